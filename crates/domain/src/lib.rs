@@ -1,1 +1,50 @@
-//! domain
+//! The vocabulary and the pure rules of blegram: ids, validated value types, entities, pages and
+//! text analysis. Nothing here performs I/O, so every rule can be read and tested on its own.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | [`id`] | typed, time-ordered ids ([`UserId`], [`PostId`], …) |
+//! | [`clock`] | [`Clock`], [`Timestamp`] |
+//! | [`text`] | [`PostText`], [`DisplayName`]: text cleaned and limited at the edge |
+//! | [`username`] | [`Username`] and its confusable [`Skeleton`](username::Skeleton) |
+//! | [`analysis`] | hashtags and mentions of a text |
+//! | [`user`], [`post`], [`session`] | entities and who may see them |
+//! | [`page`] | keyset pages and opaque cursors |
+//! | [`violation`] | why a value was refused |
+//!
+//! To add a value type: a newtype with a private field, `parse` returning [`Violation`], a table of
+//! accepted and refused inputs, and a property that `parse` of an accepted value changes nothing.
+//!
+//! ```
+//! use blegram_domain::{PostText, Username, analysis::Analysis};
+//!
+//! let text = PostText::parse("오늘의 노을 #제주 #Jeju with @Ann")?;
+//! let found = Analysis::of(text.as_str())?;
+//! assert_eq!(found.hashtags.iter().map(|tag| tag.as_str()).collect::<Vec<_>>(), ["제주", "jeju"]);
+//! assert_eq!(found.mentions[0].candidates(), [Username::parse("ann")?]);
+//! # Ok::<(), blegram_domain::Violation>(())
+//! ```
+
+pub mod analysis;
+pub mod clock;
+pub mod email;
+pub mod id;
+pub mod page;
+pub mod post;
+pub mod session;
+pub mod text;
+pub mod user;
+pub mod username;
+pub mod violation;
+
+pub use analysis::Hashtag;
+pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
+pub use email::EmailAddress;
+pub use id::{PostId, SessionId, UserId};
+pub use page::{Page, PageRequest};
+pub use post::{Post, Visibility};
+pub use session::Session;
+pub use text::{DisplayName, PostText};
+pub use user::{Account, User, UserSummary};
+pub use username::Username;
+pub use violation::Violation;

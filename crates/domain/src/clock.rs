@@ -1,0 +1,132 @@
+//! Time, as a value that use-cases receive instead of reading a global clock.
+
+use std::{
+    fmt,
+    ops::{Add, Sub},
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+/// An instant in UTC with microseconds, the precision that both databases keep.
+///
+/// Its text form is RFC 3339 with milliseconds and `Z`, as the API writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Microseconds since 1970-01-01T00:00:00Z; negative before it. `None` beyond the years that a
+    /// calendar can name (about ±262,000).
+    pub fn from_micros(micros: i64) -> Option<Self> {
+        DateTime::<Utc>::from_timestamp_micros(micros).map(|_| Self(micros))
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// How long ago `earlier` was; zero when it lies in the future.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0).try_into().unwrap_or(0))
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(micros(span)))
+    }
+}
+
+impl Sub<Duration> for Timestamp {
+    type Output = Self;
+
+    fn sub(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(span)))
+    }
+}
+
+fn micros(span: Duration) -> i64 {
+    span.as_micros().try_into().unwrap_or(i64::MAX)
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = DateTime::<Utc>::from_timestamp_micros(self.0).unwrap_or_default();
+        f.write_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+}
+
+/// Where use-cases take the time from: once per use-case, so that everything it writes agrees.
+pub trait Clock: Send + Sync + 'static {
+    /// The present instant. May repeat and may step back, as system clocks do.
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one home of the system clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp(Utc::now().timestamp_micros())
+    }
+}
+
+/// A clock that stands still until it is moved: for tests, and for worlds made to order.
+#[derive(Debug)]
+pub struct FixedClock(AtomicI64);
+
+impl FixedClock {
+    /// A clock that shows `now`.
+    pub const fn new(now: Timestamp) -> Self {
+        Self(AtomicI64::new(now.0))
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, span: Duration) {
+        self.0.fetch_add(micros(span), Ordering::SeqCst);
+    }
+}
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_written_as_rfc_3339_with_milliseconds() {
+        let time = Timestamp::from_micros(1_790_000_000_123_456).unwrap();
+        assert_eq!(time.to_string(), "2026-09-21T14:13:20.123Z");
+    }
+
+    #[test]
+    fn refuses_what_no_calendar_can_name() {
+        assert_eq!(Timestamp::from_micros(i64::MAX), None);
+    }
+
+    #[test]
+    fn the_future_was_no_time_ago() {
+        let now = Timestamp::from_micros(5_000_000).unwrap();
+        assert_eq!(now.since(now + Duration::from_secs(1)), Duration::ZERO);
+        assert_eq!((now + Duration::from_secs(1)).since(now), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_fixed_clock_moves_only_when_told() {
+        let start = Timestamp::from_micros(0).unwrap();
+        let clock = FixedClock::new(start);
+        assert_eq!(clock.now(), start);
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(clock.now(), start + Duration::from_secs(60));
+    }
+}

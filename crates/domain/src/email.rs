@@ -1,0 +1,78 @@
+//! E-mail addresses.
+
+use std::str::FromStr;
+
+use email_address::Options;
+
+use crate::Violation;
+
+/// An address that mail could be sent to: a local part, `@`, a domain with a dot; at most 254 bytes
+/// (RFC 5321). That its owner gave it is another matter: see [`crate::Account::email_verified`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmailAddress(String);
+
+impl EmailAddress {
+    /// The largest number of bytes.
+    pub const MAX_BYTES: usize = 254;
+
+    /// Checks `raw` and lower-cases its domain, which names no case.
+    ///
+    /// # Errors
+    /// [`Violation::TooLong`], or [`Violation::InvalidCharacters`] for anything that is no address.
+    pub fn parse(raw: &str) -> Result<Self, Violation> {
+        let raw = raw.trim();
+        if raw.len() > Self::MAX_BYTES {
+            return Err(Violation::TooLong { max: Self::MAX_BYTES, unit: "bytes" });
+        }
+        let options = Options::default().with_required_tld().without_display_text().without_domain_literal();
+        if raw.chars().any(char::is_control)
+            || email_address::EmailAddress::parse_with_options(raw, options).is_err()
+        {
+            return Err(Violation::InvalidCharacters("must be an e-mail address such as ann@example.com"));
+        }
+        let address = email_address::EmailAddress::from_str(raw)
+            .map_err(|_| Violation::InvalidCharacters("must be an e-mail address such as ann@example.com"))?;
+        Ok(Self(format!("{}@{}", address.local_part(), address.domain().to_lowercase())))
+    }
+
+    /// The address as it is stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<EmailAddress> for String {
+    fn from(address: EmailAddress) -> Self {
+        address.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_addresses_and_lower_cases_the_domain() {
+        assert_eq!(EmailAddress::parse(" Ann+tag@Example.COM ").unwrap().as_str(), "Ann+tag@example.com");
+        assert!(EmailAddress::parse("민수@예시.한국").is_ok());
+    }
+
+    #[test]
+    fn refuses_what_is_no_address() {
+        for bad in [
+            "",
+            "ann",
+            "ann@",
+            "@example.com",
+            "ann@localhost",
+            "a b@example.com",
+            "ann@example.com\r\nBcc: x",
+            "Ann <ann@example.com>",
+            "ann@[127.0.0.1]",
+        ] {
+            assert!(matches!(EmailAddress::parse(bad), Err(Violation::InvalidCharacters(_))), "{bad}");
+        }
+        let long = format!("{}@example.com", "a".repeat(300));
+        assert!(matches!(EmailAddress::parse(&long), Err(Violation::TooLong { .. })));
+    }
+}

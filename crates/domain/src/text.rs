@@ -1,0 +1,210 @@
+//! Text that people write: normalised to NFC, trimmed, limited, and free of characters that break
+//! storage or deceive readers. Stored raw, never as HTML: clients escape where they show it.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::Violation;
+
+/// What one kind of text must keep to.
+struct Rule {
+    min_graphemes: usize,
+    max_graphemes: usize,
+    /// A second limit, because one grapheme may hold any number of code points.
+    max_bytes: usize,
+    multi_line: bool,
+}
+
+const CONTROL: Violation = Violation::InvalidCharacters("must not contain control characters");
+const DIRECTION: Violation =
+    Violation::InvalidCharacters("must close every change of text direction that it opens");
+
+impl Rule {
+    fn apply(&self, raw: &str) -> Result<String, Violation> {
+        let text: String = raw.replace("\r\n", "\n").nfc().collect();
+        let text = text.trim();
+        if text.chars().any(|c| c.is_control() && !(self.multi_line && matches!(c, '\n' | '\t'))) {
+            return Err(CONTROL);
+        }
+        self.check_direction(text)?;
+        if !text.is_empty() && text.chars().all(is_invisible) {
+            return Err(Violation::Blank);
+        }
+        self.check_length(text)?;
+        Ok(text.to_owned())
+    }
+
+    fn check_length(&self, text: &str) -> Result<(), Violation> {
+        // Bytes first: counting graphemes of a megabyte is work that nobody asked for.
+        if text.len() > self.max_bytes {
+            return Err(Violation::TooLong { max: self.max_bytes, unit: "bytes" });
+        }
+        let graphemes = text.graphemes(true).count();
+        if graphemes > self.max_graphemes {
+            return Err(Violation::TooLong { max: self.max_graphemes, unit: "characters" });
+        }
+        if graphemes < self.min_graphemes {
+            return Err(if text.is_empty() {
+                Violation::Blank
+            } else {
+                Violation::TooShort { min: self.min_graphemes }
+            });
+        }
+        Ok(())
+    }
+
+    /// Unicode TR 36, 2.7: an unclosed override would turn around whatever a client prints next.
+    fn check_direction(&self, text: &str) -> Result<(), Violation> {
+        let mut open = Vec::new();
+        for c in text.chars() {
+            let closes = match c {
+                '\u{202a}' | '\u{202b}' | '\u{202d}' | '\u{202e}' => {
+                    open.push('\u{202c}');
+                    continue;
+                }
+                '\u{2066}'..='\u{2068}' => {
+                    open.push('\u{2069}');
+                    continue;
+                }
+                '\u{202c}' | '\u{2069}' => c,
+                _ => continue,
+            };
+            if open.pop() != Some(closes) {
+                return Err(DIRECTION);
+            }
+        }
+        if open.is_empty() && (self.multi_line || !text.contains(is_direction)) {
+            Ok(())
+        } else {
+            Err(DIRECTION)
+        }
+    }
+}
+
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// White space, format characters, and letters that fonts draw as nothing: the Hangul fillers and
+/// the empty Braille pattern.
+fn is_invisible(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c.general_category_group(), GeneralCategoryGroup::Other)
+        || matches!(
+            c,
+            '\u{034f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}'
+                | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}'
+        )
+}
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident { graphemes: $min:literal..=$max:literal, bytes: $bytes:literal, multi_line: $lines:literal })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The largest number of characters as readers count them (grapheme clusters, UAX 29).
+            pub const MAX_GRAPHEMES: usize = $max;
+            /// The largest number of bytes of UTF-8.
+            pub const MAX_BYTES: usize = $bytes;
+
+            const RULE: Rule = Rule {
+                min_graphemes: $min,
+                max_graphemes: $max,
+                max_bytes: $bytes,
+                multi_line: $lines,
+            };
+
+            /// Normalises and checks `raw`.
+            ///
+            /// # Errors
+            /// The first rule that the text breaks.
+            pub fn parse(raw: &str) -> Result<Self, Violation> {
+                Self::RULE.apply(raw).map(Self)
+            }
+
+            /// The text as it is stored.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(text: $name) -> Self {
+                text.0
+            }
+        }
+    )*};
+}
+
+texts! {
+    /// The text of a post. May be empty, as that of a post of images is; may have lines.
+    PostText { graphemes: 0..=2200, bytes: 10240, multi_line: true }
+    /// The name that a profile shows; one line, not unique.
+    DisplayName { graphemes: 1..=30, bytes: 200, multi_line: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn composes_and_trims() {
+        assert_eq!(PostText::parse("  \u{1112}\u{1161}\u{11ab}글 \n").unwrap().as_str(), "한글");
+        assert_eq!(PostText::parse("a\r\nb").unwrap().as_str(), "a\nb");
+    }
+
+    #[test]
+    fn counts_what_a_reader_counts() {
+        let family = "👨‍👩‍👧‍👦";
+        assert!(DisplayName::parse(&family.repeat(8)).is_ok());
+        assert!(PostText::parse(&"가".repeat(2200)).is_ok());
+        let over = Violation::TooLong { max: 2200, unit: "characters" };
+        assert_eq!(PostText::parse(&"가".repeat(2201)), Err(over));
+        let zalgo = format!("a{}", "\u{0301}\u{0300}".repeat(5000));
+        assert_eq!(PostText::parse(&zalgo), Err(Violation::TooLong { max: 10240, unit: "bytes" }));
+    }
+
+    #[test]
+    fn refuses_text_that_only_looks_empty() {
+        for blank in [
+            "\u{3164}",
+            "\u{115f}\u{1160}",
+            "\u{ffa0} \u{3164}",
+            "\u{200b}\u{200d}",
+            "\u{2800}",
+            "\u{feff}",
+            "\u{fe0f}",
+        ] {
+            assert_eq!(DisplayName::parse(blank), Err(Violation::Blank), "{blank:?}");
+            assert!(PostText::parse(blank).is_err(), "{blank:?}");
+        }
+        assert_eq!(DisplayName::parse("  "), Err(Violation::Blank));
+        assert_eq!(PostText::parse("  ").unwrap().as_str(), "");
+    }
+
+    #[test]
+    fn refuses_what_breaks_storage_or_deceives() {
+        for bad in
+            ["a\0b", "a\u{7}b", "a\u{85}b", "\u{202e}evil", "a\u{2066}b", "a\u{202c}b", "\u{2066}a\u{202c}"]
+        {
+            assert!(matches!(PostText::parse(bad), Err(Violation::InvalidCharacters(_))), "{bad:?}");
+        }
+        assert!(PostText::parse("see \u{2067}עברית\u{2069} here").is_ok());
+        assert!(DisplayName::parse("see \u{2067}עברית\u{2069} here").is_err());
+        assert!(DisplayName::parse("two\nlines").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_an_accepted_text_again_changes_nothing(raw in ".{0,80}") {
+            if let Ok(text) = PostText::parse(&raw) {
+                prop_assert_eq!(PostText::parse(text.as_str()), Ok(text));
+            }
+        }
+    }
+}

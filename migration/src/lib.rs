@@ -1,1 +1,132 @@
-//! m
+//! The schema of blegram, one change a file, the same on SQLite and PostgreSQL.
+//!
+//! To add a change: a file `m<date>_<number>_<what>.rs` with `up` and `down`, its line in
+//! [`Migrator::migrations`], and nothing else: the tests run every change up, down and up again on
+//! both databases. A change that has been released is never edited.
+//!
+//! Conventions: ids are 16-byte UUIDs, instants are microseconds since 1970 as 64-bit integers (one
+//! representation that sorts and compares alike on both databases), enumerations are text.
+
+use sea_orm_migration::{
+    prelude::{ColumnDef, DbErr, Expr, ExprTrait, IntoIden, MigrationTrait, MigratorTrait},
+    sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend},
+};
+
+mod m20261123_000001_users;
+mod m20261123_000002_sessions;
+mod m20261123_000003_posts;
+
+/// The list of changes.
+#[derive(Debug)]
+struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261123_000001_users::Migration),
+            Box::new(m20261123_000002_sessions::Migration),
+            Box::new(m20261123_000003_posts::Migration),
+        ]
+    }
+}
+
+/// A change, and whether the database has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Its name, which sorts by date.
+    pub name: String,
+    /// Whether the database has it.
+    pub is_applied: bool,
+}
+
+/// The schema of one database.
+#[derive(Debug)]
+pub struct Schema(DatabaseConnection);
+
+/// Chosen once, by chance; any program that changes this schema takes this lock.
+const ADVISORY_LOCK: i64 = 0x626c_6567_7261_6d01;
+
+impl Schema {
+    /// Connects to `url`: `sqlite:…?mode=rwc` or `postgres://…`.
+    ///
+    /// # Errors
+    /// When the database does not answer within five seconds.
+    pub async fn connect(url: &str) -> Result<Self, DbErr> {
+        let mut options = ConnectOptions::new(url);
+        // One connection, so that the advisory lock and what it guards share a session.
+        options.max_connections(1).acquire_timeout(std::time::Duration::from_secs(5)).sqlx_logging(false);
+        Database::connect(options).await.map(Self)
+    }
+
+    /// Applies the changes that are missing; several nodes that start at once take turns.
+    ///
+    /// # Errors
+    /// When a change fails. Each change is one transaction: those before it stay applied.
+    pub async fn up(&self) -> Result<(), DbErr> {
+        self.lock().await?;
+        let result = Migrator::up(&self.0, None).await;
+        self.unlock().await?;
+        result
+    }
+
+    /// Takes back the last `steps` changes, and the data that only they had a place for.
+    ///
+    /// # Errors
+    /// As [`Schema::up`].
+    pub async fn down(&self, steps: u32) -> Result<(), DbErr> {
+        self.lock().await?;
+        let result = Migrator::down(&self.0, Some(steps)).await;
+        self.unlock().await?;
+        result
+    }
+
+    /// Every change, in order. Writes nothing.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn status(&self) -> Result<Vec<Change>, DbErr> {
+        let pending = Migrator::get_pending_migrations_read_only(&self.0).await?;
+        let is_applied = |name: &str| !pending.iter().any(|change| change.name() == name);
+        let names = Migrator::migrations().into_iter().map(|change| change.name().to_owned());
+        Ok(names.map(|name| Change { is_applied: is_applied(&name), name }).collect())
+    }
+
+    /// Whether the database has every change.
+    ///
+    /// # Errors
+    /// As [`Schema::status`].
+    pub async fn is_current(&self) -> Result<bool, DbErr> {
+        Ok(self.status().await?.iter().all(|change| change.is_applied))
+    }
+
+    /// Ends the connection.
+    ///
+    /// # Errors
+    /// When the database does not take its leave.
+    pub async fn close(self) -> Result<(), DbErr> {
+        self.0.close().await
+    }
+
+    async fn lock(&self) -> Result<(), DbErr> {
+        self.advise("pg_advisory_lock").await
+    }
+
+    async fn unlock(&self) -> Result<(), DbErr> {
+        self.advise("pg_advisory_unlock").await
+    }
+
+    // SQLite needs none: the server holds a lock on its data folder.
+    async fn advise(&self, function: &str) -> Result<(), DbErr> {
+        if self.0.get_database_backend() == DbBackend::Postgres {
+            self.0.execute_unprepared(&format!("SELECT {function}({ADVISORY_LOCK})")).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A column that counts rows of another table: exact because it changes in the transaction of those
+/// rows, and never below zero even if that rule were broken.
+fn count(name: impl IntoIden + Copy) -> ColumnDef {
+    ColumnDef::new(name).big_integer().not_null().default(0).check(Expr::col(name).gte(0)).to_owned()
+}

@@ -1,0 +1,150 @@
+//! Sign-up and login.
+
+use blegram_domain::{
+    Account, DisplayName, EmailAddress, SessionId, Timestamp, UserId, Username, user::Status,
+};
+use blegram_persistence::{
+    Inserted, Tx, sessions,
+    users::{self, Credentials, NewUser},
+};
+
+use crate::{
+    Auth, Device, Error, GivenPassword, NewPassword, Registration, Result, SessionToken, password::Verdict,
+};
+
+/// What an account is made of.
+#[derive(Debug, Clone)]
+pub struct SignUp {
+    /// The name it wants.
+    pub username: Username,
+    /// What opens it.
+    pub password: NewPassword,
+    /// The name it shows; the username unless given.
+    pub display_name: Option<DisplayName>,
+    /// Where its owner says to receive mail.
+    pub email: Option<EmailAddress>,
+    /// What it is made from.
+    pub device: Device,
+}
+
+/// What opens an account.
+#[derive(Debug, Clone)]
+pub struct LogIn {
+    /// The username in any case, with or without `@`.
+    pub login: String,
+    /// The password.
+    pub password: GivenPassword,
+    /// What the login comes from.
+    pub device: Device,
+}
+
+/// An account with a new session.
+#[derive(Debug, Clone)]
+pub struct LoggedIn {
+    /// Whose session it is.
+    pub account: Account,
+    /// The secret that stands for the session.
+    pub token: SessionToken,
+}
+
+/// The largest number of live sessions of a user; a login beyond it ends the oldest (ASVS 7.1.2).
+pub const MAX_SESSIONS: u64 = 20;
+
+impl Auth {
+    /// Makes an account and logs it in.
+    ///
+    /// # Errors
+    /// [`Error::RegistrationClosed`]; [`Error::UsernameTaken`] to all but one of those who want a name,
+    /// or names that look alike, at the same time; [`Error::Overloaded`].
+    pub async fn sign_up(&self, sign_up: SignUp) -> Result<LoggedIn> {
+        if self.registration == Registration::Closed {
+            return Err(Error::RegistrationClosed);
+        }
+        if sign_up.username.is_reserved()
+            || users::find_by_username(&self.db, &sign_up.username).await?.is_some()
+        {
+            return Err(Error::UsernameTaken);
+        }
+        let password_hash = self.hasher.hash(sign_up.password).await?;
+        let now = self.clock.now();
+        let id = UserId::generate(now);
+        let user = NewUser {
+            id,
+            display_name: sign_up.display_name.unwrap_or_else(|| display_name_of(&sign_up.username)),
+            username: sign_up.username,
+            email: sign_up.email,
+            password_hash,
+            created_at: now,
+        };
+        let tx = self.db.write().await?;
+        if users::insert(&tx, user).await? == Inserted::Existing {
+            return Err(Error::UsernameTaken);
+        }
+        self.open_session(tx, id, sign_up.device, now).await
+    }
+
+    /// Logs in. The answer to an unknown name and to a wrong password is the same, and takes as long.
+    ///
+    /// # Errors
+    /// [`Error::InvalidCredentials`]; [`Error::AccountSuspended`] after the right password only;
+    /// [`Error::RateLimited`] by the account; [`Error::Overloaded`].
+    pub async fn log_in(&self, log_in: LogIn) -> Result<LoggedIn> {
+        let username = Username::parse(log_in.login.trim().trim_start_matches('@')).ok();
+        if let Some(username) = &username {
+            self.limiter.check_account(username.clone())?;
+        }
+        let credentials = match &username {
+            Some(username) => users::find_credentials(&self.db, username).await?,
+            None => None,
+        };
+        let stored = credentials.as_ref().and_then(|credentials| credentials.password_hash.clone());
+        let verdict = self.hasher.verify(log_in.password, stored).await?;
+        let user = admit(credentials.as_ref(), &verdict)?;
+        let now = self.clock.now();
+        let tx = self.db.write().await?;
+        if let (Verdict::RightButOutdated(renewed), Some(Credentials { password_hash: Some(outdated), .. })) =
+            (&verdict, &credentials)
+        {
+            users::update_password_hash(&tx, user, outdated, renewed).await?;
+        }
+        self.open_session(tx, user, log_in.device, now).await
+    }
+
+    /// The account of `user`; `None` when it is gone.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn account(&self, user: UserId) -> Result<Option<Account>> {
+        Ok(users::find_account(&self.db, user).await?)
+    }
+
+    async fn open_session(&self, tx: Tx, user: UserId, device: Device, now: Timestamp) -> Result<LoggedIn> {
+        let token = SessionToken::generate();
+        let session = sessions::NewSession {
+            id: SessionId::generate(now),
+            user,
+            token_hash: token.hash(),
+            device_name: device.name,
+            user_agent: device.user_agent,
+            created_at: now,
+            expires_at: now + self.lifetime.absolute,
+        };
+        sessions::insert(&tx, session).await?;
+        sessions::prune(&tx, user, MAX_SESSIONS, now, now - self.lifetime.idle).await?;
+        let account = users::find_account(&tx, user).await?.ok_or(Error::InvalidCredentials)?;
+        tx.commit().await?;
+        Ok(LoggedIn { account, token })
+    }
+}
+
+fn admit(credentials: Option<&Credentials>, verdict: &Verdict) -> Result<UserId> {
+    match (credentials, verdict) {
+        (None, _) | (_, Verdict::Wrong) => Err(Error::InvalidCredentials),
+        (Some(credentials), _) if credentials.status == Status::Suspended => Err(Error::AccountSuspended),
+        (Some(credentials), _) => Ok(credentials.user),
+    }
+}
+
+fn display_name_of(username: &Username) -> DisplayName {
+    DisplayName::parse(username.as_str()).expect("every username is a display name")
+}

@@ -1,0 +1,33 @@
+use crate::RateLimited;
+
+/// Why a use-case of this crate did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The name is another's, looks like another's, or is kept by the site.
+    #[error("the username is taken")]
+    UsernameTaken,
+    /// Strangers may not sign up here.
+    #[error("registration is closed")]
+    RegistrationClosed,
+    /// No such account, no password, or another password: which one is not told.
+    #[error("the login or the password is wrong")]
+    InvalidCredentials,
+    /// The right password of an account that moderators took out.
+    #[error("the account is suspended")]
+    AccountSuspended,
+    /// Too many tries.
+    #[error(transparent)]
+    RateLimited(#[from] RateLimited),
+    /// Too many passwords are being checked at once.
+    #[error("too many logins at once")]
+    Overloaded,
+    /// A password could not be hashed: wrong parameters, or no memory.
+    #[error("password hashing failed: {0}")]
+    Hashing(String),
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] blegram_persistence::Error),
+}
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,295 @@
+//! How often somebody may try: GCRA, in this process.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
+
+use blegram_domain::{Clock, Username};
+use governor::{
+    RateLimiter,
+    clock::{Clock as GovernorClock, Reference},
+    middleware::{NoOpMiddleware, StateInformationMiddleware},
+    nanos::Nanos,
+    state::keyed::DashMapStateStore,
+};
+
+/// A limit: `burst` tries at once, refilled evenly over `per`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// The largest number of tries at once.
+    pub burst: NonZeroU32,
+    /// How long the refill of all of them takes.
+    pub per: Duration,
+}
+
+impl Quota {
+    const fn new(burst: u32, seconds: u64) -> Self {
+        let burst = match NonZeroU32::new(burst) {
+            Some(burst) => burst,
+            None => NonZeroU32::MIN,
+        };
+        Self { burst, per: Duration::from_secs(seconds) }
+    }
+}
+
+/// The limits of this crate's use-cases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Logins from one address.
+    pub login_per_address: Quota,
+    /// Logins to one account, from anywhere.
+    pub login_per_account: Quota,
+    /// Sign-ups from one address.
+    pub signup_per_address: Quota,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            login_per_address: Quota::new(25, 300),
+            login_per_account: Quota::new(10, 600),
+            signup_per_address: Quota::new(5, 1800),
+        }
+    }
+}
+
+/// A limit by its name, as clients see it in `RateLimit-Policy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// [`Limits::login_per_address`].
+    Login,
+    /// [`Limits::login_per_account`].
+    LoginAccount,
+    /// [`Limits::signup_per_address`].
+    SignUp,
+}
+
+impl Policy {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::LoginAccount => "login-account",
+            Self::SignUp => "signup",
+        }
+    }
+}
+
+/// How a try stands with its policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The policy.
+    pub policy: Policy,
+    /// Its quota.
+    pub quota: Quota,
+    /// How many tries are left at once.
+    pub remaining: u32,
+    /// How long until the next try gets possible, or, while some are left, until one more is.
+    pub reset: Duration,
+}
+
+/// A try too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many tries")]
+pub struct RateLimited(pub Standing);
+
+/// Whose tries are counted together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Address(IpAddr),
+    Account(Username),
+}
+
+type Keyed = RateLimiter<Key, DashMapStateStore<Key>, Time, StateInformationMiddleware>;
+
+/// Counts tries.
+pub struct Limiter {
+    clock: Time,
+    login: Rule,
+    login_account: Rule,
+    signup: Rule,
+}
+
+struct Rule {
+    policy: Policy,
+    quota: Quota,
+    keyed: Keyed,
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: &Limits, clock: Arc<dyn Clock>) -> Self {
+        let clock = Time(clock);
+        let rule = |policy, quota: Quota| Rule { policy, quota, keyed: keyed(quota, clock.clone()) };
+        Self {
+            login: rule(Policy::Login, limits.login_per_address),
+            login_account: rule(Policy::LoginAccount, limits.login_per_account),
+            signup: rule(Policy::SignUp, limits.signup_per_address),
+            clock,
+        }
+    }
+
+    /// Counts a try from `address`. IPv6 counts by /64, which one subscriber has for themselves.
+    ///
+    /// # Errors
+    /// When it is one too many; it is not counted then.
+    pub fn check_address(&self, policy: Policy, address: IpAddr) -> Result<Standing, RateLimited> {
+        self.rule(policy).check(Key::Address(subscriber(address)), &self.clock)
+    }
+
+    pub(crate) fn check_account(&self, account: Username) -> Result<Standing, RateLimited> {
+        self.login_account.check(Key::Account(account), &self.clock)
+    }
+
+    /// Forgets those whose tries are all refilled. To be called now and then, so that memory follows
+    /// the present and not the past.
+    pub fn tidy(&self) {
+        for rule in [&self.login, &self.login_account, &self.signup] {
+            rule.keyed.retain_recent();
+            rule.keyed.shrink_to_fit();
+        }
+    }
+
+    /// How many are remembered.
+    pub fn len(&self) -> usize {
+        [&self.login, &self.login_account, &self.signup].iter().map(|rule| rule.keyed.len()).sum()
+    }
+
+    /// Whether nobody is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    const fn rule(&self, policy: Policy) -> &Rule {
+        match policy {
+            Policy::Login => &self.login,
+            Policy::LoginAccount => &self.login_account,
+            Policy::SignUp => &self.signup,
+        }
+    }
+}
+
+impl fmt::Debug for Limiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limiter").field("remembered", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl Rule {
+    fn check(&self, key: Key, clock: &Time) -> Result<Standing, RateLimited> {
+        let standing =
+            |remaining, reset| Standing { policy: self.policy, quota: self.quota, remaining, reset };
+        let one = self.quota.per / self.quota.burst.get();
+        match self.keyed.check_key(&key) {
+            Ok(snapshot) => Ok(standing(snapshot.remaining_burst_capacity(), one)),
+            Err(until) => Err(RateLimited(standing(0, until.wait_time_from(clock.now())))),
+        }
+    }
+}
+
+fn keyed(quota: Quota, clock: Time) -> Keyed {
+    let one = (quota.per / quota.burst.get()).max(Duration::from_nanos(1));
+    let quota = governor::Quota::with_period(one).expect("a period above zero").allow_burst(quota.burst);
+    RateLimiter::<_, _, _, NoOpMiddleware<Instant>>::new(quota, DashMapStateStore::default(), clock)
+        .with_middleware()
+}
+
+fn subscriber(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        v4 => v4,
+    }
+}
+
+/// Our clock in governor's terms: nanoseconds since 1970.
+#[derive(Clone)]
+struct Time(Arc<dyn Clock>);
+
+impl GovernorClock for Time {
+    type Instant = Instant;
+
+    fn now(&self) -> Instant {
+        Instant(Nanos::from(self.0.now().as_micros().max(0).unsigned_abs().saturating_mul(1_000)))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Instant(Nanos);
+
+impl std::ops::Add<Nanos> for Instant {
+    type Output = Self;
+
+    fn add(self, span: Nanos) -> Self {
+        Self(self.0 + span)
+    }
+}
+
+impl Reference for Instant {
+    fn duration_since(&self, earlier: Self) -> Nanos {
+        self.0.duration_since(earlier.0)
+    }
+
+    fn saturating_sub(&self, span: Nanos) -> Self {
+        Self(Reference::saturating_sub(&self.0, span))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use blegram_domain::{FixedClock, Timestamp};
+
+    use super::*;
+
+    fn limiter() -> (Limiter, Arc<FixedClock>) {
+        let clock = Arc::new(FixedClock::new(Timestamp::from_micros(1_790_000_000_000_000).unwrap()));
+        let limits = Limits { login_per_address: Quota::new(2, 10), ..Limits::default() };
+        (Limiter::new(&limits, Arc::clone(&clock) as Arc<dyn Clock>), clock)
+    }
+
+    fn attempt(limiter: &Limiter, address: &str) -> Result<Standing, RateLimited> {
+        limiter.check_address(Policy::Login, address.parse().unwrap())
+    }
+
+    #[test]
+    fn a_refusal_says_exactly_when_to_come_back() {
+        let (limiter, clock) = limiter();
+        assert_eq!(attempt(&limiter, "192.0.2.1").unwrap().remaining, 1);
+        assert_eq!(attempt(&limiter, "192.0.2.1").unwrap().remaining, 0);
+        let RateLimited(standing) = attempt(&limiter, "192.0.2.1").unwrap_err();
+        assert_eq!(standing.reset, Duration::from_secs(5));
+        clock.advance(standing.reset - Duration::from_micros(1));
+        assert!(attempt(&limiter, "192.0.2.1").is_err());
+        clock.advance(Duration::from_micros(1));
+        assert!(attempt(&limiter, "192.0.2.1").is_ok());
+    }
+
+    #[test]
+    fn a_subscriber_has_one_bucket() {
+        let (limiter, _) = limiter();
+        for address in ["2001:db8::1", "2001:db8::2"] {
+            attempt(&limiter, address).unwrap();
+        }
+        assert!(attempt(&limiter, "2001:db8::3").is_err());
+        assert!(attempt(&limiter, "2001:db8:0:1::3").is_ok());
+        attempt(&limiter, "192.0.2.1").unwrap();
+        attempt(&limiter, "::ffff:192.0.2.1").unwrap();
+        assert!(attempt(&limiter, "192.0.2.1").is_err());
+    }
+
+    #[test]
+    fn those_who_stopped_trying_are_forgotten() {
+        let (limiter, clock) = limiter();
+        attempt(&limiter, "192.0.2.1").unwrap();
+        limiter.tidy();
+        assert_eq!(limiter.len(), 1);
+        clock.advance(Duration::from_secs(60));
+        limiter.tidy();
+        assert!(limiter.is_empty());
+    }
+}

@@ -1,0 +1,246 @@
+//! Passwords: what a new one must be (ASVS 6.2), and argon2id on a bounded pool of threads.
+
+use std::sync::Arc;
+
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use blegram_domain::Violation;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
+use unicode_normalization::UnicodeNormalization;
+use zxcvbn::{Score, zxcvbn};
+
+use crate::{Error, Result};
+
+/// A password that somebody chose: 10 to 128 code points, not one that a guesser finds soon.
+#[derive(Debug, Clone)]
+pub struct NewPassword(SecretString);
+
+impl NewPassword {
+    /// The smallest number of code points.
+    pub const MIN_CHARS: usize = 10;
+    /// The largest number of code points.
+    pub const MAX_CHARS: usize = 128;
+
+    /// Normalises `raw` to NFC, so that composed and decomposed Hangul are one password; never trims.
+    /// `known` is what a guesser would know of the user: names, addresses.
+    ///
+    /// # Errors
+    /// [`Violation::TooShort`], [`Violation::TooLong`] or [`Violation::WeakPassword`].
+    pub fn parse(raw: &str, known: &[&str]) -> Result<Self, Violation> {
+        let password: String = raw.nfc().collect();
+        let chars = password.chars().count();
+        if chars < Self::MIN_CHARS {
+            return Err(Violation::TooShort { min: Self::MIN_CHARS });
+        }
+        if chars > Self::MAX_CHARS {
+            return Err(Violation::TooLong { max: Self::MAX_CHARS, unit: "characters" });
+        }
+        let known: Vec<&str> = known.iter().copied().chain(["blegram"]).collect();
+        if zxcvbn(&password, &known).score() < Score::Three {
+            return Err(Violation::WeakPassword(
+                "is too easy to guess; use a few unrelated words, without your name or common passwords",
+            ));
+        }
+        Ok(Self(password.into()))
+    }
+}
+
+/// A password as somebody gave it to log in; only its size is bounded.
+#[derive(Debug, Clone)]
+pub struct GivenPassword(SecretString);
+
+impl GivenPassword {
+    /// The largest number of bytes: more than any accepted password has.
+    pub const MAX_BYTES: usize = 1024;
+
+    /// Normalises `raw` as [`NewPassword::parse`] does.
+    ///
+    /// # Errors
+    /// [`Violation::TooLong`].
+    pub fn parse(raw: &str) -> Result<Self, Violation> {
+        if raw.len() > Self::MAX_BYTES {
+            return Err(Violation::TooLong { max: Self::MAX_BYTES, unit: "bytes" });
+        }
+        Ok(Self(raw.nfc().collect::<String>().into()))
+    }
+}
+
+impl From<NewPassword> for GivenPassword {
+    fn from(password: NewPassword) -> Self {
+        Self(password.0)
+    }
+}
+
+/// What one guess costs: argon2id (RFC 9106). The defaults are OWASP's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordCost {
+    /// Memory, in KiB.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub iterations: u32,
+    /// Lanes.
+    pub parallelism: u32,
+}
+
+impl Default for PasswordCost {
+    fn default() -> Self {
+        Self { memory_kib: 19_456, iterations: 2, parallelism: 1 }
+    }
+}
+
+/// What a check of a password found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Wrong,
+    Right,
+    /// Right, and here is its hash with today's cost.
+    RightButOutdated(String),
+}
+
+/// Hashes passwords on a few threads: hashing is slow and hungry by design, so it must neither block
+/// other requests nor pile up.
+#[derive(Clone)]
+pub(crate) struct Hasher {
+    argon2: Argon2<'static>,
+    /// Admits the hashes that run and those that wait.
+    admission: Arc<Semaphore>,
+    threads: Arc<Semaphore>,
+    /// Checked when there is no hash to check, so that the answer takes as long.
+    dummy: Arc<str>,
+}
+
+impl Hasher {
+    pub(crate) fn new(cost: PasswordCost, threads: usize, queue: usize) -> Result<Self> {
+        let params =
+            Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None).map_err(hashing)?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let dummy = hash(&argon2, &SecretString::from("of nobody"))?.into();
+        let threads = threads.max(1);
+        Ok(Self {
+            argon2,
+            admission: Arc::new(Semaphore::new(threads + queue)),
+            threads: Arc::new(Semaphore::new(threads)),
+            dummy,
+        })
+    }
+
+    pub(crate) async fn hash(&self, password: NewPassword) -> Result<String> {
+        let argon2 = self.argon2.clone();
+        self.run(move || hash(&argon2, &password.0)).await
+    }
+
+    /// Checks `password` against `phc`, or takes as long to find it wrong when there is none.
+    pub(crate) async fn verify(&self, password: GivenPassword, phc: Option<String>) -> Result<Verdict> {
+        let (argon2, dummy) = (self.argon2.clone(), Arc::clone(&self.dummy));
+        self.run(move || {
+            let is_known = phc.is_some();
+            let verdict = verify(&argon2, &password.0, phc.as_deref().unwrap_or(&dummy))?;
+            Ok(if is_known { verdict } else { Verdict::Wrong })
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let _admitted = self.admission.try_acquire().map_err(|_| Error::Overloaded)?;
+        let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(|_| Error::Overloaded)?;
+        let task = tokio::task::spawn_blocking(move || {
+            // Held by the work and not by the caller, who may go away while it runs.
+            let _thread = thread;
+            work()
+        });
+        task.await.map_err(|panic| Error::Hashing(panic.to_string()))?
+    }
+}
+
+fn hash(argon2: &Argon2<'_>, password: &SecretString) -> Result<String> {
+    let hash: PasswordHash = argon2.hash_password(password.expose_secret().as_bytes()).map_err(hashing)?;
+    Ok(hash.to_string())
+}
+
+fn verify(argon2: &Argon2<'_>, password: &SecretString, phc: &str) -> Result<Verdict> {
+    let stored = PasswordHash::new(phc).map_err(hashing)?;
+    if argon2.verify_password(password.expose_secret().as_bytes(), &stored).is_err() {
+        return Ok(Verdict::Wrong);
+    }
+    let is_current = Params::try_from(&stored).is_ok_and(|params| same_cost(&params, argon2.params()));
+    Ok(if is_current { Verdict::Right } else { Verdict::RightButOutdated(hash(argon2, password)?) })
+}
+
+fn same_cost(a: &Params, b: &Params) -> bool {
+    (a.m_cost(), a.t_cost(), a.p_cost()) == (b.m_cost(), b.t_cost(), b.p_cost())
+}
+
+fn hashing(error: impl std::fmt::Display) -> Error {
+    Error::Hashing(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHEAP: PasswordCost = PasswordCost { memory_kib: 64, iterations: 1, parallelism: 1 };
+
+    #[test]
+    fn new_passwords_are_long_and_hard_to_guess() {
+        assert!(NewPassword::parse("correct horse battery", &[]).is_ok());
+        assert!(NewPassword::parse("노을이 지는 제주 바다", &[]).is_ok());
+        assert_eq!(NewPassword::parse("x7#kQ!2w", &[]).unwrap_err(), Violation::TooShort { min: 10 });
+        let long = "correct horse ".repeat(10);
+        assert_eq!(
+            NewPassword::parse(&long, &[]).unwrap_err(),
+            Violation::TooLong { max: 128, unit: "characters" }
+        );
+        for weak in ["password12", "1234567890", "qwertyuiop", "aaaaaaaaaaaa", "blegram2026"] {
+            assert!(matches!(NewPassword::parse(weak, &[]), Err(Violation::WeakPassword(_))), "{weak}");
+        }
+        assert!(NewPassword::parse("annabellelee", &["annabellelee"]).is_err());
+    }
+
+    #[tokio::test]
+    async fn decomposed_hangul_is_the_same_password() {
+        let hasher = Hasher::new(CHEAP, 1, 0).unwrap();
+        let phc = hasher.hash(NewPassword::parse("한글 암호는 길고 길다", &[]).unwrap()).await.unwrap();
+        let decomposed: String = "한글 암호는 길고 길다".nfd().collect();
+        let given = GivenPassword::parse(&decomposed).unwrap();
+        assert_eq!(hasher.verify(given, Some(phc)).await.unwrap(), Verdict::Right);
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_another_cost_is_renewed() {
+        let given = || GivenPassword::parse("correct horse battery").unwrap();
+        let phc = hash(&Hasher::new(CHEAP, 1, 0).unwrap().argon2, &given().0).unwrap();
+        let hasher = Hasher::new(PasswordCost { iterations: 2, ..CHEAP }, 1, 0).unwrap();
+        let Verdict::RightButOutdated(renewed) = hasher.verify(given(), Some(phc)).await.unwrap() else {
+            panic!("the cost is another");
+        };
+        assert_eq!(hasher.verify(given(), Some(renewed)).await.unwrap(), Verdict::Right);
+    }
+
+    #[tokio::test]
+    async fn no_hash_is_never_right() {
+        let hasher = Hasher::new(CHEAP, 1, 0).unwrap();
+        let given = GivenPassword::parse("of nobody").unwrap();
+        assert_eq!(hasher.verify(given, None).await.unwrap(), Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_the_queue_is_refused() {
+        let hasher = Hasher::new(CHEAP, 1, 1).unwrap();
+        let thread = Arc::clone(&hasher.threads).acquire_owned().await.unwrap();
+        let verify = || hasher.verify(GivenPassword::parse("x").unwrap(), None);
+        let (mut running, mut waiting) = (Box::pin(verify()), Box::pin(verify()));
+        assert!(futures_pending(&mut running) && futures_pending(&mut waiting));
+        assert!(matches!(verify().await, Err(Error::Overloaded)));
+        drop(thread);
+        assert_eq!(running.await.unwrap(), Verdict::Wrong);
+        assert_eq!(waiting.await.unwrap(), Verdict::Wrong);
+    }
+
+    fn futures_pending<T>(future: &mut (impl Future<Output = T> + Unpin)) -> bool {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        std::pin::Pin::new(future).poll(&mut context).is_pending()
+    }
+}

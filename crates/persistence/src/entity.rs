@@ -1,0 +1,19 @@
+//! The tables as SeaORM sees them. Nothing outside this crate names these types.
+
+pub(crate) mod post;
+pub(crate) mod session;
+pub(crate) mod user;
+
+use blegram_domain::Timestamp;
+
+use crate::{Error, Result};
+
+/// Reads an instant of `table`.
+pub(crate) fn timestamp(table: &'static str, id: impl ToString, micros: i64) -> Result<Timestamp> {
+    Timestamp::from_micros(micros).ok_or_else(|| Error::corrupt(table, id, format!("{micros} is no instant")))
+}
+
+/// Reads a count of `table`.
+pub(crate) fn count(table: &'static str, id: impl ToString, value: i64) -> Result<u64> {
+    u64::try_from(value).map_err(|_| Error::corrupt(table, id, format!("{value} is no count")))
+}

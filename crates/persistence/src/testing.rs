@@ -1,0 +1,170 @@
+//! Real databases for tests: an own one for each, on SQLite or PostgreSQL.
+//!
+//! SQLite is a file in a temporary folder. PostgreSQL is the server named by
+//! `BLEGRAM_TEST_POSTGRES_URL`, which `cargo xtask test` starts; each database there is a copy of one
+//! migrated template. A test that wants PostgreSQL fails without it: nothing is skipped.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use blegram_migration::Schema;
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+use crate::{Db, Settings, db::sealed::Sealed};
+
+/// The databases that blegram runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// The embedded one.
+    Sqlite,
+    /// The one for many nodes.
+    Postgres,
+}
+
+/// The variable that names the PostgreSQL server.
+pub const POSTGRES_URL: &str = "BLEGRAM_TEST_POSTGRES_URL";
+
+/// A migrated database of one test, empty at first, gone with it (on PostgreSQL, with the server).
+#[derive(Debug)]
+pub struct TestDatabase {
+    db: Db,
+    url: String,
+    statements: Arc<Mutex<Vec<String>>>,
+    _folder: Option<TempDir>,
+}
+
+impl TestDatabase {
+    /// A new database.
+    ///
+    /// # Panics
+    /// When there is none to be had.
+    pub async fn new(backend: Backend) -> Self {
+        let (url, folder) = match backend {
+            Backend::Sqlite => sqlite().await,
+            Backend::Postgres => (postgres().await, None),
+        };
+        let statements = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&statements);
+        let db = connect(&url).await.observed(move |executed| {
+            log.lock().unwrap_or_else(PoisonError::into_inner).push(executed.sql.to_owned());
+        });
+        Self { db, url, statements, _folder: folder }
+    }
+
+    /// The handle that the code under test gets.
+    pub const fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// Where the database is, for a second handle.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The statements since the last call.
+    pub fn take_statements(&self) -> Vec<String> {
+        std::mem::take(&mut self.statements.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Executes statements as they stand: to make what no use-case makes, such as 20,000 rows or a
+    /// row that somebody edited by hand.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn execute(&self, sql: &str) {
+        let tx = self.db.write().await.expect("a transaction");
+        tx.inner().execute_unprepared(sql).await.expect("the database takes the statement");
+        tx.commit().await.expect("a commit");
+    }
+
+    /// How the database would carry out a statement, whatever its values.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn plan(&self, sql: &str) -> String {
+        if self.db.is_sqlite() {
+            return self
+                .rows(self.db.inner(), &format!("EXPLAIN QUERY PLAN {sql}"), "detail")
+                .await
+                .join("\n");
+        }
+        let tx = self.db.write().await.expect("a transaction");
+        let values = vec!["NULL"; sql.matches('$').count()].join(", ");
+        let call = if values.is_empty() { "planned".to_owned() } else { format!("planned({values})") };
+        for statement in
+            ["SET LOCAL plan_cache_mode = force_generic_plan", &format!("PREPARE planned AS {sql}")]
+        {
+            tx.inner().execute_unprepared(statement).await.expect("the database takes the statement");
+        }
+        let plan = self.rows(tx.inner(), &format!("EXPLAIN EXECUTE {call}"), "QUERY PLAN").await.join("\n");
+        tx.inner().execute_unprepared("DEALLOCATE planned").await.expect("the statement is forgotten");
+        plan
+    }
+
+    async fn rows(&self, connection: &impl ConnectionTrait, sql: &str, column: &str) -> Vec<String> {
+        let statement = Statement::from_string(connection.get_database_backend(), sql);
+        let rows = connection.query_all_raw(statement).await.expect("the database takes the statement");
+        rows.iter().map(|row| row.try_get("", column).expect("a column of text")).collect()
+    }
+}
+
+async fn connect(url: &str) -> Db {
+    let settings =
+        Settings { url: url.to_owned(), max_connections: 8, statement_timeout: Duration::from_secs(30) };
+    Db::connect(&settings).await.expect("a connection")
+}
+
+async fn sqlite() -> (String, Option<TempDir>) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = format!("sqlite:{}", folder.path().join("test.db").display());
+    let schema = Schema::connect(&format!("{url}?mode=rwc")).await.expect("a new file");
+    schema.up().await.expect("a migrated database");
+    schema.close().await.expect("a closed database");
+    (url, Some(folder))
+}
+
+async fn postgres() -> String {
+    static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let template = TEMPLATE.get_or_init(template).await;
+    let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let server = server("postgres").await;
+    // Copying fails while anybody is connected to the template, as another copy briefly is.
+    server.execute_unprepared("SELECT pg_advisory_lock(1)").await.expect("a lock");
+    let copied = server.execute_unprepared(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+    server.close().await.expect("a closed connection");
+    copied.expect("a copy of the template");
+    url_of(&name)
+}
+
+/// One template per process: test programs of different builds may share a server.
+async fn template() -> String {
+    let name = format!("template_{}", std::process::id());
+    let server = server("postgres").await;
+    server.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a new database");
+    server.close().await.expect("a closed connection");
+    let schema = Schema::connect(&url_of(&name)).await.expect("the new database");
+    schema.up().await.expect("a migrated database");
+    schema.close().await.expect("a closed connection");
+    name
+}
+
+async fn server(database: &str) -> DatabaseConnection {
+    let mut options = ConnectOptions::new(url_of(database));
+    options.max_connections(1).sqlx_logging(false);
+    Database::connect(options).await.expect("the PostgreSQL server named by BLEGRAM_TEST_POSTGRES_URL")
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests are told where PostgreSQL is by their environment")]
+fn url_of(database: &str) -> String {
+    let url = std::env::var(POSTGRES_URL).expect("BLEGRAM_TEST_POSTGRES_URL, which `cargo xtask test` sets");
+    let (server, _) = url.rsplit_once('/').expect("a URL that ends in a database");
+    format!("{server}/{database}")
+}

@@ -1,0 +1,180 @@
+//! Accounts, their profiles and their credentials.
+
+use std::collections::HashMap;
+
+use blegram_domain::{
+    Account, DisplayName, EmailAddress, Timestamp, User, UserId, UserSummary, Username,
+    user::{Role, Status},
+};
+use sea_orm::{
+    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, Select, TryInsertResult,
+    sea_query::Expr,
+};
+
+use crate::{
+    Conn, Error, Inserted, Result, Tx,
+    db::sealed::Sealed,
+    entity::user::{Column, Entity, Model, Summary},
+};
+
+/// An account to be.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// Its id.
+    pub id: UserId,
+    /// Its name, not taken by a look-alike.
+    pub username: Username,
+    /// The name it shows.
+    pub display_name: DisplayName,
+    /// Where it says to receive mail.
+    pub email: Option<EmailAddress>,
+    /// The PHC string of its password.
+    pub password_hash: String,
+    /// When it signed up.
+    pub created_at: Timestamp,
+}
+
+/// What a login is checked against.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// Whose they are.
+    pub user: UserId,
+    /// The PHC string; `None` for an account without a password.
+    pub password_hash: Option<String>,
+    /// Whether the account may log in.
+    pub status: Status,
+}
+
+/// Adds an account. Relies on the unique indexes of the name and its skeleton: of any number of
+/// simultaneous sign-ups under names that look alike, one is [`Inserted::New`].
+///
+/// # Errors
+/// Storage failures only.
+pub async fn insert(tx: &Tx, user: NewUser) -> Result<Inserted> {
+    let row = Model {
+        id: user.id.as_uuid(),
+        username_skeleton: user.username.skeleton().as_str().to_owned(),
+        username: user.username.into(),
+        display_name: user.display_name.into(),
+        bio: String::new(),
+        email: user.email.map(String::from),
+        email_verified_at: None,
+        password_hash: Some(user.password_hash),
+        role: Role::User.as_str().to_owned(),
+        status: Status::Active.as_str().to_owned(),
+        is_private: false,
+        discoverable: true,
+        post_count: 0,
+        follower_count: 0,
+        following_count: 0,
+        created_at: user.created_at.as_micros(),
+    };
+    let inserted = Entity::insert(row.into_active_model())
+        .on_conflict_do_nothing()
+        .exec_without_returning(tx.inner())
+        .await?;
+    Ok(if matches!(inserted, TryInsertResult::Inserted(1)) { Inserted::New } else { Inserted::Existing })
+}
+
+/// The profile with this id, whatever its standing.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find(conn: &impl Conn, id: UserId) -> Result<Option<User>> {
+    Entity::find_by_id(id.as_uuid()).one(conn.inner()).await?.map(User::try_from).transpose()
+}
+
+/// The profile with this name, whatever its standing.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find_by_username(conn: &impl Conn, username: &Username) -> Result<Option<User>> {
+    by_username(username).one(conn.inner()).await?.map(User::try_from).transpose()
+}
+
+/// The account with this id, whatever its standing.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find_account(conn: &impl Conn, id: UserId) -> Result<Option<Account>> {
+    Entity::find_by_id(id.as_uuid()).one(conn.inner()).await?.map(Account::try_from).transpose()
+}
+
+/// What a login under this name is checked against.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find_credentials(conn: &impl Conn, username: &Username) -> Result<Option<Credentials>> {
+    let Some(row) = by_username(username).one(conn.inner()).await? else { return Ok(None) };
+    let status = row.status.parse().map_err(|e| Error::corrupt("users", row.id, e))?;
+    Ok(Some(Credentials { user: UserId::from_uuid(row.id), password_hash: row.password_hash, status }))
+}
+
+/// Who wrote things: the summaries of `ids`, in one statement. Ids of nobody are left out.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_summaries(conn: &impl Conn, ids: &[UserId]) -> Result<HashMap<UserId, UserSummary>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = Entity::find()
+        .select_only()
+        .columns(Summary::COLUMNS)
+        .filter(Column::Id.is_in(ids.iter().map(|id| id.as_uuid())))
+        .into_model::<Summary>()
+        .all(conn.inner())
+        .await?;
+    rows.into_iter().map(|row| UserSummary::try_from(row).map(|user| (user.id, user))).collect()
+}
+
+/// The active accounts among `names`, in no order.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_by_usernames(conn: &impl Conn, names: &[Username]) -> Result<Vec<UserSummary>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = Entity::find()
+        .select_only()
+        .columns(Summary::COLUMNS)
+        .filter(Column::Username.is_in(names.iter().map(Username::as_str)))
+        .filter(Column::Status.eq(Status::Active.as_str()))
+        .into_model::<Summary>()
+        .all(conn.inner())
+        .await?;
+    rows.into_iter().map(UserSummary::try_from).collect()
+}
+
+/// Replaces the password's hash by another of the same password.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_password_hash(tx: &Tx, id: UserId, from: &str, to: &str) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::PasswordHash, to.into())
+        .filter(Column::Id.eq(id.as_uuid()))
+        // A password changed meanwhile stays changed.
+        .filter(Column::PasswordHash.eq(from))
+        .exec(tx.inner())
+        .await?;
+    Ok(())
+}
+
+/// Counts posts of `author` that were added (or, negative, removed) in the same transaction.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_post_count(tx: &Tx, author: UserId, by: i64) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::PostCount, Expr::col(Column::PostCount).add(by))
+        .filter(Column::Id.eq(author.as_uuid()))
+        .exec(tx.inner())
+        .await?;
+    Ok(())
+}
+
+fn by_username(username: &Username) -> Select<Entity> {
+    Entity::find().filter(Column::Username.eq(username.as_str()))
+}

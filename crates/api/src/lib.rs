@@ -1,1 +1,96 @@
-//! api
+//! The HTTP interface of blegram: routes, wire schemas, problem+json and the OpenAPI document.
+//!
+//! A request passes four things, each in one file:
+//!
+//! 1. `edge`: request id, log line, security headers; every failure becomes problem+json.
+//! 2. `gate`: what is refused before anybody looks at the content, in the order of the contract:
+//!    404, 405, 413, 415, 429, 401, 403.
+//! 3. `routes/<noun>.rs`: unwraps the request, calls one use-case, wraps the answer.
+//! 4. `schema/<noun>.rs`: domain types as JSON.
+//!
+//! What an operation may answer, and to whom, is a row of `operation.rs`; status codes are known to
+//! `problem.rs` alone. To add an operation: see `CONTRIBUTING.md`.
+
+mod answer;
+mod body;
+mod client;
+mod cookie;
+mod csrf;
+mod docs;
+mod edge;
+mod gate;
+mod openapi;
+mod operation;
+mod page;
+mod param;
+pub mod problem;
+mod routes;
+mod schema;
+mod viewer;
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use blegram_auth::Auth;
+use blegram_domain::Clock;
+use blegram_social::Social;
+use ipnet::IpNet;
+use poem::{Endpoint, EndpointExt, Response, Route};
+
+pub use openapi::{openapi, openapi_yaml};
+
+/// Whether the process can serve now, or what it lacks.
+pub type Readiness = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
+/// Where the site is on the net.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The URL under which clients reach it, without a slash at the end.
+    pub public_url: String,
+    /// Other origins whose pages may change things here, exactly as browsers send them.
+    pub trusted_origins: Vec<String>,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Site {
+    /// Whether cookies are for https only: everywhere but on a plain http site.
+    fn is_secure(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+
+    /// Whether `origin` is this site's or one that it trusts.
+    fn trusts(&self, origin: &str) -> bool {
+        origin == self.public_url || self.trusted_origins.iter().any(|trusted| trusted == origin)
+    }
+}
+
+/// Everything that the interface calls; cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// Accounts and sessions.
+    pub auth: Auth,
+    /// Posts, profiles and timelines.
+    pub social: Social,
+    /// Where the site is.
+    pub site: Arc<Site>,
+    /// Whether the process can serve now.
+    pub readiness: Readiness,
+    /// The time of requests.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// All that is served over HTTP. Its answers are never errors: those are problem+json by then.
+pub fn router(app: App) -> impl Endpoint<Output = Response> {
+    let gate = gate::Gate::new(app.clone());
+    let edge = edge::Edge::new(app.clone(), gate.catalogue());
+    let routes = Route::new()
+        .nest("/docs", docs::swagger_ui())
+        .at("/openapi.json", docs::json(&app.site.public_url))
+        .at("/openapi.yaml", docs::yaml(&app.site.public_url))
+        .at("/problems/:code", docs::problem_page)
+        .at("/healthz", docs::healthz)
+        .at("/readyz", docs::readyz)
+        .nest("/", openapi::service())
+        .data(Arc::new(app));
+    edge.wrap(gate.wrap(routes))
+}

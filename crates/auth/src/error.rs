@@ -31,3 +31,6 @@ pub enum Error {
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failure of the database, for those above that do not reach it themselves.
+pub type StorageError = blegram_persistence::Error;

@@ -52,7 +52,7 @@ use blegram_persistence::Db;
 
 pub use account::{LogIn, LoggedIn, SignUp};
 pub use csrf::CsrfKey;
-pub use error::{Error, Result};
+pub use error::{Error, Result, StorageError};
 pub use limit::{Limits, Policy, Quota, RateLimited};
 pub use password::{GivenPassword, NewPassword, PasswordCost};
 pub use session::{Authenticated, Device};

@@ -137,11 +137,11 @@ impl Limiter {
     /// # Errors
     /// When it is one too many; it is not counted then.
     pub fn check_address(&self, policy: Policy, address: IpAddr) -> Result<Standing, RateLimited> {
-        self.rule(policy).check(Key::Address(subscriber(address)), &self.clock)
+        self.rule(policy).check(&Key::Address(subscriber(address)), &self.clock)
     }
 
     pub(crate) fn check_account(&self, account: Username) -> Result<Standing, RateLimited> {
-        self.login_account.check(Key::Account(account), &self.clock)
+        self.login_account.check(&Key::Account(account), &self.clock)
     }
 
     /// Forgets those whose tries are all refilled. To be called now and then, so that memory follows
@@ -179,11 +179,11 @@ impl fmt::Debug for Limiter {
 }
 
 impl Rule {
-    fn check(&self, key: Key, clock: &Time) -> Result<Standing, RateLimited> {
+    fn check(&self, key: &Key, clock: &Time) -> Result<Standing, RateLimited> {
         let standing =
             |remaining, reset| Standing { policy: self.policy, quota: self.quota, remaining, reset };
         let one = self.quota.per / self.quota.burst.get();
-        match self.keyed.check_key(&key) {
+        match self.keyed.check_key(key) {
             Ok(snapshot) => Ok(standing(snapshot.remaining_burst_capacity(), one)),
             Err(until) => Err(RateLimited(standing(0, until.wait_time_from(clock.now())))),
         }

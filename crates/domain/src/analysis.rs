@@ -43,6 +43,12 @@ impl fmt::Display for Hashtag {
     }
 }
 
+impl From<Hashtag> for String {
+    fn from(tag: Hashtag) -> Self {
+        tag.0
+    }
+}
+
 /// An `@name` in a text, not yet known to be anybody.
 ///
 /// Korean particles and titles are written without a space (`@ann님`), so a mention stands for the

@@ -77,6 +77,8 @@ ids! {
     PostId;
     /// A login of one browser or device.
     SessionId;
+    /// One request, in logs and in error answers.
+    RequestId;
 }
 
 #[cfg(test)]

@@ -31,6 +31,11 @@ impl From<DbErr> for Error {
 }
 
 impl Error {
+    /// Whether the same call may succeed later.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+
     #[expect(
         clippy::needless_pass_by_value,
         reason = "a cold path whose callers read better without borrows"

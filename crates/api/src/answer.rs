@@ -1,0 +1,146 @@
+//! Answers: serialised once, from the schema type to the bytes that are sent.
+
+use poem::{
+    IntoResponse, Response,
+    http::{HeaderValue, StatusCode, header},
+};
+use poem_openapi::{
+    ApiResponse,
+    payload::Payload,
+    registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry},
+    types::Type,
+};
+use serde::Serialize;
+
+use crate::{problem::Problem, schema};
+
+/// What a handler returns.
+pub(crate) type ApiResult<T> = Result<T, poem::Error>;
+
+const JSON: &str = "application/json";
+
+/// 200 with a body. poem-openapi's `Json` makes a `serde_json::Value` of it first, which costs as much
+/// again as the serialisation itself.
+#[derive(Debug)]
+pub(crate) struct Answer<T>(pub(crate) T);
+
+/// 201 with a body, at a place of its own.
+#[derive(Debug)]
+pub(crate) struct Created<T> {
+    pub(crate) location: Option<String>,
+    pub(crate) body: T,
+}
+
+/// 204.
+#[derive(Debug)]
+pub(crate) struct NoContent;
+
+/// An answer that also sets the session's cookie, or removes it.
+#[derive(Debug)]
+pub(crate) struct WithCookie<R> {
+    pub(crate) cookie: HeaderValue,
+    pub(crate) answer: R,
+}
+
+impl<T: Type> Payload for Answer<T> {
+    const CONTENT_TYPE: &'static str = JSON;
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => Response::builder().status(status).content_type(JSON).body(bytes),
+        Err(error) => poem::Error::from(Problem::internal(error)).into_response(),
+    }
+}
+
+impl<T: Type + Serialize> IntoResponse for Answer<T> {
+    fn into_response(self) -> Response {
+        json(StatusCode::OK, &self.0)
+    }
+}
+
+impl<T: Type + Serialize> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        let mut response = json(StatusCode::CREATED, &self.body);
+        if let Some(location) = self.location.and_then(|location| HeaderValue::from_str(&location).ok()) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        response
+    }
+}
+
+impl IntoResponse for NoContent {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+impl<R: IntoResponse> IntoResponse for WithCookie<R> {
+    fn into_response(self) -> Response {
+        let mut response = self.answer.into_response();
+        response.headers_mut().append(header::SET_COOKIE, self.cookie);
+        response
+    }
+}
+
+fn meta(status: u16, content: Vec<MetaMediaType>) -> MetaResponses {
+    let response = MetaResponse {
+        description: "",
+        status: Some(status),
+        status_range: None,
+        content,
+        headers: Vec::new(),
+    };
+    MetaResponses { responses: vec![response] }
+}
+
+fn register<T: Type>(registry: &mut Registry) {
+    T::register(registry);
+    schema::Problem::register(registry);
+}
+
+impl<T: Type + Serialize> ApiResponse for Answer<T> {
+    fn meta() -> MetaResponses {
+        meta(200, vec![MetaMediaType { content_type: JSON, schema: T::schema_ref() }])
+    }
+
+    fn register(registry: &mut Registry) {
+        register::<T>(registry);
+    }
+}
+
+impl<T: Type + Serialize> ApiResponse for Created<T> {
+    fn meta() -> MetaResponses {
+        meta(201, vec![MetaMediaType { content_type: JSON, schema: T::schema_ref() }])
+    }
+
+    fn register(registry: &mut Registry) {
+        register::<T>(registry);
+    }
+}
+
+impl ApiResponse for NoContent {
+    fn meta() -> MetaResponses {
+        meta(204, Vec::new())
+    }
+
+    fn register(_registry: &mut Registry) {}
+}
+
+impl<R: ApiResponse> ApiResponse for WithCookie<R> {
+    fn meta() -> MetaResponses {
+        R::meta()
+    }
+
+    fn register(registry: &mut Registry) {
+        R::register(registry);
+    }
+}

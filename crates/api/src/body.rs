@@ -1,0 +1,194 @@
+//! Request bodies: JSON read strictly, with every failure found at once.
+//!
+//! poem-openapi would take a number for a string and stop at the first failure, so bodies are read
+//! here; its schema of the same name only documents. A test holds the two together, field by field.
+
+use std::fmt::Display;
+
+use blegram_domain::Violation;
+use poem::{Request, RequestBody};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    registry::{MetaMediaType, MetaRequest, Registry},
+    types::Type,
+};
+use serde_json::{Map, Value};
+
+use crate::problem::{Code, Failure, Problem};
+
+/// The largest JSON body.
+pub(crate) const MAX_BYTES: usize = 64 * 1024;
+
+/// The deepest JSON body: each object or array is a level.
+const MAX_DEPTH: usize = 32;
+
+/// A schema of a body, and how to read what it stands for.
+pub(crate) trait Input: Type {
+    /// What a use-case takes.
+    type Parsed: Send;
+
+    /// Reads the fields. `None` only after [`Fields`] recorded why.
+    fn parse(fields: &mut Fields) -> Option<Self::Parsed>;
+}
+
+/// The body of a request, read as `I` says.
+pub(crate) struct Body<I: Input>(pub(crate) I::Parsed);
+
+impl<'a, I: Input> ApiExtractor<'a> for Body<I> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        I::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let content = MetaMediaType { content_type: "application/json", schema: I::schema_ref() };
+        Some(MetaRequest { description: None, content: vec![content], required: true })
+    }
+
+    async fn from_request(
+        _: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        // Bounded by the gate.
+        let bytes = body.take()?.into_bytes().await?;
+        Ok(Self(read::<I>(&bytes)?))
+    }
+}
+
+fn read<I: Input>(bytes: &[u8]) -> Result<I::Parsed, Problem> {
+    let value: Value = serde_json::from_slice(bytes).map_err(malformed)?;
+    if depth(&value) > MAX_DEPTH {
+        return Err(malformed(format!("the JSON is more than {MAX_DEPTH} levels deep")));
+    }
+    let Value::Object(object) = value else {
+        return Err(Problem::invalid(vec![Failure::new("", "wrong-type", "must be an object")]));
+    };
+    let mut fields = Fields { object, failures: Vec::new() };
+    let parsed = I::parse(&mut fields);
+    fields.finish(parsed)
+}
+
+fn malformed(why: impl Display) -> Problem {
+    Problem::new(Code::MalformedRequest)
+        .with_detail(format!("the body is not the JSON that is taken here: {why}"))
+}
+
+// Recursion is safe: serde_json itself reads no deeper than 128.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// The fields of a body: each is taken once, and what is left at the end was unknown.
+///
+/// Every reader returns `None` for a field that is refused, having recorded why; so read all fields
+/// first, and use `?` afterwards.
+#[derive(Debug)]
+pub(crate) struct Fields {
+    object: Map<String, Value>,
+    failures: Vec<Failure>,
+}
+
+impl Fields {
+    /// A text that must be there.
+    pub(crate) fn text<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Violation>,
+    ) -> Option<T> {
+        if !self.object.contains_key(name) {
+            self.failures.push(Failure::new(pointer(name), "required", "is required"));
+            return None;
+        }
+        let value = self.object.remove(name)?;
+        self.parse_text(name, &value, parse)
+    }
+
+    /// A text that may be absent or null.
+    pub(crate) fn optional_text<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Violation>,
+    ) -> Option<T> {
+        match self.object.remove(name) {
+            None | Some(Value::Null) => None,
+            Some(value) => self.parse_text(name, &value, parse),
+        }
+    }
+
+    /// A list of texts that may be absent, each read by `parse`.
+    pub(crate) fn texts<T>(
+        &mut self,
+        name: &str,
+        max: usize,
+        mut parse: impl FnMut(&str) -> Result<T, Violation>,
+    ) -> Vec<T> {
+        let items = match self.object.remove(name) {
+            None => return Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(_) => {
+                self.failures.push(Failure::new(pointer(name), "wrong-type", "must be an array"));
+                return Vec::new();
+            }
+        };
+        if items.len() > max {
+            self.fail(name, Violation::TooMany { max, what: "items" });
+            return Vec::new();
+        }
+        let indexed = items.iter().enumerate();
+        indexed.filter_map(|(at, item)| self.parse_text(&format!("{name}/{at}"), item, &mut parse)).collect()
+    }
+
+    /// Refuses a field that was read, for what it means together with others.
+    pub(crate) fn fail(&mut self, name: &str, violation: Violation) {
+        self.failures.push(Failure::of(pointer(name), violation));
+    }
+
+    fn parse_text<T>(
+        &mut self,
+        name: &str,
+        value: &Value,
+        parse: impl FnOnce(&str) -> Result<T, Violation>,
+    ) -> Option<T> {
+        let Value::String(text) = value else {
+            self.failures.push(Failure::new(pointer(name), "wrong-type", "must be a string"));
+            return None;
+        };
+        // PostgreSQL cannot store it, and nobody means it.
+        let parsed = if text.contains('\0') {
+            Err(Violation::InvalidCharacters("must not contain NUL"))
+        } else {
+            parse(text)
+        };
+        parsed.map_err(|violation| self.fail(name, violation)).ok()
+    }
+
+    fn finish<T>(mut self, parsed: Option<T>) -> Result<T, Problem> {
+        let unknown = self
+            .object
+            .keys()
+            .map(|name| Failure::new(pointer(&escape(name)), "unknown-field", "is not known here"));
+        self.failures.extend(unknown);
+        match parsed {
+            Some(parsed) if self.failures.is_empty() => Ok(parsed),
+            _ => Err(Problem::invalid(self.failures)),
+        }
+    }
+}
+
+fn pointer(name: &str) -> String {
+    format!("/{name}")
+}
+
+// RFC 6901, 3. Long names come back shortened: an answer should not be made as large as a request.
+fn escape(name: &str) -> String {
+    name.chars().take(64).collect::<String>().replace('~', "~0").replace('/', "~1")
+}

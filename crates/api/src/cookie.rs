@@ -1,0 +1,52 @@
+//! The cookie of browsers' sessions. Written by hand: poem's jar forgets `Secure` and `Path` when it
+//! removes one, and browsers then keep it.
+
+use blegram_auth::SessionToken;
+use poem::{
+    Request,
+    http::{HeaderValue, header},
+};
+
+use crate::{Site, problem::Problem};
+
+/// The cookie's name on `site`: with the prefix that makes browsers refuse it without `Secure`, from
+/// subdomains, and over plain http (RFC 6265bis, 4.1.3.2).
+pub(crate) fn name(site: &Site) -> &'static str {
+    if site.is_secure() { "__Host-auth-blegram" } else { "auth-blegram" }
+}
+
+/// The header that sets the cookie. It lasts as long as the session may: 30 days; the server ends it
+/// earlier.
+pub(crate) fn set(site: &Site, token: &SessionToken) -> Result<HeaderValue, Problem> {
+    let mut value = HeaderValue::from_str(&format!(
+        "{}={}; Max-Age=2592000{}",
+        name(site),
+        token.expose(),
+        attributes(site)
+    ))
+    .map_err(Problem::internal)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The header that removes the cookie.
+pub(crate) fn remove(site: &Site) -> HeaderValue {
+    let text = format!("{}=; Max-Age=0{}", name(site), attributes(site));
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+fn attributes(site: &Site) -> &'static str {
+    if site.is_secure() {
+        "; Path=/; Secure; HttpOnly; SameSite=Lax"
+    } else {
+        "; Path=/; HttpOnly; SameSite=Lax"
+    }
+}
+
+/// The session's secret that the request carries, if any. Of several, the first that is not empty: that
+/// is the one of the longest path, which is ours.
+pub(crate) fn token<'a>(request: &'a Request, site: &Site) -> Option<&'a str> {
+    let headers = request.headers().get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = headers.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(key, value)| *key == name(site) && !value.is_empty()).map(|(_, value)| value)
+}

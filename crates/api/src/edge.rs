@@ -1,0 +1,145 @@
+//! The outermost layer: every request gets an id, every answer its headers and its line in the log, and
+//! every failure, from wherever it comes, is problem+json.
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+
+use blegram_auth::Authenticated;
+use blegram_domain::RequestId;
+use futures_util::FutureExt;
+use poem::{
+    Endpoint, Request, Response,
+    http::{HeaderName, HeaderValue, StatusCode, Uri, header},
+};
+
+use crate::{
+    App,
+    openapi::catalogue::Catalogue,
+    page::Cursors,
+    problem::{Code, Problem},
+};
+
+/// The outermost layer.
+pub(crate) struct Edge {
+    app: App,
+    catalogue: Arc<Catalogue>,
+}
+
+/// Everything inside the outermost layer.
+pub(crate) struct Edged<E> {
+    edge: Edge,
+    inner: E,
+}
+
+impl Edge {
+    pub(crate) fn new(app: App, catalogue: Arc<Catalogue>) -> Self {
+        Self { app, catalogue }
+    }
+
+    pub(crate) fn wrap<E: Endpoint<Output = Response>>(self, inner: E) -> Edged<E> {
+        Edged { edge: self, inner }
+    }
+
+    fn request_id(&self, request: &Request) -> String {
+        let given = request.header(&REQUEST_ID).filter(|id| is_request_id(id));
+        given.map_or_else(|| RequestId::generate(self.app.clock.now()).to_string(), ToOwned::to_owned)
+    }
+
+    fn finish(&self, uri: &Uri, request_id: &str, response: &mut Response) {
+        if let Some(cursors) = response.data::<Cursors>().cloned() {
+            cursors.link(uri.path(), uri.query(), response);
+        }
+        let headers = response.headers_mut();
+        if let Ok(id) = HeaderValue::from_str(request_id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        for (name, value) in HEADERS {
+            headers.entry(name).or_insert(HeaderValue::from_static(value));
+        }
+        let cache = HeaderValue::from_static(cache_control(uri.path()));
+        headers.entry(header::CACHE_CONTROL).or_insert(cache);
+        if self.app.site.public_url.starts_with("https://") {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        }
+    }
+}
+
+impl<E: Endpoint<Output = Response>> Endpoint for Edged<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let started = Instant::now();
+        let request_id = self.edge.request_id(&request);
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let outcome = AssertUnwindSafe(self.inner.call(request)).catch_unwind().await;
+        let problem = match outcome {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(self.problem(error, &uri)),
+            Err(panic) => Err(Problem::internal(panic_message(panic.as_ref()))),
+        };
+        let code = problem.as_ref().err().map(Problem::code);
+        let mut response = problem.unwrap_or_else(|problem| problem.into_response(uri.path(), &request_id));
+        self.edge.finish(&uri, &request_id, &mut response);
+        let user = response.data::<Authenticated>().map(|viewer| viewer.user);
+        tracing::info!(
+            request_id,
+            %method,
+            route = self.edge.catalogue.find(uri.path()).map_or("-", |resource| resource.template()),
+            status = response.status().as_u16(),
+            code = code.map(Code::as_str),
+            user = user.map(tracing::field::display),
+            duration_ms = started.elapsed().as_secs_f64() * 1e3,
+            "request"
+        );
+        Ok(response)
+    }
+}
+
+impl<E> Edged<E> {
+    fn problem(&self, error: poem::Error, uri: &Uri) -> Problem {
+        let problem = error.downcast::<Problem>().unwrap_or_else(|error| foreign(&error));
+        if problem.code() != Code::MethodNotAllowed {
+            return problem;
+        }
+        match self.edge.catalogue.find(uri.path()) {
+            Some(resource) => problem.with_header(header::ALLOW, resource.allow()),
+            None => problem,
+        }
+    }
+}
+
+/// What poem itself refuses. The gate refuses first, so this is what the two see differently, such as a
+/// path whose escapes are no text.
+fn foreign(error: &poem::Error) -> Problem {
+    match error.status() {
+        StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => Problem::not_found(),
+        StatusCode::METHOD_NOT_ALLOWED => Problem::new(Code::MethodNotAllowed),
+        _ => Problem::internal(error.to_string()),
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panicked: {}", text.unwrap_or("without a message"))
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+fn is_request_id(id: &str) -> bool {
+    (1..=64).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// What answers of an API carry (OWASP REST Security). Pages for people bring their own policy.
+const HEADERS: [(HeaderName, &str); 4] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::VARY, "Authorization, Cookie, Origin"),
+];
+
+fn cache_control(path: &str) -> &'static str {
+    let is_own =
+        |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if is_own("/api/v1/auth") || is_own("/api/v1/me") { "no-store" } else { "private, no-cache" }
+}

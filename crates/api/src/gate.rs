@@ -1,0 +1,184 @@
+//! What is refused before anybody looks at the content, in the order of the contract: unknown address,
+//! wrong method, body too large, wrong type, too many, not logged in, not meant.
+
+use std::sync::Arc;
+
+use blegram_auth::{Authenticated, limit::Standing};
+use poem::{
+    Body, Endpoint, IntoResponse, Request, Response,
+    error::ReadBodyError,
+    http::{HeaderValue, Method, StatusCode, header},
+};
+
+use crate::{
+    App, body, client, cookie, csrf,
+    openapi::catalogue::{Catalogue, Resource},
+    operation::{Login, Operation},
+    problem::{Code, Problem, standing_headers},
+};
+
+/// The checks in front of the routes.
+pub(crate) struct Gate {
+    app: App,
+    catalogue: Arc<Catalogue>,
+}
+
+/// A request that passed.
+#[derive(Default)]
+struct Admitted {
+    session: Option<Authenticated>,
+    standing: Option<Standing>,
+    has_dead_cookie: bool,
+}
+
+impl Gate {
+    pub(crate) fn new(app: App) -> Self {
+        Self { app, catalogue: Arc::new(Catalogue::new()) }
+    }
+
+    pub(crate) fn catalogue(&self) -> Arc<Catalogue> {
+        Arc::clone(&self.catalogue)
+    }
+
+    pub(crate) fn wrap<E: Endpoint>(self, routes: E) -> Gated<E> {
+        Gated { gate: self, routes }
+    }
+
+    async fn admit(&self, request: &mut Request, resource: &Resource) -> Result<Admitted, Problem> {
+        let Some(operation) = resource.operation(request.method())? else { return Ok(Admitted::default()) };
+        if operation.is_write {
+            read_body(request).await?;
+        }
+        if operation.has_body {
+            check_media_type(request)?;
+        }
+        let standing = self.count(operation, request)?;
+        let (session, has_dead_cookie) = self.authenticate(operation, request).await?;
+        if operation.login == Login::Required && session.is_none() {
+            let problem = Problem::new(Code::Unauthenticated);
+            return Err(if has_dead_cookie { self.with_removal(problem) } else { problem });
+        }
+        if operation.is_write {
+            csrf::check(request, session.as_ref(), &self.app.auth, &self.app.site)?;
+        }
+        Ok(Admitted { session, standing, has_dead_cookie })
+    }
+
+    fn count(&self, operation: &Operation, request: &Request) -> Result<Option<Standing>, Problem> {
+        let Some(policy) = operation.policy else { return Ok(None) };
+        let Some(address) = client::address(request, &self.app.site.trusted_proxies) else { return Ok(None) };
+        Ok(Some(self.app.auth.limiter().check_address(policy, address)?))
+    }
+
+    async fn authenticate(
+        &self,
+        operation: &Operation,
+        request: &Request,
+    ) -> Result<(Option<Authenticated>, bool), Problem> {
+        // A write that serves anybody is looked up too: its CSRF check wants to know.
+        if operation.login == Login::None && !operation.is_write {
+            return Ok((None, false));
+        }
+        let Some(token) = cookie::token(request, &self.app.site) else { return Ok((None, false)) };
+        let session = self.app.auth.authenticate(token).await?;
+        Ok((session, session.is_none()))
+    }
+
+    fn with_removal(&self, problem: Problem) -> Problem {
+        problem.with_header(header::SET_COOKIE, cookie::remove(&self.app.site))
+    }
+
+    fn finish(&self, admitted: &Admitted, response: &mut Response) {
+        if let Some(session) = admitted.session {
+            response.set_data(session);
+        }
+        let headers = response.headers_mut();
+        if let Some(standing) = &admitted.standing {
+            headers.extend(standing_headers(standing));
+        }
+        if admitted.has_dead_cookie && !headers.contains_key(header::SET_COOKIE) {
+            headers.insert(header::SET_COOKIE, cookie::remove(&self.app.site));
+        }
+    }
+}
+
+/// Routes behind the gate.
+pub(crate) struct Gated<E> {
+    gate: Gate,
+    routes: E,
+}
+
+impl<E: Endpoint> Endpoint for Gated<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let resource = self.gate.catalogue.find(request.uri().path()).ok_or_else(Problem::not_found)?;
+        if request.method() == Method::OPTIONS {
+            return Ok(options(resource));
+        }
+        // Like GET in all but the body, which the connection leaves out.
+        if request.method() == Method::HEAD {
+            request.set_method(Method::GET);
+        }
+        let admitted = self.gate.admit(&mut request, resource).await?;
+        if let Some(session) = admitted.session {
+            request.set_data(session);
+        }
+        let mut response = self.routes.call(request).await?.into_response();
+        self.gate.finish(&admitted, &mut response);
+        Ok(response)
+    }
+}
+
+fn options(resource: &Resource) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    response.headers_mut().insert(header::ALLOW, resource.allow());
+    response
+}
+
+/// Reads the body now, so that its size is judged before its sender is, by counting: a length that is
+/// announced may be a lie, or not be there.
+async fn read_body(request: &mut Request) -> Result<(), Problem> {
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(content_length);
+    if announced.is_some_and(|length| length > body::MAX_BYTES as u64) {
+        return Err(Problem::new(Code::BodyTooLarge));
+    }
+    let bytes = request.take_body().into_bytes_limit(body::MAX_BYTES).await.map_err(unreadable)?;
+    request.set_body(Body::from_bytes(bytes));
+    Ok(())
+}
+
+fn content_length(value: &HeaderValue) -> Option<u64> {
+    value.to_str().ok()?.parse().ok()
+}
+
+fn unreadable(error: ReadBodyError) -> Problem {
+    match error {
+        ReadBodyError::PayloadTooLarge => Problem::new(Code::BodyTooLarge),
+        ReadBodyError::Io(cause) if cause.kind() == std::io::ErrorKind::TimedOut => {
+            Problem::new(Code::RequestTimeout)
+        }
+        other => Problem::new(Code::MalformedRequest).with_detail(format!("the body broke off: {other}")),
+    }
+}
+
+fn check_media_type(request: &Request) -> Result<(), Problem> {
+    let is_plain = request
+        .header(header::CONTENT_ENCODING)
+        .is_none_or(|encoding| encoding.eq_ignore_ascii_case("identity"));
+    if is_plain && request.content_type().is_some_and(is_json) {
+        Ok(())
+    } else {
+        Err(Problem::new(Code::UnsupportedMediaType))
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let charset = content_type.split(';').skip(1).filter_map(|parameter| parameter.trim().split_once('='));
+    let mut charsets = charset
+        .filter(|(name, _)| name.eq_ignore_ascii_case("charset"))
+        .map(|(_, value)| value.trim_matches('"'));
+    essence.eq_ignore_ascii_case("application/json")
+        && charsets.all(|charset| charset.eq_ignore_ascii_case("utf-8"))
+}

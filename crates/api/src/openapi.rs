@@ -1,0 +1,235 @@
+//! The OpenAPI document: what poem-openapi derives from the routes, made exact.
+//!
+//! poem-openapi knows paths, parameters and schemas. This adds what it cannot say: that response
+//! properties are always there and which may be null, who may call an operation, every error it may
+//! answer (from its row in `operation.rs`), headers, and examples in Korean and English.
+
+pub(crate) mod catalogue;
+mod examples;
+
+use poem::IntoEndpoint;
+use poem_openapi::OpenApiService;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    operation::{Login, Operation, operation},
+    problem::Code,
+    routes::{
+        auth::AuthApi, instance::InstanceApi, posts::PostsApi, timelines::TimelinesApi, users::UsersApi,
+    },
+};
+
+type Apis = (InstanceApi, AuthApi, UsersApi, PostsApi, TimelinesApi);
+
+fn apis() -> OpenApiService<Apis, ()> {
+    let apis = (InstanceApi, AuthApi, UsersApi, PostsApi, TimelinesApi);
+    OpenApiService::new(apis, "blegram", env!("CARGO_PKG_VERSION"))
+}
+
+/// The operations, as poem serves them.
+pub(crate) fn service() -> impl IntoEndpoint {
+    apis()
+}
+
+/// The document as JSON, for a site at `public_url`.
+pub fn openapi(public_url: &str) -> String {
+    let mut text = serde_json::to_string_pretty(&document(public_url)).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// The document as YAML.
+pub fn openapi_yaml(public_url: &str) -> String {
+    serde_yaml::to_string(&document(public_url)).unwrap_or_default()
+}
+
+const DESCRIPTION: &str = "\
+The backend of a photo-and-short-post community. 사진과 짧은 글 커뮤니티의 백엔드입니다.
+
+**Log in here**: run `signUp` or `logIn` below with *Try it out*; your browser keeps the session's cookie, and every
+other operation works as you. 아래의 `signUp`이나 `logIn`을 실행하면 브라우저가 세션 쿠키를 보관하므로 바로 다른 기능을 써 볼
+수 있습니다.
+
+**Errors** are `application/problem+json` (RFC 9457) with a `code` for programs; each code has a page at
+`/problems/<code>`. **Lists** are pages: follow `next_cursor` until it is null; `prev_cursor` leads to newer items.
+**Ids** sort by time of creation.";
+
+/// The document.
+pub(crate) fn document(public_url: &str) -> Value {
+    let mut document: Value = serde_json::from_str(&apis().spec()).unwrap_or_default();
+    document["openapi"] = json!("3.0.3");
+    document["info"] = json!({
+        "title": "blegram",
+        "version": env!("CARGO_PKG_VERSION"),
+        "description": DESCRIPTION,
+        "license": { "name": "MIT OR Apache-2.0", "url": "https://spdx.org/licenses/MIT.html" },
+    });
+    document["servers"] = json!([{ "url": public_url }]);
+    complete_schemas(&mut document);
+    for_each_operation(&mut document, complete_operation);
+    document["components"]["securitySchemes"] = json!({ "cookieAuth": {
+        "type": "apiKey", "in": "cookie", "name": "auth-blegram",
+        "description": "The session of a browser, set by signUp and logIn. On https it is named `__Host-auth-blegram`.",
+    }});
+    document["components"]["headers"] = headers();
+    document
+}
+
+fn for_each_operation(document: &mut Value, mut visit: impl FnMut(&Operation, &mut Value)) {
+    let paths = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
+    for value in paths.filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+        if let Some(operation) = value["operationId"].as_str().and_then(operation) {
+            visit(operation, value);
+        }
+    }
+}
+
+fn complete_operation(operation: &Operation, value: &mut Value) {
+    value["security"] = match operation.login {
+        Login::None => json!([]),
+        Login::Optional => json!([{}, { "cookieAuth": [] }]),
+        Login::Required => json!([{ "cookieAuth": [] }]),
+    };
+    let Some(responses) = value["responses"].as_object_mut() else { return };
+    for (status, response) in responses.iter_mut() {
+        describe_success(operation, status, response);
+    }
+    for (status, codes) in by_status(&operation.codes()) {
+        responses.insert(status, problem_response(&codes));
+    }
+    responses.sort_keys();
+    if let Some(examples) = examples::request(operation.id) {
+        value["requestBody"]["content"]["application/json"]["examples"] = examples;
+    }
+}
+
+fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
+    response["description"] = json!(match status {
+        "200" => "Done.",
+        "201" => "Created.",
+        _ => "Done; there is nothing to say.",
+    });
+    let mut headers = vec!["X-Request-Id"];
+    if operation.policy.is_some() {
+        headers.extend(["RateLimit-Policy", "RateLimit"]);
+    }
+    if ["signUp", "logIn", "logOut"].contains(&operation.id) {
+        headers.push("Set-Cookie");
+    }
+    if status == "201" {
+        headers.push("Location");
+    }
+    let content = &mut response["content"]["application/json"];
+    if content["schema"]["$ref"].as_str().is_some_and(|name| name.ends_with("Page")) {
+        headers.push("Link");
+    }
+    if status == "204" {
+        response.as_object_mut().and_then(|response| response.remove("content"));
+    } else if let Some(example) = examples::response(operation.id) {
+        content["examples"] = example;
+    }
+    response["headers"] = header_references(&headers);
+}
+
+fn by_status(codes: &[Code]) -> Vec<(String, Vec<Code>)> {
+    let mut groups: Vec<(String, Vec<Code>)> = Vec::new();
+    for code in codes {
+        let status = code.status().as_u16().to_string();
+        match groups.iter_mut().find(|(other, _)| *other == status) {
+            Some((_, group)) => group.push(*code),
+            None => groups.push((status, vec![*code])),
+        }
+    }
+    groups
+}
+
+fn problem_response(codes: &[Code]) -> Value {
+    let lines = codes.iter().map(|code| format!("`{}`: {} {}", code.as_str(), code.english(), code.korean()));
+    let mut headers = vec!["X-Request-Id"];
+    match codes[0].status().as_u16() {
+        401 => headers.push("WWW-Authenticate"),
+        429 => headers.extend(["Retry-After", "RateLimit-Policy", "RateLimit"]),
+        503 => headers.push("Retry-After"),
+        _ => {}
+    }
+    json!({
+        "description": lines.collect::<Vec<_>>().join("\n\n"),
+        "headers": header_references(&headers),
+        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+    })
+}
+
+fn header_references(names: &[&str]) -> Value {
+    names
+        .iter()
+        .map(|name| ((*name).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") })))
+        .collect()
+}
+
+fn headers() -> Value {
+    let header =
+        |description: &str, kind: &str| json!({ "description": description, "schema": { "type": kind } });
+    json!({
+        "X-Request-Id": header("Names the request in the server's log; taken over from the request when it has one.", "string"),
+        "Location": header("Where the new thing is.", "string"),
+        "Link": header("The next and previous pages (RFC 8288), `rel=\"next\"` first.", "string"),
+        "Set-Cookie": header("The session's cookie: set, or removed.", "string"),
+        "WWW-Authenticate": header("How to log in.", "string"),
+        "Retry-After": header("Seconds to wait.", "integer"),
+        "RateLimit-Policy": header("The limit that counts this request: `\"login\";q=25;w=300`.", "string"),
+        "RateLimit": header("What is left of it: `\"login\";r=24;t=12`.", "string"),
+    })
+}
+
+/// Says of every schema of an answer that all of its properties are there, and which may be null;
+/// of every schema that it is an object of its fields and no others are taken in requests.
+fn complete_schemas(document: &mut Value) {
+    let requests = request_schemas(document);
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    for (name, schema) in schemas.iter_mut() {
+        let is_request = requests.contains(name);
+        complete_schema(schema, is_request);
+    }
+}
+
+fn request_schemas(document: &mut Value) -> Vec<String> {
+    let mut names = Vec::new();
+    for_each_operation(document, |_, value| {
+        let reference = value["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str();
+        names.extend(reference.and_then(|name| name.rsplit('/').next()).map(ToOwned::to_owned));
+    });
+    names
+}
+
+fn complete_schema(schema: &mut Value, is_request: bool) {
+    let required: Vec<String> = serde_json::from_value(schema["required"].clone()).unwrap_or_default();
+    let Some(properties) = schema["properties"].as_object_mut() else {
+        // poem-openapi writes empty lists into every schema.
+        return;
+    };
+    let mut names = Vec::new();
+    for (name, property) in properties.iter_mut() {
+        names.push(name.clone());
+        let is_optional = !required.contains(name);
+        // An absent list is an empty one, and null is no list.
+        if is_optional && !(is_request && property["type"] == "array") {
+            make_nullable(property);
+        }
+    }
+    if is_request {
+        schema["additionalProperties"] = json!(false);
+    } else {
+        schema["required"] = json!(names);
+    }
+}
+
+// Beside `$ref` OpenAPI 3.0 ignores everything else.
+fn make_nullable(property: &mut Value) {
+    match property.as_object_mut().and_then(|object| object.remove("$ref")) {
+        Some(reference) => {
+            property["allOf"] = json!([{ "$ref": reference }]);
+            property["nullable"] = json!(true);
+        }
+        None => property["nullable"] = json!(true),
+    }
+}

@@ -1,0 +1,112 @@
+//! What each operation demands and may answer: one row each. The gate enforces it, the OpenAPI document
+//! says it, and the tests refuse an operation without a row, or an answer that its row does not list.
+
+use blegram_auth::Policy;
+
+use crate::problem::Code;
+
+/// Whom an operation serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Login {
+    /// Anybody; who they are is not looked up.
+    None,
+    /// Anybody; somebody logged in sees how they stand to things.
+    Optional,
+    /// Somebody logged in.
+    Required,
+}
+
+/// One operation of the API.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Operation {
+    /// Its `operationId`.
+    pub(crate) id: &'static str,
+    /// Whom it serves.
+    pub(crate) login: Login,
+    /// What its calls are counted against, by address.
+    pub(crate) policy: Option<Policy>,
+    /// Whether it takes a JSON body.
+    pub(crate) has_body: bool,
+    /// Whether it changes things, and so must be meant.
+    pub(crate) is_write: bool,
+    /// What it answers of its own, beyond what [`Operation::codes`] adds for the above.
+    own_codes: &'static [Code],
+}
+
+/// What every operation may answer.
+const ALWAYS: [Code; 3] = [Code::HeadersTooLarge, Code::Internal, Code::Unavailable];
+
+impl Operation {
+    const fn read(id: &'static str, login: Login, own_codes: &'static [Code]) -> Self {
+        Self { id, login, policy: None, has_body: false, is_write: false, own_codes }
+    }
+
+    const fn write(id: &'static str, login: Login, own_codes: &'static [Code]) -> Self {
+        Self { is_write: true, ..Self::read(id, login, own_codes) }
+    }
+
+    const fn with_body(self) -> Self {
+        Self { has_body: true, ..self }
+    }
+
+    const fn limited(self, policy: Policy) -> Self {
+        Self { policy: Some(policy), ..self }
+    }
+
+    /// Every code it may answer, sorted, each once.
+    pub(crate) fn codes(&self) -> Vec<Code> {
+        let mut codes = [&ALWAYS[..], self.own_codes].concat();
+        if self.login == Login::Required {
+            codes.push(Code::Unauthenticated);
+        }
+        if self.is_write {
+            codes.extend([Code::CsrfRejected, Code::BodyTooLarge, Code::RequestTimeout]);
+        }
+        if self.has_body {
+            codes.extend([Code::MalformedRequest, Code::UnsupportedMediaType, Code::Invalid]);
+        }
+        if self.policy.is_some() {
+            codes.push(Code::RateLimited);
+        }
+        codes.sort_unstable();
+        codes.dedup();
+        codes
+    }
+}
+
+/// The operations, by group.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation::read("getInstance", Login::None, &[]),
+    Operation::write(
+        "signUp",
+        Login::None,
+        &[Code::RegistrationClosed, Code::UsernameTaken, Code::Overloaded],
+    )
+    .with_body()
+    .limited(Policy::SignUp),
+    Operation::write(
+        "logIn",
+        Login::None,
+        &[Code::InvalidCredentials, Code::AccountSuspended, Code::Overloaded],
+    )
+    .with_body()
+    .limited(Policy::Login),
+    Operation::write("logOut", Login::Optional, &[]),
+    Operation::read("getCsrfToken", Login::Optional, &[]),
+    Operation::read("getMe", Login::Required, &[]),
+    Operation::read("getUser", Login::Optional, &[Code::NotFound, Code::Unauthenticated]),
+    Operation::read(
+        "listUserPosts",
+        Login::Optional,
+        &[Code::NotFound, Code::Unauthenticated, Code::CursorInvalid, Code::Invalid],
+    ),
+    Operation::write("createPost", Login::Required, &[]).with_body(),
+    Operation::read("getPost", Login::Optional, &[Code::NotFound]),
+    Operation::write("deletePost", Login::Required, &[Code::NotFound, Code::Forbidden]),
+    Operation::read("getPublicTimeline", Login::Optional, &[Code::CursorInvalid, Code::Invalid]),
+];
+
+/// The row of `id`.
+pub(crate) fn operation(id: &str) -> Option<&'static Operation> {
+    OPERATIONS.iter().find(|operation| operation.id == id)
+}

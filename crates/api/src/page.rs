@@ -1,0 +1,89 @@
+//! Pages on the wire: the cursors in the body and in `Link` (RFC 8288).
+
+use blegram_domain::{Page, page::Cursor};
+use poem::{
+    IntoResponse, Response,
+    http::{HeaderValue, header},
+};
+use poem_openapi::{
+    ApiResponse,
+    registry::{MetaResponses, Registry},
+    types::Type,
+};
+use serde::Serialize;
+
+use crate::answer::Answer;
+
+/// A page with its `Link` header.
+#[derive(Debug)]
+pub(crate) struct Paged<P> {
+    page: Answer<P>,
+    next: Option<String>,
+    prev: Option<String>,
+}
+
+/// A schema of a page: made of its items and cursors.
+pub(crate) trait PageSchema: Type + Serialize {
+    type Item;
+
+    fn new(items: Vec<Self::Item>, next_cursor: Option<String>, prev_cursor: Option<String>) -> Self;
+}
+
+impl<P: PageSchema> Paged<P> {
+    /// Renders `page`, item by item.
+    pub(crate) fn render<T>(page: Page<T>) -> Self
+    where
+        P::Item: From<T>,
+    {
+        let page = page.map(P::Item::from);
+        let [next, prev] = [page.next, page.prev].map(|cursor| cursor.map(|cursor: Cursor| cursor.encode()));
+        Self { page: Answer(P::new(page.items, next.clone(), prev.clone())), next, prev }
+    }
+}
+
+impl<P: PageSchema> IntoResponse for Paged<P> {
+    fn into_response(self) -> Response {
+        let mut response = self.page.into_response();
+        // The edge knows the path and the query, and completes it.
+        response.set_data(Cursors { next: self.next, prev: self.prev });
+        response
+    }
+}
+
+impl<P: PageSchema> ApiResponse for Paged<P> {
+    fn meta() -> MetaResponses {
+        Answer::<P>::meta()
+    }
+
+    fn register(registry: &mut Registry) {
+        Answer::<P>::register(registry);
+    }
+}
+
+/// The cursors of an answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Cursors {
+    next: Option<String>,
+    prev: Option<String>,
+}
+
+impl Cursors {
+    /// Adds `Link`, `rel="next"` first, to an answer to `path` and `query`.
+    pub(crate) fn link(&self, path: &str, query: Option<&str>, response: &mut Response) {
+        let link = |cursor: &Option<String>, rel: &str| {
+            cursor.as_ref().map(|cursor| format!("<{path}?{}>; rel=\"{rel}\"", with_cursor(query, cursor)))
+        };
+        let links: Vec<String> =
+            [link(&self.next, "next"), link(&self.prev, "prev")].into_iter().flatten().collect();
+        if let (false, Ok(value)) = (links.is_empty(), HeaderValue::from_str(&links.join(", "))) {
+            response.headers_mut().insert(header::LINK, value);
+        }
+    }
+}
+
+// The client's own query, so that limits and filters stay.
+fn with_cursor(query: Option<&str>, cursor: &str) -> String {
+    let others =
+        query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+    others.map(ToOwned::to_owned).chain([format!("cursor={cursor}")]).collect::<Vec<_>>().join("&")
+}

@@ -1,0 +1,151 @@
+//! Parameters of paths and queries. Taken as text, whatever it is, so that *our* parsers refuse them: in
+//! a path with 404 (it names nothing), in a query with 422 and all failures at once.
+
+use std::borrow::Cow;
+
+use blegram_domain::{
+    PageRequest, PostId, UserId, Username,
+    page::{Limit, Scope},
+};
+use blegram_social::UserRef;
+use poem_openapi::{
+    registry::{MetaSchema, MetaSchemaRef},
+    types::{ParseFromParameter, ParseResult, Type},
+};
+use uuid::Uuid;
+
+use crate::{
+    problem::{Code, Failure, Problem},
+    viewer::MaybeViewer,
+};
+
+macro_rules! parameters {
+    ($($(#[$doc:meta])* $name:ident: $schema:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(crate) struct $name(String);
+
+        impl Type for $name {
+            const IS_REQUIRED: bool = true;
+            type RawValueType = Self;
+            type RawElementValueType = Self;
+
+            fn name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn schema_ref() -> MetaSchemaRef {
+                MetaSchemaRef::Inline(Box::new($schema))
+            }
+
+            fn as_raw_value(&self) -> Option<&Self> {
+                Some(self)
+            }
+
+            fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+                Box::new(std::iter::once(self))
+            }
+        }
+
+        impl ParseFromParameter for $name {
+            fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+                Ok(Self(value.to_owned()))
+            }
+        }
+    )*};
+}
+
+fn string(format: &'static str) -> MetaSchema {
+    MetaSchema::new_with_format("string", format)
+}
+
+parameters! {
+    /// The id of a post.
+    PostParam: string("uuid");
+    /// An account: its id, `@username`, or `me`.
+    UserParam: MetaSchema { example: Some("@haneul".into()), ..MetaSchema::new("string") };
+    /// How many items.
+    LimitParam: MetaSchema {
+        default: Some(20.into()),
+        minimum: Some(1.0),
+        ..MetaSchema::new_with_format("integer", "int32")
+    };
+    /// Where a page begins.
+    CursorParam: MetaSchema::new("string");
+    /// An id that items must be greater than.
+    SinceParam: string("uuid");
+}
+
+impl PostParam {
+    /// The id, or 404.
+    pub(crate) fn id(&self) -> Result<PostId, Problem> {
+        self.0.parse().map_err(|_| Problem::not_found())
+    }
+}
+
+impl UserParam {
+    /// Whom it names for `viewer`: 401 for `me` of nobody, 404 for what names no account.
+    pub(crate) fn user(&self, viewer: MaybeViewer) -> Result<UserRef, Problem> {
+        if self.0 == "me" {
+            return viewer.id().map(UserRef::Id).ok_or_else(|| Problem::new(Code::Unauthenticated));
+        }
+        let named = match self.0.strip_prefix('@') {
+            Some(username) => Username::parse(username).ok().map(UserRef::Username),
+            None => self.0.parse::<UserId>().ok().map(UserRef::Id),
+        };
+        named.ok_or_else(Problem::not_found)
+    }
+}
+
+/// The query of every list.
+#[derive(Debug)]
+pub(crate) struct ListQuery {
+    pub(crate) limit: Option<LimitParam>,
+    pub(crate) cursor: Option<CursorParam>,
+    pub(crate) since_id: Option<SinceParam>,
+}
+
+impl ListQuery {
+    /// The page that is asked for of `operation`'s list with these filters.
+    pub(crate) fn page(&self, operation: &str, filters: &[&str]) -> Result<PageRequest, Problem> {
+        let mut failures = Vec::new();
+        let limit = self.limit(&mut failures);
+        let since = self.since(&mut failures);
+        if !failures.is_empty() {
+            return Err(Problem::invalid(failures));
+        }
+        let since_text = since.map(|id| id.to_string()).unwrap_or_default();
+        let scope = Scope::new(operation, &[filters, &[&since_text]].concat());
+        let cursor = self.cursor.as_ref().map(|cursor| cursor.0.as_str());
+        Ok(PageRequest::new(scope, limit, cursor, since)?)
+    }
+
+    fn limit(&self, failures: &mut Vec<Failure>) -> Limit {
+        let Some(LimitParam(text)) = &self.limit else { return Limit::default() };
+        let Some(asked) = integer(text) else {
+            failures.push(Failure::new("/limit", "wrong-type", "must be an integer"));
+            return Limit::default();
+        };
+        Limit::parse(asked).unwrap_or_else(|violation| {
+            failures.push(Failure::of("/limit", violation));
+            Limit::default()
+        })
+    }
+
+    fn since(&self, failures: &mut Vec<Failure>) -> Option<Uuid> {
+        let SinceParam(text) = self.since_id.as_ref()?;
+        let id = text.parse::<PostId>();
+        if let Err(error) = &id {
+            failures.push(Failure::new("/since_id", "wrong-type", error.to_string()));
+        }
+        id.ok().map(PostId::as_uuid)
+    }
+}
+
+/// Reads an integer of any size: those beyond 64 bits are as good as the largest.
+fn integer(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let bound = if text.starts_with('-') { i64::MIN } else { i64::MAX };
+    is_integer.then(|| text.parse().unwrap_or(bound))
+}

@@ -1,0 +1,309 @@
+//! Errors as RFC 9457 problem details. The only place that knows status codes.
+
+use blegram_auth::{RateLimited, limit::Standing};
+use blegram_domain::Violation;
+use poem::{
+    Response,
+    http::{HeaderValue, StatusCode, header},
+};
+use serde::Serialize;
+
+/// One value that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// Where it is: a JSON pointer (RFC 6901) into the body, or `/` and the name of a parameter.
+    pub pointer: String,
+    /// The rule it broke.
+    pub code: &'static str,
+    /// What would be accepted.
+    pub detail: String,
+}
+
+impl Failure {
+    pub(crate) fn new(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), code, detail: detail.into() }
+    }
+
+    pub(crate) fn of(pointer: impl Into<String>, violation: Violation) -> Self {
+        Self::new(pointer, violation.code(), violation.to_string())
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal, $status:ident, $title:literal, $english:literal, $korean:literal;)*) => {
+        /// What went wrong, as programs read it. Each code has a page at `/problems/<code>`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Code { $($(#[$doc])* #[doc = $english] $variant,)* }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The code on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The status it comes with.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)* }
+            }
+
+            /// A few words for people.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+
+            /// What to do about it.
+            pub const fn english(self) -> &'static str {
+                match self { $(Self::$variant => $english,)* }
+            }
+
+            /// The same in Korean.
+            pub const fn korean(self) -> &'static str {
+                match self { $(Self::$variant => $korean,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    MalformedRequest = "malformed-request", BAD_REQUEST, "The request cannot be read",
+        "Send a JSON object in UTF-8, at most 32 levels deep.",
+        "UTF-8로 된 JSON 객체를 32단계 이내의 깊이로 보내세요.";
+    CursorInvalid = "cursor-invalid", BAD_REQUEST, "The cursor is not one of this list",
+        "A cursor is good for the list and the filters that it came with. Begin again without a cursor.",
+        "커서는 그것을 받은 목록과 필터에서만 쓸 수 있습니다. 커서 없이 처음부터 다시 읽으세요.";
+    Unauthenticated = "unauthenticated", UNAUTHORIZED, "You are not logged in",
+        "Log in and send the session's cookie. A session ends after seven days without use, or thirty days in all.",
+        "로그인한 뒤 세션 쿠키를 함께 보내세요. 세션은 7일 동안 쓰지 않거나 30일이 지나면 끝납니다.";
+    InvalidCredentials = "invalid-credentials", UNAUTHORIZED, "The login or the password is wrong",
+        "Check both and try again. Which of the two is wrong is not told.",
+        "아이디와 비밀번호를 확인하고 다시 시도하세요. 둘 중 무엇이 틀렸는지는 알려 드리지 않습니다.";
+    CsrfRejected = "csrf-rejected", FORBIDDEN, "The request may come from another site",
+        "Send it from a page of this site or of a trusted origin. A client that sends neither Sec-Fetch-Site nor Origin adds the X-CSRF-Token of GET /api/v1/auth/csrf.",
+        "이 사이트나 신뢰된 출처의 페이지에서 요청을 보내세요. Sec-Fetch-Site와 Origin을 보내지 않는 클라이언트는 GET /api/v1/auth/csrf의 X-CSRF-Token을 함께 보내야 합니다.";
+    Forbidden = "forbidden", FORBIDDEN, "You may not do this",
+        "You can see this, but only its owner may change it.",
+        "볼 수는 있지만 소유자만 바꿀 수 있습니다.";
+    AccountSuspended = "account-suspended", FORBIDDEN, "The account is suspended",
+        "The password is right, but moderators have suspended the account.",
+        "비밀번호는 맞지만 운영진이 계정을 정지했습니다.";
+    RegistrationClosed = "registration-closed", FORBIDDEN, "Registration is closed",
+        "This site does not take new accounts. Ask its operators for one.",
+        "이 사이트는 새 계정을 받지 않습니다. 운영자에게 문의하세요.";
+    NotFound = "not-found", NOT_FOUND, "There is nothing here",
+        "The address names nothing, or nothing that you may see.",
+        "이 주소에는 아무것도 없거나, 볼 수 있는 것이 없습니다.";
+    MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "The method does not fit the address",
+        "Use one of the methods in the Allow header.",
+        "Allow 헤더에 있는 메서드를 쓰세요.";
+    RequestTimeout = "request-timeout", REQUEST_TIMEOUT, "The request came too slowly",
+        "Send the whole request at a steady pace of at least a kilobyte per second.",
+        "요청 전체를 초당 1킬로바이트 이상의 속도로 끊김 없이 보내세요.";
+    UsernameTaken = "username-taken", CONFLICT, "The username is taken",
+        "Somebody has this username, or one that looks like it, or the site keeps it. Choose another.",
+        "같거나 비슷해 보이는 아이디를 이미 누가 쓰고 있거나 사이트가 보유하고 있습니다. 다른 아이디를 고르세요.";
+    BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "The request body is too large",
+        "A JSON body has at most 64 KiB.",
+        "JSON 본문은 64 KiB까지 보낼 수 있습니다.";
+    UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body has a type that is not taken here",
+        "Send it as Content-Type: application/json, without Content-Encoding.",
+        "Content-Encoding 없이 Content-Type: application/json으로 보내세요.";
+    Invalid = "invalid", UNPROCESSABLE_ENTITY, "Some values are not acceptable",
+        "Each entry of errors names a value, the rule that it breaks and what would be accepted.",
+        "errors의 각 항목이 어떤 값이 어떤 규칙에 어긋나는지, 무엇이 허용되는지 알려 줍니다.";
+    RateLimited = "rate-limited", TOO_MANY_REQUESTS, "Too many requests",
+        "Come back after the seconds in Retry-After, with some jitter.",
+        "Retry-After 헤더의 초만큼 기다린 뒤 약간의 무작위 지연을 더해 다시 시도하세요.";
+    HeadersTooLarge = "headers-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The request line and headers are too large",
+        "Together they have at most 16 KiB. Old cookies are the usual cause.",
+        "요청 줄과 헤더는 모두 합쳐 16 KiB까지입니다. 오래된 쿠키가 흔한 원인입니다.";
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Something broke on our side",
+        "Nothing was changed. Tell the operators the `request_id`.",
+        "아무것도 바뀌지 않았습니다. 운영자에게 `request_id`를 알려 주세요.";
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The server is busy",
+        "Try again after the seconds in Retry-After.",
+        "Retry-After 헤더의 초만큼 기다린 뒤 다시 시도하세요.";
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Something the server needs is not available",
+        "Try again after the seconds in Retry-After.",
+        "Retry-After 헤더의 초만큼 기다린 뒤 다시 시도하세요.";
+}
+
+/// A refused request: becomes the answer at the edge, which knows its path and id.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.code.as_str())]
+pub struct Problem {
+    code: Code,
+    detail: Option<String>,
+    failures: Vec<Failure>,
+    headers: Vec<(header::HeaderName, HeaderValue)>,
+    /// What to tell operators, and nobody else.
+    #[source]
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// How long somebody should wait for a server that is busy or lacks something.
+const PAUSE_SECONDS: u64 = 2;
+
+impl Problem {
+    /// A problem of `code`.
+    pub fn new(code: Code) -> Self {
+        let problem = Self { code, detail: None, failures: Vec::new(), headers: Vec::new(), cause: None };
+        match code {
+            Code::Unauthenticated | Code::InvalidCredentials => problem
+                .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"blegram\"")),
+            Code::Overloaded | Code::Unavailable => {
+                problem.with_header(header::RETRY_AFTER, PAUSE_SECONDS.into())
+            }
+            _ => problem,
+        }
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(Code::NotFound)
+    }
+
+    pub(crate) fn invalid(failures: Vec<Failure>) -> Self {
+        Self { failures, ..Self::new(Code::Invalid) }
+    }
+
+    pub(crate) fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { cause: Some(cause.into()), ..Self::new(Code::Internal) }
+    }
+
+    pub(crate) fn rate_limited(standing: &Standing) -> Self {
+        let detail = format!(
+            "the limit {} allows {} in {} s",
+            standing.policy.as_str(),
+            standing.quota.burst,
+            standing.quota.per.as_secs()
+        );
+        // Rounded up: who comes back then is let in.
+        let seconds = standing.reset.as_micros().div_ceil(1_000_000);
+        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX).max(1);
+        standing_headers(standing)
+            .into_iter()
+            .fold(Self::new(Code::RateLimited), |problem, (name, value)| problem.with_header(name, value))
+            .with_header(header::RETRY_AFTER, seconds.into())
+            .with_detail(detail)
+    }
+
+    /// Says more than the code does.
+    #[must_use]
+    pub fn with_detail(self, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
+    }
+
+    #[must_use]
+    pub(crate) fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    pub(crate) const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The answer to the request `request_id` for `instance`. What only operators should know is logged
+    /// here, and nowhere else.
+    pub fn into_response(self, instance: &str, request_id: &str) -> Response {
+        if let Some(cause) = &self.cause {
+            tracing::error!(
+                request_id,
+                code = self.code.as_str(),
+                error = &**cause as &dyn std::error::Error,
+                "the request failed"
+            );
+        }
+        let body = Body {
+            r#type: format!("/problems/{}", self.code.as_str()),
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            detail: self.detail.as_deref().unwrap_or(self.code.english()),
+            instance,
+            code: self.code.as_str(),
+            request_id,
+            errors: (self.code == Code::Invalid).then_some(&self.failures),
+        };
+        let mut response = Response::builder()
+            .status(self.code.status())
+            .content_type("application/problem+json")
+            .body(serde_json::to_vec(&body).unwrap_or_default());
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+    code: &'a str,
+    request_id: &'a str,
+    errors: Option<&'a Vec<Failure>>,
+}
+
+/// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers).
+pub(crate) fn standing_headers(standing: &Standing) -> Vec<(header::HeaderName, HeaderValue)> {
+    let name = standing.policy.as_str();
+    let policy = format!("\"{name}\";q={};w={}", standing.quota.burst, standing.quota.per.as_secs());
+    let reset = standing.reset.as_micros().div_ceil(1_000_000);
+    let state = format!("\"{name}\";r={};t={reset}", standing.remaining);
+    let value = |text: &str| HeaderValue::from_str(text).ok();
+    [("ratelimit-policy", value(&policy)), ("ratelimit", value(&state))]
+        .into_iter()
+        .filter_map(|(name, value)| Some((header::HeaderName::from_static(name), value?)))
+        .collect()
+}
+
+impl poem::error::ResponseError for Problem {
+    fn status(&self) -> StatusCode {
+        self.code.status()
+    }
+}
+
+fn storage(cause: blegram_auth::StorageError) -> Problem {
+    let code = if cause.is_transient() { Code::Unavailable } else { Code::Internal };
+    Problem { cause: Some(cause.into()), ..Problem::new(code) }
+}
+
+impl From<blegram_auth::Error> for Problem {
+    fn from(error: blegram_auth::Error) -> Self {
+        match error {
+            blegram_auth::Error::UsernameTaken => Self::new(Code::UsernameTaken),
+            blegram_auth::Error::RegistrationClosed => Self::new(Code::RegistrationClosed),
+            blegram_auth::Error::InvalidCredentials => Self::new(Code::InvalidCredentials),
+            blegram_auth::Error::AccountSuspended => Self::new(Code::AccountSuspended),
+            blegram_auth::Error::RateLimited(limited) => limited.into(),
+            blegram_auth::Error::Overloaded => Self::new(Code::Overloaded),
+            blegram_auth::Error::Hashing(cause) => Self::internal(cause),
+            blegram_auth::Error::Storage(cause) => storage(cause),
+        }
+    }
+}
+
+impl From<RateLimited> for Problem {
+    fn from(RateLimited(standing): RateLimited) -> Self {
+        Self::rate_limited(&standing)
+    }
+}
+
+impl From<blegram_social::Error> for Problem {
+    fn from(error: blegram_social::Error) -> Self {
+        match error {
+            blegram_social::Error::PostNotFound | blegram_social::Error::UserNotFound => Self::not_found(),
+            blegram_social::Error::NotAuthor => Self::new(Code::Forbidden),
+            blegram_social::Error::Storage(cause) => storage(cause),
+        }
+    }
+}
+
+impl From<blegram_domain::page::CursorInvalid> for Problem {
+    fn from(_: blegram_domain::page::CursorInvalid) -> Self {
+        Self::new(Code::CursorInvalid)
+    }
+}

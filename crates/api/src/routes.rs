@@ -1,0 +1,32 @@
+//! The operations: each unwraps its request, calls one use-case and wraps the answer.
+
+pub(crate) mod auth;
+pub(crate) mod instance;
+pub(crate) mod posts;
+pub(crate) mod timelines;
+pub(crate) mod users;
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::Tags;
+
+use crate::App;
+
+/// What handlers call.
+pub(crate) type AppData<'a> = Data<&'a Arc<App>>;
+
+/// The groups of operations.
+#[derive(Tags)]
+pub(crate) enum Tag {
+    /// What this site is and allows. 이 사이트의 정보와 제한.
+    Instance,
+    /// Accounts and sessions: sign up, log in, log out. 계정과 세션: 가입, 로그인, 로그아웃.
+    Auth,
+    /// You and other people. 나와 다른 사람들의 프로필.
+    Users,
+    /// Posts with hashtags and mentions. 해시태그와 멘션이 있는 게시글.
+    Posts,
+    /// Lists of posts, newest first. 최신순 게시글 목록.
+    Timelines,
+}

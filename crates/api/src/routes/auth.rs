@@ -1,0 +1,94 @@
+use blegram_auth::LoggedIn;
+use poem::{Request, http::header};
+use poem_openapi::OpenApi;
+
+use crate::{
+    App,
+    answer::{Answer, ApiResult, Created, NoContent, WithCookie},
+    body::Body,
+    cookie,
+    problem::Problem,
+    routes::{AppData, Tag},
+    schema::account::{AuthResult, CsrfToken, LogIn, SignUp},
+    viewer::MaybeViewer,
+};
+
+pub(crate) struct AuthApi;
+
+#[OpenApi(prefix_path = "/api/v1", tag = "Tag::Auth")]
+impl AuthApi {
+    /// Make an account
+    ///
+    /// You are logged in at once: the answer sets the session's cookie.
+    /// 가입하면 바로 로그인되며, 응답이 세션 쿠키를 설정합니다.
+    #[oai(path = "/auth/signup", method = "post", operation_id = "signUp")]
+    async fn sign_up(
+        &self,
+        app: AppData<'_>,
+        request: &Request,
+        body: Body<SignUp>,
+    ) -> ApiResult<WithCookie<Created<AuthResult>>> {
+        let mut input = body.0;
+        input.device.user_agent = user_agent(request);
+        let logged_in = app.auth.sign_up(input).await.map_err(Problem::from)?;
+        let location = Some("/api/v1/me".to_owned());
+        Ok(with_session(&app, logged_in, |body| Created { location, body })?)
+    }
+
+    /// Log in
+    ///
+    /// The answer sets the session's cookie, a new one each time. A wrong name and a wrong password are not told
+    /// apart.
+    /// 응답이 매번 새로운 세션 쿠키를 설정합니다. 아이디와 비밀번호 중 무엇이 틀렸는지는 알려 드리지 않습니다.
+    #[oai(path = "/auth/login", method = "post", operation_id = "logIn")]
+    async fn log_in(
+        &self,
+        app: AppData<'_>,
+        request: &Request,
+        body: Body<LogIn>,
+    ) -> ApiResult<WithCookie<Answer<AuthResult>>> {
+        let mut input = body.0;
+        input.device.user_agent = user_agent(request);
+        let logged_in = app.auth.log_in(input).await.map_err(Problem::from)?;
+        Ok(with_session(&app, logged_in, Answer)?)
+    }
+
+    /// Log out
+    ///
+    /// Ends the session and removes its cookie. Logging out twice has no further effect.
+    /// 세션을 끝내고 쿠키를 지웁니다. 두 번 로그아웃해도 아무 일도 일어나지 않습니다.
+    #[oai(path = "/auth/logout", method = "post", operation_id = "logOut")]
+    async fn log_out(&self, app: AppData<'_>, viewer: MaybeViewer) -> ApiResult<WithCookie<NoContent>> {
+        if let Some(session) = viewer.session() {
+            app.auth.log_out(session).await.map_err(Problem::from)?;
+        }
+        Ok(WithCookie { cookie: cookie::remove(&app.site), answer: NoContent })
+    }
+
+    /// Get the token for requests that name no origin
+    ///
+    /// Browsers need none: they say where a request comes from. A client with a cookie that sends neither
+    /// `Sec-Fetch-Site` nor `Origin` adds this as `X-CSRF-Token` to everything that changes something.
+    /// 브라우저에는 필요 없습니다. `Sec-Fetch-Site`와 `Origin`을 보내지 않는 쿠키 클라이언트는 변경 요청마다 이 값을
+    /// `X-CSRF-Token`으로 보내야 합니다.
+    #[oai(path = "/auth/csrf", method = "get", operation_id = "getCsrfToken")]
+    async fn get_csrf_token(&self, app: AppData<'_>, viewer: MaybeViewer) -> ApiResult<Answer<CsrfToken>> {
+        let csrf_token = viewer.session().map(|session| app.auth.csrf_token(session));
+        Ok(Answer(CsrfToken { csrf_token }))
+    }
+}
+
+fn with_session<R>(
+    app: &App,
+    logged_in: LoggedIn,
+    answer: impl FnOnce(AuthResult) -> R,
+) -> Result<WithCookie<R>, Problem> {
+    let cookie = cookie::set(&app.site, &logged_in.token)?;
+    Ok(WithCookie { cookie, answer: answer(AuthResult::browser(logged_in.account)) })
+}
+
+/// What the client calls itself, shortened: it is for its owner to recognise.
+fn user_agent(request: &Request) -> Option<String> {
+    let given = request.headers().get(header::USER_AGENT)?.to_str().ok()?;
+    Some(given.chars().take(256).collect())
+}

@@ -1,0 +1,38 @@
+use poem_openapi::{OpenApi, param::Query};
+
+use crate::{
+    answer::ApiResult,
+    page::Paged,
+    param::{CursorParam, LimitParam, ListQuery, SinceParam},
+    problem::Problem,
+    routes::{AppData, Tag},
+    schema::post::PostPage,
+    viewer::MaybeViewer,
+};
+
+pub(crate) struct TimelinesApi;
+
+#[OpenApi(prefix_path = "/api/v1", tag = "Tag::Timelines")]
+impl TimelinesApi {
+    /// List the public posts of everybody
+    ///
+    /// Newest first. `next_cursor` leads to older posts, `prev_cursor` to newer ones.
+    /// 최신순입니다. `next_cursor`는 더 오래된 글로, `prev_cursor`는 더 새로운 글로 이어집니다.
+    #[oai(path = "/timelines/public", method = "get", operation_id = "getPublicTimeline")]
+    async fn get_public_timeline(
+        &self,
+        app: AppData<'_>,
+        viewer: MaybeViewer,
+        /// How many items at most, up to 100.
+        limit: Query<Option<LimitParam>>,
+        /// A cursor of this list, as it came with a page.
+        cursor: Query<Option<CursorParam>>,
+        /// Only items newer than the one with this id, which need not exist.
+        since_id: Query<Option<SinceParam>>,
+    ) -> ApiResult<Paged<PostPage>> {
+        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
+        let page = query.page("getPublicTimeline", &[])?;
+        let posts = app.social.public_timeline(viewer.id(), &page).await.map_err(Problem::from)?;
+        Ok(Paged::render(posts))
+    }
+}

@@ -1,0 +1,89 @@
+use blegram_auth::{NewPassword, Registration};
+use blegram_domain::{DisplayName, Hashtag, PostText, Username, analysis::Analysis, page};
+use poem_openapi::Object;
+use serde::Serialize;
+
+use crate::{body, schema::post::MAX_MEDIA};
+
+/// This site: what it is and what it allows.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct Instance {
+    name: String,
+    /// The version of blegram.
+    version: String,
+    /// Whether strangers may sign up: `open` or `closed`. New values may come.
+    registration: String,
+    limits: InstanceLimits,
+    features: InstanceFeatures,
+    login_providers: Vec<Provider>,
+}
+
+/// The largest and smallest of what the API takes. Text is counted in characters as readers see them
+/// (grapheme clusters) unless the name says otherwise.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct InstanceLimits {
+    username_min_chars: usize,
+    username_max_chars: usize,
+    display_name_max_chars: usize,
+    password_min_chars: usize,
+    password_max_chars: usize,
+    post_max_chars: usize,
+    post_max_bytes: usize,
+    post_max_hashtags: usize,
+    post_max_mentions: usize,
+    post_max_media: usize,
+    hashtag_max_chars: usize,
+    page_max_items: usize,
+    json_body_max_bytes: usize,
+}
+
+/// What this site can do.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct InstanceFeatures {
+    /// Whether posts can have images.
+    media: bool,
+    /// Whether there are conversations and the realtime gateway.
+    chat: bool,
+    /// Whether native apps can log in and get tokens.
+    native_clients: bool,
+}
+
+/// Somebody else's login that is taken here.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct Provider {
+    id: String,
+    name: String,
+    /// Where a browser goes to log in with it.
+    start_url: String,
+}
+
+impl Instance {
+    /// Made of the constants that the parsers use, so that the two cannot differ.
+    pub(crate) fn new(registration: Registration) -> Self {
+        Self {
+            name: "blegram".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            registration: match registration {
+                Registration::Open => "open".to_owned(),
+                Registration::Closed => "closed".to_owned(),
+            },
+            limits: InstanceLimits {
+                username_min_chars: Username::MIN_CHARS,
+                username_max_chars: Username::MAX_CHARS,
+                display_name_max_chars: DisplayName::MAX_GRAPHEMES,
+                password_min_chars: NewPassword::MIN_CHARS,
+                password_max_chars: NewPassword::MAX_CHARS,
+                post_max_chars: PostText::MAX_GRAPHEMES,
+                post_max_bytes: PostText::MAX_BYTES,
+                post_max_hashtags: Analysis::MAX_HASHTAGS,
+                post_max_mentions: Analysis::MAX_MENTIONS,
+                post_max_media: MAX_MEDIA,
+                hashtag_max_chars: Hashtag::MAX_GRAPHEMES,
+                page_max_items: page::Limit::MAX.into(),
+                json_body_max_bytes: body::MAX_BYTES,
+            },
+            features: InstanceFeatures { media: false, chat: false, native_clients: false },
+            login_providers: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+use blegram_social::{UserView, UserViewer};
+use poem_openapi::Object;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::schema::Time;
+
+/// Who somebody is, in short.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct UserSummary {
+    pub(crate) id: Uuid,
+    /// Unique; 3 to 30 of a-z, digits, `.`, `_` and Hangul syllables.
+    pub(crate) username: String,
+    /// The name that the profile shows; not unique.
+    pub(crate) display_name: String,
+    pub(crate) avatar_url: Option<String>,
+}
+
+/// A profile.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct User {
+    pub(crate) id: Uuid,
+    /// Unique; 3 to 30 of a-z, digits, `.`, `_` and Hangul syllables.
+    pub(crate) username: String,
+    /// The name that the profile shows; not unique.
+    pub(crate) display_name: String,
+    pub(crate) avatar_url: Option<String>,
+    /// What the person says of themselves; may be empty.
+    pub(crate) bio: String,
+    /// Whether only followers see the posts.
+    pub(crate) is_private: bool,
+    /// Posts, whoever may see them. The same for every viewer.
+    pub(crate) post_count: u64,
+    pub(crate) follower_count: u64,
+    pub(crate) following_count: u64,
+    pub(crate) created_at: Time,
+    /// How you stand to this account; null when you are not logged in.
+    pub(crate) viewer: Option<UserViewerState>,
+}
+
+/// How you stand to an account.
+#[derive(Debug, Object, Serialize)]
+#[oai(rename = "UserViewer")]
+pub(crate) struct UserViewerState {
+    /// You follow it.
+    pub(crate) following: bool,
+    /// It follows you.
+    pub(crate) followed_by: bool,
+    /// You asked to follow it.
+    pub(crate) requested: bool,
+    /// You block it.
+    pub(crate) blocking: bool,
+    /// You mute it.
+    pub(crate) muting: bool,
+}
+
+impl From<UserViewer> for UserViewerState {
+    fn from(viewer: UserViewer) -> Self {
+        Self {
+            following: viewer.following,
+            followed_by: viewer.followed_by,
+            requested: viewer.requested,
+            blocking: viewer.blocking,
+            muting: viewer.muting,
+        }
+    }
+}
+
+impl From<blegram_domain::UserSummary> for UserSummary {
+    fn from(user: blegram_domain::UserSummary) -> Self {
+        Self {
+            id: user.id.as_uuid(),
+            username: user.username.into(),
+            display_name: user.display_name,
+            avatar_url: None,
+        }
+    }
+}
+
+impl From<UserView> for User {
+    fn from(UserView { user, viewer }: UserView) -> Self {
+        Self {
+            id: user.summary.id.as_uuid(),
+            username: user.summary.username.into(),
+            display_name: user.summary.display_name,
+            avatar_url: None,
+            bio: user.bio,
+            is_private: user.summary.is_private,
+            post_count: user.post_count,
+            follower_count: user.follower_count,
+            following_count: user.following_count,
+            created_at: user.created_at.into(),
+            viewer: viewer.map(Into::into),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Who a request comes from. The gate has looked it up; these take it from there.
+
+use blegram_auth::Authenticated;
+use blegram_domain::{SessionId, UserId};
+use poem::{FromRequest, Request, RequestBody};
+
+use crate::problem::{Code, Problem};
+
+/// Somebody logged in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Viewer(Authenticated);
+
+/// Anybody.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MaybeViewer(Option<Authenticated>);
+
+impl Viewer {
+    pub(crate) const fn id(self) -> UserId {
+        self.0.user
+    }
+}
+
+impl MaybeViewer {
+    pub(crate) fn id(self) -> Option<UserId> {
+        self.0.map(|viewer| viewer.user)
+    }
+
+    pub(crate) fn session(self) -> Option<SessionId> {
+        self.0.map(|viewer| viewer.session)
+    }
+}
+
+impl<'a> FromRequest<'a> for MaybeViewer {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
+        Ok(Self(request.data::<Authenticated>().copied()))
+    }
+}
+
+impl<'a> FromRequest<'a> for Viewer {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
+        // The gate refuses operations that need a login before this; a row that forgot to say so
+        // refuses here and not silently serves nobody.
+        let viewer = request.data::<Authenticated>().copied();
+        Ok(Self(viewer.ok_or_else(|| Problem::new(Code::Unauthenticated))?))
+    }
+}

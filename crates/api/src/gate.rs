@@ -1,7 +1,7 @@
 //! What is refused before anybody looks at the content, in the order of the contract: unknown address,
 //! wrong method, body too large, wrong type, too many, not logged in, not meant.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use blegram_auth::{Authenticated, limit::Standing};
 use poem::{
@@ -160,6 +160,12 @@ fn unreadable(error: ReadBodyError) -> Problem {
         }
         other => Problem::new(Code::MalformedRequest).with_detail(format!("the body broke off: {other}")),
     }
+}
+
+// poem wraps the listener's error in one of its own.
+fn is_timeout(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>());
+    error.kind() == io::ErrorKind::TimedOut || inner.is_some_and(is_timeout)
 }
 
 fn check_media_type(request: &Request) -> Result<(), Problem> {

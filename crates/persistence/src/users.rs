@@ -7,8 +7,8 @@ use blegram_domain::{
     user::{Role, Status},
 };
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, Select, TryInsertResult,
-    sea_query::Expr,
+    ColumnTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, Select,
+    sea_query::{Expr, OnConflict},
 };
 
 use crate::{
@@ -69,11 +69,13 @@ pub async fn insert(tx: &Tx, user: NewUser) -> Result<Inserted> {
         following_count: 0,
         created_at: user.created_at.as_micros(),
     };
-    let inserted = Entity::insert(row.into_active_model())
-        .on_conflict_do_nothing()
-        .exec_without_returning(tx.inner())
-        .await?;
-    Ok(if matches!(inserted, TryInsertResult::Inserted(1)) { Inserted::New } else { Inserted::Existing })
+    // Whichever index it is that another row meets; SeaORM's own `do_nothing` names the primary key.
+    let insert = Entity::insert(row.into_active_model()).on_conflict(OnConflict::new().do_nothing().to_owned());
+    match insert.exec_without_returning(tx.inner()).await {
+        Ok(1) => Ok(Inserted::New),
+        Ok(_) | Err(DbErr::RecordNotInserted) => Ok(Inserted::Existing),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The profile with this id, whatever its standing.

@@ -1,0 +1,87 @@
+use blegram_domain::Username;
+use blegram_persistence::{
+    Error, Inserted,
+    testing::{Backend, TestDatabase},
+    users,
+};
+use rstest_reuse::apply;
+
+use crate::{both_databases, insert_user, new_user};
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn of_twenty_simultaneous_inserts_of_look_alikes_one_wins(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let inserts: Vec<_> = (0..20)
+        .map(|n| {
+            let db = database.db().clone();
+            tokio::task::spawn(async move {
+                let tx = db.write().await.unwrap();
+                let inserted =
+                    users::insert(&tx, new_user(if n % 2 == 0 { "paypal" } else { "paypa1" })).await.unwrap();
+                tx.commit().await.unwrap();
+                inserted
+            })
+        })
+        .collect();
+    let mut new = 0;
+    for insert in inserts {
+        new += u32::from(insert.await.unwrap() == Inserted::New);
+    }
+    assert_eq!(new, 1);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_transaction_that_is_dropped_leaves_nothing(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let ann = new_user("ann");
+    let id = ann.id;
+    let tx = database.db().write().await.unwrap();
+    users::insert(&tx, ann).await.unwrap();
+    assert!(users::find(&tx, id).await.unwrap().is_some());
+    drop(tx);
+    assert!(users::find(database.db(), id).await.unwrap().is_none());
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_row_that_breaks_a_rule_is_named_and_no_panic(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let id = insert_user(&database, "ann").await;
+    for edit in ["status = 'asleep'", "created_at = 9223372036854775807", "username = 'Not A Name'"] {
+        database.execute(&format!("UPDATE users SET {edit}")).await;
+        let error = users::find(database.db(), id).await.unwrap_err();
+        assert!(matches!(&error, Error::Corrupt { table: "users", .. }), "{edit}: {error:?}");
+        assert!(error.to_string().contains(&id.to_string()), "{error}");
+        let mend = "UPDATE users SET status = 'active', created_at = 0, username = 'ann'";
+        database.execute(mend).await;
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_renewed_hash_does_not_undo_a_changed_password(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let ann = insert_user(&database, "ann").await;
+    let name = Username::parse("ann").unwrap();
+    for (from, to, expected) in
+        [("stale", "renewed", "$argon2id$of-nothing"), ("$argon2id$of-nothing", "renewed", "renewed")]
+    {
+        let tx = database.db().write().await.unwrap();
+        users::update_password_hash(&tx, ann, from, to).await.unwrap();
+        tx.commit().await.unwrap();
+        let credentials = users::find_credentials(database.db(), &name).await.unwrap().unwrap();
+        assert_eq!(credentials.password_hash.as_deref(), Some(expected));
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn summaries_of_nobody_cost_nothing(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    database.take_statements();
+    assert!(users::list_summaries(database.db(), &[]).await.unwrap().is_empty());
+    assert!(users::list_by_usernames(database.db(), &[]).await.unwrap().is_empty());
+    assert_eq!(database.take_statements(), Vec::<String>::new());
+}

@@ -1,0 +1,68 @@
+//! The queries on both databases: edges, races, pages, plans.
+
+mod accounts;
+mod migrations;
+mod pages;
+mod plans;
+mod posts;
+mod sessions;
+
+use blegram_domain::{DisplayName, Hashtag, Post, PostId, Timestamp, UserId, Username, Visibility};
+use blegram_persistence::{
+    Inserted, posts as rows,
+    testing::TestDatabase,
+    users::{self, NewUser},
+};
+use rstest_reuse::template;
+
+/// Runs a story on SQLite and on PostgreSQL.
+#[template]
+#[rstest::rstest]
+#[case::sqlite(blegram_persistence::testing::Backend::Sqlite)]
+#[case::postgres(blegram_persistence::testing::Backend::Postgres)]
+fn both_databases(#[case] backend: blegram_persistence::testing::Backend) {}
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_micros(1_790_000_000_000_000).unwrap()
+}
+
+pub(crate) fn new_user(name: &str) -> NewUser {
+    NewUser {
+        id: UserId::generate(now()),
+        username: Username::parse(name).unwrap(),
+        display_name: DisplayName::parse(name).unwrap(),
+        email: None,
+        password_hash: "$argon2id$of-nothing".to_owned(),
+        created_at: now(),
+    }
+}
+
+pub(crate) async fn insert_user(database: &TestDatabase, name: &str) -> UserId {
+    let user = new_user(name);
+    let id = user.id;
+    let tx = database.db().write().await.unwrap();
+    assert_eq!(users::insert(&tx, user).await.unwrap(), Inserted::New);
+    tx.commit().await.unwrap();
+    id
+}
+
+pub(crate) fn new_post(author: UserId, text: &str) -> Post {
+    Post {
+        id: PostId::generate(now()),
+        author,
+        text: text.to_owned(),
+        hashtags: vec![Hashtag::parse("제주").unwrap()],
+        mentions: vec![author],
+        visibility: Visibility::Public,
+        like_count: 0,
+        comment_count: 0,
+        created_at: now(),
+        edited_at: None,
+    }
+}
+
+pub(crate) async fn insert_post(database: &TestDatabase, post: &Post) {
+    let tx = database.db().write().await.unwrap();
+    rows::insert(&tx, post).await.unwrap();
+    tx.commit().await.unwrap();
+}

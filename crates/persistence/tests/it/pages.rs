@@ -1,0 +1,94 @@
+use blegram_domain::{
+    PageRequest, PostId, Visibility,
+    page::{Limit, Scope, Slice},
+};
+use blegram_persistence::{
+    posts,
+    testing::{Backend, TestDatabase},
+};
+use rstest_reuse::apply;
+
+use crate::{both_databases, insert_post, insert_user, new_post};
+
+fn page(limit: i64, cursor: Option<String>, since: Option<PostId>) -> PageRequest {
+    let scope = Scope::new("getPublicTimeline", &[]);
+    let since = since.map(PostId::as_uuid);
+    PageRequest::new(scope, Limit::parse(limit).unwrap(), cursor.as_deref(), since).unwrap()
+}
+
+async fn read(database: &TestDatabase, page: &PageRequest) -> Slice {
+    posts::list_public_ids(database.db(), page).await.unwrap()
+}
+
+async fn five_posts(database: &TestDatabase) -> Vec<PostId> {
+    let ann = insert_user(database, "ann").await;
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        let post = new_post(ann, &n.to_string());
+        insert_post(database, &post).await;
+        ids.push(post.id);
+    }
+    ids.reverse();
+    ids
+}
+
+fn ids(slice: &Slice) -> Vec<PostId> {
+    slice.ids().iter().copied().map(PostId::from_uuid).collect()
+}
+
+// `domain` proves walks over pages in general; this, that both databases read a window alike.
+#[apply(both_databases)]
+#[tokio::test]
+async fn both_databases_read_every_kind_of_window(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let newest_first = five_posts(&database).await;
+
+    let first = read(&database, &page(2, None, None)).await;
+    assert_eq!(ids(&first), newest_first[..2]);
+    let first = first.into_page::<()>(vec![]);
+    let next = first.next.unwrap().encode();
+    let second = read(&database, &page(2, Some(next), None)).await;
+    assert_eq!(ids(&second), newest_first[2..4]);
+    let prev = second.into_page::<()>(vec![]).prev.unwrap().encode();
+    assert_eq!(ids(&read(&database, &page(2, Some(prev), None)).await), newest_first[..2]);
+
+    let nothing_newer = read(&database, &page(2, Some(first.prev.unwrap().encode()), None)).await;
+    assert_eq!(ids(&nothing_newer), []);
+    let inclusive = nothing_newer.into_page::<()>(vec![]).next.unwrap().encode();
+    assert_eq!(ids(&read(&database, &page(2, Some(inclusive), None)).await), newest_first[..2]);
+
+    assert_eq!(ids(&read(&database, &page(10, None, Some(newest_first[2]))).await), newest_first[..2]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn lists_of_an_author_hold_what_is_asked_for(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let [ann, bob] = [insert_user(&database, "ann").await, insert_user(&database, "bob").await];
+    let public = new_post(ann, "public");
+    let hidden = blegram_domain::Post { visibility: Visibility::Followers, ..new_post(ann, "hidden") };
+    for post in [&public, &hidden, &new_post(bob, "other")] {
+        insert_post(&database, post).await;
+    }
+    let all = posts::list_ids_of_author(database.db(), ann, None, &page(10, None, None)).await.unwrap();
+    assert_eq!(ids(&all), [hidden.id, public.id]);
+    let some = posts::list_ids_of_author(database.db(), ann, Some(Visibility::Public), &page(10, None, None))
+        .await
+        .unwrap();
+    assert_eq!(ids(&some), [public.id]);
+    assert_eq!(ids(&read(&database, &page(10, None, None)).await).len(), 2);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn hydration_keeps_the_order_and_leaves_out_what_is_gone(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let newest_first = five_posts(&database).await;
+    let slice = read(&database, &page(5, None, None)).await;
+    database.execute("DELETE FROM posts WHERE text = '2'").await;
+    let posts: Vec<PostId> =
+        posts::list_by_ids(database.db(), &slice).await.unwrap().iter().map(|post| post.id).collect();
+    let expected: Vec<PostId> =
+        newest_first.iter().enumerate().filter(|(at, _)| *at != 2).map(|(_, id)| *id).collect();
+    assert_eq!(posts, expected);
+}

@@ -1,0 +1,118 @@
+//! How the databases carry out the queries, on 20,000 posts: by index, without sorting or scanning.
+
+use blegram_domain::{
+    PageRequest, PostId, UserId, Username, Visibility,
+    page::{Limit, Scope},
+};
+use blegram_persistence::{
+    posts, sessions,
+    testing::{Backend, TestDatabase},
+    users,
+};
+use rstest_reuse::apply;
+
+use crate::{both_databases, insert_user, now};
+
+/// 2,000 users with 10 posts each, one in four for followers, and statistics about them.
+async fn crowd(backend: Backend) -> (TestDatabase, UserId) {
+    let database = TestDatabase::new(backend).await;
+    let ann = insert_user(&database, "ann").await;
+    let (series, id, json) = match backend {
+        Backend::Sqlite => (
+            "WITH RECURSIVE series(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < {count})",
+            "unhex(printf('%032x', {n}))",
+            "'[]'",
+        ),
+        Backend::Postgres => (
+            "WITH series(n) AS (SELECT generate_series(1, {count}))",
+            "lpad(to_hex({n}), 32, '0')::uuid",
+            "'[]'::jsonb",
+        ),
+    };
+    let users = format!(
+        "{} INSERT INTO users (id, username, username_skeleton, display_name, role, status, is_private, discoverable, created_at) \
+         SELECT {}, 'user' || n, 'user' || n, 'user', 'user', 'active', false, true, 0 FROM series",
+        series.replace("{count}", "2000"),
+        id.replace("{n}", "n"),
+    );
+    let posts = format!(
+        "{} INSERT INTO posts (id, author_id, text, hashtags, mentions, visibility, created_at) \
+         SELECT {}, {}, 'text', {json}, {json}, CASE WHEN n % 4 = 0 THEN 'followers' ELSE 'public' END, 0 FROM series",
+        series.replace("{count}", "20000"),
+        id.replace("{n}", "n"),
+        id.replace("{n}", "n % 2000 + 1"),
+    );
+    let sessions = format!(
+        "{} INSERT INTO sessions (id, user_id, token_hash, created_at, last_seen_at, expires_at) \
+         SELECT {}, {}, {}, 0, 0, 0 FROM series",
+        series.replace("{count}", "20000"),
+        id.replace("{n}", "n"),
+        id.replace("{n}", "n % 2000 + 1"),
+        if backend == Backend::Sqlite {
+            "unhex(printf('%064x', n))"
+        } else {
+            "decode(lpad(to_hex(n), 64, '0'), 'hex')"
+        },
+    );
+    for statement in [&users, &posts, &sessions, "ANALYZE"] {
+        database.execute(statement).await;
+    }
+    database.take_statements();
+    (database, ann)
+}
+
+fn pages() -> Vec<PageRequest> {
+    let scope = Scope::new("list", &[]);
+    let some = PostId::generate(now()).as_uuid();
+    let first = PageRequest::new(scope, Limit::default(), None, None).unwrap();
+    let since = PageRequest::new(scope, Limit::default(), None, Some(some)).unwrap();
+    let mut pages = vec![first, since];
+    let cursors = first.slice(vec![some; 21]).into_page::<()>(vec![]);
+    for cursor in [cursors.next, cursors.prev] {
+        let cursor = cursor.unwrap().encode();
+        pages.push(PageRequest::new(scope, Limit::default(), Some(&cursor), None).unwrap());
+    }
+    pages
+}
+
+/// Asserts that each statement since the last call is answered from `index`.
+async fn assert_plans(database: &TestDatabase, index: &str) {
+    let statements = database.take_statements();
+    assert!(!statements.is_empty());
+    for statement in statements {
+        let plan = database.plan(&statement).await;
+        let is_good = plan.contains(index)
+            && !["SCAN posts\n", "Seq Scan", "Sort", "TEMP B-TREE"].iter().any(|bad| plan.contains(bad));
+        assert!(is_good, "{statement}\n{plan}");
+    }
+    // Explaining is statements too.
+    database.take_statements();
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn lists_read_an_index_and_no_more(#[case] backend: Backend) {
+    let (database, ann) = crowd(backend).await;
+    for page in pages() {
+        posts::list_public_ids(database.db(), &page).await.unwrap();
+        assert_plans(&database, "posts_public_id").await;
+        posts::list_ids_of_author(database.db(), ann, None, &page).await.unwrap();
+        assert_plans(&database, "posts_author_id_id").await;
+        posts::list_ids_of_author(database.db(), ann, Some(Visibility::Public), &page).await.unwrap();
+        assert_plans(&database, "posts_author_id_id").await;
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn things_are_found_by_index(#[case] backend: Backend) {
+    let (database, ann) = crowd(backend).await;
+    let name = Username::parse("ann").unwrap();
+    users::find_by_username(database.db(), &name).await.unwrap();
+    assert_plans(&database, "username").await;
+    sessions::find_by_token_hash(database.db(), &[7; 32]).await.unwrap();
+    assert_plans(&database, "token_hash").await;
+    users::list_summaries(database.db(), &[ann]).await.unwrap();
+    posts::find(database.db(), PostId::generate(now())).await.unwrap();
+    assert_plans(&database, if backend == Backend::Sqlite { "SEARCH" } else { "_pkey" }).await;
+}

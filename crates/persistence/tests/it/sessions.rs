@@ -1,0 +1,73 @@
+use std::time::Duration;
+
+use blegram_domain::{SessionId, Timestamp, UserId};
+use blegram_persistence::{
+    sessions::{self, NewSession, TokenHash},
+    testing::{Backend, TestDatabase},
+};
+use rstest_reuse::apply;
+
+use crate::{both_databases, insert_user, now};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+async fn log_in(database: &TestDatabase, user: UserId, hash: TokenHash, at: Timestamp) {
+    let tx = database.db().write().await.unwrap();
+    let session = NewSession {
+        id: SessionId::generate(at),
+        user,
+        token_hash: hash,
+        device_name: None,
+        user_agent: None,
+        created_at: at,
+        expires_at: at + 30 * DAY,
+    };
+    sessions::insert(&tx, session).await.unwrap();
+    sessions::prune(&tx, user, 20, at, at - 7 * DAY).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn is_there(database: &TestDatabase, hash: TokenHash) -> bool {
+    sessions::find_by_token_hash(database.db(), &hash).await.unwrap().is_some()
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn the_oldest_session_makes_room_for_the_twenty_first(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let [ann, bob] = [insert_user(&database, "ann").await, insert_user(&database, "bob").await];
+    log_in(&database, bob, [99; 32], now()).await;
+    for n in 0..21 {
+        log_in(&database, ann, [n; 32], now()).await;
+    }
+    assert!(!is_there(&database, [0; 32]).await);
+    assert!(is_there(&database, [1; 32]).await && is_there(&database, [20; 32]).await);
+    assert!(is_there(&database, [99; 32]).await, "another's sessions are not touched");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn sessions_that_are_over_are_cleared_away(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let ann = insert_user(&database, "ann").await;
+    log_in(&database, ann, [1; 32], now()).await;
+    log_in(&database, ann, [2; 32], now() + 7 * DAY).await;
+    assert!(!is_there(&database, [1; 32]).await, "not used for seven days");
+    assert!(is_there(&database, [2; 32]).await);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_use_is_never_written_backwards(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let ann = insert_user(&database, "ann").await;
+    log_in(&database, ann, [1; 32], now()).await;
+    let session = sessions::find_by_token_hash(database.db(), &[1; 32]).await.unwrap().unwrap().session;
+    for at in [now() + DAY, now() - DAY] {
+        let tx = database.db().write().await.unwrap();
+        sessions::update_last_seen(&tx, session.id, at).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let session = sessions::find_by_token_hash(database.db(), &[1; 32]).await.unwrap().unwrap().session;
+    assert_eq!(session.last_seen_at, now() + DAY);
+}

@@ -1,1 +1,3 @@
-fn main(){}
+//! The `blegram` binary.
+
+fn main() {}

@@ -1,0 +1,6 @@
+//! The server's parts, driven from outside.
+
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
+
+mod client;
+mod listener;

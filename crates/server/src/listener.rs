@@ -1,7 +1,8 @@
 //! The accept loop: hyper's HTTP/1 around any poem [`Endpoint`], with the limits poem's own server lacks.
 //!
 //! What a hostile or broken client meets, in this order: a cap on open sockets (the kernel's backlog waits),
-//! a deadline for the head of each request, a limit on its size, and a minimum pace for its body. The *size*
+//! a deadline for the head of each request, a limit on its size, a minimum pace for its body, and a limit to
+//! not reading the answer. The *size*
 //! of a body is the API's business, because it differs between routes.
 
 mod body;
@@ -48,6 +49,8 @@ pub struct Limits {
     pub body_grace: Duration,
     /// The slowest acceptable body in the long run. Only time spent waiting for the client counts.
     pub min_body_bytes_per_second: u64,
+    /// How long a client may take no byte while an answer waits to be sent. Upgraded connections too.
+    pub write_timeout: Duration,
     /// How long requests in flight may go on after shutdown begins; then they are cut.
     pub drain_timeout: Duration,
 }
@@ -60,6 +63,7 @@ impl Default for Limits {
             max_head_bytes: 16 * 1024,
             body_grace: Duration::from_secs(10),
             min_body_bytes_per_second: 1024,
+            write_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(30),
         }
     }
@@ -78,7 +82,7 @@ pub async fn serve<E: Endpoint + 'static>(
 ) -> usize {
     let slots = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
-    while let Some((socket, peer)) = shutdown.run_until_cancelled(next(&listener, &slots)).await {
+    while let Some((socket, peer)) = shutdown.run_until_cancelled(next(&listener, &slots, &limits)).await {
         // Finished tasks are forgotten here, or the set would grow with every connection ever made.
         while connections.try_join_next().is_some() {}
         connections.spawn(connection(socket, peer, Arc::clone(&endpoint), limits, shutdown.clone()));
@@ -88,12 +92,12 @@ pub async fn serve<E: Endpoint + 'static>(
 }
 
 /// The next client, accepted only once there is a slot for it.
-async fn next(listener: &TcpListener, slots: &Arc<Semaphore>) -> (Socket, SocketAddr) {
+async fn next(listener: &TcpListener, slots: &Arc<Semaphore>, limits: &Limits) -> (Socket, SocketAddr) {
     let slot = Arc::clone(slots).acquire_owned().await.ok();
     let (stream, peer) = accept(|| listener.accept()).await;
     // Small answers must not wait for the acknowledgement of earlier ones. A socket that is gone fails later.
     let _ = stream.set_nodelay(true);
-    (Socket::new(stream, slot), peer)
+    (Socket::new(stream, limits.write_timeout, slot), peer)
 }
 
 /// Repeats `attempt` until it yields a connection, resting after failures that would repeat at once.
@@ -241,7 +245,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _client = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
 
-        let (socket, _) = next(&listener, &Arc::new(Semaphore::new(1))).await;
+        let (socket, _) = next(&listener, &Arc::new(Semaphore::new(1)), &Limits::default()).await;
 
         assert!(socket.nodelay().unwrap());
     }

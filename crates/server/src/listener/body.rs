@@ -95,6 +95,7 @@ mod tests {
         max_connections: 1,
         head_timeout: Duration::ZERO,
         max_head_bytes: 0,
+        write_timeout: Duration::ZERO,
         drain_timeout: Duration::ZERO,
     };
 

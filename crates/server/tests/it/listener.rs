@@ -210,6 +210,18 @@ async fn an_early_answer_survives_a_client_that_goes_on_sending() {
 }
 
 #[tokio::test]
+async fn a_client_that_does_not_read_loses_its_slot() {
+    let limits = Limits { write_timeout: SOON, max_connections: 1, ..limits() };
+    let endpoint = make(|request: Request| async move {
+        if request.uri().path() == "/large" { vec![0; 32 << 20] } else { Vec::new() }
+    });
+    let server = Server::start(limits, endpoint).await;
+    let mut deaf = server.connect().await;
+    deaf.send("GET /large HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    assert_eq!(server.connect().await.get("/").await.status, 200);
+}
+
+#[tokio::test]
 async fn what_is_not_http_is_refused() {
     let server = Server::start(limits(), hello()).await;
     for garbage in

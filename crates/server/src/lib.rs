@@ -9,4 +9,5 @@
 //!
 //! A new setting is one line in `config/sections.rs`; the documentation follows from it.
 
+pub mod config;
 pub mod listener;

@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
 
 mod client;
+mod config;
 mod listener;

@@ -9,6 +9,7 @@
 //!
 //! A new setting is one line in `config/sections.rs`; the documentation follows from it.
 
+pub mod cli;
 pub mod config;
 pub mod listener;
 pub mod telemetry;

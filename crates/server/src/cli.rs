@@ -1,0 +1,175 @@
+//! The command line: what `blegram` can be asked, and help that teaches by example.
+
+use std::path::{Path, PathBuf};
+
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{OsStringValueParser, TypedValueParser},
+};
+
+use crate::config::{self, Config};
+
+/// The backend of a photo and short-post community, in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "blegram", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// The configuration file [default: ./blegram.toml when it exists].
+    // Not clap's parser for paths: it refuses an empty variable, which Compose files set to mean "none".
+    #[arg(long, global = true, value_name = "PATH", env = "BLEGRAM_CONFIG", value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  blegram                                    Serve on http://127.0.0.1:8080 with data in ./data
+  BLEGRAM_SERVER__LISTEN=0.0.0.0:80 blegram  Set anything by the environment
+  blegram config show                        What is in effect, and where it came from
+  blegram --config /etc/blegram.toml doctor  Say what is wrong, and how to mend it";
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Serve until SIGTERM or Ctrl-C, then finish what is in flight.
+    Serve,
+    /// Change the schema of the database.
+    #[command(subcommand, after_help = MIGRATE_EXAMPLES)]
+    Migrate(Migrate),
+    /// Print the OpenAPI document.
+    #[command(after_help = OPENAPI_EXAMPLES)]
+    Openapi(Openapi),
+    /// Check or show the configuration.
+    #[command(subcommand, after_help = CONFIG_EXAMPLES)]
+    Config(ConfigCommand),
+    /// Check what blegram depends on: say what is wrong, and how to mend it.
+    Doctor,
+}
+
+/// Schema changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum Migrate {
+    /// Apply every change that is pending. Safe to repeat.
+    Up,
+    /// Undo the latest change. Data that only it could hold is lost.
+    Down,
+    /// List the changes, applied and pending.
+    Status,
+}
+
+const MIGRATE_EXAMPLES: &str = "\
+Examples:
+  blegram migrate status   What is applied and what is pending
+  blegram migrate up       Before starting a new version on PostgreSQL; SQLite does it at start";
+
+/// How to print the OpenAPI document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct Openapi {
+    /// YAML instead of JSON.
+    #[arg(long)]
+    pub yaml: bool,
+}
+
+const OPENAPI_EXAMPLES: &str = "\
+Examples:
+  blegram openapi > openapi.json
+  npx openapi-typescript openapi.json -o api.d.ts   A typed client; no server need run";
+
+/// Questions about the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum ConfigCommand {
+    /// Say everything that is wrong, at once; succeed when nothing is.
+    Check,
+    /// Print what is in effect as TOML, each line with its origin. Secrets are redacted.
+    Show,
+    /// Print the reference, docs/configuration.md.
+    #[command(hide = true)]
+    Docs {
+        /// Print .env.example instead.
+        #[arg(long)]
+        env: bool,
+    },
+}
+
+const CONFIG_EXAMPLES: &str = "\
+Examples:
+  blegram config check                             Before a deployment
+  BLEGRAM_PROFILE=production blegram config check  Would production accept it?
+  blegram config show > new.toml                   A file to start from (secrets are left out)";
+
+impl Cli {
+    /// The command given, or `serve`.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        self.command.unwrap_or(Command::Serve)
+    }
+
+    fn config_path(&self) -> Option<&Path> {
+        self.config.as_deref().filter(|it| !it.as_os_str().is_empty())
+    }
+
+    /// Reads the configuration that this command line points at.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn read_config(&self) -> Result<Config, config::Error> {
+        Config::read(self.config_path())
+    }
+
+    /// Answers `blegram config …` with the text to print.
+    ///
+    /// # Errors
+    /// As [`Config::read`]; never for [`ConfigCommand::Docs`], which depends on nothing.
+    pub fn answer(&self, question: ConfigCommand) -> Result<String, config::Error> {
+        Ok(match question {
+            ConfigCommand::Check => self.read_config().map(|_| "The configuration is valid.\n".to_owned())?,
+            ConfigCommand::Show => self.read_config()?.show(),
+            ConfigCommand::Docs { env: false } => config::markdown(),
+            ConfigCommand::Docs { env: true } => config::env_example(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn command(line: &str) -> Command {
+        Cli::try_parse_from(line.split(' ')).unwrap().command()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        <Cli as CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn lines_mean_what_they_say() {
+        assert_eq!(command("blegram"), Command::Serve);
+        assert_eq!(command("blegram --config a.toml serve"), Command::Serve);
+        assert_eq!(command("blegram migrate down"), Command::Migrate(Migrate::Down));
+        assert_eq!(command("blegram openapi --yaml"), Command::Openapi(Openapi { yaml: true }));
+        assert_eq!(command("blegram config show"), Command::Config(ConfigCommand::Show));
+        assert_eq!(command("blegram doctor"), Command::Doctor);
+    }
+
+    #[test]
+    fn the_file_may_be_named_before_or_after_the_command() {
+        for line in ["blegram --config a.toml doctor", "blegram doctor --config a.toml"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(cli.config_path(), Some("a.toml".as_ref()));
+        }
+    }
+
+    #[test]
+    fn every_command_that_needs_it_has_examples() {
+        for name in ["migrate", "openapi", "config"] {
+            let mut cli = <Cli as CommandFactory>::command();
+            let help = cli.find_subcommand_mut(name).unwrap().render_help().to_string();
+            assert!(help.contains("Examples:"), "{help}");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The layers: defaults, `blegram.toml`, `.env`, environment. Later ones win; unknown keys are refused in all.
+
+use std::{collections::BTreeMap, fmt, io, path::Path};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    Inputs,
+    error::Problem,
+    reference::successor,
+    sections::{Preset, Setting, settings},
+    value::{Shape, Value},
+    words::Profile,
+};
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    Default,
+    Line { file: String, line: usize },
+    Variable(String),
+    DotEnv(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Line { file, line } => write!(f, "{file}, line {line}"),
+            Self::Variable(name) => f.write_str(name),
+            Self::DotEnv(name) => write!(f, "{name} in .env"),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Raw {
+    text: String,
+    /// Written as a TOML list, which only a list setting may be.
+    list: bool,
+    source: Source,
+}
+
+/// A setting as it came out, for `config show`. Never holds a secret.
+#[derive(Debug, Clone)]
+pub(super) struct Effective {
+    pub(super) setting: &'static Setting,
+    /// `None` when nothing is set.
+    pub(super) text: Option<String>,
+    pub(super) source: Source,
+}
+
+/// Stands for a secret wherever settings are shown.
+pub(super) const REDACTED: &str = "[redacted]";
+
+/// One layer of variables. An empty one is unset: Compose files and shells cannot say it otherwise.
+struct Variables<'a> {
+    values: &'a BTreeMap<String, String>,
+    source: fn(String) -> Source,
+    read_secret: &'a dyn Fn(&Path) -> io::Result<String>,
+}
+
+/// The merged layers, and what has been found wrong with them so far.
+#[derive(Default)]
+pub(super) struct Layers {
+    values: BTreeMap<String, Raw>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) effective: Vec<Effective>,
+}
+
+impl Layers {
+    pub(super) fn new(inputs: &Inputs<'_>) -> Self {
+        let (mut layers, read_secret) = (Self::default(), inputs.read_secret);
+        if let Some((name, text)) = inputs.file {
+            layers.add_file(name, text);
+        }
+        // The profile decides whether `.env` counts, so `.env` cannot decide the profile.
+        if !layers.is_production(inputs.env) {
+            layers.add_variables(&Variables { values: inputs.dotenv, source: Source::DotEnv, read_secret });
+        }
+        layers.add_variables(&Variables { values: inputs.env, source: Source::Variable, read_secret });
+        layers
+    }
+
+    fn is_production(&self, env: &BTreeMap<String, String>) -> bool {
+        let from_env = env.get("BLEGRAM_PROFILE").filter(|it| !it.is_empty());
+        let text = from_env.or_else(|| self.values.get("profile").map(|it| &it.text));
+        text.is_some_and(|it| Profile::parse(it) == Some(Profile::Production))
+    }
+
+    /// Takes one setting's value; `None` when it was refused, with the reason among the problems.
+    pub(super) fn value<T: Value>(&mut self, setting: &'static Setting) -> Option<T> {
+        let Some(raw) = self.raw(setting) else {
+            self.effective.push(Effective { setting, text: None, source: Source::Default });
+            return T::absent();
+        };
+        let secret = setting.shape == Shape::Secret;
+        let text = if secret { REDACTED } else { &raw.text };
+        self.effective.push(Effective { setting, text: Some(text.to_owned()), source: raw.source.clone() });
+        let value = T::parse(&raw.text).filter(|_| !raw.list || setting.shape == Shape::List);
+        if value.is_none() {
+            self.problems.push(refusal(setting, &raw));
+        }
+        value
+    }
+
+    fn raw(&self, setting: &Setting) -> Option<Raw> {
+        let fixed = match setting.preset {
+            Preset::Fixed(text) => Some(text),
+            Preset::Derived(_) | Preset::Absent(_) => None,
+        };
+        let default =
+            || fixed.map(|text| Raw { text: text.to_owned(), list: false, source: Source::Default });
+        self.values.get(&setting.key()).cloned().or_else(default)
+    }
+
+    /// The text of `key` in any layer, or its fixed default.
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        self.raw(settings().find(|it| it.key() == key)?).map(|raw| raw.text)
+    }
+
+    /// A default that is worked out; anything a person set stays.
+    pub(super) fn derive(&mut self, key: &str, text: impl Into<String>) {
+        let default = Raw { text: text.into(), list: false, source: Source::Default };
+        self.values.entry(key.to_owned()).or_insert(default);
+    }
+
+    fn add_file(&mut self, name: &str, text: &str) {
+        match DeTable::parse(text) {
+            Ok(table) => self.add_table(name, text, "", table.get_ref()),
+            // Only the message: toml's own display repeats the line, which may hold a secret.
+            Err(error) => {
+                let line = error.span().map_or(1, |it| line_of(text, it.start));
+                self.refuse("TOML", &Source::Line { file: name.into(), line }, error.message());
+            }
+        }
+    }
+
+    fn add_table(&mut self, name: &str, text: &str, prefix: &str, table: &DeTable<'_>) {
+        for (key, value) in table {
+            let source = Source::Line { file: name.into(), line: line_of(text, key.span().start) };
+            let key = format!("{prefix}{}", key.get_ref());
+            match value.get_ref() {
+                DeValue::Table(inner) if is_prefix(&key) || !inner.is_empty() => {
+                    self.add_table(name, text, &format!("{key}."), inner);
+                }
+                value => self.add_entry(&key, value, source),
+            }
+        }
+    }
+
+    fn add_entry(&mut self, key: &str, value: &DeValue<'_>, source: Source) {
+        if !settings().any(|it| it.key() == key) {
+            let advice = suggestion(key, Setting::key);
+            return self.refuse(key, &source, advice);
+        }
+        let list = matches!(value, DeValue::Array(_));
+        match plain(value) {
+            Some(text) => drop(self.values.insert(key.to_owned(), Raw { text, list, source })),
+            None => self.refuse(key, &source, "expected one value or a list of values"),
+        }
+    }
+
+    fn add_variables(&mut self, variables: &Variables<'_>) {
+        for (name, text) in variables.values.iter().filter(|(name, text)| is_ours(name) && !text.is_empty()) {
+            let source = (variables.source)(name.clone());
+            if let Some(setting) = settings().find(|it| it.variable() == *name) {
+                self.add_text(setting, text, source);
+            } else if let Some(setting) = setting_from_file(name) {
+                self.add_secret(setting, Path::new(text), source, variables);
+            } else {
+                let advice = successor(name).unwrap_or_else(|| suggestion(name, Setting::variable));
+                self.refuse(name, &source, advice);
+            }
+        }
+    }
+
+    fn add_text(&mut self, setting: &Setting, text: &str, source: Source) {
+        if matches!(source, Source::DotEnv(_)) && setting.key() == "profile" {
+            let advice = "cannot be set here, because it decides whether .env is read";
+            return self.refuse("profile", &source, advice);
+        }
+        self.values.insert(setting.key(), Raw { text: text.to_owned(), list: false, source });
+    }
+
+    fn add_secret(&mut self, setting: &Setting, path: &Path, source: Source, variables: &Variables<'_>) {
+        let key = setting.key();
+        if variables.values.get(&setting.variable()).is_some_and(|it| !it.is_empty()) {
+            self.refuse(&key, &source, "is set twice, by value and by file; choose one");
+        }
+        match (variables.read_secret)(path) {
+            // An empty file is not an unset secret: it is a secret that failed to arrive, and its parser says so.
+            Ok(secret) => self.add_text(setting, secret.trim_end_matches(['\r', '\n']), source),
+            Err(error) => self.refuse(&key, &source, format!("cannot read {}: {error}", path.display())),
+        }
+    }
+
+    fn refuse(&mut self, key: &str, source: &Source, advice: impl Into<String>) {
+        let problem =
+            Problem { key: key.to_owned(), found: None, origin: source.to_string(), advice: advice.into() };
+        self.problems.push(problem);
+    }
+}
+
+fn refusal(setting: &Setting, raw: &Raw) -> Problem {
+    let found = (setting.shape != Shape::Secret).then(|| raw.text.clone());
+    let kind = if raw.list && setting.shape != Shape::List { "one value, not a list: " } else { "" };
+    let advice = format!("expected {kind}{}, for example {}", setting.expected, setting.example);
+    Problem { key: setting.key(), found, origin: raw.source.to_string(), advice }
+}
+
+/// Ours to judge: the prefix, but not what finds the file or belongs to the tests.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("BLEGRAM_") && name != "BLEGRAM_CONFIG" && !name.starts_with("BLEGRAM_TEST_")
+}
+
+/// The secret that `BLEGRAM_…_FILE` stands for.
+fn setting_from_file(name: &str) -> Option<&'static Setting> {
+    let variable = name.strip_suffix("_FILE")?;
+    settings().find(|it| it.shape == Shape::Secret && it.variable() == variable)
+}
+
+fn is_prefix(key: &str) -> bool {
+    settings().any(|it| it.key().strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|it| *it == b'\n').count() + 1
+}
+
+fn plain(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(number) => Some(number.to_string()),
+        DeValue::Float(number) => Some(number.to_string()),
+        DeValue::Boolean(word) => Some(word.to_string()),
+        DeValue::Datetime(time) => Some(time.to_string()),
+        DeValue::Array(items) => {
+            let texts: Option<Vec<_>> = items.iter().map(Spanned::get_ref).map(plain).collect();
+            Some(texts?.join(","))
+        }
+        DeValue::Table(_) => None,
+    }
+}
+
+/// "unknown", with the nearest name when one is near enough to be a slip.
+fn suggestion(name: &str, spell: fn(&Setting) -> String) -> String {
+    const FARTHEST: f64 = 0.8;
+    let last = |it: &str| it.rsplit(['.', '_']).next().unwrap_or_default().to_owned();
+    let alike = |known: &str| {
+        let same_end = if last(name) == last(known) { 0.02 } else { 0.0 };
+        strsim::normalized_damerau_levenshtein(name, known) + same_end
+    };
+    let best = settings().map(spell).max_by(|a, b| alike(a).total_cmp(&alike(b)));
+    match best.filter(|it| alike(it) >= FARTHEST || it.ends_with(&format!(".{name}"))) {
+        Some(near) => format!("is not a setting; did you mean {near}?"),
+        None => "is not a setting; docs/configuration.md lists all of them".into(),
+    }
+}

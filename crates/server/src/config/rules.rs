@@ -1,0 +1,75 @@
+//! What only several settings together can get wrong, and what production refuses.
+
+use super::{Config, error::Problem, value::Backend, words::Profile};
+
+pub(super) fn broken(config: &Config) -> Vec<Problem> {
+    let mut problems = sanity(config);
+    if config.profile == Profile::Production {
+        problems.extend(production(config));
+    }
+    problems
+}
+
+fn sanity(config: &Config) -> Vec<Problem> {
+    let accounts = &config.accounts;
+    let least_memory = accounts.password_parallelism.get().saturating_mul(8);
+    let rules = [
+        (
+            accounts.password_memory_kib.get() < least_memory,
+            "accounts.password_memory_kib",
+            "argon2 needs at least 8 KiB for each of accounts.password_parallelism",
+        ),
+        (
+            accounts.session_idle_days > accounts.session_absolute_days,
+            "accounts.session_idle_days",
+            "cannot be longer than accounts.session_absolute_days, which ends every session",
+        ),
+    ];
+    violated(config, rules)
+}
+
+fn production(config: &Config) -> Vec<Problem> {
+    let shared = config.database_url().backend() == Backend::Postgres;
+    let key = config.secrets.key.as_ref();
+    let rules = [
+        (
+            shared && key.is_none(),
+            "secrets.key",
+            "production on PostgreSQL needs one key for all nodes: set it to the output of `openssl rand -base64 32`",
+        ),
+        (
+            key.is_some_and(super::SecretKey::is_weak),
+            "secrets.key",
+            "is not random; production needs the output of `openssl rand -base64 32`",
+        ),
+        (
+            config.server.public_url.scheme() != "https",
+            "server.public_url",
+            "production needs the https address that people use, for example https://blegram.example",
+        ),
+        (
+            config.server.trusted_origins.iter().any(|it| !it.as_str().starts_with("https://")),
+            "server.trusted_origins",
+            "production trusts https origins only",
+        ),
+    ];
+    violated(config, rules)
+}
+
+fn violated<const N: usize>(config: &Config, rules: [(bool, &str, &str); N]) -> Vec<Problem> {
+    rules
+        .into_iter()
+        .filter(|(broken, ..)| *broken)
+        .map(|(_, key, advice)| problem(config, key, advice))
+        .collect()
+}
+
+fn problem(config: &Config, key: &str, advice: &str) -> Problem {
+    let effective = config.effective.iter().find(|it| it.setting.key() == key);
+    Problem {
+        key: key.to_owned(),
+        found: effective.and_then(|it| it.text.clone()).filter(|it| it != super::layers::REDACTED),
+        origin: effective.map_or_else(|| "default".into(), |it| it.source.to_string()),
+        advice: advice.to_owned(),
+    }
+}

@@ -1,0 +1,267 @@
+//! Every setting, once: name, type, default and meaning. Structures, parsing and reference come from here.
+
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+
+use ipnet::IpNet;
+use url::Url;
+
+use super::{
+    layers::Layers,
+    value::{DatabaseUrl, LogFilter, Origin, SecretKey, Shape, Value},
+    words::{LogFormat, Profile, Registration},
+};
+use crate::listener;
+
+/// What holds when nobody says otherwise.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Preset {
+    Fixed(&'static str),
+    /// Worked out at start; the text says from what.
+    Derived(&'static str),
+    /// Nothing; the text says what that means.
+    Absent(&'static str),
+}
+use Preset::{Absent, Derived, Fixed};
+
+/// One setting as the reference describes it.
+#[derive(Debug)]
+pub(super) struct Setting {
+    pub(super) section: &'static str,
+    pub(super) name: &'static str,
+    pub(super) preset: Preset,
+    pub(super) expected: &'static str,
+    pub(super) example: &'static str,
+    pub(super) shape: Shape,
+    pub(super) meaning: &'static str,
+}
+
+impl Setting {
+    /// As in `server.listen`.
+    pub(super) fn key(&self) -> String {
+        if self.section.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.section, self.name) }
+    }
+
+    /// As in `BLEGRAM_SERVER__LISTEN`.
+    pub(super) fn variable(&self) -> String {
+        format!("BLEGRAM_{}", self.key().replace('.', "__").to_uppercase())
+    }
+}
+
+/// A group of settings.
+pub(super) trait Section: Sized {
+    const NAME: &'static str;
+    const ABOUT: &'static str;
+    const SETTINGS: &'static [Setting];
+
+    /// `None` when a value was refused; the layers then hold the reasons, for all fields.
+    fn read(layers: &mut Layers) -> Option<Self>;
+}
+
+/// Every section in the order of the reference: name, about, settings.
+pub(super) const SECTIONS: [(&str, &str, &[Setting]); 8] = [
+    (Root::NAME, Root::ABOUT, Root::SETTINGS),
+    (Server::NAME, Server::ABOUT, Server::SETTINGS),
+    (Listener::NAME, Listener::ABOUT, Listener::SETTINGS),
+    (Database::NAME, Database::ABOUT, Database::SETTINGS),
+    (Accounts::NAME, Accounts::ABOUT, Accounts::SETTINGS),
+    (Limits::NAME, Limits::ABOUT, Limits::SETTINGS),
+    (Secrets::NAME, Secrets::ABOUT, Secrets::SETTINGS),
+    (Log::NAME, Log::ABOUT, Log::SETTINGS),
+];
+
+pub(super) fn settings() -> impl Iterator<Item = &'static Setting> {
+    SECTIONS.iter().flat_map(|(_, _, settings)| settings.iter())
+}
+
+macro_rules! setting {
+    ($section:expr, $name:expr, $type:ty, $preset:expr, $($doc:literal)+) => {
+        Setting {
+            section: $section,
+            name: $name,
+            preset: $preset,
+            expected: <$type>::EXPECTED,
+            example: <$type>::EXAMPLE,
+            shape: <$type>::SHAPE,
+            meaning: concat!($($doc),+),
+        }
+    };
+}
+
+macro_rules! section {
+    ($(#[doc = $about:literal])+ $vis:vis $struct:ident, $section:literal: $($(#[doc = $doc:literal])+ $field:ident: $type:ty = $preset:expr;)+) => {
+        $(#[doc = $about])+
+        #[derive(Debug, Clone)]
+        $vis struct $struct { $($(#[doc = $doc])+ $vis $field: $type,)+ }
+
+        impl Section for $struct {
+            const NAME: &'static str = $section;
+            const ABOUT: &'static str = concat!($($about),+);
+            const SETTINGS: &'static [Setting] =
+                &[$(setting!($section, stringify!($field), $type, $preset, $($doc)+)),+];
+
+            fn read(layers: &mut Layers) -> Option<Self> {
+                let mut settings = Self::SETTINGS.iter();
+                $(let $field = layers.value::<$type>(settings.next()?);)+
+                Some(Self { $($field: $field?,)+ })
+            }
+        }
+    };
+}
+
+section! {
+    /// At the top of the file, before any section.
+    pub(super) Root, "":
+    /// `production` refuses weak or missing secrets and plain http; `development` runs with nothing set and reads `.env`.
+    profile: Profile = Fixed("development");
+}
+
+section! {
+    /// Where blegram is reached and where it keeps its files.
+    pub Server, "server":
+    /// The address and port to listen on. `0.0.0.0` or `[::]` listens on every interface.
+    listen: SocketAddr = Fixed("127.0.0.1:8080");
+    /// The address people use, as links show it. Its origin is always trusted. Production demands https.
+    public_url: Url = Derived("`http://` and `server.listen`");
+    /// Other origins whose pages may call the API with the user's cookie (CORS and CSRF).
+    trusted_origins: Vec<Origin> = Fixed("");
+    /// The proxies in front of blegram. Only they are believed when they say who the client is.
+    trusted_proxies: Vec<IpNet> = Fixed("");
+    /// The folder of the embedded database and of generated secrets. Made when missing.
+    data_dir: PathBuf = Fixed("./data");
+}
+
+section! {
+    /// What one client may take of the listener.
+    pub Listener, "listener":
+    /// Sockets open at once, upgraded ones included. Above it clients wait in the kernel's backlog.
+    max_connections: NonZeroU32 = Fixed("10000");
+    /// Milliseconds to the end of a request's head. Also ends idle keep-alive connections, so a proxy must keep its own for less.
+    head_timeout_ms: NonZeroU32 = Fixed("10000");
+    /// Bytes of the request line and header fields together. Above it the answer is 431.
+    max_head_bytes: NonZeroU32 = Fixed("16384");
+    /// Milliseconds that a request body may pause, or lag behind the pace below.
+    body_grace_ms: NonZeroU32 = Fixed("10000");
+    /// The slowest acceptable request body, in bytes per second.
+    min_body_bytes_per_second: NonZeroU32 = Fixed("1024");
+    /// Milliseconds that a client may take no byte of an answer while more wait to be sent.
+    write_timeout_ms: NonZeroU32 = Fixed("30000");
+    /// Milliseconds that requests in flight may go on after shutdown begins.
+    drain_timeout_ms: NonZeroU32 = Fixed("30000");
+}
+
+section! {
+    /// Where the data is.
+    pub Database, "database":
+    /// `sqlite:…` or `postgres://…`.
+    url: Option<DatabaseUrl> = Absent("SQLite in `server.data_dir`");
+    /// Connections that this process opens at most.
+    max_connections: NonZeroU32 = Fixed("8");
+    /// Milliseconds after which PostgreSQL gives up on one statement.
+    statement_timeout_ms: NonZeroU32 = Fixed("5000");
+    /// Apply migrations at start on PostgreSQL. SQLite always does; on PostgreSQL `blegram migrate up` is the other way.
+    migrate: bool = Fixed("false");
+}
+
+section! {
+    /// Accounts, passwords and sessions.
+    pub Accounts, "accounts":
+    /// Whether anyone may create an account.
+    registration: Registration = Fixed("open");
+    /// Memory of one password hash (argon2id), in KiB. A change applies to each password at its next login.
+    password_memory_kib: NonZeroU32 = Fixed("19456");
+    /// Passes of one password hash over its memory.
+    password_iterations: NonZeroU32 = Fixed("2");
+    /// Lanes of one password hash.
+    password_parallelism: NonZeroU32 = Fixed("1");
+    /// Passwords hashed at the same time. Each takes `password_memory_kib`.
+    hash_threads: NonZeroU32 = Derived("the number of processors");
+    /// Logins that may wait for a hash thread. Above it the answer is 503.
+    hash_queue: u32 = Fixed("64");
+    /// Days without use after which a session ends.
+    session_idle_days: NonZeroU32 = Fixed("7");
+    /// Days after which a session ends even when used.
+    session_absolute_days: NonZeroU32 = Fixed("30");
+}
+
+/// So many attempts at once, refilled evenly over so many seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Attempts that may come at once, and the refill of one period.
+    pub burst: NonZeroU32,
+    /// The period, in seconds.
+    pub per_seconds: NonZeroU32,
+}
+
+macro_rules! rates {
+    ($(#[doc = $about:literal])+ $struct:ident, $section:literal: $($(#[doc = $doc:literal])+ $field:ident = $burst:literal per $seconds:literal;)+) => {
+        $(#[doc = $about])+
+        #[derive(Debug, Clone)]
+        pub struct $struct { $($(#[doc = $doc])+ pub $field: Rate,)+ }
+
+        impl Section for $struct {
+            const NAME: &'static str = $section;
+            const ABOUT: &'static str = concat!($($about),+);
+            const SETTINGS: &'static [Setting] = &[$(
+                setting!($section, concat!(stringify!($field), ".burst"), NonZeroU32, Fixed($burst), $($doc)+),
+                setting!($section, concat!(stringify!($field), ".per_seconds"), NonZeroU32, Fixed($seconds), " Seconds in which the burst is refilled."),
+            )+];
+
+            fn read(layers: &mut Layers) -> Option<Self> {
+                let mut settings = Self::SETTINGS.iter();
+                $(let $field = (layers.value(settings.next()?), layers.value(settings.next()?));)+
+                Some(Self { $($field: Rate { burst: $field.0?, per_seconds: $field.1? },)+ })
+            }
+        }
+    };
+}
+
+rates! {
+    /// How often something may be tried: a burst, refilled evenly. Above it the answer is 429.
+    Limits, "limits":
+    /// Logins from one address.
+    login_per_address = "25" per "300";
+    /// Logins to one account, from anywhere.
+    login_per_account = "10" per "600";
+    /// New accounts from one address.
+    signup_per_address = "5" per "1800";
+}
+
+section! {
+    /// Keys. Each can come from a file: `BLEGRAM_SECRETS__KEY_FILE=/run/secrets/key`.
+    pub Secrets, "secrets":
+    /// The key that signatures are made from, the same on every node. Production demands it with PostgreSQL.
+    key: Option<SecretKey> = Absent("made in `server.data_dir` at the first start");
+}
+
+section! {
+    /// What is logged, and how. Logs go to standard error.
+    pub Log, "log":
+    /// `pretty` for people, `json` for machines.
+    format: LogFormat = Derived("`pretty` in development, `json` in production");
+    /// Levels by target, as `tracing-subscriber` reads them.
+    filter: LogFilter = Fixed("info,blegram=info");
+}
+
+impl Server {
+    /// Every trusted origin: the public URL's own and the configured others.
+    #[must_use]
+    pub fn origins(&self) -> Vec<Origin> {
+        std::iter::once(Origin::of(&self.public_url)).chain(self.trusted_origins.iter().cloned()).collect()
+    }
+}
+
+impl From<&Listener> for listener::Limits {
+    fn from(it: &Listener) -> Self {
+        let ms = |count: NonZeroU32| Duration::from_millis(count.get().into());
+        let size = |count: NonZeroU32| usize::try_from(count.get()).unwrap_or(usize::MAX);
+        Self {
+            max_connections: size(it.max_connections),
+            head_timeout: ms(it.head_timeout_ms),
+            max_head_bytes: size(it.max_head_bytes),
+            body_grace: ms(it.body_grace_ms),
+            min_body_bytes_per_second: it.min_body_bytes_per_second.get().into(),
+            write_timeout: ms(it.write_timeout_ms),
+            drain_timeout: ms(it.drain_timeout_ms),
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The accept loop: hyper's HTTP/1 around any poem [`Endpoint`], with the limits poem's own server lacks.
+//!
+//! What a hostile or broken client meets, in this order: a cap on open sockets (the kernel's backlog waits),
+//! a deadline for the head of each request, a limit on its size, a minimum pace for its body, and a limit to
+//! not reading the answer. The *size*
+//! of a body is the API's business, because it differs between routes.
+
+mod body;
+mod socket;
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use http::{HeaderValue, StatusCode, header, uri::Scheme};
+use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use poem::{
+    Addr, Endpoint, IntoResponse,
+    web::{LocalAddr, RemoteAddr},
+};
+use serde_json::json;
+use tokio::{io::AsyncReadExt, net::TcpListener, sync::Semaphore, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use self::{body::Paced, socket::Socket};
+
+type BoxBody = http_body_util::combinators::BoxBody<bytes::Bytes, io::Error>;
+
+/// How long accepting rests after a failure that is ours (no file descriptors, no memory), not a client's.
+/// Trying again at once would only burn the processor that could free them.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// How long a client may take to notice that the server has ended the connection.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// hyper's buffer when the head limit is smaller: larger than ours, so that the answer can be ours too.
+const MIN_BUFFER_BYTES: usize = 64 * 1024;
+
+/// What one client may take of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Sockets open at once, upgraded ones included. At the cap nothing is accepted: the kernel's backlog waits.
+    pub max_connections: usize,
+    /// From the first wait for a request to the end of its head. It therefore also ends idle keep-alive
+    /// connections, so a proxy in front must keep its own idle connections for less than this.
+    pub head_timeout: Duration,
+    /// Request line and header fields together. Above it: 431 and the connection ends.
+    pub max_head_bytes: usize,
+    /// The most waiting a body may cause beyond what its bytes earn: the longest pause, and a slow start.
+    pub body_grace: Duration,
+    /// The slowest acceptable body in the long run. Only time spent waiting for the client counts.
+    pub min_body_bytes_per_second: u64,
+    /// How long a client may take no byte while an answer waits to be sent. Upgraded connections too.
+    pub write_timeout: Duration,
+    /// How long requests in flight may go on after shutdown begins; then they are cut.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            head_timeout: Duration::from_secs(10),
+            max_head_bytes: 16 * 1024,
+            body_grace: Duration::from_secs(10),
+            min_body_bytes_per_second: 1024,
+            write_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Serves until `shutdown`, then lets requests in flight finish for at most [`Limits::drain_timeout`].
+///
+/// At shutdown nothing more is accepted and idle connections close at once. Upgraded connections belong to
+/// whoever upgraded them: they hold their slot while open, but are neither waited for nor cut here.
+/// Returns how many connections were cut because they outlived the drain.
+pub async fn serve<E: Endpoint + 'static>(
+    listener: TcpListener,
+    endpoint: Arc<E>,
+    limits: Limits,
+    shutdown: CancellationToken,
+) -> usize {
+    let slots = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
+    let mut connections = JoinSet::new();
+    while let Some((socket, peer)) = shutdown.run_until_cancelled(next(&listener, &slots, &limits)).await {
+        // Finished tasks are forgotten here, or the set would grow with every connection ever made.
+        while connections.try_join_next().is_some() {}
+        connections.spawn(connection(socket, peer, Arc::clone(&endpoint), limits, shutdown.clone()));
+    }
+    drop(listener);
+    drain(connections, limits.drain_timeout).await
+}
+
+/// The next client, accepted only once there is a slot for it.
+async fn next(listener: &TcpListener, slots: &Arc<Semaphore>, limits: &Limits) -> (Socket, SocketAddr) {
+    let slot = Arc::clone(slots).acquire_owned().await.ok();
+    let (stream, peer) = accept(|| listener.accept()).await;
+    // Small answers must not wait for the acknowledgement of earlier ones. A socket that is gone fails later.
+    let _ = stream.set_nodelay(true);
+    (Socket::new(stream, limits.write_timeout, slot), peer)
+}
+
+/// Repeats `attempt` until it yields a connection, resting after failures that would repeat at once.
+async fn accept<T, F>(mut attempt: impl FnMut() -> F) -> T
+where
+    F: Future<Output = io::Result<T>>,
+{
+    loop {
+        match attempt().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_the_clients(&error) => {
+                tracing::debug!(%error, "a client left while it was accepted")
+            }
+            Err(error) => {
+                tracing::error!(%error, "connections cannot be accepted; trying again soon");
+                tokio::time::sleep(ACCEPT_REST).await;
+            }
+        }
+    }
+}
+
+/// Whether a failed accept concerns that one client, so that the next one may succeed right away.
+fn is_the_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// Waits for the connections to end; after `patience` drops the rest and says how many there were.
+async fn drain(mut connections: JoinSet<()>, patience: Duration) -> usize {
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(patience, all_ended).await.is_ok() {
+        return 0;
+    }
+    let cut = connections.len();
+    connections.shutdown().await;
+    cut
+}
+
+/// One socket from its first request to its end.
+async fn connection<E: Endpoint>(
+    socket: Socket,
+    peer: SocketAddr,
+    endpoint: Arc<E>,
+    limits: Limits,
+    shutdown: CancellationToken,
+) {
+    let local = socket.local_addr().unwrap_or(peer);
+    let service = service_fn(|request| {
+        let endpoint = Arc::clone(&endpoint);
+        async move { Ok::<_, Infallible>(respond(&*endpoint, request, local, peer, &limits).await) }
+    });
+    let mut exchange = protocol(&limits).serve_connection(TokioIo::new(socket), service).with_upgrades();
+    let ended = tokio::select! {
+        ended = &mut exchange => ended,
+        () = shutdown.cancelled() => {
+            std::pin::Pin::new(&mut exchange).graceful_shutdown();
+            (&mut exchange).await
+        }
+    };
+    if let Err(error) = &ended {
+        tracing::debug!(%peer, %error, "connection ended early");
+    }
+    if let (false, Some(parts)) = (ended.is_err_and(|it| it.is_timeout()), exchange.into_parts()) {
+        let _ = tokio::time::timeout(LINGER, discard(parts.io.into_inner())).await;
+    }
+}
+
+/// Reads on after our last byte until the client ends too. A socket closed with unread input is reset by the
+/// kernel, and a reset can destroy an answer (400, 408, 413, 431) that the client has not read yet.
+async fn discard(mut socket: Socket) {
+    let mut waste = [0; 4096];
+    while socket.read(&mut waste).await.is_ok_and(|count| count > 0) {}
+}
+
+fn protocol(limits: &Limits) -> http1::Builder {
+    let mut protocol = http1::Builder::new();
+    // Without a timer hyper ignores the header timeout silently.
+    protocol.timer(TokioTimer::new()).header_read_timeout(limits.head_timeout);
+    protocol.max_buf_size(limits.max_head_bytes.saturating_mul(2).max(MIN_BUFFER_BYTES));
+    protocol
+}
+
+/// One request through the endpoint, its body guarded, its errors free of internals.
+async fn respond<E: Endpoint>(
+    endpoint: &E,
+    request: Request<Incoming>,
+    local: SocketAddr,
+    peer: SocketAddr,
+    limits: &Limits,
+) -> Response<BoxBody> {
+    if head_bytes(&request) > limits.max_head_bytes {
+        return headers_too_large(limits.max_head_bytes).into();
+    }
+    let (local, peer) = (LocalAddr(Addr::SocketAddr(local)), RemoteAddr(Addr::SocketAddr(peer)));
+    let mut request = poem::Request::from((request, local, peer, Scheme::HTTP));
+    let body = Paced::new(request.take_body().into(), limits);
+    request.set_body(poem::Body::from(BoxBody::new(body)));
+    endpoint.call(request).await.map_or_else(plain_error, IntoResponse::into_response).into()
+}
+
+/// The size of a request's head as it was on the wire, give or take optional white space.
+fn head_bytes<B>(request: &Request<B>) -> usize {
+    let uri = request.uri();
+    let target = uri.path_and_query().map_or(0, |it| it.as_str().len())
+        + uri.authority().map_or(0, |it| it.as_str().len())
+        + uri.scheme_str().map_or(0, |it| it.len() + "://".len());
+    let line = request.method().as_str().len() + target + "  HTTP/1.1\r\n".len();
+    let fields =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    line + fields.sum::<usize>() + "\r\n".len()
+}
+
+fn headers_too_large(limit: usize) -> poem::Response {
+    let problem = json!({
+        "type": "/problems/headers-too-large",
+        "title": "Request header fields too large",
+        "status": 431,
+        "detail": format!("The request line and header fields may take {limit} bytes together."),
+        "code": "headers-too-large",
+    });
+    poem::Response::builder()
+        .status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+        .header(header::CONNECTION, HeaderValue::from_static("close"))
+        .content_type("application/problem+json")
+        .body(problem.to_string())
+}
+
+/// The last resort for an error the endpoint let through. Its text may name internals, so it is logged, not sent.
+fn plain_error(error: poem::Error) -> poem::Response {
+    if error.is_from_response() {
+        return error.into_response();
+    }
+    tracing::error!(%error, "an error left the endpoint unhandled");
+    error.status().into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn sockets_are_accepted_without_delay() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+
+        let (socket, _) = next(&listener, &Arc::new(Semaphore::new(1)), &Limits::default()).await;
+
+        assert!(socket.nodelay().unwrap());
+    }
+
+    /// How long it takes to accept after so many failures of one kind.
+    async fn accepting_after(failures: usize, code: i32) -> Duration {
+        let mut outcomes = std::iter::repeat_n(code, failures);
+        let mut outcome = || outcomes.next().map_or(Ok(()), |code| Err(io::Error::from_raw_os_error(code)));
+        let started = Instant::now();
+        accept(|| std::future::ready(outcome())).await;
+        started.elapsed()
+    }
+
+    #[tokio::test]
+    async fn accepting_rests_when_descriptors_run_out() {
+        let emfile = 24;
+        assert!(accepting_after(2, emfile).await >= ACCEPT_REST * 2);
+    }
+
+    #[tokio::test]
+    async fn accepting_goes_on_at_once_when_a_client_left() {
+        let aborted = 103;
+        assert!(accepting_after(100, aborted).await < ACCEPT_REST * 50);
+    }
+
+    #[test]
+    fn a_head_is_measured_as_it_was_sent() {
+        let sent = "GET /posts?limit=2 HTTP/1.1\r\nhost: a\r\nx-b: cd\r\n\r\n";
+        let request =
+            Request::get("/posts?limit=2").header("host", "a").header("x-b", "cd").body(()).unwrap();
+        assert_eq!(head_bytes(&request), sent.len());
+    }
+
+    #[test]
+    fn an_unhandled_error_keeps_its_status_and_hides_its_text() {
+        let error = poem::Error::from_string("table users is locked", StatusCode::BAD_GATEWAY);
+        let answer = plain_error(error);
+        assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+        assert!(answer.into_body().is_empty());
+    }
+}

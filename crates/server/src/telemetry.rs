@@ -1,0 +1,115 @@
+//! Logs: one subscriber for the process, panics included.
+
+use std::{
+    io::{self, IsTerminal},
+    panic::PanicHookInfo,
+};
+
+use tracing::Subscriber;
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter, util::SubscriberInitExt};
+
+use crate::config::{Log, LogFormat};
+
+/// Logs may already be initialised, which is a mistake in the order of start-up.
+pub type Error = tracing_subscriber::util::TryInitError;
+
+/// Sends events to standard error (standard output belongs to commands), and panics through the log.
+///
+/// # Errors
+/// When the process already has a subscriber.
+pub fn init(log: &Log) -> Result<(), Error> {
+    subscriber(log, io::stderr, io::stderr().is_terminal()).try_init()?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+fn subscriber<W>(log: &Log, writer: W, colours: bool) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::builder().parse_lossy(log.filter.as_str()))
+        .with_ansi(colours)
+        .with_writer(writer);
+    match log.format {
+        LogFormat::Pretty => Box::new(lines.finish()),
+        LogFormat::Json => Box::new(lines.json().flatten_event(true).finish()),
+    }
+}
+
+/// A line like any other, so that a panic reaches whoever reads the log, with its place.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("a value that is not text");
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    let thread = std::thread::current();
+    tracing::error!(
+        panic = message,
+        location,
+        thread = thread.name().unwrap_or("unnamed"),
+        "a thread panicked"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::config::{Config, Inputs};
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What `work` logs under the given settings.
+    fn logged(settings: &str, work: impl FnOnce()) -> String {
+        let (none, page) = (Default::default(), Page::default());
+        let read_secret = &|_: &std::path::Path| Err(io::ErrorKind::NotFound.into());
+        let file = Some(("test", settings));
+        let config = Config::load(&Inputs { file, env: &none, dotenv: &none, read_secret }).unwrap();
+        let writer = page.clone();
+        tracing::subscriber::with_default(subscriber(&config.log, move || writer.clone(), false), work);
+        String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn json_lines_are_flat_objects() {
+        let line = logged("log.format = 'json'", || tracing::info!(route = "/posts", "served"));
+        let object: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&object["message"], &object["route"]), (&"served".into(), &"/posts".into()));
+    }
+
+    #[test]
+    fn the_filter_decides() {
+        let both = || {
+            tracing::info!("quiet");
+            tracing::warn!("loud");
+        };
+        let page = logged("log.filter = 'warn'", both);
+        assert!(page.contains("loud") && !page.contains("quiet"), "{page}");
+    }
+
+    #[test]
+    fn a_panic_is_logged_with_its_place() {
+        // The hook is the process's; other tests' panics pass through it unharmed while it is ours.
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(log_panic));
+        let line = logged("log.format = 'json'", || {
+            let _ = std::panic::catch_unwind(|| panic!("out of {}", "coffee"));
+        });
+        std::panic::set_hook(before);
+
+        let object: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(object["panic"], "out of coffee");
+        assert!(object["location"].as_str().unwrap().contains("telemetry.rs:"), "{line}");
+    }
+}

@@ -1,0 +1,374 @@
+use std::{collections::BTreeMap, io, path::Path, time::Duration};
+
+use blegram::{
+    config::{Backend, Config, Error, Inputs, LogFormat, Profile, Registration, env_example, markdown},
+    listener,
+};
+
+/// 32 bytes that look random, in base64.
+const KEY: &str = "3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs=";
+
+/// A configuration in the making; files named `*_FILE` hold what `secret` says.
+#[derive(Default)]
+struct Given {
+    file: Option<&'static str>,
+    env: BTreeMap<String, String>,
+    dotenv: BTreeMap<String, String>,
+}
+
+fn file(text: &'static str) -> Given {
+    Given { file: Some(text), ..Given::default() }
+}
+
+fn env<const N: usize>(pairs: [(&str, &str); N]) -> Given {
+    Given::default().env(pairs)
+}
+
+fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn secret(path: &Path) -> io::Result<String> {
+    match path.to_str() {
+        Some("/run/key") => Ok(format!("{KEY}\n")),
+        Some("/run/empty") => Ok("\n".into()),
+        _ => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+impl Given {
+    fn env<const N: usize>(mut self, pairs: [(&str, &str); N]) -> Self {
+        self.env = map(pairs);
+        self
+    }
+
+    fn dotenv<const N: usize>(mut self, pairs: [(&str, &str); N]) -> Self {
+        self.dotenv = map(pairs);
+        self
+    }
+
+    fn load(&self) -> Result<Config, Error> {
+        let file = self.file.map(|text| ("blegram.toml", text));
+        Config::load(&Inputs { file, env: &self.env, dotenv: &self.dotenv, read_secret: &secret })
+    }
+
+    #[track_caller]
+    fn valid(&self) -> Config {
+        self.load().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The problems as `key: advice (origin)`.
+    #[track_caller]
+    fn problems(&self) -> Vec<String> {
+        let problems = self.load().expect_err("it should have been refused").problems;
+        problems.into_iter().map(|it| format!("{}: {} ({})", it.key, it.advice, it.origin)).collect()
+    }
+
+    #[track_caller]
+    fn problem(&self) -> String {
+        let [problem] = self.problems().try_into().unwrap_or_else(|all| panic!("one problem, not {all:#?}"));
+        problem
+    }
+}
+
+#[test]
+fn nothing_set_is_a_development_server_on_sqlite() {
+    let config = Given::default().valid();
+    assert_eq!(config.profile, Profile::Development);
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.server.public_url.as_str(), "http://127.0.0.1:8080/");
+    assert_eq!(config.database_url().expose(), "sqlite://./data/blegram.db?mode=rwc");
+    assert_eq!(config.database_url().backend(), Backend::Sqlite);
+    assert_eq!(config.accounts.registration, Registration::Open);
+    assert_eq!(config.limits.login_per_address.burst.get(), 25);
+    assert_eq!(config.limits.signup_per_address.per_seconds.get(), 1800);
+    assert_eq!(config.log.format, LogFormat::Pretty);
+    assert!(config.accounts.hash_threads.get() >= 1);
+    assert!(config.secrets.key.is_none());
+}
+
+#[test]
+fn a_data_folder_may_have_any_name() {
+    let config = env([("BLEGRAM_SERVER__DATA_DIR", "/srv/50% off? #1")]).valid();
+    assert_eq!(config.database_url().expose(), "sqlite:///srv/50%25 off%3F %231/blegram.db?mode=rwc");
+}
+
+#[test]
+fn the_listeners_defaults_are_the_limits_defaults() {
+    let config = Given::default().valid();
+    assert_eq!(listener::Limits::from(&config.listener), listener::Limits::default());
+    let slower = file("listener.head_timeout_ms = 1_500").valid();
+    assert_eq!(listener::Limits::from(&slower.listener).head_timeout, Duration::from_millis(1500));
+}
+
+#[test]
+fn environment_beats_dotenv_beats_file() {
+    let port = |given: &Given| given.valid().server.listen.port();
+    let mut given = file("[server]\nlisten = '127.0.0.1:1'");
+    assert_eq!(port(&given), 1);
+    given = given.dotenv([("BLEGRAM_SERVER__LISTEN", "127.0.0.1:2")]);
+    assert_eq!(port(&given), 2);
+    given = given.env([("BLEGRAM_SERVER__LISTEN", "127.0.0.1:3")]);
+    assert_eq!(port(&given), 3);
+    given = given.env([("BLEGRAM_SERVER__LISTEN", "")]);
+    assert_eq!(port(&given), 2, "an empty variable is an unset one");
+}
+
+#[test]
+fn dotenv_is_for_development_and_cannot_choose_the_profile() {
+    let production = [("BLEGRAM_PROFILE", "production"), ("BLEGRAM_SERVER__PUBLIC_URL", "https://b.example")];
+    let given = env(production).dotenv([("BLEGRAM_SERVER__LISTEN", "127.0.0.1:2"), ("BLEGRAM_TYPO", "1")]);
+    assert_eq!(given.valid().server.listen.port(), 8080);
+
+    let given = Given::default().dotenv([("BLEGRAM_PROFILE", "production")]);
+    assert!(given.problem().starts_with("profile: cannot be set here"), "{}", given.problem());
+}
+
+#[test]
+fn lists_are_toml_lists_or_separated_by_commas() {
+    let texts = |config: &Config| -> Vec<String> {
+        config.server.origins().iter().map(|it| it.as_str().to_owned()).collect()
+    };
+    let expected = ["http://127.0.0.1:8080", "https://a.example", "http://localhost:3000"];
+    let from_file =
+        file("server.trusted_origins = ['https://A.example:443', 'http://localhost:3000']").valid();
+    assert_eq!(texts(&from_file), expected);
+    let from_env =
+        env([("BLEGRAM_SERVER__TRUSTED_ORIGINS", "https://a.example, http://localhost:3000")]).valid();
+    assert_eq!(texts(&from_env), expected);
+
+    let proxies = env([("BLEGRAM_SERVER__TRUSTED_PROXIES", "10.0.0.0/8,::1")]).valid().server.trusted_proxies;
+    assert_eq!(proxies.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.0.0.0/8", "::1/128"]);
+    assert!(file("server.listen = ['127.0.0.1:80']").problem().contains("expected one value, not a list"));
+}
+
+#[test]
+fn a_number_will_do_where_text_is_expected_and_the_other_way_round() {
+    assert_eq!(env([("BLEGRAM_SERVER__DATA_DIR", "2026")]).valid().server.data_dir, Path::new("2026"));
+    assert_eq!(file("server.data_dir = 2026").valid().server.data_dir, Path::new("2026"));
+    assert_eq!(file("database.max_connections = '12'").valid().database.max_connections.get(), 12);
+    assert_eq!(file("database.max_connections = 1_000").valid().database.max_connections.get(), 1000);
+}
+
+#[test]
+fn unknown_keys_are_refused_with_the_nearest_and_where_they_stand() {
+    for (given, expected) in [
+        (
+            file("[server]\n\nlisen = '127.0.0.1:1'"),
+            "server.lisen: is not a setting; did you mean server.listen? (blegram.toml, line 3)",
+        ),
+        (
+            file("[sever]\nlisten = '127.0.0.1:1'"),
+            "sever.listen: is not a setting; did you mean server.listen? (blegram.toml, line 2)",
+        ),
+        (
+            file("public_url = 'https://a.example'"),
+            "public_url: is not a setting; did you mean server.public_url? (blegram.toml, line 1)",
+        ),
+        (
+            env([("BLEGRAM_SERVER_LISTEN", "127.0.0.1:1")]),
+            "BLEGRAM_SERVER_LISTEN: is not a setting; did you mean BLEGRAM_SERVER__LISTEN? (BLEGRAM_SERVER_LISTEN)",
+        ),
+        (
+            env([("BLEGRAM_FROBNICATE", "1")]),
+            "BLEGRAM_FROBNICATE: is not a setting; docs/configuration.md lists all of them (BLEGRAM_FROBNICATE)",
+        ),
+        (
+            Given::default().dotenv([("BLEGRAM_LOG__FORMAL", "json")]),
+            "BLEGRAM_LOG__FORMAL: is not a setting; did you mean BLEGRAM_LOG__FORMAT? (BLEGRAM_LOG__FORMAL in .env)",
+        ),
+        (
+            env([("BLEGRAM_AWS_BUCKET", "b")]),
+            "BLEGRAM_AWS_BUCKET: belongs to an earlier system; its successor: arrives with images (BLEGRAM_AWS_BUCKET)",
+        ),
+        (
+            env([("BLEGRAM_SERVER__LISTEN_FILE", "/run/key")]),
+            "BLEGRAM_SERVER__LISTEN_FILE: is not a setting; did you mean BLEGRAM_SERVER__LISTEN? (BLEGRAM_SERVER__LISTEN_FILE)",
+        ),
+    ] {
+        assert_eq!(given.problem(), expected);
+    }
+}
+
+#[test]
+fn variables_of_others_of_tests_and_of_the_command_line_are_left_alone() {
+    env([("PATH", "/bin"), ("BLEGRAM_CONFIG", "a.toml"), ("BLEGRAM_TEST_POSTGRES", "x"), ("BLEG", "x")])
+        .valid();
+}
+
+#[test]
+fn values_are_parsed_to_their_type_and_refused_with_an_example() {
+    for (key, value) in [
+        ("BLEGRAM_PROFILE", "prod"),
+        ("BLEGRAM_SERVER__LISTEN", "8080"),
+        ("BLEGRAM_SERVER__PUBLIC_URL", "blegram.example"),
+        ("BLEGRAM_SERVER__PUBLIC_URL", "https://user:password@blegram.example"),
+        ("BLEGRAM_SERVER__TRUSTED_ORIGINS", "*"),
+        ("BLEGRAM_SERVER__TRUSTED_ORIGINS", "https://*.example"),
+        ("BLEGRAM_SERVER__TRUSTED_ORIGINS", "https://a.example/path"),
+        ("BLEGRAM_SERVER__TRUSTED_ORIGINS", "https://a.example/"),
+        ("BLEGRAM_SERVER__TRUSTED_ORIGINS", "null"),
+        ("BLEGRAM_SERVER__TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("BLEGRAM_LISTENER__MAX_CONNECTIONS", "0"),
+        ("BLEGRAM_LISTENER__HEAD_TIMEOUT_MS", "10s"),
+        ("BLEGRAM_DATABASE__URL", "mysql://localhost/a"),
+        ("BLEGRAM_DATABASE__MIGRATE", "yes"),
+        ("BLEGRAM_ACCOUNTS__REGISTRATION", "Open"),
+        ("BLEGRAM_ACCOUNTS__HASH_QUEUE", "-1"),
+        ("BLEGRAM_LIMITS__LOGIN_PER_ADDRESS__BURST", "0"),
+        ("BLEGRAM_SECRETS__KEY", "c2hvcnQ="),
+        ("BLEGRAM_LOG__FORMAT", "text"),
+        ("BLEGRAM_LOG__FILTER", "info,blegram=loud"),
+    ] {
+        let problem = env([(key, value)]).problem();
+        assert!(problem.contains(": expected ") && problem.contains(", for example "), "{problem}");
+        assert!(problem.ends_with(&format!("({key})")), "{problem}");
+    }
+}
+
+#[test]
+fn all_problems_are_reported_at_once() {
+    let given = file("colour = 'red'\n[server]\nlisten = 'here'\n[log]\nformat = 'xml'")
+        .env([("BLEGRAM_DATABASE__MAX_CONNECTIONS", "many")]);
+    let text = given.load().unwrap_err().to_string();
+    let expected = r#"the configuration has 4 problems
+
+  colour   (blegram.toml, line 1)
+      is not a setting; docs/configuration.md lists all of them
+
+  server.listen = "here"   (blegram.toml, line 3)
+      expected an IP address and a port, for example 0.0.0.0:8080
+
+  database.max_connections = "many"   (BLEGRAM_DATABASE__MAX_CONNECTIONS)
+      expected a whole number, 1 or more, for example 8
+
+  log.format = "xml"   (blegram.toml, line 5)
+      expected `pretty` or `json`, for example pretty"#;
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn a_file_that_is_not_toml_says_where_but_does_not_repeat_the_line() {
+    let given = file("[secrets]\nkey = 'hunter2\n");
+    let problem = given.problem();
+    assert!(problem.starts_with("TOML: ") && problem.ends_with("(blegram.toml, line 2)"), "{problem}");
+    assert!(!given.load().unwrap_err().to_string().contains("hunter2"));
+}
+
+#[test]
+fn secrets_may_come_from_files() {
+    let config = env([("BLEGRAM_SECRETS__KEY_FILE", "/run/key")]).valid();
+    assert_eq!(config.secrets.key.unwrap().expose().len(), 32);
+
+    let missing = env([("BLEGRAM_SECRETS__KEY_FILE", "/run/none")]).problem();
+    assert!(missing.starts_with("secrets.key: cannot read /run/none"), "{missing}");
+    let empty = env([("BLEGRAM_SECRETS__KEY_FILE", "/run/empty")]).problem();
+    assert!(empty.starts_with("secrets.key: expected at least 32 random bytes"), "{empty}");
+    let twice = env([("BLEGRAM_SECRETS__KEY_FILE", "/run/key"), ("BLEGRAM_SECRETS__KEY", KEY)]).problem();
+    assert!(twice.starts_with("secrets.key: is set twice"), "{twice}");
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let url = "postgres://ann:hunter2@db/blegram";
+    let config = env([("BLEGRAM_DATABASE__URL", url), ("BLEGRAM_SECRETS__KEY", KEY)]).valid();
+    for text in [config.show(), format!("{config:?}")] {
+        assert!(!text.contains("hunter2") && !text.contains(KEY) && !text.contains("222, 173"), "{text}");
+    }
+    let refused =
+        env([("BLEGRAM_DATABASE__URL", "mysql://ann:hunter2@db"), ("BLEGRAM_SECRETS__KEY", "hunter2")]);
+    let error = refused.load().unwrap_err();
+    assert_eq!(error.problems.len(), 2);
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+}
+
+#[test]
+fn production_refuses_what_is_weak() {
+    let production = |pairs: &[(&str, &str)]| {
+        let mut given = env([
+            ("BLEGRAM_PROFILE", "production"),
+            ("BLEGRAM_SERVER__PUBLIC_URL", "https://b.example"),
+            ("BLEGRAM_DATABASE__URL", "postgres://localhost/b"),
+            ("BLEGRAM_SECRETS__KEY", KEY),
+        ]);
+        given.env.extend(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        given
+    };
+    assert_eq!(production(&[]).valid().log.format, LogFormat::Json);
+    production(&[("BLEGRAM_DATABASE__URL", "sqlite:a.db"), ("BLEGRAM_SECRETS__KEY", "")]).valid();
+
+    for (name, value, expected) in [
+        ("BLEGRAM_SECRETS__KEY", "", "secrets.key: production on PostgreSQL needs one key"),
+        (
+            "BLEGRAM_SECRETS__KEY",
+            "changemechangemechangemechangemechangemechangeme",
+            "secrets.key: is not random",
+        ),
+        ("BLEGRAM_SERVER__PUBLIC_URL", "", "server.public_url: production needs the https address"),
+        (
+            "BLEGRAM_SERVER__PUBLIC_URL",
+            "http://b.example",
+            "server.public_url: production needs the https address",
+        ),
+        (
+            "BLEGRAM_SERVER__TRUSTED_ORIGINS",
+            "http://a.example",
+            "server.trusted_origins: production trusts https",
+        ),
+        ("BLEGRAM_SERVER__TRUSTED_ORIGINS", "*", "server.trusted_origins: expected exact origins"),
+    ] {
+        let problem = production(&[(name, value)]).problem();
+        assert!(problem.starts_with(expected), "{problem}");
+    }
+    assert_eq!(
+        env([("BLEGRAM_PROFILE", "production")]).problems().len(),
+        1,
+        "https; SQLite makes its own key"
+    );
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_refused_in_any_profile() {
+    let sessions = file("accounts.session_idle_days = 31").problem();
+    assert!(sessions.starts_with("accounts.session_idle_days: cannot be longer"), "{sessions}");
+    let memory = file("[accounts]\npassword_memory_kib = 31\npassword_parallelism = 4").problem();
+    assert!(memory.starts_with("accounts.password_memory_kib: argon2 needs"), "{memory}");
+}
+
+#[test]
+fn what_is_shown_can_be_read_back() {
+    let text = "[server]\nlisten = '[::1]:1'\ntrusted_origins = ['https://a.example']\n[limits.login_per_account]\nburst = 3";
+    let shown = file(text).valid().show();
+    assert!(shown.contains("login_per_account.burst = 3 "), "{shown}");
+    assert!(shown.contains("# blegram.toml, line 5\n"), "{shown}");
+    let secret = env([("BLEGRAM_DATABASE__URL", "sqlite:a.db")]).valid().show();
+    assert!(secret.contains("\n# url = [redacted] "), "{secret}");
+    let again = file(Box::leak(shown.clone().into_boxed_str())).valid().show();
+    let values = |page: &str| -> Vec<String> {
+        page.lines().map(|it| it.split(" # ").next().unwrap_or_default().trim().to_owned()).collect()
+    };
+    assert_eq!(values(&again), values(&shown));
+}
+
+#[test]
+fn the_committed_pages_are_the_generated_ones() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for (page, text, command) in [
+        ("docs/configuration.md", markdown(), "cargo run -- config docs > docs/configuration.md"),
+        (".env.example", env_example(), "cargo run -- config docs --env > .env.example"),
+    ] {
+        let committed = std::fs::read_to_string(root.join(page)).unwrap_or_default();
+        assert!(committed == text, "{page} is out of date: {command}");
+    }
+}
+
+/// Each line of `.env.example` works once its `#` is gone; empty ones are unset.
+#[test]
+fn the_example_is_valid_when_uncommented() {
+    let text = env_example();
+    let pairs = text.lines().filter_map(|it| it.strip_prefix("# BLEGRAM_")?.split_once('='));
+    let dotenv: BTreeMap<_, _> =
+        pairs.map(|(name, value)| (format!("BLEGRAM_{name}"), value.to_owned())).collect();
+    assert!(dotenv.len() > 25, "{dotenv:?}");
+    Given { dotenv, ..Given::default() }.valid();
+}

@@ -1,0 +1,320 @@
+use std::{error::Error, io, sync::Arc, time::Duration};
+
+use blegram::listener::Limits;
+use poem::{
+    Endpoint, IntoResponse, Request, Response, endpoint::make, error::InternalServerError, http::StatusCode,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    sync::Notify,
+};
+use tokio_util::task::TaskTracker;
+
+use crate::client::{Server, limits, soon};
+
+const SOON: Duration = Duration::from_millis(100);
+
+fn hello() -> impl Endpoint {
+    make(|_| async { "hello" })
+}
+
+/// Answers with the length of the body, or as the API does when it comes too slowly.
+fn count() -> impl Endpoint {
+    make(|request: Request| async {
+        match request.into_body().into_bytes().await {
+            Ok(bytes) => bytes.len().to_string().into_response(),
+            Err(error) if timed_out(&error) => StatusCode::REQUEST_TIMEOUT.into_response(),
+            Err(_) => StatusCode::BAD_REQUEST.into_response(),
+        }
+    })
+}
+
+fn timed_out(error: &(dyn Error + 'static)) -> bool {
+    let here = error.downcast_ref::<io::Error>();
+    let inside = here.and_then(|it| it.get_ref()).map(|it| it as &(dyn Error + 'static));
+    here.is_some_and(|it| it.kind() == io::ErrorKind::TimedOut)
+        || inside.or(error.source()).is_some_and(timed_out)
+}
+
+/// Says when it has begun, and answers when it is told to.
+#[derive(Clone, Default)]
+struct Gate {
+    entered: Arc<Notify>,
+    open: Arc<Notify>,
+}
+
+impl Gate {
+    fn endpoint(&self) -> impl Endpoint + use<> {
+        let gate = self.clone();
+        make(move |_| {
+            let gate = gate.clone();
+            async move {
+                gate.entered.notify_one();
+                gate.open.notified().await;
+                "done"
+            }
+        })
+    }
+}
+
+/// Switches protocols and then repeats the first line it hears.
+fn parrot() -> impl Endpoint {
+    let tasks = TaskTracker::new();
+    make(move |request: Request| {
+        let upgrade = request.take_upgrade();
+        let tasks = tasks.clone();
+        async move {
+            let Ok(upgrade) = upgrade else { return StatusCode::UPGRADE_REQUIRED.into_response() };
+            tasks.spawn(async move {
+                let mut stream = BufReader::new(upgrade.await.unwrap());
+                let mut line = String::new();
+                stream.read_line(&mut line).await.unwrap();
+                stream.write_all(line.as_bytes()).await.unwrap();
+                stream.flush().await.unwrap();
+                // Holds the connection until the client ends it.
+                let _ = stream.read_line(&mut line).await;
+            });
+            Response::builder()
+                .status(StatusCode::SWITCHING_PROTOCOLS)
+                .header("connection", "upgrade")
+                .header("upgrade", "parrot")
+                .finish()
+        }
+    })
+}
+
+#[tokio::test]
+async fn one_connection_carries_many_requests() {
+    let server = Server::start(limits(), hello()).await;
+    let mut client = server.connect().await;
+    for _ in 0..200 {
+        let answer = client.get("/").await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "hello"));
+    }
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let server =
+        Server::start(limits(), make(|request: Request| async move { request.uri().path().to_owned() }))
+            .await;
+    let mut client = server.connect().await;
+    client.send("GET /a HTTP/1.1\r\nhost: t\r\n\r\nGET /b HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    assert_eq!(client.answer().await.body, "/a");
+    assert_eq!(client.answer().await.body, "/b");
+}
+
+#[tokio::test]
+async fn a_head_that_stops_is_cut_and_frees_its_slot() {
+    let server = Server::start(Limits { head_timeout: SOON, max_connections: 1, ..limits() }, hello()).await;
+    let mut slow = server.connect().await;
+    slow.send("GET / HTTP/1.1\r\nhost:").await;
+    let mut next = server.connect().await;
+    assert_eq!(next.get("/").await.status, 200);
+    slow.closed().await;
+}
+
+#[tokio::test]
+async fn a_head_that_trickles_is_cut_too() {
+    let server = Server::start(Limits { head_timeout: SOON, ..limits() }, hello()).await;
+    let mut slow = server.connect().await;
+    let mut pace = tokio::time::interval(SOON / 10);
+    soon(async {
+        while slow.try_send("G").await.is_ok() {
+            pace.tick().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_silent_or_idle_connection_ends_after_the_head_timeout() {
+    let server = Server::start(Limits { head_timeout: SOON, ..limits() }, hello()).await;
+    let (mut silent, mut idle) = (server.connect().await, server.connect().await);
+    assert_eq!(idle.get("/").await.status, 200);
+    idle.closed().await;
+    silent.closed().await;
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused_with_a_problem() {
+    let server = Server::start(Limits { max_head_bytes: 1_000, ..limits() }, hello()).await;
+    for (bytes, status) in [(900, 200), (1_000, 431), (60_000, 431)] {
+        let mut client = server.connect().await;
+        client.send(format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(bytes))).await;
+        let answer = client.answer().await;
+        assert_eq!(answer.status, status, "{bytes}");
+        if status == 431 {
+            assert!(answer.head.contains("content-type: application/problem+json\r\n"), "{}", answer.head);
+            assert!(answer.body.contains(r#""code":"headers-too-large""#), "{}", answer.body);
+            client.closed().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_head_beyond_every_buffer_is_refused_readably() {
+    let server = Server::start(limits(), hello()).await;
+    let mut client = server.connect().await;
+    let _ = client.try_send(format!("GET / HTTP/1.1\r\nx: {}", "y".repeat(300_000))).await;
+    assert_eq!(client.answer().await.status, 431);
+}
+
+#[tokio::test]
+async fn above_the_cap_clients_wait_in_the_backlog() {
+    let server = Server::start(Limits { max_connections: 1, ..limits() }, hello()).await;
+    let mut first = server.connect().await;
+    assert_eq!(first.get("/").await.status, 200);
+    let mut second = server.connect().await;
+    second.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    second.hears_nothing().await;
+    drop(first);
+    assert_eq!(second.answer().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_slow_body_times_out_and_ends_the_connection() {
+    let server = Server::start(Limits { body_grace: SOON, ..limits() }, count()).await;
+    for framing in ["content-length: 10\r\n\r\nhalf", "transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"] {
+        let mut client = server.connect().await;
+        client.send(format!("POST / HTTP/1.1\r\nhost: t\r\n{framing}")).await;
+        assert_eq!(client.answer().await.status, 408);
+        client.closed().await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_in_time_arrives_whole() {
+    let server = Server::start(limits(), count()).await;
+    let mut client = server.connect().await;
+    client
+        .send(format!("POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 300000\r\n\r\n{}", "b".repeat(300_000)))
+        .await;
+    assert_eq!(client.answer().await.body, "300000");
+    assert_eq!(client.get("/").await.body, "0", "the connection goes on");
+}
+
+/// Without lingering the kernel resets the connection and the answer is lost while the client still sends.
+#[tokio::test]
+async fn an_early_answer_survives_a_client_that_goes_on_sending() {
+    let server = Server::start(limits(), make(|_| async { StatusCode::PAYLOAD_TOO_LARGE })).await;
+    let mut client = server.connect().await;
+    client.send("POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 900000000\r\n\r\n").await;
+    for _ in 0..200 {
+        client.send([b'b'; 4096]).await;
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(client.answer().await.status, 413);
+    client.closed().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_loses_its_slot() {
+    let limits = Limits { write_timeout: SOON, max_connections: 1, ..limits() };
+    let endpoint = make(|request: Request| async move {
+        if request.uri().path() == "/large" { vec![0; 32 << 20] } else { Vec::new() }
+    });
+    let server = Server::start(limits, endpoint).await;
+    let mut deaf = server.connect().await;
+    deaf.send("GET /large HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    assert_eq!(server.connect().await.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_refused() {
+    let server = Server::start(limits(), hello()).await;
+    for garbage in
+        ["\x16\x03\x01\x02\x00 not http\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/1.1\r\nbad header\r\n\r\n"]
+    {
+        let mut client = server.connect().await;
+        client.send(garbage).await;
+        assert_eq!(client.answer().await.status, 400, "{garbage:?}");
+        client.closed().await;
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_endpoint_is_answered_without_its_text() {
+    let server = Server::start(
+        limits(),
+        make(|_| async { Err::<(), _>(InternalServerError(io::Error::other("secret path"))) }),
+    )
+    .await;
+    let answer = server.connect().await.get("/").await;
+    assert_eq!((answer.status, answer.body.as_str()), (500, ""));
+}
+
+#[tokio::test]
+async fn a_panic_ends_one_connection_only() {
+    let panicking = make(|request: Request| async move {
+        assert_ne!(request.uri().path(), "/panic", "as planned");
+        "hello"
+    });
+    let server = Server::start(Limits { max_connections: 1, ..limits() }, panicking).await;
+    let mut unlucky = server.connect().await;
+    unlucky.send("GET /panic HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    unlucky.closed().await;
+    assert_eq!(server.connect().await.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_works_and_keeps_its_slot() {
+    let server = Server::start(Limits { max_connections: 1, ..limits() }, parrot()).await;
+    let mut bird = server.connect().await;
+    bird.send("GET / HTTP/1.1\r\nhost: t\r\nconnection: upgrade\r\nupgrade: parrot\r\n\r\n").await;
+    assert_eq!(bird.answer().await.status, 101);
+    bird.send("polly\n").await;
+    assert_eq!(bird.line().await, "polly\n");
+
+    let mut next = server.connect().await;
+    next.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    next.hears_nothing().await;
+    drop(bird);
+    assert_eq!(next.answer().await.status, 426);
+}
+
+#[tokio::test]
+async fn shutdown_finishes_what_is_in_flight_and_accepts_no_more() {
+    let gate = Gate::default();
+    let server = Server::start(limits(), gate.endpoint()).await;
+    let mut client = server.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    soon(gate.entered.notified()).await;
+
+    server.begin_shutdown();
+    soon(async { while TcpStream::connect(server.address).await.is_ok() {} }).await;
+    client.hears_nothing().await;
+    gate.open.notify_one();
+
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "done"));
+    assert!(answer.head.contains("connection: close\r\n"), "{}", answer.head);
+    client.closed().await;
+    drop(client);
+    assert_eq!(server.end().await, 0);
+}
+
+#[tokio::test]
+async fn shutdown_ends_idle_and_silent_connections_at_once() {
+    let server = Server::start(limits(), hello()).await;
+    let (mut silent, mut idle) = (server.connect().await, server.connect().await);
+    assert_eq!(idle.get("/").await.status, 200);
+    server.begin_shutdown();
+    idle.closed().await;
+    silent.closed().await;
+    drop((idle, silent));
+    assert_eq!(server.end().await, 0);
+}
+
+#[tokio::test]
+async fn a_request_that_outlives_the_drain_is_cut_and_counted() {
+    let gate = Gate::default();
+    let server = Server::start(Limits { drain_timeout: SOON, ..limits() }, gate.endpoint()).await;
+    let mut client = server.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    soon(gate.entered.notified()).await;
+    server.begin_shutdown();
+    assert_eq!(server.end().await, 1);
+    client.closed().await;
+}

@@ -1,6 +1,8 @@
 //! The cookie of browsers' sessions. Written by hand: poem's jar forgets `Secure` and `Path` when it
 //! removes one, and browsers then keep it.
 
+use std::time::Duration;
+
 use blegram_auth::SessionToken;
 use poem::{
     Request,
@@ -15,16 +17,11 @@ pub(crate) fn name(site: &Site) -> &'static str {
     if site.is_secure() { "__Host-auth-blegram" } else { "auth-blegram" }
 }
 
-/// The header that sets the cookie. It lasts as long as the session may: 30 days; the server ends it
-/// earlier.
-pub(crate) fn set(site: &Site, token: &SessionToken) -> Result<HeaderValue, Problem> {
-    let mut value = HeaderValue::from_str(&format!(
-        "{}={}; Max-Age=2592000{}",
-        name(site),
-        token.expose(),
-        attributes(site)
-    ))
-    .map_err(Problem::internal)?;
+/// The header that sets the cookie, for as long as the session may last; the server may end it earlier.
+pub(crate) fn set(site: &Site, token: &SessionToken, lifetime: Duration) -> Result<HeaderValue, Problem> {
+    let (name, token, seconds) = (name(site), token.expose(), lifetime.as_secs());
+    let text = format!("{name}={token}; Max-Age={seconds}{}", attributes(site));
+    let mut value = HeaderValue::from_str(&text).map_err(Problem::internal)?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -87,7 +87,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edged<E> {
             status = response.status().as_u16(),
             code = code.map(Code::as_str),
             user = user.map(tracing::field::display),
-            duration_ms = started.elapsed().as_secs_f64() * 1e3,
+            duration_us = started.elapsed().as_micros(),
             "request"
         );
         Ok(response)

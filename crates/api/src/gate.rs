@@ -155,9 +155,7 @@ fn content_length(value: &HeaderValue) -> Option<u64> {
 fn unreadable(error: ReadBodyError) -> Problem {
     match error {
         ReadBodyError::PayloadTooLarge => Problem::new(Code::BodyTooLarge),
-        ReadBodyError::Io(cause) if cause.kind() == std::io::ErrorKind::TimedOut => {
-            Problem::new(Code::RequestTimeout)
-        }
+        ReadBodyError::Io(cause) if is_timeout(&cause) => Problem::new(Code::RequestTimeout),
         other => Problem::new(Code::MalformedRequest).with_detail(format!("the body broke off: {other}")),
     }
 }

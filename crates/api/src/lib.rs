@@ -46,8 +46,8 @@ pub type Readiness = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), Stri
 pub struct Site {
     /// The URL under which clients reach it, without a slash at the end.
     pub public_url: String,
-    /// Other origins whose pages may change things here, exactly as browsers send them.
-    pub trusted_origins: Vec<String>,
+    /// The origins whose pages may change things here, its own among them, as browsers send them.
+    pub origins: Vec<String>,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -58,9 +58,9 @@ impl Site {
         self.public_url.starts_with("https://")
     }
 
-    /// Whether `origin` is this site's or one that it trusts.
+    /// Whether pages of `origin` may change things here.
     fn trusts(&self, origin: &str) -> bool {
-        origin == self.public_url || self.trusted_origins.iter().any(|trusted| trusted == origin)
+        self.origins.iter().any(|trusted| trusted == origin)
     }
 }
 

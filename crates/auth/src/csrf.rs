@@ -24,6 +24,11 @@ impl CsrfKey {
         Self::derive(&random_bytes())
     }
 
+    /// A secret to derive a site's keys from: 256 bits from the operating system.
+    pub fn random_secret() -> SecretSlice<u8> {
+        random_bytes().to_vec().into()
+    }
+
     // Bound to the session, so that a token which leaked is of no use to another.
     fn mac(&self, session: SessionId) -> Hmac<Sha256> {
         mac(self.0.expose_secret(), session.as_uuid().as_bytes())

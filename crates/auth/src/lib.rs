@@ -138,6 +138,11 @@ impl Auth {
         self.registration
     }
 
+    /// How long sessions live.
+    pub const fn session_lifetime(&self) -> SessionLifetime {
+        self.lifetime
+    }
+
     /// How often somebody may try, and how often somebody did.
     pub fn limiter(&self) -> &limit::Limiter {
         &self.limiter

@@ -70,7 +70,8 @@ pub async fn insert(tx: &Tx, user: NewUser) -> Result<Inserted> {
         created_at: user.created_at.as_micros(),
     };
     // Whichever index it is that another row meets; SeaORM's own `do_nothing` names the primary key.
-    let insert = Entity::insert(row.into_active_model()).on_conflict(OnConflict::new().do_nothing().to_owned());
+    let insert =
+        Entity::insert(row.into_active_model()).on_conflict(OnConflict::new().do_nothing().to_owned());
     match insert.exec_without_returning(tx.inner()).await {
         Ok(1) => Ok(Inserted::New),
         Ok(_) | Err(DbErr::RecordNotInserted) => Ok(Inserted::Existing),

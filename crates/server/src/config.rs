@@ -123,6 +123,12 @@ impl Config {
         self.database.url.clone().unwrap_or_else(embedded)
     }
 
+    /// The address that people use, without a slash at the end.
+    #[must_use]
+    pub fn site(&self) -> String {
+        self.server.public_url.as_str().trim_end_matches('/').to_owned()
+    }
+
     /// What is in effect, as TOML, each line with its origin. Secrets are redacted.
     #[must_use]
     pub fn show(&self) -> String {

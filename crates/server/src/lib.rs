@@ -4,12 +4,22 @@
 //! |---|---|
 //! | [`cli`] | the command line and its help |
 //! | [`config`] | every setting: layers, types, errors, the generated reference |
-//! | [`listener`] | the accept loop: connection cap, head deadline, body pace, graceful end |
 //! | [`telemetry`] | logs, and panics in the logs |
+//! | [`data_folder`] | the files that an embedded site keeps: one process at a time, and its key |
+//! | [`wire`] | the parts, put together as configured |
+//! | [`serve`](mod@serve) | from start to the last answer after SIGTERM |
+//! | [`listener`] | the accept loop: connection cap, head deadline, body pace, graceful end |
+//! | [`migrate`] | changes of the schema |
+//! | [`doctor`] | what is wrong, and how to mend it |
 //!
 //! A new setting is one line in `config/sections.rs`; the documentation follows from it.
 
 pub mod cli;
 pub mod config;
+pub mod data_folder;
+pub mod doctor;
 pub mod listener;
+pub mod migrate;
+pub mod serve;
 pub mod telemetry;
+pub mod wire;

@@ -10,14 +10,15 @@ mod socket;
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{HeaderValue, StatusCode, header, uri::Scheme};
+use blegram_api::problem::{Code, Problem};
+use blegram_domain::{Clock, RequestId, SystemClock};
+use http::{header, uri::Scheme};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use poem::{
     Addr, Endpoint, IntoResponse,
     web::{LocalAddr, RemoteAddr},
 };
-use serde_json::json;
 use tokio::{io::AsyncReadExt, net::TcpListener, sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -189,7 +190,7 @@ async fn respond<E: Endpoint>(
     limits: &Limits,
 ) -> Response<BoxBody> {
     if head_bytes(&request) > limits.max_head_bytes {
-        return headers_too_large(limits.max_head_bytes).into();
+        return headers_too_large(request.uri().path(), limits.max_head_bytes).into();
     }
     let (local, peer) = (LocalAddr(Addr::SocketAddr(local)), RemoteAddr(Addr::SocketAddr(peer)));
     let mut request = poem::Request::from((request, local, peer, Scheme::HTTP));
@@ -210,19 +211,13 @@ fn head_bytes<B>(request: &Request<B>) -> usize {
     line + fields.sum::<usize>() + "\r\n".len()
 }
 
-fn headers_too_large(limit: usize) -> poem::Response {
-    let problem = json!({
-        "type": "/problems/headers-too-large",
-        "title": "Request header fields too large",
-        "status": 431,
-        "detail": format!("The request line and header fields may take {limit} bytes together."),
-        "code": "headers-too-large",
-    });
-    poem::Response::builder()
-        .status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
-        .header(header::CONNECTION, HeaderValue::from_static("close"))
-        .content_type("application/problem+json")
-        .body(problem.to_string())
+/// The API's own answer, although the request never reaches it.
+fn headers_too_large(path: &str, limit: usize) -> poem::Response {
+    let detail = format!("the request line and header fields may take {limit} bytes together");
+    let request_id = RequestId::generate(SystemClock.now()).to_string();
+    let problem = Problem::new(Code::HeadersTooLarge).with_detail(detail);
+    let answer = problem.into_response(path, &request_id).with_header("x-request-id", request_id);
+    answer.with_header(header::CONNECTION, "close").into_response()
 }
 
 /// The last resort for an error the endpoint let through. Its text may name internals, so it is logged, not sent.
@@ -237,6 +232,8 @@ fn plain_error(error: poem::Error) -> poem::Response {
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
+
+    use http::StatusCode;
 
     use super::*;
 

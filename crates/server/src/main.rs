@@ -2,12 +2,16 @@
 
 use std::{io::Write, process::ExitCode};
 
-use blegram::cli::{Cli, Command};
+use anyhow::Context;
+use blegram::{
+    cli::{Cli, Command},
+    doctor, migrate, serve, telemetry,
+};
 use clap::Parser;
 
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("blegram: {error:#}");
             ExitCode::FAILURE
@@ -15,11 +19,38 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: &Cli) -> anyhow::Result<()> {
+fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     match cli.command() {
-        Command::Config(question) => Ok(std::io::stdout().write_all(cli.answer(question)?.as_bytes())?),
-        Command::Serve | Command::Migrate(_) | Command::Openapi(_) | Command::Doctor => {
-            anyhow::bail!("this build answers `blegram config` only")
+        Command::Serve => {
+            let config = cli.read_config()?;
+            telemetry::init(&config.log)?;
+            runtime()?.block_on(serve::serve(&config))?;
         }
+        Command::Migrate(direction) => {
+            print(&runtime()?.block_on(migrate::run(&cli.read_config()?, direction))?)?
+        }
+        Command::Openapi(format) => {
+            let site = cli.read_config()?.site();
+            print(&if format.yaml { blegram_api::openapi_yaml(&site) } else { blegram_api::openapi(&site) })?;
+        }
+        Command::Config(question) => print(&cli.answer(question)?)?,
+        Command::Doctor => {
+            let report = runtime()?.block_on(doctor::examine(&cli.read_config()?));
+            print(&report.to_string())?;
+            return Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads to run on")
+}
+
+// Not `println!`, which panics when the reader of a pipe has seen enough.
+fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }

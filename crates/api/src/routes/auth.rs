@@ -83,7 +83,7 @@ fn with_session<R>(
     logged_in: LoggedIn,
     answer: impl FnOnce(AuthResult) -> R,
 ) -> Result<WithCookie<R>, Problem> {
-    let cookie = cookie::set(&app.site, &logged_in.token)?;
+    let cookie = cookie::set(&app.site, &logged_in.token, app.auth.session_lifetime().absolute)?;
     Ok(WithCookie { cookie, answer: answer(AuthResult::browser(logged_in.account)) })
 }
 

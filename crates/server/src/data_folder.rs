@@ -1,0 +1,125 @@
+//! The folder of an embedded site: its database, its key, and the lock that keeps a second process out.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use blegram_auth::CsrfKey;
+use secrecy::{ExposeSecret, SecretSlice};
+
+/// Why the folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process serves it.
+    #[error("another blegram uses the data folder {0}; stop it, or set server.data_dir to another folder")]
+    Taken(PathBuf),
+    /// The key is not what was written.
+    #[error("{0} holds no key; restore it from a backup, or delete it to get a new one")]
+    BadKey(PathBuf),
+    /// The file system refuses.
+    #[error("{0}: {1}; server.data_dir must be a folder that this user can write to")]
+    Io(PathBuf, #[source] io::Error),
+}
+
+/// A folder in use by this process. Dropping it lets another in.
+#[derive(Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+const LOCK: &str = "blegram.lock";
+const KEY: &str = "secrets.key";
+
+impl DataFolder {
+    /// Takes the folder, which is made when missing, for this user only.
+    ///
+    /// # Errors
+    /// [`Error::Taken`], [`Error::Io`].
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let refused = |error| Error::Io(path.to_owned(), error);
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(refused)?;
+        let lock = private().create(true).truncate(false).open(path.join(LOCK)).map_err(refused)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(Error::Taken(path.to_owned())),
+            Err(TryLockError::Error(error)) => Err(refused(error)),
+        }
+    }
+
+    /// The site's key, made at the first call and the same ever after.
+    ///
+    /// # Errors
+    /// [`Error::BadKey`], [`Error::Io`].
+    pub fn key(&self) -> Result<SecretSlice<u8>, Error> {
+        let path = self.path.join(KEY);
+        if !path.exists() {
+            self.make_key(&path)?;
+        }
+        let mut text = String::new();
+        let read = File::open(&path).and_then(|mut file| file.read_to_string(&mut text));
+        read.map_err(|error| Error::Io(path.clone(), error))?;
+        let key = STANDARD.decode(text.trim()).ok().filter(|key| key.len() >= 32);
+        key.map(SecretSlice::from).ok_or(Error::BadKey(path))
+    }
+
+    // Under another name first: a crash in between must not leave half a key.
+    fn make_key(&self, path: &Path) -> Result<(), Error> {
+        let draft = path.with_extension("new");
+        let text = format!("{}\n", STANDARD.encode(CsrfKey::random_secret().expose_secret()));
+        let write = || {
+            let mut file = private().create(true).truncate(true).open(&draft)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&draft, path)?;
+            File::open(&self.path)?.sync_all()
+        };
+        write().map_err(|error| Error::Io(path.to_owned(), error))
+    }
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_user_at_a_time() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("a/b");
+        let folder = DataFolder::open(&path).unwrap();
+        assert!(matches!(DataFolder::open(&path), Err(Error::Taken(_))));
+        drop(folder);
+        assert!(DataFolder::open(&path).is_ok());
+    }
+
+    #[test]
+    fn the_key_stays_and_is_for_its_owner_only() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(parent.path()).unwrap();
+        let key = folder.key().unwrap();
+        assert_eq!(folder.key().unwrap().expose_secret(), key.expose_secret());
+        assert_eq!(key.expose_secret().len(), 32);
+        let mode = fs::metadata(parent.path().join(KEY)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_broken_key_is_not_replaced_in_silence() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::write(parent.path().join(KEY), "hello").unwrap();
+        let folder = DataFolder::open(parent.path()).unwrap();
+        assert!(matches!(folder.key(), Err(Error::BadKey(_))));
+    }
+}

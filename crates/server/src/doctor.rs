@@ -1,0 +1,128 @@
+//! What is wrong, and how to mend it. Changes nothing.
+
+use std::{fmt, path::Path};
+
+use blegram_domain::{Clock, SystemClock, Timestamp};
+
+use crate::{
+    config::{Backend, Config},
+    migrate, wire,
+};
+
+/// What one look found.
+#[derive(Debug)]
+struct Finding {
+    what: &'static str,
+    /// How it is, or what to do about it.
+    result: Result<String, String>,
+}
+
+/// What the doctor found.
+#[derive(Debug)]
+pub struct Report(Vec<Finding>);
+
+impl Report {
+    /// Whether nothing needs mending.
+    pub fn is_well(&self) -> bool {
+        self.0.iter().all(|finding| finding.result.is_ok())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Finding { what, result } in &self.0 {
+            match result {
+                Ok(how) => writeln!(f, "  ok    {what:<14} {how}")?,
+                Err(advice) => writeln!(f, "  WRONG {what:<14} {advice}")?,
+            }
+        }
+        let verdict = if self.is_well() { "Everything is well." } else { "Something needs mending." };
+        writeln!(f, "\n{verdict}")
+    }
+}
+
+/// Looks at everything that blegram depends on.
+pub async fn examine(config: &Config) -> Report {
+    let is_embedded = config.database_url().backend() == Backend::Sqlite;
+    let mut findings = vec![
+        Finding { what: "configuration", result: Ok("valid; see `blegram config show`".to_owned()) },
+        Finding { what: "data folder", result: data_folder(&config.server.data_dir) },
+        Finding { what: "clock", result: clock(SystemClock.now()) },
+    ];
+    if is_embedded && !config.server.data_dir.join("blegram.db").exists() && config.database.url.is_none() {
+        let result = Ok("not made yet; `blegram serve` makes it".to_owned());
+        findings.push(Finding { what: "database", result });
+    } else {
+        findings.push(Finding { what: "database", result: database(config).await });
+        findings.push(Finding { what: "schema", result: schema(config).await });
+    }
+    Report(findings)
+}
+
+fn data_folder(path: &Path) -> Result<String, String> {
+    let shown = path.display();
+    match std::fs::metadata(path) {
+        Ok(metadata) if !metadata.is_dir() => {
+            Err(format!("{shown} is not a folder; set server.data_dir to another"))
+        }
+        Ok(metadata) if metadata.permissions().readonly() => Err(format!("{shown} cannot be written to")),
+        Ok(_) => Ok(shown.to_string()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Ok(format!("{shown} is made at the first start"))
+        }
+        Err(error) => Err(format!("{shown}: {error}; set server.data_dir to a folder of this user")),
+    }
+}
+
+/// Ids and sessions are made of the time, so a machine that believes in 1970 spoils both.
+fn clock(now: Timestamp) -> Result<String, String> {
+    const RELEASED: i64 = 1_763_856_000_000_000; // 2025-11-23
+    if now.as_micros() < RELEASED {
+        return Err(format!("{now} has long passed; set the machine's clock, for example with NTP"));
+    }
+    Ok(now.to_string())
+}
+
+async fn database(config: &Config) -> Result<String, String> {
+    let advice = "check database.url, and that the server runs and lets this machine in";
+    let db = wire::database(config).await.map_err(|error| format!("{}; {advice}", with_sources(&error)))?;
+    let ping = db.ping().await.map_err(|error| format!("{}; {advice}", with_sources(&error)));
+    // Only looked at: a failure to part is no finding.
+    let _ = db.close().await;
+    ping.map(|()| {
+        if config.database_url().backend() == Backend::Sqlite { "SQLite" } else { "PostgreSQL" }.to_owned()
+    })
+}
+
+async fn schema(config: &Config) -> Result<String, String> {
+    let schema = migrate::connect(config).await.map_err(|error| format!("{error:#}"))?;
+    let current = schema.is_current().await;
+    // As above.
+    let _ = schema.close().await;
+    match current {
+        Ok(true) => Ok("current".to_owned()),
+        Ok(false) => Err("changes are pending; run `blegram migrate up`".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_lost_its_battery_is_found() {
+        assert!(clock(Timestamp::from_micros(0).unwrap()).is_err());
+        assert!(clock(SystemClock.now()).is_ok());
+    }
+}

@@ -1,0 +1,66 @@
+//! Changes of the schema, from the command line and at start.
+
+use std::fmt::Write;
+
+use anyhow::Context;
+use blegram_migration::Schema;
+
+use crate::{
+    cli::Migrate,
+    config::{Backend, Config},
+    data_folder::DataFolder,
+};
+
+/// Answers `blegram migrate …` with the text to print.
+///
+/// # Errors
+/// When the database cannot be reached, or refuses a change; when another process serves an embedded one.
+pub async fn run(config: &Config, direction: Migrate) -> anyhow::Result<String> {
+    let _folder = match config.database_url().backend() {
+        Backend::Sqlite => Some(DataFolder::open(&config.server.data_dir)?),
+        Backend::Postgres => None,
+    };
+    let schema = connect(config).await?;
+    match direction {
+        Migrate::Up => schema.up().await?,
+        Migrate::Down => schema.down(1).await?,
+        Migrate::Status => {}
+    }
+    let status = status(&schema).await?;
+    schema.close().await?;
+    Ok(status)
+}
+
+/// Makes the schema current before serving, or says who should.
+///
+/// # Errors
+/// On PostgreSQL, when changes are missing and `database.migrate` is off.
+pub async fn at_start(config: &Config) -> anyhow::Result<()> {
+    let schema = connect(config).await?;
+    let may_change = config.database_url().backend() == Backend::Sqlite || config.database.migrate;
+    if may_change {
+        schema.up().await.context("the schema could not be brought up to date")?;
+    } else if !schema.is_current().await? {
+        anyhow::bail!(
+            "the database lacks changes of the schema: run `blegram migrate up`, or set database.migrate = true"
+        );
+    }
+    Ok(schema.close().await?)
+}
+
+/// Connects to the configured database to change its schema.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn connect(config: &Config) -> anyhow::Result<Schema> {
+    let url = config.database_url();
+    Schema::connect(url.expose()).await.context("the database at database.url does not answer")
+}
+
+async fn status(schema: &Schema) -> anyhow::Result<String> {
+    let mut page = String::new();
+    for change in schema.status().await? {
+        writeln!(page, "{}  {}", if change.is_applied { "applied" } else { "pending" }, change.name)?;
+    }
+    Ok(page)
+}

@@ -1,0 +1,103 @@
+//! From start to the last answer after SIGTERM.
+
+use std::{io::Write, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use blegram_auth::Auth;
+use secrecy::SecretSlice;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{Backend, Config, LogFormat},
+    data_folder::DataFolder,
+    listener, migrate, wire,
+};
+
+/// Serves until SIGTERM or Ctrl-C, then finishes what is in flight.
+///
+/// # Errors
+/// What keeps the site from starting, each saying what to do about it.
+pub async fn serve(config: &Config) -> anyhow::Result<()> {
+    let (_folder, key) = keys(config)?;
+    migrate::at_start(config).await?;
+    let db = wire::database(config).await.context("the database at database.url does not answer")?;
+    let shutdown = CancellationToken::new();
+    let app = wire::app(config, db.clone(), &key, &shutdown)?;
+    let auth = app.auth.clone();
+    let address = config.server.listen;
+    let socket = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; set server.listen to a free address"))?;
+    let router = Arc::new(blegram_api::router(app));
+    greet(config);
+    let limits = listener::Limits::from(&config.listener);
+    let serving = listener::serve(socket, router, limits, shutdown.clone());
+    let (cut, ..) =
+        tokio::join!(serving, end_on_signal(&shutdown), shutdown.run_until_cancelled(tidy(&auth)));
+    if cut > 0 {
+        tracing::warn!(connections = cut, "requests were cut that outlived listener.drain_timeout_ms");
+    }
+    db.close().await.context("the database did not take its leave")?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The site's key: the configured one, or the data folder's. The folder is locked where something of it is used.
+fn keys(config: &Config) -> anyhow::Result<(Option<DataFolder>, SecretSlice<u8>)> {
+    let is_embedded = config.database_url().backend() == Backend::Sqlite;
+    match &config.secrets.key {
+        Some(key) if !is_embedded => Ok((None, key.expose().to_vec().into())),
+        configured => {
+            let folder = DataFolder::open(&config.server.data_dir)?;
+            let key =
+                configured.as_ref().map_or_else(|| folder.key(), |key| Ok(key.expose().to_vec().into()))?;
+            Ok((Some(folder), key))
+        }
+    }
+}
+
+async fn end_on_signal(shutdown: &CancellationToken) {
+    // Both are asked for by people and by supervisors; a second one is not waited for: the drain has its own end.
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be received; stop the process with SIGKILL");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("finishing what is in flight");
+    shutdown.cancel();
+}
+
+/// Forgets now and then what counts no more.
+async fn tidy(auth: &Auth) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        auth.limiter().tidy();
+    }
+}
+
+/// Says where things are: in the log, and where people read that, so that they can see it.
+fn greet(config: &Config) {
+    let site = config.site();
+    let database = match config.database_url().backend() {
+        Backend::Sqlite => format!("SQLite in {}", config.server.data_dir.display()),
+        Backend::Postgres => "PostgreSQL".to_owned(),
+    };
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), url = site, listen = %config.server.listen, database, "serving");
+    if config.log.format == LogFormat::Pretty {
+        let banner = format!(
+            "\n  blegram {version}\n\n  API         {site}/api/v1\n  Swagger UI  {site}/docs\n  Data        {database}\n\n  Stop with Ctrl-C.\n\n",
+            version = env!("CARGO_PKG_VERSION"),
+        );
+        // A banner that nobody can read is no reason to stop.
+        let _ = std::io::stdout().write_all(banner.as_bytes());
+    }
+}

@@ -1,0 +1,121 @@
+//! The parts, put together as configured.
+
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+use blegram_api::{App, Readiness, Site};
+use blegram_auth::{Auth, CsrfKey, Limits, PasswordCost, Quota};
+use blegram_domain::{SystemClock, session::SessionLifetime};
+use blegram_persistence::{Db, Executed, Settings};
+use blegram_social::Social;
+use secrecy::{ExposeSecret, SecretSlice};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Accounts, Config, Rate, Registration};
+
+/// A statement that takes longer is worth a line in the log.
+const SLOW_STATEMENT: Duration = Duration::from_millis(250);
+
+/// Connects to the configured database.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn database(config: &Config) -> Result<Db, blegram_persistence::Error> {
+    let settings = Settings {
+        url: config.database_url().expose().to_owned(),
+        max_connections: config.database.max_connections.get(),
+        statement_timeout: Duration::from_millis(config.database.statement_timeout_ms.get().into()),
+    };
+    Ok(Db::connect(&settings).await?.observed(log_slow))
+}
+
+fn log_slow(statement: Executed<'_>) {
+    if statement.elapsed >= SLOW_STATEMENT {
+        let (sql, failed) = (statement.sql, statement.failed);
+        tracing::warn!(sql, failed, duration_ms = statement.elapsed.as_millis(), "a statement was slow");
+    }
+}
+
+/// Everything that answers requests. Not ready any more once `shutdown` began.
+///
+/// # Errors
+/// When the password cost is one that argon2 refuses.
+pub fn app(
+    config: &Config,
+    db: Db,
+    key: &SecretSlice<u8>,
+    shutdown: &CancellationToken,
+) -> blegram_auth::Result<App> {
+    let clock = Arc::new(SystemClock);
+    Ok(App {
+        auth: Auth::new(db.clone(), Arc::clone(&clock) as _, auth_config(config, key))?,
+        social: Social::new(db.clone(), Arc::clone(&clock) as _),
+        site: Arc::new(site(config)),
+        readiness: readiness(db, shutdown.clone()),
+        clock,
+    })
+}
+
+fn site(config: &Config) -> Site {
+    let origins = config.server.origins();
+    Site {
+        public_url: config.site(),
+        origins: origins.iter().map(|origin| origin.as_str().to_owned()).collect(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
+    }
+}
+
+fn readiness(db: Db, shutdown: CancellationToken) -> Readiness {
+    Arc::new(move || {
+        let (db, shutdown) = (db.clone(), shutdown.clone());
+        Box::pin(async move {
+            if shutdown.is_cancelled() {
+                return Err("shutting down".to_owned());
+            }
+            db.ping().await.map_err(|error| error.to_string())
+        })
+    })
+}
+
+fn auth_config(config: &Config, key: &SecretSlice<u8>) -> blegram_auth::Config {
+    let Accounts { hash_threads, hash_queue, .. } = config.accounts;
+    blegram_auth::Config {
+        registration: match config.accounts.registration {
+            Registration::Open => blegram_auth::Registration::Open,
+            Registration::Closed => blegram_auth::Registration::Closed,
+        },
+        password_cost: password_cost(&config.accounts),
+        hash_threads: size(hash_threads.get()),
+        hash_queue: size(hash_queue),
+        session_lifetime: SessionLifetime {
+            idle: days(config.accounts.session_idle_days),
+            absolute: days(config.accounts.session_absolute_days),
+        },
+        limits: Limits {
+            login_per_address: quota(config.limits.login_per_address),
+            login_per_account: quota(config.limits.login_per_account),
+            signup_per_address: quota(config.limits.signup_per_address),
+        },
+        csrf_key: CsrfKey::derive(key.expose_secret()),
+    }
+}
+
+fn password_cost(accounts: &Accounts) -> PasswordCost {
+    PasswordCost {
+        memory_kib: accounts.password_memory_kib.get(),
+        iterations: accounts.password_iterations.get(),
+        parallelism: accounts.password_parallelism.get(),
+    }
+}
+
+fn quota(rate: Rate) -> Quota {
+    Quota { burst: rate.burst, per: Duration::from_secs(rate.per_seconds.get().into()) }
+}
+
+fn days(count: NonZeroU32) -> Duration {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    DAY * count.get()
+}
+
+fn size(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}

@@ -68,7 +68,8 @@ parameters! {
     LimitParam: MetaSchema {
         default: Some(20.into()),
         minimum: Some(1.0),
-        ..MetaSchema::new_with_format("integer", "int32")
+        // Of any size: what is larger than the largest page counts as that.
+        ..MetaSchema::new("integer")
     };
     /// Where a page begins.
     CursorParam: MetaSchema::new("string");

@@ -45,3 +45,73 @@ pub(crate) struct FieldProblem {
     /// What would be accepted.
     detail: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use blegram_auth::Registration;
+    use blegram_domain::{
+        Hashtag, Post, PostId, Timestamp, UserId, UserSummary, Username, Visibility, user::Status,
+    };
+    use blegram_social::{PostView, PostViewer};
+    use poem_openapi::types::ToJSON;
+    use serde::Serialize;
+
+    use super::{account, instance::Instance, post::PostPage};
+    use crate::page::PageSchema;
+
+    /// What is documented is poem-openapi's view of a type, what is sent is serde's.
+    #[track_caller]
+    fn assert_alike<T: ToJSON + Serialize>(value: &T) {
+        assert_eq!(value.to_json().unwrap(), serde_json::to_value(value).unwrap());
+    }
+
+    fn summary(now: Timestamp) -> UserSummary {
+        UserSummary {
+            id: UserId::generate(now),
+            username: Username::parse("ann").unwrap(),
+            display_name: "Ann".to_owned(),
+            is_private: false,
+            status: Status::Active,
+        }
+    }
+
+    #[test]
+    fn what_is_documented_is_what_is_sent() {
+        let now = Timestamp::from_micros(1_790_000_000_123_456).unwrap();
+        let author = summary(now);
+        let post = Post {
+            id: PostId::generate(now),
+            author: author.id,
+            text: "hello".to_owned(),
+            hashtags: vec![Hashtag::parse("jeju").unwrap()],
+            mentions: vec![author.id],
+            visibility: Visibility::Public,
+            like_count: 1,
+            comment_count: 2,
+            created_at: now,
+            edited_at: Some(now),
+        };
+        let viewer = Some(PostViewer { liked: true, bookmarked: false });
+        let view = PostView { post, author: author.clone(), mentions: vec![author.clone()], viewer };
+        assert_alike(&PostPage::new(vec![view.into()], Some("next".to_owned()), None));
+        assert_alike(&Instance::new(Registration::Open));
+        let user = blegram_domain::User {
+            summary: author,
+            bio: String::new(),
+            post_count: 1,
+            follower_count: 2,
+            following_count: 3,
+            created_at: now,
+        };
+        let account = blegram_domain::Account {
+            user,
+            email: None,
+            email_verified: false,
+            has_password: true,
+            role: blegram_domain::user::Role::User,
+            discoverable: true,
+        };
+        assert_alike(&account::AuthResult::browser(account));
+        assert_alike(&account::CsrfToken { csrf_token: Some("x".to_owned()) });
+    }
+}

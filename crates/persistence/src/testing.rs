@@ -37,7 +37,7 @@ pub struct TestDatabase {
     db: Db,
     url: String,
     statements: Arc<Mutex<Vec<String>>>,
-    _folder: Option<TempDir>,
+    folder: Option<TempDir>,
 }
 
 impl TestDatabase {
@@ -55,7 +55,7 @@ impl TestDatabase {
         let db = connect(&url).await.observed(move |executed| {
             log.lock().unwrap_or_else(PoisonError::into_inner).push(executed.sql.to_owned());
         });
-        Self { db, url, statements, _folder: folder }
+        Self { db, url, statements, folder }
     }
 
     /// The handle that the code under test gets.
@@ -106,6 +106,27 @@ impl TestDatabase {
         let plan = self.rows(tx.inner(), &format!("EXPLAIN EXECUTE {call}"), "QUERY PLAN").await.join("\n");
         tx.inner().execute_unprepared("DEALLOCATE planned").await.expect("the statement is forgotten");
         plan
+    }
+
+    /// Everything that the database holds, as text: to look for what should not be there.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub async fn dump(&self) -> String {
+        if let Some(folder) = &self.folder {
+            let files = std::fs::read_dir(folder.path())
+                .expect("the folder")
+                .map(|file| file.expect("a file").path());
+            let contents = files.map(|file| std::fs::read(file).expect("its content"));
+            return contents.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect();
+        }
+        let tables = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'";
+        let mut text = String::new();
+        for table in self.rows(self.db.inner(), tables, "tablename").await {
+            let sql = format!("SELECT row_to_json(it)::text AS line FROM \"{table}\" it");
+            text.push_str(&self.rows(self.db.inner(), &sql, "line").await.join("\n"));
+        }
+        text
     }
 
     async fn rows(&self, connection: &impl ConnectionTrait, sql: &str, column: &str) -> Vec<String> {

@@ -1,0 +1,72 @@
+//! Who may call what: every operation by every kind of actor. An operation without a row is refused.
+
+use blegram_persistence::testing::Backend;
+use poem::http::{Method, StatusCode};
+use rstest_reuse::apply;
+use serde_json::json;
+
+use crate::{
+    both_databases,
+    contract::CONTRACT,
+    world::{Actor, PASSWORD, TestApp},
+};
+
+/// What nobody, a stranger to the thing, and its owner get.
+const TABLE: &[(&str, [u16; 3])] = &[
+    ("getInstance", [200, 200, 200]),
+    ("signUp", [201, 201, 201]),
+    ("logIn", [200, 200, 200]),
+    ("logOut", [204, 204, 204]),
+    ("getCsrfToken", [200, 200, 200]),
+    ("getMe", [401, 200, 200]),
+    ("getUser", [200, 200, 200]),
+    ("listUserPosts", [200, 200, 200]),
+    ("createPost", [401, 201, 201]),
+    ("getPost", [200, 200, 200]),
+    ("deletePost", [401, 403, 204]),
+    ("getPublicTimeline", [200, 200, 200]),
+];
+
+async fn call(
+    actor: &Actor<'_>,
+    id: &str,
+    method: Method,
+    template: &str,
+    post: &str,
+    name: &str,
+) -> StatusCode {
+    let path = template.replace("{post}", post).replace("{user}", "@owner");
+    let body = match id {
+        "signUp" => json!({ "username": name, "password": PASSWORD, "client": "browser" }),
+        "logIn" => json!({ "login": "owner", "password": PASSWORD, "client": "browser" }),
+        _ => json!({ "text": "hello" }),
+    };
+    let body = body.to_string().into_bytes();
+    actor.send(method, &path, &[("content-type", "application/json")], body).await.status
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn every_operation_serves_whom_its_row_names(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [owner, stranger] = t.users(["owner", "stranger"]).await;
+    let cookies = [None, stranger.cookie(), owner.cookie()];
+    for (at, (method, template, operation)) in CONTRACT.operations().enumerate() {
+        let id = operation["operationId"].as_str().unwrap();
+        let (_, row) = TABLE.iter().find(|(row, _)| *row == id).unwrap_or_else(|| panic!("{id} has no row"));
+        let post = owner.posts("mine").await;
+        for (who, (cookie, expected)) in cookies.iter().zip(row).enumerate() {
+            let actor = t.stranger();
+            if id == "logOut" && cookie.is_some() {
+                // A session of its own, which may end.
+                actor.log_in("stranger", PASSWORD).await.assert_status(200);
+            } else {
+                actor.set_cookie(cookie.clone());
+            }
+            let name = format!("new.name{at}_{who}");
+            let status = call(&actor, id, method.clone(), template, &post, &name).await;
+            assert_eq!(status.as_u16(), *expected, "{id}, actor {who}");
+        }
+    }
+    assert_eq!(TABLE.len(), CONTRACT.operations().count(), "a row of no operation");
+}

@@ -1,0 +1,225 @@
+use std::sync::Arc;
+
+use blegram_persistence::testing::Backend;
+use poem::http::Method;
+use rstest_reuse::apply;
+use serde_json::json;
+
+use crate::{
+    both_databases,
+    world::{Actor, Answer, Settings, TestApp},
+};
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+async fn post_bytes(actor: &Actor<'_>, body: impl Into<Vec<u8>>) -> Answer {
+    actor.send(Method::POST, "/api/v1/posts", &[JSON], body.into()).await
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_is_no_json_is_malformed(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let deep =
+        |levels: usize| format!("{{\"text\":\"x\",\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
+    let malformed: [Vec<u8>; 9] = [
+        b"".to_vec(),
+        b"{".to_vec(),
+        b"{\"text\":\"x\"} trailing".to_vec(),
+        b"{'text':'x'}".to_vec(),
+        b"{\"text\":\"\\ud800\"}".to_vec(),
+        b"{\"text\":\"\xff\xfe\"}".to_vec(),
+        b"\xef\xbb\xbf{\"text\":\"x\"}".to_vec(),
+        deep(32).into_bytes(),
+        deep(20_000).into_bytes(),
+    ];
+    for body in malformed {
+        post_bytes(&ann, body).await.assert_problem(400, "malformed-request");
+    }
+    post_bytes(&ann, deep(31)).await.assert_refused(&[("/a", "unknown-field")]);
+    for body in ["[]", "7", "\"text\"", "null"] {
+        post_bytes(&ann, body).await.assert_refused(&[("", "wrong-type")]);
+    }
+    assert_eq!(ann.get("/api/v1/me").await.json()["post_count"], 0);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn wrong_types_are_named_and_nothing_is_converted(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    for text in [json!(7), json!(true), json!(["x"]), json!({ "a": 1 }), json!(null)] {
+        ann.post("/api/v1/posts", &json!({ "text": text })).await.assert_refused(&[("/text", "wrong-type")]);
+    }
+    ann.post("/api/v1/posts", &json!({ "text": "x", "media_ids": null, "visibility": 1, "a/b~c": 1 }))
+        .await
+        .assert_refused(&[
+            ("/media_ids", "wrong-type"),
+            ("/visibility", "wrong-type"),
+            ("/a~1b~0c", "unknown-field"),
+        ]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_body_must_be_json_and_of_measure(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let body = br#"{"text":"x"}"#;
+    for headers in [
+        &[][..],
+        &[("content-type", "text/plain")],
+        &[("content-type", "application/x-www-form-urlencoded")],
+        &[("content-type", "application/json; charset=euc-kr")],
+        &[("content-type", "application/jsonp")],
+        &[JSON, ("content-encoding", "gzip")],
+    ] {
+        ann.send(Method::POST, "/api/v1/posts", headers, body.to_vec())
+            .await
+            .assert_problem(415, "unsupported-media-type");
+    }
+    for content_type in ["application/json", "Application/JSON; charset=UTF-8"] {
+        ann.send(Method::POST, "/api/v1/posts", &[("content-type", content_type)], body.to_vec())
+            .await
+            .assert_status(201);
+    }
+    // Too large comes before wrong: nobody looked inside.
+    let megabyte = vec![b'x'; 1024 * 1024];
+    post_bytes(&ann, megabyte.clone()).await.assert_problem(413, "body-too-large");
+    ann.send(Method::DELETE, "/api/v1/posts/x", &[], megabyte).await.assert_problem(413, "body-too-large");
+    let fits = json!({ "text": "x".repeat(65_536 - 11) }).to_string();
+    assert_eq!(fits.len(), 65_536);
+    post_bytes(&ann, fits).await.assert_refused(&[("/text", "too-long")]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn refusals_come_in_the_order_of_the_contract(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let stranger = t.stranger();
+    let huge = vec![b'x'; 70_000];
+    let evil = ("sec-fetch-site", "cross-site");
+    let put = stranger.send_bare(Method::PUT, "/api/v1/posts", &[evil], huge.clone()).await;
+    put.assert_problem(405, "method-not-allowed");
+    let send = async |actor: &Actor<'_>, headers: &[(&str, &str)], body: &[u8]| {
+        actor.send_bare(Method::POST, "/api/v1/posts", headers, body.to_vec()).await
+    };
+    send(&stranger, &[evil], &huge).await.assert_problem(413, "body-too-large");
+    send(&stranger, &[evil], b"{").await.assert_problem(415, "unsupported-media-type");
+    send(&stranger, &[evil, JSON], b"{").await.assert_problem(401, "unauthenticated");
+    send(&ann, &[evil, JSON], b"{").await.assert_problem(403, "csrf-rejected");
+    send(&ann, &[JSON, ("sec-fetch-site", "none")], b"{").await.assert_problem(400, "malformed-request");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn unknown_addresses_and_methods(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let stranger = t.stranger();
+    for path in [
+        "/",
+        "/api",
+        "/api/v1",
+        "/api/v1/",
+        "/api/v1/posts/",
+        "/api/v2/posts",
+        "/api/v1/users//posts",
+        "//",
+        "/docs/x/y",
+        "/%",
+        "/api/v1/me/../instance",
+    ] {
+        for method in [Method::GET, Method::POST] {
+            stranger.send(method, path, &[], Vec::new()).await.assert_problem(404, "not-found");
+        }
+    }
+    for (method, path, allow) in [
+        (Method::PUT, "/api/v1/posts", "POST, OPTIONS"),
+        (Method::GET, "/api/v1/auth/login", "POST, OPTIONS"),
+        (Method::POST, "/api/v1/posts/01890a5d-ac96-774b-bcce-b302099a8057", "DELETE, GET, HEAD, OPTIONS"),
+        (Method::DELETE, "/healthz", "GET, HEAD, OPTIONS"),
+        (Method::TRACE, "/api/v1/me", "GET, HEAD, OPTIONS"),
+    ] {
+        let answer = stranger.send(method, path, &[], Vec::new()).await;
+        answer.assert_problem(405, "method-not-allowed");
+        let mut methods: Vec<&str> = answer.header("allow").unwrap().split(", ").collect();
+        methods.sort_unstable();
+        let mut expected: Vec<&str> = allow.split(", ").collect();
+        expected.sort_unstable();
+        assert_eq!(methods, expected, "{path}");
+    }
+    let options = stranger.send(Method::OPTIONS, "/api/v1/posts", &[], Vec::new()).await;
+    options.assert_status(204);
+    assert_eq!(options.header("allow"), Some("POST, OPTIONS"));
+    let head = stranger.send(Method::HEAD, "/api/v1/instance", &[], Vec::new()).await;
+    head.assert_status(200);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn bad_queries_are_told_all_at_once_and_unknown_ones_ignored(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let get = async |query: &str| ann.get(&format!("/api/v1/timelines/public?{query}")).await;
+    get("limit=0&since_id=x")
+        .await
+        .assert_refused(&[("/limit", "out-of-range"), ("/since_id", "wrong-type")]);
+    get("limit=-5").await.assert_refused(&[("/limit", "out-of-range")]);
+    for limit in ["", "ten", "1.5", "1e3", "0x10", "%31%00", "+1", "１"] {
+        get(&format!("limit={limit}")).await.assert_refused(&[("/limit", "wrong-type")]);
+    }
+    get("limit=-99999999999999999999").await.assert_refused(&[("/limit", "out-of-range")]);
+    for fine in
+        ["limit=1000000", "limit=99999999999999999999", "limit=007", "utm_source=x&limit=5", "&&&", "%ff=%fe"]
+    {
+        get(fine).await.assert_status(200);
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn request_ids_are_taken_over_when_they_are_harmless(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let ask = async |id: &str| {
+        let answer =
+            t.stranger().send(Method::GET, "/api/v1/nothing", &[("x-request-id", id)], Vec::new()).await;
+        answer.assert_problem(404, "not-found");
+        answer.header("x-request-id").unwrap().to_owned()
+    };
+    assert_eq!(ask("trace-1.A_b").await, "trace-1.A_b");
+    for odd in ["", "a b", "<script>", "x\"y", &"a".repeat(65)] {
+        let id = ask(odd).await;
+        assert!(id != odd && id.len() == 36, "{id}");
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_panic_is_a_problem_without_its_text(#[case] backend: Backend) {
+    let readiness = Arc::new(|| panic!("the password is hunter2"));
+    let t = TestApp::with(backend, Settings { readiness, ..Settings::default() }).await;
+    let answer = t.stranger().get("/readyz").await;
+    answer.assert_problem(500, "internal");
+    assert!(!answer.text().contains("hunter2"));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_broken_row_is_a_problem_without_sql(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let post = ann.posts("hello").await;
+    t.database.execute("UPDATE posts SET visibility = 'nobody'").await;
+    let answer = ann.get(&format!("/api/v1/posts/{post}")).await;
+    answer.assert_problem(500, "internal");
+    t.database.execute("DROP TABLE posts").await;
+    let answer = ann.get("/api/v1/timelines/public").await;
+    answer.assert_status(500);
+    assert!(
+        !answer.text().contains("posts\"") && !answer.text().to_lowercase().contains("select"),
+        "{}",
+        answer.text()
+    );
+}

@@ -1,0 +1,95 @@
+//! The OpenAPI document as a judge of answers.
+
+use std::sync::LazyLock;
+
+use poem::http::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+pub(crate) static CONTRACT: LazyLock<Contract> = LazyLock::new(Contract::new);
+
+pub(crate) struct Contract {
+    pub(crate) document: Value,
+    paths: matchit::Router<Value>,
+    /// The schemas as JSON Schema says them.
+    schemas: Value,
+}
+
+impl Contract {
+    fn new() -> Self {
+        let document: Value = serde_json::from_str(&blegram_api::openapi("https://blegram.example")).unwrap();
+        let mut paths = matchit::Router::new();
+        for (template, item) in document["paths"].as_object().unwrap() {
+            paths.insert(template.clone(), item.clone()).unwrap();
+        }
+        let schemas = json_schema(&document["components"]["schemas"]);
+        Self { document, paths, schemas }
+    }
+
+    /// Every operation: method, path template, definition.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = (Method, &str, &Value)> {
+        self.document["paths"].as_object().unwrap().iter().flat_map(|(template, item)| {
+            let methods = item.as_object().unwrap().iter();
+            methods.map(move |(method, operation)| {
+                (method.to_uppercase().parse().unwrap(), template.as_str(), operation)
+            })
+        })
+    }
+
+    /// Refuses an answer that the document does not promise.
+    pub(crate) fn judge(&self, method: &Method, path: &str, status: StatusCode, body: &[u8]) {
+        let Ok(found) = self.paths.at(path) else { return };
+        let operation = &found.value[method.as_str().to_lowercase()];
+        if operation.is_null() {
+            return;
+        }
+        let (id, status) = (operation["operationId"].as_str().unwrap(), status.as_str());
+        let response = &operation["responses"][status];
+        assert!(!response.is_null(), "{id} answers {status}, which the document does not list");
+        let Some(content) = response["content"].as_object() else {
+            return assert!(body.is_empty(), "{id} answers {status} with a body");
+        };
+        let value: Value = serde_json::from_slice(body).unwrap();
+        let schema = &content.values().next().unwrap()["schema"];
+        self.validate(schema, &value).unwrap_or_else(|error| panic!("{id} {status}: {error}\n{value:#}"));
+        if let Some(code) = value["code"].as_str() {
+            let listed = response["description"].as_str().unwrap();
+            assert!(
+                listed.contains(&format!("`{code}`:")),
+                "{id} answers {code}, which its row does not list"
+            );
+        }
+    }
+
+    /// Whether `value` is what `schema` says.
+    pub(crate) fn validate(&self, schema: &Value, value: &Value) -> Result<(), String> {
+        let mut root = json_schema(schema);
+        root["components"] = json!({ "schemas": self.schemas });
+        let validator = jsonschema::options().should_validate_formats(true).build(&root).unwrap();
+        let errors: Vec<String> =
+            validator.iter_errors(value).map(|error| format!("{} {error}", error.instance_path())).collect();
+        if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }
+    }
+}
+
+/// OpenAPI 3.0 as JSON Schema: `nullable` is a choice; and objects have no properties that they do not list, so
+/// that none goes undocumented.
+fn json_schema(schema: &Value) -> Value {
+    let Value::Object(object) = schema else {
+        return match schema {
+            Value::Array(items) => items.iter().map(json_schema).collect(),
+            other => other.clone(),
+        };
+    };
+    let mut converted: Map<String, Value> = object
+        .iter()
+        .filter(|(key, _)| *key != "nullable")
+        .map(|(key, value)| (key.clone(), json_schema(value)))
+        .collect();
+    if object.get("type") == Some(&json!("object")) {
+        converted.insert("additionalProperties".to_owned(), json!(false));
+    }
+    if object.get("nullable") == Some(&json!(true)) {
+        return json!({ "anyOf": [converted, { "type": "null" }] });
+    }
+    Value::Object(converted)
+}

@@ -1,0 +1,74 @@
+use blegram_persistence::testing::Backend;
+use poem::http::Method;
+use rstest_reuse::apply;
+use serde_json::json;
+
+use crate::{both_databases, world::TestApp};
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_write_must_be_meant(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let token = ann.get("/api/v1/auth/csrf").await.json()["csrf_token"].as_str().unwrap().to_owned();
+    let others = bob.get("/api/v1/auth/csrf").await.json()["csrf_token"].as_str().unwrap().to_owned();
+    let (own, app, evil) = ("http://127.0.0.1:8080", "https://app.example", "https://evil.example");
+    let table: &[(&[(&str, &str)], bool)] = &[
+        (&[("sec-fetch-site", "same-origin")], true),
+        (&[("sec-fetch-site", "none")], true),
+        (&[("sec-fetch-site", "same-origin"), ("origin", evil)], true),
+        (&[("sec-fetch-site", "same-site")], false),
+        (&[("sec-fetch-site", "cross-site")], false),
+        (&[("sec-fetch-site", "cross-site"), ("origin", app)], true),
+        (&[("sec-fetch-site", "cross-site"), ("origin", evil)], false),
+        (&[("sec-fetch-site", "cross-site"), ("origin", evil), ("x-csrf-token", &token)], false),
+        (&[("origin", own)], true),
+        (&[("origin", app)], true),
+        (&[("origin", evil)], false),
+        (&[("origin", "null")], false),
+        (&[("origin", "https://app.example.evil.example")], false),
+        (&[("origin", "http://app.example")], false),
+        (&[("origin", "https://app.example:8443")], false),
+        (&[], false),
+        (&[("x-csrf-token", &token)], true),
+        (&[("dwitter-csrf-token", &token)], true),
+        (&[("x-csrf-token", &others)], false),
+        (&[("x-csrf-token", "")], false),
+        (&[("x-csrf-token", "AAAA")], false),
+        (&[("sec-fetch-site", "same-origin"), ("x-csrf-token", &others)], false),
+    ];
+    for (headers, is_meant) in table {
+        let headers = [headers, &[("content-type", "application/json")][..]].concat();
+        let body = json!({ "text": "hello" }).to_string().into_bytes();
+        let answer = ann.send_bare(Method::POST, "/api/v1/posts", &headers, body).await;
+        if *is_meant {
+            answer.assert_status(201);
+        } else {
+            answer.assert_problem(403, "csrf-rejected");
+        }
+    }
+    let written = table.iter().filter(|(_, is_meant)| *is_meant).count();
+    assert_eq!(ann.get("/api/v1/me").await.json()["post_count"], written);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_login_from_another_site_is_refused_and_one_from_a_terminal_is_not(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    t.users(["ann"]).await;
+    let body = json!({ "login": "ann", "password": crate::world::PASSWORD, "client": "browser" }).to_string();
+    let json = ("content-type", "application/json");
+    let send = async |headers: &[(&str, &str)]| {
+        t.stranger().send_bare(Method::POST, "/api/v1/auth/login", headers, body.clone().into_bytes()).await
+    };
+    send(&[json]).await.assert_status(200);
+    send(&[json, ("origin", "https://evil.example")]).await.assert_problem(403, "csrf-rejected");
+    send(&[json, ("sec-fetch-site", "cross-site")]).await.assert_problem(403, "csrf-rejected");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn who_is_not_logged_in_has_no_token(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    assert_eq!(t.stranger().get("/api/v1/auth/csrf").await.json(), json!({ "csrf_token": null }));
+}

@@ -1,0 +1,80 @@
+use std::time::Duration;
+
+use blegram_auth::{Config, Limits};
+use blegram_persistence::testing::Backend;
+use rstest_reuse::apply;
+
+use crate::{
+    both_databases,
+    world::{PASSWORD, Settings, TestApp, quota},
+};
+
+async fn limited(backend: Backend) -> TestApp {
+    let settings = Settings::default();
+    let limits = Limits {
+        login_per_address: quota(3, 30),
+        login_per_account: quota(2, 600),
+        signup_per_address: quota(1, 60),
+    };
+    TestApp::with(backend, Settings { auth: Config { limits, ..settings.auth }, ..settings }).await
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn sign_ups_are_counted_by_address(#[case] backend: Backend) {
+    let t = limited(backend).await;
+    let first = t.stranger().at("192.0.2.1").sign_up("ann").await;
+    first.assert_status(201);
+    assert_eq!(first.header("ratelimit-policy"), Some("\"signup\";q=1;w=60"));
+    assert_eq!(first.header("ratelimit"), Some("\"signup\";r=0;t=60"));
+
+    t.clock.advance(Duration::from_millis(1));
+    let second = t.stranger().at("192.0.2.1").sign_up("bob").await;
+    second.assert_problem(429, "rate-limited");
+    assert_eq!(second.header("retry-after"), Some("60"));
+    t.stranger().at("192.0.2.2").sign_up("bob").await.assert_status(201);
+
+    t.clock.advance(Duration::from_secs(60));
+    t.stranger().at("192.0.2.1").sign_up("cho").await.assert_status(201);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn guesses_are_counted_by_address_even_when_the_body_is_nonsense(#[case] backend: Backend) {
+    let t = limited(backend).await;
+    let guesser = t.stranger().at("192.0.2.1");
+    for name in ["ann", "bob", "cho"] {
+        guesser.log_in(name, "wrong").await.assert_problem(401, "invalid-credentials");
+    }
+    let refused = guesser.log_in("dan", "wrong").await;
+    refused.assert_problem(429, "rate-limited");
+    assert_eq!(refused.header("ratelimit-policy"), Some("\"login\";q=3;w=30"));
+    guesser.post("/api/v1/auth/login", &serde_json::json!({})).await.assert_problem(429, "rate-limited");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn guesses_are_counted_by_account_from_wherever_they_come(#[case] backend: Backend) {
+    let t = limited(backend).await;
+    t.stranger().sign_up("ann").await.assert_status(201);
+    for (address, login) in [("192.0.2.1", "ann"), ("192.0.2.2", "@ANN")] {
+        t.stranger().at(address).log_in(login, "wrong").await.assert_problem(401, "invalid-credentials");
+    }
+    // Neither is an unknown name told apart by its limit.
+    for name in ["ann", "nobody"] {
+        if name == "nobody" {
+            for address in ["198.51.100.1", "198.51.100.2"] {
+                t.stranger()
+                    .at(address)
+                    .log_in(name, "wrong")
+                    .await
+                    .assert_problem(401, "invalid-credentials");
+            }
+        }
+        let refused = t.stranger().at("192.0.2.3").log_in(name, PASSWORD).await;
+        refused.assert_problem(429, "rate-limited");
+        assert_eq!(refused.header("retry-after"), Some("300"));
+    }
+    t.clock.advance(Duration::from_secs(300));
+    t.stranger().at("192.0.2.3").log_in("ann", PASSWORD).await.assert_status(200);
+}

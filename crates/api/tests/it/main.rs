@@ -1,0 +1,24 @@
+//! Stories about the API, told by actors through the router alone, on SQLite and PostgreSQL. Every answer
+//! that a story sees is checked against the OpenAPI document.
+
+mod accounts;
+mod authorization;
+mod bad_input;
+mod contract;
+mod csrf;
+mod document;
+mod limits;
+mod pages;
+mod posts;
+mod timelines;
+mod users;
+mod world;
+
+use rstest_reuse::template;
+
+/// Runs a story on SQLite and on PostgreSQL.
+#[template]
+#[rstest::rstest]
+#[case::sqlite(blegram_persistence::testing::Backend::Sqlite)]
+#[case::postgres(blegram_persistence::testing::Backend::Postgres)]
+fn both_databases(#[case] backend: blegram_persistence::testing::Backend) {}

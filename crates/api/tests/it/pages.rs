@@ -1,0 +1,88 @@
+use std::sync::Arc;
+
+use blegram_api::problem::Code;
+use blegram_persistence::testing::Backend;
+use rstest_reuse::apply;
+
+use crate::{
+    both_databases,
+    world::{Settings, TestApp},
+};
+
+#[tokio::test]
+async fn swagger_ui_needs_nothing_from_elsewhere() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let page = t.stranger().get("/docs").await;
+    page.assert_status(200);
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("script-src 'self';") && !policy.contains("http"), "{policy}");
+    let html = page.text();
+    assert!(!html.contains("http") && !html.contains("<style") && !html.contains("<script>"), "{html}");
+    for file in ["/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js", "/docs/start.js"] {
+        assert!(html.contains(file));
+        let answer = t.stranger().get(file).await;
+        answer.assert_status(200);
+        assert!(answer.body.len() > 50, "{file} is empty");
+    }
+    assert!(t.stranger().get("/docs/swagger-ui-bundle.js").await.text().contains("SwaggerUIBundle"));
+}
+
+#[tokio::test]
+async fn the_document_is_served_for_this_site() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let json = t.stranger().get("/openapi.json").await;
+    assert_eq!(json.header("content-type"), Some("application/json"));
+    assert_eq!(json.text(), blegram_api::openapi("http://127.0.0.1:8080"));
+    let yaml: serde_json::Value =
+        serde_yaml::from_str(&t.stranger().get("/openapi.yaml").await.text()).unwrap();
+    assert_eq!(yaml, json.json());
+}
+
+#[tokio::test]
+async fn every_problem_has_a_page() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    for code in Code::ALL {
+        let page = t.stranger().get(&format!("/problems/{}", code.as_str())).await;
+        page.assert_status(200);
+        let html = page.text();
+        assert!(html.contains(code.english()) && html.contains(code.korean()), "{html}");
+    }
+    t.stranger().get("/problems/no-such-thing").await.assert_problem(404, "not-found");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn probes_tell_life_from_readiness(#[case] backend: Backend) {
+    let readiness = Arc::new(|| Box::pin(std::future::ready(Err("shutting down".to_owned()))) as _);
+    let t = TestApp::with(backend, Settings { readiness, ..Settings::default() }).await;
+    t.stranger().get("/healthz").await.assert_status(200);
+    let answer = t.stranger().get("/readyz").await;
+    answer.assert_status(503);
+    assert_eq!(answer.text(), "not ready: shutting down\n");
+    t.database.db().clone().close().await.unwrap();
+    t.stranger().get("/api/v1/timelines/public").await.assert_problem(503, "unavailable");
+}
+
+#[tokio::test]
+async fn every_answer_has_its_headers() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let [ann] = t.users(["ann"]).await;
+    for (path, cache) in [
+        ("/api/v1/me", "no-store"),
+        ("/api/v1/auth/csrf", "no-store"),
+        ("/api/v1/timelines/public", "private, no-cache"),
+        ("/api/v1/nothing", "private, no-cache"),
+    ] {
+        let answer = ann.get(path).await;
+        assert_eq!(answer.header("cache-control"), Some(cache), "{path}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+        assert_eq!(
+            answer.header("content-security-policy"),
+            Some("default-src 'none'; frame-ancestors 'none'")
+        );
+        assert_eq!(answer.header("vary"), Some("Authorization, Cookie, Origin"));
+        assert_eq!(answer.header("strict-transport-security"), None, "not on plain http");
+    }
+}

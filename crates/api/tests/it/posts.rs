@@ -1,0 +1,165 @@
+use std::time::Duration;
+
+use blegram_persistence::testing::Backend;
+use rstest_reuse::apply;
+use serde_json::json;
+
+use crate::{both_databases, world::TestApp};
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_post_is_seen_as_it_was_written(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, haneul] = t.users(["ann", "haneul"]).await;
+    let text = "  오늘의 노을 🌅 #제주 #Jeju #JEJU @Haneul님, @nobody <b>&</b>\n";
+    let written = ann.post("/api/v1/posts", &json!({ "text": text })).await;
+    written.assert_status(201);
+    let id = written.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(written.header("location"), Some(&*format!("/api/v1/posts/{id}")));
+
+    let path = format!("/api/v1/posts/{id}");
+    assert_eq!(ann.get(&path).await.json(), written.json());
+    let mut post = t.stranger().get(&path).await.json();
+    assert_eq!(post["mentions"][0]["id"], haneul.get("/api/v1/me").await.json()["id"]);
+    assert_eq!(post["mentions"].as_array().unwrap().len(), 1);
+    assert_eq!(post["author"]["username"], "ann");
+    for gone in ["id", "author", "mentions"] {
+        post.as_object_mut().unwrap().remove(gone);
+    }
+    let expected = json!({
+        "text": "오늘의 노을 🌅 #제주 #Jeju #JEJU @Haneul님, @nobody <b>&</b>",
+        "media": [], "hashtags": ["제주", "jeju"], "visibility": "public", "like_count": 0, "comment_count": 0,
+        "created_at": "2026-09-21T14:13:20.000Z", "edited_at": null, "viewer": null,
+    });
+    assert_eq!(post, expected);
+    assert_eq!(ann.get(&path).await.json()["viewer"], json!({ "liked": false, "bookmarked": false }));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn the_longest_name_that_exists_is_meant(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, _, _] = t.users(["ann", "민수야", "민수야고"]).await;
+    let post = ann
+        .post("/api/v1/posts", &json!({ "text": "@민수야고마워 @민수야고마워요 @민수야! @ann님" }))
+        .await
+        .json();
+    let names: Vec<_> =
+        post["mentions"].as_array().unwrap().iter().map(|user| user["username"].clone()).collect();
+    assert_eq!(names, ["민수야고", "민수야", "ann"]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_post_for_followers_is_not_there_for_strangers(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let body = json!({ "text": "for friends", "visibility": "followers" });
+    let post = ann.post("/api/v1/posts", &body).await.json();
+    assert_eq!(post["visibility"], "followers");
+    let path = format!("/api/v1/posts/{}", post["id"].as_str().unwrap());
+    ann.get(&path).await.assert_status(200);
+    for other in [&bob, &t.stranger()] {
+        other.get(&path).await.assert_problem(404, "not-found");
+        assert_eq!(other.get("/api/v1/users/@ann/posts").await.items("id").len(), 0);
+        assert_eq!(other.get("/api/v1/timelines/public").await.items("id").len(), 0);
+    }
+    bob.delete(&path).await.assert_problem(404, "not-found");
+    assert_eq!(ann.get("/api/v1/users/me/posts").await.items("id").len(), 1);
+    assert_eq!(
+        bob.get("/api/v1/users/@ann").await.json()["post_count"],
+        1,
+        "counts are the same for everybody"
+    );
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn deleting_a_post_takes_it_out_of_everything(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let [kept, gone] = [ann.posts("kept").await, ann.posts("gone").await];
+    let path = format!("/api/v1/posts/{gone}");
+
+    bob.delete(&path).await.assert_problem(403, "forbidden");
+    t.stranger().delete(&path).await.assert_problem(401, "unauthenticated");
+    ann.delete(&path).await.assert_status(204);
+    ann.delete(&path).await.assert_problem(404, "not-found");
+    bob.get(&path).await.assert_problem(404, "not-found");
+    assert_eq!(bob.get("/api/v1/timelines/public").await.items("id"), [kept.clone()]);
+    assert_eq!(bob.get("/api/v1/users/@ann/posts").await.items("id"), [kept]);
+    assert_eq!(ann.get("/api/v1/me").await.json()["post_count"], 1);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn fifty_posts_at_once_are_counted(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let texts: Vec<String> = (0..50).map(|n| format!("post {n}")).collect();
+    futures_util::future::join_all(texts.iter().map(|text| ann.posts(text))).await;
+    assert_eq!(ann.get("/api/v1/me").await.json()["post_count"], 50);
+    assert_eq!(ann.get("/api/v1/users/me/posts?limit=100").await.items("id").len(), 50);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn limits_of_a_post_are_those_that_the_site_tells(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let limits = ann.get("/api/v1/instance").await.json()["limits"].clone();
+    let limit = |name: &str| usize::try_from(limits[name].as_u64().unwrap()).unwrap();
+    let many = |sign: char, count: usize| (0..count).map(|n| format!("{sign}name{n} ")).collect::<String>();
+    let (chars, tags, mentions) =
+        (limit("post_max_chars"), limit("post_max_hashtags"), limit("post_max_mentions"));
+    for text in ["가".repeat(chars), many('#', tags), many('@', mentions)] {
+        ann.posts(&text).await;
+    }
+    let refused = [
+        ("가".repeat(chars + 1), "too-long"),
+        ("👨‍👩‍👧‍👦".repeat(limit("post_max_bytes") / 25 + 1), "too-long"),
+        (many('#', tags + 1), "too-many"),
+        (many('@', mentions + 1), "too-many"),
+        (String::new(), "blank"),
+        (" \n ".to_owned(), "blank"),
+        ("\u{3164}\u{3164}".to_owned(), "blank"),
+        ("a\u{202e}b".to_owned(), "invalid-characters"),
+        ("a\u{7}b".to_owned(), "invalid-characters"),
+        ("a\0b".to_owned(), "invalid-characters"),
+    ];
+    for (text, code) in refused {
+        ann.post("/api/v1/posts", &json!({ "text": text })).await.assert_refused(&[("/text", code)]);
+    }
+    assert_eq!(ann.get("/api/v1/me").await.json()["post_count"], 3);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn images_that_nobody_has_are_refused_one_by_one(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let id = "019aaf4c-6c00-7a31-9c58-1f0e6a2b7c01";
+    let body = json!({ "text": "x", "media_ids": [id, 7], "visibility": "nobody" });
+    ann.post("/api/v1/posts", &body).await.assert_refused(&[
+        ("/media_ids/0", "not-found"),
+        ("/media_ids/1", "wrong-type"),
+        ("/visibility", "out-of-range"),
+    ]);
+    let body = json!({ "text": "x", "media_ids": vec![id; 11] });
+    ann.post("/api/v1/posts", &body).await.assert_refused(&[("/media_ids", "too-many")]);
+    ann.post("/api/v1/posts", &json!({ "text": "x", "media_ids": [] })).await.assert_status(201);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn posts_keep_their_order_within_an_instant(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        ids.insert(0, ann.posts(&n.to_string()).await);
+    }
+    t.clock.advance(Duration::from_secs(1));
+    ids.insert(0, ann.posts("later").await);
+    assert_eq!(ann.get("/api/v1/timelines/public").await.items("id"), ids);
+}

@@ -1,0 +1,150 @@
+use blegram_persistence::testing::Backend;
+use rstest_reuse::apply;
+use serde_json::json;
+
+use crate::{
+    both_databases,
+    world::{Actor, Answer, TestApp},
+};
+
+/// Ids of posts, newest first.
+async fn posts(actor: &Actor<'_>, count: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    for n in 0..count {
+        ids.insert(0, actor.posts(&format!("post {n} #tag{n} @ann")).await);
+    }
+    ids
+}
+
+fn cursor(answer: &Answer, name: &str) -> Option<String> {
+    answer.json()[name].as_str().map(ToOwned::to_owned)
+}
+
+/// The target of a link of an answer.
+fn link(answer: &Answer, rel: &str) -> Option<String> {
+    let links = answer.header("link")?.split(", ");
+    let link = links.filter_map(|link| link.split_once(&format!(">; rel=\"{rel}\""))).next()?.0;
+    Some(link.trim_start_matches('<').to_owned())
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_timeline_is_walked_both_ways_by_links(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let ids = posts(&ann, 7).await;
+    for path in ["/api/v1/timelines/public", "/api/v1/users/@ann/posts"] {
+        let reader = t.stranger();
+        let mut page = reader.get(&format!("{path}?limit=3")).await;
+        assert!(page.header("link").unwrap().contains("limit=3&cursor="), "the client's own query stays");
+        assert!(
+            page.header("link").unwrap().find("rel=\"next\"")
+                < page.header("link").unwrap().find("rel=\"prev\"")
+        );
+        let mut seen = page.items("id");
+        while let Some(next) = link(&page, "next") {
+            page = reader.get(&next).await;
+            seen.extend(page.items("id"));
+        }
+        assert_eq!(seen, ids);
+        assert_eq!(cursor(&page, "next_cursor"), None);
+
+        let back = reader.get(&link(&page, "prev").unwrap()).await;
+        assert_eq!(back.items("id"), ids[3..6]);
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn newer_posts_are_found_from_the_first_page(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let reader = t.stranger();
+    let empty = reader.get("/api/v1/timelines/public").await;
+    assert_eq!(empty.json(), json!({ "items": [], "next_cursor": null, "prev_cursor": null }));
+    assert_eq!(empty.header("link"), None);
+
+    posts(&ann, 2).await;
+    let first = reader.get("/api/v1/timelines/public").await;
+    let newer = format!("/api/v1/timelines/public?cursor={}", cursor(&first, "prev_cursor").unwrap());
+    let nothing = reader.get(&newer).await;
+    assert_eq!(nothing.items("id").len(), 0);
+    assert_eq!(cursor(&nothing, "prev_cursor"), cursor(&first, "prev_cursor"), "to be asked again");
+    let fresh = posts(&ann, 2).await;
+    assert_eq!(reader.get(&newer).await.items("id"), fresh);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_cursor_survives_the_post_that_it_points_at(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let ids = posts(&ann, 4).await;
+    let first = ann.get("/api/v1/timelines/public?limit=2").await;
+    ann.delete(&format!("/api/v1/posts/{}", ids[1])).await.assert_status(204);
+    let second = ann.get(&link(&first, "next").unwrap()).await;
+    assert_eq!(second.items("id"), ids[2..]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn since_id_leaves_out_what_is_known(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let ids = posts(&ann, 5).await;
+    let path = format!("/api/v1/timelines/public?since_id={}", ids[2]);
+    ann.delete(&format!("/api/v1/posts/{}", ids[2])).await.assert_status(204);
+    assert_eq!(ann.get(&path).await.items("id"), ids[..2], "the id need not exist");
+
+    let first = ann.get(&format!("{path}&limit=1")).await;
+    let second = ann.get(&link(&first, "next").unwrap()).await;
+    assert_eq!((second.items("id"), cursor(&second, "next_cursor")), (vec![json!(ids[1])], None));
+    let other = format!("/api/v1/timelines/public?cursor={}", cursor(&first, "next_cursor").unwrap());
+    ann.get(&other).await.assert_problem(400, "cursor-invalid");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_cursor_is_of_one_list(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    posts(&ann, 2).await;
+    posts(&bob, 2).await;
+    let public = cursor(&ann.get("/api/v1/timelines/public?limit=1").await, "next_cursor").unwrap();
+    let of_ann = cursor(&ann.get("/api/v1/users/@ann/posts?limit=1").await, "next_cursor").unwrap();
+    for path in [
+        format!("/api/v1/users/@ann/posts?cursor={public}"),
+        format!("/api/v1/users/@bob/posts?cursor={of_ann}"),
+        format!("/api/v1/users/me/posts?cursor={of_ann}"),
+        format!("/api/v1/timelines/public?cursor={of_ann}"),
+        "/api/v1/timelines/public?cursor=".to_owned(),
+        "/api/v1/timelines/public?cursor=%00%ff".to_owned(),
+        format!("/api/v1/timelines/public?cursor={public}A"),
+        format!("/api/v1/timelines/public?cursor={}", "A".repeat(9000)),
+    ] {
+        ann.get(&path).await.assert_problem(400, "cursor-invalid");
+    }
+    let page = ann.get(&format!("/api/v1/timelines/public?limit=50&cursor={public}")).await;
+    assert_eq!(page.items("id").len(), 3, "another limit is another page of the same list");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_page_costs_three_statements_whatever_its_size(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    posts(&ann, 15).await;
+    posts(&bob, 15).await;
+    for (reader, extra) in [(&t.stranger(), 0), (&ann, 1)] {
+        for (limit, posts) in [(1, 1), (5, 5), (30, 30)] {
+            for path in ["/api/v1/timelines/public", "/api/v1/users/@bob/posts"] {
+                t.database.take_statements();
+                let page = reader.get(&format!("{path}?limit={limit}")).await;
+                let own = u8::from(path.contains("@bob"));
+                assert_eq!(page.items("id").len(), posts.min(if own == 1 { 15 } else { 30 }));
+                let statements = t.database.take_statements();
+                assert_eq!(statements.len(), usize::from(3 + extra + own), "{path} {limit}: {statements:#?}");
+            }
+        }
+    }
+}

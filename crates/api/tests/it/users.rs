@@ -1,0 +1,50 @@
+use blegram_persistence::testing::Backend;
+use rstest_reuse::apply;
+use serde_json::json;
+
+use crate::{both_databases, world::TestApp};
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_profile_is_found_by_every_name_of_it(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, haneul] = t.users(["ann", "하늘이다"]).await;
+    let id = haneul.get("/api/v1/me").await.json()["id"].as_str().unwrap().to_owned();
+    let by_id = ann.get(&format!("/api/v1/users/{id}")).await;
+    assert_eq!(by_id.json()["username"], "하늘이다");
+    // Composed, decomposed, and percent-encoded as browsers do it.
+    for name in ["@%ED%95%98%EB%8A%98%EC%9D%B4%EB%8B%A4", "%40%ED%95%98%EB%8A%98%EC%9D%B4%EB%8B%A4"] {
+        assert_eq!(ann.get(&format!("/api/v1/users/{name}")).await.json(), by_id.json());
+    }
+    assert_eq!(ann.get("/api/v1/users/@ANN").await.json()["username"], "ann");
+    assert_eq!(ann.get("/api/v1/users/me").await.json()["username"], "ann");
+    assert_eq!(t.stranger().get("/api/v1/users/@ann").await.json()["viewer"], json!(null));
+    let viewer = json!({ "following": false, "followed_by": false, "requested": false, "blocking": false, "muting": false });
+    assert_eq!(by_id.json()["viewer"], viewer);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_names_nobody_is_not_found(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    t.users(["ann"]).await;
+    for name in [
+        "ann",
+        "@nobody",
+        "@",
+        "@a%00b",
+        "%ff%fe",
+        "01890a5dac96774bbcceb302099a8057",
+        "01890a5d-ac96-774b-bcce-b302099a8057",
+        "@ann%2F",
+        "..",
+        "%2e%2e",
+    ] {
+        for path in [format!("/api/v1/users/{name}"), format!("/api/v1/users/{name}/posts")] {
+            t.stranger().get(&path).await.assert_problem(404, "not-found");
+        }
+    }
+    for path in ["/api/v1/users/me", "/api/v1/users/me/posts"] {
+        t.stranger().get(path).await.assert_problem(401, "unauthenticated");
+    }
+}

@@ -1,0 +1,257 @@
+//! A site with people in it.
+
+use std::{
+    net::SocketAddr,
+    num::NonZeroU32,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use blegram_api::{App, Readiness, Site};
+use blegram_auth::{Auth, Config, PasswordCost, Quota};
+use blegram_domain::{Clock, FixedClock, Timestamp};
+use blegram_persistence::testing::{Backend, TestDatabase};
+use blegram_social::Social;
+use poem::{
+    Addr, Endpoint, EndpointExt, Request, Response,
+    endpoint::BoxEndpoint,
+    http::{HeaderMap, Method, StatusCode},
+    web::RemoteAddr,
+};
+use serde_json::{Value, json};
+
+use crate::contract::CONTRACT;
+
+/// A password that everybody has.
+pub(crate) const PASSWORD: &str = "small room with a sea view";
+
+/// A site on a database of its own, at a time that moves only when told.
+pub(crate) struct TestApp {
+    pub(crate) database: TestDatabase,
+    pub(crate) clock: Arc<FixedClock>,
+    router: BoxEndpoint<'static, Response>,
+}
+
+/// What a story changes about a site.
+pub(crate) struct Settings {
+    pub(crate) public_url: &'static str,
+    pub(crate) auth: Config,
+    pub(crate) readiness: Readiness,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let cost = PasswordCost { memory_kib: 64, iterations: 1, parallelism: 1 };
+        Self {
+            public_url: "http://127.0.0.1:8080",
+            auth: Config { password_cost: cost, ..Config::default() },
+            readiness: Arc::new(|| Box::pin(std::future::ready(Ok(())))),
+        }
+    }
+}
+
+pub(crate) fn quota(burst: u32, seconds: u64) -> Quota {
+    Quota { burst: NonZeroU32::new(burst).unwrap(), per: Duration::from_secs(seconds) }
+}
+
+impl TestApp {
+    pub(crate) async fn new(backend: Backend) -> Self {
+        Self::with(backend, Settings::default()).await
+    }
+
+    pub(crate) async fn with(backend: Backend, settings: Settings) -> Self {
+        let database = TestDatabase::new(backend).await;
+        let clock = Arc::new(FixedClock::new(Timestamp::from_micros(1_790_000_000_000_000).unwrap()));
+        let router = blegram_api::router(App {
+            auth: Auth::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>, settings.auth)
+                .unwrap(),
+            social: Social::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>),
+            site: Arc::new(Site {
+                public_url: settings.public_url.to_owned(),
+                origins: vec![settings.public_url.to_owned(), "https://app.example".to_owned()],
+                trusted_proxies: Vec::new(),
+            }),
+            readiness: settings.readiness,
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+        });
+        Self { database, clock, router: router.boxed() }
+    }
+
+    /// Somebody who is not logged in.
+    pub(crate) fn stranger(&self) -> Actor<'_> {
+        Actor { app: self, cookie: Mutex::new(None), address: None }
+    }
+
+    /// People with accounts, logged in.
+    pub(crate) async fn users<const N: usize>(&self, names: [&str; N]) -> [Actor<'_>; N] {
+        let mut actors = Vec::new();
+        for name in names {
+            let actor = self.stranger();
+            actor.sign_up(name).await.assert_status(201);
+            actors.push(actor);
+        }
+        actors.try_into().unwrap_or_else(|_| unreachable!())
+    }
+}
+
+/// Somebody with a browser: keeps the cookie that the site sets.
+pub(crate) struct Actor<'a> {
+    app: &'a TestApp,
+    cookie: Mutex<Option<String>>,
+    address: Option<SocketAddr>,
+}
+
+impl Actor<'_> {
+    pub(crate) fn at(mut self, address: &str) -> Self {
+        self.address = Some(format!("{address}:1234").parse().unwrap());
+        self
+    }
+
+    pub(crate) fn cookie(&self) -> Option<String> {
+        self.cookie.lock().unwrap().clone()
+    }
+
+    pub(crate) fn set_cookie(&self, cookie: Option<String>) {
+        *self.cookie.lock().unwrap() = cookie;
+    }
+
+    pub(crate) async fn sign_up(&self, name: &str) -> Answer {
+        let body = json!({ "username": name, "password": PASSWORD, "client": "browser" });
+        self.post("/api/v1/auth/signup", &body).await
+    }
+
+    pub(crate) async fn log_in(&self, name: &str, password: &str) -> Answer {
+        let body = json!({ "login": name, "password": password, "client": "browser" });
+        self.post("/api/v1/auth/login", &body).await
+    }
+
+    /// Writes a post and returns its id.
+    pub(crate) async fn posts(&self, text: &str) -> String {
+        let post = self.post("/api/v1/posts", &json!({ "text": text })).await;
+        post.assert_status(201);
+        post.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &[], Vec::new()).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, &[], Vec::new()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::POST, path, &[("content-type", "application/json")], body.to_string().into_bytes())
+            .await
+    }
+
+    /// Sends a request as a page of the site does.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Answer {
+        let mut all = vec![("sec-fetch-site", "same-origin")];
+        all.extend(headers);
+        self.send_bare(method, path, &all, body).await
+    }
+
+    /// Sends a request with nothing but the cookie and what is given.
+    pub(crate) async fn send_bare(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Answer {
+        let mut request = Request::builder().method(method.clone()).uri_str(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(cookie) = self.cookie() {
+            request = request.header("cookie", cookie);
+        }
+        let (mut parts, body) = request.body(body).into_parts();
+        if let Some(address) = self.address {
+            parts.state.remote_addr = RemoteAddr(Addr::SocketAddr(address));
+        }
+        let answer = Answer::of(self.app.router.call(Request::from_parts(parts, body)).await.unwrap()).await;
+        CONTRACT.judge(&method, path.split('?').next().unwrap(), answer.status, &answer.body);
+        self.keep_cookie(&answer);
+        answer
+    }
+
+    fn keep_cookie(&self, answer: &Answer) {
+        let Some(set) = answer.header("set-cookie") else { return };
+        let pair = set.split(';').next().unwrap();
+        let is_removal = pair.ends_with('=') && set.contains("Max-Age=0");
+        self.set_cookie((!is_removal).then(|| pair.to_owned()));
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    async fn of(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        Self { status: parts.status, headers: parts.headers, body: body.into_vec().await.unwrap() }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_status(&self, status: u16) -> &Self {
+        assert_eq!(self.status.as_u16(), status, "{}", String::from_utf8_lossy(&self.body));
+        self
+    }
+
+    /// Asserts that this is the problem `code`, complete in all its parts.
+    #[track_caller]
+    pub(crate) fn assert_problem(&self, status: u16, code: &str) -> &Self {
+        self.assert_status(status);
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        let problem = self.json();
+        assert_eq!(problem["code"], code);
+        assert_eq!(problem["type"], format!("/problems/{code}"));
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["request_id"], self.header("x-request-id").unwrap());
+        self
+    }
+
+    /// Asserts which values were refused, and why.
+    #[track_caller]
+    pub(crate) fn assert_refused(&self, expected: &[(&str, &str)]) {
+        self.assert_problem(422, "invalid");
+        let problem = self.json();
+        let errors = problem["errors"].as_array().unwrap();
+        let refused: Vec<(&str, &str)> = errors
+            .iter()
+            .map(|error| (error["pointer"].as_str().unwrap(), error["code"].as_str().unwrap()))
+            .collect();
+        assert_eq!(refused, expected);
+    }
+
+    /// One property of each item of a page.
+    pub(crate) fn items(&self, property: &str) -> Vec<Value> {
+        self.assert_status(200);
+        self.json()["items"].as_array().unwrap().iter().map(|item| item[property].clone()).collect()
+    }
+}

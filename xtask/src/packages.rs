@@ -51,7 +51,7 @@ fn script(package: &Package) -> String {
     let Package { apt, before, .. } = package;
     format!(
         "{before}\nexport DEBIAN_FRONTEND=noninteractive\napt-get update -qq\n\
-         apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold {apt}"
+         apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold {apt} >/dev/null"
     )
 }
 
@@ -81,7 +81,7 @@ mod tests {
     fn preparation_comes_before_the_installation() {
         let script = script(&SAMPLE);
         assert!(script.starts_with("echo first\n"));
-        assert!(script.ends_with(" sample"));
+        assert!(script.ends_with(" sample >/dev/null"));
     }
 
     #[test]

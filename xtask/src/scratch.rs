@@ -120,30 +120,46 @@ fn remove(path: &Path) {
 mod tests {
     use super::*;
 
+    /// A leftover under a name that no sweep of another test or run looks at.
+    fn leftover(name: &str) -> PathBuf {
+        let path = env::temp_dir().join(format!("xtask-{name}-{}", process::id()));
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join(LOCK), "").unwrap();
+        path
+    }
+
     #[test]
     fn a_living_directory_survives_a_sweep_and_a_dead_one_does_not() {
         let living = Scratch::new().unwrap();
-        let dead = env::temp_dir().join(format!("{PREFIX}dead-{}", process::id()));
-        fs::create_dir(&dead).unwrap();
-        fs::write(dead.join(LOCK), "").unwrap();
-        sweep().unwrap();
+        assert!(is_ours(living.path()));
+        sweep_one(living.path());
         assert!(living.path().exists());
+        let dead = leftover("dead");
+        sweep_one(&dead);
         assert!(!dead.exists());
     }
 
     #[test]
+    fn strangers_folders_are_not_swept() {
+        assert!(!is_ours(&env::temp_dir()));
+        let folder = leftover("target");
+        let link = env::temp_dir().join(format!("{PREFIX}link-{}", process::id()));
+        std::os::unix::fs::symlink(&folder, &link).unwrap();
+        assert!(!is_ours(&link));
+        fs::remove_file(link).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
     fn a_sweep_ends_a_recorded_process_but_not_a_stranger() {
-        let dead = env::temp_dir().join(format!("{PREFIX}pids-{}", process::id()));
-        fs::create_dir(&dead).unwrap();
-        fs::write(dead.join(LOCK), "").unwrap();
-        let script = format!("sleep 600; true {}", dead.display());
-        let mut ours = Command::new("sh").args(["-c", &script]).spawn().unwrap();
+        let dead = leftover("pids");
+        let mut ours = Command::new("tail").arg("-f").arg(dead.join(LOCK)).spawn().unwrap();
         let mut stranger = Command::new("sleep").arg("600").spawn().unwrap();
         fs::write(dead.join("ours.pid"), ours.id().to_string()).unwrap();
         fs::write(dead.join("stranger.pid"), stranger.id().to_string()).unwrap();
         // Reaped at once, as the init process does with real leftovers.
         let reaper = std::thread::spawn(move || ours.wait().unwrap());
-        sweep().unwrap();
+        sweep_one(&dead);
         assert!(!reaper.join().unwrap().success());
         assert!(stranger.try_wait().unwrap().is_none());
         stranger.kill().unwrap();

@@ -1,11 +1,19 @@
 //! The developer's commands: `cargo xtask --help`.
 
+mod bench;
+mod blegram;
+mod check;
+mod fuzz_api;
+mod generate;
+mod layering;
+mod load;
 mod packages;
 mod process;
 mod scratch;
 mod services;
 mod signals;
 mod test;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -48,6 +56,27 @@ enum Task {
         #[arg(last = true)]
         command: Vec<String>,
     },
+    /// Check formatting, clippy, docs, layering, generated files and dependencies
+    ///
+    /// Ends at the first failure and names the command that mends it. Dependencies are checked by cargo-deny, where it
+    /// is installed.
+    Check,
+    /// Write the generated files again (docs/openapi.json, docs/configuration.md, .env.example)
+    Gen {
+        /// Change nothing; fail when a file is out of date
+        #[arg(long)]
+        check: bool,
+    },
+    /// Fuzz the API from its OpenAPI document with schemathesis
+    ///
+    /// Runs blegram on an empty embedded database, once as an anonymous client and once as a member. Any server error
+    /// and any answer that the document does not allow is a failure. Needs Python 3; schemathesis goes to target/xtask.
+    FuzzApi(fuzz_api::Options),
+    /// Measure throughput, latency, start-up and memory of one node
+    ///
+    /// Runs a release build on SQLite, then on PostgreSQL, fills it with 200 posts and loads it with `wrk`. Absolute
+    /// figures are the machine's; compare the ratios.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +90,10 @@ fn run(task: Task) -> Result<u8> {
     match task {
         Task::Test { args } => test::run(&args),
         Task::Services { command } => services::run(&command),
+        Task::Check => check::run(),
+        Task::Gen { check } => generate::run(check).map(|()| 0),
+        Task::FuzzApi(options) => fuzz_api::run(&options),
+        Task::Bench(options) => bench::run(&options),
     }
 }
 

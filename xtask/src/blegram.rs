@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
+use crate::generate::ENV_EXAMPLE;
 use crate::process::{Process, Terminal, bound, output, run, wait_until};
 use crate::scratch::Scratch;
 use crate::services::postgres::free_port;
@@ -109,8 +110,8 @@ impl Site {
 
 /// Lifts every rate limit the binary knows: here one machine plays all users.
 fn unlimited(binary: &Path) -> Result<Vec<(String, String)>> {
-    let text = output(command(binary).args(["config", "env-example"]))
-        .context("`blegram config env-example` failed")?;
+    let text = output(command(binary).args(ENV_EXAMPLE.split(' ')));
+    let text = text.with_context(|| format!("`blegram {ENV_EXAMPLE}` failed"))?;
     Ok(burst_names(&text).map(|name| (name.into(), "1000000".into())).collect())
 }
 

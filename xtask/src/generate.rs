@@ -8,11 +8,14 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::blegram;
 use crate::workspace::{build_binary, root};
 
+/// Prints every environment variable with its preset.
+pub(crate) const ENV_EXAMPLE: &str = "config docs --env";
+
 /// Each generated file with the arguments of `blegram` that print it.
 const FILES: [(&str, &str); 3] = [
     ("docs/openapi.json", "openapi"),
     ("docs/configuration.md", "config docs"),
-    (".env.example", "config env-example"),
+    (".env.example", ENV_EXAMPLE),
 ];
 
 /// Writes the files, or with `check` only tells which are out of date.

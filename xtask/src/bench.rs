@@ -1,0 +1,110 @@
+//! `cargo xtask bench`: what one node does, as ratios to its cheapest answer, which travel better than absolute numbers.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::blegram::{Blegram, Member, Site};
+use crate::load::{Load, Wrk, median};
+use crate::scratch::sweep;
+use crate::services::postgres::Postgres;
+use crate::workspace::build_binary;
+
+const POSTS: usize = 200;
+const MEMBERS: [&str; 4] = ["ann", "bob", "chul", "dana"];
+const STARTS: usize = 5;
+
+/// Options of the command.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Seconds of load per address and round
+    #[arg(long, default_value_t = 5)]
+    seconds: u32,
+    /// Rounds over all addresses; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Use this binary instead of building one in release mode
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+}
+
+/// Measures both databases and prints one table for each.
+pub(crate) fn run(options: &Options) -> Result<u8> {
+    sweep()?;
+    let wrk = Wrk::find_or_install(options.seconds)?;
+    let binary = options.binary.clone().map_or_else(|| build_binary("release"), Ok)?;
+    measure("SQLite", &Site::new(&binary, None)?, &wrk, options.rounds)?;
+    let postgres = Postgres::start()?;
+    let site = Site::new(&binary, Some(&postgres.url()))?;
+    measure("PostgreSQL (fsync off; only reads are measured)", &site, &wrk, options.rounds)?;
+    Ok(0)
+}
+
+fn measure(database: &str, site: &Site, wrk: &Wrk, rounds: u32) -> Result<()> {
+    let starts = (0..STARTS).map(|_| start_and_stop(site)).collect::<Result<Vec<_>>>()?;
+    let blegram = site.start()?;
+    let idle = memory(&blegram);
+    let post = fill(&blegram)?;
+    let loads = load(wrk, blegram.origin(), &post, rounds)?;
+    println!("\n### {database}\n");
+    print_table(&loads);
+    let start_ms = median(starts.iter().map(Duration::as_secs_f64)) * 1000.0;
+    println!(
+        "\nStart {start_ms:.0} ms (median of {STARTS}), memory {idle} idle, {} after the load.",
+        memory(&blegram)
+    );
+    blegram.stop()
+}
+
+/// Each route's median over the rounds; interleaved, so that a busy minute of the machine hits all routes alike.
+fn load(wrk: &Wrk, origin: &str, post: &str, rounds: u32) -> Result<[Load; ROUTES.len()]> {
+    let mut loads = ROUTES.map(|_| Vec::new());
+    for round in 1..=rounds {
+        println!("xtask: load, round {round} of {rounds}");
+        for (route, loads) in ROUTES.iter().zip(&mut loads) {
+            loads.push(wrk.run(&format!("{origin}{}", route.replace("{id}", post)))?);
+        }
+    }
+    Ok(loads.map(|loads| Load::median(&loads)))
+}
+
+fn start_and_stop(site: &Site) -> Result<Duration> {
+    let blegram = site.start()?;
+    let duration = blegram.started_in;
+    blegram.stop()?;
+    Ok(duration)
+}
+
+fn memory(blegram: &Blegram) -> String {
+    blegram.resident_kib().map_or("unknown".into(), |kib| format!("{:.1} MiB", kib as f64 / 1024.0))
+}
+
+/// Signs people up, lets them post, and tells the id of the last post.
+fn fill(blegram: &Blegram) -> Result<String> {
+    let members = MEMBERS.iter().map(|name| blegram.sign_up(name)).collect::<Result<Vec<Member>>>()?;
+    let post = |number: usize| {
+        let friend = MEMBERS[(number + 1) % MEMBERS.len()];
+        let text = format!(
+            "{number}번째 사진, 한강에서 본 노을 #서울 #한강공원 #sunset{} with @{friend}",
+            number % 7
+        );
+        blegram.post_text(&members[number % members.len()], &text)
+    };
+    (0..POSTS).try_fold(String::new(), |_, number| post(number))
+}
+
+/// What is loaded; the first is what the others are compared with.
+const ROUTES: [&str; 3] = ["/healthz", "/api/v1/posts/{id}", "/api/v1/timelines/public?limit=20"];
+
+fn print_table(loads: &[Load; ROUTES.len()]) {
+    println!("| GET | req/s | of /healthz | p50 ms | p99 ms |\n|---|---:|---:|---:|---:|");
+    for (route, load) in ROUTES.iter().zip(loads) {
+        let Load { per_second, p50_ms, p99_ms } = load;
+        println!(
+            "| `{route}` | {per_second:.0} | {:.2} | {p50_ms:.2} | {p99_ms:.2} |",
+            per_second / loads[0].per_second
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! `cargo xtask check`: everything a change must pass besides its tests.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::process::{run as run_command, succeeds};
+use crate::workspace::cargo;
+use crate::{generate, layering};
+
+/// One step: its name, how to run it, how to mend what it finds.
+struct Step {
+    name: &'static str,
+    run: fn() -> Result<()>,
+    mend: &'static str,
+}
+
+const STEPS: [Step; 6] = [
+    Step { name: "format", run: format, mend: "cargo fmt --all" },
+    Step {
+        name: "clippy",
+        run: clippy,
+        mend: "cargo clippy --fix --workspace --all-targets --allow-dirty (or by hand)",
+    },
+    Step { name: "docs", run: docs, mend: "correct the doc comments named above" },
+    Step {
+        name: "layering",
+        run: layering::check,
+        mend: "remove the dependency from the crate's Cargo.toml",
+    },
+    Step { name: "generated files", run: generated, mend: "cargo xtask gen" },
+    Step {
+        name: "dependencies",
+        run: dependencies,
+        mend: "see deny.toml; `cargo tree -i CRATE` tells who brings a crate",
+    },
+];
+
+/// Runs all steps in order and ends at the first failure.
+pub(crate) fn run() -> Result<u8> {
+    STEPS.iter().try_for_each(run_step)?;
+    Ok(0)
+}
+
+fn run_step(step: &Step) -> Result<()> {
+    println!("xtask: {} …", step.name);
+    let begin = Instant::now();
+    (step.run)().with_context(|| format!("{} failed; to mend it: {}", step.name, step.mend))?;
+    println!("xtask: {} ok ({:.1} s)", step.name, begin.elapsed().as_secs_f32());
+    Ok(())
+}
+
+fn format() -> Result<()> {
+    run_command(&mut cargo("fmt --all --check"))
+}
+
+fn clippy() -> Result<()> {
+    run_command(&mut cargo("clippy --quiet --workspace --all-targets -- -D warnings"))
+}
+
+fn docs() -> Result<()> {
+    run_command(cargo("doc --quiet --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn generated() -> Result<()> {
+    generate::run(true)
+}
+
+fn dependencies() -> Result<()> {
+    if !succeeds(Command::new("cargo").args(["deny", "--version"])) {
+        println!(
+            "xtask: cargo-deny is not installed: licences, bans and sources were NOT checked (cargo install cargo-deny)"
+        );
+        return Ok(());
+    }
+    run_command(&mut cargo("deny check licenses bans sources"))
+}

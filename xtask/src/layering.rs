@@ -1,0 +1,220 @@
+//! Which crate may depend on which: the table of the architecture, checked on every `cargo xtask check`.
+//!
+//! Only direct dependencies that end up in a build count (normal and build, also optional ones); tests are free.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::process::output;
+use crate::workspace::cargo;
+
+/// What one crate may and may never depend on.
+struct Row {
+    package: &'static str,
+    /// The packages of this workspace that it may use.
+    ours: &'static [&'static str],
+    /// Those that it may use behind a feature only.
+    optional: &'static [&'static str],
+    /// Groups of other people's packages that it never uses.
+    never: &'static [&'static [&'static str]],
+}
+
+const HTTP: &[&str] = &["poem", "poem-openapi"];
+const SQL: &[&str] = &["sea-orm", "sea-orm-migration", "sea-query", "sqlx", "rusqlite"];
+const IO: &[&str] =
+    &["tokio", "tokio-util", "tokio-tungstenite", "hyper", "hyper-util", "reqwest", "redis", "object_store"];
+/// Errors that say nothing to a caller: for programs, not for libraries.
+const OPAQUE: &[&str] = &["anyhow", "eyre", "color-eyre"];
+
+const DOMAIN: &str = "blegram-domain";
+const PERSISTENCE: &str = "blegram-persistence";
+const SOCIAL: &str = "blegram-social";
+const AUTH: &str = "blegram-auth";
+const CHAT: &str = "blegram-chat";
+const MEDIA: &str = "blegram-media";
+const GATEWAY: &str = "blegram-gateway";
+const API: &str = "blegram-api";
+const MIGRATION: &str = "blegram-migration";
+
+const EVERYTHING: &[&str] = &[DOMAIN, PERSISTENCE, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, API, MIGRATION];
+
+#[rustfmt::skip]
+const TABLE: &[Row] = &[
+    Row { package: DOMAIN,      ours: &[],                                           optional: &[],          never: &[IO, SQL, HTTP, OPAQUE] },
+    Row { package: PERSISTENCE, ours: &[DOMAIN],                                     optional: &[MIGRATION], never: &[HTTP, OPAQUE] },
+    Row { package: SOCIAL,      ours: &[DOMAIN, PERSISTENCE],                        optional: &[],          never: &[SQL, HTTP, OPAQUE] },
+    Row { package: AUTH,        ours: &[DOMAIN, PERSISTENCE],                        optional: &[],          never: &[SQL, HTTP, OPAQUE] },
+    Row { package: CHAT,        ours: &[DOMAIN, PERSISTENCE],                        optional: &[],          never: &[SQL, HTTP, OPAQUE] },
+    Row { package: MEDIA,       ours: &[DOMAIN, PERSISTENCE],                        optional: &[],          never: &[SQL, HTTP, OPAQUE] },
+    Row { package: GATEWAY,     ours: &[DOMAIN, PERSISTENCE],                        optional: &[],          never: &[SQL, HTTP, OPAQUE] },
+    Row { package: API,         ours: &[DOMAIN, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY], optional: &[],          never: &[SQL, OPAQUE] },
+    Row { package: MIGRATION,   ours: &[],                                           optional: &[],          never: &[HTTP, OPAQUE] },
+    Row { package: "blegram",   ours: EVERYTHING,                                    optional: &[],          never: &[] },
+    Row { package: "xtask",     ours: &[],                                           optional: &[],          never: &[] },
+];
+
+/// A direct dependency that is not only for tests.
+#[derive(Clone, Copy)]
+struct Dependency<'a> {
+    package: &'a str,
+    is_optional: bool,
+}
+
+/// Checks the whole workspace.
+///
+/// # Errors
+/// Lists every dependency against the table.
+pub(crate) fn check() -> Result<()> {
+    let text =
+        output(&mut cargo("metadata --no-deps --format-version 1")).context("cargo metadata failed")?;
+    let violations = workspace_violations(&serde_json::from_str(&text).context("reading cargo metadata")?);
+    ensure!(violations.is_empty(), "the layers are broken:\n  {}", violations.join("\n  "));
+    Ok(())
+}
+
+fn workspace_violations(metadata: &Value) -> Vec<String> {
+    let packages: Vec<_> = items(metadata, "packages").collect();
+    let members: Vec<_> = packages.iter().map(|package| text(package, "name")).collect();
+    let of = |package: &&Value| violations(text(package, "name"), &dependencies(package), &members);
+    packages.iter().flat_map(of).collect()
+}
+
+fn dependencies(package: &Value) -> Vec<Dependency<'_>> {
+    let built = items(package, "dependencies").filter(|dependency| dependency["kind"] != "dev");
+    built
+        .map(|dependency| Dependency {
+            package: text(dependency, "name"),
+            is_optional: dependency["optional"] == true,
+        })
+        .collect()
+}
+
+fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    value[key].as_array().into_iter().flatten()
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
+
+/// What is wrong with one crate; `members` are the names of all packages of the workspace.
+fn violations(package: &str, dependencies: &[Dependency<'_>], members: &[&str]) -> Vec<String> {
+    let Some(row) = TABLE.iter().find(|row| row.package == package) else {
+        return vec![format!("{package} has no row in the table of xtask/src/layering.rs")];
+    };
+    dependencies.iter().filter_map(|dependency| violation(row, *dependency, members)).collect()
+}
+
+fn violation(row: &Row, dependency: Dependency<'_>, members: &[&str]) -> Option<String> {
+    let Dependency { package, is_optional } = dependency;
+    let is_ours = members.contains(&package) || EVERYTHING.contains(&package);
+    if is_ours && row.optional.contains(&package) {
+        return (!is_optional)
+            .then(|| format!("{} may depend on {package} behind a feature only", row.package));
+    }
+    let allowed = if is_ours {
+        row.ours.contains(&package)
+    } else {
+        !row.never.iter().any(|group| group.contains(&package))
+    };
+    (!allowed).then(|| format!("{} may not depend on {package}", row.package))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn broken(package: &str, dependency: &str) -> bool {
+        let dependency = Dependency { package: dependency, is_optional: false };
+        !violations(package, &[dependency], &["blegram", "xtask"]).is_empty()
+    }
+
+    #[test]
+    fn the_workspace_keeps_its_layers() {
+        check().unwrap();
+    }
+
+    #[test]
+    fn each_forbidden_dependency_is_found() {
+        let cases = [
+            (
+                DOMAIN,
+                "tokio sea-orm poem poem-openapi hyper reqwest anyhow blegram-persistence blegram-social xtask",
+            ),
+            (
+                PERSISTENCE,
+                "blegram-social blegram-auth blegram-api poem poem-openapi anyhow blegram-migration",
+            ),
+            (
+                SOCIAL,
+                "blegram-auth blegram-chat blegram-media blegram-api poem poem-openapi sea-orm sea-orm-migration",
+            ),
+            (
+                AUTH,
+                "blegram-social blegram-chat blegram-media blegram-gateway poem poem-openapi sea-orm anyhow",
+            ),
+            (
+                CHAT,
+                "blegram-social blegram-auth blegram-media blegram-gateway poem poem-openapi sea-orm anyhow",
+            ),
+            (
+                MEDIA,
+                "blegram-social blegram-auth blegram-chat blegram-gateway poem poem-openapi sea-orm anyhow",
+            ),
+            (
+                GATEWAY,
+                "blegram-social blegram-auth blegram-chat blegram-media blegram-api poem sea-orm anyhow",
+            ),
+            (API, "blegram-persistence blegram-migration blegram sea-orm sqlx anyhow"),
+            (MIGRATION, "blegram-domain blegram-persistence blegram poem anyhow"),
+            ("blegram", "xtask"),
+            ("xtask", "blegram-domain blegram"),
+        ];
+        for (package, dependencies) in cases {
+            for dependency in dependencies.split(' ') {
+                assert!(broken(package, dependency), "{package} → {dependency}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_architecture_draws_is_allowed() {
+        let cases = [
+            (DOMAIN, "chrono serde uuid"),
+            (PERSISTENCE, "blegram-domain sea-orm tokio"),
+            (SOCIAL, "blegram-domain blegram-persistence thiserror tokio"),
+            (GATEWAY, "blegram-domain blegram-persistence tokio redis"),
+            (API, "blegram-domain blegram-social blegram-auth blegram-gateway poem poem-openapi"),
+            ("blegram", "blegram-api blegram-migration anyhow poem tokio"),
+            ("xtask", "anyhow clap"),
+        ];
+        for (package, dependencies) in cases {
+            for dependency in dependencies.split(' ') {
+                assert!(!broken(package, dependency), "{package} → {dependency}");
+            }
+        }
+    }
+
+    #[test]
+    fn persistence_may_use_the_migrations_behind_a_feature() {
+        let dependency = Dependency { package: MIGRATION, is_optional: true };
+        assert!(violations(PERSISTENCE, &[dependency], &[]).is_empty());
+    }
+
+    #[test]
+    fn optional_build_and_renamed_dependencies_count_but_tests_are_free() {
+        let metadata = serde_json::json!({"packages": [{"name": DOMAIN, "dependencies": [
+            {"name": "tokio", "kind": null, "optional": true},
+            {"name": "poem", "kind": "build", "optional": false},
+            {"name": "sea-orm", "kind": null, "rename": "orm", "optional": false, "target": "cfg(unix)"},
+            {"name": "reqwest", "kind": "dev", "optional": false},
+        ]}]});
+        assert_eq!(workspace_violations(&metadata).len(), 3);
+    }
+
+    #[test]
+    fn a_package_without_a_row_is_refused() {
+        assert!(broken("blegram-new", "serde"));
+        assert_eq!(violations("blegram-new", &[], &[]).len(), 1);
+    }
+}

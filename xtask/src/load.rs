@@ -1,0 +1,121 @@
+//! HTTP load by `wrk`.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::packages::{self, Package};
+use crate::process::{bound, output};
+use crate::signals;
+
+const PACKAGE: Package = Package {
+    name: "wrk",
+    apt: "wrk",
+    before: "",
+    fedora: "build it from https://github.com/wg/wrk (not packaged)",
+    macos: "brew install wrk",
+};
+
+/// The load generator.
+pub(crate) struct Wrk {
+    seconds: u32,
+}
+
+/// What one run measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Load {
+    /// Requests answered in a second.
+    pub(crate) per_second: f64,
+    /// Half of the answers came within this.
+    pub(crate) p50_ms: f64,
+    /// All but one in a hundred came within this.
+    pub(crate) p99_ms: f64,
+}
+
+impl Wrk {
+    /// Makes sure that `wrk` is there; each run will take so many seconds.
+    pub(crate) fn find_or_install(seconds: u32) -> Result<Self> {
+        // It prints its version with an exit code of 1: whether it starts at all is what counts.
+        if Command::new("wrk").arg("--version").output().is_err() {
+            packages::install(&PACKAGE)?;
+        }
+        Ok(Self { seconds })
+    }
+
+    /// Loads one address; answers other than 2xx or 3xx are a failure, for refusing is fast.
+    pub(crate) fn run(&self, url: &str) -> Result<Load> {
+        let duration = format!("-d{}s", self.seconds);
+        let mut command = bound("wrk", "TERM");
+        let text = output(command.args(["--latency", "-t1", "-c16", &duration, url]));
+        signals::check()?;
+        let text = text.with_context(|| format!("wrk failed on {url}"))?;
+        let failed = text.contains("Non-2xx") || text.contains("Socket errors");
+        ensure!(!failed, "{url} did not answer as it should:\n{text}");
+        parse(&text).with_context(|| format!("wrk said what was not understood:\n{text}"))
+    }
+}
+
+impl Load {
+    /// Each figure's median.
+    pub(crate) fn median(loads: &[Self]) -> Self {
+        Self {
+            per_second: median(loads.iter().map(|load| load.per_second)),
+            p50_ms: median(loads.iter().map(|load| load.p50_ms)),
+            p99_ms: median(loads.iter().map(|load| load.p99_ms)),
+        }
+    }
+}
+
+/// The middle value, or the upper of the two middle ones.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn parse(text: &str) -> Option<Load> {
+    let after = |label: &str| text.lines().find_map(|line| line.trim().strip_prefix(label)).map(str::trim);
+    Some(Load {
+        per_second: after("Requests/sec:")?.parse().ok()?,
+        p50_ms: milliseconds(after("50%")?)?,
+        p99_ms: milliseconds(after("99%")?)?,
+    })
+}
+
+/// `wrk` picks the unit by size: `812.00us`, `1.21ms`, `1.05s`.
+fn milliseconds(text: &str) -> Option<f64> {
+    let units = [("us", 0.001), ("ms", 1.0), ("s", 1000.0), ("m", 60_000.0)];
+    let (number, factor) =
+        units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))?;
+    Some(number.parse::<f64>().ok()? * factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUTPUT: &str = "Running 5s test @ http://127.0.0.1/
+  1 threads and 16 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     1.01ms  500.00us   9.00ms   99.00%
+  Latency Distribution
+     50%  812.00us
+     75%    1.00ms
+     90%    1.21ms
+     99%    1.05s 
+  55555 requests in 5.00s, 10.00MB read
+Requests/sec:  11111.50
+Transfer/sec:      2.00MB
+";
+
+    #[test]
+    fn figures_are_read_from_the_output() {
+        assert_eq!(parse(OUTPUT), Some(Load { per_second: 11_111.5, p50_ms: 0.812, p99_ms: 1050.0 }));
+        assert_eq!(parse("unable to connect"), None);
+    }
+
+    #[test]
+    fn the_median_ignores_an_outlier() {
+        assert_eq!(median([3.0, 900.0, 2.0].into_iter()).to_bits(), 3.0_f64.to_bits());
+    }
+}

@@ -1,0 +1,56 @@
+//! What the tests need running beside them.
+//!
+//! Another service is another module with a `start` and an `env` of its own, and a field here.
+
+pub(crate) mod postgres;
+
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::Result;
+use rustix::process::Signal;
+
+use self::postgres::Postgres;
+use crate::process::{self, Process, Terminal};
+use crate::{scratch, signals};
+
+/// All services, stopped when dropped.
+pub(crate) struct Services {
+    postgres: Postgres,
+}
+
+impl Services {
+    /// Starts them on free ports, after clearing what a killed run has left.
+    pub(crate) fn start() -> Result<Self> {
+        scratch::sweep()?;
+        Ok(Self { postgres: Postgres::start()? })
+    }
+
+    /// How tests find them.
+    fn env(&self) -> [(&'static str, String); 1] {
+        [("BLEGRAM_TEST_POSTGRES_URL", self.postgres.url())]
+    }
+
+    /// Runs a program that finds the services in its environment and reports its exit code.
+    pub(crate) fn run(&self, command: &mut Command, terminal: Terminal) -> Result<u8> {
+        let status = Process::spawn(command.envs(self.env()), terminal, Signal::TERM)?.wait()?;
+        Ok(process::exit_code(status))
+    }
+}
+
+/// Runs a command beside the services; without one they stay until a signal comes.
+pub(crate) fn run(words: &[String]) -> Result<u8> {
+    let services = Services::start()?;
+    if let [program, args @ ..] = words {
+        return services.run(process::bound(program, "TERM").args(args), Terminal::Shared);
+    }
+    for (name, value) in services.env() {
+        println!("export {name}={value}");
+    }
+    println!("xtask: Ctrl-C stops them");
+    while signals::received().is_none() {
+        sleep(Duration::from_millis(50));
+    }
+    Ok(0)
+}

@@ -1,0 +1,210 @@
+//! A PostgreSQL of one's own: fresh, fast, on loopback, gone afterwards.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Signal, geteuid};
+
+use crate::packages::{self, Package};
+use crate::process::{self, Process, Terminal, bound, bound_as, wait_until};
+use crate::scratch::Scratch;
+use crate::signals;
+
+/// The oldest major version that blegram supports.
+const OLDEST: u32 = 15;
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// The server refuses to run as root; packages bring this user.
+const USER: &str = "postgres";
+
+/// Nothing here has to survive a crash, and everything stays inside the directory that is thrown away.
+const SETTINGS: [&str; 9] = [
+    "listen_addresses=127.0.0.1",
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "max_connections=300",
+    "shared_buffers=128MB",
+    "dynamic_shared_memory_type=mmap",
+    "logging_collector=off",
+    "log_destination=stderr",
+];
+
+const PACKAGE: Package = Package {
+    name: "PostgreSQL (15 or newer, the server)",
+    apt: "postgresql",
+    // Otherwise Debian creates and starts a cluster of its own on port 5432.
+    before: "file=/etc/postgresql-common/createcluster.conf\n\
+             mkdir -p /etc/postgresql-common\n\
+             grep -qs '^create_main_cluster *= *false' $file || echo 'create_main_cluster = false' >> $file",
+    fedora: "sudo dnf install postgresql-server",
+    macos: "brew install postgresql@17 && export PATH=\"$(brew --prefix postgresql@17)/bin:$PATH\"",
+};
+
+/// A running server, stopped and forgotten when dropped.
+pub(crate) struct Postgres {
+    port: u16,
+    // Fields drop in this order: the server ends before its directory goes.
+    _server: Process,
+    _scratch: Scratch,
+}
+
+/// The programs of one installed version.
+struct Programs {
+    version: u32,
+    folder: PathBuf,
+}
+
+impl Postgres {
+    /// Finds or installs the programs, starts a server and waits until it answers.
+    pub(crate) fn start() -> Result<Self> {
+        let programs = find_or_install()?;
+        let begin = Instant::now();
+        let scratch = Scratch::new()?;
+        create_cluster(&programs, scratch.path())?;
+        let (server, port) = serve(&programs, &scratch)?;
+        let seconds = begin.elapsed().as_secs_f32();
+        println!("xtask: PostgreSQL {} on 127.0.0.1:{port} ({seconds:.1} s)", programs.version);
+        Ok(Self { port, _server: server, _scratch: scratch })
+    }
+
+    /// The address of its maintenance database, for a superuser.
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://{USER}@127.0.0.1:{}/postgres", self.port)
+    }
+}
+
+fn find_or_install() -> Result<Programs> {
+    if let Some(programs) = find() {
+        return Ok(programs);
+    }
+    packages::install(&PACKAGE)?;
+    find().with_context(|| format!("the installed PostgreSQL is older than {OLDEST}"))
+}
+
+/// The newest of Debian's versions, else what `pg_config` or PATH point at.
+fn find() -> Option<Programs> {
+    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest =
+        debian.filter_map(|entry| usable(entry.path().join("bin"))).max_by_key(|found| found.version);
+    newest.or_else(|| usable(output_path("pg_config", "--bindir")?)).or_else(|| usable(PathBuf::new()))
+}
+
+fn output_path(program: &str, option: &str) -> Option<PathBuf> {
+    process::output(Command::new(program).arg(option)).map(|text| text.trim().into())
+}
+
+/// The programs of a folder (empty: those on PATH) if the server is there and new enough.
+fn usable(folder: PathBuf) -> Option<Programs> {
+    process::output(Command::new(folder.join("initdb")).arg("--version"))?;
+    let version = major(&process::output(Command::new(folder.join("postgres")).arg("--version"))?)?;
+    (version >= OLDEST).then_some(Programs { version, folder })
+}
+
+/// `postgres (PostgreSQL) 18beta1 (Debian …)` is 18.
+fn major(text: &str) -> Option<u32> {
+    let number = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+impl Programs {
+    /// One of the programs, as the server's user, ended quickly but tidily when xtask disappears.
+    ///
+    /// SIGQUIT is PostgreSQL's immediate shutdown: unlike SIGKILL it gives its shared memory back.
+    fn command(&self, name: &str) -> Command {
+        let program = self.folder.join(name);
+        if geteuid().is_root() { bound_as(USER, program, "QUIT") } else { bound(program, "QUIT") }
+    }
+}
+
+fn create_cluster(programs: &Programs, folder: &Path) -> Result<()> {
+    let data = folder.join("data");
+    fs::create_dir(&data)?;
+    if geteuid().is_root() {
+        process::run(Command::new("chown").arg(USER).arg(&data))
+            .context("giving the data to the server's user")?;
+    }
+    let mut command = programs.command("initdb");
+    command.args([
+        "--username",
+        USER,
+        "--auth",
+        "trust",
+        "--encoding",
+        "UTF8",
+        "--no-locale",
+        "--no-sync",
+        "-D",
+    ]);
+    let output =
+        command.arg(&data).current_dir(folder).stdin(Stdio::null()).output().context("starting initdb")?;
+    signals::check()?;
+    ensure!(output.status.success(), "initdb failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// Starts on a free port; tries another when somebody took it in between.
+fn serve(programs: &Programs, scratch: &Scratch) -> Result<(Process, u16)> {
+    let log = scratch.path().join("postgres.log");
+    for _ in 0..3 {
+        let port = free_port()?;
+        let mut server = spawn(programs, scratch, port, &log)?;
+        match wait_until(START_LIMIT, || is_ready(&mut server, scratch.path())) {
+            Ok(()) => return Ok((server, port)),
+            Err(_) if read(&log).contains("Address already in use") => {}
+            Err(error) => {
+                return Err(error.context(format!("PostgreSQL did not start; its log:\n{}", read(&log))));
+            }
+        }
+    }
+    bail!("no port stayed free long enough for PostgreSQL; its log:\n{}", read(&log))
+}
+
+fn spawn(programs: &Programs, scratch: &Scratch, port: u16, log: &Path) -> Result<Process> {
+    let data = scratch.path().join("data");
+    let log = File::create(log).context("creating PostgreSQL's log")?;
+    let mut command = programs.command("postgres");
+    command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-k"]).arg(&data);
+    command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
+    command.current_dir(scratch.path()).stdout(log.try_clone()?).stderr(log);
+    let server = Process::spawn(&mut command, Terminal::Own, Signal::QUIT)?;
+    scratch.record("postgres", server.id())?;
+    Ok(server)
+}
+
+/// The server itself writes its state into the eighth line of its pid file; a probe of the port could meet a stranger.
+fn is_ready(server: &mut Process, folder: &Path) -> Result<bool> {
+    if let Some(status) = server.ended()? {
+        bail!("the server ended ({status})");
+    }
+    Ok(read(&folder.join("data/postmaster.pid")).lines().nth(7).is_some_and(|state| state.trim() == "ready"))
+}
+
+/// A port of loopback that is free now.
+pub(crate) fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0").context("looking for a free port")?.local_addr()?.port())
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_from_each_systems_wording() {
+        assert_eq!(major("postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)"), Some(15));
+        assert_eq!(major("postgres (PostgreSQL) 18beta1"), Some(18));
+        assert_eq!(major("nothing"), None);
+    }
+
+    #[test]
+    fn a_missing_server_is_not_usable() {
+        assert!(usable("/nonexistent".into()).is_none());
+    }
+}

@@ -12,7 +12,7 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-use crate::{problem::Problem, schema};
+use crate::problem::Problem;
 
 /// What a handler returns.
 pub(crate) type ApiResult<T> = Result<T, poem::Error>;
@@ -102,18 +102,13 @@ fn meta(status: u16, content: Vec<MetaMediaType>) -> MetaResponses {
     MetaResponses { responses: vec![response] }
 }
 
-fn register<T: Type>(registry: &mut Registry) {
-    T::register(registry);
-    schema::Problem::register(registry);
-}
-
 impl<T: Type + Serialize> ApiResponse for Answer<T> {
     fn meta() -> MetaResponses {
         meta(200, vec![MetaMediaType { content_type: JSON, schema: T::schema_ref() }])
     }
 
     fn register(registry: &mut Registry) {
-        register::<T>(registry);
+        T::register(registry);
     }
 }
 
@@ -123,7 +118,7 @@ impl<T: Type + Serialize> ApiResponse for Created<T> {
     }
 
     fn register(registry: &mut Registry) {
-        register::<T>(registry);
+        T::register(registry);
     }
 }
 

@@ -5,11 +5,15 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use poem::{Addr, Request};
 
+/// The other end of a request's connection, for a router that is not driven by a socket of poem's own: put it into
+/// the request's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
 /// The client's address: the peer's, or, behind proxies that are trusted, the right-most address in
 /// `X-Forwarded-For` that is none of them; what is left of it, anybody can write.
 pub(crate) fn address(request: &Request, trusted: &[IpNet]) -> Option<IpAddr> {
-    let Addr::SocketAddr(peer) = request.remote_addr().0 else { return None };
-    let peer = peer.ip().to_canonical();
+    let peer = peer(request)?.to_canonical();
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
     if !is_trusted(&peer) {
         return Some(peer);
@@ -21,6 +25,14 @@ pub(crate) fn address(request: &Request, trusted: &[IpNet]) -> Option<IpAddr> {
     Some(hops.find(|hop| !is_trusted(hop)).unwrap_or(peer))
 }
 
+fn peer(request: &Request) -> Option<IpAddr> {
+    match (request.data::<Peer>(), &request.remote_addr().0) {
+        (Some(Peer(address)), _) => Some(*address),
+        (None, Addr::SocketAddr(address)) => Some(address.ip()),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,13 +42,9 @@ mod tests {
         for value in forwarded {
             request = request.header("x-forwarded-for", *value);
         }
-        let mut request = request.finish();
-        let peer: std::net::SocketAddr = format!("{peer}:1234").parse().unwrap();
-        let parts = std::mem::take(&mut request).into_parts();
-        let (mut parts, body) = parts;
-        parts.state.remote_addr = poem::web::RemoteAddr(Addr::SocketAddr(peer));
+        let request = request.extension(Peer(peer.parse().unwrap())).finish();
         let trusted = ["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()];
-        address(&Request::from_parts(parts, body), &trusted).unwrap().to_string()
+        address(&request, &trusted).unwrap().to_string()
     }
 
     #[test]

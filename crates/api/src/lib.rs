@@ -36,6 +36,7 @@ use blegram_social::Social;
 use ipnet::IpNet;
 use poem::{Endpoint, EndpointExt, Response, Route};
 
+pub use client::Peer;
 pub use openapi::{openapi, openapi_yaml};
 
 /// Whether the process can serve now, or what it lacks.

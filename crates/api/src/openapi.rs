@@ -8,7 +8,7 @@ pub(crate) mod catalogue;
 mod examples;
 
 use poem::IntoEndpoint;
-use poem_openapi::OpenApiService;
+use poem_openapi::{OpenApiService, registry::Registry, types::Type};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     routes::{
         auth::AuthApi, instance::InstanceApi, posts::PostsApi, timelines::TimelinesApi, users::UsersApi,
     },
+    schema,
 };
 
 type Apis = (InstanceApi, AuthApi, UsersApi, PostsApi, TimelinesApi);
@@ -65,6 +66,7 @@ pub(crate) fn document(public_url: &str) -> Value {
         "license": { "name": "MIT OR Apache-2.0", "url": "https://spdx.org/licenses/MIT.html" },
     });
     document["servers"] = json!([{ "url": public_url }]);
+    add_problem(&mut document);
     complete_schemas(&mut document);
     for_each_operation(&mut document, complete_operation);
     document["components"]["securitySchemes"] = json!({ "cookieAuth": {
@@ -73,6 +75,15 @@ pub(crate) fn document(public_url: &str) -> Value {
     }});
     document["components"]["headers"] = headers();
     document
+}
+
+/// poem-openapi leaves out schemas that no handler names.
+fn add_problem(document: &mut Value) {
+    let mut registry = Registry::new();
+    schema::Problem::register(&mut registry);
+    for (name, schema) in registry.schemas {
+        document["components"]["schemas"][name] = serde_json::to_value(schema).unwrap_or_default();
+    }
 }
 
 fn for_each_operation(document: &mut Value, mut visit: impl FnMut(&Operation, &mut Value)) {
@@ -203,10 +214,7 @@ fn request_schemas(document: &mut Value) -> Vec<String> {
 
 fn complete_schema(schema: &mut Value, is_request: bool) {
     let required: Vec<String> = serde_json::from_value(schema["required"].clone()).unwrap_or_default();
-    let Some(properties) = schema["properties"].as_object_mut() else {
-        // poem-openapi writes empty lists into every schema.
-        return;
-    };
+    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
     let mut names = Vec::new();
     for (name, property) in properties.iter_mut() {
         names.push(name.clone());

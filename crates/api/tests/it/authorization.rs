@@ -35,10 +35,10 @@ async fn call(
     post: &str,
     name: &str,
 ) -> StatusCode {
-    let path = template.replace("{post}", post).replace("{user}", "@owner");
+    let path = template.replace("{post}", post).replace("{user}", "@olga");
     let body = match id {
         "signUp" => json!({ "username": name, "password": PASSWORD, "client": "browser" }),
-        "logIn" => json!({ "login": "owner", "password": PASSWORD, "client": "browser" }),
+        "logIn" => json!({ "login": "olga", "password": PASSWORD, "client": "browser" }),
         _ => json!({ "text": "hello" }),
     };
     let body = body.to_string().into_bytes();
@@ -49,7 +49,7 @@ async fn call(
 #[tokio::test]
 async fn every_operation_serves_whom_its_row_names(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
-    let [owner, stranger] = t.users(["owner", "stranger"]).await;
+    let [owner, stranger] = t.users(["olga", "stranger"]).await;
     let cookies = [None, stranger.cookie(), owner.cookie()];
     for (at, (method, template, operation)) in CONTRACT.operations().enumerate() {
         let id = operation["operationId"].as_str().unwrap();

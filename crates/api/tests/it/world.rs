@@ -1,22 +1,21 @@
 //! A site with people in it.
 
 use std::{
-    net::SocketAddr,
+    net::IpAddr,
     num::NonZeroU32,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use blegram_api::{App, Readiness, Site};
+use blegram_api::{App, Peer, Readiness, Site};
 use blegram_auth::{Auth, Config, PasswordCost, Quota};
 use blegram_domain::{Clock, FixedClock, Timestamp};
 use blegram_persistence::testing::{Backend, TestDatabase};
 use blegram_social::Social;
 use poem::{
-    Addr, Endpoint, EndpointExt, Request, Response,
+    Endpoint, EndpointExt, Request, Response,
     endpoint::BoxEndpoint,
     http::{HeaderMap, Method, StatusCode},
-    web::RemoteAddr,
 };
 use serde_json::{Value, json};
 
@@ -98,12 +97,12 @@ impl TestApp {
 pub(crate) struct Actor<'a> {
     app: &'a TestApp,
     cookie: Mutex<Option<String>>,
-    address: Option<SocketAddr>,
+    address: Option<IpAddr>,
 }
 
 impl Actor<'_> {
     pub(crate) fn at(mut self, address: &str) -> Self {
-        self.address = Some(format!("{address}:1234").parse().unwrap());
+        self.address = Some(address.parse().unwrap());
         self
     }
 
@@ -173,11 +172,11 @@ impl Actor<'_> {
         if let Some(cookie) = self.cookie() {
             request = request.header("cookie", cookie);
         }
-        let (mut parts, body) = request.body(body).into_parts();
         if let Some(address) = self.address {
-            parts.state.remote_addr = RemoteAddr(Addr::SocketAddr(address));
+            request = request.extension(Peer(address));
         }
-        let answer = Answer::of(self.app.router.call(Request::from_parts(parts, body)).await.unwrap()).await;
+        let request = request.body(body);
+        let answer = Answer::of(self.app.router.call(request).await.unwrap()).await;
         CONTRACT.judge(&method, path.split('?').next().unwrap(), answer.status, &answer.body);
         self.keep_cookie(&answer);
         answer

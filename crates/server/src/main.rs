@@ -9,6 +9,11 @@ use blegram::{
 };
 use clap::Parser;
 
+/// A request makes some hundred small allocations on one thread and frees them on another; the system's allocator takes
+/// locks for that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
         Ok(code) => code,

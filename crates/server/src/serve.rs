@@ -7,7 +7,7 @@ use blegram_auth::Auth;
 use secrecy::SecretSlice;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +22,8 @@ use crate::{
 /// # Errors
 /// What keeps the site from starting, each saying what to do about it.
 pub async fn serve(config: &Config) -> anyhow::Result<()> {
+    // Before anything that ends badly when it is cut off.
+    let signals = Signals::install().context("signals cannot be received")?;
     let (_folder, key) = keys(config)?;
     migrate::at_start(config).await?;
     let db = wire::database(config).await.context("the database at database.url does not answer")?;
@@ -36,8 +38,7 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     greet(config);
     let limits = listener::Limits::from(&config.listener);
     let serving = listener::serve(socket, router, limits, shutdown.clone());
-    let (cut, ..) =
-        tokio::join!(serving, end_on_signal(&shutdown), shutdown.run_until_cancelled(tidy(&auth)));
+    let (cut, ..) = tokio::join!(serving, signals.end(&shutdown), shutdown.run_until_cancelled(tidy(&auth)));
     if cut > 0 {
         tracing::warn!(connections = cut, "requests were cut that outlived listener.drain_timeout_ms");
     }
@@ -60,20 +61,27 @@ fn keys(config: &Config) -> anyhow::Result<(Option<DataFolder>, SecretSlice<u8>)
     }
 }
 
-async fn end_on_signal(shutdown: &CancellationToken) {
-    // Both are asked for by people and by supervisors; a second one is not waited for: the drain has its own end.
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be received; stop the process with SIGKILL");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// What people and supervisors end a process with.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on neither kills the process at once.
+    fn install() -> anyhow::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    tracing::info!("finishing what is in flight");
-    shutdown.cancel();
+
+    /// Begins the shutdown at the first of them. A second one changes nothing: the drain has an end of its own.
+    async fn end(mut self, shutdown: &CancellationToken) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        tracing::info!("finishing what is in flight");
+        shutdown.cancel();
+    }
 }
 
 /// Forgets now and then what counts no more.

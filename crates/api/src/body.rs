@@ -87,6 +87,9 @@ fn depth(value: &Value) -> usize {
     }
 }
 
+/// How many failures an answer names: it should not be made larger than the request.
+const MAX_FAILURES: usize = 50;
+
 /// The fields of a body: each is taken once, and what is left at the end was unknown.
 ///
 /// Every reader returns `None` for a field that is refused, having recorded why; so read all fields
@@ -172,9 +175,11 @@ impl Fields {
     }
 
     fn finish<T>(mut self, parsed: Option<T>) -> Result<T, Problem> {
+        let room = MAX_FAILURES.saturating_sub(self.failures.len());
         let unknown = self
             .object
             .keys()
+            .take(room)
             .map(|name| Failure::new(pointer(&escape(name)), "unknown-field", "is not known here"));
         self.failures.extend(unknown);
         match parsed {

@@ -1,6 +1,6 @@
 //! Where a request comes from.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use poem::{Addr, Request};
@@ -18,11 +18,24 @@ pub(crate) fn address(request: &Request, trusted: &[IpNet]) -> Option<IpAddr> {
     if !is_trusted(&peer) {
         return Some(peer);
     }
-    let headers = request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let hops: Vec<&str> = headers.flat_map(|value| value.split(',')).map(str::trim).collect();
-    let mut hops =
-        hops.into_iter().rev().map_while(|hop| hop.parse::<IpAddr>().ok()).map(|hop| hop.to_canonical());
-    Some(hops.find(|hop| !is_trusted(hop)).unwrap_or(peer))
+    let headers = request.headers().get_all("x-forwarded-for").iter();
+    let hops: Vec<&[u8]> = headers.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).collect();
+    let mut client = peer;
+    for hop in hops.into_iter().rev().map_while(read_hop) {
+        client = hop;
+        if !is_trusted(&hop) {
+            break;
+        }
+    }
+    Some(client)
+}
+
+/// An address as proxies write it: bare, or with a port, IPv6 then in brackets.
+fn read_hop(hop: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(hop).ok()?.trim();
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse::<IpAddr>().or_else(|_| text.parse::<SocketAddr>().map(|socket| socket.ip()));
+    address.ok().map(|address| address.to_canonical())
 }
 
 fn peer(request: &Request) -> Option<IpAddr> {
@@ -54,6 +67,12 @@ mod tests {
         assert_eq!(address_of("127.0.0.1", &["6.6.6.6, 198.51.100.1, 10.0.0.2"]), "198.51.100.1");
         assert_eq!(address_of("127.0.0.1", &["6.6.6.6", "198.51.100.1"]), "198.51.100.1");
         assert_eq!(address_of("127.0.0.1", &["6.6.6.6, unknown"]), "127.0.0.1");
+        assert_eq!(address_of("127.0.0.1", &["6.6.6.6, unknown, 10.0.0.9"]), "10.0.0.9");
+        assert_eq!(address_of("127.0.0.1", &["10.0.0.8, 10.0.0.9"]), "10.0.0.8");
+        assert_eq!(address_of("127.0.0.1", &["198.51.100.1:4711"]), "198.51.100.1");
+        assert_eq!(address_of("127.0.0.1", &["[2001:db8::1]:443"]), "2001:db8::1");
+        assert_eq!(address_of("127.0.0.1", &["[2001:db8::1]"]), "2001:db8::1");
+        assert_eq!(address_of("127.0.0.1", &["\u{e9}, 198.51.100.1"]), "198.51.100.1");
         assert_eq!(address_of("127.0.0.1", &[]), "127.0.0.1");
     }
 }

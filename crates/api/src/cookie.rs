@@ -40,8 +40,8 @@ fn attributes(site: &Site) -> &'static str {
     }
 }
 
-/// The session's secret that the request carries, if any. Of several, the first that is not empty: that
-/// is the one of the longest path, which is ours.
+/// The session's secret that the request carries, if any. Of several, the first that is not
+/// empty; on https there can be only one, because of its prefix.
 pub(crate) fn token<'a>(request: &'a Request, site: &Site) -> Option<&'a str> {
     let headers = request.headers().get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = headers.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));

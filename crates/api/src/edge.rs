@@ -4,16 +4,16 @@
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use blegram_auth::Authenticated;
-use blegram_domain::RequestId;
+use blegram_domain::{RequestId, UserId};
 use futures_util::FutureExt;
 use poem::{
     Endpoint, Request, Response,
-    http::{HeaderName, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
 };
 
 use crate::{
     App,
-    openapi::catalogue::Catalogue,
+    openapi::catalogue::{Catalogue, Resource},
     page::Cursors,
     problem::{Code, Problem},
 };
@@ -67,30 +67,69 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edged<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        let started = Instant::now();
-        let request_id = self.edge.request_id(&request);
-        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let uri = request.uri().clone();
+        let mut line = Line::begin(&self.edge, &request);
         let outcome = AssertUnwindSafe(self.inner.call(request)).catch_unwind().await;
-        let problem = match outcome {
+        let outcome = match outcome {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(self.problem(error, &uri)),
+            Ok(Err(error)) => {
+                line.user = error.data::<Authenticated>().map(|viewer| viewer.user);
+                Err(self.problem(error, &uri))
+            }
             Err(panic) => Err(Problem::internal(panic_message(panic.as_ref()))),
         };
-        let code = problem.as_ref().err().map(Problem::code);
-        let mut response = problem.unwrap_or_else(|problem| problem.into_response(uri.path(), &request_id));
-        self.edge.finish(&uri, &request_id, &mut response);
-        let user = response.data::<Authenticated>().map(|viewer| viewer.user);
+        line.code = outcome.as_ref().err().map(Problem::code);
+        let mut response =
+            outcome.unwrap_or_else(|problem| problem.into_response(uri.path(), &line.request_id));
+        self.edge.finish(&uri, &line.request_id, &mut response);
+        line.user = line.user.or_else(|| response.data::<Authenticated>().map(|viewer| viewer.user));
+        line.status = Some(response.status());
+        Ok(response)
+    }
+}
+
+/// The request's line in the log. Written when it is dropped: also for a client that went away, whose request is
+/// dropped wherever it was.
+struct Line {
+    started: Instant,
+    request_id: String,
+    method: Method,
+    route: String,
+    user: Option<UserId>,
+    code: Option<Code>,
+    status: Option<StatusCode>,
+}
+
+impl Line {
+    fn begin(edge: &Edge, request: &Request) -> Self {
+        let route = edge.catalogue.find(request.uri().path()).map_or("-", Resource::template);
+        Self {
+            started: Instant::now(),
+            request_id: edge.request_id(request),
+            method: request.method().clone(),
+            route: route.to_owned(),
+            user: None,
+            code: None,
+            status: None,
+        }
+    }
+}
+
+/// What web servers write for a client that did not wait.
+const GONE: u16 = 499;
+
+impl Drop for Line {
+    fn drop(&mut self) {
         tracing::info!(
-            request_id,
-            %method,
-            route = self.edge.catalogue.find(uri.path()).map_or("-", |resource| resource.template()),
-            status = response.status().as_u16(),
-            code = code.map(Code::as_str),
-            user = user.map(tracing::field::display),
-            duration_us = started.elapsed().as_micros(),
+            request_id = self.request_id,
+            method = self.method.as_str(),
+            route = self.route,
+            status = self.status.map_or(GONE, |status| status.as_u16()),
+            code = self.code.map(Code::as_str),
+            user = self.user.map(tracing::field::display),
+            duration_us = self.started.elapsed().as_micros(),
             "request"
         );
-        Ok(response)
     }
 }
 

@@ -1,13 +1,17 @@
 //! What is refused before anybody looks at the content, in the order of the contract: unknown address,
 //! wrong method, body too large, wrong type, too many, not logged in, not meant.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use blegram_auth::{Authenticated, limit::Standing};
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response,
     error::ReadBodyError,
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
 };
 
 use crate::{
@@ -66,7 +70,9 @@ impl Gate {
 
     fn count(&self, operation: &Operation, request: &Request) -> Result<Option<Standing>, Problem> {
         let Some(policy) = operation.policy else { return Ok(None) };
-        let Some(address) = client::address(request, &self.app.site.trusted_proxies) else { return Ok(None) };
+        // All whose address is unknown share one bucket.
+        let address = client::address(request, &self.app.site.trusted_proxies);
+        let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         Ok(Some(self.app.auth.limiter().check_address(policy, address)?))
     }
 
@@ -88,17 +94,38 @@ impl Gate {
         problem.with_header(header::SET_COOKIE, cookie::remove(&self.app.site))
     }
 
-    fn finish(&self, admitted: &Admitted, response: &mut Response) {
+    /// What the answer tells of the request's admission, whether the operation did what was asked or not.
+    fn headers(&self, admitted: &Admitted) -> Vec<(HeaderName, HeaderValue)> {
+        let mut headers: Vec<_> = admitted.standing.iter().flat_map(standing_headers).collect();
+        if admitted.has_dead_cookie {
+            headers.push((header::SET_COOKIE, cookie::remove(&self.app.site)));
+        }
+        headers
+    }
+
+    fn finish(&self, admitted: &Admitted, outcome: poem::Result<Response>) -> poem::Result<Response> {
+        let headers = self.headers(admitted);
+        let mut outcome = outcome.map(|mut response| {
+            for (name, value) in headers.clone() {
+                // A new session's cookie stands in the place of the dead one.
+                response.headers_mut().entry(name).or_insert(value);
+            }
+            response
+        });
+        outcome = outcome.map_err(|error| match error.downcast::<Problem>() {
+            Ok(problem) => headers
+                .into_iter()
+                .fold(problem, |problem, (name, value)| problem.with_header(name, value))
+                .into(),
+            Err(error) => error,
+        });
         if let Some(session) = admitted.session {
-            response.set_data(session);
+            match &mut outcome {
+                Ok(response) => response.set_data(session),
+                Err(error) => error.set_data(session),
+            }
         }
-        let headers = response.headers_mut();
-        if let Some(standing) = &admitted.standing {
-            headers.extend(standing_headers(standing));
-        }
-        if admitted.has_dead_cookie && !headers.contains_key(header::SET_COOKIE) {
-            headers.insert(header::SET_COOKIE, cookie::remove(&self.app.site));
-        }
+        outcome
     }
 }
 
@@ -124,9 +151,8 @@ impl<E: Endpoint> Endpoint for Gated<E> {
         if let Some(session) = admitted.session {
             request.set_data(session);
         }
-        let mut response = self.routes.call(request).await?.into_response();
-        self.gate.finish(&admitted, &mut response);
-        Ok(response)
+        let outcome = self.routes.call(request).await.map(IntoResponse::into_response);
+        self.gate.finish(&admitted, outcome)
     }
 }
 

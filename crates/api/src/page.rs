@@ -70,6 +70,7 @@ pub(crate) struct Cursors {
 impl Cursors {
     /// Adds `Link`, `rel="next"` first, to an answer to `path` and `query`.
     pub(crate) fn link(&self, path: &str, query: Option<&str>, response: &mut Response) {
+        let path = percent_encoding::utf8_percent_encode(path, percent_encoding::CONTROLS);
         let link = |cursor: &Option<String>, rel: &str| {
             cursor.as_ref().map(|cursor| format!("<{path}?{}>; rel=\"{rel}\"", with_cursor(query, cursor)))
         };
@@ -83,7 +84,10 @@ impl Cursors {
 
 // The client's own query, so that limits and filters stay.
 fn with_cursor(query: Option<&str>, cursor: &str) -> String {
-    let others =
-        query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
-    others.map(ToOwned::to_owned).chain([format!("cursor={cursor}")]).collect::<Vec<_>>().join("&")
+    let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let others = pairs.filter(|(name, _)| ["limit", "since_id"].contains(&&**name));
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(others)
+        .append_pair("cursor", cursor)
+        .finish()
 }

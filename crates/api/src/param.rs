@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use blegram_domain::{
     PageRequest, PostId, UserId, Username,
-    page::{Limit, Scope},
+    page::{Cursor, Limit, Scope},
 };
 use blegram_social::UserRef;
 use poem_openapi::{
@@ -85,6 +85,14 @@ impl PostParam {
 }
 
 impl UserParam {
+    /// What tells lists of this account from those of others: 401 for `me` of nobody.
+    pub(crate) fn scope(&self, viewer: MaybeViewer) -> Result<String, Problem> {
+        if self.0 != "me" {
+            return Ok(self.0.clone());
+        }
+        viewer.id().map(|id| id.to_string()).ok_or_else(|| Problem::new(Code::Unauthenticated))
+    }
+
     /// Whom it names for `viewer`: 401 for `me` of nobody, 404 for what names no account.
     pub(crate) fn user(&self, viewer: MaybeViewer) -> Result<UserRef, Problem> {
         if self.0 == "me" {
@@ -109,16 +117,17 @@ pub(crate) struct ListQuery {
 impl ListQuery {
     /// The page that is asked for of `operation`'s list with these filters.
     pub(crate) fn page(&self, operation: &str, filters: &[&str]) -> Result<PageRequest, Problem> {
+        let since = self.since_id.as_ref().map_or("", |since| since.0.as_str());
+        let scope = Scope::new(operation, &[filters, &[since]].concat());
+        // What cannot be read comes before what is not acceptable.
+        let cursor = self.cursor.as_ref().map(|cursor| Cursor::decode(&cursor.0, scope)).transpose()?;
         let mut failures = Vec::new();
-        let limit = self.limit(&mut failures);
-        let since = self.since(&mut failures);
-        if !failures.is_empty() {
-            return Err(Problem::invalid(failures));
+        let (limit, since) = (self.limit(&mut failures), self.since(&mut failures));
+        if failures.is_empty() {
+            Ok(PageRequest::new(scope, limit, cursor, since))
+        } else {
+            Err(Problem::invalid(failures))
         }
-        let since_text = since.map(|id| id.to_string()).unwrap_or_default();
-        let scope = Scope::new(operation, &[filters, &[&since_text]].concat());
-        let cursor = self.cursor.as_ref().map(|cursor| cursor.0.as_str());
-        Ok(PageRequest::new(scope, limit, cursor, since)?)
     }
 
     fn limit(&self, failures: &mut Vec<Failure>) -> Limit {

@@ -75,8 +75,8 @@ codes! {
         "A cursor is good for the list and the filters that it came with. Begin again without a cursor.",
         "커서는 그것을 받은 목록과 필터에서만 쓸 수 있습니다. 커서 없이 처음부터 다시 읽으세요.";
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "You are not logged in",
-        "Log in and send the session's cookie. A session ends after seven days without use, or thirty days in all.",
-        "로그인한 뒤 세션 쿠키를 함께 보내세요. 세션은 7일 동안 쓰지 않거나 30일이 지나면 끝납니다.";
+        "Log in and send the session's cookie. Sessions end when they are not used for long, and after a time in any case.",
+        "로그인한 뒤 세션 쿠키를 함께 보내세요. 세션은 오래 쓰지 않거나 일정 기간이 지나면 끝납니다.";
     InvalidCredentials = "invalid-credentials", UNAUTHORIZED, "The login or the password is wrong",
         "Check both and try again. Which of the two is wrong is not told.",
         "아이디와 비밀번호를 확인하고 다시 시도하세요. 둘 중 무엇이 틀렸는지는 알려 드리지 않습니다.";
@@ -99,8 +99,8 @@ codes! {
         "Use one of the methods in the Allow header.",
         "Allow 헤더에 있는 메서드를 쓰세요.";
     RequestTimeout = "request-timeout", REQUEST_TIMEOUT, "The request came too slowly",
-        "Send the whole request at a steady pace of at least a kilobyte per second.",
-        "요청 전체를 초당 1킬로바이트 이상의 속도로 끊김 없이 보내세요.";
+        "Send the whole request at a steady pace, on a better connection.",
+        "더 나은 연결에서 요청 전체를 끊김 없이 보내세요.";
     UsernameTaken = "username-taken", CONFLICT, "The username is taken",
         "Somebody has this username, or one that looks like it, or the site keeps it. Choose another.",
         "같거나 비슷해 보이는 아이디를 이미 누가 쓰고 있거나 사이트가 보유하고 있습니다. 다른 아이디를 고르세요.";
@@ -117,11 +117,11 @@ codes! {
         "Come back after the seconds in Retry-After, with some jitter.",
         "Retry-After 헤더의 초만큼 기다린 뒤 약간의 무작위 지연을 더해 다시 시도하세요.";
     HeadersTooLarge = "headers-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The request line and headers are too large",
-        "Together they have at most 16 KiB. Old cookies are the usual cause.",
-        "요청 줄과 헤더는 모두 합쳐 16 KiB까지입니다. 오래된 쿠키가 흔한 원인입니다.";
+        "Send fewer or shorter headers. Old cookies are the usual cause.",
+        "헤더를 줄여서 보내세요. 오래된 쿠키가 흔한 원인입니다.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something broke on our side",
-        "Nothing was changed. Tell the operators the `request_id`.",
-        "아무것도 바뀌지 않았습니다. 운영자에게 `request_id`를 알려 주세요.";
+        "It may or may not have taken effect: look before you try again. Tell the operators the `request_id`.",
+        "반영되었을 수도, 아닐 수도 있으니 다시 시도하기 전에 확인하세요. 운영자에게 `request_id`를 알려 주세요.";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The server is busy",
         "Try again after the seconds in Retry-After.",
         "Retry-After 헤더의 초만큼 기다린 뒤 다시 시도하세요.";
@@ -197,7 +197,10 @@ impl Problem {
 
     #[must_use]
     pub(crate) fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        // The first one is of whoever refused, and knows best.
+        if !self.headers.iter().any(|(other, _)| *other == name) {
+            self.headers.push((name, value));
+        }
         self
     }
 

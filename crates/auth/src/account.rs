@@ -87,11 +87,11 @@ impl Auth {
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`]; [`Error::AccountSuspended`] after the right password only;
-    /// [`Error::RateLimited`] by the account; [`Error::Overloaded`].
+    /// [`Error::RateLimited`] by the account, whether it exists or not; [`Error::Overloaded`].
     pub async fn log_in(&self, log_in: LogIn) -> Result<LoggedIn> {
         let username = Username::parse(log_in.login.trim().trim_start_matches('@')).ok();
         if let Some(username) = &username {
-            self.limiter.check_account(username.clone())?;
+            self.limiter.check_account(username, log_in.device.address())?;
         }
         let credentials = match &username {
             Some(username) => users::find_credentials(&self.db, username).await?,
@@ -129,6 +129,9 @@ impl Auth {
             created_at: now,
             expires_at: now + self.lifetime.absolute,
         };
+        if let Some(previous) = device.replaces {
+            sessions::delete(&tx, previous).await?;
+        }
         sessions::insert(&tx, session).await?;
         sessions::prune(&tx, user, MAX_SESSIONS, now, now - self.lifetime.idle).await?;
         let account = users::find_account(&tx, user).await?.ok_or(Error::InvalidCredentials)?;

@@ -41,7 +41,9 @@ impl Quota {
 pub struct Limits {
     /// Logins from one address.
     pub login_per_address: Quota,
-    /// Logins to one account, from anywhere.
+    /// Logins to one account from one address.
+    pub login_per_account_and_address: Quota,
+    /// Logins to one account, from anywhere: wide enough that nobody shuts its owner out by trying.
     pub login_per_account: Quota,
     /// Sign-ups from one address.
     pub signup_per_address: Quota,
@@ -51,7 +53,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             login_per_address: Quota::new(25, 300),
-            login_per_account: Quota::new(10, 600),
+            login_per_account_and_address: Quota::new(10, 600),
+            login_per_account: Quota::new(100, 3600),
             signup_per_address: Quota::new(5, 1800),
         }
     }
@@ -62,6 +65,8 @@ impl Default for Limits {
 pub enum Policy {
     /// [`Limits::login_per_address`].
     Login,
+    /// [`Limits::login_per_account_and_address`].
+    LoginAccountAddress,
     /// [`Limits::login_per_account`].
     LoginAccount,
     /// [`Limits::signup_per_address`].
@@ -73,6 +78,7 @@ impl Policy {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Login => "login",
+            Self::LoginAccountAddress => "login-account-address",
             Self::LoginAccount => "login-account",
             Self::SignUp => "signup",
         }
@@ -101,6 +107,7 @@ pub struct RateLimited(pub Standing);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     Address(IpAddr),
+    AccountAddress(Username, IpAddr),
     Account(Username),
 }
 
@@ -110,6 +117,7 @@ type Keyed = RateLimiter<Key, DashMapStateStore<Key>, Time, StateInformationMidd
 pub struct Limiter {
     clock: Time,
     login: Rule,
+    login_account_address: Rule,
     login_account: Rule,
     signup: Rule,
 }
@@ -126,6 +134,7 @@ impl Limiter {
         let rule = |policy, quota: Quota| Rule { policy, quota, keyed: keyed(quota, clock.clone()) };
         Self {
             login: rule(Policy::Login, limits.login_per_address),
+            login_account_address: rule(Policy::LoginAccountAddress, limits.login_per_account_and_address),
             login_account: rule(Policy::LoginAccount, limits.login_per_account),
             signup: rule(Policy::SignUp, limits.signup_per_address),
             clock,
@@ -140,14 +149,21 @@ impl Limiter {
         self.rule(policy).check(&Key::Address(subscriber(address)), &self.clock)
     }
 
-    pub(crate) fn check_account(&self, account: Username) -> Result<Standing, RateLimited> {
-        self.login_account.check(&Key::Account(account), &self.clock)
+    /// Counts a login to `account` from `address`.
+    pub(crate) fn check_account(&self, account: &Username, address: IpAddr) -> Result<Standing, RateLimited> {
+        let from_address = Key::AccountAddress(account.clone(), subscriber(address));
+        self.login_account_address.check(&from_address, &self.clock)?;
+        self.login_account.check(&Key::Account(account.clone()), &self.clock)
+    }
+
+    const fn rules(&self) -> [&Rule; 4] {
+        [&self.login, &self.login_account_address, &self.login_account, &self.signup]
     }
 
     /// Forgets those whose tries are all refilled. To be called now and then, so that memory follows
     /// the present and not the past.
     pub fn tidy(&self) {
-        for rule in [&self.login, &self.login_account, &self.signup] {
+        for rule in self.rules() {
             rule.keyed.retain_recent();
             rule.keyed.shrink_to_fit();
         }
@@ -155,7 +171,7 @@ impl Limiter {
 
     /// How many are remembered.
     pub fn len(&self) -> usize {
-        [&self.login, &self.login_account, &self.signup].iter().map(|rule| rule.keyed.len()).sum()
+        self.rules().iter().map(|rule| rule.keyed.len()).sum()
     }
 
     /// Whether nobody is remembered.
@@ -166,6 +182,7 @@ impl Limiter {
     const fn rule(&self, policy: Policy) -> &Rule {
         match policy {
             Policy::Login => &self.login,
+            Policy::LoginAccountAddress => &self.login_account_address,
             Policy::LoginAccount => &self.login_account,
             Policy::SignUp => &self.signup,
         }

@@ -18,6 +18,10 @@ use crate::{Error, Result};
 #[derive(Debug, Clone)]
 pub struct NewPassword(SecretString);
 
+/// How much of a password is judged: what a guesser cannot find by its beginning is strong. The cost of judging
+/// grows faster than the length, and it is paid on a thread that serves requests.
+const JUDGED_CHARS: usize = 32;
+
 impl NewPassword {
     /// The smallest number of code points.
     pub const MIN_CHARS: usize = 10;
@@ -39,7 +43,8 @@ impl NewPassword {
             return Err(Violation::TooLong { max: Self::MAX_CHARS, unit: "characters" });
         }
         let known: Vec<&str> = known.iter().copied().chain(["blegram"]).collect();
-        if zxcvbn(&password, &known).score() < Score::Three {
+        let judged: String = password.chars().take(JUDGED_CHARS).collect();
+        if zxcvbn(&judged, &known).score() < Score::Three {
             return Err(Violation::WeakPassword(
                 "is too easy to guess; use a few unrelated words, without your name or common passwords",
             ));
@@ -53,8 +58,8 @@ impl NewPassword {
 pub struct GivenPassword(SecretString);
 
 impl GivenPassword {
-    /// The largest number of bytes: more than any accepted password has.
-    pub const MAX_BYTES: usize = 1024;
+    /// The largest number of bytes as sent: more than any accepted password has in any normal form.
+    pub const MAX_BYTES: usize = 4096;
 
     /// Normalises `raw` as [`NewPassword::parse`] does.
     ///

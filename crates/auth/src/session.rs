@@ -1,5 +1,10 @@
 //! Who a request comes from.
 
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
+
 use blegram_domain::{
     Session, SessionId, UserId,
     user::{Role, Status},
@@ -15,6 +20,16 @@ pub struct Device {
     pub name: Option<String>,
     /// What it calls itself.
     pub user_agent: Option<String>,
+    /// Where it is. `None` counts with all others whose address is unknown.
+    pub address: Option<IpAddr>,
+    /// The session that it had until now, which ends with the login (ASVS 7.2.4).
+    pub replaces: Option<SessionId>,
+}
+
+impl Device {
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    }
 }
 
 /// Who a live session stands for.
@@ -27,6 +42,9 @@ pub struct Authenticated {
     /// What the user may do, as of now.
     pub role: Role,
 }
+
+/// How long a request waits to write its session's use down; the next one tries again.
+const TOUCH_PATIENCE: Duration = Duration::from_millis(100);
 
 impl Auth {
     /// Whom `token` stands for; `None` when it is no token, or its session or account has ended.
@@ -58,10 +76,17 @@ impl Auth {
         Ok(tx.commit().await?)
     }
 
-    // A read must not fail because its session's use could not be written down.
+    // A read must neither fail nor wait because its session's use could not be written down.
     async fn touch(&self, session: &Session) {
-        if let Err(error) = self.write_last_seen(session).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a session's use was not written down");
+        match tokio::time::timeout(TOUCH_PATIENCE, self.write_last_seen(session)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a session's use was not written down"
+                );
+            }
+            Err(_) => tracing::debug!("a session's use was not written down: the database is busy"),
         }
     }
 

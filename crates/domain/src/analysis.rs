@@ -8,12 +8,14 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::{
     Username, Violation,
+    text::is_invisible,
     username::{is_hangul_syllable, is_username_char},
 };
 
 /// A hashtag without `#`, folded: NFKC and case fold, so `#Jeju`, `#JEJU` and `#ｊｅｊｕ` are one.
 ///
-/// Letters, marks, digits and `_`, at most 50 characters, not only digits.
+/// Letters, marks, digits and `_`, at most 50 characters, with a letter among them and no mark in front (UAX 31).
+/// Characters that nobody sees are left out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Hashtag(String);
 
@@ -25,10 +27,18 @@ impl Hashtag {
     pub fn parse(raw: &str) -> Option<Self> {
         let folded: String =
             caseless::default_case_fold_str(&raw.nfkc().collect::<String>()).nfkc().collect();
+        let folded: String = folded.chars().filter(|c| !is_invisible(*c)).nfc().collect();
         let is_tag = folded.chars().all(is_tag_char)
-            && folded.chars().any(|c| !is_digit(c))
+            && folded.chars().any(char::is_alphabetic)
+            && !folded.starts_with(is_mark)
             && folded.graphemes(true).count() <= Self::MAX_GRAPHEMES;
         is_tag.then_some(Self(folded))
+    }
+
+    /// The tag that was stored as `folded`. Not judged again: a rule that gets stricter must not make what was
+    /// written before unreadable.
+    pub const fn from_stored(folded: String) -> Self {
+        Self(folded)
     }
 
     /// The folded tag.
@@ -66,7 +76,7 @@ impl Mention {
     }
 
     fn parse(run: &str) -> Option<Self> {
-        let run = run.trim_end_matches('.');
+        let run = run.split("..").next().unwrap_or_default().trim_end_matches('.');
         let suffix_starts = run
             .char_indices()
             .rev()
@@ -74,7 +84,8 @@ impl Mention {
             .map(|(at, _)| at)
             .take(MAX_SUFFIX_SYLLABLES);
         let ends = std::iter::once(run.len()).chain(suffix_starts);
-        let names: Vec<Username> = ends.filter_map(|end| Username::parse(&run[..end]).ok()).collect();
+        let names: Vec<Username> =
+            ends.filter_map(|end| Username::parse(run[..end].trim_end_matches('.')).ok()).collect();
         (!names.is_empty()).then_some(Self(names))
     }
 }
@@ -149,6 +160,10 @@ fn is_digit(c: char) -> bool {
     c.general_category() == GeneralCategory::DecimalNumber
 }
 
+fn is_mark(c: char) -> bool {
+    c.general_category_group() == GeneralCategoryGroup::Mark
+}
+
 fn is_tag_char(c: char) -> bool {
     c == '_'
         || is_digit(c)
@@ -184,6 +199,8 @@ mod tests {
             ("#café #cafe\u{301}", &["café"]),
             ("#foo_bar-baz", &["foo_bar"]),
             ("#हिन्दी", &["हिन्दी"]),
+            ("#️⃣ #\u{3164} #___ #1_2 #\u{301}a", &[]),
+            ("#jeju\u{fe0f} #je\u{200d}ju", &["jeju", "je"]),
         ];
         for (text, expected) in table {
             assert_eq!(tags(text), *expected, "{text}");
@@ -207,6 +224,8 @@ mod tests {
             ("https://x.example/@ann", &[]),
             ("@ab @..", &[]),
             ("＠bob", &["bob"]),
+            ("@ann...thanks @bob..", &["ann", "bob"]),
+            ("@ann.님", &["ann.님|ann"]),
         ];
         for (text, expected) in table {
             assert_eq!(mentions(text), *expected, "{text}");

@@ -37,7 +37,8 @@ impl Add<Duration> for Timestamp {
     type Output = Self;
 
     fn add(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(micros(span)))
+        // The last instant that can be read again, for spans that mean "for ever".
+        Self(self.0.saturating_add(micros(span)).min(DateTime::<Utc>::MAX_UTC.timestamp_micros()))
     }
 }
 
@@ -112,6 +113,12 @@ mod tests {
     #[test]
     fn refuses_what_no_calendar_can_name() {
         assert_eq!(Timestamp::from_micros(i64::MAX), None);
+    }
+
+    #[test]
+    fn for_ever_ends_where_the_calendar_does() {
+        let end = Timestamp::from_micros(0).unwrap() + Duration::MAX;
+        assert_eq!(Timestamp::from_micros(end.as_micros()), Some(end));
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! E-mail addresses.
 
-use std::str::FromStr;
-
 use email_address::Options;
 
 use crate::Violation;
@@ -10,6 +8,9 @@ use crate::Violation;
 /// (RFC 5321). That its owner gave it is another matter: see [`crate::Account::email_verified`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmailAddress(String);
+
+const NO_ADDRESS: Violation =
+    Violation::InvalidCharacters("must be an e-mail address such as ann@example.com");
 
 impl EmailAddress {
     /// The largest number of bytes.
@@ -25,13 +26,11 @@ impl EmailAddress {
             return Err(Violation::TooLong { max: Self::MAX_BYTES, unit: "bytes" });
         }
         let options = Options::default().with_required_tld().without_display_text().without_domain_literal();
-        if raw.chars().any(char::is_control)
-            || email_address::EmailAddress::parse_with_options(raw, options).is_err()
-        {
-            return Err(Violation::InvalidCharacters("must be an e-mail address such as ann@example.com"));
+        let address =
+            email_address::EmailAddress::parse_with_options(raw, options).map_err(|_| NO_ADDRESS)?;
+        if raw.chars().any(char::is_control) {
+            return Err(NO_ADDRESS);
         }
-        let address = email_address::EmailAddress::from_str(raw)
-            .map_err(|_| Violation::InvalidCharacters("must be an e-mail address such as ann@example.com"))?;
         Ok(Self(format!("{}@{}", address.local_part(), address.domain().to_lowercase())))
     }
 

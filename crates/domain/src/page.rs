@@ -149,18 +149,10 @@ pub struct Window {
 }
 
 impl PageRequest {
-    /// The page at `cursor`, or the first, of the ids greater than `since`, if given.
-    ///
-    /// # Errors
-    /// [`CursorInvalid`] for a cursor of another list. `since` is part of the list's identity.
-    pub fn new(
-        scope: Scope,
-        limit: Limit,
-        cursor: Option<&str>,
-        since: Option<Uuid>,
-    ) -> Result<Self, CursorInvalid> {
-        let cursor = cursor.map(|text| Cursor::decode(text, scope)).transpose()?;
-        Ok(Self { scope, limit, cursor, since })
+    /// The page at `cursor`, or the first, of the ids greater than `since`, if given. `since` is part of what tells
+    /// one list from another: it belongs into `scope`.
+    pub const fn new(scope: Scope, limit: Limit, cursor: Option<Cursor>, since: Option<Uuid>) -> Self {
+        Self { scope, limit, cursor, since }
     }
 
     /// The ids to scan.
@@ -263,9 +255,8 @@ mod tests {
     }
 
     fn request(limit: i64, cursor: Option<Cursor>, since: Option<u128>) -> PageRequest {
-        let cursor = cursor.map(|cursor| cursor.encode());
-        PageRequest::new(scope(), Limit::parse(limit).unwrap(), cursor.as_deref(), since.map(Uuid::from_u128))
-            .unwrap()
+        let cursor = cursor.map(|cursor| Cursor::decode(&cursor.encode(), scope()).unwrap());
+        PageRequest::new(scope(), Limit::parse(limit).unwrap(), cursor, since.map(Uuid::from_u128))
     }
 
     /// What a database does with a window.

@@ -2,7 +2,7 @@
 //! storage or deceive readers. Stored raw, never as HTML: clients escape where they show it.
 
 use unicode_normalization::UnicodeNormalization;
-use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::Violation;
@@ -24,7 +24,7 @@ impl Rule {
     fn apply(&self, raw: &str) -> Result<String, Violation> {
         let text: String = raw.replace("\r\n", "\n").nfc().collect();
         let text = text.trim();
-        if text.chars().any(|c| c.is_control() && !(self.multi_line && matches!(c, '\n' | '\t'))) {
+        if text.chars().any(|c| self.is_refused(c)) {
             return Err(CONTROL);
         }
         self.check_direction(text)?;
@@ -33,6 +33,13 @@ impl Rule {
         }
         self.check_length(text)?;
         Ok(text.to_owned())
+    }
+
+    fn is_refused(&self, c: char) -> bool {
+        match c {
+            '\n' | '\t' | '\u{2028}' | '\u{2029}' => !self.multi_line,
+            _ => c.is_control(),
+        }
     }
 
     fn check_length(&self, text: &str) -> Result<(), Violation> {
@@ -88,9 +95,9 @@ fn is_direction(c: char) -> bool {
 
 /// White space, format characters, and letters that fonts draw as nothing: the Hangul fillers and
 /// the empty Braille pattern.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     c.is_whitespace()
-        || matches!(c.general_category_group(), GeneralCategoryGroup::Other)
+        || matches!(c.general_category(), GeneralCategory::Control | GeneralCategory::Format)
         || matches!(
             c,
             '\u{034f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}'
@@ -198,7 +205,9 @@ mod tests {
         }
         assert!(PostText::parse("see \u{2067}עברית\u{2069} here").is_ok());
         assert!(DisplayName::parse("see \u{2067}עברית\u{2069} here").is_err());
-        assert!(DisplayName::parse("two\nlines").is_err());
+        for separator in ['\n', '\t', '\u{2028}', '\u{2029}'] {
+            assert!(DisplayName::parse(&format!("two{separator}lines")).is_err(), "{separator:?}");
+        }
     }
 
     proptest! {

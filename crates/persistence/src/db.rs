@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
     sqlx::{
         ConnectOptions as _,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
@@ -84,7 +84,10 @@ impl Db {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] when no connection gets free in time.
-    #[expect(clippy::disallowed_methods, reason = "the one home of write transactions")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one home of write transactions; the task ends by itself"
+    )]
     pub async fn write(&self) -> Result<Tx> {
         // A deferred transaction that reads first cannot become a writer while another one is.
         let options = TransactionOptions {
@@ -92,7 +95,12 @@ impl Db {
             ..TransactionOptions::default()
         };
         let options = if self.is_sqlite() { options } else { TransactionOptions::default() };
-        Ok(Tx(self.write.begin_with_options(options).await?))
+        let pool = self.write.clone();
+        // A task of its own, because sqlx 0.9.0 forgets a PostgreSQL transaction whose `BEGIN` is cancelled
+        // halfway: the connection would go back to the pool with it open. If nobody waits any more when it has
+        // begun, dropping the result takes it back.
+        let begun = tokio::spawn(async move { pool.begin_with_options(options).await });
+        Ok(Tx(begun.await.map_err(|lost| DbErr::Custom(lost.to_string()))??))
     }
 
     /// Whether this is the embedded database.
@@ -105,7 +113,7 @@ impl Db {
     /// # Errors
     /// [`crate::Error::Unavailable`].
     pub async fn ping(&self) -> Result<()> {
-        self.write.ping().await?;
+        // A reader: whoever asks for it often must not stand in the way of SQLite's only writer.
         Ok(self.read.ping().await?)
     }
 

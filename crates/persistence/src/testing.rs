@@ -108,6 +108,15 @@ impl TestDatabase {
         plan
     }
 
+    /// How many rows a table has.
+    ///
+    /// # Panics
+    /// When there is no such table.
+    pub async fn count(&self, table: &str) -> usize {
+        let sql = format!("SELECT '' AS line FROM \"{table}\"");
+        self.rows(self.db.inner(), &sql, "line").await.len()
+    }
+
     /// Everything that the database holds, as text: to look for what should not be there.
     ///
     /// # Panics

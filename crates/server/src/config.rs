@@ -119,7 +119,7 @@ impl Config {
     /// The configured database, or the embedded one in the data folder.
     #[must_use]
     pub fn database_url(&self) -> DatabaseUrl {
-        let embedded = || DatabaseUrl::sqlite(&self.server.data_dir.join("blegram.db"));
+        let embedded = || DatabaseUrl::sqlite(&self.server.data_dir.join(crate::data_folder::DATABASE));
         self.database.url.clone().unwrap_or_else(embedded)
     }
 

@@ -32,6 +32,8 @@ pub struct DataFolder {
     _lock: File,
 }
 
+/// The embedded database's file.
+pub const DATABASE: &str = "blegram.db";
 const LOCK: &str = "blegram.lock";
 const KEY: &str = "secrets.key";
 
@@ -49,6 +51,17 @@ impl DataFolder {
             Err(TryLockError::WouldBlock) => Err(Error::Taken(path.to_owned())),
             Err(TryLockError::Error(error)) => Err(refused(error)),
         }
+    }
+
+    /// Makes the embedded database's file, for this user only. SQLite would make it, and its journals after it, readable
+    /// for all.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn make_database(&self) -> Result<(), Error> {
+        let path = self.path.join(DATABASE);
+        let made = private().create(true).truncate(false).open(&path);
+        made.map(drop).map_err(|error| Error::Io(path, error))
     }
 
     /// The site's key, made at the first call and the same ever after.

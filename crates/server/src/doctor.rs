@@ -43,13 +43,12 @@ impl fmt::Display for Report {
 
 /// Looks at everything that blegram depends on.
 pub async fn examine(config: &Config) -> Report {
-    let is_embedded = config.database_url().backend() == Backend::Sqlite;
     let mut findings = vec![
         Finding { what: "configuration", result: Ok("valid; see `blegram config show`".to_owned()) },
         Finding { what: "data folder", result: data_folder(&config.server.data_dir) },
         Finding { what: "clock", result: clock(SystemClock.now()) },
     ];
-    if is_embedded && !config.server.data_dir.join("blegram.db").exists() && config.database.url.is_none() {
+    if migrate::is_not_made_yet(config) {
         let result = Ok("not made yet; `blegram serve` makes it".to_owned());
         findings.push(Finding { what: "database", result });
     } else {

@@ -28,7 +28,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     match cli.command() {
         Command::Serve => {
             let config = cli.read_config()?;
-            telemetry::init(&config.log)?;
+            let _log = telemetry::init(&config.log)?;
             runtime()?.block_on(serve::serve(&config))?;
         }
         Command::Migrate(direction) => {

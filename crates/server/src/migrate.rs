@@ -8,7 +8,7 @@ use blegram_migration::Schema;
 use crate::{
     cli::Migrate,
     config::{Backend, Config},
-    data_folder::DataFolder,
+    data_folder::{DATABASE, DataFolder},
 };
 
 /// Answers `blegram migrate …` with the text to print.
@@ -16,10 +16,11 @@ use crate::{
 /// # Errors
 /// When the database cannot be reached, or refuses a change; when another process serves an embedded one.
 pub async fn run(config: &Config, direction: Migrate) -> anyhow::Result<String> {
-    let _folder = match config.database_url().backend() {
-        Backend::Sqlite => Some(DataFolder::open(&config.server.data_dir)?),
-        Backend::Postgres => None,
-    };
+    if direction == Migrate::Status && is_not_made_yet(config) {
+        return Ok("not made yet; `blegram serve` makes it\n".to_owned());
+    }
+    let changes_embedded = direction != Migrate::Status && config.database_url().backend() == Backend::Sqlite;
+    let _folder = changes_embedded.then(|| DataFolder::open(&config.server.data_dir)).transpose()?;
     let schema = connect(config).await?;
     match direction {
         Migrate::Up => schema.up().await?,
@@ -46,6 +47,11 @@ pub async fn at_start(config: &Config) -> anyhow::Result<()> {
         );
     }
     Ok(schema.close().await?)
+}
+
+/// Whether the embedded database waits for its first start.
+pub fn is_not_made_yet(config: &Config) -> bool {
+    config.database.url.is_none() && !config.server.data_dir.join(DATABASE).exists()
 }
 
 /// Connects to the configured database to change its schema.

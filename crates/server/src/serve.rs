@@ -54,6 +54,9 @@ fn keys(config: &Config) -> anyhow::Result<(Option<DataFolder>, SecretSlice<u8>)
         Some(key) if !is_embedded => Ok((None, key.expose().to_vec().into())),
         configured => {
             let folder = DataFolder::open(&config.server.data_dir)?;
+            if config.database.url.is_none() {
+                folder.make_database()?;
+            }
             let key =
                 configured.as_ref().map_or_else(|| folder.key(), |key| Ok(key.expose().to_vec().into()))?;
             Ok((Some(folder), key))

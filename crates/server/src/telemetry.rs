@@ -1,11 +1,12 @@
 //! Logs: one subscriber for the process, panics included.
 
 use std::{
-    io::{self, IsTerminal},
+    io::{self, BufWriter, IsTerminal},
     panic::PanicHookInfo,
 };
 
 use tracing::Subscriber;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter, util::SubscriberInitExt};
 
 use crate::config::{Log, LogFormat};
@@ -13,14 +14,29 @@ use crate::config::{Log, LogFormat};
 /// Logs may already be initialised, which is a mistake in the order of start-up.
 pub type Error = tracing_subscriber::util::TryInitError;
 
+/// Writes what is left of the log when it is dropped: kept until the process ends.
+#[must_use]
+#[derive(Debug)]
+pub struct Guard {
+    _worker: WorkerGuard,
+}
+
+/// How many lines may wait for whoever reads the log. Beyond them lines are lost rather than requests held up.
+const BACKLOG_LINES: usize = 16 * 1024;
+
 /// Sends events to standard error (standard output belongs to commands), and panics through the log.
+///
+/// Lines are written by a thread of their own, many at once when there are many: a system call for each would cost a
+/// small request as much as all the rest of it.
 ///
 /// # Errors
 /// When the process already has a subscriber.
-pub fn init(log: &Log) -> Result<(), Error> {
-    subscriber(log, io::stderr, io::stderr().is_terminal()).try_init()?;
+pub fn init(log: &Log) -> Result<Guard, Error> {
+    let stderr = BufWriter::with_capacity(64 * 1024, io::stderr());
+    let (writer, worker) = NonBlockingBuilder::default().buffered_lines_limit(BACKLOG_LINES).finish(stderr);
+    subscriber(log, writer, io::stderr().is_terminal()).try_init()?;
     std::panic::set_hook(Box::new(log_panic));
-    Ok(())
+    Ok(Guard { _worker: worker })
 }
 
 fn subscriber<W>(log: &Log, writer: W, colours: bool) -> Box<dyn Subscriber + Send + Sync>

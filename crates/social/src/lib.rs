@@ -21,7 +21,7 @@
 //!
 //! let database = TestDatabase::new(Backend::Sqlite).await;
 //! let social = Social::new(database.db().clone(), Arc::new(SystemClock));
-//! let first = PageRequest::new(Scope::new("getPublicTimeline", &[]), Limit::default(), None, None)?;
+//! let first = PageRequest::new(Scope::new("getPublicTimeline", &[]), Limit::default(), None, None);
 //! assert!(social.public_timeline(None, &first).await?.items.is_empty());
 //! # Ok(())
 //! # }

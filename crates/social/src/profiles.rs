@@ -1,7 +1,5 @@
 //! Accounts as others see them.
 
-use std::fmt;
-
 use blegram_domain::{User, UserId, Username};
 use blegram_persistence::users;
 
@@ -14,15 +12,6 @@ pub enum UserRef {
     Id(UserId),
     /// By its name.
     Username(Username),
-}
-
-impl fmt::Display for UserRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Id(id) => id.fmt(f),
-            Self::Username(username) => write!(f, "@{username}"),
-        }
-    }
 }
 
 impl Social {

@@ -1,4 +1,4 @@
-use blegram_auth::LoggedIn;
+use blegram_auth::{Device, LoggedIn};
 use poem::{Request, http::header};
 use poem_openapi::OpenApi;
 
@@ -6,7 +6,7 @@ use crate::{
     App,
     answer::{Answer, ApiResult, Created, NoContent, WithCookie},
     body::Body,
-    cookie,
+    client, cookie,
     problem::Problem,
     routes::{AppData, Tag},
     schema::account::{AuthResult, CsrfToken, LogIn, SignUp},
@@ -25,11 +25,12 @@ impl AuthApi {
     async fn sign_up(
         &self,
         app: AppData<'_>,
+        viewer: MaybeViewer,
         request: &Request,
         body: Body<SignUp>,
     ) -> ApiResult<WithCookie<Created<AuthResult>>> {
         let mut input = body.0;
-        input.device.user_agent = user_agent(request);
+        input.device = device(&app, viewer, request, input.device.name);
         let logged_in = app.auth.sign_up(input).await.map_err(Problem::from)?;
         let location = Some("/api/v1/me".to_owned());
         Ok(with_session(&app, logged_in, |body| Created { location, body })?)
@@ -44,11 +45,12 @@ impl AuthApi {
     async fn log_in(
         &self,
         app: AppData<'_>,
+        viewer: MaybeViewer,
         request: &Request,
         body: Body<LogIn>,
     ) -> ApiResult<WithCookie<Answer<AuthResult>>> {
         let mut input = body.0;
-        input.device.user_agent = user_agent(request);
+        input.device = device(&app, viewer, request, input.device.name);
         let logged_in = app.auth.log_in(input).await.map_err(Problem::from)?;
         Ok(with_session(&app, logged_in, Answer)?)
     }
@@ -85,6 +87,16 @@ fn with_session<R>(
 ) -> Result<WithCookie<R>, Problem> {
     let cookie = cookie::set(&app.site, &logged_in.token, app.auth.session_lifetime().absolute)?;
     Ok(WithCookie { cookie, answer: answer(AuthResult::browser(logged_in.account)) })
+}
+
+/// What the login comes from, as far as its connection tells.
+fn device(app: &App, viewer: MaybeViewer, request: &Request, name: Option<String>) -> Device {
+    Device {
+        name,
+        user_agent: user_agent(request),
+        address: client::address(request, &app.site.trusted_proxies),
+        replaces: viewer.session(),
+    }
 }
 
 /// What the client calls itself, shortened: it is for its owner to recognise.

@@ -61,8 +61,8 @@ impl UsersApi {
         since_id: Query<Option<SinceParam>>,
     ) -> ApiResult<Paged<PostPage>> {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
+        let page = query.page("listUserPosts", &[&user.scope(viewer)?])?;
         let user = user.user(viewer)?;
-        let page = query.page("listUserPosts", &[&user.to_string()])?;
         let posts = app.social.user_posts(viewer.id(), &user, &page).await.map_err(Problem::from)?;
         Ok(Paged::render(posts))
     }

@@ -131,7 +131,7 @@ impl Input for SignUp {
     type Parsed = blegram_auth::SignUp;
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let username = fields.text("username", Username::parse);
+        let username = fields.text("username", |raw| Username::parse(raw.trim()));
         let display_name = fields.optional_text("display_name", DisplayName::parse);
         let email = fields.optional_text("email", EmailAddress::parse);
         let known: Vec<&str> = [
@@ -186,5 +186,5 @@ fn parse_client(raw: &str) -> Result<Client, Violation> {
 
 fn parse_device(fields: &mut Fields) -> Device {
     let name = fields.optional_text("device_name", DeviceName::parse);
-    Device { name: name.map(String::from), user_agent: None }
+    Device { name: name.map(String::from), ..Device::default() }
 }

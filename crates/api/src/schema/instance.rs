@@ -1,5 +1,7 @@
 use blegram_auth::{NewPassword, Registration};
-use blegram_domain::{DisplayName, Hashtag, PostText, Username, analysis::Analysis, page};
+use blegram_domain::{
+    DeviceName, DisplayName, EmailAddress, Hashtag, PostText, Username, analysis::Analysis, page,
+};
 use poem_openapi::Object;
 use serde::Serialize;
 
@@ -25,6 +27,10 @@ pub(crate) struct InstanceLimits {
     username_min_chars: usize,
     username_max_chars: usize,
     display_name_max_chars: usize,
+    display_name_max_bytes: usize,
+    device_name_max_chars: usize,
+    device_name_max_bytes: usize,
+    email_max_bytes: usize,
     password_min_chars: usize,
     password_max_chars: usize,
     post_max_chars: usize,
@@ -71,6 +77,10 @@ impl Instance {
                 username_min_chars: Username::MIN_CHARS,
                 username_max_chars: Username::MAX_CHARS,
                 display_name_max_chars: DisplayName::MAX_GRAPHEMES,
+                display_name_max_bytes: DisplayName::MAX_BYTES,
+                device_name_max_chars: DeviceName::MAX_GRAPHEMES,
+                device_name_max_bytes: DeviceName::MAX_BYTES,
+                email_max_bytes: EmailAddress::MAX_BYTES,
                 password_min_chars: NewPassword::MIN_CHARS,
                 password_max_chars: NewPassword::MAX_CHARS,
                 post_max_chars: PostText::MAX_GRAPHEMES,

@@ -4,6 +4,7 @@ use blegram_auth::{Config, Registration};
 use blegram_persistence::testing::Backend;
 use rstest_reuse::apply;
 use serde_json::json;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     both_databases,
@@ -183,6 +184,37 @@ async fn a_dead_cookie_is_nobody_where_anybody_may_read(#[case] backend: Backend
         let answer = reader.get(&format!("/api/v1/posts/{post}")).await;
         assert_eq!(answer.json()["viewer"], json!(null));
         assert_eq!(reader.cookie(), None);
+
+        reader.set_cookie(Some(dead.to_owned()));
+        reader.get("/api/v1/posts/nonsense").await.assert_problem(404, "not-found");
+        assert_eq!(reader.cookie(), None, "cleared by a refusal, too");
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_login_ends_the_session_that_it_replaces(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let before = ann.cookie();
+    ann.log_in("ann", PASSWORD).await.assert_status(200);
+    let thief = t.stranger();
+    thief.set_cookie(before);
+    thief.get("/api/v1/me").await.assert_problem(401, "unauthenticated");
+    ann.get("/api/v1/me").await.assert_status(200);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn whoever_can_sign_up_can_log_in(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    // The longest password, of syllables that a keyboard sends as three letters each.
+    let password: String = "강낭콩 열두 포기와 초록 대문 앞 느티나무 ".chars().cycle().take(128).collect();
+    let decomposed: String = password.nfd().collect();
+    let body = json!({ "username": "ann", "password": decomposed, "client": "browser" });
+    t.stranger().post("/api/v1/auth/signup", &body).await.assert_status(201);
+    for password in [&password, &decomposed] {
+        t.stranger().log_in("ann", password).await.assert_status(200);
     }
 }
 

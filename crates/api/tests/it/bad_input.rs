@@ -63,6 +63,17 @@ async fn wrong_types_are_named_and_nothing_is_converted(#[case] backend: Backend
 
 #[apply(both_databases)]
 #[tokio::test]
+async fn an_answer_is_not_made_larger_than_its_request(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let many: serde_json::Value = (0..5000).map(|n| (format!("f{n}"), json!(0))).collect();
+    let answer = ann.post("/api/v1/posts", &many).await;
+    answer.assert_problem(422, "invalid");
+    assert_eq!(answer.json()["errors"].as_array().unwrap().len(), 50);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
 async fn a_body_must_be_json_and_of_measure(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
@@ -170,6 +181,9 @@ async fn bad_queries_are_told_all_at_once_and_unknown_ones_ignored(#[case] backe
     for limit in ["", "ten", "1.5", "1e3", "0x10", "%31%00", "+1", "１"] {
         get(&format!("limit={limit}")).await.assert_refused(&[("/limit", "wrong-type")]);
     }
+    get("limit=0&cursor=garbage").await.assert_problem(400, "cursor-invalid");
+    ann.get("/api/v1/users/nonsense/posts?limit=0").await.assert_refused(&[("/limit", "out-of-range")]);
+    ann.get("/api/v1/users/nonsense/posts?cursor=x").await.assert_problem(400, "cursor-invalid");
     get("limit=-99999999999999999999").await.assert_refused(&[("/limit", "out-of-range")]);
     for fine in
         ["limit=1000000", "limit=99999999999999999999", "limit=007", "utm_source=x&limit=5", "&&&", "%ff=%fe"]

@@ -13,7 +13,8 @@ async fn limited(backend: Backend) -> TestApp {
     let settings = Settings::default();
     let limits = Limits {
         login_per_address: quota(3, 30),
-        login_per_account: quota(2, 600),
+        login_per_account_and_address: quota(2, 600),
+        login_per_account: quota(3, 3600),
         signup_per_address: quota(1, 60),
     };
     TestApp::with(backend, Settings { auth: Config { limits, ..settings.auth }, ..settings }).await
@@ -54,27 +55,36 @@ async fn guesses_are_counted_by_address_even_when_the_body_is_nonsense(#[case] b
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn guesses_are_counted_by_account_from_wherever_they_come(#[case] backend: Backend) {
+async fn guesses_are_counted_by_account_whether_it_exists_or_not(#[case] backend: Backend) {
     let t = limited(backend).await;
     t.stranger().sign_up("ann").await.assert_status(201);
-    for (address, login) in [("192.0.2.1", "ann"), ("192.0.2.2", "@ANN")] {
-        t.stranger().at(address).log_in(login, "wrong").await.assert_problem(401, "invalid-credentials");
-    }
-    // Neither is an unknown name told apart by its limit.
     for name in ["ann", "nobody"] {
-        if name == "nobody" {
-            for address in ["198.51.100.1", "198.51.100.2"] {
-                t.stranger()
-                    .at(address)
-                    .log_in(name, "wrong")
-                    .await
-                    .assert_problem(401, "invalid-credentials");
-            }
+        for login in [name, &format!("@{}", name.to_uppercase())] {
+            t.stranger()
+                .at("192.0.2.1")
+                .log_in(login, "wrong")
+                .await
+                .assert_problem(401, "invalid-credentials");
         }
-        let refused = t.stranger().at("192.0.2.3").log_in(name, PASSWORD).await;
+        let refused = t.stranger().at("192.0.2.1").log_in(name, PASSWORD).await;
         refused.assert_problem(429, "rate-limited");
+        assert_eq!(refused.header("ratelimit-policy"), Some("\"login-account-address\";q=2;w=600"));
         assert_eq!(refused.header("retry-after"), Some("300"));
+        t.clock.advance(Duration::from_secs(30));
     }
-    t.clock.advance(Duration::from_secs(300));
-    t.stranger().at("192.0.2.3").log_in("ann", PASSWORD).await.assert_status(200);
+    // Its owner is elsewhere, and is let in.
+    t.stranger().at("192.0.2.9").log_in("ann", PASSWORD).await.assert_status(200);
+    let refused = t.stranger().at("192.0.2.10").log_in("ann", PASSWORD).await;
+    refused.assert_problem(429, "rate-limited");
+    assert_eq!(refused.header("ratelimit-policy"), Some("\"login-account\";q=3;w=3600"));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn refusals_tell_how_the_caller_stands(#[case] backend: Backend) {
+    let t = limited(backend).await;
+    let refused = t.stranger().at("192.0.2.1").log_in("nobody", "wrong").await;
+    refused.assert_problem(401, "invalid-credentials");
+    assert_eq!(refused.header("ratelimit"), Some("\"login\";r=2;t=10"));
+    assert!(refused.header("www-authenticate").is_some());
 }

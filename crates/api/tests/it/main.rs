@@ -1,6 +1,8 @@
 //! Stories about the API, told by actors through the router alone, on SQLite and PostgreSQL. Every answer
 //! that a story sees is checked against the OpenAPI document.
 
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
+
 mod accounts;
 mod authorization;
 mod bad_input;

@@ -56,6 +56,22 @@ async fn a_timeline_is_walked_both_ways_by_links(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
+async fn links_can_be_followed_whatever_the_request_was_written_like(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [haneul] = t.users(["하늘이다"]).await;
+    let ids = posts(&haneul, 3).await;
+    let first = haneul.get("/api/v1/users/@하늘이다/posts?limit=1&x=%7f&%6cimit=1").await;
+    assert_eq!(first.items("id"), ids[..1]);
+    let next = link(&first, "next").unwrap();
+    assert!(next.is_ascii(), "{next}");
+    let old = cursor(&first, "next_cursor").unwrap();
+    let second =
+        haneul.get(&format!("{next}&%63ursor={old}").replace("?", &format!("?%63ursor={old}&"))).await;
+    assert_eq!(link(&second, "next").map(|next| next.matches("ursor").count()), Some(1));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
 async fn newer_posts_are_found_from_the_first_page(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;

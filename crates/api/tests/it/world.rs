@@ -1,9 +1,12 @@
 //! A site with people in it.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
     num::NonZeroU32,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -29,6 +32,7 @@ pub(crate) struct TestApp {
     pub(crate) database: TestDatabase,
     pub(crate) clock: Arc<FixedClock>,
     router: BoxEndpoint<'static, Response>,
+    strangers: AtomicU32,
 }
 
 /// What a story changes about a site.
@@ -73,12 +77,14 @@ impl TestApp {
             readiness: settings.readiness,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
         });
-        Self { database, clock, router: router.boxed() }
+        Self { database, clock, router: router.boxed(), strangers: AtomicU32::new(1) }
     }
 
     /// Somebody who is not logged in.
     pub(crate) fn stranger(&self) -> Actor<'_> {
-        Actor { app: self, cookie: Mutex::new(None), address: None }
+        // Everybody has an address of their own, so that nobody is counted for another.
+        let address = Ipv4Addr::from_bits(0x0a00_0000 + self.strangers.fetch_add(1, Ordering::Relaxed));
+        Actor { app: self, cookie: Mutex::new(None), address: address.into() }
     }
 
     /// People with accounts, logged in.
@@ -97,12 +103,12 @@ impl TestApp {
 pub(crate) struct Actor<'a> {
     app: &'a TestApp,
     cookie: Mutex<Option<String>>,
-    address: Option<IpAddr>,
+    address: IpAddr,
 }
 
 impl Actor<'_> {
     pub(crate) fn at(mut self, address: &str) -> Self {
-        self.address = Some(address.parse().unwrap());
+        self.address = address.parse().unwrap();
         self
     }
 
@@ -172,10 +178,7 @@ impl Actor<'_> {
         if let Some(cookie) = self.cookie() {
             request = request.header("cookie", cookie);
         }
-        if let Some(address) = self.address {
-            request = request.extension(Peer(address));
-        }
-        let request = request.body(body);
+        let request = request.extension(Peer(self.address)).body(body);
         let answer = Answer::of(self.app.router.call(request).await.unwrap()).await;
         CONTRACT.judge(&method, path.split('?').next().unwrap(), answer.status, &answer.body);
         self.keep_cookie(&answer);

@@ -46,13 +46,10 @@ impl TryFrom<Model> for Post {
     type Error = Error;
 
     fn try_from(row: Model) -> Result<Self> {
-        let hashtag = |tag: &String| {
-            Hashtag::parse(tag).ok_or_else(|| Error::corrupt(TABLE, row.id, format!("{tag:?} is no hashtag")))
-        };
         Ok(Self {
             id: PostId::from_uuid(row.id),
             author: UserId::from_uuid(row.author_id),
-            hashtags: row.hashtags.0.iter().map(hashtag).collect::<Result<_>>()?,
+            hashtags: row.hashtags.0.into_iter().map(Hashtag::from_stored).collect(),
             mentions: row.mentions.0.iter().copied().map(UserId::from_uuid).collect(),
             visibility: row.visibility.parse::<Visibility>().map_err(|e| Error::corrupt(TABLE, row.id, e))?,
             like_count: count(TABLE, row.id, row.like_count)?,

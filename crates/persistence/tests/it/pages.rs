@@ -1,6 +1,6 @@
 use blegram_domain::{
     PageRequest, PostId, Visibility,
-    page::{Limit, Scope, Slice},
+    page::{Cursor, Limit, Scope, Slice},
 };
 use blegram_persistence::{
     posts,
@@ -13,7 +13,12 @@ use crate::{both_databases, insert_post, insert_user, new_post};
 fn page(limit: i64, cursor: Option<String>, since: Option<PostId>) -> PageRequest {
     let scope = Scope::new("getPublicTimeline", &[]);
     let since = since.map(PostId::as_uuid);
-    PageRequest::new(scope, Limit::parse(limit).unwrap(), cursor.as_deref(), since).unwrap()
+    PageRequest::new(
+        scope,
+        Limit::parse(limit).unwrap(),
+        cursor.map(|text| Cursor::decode(&text, scope).unwrap()),
+        since,
+    )
 }
 
 async fn read(database: &TestDatabase, page: &PageRequest) -> Slice {

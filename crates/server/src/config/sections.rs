@@ -220,8 +220,10 @@ rates! {
     Limits, "limits":
     /// Logins from one address.
     login_per_address = "25" per "300";
-    /// Logins to one account, from anywhere.
-    login_per_account = "10" per "600";
+    /// Logins to one account from one address.
+    login_per_account_and_address = "10" per "600";
+    /// Logins to one account, from anywhere: wide enough that nobody shuts its owner out by trying.
+    login_per_account = "100" per "3600";
     /// New accounts from one address.
     signup_per_address = "5" per "1800";
 }

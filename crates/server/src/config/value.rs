@@ -199,13 +199,14 @@ impl DatabaseUrl {
 }
 
 impl Value for DatabaseUrl {
-    const EXPECTED: &'static str = "a `sqlite:` or `postgres://` URL";
+    const EXPECTED: &'static str = "the `sqlite:` URL of a file or a `postgres://` URL";
     const EXAMPLE: &'static str = "postgres://blegram:password@localhost/blegram";
     const SHAPE: Shape = Shape::Secret;
 
     fn parse(text: &str) -> Option<Self> {
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|it| text.starts_with(it));
-        known.then(|| Self(text.into()))
+        // In memory, each connection would have a database of its own.
+        (known && !text.contains(":memory:") && !text.contains("mode=memory")).then(|| Self(text.into()))
     }
 }
 

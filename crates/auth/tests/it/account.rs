@@ -1,0 +1,100 @@
+use blegram_auth::{Config, Error, PasswordCost};
+use blegram_domain::Username;
+use blegram_persistence::{
+    testing::{Backend, TestDatabase},
+    users,
+};
+use rstest_reuse::apply;
+
+use crate::{CHEAP, PASSWORD, auth, both_databases, cheap, log_in, sign_up};
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_login_renews_a_hash_of_another_cost(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    sign_up(&auth(&database, cheap()), "ann").await.unwrap();
+    let dearer =
+        auth(&database, Config { password_cost: PasswordCost { iterations: 2, ..CHEAP }, ..cheap() });
+    let hash = async || {
+        let credentials = users::find_credentials(database.db(), &Username::parse("ann").unwrap()).await;
+        credentials.unwrap().unwrap().password_hash.unwrap()
+    };
+    assert!(hash().await.contains("m=64,t=1,p=1"));
+    assert!(matches!(log_in(&dearer, "ann", "wrong").await, Err(Error::InvalidCredentials)));
+    assert!(hash().await.contains("m=64,t=1,p=1"));
+    log_in(&dearer, "ann", PASSWORD).await.unwrap();
+    assert!(hash().await.contains("m=64,t=2,p=1"));
+    log_in(&dearer, "ann", PASSWORD).await.unwrap();
+}
+
+// Whoever looks for names by the time that an answer takes finds the same work behind each: where there is no room
+// for the work, there is no room for a name that does not exist either.
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_name_that_does_not_exist_costs_a_hash_too(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let auth = auth(&database, Config { hash_threads: 1, hash_queue: 0, ..cheap() });
+    sign_up(&auth, "ann").await.unwrap();
+    for (login, password) in [("nobody", "wrong"), ("no such name!", "wrong"), ("ann", "wrong")] {
+        let mut refused = Vec::new();
+        // Two that start at once: the second finds the only thread taken, if the first needs it.
+        while !refused.iter().any(|error| matches!(error, Error::Overloaded)) {
+            let (one, other) = tokio::join!(log_in(&auth, login, password), log_in(&auth, login, password));
+            refused = vec![one.unwrap_err(), other.unwrap_err()];
+            assert!(
+                refused.iter().all(|error| matches!(error, Error::Overloaded | Error::InvalidCredentials)),
+                "{login}: never overloaded, so nothing was hashed: {refused:?}"
+            );
+        }
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn who_loses_the_race_for_a_name_leaves_nothing(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let auth = auth(&database, cheap());
+    let racers: Vec<_> = (0..10)
+        .map(|_| {
+            let auth = auth.clone();
+            tokio::task::spawn(async move { sign_up(&auth, "ann").await })
+        })
+        .collect();
+    let mut won = 0;
+    for racer in racers {
+        match racer.await.unwrap() {
+            Ok(_) => won += 1,
+            Err(error) => assert!(matches!(error, Error::UsernameTaken), "{error:?}"),
+        }
+    }
+    assert_eq!(won, 1);
+    assert_eq!((database.count("users").await, database.count("sessions").await), (1, 1));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_request_that_is_dropped_anywhere_leaves_all_or_nothing(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let auth = auth(&database, cheap());
+    for polls in 0..40 {
+        let mut request = Box::pin(sign_up(&auth, "ann"));
+        let mut finished = false;
+        for _ in 0..polls {
+            if futures_util::poll!(&mut request).is_ready() {
+                finished = true;
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(request);
+        if finished {
+            break;
+        }
+    }
+    // Every connection is still good for a transaction of its own.
+    for n in 0..10 {
+        sign_up(&auth, &format!("bob{n}")).await.unwrap();
+    }
+    let (users, sessions) = (database.count("users").await, database.count("sessions").await);
+    assert!(users == sessions && (10..=11).contains(&users), "{users} users, {sessions} sessions");
+}

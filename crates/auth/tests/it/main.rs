@@ -1,0 +1,50 @@
+//! Accounts and sessions through their use-cases, on both databases. What a client sees is told in the API's stories.
+
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
+
+mod account;
+mod session;
+
+use std::sync::Arc;
+
+use blegram_auth::{
+    Auth, Config, Device, Error, GivenPassword, LogIn, LoggedIn, NewPassword, PasswordCost, Result, SignUp,
+};
+use blegram_domain::{Clock, FixedClock, Timestamp, Username};
+use blegram_persistence::testing::TestDatabase;
+use rstest_reuse::template;
+
+/// Runs a story on SQLite and on PostgreSQL.
+#[template]
+#[rstest::rstest]
+#[case::sqlite(blegram_persistence::testing::Backend::Sqlite)]
+#[case::postgres(blegram_persistence::testing::Backend::Postgres)]
+fn both_databases(#[case] backend: blegram_persistence::testing::Backend) {}
+
+pub(crate) const PASSWORD: &str = "small room with a sea view";
+
+pub(crate) const CHEAP: PasswordCost = PasswordCost { memory_kib: 64, iterations: 1, parallelism: 1 };
+
+pub(crate) fn clock() -> Arc<FixedClock> {
+    Arc::new(FixedClock::new(Timestamp::from_micros(1_790_000_000_000_000).unwrap()))
+}
+
+pub(crate) fn auth(database: &TestDatabase, config: Config) -> Auth {
+    Auth::new(database.db().clone(), clock() as Arc<dyn Clock>, config).unwrap()
+}
+
+pub(crate) fn cheap() -> Config {
+    Config { password_cost: CHEAP, ..Config::default() }
+}
+
+pub(crate) async fn sign_up(auth: &Auth, name: &str) -> Result<LoggedIn> {
+    let password = NewPassword::parse(PASSWORD, &[]).unwrap();
+    let username = Username::parse(name).unwrap();
+    auth.sign_up(SignUp { username, password, display_name: None, email: None, device: Device::default() })
+        .await
+}
+
+pub(crate) async fn log_in(auth: &Auth, name: &str, password: &str) -> Result<LoggedIn, Error> {
+    let password = GivenPassword::parse(password).unwrap();
+    auth.log_in(LogIn { login: name.to_owned(), password, device: Device::default() }).await
+}

@@ -1,0 +1,58 @@
+//! Posts and timelines through their use-cases, on both databases. What a client sees is told in the API's stories.
+
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
+
+mod posts;
+mod timelines;
+
+use std::sync::Arc;
+
+use blegram_domain::{
+    Clock, DisplayName, FixedClock, PageRequest, PostText, Timestamp, UserId, Username, Visibility,
+    page::{Cursor, Limit, Scope},
+};
+use blegram_persistence::{
+    testing::TestDatabase,
+    users::{self, NewUser},
+};
+use blegram_social::{CreatePost, Social};
+use rstest_reuse::template;
+
+/// Runs a story on SQLite and on PostgreSQL.
+#[template]
+#[rstest::rstest]
+#[case::sqlite(blegram_persistence::testing::Backend::Sqlite)]
+#[case::postgres(blegram_persistence::testing::Backend::Postgres)]
+fn both_databases(#[case] backend: blegram_persistence::testing::Backend) {}
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_micros(1_790_000_000_000_000).unwrap()
+}
+
+pub(crate) fn social(database: &TestDatabase) -> Social {
+    Social::new(database.db().clone(), Arc::new(FixedClock::new(now())) as Arc<dyn Clock>)
+}
+
+pub(crate) async fn user(database: &TestDatabase, name: &str) -> UserId {
+    let id = UserId::generate(now());
+    let tx = database.db().write().await.unwrap();
+    let user = NewUser {
+        id,
+        username: Username::parse(name).unwrap(),
+        display_name: DisplayName::parse(name).unwrap(),
+        email: None,
+        password_hash: String::new(),
+        created_at: now(),
+    };
+    users::insert(&tx, user).await.unwrap();
+    tx.commit().await.unwrap();
+    id
+}
+
+pub(crate) fn text(text: &str) -> CreatePost {
+    CreatePost::new(PostText::parse(text).unwrap(), Visibility::Public).unwrap()
+}
+
+pub(crate) fn page(limit: i64, cursor: Option<Cursor>) -> PageRequest {
+    PageRequest::new(Scope::new("list", &[]), Limit::parse(limit).unwrap(), cursor, None)
+}

@@ -1,0 +1,56 @@
+use blegram_domain::{PostId, PostText, UserId, Violation, Visibility};
+use blegram_persistence::testing::{Backend, TestDatabase};
+use blegram_social::{CreatePost, Error};
+use rstest_reuse::apply;
+
+use crate::{both_databases, now, social, text, user};
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_post_of_an_account_that_is_gone_is_not_written(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let nobody = UserId::generate(now());
+    let refused = social(&database).create_post(nobody, text("hello")).await;
+    assert!(matches!(refused, Err(Error::UserNotFound)), "{refused:?}");
+    assert_eq!(database.count("posts").await, 0);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn whoever_is_mentioned_twice_is_listed_once_and_a_suspended_account_never(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let [ann, bob, zoe] =
+        [user(&database, "ann").await, user(&database, "bob").await, user(&database, "zoe").await];
+    database.execute("UPDATE users SET status = 'suspended' WHERE username = 'zoe'").await;
+    let social = social(&database);
+    let post = social.create_post(ann, text("@bob @bob님 @zoe @BOB")).await.unwrap();
+    assert_eq!(post.post.mentions, [bob]);
+    assert!(!post.post.mentions.contains(&zoe));
+
+    database.execute("UPDATE users SET status = 'suspended' WHERE username = 'bob'").await;
+    let later = social.get_post(Some(ann), post.post.id).await.unwrap();
+    assert_eq!(later.mentions, []);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn deleting_tells_what_is_hidden_from_what_is_not_yours(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let [ann, bob] = [user(&database, "ann").await, user(&database, "bob").await];
+    let social = social(&database);
+    let seen = social.create_post(ann, text("hello")).await.unwrap().post.id;
+    let followers = CreatePost::new(PostText::parse("hello").unwrap(), Visibility::Followers).unwrap();
+    let hidden = social.create_post(ann, followers).await.unwrap().post.id;
+    assert!(matches!(social.delete_post(bob, seen).await, Err(Error::NotAuthor)));
+    for absent in [hidden, PostId::generate(now())] {
+        assert!(matches!(social.delete_post(bob, absent).await, Err(Error::PostNotFound)));
+    }
+    social.delete_post(ann, hidden).await.unwrap();
+    assert!(matches!(social.delete_post(ann, hidden).await, Err(Error::PostNotFound)));
+}
+
+#[test]
+fn a_post_says_something() {
+    let nothing = CreatePost::new(PostText::parse(" ").unwrap(), Visibility::Public);
+    assert_eq!(nothing, Err(Violation::Blank));
+}

@@ -1,6 +1,10 @@
 //! From start to the last answer after SIGTERM.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use blegram_auth::Auth;
@@ -28,6 +32,7 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let app = wire::app(config, db.clone(), &key, &shutdown)?;
     let auth = app.auth.clone();
+    let end = asked_to_end().context("signals cannot be received")?;
     let address = config.server.listen;
     let socket = TcpListener::bind(address)
         .await
@@ -36,8 +41,12 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     greet(config);
     let limits = listener::Limits::from(&config.listener);
     let serving = listener::serve(socket, router, limits, shutdown.clone());
-    let (cut, ..) =
-        tokio::join!(serving, end_on_signal(&shutdown), shutdown.run_until_cancelled(tidy(&auth)));
+    let ending = async {
+        end.await;
+        tracing::info!("finishing what is in flight");
+        shutdown.cancel();
+    };
+    let (cut, ..) = tokio::join!(serving, ending, shutdown.run_until_cancelled(tidy(&auth)));
     if cut > 0 {
         tracing::warn!(connections = cut, "requests were cut that outlived listener.drain_timeout_ms");
     }
@@ -60,20 +69,18 @@ fn keys(config: &Config) -> anyhow::Result<(Option<DataFolder>, SecretSlice<u8>)
     }
 }
 
-async fn end_on_signal(shutdown: &CancellationToken) {
+/// Ends at SIGTERM or Ctrl-C. Both are heard from this call on, not only once the future is waited for: a
+/// supervisor may ask as soon as the site answers.
+fn asked_to_end() -> io::Result<impl Future<Output = ()>> {
     // Both are asked for by people and by supervisors; a second one is not waited for: the drain has its own end.
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be received; stop the process with SIGKILL");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("finishing what is in flight");
-    shutdown.cancel();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 /// Forgets now and then what counts no more.

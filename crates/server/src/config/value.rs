@@ -199,13 +199,15 @@ impl DatabaseUrl {
 }
 
 impl Value for DatabaseUrl {
-    const EXPECTED: &'static str = "a `sqlite:` or `postgres://` URL";
+    const EXPECTED: &'static str =
+        "a `sqlite:` or `postgres://` URL, with special characters encoded (a `/` in a password is `%2F`)";
     const EXAMPLE: &'static str = "postgres://blegram:password@localhost/blegram";
     const SHAPE: Shape = Shape::Secret;
 
     fn parse(text: &str) -> Option<Self> {
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|it| text.starts_with(it));
-        known.then(|| Self(text.into()))
+        // The driver would refuse the rest too, but repeat it, password and all.
+        (known && Url::parse(text).is_ok()).then(|| Self(text.into()))
     }
 }
 

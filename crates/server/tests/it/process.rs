@@ -1,10 +1,12 @@
 //! Stories about the real binary, as an operator and a client meet it: processes, sockets, signals and files.
 
 mod bodies;
+mod commands;
 mod crash;
 mod home;
 mod logs;
 mod people;
+mod postgres;
 mod shutdown;
 mod start;
 

@@ -52,8 +52,12 @@ pub async fn examine(config: &Config) -> Report {
         let result = Ok("not made yet; `blegram serve` makes it".to_owned());
         findings.push(Finding { what: "database", result });
     } else {
-        findings.push(Finding { what: "database", result: database(config).await });
-        findings.push(Finding { what: "schema", result: schema(config).await });
+        let result = database(config).await;
+        let answers = result.is_ok();
+        findings.push(Finding { what: "database", result });
+        if answers {
+            findings.push(Finding { what: "schema", result: schema(config).await });
+        }
     }
     Report(findings)
 }
@@ -84,8 +88,8 @@ fn clock(now: Timestamp) -> Result<String, String> {
 
 async fn database(config: &Config) -> Result<String, String> {
     let advice = "check database.url, and that the server runs and lets this machine in";
-    let db = wire::database(config).await.map_err(|error| format!("{}; {advice}", with_sources(&error)))?;
-    let ping = db.ping().await.map_err(|error| format!("{}; {advice}", with_sources(&error)));
+    let db = wire::database(config).await.map_err(|error| format!("{}; {advice}", on_one_line(&error)))?;
+    let ping = db.ping().await.map_err(|error| format!("{}; {advice}", on_one_line(&error)));
     // Only looked at: a failure to part is no finding.
     let _ = db.close().await;
     ping.map(|()| {
@@ -94,7 +98,7 @@ async fn database(config: &Config) -> Result<String, String> {
 }
 
 async fn schema(config: &Config) -> Result<String, String> {
-    let schema = migrate::connect(config).await.map_err(|error| format!("{error:#}"))?;
+    let schema = migrate::connect(config).await.map_err(|error| on_one_line(error.as_ref()))?;
     let current = schema.is_current().await;
     // As above.
     let _ = schema.close().await;
@@ -105,11 +109,15 @@ async fn schema(config: &Config) -> Result<String, String> {
     }
 }
 
-fn with_sources(error: &dyn std::error::Error) -> String {
+/// An error with its causes. Many errors repeat their cause in their own words; that is said once.
+pub fn on_one_line(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        text = format!("{text}: {cause}");
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
         source = cause.source();
     }
     text

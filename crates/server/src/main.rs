@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     match run(&Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("blegram: {error:#}");
+            eprintln!("blegram: {}", doctor::on_one_line(error.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -1,6 +1,10 @@
 //! From start to the last answer after SIGTERM.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use blegram_auth::Auth;
@@ -23,7 +27,7 @@ use crate::{
 /// What keeps the site from starting, each saying what to do about it.
 pub async fn serve(config: &Config) -> anyhow::Result<()> {
     // Before anything that ends badly when it is cut off.
-    let signals = Signals::install().context("signals cannot be received")?;
+    let end = asked_to_end().context("signals cannot be received")?;
     let (_folder, key) = keys(config)?;
     migrate::at_start(config).await?;
     let db = wire::database(config).await.context("the database at database.url does not answer")?;
@@ -38,7 +42,12 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     greet(config);
     let limits = listener::Limits::from(&config.listener);
     let serving = listener::serve(socket, router, limits, shutdown.clone());
-    let (cut, ..) = tokio::join!(serving, signals.end(&shutdown), shutdown.run_until_cancelled(tidy(&auth)));
+    let ending = async {
+        end.await;
+        tracing::info!("finishing what is in flight");
+        shutdown.cancel();
+    };
+    let (cut, ..) = tokio::join!(serving, ending, shutdown.run_until_cancelled(tidy(&auth)));
     if cut > 0 {
         tracing::warn!(connections = cut, "requests were cut that outlived listener.drain_timeout_ms");
     }
@@ -64,27 +73,18 @@ fn keys(config: &Config) -> anyhow::Result<(Option<DataFolder>, SecretSlice<u8>)
     }
 }
 
-/// What people and supervisors end a process with.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    /// From now on neither kills the process at once.
-    fn install() -> anyhow::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    /// Begins the shutdown at the first of them. A second one changes nothing: the drain has an end of its own.
-    async fn end(mut self, shutdown: &CancellationToken) {
+/// Ends at SIGTERM or Ctrl-C. Both are heard from this call on, not only once the future is waited for: a
+/// supervisor may ask as soon as the site answers.
+fn asked_to_end() -> io::Result<impl Future<Output = ()>> {
+    // Both are asked for by people and by supervisors; a second one is not waited for: the drain has its own end.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-        tracing::info!("finishing what is in flight");
-        shutdown.cancel();
-    }
+    })
 }
 
 /// Forgets now and then what counts no more.

@@ -199,14 +199,16 @@ impl DatabaseUrl {
 }
 
 impl Value for DatabaseUrl {
-    const EXPECTED: &'static str = "the `sqlite:` URL of a file or a `postgres://` URL";
+    const EXPECTED: &'static str = "the `sqlite:` URL of a file or a `postgres://` URL, with special characters encoded (a `/` in a password is `%2F`)";
     const EXAMPLE: &'static str = "postgres://blegram:password@localhost/blegram";
     const SHAPE: Shape = Shape::Secret;
 
     fn parse(text: &str) -> Option<Self> {
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|it| text.starts_with(it));
-        // In memory, each connection would have a database of its own.
-        (known && !text.contains(":memory:") && !text.contains("mode=memory")).then(|| Self(text.into()))
+        // In memory, each connection would have a database of its own; and what no URL is, the driver would repeat,
+        // password and all.
+        let is_file = !text.contains(":memory:") && !text.contains("mode=memory");
+        (known && is_file && Url::parse(text).is_ok()).then(|| Self(text.into()))
     }
 }
 

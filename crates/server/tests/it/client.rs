@@ -1,6 +1,6 @@
 //! An HTTP/1 client that sends exactly the bytes it is told to, and a server to send them to.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use blegram::listener::{Limits, serve};
 use poem::Endpoint;
@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// No test waits for longer than this; what it bounds is a failure, never a pause.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn soon<F: Future>(it: F) -> F::Output {
     tokio::time::timeout(PATIENCE, it).await.expect("it should have happened by now")
@@ -45,7 +45,7 @@ impl Server {
     }
 
     pub(crate) async fn connect(&self) -> Client {
-        Client { stream: BufReader::new(soon(TcpStream::connect(self.address)).await.unwrap()) }
+        Client::connect(self.address).await.unwrap()
     }
 
     pub(crate) fn begin_shutdown(&self) {
@@ -62,18 +62,43 @@ pub(crate) struct Client {
     stream: BufReader<TcpStream>,
 }
 
+#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: String,
 }
 
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let fields = self.head.lines().filter_map(|line| line.split_once(": "));
+        fields.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_problem(&self, status: u16, code: &str) {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        let problem = self.json();
+        assert_eq!(problem["code"], code, "{problem}");
+        assert_eq!(problem["request_id"].as_str(), self.header("x-request-id"), "{problem}");
+    }
+}
+
 impl Client {
+    pub(crate) async fn connect(address: SocketAddr) -> io::Result<Self> {
+        Ok(Self { stream: BufReader::new(soon(TcpStream::connect(address)).await?) })
+    }
+
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).await.unwrap();
     }
 
-    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         soon(self.stream.write_all(bytes.as_ref())).await
     }
 
@@ -83,15 +108,52 @@ impl Client {
     }
 
     pub(crate) async fn answer(&mut self) -> Answer {
+        self.try_answer().await.unwrap()
+    }
+
+    pub(crate) async fn try_answer(&mut self) -> io::Result<Answer> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
-            let read = soon(self.stream.read_line(&mut head)).await.unwrap();
-            assert_ne!(read, 0, "the connection ended after {head:?}");
+            if soon(self.stream.read_line(&mut head)).await? == 0 {
+                return Err(io::Error::other(format!("the connection ended after {head:?}")));
+            }
         }
         let length = head.lines().find_map(|it| it.strip_prefix("content-length: ")).unwrap_or("0");
         let mut body = vec![0; length.parse().unwrap()];
-        soon(self.stream.read_exact(&mut body)).await.unwrap();
-        Answer { status: head[9..12].parse().unwrap(), head, body: String::from_utf8(body).unwrap() }
+        soon(self.stream.read_exact(&mut body)).await?;
+        Ok(Answer { status: head[9..12].parse().unwrap(), head, body: String::from_utf8(body).unwrap() })
+    }
+
+    /// Sends `piece` again and again until the server answers, ends the connection, or has been sent so many
+    /// bytes; says how many went out. A client that only wrote could lose the answer to a reset.
+    pub(crate) async fn flood(&mut self, piece: &[u8], bytes: usize) -> usize {
+        let (socket, mut sent) = (self.stream.get_ref(), 0);
+        while sent < bytes {
+            let write = async {
+                socket.writable().await?;
+                socket.try_write(&piece[sent % piece.len()..])
+            };
+            let written = tokio::select! {
+                biased;
+                _ = socket.readable() => break,
+                written = soon(write) => written,
+            };
+            match written {
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => break,
+            }
+        }
+        sent
+    }
+
+    /// Goes on sending `piece` although it was answered, up to so many bytes.
+    pub(crate) async fn insist(&mut self, piece: &[u8], bytes: usize) {
+        for _ in 0..bytes / piece.len() {
+            if self.try_send(piece).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Waits for the server to end the connection, by FIN or by reset, with nothing more to say.

@@ -6,3 +6,4 @@ mod client;
 mod command;
 mod config;
 mod listener;
+mod process;

@@ -1,0 +1,106 @@
+//! Requests that are too much or too slow.
+
+use super::{
+    home::{Home, Process},
+    people::{Person, json_fields},
+};
+use crate::client::{Answer, Client};
+
+const HUGE: usize = 200 << 20;
+const POST: &str = "POST /api/v1/posts";
+
+/// What a request of `HUGE` bytes may cost, a tenth of it.
+const MAX_GROWTH_KIB: u64 = 20 << 10;
+
+/// Somebody with an account and somebody without one.
+async fn both(home: &Home) -> [Person; 2] {
+    [home.sign_up("ann").await, home.stranger()]
+}
+
+async fn assert_refused(client: &mut Client, status: u16, code: &str) -> Answer {
+    let answer = client.answer().await;
+    answer.assert_problem(status, code);
+    answer
+}
+
+fn assert_grew_little(site: &Process, before_kib: u64) {
+    let growth = site.peak_memory_kib() - before_kib;
+    assert!(growth < MAX_GROWTH_KIB, "{growth} KiB");
+}
+
+#[tokio::test]
+async fn an_endless_body_is_refused_and_costs_no_memory() {
+    let home = Home::new(&[]);
+    let site = home.serve().await;
+    let chunk = [b"10000\r\n", [b'a'; 0x1_0000].as_slice(), b"\r\n"].concat();
+    for person in both(&home).await {
+        let before = site.peak_memory_kib();
+        let mut client = home.connect().await;
+        let fields = "content-type: application/json\r\ntransfer-encoding: chunked\r\n";
+        client.send(person.head(POST, fields)).await;
+        client.flood(&chunk, HUGE).await;
+        assert_refused(&mut client, 413, "body-too-large").await;
+        client.insist(&chunk, HUGE).await;
+        client.closed().await;
+        assert_grew_little(&site, before);
+    }
+    assert_eq!(home.stranger().get("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_body_that_is_announced_too_large_is_refused_unread() {
+    let home = Home::new(&[]);
+    let site = home.serve().await;
+    for person in both(&home).await {
+        for expect in ["", "expect: 100-continue\r\n"] {
+            let before = site.peak_memory_kib();
+            let mut client = home.connect().await;
+            let fields = format!("content-type: application/json\r\ncontent-length: {HUGE}\r\n{expect}");
+            client.send(person.head(POST, &fields)).await;
+            assert_refused(&mut client, 413, "body-too-large").await;
+            client.closed().await;
+            assert_grew_little(&site, before);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_slow_body_is_told_so() {
+    let home = Home::new(&[("BLEGRAM_LISTENER__BODY_GRACE_MS", "300")]);
+    let _site = home.serve().await;
+    for person in both(&home).await {
+        let mut client = home.connect().await;
+        client.send(person.head(POST, &json_fields("{\"text\":\"half\"}"))).await;
+        client.send("{\"text\":").await;
+        assert_refused(&mut client, 408, "request-timeout").await;
+        client.closed().await;
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_told_so() {
+    let home = Home::new(&[]);
+    let site = home.serve().await;
+    let before = site.peak_memory_kib();
+    for bytes in [20_000, 60_000] {
+        let mut client = home.connect().await;
+        client
+            .send(home.stranger().head("GET /api/v1/instance", &format!("x: {}\r\n", "y".repeat(bytes))))
+            .await;
+        let answer = assert_refused(&mut client, 431, "headers-too-large").await;
+        assert!(answer.header("x-request-id").is_some_and(|id| !id.is_empty()), "{answer:?}");
+        client.closed().await;
+    }
+    assert_grew_little(&site, before);
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_end_is_cut() {
+    let home = Home::new(&[("BLEGRAM_LISTENER__HEAD_TIMEOUT_MS", "500")]);
+    let _site = home.serve().await;
+    let (mut slow, mut silent) = (home.connect().await, home.connect().await);
+    slow.send("GET /api/v1/instance HTTP/1.1\r\nhost:").await;
+    slow.closed().await;
+    silent.closed().await;
+    assert_eq!(home.stranger().get("/api/v1/instance").await.status, 200);
+}

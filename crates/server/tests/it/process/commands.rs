@@ -1,0 +1,39 @@
+//! What the binary prints when it is asked: the doctor's report and the document.
+
+use blegram_persistence::testing::Backend;
+use rstest_reuse::apply;
+use serde_json::Value;
+
+use super::{both_databases, home::Home};
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn the_doctor_finds_a_healthy_site_well(#[case] backend: Backend) {
+    let home = Home::on(backend, &[]).await;
+    let before = home.run("doctor").end().await;
+    before.assert_success();
+    assert!(!home.path("data").exists(), "the doctor changes nothing");
+    let _site = home.serve().await;
+    let report = home.run("doctor").end().await;
+    report.assert_success();
+    for line in ["ok    database", "ok    schema         current", "Everything is well."] {
+        assert!(report.stdout.contains(line), "{report:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_document_is_the_same_from_the_command_and_from_the_site() {
+    let home = Home::new(&[("BLEGRAM_SERVER__PUBLIC_URL", "https://blegram.example/")]);
+    let json = home.run("openapi").end().await;
+    let yaml = home.run("openapi --yaml").end().await;
+    json.assert_success();
+    yaml.assert_success();
+    assert!(!home.path("data").exists(), "no site is needed");
+
+    let document: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(document["servers"][0]["url"], "https://blegram.example");
+    assert_eq!(serde_yaml::from_str::<Value>(&yaml.stdout).unwrap(), document);
+    let _site = home.serve().await;
+    assert_eq!(home.stranger().get("/openapi.json").await.body, json.stdout);
+    assert_eq!(home.stranger().get("/openapi.yaml").await.body, yaml.stdout);
+}

@@ -1,0 +1,240 @@
+//! The folder and the settings of a site, and the processes that run there.
+
+use std::{
+    io::Read,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::unix::process::ExitStatusExt,
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use blegram_persistence::testing::{Backend, TestDatabase};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::sync::{Notify, oneshot};
+
+use crate::client::{Client, soon};
+
+/// Where the binary runs: a folder, an address and settings of its own.
+pub(crate) struct Home {
+    pub(crate) address: SocketAddr,
+    folder: TempDir,
+    settings: Vec<(String, String)>,
+    _database: Option<TestDatabase>,
+}
+
+impl Home {
+    /// A new one, with passwords that are hashed in no time.
+    pub(crate) fn new(settings: &[(&str, &str)]) -> Self {
+        let address = free_address();
+        let listen = address.to_string();
+        let usual = [
+            ("BLEGRAM_SERVER__LISTEN", listen.as_str()),
+            ("BLEGRAM_ACCOUNTS__PASSWORD_MEMORY_KIB", "64"),
+            ("BLEGRAM_ACCOUNTS__PASSWORD_ITERATIONS", "1"),
+        ];
+        let settings = usual.iter().chain(settings);
+        let settings = settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { address, folder: TempDir::new().unwrap(), settings, _database: None }
+    }
+
+    /// A new one that has a database of this kind, with the current schema.
+    pub(crate) async fn on(backend: Backend, settings: &[(&str, &str)]) -> Self {
+        let home = Self::new(settings);
+        match backend {
+            // Made by its first start.
+            Backend::Sqlite => home,
+            Backend::Postgres => {
+                let database = TestDatabase::new(backend).await;
+                let home = home.set("BLEGRAM_DATABASE__URL", database.url());
+                Self { _database: Some(database), ..home }
+            }
+        }
+    }
+
+    pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts `blegram <arguments>` here.
+    pub(crate) fn run(&self, arguments: &str) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_blegram"));
+        command.args(arguments.split(' ')).current_dir(&self.folder).env_clear().envs(self.settings.clone());
+        Process::new(&mut command)
+    }
+
+    /// Starts the site and waits until it is ready.
+    pub(crate) async fn serve(&self) -> Process {
+        let mut process = self.run("serve");
+        let ready = async {
+            while !self.is_ready().await {
+                assert!(!process.has_ended(), "the site ended at its start");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        soon(ready).await;
+        process
+    }
+
+    async fn is_ready(&self) -> bool {
+        let Ok(mut client) = Client::connect(self.address).await else { return false };
+        let asked = client.try_send("GET /readyz HTTP/1.1\r\nhost: t\r\n\r\n").await;
+        asked.is_ok() && client.try_answer().await.is_ok_and(|answer| answer.status == 200)
+    }
+
+    pub(crate) async fn connect(&self) -> Client {
+        Client::connect(self.address).await.unwrap()
+    }
+}
+
+/// A port that nobody uses, below those that the kernel gives to outgoing connections: none of them can
+/// take it between here and the process.
+pub(crate) fn free_address() -> SocketAddr {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        // Test programs that run at the same time begin at different places.
+        let offset = std::process::id().wrapping_mul(61) + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + u16::try_from(offset % 12_000).unwrap();
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return (Ipv4Addr::LOCALHOST, port).into();
+        }
+    }
+}
+
+/// A running `blegram`; killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    stdout: Output,
+    stderr: Output,
+}
+
+/// How a process ended, and what it said.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) signal: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    #[track_caller]
+    pub(crate) fn assert_success(&self) {
+        assert_eq!(self.code, Some(0), "{self:?}");
+    }
+
+    /// The process failed, and said all of this about it.
+    #[track_caller]
+    pub(crate) fn assert_failure(&self, words: &[&str]) {
+        assert_eq!(self.code, Some(1), "{self:?}");
+        for word in words {
+            assert!(self.stderr.contains(word), "{word:?} is not in {self:?}");
+        }
+    }
+}
+
+impl Process {
+    fn new(command: &mut Command) -> Self {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stdout = Output::of(child.stdout.take().unwrap());
+        let stderr = Output::of(child.stderr.take().unwrap());
+        Self { child, stdout, stderr }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits for the process to end by itself.
+    pub(crate) async fn end(mut self) -> Ended {
+        let status = self.status().await;
+        let (code, signal) = (status.code(), status.signal());
+        Ended { code, signal, stdout: self.stdout.text(), stderr: self.stderr.text() }
+    }
+
+    // Its last words are heard when both pipes close, which is when it ends.
+    async fn status(&mut self) -> ExitStatus {
+        let _ = soon(&mut self.stdout.closed).await;
+        let _ = soon(&mut self.stderr.closed).await;
+        self.child.wait().unwrap()
+    }
+
+    /// Waits until the process has printed this.
+    pub(crate) async fn prints(&self, words: &str) {
+        let printed = async {
+            while !self.stdout().contains(words) {
+                self.stdout.grown.notified().await;
+            }
+        };
+        soon(printed).await;
+    }
+
+    pub(crate) fn stdout(&self) -> String {
+        self.stdout.text()
+    }
+
+    /// The most memory that the process ever held.
+    pub(crate) fn peak_memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!(
+                "--- stdout of blegram\n{}--- its stderr\n{}---",
+                self.stdout.text(),
+                self.stderr.text()
+            );
+        }
+    }
+}
+
+/// What a process writes, read by a thread so that it never waits for a reader.
+struct Output {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    grown: Arc<Notify>,
+    closed: oneshot::Receiver<()>,
+}
+
+impl Output {
+    fn of(mut pipe: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::<Mutex<Vec<u8>>>::default();
+        let (open, closed) = oneshot::channel::<()>();
+        let grown = Arc::<Notify>::default();
+        let (page, news) = (Arc::clone(&bytes), Arc::clone(&grown));
+        std::thread::spawn(move || {
+            let _open = open;
+            let mut piece = [0; 4096];
+            while let Ok(count @ 1..) = pipe.read(&mut piece) {
+                page.lock().unwrap_or_else(PoisonError::into_inner).extend(&piece[..count]);
+                news.notify_one();
+            }
+        });
+        Self { bytes, grown, closed }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+}

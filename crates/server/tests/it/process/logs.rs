@@ -1,0 +1,58 @@
+//! Logs for machines: complete, and silent about what people confide.
+
+use rstest::rstest;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::{
+    home::Home,
+    people::{PASSWORD, json_fields},
+};
+
+const POST: &str = "something between you and me";
+const GUESS: &str = "hunter2 or so";
+
+#[rstest]
+#[case::by_default("info,blegram=info")]
+#[case::in_every_detail("trace")]
+#[tokio::test]
+async fn each_line_is_an_object_and_none_holds_a_secret(#[case] filter: &str) {
+    let home = Home::new(&[("BLEGRAM_LOG__FORMAT", "json"), ("BLEGRAM_LOG__FILTER", filter)]);
+    let site = home.serve().await;
+    let ann = home.sign_up("ann").await;
+    let post = ann.write(POST).await;
+    assert_eq!(
+        ann.get(&format!("{}?q={GUESS}", post.header("location").unwrap()).replace(' ', "+")).await.status,
+        200
+    );
+    let wrong = json!({ "login": "ann", "password": GUESS, "client": "browser" });
+    assert_eq!(home.stranger().post("/api/v1/auth/login", &wrong).await.status, 401);
+    let broken = format!("{{\"password\": \"{GUESS}\"");
+    let broken = home.stranger().head("POST /api/v1/auth/login", &json_fields(&broken)) + &broken;
+    assert_eq!(home.stranger().send(&broken).await.unwrap().status, 400);
+    site.signal(Signal::TERM);
+    let ended = site.end().await;
+    ended.assert_success();
+
+    assert_eq!(ended.stdout, "", "no banner for machines");
+    let lines: Vec<Value> = ended.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let requests: Vec<_> = lines.iter().filter(|line| line["message"] == "request").collect();
+    for (method, route, status) in [
+        ("POST", "/api/v1/auth/signup", 201),
+        ("POST", "/api/v1/posts", 201),
+        ("GET", "/api/v1/posts/{post}", 200),
+        ("POST", "/api/v1/auth/login", 401),
+        ("POST", "/api/v1/auth/login", 400),
+    ] {
+        let line = requests.iter().find(|line| {
+            (&line["method"], &line["route"], &line["status"])
+                == (&method.into(), &route.into(), &status.into())
+        });
+        assert!(line.is_some_and(|line| line["request_id"].is_string()), "{method} {route}: {requests:?}");
+    }
+    let id = post.header("x-request-id").unwrap();
+    assert!(requests.iter().any(|line| line["request_id"] == id), "the answer's id leads to its line");
+    for secret in [PASSWORD, GUESS, &GUESS.replace(' ', "+"), POST, ann.token()] {
+        assert!(!ended.stderr.contains(secret), "{secret:?} is in the log");
+    }
+}

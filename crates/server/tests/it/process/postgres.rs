@@ -1,0 +1,139 @@
+//! PostgreSQL: who changes its schema, and what is said when it is not there.
+
+use std::net::TcpListener;
+
+use blegram_migration::Schema;
+use blegram_persistence::testing::{Backend, TestDatabase};
+use rstest::rstest;
+use rustix::process::Signal;
+
+use super::home::{Ended, Home, free_address};
+
+/// 32 bytes, as `openssl rand -base64 32` prints them.
+const KEY: &str = "3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs=";
+
+/// A database without any schema.
+async fn unmigrated() -> TestDatabase {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    let schema = Schema::connect(database.url()).await.unwrap();
+    let changes = schema.status().await.unwrap().len();
+    schema.down(u32::try_from(changes).unwrap()).await.unwrap();
+    schema.close().await.unwrap();
+    database
+}
+
+fn home_at(url: &str) -> Home {
+    Home::new(&[("BLEGRAM_DATABASE__URL", url)])
+}
+
+fn count(page: &str, word: &str) -> usize {
+    page.lines().filter(|line| line.starts_with(word)).count()
+}
+
+#[tokio::test]
+async fn the_schema_is_changed_by_who_was_told_to() {
+    let database = unmigrated().await;
+    let home = home_at(database.url());
+    let refused = home.run("serve").end().await;
+    refused.assert_failure(&[
+        "lacks changes of the schema",
+        "`blegram migrate up`",
+        "database.migrate = true",
+    ]);
+    let before = home.run("migrate status").end().await;
+    before.assert_success();
+    let changes = before.stdout.lines().count();
+    assert!(changes > 0 && count(&before.stdout, "pending  m20") == changes, "{before:?}");
+
+    for _ in 0..2 {
+        let up = home.run("migrate up").end().await;
+        up.assert_success();
+        assert_eq!(count(&up.stdout, "applied  m20"), changes, "{up:?}");
+    }
+    let site = home.serve().await;
+    home.sign_up("ann").await;
+    assert!(site.stdout().contains("Data        PostgreSQL\n"), "{}", site.stdout());
+    site.signal(Signal::TERM);
+    site.end().await.assert_success();
+
+    let down = home.run("migrate down").end().await;
+    down.assert_success();
+    assert_eq!(count(&down.stdout, "applied  m20"), changes - 1, "{down:?}");
+    assert!(down.stdout.lines().last().unwrap().starts_with("pending  m20"), "the latest: {down:?}");
+    home.run("serve").end().await.assert_failure(&["blegram migrate up"]);
+}
+
+#[tokio::test]
+async fn nodes_that_migrate_at_start_may_start_together_and_are_one_site() {
+    let database = unmigrated().await;
+    let node =
+        || home_at(database.url()).set("BLEGRAM_DATABASE__MIGRATE", "true").set("BLEGRAM_SECRETS__KEY", KEY);
+    let (one, other) = (node(), node());
+    let _sites = tokio::join!(one.serve(), other.serve());
+    assert!(!one.path("data").exists(), "a node keeps no files");
+
+    let ann = one.sign_up("ann").await;
+    let csrf = ann.get("/api/v1/auth/csrf").await.json();
+    assert_eq!(ann.write("for everybody").await.status, 201);
+    let ann = ann.at(&other);
+    assert_eq!(ann.posts_of("ann").await.len(), 1);
+    assert_eq!(ann.get("/api/v1/auth/csrf").await.json(), csrf, "both nodes sign alike");
+}
+
+/// How a server can fail to be there.
+enum Missing {
+    /// Nothing listens.
+    Down,
+    /// Something takes the connection and says nothing.
+    Mute,
+    /// It is there, but has no such database.
+    Unknown,
+}
+
+#[rstest]
+#[case::down(Missing::Down)]
+#[case::mute(Missing::Mute)]
+#[case::unknown(Missing::Unknown)]
+#[tokio::test]
+async fn a_database_that_is_not_there_is_named_without_its_secret(#[case] missing: Missing) {
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = match missing {
+        Missing::Down => free_address().to_string(),
+        Missing::Mute => mute.local_addr().unwrap().to_string(),
+        Missing::Unknown => server().await,
+    };
+    let home = home_at(&format!("postgres://postgres:hunter2@{address}/nowhere"));
+    let run = |command: &'static str| home.run(command).end();
+    let (serve, status, doctor) = tokio::join!(run("serve"), run("migrate status"), run("doctor"));
+    for refused in [&serve, &status] {
+        refused.assert_failure(&["the database at database.url does not answer"]);
+        assert_eq!(refused.stdout, "", "{refused:?}");
+    }
+    assert_eq!(doctor.code, Some(1), "{doctor:?}");
+    let advice = "check database.url, and that the server runs and lets this machine in\n\nSomething needs";
+    assert!(doctor.stdout.contains("WRONG database") && doctor.stdout.contains(advice), "{doctor:?}");
+    for Ended { stdout, stderr, .. } in [serve, status, doctor] {
+        let said = stdout + &stderr;
+        assert!(!said.contains("hunter2"), "{said}");
+        let reasons = ["timed out", "does not exist"].map(|reason| said.matches(reason).count());
+        assert_eq!(reasons.iter().sum::<usize>(), 1, "the reason is said once: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_url_that_cannot_be_read_is_not_repeated() {
+    // The first slash ends the host, so the password is in its place.
+    let home = home_at("postgres://ann:hunter/2@127.0.0.1/blegram");
+    for command in ["serve", "config check", "doctor"] {
+        let refused = home.run(command).end().await;
+        refused.assert_failure(&["database.url", "BLEGRAM_DATABASE__URL", "encoded"]);
+        assert!(!format!("{refused:?}").contains("hunter"), "{refused:?}");
+    }
+}
+
+/// Host and port of the server that tests use.
+async fn server() -> String {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    let (_, rest) = database.url().split_once('@').unwrap();
+    rest.split('/').next().unwrap().to_owned()
+}

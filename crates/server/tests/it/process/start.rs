@@ -1,0 +1,94 @@
+//! The first start, the next one, and the starts that are refused.
+
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
+
+use blegram_persistence::testing::Backend;
+use rstest_reuse::apply;
+use rustix::process::Signal;
+use serde_json::json;
+
+use super::{
+    both_databases,
+    home::{Home, free_address},
+    people::{id, json_fields},
+};
+
+fn mode(home: &Home, name: &str) -> u32 {
+    fs::metadata(home.path(name)).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn the_first_start_in_an_empty_folder_makes_a_site() {
+    let home = Home::new(&[]);
+    let site = home.serve().await;
+    assert_eq!((mode(&home, "data"), mode(&home, "data/secrets.key")), (0o700, 0o600));
+    assert!(home.path("data/blegram.db").exists());
+
+    let (banner, url) = (site.stdout(), format!("http://{}", home.address));
+    for line in [
+        &format!("API         {url}/api/v1\n"),
+        &format!("Swagger UI  {url}/docs\n"),
+        "Data        SQLite in ./data\n",
+    ] {
+        assert!(banner.contains(line), "{line:?} is not in {banner:?}");
+    }
+    assert_eq!(home.stranger().get("/docs").await.status, 200);
+
+    let ann = home.sign_up("ann").await;
+    let written = ann.write("the first word #here").await;
+    assert_eq!(written.status, 201, "{written:?}");
+    let read = home.stranger().get(written.header("location").unwrap()).await;
+    assert_eq!(read.json()["text"], "the first word #here");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_site_goes_on_where_it_ended(#[case] backend: Backend) {
+    let home = Home::on(backend, &[]).await;
+    let site = home.serve().await;
+    let ann = home.sign_up("ann").await;
+    let post = id(&ann.write("still here").await.json());
+    let csrf = ann.get("/api/v1/auth/csrf").await.json()["csrf_token"].as_str().unwrap().to_owned();
+    site.signal(Signal::TERM);
+    site.end().await.assert_success();
+
+    let _site = home.serve().await;
+    assert_eq!(ann.posts_of("ann").await, [post]);
+    assert_eq!(ann.get("/api/v1/me").await.json()["username"], "ann", "the session goes on");
+    let body = json!({ "text": "by a program" }).to_string();
+    for (token, status) in [(csrf.as_str(), 201), ("another", 403)] {
+        let fields = format!("x-csrf-token: {token}\r\n{}", json_fields(&body));
+        let answer = ann.send(&(ann.bare_head("POST /api/v1/posts", &fields) + &body)).await.unwrap();
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_data_folder_has_one_process_at_a_time() {
+    let home = Home::new(&[]);
+    let site = home.serve().await;
+    let elsewhere = free_address().to_string();
+    let home = home.set("BLEGRAM_SERVER__LISTEN", &elsewhere);
+    for command in ["serve", "migrate status", "migrate up", "migrate down"] {
+        let refused = home.run(command).end().await;
+        refused.assert_failure(&[
+            "another blegram uses the data folder ./data",
+            "stop it",
+            "server.data_dir",
+        ]);
+        assert_eq!(refused.stdout, "", "{command}");
+    }
+    assert_eq!(home.stranger().get("/readyz").await.status, 200, "the first one goes on");
+    site.signal(Signal::KILL);
+    site.end().await;
+    home.run("migrate status").end().await.assert_success();
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named() {
+    let home = Home::new(&[]);
+    let _other = TcpListener::bind(home.address).unwrap();
+    let refused = home.run("serve").end().await;
+    refused.assert_failure(&["server.listen", &home.address.to_string()]);
+    assert!(!refused.stdout.contains("API"), "no banner promises what is not served: {refused:?}");
+}

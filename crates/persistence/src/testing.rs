@@ -117,6 +117,16 @@ impl TestDatabase {
         self.rows(self.db.inner(), &sql, "line").await.len()
     }
 
+    /// How many connections to this PostgreSQL database hold a transaction open without using it.
+    ///
+    /// # Panics
+    /// On SQLite.
+    pub async fn count_idle_transactions(&self) -> usize {
+        let sql = "SELECT state FROM pg_stat_activity \
+                   WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+        self.rows(self.db.inner(), sql, "state").await.len()
+    }
+
     /// Everything that the database holds, as text: to look for what should not be there.
     ///
     /// # Panics

@@ -11,7 +11,7 @@ use blegram_auth::Auth;
 use secrecy::SecretSlice;
 use tokio::{
     net::TcpListener,
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::{SignalKind, signal},
 };
 use tokio_util::sync::CancellationToken;
 

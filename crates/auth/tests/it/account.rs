@@ -5,6 +5,7 @@ use blegram_persistence::{
     users,
 };
 use rstest_reuse::apply;
+use tokio::task::JoinSet;
 
 use crate::{CHEAP, PASSWORD, auth, both_databases, cheap, log_in, sign_up};
 
@@ -54,15 +55,14 @@ async fn a_name_that_does_not_exist_costs_a_hash_too(#[case] backend: Backend) {
 async fn who_loses_the_race_for_a_name_leaves_nothing(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let auth = auth(&database, cheap());
-    let racers: Vec<_> = (0..10)
-        .map(|_| {
-            let auth = auth.clone();
-            tokio::task::spawn(async move { sign_up(&auth, "ann").await })
-        })
-        .collect();
+    let mut racers = JoinSet::new();
+    for _ in 0..10 {
+        let auth = auth.clone();
+        racers.spawn(async move { sign_up(&auth, "ann").await });
+    }
     let mut won = 0;
-    for racer in racers {
-        match racer.await.unwrap() {
+    for result in racers.join_all().await {
+        match result {
             Ok(_) => won += 1,
             Err(error) => assert!(matches!(error, Error::UsernameTaken), "{error:?}"),
         }

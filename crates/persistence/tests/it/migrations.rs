@@ -1,6 +1,7 @@
 use blegram_migration::Schema;
 use blegram_persistence::testing::{Backend, TestDatabase};
 use rstest_reuse::apply;
+use tokio::task::JoinSet;
 
 use crate::{both_databases, insert_user};
 
@@ -40,14 +41,13 @@ async fn nodes_that_start_at_once_take_turns() {
     let count = schema.status().await.unwrap().len();
     schema.down(count.try_into().unwrap()).await.unwrap();
 
-    let nodes: Vec<_> = (0..8)
-        .map(|_| {
-            let url = database.url().to_owned();
-            tokio::task::spawn(async move { Schema::connect(&url).await.unwrap().up().await })
-        })
-        .collect();
-    for node in nodes {
-        node.await.unwrap().unwrap();
+    let mut nodes = JoinSet::new();
+    for _ in 0..8 {
+        let url = database.url().to_owned();
+        nodes.spawn(async move { Schema::connect(&url).await.unwrap().up().await });
+    }
+    for up in nodes.join_all().await {
+        up.unwrap();
     }
     assert!(schema.is_current().await.unwrap());
 }

@@ -69,7 +69,7 @@ fn pages() -> Vec<PageRequest> {
     let mut pages = vec![first, since];
     let cursors = first.slice(vec![some; 21]).into_page::<()>(vec![]);
     for cursor in [cursors.next, cursors.prev] {
-        pages.push(PageRequest::new(scope, Limit::default(), cursor, None).unwrap());
+        pages.push(PageRequest::new(scope, Limit::default(), cursor, None));
     }
     pages
 }

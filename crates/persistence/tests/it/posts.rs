@@ -4,6 +4,7 @@ use blegram_persistence::{
     users,
 };
 use rstest_reuse::apply;
+use tokio::task::JoinSet;
 
 use crate::{both_databases, insert_post, insert_user, new_post};
 
@@ -25,21 +26,17 @@ async fn twenty_deletions_at_once_count_once(#[case] backend: Backend) {
     let [kept, gone] = [new_post(ann, "kept"), new_post(ann, "gone")];
     insert_post(&database, &kept).await;
     insert_post(&database, &gone).await;
-    let deletions: Vec<_> = (0..20)
-        .map(|_| {
-            let (db, id) = (database.db().clone(), gone.id);
-            tokio::task::spawn(async move {
-                let tx = db.write().await.unwrap();
-                let was_there = posts::delete(&tx, id, ann).await.unwrap();
-                tx.commit().await.unwrap();
-                was_there
-            })
-        })
-        .collect();
-    let mut deleted = 0;
-    for deletion in deletions {
-        deleted += u32::from(deletion.await.unwrap());
+    let mut deletions = JoinSet::new();
+    for _ in 0..20 {
+        let (db, id) = (database.db().clone(), gone.id);
+        deletions.spawn(async move {
+            let tx = db.write().await.unwrap();
+            let was_there = posts::delete(&tx, id, ann).await.unwrap();
+            tx.commit().await.unwrap();
+            was_there
+        });
     }
+    let deleted = deletions.join_all().await.into_iter().filter(|was_there| *was_there).count();
     assert_eq!(deleted, 1);
     assert_eq!(users::find(database.db(), ann).await.unwrap().unwrap().post_count, 1);
 }

@@ -1,7 +1,7 @@
 //! The schema of blegram, one change a file, the same on SQLite and PostgreSQL.
 //!
 //! To add a change: a file `m<date>_<number>_<what>.rs` with `up` and `down`, its line in
-//! [`Migrator::migrations`], and nothing else: the tests run every change up, down and up again on
+//! `Migrator::migrations`, and nothing else: the tests run every change up, down and up again on
 //! both databases. A change that has been released is never edited.
 //!
 //! Conventions: ids are 16-byte UUIDs, instants are microseconds since 1970 as 64-bit integers (one

@@ -55,7 +55,12 @@ const PAGE: &str = r##"<!doctype html>
 </html>
 "##;
 
-const START: &str = "SwaggerUIBundle({ dom_id: '#ui', url: '/openapi.json', deepLinking: true, displayOperationId: true });\n";
+/// Asks the address that the page itself came from: a person who came by another name of the site stays there.
+const START: &str = "fetch('/openapi.json').then((answer) => answer.json()).then((spec) => {
+  spec.servers = [{ url: location.origin }];
+  SwaggerUIBundle({ dom_id: '#ui', spec, deepLinking: true });
+});
+";
 
 /// Swagger UI writes styles into its elements; everything else comes from here.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \

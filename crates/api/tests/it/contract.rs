@@ -2,8 +2,10 @@
 
 use std::sync::LazyLock;
 
-use poem::http::{Method, StatusCode};
+use poem::http::Method;
 use serde_json::{Map, Value, json};
+
+use crate::world::Answer;
 
 pub(crate) static CONTRACT: LazyLock<Contract> = LazyLock::new(Contract::new);
 
@@ -36,7 +38,8 @@ impl Contract {
     }
 
     /// Refuses an answer that the document does not promise.
-    pub(crate) fn judge(&self, method: &Method, path: &str, status: StatusCode, body: &[u8]) {
+    pub(crate) fn judge(&self, method: &Method, path: &str, answer: &Answer) {
+        let Answer { status, headers, body } = answer;
         let Ok(found) = self.paths.at(path) else { return };
         let operation = &found.value[method.as_str().to_lowercase()];
         if operation.is_null() {
@@ -45,6 +48,10 @@ impl Contract {
         let (id, status) = (operation["operationId"].as_str().unwrap(), status.as_str());
         let response = &operation["responses"][status];
         assert!(!response.is_null(), "{id} answers {status}, which the document does not list");
+        for name in response["headers"].as_object().unwrap().keys() {
+            // A page that is alone has no links.
+            assert!(name == "Link" || headers.contains_key(name), "{id} answers {status} without {name}");
+        }
         let Some(content) = response["content"].as_object() else {
             return assert!(body.is_empty(), "{id} answers {status} with a body");
         };
@@ -52,6 +59,7 @@ impl Contract {
         let schema = &content.values().next().unwrap()["schema"];
         self.validate(schema, &value).unwrap_or_else(|error| panic!("{id} {status}: {error}\n{value:#}"));
         if let Some(code) = value["code"].as_str() {
+            assert_eq!(value["instance"], path);
             let listed = response["description"].as_str().unwrap();
             assert!(
                 listed.contains(&format!("`{code}`:")),

@@ -180,7 +180,7 @@ impl Actor<'_> {
         }
         let request = request.extension(Peer(self.address)).body(body);
         let answer = Answer::of(self.app.router.call(request).await.unwrap()).await;
-        CONTRACT.judge(&method, path.split('?').next().unwrap(), answer.status, &answer.body);
+        CONTRACT.judge(&method, path.split('?').next().unwrap(), &answer);
         self.keep_cookie(&answer);
         answer
     }

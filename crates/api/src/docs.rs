@@ -1,7 +1,8 @@
 //! What is served beside the API: the document, Swagger UI, pages about problems, and probes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use poem::{
     Endpoint, IntoResponse, Response, Route,
     endpoint::make_sync,
@@ -22,18 +23,19 @@ use crate::{
 /// poem-openapi ships it as one page with everything inline; here its parts are files, so that the
 /// policy can forbid inline scripts and browsers can keep the large ones.
 pub(crate) fn swagger_ui() -> impl Endpoint<Output = Response> {
-    let page = OpenApiService::new((), "", "").swagger_ui_html();
-    let part = |open: &str, close: &str| {
-        let rest = page.split_once(open).map(|(_, rest)| rest);
-        rest.and_then(|rest| rest.split_once(close)).map(|(part, _)| part.to_owned()).unwrap_or_default()
-    };
-    let style = part("<style charset=\"UTF-8\">", "</style>");
-    let script = part("<script charset=\"UTF-8\">", "</script>\n</head>");
+    let style = || inline_part("<style charset=\"UTF-8\">", "</style>");
+    let script = || inline_part("<script charset=\"UTF-8\">", "</script>\n</head>");
     Route::new()
-        .at("/", file("text/html; charset=utf-8", "no-cache", PAGE.to_owned()))
-        .at("/start.js", file("text/javascript; charset=utf-8", "no-cache", START.to_owned()))
+        .at("/", file("text/html; charset=utf-8", "no-cache", || PAGE.to_owned()))
+        .at("/start.js", file("text/javascript; charset=utf-8", "no-cache", || START.to_owned()))
         .at("/swagger-ui.css", file("text/css; charset=utf-8", FOR_A_DAY, style))
         .at("/swagger-ui-bundle.js", file("text/javascript; charset=utf-8", FOR_A_DAY, script))
+}
+
+fn inline_part(open: &str, close: &str) -> String {
+    let page = OpenApiService::new((), "", "").swagger_ui_html();
+    let rest = page.split_once(open).map(|(_, rest)| rest);
+    rest.and_then(|rest| rest.split_once(close)).map(|(part, _)| part.to_owned()).unwrap_or_default()
 }
 
 const FOR_A_DAY: &str = "public, max-age=86400";
@@ -66,9 +68,15 @@ const START: &str = "fetch('/openapi.json').then((answer) => answer.json()).then
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-fn file(content_type: &'static str, cache: &'static str, text: String) -> impl Endpoint<Output = Response> {
-    let bytes = bytes::Bytes::from(text);
+/// A file whose text is made when somebody first asks for it: most processes are never asked for most of them.
+fn file(
+    content_type: &'static str,
+    cache: &'static str,
+    text: impl Fn() -> String + Send + Sync + 'static,
+) -> impl Endpoint<Output = Response> {
+    let bytes = OnceLock::new();
     make_sync(move |_| {
+        let bytes = bytes.get_or_init(|| Bytes::from(text()));
         Response::builder()
             .content_type(content_type)
             .header(header::CACHE_CONTROL, cache)
@@ -79,12 +87,14 @@ fn file(content_type: &'static str, cache: &'static str, text: String) -> impl E
 
 /// The document as JSON.
 pub(crate) fn json(public_url: &str) -> impl Endpoint<Output = Response> + use<> {
-    file("application/json", "no-cache", openapi(public_url))
+    let public_url = public_url.to_owned();
+    file("application/json", "no-cache", move || openapi(&public_url))
 }
 
 /// The document as YAML.
 pub(crate) fn yaml(public_url: &str) -> impl Endpoint<Output = Response> + use<> {
-    file("application/yaml", "no-cache", openapi_yaml(public_url))
+    let public_url = public_url.to_owned();
+    file("application/yaml", "no-cache", move || openapi_yaml(&public_url))
 }
 
 /// A page about a kind of problem.

@@ -1,5 +1,5 @@
 //! Proof that a browser's request was meant: a token that another site's page cannot read. Needed only
-//! by clients that send neither `Sec-Fetch-Site` nor `Origin`; see `docs/security.md`.
+//! by clients that send neither `Sec-Fetch-Site` nor `Origin`; see the API's `csrf.rs` for the rule.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use blegram_domain::SessionId;

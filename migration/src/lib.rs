@@ -15,6 +15,7 @@ use sea_orm_migration::{
 mod m20261123_000001_users;
 mod m20261123_000002_sessions;
 mod m20261123_000003_posts;
+mod m20261124_000004_versions;
 
 /// The list of changes.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000001_users::Migration),
             Box::new(m20261123_000002_sessions::Migration),
             Box::new(m20261123_000003_posts::Migration),
+            Box::new(m20261124_000004_versions::Migration),
         ]
     }
 }

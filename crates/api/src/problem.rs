@@ -80,12 +80,21 @@ codes! {
     InvalidCredentials = "invalid-credentials", UNAUTHORIZED, "The login or the password is wrong",
         "Check both and try again. Which of the two is wrong is not told.",
         "아이디와 비밀번호를 확인하고 다시 시도하세요. 둘 중 무엇이 틀렸는지는 알려 드리지 않습니다.";
+    InvalidGrant = "invalid-grant", UNAUTHORIZED, "The grant is not good any more",
+        "The refresh token was used before, has ended or was revoked. Log in again.",
+        "이미 사용했거나 만료되었거나 취소된 갱신 토큰입니다. 다시 로그인하세요.";
     CsrfRejected = "csrf-rejected", FORBIDDEN, "The request may come from another site",
         "Send it from a page of this site or of a trusted origin. A client that sends neither Sec-Fetch-Site nor Origin adds the X-CSRF-Token of GET /api/v1/auth/csrf.",
         "이 사이트나 신뢰된 출처의 페이지에서 요청을 보내세요. Sec-Fetch-Site와 Origin을 보내지 않는 클라이언트는 GET /api/v1/auth/csrf의 X-CSRF-Token을 함께 보내야 합니다.";
     Forbidden = "forbidden", FORBIDDEN, "You may not do this",
         "You can see this, but only its owner may change it.",
         "볼 수는 있지만 소유자만 바꿀 수 있습니다.";
+    WrongPassword = "wrong-password", FORBIDDEN, "The password is wrong",
+        "Send the account's present password. You stay logged in.",
+        "계정의 현재 비밀번호를 보내세요. 로그인 상태는 그대로입니다.";
+    ReauthenticationRequired = "reauthentication-required", FORBIDDEN, "Log in again for this",
+        "The account has no password, so this takes a login of the last ten minutes.",
+        "비밀번호가 없는 계정이므로 최근 10분 안에 다시 로그인해야 합니다.";
     AccountSuspended = "account-suspended", FORBIDDEN, "The account is suspended",
         "The password is right, but moderators have suspended the account.",
         "비밀번호는 맞지만 운영진이 계정을 정지했습니다.";
@@ -104,6 +113,12 @@ codes! {
     UsernameTaken = "username-taken", CONFLICT, "The username is taken",
         "Somebody has this username, or one that looks like it, or the site keeps it. Choose another.",
         "같거나 비슷해 보이는 아이디를 이미 누가 쓰고 있거나 사이트가 보유하고 있습니다. 다른 아이디를 고르세요.";
+    RequestInProgress = "request-in-progress", CONFLICT, "The first request with this key still runs",
+        "Wait for its answer, or try again in a moment with the same Idempotency-Key.",
+        "첫 요청의 응답을 기다리거나, 잠시 뒤 같은 Idempotency-Key로 다시 시도하세요.";
+    PreconditionFailed = "precondition-failed", PRECONDITION_FAILED, "It was changed meanwhile",
+        "Read it again, apply your change to what it is now, and send the new ETag in If-Match.",
+        "다시 읽어 현재 내용에 변경을 적용한 뒤, 새 ETag를 If-Match로 보내세요.";
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "The request body is too large",
         "A JSON body has at most 64 KiB.",
         "JSON 본문은 64 KiB까지 보낼 수 있습니다.";
@@ -113,6 +128,9 @@ codes! {
     Invalid = "invalid", UNPROCESSABLE_ENTITY, "Some values are not acceptable",
         "Each entry of errors names a value, the rule that it breaks and what would be accepted.",
         "errors의 각 항목이 어떤 값이 어떤 규칙에 어긋나는지, 무엇이 허용되는지 알려 줍니다.";
+    IdempotencyKeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The key belongs to another request",
+        "An Idempotency-Key stands for one request and its exact body. Use a new one for something new.",
+        "Idempotency-Key 하나는 하나의 요청과 그 본문에만 쓰입니다. 새 요청에는 새 키를 쓰세요.";
     RateLimited = "rate-limited", TOO_MANY_REQUESTS, "Too many requests",
         "Come back after the seconds in Retry-After, with some jitter.",
         "Retry-After 헤더의 초만큼 기다린 뒤 약간의 무작위 지연을 더해 다시 시도하세요.";
@@ -151,7 +169,7 @@ impl Problem {
     pub fn new(code: Code) -> Self {
         let problem = Self { code, detail: None, failures: Vec::new(), headers: Vec::new(), cause: None };
         match code {
-            Code::Unauthenticated | Code::InvalidCredentials => problem
+            Code::Unauthenticated | Code::InvalidCredentials | Code::InvalidGrant => problem
                 .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"blegram\"")),
             Code::Overloaded | Code::Unavailable => {
                 problem.with_header(header::RETRY_AFTER, PAUSE_SECONDS.into())

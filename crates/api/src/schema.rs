@@ -90,6 +90,7 @@ mod tests {
             comment_count: 2,
             created_at: now,
             edited_at: Some(now),
+            version: 1,
         };
         let viewer = Some(PostViewer { liked: true, bookmarked: false });
         let view = PostView { post, author: author.clone(), mentions: vec![author.clone()], viewer };
@@ -102,6 +103,7 @@ mod tests {
             follower_count: 2,
             following_count: 3,
             created_at: now,
+            version: 0,
         };
         let account = blegram_domain::Account {
             user,

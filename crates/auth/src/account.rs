@@ -143,8 +143,11 @@ impl Auth {
 fn admit(credentials: Option<&Credentials>, verdict: &Verdict) -> Result<UserId> {
     match (credentials, verdict) {
         (None, _) | (_, Verdict::Wrong) => Err(Error::InvalidCredentials),
-        (Some(credentials), _) if credentials.status == Status::Suspended => Err(Error::AccountSuspended),
-        (Some(credentials), _) => Ok(credentials.user),
+        (Some(credentials), _) => match credentials.status {
+            Status::Active => Ok(credentials.user),
+            Status::Suspended => Err(Error::AccountSuspended),
+            Status::Deleted => Err(Error::InvalidCredentials),
+        },
     }
 }
 

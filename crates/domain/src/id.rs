@@ -77,6 +77,13 @@ ids! {
     PostId;
     /// A login of one browser or device.
     SessionId;
+    /// What a native app got with one use of its refresh token, or with its login: an access token and the refresh
+    /// token that follows.
+    GrantId;
+    /// A text that a post had.
+    RevisionId;
+    /// A piece of work that must not be lost.
+    JobId;
     /// One request, in logs and in error answers.
     RequestId;
 }

@@ -40,6 +40,8 @@ pub struct Post {
     pub created_at: Timestamp,
     /// When its text or images last changed.
     pub edited_at: Option<Timestamp>,
+    /// How often its author edited it.
+    pub version: u64,
 }
 
 impl Post {
@@ -83,6 +85,7 @@ mod tests {
                 comment_count: 0,
                 created_at: now,
                 edited_at: None,
+                version: 0,
             };
             assert_eq!(
                 viewers.map(|viewer| post.is_visible_to(viewer, &summary)),

@@ -151,6 +151,8 @@ texts! {
     PostText { graphemes: 0..=2200, bytes: 10240, multi_line: true }
     /// The name that a profile shows; one line, not unique.
     DisplayName { graphemes: 1..=30, bytes: 200, multi_line: false }
+    /// What a profile says of its owner. May be empty; may have lines.
+    Bio { graphemes: 0..=300, bytes: 2048, multi_line: true }
     /// What somebody calls a device that they log in from; one line.
     DeviceName { graphemes: 1..=60, bytes: 240, multi_line: false }
 }

@@ -59,6 +59,8 @@ stored_enum! {
         Active = "active",
         /// Moderators took it out: it cannot log in, and nobody sees it or what it wrote.
         Suspended = "suspended",
+        /// Its owner deleted it: nobody sees it any more, and jobs remove what is left.
+        Deleted = "deleted",
     }
 }
 
@@ -92,6 +94,8 @@ pub struct User {
     pub following_count: u64,
     /// When it signed up.
     pub created_at: Timestamp,
+    /// How often its owner edited it.
+    pub version: u64,
 }
 
 impl User {

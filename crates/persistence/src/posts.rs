@@ -28,6 +28,7 @@ pub async fn insert(tx: &Tx, post: &Post) -> Result<()> {
         comment_count: 0,
         created_at: post.created_at.as_micros(),
         edited_at: None,
+        version: 0,
     };
     Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
     users::update_post_count(tx, post.author, 1).await

@@ -68,6 +68,7 @@ pub async fn insert(tx: &Tx, user: NewUser) -> Result<Inserted> {
         follower_count: 0,
         following_count: 0,
         created_at: user.created_at.as_micros(),
+        version: 0,
     };
     // Whichever index it is that another row meets; SeaORM's own `do_nothing` names the primary key.
     let insert =

@@ -52,6 +52,7 @@ impl Social {
             comment_count: 0,
             created_at: now,
             edited_at: None,
+            version: 0,
         };
         posts::insert(&tx, &post).await?;
         tx.commit().await?;

@@ -29,6 +29,7 @@ pub(crate) struct Model {
     pub comment_count: i64,
     pub created_at: i64,
     pub edited_at: Option<i64>,
+    pub version: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
@@ -56,6 +57,7 @@ impl TryFrom<Model> for Post {
             comment_count: count(TABLE, row.id, row.comment_count)?,
             created_at: timestamp(TABLE, row.id, row.created_at)?,
             edited_at: row.edited_at.map(|at| timestamp(TABLE, row.id, at)).transpose()?,
+            version: count(TABLE, row.id, row.version)?,
             text: row.text,
         })
     }

@@ -33,6 +33,7 @@ pub(crate) struct Model {
     pub follower_count: i64,
     pub following_count: i64,
     pub created_at: i64,
+    pub version: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -79,6 +80,7 @@ impl TryFrom<Model> for User {
             follower_count: count(TABLE, row.id, row.follower_count)?,
             following_count: count(TABLE, row.id, row.following_count)?,
             created_at: timestamp(TABLE, row.id, row.created_at)?,
+            version: count(TABLE, row.id, row.version)?,
             bio: row.bio,
             summary: UserSummary::try_from(Summary {
                 id: row.id,

@@ -60,6 +60,7 @@ pub(crate) fn new_post(author: UserId, text: &str) -> Post {
         comment_count: 0,
         created_at: now(),
         edited_at: None,
+        version: 0,
     }
 }
 

@@ -16,6 +16,8 @@ mod m20261123_000001_users;
 mod m20261123_000002_sessions;
 mod m20261123_000003_posts;
 mod m20261124_000004_versions;
+mod m20261124_000005_native_sessions;
+mod m20261124_000011_signing_keys;
 
 /// The list of changes.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000002_sessions::Migration),
             Box::new(m20261123_000003_posts::Migration),
             Box::new(m20261124_000004_versions::Migration),
+            Box::new(m20261124_000005_native_sessions::Migration),
+            Box::new(m20261124_000011_signing_keys::Migration),
         ]
     }
 }

@@ -38,8 +38,29 @@ pub(crate) struct NoContent;
 /// An answer that also sets the session's cookie, or removes it.
 #[derive(Debug)]
 pub(crate) struct WithCookie<R> {
-    pub(crate) cookie: HeaderValue,
+    /// `None` leaves the client's as it is.
+    pub(crate) cookie: Option<HeaderValue>,
     pub(crate) answer: R,
+}
+
+/// An answer that is the same for everybody, and may be kept for five minutes.
+#[derive(Debug)]
+pub(crate) struct Public<R>(pub(crate) R);
+
+impl<R: IntoResponse> IntoResponse for Public<R> {
+    fn into_response(self) -> Response {
+        self.0.with_header(header::CACHE_CONTROL, "public, max-age=300").into_response()
+    }
+}
+
+impl<R: ApiResponse> ApiResponse for Public<R> {
+    fn meta() -> MetaResponses {
+        R::meta()
+    }
+
+    fn register(registry: &mut Registry) {
+        R::register(registry);
+    }
 }
 
 impl<T: Type> Payload for Answer<T> {
@@ -86,7 +107,9 @@ impl IntoResponse for NoContent {
 impl<R: IntoResponse> IntoResponse for WithCookie<R> {
     fn into_response(self) -> Response {
         let mut response = self.answer.into_response();
-        response.headers_mut().append(header::SET_COOKIE, self.cookie);
+        if let Some(cookie) = self.cookie {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
         response
     }
 }

@@ -127,6 +127,16 @@ impl Fields {
         }
     }
 
+    /// A text that must be there if `is_wanted`, and is passed over if not.
+    pub(crate) fn text_if<T>(
+        &mut self,
+        is_wanted: bool,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Violation>,
+    ) -> Option<T> {
+        if is_wanted { self.text(name, parse) } else { self.optional_text(name, parse) }
+    }
+
     /// A list of texts that may be absent, each read by `parse`.
     pub(crate) fn texts<T>(
         &mut self,

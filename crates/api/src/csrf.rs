@@ -2,6 +2,7 @@
 //! that send neither (OWASP CSRF Prevention; Go's `CrossOriginProtection`).
 
 use blegram_auth::{Auth, Authenticated};
+use blegram_domain::session::Kind;
 use poem::{Request, http::header};
 
 use crate::{
@@ -19,6 +20,10 @@ pub(crate) fn check(
     auth: &Auth,
     site: &Site,
 ) -> Result<(), Problem> {
+    // Another site's page cannot add a bearer without being asked for leave (CORS).
+    if session.is_some_and(|session| session.kind == Kind::Native) {
+        return Ok(());
+    }
     let token = HEADERS.iter().find_map(|name| request.header(name));
     let has_valid_token = match (token, session) {
         (Some(token), Some(session)) => Some(auth.is_csrf_token(session.session, token)),

@@ -15,7 +15,7 @@ use poem::{
 };
 
 use crate::{
-    App, body, client, cookie, csrf,
+    App, bearer, body, client, cookie, csrf,
     openapi::catalogue::{Catalogue, Resource},
     operation::{Login, Operation},
     problem::{Code, Problem, standing_headers},
@@ -81,6 +81,17 @@ impl Gate {
         operation: &Operation,
         request: &Request,
     ) -> Result<(Option<Authenticated>, bool), Problem> {
+        // Whoever names a bearer means it: a bad one is never passed over for a cookie, nor for nobody.
+        if let Some(token) = bearer::token(request) {
+            let session = match token {
+                Some(token) => self.app.auth.authenticate_bearer(token).await?,
+                None => None,
+            };
+            return match session {
+                Some(session) => Ok((Some(session), false)),
+                None => Err(bearer::refusal()),
+            };
+        }
         // A write that serves anybody is looked up too: its CSRF check wants to know.
         if operation.login == Login::None && !operation.is_write {
             return Ok((None, false));

@@ -12,6 +12,7 @@
 //! `problem.rs` alone. To add an operation: see `CONTRIBUTING.md`.
 
 mod answer;
+mod bearer;
 mod body;
 mod client;
 mod cookie;

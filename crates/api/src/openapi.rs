@@ -15,15 +15,16 @@ use crate::{
     operation::{Login, Operation, operation},
     problem::Code,
     routes::{
-        auth::AuthApi, instance::InstanceApi, posts::PostsApi, timelines::TimelinesApi, users::UsersApi,
+        auth::AuthApi, instance::InstanceApi, jwks::JwksApi, posts::PostsApi, sessions::SessionsApi,
+        timelines::TimelinesApi, users::UsersApi,
     },
     schema,
 };
 
-type Apis = (InstanceApi, AuthApi, UsersApi, PostsApi, TimelinesApi);
+type Apis = (InstanceApi, AuthApi, SessionsApi, JwksApi, UsersApi, PostsApi, TimelinesApi);
 
 fn apis() -> OpenApiService<Apis, ()> {
-    let apis = (InstanceApi, AuthApi, UsersApi, PostsApi, TimelinesApi);
+    let apis = (InstanceApi, AuthApi, SessionsApi, JwksApi, UsersApi, PostsApi, TimelinesApi);
     OpenApiService::new(apis, "blegram", env!("CARGO_PKG_VERSION"))
 }
 
@@ -69,10 +70,16 @@ pub(crate) fn document(public_url: &str) -> Value {
     add_problem(&mut document);
     complete_schemas(&mut document);
     for_each_operation(&mut document, complete_operation);
-    document["components"]["securitySchemes"] = json!({ "cookieAuth": {
-        "type": "apiKey", "in": "cookie", "name": "auth-blegram",
-        "description": "The session of a browser, set by signUp and logIn. On https it is named `__Host-auth-blegram`.",
-    }});
+    document["components"]["securitySchemes"] = json!({
+        "cookieAuth": {
+            "type": "apiKey", "in": "cookie", "name": "auth-blegram",
+            "description": "The session of a browser, set by signUp and logIn. On https it is named `__Host-auth-blegram`.",
+        },
+        "bearerAuth": {
+            "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+            "description": "The access token of a native app, from signUp, logIn or issueToken with `client: native`. Treat it as opaque. With a cookie beside it, the bearer decides.",
+        },
+    });
     document["components"]["headers"] = headers();
     document
 }
@@ -98,8 +105,8 @@ fn for_each_operation(document: &mut Value, mut visit: impl FnMut(&Operation, &m
 fn complete_operation(operation: &Operation, value: &mut Value) {
     value["security"] = match operation.login {
         Login::None => json!([]),
-        Login::Optional => json!([{}, { "cookieAuth": [] }]),
-        Login::Required => json!([{ "cookieAuth": [] }]),
+        Login::Optional => json!([{}, { "cookieAuth": [] }, { "bearerAuth": [] }]),
+        Login::Required => json!([{ "cookieAuth": [] }, { "bearerAuth": [] }]),
     };
     let Some(responses) = value["responses"].as_object_mut() else { return };
     for (status, response) in responses.iter_mut() {
@@ -124,7 +131,7 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
     if operation.policy.is_some() {
         headers.extend(["RateLimit-Policy", "RateLimit"]);
     }
-    if ["signUp", "logIn", "logOut"].contains(&operation.id) {
+    if ["signUp", "logIn", "logOut", "revokeSession"].contains(&operation.id) {
         headers.push("Set-Cookie");
     }
     if status == "201" {
@@ -184,7 +191,7 @@ fn headers() -> Value {
         "X-Request-Id": header("Names the request in the server's log; taken over from the request when it has one.", "string"),
         "Location": header("Where the new thing is.", "string"),
         "Link": header("The next and previous pages (RFC 8288), `rel=\"next\"` first.", "string"),
-        "Set-Cookie": header("The session's cookie: set, or removed.", "string"),
+        "Set-Cookie": header("The session's cookie: set, or removed. Not for native apps, nor when another session was revoked.", "string"),
         "WWW-Authenticate": header("How to log in.", "string"),
         "Retry-After": header("Seconds to wait.", "integer"),
         "RateLimit-Policy": header("The limit that counts this request: `\"login\";q=25;w=300`.", "string"),

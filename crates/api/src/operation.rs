@@ -34,7 +34,8 @@ pub(crate) struct Operation {
 }
 
 /// What every operation may answer.
-const ALWAYS: [Code; 3] = [Code::HeadersTooLarge, Code::Internal, Code::Unavailable];
+// A bad bearer is refused everywhere, also where nobody need log in.
+const ALWAYS: [Code; 4] = [Code::HeadersTooLarge, Code::Internal, Code::Unauthenticated, Code::Unavailable];
 
 impl Operation {
     const fn read(id: &'static str, login: Login, own_codes: &'static [Code]) -> Self {
@@ -56,9 +57,6 @@ impl Operation {
     /// Every code it may answer, sorted, each once.
     pub(crate) fn codes(&self) -> Vec<Code> {
         let mut codes = [&ALWAYS[..], self.own_codes].concat();
-        if self.login == Login::Required {
-            codes.push(Code::Unauthenticated);
-        }
         if self.is_write {
             codes.extend([Code::CsrfRejected, Code::BodyTooLarge, Code::RequestTimeout]);
         }
@@ -92,14 +90,15 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     .with_body()
     .limited(Policy::Login),
     Operation::write("logOut", Login::Optional, &[]),
+    Operation::write("issueToken", Login::None, &[Code::InvalidGrant]).with_body(),
     Operation::read("getCsrfToken", Login::Optional, &[]),
+    Operation::read("listSessions", Login::Required, &[Code::CursorInvalid, Code::Invalid]),
+    Operation::write("revokeSession", Login::Required, &[Code::NotFound]),
+    Operation::write("revokeOtherSessions", Login::Required, &[]),
+    Operation::read("getJwks", Login::None, &[]),
     Operation::read("getMe", Login::Required, &[]),
-    Operation::read("getUser", Login::Optional, &[Code::NotFound, Code::Unauthenticated]),
-    Operation::read(
-        "listUserPosts",
-        Login::Optional,
-        &[Code::NotFound, Code::Unauthenticated, Code::CursorInvalid, Code::Invalid],
-    ),
+    Operation::read("getUser", Login::Optional, &[Code::NotFound]),
+    Operation::read("listUserPosts", Login::Optional, &[Code::NotFound, Code::CursorInvalid, Code::Invalid]),
     Operation::write("createPost", Login::Required, &[]).with_body(),
     Operation::read("getPost", Login::Optional, &[Code::NotFound]),
     Operation::write("deletePost", Login::Required, &[Code::NotFound, Code::Forbidden]),

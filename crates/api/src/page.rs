@@ -35,7 +35,11 @@ impl<P: PageSchema> Paged<P> {
     where
         P::Item: From<T>,
     {
-        let page = page.map(P::Item::from);
+        Self::new(page.map(P::Item::from))
+    }
+
+    /// A page of items as they are sent.
+    pub(crate) fn new(page: Page<P::Item>) -> Self {
         let [next, prev] = [page.next, page.prev].map(|cursor| cursor.map(|cursor: Cursor| cursor.encode()));
         Self { page: Answer(P::new(page.items, next.clone(), prev.clone())), next, prev }
     }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use blegram_domain::{
-    PageRequest, PostId, UserId, Username,
+    PageRequest, PostId, SessionId, UserId, Username,
     page::{Cursor, Limit, Scope},
 };
 use blegram_social::UserRef;
@@ -62,6 +62,8 @@ fn string(format: &'static str) -> MetaSchema {
 parameters! {
     /// The id of a post.
     PostParam: string("uuid");
+    /// The id of a session.
+    SessionParam: string("uuid");
     /// An account: its id, `@username`, or `me`.
     UserParam: MetaSchema { example: Some("@haneul".into()), ..MetaSchema::new("string") };
     /// How many items.
@@ -80,6 +82,13 @@ parameters! {
 impl PostParam {
     /// The id, or 404.
     pub(crate) fn id(&self) -> Result<PostId, Problem> {
+        self.0.parse().map_err(|_| Problem::not_found())
+    }
+}
+
+impl SessionParam {
+    /// The id, or 404.
+    pub(crate) fn id(&self) -> Result<SessionId, Problem> {
         self.0.parse().map_err(|_| Problem::not_found())
     }
 }

@@ -75,8 +75,8 @@ codes! {
         "A cursor is good for the list and the filters that it came with. Begin again without a cursor.",
         "커서는 그것을 받은 목록과 필터에서만 쓸 수 있습니다. 커서 없이 처음부터 다시 읽으세요.";
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "You are not logged in",
-        "Log in and send the session's cookie. Sessions end when they are not used for long, and after a time in any case.",
-        "로그인한 뒤 세션 쿠키를 함께 보내세요. 세션은 오래 쓰지 않거나 일정 기간이 지나면 끝납니다.";
+        "Log in and send the session's cookie, or an access token as Authorization: Bearer. Sessions end when they are not used for long, and after a time in any case.",
+        "로그인한 뒤 세션 쿠키를 보내거나 Authorization: Bearer로 액세스 토큰을 보내세요. 세션은 오래 쓰지 않거나 일정 기간이 지나면 끝납니다.";
     InvalidCredentials = "invalid-credentials", UNAUTHORIZED, "The login or the password is wrong",
         "Check both and try again. Which of the two is wrong is not told.",
         "아이디와 비밀번호를 확인하고 다시 시도하세요. 둘 중 무엇이 틀렸는지는 알려 드리지 않습니다.";
@@ -161,6 +161,9 @@ pub struct Problem {
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+/// How to log in (RFC 9110, 11.6.1): apps with a bearer, browsers with the cookie.
+const CHALLENGES: &str = "Bearer realm=\"blegram\", Cookie realm=\"blegram\"";
+
 /// How long somebody should wait for a server that is busy or lacks something.
 const PAUSE_SECONDS: u64 = 2;
 
@@ -169,13 +172,20 @@ impl Problem {
     pub fn new(code: Code) -> Self {
         let problem = Self { code, detail: None, failures: Vec::new(), headers: Vec::new(), cause: None };
         match code {
-            Code::Unauthenticated | Code::InvalidCredentials | Code::InvalidGrant => problem
-                .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"blegram\"")),
+            Code::Unauthenticated | Code::InvalidCredentials | Code::InvalidGrant => {
+                problem.with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGES))
+            }
             Code::Overloaded | Code::Unavailable => {
                 problem.with_header(header::RETRY_AFTER, PAUSE_SECONDS.into())
             }
             _ => problem,
         }
+    }
+
+    /// A problem of `code` with a challenge of its own.
+    pub(crate) fn with_challenge(code: Code, challenge: HeaderValue) -> Self {
+        let headers = vec![(header::WWW_AUTHENTICATE, challenge)];
+        Self { code, detail: None, failures: Vec::new(), headers, cause: None }
     }
 
     pub(crate) fn not_found() -> Self {
@@ -299,9 +309,13 @@ impl From<blegram_auth::Error> for Problem {
             blegram_auth::Error::RegistrationClosed => Self::new(Code::RegistrationClosed),
             blegram_auth::Error::InvalidCredentials => Self::new(Code::InvalidCredentials),
             blegram_auth::Error::AccountSuspended => Self::new(Code::AccountSuspended),
+            blegram_auth::Error::InvalidGrant => Self::new(Code::InvalidGrant),
+            blegram_auth::Error::SessionNotFound => Self::not_found(),
             blegram_auth::Error::RateLimited(limited) => limited.into(),
             blegram_auth::Error::Overloaded => Self::new(Code::Overloaded),
-            blegram_auth::Error::Hashing(cause) => Self::internal(cause),
+            blegram_auth::Error::Hashing(cause) | blegram_auth::Error::Signing(cause) => {
+                Self::internal(cause)
+            }
             blegram_auth::Error::Storage(cause) => storage(cause),
         }
     }

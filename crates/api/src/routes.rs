@@ -2,7 +2,9 @@
 
 pub(crate) mod auth;
 pub(crate) mod instance;
+pub(crate) mod jwks;
 pub(crate) mod posts;
+pub(crate) mod sessions;
 pub(crate) mod timelines;
 pub(crate) mod users;
 

@@ -6,7 +6,9 @@
 
 pub(crate) mod account;
 pub(crate) mod instance;
+pub(crate) mod jwks;
 pub(crate) mod post;
+pub(crate) mod session;
 pub(crate) mod time;
 pub(crate) mod user;
 
@@ -113,7 +115,7 @@ mod tests {
             role: blegram_domain::user::Role::User,
             discoverable: true,
         };
-        assert_alike(&account::AuthResult::browser(account));
+        assert_alike(&account::AuthResult::new(account, None));
         assert_alike(&account::CsrfToken { csrf_token: Some("x".to_owned()) });
     }
 }

@@ -1,7 +1,7 @@
 //! Who a request comes from. The gate has looked it up; these take it from there.
 
 use blegram_auth::Authenticated;
-use blegram_domain::{SessionId, UserId};
+use blegram_domain::{SessionId, UserId, session::Kind};
 use poem::{FromRequest, Request, RequestBody};
 
 use crate::problem::{Code, Problem};
@@ -18,6 +18,15 @@ impl Viewer {
     pub(crate) const fn id(self) -> UserId {
         self.0.user
     }
+
+    pub(crate) const fn session(self) -> SessionId {
+        self.0.session
+    }
+
+    /// The session whose secret is the request's cookie.
+    pub(crate) fn cookie_session(self) -> Option<SessionId> {
+        (self.0.kind == Kind::Browser).then_some(self.0.session)
+    }
 }
 
 impl MaybeViewer {
@@ -27,6 +36,11 @@ impl MaybeViewer {
 
     pub(crate) fn session(self) -> Option<SessionId> {
         self.0.map(|viewer| viewer.session)
+    }
+
+    /// The session whose secret is the request's cookie.
+    pub(crate) fn cookie_session(self) -> Option<SessionId> {
+        self.0.filter(|viewer| viewer.kind == Kind::Browser).map(|viewer| viewer.session)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Sign-up and login.
 
 use blegram_domain::{
-    Account, DisplayName, EmailAddress, SessionId, Timestamp, UserId, Username, user::Status,
+    Account, DisplayName, EmailAddress, Session, SessionId, Timestamp, UserId, Username, session::Kind,
+    user::Status,
 };
 use blegram_persistence::{
     Inserted, Tx, sessions,
@@ -9,7 +10,8 @@ use blegram_persistence::{
 };
 
 use crate::{
-    Auth, Device, Error, GivenPassword, NewPassword, Registration, Result, SessionToken, password::Verdict,
+    Auth, Device, Error, GivenPassword, NewPassword, Registration, Result, SessionToken, Tokens,
+    password::Verdict,
 };
 
 /// What an account is made of.
@@ -43,8 +45,17 @@ pub struct LogIn {
 pub struct LoggedIn {
     /// Whose session it is.
     pub account: Account,
-    /// The secret that stands for the session.
-    pub token: SessionToken,
+    /// What stands for the session.
+    pub secret: Secret,
+}
+
+/// What a client proves its session with.
+#[derive(Debug, Clone)]
+pub enum Secret {
+    /// For the cookie of a browser.
+    Browser(SessionToken),
+    /// For the safe of an app.
+    Native(Tokens),
 }
 
 /// The largest number of live sessions of a user; a login beyond it ends the oldest (ASVS 7.1.2).
@@ -119,24 +130,47 @@ impl Auth {
     }
 
     async fn open_session(&self, tx: Tx, user: UserId, device: Device, now: Timestamp) -> Result<LoggedIn> {
-        let token = SessionToken::generate();
-        let session = sessions::NewSession {
-            id: SessionId::generate(now),
-            user,
-            token_hash: token.hash(),
-            device_name: device.name,
-            user_agent: device.user_agent,
-            created_at: now,
-            expires_at: now + self.lifetime.absolute,
-        };
         if let Some(previous) = device.replaces {
             sessions::delete(&tx, previous).await?;
         }
-        sessions::insert(&tx, session).await?;
-        sessions::prune(&tx, user, MAX_SESSIONS, now, now - self.lifetime.idle).await?;
+        let session = Session {
+            id: SessionId::generate(now),
+            user,
+            kind: device.kind,
+            device_name: device.name,
+            user_agent: device.user_agent,
+            created_at: now,
+            last_seen_at: now,
+            expires_at: now + self.lifetimes.of(device.kind).absolute,
+        };
         let account = users::find_account(&tx, user).await?.ok_or(Error::InvalidCredentials)?;
+        let secret = self.insert_session(tx, session).await?;
+        Ok(LoggedIn { account, secret })
+    }
+
+    async fn insert_session(&self, tx: Tx, session: Session) -> Result<Secret> {
+        let now = session.created_at;
+        match session.kind {
+            Kind::Browser => {
+                let token = SessionToken::generate();
+                sessions::insert(&tx, &session, Some(token.hash())).await?;
+                self.commit_session(tx, session.user, now).await?;
+                Ok(Secret::Browser(token))
+            }
+            Kind::Native => {
+                sessions::insert(&tx, &session, None).await?;
+                let (issued, token) = self.issue_first(&tx, &session).await?;
+                self.commit_session(tx, session.user, now).await?;
+                Ok(Secret::Native(self.tokens(&session, issued, token, now).await?))
+            }
+        }
+    }
+
+    async fn commit_session(&self, tx: Tx, user: UserId, now: Timestamp) -> Result<()> {
+        sessions::prune(&tx, user, MAX_SESSIONS, now, self.idle_since(now)).await?;
         tx.commit().await?;
-        Ok(LoggedIn { account, token })
+        self.sessions.clear();
+        Ok(())
     }
 }
 

@@ -15,6 +15,12 @@ pub enum Error {
     /// The right password of an account that moderators took out.
     #[error("the account is suspended")]
     AccountSuspended,
+    /// The refresh token is not, or no longer, good for anything.
+    #[error("the grant is invalid")]
+    InvalidGrant,
+    /// No such login, or not of this user.
+    #[error("no such session")]
+    SessionNotFound,
     /// Too many tries.
     #[error(transparent)]
     RateLimited(#[from] RateLimited),
@@ -24,9 +30,19 @@ pub enum Error {
     /// A password could not be hashed: wrong parameters, or no memory.
     #[error("password hashing failed: {0}")]
     Hashing(String),
+    /// A token could not be signed, or a key not be made.
+    #[error("signing failed: {0}")]
+    Signing(String),
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] blegram_persistence::Error),
+}
+
+impl Error {
+    #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+    pub(crate) fn signing(cause: impl ToString) -> Self {
+        Self::Signing(cause.to_string())
+    }
 }
 
 /// A result of this crate.

@@ -3,7 +3,9 @@
 //! | Module | Holds |
 //! |---|---|
 //! | [`account`] | sign-up and login: [`Auth::sign_up`], [`Auth::log_in`] |
-//! | [`session`] | [`Auth::authenticate`], [`Auth::log_out`] |
+//! | [`session`] | [`Auth::authenticate`], [`Auth::authenticate_bearer`], the list of sessions, [`Auth::log_out`] |
+//! | [`native`] | the tokens of native apps: [`Auth::refresh`] |
+//! | [`signing_key`] | what access tokens are signed with: [`Auth::public_keys`] |
 //! | [`password`] | the rules of new passwords; argon2id on a bounded pool |
 //! | [`token`] | secrets that clients hold, and what is stored of them |
 //! | [`csrf`] | proof that a request of a browser was meant |
@@ -16,7 +18,7 @@
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
-//! use blegram_auth::{Auth, Config, Device, NewPassword, SignUp};
+//! use blegram_auth::{Auth, Config, Device, NewPassword, Secret, SignUp};
 //! use blegram_domain::{SystemClock, Username};
 //! use blegram_persistence::testing::{Backend, TestDatabase};
 //!
@@ -31,34 +33,50 @@
 //!         device: Device::default(),
 //!     })
 //!     .await?;
-//! let viewer = auth.authenticate(ann.token.expose()).await?.expect("a live session");
+//! let Secret::Browser(token) = ann.secret else { panic!("a browser by default") };
+//! let viewer = auth.authenticate(token.expose()).await?.expect("a live session");
 //! assert_eq!(viewer.user, ann.account.user.summary.id);
 //! # Ok(())
 //! # }
 //! ```
 
+pub mod access_token;
 pub mod account;
 pub mod csrf;
 mod error;
 pub mod limit;
+pub mod native;
 pub mod password;
 pub mod session;
+pub mod session_cache;
+pub mod signing_key;
+pub mod site_key;
 pub mod token;
 
 use std::{sync::Arc, time::Duration};
 
-use blegram_domain::{Clock, session::SessionLifetime};
-use blegram_persistence::Db;
+use blegram_domain::{
+    Clock,
+    session::{SessionLifetime, SessionLifetimes},
+};
+use blegram_persistence::{Db, sessions::TokenHash};
+use quick_cache::sync::Cache;
 
-pub use account::{LogIn, LoggedIn, SignUp};
-pub use csrf::CsrfKey;
+pub use access_token::AccessToken;
+pub use account::{LogIn, LoggedIn, Secret, SignUp};
 pub use error::{Error, Result, StorageError};
 pub use limit::{Limits, Policy, Quota, RateLimited};
+pub use native::Tokens;
 pub use password::{GivenPassword, NewPassword, PasswordCost};
 pub use session::{Authenticated, Device};
-pub use token::SessionToken;
+pub use site_key::SiteKey;
+pub use token::{RefreshToken, SessionToken};
 
+use access_token::Claims;
 use password::Hasher;
+use session_cache::SessionCache;
+use signing_key::Keyring;
+use site_key::DerivedKey;
 
 /// Whether strangers may sign up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,15 +99,21 @@ pub struct Config {
     /// How many more may wait for that before [`Error::Overloaded`].
     pub hash_queue: usize,
     /// How long sessions live.
-    pub session_lifetime: SessionLifetime,
+    pub session_lifetimes: SessionLifetimes,
+    /// How long an access token is good.
+    pub access_token_lifetime: Duration,
+    /// How old a signing key gets before the next one is made.
+    pub signing_key_period: Duration,
     /// How often somebody may try.
     pub limits: Limits,
-    /// What CSRF tokens are made with.
-    pub csrf_key: CsrfKey,
+    /// What CSRF tokens and the like are made with.
+    pub site_key: SiteKey,
+    /// The URL of the site, as access tokens name who issued them and for whom.
+    pub issuer: String,
 }
 
 impl Default for Config {
-    /// The defaults of `docs/configuration.md`, with a CSRF key that ends with the process.
+    /// The defaults of `docs/configuration.md`, with a site's key that ends with the process.
     fn default() -> Self {
         let day = Duration::from_secs(24 * 60 * 60);
         Self {
@@ -97,9 +121,15 @@ impl Default for Config {
             password_cost: PasswordCost::default(),
             hash_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             hash_queue: 64,
-            session_lifetime: SessionLifetime { idle: 7 * day, absolute: 30 * day },
+            session_lifetimes: SessionLifetimes {
+                browser: SessionLifetime { idle: 7 * day, absolute: 30 * day },
+                native: SessionLifetime { idle: 30 * day, absolute: 180 * day },
+            },
+            access_token_lifetime: Duration::from_secs(10 * 60),
+            signing_key_period: 30 * day,
             limits: Limits::default(),
-            csrf_key: CsrfKey::generate(),
+            site_key: SiteKey::generate(),
+            issuer: "http://127.0.0.1:8080".to_owned(),
         }
     }
 }
@@ -111,10 +141,20 @@ pub struct Auth {
     clock: Arc<dyn Clock>,
     hasher: Hasher,
     limiter: Arc<limit::Limiter>,
+    sessions: Arc<SessionCache>,
+    /// Those whose signature was found to be right.
+    access_tokens: Arc<Cache<TokenHash, Claims>>,
+    keys: Arc<Keyring>,
     registration: Registration,
-    lifetime: SessionLifetime,
-    csrf_key: CsrfKey,
+    lifetimes: SessionLifetimes,
+    access_token_lifetime: Duration,
+    signing_key_period: Duration,
+    csrf_key: DerivedKey,
+    refresh_key: DerivedKey,
 }
+
+/// Access tokens whose signature need not be checked again; each takes about 150 bytes.
+const VERIFIED_TOKENS: usize = 20_000;
 
 impl Auth {
     /// Makes the use-cases over `db`, at the time of `clock`.
@@ -122,14 +162,21 @@ impl Auth {
     /// # Errors
     /// When the password cost is one that argon2 does not know.
     pub fn new(db: Db, clock: Arc<dyn Clock>, config: Config) -> Result<Self> {
+        let seal = config.site_key.derive(signing_key::PURPOSE);
         Ok(Self {
+            sessions: Arc::new(SessionCache::new()),
+            access_tokens: Arc::new(Cache::new(VERIFIED_TOKENS)),
+            keys: Arc::new(Keyring::new(db.clone(), Arc::clone(&clock), seal, config.issuer)),
             hasher: Hasher::new(config.password_cost, config.hash_threads, config.hash_queue)?,
             limiter: Arc::new(limit::Limiter::new(&config.limits, Arc::clone(&clock))),
             db,
             clock,
             registration: config.registration,
-            lifetime: config.session_lifetime,
-            csrf_key: config.csrf_key,
+            lifetimes: config.session_lifetimes,
+            access_token_lifetime: config.access_token_lifetime,
+            signing_key_period: config.signing_key_period,
+            csrf_key: config.site_key.derive(csrf::PURPOSE),
+            refresh_key: config.site_key.derive(native::PURPOSE),
         })
     }
 
@@ -139,8 +186,25 @@ impl Auth {
     }
 
     /// How long sessions live.
-    pub const fn session_lifetime(&self) -> SessionLifetime {
-        self.lifetime
+    pub const fn session_lifetimes(&self) -> &SessionLifetimes {
+        &self.lifetimes
+    }
+
+    /// The keys that access tokens are signed with, the newest first.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn public_keys(&self) -> Result<Vec<signing_key::PublicKey>> {
+        self.keys.public_keys().await
+    }
+
+    /// Makes the next signing key when it is time, and forgets those that no token needs any more. To be called now
+    /// and then; on several nodes at once, too.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn rotate_signing_keys(&self) -> Result<()> {
+        self.keys.rotate(self.signing_key_period).await
     }
 
     /// How often somebody may try, and how often somebody did.

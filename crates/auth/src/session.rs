@@ -1,4 +1,4 @@
-//! Who a request comes from.
+//! Who a request comes from, and the list of logins that its owner sees.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -6,16 +6,22 @@ use std::{
 };
 
 use blegram_domain::{
-    Session, SessionId, UserId,
+    Page, PageRequest, Session, SessionId, Timestamp, TokenId, UserId,
+    session::Kind,
     user::{Role, Status},
 };
-use blegram_persistence::sessions;
+use blegram_persistence::{
+    refresh_tokens,
+    sessions::{self, Found, IdleSince},
+};
 
-use crate::{Auth, Result, SessionToken};
+use crate::{Auth, Error, Result, SessionToken, access_token::Claims, session_cache::Key, token::hash};
 
 /// What a login comes from, for its owner's list of sessions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
+    /// What keeps its secret.
+    pub kind: Kind,
     /// What its owner calls it.
     pub name: Option<String>,
     /// What it calls itself.
@@ -24,6 +30,13 @@ pub struct Device {
     pub address: Option<IpAddr>,
     /// The session that it had until now, which ends with the login (ASVS 7.2.4).
     pub replaces: Option<SessionId>,
+}
+
+impl Default for Device {
+    /// A browser of which nothing is known.
+    fn default() -> Self {
+        Self { kind: Kind::Browser, name: None, user_agent: None, address: None, replaces: None }
+    }
 }
 
 impl Device {
@@ -39,7 +52,9 @@ pub struct Authenticated {
     pub user: UserId,
     /// The login.
     pub session: SessionId,
-    /// What the user may do, as of now.
+    /// What keeps its secret.
+    pub kind: Kind,
+    /// What the user may do, as of a second ago.
     pub role: Role,
 }
 
@@ -47,23 +62,115 @@ pub struct Authenticated {
 const TOUCH_PATIENCE: Duration = Duration::from_millis(100);
 
 impl Auth {
-    /// Whom `token` stands for; `None` when it is no token, or its session or account has ended.
+    /// Whom the session token of a cookie stands for; `None` when it is no token, or its session or account has
+    /// ended: on this node at once, on others within [`crate::session_cache::MAX_AGE`].
     ///
     /// # Errors
     /// Storage failures only.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Authenticated>> {
-        let Some(token) = SessionToken::parse(token) else { return Ok(None) };
-        let Some(found) = sessions::find_by_token_hash(&self.db, &token.hash()).await? else {
+        match SessionToken::parse(token) {
+            Some(token) => self.look_up(Key::Cookie(token.hash()), None).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Whom an access token stands for; `None` when it is none of ours, has expired, or its session or account has
+    /// ended, as for [`Auth::authenticate`].
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn authenticate_bearer(&self, token: &str) -> Result<Option<Authenticated>> {
+        let now = self.clock.now();
+        let Some(claims) = self.verify(token, now).await? else { return Ok(None) };
+        let authenticated = self.look_up(Key::Bearer(claims.token), Some(claims)).await?;
+        Ok(authenticated.filter(|it| it.user == claims.user))
+    }
+
+    async fn verify(&self, token: &str, now: Timestamp) -> Result<Option<Claims>> {
+        let hash = hash(token);
+        let known = self.access_tokens.get(&hash);
+        let claims = match known {
+            Some(claims) => Some(claims),
+            None => self.keys.verify(token).await?,
+        };
+        let Some(claims) = claims.filter(|claims| now < claims.expires_at) else {
+            self.access_tokens.remove(&hash);
             return Ok(None);
         };
+        if known.is_none() {
+            self.access_tokens.insert(hash, claims);
+        }
+        Ok(Some(claims))
+    }
+
+    async fn look_up(&self, key: Key, claims: Option<Claims>) -> Result<Option<Authenticated>> {
         let now = self.clock.now();
-        if found.status != Status::Active || !found.session.is_live(now, self.lifetime) {
-            return Ok(None);
+        let moment = self.sessions.moment(now);
+        let found = match (self.sessions.get(&key, moment), key, claims) {
+            (Some(found), ..) => Some(found),
+            (None, Key::Cookie(hash), _) => sessions::find_by_token_hash(&self.db, &hash).await?,
+            (None, Key::Bearer(token), Some(claims)) => {
+                sessions::find_by_token_id(&self.db, claims.session, token).await?
+            }
+            (None, Key::Bearer(_), None) => None,
+        };
+        let live = found
+            .filter(|found| found.status == Status::Active && found.session.is_live(now, &self.lifetimes));
+        let Some(mut found) = live else { return Ok(None) };
+        let authenticated = Authenticated {
+            user: found.session.user,
+            session: found.session.id,
+            kind: found.session.kind,
+            role: found.role,
+        };
+        let touch = Touch::of(&found, claims.map(|claims| claims.token), now);
+        // Remembered as written first, so that of many requests at once one writes.
+        found.is_first_use = false;
+        if touch.is_some() {
+            found.session.last_seen_at = now;
         }
-        if found.session.needs_touch(now) {
-            self.touch(&found.session).await;
+        self.sessions.insert(key, moment, found);
+        if let Some(touch) = touch {
+            self.touch(touch).await;
         }
-        Ok(Some(Authenticated { user: found.session.user, session: found.session.id, role: found.role }))
+        Ok(Some(authenticated))
+    }
+
+    /// The live logins of `user`, the newest first.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn list_sessions(&self, user: UserId, page: &PageRequest) -> Result<Page<Session>> {
+        let now = self.clock.now();
+        let ids = sessions::list_live_ids(&self.db, user, now, self.idle_since(now), page).await?;
+        let sessions = sessions::list_by_ids(&self.db, &ids).await?;
+        Ok(ids.into_page(sessions))
+    }
+
+    /// Ends a login of `user`.
+    ///
+    /// # Errors
+    /// [`Error::SessionNotFound`] for somebody else's, and for one that has ended.
+    pub async fn revoke_session(&self, user: UserId, session: SessionId) -> Result<()> {
+        let tx = self.db.write().await?;
+        if !sessions::delete_of_user(&tx, user, session).await? {
+            return Err(Error::SessionNotFound);
+        }
+        tx.commit().await?;
+        self.sessions.clear();
+        Ok(())
+    }
+
+    /// Ends every login of `user` but `keep`.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn revoke_other_sessions(&self, user: UserId, keep: SessionId) -> Result<()> {
+        let tx = self.db.write().await?;
+        sessions::delete_others(&tx, user, Some(keep)).await?;
+        tx.commit().await?;
+        self.sessions.clear();
+        Ok(())
     }
 
     /// Ends `session`; ending it again changes nothing.
@@ -73,12 +180,18 @@ impl Auth {
     pub async fn log_out(&self, session: SessionId) -> Result<()> {
         let tx = self.db.write().await?;
         sessions::delete(&tx, session).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        self.sessions.clear();
+        Ok(())
+    }
+
+    pub(crate) fn idle_since(&self, now: Timestamp) -> IdleSince {
+        IdleSince { browser: now - self.lifetimes.browser.idle, native: now - self.lifetimes.native.idle }
     }
 
     // A read must neither fail nor wait because its session's use could not be written down.
-    async fn touch(&self, session: &Session) {
-        match tokio::time::timeout(TOUCH_PATIENCE, self.write_last_seen(session)).await {
+    async fn touch(&self, touch: Touch) {
+        match tokio::time::timeout(TOUCH_PATIENCE, self.write_down(touch)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!(
@@ -90,9 +203,29 @@ impl Auth {
         }
     }
 
-    async fn write_last_seen(&self, session: &Session) -> Result<()> {
+    async fn write_down(&self, touch: Touch) -> Result<()> {
         let tx = self.db.write().await?;
-        sessions::update_last_seen(&tx, session.id, self.clock.now()).await?;
+        sessions::update_last_seen(&tx, touch.session, touch.at).await?;
+        if let Some(token) = touch.token {
+            refresh_tokens::update_access_used(&tx, token, touch.at).await?;
+        }
         Ok(tx.commit().await?)
+    }
+}
+
+/// A use to be written down.
+#[derive(Debug, Clone, Copy)]
+struct Touch {
+    session: SessionId,
+    /// The tokens that arrived, when this is the first that is heard of them.
+    token: Option<TokenId>,
+    at: Timestamp,
+}
+
+impl Touch {
+    fn of(found: &Found, token: Option<TokenId>, at: Timestamp) -> Option<Self> {
+        let token = token.filter(|_| found.is_first_use);
+        let is_due = token.is_some() || found.session.needs_touch(at);
+        is_due.then_some(Self { session: found.session.id, token, at })
     }
 }

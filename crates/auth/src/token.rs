@@ -3,36 +3,67 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use blegram_persistence::sessions::TokenHash;
+use hmac::Mac;
 use rand::{TryRng, rngs::SysRng};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-/// The secret of a browser's session: `bls_` and 256 random bits.
-#[derive(Debug, Clone)]
-pub struct SessionToken(SecretString);
+use crate::site_key::DerivedKey;
 
-/// Lets scanners of leaked secrets recognise it.
-const PREFIX: &str = "bls_";
+macro_rules! secrets {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub struct $name(SecretString);
 
-impl SessionToken {
-    pub(crate) fn generate() -> Self {
-        Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random_bytes())).into())
+        impl $name {
+            /// Lets scanners of leaked secrets recognise it.
+            const PREFIX: &str = $prefix;
+
+            pub(crate) fn generate() -> Self {
+                Self::of(&random_bytes())
+            }
+
+            fn of(secret: &[u8; 32]) -> Self {
+                Self(format!("{}{}", Self::PREFIX, URL_SAFE_NO_PAD.encode(secret)).into())
+            }
+
+            /// Reads what a client sent; `None` for what was never issued, which then costs no query.
+            pub(crate) fn parse(text: &str) -> Option<Self> {
+                let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(Self::PREFIX)?).ok()?;
+                (bytes.len() == 32).then(|| Self(text.to_owned().into()))
+            }
+
+            pub(crate) fn hash(&self) -> TokenHash {
+                hash(self.expose())
+            }
+
+            /// The secret, for its owner only.
+            pub fn expose(&self) -> &str {
+                self.0.expose_secret()
+            }
+        }
+    )*};
+}
+
+secrets! {
+    /// The secret of a browser's session: `bls_` and 256 random bits.
+    SessionToken = "bls_";
+    /// What a native app gets new tokens with, once: `blr_` and 256 bits.
+    RefreshToken = "blr_";
+}
+
+impl RefreshToken {
+    /// The token that the use of this one makes: always the same, so that an app which lost the answer gets it again,
+    /// and only to be known by whoever has both this token and the site's key.
+    pub(crate) fn next(&self, key: &DerivedKey) -> Self {
+        Self::of(&key.mac(&[self.expose().as_bytes()]).finalize().into_bytes().into())
     }
+}
 
-    /// Reads what a client sent; `None` for what no session ever had, which then costs no query.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
-        (bytes.len() == 32).then(|| Self(text.to_owned().into()))
-    }
-
-    pub(crate) fn hash(&self) -> TokenHash {
-        Sha256::digest(self.expose()).into()
-    }
-
-    /// The secret, for its owner only.
-    pub fn expose(&self) -> &str {
-        self.0.expose_secret()
-    }
+/// SHA-256 of a token.
+pub(crate) fn hash(token: &str) -> TokenHash {
+    Sha256::digest(token).into()
 }
 
 /// 256 bits from the operating system.
@@ -48,6 +79,7 @@ pub(crate) fn random_bytes() -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SiteKey;
 
     #[test]
     fn a_token_is_read_again_and_nothing_else_is() {
@@ -57,6 +89,17 @@ mod tests {
         {
             assert!(SessionToken::parse(other).is_none(), "{other}");
         }
+    }
+
+    #[test]
+    fn a_refresh_token_is_followed_by_one_that_only_the_site_can_tell() {
+        let key = |secret| SiteKey::new(secret).derive("refresh");
+        let token = RefreshToken::generate();
+        let next = token.next(&key(b"ours"));
+        assert_eq!(token.next(&key(b"ours")).expose(), next.expose());
+        assert_eq!(RefreshToken::parse(next.expose()).unwrap().hash(), next.hash());
+        assert_ne!(token.next(&key(b"theirs")).expose(), next.expose());
+        assert_ne!(next.next(&key(b"ours")).expose(), next.expose());
     }
 
     #[test]

@@ -77,9 +77,8 @@ ids! {
     PostId;
     /// A login of one browser or device.
     SessionId;
-    /// What a native app got with one use of its refresh token, or with its login: an access token and the refresh
-    /// token that follows.
-    GrantId;
+    /// One issue of tokens to a native app: the `jti` of its access token, and the refresh token that came with it.
+    TokenId;
     /// A text that a post had.
     RevisionId;
     /// A piece of work that must not be lost.

@@ -40,7 +40,7 @@ pub mod violation;
 pub use analysis::Hashtag;
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use email::EmailAddress;
-pub use id::{GrantId, JobId, PostId, RequestId, RevisionId, SessionId, UserId};
+pub use id::{JobId, PostId, RequestId, RevisionId, SessionId, TokenId, UserId};
 pub use page::{Page, PageRequest};
 pub use post::{Post, Visibility};
 pub use session::Session;

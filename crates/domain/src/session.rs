@@ -1,8 +1,18 @@
 //! Logins of browsers and devices.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
-use crate::{SessionId, Timestamp, UserId};
+use crate::{SessionId, Timestamp, UserId, user::stored_enum};
+
+stored_enum! {
+    /// What keeps a session's secret.
+    Kind {
+        /// A browser, in a cookie that scripts cannot read.
+        Browser = "browser",
+        /// An app, as an access token and a refresh token.
+        Native = "native",
+    }
+}
 
 /// A login that a token stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +21,14 @@ pub struct Session {
     pub id: SessionId,
     /// Who logged in.
     pub user: UserId,
+    /// What keeps its secret.
+    pub kind: Kind,
+    /// What its owner calls the device.
+    pub device_name: Option<String>,
+    /// What the device calls itself.
+    pub user_agent: Option<String>,
+    /// When it began.
+    pub created_at: Timestamp,
     /// When it was last used, to the minute.
     pub last_seen_at: Timestamp,
     /// When it ends however much it is used.
@@ -26,14 +44,33 @@ pub struct SessionLifetime {
     pub absolute: Duration,
 }
 
+/// How long sessions of each kind live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionLifetimes {
+    /// Those of browsers.
+    pub browser: SessionLifetime,
+    /// Those of native apps, whose device is its owner's.
+    pub native: SessionLifetime,
+}
+
+impl SessionLifetimes {
+    /// That of sessions of `kind`.
+    pub const fn of(&self, kind: Kind) -> SessionLifetime {
+        match kind {
+            Kind::Browser => self.browser,
+            Kind::Native => self.native,
+        }
+    }
+}
+
 impl Session {
     /// How stale `last_seen_at` may get before a use is written down: a write per request would cost
     /// more than the request.
     pub const TOUCH_INTERVAL: Duration = Duration::from_secs(60);
 
     /// Whether the session still stands for its user.
-    pub fn is_live(&self, now: Timestamp, lifetime: SessionLifetime) -> bool {
-        now < self.expires_at && now.since(self.last_seen_at) < lifetime.idle
+    pub fn is_live(&self, now: Timestamp, lifetimes: &SessionLifetimes) -> bool {
+        now < self.expires_at && now.since(self.last_seen_at) < lifetimes.of(self.kind).idle
     }
 
     /// Whether this use should be written down.
@@ -51,17 +88,22 @@ mod tests {
         let start = Timestamp::from_micros(1_790_000_000_000_000).unwrap();
         let lifetime =
             SessionLifetime { idle: Duration::from_secs(100), absolute: Duration::from_secs(1000) };
+        let lifetimes = SessionLifetimes { browser: lifetime, native: lifetime };
         let session = |last_seen_at| Session {
             id: SessionId::generate(start),
             user: UserId::generate(start),
+            kind: Kind::Browser,
+            device_name: None,
+            user_agent: None,
+            created_at: start,
             last_seen_at,
             expires_at: start + lifetime.absolute,
         };
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert!(session(start).is_live(at(99), lifetime));
-        assert!(!session(start).is_live(at(100), lifetime));
-        assert!(session(at(950)).is_live(at(999), lifetime));
-        assert!(!session(at(950)).is_live(at(1000), lifetime));
+        assert!(session(start).is_live(at(99), &lifetimes));
+        assert!(!session(start).is_live(at(100), &lifetimes));
+        assert!(session(at(950)).is_live(at(999), &lifetimes));
+        assert!(!session(at(950)).is_live(at(1000), &lifetimes));
         assert!(!session(start).needs_touch(at(59)) && session(start).needs_touch(at(60)));
     }
 }

@@ -1,7 +1,9 @@
 //! The tables as SeaORM sees them. Nothing outside this crate names these types.
 
 pub(crate) mod post;
+pub(crate) mod refresh_token;
 pub(crate) mod session;
+pub(crate) mod signing_key;
 pub(crate) mod user;
 
 use blegram_domain::Timestamp;

@@ -8,6 +8,8 @@
 //! |---|---|
 //! | [`users`] | accounts, profiles, credentials |
 //! | [`sessions`] | logins |
+//! | [`refresh_tokens`] | what prolongs the logins of native apps |
+//! | [`signing_keys`] | what access tokens are signed with |
 //! | [`posts`] | posts |
 //!
 //! To add a query: a function in the module of its aggregate, named `find_*` (→ `Option`), `list_*`,
@@ -32,7 +34,9 @@ mod entity;
 mod error;
 mod keyset;
 pub mod posts;
+pub mod refresh_tokens;
 pub mod sessions;
+pub mod signing_keys;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod users;

@@ -1,44 +1,32 @@
-//! Logins. A session is found by the hash of its token; the token itself is never stored.
+//! Logins. A browser's is found by the hash of its token, an app's by the id that its access token carries; no
+//! token is ever stored.
+
+use std::collections::HashMap;
 
 use blegram_domain::{
-    Session, SessionId, Timestamp, UserId,
+    PageRequest, Session, SessionId, Timestamp, TokenId, UserId,
+    page::Slice,
+    session::Kind,
     user::{Role, Status},
 };
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, FromQueryResult, IntoActiveModel, JoinType, QueryFilter, QueryOrder,
-    QuerySelect, RelationTrait, prelude::Uuid,
+    QuerySelect, RelationTrait, Select, prelude::Uuid,
 };
 
 use crate::{
     Conn, Error, Result, Tx,
     db::sealed::Sealed,
     entity::{
+        refresh_token,
         session::{Column, Entity, Model, Relation},
-        timestamp, user,
+        user,
     },
+    keyset,
 };
 
 /// SHA-256 of a token.
 pub type TokenHash = [u8; 32];
-
-/// A login to be.
-#[derive(Debug, Clone)]
-pub struct NewSession {
-    /// Its id.
-    pub id: SessionId,
-    /// Who logged in.
-    pub user: UserId,
-    /// What its token is recognised by.
-    pub token_hash: TokenHash,
-    /// What the user calls the device.
-    pub device_name: Option<String>,
-    /// What the device calls itself.
-    pub user_agent: Option<String>,
-    /// When the login happened.
-    pub created_at: Timestamp,
-    /// When it ends however much it is used.
-    pub expires_at: Timestamp,
-}
 
 /// A session with what decides whether it still counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,48 +37,74 @@ pub struct Found {
     pub status: Status,
     /// What its user may do.
     pub role: Role,
+    /// Whether it was found by something that is used for the first time.
+    pub is_first_use: bool,
+}
+
+/// Before when sessions of each kind were last seen that are over now.
+#[derive(Debug, Clone, Copy)]
+pub struct IdleSince {
+    /// Those of browsers.
+    pub browser: Timestamp,
+    /// Those of native apps.
+    pub native: Timestamp,
 }
 
 #[derive(FromQueryResult)]
 struct Row {
     id: Uuid,
     user_id: Uuid,
+    kind: String,
+    device_name: Option<String>,
+    user_agent: Option<String>,
+    created_at: i64,
     last_seen_at: i64,
     expires_at: i64,
     status: String,
     role: String,
+    /// Only where it was asked for.
+    refresh_token_id: Option<Uuid>,
+    access_used_at: Option<i64>,
 }
 
 impl TryFrom<Row> for Found {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self> {
+        let corrupt = |reason: &dyn ToString| Error::corrupt("users", row.user_id, reason.to_string());
         Ok(Self {
-            session: Session {
-                id: SessionId::from_uuid(row.id),
-                user: UserId::from_uuid(row.user_id),
-                last_seen_at: timestamp("sessions", row.id, row.last_seen_at)?,
-                expires_at: timestamp("sessions", row.id, row.expires_at)?,
-            },
-            status: row.status.parse().map_err(|e| Error::corrupt("users", row.user_id, e))?,
-            role: row.role.parse().map_err(|e| Error::corrupt("users", row.user_id, e))?,
+            status: row.status.parse().map_err(|e| corrupt(&e))?,
+            role: row.role.parse().map_err(|e| corrupt(&e))?,
+            is_first_use: row.refresh_token_id.is_some() && row.access_used_at.is_none(),
+            session: Session::try_from(Model {
+                id: row.id,
+                user_id: row.user_id,
+                kind: row.kind,
+                token_hash: None,
+                device_name: row.device_name,
+                user_agent: row.user_agent,
+                created_at: row.created_at,
+                last_seen_at: row.last_seen_at,
+                expires_at: row.expires_at,
+            })?,
         })
     }
 }
 
-/// Adds a login.
+/// Adds a login; a browser's with what its token is recognised by.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn insert(tx: &Tx, session: NewSession) -> Result<()> {
+pub async fn insert(tx: &Tx, session: &Session, token_hash: Option<TokenHash>) -> Result<()> {
     let row = Model {
         id: session.id.as_uuid(),
         user_id: session.user.as_uuid(),
-        token_hash: session.token_hash.to_vec(),
-        device_name: session.device_name,
-        user_agent: session.user_agent,
+        kind: session.kind.as_str().to_owned(),
+        token_hash: token_hash.map(|hash| hash.to_vec()),
+        device_name: session.device_name.clone(),
+        user_agent: session.user_agent.clone(),
         created_at: session.created_at.as_micros(),
-        last_seen_at: session.created_at.as_micros(),
+        last_seen_at: session.last_seen_at.as_micros(),
         expires_at: session.expires_at.as_micros(),
     };
     Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
@@ -102,16 +116,67 @@ pub async fn insert(tx: &Tx, session: NewSession) -> Result<()> {
 /// # Errors
 /// Storage failures only.
 pub async fn find_by_token_hash(conn: &impl Conn, hash: &TokenHash) -> Result<Option<Found>> {
-    let row = Entity::find()
-        .select_only()
-        .columns([Column::Id, Column::UserId, Column::LastSeenAt, Column::ExpiresAt])
-        .columns([user::Column::Status, user::Column::Role])
-        .join(JoinType::InnerJoin, Relation::User.def())
-        .filter(Column::TokenHash.eq(hash.to_vec()))
-        .into_model::<Row>()
-        .one(conn.inner())
-        .await?;
-    row.map(Found::try_from).transpose()
+    let query = with_user(Entity::find().filter(Column::TokenHash.eq(hash.to_vec())));
+    query.into_model::<Row>().one(conn.inner()).await?.map(Found::try_from).transpose()
+}
+
+/// The login that an access token with this `jti` stands for, expired or not, in one statement.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find_by_token_id(conn: &impl Conn, id: SessionId, token: TokenId) -> Result<Option<Found>> {
+    let query = Entity::find_by_id(id.as_uuid())
+        .join(JoinType::InnerJoin, Relation::RefreshToken.def())
+        .filter(refresh_token::Column::Id.eq(token.as_uuid()));
+    let query = with_user(query)
+        .column_as(refresh_token::Column::Id, "refresh_token_id")
+        .column(refresh_token::Column::AccessUsedAt);
+    query.into_model::<Row>().one(conn.inner()).await?.map(Found::try_from).transpose()
+}
+
+/// The login with this id, expired or not.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find(conn: &impl Conn, id: SessionId) -> Result<Option<Found>> {
+    let query = with_user(Entity::find_by_id(id.as_uuid()));
+    query.into_model::<Row>().one(conn.inner()).await?.map(Found::try_from).transpose()
+}
+
+/// Holds a login until the transaction ends: whoever else wants to change it waits. Says whether it is there.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn hold(tx: &Tx, id: SessionId) -> Result<bool> {
+    Ok(Entity::find_by_id(id.as_uuid()).lock_exclusive().one(tx.inner()).await?.is_some())
+}
+
+/// Ids of the logins of `user` that are not over, the newest first.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_live_ids(
+    conn: &impl Conn,
+    user: UserId,
+    now: Timestamp,
+    idle: IdleSince,
+    page: &PageRequest,
+) -> Result<Slice> {
+    let live = Entity::find().filter(Column::UserId.eq(user.as_uuid())).filter(over(now, idle).not());
+    keyset::ids(conn, live, Column::Id, page).await
+}
+
+/// The logins of `ids`, in that order, in one statement. Those that are gone are left out.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Session>> {
+    if ids.ids().is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = Entity::find().filter(Column::Id.is_in(ids.ids().iter().copied())).all(conn.inner()).await?;
+    let mut sessions: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+    ids.ids().iter().filter_map(|id| sessions.remove(id)).map(Session::try_from).collect()
 }
 
 /// Writes down a use.
@@ -128,6 +193,20 @@ pub async fn update_last_seen(tx: &Tx, id: SessionId, at: Timestamp) -> Result<(
     Ok(())
 }
 
+/// Gives a browser's login another token; the one before is nobody's then.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_token_hash(tx: &Tx, id: SessionId, hash: TokenHash) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::TokenHash, hash.to_vec().into())
+        .filter(Column::Id.eq(id.as_uuid()))
+        .filter(Column::Kind.eq(Kind::Browser.as_str()))
+        .exec(tx.inner())
+        .await?;
+    Ok(())
+}
+
 /// Ends a login; ending it again changes nothing.
 ///
 /// # Errors
@@ -137,17 +216,34 @@ pub async fn delete(tx: &Tx, id: SessionId) -> Result<()> {
     Ok(())
 }
 
-/// Ends those logins of `user` that are over, by age or by not being used since `idle_since`, and all
-/// but the newest `keep` of the others.
+/// Ends a login of `user`; says whether it was there.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn prune(tx: &Tx, user: UserId, keep: u64, now: Timestamp, idle_since: Timestamp) -> Result<()> {
+pub async fn delete_of_user(tx: &Tx, user: UserId, id: SessionId) -> Result<bool> {
+    let of_user = Entity::delete_by_id(id.as_uuid()).filter(Column::UserId.eq(user.as_uuid()));
+    Ok(of_user.exec(tx.inner()).await?.rows_affected == 1)
+}
+
+/// Ends every login of `user` but `keep`; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_others(tx: &Tx, user: UserId, keep: Option<SessionId>) -> Result<u64> {
+    let mut of_user = Entity::delete_many().filter(Column::UserId.eq(user.as_uuid()));
+    if let Some(keep) = keep {
+        of_user = of_user.filter(Column::Id.ne(keep.as_uuid()));
+    }
+    Ok(of_user.exec(tx.inner()).await?.rows_affected)
+}
+
+/// Ends those logins of `user` that are over, and all but the newest `keep` of the others.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn prune(tx: &Tx, user: UserId, keep: u64, now: Timestamp, idle: IdleSince) -> Result<()> {
     let of_user = Column::UserId.eq(user.as_uuid());
-    let over = Condition::any()
-        .add(Column::ExpiresAt.lte(now.as_micros()))
-        .add(Column::LastSeenAt.lte(idle_since.as_micros()));
-    Entity::delete_many().filter(of_user.clone()).filter(over).exec(tx.inner()).await?;
+    Entity::delete_many().filter(of_user.clone()).filter(over(now, idle)).exec(tx.inner()).await?;
     let surplus: Vec<Uuid> = Entity::find()
         .select_only()
         .column(Column::Id)
@@ -163,4 +259,17 @@ pub async fn prune(tx: &Tx, user: UserId, keep: u64, now: Timestamp, idle_since:
         Entity::delete_many().filter(Column::Id.is_in(surplus)).exec(tx.inner()).await?;
     }
     Ok(())
+}
+
+/// By age, or by not being used.
+fn over(now: Timestamp, idle: IdleSince) -> Condition {
+    let idle = [(Kind::Browser, idle.browser), (Kind::Native, idle.native)].map(|(kind, since)| {
+        Condition::all().add(Column::Kind.eq(kind.as_str())).add(Column::LastSeenAt.lte(since.as_micros()))
+    });
+    let [browser, native] = idle;
+    Condition::any().add(Column::ExpiresAt.lte(now.as_micros())).add(browser).add(native)
+}
+
+fn with_user(query: Select<Entity>) -> Select<Entity> {
+    query.join(JoinType::InnerJoin, Relation::User.def()).columns([user::Column::Status, user::Column::Role])
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use blegram_auth::CsrfKey;
+use blegram_auth::SiteKey;
 use secrecy::{ExposeSecret, SecretSlice};
 
 /// Why the folder cannot be used.
@@ -83,7 +83,7 @@ impl DataFolder {
     // Under another name first: a crash in between must not leave half a key.
     fn make_key(&self, path: &Path) -> Result<(), Error> {
         let draft = path.with_extension("new");
-        let text = format!("{}\n", STANDARD.encode(CsrfKey::random_secret().expose_secret()));
+        let text = format!("{}\n", STANDARD.encode(SiteKey::random_secret().expose_secret()));
         let write = || {
             let mut file = private().create(true).truncate(true).open(&draft)?;
             file.write_all(text.as_bytes())?;

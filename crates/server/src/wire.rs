@@ -3,8 +3,11 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use blegram_api::{App, Readiness, Site};
-use blegram_auth::{Auth, CsrfKey, Limits, PasswordCost, Quota};
-use blegram_domain::{SystemClock, session::SessionLifetime};
+use blegram_auth::{Auth, Limits, PasswordCost, Quota, SiteKey};
+use blegram_domain::{
+    SystemClock,
+    session::{SessionLifetime, SessionLifetimes},
+};
 use blegram_persistence::{Db, Executed, Settings};
 use blegram_social::Social;
 use secrecy::{ExposeSecret, SecretSlice};
@@ -86,17 +89,28 @@ fn auth_config(config: &Config, key: &SecretSlice<u8>) -> blegram_auth::Config {
         password_cost: password_cost(&config.accounts),
         hash_threads: size(hash_threads.get()),
         hash_queue: size(hash_queue),
-        session_lifetime: SessionLifetime {
-            idle: days(config.accounts.session_idle_days),
-            absolute: days(config.accounts.session_absolute_days),
+        session_lifetimes: SessionLifetimes {
+            browser: SessionLifetime {
+                idle: days(config.accounts.session_idle_days),
+                absolute: days(config.accounts.session_absolute_days),
+            },
+            native: SessionLifetime {
+                idle: days(config.accounts.native_idle_days),
+                absolute: days(config.accounts.native_absolute_days),
+            },
         },
+        access_token_lifetime: Duration::from_secs(
+            60 * u64::from(config.accounts.access_token_minutes.get()),
+        ),
+        signing_key_period: days(config.accounts.signing_key_days),
         limits: Limits {
             login_per_address: quota(config.limits.login_per_address),
             login_per_account_and_address: quota(config.limits.login_per_account_and_address),
             login_per_account: quota(config.limits.login_per_account),
             signup_per_address: quota(config.limits.signup_per_address),
         },
-        csrf_key: CsrfKey::derive(key.expose_secret()),
+        site_key: SiteKey::new(key.expose_secret()),
+        issuer: config.site(),
     }
 }
 

@@ -1,4 +1,5 @@
-use blegram_auth::{Device, LoggedIn};
+use blegram_auth::{Device, LoggedIn, Secret};
+use blegram_domain::session::Kind;
 use poem::{Request, http::header};
 use poem_openapi::OpenApi;
 
@@ -7,9 +8,9 @@ use crate::{
     answer::{Answer, ApiResult, Created, NoContent, WithCookie},
     body::Body,
     client, cookie,
-    problem::Problem,
+    problem::{Code, Problem},
     routes::{AppData, Tag},
-    schema::account::{AuthResult, CsrfToken, LogIn, SignUp},
+    schema::account::{AuthResult, CsrfToken, Grant, IssueToken, LogIn, SignUp, Tokens},
     viewer::MaybeViewer,
 };
 
@@ -30,7 +31,7 @@ impl AuthApi {
         body: Body<SignUp>,
     ) -> ApiResult<WithCookie<Created<AuthResult>>> {
         let mut input = body.0;
-        input.device = device(&app, viewer, request, input.device.name);
+        input.device = device(&app, viewer, request, input.device);
         let logged_in = app.auth.sign_up(input).await.map_err(Problem::from)?;
         let location = Some("/api/v1/me".to_owned());
         Ok(with_session(&app, logged_in, |body| Created { location, body })?)
@@ -50,7 +51,7 @@ impl AuthApi {
         body: Body<LogIn>,
     ) -> ApiResult<WithCookie<Answer<AuthResult>>> {
         let mut input = body.0;
-        input.device = device(&app, viewer, request, input.device.name);
+        input.device = device(&app, viewer, request, input.device);
         let logged_in = app.auth.log_in(input).await.map_err(Problem::from)?;
         Ok(with_session(&app, logged_in, Answer)?)
     }
@@ -64,7 +65,24 @@ impl AuthApi {
         if let Some(session) = viewer.session() {
             app.auth.log_out(session).await.map_err(Problem::from)?;
         }
-        Ok(WithCookie { cookie: cookie::remove(&app.site), answer: NoContent })
+        Ok(WithCookie { cookie: Some(cookie::remove(&app.site)), answer: NoContent })
+    }
+
+    /// Get new tokens
+    ///
+    /// For native apps: a refresh token is good once, and the answer has the next. If the answer is lost, use the same
+    /// one again: as long as the new ones were not used, you get the same new ones. After that, a second use of it ends
+    /// the session, for somebody else may have it. Let one task at a time refresh.
+    /// 네이티브 앱용입니다. 갱신 토큰은 한 번만 쓸 수 있고 응답에 다음 토큰이 있습니다. 응답을 받지 못했다면 같은 토큰으로 다시
+    /// 요청하세요. 새 토큰을 쓴 뒤에 이전 토큰을 다시 쓰면 도난으로 보고 세션을 끝냅니다.
+    #[oai(path = "/auth/token", method = "post", operation_id = "issueToken")]
+    async fn issue_token(&self, app: AppData<'_>, body: Body<IssueToken>) -> ApiResult<Answer<Tokens>> {
+        match body.0 {
+            Grant::RefreshToken(token) => {
+                Ok(Answer(app.auth.refresh(&token).await.map_err(Problem::from)?.into()))
+            }
+            Grant::AuthorizationCode => Err(Problem::new(Code::InvalidGrant).into()),
+        }
     }
 
     /// Get the token for requests that name no origin
@@ -75,7 +93,7 @@ impl AuthApi {
     /// `X-CSRF-Token`으로 보내야 합니다.
     #[oai(path = "/auth/csrf", method = "get", operation_id = "getCsrfToken")]
     async fn get_csrf_token(&self, app: AppData<'_>, viewer: MaybeViewer) -> ApiResult<Answer<CsrfToken>> {
-        let csrf_token = viewer.session().map(|session| app.auth.csrf_token(session));
+        let csrf_token = viewer.cookie_session().map(|session| app.auth.csrf_token(session));
         Ok(Answer(CsrfToken { csrf_token }))
     }
 }
@@ -85,17 +103,25 @@ fn with_session<R>(
     logged_in: LoggedIn,
     answer: impl FnOnce(AuthResult) -> R,
 ) -> Result<WithCookie<R>, Problem> {
-    let cookie = cookie::set(&app.site, &logged_in.token, app.auth.session_lifetime().absolute)?;
-    Ok(WithCookie { cookie, answer: answer(AuthResult::browser(logged_in.account)) })
+    let (cookie, tokens) = match logged_in.secret {
+        Secret::Browser(token) => {
+            let lifetime = app.auth.session_lifetimes().of(Kind::Browser);
+            (Some(cookie::set(&app.site, &token, lifetime.absolute)?), None)
+        }
+        Secret::Native(tokens) => (None, Some(tokens.into())),
+    };
+    Ok(WithCookie { cookie, answer: answer(AuthResult::new(logged_in.account, tokens)) })
 }
 
 /// What the login comes from, as far as its connection tells.
-fn device(app: &App, viewer: MaybeViewer, request: &Request, name: Option<String>) -> Device {
+fn device(app: &App, viewer: MaybeViewer, request: &Request, given: Device) -> Device {
+    // An app has no cookie that the login could replace.
+    let replaces = viewer.cookie_session().filter(|_| given.kind == Kind::Browser);
     Device {
-        name,
         user_agent: user_agent(request),
         address: client::address(request, &app.site.trusted_proxies),
-        replaces: viewer.session(),
+        replaces,
+        ..given
     }
 }
 

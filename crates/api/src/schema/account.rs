@@ -1,5 +1,5 @@
 use blegram_auth::{Device, GivenPassword, NewPassword};
-use blegram_domain::{DeviceName, DisplayName, EmailAddress, Username, Violation};
+use blegram_domain::{DeviceName, DisplayName, EmailAddress, Username, Violation, session::Kind};
 use blegram_social::{UserView, UserViewer};
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
@@ -80,18 +80,33 @@ pub(crate) struct AuthResult {
 /// What a native app keeps instead of a cookie.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Tokens {
+    /// Sent as `Authorization: Bearer` with every request. Treat it as opaque.
     access_token: String,
+    /// `Bearer`.
     token_type: String,
     /// Seconds until the access token ends.
     expires_in: u64,
+    /// Used once, with issueToken, for the next tokens. Keep it where only the app can read it.
     refresh_token: String,
     /// Seconds until the refresh token ends.
     refresh_expires_in: u64,
 }
 
 impl AuthResult {
-    pub(crate) fn browser(account: blegram_domain::Account) -> Self {
-        Self { account: account.into(), tokens: None }
+    pub(crate) fn new(account: blegram_domain::Account, tokens: Option<Tokens>) -> Self {
+        Self { account: account.into(), tokens }
+    }
+}
+
+impl From<blegram_auth::Tokens> for Tokens {
+    fn from(tokens: blegram_auth::Tokens) -> Self {
+        Self {
+            access_token: tokens.access_token.expose().to_owned(),
+            token_type: "Bearer".to_owned(),
+            expires_in: tokens.expires_in.as_secs(),
+            refresh_token: tokens.refresh_token.expose().to_owned(),
+            refresh_expires_in: tokens.refresh_expires_in.as_secs(),
+        }
     }
 }
 
@@ -108,6 +123,8 @@ pub(crate) struct CsrfToken {
 pub(crate) enum Client {
     /// The session is the cookie `auth-blegram`.
     Browser,
+    /// The session is an access token and a refresh token, in the answer.
+    Native,
 }
 
 /// A new account.
@@ -143,10 +160,14 @@ impl Input for SignUp {
         .flatten()
         .collect();
         let password = fields.text("password", |raw| NewPassword::parse(raw, &known));
-        let client = fields.text("client", parse_client);
         let device = parse_device(fields);
-        client?;
-        Some(blegram_auth::SignUp { username: username?, password: password?, display_name, email, device })
+        Some(blegram_auth::SignUp {
+            username: username?,
+            password: password?,
+            display_name,
+            email,
+            device: device?,
+        })
     }
 }
 
@@ -170,21 +191,86 @@ impl Input for LogIn {
             if raw.len() > max { Err(Violation::TooLong { max, unit: "bytes" }) } else { Ok(raw.to_owned()) }
         });
         let password = fields.text("password", GivenPassword::parse);
-        let client = fields.text("client", parse_client);
         let device = parse_device(fields);
-        client?;
-        Some(blegram_auth::LogIn { login: login?, password: password?, device })
+        Some(blegram_auth::LogIn { login: login?, password: password?, device: device? })
     }
 }
 
-fn parse_client(raw: &str) -> Result<Client, Violation> {
+/// What a grant is exchanged for tokens with.
+#[derive(Debug, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(crate) enum GrantType {
+    /// Takes `refresh_token`.
+    RefreshToken,
+    /// Takes `code`, `code_verifier` and `redirect_uri`, from a login with another provider.
+    AuthorizationCode,
+}
+
+/// A grant (RFC 6749, 4.1.3 and 6) to be exchanged for tokens.
+#[derive(Debug, Object)]
+pub(crate) struct IssueToken {
+    grant_type: GrantType,
+    /// For `refresh_token`.
+    refresh_token: Option<String>,
+    /// For `authorization_code`.
+    code: Option<String>,
+    /// For `authorization_code` (RFC 7636).
+    code_verifier: Option<String>,
+    /// For `authorization_code`.
+    redirect_uri: Option<String>,
+}
+
+/// A grant that was sent.
+#[derive(Debug)]
+pub(crate) enum Grant {
+    RefreshToken(String),
+    /// No site hands out codes yet, so none is good.
+    AuthorizationCode,
+}
+
+/// The largest grant in bytes: longer than any that was issued.
+const MAX_GRANT_BYTES: usize = 1024;
+
+impl Input for IssueToken {
+    type Parsed = Grant;
+
+    fn parse(fields: &mut Fields) -> Option<Grant> {
+        let grant_type = fields.text("grant_type", parse_grant_type);
+        let is_code = matches!(grant_type, Some(GrantType::AuthorizationCode));
+        let is_refresh = matches!(grant_type, Some(GrantType::RefreshToken));
+        let refresh_token = fields.text_if(is_refresh, "refresh_token", parse_grant);
+        let code =
+            ["code", "code_verifier", "redirect_uri"].map(|name| fields.text_if(is_code, name, parse_grant));
+        match grant_type? {
+            GrantType::RefreshToken => refresh_token.map(Grant::RefreshToken),
+            GrantType::AuthorizationCode => {
+                code.iter().all(Option::is_some).then_some(Grant::AuthorizationCode)
+            }
+        }
+    }
+}
+
+fn parse_grant_type(raw: &str) -> Result<GrantType, Violation> {
     match raw {
-        "browser" => Ok(Client::Browser),
-        _ => Err(Violation::OutOfRange("must be \"browser\"")),
+        "refresh_token" => Ok(GrantType::RefreshToken),
+        "authorization_code" => Ok(GrantType::AuthorizationCode),
+        _ => Err(Violation::OutOfRange("must be \"refresh_token\" or \"authorization_code\"")),
     }
 }
 
-fn parse_device(fields: &mut Fields) -> Device {
+fn parse_grant(raw: &str) -> Result<String, Violation> {
+    if raw.len() > MAX_GRANT_BYTES {
+        return Err(Violation::TooLong { max: MAX_GRANT_BYTES, unit: "bytes" });
+    }
+    Ok(raw.to_owned())
+}
+
+fn parse_client(raw: &str) -> Result<Kind, Violation> {
+    raw.parse().map_err(|_| Violation::OutOfRange("must be \"browser\" or \"native\""))
+}
+
+fn parse_device(fields: &mut Fields) -> Option<Device> {
+    let kind = fields.text("client", parse_client);
     let name = fields.optional_text("device_name", DeviceName::parse);
-    Device { name: name.map(String::from), ..Device::default() }
+    Some(Device { kind: kind?, name: name.map(String::from), ..Device::default() })
 }

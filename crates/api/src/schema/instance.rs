@@ -92,7 +92,7 @@ impl Instance {
                 page_max_items: page::Limit::MAX.into(),
                 json_body_max_bytes: body::MAX_BYTES,
             },
-            features: InstanceFeatures { media: false, chat: false, native_clients: false },
+            features: InstanceFeatures { media: false, chat: false, native_clients: true },
             login_providers: Vec::new(),
         }
     }

@@ -146,6 +146,7 @@ async fn a_suspended_account_is_told_so_after_its_password_and_is_seen_by_nobody
     let [zoe, ann] = t.users(["zoe", "ann"]).await;
     let post = zoe.posts("hello").await;
     t.database.execute("UPDATE users SET status = 'suspended' WHERE username = 'zoe'").await;
+    t.clock.advance(Duration::from_secs(1));
 
     t.stranger().log_in("zoe", PASSWORD).await.assert_problem(403, "account-suspended");
     ann.get("/api/v1/users/@zoe").await.assert_problem(404, "not-found");

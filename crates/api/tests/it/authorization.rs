@@ -18,6 +18,11 @@ const TABLE: &[(&str, [u16; 3])] = &[
     ("logIn", [200, 200, 200]),
     ("logOut", [204, 204, 204]),
     ("getCsrfToken", [200, 200, 200]),
+    ("issueToken", [401, 401, 401]),
+    ("getJwks", [200, 200, 200]),
+    ("listSessions", [401, 200, 200]),
+    ("revokeSession", [401, 404, 204]),
+    ("revokeOtherSessions", [401, 204, 204]),
     ("getMe", [401, 200, 200]),
     ("getUser", [200, 200, 200]),
     ("listUserPosts", [200, 200, 200]),
@@ -32,13 +37,14 @@ async fn call(
     id: &str,
     method: Method,
     template: &str,
-    post: &str,
+    [post, session]: [&str; 2],
     name: &str,
 ) -> StatusCode {
-    let path = template.replace("{post}", post).replace("{user}", "@olga");
+    let path = template.replace("{post}", post).replace("{user}", "@olga").replace("{id}", session);
     let body = match id {
         "signUp" => json!({ "username": name, "password": PASSWORD, "client": "browser" }),
         "logIn" => json!({ "login": "olga", "password": PASSWORD, "client": "browser" }),
+        "issueToken" => json!({ "grant_type": "refresh_token", "refresh_token": "blr_nothing" }),
         _ => json!({ "text": "hello" }),
     };
     let body = body.to_string().into_bytes();
@@ -55,6 +61,10 @@ async fn every_operation_serves_whom_its_row_names(#[case] backend: Backend) {
         let id = operation["operationId"].as_str().unwrap();
         let (_, row) = TABLE.iter().find(|(row, _)| *row == id).unwrap_or_else(|| panic!("{id} has no row"));
         let post = owner.posts("mine").await;
+        // A second login of the owner's.
+        t.stranger().log_in("olga", PASSWORD).await.assert_status(200);
+        let sessions = owner.get("/api/v1/auth/sessions").await.items("id");
+        let session = sessions[0].as_str().unwrap().to_owned();
         for (who, (cookie, expected)) in cookies.iter().zip(row).enumerate() {
             let actor = t.stranger();
             if ["signUp", "logIn", "logOut"].contains(&id) && cookie.is_some() {
@@ -64,7 +74,7 @@ async fn every_operation_serves_whom_its_row_names(#[case] backend: Backend) {
                 actor.set_cookie(cookie.clone());
             }
             let name = format!("new.name{at}_{who}");
-            let status = call(&actor, id, method.clone(), template, &post, &name).await;
+            let status = call(&actor, id, method.clone(), template, [&post, &session], &name).await;
             assert_eq!(status.as_u16(), *expected, "{id}, actor {who}");
         }
     }

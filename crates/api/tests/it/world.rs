@@ -29,13 +29,15 @@ pub(crate) const PASSWORD: &str = "small room with a sea view";
 
 /// A site on a database of its own, at a time that moves only when told.
 pub(crate) struct TestApp {
-    pub(crate) database: TestDatabase,
+    pub(crate) database: Arc<TestDatabase>,
     pub(crate) clock: Arc<FixedClock>,
+    settings: Settings,
     router: BoxEndpoint<'static, Response>,
     strangers: AtomicU32,
 }
 
 /// What a story changes about a site.
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) public_url: &'static str,
     pub(crate) auth: Config,
@@ -63,8 +65,17 @@ impl TestApp {
     }
 
     pub(crate) async fn with(backend: Backend, settings: Settings) -> Self {
-        let database = TestDatabase::new(backend).await;
         let clock = Arc::new(FixedClock::new(Timestamp::from_micros(1_790_000_000_000_000).unwrap()));
+        Self::on(Arc::new(TestDatabase::new(backend).await), clock, settings)
+    }
+
+    /// Another node of the same site.
+    pub(crate) fn another_node(&self) -> Self {
+        Self::on(Arc::clone(&self.database), Arc::clone(&self.clock), self.settings.clone())
+    }
+
+    fn on(database: Arc<TestDatabase>, clock: Arc<FixedClock>, settings: Settings) -> Self {
+        let kept = settings.clone();
         let router = blegram_api::router(App {
             auth: Auth::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>, settings.auth)
                 .unwrap(),
@@ -77,14 +88,14 @@ impl TestApp {
             readiness: settings.readiness,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
         });
-        Self { database, clock, router: router.boxed(), strangers: AtomicU32::new(1) }
+        Self { database, clock, settings: kept, router: router.boxed(), strangers: AtomicU32::new(1) }
     }
 
     /// Somebody who is not logged in.
     pub(crate) fn stranger(&self) -> Actor<'_> {
         // Everybody has an address of their own, so that nobody is counted for another.
         let address = Ipv4Addr::from_bits(0x0a00_0000 + self.strangers.fetch_add(1, Ordering::Relaxed));
-        Actor { app: self, cookie: Mutex::new(None), address: address.into() }
+        Actor { app: self, cookie: Mutex::new(None), bearer: Mutex::new(None), address: address.into() }
     }
 
     /// People with accounts, logged in.
@@ -103,6 +114,7 @@ impl TestApp {
 pub(crate) struct Actor<'a> {
     app: &'a TestApp,
     cookie: Mutex<Option<String>>,
+    bearer: Mutex<Option<String>>,
     address: IpAddr,
 }
 
@@ -118,6 +130,16 @@ impl Actor<'_> {
 
     pub(crate) fn set_cookie(&self, cookie: Option<String>) {
         *self.cookie.lock().unwrap() = cookie;
+    }
+
+    /// Somebody else, who is nobody yet.
+    pub(crate) fn stranger(&self) -> Actor<'_> {
+        self.app.stranger()
+    }
+
+    /// The value of `Authorization`, from now on.
+    pub(crate) fn set_authorization(&self, value: Option<&str>) {
+        *self.bearer.lock().unwrap() = value.map(ToOwned::to_owned);
     }
 
     pub(crate) async fn sign_up(&self, name: &str) -> Answer {
@@ -177,6 +199,9 @@ impl Actor<'_> {
         }
         if let Some(cookie) = self.cookie() {
             request = request.header("cookie", cookie);
+        }
+        if let Some(bearer) = self.bearer.lock().unwrap().clone() {
+            request = request.header("authorization", bearer);
         }
         let request = request.extension(Peer(self.address)).body(body);
         let answer = Answer::of(self.app.router.call(request).await.unwrap()).await;

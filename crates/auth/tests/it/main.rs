@@ -3,12 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
 
 mod account;
+mod keys;
 mod session;
 
 use std::sync::Arc;
 
 use blegram_auth::{
-    Auth, Config, Device, Error, GivenPassword, LogIn, LoggedIn, NewPassword, PasswordCost, Result, SignUp,
+    Auth, Config, Device, Error, GivenPassword, LogIn, LoggedIn, NewPassword, PasswordCost, Result, Secret,
+    SessionToken, SignUp,
 };
 use blegram_domain::{Clock, FixedClock, Timestamp, Username};
 use blegram_persistence::testing::TestDatabase;
@@ -38,13 +40,23 @@ pub(crate) fn cheap() -> Config {
 }
 
 pub(crate) async fn sign_up(auth: &Auth, name: &str) -> Result<LoggedIn> {
+    sign_up_from(auth, name, Device::default()).await
+}
+
+pub(crate) async fn sign_up_from(auth: &Auth, name: &str, device: Device) -> Result<LoggedIn> {
     let password = NewPassword::parse(PASSWORD, &[]).unwrap();
     let username = Username::parse(name).unwrap();
-    auth.sign_up(SignUp { username, password, display_name: None, email: None, device: Device::default() })
-        .await
+    auth.sign_up(SignUp { username, password, display_name: None, email: None, device }).await
 }
 
 pub(crate) async fn log_in(auth: &Auth, name: &str, password: &str) -> Result<LoggedIn, Error> {
     let password = GivenPassword::parse(password).unwrap();
     auth.log_in(LogIn { login: name.to_owned(), password, device: Device::default() }).await
+}
+
+pub(crate) fn token(logged_in: LoggedIn) -> SessionToken {
+    match logged_in.secret {
+        Secret::Browser(token) => token,
+        Secret::Native(_) => panic!("a browser was logged in"),
+    }
 }

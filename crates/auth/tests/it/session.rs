@@ -1,11 +1,11 @@
 use std::{sync::Arc, time::Duration};
 
-use blegram_auth::{Auth, CsrfKey};
+use blegram_auth::{Auth, SiteKey};
 use blegram_domain::Clock;
 use blegram_persistence::testing::{Backend, TestDatabase};
 use rstest_reuse::apply;
 
-use crate::{auth, both_databases, cheap, clock, sign_up};
+use crate::{auth, both_databases, cheap, clock, sign_up, token};
 
 #[apply(both_databases)]
 #[tokio::test]
@@ -13,17 +13,20 @@ async fn a_use_is_written_down_once_a_minute(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let clock = clock();
     let auth = Auth::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>, cheap()).unwrap();
-    let token = sign_up(&auth, "ann").await.unwrap().token;
+    let token = token(sign_up(&auth, "ann").await.unwrap());
     let statements = async || {
         database.take_statements();
         auth.authenticate(token.expose()).await.unwrap().unwrap();
         database.take_statements().len()
     };
     assert_eq!(statements().await, 1);
+    assert_eq!(statements().await, 0, "what was found is good for a second");
     clock.advance(Duration::from_secs(59));
     assert_eq!(statements().await, 1);
     clock.advance(Duration::from_secs(1));
     assert_eq!(statements().await, 2);
+    assert_eq!(statements().await, 0);
+    clock.advance(Duration::from_secs(1));
     assert_eq!(statements().await, 1);
 }
 
@@ -33,7 +36,7 @@ async fn a_busy_writer_does_not_hold_up_readers(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let clock = clock();
     let auth = Auth::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>, cheap()).unwrap();
-    let token = sign_up(&auth, "ann").await.unwrap().token;
+    let token = token(sign_up(&auth, "ann").await.unwrap());
     clock.advance(Duration::from_secs(120));
     let _writer = database.db().write().await.unwrap();
     assert!(auth.authenticate(token.expose()).await.unwrap().is_some());
@@ -53,13 +56,12 @@ async fn what_is_no_token_costs_no_statement(#[case] backend: Backend) {
 #[tokio::test]
 async fn a_csrf_token_is_of_one_session_and_of_one_key(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
-    let with_key = |secret: &[u8]| {
-        auth(&database, blegram_auth::Config { csrf_key: CsrfKey::derive(secret), ..cheap() })
-    };
+    let with_key =
+        |secret: &[u8]| auth(&database, blegram_auth::Config { site_key: SiteKey::new(secret), ..cheap() });
     let (one, restarted, other) = (with_key(b"one"), with_key(b"one"), with_key(b"other"));
     let mut sessions = Vec::new();
     for name in ["ann", "bob"] {
-        let token = sign_up(&one, name).await.unwrap().token;
+        let token = token(sign_up(&one, name).await.unwrap());
         sessions.push(one.authenticate(token.expose()).await.unwrap().unwrap().session);
     }
     let token = one.csrf_token(sessions[0]);

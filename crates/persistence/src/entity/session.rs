@@ -1,7 +1,13 @@
+use blegram_domain::{Session, SessionId, UserId};
 use sea_orm::entity::prelude::{
     ActiveModelBehavior, DeriveEntityModel, DerivePrimaryKey, DeriveRelation, EntityTrait, EnumIter,
     PrimaryKeyTrait, RelationTrait, Uuid,
 };
+
+use super::timestamp;
+use crate::{Error, Result};
+
+const TABLE: &str = "sessions";
 
 #[derive(Clone, Debug, DeriveEntityModel)]
 #[sea_orm(table_name = "sessions")]
@@ -9,7 +15,8 @@ pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub user_id: Uuid,
-    pub token_hash: Vec<u8>,
+    pub kind: String,
+    pub token_hash: Option<Vec<u8>>,
     pub device_name: Option<String>,
     pub user_agent: Option<String>,
     pub created_at: i64,
@@ -21,6 +28,8 @@ pub(crate) struct Model {
 pub(crate) enum Relation {
     #[sea_orm(belongs_to = "super::user::Entity", from = "Column::UserId", to = "super::user::Column::Id")]
     User,
+    #[sea_orm(has_many = "super::refresh_token::Entity")]
+    RefreshToken,
 }
 
 impl sea_orm::Related<super::user::Entity> for Entity {
@@ -30,3 +39,20 @@ impl sea_orm::Related<super::user::Entity> for Entity {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl TryFrom<Model> for Session {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self> {
+        Ok(Self {
+            id: SessionId::from_uuid(row.id),
+            user: UserId::from_uuid(row.user_id),
+            kind: row.kind.parse().map_err(|e| Error::corrupt(TABLE, row.id, e))?,
+            device_name: row.device_name,
+            user_agent: row.user_agent,
+            created_at: timestamp(TABLE, row.id, row.created_at)?,
+            last_seen_at: timestamp(TABLE, row.id, row.last_seen_at)?,
+            expires_at: timestamp(TABLE, row.id, row.expires_at)?,
+        })
+    }
+}

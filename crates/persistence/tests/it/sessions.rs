@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use blegram_domain::{SessionId, Timestamp, UserId};
+use blegram_domain::{Session, SessionId, Timestamp, UserId, session::Kind};
 use blegram_persistence::{
-    sessions::{self, NewSession, TokenHash},
+    sessions::{self, IdleSince, TokenHash},
     testing::{Backend, TestDatabase},
 };
 use rstest_reuse::apply;
@@ -13,17 +13,19 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 async fn log_in(database: &TestDatabase, user: UserId, hash: TokenHash, at: Timestamp) {
     let tx = database.db().write().await.unwrap();
-    let session = NewSession {
+    let session = Session {
         id: SessionId::generate(at),
         user,
-        token_hash: hash,
+        kind: Kind::Browser,
         device_name: None,
         user_agent: None,
         created_at: at,
+        last_seen_at: at,
         expires_at: at + 30 * DAY,
     };
-    sessions::insert(&tx, session).await.unwrap();
-    sessions::prune(&tx, user, 20, at, at - 7 * DAY).await.unwrap();
+    sessions::insert(&tx, &session, Some(hash)).await.unwrap();
+    let idle = IdleSince { browser: at - 7 * DAY, native: at - 30 * DAY };
+    sessions::prune(&tx, user, 20, at, idle).await.unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -24,6 +24,17 @@ fn sanity(config: &Config) -> Vec<Problem> {
             "accounts.session_idle_days",
             "cannot be longer than accounts.session_absolute_days, which ends every session",
         ),
+        (
+            accounts.native_idle_days > accounts.native_absolute_days,
+            "accounts.native_idle_days",
+            "cannot be longer than accounts.native_absolute_days, which ends every session of an app",
+        ),
+        (
+            // Keys are kept for a day after they signed last.
+            accounts.access_token_minutes.get() > 60,
+            "accounts.access_token_minutes",
+            "can be at most 60: apps refresh their tokens, and a short one is of little use to a thief",
+        ),
     ];
     violated(config, rules)
 }

@@ -181,6 +181,14 @@ section! {
     session_idle_days: NonZeroU32 = Fixed("7");
     /// Days after which a session ends even when used.
     session_absolute_days: NonZeroU32 = Fixed("30");
+    /// Days without use after which the session of a native app ends.
+    native_idle_days: NonZeroU32 = Fixed("30");
+    /// Days after which the session of a native app ends even when used.
+    native_absolute_days: NonZeroU32 = Fixed("180");
+    /// Minutes that an access token of a native app is good for. It gets a new one with its refresh token.
+    access_token_minutes: NonZeroU32 = Fixed("10");
+    /// Days after which the next key for access tokens is made. The one before still verifies what it signed.
+    signing_key_days: NonZeroU32 = Fixed("30");
 }
 
 /// So many attempts at once, refilled evenly over so many seconds.

@@ -1,0 +1,117 @@
+use std::time::Duration;
+
+use blegram_persistence::testing::Backend;
+use rstest_reuse::apply;
+use serde_json::json;
+
+use crate::{
+    both_databases,
+    world::{Actor, PASSWORD, TestApp},
+};
+
+const SESSIONS: &str = "/api/v1/auth/sessions";
+
+async fn id_of_current(actor: &Actor<'_>) -> String {
+    let page = actor.get(SESSIONS).await.json();
+    let mut items = page["items"].as_array().unwrap().iter();
+    items.find(|item| item["is_current"] == true).unwrap()["id"].as_str().unwrap().to_owned()
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn somebody_sees_where_they_are_logged_in(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, _bob] = t.users(["ann", "bob"]).await;
+    t.clock.advance(Duration::from_secs(60));
+    let body =
+        json!({ "login": "ann", "password": PASSWORD, "client": "native", "device_name": " 앤의 휴대폰 " });
+    let headers = [("content-type", "application/json"), ("user-agent", "app/1")];
+    let phone = t.stranger();
+    let login = phone
+        .send("POST".parse().unwrap(), "/api/v1/auth/login", &headers, body.to_string().into_bytes())
+        .await;
+    login.assert_status(200);
+
+    let page = ann.get(SESSIONS).await;
+    assert_eq!(page.header("cache-control"), Some("no-store"));
+    let page = page.json();
+    let [phone, laptop] = [&page["items"][0], &page["items"][1]];
+    assert_eq!(page["items"].as_array().unwrap().len(), 2, "nobody else's");
+    assert_eq!(
+        (&phone["kind"], &phone["device_name"], &phone["user_agent"], &phone["is_current"]),
+        (&json!("native"), &json!("앤의 휴대폰"), &json!("app/1"), &json!(false))
+    );
+    assert_eq!((&laptop["kind"], &laptop["is_current"]), (&json!("browser"), &json!(true)));
+    assert_eq!(phone["created_at"], "2026-09-21T14:14:20.000Z");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn sessions_that_are_over_are_not_listed(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [_forgotten] = t.users(["ann"]).await;
+    t.clock.advance(Duration::from_secs(7 * 86_400));
+    let ann = t.stranger();
+    ann.log_in("ann", PASSWORD).await.assert_status(200);
+    assert_eq!(ann.get(SESSIONS).await.items("is_current"), [json!(true)]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_revoked_session_ends_at_once_here_and_within_a_second_elsewhere(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let other_node = t.another_node();
+    let [ann] = t.users(["ann"]).await;
+    let thief = t.stranger();
+    thief.log_in("ann", PASSWORD).await.assert_status(200);
+    let elsewhere = other_node.stranger();
+    elsewhere.set_cookie(thief.cookie());
+    elsewhere.get("/api/v1/me").await.assert_status(200);
+
+    let stolen = id_of_current(&thief).await;
+    ann.delete(&format!("{SESSIONS}/{stolen}")).await.assert_status(204);
+    thief.get("/api/v1/me").await.assert_problem(401, "unauthenticated");
+    t.clock.advance(Duration::from_secs(1));
+    elsewhere.get("/api/v1/me").await.assert_problem(401, "unauthenticated");
+    ann.get("/api/v1/me").await.assert_status(200);
+    ann.delete(&format!("{SESSIONS}/{stolen}")).await.assert_problem(404, "not-found");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn revoking_the_present_session_removes_its_cookie(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let own = id_of_current(&ann).await;
+    ann.delete(&format!("{SESSIONS}/{own}")).await.assert_status(204);
+    assert_eq!(ann.cookie(), None);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn somebody_elses_session_is_not_found(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let anns = id_of_current(&ann).await;
+    for id in [anns.as_str(), "00000000-0000-7000-8000-000000000000", "nonsense"] {
+        bob.delete(&format!("{SESSIONS}/{id}")).await.assert_problem(404, "not-found");
+    }
+    ann.get("/api/v1/me").await.assert_status(200);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn logging_out_others_spares_oneself_and_other_people(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let others = [t.stranger(), t.stranger()];
+    for other in &others {
+        other.log_in("ann", PASSWORD).await.assert_status(200);
+    }
+    ann.delete(SESSIONS).await.assert_status(204);
+    for other in &others {
+        other.get("/api/v1/me").await.assert_problem(401, "unauthenticated");
+    }
+    ann.get("/api/v1/me").await.assert_status(200);
+    bob.get("/api/v1/me").await.assert_status(200);
+}

@@ -1,0 +1,126 @@
+//! Access tokens of native apps: JWTs (RFC 9068) signed with ES256, good for minutes, whose session is looked up all
+//! the same. A client treats them as opaque; the keys are public so that other services can read them.
+
+use std::time::Duration;
+
+use blegram_domain::{SessionId, Timestamp, TokenId, UserId};
+use jsonwebtoken::{Algorithm, Header, TokenData, Validation};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, Result,
+    signing_key::{Signer, Verifier},
+};
+
+/// The type in the header (RFC 9068, 2.1): keeps every other JWT that these keys might sign from being taken for one.
+const TYPE: &str = "at+jwt";
+
+/// Longer than any that is made here.
+const MAX_BYTES: usize = 2048;
+
+/// An access token.
+#[derive(Debug, Clone)]
+pub struct AccessToken(SecretString);
+
+/// What an access token says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Claims {
+    pub(crate) user: UserId,
+    pub(crate) session: SessionId,
+    pub(crate) token: TokenId,
+    pub(crate) issued_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// The same on the wire.
+#[derive(Debug, Serialize, Deserialize)]
+struct Payload {
+    iss: String,
+    aud: String,
+    sub: String,
+    sid: String,
+    jti: String,
+    iat: i64,
+    exp: i64,
+}
+
+impl AccessToken {
+    /// Signs `claims` for the site `issuer`.
+    pub(crate) fn sign(claims: &Claims, issuer: &str, signer: &Signer) -> Result<Self> {
+        let mut header = Header::new(Algorithm::ES256);
+        header.typ = Some(TYPE.to_owned());
+        header.kid = Some(signer.id.clone());
+        let payload = Payload {
+            iss: issuer.to_owned(),
+            aud: issuer.to_owned(),
+            sub: claims.user.to_string(),
+            sid: claims.session.to_string(),
+            jti: claims.token.to_string(),
+            iat: seconds(claims.issued_at),
+            exp: seconds(claims.expires_at),
+        };
+        let token = jsonwebtoken::encode(&header, &payload, &signer.key).map_err(Error::signing)?;
+        Ok(Self(token.into()))
+    }
+
+    /// The secret, for its owner only.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+/// The id of the key that `token` says it is signed with; `None` for what cannot be one of our access tokens.
+pub(crate) fn key_of(token: &str) -> Option<String> {
+    if token.len() > MAX_BYTES {
+        return None;
+    }
+    let header = jsonwebtoken::decode_header(token).ok()?;
+    // A key that the token brings along, or names a place for, proves nothing (RFC 8725, 3.10).
+    let brings_own = header.jku.is_some()
+        || header.jwk.is_some()
+        || header.x5u.is_some()
+        || header.x5c.is_some()
+        || header.crit.is_some();
+    let is_ours = header.alg == Algorithm::ES256 && header.typ.as_deref().is_some_and(is_access_token);
+    header.kid.filter(|_| is_ours && !brings_own)
+}
+
+// RFC 9068, 4: also with `application/` in front, in any case.
+fn is_access_token(typ: &str) -> bool {
+    let typ = typ.to_ascii_lowercase();
+    typ.strip_prefix("application/").unwrap_or(&typ) == TYPE
+}
+
+/// What `token` says, if `verifier`'s key signed it for the site `issuer`. Whether it has expired is for the caller,
+/// who has the time.
+pub(crate) fn verify(token: &str, issuer: &str, verifier: &Verifier) -> Option<Claims> {
+    let mut validation = Validation::new(Algorithm::ES256);
+    validation.set_issuer(&[issuer]);
+    validation.set_audience(&[issuer]);
+    validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
+    validation.validate_exp = false;
+    let TokenData { claims, .. } = jsonwebtoken::decode::<Payload>(token, &verifier.key, &validation).ok()?;
+    Some(Claims {
+        user: claims.sub.parse().ok()?,
+        session: claims.sid.parse().ok()?,
+        token: claims.jti.parse().ok()?,
+        issued_at: instant(claims.iat)?,
+        expires_at: instant(claims.exp)?,
+    })
+}
+
+const SECOND: i64 = 1_000_000;
+
+fn seconds(time: Timestamp) -> i64 {
+    time.as_micros().div_euclid(SECOND)
+}
+
+fn instant(seconds: i64) -> Option<Timestamp> {
+    Timestamp::from_micros(seconds.checked_mul(SECOND)?)
+}
+
+/// Whole seconds from one instant to another, as tokens count them.
+pub(crate) fn lifetime(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::from_secs(to.since(from).as_secs())
+}

@@ -1,0 +1,279 @@
+//! The keys of access tokens: rows that every node reads, so that each verifies what any of them signed. The private
+//! halves are sealed with the site's key: whoever reads the database cannot sign.
+
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use aes_gcm::{
+    Aes256Gcm,
+    aead::{Aead, AeadCore, KeyInit, Payload},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use blegram_domain::{Clock, Timestamp};
+use blegram_persistence::{Db, signing_keys as rows};
+use jsonwebtoken::{DecodingKey, EncodingKey};
+use p256::pkcs8::EncodePrivateKey;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Error, Result,
+    access_token::{self, Claims},
+    site_key::DerivedKey,
+    token::random_bytes,
+};
+
+pub(crate) const PURPOSE: &str = "blegram signing key seal v1";
+
+/// How long a new key is published before it signs: others may keep the list of keys for a while.
+pub const PUBLISHED_AHEAD: Duration = Duration::from_secs(60 * 60);
+
+/// How long a key is kept after the next one took over: longer than any token that it signed.
+pub const KEPT_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How old this node's list may get before it is read again: a new key is heard of while it is published ahead.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(10 * 60);
+
+/// How often an unknown key may make the list be read again: anybody can invent key ids.
+const UNKNOWN_PAUSE: Duration = Duration::from_secs(1);
+
+/// A key that signs.
+#[derive(Debug)]
+pub(crate) struct Signer {
+    pub(crate) id: String,
+    pub(crate) key: EncodingKey,
+}
+
+/// A key that verifies.
+#[derive(Debug)]
+pub(crate) struct Verifier {
+    pub(crate) key: DecodingKey,
+}
+
+/// A public key as others read it (RFC 7517).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    /// The `kid`.
+    pub id: String,
+    /// The coordinate, base64url.
+    pub x: String,
+    /// The coordinate, base64url.
+    pub y: String,
+}
+
+#[derive(Debug)]
+struct Key {
+    public: PublicKey,
+    signs_from: Timestamp,
+    /// `None` when this site's key does not open it: it was sealed with another.
+    signer: Option<Arc<Signer>>,
+    verifier: Arc<Verifier>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    keys: Vec<Key>,
+    read_at: Option<Timestamp>,
+}
+
+/// The keys of a site.
+pub(crate) struct Keyring {
+    db: Db,
+    clock: Arc<dyn Clock>,
+    seal: DerivedKey,
+    issuer: String,
+    known: RwLock<Arc<Known>>,
+    /// One reads or makes keys at a time; the others wait for what it finds.
+    reading: tokio::sync::Mutex<()>,
+}
+
+impl Keyring {
+    pub(crate) fn new(db: Db, clock: Arc<dyn Clock>, seal: DerivedKey, issuer: String) -> Self {
+        let (known, reading) = (RwLock::default(), tokio::sync::Mutex::new(()));
+        Self { db, clock, seal, issuer, known, reading }
+    }
+
+    pub(crate) async fn sign(&self, claims: &Claims) -> Result<access_token::AccessToken> {
+        let signer = self.signer().await?;
+        access_token::AccessToken::sign(claims, &self.issuer, &signer)
+    }
+
+    /// What `token` says, if one of the keys signed it.
+    pub(crate) async fn verify(&self, token: &str) -> Result<Option<Claims>> {
+        let Some(id) = access_token::key_of(token) else { return Ok(None) };
+        let verifier = self.verifier(&id).await?;
+        Ok(verifier.and_then(|verifier| access_token::verify(token, &self.issuer, &verifier)))
+    }
+
+    /// Every public key, the newest first.
+    pub(crate) async fn public_keys(&self) -> Result<Vec<PublicKey>> {
+        // There is one from the first question on, or those who ask would keep an empty list.
+        self.signer().await?;
+        Ok(self.known().keys.iter().map(|key| key.public.clone()).collect())
+    }
+
+    /// The key that signs now, made when there is none.
+    pub(crate) async fn signer(&self) -> Result<Arc<Signer>> {
+        let now = self.clock.now();
+        if let Some(signer) = self.known().signer(now) {
+            return Ok(signer);
+        }
+        let _reading = self.reading.lock().await;
+        if let Some(signer) = self.known().signer(now) {
+            return Ok(signer);
+        }
+        self.read(now).await?;
+        if let Some(signer) = self.known().signer(now) {
+            return Ok(signer);
+        }
+        let lacks = |keys: &[rows::SigningKey]| {
+            !keys.iter().any(|key| key.signs_from <= now && self.open(key).is_some())
+        };
+        self.make(now, now, lacks).await?;
+        self.read(now).await?;
+        self.known()
+            .signer(now)
+            .ok_or_else(|| Error::Signing("the key that was made is not there".to_owned()))
+    }
+
+    async fn verifier(&self, id: &str) -> Result<Option<Arc<Verifier>>> {
+        let now = self.clock.now();
+        let known = self.known();
+        if let Some(verifier) = known.verifier(id) {
+            return Ok(Some(verifier));
+        }
+        let _reading = self.reading.lock().await;
+        let is_recent = self.known().is_younger_than(UNKNOWN_PAUSE, now);
+        if !is_recent {
+            self.read(now).await?;
+        }
+        Ok(self.known().verifier(id))
+    }
+
+    /// Makes the next key when the newest is older than `period`, and forgets those that no token needs any more.
+    pub(crate) async fn rotate(&self, period: Duration) -> Result<()> {
+        let now = self.clock.now();
+        let is_due = |keys: &[rows::SigningKey]| {
+            keys.iter().map(|key| key.created_at).max().is_some_and(|made| now.since(made) >= period)
+        };
+        let keys = rows::list(&self.db).await?;
+        if is_due(&keys) {
+            self.make(now, now + PUBLISHED_AHEAD, is_due).await?;
+        }
+        let over = outlived(&keys, now);
+        if !over.is_empty() {
+            let tx = self.db.write().await?;
+            rows::delete(&tx, &over).await?;
+            tx.commit().await?;
+        }
+        let _reading = self.reading.lock().await;
+        self.read(now).await
+    }
+
+    /// Makes a key if `is_due` still says so when no other node can make one.
+    async fn make(
+        &self,
+        now: Timestamp,
+        signs_from: Timestamp,
+        is_due: impl Fn(&[rows::SigningKey]) -> bool + Send,
+    ) -> Result<()> {
+        let key = self.new_key(now, signs_from)?;
+        let tx = self.db.write().await?;
+        rows::hold(&tx).await?;
+        if is_due(&rows::list(&tx).await?) {
+            rows::insert(&tx, key).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    async fn read(&self, now: Timestamp) -> Result<()> {
+        let keys = rows::list(&self.db).await?.into_iter().filter_map(|row| self.key(row)).collect();
+        let known = Arc::new(Known { keys, read_at: Some(now) });
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        Ok(())
+    }
+
+    fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn key(&self, row: rows::SigningKey) -> Option<Key> {
+        let (x, y) = coordinates(&row.public_key)?;
+        let verifier = Arc::new(Verifier { key: DecodingKey::from_ec_components(&x, &y).ok()? });
+        let signer = self.open(&row).map(|key| Arc::new(Signer { id: row.id.clone(), key }));
+        if signer.is_none() {
+            tracing::warn!(kid = row.id, "secrets.key does not open this signing key; it only verifies");
+        }
+        Some(Key { public: PublicKey { id: row.id, x, y }, signs_from: row.signs_from, signer, verifier })
+    }
+
+    fn new_key(&self, created_at: Timestamp, signs_from: Timestamp) -> Result<rows::SigningKey> {
+        let secret = new_secret()?;
+        let public_key = secret.public_key().to_sec1_bytes().into_vec();
+        let id = URL_SAFE_NO_PAD.encode(&Sha256::digest(&public_key)[..16]);
+        let der = secret.to_pkcs8_der().map_err(Error::signing)?;
+        let sealed_key = self.seal(&id, der.as_bytes())?;
+        Ok(rows::SigningKey { id, public_key, sealed_key, created_at, signs_from })
+    }
+
+    fn seal(&self, id: &str, secret: &[u8]) -> Result<Vec<u8>> {
+        let nonce = Aes256Gcm::generate_nonce(&mut p256::elliptic_curve::rand_core::OsRng);
+        // Bound to its id, so that rows cannot be exchanged.
+        let payload = Payload { msg: secret, aad: id.as_bytes() };
+        let sealed = self.cipher()?.encrypt(&nonce, payload).map_err(Error::signing)?;
+        Ok([nonce.as_slice(), &sealed].concat())
+    }
+
+    fn open(&self, row: &rows::SigningKey) -> Option<EncodingKey> {
+        let (nonce, sealed) = row.sealed_key.split_at_checked(12)?;
+        let payload = Payload { msg: sealed, aad: row.id.as_bytes() };
+        let der = self.cipher().ok()?.decrypt(nonce.into(), payload).ok()?;
+        Some(EncodingKey::from_ec_der(&der))
+    }
+
+    fn cipher(&self) -> Result<Aes256Gcm> {
+        Aes256Gcm::new_from_slice(self.seal.expose()).map_err(Error::signing)
+    }
+}
+
+impl Known {
+    /// The newest key that signs already, if the list is young enough to know.
+    fn signer(&self, now: Timestamp) -> Option<Arc<Signer>> {
+        let usable = self.keys.iter().filter(|key| key.signs_from <= now);
+        let newest = usable.filter(|key| key.signer.is_some()).max_by_key(|key| key.signs_from);
+        newest.filter(|_| self.is_younger_than(READ_AGAIN_AFTER, now))?.signer.clone()
+    }
+
+    fn verifier(&self, id: &str) -> Option<Arc<Verifier>> {
+        self.keys.iter().find(|key| key.public.id == id).map(|key| Arc::clone(&key.verifier))
+    }
+
+    fn is_younger_than(&self, age: Duration, now: Timestamp) -> bool {
+        self.read_at.is_some_and(|read_at| read_at <= now && now.since(read_at) < age)
+    }
+}
+
+/// The keys whose successor has signed for so long that no token of theirs is good any more.
+fn outlived(keys: &[rows::SigningKey], now: Timestamp) -> Vec<String> {
+    let long_since = now - KEPT_AFTER;
+    let Some(heir) = keys.iter().map(|key| key.signs_from).filter(|from| *from <= long_since).max() else {
+        return Vec::new();
+    };
+    keys.iter().filter(|key| key.signs_from < heir).map(|key| key.id.clone()).collect()
+}
+
+// Of random 256 bits all but a vanishing part are a key; the next ones are then.
+fn new_secret() -> Result<p256::SecretKey> {
+    let tries = std::iter::repeat_with(random_bytes).take(8);
+    let mut keys = tries.filter_map(|bytes| p256::SecretKey::from_slice(&bytes).ok());
+    keys.next().ok_or_else(|| Error::Signing("no key could be made".to_owned()))
+}
+
+/// The two halves of an uncompressed point (SEC 1, 2.3.3), as a JWK writes them.
+fn coordinates(point: &[u8]) -> Option<(String, String)> {
+    let halves = point.strip_prefix(&[4]).filter(|halves| halves.len() == 64)?;
+    let (x, y) = halves.split_at(32);
+    Some((URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y)))
+}

@@ -1,0 +1,154 @@
+//! The keys of access tokens, as several nodes see them.
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use blegram_auth::{Auth, Config, Device, Secret, SiteKey, Tokens};
+use blegram_domain::{Clock, FixedClock, session::Kind};
+use blegram_persistence::testing::{Backend, TestDatabase};
+use rstest_reuse::apply;
+use tokio::task::JoinSet;
+
+use crate::{both_databases, cheap, clock, sign_up_from};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+struct Site {
+    database: TestDatabase,
+    clock: Arc<FixedClock>,
+}
+
+impl Site {
+    async fn new(backend: Backend) -> Self {
+        Self { database: TestDatabase::new(backend).await, clock: clock() }
+    }
+
+    fn node(&self, secret: &[u8]) -> Auth {
+        let config = Config { site_key: SiteKey::new(secret), ..cheap() };
+        Auth::new(self.database.db().clone(), Arc::clone(&self.clock) as Arc<dyn Clock>, config).unwrap()
+    }
+}
+
+async fn tokens(auth: &Auth, name: &str) -> Tokens {
+    let device = Device { kind: Kind::Native, ..Device::default() };
+    match sign_up_from(auth, name, device).await.unwrap().secret {
+        Secret::Native(tokens) => tokens,
+        Secret::Browser(_) => panic!("an app was logged in"),
+    }
+}
+
+async fn ids(auth: &Auth) -> Vec<String> {
+    auth.public_keys().await.unwrap().into_iter().map(|key| key.id).collect()
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn of_many_nodes_that_start_at_once_one_makes_the_key(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    let mut nodes = JoinSet::new();
+    for _ in 0..8 {
+        let node = site.node(b"ours");
+        nodes.spawn(async move { ids(&node).await });
+    }
+    let seen = nodes.join_all().await;
+    assert!(seen.iter().all(|ids| ids.len() == 1 && *ids == seen[0]), "{seen:?}");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_key_is_published_before_it_signs_and_kept_after(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    let (one, other) = (site.node(b"ours"), site.node(b"ours"));
+    let old = ids(&one).await;
+    site.clock.advance(30 * DAY - Duration::from_secs(1));
+    one.rotate_signing_keys().await.unwrap();
+    assert_eq!(ids(&one).await, old, "not yet");
+
+    site.clock.advance(Duration::from_secs(1));
+    let before = tokens(&one, "ann").await;
+    for node in [&one, &other] {
+        node.rotate_signing_keys().await.unwrap();
+    }
+    let both = ids(&other).await;
+    assert_eq!((both.len(), &both[1..]), (2, &old[..]), "one of the nodes made one");
+    let kid =
+        |tokens: &Tokens| jsonwebtoken::decode_header(tokens.access_token.expose()).unwrap().kid.unwrap();
+    assert_eq!(kid(&tokens(&other, "bob").await), old[0], "the old one signs on for an hour");
+    for node in [&one, &other] {
+        assert!(node.authenticate_bearer(before.access_token.expose()).await.unwrap().is_some());
+    }
+
+    site.clock.advance(HOUR);
+    let after = tokens(&other, "cho").await;
+    assert_eq!(kid(&after), both[0]);
+    assert!(one.authenticate_bearer(after.access_token.expose()).await.unwrap().is_some());
+
+    site.clock.advance(DAY - Duration::from_secs(1));
+    one.rotate_signing_keys().await.unwrap();
+    assert_eq!(ids(&one).await.len(), 2);
+    site.clock.advance(Duration::from_secs(1));
+    one.rotate_signing_keys().await.unwrap();
+    assert_eq!(ids(&one).await, both[..1]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_node_with_another_site_key_cannot_sign_with_ours(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    let (ours, stranger) = (site.node(b"ours"), site.node(b"theirs"));
+    let first = tokens(&ours, "ann").await;
+    let second = tokens(&stranger, "bob").await;
+    assert_eq!(ids(&stranger).await.len(), 2, "it made a key of its own");
+    // The public halves are everybody's.
+    assert!(stranger.authenticate_bearer(first.access_token.expose()).await.unwrap().is_some());
+    site.clock.advance(Duration::from_secs(1));
+    assert!(ours.authenticate_bearer(second.access_token.expose()).await.unwrap().is_some());
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_token_of_another_site_is_nobodys(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    let ours = site.node(b"ours");
+    let config =
+        Config { issuer: "https://other.example".to_owned(), site_key: SiteKey::new(b"ours"), ..cheap() };
+    let clock = Arc::clone(&site.clock) as Arc<dyn Clock>;
+    let theirs = Auth::new(site.database.db().clone(), clock, config).unwrap();
+    let tokens = tokens(&theirs, "ann").await;
+    assert!(theirs.authenticate_bearer(tokens.access_token.expose()).await.unwrap().is_some());
+    assert!(ours.authenticate_bearer(tokens.access_token.expose()).await.unwrap().is_none());
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn invented_key_ids_do_not_make_the_database_busy(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    let auth = site.node(b"ours");
+    let tokens = tokens(&auth, "ann").await;
+    let (_, rest) = tokens.access_token.expose().split_once('.').unwrap();
+    site.database.take_statements();
+    for n in 0..20 {
+        let header = format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"invented-{n}"}}"#);
+        let header = URL_SAFE_NO_PAD.encode(header);
+        assert!(auth.authenticate_bearer(&format!("{header}.{rest}")).await.unwrap().is_none());
+    }
+    assert!(site.database.take_statements().len() <= 1);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_verified_token_costs_one_statement_a_second(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    let auth = site.node(b"ours");
+    let tokens = tokens(&auth, "ann").await;
+    let statements = async || {
+        site.database.take_statements();
+        auth.authenticate_bearer(tokens.access_token.expose()).await.unwrap().unwrap();
+        site.database.take_statements().len()
+    };
+    assert_eq!(statements().await, 3, "the session; its use; that the tokens arrived");
+    assert_eq!(statements().await, 0);
+    site.clock.advance(Duration::from_secs(1));
+    assert_eq!(statements().await, 1);
+}

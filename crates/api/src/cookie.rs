@@ -9,7 +9,7 @@ use poem::{
     http::{HeaderValue, header},
 };
 
-use crate::{Site, problem::Problem};
+use crate::{App, Site, problem::Problem};
 
 /// The cookie's name on `site`: with the prefix that makes browsers refuse it without `Secure`, from
 /// subdomains, and over plain http (RFC 6265bis, 4.1.3.2).
@@ -18,12 +18,17 @@ pub(crate) fn name(site: &Site) -> &'static str {
 }
 
 /// The header that sets the cookie, for as long as the session may last; the server may end it earlier.
-pub(crate) fn set(site: &Site, token: &SessionToken, lifetime: Duration) -> Result<HeaderValue, Problem> {
+fn set(site: &Site, token: &SessionToken, lifetime: Duration) -> Result<HeaderValue, Problem> {
     let (name, token, seconds) = (name(site), token.expose(), lifetime.as_secs());
     let text = format!("{name}={token}; Max-Age={seconds}{}", attributes(site));
     let mut value = HeaderValue::from_str(&text).map_err(Problem::internal)?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// The header that sets the cookie for as long as sessions of browsers last.
+pub(crate) fn of_browser(app: &App, token: &SessionToken) -> Result<HeaderValue, Problem> {
+    set(&app.site, token, app.auth.session_lifetimes().browser.absolute)
 }
 
 /// The header that removes the cookie.

@@ -131,7 +131,7 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
     if operation.policy.is_some() {
         headers.extend(["RateLimit-Policy", "RateLimit"]);
     }
-    if ["signUp", "logIn", "logOut", "revokeSession"].contains(&operation.id) {
+    if ["signUp", "logIn", "logOut", "revokeSession", "changePassword"].contains(&operation.id) {
         headers.push("Set-Cookie");
     }
     if status == "201" {

@@ -96,6 +96,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::write("revokeSession", Login::Required, &[Code::NotFound]),
     Operation::write("revokeOtherSessions", Login::Required, &[]),
     Operation::read("getJwks", Login::None, &[]),
+    Operation::write(
+        "changePassword",
+        Login::Required,
+        &[Code::WrongPassword, Code::ReauthenticationRequired, Code::RateLimited, Code::Overloaded],
+    )
+    .with_body(),
     Operation::read("getMe", Login::Required, &[]),
     Operation::read("getUser", Login::Optional, &[Code::NotFound]),
     Operation::read("listUserPosts", Login::Optional, &[Code::NotFound, Code::CursorInvalid, Code::Invalid]),

@@ -117,8 +117,8 @@ codes! {
         "Wait for its answer, or try again in a moment with the same Idempotency-Key.",
         "첫 요청의 응답을 기다리거나, 잠시 뒤 같은 Idempotency-Key로 다시 시도하세요.";
     PreconditionFailed = "precondition-failed", PRECONDITION_FAILED, "It was changed meanwhile",
-        "Read it again, apply your change to what it is now, and send the new ETag in If-Match.",
-        "다시 읽어 현재 내용에 변경을 적용한 뒤, 새 ETag를 If-Match로 보내세요.";
+        "Read it again, apply your change to what it is now, and send the new `ETag` in If-Match.",
+        "다시 읽어 현재 내용에 변경을 적용한 뒤, 새 `ETag`를 If-Match로 보내세요.";
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "The request body is too large",
         "A JSON body has at most 64 KiB.",
         "JSON 본문은 64 KiB까지 보낼 수 있습니다.";
@@ -309,7 +309,13 @@ impl From<blegram_auth::Error> for Problem {
             blegram_auth::Error::RegistrationClosed => Self::new(Code::RegistrationClosed),
             blegram_auth::Error::InvalidCredentials => Self::new(Code::InvalidCredentials),
             blegram_auth::Error::AccountSuspended => Self::new(Code::AccountSuspended),
+            blegram_auth::Error::WrongPassword => Self::new(Code::WrongPassword),
+            blegram_auth::Error::ReauthenticationRequired => Self::new(Code::ReauthenticationRequired),
+            blegram_auth::Error::WeakPassword(violation) => {
+                Self::invalid(vec![Failure::of("/new_password", violation)])
+            }
             blegram_auth::Error::InvalidGrant => Self::new(Code::InvalidGrant),
+            blegram_auth::Error::SessionEnded => Self::new(Code::Unauthenticated),
             blegram_auth::Error::SessionNotFound => Self::not_found(),
             blegram_auth::Error::RateLimited(limited) => limited.into(),
             blegram_auth::Error::Overloaded => Self::new(Code::Overloaded),

@@ -21,6 +21,18 @@ pub enum Error {
     /// No such login, or not of this user.
     #[error("no such session")]
     SessionNotFound,
+    /// The password that was given within a session is not the present one.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// This takes a fresh login.
+    #[error("the login is too old for this")]
+    ReauthenticationRequired,
+    /// The new password is easy to guess for whoever knows the account.
+    #[error("the new password {0}")]
+    WeakPassword(#[from] blegram_domain::Violation),
+    /// The session ended while its request ran.
+    #[error("the session has ended")]
+    SessionEnded,
     /// Too many tries.
     #[error(transparent)]
     RateLimited(#[from] RateLimited),

@@ -6,6 +6,7 @@
 //! | [`session`] | [`Auth::authenticate`], [`Auth::authenticate_bearer`], the list of sessions, [`Auth::log_out`] |
 //! | [`native`] | the tokens of native apps: [`Auth::refresh`] |
 //! | [`signing_key`] | what access tokens are signed with: [`Auth::public_keys`] |
+//! | [`credentials`] | [`Auth::change_password`] |
 //! | [`password`] | the rules of new passwords; argon2id on a bounded pool |
 //! | [`token`] | secrets that clients hold, and what is stored of them |
 //! | [`csrf`] | proof that a request of a browser was meant |
@@ -42,6 +43,7 @@
 
 pub mod access_token;
 pub mod account;
+pub mod credentials;
 pub mod csrf;
 mod error;
 pub mod limit;
@@ -64,6 +66,7 @@ use quick_cache::sync::Cache;
 
 pub use access_token::AccessToken;
 pub use account::{LogIn, LoggedIn, Secret, SignUp};
+pub use credentials::ChangePassword;
 pub use error::{Error, Result, StorageError};
 pub use limit::{Limits, Policy, Quota, RateLimited};
 pub use native::Tokens;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use blegram_domain::{Clock, Username};
+use blegram_domain::{Clock, UserId, Username};
 use governor::{
     RateLimiter,
     clock::{Clock as GovernorClock, Reference},
@@ -47,6 +47,8 @@ pub struct Limits {
     pub login_per_account: Quota,
     /// Sign-ups from one address.
     pub signup_per_address: Quota,
+    /// Passwords given within the sessions of one account.
+    pub password_per_account: Quota,
 }
 
 impl Default for Limits {
@@ -56,6 +58,7 @@ impl Default for Limits {
             login_per_account_and_address: Quota::new(10, 600),
             login_per_account: Quota::new(100, 3600),
             signup_per_address: Quota::new(5, 1800),
+            password_per_account: Quota::new(10, 600),
         }
     }
 }
@@ -71,6 +74,8 @@ pub enum Policy {
     LoginAccount,
     /// [`Limits::signup_per_address`].
     SignUp,
+    /// [`Limits::password_per_account`].
+    Password,
 }
 
 impl Policy {
@@ -81,6 +86,7 @@ impl Policy {
             Self::LoginAccountAddress => "login-account-address",
             Self::LoginAccount => "login-account",
             Self::SignUp => "signup",
+            Self::Password => "password",
         }
     }
 }
@@ -109,6 +115,7 @@ enum Key {
     Address(IpAddr),
     AccountAddress(Username, IpAddr),
     Account(Username),
+    User(UserId),
 }
 
 type Keyed = RateLimiter<Key, DashMapStateStore<Key>, Time, StateInformationMiddleware>;
@@ -120,6 +127,7 @@ pub struct Limiter {
     login_account_address: Rule,
     login_account: Rule,
     signup: Rule,
+    password: Rule,
 }
 
 struct Rule {
@@ -137,6 +145,7 @@ impl Limiter {
             login_account_address: rule(Policy::LoginAccountAddress, limits.login_per_account_and_address),
             login_account: rule(Policy::LoginAccount, limits.login_per_account),
             signup: rule(Policy::SignUp, limits.signup_per_address),
+            password: rule(Policy::Password, limits.password_per_account),
             clock,
         }
     }
@@ -156,8 +165,13 @@ impl Limiter {
         self.login_account.check(&Key::Account(account.clone()), &self.clock)
     }
 
-    const fn rules(&self) -> [&Rule; 4] {
-        [&self.login, &self.login_account_address, &self.login_account, &self.signup]
+    /// Counts a try of `user`, who is logged in.
+    pub(crate) fn check_user(&self, policy: Policy, user: UserId) -> Result<Standing, RateLimited> {
+        self.rule(policy).check(&Key::User(user), &self.clock)
+    }
+
+    const fn rules(&self) -> [&Rule; 5] {
+        [&self.login, &self.login_account_address, &self.login_account, &self.signup, &self.password]
     }
 
     /// Forgets those whose tries are all refilled. To be called now and then, so that memory follows
@@ -185,6 +199,7 @@ impl Limiter {
             Policy::LoginAccountAddress => &self.login_account_address,
             Policy::LoginAccount => &self.login_account,
             Policy::SignUp => &self.signup,
+            Policy::Password => &self.password,
         }
     }
 }

@@ -176,7 +176,7 @@ impl Keyring {
         &self,
         now: Timestamp,
         signs_from: Timestamp,
-        is_due: impl Fn(&[rows::SigningKey]) -> bool + Send,
+        is_due: impl Fn(&[rows::SigningKey]) -> bool + Send + Sync,
     ) -> Result<()> {
         let key = self.new_key(now, signs_from)?;
         let tx = self.db.write().await?;

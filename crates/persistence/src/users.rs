@@ -166,6 +166,31 @@ pub async fn update_password_hash(tx: &Tx, id: UserId, from: &str, to: &str) -> 
     Ok(())
 }
 
+/// What the password of `id` is checked against; `None` for an account without one, or none at all.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find_password_hash(conn: &impl Conn, id: UserId) -> Result<Option<String>> {
+    let row = Entity::find_by_id(id.as_uuid()).select_only().column(Column::PasswordHash);
+    Ok(row.into_tuple::<Option<String>>().one(conn.inner()).await?.flatten())
+}
+
+/// Replaces the password, if it is still the one with the hash `from` (`None`: if there is still none); says whether
+/// it was.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn replace_password_hash(tx: &Tx, id: UserId, from: Option<&str>, to: &str) -> Result<bool> {
+    let update = Entity::update_many()
+        .col_expr(Column::PasswordHash, to.into())
+        .filter(Column::Id.eq(id.as_uuid()))
+        .filter(match from {
+            Some(from) => Column::PasswordHash.eq(from),
+            None => Column::PasswordHash.is_null(),
+        });
+    Ok(update.exec(tx.inner()).await?.rows_affected == 1)
+}
+
 /// Counts posts of `author` that were added (or, negative, removed) in the same transaction.
 ///
 /// # Errors

@@ -108,6 +108,7 @@ fn auth_config(config: &Config, key: &SecretSlice<u8>) -> blegram_auth::Config {
             login_per_account_and_address: quota(config.limits.login_per_account_and_address),
             login_per_account: quota(config.limits.login_per_account),
             signup_per_address: quota(config.limits.signup_per_address),
+            password_per_account: quota(config.limits.password_per_account),
         },
         site_key: SiteKey::new(key.expose_secret()),
         issuer: config.site(),

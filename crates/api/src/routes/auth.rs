@@ -104,10 +104,7 @@ fn with_session<R>(
     answer: impl FnOnce(AuthResult) -> R,
 ) -> Result<WithCookie<R>, Problem> {
     let (cookie, tokens) = match logged_in.secret {
-        Secret::Browser(token) => {
-            let lifetime = app.auth.session_lifetimes().of(Kind::Browser);
-            (Some(cookie::set(&app.site, &token, lifetime.absolute)?), None)
-        }
+        Secret::Browser(token) => (Some(cookie::of_browser(app, &token)?), None),
         Secret::Native(tokens) => (None, Some(tokens.into())),
     };
     Ok(WithCookie { cookie, answer: answer(AuthResult::new(logged_in.account, tokens)) })

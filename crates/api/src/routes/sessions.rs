@@ -5,12 +5,16 @@ use poem_openapi::{
 
 use crate::{
     answer::{ApiResult, NoContent, WithCookie},
+    body::Body,
     cookie,
     page::Paged,
     param::{CursorParam, LimitParam, ListQuery, SessionParam},
     problem::Problem,
     routes::{AppData, Tag},
-    schema::session::{Session, SessionPage},
+    schema::{
+        account::ChangePassword,
+        session::{Session, SessionPage},
+    },
     viewer::Viewer,
 };
 
@@ -56,6 +60,25 @@ impl SessionsApi {
         app.auth.revoke_session(viewer.id(), id).await.map_err(Problem::from)?;
         let is_current = viewer.cookie_session() == Some(id);
         Ok(WithCookie { cookie: is_current.then(|| cookie::remove(&app.site)), answer: NoContent })
+    }
+
+    /// Change your password
+    ///
+    /// Every other session ends. A browser's cookie is renewed; an app keeps its tokens. `current_password` is null
+    /// only for an account without a password, within ten minutes of the login.
+    /// 다른 모든 세션이 끝납니다. 브라우저의 쿠키는 새로 발급되고 앱의 토큰은 그대로입니다. 비밀번호가 없는 계정만 로그인 후 10분 안에
+    /// `current_password`를 null로 보낼 수 있습니다.
+    #[oai(path = "/me/password", method = "put", operation_id = "changePassword")]
+    async fn change_password(
+        &self,
+        app: AppData<'_>,
+        viewer: Viewer,
+        body: Body<ChangePassword>,
+    ) -> ApiResult<WithCookie<NoContent>> {
+        let changed = app.auth.change_password(viewer.id(), viewer.session(), body.0).await;
+        let token = changed.map_err(Problem::from)?;
+        let cookie = token.map(|token| cookie::of_browser(&app, &token)).transpose()?;
+        Ok(WithCookie { cookie, answer: NoContent })
     }
 
     /// Log out everywhere else

@@ -196,6 +196,26 @@ impl Input for LogIn {
     }
 }
 
+/// A new password.
+#[derive(Debug, Object)]
+pub(crate) struct ChangePassword {
+    /// The present one; null or absent only for an account without one.
+    current_password: Option<String>,
+    /// 10 to 128 characters, not easy to guess.
+    #[oai(validator(min_length = 10))]
+    new_password: String,
+}
+
+impl Input for ChangePassword {
+    type Parsed = blegram_auth::ChangePassword;
+
+    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
+        let current = fields.optional_text("current_password", GivenPassword::parse);
+        let new = fields.text("new_password", |raw| NewPassword::parse(raw, &[]));
+        Some(blegram_auth::ChangePassword { current, new: new? })
+    }
+}
+
 /// What a grant is exchanged for tokens with.
 #[derive(Debug, Enum)]
 #[oai(rename_all = "snake_case")]

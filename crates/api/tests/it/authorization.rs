@@ -23,6 +23,7 @@ const TABLE: &[(&str, [u16; 3])] = &[
     ("listSessions", [401, 200, 200]),
     ("revokeSession", [401, 404, 204]),
     ("revokeOtherSessions", [401, 204, 204]),
+    ("changePassword", [401, 204, 204]),
     ("getMe", [401, 200, 200]),
     ("getUser", [200, 200, 200]),
     ("listUserPosts", [200, 200, 200]),
@@ -44,6 +45,7 @@ async fn call(
     let body = match id {
         "signUp" => json!({ "username": name, "password": PASSWORD, "client": "browser" }),
         "logIn" => json!({ "login": "olga", "password": PASSWORD, "client": "browser" }),
+        "changePassword" => json!({ "current_password": PASSWORD, "new_password": PASSWORD }),
         "issueToken" => json!({ "grant_type": "refresh_token", "refresh_token": "blr_nothing" }),
         _ => json!({ "text": "hello" }),
     };
@@ -67,7 +69,10 @@ async fn every_operation_serves_whom_its_row_names(#[case] backend: Backend) {
         let session = sessions[0].as_str().unwrap().to_owned();
         for (who, (cookie, expected)) in cookies.iter().zip(row).enumerate() {
             let actor = t.stranger();
-            if ["signUp", "logIn", "logOut"].contains(&id) && cookie.is_some() {
+            if id == "changePassword" && cookie.is_some() {
+                // Somebody of their own: it ends other sessions.
+                actor.sign_up(&format!("owner{at}_{who}")).await.assert_status(201);
+            } else if ["signUp", "logIn", "logOut"].contains(&id) && cookie.is_some() {
                 // A session of its own, which ends with this.
                 actor.log_in("stranger", PASSWORD).await.assert_status(200);
             } else {

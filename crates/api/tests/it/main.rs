@@ -12,6 +12,7 @@ mod document;
 mod limits;
 mod native;
 mod pages;
+mod passwords;
 mod posts;
 mod sessions;
 mod timelines;

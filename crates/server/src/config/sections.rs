@@ -234,6 +234,8 @@ rates! {
     login_per_account = "100" per "3600";
     /// New accounts from one address.
     signup_per_address = "5" per "1800";
+    /// Passwords given within the sessions of one account, as to change it.
+    password_per_account = "10" per "600";
 }
 
 section! {

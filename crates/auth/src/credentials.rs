@@ -1,0 +1,92 @@
+//! Changing what opens an account.
+
+use std::time::Duration;
+
+use blegram_domain::{Account, SessionId, Timestamp, UserId, Violation, session::Kind};
+use blegram_persistence::{sessions, users};
+
+use crate::{Auth, Error, GivenPassword, NewPassword, Policy, Result, SessionToken, password::Verdict};
+
+/// A password to be replaced.
+#[derive(Debug, Clone)]
+pub struct ChangePassword {
+    /// The present one; `None` for an account that has none.
+    pub current: Option<GivenPassword>,
+    /// The one to come.
+    pub new: NewPassword,
+}
+
+/// How fresh a login must be where there is no password to ask for (ASVS 7.5.1).
+pub const FRESH_LOGIN: Duration = Duration::from_secs(10 * 60);
+
+impl Auth {
+    /// Replaces the password of `actor` and ends their other sessions. A browser gets a new token for `session`
+    /// (ASVS 7.2.4); an app keeps its own.
+    ///
+    /// # Errors
+    /// [`Error::WrongPassword`]; [`Error::ReauthenticationRequired`] without a password and with an old login;
+    /// [`Error::WeakPassword`] for one that is easy to guess for whoever knows the account; [`Error::RateLimited`] by
+    /// the account; [`Error::Overloaded`].
+    pub async fn change_password(
+        &self,
+        actor: UserId,
+        session: SessionId,
+        change: ChangePassword,
+    ) -> Result<Option<SessionToken>> {
+        let account = self.account(actor).await?.ok_or(Error::SessionEnded)?;
+        judge(&change.new, &account)?;
+        let outdated = self.confirm(actor, session, change.current).await?;
+        let renewed = self.hasher.hash(change.new).await?;
+        let tx = self.db.write().await?;
+        let found = sessions::find(&tx, session).await?.ok_or(Error::SessionEnded)?;
+        if !users::replace_password_hash(&tx, actor, outdated.as_deref(), &renewed).await? {
+            // Another change was faster, so the password that was given is not the present one any more.
+            return Err(Error::WrongPassword);
+        }
+        let token = (found.session.kind == Kind::Browser).then(SessionToken::generate);
+        if let Some(token) = &token {
+            sessions::update_token_hash(&tx, session, token.hash()).await?;
+        }
+        sessions::delete_others(&tx, actor, Some(session)).await?;
+        tx.commit().await?;
+        self.sessions.clear();
+        tracing::info!(target: "blegram::audit", event = "authn_password_change", user = %actor, "the password was changed");
+        Ok(token)
+    }
+
+    /// Whether whoever holds `session` is the owner of the account: by its password, or by a fresh login where there
+    /// is none. The hash that the password was compared with.
+    pub(crate) async fn confirm(
+        &self,
+        actor: UserId,
+        session: SessionId,
+        given: Option<GivenPassword>,
+    ) -> Result<Option<String>> {
+        self.limiter.check_user(Policy::Password, actor)?;
+        let stored = users::find_password_hash(&self.db, actor).await?;
+        let (Some(stored), Some(given)) = (stored.clone(), given) else {
+            return match stored {
+                Some(_) => Err(Error::WrongPassword),
+                None => self.confirm_by_login(session, self.clock.now()).await.map(|()| None),
+            };
+        };
+        match self.hasher.verify(given, Some(stored.clone())).await? {
+            Verdict::Wrong => Err(Error::WrongPassword),
+            Verdict::Right | Verdict::RightButOutdated(_) => Ok(Some(stored)),
+        }
+    }
+
+    async fn confirm_by_login(&self, session: SessionId, now: Timestamp) -> Result<()> {
+        let found = sessions::find(&self.db, session).await?.ok_or(Error::SessionEnded)?;
+        let is_fresh = now.since(found.session.created_at) < FRESH_LOGIN;
+        if is_fresh { Ok(()) } else { Err(Error::ReauthenticationRequired) }
+    }
+}
+
+/// What a guesser knows of the account must not be enough.
+fn judge(password: &NewPassword, account: &Account) -> Result<(), Violation> {
+    let summary = &account.user.summary;
+    let known =
+        [summary.username.as_str(), &summary.display_name, account.email.as_deref().unwrap_or_default()];
+    password.judge(&known)
+}

@@ -13,6 +13,7 @@ use poem::{
 
 use crate::{
     App,
+    cors::Asking,
     openapi::catalogue::{Catalogue, Resource},
     page::Cursors,
     problem::{Code, Problem},
@@ -58,7 +59,7 @@ impl Edge {
         let cache = HeaderValue::from_static(cache_control(uri.path()));
         headers.entry(header::CACHE_CONTROL).or_insert(cache);
         if self.app.site.public_url.starts_with("https://") {
-            headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ONLY));
         }
     }
 }
@@ -68,6 +69,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edged<E> {
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let uri = request.uri().clone();
+        let asking = Asking::of(&request, &self.edge.app.site);
         let mut line = Line::begin(&self.edge, &request);
         let outcome = AssertUnwindSafe(self.inner.call(request)).catch_unwind().await;
         let outcome = match outcome {
@@ -82,6 +84,9 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edged<E> {
         let mut response =
             outcome.unwrap_or_else(|problem| problem.into_response(uri.path(), &line.request_id));
         self.edge.finish(&uri, &line.request_id, &mut response);
+        if let Some(asking) = asking {
+            asking.answer(&mut response);
+        }
         line.user = line.user.or_else(|| response.data::<Authenticated>().map(|viewer| viewer.user));
         line.status = Some(response.status());
         Ok(response)
@@ -170,12 +175,18 @@ fn is_request_id(id: &str) -> bool {
 }
 
 /// What answers of an API carry (OWASP REST Security). Pages for people bring their own policy.
-const HEADERS: [(HeaderName, &str); 4] = [
+const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     (header::VARY, "Authorization, Cookie, Origin"),
+    // Not to be embedded by other sites, nor to share a process with them; reading is for CORS.
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
+
+/// Two years, as preload lists want it.
+const HTTPS_ONLY: &str = "max-age=63072000; includeSubDomains";
 
 fn cache_control(path: &str) -> &'static str {
     let is_own =

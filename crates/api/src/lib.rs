@@ -16,6 +16,7 @@ mod bearer;
 mod body;
 mod client;
 mod cookie;
+mod cors;
 mod csrf;
 mod docs;
 mod edge;

@@ -87,11 +87,21 @@ fn asked_to_end() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Forgets now and then what counts no more.
+/// Forgets now and then what counts no more, and makes the next signing key when it is time.
 async fn tidy(auth: &Auth) {
-    loop {
-        tokio::time::sleep(Duration::from_secs(60)).await;
+    let mut minutes = tokio::time::interval(Duration::from_secs(60));
+    for minute in 0_u64.. {
+        minutes.tick().await;
         auth.limiter().tidy();
+        if minute.is_multiple_of(60)
+            && let Err(error) = auth.rotate_signing_keys().await
+        {
+            // The present one signs on; the next hour tries again.
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the signing keys were not looked after"
+            );
+        }
     }
 }
 

@@ -245,7 +245,7 @@ async fn on_https_the_cookie_is_bound_to_the_host(#[case] backend: Backend) {
     let cookie = answer.header("set-cookie").unwrap();
     assert!(cookie.starts_with("__Host-auth-blegram=bls_"), "{cookie}");
     assert!(cookie.ends_with("; Max-Age=2592000; Path=/; Secure; HttpOnly; SameSite=Lax"), "{cookie}");
-    assert_eq!(answer.header("strict-transport-security"), Some("max-age=31536000"));
+    assert_eq!(answer.header("strict-transport-security"), Some("max-age=63072000; includeSubDomains"));
     ann.get("/api/v1/me").await.assert_status(200);
 
     // The plain name could have been set over http, or by a subdomain.

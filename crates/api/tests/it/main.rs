@@ -7,6 +7,7 @@ mod accounts;
 mod authorization;
 mod bad_input;
 mod contract;
+mod cors;
 mod csrf;
 mod document;
 mod limits;

@@ -1,0 +1,115 @@
+use blegram_persistence::testing::Backend;
+use poem::http::Method;
+use rstest_reuse::apply;
+use serde_json::json;
+
+use crate::{
+    both_databases,
+    world::{Answer, TestApp},
+};
+
+const APP: &str = "https://app.example";
+const STRANGERS: [&str; 6] = [
+    "https://evil.example",
+    "null",
+    "https://app.example.evil.example",
+    "http://app.example",
+    "https://app.example:8443",
+    "https://APP.example",
+];
+
+fn cors_headers(answer: &Answer) -> Vec<&str> {
+    let names = answer.headers.keys().map(poem::http::HeaderName::as_str);
+    names.filter(|name| name.starts_with("access-control-")).collect()
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn pages_of_trusted_origins_may_read_every_answer(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let from_app = [("origin", APP), ("sec-fetch-site", "cross-site")];
+    for (path, status) in [
+        ("/api/v1/me", 200),
+        ("/api/v1/posts/nonsense", 404),
+        ("/no/such/address", 404),
+        ("/api/v1/timelines/public?cursor=x", 400),
+    ] {
+        let answer = ann.send_bare(Method::GET, path, &from_app, Vec::new()).await;
+        answer.assert_status(status);
+        assert_eq!(answer.header("access-control-allow-origin"), Some(APP), "{path}");
+        assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
+        assert!(answer.header("access-control-expose-headers").unwrap().contains("X-Request-Id"));
+        assert!(answer.header("vary").unwrap().contains("Origin"));
+    }
+    let headers = [&from_app[..], &[("content-type", "application/json")]].concat();
+    let post = json!({ "text": "hello" }).to_string().into_bytes();
+    ann.send_bare(Method::POST, "/api/v1/posts", &headers, post).await.assert_status(201);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn other_origins_get_no_header_at_all(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    for origin in STRANGERS {
+        let answer = ann.send_bare(Method::GET, "/api/v1/me", &[("origin", origin)], Vec::new()).await;
+        assert_eq!(cors_headers(&answer), Vec::<&str>::new(), "{origin}");
+        assert!(answer.header("vary").unwrap().contains("Origin"));
+        let asks = [("origin", origin), ("access-control-request-method", "POST")];
+        let preflight = ann.send_bare(Method::OPTIONS, "/api/v1/posts", &asks, Vec::new()).await;
+        preflight.assert_status(204);
+        assert_eq!(cors_headers(&preflight), Vec::<&str>::new(), "{origin}");
+    }
+    let answer = ann.send_bare(Method::GET, "/api/v1/me", &[], Vec::new()).await;
+    assert_eq!(cors_headers(&answer), Vec::<&str>::new(), "who does not ask is not answered");
+    let two = [("origin", APP), ("origin", STRANGERS[0])];
+    let answer = ann.send_bare(Method::GET, "/api/v1/me", &two, Vec::new()).await;
+    assert_eq!(cors_headers(&answer), Vec::<&str>::new());
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_preflight_says_what_the_address_takes(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let asks = [
+        ("origin", APP),
+        ("access-control-request-method", "DELETE"),
+        ("access-control-request-headers", "authorization,if-match"),
+    ];
+    let path = "/api/v1/posts/01890a5d-ac96-774b-bcce-b302099a8057";
+    let answer = t.stranger().send_bare(Method::OPTIONS, path, &asks, Vec::new()).await;
+    answer.assert_status(204);
+    assert_eq!(answer.header("access-control-allow-origin"), Some(APP));
+    assert_eq!(answer.header("access-control-allow-methods"), answer.header("allow"));
+    assert!(answer.header("allow").unwrap().contains("DELETE"));
+    assert!(answer.header("access-control-allow-headers").unwrap().contains("Authorization"));
+    assert_eq!(answer.header("access-control-max-age"), Some("600"));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn every_answer_carries_what_keeps_browsers_from_guessing(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    for path in [
+        "/docs",
+        "/openapi.json",
+        "/problems/not-found",
+        "/healthz",
+        "/api/v1/instance",
+        "/api/v1/me",
+        "/none",
+    ] {
+        let answer = t.stranger().get(path).await;
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
+        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{path}");
+        assert_eq!(answer.header("cross-origin-resource-policy"), Some("same-origin"), "{path}");
+        assert_eq!(answer.header("cross-origin-opener-policy"), Some("same-origin"), "{path}");
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(
+            policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{path}"
+        );
+        assert_eq!(answer.header("server"), None, "{path}");
+    }
+}

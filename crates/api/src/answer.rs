@@ -12,7 +12,7 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-use crate::problem::Problem;
+use crate::{conditional, problem::Problem};
 
 /// What a handler returns.
 pub(crate) type ApiResult<T> = Result<T, poem::Error>;
@@ -23,6 +23,13 @@ const JSON: &str = "application/json";
 /// again as the serialisation itself.
 #[derive(Debug)]
 pub(crate) struct Answer<T>(pub(crate) T);
+
+/// 200 with a thing and its tag.
+#[derive(Debug)]
+pub(crate) struct Versioned<T> {
+    pub(crate) version: u64,
+    pub(crate) body: T,
+}
 
 /// 201 with a body, at a place of its own.
 #[derive(Debug)]
@@ -88,6 +95,25 @@ impl<T: Type + Serialize> IntoResponse for Answer<T> {
     }
 }
 
+impl<T: Type + Serialize> IntoResponse for Versioned<T> {
+    fn into_response(self) -> Response {
+        tagged(&self.body, |bytes| conditional::strong(self.version, bytes))
+    }
+}
+
+/// 200 with a tag that is made of the body.
+pub(crate) fn tagged<T: Serialize>(body: &T, tag: impl FnOnce(&[u8]) -> Option<HeaderValue>) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => {
+            let tag = tag(&bytes);
+            let mut response = Response::builder().content_type(JSON).body(bytes);
+            response.headers_mut().extend(tag.map(|tag| (header::ETAG, tag)));
+            response
+        }
+        Err(error) => poem::Error::from(Problem::internal(error)).into_response(),
+    }
+}
+
 impl<T: Type + Serialize> IntoResponse for Created<T> {
     fn into_response(self) -> Response {
         let mut response = json(StatusCode::CREATED, &self.body);
@@ -128,6 +154,16 @@ fn meta(status: u16, content: Vec<MetaMediaType>) -> MetaResponses {
 impl<T: Type + Serialize> ApiResponse for Answer<T> {
     fn meta() -> MetaResponses {
         meta(200, vec![MetaMediaType { content_type: JSON, schema: T::schema_ref() }])
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Type + Serialize> ApiResponse for Versioned<T> {
+    fn meta() -> MetaResponses {
+        Answer::<T>::meta()
     }
 
     fn register(registry: &mut Registry) {

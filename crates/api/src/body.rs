@@ -127,6 +127,18 @@ impl Fields {
         }
     }
 
+    /// A text of a change: absent, it stays as it is; null, it is cleared.
+    pub(crate) fn patch_text<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Violation>,
+    ) -> Option<T> {
+        match self.object.remove(name)? {
+            Value::Null => self.parse_text(name, &Value::String(String::new()), parse),
+            value => self.parse_text(name, &value, parse),
+        }
+    }
+
     /// A text that must be there if `is_wanted`, and is passed over if not.
     pub(crate) fn text_if<T>(
         &mut self,

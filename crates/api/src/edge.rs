@@ -45,7 +45,7 @@ impl Edge {
         given.map_or_else(|| RequestId::generate(self.app.clock.now()).to_string(), ToOwned::to_owned)
     }
 
-    fn finish(&self, uri: &Uri, request_id: &str, response: &mut Response) {
+    fn finish(&self, uri: &Uri, request_id: &str, is_own: bool, response: &mut Response) {
         if let Some(cursors) = response.data::<Cursors>().cloned() {
             cursors.link(uri.path(), uri.query(), response);
         }
@@ -56,7 +56,7 @@ impl Edge {
         for (name, value) in HEADERS {
             headers.entry(name).or_insert(HeaderValue::from_static(value));
         }
-        let cache = HeaderValue::from_static(cache_control(uri.path()));
+        let cache = HeaderValue::from_static(cache_control(uri.path(), is_own));
         headers.entry(header::CACHE_CONTROL).or_insert(cache);
         if self.app.site.public_url.starts_with("https://") {
             headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ONLY));
@@ -83,11 +83,11 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edged<E> {
         line.code = outcome.as_ref().err().map(Problem::code);
         let mut response =
             outcome.unwrap_or_else(|problem| problem.into_response(uri.path(), &line.request_id));
-        self.edge.finish(&uri, &line.request_id, &mut response);
+        line.user = line.user.or_else(|| response.data::<Authenticated>().map(|viewer| viewer.user));
+        self.edge.finish(&uri, &line.request_id, line.user.is_some(), &mut response);
         if let Some(asking) = asking {
             asking.answer(&mut response);
         }
-        line.user = line.user.or_else(|| response.data::<Authenticated>().map(|viewer| viewer.user));
         line.status = Some(response.status());
         Ok(response)
     }
@@ -188,8 +188,17 @@ const HEADERS: [(HeaderName, &str); 6] = [
 /// Two years, as preload lists want it.
 const HTTPS_ONLY: &str = "max-age=63072000; includeSubDomains";
 
-fn cache_control(path: &str) -> &'static str {
-    let is_own =
+/// Answers below these addresses are nobody's to keep.
+const NEVER_STORED: [&str; 4] =
+    ["/api/v1/auth", "/api/v1/me", "/api/v1/conversations", "/api/v1/notifications"];
+
+fn cache_control(path: &str, is_own: bool) -> &'static str {
+    let is_at =
         |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    if is_own("/api/v1/auth") || is_own("/api/v1/me") { "no-store" } else { "private, no-cache" }
+    match is_own {
+        _ if NEVER_STORED.into_iter().any(is_at) => "no-store",
+        true => "private, no-cache",
+        // Whoever keeps it asks each time whether it is still so; `Vary` keeps it from everybody logged in.
+        false => "no-cache",
+    }
 }

@@ -15,7 +15,7 @@ use poem::{
 };
 
 use crate::{
-    App, bearer, body, client, cookie, csrf,
+    App, bearer, body, client, conditional, cookie, csrf,
     openapi::catalogue::{Catalogue, Resource},
     operation::{Login, Operation},
     problem::{Code, Problem, standing_headers},
@@ -162,7 +162,12 @@ impl<E: Endpoint> Endpoint for Gated<E> {
         if let Some(session) = admitted.session {
             request.set_data(session);
         }
-        let outcome = self.routes.call(request).await.map(IntoResponse::into_response);
+        let is_known = request.headers().contains_key(header::IF_NONE_MATCH);
+        let asked = (is_known && request.method() == Method::GET).then(|| request.headers().clone());
+        let mut outcome = self.routes.call(request).await.map(IntoResponse::into_response);
+        if let (Some(asked), Ok(response)) = (asked, &mut outcome) {
+            conditional::shorten(&asked, response);
+        }
         self.gate.finish(&admitted, outcome)
     }
 }

@@ -15,6 +15,7 @@ mod answer;
 mod bearer;
 mod body;
 mod client;
+mod conditional;
 mod cookie;
 mod cors;
 mod csrf;

@@ -54,7 +54,10 @@ other operation works as you. 아래의 `signUp`이나 `logIn`을 실행하면 �
 
 **Errors** are `application/problem+json` (RFC 9457) with a `code` for programs; each code has a page at
 `/problems/<code>`. **Lists** are pages: follow `next_cursor` until it is null; `prev_cursor` leads to newer items.
-**Ids** sort by time of creation.";
+**Ids** sort by time of creation.
+**Tags**: name the `ETag` of an answer in `If-None-Match` to hear only what is new (304), or in `If-Match` to change
+only what you read (412 if its owner edited it since; other people's likes do not count).
+응답의 `ETag`를 `If-None-Match`로 보내면 바뀐 것이 없을 때 304를, `If-Match`로 보내면 그 사이 수정되었을 때 412를 받습니다.";
 
 /// The document.
 pub(crate) fn document(public_url: &str) -> Value {
@@ -108,9 +111,18 @@ fn complete_operation(operation: &Operation, value: &mut Value) {
         Login::Optional => json!([{}, { "cookieAuth": [] }, { "bearerAuth": [] }]),
         Login::Required => json!([{ "cookieAuth": [] }, { "bearerAuth": [] }]),
     };
+    let parameters = header_parameters(operation);
+    if !parameters.is_empty() {
+        let mut all = value["parameters"].as_array().cloned().unwrap_or_default();
+        all.extend(parameters);
+        value["parameters"] = Value::Array(all);
+    }
     let Some(responses) = value["responses"].as_object_mut() else { return };
     for (status, response) in responses.iter_mut() {
         describe_success(operation, status, response);
+    }
+    if operation.has_tag && !operation.is_write {
+        responses.insert("304".to_owned(), not_modified());
     }
     for (status, codes) in by_status(&operation.codes()) {
         responses.insert(status, problem_response(&codes));
@@ -137,6 +149,9 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
     if status == "201" {
         headers.push("Location");
     }
+    if operation.has_tag {
+        headers.push("ETag");
+    }
     let content = &mut response["content"]["application/json"];
     if content["schema"]["$ref"].as_str().is_some_and(|name| name.ends_with("Page")) {
         headers.push("Link");
@@ -147,6 +162,32 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
         content["examples"] = example;
     }
     response["headers"] = header_references(&headers);
+}
+
+fn not_modified() -> Value {
+    json!({
+        "description": "You have it already: nothing is new since the `ETag` in `If-None-Match`.",
+        "headers": header_references(&["X-Request-Id", "ETag", "Link"]),
+    })
+}
+
+/// Headers that poem-openapi is not told of, because no handler reads them.
+fn header_parameters(operation: &Operation) -> Vec<Value> {
+    let header = |name: &str, description: &str| json!({ "name": name, "in": "header", "required": false, "schema": { "type": "string" }, "description": description });
+    let mut parameters = Vec::new();
+    if operation.has_tag && !operation.is_write {
+        parameters.push(header(
+            "If-None-Match",
+            "The `ETag` of an earlier answer: if nothing is new, the answer is 304.",
+        ));
+    }
+    if operation.has_precondition {
+        parameters.push(header(
+            "If-Match",
+            "The `ETag` of what you read: if its owner edited it since, the answer is 412.",
+        ));
+    }
+    parameters
 }
 
 fn by_status(codes: &[Code]) -> Vec<(String, Vec<Code>)> {
@@ -193,6 +234,7 @@ fn headers() -> Value {
         "Link": header("The next and previous pages (RFC 8288), `rel=\"next\"` first.", "string"),
         "Set-Cookie": header("The session's cookie: set, or removed. Not for native apps, nor when another session was revoked.", "string"),
         "WWW-Authenticate": header("How to log in.", "string"),
+        "ETag": header("What the answer is: `\"<edits>-<hash>\"`, or weak for a page.", "string"),
         "Retry-After": header("Seconds to wait.", "integer"),
         "RateLimit-Policy": header("The limit that counts this request: `\"login\";q=25;w=300`.", "string"),
         "RateLimit": header("What is left of it: `\"login\";r=24;t=12`.", "string"),

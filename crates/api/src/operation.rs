@@ -29,6 +29,10 @@ pub(crate) struct Operation {
     pub(crate) has_body: bool,
     /// Whether it changes things, and so must be meant.
     pub(crate) is_write: bool,
+    /// Whether its answer has a tag: a reader who names it is told when nothing is new.
+    pub(crate) has_tag: bool,
+    /// Whether it can be bound to what its sender read.
+    pub(crate) has_precondition: bool,
     /// What it answers of its own, beyond what [`Operation::codes`] adds for the above.
     own_codes: &'static [Code],
 }
@@ -39,7 +43,16 @@ const ALWAYS: [Code; 4] = [Code::HeadersTooLarge, Code::Internal, Code::Unauthen
 
 impl Operation {
     const fn read(id: &'static str, login: Login, own_codes: &'static [Code]) -> Self {
-        Self { id, login, policy: None, has_body: false, is_write: false, own_codes }
+        Self {
+            id,
+            login,
+            policy: None,
+            has_body: false,
+            is_write: false,
+            has_tag: false,
+            has_precondition: false,
+            own_codes,
+        }
     }
 
     const fn write(id: &'static str, login: Login, own_codes: &'static [Code]) -> Self {
@@ -48,6 +61,14 @@ impl Operation {
 
     const fn with_body(self) -> Self {
         Self { has_body: true, ..self }
+    }
+
+    const fn tagged(self) -> Self {
+        Self { has_tag: true, ..self }
+    }
+
+    const fn with_precondition(self) -> Self {
+        Self { has_precondition: true, ..self }
     }
 
     const fn limited(self, policy: Policy) -> Self {
@@ -62,6 +83,9 @@ impl Operation {
         }
         if self.has_body {
             codes.extend([Code::MalformedRequest, Code::UnsupportedMediaType, Code::Invalid]);
+        }
+        if self.has_precondition {
+            codes.push(Code::PreconditionFailed);
         }
         if self.policy.is_some() {
             codes.push(Code::RateLimited);
@@ -92,7 +116,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::write("logOut", Login::Optional, &[]),
     Operation::write("issueToken", Login::None, &[Code::InvalidGrant]).with_body(),
     Operation::read("getCsrfToken", Login::Optional, &[]),
-    Operation::read("listSessions", Login::Required, &[Code::CursorInvalid, Code::Invalid]),
+    Operation::read("listSessions", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
     Operation::write("revokeSession", Login::Required, &[Code::NotFound]),
     Operation::write("revokeOtherSessions", Login::Required, &[]),
     Operation::read("getJwks", Login::None, &[]),
@@ -102,13 +126,24 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         &[Code::WrongPassword, Code::ReauthenticationRequired, Code::RateLimited, Code::Overloaded],
     )
     .with_body(),
-    Operation::read("getMe", Login::Required, &[]),
-    Operation::read("getUser", Login::Optional, &[Code::NotFound]),
-    Operation::read("listUserPosts", Login::Optional, &[Code::NotFound, Code::CursorInvalid, Code::Invalid]),
+    Operation::read("getMe", Login::Required, &[]).tagged(),
+    Operation::read("getUser", Login::Optional, &[Code::NotFound]).tagged(),
+    Operation::read("listUserPosts", Login::Optional, &[Code::NotFound, Code::CursorInvalid, Code::Invalid])
+        .tagged(),
     Operation::write("createPost", Login::Required, &[]).with_body(),
-    Operation::read("getPost", Login::Optional, &[Code::NotFound]),
-    Operation::write("deletePost", Login::Required, &[Code::NotFound, Code::Forbidden]),
-    Operation::read("getPublicTimeline", Login::Optional, &[Code::CursorInvalid, Code::Invalid]),
+    Operation::read("getPost", Login::Optional, &[Code::NotFound]).tagged(),
+    Operation::write("updatePost", Login::Required, &[Code::NotFound, Code::Forbidden])
+        .with_body()
+        .tagged()
+        .with_precondition(),
+    Operation::read(
+        "listPostRevisions",
+        Login::Optional,
+        &[Code::NotFound, Code::CursorInvalid, Code::Invalid],
+    )
+    .tagged(),
+    Operation::write("deletePost", Login::Required, &[Code::NotFound, Code::Forbidden]).with_precondition(),
+    Operation::read("getPublicTimeline", Login::Optional, &[Code::CursorInvalid, Code::Invalid]).tagged(),
 ];
 
 /// The row of `id`.

@@ -12,7 +12,10 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-use crate::answer::Answer;
+use crate::{
+    answer::{Answer, tagged},
+    conditional,
+};
 
 /// A page with its `Link` header.
 #[derive(Debug)]
@@ -47,7 +50,7 @@ impl<P: PageSchema> Paged<P> {
 
 impl<P: PageSchema> IntoResponse for Paged<P> {
     fn into_response(self) -> Response {
-        let mut response = self.page.into_response();
+        let mut response = tagged(&self.page.0, conditional::weak);
         // The edge knows the path and the query, and completes it.
         response.set_data(Cursors { next: self.next, prev: self.prev });
         response

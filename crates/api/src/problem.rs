@@ -337,6 +337,7 @@ impl From<blegram_social::Error> for Problem {
     fn from(error: blegram_social::Error) -> Self {
         match error {
             blegram_social::Error::PostNotFound | blegram_social::Error::UserNotFound => Self::not_found(),
+            blegram_social::Error::PreconditionFailed => Self::new(Code::PreconditionFailed),
             blegram_social::Error::NotAuthor => Self::new(Code::Forbidden),
             blegram_social::Error::Storage(cause) => storage(cause),
         }

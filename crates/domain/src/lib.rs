@@ -35,6 +35,7 @@ pub mod session;
 pub mod text;
 pub mod user;
 pub mod username;
+pub mod version;
 pub mod violation;
 
 pub use analysis::Hashtag;
@@ -42,7 +43,7 @@ pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use email::EmailAddress;
 pub use id::{JobId, PostId, RequestId, RevisionId, SessionId, TokenId, UserId};
 pub use page::{Page, PageRequest};
-pub use post::{Post, Visibility};
+pub use post::{Post, PostRevision, Visibility};
 pub use session::Session;
 pub use text::{Bio, DeviceName, DisplayName, PostText};
 pub use user::{Account, User, UserSummary};

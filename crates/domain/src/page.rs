@@ -170,6 +170,24 @@ impl PageRequest {
         }
     }
 
+    /// The page of a list that is at hand: what a database does with the [`window`](PageRequest::window).
+    pub fn select(&self, list: impl IntoIterator<Item = Uuid>) -> Slice {
+        let window = self.window();
+        let above = |id: &Uuid| {
+            window.after.is_none_or(|bound| *id > bound) && window.from.is_none_or(|bound| *id >= bound)
+        };
+        let below = |id: &Uuid| {
+            window.before.is_none_or(|bound| *id < bound) && window.to.is_none_or(|bound| *id <= bound)
+        };
+        let mut ids: Vec<Uuid> = list.into_iter().filter(|id| above(id) && below(id)).collect();
+        ids.sort_unstable();
+        if !window.ascending {
+            ids.reverse();
+        }
+        ids.truncate(usize::try_from(window.rows).unwrap_or(usize::MAX));
+        self.slice(ids)
+    }
+
     /// Makes of the ids that the [`window`](PageRequest::window) yielded, in the order of the scan,
     /// the page's ids in the order of the list.
     pub fn slice(&self, mut ids: Vec<Uuid>) -> Slice {
@@ -259,22 +277,8 @@ mod tests {
         PageRequest::new(scope(), Limit::parse(limit).unwrap(), cursor, since.map(Uuid::from_u128))
     }
 
-    /// What a database does with a window.
     fn scan(list: &BTreeSet<u128>, request: &PageRequest) -> Slice {
-        let window = request.window();
-        let above = |id: &Uuid| {
-            window.after.is_none_or(|bound| *id > bound) && window.from.is_none_or(|bound| *id >= bound)
-        };
-        let below = |id: &Uuid| {
-            window.before.is_none_or(|bound| *id < bound) && window.to.is_none_or(|bound| *id <= bound)
-        };
-        let mut ids: Vec<Uuid> =
-            list.iter().map(|id| Uuid::from_u128(*id)).filter(|id| above(id) && below(id)).collect();
-        if !window.ascending {
-            ids.reverse();
-        }
-        ids.truncate(window.rows as usize);
-        request.slice(ids)
+        request.select(list.iter().map(|id| Uuid::from_u128(*id)))
     }
 
     fn numbers(slice: &Slice) -> Vec<u128> {

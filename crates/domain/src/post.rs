@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use crate::{
-    Hashtag, PostId, Timestamp, UserId, UserSummary,
+    Hashtag, PostId, RevisionId, Timestamp, UserId, UserSummary,
     user::{Status, stored_enum},
 };
 
@@ -42,6 +42,17 @@ pub struct Post {
     pub edited_at: Option<Timestamp>,
     /// How often its author edited it.
     pub version: u64,
+}
+
+/// A text that a post had, or has now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostRevision {
+    /// Sorts by time of writing.
+    pub id: RevisionId,
+    /// What the post said.
+    pub text: String,
+    /// When it began to say that.
+    pub created_at: Timestamp,
 }
 
 impl Post {

@@ -1,6 +1,7 @@
 //! The tables as SeaORM sees them. Nothing outside this crate names these types.
 
 pub(crate) mod post;
+pub(crate) mod post_revision;
 pub(crate) mod refresh_token;
 pub(crate) mod session;
 pub(crate) mod signing_key;

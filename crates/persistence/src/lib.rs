@@ -11,6 +11,7 @@
 //! | [`refresh_tokens`] | what prolongs the logins of native apps |
 //! | [`signing_keys`] | what access tokens are signed with |
 //! | [`posts`] | posts |
+//! | [`post_revisions`] | the texts that they had |
 //!
 //! To add a query: a function in the module of its aggregate, named `find_*` (→ `Option`), `list_*`,
 //! `insert`, `update_*` or `delete*`; an index for it in a migration; in `tests/it` its edges on both
@@ -33,6 +34,7 @@ mod db;
 mod entity;
 mod error;
 mod keyset;
+pub mod post_revisions;
 pub mod posts;
 pub mod refresh_tokens;
 pub mod sessions;

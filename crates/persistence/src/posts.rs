@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
-use blegram_domain::{PageRequest, Post, PostId, UserId, Visibility, page::Slice};
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, Select, sea_query::Expr};
+use blegram_domain::{PageRequest, Post, PostId, Timestamp, UserId, Visibility, page::Slice};
+use sea_orm::{
+    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Select, Set, sea_query::Expr,
+};
 
 use crate::{
     Conn, Result, Tx,
     db::sealed::Sealed,
-    entity::post::{Column, Entity, Hashtags, Mentions, Model},
+    entity::post::{ActiveModel, Column, Entity, Hashtags, Mentions, Model},
     keyset, users,
 };
 
@@ -32,6 +34,34 @@ pub async fn insert(tx: &Tx, post: &Post) -> Result<()> {
     };
     Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
     users::update_post_count(tx, post.author, 1).await
+}
+
+/// The post with this id, held until the transaction ends: whoever else wants to change it waits.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn hold(tx: &Tx, id: PostId) -> Result<Option<Post>> {
+    let row = Entity::find_by_id(id.as_uuid()).lock_exclusive().one(tx.inner()).await?;
+    row.map(Post::try_from).transpose()
+}
+
+/// Writes down what its author made of a post that is held; counts, which others change, stay.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update(tx: &Tx, post: &Post) -> Result<()> {
+    let edited = ActiveModel {
+        id: Set(post.id.as_uuid()),
+        text: Set(post.text.clone()),
+        hashtags: Set(Hashtags(post.hashtags.iter().map(ToString::to_string).collect())),
+        mentions: Set(Mentions(post.mentions.iter().map(|user| user.as_uuid()).collect())),
+        visibility: Set(post.visibility.as_str().to_owned()),
+        edited_at: Set(post.edited_at.map(Timestamp::as_micros)),
+        version: Set(i64::try_from(post.version).unwrap_or(i64::MAX)),
+        ..ActiveModel::default()
+    };
+    Entity::update_many().set(edited).filter(Column::Id.eq(post.id.as_uuid())).exec(tx.inner()).await?;
+    Ok(())
 }
 
 /// Removes a post of `author` and counts that; says whether it was there.

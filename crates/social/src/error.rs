@@ -10,6 +10,9 @@ pub enum Error {
     /// The actor may see the thing but not change it.
     #[error("only its author may do this")]
     NotAuthor,
+    /// The thing is not, or not any more, what the change was meant for.
+    #[error("it was changed meanwhile")]
+    PreconditionFailed,
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] blegram_persistence::Error),

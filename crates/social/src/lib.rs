@@ -3,6 +3,7 @@
 //! | Module | Holds |
 //! |---|---|
 //! | [`posts`] | writing, reading and deleting posts |
+//! | [`revisions`] | editing posts, and the texts that they had |
 //! | [`profiles`] | accounts as others see them |
 //! | [`timelines`] | lists of posts |
 //! | [`view`] | posts as a viewer sees them |
@@ -30,6 +31,7 @@
 mod error;
 pub mod posts;
 pub mod profiles;
+pub mod revisions;
 pub mod timelines;
 pub mod view;
 
@@ -41,6 +43,7 @@ use blegram_persistence::Db;
 pub use error::{Error, Result};
 pub use posts::CreatePost;
 pub use profiles::UserRef;
+pub use revisions::UpdatePost;
 pub use view::{PostView, PostViewer, UserView, UserViewer};
 
 /// The use-cases of posts, profiles and timelines; cheap to clone.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use blegram_domain::{
     Post, PostId, PostText, UserId, UserSummary, Username, Violation, Visibility,
     analysis::{Analysis, Mention},
+    version::Precondition,
 };
 use blegram_persistence::{Tx, posts, users};
 
@@ -71,21 +72,17 @@ impl Social {
     /// Removes a post of `actor`, and its place in every count.
     ///
     /// # Errors
-    /// [`Error::PostNotFound`], also the second time; [`Error::NotAuthor`] of a post that the actor sees.
-    pub async fn delete_post(&self, actor: UserId, id: PostId) -> Result<()> {
-        let tx = self.db.write().await?;
-        if !posts::delete(&tx, id, actor).await? {
-            // Dropping the transaction first: the connection that it holds may be the only writer.
-            drop(tx);
-            self.get_post(Some(actor), id).await?;
-            return Err(Error::NotAuthor);
-        }
+    /// [`Error::PostNotFound`], also the second time; [`Error::NotAuthor`] of a post that the actor sees;
+    /// [`Error::PreconditionFailed`].
+    pub async fn delete_post(&self, actor: UserId, id: PostId, precondition: &Precondition) -> Result<()> {
+        let (tx, _post) = self.hold_own(actor, id, precondition).await?;
+        posts::delete(&tx, id, actor).await?;
         Ok(tx.commit().await?)
     }
 }
 
 /// Whom the mentions mean: of each, the longest name that exists; everybody once.
-async fn find_mentioned(tx: &Tx, mentions: &[Mention]) -> Result<Vec<UserSummary>> {
+pub(crate) async fn find_mentioned(tx: &Tx, mentions: &[Mention]) -> Result<Vec<UserSummary>> {
     let names: Vec<Username> = mentions.iter().flat_map(Mention::candidates).cloned().collect();
     let found = users::list_by_usernames(tx, &names).await?;
     let mut by_name: HashMap<_, _> = found.into_iter().map(|user| (user.username.clone(), user)).collect();

@@ -1,12 +1,17 @@
-use poem_openapi::{OpenApi, param::Path};
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+};
 
 use crate::{
-    answer::{Answer, ApiResult, Created, NoContent},
+    answer::{ApiResult, Created, NoContent, Versioned},
     body::Body,
-    param::PostParam,
+    conditional::IfMatch,
+    page::Paged,
+    param::{CursorParam, LimitParam, ListQuery, PostParam},
     problem::Problem,
     routes::{AppData, Tag},
-    schema::post::{CreatePost, Post},
+    schema::post::{CreatePost, Post, PostRevisionPage, UpdatePost},
     viewer::{MaybeViewer, Viewer},
 };
 
@@ -40,8 +45,50 @@ impl PostsApi {
         viewer: MaybeViewer,
         /// The id of a post.
         post: Path<PostParam>,
-    ) -> ApiResult<Answer<Post>> {
-        Ok(Answer(app.social.get_post(viewer.id(), post.id()?).await.map_err(Problem::from)?.into()))
+    ) -> ApiResult<Versioned<Post>> {
+        Ok(app.social.get_post(viewer.id(), post.id()?).await.map_err(Problem::from)?.into())
+    }
+
+    /// Edit a post of yours
+    ///
+    /// What you leave out stays. A new text keeps the old ones readable as revisions, finds hashtags and mentions anew
+    /// and sets `edited_at`.
+    /// 보내지 않은 항목은 그대로 둡니다. 본문을 바꾸면 이전 본문은 수정 이력에 남고, 해시태그와 멘션을 다시 찾습니다.
+    #[oai(path = "/posts/:post", method = "patch", operation_id = "updatePost")]
+    async fn update_post(
+        &self,
+        app: AppData<'_>,
+        viewer: Viewer,
+        /// The id of a post.
+        post: Path<PostParam>,
+        if_match: IfMatch,
+        body: Body<UpdatePost>,
+    ) -> ApiResult<Versioned<Post>> {
+        let updated = app.social.update_post(viewer.id(), post.id()?, body.0, &if_match.0).await;
+        Ok(updated.map_err(Problem::from)?.into())
+    }
+
+    /// List the texts that a post had
+    ///
+    /// The newest first, the present one included, for everybody who sees the post.
+    /// 게시글을 볼 수 있는 누구나 현재 본문을 포함한 수정 이력을 최신순으로 볼 수 있습니다.
+    #[oai(path = "/posts/:post/revisions", method = "get", operation_id = "listPostRevisions")]
+    async fn list_post_revisions(
+        &self,
+        app: AppData<'_>,
+        viewer: MaybeViewer,
+        /// The id of a post.
+        post: Path<PostParam>,
+        /// How many items at most, up to 100.
+        limit: Query<Option<LimitParam>>,
+        /// A cursor of this list, as it came with a page.
+        cursor: Query<Option<CursorParam>>,
+    ) -> ApiResult<Paged<PostRevisionPage>> {
+        let post = post.id()?;
+        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
+        let page = query.page("listPostRevisions", &[&post.to_string()])?;
+        let revisions = app.social.post_revisions(viewer.id(), post, &page).await.map_err(Problem::from)?;
+        Ok(Paged::render(revisions))
     }
 
     /// Delete a post of yours
@@ -54,8 +101,9 @@ impl PostsApi {
         viewer: Viewer,
         /// The id of a post.
         post: Path<PostParam>,
+        if_match: IfMatch,
     ) -> ApiResult<NoContent> {
-        app.social.delete_post(viewer.id(), post.id()?).await.map_err(Problem::from)?;
+        app.social.delete_post(viewer.id(), post.id()?, &if_match.0).await.map_err(Problem::from)?;
         Ok(NoContent)
     }
 }

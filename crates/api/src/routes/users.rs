@@ -4,7 +4,7 @@ use poem_openapi::{
 };
 
 use crate::{
-    answer::{Answer, ApiResult},
+    answer::{ApiResult, Versioned},
     page::Paged,
     param::{CursorParam, LimitParam, ListQuery, SinceParam, UserParam},
     problem::{Code, Problem},
@@ -21,11 +21,11 @@ impl UsersApi {
     ///
     /// Your profile with what only you see. 내 프로필과 나만 볼 수 있는 정보.
     #[oai(path = "/me", method = "get", operation_id = "getMe")]
-    async fn get_me(&self, app: AppData<'_>, viewer: Viewer) -> ApiResult<Answer<Account>> {
+    async fn get_me(&self, app: AppData<'_>, viewer: Viewer) -> ApiResult<Versioned<Account>> {
         let account = app.auth.account(viewer.id()).await.map_err(Problem::from)?;
         // Gone between the look-up of the session and now.
         let account = account.ok_or_else(|| Problem::new(Code::Unauthenticated))?;
-        Ok(Answer(account.into()))
+        Ok(Versioned { version: account.user.version, body: account.into() })
     }
 
     /// Get a profile
@@ -38,9 +38,10 @@ impl UsersApi {
         viewer: MaybeViewer,
         /// An id, `@username`, or `me`.
         user: Path<UserParam>,
-    ) -> ApiResult<Answer<User>> {
+    ) -> ApiResult<Versioned<User>> {
         let user = user.user(viewer)?;
-        Ok(Answer(app.social.get_user(viewer.id(), &user).await.map_err(Problem::from)?.into()))
+        let view = app.social.get_user(viewer.id(), &user).await.map_err(Problem::from)?;
+        Ok(Versioned { version: view.user.version, body: view.into() })
     }
 
     /// List somebody's posts

@@ -5,6 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
+    answer::Versioned,
     body::{Fields, Input},
     page::PageSchema,
     schema::{Time, user::UserSummary},
@@ -109,6 +110,45 @@ impl From<PostView> for Post {
     }
 }
 
+impl From<PostView> for Versioned<Post> {
+    fn from(view: PostView) -> Self {
+        Self { version: view.post.version, body: view.into() }
+    }
+}
+
+/// A text that a post had, or has now.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct PostRevision {
+    text: String,
+    media: Vec<Media>,
+    /// When the post began to say this.
+    edited_at: Time,
+}
+
+/// A page of the texts that a post had.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct PostRevisionPage {
+    items: Vec<PostRevision>,
+    /// Where the list goes on; null at its end.
+    next_cursor: Option<String>,
+    /// Where newer items are found.
+    prev_cursor: Option<String>,
+}
+
+impl PageSchema for PostRevisionPage {
+    type Item = PostRevision;
+
+    fn new(items: Vec<PostRevision>, next_cursor: Option<String>, prev_cursor: Option<String>) -> Self {
+        Self { items, next_cursor, prev_cursor }
+    }
+}
+
+impl From<blegram_domain::PostRevision> for PostRevision {
+    fn from(revision: blegram_domain::PostRevision) -> Self {
+        Self { text: revision.text, media: Vec::new(), edited_at: revision.created_at.into() }
+    }
+}
+
 /// Who may see a post.
 #[derive(Debug, Enum)]
 #[oai(rename_all = "snake_case")]
@@ -145,6 +185,33 @@ impl Input for CreatePost {
         let visibility = fields.optional_text("visibility", parse_visibility);
         let visibility = visibility.unwrap_or(blegram_domain::Visibility::Public);
         blegram_social::CreatePost::new(text?, visibility)
+            .map_err(|violation| fields.fail("text", violation))
+            .ok()
+    }
+}
+
+/// An edit of a post; what is absent stays.
+#[derive(Debug, Object)]
+pub(crate) struct UpdatePost {
+    /// Plain text, at most 2,200 characters and 10 KiB, 30 hashtags and 20 mentions.
+    text: Option<String>,
+    /// Images of yours, at most 10.
+    #[oai(validator(max_items = 10))]
+    media_ids: Option<Vec<Uuid>>,
+    /// Who may see it.
+    visibility: Option<Visibility>,
+}
+
+impl Input for UpdatePost {
+    type Parsed = blegram_social::UpdatePost;
+
+    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
+        // A post without images needs a text, so clearing it is refused below, as blank.
+        let text = fields.patch_text("text", PostText::parse);
+        let not_found = Violation::NotFound("names no image of yours");
+        fields.texts("media_ids", MAX_MEDIA, |_| Err::<(), _>(not_found));
+        let visibility = fields.optional_text("visibility", parse_visibility);
+        blegram_social::UpdatePost::new(text, visibility)
             .map_err(|violation| fields.fail("text", violation))
             .ok()
     }

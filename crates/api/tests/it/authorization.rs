@@ -29,6 +29,8 @@ const TABLE: &[(&str, [u16; 3])] = &[
     ("listUserPosts", [200, 200, 200]),
     ("createPost", [401, 201, 201]),
     ("getPost", [200, 200, 200]),
+    ("updatePost", [401, 403, 200]),
+    ("listPostRevisions", [200, 200, 200]),
     ("deletePost", [401, 403, 204]),
     ("getPublicTimeline", [200, 200, 200]),
 ];

@@ -56,7 +56,10 @@ fn every_answer_is_described_by_a_named_schema() {
             let is_error = status.starts_with(['4', '5']);
             let media_type = if is_error { "application/problem+json" } else { "application/json" };
             let schema = &response["content"][media_type]["schema"]["$ref"];
-            assert!(status == "204" || schema.is_string(), "{id} {status}: {response}");
+            assert!(
+                ["204", "304"].contains(&status.as_str()) || schema.is_string(),
+                "{id} {status}: {response}"
+            );
             assert_eq!(is_error, schema == "#/components/schemas/Problem", "{id} {status}");
             assert!(response["headers"]["X-Request-Id"].is_object(), "{id} {status}");
             assert!(!response["description"].as_str().unwrap().is_empty());
@@ -137,12 +140,13 @@ async fn parsers_and_schemas_know_the_same_fields() {
                 .clone()
         };
         let refused = |errors: &Value, code: &str| -> BTreeSet<String> {
-            let errors = errors.as_array().unwrap().iter().filter(|error| error["code"] == code);
+            let errors = errors.as_array().into_iter().flatten().filter(|error| error["code"] == code);
             errors
                 .map(|error| error["pointer"].as_str().unwrap().trim_start_matches('/').to_owned())
                 .collect()
         };
-        let required: BTreeSet<String> = serde_json::from_value(schema["required"].clone()).unwrap();
+        let required: BTreeSet<String> =
+            serde_json::from_value(schema["required"].clone()).unwrap_or_default();
         assert_eq!(refused(&send(json!({})).await, "required"), required, "{name}");
 
         let properties = schema["properties"].as_object().unwrap();

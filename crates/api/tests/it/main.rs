@@ -6,6 +6,7 @@
 mod accounts;
 mod authorization;
 mod bad_input;
+mod conditional;
 mod contract;
 mod cors;
 mod csrf;
@@ -15,6 +16,7 @@ mod native;
 mod pages;
 mod passwords;
 mod posts;
+mod revisions;
 mod sessions;
 mod timelines;
 mod users;

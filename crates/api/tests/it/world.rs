@@ -167,6 +167,11 @@ impl Actor<'_> {
         self.send(Method::DELETE, path, &[], Vec::new()).await
     }
 
+    pub(crate) async fn patch(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+        let headers = [&[("content-type", "application/json")], headers].concat();
+        self.send(Method::PATCH, path, &headers, body.to_string().into_bytes()).await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, &[("content-type", "application/json")], body.to_string().into_bytes())
             .await

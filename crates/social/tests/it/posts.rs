@@ -1,4 +1,4 @@
-use blegram_domain::{PostId, PostText, UserId, Violation, Visibility};
+use blegram_domain::{PostId, PostText, UserId, Violation, Visibility, version::Precondition};
 use blegram_persistence::testing::{Backend, TestDatabase};
 use blegram_social::{CreatePost, Error};
 use rstest_reuse::apply;
@@ -41,12 +41,15 @@ async fn deleting_tells_what_is_hidden_from_what_is_not_yours(#[case] backend: B
     let seen = social.create_post(ann, text("hello")).await.unwrap().post.id;
     let followers = CreatePost::new(PostText::parse("hello").unwrap(), Visibility::Followers).unwrap();
     let hidden = social.create_post(ann, followers).await.unwrap().post.id;
-    assert!(matches!(social.delete_post(bob, seen).await, Err(Error::NotAuthor)));
+    assert!(matches!(social.delete_post(bob, seen, &Precondition::Any).await, Err(Error::NotAuthor)));
     for absent in [hidden, PostId::generate(now())] {
-        assert!(matches!(social.delete_post(bob, absent).await, Err(Error::PostNotFound)));
+        assert!(matches!(
+            social.delete_post(bob, absent, &Precondition::Any).await,
+            Err(Error::PostNotFound)
+        ));
     }
-    social.delete_post(ann, hidden).await.unwrap();
-    assert!(matches!(social.delete_post(ann, hidden).await, Err(Error::PostNotFound)));
+    social.delete_post(ann, hidden, &Precondition::Any).await.unwrap();
+    assert!(matches!(social.delete_post(ann, hidden, &Precondition::Any).await, Err(Error::PostNotFound)));
 }
 
 #[test]

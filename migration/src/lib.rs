@@ -18,6 +18,7 @@ mod m20261123_000003_posts;
 mod m20261124_000004_versions;
 mod m20261124_000005_native_sessions;
 mod m20261124_000007_revisions;
+mod m20261124_000009_idempotency_keys;
 mod m20261124_000011_signing_keys;
 
 /// The list of changes.
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000004_versions::Migration),
             Box::new(m20261124_000005_native_sessions::Migration),
             Box::new(m20261124_000007_revisions::Migration),
+            Box::new(m20261124_000009_idempotency_keys::Migration),
             Box::new(m20261124_000011_signing_keys::Migration),
         ]
     }

@@ -19,6 +19,10 @@ use crate::{
     problem::{Code, Problem},
 };
 
+/// The name of the request, for those that render an answer themselves.
+#[derive(Debug, Clone)]
+pub(crate) struct Id(pub(crate) String);
+
 /// The outermost layer.
 pub(crate) struct Edge {
     app: App,
@@ -67,10 +71,11 @@ impl Edge {
 impl<E: Endpoint<Output = Response>> Endpoint for Edged<E> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> poem::Result<Response> {
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let uri = request.uri().clone();
         let asking = Asking::of(&request, &self.edge.app.site);
         let mut line = Line::begin(&self.edge, &request);
+        request.set_data(Id(line.request_id.clone()));
         let outcome = AssertUnwindSafe(self.inner.call(request)).catch_unwind().await;
         let outcome = match outcome {
             Ok(Ok(response)) => Ok(response),
@@ -88,6 +93,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edged<E> {
         if let Some(asking) = asking {
             asking.answer(&mut response);
         }
+        line.code = line.code.or_else(|| response.data::<Code>().copied());
         line.status = Some(response.status());
         Ok(response)
     }

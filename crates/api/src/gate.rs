@@ -15,7 +15,7 @@ use poem::{
 };
 
 use crate::{
-    App, bearer, body, client, conditional, cookie, csrf,
+    App, bearer, body, client, conditional, cookie, csrf, idempotency,
     openapi::catalogue::{Catalogue, Resource},
     operation::{Login, Operation},
     problem::{Code, Problem, standing_headers},
@@ -44,8 +44,8 @@ impl Gate {
         Arc::clone(&self.catalogue)
     }
 
-    pub(crate) fn wrap<E: Endpoint>(self, routes: E) -> Gated<E> {
-        Gated { gate: self, routes }
+    pub(crate) fn wrap<E: Endpoint + 'static>(self, routes: E) -> Gated<E> {
+        Gated { gate: self, routes: Arc::new(routes) }
     }
 
     async fn admit(&self, request: &mut Request, resource: &Resource) -> Result<Admitted, Problem> {
@@ -143,10 +143,28 @@ impl Gate {
 /// Routes behind the gate.
 pub(crate) struct Gated<E> {
     gate: Gate,
-    routes: E,
+    routes: Arc<E>,
 }
 
-impl<E: Endpoint> Endpoint for Gated<E> {
+impl<E: Endpoint + 'static> Gated<E> {
+    async fn run(
+        &self,
+        operation: Option<&Operation>,
+        session: Option<Authenticated>,
+        request: Request,
+    ) -> poem::Result<Response> {
+        let key = idempotency::key(&request, operation, session.as_ref())?;
+        let (Some(session), Some(key)) = (session, key) else {
+            return self.routes.call(request).await.map(IntoResponse::into_response);
+        };
+        let keys = self.gate.app.auth.idempotency();
+        let once = idempotency::once(keys, session, key, request, Arc::clone(&self.routes));
+        let outcome = self.gate.app.tasks.spawn(once).await;
+        outcome.map_err(|panic| Problem::internal(panic.to_string()))?
+    }
+}
+
+impl<E: Endpoint + 'static> Endpoint for Gated<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
@@ -164,7 +182,8 @@ impl<E: Endpoint> Endpoint for Gated<E> {
         }
         let is_known = request.headers().contains_key(header::IF_NONE_MATCH);
         let asked = (is_known && request.method() == Method::GET).then(|| request.headers().clone());
-        let mut outcome = self.routes.call(request).await.map(IntoResponse::into_response);
+        let operation = resource.operation(request.method())?;
+        let mut outcome = self.run(operation, admitted.session, request).await;
         if let (Some(asked), Ok(response)) = (asked, &mut outcome) {
             conditional::shorten(&asked, response);
         }

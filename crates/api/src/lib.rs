@@ -22,6 +22,7 @@ mod csrf;
 mod docs;
 mod edge;
 mod gate;
+mod idempotency;
 mod openapi;
 mod operation;
 mod page;
@@ -38,6 +39,7 @@ use blegram_domain::Clock;
 use blegram_social::Social;
 use ipnet::IpNet;
 use poem::{Endpoint, EndpointExt, Response, Route};
+use tokio_util::task::TaskTracker;
 
 pub use client::Peer;
 pub use openapi::{openapi, openapi_yaml};
@@ -81,6 +83,8 @@ pub struct App {
     pub readiness: Readiness,
     /// The time of requests.
     pub clock: Arc<dyn Clock>,
+    /// What goes on when its client has hung up. To be waited for before the database is left.
+    pub tasks: TaskTracker,
 }
 
 /// All that is served over HTTP. Its answers are never errors: those are problem+json by then.

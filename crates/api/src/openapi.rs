@@ -55,6 +55,8 @@ other operation works as you. 아래의 `signUp`이나 `logIn`을 실행하면 �
 **Errors** are `application/problem+json` (RFC 9457) with a `code` for programs; each code has a page at
 `/problems/<code>`. **Lists** are pages: follow `next_cursor` until it is null; `prev_cursor` leads to newer items.
 **Ids** sort by time of creation.
+**Repetitions**: a write with an `Idempotency-Key` of yours can be sent again when its answer was lost; for a day it
+gets the first answer. `Idempotency-Key`를 붙인 쓰기 요청은 응답을 받지 못했을 때 같은 키로 다시 보내도 한 번만 처리됩니다.
 **Tags**: name the `ETag` of an answer in `If-None-Match` to hear only what is new (304), or in `If-Match` to change
 only what you read (412 if its owner edited it since; other people's likes do not count).
 응답의 `ETag`를 `If-None-Match`로 보내면 바뀐 것이 없을 때 304를, `If-Match`로 보내면 그 사이 수정되었을 때 412를 받습니다.";
@@ -152,6 +154,9 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
     if operation.has_tag {
         headers.push("ETag");
     }
+    if operation.takes_key {
+        headers.push("Idempotent-Replayed");
+    }
     let content = &mut response["content"]["application/json"];
     if content["schema"]["$ref"].as_str().is_some_and(|name| name.ends_with("Page")) {
         headers.push("Link");
@@ -180,6 +185,9 @@ fn header_parameters(operation: &Operation) -> Vec<Value> {
             "If-None-Match",
             "The `ETag` of an earlier answer: if nothing is new, the answer is 304.",
         ));
+    }
+    if operation.takes_key {
+        parameters.push(header("Idempotency-Key", "A name of yours for this request, 1 to 255 visible ASCII characters, such as a UUID: sent again with it within a day, it does not happen again."));
     }
     if operation.has_precondition {
         parameters.push(header(
@@ -235,6 +243,7 @@ fn headers() -> Value {
         "Set-Cookie": header("The session's cookie: set, or removed. Not for native apps, nor when another session was revoked.", "string"),
         "WWW-Authenticate": header("How to log in.", "string"),
         "ETag": header("What the answer is: `\"<edits>-<hash>\"`, or weak for a page.", "string"),
+        "Idempotent-Replayed": header("`true` when the request happened before and this was its answer.", "string"),
         "Retry-After": header("Seconds to wait.", "integer"),
         "RateLimit-Policy": header("The limit that counts this request: `\"login\";q=25;w=300`.", "string"),
         "RateLimit": header("What is left of it: `\"login\";r=24;t=12`.", "string"),

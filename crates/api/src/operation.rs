@@ -29,6 +29,8 @@ pub(crate) struct Operation {
     pub(crate) has_body: bool,
     /// Whether it changes things, and so must be meant.
     pub(crate) is_write: bool,
+    /// Whether a client may name its calls with a key, to send them again.
+    pub(crate) takes_key: bool,
     /// Whether its answer has a tag: a reader who names it is told when nothing is new.
     pub(crate) has_tag: bool,
     /// Whether it can be bound to what its sender read.
@@ -49,6 +51,7 @@ impl Operation {
             policy: None,
             has_body: false,
             is_write: false,
+            takes_key: false,
             has_tag: false,
             has_precondition: false,
             own_codes,
@@ -61,6 +64,10 @@ impl Operation {
 
     const fn with_body(self) -> Self {
         Self { has_body: true, ..self }
+    }
+
+    const fn with_key(self) -> Self {
+        Self { takes_key: true, ..self }
     }
 
     const fn tagged(self) -> Self {
@@ -83,6 +90,9 @@ impl Operation {
         }
         if self.has_body {
             codes.extend([Code::MalformedRequest, Code::UnsupportedMediaType, Code::Invalid]);
+        }
+        if self.takes_key {
+            codes.extend([Code::RequestInProgress, Code::IdempotencyKeyReused, Code::Invalid]);
         }
         if self.has_precondition {
             codes.push(Code::PreconditionFailed);
@@ -130,19 +140,22 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::read("getUser", Login::Optional, &[Code::NotFound]).tagged(),
     Operation::read("listUserPosts", Login::Optional, &[Code::NotFound, Code::CursorInvalid, Code::Invalid])
         .tagged(),
-    Operation::write("createPost", Login::Required, &[]).with_body(),
+    Operation::write("createPost", Login::Required, &[]).with_body().with_key(),
     Operation::read("getPost", Login::Optional, &[Code::NotFound]).tagged(),
     Operation::write("updatePost", Login::Required, &[Code::NotFound, Code::Forbidden])
         .with_body()
         .tagged()
-        .with_precondition(),
+        .with_precondition()
+        .with_key(),
     Operation::read(
         "listPostRevisions",
         Login::Optional,
         &[Code::NotFound, Code::CursorInvalid, Code::Invalid],
     )
     .tagged(),
-    Operation::write("deletePost", Login::Required, &[Code::NotFound, Code::Forbidden]).with_precondition(),
+    Operation::write("deletePost", Login::Required, &[Code::NotFound, Code::Forbidden])
+        .with_precondition()
+        .with_key(),
     Operation::read("getPublicTimeline", Login::Optional, &[Code::CursorInvalid, Code::Invalid]).tagged(),
 ];
 

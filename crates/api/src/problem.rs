@@ -232,6 +232,11 @@ impl Problem {
         self
     }
 
+    /// Whether the same request would be refused again: neither a failure of ours nor a matter of waiting.
+    pub(crate) fn is_final(&self) -> bool {
+        !self.code.status().is_server_error() && self.code.status() != StatusCode::TOO_MANY_REQUESTS
+    }
+
     pub(crate) const fn code(&self) -> Code {
         self.code
     }
@@ -262,6 +267,7 @@ impl Problem {
             .content_type("application/problem+json")
             .body(serde_json::to_vec(&body).unwrap_or_default());
         response.headers_mut().extend(self.headers);
+        response.set_data(self.code);
         response
     }
 }

@@ -7,6 +7,7 @@
 //! | [`native`] | the tokens of native apps: [`Auth::refresh`] |
 //! | [`signing_key`] | what access tokens are signed with: [`Auth::public_keys`] |
 //! | [`credentials`] | [`Auth::change_password`] |
+//! | [`idempotency`] | requests that may be sent again |
 //! | [`password`] | the rules of new passwords; argon2id on a bounded pool |
 //! | [`token`] | secrets that clients hold, and what is stored of them |
 //! | [`csrf`] | proof that a request of a browser was meant |
@@ -46,6 +47,7 @@ pub mod account;
 pub mod credentials;
 pub mod csrf;
 mod error;
+pub mod idempotency;
 pub mod limit;
 pub mod native;
 pub mod password;

@@ -1,5 +1,6 @@
 //! The tables as SeaORM sees them. Nothing outside this crate names these types.
 
+pub(crate) mod idempotency_key;
 pub(crate) mod post;
 pub(crate) mod post_revision;
 pub(crate) mod refresh_token;

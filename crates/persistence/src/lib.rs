@@ -10,6 +10,7 @@
 //! | [`sessions`] | logins |
 //! | [`refresh_tokens`] | what prolongs the logins of native apps |
 //! | [`signing_keys`] | what access tokens are signed with |
+//! | [`idempotency_keys`] | requests that may be sent again |
 //! | [`posts`] | posts |
 //! | [`post_revisions`] | the texts that they had |
 //!
@@ -33,6 +34,7 @@
 mod db;
 mod entity;
 mod error;
+pub mod idempotency_keys;
 mod keyset;
 pub mod post_revisions;
 pub mod posts;

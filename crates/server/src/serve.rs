@@ -21,6 +21,9 @@ use crate::{
     listener, migrate, wire,
 };
 
+/// How long requests may go on that their clients have left.
+const LAST_TASKS: Duration = Duration::from_secs(5);
+
 /// Serves until SIGTERM or Ctrl-C, then finishes what is in flight.
 ///
 /// # Errors
@@ -33,7 +36,7 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     let db = wire::database(config).await.context("the database at database.url does not answer")?;
     let shutdown = CancellationToken::new();
     let app = wire::app(config, db.clone(), &key, &shutdown)?;
-    let auth = app.auth.clone();
+    let (auth, tasks) = (app.auth.clone(), app.tasks.clone());
     let address = config.server.listen;
     let socket = TcpListener::bind(address)
         .await
@@ -50,6 +53,11 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     let (cut, ..) = tokio::join!(serving, ending, shutdown.run_until_cancelled(tidy(&auth)));
     if cut > 0 {
         tracing::warn!(connections = cut, "requests were cut that outlived listener.drain_timeout_ms");
+    }
+    // Those whose clients hung up; each is as short as the request that it was.
+    tasks.close();
+    if tokio::time::timeout(LAST_TASKS, tasks.wait()).await.is_err() {
+        tracing::warn!(tasks = tasks.len(), "requests were cut that their clients had left");
     }
     db.close().await.context("the database did not take its leave")?;
     tracing::info!("stopped");
@@ -93,16 +101,23 @@ async fn tidy(auth: &Auth) {
     for minute in 0_u64.. {
         minutes.tick().await;
         auth.limiter().tidy();
-        if minute.is_multiple_of(60)
-            && let Err(error) = auth.rotate_signing_keys().await
-        {
-            // The present one signs on; the next hour tries again.
+        if !minute.is_multiple_of(60) {
+            continue;
+        }
+        if let Err(error) = hourly(auth).await {
+            // Nothing depends on it within the hour; the next one tries again.
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "the signing keys were not looked after"
+                "old rows and keys were not looked after"
             );
         }
     }
+}
+
+async fn hourly(auth: &Auth) -> blegram_auth::Result<()> {
+    auth.rotate_signing_keys().await?;
+    while auth.idempotency().forget_old().await? {}
+    Ok(())
 }
 
 /// Says where things are: in the log, and where people read that, so that they can see it.

@@ -11,7 +11,7 @@ use blegram_domain::{
 use blegram_persistence::{Db, Executed, Settings};
 use blegram_social::Social;
 use secrecy::{ExposeSecret, SecretSlice};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::config::{Accounts, Config, Rate, Registration};
 
@@ -55,6 +55,7 @@ pub fn app(
         site: Arc::new(site(config)),
         readiness: readiness(db, shutdown.clone()),
         clock,
+        tasks: TaskTracker::new(),
     })
 }
 

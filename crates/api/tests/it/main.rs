@@ -11,6 +11,7 @@ mod contract;
 mod cors;
 mod csrf;
 mod document;
+mod idempotency;
 mod limits;
 mod native;
 mod pages;

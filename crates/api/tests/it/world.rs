@@ -21,6 +21,7 @@ use poem::{
     http::{HeaderMap, Method, StatusCode},
 };
 use serde_json::{Value, json};
+use tokio_util::task::TaskTracker;
 
 use crate::contract::CONTRACT;
 
@@ -32,6 +33,8 @@ pub(crate) struct TestApp {
     pub(crate) database: Arc<TestDatabase>,
     pub(crate) clock: Arc<FixedClock>,
     settings: Settings,
+    /// What goes on without its client.
+    pub(crate) tasks: TaskTracker,
     router: BoxEndpoint<'static, Response>,
     strangers: AtomicU32,
 }
@@ -75,7 +78,7 @@ impl TestApp {
     }
 
     fn on(database: Arc<TestDatabase>, clock: Arc<FixedClock>, settings: Settings) -> Self {
-        let kept = settings.clone();
+        let (kept, tasks) = (settings.clone(), TaskTracker::new());
         let router = blegram_api::router(App {
             auth: Auth::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>, settings.auth)
                 .unwrap(),
@@ -87,8 +90,9 @@ impl TestApp {
             }),
             readiness: settings.readiness,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            tasks: tasks.clone(),
         });
-        Self { database, clock, settings: kept, router: router.boxed(), strangers: AtomicU32::new(1) }
+        Self { database, clock, settings: kept, tasks, router: router.boxed(), strangers: AtomicU32::new(1) }
     }
 
     /// Somebody who is not logged in.

@@ -1,0 +1,173 @@
+//! Requests that are sent again because nobody knows what became of them.
+
+use std::time::Duration;
+
+use blegram_persistence::testing::Backend;
+use futures_util::future::join_all;
+use poem::http::Method;
+use rstest_reuse::apply;
+use serde_json::{Value, json};
+
+use crate::{
+    both_databases,
+    world::{Actor, Answer, TestApp},
+};
+
+async fn write(actor: &Actor<'_>, key: &str, body: &Value) -> Answer {
+    let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+    actor.send(Method::POST, "/api/v1/posts", &headers, body.to_string().into_bytes()).await
+}
+
+fn is_replayed(answer: &Answer) -> bool {
+    answer.header("idempotent-replayed") == Some("true")
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_post_that_is_sent_again_is_written_once(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let body = json!({ "text": "hello" });
+    let first = write(&ann, "one", &body).await;
+    first.assert_status(201);
+    assert!(!is_replayed(&first));
+    let again = write(&ann, "one", &body).await;
+    again.assert_status(201);
+    assert!(is_replayed(&again));
+    assert_eq!((&again.body, again.header("location")), (&first.body, first.header("location")));
+    assert_ne!(again.header("x-request-id"), first.header("x-request-id"));
+    assert_eq!(t.database.count("posts").await, 1);
+    // After a day the key is new.
+    t.clock.advance(Duration::from_secs(86_400));
+    assert!(!is_replayed(&write(&ann, "one", &body).await));
+    assert_eq!(t.database.count("posts").await, 2);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_refusal_is_an_answer_too(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let body = json!({ "text": "" });
+    let first = write(&ann, "one", &body).await;
+    first.assert_refused(&[("/text", "blank")]);
+    let again = write(&ann, "one", &body).await;
+    assert!(is_replayed(&again));
+    assert_eq!((again.status, &again.body), (first.status, &first.body));
+    assert_eq!(again.header("content-type"), Some("application/problem+json"));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_key_stands_for_one_request_of_one_person(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let body = json!({ "text": "hello" });
+    let post = write(&ann, "one", &body).await.json();
+    write(&ann, "one", &json!({ "text": "other" })).await.assert_problem(422, "idempotency-key-reused");
+    assert!(!is_replayed(&write(&bob, "one", &body).await));
+    let path = format!("/api/v1/posts/{}", post["id"].as_str().unwrap());
+    let key = [("idempotency-key", "one")];
+    let deleted = ann.send(Method::DELETE, &path, &key, Vec::new()).await;
+    deleted.assert_status(204);
+    assert!(!is_replayed(&deleted));
+    let again = ann.send(Method::DELETE, &path, &key, Vec::new()).await;
+    again.assert_status(204);
+    assert!(is_replayed(&again), "and not 404");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn of_twenty_at_once_one_happens(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let body = json!({ "text": "hello" });
+    let answers = join_all((0..20).map(|_| write(&ann, "one", &body))).await;
+    assert_eq!(t.database.count("posts").await, 1);
+    let new = answers.iter().filter(|answer| answer.status == 201 && !is_replayed(answer)).count();
+    assert_eq!(new, 1);
+    for waiting in answers.iter().filter(|answer| answer.status != 201) {
+        waiting.assert_problem(409, "request-in-progress");
+        assert_eq!(waiting.header("retry-after"), Some("1"));
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_client_that_hangs_up_finds_what_it_did(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let body = json!({ "text": "hello" });
+    {
+        let mut hangs_up = Box::pin(write(&ann, "one", &body));
+        // Far enough that the request has begun; then its client is gone.
+        while t.tasks.is_empty() {
+            assert!(futures_util::poll!(&mut hangs_up).is_pending());
+            tokio::task::yield_now().await;
+        }
+    }
+    t.tasks.close();
+    t.tasks.wait().await;
+    assert_eq!(t.database.count("posts").await, 1);
+    let again = write(&ann, "one", &body).await;
+    again.assert_status(201);
+    assert!(is_replayed(&again));
+    assert_eq!(t.database.count("posts").await, 1);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_request_that_crashed_runs_again_when_its_lease_is_over(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let body = json!({ "text": "hello" });
+    write(&ann, "one", &body).await.assert_status(201);
+    // As a node leaves it that crashed before it kept its answer.
+    t.database.execute("UPDATE idempotency_keys SET status = NULL").await;
+    t.clock.advance(Duration::from_secs(59));
+    write(&ann, "one", &body).await.assert_problem(409, "request-in-progress");
+    t.clock.advance(Duration::from_secs(1));
+    let again = write(&ann, "one", &body).await;
+    again.assert_status(201);
+    assert!(!is_replayed(&again));
+    assert!(is_replayed(&write(&ann, "one", &body).await));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_failure_is_no_answer(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let body = json!({ "text": "hello" });
+    t.database.execute("ALTER TABLE posts RENAME TO gone").await;
+    write(&ann, "one", &body).await.assert_problem(500, "internal");
+    t.database.execute("ALTER TABLE gone RENAME TO posts").await;
+    let again = write(&ann, "one", &body).await;
+    again.assert_status(201);
+    assert!(!is_replayed(&again));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn keys_are_for_those_who_are_let_in(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let body = json!({ "text": "hello" });
+    write(&t.stranger(), "one", &body).await.assert_problem(401, "unauthenticated");
+    let evil = [
+        ("content-type", "application/json"),
+        ("idempotency-key", "one"),
+        ("origin", "https://evil.example"),
+    ];
+    ann.send_bare(Method::POST, "/api/v1/posts", &evil, body.to_string().into_bytes())
+        .await
+        .assert_problem(403, "csrf-rejected");
+    ann.send(Method::GET, "/api/v1/me", &[("idempotency-key", "one")], Vec::new()).await.assert_status(200);
+    assert_eq!(t.database.count("idempotency_keys").await, 0);
+    for (key, code) in
+        [("", "invalid-characters"), ("a b", "invalid-characters"), (&*"k".repeat(256), "too-long")]
+    {
+        write(&ann, key, &body).await.assert_refused(&[("/Idempotency-Key", code)]);
+    }
+    write(&ann, &"k".repeat(255), &body).await.assert_status(201);
+}

@@ -124,3 +124,38 @@ fn instant(seconds: i64) -> Option<Timestamp> {
 pub(crate) fn lifetime(from: Timestamp, to: Timestamp) -> Duration {
     Duration::from_secs(to.since(from).as_secs())
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+    use super::*;
+
+    fn key_named_by(header: &str) -> Option<String> {
+        key_of(&format!("{}.e30.AAAA", URL_SAFE_NO_PAD.encode(header)))
+    }
+
+    // Whatever signed them: our keys may sign other things one day.
+    #[test]
+    fn only_an_access_token_names_a_key() {
+        for typ in ["at+jwt", "AT+JWT", "application/at+jwt"] {
+            let header = format!(r#"{{"alg":"ES256","typ":"{typ}","kid":"k"}}"#);
+            assert_eq!(key_named_by(&header).as_deref(), Some("k"), "{typ}");
+        }
+        for other in [
+            r#"{"alg":"ES256","kid":"k"}"#,
+            r#"{"alg":"ES256","typ":"JWT","kid":"k"}"#,
+            r#"{"alg":"ES256","typ":"logout+jwt","kid":"k"}"#,
+            r#"{"alg":"ES256","typ":"at+jwt"}"#,
+            r#"{"alg":"none","typ":"at+jwt","kid":"k"}"#,
+            r#"{"alg":"HS256","typ":"at+jwt","kid":"k"}"#,
+            r#"{"alg":"ES384","typ":"at+jwt","kid":"k"}"#,
+            r#"{"alg":"ES256","typ":"at+jwt","kid":"k","jku":"https://evil.example"}"#,
+            r#"{"alg":"ES256","typ":"at+jwt","kid":"k","x5u":"https://evil.example"}"#,
+            r#"{"alg":"ES256","typ":"at+jwt","kid":"k","x5c":["AAAA"]}"#,
+            r#"{"alg":"ES256","typ":"at+jwt","kid":"k","crit":["b64"]}"#,
+        ] {
+            assert_eq!(key_named_by(other), None, "{other}");
+        }
+    }
+}

@@ -20,6 +20,9 @@ mod m20261124_000005_native_sessions;
 mod m20261124_000007_revisions;
 mod m20261124_000009_idempotency_keys;
 mod m20261124_000011_signing_keys;
+mod m20261124_000012_jobs;
+mod m20261124_000013_reserved_usernames;
+mod m20261124_000014_post_hashtags;
 
 /// The list of changes.
 #[derive(Debug)]
@@ -37,6 +40,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000007_revisions::Migration),
             Box::new(m20261124_000009_idempotency_keys::Migration),
             Box::new(m20261124_000011_signing_keys::Migration),
+            Box::new(m20261124_000012_jobs::Migration),
+            Box::new(m20261124_000013_reserved_usernames::Migration),
+            Box::new(m20261124_000014_post_hashtags::Migration),
         ]
     }
 }

@@ -139,6 +139,27 @@ impl Fields {
         }
     }
 
+    /// A text of a change that has a meaning of its own for null: `Some(None)`.
+    pub(crate) fn patch_nullable<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Violation>,
+    ) -> Option<Option<T>> {
+        match self.object.remove(name)? {
+            Value::Null => Some(None),
+            value => self.parse_text(name, &value, parse).map(Some),
+        }
+    }
+
+    /// A flag of a change: absent or null, for there is nothing to clear, it stays as it is.
+    pub(crate) fn patch_flag(&mut self, name: &str) -> Option<bool> {
+        let value = self.object.remove(name).filter(|value| !value.is_null())?;
+        if value.as_bool().is_none() {
+            self.failures.push(Failure::new(pointer(name), "wrong-type", "must be true or false"));
+        }
+        value.as_bool()
+    }
+
     /// A text that must be there if `is_wanted`, and is passed over if not.
     pub(crate) fn text_if<T>(
         &mut self,

@@ -137,6 +137,19 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     )
     .with_body(),
     Operation::read("getMe", Login::Required, &[]).tagged(),
+    Operation::write("updateMe", Login::Required, &[Code::NotFound])
+        .with_body()
+        .tagged()
+        .with_precondition()
+        .with_key(),
+    Operation::write("changeUsername", Login::Required, &[Code::UsernameTaken, Code::RateLimited])
+        .with_body(),
+    Operation::write(
+        "deleteMe",
+        Login::Required,
+        &[Code::WrongPassword, Code::ReauthenticationRequired, Code::RateLimited, Code::Overloaded],
+    )
+    .with_body(),
     Operation::read("getUser", Login::Optional, &[Code::NotFound]).tagged(),
     Operation::read("listUserPosts", Login::Optional, &[Code::NotFound, Code::CursorInvalid, Code::Invalid])
         .tagged(),
@@ -157,6 +170,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         .with_precondition()
         .with_key(),
     Operation::read("getPublicTimeline", Login::Optional, &[Code::CursorInvalid, Code::Invalid]).tagged(),
+    Operation::read(
+        "getHashtagTimeline",
+        Login::Optional,
+        &[Code::NotFound, Code::CursorInvalid, Code::Invalid],
+    )
+    .tagged(),
 ];
 
 /// The row of `id`.

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use blegram_domain::{
-    PageRequest, PostId, SessionId, UserId, Username,
+    Hashtag, PageRequest, PostId, SessionId, UserId, Username,
     page::{Cursor, Limit, Scope},
 };
 use blegram_social::UserRef;
@@ -66,6 +66,8 @@ parameters! {
     SessionParam: string("uuid");
     /// An account: its id, `@username`, or `me`.
     UserParam: MetaSchema { example: Some("@haneul".into()), ..MetaSchema::new("string") };
+    /// A hashtag, with or without `#`.
+    HashtagParam: MetaSchema { example: Some("제주".into()), ..MetaSchema::new("string") };
     /// How many items.
     LimitParam: MetaSchema {
         default: Some(20.into()),
@@ -90,6 +92,13 @@ impl SessionParam {
     /// The id, or 404.
     pub(crate) fn id(&self) -> Result<SessionId, Problem> {
         self.0.parse().map_err(|_| Problem::not_found())
+    }
+}
+
+impl HashtagParam {
+    /// The folded tag, or 404 for what no text can hold as a hashtag.
+    pub(crate) fn hashtag(&self) -> Result<Hashtag, Problem> {
+        Hashtag::parse(self.0.trim_start_matches(['#', '＃'])).ok_or_else(Problem::not_found)
     }
 }
 

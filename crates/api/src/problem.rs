@@ -322,7 +322,7 @@ impl From<blegram_auth::Error> for Problem {
             }
             blegram_auth::Error::InvalidGrant => Self::new(Code::InvalidGrant),
             blegram_auth::Error::SessionEnded => Self::new(Code::Unauthenticated),
-            blegram_auth::Error::SessionNotFound => Self::not_found(),
+            blegram_auth::Error::SessionNotFound | blegram_auth::Error::AccountNotFound => Self::not_found(),
             blegram_auth::Error::RateLimited(limited) => limited.into(),
             blegram_auth::Error::Overloaded => Self::new(Code::Overloaded),
             blegram_auth::Error::Hashing(cause) | blegram_auth::Error::Signing(cause) => {

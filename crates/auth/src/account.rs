@@ -1,8 +1,9 @@
 //! Sign-up and login.
 
 use blegram_domain::{
-    Account, DisplayName, EmailAddress, Session, SessionId, Timestamp, UserId, Username, session::Kind,
-    user::Status,
+    Account, DisplayName, EmailAddress, Session, SessionId, Timestamp, UserId, Username,
+    session::Kind,
+    user::{Role, Status},
 };
 use blegram_persistence::{
     Inserted, Tx, sessions,
@@ -10,8 +11,8 @@ use blegram_persistence::{
 };
 
 use crate::{
-    Auth, Device, Error, GivenPassword, NewPassword, Registration, Result, SessionToken, Tokens,
-    password::Verdict,
+    Auth, CreateAccount, Device, Error, GivenPassword, NewPassword, Registration, Result, SessionToken,
+    Tokens, audit, password::Verdict, rename::refuse_kept,
 };
 
 /// What an account is made of.
@@ -71,27 +72,42 @@ impl Auth {
         if self.registration == Registration::Closed {
             return Err(Error::RegistrationClosed);
         }
-        if sign_up.username.is_reserved()
-            || users::find_by_username(&self.db, &sign_up.username).await?.is_some()
-        {
+        if sign_up.username.is_reserved() {
             return Err(Error::UsernameTaken);
         }
-        let password_hash = self.hasher.hash(sign_up.password).await?;
+        let SignUp { username, password, display_name, email, device } = sign_up;
+        let create = CreateAccount { username, password, display_name, email, role: Role::User };
+        let (tx, id, now) = self.insert_account(create).await?;
+        let logged_in = self.open_session(tx, id, device, now).await?;
+        audit::record("user_created", id);
+        Ok(logged_in)
+    }
+
+    /// Makes an account, in a transaction that is still to be committed.
+    pub(crate) async fn insert_account(&self, create: CreateAccount) -> Result<(Tx, UserId, Timestamp)> {
+        // Asked first, for a hash costs more than a question.
+        if users::find_by_username(&self.db, &create.username).await?.is_some() {
+            return Err(Error::UsernameTaken);
+        }
+        let password_hash = self.hasher.hash(create.password).await?;
         let now = self.clock.now();
         let id = UserId::generate(now);
+        let name = create.username.skeleton();
         let user = NewUser {
             id,
-            display_name: sign_up.display_name.unwrap_or_else(|| display_name_of(&sign_up.username)),
-            username: sign_up.username,
-            email: sign_up.email,
+            display_name: create.display_name.unwrap_or_else(|| display_name_of(&create.username)),
+            username: create.username,
+            email: create.email,
             password_hash,
+            role: create.role,
             created_at: now,
         };
         let tx = self.db.write().await?;
         if users::insert(&tx, user).await? == Inserted::Existing {
             return Err(Error::UsernameTaken);
         }
-        self.open_session(tx, id, sign_up.device, now).await
+        refuse_kept(&tx, &name, None, now).await?;
+        Ok((tx, id, now))
     }
 
     /// Logs in. The answer to an unknown name and to a wrong password is the same, and takes as long.
@@ -110,7 +126,9 @@ impl Auth {
         };
         let stored = credentials.as_ref().and_then(|credentials| credentials.password_hash.clone());
         let verdict = self.hasher.verify(log_in.password, stored).await?;
-        let user = admit(credentials.as_ref(), &verdict)?;
+        let user = admit(credentials.as_ref(), &verdict).inspect_err(|_| {
+            audit::login_failed(credentials.as_ref().map(|it| it.user), log_in.device.address());
+        })?;
         let now = self.clock.now();
         let tx = self.db.write().await?;
         if let (Verdict::RightButOutdated(renewed), Some(Credentials { password_hash: Some(outdated), .. })) =
@@ -118,7 +136,9 @@ impl Auth {
         {
             users::update_password_hash(&tx, user, outdated, renewed).await?;
         }
-        self.open_session(tx, user, log_in.device, now).await
+        let logged_in = self.open_session(tx, user, log_in.device, now).await?;
+        audit::record("authn_login_success", user);
+        Ok(logged_in)
     }
 
     /// The account of `user`; `None` when it is gone.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use blegram_domain::{Account, SessionId, Timestamp, UserId, Violation, session::Kind};
 use blegram_persistence::{sessions, users};
 
-use crate::{Auth, Error, GivenPassword, NewPassword, Policy, Result, SessionToken, password::Verdict};
+use crate::{
+    Auth, Error, GivenPassword, NewPassword, Policy, Result, SessionToken, audit, password::Verdict,
+};
 
 /// A password to be replaced.
 #[derive(Debug, Clone)]
@@ -50,7 +52,7 @@ impl Auth {
         sessions::delete_others(&tx, actor, Some(session)).await?;
         tx.commit().await?;
         self.sessions.clear();
-        tracing::info!(target: "blegram::audit", event = "authn_password_change", user = %actor, "the password was changed");
+        audit::record("authn_password_change", actor);
         Ok(token)
     }
 

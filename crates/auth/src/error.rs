@@ -18,6 +18,9 @@ pub enum Error {
     /// The refresh token is not, or no longer, good for anything.
     #[error("the grant is invalid")]
     InvalidGrant,
+    /// No account has this name.
+    #[error("no account has this name")]
+    AccountNotFound,
     /// No such login, or not of this user.
     #[error("no such session")]
     SessionNotFound,

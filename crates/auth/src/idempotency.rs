@@ -19,9 +19,6 @@ pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a request may run before another may take its place.
 pub const LEASE: Duration = Duration::from_secs(60);
 
-/// How many old keys a transaction forgets at most.
-const BATCH: u64 = 500;
-
 /// A request with a key.
 #[derive(Debug, Clone, Copy)]
 pub struct Keyed<'a> {
@@ -106,18 +103,6 @@ impl Idempotency {
         let tx = self.db.write().await?;
         rows::delete(&tx, claim.scope, claim.by).await?;
         Ok(tx.commit().await?)
-    }
-
-    /// Forgets some of the keys that are older than [`KEPT`]; says whether there may be more.
-    ///
-    /// # Errors
-    /// Storage failures only.
-    pub async fn forget_old(&self) -> Result<bool> {
-        let before = self.clock.now() - KEPT;
-        let tx = self.db.write().await?;
-        let forgotten = rows::delete_older_than(&tx, before, BATCH).await?;
-        tx.commit().await?;
-        Ok(forgotten == BATCH)
     }
 }
 

@@ -7,6 +7,10 @@
 //! | [`native`] | the tokens of native apps: [`Auth::refresh`] |
 //! | [`signing_key`] | what access tokens are signed with: [`Auth::public_keys`] |
 //! | [`credentials`] | [`Auth::change_password`] |
+//! | [`rename`] | [`Auth::change_username`] |
+//! | [`deletion`] | [`Auth::delete_account`] |
+//! | [`operator`] | what operators do with accounts |
+//! | [`retention`] | forgetting what counts no more |
 //! | [`idempotency`] | requests that may be sent again |
 //! | [`password`] | the rules of new passwords; argon2id on a bounded pool |
 //! | [`token`] | secrets that clients hold, and what is stored of them |
@@ -44,13 +48,18 @@
 
 pub mod access_token;
 pub mod account;
+mod audit;
 pub mod credentials;
 pub mod csrf;
+pub mod deletion;
 mod error;
 pub mod idempotency;
 pub mod limit;
 pub mod native;
+pub mod operator;
 pub mod password;
+pub mod rename;
+pub mod retention;
 pub mod session;
 pub mod session_cache;
 pub mod signing_key;
@@ -72,6 +81,7 @@ pub use credentials::ChangePassword;
 pub use error::{Error, Result, StorageError};
 pub use limit::{Limits, Policy, Quota, RateLimited};
 pub use native::Tokens;
+pub use operator::CreateAccount;
 pub use password::{GivenPassword, NewPassword, PasswordCost};
 pub use session::{Authenticated, Device};
 pub use site_key::SiteKey;

@@ -49,6 +49,8 @@ pub struct Limits {
     pub signup_per_address: Quota,
     /// Passwords given within the sessions of one account.
     pub password_per_account: Quota,
+    /// New names of one account: each keeps the one before from everybody else.
+    pub username_per_account: Quota,
 }
 
 impl Default for Limits {
@@ -59,6 +61,7 @@ impl Default for Limits {
             login_per_account: Quota::new(100, 3600),
             signup_per_address: Quota::new(5, 1800),
             password_per_account: Quota::new(10, 600),
+            username_per_account: Quota::new(5, 86_400),
         }
     }
 }
@@ -76,6 +79,8 @@ pub enum Policy {
     SignUp,
     /// [`Limits::password_per_account`].
     Password,
+    /// [`Limits::username_per_account`].
+    Username,
 }
 
 impl Policy {
@@ -87,6 +92,7 @@ impl Policy {
             Self::LoginAccount => "login-account",
             Self::SignUp => "signup",
             Self::Password => "password",
+            Self::Username => "username",
         }
     }
 }
@@ -128,6 +134,7 @@ pub struct Limiter {
     login_account: Rule,
     signup: Rule,
     password: Rule,
+    username: Rule,
 }
 
 struct Rule {
@@ -146,6 +153,7 @@ impl Limiter {
             login_account: rule(Policy::LoginAccount, limits.login_per_account),
             signup: rule(Policy::SignUp, limits.signup_per_address),
             password: rule(Policy::Password, limits.password_per_account),
+            username: rule(Policy::Username, limits.username_per_account),
             clock,
         }
     }
@@ -200,6 +208,7 @@ impl Limiter {
             Policy::LoginAccount => &self.login_account,
             Policy::SignUp => &self.signup,
             Policy::Password => &self.password,
+            Policy::Username => &self.username,
         }
     }
 }

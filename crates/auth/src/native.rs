@@ -16,6 +16,7 @@ use blegram_persistence::{
 use crate::{
     Auth, Error, Result,
     access_token::{AccessToken, Claims, lifetime},
+    audit,
     token::RefreshToken,
 };
 
@@ -144,13 +145,7 @@ impl Auth {
         sessions::delete(&tx, session.id).await?;
         tx.commit().await?;
         self.sessions.clear();
-        tracing::warn!(
-            target: "blegram::audit",
-            event = "authn_token_reuse",
-            user = %session.user,
-            session = %session.id,
-            "a refresh token was used again; the login was ended"
-        );
+        audit::suspect("authn_token_reuse", session.user);
         Err(Error::InvalidGrant)
     }
 }

@@ -6,13 +6,14 @@ use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use blegram_domain::Violation;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 use zxcvbn::{Score, zxcvbn};
 
-use crate::{Error, Result};
+use crate::{Error, Result, token::random_bytes};
 
 /// A password that somebody chose: 10 to 128 code points, not one that a guesser finds soon.
 #[derive(Debug, Clone)]
@@ -45,6 +46,16 @@ impl NewPassword {
         let password = Self(password.into());
         password.judge(known)?;
         Ok(password)
+    }
+
+    /// A password that nobody can guess, for somebody who keeps it in a safe: 144 random bits.
+    pub fn generate() -> Self {
+        Self(URL_SAFE_NO_PAD.encode(&random_bytes()[..18]).into())
+    }
+
+    /// The password, for its owner only.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
     }
 
     /// Judges it again, for what a guesser knows who knows the user.

@@ -15,7 +15,9 @@ use blegram_persistence::{
     sessions::{self, Found, IdleSince},
 };
 
-use crate::{Auth, Error, Result, SessionToken, access_token::Claims, session_cache::Key, token::hash};
+use crate::{
+    Auth, Error, Result, SessionToken, access_token::Claims, audit, session_cache::Key, token::hash,
+};
 
 /// What a login comes from, for its owner's list of sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,8 +107,10 @@ impl Auth {
 
     async fn look_up(&self, key: Key, claims: Option<Claims>) -> Result<Option<Authenticated>> {
         let now = self.clock.now();
-        let moment = self.sessions.moment(now);
-        let found = match (self.sessions.get(&key, moment), key, claims) {
+        let asked = self.sessions.moment(now);
+        let (known, moment) = self.sessions.get(&key, asked).map_or((None, asked), |(it, at)| (Some(it), at));
+        let is_known = known.is_some();
+        let found = match (known, key, claims) {
             (Some(found), ..) => Some(found),
             (None, Key::Cookie(hash), _) => sessions::find_by_token_hash(&self.db, &hash).await?,
             (None, Key::Bearer(token), Some(claims)) => {
@@ -129,7 +133,9 @@ impl Auth {
         if touch.is_some() {
             found.session.last_seen_at = now;
         }
-        self.sessions.insert(key, moment, found);
+        if !is_known || touch.is_some() {
+            self.sessions.insert(key, moment, found);
+        }
         if let Some(touch) = touch {
             self.touch(touch).await;
         }
@@ -158,6 +164,7 @@ impl Auth {
         }
         tx.commit().await?;
         self.sessions.clear();
+        audit::record("authn_token_revoked", user);
         Ok(())
     }
 
@@ -170,6 +177,7 @@ impl Auth {
         sessions::delete_others(&tx, user, Some(keep)).await?;
         tx.commit().await?;
         self.sessions.clear();
+        audit::record("authn_token_revoked", user);
         Ok(())
     }
 

@@ -53,11 +53,13 @@ impl SessionCache {
         Moment { now, epoch: self.epoch.load(Ordering::SeqCst) }
     }
 
-    pub(crate) fn get(&self, key: &Key, moment: Moment) -> Option<Found> {
+    /// What is known, and the moment of the question that it answers: an answer does not get younger by being read.
+    pub(crate) fn get(&self, key: &Key, moment: Moment) -> Option<(Found, Moment)> {
         let entry = self.entries.get(key)?;
         // A clock that stepped back must not make an answer young for longer.
         let is_fresh = entry.read_at <= moment.now && moment.now.since(entry.read_at) < MAX_AGE;
-        (entry.epoch == moment.epoch && is_fresh).then_some(entry.found)
+        let asked = Moment { now: entry.read_at, epoch: entry.epoch };
+        (entry.epoch == moment.epoch && is_fresh).then_some((entry.found, asked))
     }
 
     pub(crate) fn insert(&self, key: Key, moment: Moment, found: Found) {

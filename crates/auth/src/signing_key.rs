@@ -151,9 +151,11 @@ impl Keyring {
         Ok(self.known().verifier(id))
     }
 
-    /// Makes the next key when the newest is older than `period`, and forgets those that no token needs any more.
+    /// Makes the next key when the newest is older than `period`, and forgets those that no token needs any more. The
+    /// first one, too: were it made by the first login only, other nodes would not have heard of it yet.
     pub(crate) async fn rotate(&self, period: Duration) -> Result<()> {
         let now = self.clock.now();
+        self.signer().await?;
         let is_due = |keys: &[rows::SigningKey]| {
             keys.iter().map(|key| key.created_at).max().is_some_and(|made| now.since(made) >= period)
         };

@@ -9,6 +9,7 @@
 //! | [`username`] | [`Username`] and its confusable [`Skeleton`](username::Skeleton) |
 //! | [`analysis`] | hashtags and mentions of a text |
 //! | [`user`], [`post`], [`session`] | entities and who may see them |
+//! | [`job`] | work that must not be lost |
 //! | [`page`] | keyset pages and opaque cursors |
 //! | [`violation`] | why a value was refused |
 //!
@@ -29,6 +30,7 @@ pub mod analysis;
 pub mod clock;
 pub mod email;
 pub mod id;
+pub mod job;
 pub mod page;
 pub mod post;
 pub mod session;
@@ -42,6 +44,7 @@ pub use analysis::Hashtag;
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use email::EmailAddress;
 pub use id::{JobId, PostId, RequestId, RevisionId, SessionId, TokenId, UserId};
+pub use job::Job;
 pub use page::{Page, PageRequest};
 pub use post::{Post, PostRevision, Visibility};
 pub use session::Session;

@@ -139,3 +139,14 @@ pub async fn delete_older_than(tx: &Tx, before: Timestamp, max: u64) -> Result<u
     let deleted = Entity::delete_many().filter(Column::Scope.in_subquery(old)).exec(tx.inner()).await?;
     Ok(deleted.rows_affected)
 }
+
+/// Forgets up to `max` keys of `user`; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
+    let some = Entity::find().select_only().column(Column::Scope);
+    let some = some.filter(Column::UserId.eq(user.as_uuid())).limit(max).into_query();
+    let deleted = Entity::delete_many().filter(Column::Scope.in_subquery(some)).exec(tx.inner()).await?;
+    Ok(deleted.rows_affected)
+}

@@ -13,6 +13,9 @@
 //! | [`idempotency_keys`] | requests that may be sent again |
 //! | [`posts`] | posts |
 //! | [`post_revisions`] | the texts that they had |
+//! | [`post_hashtags`] | the hashtags that they are found by |
+//! | [`reserved_usernames`] | names that accounts had |
+//! | [`jobs`] | work that must not be lost |
 //!
 //! To add a query: a function in the module of its aggregate, named `find_*` (→ `Option`), `list_*`,
 //! `insert`, `update_*` or `delete*`; an index for it in a migration; in `tests/it` its edges on both
@@ -35,10 +38,13 @@ mod db;
 mod entity;
 mod error;
 pub mod idempotency_keys;
+pub mod jobs;
 mod keyset;
+pub mod post_hashtags;
 pub mod post_revisions;
 pub mod posts;
 pub mod refresh_tokens;
+pub mod reserved_usernames;
 pub mod sessions;
 pub mod signing_keys;
 #[cfg(feature = "testing")]

@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 
-use blegram_domain::{PageRequest, PostId, PostRevision, page::Slice};
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use blegram_domain::{PageRequest, PostId, PostRevision, UserId, page::Slice};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait};
 
 use crate::{
     Conn, Result, Tx,
     db::sealed::Sealed,
-    entity::post_revision::{Column, Entity, Model},
+    entity::{
+        post,
+        post_revision::{Column, Entity, Model},
+    },
     keyset,
 };
 
@@ -47,4 +50,16 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<PostRevisi
     let rows = Entity::find().filter(Column::Id.is_in(ids.ids().iter().copied())).all(conn.inner()).await?;
     let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
     ids.ids().iter().filter_map(|id| rows.remove(id)).map(PostRevision::try_from).collect()
+}
+
+/// Removes up to `max` texts that posts of `author` had; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_of_author(tx: &Tx, author: UserId, max: u64) -> Result<u64> {
+    let posts = post::Entity::find().select_only().column(post::Column::Id);
+    let posts = posts.filter(post::Column::AuthorId.eq(author.as_uuid())).into_query();
+    let some = Entity::find().select_only().column(Column::Id);
+    let some = some.filter(Column::PostId.in_subquery(posts)).limit(max).into_query();
+    Ok(Entity::delete_many().filter(Column::Id.in_subquery(some)).exec(tx.inner()).await?.rows_affected)
 }

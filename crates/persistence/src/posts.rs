@@ -4,14 +4,15 @@ use std::collections::HashMap;
 
 use blegram_domain::{PageRequest, Post, PostId, Timestamp, UserId, Visibility, page::Slice};
 use sea_orm::{
-    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Select, Set, sea_query::Expr,
+    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait, Select, Set,
+    sea_query::Expr,
 };
 
 use crate::{
     Conn, Result, Tx,
     db::sealed::Sealed,
     entity::post::{ActiveModel, Column, Entity, Hashtags, Mentions, Model},
-    keyset, users,
+    keyset, post_hashtags, users,
 };
 
 /// Adds a post and counts it for its author, both or neither.
@@ -33,6 +34,7 @@ pub async fn insert(tx: &Tx, post: &Post) -> Result<()> {
         version: 0,
     };
     Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
+    post_hashtags::insert(tx, post).await?;
     users::update_post_count(tx, post.author, 1).await
 }
 
@@ -61,7 +63,7 @@ pub async fn update(tx: &Tx, post: &Post) -> Result<()> {
         ..ActiveModel::default()
     };
     Entity::update_many().set(edited).filter(Column::Id.eq(post.id.as_uuid())).exec(tx.inner()).await?;
-    Ok(())
+    post_hashtags::replace(tx, post).await
 }
 
 /// Removes a post of `author` and counts that; says whether it was there.
@@ -78,6 +80,19 @@ pub async fn delete(tx: &Tx, id: PostId, author: UserId) -> Result<bool> {
         users::update_post_count(tx, author, -1).await?;
     }
     Ok(was_there)
+}
+
+/// Removes up to `max` posts of `author` and counts that; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_of_author(tx: &Tx, author: UserId, max: u64) -> Result<u64> {
+    let some = Entity::find().select_only().column(Column::Id);
+    let some = some.filter(Column::AuthorId.eq(author.as_uuid())).limit(max).into_query();
+    let deleted = Entity::delete_many().filter(Column::Id.in_subquery(some)).exec(tx.inner()).await?;
+    let count = i64::try_from(deleted.rows_affected).unwrap_or(i64::MAX);
+    users::update_post_count(tx, author, -count).await?;
+    Ok(deleted.rows_affected)
 }
 
 /// The post with this id, whoever may see it.

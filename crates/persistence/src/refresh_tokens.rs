@@ -1,13 +1,16 @@
 //! Refresh tokens: each is used once and makes the next. A used one is kept for as long as it would have been good,
 //! so that somebody who uses it again is noticed.
 
-use blegram_domain::{SessionId, Timestamp, TokenId};
+use blegram_domain::{SessionId, Timestamp, TokenId, UserId};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait};
 
 use crate::{
     Conn, Result, Tx,
     db::sealed::Sealed,
-    entity::refresh_token::{Column, Entity, Model},
+    entity::{
+        refresh_token::{Column, Entity, Model},
+        session,
+    },
     sessions::TokenHash,
 };
 
@@ -129,4 +132,16 @@ pub async fn delete_expired(tx: &Tx, now: Timestamp, max: u64) -> Result<u64> {
     let expired = expired.filter(Column::ExpiresAt.lte(now.as_micros())).limit(max).into_query();
     let deleted = Entity::delete_many().filter(Column::Id.in_subquery(expired)).exec(tx.inner()).await?;
     Ok(deleted.rows_affected)
+}
+
+/// Forgets up to `max` tokens of the logins of `user`; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
+    let sessions = session::Entity::find().select_only().column(session::Column::Id);
+    let sessions = sessions.filter(session::Column::UserId.eq(user.as_uuid())).into_query();
+    let some = Entity::find().select_only().column(Column::Id);
+    let some = some.filter(Column::SessionId.in_subquery(sessions)).limit(max).into_query();
+    Ok(Entity::delete_many().filter(Column::Id.in_subquery(some)).exec(tx.inner()).await?.rows_affected)
 }

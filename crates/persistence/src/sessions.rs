@@ -11,7 +11,7 @@ use blegram_domain::{
 };
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, FromQueryResult, IntoActiveModel, JoinType, QueryFilter, QueryOrder,
-    QuerySelect, RelationTrait, Select, prelude::Uuid,
+    QuerySelect, QueryTrait, RelationTrait, Select, prelude::Uuid, sea_query::IntoCondition,
 };
 
 use crate::{
@@ -235,6 +235,27 @@ pub async fn delete_others(tx: &Tx, user: UserId, keep: Option<SessionId>) -> Re
         of_user = of_user.filter(Column::Id.ne(keep.as_uuid()));
     }
     Ok(of_user.exec(tx.inner()).await?.rows_affected)
+}
+
+/// Ends up to `max` logins of `user`; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_some(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
+    delete_up_to(tx, Column::UserId.eq(user.as_uuid()).into_condition(), max).await
+}
+
+/// Forgets up to `max` logins that are over; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_over(tx: &Tx, now: Timestamp, idle: IdleSince, max: u64) -> Result<u64> {
+    delete_up_to(tx, over(now, idle), max).await
+}
+
+async fn delete_up_to(tx: &Tx, which: Condition, max: u64) -> Result<u64> {
+    let some = Entity::find().select_only().column(Column::Id).filter(which).limit(max).into_query();
+    Ok(Entity::delete_many().filter(Column::Id.in_subquery(some)).exec(tx.inner()).await?.rows_affected)
 }
 
 /// Ends those logins of `user` that are over, and all but the newest `keep` of the others.

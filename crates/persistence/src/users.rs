@@ -7,7 +7,8 @@ use blegram_domain::{
     user::{Role, Status},
 };
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, Select,
+    ColumnTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, Select, SqlErr,
+    UpdateMany,
     sea_query::{Expr, OnConflict},
 };
 
@@ -30,6 +31,8 @@ pub struct NewUser {
     pub email: Option<EmailAddress>,
     /// The PHC string of its password.
     pub password_hash: String,
+    /// What it may do.
+    pub role: Role,
     /// When it signed up.
     pub created_at: Timestamp,
 }
@@ -60,7 +63,7 @@ pub async fn insert(tx: &Tx, user: NewUser) -> Result<Inserted> {
         email: user.email.map(String::from),
         email_verified_at: None,
         password_hash: Some(user.password_hash),
-        role: Role::User.as_str().to_owned(),
+        role: user.role.as_str().to_owned(),
         status: Status::Active.as_str().to_owned(),
         is_private: false,
         discoverable: true,
@@ -189,6 +192,97 @@ pub async fn replace_password_hash(tx: &Tx, id: UserId, from: Option<&str>, to: 
             None => Column::PasswordHash.is_null(),
         });
     Ok(update.exec(tx.inner()).await?.rows_affected == 1)
+}
+
+/// The account with this id, held until the transaction ends: whoever else wants to change it waits.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn hold(tx: &Tx, id: UserId) -> Result<Option<Account>> {
+    let row = Entity::find_by_id(id.as_uuid()).lock_exclusive().one(tx.inner()).await?;
+    row.map(Account::try_from).transpose()
+}
+
+/// Gives an account that is held another name. Relies on the unique indexes of the name and its skeleton: of any number
+/// who want one name at the same time, one gets `true`; the transactions of the others are good for nothing any more.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_username(tx: &Tx, id: UserId, username: &Username) -> Result<bool> {
+    let update = edit(id)
+        .col_expr(Column::Username, username.as_str().into())
+        .col_expr(Column::UsernameSkeleton, username.skeleton().as_str().into());
+    match update.exec(tx.inner()).await {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes down what the owner of an account that is held made of its profile.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_profile(tx: &Tx, account: &Account) -> Result<()> {
+    let User { summary, bio, .. } = &account.user;
+    edit(summary.id)
+        .col_expr(Column::DisplayName, summary.display_name.as_str().into())
+        .col_expr(Column::Bio, bio.as_str().into())
+        .col_expr(Column::IsPrivate, summary.is_private.into())
+        .col_expr(Column::Discoverable, account.discoverable.into())
+        .exec(tx.inner())
+        .await?;
+    Ok(())
+}
+
+/// Changes what an account may do.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_role(tx: &Tx, id: UserId, role: Role) -> Result<()> {
+    edit(id).col_expr(Column::Role, role.as_str().into()).exec(tx.inner()).await?;
+    Ok(())
+}
+
+/// Changes whether an account takes part.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_status(tx: &Tx, id: UserId, status: Status) -> Result<()> {
+    edit(id).col_expr(Column::Status, status.as_str().into()).exec(tx.inner()).await?;
+    Ok(())
+}
+
+/// Makes an account one that nobody sees and nothing opens.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_deleted(tx: &Tx, id: UserId) -> Result<()> {
+    edit(id)
+        .col_expr(Column::Status, Status::Deleted.as_str().into())
+        .col_expr(Column::Email, Expr::value(Option::<String>::None))
+        .col_expr(Column::EmailVerifiedAt, Expr::value(Option::<i64>::None))
+        .col_expr(Column::PasswordHash, Expr::value(Option::<String>::None))
+        .exec(tx.inner())
+        .await?;
+    Ok(())
+}
+
+/// Removes an account that its owner deleted, and what still refers to it.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete(tx: &Tx, id: UserId) -> Result<()> {
+    let deleted = Entity::delete_by_id(id.as_uuid()).filter(Column::Status.eq(Status::Deleted.as_str()));
+    deleted.exec(tx.inner()).await?;
+    Ok(())
+}
+
+/// Every change of what an owner or an operator may change makes another version.
+fn edit(id: UserId) -> UpdateMany<Entity> {
+    Entity::update_many()
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .filter(Column::Id.eq(id.as_uuid()))
 }
 
 /// Counts posts of `author` that were added (or, negative, removed) in the same transaction.

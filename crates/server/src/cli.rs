@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::{
-    Args, Parser, Subcommand,
+    Args, Parser, Subcommand, ValueEnum,
     builder::{OsStringValueParser, TypedValueParser},
 };
+
+use blegram_domain::user::Role;
 
 use crate::config::{self, Config};
 
@@ -30,7 +32,7 @@ Examples:
   blegram --config /etc/blegram.toml doctor  Say what is wrong, and how to mend it";
 
 /// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Serve until SIGTERM or Ctrl-C, then finish what is in flight.
     Serve,
@@ -43,6 +45,9 @@ pub enum Command {
     /// Check or show the configuration.
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(ConfigCommand),
+    /// Make, suspend and mend accounts, on the configured database; the site may run meanwhile.
+    #[command(subcommand, after_help = USER_EXAMPLES)]
+    User(User),
     /// Check what blegram depends on: say what is wrong, and how to mend it.
     Doctor,
 }
@@ -98,11 +103,105 @@ Examples:
   BLEGRAM_PROFILE=production blegram config check  Would production accept it?
   blegram config show > new.toml                   A file to start from (secrets are left out)";
 
+/// What to do with an account.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum User {
+    /// Make an account, also where registration is closed.
+    Create {
+        /// The username, with or without `@`.
+        name: String,
+        /// What it may do.
+        #[arg(long, value_enum, default_value_t = RoleArg::User)]
+        role: RoleArg,
+        /// The name that the profile shows [default: the username].
+        #[arg(long)]
+        display_name: Option<String>,
+        /// Where its owner says to receive mail.
+        #[arg(long)]
+        email: Option<String>,
+        /// Where its password comes from.
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Take an account out: it cannot log in, its sessions end, nobody sees it or what it wrote.
+    Suspend {
+        /// The username, with or without `@`.
+        name: String,
+    },
+    /// Take a suspended account back in.
+    Reinstate {
+        /// The username, with or without `@`.
+        name: String,
+    },
+    /// Change what an account may do.
+    SetRole {
+        /// The username, with or without `@`.
+        name: String,
+        /// What it may do from now on.
+        #[arg(value_enum)]
+        role: RoleArg,
+    },
+    /// Give an account a new password and end its sessions.
+    ResetPassword {
+        /// The username, with or without `@`.
+        name: String,
+        /// Where its password comes from.
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+}
+
+/// Where a password comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct PasswordSource {
+    /// Read the password from a line of standard input; without this, one is made and shown once.
+    // Never an argument of its own: every user of the machine sees those, and shells keep them.
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// A role, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RoleArg {
+    /// Everybody.
+    User,
+    /// May judge reports.
+    Moderator,
+    /// May do everything.
+    Admin,
+}
+
+impl RoleArg {
+    /// The role as it is typed.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Role::from(self).as_str()
+    }
+}
+
+impl From<RoleArg> for Role {
+    fn from(role: RoleArg) -> Self {
+        match role {
+            RoleArg::User => Self::User,
+            RoleArg::Moderator => Self::Moderator,
+            RoleArg::Admin => Self::Admin,
+        }
+    }
+}
+
+const USER_EXAMPLES: &str = "\
+Examples:
+  blegram user create ann --role admin                  An account, with a password that is shown once
+  blegram user create bob --password-stdin < password   The same with a password from a file
+  blegram user suspend spammer                          Out, with all sessions; `reinstate` takes it back
+  blegram user set-role bob moderator                   Counts within a second
+  blegram user reset-password ann                       For somebody who lost it";
+
 impl Cli {
     /// The command given, or `serve`.
     #[must_use]
     pub fn command(&self) -> Command {
-        self.command.unwrap_or(Command::Serve)
+        self.command.clone().unwrap_or(Command::Serve)
     }
 
     fn config_path(&self) -> Option<&Path> {
@@ -154,6 +253,11 @@ mod tests {
         assert_eq!(command("blegram openapi --yaml"), Command::Openapi(Openapi { yaml: true }));
         assert_eq!(command("blegram config show"), Command::Config(ConfigCommand::Show));
         assert_eq!(command("blegram doctor"), Command::Doctor);
+        let name = "@ann".to_owned();
+        assert_eq!(
+            command("blegram user set-role @ann admin"),
+            Command::User(User::SetRole { name, role: RoleArg::Admin })
+        );
     }
 
     #[test]
@@ -166,7 +270,7 @@ mod tests {
 
     #[test]
     fn every_command_that_needs_it_has_examples() {
-        for name in ["migrate", "openapi", "config"] {
+        for name in ["migrate", "openapi", "config", "user"] {
             let mut cli = <Cli as CommandFactory>::command();
             let help = cli.find_subcommand_mut(name).unwrap().render_help().to_string();
             assert!(help.contains("Examples:"), "{help}");

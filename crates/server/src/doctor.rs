@@ -3,6 +3,7 @@
 use std::{fmt, path::Path};
 
 use blegram_domain::{Clock, SystemClock, Timestamp};
+use blegram_persistence::jobs::{Failing, Summary};
 
 use crate::{
     config::{Backend, Config},
@@ -56,7 +57,12 @@ pub async fn examine(config: &Config) -> Report {
         let answers = result.is_ok();
         findings.push(Finding { what: "database", result });
         if answers {
-            findings.push(Finding { what: "schema", result: schema(config).await });
+            let result = schema(config).await;
+            let is_current = result.is_ok();
+            findings.push(Finding { what: "schema", result });
+            if is_current {
+                findings.push(Finding { what: "jobs", result: jobs(config).await });
+            }
         }
     }
     Report(findings)
@@ -95,6 +101,21 @@ async fn database(config: &Config) -> Result<String, String> {
     ping.map(|()| {
         if config.database_url().backend() == Backend::Sqlite { "SQLite" } else { "PostgreSQL" }.to_owned()
     })
+}
+
+async fn jobs(config: &Config) -> Result<String, String> {
+    let db = wire::database(config).await.map_err(|error| on_one_line(&error))?;
+    let summary = blegram_persistence::jobs::summary(&db).await.map_err(|error| on_one_line(&error));
+    // As above.
+    let _ = db.close().await;
+    let Summary { waiting, failing, oldest_failing } = summary?;
+    let Some(Failing { kind, subject, attempts, last_error, created_at }) = oldest_failing else {
+        return Ok(format!("{waiting} waiting, none failing"));
+    };
+    Err(format!(
+        "{failing} of {waiting} failing; the oldest is {kind} {subject}, wanted since {created_at} and tried {attempts} \
+         times: {last_error}; it is tried again until the cause is mended"
+    ))
 }
 
 async fn schema(config: &Config) -> Result<String, String> {

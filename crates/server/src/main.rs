@@ -5,7 +5,7 @@ use std::{io::Write, process::ExitCode};
 use anyhow::Context;
 use blegram::{
     cli::{Cli, Command},
-    doctor, migrate, serve, telemetry,
+    doctor, migrate, serve, telemetry, user,
 };
 use clap::Parser;
 
@@ -37,6 +37,11 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Openapi(format) => {
             let site = cli.read_config()?.site();
             print(&if format.yaml { blegram_api::openapi_yaml(&site) } else { blegram_api::openapi(&site) })?;
+        }
+        Command::User(command) => {
+            let config = cli.read_config()?;
+            let _log = telemetry::init(&config.log)?;
+            print(&runtime()?.block_on(user::run(&config, &command))?)?;
         }
         Command::Config(question) => print(&cli.answer(question)?)?,
         Command::Doctor => {

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::{Backend, Config, LogFormat},
     data_folder::DataFolder,
+    jobs::Runner,
     listener, migrate, wire,
 };
 
@@ -37,6 +38,10 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let app = wire::app(config, db.clone(), &key, &shutdown)?;
     let (auth, tasks) = (app.auth.clone(), app.tasks.clone());
+    let (clock, social) = (Arc::clone(&app.clock), app.social.clone());
+    let runner = Runner::new(db.clone(), clock, auth.clone(), social, shutdown.clone());
+    // Before the first answer: what this node signs, others must be able to verify, and the other way round.
+    auth.rotate_signing_keys().await.context("the signing keys could not be read or made")?;
     let address = config.server.listen;
     let socket = TcpListener::bind(address)
         .await
@@ -50,7 +55,8 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
         tracing::info!("finishing what is in flight");
         shutdown.cancel();
     };
-    let (cut, ..) = tokio::join!(serving, ending, shutdown.run_until_cancelled(tidy(&auth)));
+    let tidying = shutdown.run_until_cancelled(tidy(&auth));
+    let (cut, ..) = tokio::join!(serving, ending, tidying, runner.work());
     if cut > 0 {
         tracing::warn!(connections = cut, "requests were cut that outlived listener.drain_timeout_ms");
     }
@@ -95,7 +101,7 @@ fn asked_to_end() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Forgets now and then what counts no more, and makes the next signing key when it is time.
+/// Forgets now and then who stopped trying, and looks after the signing keys, which every node must have heard of.
 async fn tidy(auth: &Auth) {
     let mut minutes = tokio::time::interval(Duration::from_secs(60));
     for minute in 0_u64.. {
@@ -104,20 +110,14 @@ async fn tidy(auth: &Auth) {
         if !minute.is_multiple_of(60) {
             continue;
         }
-        if let Err(error) = hourly(auth).await {
+        if let Err(error) = auth.rotate_signing_keys().await {
             // Nothing depends on it within the hour; the next one tries again.
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "old rows and keys were not looked after"
+                "the signing keys were not looked after"
             );
         }
     }
-}
-
-async fn hourly(auth: &Auth) -> blegram_auth::Result<()> {
-    auth.rotate_signing_keys().await?;
-    while auth.idempotency().forget_old().await? {}
-    Ok(())
 }
 
 /// Says where things are: in the log, and where people read that, so that they can see it.

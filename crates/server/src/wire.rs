@@ -50,7 +50,11 @@ pub fn app(
 ) -> blegram_auth::Result<App> {
     let clock = Arc::new(SystemClock);
     Ok(App {
-        auth: Auth::new(db.clone(), Arc::clone(&clock) as _, auth_config(config, key))?,
+        auth: Auth::new(
+            db.clone(),
+            Arc::clone(&clock) as _,
+            auth_config(config, SiteKey::new(key.expose_secret())),
+        )?,
         social: Social::new(db.clone(), Arc::clone(&clock) as _),
         site: Arc::new(site(config)),
         readiness: readiness(db, shutdown.clone()),
@@ -80,7 +84,7 @@ fn readiness(db: Db, shutdown: CancellationToken) -> Readiness {
     })
 }
 
-fn auth_config(config: &Config, key: &SecretSlice<u8>) -> blegram_auth::Config {
+fn auth_config(config: &Config, site_key: SiteKey) -> blegram_auth::Config {
     let Accounts { hash_threads, hash_queue, .. } = config.accounts;
     blegram_auth::Config {
         registration: match config.accounts.registration {
@@ -110,10 +114,16 @@ fn auth_config(config: &Config, key: &SecretSlice<u8>) -> blegram_auth::Config {
             login_per_account: quota(config.limits.login_per_account),
             signup_per_address: quota(config.limits.signup_per_address),
             password_per_account: quota(config.limits.password_per_account),
+            username_per_account: quota(config.limits.username_per_account),
         },
-        site_key: SiteKey::new(key.expose_secret()),
+        site_key,
         issuer: config.site(),
     }
+}
+
+/// What `blegram user` works with. It makes no token, so the site's key does not matter.
+pub fn operator_config(config: &Config) -> blegram_auth::Config {
+    auth_config(config, SiteKey::generate())
 }
 
 fn password_cost(accounts: &Accounts) -> PasswordCost {

@@ -4,8 +4,9 @@
 //! |---|---|
 //! | [`posts`] | writing, reading and deleting posts |
 //! | [`revisions`] | editing posts, and the texts that they had |
-//! | [`profiles`] | accounts as others see them |
+//! | [`profiles`] | accounts as others see them, and what their owners make of them |
 //! | [`timelines`] | lists of posts |
+//! | [`erasure`] | removing what a deleted account wrote |
 //! | [`view`] | posts as a viewer sees them |
 //!
 //! To add a use-case: a method on [`Social`] in the file of its noun, `actor` or `viewer` first: load →
@@ -28,6 +29,7 @@
 //! # }
 //! ```
 
+pub mod erasure;
 mod error;
 pub mod posts;
 pub mod profiles;
@@ -42,7 +44,7 @@ use blegram_persistence::Db;
 
 pub use error::{Error, Result};
 pub use posts::CreatePost;
-pub use profiles::UserRef;
+pub use profiles::{Shown, UpdateProfile, UserRef};
 pub use revisions::UpdatePost;
 pub use view::{PostView, PostViewer, UserView, UserViewer};
 

@@ -1,6 +1,6 @@
-//! Accounts as others see them.
+//! Accounts as others see them, and what their owners make of them.
 
-use blegram_domain::{User, UserId, Username};
+use blegram_domain::{Account, Bio, DisplayName, User, UserId, Username, version::Precondition};
 use blegram_persistence::users;
 
 use crate::{Error, Result, Social, UserView};
@@ -14,7 +14,55 @@ pub enum UserRef {
     Username(Username),
 }
 
+/// What becomes of a profile; what is `None` stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UpdateProfile {
+    /// The name that it shows; [`Shown::Username`] for none of its own.
+    pub display_name: Option<Shown>,
+    /// What it says of itself.
+    pub bio: Option<Bio>,
+    /// Whether only followers may see what it writes.
+    pub is_private: Option<bool>,
+    /// Whether search and suggestions may show it.
+    pub discoverable: Option<bool>,
+}
+
+/// The name that a profile shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// One of its own.
+    Name(DisplayName),
+    /// The username, as of now.
+    Username,
+}
+
 impl Social {
+    /// Changes the profile of `actor`. Of simultaneous changes with one precondition, one happens; a change that changes
+    /// nothing is none.
+    ///
+    /// # Errors
+    /// [`Error::UserNotFound`] when the account is gone; [`Error::PreconditionFailed`].
+    pub async fn update_profile(
+        &self,
+        actor: UserId,
+        input: UpdateProfile,
+        precondition: &Precondition,
+    ) -> Result<Account> {
+        let tx = self.db.write().await?;
+        let account = users::hold(&tx, actor).await?.filter(|it| it.user.is_visible());
+        let account = account.ok_or(Error::UserNotFound)?;
+        if !precondition.holds(account.user.version) {
+            return Err(Error::PreconditionFailed);
+        }
+        let mut updated = edit(&account, input);
+        if updated != account {
+            users::update_profile(&tx, &updated).await?;
+            tx.commit().await?;
+            updated.user.version += 1;
+        }
+        Ok(updated)
+    }
+
     /// The profile of `user` as `viewer` sees it.
     ///
     /// # Errors
@@ -30,4 +78,20 @@ impl Social {
         };
         found.filter(User::is_visible).ok_or(Error::UserNotFound)
     }
+}
+
+fn edit(account: &Account, input: UpdateProfile) -> Account {
+    let mut edited = account.clone();
+    let summary = &mut edited.user.summary;
+    match input.display_name {
+        None => {}
+        Some(Shown::Name(name)) => summary.display_name = name.into(),
+        Some(Shown::Username) => summary.display_name = summary.username.to_string(),
+    }
+    summary.is_private = input.is_private.unwrap_or(summary.is_private);
+    if let Some(bio) = input.bio {
+        edited.user.bio = bio.into();
+    }
+    edited.discoverable = input.discoverable.unwrap_or(edited.discoverable);
+    edited
 }

@@ -1,7 +1,7 @@
 //! Lists of posts, newest first.
 
-use blegram_domain::{Page, PageRequest, UserId, Visibility, page::Slice};
-use blegram_persistence::posts;
+use blegram_domain::{Hashtag, Page, PageRequest, UserId, Visibility, page::Slice};
+use blegram_persistence::{post_hashtags, posts};
 
 use crate::{PostView, Result, Social, UserRef};
 
@@ -16,6 +16,20 @@ impl Social {
         page: &PageRequest,
     ) -> Result<Page<PostView>> {
         let ids = posts::list_public_ids(&self.db, page).await?;
+        self.page_of_posts(viewer, ids).await
+    }
+
+    /// The public posts with a hashtag.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn hashtag_timeline(
+        &self,
+        viewer: Option<UserId>,
+        tag: &Hashtag,
+        page: &PageRequest,
+    ) -> Result<Page<PostView>> {
+        let ids = post_hashtags::list_post_ids(&self.db, tag, page).await?;
         self.page_of_posts(viewer, ids).await
     }
 

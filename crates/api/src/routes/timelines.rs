@@ -1,9 +1,12 @@
-use poem_openapi::{OpenApi, param::Query};
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+};
 
 use crate::{
     answer::ApiResult,
     page::Paged,
-    param::{CursorParam, LimitParam, ListQuery, SinceParam},
+    param::{CursorParam, HashtagParam, LimitParam, ListQuery, SinceParam},
     problem::Problem,
     routes::{AppData, Tag},
     schema::post::PostPage,
@@ -33,6 +36,31 @@ impl TimelinesApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
         let page = query.page("getPublicTimeline", &[])?;
         let posts = app.social.public_timeline(viewer.id(), &page).await.map_err(Problem::from)?;
+        Ok(Paged::render(posts))
+    }
+
+    /// List the public posts with a hashtag
+    ///
+    /// Newest first. The tag in any spelling: `Jeju` and `#JEJU` are one. A tag that nobody used is an empty list.
+    /// 최신순입니다. 대소문자나 `#`의 유무는 상관없습니다. 아무도 쓰지 않은 태그는 빈 목록입니다.
+    #[oai(path = "/timelines/hashtags/:tag", method = "get", operation_id = "getHashtagTimeline")]
+    async fn get_hashtag_timeline(
+        &self,
+        app: AppData<'_>,
+        viewer: MaybeViewer,
+        /// A hashtag, with or without `#`.
+        tag: Path<HashtagParam>,
+        /// How many items at most, up to 100.
+        limit: Query<Option<LimitParam>>,
+        /// A cursor of this list, as it came with a page.
+        cursor: Query<Option<CursorParam>>,
+        /// Only items newer than the one with this id, which need not exist.
+        since_id: Query<Option<SinceParam>>,
+    ) -> ApiResult<Paged<PostPage>> {
+        let tag = tag.hashtag()?;
+        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
+        let page = query.page("getHashtagTimeline", &[tag.as_str()])?;
+        let posts = app.social.hashtag_timeline(viewer.id(), &tag, &page).await.map_err(Problem::from)?;
         Ok(Paged::render(posts))
     }
 }

@@ -1,6 +1,6 @@
 use blegram_auth::{Device, GivenPassword, NewPassword};
-use blegram_domain::{DeviceName, DisplayName, EmailAddress, Username, Violation, session::Kind};
-use blegram_social::{UserView, UserViewer};
+use blegram_domain::{Bio, DeviceName, DisplayName, EmailAddress, Username, Violation, session::Kind};
+use blegram_social::{Shown, UpdateProfile, UserView, UserViewer};
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 use uuid::Uuid;
@@ -213,6 +213,64 @@ impl Input for ChangePassword {
         let current = fields.optional_text("current_password", GivenPassword::parse);
         let new = fields.text("new_password", |raw| NewPassword::parse(raw, &[]));
         Some(blegram_auth::ChangePassword { current, new: new? })
+    }
+}
+
+/// A change of your profile; what is absent stays.
+#[derive(Debug, Object)]
+pub(crate) struct UpdateMe {
+    /// 1 to 30 characters; null for the username.
+    display_name: Option<String>,
+    /// Plain text, at most 300 characters; null for none.
+    bio: Option<String>,
+    /// Whether only followers see your posts.
+    is_private: Option<bool>,
+    /// Whether search and suggestions may show you.
+    discoverable: Option<bool>,
+}
+
+impl Input for UpdateMe {
+    type Parsed = UpdateProfile;
+
+    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
+        let display_name = fields.patch_nullable("display_name", DisplayName::parse);
+        Some(UpdateProfile {
+            display_name: display_name.map(|name| name.map_or(Shown::Username, Shown::Name)),
+            bio: fields.patch_text("bio", Bio::parse),
+            is_private: fields.patch_flag("is_private"),
+            discoverable: fields.patch_flag("discoverable"),
+        })
+    }
+}
+
+/// Another name.
+#[derive(Debug, Object)]
+pub(crate) struct ChangeUsername {
+    /// 3 to 30 of a-z, digits, `.`, `_` and Hangul syllables, in any case; not like a name that is taken.
+    #[oai(validator(min_length = 3))]
+    username: String,
+}
+
+impl Input for ChangeUsername {
+    type Parsed = Username;
+
+    fn parse(fields: &mut Fields) -> Option<Username> {
+        fields.text("username", |raw| Username::parse(raw.trim()))
+    }
+}
+
+/// Proof that it is you who deletes the account.
+#[derive(Debug, Object)]
+pub(crate) struct DeleteMe {
+    /// Your password; null or absent only for an account without one.
+    password: Option<String>,
+}
+
+impl Input for DeleteMe {
+    type Parsed = Option<GivenPassword>;
+
+    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
+        Some(fields.optional_text("password", GivenPassword::parse))
     }
 }
 

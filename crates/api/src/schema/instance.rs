@@ -1,6 +1,6 @@
 use blegram_auth::{NewPassword, Registration};
 use blegram_domain::{
-    DeviceName, DisplayName, EmailAddress, Hashtag, PostText, Username, analysis::Analysis, page,
+    Bio, DeviceName, DisplayName, EmailAddress, Hashtag, PostText, Username, analysis::Analysis, page,
 };
 use poem_openapi::Object;
 use serde::Serialize;
@@ -28,6 +28,8 @@ pub(crate) struct InstanceLimits {
     username_max_chars: usize,
     display_name_max_chars: usize,
     display_name_max_bytes: usize,
+    bio_max_chars: usize,
+    bio_max_bytes: usize,
     device_name_max_chars: usize,
     device_name_max_bytes: usize,
     email_max_bytes: usize,
@@ -78,6 +80,8 @@ impl Instance {
                 username_max_chars: Username::MAX_CHARS,
                 display_name_max_chars: DisplayName::MAX_GRAPHEMES,
                 display_name_max_bytes: DisplayName::MAX_BYTES,
+                bio_max_chars: Bio::MAX_GRAPHEMES,
+                bio_max_bytes: Bio::MAX_BYTES,
                 device_name_max_chars: DeviceName::MAX_GRAPHEMES,
                 device_name_max_bytes: DeviceName::MAX_BYTES,
                 email_max_bytes: EmailAddress::MAX_BYTES,

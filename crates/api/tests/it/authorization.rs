@@ -25,6 +25,9 @@ const TABLE: &[(&str, [u16; 3])] = &[
     ("revokeOtherSessions", [401, 204, 204]),
     ("changePassword", [401, 204, 204]),
     ("getMe", [401, 200, 200]),
+    ("updateMe", [401, 200, 200]),
+    ("changeUsername", [401, 200, 200]),
+    ("deleteMe", [401, 204, 204]),
     ("getUser", [200, 200, 200]),
     ("listUserPosts", [200, 200, 200]),
     ("createPost", [401, 201, 201]),
@@ -33,6 +36,7 @@ const TABLE: &[(&str, [u16; 3])] = &[
     ("listPostRevisions", [200, 200, 200]),
     ("deletePost", [401, 403, 204]),
     ("getPublicTimeline", [200, 200, 200]),
+    ("getHashtagTimeline", [200, 200, 200]),
 ];
 
 async fn call(
@@ -43,12 +47,19 @@ async fn call(
     [post, session]: [&str; 2],
     name: &str,
 ) -> StatusCode {
-    let path = template.replace("{post}", post).replace("{user}", "@olga").replace("{id}", session);
+    let path = template
+        .replace("{post}", post)
+        .replace("{user}", "@olga")
+        .replace("{id}", session)
+        .replace("{tag}", "제주");
     let body = match id {
         "signUp" => json!({ "username": name, "password": PASSWORD, "client": "browser" }),
         "logIn" => json!({ "login": "olga", "password": PASSWORD, "client": "browser" }),
         "changePassword" => json!({ "current_password": PASSWORD, "new_password": PASSWORD }),
         "issueToken" => json!({ "grant_type": "refresh_token", "refresh_token": "blr_nothing" }),
+        "updateMe" => json!({ "bio": "hello" }),
+        "changeUsername" => json!({ "username": name }),
+        "deleteMe" => json!({ "password": PASSWORD }),
         _ => json!({ "text": "hello" }),
     };
     let body = body.to_string().into_bytes();
@@ -71,8 +82,8 @@ async fn every_operation_serves_whom_its_row_names(#[case] backend: Backend) {
         let session = sessions[0].as_str().unwrap().to_owned();
         for (who, (cookie, expected)) in cookies.iter().zip(row).enumerate() {
             let actor = t.stranger();
-            if id == "changePassword" && cookie.is_some() {
-                // Somebody of their own: it ends other sessions.
+            if ["changePassword", "changeUsername", "deleteMe"].contains(&id) && cookie.is_some() {
+                // Somebody of their own: it changes who they are.
                 actor.sign_up(&format!("owner{at}_{who}")).await.assert_status(201);
             } else if ["signUp", "logIn", "logOut"].contains(&id) && cookie.is_some() {
                 // A session of its own, which ends with this.

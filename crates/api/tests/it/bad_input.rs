@@ -155,7 +155,7 @@ async fn unknown_addresses_and_methods(#[case] backend: Backend) {
             "DELETE, GET, HEAD, OPTIONS, PATCH",
         ),
         (Method::DELETE, "/healthz", "GET, HEAD, OPTIONS"),
-        (Method::TRACE, "/api/v1/me", "GET, HEAD, OPTIONS"),
+        (Method::TRACE, "/api/v1/me", "GET, HEAD, OPTIONS, PATCH"),
     ] {
         let answer = stranger.send(method, path, &[], Vec::new()).await;
         answer.assert_problem(405, "method-not-allowed");

@@ -48,6 +48,21 @@ fn operations_are_named_tagged_and_described() {
     }
 }
 
+/// Those whose answers hold secrets, or that happen once by themselves.
+const WITHOUT_KEY: &[&str] = &["/api/v1/auth/", "/api/v1/me/deletion", "/api/v1/gateway/tickets"];
+
+#[test]
+fn every_write_of_somebody_logged_in_can_be_sent_again() {
+    for (method, template, operation) in CONTRACT.operations() {
+        let is_open = operation["security"].as_array().unwrap().contains(&json!({}));
+        let is_exempt = is_open || WITHOUT_KEY.iter().any(|path| template.starts_with(path));
+        let expected = ["POST", "PATCH", "DELETE"].contains(&method.as_str()) && !is_exempt;
+        let parameters = operation["parameters"].as_array();
+        let takes_key = parameters.is_some_and(|all| all.iter().any(|it| it["name"] == "Idempotency-Key"));
+        assert_eq!(takes_key, expected, "{}", operation["operationId"]);
+    }
+}
+
 #[test]
 fn every_answer_is_described_by_a_named_schema() {
     for (_, _, operation) in CONTRACT.operations() {

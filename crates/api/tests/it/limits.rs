@@ -13,6 +13,7 @@ async fn limited(backend: Backend) -> TestApp {
     let settings = Settings::default();
     let limits = Limits {
         password_per_account: quota(2, 600),
+        username_per_account: quota(2, 600),
         login_per_address: quota(3, 30),
         login_per_account_and_address: quota(2, 600),
         login_per_account: quota(3, 3600),

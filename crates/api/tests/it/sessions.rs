@@ -115,3 +115,21 @@ async fn logging_out_others_spares_oneself_and_other_people(#[case] backend: Bac
     ann.get("/api/v1/me").await.assert_status(200);
     bob.get("/api/v1/me").await.assert_status(200);
 }
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_busy_client_hears_of_its_end_as_soon_as_a_quiet_one(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let other = t.another_node();
+    let [ann] = t.users(["ann"]).await;
+    let busy = other.stranger();
+    busy.set_cookie(ann.cookie());
+    busy.get("/api/v1/me").await.assert_status(200);
+    ann.post("/api/v1/auth/logout", &json!({})).await.assert_status(204);
+    for _ in 0..3 {
+        t.clock.advance(Duration::from_millis(300));
+        busy.get("/api/v1/me").await.assert_status(200);
+    }
+    t.clock.advance(Duration::from_millis(100));
+    busy.get("/api/v1/me").await.assert_problem(401, "unauthenticated");
+}

@@ -176,6 +176,11 @@ impl Actor<'_> {
         self.send(Method::PATCH, path, &headers, body.to_string().into_bytes()).await
     }
 
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PUT, path, &[("content-type", "application/json")], body.to_string().into_bytes())
+            .await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, &[("content-type", "application/json")], body.to_string().into_bytes())
             .await

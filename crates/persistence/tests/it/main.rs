@@ -35,6 +35,7 @@ pub(crate) fn new_user(name: &str) -> NewUser {
         display_name: DisplayName::parse(name).unwrap(),
         email: None,
         password_hash: "$argon2id$of-nothing".to_owned(),
+        role: blegram_domain::user::Role::User,
         created_at: now(),
     }
 }

@@ -236,6 +236,8 @@ rates! {
     signup_per_address = "5" per "1800";
     /// Passwords given within the sessions of one account, as to change it.
     password_per_account = "10" per "600";
+    /// New names of one account: each keeps the one before from everybody else for 90 days.
+    username_per_account = "5" per "86400";
 }
 
 section! {

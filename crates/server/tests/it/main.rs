@@ -5,5 +5,15 @@
 mod client;
 mod command;
 mod config;
+mod jobs;
 mod listener;
 mod process;
+
+use rstest_reuse::template;
+
+/// Runs a story on SQLite and on PostgreSQL.
+#[template]
+#[rstest::rstest]
+#[case::sqlite(blegram_persistence::testing::Backend::Sqlite)]
+#[case::postgres(blegram_persistence::testing::Backend::Postgres)]
+fn both_databases(#[case] backend: blegram_persistence::testing::Backend) {}

@@ -5,16 +5,11 @@ mod commands;
 mod crash;
 mod home;
 mod logs;
+mod nodes;
 mod people;
 mod postgres;
 mod shutdown;
 mod start;
+mod users;
 
-use rstest_reuse::template;
-
-/// Runs a story on SQLite and on PostgreSQL.
-#[template]
-#[rstest::rstest]
-#[case::sqlite(blegram_persistence::testing::Backend::Sqlite)]
-#[case::postgres(blegram_persistence::testing::Backend::Postgres)]
-fn both_databases(#[case] backend: blegram_persistence::testing::Backend) {}
+use crate::both_databases;

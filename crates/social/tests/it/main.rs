@@ -42,6 +42,7 @@ pub(crate) async fn user(database: &TestDatabase, name: &str) -> UserId {
         display_name: DisplayName::parse(name).unwrap(),
         email: None,
         password_hash: String::new(),
+        role: blegram_domain::user::Role::User,
         created_at: now(),
     };
     users::insert(&tx, user).await.unwrap();

@@ -1,7 +1,7 @@
 //! The folder and the settings of a site, and the processes that run there.
 
 use std::{
-    io::Read,
+    io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener},
     os::unix::process::ExitStatusExt,
     path::PathBuf,
@@ -71,6 +71,16 @@ impl Home {
         let mut command = Command::new(env!("CARGO_BIN_EXE_blegram"));
         command.args(arguments.split(' ')).current_dir(&self.folder).env_clear().envs(self.settings.clone());
         Process::new(&mut command)
+    }
+
+    /// Runs `blegram <arguments>` here to its end, with `input` on its standard input.
+    pub(crate) async fn run_with(&self, arguments: &[&str], input: &str) -> Ended {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_blegram"));
+        command.args(arguments).current_dir(&self.folder).env_clear().envs(self.settings.clone());
+        let mut process = Process::with_stdin(&mut command, Stdio::piped());
+        // Dropped at once: the end of the input. A process that reads none may have ended by now.
+        let _ = process.child.stdin.take().unwrap().write_all(input.as_bytes());
+        process.end().await
     }
 
     /// Starts the site and waits until it is ready.
@@ -145,7 +155,11 @@ impl Ended {
 
 impl Process {
     fn new(command: &mut Command) -> Self {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::with_stdin(command, Stdio::null())
+    }
+
+    fn with_stdin(command: &mut Command, stdin: Stdio) -> Self {
+        let command = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stdout = Output::of(child.stdout.take().unwrap());
         let stderr = Output::of(child.stderr.take().unwrap());

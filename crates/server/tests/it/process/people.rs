@@ -30,6 +30,11 @@ impl Home {
     pub(crate) async fn sign_up(&self, name: &str) -> Person {
         let answer = self.stranger().sign_up(name).await;
         assert_eq!(answer.status, 201, "{answer:?}");
+        self.with_cookie(&answer)
+    }
+
+    /// Whoever got this answer with a new session.
+    pub(crate) fn with_cookie(&self, answer: &Answer) -> Person {
         let cookie = answer.header("set-cookie").and_then(|it| it.split(';').next()).unwrap();
         Person { cookie: Some(cookie.to_owned()), ..self.stranger() }
     }

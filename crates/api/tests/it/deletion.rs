@@ -1,0 +1,101 @@
+//! Deleting one's account, as everybody sees it at once. What jobs do afterwards is told in the server's stories.
+
+use std::time::Duration;
+
+use blegram_persistence::testing::Backend;
+use rstest_reuse::apply;
+use serde_json::{Value, json};
+
+use crate::{
+    both_databases,
+    world::{Actor, Answer, PASSWORD, TestApp},
+};
+
+async fn delete(actor: &Actor<'_>, password: &Value) -> Answer {
+    actor.post("/api/v1/me/deletion", &json!({ "password": password })).await
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_deleted_account_is_gone_at_once_for_everybody(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let post = ann.posts("hello #jeju").await;
+    let mention = bob.posts("for @ann").await;
+    let laptop = t.stranger();
+    laptop.log_in("ann", PASSWORD).await.assert_status(200);
+    laptop.get("/api/v1/me").await.assert_status(200);
+
+    let gone = delete(&ann, &json!(PASSWORD)).await;
+    gone.assert_status(204);
+    assert!(gone.header("set-cookie").unwrap().contains("Max-Age=0"));
+    laptop.get("/api/v1/me").await.assert_problem(401, "unauthenticated");
+    for path in
+        ["users/@ann", "users/@ann/posts", &format!("posts/{post}"), &format!("posts/{post}/revisions")]
+    {
+        bob.get(&format!("/api/v1/{path}")).await.assert_problem(404, "not-found");
+    }
+    for list in ["timelines/public", "timelines/hashtags/jeju"] {
+        let ids = bob.get(&format!("/api/v1/{list}")).await.items("id");
+        assert!(!ids.contains(&json!(post)), "{list}");
+    }
+    assert_eq!(bob.get(&format!("/api/v1/posts/{mention}")).await.json()["mentions"], json!([]));
+    t.stranger().log_in("ann", PASSWORD).await.assert_problem(401, "invalid-credentials");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn its_name_is_nobodys_for_90_days(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    ann.put("/api/v1/me/username", &json!({ "username": "lee" })).await.assert_status(200);
+    delete(&ann, &json!(PASSWORD)).await.assert_status(204);
+    for name in ["ann", "lee"] {
+        t.stranger().sign_up(name).await.assert_problem(409, "username-taken");
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn only_its_owner_deletes_an_account(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    for wrong in [json!("wrong password here"), json!(null)] {
+        delete(&ann, &wrong).await.assert_problem(403, "wrong-password");
+    }
+    ann.post("/api/v1/me/deletion", &json!({ "password": 7 }))
+        .await
+        .assert_refused(&[("/password", "wrong-type")]);
+    ann.get("/api/v1/me").await.assert_status(200);
+    t.stranger().log_in("ann", PASSWORD).await.assert_status(200);
+    for _ in 0..8 {
+        delete(&ann, &json!("wrong password here")).await.assert_problem(403, "wrong-password");
+    }
+    delete(&ann, &json!(PASSWORD)).await.assert_problem(429, "rate-limited");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn without_a_password_a_fresh_login_is_asked_for(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    t.database.execute("UPDATE users SET password_hash = NULL").await;
+    delete(&bob, &json!(null)).await.assert_status(204);
+    t.clock.advance(Duration::from_secs(600));
+    delete(&ann, &json!(null)).await.assert_problem(403, "reauthentication-required");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn an_account_is_deleted_once(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let laptop = t.stranger();
+    laptop.log_in("ann", PASSWORD).await.assert_status(200);
+    let password = json!(PASSWORD);
+    let (one, two) = tokio::join!(delete(&ann, &password), delete(&laptop, &password));
+    let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+    statuses.sort_unstable();
+    assert!(statuses == [204, 401] || statuses == [204, 403], "{statuses:?}");
+    assert_eq!(t.database.count("jobs").await, 1);
+}

@@ -1,0 +1,41 @@
+//! Forgetting what counts no more. Whatever grows with use has its place here, or is bounded by itself.
+//!
+//! | Rows | Kept |
+//! |---|---|
+//! | refresh tokens | until they expire; used ones for a week, as long as their session refreshes |
+//! | sessions | until they are over, by age or by not being used |
+//! | idempotency keys | [`crate::idempotency::KEPT`] |
+//! | names that accounts had | [`crate::deletion::NAME_KEPT`] |
+//! | signing keys | until no token needs them: [`Auth::rotate_signing_keys`] |
+
+use blegram_persistence::{idempotency_keys, refresh_tokens, reserved_usernames, sessions};
+
+use crate::{Auth, Result, idempotency::KEPT};
+
+/// How many rows a transaction removes at most: SQLite's only writer must not be held.
+pub(crate) const BATCH: u64 = 500;
+
+impl Auth {
+    /// Forgets some of what counts no more; says whether there may be more.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn forget_old(&self) -> Result<bool> {
+        let now = self.clock.now();
+        let tx = self.db.write().await?;
+        // Tokens before their sessions, which would take any number of them along.
+        let mut forgotten = refresh_tokens::delete_expired(&tx, now, BATCH).await?;
+        if forgotten < BATCH {
+            let idle = self.idle_since(now);
+            forgotten += sessions::delete_over(&tx, now, idle, BATCH - forgotten).await?;
+        }
+        if forgotten < BATCH {
+            forgotten += idempotency_keys::delete_older_than(&tx, now - KEPT, BATCH - forgotten).await?;
+        }
+        if forgotten < BATCH {
+            forgotten += reserved_usernames::delete_expired(&tx, now, BATCH - forgotten).await?;
+        }
+        tx.commit().await?;
+        Ok(forgotten == BATCH)
+    }
+}

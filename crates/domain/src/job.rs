@@ -1,0 +1,92 @@
+//! Work that must not be lost: written down in the transaction of the act that causes it, and done by whichever node
+//! comes to it.
+//!
+//! A job runs at least once, perhaps several times, perhaps twice at the same time: what it does must be the same in
+//! the end.
+
+use std::time::Duration;
+
+use crate::UserId;
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Job {
+    /// Remove what a deleted account leaves behind, and the account.
+    EraseAccount(UserId),
+    /// Forget what counts no more. It is never done: it comes back every [`Job::period`].
+    Retention,
+}
+
+impl Job {
+    /// The kinds that this version knows; others are left to newer ones.
+    pub const KINDS: [&str; 2] = [Self::ERASE_ACCOUNT, Self::RETENTION];
+
+    const ERASE_ACCOUNT: &str = "erase-account";
+    const RETENTION: &str = "retention";
+
+    /// What kind of work it is, as it is stored.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::EraseAccount(_) => Self::ERASE_ACCOUNT,
+            Self::Retention => Self::RETENTION,
+        }
+    }
+
+    /// What it is about, as it is stored; empty for the site as a whole. There is one job of a kind and a subject.
+    pub fn subject(self) -> String {
+        match self {
+            Self::EraseAccount(user) => user.to_string(),
+            Self::Retention => String::new(),
+        }
+    }
+
+    /// The job that was stored as `kind` and `subject`; `None` for what this version does not know.
+    pub fn parse(kind: &str, subject: &str) -> Option<Self> {
+        match kind {
+            Self::ERASE_ACCOUNT => subject.parse().ok().map(Self::EraseAccount),
+            Self::RETENTION => subject.is_empty().then_some(Self::Retention),
+            _ => None,
+        }
+    }
+
+    /// How long after it is done it is due again; `None` for what is done once.
+    pub const fn period(self) -> Option<Duration> {
+        match self {
+            Self::EraseAccount(_) => None,
+            Self::Retention => Some(Duration::from_secs(60 * 60)),
+        }
+    }
+}
+
+/// How long after its `attempt`th failure a job is tried again: five seconds at first, twice as long each time, at most
+/// an hour, and never given up.
+pub fn retry_after(attempt: u64) -> Duration {
+    const FIRST: Duration = Duration::from_secs(5);
+    const LAST: Duration = Duration::from_secs(60 * 60);
+    let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+    FIRST.saturating_mul(2_u32.saturating_pow(doublings)).min(LAST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Timestamp;
+
+    #[test]
+    fn stored_jobs_are_read_again() {
+        let user = UserId::generate(Timestamp::from_micros(1_790_000_000_000_000).unwrap());
+        for job in [Job::EraseAccount(user), Job::Retention] {
+            assert_eq!(Job::parse(job.kind(), &job.subject()), Some(job));
+            assert!(Job::KINDS.contains(&job.kind()));
+        }
+        for (kind, subject) in [("erase-account", "ann"), ("retention", "x"), ("paint", "")] {
+            assert_eq!(Job::parse(kind, subject), None, "{kind} {subject}");
+        }
+    }
+
+    #[test]
+    fn failures_are_tried_again_ever_more_rarely() {
+        let seconds = [1, 2, 3, 10, 11, 64, u64::MAX].map(|attempt| retry_after(attempt).as_secs());
+        assert_eq!(seconds, [5, 10, 20, 2560, 3600, 3600, 3600]);
+    }
+}

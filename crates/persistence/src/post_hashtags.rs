@@ -1,0 +1,57 @@
+//! Which public posts have a hashtag. The tags themselves are in the post's row, in the order of its text; these rows
+//! are how a tag finds its posts.
+
+use blegram_domain::{Hashtag, PageRequest, Post, UserId, Visibility, page::Slice};
+use sea_orm::{
+    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait,
+    sea_query::Expr,
+};
+
+use crate::{
+    Conn, Result, Tx,
+    db::sealed::Sealed,
+    entity::{
+        post,
+        post_hashtag::{Column, Entity, Model},
+    },
+    keyset,
+};
+
+/// Makes the rows of a post that is held what its text and visibility say.
+pub(crate) async fn replace(tx: &Tx, post: &Post) -> Result<()> {
+    Entity::delete_many().filter(Column::PostId.eq(post.id.as_uuid())).exec(tx.inner()).await?;
+    insert(tx, post).await
+}
+
+/// Adds the rows of a new post.
+pub(crate) async fn insert(tx: &Tx, post: &Post) -> Result<()> {
+    if post.visibility != Visibility::Public || post.hashtags.is_empty() {
+        return Ok(());
+    }
+    let row = |tag: &Hashtag| Model { hashtag: tag.to_string(), post_id: post.id.as_uuid() };
+    let rows = post.hashtags.iter().map(|tag| row(tag).into_active_model());
+    Entity::insert_many(rows).exec_without_returning(tx.inner()).await?;
+    Ok(())
+}
+
+/// Ids of the public posts with a hashtag, newest first.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_post_ids(conn: &impl Conn, tag: &Hashtag, page: &PageRequest) -> Result<Slice> {
+    keyset::ids(conn, Entity::find().filter(Column::Hashtag.eq(tag.as_str())), Column::PostId, page).await
+}
+
+/// Removes up to `max` rows of posts of `author`; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_of_author(tx: &Tx, author: UserId, max: u64) -> Result<u64> {
+    let posts = post::Entity::find().select_only().column(post::Column::Id);
+    let posts = posts.filter(post::Column::AuthorId.eq(author.as_uuid())).into_query();
+    let some = Entity::find().select_only().column(Column::PostId).column(Column::Hashtag);
+    let some = some.filter(Column::PostId.in_subquery(posts)).limit(max);
+    let these = Expr::tuple([Expr::col(Column::PostId), Expr::col(Column::Hashtag)]);
+    let deleted = Entity::delete_many().filter(these.in_subquery(some.into_query())).exec(tx.inner()).await?;
+    Ok(deleted.rows_affected)
+}

@@ -1,0 +1,173 @@
+//! Doing the work that must not be lost: see [`Job`].
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use anyhow::{Context, anyhow};
+use blegram_auth::Auth;
+use blegram_domain::{Clock, Job, Timestamp, job::retry_after};
+use blegram_persistence::{
+    Db,
+    jobs::{self, Taken},
+};
+use blegram_social::Social;
+use futures_util::{FutureExt, future::join_all};
+use tokio_util::sync::CancellationToken;
+
+use crate::doctor::on_one_line;
+
+/// How long a job is kept from other nodes while this one is on it; each step renews it, and takes much less.
+const LEASE: Duration = Duration::from_secs(60);
+
+/// How often a node with nothing to do looks for something.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Jobs at once on a node. On SQLite one more would only wait for the writer.
+const WORKERS_ON_POSTGRES: usize = 2;
+
+/// Does jobs; cheap to clone.
+#[derive(Clone)]
+pub struct Runner {
+    db: Db,
+    clock: Arc<dyn Clock>,
+    auth: Auth,
+    social: Social,
+    shutdown: CancellationToken,
+}
+
+impl Runner {
+    /// One that takes jobs until `shutdown`, and leaves the one that it is on after its present step.
+    pub fn new(
+        db: Db,
+        clock: Arc<dyn Clock>,
+        auth: Auth,
+        social: Social,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self { db, clock, auth, social, shutdown }
+    }
+
+    /// Works until the shutdown.
+    pub async fn work(&self) {
+        if let Err(error) = self.schedule().await {
+            // They are there from an earlier start, or the next one adds them.
+            tracing::warn!(error = &*on_one_line(error.as_ref()), "recurring jobs were not scheduled");
+        }
+        let workers = if self.db.is_sqlite() { 1 } else { WORKERS_ON_POSTGRES };
+        join_all((0..workers).map(|_| self.work_alone())).await;
+    }
+
+    async fn work_alone(&self) {
+        while !self.shutdown.is_cancelled() {
+            if let Err(error) = self.run_due().await {
+                tracing::warn!(error = &*on_one_line(error.as_ref()), "no job could be taken or put back");
+            }
+            self.shutdown.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+        }
+    }
+
+    /// Adds the jobs that come back by themselves, where they are missing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn schedule(&self) -> anyhow::Result<()> {
+        let now = self.clock.now();
+        let tx = self.db.write().await?;
+        jobs::insert(&tx, Job::Retention, now, now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Runs every job that is due, one after the other; says how many were.
+    ///
+    /// # Errors
+    /// When the database fails between jobs. What a job itself fails of is written to its row, and tried again.
+    pub async fn run_due(&self) -> anyhow::Result<usize> {
+        let mut count = 0;
+        while !self.shutdown.is_cancelled() {
+            let Some(taken) = self.take().await? else { break };
+            self.run(&taken).await?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    async fn take(&self) -> anyhow::Result<Option<Taken>> {
+        let now = self.clock.now();
+        if !jobs::is_any_due(&self.db, &Job::KINDS, now).await? {
+            return Ok(None);
+        }
+        let tx = self.db.write().await?;
+        let taken = jobs::take(&tx, &Job::KINDS, now, now + LEASE).await?;
+        tx.commit().await?;
+        Ok(taken)
+    }
+
+    async fn run(&self, taken: &Taken) -> anyhow::Result<()> {
+        let Taken { kind, subject, attempts, .. } = taken;
+        let began = self.clock.now();
+        let outcome = AssertUnwindSafe(self.steps(taken)).catch_unwind().await;
+        let outcome = outcome.unwrap_or_else(|_| Err(anyhow!("it panicked; the log has more")));
+        let now = self.clock.now();
+        let duration_ms = now.since(began).as_millis();
+        let tx = self.db.write().await?;
+        match outcome {
+            Ok(Outcome::Done(again)) => {
+                match again {
+                    Some(period) => jobs::update_done(&tx, taken, now + period).await?,
+                    None => jobs::delete(&tx, taken).await?,
+                }
+                tracing::info!(kind, subject, attempts, duration_ms, "a job is done");
+            }
+            // Free at once for another node.
+            Ok(Outcome::Interrupted) => {
+                jobs::update_run_at(&tx, taken, now).await?;
+            }
+            Ok(Outcome::Lost) => tracing::info!(kind, subject, attempts, "another node took the job over"),
+            Err(error) => {
+                let (error, again) = (on_one_line(error.as_ref()), now + retry_after(*attempts));
+                jobs::update_failed(&tx, taken, again, &error).await?;
+                tracing::warn!(kind, subject, attempts, duration_ms, error, again = %again, "a job failed");
+            }
+        }
+        Ok(tx.commit().await?)
+    }
+
+    async fn steps(&self, taken: &Taken) -> anyhow::Result<Outcome> {
+        let job = Job::parse(&taken.kind, &taken.subject).context("its row names no job")?;
+        while self.step(job).await? {
+            if self.shutdown.is_cancelled() {
+                return Ok(Outcome::Interrupted);
+            }
+            if !self.renew(taken, self.clock.now() + LEASE).await? {
+                return Ok(Outcome::Lost);
+            }
+        }
+        Ok(Outcome::Done(job.period()))
+    }
+
+    /// A part of `job` that takes few transactions of few rows each; says whether there is more.
+    async fn step(&self, job: Job) -> anyhow::Result<bool> {
+        Ok(match job {
+            Job::EraseAccount(user) => {
+                self.social.erase_posts(user).await? || self.auth.erase_account(user).await?
+            }
+            Job::Retention => self.auth.forget_old().await?,
+        })
+    }
+
+    async fn renew(&self, taken: &Taken, until: Timestamp) -> anyhow::Result<bool> {
+        let tx = self.db.write().await?;
+        let is_ours = jobs::update_run_at(&tx, taken, until).await?;
+        tx.commit().await?;
+        Ok(is_ours)
+    }
+}
+
+/// How a job went that did not fail.
+enum Outcome {
+    /// It is done; due again after this.
+    Done(Option<Duration>),
+    /// The process ends.
+    Interrupted,
+    /// It took longer than its lease, and somebody else is on it.
+    Lost,
+}

@@ -1,0 +1,130 @@
+//! Accounts, from the command line: on the configured database, whether somebody serves it or not.
+
+use std::{io::BufRead, sync::Arc};
+
+use anyhow::{Context, bail};
+use blegram_auth::{Auth, CreateAccount, Error, NewPassword};
+use blegram_domain::{DisplayName, EmailAddress, SystemClock, Username};
+use blegram_migration::Schema;
+
+use crate::{
+    cli::{PasswordSource, User},
+    config::Config,
+    migrate, wire,
+};
+
+/// Answers `blegram user …` with the text to print.
+///
+/// # Errors
+/// When the database is not there or not current; when the account is not there, or its name is taken; when a value is
+/// not accepted.
+pub async fn run(config: &Config, command: &User) -> anyhow::Result<String> {
+    check_database(config).await?;
+    let db = wire::database(config).await.context("the database at database.url does not answer")?;
+    let auth = Auth::new(db.clone(), Arc::new(SystemClock), wire::operator_config(config))?;
+    let answer = carry_out(&auth, command).await;
+    db.close().await.context("the database did not take its leave")?;
+    answer
+}
+
+async fn carry_out(auth: &Auth, command: &User) -> anyhow::Result<String> {
+    match command {
+        User::Create { name, role, display_name, email, password } => {
+            let username = username(name)?;
+            let known = [Some(name), display_name.as_ref(), email.as_ref()];
+            let known: Vec<&str> = known.into_iter().flatten().map(String::as_str).collect();
+            let (password, shown) = read_password(*password, &known)?;
+            let create = CreateAccount {
+                display_name: display_name
+                    .as_deref()
+                    .map(DisplayName::parse)
+                    .transpose()
+                    .context("--display-name")?,
+                email: email.as_deref().map(EmailAddress::parse).transpose().context("--email")?,
+                role: (*role).into(),
+                username,
+                password,
+            };
+            let account = auth.create_account(create).await.map_err(|error| explain(error, name))?;
+            Ok(format!("Created @{}.\n{shown}", account.user.summary.username))
+        }
+        User::Suspend { name } => {
+            let is_news = auth.suspend(&username(name)?, true).await.map_err(|error| explain(error, name))?;
+            Ok(say(
+                is_news,
+                &format!("Suspended {name}; its sessions have ended"),
+                &format!("{name} is suspended already"),
+            ))
+        }
+        User::Reinstate { name } => {
+            let is_news =
+                auth.suspend(&username(name)?, false).await.map_err(|error| explain(error, name))?;
+            Ok(say(is_news, &format!("{name} may log in again"), &format!("{name} is not suspended")))
+        }
+        User::SetRole { name, role } => {
+            let is_news = auth
+                .set_role(&username(name)?, (*role).into())
+                .await
+                .map_err(|error| explain(error, name))?;
+            let role = role.as_str();
+            Ok(say(is_news, &format!("{name} is {role} now"), &format!("{name} is {role} already")))
+        }
+        User::ResetPassword { name, password } => {
+            let (password, shown) = read_password(*password, &[name])?;
+            let username = username(name)?;
+            auth.reset_password(&username, password).await.map_err(|error| explain(error, name))?;
+            Ok(format!("{name} has a new password; its sessions have ended.\n{shown}"))
+        }
+    }
+}
+
+/// Never makes a database, nor changes one: a typing error would be answered by an empty site.
+async fn check_database(config: &Config) -> anyhow::Result<()> {
+    if migrate::is_not_made_yet(config) {
+        bail!(
+            "there is no site in {} yet; start it once with `blegram serve`, or set server.data_dir",
+            config.server.data_dir.display()
+        );
+    }
+    let schema: Schema = migrate::connect(config).await?;
+    let is_current = schema.is_current().await;
+    schema.close().await?;
+    if !is_current.context("the schema could not be read")? {
+        bail!("the database lacks changes of the schema: run `blegram migrate up`");
+    }
+    Ok(())
+}
+
+fn username(name: &str) -> anyhow::Result<Username> {
+    Username::parse(name.trim_start_matches('@'))
+        .map_err(|violation| anyhow::anyhow!("a username {violation}"))
+}
+
+fn say(is_news: bool, news: &str, no_news: &str) -> String {
+    if is_news { format!("{news}.\n") } else { format!("{no_news}; nothing changed.\n") }
+}
+
+/// The password, and the line that shows it if nobody knows it yet.
+fn read_password(source: PasswordSource, known: &[&str]) -> anyhow::Result<(NewPassword, String)> {
+    if !source.password_stdin {
+        let password = NewPassword::generate();
+        let shown = format!("Password: {}\nIt is not shown again.\n", password.expose());
+        return Ok((password, shown));
+    }
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).context("no password could be read from standard input")?;
+    let given = line.trim_end_matches(['\r', '\n']);
+    let password =
+        NewPassword::parse(given, known).map_err(|violation| anyhow::anyhow!("the password {violation}"))?;
+    Ok((password, String::new()))
+}
+
+fn explain(error: Error, name: &str) -> anyhow::Error {
+    match error {
+        Error::AccountNotFound => anyhow::anyhow!("there is no account {name}"),
+        Error::UsernameTaken => {
+            anyhow::anyhow!("{name} is taken, looks like a name that is, or was one less than 90 days ago")
+        }
+        other => other.into(),
+    }
+}

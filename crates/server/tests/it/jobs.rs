@@ -1,0 +1,281 @@
+//! Work that must not be lost: what runs, when, how often, and what it leaves.
+
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+use blegram::jobs::Runner;
+use blegram_auth::{
+    Auth, Config, Device, GivenPassword, LogIn, LoggedIn, NewPassword, PasswordCost, Quota, Secret, SignUp,
+};
+use blegram_domain::{
+    Clock, FixedClock, Job, PostText, Timestamp, UserId, Username, Visibility, session::Kind,
+    version::Precondition,
+};
+use blegram_persistence::{
+    jobs,
+    testing::{Backend, TestDatabase},
+};
+use blegram_social::{CreatePost, Social, UpdatePost};
+use rstest_reuse::apply;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::both_databases;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const PASSWORD: &str = "small room with a sea view";
+
+struct Site {
+    database: TestDatabase,
+    clock: Arc<FixedClock>,
+    auth: Auth,
+    social: Social,
+}
+
+impl Site {
+    async fn new(backend: Backend) -> Self {
+        let clock = Arc::new(FixedClock::new(Timestamp::from_micros(1_790_000_000_000_000).unwrap()));
+        let database = TestDatabase::new(backend).await;
+        let (db, time) = (database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>);
+        let plenty = Quota { burst: NonZeroU32::new(1000).unwrap(), per: HOUR };
+        let mut config = Config {
+            password_cost: PasswordCost { memory_kib: 64, iterations: 1, parallelism: 1 },
+            ..Config::default()
+        };
+        config.limits.login_per_account_and_address = plenty;
+        let auth = Auth::new(db.clone(), Arc::clone(&time), config).unwrap();
+        Self { database, clock, auth, social: Social::new(db, time) }
+    }
+
+    fn runner(&self) -> Runner {
+        self.runner_until(CancellationToken::new())
+    }
+
+    fn runner_until(&self, shutdown: CancellationToken) -> Runner {
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        Runner::new(self.database.db().clone(), clock, self.auth.clone(), self.social.clone(), shutdown)
+    }
+
+    async fn sign_up(&self, name: &str) -> LoggedIn {
+        let sign_up = SignUp {
+            username: Username::parse(name).unwrap(),
+            password: NewPassword::parse(PASSWORD, &[]).unwrap(),
+            display_name: None,
+            email: None,
+            device: Device { kind: Kind::Native, ..Device::default() },
+        };
+        self.auth.sign_up(sign_up).await.unwrap()
+    }
+
+    async fn post(&self, author: UserId, text: &str) -> blegram_social::PostView {
+        let input = CreatePost::new(PostText::parse(text).unwrap(), Visibility::Public).unwrap();
+        self.social.create_post(author, input).await.unwrap()
+    }
+
+    async fn delete(&self, somebody: &LoggedIn) {
+        let session = self.session(somebody).await;
+        let user = somebody.account.user.summary.id;
+        let password = GivenPassword::parse(PASSWORD).unwrap();
+        self.auth.delete_account(user, session, Some(password)).await.unwrap();
+    }
+
+    async fn session(&self, somebody: &LoggedIn) -> blegram_domain::SessionId {
+        let Secret::Native(tokens) = &somebody.secret else { panic!("an app was logged in") };
+        let token = tokens.access_token.expose();
+        self.auth.authenticate_bearer(token).await.unwrap().expect("a live session").session
+    }
+
+    async fn add(&self, kind: &str, subject: &str) {
+        let sql = format!(
+            "INSERT INTO jobs (id, kind, subject, run_at, created_at) VALUES ({}, '{kind}', '{subject}', 0, 0)",
+            if self.database.db().is_sqlite() { "randomblob(16)" } else { "gen_random_uuid()" }
+        );
+        self.database.execute(&sql).await;
+    }
+
+    async fn failing(&self) -> u64 {
+        jobs::summary(self.database.db()).await.unwrap().failing
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn of_a_deleted_account_no_row_stays(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    let (ann, bob) = (site.sign_up("ann").await, site.sign_up("bob").await);
+    let [ann_id, bob_id] = [&ann, &bob].map(|it| it.account.user.summary.id);
+    site.auth.change_username(ann_id, Username::parse("ann.lee").unwrap()).await.unwrap();
+    for n in 0..30 {
+        let post = site.post(ann_id, &format!("post {n} #jeju #sea #sky #photo")).await;
+        let edit = UpdatePost::new(Some(PostText::parse(&format!("{n} #jeju")).unwrap()), None).unwrap();
+        if n % 2 == 0 {
+            site.social.update_post(ann_id, post.post.id, edit, &Precondition::Any).await.unwrap();
+        }
+    }
+    let kept = site.post(bob_id, "mine #jeju").await;
+    let Secret::Native(tokens) = &ann.secret else { panic!("an app was logged in") };
+    site.auth.refresh(tokens.refresh_token.expose()).await.unwrap();
+    let key =
+        blegram_auth::idempotency::Keyed { user: ann_id, method: "POST", path: "/", key: "k", body: b"" };
+    site.auth.idempotency().begin(key).await.unwrap();
+
+    site.delete(&ann).await;
+    assert_eq!(site.runner().run_due().await.unwrap(), 1);
+    for (table, rows) in [
+        ("users", 1),
+        ("posts", 1),
+        ("post_hashtags", 1),
+        ("post_revisions", 0),
+        ("sessions", 1),
+        ("refresh_tokens", 1),
+        ("idempotency_keys", 0),
+        ("jobs", 0),
+        // Both names, of nobody.
+        ("reserved_usernames", 2),
+    ] {
+        assert_eq!(site.database.count(table).await, rows, "{table}");
+    }
+    if backend == Backend::Postgres {
+        let dump = site.database.dump().await;
+        assert!(!dump.contains(&ann_id.to_string()) && dump.contains(&bob_id.to_string()));
+    }
+    assert!(site.social.get_post(None, kept.post.id).await.is_ok());
+    assert_eq!(site.runner().run_due().await.unwrap(), 0);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_long_deletion_goes_step_by_step_and_on_after_a_restart(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    let ann = site.sign_up("ann").await;
+    let user = ann.account.user.summary.id;
+    for n in 0..40 {
+        // 30 tags each: 1,240 rows.
+        let tags: String = (0..30).map(|tag| format!(" #t{tag}")).collect();
+        site.post(user, &format!("{n}{tags}")).await;
+    }
+    site.delete(&ann).await;
+    let is_more = site.social.erase_posts(user).await.unwrap();
+    assert!(is_more);
+    assert_eq!(site.database.count("post_hashtags").await, 1200 - 500, "a step removes so much and no more");
+
+    // A node that is asked to stop leaves the job to others, at once.
+    let shutdown = CancellationToken::new();
+    shutdown.cancel();
+    assert_eq!(site.runner_until(shutdown).run_due().await.unwrap(), 0);
+    assert_eq!(site.runner().run_due().await.unwrap(), 1);
+    for table in ["users", "posts", "post_hashtags", "jobs"] {
+        assert_eq!(site.database.count(table).await, 0, "{table}");
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_job_that_a_crashed_node_took_is_taken_again_after_a_minute(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    let ann = site.sign_up("ann").await;
+    site.delete(&ann).await;
+    let now = site.clock.now();
+    let tx = site.database.db().write().await.unwrap();
+    let lost = jobs::take(&tx, &Job::KINDS, now, now + Duration::from_secs(60)).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(lost.is_some());
+    site.clock.advance(Duration::from_secs(59));
+    assert_eq!(site.runner().run_due().await.unwrap(), 0);
+    site.clock.advance(Duration::from_secs(1));
+    assert_eq!(site.runner().run_due().await.unwrap(), 1);
+    assert_eq!(site.database.count("users").await, 0);
+
+    // Whoever took it first and comes back has nothing to say any more.
+    let tx = site.database.db().write().await.unwrap();
+    jobs::insert(&tx, Job::EraseAccount(ann.account.user.summary.id), now, now).await.unwrap();
+    jobs::delete(&tx, &lost.unwrap()).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(site.database.count("jobs").await, 1);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn many_runners_at_once_do_each_job_once(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    for n in 0..10 {
+        let somebody = site.sign_up(&format!("person{n}")).await;
+        site.delete(&somebody).await;
+    }
+    let mut runners = JoinSet::new();
+    for _ in 0..4 {
+        let runner = site.runner();
+        runners.spawn(async move { runner.run_due().await.unwrap() });
+    }
+    assert_eq!(runners.join_all().await.iter().sum::<usize>(), 10);
+    assert_eq!((site.database.count("users").await, site.database.count("jobs").await), (0, 0));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_fails_is_tried_again_ever_more_rarely_and_holds_nobody_up(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    let ann = site.sign_up("ann").await;
+    site.add("erase-account", "not an id").await;
+    site.delete(&ann).await;
+    // The bad one is the older one.
+    assert_eq!(site.runner().run_due().await.unwrap(), 2);
+    assert_eq!((site.database.count("users").await, site.failing().await), (0, 1));
+    for wait in [5, 10, 20] {
+        site.clock.advance(Duration::from_secs(wait - 1));
+        assert_eq!(site.runner().run_due().await.unwrap(), 0);
+        site.clock.advance(Duration::from_secs(1));
+        assert_eq!(site.runner().run_due().await.unwrap(), 1);
+    }
+    let failing = jobs::summary(site.database.db()).await.unwrap().oldest_failing.unwrap();
+    assert_eq!((failing.attempts, failing.last_error.as_str()), (4, "its row names no job"));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn jobs_of_a_newer_version_are_left_to_it(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    site.add("paint", "").await;
+    assert_eq!(site.runner().run_due().await.unwrap(), 0);
+    assert_eq!((site.database.count("jobs").await, site.failing().await), (1, 0));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_counts_no_more_is_forgotten_every_hour(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    let ann = site.sign_up("ann").await;
+    let user = ann.account.user.summary.id;
+    site.auth.change_username(user, Username::parse("lee").unwrap()).await.unwrap();
+    let key = blegram_auth::idempotency::Keyed { user, method: "POST", path: "/", key: "k", body: b"" };
+    site.auth.idempotency().begin(key).await.unwrap();
+    let runner = site.runner();
+    for _ in 0..2 {
+        runner.schedule().await.unwrap();
+    }
+    assert_eq!(runner.run_due().await.unwrap(), 1);
+    let rows = async || {
+        let mut counts = Vec::new();
+        for table in ["sessions", "refresh_tokens", "idempotency_keys", "reserved_usernames"] {
+            counts.push(site.database.count(table).await);
+        }
+        counts
+    };
+    assert_eq!(rows().await, [1, 1, 1, 1]);
+    for (wait, expected) in [(DAY, [1, 1, 0, 1]), (29 * DAY, [0, 0, 0, 1]), (60 * DAY, [0, 0, 0, 0])] {
+        site.clock.advance(wait - Duration::from_micros(1));
+        runner.run_due().await.unwrap();
+        assert_eq!(runner.run_due().await.unwrap(), 0, "not within the hour");
+        site.clock.advance(HOUR);
+        assert_eq!(runner.run_due().await.unwrap(), 1);
+        assert_eq!(rows().await, expected, "after {wait:?}");
+    }
+    assert_eq!(site.database.count("jobs").await, 1);
+    // A login now and then is not disturbed by any of this.
+    let log_in = LogIn {
+        login: "lee".to_owned(),
+        password: GivenPassword::parse(PASSWORD).unwrap(),
+        device: Device::default(),
+    };
+    assert!(site.auth.log_in(log_in).await.is_ok());
+}

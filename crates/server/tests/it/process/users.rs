@@ -1,0 +1,102 @@
+//! `blegram user`: what operators do with accounts, while the site runs.
+
+use blegram_persistence::testing::Backend;
+use rstest_reuse::apply;
+use serde_json::json;
+
+use super::{
+    both_databases,
+    home::{Ended, Home},
+    people::PASSWORD,
+};
+use crate::client::{Answer, soon};
+
+async fn user(home: &Home, arguments: &str, input: &str) -> Ended {
+    let arguments: Vec<&str> = ["user"].into_iter().chain(arguments.split(' ')).collect();
+    home.run_with(&arguments, input).await
+}
+
+async fn log_in(home: &Home, name: &str, password: &str) -> Answer {
+    let body = json!({ "login": name, "password": password, "client": "browser" });
+    home.stranger().post("/api/v1/auth/login", &body).await
+}
+
+fn shown_password(ended: &Ended) -> String {
+    let line = ended.stdout.lines().find_map(|line| line.strip_prefix("Password: "));
+    line.unwrap_or_else(|| panic!("no password in {ended:?}")).to_owned()
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn an_operator_makes_accounts_where_nobody_else_may(#[case] backend: Backend) {
+    let home = Home::on(backend, &[("BLEGRAM_ACCOUNTS__REGISTRATION", "closed")]).await;
+    let _site = home.serve().await;
+    let made = user(&home, "create admin --role admin --email ann@example.com", "").await;
+    made.assert_success();
+    let answer = log_in(&home, "admin", &shown_password(&made)).await;
+    assert_eq!((answer.status, &answer.json()["account"]["role"]), (200, &json!("admin")));
+    assert_eq!(answer.json()["account"]["email"], "ann@example.com");
+
+    user(&home, "create bob --password-stdin", &format!("{PASSWORD}\n")).await.assert_success();
+    assert_eq!(log_in(&home, "bob", PASSWORD).await.status, 200);
+    user(&home, "create b0b", "").await.assert_failure(&["b0b is taken"]);
+    user(&home, "create cho --password-stdin", "12345678\n")
+        .await
+        .assert_failure(&["the password must have"]);
+    user(&home, "create x", "").await.assert_failure(&["a username must have at least 3 characters"]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_suspended_account_is_out_within_a_second(#[case] backend: Backend) {
+    let home = Home::on(backend, &[]).await;
+    let _site = home.serve().await;
+    let ann = home.sign_up("ann").await;
+    assert_eq!(ann.get("/api/v1/me").await.status, 200);
+    let out = user(&home, "suspend @ann", "").await;
+    out.assert_success();
+    assert!(out.stdout.contains("Suspended @ann"), "{out:?}");
+    soon(async {
+        while ann.get("/api/v1/me").await.status != 401 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let refused = log_in(&home, "ann", PASSWORD).await;
+    assert_eq!((refused.status, &refused.json()["code"]), (403, &json!("account-suspended")));
+    assert_eq!(home.stranger().get("/api/v1/users/@ann").await.status, 404);
+
+    let again = user(&home, "suspend ann", "").await;
+    again.assert_success();
+    assert!(again.stdout.contains("nothing changed"), "{again:?}");
+    user(&home, "reinstate ann", "").await.assert_success();
+    assert_eq!(log_in(&home, "ann", PASSWORD).await.status, 200);
+    assert_eq!(ann.get("/api/v1/me").await.status, 401, "the old session stays ended");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn roles_and_passwords_are_changed(#[case] backend: Backend) {
+    let home = Home::on(backend, &[]).await;
+    let _site = home.serve().await;
+    home.sign_up("ann").await;
+    user(&home, "set-role ann moderator", "").await.assert_success();
+    let reset = user(&home, "reset-password ann", "").await;
+    reset.assert_success();
+    assert_eq!(log_in(&home, "ann", PASSWORD).await.status, 401);
+    let answer = log_in(&home, "ann", &shown_password(&reset)).await;
+    assert_eq!((answer.status, &answer.json()["account"]["role"]), (200, &json!("moderator")));
+    assert!(!reset.stderr.contains(&shown_password(&reset)), "{reset:?}");
+    assert!(reset.stderr.contains("authn_password_change"), "operators look into it later: {reset:?}");
+    for command in ["suspend nobody", "reinstate nobody", "set-role nobody admin", "reset-password nobody"] {
+        user(&home, command, "").await.assert_failure(&["there is no account nobody"]);
+    }
+}
+
+#[tokio::test]
+async fn no_site_is_made_by_a_typing_error() {
+    let home = Home::new(&[]);
+    let refused = user(&home, "create ann", "").await;
+    refused.assert_failure(&["there is no site in", "blegram serve"]);
+    assert!(!home.path("data").exists());
+}

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use poem::{
     Endpoint, IntoResponse, Response, Route,
@@ -11,6 +12,7 @@ use poem::{
     web::{Data, Path},
 };
 use poem_openapi::OpenApiService;
+use sha2::{Digest, Sha256};
 
 use crate::{
     App,
@@ -20,16 +22,22 @@ use crate::{
 
 /// Swagger UI, from this server alone: it works without the internet.
 ///
-/// poem-openapi ships it as one page with everything inline; here its parts are files, so that the
-/// policy can forbid inline scripts and browsers can keep the large ones.
+/// poem-openapi ships it as one page with everything inline; here its parts are files that browsers can keep, and the
+/// page names each by its hash: what runs is what this binary was built with, and nothing else.
 pub(crate) fn swagger_ui() -> impl Endpoint<Output = Response> {
-    let style = || inline_part("<style charset=\"UTF-8\">", "</style>");
-    let script = || inline_part("<script charset=\"UTF-8\">", "</script>\n</head>");
     Route::new()
-        .at("/", file("text/html; charset=utf-8", "no-cache", || PAGE.to_owned()))
-        .at("/start.js", file("text/javascript; charset=utf-8", "no-cache", || START.to_owned()))
+        .at("/", make_sync(|_| page()))
+        .at("/start.js", file("text/javascript; charset=utf-8", FOR_A_DAY, || START.to_owned()))
         .at("/swagger-ui.css", file("text/css; charset=utf-8", FOR_A_DAY, style))
-        .at("/swagger-ui-bundle.js", file("text/javascript; charset=utf-8", FOR_A_DAY, script))
+        .at("/swagger-ui-bundle.js", file("text/javascript; charset=utf-8", FOR_A_DAY, bundle))
+}
+
+fn style() -> String {
+    inline_part("<style charset=\"UTF-8\">", "</style>")
+}
+
+fn bundle() -> String {
+    inline_part("<script charset=\"UTF-8\">", "</script>\n</head>")
 }
 
 fn inline_part(open: &str, close: &str) -> String {
@@ -40,23 +48,6 @@ fn inline_part(open: &str, close: &str) -> String {
 
 const FOR_A_DAY: &str = "public, max-age=86400";
 
-const PAGE: &str = r##"<!doctype html>
-<html lang="ko">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>blegram API</title>
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="/docs/swagger-ui.css">
-</head>
-<body>
-<div id="ui"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
-</body>
-</html>
-"##;
-
 /// Asks the address that the page itself came from: a person who came by another name of the site stays there.
 const START: &str = "fetch('/openapi.json').then((answer) => answer.json()).then((spec) => {
   spec.servers = [{ url: location.origin }];
@@ -64,9 +55,59 @@ const START: &str = "fetch('/openapi.json').then((answer) => answer.json()).then
 });
 ";
 
-/// Swagger UI writes styles into its elements; everything else comes from here.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
-    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+fn page() -> Response {
+    static PAGE: OnceLock<(String, String)> = OnceLock::new();
+    let (html, policy) = PAGE.get_or_init(|| {
+        let [style, bundle, start] = [style(), bundle(), START.to_owned()].map(|text| integrity(&text));
+        (html(&style, &bundle, &start), policy(&bundle, &start))
+    });
+    Response::builder()
+        .content_type("text/html; charset=utf-8")
+        .header(header::CACHE_CONTROL, "no-cache")
+        .header(header::CONTENT_SECURITY_POLICY, policy)
+        .body(html.clone())
+}
+
+/// The hash of a file, as pages and policies name it (Subresource Integrity, 3.1).
+fn integrity(text: &str) -> String {
+    format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
+}
+
+/// Each file's address has its hash: one that a browser kept from another version would be refused.
+fn html(style: &str, bundle: &str, start: &str) -> String {
+    let query =
+        |hash: &str| hash.chars().filter(char::is_ascii_alphanumeric).skip(6).take(12).collect::<String>();
+    format!(
+        r##"<!doctype html>
+<html lang="ko">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>blegram API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/docs/swagger-ui.css?{}" integrity="{style}">
+</head>
+<body>
+<div id="ui"></div>
+<script src="/docs/swagger-ui-bundle.js?{}" integrity="{bundle}"></script>
+<script src="/docs/start.js?{}" integrity="{start}"></script>
+</body>
+</html>
+"##,
+        query(style),
+        query(bundle),
+        query(start)
+    )
+}
+
+/// Scripts by their hashes (CSP 3, 8.4), so that nothing else of this origin can be run here, such as what somebody
+/// uploaded. Swagger UI writes styles into its elements; everything else comes from here.
+fn policy(bundle: &str, start: &str) -> String {
+    format!(
+        "default-src 'none'; script-src '{bundle}' '{start}'; style-src 'self' 'unsafe-inline'; \
+         img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}
 
 /// A file whose text is made when somebody first asks for it: most processes are never asked for most of them.
 fn file(
@@ -80,7 +121,6 @@ fn file(
         Response::builder()
             .content_type(content_type)
             .header(header::CACHE_CONTROL, cache)
-            .header(header::CONTENT_SECURITY_POLICY, POLICY)
             .body(bytes.clone())
     })
 }

@@ -41,10 +41,11 @@ impl MigrationTrait for Migration {
             .to_owned();
         manager.create_table(table).await?;
         let once = Index::create()
-            .name("jobs_kind_subject")
+            .name("jobs_subject_kind")
             .table(Jobs::Table)
-            .col(Jobs::Kind)
+            // The subject first, so that nobody looks for what is due by its kind.
             .col(Jobs::Subject)
+            .col(Jobs::Kind)
             .unique()
             .to_owned();
         manager.create_index(once).await?;

@@ -43,12 +43,13 @@ impl MigrationTrait for Migration {
             )
             .to_owned();
         manager.create_table(table).await?;
-        let by_post = Index::create()
-            .name("post_hashtags_post_id")
-            .table(PostHashtags::Table)
-            .col(PostHashtags::PostId)
-            .to_owned();
-        manager.create_index(by_post).await?;
+        // For the removal of posts. On PostgreSQL one that has no order: else a planner may walk all posts from the newest
+        // to look for those with a tag.
+        let by_post = match manager.get_database_backend() {
+            DbBackend::Postgres => "CREATE INDEX post_hashtags_post_id ON post_hashtags USING hash (post_id)",
+            _ => "CREATE INDEX post_hashtags_post_id ON post_hashtags (post_id)",
+        };
+        manager.get_connection().execute_unprepared(by_post).await?;
         let elements = match manager.get_database_backend() {
             DbBackend::Postgres => "jsonb_array_elements_text(posts.hashtags) AS tag(value)",
             _ => "json_each(posts.hashtags) AS tag",

@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::blegram::{Blegram, Member, Site};
 use crate::load::{Load, Wrk, median};
+use crate::logins;
 use crate::scratch::sweep;
 use crate::services::postgres::Postgres;
 use crate::workspace::build_binary;
@@ -46,10 +47,12 @@ fn measure(database: &str, site: &Site, wrk: &Wrk, rounds: u32) -> Result<()> {
     let starts = (0..STARTS).map(|_| start_and_stop(site)).collect::<Result<Vec<_>>>()?;
     let blegram = site.start()?;
     let idle = memory(&blegram);
-    let post = fill(&blegram)?;
-    let loads = load(wrk, blegram.origin(), &post, rounds)?;
+    let (post, fields) = fill(&blegram)?;
+    let loads = load(wrk, blegram.origin(), &post, &fields, rounds)?;
     println!("\n### {database}\n");
     print_table(&loads);
+    print_logins(&logins::beside_reads(&blegram, wrk, &post)?);
+    println!("\n{}", logins::enumeration(site, &blegram)?);
     let start_ms = median(starts.iter().map(Duration::as_secs_f64)) * 1000.0;
     println!(
         "\nStart {start_ms:.0} ms (median of {STARTS}), memory {idle} idle, {} after the load.",
@@ -59,12 +62,12 @@ fn measure(database: &str, site: &Site, wrk: &Wrk, rounds: u32) -> Result<()> {
 }
 
 /// Each route's median over the rounds; interleaved, so that a busy minute of the machine hits all routes alike.
-fn load(wrk: &Wrk, origin: &str, post: &str, rounds: u32) -> Result<[Load; ROUTES.len()]> {
+fn load(wrk: &Wrk, origin: &str, post: &str, fields: &Fields, rounds: u32) -> Result<[Load; ROUTES.len()]> {
     let mut loads = ROUTES.map(|_| Vec::new());
     for round in 1..=rounds {
         println!("xtask: load, round {round} of {rounds}");
-        for (route, loads) in ROUTES.iter().zip(&mut loads) {
-            loads.push(wrk.run(&format!("{origin}{}", route.replace("{id}", post)))?);
+        for ((route, who), loads) in ROUTES.iter().zip(&mut loads) {
+            loads.push(wrk.run(&format!("{origin}{}", route.replace("{id}", post)), fields.of(*who))?);
         }
     }
     Ok(loads.map(|loads| Load::median(&loads)))
@@ -81,8 +84,32 @@ fn memory(blegram: &Blegram) -> String {
     blegram.resident_kib().map_or("unknown".into(), |kib| format!("{:.1} MiB", kib as f64 / 1024.0))
 }
 
-/// Signs people up, lets them post, and tells the id of the last post.
-fn fill(blegram: &Blegram) -> Result<String> {
+/// Who asks.
+#[derive(Clone, Copy)]
+enum Who {
+    Nobody,
+    Browser,
+    App,
+}
+
+/// What requests of somebody say about who that is.
+struct Fields {
+    cookie: String,
+    bearer: String,
+}
+
+impl Fields {
+    fn of(&self, who: Who) -> Option<&str> {
+        match who {
+            Who::Nobody => None,
+            Who::Browser => Some(&self.cookie),
+            Who::App => Some(&self.bearer),
+        }
+    }
+}
+
+/// Signs people up, lets them post, and tells the id of the last post and how one of them asks.
+fn fill(blegram: &Blegram) -> Result<(String, Fields)> {
     let members = MEMBERS.iter().map(|name| blegram.sign_up(name)).collect::<Result<Vec<Member>>>()?;
     let post = |number: usize| {
         let friend = MEMBERS[(number + 1) % MEMBERS.len()];
@@ -92,19 +119,47 @@ fn fill(blegram: &Blegram) -> Result<String> {
         );
         blegram.post_text(&members[number % members.len()], &text)
     };
-    (0..POSTS).try_fold(String::new(), |_, number| post(number))
+    let post = (0..POSTS).try_fold(String::new(), |_, number| post(number))?;
+    let cookie = format!("cookie: {}", members[0].cookie());
+    let bearer = format!("authorization: Bearer {}", blegram.access_token(MEMBERS[0])?);
+    Ok((post, Fields { cookie, bearer }))
 }
 
-/// What is loaded; the first is what the others are compared with.
-const ROUTES: [&str; 3] = ["/healthz", "/api/v1/posts/{id}", "/api/v1/timelines/public?limit=20"];
+/// What is loaded, and by whom; the first is what the others are compared with.
+const ROUTES: [(&str, Who); 6] = [
+    ("/healthz", Who::Nobody),
+    ("/api/v1/posts/{id}", Who::Nobody),
+    ("/api/v1/posts/{id}", Who::Browser),
+    ("/api/v1/posts/{id}", Who::App),
+    ("/api/v1/timelines/public?limit=20", Who::Nobody),
+    ("/api/v1/timelines/hashtags/%EC%84%9C%EC%9A%B8?limit=20", Who::Nobody),
+];
 
 fn print_table(loads: &[Load; ROUTES.len()]) {
-    println!("| GET | req/s | of /healthz | p50 ms | p99 ms |\n|---|---:|---:|---:|---:|");
-    for (route, load) in ROUTES.iter().zip(loads) {
+    println!("| GET | by | req/s | of /healthz | p50 ms | p99 ms |\n|---|---|---:|---:|---:|---:|");
+    for ((route, who), load) in ROUTES.iter().zip(loads) {
+        let by = match who {
+            Who::Nobody => "nobody",
+            Who::Browser => "cookie",
+            Who::App => "bearer",
+        };
         let Load { per_second, p50_ms, p99_ms } = load;
         println!(
-            "| `{route}` | {per_second:.0} | {:.2} | {p50_ms:.2} | {p99_ms:.2} |",
+            "| `{route}` | {by} | {per_second:.0} | {:.2} | {p50_ms:.2} | {p99_ms:.2} |",
             per_second / loads[0].per_second
         );
     }
+}
+
+fn print_logins(logins::Beside { alone, beside, logins_per_second }: &logins::Beside) {
+    println!(
+        "\ngetPost beside {} logins at once: p99 {:.2} ms, {:.1} × the {:.2} ms without ({:.0} req/s, {:.0} without); \
+         {logins_per_second:.1} logins/s meanwhile.",
+        logins::AT_ONCE,
+        beside.p99_ms,
+        beside.p99_ms / alone.p99_ms,
+        alone.p99_ms,
+        beside.per_second,
+        alone.per_second,
+    );
 }

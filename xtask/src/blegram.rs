@@ -20,7 +20,8 @@ use crate::workspace::root;
 const START_LIMIT: Duration = Duration::from_secs(60);
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 const COOKIE: &str = "auth-blegram";
-const PASSWORD: &str = "plum tractor 92 sings";
+/// The password of everybody.
+pub(crate) const PASSWORD: &str = "plum tractor 92 sings";
 
 /// The settings for one data folder, with which a server can start again and again.
 pub(crate) struct Site {
@@ -42,6 +43,13 @@ pub(crate) struct Blegram {
 pub(crate) struct Member {
     /// The secret of the session cookie.
     pub(crate) session: String,
+}
+
+impl Member {
+    /// The field of a request that says who this is.
+    pub(crate) fn cookie(&self) -> String {
+        format!("{COOKIE}={}", self.session)
+    }
 }
 
 /// The binary without the developer's own settings, which belong neither in committed files nor in measurements.
@@ -82,6 +90,11 @@ impl Site {
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .current_dir(self.scratch.path());
         command
+    }
+
+    /// Takes an account out, as operators do.
+    pub(crate) fn suspend(&self, username: &str) -> Result<()> {
+        run(self.command().args(["user", "suspend", username]))
     }
 
     /// Starts the server and waits until it is ready; its log goes to `target/xtask/blegram.log`.
@@ -159,6 +172,23 @@ impl Blegram {
         Ok(Member { session: session.into() })
     }
 
+    /// Logs in as an app does and tells the access token.
+    pub(crate) fn access_token(&self, username: &str) -> Result<String> {
+        let input = json!({"login": username, "password": PASSWORD, "client": "native"});
+        let answer: Value = self.post("/api/v1/auth/login", &input, None)?.body_mut().read_json()?;
+        Ok(answer["tokens"]["access_token"].as_str().context("logging in gave no token")?.into())
+    }
+
+    /// How long a login takes, and what it is answered.
+    pub(crate) fn time_login(&self, username: &str, password: &str) -> Result<(Duration, u16)> {
+        let input = json!({"login": username, "password": password, "client": "browser"});
+        let request = self.agent.post(format!("{}/api/v1/auth/login", self.origin));
+        let begin = Instant::now();
+        let mut answer = request.header("sec-fetch-site", "same-origin").send_json(&input)?;
+        answer.body_mut().read_to_vec()?;
+        Ok((begin.elapsed(), answer.status().as_u16()))
+    }
+
     /// Publishes a post and tells its id.
     pub(crate) fn post_text(&self, author: &Member, text: &str) -> Result<String> {
         let post: Value =
@@ -170,7 +200,7 @@ impl Blegram {
         let mut request =
             self.agent.post(format!("{}{path}", self.origin)).header("sec-fetch-site", "same-origin");
         if let Some(member) = member {
-            request = request.header("cookie", format!("{COOKIE}={}", member.session));
+            request = request.header("cookie", member.cookie());
         }
         let mut answer = request.send_json(input).with_context(|| format!("POST {path}"))?;
         let status = answer.status();

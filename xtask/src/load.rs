@@ -42,11 +42,14 @@ impl Wrk {
         Ok(Self { seconds })
     }
 
-    /// Loads one address; answers other than 2xx or 3xx are a failure, for refusing is fast.
-    pub(crate) fn run(&self, url: &str) -> Result<Load> {
+    /// Loads one address with a field in each request's head; answers other than 2xx or 3xx are a failure, for refusing
+    /// is fast.
+    pub(crate) fn run(&self, url: &str, field: Option<&str>) -> Result<Load> {
         let duration = format!("-d{}s", self.seconds);
         let mut command = bound("wrk", "TERM");
-        let text = output(command.args(["--latency", "-t1", "-c16", &duration, url]));
+        command.args(["--latency", "-t1", "-c16", &duration]);
+        command.args(field.iter().flat_map(|field| ["-H", field]));
+        let text = output(command.arg(url));
         signals::check()?;
         let text = text.with_context(|| format!("wrk failed on {url}"))?;
         let failed = text.contains("Non-2xx") || text.contains("Socket errors");

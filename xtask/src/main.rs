@@ -7,6 +7,7 @@ mod fuzz_api;
 mod generate;
 mod layering;
 mod load;
+mod logins;
 mod packages;
 mod process;
 mod scratch;
@@ -74,8 +75,9 @@ enum Task {
     FuzzApi(fuzz_api::Options),
     /// Measure throughput, latency, start-up and memory of one node
     ///
-    /// Runs a release build on SQLite, then on PostgreSQL, fills it with 200 posts and loads it with `wrk`. Absolute
-    /// figures are the machine's; compare the ratios.
+    /// Runs a release build on SQLite, then on PostgreSQL, fills it with 200 posts and loads it with `wrk`, also
+    /// beside logins; then tries whether the time of a refused login tells whether an account exists. Absolute figures
+    /// are the machine's; compare the ratios.
     Bench(bench::Options),
 }
 

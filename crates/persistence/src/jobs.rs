@@ -71,7 +71,7 @@ pub async fn insert(tx: &Tx, job: Job, run_at: Timestamp, now: Timestamp) -> Res
         last_error: None,
         created_at: now.as_micros(),
     };
-    let once = OnConflict::columns([Column::Kind, Column::Subject]).do_nothing().to_owned();
+    let once = OnConflict::columns([Column::Subject, Column::Kind]).do_nothing().to_owned();
     match Entity::insert(row.into_active_model()).on_conflict(once).exec_without_returning(tx.inner()).await {
         Ok(1) => Ok(Inserted::New),
         Ok(_) | Err(DbErr::RecordNotInserted) => Ok(Inserted::Existing),

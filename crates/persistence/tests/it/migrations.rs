@@ -1,5 +1,12 @@
+use blegram_domain::{
+    Hashtag, PageRequest,
+    page::{Limit, Scope},
+};
 use blegram_migration::Schema;
-use blegram_persistence::testing::{Backend, TestDatabase};
+use blegram_persistence::{
+    post_hashtags,
+    testing::{Backend, TestDatabase},
+};
 use rstest_reuse::apply;
 use tokio::task::JoinSet;
 
@@ -50,4 +57,40 @@ async fn nodes_that_start_at_once_take_turns() {
         up.unwrap();
     }
     assert!(schema.is_current().await.unwrap());
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn posts_from_before_hashtags_had_rows_are_found_by_them(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let ann = insert_user(&database, "ann").await;
+    let schema = Schema::connect(database.url()).await.unwrap();
+    let changes = schema.status().await.unwrap();
+    let later = changes.iter().rev().position(|change| change.name.ends_with("_post_hashtags")).unwrap();
+    schema.down(u32::try_from(later + 1).unwrap()).await.unwrap();
+    let id = |n: u8| match backend {
+        Backend::Sqlite => format!("unhex(printf('%032x', {n}))"),
+        Backend::Postgres => format!("lpad(to_hex({n}), 32, '0')::uuid"),
+    };
+    for (n, tags, visibility) in
+        [(1, r#"["제주", "sea"]"#, "public"), (2, r#"["sea"]"#, "followers"), (3, "[]", "public")]
+    {
+        let author = "(SELECT id FROM users)";
+        let sql = format!(
+            "INSERT INTO posts (id, author_id, text, hashtags, mentions, visibility, created_at) \
+             VALUES ({}, {author}, 'old', '{tags}', '[]', '{visibility}', 0)",
+            id(n)
+        );
+        database.execute(&sql).await;
+    }
+    schema.up().await.unwrap();
+    let page = PageRequest::new(Scope::new("list", &[]), Limit::default(), None, None);
+    for (tag, count) in [("제주", 1), ("sea", 1), ("none", 0)] {
+        let tag = Hashtag::parse(tag).unwrap();
+        let found = post_hashtags::list_post_ids(database.db(), &tag, &page).await.unwrap();
+        assert_eq!(found.ids().len(), count, "{tag}");
+    }
+    let tx = database.db().write().await.unwrap();
+    assert_eq!(post_hashtags::delete_of_author(&tx, ann, 1).await.unwrap(), 1);
+    assert_eq!(post_hashtags::delete_of_author(&tx, ann, 10).await.unwrap(), 1);
 }

@@ -1,11 +1,11 @@
 //! How the databases carry out the queries, on 20,000 posts: by index, without sorting or scanning.
 
 use blegram_domain::{
-    PageRequest, PostId, UserId, Username, Visibility,
+    Hashtag, Job, PageRequest, PostId, UserId, Username, Visibility,
     page::{Limit, Scope},
 };
 use blegram_persistence::{
-    posts, sessions,
+    jobs, post_hashtags, posts, sessions,
     testing::{Backend, TestDatabase},
     users,
 };
@@ -54,7 +54,10 @@ async fn crowd(backend: Backend) -> (TestDatabase, UserId) {
             "decode(lpad(to_hex(n), 64, '0'), 'hex')"
         },
     );
-    for statement in [&users, &posts, &sessions, "ANALYZE"] {
+    // A tag that every post has, and one of a few.
+    let tags = "INSERT INTO post_hashtags (hashtag, post_id) SELECT 'jeju', id FROM posts WHERE visibility = 'public'";
+    let rare = "INSERT INTO post_hashtags (hashtag, post_id) SELECT 'rare', id FROM posts LIMIT 5";
+    for statement in [&users, &posts, &sessions, tags, rare, "ANALYZE"] {
         database.execute(statement).await;
     }
     database.take_statements();
@@ -81,7 +84,9 @@ async fn assert_plans(database: &TestDatabase, index: &str) {
     for statement in statements {
         let plan = database.plan(&statement).await;
         let is_good = plan.contains(index)
-            && !["SCAN posts\n", "Seq Scan", "Sort", "TEMP B-TREE"].iter().any(|bad| plan.contains(bad));
+            && !["SCAN posts\n", "SCAN post_hashtags", "Seq Scan", "Sort", "TEMP B-TREE"]
+                .iter()
+                .any(|bad| plan.contains(bad));
         assert!(is_good, "{statement}\n{plan}");
     }
     // Explaining is statements too.
@@ -99,6 +104,12 @@ async fn lists_read_an_index_and_no_more(#[case] backend: Backend) {
         assert_plans(&database, "posts_author_id_id").await;
         posts::list_ids_of_author(database.db(), ann, Some(Visibility::Public), &page).await.unwrap();
         assert_plans(&database, "posts_author_id_id").await;
+        for tag in ["jeju", "rare", "none"] {
+            let tag = Hashtag::parse(tag).unwrap();
+            post_hashtags::list_post_ids(database.db(), &tag, &page).await.unwrap();
+            let index = if backend == Backend::Sqlite { "post_hashtags" } else { "post_hashtags_pkey" };
+            assert_plans(&database, index).await;
+        }
     }
 }
 
@@ -114,4 +125,9 @@ async fn things_are_found_by_index(#[case] backend: Backend) {
     users::list_summaries(database.db(), &[ann]).await.unwrap();
     posts::find(database.db(), PostId::generate(now())).await.unwrap();
     assert_plans(&database, if backend == Backend::Sqlite { "SEARCH" } else { "_pkey" }).await;
+    jobs::is_any_due(database.db(), &Job::KINDS, now()).await.unwrap();
+    // Jobs are few, so PostgreSQL may read them all.
+    if backend == Backend::Sqlite {
+        assert_plans(&database, "jobs_run_at").await;
+    }
 }

@@ -8,8 +8,9 @@ use argon2::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use blegram_domain::Violation;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use unicode_normalization::UnicodeNormalization;
 use zxcvbn::{Score, zxcvbn};
 
@@ -123,14 +124,14 @@ pub(crate) enum Verdict {
     RightButOutdated(String),
 }
 
-/// Hashes passwords on a few threads: hashing is slow and hungry by design, so it must neither block
-/// other requests nor pile up.
+/// Hashes passwords on a few threads of its own: hashing is slow and hungry by design, so it must neither block other
+/// requests, nor pile up, nor have a core as soon as it wants one.
 #[derive(Clone)]
 pub(crate) struct Hasher {
     argon2: Argon2<'static>,
     /// Admits the hashes that run and those that wait.
     admission: Arc<Semaphore>,
-    threads: Arc<Semaphore>,
+    threads: Arc<ThreadPool>,
     /// Checked when there is no hash to check, so that the answer takes as long.
     dummy: Arc<str>,
 }
@@ -149,7 +150,7 @@ impl Hasher {
         Ok(Self {
             argon2,
             admission: Arc::new(Semaphore::new(threads + queue)),
-            threads: Arc::new(Semaphore::new(threads)),
+            threads: Arc::new(pool(threads)?),
             dummy,
         })
     }
@@ -171,16 +172,42 @@ impl Hasher {
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let _admitted = self.admission.try_acquire().map_err(|_| Error::Overloaded)?;
-        let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(|_| Error::Overloaded)?;
-        let task = tokio::task::spawn_blocking(move || {
-            // Held by the work and not by the caller, who may go away while it runs.
-            let _thread = thread;
-            work()
+        let admitted = Arc::clone(&self.admission).try_acquire_owned().map_err(|_| Error::Overloaded)?;
+        let (sender, receiver) = oneshot::channel();
+        self.threads.spawn_fifo(move || {
+            let result = work();
+            // Held by the work and not by the caller, who may go away while it runs; and given back before the caller
+            // hears of it, who may come again at once.
+            drop(admitted);
+            // Nobody may be waiting any more.
+            let _ = sender.send(result);
         });
-        task.await.map_err(|panic| Error::Hashing(panic.to_string()))?
+        receiver.await.map_err(|_| Error::Hashing("it panicked; the log has more".to_owned()))?
     }
 }
+
+fn pool(threads: usize) -> Result<ThreadPool> {
+    ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|n| format!("hash-{n}"))
+        .start_handler(|_| yield_to_others())
+        // The caller is told; and the panic itself is in the log by then.
+        .panic_handler(|_| {})
+        .build()
+        .map_err(hashing)
+}
+
+/// Lets every other thread of the process go first when there are fewer cores than work: a wave of logins makes logins
+/// slow, and not everything else. Linux keeps this by thread; elsewhere it would slow the whole process.
+fn yield_to_others() {
+    #[cfg(target_os = "linux")]
+    // Where it is refused, hashing is as hungry as everything else.
+    let _ = rustix::process::setpriority_process(None, HASH_NICENESS);
+}
+
+/// As low as it goes: a core that nobody else wants.
+#[cfg(target_os = "linux")]
+const HASH_NICENESS: i32 = 19;
 
 fn hash(argon2: &Argon2<'_>, password: &SecretString) -> Result<String> {
     let hash: PasswordHash = argon2.hash_password(password.expose_secret().as_bytes()).map_err(hashing)?;
@@ -256,12 +283,16 @@ mod tests {
     #[tokio::test]
     async fn what_does_not_fit_the_queue_is_refused() {
         let hasher = Hasher::new(CHEAP, 1, 1).unwrap();
-        let thread = Arc::clone(&hasher.threads).acquire_owned().await.unwrap();
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        hasher.threads.spawn_fifo(move || {
+            // Ends when the other end is dropped.
+            let _ = held.recv();
+        });
         let verify = || hasher.verify(GivenPassword::parse("x").unwrap(), None);
         let (mut running, mut waiting) = (Box::pin(verify()), Box::pin(verify()));
         assert!(futures_pending(&mut running) && futures_pending(&mut waiting));
         assert!(matches!(verify().await, Err(Error::Overloaded)));
-        drop(thread);
+        drop(release);
         assert_eq!(running.await.unwrap(), Verdict::Wrong);
         assert_eq!(waiting.await.unwrap(), Verdict::Wrong);
     }

@@ -8,7 +8,10 @@
 //! representation that sorts and compares alike on both databases), enumerations are text.
 
 use sea_orm_migration::{
-    prelude::{ColumnDef, DbErr, Expr, ExprTrait, IntoIden, MigrationTrait, MigratorTrait},
+    prelude::{
+        Alias, ColumnDef, DbErr, Expr, ExprTrait, ForeignKey, ForeignKeyAction, IntoIden, MigrationTrait,
+        MigratorTrait, SchemaManager, Table,
+    },
     sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend},
 };
 
@@ -23,6 +26,15 @@ mod m20261124_000011_signing_keys;
 mod m20261124_000012_jobs;
 mod m20261124_000013_reserved_usernames;
 mod m20261124_000014_post_hashtags;
+mod m20261125_000015_relations;
+mod m20261125_000016_deleted_posts;
+mod m20261125_000017_comments;
+mod m20261125_000018_likes;
+mod m20261125_000019_revisions;
+mod m20261125_000020_notifications;
+mod m20261125_000021_hashtags;
+mod m20261125_000022_reports;
+mod m20261125_000025_search;
 
 /// The list of changes.
 #[derive(Debug)]
@@ -43,6 +55,15 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000012_jobs::Migration),
             Box::new(m20261124_000013_reserved_usernames::Migration),
             Box::new(m20261124_000014_post_hashtags::Migration),
+            Box::new(m20261125_000015_relations::Migration),
+            Box::new(m20261125_000016_deleted_posts::Migration),
+            Box::new(m20261125_000017_comments::Migration),
+            Box::new(m20261125_000018_likes::Migration),
+            Box::new(m20261125_000019_revisions::Migration),
+            Box::new(m20261125_000020_notifications::Migration),
+            Box::new(m20261125_000021_hashtags::Migration),
+            Box::new(m20261125_000022_reports::Migration),
+            Box::new(m20261125_000025_search::Migration),
         ]
     }
 }
@@ -145,4 +166,53 @@ impl Schema {
 /// rows, and never below zero even if that rule were broken.
 fn count(name: impl IntoIden + Copy) -> ColumnDef {
     ColumnDef::new(name).big_integer().not_null().default(0).check(Expr::col(name).gte(0)).to_owned()
+}
+
+/// A table of pairs: each pair once, found from both sides, in the order in which they came about.
+#[derive(Clone, Copy)]
+struct Pairs {
+    table: &'static str,
+    /// The column of whoever did it, and the table that it names.
+    first: (&'static str, &'static str),
+    /// The same of what it was done to.
+    second: (&'static str, &'static str),
+}
+
+impl Pairs {
+    async fn create(self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+        let Self { table, first, second } = self;
+        let mut create = Table::create();
+        create.table(Alias::new(table)).col(ColumnDef::new(Alias::new("id")).uuid().not_null().primary_key());
+        for (column, other) in [first, second] {
+            let mut key = ForeignKey::create()
+                .from(Alias::new(table), Alias::new(column))
+                .to(Alias::new(other), Alias::new("id"))
+                .on_delete(ForeignKeyAction::Cascade)
+                .to_owned();
+            create.col(ColumnDef::new(Alias::new(column)).uuid().not_null()).foreign_key(&mut key);
+        }
+        manager.create_table(create).await?;
+        let (first, second) = (first.0, second.0);
+        let indexes = [
+            format!("CREATE UNIQUE INDEX {table}_once ON {table} ({first}, {second})"),
+            format!("CREATE INDEX {table}_{first}_id ON {table} ({first}, id DESC)"),
+            format!("CREATE INDEX {table}_{second}_id ON {table} ({second}, id DESC)"),
+        ];
+        execute_all(manager, &indexes.each_ref().map(String::as_str)).await
+    }
+}
+
+async fn execute_all(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
+    for statement in statements {
+        manager.get_connection().execute_unprepared(statement).await?;
+    }
+    Ok(())
+}
+
+/// Drops tables that nothing refers to.
+async fn drop_tables(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
+    for table in tables {
+        manager.drop_table(Table::drop().table(Alias::new(*table)).to_owned()).await?;
+    }
+    Ok(())
 }

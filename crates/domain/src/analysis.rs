@@ -25,9 +25,7 @@ impl Hashtag {
 
     /// Folds and checks `raw`, a tag without `#`; `None` for what no text can hold as a hashtag.
     pub fn parse(raw: &str) -> Option<Self> {
-        let folded: String =
-            caseless::default_case_fold_str(&raw.nfkc().collect::<String>()).nfkc().collect();
-        let folded: String = folded.chars().filter(|c| !is_invisible(*c)).nfc().collect();
+        let folded: String = fold(raw).chars().filter(|c| !is_invisible(*c)).nfc().collect();
         let is_tag = folded.chars().all(is_tag_char)
             && folded.chars().any(char::is_alphabetic)
             && !folded.starts_with(is_mark)
@@ -143,6 +141,11 @@ impl Analysis {
     }
 }
 
+/// What a text is compared by: NFKC and case fold.
+pub(crate) fn fold(raw: &str) -> String {
+    caseless::default_case_fold_str(&raw.nfkc().collect::<String>()).nfkc().collect()
+}
+
 // A text has few of either, so a search beats a second, hashed copy.
 fn push_new<T: PartialEq>(all: &mut Vec<T>, item: Option<T>) {
     all.extend(item.filter(|item| !all.contains(item)));
@@ -160,7 +163,7 @@ fn is_digit(c: char) -> bool {
     c.general_category() == GeneralCategory::DecimalNumber
 }
 
-fn is_mark(c: char) -> bool {
+pub(crate) fn is_mark(c: char) -> bool {
     c.general_category_group() == GeneralCategoryGroup::Mark
 }
 

@@ -43,6 +43,12 @@ macro_rules! ids {
                 Self(generate(now))
             }
 
+            /// The smallest id of an instant: ids hold when they were made.
+            pub fn first_of(instant: Timestamp) -> Self {
+                let millis = u64::try_from(instant.as_micros()).unwrap_or(0) / 1000;
+                Self(Uuid::from_u128(u128::from(millis) << 80))
+            }
+
             /// The id stored as `id`.
             pub const fn from_uuid(id: Uuid) -> Self {
                 Self(id)
@@ -79,8 +85,22 @@ ids! {
     SessionId;
     /// One issue of tokens to a native app: the `jti` of its access token, and the refresh token that came with it.
     TokenId;
-    /// A text that a post had.
+    /// A text that a post or comment had.
     RevisionId;
+    /// A comment, or a reply to one. Posts and comments share one space of ids.
+    CommentId;
+    /// That somebody follows somebody, asks to, blocks or mutes them: when it came about.
+    RelationId;
+    /// That somebody likes something: when they began to.
+    LikeId;
+    /// That somebody bookmarked a post.
+    BookmarkId;
+    /// Something that somebody was told.
+    NotificationId;
+    /// What somebody told moderators.
+    ReportId;
+    /// What somebody looked for.
+    RecentSearchId;
     /// A piece of work that must not be lost.
     JobId;
     /// One request, in logs and in error answers.

@@ -6,28 +6,51 @@
 
 use std::time::Duration;
 
-use crate::UserId;
+use crate::{CommentId, PostId, UserId};
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Job {
     /// Remove what a deleted account leaves behind, and the account.
     EraseAccount(UserId),
+    /// Remove what hangs on a deleted post, and the post.
+    ErasePost(PostId),
+    /// Remove what hangs on a deleted comment, and the comment unless replies need it.
+    EraseComment(CommentId),
+    /// Let those follow an account who asked to while it was private.
+    AcceptFollowRequests(UserId),
+    /// Take the words of what was written before there was a search.
+    Reindex,
     /// Forget what counts no more. It is never done: it comes back every [`Job::period`].
     Retention,
 }
 
 impl Job {
     /// The kinds that this version knows; others are left to newer ones.
-    pub const KINDS: [&str; 2] = [Self::ERASE_ACCOUNT, Self::RETENTION];
+    pub const KINDS: [&str; 6] = [
+        Self::ERASE_ACCOUNT,
+        Self::ERASE_POST,
+        Self::ERASE_COMMENT,
+        Self::ACCEPT_FOLLOW_REQUESTS,
+        Self::REINDEX,
+        Self::RETENTION,
+    ];
 
     const ERASE_ACCOUNT: &str = "erase-account";
+    const ERASE_POST: &str = "erase-post";
+    const ERASE_COMMENT: &str = "erase-comment";
+    const ACCEPT_FOLLOW_REQUESTS: &str = "accept-follow-requests";
+    const REINDEX: &str = "reindex";
     const RETENTION: &str = "retention";
 
     /// What kind of work it is, as it is stored.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::EraseAccount(_) => Self::ERASE_ACCOUNT,
+            Self::ErasePost(_) => Self::ERASE_POST,
+            Self::EraseComment(_) => Self::ERASE_COMMENT,
+            Self::AcceptFollowRequests(_) => Self::ACCEPT_FOLLOW_REQUESTS,
+            Self::Reindex => Self::REINDEX,
             Self::Retention => Self::RETENTION,
         }
     }
@@ -35,8 +58,10 @@ impl Job {
     /// What it is about, as it is stored; empty for the site as a whole. There is one job of a kind and a subject.
     pub fn subject(self) -> String {
         match self {
-            Self::EraseAccount(user) => user.to_string(),
-            Self::Retention => String::new(),
+            Self::EraseAccount(user) | Self::AcceptFollowRequests(user) => user.to_string(),
+            Self::ErasePost(post) => post.to_string(),
+            Self::EraseComment(comment) => comment.to_string(),
+            Self::Reindex | Self::Retention => String::new(),
         }
     }
 
@@ -44,6 +69,10 @@ impl Job {
     pub fn parse(kind: &str, subject: &str) -> Option<Self> {
         match kind {
             Self::ERASE_ACCOUNT => subject.parse().ok().map(Self::EraseAccount),
+            Self::ERASE_POST => subject.parse().ok().map(Self::ErasePost),
+            Self::ERASE_COMMENT => subject.parse().ok().map(Self::EraseComment),
+            Self::ACCEPT_FOLLOW_REQUESTS => subject.parse().ok().map(Self::AcceptFollowRequests),
+            Self::REINDEX => subject.is_empty().then_some(Self::Reindex),
             Self::RETENTION => subject.is_empty().then_some(Self::Retention),
             _ => None,
         }
@@ -52,8 +81,12 @@ impl Job {
     /// How long after it is done it is due again; `None` for what is done once.
     pub const fn period(self) -> Option<Duration> {
         match self {
-            Self::EraseAccount(_) => None,
             Self::Retention => Some(Duration::from_secs(60 * 60)),
+            Self::EraseAccount(_)
+            | Self::ErasePost(_)
+            | Self::EraseComment(_)
+            | Self::AcceptFollowRequests(_)
+            | Self::Reindex => None,
         }
     }
 }
@@ -74,8 +107,17 @@ mod tests {
 
     #[test]
     fn stored_jobs_are_read_again() {
-        let user = UserId::generate(Timestamp::from_micros(1_790_000_000_000_000).unwrap());
-        for job in [Job::EraseAccount(user), Job::Retention] {
+        let now = Timestamp::from_micros(1_790_000_000_000_000).unwrap();
+        let user = UserId::generate(now);
+        let jobs = [
+            Job::EraseAccount(user),
+            Job::ErasePost(PostId::generate(now)),
+            Job::EraseComment(CommentId::generate(now)),
+            Job::AcceptFollowRequests(user),
+            Job::Reindex,
+            Job::Retention,
+        ];
+        for job in jobs {
             assert_eq!(Job::parse(job.kind(), &job.subject()), Some(job));
             assert!(Job::KINDS.contains(&job.kind()));
         }

@@ -8,7 +8,10 @@
 //! | [`text`] | [`PostText`], [`DisplayName`]: text cleaned and limited at the edge |
 //! | [`username`] | [`Username`] and its confusable [`Skeleton`](username::Skeleton) |
 //! | [`analysis`] | hashtags and mentions of a text |
-//! | [`user`], [`post`], [`session`] | entities and who may see them |
+//! | [`search`], [`trend`] | what a text is found by, what people look for, and what many write about |
+//! | [`user`], [`post`], [`comment`], [`session`] | entities and who may see them |
+//! | [`relation`] | how people stand to each other, and what follows from it |
+//! | [`notification`], [`report`] | what people are told, and what they tell moderators |
 //! | [`job`] | work that must not be lost |
 //! | [`page`] | keyset pages and opaque cursors |
 //! | [`violation`] | why a value was refused |
@@ -28,13 +31,19 @@
 
 pub mod analysis;
 pub mod clock;
+pub mod comment;
 pub mod email;
 pub mod id;
 pub mod job;
+pub mod notification;
 pub mod page;
 pub mod post;
+pub mod relation;
+pub mod report;
+pub mod search;
 pub mod session;
 pub mod text;
+pub mod trend;
 pub mod user;
 pub mod username;
 pub mod version;
@@ -42,13 +51,20 @@ pub mod violation;
 
 pub use analysis::Hashtag;
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
+pub use comment::Comment;
 pub use email::EmailAddress;
-pub use id::{JobId, PostId, RequestId, RevisionId, SessionId, TokenId, UserId};
+pub use id::{
+    BookmarkId, CommentId, JobId, LikeId, NotificationId, PostId, RecentSearchId, RelationId, ReportId,
+    RequestId, RevisionId, SessionId, TokenId, UserId,
+};
 pub use job::Job;
+pub use notification::{Notice, NoticeKind, Notification};
 pub use page::{Page, PageRequest};
-pub use post::{Post, PostRevision, Visibility};
+pub use post::{Post, Revision, Visibility};
+pub use relation::Relation;
+pub use report::Report;
 pub use session::Session;
-pub use text::{Bio, DeviceName, DisplayName, PostText};
+pub use text::{Bio, CommentText, DeviceName, DisplayName, PostText, ReportNote, SearchText};
 pub use user::{Account, User, UserSummary};
 pub use username::Username;
 pub use violation::Violation;

@@ -11,6 +11,56 @@ use uuid::Uuid;
 
 use crate::Violation;
 
+/// What a list is ordered by: of each item another one, so that a place in the list is one item, or the gap that it left.
+pub trait Key: Clone + Ord + Send + Sync {
+    /// The key as a cursor holds it.
+    fn to_bytes(&self) -> Vec<u8>;
+
+    /// Reads what [`Key::to_bytes`] wrote; `None` for anything else.
+    fn from_bytes(bytes: &[u8]) -> Option<Self>;
+}
+
+impl Key for Uuid {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.as_bytes().to_vec()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::from_slice(bytes).ok()
+    }
+}
+
+/// The key of a list that has the best first, and those that are as good by name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ranked {
+    /// How far from the best: the smallest comes first.
+    pub rank: i64,
+    /// What tells those of one rank apart.
+    pub name: String,
+}
+
+impl Key for Ranked {
+    fn to_bytes(&self) -> Vec<u8> {
+        [&self.rank.to_be_bytes()[..], self.name.as_bytes()].concat()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (rank, name) = bytes.split_first_chunk()?;
+        // A name is what some text was folded to; no database holds a NUL in one.
+        let name = std::str::from_utf8(name).ok().filter(|name| !name.contains('\0'))?;
+        Some(Self { rank: i64::from_be_bytes(*rank), name: name.to_owned() })
+    }
+}
+
+/// Which end of a list comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The smallest key: the oldest item, or the best of a [`Ranked`] list.
+    Ascending,
+    /// The largest key: the newest item.
+    Descending,
+}
+
 /// How many items a page has at most: 1 to 100, 20 unless asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit(u8);
@@ -76,24 +126,19 @@ enum Direction {
 
 /// A place in a list and a way to walk from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
+pub struct Cursor<K = Uuid> {
     scope: Scope,
     direction: Direction,
     /// Whether the walk begins with the item at the place itself.
     inclusive: bool,
-    position: Uuid,
+    position: K,
 }
 
-const ENCODED_BYTES: usize = 1 + 8 + 16;
-
-impl Cursor {
-    /// The opaque text: URL-safe, 34 characters.
+impl<K: Key> Cursor<K> {
+    /// The opaque text: URL-safe; 34 characters where ids are the order.
     pub fn encode(&self) -> String {
-        let mut bytes = [0; ENCODED_BYTES];
-        bytes[0] = u8::from(self.direction == Direction::Prev) | u8::from(self.inclusive) << 1;
-        bytes[1..9].copy_from_slice(&self.scope.0);
-        bytes[9..].copy_from_slice(self.position.as_bytes());
-        URL_SAFE_NO_PAD.encode(bytes)
+        let flags = u8::from(self.direction == Direction::Prev) | u8::from(self.inclusive) << 1;
+        URL_SAFE_NO_PAD.encode([&[flags][..], &self.scope.0, &self.position.to_bytes()].concat())
     }
 
     /// Reads back what [`Cursor::encode`] wrote for the same `scope`.
@@ -101,19 +146,15 @@ impl Cursor {
     /// # Errors
     /// [`CursorInvalid`] for any other text.
     pub fn decode(text: &str, scope: Scope) -> Result<Self, CursorInvalid> {
-        let bytes: [u8; ENCODED_BYTES] =
-            URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok()).ok_or(CursorInvalid)?;
-        let [flags, scoped @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = bytes;
-        if flags > 3 || scoped != scope.0 {
-            return Err(CursorInvalid);
-        }
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorInvalid)?;
+        let (flags, rest) = bytes.split_first().filter(|(flags, _)| **flags <= 3).ok_or(CursorInvalid)?;
+        let position = rest.strip_prefix(&scope.0).and_then(K::from_bytes).ok_or(CursorInvalid)?;
         let direction = if flags & 1 == 1 { Direction::Prev } else { Direction::Next };
-        let position = Uuid::from_slice(&bytes[9..]).map_err(|_| CursorInvalid)?;
         Ok(Self { scope, direction, inclusive: flags & 2 == 2, position })
     }
 
     /// The walk over exactly the items that this one leaves out.
-    const fn complement(self) -> Self {
+    fn complement(self) -> Self {
         let direction = match self.direction {
             Direction::Next => Direction::Prev,
             Direction::Prev => Direction::Next,
@@ -122,140 +163,158 @@ impl Cursor {
     }
 }
 
-/// Which page of a newest-first list is wanted.
+/// Which page of a list is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageRequest {
+pub struct PageRequest<K = Uuid> {
     scope: Scope,
     limit: Limit,
-    cursor: Option<Cursor>,
-    since: Option<Uuid>,
+    cursor: Option<Cursor<K>>,
+    since: Option<K>,
 }
 
-/// The range of ids to scan for a page, and how.
+/// The range of keys to scan for a page, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// Ids greater than this one.
-    pub after: Option<Uuid>,
-    /// Ids greater than or equal to this one.
-    pub from: Option<Uuid>,
-    /// Ids less than this one.
-    pub before: Option<Uuid>,
-    /// Ids less than or equal to this one.
-    pub to: Option<Uuid>,
-    /// Scan from the smallest id upwards instead of from the largest downwards.
+pub struct Window<K = Uuid> {
+    /// Keys greater than this one.
+    pub after: Option<K>,
+    /// Keys greater than or equal to this one.
+    pub from: Option<K>,
+    /// Keys less than this one.
+    pub before: Option<K>,
+    /// Keys less than or equal to this one.
+    pub to: Option<K>,
+    /// Scan from the smallest key upwards instead of from the largest downwards.
     pub ascending: bool,
-    /// How many ids to read: one more than the page holds, to learn whether there are more.
+    /// How many keys to read: one more than the page holds, to learn whether there are more.
     pub rows: u64,
 }
 
-impl PageRequest {
+impl<K: Key> PageRequest<K> {
     /// The page at `cursor`, or the first, of the ids greater than `since`, if given. `since` is part of what tells
     /// one list from another: it belongs into `scope`.
-    pub const fn new(scope: Scope, limit: Limit, cursor: Option<Cursor>, since: Option<Uuid>) -> Self {
+    pub const fn new(scope: Scope, limit: Limit, cursor: Option<Cursor<K>>, since: Option<K>) -> Self {
         Self { scope, limit, cursor, since }
     }
 
-    /// The ids to scan.
-    pub fn window(&self) -> Window {
+    /// How many items the page has at most.
+    pub const fn limit(&self) -> usize {
+        self.limit.get()
+    }
+
+    /// Whether this is the beginning of the list.
+    pub const fn is_first(&self) -> bool {
+        self.cursor.is_none()
+    }
+
+    /// The keys of a list in this order to scan.
+    pub fn window(&self, order: Order) -> Window<K> {
         let rows = self.limit.get() as u64 + 1;
-        let all = Window { after: self.since, from: None, before: None, to: None, ascending: false, rows };
-        let Some(Cursor { direction, inclusive, position, .. }) = self.cursor else { return all };
-        match (direction, inclusive) {
-            (Direction::Next, false) => Window { before: Some(position), ..all },
-            (Direction::Next, true) => Window { to: Some(position), ..all },
-            (Direction::Prev, false) => {
-                Window { after: self.since.max(Some(position)), ascending: true, ..all }
-            }
-            (Direction::Prev, true) => Window { from: Some(position), ascending: true, ..all },
+        let ascending = (order == Order::Ascending) != self.walks_back();
+        let all = Window { after: self.since.clone(), from: None, before: None, to: None, ascending, rows };
+        let Some(Cursor { inclusive, position, .. }) = self.cursor.clone() else { return all };
+        match (ascending, inclusive) {
+            (false, false) => Window { before: Some(position), ..all },
+            (false, true) => Window { to: Some(position), ..all },
+            (true, false) => Window { after: self.since.clone().max(Some(position)), ..all },
+            (true, true) => Window { from: Some(position), ..all },
         }
     }
 
     /// The page of a list that is at hand: what a database does with the [`window`](PageRequest::window).
-    pub fn select(&self, list: impl IntoIterator<Item = Uuid>) -> Slice {
-        let window = self.window();
-        let above = |id: &Uuid| {
-            window.after.is_none_or(|bound| *id > bound) && window.from.is_none_or(|bound| *id >= bound)
+    pub fn select(&self, order: Order, list: impl IntoIterator<Item = K>) -> Slice<K> {
+        let window = self.window(order);
+        let above = |key: &K| {
+            window.after.as_ref().is_none_or(|bound| key > bound)
+                && window.from.as_ref().is_none_or(|bound| key >= bound)
         };
-        let below = |id: &Uuid| {
-            window.before.is_none_or(|bound| *id < bound) && window.to.is_none_or(|bound| *id <= bound)
+        let below = |key: &K| {
+            window.before.as_ref().is_none_or(|bound| key < bound)
+                && window.to.as_ref().is_none_or(|bound| key <= bound)
         };
-        let mut ids: Vec<Uuid> = list.into_iter().filter(|id| above(id) && below(id)).collect();
-        ids.sort_unstable();
+        let mut keys: Vec<K> = list.into_iter().filter(|key| above(key) && below(key)).collect();
+        keys.sort_unstable();
         if !window.ascending {
-            ids.reverse();
+            keys.reverse();
         }
-        ids.truncate(usize::try_from(window.rows).unwrap_or(usize::MAX));
-        self.slice(ids)
+        keys.truncate(usize::try_from(window.rows).unwrap_or(usize::MAX));
+        self.slice(keys)
     }
 
-    /// Makes of the ids that the [`window`](PageRequest::window) yielded, in the order of the scan,
-    /// the page's ids in the order of the list.
-    pub fn slice(&self, mut ids: Vec<Uuid>) -> Slice {
-        let more = ids.len() > self.limit.get();
-        ids.truncate(self.limit.get());
+    /// Makes of the keys that the [`window`](PageRequest::window) yielded, in the order of the scan,
+    /// the page's keys in the order of the list.
+    pub fn slice(&self, mut keys: Vec<K>) -> Slice<K> {
+        let more = keys.len() > self.limit.get();
+        keys.truncate(self.limit.get());
         if self.walks_back() {
-            ids.reverse();
+            keys.reverse();
         }
-        let at = |direction, position| Cursor { scope: self.scope, direction, inclusive: false, position };
-        let (next, prev) = match (ids.first(), ids.last()) {
+        let at = |direction, position: &K| Cursor {
+            scope: self.scope,
+            direction,
+            inclusive: false,
+            position: position.clone(),
+        };
+        let (next, prev) = match (keys.first(), keys.last()) {
             (Some(first), Some(last)) => {
-                let next = (more || self.walks_back()).then(|| at(Direction::Next, *last));
-                (next, Some(at(Direction::Prev, *first)))
+                let next = (more || self.walks_back()).then(|| at(Direction::Next, last));
+                (next, Some(at(Direction::Prev, first)))
             }
             _ => self.cursors_of_empty(),
         };
-        Slice { ids, next, prev }
+        Slice { keys, next, prev }
     }
 
     fn walks_back(&self) -> bool {
-        self.cursor.is_some_and(|cursor| cursor.direction == Direction::Prev)
+        self.cursor.as_ref().is_some_and(|cursor| cursor.direction == Direction::Prev)
     }
 
     // Whoever asked for newer items asks again with the same cursor; whoever reached the end of the
     // list, because what was left of it is gone, can still turn round.
-    fn cursors_of_empty(&self) -> (Option<Cursor>, Option<Cursor>) {
-        match self.cursor {
-            Some(cursor) if cursor.direction == Direction::Prev => (Some(cursor.complement()), Some(cursor)),
+    fn cursors_of_empty(&self) -> (Option<Cursor<K>>, Option<Cursor<K>>) {
+        match self.cursor.clone() {
+            Some(cursor) if cursor.direction == Direction::Prev => {
+                (Some(cursor.clone().complement()), Some(cursor))
+            }
             Some(cursor) => (None, Some(cursor.complement())),
             None => (None, None),
         }
     }
 }
 
-/// The ids of a page, before anybody looked whether the viewer may see what they stand for.
+/// The keys of a page, before anybody looked whether the viewer may see what they stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slice {
-    ids: Vec<Uuid>,
-    next: Option<Cursor>,
-    prev: Option<Cursor>,
+pub struct Slice<K = Uuid> {
+    keys: Vec<K>,
+    next: Option<Cursor<K>>,
+    prev: Option<Cursor<K>>,
 }
 
-impl Slice {
-    /// The ids, in the order of the list.
-    pub fn ids(&self) -> &[Uuid] {
-        &self.ids
+impl<K> Slice<K> {
+    /// The keys, in the order of the list.
+    pub fn keys(&self) -> &[K] {
+        &self.keys
     }
 
-    /// The page that shows `items`: those of the ids that the viewer may see.
-    pub fn into_page<T>(self, items: Vec<T>) -> Page<T> {
+    /// The page that shows `items`: what the viewer may see of what the keys stand for.
+    pub fn into_page<T>(self, items: Vec<T>) -> Page<T, K> {
         Page { items, next: self.next, prev: self.prev }
     }
 }
 
 /// A part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page<T> {
+pub struct Page<T, K = Uuid> {
     /// In the order of the list; may be fewer than asked for, or none, while `next` is there.
     pub items: Vec<T>,
     /// Where the list goes on; `None` alone says that it ends here.
-    pub next: Option<Cursor>,
+    pub next: Option<Cursor<K>>,
     /// Where what lies before is found: on a first page, what is newer.
-    pub prev: Option<Cursor>,
+    pub prev: Option<Cursor<K>>,
 }
 
-impl<T> Page<T> {
+impl<T, K> Page<T, K> {
     /// The page of what `view` makes of each item.
-    pub fn map<U>(self, view: impl FnMut(T) -> U) -> Page<U> {
+    pub fn map<U>(self, view: impl FnMut(T) -> U) -> Page<U, K> {
         Page { items: self.items.into_iter().map(view).collect(), next: self.next, prev: self.prev }
     }
 }
@@ -278,11 +337,11 @@ mod tests {
     }
 
     fn scan(list: &BTreeSet<u128>, request: &PageRequest) -> Slice {
-        request.select(list.iter().map(|id| Uuid::from_u128(*id)))
+        request.select(Order::Descending, list.iter().map(|id| Uuid::from_u128(*id)))
     }
 
     fn numbers(slice: &Slice) -> Vec<u128> {
-        slice.ids().iter().map(Uuid::as_u128).collect()
+        slice.keys().iter().map(Uuid::as_u128).collect()
     }
 
     #[test]
@@ -298,9 +357,17 @@ mod tests {
             Cursor { scope: scope(), direction: Direction::Next, inclusive: false, position: Uuid::max() };
         assert_eq!(Cursor::decode(&cursor.encode(), scope()), Ok(cursor));
         for other in [Scope::new("listUserPosts", &[]), Scope::new("getPublicTimeline", &["since"])] {
-            assert_eq!(Cursor::decode(&cursor.encode(), other), Err(CursorInvalid));
+            assert_eq!(Cursor::<Uuid>::decode(&cursor.encode(), other), Err(CursorInvalid));
         }
         assert_ne!(Scope::new("x", &["ab", "c"]), Scope::new("x", &["a", "bc"]));
+    }
+
+    #[test]
+    fn a_cursor_of_names_is_read_again() {
+        let position = Ranked { rank: -7, name: "제주".to_owned() };
+        let cursor = Cursor { scope: scope(), direction: Direction::Prev, inclusive: true, position };
+        assert_eq!(Cursor::decode(&cursor.encode(), scope()), Ok(cursor.clone()));
+        assert_eq!(Cursor::<Uuid>::decode(&cursor.encode(), scope()), Err(CursorInvalid));
     }
 
     #[test]
@@ -344,7 +411,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_decoding_panic(text in ".{0,60}") {
-            let _ = Cursor::decode(&text, scope());
+            let _ = Cursor::<Uuid>::decode(&text, scope());
+            let _ = Cursor::<Ranked>::decode(&text, scope());
         }
 
         #[test]
@@ -370,6 +438,22 @@ mod tests {
         }
 
         #[test]
+        fn a_list_with_the_oldest_first_is_walked_like_one_turned_round(
+            list in prop::collection::btree_set(0u128..200, 0..60), limit in 1i64..10,
+        ) {
+            let (mut cursor, mut seen) = (None, Vec::new());
+            loop {
+                let page = request(limit, cursor, None).select(Order::Ascending, list.iter().map(|id| Uuid::from_u128(*id)));
+                seen.extend(numbers(&page));
+                let Some(next) = page.next else { break };
+                let back = request(limit, page.prev, None).select(Order::Ascending, list.iter().map(|id| Uuid::from_u128(*id)));
+                prop_assert_eq!(numbers(&back).last().copied(), seen.iter().rev().nth(page.keys().len()).copied());
+                cursor = Some(next);
+            }
+            prop_assert_eq!(seen, list.into_iter().collect::<Vec<_>>());
+        }
+
+        #[test]
         fn walking_back_shows_the_list_in_its_order(list in prop::collection::btree_set(0u128..200, 1..60), limit in 1i64..10) {
             let mut page = scan(&list, &request(limit, None, None));
             while let Some(next) = page.next {
@@ -378,7 +462,7 @@ mod tests {
             let mut seen = numbers(&page);
             loop {
                 page = scan(&list, &request(limit, page.prev, None));
-                if page.ids().is_empty() { break }
+                if page.keys().is_empty() { break }
                 seen.splice(0..0, numbers(&page));
             }
             prop_assert_eq!(seen, list.iter().rev().copied().collect::<Vec<_>>());

@@ -2,10 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::{
-    Hashtag, PostId, RevisionId, Timestamp, UserId, UserSummary,
-    user::{Status, stored_enum},
-};
+use crate::{Hashtag, PostId, Relation, RevisionId, Timestamp, UserId, UserSummary, user::stored_enum};
 
 stored_enum! {
     /// Whom the author shows a post to.
@@ -44,42 +41,67 @@ pub struct Post {
     pub version: u64,
 }
 
-/// A text that a post had, or has now.
+/// A text that a post or comment had, or has now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PostRevision {
+pub struct Revision {
     /// Sorts by time of writing.
     pub id: RevisionId,
-    /// What the post said.
+    /// What it said.
     pub text: String,
     /// When it began to say that.
     pub created_at: Timestamp,
 }
 
+/// How somebody stands to a post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Marks {
+    /// They like it.
+    pub liked: bool,
+    /// They bookmarked it.
+    pub bookmarked: bool,
+}
+
 impl Post {
-    /// Whether `viewer` (`None`: somebody not logged in) may see the post of `author`.
+    /// Whether `viewer` (`None`: somebody not logged in), who stands to `author` like this, may see the post.
     ///
     /// A private account's posts are for its followers, whatever each post says.
-    pub fn is_visible_to(&self, viewer: Option<UserId>, author: &UserSummary) -> bool {
-        let is_public = self.visibility == Visibility::Public && !author.is_private;
-        author.status == Status::Active && (is_public || viewer == Some(self.author))
+    pub fn is_visible_to(&self, viewer: Option<UserId>, author: &UserSummary, relation: Relation) -> bool {
+        let is_for_viewer = self.is_public(author) || relation.following || viewer == Some(self.author);
+        author.is_shown(relation) && is_for_viewer
+    }
+
+    /// Whether everybody may see the post, as far as its author is concerned.
+    pub fn is_public(&self, author: &UserSummary) -> bool {
+        self.visibility == Visibility::Public && author.is_public()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Username;
+    use crate::{Username, user::Status};
 
     #[test]
     fn who_sees_a_post() {
         let now = Timestamp::from_micros(1_790_000_000_000_000).unwrap();
-        let [author, stranger] = [UserId::generate(now), UserId::generate(now)];
-        let viewers = [None, Some(stranger), Some(author)];
+        let [author, somebody] = [UserId::generate(now), UserId::generate(now)];
+        let none = Relation::default();
+        let follower = Relation { following: true, ..none };
+        let viewers = [
+            (None, none),
+            (Some(somebody), none),
+            (Some(somebody), follower),
+            (Some(somebody), Relation { blocking: true, ..none }),
+            (Some(somebody), Relation { blocked_by: true, ..none }),
+            (Some(somebody), Relation { muting: true, ..follower }),
+            (Some(author), none),
+        ];
         let table = [
-            (Visibility::Public, false, Status::Active, [true, true, true]),
-            (Visibility::Followers, false, Status::Active, [false, false, true]),
-            (Visibility::Public, true, Status::Active, [false, false, true]),
-            (Visibility::Public, false, Status::Suspended, [false, false, false]),
+            (Visibility::Public, false, Status::Active, [true, true, true, false, false, true, true]),
+            (Visibility::Followers, false, Status::Active, [false, false, true, false, false, true, true]),
+            (Visibility::Public, true, Status::Active, [false, false, true, false, false, true, true]),
+            (Visibility::Public, false, Status::Suspended, [false; 7]),
+            (Visibility::Public, false, Status::Deleted, [false; 7]),
         ];
         for (visibility, is_private, status, expected) in table {
             let username = Username::parse("ann").unwrap();
@@ -99,7 +121,7 @@ mod tests {
                 version: 0,
             };
             assert_eq!(
-                viewers.map(|viewer| post.is_visible_to(viewer, &summary)),
+                viewers.map(|(viewer, relation)| post.is_visible_to(viewer, &summary, relation)),
                 expected,
                 "{visibility:?} {is_private} {status:?}"
             );

@@ -149,10 +149,16 @@ macro_rules! texts {
 texts! {
     /// The text of a post. May be empty, as that of a post of images is; may have lines.
     PostText { graphemes: 0..=2200, bytes: 10240, multi_line: true }
+    /// The text of a comment; may have lines.
+    CommentText { graphemes: 1..=1000, bytes: 5120, multi_line: true }
+    /// What a reporter tells moderators; may have lines.
+    ReportNote { graphemes: 1..=1000, bytes: 5120, multi_line: true }
     /// The name that a profile shows; one line, not unique.
     DisplayName { graphemes: 1..=30, bytes: 200, multi_line: false }
     /// What a profile says of its owner. May be empty; may have lines.
     Bio { graphemes: 0..=300, bytes: 2048, multi_line: true }
+    /// What somebody looks for; one line.
+    SearchText { graphemes: 1..=100, bytes: 4000, multi_line: false }
     /// What somebody calls a device that they log in from; one line.
     DeviceName { graphemes: 1..=60, bytes: 240, multi_line: false }
 }

@@ -79,6 +79,13 @@ pub struct UserSummary {
     pub status: Status,
 }
 
+impl UserSummary {
+    /// Whether everybody may see what it writes, where each thing itself says so.
+    pub fn is_public(&self) -> bool {
+        self.status == Status::Active && !self.is_private
+    }
+}
+
 /// A profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {

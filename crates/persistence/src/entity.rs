@@ -1,12 +1,18 @@
 //! The tables as SeaORM sees them. Nothing outside this crate names these types.
 
+pub(crate) mod comment;
+pub(crate) mod hashtag;
 pub(crate) mod idempotency_key;
 pub(crate) mod job;
+pub(crate) mod notification;
+pub(crate) mod pair;
 pub(crate) mod post;
 pub(crate) mod post_hashtag;
-pub(crate) mod post_revision;
+pub(crate) mod recent_search;
 pub(crate) mod refresh_token;
+pub(crate) mod report;
 pub(crate) mod reserved_username;
+pub(crate) mod revision;
 pub(crate) mod session;
 pub(crate) mod signing_key;
 pub(crate) mod user;

@@ -3,9 +3,8 @@
 
 use blegram_domain::{Job, JobId, Timestamp};
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, Select,
-    sea_query::{Expr, LockBehavior, LockType, OnConflict},
+    ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, LockBehavior, LockType},
 };
 
 use crate::{
@@ -15,6 +14,7 @@ use crate::{
         self,
         job::{Column, Entity, Model},
     },
+    rows,
 };
 
 /// A job that this process may run until its lease ends.
@@ -71,12 +71,7 @@ pub async fn insert(tx: &Tx, job: Job, run_at: Timestamp, now: Timestamp) -> Res
         last_error: None,
         created_at: now.as_micros(),
     };
-    let once = OnConflict::columns([Column::Subject, Column::Kind]).do_nothing().to_owned();
-    match Entity::insert(row.into_active_model()).on_conflict(once).exec_without_returning(tx.inner()).await {
-        Ok(1) => Ok(Inserted::New),
-        Ok(_) | Err(DbErr::RecordNotInserted) => Ok(Inserted::Existing),
-        Err(error) => Err(error.into()),
-    }
+    rows::insert(tx, row).await
 }
 
 /// Whether a job of one of these kinds is due: a cheap question, so that a site with nothing to do never waits for

@@ -1,9 +1,11 @@
 //! One keyset query for every list.
 
-use blegram_domain::{PageRequest, page::Slice};
+use blegram_domain::{
+    PageRequest,
+    page::{Order, Slice},
+};
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder, QuerySelect, Select,
-    prelude::Uuid,
+    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select, prelude::Uuid,
 };
 
 use crate::{Conn, Result};
@@ -13,7 +15,22 @@ struct Row {
     id: Uuid,
 }
 
-/// Reads the ids of one page: those of `list`, which has all other conditions, within the window of
+#[derive(FromQueryResult)]
+struct Pair {
+    id: Uuid,
+    target: Uuid,
+}
+
+/// A page of a list whose rows stand for other things, such as likes for those who like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed<T> {
+    /// The rows, which the page's cursors point at.
+    pub slice: Slice,
+    /// What they stand for, in the order of the list.
+    pub targets: Vec<T>,
+}
+
+/// Reads the ids of one page, the newest first: those of `list`, which has all other conditions, within the window of
 /// `request`. The order and bounds are on `id` alone, so an index that ends in it serves both.
 pub(crate) async fn ids<E: EntityTrait>(
     conn: &impl Conn,
@@ -21,18 +38,64 @@ pub(crate) async fn ids<E: EntityTrait>(
     id: impl ColumnTrait,
     request: &PageRequest,
 ) -> Result<Slice> {
-    let window = request.window();
-    let order = if window.ascending { Order::Asc } else { Order::Desc };
-    let mut query = list.select_only().column_as(id, "id").order_by(id, order).limit(window.rows);
+    ordered_ids(conn, list, id, Order::Descending, request).await
+}
+
+/// As [`ids`], the oldest first.
+pub(crate) async fn oldest_ids<E: EntityTrait>(
+    conn: &impl Conn,
+    list: Select<E>,
+    id: impl ColumnTrait,
+    request: &PageRequest,
+) -> Result<Slice> {
+    ordered_ids(conn, list, id, Order::Ascending, request).await
+}
+
+async fn ordered_ids<E: EntityTrait>(
+    conn: &impl Conn,
+    list: Select<E>,
+    id: impl ColumnTrait,
+    order: Order,
+    request: &PageRequest,
+) -> Result<Slice> {
+    let query = within(list.select_only().column_as(id, "id"), id, order, request);
+    let rows = query.into_model::<Row>().all(conn.inner()).await?;
+    Ok(request.slice(rows.into_iter().map(|row| row.id).collect()))
+}
+
+/// As [`ids`], with what `target` holds of each row.
+pub(crate) async fn targets<E: EntityTrait, T>(
+    conn: &impl Conn,
+    list: Select<E>,
+    id: impl ColumnTrait,
+    target: impl ColumnTrait,
+    typed: impl Fn(Uuid) -> T,
+    request: &PageRequest,
+) -> Result<Listed<T>> {
+    let list = list.select_only().column_as(id, "id").column_as(target, "target");
+    let query = within(list, id, Order::Descending, request);
+    let rows = query.into_model::<Pair>().all(conn.inner()).await?;
+    let slice = request.slice(rows.iter().map(|row| row.id).collect());
+    // In the order of the list, which is not that of the scan when it walked back.
+    let target = |id: &Uuid| rows.iter().find(|row| row.id == *id).map(|row| typed(row.target));
+    let targets = slice.keys().iter().filter_map(target).collect();
+    Ok(Listed { slice, targets })
+}
+
+fn within<E: EntityTrait>(
+    list: Select<E>,
+    id: impl ColumnTrait,
+    order: Order,
+    request: &PageRequest,
+) -> Select<E> {
+    let window = request.window(order);
+    let order = if window.ascending { sea_orm::Order::Asc } else { sea_orm::Order::Desc };
     let bounds = [
         window.after.map(|bound| id.gt(bound)),
         window.from.map(|bound| id.gte(bound)),
         window.before.map(|bound| id.lt(bound)),
         window.to.map(|bound| id.lte(bound)),
     ];
-    for bound in bounds.into_iter().flatten() {
-        query = query.filter(bound);
-    }
-    let rows = query.into_model::<Row>().all(conn.inner()).await?;
-    Ok(request.slice(rows.into_iter().map(|row| row.id).collect()))
+    let query = list.order_by(id, order).limit(window.rows);
+    bounds.into_iter().flatten().fold(query, QueryFilter::filter)
 }

@@ -12,8 +12,17 @@
 //! | [`signing_keys`] | what access tokens are signed with |
 //! | [`idempotency_keys`] | requests that may be sent again |
 //! | [`posts`] | posts |
-//! | [`post_revisions`] | the texts that they had |
-//! | [`post_hashtags`] | the hashtags that they are found by |
+//! | [`comments`] | comments, replies and tombstones |
+//! | [`revisions`] | the texts that posts and comments had |
+//! | [`post_hashtags`], [`hashtags`] | the hashtags that posts are found by, and how often each is used |
+//! | [`likes`], [`bookmarks`] | what people keep of it |
+//! | [`follows`], [`follow_requests`], [`blocks`], [`mutes`] | how people stand to each other; [`relations`]: all at once |
+//! | [`timelines`] | the posts of those whom somebody follows |
+//! | [`search`], [`recent_searches`] | what is found by words, and what people looked for |
+//! | [`trends`], [`suggestions`] | what many write about; whom to follow |
+//! | [`notifications`] | what people are told |
+//! | [`reports`] | what people told moderators |
+//! | [`recount`] | the counts that rows keep of others |
 //! | [`reserved_usernames`] | names that accounts had |
 //! | [`jobs`] | work that must not be lost |
 //!
@@ -34,25 +43,44 @@
 //! # }
 //! ```
 
+pub mod blocks;
+pub mod bookmarks;
+pub mod comments;
 mod db;
 mod entity;
 mod error;
+pub mod follow_requests;
+pub mod follows;
+pub mod hashtags;
 pub mod idempotency_keys;
 pub mod jobs;
 mod keyset;
+pub mod likes;
+pub mod mutes;
+pub mod notifications;
 pub mod post_hashtags;
-pub mod post_revisions;
 pub mod posts;
+pub mod recent_searches;
+pub mod recount;
 pub mod refresh_tokens;
+pub mod relations;
+pub mod reports;
 pub mod reserved_usernames;
+pub mod revisions;
+mod rows;
+pub mod search;
 pub mod sessions;
 pub mod signing_keys;
+pub mod suggestions;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod timelines;
+pub mod trends;
 pub mod users;
 
 pub use db::{Conn, Db, Executed, Settings, Tx};
 pub use error::{Error, Result};
+pub use keyset::Listed;
 
 /// What an insert that may meet an existing row did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

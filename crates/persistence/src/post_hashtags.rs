@@ -1,7 +1,7 @@
 //! Which public posts have a hashtag. The tags themselves are in the post's row, in the order of its text; these rows
 //! are how a tag finds its posts.
 
-use blegram_domain::{Hashtag, PageRequest, Post, UserId, Visibility, page::Slice};
+use blegram_domain::{Hashtag, PageRequest, Post, PostId, Visibility, page::Slice};
 use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait,
     sea_query::Expr,
@@ -10,17 +10,20 @@ use sea_orm::{
 use crate::{
     Conn, Result, Tx,
     db::sealed::Sealed,
-    entity::{
-        post,
-        post_hashtag::{Column, Entity, Model},
-    },
-    keyset,
+    entity::post_hashtag::{Column, Entity, Model},
+    keyset, posts, rows,
 };
 
 /// Makes the rows of a post that is held what its text and visibility say.
 pub(crate) async fn replace(tx: &Tx, post: &Post) -> Result<()> {
-    Entity::delete_many().filter(Column::PostId.eq(post.id.as_uuid())).exec(tx.inner()).await?;
+    delete(tx, post.id).await?;
     insert(tx, post).await
+}
+
+/// Removes the rows of a post: a handful, so that it can be done with the act.
+pub(crate) async fn delete(tx: &Tx, post: PostId) -> Result<()> {
+    rows::delete::<Entity>(tx, Column::PostId.eq(post.as_uuid())).await?;
+    Ok(())
 }
 
 /// Adds the rows of a new post.
@@ -42,16 +45,16 @@ pub async fn list_post_ids(conn: &impl Conn, tag: &Hashtag, page: &PageRequest) 
     keyset::ids(conn, Entity::find().filter(Column::Hashtag.eq(tag.as_str())), Column::PostId, page).await
 }
 
-/// Removes up to `max` rows of posts of `author`; says how many.
+/// Removes up to `max` rows of posts that are removed themselves; says how many.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn delete_of_author(tx: &Tx, author: UserId, max: u64) -> Result<u64> {
-    let posts = post::Entity::find().select_only().column(post::Column::Id);
-    let posts = posts.filter(post::Column::AuthorId.eq(author.as_uuid())).into_query();
+pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
+    if max == 0 {
+        return Ok(0);
+    }
     let some = Entity::find().select_only().column(Column::PostId).column(Column::Hashtag);
-    let some = some.filter(Column::PostId.in_subquery(posts)).limit(max);
+    let some = some.filter(Column::PostId.in_subquery(posts.ids())).limit(max);
     let these = Expr::tuple([Expr::col(Column::PostId), Expr::col(Column::Hashtag)]);
-    let deleted = Entity::delete_many().filter(these.in_subquery(some.into_query())).exec(tx.inner()).await?;
-    Ok(deleted.rows_affected)
+    rows::delete::<Entity>(tx, these.in_subquery(some.into_query())).await
 }

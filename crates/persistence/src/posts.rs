@@ -2,24 +2,31 @@
 
 use std::collections::HashMap;
 
-use blegram_domain::{PageRequest, Post, PostId, Timestamp, UserId, Visibility, page::Slice};
+use blegram_domain::{
+    PageRequest, Post, PostId, Timestamp, UserId, UserSummary, Visibility, page::Slice, post::Marks,
+};
 use sea_orm::{
-    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait, Select, Set,
-    sea_query::Expr,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Select, Set,
+    prelude::Uuid,
+    sea_query::{Expr, SelectStatement, UnionType},
 };
 
 use crate::{
     Conn, Result, Tx,
     db::sealed::Sealed,
-    entity::post::{ActiveModel, Column, Entity, Hashtags, Mentions, Model},
-    keyset, post_hashtags, users,
+    entity::{
+        pair::{bookmark, post_like},
+        post::{ActiveModel, Column, Entity, Hashtags, Mentions, Model},
+    },
+    hashtags, keyset, post_hashtags, rows, search, users,
 };
 
-/// Adds a post and counts it for its author, both or neither.
+/// Adds a post of an author who is kept, and counts it for them and under its tags: all or nothing.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn insert(tx: &Tx, post: &Post) -> Result<()> {
+pub async fn insert(tx: &Tx, post: &Post, author: &UserSummary) -> Result<()> {
     let row = Model {
         id: post.id.as_uuid(),
         author_id: post.author.as_uuid(),
@@ -32,9 +39,14 @@ pub async fn insert(tx: &Tx, post: &Post) -> Result<()> {
         created_at: post.created_at.as_micros(),
         edited_at: None,
         version: 0,
+        deleted_at: None,
     };
     Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
     post_hashtags::insert(tx, post).await?;
+    if post.is_public(author) {
+        hashtags::count(tx, &post.hashtags).await?;
+    }
+    search::index_post(tx, post).await?;
     users::update_post_count(tx, post.author, 1).await
 }
 
@@ -43,15 +55,16 @@ pub async fn insert(tx: &Tx, post: &Post) -> Result<()> {
 /// # Errors
 /// Storage failures only.
 pub async fn hold(tx: &Tx, id: PostId) -> Result<Option<Post>> {
-    let row = Entity::find_by_id(id.as_uuid()).lock_exclusive().one(tx.inner()).await?;
+    let row = by_id(id).lock_exclusive().one(tx.inner()).await?;
     row.map(Post::try_from).transpose()
 }
 
-/// Writes down what its author made of a post that is held; counts, which others change, stay.
+/// Writes down what an author who is kept made of a post that is held and was `before`; counts, which others change,
+/// stay.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn update(tx: &Tx, post: &Post) -> Result<()> {
+pub async fn update(tx: &Tx, before: &Post, post: &Post, author: &UserSummary) -> Result<()> {
     let edited = ActiveModel {
         id: Set(post.id.as_uuid()),
         text: Set(post.text.clone()),
@@ -63,36 +76,94 @@ pub async fn update(tx: &Tx, post: &Post) -> Result<()> {
         ..ActiveModel::default()
     };
     Entity::update_many().set(edited).filter(Column::Id.eq(post.id.as_uuid())).exec(tx.inner()).await?;
+    search::index_post(tx, post).await?;
+    if (&before.hashtags, before.visibility) == (&post.hashtags, post.visibility) {
+        return Ok(());
+    }
+    if before.is_public(author) {
+        hashtags::discount(tx, &before.hashtags).await?;
+    }
+    if post.is_public(author) {
+        hashtags::count(tx, &post.hashtags).await?;
+    }
     post_hashtags::replace(tx, post).await
 }
 
-/// Removes a post of `author` and counts that; says whether it was there.
+/// Marks a post that is held, of an author who is kept, as deleted, and counts it out. What hangs on it is a job's to
+/// remove.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn delete(tx: &Tx, id: PostId, author: UserId) -> Result<bool> {
-    let deleted = Entity::delete_by_id(id.as_uuid())
-        .filter(Column::AuthorId.eq(author.as_uuid()))
+pub async fn update_deleted(tx: &Tx, post: &Post, author: &UserSummary, now: Timestamp) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::DeletedAt, now.as_micros().into())
+        .filter(Column::Id.eq(post.id.as_uuid()))
         .exec(tx.inner())
         .await?;
-    let was_there = deleted.rows_affected == 1;
-    if was_there {
-        users::update_post_count(tx, author, -1).await?;
+    post_hashtags::delete(tx, post.id).await?;
+    search::unindex_post(tx, post.id).await?;
+    if post.is_public(author) {
+        hashtags::discount(tx, &post.hashtags).await?;
     }
-    Ok(was_there)
+    users::update_post_count(tx, post.author, -1).await
 }
 
-/// Removes up to `max` posts of `author` and counts that; says how many.
+/// Posts that are being removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// One that is marked as deleted.
+    One(PostId),
+    /// All of an account that is deleted.
+    Of(UserId),
+}
+
+impl Removed {
+    pub(crate) fn ids(self) -> SelectStatement {
+        let posts = Entity::find().select_only().column(Column::Id);
+        match self {
+            Self::One(post) => {
+                posts.filter(Column::Id.eq(post.as_uuid())).filter(Column::DeletedAt.is_not_null())
+            }
+            Self::Of(author) => posts.filter(Column::AuthorId.eq(author.as_uuid())),
+        }
+        .into_query()
+    }
+}
+
+/// Removes up to `max` posts on which nothing hangs any more; says how many.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn delete_of_author(tx: &Tx, author: UserId, max: u64) -> Result<u64> {
-    let some = Entity::find().select_only().column(Column::Id);
-    let some = some.filter(Column::AuthorId.eq(author.as_uuid())).limit(max).into_query();
-    let deleted = Entity::delete_many().filter(Column::Id.in_subquery(some)).exec(tx.inner()).await?;
-    let count = i64::try_from(deleted.rows_affected).unwrap_or(i64::MAX);
-    users::update_post_count(tx, author, -count).await?;
-    Ok(deleted.rows_affected)
+pub async fn delete(tx: &Tx, posts: Removed, max: u64) -> Result<u64> {
+    // Those of an account that is deleted were not marked, and are in the index still.
+    if let Removed::Of(_) = posts {
+        let some = Entity::find().select_only().column(Column::Id);
+        let some = some.filter(Column::Id.in_subquery(posts.ids())).order_by_asc(Column::Id).limit(max);
+        let ids: Vec<Uuid> = some.into_tuple().all(tx.inner()).await?;
+        for id in &ids {
+            search::unindex_post(tx, PostId::from_uuid(*id)).await?;
+        }
+        return rows::delete::<Entity>(tx, Column::Id.is_in(ids)).await;
+    }
+    rows::delete_some::<Entity>(tx, Column::Id, Column::Id.in_subquery(posts.ids()), max).await
+}
+
+/// Counts likes of a post; says whether it is there and not deleted.
+pub(crate) async fn update_like_count(tx: &Tx, id: PostId, by: i64) -> Result<bool> {
+    update_count(tx, id, Column::LikeCount, by).await
+}
+
+/// Counts comments on a post; says whether it is there and not deleted.
+pub(crate) async fn update_comment_count(tx: &Tx, id: PostId, by: i64) -> Result<bool> {
+    update_count(tx, id, Column::CommentCount, by).await
+}
+
+async fn update_count(tx: &Tx, id: PostId, count: Column, by: i64) -> Result<bool> {
+    let update = Entity::update_many()
+        .col_expr(count, Expr::col(count).add(by))
+        .filter(Column::Id.eq(id.as_uuid()))
+        .filter(Column::DeletedAt.is_null());
+    Ok(update.exec(tx.inner()).await?.rows_affected == 1)
 }
 
 /// The post with this id, whoever may see it.
@@ -100,20 +171,64 @@ pub async fn delete_of_author(tx: &Tx, author: UserId, max: u64) -> Result<u64> 
 /// # Errors
 /// Storage failures only.
 pub async fn find(conn: &impl Conn, id: PostId) -> Result<Option<Post>> {
-    Entity::find_by_id(id.as_uuid()).one(conn.inner()).await?.map(Post::try_from).transpose()
+    by_id(id).one(conn.inner()).await?.map(Post::try_from).transpose()
 }
 
 /// The posts of `ids`, in that order, in one statement. Those that are gone are left out.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Post>> {
-    if ids.ids().is_empty() {
+pub async fn list_by_ids(conn: &impl Conn, ids: &[PostId]) -> Result<Vec<Post>> {
+    if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = Entity::find().filter(Column::Id.is_in(ids.ids().iter().copied())).all(conn.inner()).await?;
-    let mut posts: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
-    ids.ids().iter().filter_map(|id| posts.remove(id)).map(Post::try_from).collect()
+    let these = Column::Id.is_in(ids.iter().map(|id| id.as_uuid()));
+    let rows = undeleted().filter(these).all(conn.inner()).await?;
+    let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+    ids.iter().filter_map(|id| rows.remove(&id.as_uuid())).map(Post::try_from).collect()
+}
+
+#[derive(FromQueryResult)]
+struct Mark {
+    kind: i32,
+    post: Uuid,
+}
+
+/// How `viewer` stands to each of `posts`, in one statement; those to which nothing ties them are left out.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_marks(
+    conn: &impl Conn,
+    viewer: UserId,
+    posts: &[PostId],
+) -> Result<HashMap<PostId, Marks>> {
+    use bookmark::Column as Kept;
+    use post_like::Column as Liked;
+    if posts.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let ids = || posts.iter().map(|id| id.as_uuid());
+    let liked = post_like::Entity::find()
+        .select_only()
+        .column_as(Expr::cust("1"), "kind")
+        .column_as(Liked::PostId, "post")
+        .filter(Liked::UserId.eq(viewer.as_uuid()))
+        .filter(Liked::PostId.is_in(ids()));
+    let kept = bookmark::Entity::find()
+        .select_only()
+        .column_as(Expr::cust("2"), "kind")
+        .column_as(Kept::PostId, "post")
+        .filter(Kept::UserId.eq(viewer.as_uuid()))
+        .filter(Kept::PostId.is_in(ids()));
+    let both = liked.into_query().union(UnionType::All, kept.into_query()).to_owned();
+    let statement = conn.inner().get_database_backend().build(&both);
+    let mut marks = HashMap::new();
+    for Mark { kind, post } in Mark::find_by_statement(statement).all(conn.inner()).await? {
+        let mark: &mut Marks = marks.entry(PostId::from_uuid(post)).or_default();
+        if kind == 1 { mark.liked = true } else { mark.bookmarked = true }
+    }
+    Ok(marks)
 }
 
 /// Ids of public posts, newest first.
@@ -134,14 +249,22 @@ pub async fn list_ids_of_author(
     only: Option<Visibility>,
     page: &PageRequest,
 ) -> Result<Slice> {
-    let mut posts = Entity::find().filter(Column::AuthorId.eq(author.as_uuid()));
+    let mut posts = undeleted().filter(Column::AuthorId.eq(author.as_uuid()));
     if let Some(visibility) = only {
         posts = posts.filter(Column::Visibility.eq(visibility.as_str()));
     }
     keyset::ids(conn, posts, Column::Id, page).await
 }
 
-// Spelt out, because a planner takes a partial index only for a condition that it can read.
+fn by_id(id: PostId) -> Select<Entity> {
+    undeleted().filter(Column::Id.eq(id.as_uuid()))
+}
+
+// Spelt out, here and below, because a planner takes a partial index only for a condition that it can read.
+fn undeleted() -> Select<Entity> {
+    Entity::find().filter(Expr::cust("posts.deleted_at IS NULL"))
+}
+
 fn public() -> Select<Entity> {
-    Entity::find().filter(Expr::cust("visibility = 'public'"))
+    undeleted().filter(Expr::cust("visibility = 'public'"))
 }

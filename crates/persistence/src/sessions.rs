@@ -171,12 +171,12 @@ pub async fn list_live_ids(
 /// # Errors
 /// Storage failures only.
 pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Session>> {
-    if ids.ids().is_empty() {
+    if ids.keys().is_empty() {
         return Ok(Vec::new());
     }
-    let rows = Entity::find().filter(Column::Id.is_in(ids.ids().iter().copied())).all(conn.inner()).await?;
+    let rows = Entity::find().filter(Column::Id.is_in(ids.keys().iter().copied())).all(conn.inner()).await?;
     let mut sessions: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
-    ids.ids().iter().filter_map(|id| sessions.remove(id)).map(Session::try_from).collect()
+    ids.keys().iter().filter_map(|id| sessions.remove(id)).map(Session::try_from).collect()
 }
 
 /// Writes down a use.

@@ -96,7 +96,11 @@ impl TestDatabase {
                 .join("\n");
         }
         let tx = self.db.write().await.expect("a transaction");
-        let values = vec!["NULL"; sql.matches('$').count()].join(", ");
+        // A placeholder may stand in several places.
+        let numbers = sql.split('$').skip(1).filter_map(|rest| {
+            rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|number| number.parse::<usize>().ok())
+        });
+        let values = vec!["NULL"; numbers.max().unwrap_or(0)].join(", ");
         let call = if values.is_empty() { "planned".to_owned() } else { format!("planned({values})") };
         for statement in
             ["SET LOCAL plan_cache_mode = force_generic_plan", &format!("PREPARE planned AS {sql}")]

@@ -7,15 +7,15 @@ use blegram_domain::{
     user::{Role, Status},
 };
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, Select, SqlErr,
-    UpdateMany,
-    sea_query::{Expr, OnConflict},
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect, Select, SqlErr, UpdateMany,
+    sea_query::{Expr, LockType},
 };
 
 use crate::{
     Conn, Error, Inserted, Result, Tx,
     db::sealed::Sealed,
     entity::user::{Column, Entity, Model, Summary},
+    rows, search,
 };
 
 /// An account to be.
@@ -72,14 +72,21 @@ pub async fn insert(tx: &Tx, user: NewUser) -> Result<Inserted> {
         following_count: 0,
         created_at: user.created_at.as_micros(),
         version: 0,
+        notifications_read: None,
     };
-    // Whichever index it is that another row meets; SeaORM's own `do_nothing` names the primary key.
-    let insert =
-        Entity::insert(row.into_active_model()).on_conflict(OnConflict::new().do_nothing().to_owned());
-    match insert.exec_without_returning(tx.inner()).await {
-        Ok(1) => Ok(Inserted::New),
-        Ok(_) | Err(DbErr::RecordNotInserted) => Ok(Inserted::Existing),
-        Err(error) => Err(error.into()),
+    let id = user.id;
+    let inserted = rows::insert(tx, row).await?;
+    if inserted == Inserted::New {
+        index(tx, id).await?;
+    }
+    Ok(inserted)
+}
+
+/// Lets an account be found by the names that it has now.
+async fn index(tx: &Tx, id: UserId) -> Result<()> {
+    match find(tx, id).await? {
+        Some(user) => search::index_user(tx, &user).await,
+        None => Ok(()),
     }
 }
 
@@ -97,6 +104,15 @@ pub async fn find(conn: &impl Conn, id: UserId) -> Result<Option<User>> {
 /// Storage failures only.
 pub async fn find_by_username(conn: &impl Conn, username: &Username) -> Result<Option<User>> {
     by_username(username).one(conn.inner()).await?.map(User::try_from).transpose()
+}
+
+/// Whether there is any account.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn is_any(conn: &impl Conn) -> Result<bool> {
+    let any = Entity::find().select_only().column(Column::Status).into_tuple::<String>();
+    Ok(any.one(conn.inner()).await?.is_some())
 }
 
 /// The account with this id, whatever its standing.
@@ -194,6 +210,16 @@ pub async fn replace_password_hash(tx: &Tx, id: UserId, from: Option<&str>, to: 
     Ok(update.exec(tx.inner()).await?.rows_affected == 1)
 }
 
+/// The account with this id, kept as it is until the transaction ends: whoever wants to [`hold`] it waits. Counts change
+/// all the same.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn keep(tx: &Tx, id: UserId) -> Result<Option<User>> {
+    let row = Entity::find_by_id(id.as_uuid()).lock(LockType::KeyShare).one(tx.inner()).await?;
+    row.map(User::try_from).transpose()
+}
+
 /// The account with this id, held until the transaction ends: whoever else wants to change it waits.
 ///
 /// # Errors
@@ -213,7 +239,7 @@ pub async fn update_username(tx: &Tx, id: UserId, username: &Username) -> Result
         .col_expr(Column::Username, username.as_str().into())
         .col_expr(Column::UsernameSkeleton, username.skeleton().as_str().into());
     match update.exec(tx.inner()).await {
-        Ok(_) => Ok(true),
+        Ok(_) => index(tx, id).await.map(|()| true),
         Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => Ok(false),
         Err(error) => Err(error.into()),
     }
@@ -232,7 +258,7 @@ pub async fn update_profile(tx: &Tx, account: &Account) -> Result<()> {
         .col_expr(Column::Discoverable, account.discoverable.into())
         .exec(tx.inner())
         .await?;
-    Ok(())
+    search::index_user(tx, &account.user).await
 }
 
 /// Changes what an account may do.
@@ -265,7 +291,7 @@ pub async fn update_deleted(tx: &Tx, id: UserId) -> Result<()> {
         .col_expr(Column::PasswordHash, Expr::value(Option::<String>::None))
         .exec(tx.inner())
         .await?;
-    Ok(())
+    search::unindex_user(tx, id).await
 }
 
 /// Removes an account that its owner deleted, and what still refers to it.
@@ -296,6 +322,35 @@ pub async fn update_post_count(tx: &Tx, author: UserId, by: i64) -> Result<()> {
         .exec(tx.inner())
         .await?;
     Ok(())
+}
+
+/// Counts a follow that was added (or, with -1, removed) in the same transaction, for both.
+pub(crate) async fn update_follow_counts(tx: &Tx, follower: UserId, followee: UserId, by: i64) -> Result<()> {
+    let mut counts = [(follower, Column::FollowingCount), (followee, Column::FollowerCount)];
+    // In one order everywhere, so that two who follow each other at the same time do not wait for each other.
+    counts.sort_unstable_by_key(|(user, _)| *user);
+    for (user, count) in counts {
+        Entity::update_many()
+            .col_expr(count, Expr::col(count).add(by))
+            .filter(Column::Id.eq(user.as_uuid()))
+            .exec(tx.inner())
+            .await?;
+    }
+    Ok(())
+}
+
+/// The profiles of `ids`, in that order, in one statement. Ids of nobody are left out.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_by_ids(conn: &impl Conn, ids: &[UserId]) -> Result<Vec<User>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = Entity::find().filter(Column::Id.is_in(ids.iter().map(|id| id.as_uuid())));
+    let rows = rows.all(conn.inner()).await?;
+    let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+    ids.iter().filter_map(|id| rows.remove(&id.as_uuid())).map(User::try_from).collect()
 }
 
 fn by_username(username: &Username) -> Select<Entity> {

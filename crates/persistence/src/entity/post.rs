@@ -30,6 +30,7 @@ pub(crate) struct Model {
     pub created_at: i64,
     pub edited_at: Option<i64>,
     pub version: i64,
+    pub deleted_at: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]

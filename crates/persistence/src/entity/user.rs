@@ -34,6 +34,7 @@ pub(crate) struct Model {
     pub following_count: i64,
     pub created_at: i64,
     pub version: i64,
+    pub notifications_read: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -7,6 +7,7 @@ mod migrations;
 mod pages;
 mod plans;
 mod posts;
+mod search;
 mod sessions;
 
 use blegram_domain::{DisplayName, Hashtag, Post, PostId, Timestamp, UserId, Username, Visibility};
@@ -67,6 +68,7 @@ pub(crate) fn new_post(author: UserId, text: &str) -> Post {
 
 pub(crate) async fn insert_post(database: &TestDatabase, post: &Post) {
     let tx = database.db().write().await.unwrap();
-    rows::insert(&tx, post).await.unwrap();
+    let author = users::find(&tx, post.author).await.unwrap().unwrap().summary;
+    rows::insert(&tx, post, &author).await.unwrap();
     tx.commit().await.unwrap();
 }

@@ -4,7 +4,7 @@ use blegram_domain::{
 };
 use blegram_migration::Schema;
 use blegram_persistence::{
-    post_hashtags,
+    hashtags, post_hashtags, posts,
     testing::{Backend, TestDatabase},
 };
 use rstest_reuse::apply;
@@ -88,9 +88,14 @@ async fn posts_from_before_hashtags_had_rows_are_found_by_them(#[case] backend: 
     for (tag, count) in [("제주", 1), ("sea", 1), ("none", 0)] {
         let tag = Hashtag::parse(tag).unwrap();
         let found = post_hashtags::list_post_ids(database.db(), &tag, &page).await.unwrap();
-        assert_eq!(found.ids().len(), count, "{tag}");
+        assert_eq!(found.keys().len(), count, "{tag}");
+    }
+    for (tag, count) in [("제주", 1), ("sea", 1), ("none", 0)] {
+        let tag = Hashtag::parse(tag).unwrap();
+        assert_eq!(hashtags::find_post_count(database.db(), &tag).await.unwrap(), count, "{tag}");
     }
     let tx = database.db().write().await.unwrap();
-    assert_eq!(post_hashtags::delete_of_author(&tx, ann, 1).await.unwrap(), 1);
-    assert_eq!(post_hashtags::delete_of_author(&tx, ann, 10).await.unwrap(), 1);
+    let all = posts::Removed::Of(ann);
+    assert_eq!(post_hashtags::delete_below(&tx, all, 1).await.unwrap(), 1);
+    assert_eq!(post_hashtags::delete_below(&tx, all, 10).await.unwrap(), 1);
 }

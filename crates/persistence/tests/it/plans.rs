@@ -1,15 +1,18 @@
 //! How the databases carry out the queries, on 20,000 posts: by index, without sorting or scanning.
 
 use blegram_domain::{
-    Hashtag, Job, PageRequest, PostId, UserId, Username, Visibility,
+    CommentId, Hashtag, Job, PageRequest, PostId, UserId, Username, Visibility,
     page::{Limit, Scope},
 };
 use blegram_persistence::{
-    jobs, post_hashtags, posts, sessions,
+    bookmarks, comments, follows, jobs,
+    likes::{self, Liked},
+    notifications, post_hashtags, posts, sessions,
     testing::{Backend, TestDatabase},
-    users,
+    timelines, users,
 };
 use rstest_reuse::apply;
+use sea_orm::prelude::Uuid;
 
 use crate::{both_databases, insert_user, now};
 
@@ -54,10 +57,39 @@ async fn crowd(backend: Backend) -> (TestDatabase, UserId) {
             "decode(lpad(to_hex(n), 64, '0'), 'hex')"
         },
     );
+    let pairs = |table: &str, first: &str, second: &str, one: &str, other: &str, count: u32| {
+        format!(
+            "{} INSERT INTO {table} (id, {first}, {second}) SELECT {}, {one}, {other} FROM series",
+            series.replace("{count}", &count.to_string()),
+            id.replace("{n}", "n"),
+        )
+    };
+    // The first one follows everybody, the others ten each; people like and keep ten posts each.
+    let (first, nth) = (id.replace("{n}", "1"), id.replace("{n}", "n"));
+    let [some, others] = ["n % 1999 + 2", "n % 2000 + 1"].map(|n| id.replace("{n}", n));
+    let by = format!("CASE WHEN n <= 2000 THEN {first} ELSE {some} END");
+    let follows = pairs("follows", "follower_id", "followee_id", &by, &others, 20_000);
+    let likes = pairs("post_likes", "user_id", "post_id", &others, &some, 20_000);
+    let bookmarks = pairs("bookmarks", "user_id", "post_id", &others, &some, 20_000);
+    let comments = format!(
+        "{} INSERT INTO comments (id, post_id, parent_id, author_id, text, mentions, created_at) \
+         SELECT {nth}, {}, CASE WHEN n % 2 = 0 THEN {} END, {first}, 'text', {json}, 0 FROM series",
+        series.replace("{count}", "20000"),
+        id.replace("{n}", "n % 100 + 1"),
+        id.replace("{n}", "n - 1"),
+    );
+    let notifications = format!(
+        "{} INSERT INTO notifications (id, user_id, kind, actor_id, post_id, object_id, created_at) \
+         SELECT {nth}, {}, 'post_like', {first}, {nth}, {nth}, 0 FROM series",
+        series.replace("{count}", "20000"),
+        id.replace("{n}", "n % 2000 + 1"),
+    );
     // A tag that every post has, and one of a few.
     let tags = "INSERT INTO post_hashtags (hashtag, post_id) SELECT 'jeju', id FROM posts WHERE visibility = 'public'";
     let rare = "INSERT INTO post_hashtags (hashtag, post_id) SELECT 'rare', id FROM posts LIMIT 5";
-    for statement in [&users, &posts, &sessions, tags, rare, "ANALYZE"] {
+    let relations = [&follows, &likes, &bookmarks, &comments, &notifications].map(String::as_str);
+    for statement in [&*users, &posts, &sessions].into_iter().chain(relations).chain([tags, rare, "ANALYZE"])
+    {
         database.execute(statement).await;
     }
     database.take_statements();
@@ -84,9 +116,17 @@ async fn assert_plans(database: &TestDatabase, index: &str) {
     for statement in statements {
         let plan = database.plan(&statement).await;
         let is_good = plan.contains(index)
-            && !["SCAN posts\n", "SCAN post_hashtags", "Seq Scan", "Sort", "TEMP B-TREE"]
-                .iter()
-                .any(|bad| plan.contains(bad));
+            && ![
+                "SCAN posts\n",
+                "SCAN post_hashtags",
+                "SCAN follows",
+                "SCAN comments",
+                "Seq Scan",
+                "Sort",
+                "TEMP B-TREE",
+            ]
+            .iter()
+            .any(|bad| plan.contains(bad));
         assert!(is_good, "{statement}\n{plan}");
     }
     // Explaining is statements too.
@@ -129,5 +169,78 @@ async fn things_are_found_by_index(#[case] backend: Backend) {
     // Jobs are few, so PostgreSQL may read them all.
     if backend == Backend::Sqlite {
         assert_plans(&database, "jobs_run_at").await;
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_people_do_is_listed_by_index(#[case] backend: Backend) {
+    let (database, _) = crowd(backend).await;
+    let db = database.db();
+    let first = UserId::from_uuid(Uuid::from_u128(1));
+    let (post, comment) = (PostId::from_uuid(Uuid::from_u128(1)), CommentId::from_uuid(Uuid::from_u128(1)));
+    for page in pages() {
+        follows::list_followers(db, first, &page).await.unwrap();
+        assert_plans(&database, "follows_followee_id_id").await;
+        follows::list_following(db, first, &page).await.unwrap();
+        assert_plans(&database, "follows_follower_id_id").await;
+        likes::list_likers(db, Liked::Post(post), &page).await.unwrap();
+        assert_plans(&database, "post_likes_post_id_id").await;
+        likes::list_liked_posts(db, first, &page).await.unwrap();
+        assert_plans(&database, "post_likes_user_id_id").await;
+        bookmarks::list_posts(db, first, &page).await.unwrap();
+        assert_plans(&database, "bookmarks_user_id_id").await;
+        comments::list_ids_of_post(db, post, &page).await.unwrap();
+        assert_plans(&database, "comments_post_id_").await;
+        comments::list_ids_of_parent(db, comment, &page).await.unwrap();
+        assert_plans(&database, "comments_parent_id_id").await;
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn notifications_are_read_by_their_recipient(#[case] backend: Backend) {
+    let (database, _) = crowd(backend).await;
+    let first = UserId::from_uuid(Uuid::from_u128(1));
+    for page in pages() {
+        notifications::list_ids(database.db(), first, &page).await.unwrap();
+        for statement in database.take_statements() {
+            let plan = database.plan(&statement).await;
+            assert!(plan.contains("notifications_user_id_id"), "{plan}");
+            // What each is about is looked up by its id; blocks and mutes are few here, and may be read as a whole.
+            for bad in [
+                "SCAN notifications",
+                "SCAN posts",
+                "Seq Scan on notifications",
+                "Seq Scan on posts",
+                "TEMP B-TREE",
+            ] {
+                assert!(!plan.contains(bad), "{statement}\n{plan}");
+            }
+        }
+        database.take_statements();
+    }
+}
+
+/// One look into the index of each author's posts, for one who follows 2,000 and for one who follows nobody.
+#[apply(both_databases)]
+#[tokio::test]
+async fn the_home_timeline_looks_into_the_index_of_each_author(#[case] backend: Backend) {
+    let (database, quiet) = crowd(backend).await;
+    let first = UserId::from_uuid(Uuid::from_u128(1));
+    for reader in [first, quiet] {
+        for page in pages() {
+            timelines::list_home_ids(database.db(), reader, &page).await.unwrap();
+            for statement in database.take_statements() {
+                let plan = database.plan(&statement).await;
+                assert!(plan.contains("posts_author_id_id"), "{plan}");
+                // What is sorted is the newest of each author: SQLite leaves an author where the page is full of newer
+                // posts, PostgreSQL has a limit for each.
+                for bad in ["SCAN posts", "Seq Scan on posts", "MULTI-INDEX OR"] {
+                    assert!(!plan.contains(bad), "{statement}\n{plan}");
+                }
+            }
+            database.take_statements();
+        }
     }
 }

@@ -1,12 +1,15 @@
+use blegram_domain::LikeId;
 use blegram_persistence::{
-    Error, posts,
+    Error, Inserted,
+    likes::{self, Liked},
+    posts,
     testing::{Backend, TestDatabase},
     users,
 };
 use rstest_reuse::apply;
 use tokio::task::JoinSet;
 
-use crate::{both_databases, insert_post, insert_user, new_post};
+use crate::{both_databases, insert_post, insert_user, new_post, now};
 
 #[apply(both_databases)]
 #[tokio::test]
@@ -20,38 +23,42 @@ async fn a_post_is_read_as_it_was_written(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn twenty_deletions_at_once_count_once(#[case] backend: Backend) {
+async fn fifty_likes_at_once_count_once_each(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
-    let [kept, gone] = [new_post(ann, "kept"), new_post(ann, "gone")];
-    insert_post(&database, &kept).await;
-    insert_post(&database, &gone).await;
-    let mut deletions = JoinSet::new();
-    for _ in 0..20 {
-        let (db, id) = (database.db().clone(), gone.id);
-        deletions.spawn(async move {
+    let post = new_post(ann, "liked");
+    insert_post(&database, &post).await;
+    let mut likes = JoinSet::new();
+    for n in 0..50 {
+        let (db, liked) = (database.db().clone(), Liked::Post(post.id));
+        let by = if n % 2 == 0 { ann } else { insert_user(&database, &format!("user{n}")).await };
+        likes.spawn(async move {
             let tx = db.write().await.unwrap();
-            let was_there = posts::delete(&tx, id, ann).await.unwrap();
+            let inserted = likes::insert(&tx, LikeId::generate(now()), by, liked).await.unwrap();
             tx.commit().await.unwrap();
-            was_there
+            inserted == Some(Inserted::New)
         });
     }
-    let deleted = deletions.join_all().await.into_iter().filter(|was_there| *was_there).count();
-    assert_eq!(deleted, 1);
-    assert_eq!(users::find(database.db(), ann).await.unwrap().unwrap().post_count, 1);
+    let new = likes.join_all().await.into_iter().filter(|is_new| *is_new).count();
+    let count = posts::find(database.db(), post.id).await.unwrap().unwrap().like_count;
+    assert_eq!((new, count, database.count("post_likes").await), (26, 26, 26));
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn nobody_deletes_the_post_of_another(#[case] backend: Backend) {
+async fn what_is_deleted_takes_no_likes(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
-    let [ann, bob] = [insert_user(&database, "ann").await, insert_user(&database, "bob").await];
-    let post = new_post(ann, "mine");
+    let ann = insert_user(&database, "ann").await;
+    let post = new_post(ann, "gone");
     insert_post(&database, &post).await;
+    let author = users::find(database.db(), ann).await.unwrap().unwrap().summary;
     let tx = database.db().write().await.unwrap();
-    assert!(!posts::delete(&tx, post.id, bob).await.unwrap());
+    posts::update_deleted(&tx, &post, &author, now()).await.unwrap();
+    let inserted = likes::insert(&tx, LikeId::generate(now()), ann, Liked::Post(post.id)).await.unwrap();
+    assert_eq!(inserted, None);
     tx.commit().await.unwrap();
-    assert!(posts::find(database.db(), post.id).await.unwrap().is_some());
+    assert!(posts::find(database.db(), post.id).await.unwrap().is_none());
+    assert_eq!(users::find(database.db(), ann).await.unwrap().unwrap().post_count, 0);
 }
 
 #[apply(both_databases)]

@@ -1,0 +1,62 @@
+//! What more people write about than the day before.
+
+use std::time::Duration;
+
+use crate::Hashtag;
+
+/// A hashtag that more people use than the day before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trend {
+    /// The tag.
+    pub hashtag: Hashtag,
+    /// How many posts that everybody may see have it.
+    pub post_count: u64,
+    /// How many accounts used it within the last day.
+    pub account_count: u64,
+    /// How unexpected that is; the largest comes first.
+    pub score: f64,
+}
+
+/// The smallest number of accounts that make a trend: two friends are none.
+pub const MIN_ACCOUNTS: u64 = 3;
+
+/// How long it takes a tag that nobody uses any more to lose half of its score.
+const HALF_LIFE: Duration = Duration::from_hours(4);
+
+/// How unexpected it is that `accounts` used a tag within the last day, the last of them `ago`, and `before` within the
+/// day before; `None` if that is no trend.
+///
+/// People are counted and not posts: one who writes a hundred makes no trend.
+pub fn score(accounts: u64, before: u64, ago: Duration) -> Option<f64> {
+    let expected = before.max(1);
+    if accounts < MIN_ACCOUNTS || accounts <= expected {
+        return None;
+    }
+    let number = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    let rise = number(accounts - expected);
+    let age = ago.as_secs_f64() / HALF_LIFE.as_secs_f64();
+    Some(rise * rise / number(expected) * (-age).exp2())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_trend_and_how_strong() {
+        let hours = Duration::from_hours;
+        let table = [
+            (3, 0, 0, Some(4.0)),
+            (3, 1, 0, Some(4.0)),
+            (3, 1, 4, Some(2.0)),
+            (3, 1, 8, Some(1.0)),
+            (10, 5, 0, Some(5.0)),
+            (2, 0, 0, None),
+            (5, 5, 0, None),
+            (5, 9, 0, None),
+        ];
+        for (accounts, before, ago, expected) in table {
+            assert_eq!(score(accounts, before, hours(ago)), expected, "{accounts} {before} {ago}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Comments on posts, and replies to them.
+
+use std::collections::HashMap;
+
+use blegram_domain::{Comment, CommentId, PageRequest, PostId, Timestamp, UserId, page::Slice};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select,
+    prelude::Uuid,
+    sea_query::{Expr, SelectStatement},
+};
+
+use crate::{
+    Conn, Result, Tx,
+    db::sealed::Sealed,
+    entity::{
+        comment::{Column, Entity, Model},
+        notification,
+        pair::comment_like,
+        post::Mentions,
+        revision,
+    },
+    keyset, posts, rows,
+};
+
+/// Adds a comment and counts it, for its post and its thread; says whether the post and the thread were still there. If
+/// not, the transaction is good for nothing any more.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn insert(tx: &Tx, comment: &Comment) -> Result<bool> {
+    // The counts first: they hold the post and the thread, which may be deleted at this moment.
+    if !count(tx, comment, 1).await? {
+        return Ok(false);
+    }
+    let row = Model {
+        id: comment.id.as_uuid(),
+        post_id: comment.post.as_uuid(),
+        parent_id: comment.parent.map(CommentId::as_uuid),
+        author_id: comment.author.map(UserId::as_uuid),
+        text: comment.text.clone(),
+        mentions: mentions(comment),
+        like_count: 0,
+        reply_count: 0,
+        created_at: comment.created_at.as_micros(),
+        edited_at: None,
+        deleted_at: None,
+        version: 0,
+    };
+    Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
+    Ok(true)
+}
+
+/// The comment with this id, whoever may see it, deleted or not.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find(conn: &impl Conn, id: CommentId) -> Result<Option<Comment>> {
+    Entity::find_by_id(id.as_uuid()).one(conn.inner()).await?.map(Comment::try_from).transpose()
+}
+
+/// As [`find`], held until the transaction ends: whoever else wants to change it waits.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn hold(tx: &Tx, id: CommentId) -> Result<Option<Comment>> {
+    let row = Entity::find_by_id(id.as_uuid()).lock_exclusive().one(tx.inner()).await?;
+    row.map(Comment::try_from).transpose()
+}
+
+/// The comments of `ids`, in that order, in one statement. Those that are gone are left out.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_by_ids(conn: &impl Conn, ids: &[CommentId]) -> Result<Vec<Comment>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let these = Column::Id.is_in(ids.iter().map(|id| id.as_uuid()));
+    let rows = Entity::find().filter(these).all(conn.inner()).await?;
+    let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+    ids.iter().filter_map(|id| rows.remove(&id.as_uuid())).map(Comment::try_from).collect()
+}
+
+/// Ids of the comments at the top of `post`, the oldest first.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_ids_of_post(conn: &impl Conn, post: PostId, page: &PageRequest) -> Result<Slice> {
+    // Spelt out, because a planner takes a partial index only for a condition that it can read.
+    let top = there().filter(Column::PostId.eq(post.as_uuid())).filter(Expr::cust("parent_id IS NULL"));
+    keyset::oldest_ids(conn, top, Column::Id, page).await
+}
+
+/// Ids of the replies in the thread of `parent`, the oldest first.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_ids_of_parent(conn: &impl Conn, parent: CommentId, page: &PageRequest) -> Result<Slice> {
+    let replies = there().filter(Column::ParentId.eq(parent.as_uuid()));
+    keyset::oldest_ids(conn, replies, Column::Id, page).await
+}
+
+fn there() -> Select<Entity> {
+    let there = Condition::any().add(Column::DeletedAt.is_null()).add(Column::ReplyCount.gt(0));
+    Entity::find().filter(there)
+}
+
+/// Up to `max` comments that `author` has not deleted, in the order of their posts.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_of_author(conn: &impl Conn, author: UserId, max: u64) -> Result<Vec<CommentId>> {
+    let mine = Entity::find().select_only().column(Column::Id).filter(Column::AuthorId.eq(author.as_uuid()));
+    let mine = mine.order_by_asc(Column::PostId).order_by_asc(Column::Id).limit(max);
+    let ids: Vec<Uuid> = mine.into_tuple().all(conn.inner()).await?;
+    Ok(ids.into_iter().map(CommentId::from_uuid).collect())
+}
+
+/// Writes down what its author made of a comment that is held; counts, which others change, stay.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update(tx: &Tx, comment: &Comment) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::Text, comment.text.as_str().into())
+        .col_expr(Column::Mentions, Expr::value(mentions(comment)))
+        .col_expr(Column::EditedAt, Expr::value(comment.edited_at.map(Timestamp::as_micros)))
+        .col_expr(Column::Version, i64::try_from(comment.version).unwrap_or(i64::MAX).into())
+        .filter(Column::Id.eq(comment.id.as_uuid()))
+        .exec(tx.inner())
+        .await?;
+    Ok(())
+}
+
+/// Takes everything out of a comment that is held but its place, and counts it out of its post and its thread. What
+/// hangs on it is a job's to remove.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_deleted(tx: &Tx, comment: &Comment, now: Timestamp) -> Result<()> {
+    count(tx, comment, -1).await?;
+    Entity::update_many()
+        .col_expr(Column::AuthorId, Expr::value(Option::<Uuid>::None))
+        .col_expr(Column::Text, "".into())
+        .col_expr(Column::Mentions, Expr::value(Mentions(Vec::new())))
+        .col_expr(Column::EditedAt, Expr::value(Option::<i64>::None))
+        .col_expr(Column::DeletedAt, now.as_micros().into())
+        .filter(Column::Id.eq(comment.id.as_uuid()))
+        .exec(tx.inner())
+        .await?;
+    Ok(())
+}
+
+/// Counts likes of a comment; says whether it is there and not deleted.
+pub(crate) async fn update_like_count(tx: &Tx, id: CommentId, by: i64) -> Result<bool> {
+    let update = Entity::update_many()
+        .col_expr(Column::LikeCount, Expr::col(Column::LikeCount).add(by))
+        .filter(Column::Id.eq(id.as_uuid()))
+        .filter(Column::DeletedAt.is_null());
+    Ok(update.exec(tx.inner()).await?.rows_affected == 1)
+}
+
+/// Counts a comment for its post and its thread, in this order; says whether both are there.
+async fn count(tx: &Tx, comment: &Comment, by: i64) -> Result<bool> {
+    if !posts::update_comment_count(tx, comment.post, by).await? {
+        return Ok(false);
+    }
+    let Some(parent) = comment.parent else { return Ok(true) };
+    let update = Entity::update_many()
+        .col_expr(Column::ReplyCount, Expr::col(Column::ReplyCount).add(by))
+        .filter(Column::Id.eq(parent.as_uuid()));
+    Ok(update.exec(tx.inner()).await?.rows_affected == 1)
+}
+
+/// Removes a comment that is deleted and on which nothing hangs any more; says whether it did. A thread's replies may be
+/// removed after its top, which then goes with the last of them.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_if_bare(tx: &Tx, id: CommentId) -> Result<bool> {
+    let uuid = id.as_uuid();
+    let hangs = |query: SelectStatement| Expr::exists(query).not();
+    let replies = Entity::find().select_only().column(Column::Id).filter(Column::ParentId.eq(uuid));
+    let likes = comment_like::Entity::find().select_only().column(comment_like::Column::Id);
+    let likes = likes.filter(comment_like::Column::CommentId.eq(uuid));
+    let revisions = revision::Entity::find().select_only().column(revision::Column::Id);
+    let revisions = revisions.filter(revision::Column::CommentId.eq(uuid));
+    let notices = notification::Entity::find().select_only().column(notification::Column::Id);
+    let notices = notices.filter(notification::Column::CommentId.eq(uuid));
+    let bare = Condition::all()
+        .add(Column::Id.eq(uuid))
+        .add(Column::DeletedAt.is_not_null())
+        .add(hangs(replies.into_query()))
+        .add(hangs(likes.into_query()))
+        .add(hangs(revisions.into_query()))
+        .add(hangs(notices.into_query()));
+    Ok(rows::delete::<Entity>(tx, bare).await? == 1)
+}
+
+/// Removes up to `max` comments on posts that are removed themselves, replies before what they reply to; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
+    let below = || Column::PostId.in_subquery(posts.ids());
+    let replies = below().and(Column::ParentId.is_not_null());
+    let deleted = rows::delete_some::<Entity>(tx, Column::Id, replies, max).await?;
+    if deleted == max {
+        return Ok(deleted);
+    }
+    Ok(deleted + rows::delete_some::<Entity>(tx, Column::Id, below(), max - deleted).await?)
+}
+
+/// The ids of all comments on posts that are removed.
+pub(crate) fn ids_below(posts: posts::Removed) -> SelectStatement {
+    let below = Entity::find().select_only().column(Column::Id);
+    below.filter(Column::PostId.in_subquery(posts.ids())).into_query()
+}
+
+fn mentions(comment: &Comment) -> Mentions {
+    Mentions(comment.mentions.iter().map(|user| user.as_uuid()).collect())
+}

@@ -1,0 +1,74 @@
+//! Who follows whom.
+
+use blegram_domain::{PageRequest, RelationId, UserId};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QuerySelect, prelude::Uuid};
+
+use crate::{
+    Conn, Inserted, Listed, Result, Tx,
+    db::sealed::Sealed,
+    entity::pair::follow::{Column, Entity, Model},
+    keyset, rows, users,
+};
+
+/// Lets `follower` follow `followee` and counts it for both, or changes nothing.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn insert(tx: &Tx, id: RelationId, follower: UserId, followee: UserId) -> Result<Inserted> {
+    let row = Model { id: id.as_uuid(), follower_id: follower.as_uuid(), followee_id: followee.as_uuid() };
+    let inserted = rows::insert(tx, row).await?;
+    if inserted == Inserted::New {
+        users::update_follow_counts(tx, follower, followee, 1).await?;
+    }
+    Ok(inserted)
+}
+
+/// Ends that `follower` follows `followee`, with its counts; says whether they did.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete(tx: &Tx, follower: UserId, followee: UserId) -> Result<bool> {
+    let pair = Column::FollowerId.eq(follower.as_uuid()).and(Column::FolloweeId.eq(followee.as_uuid()));
+    let was_there = rows::delete::<Entity>(tx, pair).await? == 1;
+    if was_there {
+        users::update_follow_counts(tx, follower, followee, -1).await?;
+    }
+    Ok(was_there)
+}
+
+/// Ends up to `max` follows of and by `user`, with their counts; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
+    let id = user.as_uuid();
+    let mine = Condition::any().add(Column::FollowerId.eq(id)).add(Column::FolloweeId.eq(id));
+    let pairs = Entity::find().select_only().columns([Column::FollowerId, Column::FolloweeId]);
+    let pairs: Vec<(Uuid, Uuid)> = pairs.filter(mine).limit(max).into_tuple().all(tx.inner()).await?;
+    let mut pairs: Vec<_> =
+        pairs.into_iter().map(|(by, of)| (UserId::from_uuid(by), UserId::from_uuid(of))).collect();
+    // Whoever else counts many does it in this order, too.
+    pairs.sort_unstable_by_key(|(by, of)| (*by).max(*of));
+    for (by, of) in &pairs {
+        delete(tx, *by, *of).await?;
+    }
+    Ok(pairs.len() as u64)
+}
+
+/// Who follows `user`, the latest first.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_followers(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Listed<UserId>> {
+    let list = Entity::find().filter(Column::FolloweeId.eq(user.as_uuid()));
+    keyset::targets(conn, list, Column::Id, Column::FollowerId, UserId::from_uuid, page).await
+}
+
+/// Whom `user` follows, the latest first.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_following(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Listed<UserId>> {
+    let list = Entity::find().filter(Column::FollowerId.eq(user.as_uuid()));
+    keyset::targets(conn, list, Column::Id, Column::FolloweeId, UserId::from_uuid, page).await
+}

@@ -1,0 +1,168 @@
+//! Who likes what.
+
+use std::collections::HashSet;
+
+use blegram_domain::{CommentId, LikeId, PageRequest, PostId, UserId};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Uuid};
+
+use crate::{
+    Conn, Inserted, Listed, Result, Tx, comments,
+    db::sealed::Sealed,
+    entity::pair::{comment_like, post_like},
+    keyset, posts, rows,
+};
+
+/// What can be liked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Liked {
+    /// A post.
+    Post(PostId),
+    /// A comment.
+    Comment(CommentId),
+}
+
+/// Adds `by`'s like and counts it, both or neither; `None` when the thing was deleted meanwhile, and the transaction is
+/// good for nothing any more. Relies on the unique index of the pair.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn insert(tx: &Tx, id: LikeId, by: UserId, liked: Liked) -> Result<Option<Inserted>> {
+    let (id, user_id) = (id.as_uuid(), by.as_uuid());
+    let inserted = match liked {
+        Liked::Post(post) => {
+            rows::insert(tx, post_like::Model { id, user_id, post_id: post.as_uuid() }).await?
+        }
+        Liked::Comment(comment) => {
+            rows::insert(tx, comment_like::Model { id, user_id, comment_id: comment.as_uuid() }).await?
+        }
+    };
+    let is_there = inserted == Inserted::Existing || count(tx, liked, 1).await?;
+    Ok(is_there.then_some(inserted))
+}
+
+/// Takes back `by`'s like, with its count; says whether it was there.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete(tx: &Tx, by: UserId, liked: Liked) -> Result<bool> {
+    use comment_like::Column as OfComment;
+    use post_like::Column as OfPost;
+    let by = by.as_uuid();
+    let deleted = match liked {
+        Liked::Post(post) => {
+            let pair = OfPost::UserId.eq(by).and(OfPost::PostId.eq(post.as_uuid()));
+            rows::delete::<post_like::Entity>(tx, pair).await?
+        }
+        Liked::Comment(comment) => {
+            let pair = OfComment::UserId.eq(by).and(OfComment::CommentId.eq(comment.as_uuid()));
+            rows::delete::<comment_like::Entity>(tx, pair).await?
+        }
+    };
+    if deleted == 1 {
+        count(tx, liked, -1).await?;
+    }
+    Ok(deleted == 1)
+}
+
+async fn count(tx: &Tx, liked: Liked, by: i64) -> Result<bool> {
+    match liked {
+        Liked::Post(post) => posts::update_like_count(tx, post, by).await,
+        Liked::Comment(comment) => comments::update_like_count(tx, comment, by).await,
+    }
+}
+
+/// Who likes it, the latest first.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_likers(conn: &impl Conn, liked: Liked, page: &PageRequest) -> Result<Listed<UserId>> {
+    use comment_like::Column as OfComment;
+    use post_like::Column as OfPost;
+    match liked {
+        Liked::Post(post) => {
+            let list = post_like::Entity::find().filter(OfPost::PostId.eq(post.as_uuid()));
+            keyset::targets(conn, list, OfPost::Id, OfPost::UserId, UserId::from_uuid, page).await
+        }
+        Liked::Comment(comment) => {
+            let list = comment_like::Entity::find().filter(OfComment::CommentId.eq(comment.as_uuid()));
+            keyset::targets(conn, list, OfComment::Id, OfComment::UserId, UserId::from_uuid, page).await
+        }
+    }
+}
+
+/// The posts that `user` likes, the latest liked first.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_liked_posts(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Listed<PostId>> {
+    use post_like::{Column, Entity};
+    let list = Entity::find().filter(Column::UserId.eq(user.as_uuid()));
+    keyset::targets(conn, list, Column::Id, Column::PostId, PostId::from_uuid, page).await
+}
+
+/// Which of `comments` `user` likes, in one statement.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_liked_comments(
+    conn: &impl Conn,
+    user: UserId,
+    comments: &[CommentId],
+) -> Result<HashSet<CommentId>> {
+    use comment_like::{Column, Entity};
+    if comments.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let liked = Entity::find().select_only().column(Column::CommentId);
+    let liked = liked.filter(Column::UserId.eq(user.as_uuid()));
+    let liked = liked.filter(Column::CommentId.is_in(comments.iter().map(|id| id.as_uuid())));
+    let ids: Vec<Uuid> = liked.into_tuple().all(conn.inner()).await?;
+    Ok(ids.into_iter().map(CommentId::from_uuid).collect())
+}
+
+/// Takes back up to `max` likes of `user`, with their counts; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
+    use comment_like::Column as OfComment;
+    use post_like::Column as OfPost;
+    let posts = post_like::Entity::find().select_only().column(OfPost::PostId);
+    // In one order everywhere, so that two who are removed at once do not wait for each other.
+    let posts = posts.filter(OfPost::UserId.eq(user.as_uuid())).order_by_asc(OfPost::PostId).limit(max);
+    let posts: Vec<Uuid> = posts.into_tuple().all(tx.inner()).await?;
+    for post in &posts {
+        delete(tx, user, Liked::Post(PostId::from_uuid(*post))).await?;
+    }
+    let left = max - posts.len() as u64;
+    let comments = comment_like::Entity::find().select_only().column(OfComment::CommentId);
+    let comments = comments.filter(OfComment::UserId.eq(user.as_uuid()));
+    let comments = comments.order_by_asc(OfComment::CommentId).limit(left);
+    let comments: Vec<Uuid> =
+        if left == 0 { Vec::new() } else { comments.into_tuple().all(tx.inner()).await? };
+    for comment in &comments {
+        delete(tx, user, Liked::Comment(CommentId::from_uuid(*comment))).await?;
+    }
+    Ok((posts.len() + comments.len()) as u64)
+}
+
+/// Removes up to `max` likes of posts that are removed themselves, and of their comments; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
+    let of_posts = post_like::Column::PostId.in_subquery(posts.ids());
+    let deleted = rows::delete_some::<post_like::Entity>(tx, post_like::Column::Id, of_posts, max).await?;
+    let of_comments = comment_like::Column::CommentId.in_subquery(comments::ids_below(posts));
+    let id = comment_like::Column::Id;
+    Ok(deleted + rows::delete_some::<comment_like::Entity>(tx, id, of_comments, max - deleted).await?)
+}
+
+/// Removes up to `max` likes of a comment that is removed itself; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_of_comment(tx: &Tx, comment: CommentId, max: u64) -> Result<u64> {
+    let of_comment = comment_like::Column::CommentId.eq(comment.as_uuid());
+    rows::delete_some::<comment_like::Entity>(tx, comment_like::Column::Id, of_comment, max).await
+}

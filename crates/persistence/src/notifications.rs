@@ -1,0 +1,247 @@
+//! What people are told, and how far they have read it.
+
+use std::collections::{HashMap, HashSet};
+
+use blegram_domain::{
+    CommentId, Notice, NoticeKind, Notification, NotificationId, PageRequest, PostId, Timestamp, UserId,
+    notification::ReadMark, page::Slice,
+};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select,
+    prelude::Uuid,
+    sea_query::{Expr, ExprTrait, OnConflict},
+};
+
+use crate::{
+    Conn, Result, Tx, comments,
+    db::sealed::Sealed,
+    entity::{
+        notification::{Column, Entity, Model},
+        pair::mute,
+        user,
+    },
+    keyset, posts, rows,
+};
+
+/// Adds notices of things that one person did. Whoever was told before is not told again; whoever mutes that person, or
+/// is that person, is not told at all.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn insert(tx: &Tx, notices: &[Notice], now: Timestamp) -> Result<()> {
+    let Some(actor) = notices.first().map(|notice| notice.actor) else { return Ok(()) };
+    let deaf = list_muters(tx, actor, notices).await?;
+    let told = notices.iter().filter(|notice| notice.recipient != actor && !deaf.contains(&notice.recipient));
+    let rows: Vec<_> = told.map(|notice| model(notice, now).into_active_model()).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let once = OnConflict::new().do_nothing().to_owned();
+    Entity::insert_many(rows).on_conflict(once).exec_without_returning(tx.inner()).await?;
+    Ok(())
+}
+
+async fn list_muters(tx: &Tx, actor: UserId, notices: &[Notice]) -> Result<HashSet<UserId>> {
+    let recipients = notices.iter().map(|notice| notice.recipient.as_uuid());
+    let muters = mute::Entity::find()
+        .select_only()
+        .column(mute::Column::MuterId)
+        .filter(mute::Column::MutedId.eq(actor.as_uuid()))
+        .filter(mute::Column::MuterId.is_in(recipients));
+    let ids: Vec<Uuid> = muters.into_tuple().all(tx.inner()).await?;
+    Ok(ids.into_iter().map(UserId::from_uuid).collect())
+}
+
+fn model(notice: &Notice, now: Timestamp) -> Model {
+    Model {
+        id: NotificationId::generate(now).as_uuid(),
+        user_id: notice.recipient.as_uuid(),
+        kind: notice.kind.as_str().to_owned(),
+        actor_id: notice.actor.as_uuid(),
+        post_id: notice.post.map(PostId::as_uuid),
+        comment_id: notice.comment.map(CommentId::as_uuid),
+        object_id: object(notice),
+        created_at: now.as_micros(),
+    }
+}
+
+fn object(notice: &Notice) -> Uuid {
+    let thing = notice.comment.map(CommentId::as_uuid).or(notice.post.map(PostId::as_uuid));
+    thing.unwrap_or(notice.actor.as_uuid())
+}
+
+/// Takes a notice back: what it told is undone.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete(tx: &Tx, notice: &Notice) -> Result<()> {
+    let this = Condition::all()
+        .add(Column::ObjectId.eq(object(notice)))
+        .add(Column::ActorId.eq(notice.actor.as_uuid()))
+        .add(Column::UserId.eq(notice.recipient.as_uuid()))
+        .add(Column::Kind.eq(notice.kind.as_str()));
+    rows::delete::<Entity>(tx, this).await?;
+    Ok(())
+}
+
+/// Who was told something by `actor` about a post or comment, whose id is `object`.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_told(conn: &impl Conn, actor: UserId, object: Uuid) -> Result<HashSet<UserId>> {
+    let told = Entity::find().select_only().column(Column::UserId).filter(Column::ObjectId.eq(object));
+    let told: Vec<Uuid> =
+        told.filter(Column::ActorId.eq(actor.as_uuid())).into_tuple().all(conn.inner()).await?;
+    Ok(told.into_iter().map(UserId::from_uuid).collect())
+}
+
+/// Takes back that `actor` mentioned people in a post or comment, whose id is `object`, except those whom it still
+/// mentions.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_mentions_except(tx: &Tx, actor: UserId, object: Uuid, kept: &[UserId]) -> Result<()> {
+    let these = Condition::all()
+        .add(Column::ObjectId.eq(object))
+        .add(Column::ActorId.eq(actor.as_uuid()))
+        .add(Column::Kind.eq(NoticeKind::Mention.as_str()))
+        .add(Column::UserId.is_not_in(kept.iter().map(|user| user.as_uuid())));
+    rows::delete::<Entity>(tx, these).await?;
+    Ok(())
+}
+
+/// Takes back what two people were told of each other.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_between(tx: &Tx, one: UserId, other: UserId) -> Result<()> {
+    let told =
+        |who: UserId, of: UserId| Column::UserId.eq(who.as_uuid()).and(Column::ActorId.eq(of.as_uuid()));
+    rows::delete::<Entity>(tx, told(one, other).or(told(other, one))).await?;
+    Ok(())
+}
+
+/// Removes up to `max` notices to and of `user`; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
+    let id = user.as_uuid();
+    let mine = Condition::any().add(Column::UserId.eq(id)).add(Column::ActorId.eq(id));
+    rows::delete_some::<Entity>(tx, Column::Id, mine, max).await
+}
+
+/// Removes up to `max` notices about posts that are removed themselves, and about their comments; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
+    let of_posts = Column::PostId.in_subquery(posts.ids());
+    let deleted = rows::delete_some::<Entity>(tx, Column::Id, of_posts, max).await?;
+    let of_comments = Column::CommentId.in_subquery(comments::ids_below(posts));
+    Ok(deleted + rows::delete_some::<Entity>(tx, Column::Id, of_comments, max - deleted).await?)
+}
+
+/// Removes up to `max` notices about a comment; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_of_comment(tx: &Tx, comment: CommentId, max: u64) -> Result<u64> {
+    rows::delete_some::<Entity>(tx, Column::Id, Column::CommentId.eq(comment.as_uuid()), max).await
+}
+
+/// Removes up to `max` notices from before `until`; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_older_than(tx: &Tx, until: Timestamp, max: u64) -> Result<u64> {
+    rows::delete_some::<Entity>(tx, Column::Id, Column::Id.lt(NotificationId::first_of(until).as_uuid()), max)
+        .await
+}
+
+/// Ids of what `user` is told and may see, the newest first.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_ids(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Slice> {
+    keyset::ids(conn, readable(user), Column::Id, page).await
+}
+
+/// The notifications of `ids`, in that order, in one statement. Those that are gone are left out.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Notification>> {
+    if ids.keys().is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = Entity::find().filter(Column::Id.is_in(ids.keys().iter().copied())).all(conn.inner()).await?;
+    let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+    ids.keys().iter().filter_map(|id| rows.remove(id)).map(Notification::try_from).collect()
+}
+
+/// The newest notification that `user` has read.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find_read_up_to(conn: &impl Conn, user: UserId) -> Result<Option<NotificationId>> {
+    let up_to =
+        user::Entity::find_by_id(user.as_uuid()).select_only().column(user::Column::NotificationsRead);
+    let up_to = up_to.into_tuple::<Option<Uuid>>().one(conn.inner()).await?.flatten();
+    Ok(up_to.map(NotificationId::from_uuid))
+}
+
+/// How far `user` has read, and how many that they may see are newer.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find_read_mark(conn: &impl Conn, user: UserId) -> Result<ReadMark> {
+    let up_to = find_read_up_to(conn, user).await?;
+    let mut unread = readable(user);
+    if let Some(up_to) = up_to {
+        unread = unread.filter(Column::Id.gt(up_to.as_uuid()));
+    }
+    let unread_count = unread.count(conn.inner()).await?;
+    Ok(ReadMark { unread_count, up_to })
+}
+
+/// Moves the read mark of `user` forward to the newest of their notifications that is not newer than `up_to`: never
+/// back, and never to where nothing is yet.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_read_mark(tx: &Tx, user: UserId, up_to: NotificationId) -> Result<()> {
+    let newest = Entity::find().select_only().column(Column::Id).filter(Column::UserId.eq(user.as_uuid()));
+    let newest = newest.filter(Column::Id.lte(up_to.as_uuid())).order_by_desc(Column::Id);
+    let Some(newest) = newest.into_tuple::<Uuid>().one(tx.inner()).await? else { return Ok(()) };
+    let is_behind = Condition::any()
+        .add(user::Column::NotificationsRead.is_null())
+        .add(user::Column::NotificationsRead.lt(newest));
+    user::Entity::update_many()
+        .col_expr(user::Column::NotificationsRead, newest.into())
+        .filter(user::Column::Id.eq(user.as_uuid()))
+        .filter(is_behind)
+        .exec(tx.inner())
+        .await?;
+    Ok(())
+}
+
+/// What `user` may see of what they are told: the rules of the domain once more, in SQL, because what is not shown must
+/// not be counted as unread. Blocks need no look: they remove what two people were told of each other.
+fn readable(user: UserId) -> Select<Entity> {
+    Entity::find().filter(Column::UserId.eq(user.as_uuid())).filter(Expr::cust(
+        "EXISTS (SELECT 1 FROM users AS actor WHERE actor.id = notifications.actor_id AND actor.status = 'active') \
+         AND NOT EXISTS (SELECT 1 FROM mutes WHERE muter_id = notifications.user_id AND muted_id = notifications.actor_id) \
+         AND (notifications.comment_id IS NULL OR EXISTS \
+           (SELECT 1 FROM comments WHERE comments.id = notifications.comment_id AND comments.deleted_at IS NULL)) \
+         AND (notifications.post_id IS NULL OR EXISTS \
+           (SELECT 1 FROM posts JOIN users AS author ON author.id = posts.author_id \
+            WHERE posts.id = notifications.post_id AND posts.deleted_at IS NULL AND (author.id = notifications.user_id OR \
+              author.status = 'active' \
+              AND ((posts.visibility = 'public' AND NOT author.is_private) OR EXISTS \
+                (SELECT 1 FROM follows WHERE follower_id = notifications.user_id AND followee_id = author.id)) \
+              AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocker_id = notifications.user_id AND blocked_id = author.id) \
+              AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocker_id = author.id AND blocked_id = notifications.user_id))))",
+    ))
+}

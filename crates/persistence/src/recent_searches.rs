@@ -1,0 +1,80 @@
+//! What somebody looked for lately.
+
+use blegram_domain::{
+    PageRequest, RecentSearchId, Timestamp, UserId,
+    page::Slice,
+    search::{Kind, RecentSearch},
+};
+use sea_orm::{
+    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+};
+
+use crate::{
+    Conn, Result, Tx,
+    entity::recent_search::{Column, Entity, Model},
+    keyset, rows,
+};
+
+/// Remembers a search of `user` as their latest; of the same one before, and of those beyond the newest
+/// [`RecentSearch::MAX`], nothing stays.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn insert(tx: &Tx, user: UserId, kind: Kind, query: &str, now: Timestamp) -> Result<()> {
+    let same =
+        Column::UserId.eq(user.as_uuid()).and(Column::Kind.eq(kind.as_str())).and(Column::Query.eq(query));
+    rows::delete::<Entity>(tx, same).await?;
+    let row = Model {
+        id: RecentSearchId::generate(now).as_uuid(),
+        user_id: user.as_uuid(),
+        kind: kind.as_str().to_owned(),
+        query: query.to_owned(),
+        searched_at: now.as_micros(),
+    };
+    rows::insert(tx, row.into_active_model()).await?;
+    let newest = Entity::find().select_only().column(Column::Id).filter(Column::UserId.eq(user.as_uuid()));
+    let newest = newest.order_by_desc(Column::Id).limit(RecentSearch::MAX as u64).into_query();
+    let older = Column::UserId.eq(user.as_uuid()).and(Column::Id.in_subquery(newest).not());
+    rows::delete::<Entity>(tx, older).await?;
+    Ok(())
+}
+
+/// Ids of what `user` looked for, the latest first.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_ids(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Slice> {
+    keyset::ids(conn, Entity::find().filter(Column::UserId.eq(user.as_uuid())), Column::Id, page).await
+}
+
+/// The searches of `ids`, in that order, in one statement.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<RecentSearch>> {
+    if ids.keys().is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = Entity::find().filter(Column::Id.is_in(ids.keys().iter().copied()));
+    // The order of the list is that of the ids.
+    let rows = rows.order_by_desc(Column::Id).all(conn.inner()).await?;
+    rows.into_iter().map(RecentSearch::try_from).collect()
+}
+
+/// Forgets one search of `user`; says whether it was there.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete(tx: &Tx, user: UserId, id: RecentSearchId) -> Result<bool> {
+    let this = Column::UserId.eq(user.as_uuid()).and(Column::Id.eq(id.as_uuid()));
+    Ok(rows::delete::<Entity>(tx, this).await? == 1)
+}
+
+/// Forgets every search of `user`: a handful, so that it can be done at once.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_of_user(tx: &Tx, user: UserId) -> Result<()> {
+    rows::delete::<Entity>(tx, Column::UserId.eq(user.as_uuid())).await?;
+    Ok(())
+}

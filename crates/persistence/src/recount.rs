@@ -1,0 +1,122 @@
+//! Checking the counts that rows keep of other rows, and mending those that are wrong.
+//!
+//! Counts change in the transaction of what they count, so nothing here should ever find anything: it is for databases
+//! that somebody edited by hand, and for the tests that say so.
+
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value, prelude::Uuid};
+
+use crate::{Result, Tx, db::sealed::Sealed};
+
+/// A count that rows keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// The table.
+    pub table: &'static str,
+    /// The column.
+    pub column: &'static str,
+    key: &'static str,
+    /// What it should be, in terms of the row.
+    truth: &'static str,
+    /// Which rows have it: what is deleted is on its way out, and so is what it counted.
+    which: &'static str,
+}
+
+/// Every count.
+pub const COUNTS: [Count; 8] = [
+    undeleted(of("posts", "like_count", "SELECT count(*) FROM post_likes WHERE post_id = posts.id")),
+    undeleted(of(
+        "posts",
+        "comment_count",
+        "SELECT count(*) FROM comments WHERE post_id = posts.id AND comments.deleted_at IS NULL",
+    )),
+    undeleted(of(
+        "comments",
+        "like_count",
+        "SELECT count(*) FROM comment_likes WHERE comment_id = comments.id",
+    )),
+    of(
+        "comments",
+        "reply_count",
+        "SELECT count(*) FROM comments AS replies WHERE replies.parent_id = comments.id AND replies.deleted_at IS NULL",
+    ),
+    of(
+        "users",
+        "post_count",
+        "SELECT count(*) FROM posts WHERE author_id = users.id AND posts.deleted_at IS NULL",
+    ),
+    of("users", "follower_count", "SELECT count(*) FROM follows WHERE followee_id = users.id"),
+    of("users", "following_count", "SELECT count(*) FROM follows WHERE follower_id = users.id"),
+    Count {
+        key: "name",
+        ..of(
+            "hashtags",
+            "post_count",
+            "SELECT count(*) FROM post_hashtags JOIN posts ON posts.id = post_id JOIN users ON users.id = author_id \
+             WHERE hashtag = hashtags.name AND posts.deleted_at IS NULL AND users.status = 'active' AND NOT users.is_private",
+        )
+    },
+];
+
+const fn of(table: &'static str, column: &'static str, truth: &'static str) -> Count {
+    Count { table, column, key: "id", truth, which: "true" }
+}
+
+const fn undeleted(count: Count) -> Count {
+    Count { which: "deleted_at IS NULL", ..count }
+}
+
+/// What one step found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// How many rows were looked at.
+    pub rows: u64,
+    /// How many of them were wrong, and are right now.
+    pub wrong: u64,
+    /// Where the next step begins; `None` at the end of the table.
+    pub next: Option<Place>,
+}
+
+/// A place in a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place(Value);
+
+#[derive(FromQueryResult)]
+struct ById {
+    key: Uuid,
+}
+
+#[derive(FromQueryResult)]
+struct ByName {
+    key: String,
+}
+
+/// Mends `count` in up to `max` rows from `place` on.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_some(tx: &Tx, count: Count, place: Option<Place>, max: u64) -> Result<Step> {
+    let backend = tx.inner().get_database_backend();
+    let Count { table, column, key, truth, which } = count;
+    // Held first and counted afterwards, so that whoever counts something at the same time comes before or after both.
+    let lock = if backend == DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    let after = if place.is_some() { format!("WHERE {key} > $1") } else { String::new() };
+    let sql = format!("SELECT {key} AS key FROM {table} {after} ORDER BY {key} LIMIT {max} {lock}");
+    let held = Statement::from_sql_and_values(backend, sql, place.map(|Place(value)| value));
+    let keys: Vec<Value> = if key == "name" {
+        let rows = ByName::find_by_statement(held).all(tx.inner()).await?;
+        rows.into_iter().map(|row| row.key.into()).collect()
+    } else {
+        let rows = ById::find_by_statement(held).all(tx.inner()).await?;
+        rows.into_iter().map(|row| row.key.into()).collect()
+    };
+    let (Some(first), Some(last)) = (keys.first(), keys.last()) else {
+        return Ok(Step { rows: 0, wrong: 0, next: None });
+    };
+    let sql = format!(
+        "UPDATE {table} SET {column} = ({truth}) WHERE {key} >= $1 AND {key} <= $2 AND {which} AND {column} <> ({truth})"
+    );
+    let update = Statement::from_sql_and_values(backend, sql, [first.clone(), last.clone()]);
+    let wrong = tx.inner().execute_raw(update).await?.rows_affected();
+    let rows = keys.len() as u64;
+    Ok(Step { rows, wrong, next: (rows == max).then(|| Place(last.clone())) })
+}

@@ -1,0 +1,202 @@
+//! How people stand to each other, in one look.
+
+use std::collections::HashMap;
+
+use blegram_domain::{Relation, UserId, UserSummary};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
+    QueryTrait, Statement,
+    prelude::Uuid,
+    sea_query::{Expr, ExprTrait, SelectStatement, UnionType},
+};
+
+use crate::{
+    Conn, Result, Tx,
+    db::sealed::Sealed,
+    entity::{
+        pair::{block, follow, follow_request, mute},
+        user,
+    },
+};
+
+#[derive(FromQueryResult)]
+struct Row {
+    kind: i32,
+    other: Uuid,
+}
+
+/// How `viewer` stands to each of `others`, in one statement; those who have nothing to do with them are left out.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find(
+    conn: &impl Conn,
+    viewer: UserId,
+    others: impl IntoIterator<Item = UserId>,
+) -> Result<HashMap<UserId, Relation>> {
+    let others: Vec<Uuid> =
+        others.into_iter().filter(|other| *other != viewer).map(UserId::as_uuid).collect();
+    if others.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut query =
+        of::<follow::Entity>(1, viewer, follow::Column::FollowerId, follow::Column::FolloweeId, &others);
+    for other_kind in [
+        of::<follow::Entity>(2, viewer, follow::Column::FolloweeId, follow::Column::FollowerId, &others),
+        of::<follow_request::Entity>(
+            3,
+            viewer,
+            follow_request::Column::RequesterId,
+            follow_request::Column::TargetId,
+            &others,
+        ),
+        of::<block::Entity>(4, viewer, block::Column::BlockerId, block::Column::BlockedId, &others),
+        of::<block::Entity>(5, viewer, block::Column::BlockedId, block::Column::BlockerId, &others),
+        of::<mute::Entity>(6, viewer, mute::Column::MuterId, mute::Column::MutedId, &others),
+    ] {
+        query.union(UnionType::All, other_kind);
+    }
+    let statement = conn.inner().get_database_backend().build(&query);
+    let rows = Row::find_by_statement(statement).all(conn.inner()).await?;
+    let mut relations = HashMap::new();
+    for Row { kind, other } in rows {
+        let relation: &mut Relation = relations.entry(UserId::from_uuid(other)).or_default();
+        match kind {
+            1 => relation.following = true,
+            2 => relation.followed_by = true,
+            3 => relation.requested = true,
+            4 => relation.blocking = true,
+            5 => relation.blocked_by = true,
+            _ => relation.muting = true,
+        }
+    }
+    Ok(relations)
+}
+
+#[derive(FromQueryResult)]
+struct Known {
+    #[sea_orm(nested)]
+    summary: user::Summary,
+    following: bool,
+    followed_by: bool,
+    requested: bool,
+    blocking: bool,
+    blocked_by: bool,
+    muting: bool,
+}
+
+/// The summaries of `ids` and how `viewer` stands to each, in one statement. Ids of nobody are left out.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_people(
+    conn: &impl Conn,
+    viewer: UserId,
+    ids: &[UserId],
+) -> Result<HashMap<UserId, (UserSummary, Relation)>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut people = user::Entity::find()
+        .select_only()
+        .columns(user::Summary::COLUMNS)
+        .filter(user::Column::Id.is_in(ids.iter().map(|id| id.as_uuid())));
+    let of = viewer.as_uuid();
+    for (name, exists) in [
+        ("following", exists::<follow::Entity>(of, follow::Column::FollowerId, follow::Column::FolloweeId)),
+        ("followed_by", exists::<follow::Entity>(of, follow::Column::FolloweeId, follow::Column::FollowerId)),
+        (
+            "requested",
+            exists::<follow_request::Entity>(
+                of,
+                follow_request::Column::RequesterId,
+                follow_request::Column::TargetId,
+            ),
+        ),
+        ("blocking", exists::<block::Entity>(of, block::Column::BlockerId, block::Column::BlockedId)),
+        ("blocked_by", exists::<block::Entity>(of, block::Column::BlockedId, block::Column::BlockerId)),
+        ("muting", exists::<mute::Entity>(of, mute::Column::MuterId, mute::Column::MutedId)),
+    ] {
+        people = people.column_as(exists, name);
+    }
+    let known = people.into_model::<Known>().all(conn.inner()).await?;
+    let person = |known: Known| {
+        let Known { summary, following, followed_by, requested, blocking, blocked_by, muting } = known;
+        let relation = Relation { following, followed_by, requested, blocking, blocked_by, muting };
+        UserSummary::try_from(summary).map(|summary| (summary.id, (summary, relation)))
+    };
+    known.into_iter().map(person).collect()
+}
+
+/// Whether a table of pairs has `viewer` with the row of `users`.
+fn exists<E: EntityTrait>(viewer: Uuid, of: E::Column, to: E::Column) -> Expr {
+    let pair = E::find().select_only().column(to).filter(of.eq(viewer));
+    let pair = pair.filter(to.into_expr().equals((user::Entity, user::Column::Id)));
+    Expr::exists(pair.into_query())
+}
+
+/// How `viewer` stands to `other`.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find_one(conn: &impl Conn, viewer: UserId, other: UserId) -> Result<Relation> {
+    Ok(find(conn, viewer, [other]).await?.remove(&other).unwrap_or_default())
+}
+
+fn of<E: EntityTrait>(
+    kind: i32,
+    viewer: UserId,
+    of: E::Column,
+    to: E::Column,
+    others: &[Uuid],
+) -> SelectStatement {
+    E::find()
+        .select_only()
+        .column_as(Expr::cust(kind.to_string()), "kind")
+        .column_as(to, "other")
+        .filter(of.eq(viewer.as_uuid()))
+        .filter(to.is_in(others.iter().copied()))
+        .into_query()
+}
+
+/// Keeps how `actor` stands to each of `others` until the transaction ends: a block waits for it. To be asked for before
+/// looking, by whoever acts on something of theirs.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn hold(tx: &Tx, actor: UserId, others: impl IntoIterator<Item = UserId>) -> Result<()> {
+    lock(tx, "pg_advisory_xact_lock_shared", actor, others).await
+}
+
+/// As [`hold`], for whoever changes it: waits for all others.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn hold_to_change(tx: &Tx, actor: UserId, other: UserId) -> Result<()> {
+    lock(tx, "pg_advisory_xact_lock", actor, [other]).await
+}
+
+// SQLite's only writer waits for nobody.
+async fn lock(
+    tx: &Tx,
+    function: &str,
+    actor: UserId,
+    others: impl IntoIterator<Item = UserId>,
+) -> Result<()> {
+    if tx.inner().get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    let mut pairs: Vec<String> = others
+        .into_iter()
+        .filter(|other| *other != actor)
+        .map(|other| format!("{} {}", actor.min(other), actor.max(other)))
+        .collect();
+    // In one order everywhere, so that no two wait for each other.
+    pairs.sort_unstable();
+    for pair in pairs {
+        let sql = format!("SELECT {function}(hashtextextended($1, 0))");
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [pair.into()]);
+        tx.inner().execute_raw(statement).await?;
+    }
+    Ok(())
+}

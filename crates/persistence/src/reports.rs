@@ -1,0 +1,64 @@
+//! What people told moderators. Kept without its reporter when their account is gone.
+
+use blegram_domain::{Report, UserId, report::Subject};
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait, prelude::Uuid, sea_query::Expr,
+};
+
+use crate::{
+    Inserted, Result, Tx,
+    db::sealed::Sealed,
+    entity::report::{Column, Entity, Model},
+    rows,
+};
+
+/// Adds a report; somebody reports a thing once.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn insert(tx: &Tx, report: &Report) -> Result<Inserted> {
+    let row = Model {
+        id: report.id.as_uuid(),
+        reporter_id: report.reporter.map(UserId::as_uuid),
+        subject_kind: report.subject.kind().to_owned(),
+        subject_id: subject_id(report.subject),
+        author_id: report.author.as_uuid(),
+        text: report.text.clone(),
+        reason: report.reason.as_str().to_owned(),
+        note: report.note.clone(),
+        created_at: report.created_at.as_micros(),
+    };
+    rows::insert(tx, row).await
+}
+
+/// What `reporter` said about `subject`.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find(tx: &Tx, reporter: UserId, subject: Subject) -> Result<Option<Report>> {
+    let report = Entity::find()
+        .filter(Column::ReporterId.eq(reporter.as_uuid()))
+        .filter(Column::SubjectId.eq(subject_id(subject)));
+    report.one(tx.inner()).await?.map(Report::try_from).transpose()
+}
+
+/// Forgets of up to `max` reports who reported; says of how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_disowned(tx: &Tx, reporter: UserId, max: u64) -> Result<u64> {
+    let some = Entity::find().select_only().column(Column::Id);
+    let some = some.filter(Column::ReporterId.eq(reporter.as_uuid())).limit(max).into_query();
+    let update = Entity::update_many()
+        .col_expr(Column::ReporterId, Expr::value(Option::<Uuid>::None))
+        .filter(Column::Id.in_subquery(some));
+    Ok(update.exec(tx.inner()).await?.rows_affected)
+}
+
+fn subject_id(subject: Subject) -> Uuid {
+    match subject {
+        Subject::Post(post) => post.as_uuid(),
+        Subject::Comment(comment) => comment.as_uuid(),
+        Subject::User(user) => user.as_uuid(),
+    }
+}

@@ -1,0 +1,91 @@
+//! The texts that edited posts and comments had. What was never edited has no rows here.
+
+use std::collections::HashMap;
+
+use blegram_domain::{CommentId, PageRequest, PostId, Revision, page::Slice};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, sea_query::SimpleExpr};
+
+use crate::{
+    Conn, Result, Tx, comments,
+    db::sealed::Sealed,
+    entity::revision::{Column, Entity, Model},
+    keyset, posts, rows,
+};
+
+/// Whose texts they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// A post's.
+    Post(PostId),
+    /// A comment's.
+    Comment(CommentId),
+}
+
+impl Of {
+    fn filter(self) -> SimpleExpr {
+        match self {
+            Self::Post(post) => Column::PostId.eq(post.as_uuid()),
+            Self::Comment(comment) => Column::CommentId.eq(comment.as_uuid()),
+        }
+    }
+}
+
+/// Adds a text that something had, or has now.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn insert(tx: &Tx, of: Of, revision: &Revision) -> Result<()> {
+    let (post, comment) = match of {
+        Of::Post(post) => (Some(post), None),
+        Of::Comment(comment) => (None, Some(comment)),
+    };
+    let row = Model {
+        id: revision.id.as_uuid(),
+        post_id: post.map(PostId::as_uuid),
+        comment_id: comment.map(CommentId::as_uuid),
+        text: revision.text.clone(),
+        created_at: revision.created_at.as_micros(),
+    };
+    Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
+    Ok(())
+}
+
+/// Ids of the texts, the newest first.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_ids(conn: &impl Conn, of: Of, page: &PageRequest) -> Result<Slice> {
+    keyset::ids(conn, Entity::find().filter(of.filter()), Column::Id, page).await
+}
+
+/// The texts of `ids`, in that order, in one statement.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Revision>> {
+    if ids.keys().is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = Entity::find().filter(Column::Id.is_in(ids.keys().iter().copied())).all(conn.inner()).await?;
+    let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+    ids.keys().iter().filter_map(|id| rows.remove(id)).map(Revision::try_from).collect()
+}
+
+/// Removes up to `max` texts that posts had that are removed themselves, and their comments; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
+    let of_posts = Column::PostId.in_subquery(posts.ids());
+    let deleted = rows::delete_some::<Entity>(tx, Column::Id, of_posts, max).await?;
+    let of_comments = Column::CommentId.in_subquery(comments::ids_below(posts));
+    Ok(deleted + rows::delete_some::<Entity>(tx, Column::Id, of_comments, max - deleted).await?)
+}
+
+/// Removes up to `max` texts that a comment had; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_of_comment(tx: &Tx, comment: CommentId, max: u64) -> Result<u64> {
+    rows::delete_some::<Entity>(tx, Column::Id, Of::Comment(comment).filter(), max).await
+}

@@ -1,0 +1,47 @@
+//! What many tables have in common.
+
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
+    QueryTrait,
+    sea_query::{IntoCondition, OnConflict},
+};
+
+use crate::{Inserted, Result, Tx, db::sealed::Sealed};
+
+/// Adds a row unless it meets another one in whichever unique index: of any number who do the same at the same time, one
+/// is [`Inserted::New`].
+pub(crate) async fn insert<M, A>(tx: &Tx, row: M) -> Result<Inserted>
+where
+    M: IntoActiveModel<A>,
+    A: ActiveModelTrait,
+{
+    let insert = <A::Entity as EntityTrait>::insert(row.into_active_model());
+    // Whichever index it is; SeaORM's own `do_nothing` names the primary key.
+    let insert = insert.on_conflict(OnConflict::new().do_nothing().to_owned());
+    match insert.exec_without_returning(tx.inner()).await {
+        Ok(1) => Ok(Inserted::New),
+        Ok(_) | Err(DbErr::RecordNotInserted) => Ok(Inserted::Existing),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Removes the rows that `which` names; says how many.
+pub(crate) async fn delete<E: EntityTrait>(tx: &Tx, which: impl IntoCondition) -> Result<u64> {
+    let which: Condition = which.into_condition();
+    Ok(E::delete_many().filter(which).exec(tx.inner()).await?.rows_affected)
+}
+
+/// Removes up to `max` of the rows that `which` names; says how many.
+pub(crate) async fn delete_some<E: EntityTrait>(
+    tx: &Tx,
+    id: E::Column,
+    which: impl IntoCondition,
+    max: u64,
+) -> Result<u64> {
+    if max == 0 {
+        return Ok(0);
+    }
+    let which: Condition = which.into_condition();
+    let some = E::find().select_only().column(id).filter(which).limit(max).into_query();
+    delete::<E>(tx, id.in_subquery(some)).await
+}

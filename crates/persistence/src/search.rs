@@ -1,0 +1,413 @@
+//! What posts, people and hashtags are found by. Both databases hold the same terms, which `domain` makes: SQLite in an
+//! FTS5 table beside a table of keys, PostgreSQL in a column of its own.
+
+use blegram_domain::{
+    Hashtag, PageRequest, Post, PostId, User, UserId, Visibility,
+    page::{Order, Ranked, Slice, Window},
+    search::{Phrase, Query, terms},
+};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value, prelude::Uuid};
+
+use crate::{Conn, Result, Tx, db::sealed::Sealed, posts, users};
+
+/// A table of keys with their terms.
+struct Index {
+    table: &'static str,
+    key: &'static str,
+}
+
+const POSTS: Index = Index { table: "post_search", key: "post_id" };
+const USERS: Index = Index { table: "user_search", key: "user_id" };
+const HASHTAGS: Index = Index { table: "hashtag_search", key: "name" };
+
+impl Index {
+    async fn put(&self, tx: &Tx, id: Value, terms: String) -> Result<()> {
+        let Self { table, key } = self;
+        if is_postgres(tx) {
+            let sql = format!(
+                "INSERT INTO {table} ({key}, terms) VALUES ($1, to_tsvector('simple', $2)) \
+                 ON CONFLICT ({key}) DO UPDATE SET terms = excluded.terms"
+            );
+            return execute(tx, sql, vec![id, terms.into()]).await;
+        }
+        self.add(tx, id.clone()).await?;
+        self.delete_terms(tx, id.clone()).await?;
+        let sql = format!(
+            "INSERT INTO {table}_terms (rowid, terms) SELECT row_no, $2 FROM {table} WHERE {key} = $1"
+        );
+        execute(tx, sql, vec![id, terms.into()]).await
+    }
+
+    /// Gives a key of SQLite its number, if it has none: it keeps it, because it tells when the key came.
+    async fn add(&self, tx: &Tx, id: Value) -> Result<()> {
+        let Self { table, key } = self;
+        execute(tx, format!("INSERT INTO {table} ({key}) VALUES ($1) ON CONFLICT DO NOTHING"), vec![id]).await
+    }
+
+    /// Takes the terms from a key of SQLite.
+    async fn delete_terms(&self, tx: &Tx, id: Value) -> Result<()> {
+        let Self { table, key } = self;
+        let sql =
+            format!("DELETE FROM {table}_terms WHERE rowid = (SELECT row_no FROM {table} WHERE {key} = $1)");
+        execute(tx, sql, vec![id]).await
+    }
+
+    async fn delete(&self, tx: &Tx, id: Value) -> Result<()> {
+        let Self { table, key } = self;
+        if !is_postgres(tx) {
+            self.delete_terms(tx, id.clone()).await?;
+        }
+        execute(tx, format!("DELETE FROM {table} WHERE {key} = $1"), vec![id]).await
+    }
+
+    /// The keys of up to [`MAX_CANDIDATES`] rows that have what `$1` says.
+    fn candidates(&self, backend: DbBackend) -> String {
+        let Self { table, key } = self;
+        if backend == DbBackend::Postgres {
+            return format!(
+                "SELECT {key} FROM {table} WHERE terms @@ to_tsquery('simple', $1) LIMIT {MAX_CANDIDATES}"
+            );
+        }
+        format!(
+            "SELECT {key} FROM {table} WHERE row_no IN \
+             (SELECT rowid FROM {table}_terms WHERE {table}_terms MATCH $1 LIMIT {MAX_CANDIDATES})"
+        )
+    }
+}
+
+/// How many rows of one search are put in order: a word that more have is looked for from the newest on, or tells so
+/// little that any of them will do.
+const MAX_CANDIDATES: usize = 2_000;
+
+/// The phrases, all of which must be there, in the database's language.
+fn expression(backend: DbBackend, phrases: &[Phrase]) -> String {
+    let (between, and) = if backend == DbBackend::Postgres { (" <-> ", " & ") } else { (" ", " AND ") };
+    let phrase = |phrase: &Phrase| {
+        let terms = phrase.terms.join(between);
+        match (backend, phrase.is_prefix) {
+            (DbBackend::Postgres, true) => format!("{terms}:*"),
+            (DbBackend::Postgres, false) => format!("({terms})"),
+            (_, true) => format!("\"{terms}\"*"),
+            (_, false) => format!("\"{terms}\""),
+        }
+    };
+    phrases.iter().map(phrase).collect::<Vec<_>>().join(and)
+}
+
+/// Lets a post be found by its words, as long as it is for everybody.
+pub(crate) async fn index_post(tx: &Tx, post: &Post) -> Result<()> {
+    if post.visibility == Visibility::Public {
+        return POSTS.put(tx, post.id.as_uuid().into(), terms(&post.text)).await;
+    }
+    if is_postgres(tx) {
+        return unindex_post(tx, post.id).await;
+    }
+    // In its place among the others, for the day when it is for everybody.
+    POSTS.add(tx, post.id.as_uuid().into()).await?;
+    POSTS.delete_terms(tx, post.id.as_uuid().into()).await
+}
+
+/// Lets a post be found no more.
+pub(crate) async fn unindex_post(tx: &Tx, post: PostId) -> Result<()> {
+    POSTS.delete(tx, post.as_uuid().into()).await
+}
+
+/// Lets an account be found by its names.
+pub(crate) async fn index_user(tx: &Tx, user: &User) -> Result<()> {
+    let names = format!("{} {}", user.summary.username, user.summary.display_name);
+    USERS.put(tx, user.summary.id.as_uuid().into(), terms(&names)).await
+}
+
+/// Lets an account be found no more.
+pub(crate) async fn unindex_user(tx: &Tx, user: UserId) -> Result<()> {
+    USERS.delete(tx, user.as_uuid().into()).await
+}
+
+/// Lets hashtags be found that were not there before.
+pub(crate) async fn index_hashtags(tx: &Tx, names: &[String]) -> Result<()> {
+    for name in names {
+        HASHTAGS.put(tx, name.clone().into(), terms(name)).await?;
+    }
+    Ok(())
+}
+
+#[derive(FromQueryResult)]
+struct Id {
+    id: Uuid,
+}
+
+/// Ids of posts for everybody, of authors who want to be found, that have what `query` asks for, the newest first.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_post_ids(conn: &impl Conn, query: &Query, page: &PageRequest) -> Result<Slice> {
+    let phrases = query.phrases();
+    if phrases.is_empty() {
+        return Ok(page.slice(Vec::new()));
+    }
+    let backend = conn.inner().get_database_backend();
+    let window = page.window(Order::Descending);
+    let mut values: Vec<Value> = vec![expression(backend, &phrases).into()];
+    let from = match backend {
+        DbBackend::Postgres if is_common(conn, &values[0]).await? => COMMON.to_owned(),
+        DbBackend::Postgres => rare("MATERIALIZED", &POSTS.candidates(backend)),
+        _ => rare("", &newest_candidates(&window, &mut values)),
+    };
+    let bounds = bounds("posts.id", &window, &mut values);
+    values.push(i64::try_from(window.rows).unwrap_or(i64::MAX).into());
+    let (order, rows) = (if window.ascending { "ASC" } else { "DESC" }, values.len());
+    let sql = format!(
+        "{from} WHERE posts.visibility = 'public' AND posts.deleted_at IS NULL AND users.discoverable{bounds} \
+         ORDER BY posts.id {order} LIMIT ${rows}"
+    );
+    let rows =
+        Id::find_by_statement(Statement::from_sql_and_values(backend, sql, values)).all(conn.inner()).await?;
+    Ok(page.slice(rows.into_iter().map(|row| row.id).collect()))
+}
+
+/// The posts among `candidates`. Apart from the rest: else PostgreSQL takes a rare word for a common one, and walks all
+/// posts to find it.
+fn rare(materialized: &str, candidates: &str) -> String {
+    format!(
+        "WITH found AS {materialized} ({candidates}) SELECT posts.id FROM found \
+         JOIN posts ON posts.id = found.post_id JOIN users ON users.id = posts.author_id"
+    )
+}
+
+/// Every post, with a look whether it has the word: from the newest on, a common one is met soon. `OFFSET` keeps
+/// PostgreSQL from gathering all that have it instead.
+const COMMON: &str = "SELECT posts.id FROM posts CROSS JOIN LATERAL (SELECT users.discoverable FROM users, post_search \
+     WHERE users.id = posts.author_id AND post_search.post_id = posts.id AND terms @@ to_tsquery('simple', $1) OFFSET 0) AS users";
+
+/// Whether more posts than are put in order have what `expression` says.
+async fn is_common(conn: &impl Conn, expression: &Value) -> Result<bool> {
+    #[derive(FromQueryResult)]
+    struct Count {
+        count: i64,
+    }
+    let sql = format!(
+        "SELECT count(*) AS count FROM ({} OFFSET 0) AS found",
+        POSTS.candidates(DbBackend::Postgres)
+    );
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [expression.clone()]);
+    let count = Count::find_by_statement(statement).one(conn.inner()).await?;
+    Ok(count.is_some_and(|it| usize::try_from(it.count).unwrap_or(usize::MAX) >= MAX_CANDIDATES))
+}
+
+/// On SQLite the numbers of posts grow as their ids do, but for those that were written at the same time: the matches are
+/// read from the place of the page on, in the order of their numbers, and no further than the page needs.
+fn newest_candidates(window: &Window, values: &mut Vec<Value>) -> String {
+    /// How far the two orders may be apart.
+    const SLACK: usize = 1_000;
+    let number = |sign: &str, extreme: &str, at: usize| {
+        format!(
+            "(SELECT {extreme}(row_no) FROM (SELECT row_no FROM post_search WHERE post_id {sign} ${at} \
+                 ORDER BY post_id {} LIMIT 1))",
+            if sign == "<=" { "DESC" } else { "ASC" }
+        )
+    };
+    let mut conditions = String::new();
+    if let Some(low) = window.after.or(window.from).filter(|_| window.ascending) {
+        values.push(low.into());
+        conditions = format!(" AND rowid >= coalesce({}, 0) - {SLACK}", number("<=", "max", values.len()));
+    } else if let Some(high) = window.before.or(window.to) {
+        values.push(high.into());
+        conditions = format!(" AND rowid <= coalesce({}, 0) + {SLACK}", number("<=", "max", values.len()));
+    }
+    let order = if window.ascending { "ASC" } else { "DESC" };
+    format!(
+        "SELECT post_id FROM post_search WHERE row_no IN (SELECT rowid FROM post_search_terms \
+         WHERE post_search_terms MATCH $1{conditions} ORDER BY rowid {order} LIMIT {MAX_CANDIDATES})"
+    )
+}
+
+fn bounds(column: &str, window: &Window, values: &mut Vec<Value>) -> String {
+    let bounds = [(">", window.after), (">=", window.from), ("<", window.before), ("<=", window.to)];
+    let set = bounds.into_iter().filter_map(|(sign, bound)| Some((sign, bound?)));
+    let mut sql = String::new();
+    for (sign, bound) in set {
+        values.push(bound.into());
+        sql.push_str(&format!(" AND {column} {sign} ${}", values.len()));
+    }
+    sql
+}
+
+#[derive(FromQueryResult)]
+struct RankedUser {
+    id: Uuid,
+    rank: i64,
+    name: String,
+}
+
+/// A page of a list of names, with what each stands for.
+pub type Names<T> = (Slice<Ranked>, Vec<T>);
+
+/// Accounts that want to be found: whose username is what `query` says, those whose username begins so, and those whose
+/// names have it; each by username.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_users(
+    conn: &impl Conn,
+    query: &Query,
+    page: &PageRequest<Ranked>,
+) -> Result<Names<UserId>> {
+    let Some(mut found) = Found::new(conn, &USERS, query) else {
+        return Ok((page.slice(Vec::new()), Vec::new()));
+    };
+    let collate = found.collate;
+    let inner = format!(
+        "SELECT users.id AS id, CAST(CASE WHEN username = $2 THEN 0 WHEN username{collate} >= $2 AND username{collate} < $3 THEN 1 \
+         ELSE 2 END AS BIGINT) AS rank, username AS name FROM users WHERE users.status = 'active' AND users.discoverable AND users.id IN \
+         (SELECT id FROM (SELECT id FROM users WHERE username{collate} >= $2 AND username{collate} < $3 \
+          ORDER BY username{collate} LIMIT {MAX_CANDIDATES}) AS begin UNION ALL SELECT user_id FROM ({}) AS found)",
+        found.candidates
+    );
+    let rows = RankedUser::find_by_statement(found.statement(&inner, page)).all(conn.inner()).await?;
+    let slice =
+        page.slice(rows.iter().map(|row| Ranked { rank: row.rank, name: row.name.clone() }).collect());
+    let target =
+        |key: &Ranked| rows.iter().find(|row| row.name == key.name).map(|row| UserId::from_uuid(row.id));
+    let users = slice.keys().iter().filter_map(target).collect();
+    Ok((slice, users))
+}
+
+#[derive(FromQueryResult)]
+struct RankedTag {
+    rank: i64,
+    name: String,
+}
+
+/// Hashtags in use that begin with what `query` says, or have it, the most used first; each with its count.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_hashtags(
+    conn: &impl Conn,
+    query: &Query,
+    page: &PageRequest<Ranked>,
+) -> Result<Names<(Hashtag, u64)>> {
+    let Some(mut found) = Found::new(conn, &HASHTAGS, query) else {
+        return Ok((page.slice(Vec::new()), Vec::new()));
+    };
+    let collate = found.collate;
+    let inner = format!(
+        "SELECT -post_count AS rank, name FROM hashtags WHERE post_count > 0 AND name IN \
+         (SELECT name FROM (SELECT name FROM hashtags WHERE name{collate} >= $2 AND name{collate} < $3 \
+          ORDER BY name{collate} LIMIT {MAX_CANDIDATES}) AS begin UNION ALL SELECT name FROM ({}) AS found)",
+        found.candidates
+    );
+    let rows = RankedTag::find_by_statement(found.statement(&inner, page)).all(conn.inner()).await?;
+    let slice = page.slice(rows.into_iter().map(|row| Ranked { rank: row.rank, name: row.name }).collect());
+    let tag = |key: &Ranked| (Hashtag::from_stored(key.name.clone()), key.rank.unsigned_abs());
+    let tags = slice.keys().iter().map(tag).collect();
+    Ok((slice, tags))
+}
+
+/// What the searches for names have in common: `$1` is the expression, `$2` and `$3` the range of names that begin so.
+struct Found {
+    backend: DbBackend,
+    collate: &'static str,
+    candidates: String,
+    values: Vec<Value>,
+}
+
+impl Found {
+    /// `None` when nothing can be found.
+    fn new(conn: &impl Conn, index: &Index, query: &Query) -> Option<Self> {
+        let (backend, phrases) = (conn.inner().get_database_backend(), query.open_phrases());
+        let name = query.name();
+        if phrases.is_empty() || name.is_empty() {
+            return None;
+        }
+        let end = format!("{name}{}", char::MAX);
+        let values = vec![expression(backend, &phrases).into(), name.to_owned().into(), end.into()];
+        let collate = if backend == DbBackend::Postgres { " COLLATE \"C\"" } else { "" };
+        Some(Self { backend, collate, candidates: index.candidates(backend), values })
+    }
+
+    /// The page of `inner`, which yields ranks and names.
+    fn statement(&mut self, inner: &str, page: &PageRequest<Ranked>) -> Statement {
+        let window = page.window(Order::Ascending);
+        let collate = self.collate;
+        let bounds = [(">", window.after), (">=", window.from), ("<", window.before), ("<=", window.to)];
+        let mut conditions = String::from("true");
+        for (sign, bound) in bounds {
+            let Some(Ranked { rank, name }) = bound else { continue };
+            self.values.extend([rank.into(), name.into()]);
+            let at = self.values.len();
+            conditions.push_str(&format!(" AND (rank, name{collate}) {sign} (${}, ${at})", at - 1));
+        }
+        let order = if window.ascending { "ASC" } else { "DESC" };
+        self.values.push(i64::try_from(window.rows).unwrap_or(i64::MAX).into());
+        let sql = format!(
+            "SELECT * FROM ({inner}) AS ranked WHERE {conditions} ORDER BY rank {order}, name{collate} {order} LIMIT ${}",
+            self.values.len()
+        );
+        Statement::from_sql_and_values(self.backend, sql, std::mem::take(&mut self.values))
+    }
+}
+
+/// Takes the words of up to `max` posts and accounts each that were there before the search; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn index_missing(tx: &Tx, max: u64) -> Result<u64> {
+    // A post of SQLite has its number since the search is there; one that has terms has their count, too.
+    let terms =
+        if is_postgres(tx) { "" } else { "JOIN post_search_terms_docsize AS terms ON terms.id = row_no" };
+    let posts = format!(
+        "SELECT id FROM posts WHERE visibility = 'public' AND deleted_at IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM post_search {terms} WHERE post_id = posts.id) ORDER BY id LIMIT {max}"
+    );
+    let mut count = 0;
+    for id in ids(tx, posts).await? {
+        if let Some(post) = posts::find(tx, PostId::from_uuid(id)).await? {
+            index_post(tx, &post).await?;
+            count += 1;
+        }
+    }
+    let users = format!(
+        "SELECT id FROM users WHERE status <> 'deleted' \
+         AND NOT EXISTS (SELECT 1 FROM user_search WHERE user_id = users.id) LIMIT {max}"
+    );
+    for id in ids(tx, users).await? {
+        if let Some(user) = users::find(tx, UserId::from_uuid(id)).await? {
+            index_user(tx, &user).await?;
+            count += 1;
+        }
+    }
+    Ok(count + index_missing_hashtags(tx, max).await?)
+}
+
+/// As [`index_missing`], of hashtags alone.
+pub(crate) async fn index_missing_hashtags(tx: &Tx, max: u64) -> Result<u64> {
+    let sql = format!(
+        "SELECT name FROM hashtags \
+         WHERE NOT EXISTS (SELECT 1 FROM hashtag_search WHERE hashtag_search.name = hashtags.name) LIMIT {max}"
+    );
+    let names = Name::find_by_statement(Statement::from_string(tx.inner().get_database_backend(), sql));
+    let names: Vec<String> = names.all(tx.inner()).await?.into_iter().map(|row| row.name).collect();
+    index_hashtags(tx, &names).await?;
+    Ok(names.len() as u64)
+}
+
+#[derive(FromQueryResult)]
+struct Name {
+    name: String,
+}
+
+async fn ids(tx: &Tx, sql: String) -> Result<Vec<Uuid>> {
+    let statement = Statement::from_string(tx.inner().get_database_backend(), sql);
+    Ok(Id::find_by_statement(statement).all(tx.inner()).await?.into_iter().map(|row| row.id).collect())
+}
+
+fn is_postgres(tx: &Tx) -> bool {
+    tx.inner().get_database_backend() == DbBackend::Postgres
+}
+
+async fn execute(tx: &Tx, sql: String, values: Vec<Value>) -> Result<()> {
+    let statement = Statement::from_sql_and_values(tx.inner().get_database_backend(), sql, values);
+    tx.inner().execute_raw(statement).await?;
+    Ok(())
+}

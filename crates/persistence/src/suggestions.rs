@@ -1,0 +1,137 @@
+//! Whom somebody may want to follow.
+
+use std::collections::HashMap;
+
+use blegram_domain::{RelationId, UserId};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, FromQueryResult, Statement, Value, prelude::Uuid};
+
+use crate::{
+    Conn, Inserted, Result, Tx,
+    entity::pair::dismissed_suggestion::{Column, Entity, Model},
+    rows,
+};
+
+/// Somebody whom those follow whom one follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Suggestion {
+    /// Who.
+    pub user: UserId,
+    /// How many of those do.
+    pub mutual_count: u64,
+    /// How many follow them at all.
+    pub follower_count: u64,
+}
+
+/// How many of those whom somebody follows are asked whom they follow: the latest ones.
+const MAX_FRIENDS: usize = 200;
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: Uuid,
+    mutual_count: i64,
+    follower_count: i64,
+}
+
+/// Whom `user` may want to follow, at most `max`: those whom most of those follow whom they follow, filled up with those
+/// whom most follow. Left out is whoever they follow, asked, block, mute or dismissed, who blocks them, and who does not
+/// want to be found.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list(conn: &impl Conn, user: UserId, max: usize) -> Result<Vec<Suggestion>> {
+    let left_out = "users.status = 'active' AND users.discoverable AND users.id <> $1 \
+         AND NOT EXISTS (SELECT 1 FROM follows WHERE follower_id = $1 AND followee_id = users.id) \
+         AND NOT EXISTS (SELECT 1 FROM follow_requests WHERE requester_id = $1 AND target_id = users.id) \
+         AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocker_id = $1 AND blocked_id = users.id) \
+         AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocker_id = users.id AND blocked_id = $1) \
+         AND NOT EXISTS (SELECT 1 FROM mutes WHERE muter_id = $1 AND muted_id = users.id) \
+         AND NOT EXISTS (SELECT 1 FROM dismissed_suggestions WHERE user_id = $1 AND dismissed_id = users.id)";
+    let of_friends = format!(
+        "SELECT users.id AS id, mutuals.mutual_count AS mutual_count, users.follower_count AS follower_count FROM \
+         (SELECT theirs.followee_id AS id, count(*) AS mutual_count FROM \
+           (SELECT followee_id FROM follows WHERE follower_id = $1 ORDER BY id DESC LIMIT {MAX_FRIENDS}) AS friends \
+           JOIN follows AS theirs ON theirs.follower_id = friends.followee_id GROUP BY theirs.followee_id) AS mutuals \
+         JOIN users ON users.id = mutuals.id WHERE {left_out} \
+         ORDER BY mutuals.mutual_count DESC, users.follower_count DESC, users.id LIMIT {max}"
+    );
+    let mut suggestions = read(conn, of_friends, user).await?;
+    if suggestions.len() < max {
+        let known = format!(
+            "SELECT users.id AS id, CAST(0 AS BIGINT) AS mutual_count, users.follower_count AS follower_count FROM users WHERE {left_out} \
+             ORDER BY users.follower_count DESC, users.id LIMIT {max}"
+        );
+        for other in read(conn, known, user).await? {
+            if suggestions.len() < max && suggestions.iter().all(|it| it.user != other.user) {
+                suggestions.push(other);
+            }
+        }
+    }
+    Ok(suggestions)
+}
+
+async fn read(conn: &impl Conn, sql: String, user: UserId) -> Result<Vec<Suggestion>> {
+    let backend = conn.inner().get_database_backend();
+    let statement = Statement::from_sql_and_values(backend, sql, [user.as_uuid().into()]);
+    let rows = Row::find_by_statement(statement).all(conn.inner()).await?;
+    let suggestion = |row: Row| Suggestion {
+        user: UserId::from_uuid(row.id),
+        mutual_count: row.mutual_count.unsigned_abs(),
+        follower_count: row.follower_count.unsigned_abs(),
+    };
+    Ok(rows.into_iter().map(suggestion).collect())
+}
+
+#[derive(FromQueryResult)]
+struct Mutual {
+    of: Uuid,
+    friend: Uuid,
+}
+
+/// Of each of `others` up to three whom `user` follows and who follow them, in one statement.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_mutuals(
+    conn: &impl Conn,
+    user: UserId,
+    others: &[UserId],
+) -> Result<HashMap<UserId, Vec<UserId>>> {
+    if others.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let numbers: Vec<String> = (2..others.len() + 2).map(|n| format!("${n}")).collect();
+    let sql = format!(
+        "SELECT ranked.of AS of, ranked.friend AS friend FROM (SELECT theirs.followee_id AS of, theirs.follower_id AS friend, \
+           row_number() OVER (PARTITION BY theirs.followee_id ORDER BY theirs.id DESC) AS place FROM \
+           (SELECT followee_id FROM follows WHERE follower_id = $1 ORDER BY id DESC LIMIT {MAX_FRIENDS}) AS friends \
+           JOIN follows AS theirs ON theirs.follower_id = friends.followee_id \
+           WHERE theirs.followee_id IN ({})) AS ranked WHERE ranked.place <= 3",
+        numbers.join(", ")
+    );
+    let values: Vec<Value> = [user].iter().chain(others).map(|id| id.as_uuid().into()).collect();
+    let statement = Statement::from_sql_and_values(conn.inner().get_database_backend(), sql, values);
+    let mut mutuals: HashMap<UserId, Vec<UserId>> = HashMap::new();
+    for Mutual { of, friend } in Mutual::find_by_statement(statement).all(conn.inner()).await? {
+        mutuals.entry(UserId::from_uuid(of)).or_default().push(UserId::from_uuid(friend));
+    }
+    Ok(mutuals)
+}
+
+/// Never suggests `dismissed` to `user` again.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn insert_dismissal(tx: &Tx, id: RelationId, user: UserId, dismissed: UserId) -> Result<Inserted> {
+    let row = Model { id: id.as_uuid(), user_id: user.as_uuid(), dismissed_id: dismissed.as_uuid() };
+    rows::insert(tx, row).await
+}
+
+/// Removes up to `max` dismissals by and of `user`; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
+    let id = user.as_uuid();
+    let mine = Condition::any().add(Column::UserId.eq(id)).add(Column::DismissedId.eq(id));
+    rows::delete_some::<Entity>(tx, Column::Id, mine, max).await
+}

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use blegram_domain::{Job, SessionId, UserId};
-use blegram_persistence::{idempotency_keys, jobs, refresh_tokens, reserved_usernames, sessions, users};
+use blegram_domain::{Job, SessionId, UserId, UserSummary, user::Status};
+use blegram_persistence::{
+    hashtags, idempotency_keys, jobs, refresh_tokens, reserved_usernames, sessions, users,
+};
 
 use crate::{Auth, Error, GivenPassword, Result, audit, retention::BATCH};
 
@@ -34,8 +36,11 @@ impl Auth {
             return Err(Error::WrongPassword);
         }
         users::update_deleted(&tx, actor).await?;
+        let summary = &account.user.summary;
+        let deleted = UserSummary { status: Status::Deleted, ..summary.clone() };
+        hashtags::update_of_author(&tx, summary, &deleted).await?;
         reserved_usernames::update_disowned(&tx, actor).await?;
-        let name = account.user.summary.username.skeleton();
+        let name = summary.username.skeleton();
         reserved_usernames::insert(&tx, &name, None, now + NAME_KEPT).await?;
         jobs::insert(&tx, Job::EraseAccount(actor), now, now).await?;
         tx.commit().await?;

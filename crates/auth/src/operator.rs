@@ -4,10 +4,10 @@
 //! [`crate::session_cache::MAX_AGE`].
 
 use blegram_domain::{
-    Account, DisplayName, EmailAddress, Username,
+    Account, DisplayName, EmailAddress, UserSummary, Username,
     user::{Role, Status},
 };
-use blegram_persistence::{Tx, sessions, users};
+use blegram_persistence::{Tx, hashtags, sessions, users};
 
 use crate::{Auth, Error, NewPassword, Result, audit};
 
@@ -52,6 +52,7 @@ impl Auth {
             return Ok(false);
         }
         users::update_status(&tx, summary.id, status).await?;
+        hashtags::update_of_author(&tx, &summary, &UserSummary { status, ..summary.clone() }).await?;
         if is_suspended {
             sessions::delete_others(&tx, summary.id, None).await?;
         }

@@ -148,9 +148,13 @@ impl Runner {
     async fn step(&self, job: Job) -> anyhow::Result<bool> {
         Ok(match job {
             Job::EraseAccount(user) => {
-                self.social.erase_posts(user).await? || self.auth.erase_account(user).await?
+                self.social.erase_user(user).await? || self.auth.erase_account(user).await?
             }
-            Job::Retention => self.auth.forget_old().await?,
+            Job::ErasePost(post) => self.social.erase_post(post).await?,
+            Job::EraseComment(comment) => self.social.erase_comment(comment).await?,
+            Job::AcceptFollowRequests(user) => self.social.accept_follow_requests(user).await?,
+            Job::Reindex => self.social.reindex().await?,
+            Job::Retention => self.auth.forget_old().await? || self.social.forget_old().await?,
         })
     }
 

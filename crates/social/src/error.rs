@@ -4,12 +4,33 @@ pub enum Error {
     /// No such post, or not for this viewer.
     #[error("no such post")]
     PostNotFound,
+    /// No such comment, or not for this viewer.
+    #[error("no such comment")]
+    CommentNotFound,
+    /// No comment that takes this reply.
+    #[error("no such comment to reply to")]
+    ParentNotFound,
     /// No such account, or not for this viewer.
     #[error("no such user")]
     UserNotFound,
     /// The actor may see the thing but not change it.
     #[error("only its author may do this")]
     NotAuthor,
+    /// No such search, or not this person's.
+    #[error("no such search")]
+    SearchNotFound,
+    /// The actor blocks the account.
+    #[error("the account is blocked")]
+    Blocked,
+    /// The account is private, and the viewer no follower.
+    #[error("the account is private")]
+    AccountPrivate,
+    /// What people do to others cannot be done to oneself.
+    #[error("this is oneself")]
+    Oneself,
+    /// Nobody reports themselves, or what they wrote.
+    #[error("this is the reporter's own")]
+    OwnReported,
     /// The thing is not, or not any more, what the change was meant for.
     #[error("it was changed meanwhile")]
     PreconditionFailed,

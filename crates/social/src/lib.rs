@@ -1,13 +1,21 @@
-//! What people do in blegram: posts, profiles and timelines.
+//! What people do in blegram: posts, comments, likes, follows, timelines and what they are told of it.
 //!
 //! | Module | Holds |
 //! |---|---|
 //! | [`posts`] | writing, reading and deleting posts |
-//! | [`revisions`] | editing posts, and the texts that they had |
+//! | [`revisions`] | editing posts, and the texts that posts and comments had |
+//! | [`comments`] | comments, replies and tombstones |
+//! | [`likes`], [`bookmarks`] | what people keep of it |
+//! | [`relations`] | following, blocking and muting |
+//! | [`people`] | lists of people |
 //! | [`profiles`] | accounts as others see them, and what their owners make of them |
 //! | [`timelines`] | lists of posts |
-//! | [`erasure`] | removing what a deleted account wrote |
-//! | [`view`] | posts as a viewer sees them |
+//! | [`search`], [`discovery`] | finding by words; what many write about, whom to follow |
+//! | [`notifications`] | what people are told, and how far they have read it |
+//! | [`reports`] | telling moderators |
+//! | [`erasure`] | removing what was deleted |
+//! | [`recount`] | checking the counts that rows keep |
+//! | [`view`] | things as a viewer sees them |
 //!
 //! To add a use-case: a method on [`Social`] in the file of its noun, `actor` or `viewer` first: load →
 //! decide → write → commit. What the viewer may not see is not found. Lists are four steps: ids,
@@ -29,11 +37,21 @@
 //! # }
 //! ```
 
+pub mod bookmarks;
+pub mod comments;
+pub mod discovery;
 pub mod erasure;
 mod error;
+pub mod likes;
+pub mod notifications;
+pub mod people;
 pub mod posts;
 pub mod profiles;
+pub mod recount;
+pub mod relations;
+pub mod reports;
 pub mod revisions;
+pub mod search;
 pub mod timelines;
 pub mod view;
 
@@ -42,22 +60,31 @@ use std::sync::Arc;
 use blegram_domain::Clock;
 use blegram_persistence::Db;
 
+pub use comments::WriteComment;
+pub use discovery::SuggestedUser;
 pub use error::{Error, Result};
+pub use likes::LikeState;
+pub use notifications::NotificationView;
 pub use posts::CreatePost;
 pub use profiles::{Shown, UpdateProfile, UserRef};
+pub use recount::Recounted;
+pub use relations::FollowState;
+pub use reports::{CreateReport, Reported};
 pub use revisions::UpdatePost;
-pub use view::{PostView, PostViewer, UserView, UserViewer};
+pub use search::{HashtagView, Suggestions};
+pub use view::{CommentView, PostView, UserView};
 
-/// The use-cases of posts, profiles and timelines; cheap to clone.
+/// What people do with posts and with each other; cheap to clone.
 #[derive(Clone)]
 pub struct Social {
     db: Db,
     clock: Arc<dyn Clock>,
+    trends: discovery::KnownTrends,
 }
 
 impl Social {
     /// Makes the use-cases over `db`, at the time of `clock`.
     pub fn new(db: Db, clock: Arc<dyn Clock>) -> Self {
-        Self { db, clock }
+        Self { db, clock, trends: discovery::KnownTrends::default() }
     }
 }

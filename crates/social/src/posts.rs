@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 
 use blegram_domain::{
-    Post, PostId, PostText, UserId, UserSummary, Username, Violation, Visibility,
+    Job, Notice, NoticeKind, Post, PostId, PostText, UserId, UserSummary, Username, Violation, Visibility,
     analysis::{Analysis, Mention},
     version::Precondition,
 };
-use blegram_persistence::{Tx, posts, users};
+use blegram_persistence::{Conn, Tx, jobs, notifications, posts, relations, users};
 
-use crate::{Error, PostView, Result, Social};
+use crate::{
+    Error, PostView, Result, Social,
+    view::{Muted, People},
+};
 
 /// A post to be: its text with what it refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,15 +36,15 @@ impl CreatePost {
 }
 
 impl Social {
-    /// Publishes a post of `actor`. Mentions of nobody stay plain text.
+    /// Publishes a post of `actor`. Mentions of nobody, and across a block, stay plain text.
     ///
     /// # Errors
     /// [`Error::UserNotFound`] when the actor's account is gone.
     pub async fn create_post(&self, actor: UserId, input: CreatePost) -> Result<PostView> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        let author = users::find(&tx, actor).await?.ok_or(Error::UserNotFound)?.summary;
-        let mentioned = find_mentioned(&tx, &input.analysis.mentions).await?;
+        let author = self.keep_actor(&tx, actor).await?;
+        let mentioned = find_mentioned(&tx, actor, &input.analysis.mentions).await?;
         let post = Post {
             id: PostId::generate(now),
             author: actor,
@@ -55,9 +58,15 @@ impl Social {
             edited_at: None,
             version: 0,
         };
-        posts::insert(&tx, &post).await?;
+        posts::insert(&tx, &post, &author).await?;
+        notifications::insert(&tx, &mentions_of(&tx, &post, &author).await?, now).await?;
         tx.commit().await?;
-        Ok(PostView::new(post, author, mentioned, Some(actor)))
+        Ok(PostView {
+            post,
+            author,
+            mentions: mentioned,
+            viewer: Some(blegram_domain::post::Marks::default()),
+        })
     }
 
     /// The post as `viewer` sees it.
@@ -66,23 +75,55 @@ impl Social {
     /// [`Error::PostNotFound`] also when the viewer may not see it.
     pub async fn get_post(&self, viewer: Option<UserId>, id: PostId) -> Result<PostView> {
         let post = posts::find(&self.db, id).await?.ok_or(Error::PostNotFound)?;
-        self.view_posts(viewer, vec![post]).await?.pop().ok_or(Error::PostNotFound)
+        self.view_posts(viewer, vec![post], Muted::Shown).await?.pop().ok_or(Error::PostNotFound)
     }
 
-    /// Removes a post of `actor`, and its place in every count.
+    /// Removes a post of `actor`, and its place in every count; what hangs on it is removed by a job.
     ///
     /// # Errors
     /// [`Error::PostNotFound`], also the second time; [`Error::NotAuthor`] of a post that the actor sees;
     /// [`Error::PreconditionFailed`].
     pub async fn delete_post(&self, actor: UserId, id: PostId, precondition: &Precondition) -> Result<()> {
-        let (tx, _post) = self.hold_own(actor, id, precondition).await?;
-        posts::delete(&tx, id, actor).await?;
+        let now = self.clock.now();
+        let (tx, post, author) = self.hold_own(actor, id, precondition).await?;
+        posts::update_deleted(&tx, &post, &author, now).await?;
+        jobs::insert(&tx, Job::ErasePost(id), now, now).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// The account of `actor`, kept as it is until the transaction ends.
+    pub(crate) async fn keep_actor(&self, tx: &Tx, actor: UserId) -> Result<UserSummary> {
+        let user = users::keep(tx, actor).await?.filter(blegram_domain::User::is_visible);
+        Ok(user.ok_or(Error::UserNotFound)?.summary)
     }
 }
 
-/// Whom the mentions mean: of each, the longest name that exists; everybody once.
-pub(crate) async fn find_mentioned(tx: &Tx, mentions: &[Mention]) -> Result<Vec<UserSummary>> {
+/// A post that `viewer` sees, with its author.
+pub(crate) async fn find_visible(
+    conn: &impl Conn,
+    viewer: Option<UserId>,
+    id: PostId,
+) -> Result<(Post, UserSummary)> {
+    let post = posts::find(conn, id).await?.ok_or(Error::PostNotFound)?;
+    let people = People::read(conn, viewer, [post.author]).await?;
+    let (author, relation) = people.find(post.author).ok_or(Error::PostNotFound)?;
+    if !post.is_visible_to(viewer, author, relation) {
+        return Err(Error::PostNotFound);
+    }
+    let author = author.clone();
+    Ok((post, author))
+}
+
+/// A post that `actor` sees and acts on: its author cannot block them until the transaction ends.
+pub(crate) async fn hold_visible(tx: &Tx, actor: UserId, id: PostId) -> Result<(Post, UserSummary)> {
+    let author = posts::find(tx, id).await?.ok_or(Error::PostNotFound)?.author;
+    relations::hold(tx, actor, [author]).await?;
+    find_visible(tx, Some(actor), id).await
+}
+
+/// Whom the mentions mean: of each, the longest name that exists; everybody once, and nobody across a block, which
+/// cannot come in between until the transaction ends.
+pub(crate) async fn find_mentioned(tx: &Tx, actor: UserId, mentions: &[Mention]) -> Result<Vec<UserSummary>> {
     let names: Vec<Username> = mentions.iter().flat_map(Mention::candidates).cloned().collect();
     let found = users::list_by_usernames(tx, &names).await?;
     let mut by_name: HashMap<_, _> = found.into_iter().map(|user| (user.username.clone(), user)).collect();
@@ -91,5 +132,20 @@ pub(crate) async fn find_mentioned(tx: &Tx, mentions: &[Mention]) -> Result<Vec<
         .filter_map(|mention| mention.candidates().iter().find(|name| by_name.contains_key(name)));
     let meant: Vec<Username> = meant.cloned().collect();
     // Taken out as they are met, so whoever is meant twice is listed once.
-    Ok(meant.iter().filter_map(|name| by_name.remove(name)).collect())
+    let mut people: Vec<_> = meant.iter().filter_map(|name| by_name.remove(name)).collect();
+    let ids = || people.iter().map(|user| user.id);
+    relations::hold(tx, actor, ids()).await?;
+    let relations = relations::find(tx, actor, ids()).await?;
+    people.retain(|user| !relations.get(&user.id).is_some_and(|relation| relation.is_blocked()));
+    Ok(people)
+}
+
+/// What those are told whom a post mentions and who may see it.
+pub(crate) async fn mentions_of(tx: &Tx, post: &Post, author: &UserSummary) -> Result<Vec<Notice>> {
+    let people = People::read(tx, Some(author.id), post.mentions.iter().copied()).await?;
+    let may_see = |id: &UserId| {
+        post.is_public(author) || people.find(*id).is_some_and(|(_, relation)| relation.followed_by)
+    };
+    let told = post.mentions.iter().filter(|id| may_see(id));
+    Ok(told.map(|id| Notice::about_post(*id, NoticeKind::Mention, author.id, post.id)).collect())
 }

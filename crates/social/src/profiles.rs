@@ -1,9 +1,11 @@
 //! Accounts as others see them, and what their owners make of them.
 
-use blegram_domain::{Account, Bio, DisplayName, User, UserId, Username, version::Precondition};
-use blegram_persistence::users;
+use blegram_domain::{
+    Account, Bio, DisplayName, Relation, User, UserId, Username, relation::Closed, version::Precondition,
+};
+use blegram_persistence::{hashtags, relations, users};
 
-use crate::{Error, Result, Social, UserView};
+use crate::{Error, Result, Social, UserView, relations::accept_or_enqueue};
 
 /// How a caller names an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +39,7 @@ pub enum Shown {
 }
 
 impl Social {
-    /// Changes the profile of `actor`. Of simultaneous changes with one precondition, one happens; a change that changes
+    /// Changes the profile of `actor`. Who asked to follow it is let in when it stops being private. Of simultaneous changes with one precondition, one happens; a change that changes
     /// nothing is none.
     ///
     /// # Errors
@@ -48,6 +50,7 @@ impl Social {
         input: UpdateProfile,
         precondition: &Precondition,
     ) -> Result<Account> {
+        let now = self.clock.now();
         let tx = self.db.write().await?;
         let account = users::hold(&tx, actor).await?.filter(|it| it.user.is_visible());
         let account = account.ok_or(Error::UserNotFound)?;
@@ -57,6 +60,13 @@ impl Social {
         let mut updated = edit(&account, input);
         if updated != account {
             users::update_profile(&tx, &updated).await?;
+            let (before, after) = (&account.user.summary, &updated.user.summary);
+            hashtags::update_of_author(&tx, before, after).await?;
+            if before.is_private && !after.is_private {
+                accept_or_enqueue(&tx, actor, now).await?;
+                let user = users::find(&tx, actor).await?.ok_or(Error::UserNotFound)?;
+                updated.user.follower_count = user.follower_count;
+            }
             tx.commit().await?;
             updated.user.version += 1;
         }
@@ -68,15 +78,46 @@ impl Social {
     /// # Errors
     /// [`Error::UserNotFound`] also when the viewer may not see it.
     pub async fn get_user(&self, viewer: Option<UserId>, user: &UserRef) -> Result<UserView> {
-        Ok(UserView::new(self.find_user(user).await?, viewer))
+        let user = self.find_user(user).await?;
+        let relation = self.relation(viewer, user.summary.id).await?;
+        if !user.summary.shows_header(relation) {
+            return Err(Error::UserNotFound);
+        }
+        Ok(UserView { user, viewer: viewer.map(|_| relation) })
     }
 
+    /// An account that takes part, whoever may see it.
     pub(crate) async fn find_user(&self, user: &UserRef) -> Result<User> {
         let found = match user {
             UserRef::Id(id) => users::find(&self.db, *id).await?,
             UserRef::Username(username) => users::find_by_username(&self.db, username).await?,
         };
         found.filter(User::is_visible).ok_or(Error::UserNotFound)
+    }
+
+    /// An account whose lists are open to `viewer`, and how they stand to it.
+    pub(crate) async fn find_open(
+        &self,
+        viewer: Option<UserId>,
+        user: &UserRef,
+    ) -> Result<(UserId, Relation)> {
+        let user = self.find_user(user).await?.summary;
+        let relation = self.relation(viewer, user.id).await?;
+        if !user.shows_header(relation) {
+            return Err(Error::UserNotFound);
+        }
+        user.opens_lists(relation, viewer == Some(user.id)).map_err(|closed| match closed {
+            Closed::Blocked => Error::Blocked,
+            Closed::Private => Error::AccountPrivate,
+        })?;
+        Ok((user.id, relation))
+    }
+
+    async fn relation(&self, viewer: Option<UserId>, other: UserId) -> Result<Relation> {
+        match viewer {
+            Some(viewer) => Ok(relations::find_one(&self.db, viewer, other).await?),
+            None => Ok(Relation::default()),
+        }
     }
 }
 

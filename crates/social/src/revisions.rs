@@ -1,12 +1,20 @@
-//! Editing posts, and the texts that they had.
+//! Editing posts, and the texts that posts and comments had.
 
 use blegram_domain::{
-    Page, PageRequest, Post, PostId, PostRevision, PostText, RevisionId, Timestamp, UserId, Violation,
-    Visibility, analysis::Analysis, version::Precondition,
+    Page, PageRequest, Post, PostId, PostText, Revision, RevisionId, Timestamp, UserId, UserSummary,
+    Violation, Visibility, analysis::Analysis, version::Precondition,
 };
-use blegram_persistence::{Tx, post_revisions, posts};
+use blegram_persistence::{
+    Tx, notifications, posts,
+    revisions::{self, Of},
+    users,
+};
 
-use crate::{Error, PostView, Result, Social, posts::find_mentioned};
+use crate::{
+    Error, PostView, Result, Social,
+    posts::{find_mentioned, mentions_of},
+    view::Muted,
+};
 
 /// What becomes of a post; what is `None` stays.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,7 +39,7 @@ impl UpdatePost {
 
 impl Social {
     /// Edits a post of `actor`. Of simultaneous edits with one precondition, one happens; an edit that changes nothing
-    /// is none.
+    /// is none. Those whom it newly mentions are told, if they may see it; those whom it mentions no more are untold.
     ///
     /// # Errors
     /// [`Error::PostNotFound`]; [`Error::NotAuthor`] of a post that the actor sees; [`Error::PreconditionFailed`].
@@ -43,13 +51,15 @@ impl Social {
         precondition: &Precondition,
     ) -> Result<PostView> {
         let now = self.clock.now();
-        let (tx, post) = self.hold_own(actor, id, precondition).await?;
+        let (tx, post, author) = self.hold_own(actor, id, precondition).await?;
         let edited = edit(&tx, &post, input, now).await?;
         if edited != post {
-            posts::update(&tx, &edited).await?;
+            posts::update(&tx, &post, &edited, &author).await?;
+            notifications::delete_mentions_except(&tx, actor, id.as_uuid(), &edited.mentions).await?;
+            notifications::insert(&tx, &mentions_of(&tx, &edited, &author).await?, now).await?;
             tx.commit().await?;
         }
-        self.view_posts(Some(actor), vec![edited]).await?.pop().ok_or(Error::PostNotFound)
+        self.view_posts(Some(actor), vec![edited], Muted::Shown).await?.pop().ok_or(Error::PostNotFound)
     }
 
     /// The texts that a post had, the newest first, the present one included, for whoever sees the post.
@@ -61,25 +71,27 @@ impl Social {
         viewer: Option<UserId>,
         id: PostId,
         page: &PageRequest,
-    ) -> Result<Page<PostRevision>> {
+    ) -> Result<Page<Revision>> {
         let post = self.get_post(viewer, id).await?.post;
         if post.edited_at.is_none() {
-            let only = page.select([id.as_uuid()]);
-            let items = only.ids().iter().map(|_| original(&post)).collect();
-            return Ok(only.into_page(items));
+            return Ok(only(page, &original_post(&post)));
         }
-        let ids = post_revisions::list_ids(&self.db, id, page).await?;
-        let revisions = post_revisions::list_by_ids(&self.db, &ids).await?;
+        self.revisions(Of::Post(id), page).await
+    }
+
+    pub(crate) async fn revisions(&self, of: Of, page: &PageRequest) -> Result<Page<Revision>> {
+        let ids = revisions::list_ids(&self.db, of, page).await?;
+        let revisions = revisions::list_by_ids(&self.db, &ids).await?;
         Ok(ids.into_page(revisions))
     }
 
-    /// A post of `actor` that nobody else changes until the transaction ends.
+    /// A post of `actor` that nobody else changes until the transaction ends, and `actor`.
     pub(crate) async fn hold_own(
         &self,
         actor: UserId,
         id: PostId,
         precondition: &Precondition,
-    ) -> Result<(Tx, Post)> {
+    ) -> Result<(Tx, Post, UserSummary)> {
         let tx = self.db.write().await?;
         let post = posts::hold(&tx, id).await?.ok_or(Error::PostNotFound)?;
         if post.author != actor {
@@ -91,19 +103,21 @@ impl Social {
         if !precondition.holds(post.version) {
             return Err(Error::PreconditionFailed);
         }
-        Ok((tx, post))
+        let author = users::keep(&tx, actor).await?.ok_or(Error::PostNotFound)?.summary;
+        Ok((tx, post, author))
     }
 }
 
 async fn edit(tx: &Tx, post: &Post, input: UpdatePost, now: Timestamp) -> Result<Post> {
     let mut edited = post.clone();
     if let Some((text, analysis)) = input.text.filter(|(text, _)| text.as_str() != post.text) {
-        let mentioned = find_mentioned(tx, &analysis.mentions).await?;
+        let mentioned = find_mentioned(tx, post.author, &analysis.mentions).await?;
         edited.text = text.into();
         edited.hashtags = analysis.hashtags;
         edited.mentions = mentioned.iter().map(|user| user.id).collect();
         edited.edited_at = Some(now);
-        keep_texts(tx, post, &edited, now).await?;
+        let original = post.edited_at.is_none().then(|| original_post(post));
+        keep_texts(tx, Of::Post(post.id), original, &edited.text, now).await?;
     }
     edited.visibility = input.visibility.unwrap_or(post.visibility);
     if edited != *post {
@@ -113,16 +127,29 @@ async fn edit(tx: &Tx, post: &Post, input: UpdatePost, now: Timestamp) -> Result
 }
 
 /// Keeps the new text, and with the first edit the original.
-async fn keep_texts(tx: &Tx, post: &Post, edited: &Post, now: Timestamp) -> Result<()> {
-    if post.edited_at.is_none() {
-        post_revisions::insert(tx, post.id, &original(post)).await?;
+pub(crate) async fn keep_texts(
+    tx: &Tx,
+    of: Of,
+    original: Option<Revision>,
+    text: &str,
+    now: Timestamp,
+) -> Result<()> {
+    if let Some(original) = original {
+        revisions::insert(tx, of, &original).await?;
     }
-    let revision = PostRevision { id: RevisionId::generate(now), text: edited.text.clone(), created_at: now };
-    Ok(post_revisions::insert(tx, post.id, &revision).await?)
+    let revision = Revision { id: RevisionId::generate(now), text: text.to_owned(), created_at: now };
+    Ok(revisions::insert(tx, of, &revision).await?)
+}
+
+/// The page of the one text that something ever had.
+pub(crate) fn only(page: &PageRequest, revision: &Revision) -> Page<Revision> {
+    let slice = page.select(blegram_domain::page::Order::Descending, [revision.id.as_uuid()]);
+    let items = slice.keys().iter().map(|_| revision.clone()).collect();
+    slice.into_page(items)
 }
 
 /// The first text has the post's own id: it is older than every edit.
-fn original(post: &Post) -> PostRevision {
+fn original_post(post: &Post) -> Revision {
     let id = RevisionId::from_uuid(post.id.as_uuid());
-    PostRevision { id, text: post.text.clone(), created_at: post.created_at }
+    Revision { id, text: post.text.clone(), created_at: post.created_at }
 }

@@ -1,11 +1,20 @@
 //! Lists of posts, newest first.
 
-use blegram_domain::{Hashtag, Page, PageRequest, UserId, Visibility, page::Slice};
-use blegram_persistence::{post_hashtags, posts};
+use blegram_domain::{Hashtag, Page, PageRequest, PostId, UserId, Visibility, page::Slice};
+use blegram_persistence::{Listed, likes, post_hashtags, posts, timelines};
 
-use crate::{PostView, Result, Social, UserRef};
+use crate::{PostView, Result, Social, UserRef, view::Muted};
 
 impl Social {
+    /// The posts of `actor` and of those whom they follow.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn home_timeline(&self, actor: UserId, page: &PageRequest) -> Result<Page<PostView>> {
+        let ids = timelines::list_home_ids(&self.db, actor, page).await?;
+        self.page_of_posts(Some(actor), ids, Muted::Hidden).await
+    }
+
     /// The public posts of everybody.
     ///
     /// # Errors
@@ -16,7 +25,7 @@ impl Social {
         page: &PageRequest,
     ) -> Result<Page<PostView>> {
         let ids = posts::list_public_ids(&self.db, page).await?;
-        self.page_of_posts(viewer, ids).await
+        self.page_of_posts(viewer, ids, Muted::Hidden).await
     }
 
     /// The public posts with a hashtag.
@@ -30,28 +39,56 @@ impl Social {
         page: &PageRequest,
     ) -> Result<Page<PostView>> {
         let ids = post_hashtags::list_post_ids(&self.db, tag, page).await?;
-        self.page_of_posts(viewer, ids).await
+        self.page_of_posts(viewer, ids, Muted::Hidden).await
     }
 
     /// The posts of `user` that `viewer` may see.
     ///
     /// # Errors
-    /// [`crate::Error::UserNotFound`].
+    /// [`crate::Error::UserNotFound`]; [`crate::Error::Blocked`], [`crate::Error::AccountPrivate`] where its lists are
+    /// closed to the viewer.
     pub async fn user_posts(
         &self,
         viewer: Option<UserId>,
         user: &UserRef,
         page: &PageRequest,
     ) -> Result<Page<PostView>> {
-        let author = self.find_user(user).await?.summary.id;
-        let only = (viewer != Some(author)).then_some(Visibility::Public);
+        let (author, relation) = self.find_open(viewer, user).await?;
+        let sees_all = viewer == Some(author) || relation.following;
+        let only = (!sees_all).then_some(Visibility::Public);
         let ids = posts::list_ids_of_author(&self.db, author, only, page).await?;
-        self.page_of_posts(viewer, ids).await
+        self.page_of_posts(viewer, ids, Muted::Shown).await
     }
 
-    async fn page_of_posts(&self, viewer: Option<UserId>, ids: Slice) -> Result<Page<PostView>> {
+    /// The posts that `actor` likes, the latest liked first; what they may not see any more is left out.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn liked_posts(&self, actor: UserId, page: &PageRequest) -> Result<Page<PostView>> {
+        let listed = likes::list_liked_posts(&self.db, actor, page).await?;
+        self.page_of_listed(actor, listed, Muted::Shown).await
+    }
+
+    pub(crate) async fn page_of_posts(
+        &self,
+        viewer: Option<UserId>,
+        slice: Slice,
+        muted: Muted,
+    ) -> Result<Page<PostView>> {
+        let ids: Vec<PostId> = slice.keys().iter().copied().map(PostId::from_uuid).collect();
         let posts = posts::list_by_ids(&self.db, &ids).await?;
-        let views = self.view_posts(viewer, posts).await?;
-        Ok(ids.into_page(views))
+        let views = self.view_posts(viewer, posts, muted).await?;
+        Ok(slice.into_page(views))
+    }
+
+    pub(crate) async fn page_of_listed(
+        &self,
+        viewer: UserId,
+        listed: Listed<PostId>,
+        muted: Muted,
+    ) -> Result<Page<PostView>> {
+        let posts = posts::list_by_ids(&self.db, &listed.targets).await?;
+        let views = self.view_posts(Some(viewer), posts, muted).await?;
+        Ok(listed.slice.into_page(views))
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use blegram_domain::{Post, User, UserId, UserSummary, user::Status};
-use blegram_persistence::users;
+use blegram_domain::{Comment, CommentId, Post, PostId, Relation, User, UserId, UserSummary, post::Marks};
+use blegram_persistence::{Conn, likes, posts, relations, users};
 
 use crate::{Result, Social};
 
@@ -14,19 +14,23 @@ pub struct PostView {
     pub post: Post,
     /// Who wrote it.
     pub author: UserSummary,
-    /// Whom it mentions, without those who are gone.
+    /// Whom it mentions, without those who are gone or hidden from the viewer.
     pub mentions: Vec<UserSummary>,
     /// How the viewer stands to it; `None` for somebody not logged in.
-    pub viewer: Option<PostViewer>,
+    pub viewer: Option<Marks>,
 }
 
-/// How a viewer stands to a post.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PostViewer {
-    /// Whether they like it.
-    pub liked: bool,
-    /// Whether they bookmarked it.
-    pub bookmarked: bool,
+/// A comment with the people in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommentView {
+    /// The comment.
+    pub comment: Comment,
+    /// Who wrote it; `None` for a tombstone.
+    pub author: Option<UserSummary>,
+    /// Whom it mentions, without those who are gone or hidden from the viewer.
+    pub mentions: Vec<UserSummary>,
+    /// Whether the viewer likes it; `None` for somebody not logged in.
+    pub liked: Option<bool>,
 }
 
 /// A profile with how the viewer stands to it.
@@ -35,60 +39,126 @@ pub struct UserView {
     /// The profile.
     pub user: User,
     /// How the viewer stands to it; `None` for somebody not logged in.
-    pub viewer: Option<UserViewer>,
+    pub viewer: Option<Relation>,
 }
 
-/// How a viewer stands to another account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct UserViewer {
-    /// Whether they follow it.
-    pub following: bool,
-    /// Whether it follows them.
-    pub followed_by: bool,
-    /// Whether they asked to follow it.
-    pub requested: bool,
-    /// Whether they block it.
-    pub blocking: bool,
-    /// Whether they mute it.
-    pub muting: bool,
+/// What a list does with people whom the viewer mutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Muted {
+    /// Shows them: muting closes no door.
+    Shown,
+    /// Leaves them out: a timeline comes by itself.
+    Hidden,
 }
 
-impl PostView {
-    pub(crate) fn new(
-        post: Post,
-        author: UserSummary,
-        mentions: Vec<UserSummary>,
+/// Some people, and how a viewer stands to them.
+pub(crate) struct People(HashMap<UserId, (UserSummary, Relation)>);
+
+impl People {
+    /// Reads them in one statement.
+    pub(crate) async fn read(
+        conn: &impl Conn,
         viewer: Option<UserId>,
-    ) -> Self {
-        Self { post, author, mentions, viewer: viewer.map(|_| PostViewer::default()) }
+        ids: impl IntoIterator<Item = UserId>,
+    ) -> Result<Self> {
+        let ids: Vec<UserId> = ids.into_iter().collect::<HashSet<_>>().into_iter().collect();
+        Ok(Self(match viewer {
+            Some(viewer) => relations::list_people(conn, viewer, &ids).await?,
+            None => {
+                let people = users::list_summaries(conn, &ids).await?;
+                people.into_iter().map(|(id, user)| (id, (user, Relation::default()))).collect()
+            }
+        }))
     }
-}
 
-impl UserView {
-    pub(crate) fn new(user: User, viewer: Option<UserId>) -> Self {
-        Self { user, viewer: viewer.map(|_| UserViewer::default()) }
+    pub(crate) fn find(&self, id: UserId) -> Option<(&UserSummary, Relation)> {
+        self.0.get(&id).map(|(user, relation)| (user, *relation))
+    }
+
+    /// Somebody whom lists show.
+    pub(crate) fn find_shown(&self, id: UserId) -> Option<&UserSummary> {
+        self.find(id).filter(|(user, relation)| user.is_shown(*relation)).map(|(user, _)| user)
+    }
+
+    pub(crate) fn list_shown(&self, ids: &[UserId]) -> Vec<UserSummary> {
+        ids.iter().filter_map(|id| self.find_shown(*id)).cloned().collect()
     }
 }
 
 impl Social {
-    /// Hydrates `posts` with the people in them, in one statement, and leaves out what `viewer` may not
-    /// see.
-    pub(crate) async fn view_posts(&self, viewer: Option<UserId>, posts: Vec<Post>) -> Result<Vec<PostView>> {
-        let people = self.people_of(&posts).await?;
-        Ok(posts.into_iter().filter_map(|post| view_post(viewer, post, &people)).collect())
+    /// Hydrates `posts` with the people in them and leaves out what `viewer` may not see: two statements, however many
+    /// posts.
+    pub(crate) async fn view_posts(
+        &self,
+        viewer: Option<UserId>,
+        posts: Vec<Post>,
+        muted: Muted,
+    ) -> Result<Vec<PostView>> {
+        let people = posts.iter().flat_map(|post| post.mentions.iter().copied().chain([post.author]));
+        let people = People::read(&self.db, viewer, people).await?;
+        let visible: Vec<Post> =
+            posts.into_iter().filter(|post| sees(viewer, post, &people, muted)).collect();
+        let mut marks = self.marks(viewer, &visible).await?;
+        let view = |post: Post| {
+            let author = people.find_shown(post.author)?.clone();
+            let mentions = people.list_shown(&post.mentions);
+            let viewer = viewer.map(|_| marks.remove(&post.id).unwrap_or_default());
+            Some(PostView { post, author, mentions, viewer })
+        };
+        Ok(visible.into_iter().filter_map(view).collect())
     }
 
-    async fn people_of(&self, posts: &[Post]) -> Result<HashMap<UserId, UserSummary>> {
-        let ids: HashSet<UserId> =
-            posts.iter().flat_map(|post| post.mentions.iter().copied().chain([post.author])).collect();
-        Ok(users::list_summaries(&self.db, &ids.into_iter().collect::<Vec<_>>()).await?)
+    async fn marks(&self, viewer: Option<UserId>, posts: &[Post]) -> Result<HashMap<PostId, Marks>> {
+        let Some(viewer) = viewer else { return Ok(HashMap::new()) };
+        let ids: Vec<PostId> = posts.iter().map(|post| post.id).collect();
+        Ok(posts::list_marks(&self.db, viewer, &ids).await?)
+    }
+
+    /// Hydrates comments on posts that `viewer` sees, and leaves out those that they do not.
+    pub(crate) async fn view_comments(
+        &self,
+        viewer: Option<UserId>,
+        comments: Vec<Comment>,
+    ) -> Result<Vec<CommentView>> {
+        let people =
+            comments.iter().flat_map(|comment| comment.mentions.iter().copied().chain(comment.author));
+        let people = People::read(&self.db, viewer, people).await?;
+        let is_shown = |comment: &Comment| {
+            comment.is_there() && comment.author.is_none_or(|author| people.find_shown(author).is_some())
+        };
+        let visible: Vec<Comment> = comments.into_iter().filter(is_shown).collect();
+        let ids: Vec<CommentId> = visible.iter().map(|comment| comment.id).collect();
+        let liked = match viewer {
+            Some(viewer) => likes::list_liked_comments(&self.db, viewer, &ids).await?,
+            None => HashSet::new(),
+        };
+        let view = |comment: Comment| CommentView {
+            author: comment.author.and_then(|author| people.find_shown(author)).cloned(),
+            mentions: people.list_shown(&comment.mentions),
+            liked: viewer.map(|_| liked.contains(&comment.id)),
+            comment,
+        };
+        Ok(visible.into_iter().map(view).collect())
+    }
+
+    /// The profiles of `ids` as lists show them to `viewer`, in two statements.
+    pub(crate) async fn view_users(&self, viewer: Option<UserId>, ids: &[UserId]) -> Result<Vec<UserView>> {
+        let users = users::list_by_ids(&self.db, ids).await?;
+        let relations = match viewer {
+            Some(viewer) => relations::find(&self.db, viewer, ids.iter().copied()).await?,
+            None => HashMap::new(),
+        };
+        let view = |user: User| {
+            let relation = relations.get(&user.summary.id).copied().unwrap_or_default();
+            let is_shown = user.summary.is_shown(relation);
+            is_shown.then(|| UserView { user, viewer: viewer.map(|_| relation) })
+        };
+        Ok(users.into_iter().filter_map(view).collect())
     }
 }
 
-fn view_post(viewer: Option<UserId>, post: Post, people: &HashMap<UserId, UserSummary>) -> Option<PostView> {
-    let author = people.get(&post.author).filter(|author| post.is_visible_to(viewer, author))?;
-    let mentioned = post.mentions.iter().filter_map(|id| people.get(id));
-    let mentions = mentioned.filter(|user| user.status == Status::Active).cloned().collect();
-    let author = author.clone();
-    Some(PostView::new(post, author, mentions, viewer))
+fn sees(viewer: Option<UserId>, post: &Post, people: &People, muted: Muted) -> bool {
+    people.find(post.author).is_some_and(|(author, relation)| {
+        post.is_visible_to(viewer, author, relation) && !(muted == Muted::Hidden && relation.muting)
+    })
 }

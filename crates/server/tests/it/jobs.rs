@@ -7,14 +7,14 @@ use blegram_auth::{
     Auth, Config, Device, GivenPassword, LogIn, LoggedIn, NewPassword, PasswordCost, Quota, Secret, SignUp,
 };
 use blegram_domain::{
-    Clock, FixedClock, Job, PostText, Timestamp, UserId, Username, Visibility, session::Kind,
-    version::Precondition,
+    Clock, CommentText, FixedClock, Job, PostId, PostText, Timestamp, UserId, Username, Visibility,
+    session::Kind, version::Precondition,
 };
 use blegram_persistence::{
     jobs,
     testing::{Backend, TestDatabase},
 };
-use blegram_social::{CreatePost, Social, UpdatePost};
+use blegram_social::{CreatePost, Social, UpdatePost, UserRef, WriteComment};
 use rstest_reuse::apply;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -72,6 +72,27 @@ impl Site {
         self.social.create_post(author, input).await.unwrap()
     }
 
+    /// Ties two people to each other in every way but a block.
+    async fn mingle(&self, ann: UserId, bob: UserId, of_bob: PostId) {
+        let social = &self.social;
+        let words = |text: &str| WriteComment::new(CommentText::parse(text).unwrap()).unwrap();
+        let of_ann = self.post(ann, "for @bob").await.post.id;
+        for (one, other) in [(ann, bob), (bob, ann)] {
+            social.follow_user(one, &UserRef::Id(other)).await.unwrap();
+            for post in [of_ann, of_bob] {
+                social.like_post(one, post).await.unwrap();
+                social.bookmark_post(one, post).await.unwrap();
+            }
+        }
+        social.unbookmark_post(bob, of_bob).await.unwrap();
+        social.mute_user(ann, &UserRef::Id(bob)).await.unwrap();
+        let top = social.create_comment(ann, of_bob, None, words("top")).await.unwrap().comment.id;
+        social.create_comment(ann, of_bob, None, words("alone")).await.unwrap();
+        social.create_comment(bob, of_bob, Some(top), words("reply @ann")).await.unwrap();
+        social.like_comment(bob, top).await.unwrap();
+        social.create_comment(bob, of_ann, None, words("on yours")).await.unwrap();
+    }
+
     async fn delete(&self, somebody: &LoggedIn) {
         let session = self.session(somebody).await;
         let user = somebody.account.user.summary.id;
@@ -113,6 +134,7 @@ async fn of_a_deleted_account_no_row_stays(#[case] backend: Backend) {
         }
     }
     let kept = site.post(bob_id, "mine #jeju").await;
+    site.mingle(ann_id, bob_id, kept.post.id).await;
     let Secret::Native(tokens) = &ann.secret else { panic!("an app was logged in") };
     site.auth.refresh(tokens.refresh_token.expose()).await.unwrap();
     let key =
@@ -120,12 +142,23 @@ async fn of_a_deleted_account_no_row_stays(#[case] backend: Backend) {
     site.auth.idempotency().begin(key).await.unwrap();
 
     site.delete(&ann).await;
-    assert_eq!(site.runner().run_due().await.unwrap(), 1);
+    // The account, and each of its comments.
+    assert_eq!(site.runner().run_due().await.unwrap(), 3);
     for (table, rows) in [
+        ("follows", 0),
+        ("blocks", 0),
+        ("mutes", 0),
+        ("post_likes", 1),
+        ("comment_likes", 0),
+        ("bookmarks", 0),
+        ("notifications", 0),
+        // The tombstone, and bob's reply to it.
+        ("comments", 2),
+        ("hashtags", 4),
         ("users", 1),
         ("posts", 1),
         ("post_hashtags", 1),
-        ("post_revisions", 0),
+        ("revisions", 0),
         ("sessions", 1),
         ("refresh_tokens", 1),
         ("idempotency_keys", 0),
@@ -139,7 +172,11 @@ async fn of_a_deleted_account_no_row_stays(#[case] backend: Backend) {
         let dump = site.database.dump().await;
         assert!(!dump.contains(&ann_id.to_string()) && dump.contains(&bob_id.to_string()));
     }
-    assert!(site.social.get_post(None, kept.post.id).await.is_ok());
+    let kept = site.social.get_post(None, kept.post.id).await.unwrap().post;
+    assert_eq!((kept.like_count, kept.comment_count), (1, 1));
+    let bob = site.social.get_user(None, &UserRef::Id(bob_id)).await.unwrap().user;
+    assert_eq!((bob.follower_count, bob.following_count), (0, 0));
+    assert!(site.social.recount(true).await.unwrap().iter().all(|it| it.wrong == 0));
     assert_eq!(site.runner().run_due().await.unwrap(), 0);
 }
 
@@ -155,7 +192,7 @@ async fn a_long_deletion_goes_step_by_step_and_on_after_a_restart(#[case] backen
         site.post(user, &format!("{n}{tags}")).await;
     }
     site.delete(&ann).await;
-    let is_more = site.social.erase_posts(user).await.unwrap();
+    let is_more = site.social.erase_user(user).await.unwrap();
     assert!(is_more);
     assert_eq!(site.database.count("post_hashtags").await, 1200 - 500, "a step removes so much and no more");
 

@@ -1,5 +1,5 @@
 use blegram_persistence::testing::{Backend, TestDatabase};
-use blegram_social::UserRef;
+use blegram_social::{Error, UserRef};
 use rstest_reuse::apply;
 
 use crate::{both_databases, page, social, text, user};
@@ -25,8 +25,8 @@ async fn what_the_viewer_may_not_see_shortens_pages_and_ends_no_list(#[case] bac
         request = page(2, Some(next));
     }
     assert_eq!((seen, pages), (vec![oldest], 3));
-    let of_zoe = social.user_posts(Some(ann), &UserRef::Id(zoe), &page(10, None)).await.unwrap();
-    assert_eq!(of_zoe.items, []);
+    let of_zoe = social.user_posts(Some(ann), &UserRef::Id(zoe), &page(10, None)).await;
+    assert!(matches!(of_zoe, Err(Error::AccountPrivate)));
     let own = social.user_posts(Some(zoe), &UserRef::Id(zoe), &page(10, None)).await.unwrap();
     assert_eq!(own.items.len(), 4);
 }

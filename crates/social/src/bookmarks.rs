@@ -1,0 +1,43 @@
+//! What people keep for themselves: nobody else sees it, and nobody is told.
+
+use blegram_domain::{BookmarkId, Page, PageRequest, PostId, UserId};
+use blegram_persistence::bookmarks;
+
+use crate::{
+    PostView, Result, Social,
+    posts::{find_visible, hold_visible},
+    view::Muted,
+};
+
+impl Social {
+    /// Keeps a post that `actor` sees.
+    ///
+    /// # Errors
+    /// [`crate::Error::PostNotFound`] also when the actor may not see it.
+    pub async fn bookmark_post(&self, actor: UserId, id: PostId) -> Result<()> {
+        let tx = self.db.write().await?;
+        hold_visible(&tx, actor, id).await?;
+        bookmarks::insert(&tx, BookmarkId::generate(self.clock.now()), actor, id).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Keeps it no more.
+    ///
+    /// # Errors
+    /// [`crate::Error::PostNotFound`] also when the actor may not see it.
+    pub async fn unbookmark_post(&self, actor: UserId, id: PostId) -> Result<()> {
+        let tx = self.db.write().await?;
+        find_visible(&tx, Some(actor), id).await?;
+        bookmarks::delete(&tx, actor, id).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// What `actor` keeps, the latest kept first; what they may not see any more is left out.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn bookmarks(&self, actor: UserId, page: &PageRequest) -> Result<Page<PostView>> {
+        let listed = bookmarks::list_posts(&self.db, actor, page).await?;
+        self.page_of_listed(actor, listed, Muted::Shown).await
+    }
+}

@@ -1,0 +1,315 @@
+//! Comments on posts, and replies to them.
+
+use blegram_domain::{
+    Comment, CommentId, CommentText, Job, Notice, NoticeKind, Page, PageRequest, PostId, Revision,
+    RevisionId, UserId, UserSummary, Violation, analysis::Analysis, page::Slice, version::Precondition,
+};
+use blegram_persistence::{Conn, Tx, comments, jobs, notifications, posts, relations, revisions::Of};
+
+use crate::{
+    CommentView, Error, Result, Social,
+    posts::{find_mentioned, find_visible, hold_visible},
+    revisions::{keep_texts, only},
+    view::People,
+};
+
+/// The text of a comment, with what it refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteComment {
+    text: CommentText,
+    analysis: Analysis,
+}
+
+impl WriteComment {
+    /// A comment of `text`.
+    ///
+    /// # Errors
+    /// [`Violation::TooMany`] mentions or hashtags.
+    pub fn new(text: CommentText) -> Result<Self, Violation> {
+        Ok(Self { analysis: Analysis::of(text.as_str())?, text })
+    }
+}
+
+impl Social {
+    /// Comments on a post that `actor` sees, or replies to one of its comments. A reply to a reply joins its thread.
+    ///
+    /// One comment tells one person one thing: that they were replied to, else mentioned, else commented on.
+    ///
+    /// # Errors
+    /// [`Error::PostNotFound`], [`Error::ParentNotFound`] also when the actor may not see it; a deleted comment takes no
+    /// replies.
+    pub async fn create_comment(
+        &self,
+        actor: UserId,
+        post: PostId,
+        parent: Option<CommentId>,
+        input: WriteComment,
+    ) -> Result<CommentView> {
+        let now = self.clock.now();
+        let tx = self.db.write().await?;
+        let author = self.keep_actor(&tx, actor).await?;
+        let (post, post_author) = hold_visible(&tx, actor, post).await?;
+        let parent = match parent {
+            Some(id) => Some(hold_parent(&tx, actor, post.id, id).await?),
+            None => None,
+        };
+        let mentioned = find_mentioned(&tx, actor, &input.analysis.mentions).await?;
+        let comment = Comment {
+            id: CommentId::generate(now),
+            post: post.id,
+            parent: parent.as_ref().map(Comment::thread),
+            author: Some(actor),
+            text: input.text.into(),
+            mentions: mentioned.iter().map(|user| user.id).collect(),
+            like_count: 0,
+            reply_count: 0,
+            created_at: now,
+            edited_at: None,
+            deleted_at: None,
+            version: 0,
+        };
+        if !comments::insert(&tx, &comment).await? {
+            return Err(if parent.is_some() { Error::ParentNotFound } else { Error::PostNotFound });
+        }
+        let mut notices = Vec::new();
+        let replied_to = parent.and_then(|parent| parent.author);
+        let replied_to = replied_to.map(|author| (author, NoticeKind::Reply));
+        let meant = told_of(&tx, &comment, &post_author, post.is_public(&post_author)).await?;
+        let meant = meant.into_iter().map(|user| (user, NoticeKind::Mention));
+        for (recipient, kind) in
+            replied_to.into_iter().chain(meant).chain([(post.author, NoticeKind::Comment)])
+        {
+            if !notices.iter().any(|notice: &Notice| notice.recipient == recipient) {
+                notices.push(Notice::about_comment(recipient, kind, actor, (post.id, comment.id)));
+            }
+        }
+        notifications::insert(&tx, &notices, now).await?;
+        tx.commit().await?;
+        Ok(CommentView { comment, author: Some(author), mentions: mentioned, liked: Some(false) })
+    }
+
+    /// The comment as `viewer` sees it; a deleted one with replies is a tombstone.
+    ///
+    /// # Errors
+    /// [`Error::CommentNotFound`] also when the viewer may not see it, or its post.
+    pub async fn get_comment(&self, viewer: Option<UserId>, id: CommentId) -> Result<CommentView> {
+        let comment = find_visible_comment(&self.db, viewer, id).await?;
+        self.view_comments(viewer, vec![comment]).await?.pop().ok_or(Error::CommentNotFound)
+    }
+
+    /// The comments at the top of a post, the oldest first.
+    ///
+    /// # Errors
+    /// [`Error::PostNotFound`] also when the viewer may not see it.
+    pub async fn post_comments(
+        &self,
+        viewer: Option<UserId>,
+        post: PostId,
+        page: &PageRequest,
+    ) -> Result<Page<CommentView>> {
+        find_visible(&self.db, viewer, post).await?;
+        let ids = comments::list_ids_of_post(&self.db, post, page).await?;
+        self.page_of_comments(viewer, ids).await
+    }
+
+    /// The replies in a thread, the oldest first. A reply has none of its own.
+    ///
+    /// # Errors
+    /// [`Error::CommentNotFound`] also when the viewer may not see it.
+    pub async fn replies(
+        &self,
+        viewer: Option<UserId>,
+        parent: CommentId,
+        page: &PageRequest,
+    ) -> Result<Page<CommentView>> {
+        find_visible_comment(&self.db, viewer, parent).await?;
+        let ids = comments::list_ids_of_parent(&self.db, parent, page).await?;
+        self.page_of_comments(viewer, ids).await
+    }
+
+    async fn page_of_comments(&self, viewer: Option<UserId>, slice: Slice) -> Result<Page<CommentView>> {
+        let ids: Vec<CommentId> = slice.keys().iter().copied().map(CommentId::from_uuid).collect();
+        let comments = comments::list_by_ids(&self.db, &ids).await?;
+        let views = self.view_comments(viewer, comments).await?;
+        Ok(slice.into_page(views))
+    }
+
+    /// Edits a comment of `actor`. Of simultaneous edits with one precondition, one happens; an edit that changes nothing
+    /// is none.
+    ///
+    /// # Errors
+    /// [`Error::CommentNotFound`]; [`Error::NotAuthor`] of a comment that the actor sees;
+    /// [`Error::PreconditionFailed`].
+    pub async fn update_comment(
+        &self,
+        actor: UserId,
+        id: CommentId,
+        input: WriteComment,
+        precondition: &Precondition,
+    ) -> Result<CommentView> {
+        let now = self.clock.now();
+        let tx = self.db.write().await?;
+        let comment = self.hold_comment(&tx, actor, id, precondition).await?;
+        if comment.author != Some(actor) {
+            return Err(Error::NotAuthor);
+        }
+        let mut edited = comment.clone();
+        if input.text.as_str() != comment.text {
+            let mentioned = find_mentioned(&tx, actor, &input.analysis.mentions).await?;
+            edited.text = input.text.into();
+            edited.mentions = mentioned.iter().map(|user| user.id).collect();
+            edited.edited_at = Some(now);
+            edited.version += 1;
+            let original = comment.edited_at.is_none().then(|| original_comment(&comment));
+            keep_texts(&tx, Of::Comment(id), original, &edited.text, now).await?;
+            comments::update(&tx, &edited).await?;
+            tell_edited(&tx, actor, &comment, &edited, now).await?;
+            tx.commit().await?;
+        }
+        self.view_comments(Some(actor), vec![edited]).await?.pop().ok_or(Error::CommentNotFound)
+    }
+
+    /// Deletes a comment of `actor`, or one on a post of theirs. With replies it stays as a tombstone, until they are
+    /// gone, too; what hangs on it is removed by a job.
+    ///
+    /// # Errors
+    /// [`Error::CommentNotFound`], also the second time; [`Error::NotAuthor`]; [`Error::PreconditionFailed`].
+    pub async fn delete_comment(
+        &self,
+        actor: UserId,
+        id: CommentId,
+        precondition: &Precondition,
+    ) -> Result<()> {
+        let tx = self.db.write().await?;
+        let comment = self.hold_comment(&tx, actor, id, precondition).await?;
+        let post = posts::find(&tx, comment.post).await?.ok_or(Error::CommentNotFound)?;
+        if comment.author != Some(actor) && post.author != actor {
+            return Err(Error::NotAuthor);
+        }
+        self.delete_held_comment(&tx, &comment).await?;
+        Ok(tx.commit().await?)
+    }
+
+    pub(crate) async fn delete_held_comment(&self, tx: &Tx, comment: &Comment) -> Result<()> {
+        let now = self.clock.now();
+        comments::update_deleted(tx, comment, now).await?;
+        jobs::insert(tx, Job::EraseComment(comment.id), now, now).await?;
+        Ok(())
+    }
+
+    /// The texts that a comment had, the newest first, the present one included, for whoever sees it.
+    ///
+    /// # Errors
+    /// [`Error::CommentNotFound`] also when the viewer may not see it, and of one that is deleted.
+    pub async fn comment_revisions(
+        &self,
+        viewer: Option<UserId>,
+        id: CommentId,
+        page: &PageRequest,
+    ) -> Result<Page<Revision>> {
+        let comment = find_visible_comment(&self.db, viewer, id).await?;
+        if comment.is_deleted() {
+            return Err(Error::CommentNotFound);
+        }
+        if comment.edited_at.is_none() {
+            return Ok(only(page, &original_comment(&comment)));
+        }
+        self.revisions(Of::Comment(id), page).await
+    }
+
+    /// A comment that `actor` sees and nobody else changes until the transaction ends.
+    async fn hold_comment(
+        &self,
+        tx: &Tx,
+        actor: UserId,
+        id: CommentId,
+        precondition: &Precondition,
+    ) -> Result<Comment> {
+        let seen = find_visible_comment(tx, Some(actor), id).await?;
+        // The post before the comment, as everywhere: counts are changed in this order.
+        posts::hold(tx, seen.post).await?.ok_or(Error::CommentNotFound)?;
+        let comment = comments::hold(tx, id).await?.filter(|comment| !comment.is_deleted());
+        let comment = comment.ok_or(Error::CommentNotFound)?;
+        if !precondition.holds(comment.version) {
+            return Err(Error::PreconditionFailed);
+        }
+        Ok(comment)
+    }
+}
+
+/// A comment that `viewer` sees, as a tombstone too.
+pub(crate) async fn find_visible_comment(
+    conn: &impl Conn,
+    viewer: Option<UserId>,
+    id: CommentId,
+) -> Result<Comment> {
+    let comment = comments::find(conn, id).await?.filter(Comment::is_there).ok_or(Error::CommentNotFound)?;
+    let post = posts::find(conn, comment.post).await?.ok_or(Error::CommentNotFound)?;
+    let people = People::read(conn, viewer, [post.author].into_iter().chain(comment.author)).await?;
+    let (author, relation) = people.find(post.author).ok_or(Error::CommentNotFound)?;
+    let sees_post = post.is_visible_to(viewer, author, relation);
+    let sees_author = comment.author.is_none_or(|author| people.find_shown(author).is_some());
+    if sees_post && sees_author { Ok(comment) } else { Err(Error::CommentNotFound) }
+}
+
+/// A comment that `actor` sees and acts on: neither its author nor the post's can block them until the transaction ends.
+pub(crate) async fn hold_visible_comment(tx: &Tx, actor: UserId, id: CommentId) -> Result<Comment> {
+    let comment = find_visible_comment(tx, Some(actor), id).await?;
+    let post = posts::find(tx, comment.post).await?.ok_or(Error::CommentNotFound)?;
+    relations::hold(tx, actor, comment.author.into_iter().chain([post.author])).await?;
+    find_visible_comment(tx, Some(actor), id).await
+}
+
+/// A comment of `post` that takes replies.
+async fn hold_parent(tx: &Tx, actor: UserId, post: PostId, id: CommentId) -> Result<Comment> {
+    let parent = hold_visible_comment(tx, actor, id).await.map_err(|error| match error {
+        Error::CommentNotFound => Error::ParentNotFound,
+        other => other,
+    })?;
+    let takes_replies = parent.post == post && !parent.is_deleted();
+    if takes_replies { Ok(parent) } else { Err(Error::ParentNotFound) }
+}
+
+/// Those whom a comment mentions and who may see the post.
+async fn told_of(
+    tx: &Tx,
+    comment: &Comment,
+    post_author: &UserSummary,
+    is_public: bool,
+) -> Result<Vec<UserId>> {
+    if comment.mentions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let relations = relations::find(tx, post_author.id, comment.mentions.iter().copied()).await?;
+    let may_see = |id: &&UserId| {
+        let relation = relations.get(id).copied().unwrap_or_default();
+        **id == post_author.id || !relation.is_blocked() && (is_public || relation.followed_by)
+    };
+    Ok(comment.mentions.iter().filter(may_see).copied().collect())
+}
+
+/// Tells those whom an edit newly mentions, unless the comment told them something already; untells those whom it
+/// mentions no more.
+async fn tell_edited(
+    tx: &Tx,
+    actor: UserId,
+    before: &Comment,
+    edited: &Comment,
+    now: blegram_domain::Timestamp,
+) -> Result<()> {
+    notifications::delete_mentions_except(tx, actor, edited.id.as_uuid(), &edited.mentions).await?;
+    let (post, post_author) = find_visible(tx, Some(actor), edited.post).await?;
+    let told = told_of(tx, edited, &post_author, post.is_public(&post_author)).await?;
+    let knows = notifications::list_told(tx, actor, edited.id.as_uuid()).await?;
+    let is_new = |user: &UserId| !before.mentions.contains(user) && !knows.contains(user);
+    let about = (edited.post, edited.id);
+    let notices = told.into_iter().filter(is_new);
+    let notices = notices.map(|user| Notice::about_comment(user, NoticeKind::Mention, actor, about));
+    Ok(notifications::insert(tx, &notices.collect::<Vec<_>>(), now).await?)
+}
+
+/// The first text has the comment's own id: it is older than every edit.
+fn original_comment(comment: &Comment) -> Revision {
+    let id = RevisionId::from_uuid(comment.id.as_uuid());
+    Revision { id, text: comment.text.clone(), created_at: comment.created_at }
+}

@@ -1,0 +1,116 @@
+//! What many write about, and whom to follow.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use blegram_domain::{
+    Page, PageRequest, RelationId, Timestamp, UserId, UserSummary,
+    page::{Order, Ranked},
+    trend::Trend,
+};
+use blegram_persistence::{suggestions, trends};
+
+use crate::{Error, Result, Social, UserRef, UserView, view::People};
+
+/// Somebody to follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuggestedUser {
+    /// Who.
+    pub user: UserView,
+    /// How many whom the viewer follows follow them.
+    pub mutual_count: u64,
+    /// Up to three of those.
+    pub mutuals: Vec<UserSummary>,
+}
+
+/// The longest list of people to follow.
+const MAX_SUGGESTIONS: usize = 100;
+
+/// How long trends are good: they are about days.
+const TRENDS_KEPT: Duration = Duration::from_secs(60);
+
+/// The trends as they were found last.
+pub(crate) type KnownTrends = Arc<Mutex<Option<(Timestamp, Arc<Vec<Trend>>)>>>;
+
+impl Social {
+    /// What more people write about than the day before, the strongest first. At most a minute old.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn trending_hashtags(&self, page: &PageRequest<Ranked>) -> Result<Page<Trend, Ranked>> {
+        let trends = self.trends().await?;
+        // The strongest has the smallest rank; thousandths keep apart what people would.
+        #[expect(clippy::cast_possible_truncation, reason = "no site has so many accounts")]
+        let key = |trend: &Trend| Ranked {
+            rank: -((trend.score * 1000.0) as i64),
+            name: trend.hashtag.to_string(),
+        };
+        let slice = page.select(Order::Ascending, trends.iter().map(key));
+        let found =
+            |wanted: &Ranked| trends.iter().find(|trend| trend.hashtag.as_str() == wanted.name).cloned();
+        let items = slice.keys().iter().filter_map(found).collect();
+        Ok(slice.into_page(items))
+    }
+
+    async fn trends(&self) -> Result<Arc<Vec<Trend>>> {
+        let now = self.clock.now();
+        let known = self.trends.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((at, trends)) = known
+            && at <= now
+            && now.since(at) < TRENDS_KEPT
+        {
+            return Ok(trends);
+        }
+        let trends = Arc::new(trends::list(&self.db, now).await?);
+        *self.trends.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Arc::clone(&trends)));
+        Ok(trends)
+    }
+
+    /// Whom `actor` may want to follow: those first whom most of those follow whom they follow.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn suggested_users(
+        &self,
+        actor: UserId,
+        page: &PageRequest<Ranked>,
+    ) -> Result<Page<SuggestedUser, Ranked>> {
+        let all = suggestions::list(&self.db, actor, MAX_SUGGESTIONS).await?;
+        let key = |it: &suggestions::Suggestion| Ranked {
+            rank: -(i64::try_from(it.mutual_count << 32 | it.follower_count).unwrap_or(i64::MAX)),
+            name: it.user.to_string(),
+        };
+        let slice = page.select(Order::Ascending, all.iter().map(key));
+        let wanted =
+            slice.keys().iter().filter_map(|key| all.iter().find(|it| it.user.to_string() == key.name));
+        let wanted: Vec<_> = wanted.copied().collect();
+        let ids: Vec<UserId> = wanted.iter().map(|it| it.user).collect();
+        let mutuals = suggestions::list_mutuals(&self.db, actor, &ids).await?;
+        let people = People::read(&self.db, Some(actor), mutuals.values().flatten().copied()).await?;
+        let users = self.view_users(Some(actor), &ids).await?;
+        let suggested = |user: UserView| {
+            let id = user.user.summary.id;
+            let mutuals = mutuals.get(&id).map(|ids| people.list_shown(ids)).unwrap_or_default();
+            let mutual_count = wanted.iter().find(|it| it.user == id).map_or(0, |it| it.mutual_count);
+            SuggestedUser { user, mutual_count, mutuals }
+        };
+        Ok(slice.into_page(users.into_iter().map(suggested).collect()))
+    }
+
+    /// Does not suggest an account to `actor` any more. Once more changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::UserNotFound`]; [`Error::Oneself`].
+    pub async fn dismiss_suggested_user(&self, actor: UserId, user: &UserRef) -> Result<()> {
+        let target = self.find_user(user).await?.summary.id;
+        if target == actor {
+            return Err(Error::Oneself);
+        }
+        let tx = self.db.write().await?;
+        self.find_header(&tx, Some(actor), target).await?;
+        suggestions::insert_dismissal(&tx, RelationId::generate(self.clock.now()), actor, target).await?;
+        Ok(tx.commit().await?)
+    }
+}

@@ -1,0 +1,249 @@
+//! Following, blocking and muting.
+
+use blegram_domain::{Job, Notice, NoticeKind, RelationId, Timestamp, User, UserId};
+use blegram_persistence::{
+    Inserted, Tx, blocks, follow_requests, follows, jobs, mutes, notifications, relations, users,
+};
+
+use crate::{Error, Result, Social, UserRef};
+
+/// How somebody stands to an account that can be followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FollowState {
+    /// Whether they follow it.
+    pub following: bool,
+    /// Whether they asked to.
+    pub requested: bool,
+    /// How many follow it.
+    pub follower_count: u64,
+}
+
+/// How many requests are accepted in one transaction when an account stops being private; the rest is a job's.
+const BATCH: u64 = 500;
+
+impl Social {
+    /// Follows an account, or asks to when it is private, and tells its owner. Once more changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::UserNotFound`]; [`Error::Oneself`]; [`Error::Blocked`] when the actor blocks it.
+    pub async fn follow_user(&self, actor: UserId, user: &UserRef) -> Result<FollowState> {
+        let now = self.clock.now();
+        let target = self.find_target(actor, user).await?;
+        let tx = self.db.write().await?;
+        relations::hold(&tx, actor, [target]).await?;
+        self.keep_actor(&tx, actor).await?;
+        // Kept, so that the account cannot turn private, or stop to be, in between.
+        let account = users::keep(&tx, target).await?.ok_or(Error::UserNotFound)?;
+        let relation = relations::find_one(&tx, actor, target).await?;
+        if !account.summary.shows_header(relation) {
+            return Err(Error::UserNotFound);
+        }
+        if relation.blocking {
+            return Err(Error::Blocked);
+        }
+        let id = RelationId::generate(now);
+        let (inserted, kind) = if relation.following {
+            (Inserted::Existing, NoticeKind::Follow)
+        } else if account.summary.is_private {
+            (follow_requests::insert(&tx, id, actor, target).await?, NoticeKind::FollowRequest)
+        } else {
+            (follows::insert(&tx, id, actor, target).await?, NoticeKind::Follow)
+        };
+        if inserted == Inserted::New {
+            notifications::insert(&tx, &[Notice::about_you(target, kind, actor)], now).await?;
+        }
+        finish(tx, actor, target).await
+    }
+
+    /// Follows an account no more, or does not ask to any more, and takes back what its owner was told.
+    ///
+    /// # Errors
+    /// [`Error::UserNotFound`]; [`Error::Oneself`].
+    pub async fn unfollow_user(&self, actor: UserId, user: &UserRef) -> Result<FollowState> {
+        let target = self.find_target(actor, user).await?;
+        let tx = self.db.write().await?;
+        self.find_header(&tx, Some(actor), target).await?;
+        end_follow(&tx, actor, target).await?;
+        finish(tx, actor, target).await
+    }
+
+    /// Ends that somebody follows `actor`; they are not told. Says whether they did.
+    ///
+    /// # Errors
+    /// [`Error::UserNotFound`]; [`Error::Oneself`].
+    pub async fn remove_follower(&self, actor: UserId, user: &UserRef) -> Result<()> {
+        let follower = self.find_target(actor, user).await?;
+        let tx = self.db.write().await?;
+        end_follow(&tx, follower, actor).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Lets somebody follow `actor` who asked to, and tells them. Says whether they follow.
+    ///
+    /// # Errors
+    /// [`Error::UserNotFound`], also of somebody who neither asked nor follows; [`Error::Oneself`].
+    pub async fn accept_follow_request(&self, actor: UserId, user: &UserRef) -> Result<UserId> {
+        let now = self.clock.now();
+        let requester = self.find_target(actor, user).await?;
+        let tx = self.db.write().await?;
+        relations::hold(&tx, actor, [requester]).await?;
+        if !accept(&tx, actor, requester, now).await?
+            && !relations::find_one(&tx, actor, requester).await?.followed_by
+        {
+            return Err(Error::UserNotFound);
+        }
+        tx.commit().await?;
+        Ok(requester)
+    }
+
+    /// Does not let somebody follow `actor` who asked to; they are not told. Says who, and whether they follow all the
+    /// same, having been accepted before.
+    ///
+    /// # Errors
+    /// [`Error::UserNotFound`]; [`Error::Oneself`].
+    pub async fn reject_follow_request(&self, actor: UserId, user: &UserRef) -> Result<(UserId, bool)> {
+        let requester = self.find_target(actor, user).await?;
+        let tx = self.db.write().await?;
+        follow_requests::delete(&tx, requester, actor).await?;
+        notifications::delete(&tx, &Notice::about_you(actor, NoticeKind::FollowRequest, requester)).await?;
+        let is_follower = relations::find_one(&tx, actor, requester).await?.followed_by;
+        tx.commit().await?;
+        Ok((requester, is_follower))
+    }
+
+    /// Blocks an account: neither sees or reaches the other any more, except that the blocker sees its header. Follows
+    /// and requests between the two end, and what they were told of each other is taken back.
+    ///
+    /// # Errors
+    /// [`Error::UserNotFound`] of an account that is not there; blocking back whoever blocked first works.
+    /// [`Error::Oneself`].
+    pub async fn block_user(&self, actor: UserId, user: &UserRef) -> Result<()> {
+        let target = self.find_target(actor, user).await?;
+        let tx = self.db.write().await?;
+        relations::hold_to_change(&tx, actor, target).await?;
+        self.keep_actor(&tx, actor).await?;
+        blocks::insert(&tx, RelationId::generate(self.clock.now()), actor, target).await?;
+        for (follower, followee) in [(actor, target), (target, actor)] {
+            follows::delete(&tx, follower, followee).await?;
+            follow_requests::delete(&tx, follower, followee).await?;
+        }
+        notifications::delete_between(&tx, actor, target).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Ends a block; what it ended stays so.
+    ///
+    /// # Errors
+    /// [`Error::UserNotFound`]; [`Error::Oneself`].
+    pub async fn unblock_user(&self, actor: UserId, user: &UserRef) -> Result<()> {
+        let target = self.find_target(actor, user).await?;
+        let tx = self.db.write().await?;
+        relations::hold_to_change(&tx, actor, target).await?;
+        blocks::delete(&tx, actor, target).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Mutes an account: timelines, searches and notifications leave it out. Its owner is not told.
+    ///
+    /// # Errors
+    /// [`Error::UserNotFound`]; [`Error::Oneself`].
+    pub async fn mute_user(&self, actor: UserId, user: &UserRef) -> Result<()> {
+        let target = self.find_target(actor, user).await?;
+        let tx = self.db.write().await?;
+        self.find_header(&tx, Some(actor), target).await?;
+        mutes::insert(&tx, RelationId::generate(self.clock.now()), actor, target).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Ends a mute.
+    ///
+    /// # Errors
+    /// [`Error::UserNotFound`]; [`Error::Oneself`].
+    pub async fn unmute_user(&self, actor: UserId, user: &UserRef) -> Result<()> {
+        let target = self.find_target(actor, user).await?;
+        let tx = self.db.write().await?;
+        mutes::delete(&tx, actor, target).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Accepts some of those who asked to follow an account that is not private any more; says whether there may be more.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn accept_follow_requests(&self, user: UserId) -> Result<bool> {
+        let now = self.clock.now();
+        let tx = self.db.write().await?;
+        // Private again meanwhile: who asked waits for an answer again.
+        let is_public = users::keep(&tx, user).await?.is_some_and(|user| user.summary.is_public());
+        let is_more = is_public && accept_some(&tx, user, now).await?;
+        tx.commit().await?;
+        Ok(is_more)
+    }
+
+    /// Whom `user` names, if it is an account that takes part, whoever may see it; not `actor`.
+    async fn find_target(&self, actor: UserId, user: &UserRef) -> Result<UserId> {
+        let found = self.find_user(user).await?.summary.id;
+        if found == actor { Err(Error::Oneself) } else { Ok(found) }
+    }
+
+    /// The account whose header `viewer` may see.
+    pub(crate) async fn find_header(&self, tx: &Tx, viewer: Option<UserId>, id: UserId) -> Result<User> {
+        let user = users::find(tx, id).await?.ok_or(Error::UserNotFound)?;
+        let relation = match viewer {
+            Some(viewer) => relations::find_one(tx, viewer, id).await?,
+            None => blegram_domain::Relation::default(),
+        };
+        if user.summary.shows_header(relation) { Ok(user) } else { Err(Error::UserNotFound) }
+    }
+}
+
+/// Accepts the first of those who asked to follow `user`, who is held; says whether there may be more. With more to come
+/// a job goes on.
+pub(crate) async fn accept_or_enqueue(tx: &Tx, user: UserId, now: Timestamp) -> Result<()> {
+    if accept_some(tx, user, now).await? {
+        jobs::insert(tx, Job::AcceptFollowRequests(user), now, now).await?;
+    }
+    Ok(())
+}
+
+async fn accept_some(tx: &Tx, user: UserId, now: Timestamp) -> Result<bool> {
+    let requesters = follow_requests::list_oldest(tx, user, BATCH).await?;
+    for requester in &requesters {
+        accept(tx, user, *requester, now).await?;
+    }
+    Ok(requesters.len() as u64 == BATCH)
+}
+
+async fn accept(tx: &Tx, user: UserId, requester: UserId, now: Timestamp) -> Result<bool> {
+    if !follow_requests::delete(tx, requester, user).await? {
+        return Ok(false);
+    }
+    notifications::delete(tx, &Notice::about_you(user, NoticeKind::FollowRequest, requester)).await?;
+    if follows::insert(tx, RelationId::generate(now), requester, user).await? == Inserted::New {
+        let notice = Notice::about_you(requester, NoticeKind::FollowAccepted, user);
+        notifications::insert(tx, &[notice], now).await?;
+    }
+    Ok(true)
+}
+
+/// Ends a follow or a request, and takes back what was told of it.
+async fn end_follow(tx: &Tx, follower: UserId, followee: UserId) -> Result<()> {
+    follows::delete(tx, follower, followee).await?;
+    follow_requests::delete(tx, follower, followee).await?;
+    for notice in [
+        Notice::about_you(followee, NoticeKind::Follow, follower),
+        Notice::about_you(followee, NoticeKind::FollowRequest, follower),
+        Notice::about_you(follower, NoticeKind::FollowAccepted, followee),
+    ] {
+        notifications::delete(tx, &notice).await?;
+    }
+    Ok(())
+}
+
+async fn finish(tx: Tx, actor: UserId, target: UserId) -> Result<FollowState> {
+    let relation = relations::find_one(&tx, actor, target).await?;
+    let user = users::find(&tx, target).await?.ok_or(Error::UserNotFound)?;
+    tx.commit().await?;
+    let follower_count = user.follower_count;
+    Ok(FollowState { following: relation.following, requested: relation.requested, follower_count })
+}

@@ -1,0 +1,93 @@
+//! Telling moderators.
+
+use blegram_domain::{
+    CommentId, PostId, Report, ReportId, ReportNote, UserId,
+    report::{Reason, Subject},
+};
+use blegram_persistence::{Tx, reports};
+
+use crate::{Error, Result, Social, UserRef, comments::find_visible_comment, posts::find_visible};
+
+/// What somebody reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reported {
+    /// A post.
+    Post(PostId),
+    /// A comment.
+    Comment(CommentId),
+    /// An account.
+    User(UserRef),
+}
+
+/// A report to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateReport {
+    /// What is reported.
+    pub reported: Reported,
+    /// What is wrong with it.
+    pub reason: Reason,
+    /// What else there is to say.
+    pub note: Option<ReportNote>,
+}
+
+impl Social {
+    /// Reports something that `actor` sees to the moderators, with what it says now. Whoever reports it again gets their
+    /// first report; nobody else is told.
+    ///
+    /// # Errors
+    /// [`Error::PostNotFound`], [`Error::CommentNotFound`], [`Error::UserNotFound`] also when the actor may not see it;
+    /// [`Error::OwnReported`] for what is their own.
+    pub async fn create_report(&self, actor: UserId, input: CreateReport) -> Result<Report> {
+        let now = self.clock.now();
+        // By name, before the transaction holds the only writer.
+        let user = match &input.reported {
+            Reported::User(user) => Some(self.find_user(user).await?.summary.id),
+            _ => None,
+        };
+        let tx = self.db.write().await?;
+        self.keep_actor(&tx, actor).await?;
+        let (subject, author, text) = self.describe(&tx, actor, &input.reported, user).await?;
+        if author == actor {
+            return Err(Error::OwnReported);
+        }
+        let report = Report {
+            id: ReportId::generate(now),
+            reporter: Some(actor),
+            subject,
+            author,
+            text,
+            reason: input.reason,
+            note: input.note.map(String::from),
+            created_at: now,
+        };
+        reports::insert(&tx, &report).await?;
+        let kept = reports::find(&tx, actor, subject).await?.unwrap_or(report);
+        tx.commit().await?;
+        Ok(kept)
+    }
+
+    async fn describe(
+        &self,
+        tx: &Tx,
+        actor: UserId,
+        reported: &Reported,
+        user: Option<UserId>,
+    ) -> Result<(Subject, UserId, String)> {
+        match (reported, user) {
+            (Reported::Post(id), _) => {
+                let (post, _) = find_visible(tx, Some(actor), *id).await?;
+                Ok((Subject::Post(*id), post.author, post.text))
+            }
+            (Reported::Comment(id), _) => {
+                let comment = find_visible_comment(tx, Some(actor), *id).await?;
+                let author = comment.author.ok_or(Error::CommentNotFound)?;
+                Ok((Subject::Comment(*id), author, comment.text))
+            }
+            (Reported::User(_), user) => {
+                let user = self.find_header(tx, Some(actor), user.ok_or(Error::UserNotFound)?).await?;
+                let text = format!("{}\n{}", user.summary.display_name, user.bio);
+                Ok((Subject::User(user.summary.id), user.summary.id, text))
+            }
+        }
+    }
+}

@@ -198,6 +198,16 @@ impl Fields {
         self.failures.push(Failure::of(pointer(name), violation));
     }
 
+    /// Refuses the body for what its fields mean together.
+    pub(crate) fn fail_whole(&mut self, violation: Violation) {
+        self.failures.push(Failure::of("", violation));
+    }
+
+    /// Whether something was refused already.
+    pub(crate) fn has_failed(&self) -> bool {
+        !self.failures.is_empty()
+    }
+
     fn parse_text<T>(
         &mut self,
         name: &str,

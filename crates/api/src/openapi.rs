@@ -15,16 +15,28 @@ use crate::{
     operation::{Login, Operation, operation},
     problem::Code,
     routes::{
-        auth::AuthApi, instance::InstanceApi, jwks::JwksApi, posts::PostsApi, sessions::SessionsApi,
+        auth::AuthApi, bookmarks::BookmarksApi, comments::CommentsApi, instance::InstanceApi, jwks::JwksApi,
+        likes::LikesApi, notifications::NotificationsApi, people::PeopleApi, posts::PostsApi,
+        relations::RelationsApi, reports::ReportsApi, search::SearchApi, sessions::SessionsApi,
         timelines::TimelinesApi, users::UsersApi,
     },
     schema,
 };
 
-type Apis = (InstanceApi, AuthApi, SessionsApi, JwksApi, UsersApi, PostsApi, TimelinesApi);
+type Apis = (
+    (InstanceApi, AuthApi, SessionsApi, JwksApi),
+    (UsersApi, RelationsApi, PeopleApi),
+    (PostsApi, LikesApi, BookmarksApi, CommentsApi),
+    (TimelinesApi, SearchApi, NotificationsApi, ReportsApi),
+);
 
 fn apis() -> OpenApiService<Apis, ()> {
-    let apis = (InstanceApi, AuthApi, SessionsApi, JwksApi, UsersApi, PostsApi, TimelinesApi);
+    let apis = (
+        (InstanceApi, AuthApi, SessionsApi, JwksApi),
+        (UsersApi, RelationsApi, PeopleApi),
+        (PostsApi, LikesApi, BookmarksApi, CommentsApi),
+        (TimelinesApi, SearchApi, NotificationsApi, ReportsApi),
+    );
     OpenApiService::new(apis, "blegram", env!("CARGO_PKG_VERSION"))
 }
 
@@ -148,7 +160,7 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
     if ["signUp", "logIn", "logOut", "revokeSession", "changePassword"].contains(&operation.id) {
         headers.push("Set-Cookie");
     }
-    if status == "201" {
+    if status == "201" && operation.id != "createReport" {
         headers.push("Location");
     }
     if operation.has_tag {

@@ -151,8 +151,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     )
     .with_body(),
     Operation::read("getUser", Login::Optional, &[Code::NotFound]).tagged(),
-    Operation::read("listUserPosts", Login::Optional, &[Code::NotFound, Code::CursorInvalid, Code::Invalid])
-        .tagged(),
+    Operation::read(
+        "listUserPosts",
+        Login::Optional,
+        &[Code::NotFound, Code::Blocked, Code::AccountPrivate, Code::CursorInvalid, Code::Invalid],
+    )
+    .tagged(),
     Operation::write("createPost", Login::Required, &[]).with_body().with_key(),
     Operation::read("getPost", Login::Optional, &[Code::NotFound]).tagged(),
     Operation::write("updatePost", Login::Required, &[Code::NotFound, Code::Forbidden])
@@ -176,6 +180,82 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         &[Code::NotFound, Code::CursorInvalid, Code::Invalid],
     )
     .tagged(),
+    Operation::read(
+        "listFollowers",
+        Login::Optional,
+        &[Code::NotFound, Code::Blocked, Code::AccountPrivate, Code::CursorInvalid, Code::Invalid],
+    )
+    .tagged(),
+    Operation::read(
+        "listFollowing",
+        Login::Optional,
+        &[Code::NotFound, Code::Blocked, Code::AccountPrivate, Code::CursorInvalid, Code::Invalid],
+    )
+    .tagged(),
+    Operation::read("listFollowRequests", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
+    Operation::read("listBlocks", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
+    Operation::read("listMutes", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
+    Operation::read("listBookmarks", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
+    Operation::read("listLikedPosts", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
+    Operation::read("getHomeTimeline", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
+    Operation::read("listNotifications", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
+    Operation::write("followUser", Login::Required, &[Code::NotFound, Code::Blocked, Code::Invalid]),
+    Operation::write("blockUser", Login::Required, &[Code::NotFound, Code::Invalid]),
+    Operation::write("muteUser", Login::Required, &[Code::NotFound, Code::Invalid]),
+    Operation::write("acceptFollowRequest", Login::Required, &[Code::NotFound, Code::Invalid]),
+    Operation::write("unfollowUser", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::write("unblockUser", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::write("unmuteUser", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::write("rejectFollowRequest", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::write("removeFollower", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::write("likePost", Login::Required, &[Code::NotFound]),
+    Operation::write("bookmarkPost", Login::Required, &[Code::NotFound]),
+    Operation::write("likeComment", Login::Required, &[Code::NotFound]),
+    Operation::write("unlikePost", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::write("unbookmarkPost", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::write("unlikeComment", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::read("listPostLikers", Login::Optional, &[Code::NotFound, Code::CursorInvalid, Code::Invalid])
+        .tagged(),
+    Operation::read(
+        "listCommentLikers",
+        Login::Optional,
+        &[Code::NotFound, Code::CursorInvalid, Code::Invalid],
+    )
+    .tagged(),
+    Operation::read("listComments", Login::Optional, &[Code::NotFound, Code::CursorInvalid, Code::Invalid])
+        .tagged(),
+    Operation::read("listReplies", Login::Optional, &[Code::NotFound, Code::CursorInvalid, Code::Invalid])
+        .tagged(),
+    Operation::read(
+        "listCommentRevisions",
+        Login::Optional,
+        &[Code::NotFound, Code::CursorInvalid, Code::Invalid],
+    )
+    .tagged(),
+    Operation::read("getComment", Login::Optional, &[Code::NotFound]).tagged(),
+    Operation::write("createComment", Login::Required, &[Code::NotFound]).with_body().with_key(),
+    Operation::write("updateComment", Login::Required, &[Code::NotFound, Code::Forbidden])
+        .with_body()
+        .tagged()
+        .with_precondition()
+        .with_key(),
+    Operation::write("deleteComment", Login::Required, &[Code::NotFound, Code::Forbidden])
+        .with_precondition()
+        .with_key(),
+    Operation::read("getUnreadCount", Login::Required, &[]),
+    Operation::write("markNotificationsRead", Login::Required, &[]).with_body(),
+    Operation::write("createReport", Login::Required, &[Code::NotFound]).with_body().with_key(),
+    Operation::read("searchSuggestions", Login::Optional, &[Code::Invalid]),
+    Operation::read("searchUsers", Login::Optional, &[Code::CursorInvalid, Code::Invalid]).tagged(),
+    Operation::read("searchHashtags", Login::Optional, &[Code::CursorInvalid, Code::Invalid]).tagged(),
+    Operation::read("searchPosts", Login::Optional, &[Code::CursorInvalid, Code::Invalid]).tagged(),
+    Operation::read("listTrendingHashtags", Login::None, &[Code::CursorInvalid, Code::Invalid]).tagged(),
+    Operation::read("getHashtag", Login::Optional, &[Code::NotFound]),
+    Operation::read("listRecentSearches", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
+    Operation::write("deleteRecentSearch", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::write("deleteRecentSearches", Login::Required, &[]).with_key(),
+    Operation::read("listSuggestedUsers", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
+    Operation::write("dismissSuggestedUser", Login::Required, &[Code::NotFound, Code::Invalid]),
 ];
 
 /// The row of `id`.

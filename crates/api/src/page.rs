@@ -1,6 +1,9 @@
 //! Pages on the wire: the cursors in the body and in `Link` (RFC 8288).
 
-use blegram_domain::{Page, page::Cursor};
+use blegram_domain::{
+    Page,
+    page::{Cursor, Key},
+};
 use poem::{
     IntoResponse, Response,
     http::{HeaderValue, header},
@@ -34,7 +37,7 @@ pub(crate) trait PageSchema: Type + Serialize {
 
 impl<P: PageSchema> Paged<P> {
     /// Renders `page`, item by item.
-    pub(crate) fn render<T>(page: Page<T>) -> Self
+    pub(crate) fn render<T, K: Key>(page: Page<T, K>) -> Self
     where
         P::Item: From<T>,
     {
@@ -42,8 +45,9 @@ impl<P: PageSchema> Paged<P> {
     }
 
     /// A page of items as they are sent.
-    pub(crate) fn new(page: Page<P::Item>) -> Self {
-        let [next, prev] = [page.next, page.prev].map(|cursor| cursor.map(|cursor: Cursor| cursor.encode()));
+    pub(crate) fn new<K: Key>(page: Page<P::Item, K>) -> Self {
+        let [next, prev] =
+            [page.next, page.prev].map(|cursor| cursor.map(|cursor: Cursor<K>| cursor.encode()));
         Self { page: Answer(P::new(page.items, next.clone(), prev.clone())), next, prev }
     }
 }
@@ -92,7 +96,7 @@ impl Cursors {
 // The client's own query, so that limits and filters stay.
 fn with_cursor(query: Option<&str>, cursor: &str) -> String {
     let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let others = pairs.filter(|(name, _)| ["limit", "since_id"].contains(&&**name));
+    let others = pairs.filter(|(name, _)| ["limit", "since_id", "q"].contains(&&**name));
     form_urlencoded::Serializer::new(String::new())
         .extend_pairs(others)
         .append_pair("cursor", cursor)

@@ -4,8 +4,9 @@
 use std::borrow::Cow;
 
 use blegram_domain::{
-    Hashtag, PageRequest, PostId, SessionId, UserId, Username,
-    page::{Cursor, Limit, Scope},
+    CommentId, Hashtag, PageRequest, PostId, RecentSearchId, SessionId, UserId, Username,
+    page::{Cursor, Key, Limit, Scope},
+    search::Query as SearchQuery,
 };
 use blegram_social::UserRef;
 use poem_openapi::{
@@ -62,6 +63,17 @@ fn string(format: &'static str) -> MetaSchema {
 parameters! {
     /// The id of a post.
     PostParam: string("uuid");
+    /// The id of a comment.
+    CommentParam: string("uuid");
+    /// What is looked for.
+    SearchParam: MetaSchema {
+        min_length: Some(1),
+        max_length: Some(100),
+        example: Some("노을".into()),
+        ..MetaSchema::new("string")
+    };
+    /// The id of a search.
+    RecentSearchParam: string("uuid");
     /// The id of a session.
     SessionParam: string("uuid");
     /// An account: its id, `@username`, or `me`.
@@ -86,6 +98,28 @@ impl PostParam {
     pub(crate) fn id(&self) -> Result<PostId, Problem> {
         self.0.parse().map_err(|_| Problem::not_found())
     }
+}
+
+impl CommentParam {
+    /// The id, or 404.
+    pub(crate) fn id(&self) -> Result<CommentId, Problem> {
+        self.0.parse().map_err(|_| Problem::not_found())
+    }
+}
+
+impl RecentSearchParam {
+    /// The id, or 404.
+    pub(crate) fn id(&self) -> Result<RecentSearchId, Problem> {
+        self.0.parse().map_err(|_| Problem::not_found())
+    }
+}
+
+/// Reads what is looked for; its absence is a failure like any other.
+pub(crate) fn query(text: Option<&SearchParam>) -> Result<SearchQuery, Problem> {
+    let Some(SearchParam(text)) = text else {
+        return Err(Problem::invalid(vec![Failure::new("/q", "required", "is required")]));
+    };
+    SearchQuery::parse(text).map_err(|violation| Problem::invalid(vec![Failure::of("/q", violation)]))
 }
 
 impl SessionParam {
@@ -116,11 +150,15 @@ impl UserParam {
         if self.0 == "me" {
             return viewer.id().map(UserRef::Id).ok_or_else(|| Problem::new(Code::Unauthenticated));
         }
-        let named = match self.0.strip_prefix('@') {
-            Some(username) => Username::parse(username).ok().map(UserRef::Username),
-            None => self.0.parse::<UserId>().ok().map(UserRef::Id),
-        };
-        named.ok_or_else(Problem::not_found)
+        parse_user(&self.0).ok_or_else(Problem::not_found)
+    }
+}
+
+/// Reads an id or `@username`.
+pub(crate) fn parse_user(text: &str) -> Option<UserRef> {
+    match text.strip_prefix('@') {
+        Some(username) => Username::parse(username).ok().map(UserRef::Username),
+        None => text.parse::<UserId>().ok().map(UserRef::Id),
     }
 }
 
@@ -133,12 +171,12 @@ pub(crate) struct ListQuery {
 }
 
 impl ListQuery {
-    /// The page that is asked for of `operation`'s list with these filters.
+    /// The page that is asked for of `operation`'s list with these filters, of ids.
     pub(crate) fn page(&self, operation: &str, filters: &[&str]) -> Result<PageRequest, Problem> {
         let since = self.since_id.as_ref().map_or("", |since| since.0.as_str());
         let scope = Scope::new(operation, &[filters, &[since]].concat());
         // What cannot be read comes before what is not acceptable.
-        let cursor = self.cursor.as_ref().map(|cursor| Cursor::decode(&cursor.0, scope)).transpose()?;
+        let cursor = self.cursor(scope)?;
         let mut failures = Vec::new();
         let (limit, since) = (self.limit(&mut failures), self.since(&mut failures));
         if failures.is_empty() {
@@ -146,6 +184,27 @@ impl ListQuery {
         } else {
             Err(Problem::invalid(failures))
         }
+    }
+
+    /// The same of a list with the best first.
+    pub(crate) fn ranked_page<K: Key>(
+        &self,
+        operation: &str,
+        filters: &[&str],
+    ) -> Result<PageRequest<K>, Problem> {
+        let scope = Scope::new(operation, filters);
+        let cursor = self.cursor(scope)?;
+        let mut failures = Vec::new();
+        let limit = self.limit(&mut failures);
+        if failures.is_empty() {
+            Ok(PageRequest::new(scope, limit, cursor, None))
+        } else {
+            Err(Problem::invalid(failures))
+        }
+    }
+
+    fn cursor<K: Key>(&self, scope: Scope) -> Result<Option<Cursor<K>>, Problem> {
+        Ok(self.cursor.as_ref().map(|cursor| Cursor::decode(&cursor.0, scope)).transpose()?)
     }
 
     fn limit(&self, failures: &mut Vec<Failure>) -> Limit {

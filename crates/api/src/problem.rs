@@ -98,6 +98,12 @@ codes! {
     AccountSuspended = "account-suspended", FORBIDDEN, "The account is suspended",
         "The password is right, but moderators have suspended the account.",
         "비밀번호는 맞지만 운영진이 계정을 정지했습니다.";
+    AccountPrivate = "account-private", FORBIDDEN, "The account is private",
+        "Only its followers see this. Ask to follow it.",
+        "비공개 계정입니다. 팔로우를 요청해 수락되면 볼 수 있습니다.";
+    Blocked = "blocked", FORBIDDEN, "You block this account",
+        "Unblock it first.",
+        "차단한 계정입니다. 먼저 차단을 해제하세요.";
     RegistrationClosed = "registration-closed", FORBIDDEN, "Registration is closed",
         "This site does not take new accounts. Ask its operators for one.",
         "이 사이트는 새 계정을 받지 않습니다. 운영자에게 문의하세요.";
@@ -342,7 +348,22 @@ impl From<RateLimited> for Problem {
 impl From<blegram_social::Error> for Problem {
     fn from(error: blegram_social::Error) -> Self {
         match error {
-            blegram_social::Error::PostNotFound | blegram_social::Error::UserNotFound => Self::not_found(),
+            blegram_social::Error::PostNotFound
+            | blegram_social::Error::CommentNotFound
+            | blegram_social::Error::SearchNotFound
+            | blegram_social::Error::UserNotFound => Self::not_found(),
+            blegram_social::Error::ParentNotFound => Self::invalid(vec![Failure::of(
+                "/parent_id",
+                Violation::NotFound("names no comment on this post that takes replies"),
+            )]),
+            blegram_social::Error::Blocked => Self::new(Code::Blocked),
+            blegram_social::Error::AccountPrivate => Self::new(Code::AccountPrivate),
+            blegram_social::Error::Oneself => {
+                Self::invalid(vec![Failure::new("/user", "self", "must not be yourself")])
+            }
+            blegram_social::Error::OwnReported => {
+                Self::invalid(vec![Failure::new("", "self", "must not be yours")])
+            }
             blegram_social::Error::PreconditionFailed => Self::new(Code::PreconditionFailed),
             blegram_social::Error::NotAuthor => Self::new(Code::Forbidden),
             blegram_social::Error::Storage(cause) => storage(cause),

@@ -1,9 +1,17 @@
 //! The operations: each unwraps its request, calls one use-case and wraps the answer.
 
 pub(crate) mod auth;
+pub(crate) mod bookmarks;
+pub(crate) mod comments;
 pub(crate) mod instance;
 pub(crate) mod jwks;
+pub(crate) mod likes;
+pub(crate) mod notifications;
+pub(crate) mod people;
 pub(crate) mod posts;
+pub(crate) mod relations;
+pub(crate) mod reports;
+pub(crate) mod search;
 pub(crate) mod sessions;
 pub(crate) mod timelines;
 pub(crate) mod users;
@@ -29,6 +37,14 @@ pub(crate) enum Tag {
     Users,
     /// Posts with hashtags and mentions. 해시태그와 멘션이 있는 게시글.
     Posts,
+    /// Comments and replies. 댓글과 답글.
+    Comments,
     /// Lists of posts, newest first. 최신순 게시글 목록.
     Timelines,
+    /// Search, trends and hashtags. 검색, 인기 해시태그.
+    Discovery,
+    /// What you are told of what others did. 다른 사람들의 활동 알림.
+    Notifications,
+    /// Telling the moderators. 운영진에게 신고.
+    Reports,
 }

@@ -5,9 +5,13 @@
 //! [`crate::body::Fields`].
 
 pub(crate) mod account;
+pub(crate) mod comment;
 pub(crate) mod instance;
 pub(crate) mod jwks;
+pub(crate) mod notification;
 pub(crate) mod post;
+pub(crate) mod report;
+pub(crate) mod search;
 pub(crate) mod session;
 pub(crate) mod time;
 pub(crate) mod user;
@@ -52,9 +56,10 @@ pub(crate) struct FieldProblem {
 mod tests {
     use blegram_auth::Registration;
     use blegram_domain::{
-        Hashtag, Post, PostId, Timestamp, UserId, UserSummary, Username, Visibility, user::Status,
+        Hashtag, Post, PostId, Timestamp, UserId, UserSummary, Username, Visibility, post::Marks,
+        user::Status,
     };
-    use blegram_social::{PostView, PostViewer};
+    use blegram_social::PostView;
     use poem_openapi::types::ToJSON;
     use serde::Serialize;
 
@@ -94,7 +99,7 @@ mod tests {
             edited_at: Some(now),
             version: 1,
         };
-        let viewer = Some(PostViewer { liked: true, bookmarked: false });
+        let viewer = Some(Marks { liked: true, bookmarked: false });
         let view = PostView { post, author: author.clone(), mentions: vec![author.clone()], viewer };
         assert_alike(&PostPage::new(vec![view.into()], Some("next".to_owned()), None));
         assert_alike(&Instance::new(Registration::Open));

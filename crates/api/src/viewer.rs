@@ -44,6 +44,12 @@ impl MaybeViewer {
     }
 }
 
+impl From<Viewer> for MaybeViewer {
+    fn from(Viewer(viewer): Viewer) -> Self {
+        Self(Some(viewer))
+    }
+}
+
 impl<'a> FromRequest<'a> for MaybeViewer {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
         Ok(Self(request.data::<Authenticated>().copied()))

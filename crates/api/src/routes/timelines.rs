@@ -10,13 +10,34 @@ use crate::{
     problem::Problem,
     routes::{AppData, Tag},
     schema::post::PostPage,
-    viewer::MaybeViewer,
+    viewer::{MaybeViewer, Viewer},
 };
 
 pub(crate) struct TimelinesApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Timelines")]
 impl TimelinesApi {
+    /// List the posts of those whom you follow
+    ///
+    /// And your own, newest first. 내 글과 팔로우하는 사람들의 글을 최신순으로 보여 줍니다.
+    #[oai(path = "/timelines/home", method = "get", operation_id = "getHomeTimeline")]
+    async fn get_home_timeline(
+        &self,
+        app: AppData<'_>,
+        viewer: Viewer,
+        /// How many items at most, up to 100.
+        limit: Query<Option<LimitParam>>,
+        /// A cursor of this list, as it came with a page.
+        cursor: Query<Option<CursorParam>>,
+        /// Only items newer than the one with this id, which need not exist.
+        since_id: Query<Option<SinceParam>>,
+    ) -> ApiResult<Paged<PostPage>> {
+        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
+        let page = query.page("getHomeTimeline", &[&viewer.id().to_string()])?;
+        let items = app.social.home_timeline(viewer.id(), &page).await.map_err(Problem::from)?;
+        Ok(Paged::render(items))
+    }
+
     /// List the public posts of everybody
     ///
     /// Newest first. `next_cursor` leads to older posts, `prev_cursor` to newer ones.

@@ -1,6 +1,8 @@
 use blegram_auth::{Device, GivenPassword, NewPassword};
-use blegram_domain::{Bio, DeviceName, DisplayName, EmailAddress, Username, Violation, session::Kind};
-use blegram_social::{Shown, UpdateProfile, UserView, UserViewer};
+use blegram_domain::{
+    Bio, DeviceName, DisplayName, EmailAddress, Relation, Username, Violation, session::Kind,
+};
+use blegram_social::{Shown, UpdateProfile, UserView};
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 use uuid::Uuid;
@@ -47,7 +49,7 @@ pub(crate) struct Account {
 
 impl From<blegram_domain::Account> for Account {
     fn from(account: blegram_domain::Account) -> Self {
-        let user = User::from(UserView { user: account.user, viewer: Some(UserViewer::default()) });
+        let user = User::from(UserView { user: account.user, viewer: Some(Relation::default()) });
         Self {
             id: user.id,
             username: user.username,

@@ -1,6 +1,7 @@
 use blegram_auth::{NewPassword, Registration};
 use blegram_domain::{
-    Bio, DeviceName, DisplayName, EmailAddress, Hashtag, PostText, Username, analysis::Analysis, page,
+    Bio, CommentText, DeviceName, DisplayName, EmailAddress, Hashtag, PostText, ReportNote, Username,
+    analysis::Analysis, page,
 };
 use poem_openapi::Object;
 use serde::Serialize;
@@ -40,6 +41,9 @@ pub(crate) struct InstanceLimits {
     post_max_hashtags: usize,
     post_max_mentions: usize,
     post_max_media: usize,
+    comment_max_chars: usize,
+    comment_max_bytes: usize,
+    report_note_max_chars: usize,
     hashtag_max_chars: usize,
     page_max_items: usize,
     json_body_max_bytes: usize,
@@ -92,6 +96,9 @@ impl Instance {
                 post_max_hashtags: Analysis::MAX_HASHTAGS,
                 post_max_mentions: Analysis::MAX_MENTIONS,
                 post_max_media: MAX_MEDIA,
+                comment_max_chars: CommentText::MAX_GRAPHEMES,
+                comment_max_bytes: CommentText::MAX_BYTES,
+                report_note_max_chars: ReportNote::MAX_GRAPHEMES,
                 hashtag_max_chars: Hashtag::MAX_GRAPHEMES,
                 page_max_items: page::Limit::MAX.into(),
                 json_body_max_bytes: body::MAX_BYTES,

@@ -1,5 +1,5 @@
-use blegram_domain::{PostText, Violation};
-use blegram_social::PostView;
+use blegram_domain::{PostText, Revision, Violation};
+use blegram_social::{LikeState, PostView};
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 use uuid::Uuid;
@@ -143,8 +143,8 @@ impl PageSchema for PostRevisionPage {
     }
 }
 
-impl From<blegram_domain::PostRevision> for PostRevision {
-    fn from(revision: blegram_domain::PostRevision) -> Self {
+impl From<Revision> for PostRevision {
+    fn from(revision: Revision) -> Self {
         Self { text: revision.text, media: Vec::new(), edited_at: revision.created_at.into() }
     }
 }
@@ -219,4 +219,23 @@ impl Input for UpdatePost {
 
 fn parse_visibility(raw: &str) -> Result<blegram_domain::Visibility, Violation> {
     raw.parse().map_err(|_| Violation::OutOfRange("must be \"public\" or \"followers\""))
+}
+
+/// How you stand to what you liked, or do not like any more.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct Like {
+    liked: bool,
+    like_count: u64,
+}
+
+impl From<LikeState> for Like {
+    fn from(LikeState { liked, like_count }: LikeState) -> Self {
+        Self { liked, like_count }
+    }
+}
+
+/// Whether you keep a post now.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct Bookmark {
+    pub(crate) bookmarked: bool,
 }

@@ -1,9 +1,10 @@
-use blegram_social::{UserView, UserViewer};
+use blegram_domain::Relation;
+use blegram_social::{FollowState, UserView};
 use poem_openapi::Object;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::schema::Time;
+use crate::{page::PageSchema, schema::Time};
 
 /// Who somebody is, in short.
 #[derive(Debug, Object, Serialize)]
@@ -54,8 +55,8 @@ pub(crate) struct UserViewerState {
     pub(crate) muting: bool,
 }
 
-impl From<UserViewer> for UserViewerState {
-    fn from(viewer: UserViewer) -> Self {
+impl From<Relation> for UserViewerState {
+    fn from(viewer: Relation) -> Self {
         Self {
             following: viewer.following,
             followed_by: viewer.followed_by,
@@ -93,4 +94,59 @@ impl From<UserView> for User {
             viewer: viewer.map(Into::into),
         }
     }
+}
+
+/// A page of profiles.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct UserPage {
+    items: Vec<User>,
+    /// Where the list goes on; null at its end.
+    next_cursor: Option<String>,
+    /// Where newer items are found.
+    prev_cursor: Option<String>,
+}
+
+impl PageSchema for UserPage {
+    type Item = User;
+
+    fn new(items: Vec<User>, next_cursor: Option<String>, prev_cursor: Option<String>) -> Self {
+        Self { items, next_cursor, prev_cursor }
+    }
+}
+
+/// How you stand to an account now.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct Follow {
+    /// You follow it.
+    following: bool,
+    /// You asked to follow it, and its owner has not answered yet.
+    requested: bool,
+    follower_count: u64,
+}
+
+impl From<FollowState> for Follow {
+    fn from(state: FollowState) -> Self {
+        let FollowState { following, requested, follower_count } = state;
+        Self { following, requested, follower_count }
+    }
+}
+
+/// Whether you block an account now.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct Block {
+    pub(crate) blocking: bool,
+}
+
+/// Whether you mute an account now.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct Mute {
+    pub(crate) muting: bool,
+}
+
+/// What became of a request to follow you.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct FollowDecision {
+    pub(crate) user_id: Uuid,
+    /// Whether they follow you now.
+    pub(crate) accepted: bool,
 }

@@ -37,6 +37,56 @@ const TABLE: &[(&str, [u16; 3])] = &[
     ("deletePost", [401, 403, 204]),
     ("getPublicTimeline", [200, 200, 200]),
     ("getHashtagTimeline", [200, 200, 200]),
+    ("getHomeTimeline", [401, 200, 200]),
+    ("likePost", [401, 200, 200]),
+    ("unlikePost", [401, 200, 200]),
+    ("listPostLikers", [200, 200, 200]),
+    ("listLikedPosts", [401, 200, 200]),
+    ("bookmarkPost", [401, 200, 200]),
+    ("unbookmarkPost", [401, 200, 200]),
+    ("listBookmarks", [401, 200, 200]),
+    ("createComment", [401, 201, 201]),
+    ("listComments", [200, 200, 200]),
+    ("getComment", [200, 200, 200]),
+    ("listReplies", [200, 200, 200]),
+    ("updateComment", [401, 403, 200]),
+    ("deleteComment", [401, 403, 204]),
+    ("listCommentRevisions", [200, 200, 200]),
+    ("likeComment", [401, 200, 200]),
+    ("unlikeComment", [401, 200, 200]),
+    ("listCommentLikers", [200, 200, 200]),
+    // Of oneself: refused.
+    ("followUser", [401, 200, 422]),
+    ("unfollowUser", [401, 200, 422]),
+    ("blockUser", [401, 200, 422]),
+    ("unblockUser", [401, 200, 422]),
+    ("muteUser", [401, 200, 422]),
+    ("unmuteUser", [401, 200, 422]),
+    ("acceptFollowRequest", [401, 404, 422]),
+    ("rejectFollowRequest", [401, 200, 422]),
+    ("removeFollower", [401, 204, 422]),
+    ("listFollowers", [200, 200, 200]),
+    ("listFollowing", [200, 200, 200]),
+    ("listFollowRequests", [401, 200, 200]),
+    ("listBlocks", [401, 200, 200]),
+    ("listMutes", [401, 200, 200]),
+    ("listNotifications", [401, 200, 200]),
+    ("getUnreadCount", [401, 200, 200]),
+    ("markNotificationsRead", [401, 200, 200]),
+    ("createReport", [401, 201, 422]),
+    // Without a word to look for.
+    ("searchSuggestions", [422, 422, 422]),
+    ("searchUsers", [422, 422, 422]),
+    ("searchHashtags", [422, 422, 422]),
+    ("searchPosts", [422, 422, 422]),
+    ("listTrendingHashtags", [200, 200, 200]),
+    ("getHashtag", [200, 200, 200]),
+    ("listRecentSearches", [401, 200, 200]),
+    // A session is no search.
+    ("deleteRecentSearch", [401, 404, 404]),
+    ("deleteRecentSearches", [401, 204, 204]),
+    ("listSuggestedUsers", [401, 200, 200]),
+    ("dismissSuggestedUser", [401, 200, 422]),
 ];
 
 async fn call(
@@ -44,11 +94,12 @@ async fn call(
     id: &str,
     method: Method,
     template: &str,
-    [post, session]: [&str; 2],
+    [post, session, comment]: [&str; 3],
     name: &str,
 ) -> StatusCode {
     let path = template
         .replace("{post}", post)
+        .replace("{comment}", comment)
         .replace("{user}", "@olga")
         .replace("{id}", session)
         .replace("{tag}", "제주");
@@ -59,6 +110,8 @@ async fn call(
         "issueToken" => json!({ "grant_type": "refresh_token", "refresh_token": "blr_nothing" }),
         "updateMe" => json!({ "bio": "hello" }),
         "changeUsername" => json!({ "username": name }),
+        "markNotificationsRead" => json!({ "up_to": post }),
+        "createReport" => json!({ "post_id": post, "reason": "spam" }),
         "deleteMe" => json!({ "password": PASSWORD }),
         _ => json!({ "text": "hello" }),
     };
@@ -76,7 +129,9 @@ async fn every_operation_serves_whom_its_row_names(#[case] backend: Backend) {
         let id = operation["operationId"].as_str().unwrap();
         let (_, row) = TABLE.iter().find(|(row, _)| *row == id).unwrap_or_else(|| panic!("{id} has no row"));
         let post = owner.posts("mine").await;
-        // A second login of the owner's.
+        let comment = owner.comments(&post, "mine").await;
+        // A second login of the owner's; too many would end the first.
+        owner.delete("/api/v1/auth/sessions").await.assert_status(204);
         t.stranger().log_in("olga", PASSWORD).await.assert_status(200);
         let sessions = owner.get("/api/v1/auth/sessions").await.items("id");
         let session = sessions[0].as_str().unwrap().to_owned();
@@ -92,8 +147,12 @@ async fn every_operation_serves_whom_its_row_names(#[case] backend: Backend) {
                 actor.set_cookie(cookie.clone());
             }
             let name = format!("new.name{at}_{who}");
-            let status = call(&actor, id, method.clone(), template, [&post, &session], &name).await;
+            let status = call(&actor, id, method.clone(), template, [&post, &session, &comment], &name).await;
             assert_eq!(status.as_u16(), *expected, "{id}, actor {who}");
+            if id == "blockUser" && who == 1 {
+                // The others expect that the stranger sees the owner.
+                actor.delete("/api/v1/users/@olga/block").await.assert_status(200);
+            }
         }
     }
     assert_eq!(TABLE.len(), CONTRACT.operations().count(), "a row of no operation");

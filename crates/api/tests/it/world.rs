@@ -163,6 +163,32 @@ impl Actor<'_> {
         post.json()["id"].as_str().unwrap().to_owned()
     }
 
+    /// Comments on a post and returns the comment's id.
+    pub(crate) async fn comments(&self, post: &str, text: &str) -> String {
+        self.comment(post, &json!({ "text": text })).await
+    }
+
+    /// Replies to a comment and returns the reply's id.
+    pub(crate) async fn replies(&self, post: &str, parent: &str, text: &str) -> String {
+        self.comment(post, &json!({ "text": text, "parent_id": parent })).await
+    }
+
+    async fn comment(&self, post: &str, body: &Value) -> String {
+        let comment = self.post(&format!("/api/v1/posts/{post}/comments"), body).await;
+        comment.assert_status(201);
+        comment.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The types of what they are told, the newest first.
+    pub(crate) async fn told(&self) -> Vec<String> {
+        let types = self.get("/api/v1/notifications").await.items("type");
+        types.iter().map(|it| it.as_str().unwrap().to_owned()).collect()
+    }
+
+    pub(crate) async fn put_empty(&self, path: &str) -> Answer {
+        self.send(Method::PUT, path, &[], Vec::new()).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], Vec::new()).await
     }

@@ -1,0 +1,98 @@
+use blegram_domain::{CommentId, PostId, ReportNote, Violation};
+use blegram_social::Reported;
+use poem_openapi::{Enum, Object};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    body::{Fields, Input},
+    param::parse_user,
+    schema::Time,
+};
+
+/// What you told the moderators.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct Report {
+    id: Uuid,
+    /// What is wrong, as you chose it. New reasons may come.
+    reason: String,
+    note: Option<String>,
+    created_at: Time,
+}
+
+impl From<blegram_domain::Report> for Report {
+    fn from(report: blegram_domain::Report) -> Self {
+        Self {
+            id: report.id.as_uuid(),
+            reason: report.reason.as_str().to_owned(),
+            note: report.note,
+            created_at: report.created_at.into(),
+        }
+    }
+}
+
+/// What is wrong.
+#[derive(Debug, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(crate) enum Reason {
+    /// Unwanted advertising, or the same thing over and over.
+    Spam,
+    /// Attacks on a person.
+    Harassment,
+    /// Threats or depictions of violence.
+    Violence,
+    /// Nudity or sexual content.
+    Nudity,
+    /// Attacks on a group of people.
+    Hate,
+    /// Encouragement of self-harm.
+    SelfHarm,
+    /// Pretending to be somebody else.
+    Impersonation,
+    /// Something else; the note should say what.
+    Other,
+}
+
+/// Something that moderators should see: a post, a comment or an account.
+#[derive(Debug, Object)]
+pub(crate) struct CreateReport {
+    /// The post; exactly one of the three is given.
+    post_id: Option<Uuid>,
+    /// The comment.
+    comment_id: Option<Uuid>,
+    /// The account.
+    user_id: Option<Uuid>,
+    reason: Reason,
+    /// What else there is to say, at most 1,000 characters.
+    note: Option<String>,
+}
+
+impl Input for CreateReport {
+    type Parsed = blegram_social::CreateReport;
+
+    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
+        let not_found = Violation::NotFound("names nothing that you can see");
+        let post = fields.optional_text("post_id", |raw| raw.parse::<PostId>().map_err(|_| not_found));
+        let comment =
+            fields.optional_text("comment_id", |raw| raw.parse::<CommentId>().map_err(|_| not_found));
+        let user = fields.optional_text("user_id", |raw| parse_user(raw).ok_or(not_found));
+        let reason = fields.text("reason", |raw| {
+            raw.parse().map_err(|_| Violation::OutOfRange("must be one of the reasons that are listed"))
+        });
+        let note = fields.optional_text("note", ReportNote::parse);
+        let reported = match (post, comment, user) {
+            (Some(post), None, None) => Some(Reported::Post(post)),
+            (None, Some(comment), None) => Some(Reported::Comment(comment)),
+            (None, None, Some(user)) => Some(Reported::User(user)),
+            _ => {
+                if !fields.has_failed() {
+                    fields.fail_whole(Violation::OutOfRange(
+                        "must name exactly one of post_id, comment_id and user_id",
+                    ));
+                }
+                None
+            }
+        };
+        Some(blegram_social::CreateReport { reported: reported?, reason: reason?, note })
+    }
+}

@@ -1,0 +1,169 @@
+//! Comments, replies, tombstones and what people are told of them.
+
+use std::time::Duration;
+
+use blegram_persistence::testing::Backend;
+use futures_util::future::join_all;
+use rstest_reuse::apply;
+use serde_json::json;
+
+use crate::{
+    both_databases,
+    world::{Actor, TestApp},
+};
+
+async fn counts(actor: &Actor<'_>, post: &str) -> u64 {
+    actor.get(&format!("/api/v1/posts/{post}")).await.json()["comment_count"].as_u64().unwrap()
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_reply_to_a_reply_joins_its_thread_and_tells_whom_it_answers(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
+    let post = ann.posts("hello").await;
+    let top = bob.comments(&post, "first").await;
+    let reply = chul.replies(&post, &top, "second").await;
+    let nested = ann.replies(&post, &reply, "third").await;
+    let thread = t.stranger().get(&format!("/api/v1/comments/{top}/replies")).await;
+    assert_eq!(thread.items("id"), [&*reply, &*nested], "the oldest first");
+    assert_eq!(thread.items("parent_id"), [&*top, &*top]);
+    let listed = t.stranger().get(&format!("/api/v1/posts/{post}/comments")).await;
+    assert_eq!((listed.items("id"), listed.items("reply_count")), (vec![json!(top)], vec![json!(2)]));
+    assert_eq!(counts(&ann, &post).await, 3);
+    assert_eq!(ann.told().await, ["comment", "comment"]);
+    assert_eq!(bob.told().await, ["reply"]);
+    assert_eq!(chul.told().await, ["reply"]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn one_comment_tells_one_person_one_thing(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let post = ann.posts("hello").await;
+    let top = ann.comments(&post, "to myself").await;
+    bob.replies(&post, &top, "@ann @ann님 hi").await;
+    assert_eq!(ann.told().await, ["reply"], "reply before mention before comment");
+    bob.comments(&post, "@ann again").await;
+    assert_eq!(ann.told().await, ["mention", "reply"]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_comment_with_replies_becomes_a_tombstone_until_they_are_gone(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let post = ann.posts("hello").await;
+    let top = bob.comments(&post, "first @ann").await;
+    let reply = ann.replies(&post, &top, "second").await;
+    let path = format!("/api/v1/comments/{top}");
+    bob.delete(&path).await.assert_status(204);
+    let tombstone = ann.get(&path).await.json();
+    assert_eq!((&tombstone["author"], &tombstone["text"]), (&json!(null), &json!(null)));
+    assert_eq!((&tombstone["is_deleted"], &tombstone["mentions"]), (&json!(true), &json!([])));
+    assert_eq!(counts(&ann, &post).await, 1);
+    // Nothing can be done to a tombstone, and nobody replies to it; its thread goes on.
+    bob.delete(&path).await.assert_problem(404, "not-found");
+    ann.put_empty(&format!("{path}/like")).await.assert_problem(404, "not-found");
+    ann.get(&format!("{path}/revisions")).await.assert_problem(404, "not-found");
+    let body = json!({ "text": "hello?", "parent_id": top });
+    ann.post(&format!("/api/v1/posts/{post}/comments"), &body)
+        .await
+        .assert_refused(&[("/parent_id", "not-found")]);
+    let last = bob.replies(&post, &reply, "third").await;
+    for reply in [&reply, &last] {
+        ann.delete(&format!("/api/v1/comments/{reply}")).await.assert_status(204);
+    }
+    ann.get(&path).await.assert_problem(404, "not-found");
+    assert_eq!(ann.get(&format!("/api/v1/posts/{post}/comments")).await.items("id").len(), 0);
+    assert_eq!(counts(&ann, &post).await, 0);
+}
+
+// Defects 2 and 3 of the predecessors.
+#[apply(both_databases)]
+#[tokio::test]
+async fn nobody_edits_or_deletes_the_comment_of_another_except_the_author_of_the_post(
+    #[case] backend: Backend,
+) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
+    let post = ann.posts("hello").await;
+    let comment = bob.comments(&post, "mine").await;
+    let path = format!("/api/v1/comments/{comment}");
+    for other in [&ann, &chul] {
+        other.patch(&path, &[], &json!({ "text": "yours" })).await.assert_problem(403, "forbidden");
+    }
+    chul.delete(&path).await.assert_problem(403, "forbidden");
+    ann.delete(&path).await.assert_status(204);
+    bob.get(&path).await.assert_problem(404, "not-found");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn edits_keep_the_texts_and_tell_whom_they_newly_mention(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
+    let post = ann.posts("hello").await;
+    let comment = bob.comments(&post, "for @chul").await;
+    let path = format!("/api/v1/comments/{comment}");
+    assert_eq!(chul.told().await, ["mention"]);
+    t.clock.advance(Duration::from_secs(60));
+    let tag = bob.get(&path).await.header("etag").unwrap().to_owned();
+    let edited = bob.patch(&path, &[("if-match", &tag)], &json!({ "text": "for @ann" })).await;
+    assert_eq!(edited.assert_status(200).json()["edited_at"], "2026-09-21T14:14:20.000Z");
+    bob.patch(&path, &[("if-match", &tag)], &json!({ "text": "lost" }))
+        .await
+        .assert_problem(412, "precondition-failed");
+    assert_eq!(chul.told().await, [""; 0], "mentioned no more");
+    assert_eq!(ann.told().await, ["comment"], "who was told of the comment is not told of it again");
+    let texts = chul.get(&format!("{path}/revisions")).await.items("text");
+    assert_eq!(texts, ["for @ann", "for @chul"]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn parallel_comments_and_deletions_leave_exact_counts(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let post = ann.posts("busy").await;
+    let top = ann.comments(&post, "top").await;
+    let replies = join_all((0..30).map(|n| {
+        let (who, text) = (if n % 2 == 0 { &ann } else { &bob }, n.to_string());
+        let (post, top) = (post.clone(), top.clone());
+        async move { who.replies(&post, &top, &text).await }
+    }))
+    .await;
+    assert_eq!(counts(&ann, &post).await, 31);
+    // Each is deleted by two at once: one of them is too late.
+    let paths: Vec<String> = replies.iter().map(|reply| format!("/api/v1/comments/{reply}")).collect();
+    let answers = join_all(paths.iter().take(20).flat_map(|path| [ann.delete(path), ann.delete(path)])).await;
+    let done = answers.iter().filter(|answer| answer.status == 204).count();
+    assert_eq!((done, counts(&ann, &post).await), (20, 11));
+    assert_eq!(ann.get(&format!("/api/v1/comments/{top}")).await.json()["reply_count"], 10);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn comments_must_say_something_about_a_post_that_is_there(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let [post, other] = [ann.posts("one").await, ann.posts("two").await];
+    let elsewhere = ann.comments(&other, "elsewhere").await;
+    let path = format!("/api/v1/posts/{post}/comments");
+    for (text, code) in [
+        ("", "blank"),
+        ("\u{3164}", "blank"),
+        (&*"가".repeat(1001), "too-long"),
+        ("a\0", "invalid-characters"),
+    ] {
+        ann.post(&path, &json!({ "text": text })).await.assert_refused(&[("/text", code)]);
+    }
+    for parent in [&*elsewhere, &*post, "nonsense", "01890a5d-ac96-774b-bcce-b302099a8057"] {
+        let body = json!({ "text": "hello", "parent_id": parent });
+        ann.post(&path, &body).await.assert_refused(&[("/parent_id", "not-found")]);
+    }
+    ann.delete(&format!("/api/v1/posts/{post}")).await.assert_status(204);
+    ann.post(&path, &json!({ "text": "late" })).await.assert_problem(404, "not-found");
+    ann.get(&path).await.assert_problem(404, "not-found");
+}

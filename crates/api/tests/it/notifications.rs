@@ -1,0 +1,134 @@
+//! What people are told, and how far they have read it.
+
+use std::time::Duration;
+
+use blegram_persistence::testing::Backend;
+use rstest_reuse::apply;
+use serde_json::json;
+
+use crate::{both_databases, world::TestApp};
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn reading_is_shared_by_all_devices_and_never_goes_back(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
+    let post = ann.posts("hello").await;
+    bob.put_empty(&format!("/api/v1/posts/{post}/like")).await.assert_status(200);
+    chul.put_empty(&format!("/api/v1/posts/{post}/like")).await.assert_status(200);
+    let unread = async || ann.get("/api/v1/notifications/unread-count").await.json();
+    assert_eq!(unread().await, json!({ "notifications": 2, "messages": 0 }));
+    let ids = ann.get("/api/v1/notifications").await.items("id");
+    let read = async |id: &serde_json::Value| {
+        ann.put("/api/v1/notifications/read", &json!({ "up_to": id })).await.json()
+    };
+    assert_eq!(read(&ids[1]).await, json!({ "unread_count": 1, "read_up_to": ids[1] }));
+    assert_eq!(ann.get("/api/v1/notifications").await.items("is_read"), [false, true]);
+    assert_eq!(read(&ids[0]).await["unread_count"], 0);
+    assert_eq!(read(&ids[1]).await["read_up_to"], ids[0], "never back");
+    // A mark in the future ends where something is: what comes later is unread.
+    assert_eq!(read(&json!("ffffffff-ffff-7fff-bfff-ffffffffffff")).await["read_up_to"], ids[0]);
+    bob.comments(&post, "later").await;
+    assert_eq!(unread().await["notifications"], 1);
+    ann.put("/api/v1/notifications/read", &json!({ "up_to": 7 }))
+        .await
+        .assert_refused(&[("/up_to", "wrong-type")]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_is_not_shown_is_not_counted(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
+    let post = bob.posts("for @ann").await;
+    let comment = chul.comments(&bob.posts("other").await, "for @ann, too").await;
+    let told = async || {
+        let count =
+            ann.get("/api/v1/notifications/unread-count").await.json()["notifications"].as_u64().unwrap();
+        let list = ann.told().await;
+        assert_eq!(u64::try_from(list.len()).unwrap(), count);
+        list.len()
+    };
+    assert_eq!(told().await, 2);
+    bob.patch("/api/v1/me", &[], &json!({ "is_private": true })).await.assert_status(200);
+    assert_eq!(told().await, 0, "both posts are bob's");
+    bob.patch("/api/v1/me", &[], &json!({ "is_private": false })).await.assert_status(200);
+    bob.patch(&format!("/api/v1/posts/{post}"), &[], &json!({ "visibility": "followers" }))
+        .await
+        .assert_status(200);
+    assert_eq!(told().await, 1);
+    t.database.execute("UPDATE users SET status = 'suspended' WHERE username = 'chul'").await;
+    assert_eq!(told().await, 0);
+    t.database.execute("UPDATE users SET status = 'active' WHERE username = 'chul'").await;
+    chul.delete(&format!("/api/v1/comments/{comment}")).await.assert_status(204);
+    assert_eq!(told().await, 0);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_post_for_followers_mentions_only_those_who_may_see_it(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
+    bob.put_empty("/api/v1/users/@ann/follow").await.assert_status(200);
+    let body = json!({ "text": "dear @bob and @chul", "visibility": "followers" });
+    let post = ann.post("/api/v1/posts", &body).await.json();
+    assert_eq!((bob.told().await.len(), chul.told().await.len()), (1, 0));
+    let path = format!("/api/v1/posts/{}", post["id"].as_str().unwrap());
+    ann.patch(&path, &[], &json!({ "visibility": "public" })).await.assert_status(200);
+    assert_eq!((bob.told().await.len(), chul.told().await.len()), (1, 1), "nobody is told twice");
+    ann.patch(&path, &[], &json!({ "text": "dear @bob" })).await.assert_status(200);
+    assert_eq!((bob.told().await.len(), chul.told().await.len()), (1, 0));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn pages_of_notifications_take_the_same_statements_whatever_their_size(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
+    for n in 0..6 {
+        let post = ann.posts(&format!("{n}")).await;
+        for one in [&bob, &chul] {
+            one.put_empty(&format!("/api/v1/posts/{post}/like")).await.assert_status(200);
+            let comment = ann.comments(&post, "hello").await;
+            one.replies(&post, &comment, "@ann").await;
+        }
+    }
+    let mut counts = Vec::new();
+    for limit in [1, 4, 20] {
+        ann.get("/api/v1/me").await;
+        t.database.take_statements();
+        ann.get(&format!("/api/v1/notifications?limit={limit}")).await.assert_status(200);
+        counts.push(t.database.take_statements().len());
+    }
+    // Ids, notifications, mark, actors; posts, their people and marks; comments, their people and likes.
+    assert_eq!(counts, [10, 10, 10]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn reports_are_kept_for_moderators_once(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let post = ann.posts("buy now").await;
+    let comment = ann.comments(&post, "really").await;
+    let report = async |body: serde_json::Value| bob.post("/api/v1/reports", &body).await;
+    let first = report(json!({ "post_id": post, "reason": "spam", "note": "again" })).await;
+    first.assert_status(201);
+    t.clock.advance(Duration::from_secs(1));
+    let again = report(json!({ "post_id": post, "reason": "hate" })).await;
+    assert_eq!(again.json(), first.json());
+    report(json!({ "comment_id": comment, "reason": "self_harm" })).await.assert_status(201);
+    let id = ann.get("/api/v1/me").await.json()["id"].clone();
+    report(json!({ "user_id": id, "reason": "impersonation" })).await.assert_status(201);
+    assert_eq!((t.database.count("reports").await, ann.told().await), (3, Vec::<String>::new()));
+    report(json!({ "reason": "spam" })).await.assert_refused(&[("", "out-of-range")]);
+    report(json!({ "post_id": post, "comment_id": comment, "reason": "dull" }))
+        .await
+        .assert_refused(&[("/reason", "out-of-range")]);
+    report(json!({ "post_id": "01890a5d-ac96-774b-bcce-b302099a8057", "reason": "spam" }))
+        .await
+        .assert_problem(404, "not-found");
+    ann.post("/api/v1/reports", &json!({ "post_id": post, "reason": "spam" }))
+        .await
+        .assert_refused(&[("", "self")]);
+}

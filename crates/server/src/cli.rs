@@ -28,6 +28,7 @@ const EXAMPLES: &str = "\
 Examples:
   blegram                                    Serve on http://127.0.0.1:8080 with data in ./data
   BLEGRAM_SERVER__LISTEN=0.0.0.0:80 blegram  Set anything by the environment
+  blegram serve --demo                       The same, with a community to look at
   blegram config show                        What is in effect, and where it came from
   blegram --config /etc/blegram.toml doctor  Say what is wrong, and how to mend it";
 
@@ -35,7 +36,7 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Serve until SIGTERM or Ctrl-C, then finish what is in flight.
-    Serve,
+    Serve(Serve),
     /// Change the schema of the database.
     #[command(subcommand, after_help = MIGRATE_EXAMPLES)]
     Migrate(Migrate),
@@ -48,9 +49,40 @@ pub enum Command {
     /// Make, suspend and mend accounts, on the configured database; the site may run meanwhile.
     #[command(subcommand, after_help = USER_EXAMPLES)]
     User(User),
+    /// Fill an empty site with a community to look at, in Korean and English, and print two logins.
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(Demo),
+    /// Check every count that rows keep of other rows, and mend those that are wrong; the site may run meanwhile.
+    Recount {
+        /// Tell what is wrong, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Check what blegram depends on: say what is wrong, and how to mend it.
     Doctor,
 }
+
+/// How to serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Args)]
+pub struct Serve {
+    /// Fill the site with the demo world first, if it is empty.
+    #[arg(long)]
+    pub demo: bool,
+}
+
+/// Which demo world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct Demo {
+    /// Another number is another world; the same number in the same hour is the same one.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  blegram serve --demo                                 The quickest way to something to look at
+  BLEGRAM_SERVER__DATA_DIR=./world blegram serve       A folder of its own: start it once, stop it, then
+  BLEGRAM_SERVER__DATA_DIR=./world blegram demo --seed 7";
 
 /// Schema changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
@@ -201,7 +233,7 @@ impl Cli {
     /// The command given, or `serve`.
     #[must_use]
     pub fn command(&self) -> Command {
-        self.command.clone().unwrap_or(Command::Serve)
+        self.command.clone().unwrap_or(Command::Serve(Serve::default()))
     }
 
     fn config_path(&self) -> Option<&Path> {
@@ -247,8 +279,11 @@ mod tests {
 
     #[test]
     fn lines_mean_what_they_say() {
-        assert_eq!(command("blegram"), Command::Serve);
-        assert_eq!(command("blegram --config a.toml serve"), Command::Serve);
+        assert_eq!(command("blegram"), Command::Serve(Serve { demo: false }));
+        assert_eq!(command("blegram serve --demo"), Command::Serve(Serve { demo: true }));
+        assert_eq!(command("blegram demo --seed 7"), Command::Demo(Demo { seed: 7 }));
+        assert_eq!(command("blegram recount --dry-run"), Command::Recount { dry_run: true });
+        assert_eq!(command("blegram --config a.toml serve"), Command::Serve(Serve { demo: false }));
         assert_eq!(command("blegram migrate down"), Command::Migrate(Migrate::Down));
         assert_eq!(command("blegram openapi --yaml"), Command::Openapi(Openapi { yaml: true }));
         assert_eq!(command("blegram config show"), Command::Config(ConfigCommand::Show));
@@ -270,7 +305,7 @@ mod tests {
 
     #[test]
     fn every_command_that_needs_it_has_examples() {
-        for name in ["migrate", "openapi", "config", "user"] {
+        for name in ["migrate", "openapi", "config", "user", "demo"] {
             let mut cli = <Cli as CommandFactory>::command();
             let help = cli.find_subcommand_mut(name).unwrap().render_help().to_string();
             assert!(help.contains("Examples:"), "{help}");

@@ -10,6 +10,7 @@
 //! | [`serve`](mod@serve) | from start to the last answer after SIGTERM |
 //! | [`listener`] | the accept loop: connection cap, head deadline, body pace, graceful end |
 //! | [`migrate`] | changes of the schema |
+//! | [`user`], [`recount`], [`demo`] | what operators do with the data; a community to look at |
 //! | [`doctor`] | what is wrong, and how to mend it |
 //!
 //! A new setting is one line in `config/sections.rs`; the documentation follows from it.
@@ -17,10 +18,12 @@
 pub mod cli;
 pub mod config;
 pub mod data_folder;
+pub mod demo;
 pub mod doctor;
 pub mod jobs;
 pub mod listener;
 pub mod migrate;
+pub mod recount;
 pub mod serve;
 pub mod telemetry;
 pub mod user;

@@ -5,7 +5,7 @@ use std::{io::Write, process::ExitCode};
 use anyhow::Context;
 use blegram::{
     cli::{Cli, Command},
-    doctor, migrate, serve, telemetry, user,
+    demo, doctor, migrate, recount, serve, telemetry, user,
 };
 use clap::Parser;
 
@@ -26,10 +26,14 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     match cli.command() {
-        Command::Serve => {
+        Command::Serve(how) => {
             let config = cli.read_config()?;
             let _log = telemetry::init(&config.log)?;
-            runtime()?.block_on(serve::serve(&config))?;
+            runtime()?.block_on(serve::serve(&config, how))?;
+        }
+        Command::Demo(which) => print(&runtime()?.block_on(demo::run(&cli.read_config()?, which.seed))?)?,
+        Command::Recount { dry_run } => {
+            print(&runtime()?.block_on(recount::run(&cli.read_config()?, dry_run))?)?
         }
         Command::Migrate(direction) => {
             print(&runtime()?.block_on(migrate::run(&cli.read_config()?, direction))?)?

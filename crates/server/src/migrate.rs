@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use blegram_migration::Schema;
 
 use crate::{
@@ -69,4 +69,25 @@ async fn status(schema: &Schema) -> anyhow::Result<String> {
         writeln!(page, "{}  {}", if change.is_applied { "applied" } else { "pending" }, change.name)?;
     }
     Ok(page)
+}
+
+/// That the configured database is there and current, for commands that work on it. Never makes a database, nor changes
+/// one: a typing error would be answered by an empty site.
+///
+/// # Errors
+/// When it is not.
+pub async fn check(config: &Config) -> anyhow::Result<()> {
+    if is_not_made_yet(config) {
+        bail!(
+            "there is no site in {} yet; start it once with `blegram serve`, or set server.data_dir",
+            config.server.data_dir.display()
+        );
+    }
+    let schema = connect(config).await?;
+    let is_current = schema.is_current().await;
+    schema.close().await?;
+    if !is_current.context("the schema could not be read")? {
+        bail!("the database lacks changes of the schema: run `blegram migrate up`");
+    }
+    Ok(())
 }

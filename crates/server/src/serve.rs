@@ -16,8 +16,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    cli::Serve,
     config::{Backend, Config, LogFormat},
     data_folder::DataFolder,
+    demo,
     jobs::Runner,
     listener, migrate, wire,
 };
@@ -29,12 +31,16 @@ const LAST_TASKS: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// What keeps the site from starting, each saying what to do about it.
-pub async fn serve(config: &Config) -> anyhow::Result<()> {
+pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
     // Before anything that ends badly when it is cut off.
     let end = asked_to_end().context("signals cannot be received")?;
     let (_folder, key) = keys(config)?;
     migrate::at_start(config).await?;
     let db = wire::database(config).await.context("the database at database.url does not answer")?;
+    let is_demo = how.demo;
+    if is_demo {
+        demo::fill(config, &db, 1).await?;
+    }
     let shutdown = CancellationToken::new();
     let app = wire::app(config, db.clone(), &key, &shutdown)?;
     let (auth, tasks) = (app.auth.clone(), app.tasks.clone());
@@ -47,7 +53,7 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {address}; set server.listen to a free address"))?;
     let router = Arc::new(blegram_api::router(app));
-    greet(config);
+    greet(config, is_demo);
     let limits = listener::Limits::from(&config.listener);
     let serving = listener::serve(socket, router, limits, shutdown.clone());
     let ending = async {
@@ -121,7 +127,7 @@ async fn tidy(auth: &Auth) {
 }
 
 /// Says where things are: in the log, and where people read that, so that they can see it.
-fn greet(config: &Config) {
+fn greet(config: &Config, is_demo: bool) {
     let site = config.site();
     let database = match config.database_url().backend() {
         Backend::Sqlite => format!("SQLite in {}", config.server.data_dir.display()),
@@ -130,7 +136,8 @@ fn greet(config: &Config) {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), url = site, listen = %config.server.listen, database, "serving");
     if config.log.format == LogFormat::Pretty {
         let banner = format!(
-            "\n  blegram {version}\n\n  API         {site}/api/v1\n  Swagger UI  {site}/docs\n  Data        {database}\n\n  Stop with Ctrl-C.\n\n",
+            "\n  blegram {version}\n\n  API         {site}/api/v1\n  Swagger UI  {site}/docs\n  Data        {database}\n\n{logins}  Stop with Ctrl-C.\n\n",
+            logins = if is_demo { format!("{}\n", demo::logins()) } else { String::new() },
             version = env!("CARGO_PKG_VERSION"),
         );
         // A banner that nobody can read is no reason to stop.

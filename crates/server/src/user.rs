@@ -2,10 +2,9 @@
 
 use std::{io::BufRead, sync::Arc};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use blegram_auth::{Auth, CreateAccount, Error, NewPassword};
 use blegram_domain::{DisplayName, EmailAddress, SystemClock, Username};
-use blegram_migration::Schema;
 
 use crate::{
     cli::{PasswordSource, User},
@@ -19,7 +18,7 @@ use crate::{
 /// When the database is not there or not current; when the account is not there, or its name is taken; when a value is
 /// not accepted.
 pub async fn run(config: &Config, command: &User) -> anyhow::Result<String> {
-    check_database(config).await?;
+    migrate::check(config).await?;
     let db = wire::database(config).await.context("the database at database.url does not answer")?;
     let auth = Auth::new(db.clone(), Arc::new(SystemClock), wire::operator_config(config))?;
     let answer = carry_out(&auth, command).await;
@@ -76,23 +75,6 @@ async fn carry_out(auth: &Auth, command: &User) -> anyhow::Result<String> {
             Ok(format!("{name} has a new password; its sessions have ended.\n{shown}"))
         }
     }
-}
-
-/// Never makes a database, nor changes one: a typing error would be answered by an empty site.
-async fn check_database(config: &Config) -> anyhow::Result<()> {
-    if migrate::is_not_made_yet(config) {
-        bail!(
-            "there is no site in {} yet; start it once with `blegram serve`, or set server.data_dir",
-            config.server.data_dir.display()
-        );
-    }
-    let schema: Schema = migrate::connect(config).await?;
-    let is_current = schema.is_current().await;
-    schema.close().await?;
-    if !is_current.context("the schema could not be read")? {
-        bail!("the database lacks changes of the schema: run `blegram migrate up`");
-    }
-    Ok(())
 }
 
 fn username(name: &str) -> anyhow::Result<Username> {

@@ -3,6 +3,7 @@
 mod bodies;
 mod commands;
 mod crash;
+mod demo;
 mod home;
 mod logs;
 mod nodes;

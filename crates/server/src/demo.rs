@@ -1,0 +1,287 @@
+//! A community to look at: people, posts, comments, likes and follows, in Korean and English, made by the use-cases that
+//! everybody uses. The same seed and the same last moment make the same texts, relations and times; ids and secrets
+//! differ.
+
+mod words;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use blegram_auth::{Auth, CreateAccount, NewPassword};
+use blegram_domain::{
+    Bio, Clock, CommentId, CommentText, DisplayName, FixedClock, PostId, PostText, SystemClock, Timestamp,
+    UserId, Username, Visibility, user::Role, version::Precondition,
+};
+use blegram_persistence::{Db, users};
+use blegram_social::{CreatePost, Social, UpdateProfile, UserRef, WriteComment};
+use rand::{RngExt, SeedableRng, seq::IndexedRandom};
+use rand_chacha::ChaCha8Rng;
+
+use crate::{config::Config, migrate, wire};
+
+/// What opens the accounts of the demo world that one logs in as.
+pub const PASSWORD: &str = "small room with a sea view";
+
+/// Whom one logs in as.
+pub const LOGINS: [&str; 2] = ["haneul", "ann"];
+
+const POSTS: usize = 400;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long people have been writing; they met in the time before.
+const SPAN: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// Fills the configured database, if nobody is there yet, and answers with the text to print.
+///
+/// # Errors
+/// When the database is not there or not current, or holds other people.
+pub async fn run(config: &Config, seed: u64) -> anyhow::Result<String> {
+    migrate::check(config).await?;
+    let db = wire::database(config).await.context("the database at database.url does not answer")?;
+    let filled = fill(config, &db, seed).await;
+    db.close().await.context("the database did not take its leave")?;
+    Ok(match filled? {
+        Filled::Now(counts) => format!("{counts}\n{}", logins()),
+        Filled::Before => format!("The demo world is there already.\n{}", logins()),
+    })
+}
+
+/// What came of filling a database.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Filled {
+    /// It is filled now; the text says with how much.
+    Now(String),
+    /// It was before.
+    Before,
+}
+
+/// How to get in.
+#[must_use]
+pub fn logins() -> String {
+    LOGINS.map(|name| format!("  Log in as {name:<8} with the password: {PASSWORD}\n")).concat()
+}
+
+/// Fills a database in which nobody is yet.
+///
+/// # Errors
+/// When it holds other people, or fails.
+pub async fn fill(config: &Config, db: &Db, seed: u64) -> anyhow::Result<Filled> {
+    let first = Username::parse(LOGINS[0]).context("a name of the demo world")?;
+    if users::find_by_username(db, &first).await?.is_some() {
+        return Ok(Filled::Before);
+    }
+    if users::is_any(db).await? {
+        bail!(
+            "there are accounts already; the demo world is for an empty site (set server.data_dir to a new folder)"
+        );
+    }
+    let hour = 3_600_000_000;
+    let end = Timestamp::from_micros(SystemClock.now().as_micros() / hour * hour).context("the clock")?;
+    let clock = Arc::new(FixedClock::new(end - SPAN - 16 * DAY));
+    let auth = Auth::new(db.clone(), Arc::clone(&clock) as _, wire::operator_config(config))?;
+    let social = Social::new(db.clone(), Arc::clone(&clock) as _);
+    let mut world = World {
+        end,
+        social,
+        clock,
+        rng: ChaCha8Rng::seed_from_u64(seed),
+        people: Vec::new(),
+        posts: Vec::new(),
+    };
+    world.people(&auth).await?;
+    world.relations().await?;
+    let comments = world.posts().await?;
+    Ok(Filled::Now(format!(
+        "Made {} people, {} posts and {comments} comments.",
+        world.people.len(),
+        world.posts.len()
+    )))
+}
+
+struct Person {
+    id: UserId,
+    speaks: &'static words::Language,
+    /// How much they write and are read: the first ones most.
+    weight: usize,
+}
+
+struct World {
+    /// The last moment of it.
+    end: Timestamp,
+    social: Social,
+    clock: Arc<FixedClock>,
+    rng: ChaCha8Rng,
+    people: Vec<Person>,
+    posts: Vec<(PostId, usize)>,
+}
+
+impl World {
+    async fn people(&mut self, auth: &Auth) -> anyhow::Result<()> {
+        let names = words::PEOPLE;
+        for (at, (username, display_name, is_korean)) in names.iter().enumerate() {
+            self.pass(1, 40);
+            let password = if LOGINS.contains(username) {
+                NewPassword::parse(PASSWORD, &[]).context("the password of the demo world")?
+            } else {
+                NewPassword::generate()
+            };
+            let account = auth
+                .create_account(CreateAccount {
+                    username: Username::parse(username).context(*username)?,
+                    password,
+                    display_name: Some(DisplayName::parse(display_name).context(*display_name)?),
+                    email: None,
+                    role: Role::User,
+                })
+                .await?;
+            let speaks = if *is_korean { &words::KOREAN } else { &words::ENGLISH };
+            let id = account.user.summary.id;
+            let bio = self.pick(speaks.bios);
+            let profile = UpdateProfile {
+                bio: Some(Bio::parse(bio).context(bio)?),
+                // Some keep to themselves, others do not want to be found.
+                is_private: (at % 12 == 11).then_some(true),
+                discoverable: (at % 17 == 16).then_some(false),
+                ..UpdateProfile::default()
+            };
+            self.social.update_profile(id, profile, &Precondition::Any).await?;
+            self.people.push(Person { id, speaks, weight: names.len() - at });
+        }
+        Ok(())
+    }
+
+    async fn relations(&mut self) -> anyhow::Result<()> {
+        for by in 0..self.people.len() {
+            for _ in 0..self.rng.random_range(6..18) {
+                let of = self.somebody();
+                if of == by {
+                    continue;
+                }
+                self.pass(1, 15);
+                let state = self.social.follow_user(self.people[by].id, &self.reference(of)).await?;
+                if state.requested && self.rng.random_bool(0.7) {
+                    self.social.accept_follow_request(self.people[of].id, &self.reference(by)).await?;
+                }
+            }
+        }
+        let last = self.people.len() - 1;
+        self.social.mute_user(self.people[0].id, &self.reference(last)).await?;
+        self.social.block_user(self.people[1].id, &self.reference(last)).await?;
+        Ok(())
+    }
+
+    /// Writes posts, each followed by what people make of the latest ones; says how many comments that were.
+    async fn posts(&mut self) -> anyhow::Result<usize> {
+        let step = SPAN / u32::try_from(POSTS)?;
+        let (mut comments, mut next) = (0, self.end - SPAN);
+        for _ in 0..POSTS {
+            // Comments take minutes of their own: the next post is where the calendar has it, or after them.
+            self.clock.advance(next.since(self.clock.now()));
+            self.pass(0, step.as_secs() / 120);
+            next = next + step;
+            let by = self.somebody();
+            let visibility =
+                if self.rng.random_bool(0.1) { Visibility::Followers } else { Visibility::Public };
+            let text = self.post_text(by);
+            let input =
+                CreatePost::new(PostText::parse(&text).context("a text")?, visibility).context("a post")?;
+            let post = self.social.create_post(self.people[by].id, input).await?;
+            self.posts.push((post.post.id, by));
+            for _ in 0..self.rng.random_range(1..9) {
+                self.like().await?;
+            }
+            for _ in 0..self.rng.random_range(0..3) {
+                comments += self.comment().await?;
+            }
+        }
+        Ok(comments)
+    }
+
+    async fn like(&mut self) -> anyhow::Result<()> {
+        let (who, post) = (self.somebody(), self.recent_post());
+        // Not everybody may see everything.
+        let liked = self.social.like_post(self.people[who].id, post).await;
+        if liked.is_ok() && self.rng.random_bool(0.1) {
+            self.social.bookmark_post(self.people[who].id, post).await?;
+        }
+        Ok(())
+    }
+
+    async fn comment(&mut self) -> anyhow::Result<usize> {
+        let (who, post) = (self.somebody(), self.recent_post());
+        let actor = self.people[who].id;
+        let words = self.comment_text(who);
+        let Ok(comment) = self.social.create_comment(actor, post, None, words).await else { return Ok(0) };
+        if self.rng.random_bool(0.5) {
+            let (other, parent) = (self.somebody(), comment.comment.id);
+            return Ok(1 + self.answer(other, post, parent).await?);
+        }
+        Ok(1)
+    }
+
+    async fn answer(&mut self, who: usize, post: PostId, parent: CommentId) -> anyhow::Result<usize> {
+        self.pass(1, 3);
+        let (actor, words) = (self.people[who].id, self.comment_text(who));
+        let replied = self.social.create_comment(actor, post, Some(parent), words).await;
+        // As above.
+        let _ = self.social.like_comment(actor, parent).await;
+        Ok(usize::from(replied.is_ok()))
+    }
+
+    fn post_text(&mut self, by: usize) -> String {
+        let speaks = self.people[by].speaks;
+        let (opening, subject, tags) =
+            (self.pick(speaks.openings), self.pick(speaks.subjects), self.pick(speaks.tags));
+        let mut text = format!("{opening} {subject} {tags}");
+        // What everybody writes about on the last day, for a trend.
+        if self.end.since(self.clock.now()) < DAY && self.rng.random_bool(0.5) {
+            text.push_str(&format!(" {}", speaks.today));
+        }
+        if self.rng.random_bool(0.15) {
+            let name = words::PEOPLE[self.somebody()].0;
+            text.push_str(&format!(" @{name}"));
+        }
+        text
+    }
+
+    fn comment_text(&mut self, by: usize) -> WriteComment {
+        let text = self.pick(self.people[by].speaks.comments);
+        let text =
+            CommentText::parse(text).expect("the words of the demo world are comments; a test says so");
+        WriteComment::new(text).expect("and mention nobody")
+    }
+
+    fn pick(&mut self, words: &[&'static str]) -> &'static str {
+        words.choose(&mut self.rng).copied().unwrap_or_default()
+    }
+
+    /// Somebody, the first ones more often.
+    fn somebody(&mut self) -> usize {
+        let total: usize = self.people.iter().map(|person| person.weight).sum();
+        let mut at = self.rng.random_range(0..total.max(1));
+        self.people
+            .iter()
+            .position(|person| {
+                let is_it = at < person.weight;
+                at = at.saturating_sub(person.weight);
+                is_it
+            })
+            .unwrap_or(0)
+    }
+
+    fn recent_post(&mut self) -> PostId {
+        let newest = self.posts.len() - 1;
+        let back = self.rng.random_range(0..=newest.min(12));
+        self.posts[newest - back].0
+    }
+
+    fn reference(&self, person: usize) -> UserRef {
+        UserRef::Id(self.people[person].id)
+    }
+
+    /// Lets some minutes pass.
+    fn pass(&mut self, least: u64, most: u64) {
+        let seconds = self.rng.random_range(least * 60..=most.max(least + 1) * 60);
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+}

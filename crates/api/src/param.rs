@@ -65,10 +65,9 @@ parameters! {
     PostParam: string("uuid");
     /// The id of a comment.
     CommentParam: string("uuid");
-    /// What is looked for.
+    /// What is looked for. At most 100 characters as readers count them, which JSON Schema cannot say: it counts code points.
     SearchParam: MetaSchema {
         min_length: Some(1),
-        max_length: Some(100),
         example: Some("노을".into()),
         ..MetaSchema::new("string")
     };
@@ -150,15 +149,11 @@ impl UserParam {
         if self.0 == "me" {
             return viewer.id().map(UserRef::Id).ok_or_else(|| Problem::new(Code::Unauthenticated));
         }
-        parse_user(&self.0).ok_or_else(Problem::not_found)
-    }
-}
-
-/// Reads an id or `@username`.
-pub(crate) fn parse_user(text: &str) -> Option<UserRef> {
-    match text.strip_prefix('@') {
-        Some(username) => Username::parse(username).ok().map(UserRef::Username),
-        None => text.parse::<UserId>().ok().map(UserRef::Id),
+        let named = match self.0.strip_prefix('@') {
+            Some(username) => Username::parse(username).ok().map(UserRef::Username),
+            None => self.0.parse::<UserId>().ok().map(UserRef::Id),
+        };
+        named.ok_or_else(Problem::not_found)
     }
 }
 

@@ -199,9 +199,8 @@ impl World {
 
     async fn like(&mut self) -> anyhow::Result<()> {
         let (who, post) = (self.somebody(), self.recent_post());
-        // Not everybody may see everything.
-        let liked = self.social.like_post(self.people[who].id, post).await;
-        if liked.is_ok() && self.rng.random_bool(0.1) {
+        let liked = allowed(self.social.like_post(self.people[who].id, post).await)?;
+        if liked.is_some() && self.rng.random_bool(0.1) {
             self.social.bookmark_post(self.people[who].id, post).await?;
         }
         Ok(())
@@ -211,7 +210,8 @@ impl World {
         let (who, post) = (self.somebody(), self.recent_post());
         let actor = self.people[who].id;
         let words = self.comment_text(who);
-        let Ok(comment) = self.social.create_comment(actor, post, None, words).await else { return Ok(0) };
+        let written = self.social.create_comment(actor, post, None, words).await;
+        let Some(comment) = allowed(written)? else { return Ok(0) };
         if self.rng.random_bool(0.5) {
             let (other, parent) = (self.somebody(), comment.comment.id);
             return Ok(1 + self.answer(other, post, parent).await?);
@@ -223,9 +223,8 @@ impl World {
         self.pass(1, 3);
         let (actor, words) = (self.people[who].id, self.comment_text(who));
         let replied = self.social.create_comment(actor, post, Some(parent), words).await;
-        // As above.
-        let _ = self.social.like_comment(actor, parent).await;
-        Ok(usize::from(replied.is_ok()))
+        allowed(self.social.like_comment(actor, parent).await)?;
+        Ok(usize::from(allowed(replied)?.is_some()))
     }
 
     fn post_text(&mut self, by: usize) -> String {
@@ -283,5 +282,15 @@ impl World {
     fn pass(&mut self, least: u64, most: u64) {
         let seconds = self.rng.random_range(least * 60..=most.max(least + 1) * 60);
         self.clock.advance(Duration::from_secs(seconds));
+    }
+}
+
+/// Not everybody may see everything: who may not does nothing. Any other failure is one.
+fn allowed<T>(done: blegram_social::Result<T>) -> anyhow::Result<Option<T>> {
+    use blegram_social::Error::{CommentNotFound, ParentNotFound, PostNotFound};
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(PostNotFound | CommentNotFound | ParentNotFound) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }

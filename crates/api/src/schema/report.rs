@@ -1,12 +1,11 @@
-use blegram_domain::{CommentId, PostId, ReportNote, Violation};
-use blegram_social::Reported;
+use blegram_domain::{CommentId, PostId, ReportNote, UserId, Violation};
+use blegram_social::{Reported, UserRef};
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
     body::{Fields, Input},
-    param::parse_user,
     schema::Time,
 };
 
@@ -75,7 +74,8 @@ impl Input for CreateReport {
         let post = fields.optional_text("post_id", |raw| raw.parse::<PostId>().map_err(|_| not_found));
         let comment =
             fields.optional_text("comment_id", |raw| raw.parse::<CommentId>().map_err(|_| not_found));
-        let user = fields.optional_text("user_id", |raw| parse_user(raw).ok_or(not_found));
+        let user = fields
+            .optional_text("user_id", |raw| raw.parse::<UserId>().map(UserRef::Id).map_err(|_| not_found));
         let reason = fields.text("reason", |raw| {
             raw.parse().map_err(|_| Violation::OutOfRange("must be one of the reasons that are listed"))
         });

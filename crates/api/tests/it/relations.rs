@@ -60,7 +60,8 @@ async fn nobody_follows_blocks_mutes_or_reports_themselves(#[case] backend: Back
             ann.put_empty(&format!("/api/v1/users/{me}/{act}")).await.assert_refused(&[("/user", "self")]);
         }
     }
-    ann.post("/api/v1/reports", &json!({ "user_id": "@ann", "reason": "spam" }))
+    let id = ann.get("/api/v1/me").await.json()["id"].clone();
+    ann.post("/api/v1/reports", &json!({ "user_id": id, "reason": "spam" }))
         .await
         .assert_refused(&[("", "self")]);
 }

@@ -30,6 +30,7 @@ mod sessions;
 mod timelines;
 mod usernames;
 mod users;
+mod visibility;
 mod world;
 
 use rstest_reuse::template;

@@ -1,0 +1,205 @@
+//! Who sees what, by every route that shows posts, comments or people: one table of routes and relations.
+
+use blegram_persistence::testing::Backend;
+use poem::http::Method;
+use rstest_reuse::apply;
+use serde_json::{Value, json};
+
+use crate::{
+    both_databases,
+    world::{Actor, TestApp},
+};
+
+/// How the viewers of the table's columns stand to the author.
+const VIEWERS: [&str; 8] =
+    ["author", "nobody", "stranger", "asked", "follower", "muting", "blocking", "blocked"];
+
+/// What a route answers each viewer: a status, or for a list 1 where it shows the thing and 0 where it does not.
+type Row = [u16; 8];
+
+/// A route, and which of its items' properties names what it should show (`None`: the route is of one thing).
+type Route = (&'static str, &'static str, Option<(&'static str, &'static str)>);
+
+const POST: Option<(&str, &str)> = Some(("id", "post"));
+const COMMENT: Option<(&str, &str)> = Some(("id", "comment"));
+const REMARK: Option<(&str, &str)> = Some(("id", "remark"));
+const AUTHOR: Option<(&str, &str)> = Some(("username", "author"));
+
+const EVERYBODY: Row = [200, 200, 200, 200, 200, 200, 404, 404];
+const MEMBERS: Row = [200, 401, 200, 200, 200, 200, 404, 404];
+const FOLLOWERS: Row = [200, 404, 404, 404, 200, 200, 404, 404];
+const FOLLOWING_MEMBERS: Row = [200, 401, 404, 404, 200, 200, 404, 404];
+
+/// Routes of one post (`{post}`, with `{comment}` by its author under it, liked by its author): what they answer
+/// for a public post, and for one for followers or of a private account.
+const OF_A_POST: &[(Route, Row, Row)] = &[
+    (("GET", "posts/{post}", None), EVERYBODY, FOLLOWERS),
+    (("GET", "posts/{post}/revisions", None), EVERYBODY, FOLLOWERS),
+    (
+        ("GET", "posts/{post}/comments", COMMENT),
+        [1, 1, 1, 1, 1, 1, 404, 404],
+        [1, 404, 404, 404, 1, 1, 404, 404],
+    ),
+    (("GET", "posts/{post}/likes", AUTHOR), [1, 1, 1, 1, 1, 1, 404, 404], [1, 404, 404, 404, 1, 1, 404, 404]),
+    (("GET", "comments/{comment}", None), EVERYBODY, FOLLOWERS),
+    (("GET", "comments/{comment}/replies", None), EVERYBODY, FOLLOWERS),
+    (("GET", "comments/{comment}/revisions", None), EVERYBODY, FOLLOWERS),
+    (
+        ("GET", "comments/{comment}/likes", AUTHOR),
+        [1, 1, 1, 1, 1, 1, 404, 404],
+        [1, 404, 404, 404, 1, 1, 404, 404],
+    ),
+    (("PUT", "posts/{post}/like", None), MEMBERS, FOLLOWING_MEMBERS),
+    (("PUT", "posts/{post}/bookmark", None), MEMBERS, FOLLOWING_MEMBERS),
+    (("PUT", "comments/{comment}/like", None), MEMBERS, FOLLOWING_MEMBERS),
+    (
+        ("POST", "posts/{post}/comments", None),
+        [201, 401, 201, 201, 201, 201, 404, 404],
+        [201, 401, 404, 404, 201, 201, 404, 404],
+    ),
+    (
+        ("POST", "reports of {post}", None),
+        [422, 401, 201, 201, 201, 201, 404, 404],
+        [422, 401, 404, 404, 201, 201, 404, 404],
+    ),
+    (("GET", "timelines/home", POST), [1, 401, 0, 0, 1, 0, 0, 0], [1, 401, 0, 0, 1, 0, 0, 0]),
+    // Everybody liked and kept it before they came to stand as they do.
+    (("GET", "me/likes", POST), [1, 401, 1, 1, 1, 1, 0, 0], [1, 401, 0, 0, 1, 1, 0, 0]),
+    (("GET", "me/bookmarks", POST), [1, 401, 1, 1, 1, 1, 0, 0], [1, 401, 0, 0, 1, 1, 0, 0]),
+];
+
+/// Lists of public posts, which are for nobody where a post is for followers, and where the account is private for
+/// the followers that it let in.
+const OF_PUBLIC_POSTS: &[(&str, [Row; 3])] =
+    &[("timelines/public", LISTED), ("timelines/hashtags/tag", LISTED), ("search/posts?q=words", LISTED)];
+
+const LISTED: [Row; 3] = [[1, 1, 1, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 1, 0, 0, 0]];
+
+/// Routes of one account, which wrote `{remark}` under a post of somebody else's, likes that post and follows its
+/// author: what they answer where the account is public, and where it is private.
+const OF_AN_ACCOUNT: &[(Route, Row, Row)] = &[
+    (
+        ("GET", "users/@{author}", None),
+        [200, 200, 200, 200, 200, 200, 200, 404],
+        [200, 200, 200, 200, 200, 200, 200, 404],
+    ),
+    (
+        ("GET", "users/@{author}/posts", POST),
+        [1, 1, 1, 1, 1, 1, 403, 404],
+        [1, 403, 403, 403, 1, 1, 403, 404],
+    ),
+    (
+        ("GET", "users/@{author}/followers", None),
+        [200, 200, 200, 200, 200, 200, 403, 404],
+        [200, 403, 403, 403, 200, 200, 403, 404],
+    ),
+    (
+        ("GET", "users/@{author}/following", None),
+        [200, 200, 200, 200, 200, 200, 403, 404],
+        [200, 403, 403, 403, 200, 200, 403, 404],
+    ),
+    (("GET", "search/users?q={author}", AUTHOR), [1, 1, 1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1, 0, 0]),
+    (("GET", "users/@neutral/followers", AUTHOR), [1, 1, 1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1, 0, 0]),
+    (("GET", "posts/{neutral}/likes", AUTHOR), [1, 1, 1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1, 0, 0]),
+    (("GET", "posts/{neutral}/comments", REMARK), [1, 1, 1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1, 0, 0]),
+    (("GET", "comments/{remark}", None), EVERYBODY, EVERYBODY),
+    (("PUT", "comments/{remark}/like", None), MEMBERS, MEMBERS),
+];
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn every_route_shows_what_its_row_says_to_each_viewer(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [open, closed, neutral] = t.users(["open", "closed", "neutral"]).await;
+    let names = ["stranger", "asked", "follower", "muting", "blocking", "blocked"];
+    let [stranger, asked, follower, muting, blocking, blocked] = t.users(names).await;
+    let nobody = t.stranger();
+    let members = [&stranger, &asked, &follower, &muting, &blocking, &blocked];
+    let common = neutral.posts("neutral").await;
+
+    // Once, everybody followed both, and liked and kept all that they wrote.
+    let mut things = Vec::new();
+    for (author, name, visibility) in
+        [(&open, "open", "public"), (&open, "open", "followers"), (&closed, "closed", "public")]
+    {
+        let body = json!({ "text": format!("words of {name} #tag"), "visibility": visibility });
+        let post = author.post("/api/v1/posts", &body).await.assert_status(201).json()["id"].clone();
+        let post = post.as_str().unwrap().to_owned();
+        let comment = author.comments(&post, "mine").await;
+        let remark = author.comments(&common, "a remark").await;
+        let mut doers = members.to_vec();
+        doers.push(author);
+        for doer in doers {
+            if !std::ptr::eq(doer, author) {
+                doer.put_empty(&format!("/api/v1/users/@{name}/follow")).await.assert_status(200);
+            }
+            for act in [
+                format!("posts/{post}/like"),
+                format!("posts/{post}/bookmark"),
+                format!("comments/{comment}/like"),
+            ] {
+                doer.put_empty(&format!("/api/v1/{act}")).await.assert_status(200);
+            }
+        }
+        author.put_empty("/api/v1/users/@neutral/follow").await.assert_status(200);
+        author.put_empty(&format!("/api/v1/posts/{common}/like")).await.assert_status(200);
+        things.push([post, comment, remark, name.to_owned(), common.clone()]);
+    }
+    // Then each came to stand to them as their column says.
+    for (author, name) in [(&open, "open"), (&closed, "closed")] {
+        for left in [&stranger, &asked] {
+            left.delete(&format!("/api/v1/users/@{name}/follow")).await.assert_status(200);
+        }
+        muting.put_empty(&format!("/api/v1/users/@{name}/mute")).await.assert_status(200);
+        blocking.put_empty(&format!("/api/v1/users/@{name}/block")).await.assert_status(200);
+        author.put_empty("/api/v1/users/@blocked/block").await.assert_status(200);
+    }
+    closed.patch("/api/v1/me", &[], &json!({ "is_private": true })).await.assert_status(200);
+    let asks = asked.put_empty("/api/v1/users/@closed/follow").await;
+    assert_eq!(asks.json()["requested"], true);
+
+    let others = [&nobody, &stranger, &asked, &follower, &muting, &blocking, &blocked];
+    let mut wrong = Vec::new();
+    for (at, (author, thing)) in [&open, &open, &closed].into_iter().zip(&things).enumerate() {
+        let of_an_account = if at == 1 { &[] } else { OF_AN_ACCOUNT };
+        let of_both = OF_A_POST.iter().chain(of_an_account);
+        let rows = of_both.map(|(route, public, limited)| (*route, if at == 0 { public } else { limited }));
+        let lists = OF_PUBLIC_POSTS.iter().map(|(path, rows)| (("GET", *path, POST), &rows[at]));
+        for (route, expected) in rows.chain(lists) {
+            for (who, (viewer, expected)) in [author].into_iter().chain(others).zip(expected).enumerate() {
+                let seen = see(viewer, route, thing).await;
+                if seen != *expected {
+                    wrong
+                        .push(format!("{route:?} of thing {at} by {}: {seen}, not {expected}", VIEWERS[who]));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+async fn see(viewer: &Actor<'_>, (method, path, shows): Route, thing: &[String; 5]) -> u16 {
+    let names = ["post", "comment", "remark", "author", "neutral"];
+    let mut path = path.to_owned();
+    for (name, value) in names.iter().zip(thing) {
+        path = path.replace(&format!("{{{name}}}"), value);
+    }
+    let answer = match (method, path.strip_prefix("reports of ")) {
+        (_, Some(post)) => {
+            viewer.post("/api/v1/reports", &json!({ "post_id": post, "reason": "spam" })).await
+        }
+        ("POST", _) => viewer.post(&format!("/api/v1/{path}"), &json!({ "text": "hello" })).await,
+        _ => {
+            viewer
+                .send(Method::from_bytes(method.as_bytes()).unwrap(), &format!("/api/v1/{path}"), &[], vec![])
+                .await
+        }
+    };
+    match shows {
+        Some((property, of)) if answer.status == 200 => {
+            let wanted = &thing[names.iter().position(|name| *name == of).unwrap()];
+            answer.items(property).contains(&Value::from(wanted.as_str())).into()
+        }
+        _ => answer.status.as_u16(),
+    }
+}

@@ -62,6 +62,7 @@ async fn of_twenty_who_want_a_name_at_once_one_gets_it(#[case] backend: Backend)
     }
 }
 
+// Defect 5 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
 async fn everything_wrong_is_told_at_once(#[case] backend: Backend) {
@@ -114,6 +115,7 @@ async fn logging_in_takes_the_name_in_any_form(#[case] backend: Backend) {
     assert_eq!(cookies.len(), 5, "each login has a secret of its own");
 }
 
+// Defect 11 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
 async fn a_wrong_login_does_not_tell_what_is_wrong(#[case] backend: Backend) {
@@ -155,6 +157,7 @@ async fn a_suspended_account_is_told_so_after_its_password_and_is_seen_by_nobody
     zoe.get("/api/v1/me").await.assert_problem(401, "unauthenticated");
 }
 
+// Defect 18 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
 async fn logging_out_ends_the_session_for_good(#[case] backend: Backend) {

@@ -119,6 +119,7 @@ async fn call(
     actor.send(method, &path, &[("content-type", "application/json")], body).await.status
 }
 
+// Defect 1 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
 async fn every_operation_serves_whom_its_row_names(#[case] backend: Backend) {

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::{both_databases, world::TestApp};
 
+// Defect 16 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
 async fn a_write_must_be_meant(#[case] backend: Backend) {

@@ -55,6 +55,7 @@ async fn its_name_is_nobodys_for_90_days(#[case] backend: Backend) {
     }
 }
 
+// Defect 12 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
 async fn only_its_owner_deletes_an_account(#[case] backend: Backend) {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::{both_databases, world::TestApp};
 
+// Defect 20 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
 async fn liking_twice_counts_and_notifies_once(#[case] backend: Backend) {
@@ -61,6 +62,7 @@ async fn fifty_parallel_likes_of_one_and_of_many_leave_an_exact_count(#[case] ba
     assert_eq!(ann.told().await, ["post_like"]);
 }
 
+// Defect 22 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
 async fn likers_are_listed_the_latest_first_page_by_page(#[case] backend: Backend) {
@@ -78,6 +80,7 @@ async fn likers_are_listed_the_latest_first_page_by_page(#[case] backend: Backen
     assert_eq!(bob.get("/api/v1/me/likes").await.items("id"), [post]);
 }
 
+// Defect 23 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
 async fn bookmarks_are_private_and_by_the_time_of_bookmarking(#[case] backend: Backend) {

@@ -71,6 +71,7 @@ fn decode(part: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
+// Defect 17 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
 async fn an_app_signs_up_and_works_without_a_cookie(#[case] backend: Backend) {

@@ -52,6 +52,7 @@ async fn who_turns_private_is_read_by_nobody_else(#[case] backend: Backend) {
     assert_eq!(bob.get("/api/v1/users/@ann").await.assert_status(200).json()["is_private"], true);
 }
 
+// Defect 4 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
 async fn bad_values_are_all_named_at_once_and_change_nothing(#[case] backend: Backend) {

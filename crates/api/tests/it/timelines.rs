@@ -29,6 +29,7 @@ fn link(answer: &Answer, rel: &str) -> Option<String> {
     Some(link.trim_start_matches('<').to_owned())
 }
 
+// Defect 24 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
 async fn a_timeline_is_walked_both_ways_by_links(#[case] backend: Backend) {

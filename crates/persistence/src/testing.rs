@@ -118,7 +118,15 @@ impl TestDatabase {
     /// When there is no such table.
     pub async fn count(&self, table: &str) -> usize {
         let sql = format!("SELECT '' AS line FROM \"{table}\"");
-        self.rows(self.db.inner(), &sql, "line").await.len()
+        self.lines(&sql).await.len()
+    }
+
+    /// What a statement selects as `line`, a text.
+    ///
+    /// # Panics
+    /// When the database does not take it.
+    pub async fn lines(&self, sql: &str) -> Vec<String> {
+        self.rows(self.db.inner(), sql, "line").await
     }
 
     /// How many connections to this PostgreSQL database hold a transaction open without using it.
@@ -147,7 +155,7 @@ impl TestDatabase {
         let mut text = String::new();
         for table in self.rows(self.db.inner(), tables, "tablename").await {
             let sql = format!("SELECT row_to_json(it)::text AS line FROM \"{table}\" it");
-            text.push_str(&self.rows(self.db.inner(), &sql, "line").await.join("\n"));
+            text.push_str(&self.lines(&sql).await.join("\n"));
         }
         text
     }

@@ -38,7 +38,7 @@ const SPAN: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 pub async fn run(config: &Config, seed: u64) -> anyhow::Result<String> {
     migrate::check(config).await?;
     let db = wire::database(config).await.context("the database at database.url does not answer")?;
-    let filled = fill(config, &db, seed).await;
+    let filled = fill(config, &db, seed, SystemClock.now()).await;
     db.close().await.context("the database did not take its leave")?;
     Ok(match filled? {
         Filled::Now(counts) => format!("{counts}\n{}", logins()),
@@ -61,11 +61,11 @@ pub fn logins() -> String {
     LOGINS.map(|name| format!("  Log in as {name:<8} with the password: {PASSWORD}\n")).concat()
 }
 
-/// Fills a database in which nobody is yet.
+/// Fills a database in which nobody is yet. The last moment of the world is the full hour before `now`.
 ///
 /// # Errors
 /// When it holds other people, or fails.
-pub async fn fill(config: &Config, db: &Db, seed: u64) -> anyhow::Result<Filled> {
+pub async fn fill(config: &Config, db: &Db, seed: u64, now: Timestamp) -> anyhow::Result<Filled> {
     let first = Username::parse(LOGINS[0]).context("a name of the demo world")?;
     if users::find_by_username(db, &first).await?.is_some() {
         return Ok(Filled::Before);
@@ -76,7 +76,7 @@ pub async fn fill(config: &Config, db: &Db, seed: u64) -> anyhow::Result<Filled>
         );
     }
     let hour = 3_600_000_000;
-    let end = Timestamp::from_micros(SystemClock.now().as_micros() / hour * hour).context("the clock")?;
+    let end = Timestamp::from_micros(now.as_micros() / hour * hour).context("the clock")?;
     let clock = Arc::new(FixedClock::new(end - SPAN - 16 * DAY));
     let auth = Auth::new(db.clone(), Arc::clone(&clock) as _, wire::operator_config(config))?;
     let social = Social::new(db.clone(), Arc::clone(&clock) as _);

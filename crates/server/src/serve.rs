@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context;
 use blegram_auth::Auth;
+use blegram_domain::{Clock, SystemClock};
 use secrecy::SecretSlice;
 use tokio::{
     net::TcpListener,
@@ -39,7 +40,7 @@ pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
     let db = wire::database(config).await.context("the database at database.url does not answer")?;
     let is_demo = how.demo;
     if is_demo {
-        demo::fill(config, &db, 1).await?;
+        demo::fill(config, &db, 1, SystemClock.now()).await?;
     }
     let shutdown = CancellationToken::new();
     let app = wire::app(config, db.clone(), &key, &shutdown)?;

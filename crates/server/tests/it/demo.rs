@@ -1,6 +1,6 @@
 //! The demo world is the same wherever it is made.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io, path::Path};
 
 use blegram::{
     config::{Config, Inputs},
@@ -11,15 +11,18 @@ use blegram_persistence::testing::{Backend, TestDatabase};
 
 const MOMENT: i64 = 1_790_000_000_000_000;
 
+fn defaults() -> Config {
+    let nothing = BTreeMap::new();
+    let read_secret = |_: &Path| Err(io::ErrorKind::NotFound.into());
+    let inputs = Inputs { file: None, env: &nothing, dotenv: &nothing, read_secret: &read_secret };
+    Config::load(&inputs).unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// Everything in a world that is not an id or a secret, in the order of time.
 async fn tell(backend: Backend, seed: u64, now: i64) -> Vec<String> {
     let database = TestDatabase::new(backend).await;
-    let nothing = BTreeMap::new();
-    let read_secret = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
-    let inputs = Inputs { file: None, env: &nothing, dotenv: &nothing, read_secret: &read_secret };
-    let config = Config::load(&inputs).unwrap_or_else(|error| panic!("{error}"));
     let now = Timestamp::from_micros(now).unwrap();
-    let filled = demo::fill(&config, database.db(), seed, now).await.unwrap();
+    let filled = demo::fill(&defaults(), database.db(), seed, now).await.unwrap();
     assert!(matches!(filled, Filled::Now(_)));
     let mut told = Vec::new();
     for (table, sql) in [

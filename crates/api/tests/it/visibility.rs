@@ -29,26 +29,24 @@ const EVERYBODY: Row = [200, 200, 200, 200, 200, 200, 404, 404];
 const MEMBERS: Row = [200, 401, 200, 200, 200, 200, 404, 404];
 const FOLLOWERS: Row = [200, 404, 404, 404, 200, 200, 404, 404];
 const FOLLOWING_MEMBERS: Row = [200, 401, 404, 404, 200, 200, 404, 404];
+const SHOWN: Row = [1, 1, 1, 1, 1, 1, 404, 404];
+const SHOWN_TO_FOLLOWERS: Row = [1, 404, 404, 404, 1, 1, 404, 404];
+const NAMED: Row = [1, 1, 1, 1, 1, 1, 0, 0];
+const HEADER: Row = [200, 200, 200, 200, 200, 200, 200, 404];
+const OPEN: Row = [200, 200, 200, 200, 200, 200, 403, 404];
+const PRIVATE: Row = [200, 403, 403, 403, 200, 200, 403, 404];
 
 /// Routes of one post (`{post}`, with `{comment}` by its author under it, liked by its author): what they answer
 /// for a public post, and for one for followers or of a private account.
 const OF_A_POST: &[(Route, Row, Row)] = &[
     (("GET", "posts/{post}", None), EVERYBODY, FOLLOWERS),
     (("GET", "posts/{post}/revisions", None), EVERYBODY, FOLLOWERS),
-    (
-        ("GET", "posts/{post}/comments", COMMENT),
-        [1, 1, 1, 1, 1, 1, 404, 404],
-        [1, 404, 404, 404, 1, 1, 404, 404],
-    ),
-    (("GET", "posts/{post}/likes", AUTHOR), [1, 1, 1, 1, 1, 1, 404, 404], [1, 404, 404, 404, 1, 1, 404, 404]),
+    (("GET", "posts/{post}/comments", COMMENT), SHOWN, SHOWN_TO_FOLLOWERS),
+    (("GET", "posts/{post}/likes", AUTHOR), SHOWN, SHOWN_TO_FOLLOWERS),
     (("GET", "comments/{comment}", None), EVERYBODY, FOLLOWERS),
     (("GET", "comments/{comment}/replies", None), EVERYBODY, FOLLOWERS),
     (("GET", "comments/{comment}/revisions", None), EVERYBODY, FOLLOWERS),
-    (
-        ("GET", "comments/{comment}/likes", AUTHOR),
-        [1, 1, 1, 1, 1, 1, 404, 404],
-        [1, 404, 404, 404, 1, 1, 404, 404],
-    ),
+    (("GET", "comments/{comment}/likes", AUTHOR), SHOWN, SHOWN_TO_FOLLOWERS),
     (("PUT", "posts/{post}/like", None), MEMBERS, FOLLOWING_MEMBERS),
     (("PUT", "posts/{post}/bookmark", None), MEMBERS, FOLLOWING_MEMBERS),
     (("PUT", "comments/{comment}/like", None), MEMBERS, FOLLOWING_MEMBERS),
@@ -78,30 +76,18 @@ const LISTED: [Row; 3] = [[1, 1, 1, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0, 0], [1
 /// Routes of one account, which wrote `{remark}` under a post of somebody else's, likes that post and follows its
 /// author: what they answer where the account is public, and where it is private.
 const OF_AN_ACCOUNT: &[(Route, Row, Row)] = &[
-    (
-        ("GET", "users/@{author}", None),
-        [200, 200, 200, 200, 200, 200, 200, 404],
-        [200, 200, 200, 200, 200, 200, 200, 404],
-    ),
+    (("GET", "users/@{author}", None), HEADER, HEADER),
     (
         ("GET", "users/@{author}/posts", POST),
         [1, 1, 1, 1, 1, 1, 403, 404],
         [1, 403, 403, 403, 1, 1, 403, 404],
     ),
-    (
-        ("GET", "users/@{author}/followers", None),
-        [200, 200, 200, 200, 200, 200, 403, 404],
-        [200, 403, 403, 403, 200, 200, 403, 404],
-    ),
-    (
-        ("GET", "users/@{author}/following", None),
-        [200, 200, 200, 200, 200, 200, 403, 404],
-        [200, 403, 403, 403, 200, 200, 403, 404],
-    ),
-    (("GET", "search/users?q={author}", AUTHOR), [1, 1, 1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1, 0, 0]),
-    (("GET", "users/@neutral/followers", AUTHOR), [1, 1, 1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1, 0, 0]),
-    (("GET", "posts/{neutral}/likes", AUTHOR), [1, 1, 1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1, 0, 0]),
-    (("GET", "posts/{neutral}/comments", REMARK), [1, 1, 1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1, 0, 0]),
+    (("GET", "users/@{author}/followers", None), OPEN, PRIVATE),
+    (("GET", "users/@{author}/following", None), OPEN, PRIVATE),
+    (("GET", "search/users?q={author}", AUTHOR), NAMED, NAMED),
+    (("GET", "users/@neutral/followers", AUTHOR), NAMED, NAMED),
+    (("GET", "posts/{neutral}/likes", AUTHOR), NAMED, NAMED),
+    (("GET", "posts/{neutral}/comments", REMARK), NAMED, NAMED),
     (("GET", "comments/{remark}", None), EVERYBODY, EVERYBODY),
     (("PUT", "comments/{remark}/like", None), MEMBERS, MEMBERS),
 ];

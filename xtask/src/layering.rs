@@ -34,23 +34,27 @@ const CHAT: &str = "blegram-chat";
 const MEDIA: &str = "blegram-media";
 const GATEWAY: &str = "blegram-gateway";
 const API: &str = "blegram-api";
+const WORKERS: &str = "blegram-workers";
 const MIGRATION: &str = "blegram-migration";
 
-const EVERYTHING: &[&str] = &[DOMAIN, PERSISTENCE, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, API, MIGRATION];
+const EVERYTHING: &[&str] =
+    &[DOMAIN, PERSISTENCE, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, WORKERS, API, MIGRATION];
 
 #[rustfmt::skip]
 const TABLE: &[Row] = &[
     Row { package: DOMAIN,      ours: &[],                                           optional: &[],          never: &[IO, SQL, HTTP, OPAQUE] },
     Row { package: PERSISTENCE, ours: &[DOMAIN],                                     optional: &[MIGRATION], never: &[HTTP, OPAQUE] },
     Row { package: SOCIAL,      ours: &[DOMAIN, PERSISTENCE],                        optional: &[],          never: &[SQL, HTTP, OPAQUE] },
-    Row { package: AUTH,        ours: &[DOMAIN, PERSISTENCE],                        optional: &[],          never: &[SQL, HTTP, OPAQUE] },
+    Row { package: AUTH,        ours: &[DOMAIN, PERSISTENCE, WORKERS],               optional: &[],          never: &[SQL, HTTP, OPAQUE] },
     Row { package: CHAT,        ours: &[DOMAIN, PERSISTENCE],                        optional: &[],          never: &[SQL, HTTP, OPAQUE] },
-    Row { package: MEDIA,       ours: &[DOMAIN, PERSISTENCE],                        optional: &[],          never: &[SQL, HTTP, OPAQUE] },
+    Row { package: MEDIA,       ours: &[DOMAIN, PERSISTENCE, WORKERS],               optional: &[],          never: &[SQL, HTTP, OPAQUE] },
     Row { package: GATEWAY,     ours: &[DOMAIN, PERSISTENCE],                        optional: &[],          never: &[SQL, HTTP, OPAQUE] },
     Row { package: API,         ours: &[DOMAIN, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY], optional: &[],          never: &[SQL, OPAQUE] },
+    Row { package: WORKERS,     ours: &[],                                           optional: &[],          never: &[SQL, HTTP, OPAQUE] },
     Row { package: MIGRATION,   ours: &[],                                           optional: &[],          never: &[HTTP, OPAQUE] },
     Row { package: "blegram",   ours: EVERYTHING,                                    optional: &[],          never: &[] },
     Row { package: "xtask",     ours: &[],                                           optional: &[],          never: &[] },
+    Row { package: "xtask-s3",  ours: &[],                                           optional: &[],          never: &[] },
 ];
 
 /// A direct dependency that is not only for tests.

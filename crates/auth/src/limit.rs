@@ -51,6 +51,8 @@ pub struct Limits {
     pub password_per_account: Quota,
     /// New names of one account: each keeps the one before from everybody else.
     pub username_per_account: Quota,
+    /// Uploads from one address, each of one file or several.
+    pub upload_per_address: Quota,
 }
 
 impl Default for Limits {
@@ -62,6 +64,7 @@ impl Default for Limits {
             signup_per_address: Quota::new(5, 1800),
             password_per_account: Quota::new(10, 600),
             username_per_account: Quota::new(5, 86_400),
+            upload_per_address: Quota::new(300, 600),
         }
     }
 }
@@ -81,6 +84,8 @@ pub enum Policy {
     Password,
     /// [`Limits::username_per_account`].
     Username,
+    /// [`Limits::upload_per_address`].
+    Upload,
 }
 
 impl Policy {
@@ -93,6 +98,7 @@ impl Policy {
             Self::SignUp => "signup",
             Self::Password => "password",
             Self::Username => "username",
+            Self::Upload => "upload",
         }
     }
 }
@@ -135,6 +141,7 @@ pub struct Limiter {
     signup: Rule,
     password: Rule,
     username: Rule,
+    upload: Rule,
 }
 
 struct Rule {
@@ -154,6 +161,7 @@ impl Limiter {
             signup: rule(Policy::SignUp, limits.signup_per_address),
             password: rule(Policy::Password, limits.password_per_account),
             username: rule(Policy::Username, limits.username_per_account),
+            upload: rule(Policy::Upload, limits.upload_per_address),
             clock,
         }
     }
@@ -178,8 +186,16 @@ impl Limiter {
         self.rule(policy).check(&Key::User(user), &self.clock)
     }
 
-    const fn rules(&self) -> [&Rule; 5] {
-        [&self.login, &self.login_account_address, &self.login_account, &self.signup, &self.password]
+    const fn rules(&self) -> [&Rule; 7] {
+        [
+            &self.login,
+            &self.login_account_address,
+            &self.login_account,
+            &self.signup,
+            &self.password,
+            &self.username,
+            &self.upload,
+        ]
     }
 
     /// Forgets those whose tries are all refilled. To be called now and then, so that memory follows
@@ -209,6 +225,7 @@ impl Limiter {
             Policy::SignUp => &self.signup,
             Policy::Password => &self.password,
             Policy::Username => &self.username,
+            Policy::Upload => &self.upload,
         }
     }
 }

@@ -8,9 +8,8 @@ use argon2::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use blegram_domain::Violation;
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use blegram_workers::Workers;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::{Semaphore, oneshot};
 use unicode_normalization::UnicodeNormalization;
 use zxcvbn::{Score, zxcvbn};
 
@@ -129,9 +128,7 @@ pub(crate) enum Verdict {
 #[derive(Clone)]
 pub(crate) struct Hasher {
     argon2: Argon2<'static>,
-    /// Admits the hashes that run and those that wait.
-    admission: Arc<Semaphore>,
-    threads: Arc<ThreadPool>,
+    workers: Workers,
     /// Checked when there is no hash to check, so that the answer takes as long.
     dummy: Arc<str>,
 }
@@ -146,13 +143,7 @@ impl Hasher {
         let (salt, output) = ("A".repeat(22), "A".repeat(43));
         let dummy =
             format!("$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}${salt}${output}").into();
-        let threads = threads.max(1);
-        Ok(Self {
-            argon2,
-            admission: Arc::new(Semaphore::new(threads + queue)),
-            threads: Arc::new(pool(threads)?),
-            dummy,
-        })
+        Ok(Self { argon2, workers: Workers::new("hash", threads, queue).map_err(hashing)?, dummy })
     }
 
     pub(crate) async fn hash(&self, password: NewPassword) -> Result<String> {
@@ -172,42 +163,12 @@ impl Hasher {
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let admitted = Arc::clone(&self.admission).try_acquire_owned().map_err(|_| Error::Overloaded)?;
-        let (sender, receiver) = oneshot::channel();
-        self.threads.spawn_fifo(move || {
-            let result = work();
-            // Held by the work and not by the caller, who may go away while it runs; and given back before the caller
-            // hears of it, who may come again at once.
-            drop(admitted);
-            // Nobody may be waiting any more.
-            let _ = sender.send(result);
-        });
-        receiver.await.map_err(|_| Error::Hashing("it panicked; the log has more".to_owned()))?
+        self.workers.run(work).await.map_err(|error| match error {
+            blegram_workers::Error::Full => Error::Overloaded,
+            blegram_workers::Error::Panicked => hashing(error),
+        })?
     }
 }
-
-fn pool(threads: usize) -> Result<ThreadPool> {
-    ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|n| format!("hash-{n}"))
-        .start_handler(|_| yield_to_others())
-        // The caller is told; and the panic itself is in the log by then.
-        .panic_handler(|_| {})
-        .build()
-        .map_err(hashing)
-}
-
-/// Lets every other thread of the process go first when there are fewer cores than work: a wave of logins makes logins
-/// slow, and not everything else. Linux keeps this by thread; elsewhere it would slow the whole process.
-fn yield_to_others() {
-    #[cfg(target_os = "linux")]
-    // Where it is refused, hashing is as hungry as everything else.
-    let _ = rustix::process::setpriority_process(None, HASH_NICENESS);
-}
-
-/// As low as it goes: a core that nobody else wants.
-#[cfg(target_os = "linux")]
-const HASH_NICENESS: i32 = 19;
 
 fn hash(argon2: &Argon2<'_>, password: &SecretString) -> Result<String> {
     let hash: PasswordHash = argon2.hash_password(password.expose_secret().as_bytes()).map_err(hashing)?;
@@ -284,16 +245,14 @@ mod tests {
     async fn what_does_not_fit_the_queue_is_refused() {
         let hasher = Hasher::new(CHEAP, 1, 1).unwrap();
         let (release, held) = std::sync::mpsc::channel::<()>();
-        hasher.threads.spawn_fifo(move || {
-            // Ends when the other end is dropped.
-            let _ = held.recv();
-        });
+        // Ends when the other end is dropped.
+        let mut running = Box::pin(hasher.workers.run(move || held.recv().is_err()));
         let verify = || hasher.verify(GivenPassword::parse("x").unwrap(), None);
-        let (mut running, mut waiting) = (Box::pin(verify()), Box::pin(verify()));
+        let mut waiting = Box::pin(verify());
         assert!(futures_pending(&mut running) && futures_pending(&mut waiting));
         assert!(matches!(verify().await, Err(Error::Overloaded)));
         drop(release);
-        assert_eq!(running.await.unwrap(), Verdict::Wrong);
+        assert!(running.await.unwrap());
         assert_eq!(waiting.await.unwrap(), Verdict::Wrong);
     }
 

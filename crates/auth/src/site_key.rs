@@ -26,6 +26,11 @@ impl SiteKey {
         random_bytes().to_vec().into()
     }
 
+    /// The key for `purpose`, for what is signed outside of this crate.
+    pub fn secret(&self, purpose: &str) -> SecretSlice<u8> {
+        self.derive(purpose).0
+    }
+
     /// The key for `purpose`.
     pub(crate) fn derive(&self, purpose: &str) -> DerivedKey {
         let bytes: [u8; 32] =

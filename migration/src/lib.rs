@@ -35,6 +35,7 @@ mod m20261125_000020_notifications;
 mod m20261125_000021_hashtags;
 mod m20261125_000022_reports;
 mod m20261125_000025_search;
+mod m20261125_000030_media;
 
 /// The list of changes.
 #[derive(Debug)]
@@ -64,6 +65,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000021_hashtags::Migration),
             Box::new(m20261125_000022_reports::Migration),
             Box::new(m20261125_000025_search::Migration),
+            Box::new(m20261125_000030_media::Migration),
         ]
     }
 }

@@ -99,6 +99,10 @@ ids! {
     NotificationId;
     /// What somebody told moderators.
     ReportId;
+    /// An image.
+    MediaId;
+    /// A file that was announced and is to be put into storage.
+    UploadId;
     /// What somebody looked for.
     RecentSearchId;
     /// A piece of work that must not be lost.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::{CommentId, PostId, UserId};
+use crate::{CommentId, MediaId, MediaKey, PostId, UserId};
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +17,12 @@ pub enum Job {
     ErasePost(PostId),
     /// Remove what hangs on a deleted comment, and the comment unless replies need it.
     EraseComment(CommentId),
+    /// Remove an image that its owner deleted, replaced, or never used.
+    EraseMedia(MediaId),
+    /// Remove files that an image had under another key.
+    EraseFiles(MediaKey),
+    /// Move the files of somebody's images to the area where they belong: that of the public ones, or the other.
+    MoveMedia(UserId),
     /// Let those follow an account who asked to while it was private.
     AcceptFollowRequests(UserId),
     /// Take the words of what was written before there was a search.
@@ -27,10 +33,13 @@ pub enum Job {
 
 impl Job {
     /// The kinds that this version knows; others are left to newer ones.
-    pub const KINDS: [&str; 6] = [
+    pub const KINDS: [&str; 9] = [
         Self::ERASE_ACCOUNT,
         Self::ERASE_POST,
         Self::ERASE_COMMENT,
+        Self::ERASE_MEDIA,
+        Self::ERASE_FILES,
+        Self::MOVE_MEDIA,
         Self::ACCEPT_FOLLOW_REQUESTS,
         Self::REINDEX,
         Self::RETENTION,
@@ -39,6 +48,9 @@ impl Job {
     const ERASE_ACCOUNT: &str = "erase-account";
     const ERASE_POST: &str = "erase-post";
     const ERASE_COMMENT: &str = "erase-comment";
+    const ERASE_MEDIA: &str = "erase-media";
+    const ERASE_FILES: &str = "erase-files";
+    const MOVE_MEDIA: &str = "move-media";
     const ACCEPT_FOLLOW_REQUESTS: &str = "accept-follow-requests";
     const REINDEX: &str = "reindex";
     const RETENTION: &str = "retention";
@@ -49,6 +61,9 @@ impl Job {
             Self::EraseAccount(_) => Self::ERASE_ACCOUNT,
             Self::ErasePost(_) => Self::ERASE_POST,
             Self::EraseComment(_) => Self::ERASE_COMMENT,
+            Self::EraseMedia(_) => Self::ERASE_MEDIA,
+            Self::EraseFiles(_) => Self::ERASE_FILES,
+            Self::MoveMedia(_) => Self::MOVE_MEDIA,
             Self::AcceptFollowRequests(_) => Self::ACCEPT_FOLLOW_REQUESTS,
             Self::Reindex => Self::REINDEX,
             Self::Retention => Self::RETENTION,
@@ -58,9 +73,13 @@ impl Job {
     /// What it is about, as it is stored; empty for the site as a whole. There is one job of a kind and a subject.
     pub fn subject(self) -> String {
         match self {
-            Self::EraseAccount(user) | Self::AcceptFollowRequests(user) => user.to_string(),
+            Self::EraseAccount(user) | Self::AcceptFollowRequests(user) | Self::MoveMedia(user) => {
+                user.to_string()
+            }
             Self::ErasePost(post) => post.to_string(),
             Self::EraseComment(comment) => comment.to_string(),
+            Self::EraseMedia(media) => media.to_string(),
+            Self::EraseFiles(key) => key.to_string(),
             Self::Reindex | Self::Retention => String::new(),
         }
     }
@@ -71,6 +90,9 @@ impl Job {
             Self::ERASE_ACCOUNT => subject.parse().ok().map(Self::EraseAccount),
             Self::ERASE_POST => subject.parse().ok().map(Self::ErasePost),
             Self::ERASE_COMMENT => subject.parse().ok().map(Self::EraseComment),
+            Self::ERASE_MEDIA => subject.parse().ok().map(Self::EraseMedia),
+            Self::ERASE_FILES => subject.parse().ok().map(Self::EraseFiles),
+            Self::MOVE_MEDIA => subject.parse().ok().map(Self::MoveMedia),
             Self::ACCEPT_FOLLOW_REQUESTS => subject.parse().ok().map(Self::AcceptFollowRequests),
             Self::REINDEX => subject.is_empty().then_some(Self::Reindex),
             Self::RETENTION => subject.is_empty().then_some(Self::Retention),
@@ -85,6 +107,9 @@ impl Job {
             Self::EraseAccount(_)
             | Self::ErasePost(_)
             | Self::EraseComment(_)
+            | Self::EraseMedia(_)
+            | Self::EraseFiles(_)
+            | Self::MoveMedia(_)
             | Self::AcceptFollowRequests(_)
             | Self::Reindex => None,
         }
@@ -113,6 +138,9 @@ mod tests {
             Job::EraseAccount(user),
             Job::ErasePost(PostId::generate(now)),
             Job::EraseComment(CommentId::generate(now)),
+            Job::EraseMedia(MediaId::generate(now)),
+            Job::EraseFiles(MediaKey::new(false, user, 7)),
+            Job::MoveMedia(user),
             Job::AcceptFollowRequests(user),
             Job::Reindex,
             Job::Retention,

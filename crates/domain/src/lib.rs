@@ -12,6 +12,7 @@
 //! | [`user`], [`post`], [`comment`], [`session`] | entities and who may see them |
 //! | [`relation`] | how people stand to each other, and what follows from it |
 //! | [`notification`], [`report`] | what people are told, and what they tell moderators |
+//! | [`media`] | images, and where their files are |
 //! | [`job`] | work that must not be lost |
 //! | [`page`] | keyset pages and opaque cursors |
 //! | [`violation`] | why a value was refused |
@@ -35,6 +36,7 @@ pub mod comment;
 pub mod email;
 pub mod id;
 pub mod job;
+pub mod media;
 pub mod notification;
 pub mod page;
 pub mod post;
@@ -54,17 +56,18 @@ pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use comment::Comment;
 pub use email::EmailAddress;
 pub use id::{
-    BookmarkId, CommentId, JobId, LikeId, NotificationId, PostId, RecentSearchId, RelationId, ReportId,
-    RequestId, RevisionId, SessionId, TokenId, UserId,
+    BookmarkId, CommentId, JobId, LikeId, MediaId, NotificationId, PostId, RecentSearchId, RelationId,
+    ReportId, RequestId, RevisionId, SessionId, TokenId, UploadId, UserId,
 };
 pub use job::Job;
+pub use media::{Media, MediaKey};
 pub use notification::{Notice, NoticeKind, Notification};
 pub use page::{Page, PageRequest};
 pub use post::{Post, Revision, Visibility};
 pub use relation::Relation;
 pub use report::Report;
 pub use session::Session;
-pub use text::{Bio, CommentText, DeviceName, DisplayName, PostText, ReportNote, SearchText};
+pub use text::{AltText, Bio, CommentText, DeviceName, DisplayName, PostText, ReportNote, SearchText};
 pub use user::{Account, User, UserSummary};
 pub use username::Username;
 pub use violation::Violation;

@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use crate::{Hashtag, PostId, Relation, RevisionId, Timestamp, UserId, UserSummary, user::stored_enum};
+use crate::{
+    Hashtag, MediaId, PostId, Relation, RevisionId, Timestamp, UserId, UserSummary, user::stored_enum,
+};
 
 stored_enum! {
     /// Whom the author shows a post to.
@@ -23,6 +25,8 @@ pub struct Post {
     pub author: UserId,
     /// What it says; see [`crate::PostText`].
     pub text: String,
+    /// Its images, in order.
+    pub media: Vec<MediaId>,
     /// Its hashtags, folded, in order of first appearance.
     pub hashtags: Vec<Hashtag>,
     /// The accounts it mentions, in order of first appearance.
@@ -48,6 +52,8 @@ pub struct Revision {
     pub id: RevisionId,
     /// What it said.
     pub text: String,
+    /// The images that it had. Those that it has no more are gone.
+    pub media: Vec<MediaId>,
     /// When it began to say that.
     pub created_at: Timestamp,
 }
@@ -105,12 +111,19 @@ mod tests {
         ];
         for (visibility, is_private, status, expected) in table {
             let username = Username::parse("ann").unwrap();
-            let summary =
-                UserSummary { id: author, username, display_name: "Ann".into(), is_private, status };
+            let summary = UserSummary {
+                id: author,
+                username,
+                display_name: "Ann".into(),
+                avatar: None,
+                is_private,
+                status,
+            };
             let post = Post {
                 id: PostId::generate(now),
                 author,
                 text: "hi".into(),
+                media: Vec::new(),
                 hashtags: Vec::new(),
                 mentions: Vec::new(),
                 visibility,

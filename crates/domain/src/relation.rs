@@ -89,7 +89,8 @@ mod tests {
         for (is_private, status, relation, header, shown, lists) in table {
             let id = UserId::generate(Timestamp::from_micros(1_790_000_000_000_000).unwrap());
             let username = Username::parse("ann").unwrap();
-            let user = UserSummary { id, username, display_name: "Ann".into(), is_private, status };
+            let user =
+                UserSummary { id, username, display_name: "Ann".into(), avatar: None, is_private, status };
             let seen =
                 (user.shows_header(relation), user.is_shown(relation), user.opens_lists(relation, false));
             assert_eq!(seen, (header, shown, lists), "{is_private} {status:?} {relation:?}");

@@ -159,6 +159,8 @@ texts! {
     Bio { graphemes: 0..=300, bytes: 2048, multi_line: true }
     /// What somebody looks for; one line.
     SearchText { graphemes: 1..=100, bytes: 4000, multi_line: false }
+    /// What an image shows, for those who do not see it; may have lines.
+    AltText { graphemes: 1..=1000, bytes: 5120, multi_line: true }
     /// What somebody calls a device that they log in from; one line.
     DeviceName { graphemes: 1..=60, bytes: 240, multi_line: false }
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::{Timestamp, UserId, Username};
+use crate::{MediaKey, Timestamp, UserId, Username};
 
 /// A text that names no [`Role`] or [`Status`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +73,8 @@ pub struct UserSummary {
     pub username: Username,
     /// The name it shows.
     pub display_name: String,
+    /// Where its picture is.
+    pub avatar: Option<MediaKey>,
     /// Whether only followers may see what it writes.
     pub is_private: bool,
     /// Whether it takes part.

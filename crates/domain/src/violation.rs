@@ -39,6 +39,9 @@ pub enum Violation {
     /// A password that a guesser would find soon.
     #[error("{0}")]
     WeakPassword(&'static str),
+    /// The same thing twice in a list.
+    #[error("{0}")]
+    Repeated(&'static str),
     /// A reference to something that does not exist, or not for this user.
     #[error("{0}")]
     NotFound(&'static str),
@@ -55,6 +58,7 @@ impl Violation {
             Self::OutOfRange(_) => "out-of-range",
             Self::TooMany { .. } => "too-many",
             Self::WeakPassword(_) => "weak-password",
+            Self::Repeated(_) => "repeated",
             Self::NotFound(_) => "not-found",
         }
     }

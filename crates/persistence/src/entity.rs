@@ -4,6 +4,7 @@ pub(crate) mod comment;
 pub(crate) mod hashtag;
 pub(crate) mod idempotency_key;
 pub(crate) mod job;
+pub(crate) mod media;
 pub(crate) mod notification;
 pub(crate) mod pair;
 pub(crate) mod post;
@@ -15,6 +16,7 @@ pub(crate) mod reserved_username;
 pub(crate) mod revision;
 pub(crate) mod session;
 pub(crate) mod signing_key;
+pub(crate) mod upload;
 pub(crate) mod user;
 
 use blegram_domain::Timestamp;

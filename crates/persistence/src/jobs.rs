@@ -74,6 +74,25 @@ pub async fn insert(tx: &Tx, job: Job, run_at: Timestamp, now: Timestamp) -> Res
     rows::insert(tx, row).await
 }
 
+/// Adds a job to be run from `now` on, or, if it is there, makes it begin again: also one that is being run, and has
+/// perhaps looked before the change that this belongs to.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn insert_again(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
+    if insert(tx, job, now, now).await? == Inserted::Existing {
+        Entity::update_many()
+            // Whoever is on it finds that it is theirs no more.
+            .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
+            .col_expr(Column::RunAt, now.as_micros().into())
+            .filter(Column::Kind.eq(job.kind()))
+            .filter(Column::Subject.eq(job.subject()))
+            .exec(tx.inner())
+            .await?;
+    }
+    Ok(())
+}
+
 /// Whether a job of one of these kinds is due: a cheap question, so that a site with nothing to do never waits for
 /// SQLite's only writer.
 ///

@@ -20,6 +20,7 @@
 //! | [`timelines`] | the posts of those whom somebody follows |
 //! | [`search`], [`recent_searches`] | what is found by words, and what people looked for |
 //! | [`trends`], [`suggestions`] | what many write about; whom to follow |
+//! | [`media`], [`uploads`] | images, and files that are on their way |
 //! | [`notifications`] | what people are told |
 //! | [`reports`] | what people told moderators |
 //! | [`recount`] | the counts that rows keep of others |
@@ -56,6 +57,7 @@ pub mod idempotency_keys;
 pub mod jobs;
 mod keyset;
 pub mod likes;
+pub mod media;
 pub mod mutes;
 pub mod notifications;
 pub mod post_hashtags;
@@ -76,6 +78,7 @@ pub mod suggestions;
 pub mod testing;
 pub mod timelines;
 pub mod trends;
+pub mod uploads;
 pub mod users;
 
 pub use db::{Conn, Db, Executed, Settings, Tx};

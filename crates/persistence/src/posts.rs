@@ -31,6 +31,7 @@ pub async fn insert(tx: &Tx, post: &Post, author: &UserSummary) -> Result<()> {
         id: post.id.as_uuid(),
         author_id: post.author.as_uuid(),
         text: post.text.clone(),
+        media: post.media.as_slice().into(),
         hashtags: Hashtags(post.hashtags.iter().map(ToString::to_string).collect()),
         mentions: Mentions(post.mentions.iter().map(|user| user.as_uuid()).collect()),
         visibility: post.visibility.as_str().to_owned(),
@@ -68,6 +69,7 @@ pub async fn update(tx: &Tx, before: &Post, post: &Post, author: &UserSummary) -
     let edited = ActiveModel {
         id: Set(post.id.as_uuid()),
         text: Set(post.text.clone()),
+        media: Set(post.media.as_slice().into()),
         hashtags: Set(Hashtags(post.hashtags.iter().map(ToString::to_string).collect())),
         mentions: Set(Mentions(post.mentions.iter().map(|user| user.as_uuid()).collect())),
         visibility: Set(post.visibility.as_str().to_owned()),

@@ -44,6 +44,7 @@ pub async fn insert(tx: &Tx, of: Of, revision: &Revision) -> Result<()> {
         post_id: post.map(PostId::as_uuid),
         comment_id: comment.map(CommentId::as_uuid),
         text: revision.text.clone(),
+        media: revision.media.as_slice().into(),
         created_at: revision.created_at.as_micros(),
     };
     Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;

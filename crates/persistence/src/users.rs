@@ -73,6 +73,7 @@ pub async fn insert(tx: &Tx, user: NewUser) -> Result<Inserted> {
         created_at: user.created_at.as_micros(),
         version: 0,
         notifications_read: None,
+        avatar_key: None,
     };
     let id = user.id;
     let inserted = rows::insert(tx, row).await?;
@@ -254,6 +255,7 @@ pub async fn update_profile(tx: &Tx, account: &Account) -> Result<()> {
     edit(summary.id)
         .col_expr(Column::DisplayName, summary.display_name.as_str().into())
         .col_expr(Column::Bio, bio.as_str().into())
+        .col_expr(Column::AvatarKey, Expr::value(summary.avatar.map(|key| key.to_string())))
         .col_expr(Column::IsPrivate, summary.is_private.into())
         .col_expr(Column::Discoverable, account.discoverable.into())
         .exec(tx.inner())

@@ -8,7 +8,7 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{count, timestamp};
+use super::{count, media::MediaIds, timestamp};
 use crate::{Error, Result};
 
 const TABLE: &str = "posts";
@@ -20,6 +20,8 @@ pub(crate) struct Model {
     pub id: Uuid,
     pub author_id: Uuid,
     pub text: String,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub media: MediaIds,
     #[sea_orm(column_type = "JsonBinary")]
     pub hashtags: Hashtags,
     #[sea_orm(column_type = "JsonBinary")]
@@ -51,6 +53,7 @@ impl TryFrom<Model> for Post {
         Ok(Self {
             id: PostId::from_uuid(row.id),
             author: UserId::from_uuid(row.author_id),
+            media: row.media.into(),
             hashtags: row.hashtags.0.into_iter().map(Hashtag::from_stored).collect(),
             mentions: row.mentions.0.iter().copied().map(UserId::from_uuid).collect(),
             visibility: row.visibility.parse::<Visibility>().map_err(|e| Error::corrupt(TABLE, row.id, e))?,

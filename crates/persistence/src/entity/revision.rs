@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::{
     PrimaryKeyTrait, Uuid,
 };
 
-use super::timestamp;
+use super::{media::MediaIds, timestamp};
 use crate::{Error, Result};
 
 #[derive(Clone, Debug, DeriveEntityModel)]
@@ -15,6 +15,8 @@ pub(crate) struct Model {
     pub post_id: Option<Uuid>,
     pub comment_id: Option<Uuid>,
     pub text: String,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub media: MediaIds,
     pub created_at: i64,
 }
 
@@ -30,6 +32,7 @@ impl TryFrom<Model> for Revision {
         Ok(Self {
             id: RevisionId::from_uuid(row.id),
             text: row.text,
+            media: row.media.into(),
             created_at: timestamp("revisions", row.id, row.created_at)?,
         })
     }

@@ -1,5 +1,5 @@
 use blegram_domain::{
-    Account, User, UserId, UserSummary, Username,
+    Account, MediaKey, User, UserId, UserSummary, Username,
     user::{Role, Status},
 };
 use sea_orm::FromQueryResult;
@@ -35,6 +35,7 @@ pub(crate) struct Model {
     pub created_at: i64,
     pub version: i64,
     pub notifications_read: Option<Uuid>,
+    pub avatar_key: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -48,13 +49,20 @@ pub(crate) struct Summary {
     pub id: Uuid,
     pub username: String,
     pub display_name: String,
+    pub avatar_key: Option<String>,
     pub is_private: bool,
     pub status: String,
 }
 
 impl Summary {
-    pub(crate) const COLUMNS: [Column; 5] =
-        [Column::Id, Column::Username, Column::DisplayName, Column::IsPrivate, Column::Status];
+    pub(crate) const COLUMNS: [Column; 6] = [
+        Column::Id,
+        Column::Username,
+        Column::DisplayName,
+        Column::AvatarKey,
+        Column::IsPrivate,
+        Column::Status,
+    ];
 }
 
 impl TryFrom<Summary> for UserSummary {
@@ -66,6 +74,12 @@ impl TryFrom<Summary> for UserSummary {
             id: UserId::from_uuid(row.id),
             username: Username::parse(&row.username).map_err(|e| corrupt(&e))?,
             status: row.status.parse::<Status>().map_err(|e| corrupt(&e))?,
+            avatar: row
+                .avatar_key
+                .as_deref()
+                .map(str::parse::<MediaKey>)
+                .transpose()
+                .map_err(|e| corrupt(&e))?,
             display_name: row.display_name,
             is_private: row.is_private,
         })
@@ -87,6 +101,7 @@ impl TryFrom<Model> for User {
                 id: row.id,
                 username: row.username,
                 display_name: row.display_name,
+                avatar_key: row.avatar_key,
                 is_private: row.is_private,
                 status: row.status,
             })?,

@@ -55,6 +55,7 @@ pub(crate) fn new_post(author: UserId, text: &str) -> Post {
         id: PostId::generate(now()),
         author,
         text: text.to_owned(),
+        media: Vec::new(),
         hashtags: vec![Hashtag::parse("제주").unwrap()],
         mentions: vec![author],
         visibility: Visibility::Public,

@@ -1,0 +1,289 @@
+//! Images: what is kept of them, where their files are, and what is taken in.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use uuid::Uuid;
+
+use crate::{AltText, MediaId, PostId, Timestamp, UploadId, UserId, user::stored_enum};
+
+stored_enum! {
+    /// The types of files that are taken in. SVG is not among them: it is a program, not a picture.
+    ImageType {
+        /// JPEG.
+        Jpeg = "image/jpeg",
+        /// PNG, of which the first frame counts.
+        Png = "image/png",
+        /// WebP, of which the first frame counts.
+        Webp = "image/webp",
+        /// GIF, of which the first frame counts.
+        Gif = "image/gif",
+    }
+}
+
+impl ImageType {
+    /// What a file is by its first bytes, whatever it is called or said to be (WHATWG MIME Sniffing, 6.1).
+    pub fn sniff(head: &[u8]) -> Option<Self> {
+        match head {
+            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
+            [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => Some(Self::Png),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', b'V', b'P', ..] => Some(Self::Webp),
+            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
+            _ => None,
+        }
+    }
+}
+
+stored_enum! {
+    /// The sizes in which every image is kept.
+    VariantName {
+        /// The middle, square.
+        Thumb = "thumb",
+        /// Whole, for lists.
+        Small = "small",
+        /// Whole, for a screen: the image itself.
+        Large = "large",
+    }
+}
+
+impl VariantName {
+    /// The longer side at most, in pixels; of [`VariantName::Thumb`] both. Nothing is enlarged.
+    pub const fn max_side(self) -> u32 {
+        match self {
+            Self::Thumb => 320,
+            Self::Small => 720,
+            Self::Large => 1440,
+        }
+    }
+}
+
+/// An image in one size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variant {
+    /// Which one.
+    pub name: VariantName,
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// The size of its file.
+    pub byte_size: u64,
+}
+
+/// Where the files of an image are: a name that nobody can guess, under that of its owner, in one of two areas. What is
+/// in the public one is for whoever knows the name; the rest is for those who are given a signed link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MediaKey {
+    is_public: bool,
+    owner: UserId,
+    secret: u128,
+}
+
+/// A text that is no [`MediaKey`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no key of an image")]
+pub struct ParseMediaKeyError(String);
+
+impl MediaKey {
+    /// A key of an image of `owner`; `secret` is random.
+    pub const fn new(is_public: bool, owner: UserId, secret: u128) -> Self {
+        Self { is_public, owner, secret }
+    }
+
+    /// Whether the files are in the public area.
+    pub const fn is_public(self) -> bool {
+        self.is_public
+    }
+
+    /// The name of the file of one size. All files are WebP.
+    pub fn file(self, variant: VariantName) -> String {
+        format!("{self}/{}.webp", variant.as_str())
+    }
+
+    /// What the names of all files of `owner` in an area begin with.
+    pub fn prefix(is_public: bool, owner: UserId) -> String {
+        format!("{}/{}", area(is_public), owner.as_uuid().simple())
+    }
+
+    /// The key and the size that a file's name stands for.
+    pub fn parse_file(name: &str) -> Option<(Self, VariantName)> {
+        let (key, file) = name.rsplit_once('/')?;
+        Some((key.parse().ok()?, file.strip_suffix(".webp")?.parse().ok()?))
+    }
+}
+
+const fn area(is_public: bool) -> &'static str {
+    if is_public { "public" } else { "private" }
+}
+
+impl fmt::Display for MediaKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{:032x}", Self::prefix(self.is_public, self.owner), self.secret)
+    }
+}
+
+impl FromStr for MediaKey {
+    type Err = ParseMediaKeyError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let mut parts = text.split('/');
+            let is_public = match parts.next()? {
+                "public" => true,
+                "private" => false,
+                _ => return None,
+            };
+            let owner = UserId::from_uuid(Uuid::try_parse(parts.next()?).ok()?);
+            let secret = u128::from_str_radix(parts.next()?, 16).ok()?;
+            Some(Self { is_public, owner, secret })
+        };
+        // One spelling per key.
+        parse().filter(|key| key.to_string() == text).ok_or_else(|| ParseMediaKeyError(text.to_owned()))
+    }
+}
+
+/// What an image is used for. It has one use at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaUse {
+    /// It is in a post.
+    Post(PostId),
+    /// It is its owner's picture.
+    Avatar,
+}
+
+/// An image as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Media {
+    /// Sorts by time of uploading.
+    pub id: MediaId,
+    /// Who uploaded it.
+    pub owner: UserId,
+    /// Where its files are.
+    pub key: MediaKey,
+    /// A blurred preview (blurha.sh).
+    pub blurhash: String,
+    /// What it shows; see [`crate::AltText`].
+    pub alt: Option<String>,
+    /// Its sizes, in the order of [`VariantName::ALL`].
+    pub variants: Vec<Variant>,
+    /// What it is used for.
+    pub used: Option<MediaUse>,
+    /// When it was uploaded.
+    pub created_at: Timestamp,
+    /// How often its owner edited it.
+    pub version: u64,
+}
+
+impl Media {
+    /// The largest file that is taken in.
+    pub const MAX_BYTES: u64 = 20 * 1024 * 1024;
+    /// The largest number of pixels that is taken in.
+    pub const MAX_PIXELS: u64 = 40_000_000;
+    /// The largest number of images in a post, and of files in an upload.
+    pub const MAX_PER_POST: usize = 10;
+    /// What all files are after they were taken in.
+    pub const CONTENT_TYPE: &'static str = "image/webp";
+    /// How long an image may be used for nothing.
+    pub const UNUSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// The image itself: its largest size.
+    pub fn large(&self) -> Option<&Variant> {
+        self.variants.iter().find(|variant| variant.name == VariantName::Large)
+    }
+}
+
+/// What the owner of an image may change.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UpdateMedia {
+    /// What it shows; `Some(None)` for nothing that needs words.
+    pub alt: Option<Option<AltText>>,
+}
+
+/// A file that its sender puts into storage without this server in between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// Sorts by time of announcement.
+    pub id: UploadId,
+    /// Who sends it.
+    pub owner: UserId,
+    /// What it is said to be.
+    pub content_type: ImageType,
+    /// How many bytes it is said to have.
+    pub byte_size: u64,
+    /// What its bytes are said to hash to.
+    pub sha256: Option<[u8; 32]>,
+    /// When it was announced.
+    pub created_at: Timestamp,
+    /// What became of it.
+    pub media: Option<MediaId>,
+}
+
+impl Upload {
+    /// How long a file may take to arrive.
+    pub const LIFETIME: Duration = Duration::from_secs(60 * 60);
+    /// How long it is known what became of it.
+    pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// Until when the file may arrive.
+    pub fn expires_at(&self) -> Timestamp {
+        self.created_at + Self::LIFETIME
+    }
+
+    /// The name under which it arrives.
+    pub fn file(id: UploadId) -> String {
+        format!("{}{id}", Self::PREFIX)
+    }
+
+    /// What the names of all files that arrive begin with.
+    pub const PREFIX: &'static str = "incoming/";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_what_their_first_bytes_say() {
+        let table: [(&[u8], Option<ImageType>); 9] = [
+            (b"\xff\xd8\xff\xe0rest", Some(ImageType::Jpeg)),
+            (b"\x89PNG\r\n\x1a\nrest", Some(ImageType::Png)),
+            (b"RIFF\0\0\0\0WEBPVP8 rest", Some(ImageType::Webp)),
+            (b"GIF89arest", Some(ImageType::Gif)),
+            (b"GIF88a", None),
+            (b"RIFF\0\0\0\0WAVE", None),
+            (b"<svg xmlns=", None),
+            (b"<!doctype html>", None),
+            (b"", None),
+        ];
+        for (head, expected) in table {
+            assert_eq!(ImageType::sniff(head), expected, "{}", String::from_utf8_lossy(head));
+        }
+    }
+
+    #[test]
+    fn a_key_has_one_spelling_and_its_files_lead_back_to_it() {
+        let now = Timestamp::from_micros(1_790_000_000_000_000).unwrap();
+        let owner = UserId::generate(now);
+        for is_public in [true, false] {
+            let key = MediaKey::new(is_public, owner, 0xabc);
+            assert_eq!(key.to_string().parse(), Ok(key));
+            assert_eq!(key.to_string().to_uppercase().parse::<MediaKey>().ok(), None);
+            for name in VariantName::ALL {
+                assert_eq!(MediaKey::parse_file(&key.file(*name)), Some((key, *name)));
+            }
+        }
+        let key = MediaKey::new(true, owner, 1).to_string();
+        for other in [
+            "",
+            "public/x/1",
+            &key[1..],
+            &format!("{key}/"),
+            &format!("{key}/../x"),
+            &key.replacen("public", "secret", 1),
+        ] {
+            assert_eq!(other.parse::<MediaKey>().ok(), None, "{other}");
+        }
+        for other in [format!("{key}/large.png"), format!("{key}/huge.webp"), format!("{key}.webp")] {
+            assert_eq!(MediaKey::parse_file(&other), None, "{other}");
+        }
+    }
+}

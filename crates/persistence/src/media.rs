@@ -1,0 +1,281 @@
+//! Images: their rows. A row is marked as deleted first, and goes when its files are gone.
+
+use std::collections::{HashMap, HashSet};
+
+use blegram_domain::{Job, Media, MediaId, MediaKey, PostId, Timestamp, UserId, media::MediaUse};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, Select, Statement,
+    prelude::Uuid,
+    sea_query::{Expr, SimpleExpr},
+};
+
+use crate::{
+    Conn, Result, Tx,
+    db::sealed::Sealed,
+    entity::{
+        job,
+        media::{Column, Entity, Model},
+        user,
+    },
+    rows,
+};
+
+/// Adds an image.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn insert(tx: &Tx, media: &Media) -> Result<()> {
+    Entity::insert(Model::from(media).into_active_model()).exec_without_returning(tx.inner()).await?;
+    Ok(())
+}
+
+/// The image with this id.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find(conn: &impl Conn, id: MediaId) -> Result<Option<Media>> {
+    by_id(id).one(conn.inner()).await?.map(Media::try_from).transpose()
+}
+
+/// The image with this id, held until the transaction ends: whoever else wants to change or use it waits.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn hold(tx: &Tx, id: MediaId) -> Result<Option<Media>> {
+    by_id(id).lock_exclusive().one(tx.inner()).await?.map(Media::try_from).transpose()
+}
+
+/// The images of `ids`, held until the transaction ends. Those that are gone are left out.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn hold_all(tx: &Tx, ids: &[MediaId]) -> Result<HashMap<MediaId, Media>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    // In one order everywhere, so that no two wait for each other.
+    collect(these(ids).order_by_asc(Column::Id).lock_exclusive().all(tx.inner()).await?)
+}
+
+/// The images of `ids`, in one statement. Those that are gone are left out.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_by_ids(conn: &impl Conn, ids: &[MediaId]) -> Result<HashMap<MediaId, Media>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    collect(these(ids).all(conn.inner()).await?)
+}
+
+/// The picture of `owner`, held until the transaction ends.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn hold_avatar(tx: &Tx, owner: UserId) -> Result<Option<Media>> {
+    let avatar = Entity::find()
+        .filter(Column::OwnerId.eq(owner.as_uuid()))
+        .filter(Expr::cust("media.is_avatar"))
+        .lock_exclusive();
+    avatar.one(tx.inner()).await?.map(Media::try_from).transpose()
+}
+
+/// Gives images that are held their use.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_used(tx: &Tx, ids: &[MediaId], used: MediaUse) -> Result<()> {
+    let (post, is_avatar) = match used {
+        MediaUse::Post(post) => (Some(post.as_uuid()), false),
+        MediaUse::Avatar => (None, true),
+    };
+    update_all(tx, ids, [(Column::PostId, Expr::value(post)), (Column::IsAvatar, is_avatar.into())]).await
+}
+
+/// Marks images that are held as deleted. Their files are a job's to remove, and their rows after them.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_deleted(tx: &Tx, ids: &[MediaId], now: Timestamp) -> Result<()> {
+    let no_post = Expr::value(Option::<Uuid>::None);
+    let values = [
+        (Column::DeletedAt, now.as_micros().into()),
+        (Column::PostId, no_post),
+        (Column::IsAvatar, false.into()),
+    ];
+    update_all(tx, ids, values).await
+}
+
+async fn update_all<const N: usize>(
+    tx: &Tx,
+    ids: &[MediaId],
+    values: [(Column, SimpleExpr); N],
+) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let update = Entity::update_many().filter(Column::Id.is_in(ids.iter().map(|id| id.as_uuid())));
+    let update = values.into_iter().fold(update, |update, (column, value)| update.col_expr(column, value));
+    update.exec(tx.inner()).await?;
+    Ok(())
+}
+
+/// Writes down what the owner of an image that is held made of it.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update(tx: &Tx, media: &Media) -> Result<()> {
+    let version = i64::try_from(media.version).unwrap_or(i64::MAX);
+    let values = [(Column::Alt, Expr::value(media.alt.clone())), (Column::Version, Expr::value(version))];
+    update_all(tx, &[media.id], values).await
+}
+
+/// Says that the files of an image that is held are under `key` now.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_key(tx: &Tx, media: &Media, key: MediaKey) -> Result<()> {
+    let values = [(Column::Key, key.to_string().into()), (Column::IsPublic, key.is_public().into())];
+    update_all(tx, &[media.id], values).await?;
+    if media.used == Some(MediaUse::Avatar) {
+        update_avatar_key(tx, media.owner, Some(key)).await?;
+    }
+    Ok(())
+}
+
+/// Says where the picture of an account is.
+pub(crate) async fn update_avatar_key(tx: &Tx, owner: UserId, key: Option<MediaKey>) -> Result<()> {
+    user::Entity::update_many()
+        .col_expr(user::Column::AvatarKey, Expr::value(key.map(|key| key.to_string())))
+        .filter(user::Column::Id.eq(owner.as_uuid()))
+        .exec(tx.inner())
+        .await?;
+    Ok(())
+}
+
+/// Up to `max` ids of images that are used for nothing since before `before`.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_unused(conn: &impl Conn, before: Timestamp, max: u64) -> Result<Vec<MediaId>> {
+    // Spelt out, because a planner takes a partial index only for a condition that it can read.
+    let unused = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Expr::cust("post_id IS NULL AND NOT is_avatar AND deleted_at IS NULL"))
+        .filter(Column::CreatedAt.lt(before.as_micros()))
+        .order_by_asc(Column::CreatedAt)
+        .limit(max);
+    let ids: Vec<Uuid> = unused.into_tuple().all(conn.inner()).await?;
+    Ok(ids.into_iter().map(MediaId::from_uuid).collect())
+}
+
+/// Whose images are removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// All of an account.
+    Owner(UserId),
+    /// All of a post.
+    Post(PostId),
+    /// One, if it is marked as deleted.
+    One(MediaId),
+}
+
+/// Up to `max` images of `of`, those among them that are marked as deleted included.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_of(conn: &impl Conn, of: Of, max: u64) -> Result<Vec<Media>> {
+    let which = match of {
+        Of::Owner(owner) => Column::OwnerId.eq(owner.as_uuid()),
+        Of::Post(post) => Column::PostId.eq(post.as_uuid()),
+        Of::One(media) => Column::Id.eq(media.as_uuid()).and(Column::DeletedAt.is_not_null()),
+    };
+    let rows = Entity::find().filter(which).limit(max).all(conn.inner()).await?;
+    rows.into_iter().map(Media::try_from).collect()
+}
+
+/// Up to `max` images of `owner` whose files are not in the area where their use wants them.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_misplaced(conn: &impl Conn, owner: UserId, max: u64) -> Result<Vec<Media>> {
+    const SQL: &str = "SELECT media.* FROM media JOIN users ON users.id = media.owner_id \
+        LEFT JOIN posts ON posts.id = media.post_id \
+        WHERE media.owner_id = $1 AND media.deleted_at IS NULL \
+        AND (media.is_avatar OR (media.post_id IS NOT NULL AND posts.deleted_at IS NULL)) \
+        AND media.is_public <> (media.is_avatar OR (posts.visibility = 'public' AND NOT users.is_private)) LIMIT $2";
+    let values = [owner.as_uuid().into(), i64::try_from(max).unwrap_or(i64::MAX).into()];
+    let statement = Statement::from_sql_and_values(conn.inner().get_database_backend(), SQL, values);
+    let rows = Entity::find().from_raw_sql(statement).all(conn.inner()).await?;
+    rows.into_iter().map(Media::try_from).collect()
+}
+
+/// Whether the files of an image that is used belong into the public area; `None` for one that is not used.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn is_misplaced(conn: &impl Conn, media: &Media) -> Result<bool> {
+    // Few images of one person are misplaced at a time.
+    let misplaced = list_misplaced(conn, media.owner, u64::MAX).await?;
+    Ok(misplaced.iter().any(|other| other.id == media.id))
+}
+
+/// Up to `max` images after `after`, by id, those that are marked as deleted left out.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_after(conn: &impl Conn, after: Option<MediaId>, max: u64) -> Result<Vec<Media>> {
+    let mut rows = Entity::find().filter(Column::DeletedAt.is_null());
+    if let Some(after) = after {
+        rows = rows.filter(Column::Id.gt(after.as_uuid()));
+    }
+    let rows = rows.order_by_asc(Column::Id).limit(max).all(conn.inner()).await?;
+    rows.into_iter().map(Media::try_from).collect()
+}
+
+/// Which of `keys` an image has, or a job is to remove.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_known(conn: &impl Conn, keys: &[MediaKey]) -> Result<HashSet<MediaKey>> {
+    if keys.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let texts: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    let of_rows = Entity::find().select_only().column(Column::Key).filter(Column::Key.is_in(&texts));
+    let mut known: HashSet<String> = of_rows.into_tuple().all(conn.inner()).await?.into_iter().collect();
+    let kinds = keys.iter().map(|key| Job::EraseFiles(*key).kind());
+    let of_jobs = job::Entity::find()
+        .select_only()
+        .column(job::Column::Subject)
+        .filter(job::Column::Kind.is_in(kinds.take(1)))
+        .filter(job::Column::Subject.is_in(&texts));
+    known.extend(of_jobs.into_tuple::<String>().all(conn.inner()).await?);
+    Ok(keys.iter().filter(|key| known.contains(&key.to_string())).copied().collect())
+}
+
+/// Removes the rows of images whose files are gone.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete(tx: &Tx, ids: &[MediaId]) -> Result<u64> {
+    rows::delete::<Entity>(tx, Column::Id.is_in(ids.iter().map(|id| id.as_uuid()))).await
+}
+
+fn undeleted() -> Select<Entity> {
+    Entity::find().filter(Column::DeletedAt.is_null())
+}
+
+fn by_id(id: MediaId) -> Select<Entity> {
+    undeleted().filter(Column::Id.eq(id.as_uuid()))
+}
+
+fn these(ids: &[MediaId]) -> Select<Entity> {
+    undeleted().filter(Column::Id.is_in(ids.iter().map(|id| id.as_uuid())))
+}
+
+fn collect(rows: Vec<Model>) -> Result<HashMap<MediaId, Media>> {
+    rows.into_iter().map(|row| Media::try_from(row).map(|media| (media.id, media))).collect()
+}

@@ -35,7 +35,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<u8> {
     sweep()?;
     let wrk = Wrk::find_or_install(options.seconds)?;
-    let binary = options.binary.clone().map_or_else(|| build_binary("release"), Ok)?;
+    let binary = options.binary.clone().map_or_else(|| build_binary("blegram", "release"), Ok)?;
     measure("SQLite", &Site::new(&binary, None)?, &wrk, options.rounds)?;
     let postgres = Postgres::start()?;
     let site = Site::new(&binary, Some(&postgres.url()))?;

@@ -56,7 +56,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<u8> {
     sweep()?;
     let schemathesis = find_or_install()?;
-    let binary = options.binary.clone().map_or_else(|| build_binary("dev"), Ok)?;
+    let binary = options.binary.clone().map_or_else(|| build_binary("blegram", "dev"), Ok)?;
     let site = Site::new(&binary, None)?;
     let blegram = site.start()?;
     let anonymous = pass(&schemathesis, &blegram, None, options);

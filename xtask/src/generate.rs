@@ -20,7 +20,7 @@ const FILES: [(&str, &str); 3] = [
 
 /// Writes the files, or with `check` only tells which are out of date.
 pub(crate) fn run(check: bool) -> Result<()> {
-    let binary = build_binary("dev")?;
+    let binary = build_binary("blegram", "dev")?;
     let mut stale = Vec::new();
     for (file, args) in FILES {
         let fresh = print(&binary, args)?;

@@ -37,8 +37,8 @@ struct Cli {
 enum Task {
     /// Start what the tests need, run all tests, stop it again
     ///
-    /// Starts a PostgreSQL of its own on a free port in a temporary directory, tells the tests where it is
-    /// (`BLEGRAM_TEST_POSTGRES_URL`) and stops it afterwards, also on Ctrl-C. On Debian and Ubuntu a missing PostgreSQL
+    /// Starts a PostgreSQL and an S3-protocol server of its own on free ports in temporary directories, tells the tests
+    /// where they are (`BLEGRAM_TEST_POSTGRES_URL`, `BLEGRAM_TEST_S3_…`) and stops them afterwards, also on Ctrl-C. On Debian and Ubuntu a missing PostgreSQL
     /// is installed when one is root or has sudo without a password. The exit code is that of `cargo test`.
     #[command(after_help = "Examples:\n  cargo xtask test\n  cargo xtask test -- -p blegram-social like\n  \
                             cargo xtask test -- --test it -- --nocapture")]

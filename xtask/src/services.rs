@@ -3,6 +3,7 @@
 //! Another service is another module with a `start` and an `env` of its own, and a field here.
 
 pub(crate) mod postgres;
+pub(crate) mod s3;
 
 use std::process::Command;
 use std::thread::sleep;
@@ -12,24 +13,32 @@ use anyhow::Result;
 use rustix::process::Signal;
 
 use self::postgres::Postgres;
+use self::s3::S3;
 use crate::process::{self, Process, Terminal};
 use crate::{scratch, signals};
 
 /// All services, stopped when dropped.
 pub(crate) struct Services {
     postgres: Postgres,
+    s3: S3,
 }
 
 impl Services {
     /// Starts them on free ports, after clearing what a killed run has left.
     pub(crate) fn start() -> Result<Self> {
         scratch::sweep()?;
-        Ok(Self { postgres: Postgres::start()? })
+        Ok(Self { postgres: Postgres::start()?, s3: S3::start()? })
     }
 
     /// How tests find them.
-    fn env(&self) -> [(&'static str, String); 1] {
-        [("BLEGRAM_TEST_POSTGRES_URL", self.postgres.url())]
+    fn env(&self) -> [(&'static str, String); 5] {
+        [
+            ("BLEGRAM_TEST_POSTGRES_URL", self.postgres.url()),
+            ("BLEGRAM_TEST_S3_ENDPOINT", self.s3.endpoint()),
+            ("BLEGRAM_TEST_S3_BUCKET", s3::BUCKET.to_owned()),
+            ("BLEGRAM_TEST_S3_KEY_ID", s3::KEY_ID.to_owned()),
+            ("BLEGRAM_TEST_S3_SECRET", s3::SECRET.to_owned()),
+        ]
     }
 
     /// Runs a program that finds the services in its environment and reports its exit code.

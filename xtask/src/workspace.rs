@@ -19,12 +19,15 @@ pub(crate) fn cargo(words: &str) -> Command {
     command
 }
 
-/// Builds blegram and tells where the binary is, wherever cargo puts it.
-pub(crate) fn build_binary(profile: &str) -> Result<PathBuf> {
-    let mut command =
-        cargo("build --quiet --package blegram --message-format json-render-diagnostics --profile");
-    let output = command.arg(profile).stderr(Stdio::inherit()).output().context("starting cargo build")?;
-    ensure!(output.status.success(), "blegram does not build");
+/// Builds the binary of a package and tells where it is, wherever cargo puts it.
+pub(crate) fn build_binary(package: &str, profile: &str) -> Result<PathBuf> {
+    let mut command = cargo("build --quiet --message-format json-render-diagnostics");
+    let output = command
+        .args(["--package", package, "--profile", profile])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("starting cargo build")?;
+    ensure!(output.status.success(), "{package} does not build");
     let messages = String::from_utf8_lossy(&output.stdout);
     messages.lines().filter_map(executable).next_back().context("cargo did not say where it put the binary")
 }

@@ -1,0 +1,107 @@
+//! Removing what nothing needs. Files go before their rows: a crash in between is mended by doing it again.
+
+use blegram_domain::{self as domain, Job, MediaId, MediaKey, PostId, UploadId, UserId, media::Upload};
+use blegram_persistence::{
+    jobs,
+    media::{self, Of},
+    uploads,
+};
+use futures_util::future::try_join_all;
+
+use crate::{Media, Result};
+
+/// How many images or uploads a step removes at most.
+const BATCH: usize = 50;
+
+impl Media {
+    /// Removes an image that is marked as deleted.
+    ///
+    /// # Errors
+    /// Failures of storage and database only; so below.
+    pub async fn erase_media(&self, id: MediaId) -> Result<bool> {
+        self.erase_all(Of::One(id)).await
+    }
+
+    /// Removes files that no image has any more.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn erase_files(&self, key: MediaKey) -> Result<()> {
+        self.storage.delete_all(key).await
+    }
+
+    /// Removes some of the images of a post that is deleted; says whether there may be more.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn erase_post(&self, post: PostId) -> Result<bool> {
+        self.erase_all(Of::Post(post)).await
+    }
+
+    /// Removes some of the images and uploads of `user`, whose account is deleted, and at last every file that is theirs;
+    /// says whether there may be more.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn erase_user(&self, user: UserId) -> Result<bool> {
+        if self.erase_all(Of::Owner(user)).await? || self.erase_uploads(uploads::Of::Owner(user)).await? {
+            return Ok(true);
+        }
+        for is_public in [true, false] {
+            if self.storage.delete_below(&MediaKey::prefix(is_public, user), BATCH).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Gives up some images that were used for nothing for long, and uploads that nobody asks for any more; says whether
+    /// there may be more.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn forget_old(&self) -> Result<bool> {
+        let now = self.clock.now();
+        let unused = media::list_unused(&self.db, now - domain::Media::UNUSED_FOR, BATCH as u64).await?;
+        if !unused.is_empty() {
+            let tx = self.db.write().await?;
+            let held = media::hold_all(&tx, &unused).await?;
+            // Some may be in use since.
+            let ids: Vec<MediaId> =
+                held.values().filter(|media| media.used.is_none()).map(|media| media.id).collect();
+            media::update_deleted(&tx, &ids, now).await?;
+            for id in &ids {
+                jobs::insert(&tx, Job::EraseMedia(*id), now, now).await?;
+            }
+            tx.commit().await?;
+        }
+        let is_more = self.erase_uploads(uploads::Of::Before(now - Upload::KEPT)).await?;
+        Ok(is_more || unused.len() == BATCH)
+    }
+
+    async fn erase_all(&self, of: Of) -> Result<bool> {
+        let found = media::list_of(&self.db, of, BATCH as u64).await?;
+        if found.is_empty() {
+            return Ok(false);
+        }
+        try_join_all(found.iter().map(|media| self.storage.delete_all(media.key))).await?;
+        let ids: Vec<MediaId> = found.iter().map(|media| media.id).collect();
+        let tx = self.db.write().await?;
+        media::delete(&tx, &ids).await?;
+        tx.commit().await?;
+        Ok(found.len() == BATCH)
+    }
+
+    async fn erase_uploads(&self, of: uploads::Of) -> Result<bool> {
+        let ids: Vec<UploadId> = uploads::list_of(&self.db, of, BATCH as u64).await?;
+        if ids.is_empty() {
+            return Ok(false);
+        }
+        try_join_all(ids.iter().map(|id| async move { self.storage.delete(&Upload::file(*id)).await }))
+            .await?;
+        let tx = self.db.write().await?;
+        uploads::delete(&tx, &ids).await?;
+        tx.commit().await?;
+        Ok(ids.len() == BATCH)
+    }
+}

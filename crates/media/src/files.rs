@@ -1,0 +1,174 @@
+//! Serving files, and taking those that go into storage by way of this server.
+
+use std::{ops::Range, pin::Pin};
+
+use blegram_domain::{
+    MediaKey, Timestamp, UploadId,
+    media::{ImageType, Upload},
+};
+use blegram_persistence::uploads;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
+use object_store::{GetOptions, GetRange};
+use sha2::{Digest, Sha256};
+
+use crate::{Error, Media, Refusal, Result, links::Proof};
+
+/// A part of a file that somebody wants (RFC 9110, 14.1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// From one byte to another, both included; `None` to the end.
+    From(u64, Option<u64>),
+    /// The last bytes, so many.
+    Last(u64),
+}
+
+impl Part {
+    /// The bytes that it means in a file of `size`; `None` when there are none.
+    fn within(self, size: u64) -> Option<Range<u64>> {
+        let range = match self {
+            Self::From(first, last) => first..last.map_or(size, |last| last.saturating_add(1)).min(size),
+            Self::Last(count) => size.saturating_sub(count)..size,
+        };
+        (!range.is_empty()).then_some(range)
+    }
+}
+
+/// A file to be sent.
+pub struct File {
+    /// What tells it from every other file that there ever was: its name is never used again.
+    pub tag: String,
+    /// Whether everybody may keep it, for good.
+    pub is_public: bool,
+    /// How many bytes the whole has.
+    pub size: u64,
+    /// Which of them these are.
+    pub range: Range<u64>,
+    /// They.
+    pub body: BoxStream<'static, std::io::Result<Bytes>>,
+}
+
+impl Media {
+    /// The tag of the file called `name`, if it is there for whoever has `proof`. Not looked for in storage.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for no name of an image, and for one in the private area without a link that is good.
+    pub fn find_file(&self, name: &str, proof: Option<&Proof>) -> Result<(String, bool)> {
+        let (key, variant) = MediaKey::parse_file(name).ok_or(Error::NotFound)?;
+        let is_good = proof.is_some_and(|proof| self.signer.accepts("GET", name, proof, self.clock.now()));
+        if !key.is_public() && !is_good {
+            return Err(Error::NotFound);
+        }
+        let secret = key.to_string();
+        let secret = secret.rsplit('/').next().unwrap_or_default();
+        // A signed link to the public area is to a file that is about to leave it.
+        Ok((format!("{secret}-{}", variant.as_str()), key.is_public() && proof.is_none()))
+    }
+
+    /// The file called `name`, or a part of it, for whoever has `proof`.
+    ///
+    /// # Errors
+    /// As [`Media::find_file`], and when it is not there; [`Error::RangeNotSatisfiable`].
+    pub async fn file(&self, name: &str, proof: Option<&Proof>, part: Option<Part>) -> Result<File> {
+        let (tag, is_public) = self.find_file(name, proof)?;
+        let mut options = GetOptions::default();
+        if let Some(part) = part {
+            let size = self.storage.size(name).await?;
+            let range = part.within(size).ok_or(Error::RangeNotSatisfiable(size))?;
+            options.range = Some(GetRange::Bounded(range));
+        }
+        let found = self.storage.get(name, options).await?;
+        let (size, range) = (found.meta.size, found.range.clone());
+        let body = found.into_stream().map_err(std::io::Error::other).boxed();
+        Ok(File { tag, is_public, size, range, body })
+    }
+
+    /// Takes the file of an upload, of which all must be as it was announced.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] without a link that is good; [`Error::Expired`] when it was completed; [`Error::Refused`];
+    /// [`Error::BrokeOff`], [`Error::Unavailable`]. Then nothing was kept.
+    pub async fn receive(
+        &self,
+        id: UploadId,
+        proof: &Proof,
+        content_type: Option<&str>,
+        pieces: BoxStream<'_, std::io::Result<Bytes>>,
+    ) -> Result<()> {
+        let name = Upload::file(id);
+        if !self.signer.accepts("PUT", &name, proof, self.clock.now()) {
+            return Err(Error::NotFound);
+        }
+        let upload = uploads::find(&self.db, id).await?.ok_or(Error::NotFound)?;
+        if upload.media.is_some() {
+            return Err(Error::Expired);
+        }
+        let said = content_type.and_then(|said| said.parse::<ImageType>().ok());
+        if said != Some(upload.content_type) {
+            return Err(Refusal::WrongType {
+                is: upload.content_type,
+                said: said.map_or("another type", ImageType::as_str),
+            }
+            .into());
+        }
+        self.storage.put_stream(&name, announced(&upload, pieces).boxed()).await
+    }
+}
+
+/// The pieces of a file as long as they are what was announced; fails in the place of its end when they are not.
+fn announced<'a>(
+    upload: &Upload,
+    pieces: BoxStream<'a, std::io::Result<Bytes>>,
+) -> impl Stream<Item = Result<Bytes>> + Send + use<'a> {
+    struct State<'a> {
+        pieces: Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send + 'a>>,
+        hash: Sha256,
+        left: u64,
+    }
+    let (size, expected) = (upload.byte_size, upload.sha256);
+    let state = State { pieces, hash: Sha256::new(), left: size };
+    futures_util::stream::try_unfold(state, move |mut state| async move {
+        let Some(piece) = state.pieces.next().await.transpose().map_err(Error::BrokeOff)? else {
+            if state.left > 0 {
+                return Err(Refusal::WrongSize.into());
+            }
+            let hash: [u8; 32] = state.hash.finalize().into();
+            return match expected {
+                Some(expected) if expected != hash => Err(Refusal::WrongHash.into()),
+                _ => Ok(None),
+            };
+        };
+        let over = Refusal::TooLarge(size);
+        state.left = state.left.checked_sub(piece.len() as u64).ok_or(over)?;
+        state.hash.update(&piece);
+        Ok(Some((piece, state)))
+    })
+}
+
+/// Until when a file may be kept by whoever fetched it by a signed link.
+pub fn kept_until(proof: &Proof) -> Option<Timestamp> {
+    Timestamp::from_micros(proof.expires.checked_mul(1_000_000)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_cut_to_the_file() {
+        let table = [
+            (Part::From(0, None), Some(0..10)),
+            (Part::From(3, Some(4)), Some(3..5)),
+            (Part::From(3, Some(u64::MAX)), Some(3..10)),
+            (Part::From(9, Some(9)), Some(9..10)),
+            (Part::From(10, None), None),
+            (Part::From(4, Some(3)), None),
+            (Part::Last(3), Some(7..10)),
+            (Part::Last(99), Some(0..10)),
+            (Part::Last(0), None),
+        ];
+        for (part, expected) in table {
+            assert_eq!(part.within(10), expected, "{part:?}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! An S3 bucket, at AWS or wherever its protocol is spoken.
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use blegram_domain::{Timestamp, media::Upload};
+use object_store::{ObjectStore, aws::AmazonS3Builder, prefix::PrefixStore};
+use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle, actions};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::{Error, Result};
+
+/// How to reach a bucket.
+#[derive(Debug, Clone)]
+pub struct S3 {
+    /// Its name.
+    pub bucket: String,
+    /// What the names of all files begin with; empty for nothing.
+    pub prefix: String,
+    /// The server; `None` is AWS.
+    pub endpoint: Option<Url>,
+    /// Its region.
+    pub region: String,
+    /// Whether the bucket is in the path of URLs and not in the name of the host.
+    pub path_style: bool,
+    /// Who we are there.
+    pub access_key_id: SecretString,
+    /// What proves it.
+    pub secret_access_key: SecretString,
+    /// Where the public area can be fetched by everybody; `None` signs links to it, too.
+    pub public_url: Option<Url>,
+}
+
+impl S3 {
+    pub(crate) fn store(&self) -> Result<Arc<dyn ObjectStore>> {
+        // Only the first one of a process counts, and any will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = AmazonS3Builder::new()
+            .with_bucket_name(&self.bucket)
+            .with_region(&self.region)
+            .with_access_key_id(self.access_key_id.expose_secret())
+            .with_secret_access_key(self.secret_access_key.expose_secret())
+            .with_virtual_hosted_style_request(!self.path_style);
+        if let Some(endpoint) = &self.endpoint {
+            let bucket = self.bucket()?;
+            // With the bucket in the host's name the endpoint is the bucket's own.
+            let url = if self.path_style { endpoint } else { bucket.base_url() };
+            builder = builder
+                .with_endpoint(url.as_str().trim_end_matches('/'))
+                .with_allow_http(endpoint.scheme() == "http");
+        }
+        let store = builder.build().map_err(|error| Error::Configuration(error.to_string()))?;
+        Ok(if self.prefix.is_empty() {
+            Arc::new(store)
+        } else {
+            Arc::new(PrefixStore::new(store, self.prefix.as_str()))
+        })
+    }
+
+    fn bucket(&self) -> Result<Bucket> {
+        let aws = || format!("https://s3.{}.amazonaws.com", self.region).parse();
+        let endpoint = self.endpoint.clone().map_or_else(aws, Ok);
+        let endpoint = endpoint.map_err(|_| Error::Configuration(format!("no region: {}", self.region)))?;
+        let style = if self.path_style { UrlStyle::Path } else { UrlStyle::VirtualHost };
+        Bucket::new(endpoint, style, self.bucket.clone(), self.region.clone())
+            .map_err(|error| Error::Configuration(format!("the S3 endpoint: {error}")))
+    }
+
+    pub(crate) fn presigner(&self) -> Result<Presigner> {
+        Ok(Presigner {
+            bucket: self.bucket()?,
+            prefix: self.prefix.trim_matches('/').to_owned(),
+            credentials: Credentials::new(
+                self.access_key_id.expose_secret(),
+                self.secret_access_key.expose_secret(),
+            ),
+            public_url: self.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
+        })
+    }
+}
+
+/// Signs requests that others make (signature version 4, in the query).
+#[derive(Debug, Clone)]
+pub(crate) struct Presigner {
+    bucket: Bucket,
+    prefix: String,
+    credentials: Credentials,
+    public_url: Option<String>,
+}
+
+impl Presigner {
+    fn name<'a>(&self, file: &'a str) -> Cow<'a, str> {
+        if self.prefix.is_empty() { file.into() } else { format!("{}/{file}", self.prefix).into() }
+    }
+
+    /// The stable link to a file in the public area, if there is such a place.
+    pub(crate) fn public(&self, file: &str) -> Option<String> {
+        self.public_url.as_ref().map(|base| format!("{base}/{}", self.name(file)))
+    }
+
+    pub(crate) fn get(&self, file: &str, from: Timestamp, lifetime: Duration) -> String {
+        let name = self.name(file);
+        let action = actions::GetObject::new(&self.bucket, Some(&self.credentials), &name);
+        action.sign_with_time(lifetime, &instant(from)).into()
+    }
+
+    /// The link under which an upload is put into storage, with the headers that must come with it, as they are signed.
+    pub(crate) fn put(&self, upload: &Upload, headers: &[(&'static str, String)]) -> String {
+        let file = Upload::file(upload.id);
+        let name = self.name(&file);
+        let mut action = actions::PutObject::new(&self.bucket, Some(&self.credentials), &name);
+        for (name, value) in headers {
+            action.headers_mut().insert(*name, value.clone());
+        }
+        // Clients send it by themselves, and browsers let nobody else do it; signed, it bounds what the link can cost.
+        action.headers_mut().insert("content-length", upload.byte_size.to_string());
+        action.sign_with_time(Upload::LIFETIME, &instant(upload.created_at)).into()
+    }
+}
+
+fn instant(at: Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_microsecond(at.as_micros()).unwrap_or_default()
+}

@@ -1,0 +1,179 @@
+//! Files that are not taken in, each for its own reason, and of which nothing stays.
+
+use std::time::Duration;
+
+use blegram_domain::{Media as Image, media::ImageType};
+use blegram_media::{Config, Error, Location, Media, Refusal, testing::photo};
+use image::{Rgb, RgbImage};
+
+use crate::{
+    pictures::png,
+    world::{Place, World, assert_refused, source},
+};
+
+/// The beginning of a PNG that says to be this large.
+fn png_of(width: u32, height: u32) -> Vec<u8> {
+    let mut file = png(RgbImage::from_pixel(1, 1, Rgb([0, 0, 0])));
+    file[16..20].copy_from_slice(&width.to_be_bytes());
+    file[20..24].copy_from_slice(&height.to_be_bytes());
+    // The sum of the header's chunk.
+    let sum = crc(&file[12..29]);
+    file[29..33].copy_from_slice(&sum.to_be_bytes());
+    file
+}
+
+fn crc(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & 0_u32.wrapping_sub(crc & 1)))
+    })
+}
+
+fn gif_of(width: u16, height: u16) -> Vec<u8> {
+    let mut file = b"GIF89a".to_vec();
+    file.extend(width.to_le_bytes());
+    file.extend(height.to_le_bytes());
+    file.extend([0, 0, 0, b',', 0, 0, 0, 0]);
+    file.extend(width.to_le_bytes());
+    file.extend(height.to_le_bytes());
+    file.extend([0, 2, 1, 0x44, 0, b';']);
+    file
+}
+
+fn jpeg_of(width: u16, height: u16) -> Vec<u8> {
+    let mut file = photo(16, 16);
+    let frame = file.windows(2).position(|it| it == [0xff, 0xc0]).unwrap();
+    file[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
+    file[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes());
+    file
+}
+
+/// A WebP without a frame whose canvas is this large.
+fn webp_of(width: u32, height: u32) -> Vec<u8> {
+    let mut file = b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0".to_vec();
+    file.extend(&(width - 1).to_le_bytes()[..3]);
+    file.extend(&(height - 1).to_le_bytes()[..3]);
+    file
+}
+
+fn cut(mut file: Vec<u8>) -> Vec<u8> {
+    file.truncate(file.len() * 2 / 3);
+    file
+}
+
+fn encoded(format: image::ImageFormat) -> Vec<u8> {
+    let noise = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 37) as u8, (y * 91) as u8, (x * y) as u8]));
+    let mut file = std::io::Cursor::new(Vec::new());
+    image::DynamicImage::from(noise).write_to(&mut file, format).unwrap();
+    file.into_inner()
+}
+
+#[tokio::test]
+async fn what_is_no_photo_is_refused_and_leaves_nothing() {
+    use image::ImageFormat::{Gif, Png, WebP};
+    let w = World::new(Place::Folder).await;
+    let ann = w.user("ann").await;
+    let wrong = |is, said| Refusal::WrongType { is, said };
+    let table: Vec<(&str, Vec<u8>, Option<&str>, Refusal)> = vec![
+        ("nothing", vec![], None, Refusal::Empty),
+        (
+            "SVG",
+            b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(),
+            Some("image/svg+xml"),
+            Refusal::Unsupported,
+        ),
+        ("HTML called PNG", b"<!doctype html><script>".to_vec(), Some("image/png"), Refusal::Unsupported),
+        ("PNG called JPEG", png_of(1, 1), Some("image/jpeg"), wrong(ImageType::Png, "image/jpeg")),
+        (
+            "PNG called a page",
+            png_of(1, 1),
+            Some("text/html; charset=utf-8"),
+            wrong(ImageType::Png, "another type"),
+        ),
+        ("a large PNG", png_of(50_000, 50_000), None, Refusal::TooManyPixels(2_500_000_000)),
+        ("a PNG just too large", png_of(40_000, 1_001), None, Refusal::TooManyPixels(40_040_000)),
+        ("a large GIF", gif_of(50_000, 50_000), None, Refusal::TooManyPixels(2_500_000_000)),
+        ("a large JPEG", jpeg_of(50_000, 50_000), None, Refusal::TooManyPixels(2_500_000_000)),
+        ("a large WebP", webp_of(16_000, 16_000), None, Refusal::Broken),
+        ("a cut JPEG", cut(photo(640, 480)), None, Refusal::Broken),
+        ("a cut PNG", cut(encoded(Png)), None, Refusal::Broken),
+        ("a cut GIF", cut(encoded(Gif)), None, Refusal::Broken),
+        ("a cut WebP", cut(encoded(WebP)), None, Refusal::Broken),
+        ("a JPEG's first bytes", b"\xff\xd8\xff\xe0".to_vec(), None, Refusal::Broken),
+        ("a GIF's first bytes", b"GIF89a".to_vec(), None, Refusal::Broken),
+        ("a PNG's first bytes", b"\x89PNG\r\n\x1a\n".to_vec(), None, Refusal::Broken),
+    ];
+    for (what, file, said, expected) in table {
+        match w.upload_as(ann, &file, said).await {
+            Err(Error::Refused(refusal)) => assert_eq!(refusal, expected, "{what}"),
+            other => panic!("{what}: {other:?}"),
+        }
+    }
+    assert_eq!(w.database.count("media").await, 0);
+    assert_eq!(w.files().await, Vec::<String>::new());
+}
+
+/// Decompression bombs say their size in the header, or are small.
+#[tokio::test]
+async fn a_file_that_unpacks_to_much_is_no_more_than_its_pixels() {
+    let w = World::new(Place::Folder).await;
+    let ann = w.user("ann").await;
+    let flat = png(image::GrayImage::new(6_000, 6_000));
+    assert!(flat.len() < 200_000, "36 million pixels in {} bytes", flat.len());
+    assert!(w.upload(ann, &flat).await.is_ok());
+    assert_refused(
+        w.upload(ann, &png(image::GrayImage::new(7_000, 6_000))).await,
+        Refusal::TooManyPixels(42_000_000),
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_is_too_large_is_not_read_to_its_end() {
+    let mut sent = 0;
+    let endless = futures_util::stream::repeat_with(|| {
+        sent += 1024 * 1024;
+        Ok::<_, std::io::Error>(vec![0; 1024 * 1024].into())
+    });
+    let source = blegram_media::Source::read(endless, Image::MAX_BYTES, None).await;
+    assert!(matches!(source, Err(Error::Refused(Refusal::TooLarge(Image::MAX_BYTES)))));
+    assert_eq!(sent, Image::MAX_BYTES + 1024 * 1024);
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_given_up() {
+    let w = World::new(Place::Folder).await;
+    let ann = w.user("ann").await;
+    let config = Config { location: Location::Memory, deadline: Duration::ZERO, ..Config::default() };
+    let hurried = Media::new(w.database.db().clone(), w.clock.clone(), config).unwrap();
+    for file in [photo(64, 48), encoded(image::ImageFormat::Png)] {
+        let refused = hurried.upload(ann, source(&file, None).await.unwrap(), None).await;
+        assert_refused(refused, Refusal::TooSlow);
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// Whatever comes is an image or is refused; nothing else happens.
+    #[test]
+    fn damaged_files_never_do_more_than_being_refused(at in 0_usize..2000, byte: u8, format in 0..4_usize) {
+        let formats = [image::ImageFormat::Jpeg, image::ImageFormat::Png, image::ImageFormat::Gif, image::ImageFormat::WebP];
+        let mut file = encoded(formats[format]);
+        let at = at % file.len();
+        file[at] = byte;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let result = DAMAGED.get_or_init(|| async {
+                let w = World::over(std::sync::Arc::new(object_store::memory::InMemory::new())).await;
+                let ann = w.user("ann").await;
+                (w, ann)
+            }).await;
+            let (w, ann) = result;
+            match w.upload(*ann, &file).await {
+                Ok(_) | Err(Error::Refused(_)) => {}
+                Err(other) => panic!("{other:?}"),
+            }
+        });
+    }
+}
+
+static DAMAGED: tokio::sync::OnceCell<(World, blegram_domain::UserId)> = tokio::sync::OnceCell::const_new();

@@ -1,0 +1,144 @@
+//! Files that are put into storage directly.
+
+use std::time::Duration;
+
+use blegram_domain::media::{ImageType, Upload};
+use blegram_media::{Announced, CreateUpload, Error, Location, Refusal, testing::photo};
+use futures_util::{StreamExt, stream};
+use rstest_reuse::apply;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    both_places,
+    world::{Place, World, assert_refused, parts},
+};
+
+fn announce(file: &[u8]) -> CreateUpload {
+    CreateUpload {
+        content_type: ImageType::Jpeg,
+        byte_size: file.len() as u64,
+        sha256: Some(Sha256::digest(file).into()),
+    }
+}
+
+impl World {
+    /// Puts a file where it was announced, as any HTTP client does; says whether it was taken.
+    async fn put(&self, announced: &Announced, content_type: &str, file: &[u8]) -> bool {
+        if matches!(self.location, Location::S3(_)) {
+            let mut request = reqwest::Client::new().put(&announced.url).body(file.to_vec());
+            for (name, value) in &announced.headers {
+                let value = if *name == "content-type" { content_type } else { value };
+                request = request.header(*name, value);
+            }
+            return request.send().await.unwrap().status().is_success();
+        }
+        let (_, proof) = parts(&announced.url);
+        let pieces = file.chunks(700).map(|piece| Ok(piece.to_vec().into())).collect::<Vec<_>>();
+        let pieces = stream::iter(pieces).boxed();
+        self.media.receive(announced.upload.id, &proof.unwrap(), Some(content_type), pieces).await.is_ok()
+    }
+}
+
+#[apply(both_places)]
+#[tokio::test]
+async fn a_file_goes_up_in_three_steps_and_completing_twice_is_completing_once(#[case] place: Place) {
+    let w = World::new(place).await;
+    let [ann, bob] = [w.user("ann").await, w.user("bob").await];
+    let file = photo(400, 300);
+    let announced = w.media.create_upload(ann, announce(&file)).await.unwrap();
+    let id = announced.upload.id;
+    assert!(matches!(w.media.complete_upload(ann, id).await, Err(Error::NotArrived)));
+    assert!(w.put(&announced, "image/jpeg", &file).await);
+    assert!(matches!(w.media.complete_upload(bob, id).await, Err(Error::NotFound)));
+
+    let (one, other) = tokio::join!(w.media.complete_upload(ann, id), w.media.complete_upload(ann, id));
+    let media = one.unwrap();
+    assert_eq!(media, other.unwrap(), "two at once");
+    assert_eq!(w.media.complete_upload(ann, id).await.unwrap(), media, "and once more");
+    assert_eq!(
+        (w.database.count("media").await, w.files().await.len()),
+        (1, 3),
+        "nothing is left of the way"
+    );
+    assert_eq!((media.variants[2].width, media.variants[2].height), (300, 400));
+}
+
+#[apply(both_places)]
+#[tokio::test]
+async fn only_what_was_announced_is_taken(#[case] place: Place) {
+    let w = World::new(place).await;
+    let ann = w.user("ann").await;
+    let file = photo(64, 48);
+    let announced = w.media.create_upload(ann, announce(&file)).await.unwrap();
+    let mut other = file.clone();
+    *other.last_mut().unwrap() ^= 1;
+    let longer = [&file[..], b"more"].concat();
+    for (what, content_type, file) in [
+        ("another type", "image/png", &file[..]),
+        ("a page", "text/html", &file),
+        ("fewer bytes", "image/jpeg", &file[1..]),
+        ("more bytes", "image/jpeg", &longer),
+        ("other bytes", "image/jpeg", &other),
+    ] {
+        let taken = w.put(&announced, content_type, file).await;
+        // What a storage took all the same is refused when it is looked at.
+        let completed = w.media.complete_upload(ann, announced.upload.id).await;
+        assert!(!taken && matches!(completed, Err(Error::NotArrived)) || completed.is_err(), "{what}");
+        assert_eq!(w.database.count("media").await, 0, "{what}");
+    }
+    assert!(w.put(&announced, "image/jpeg", &file).await);
+    assert!(
+        w.media.complete_upload(ann, announced.upload.id).await.is_ok(),
+        "the right one is still welcome"
+    );
+}
+
+#[apply(both_places)]
+#[tokio::test]
+async fn a_link_is_for_one_file_and_ends(#[case] place: Place) {
+    let w = World::new(place).await;
+    let ann = w.user("ann").await;
+    let file = photo(64, 48);
+    let [one, other] = [
+        w.media.create_upload(ann, announce(&file)).await.unwrap(),
+        w.media.create_upload(ann, announce(&file)).await.unwrap(),
+    ];
+    let from = one.upload.id.to_string();
+    let forged = Announced { url: one.url.replace(&from, &other.upload.id.to_string()), ..other.clone() };
+    assert!(!w.put(&forged, "image/jpeg", &file).await, "another file's link");
+    if place == Place::Folder {
+        // A bucket has a clock of its own.
+        w.clock.advance(Upload::LIFETIME);
+        assert!(!w.put(&one, "image/jpeg", &file).await, "too late");
+    }
+    w.clock.advance(Upload::LIFETIME);
+    assert!(matches!(w.media.complete_upload(ann, one.upload.id).await, Err(Error::Expired)));
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_image_is_refused_when_it_is_looked_at() {
+    let w = World::new(Place::Bucket).await;
+    let ann = w.user("ann").await;
+    let page = b"<!doctype html><script>alert(1)</script>".repeat(10);
+    let announced = w.media.create_upload(ann, announce(&page)).await.unwrap();
+    assert!(w.put(&announced, "image/jpeg", &page).await);
+    assert_refused(w.media.complete_upload(ann, announced.upload.id).await, Refusal::Unsupported);
+}
+
+#[apply(both_places)]
+#[tokio::test]
+async fn uploads_that_nobody_completes_are_forgotten_with_their_files(#[case] place: Place) {
+    let w = World::new(place).await;
+    let ann = w.user("ann").await;
+    let file = photo(64, 48);
+    for _ in 0..2 {
+        let announced = w.media.create_upload(ann, announce(&file)).await.unwrap();
+        assert!(w.put(&announced, "image/jpeg", &file).await);
+    }
+    w.clock.advance(Upload::KEPT);
+    assert!(!w.media.forget_old().await.unwrap());
+    assert_eq!((w.database.count("uploads").await, w.files().await.len()), (2, 2), "a day is not over");
+    w.clock.advance(Duration::from_secs(1));
+    assert!(!w.media.forget_old().await.unwrap());
+    assert_eq!((w.database.count("uploads").await, w.files().await.len()), (0, 0));
+}

@@ -1,0 +1,112 @@
+//! How long images are kept.
+
+use std::time::Duration;
+
+use blegram_domain::{Media as Image, PostText, Visibility, version::Precondition};
+use blegram_media::{CreateUpload, Error, testing::photo};
+use blegram_social::{UpdatePost, UpdateProfile};
+use rstest_reuse::apply;
+
+use crate::{
+    both_places,
+    world::{Place, World},
+};
+
+#[apply(both_places)]
+#[tokio::test]
+async fn what_nothing_uses_for_a_day_is_removed(#[case] place: Place) {
+    let w = World::new(place).await;
+    let ann = w.user("ann").await;
+    let file = photo(64, 48);
+    let [used, picture, unused] = [
+        w.upload(ann, &file).await.unwrap().id,
+        w.upload(ann, &file).await.unwrap().id,
+        w.upload(ann, &file).await.unwrap().id,
+    ];
+    w.posts(ann, &[used], Visibility::Public).await;
+    let profile = UpdateProfile { avatar: Some(Some(picture)), ..UpdateProfile::default() };
+    w.social.update_profile(ann, profile, &Precondition::Any).await.unwrap();
+
+    w.clock.advance(Image::UNUSED_FOR);
+    w.media.forget_old().await.unwrap();
+    assert_eq!((w.work().await, w.files().await.len()), (0, 9), "a day is not over");
+    w.clock.advance(Duration::from_secs(1));
+    w.media.forget_old().await.unwrap();
+    assert!(matches!(w.media.get_media(ann, unused).await, Err(Error::NotFound)));
+    assert_eq!((w.work().await, w.files().await.len()), (1, 6));
+    assert!(w.media.get_media(ann, used).await.is_ok() && w.media.get_media(ann, picture).await.is_ok());
+}
+
+#[apply(both_places)]
+#[tokio::test]
+async fn images_go_with_what_shows_them(#[case] place: Place) {
+    let w = World::new(place).await;
+    let ann = w.user("ann").await;
+    let file = photo(64, 48);
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(w.upload(ann, &file).await.unwrap().id);
+    }
+    let post = w.posts(ann, &ids[..2], Visibility::Public).await;
+    assert!(matches!(w.media.delete_media(ann, ids[0], &Precondition::Any).await, Err(Error::InUse)));
+
+    // One that an edit leaves out, and the other with the post.
+    let edit = UpdatePost::new(None, Some(vec![ids[1]]), None).unwrap();
+    w.social.update_post(ann, post, edit, &Precondition::Any).await.unwrap();
+    assert_eq!((w.work().await, w.files().await.len()), (1, 9));
+    w.social.delete_post(ann, post, &Precondition::Any).await.unwrap();
+    assert_eq!((w.work().await, w.files().await.len()), (1, 6));
+
+    // A picture that another one replaces, and that one with nothing in its place.
+    for avatar in [Some(ids[2]), Some(ids[3]), None] {
+        let profile = UpdateProfile { avatar: Some(avatar), ..UpdateProfile::default() };
+        w.social.update_profile(ann, profile, &Precondition::Any).await.unwrap();
+    }
+    assert_eq!((w.work().await, w.files().await.len()), (2, 0));
+    assert_eq!(w.database.count("media").await, 0);
+}
+
+#[apply(both_places)]
+#[tokio::test]
+async fn nothing_is_left_of_an_account_that_is_deleted(#[case] place: Place) {
+    let w = World::new(place).await;
+    let [ann, bob] = [w.user("ann").await, w.user("bob").await];
+    let file = photo(64, 48);
+    let mut of_ann = Vec::new();
+    for _ in 0..3 {
+        of_ann.push(w.upload(ann, &file).await.unwrap().id);
+    }
+    w.upload(bob, &file).await.unwrap();
+    w.posts(ann, &of_ann[..1], Visibility::Followers).await;
+    let announced = CreateUpload {
+        content_type: blegram_domain::media::ImageType::Jpeg,
+        byte_size: file.len() as u64,
+        sha256: None,
+    };
+    w.media.create_upload(ann, announced).await.unwrap();
+    w.work().await;
+    // A crash between the files and their row left some.
+    w.database.execute("DELETE FROM media WHERE post_id IS NULL AND owner_id IN (SELECT id FROM users WHERE username = 'ann')").await;
+
+    w.database.execute("UPDATE users SET status = 'deleted' WHERE username = 'ann'").await;
+    while w.media.erase_user(ann).await.unwrap() {}
+    assert_eq!((w.database.count("media").await, w.database.count("uploads").await), (1, 0));
+    assert_eq!(w.files().await.len(), 3, "bob's");
+}
+
+#[tokio::test]
+async fn a_text_or_an_image_must_stay() {
+    let w = World::new(Place::Folder).await;
+    let ann = w.user("ann").await;
+    let id = w.upload(ann, &photo(64, 48)).await.unwrap().id;
+    let post = w.posts(ann, &[id], Visibility::Public).await;
+    let edit = |text: Option<&str>, media| {
+        UpdatePost::new(text.map(|text| PostText::parse(text).unwrap()), media, None).unwrap()
+    };
+    let nothing = w.social.update_post(ann, post, edit(None, Some(vec![])), &Precondition::Any).await;
+    assert!(matches!(nothing, Err(blegram_social::Error::PostBlank)));
+    let words = w.social.update_post(ann, post, edit(Some("words"), Some(vec![])), &Precondition::Any).await;
+    assert_eq!(words.unwrap().media, []);
+    let nothing = w.social.update_post(ann, post, edit(Some(""), None), &Precondition::Any).await;
+    assert!(matches!(nothing, Err(blegram_social::Error::PostBlank)));
+}

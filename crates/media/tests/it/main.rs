@@ -1,0 +1,21 @@
+//! Stories about images, on SQLite with a folder and on PostgreSQL with a bucket.
+
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
+
+mod bad_input;
+mod direct;
+mod failures;
+mod life;
+mod moving;
+mod pictures;
+mod sweep;
+mod world;
+
+use rstest_reuse::template;
+
+/// Runs a story on SQLite with a folder, and on PostgreSQL with a bucket.
+#[template]
+#[rstest::rstest]
+#[case::sqlite_and_a_folder(crate::world::Place::Folder)]
+#[case::postgres_and_a_bucket(crate::world::Place::Bucket)]
+fn both_places(#[case] place: crate::world::Place) {}

@@ -1,0 +1,50 @@
+//! Finding what was left behind.
+
+use std::time::Duration;
+
+use blegram_domain::{Clock, SystemClock, Visibility};
+use blegram_media::testing::photo;
+use rstest_reuse::apply;
+
+use crate::{
+    both_places,
+    world::{Place, World},
+};
+
+#[apply(both_places)]
+#[tokio::test]
+async fn what_belongs_to_nothing_is_found_and_removed(#[case] place: Place) {
+    let w = World::new(place).await;
+    let ann = w.user("ann").await;
+    let [kept, lost] =
+        [w.upload(ann, &photo(64, 48)).await.unwrap(), w.upload(ann, &photo(64, 48)).await.unwrap()];
+    w.posts(ann, &[kept.id], Visibility::Public).await;
+    w.database.execute("DELETE FROM media WHERE post_id IS NULL").await;
+
+    // Files carry the time of their storage; what came just now may be on its way into a row.
+    w.clock.advance(SystemClock.now().since(w.clock.now()));
+    assert_eq!(w.media.sweep(true).await.unwrap().orphans, Vec::<String>::new());
+    w.clock.advance(Duration::from_secs(2 * 60 * 60));
+    let found = w.media.sweep(false).await.unwrap();
+    assert_eq!((found.files, found.images, found.orphans.len(), found.missing.len()), (6, 1, 3, 0));
+    assert!(found.orphans.iter().all(|name| name.starts_with(&lost.key.to_string())), "{found:?}");
+    assert_eq!(w.files().await.len(), 6, "only told");
+    w.media.sweep(true).await.unwrap();
+    assert_eq!(w.files().await.len(), 3);
+
+    // The other way round: a row whose files are gone.
+    w.media.erase_files(kept.key).await.unwrap();
+    let found = w.media.sweep(true).await.unwrap();
+    assert_eq!((found.missing, found.orphans.len()), (vec![kept.id], 0));
+}
+
+#[tokio::test]
+async fn names_of_others_are_left_alone() {
+    let w = World::new(Place::Folder).await;
+    let blegram_media::Location::Folder(folder) = &w.location else { unreachable!() };
+    std::fs::write(folder.join("notes.txt"), "mine").unwrap();
+    w.clock.advance(SystemClock.now().since(w.clock.now()) + Duration::from_secs(2 * 60 * 60));
+    let found = w.media.sweep(true).await.unwrap();
+    assert_eq!((found.foreign, found.orphans.len()), (vec!["notes.txt".to_owned()], 0));
+    assert!(folder.join("notes.txt").exists());
+}

@@ -1,0 +1,201 @@
+//! A site with images, and people who have some.
+
+use std::{sync::Arc, time::Duration};
+
+use blegram_domain::{
+    Clock, DisplayName, FixedClock, Job, Media as Image, MediaId, PostId, PostText, SystemClock, UserId,
+    Username, Visibility, media::VariantName, user::Role, version::Precondition,
+};
+use blegram_media::{Config, Error, Location, Media, Refusal, Source, links::Proof, testing};
+use blegram_persistence::{
+    jobs,
+    testing::{Backend, TestDatabase},
+    users::{self, NewUser},
+};
+use blegram_social::{CreatePost, Social, UpdateProfile};
+use futures_util::{TryStreamExt, stream};
+use object_store::ObjectStore;
+use tempfile::TempDir;
+
+/// Where a site is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Folder,
+    Bucket,
+}
+
+pub(crate) struct World {
+    pub(crate) database: TestDatabase,
+    pub(crate) clock: Arc<FixedClock>,
+    pub(crate) media: Media,
+    pub(crate) social: Social,
+    pub(crate) location: Location,
+    _folder: Option<TempDir>,
+}
+
+impl World {
+    pub(crate) async fn new(place: Place) -> Self {
+        match place {
+            Place::Folder => {
+                let folder = TempDir::new().unwrap();
+                let location = Location::Folder(folder.path().join("media"));
+                let world = Self::at(Backend::Sqlite, location).await;
+                Self { _folder: Some(folder), ..world }
+            }
+            Place::Bucket => Self::at(Backend::Postgres, Location::S3(Box::new(testing::s3()))).await,
+        }
+    }
+
+    /// On a store of the story's own.
+    pub(crate) async fn over(store: Arc<dyn ObjectStore>) -> Self {
+        Self::at(Backend::Sqlite, Location::Other(store)).await
+    }
+
+    async fn at(backend: Backend, location: Location) -> Self {
+        let database = TestDatabase::new(backend).await;
+        // A bucket has a clock of its own, which signed links must agree with.
+        let clock = Arc::new(FixedClock::new(SystemClock.now()));
+        let time = Arc::clone(&clock) as Arc<dyn Clock>;
+        let config = Config { location: location.clone(), threads: 2, ..Config::default() };
+        let media = Media::new(database.db().clone(), Arc::clone(&time), config).unwrap();
+        let social = Social::new(database.db().clone(), time);
+        Self { database, clock, media, social, location, _folder: None }
+    }
+
+    pub(crate) async fn user(&self, name: &str) -> UserId {
+        let now = self.clock.now();
+        let user = NewUser {
+            id: UserId::generate(now),
+            username: Username::parse(name).unwrap(),
+            display_name: DisplayName::parse(name).unwrap(),
+            email: None,
+            password_hash: "$argon2id$of-nothing".to_owned(),
+            role: Role::User,
+            created_at: now,
+        };
+        let id = user.id;
+        let tx = self.database.db().write().await.unwrap();
+        users::insert(&tx, user).await.unwrap();
+        tx.commit().await.unwrap();
+        id
+    }
+
+    pub(crate) async fn upload(&self, by: UserId, file: &[u8]) -> Result<Image, Error> {
+        self.upload_as(by, file, None).await
+    }
+
+    pub(crate) async fn upload_as(
+        &self,
+        by: UserId,
+        file: &[u8],
+        content_type: Option<&str>,
+    ) -> Result<Image, Error> {
+        self.media.upload(by, source(file, content_type).await?, None).await
+    }
+
+    pub(crate) async fn posts(&self, by: UserId, images: &[MediaId], visibility: Visibility) -> PostId {
+        let text = PostText::parse("").unwrap();
+        let post = CreatePost::new(text, images.to_vec(), visibility).unwrap();
+        self.social.create_post(by, post).await.unwrap().post.id
+    }
+
+    pub(crate) async fn turns(&self, by: UserId, is_private: bool) {
+        let profile = UpdateProfile { is_private: Some(is_private), ..UpdateProfile::default() };
+        self.social.update_profile(by, profile, &Precondition::Any).await.unwrap();
+    }
+
+    /// Does the jobs of images that are due, as a node does.
+    pub(crate) async fn work(&self) -> usize {
+        let (db, mut count) = (self.database.db(), 0);
+        loop {
+            let now = self.clock.now();
+            let tx = db.write().await.unwrap();
+            let taken = jobs::take(&tx, &Job::KINDS, now, now + Duration::from_secs(60)).await.unwrap();
+            tx.commit().await.unwrap();
+            let Some(taken) = taken else { return count };
+            while self.step(Job::parse(&taken.kind, &taken.subject).unwrap()).await {}
+            let tx = db.write().await.unwrap();
+            jobs::delete(&tx, &taken).await.unwrap();
+            tx.commit().await.unwrap();
+            count += 1;
+        }
+    }
+
+    async fn step(&self, job: Job) -> bool {
+        match job {
+            Job::EraseMedia(id) => self.media.erase_media(id).await.unwrap(),
+            Job::EraseFiles(key) => {
+                self.media.erase_files(key).await.unwrap();
+                false
+            }
+            Job::MoveMedia(user) => self.media.move_media(user).await.unwrap(),
+            Job::ErasePost(post) => {
+                self.media.erase_post(post).await.unwrap() || self.social.erase_post(post).await.unwrap()
+            }
+            other => panic!("no job of images: {other:?}"),
+        }
+    }
+
+    /// The bytes of a file, for whoever has `link`: through this server, or from the bucket as anybody fetches them.
+    pub(crate) async fn fetch(&self, link: &str) -> Option<Vec<u8>> {
+        if matches!(self.location, Location::S3(_)) {
+            let answer = reqwest::get(link).await.unwrap();
+            return if answer.status().is_success() {
+                Some(answer.bytes().await.unwrap().to_vec())
+            } else {
+                None
+            };
+        }
+        let (name, proof) = parts(link);
+        let file = self.media.file(&name, proof.as_ref(), None).await.ok()?;
+        Some(file.body.try_collect::<Vec<_>>().await.unwrap().concat())
+    }
+
+    pub(crate) async fn fetch_variant(&self, image: &Image, name: VariantName) -> Vec<u8> {
+        self.fetch(&self.media.links().url(image.key, name, false)).await.unwrap()
+    }
+
+    /// The names of all files that there are.
+    pub(crate) async fn files(&self) -> Vec<String> {
+        let swept = self.media.sweep(false).await.unwrap();
+        match &self.location {
+            Location::Folder(folder) => files_below(folder),
+            _ => (0..swept.files).map(|n| n.to_string()).collect(),
+        }
+    }
+}
+
+fn files_below(folder: &std::path::Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path.display().to_string()] })
+        .collect()
+}
+
+/// A file as it comes: in pieces.
+pub(crate) async fn source(file: &[u8], content_type: Option<&str>) -> Result<Source, Error> {
+    let pieces = file.chunks(1000).map(|piece| Ok::<_, std::io::Error>(piece.to_vec().into()));
+    Source::read(stream::iter(pieces.collect::<Vec<_>>()), Image::MAX_BYTES, content_type.map(Into::into))
+        .await
+}
+
+/// The name and the proof of a link through this server.
+pub(crate) fn parts(link: &str) -> (String, Option<Proof>) {
+    let url: url::Url = link.parse().unwrap();
+    let name = url.path().strip_prefix("/media/").unwrap().to_owned();
+    let value = |wanted: &str| {
+        url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+    };
+    let proof = value("expires")
+        .zip(value("signature"))
+        .map(|(expires, signature)| Proof { expires: expires.parse().unwrap(), signature });
+    (name, proof)
+}
+
+#[track_caller]
+pub(crate) fn assert_refused(result: Result<Image, Error>, expected: Refusal) {
+    match result {
+        Err(Error::Refused(refusal)) => assert_eq!(refusal, expected),
+        other => panic!("{other:?} is not {expected:?}"),
+    }
+}

@@ -3,7 +3,7 @@
 //! poem-openapi would take a number for a string and stop at the first failure, so bodies are read
 //! here; its schema of the same name only documents. A test holds the two together, field by field.
 
-use std::fmt::Display;
+use std::{fmt::Display, ops::RangeInclusive};
 
 use blegram_domain::Violation;
 use poem::{Request, RequestBody};
@@ -170,27 +170,52 @@ impl Fields {
         if is_wanted { self.text(name, parse) } else { self.optional_text(name, parse) }
     }
 
-    /// A list of texts that may be absent, each read by `parse`.
-    pub(crate) fn texts<T>(
+    /// A list of texts, each read by `parse`; `None` when it is absent.
+    pub(crate) fn optional_texts<T>(
         &mut self,
         name: &str,
         max: usize,
         mut parse: impl FnMut(&str) -> Result<T, Violation>,
-    ) -> Vec<T> {
-        let items = match self.object.remove(name) {
-            None => return Vec::new(),
-            Some(Value::Array(items)) => items,
-            Some(_) => {
+    ) -> Option<Vec<T>> {
+        let items = match self.object.remove(name)? {
+            Value::Array(items) => items,
+            _ => {
                 self.failures.push(Failure::new(pointer(name), "wrong-type", "must be an array"));
-                return Vec::new();
+                return None;
             }
         };
         if items.len() > max {
             self.fail(name, Violation::TooMany { max, what: "items" });
-            return Vec::new();
+            return None;
         }
         let indexed = items.iter().enumerate();
-        indexed.filter_map(|(at, item)| self.parse_text(&format!("{name}/{at}"), item, &mut parse)).collect()
+        Some(
+            indexed
+                .filter_map(|(at, item)| self.parse_text(&format!("{name}/{at}"), item, &mut parse))
+                .collect(),
+        )
+    }
+
+    /// A whole number of a range that must be there.
+    pub(crate) fn integer(
+        &mut self,
+        name: &str,
+        range: RangeInclusive<u64>,
+        rule: &'static str,
+    ) -> Option<u64> {
+        let Some(value) = self.object.remove(name) else {
+            self.failures.push(Failure::new(pointer(name), "required", "is required"));
+            return None;
+        };
+        let Some(number) = value.as_number().filter(|number| number.is_u64() || number.is_i64()) else {
+            self.failures.push(Failure::new(pointer(name), "wrong-type", "must be an integer"));
+            return None;
+        };
+        let inside = number.as_u64().filter(|number| range.contains(number));
+        if inside.is_none() {
+            self.fail(name, Violation::OutOfRange(rule));
+        }
+        inside
     }
 
     /// Refuses a field that was read, for what it means together with others.

@@ -21,11 +21,17 @@ pub(crate) fn weak(body: &[u8]) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("W/\"{:032x}\"", XxHash3_128::oneshot(body))).ok()
 }
 
+/// Whether a reader has what has `tag`.
+pub(crate) fn is_known(asked: &HeaderMap, tag: &HeaderValue) -> bool {
+    let Ok(tag) = tag.to_str() else { return false };
+    let mut known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    known.any(|list| names(list, tag))
+}
+
 /// Answers 304 to a reader who has the body already. `asked` are the headers of a GET.
 pub(crate) fn shorten(asked: &HeaderMap, response: &mut Response) {
-    let Some(tag) = response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()) else { return };
-    let mut known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    if response.status() == StatusCode::OK && known.any(|list| names(list, tag)) {
+    let Some(tag) = response.headers().get(header::ETAG) else { return };
+    if response.status() == StatusCode::OK && is_known(asked, tag) {
         response.set_status(StatusCode::NOT_MODIFIED);
         response.headers_mut().remove(header::CONTENT_TYPE);
         response.take_body();

@@ -2,7 +2,6 @@
 //! wrong method, body too large, wrong type, too many, not logged in, not meant.
 
 use std::{
-    io,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
@@ -15,10 +14,10 @@ use poem::{
 };
 
 use crate::{
-    App, bearer, body, client, conditional, cookie, csrf, idempotency,
+    App, bearer, body, client, conditional, cookie, csrf, form, idempotency,
     openapi::catalogue::{Catalogue, Resource},
-    operation::{Login, Operation},
-    problem::{Code, Problem, standing_headers},
+    operation::{Login, Operation, Takes},
+    problem::{Code, Problem, broken_off, standing_headers},
 };
 
 /// The checks in front of the routes.
@@ -50,12 +49,12 @@ impl Gate {
 
     async fn admit(&self, request: &mut Request, resource: &Resource) -> Result<Admitted, Problem> {
         let Some(operation) = resource.operation(request.method())? else { return Ok(Admitted::default()) };
-        if operation.is_write {
-            read_body(request).await?;
+        match operation.takes {
+            Takes::Form => check_length(request, form::MAX_BYTES)?,
+            _ if operation.is_write => read_body(request).await?,
+            _ => {}
         }
-        if operation.has_body {
-            check_media_type(request)?;
-        }
+        check_media_type(request, operation.takes)?;
         let standing = self.count(operation, request)?;
         let (session, has_dead_cookie) = self.authenticate(operation, request).await?;
         if operation.login == Login::Required && session.is_none() {
@@ -64,6 +63,10 @@ impl Gate {
         }
         if operation.is_write {
             csrf::check(request, session.as_ref(), &self.app.auth, &self.app.site)?;
+        }
+        // Not before it is known who sends it, and that they mean it: it may be two hundred MiB.
+        if operation.takes == Takes::Form {
+            form::spool(request).await?;
         }
         Ok(Admitted { session, standing, has_dead_cookie })
     }
@@ -200,12 +203,18 @@ fn options(resource: &Resource) -> Response {
 /// Reads the body now, so that its size is judged before its sender is, by counting: a length that is
 /// announced may be a lie, or not be there.
 async fn read_body(request: &mut Request) -> Result<(), Problem> {
-    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(content_length);
-    if announced.is_some_and(|length| length > body::MAX_BYTES as u64) {
-        return Err(Problem::new(Code::BodyTooLarge));
-    }
+    check_length(request, body::MAX_BYTES as u64)?;
     let bytes = request.take_body().into_bytes_limit(body::MAX_BYTES).await.map_err(unreadable)?;
     request.set_body(Body::from_bytes(bytes));
+    Ok(())
+}
+
+/// What announces that it is too large is not read.
+fn check_length(request: &Request, max: u64) -> Result<(), Problem> {
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(content_length);
+    if announced.is_some_and(|length| length > max) {
+        return Err(Problem::new(Code::BodyTooLarge));
+    }
     Ok(())
 }
 
@@ -216,26 +225,21 @@ fn content_length(value: &HeaderValue) -> Option<u64> {
 fn unreadable(error: ReadBodyError) -> Problem {
     match error {
         ReadBodyError::PayloadTooLarge => Problem::new(Code::BodyTooLarge),
-        ReadBodyError::Io(cause) if is_timeout(&cause) => Problem::new(Code::RequestTimeout),
+        ReadBodyError::Io(cause) => broken_off(&cause),
         other => Problem::new(Code::MalformedRequest).with_detail(format!("the body broke off: {other}")),
     }
 }
 
-// poem wraps the listener's error in one of its own.
-fn is_timeout(error: &io::Error) -> bool {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>());
-    error.kind() == io::ErrorKind::TimedOut || inner.is_some_and(is_timeout)
-}
-
-fn check_media_type(request: &Request) -> Result<(), Problem> {
+fn check_media_type(request: &Request, takes: Takes) -> Result<(), Problem> {
+    let is_taken = match takes {
+        Takes::Nothing => return Ok(()),
+        Takes::Json => request.content_type().is_some_and(is_json),
+        Takes::Form => form::boundary(request).is_some(),
+    };
     let is_plain = request
         .header(header::CONTENT_ENCODING)
         .is_none_or(|encoding| encoding.eq_ignore_ascii_case("identity"));
-    if is_plain && request.content_type().is_some_and(is_json) {
-        Ok(())
-    } else {
-        Err(Problem::new(Code::UnsupportedMediaType))
-    }
+    if is_plain && is_taken { Ok(()) } else { Err(Problem::new(Code::UnsupportedMediaType)) }
 }
 
 fn is_json(content_type: &str) -> bool {

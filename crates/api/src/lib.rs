@@ -8,6 +8,8 @@
 //! 3. `routes/<noun>.rs`: unwraps the request, calls one use-case, wraps the answer.
 //! 4. `schema/<noun>.rs`: domain types as JSON.
 //!
+//! Beside the API are the files of images (`files.rs`), and pages for people (`docs.rs`).
+//!
 //! What an operation may answer, and to whom, is a row of `operation.rs`; status codes are known to
 //! `problem.rs` alone. To add an operation: see `CONTRIBUTING.md`.
 
@@ -21,6 +23,8 @@ mod cors;
 mod csrf;
 mod docs;
 mod edge;
+mod files;
+mod form;
 mod gate;
 mod idempotency;
 mod openapi;
@@ -36,6 +40,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use blegram_auth::Auth;
 use blegram_domain::Clock;
+use blegram_media::Media;
 use blegram_social::Social;
 use ipnet::IpNet;
 use poem::{Endpoint, EndpointExt, Response, Route};
@@ -77,6 +82,8 @@ pub struct App {
     pub auth: Auth,
     /// Posts, profiles and timelines.
     pub social: Social,
+    /// Images.
+    pub media: Media,
     /// Where the site is.
     pub site: Arc<Site>,
     /// Whether the process can serve now.
@@ -96,6 +103,7 @@ pub fn router(app: App) -> impl Endpoint<Output = Response> {
         .at("/openapi.json", docs::json(&app.site.public_url))
         .at("/openapi.yaml", docs::yaml(&app.site.public_url))
         .at("/problems/:code", docs::problem_page)
+        .at("/media/*name", poem::get(files::get).put(files::put))
         .at("/healthz", docs::healthz)
         .at("/readyz", docs::readyz)
         .nest("/", openapi::service())

@@ -16,9 +16,9 @@ use crate::{
     problem::Code,
     routes::{
         auth::AuthApi, bookmarks::BookmarksApi, comments::CommentsApi, instance::InstanceApi, jwks::JwksApi,
-        likes::LikesApi, notifications::NotificationsApi, people::PeopleApi, posts::PostsApi,
-        relations::RelationsApi, reports::ReportsApi, search::SearchApi, sessions::SessionsApi,
-        timelines::TimelinesApi, users::UsersApi,
+        likes::LikesApi, media::MediaApi, notifications::NotificationsApi, people::PeopleApi,
+        posts::PostsApi, relations::RelationsApi, reports::ReportsApi, search::SearchApi,
+        sessions::SessionsApi, timelines::TimelinesApi, users::UsersApi,
     },
     schema,
 };
@@ -26,7 +26,7 @@ use crate::{
 type Apis = (
     (InstanceApi, AuthApi, SessionsApi, JwksApi),
     (UsersApi, RelationsApi, PeopleApi),
-    (PostsApi, LikesApi, BookmarksApi, CommentsApi),
+    (PostsApi, LikesApi, BookmarksApi, CommentsApi, MediaApi),
     (TimelinesApi, SearchApi, NotificationsApi, ReportsApi),
 );
 
@@ -34,7 +34,7 @@ fn apis() -> OpenApiService<Apis, ()> {
     let apis = (
         (InstanceApi, AuthApi, SessionsApi, JwksApi),
         (UsersApi, RelationsApi, PeopleApi),
-        (PostsApi, LikesApi, BookmarksApi, CommentsApi),
+        (PostsApi, LikesApi, BookmarksApi, CommentsApi, MediaApi),
         (TimelinesApi, SearchApi, NotificationsApi, ReportsApi),
     );
     OpenApiService::new(apis, "blegram", env!("CARGO_PKG_VERSION"))
@@ -160,7 +160,7 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
     if ["signUp", "logIn", "logOut", "revokeSession", "changePassword"].contains(&operation.id) {
         headers.push("Set-Cookie");
     }
-    if status == "201" && operation.id != "createReport" {
+    if status == "201" && !["createReport", "uploadMedia", "createUpload"].contains(&operation.id) {
         headers.push("Location");
     }
     if operation.has_tag {
@@ -276,8 +276,9 @@ fn complete_schemas(document: &mut Value) {
 fn request_schemas(document: &mut Value) -> Vec<String> {
     let mut names = Vec::new();
     for_each_operation(document, |_, value| {
-        let reference = value["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str();
-        names.extend(reference.and_then(|name| name.rsplit('/').next()).map(ToOwned::to_owned));
+        let contents = value["requestBody"]["content"].as_object().into_iter().flat_map(Map::values);
+        let references = contents.filter_map(|content| content["schema"]["$ref"].as_str());
+        names.extend(references.filter_map(|name| name.rsplit('/').next()).map(ToOwned::to_owned));
     });
     names
 }

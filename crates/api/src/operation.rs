@@ -16,6 +16,17 @@ pub(crate) enum Login {
     Required,
 }
 
+/// What an operation takes as its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// Nothing.
+    Nothing,
+    /// JSON, all of it before anything else.
+    Json,
+    /// A form with files, which are read when it is known whose they are.
+    Form,
+}
+
 /// One operation of the API.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operation {
@@ -25,8 +36,8 @@ pub(crate) struct Operation {
     pub(crate) login: Login,
     /// What its calls are counted against, by address.
     pub(crate) policy: Option<Policy>,
-    /// Whether it takes a JSON body.
-    pub(crate) has_body: bool,
+    /// What it takes as its body.
+    pub(crate) takes: Takes,
     /// Whether it changes things, and so must be meant.
     pub(crate) is_write: bool,
     /// Whether a client may name its calls with a key, to send them again.
@@ -49,7 +60,7 @@ impl Operation {
             id,
             login,
             policy: None,
-            has_body: false,
+            takes: Takes::Nothing,
             is_write: false,
             takes_key: false,
             has_tag: false,
@@ -63,7 +74,11 @@ impl Operation {
     }
 
     const fn with_body(self) -> Self {
-        Self { has_body: true, ..self }
+        Self { takes: Takes::Json, ..self }
+    }
+
+    const fn with_form(self) -> Self {
+        Self { takes: Takes::Form, ..self }
     }
 
     const fn with_key(self) -> Self {
@@ -88,7 +103,7 @@ impl Operation {
         if self.is_write {
             codes.extend([Code::CsrfRejected, Code::BodyTooLarge, Code::RequestTimeout]);
         }
-        if self.has_body {
+        if self.takes != Takes::Nothing {
             codes.extend([Code::MalformedRequest, Code::UnsupportedMediaType, Code::Invalid]);
         }
         if self.takes_key {
@@ -137,7 +152,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     )
     .with_body(),
     Operation::read("getMe", Login::Required, &[]).tagged(),
-    Operation::write("updateMe", Login::Required, &[Code::NotFound])
+    Operation::write("updateMe", Login::Required, &[Code::NotFound, Code::MediaInUse])
         .with_body()
         .tagged()
         .with_precondition()
@@ -157,9 +172,9 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         &[Code::NotFound, Code::Blocked, Code::AccountPrivate, Code::CursorInvalid, Code::Invalid],
     )
     .tagged(),
-    Operation::write("createPost", Login::Required, &[]).with_body().with_key(),
+    Operation::write("createPost", Login::Required, &[Code::MediaInUse]).with_body().with_key(),
     Operation::read("getPost", Login::Optional, &[Code::NotFound]).tagged(),
-    Operation::write("updatePost", Login::Required, &[Code::NotFound, Code::Forbidden])
+    Operation::write("updatePost", Login::Required, &[Code::NotFound, Code::Forbidden, Code::MediaInUse])
         .with_body()
         .tagged()
         .with_precondition()
@@ -240,6 +255,51 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         .with_precondition()
         .with_key(),
     Operation::write("deleteComment", Login::Required, &[Code::NotFound, Code::Forbidden])
+        .with_precondition()
+        .with_key(),
+    Operation::write(
+        "uploadMedia",
+        Login::Required,
+        &[
+            Code::MediaEmpty,
+            Code::MediaTooLarge,
+            Code::MediaUnsupported,
+            Code::MediaTypeMismatch,
+            Code::MediaTooManyPixels,
+            Code::MediaBroken,
+            Code::MediaTooSlow,
+            Code::Overloaded,
+        ],
+    )
+    .with_form()
+    .limited(Policy::Upload)
+    .with_key(),
+    Operation::write("createUpload", Login::Required, &[]).with_body().limited(Policy::Upload).with_key(),
+    Operation::write(
+        "completeUpload",
+        Login::Required,
+        &[
+            Code::NotFound,
+            Code::UploadNotArrived,
+            Code::UploadExpired,
+            Code::UploadMismatch,
+            Code::MediaTooLarge,
+            Code::MediaUnsupported,
+            Code::MediaTypeMismatch,
+            Code::MediaTooManyPixels,
+            Code::MediaBroken,
+            Code::MediaTooSlow,
+            Code::Overloaded,
+        ],
+    )
+    .with_key(),
+    Operation::read("getMedia", Login::Required, &[Code::NotFound]).tagged(),
+    Operation::write("updateMedia", Login::Required, &[Code::NotFound])
+        .with_body()
+        .tagged()
+        .with_precondition()
+        .with_key(),
+    Operation::write("deleteMedia", Login::Required, &[Code::NotFound, Code::MediaInUse])
         .with_precondition()
         .with_key(),
     Operation::read("getUnreadCount", Login::Required, &[]),

@@ -4,6 +4,7 @@ use blegram_domain::{
     Page,
     page::{Cursor, Key},
 };
+use blegram_media::Links;
 use poem::{
     IntoResponse, Response,
     http::{HeaderValue, header},
@@ -18,6 +19,7 @@ use serde::Serialize;
 use crate::{
     answer::{Answer, tagged},
     conditional,
+    schema::Linked,
 };
 
 /// A page with its `Link` header.
@@ -42,6 +44,14 @@ impl<P: PageSchema> Paged<P> {
         P::Item: From<T>,
     {
         Self::new(page.map(P::Item::from))
+    }
+
+    /// The same of what shows images.
+    pub(crate) fn linked<T, K: Key>(page: Page<T, K>, links: &Links) -> Self
+    where
+        P::Item: Linked<T>,
+    {
+        Self::new(page.map(|view| P::Item::linked(view, links)))
     }
 
     /// A page of items as they are sent.

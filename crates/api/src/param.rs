@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use blegram_domain::{
-    CommentId, Hashtag, PageRequest, PostId, RecentSearchId, SessionId, UserId, Username,
+    CommentId, Hashtag, MediaId, PageRequest, PostId, RecentSearchId, SessionId, UploadId, UserId, Username,
     page::{Cursor, Key, Limit, Scope},
     search::Query as SearchQuery,
 };
@@ -71,6 +71,10 @@ parameters! {
         example: Some("노을".into()),
         ..MetaSchema::new("string")
     };
+    /// The id of an image.
+    MediaParam: string("uuid");
+    /// The id of an upload.
+    UploadParam: string("uuid");
     /// The id of a search.
     RecentSearchParam: string("uuid");
     /// The id of a session.
@@ -102,6 +106,20 @@ impl PostParam {
 impl CommentParam {
     /// The id, or 404.
     pub(crate) fn id(&self) -> Result<CommentId, Problem> {
+        self.0.parse().map_err(|_| Problem::not_found())
+    }
+}
+
+impl MediaParam {
+    /// The id, or 404.
+    pub(crate) fn id(&self) -> Result<MediaId, Problem> {
+        self.0.parse().map_err(|_| Problem::not_found())
+    }
+}
+
+impl UploadParam {
+    /// The id, or 404.
+    pub(crate) fn id(&self) -> Result<UploadId, Problem> {
         self.0.parse().map_err(|_| Problem::not_found())
     }
 }

@@ -1,7 +1,10 @@
 //! Errors as RFC 9457 problem details. The only place that knows status codes.
 
+use std::io;
+
 use blegram_auth::{RateLimited, limit::Standing};
 use blegram_domain::Violation;
+use blegram_media::Refusal;
 use poem::{
     Response,
     http::{HeaderValue, StatusCode, header},
@@ -119,6 +122,15 @@ codes! {
     UsernameTaken = "username-taken", CONFLICT, "The username is taken",
         "Somebody has this username, or one that looks like it, or the site keeps it. Choose another.",
         "같거나 비슷해 보이는 아이디를 이미 누가 쓰고 있거나 사이트가 보유하고 있습니다. 다른 아이디를 고르세요.";
+    MediaInUse = "media-in-use", CONFLICT, "The image is in use",
+        "An image is in one post, or is your picture, and nothing else. Upload it again to use it twice; to remove it, remove what shows it.",
+        "이미지는 게시글 하나 또는 프로필 사진에만 쓸 수 있습니다. 두 번 쓰려면 다시 올리고, 지우려면 그것을 보여 주는 게시글이나 프로필 사진을 먼저 지우세요.";
+    UploadNotArrived = "upload-not-arrived", CONFLICT, "The file has not arrived",
+        "PUT it to the upload's URL, with its headers, before `expires_at`; then complete it again.",
+        "`expires_at` 전에 업로드의 URL로 지정된 헤더와 함께 파일을 PUT한 뒤 다시 완료하세요.";
+    UploadExpired = "upload-expired", CONFLICT, "The upload has expired or is complete",
+        "Create a new one, and PUT the file to its URL.",
+        "새 업로드를 만들어 그 URL로 파일을 PUT하세요.";
     RequestInProgress = "request-in-progress", CONFLICT, "The first request with this key still runs",
         "Wait for its answer, or try again in a moment with the same Idempotency-Key.",
         "첫 요청의 응답을 기다리거나, 잠시 뒤 같은 Idempotency-Key로 다시 시도하세요.";
@@ -126,14 +138,41 @@ codes! {
         "Read it again, apply your change to what it is now, and send the new `ETag` in If-Match.",
         "다시 읽어 현재 내용에 변경을 적용한 뒤, 새 `ETag`를 If-Match로 보내세요.";
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "The request body is too large",
-        "A JSON body has at most 64 KiB.",
-        "JSON 본문은 64 KiB까지 보낼 수 있습니다.";
+        "A JSON body has at most 64 KiB, an upload of images at most ten files of 20 MiB.",
+        "JSON 본문은 64 KiB까지, 이미지 업로드는 20 MiB 파일 열 개까지 보낼 수 있습니다.";
+    MediaTooLarge = "media-too-large", PAYLOAD_TOO_LARGE, "The file is too large",
+        "A file has at most 20 MiB, and as many bytes as were announced. Send a smaller version of the image.",
+        "파일은 20 MiB까지, 그리고 미리 알린 크기까지만 받습니다. 더 작은 이미지를 보내세요.";
+    RangeNotSatisfiable = "range-not-satisfiable", RANGE_NOT_SATISFIABLE, "The file has no such part",
+        "Ask for bytes that it has; Content-Range tells how many those are.",
+        "파일에 있는 범위를 요청하세요. Content-Range가 전체 크기를 알려 줍니다.";
     UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body has a type that is not taken here",
-        "Send it as Content-Type: application/json, without Content-Encoding.",
-        "Content-Encoding 없이 Content-Type: application/json으로 보내세요.";
+        "Send JSON as Content-Type: application/json and images as multipart/form-data with a boundary, without Content-Encoding.",
+        "Content-Encoding 없이 JSON은 application/json으로, 이미지는 boundary가 있는 multipart/form-data로 보내세요.";
+    MediaUnsupported = "media-unsupported", UNSUPPORTED_MEDIA_TYPE, "The file is no image that is taken here",
+        "Send a JPEG, PNG, WebP or GIF. What a file is, is read from its content, not from its name. SVG is not taken.",
+        "JPEG, PNG, WebP, GIF 이미지를 보내세요. 파일 형식은 이름이 아니라 내용으로 판단하며 SVG는 받지 않습니다.";
+    MediaTypeMismatch = "media-type-mismatch", UNSUPPORTED_MEDIA_TYPE, "The file is not what its Content-Type says",
+        "Name the type that the file has, or none.",
+        "파일의 실제 형식을 Content-Type으로 보내거나 생략하세요.";
     Invalid = "invalid", UNPROCESSABLE_ENTITY, "Some values are not acceptable",
         "Each entry of errors names a value, the rule that it breaks and what would be accepted.",
         "errors의 각 항목이 어떤 값이 어떤 규칙에 어긋나는지, 무엇이 허용되는지 알려 줍니다.";
+    MediaEmpty = "media-empty", UNPROCESSABLE_ENTITY, "The file is empty",
+        "Send the image itself.",
+        "빈 파일입니다. 이미지를 보내세요.";
+    MediaTooManyPixels = "media-too-many-pixels", UNPROCESSABLE_ENTITY, "The image has too many pixels",
+        "An image has at most 40 megapixels. Send a smaller version.",
+        "이미지는 4천만 화소까지 받습니다. 크기를 줄여서 보내세요.";
+    MediaBroken = "media-broken", UNPROCESSABLE_ENTITY, "The image is damaged or incomplete",
+        "Send it again; if it is refused again, save it anew with another program.",
+        "손상되었거나 잘린 이미지입니다. 다시 보내 보고, 계속되면 다른 프로그램으로 다시 저장해 보내세요.";
+    MediaTooSlow = "media-too-slow", UNPROCESSABLE_ENTITY, "The image takes too long to decode",
+        "Save it anew, as a plain JPEG or PNG, and send that.",
+        "디코딩이 너무 오래 걸립니다. 일반 JPEG나 PNG로 다시 저장해 보내세요.";
+    UploadMismatch = "upload-mismatch", UNPROCESSABLE_ENTITY, "The file is not the one that was announced",
+        "PUT the file whose size and SHA-256 were announced, or create another upload.",
+        "미리 알린 크기, SHA-256과 일치하는 파일을 PUT하거나 새 업로드를 만드세요.";
     IdempotencyKeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The key belongs to another request",
         "An Idempotency-Key stands for one request and its exact body. Use a new one for something new.",
         "Idempotency-Key 하나는 하나의 요청과 그 본문에만 쓰입니다. 새 요청에는 새 키를 쓰세요.";
@@ -202,6 +241,11 @@ impl Problem {
         Self { failures, ..Self::new(Code::Invalid) }
     }
 
+    /// The same, because of these values.
+    pub(crate) fn with_failures(self, failures: Vec<Failure>) -> Self {
+        Self { failures, ..self }
+    }
+
     pub(crate) fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { cause: Some(cause.into()), ..Self::new(Code::Internal) }
     }
@@ -238,6 +282,23 @@ impl Problem {
         self
     }
 
+    /// This problem as that of one value among others. What only operators should know is logged here.
+    pub(crate) fn failure(&self, pointer: String, request_id: &str) -> Failure {
+        self.log(request_id);
+        Failure::new(pointer, self.code.as_str(), self.detail.as_deref().unwrap_or(self.code.english()))
+    }
+
+    fn log(&self, request_id: &str) {
+        if let Some(cause) = &self.cause {
+            tracing::error!(
+                request_id,
+                code = self.code.as_str(),
+                error = &**cause as &dyn std::error::Error,
+                "the request failed"
+            );
+        }
+    }
+
     /// Whether the same request would be refused again: neither a failure of ours nor a matter of waiting.
     pub(crate) fn is_final(&self) -> bool {
         !self.code.status().is_server_error() && self.code.status() != StatusCode::TOO_MANY_REQUESTS
@@ -250,14 +311,7 @@ impl Problem {
     /// The answer to the request `request_id` for `instance`. What only operators should know is logged
     /// here, and nowhere else.
     pub fn into_response(self, instance: &str, request_id: &str) -> Response {
-        if let Some(cause) = &self.cause {
-            tracing::error!(
-                request_id,
-                code = self.code.as_str(),
-                error = &**cause as &dyn std::error::Error,
-                "the request failed"
-            );
-        }
+        self.log(request_id);
         let body = Body {
             r#type: format!("/problems/{}", self.code.as_str()),
             title: self.code.title(),
@@ -266,7 +320,7 @@ impl Problem {
             instance,
             code: self.code.as_str(),
             request_id,
-            errors: (self.code == Code::Invalid).then_some(&self.failures),
+            errors: (self.code == Code::Invalid || !self.failures.is_empty()).then_some(&self.failures),
         };
         let mut response = Response::builder()
             .status(self.code.status())
@@ -356,6 +410,14 @@ impl From<blegram_social::Error> for Problem {
                 "/parent_id",
                 Violation::NotFound("names no comment on this post that takes replies"),
             )]),
+            blegram_social::Error::MediaNotFound(places) => Self::invalid(
+                places.into_iter().map(|at| Failure::of(format!("/media_ids/{at}"), NO_IMAGE)).collect(),
+            ),
+            blegram_social::Error::AvatarNotFound => {
+                Self::invalid(vec![Failure::of("/avatar_media_id", NO_IMAGE)])
+            }
+            blegram_social::Error::MediaInUse => Self::new(Code::MediaInUse),
+            blegram_social::Error::PostBlank => Self::invalid(vec![Failure::of("/text", Violation::Blank)]),
             blegram_social::Error::Blocked => Self::new(Code::Blocked),
             blegram_social::Error::AccountPrivate => Self::new(Code::AccountPrivate),
             blegram_social::Error::Oneself => {
@@ -369,6 +431,69 @@ impl From<blegram_social::Error> for Problem {
             blegram_social::Error::Storage(cause) => storage(cause),
         }
     }
+}
+
+const NO_IMAGE: Violation = Violation::NotFound("names no image of yours");
+
+impl From<blegram_media::Error> for Problem {
+    fn from(error: blegram_media::Error) -> Self {
+        match error {
+            blegram_media::Error::Refused(refusal) => {
+                Self::new(refused_image(refusal)).with_detail(refusal.to_string())
+            }
+            blegram_media::Error::NotFound | blegram_media::Error::AccountNotFound => Self::not_found(),
+            blegram_media::Error::InUse => Self::new(Code::MediaInUse),
+            blegram_media::Error::PreconditionFailed => Self::new(Code::PreconditionFailed),
+            blegram_media::Error::NotArrived => Self::new(Code::UploadNotArrived),
+            blegram_media::Error::Expired => Self::new(Code::UploadExpired),
+            blegram_media::Error::RangeNotSatisfiable(size) => {
+                let problem = Self::new(Code::RangeNotSatisfiable);
+                match HeaderValue::from_str(&format!("bytes */{size}")) {
+                    Ok(range) => problem.with_header(header::CONTENT_RANGE, range),
+                    Err(_) => problem,
+                }
+            }
+            blegram_media::Error::Overloaded => Self::new(Code::Overloaded),
+            blegram_media::Error::BrokeOff(cause) => broken_off(&cause),
+            blegram_media::Error::Internal(cause) | blegram_media::Error::Configuration(cause) => {
+                Self::internal(cause)
+            }
+            blegram_media::Error::Unavailable(cause) => {
+                Self { cause: Some(cause), ..Self::new(Code::Unavailable) }
+            }
+            blegram_media::Error::Storage(cause) => storage(cause),
+        }
+    }
+}
+
+const fn refused_image(refusal: Refusal) -> Code {
+    match refusal {
+        Refusal::Empty => Code::MediaEmpty,
+        Refusal::TooLarge(_) => Code::MediaTooLarge,
+        Refusal::WrongSize | Refusal::WrongHash => Code::UploadMismatch,
+        Refusal::Unsupported => Code::MediaUnsupported,
+        Refusal::WrongType { .. } => Code::MediaTypeMismatch,
+        Refusal::TooManyPixels(_) => Code::MediaTooManyPixels,
+        Refusal::Broken => Code::MediaBroken,
+        Refusal::TooSlow => Code::MediaTooSlow,
+    }
+}
+
+/// A body that did not come to its end.
+pub(crate) fn broken_off(error: &io::Error) -> Problem {
+    if is_timeout(error) {
+        Problem::new(Code::RequestTimeout)
+    } else {
+        Problem::new(Code::MalformedRequest).with_detail(format!("the body broke off: {error}"))
+    }
+}
+
+// poem and others wrap the listener's error in their own.
+fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_own =
+        error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);
+    let inner = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
+    is_own || inner.is_some_and(|inner| is_timeout(inner)) || error.source().is_some_and(is_timeout)
 }
 
 impl From<blegram_domain::page::CursorInvalid> for Problem {

@@ -6,6 +6,7 @@ pub(crate) mod comments;
 pub(crate) mod instance;
 pub(crate) mod jwks;
 pub(crate) mod likes;
+pub(crate) mod media;
 pub(crate) mod notifications;
 pub(crate) mod people;
 pub(crate) mod posts;
@@ -39,6 +40,8 @@ pub(crate) enum Tag {
     Posts,
     /// Comments and replies. 댓글과 답글.
     Comments,
+    /// Images: uploading them, and what they show. 이미지 올리기와 설명.
+    Media,
     /// Lists of posts, newest first. 최신순 게시글 목록.
     Timelines,
     /// Search, trends and hashtags. 검색, 인기 해시태그.

@@ -8,6 +8,7 @@ pub(crate) mod account;
 pub(crate) mod comment;
 pub(crate) mod instance;
 pub(crate) mod jwks;
+pub(crate) mod media;
 pub(crate) mod notification;
 pub(crate) mod post;
 pub(crate) mod report;
@@ -16,9 +17,21 @@ pub(crate) mod session;
 pub(crate) mod time;
 pub(crate) mod user;
 
+use blegram_media::Links;
 use poem_openapi::Object;
+use serde::Serialize;
 
 pub(crate) use time::Time;
+
+/// What shows images, on its way to the wire; `links` knows where they are.
+pub(crate) trait Linked<T> {
+    fn linked(view: T, links: &Links) -> Self;
+}
+
+/// Several of them.
+pub(crate) fn all_linked<S: Linked<T>, T>(views: Vec<T>, links: &Links) -> Vec<S> {
+    views.into_iter().map(|view| S::linked(view, links)).collect()
+}
 
 /// Why a request was refused (RFC 9457).
 #[derive(Debug, Object)]
@@ -37,12 +50,12 @@ pub(crate) struct Problem {
     code: String,
     /// What to tell the operators. Also in the header `X-Request-Id`.
     request_id: String,
-    /// Every value that was refused, when `code` is `invalid`; else null.
+    /// Every value that was refused, when `code` is `invalid`, and every file of an upload; else null.
     errors: Option<Vec<FieldProblem>>,
 }
 
 /// A value that was refused.
-#[derive(Debug, Object)]
+#[derive(Debug, Object, Serialize)]
 pub(crate) struct FieldProblem {
     /// Where it is: a JSON pointer (RFC 6901) into the body, or `/` and the name of a query parameter.
     pointer: String,
@@ -54,16 +67,22 @@ pub(crate) struct FieldProblem {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use blegram_auth::Registration;
     use blegram_domain::{
-        Hashtag, Post, PostId, Timestamp, UserId, UserSummary, Username, Visibility, post::Marks,
+        Hashtag, MediaId, MediaKey, Post, PostId, SystemClock, Timestamp, UserId, UserSummary, Username,
+        Visibility,
+        media::{Variant, VariantName},
+        post::Marks,
         user::Status,
     };
+    use blegram_persistence::testing::{Backend, TestDatabase};
     use blegram_social::PostView;
     use poem_openapi::types::ToJSON;
     use serde::Serialize;
 
-    use super::{account, instance::Instance, post::PostPage};
+    use super::{Linked, Links, account, instance::Instance, post::PostPage};
     use crate::page::PageSchema;
 
     /// What is documented is poem-openapi's view of a type, what is sent is serde's.
@@ -73,23 +92,32 @@ mod tests {
     }
 
     fn summary(now: Timestamp) -> UserSummary {
+        let id = UserId::generate(now);
         UserSummary {
-            id: UserId::generate(now),
+            id,
             username: Username::parse("ann").unwrap(),
             display_name: "Ann".to_owned(),
+            avatar: Some(MediaKey::new(true, id, 7)),
             is_private: false,
             status: Status::Active,
         }
     }
 
-    #[test]
-    fn what_is_documented_is_what_is_sent() {
+    async fn links() -> Links {
+        let database = TestDatabase::new(Backend::Sqlite).await;
+        let (db, clock) = (database.db().clone(), Arc::new(SystemClock));
+        blegram_media::Media::new(db, clock, blegram_media::Config::default()).unwrap().links()
+    }
+
+    #[tokio::test]
+    async fn what_is_documented_is_what_is_sent() {
         let now = Timestamp::from_micros(1_790_000_000_123_456).unwrap();
         let author = summary(now);
         let post = Post {
             id: PostId::generate(now),
             author: author.id,
             text: "hello".to_owned(),
+            media: Vec::new(),
             hashtags: vec![Hashtag::parse("jeju").unwrap()],
             mentions: vec![author.id],
             visibility: Visibility::Public,
@@ -100,8 +128,26 @@ mod tests {
             version: 1,
         };
         let viewer = Some(Marks { liked: true, bookmarked: false });
-        let view = PostView { post, author: author.clone(), mentions: vec![author.clone()], viewer };
-        assert_alike(&PostPage::new(vec![view.into()], Some("next".to_owned()), None));
+        let media = blegram_domain::Media {
+            id: MediaId::generate(now),
+            owner: author.id,
+            key: MediaKey::new(true, author.id, 8),
+            blurhash: "L".to_owned(),
+            alt: Some("the sea".to_owned()),
+            variants: vec![Variant { name: VariantName::Large, width: 4, height: 3, byte_size: 99 }],
+            used: None,
+            created_at: now,
+            version: 0,
+        };
+        let view = PostView {
+            post,
+            author: author.clone(),
+            media: vec![media],
+            mentions: vec![author.clone()],
+            viewer,
+        };
+        let links = links().await;
+        assert_alike(&PostPage::new(vec![Linked::linked(view, &links)], Some("next".to_owned()), None));
         assert_alike(&Instance::new(Registration::Open));
         let user = blegram_domain::User {
             summary: author,
@@ -120,7 +166,7 @@ mod tests {
             role: blegram_domain::user::Role::User,
             discoverable: true,
         };
-        assert_alike(&account::AuthResult::new(account, None));
+        assert_alike(&account::AuthResult::new(account, None, &links));
         assert_alike(&account::CsrfToken { csrf_token: Some("x".to_owned()) });
     }
 }

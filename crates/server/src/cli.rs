@@ -58,6 +58,14 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Look through all files of images: remove those that belong to nothing, and tell of images whose files are missing.
+    /// The site may run meanwhile.
+    #[command(after_help = SWEEP_EXAMPLES)]
+    Sweep {
+        /// Tell what would be removed, and remove nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Check what blegram depends on: say what is wrong, and how to mend it.
     Doctor,
 }
@@ -83,6 +91,11 @@ Examples:
   blegram serve --demo                                 The quickest way to something to look at
   BLEGRAM_SERVER__DATA_DIR=./world blegram serve       A folder of its own: start it once, stop it, then
   BLEGRAM_SERVER__DATA_DIR=./world blegram demo --seed 7";
+
+const SWEEP_EXAMPLES: &str = "\
+Examples:
+  blegram sweep --dry-run   After a crash, or after a backup was restored: what is there that should not be?
+  blegram sweep             Remove it";
 
 /// Schema changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
@@ -283,6 +296,7 @@ mod tests {
         assert_eq!(command("blegram serve --demo"), Command::Serve(Serve { demo: true }));
         assert_eq!(command("blegram demo --seed 7"), Command::Demo(Demo { seed: 7 }));
         assert_eq!(command("blegram recount --dry-run"), Command::Recount { dry_run: true });
+        assert_eq!(command("blegram sweep"), Command::Sweep { dry_run: false });
         assert_eq!(command("blegram --config a.toml serve"), Command::Serve(Serve { demo: false }));
         assert_eq!(command("blegram migrate down"), Command::Migrate(Migrate::Down));
         assert_eq!(command("blegram openapi --yaml"), Command::Openapi(Openapi { yaml: true }));
@@ -305,7 +319,7 @@ mod tests {
 
     #[test]
     fn every_command_that_needs_it_has_examples() {
-        for name in ["migrate", "openapi", "config", "user", "demo"] {
+        for name in ["migrate", "openapi", "config", "user", "demo", "sweep"] {
             let mut cli = <Cli as CommandFactory>::command();
             let help = cli.find_subcommand_mut(name).unwrap().render_help().to_string();
             assert!(help.contains("Examples:"), "{help}");

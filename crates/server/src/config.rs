@@ -15,11 +15,13 @@ mod words;
 
 use std::{collections::BTreeMap, io, net::SocketAddr, path::Path};
 
+use blegram_media::{Location, S3};
+
 pub use self::{
     error::{Error, Problem},
     reference::{env_example, markdown},
-    sections::{Accounts, Database, Limits, Listener, Log, Rate, Secrets, Server},
-    value::{Backend, DatabaseUrl, LogFilter, Origin, SecretKey},
+    sections::{Accounts, Database, Limits, Listener, Log, Media, Rate, Secrets, Server},
+    value::{Backend, DatabaseUrl, LogFilter, Origin, Secret, SecretKey, StorageUrl},
     words::{LogFormat, Profile, Registration},
 };
 use self::{
@@ -44,6 +46,8 @@ pub struct Config {
     pub database: Database,
     /// Accounts, passwords and sessions.
     pub accounts: Accounts,
+    /// Images; see also [`Config::media_location`].
+    pub media: Media,
     /// How often something may be tried.
     pub limits: Limits,
     /// Keys.
@@ -84,6 +88,7 @@ impl Config {
         let root = Root::read(layers);
         let (server, listener) = (Server::read(layers), Listener::read(layers));
         let (database, accounts) = (Database::read(layers), Accounts::read(layers));
+        let media = Media::read(layers);
         let (limits, secrets, log) = (Limits::read(layers), Secrets::read(layers), Log::read(layers));
         Some(Self {
             profile: root?.profile,
@@ -91,6 +96,7 @@ impl Config {
             listener: listener?,
             database: database?,
             accounts: accounts?,
+            media: media?,
             limits: limits?,
             secrets: secrets?,
             log: log?,
@@ -123,6 +129,26 @@ impl Config {
         self.database.url.clone().unwrap_or_else(embedded)
     }
 
+    /// Where images are: as configured, or in the data folder.
+    #[must_use]
+    pub fn media_location(&self) -> Location {
+        let media = &self.media;
+        match &media.storage {
+            None => Location::Folder(self.server.data_dir.join(crate::data_folder::MEDIA)),
+            Some(StorageUrl::Folder(folder)) => Location::Folder(folder.clone()),
+            Some(StorageUrl::Bucket(bucket, prefix)) => Location::S3(Box::new(S3 {
+                bucket: bucket.clone(),
+                prefix: prefix.clone(),
+                endpoint: media.s3_endpoint.clone(),
+                region: media.s3_region.clone(),
+                path_style: media.s3_path_style,
+                access_key_id: secret(media.s3_access_key_id.as_ref()),
+                secret_access_key: secret(media.s3_secret_access_key.as_ref()),
+                public_url: media.s3_public_url.clone(),
+            })),
+        }
+    }
+
     /// The address that people use, without a slash at the end.
     #[must_use]
     pub fn site(&self) -> String {
@@ -145,6 +171,11 @@ impl Config {
     }
 }
 
+/// Missing ones are refused before this, by the rules.
+fn secret(secret: Option<&Secret>) -> secrecy::SecretString {
+    secret.map(Secret::secret).unwrap_or_default()
+}
+
 fn shown(line: &Effective) -> String {
     let (name, source) = (line.setting.name, &line.source);
     let Some(text) = &line.text else { return format!("# {name} is not set\n") };
@@ -165,6 +196,7 @@ fn derive_defaults(layers: &mut Layers) {
     layers.derive("server.public_url", listen.map_or("http://localhost".into(), |it| format!("http://{it}")));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     layers.derive("accounts.hash_threads", cores.to_string());
+    layers.derive("media.threads", cores.to_string());
     let machine = layers.text("profile").as_deref() == Some("production");
     layers.derive("log.format", if machine { "json" } else { "pretty" });
 }

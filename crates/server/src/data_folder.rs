@@ -34,6 +34,8 @@ pub struct DataFolder {
 
 /// The embedded database's file.
 pub const DATABASE: &str = "blegram.db";
+/// The folder of images.
+pub const MEDIA: &str = "media";
 const LOCK: &str = "blegram.lock";
 const KEY: &str = "secrets.key";
 

@@ -183,8 +183,8 @@ impl World {
             let visibility =
                 if self.rng.random_bool(0.1) { Visibility::Followers } else { Visibility::Public };
             let text = self.post_text(by);
-            let input =
-                CreatePost::new(PostText::parse(&text).context("a text")?, visibility).context("a post")?;
+            let input = CreatePost::new(PostText::parse(&text).context("a text")?, Vec::new(), visibility)
+                .context("a post")?;
             let post = self.social.create_post(self.people[by].id, input).await?;
             self.posts.push((post.post.id, by));
             for _ in 0..self.rng.random_range(1..9) {

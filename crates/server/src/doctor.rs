@@ -3,6 +3,7 @@
 use std::{fmt, path::Path};
 
 use blegram_domain::{Clock, SystemClock, Timestamp};
+use blegram_media::{Location, Storage};
 use blegram_persistence::jobs::{Failing, Summary};
 
 use crate::{
@@ -49,6 +50,7 @@ pub async fn examine(config: &Config) -> Report {
         Finding { what: "data folder", result: data_folder(&config.server.data_dir) },
         Finding { what: "clock", result: clock(SystemClock.now()) },
     ];
+    findings.push(Finding { what: "images", result: images(config).await });
     if migrate::is_not_made_yet(config) {
         let result = Ok("not made yet; `blegram serve` makes it".to_owned());
         findings.push(Finding { what: "database", result });
@@ -101,6 +103,29 @@ async fn database(config: &Config) -> Result<String, String> {
     ping.map(|()| {
         if config.database_url().backend() == Backend::Sqlite { "SQLite" } else { "PostgreSQL" }.to_owned()
     })
+}
+
+/// Nothing is made: a folder that is not there yet is the first start's to make.
+async fn images(config: &Config) -> Result<String, String> {
+    let location = config.media_location();
+    if let Location::Folder(folder) = &location {
+        return match std::fs::metadata(folder) {
+            Ok(metadata) if metadata.is_dir() && !metadata.permissions().readonly() => {
+                Ok(folder.display().to_string())
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(format!("{} is made at the next start", folder.display()))
+            }
+            _ => Err(format!(
+                "{} is no folder that this user can write to; set media.storage",
+                folder.display()
+            )),
+        };
+    }
+    let advice = "check media.storage and the media.s3_ settings, and that the bucket exists";
+    let storage = Storage::open(&location).map_err(|error| on_one_line(&error))?;
+    let answer = storage.check().await.map_err(|error| format!("{}; {advice}", on_one_line(&error)));
+    answer.map(|()| "the bucket answers".to_owned())
 }
 
 async fn jobs(config: &Config) -> Result<String, String> {

@@ -5,6 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use anyhow::{Context, anyhow};
 use blegram_auth::Auth;
 use blegram_domain::{Clock, Job, Timestamp, job::retry_after};
+use blegram_media::Media;
 use blegram_persistence::{
     Db,
     jobs::{self, Taken},
@@ -31,6 +32,7 @@ pub struct Runner {
     clock: Arc<dyn Clock>,
     auth: Auth,
     social: Social,
+    media: Media,
     shutdown: CancellationToken,
 }
 
@@ -41,9 +43,10 @@ impl Runner {
         clock: Arc<dyn Clock>,
         auth: Auth,
         social: Social,
+        media: Media,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { db, clock, auth, social, shutdown }
+        Self { db, clock, auth, social, media, shutdown }
     }
 
     /// Works until the shutdown.
@@ -148,13 +151,28 @@ impl Runner {
     async fn step(&self, job: Job) -> anyhow::Result<bool> {
         Ok(match job {
             Job::EraseAccount(user) => {
-                self.social.erase_user(user).await? || self.auth.erase_account(user).await?
+                // Images before what shows them: a row that went first would leave its files behind.
+                self.media.erase_user(user).await?
+                    || self.social.erase_user(user).await?
+                    || self.auth.erase_account(user).await?
             }
-            Job::ErasePost(post) => self.social.erase_post(post).await?,
+            Job::ErasePost(post) => {
+                self.media.erase_post(post).await? || self.social.erase_post(post).await?
+            }
+            Job::EraseMedia(media) => self.media.erase_media(media).await?,
+            Job::EraseFiles(key) => {
+                self.media.erase_files(key).await?;
+                false
+            }
+            Job::MoveMedia(user) => self.media.move_media(user).await?,
             Job::EraseComment(comment) => self.social.erase_comment(comment).await?,
             Job::AcceptFollowRequests(user) => self.social.accept_follow_requests(user).await?,
             Job::Reindex => self.social.reindex().await?,
-            Job::Retention => self.auth.forget_old().await? || self.social.forget_old().await?,
+            Job::Retention => {
+                self.auth.forget_old().await?
+                    || self.social.forget_old().await?
+                    || self.media.forget_old().await?
+            }
         })
     }
 

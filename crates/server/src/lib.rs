@@ -10,7 +10,7 @@
 //! | [`serve`](mod@serve) | from start to the last answer after SIGTERM |
 //! | [`listener`] | the accept loop: connection cap, head deadline, body pace, graceful end |
 //! | [`migrate`] | changes of the schema |
-//! | [`user`], [`recount`], [`demo`] | what operators do with the data; a community to look at |
+//! | [`user`], [`recount`], [`sweep`], [`demo`] | what operators do with the data; a community to look at |
 //! | [`doctor`] | what is wrong, and how to mend it |
 //!
 //! A new setting is one line in `config/sections.rs`; the documentation follows from it.
@@ -25,6 +25,7 @@ pub mod listener;
 pub mod migrate;
 pub mod recount;
 pub mod serve;
+pub mod sweep;
 pub mod telemetry;
 pub mod user;
 pub mod wire;

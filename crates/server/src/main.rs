@@ -5,7 +5,7 @@ use std::{io::Write, process::ExitCode};
 use anyhow::Context;
 use blegram::{
     cli::{Cli, Command},
-    demo, doctor, migrate, recount, serve, telemetry, user,
+    demo, doctor, migrate, recount, serve, sweep, telemetry, user,
 };
 use clap::Parser;
 
@@ -35,6 +35,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Recount { dry_run } => {
             print(&runtime()?.block_on(recount::run(&cli.read_config()?, dry_run))?)?
         }
+        Command::Sweep { dry_run } => print(&runtime()?.block_on(sweep::run(&cli.read_config()?, dry_run))?)?,
         Command::Migrate(direction) => {
             print(&runtime()?.block_on(migrate::run(&cli.read_config()?, direction))?)?
         }

@@ -45,8 +45,8 @@ pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let app = wire::app(config, db.clone(), &key, &shutdown)?;
     let (auth, tasks) = (app.auth.clone(), app.tasks.clone());
-    let (clock, social) = (Arc::clone(&app.clock), app.social.clone());
-    let runner = Runner::new(db.clone(), clock, auth.clone(), social, shutdown.clone());
+    let (clock, social, media) = (Arc::clone(&app.clock), app.social.clone(), app.media.clone());
+    let runner = Runner::new(db.clone(), clock, auth.clone(), social, media, shutdown.clone());
     // Before the first answer: what this node signs, others must be able to verify, and the other way round.
     auth.rotate_signing_keys().await.context("the signing keys could not be read or made")?;
     let address = config.server.listen;
@@ -78,7 +78,7 @@ pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
 }
 
 /// The site's key: the configured one, or the data folder's. The folder is locked where something of it is used.
-fn keys(config: &Config) -> anyhow::Result<(Option<DataFolder>, SecretSlice<u8>)> {
+pub(crate) fn keys(config: &Config) -> anyhow::Result<(Option<DataFolder>, SecretSlice<u8>)> {
     let is_embedded = config.database_url().backend() == Backend::Sqlite;
     match &config.secrets.key {
         Some(key) if !is_embedded => Ok((None, key.expose().to_vec().into())),

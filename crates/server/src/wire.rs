@@ -5,9 +5,10 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use blegram_api::{App, Readiness, Site};
 use blegram_auth::{Auth, Limits, PasswordCost, Quota, SiteKey};
 use blegram_domain::{
-    SystemClock,
+    Clock, SystemClock,
     session::{SessionLifetime, SessionLifetimes},
 };
+use blegram_media::Media;
 use blegram_persistence::{Db, Executed, Settings};
 use blegram_social::Social;
 use secrecy::{ExposeSecret, SecretSlice};
@@ -41,14 +42,15 @@ fn log_slow(statement: Executed<'_>) {
 /// Everything that answers requests. Not ready any more once `shutdown` began.
 ///
 /// # Errors
-/// When the password cost is one that argon2 refuses.
+/// When the password cost is one that argon2 refuses, or the storage of images cannot be as configured.
 pub fn app(
     config: &Config,
     db: Db,
     key: &SecretSlice<u8>,
     shutdown: &CancellationToken,
-) -> blegram_auth::Result<App> {
+) -> anyhow::Result<App> {
     let clock = Arc::new(SystemClock);
+    let media = media(config, db.clone(), Arc::clone(&clock) as _, key)?;
     Ok(App {
         auth: Auth::new(
             db.clone(),
@@ -57,7 +59,8 @@ pub fn app(
         )?,
         social: Social::new(db.clone(), Arc::clone(&clock) as _),
         site: Arc::new(site(config)),
-        readiness: readiness(db, shutdown.clone()),
+        readiness: readiness(db, media.clone(), shutdown.clone()),
+        media,
         clock,
         tasks: TaskTracker::new(),
     })
@@ -72,14 +75,37 @@ fn site(config: &Config) -> Site {
     }
 }
 
-fn readiness(db: Db, shutdown: CancellationToken) -> Readiness {
+/// Images, at the time of `clock`, with links signed by a key that is made of the site's.
+///
+/// # Errors
+/// When the storage cannot be as configured.
+pub fn media(
+    config: &Config,
+    db: Db,
+    clock: Arc<dyn Clock>,
+    key: &SecretSlice<u8>,
+) -> blegram_media::Result<Media> {
+    let settings = &config.media;
+    let media = blegram_media::Config {
+        location: config.media_location(),
+        site: config.site(),
+        signing_key: SiteKey::new(key.expose_secret()).secret("media"),
+        threads: size(settings.threads.get()),
+        queue: size(settings.queue),
+        deadline: Duration::from_millis(settings.deadline_ms.get().into()),
+    };
+    Media::new(db, clock, media)
+}
+
+fn readiness(db: Db, media: Media, shutdown: CancellationToken) -> Readiness {
     Arc::new(move || {
-        let (db, shutdown) = (db.clone(), shutdown.clone());
+        let (db, media, shutdown) = (db.clone(), media.clone(), shutdown.clone());
         Box::pin(async move {
             if shutdown.is_cancelled() {
                 return Err("shutting down".to_owned());
             }
-            db.ping().await.map_err(|error| error.to_string())
+            db.ping().await.map_err(|error| error.to_string())?;
+            media.check_storage().await.map_err(|error| error.to_string())
         })
     })
 }
@@ -115,6 +141,7 @@ fn auth_config(config: &Config, site_key: SiteKey) -> blegram_auth::Config {
             signup_per_address: quota(config.limits.signup_per_address),
             password_per_account: quota(config.limits.password_per_account),
             username_per_account: quota(config.limits.username_per_account),
+            upload_per_address: quota(config.limits.upload_per_address),
         },
         site_key,
         issuer: config.site(),

@@ -161,7 +161,13 @@ impl Social {
             edited.edited_at = Some(now);
             edited.version += 1;
             let original = comment.edited_at.is_none().then(|| original_comment(&comment));
-            keep_texts(&tx, Of::Comment(id), original, &edited.text, now).await?;
+            let revision = Revision {
+                id: RevisionId::generate(now),
+                text: edited.text.clone(),
+                media: Vec::new(),
+                created_at: now,
+            };
+            keep_texts(&tx, Of::Comment(id), original, &revision).await?;
             comments::update(&tx, &edited).await?;
             tell_edited(&tx, actor, &comment, &edited, now).await?;
             tx.commit().await?;
@@ -311,5 +317,5 @@ async fn tell_edited(
 /// The first text has the comment's own id: it is older than every edit.
 fn original_comment(comment: &Comment) -> Revision {
     let id = RevisionId::from_uuid(comment.id.as_uuid());
-    Revision { id, text: comment.text.clone(), created_at: comment.created_at }
+    Revision { id, text: comment.text.clone(), media: Vec::new(), created_at: comment.created_at }
 }

@@ -16,6 +16,18 @@ pub enum Error {
     /// The actor may see the thing but not change it.
     #[error("only its author may do this")]
     NotAuthor,
+    /// At these places of a list, no image of the actor.
+    #[error("no such image")]
+    MediaNotFound(Vec<usize>),
+    /// No image of the actor that could be its picture.
+    #[error("no such image for a picture")]
+    AvatarNotFound,
+    /// An image has one use.
+    #[error("the image is in use")]
+    MediaInUse,
+    /// A post says or shows something.
+    #[error("a post needs a text or an image")]
+    PostBlank,
     /// No such search, or not this person's.
     #[error("no such search")]
     SearchNotFound,

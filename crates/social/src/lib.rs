@@ -43,6 +43,7 @@ pub mod discovery;
 pub mod erasure;
 mod error;
 pub mod likes;
+mod media;
 pub mod notifications;
 pub mod people;
 pub mod posts;
@@ -70,7 +71,7 @@ pub use profiles::{Shown, UpdateProfile, UserRef};
 pub use recount::Recounted;
 pub use relations::FollowState;
 pub use reports::{CreateReport, Reported};
-pub use revisions::UpdatePost;
+pub use revisions::{PostRevision, UpdatePost};
 pub use search::{HashtagView, Suggestions};
 pub use view::{CommentView, PostView, UserView};
 

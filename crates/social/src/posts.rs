@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 
 use blegram_domain::{
-    Job, Notice, NoticeKind, Post, PostId, PostText, UserId, UserSummary, Username, Violation, Visibility,
+    Job, MediaId, Notice, NoticeKind, Post, PostId, PostText, UserId, UserSummary, Username, Violation,
+    Visibility,
     analysis::{Analysis, Mention},
     version::Precondition,
 };
 use blegram_persistence::{Conn, Tx, jobs, notifications, posts, relations, users};
 
 use crate::{
-    Error, PostView, Result, Social,
+    Error, PostView, Result, Social, media,
     view::{Muted, People},
 };
 
@@ -19,19 +20,20 @@ use crate::{
 pub struct CreatePost {
     text: PostText,
     analysis: Analysis,
+    media: Vec<MediaId>,
     visibility: Visibility,
 }
 
 impl CreatePost {
-    /// A post of `text`.
+    /// A post of `text` and images, each named once.
     ///
     /// # Errors
-    /// [`Violation::Blank`] for no text, [`Violation::TooMany`] hashtags or mentions.
-    pub fn new(text: PostText, visibility: Visibility) -> Result<Self, Violation> {
-        if text.as_str().is_empty() {
+    /// [`Violation::Blank`] for neither text nor image, [`Violation::TooMany`] hashtags or mentions.
+    pub fn new(text: PostText, media: Vec<MediaId>, visibility: Visibility) -> Result<Self, Violation> {
+        if text.as_str().is_empty() && media.is_empty() {
             return Err(Violation::Blank);
         }
-        Ok(Self { analysis: Analysis::of(text.as_str())?, text, visibility })
+        Ok(Self { analysis: Analysis::of(text.as_str())?, text, media, visibility })
     }
 }
 
@@ -39,16 +41,18 @@ impl Social {
     /// Publishes a post of `actor`. Mentions of nobody, and across a block, stay plain text.
     ///
     /// # Errors
-    /// [`Error::UserNotFound`] when the actor's account is gone.
+    /// [`Error::UserNotFound`] when the actor's account is gone; [`Error::MediaNotFound`], [`Error::MediaInUse`].
     pub async fn create_post(&self, actor: UserId, input: CreatePost) -> Result<PostView> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
         let author = self.keep_actor(&tx, actor).await?;
         let mentioned = find_mentioned(&tx, actor, &input.analysis.mentions).await?;
+        let images = media::hold_unused(&tx, actor, &input.media).await?;
         let post = Post {
             id: PostId::generate(now),
             author: actor,
             text: input.text.into(),
+            media: input.media,
             hashtags: input.analysis.hashtags,
             mentions: mentioned.iter().map(|user| user.id).collect(),
             visibility: input.visibility,
@@ -59,11 +63,13 @@ impl Social {
             version: 0,
         };
         posts::insert(&tx, &post, &author).await?;
+        media::use_in_post(&tx, &images, &post, &author, now).await?;
         notifications::insert(&tx, &mentions_of(&tx, &post, &author).await?, now).await?;
         tx.commit().await?;
         Ok(PostView {
             post,
             author,
+            media: images,
             mentions: mentioned,
             viewer: Some(blegram_domain::post::Marks::default()),
         })

@@ -1,11 +1,12 @@
 //! Accounts as others see them, and what their owners make of them.
 
 use blegram_domain::{
-    Account, Bio, DisplayName, Relation, User, UserId, Username, relation::Closed, version::Precondition,
+    Account, Bio, DisplayName, Job, MediaId, Relation, User, UserId, Username, relation::Closed,
+    version::Precondition,
 };
-use blegram_persistence::{hashtags, relations, users};
+use blegram_persistence::{hashtags, jobs, relations, users};
 
-use crate::{Error, Result, Social, UserView, relations::accept_or_enqueue};
+use crate::{Error, Result, Social, UserView, media, relations::accept_or_enqueue};
 
 /// How a caller names an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct UpdateProfile {
     pub display_name: Option<Shown>,
     /// What it says of itself.
     pub bio: Option<Bio>,
+    /// Its picture; `Some(None)` for none.
+    pub avatar: Option<Option<MediaId>>,
     /// Whether only followers may see what it writes.
     pub is_private: Option<bool>,
     /// Whether search and suggestions may show it.
@@ -43,7 +46,8 @@ impl Social {
     /// nothing is none.
     ///
     /// # Errors
-    /// [`Error::UserNotFound`] when the account is gone; [`Error::PreconditionFailed`].
+    /// [`Error::UserNotFound`] when the account is gone; [`Error::PreconditionFailed`]; [`Error::AvatarNotFound`],
+    /// [`Error::MediaInUse`].
     pub async fn update_profile(
         &self,
         actor: UserId,
@@ -57,11 +61,19 @@ impl Social {
         if !precondition.holds(account.user.version) {
             return Err(Error::PreconditionFailed);
         }
+        let avatar = input.avatar;
         let mut updated = edit(&account, input);
+        if let Some(id) = avatar {
+            let avatar = media::replace_avatar(&tx, actor, id, now).await?;
+            updated.user.summary.avatar = avatar.map(|media| media.key);
+        }
         if updated != account {
             users::update_profile(&tx, &updated).await?;
             let (before, after) = (&account.user.summary, &updated.user.summary);
             hashtags::update_of_author(&tx, before, after).await?;
+            if before.is_private != after.is_private {
+                jobs::insert_again(&tx, Job::MoveMedia(actor), now).await?;
+            }
             if before.is_private && !after.is_private {
                 accept_or_enqueue(&tx, actor, now).await?;
                 let user = users::find(&tx, actor).await?.ok_or(Error::UserNotFound)?;

@@ -201,7 +201,7 @@ impl Social {
 /// a job goes on.
 pub(crate) async fn accept_or_enqueue(tx: &Tx, user: UserId, now: Timestamp) -> Result<()> {
     if accept_some(tx, user, now).await? {
-        jobs::insert(tx, Job::AcceptFollowRequests(user), now, now).await?;
+        jobs::insert_again(tx, Job::AcceptFollowRequests(user), now).await?;
     }
     Ok(())
 }

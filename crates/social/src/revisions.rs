@@ -1,17 +1,17 @@
 //! Editing posts, and the texts that posts and comments had.
 
 use blegram_domain::{
-    Page, PageRequest, Post, PostId, PostText, Revision, RevisionId, Timestamp, UserId, UserSummary,
-    Violation, Visibility, analysis::Analysis, version::Precondition,
+    Job, Media, MediaId, Page, PageRequest, Post, PostId, PostText, Revision, RevisionId, Timestamp, UserId,
+    UserSummary, Violation, Visibility, analysis::Analysis, version::Precondition,
 };
 use blegram_persistence::{
-    Tx, notifications, posts,
+    Tx, jobs, notifications, posts,
     revisions::{self, Of},
     users,
 };
 
 use crate::{
-    Error, PostView, Result, Social,
+    Error, PostView, Result, Social, media,
     posts::{find_mentioned, mentions_of},
     view::Muted,
 };
@@ -20,29 +20,43 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UpdatePost {
     text: Option<(PostText, Analysis)>,
+    media: Option<Vec<MediaId>>,
     visibility: Option<Visibility>,
 }
 
 impl UpdatePost {
-    /// An edit to `text` and `visibility`.
+    /// An edit to `text`, these images, each named once, and `visibility`.
     ///
     /// # Errors
-    /// [`Violation::Blank`] for no text, [`Violation::TooMany`] hashtags or mentions.
-    pub fn new(text: Option<PostText>, visibility: Option<Visibility>) -> Result<Self, Violation> {
-        if text.as_ref().is_some_and(|text| text.as_str().is_empty()) {
-            return Err(Violation::Blank);
-        }
+    /// [`Violation::TooMany`] hashtags or mentions.
+    pub fn new(
+        text: Option<PostText>,
+        media: Option<Vec<MediaId>>,
+        visibility: Option<Visibility>,
+    ) -> Result<Self, Violation> {
         let analysed = text.map(|text| Analysis::of(text.as_str()).map(|analysis| (text, analysis)));
-        Ok(Self { text: analysed.transpose()?, visibility })
+        Ok(Self { text: analysed.transpose()?, media, visibility })
     }
+}
+
+/// A text that a post had, with its images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostRevision {
+    /// The text.
+    pub revision: Revision,
+    /// Those of its images that the post still has.
+    pub media: Vec<Media>,
+    /// Whether everybody may see the post.
+    pub is_public: bool,
 }
 
 impl Social {
     /// Edits a post of `actor`. Of simultaneous edits with one precondition, one happens; an edit that changes nothing
-    /// is none. Those whom it newly mentions are told, if they may see it; those whom it mentions no more are untold.
+    /// is none. An image that the post has no more is removed for good. Those whom it newly mentions are told, if they may see it; those whom it mentions no more are untold.
     ///
     /// # Errors
-    /// [`Error::PostNotFound`]; [`Error::NotAuthor`] of a post that the actor sees; [`Error::PreconditionFailed`].
+    /// [`Error::PostNotFound`]; [`Error::NotAuthor`] of a post that the actor sees; [`Error::PreconditionFailed`];
+    /// [`Error::PostBlank`]; [`Error::MediaNotFound`], [`Error::MediaInUse`].
     pub async fn update_post(
         &self,
         actor: UserId,
@@ -55,6 +69,7 @@ impl Social {
         let edited = edit(&tx, &post, input, now).await?;
         if edited != post {
             posts::update(&tx, &post, &edited, &author).await?;
+            replace_media(&tx, &post, &edited, &author, now).await?;
             notifications::delete_mentions_except(&tx, actor, id.as_uuid(), &edited.mentions).await?;
             notifications::insert(&tx, &mentions_of(&tx, &edited, &author).await?, now).await?;
             tx.commit().await?;
@@ -71,12 +86,19 @@ impl Social {
         viewer: Option<UserId>,
         id: PostId,
         page: &PageRequest,
-    ) -> Result<Page<Revision>> {
-        let post = self.get_post(viewer, id).await?.post;
-        if post.edited_at.is_none() {
-            return Ok(only(page, &original_post(&post)));
-        }
-        self.revisions(Of::Post(id), page).await
+    ) -> Result<Page<PostRevision>> {
+        let PostView { post, author, media, .. } = self.get_post(viewer, id).await?;
+        let page = if post.edited_at.is_none() {
+            only(page, &original_post(&post))
+        } else {
+            self.revisions(Of::Post(id), page).await?
+        };
+        let is_public = post.is_public(&author);
+        Ok(page.map(|revision| PostRevision {
+            media: media.iter().filter(|image| revision.media.contains(&image.id)).cloned().collect(),
+            is_public,
+            revision,
+        }))
     }
 
     pub(crate) async fn revisions(&self, of: Of, page: &PageRequest) -> Result<Page<Revision>> {
@@ -108,16 +130,57 @@ impl Social {
     }
 }
 
+/// Puts the images into a post that are new to it, and removes those that it has no more.
+async fn replace_media(
+    tx: &Tx,
+    post: &Post,
+    edited: &Post,
+    author: &UserSummary,
+    now: Timestamp,
+) -> Result<()> {
+    let is_new = |id: &MediaId| !post.media.contains(id);
+    let added: Vec<MediaId> = edited.media.iter().copied().filter(is_new).collect();
+    let images = media::hold_unused(tx, post.author, &added).await.map_err(|error| match error {
+        Error::MediaNotFound(places) => Error::MediaNotFound(places_of(&places, &added, &edited.media)),
+        other => other,
+    })?;
+    media::use_in_post(tx, &images, edited, author, now).await?;
+    let removed: Vec<MediaId> = post.media.iter().copied().filter(|id| !edited.media.contains(id)).collect();
+    media::remove(tx, &removed, now).await?;
+    if !edited.media.is_empty() && post.is_public(author) != edited.is_public(author) {
+        jobs::insert_again(tx, Job::MoveMedia(post.author), now).await?;
+    }
+    Ok(())
+}
+
+/// Where in `all` those are that are at `places` of `some`.
+fn places_of(places: &[usize], some: &[MediaId], all: &[MediaId]) -> Vec<usize> {
+    places.iter().filter_map(|at| all.iter().position(|id| *id == some[*at])).collect()
+}
+
 async fn edit(tx: &Tx, post: &Post, input: UpdatePost, now: Timestamp) -> Result<Post> {
     let mut edited = post.clone();
-    if let Some((text, analysis)) = input.text.filter(|(text, _)| text.as_str() != post.text) {
+    let (text, media) = (input.text.filter(|(text, _)| text.as_str() != post.text), input.media);
+    if let Some((text, analysis)) = text {
         let mentioned = find_mentioned(tx, post.author, &analysis.mentions).await?;
         edited.text = text.into();
         edited.hashtags = analysis.hashtags;
         edited.mentions = mentioned.iter().map(|user| user.id).collect();
+    }
+    edited.media = media.unwrap_or(edited.media);
+    if edited.text.is_empty() && edited.media.is_empty() {
+        return Err(Error::PostBlank);
+    }
+    if edited != *post {
         edited.edited_at = Some(now);
         let original = post.edited_at.is_none().then(|| original_post(post));
-        keep_texts(tx, Of::Post(post.id), original, &edited.text, now).await?;
+        let revision = Revision {
+            id: RevisionId::generate(now),
+            text: edited.text.clone(),
+            media: edited.media.clone(),
+            created_at: now,
+        };
+        keep_texts(tx, Of::Post(post.id), original, &revision).await?;
     }
     edited.visibility = input.visibility.unwrap_or(post.visibility);
     if edited != *post {
@@ -131,14 +194,12 @@ pub(crate) async fn keep_texts(
     tx: &Tx,
     of: Of,
     original: Option<Revision>,
-    text: &str,
-    now: Timestamp,
+    revision: &Revision,
 ) -> Result<()> {
     if let Some(original) = original {
         revisions::insert(tx, of, &original).await?;
     }
-    let revision = Revision { id: RevisionId::generate(now), text: text.to_owned(), created_at: now };
-    Ok(revisions::insert(tx, of, &revision).await?)
+    Ok(revisions::insert(tx, of, revision).await?)
 }
 
 /// The page of the one text that something ever had.
@@ -151,5 +212,5 @@ pub(crate) fn only(page: &PageRequest, revision: &Revision) -> Page<Revision> {
 /// The first text has the post's own id: it is older than every edit.
 fn original_post(post: &Post) -> Revision {
     let id = RevisionId::from_uuid(post.id.as_uuid());
-    Revision { id, text: post.text.clone(), created_at: post.created_at }
+    Revision { id, text: post.text.clone(), media: post.media.clone(), created_at: post.created_at }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use blegram_domain::{Comment, CommentId, Post, PostId, Relation, User, UserId, UserSummary, post::Marks};
-use blegram_persistence::{Conn, likes, posts, relations, users};
+use blegram_domain::{
+    Comment, CommentId, Media, MediaId, Post, PostId, Relation, User, UserId, UserSummary, post::Marks,
+};
+use blegram_persistence::{Conn, likes, media, posts, relations, users};
 
 use crate::{Result, Social};
 
@@ -14,6 +16,8 @@ pub struct PostView {
     pub post: Post,
     /// Who wrote it.
     pub author: UserSummary,
+    /// Its images, in order.
+    pub media: Vec<Media>,
     /// Whom it mentions, without those who are gone or hidden from the viewer.
     pub mentions: Vec<UserSummary>,
     /// How the viewer stands to it; `None` for somebody not logged in.
@@ -86,8 +90,8 @@ impl People {
 }
 
 impl Social {
-    /// Hydrates `posts` with the people in them and leaves out what `viewer` may not see: two statements, however many
-    /// posts.
+    /// Hydrates `posts` with the people and images in them and leaves out what `viewer` may not see: a statement for each,
+    /// however many posts.
     pub(crate) async fn view_posts(
         &self,
         viewer: Option<UserId>,
@@ -99,11 +103,13 @@ impl Social {
         let visible: Vec<Post> =
             posts.into_iter().filter(|post| sees(viewer, post, &people, muted)).collect();
         let mut marks = self.marks(viewer, &visible).await?;
+        let mut images = list_media(&self.db, visible.iter().flat_map(|post| &post.media)).await?;
         let view = |post: Post| {
             let author = people.find_shown(post.author)?.clone();
             let mentions = people.list_shown(&post.mentions);
             let viewer = viewer.map(|_| marks.remove(&post.id).unwrap_or_default());
-            Some(PostView { post, author, mentions, viewer })
+            let media = take_media(&mut images, &post.media);
+            Some(PostView { post, author, media, mentions, viewer })
         };
         Ok(visible.into_iter().filter_map(view).collect())
     }
@@ -161,4 +167,18 @@ fn sees(viewer: Option<UserId>, post: &Post, people: &People, muted: Muted) -> b
     people.find(post.author).is_some_and(|(author, relation)| {
         post.is_visible_to(viewer, author, relation) && !(muted == Muted::Hidden && relation.muting)
     })
+}
+
+/// The images of several things, in one statement; none when there are none.
+pub(crate) async fn list_media(
+    conn: &impl Conn,
+    ids: impl IntoIterator<Item = &MediaId>,
+) -> Result<HashMap<MediaId, Media>> {
+    let ids: Vec<MediaId> = ids.into_iter().copied().collect();
+    Ok(media::list_by_ids(conn, &ids).await?)
+}
+
+/// The images of `ids`, in that order, without those that are gone.
+pub(crate) fn take_media(images: &mut HashMap<MediaId, Media>, ids: &[MediaId]) -> Vec<Media> {
+    ids.iter().filter_map(|id| images.remove(id)).collect()
 }

@@ -14,6 +14,9 @@ use crate::{
 const PAGES: [&str; 7] =
     ["/docs", "/docs/{file}", "/openapi.json", "/openapi.yaml", "/problems/{code}", "/healthz", "/readyz"];
 
+/// Files outside the document: to be read, and to be put by whoever has a link for that.
+const FILES: &str = "/media/{*name}";
+
 /// Every address that is served.
 pub(crate) struct Catalogue(matchit::Router<Resource>);
 
@@ -33,6 +36,8 @@ impl Catalogue {
         resources.extend(
             PAGES.map(|page| Resource { template: page.to_owned(), methods: vec![(Method::GET, None)] }),
         );
+        let methods = vec![(Method::GET, None), (Method::PUT, None)];
+        resources.push(Resource { template: FILES.to_owned(), methods });
         let mut router = matchit::Router::new();
         for resource in resources {
             router.insert(resource.template.clone(), resource).expect("the document's paths do not collide");

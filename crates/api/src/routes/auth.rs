@@ -107,7 +107,7 @@ fn with_session<R>(
         Secret::Browser(token) => (Some(cookie::of_browser(app, &token)?), None),
         Secret::Native(tokens) => (None, Some(tokens.into())),
     };
-    Ok(WithCookie { cookie, answer: answer(AuthResult::new(logged_in.account, tokens)) })
+    Ok(WithCookie { cookie, answer: answer(AuthResult::new(logged_in.account, tokens, &app.media.links())) })
 }
 
 /// What the login comes from, as far as its connection tells.

@@ -12,6 +12,7 @@ use crate::{
     problem::Problem,
     routes::{AppData, Tag},
     schema::{
+        Linked,
         comment::{Comment, CommentPage, CommentRevisionPage, CreateComment, NewComment, UpdateComment},
         post::Like,
         user::UserPage,
@@ -42,7 +43,7 @@ impl CommentsApi {
         let written = written.map_err(Problem::from)?;
         Ok(Created {
             location: Some(format!("/api/v1/comments/{}", written.comment.id)),
-            body: written.into(),
+            body: Comment::linked(written, &app.media.links()),
         })
     }
 
@@ -66,7 +67,7 @@ impl CommentsApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listComments", &[&post.to_string()])?;
         let items = app.social.post_comments(viewer.id(), post, &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(items))
+        Ok(Paged::linked(items, &app.media.links()))
     }
 
     /// Get a comment
@@ -81,7 +82,8 @@ impl CommentsApi {
         /// The id of a comment.
         comment: Path<CommentParam>,
     ) -> ApiResult<Versioned<Comment>> {
-        Ok(app.social.get_comment(viewer.id(), comment.id()?).await.map_err(Problem::from)?.into())
+        let comment = app.social.get_comment(viewer.id(), comment.id()?).await.map_err(Problem::from)?;
+        Ok(Linked::linked(comment, &app.media.links()))
     }
 
     /// List the replies to a comment
@@ -104,7 +106,7 @@ impl CommentsApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listReplies", &[&comment.to_string()])?;
         let items = app.social.replies(viewer.id(), comment, &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(items))
+        Ok(Paged::linked(items, &app.media.links()))
     }
 
     /// Edit a comment of yours
@@ -121,7 +123,7 @@ impl CommentsApi {
         body: Body<UpdateComment>,
     ) -> ApiResult<Versioned<Comment>> {
         let updated = app.social.update_comment(viewer.id(), comment.id()?, body.0, &if_match.0).await;
-        Ok(updated.map_err(Problem::from)?.into())
+        Ok(Linked::linked(updated.map_err(Problem::from)?, &app.media.links()))
     }
 
     /// Delete a comment
@@ -214,6 +216,6 @@ impl CommentsApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listCommentLikers", &[&comment.to_string()])?;
         let items = app.social.comment_likers(viewer.id(), comment, &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(items))
+        Ok(Paged::linked(items, &app.media.links()))
     }
 }

@@ -70,7 +70,7 @@ impl LikesApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listPostLikers", &[&post.to_string()])?;
         let items = app.social.post_likers(viewer.id(), post, &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(items))
+        Ok(Paged::linked(items, &app.media.links()))
     }
 
     /// List the posts that you like
@@ -90,6 +90,6 @@ impl LikesApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listLikedPosts", &[&viewer.id().to_string()])?;
         let items = app.social.liked_posts(viewer.id(), &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(items))
+        Ok(Paged::linked(items, &app.media.links()))
     }
 }

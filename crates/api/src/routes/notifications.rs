@@ -32,7 +32,7 @@ impl NotificationsApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listNotifications", &[&viewer.id().to_string()])?;
         let items = app.social.notifications(viewer.id(), &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(items))
+        Ok(Paged::linked(items, &app.media.links()))
     }
 
     /// Get how much you have not read

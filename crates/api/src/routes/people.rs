@@ -41,7 +41,7 @@ impl PeopleApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listFollowers", &[&scope])?;
         let items = app.social.followers(viewer.id(), &user, &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(items))
+        Ok(Paged::linked(items, &app.media.links()))
     }
 
     /// List whom an account follows
@@ -65,7 +65,7 @@ impl PeopleApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listFollowing", &[&scope])?;
         let items = app.social.following(viewer.id(), &user, &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(items))
+        Ok(Paged::linked(items, &app.media.links()))
     }
 
     /// List who asks to follow you
@@ -85,7 +85,7 @@ impl PeopleApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listFollowRequests", &[&viewer.id().to_string()])?;
         let items = app.social.follow_requests(viewer.id(), &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(items))
+        Ok(Paged::linked(items, &app.media.links()))
     }
 
     /// List whom you block
@@ -105,7 +105,7 @@ impl PeopleApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listBlocks", &[&viewer.id().to_string()])?;
         let items = app.social.blocks(viewer.id(), &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(items))
+        Ok(Paged::linked(items, &app.media.links()))
     }
 
     /// List whom you mute
@@ -125,7 +125,7 @@ impl PeopleApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listMutes", &[&viewer.id().to_string()])?;
         let items = app.social.mutes(viewer.id(), &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(items))
+        Ok(Paged::linked(items, &app.media.links()))
     }
 
     /// List whom you may want to follow
@@ -145,7 +145,7 @@ impl PeopleApi {
         let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = list.ranked_page("listSuggestedUsers", &[&viewer.id().to_string()])?;
         let suggested = app.social.suggested_users(viewer.id(), &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(suggested))
+        Ok(Paged::linked(suggested, &app.media.links()))
     }
 
     /// Dismiss a suggestion

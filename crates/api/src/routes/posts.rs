@@ -11,7 +11,10 @@ use crate::{
     param::{CursorParam, LimitParam, ListQuery, PostParam},
     problem::Problem,
     routes::{AppData, Tag},
-    schema::post::{CreatePost, Post, PostRevisionPage, UpdatePost},
+    schema::{
+        Linked,
+        post::{CreatePost, Post, PostRevisionPage, UpdatePost},
+    },
     viewer::{MaybeViewer, Viewer},
 };
 
@@ -32,7 +35,8 @@ impl PostsApi {
         body: Body<CreatePost>,
     ) -> ApiResult<Created<Post>> {
         let post = app.social.create_post(viewer.id(), body.0).await.map_err(Problem::from)?;
-        Ok(Created { location: Some(format!("/api/v1/posts/{}", post.post.id)), body: post.into() })
+        let location = Some(format!("/api/v1/posts/{}", post.post.id));
+        Ok(Created { location, body: Post::linked(post, &app.media.links()) })
     }
 
     /// Get a post
@@ -46,7 +50,8 @@ impl PostsApi {
         /// The id of a post.
         post: Path<PostParam>,
     ) -> ApiResult<Versioned<Post>> {
-        Ok(app.social.get_post(viewer.id(), post.id()?).await.map_err(Problem::from)?.into())
+        let post = app.social.get_post(viewer.id(), post.id()?).await.map_err(Problem::from)?;
+        Ok(Linked::linked(post, &app.media.links()))
     }
 
     /// Edit a post of yours
@@ -65,7 +70,7 @@ impl PostsApi {
         body: Body<UpdatePost>,
     ) -> ApiResult<Versioned<Post>> {
         let updated = app.social.update_post(viewer.id(), post.id()?, body.0, &if_match.0).await;
-        Ok(updated.map_err(Problem::from)?.into())
+        Ok(Linked::linked(updated.map_err(Problem::from)?, &app.media.links()))
     }
 
     /// List the texts that a post had
@@ -88,7 +93,7 @@ impl PostsApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listPostRevisions", &[&post.to_string()])?;
         let revisions = app.social.post_revisions(viewer.id(), post, &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(revisions))
+        Ok(Paged::linked(revisions, &app.media.links()))
     }
 
     /// Delete a post of yours

@@ -10,6 +10,7 @@ use crate::{
     problem::Problem,
     routes::{AppData, Tag},
     schema::{
+        Linked,
         post::PostPage,
         search::{Hashtag, HashtagPage, RecentSearchPage, SearchSuggestions, TrendPage},
         user::UserPage,
@@ -35,7 +36,7 @@ impl SearchApi {
     ) -> ApiResult<Answer<SearchSuggestions>> {
         let wanted = query(q.0.as_ref())?;
         let found = app.social.search_suggestions(viewer.id(), &wanted).await.map_err(Problem::from)?;
-        Ok(Answer(found.into()))
+        Ok(Answer(SearchSuggestions::linked(found, &app.media.links())))
     }
 
     /// Search accounts
@@ -58,7 +59,7 @@ impl SearchApi {
         let wanted = query(q.0.as_ref())?;
         let page = list.ranked_page("searchUsers", &[wanted.as_str()])?;
         let found = app.social.search_users(viewer.id(), &wanted, &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(found))
+        Ok(Paged::linked(found, &app.media.links()))
     }
 
     /// Search hashtags
@@ -104,7 +105,7 @@ impl SearchApi {
         let wanted = query(q.0.as_ref())?;
         let page = list.page("searchPosts", &[wanted.as_str()])?;
         let found = app.social.search_posts(viewer.id(), &wanted, &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(found))
+        Ok(Paged::linked(found, &app.media.links()))
     }
 
     /// List trending hashtags

@@ -35,7 +35,7 @@ impl TimelinesApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
         let page = query.page("getHomeTimeline", &[&viewer.id().to_string()])?;
         let items = app.social.home_timeline(viewer.id(), &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(items))
+        Ok(Paged::linked(items, &app.media.links()))
     }
 
     /// List the public posts of everybody
@@ -57,7 +57,7 @@ impl TimelinesApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
         let page = query.page("getPublicTimeline", &[])?;
         let posts = app.social.public_timeline(viewer.id(), &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(posts))
+        Ok(Paged::linked(posts, &app.media.links()))
     }
 
     /// List the public posts with a hashtag
@@ -82,6 +82,6 @@ impl TimelinesApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
         let page = query.page("getHashtagTimeline", &[tag.as_str()])?;
         let posts = app.social.hashtag_timeline(viewer.id(), &tag, &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(posts))
+        Ok(Paged::linked(posts, &app.media.links()))
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     problem::{Code, Problem},
     routes::{AppData, Tag},
     schema::{
+        Linked,
         account::{Account, ChangeUsername, DeleteMe, UpdateMe},
         post::PostPage,
         user::User,
@@ -32,7 +33,7 @@ impl UsersApi {
         let account = app.auth.account(viewer.id()).await.map_err(Problem::from)?;
         // Gone between the look-up of the session and now.
         let account = account.ok_or_else(|| Problem::new(Code::Unauthenticated))?;
-        Ok(Versioned { version: account.user.version, body: account.into() })
+        Ok(Versioned { version: account.user.version, body: Account::linked(account, &app.media.links()) })
     }
 
     /// Change your profile
@@ -50,7 +51,7 @@ impl UsersApi {
     ) -> ApiResult<Versioned<Account>> {
         let updated = app.social.update_profile(viewer.id(), body.0, &if_match.0).await;
         let account = updated.map_err(Problem::from)?;
-        Ok(Versioned { version: account.user.version, body: account.into() })
+        Ok(Versioned { version: account.user.version, body: Account::linked(account, &app.media.links()) })
     }
 
     /// Change your username
@@ -65,7 +66,7 @@ impl UsersApi {
         body: Body<ChangeUsername>,
     ) -> ApiResult<Answer<Account>> {
         let account = app.auth.change_username(viewer.id(), body.0).await.map_err(Problem::from)?;
-        Ok(Answer(account.into()))
+        Ok(Answer(Account::linked(account, &app.media.links())))
     }
 
     /// Delete your account
@@ -100,7 +101,7 @@ impl UsersApi {
     ) -> ApiResult<Versioned<User>> {
         let user = user.user(viewer)?;
         let view = app.social.get_user(viewer.id(), &user).await.map_err(Problem::from)?;
-        Ok(Versioned { version: view.user.version, body: view.into() })
+        Ok(Versioned { version: view.user.version, body: User::linked(view, &app.media.links()) })
     }
 
     /// List somebody's posts
@@ -124,6 +125,6 @@ impl UsersApi {
         let page = query.page("listUserPosts", &[&user.scope(viewer)?])?;
         let user = user.user(viewer)?;
         let posts = app.social.user_posts(viewer.id(), &user, &page).await.map_err(Problem::from)?;
-        Ok(Paged::render(posts))
+        Ok(Paged::linked(posts, &app.media.links()))
     }
 }

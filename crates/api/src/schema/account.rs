@@ -2,6 +2,7 @@ use blegram_auth::{Device, GivenPassword, NewPassword};
 use blegram_domain::{
     Bio, DeviceName, DisplayName, EmailAddress, Relation, Username, Violation, session::Kind,
 };
+use blegram_media::Links;
 use blegram_social::{Shown, UpdateProfile, UserView};
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
@@ -10,7 +11,8 @@ use uuid::Uuid;
 use crate::{
     body::{Fields, Input},
     schema::{
-        Time,
+        Linked, Time,
+        post::parse_media_id,
         user::{User, UserViewerState},
     },
 };
@@ -23,6 +25,7 @@ pub(crate) struct Account {
     username: String,
     /// The name that the profile shows; not unique.
     display_name: String,
+    /// A square picture of at most 320 pixels a side, WebP.
     avatar_url: Option<String>,
     /// What you say of yourself; may be empty.
     bio: String,
@@ -47,9 +50,10 @@ pub(crate) struct Account {
     discoverable: bool,
 }
 
-impl From<blegram_domain::Account> for Account {
-    fn from(account: blegram_domain::Account) -> Self {
-        let user = User::from(UserView { user: account.user, viewer: Some(Relation::default()) });
+impl Linked<blegram_domain::Account> for Account {
+    fn linked(account: blegram_domain::Account, links: &Links) -> Self {
+        let view = UserView { user: account.user, viewer: Some(Relation::default()) };
+        let user = User::linked(view, links);
         Self {
             id: user.id,
             username: user.username,
@@ -95,8 +99,8 @@ pub(crate) struct Tokens {
 }
 
 impl AuthResult {
-    pub(crate) fn new(account: blegram_domain::Account, tokens: Option<Tokens>) -> Self {
-        Self { account: account.into(), tokens }
+    pub(crate) fn new(account: blegram_domain::Account, tokens: Option<Tokens>, links: &Links) -> Self {
+        Self { account: Account::linked(account, links), tokens }
     }
 }
 
@@ -225,6 +229,8 @@ pub(crate) struct UpdateMe {
     display_name: Option<String>,
     /// Plain text, at most 300 characters; null for none.
     bio: Option<String>,
+    /// An image of yours that is used for nothing yet; null for none. The one before is removed.
+    avatar_media_id: Option<Uuid>,
     /// Whether only followers see your posts.
     is_private: Option<bool>,
     /// Whether search and suggestions may show you.
@@ -239,6 +245,7 @@ impl Input for UpdateMe {
         Some(UpdateProfile {
             display_name: display_name.map(|name| name.map_or(Shown::Username, Shown::Name)),
             bio: fields.patch_text("bio", Bio::parse),
+            avatar: fields.patch_nullable("avatar_media_id", parse_media_id),
             is_private: fields.patch_flag("is_private"),
             discoverable: fields.patch_flag("discoverable"),
         })

@@ -1,4 +1,5 @@
 use blegram_domain::{CommentId, CommentText, Revision, Violation};
+use blegram_media::Links;
 use blegram_social::{CommentView, WriteComment};
 use poem_openapi::Object;
 use serde::Serialize;
@@ -8,7 +9,7 @@ use crate::{
     answer::Versioned,
     body::{Fields, Input},
     page::PageSchema,
-    schema::{Time, user::UserSummary},
+    schema::{Linked, Time, all_linked, user::UserSummary},
 };
 
 /// A comment on a post, or a reply to one.
@@ -42,17 +43,17 @@ pub(crate) struct CommentViewer {
     liked: bool,
 }
 
-impl From<CommentView> for Comment {
-    fn from(view: CommentView) -> Self {
+impl Linked<CommentView> for Comment {
+    fn linked(view: CommentView, links: &Links) -> Self {
         let CommentView { comment, author, mentions, liked } = view;
         let is_deleted = comment.is_deleted();
         Self {
             id: comment.id.as_uuid(),
             post_id: comment.post.as_uuid(),
             parent_id: comment.parent.map(CommentId::as_uuid),
-            author: author.map(Into::into),
+            author: author.map(|author| UserSummary::linked(author, links)),
             text: (!is_deleted).then_some(comment.text),
-            mentions: mentions.into_iter().map(Into::into).collect(),
+            mentions: all_linked(mentions, links),
             like_count: if is_deleted { 0 } else { comment.like_count },
             reply_count: comment.reply_count,
             created_at: comment.created_at.into(),
@@ -63,9 +64,9 @@ impl From<CommentView> for Comment {
     }
 }
 
-impl From<CommentView> for Versioned<Comment> {
-    fn from(view: CommentView) -> Self {
-        Self { version: view.comment.version, body: view.into() }
+impl Linked<CommentView> for Versioned<Comment> {
+    fn linked(view: CommentView, links: &Links) -> Self {
+        Self { version: view.comment.version, body: Comment::linked(view, links) }
     }
 }
 

@@ -1,12 +1,12 @@
 use blegram_auth::{NewPassword, Registration};
 use blegram_domain::{
-    Bio, CommentText, DeviceName, DisplayName, EmailAddress, Hashtag, PostText, ReportNote, Username,
-    analysis::Analysis, page,
+    AltText, Bio, CommentText, DeviceName, DisplayName, EmailAddress, Hashtag, Media, PostText, ReportNote,
+    Username, analysis::Analysis, media::ImageType, page,
 };
 use poem_openapi::Object;
 use serde::Serialize;
 
-use crate::{body, schema::post::MAX_MEDIA};
+use crate::body;
 
 /// This site: what it is and what it allows.
 #[derive(Debug, Object, Serialize)]
@@ -41,6 +41,11 @@ pub(crate) struct InstanceLimits {
     post_max_hashtags: usize,
     post_max_mentions: usize,
     post_max_media: usize,
+    /// Types of images that can be uploaded.
+    media_types: Vec<String>,
+    media_max_bytes: u64,
+    media_max_pixels: u64,
+    alt_max_chars: usize,
     comment_max_chars: usize,
     comment_max_bytes: usize,
     report_note_max_chars: usize,
@@ -95,7 +100,11 @@ impl Instance {
                 post_max_bytes: PostText::MAX_BYTES,
                 post_max_hashtags: Analysis::MAX_HASHTAGS,
                 post_max_mentions: Analysis::MAX_MENTIONS,
-                post_max_media: MAX_MEDIA,
+                post_max_media: Media::MAX_PER_POST,
+                media_types: ImageType::ALL.iter().map(|kind| kind.as_str().to_owned()).collect(),
+                media_max_bytes: Media::MAX_BYTES,
+                media_max_pixels: Media::MAX_PIXELS,
+                alt_max_chars: AltText::MAX_GRAPHEMES,
                 comment_max_chars: CommentText::MAX_GRAPHEMES,
                 comment_max_bytes: CommentText::MAX_BYTES,
                 report_note_max_chars: ReportNote::MAX_GRAPHEMES,
@@ -103,7 +112,7 @@ impl Instance {
                 page_max_items: page::Limit::MAX.into(),
                 json_body_max_bytes: body::MAX_BYTES,
             },
-            features: InstanceFeatures { media: false, chat: false, native_clients: true },
+            features: InstanceFeatures { media: true, chat: false, native_clients: true },
             login_providers: Vec::new(),
         }
     }

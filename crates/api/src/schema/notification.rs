@@ -1,4 +1,5 @@
 use blegram_domain::{NotificationId, Violation, notification::ReadMark};
+use blegram_media::Links;
 use blegram_social::NotificationView;
 use poem_openapi::Object;
 use serde::Serialize;
@@ -7,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     body::{Fields, Input},
     page::PageSchema,
-    schema::{Time, comment::Comment, post::Post, user::UserSummary},
+    schema::{Linked, Time, comment::Comment, post::Post, user::UserSummary},
 };
 
 /// Something that you are told.
@@ -30,15 +31,15 @@ pub(crate) struct Notification {
     created_at: Time,
 }
 
-impl From<NotificationView> for Notification {
-    fn from(view: NotificationView) -> Self {
+impl Linked<NotificationView> for Notification {
+    fn linked(view: NotificationView, links: &Links) -> Self {
         let NotificationView { notification, actor, post, comment, is_read } = view;
         Self {
             id: notification.id.as_uuid(),
             r#type: notification.notice.kind.as_str().to_owned(),
-            actor: Some(actor.into()),
-            post: post.map(Into::into),
-            comment: comment.map(Into::into),
+            actor: Some(UserSummary::linked(actor, links)),
+            post: post.map(|post| Post::linked(post, links)),
+            comment: comment.map(|comment| Comment::linked(comment, links)),
             conversation_id: None,
             is_read,
             created_at: notification.created_at.into(),

@@ -1,4 +1,5 @@
-use blegram_domain::{PostText, Revision, Violation};
+use blegram_domain::{Media as Image, MediaId, PostText, Violation};
+use blegram_media::Links;
 use blegram_social::{LikeState, PostView};
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
@@ -8,7 +9,7 @@ use crate::{
     answer::Versioned,
     body::{Fields, Input},
     page::PageSchema,
-    schema::{Time, user::UserSummary},
+    schema::{Linked, Time, all_linked, media::Media, user::UserSummary},
 };
 
 /// A post.
@@ -43,35 +44,6 @@ pub(crate) struct PostViewer {
     bookmarked: bool,
 }
 
-/// An image.
-#[derive(Debug, Object, Serialize)]
-pub(crate) struct Media {
-    id: Uuid,
-    /// `image`. New kinds may come.
-    kind: String,
-    content_type: String,
-    width: u32,
-    height: u32,
-    byte_size: u64,
-    /// A blurred preview (blurha.sh).
-    blurhash: String,
-    /// What the image shows, for those who do not see it.
-    alt: Option<String>,
-    url: String,
-    variants: Vec<MediaVariant>,
-    created_at: Time,
-}
-
-/// An image in another size.
-#[derive(Debug, Object, Serialize)]
-pub(crate) struct MediaVariant {
-    /// `thumb`, `small` or `large`. New names may come.
-    name: String,
-    url: String,
-    width: u32,
-    height: u32,
-}
-
 /// A page of posts.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct PostPage {
@@ -90,16 +62,17 @@ impl PageSchema for PostPage {
     }
 }
 
-impl From<PostView> for Post {
-    fn from(view: PostView) -> Self {
-        let PostView { post, author, mentions, viewer } = view;
+impl Linked<PostView> for Post {
+    fn linked(view: PostView, links: &Links) -> Self {
+        let PostView { post, author, media, mentions, viewer } = view;
+        let is_public = post.is_public(&author);
         Self {
             id: post.id.as_uuid(),
-            author: author.into(),
+            author: UserSummary::linked(author, links),
             text: post.text,
-            media: Vec::new(),
+            media: media.into_iter().map(|media| Media::new(media, is_public, links)).collect(),
             hashtags: post.hashtags.into_iter().map(String::from).collect(),
-            mentions: mentions.into_iter().map(Into::into).collect(),
+            mentions: all_linked(mentions, links),
             visibility: post.visibility.as_str().to_owned(),
             like_count: post.like_count,
             comment_count: post.comment_count,
@@ -110,9 +83,9 @@ impl From<PostView> for Post {
     }
 }
 
-impl From<PostView> for Versioned<Post> {
-    fn from(view: PostView) -> Self {
-        Self { version: view.post.version, body: view.into() }
+impl Linked<PostView> for Versioned<Post> {
+    fn linked(view: PostView, links: &Links) -> Self {
+        Self { version: view.post.version, body: Post::linked(view, links) }
     }
 }
 
@@ -120,6 +93,7 @@ impl From<PostView> for Versioned<Post> {
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct PostRevision {
     text: String,
+    /// Those of its images that the post still has: removing one removes it for good.
     media: Vec<Media>,
     /// When the post began to say this.
     edited_at: Time,
@@ -143,9 +117,14 @@ impl PageSchema for PostRevisionPage {
     }
 }
 
-impl From<Revision> for PostRevision {
-    fn from(revision: Revision) -> Self {
-        Self { text: revision.text, media: Vec::new(), edited_at: revision.created_at.into() }
+impl Linked<blegram_social::PostRevision> for PostRevision {
+    fn linked(view: blegram_social::PostRevision, links: &Links) -> Self {
+        let blegram_social::PostRevision { revision, media, is_public } = view;
+        Self {
+            text: revision.text,
+            media: media.into_iter().map(|media| Media::new(media, is_public, links)).collect(),
+            edited_at: revision.created_at.into(),
+        }
     }
 }
 
@@ -162,29 +141,28 @@ pub(crate) enum Visibility {
 /// A new post.
 #[derive(Debug, Object)]
 pub(crate) struct CreatePost {
-    /// Plain text, at most 2,200 characters and 10 KiB, 30 hashtags and 20 mentions.
-    text: String,
-    /// Images of yours, at most 10.
+    /// Plain text, at most 2,200 characters and 10 KiB, 30 hashtags and 20 mentions. May be empty in a post with images.
+    text: Option<String>,
+    /// Images of yours that are used for nothing yet, at most 10, in this order.
     #[oai(validator(max_items = 10))]
     media_ids: Option<Vec<Uuid>>,
     /// Who may see it; `public` unless given.
     visibility: Option<Visibility>,
 }
 
-/// The largest number of images in a post.
-pub(crate) const MAX_MEDIA: usize = 10;
-
 impl Input for CreatePost {
     type Parsed = blegram_social::CreatePost;
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let text = fields.text("text", PostText::parse);
-        // Nobody has images yet, so every id is one that its sender does not own.
-        let not_found = Violation::NotFound("names no image of yours");
-        fields.texts("media_ids", MAX_MEDIA, |_| Err::<(), _>(not_found));
+        let media = parse_media_ids(fields).unwrap_or_default();
+        let text = fields.optional_text("text", PostText::parse);
         let visibility = fields.optional_text("visibility", parse_visibility);
         let visibility = visibility.unwrap_or(blegram_domain::Visibility::Public);
-        blegram_social::CreatePost::new(text?, visibility)
+        if fields.has_failed() && text.as_ref().is_none_or(|text| text.as_str().is_empty()) {
+            return None;
+        }
+        let text = text.or_else(|| PostText::parse("").ok());
+        blegram_social::CreatePost::new(text?, media, visibility)
             .map_err(|violation| fields.fail("text", violation))
             .ok()
     }
@@ -195,7 +173,8 @@ impl Input for CreatePost {
 pub(crate) struct UpdatePost {
     /// Plain text, at most 2,200 characters and 10 KiB, 30 hashtags and 20 mentions.
     text: Option<String>,
-    /// Images of yours, at most 10.
+    /// The images of the post from now on, at most 10, in this order: those that it has, and images of yours that are
+    /// used for nothing yet. What is not among them is removed for good.
     #[oai(validator(max_items = 10))]
     media_ids: Option<Vec<Uuid>>,
     /// Who may see it.
@@ -206,15 +185,31 @@ impl Input for UpdatePost {
     type Parsed = blegram_social::UpdatePost;
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        // A post without images needs a text, so clearing it is refused below, as blank.
         let text = fields.patch_text("text", PostText::parse);
-        let not_found = Violation::NotFound("names no image of yours");
-        fields.texts("media_ids", MAX_MEDIA, |_| Err::<(), _>(not_found));
+        let media = parse_media_ids(fields);
         let visibility = fields.optional_text("visibility", parse_visibility);
-        blegram_social::UpdatePost::new(text, visibility)
+        blegram_social::UpdatePost::new(text, media, visibility)
             .map_err(|violation| fields.fail("text", violation))
             .ok()
     }
+}
+
+/// The images of a post; `None` when they are not given.
+fn parse_media_ids(fields: &mut Fields) -> Option<Vec<MediaId>> {
+    let mut seen = Vec::new();
+    fields.optional_texts("media_ids", Image::MAX_PER_POST, |raw| {
+        let id = parse_media_id(raw)?;
+        if seen.contains(&id) {
+            return Err(Violation::Repeated("must name each image once"));
+        }
+        seen.push(id);
+        Ok(id)
+    })
+}
+
+/// What names no image, and what is no name, are the same.
+pub(crate) fn parse_media_id(raw: &str) -> Result<MediaId, Violation> {
+    raw.parse().map_err(|_| Violation::NotFound("names no image of yours"))
 }
 
 fn parse_visibility(raw: &str) -> Result<blegram_domain::Visibility, Violation> {

@@ -1,4 +1,5 @@
 use blegram_domain::trend;
+use blegram_media::Links;
 use blegram_social::{HashtagView, Suggestions};
 use poem_openapi::Object;
 use serde::Serialize;
@@ -7,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     page::PageSchema,
     schema::{
-        Time,
+        Linked, Time, all_linked,
         user::{User, UserSummary},
     },
 };
@@ -53,10 +54,10 @@ pub(crate) struct SearchSuggestions {
     hashtags: Vec<Hashtag>,
 }
 
-impl From<Suggestions> for SearchSuggestions {
-    fn from(Suggestions { users, hashtags }: Suggestions) -> Self {
+impl Linked<Suggestions> for SearchSuggestions {
+    fn linked(Suggestions { users, hashtags }: Suggestions, links: &Links) -> Self {
         Self {
-            users: users.into_iter().map(|view| view.user.summary.into()).collect(),
+            users: users.into_iter().map(|view| UserSummary::linked(view.user.summary, links)).collect(),
             hashtags: hashtags.into_iter().map(Into::into).collect(),
         }
     }
@@ -93,12 +94,12 @@ pub(crate) struct SuggestedUser {
     mutuals: Vec<UserSummary>,
 }
 
-impl From<blegram_social::SuggestedUser> for SuggestedUser {
-    fn from(suggested: blegram_social::SuggestedUser) -> Self {
+impl Linked<blegram_social::SuggestedUser> for SuggestedUser {
+    fn linked(suggested: blegram_social::SuggestedUser, links: &Links) -> Self {
         Self {
-            user: suggested.user.into(),
+            user: User::linked(suggested.user, links),
             mutual_count: suggested.mutual_count,
-            mutuals: suggested.mutuals.into_iter().map(Into::into).collect(),
+            mutuals: all_linked(suggested.mutuals, links),
         }
     }
 }

@@ -1,10 +1,14 @@
-use blegram_domain::Relation;
+use blegram_domain::{MediaKey, Relation, media::VariantName};
+use blegram_media::Links;
 use blegram_social::{FollowState, UserView};
 use poem_openapi::Object;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::{page::PageSchema, schema::Time};
+use crate::{
+    page::PageSchema,
+    schema::{Linked, Time},
+};
 
 /// Who somebody is, in short.
 #[derive(Debug, Object, Serialize)]
@@ -14,6 +18,7 @@ pub(crate) struct UserSummary {
     pub(crate) username: String,
     /// The name that the profile shows; not unique.
     pub(crate) display_name: String,
+    /// A square picture of at most 320 pixels a side, WebP.
     pub(crate) avatar_url: Option<String>,
 }
 
@@ -25,6 +30,7 @@ pub(crate) struct User {
     pub(crate) username: String,
     /// The name that the profile shows; not unique.
     pub(crate) display_name: String,
+    /// A square picture of at most 320 pixels a side, WebP.
     pub(crate) avatar_url: Option<String>,
     /// What the person says of themselves; may be empty.
     pub(crate) bio: String,
@@ -67,24 +73,24 @@ impl From<Relation> for UserViewerState {
     }
 }
 
-impl From<blegram_domain::UserSummary> for UserSummary {
-    fn from(user: blegram_domain::UserSummary) -> Self {
+impl Linked<blegram_domain::UserSummary> for UserSummary {
+    fn linked(user: blegram_domain::UserSummary, links: &Links) -> Self {
         Self {
             id: user.id.as_uuid(),
             username: user.username.into(),
             display_name: user.display_name,
-            avatar_url: None,
+            avatar_url: avatar_url(user.avatar, links),
         }
     }
 }
 
-impl From<UserView> for User {
-    fn from(UserView { user, viewer }: UserView) -> Self {
+impl Linked<UserView> for User {
+    fn linked(UserView { user, viewer }: UserView, links: &Links) -> Self {
         Self {
             id: user.summary.id.as_uuid(),
             username: user.summary.username.into(),
             display_name: user.summary.display_name,
-            avatar_url: None,
+            avatar_url: avatar_url(user.summary.avatar, links),
             bio: user.bio,
             is_private: user.summary.is_private,
             post_count: user.post_count,
@@ -94,6 +100,11 @@ impl From<UserView> for User {
             viewer: viewer.map(Into::into),
         }
     }
+}
+
+/// A square picture, for everybody to see.
+fn avatar_url(avatar: Option<MediaKey>, links: &Links) -> Option<String> {
+    avatar.map(|key| links.url(key, VariantName::Thumb, true))
 }
 
 /// A page of profiles.

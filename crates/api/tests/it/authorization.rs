@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     both_databases,
     contract::CONTRACT,
-    world::{Actor, PASSWORD, TestApp},
+    world::{Actor, PASSWORD, TestApp, picture},
 };
 
 /// What nobody, a stranger to the thing, and its owner get.
@@ -70,6 +70,13 @@ const TABLE: &[(&str, [u16; 3])] = &[
     ("listFollowRequests", [401, 200, 200]),
     ("listBlocks", [401, 200, 200]),
     ("listMutes", [401, 200, 200]),
+    ("uploadMedia", [401, 201, 201]),
+    ("createUpload", [401, 201, 201]),
+    // Nothing was put there.
+    ("completeUpload", [401, 404, 409]),
+    ("getMedia", [401, 404, 200]),
+    ("updateMedia", [401, 404, 200]),
+    ("deleteMedia", [401, 404, 204]),
     ("listNotifications", [401, 200, 200]),
     ("getUnreadCount", [401, 200, 200]),
     ("markNotificationsRead", [401, 200, 200]),
@@ -94,16 +101,23 @@ async fn call(
     id: &str,
     method: Method,
     template: &str,
-    [post, session, comment]: [&str; 3],
+    [post, session, comment, media, upload]: [&str; 5],
     name: &str,
 ) -> StatusCode {
     let path = template
         .replace("{post}", post)
         .replace("{comment}", comment)
+        .replace("{media}", media)
+        .replace("{upload}", upload)
         .replace("{user}", "@olga")
         .replace("{id}", session)
         .replace("{tag}", "제주");
+    if id == "uploadMedia" {
+        return actor.uploads(&[("a.png", "image/png", &picture(8, 8))]).await.status;
+    }
     let body = match id {
+        "createUpload" => json!({ "content_type": "image/png", "byte_size": 9 }),
+        "updateMedia" => json!({ "alt": "the sea" }),
         "signUp" => json!({ "username": name, "password": PASSWORD, "client": "browser" }),
         "logIn" => json!({ "login": "olga", "password": PASSWORD, "client": "browser" }),
         "changePassword" => json!({ "current_password": PASSWORD, "new_password": PASSWORD }),
@@ -131,6 +145,12 @@ async fn every_operation_serves_whom_its_row_names(#[case] backend: Backend) {
         let (_, row) = TABLE.iter().find(|(row, _)| *row == id).unwrap_or_else(|| panic!("{id} has no row"));
         let post = owner.posts("mine").await;
         let comment = owner.comments(&post, "mine").await;
+        let media = owner.uploads_picture().await;
+        let upload = owner
+            .post("/api/v1/media/uploads", &json!({ "content_type": "image/png", "byte_size": 9 }))
+            .await
+            .json();
+        let upload = upload["id"].as_str().unwrap();
         // A second login of the owner's; too many would end the first.
         owner.delete("/api/v1/auth/sessions").await.assert_status(204);
         t.stranger().log_in("olga", PASSWORD).await.assert_status(200);
@@ -148,7 +168,8 @@ async fn every_operation_serves_whom_its_row_names(#[case] backend: Backend) {
                 actor.set_cookie(cookie.clone());
             }
             let name = format!("new.name{at}_{who}");
-            let status = call(&actor, id, method.clone(), template, [&post, &session, &comment], &name).await;
+            let things = [&post, &session, &comment, &media, upload];
+            let status = call(&actor, id, method.clone(), template, things, &name).await;
             assert_eq!(status.as_u16(), *expected, "{id}, actor {who}");
             if id == "blockUser" && who == 1 {
                 // The others expect that the stranger sees the owner.

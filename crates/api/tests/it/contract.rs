@@ -95,7 +95,7 @@ fn json_schema(schema: &Value) -> Value {
         .map(|(key, value)| (key.clone(), json_schema(value)))
         .collect();
     // Defect 10 of the predecessors: an answer has nothing that its schema does not name.
-    if object.get("type") == Some(&json!("object")) {
+    if object.get("type") == Some(&json!("object")) && !object.contains_key("additionalProperties") {
         converted.insert("additionalProperties".to_owned(), json!(false));
     }
     if object.get("nullable") == Some(&json!(true)) {

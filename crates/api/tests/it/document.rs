@@ -102,7 +102,7 @@ fn no_schema_is_anonymous_and_none_is_unused() {
 
 #[test]
 fn answers_have_every_property_and_no_closed_choices() {
-    let requests: BTreeSet<&str> = request_schemas().map(|(_, _, name)| name).collect();
+    let requests: BTreeSet<&str> = request_schemas().map(|(_, _, name)| name).chain([FORM]).collect();
     let schemas = CONTRACT.document["components"]["schemas"].as_object().unwrap();
     for (name, schema) in schemas.iter().filter(|(name, _)| !requests.contains(name.as_str())) {
         let Some(properties) = schema["properties"].as_object() else { continue };
@@ -119,6 +119,9 @@ fn request_schemas() -> impl Iterator<Item = (&'static str, poem::http::Method, 
         Some((template, method, reference.rsplit('/').next()?))
     })
 }
+
+/// The schema of the only body that is a form.
+const FORM: &str = "UploadMedia";
 
 #[test]
 fn every_example_is_valid() {

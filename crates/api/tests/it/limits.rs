@@ -14,6 +14,7 @@ async fn limited(backend: Backend) -> TestApp {
     let limits = Limits {
         password_per_account: quota(2, 600),
         username_per_account: quota(2, 600),
+        upload_per_address: quota(2, 600),
         login_per_address: quota(3, 30),
         login_per_account_and_address: quota(2, 600),
         login_per_account: quota(3, 3600),

@@ -17,6 +17,7 @@ mod hashtags;
 mod idempotency;
 mod likes;
 mod limits;
+mod media;
 mod native;
 mod notifications;
 mod pages;

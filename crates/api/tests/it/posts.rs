@@ -139,12 +139,18 @@ async fn images_that_nobody_has_are_refused_one_by_one(#[case] backend: Backend)
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let id = "019aaf4c-6c00-7a31-9c58-1f0e6a2b7c01";
-    let body = json!({ "text": "x", "media_ids": [id, 7], "visibility": "nobody" });
+    let body = json!({ "text": "x", "media_ids": [id, 7, id, "x"], "visibility": "nobody" });
     ann.post("/api/v1/posts", &body).await.assert_refused(&[
-        ("/media_ids/0", "not-found"),
         ("/media_ids/1", "wrong-type"),
+        ("/media_ids/2", "repeated"),
+        ("/media_ids/3", "not-found"),
         ("/visibility", "out-of-range"),
     ]);
+    let other = id.replace("7c01", "7c02");
+    let body = json!({ "text": "x", "media_ids": [id, other] });
+    ann.post("/api/v1/posts", &body)
+        .await
+        .assert_refused(&[("/media_ids/0", "not-found"), ("/media_ids/1", "not-found")]);
     let body = json!({ "text": "x", "media_ids": vec![id; 11] });
     ann.post("/api/v1/posts", &body).await.assert_refused(&[("/media_ids", "too-many")]);
     ann.post("/api/v1/posts", &json!({ "text": "x", "media_ids": [] })).await.assert_status(201);

@@ -13,6 +13,7 @@ use std::{
 use blegram_api::{App, Peer, Readiness, Site};
 use blegram_auth::{Auth, Config, PasswordCost, Quota};
 use blegram_domain::{Clock, FixedClock, Timestamp};
+use blegram_media::Media;
 use blegram_persistence::testing::{Backend, TestDatabase};
 use blegram_social::Social;
 use poem::{
@@ -33,6 +34,7 @@ pub(crate) struct TestApp {
     pub(crate) database: Arc<TestDatabase>,
     pub(crate) clock: Arc<FixedClock>,
     settings: Settings,
+    pub(crate) media: Media,
     /// What goes on without its client.
     pub(crate) tasks: TaskTracker,
     router: BoxEndpoint<'static, Response>,
@@ -44,6 +46,7 @@ pub(crate) struct TestApp {
 pub(crate) struct Settings {
     pub(crate) public_url: &'static str,
     pub(crate) auth: Config,
+    pub(crate) media: blegram_media::Config,
     pub(crate) readiness: Readiness,
 }
 
@@ -53,6 +56,7 @@ impl Default for Settings {
         Self {
             public_url: "http://127.0.0.1:8080",
             auth: Config { password_cost: cost, ..Config::default() },
+            media: blegram_media::Config { threads: 1, ..blegram_media::Config::default() },
             readiness: Arc::new(|| Box::pin(std::future::ready(Ok(())))),
         }
     }
@@ -69,20 +73,25 @@ impl TestApp {
 
     pub(crate) async fn with(backend: Backend, settings: Settings) -> Self {
         let clock = Arc::new(FixedClock::new(Timestamp::from_micros(1_790_000_000_000_000).unwrap()));
-        Self::on(Arc::new(TestDatabase::new(backend).await), clock, settings)
+        let database = Arc::new(TestDatabase::new(backend).await);
+        let media =
+            Media::new(database.db().clone(), Arc::clone(&clock) as _, settings.media.clone()).unwrap();
+        Self::on(database, clock, media, settings)
     }
 
     /// Another node of the same site.
     pub(crate) fn another_node(&self) -> Self {
-        Self::on(Arc::clone(&self.database), Arc::clone(&self.clock), self.settings.clone())
+        let media = self.media.clone();
+        Self::on(Arc::clone(&self.database), Arc::clone(&self.clock), media, self.settings.clone())
     }
 
-    fn on(database: Arc<TestDatabase>, clock: Arc<FixedClock>, settings: Settings) -> Self {
+    fn on(database: Arc<TestDatabase>, clock: Arc<FixedClock>, media: Media, settings: Settings) -> Self {
         let (kept, tasks) = (settings.clone(), TaskTracker::new());
         let router = blegram_api::router(App {
             auth: Auth::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>, settings.auth)
                 .unwrap(),
             social: Social::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>),
+            media: media.clone(),
             site: Arc::new(Site {
                 public_url: settings.public_url.to_owned(),
                 origins: vec![settings.public_url.to_owned(), "https://app.example".to_owned()],
@@ -92,7 +101,15 @@ impl TestApp {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             tasks: tasks.clone(),
         });
-        Self { database, clock, settings: kept, tasks, router: router.boxed(), strangers: AtomicU32::new(1) }
+        Self {
+            database,
+            clock,
+            media,
+            settings: kept,
+            tasks,
+            router: router.boxed(),
+            strangers: AtomicU32::new(1),
+        }
     }
 
     /// Somebody who is not logged in.
@@ -185,6 +202,24 @@ impl Actor<'_> {
         types.iter().map(|it| it.as_str().unwrap().to_owned()).collect()
     }
 
+    /// Uploads files, each with a name and a type.
+    pub(crate) async fn uploads(&self, files: &[(&str, &str, &[u8])]) -> Answer {
+        self.uploads_with(files, &[]).await
+    }
+
+    /// The same with what they show.
+    pub(crate) async fn uploads_with(&self, files: &[(&str, &str, &[u8])], alts: &[&str]) -> Answer {
+        let (content_type, body) = form(files, alts);
+        self.send(Method::POST, "/api/v1/media", &[("content-type", &content_type)], body).await
+    }
+
+    /// Uploads a small picture and returns its id.
+    pub(crate) async fn uploads_picture(&self) -> String {
+        let uploaded = self.uploads(&[("a.png", "image/png", &picture(8, 6))]).await;
+        uploaded.assert_status(201);
+        uploaded.json()["items"][0]["id"].as_str().unwrap().to_owned()
+    }
+
     pub(crate) async fn put_empty(&self, path: &str) -> Answer {
         self.send(Method::PUT, path, &[], Vec::new()).await
     }
@@ -256,6 +291,36 @@ impl Actor<'_> {
         let is_removal = pair.ends_with('=') && set.contains("Max-Age=0");
         self.set_cookie((!is_removal).then(|| pair.to_owned()));
     }
+}
+
+/// A picture of this size, as PNG.
+pub(crate) fn picture(width: u32, height: u32) -> Vec<u8> {
+    let image =
+        image::RgbImage::from_fn(width, height, |x, y| image::Rgb([(x % 256) as u8, (y % 256) as u8, 99]));
+    let mut file = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut file, image::ImageFormat::Png).unwrap();
+    file.into_inner()
+}
+
+/// A form with files: its type and its bytes.
+pub(crate) fn form(files: &[(&str, &str, &[u8])], alts: &[&str]) -> (String, Vec<u8>) {
+    const BOUNDARY: &str = "a-line-that-nobody-writes";
+    let mut body = Vec::new();
+    for (name, content_type, bytes) in files {
+        let head = format!(
+            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+             content-type: {content_type}\r\n\r\n"
+        );
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(b"\r\n");
+    }
+    for alt in alts {
+        let part = format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"alt\"\r\n\r\n{alt}\r\n");
+        body.extend_from_slice(part.as_bytes());
+    }
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    (format!("multipart/form-data; boundary={BOUNDARY}"), body)
 }
 
 /// What came back.

@@ -1,6 +1,11 @@
 //! What only several settings together can get wrong, and what production refuses.
 
-use super::{Config, error::Problem, value::Backend, words::Profile};
+use super::{
+    Config,
+    error::Problem,
+    value::{Backend, StorageUrl},
+    words::Profile,
+};
 
 pub(super) fn broken(config: &Config) -> Vec<Problem> {
     let mut problems = sanity(config);
@@ -36,7 +41,22 @@ fn sanity(config: &Config) -> Vec<Problem> {
             "can be at most 60: apps refresh their tokens, and a short one is of little use to a thief",
         ),
     ];
-    violated(config, rules)
+    let media = &config.media;
+    let is_bucket = matches!(media.storage, Some(StorageUrl::Bucket(..)));
+    let bucket = [
+        (
+            is_bucket && media.s3_access_key_id.is_none(),
+            "media.s3_access_key_id",
+            "an s3:// storage needs the id of an access key",
+        ),
+        (
+            is_bucket && media.s3_secret_access_key.is_none(),
+            "media.s3_secret_access_key",
+            "an s3:// storage needs the secret of the access key; it can come from a file: \
+             BLEGRAM_MEDIA__S3_SECRET_ACCESS_KEY_FILE",
+        ),
+    ];
+    violated(config, rules).into_iter().chain(violated(config, bucket)).collect()
 }
 
 fn production(config: &Config) -> Vec<Problem> {
@@ -62,6 +82,11 @@ fn production(config: &Config) -> Vec<Problem> {
             config.server.trusted_origins.iter().any(|it| !it.as_str().starts_with("https://")),
             "server.trusted_origins",
             "production trusts https origins only",
+        ),
+        (
+            config.media.s3_public_url.as_ref().is_some_and(|url| url.scheme() != "https"),
+            "media.s3_public_url",
+            "production shows images over https only",
         ),
     ];
     violated(config, rules)

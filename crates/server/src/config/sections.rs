@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{
     layers::Layers,
-    value::{DatabaseUrl, LogFilter, Origin, SecretKey, Shape, Value},
+    value::{DatabaseUrl, LogFilter, Origin, Secret, SecretKey, Shape, StorageUrl, Value},
     words::{LogFormat, Profile, Registration},
 };
 use crate::listener;
@@ -58,12 +58,13 @@ pub(super) trait Section: Sized {
 }
 
 /// Every section in the order of the reference: name, about, settings.
-pub(super) const SECTIONS: [(&str, &str, &[Setting]); 8] = [
+pub(super) const SECTIONS: [(&str, &str, &[Setting]); 9] = [
     (Root::NAME, Root::ABOUT, Root::SETTINGS),
     (Server::NAME, Server::ABOUT, Server::SETTINGS),
     (Listener::NAME, Listener::ABOUT, Listener::SETTINGS),
     (Database::NAME, Database::ABOUT, Database::SETTINGS),
     (Accounts::NAME, Accounts::ABOUT, Accounts::SETTINGS),
+    (Media::NAME, Media::ABOUT, Media::SETTINGS),
     (Limits::NAME, Limits::ABOUT, Limits::SETTINGS),
     (Secrets::NAME, Secrets::ABOUT, Secrets::SETTINGS),
     (Log::NAME, Log::ABOUT, Log::SETTINGS),
@@ -223,6 +224,31 @@ macro_rules! rates {
     };
 }
 
+section! {
+    /// Images: where their files are, and how they are worked on.
+    pub Media, "media":
+    /// A folder (`file:///…`), or a bucket (`s3://bucket`, `s3://bucket/prefix`), which every node must reach.
+    storage: Option<StorageUrl> = Absent("the folder `media` in `server.data_dir`");
+    /// The S3 server, where it is not AWS: MinIO, R2, Garage, Ceph.
+    s3_endpoint: Option<Url> = Absent("AWS");
+    /// The region of the bucket; many servers that are not AWS take `auto` or anything.
+    s3_region: String = Fixed("us-east-1");
+    /// Whether URLs name the bucket in their path and not in their host, as MinIO and Garage want it.
+    s3_path_style: bool = Fixed("false");
+    /// Who blegram is to the S3 server.
+    s3_access_key_id: Option<Secret> = Absent("none; needed with `s3://`");
+    /// What proves it.
+    s3_secret_access_key: Option<Secret> = Absent("none; needed with `s3://`");
+    /// Where everybody can fetch what lies below `public/` in the bucket: the bucket itself, if it is open there, or a CDN.
+    s3_public_url: Option<Url> = Absent("links to the bucket are signed and end");
+    /// Images decoded at the same time. Each may take some hundred MiB for a moment.
+    threads: NonZeroU32 = Derived("the number of processors");
+    /// Images that may wait for a thread. Above it the answer is 503.
+    queue: u32 = Fixed("32");
+    /// Milliseconds that an image may wait and be worked on.
+    deadline_ms: NonZeroU32 = Fixed("30000");
+}
+
 rates! {
     /// How often something may be tried: a burst, refilled evenly. Above it the answer is 429.
     Limits, "limits":
@@ -238,6 +264,8 @@ rates! {
     password_per_account = "10" per "600";
     /// New names of one account: each keeps the one before from everybody else for 90 days.
     username_per_account = "5" per "86400";
+    /// Uploads from one address, each of one image or several.
+    upload_per_address = "300" per "600";
 }
 
 section! {

@@ -212,6 +212,68 @@ impl Value for DatabaseUrl {
     }
 }
 
+/// Where images are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorageUrl {
+    /// In a folder.
+    Folder(PathBuf),
+    /// In a bucket, below a prefix, which may be empty.
+    Bucket(String, String),
+}
+
+impl Value for StorageUrl {
+    const EXPECTED: &'static str = "`file:///` and a path, or `s3://` and a bucket, with a prefix or without";
+    const EXAMPLE: &'static str = "s3://blegram";
+
+    fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let is_plain = url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.port().is_none();
+        match (url.scheme(), url.host_str()) {
+            ("file", None) if is_plain => url.to_file_path().ok().map(Self::Folder),
+            ("s3", Some(bucket)) if is_plain => {
+                Some(Self::Bucket(bucket.to_owned(), url.path().trim_matches('/').to_owned()))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Value for String {
+    const EXPECTED: &'static str = "a word";
+    const EXAMPLE: &'static str = "eu-central-1";
+
+    fn parse(text: &str) -> Option<Self> {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        (!text.is_empty() && text.chars().all(is_word)).then(|| text.to_owned())
+    }
+}
+
+/// What proves something to somebody else's server.
+#[derive(Debug, Clone)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// The secret, for that server only.
+    #[must_use]
+    pub fn secret(&self) -> SecretString {
+        self.0.clone()
+    }
+}
+
+impl Value for Secret {
+    const EXPECTED: &'static str = "a text without white space";
+    const EXAMPLE: &'static str = "AKIAIOSFODNN7EXAMPLE";
+    const SHAPE: Shape = Shape::Secret;
+
+    fn parse(text: &str) -> Option<Self> {
+        (!text.is_empty() && !text.contains(char::is_whitespace)).then(|| Self(text.into()))
+    }
+}
+
 /// The key that signatures (CSRF, cursors) are made from; at least 32 bytes.
 #[derive(Debug, Clone)]
 pub struct SecretKey(SecretSlice<u8>);

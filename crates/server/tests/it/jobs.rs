@@ -10,6 +10,7 @@ use blegram_domain::{
     Clock, CommentText, FixedClock, Job, PostId, PostText, Timestamp, UserId, Username, Visibility,
     session::Kind, version::Precondition,
 };
+use blegram_media::Media;
 use blegram_persistence::{
     jobs,
     testing::{Backend, TestDatabase},
@@ -30,6 +31,7 @@ struct Site {
     clock: Arc<FixedClock>,
     auth: Auth,
     social: Social,
+    media: Media,
 }
 
 impl Site {
@@ -44,7 +46,8 @@ impl Site {
         };
         config.limits.login_per_account_and_address = plenty;
         let auth = Auth::new(db.clone(), Arc::clone(&time), config).unwrap();
-        Self { database, clock, auth, social: Social::new(db, time) }
+        let media = Media::new(db.clone(), Arc::clone(&time), blegram_media::Config::default()).unwrap();
+        Self { database, clock, auth, media, social: Social::new(db, time) }
     }
 
     fn runner(&self) -> Runner {
@@ -53,7 +56,8 @@ impl Site {
 
     fn runner_until(&self, shutdown: CancellationToken) -> Runner {
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        Runner::new(self.database.db().clone(), clock, self.auth.clone(), self.social.clone(), shutdown)
+        let (auth, social, media) = (self.auth.clone(), self.social.clone(), self.media.clone());
+        Runner::new(self.database.db().clone(), clock, auth, social, media, shutdown)
     }
 
     async fn sign_up(&self, name: &str) -> LoggedIn {
@@ -68,7 +72,7 @@ impl Site {
     }
 
     async fn post(&self, author: UserId, text: &str) -> blegram_social::PostView {
-        let input = CreatePost::new(PostText::parse(text).unwrap(), Visibility::Public).unwrap();
+        let input = CreatePost::new(PostText::parse(text).unwrap(), Vec::new(), Visibility::Public).unwrap();
         self.social.create_post(author, input).await.unwrap()
     }
 
@@ -128,7 +132,8 @@ async fn of_a_deleted_account_no_row_stays(#[case] backend: Backend) {
     site.auth.change_username(ann_id, Username::parse("ann.lee").unwrap()).await.unwrap();
     for n in 0..30 {
         let post = site.post(ann_id, &format!("post {n} #jeju #sea #sky #photo")).await;
-        let edit = UpdatePost::new(Some(PostText::parse(&format!("{n} #jeju")).unwrap()), None).unwrap();
+        let edit =
+            UpdatePost::new(Some(PostText::parse(&format!("{n} #jeju")).unwrap()), None, None).unwrap();
         if n % 2 == 0 {
             site.social.update_post(ann_id, post.post.id, edit, &Precondition::Any).await.unwrap();
         }

@@ -52,7 +52,7 @@ pub(crate) async fn user(database: &TestDatabase, name: &str) -> UserId {
 }
 
 pub(crate) fn text(text: &str) -> CreatePost {
-    CreatePost::new(PostText::parse(text).unwrap(), Visibility::Public).unwrap()
+    CreatePost::new(PostText::parse(text).unwrap(), Vec::new(), Visibility::Public).unwrap()
 }
 
 pub(crate) fn page(limit: i64, cursor: Option<Cursor>) -> PageRequest {

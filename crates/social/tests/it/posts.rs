@@ -39,7 +39,8 @@ async fn deleting_tells_what_is_hidden_from_what_is_not_yours(#[case] backend: B
     let [ann, bob] = [user(&database, "ann").await, user(&database, "bob").await];
     let social = social(&database);
     let seen = social.create_post(ann, text("hello")).await.unwrap().post.id;
-    let followers = CreatePost::new(PostText::parse("hello").unwrap(), Visibility::Followers).unwrap();
+    let followers =
+        CreatePost::new(PostText::parse("hello").unwrap(), Vec::new(), Visibility::Followers).unwrap();
     let hidden = social.create_post(ann, followers).await.unwrap().post.id;
     assert!(matches!(social.delete_post(bob, seen, &Precondition::Any).await, Err(Error::NotAuthor)));
     for absent in [hidden, PostId::generate(now())] {
@@ -54,6 +55,6 @@ async fn deleting_tells_what_is_hidden_from_what_is_not_yours(#[case] backend: B
 
 #[test]
 fn a_post_says_something() {
-    let nothing = CreatePost::new(PostText::parse(" ").unwrap(), Visibility::Public);
+    let nothing = CreatePost::new(PostText::parse(" ").unwrap(), Vec::new(), Visibility::Public);
     assert_eq!(nothing, Err(Violation::Blank));
 }

@@ -2,10 +2,12 @@
 
 use std::net::TcpListener;
 
+use blegram_media::S3;
 use blegram_migration::Schema;
 use blegram_persistence::testing::{Backend, TestDatabase};
 use rstest::rstest;
 use rustix::process::Signal;
+use secrecy::ExposeSecret;
 
 use super::home::{Ended, Home, free_address};
 
@@ -63,11 +65,24 @@ async fn the_schema_is_changed_by_who_was_told_to() {
     home.run("serve").end().await.assert_failure(&["blegram migrate up"]);
 }
 
+/// With images in the bucket of the tests.
+fn on_bucket(home: Home) -> Home {
+    let S3 { bucket, prefix, endpoint, access_key_id, secret_access_key, .. } = blegram_media::testing::s3();
+    home.set("BLEGRAM_MEDIA__STORAGE", &format!("s3://{bucket}/{prefix}"))
+        .set("BLEGRAM_MEDIA__S3_ENDPOINT", endpoint.unwrap().as_str())
+        .set("BLEGRAM_MEDIA__S3_PATH_STYLE", "true")
+        .set("BLEGRAM_MEDIA__S3_ACCESS_KEY_ID", access_key_id.expose_secret())
+        .set("BLEGRAM_MEDIA__S3_SECRET_ACCESS_KEY", secret_access_key.expose_secret())
+}
+
 #[tokio::test]
 async fn nodes_that_migrate_at_start_may_start_together_and_are_one_site() {
     let database = unmigrated().await;
-    let node =
-        || home_at(database.url()).set("BLEGRAM_DATABASE__MIGRATE", "true").set("BLEGRAM_SECRETS__KEY", KEY);
+    let node = || {
+        on_bucket(home_at(database.url()))
+            .set("BLEGRAM_DATABASE__MIGRATE", "true")
+            .set("BLEGRAM_SECRETS__KEY", KEY)
+    };
     let (one, other) = (node(), node());
     let _sites = tokio::join!(one.serve(), other.serve());
     assert!(!one.path("data").exists(), "a node keeps no files");

@@ -1,0 +1,123 @@
+//! `/media/…`: the files of images, and the way into storage for those that are uploaded directly where storage itself
+//! takes nothing from others.
+
+use std::sync::Arc;
+
+use blegram_domain::{Clock, media::Upload};
+use blegram_media::{
+    File,
+    files::{Part, kept_until},
+    links::Proof,
+};
+use futures_util::StreamExt;
+use poem::{
+    Body, IntoResponse, Request, Response, handler,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    web::{Data, Path},
+};
+
+use crate::{App, conditional, problem::Problem};
+
+/// What files carry. Whatever one was, it is a picture, and never a page that runs something (CSP 3, 6.3.2); it may be
+/// shown on pages of other sites.
+const HEADERS: [(HeaderName, &str); 4] = [
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
+    (header::ACCEPT_RANGES, "bytes"),
+    (header::VARY, "Origin"),
+];
+
+/// Sends a file.
+#[handler]
+pub(crate) async fn get(
+    app: Data<&Arc<App>>,
+    request: &Request,
+    Path(name): Path<String>,
+) -> poem::Result<Response> {
+    let proof = proof(request);
+    let (tag, is_public) = app.media.find_file(&name, proof.as_ref()).map_err(Problem::from)?;
+    let tag = HeaderValue::from_str(&format!("\"{tag}\"")).map_err(|_| Problem::not_found())?;
+    let mut response = if conditional::is_known(request.headers(), &tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let part = part(request, &tag);
+        whole_or_part(app.media.file(&name, proof.as_ref(), part).await.map_err(Problem::from)?)
+    };
+    let headers = response.headers_mut();
+    headers.extend(HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    headers.insert(header::ETAG, tag);
+    headers.insert(header::CACHE_CONTROL, cache_control(is_public, proof.as_ref(), &*app.clock));
+    Ok(response)
+}
+
+fn whole_or_part(file: File) -> Response {
+    let length = file.range.end - file.range.start;
+    let mut response = Response::builder()
+        .content_type(blegram_domain::Media::CONTENT_TYPE)
+        .header(header::CONTENT_LENGTH, length);
+    if length < file.size {
+        let range = format!("bytes {}-{}/{}", file.range.start, file.range.end - 1, file.size);
+        response = response.status(StatusCode::PARTIAL_CONTENT).header(header::CONTENT_RANGE, range);
+    }
+    response.body(Body::from_bytes_stream(file.body))
+}
+
+/// What is public stays as it is for good; what a signed link leads to may be kept as long as the link is good.
+fn cache_control(is_public: bool, proof: Option<&Proof>, clock: &dyn Clock) -> HeaderValue {
+    if is_public {
+        return HeaderValue::from_static("public, max-age=31536000, immutable");
+    }
+    let left = proof.and_then(kept_until).map_or(0, |until| until.since(clock.now()).as_secs());
+    HeaderValue::from_str(&format!("private, max-age={left}, immutable"))
+        .unwrap_or(HeaderValue::from_static("no-store"))
+}
+
+/// Takes a file that was announced.
+#[handler]
+pub(crate) async fn put(
+    app: Data<&Arc<App>>,
+    request: &Request,
+    Path(name): Path<String>,
+    body: Body,
+) -> poem::Result<Response> {
+    let id = name.strip_prefix(Upload::PREFIX).and_then(|id| id.parse().ok());
+    let (id, proof) = id.zip(proof(request)).ok_or_else(Problem::not_found)?;
+    let pieces = body.into_bytes_stream().boxed();
+    let content_type = request.header(header::CONTENT_TYPE);
+    app.media.receive(id, &proof, content_type, pieces).await.map_err(Problem::from)?;
+    Ok(StatusCode::OK.into_response())
+}
+
+fn proof(request: &Request) -> Option<Proof> {
+    let mut expires = None;
+    let mut signature = None;
+    for (name, value) in form_urlencoded::parse(request.uri().query()?.as_bytes()) {
+        match &*name {
+            "expires" => expires = value.parse().ok(),
+            "signature" => signature = Some(value.into_owned()),
+            _ => {}
+        }
+    }
+    Some(Proof { expires: expires?, signature: signature? })
+}
+
+/// The one part that is asked for. Several at once, and what cannot be read, are answered with the whole (RFC 9110,
+/// 14.2); so is a part of another file than the one that is there (`If-Range`).
+fn part(request: &Request, tag: &HeaderValue) -> Option<Part> {
+    if request.headers().get(header::IF_RANGE).is_some_and(|other| other != tag) {
+        return None;
+    }
+    let (first, last) = request.header(header::RANGE)?.strip_prefix("bytes=")?.split_once('-')?;
+    let number = |text: &str| {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| text.parse().unwrap_or(u64::MAX))
+    };
+    match (first.trim(), last.trim()) {
+        ("", last) => number(last).map(Part::Last),
+        (first, "") => number(first).map(|first| Part::From(first, None)),
+        (first, last) => Some(Part::From(number(first)?, Some(number(last)?))).filter(|part| {
+            // Backwards is no range at all.
+            !matches!(part, Part::From(first, Some(last)) if last < first)
+        }),
+    }
+}

@@ -1,0 +1,145 @@
+use blegram_media::{Media as Images, Source};
+use poem::Request;
+use poem_openapi::{OpenApi, param::Path};
+
+use crate::{
+    answer::{Answer, ApiResult, Created, NoContent, Versioned},
+    body::Body,
+    conditional::IfMatch,
+    edge::Id,
+    form::Form,
+    param::{MediaParam, UploadParam},
+    problem::Problem,
+    routes::{AppData, Tag},
+    schema::media::{CreateUpload, Media, MediaUpload, UpdateMedia, Upload},
+    viewer::Viewer,
+};
+
+pub(crate) struct MediaApi;
+
+#[OpenApi(prefix_path = "/api/v1", tag = "Tag::Media")]
+impl MediaApi {
+    /// Upload images
+    ///
+    /// Up to ten files at once; what each shows goes into `alt`, in the same order. They come out upright, in sRGB and
+    /// without metadata such as the place where they were taken; of moving images the first frame is kept. Files that
+    /// are not taken are listed in `problems`; if none is, the answer is the first one's problem. An image that nothing
+    /// uses for a day is removed.
+    /// 한 번에 열 개까지 올릴 수 있습니다. 사진은 바로 세워지고 위치 같은 메타데이터는 지워지며, 움직이는 이미지는 첫 장면만 남습니다. 받지 못한
+    /// 파일은 `problems`에 나오고, 하루 동안 쓰지 않은 이미지는 지워집니다.
+    #[oai(path = "/media", method = "post", operation_id = "uploadMedia")]
+    async fn upload_media(
+        &self,
+        app: AppData<'_>,
+        viewer: Viewer,
+        request: &Request,
+        form: Form,
+    ) -> ApiResult<Created<MediaUpload>> {
+        let id = request.data::<Id>().map(|id| id.0.clone()).unwrap_or_default();
+        let (links, mut alts) = (app.media.links(), form.alts.into_iter());
+        let (mut items, mut failures, mut first) = (Vec::new(), Vec::new(), None);
+        for (at, file) in form.files.into_iter().enumerate() {
+            let alt = alts.next().flatten();
+            match take(&app.media, viewer, file, alt).await {
+                Ok(media) => items.push(Media::of_owner(media, &links)),
+                Err(problem) => {
+                    failures.push(problem.failure(format!("/file/{at}"), &id));
+                    first.get_or_insert(problem);
+                }
+            }
+        }
+        match first {
+            Some(problem) if items.is_empty() => Err(problem.with_failures(failures).into()),
+            _ => Ok(Created { location: None, body: MediaUpload::new(items, failures) }),
+        }
+    }
+
+    /// Upload an image directly
+    ///
+    /// For apps that put files into storage themselves: announce the file, PUT it to `url` with `headers`, and complete
+    /// the upload. 파일을 저장소에 직접 올리는 앱을 위한 방법입니다. 먼저 알리고, `url`로 `headers`와 함께 PUT한 뒤, 완료를 요청하세요.
+    #[oai(path = "/media/uploads", method = "post", operation_id = "createUpload")]
+    async fn create_upload(
+        &self,
+        app: AppData<'_>,
+        viewer: Viewer,
+        body: Body<CreateUpload>,
+    ) -> ApiResult<Created<Upload>> {
+        let announced = app.media.create_upload(viewer.id(), body.0).await.map_err(Problem::from)?;
+        Ok(Created { location: None, body: announced.into() })
+    }
+
+    /// Complete a direct upload
+    ///
+    /// The file is looked at as in uploadMedia. Repeat it if the answer was lost: it is the same image.
+    /// uploadMedia와 같은 검사를 거칩니다. 응답을 받지 못했다면 다시 요청해도 같은 이미지를 받습니다.
+    #[oai(path = "/media/uploads/:upload/complete", method = "post", operation_id = "completeUpload")]
+    async fn complete_upload(
+        &self,
+        app: AppData<'_>,
+        viewer: Viewer,
+        /// The id of an upload.
+        upload: Path<UploadParam>,
+    ) -> ApiResult<Answer<Media>> {
+        let media = app.media.complete_upload(viewer.id(), upload.id()?).await.map_err(Problem::from)?;
+        Ok(Answer(Media::of_owner(media, &app.media.links())))
+    }
+
+    /// Get an image of yours
+    ///
+    /// Its links are signed here, whatever shows it. 여기에서는 항상 서명된 링크를 받습니다.
+    #[oai(path = "/media/:media", method = "get", operation_id = "getMedia")]
+    async fn get_media(
+        &self,
+        app: AppData<'_>,
+        viewer: Viewer,
+        /// The id of an image.
+        media: Path<MediaParam>,
+    ) -> ApiResult<Versioned<Media>> {
+        let media = app.media.get_media(viewer.id(), media.id()?).await.map_err(Problem::from)?;
+        Ok(Versioned { version: media.version, body: Media::of_owner(media, &app.media.links()) })
+    }
+
+    /// Say what an image of yours shows
+    ///
+    /// For those who do not see it. 이미지를 볼 수 없는 사람을 위한 설명입니다.
+    #[oai(path = "/media/:media", method = "patch", operation_id = "updateMedia")]
+    async fn update_media(
+        &self,
+        app: AppData<'_>,
+        viewer: Viewer,
+        /// The id of an image.
+        media: Path<MediaParam>,
+        if_match: IfMatch,
+        body: Body<UpdateMedia>,
+    ) -> ApiResult<Versioned<Media>> {
+        let updated = app.media.update_media(viewer.id(), media.id()?, body.0, &if_match.0).await;
+        let media = updated.map_err(Problem::from)?;
+        Ok(Versioned { version: media.version, body: Media::of_owner(media, &app.media.links()) })
+    }
+
+    /// Delete an image of yours
+    ///
+    /// One that is used for nothing; the others go with what shows them. 쓰지 않는 이미지만 지울 수 있습니다.
+    #[oai(path = "/media/:media", method = "delete", operation_id = "deleteMedia")]
+    async fn delete_media(
+        &self,
+        app: AppData<'_>,
+        viewer: Viewer,
+        /// The id of an image.
+        media: Path<MediaParam>,
+        if_match: IfMatch,
+    ) -> ApiResult<NoContent> {
+        app.media.delete_media(viewer.id(), media.id()?, &if_match.0).await.map_err(Problem::from)?;
+        Ok(NoContent)
+    }
+}
+
+async fn take(
+    images: &Images,
+    viewer: Viewer,
+    file: blegram_media::Result<Source>,
+    alt: Option<blegram_domain::AltText>,
+) -> Result<blegram_domain::Media, Problem> {
+    Ok(images.upload(viewer.id(), file?, alt).await?)
+}

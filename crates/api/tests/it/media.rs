@@ -1,0 +1,459 @@
+use std::time::Duration;
+
+use blegram_domain::Media as Image;
+use blegram_media::testing::photo;
+use blegram_persistence::testing::Backend;
+use poem::http::Method;
+use rstest_reuse::apply;
+use serde_json::{Value, json};
+
+use crate::{
+    both_databases,
+    world::{Actor, Answer, TestApp, form, picture},
+};
+
+/// The path of a link to this site, with its query.
+fn path(link: &Value) -> String {
+    link.as_str().unwrap().strip_prefix("http://127.0.0.1:8080").unwrap().to_owned()
+}
+
+impl Actor<'_> {
+    async fn posts_images(&self, ids: &[&str], visibility: &str) -> Value {
+        let body = json!({ "text": "", "media_ids": ids, "visibility": visibility });
+        let post = self.post("/api/v1/posts", &body).await;
+        post.assert_status(201);
+        post.json()
+    }
+
+    async fn fetch(&self, link: &Value, headers: &[(&str, &str)]) -> Answer {
+        self.send(Method::GET, &path(link), headers, Vec::new()).await
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_photo_is_uploaded_posted_and_seen(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let uploaded =
+        ann.uploads_with(&[("IMG_1.JPG", "image/jpeg", &photo(1600, 1200))], &["  the sea "]).await;
+    uploaded.assert_status(201);
+    assert_eq!(uploaded.json()["problems"], json!([]));
+    let media = &uploaded.json()["items"][0];
+    assert_eq!(
+        (&media["width"], &media["height"], &media["alt"]),
+        (&json!(1080), &json!(1440), &json!("the sea"))
+    );
+    let id = media["id"].as_str().unwrap();
+
+    let post = ann.posts_images(&[id], "public").await;
+    assert_eq!(post["text"], "");
+    let shown = t.stranger().get("/api/v1/timelines/public").await.json()["items"][0]["media"].clone();
+    assert_eq!(shown, post["media"]);
+    let variants = shown[0]["variants"].as_array().unwrap();
+    assert_eq!(variants.iter().map(|it| &it["name"]).collect::<Vec<_>>(), ["thumb", "small", "large"]);
+    for link in variants.iter().map(|variant| &variant["url"]).chain([&shown[0]["url"]]) {
+        assert!(!link.as_str().unwrap().contains('?'), "for good");
+        let file = t.stranger().fetch(link, &[]).await;
+        file.assert_status(200);
+        for (name, value) in [
+            ("content-type", "image/webp"),
+            ("cache-control", "public, max-age=31536000, immutable"),
+            ("x-content-type-options", "nosniff"),
+            ("content-security-policy", "default-src 'none'; sandbox"),
+            ("cross-origin-resource-policy", "cross-origin"),
+            ("accept-ranges", "bytes"),
+        ] {
+            assert_eq!(file.header(name), Some(value), "{name}");
+        }
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn files_are_sent_in_parts_and_not_again(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let id = ann.uploads_picture().await;
+    let link = ann.posts_images(&[&id], "public").await["media"][0]["url"].clone();
+    let whole = ann.fetch(&link, &[]).await;
+    let (tag, size) = (whole.header("etag").unwrap(), whole.body.len());
+
+    let again = ann.fetch(&link, &[("if-none-match", tag)]).await;
+    assert_eq!((again.status.as_u16(), again.body.len()), (304, 0));
+    for (range, from, to) in [("bytes=0-9", 0, 10), ("bytes=5-", 5, size), ("bytes=-4", size - 4, size)] {
+        let part = ann.fetch(&link, &[("range", range)]).await;
+        part.assert_status(206);
+        assert_eq!(part.body, whole.body[from..to]);
+        assert_eq!(part.header("content-range"), Some(&*format!("bytes {from}-{}/{size}", to - 1)));
+    }
+    let beyond = ann.fetch(&link, &[("range", &format!("bytes={size}-"))]).await;
+    beyond.assert_problem(416, "range-not-satisfiable");
+    assert_eq!(beyond.header("content-range"), Some(&*format!("bytes */{size}")));
+    for all in ["bytes=0-1,3-4", "bytes=5-2", "lines=1-2", "bytes=x-", "bytes=-"] {
+        assert_eq!(ann.fetch(&link, &[("range", all)]).await.body, whole.body, "{all}");
+    }
+    let other = ann.fetch(&link, &[("range", "bytes=0-9"), ("if-range", "\"another\"")]).await;
+    assert_eq!(other.body, whole.body);
+    let head = ann.send(Method::HEAD, &path(&link), &[], Vec::new()).await;
+    assert_eq!(head.header("content-length"), Some(&*size.to_string()));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_not_everybody_may_see_has_links_that_end(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    bob.put_empty("/api/v1/users/@ann/follow").await.assert_status(200);
+    let id = ann.uploads_picture().await;
+    let post = ann.posts_images(&[&id], "followers").await;
+    let post = post["id"].as_str().unwrap();
+    let link = bob.get(&format!("/api/v1/posts/{post}")).await.json()["media"][0]["url"].clone();
+    let file = t.stranger().fetch(&link, &[]).await;
+    file.assert_status(200);
+    let cache = file.header("cache-control").unwrap();
+    assert!(cache.starts_with("private, max-age="), "{cache}");
+
+    // A job moves the files to where no bare link leads.
+    let me = ann.get("/api/v1/me").await.json()["id"].as_str().unwrap().parse().unwrap();
+    t.media.move_media(me).await.unwrap();
+    let link = bob.get(&format!("/api/v1/posts/{post}")).await.json()["media"][0]["url"].clone();
+    t.stranger().fetch(&link, &[]).await.assert_status(200);
+    let bare = link.as_str().unwrap().split('?').next().unwrap();
+    t.stranger().fetch(&json!(bare), &[]).await.assert_problem(404, "not-found");
+    let forged = link.as_str().unwrap().replace("signature=", "signature=A");
+    t.stranger().fetch(&json!(forged), &[]).await.assert_problem(404, "not-found");
+    t.clock.advance(Duration::from_secs(2 * 60 * 60));
+    t.stranger().fetch(&link, &[]).await.assert_problem(404, "not-found");
+    ann.fetch(&ann.get(&format!("/api/v1/media/{id}")).await.json()["url"], &[]).await.assert_status(200);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn an_image_has_one_use_of_its_owner(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let [used, picture, of_bob] =
+        [ann.uploads_picture().await, ann.uploads_picture().await, bob.uploads_picture().await];
+    ann.posts_images(&[&used], "public").await;
+    ann.patch("/api/v1/me", &[], &json!({ "avatar_media_id": picture })).await.assert_status(200);
+    for id in [&used, &picture] {
+        let body = json!({ "text": "again", "media_ids": [id] });
+        ann.post("/api/v1/posts", &body).await.assert_problem(409, "media-in-use");
+        ann.patch("/api/v1/me", &[], &json!({ "avatar_media_id": used }))
+            .await
+            .assert_problem(409, "media-in-use");
+        ann.delete(&format!("/api/v1/media/{id}")).await.assert_problem(409, "media-in-use");
+    }
+    let body = json!({ "text": "x", "media_ids": [of_bob] });
+    ann.post("/api/v1/posts", &body).await.assert_refused(&[("/media_ids/0", "not-found")]);
+    ann.patch("/api/v1/me", &[], &json!({ "avatar_media_id": of_bob }))
+        .await
+        .assert_refused(&[("/avatar_media_id", "not-found")]);
+    assert_eq!(ann.get("/api/v1/me").await.json()["post_count"], 1, "nothing was half done");
+    for method in [Method::GET, Method::DELETE] {
+        let path = format!("/api/v1/media/{of_bob}");
+        ann.send(method, &path, &[], Vec::new()).await.assert_problem(404, "not-found");
+    }
+    bob.delete(&format!("/api/v1/media/{of_bob}")).await.assert_status(204);
+    bob.get(&format!("/api/v1/media/{of_bob}")).await.assert_problem(404, "not-found");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn of_posts_at_once_with_one_image_one_happens(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let id = ann.uploads_picture().await;
+    let body = json!({ "text": "mine", "media_ids": [id] });
+    let all = futures_util::future::join_all((0..8).map(|_| ann.post("/api/v1/posts", &body))).await;
+    let mut statuses: Vec<u16> = all.iter().map(|answer| answer.status.as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409, 409, 409, 409, 409, 409, 409]);
+    assert_eq!(ann.get("/api/v1/me").await.json()["post_count"], 1);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_picture_is_seen_wherever_its_owner_is(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let post = ann.posts("for @bob").await;
+    ann.comments(&post, "first").await;
+    let id = ann.uploads_picture().await;
+    let me = ann.patch("/api/v1/me", &[], &json!({ "avatar_media_id": id })).await.json();
+    let link = me["avatar_url"].clone();
+    t.stranger().fetch(&link, &[]).await.assert_status(200);
+    for (path, pointer) in [
+        ("/api/v1/users/@ann".to_owned(), "/avatar_url"),
+        (format!("/api/v1/posts/{post}"), "/author/avatar_url"),
+        (format!("/api/v1/posts/{post}/comments"), "/items/0/author/avatar_url"),
+        ("/api/v1/notifications".to_owned(), "/items/0/actor/avatar_url"),
+        ("/api/v1/search/suggestions?q=ann".to_owned(), "/users/0/avatar_url"),
+    ] {
+        assert_eq!(bob.get(&path).await.json().pointer(pointer), Some(&link), "{path}");
+    }
+    let me = ann.patch("/api/v1/me", &[], &json!({ "avatar_media_id": null })).await;
+    assert_eq!(me.json()["avatar_url"], Value::Null);
+    ann.get(&format!("/api/v1/media/{id}")).await.assert_problem(404, "not-found");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn an_edit_changes_the_images_too(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let [one, two, of_bob] =
+        [ann.uploads_picture().await, ann.uploads_picture().await, bob.uploads_picture().await];
+    let post = ann.posts_images(&[&one], "public").await;
+    let path = format!("/api/v1/posts/{}", post["id"].as_str().unwrap());
+    let ids = |post: &Value| {
+        post["media"].as_array().unwrap().iter().map(|it| it["id"].clone()).collect::<Vec<_>>()
+    };
+
+    let refused = ann.patch(&path, &[], &json!({ "media_ids": [one, two, of_bob] })).await;
+    refused.assert_refused(&[("/media_ids/2", "not-found")]);
+    t.clock.advance(Duration::from_secs(1));
+    let edited = ann.patch(&path, &[], &json!({ "media_ids": [two, one] })).await.json();
+    assert_eq!(ids(&edited), [json!(two), json!(one)]);
+    assert_eq!(edited["edited_at"], "2026-09-21T14:13:21.000Z");
+    t.clock.advance(Duration::from_secs(1));
+    ann.patch(&path, &[], &json!({ "media_ids": [two] })).await.assert_status(200);
+    let revisions = t.stranger().get(&format!("{path}/revisions")).await.json();
+    let shown: Vec<_> = revisions["items"].as_array().unwrap().iter().map(ids).collect();
+    // What was taken away is not shown in what was, either.
+    assert_eq!(shown, [vec![json!(two)], vec![json!(two)], vec![]]);
+    ann.patch(&path, &[], &json!({ "media_ids": [] })).await.assert_refused(&[("/text", "blank")]);
+    ann.patch(&path, &[], &json!({ "text": "words", "media_ids": [] })).await.assert_status(200);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_an_image_shows_can_be_said_later(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let path = format!("/api/v1/media/{}", ann.uploads_picture().await);
+    let before = ann.get(&path).await;
+    let tag = before.header("etag").unwrap();
+    let said = ann.patch(&path, &[("if-match", tag)], &json!({ "alt": "해 질 녘의 바다" })).await;
+    assert_eq!(said.json()["alt"], "해 질 녘의 바다");
+    let late = ann.patch(&path, &[("if-match", tag)], &json!({ "alt": "x" })).await;
+    late.assert_problem(412, "precondition-failed");
+    assert_eq!(ann.patch(&path, &[], &json!({})).await.json()["alt"], "해 질 녘의 바다");
+    assert_eq!(ann.patch(&path, &[], &json!({ "alt": null })).await.json()["alt"], Value::Null);
+    let long = "a".repeat(1001);
+    ann.patch(&path, &[], &json!({ "alt": long })).await.assert_refused(&[("/alt", "too-long")]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn each_file_is_judged_for_itself(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let good = picture(20, 20);
+    let large = vec![0; usize::try_from(Image::MAX_BYTES).unwrap() + 1];
+    let broken = &photo(64, 48)[..500];
+    let answer = ann
+        .uploads_with(
+            &[
+                ("a.png", "image/png", &good),
+                ("b.svg", "image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+                ("c.jpg", "image/jpeg", &good),
+                ("d.png", "image/png", b""),
+                ("e.png", "image/png", &large),
+                ("f.jpg", "image/jpeg", broken),
+                ("g.html", "text/html", b"<!doctype html>"),
+                ("h.png", "application/octet-stream", &good),
+            ],
+            &["first", "", "", "", "", "", "", "last"],
+        )
+        .await;
+    answer.assert_status(201);
+    let answer = answer.json();
+    let alts: Vec<_> = answer["items"].as_array().unwrap().iter().map(|it| it["alt"].clone()).collect();
+    assert_eq!(alts, ["first", "last"]);
+    let problems: Vec<_> =
+        answer["problems"].as_array().unwrap().iter().map(|it| (&it["pointer"], &it["code"])).collect();
+    let expected = [
+        ("/file/1", "media-unsupported"),
+        ("/file/2", "media-type-mismatch"),
+        ("/file/3", "media-empty"),
+        ("/file/4", "media-too-large"),
+        ("/file/5", "media-broken"),
+        ("/file/6", "media-unsupported"),
+    ]
+    .map(|(pointer, code)| (json!(pointer), json!(code)));
+    assert_eq!(problems, expected.each_ref().map(|(pointer, code)| (pointer, code)));
+
+    let none = ann.uploads(&[("e.png", "image/png", &large), ("d.png", "image/png", b"")]).await;
+    none.assert_problem(413, "media-too-large");
+    let errors = none.json()["errors"].clone();
+    assert_eq!((&errors[0]["code"], &errors[1]["code"]), (&json!("media-too-large"), &json!("media-empty")));
+    assert_eq!(t.database.count("media").await, 2);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn forms_are_read_strictly(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let good = picture(4, 4);
+    let file = ("a.png", "image/png", good.as_slice());
+    ann.uploads(&[file; 11]).await.assert_refused(&[("/file", "too-many")]);
+    ann.uploads(&[]).await.assert_refused(&[("/file", "required")]);
+    ann.uploads_with(&[file], &["one", "two"]).await.assert_refused(&[("/alt", "too-many")]);
+    let long = "a".repeat(1001);
+    ann.uploads_with(&[file], &[&long]).await.assert_refused(&[("/alt/0", "too-long")]);
+    ann.post("/api/v1/media", &json!({})).await.assert_problem(415, "unsupported-media-type");
+    let send = async |content_type: &str, headers: &[(&str, &str)], body: Vec<u8>| {
+        let headers = [&[("content-type", content_type)], headers].concat();
+        ann.send(Method::POST, "/api/v1/media", &headers, body).await
+    };
+    send("multipart/form-data", &[], Vec::new()).await.assert_problem(415, "unsupported-media-type");
+    let (content_type, body) = form(&[file], &[]);
+    send(&content_type, &[("content-encoding", "gzip")], body.clone())
+        .await
+        .assert_problem(415, "unsupported-media-type");
+    let cut = body[..body.len() - 20].to_vec();
+    send(&content_type, &[], cut).await.assert_problem(400, "malformed-request");
+    send(&content_type, &[("content-length", "300000000")], Vec::new())
+        .await
+        .assert_problem(413, "body-too-large");
+    let other = String::from_utf8_lossy(&form(&[], &["x"]).1).replace("\"alt\"", "\"na/me\"");
+    send(&content_type, &[], other.into_bytes()).await.assert_refused(&[("/na~1me", "unknown-field")]);
+    assert_eq!(t.database.count("media").await, 0);
+}
+
+/// Whoever is not logged in, or did not mean it, sends two hundred MiB to nobody.
+#[apply(both_databases)]
+#[tokio::test]
+async fn forms_of_nobody_are_not_read(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let (content_type, _) = form(&[], &[]);
+    // A body that no form is: whoever reads it answers 400.
+    let body = b"no form".to_vec();
+    let headers = [("content-type", content_type.as_str())];
+    let stranger = t.stranger().send(Method::POST, "/api/v1/media", &headers, body.clone()).await;
+    stranger.assert_problem(401, "unauthenticated");
+    let foreign = [
+        ("content-type", content_type.as_str()),
+        ("sec-fetch-site", "cross-site"),
+        ("origin", "https://evil.example"),
+    ];
+    ann.send_bare(Method::POST, "/api/v1/media", &foreign, body.clone())
+        .await
+        .assert_problem(403, "csrf-rejected");
+    ann.send(Method::POST, "/api/v1/media", &headers, body).await.assert_problem(400, "malformed-request");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn an_upload_can_be_sent_again(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let send = async |file: &[u8], alts: &[&str]| {
+        let (content_type, body) = form(&[("a.png", "image/png", file)], alts);
+        let headers = [("content-type", content_type.as_str()), ("idempotency-key", "one")];
+        ann.send(Method::POST, "/api/v1/media", &headers, body).await
+    };
+    let first = send(&picture(8, 8), &["sea"]).await;
+    first.assert_status(201);
+    let again = send(&picture(8, 8), &["sea"]).await;
+    assert_eq!((again.header("idempotent-replayed"), again.json()), (Some("true"), first.json()));
+    assert_eq!(t.database.count("media").await, 1);
+    send(&picture(9, 8), &["sea"]).await.assert_problem(422, "idempotency-key-reused");
+    send(&picture(8, 8), &["lake"]).await.assert_problem(422, "idempotency-key-reused");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_file_can_go_into_storage_directly(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let file = photo(64, 48);
+    let announced = ann
+        .post("/api/v1/media/uploads", &json!({ "content_type": "image/jpeg", "byte_size": file.len() }))
+        .await;
+    announced.assert_status(201);
+    let upload = announced.json();
+    assert_eq!(upload["method"], "PUT");
+    let complete = format!("/api/v1/media/uploads/{}/complete", upload["id"].as_str().unwrap());
+    ann.post(&complete, &json!({})).await.assert_problem(409, "upload-not-arrived");
+
+    // Whoever has the link may put it, without a login.
+    let put = async |link: String, content_type: &str, file: &[u8]| {
+        let headers = [("content-type", content_type)];
+        t.stranger().send_bare(Method::PUT, &path(&json!(link)), &headers, file.to_vec()).await
+    };
+    let link = || upload["url"].as_str().unwrap().to_owned();
+    put(link().replace("signature=", "signature=A"), "image/jpeg", &file)
+        .await
+        .assert_problem(404, "not-found");
+    put(link().split('?').next().unwrap().to_owned(), "image/jpeg", &file)
+        .await
+        .assert_problem(404, "not-found");
+    put(link(), "image/png", &file).await.assert_problem(415, "media-type-mismatch");
+    put(link(), "image/jpeg", &file[1..]).await.assert_problem(422, "upload-mismatch");
+    put(link(), "image/jpeg", &[&file[..], b"x"].concat()).await.assert_problem(413, "media-too-large");
+    ann.post(&complete, &json!({})).await.assert_problem(409, "upload-not-arrived");
+    put(link(), "image/jpeg", &file).await.assert_status(200);
+
+    let media = ann.post(&complete, &json!({})).await;
+    media.assert_status(200);
+    assert_eq!(ann.post(&complete, &json!({})).await.json(), media.json());
+    put(link(), "image/jpeg", &file).await.assert_problem(409, "upload-expired");
+    ann.posts_images(&[media.json()["id"].as_str().unwrap()], "public").await;
+    for (body, errors) in [
+        (json!({ "content_type": "image/svg+xml", "byte_size": 9 }), [("/content_type", "out-of-range")]),
+        (json!({ "content_type": "image/png", "byte_size": 0 }), [("/byte_size", "out-of-range")]),
+        (
+            json!({ "content_type": "image/png", "byte_size": Image::MAX_BYTES + 1 }),
+            [("/byte_size", "out-of-range")],
+        ),
+        (json!({ "content_type": "image/png", "byte_size": 1.5 }), [("/byte_size", "wrong-type")]),
+        (
+            json!({ "content_type": "image/png", "byte_size": 9, "sha256": "abc" }),
+            [("/sha256", "invalid-characters")],
+        ),
+    ] {
+        ann.post("/api/v1/media/uploads", &body).await.assert_refused(&errors);
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn images_cost_a_page_one_statement(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let statements = async || {
+        t.database.take_statements();
+        t.stranger().get("/api/v1/timelines/public").await.assert_status(200);
+        t.database.take_statements().len()
+    };
+    ann.posts("words").await;
+    let without = statements().await;
+    for _ in 0..5 {
+        let ids = [ann.uploads_picture().await, ann.uploads_picture().await];
+        ann.posts_images(&[&ids[0], &ids[1]], "public").await;
+    }
+    assert_eq!(statements().await, without + 1);
+}
+
+#[tokio::test]
+async fn no_name_leads_out_of_the_storage() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    for name in [
+        "incoming/x",
+        "../secrets.key",
+        "public/../../secrets.key",
+        "public/%2e%2e/secrets.key",
+        "public/00000000000000000000000000000000/00000000000000000000000000000000/large.webp",
+        "",
+        "public//large.webp",
+    ] {
+        let answer = t.stranger().get(&format!("/media/{name}")).await;
+        answer.assert_problem(404, "not-found");
+    }
+    t.stranger().delete("/media/public/x").await.assert_problem(405, "method-not-allowed");
+}

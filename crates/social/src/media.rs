@@ -1,0 +1,83 @@
+//! Images in posts and on profiles. How they get in, and where their files are, is not for this crate.
+
+use blegram_domain::{Job, Media, MediaId, Post, Timestamp, UserId, UserSummary, media::MediaUse};
+use blegram_persistence::{Tx, jobs, media};
+
+use crate::{Error, Result};
+
+/// Images of `actor` that are used for nothing yet, held until the transaction ends, in order.
+///
+/// # Errors
+/// [`Error::MediaNotFound`] with the places of those that are not there or not the actor's; [`Error::MediaInUse`].
+pub(crate) async fn hold_unused(tx: &Tx, actor: UserId, ids: &[MediaId]) -> Result<Vec<Media>> {
+    let mut found = media::hold_all(tx, ids).await?;
+    found.retain(|_, media| media.owner == actor);
+    let missing: Vec<usize> = (0..ids.len()).filter(|at| !found.contains_key(&ids[*at])).collect();
+    if !missing.is_empty() {
+        return Err(Error::MediaNotFound(missing));
+    }
+    if found.values().any(|media| media.used.is_some()) {
+        return Err(Error::MediaInUse);
+    }
+    Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+}
+
+/// Puts images that are held into a post of their owner, who is kept.
+pub(crate) async fn use_in_post(
+    tx: &Tx,
+    images: &[Media],
+    post: &Post,
+    author: &UserSummary,
+    now: Timestamp,
+) -> Result<()> {
+    let ids: Vec<MediaId> = images.iter().map(|media| media.id).collect();
+    media::update_used(tx, &ids, MediaUse::Post(post.id)).await?;
+    if images.iter().any(|media| media.key.is_public() != post.is_public(author)) {
+        jobs::insert_again(tx, Job::MoveMedia(post.author), now).await?;
+    }
+    Ok(())
+}
+
+/// Removes images that are held; their files follow.
+pub(crate) async fn remove(tx: &Tx, ids: &[MediaId], now: Timestamp) -> Result<()> {
+    media::update_deleted(tx, ids, now).await?;
+    for id in ids {
+        jobs::insert(tx, Job::EraseMedia(*id), now, now).await?;
+    }
+    Ok(())
+}
+
+/// Makes an image of `actor`, whose account is held, its picture in the place of the one before, or takes that one away.
+/// Returns the new one.
+///
+/// # Errors
+/// [`Error::AvatarNotFound`]; [`Error::MediaInUse`].
+pub(crate) async fn replace_avatar(
+    tx: &Tx,
+    actor: UserId,
+    id: Option<MediaId>,
+    now: Timestamp,
+) -> Result<Option<Media>> {
+    let old = media::hold_avatar(tx, actor).await?;
+    if old.as_ref().map(|media| media.id) == id {
+        return Ok(old);
+    }
+    let new = match id {
+        None => None,
+        Some(id) => {
+            let held = hold_unused(tx, actor, &[id]).await.map_err(|error| match error {
+                Error::MediaNotFound(_) => Error::AvatarNotFound,
+                other => other,
+            })?;
+            held.into_iter().next()
+        }
+    };
+    remove(tx, old.map(|media| media.id).as_slice(), now).await?;
+    if let Some(new) = &new {
+        media::update_used(tx, &[new.id], MediaUse::Avatar).await?;
+        if !new.key.is_public() {
+            jobs::insert_again(tx, Job::MoveMedia(actor), now).await?;
+        }
+    }
+    Ok(new)
+}

@@ -228,6 +228,11 @@ impl Fields {
         self.failures.push(Failure::of("", violation));
     }
 
+    /// Whether there is a field of this name that was not read yet, and is not null.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.object.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// Whether something was refused already.
     pub(crate) fn has_failed(&self) -> bool {
         !self.failures.is_empty()

@@ -10,8 +10,7 @@ use std::{
 };
 
 use ::image::{
-    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage, imageops::crop_imm,
-    metadata::Orientation,
+    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage, metadata::Orientation,
 };
 use blegram_domain::{
     Media,
@@ -241,11 +240,7 @@ fn fit(image: &DynamicImage, max_side: u32) -> DynamicImage {
 fn square(image: &DynamicImage, max_side: u32) -> DynamicImage {
     let side = image.width().min(image.height());
     let (left, top) = ((image.width() - side) / 2, (image.height() - side) / 2);
-    let middle = match image {
-        DynamicImage::ImageRgba8(image) => crop_imm(image, left, top, side, side).to_image().into(),
-        other => DynamicImage::ImageRgb8(crop_imm(&other.to_rgb8(), left, top, side, side).to_image()),
-    };
-    fit(&middle, max_side)
+    fit(&image.crop_imm(left, top, side, side), max_side)
 }
 
 fn resize(image: &DynamicImage, width: u32, height: u32) -> DynamicImage {

@@ -1,19 +1,22 @@
-//! A community to look at: people, posts, comments, likes and follows, in Korean and English, made by the use-cases that
+//! A community to look at: people, posts, pictures, comments, likes and follows, in Korean and English, made by the use-cases that
 //! everybody uses. The same seed and the same last moment make the same texts, relations and times; ids and secrets
 //! differ.
 
+mod pictures;
 mod words;
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
-use blegram_auth::{Auth, CreateAccount, NewPassword};
+use blegram_auth::{Auth, CreateAccount, NewPassword, SiteKey};
 use blegram_domain::{
-    Bio, Clock, CommentId, CommentText, DisplayName, FixedClock, PostId, PostText, SystemClock, Timestamp,
-    UserId, Username, Visibility, user::Role, version::Precondition,
+    AltText, Bio, Clock, CommentId, CommentText, DisplayName, FixedClock, MediaId, PostId, PostText,
+    SystemClock, Timestamp, UserId, Username, Visibility, user::Role, version::Precondition,
 };
+use blegram_media::{Media, Source};
 use blegram_persistence::{Db, users};
 use blegram_social::{CreatePost, Social, UpdateProfile, UserRef, WriteComment};
+use futures_util::stream;
 use rand::{RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 
@@ -26,6 +29,9 @@ pub const PASSWORD: &str = "small room with a sea view";
 pub const LOGINS: [&str; 2] = ["haneul", "ann"];
 
 const POSTS: usize = 400;
+
+/// Of so many people, the first ones, there is a picture.
+const PORTRAITS: usize = 12;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long people have been writing; they met in the time before.
@@ -80,21 +86,24 @@ pub async fn fill(config: &Config, db: &Db, seed: u64, now: Timestamp) -> anyhow
     let clock = Arc::new(FixedClock::new(end - SPAN - 16 * DAY));
     let auth = Auth::new(db.clone(), Arc::clone(&clock) as _, wire::operator_config(config))?;
     let social = Social::new(db.clone(), Arc::clone(&clock) as _);
+    // It signs no links, so the site's key does not matter.
+    let media = wire::media(config, db.clone(), Arc::clone(&clock) as _, &SiteKey::random_secret())?;
     let mut world = World {
         end,
         social,
+        media,
         clock,
         rng: ChaCha8Rng::seed_from_u64(seed),
         people: Vec::new(),
         posts: Vec::new(),
+        pictures: 0,
     };
     world.people(&auth).await?;
     world.relations().await?;
     let comments = world.posts().await?;
+    let (people, posts, pictures) = (world.people.len(), world.posts.len(), world.pictures);
     Ok(Filled::Now(format!(
-        "Made {} people, {} posts and {comments} comments.",
-        world.people.len(),
-        world.posts.len()
+        "Made {people} people, {posts} posts, {pictures} pictures and {comments} comments."
     )))
 }
 
@@ -109,10 +118,12 @@ struct World {
     /// The last moment of it.
     end: Timestamp,
     social: Social,
+    media: Media,
     clock: Arc<FixedClock>,
     rng: ChaCha8Rng,
     people: Vec<Person>,
     posts: Vec<(PostId, usize)>,
+    pictures: usize,
 }
 
 impl World {
@@ -136,12 +147,14 @@ impl World {
                 .await?;
             let speaks = if *is_korean { &words::KOREAN } else { &words::ENGLISH };
             let id = account.user.summary.id;
+            let avatar = if at < PORTRAITS { Some(self.picture(id, 160, 160, "").await?) } else { None };
             let bio = self.pick(speaks.bios);
             let profile = UpdateProfile {
                 bio: Some(Bio::parse(bio).context(bio)?),
                 // Some keep to themselves, others do not want to be found.
                 is_private: (at % 12 == 11).then_some(true),
                 discoverable: (at % 17 == 16).then_some(false),
+                avatar: avatar.map(Some),
                 ..UpdateProfile::default()
             };
             self.social.update_profile(id, profile, &Precondition::Any).await?;
@@ -183,8 +196,9 @@ impl World {
             let visibility =
                 if self.rng.random_bool(0.1) { Visibility::Followers } else { Visibility::Public };
             let text = self.post_text(by);
-            let input = CreatePost::new(PostText::parse(&text).context("a text")?, Vec::new(), visibility)
-                .context("a post")?;
+            let images = self.pictures(by).await?;
+            let text = PostText::parse(&text).context("a text")?;
+            let input = CreatePost::new(text, images, visibility).context("a post")?;
             let post = self.social.create_post(self.people[by].id, input).await?;
             self.posts.push((post.post.id, by));
             for _ in 0..self.rng.random_range(1..9) {
@@ -195,6 +209,27 @@ impl World {
             }
         }
         Ok(comments)
+    }
+
+    /// The pictures of a post: of most, none.
+    async fn pictures(&mut self, by: usize) -> anyhow::Result<Vec<MediaId>> {
+        let mut ids = Vec::new();
+        if self.rng.random_bool(0.07) {
+            for _ in 0..self.rng.random_range(1..=2) {
+                let (width, height) = if self.rng.random_bool(0.7) { (480, 360) } else { (360, 480) };
+                let Person { id, speaks, .. } = self.people[by];
+                ids.push(self.picture(id, width, height, speaks.alt).await?);
+            }
+        }
+        Ok(ids)
+    }
+
+    async fn picture(&mut self, of: UserId, width: u16, height: u16, alt: &str) -> anyhow::Result<MediaId> {
+        let file = pictures::landscape(&mut self.rng, width, height);
+        let whole = stream::iter([Ok::<_, std::io::Error>(file.into())]);
+        let source = Source::read(whole, blegram_domain::Media::MAX_BYTES, None).await?;
+        self.pictures += 1;
+        Ok(self.media.upload(of, source, AltText::parse(alt).ok()).await?.id)
     }
 
     async fn like(&mut self) -> anyhow::Result<()> {

@@ -154,15 +154,19 @@ impl Input for CreatePost {
     type Parsed = blegram_social::CreatePost;
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let media = parse_media_ids(fields).unwrap_or_default();
+        if !fields.has("text") && !fields.has("media_ids") {
+            fields.fail("text", Violation::Blank);
+        }
         let text = fields.optional_text("text", PostText::parse);
+        let media = parse_media_ids(fields).unwrap_or_default();
         let visibility = fields.optional_text("visibility", parse_visibility);
         let visibility = visibility.unwrap_or(blegram_domain::Visibility::Public);
-        if fields.has_failed() && text.as_ref().is_none_or(|text| text.as_str().is_empty()) {
+        let text = text.or_else(|| PostText::parse("").ok())?;
+        // It is blank only if nothing else was meant to be there.
+        if text.as_str().is_empty() && fields.has_failed() {
             return None;
         }
-        let text = text.or_else(|| PostText::parse("").ok());
-        blegram_social::CreatePost::new(text?, media, visibility)
+        blegram_social::CreatePost::new(text, media, visibility)
             .map_err(|violation| fields.fail("text", violation))
             .ok()
     }

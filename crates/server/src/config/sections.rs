@@ -236,9 +236,9 @@ section! {
     /// Whether URLs name the bucket in their path and not in their host, as MinIO and Garage want it.
     s3_path_style: bool = Fixed("false");
     /// Who blegram is to the S3 server.
-    s3_access_key_id: Option<Secret> = Absent("none; needed with `s3://`");
+    s3_access_key_id: Option<Secret> = Absent("needed with `s3://`");
     /// What proves it.
-    s3_secret_access_key: Option<Secret> = Absent("none; needed with `s3://`");
+    s3_secret_access_key: Option<Secret> = Absent("needed with `s3://`");
     /// Where everybody can fetch what lies below `public/` in the bucket: the bucket itself, if it is open there, or a CDN.
     s3_public_url: Option<Url> = Absent("links to the bucket are signed and end");
     /// Images decoded at the same time. Each may take some hundred MiB for a moment.

@@ -7,6 +7,7 @@ pub(super) struct Language {
     pub(super) subjects: &'static [&'static str],
     pub(super) tags: &'static [&'static str],
     pub(super) today: &'static str,
+    pub(super) alt: &'static str,
     pub(super) comments: &'static [&'static str],
 }
 
@@ -108,6 +109,7 @@ pub(super) const KOREAN: Language = Language {
         "",
     ],
     today: "#첫눈",
+    alt: "해 질 녘의 바다와 산",
     comments: &[
         "정말 예쁘네요!",
         "여기 어디예요?",
@@ -166,6 +168,7 @@ pub(super) const ENGLISH: Language = Language {
         "",
     ],
     today: "#firstsnow",
+    alt: "The sea and hills at dusk",
     comments: &[
         "Beautiful!",
         "Where is this?",

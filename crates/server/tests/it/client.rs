@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// No test waits for longer than this; what it bounds is a failure, never a pause.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn soon<F: Future>(it: F) -> F::Output {
     tokio::time::timeout(PATIENCE, it).await.expect("it should have happened by now")

@@ -11,10 +11,13 @@ use blegram_persistence::testing::{Backend, TestDatabase};
 
 const MOMENT: i64 = 1_790_000_000_000_000;
 
-fn defaults() -> Config {
+/// The defaults, with images in a folder of the test's.
+fn config(folder: &Path) -> Config {
     let nothing = BTreeMap::new();
+    let storage = format!("file://{}", folder.display());
+    let env = BTreeMap::from([("BLEGRAM_MEDIA__STORAGE".to_owned(), storage)]);
     let read_secret = |_: &Path| Err(io::ErrorKind::NotFound.into());
-    let inputs = Inputs { file: None, env: &nothing, dotenv: &nothing, read_secret: &read_secret };
+    let inputs = Inputs { file: None, env: &env, dotenv: &nothing, read_secret: &read_secret };
     Config::load(&inputs).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -22,7 +25,8 @@ fn defaults() -> Config {
 async fn tell(backend: Backend, seed: u64, now: i64) -> Vec<String> {
     let database = TestDatabase::new(backend).await;
     let now = Timestamp::from_micros(now).unwrap();
-    let filled = demo::fill(&defaults(), database.db(), seed, now).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let filled = demo::fill(&config(folder.path()), database.db(), seed, now).await.unwrap();
     assert!(matches!(filled, Filled::Now(_)));
     let mut told = Vec::new();
     for sql in [
@@ -35,9 +39,11 @@ async fn tell(backend: Backend, seed: u64, now: i64) -> Vec<String> {
          FROM post_likes t JOIN users u ON u.id = t.user_id JOIN posts p ON p.id = t.post_id",
         "SELECT a.username || ' follows ' || b.username AS line FROM follows t \
          JOIN users a ON a.id = t.follower_id JOIN users b ON b.id = t.followee_id",
+        "SELECT u.username || ' ' || m.blurhash || ' ' || coalesce(m.alt, '') || ' ' || m.created_at AS line \
+         FROM media m JOIN users u ON u.id = m.owner_id",
     ] {
         let mut lines = database.lines(sql).await;
-        assert!(lines.len() >= 50, "{sql}: {}", lines.len());
+        assert!(lines.len() >= 30, "{sql}: {}", lines.len());
         lines.sort_unstable();
         told.extend(lines);
     }

@@ -7,15 +7,15 @@ use blegram_auth::{
     Auth, Config, Device, GivenPassword, LogIn, LoggedIn, NewPassword, PasswordCost, Quota, Secret, SignUp,
 };
 use blegram_domain::{
-    Clock, CommentText, FixedClock, Job, PostId, PostText, Timestamp, UserId, Username, Visibility,
-    session::Kind, version::Precondition,
+    Clock, CommentText, FixedClock, Job, MediaId, PostId, PostText, Timestamp, UserId, Username, Visibility,
+    media::ImageType, session::Kind, version::Precondition,
 };
-use blegram_media::Media;
+use blegram_media::{CreateUpload, Media, Source};
 use blegram_persistence::{
     jobs,
     testing::{Backend, TestDatabase},
 };
-use blegram_social::{CreatePost, Social, UpdatePost, UserRef, WriteComment};
+use blegram_social::{CreatePost, Social, UpdatePost, UpdateProfile, UserRef, WriteComment};
 use rstest_reuse::apply;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -110,6 +110,13 @@ impl Site {
         self.auth.authenticate_bearer(token).await.unwrap().expect("a live session").session
     }
 
+    async fn image(&self, owner: UserId) -> MediaId {
+        let file = blegram_media::testing::photo(64, 48);
+        let whole = futures_util::stream::iter([Ok::<_, std::io::Error>(file.into())]);
+        let source = Source::read(whole, 1 << 20, None).await.unwrap();
+        self.media.upload(owner, source, None).await.unwrap().id
+    }
+
     async fn add(&self, kind: &str, subject: &str) {
         let sql = format!(
             "INSERT INTO jobs (id, kind, subject, run_at, created_at) VALUES ({}, '{kind}', '{subject}', 0, 0)",
@@ -146,9 +153,23 @@ async fn of_a_deleted_account_no_row_stays(#[case] backend: Backend) {
         blegram_auth::idempotency::Keyed { user: ann_id, method: "POST", path: "/", key: "k", body: b"" };
     site.auth.idempotency().begin(key).await.unwrap();
 
+    // In a post, as a picture, and for nothing yet; and a file on its way.
+    let images = [site.image(ann_id).await, site.image(ann_id).await, site.image(ann_id).await];
+    let nothing = PostText::parse("").unwrap();
+    let show = CreatePost::new(nothing, vec![images[0]], Visibility::Followers).unwrap();
+    site.social.create_post(ann_id, show).await.unwrap();
+    let picture = UpdateProfile { avatar: Some(Some(images[1])), ..UpdateProfile::default() };
+    site.social.update_profile(ann_id, picture, &Precondition::Any).await.unwrap();
+    let file = CreateUpload { content_type: ImageType::Png, byte_size: 9, sha256: None };
+    site.media.create_upload(ann_id, file).await.unwrap();
+    // One of them moves, and leaves its old place.
+    assert_eq!(site.runner().run_due().await.unwrap(), 2);
+    assert_eq!(site.media.sweep(false).await.unwrap().files, 9);
+
     site.delete(&ann).await;
     // The account, and each of its comments.
     assert_eq!(site.runner().run_due().await.unwrap(), 3);
+    assert_eq!(site.media.sweep(false).await.unwrap().files, 0);
     for (table, rows) in [
         ("follows", 0),
         ("blocks", 0),
@@ -164,6 +185,8 @@ async fn of_a_deleted_account_no_row_stays(#[case] backend: Backend) {
         ("posts", 1),
         ("post_hashtags", 1),
         ("revisions", 0),
+        ("media", 0),
+        ("uploads", 0),
         ("sessions", 1),
         ("refresh_tokens", 1),
         ("idempotency_keys", 0),

@@ -24,6 +24,10 @@ async fn the_demo_world_is_made_once_and_every_count_of_it_is_right(#[case] back
     assert!(!found.json()["items"].as_array().unwrap().is_empty());
     let trends = home.stranger().get("/api/v1/trends/hashtags").await;
     assert!(!trends.json()["items"].as_array().unwrap().is_empty(), "the last day has a trend");
+    let people = home.stranger().get("/api/v1/users/@haneul").await;
+    assert!(people.json()["avatar_url"].is_string());
+    let swept = home.run_with(&["sweep"], "").await;
+    assert!(swept.stdout.contains("Everything is where it belongs."), "{swept:?}");
     drop(site);
 }
 

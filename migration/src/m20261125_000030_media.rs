@@ -18,6 +18,7 @@ enum Media {
     OwnerId,
     Key,
     IsPublic,
+    IsLinked,
     Blurhash,
     Alt,
     Variants,
@@ -77,6 +78,8 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new(Media::Key).text().not_null().unique_key())
             // The area that the key is in, once more, to be compared with.
             .col(ColumnDef::new(Media::IsPublic).boolean().not_null())
+            // Whether links without an end were given to it there.
+            .col(ColumnDef::new(Media::IsLinked).boolean().not_null())
             .col(ColumnDef::new(Media::Blurhash).text().not_null())
             .col(ColumnDef::new(Media::Alt).text())
             .col(ColumnDef::new(Media::Variants).json_binary().not_null())

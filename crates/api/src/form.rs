@@ -3,12 +3,18 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, ready},
 };
 
 use blegram_domain::{AltText, Media};
 use blegram_media::{Error, Source};
-use futures_util::TryStreamExt;
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt};
 use multer::{Constraints, Field, Multipart, SizeLimit};
 use poem::{Body, Request, RequestBody};
 use poem_openapi::{
@@ -17,6 +23,7 @@ use poem_openapi::{
     types::Type,
 };
 use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     problem::{Code, Failure, Problem, broken_off},
@@ -31,7 +38,14 @@ pub(crate) const MAX_BYTES: u64 = Media::MAX_PER_POST as u64 * Media::MAX_BYTES 
 pub(crate) struct Form {
     pub(crate) files: Vec<Result<Source, Error>>,
     pub(crate) alts: Vec<Option<AltText>>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
+
+/// Forms that are read, or whose files are worked on, at the same time.
+pub(crate) const AT_ONCE: usize = 64;
+
+/// What may come without being part of a file or a text: names and the like.
+const MAX_UNREAD_BYTES: usize = 64 * 1024;
 
 /// A form on its way from the gate to its handler.
 type Spooled = Arc<Mutex<Option<Form>>>;
@@ -42,24 +56,61 @@ pub(crate) fn boundary(request: &Request) -> Option<String> {
 }
 
 /// Reads the form of a request. In the place of its body it leaves what tells it from other forms.
-pub(crate) async fn spool(request: &mut Request) -> Result<(), Problem> {
+pub(crate) async fn spool(request: &mut Request, room: &Arc<Semaphore>) -> Result<(), Problem> {
+    // Each may take two hundred MiB of the temporary folder.
+    let permit = Arc::clone(room).try_acquire_owned().map_err(|_| Problem::new(Code::Overloaded))?;
     let boundary = boundary(request).ok_or_else(|| Problem::new(Code::UnsupportedMediaType))?;
     let limit = Constraints::new().size_limit(SizeLimit::new().whole_stream(MAX_BYTES));
-    let pieces = request.take_body().into_bytes_stream();
-    let mut reader = Reader::default();
+    let unread = Arc::new(AtomicUsize::new(0));
+    let pieces = Gently {
+        pieces: Box::pin(request.take_body().into_bytes_stream()),
+        unread: Arc::clone(&unread),
+        rests: false,
+    };
+    let mut reader = Reader { unread, ..Reader::default() };
     let mut parts = Multipart::with_constraints(pieces, boundary, limit);
     while let Some(field) = parts.next_field().await.map_err(unreadable)? {
         reader.take(field).await?;
     }
     let (form, fingerprint) = reader.finish()?;
-    let spooled: Spooled = Arc::new(Mutex::new(Some(form)));
+    let spooled: Spooled = Arc::new(Mutex::new(Some(Form { _permit: Some(permit), ..form })));
     request.set_data(spooled);
     request.set_body(Body::from_vec(fingerprint));
     Ok(())
 }
 
+/// A body piece by piece. The parser of forms takes all that is there before it looks at it, and keeps what it cannot make
+/// out; so it is given one piece at a time, and no more when it made nothing of what it has.
+struct Gently {
+    pieces: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
+    /// Bytes since the parser last made something of them.
+    unread: Arc<AtomicUsize>,
+    rests: bool,
+}
+
+impl Stream for Gently {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.rests) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.unread.load(Ordering::Relaxed) > MAX_UNREAD_BYTES {
+            return Poll::Ready(Some(Err(io::Error::other("there is no part in it"))));
+        }
+        let piece = ready!(self.pieces.as_mut().poll_next(cx));
+        if let Some(Ok(piece)) = &piece {
+            self.unread.fetch_add(piece.len(), Ordering::Relaxed);
+            self.rests = true;
+        }
+        Poll::Ready(piece)
+    }
+}
+
 #[derive(Default)]
 struct Reader {
+    unread: Arc<AtomicUsize>,
     form: Form,
     failures: Vec<Failure>,
     fingerprint: Sha256,
@@ -67,6 +118,7 @@ struct Reader {
 
 impl Reader {
     async fn take(&mut self, field: Field<'_>) -> Result<(), Problem> {
+        self.unread.store(0, Ordering::Relaxed);
         match field.name() {
             Some("file") if self.form.files.len() == Media::MAX_PER_POST => Err(too_many("/file")),
             Some("file") => self.take_file(field).await,
@@ -83,7 +135,8 @@ impl Reader {
     async fn take_file(&mut self, field: Field<'_>) -> Result<(), Problem> {
         let content_type = field.content_type().map(ToString::to_string);
         self.fingerprint.update(content_type.as_deref().unwrap_or_default());
-        let pieces = field.map_err(io::Error::other);
+        let unread = Arc::clone(&self.unread);
+        let pieces = field.map_err(io::Error::other).inspect_ok(|_| unread.store(0, Ordering::Relaxed));
         // Of a file that is too large the rest is passed over, and the next one looked at.
         let file = match Source::read(pieces, Media::MAX_BYTES, content_type).await {
             Err(Error::BrokeOff(error)) => return Err(unreadable_file(error)),
@@ -98,6 +151,7 @@ impl Reader {
         let at = self.form.alts.len();
         let mut bytes = Vec::new();
         while let Some(piece) = field.chunk().await.map_err(unreadable)? {
+            self.unread.store(0, Ordering::Relaxed);
             // Before its white space is trimmed, it may be a little longer.
             if bytes.len() + piece.len() > 2 * AltText::MAX_BYTES {
                 return Err(Problem::new(Code::BodyTooLarge));

@@ -13,6 +13,8 @@ use poem::{
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
 };
 
+use tokio::sync::Semaphore;
+
 use crate::{
     App, bearer, body, client, conditional, cookie, csrf, form, idempotency,
     openapi::catalogue::{Catalogue, Resource},
@@ -24,6 +26,8 @@ use crate::{
 pub(crate) struct Gate {
     app: App,
     catalogue: Arc<Catalogue>,
+    /// Room for forms with files.
+    forms: Arc<Semaphore>,
 }
 
 /// A request that passed.
@@ -36,7 +40,7 @@ struct Admitted {
 
 impl Gate {
     pub(crate) fn new(app: App) -> Self {
-        Self { app, catalogue: Arc::new(Catalogue::new()) }
+        Self { app, catalogue: Arc::new(Catalogue::new()), forms: Arc::new(Semaphore::new(form::AT_ONCE)) }
     }
 
     pub(crate) fn catalogue(&self) -> Arc<Catalogue> {
@@ -66,7 +70,7 @@ impl Gate {
         }
         // Not before it is known who sends it, and that they mean it: it may be two hundred MiB.
         if operation.takes == Takes::Form {
-            form::spool(request).await?;
+            form::spool(request, &self.forms).await?;
         }
         Ok(Admitted { session, standing, has_dead_cookie })
     }

@@ -292,6 +292,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             Code::Overloaded,
         ],
     )
+    .limited(Policy::Upload)
     .with_key(),
     Operation::read("getMedia", Login::Required, &[Code::NotFound]).tagged(),
     Operation::write("updateMedia", Login::Required, &[Code::NotFound])

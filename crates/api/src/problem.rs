@@ -473,7 +473,7 @@ const fn refused_image(refusal: Refusal) -> Code {
         Refusal::WrongSize | Refusal::WrongHash => Code::UploadMismatch,
         Refusal::Unsupported => Code::MediaUnsupported,
         Refusal::WrongType { .. } => Code::MediaTypeMismatch,
-        Refusal::TooManyPixels(_) => Code::MediaTooManyPixels,
+        Refusal::TooManyPixels => Code::MediaTooManyPixels,
         Refusal::Broken => Code::MediaBroken,
         Refusal::TooSlow => Code::MediaTooSlow,
     }

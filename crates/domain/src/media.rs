@@ -159,6 +159,8 @@ pub struct Media {
     pub owner: UserId,
     /// Where its files are.
     pub key: MediaKey,
+    /// Whether everybody may have a link to them that does not end.
+    pub is_linked: bool,
     /// A blurred preview (blurha.sh).
     pub blurhash: String,
     /// What it shows; see [`crate::AltText`].

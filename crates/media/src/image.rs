@@ -48,9 +48,9 @@ pub enum Refusal {
         /// What it was said to be.
         said: &'static str,
     },
-    /// More than [`Media::MAX_PIXELS`].
-    #[error("the image has {0} pixels; at most {max} are taken", max = Media::MAX_PIXELS)]
-    TooManyPixels(u64),
+    /// More than [`Media::MAX_PIXELS`], or a side of more than 20,000.
+    #[error("the image has more than {max} pixels, or more than 20000 on a side", max = Media::MAX_PIXELS)]
+    TooManyPixels,
     /// Cut off, or not what its format says.
     #[error("the image is damaged or incomplete")]
     Broken,
@@ -106,6 +106,15 @@ fn check(until: Instant) -> Result<(), Refusal> {
 /// What decoders may allocate: twice what the largest image takes with 8 bits a channel.
 const MAX_ALLOCATION: u64 = 2 * 4 * Media::MAX_PIXELS;
 
+/// The same of those whose limit is for what stands beside the pixels, such as a profile that is packed.
+const MAX_ALLOCATION_BESIDE: u64 = 16 * 1024 * 1024;
+
+/// The longest side. Scaling costs memory and time by how much smaller a side gets, whatever the other one is.
+const MAX_SIDE: u32 = 20_000;
+
+/// The largest profile that is looked at; real ones have some KiB.
+const MAX_PROFILE_BYTES: usize = 4 * 1024 * 1024;
+
 /// The image of a file in its largest size, upright and in sRGB.
 fn decode(file: &[u8], kind: ImageType, until: Instant) -> Result<DynamicImage, Refusal> {
     if kind == ImageType::Jpeg && !is_complete_jpeg(file) {
@@ -119,13 +128,14 @@ fn decode(file: &[u8], kind: ImageType, until: Instant) -> Result<DynamicImage, 
     };
     let mut reader = ImageReader::with_format(Timed { inner: Cursor::new(file), until }, format);
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_ALLOCATION);
+    let beside_pixels = kind == ImageType::Png;
+    limits.max_alloc = Some(if beside_pixels { MAX_ALLOCATION_BESIDE } else { MAX_ALLOCATION });
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|error| refusal(&error, until))?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
-    if pixels > Media::MAX_PIXELS {
-        return Err(Refusal::TooManyPixels(pixels));
+    if pixels > Media::MAX_PIXELS || width.max(height) > MAX_SIDE {
+        return Err(Refusal::TooManyPixels);
     }
     if pixels == 0 {
         return Err(Refusal::Broken);
@@ -133,6 +143,7 @@ fn decode(file: &[u8], kind: ImageType, until: Instant) -> Result<DynamicImage, 
     // What does not say how it is to be turned, or says it badly, is upright; what names no colours means sRGB.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let profile = decoder.icc_profile().unwrap_or_default();
+    let profile = profile.filter(|profile| profile.len() <= MAX_PROFILE_BYTES);
     let whole = DynamicImage::from_decoder(decoder).map_err(|error| refusal(&error, until))?;
     check(until)?;
     // Turning and colouring the small one is cheaper, and comes to the same.
@@ -148,7 +159,7 @@ fn refusal(error: &::image::ImageError, until: Instant) -> Refusal {
     match error {
         _ if Instant::now() >= until => Refusal::TooSlow,
         // Of a size that no decoder would allocate: more pixels than are taken, however they are stored.
-        ::image::ImageError::Limits(_) => Refusal::TooManyPixels(u64::MAX),
+        ::image::ImageError::Limits(_) => Refusal::TooManyPixels,
         _ => Refusal::Broken,
     }
 }
@@ -314,5 +325,27 @@ impl<R: BufRead> BufRead for Timed<R> {
 impl<R: Seek> Seek for Timed<R> {
     fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
         self.inner.seek(position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoder_ends_with_its_time() {
+        let mut file = Vec::new();
+        RgbImage::new(64, 64).write_to(&mut Cursor::new(&mut file), ImageFormat::Png).unwrap();
+        assert_eq!(draw(&file, Instant::now()).unwrap_err(), Refusal::TooSlow);
+    }
+
+    #[test]
+    fn a_jpeg_is_complete_at_its_end() {
+        let mut file = Vec::new();
+        RgbImage::new(64, 64).write_to(&mut Cursor::new(&mut file), ImageFormat::Jpeg).unwrap();
+        assert!(is_complete_jpeg(&file) && is_complete_jpeg(&[&file[..], b"trailer"].concat()));
+        for at in [0, 2, 3, 20, file.len() / 2, file.len() - 2, file.len() - 1] {
+            assert!(!is_complete_jpeg(&file[..at]), "{at} of {}", file.len());
+        }
     }
 }

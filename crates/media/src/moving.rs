@@ -16,27 +16,38 @@ impl Media {
     /// Failures of storage and database only. What was begun is done again.
     pub async fn move_media(&self, user: UserId) -> Result<bool> {
         let misplaced = media::list_misplaced(&self.db, user, BATCH).await?;
-        let mut moved = 0;
+        let mut all_moved = true;
         for media in &misplaced {
-            moved += u64::from(self.move_one(media).await?);
+            all_moved &= self.move_one(media).await?;
         }
-        Ok(moved == BATCH)
+        // What somebody else changed meanwhile is looked at again.
+        Ok(misplaced.len() as u64 == BATCH || !all_moved)
     }
 
     async fn move_one(&self, media: &domain::Media) -> Result<bool> {
         let to = MediaKey::new(!media.key.is_public(), media.owner, u128::from_be_bytes(random()));
-        let copied = match self.storage.copy_all(media.key, to).await {
+        self.expect(to).await?;
+        match self.storage.copy_all(media.key, to).await {
+            // Moving its name is all that can be done for it, and lets the others move.
             Err(crate::Error::NotFound) => {
                 tracing::error!(media = %media.id, "an image has no files; `blegram sweep` lists such");
-                false
             }
-            other => other.map(|()| true)?,
-        };
-        let moved = copied && self.rename(media, to).await?;
+            other => other?,
+        }
+        let moved = self.rename(media, to).await?;
         if !moved {
             self.storage.delete_all(to).await?;
         }
         Ok(moved)
+    }
+
+    /// Writes down that files are about to come that are nobody's yet: if this ends before they are, they go; and nobody
+    /// takes them for left behind.
+    async fn expect(&self, key: MediaKey) -> Result<()> {
+        let now = self.clock.now();
+        let tx = self.db.write().await?;
+        jobs::insert(&tx, Job::EraseFiles(key), now + LIFETIME, now).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Writes down the new key, if the image still wants it.
@@ -46,12 +57,14 @@ impl Media {
         // The account before the image, as everybody does.
         users::hold(&tx, media.owner).await?;
         let held = media::hold(&tx, media.id).await?;
-        if held.is_none_or(|held| held.key != media.key) || !media::is_misplaced(&tx, media).await? {
+        let Some(held) = held.filter(|held| held.key == media.key) else { return Ok(false) };
+        if !media::is_misplaced(&tx, &held).await? {
             return Ok(false);
         }
-        media::update_key(&tx, media, to).await?;
-        // Signed links to the private area may be out; what leaves the public one leaves it at once.
-        let gone = if to.is_public() { now + 2 * LIFETIME } else { now };
+        media::update_key(&tx, &held, to).await?;
+        jobs::delete_wanted(&tx, Job::EraseFiles(to)).await?;
+        // Signed links may be out that are good for a while. What everybody had a link to leaves at once.
+        let gone = if held.is_linked { now } else { now + 2 * LIFETIME };
         jobs::insert(&tx, Job::EraseFiles(media.key), gone, now).await?;
         tx.commit().await?;
         Ok(true)

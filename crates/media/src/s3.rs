@@ -3,12 +3,15 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use blegram_domain::{Timestamp, media::Upload};
-use object_store::{ObjectStore, aws::AmazonS3Builder, prefix::PrefixStore};
+use object_store::{ClientOptions, ObjectStore, RetryConfig, aws::AmazonS3Builder, prefix::PrefixStore};
 use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle, actions};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::{Error, Result};
+
+/// How long the bucket may take to answer, retries aside: whoever waits for it has a deadline, too.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How to reach a bucket.
 #[derive(Debug, Clone)]
@@ -40,7 +43,11 @@ impl S3 {
             .with_region(&self.region)
             .with_access_key_id(self.access_key_id.expose_secret())
             .with_secret_access_key(self.secret_access_key.expose_secret())
-            .with_virtual_hosted_style_request(!self.path_style);
+            .with_virtual_hosted_style_request(!self.path_style)
+            .with_client_options(
+                ClientOptions::new().with_timeout(PATIENCE).with_connect_timeout(PATIENCE / 2),
+            )
+            .with_retry(RetryConfig { max_retries: 2, retry_timeout: PATIENCE, ..RetryConfig::default() });
         if let Some(endpoint) = &self.endpoint {
             let bucket = self.bucket()?;
             // With the bucket in the host's name the endpoint is the bucket's own.
@@ -100,7 +107,10 @@ impl Presigner {
 
     pub(crate) fn get(&self, file: &str, from: Timestamp, lifetime: Duration) -> String {
         let name = self.name(file);
-        let action = actions::GetObject::new(&self.bucket, Some(&self.credentials), &name);
+        let mut action = actions::GetObject::new(&self.bucket, Some(&self.credentials), &name);
+        // Files carry what is right for the public area, wherever they are.
+        let seconds = lifetime.as_secs();
+        action.query_mut().insert("response-cache-control", format!("private, max-age={seconds}, immutable"));
         action.sign_with_time(lifetime, &instant(from)).into()
     }
 

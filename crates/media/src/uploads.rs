@@ -10,7 +10,7 @@ use blegram_domain::{
     self as domain, AltText, MediaId, MediaKey, UploadId, User, UserId,
     media::{ImageType, Upload},
 };
-use blegram_persistence::{media, uploads, users};
+use blegram_persistence::{Tx, media, uploads, users};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, future::try_join_all, pin_mut};
 use object_store::GetOptions;
@@ -75,6 +75,10 @@ impl Source {
         if self.byte_size == 0 {
             return Err(Refusal::Empty.into());
         }
+        if Instant::now() >= until {
+            // It waited for that long: not its own fault.
+            return Err(Error::Overloaded);
+        }
         let mut bytes = Vec::with_capacity(usize::try_from(self.byte_size).unwrap_or(0));
         let read = self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes));
         read.map_err(|error| temporary(&error))?;
@@ -131,6 +135,14 @@ pub struct Announced {
     pub headers: Vec<(&'static str, String)>,
 }
 
+/// What came of writing a row.
+enum Written {
+    /// It is there when this is committed.
+    Now(Tx),
+    /// Somebody else completed the upload before.
+    Before(domain::Media),
+}
+
 impl Media {
     /// Takes in a file of `actor`.
     ///
@@ -171,24 +183,39 @@ impl Media {
     /// [`Error::NotFound`], also when the image was deleted since; [`Error::NotArrived`], [`Error::Expired`];
     /// [`Error::Refused`], after which the file may be put again; else as [`Media::upload`].
     pub async fn complete_upload(&self, actor: UserId, id: UploadId) -> Result<domain::Media> {
-        let now = self.clock.now();
         let upload = uploads::find(&self.db, id).await?.filter(|upload| upload.owner == actor);
         let upload = upload.ok_or(Error::NotFound)?;
         if let Some(media) = upload.media {
             return media::find(&self.db, media).await?.ok_or(Error::NotFound);
         }
-        let source = self.fetch(&upload).await.map_err(|error| match error {
-            Error::NotFound if now < upload.expires_at() => Error::NotArrived,
-            Error::NotFound => Error::Expired,
-            other => other,
-        })?;
-        let picture = self.draw(source).await?;
-        let media = self.keep(actor, picture, None, Some(id)).await?;
-        if let Err(error) = self.storage.delete(&Upload::file(id)).await {
+        let taken = match self.fetch(&upload).await {
+            Ok(source) => self.draw(source).await,
+            Err(Error::NotFound) => return self.not_there(&upload).await,
+            Err(error) => Err(error),
+        };
+        let kept = match taken {
+            Ok(picture) => self.keep(actor, picture, None, Some(id)).await,
+            Err(error) => Err(error),
+        };
+        // What is refused would be refused again, and is put again if it is mended.
+        if matches!(&kept, Ok(_) | Err(Error::Refused(_)))
+            && let Err(error) = self.storage.delete(&Upload::file(id)).await
+        {
             // It goes with the row.
             tracing::warn!(error = &error as &dyn std::error::Error, upload = %id, "an upload was not cleared away");
         }
-        Ok(media)
+        kept
+    }
+
+    /// An upload whose file is not there: it did not arrive, or was completed a moment ago.
+    async fn not_there(&self, upload: &Upload) -> Result<domain::Media> {
+        let now = self.clock.now();
+        let again = uploads::find(&self.db, upload.id).await?.ok_or(Error::NotFound)?;
+        match again.media {
+            Some(media) => media::find(&self.db, media).await?.ok_or(Error::NotFound),
+            None if now < upload.expires_at() => Err(Error::NotArrived),
+            None => Err(Error::Expired),
+        }
     }
 
     /// The file of an upload, as it was announced.
@@ -196,7 +223,6 @@ impl Media {
         let name = Upload::file(upload.id);
         let size = self.storage.size(&name).await?;
         if size != upload.byte_size {
-            self.storage.delete(&name).await?;
             let is_over = size > upload.byte_size;
             return Err(if is_over { Refusal::TooLarge(upload.byte_size) } else { Refusal::WrongSize }.into());
         }
@@ -236,6 +262,7 @@ impl Media {
             id: MediaId::generate(now),
             owner: actor,
             key: MediaKey::new(is_public, actor, u128::from_be_bytes(random())),
+            is_linked: false,
             blurhash: picture.blurhash.clone(),
             alt: alt.map(String::from),
             variants: picture.drawn.iter().map(|drawn| drawn.variant).collect(),
@@ -243,42 +270,56 @@ impl Media {
             created_at: now,
             version: 0,
         };
-        let kept = self.write(&media, picture, upload).await;
-        if !matches!(&kept, Ok(kept) if kept.key == media.key)
-            && let Err(error) = self.storage.delete_all(media.key).await
-        {
+        let written = match self.write_files(&media, picture).await {
+            Ok(()) => self.write_row(&media, upload).await,
+            Err(error) => Err(error),
+        };
+        match written {
+            // Whether it happened is not known of a commit that fails: then the files stay, and a sweep decides.
+            Ok(Written::Now(tx)) => tx.commit().await.map(|()| media).map_err(Error::from),
+            Ok(Written::Before(before)) => {
+                self.discard(media.key).await;
+                Ok(before)
+            }
+            Err(error) => {
+                self.discard(media.key).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn discard(&self, key: MediaKey) {
+        if let Err(error) = self.storage.delete_all(key).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                key = %media.key,
+                %key,
                 "files were left behind; `blegram sweep` finds them"
             );
         }
-        kept
     }
 
-    async fn write(
-        &self,
-        media: &domain::Media,
-        picture: Picture,
-        upload: Option<UploadId>,
-    ) -> Result<domain::Media> {
+    async fn write_files(&self, media: &domain::Media, picture: Picture) -> Result<()> {
         try_join_all(picture.drawn.into_iter().map(|drawn| async move {
             let name = media.key.file(drawn.variant.name);
             self.storage.put(&name, drawn.bytes.into(), domain::Media::CONTENT_TYPE).await
         }))
-        .await?;
+        .await
+        .map(drop)
+    }
+
+    async fn write_row(&self, media: &domain::Media, upload: Option<UploadId>) -> Result<Written> {
         let tx = self.db.write().await?;
         // Kept, so that its deletion finds this image, or comes first.
         users::keep(&tx, media.owner).await?.filter(User::is_visible).ok_or(Error::AccountNotFound)?;
         if let Some(id) = upload {
             let upload = uploads::hold(&tx, id).await?.ok_or(Error::NotFound)?;
             if let Some(before) = upload.media {
-                return media::find(&tx, before).await?.ok_or(Error::NotFound);
+                let before = media::find(&tx, before).await?.ok_or(Error::NotFound)?;
+                return Ok(Written::Before(before));
             }
             uploads::update_media(&tx, id, media.id).await?;
         }
         media::insert(&tx, media).await?;
-        tx.commit().await?;
-        Ok(media.clone())
+        Ok(Written::Now(tx))
     }
 }

@@ -80,17 +80,30 @@ pub async fn insert(tx: &Tx, job: Job, run_at: Timestamp, now: Timestamp) -> Res
 /// # Errors
 /// Storage failures only.
 pub async fn insert_again(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
-    if insert(tx, job, now, now).await? == Inserted::Existing {
-        Entity::update_many()
+    while insert(tx, job, now, now).await? == Inserted::Existing {
+        let again = Entity::update_many()
             // Whoever is on it finds that it is theirs no more.
             .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
             .col_expr(Column::RunAt, now.as_micros().into())
-            .filter(Column::Kind.eq(job.kind()))
-            .filter(Column::Subject.eq(job.subject()))
-            .exec(tx.inner())
-            .await?;
+            .filter(wanted(job));
+        if again.exec(tx.inner()).await?.rows_affected > 0 {
+            break;
+        }
+        // It was done in between.
     }
     Ok(())
+}
+
+/// Removes a job that is wanted no more.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_wanted(tx: &Tx, job: Job) -> Result<()> {
+    rows::delete::<Entity>(tx, wanted(job)).await.map(drop)
+}
+
+fn wanted(job: Job) -> sea_orm::Condition {
+    sea_orm::Condition::all().add(Column::Kind.eq(job.kind())).add(Column::Subject.eq(job.subject()))
 }
 
 /// Whether a job of one of these kinds is due: a cheap question, so that a site with nothing to do never waits for

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use blegram_domain::{Job, Media, MediaId, MediaKey, PostId, Timestamp, UserId, media::MediaUse};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, Select, Statement,
+    QuerySelect, Select, Statement, Value,
     prelude::Uuid,
     sea_query::{Expr, SimpleExpr},
 };
@@ -121,6 +121,20 @@ async fn update_all<const N: usize>(
     Ok(())
 }
 
+/// Says that everybody may have links without an end to images: those of `of` that are in the public area.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_linked(tx: &Tx, of: Of) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::IsLinked, true.into())
+        .filter(of.filter())
+        .filter(Expr::cust("is_public"))
+        .exec(tx.inner())
+        .await?;
+    Ok(())
+}
+
 /// Writes down what the owner of an image that is held made of it.
 ///
 /// # Errors
@@ -136,7 +150,12 @@ pub async fn update(tx: &Tx, media: &Media) -> Result<()> {
 /// # Errors
 /// Storage failures only.
 pub async fn update_key(tx: &Tx, media: &Media, key: MediaKey) -> Result<()> {
-    let values = [(Column::Key, key.to_string().into()), (Column::IsPublic, key.is_public().into())];
+    let is_public = key.is_public();
+    let values = [
+        (Column::Key, key.to_string().into()),
+        (Column::IsPublic, is_public.into()),
+        (Column::IsLinked, is_public.into()),
+    ];
     update_all(tx, &[media.id], values).await?;
     if media.used == Some(MediaUse::Avatar) {
         update_avatar_key(tx, media.owner, Some(key)).await?;
@@ -171,15 +190,28 @@ pub async fn list_unused(conn: &impl Conn, before: Timestamp, max: u64) -> Resul
     Ok(ids.into_iter().map(MediaId::from_uuid).collect())
 }
 
-/// Whose images are removed.
+/// Whose images are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Of {
     /// All of an account.
     Owner(UserId),
     /// All of a post.
     Post(PostId),
+    /// The picture of an account.
+    Avatar(UserId),
     /// One, if it is marked as deleted.
     One(MediaId),
+}
+
+impl Of {
+    fn filter(self) -> SimpleExpr {
+        match self {
+            Self::Owner(owner) => Column::OwnerId.eq(owner.as_uuid()),
+            Self::Post(post) => Column::PostId.eq(post.as_uuid()),
+            Self::Avatar(owner) => Column::OwnerId.eq(owner.as_uuid()).and(Column::IsAvatar.eq(true)),
+            Self::One(media) => Column::Id.eq(media.as_uuid()).and(Column::DeletedAt.is_not_null()),
+        }
+    }
 }
 
 /// Up to `max` images of `of`, those among them that are marked as deleted included.
@@ -187,12 +219,7 @@ pub enum Of {
 /// # Errors
 /// Storage failures only.
 pub async fn list_of(conn: &impl Conn, of: Of, max: u64) -> Result<Vec<Media>> {
-    let which = match of {
-        Of::Owner(owner) => Column::OwnerId.eq(owner.as_uuid()),
-        Of::Post(post) => Column::PostId.eq(post.as_uuid()),
-        Of::One(media) => Column::Id.eq(media.as_uuid()).and(Column::DeletedAt.is_not_null()),
-    };
-    let rows = Entity::find().filter(which).limit(max).all(conn.inner()).await?;
+    let rows = Entity::find().filter(of.filter()).limit(max).all(conn.inner()).await?;
     rows.into_iter().map(Media::try_from).collect()
 }
 
@@ -201,25 +228,28 @@ pub async fn list_of(conn: &impl Conn, of: Of, max: u64) -> Result<Vec<Media>> {
 /// # Errors
 /// Storage failures only.
 pub async fn list_misplaced(conn: &impl Conn, owner: UserId, max: u64) -> Result<Vec<Media>> {
+    misplaced(conn, owner, "LIMIT $2", i64::try_from(max).unwrap_or(i64::MAX).into()).await
+}
+
+async fn misplaced(conn: &impl Conn, owner: UserId, which: &str, value: Value) -> Result<Vec<Media>> {
     const SQL: &str = "SELECT media.* FROM media JOIN users ON users.id = media.owner_id \
         LEFT JOIN posts ON posts.id = media.post_id \
         WHERE media.owner_id = $1 AND media.deleted_at IS NULL \
         AND (media.is_avatar OR (media.post_id IS NOT NULL AND posts.deleted_at IS NULL)) \
-        AND media.is_public <> (media.is_avatar OR (posts.visibility = 'public' AND NOT users.is_private)) LIMIT $2";
-    let values = [owner.as_uuid().into(), i64::try_from(max).unwrap_or(i64::MAX).into()];
-    let statement = Statement::from_sql_and_values(conn.inner().get_database_backend(), SQL, values);
+        AND media.is_public <> (media.is_avatar OR (posts.visibility = 'public' AND NOT users.is_private))";
+    let values = [owner.as_uuid().into(), value];
+    let sql = format!("{SQL} {which}");
+    let statement = Statement::from_sql_and_values(conn.inner().get_database_backend(), sql, values);
     let rows = Entity::find().from_raw_sql(statement).all(conn.inner()).await?;
     rows.into_iter().map(Media::try_from).collect()
 }
 
-/// Whether the files of an image that is used belong into the public area; `None` for one that is not used.
+/// Whether the files of an image are not in the area where its use wants them.
 ///
 /// # Errors
 /// Storage failures only.
 pub async fn is_misplaced(conn: &impl Conn, media: &Media) -> Result<bool> {
-    // Few images of one person are misplaced at a time.
-    let misplaced = list_misplaced(conn, media.owner, u64::MAX).await?;
-    Ok(misplaced.iter().any(|other| other.id == media.id))
+    Ok(!misplaced(conn, media.owner, "AND media.id = $2", media.id.as_uuid().into()).await?.is_empty())
 }
 
 /// Up to `max` images after `after`, by id, those that are marked as deleted left out.

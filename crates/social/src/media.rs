@@ -1,7 +1,10 @@
 //! Images in posts and on profiles. How they get in, and where their files are, is not for this crate.
 
 use blegram_domain::{Job, Media, MediaId, Post, Timestamp, UserId, UserSummary, media::MediaUse};
-use blegram_persistence::{Tx, jobs, media};
+use blegram_persistence::{
+    Tx, jobs,
+    media::{self, Of},
+};
 
 use crate::{Error, Result};
 
@@ -32,6 +35,9 @@ pub(crate) async fn use_in_post(
 ) -> Result<()> {
     let ids: Vec<MediaId> = images.iter().map(|media| media.id).collect();
     media::update_used(tx, &ids, MediaUse::Post(post.id)).await?;
+    if post.is_public(author) {
+        media::update_linked(tx, Of::Post(post.id)).await?;
+    }
     if images.iter().any(|media| media.key.is_public() != post.is_public(author)) {
         jobs::insert_again(tx, Job::MoveMedia(post.author), now).await?;
     }
@@ -75,7 +81,9 @@ pub(crate) async fn replace_avatar(
     remove(tx, old.map(|media| media.id).as_slice(), now).await?;
     if let Some(new) = &new {
         media::update_used(tx, &[new.id], MediaUse::Avatar).await?;
-        if !new.key.is_public() {
+        if new.key.is_public() {
+            media::update_linked(tx, Of::Avatar(actor)).await?;
+        } else {
             jobs::insert_again(tx, Job::MoveMedia(actor), now).await?;
         }
     }

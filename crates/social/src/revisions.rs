@@ -148,6 +148,10 @@ async fn replace_media(
     let removed: Vec<MediaId> = post.media.iter().copied().filter(|id| !edited.media.contains(id)).collect();
     media::remove(tx, &removed, now).await?;
     if !edited.media.is_empty() && post.is_public(author) != edited.is_public(author) {
+        if edited.is_public(author) {
+            blegram_persistence::media::update_linked(tx, blegram_persistence::media::Of::Post(post.id))
+                .await?;
+        }
         jobs::insert_again(tx, Job::MoveMedia(post.author), now).await?;
     }
     Ok(())

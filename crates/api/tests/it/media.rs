@@ -1,8 +1,15 @@
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use blegram_domain::Media as Image;
 use blegram_media::testing::photo;
 use blegram_persistence::testing::Backend;
+use futures_util::{StreamExt, stream};
 use poem::http::Method;
 use rstest_reuse::apply;
 use serde_json::{Value, json};
@@ -322,6 +329,30 @@ async fn forms_are_read_strictly(#[case] backend: Backend) {
     let other = String::from_utf8_lossy(&form(&[], &["x"]).1).replace("\"alt\"", "\"na/me\"");
     send(&content_type, &[], other.into_bytes()).await.assert_refused(&[("/na~1me", "unknown-field")]);
     assert_eq!(t.database.count("media").await, 0);
+}
+
+/// What is no part of a form is not kept until the end of it.
+#[apply(both_databases)]
+#[tokio::test]
+async fn forms_without_parts_are_given_up(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let (content_type, end) = form(&[], &[]);
+    let headless = String::from_utf8(end).unwrap().replace("--\r\n", "\r\nx-long: ");
+    for first in ["preamble ".to_owned(), headless] {
+        let sent = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&sent);
+        let endless = std::iter::repeat_n(vec![b'a'; 8192], 20_000);
+        let pieces = stream::iter(std::iter::once(first.into_bytes()).chain(endless)).map(move |piece| {
+            count.fetch_add(piece.len(), Ordering::Relaxed);
+            Ok::<_, std::io::Error>(piece)
+        });
+        let body = poem::Body::from_bytes_stream(pieces);
+        let headers = [("content-type", content_type.as_str())];
+        let answer = ann.send_body(Method::POST, "/api/v1/media", &headers, body).await;
+        answer.assert_problem(400, "malformed-request");
+        assert!(sent.load(Ordering::Relaxed) < 200_000, "{sent:?} bytes were taken");
+    }
 }
 
 /// Whoever is not logged in, or did not mean it, sends two hundred MiB to nobody.

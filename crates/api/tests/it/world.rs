@@ -268,6 +268,28 @@ impl Actor<'_> {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Answer {
+        self.send_whole(method, path, headers, body.into()).await
+    }
+
+    /// The same with a body that comes in pieces, as a page of the site sends it.
+    pub(crate) async fn send_body(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: poem::Body,
+    ) -> Answer {
+        let headers = [&[("sec-fetch-site", "same-origin")], headers].concat();
+        self.send_whole(method, path, &headers, body).await
+    }
+
+    async fn send_whole(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: poem::Body,
+    ) -> Answer {
         let mut request = Request::builder().method(method.clone()).uri_str(path);
         for (name, value) in headers {
             request = request.header(*name, *value);

@@ -91,6 +91,7 @@ async fn only_what_was_announced_is_taken(#[case] place: Place) {
         w.media.complete_upload(ann, announced.upload.id).await.is_ok(),
         "the right one is still welcome"
     );
+    assert_eq!(w.files().await.len(), 3, "nothing of the others is left");
 }
 
 #[apply(both_places)]

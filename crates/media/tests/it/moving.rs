@@ -102,6 +102,42 @@ async fn a_picture_of_a_private_account_becomes_public() {
     assert!(!link.contains('?') && w.fetch(&link).await.is_some(), "then by a stable one");
 }
 
+/// Whoever was given links to a post for followers can use them as long as they say, although the files move.
+#[tokio::test]
+async fn links_that_were_signed_survive_the_first_move() {
+    let w = World::new(Place::Folder).await;
+    let ann = w.user("ann").await;
+    let image = w.upload(ann, &photo(64, 48)).await.unwrap();
+    w.posts(ann, &[image.id], Visibility::Followers).await;
+    let link = w.media.links().url(image.key, Large, false);
+    assert_eq!(w.work().await, 1);
+    assert!(!w.image(ann, &image).await.key.is_public() && w.fetch(&link).await.is_some());
+    w.clock.advance(2 * LIFETIME);
+    assert_eq!((w.work().await, w.files().await.len()), (1, 3));
+}
+
+#[apply(both_places)]
+#[tokio::test]
+async fn an_image_without_files_does_not_keep_others_from_moving(#[case] place: Place) {
+    let w = World::new(place).await;
+    let ann = w.user("ann").await;
+    let mut images = Vec::new();
+    for _ in 0..25 {
+        images.push(w.upload(ann, &photo(8, 8)).await.unwrap());
+    }
+    for some in images.chunks(10) {
+        let ids: Vec<_> = some.iter().map(|image| image.id).collect();
+        w.posts(ann, &ids, Visibility::Public).await;
+    }
+    w.media.erase_files(images[3].key).await.unwrap();
+    w.turns(ann, true).await;
+    w.work().await;
+    for image in &images {
+        assert!(!w.image(ann, image).await.key.is_public());
+    }
+    assert_eq!(w.media.sweep(false).await.unwrap().missing, [images[3].id]);
+}
+
 /// A change that comes while the job is on it is not lost.
 #[tokio::test]
 async fn turning_back_and_forth_ends_where_it_should() {

@@ -24,6 +24,7 @@ pub(crate) struct Model {
     pub owner_id: Uuid,
     pub key: String,
     pub is_public: bool,
+    pub is_linked: bool,
     pub blurhash: String,
     pub alt: Option<String>,
     #[sea_orm(column_type = "JsonBinary")]
@@ -80,6 +81,7 @@ impl From<&Media> for Model {
             owner_id: media.owner.as_uuid(),
             key: media.key.to_string(),
             is_public: media.key.is_public(),
+            is_linked: media.is_linked,
             blurhash: media.blurhash.clone(),
             alt: media.alt.clone(),
             variants: Variants(media.variants.iter().map(stored).collect()),
@@ -117,6 +119,7 @@ impl TryFrom<Model> for Media {
                 Some(post) => Some(MediaUse::Post(PostId::from_uuid(post))),
                 None => row.is_avatar.then_some(MediaUse::Avatar),
             },
+            is_linked: row.is_linked,
             created_at: timestamp(TABLE, row.id, row.created_at)?,
             version: count(TABLE, row.id, row.version)?,
             blurhash: row.blurhash,

@@ -7,6 +7,8 @@ use rstest_reuse::apply;
 use rustix::process::Signal;
 use serde_json::json;
 
+use crate::client::soon;
+
 use super::{
     both_databases,
     home::{Home, free_address},
@@ -24,7 +26,17 @@ async fn the_first_start_in_an_empty_folder_makes_a_site() {
     assert_eq!((mode(&home, "data"), mode(&home, "data/secrets.key")), (0o700, 0o600));
     assert!(home.path("data/blegram.db").exists());
 
-    let (banner, url) = (site.stdout(), format!("http://{}", home.address));
+    let url = format!("http://{}", home.address);
+    let banner = soon(async {
+        loop {
+            let told = site.stdout();
+            if told.contains("Stop with Ctrl-C") {
+                return told;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     for line in [
         &format!("API         {url}/api/v1\n"),
         &format!("Swagger UI  {url}/docs\n"),

@@ -36,6 +36,7 @@ mod m20261125_000021_hashtags;
 mod m20261125_000022_reports;
 mod m20261125_000025_search;
 mod m20261125_000030_media;
+mod m20261125_000040_conversations;
 
 /// The list of changes.
 #[derive(Debug)]
@@ -66,6 +67,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000022_reports::Migration),
             Box::new(m20261125_000025_search::Migration),
             Box::new(m20261125_000030_media::Migration),
+            Box::new(m20261125_000040_conversations::Migration),
         ]
     }
 }

@@ -38,6 +38,14 @@ pub(crate) struct Created<T> {
     pub(crate) body: T,
 }
 
+/// 201 with something new, or 200 with what was there before.
+#[derive(Debug)]
+pub(crate) struct MaybeNew<T> {
+    pub(crate) is_new: bool,
+    pub(crate) location: Option<String>,
+    pub(crate) body: T,
+}
+
 /// 204.
 #[derive(Debug)]
 pub(crate) struct NoContent;
@@ -124,6 +132,16 @@ impl<T: Type + Serialize> IntoResponse for Created<T> {
     }
 }
 
+impl<T: Type + Serialize> IntoResponse for MaybeNew<T> {
+    fn into_response(self) -> Response {
+        if self.is_new {
+            Created { location: self.location, body: self.body }.into_response()
+        } else {
+            Answer(self.body).into_response()
+        }
+    }
+}
+
 impl IntoResponse for NoContent {
     fn into_response(self) -> Response {
         StatusCode::NO_CONTENT.into_response()
@@ -174,6 +192,17 @@ impl<T: Type + Serialize> ApiResponse for Versioned<T> {
 impl<T: Type + Serialize> ApiResponse for Created<T> {
     fn meta() -> MetaResponses {
         meta(201, vec![MetaMediaType { content_type: JSON, schema: T::schema_ref() }])
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Type + Serialize> ApiResponse for MaybeNew<T> {
+    fn meta() -> MetaResponses {
+        let (new, before) = (Created::<T>::meta(), Answer::<T>::meta());
+        MetaResponses { responses: new.responses.into_iter().chain(before.responses).collect() }
     }
 
     fn register(registry: &mut Registry) {

@@ -39,6 +39,7 @@ mod viewer;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use blegram_auth::Auth;
+use blegram_chat::Chat;
 use blegram_domain::Clock;
 use blegram_media::Media;
 use blegram_social::Social;
@@ -82,6 +83,8 @@ pub struct App {
     pub auth: Auth,
     /// Posts, profiles and timelines.
     pub social: Social,
+    /// Conversations.
+    pub chat: Chat,
     /// Images.
     pub media: Media,
     /// Where the site is.

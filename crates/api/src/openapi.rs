@@ -15,10 +15,11 @@ use crate::{
     operation::{Login, Operation, operation},
     problem::Code,
     routes::{
-        auth::AuthApi, bookmarks::BookmarksApi, comments::CommentsApi, instance::InstanceApi, jwks::JwksApi,
-        likes::LikesApi, media::MediaApi, notifications::NotificationsApi, people::PeopleApi,
-        posts::PostsApi, relations::RelationsApi, reports::ReportsApi, search::SearchApi,
-        sessions::SessionsApi, timelines::TimelinesApi, users::UsersApi,
+        auth::AuthApi, bookmarks::BookmarksApi, comments::CommentsApi, conversations::ConversationsApi,
+        instance::InstanceApi, jwks::JwksApi, likes::LikesApi, media::MediaApi,
+        notifications::NotificationsApi, people::PeopleApi, posts::PostsApi, relations::RelationsApi,
+        reports::ReportsApi, search::SearchApi, sessions::SessionsApi, timelines::TimelinesApi,
+        users::UsersApi,
     },
     schema,
 };
@@ -27,7 +28,7 @@ type Apis = (
     (InstanceApi, AuthApi, SessionsApi, JwksApi),
     (UsersApi, RelationsApi, PeopleApi),
     (PostsApi, LikesApi, BookmarksApi, CommentsApi, MediaApi),
-    (TimelinesApi, SearchApi, NotificationsApi, ReportsApi),
+    (TimelinesApi, SearchApi, NotificationsApi, ReportsApi, ConversationsApi),
 );
 
 fn apis() -> OpenApiService<Apis, ()> {
@@ -35,7 +36,7 @@ fn apis() -> OpenApiService<Apis, ()> {
         (InstanceApi, AuthApi, SessionsApi, JwksApi),
         (UsersApi, RelationsApi, PeopleApi),
         (PostsApi, LikesApi, BookmarksApi, CommentsApi, MediaApi),
-        (TimelinesApi, SearchApi, NotificationsApi, ReportsApi),
+        (TimelinesApi, SearchApi, NotificationsApi, ReportsApi, ConversationsApi),
     );
     OpenApiService::new(apis, "blegram", env!("CARGO_PKG_VERSION"))
 }
@@ -160,7 +161,9 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
     if ["signUp", "logIn", "logOut", "revokeSession", "changePassword"].contains(&operation.id) {
         headers.push("Set-Cookie");
     }
-    if status == "201" && !["createReport", "uploadMedia", "createUpload"].contains(&operation.id) {
+    if status == "201"
+        && !["createReport", "uploadMedia", "createUpload", "sendMessage"].contains(&operation.id)
+    {
         headers.push("Location");
     }
     if operation.has_tag {

@@ -303,6 +303,35 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::write("deleteMedia", Login::Required, &[Code::NotFound, Code::MediaInUse])
         .with_precondition()
         .with_key(),
+    Operation::write("createConversation", Login::Required, &[Code::NotFound]).with_body().with_key(),
+    Operation::read("listConversations", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
+    Operation::read("getConversation", Login::Required, &[Code::NotFound]),
+    Operation::write("updateConversation", Login::Required, &[Code::NotFound, Code::NotAGroup])
+        .with_body()
+        .with_key(),
+    Operation::write("addMembers", Login::Required, &[Code::NotFound, Code::NotAGroup])
+        .with_body()
+        .with_key(),
+    Operation::write("removeMember", Login::Required, &[Code::NotFound, Code::NotAGroup, Code::Forbidden])
+        .with_key(),
+    Operation::read("listMessages", Login::Required, &[Code::NotFound, Code::CursorInvalid, Code::Invalid])
+        .tagged(),
+    Operation::write(
+        "sendMessage",
+        Login::Required,
+        &[Code::NotFound, Code::Blocked, Code::ClientIdReused, Code::MediaInUse],
+    )
+    .with_body()
+    .with_key(),
+    Operation::write("editMessage", Login::Required, &[Code::NotFound, Code::Forbidden])
+        .with_body()
+        .with_key(),
+    Operation::write("deleteMessage", Login::Required, &[Code::NotFound, Code::Forbidden]).with_key(),
+    Operation::read("listConversationEvents", Login::Required, &[Code::NotFound, Code::Invalid]),
+    Operation::write("markRead", Login::Required, &[Code::NotFound]).with_body(),
+    Operation::write("muteConversation", Login::Required, &[Code::NotFound]),
+    Operation::write("unmuteConversation", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::read("sync", Login::Required, &[Code::CursorInvalid]),
     Operation::read("getUnreadCount", Login::Required, &[]),
     Operation::write("markNotificationsRead", Login::Required, &[]).with_body(),
     Operation::write("createReport", Login::Required, &[Code::NotFound]).with_body().with_key(),

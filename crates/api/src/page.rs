@@ -62,6 +62,13 @@ impl<P: PageSchema> Paged<P> {
     }
 }
 
+impl<P> Paged<P> {
+    /// The same page with more in it.
+    pub(crate) fn map(self, more: impl FnOnce(P) -> P) -> Self {
+        Self { page: Answer(more(self.page.0)), ..self }
+    }
+}
+
 impl<P: PageSchema> IntoResponse for Paged<P> {
     fn into_response(self) -> Response {
         let mut response = tagged(&self.page.0, conditional::weak);

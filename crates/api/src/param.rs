@@ -3,8 +3,10 @@
 
 use std::borrow::Cow;
 
+use blegram_chat::SyncCursor;
 use blegram_domain::{
-    CommentId, Hashtag, MediaId, PageRequest, PostId, RecentSearchId, SessionId, UploadId, UserId, Username,
+    CommentId, ConversationId, Hashtag, MediaId, MessageId, PageRequest, PostId, RecentSearchId, SessionId,
+    UploadId, UserId, Username,
     page::{Cursor, Key, Limit, Scope},
     search::Query as SearchQuery,
 };
@@ -71,6 +73,12 @@ parameters! {
         example: Some("노을".into()),
         ..MetaSchema::new("string")
     };
+    /// The id of a conversation.
+    ConversationParam: string("uuid");
+    /// The id of a message.
+    MessageParam: string("uuid");
+    /// A number of something that happened.
+    AfterParam: MetaSchema { default: Some(0.into()), minimum: Some(0.0), ..MetaSchema::new("integer") };
     /// The id of an image.
     MediaParam: string("uuid");
     /// The id of an upload.
@@ -107,6 +115,41 @@ impl CommentParam {
     /// The id, or 404.
     pub(crate) fn id(&self) -> Result<CommentId, Problem> {
         self.0.parse().map_err(|_| Problem::not_found())
+    }
+}
+
+impl ConversationParam {
+    /// The id, or 404.
+    pub(crate) fn id(&self) -> Result<ConversationId, Problem> {
+        self.0.parse().map_err(|_| Problem::not_found())
+    }
+}
+
+impl MessageParam {
+    /// The id, or 404.
+    pub(crate) fn id(&self) -> Result<MessageId, Problem> {
+        self.0.parse().map_err(|_| Problem::not_found())
+    }
+}
+
+impl AfterParam {
+    /// The number.
+    pub(crate) fn number(&self) -> Result<u64, Problem> {
+        let failure = match integer(&self.0) {
+            None => Failure::new("/after", "wrong-type", "must be an integer"),
+            Some(number) => match u64::try_from(number) {
+                Ok(number) => return Ok(number),
+                Err(_) => Failure::new("/after", "out-of-range", "must be 0 or more"),
+            },
+        };
+        Err(Problem::invalid(vec![failure]))
+    }
+}
+
+impl CursorParam {
+    /// A cursor of sync.
+    pub(crate) fn sync(&self) -> Result<SyncCursor, Problem> {
+        Ok(self.0.parse()?)
     }
 }
 

@@ -105,8 +105,8 @@ codes! {
         "Only its followers see this. Ask to follow it.",
         "비공개 계정입니다. 팔로우를 요청해 수락되면 볼 수 있습니다.";
     Blocked = "blocked", FORBIDDEN, "You block this account",
-        "Unblock it first.",
-        "차단한 계정입니다. 먼저 차단을 해제하세요.";
+        "Unblock it first. Neither of two who are blocked from each other can write to the other.",
+        "차단한 계정입니다. 먼저 차단을 해제하세요. 차단된 상대와는 메시지를 주고받을 수 없습니다.";
     RegistrationClosed = "registration-closed", FORBIDDEN, "Registration is closed",
         "This site does not take new accounts. Ask its operators for one.",
         "이 사이트는 새 계정을 받지 않습니다. 운영자에게 문의하세요.";
@@ -125,6 +125,9 @@ codes! {
     MediaInUse = "media-in-use", CONFLICT, "The image is in use",
         "An image is in one post, or is your picture, and nothing else. Upload it again to use it twice; to remove it, remove what shows it.",
         "이미지는 게시글 하나 또는 프로필 사진에만 쓸 수 있습니다. 두 번 쓰려면 다시 올리고, 지우려면 그것을 보여 주는 게시글이나 프로필 사진을 먼저 지우세요.";
+    NotAGroup = "not-a-group", CONFLICT, "This is no group",
+        "A direct conversation has two members and no title. Make a group.",
+        "1:1 대화에는 제목이나 다른 참여자를 둘 수 없습니다. 그룹을 만드세요.";
     UploadNotArrived = "upload-not-arrived", CONFLICT, "The file has not arrived",
         "PUT it to the upload's URL, with its headers, before `expires_at`; then complete it again.",
         "`expires_at` 전에 업로드의 URL로 지정된 헤더와 함께 파일을 PUT한 뒤 다시 완료하세요.";
@@ -173,6 +176,9 @@ codes! {
     UploadMismatch = "upload-mismatch", UNPROCESSABLE_ENTITY, "The file is not the one that was announced",
         "PUT the file whose size and SHA-256 were announced, or create another upload.",
         "미리 알린 크기, SHA-256과 일치하는 파일을 PUT하거나 새 업로드를 만드세요.";
+    ClientIdReused = "client-id-reused", UNPROCESSABLE_ENTITY, "The client id belongs to another message",
+        "A `client_id` stands for one message, for good. Use a new one for something new.",
+        "`client_id` 하나는 메시지 하나에만 쓰입니다. 새 메시지에는 새 `client_id`를 쓰세요.";
     IdempotencyKeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The key belongs to another request",
         "An Idempotency-Key stands for one request and its exact body. Use a new one for something new.",
         "Idempotency-Key 하나는 하나의 요청과 그 본문에만 쓰입니다. 새 요청에는 새 키를 쓰세요.";
@@ -462,6 +468,39 @@ impl From<blegram_media::Error> for Problem {
                 Self { cause: Some(cause), ..Self::new(Code::Unavailable) }
             }
             blegram_media::Error::Storage(cause) => storage(cause),
+        }
+    }
+}
+
+impl From<blegram_chat::Error> for Problem {
+    fn from(error: blegram_chat::Error) -> Self {
+        let each = |places: Vec<usize>, list: &str, violation: Violation| {
+            Self::invalid(places.iter().map(|at| Failure::of(format!("/{list}/{at}"), violation)).collect())
+        };
+        match error {
+            blegram_chat::Error::NotFound | blegram_chat::Error::AccountNotFound => Self::not_found(),
+            blegram_chat::Error::MembersNotFound(places) => {
+                each(places, "members", Violation::NotFound("names nobody whom you can write to"))
+            }
+            blegram_chat::Error::Oneself => {
+                Self::invalid(vec![Failure::new("/members", "self", "must name somebody else")])
+            }
+            blegram_chat::Error::TooManyMembers => {
+                let max = blegram_domain::Conversation::MAX_MEMBERS;
+                Self::invalid(vec![Failure::of("/members", Violation::TooMany { max, what: "members" })])
+            }
+            blegram_chat::Error::NotAGroup => Self::new(Code::NotAGroup),
+            blegram_chat::Error::Forbidden => Self::new(Code::Forbidden),
+            blegram_chat::Error::Blocked => Self::new(Code::Blocked),
+            blegram_chat::Error::ClientIdReused => Self::new(Code::ClientIdReused),
+            blegram_chat::Error::ReplyNotFound => Self::invalid(vec![Failure::of(
+                "/reply_to",
+                Violation::NotFound("names no message of this conversation"),
+            )]),
+            blegram_chat::Error::MediaNotFound(places) => each(places, "media_ids", NO_IMAGE),
+            blegram_chat::Error::MediaInUse => Self::new(Code::MediaInUse),
+            blegram_chat::Error::MessageBlank => Self::invalid(vec![Failure::of("/text", Violation::Blank)]),
+            blegram_chat::Error::Storage(cause) => storage(cause),
         }
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod auth;
 pub(crate) mod bookmarks;
 pub(crate) mod comments;
+pub(crate) mod conversations;
 pub(crate) mod instance;
 pub(crate) mod jwks;
 pub(crate) mod likes;
@@ -46,6 +47,8 @@ pub(crate) enum Tag {
     Timelines,
     /// Search, trends and hashtags. 검색, 인기 해시태그.
     Discovery,
+    /// Talking with others: direct conversations and groups. 1:1 대화와 그룹 대화.
+    Conversations,
     /// What you are told of what others did. 다른 사람들의 활동 알림.
     Notifications,
     /// Telling the moderators. 운영진에게 신고.

@@ -6,6 +6,7 @@
 
 pub(crate) mod account;
 pub(crate) mod comment;
+pub(crate) mod conversation;
 pub(crate) mod instance;
 pub(crate) mod jwks;
 pub(crate) mod media;
@@ -166,6 +167,7 @@ mod tests {
             has_password: true,
             role: blegram_domain::user::Role::User,
             discoverable: true,
+            messages_from: blegram_domain::conversation::MessagesFrom::Everyone,
         };
         assert_alike(&account::AuthResult::new(account, None, &links));
         assert_alike(&account::CsrfToken { csrf_token: Some("x".to_owned()) });

@@ -99,6 +99,12 @@ ids! {
     NotificationId;
     /// What somebody told moderators.
     ReportId;
+    /// A conversation.
+    ConversationId;
+    /// A message in a conversation.
+    MessageId;
+    /// What the device of a sender calls a message.
+    ClientId;
     /// An image.
     MediaId;
     /// A file that was announced and is to be put into storage.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::{CommentId, MediaId, MediaKey, PostId, UserId};
+use crate::{CommentId, ConversationId, MediaId, MediaKey, PostId, UserId};
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +23,8 @@ pub enum Job {
     EraseFiles(MediaKey),
     /// Move the files of somebody's images to the area where they belong: that of the public ones, or the other.
     MoveMedia(UserId),
+    /// Remove a conversation that nobody is in any more.
+    EraseConversation(ConversationId),
     /// Let those follow an account who asked to while it was private.
     AcceptFollowRequests(UserId),
     /// Take the words of what was written before there was a search.
@@ -33,13 +35,14 @@ pub enum Job {
 
 impl Job {
     /// The kinds that this version knows; others are left to newer ones.
-    pub const KINDS: [&str; 9] = [
+    pub const KINDS: [&str; 10] = [
         Self::ERASE_ACCOUNT,
         Self::ERASE_POST,
         Self::ERASE_COMMENT,
         Self::ERASE_MEDIA,
         Self::ERASE_FILES,
         Self::MOVE_MEDIA,
+        Self::ERASE_CONVERSATION,
         Self::ACCEPT_FOLLOW_REQUESTS,
         Self::REINDEX,
         Self::RETENTION,
@@ -51,6 +54,7 @@ impl Job {
     const ERASE_MEDIA: &str = "erase-media";
     const ERASE_FILES: &str = "erase-files";
     const MOVE_MEDIA: &str = "move-media";
+    const ERASE_CONVERSATION: &str = "erase-conversation";
     const ACCEPT_FOLLOW_REQUESTS: &str = "accept-follow-requests";
     const REINDEX: &str = "reindex";
     const RETENTION: &str = "retention";
@@ -64,6 +68,7 @@ impl Job {
             Self::EraseMedia(_) => Self::ERASE_MEDIA,
             Self::EraseFiles(_) => Self::ERASE_FILES,
             Self::MoveMedia(_) => Self::MOVE_MEDIA,
+            Self::EraseConversation(_) => Self::ERASE_CONVERSATION,
             Self::AcceptFollowRequests(_) => Self::ACCEPT_FOLLOW_REQUESTS,
             Self::Reindex => Self::REINDEX,
             Self::Retention => Self::RETENTION,
@@ -79,6 +84,7 @@ impl Job {
             Self::ErasePost(post) => post.to_string(),
             Self::EraseComment(comment) => comment.to_string(),
             Self::EraseMedia(media) => media.to_string(),
+            Self::EraseConversation(conversation) => conversation.to_string(),
             Self::EraseFiles(key) => key.to_string(),
             Self::Reindex | Self::Retention => String::new(),
         }
@@ -93,6 +99,7 @@ impl Job {
             Self::ERASE_MEDIA => subject.parse().ok().map(Self::EraseMedia),
             Self::ERASE_FILES => subject.parse().ok().map(Self::EraseFiles),
             Self::MOVE_MEDIA => subject.parse().ok().map(Self::MoveMedia),
+            Self::ERASE_CONVERSATION => subject.parse().ok().map(Self::EraseConversation),
             Self::ACCEPT_FOLLOW_REQUESTS => subject.parse().ok().map(Self::AcceptFollowRequests),
             Self::REINDEX => subject.is_empty().then_some(Self::Reindex),
             Self::RETENTION => subject.is_empty().then_some(Self::Retention),
@@ -110,6 +117,7 @@ impl Job {
             | Self::EraseMedia(_)
             | Self::EraseFiles(_)
             | Self::MoveMedia(_)
+            | Self::EraseConversation(_)
             | Self::AcceptFollowRequests(_)
             | Self::Reindex => None,
         }
@@ -141,6 +149,7 @@ mod tests {
             Job::EraseMedia(MediaId::generate(now)),
             Job::EraseFiles(MediaKey::new(false, user, 7)),
             Job::MoveMedia(user),
+            Job::EraseConversation(ConversationId::generate(now)),
             Job::AcceptFollowRequests(user),
             Job::Reindex,
             Job::Retention,

@@ -10,6 +10,7 @@
 //! | [`analysis`] | hashtags and mentions of a text |
 //! | [`search`], [`trend`] | what a text is found by, what people look for, and what many write about |
 //! | [`user`], [`post`], [`comment`], [`session`] | entities and who may see them |
+//! | [`conversation`] | conversations and what was said in them |
 //! | [`relation`] | how people stand to each other, and what follows from it |
 //! | [`notification`], [`report`] | what people are told, and what they tell moderators |
 //! | [`media`] | images, and where their files are |
@@ -33,6 +34,7 @@
 pub mod analysis;
 pub mod clock;
 pub mod comment;
+pub mod conversation;
 pub mod email;
 pub mod id;
 pub mod job;
@@ -54,10 +56,12 @@ pub mod violation;
 pub use analysis::Hashtag;
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use comment::Comment;
+pub use conversation::{Conversation, ConversationEvent, Message};
 pub use email::EmailAddress;
 pub use id::{
-    BookmarkId, CommentId, JobId, LikeId, MediaId, NotificationId, PostId, RecentSearchId, RelationId,
-    ReportId, RequestId, RevisionId, SessionId, TokenId, UploadId, UserId,
+    BookmarkId, ClientId, CommentId, ConversationId, JobId, LikeId, MediaId, MessageId, NotificationId,
+    PostId, RecentSearchId, RelationId, ReportId, RequestId, RevisionId, SessionId, TokenId, UploadId,
+    UserId,
 };
 pub use job::Job;
 pub use media::{Media, MediaKey};
@@ -67,7 +71,10 @@ pub use post::{Post, Revision, Visibility};
 pub use relation::Relation;
 pub use report::Report;
 pub use session::Session;
-pub use text::{AltText, Bio, CommentText, DeviceName, DisplayName, PostText, ReportNote, SearchText};
-pub use user::{Account, User, UserSummary};
+pub use text::{
+    AltText, Bio, CommentText, ConversationTitle, DeviceName, DisplayName, MessageText, PostText, ReportNote,
+    SearchText,
+};
+pub use user::{Account, User, UserRef, UserSummary};
 pub use username::Username;
 pub use violation::Violation;

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use uuid::Uuid;
 
-use crate::{AltText, MediaId, PostId, Timestamp, UploadId, UserId, user::stored_enum};
+use crate::{AltText, MediaId, MessageId, PostId, Timestamp, UploadId, UserId, user::stored_enum};
 
 stored_enum! {
     /// The types of files that are taken in. SVG is not among them: it is a program, not a picture.
@@ -146,6 +146,8 @@ impl FromStr for MediaKey {
 pub enum MediaUse {
     /// It is in a post.
     Post(PostId),
+    /// It is in a message.
+    Message(MessageId),
     /// It is its owner's picture.
     Avatar,
 }

@@ -151,6 +151,10 @@ texts! {
     PostText { graphemes: 0..=2200, bytes: 10240, multi_line: true }
     /// The text of a comment; may have lines.
     CommentText { graphemes: 1..=1000, bytes: 5120, multi_line: true }
+    /// The text of a message. May be empty, as that of a message of images is; may have lines.
+    MessageText { graphemes: 0..=2000, bytes: 8192, multi_line: true }
+    /// What the members of a group call it; one line.
+    ConversationTitle { graphemes: 1..=60, bytes: 400, multi_line: false }
     /// What a reporter tells moderators; may have lines.
     ReportNote { graphemes: 1..=1000, bytes: 5120, multi_line: true }
     /// The name that a profile shows; one line, not unique.

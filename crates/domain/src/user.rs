@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::{MediaKey, Timestamp, UserId, Username};
+use crate::{MediaKey, Timestamp, UserId, Username, conversation::MessagesFrom};
 
 /// A text that names no [`Role`] or [`Status`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +62,15 @@ stored_enum! {
         /// Its owner deleted it: nobody sees it any more, and jobs remove what is left.
         Deleted = "deleted",
     }
+}
+
+/// How a caller names an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserRef {
+    /// By its id.
+    Id(UserId),
+    /// By its name.
+    Username(Username),
 }
 
 /// Who wrote something: what a list shows of an account, and what decides who may see it.
@@ -129,6 +138,8 @@ pub struct Account {
     pub role: Role,
     /// Whether search and suggestions may show it.
     pub discoverable: bool,
+    /// Who may write to it first.
+    pub messages_from: MessagesFrom,
 }
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! The tables as SeaORM sees them. Nothing outside this crate names these types.
 
 pub(crate) mod comment;
+pub(crate) mod conversation;
+pub(crate) mod conversation_event;
+pub(crate) mod conversation_member;
 pub(crate) mod hashtag;
 pub(crate) mod idempotency_key;
 pub(crate) mod job;
 pub(crate) mod media;
+pub(crate) mod message;
 pub(crate) mod notification;
 pub(crate) mod pair;
 pub(crate) mod post;

@@ -20,6 +20,7 @@
 //! | [`timelines`] | the posts of those whom somebody follows |
 //! | [`search`], [`recent_searches`] | what is found by words, and what people looked for |
 //! | [`trends`], [`suggestions`] | what many write about; whom to follow |
+//! | [`conversations`], [`messages`] | conversations, their members and what happened in them |
 //! | [`media`], [`uploads`] | images, and files that are on their way |
 //! | [`notifications`] | what people are told |
 //! | [`reports`] | what people told moderators |
@@ -47,6 +48,7 @@
 pub mod blocks;
 pub mod bookmarks;
 pub mod comments;
+pub mod conversations;
 mod db;
 mod entity;
 mod error;
@@ -58,6 +60,7 @@ pub mod jobs;
 mod keyset;
 pub mod likes;
 pub mod media;
+pub mod messages;
 pub mod mutes;
 pub mod notifications;
 pub mod post_hashtags;

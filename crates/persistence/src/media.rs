@@ -18,7 +18,7 @@ use crate::{
         media::{Column, Entity, Model},
         user,
     },
-    rows,
+    jobs, rows,
 };
 
 /// Adds an image.
@@ -58,6 +58,46 @@ pub async fn hold_all(tx: &Tx, ids: &[MediaId]) -> Result<HashMap<MediaId, Media
     collect(these(ids).order_by_asc(Column::Id).lock_exclusive().all(tx.inner()).await?)
 }
 
+/// What came of looking for images to use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// They, in order.
+    All(Vec<Media>),
+    /// At these places, none of the owner's.
+    Missing(Vec<usize>),
+    /// One of them has a use.
+    InUse,
+}
+
+/// The images of `ids`, if all are `owner`'s and used for nothing yet, held until the transaction ends.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn hold_unused(tx: &Tx, owner: UserId, ids: &[MediaId]) -> Result<Held> {
+    let mut found = hold_all(tx, ids).await?;
+    found.retain(|_, media| media.owner == owner);
+    let missing: Vec<usize> = (0..ids.len()).filter(|at| !found.contains_key(&ids[*at])).collect();
+    Ok(if !missing.is_empty() {
+        Held::Missing(missing)
+    } else if found.values().any(|media| media.used.is_some()) {
+        Held::InUse
+    } else {
+        Held::All(ids.iter().filter_map(|id| found.remove(id)).collect())
+    })
+}
+
+/// Removes images whose use ends: they are marked, and jobs follow for their files and rows.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn remove(tx: &Tx, ids: &[MediaId], now: Timestamp) -> Result<()> {
+    update_deleted(tx, ids, now).await?;
+    for id in ids {
+        jobs::insert(tx, Job::EraseMedia(*id), now, now).await?;
+    }
+    Ok(())
+}
+
 /// The images of `ids`, in one statement. Those that are gone are left out.
 ///
 /// # Errors
@@ -86,11 +126,17 @@ pub async fn hold_avatar(tx: &Tx, owner: UserId) -> Result<Option<Media>> {
 /// # Errors
 /// Storage failures only.
 pub async fn update_used(tx: &Tx, ids: &[MediaId], used: MediaUse) -> Result<()> {
-    let (post, is_avatar) = match used {
-        MediaUse::Post(post) => (Some(post.as_uuid()), false),
-        MediaUse::Avatar => (None, true),
+    let (post, message, is_avatar) = match used {
+        MediaUse::Post(post) => (Some(post.as_uuid()), None, false),
+        MediaUse::Message(message) => (None, Some(message.as_uuid()), false),
+        MediaUse::Avatar => (None, None, true),
     };
-    update_all(tx, ids, [(Column::PostId, Expr::value(post)), (Column::IsAvatar, is_avatar.into())]).await
+    let values = [
+        (Column::PostId, Expr::value(post)),
+        (Column::MessageId, Expr::value(message)),
+        (Column::IsAvatar, is_avatar.into()),
+    ];
+    update_all(tx, ids, values).await
 }
 
 /// Marks images that are held as deleted. Their files are a job's to remove, and their rows after them.
@@ -98,10 +144,11 @@ pub async fn update_used(tx: &Tx, ids: &[MediaId], used: MediaUse) -> Result<()>
 /// # Errors
 /// Storage failures only.
 pub async fn update_deleted(tx: &Tx, ids: &[MediaId], now: Timestamp) -> Result<()> {
-    let no_post = Expr::value(Option::<Uuid>::None);
+    let none = Expr::value(Option::<Uuid>::None);
     let values = [
         (Column::DeletedAt, now.as_micros().into()),
-        (Column::PostId, no_post),
+        (Column::PostId, none.clone()),
+        (Column::MessageId, none),
         (Column::IsAvatar, false.into()),
     ];
     update_all(tx, ids, values).await
@@ -182,7 +229,7 @@ pub async fn list_unused(conn: &impl Conn, before: Timestamp, max: u64) -> Resul
     let unused = Entity::find()
         .select_only()
         .column(Column::Id)
-        .filter(Expr::cust("post_id IS NULL AND NOT is_avatar AND deleted_at IS NULL"))
+        .filter(Expr::cust("post_id IS NULL AND message_id IS NULL AND NOT is_avatar AND deleted_at IS NULL"))
         .filter(Column::CreatedAt.lt(before.as_micros()))
         .order_by_asc(Column::CreatedAt)
         .limit(max);
@@ -235,8 +282,8 @@ async fn misplaced(conn: &impl Conn, owner: UserId, which: &str, value: Value) -
     const SQL: &str = "SELECT media.* FROM media JOIN users ON users.id = media.owner_id \
         LEFT JOIN posts ON posts.id = media.post_id \
         WHERE media.owner_id = $1 AND media.deleted_at IS NULL \
-        AND (media.is_avatar OR (media.post_id IS NOT NULL AND posts.deleted_at IS NULL)) \
-        AND media.is_public <> (media.is_avatar OR (posts.visibility = 'public' AND NOT users.is_private))";
+        AND (media.is_avatar OR media.message_id IS NOT NULL OR (media.post_id IS NOT NULL AND posts.deleted_at IS NULL)) \
+        AND media.is_public <> (media.is_avatar OR coalesce(posts.visibility = 'public' AND NOT users.is_private, false))";
     let values = [owner.as_uuid().into(), value];
     let sql = format!("{SQL} {which}");
     let statement = Statement::from_sql_and_values(conn.inner().get_database_backend(), sql, values);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use blegram_domain::{
     Account, DisplayName, EmailAddress, Timestamp, User, UserId, UserSummary, Username,
+    conversation::MessagesFrom,
     user::{Role, Status},
 };
 use sea_orm::{
@@ -74,6 +75,7 @@ pub async fn insert(tx: &Tx, user: NewUser) -> Result<Inserted> {
         version: 0,
         notifications_read: None,
         avatar_key: None,
+        messages_from: MessagesFrom::Everyone.as_str().to_owned(),
     };
     let id = user.id;
     let inserted = rows::insert(tx, row).await?;
@@ -150,6 +152,26 @@ pub async fn list_summaries(conn: &impl Conn, ids: &[UserId]) -> Result<HashMap<
         .all(conn.inner())
         .await?;
     rows.into_iter().map(|row| UserSummary::try_from(row).map(|user| (user.id, user))).collect()
+}
+
+/// Who may write to each of `ids` first.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_messages_from(conn: &impl Conn, ids: &[UserId]) -> Result<HashMap<UserId, MessagesFrom>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::MessagesFrom])
+        .filter(Column::Id.is_in(ids.iter().map(|id| id.as_uuid())));
+    let rows: Vec<(sea_orm::prelude::Uuid, String)> = rows.into_tuple().all(conn.inner()).await?;
+    let policy = |(id, policy): (sea_orm::prelude::Uuid, String)| {
+        let policy = policy.parse::<MessagesFrom>().map_err(|e| Error::corrupt("users", id, e))?;
+        Ok((UserId::from_uuid(id), policy))
+    };
+    rows.into_iter().map(policy).collect()
 }
 
 /// The active accounts among `names`, in no order.
@@ -258,6 +280,7 @@ pub async fn update_profile(tx: &Tx, account: &Account) -> Result<()> {
         .col_expr(Column::AvatarKey, Expr::value(summary.avatar.map(|key| key.to_string())))
         .col_expr(Column::IsPrivate, summary.is_private.into())
         .col_expr(Column::Discoverable, account.discoverable.into())
+        .col_expr(Column::MessagesFrom, account.messages_from.as_str().into())
         .exec(tx.inner())
         .await?;
     search::index_user(tx, &account.user).await

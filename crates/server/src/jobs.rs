@@ -4,6 +4,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use blegram_auth::Auth;
+use blegram_chat::Chat;
 use blegram_domain::{Clock, Job, Timestamp, job::retry_after};
 use blegram_media::Media;
 use blegram_persistence::{
@@ -32,6 +33,7 @@ pub struct Runner {
     clock: Arc<dyn Clock>,
     auth: Auth,
     social: Social,
+    chat: Chat,
     media: Media,
     shutdown: CancellationToken,
 }
@@ -46,7 +48,9 @@ impl Runner {
         media: Media,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { db, clock, auth, social, media, shutdown }
+        // It needs nothing but the database and the time.
+        let chat = Chat::new(db.clone(), Arc::clone(&clock));
+        Self { db, clock, auth, social, chat, media, shutdown }
     }
 
     /// Works until the shutdown.
@@ -153,6 +157,7 @@ impl Runner {
             Job::EraseAccount(user) => {
                 // Images before what shows them: a row that went first would leave its files behind.
                 self.media.erase_user(user).await?
+                    || self.chat.erase_user(user).await?
                     || self.social.erase_user(user).await?
                     || self.auth.erase_account(user).await?
             }
@@ -164,6 +169,7 @@ impl Runner {
                 self.media.erase_files(key).await?;
                 false
             }
+            Job::EraseConversation(id) => self.chat.erase_conversation(id).await?,
             Job::MoveMedia(user) => self.media.move_media(user).await?,
             Job::EraseComment(comment) => self.social.erase_comment(comment).await?,
             Job::AcceptFollowRequests(user) => self.social.accept_follow_requests(user).await?,
@@ -171,6 +177,7 @@ impl Runner {
             Job::Retention => {
                 self.auth.forget_old().await?
                     || self.social.forget_old().await?
+                    || self.chat.forget_old().await?
                     || self.media.forget_old().await?
             }
         })

@@ -4,6 +4,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use blegram_api::{App, Readiness, Site};
 use blegram_auth::{Auth, Limits, PasswordCost, Quota, SiteKey};
+use blegram_chat::Chat;
 use blegram_domain::{
     Clock, SystemClock,
     session::{SessionLifetime, SessionLifetimes},
@@ -58,6 +59,7 @@ pub fn app(
             auth_config(config, SiteKey::new(key.expose_secret())),
         )?,
         social: Social::new(db.clone(), Arc::clone(&clock) as _),
+        chat: Chat::new(db.clone(), Arc::clone(&clock) as _),
         site: Arc::new(site(config)),
         readiness: readiness(db, media.clone(), shutdown.clone()),
         media,

@@ -61,13 +61,14 @@ use std::sync::Arc;
 use blegram_domain::Clock;
 use blegram_persistence::Db;
 
+pub use blegram_domain::UserRef;
 pub use comments::WriteComment;
 pub use discovery::SuggestedUser;
 pub use error::{Error, Result};
 pub use likes::LikeState;
 pub use notifications::NotificationView;
 pub use posts::CreatePost;
-pub use profiles::{Shown, UpdateProfile, UserRef};
+pub use profiles::{Shown, UpdateProfile};
 pub use recount::Recounted;
 pub use relations::FollowState;
 pub use reports::{CreateReport, Reported};

@@ -3,7 +3,7 @@
 use blegram_domain::{Job, Media, MediaId, Post, Timestamp, UserId, UserSummary, media::MediaUse};
 use blegram_persistence::{
     Tx, jobs,
-    media::{self, Of},
+    media::{self, Held, Of},
 };
 
 use crate::{Error, Result};
@@ -13,16 +13,11 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::MediaNotFound`] with the places of those that are not there or not the actor's; [`Error::MediaInUse`].
 pub(crate) async fn hold_unused(tx: &Tx, actor: UserId, ids: &[MediaId]) -> Result<Vec<Media>> {
-    let mut found = media::hold_all(tx, ids).await?;
-    found.retain(|_, media| media.owner == actor);
-    let missing: Vec<usize> = (0..ids.len()).filter(|at| !found.contains_key(&ids[*at])).collect();
-    if !missing.is_empty() {
-        return Err(Error::MediaNotFound(missing));
+    match media::hold_unused(tx, actor, ids).await? {
+        Held::All(images) => Ok(images),
+        Held::Missing(places) => Err(Error::MediaNotFound(places)),
+        Held::InUse => Err(Error::MediaInUse),
     }
-    if found.values().any(|media| media.used.is_some()) {
-        return Err(Error::MediaInUse);
-    }
-    Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
 
 /// Puts images that are held into a post of their owner, who is kept.
@@ -40,15 +35,6 @@ pub(crate) async fn use_in_post(
     }
     if images.iter().any(|media| media.key.is_public() != post.is_public(author)) {
         jobs::insert_again(tx, Job::MoveMedia(post.author), now).await?;
-    }
-    Ok(())
-}
-
-/// Removes images that are held; their files follow.
-pub(crate) async fn remove(tx: &Tx, ids: &[MediaId], now: Timestamp) -> Result<()> {
-    media::update_deleted(tx, ids, now).await?;
-    for id in ids {
-        jobs::insert(tx, Job::EraseMedia(*id), now, now).await?;
     }
     Ok(())
 }
@@ -78,7 +64,7 @@ pub(crate) async fn replace_avatar(
             held.into_iter().next()
         }
     };
-    remove(tx, old.map(|media| media.id).as_slice(), now).await?;
+    media::remove(tx, old.map(|media| media.id).as_slice(), now).await?;
     if let Some(new) = &new {
         media::update_used(tx, &[new.id], MediaUse::Avatar).await?;
         if new.key.is_public() {

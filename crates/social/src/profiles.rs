@@ -1,21 +1,12 @@
 //! Accounts as others see them, and what their owners make of them.
 
 use blegram_domain::{
-    Account, Bio, DisplayName, Job, MediaId, Relation, User, UserId, Username, relation::Closed,
-    version::Precondition,
+    Account, Bio, DisplayName, Job, MediaId, Relation, User, UserId, UserRef, conversation::MessagesFrom,
+    relation::Closed, version::Precondition,
 };
 use blegram_persistence::{hashtags, jobs, media::Of, relations, users};
 
 use crate::{Error, Result, Social, UserView, media, relations::accept_or_enqueue};
-
-/// How a caller names an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UserRef {
-    /// By its id.
-    Id(UserId),
-    /// By its name.
-    Username(Username),
-}
 
 /// What becomes of a profile; what is `None` stays.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,6 +21,8 @@ pub struct UpdateProfile {
     pub is_private: Option<bool>,
     /// Whether search and suggestions may show it.
     pub discoverable: Option<bool>,
+    /// Who may write to it first.
+    pub messages_from: Option<MessagesFrom>,
 }
 
 /// The name that a profile shows.
@@ -150,5 +143,6 @@ fn edit(account: &Account, input: UpdateProfile) -> Account {
         edited.user.bio = bio.into();
     }
     edited.discoverable = input.discoverable.unwrap_or(edited.discoverable);
+    edited.messages_from = input.messages_from.unwrap_or(edited.messages_from);
     edited
 }

@@ -146,7 +146,7 @@ async fn replace_media(
     })?;
     media::use_in_post(tx, &images, edited, author, now).await?;
     let removed: Vec<MediaId> = post.media.iter().copied().filter(|id| !edited.media.contains(id)).collect();
-    media::remove(tx, &removed, now).await?;
+    blegram_persistence::media::remove(tx, &removed, now).await?;
     if !edited.media.is_empty() && post.is_public(author) != edited.is_public(author) {
         if edited.is_public(author) {
             blegram_persistence::media::update_linked(tx, blegram_persistence::media::Of::Post(post.id))

@@ -41,7 +41,8 @@ impl NotificationsApi {
     #[oai(path = "/notifications/unread-count", method = "get", operation_id = "getUnreadCount")]
     async fn get_unread_count(&self, app: AppData<'_>, viewer: Viewer) -> ApiResult<Answer<UnreadCount>> {
         let mark = app.social.unread_notifications(viewer.id()).await.map_err(Problem::from)?;
-        Ok(Answer(UnreadCount { notifications: mark.unread_count, messages: 0 }))
+        let messages = app.chat.unread_count(viewer.id()).await.map_err(Problem::from)?;
+        Ok(Answer(UnreadCount { notifications: mark.unread_count, messages }))
     }
 
     /// Mark notifications as read

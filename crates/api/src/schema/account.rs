@@ -48,6 +48,8 @@ pub(crate) struct Account {
     role: String,
     /// Whether search and suggestions may show you.
     discoverable: bool,
+    /// Who may write to you first: `everyone`, `followed` (whom you follow) or `nobody`. New values may come.
+    messages_from: String,
 }
 
 impl Linked<blegram_domain::Account> for Account {
@@ -71,6 +73,7 @@ impl Linked<blegram_domain::Account> for Account {
             has_password: account.has_password,
             role: account.role.as_str().to_owned(),
             discoverable: account.discoverable,
+            messages_from: account.messages_from.as_str().to_owned(),
         }
     }
 }
@@ -235,6 +238,20 @@ pub(crate) struct UpdateMe {
     is_private: Option<bool>,
     /// Whether search and suggestions may show you.
     discoverable: Option<bool>,
+    /// Who may write to you first, or add you to groups.
+    messages_from: Option<MessagesFrom>,
+}
+
+/// Who may write to somebody first.
+#[derive(Debug, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(crate) enum MessagesFrom {
+    /// Everybody.
+    Everyone,
+    /// Those whom you follow.
+    Followed,
+    /// Nobody.
+    Nobody,
 }
 
 impl Input for UpdateMe {
@@ -248,6 +265,10 @@ impl Input for UpdateMe {
             avatar: fields.patch_nullable("avatar_media_id", parse_media_id),
             is_private: fields.patch_flag("is_private"),
             discoverable: fields.patch_flag("discoverable"),
+            messages_from: fields.optional_text("messages_from", |raw| {
+                let rule = "must be \"everyone\", \"followed\" or \"nobody\"";
+                raw.parse().map_err(|_| Violation::OutOfRange(rule))
+            }),
         })
     }
 }

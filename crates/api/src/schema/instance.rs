@@ -1,7 +1,7 @@
 use blegram_auth::{NewPassword, Registration};
 use blegram_domain::{
-    AltText, Bio, CommentText, DeviceName, DisplayName, EmailAddress, Hashtag, Media, PostText, ReportNote,
-    Username, analysis::Analysis, media::ImageType, page,
+    AltText, Bio, CommentText, Conversation, ConversationTitle, DeviceName, DisplayName, EmailAddress,
+    Hashtag, Media, MessageText, PostText, ReportNote, Username, analysis::Analysis, media::ImageType, page,
 };
 use poem_openapi::Object;
 use serde::Serialize;
@@ -48,6 +48,10 @@ pub(crate) struct InstanceLimits {
     alt_max_chars: usize,
     comment_max_chars: usize,
     comment_max_bytes: usize,
+    message_max_chars: usize,
+    message_max_bytes: usize,
+    conversation_title_max_chars: usize,
+    group_max_members: usize,
     report_note_max_chars: usize,
     hashtag_max_chars: usize,
     page_max_items: usize,
@@ -59,7 +63,7 @@ pub(crate) struct InstanceLimits {
 pub(crate) struct InstanceFeatures {
     /// Whether posts can have images.
     media: bool,
-    /// Whether there are conversations and the realtime gateway.
+    /// Whether there are conversations.
     chat: bool,
     /// Whether native apps can log in and get tokens.
     native_clients: bool,
@@ -107,12 +111,16 @@ impl Instance {
                 alt_max_chars: AltText::MAX_GRAPHEMES,
                 comment_max_chars: CommentText::MAX_GRAPHEMES,
                 comment_max_bytes: CommentText::MAX_BYTES,
+                message_max_chars: MessageText::MAX_GRAPHEMES,
+                message_max_bytes: MessageText::MAX_BYTES,
+                conversation_title_max_chars: ConversationTitle::MAX_GRAPHEMES,
+                group_max_members: Conversation::MAX_MEMBERS,
                 report_note_max_chars: ReportNote::MAX_GRAPHEMES,
                 hashtag_max_chars: Hashtag::MAX_GRAPHEMES,
                 page_max_items: page::Limit::MAX.into(),
                 json_body_max_bytes: body::MAX_BYTES,
             },
-            features: InstanceFeatures { media: true, chat: false, native_clients: true },
+            features: InstanceFeatures { media: true, chat: true, native_clients: true },
             login_providers: Vec::new(),
         }
     }

@@ -199,7 +199,7 @@ impl Input for UpdatePost {
 }
 
 /// The images of a post; `None` when they are not given.
-fn parse_media_ids(fields: &mut Fields) -> Option<Vec<MediaId>> {
+pub(crate) fn parse_media_ids(fields: &mut Fields) -> Option<Vec<MediaId>> {
     let mut seen = Vec::new();
     fields.optional_texts("media_ids", Image::MAX_PER_POST, |raw| {
         let id = parse_media_id(raw)?;

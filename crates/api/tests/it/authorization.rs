@@ -81,6 +81,21 @@ const TABLE: &[(&str, [u16; 3])] = &[
     ("getUnreadCount", [401, 200, 200]),
     ("markNotificationsRead", [401, 200, 200]),
     ("createReport", [401, 201, 422]),
+    ("createConversation", [401, 201, 422]),
+    ("listConversations", [401, 200, 200]),
+    ("getConversation", [401, 404, 200]),
+    ("updateConversation", [401, 404, 200]),
+    ("addMembers", [401, 404, 422]),
+    ("removeMember", [401, 404, 204]),
+    ("listMessages", [401, 404, 200]),
+    ("sendMessage", [401, 404, 201]),
+    ("editMessage", [401, 404, 200]),
+    ("deleteMessage", [401, 404, 204]),
+    ("listConversationEvents", [401, 404, 200]),
+    ("markRead", [401, 404, 200]),
+    ("muteConversation", [401, 404, 200]),
+    ("unmuteConversation", [401, 404, 200]),
+    ("sync", [401, 200, 200]),
     // Without a word to look for.
     ("searchSuggestions", [422, 422, 422]),
     ("searchUsers", [422, 422, 422]),
@@ -101,7 +116,7 @@ async fn call(
     id: &str,
     method: Method,
     template: &str,
-    [post, session, comment, media, upload]: [&str; 5],
+    [post, session, comment, media, upload, conversation, message]: [&str; 7],
     name: &str,
 ) -> StatusCode {
     let path = template
@@ -109,6 +124,8 @@ async fn call(
         .replace("{comment}", comment)
         .replace("{media}", media)
         .replace("{upload}", upload)
+        .replace("{conversation}", conversation)
+        .replace("{message}", message)
         .replace("{user}", "@olga")
         .replace("{id}", session)
         .replace("{tag}", "제주");
@@ -117,6 +134,10 @@ async fn call(
     }
     let body = match id {
         "createUpload" => json!({ "content_type": "image/png", "byte_size": 9 }),
+        "createConversation" | "addMembers" => json!({ "members": ["@olga"] }),
+        "updateConversation" => json!({ "title": "us" }),
+        "sendMessage" => json!({ "client_id": post, "text": "hello" }),
+        "markRead" => json!({ "message_no": 1 }),
         "updateMedia" => json!({ "alt": "the sea" }),
         "signUp" => json!({ "username": name, "password": PASSWORD, "client": "browser" }),
         "logIn" => json!({ "login": "olga", "password": PASSWORD, "client": "browser" }),
@@ -138,7 +159,7 @@ async fn call(
 #[tokio::test]
 async fn every_operation_serves_whom_its_row_names(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
-    let [owner, stranger] = t.users(["olga", "stranger"]).await;
+    let [owner, stranger, _] = t.users(["olga", "stranger", "bystander"]).await;
     let cookies = [None, stranger.cookie(), owner.cookie()];
     for (at, (method, template, operation)) in CONTRACT.operations().enumerate() {
         let id = operation["operationId"].as_str().unwrap();
@@ -151,6 +172,8 @@ async fn every_operation_serves_whom_its_row_names(#[case] backend: Backend) {
             .await
             .json();
         let upload = upload["id"].as_str().unwrap();
+        let conversation = owner.begins(&["@bystander"], Some("us")).await;
+        let message = owner.says(&conversation, "hello").await;
         // A second login of the owner's; too many would end the first.
         owner.delete("/api/v1/auth/sessions").await.assert_status(204);
         t.stranger().log_in("olga", PASSWORD).await.assert_status(200);
@@ -168,7 +191,7 @@ async fn every_operation_serves_whom_its_row_names(#[case] backend: Backend) {
                 actor.set_cookie(cookie.clone());
             }
             let name = format!("new.name{at}_{who}");
-            let things = [&post, &session, &comment, &media, upload];
+            let things = [&post, &session, &comment, &media, upload, &conversation, &message];
             let status = call(&actor, id, method.clone(), template, things, &name).await;
             assert_eq!(status.as_u16(), *expected, "{id}, actor {who}");
             if id == "blockUser" && who == 1 {

@@ -9,6 +9,7 @@ mod bad_input;
 mod comments;
 mod conditional;
 mod contract;
+mod conversations;
 mod cors;
 mod csrf;
 mod deletion;

@@ -12,6 +12,7 @@ use std::{
 
 use blegram_api::{App, Peer, Readiness, Site};
 use blegram_auth::{Auth, Config, PasswordCost, Quota};
+use blegram_chat::Chat;
 use blegram_domain::{Clock, FixedClock, Timestamp};
 use blegram_media::Media;
 use blegram_persistence::testing::{Backend, TestDatabase};
@@ -23,6 +24,7 @@ use poem::{
 };
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::contract::CONTRACT;
 
@@ -91,6 +93,7 @@ impl TestApp {
             auth: Auth::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>, settings.auth)
                 .unwrap(),
             social: Social::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>),
+            chat: Chat::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>),
             media: media.clone(),
             site: Arc::new(Site {
                 public_url: settings.public_url.to_owned(),
@@ -220,6 +223,26 @@ impl Actor<'_> {
         uploaded.json()["items"][0]["id"].as_str().unwrap().to_owned()
     }
 
+    /// Begins a conversation and returns its id.
+    pub(crate) async fn begins(&self, members: &[&str], title: Option<&str>) -> String {
+        let body = json!({ "members": members, "title": title });
+        let begun = self.post("/api/v1/conversations", &body).await.json();
+        begun["id"].as_str().unwrap_or_else(|| panic!("{begun}")).to_owned()
+    }
+
+    /// Sends a message and returns its id.
+    pub(crate) async fn says(&self, conversation: &str, text: &str) -> String {
+        let sent = self.sends(conversation, client_id(), text).await;
+        sent.assert_status(201);
+        sent.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Sends a message under a name of the device's.
+    pub(crate) async fn sends(&self, conversation: &str, client_id: Uuid, text: &str) -> Answer {
+        let body = json!({ "client_id": client_id, "text": text });
+        self.post(&format!("/api/v1/conversations/{conversation}/messages"), &body).await
+    }
+
     pub(crate) async fn put_empty(&self, path: &str) -> Answer {
         self.send(Method::PUT, path, &[], Vec::new()).await
     }
@@ -313,6 +336,12 @@ impl Actor<'_> {
         let is_removal = pair.ends_with('=') && set.contains("Max-Age=0");
         self.set_cookie((!is_removal).then(|| pair.to_owned()));
     }
+}
+
+/// What a device calls a message.
+pub(crate) fn client_id() -> Uuid {
+    let now = blegram_domain::SystemClock.now();
+    blegram_domain::ClientId::generate(now).as_uuid()
 }
 
 /// A picture of this size, as PNG.

@@ -1,5 +1,5 @@
 use blegram_domain::{
-    Media, MediaId, MediaKey, PostId, UserId,
+    Media, MediaId, MediaKey, MessageId, PostId, UserId,
     media::{MediaUse, Variant, VariantName},
 };
 use sea_orm::{
@@ -30,6 +30,7 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "JsonBinary")]
     pub variants: Variants,
     pub post_id: Option<Uuid>,
+    pub message_id: Option<Uuid>,
     pub is_avatar: bool,
     pub created_at: i64,
     pub version: i64,
@@ -87,7 +88,11 @@ impl From<&Media> for Model {
             variants: Variants(media.variants.iter().map(stored).collect()),
             post_id: match media.used {
                 Some(MediaUse::Post(post)) => Some(post.as_uuid()),
-                Some(MediaUse::Avatar) | None => None,
+                Some(MediaUse::Message(_) | MediaUse::Avatar) | None => None,
+            },
+            message_id: match media.used {
+                Some(MediaUse::Message(message)) => Some(message.as_uuid()),
+                Some(MediaUse::Post(_) | MediaUse::Avatar) | None => None,
             },
             is_avatar: media.used == Some(MediaUse::Avatar),
             created_at: media.created_at.as_micros(),
@@ -115,9 +120,10 @@ impl TryFrom<Model> for Media {
             owner: UserId::from_uuid(row.owner_id),
             key: row.key.parse::<MediaKey>().map_err(|e| corrupt(&e))?,
             variants: row.variants.0.iter().map(variant).collect::<Result<_>>()?,
-            used: match row.post_id {
-                Some(post) => Some(MediaUse::Post(PostId::from_uuid(post))),
-                None => row.is_avatar.then_some(MediaUse::Avatar),
+            used: match (row.post_id, row.message_id) {
+                (Some(post), _) => Some(MediaUse::Post(PostId::from_uuid(post))),
+                (None, Some(message)) => Some(MediaUse::Message(MessageId::from_uuid(message))),
+                (None, None) => row.is_avatar.then_some(MediaUse::Avatar),
             },
             is_linked: row.is_linked,
             created_at: timestamp(TABLE, row.id, row.created_at)?,

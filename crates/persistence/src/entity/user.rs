@@ -1,5 +1,6 @@
 use blegram_domain::{
     Account, MediaKey, User, UserId, UserSummary, Username,
+    conversation::MessagesFrom,
     user::{Role, Status},
 };
 use sea_orm::FromQueryResult;
@@ -36,6 +37,7 @@ pub(crate) struct Model {
     pub version: i64,
     pub notifications_read: Option<Uuid>,
     pub avatar_key: Option<String>,
+    pub messages_from: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -119,6 +121,10 @@ impl TryFrom<Model> for Account {
             has_password: row.password_hash.is_some(),
             role: row.role.parse::<Role>().map_err(|e| Error::corrupt(TABLE, row.id, e))?,
             discoverable: row.discoverable,
+            messages_from: row
+                .messages_from
+                .parse::<MessagesFrom>()
+                .map_err(|e| Error::corrupt(TABLE, row.id, e))?,
             user: User::try_from(row)?,
         })
     }

@@ -6,9 +6,15 @@ use blegram::jobs::Runner;
 use blegram_auth::{
     Auth, Config, Device, GivenPassword, LogIn, LoggedIn, NewPassword, PasswordCost, Quota, Secret, SignUp,
 };
+use blegram_chat::Chat;
 use blegram_domain::{
-    Clock, CommentText, FixedClock, Job, MediaId, PostId, PostText, Timestamp, UserId, Username, Visibility,
-    media::ImageType, session::Kind, version::Precondition,
+    ClientId, Clock, CommentText, ConversationTitle, FixedClock, Job, MediaId, MessageText, PageRequest,
+    PostId, PostText, Timestamp, UserId, Username, Visibility,
+    conversation::SendMessage,
+    media::ImageType,
+    page::{Limit, Scope},
+    session::Kind,
+    version::Precondition,
 };
 use blegram_media::{CreateUpload, Media, Source};
 use blegram_persistence::{
@@ -164,9 +170,29 @@ async fn of_a_deleted_account_no_row_stays(#[case] backend: Backend) {
     site.media.create_upload(ann_id, file).await.unwrap();
     assert_eq!(site.media.sweep(false).await.unwrap().files, 9);
 
+    // One of two, and a group of theirs.
+    let chat = Chat::new(site.database.db().clone(), Arc::clone(&site.clock) as _);
+    let bob_ref = [UserRef::Id(bob_id)];
+    let (direct, _) = chat.create_conversation(ann_id, &bob_ref, None).await.unwrap();
+    let title = ConversationTitle::parse("us").unwrap();
+    let (group, _) = chat.create_conversation(ann_id, &bob_ref, Some(title)).await.unwrap();
+    for conversation in [direct.conversation.id, group.conversation.id] {
+        let text = MessageText::parse("between us").unwrap();
+        let message = SendMessage::new(ClientId::generate(site.clock.now()), text, Vec::new(), None).unwrap();
+        chat.send_message(ann_id, conversation, message).await.unwrap();
+    }
+
     site.delete(&ann).await;
     // The account, and each of its comments.
     assert_eq!(site.runner().run_due().await.unwrap(), 3);
+    let first = PageRequest::new(Scope::new("listMessages", &[]), Limit::default(), None, None);
+    for conversation in [direct.conversation.id, group.conversation.id] {
+        let (page, _) = chat.messages(bob_id, conversation, &first).await.unwrap();
+        let message = &page.items[0].message;
+        assert_eq!((message.sender, message.text.as_str(), message.message_no), (None, "", 1));
+    }
+    let group = chat.get_conversation(bob_id, group.conversation.id).await.unwrap();
+    assert_eq!((group.conversation.owner, group.members.len()), (Some(bob_id), 1));
     assert_eq!(site.media.sweep(false).await.unwrap().files, 0);
     for (table, rows) in [
         ("follows", 0),
@@ -184,6 +210,9 @@ async fn of_a_deleted_account_no_row_stays(#[case] backend: Backend) {
         ("post_hashtags", 1),
         ("revisions", 0),
         ("media", 0),
+        // Bob's two, and what was said, which is nobody's.
+        ("conversation_members", 2),
+        ("messages", 2),
         ("uploads", 0),
         ("sessions", 1),
         ("refresh_tokens", 1),

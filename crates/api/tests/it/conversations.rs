@@ -1,0 +1,329 @@
+use std::{collections::BTreeSet, time::Duration};
+
+use blegram_persistence::testing::Backend;
+use futures_util::future::join_all;
+use poem::http::Method;
+use rstest_reuse::apply;
+use serde_json::{Value, json};
+
+use crate::{
+    both_databases,
+    world::{Actor, TestApp, client_id},
+};
+
+fn path(conversation: &str, rest: &str) -> String {
+    format!("/api/v1/conversations/{conversation}{rest}")
+}
+
+impl Actor<'_> {
+    async fn heard(&self, conversation: &str) -> Vec<Value> {
+        self.get(&path(conversation, "/messages")).await.items("text")
+    }
+
+    async fn happened(&self, conversation: &str, after: u64) -> Value {
+        self.get(&path(conversation, &format!("/events?after={after}"))).await.json()
+    }
+
+    async fn lists(&self) -> Vec<Value> {
+        self.get("/api/v1/conversations").await.items("id")
+    }
+}
+
+fn kinds(changes: &Value) -> Vec<&str> {
+    changes["events"].as_array().unwrap().iter().map(|event| event["ev"].as_str().unwrap()).collect()
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn two_have_one_conversation_and_see_it_from_its_first_message(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let begun = ann.post("/api/v1/conversations", &json!({ "members": ["@bob", "@ann", "@bob"] })).await;
+    begun.assert_status(201);
+    let id = begun.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(begun.header("location"), Some(&*path(&id, "")));
+    assert_eq!((ann.lists().await, bob.lists().await), (vec![json!(id)], vec![]));
+    let again = bob.post("/api/v1/conversations", &json!({ "members": ["@ann"] })).await;
+    again.assert_status(200);
+    assert_eq!(again.json()["id"], id);
+
+    ann.says(&id, "hello").await;
+    let seen = bob.get(&path(&id, "")).await.json();
+    assert_eq!(
+        (&seen["kind"], &seen["unread_count"], &seen["last_message"]["text"]),
+        (&json!("direct"), &json!(1), &json!("hello"))
+    );
+    assert_eq!(bob.get("/api/v1/notifications/unread-count").await.json()["messages"], 1);
+    let read = bob.put(&path(&id, "/read"), &json!({ "message_no": 99 })).await.json();
+    assert_eq!(read, json!({ "read_no": 1, "unread_count": 0 }));
+    let back = bob.put(&path(&id, "/read"), &json!({ "message_no": 0 })).await.json();
+    assert_eq!(back["read_no"], 1, "it never goes back");
+    let states = ann.get(&path(&id, "")).await.json()["read_states"].clone();
+    assert!(states.as_array().unwrap().iter().all(|state| state["read_no"] == 1));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_message_is_sent_once_under_its_name(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, _] = t.users(["ann", "bob"]).await;
+    let id = ann.begins(&["@bob"], None).await;
+    let name = client_id();
+    let all = join_all((0..6).map(|_| ann.sends(&id, name, "hello"))).await;
+    let created = all.iter().filter(|answer| answer.status == 201).count();
+    let ids: BTreeSet<String> = all.iter().map(|answer| answer.json()["id"].to_string()).collect();
+    assert_eq!((created, ids.len()), (1, 1));
+    t.clock.advance(Duration::from_secs(40 * 24 * 60 * 60));
+    ann.log_in("ann", crate::world::PASSWORD).await.assert_status(200);
+    ann.sends(&id, name, "hello").await.assert_status(200);
+    ann.sends(&id, name, "another").await.assert_problem(422, "client-id-reused");
+    let other = ann.begins(&["@bob"], Some("us")).await;
+    ann.sends(&other, name, "hello").await.assert_problem(422, "client-id-reused");
+    assert_eq!(ann.heard(&id).await, ["hello"]);
+    assert_eq!(ann.heard(&other).await, Vec::<Value>::new());
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn of_many_at_once_each_gets_the_next_number(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let id = ann.begins(&["@bob"], None).await;
+    let texts: Vec<String> = (0..12).map(|n| format!("number {n}")).collect();
+    let sent = texts.iter().enumerate().map(|(n, text)| {
+        let who = if n % 2 == 0 { &ann } else { &bob };
+        who.sends(&id, client_id(), text)
+    });
+    join_all(sent).await.iter().for_each(|answer| {
+        answer.assert_status(201);
+    });
+    let changes = ann.happened(&id, 0).await;
+    let seqs: Vec<u64> = changes["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["d"]["seq"].as_u64().unwrap())
+        .collect();
+    assert_eq!(seqs, (1..=12).collect::<Vec<u64>>());
+    let numbers = bob.get(&path(&id, "/messages?limit=100")).await.items("message_no");
+    assert_eq!(numbers, (1..=12).rev().map(|n| json!(n)).collect::<Vec<_>>());
+    // By pages, the same.
+    let mut walked = Vec::new();
+    let mut next = path(&id, "/messages?limit=5");
+    loop {
+        let page = bob.get(&next).await.json();
+        walked.extend(page["items"].as_array().unwrap().iter().map(|it| it["message_no"].clone()));
+        assert_eq!(page["last_seq"], 12);
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        next = path(&id, &format!("/messages?limit=5&cursor={cursor}"));
+    }
+    assert_eq!(walked, numbers);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn messages_are_edited_and_taken_back_by_their_senders(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let id = ann.begins(&["@bob"], None).await;
+    let image = ann.uploads_picture().await;
+    let body = json!({ "client_id": client_id(), "media_ids": [image] });
+    let shown = ann.post(&path(&id, "/messages"), &body).await;
+    shown.assert_status(201);
+    let message = shown.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(bob.get(&path(&id, "/messages")).await.json()["items"][0]["media"][0]["id"], image);
+    ann.post("/api/v1/posts", &json!({ "media_ids": [image] })).await.assert_problem(409, "media-in-use");
+
+    let at = path(&id, &format!("/messages/{message}"));
+    bob.patch(&at, &[], &json!({ "text": "mine" })).await.assert_problem(403, "forbidden");
+    bob.delete(&at).await.assert_problem(403, "forbidden");
+    let answer = json!({ "client_id": client_id(), "text": "nice", "reply_to": message });
+    bob.post(&path(&id, "/messages"), &answer).await.assert_status(201);
+    for _ in 0..2 {
+        assert_eq!(ann.patch(&at, &[], &json!({ "text": "the sea" })).await.json()["text"], "the sea");
+    }
+    ann.delete(&at).await.assert_status(204);
+    ann.delete(&at).await.assert_problem(404, "not-found");
+    let changes = bob.happened(&id, 0).await;
+    assert_eq!(kinds(&changes), ["message.created", "message.created", "message.edited", "message.deleted"]);
+    // An event tells of a message as it is now.
+    let first = &changes["events"][0]["d"]["message"];
+    assert_eq!(
+        (&first["text"], &first["media"], &first["is_deleted"]),
+        (&Value::Null, &json!([]), &json!(true))
+    );
+    ann.get(&format!("/api/v1/media/{image}")).await.assert_problem(404, "not-found");
+
+    let other = ann.begins(&["@bob"], Some("us")).await;
+    let foreign = json!({ "client_id": client_id(), "text": "x", "reply_to": message });
+    ann.post(&path(&other, "/messages"), &foreign).await.assert_refused(&[("/reply_to", "not-found")]);
+    let nothing = json!({ "client_id": client_id(), "text": "  " });
+    ann.post(&path(&id, "/messages"), &nothing).await.assert_refused(&[("/text", "blank")]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn groups_let_people_in_and_out(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob, chul, dana] = t.users(["ann", "bob", "chul", "dana"]).await;
+    let id = ann.begins(&["@bob"], Some("us")).await;
+    assert_eq!(bob.lists().await, [json!(id)], "at once");
+    ann.says(&id, "before").await;
+    let added = bob.post(&path(&id, "/members"), &json!({ "members": ["@chul", "@ann"] })).await;
+    added.assert_status(200);
+    assert_eq!(chul.heard(&id).await, Vec::<Value>::new(), "what was before is not theirs");
+    assert_eq!(chul.happened(&id, 0).await["reset"], true);
+    ann.says(&id, "welcome").await;
+    assert_eq!(chul.heard(&id).await, ["welcome"]);
+    assert_eq!(chul.get(&path(&id, "")).await.json()["unread_count"], 1);
+
+    chul.delete(&path(&id, "/members/@bob")).await.assert_problem(403, "forbidden");
+    dana.get(&path(&id, "")).await.assert_problem(404, "not-found");
+    dana.delete(&path(&id, "/members/me")).await.assert_problem(404, "not-found");
+    ann.delete(&path(&id, "/members/@dana")).await.assert_problem(404, "not-found");
+    ann.delete(&path(&id, "/members/@chul")).await.assert_status(204);
+    for answer in [
+        chul.get(&path(&id, "")).await,
+        chul.get(&path(&id, "/events")).await,
+        chul.sends(&id, client_id(), "x").await,
+    ] {
+        answer.assert_problem(404, "not-found");
+    }
+    let synced = chul.get("/api/v1/sync").await.json();
+    assert_eq!((&synced["removed"], &synced["heads"]), (&json!([id]), &json!([])));
+
+    // The owner leaves: whoever is in for longest owns it.
+    ann.delete(&path(&id, "/members/me")).await.assert_status(204);
+    let left = bob.get(&path(&id, "")).await.json();
+    assert_eq!(left["owner_id"], bob.get("/api/v1/me").await.json()["id"]);
+    assert_eq!(left["members"].as_array().unwrap().len(), 1);
+    let told = bob.happened(&id, 0).await;
+    assert_eq!(
+        kinds(&told),
+        [
+            "message.created",
+            "member.joined",
+            "message.created",
+            "member.left",
+            "member.left",
+            "conversation.updated"
+        ]
+    );
+    let titled = bob.patch(&path(&id, ""), &[], &json!({ "title": null })).await.json();
+    assert_eq!((&titled["title"], &titled["last_seq"]), (&Value::Null, &json!(7)));
+    bob.delete(&path(&id, "/members/me")).await.assert_status(204);
+    assert_eq!(bob.lists().await, Vec::<Value>::new());
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_direct_conversation_is_left_until_the_next_message(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let id = ann.begins(&["@bob"], None).await;
+    ann.says(&id, "old").await;
+    bob.delete(&path(&id, "/members/me")).await.assert_status(204);
+    assert_eq!((bob.lists().await, ann.lists().await), (vec![], vec![json!(id)]));
+    assert_eq!(bob.get("/api/v1/sync").await.json()["heads"], json!([]));
+    bob.get(&path(&id, "")).await.assert_status(200);
+    assert_eq!(bob.heard(&id).await, Vec::<Value>::new());
+    ann.says(&id, "new").await;
+    assert_eq!((bob.lists().await, bob.heard(&id).await), (vec![json!(id)], vec![json!("new")]));
+    assert_eq!(ann.heard(&id).await, ["new", "old"]);
+    for (method, rest, body) in [
+        (Method::PATCH, "", json!({ "title": "us" })),
+        (Method::POST, "/members", json!({ "members": ["@bob"] })),
+        (Method::DELETE, "/members/@bob", json!({})),
+    ] {
+        let headers = [("content-type", "application/json")];
+        let answer = ann.send(method, &path(&id, rest), &headers, body.to_string().into_bytes()).await;
+        answer.assert_problem(409, "not-a-group");
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn who_may_be_written_to(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
+    let begin = async |who: &Actor<'_>, body: Value| who.post("/api/v1/conversations", &body).await;
+    let direct = ann.begins(&["@bob"], None).await;
+    bob.put_empty("/api/v1/users/@ann/block").await.assert_status(200);
+    for who in [&ann, &bob] {
+        who.sends(&direct, client_id(), "x").await.assert_problem(403, "blocked");
+    }
+    begin(&ann, json!({ "members": ["@chul", "@bob"] })).await.assert_refused(&[("/members/1", "not-found")]);
+    bob.delete("/api/v1/users/@ann/block").await.assert_status(200);
+    ann.says(&direct, "again").await;
+
+    chul.patch("/api/v1/me", &[], &json!({ "messages_from": "followed" })).await.assert_status(200);
+    begin(&ann, json!({ "members": ["@chul"] })).await.assert_refused(&[("/members/0", "not-found")]);
+    chul.put_empty("/api/v1/users/@ann/follow").await.assert_status(200);
+    begin(&ann, json!({ "members": ["@chul"] })).await.assert_status(201);
+    let me = chul.patch("/api/v1/me", &[], &json!({ "messages_from": "nobody" })).await.json();
+    assert_eq!(me["messages_from"], "nobody");
+    begin(&ann, json!({ "members": ["@chul"], "title": "us" }))
+        .await
+        .assert_refused(&[("/members/0", "not-found")]);
+    begin(&ann, json!({ "members": ["@chul"] })).await.assert_status(200);
+
+    begin(&ann, json!({ "members": ["@ann"] })).await.assert_refused(&[("/members", "self")]);
+    begin(&ann, json!({})).await.assert_refused(&[("/members", "self")]);
+    begin(&ann, json!({ "members": ["@nobody"] })).await.assert_refused(&[("/members/0", "not-found")]);
+    begin(&ann, json!({ "members": vec!["@bob"; 64] })).await.assert_refused(&[("/members", "too-many")]);
+    bob.patch("/api/v1/me", &[], &json!({ "messages_from": "x" }))
+        .await
+        .assert_refused(&[("/messages_from", "out-of-range")]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn whoever_was_away_is_told_what_changed(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let [one, two] = [ann.begins(&["@bob"], None).await, ann.begins(&["@bob"], Some("us")).await];
+    ann.says(&one, "1").await;
+    ann.says(&two, "2").await;
+    let all = bob.get("/api/v1/sync").await.json();
+    assert_eq!((all["heads"].as_array().unwrap().len(), &all["unread"]), (2, &json!(2)));
+    t.clock.advance(Duration::from_secs(60));
+    let later = |cursor: &Value| format!("/api/v1/sync?cursor={}", cursor.as_str().unwrap());
+    bob.get(&later(&all["cursor"])).await.assert_status(200);
+    let quiet = bob.get(&later(&all["cursor"])).await.json();
+    t.clock.advance(Duration::from_secs(60));
+    ann.says(&two, "3").await;
+    let changed = bob.get(&later(&quiet["cursor"])).await.json();
+    let heads: Vec<_> =
+        changed["heads"].as_array().unwrap().iter().map(|head| &head["conversation_id"]).collect();
+    assert_eq!((heads, &changed["unread"]), (vec![&json!(two)], &json!(3)));
+    bob.put_empty(&path(&two, "/mute")).await.assert_status(200);
+    assert_eq!(bob.get("/api/v1/notifications/unread-count").await.json()["messages"], 1);
+    bob.delete(&path(&two, "/mute")).await.assert_status(200);
+    bob.get("/api/v1/sync?cursor=nonsense").await.assert_problem(400, "cursor-invalid");
+    bob.get(&path(&two, "/events?after=-1")).await.assert_refused(&[("/after", "out-of-range")]);
+    assert_eq!(bob.happened(&two, 99).await["reset"], true);
+    assert_eq!(
+        bob.happened(&two, 2).await,
+        json!({ "events": [], "head_seq": 2, "more": false, "reset": false })
+    );
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_page_of_conversations_takes_as_many_statements_as_one(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, _, _] = t.users(["ann", "bob", "chul"]).await;
+    let statements = async || {
+        t.database.take_statements();
+        ann.get("/api/v1/conversations").await.assert_status(200);
+        t.database.take_statements().len()
+    };
+    let id = ann.begins(&["@bob"], Some("first")).await;
+    ann.says(&id, "x").await;
+    let one = statements().await;
+    for n in 0..5 {
+        let id = ann.begins(&["@bob", "@chul"], Some(&format!("us {n}"))).await;
+        ann.says(&id, "x").await;
+    }
+    assert_eq!(statements().await, one);
+}

@@ -1,0 +1,285 @@
+//! Beginning and listing conversations.
+
+use blegram_domain::{
+    Conversation, ConversationEvent, ConversationId, ConversationTitle, Page, PageRequest, Timestamp, UserId,
+    UserRef,
+    conversation::{ConversationKind, Happening, Membership},
+};
+use blegram_persistence::{Inserted, Tx, conversations, relations, users};
+
+use crate::{Chat, ConversationView, Error, Result};
+
+impl Chat {
+    /// Begins a conversation of `actor`. One other member without a title is the direct conversation of the two, which is
+    /// begun once, and found again; anything else is a new group. Says whether it is new.
+    ///
+    /// # Errors
+    /// [`Error::Oneself`] for nobody else; [`Error::MembersNotFound`] with the places of those whom the actor may not see
+    /// or write to; [`Error::TooManyMembers`]; [`Error::AccountNotFound`].
+    pub async fn create_conversation(
+        &self,
+        actor: UserId,
+        members: &[UserRef],
+        title: Option<ConversationTitle>,
+    ) -> Result<(ConversationView, bool)> {
+        let now = self.clock.now();
+        let tx = self.db.write().await?;
+        keep_actor(&tx, actor).await?;
+        let (conversation, is_new) = match (self.resolve(&tx, actor, members).await?.as_slice(), title) {
+            ([], _) => return Err(Error::Oneself),
+            ([(other, at)], None) => begin_direct(&tx, actor, *other, *at, now).await?,
+            (others, _) if others.len() >= Conversation::MAX_MEMBERS => return Err(Error::TooManyMembers),
+            (others, title) => {
+                check_all(&tx, actor, others).await?;
+                (begin_group(&tx, actor, others, title, now).await?, true)
+            }
+        };
+        tx.commit().await?;
+        Ok((self.view_one(actor, conversation).await?, is_new))
+    }
+
+    /// The conversations of `actor`, those first in which a message came last.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn conversations(&self, actor: UserId, page: &PageRequest) -> Result<Page<ConversationView>> {
+        let listed = conversations::list_of(&self.db, actor, page).await?;
+        let found = conversations::list_by_ids(&self.db, &listed.targets).await?;
+        let views = self.view_conversations(actor, found).await?;
+        Ok(listed.slice.into_page(views))
+    }
+
+    /// A conversation of `actor`, also one that they left out of their list.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] also for whoever is no member.
+    pub async fn get_conversation(&self, actor: UserId, id: ConversationId) -> Result<ConversationView> {
+        let conversation = conversations::find(&self.db, id).await?.ok_or(Error::NotFound)?;
+        self.view_one(actor, conversation).await
+    }
+
+    /// Calls a group of `actor` something else, or nothing. A change that changes nothing is none.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::NotAGroup`].
+    pub async fn update_conversation(
+        &self,
+        actor: UserId,
+        id: ConversationId,
+        title: Option<ConversationTitle>,
+    ) -> Result<ConversationView> {
+        let now = self.clock.now();
+        let tx = self.db.write().await?;
+        let (mut conversation, _) = hold_group(&tx, actor, id).await?;
+        let title = title.map(String::from);
+        if conversation.title != title {
+            conversation.title = title;
+            tell_updated(&tx, &mut conversation, now).await?;
+            conversations::update(&tx, &conversation, false, now).await?;
+            tx.commit().await?;
+        }
+        self.view_one(actor, conversation).await
+    }
+
+    /// Lets what happens in a conversation of `actor` count into what they have not read, or not.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn mute_conversation(&self, actor: UserId, id: ConversationId, is_muted: bool) -> Result<()> {
+        let now = self.clock.now();
+        let tx = self.db.write().await?;
+        let (_, membership) = hold(&tx, actor, id).await?;
+        conversations::update_member(&tx, &Membership { is_muted, ..membership }, now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    pub(crate) async fn view_one(
+        &self,
+        actor: UserId,
+        conversation: Conversation,
+    ) -> Result<ConversationView> {
+        self.view_conversations(actor, vec![conversation]).await?.pop().ok_or(Error::NotFound)
+    }
+
+    /// Whom a reference means, whoever may see them.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn find_user(&self, user: &UserRef) -> Result<UserId> {
+        match user {
+            UserRef::Id(id) => Ok(*id),
+            UserRef::Username(name) => {
+                let user = users::find_by_username(&self.db, name).await?;
+                Ok(user.ok_or(Error::NotFound)?.summary.id)
+            }
+        }
+    }
+
+    /// Whom the references mean, each once and with its place, without the actor.
+    pub(crate) async fn resolve(
+        &self,
+        tx: &Tx,
+        actor: UserId,
+        references: &[UserRef],
+    ) -> Result<Vec<(UserId, usize)>> {
+        let mut names = Vec::new();
+        for reference in references {
+            if let UserRef::Username(name) = reference {
+                names.push(name.clone());
+            }
+        }
+        let named = users::list_by_usernames(tx, &names).await?;
+        let id = |reference: &UserRef| match reference {
+            UserRef::Id(id) => Some(*id),
+            UserRef::Username(name) => named.iter().find(|user| user.username == *name).map(|user| user.id),
+        };
+        let ids: Vec<Option<UserId>> = references.iter().map(id).collect();
+        let missing: Vec<usize> = (0..ids.len()).filter(|at| ids[*at].is_none()).collect();
+        if !missing.is_empty() {
+            return Err(Error::MembersNotFound(missing));
+        }
+        let mut found: Vec<(UserId, usize)> = Vec::new();
+        for (at, id) in ids.into_iter().flatten().enumerate() {
+            if id != actor && !found.iter().any(|(other, _)| *other == id) {
+                found.push((id, at));
+            }
+        }
+        Ok(found)
+    }
+}
+
+async fn begin_direct(
+    tx: &Tx,
+    actor: UserId,
+    other: UserId,
+    at: usize,
+    now: Timestamp,
+) -> Result<(Conversation, bool)> {
+    if let Some(before) = reopen(tx, actor, other, now).await? {
+        return Ok((before, false));
+    }
+    check_all(tx, actor, &[(other, at)]).await?;
+    let conversation = new(ConversationKind::Direct, None, None, now);
+    if conversations::insert(tx, &conversation, Some((actor, other))).await? == Inserted::Existing {
+        // Both began it at the same time.
+        let before = reopen(tx, actor, other, now).await?.ok_or(Error::NotFound)?;
+        return Ok((before, false));
+    }
+    // The other sees it from its first message.
+    for (user, hidden_no) in [(actor, None), (other, Some(0))] {
+        let membership = Membership { hidden_no, ..joined(&conversation, user, now) };
+        conversations::insert_member(tx, &membership, now).await?;
+    }
+    Ok((conversation, true))
+}
+
+/// The direct conversation that was begun before, in the actor's list again.
+async fn reopen(tx: &Tx, actor: UserId, other: UserId, now: Timestamp) -> Result<Option<Conversation>> {
+    let Some(found) = conversations::find_direct(tx, actor, other).await? else { return Ok(None) };
+    let (conversation, membership) = hold(tx, actor, found.id).await?;
+    if membership.hidden_no.is_some() {
+        conversations::update_member(tx, &Membership { hidden_no: None, ..membership }, now).await?;
+    }
+    Ok(Some(conversation))
+}
+
+async fn begin_group(
+    tx: &Tx,
+    actor: UserId,
+    others: &[(UserId, usize)],
+    title: Option<ConversationTitle>,
+    now: Timestamp,
+) -> Result<Conversation> {
+    let conversation = new(ConversationKind::Group, title.map(String::from), Some(actor), now);
+    conversations::insert(tx, &conversation, None).await?;
+    for user in others.iter().map(|(user, _)| *user).chain([actor]) {
+        conversations::insert_member(tx, &joined(&conversation, user, now), now).await?;
+    }
+    Ok(conversation)
+}
+
+fn new(kind: ConversationKind, title: Option<String>, owner: Option<UserId>, now: Timestamp) -> Conversation {
+    Conversation {
+        id: ConversationId::generate(now),
+        kind,
+        title,
+        owner,
+        last_seq: 0,
+        last_message_no: 0,
+        last_message: None,
+        created_at: now,
+    }
+}
+
+/// Somebody who is in from now on: what was before is not for them.
+pub(crate) fn joined(conversation: &Conversation, user: UserId, now: Timestamp) -> Membership {
+    Membership {
+        conversation: conversation.id,
+        user,
+        joined_at: now,
+        since_seq: conversation.last_seq,
+        since_no: conversation.last_message_no,
+        read_no: conversation.last_message_no,
+        delivered_seq: conversation.last_seq,
+        hidden_no: None,
+        is_muted: false,
+    }
+}
+
+/// Whether `actor` may write to all of `others` first: none of them hidden by a block, or closed to the actor. They stand
+/// so until the transaction ends.
+pub(crate) async fn check_all(tx: &Tx, actor: UserId, others: &[(UserId, usize)]) -> Result<()> {
+    let ids: Vec<UserId> = others.iter().map(|(id, _)| *id).collect();
+    relations::hold(tx, actor, ids.iter().copied()).await?;
+    let people = relations::list_people(tx, actor, &ids).await?;
+    let policies = users::list_messages_from(tx, &ids).await?;
+    let is_open = |id: UserId| {
+        let person = people.get(&id).filter(|(user, relation)| user.is_shown(*relation));
+        person.zip(policies.get(&id)).is_some_and(|((_, relation), policy)| policy.admits(*relation))
+    };
+    let closed: Vec<usize> = others.iter().filter(|(id, _)| !is_open(*id)).map(|(_, at)| *at).collect();
+    if closed.is_empty() { Ok(()) } else { Err(Error::MembersNotFound(closed)) }
+}
+
+pub(crate) async fn keep_actor(tx: &Tx, actor: UserId) -> Result<()> {
+    users::keep(tx, actor).await?.filter(blegram_domain::User::is_visible).ok_or(Error::AccountNotFound)?;
+    Ok(())
+}
+
+/// A conversation that `actor` is in, held until the transaction ends.
+pub(crate) async fn hold(tx: &Tx, actor: UserId, id: ConversationId) -> Result<(Conversation, Membership)> {
+    let conversation = conversations::hold(tx, id).await?.ok_or(Error::NotFound)?;
+    let membership = conversations::find_member(tx, id, actor).await?.ok_or(Error::NotFound)?;
+    Ok((conversation, membership))
+}
+
+/// A group that `actor` is in, held until the transaction ends.
+pub(crate) async fn hold_group(
+    tx: &Tx,
+    actor: UserId,
+    id: ConversationId,
+) -> Result<(Conversation, Membership)> {
+    let (conversation, membership) = hold(tx, actor, id).await?;
+    if conversation.kind == ConversationKind::Direct {
+        return Err(Error::NotAGroup);
+    }
+    Ok((conversation, membership))
+}
+
+/// Adds what happened to a conversation that is held; the row itself is for the caller to write.
+pub(crate) async fn tell(
+    tx: &Tx,
+    conversation: &mut Conversation,
+    what: Happening,
+    now: Timestamp,
+) -> Result<()> {
+    conversation.last_seq += 1;
+    let event =
+        ConversationEvent { conversation: conversation.id, seq: conversation.last_seq, what, at: now };
+    Ok(conversations::insert_event(tx, &event).await?)
+}
+
+pub(crate) async fn tell_updated(tx: &Tx, conversation: &mut Conversation, now: Timestamp) -> Result<()> {
+    let what = Happening::Updated { title: conversation.title.clone(), owner: conversation.owner };
+    tell(tx, conversation, what, now).await
+}

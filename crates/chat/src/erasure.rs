@@ -1,0 +1,95 @@
+//! Removing what was deleted, in steps that hold SQLite's only writer for a moment each. Every step may be done twice.
+
+use std::time::Duration;
+
+use blegram_domain::{ConversationId, UserId, conversation::ConversationKind};
+use blegram_persistence::{conversations, messages};
+
+use crate::{Chat, Result, members::leave};
+
+/// How long what happened can be told again to whoever missed it. Later they read anew.
+pub const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How many rows a transaction changes at most.
+const BATCH: u64 = 500;
+
+/// How many conversations a transaction changes at most: each is a handful of statements.
+const CONVERSATIONS: u64 = 20;
+
+impl Chat {
+    /// Takes `user`, whose account is deleted, out of some of their conversations, and empties some of what they said; says
+    /// whether there may be more. What they said keeps its place, and is nobody's.
+    ///
+    /// # Errors
+    /// Storage failures only; so below.
+    pub async fn erase_user(&self, user: UserId) -> Result<bool> {
+        let now = self.clock.now();
+        let tx = self.db.write().await?;
+        let said = messages::list_ids_of_sender(&tx, user, BATCH).await?;
+        messages::update_disowned(&tx, &said, now).await?;
+        let ids = conversations::list_ids_of(&tx, user, CONVERSATIONS).await?;
+        for id in &ids {
+            let Some(mut conversation) = conversations::hold(&tx, *id).await? else { continue };
+            let is_member = conversations::find_member(&tx, *id, user).await?.is_some();
+            conversations::delete_member(&tx, *id, user).await?;
+            let is_left_to_others = conversation.kind == ConversationKind::Direct;
+            if is_member && !is_left_to_others {
+                leave(&tx, &mut conversation, user, None, now).await?;
+            }
+            if is_left_to_others {
+                conversations::update_unpaired(&tx, *id).await?;
+                self.erase_if_empty(&tx, *id, now).await?;
+            }
+        }
+        let is_more = said.len() as u64 == BATCH || !ids.is_empty();
+        // At last what tells of them, of their leaving too.
+        let disowned =
+            if is_more { 0 } else { conversations::update_disowned_events(&tx, user, BATCH).await? };
+        tx.commit().await?;
+        Ok(is_more || disowned == BATCH)
+    }
+
+    /// Removes a conversation that nobody is in any more, with its images.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn erase_conversation(&self, id: ConversationId) -> Result<bool> {
+        let now = self.clock.now();
+        let tx = self.db.write().await?;
+        if conversations::hold(&tx, id).await?.is_none() {
+            return Ok(false);
+        }
+        let emptied = messages::delete_some(&tx, id, BATCH, now).await?;
+        if emptied < BATCH {
+            conversations::delete(&tx, id).await?;
+        }
+        tx.commit().await?;
+        Ok(emptied == BATCH)
+    }
+
+    /// Forgets some of what happened long ago; says whether there may be more. What was said stays.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn forget_old(&self) -> Result<bool> {
+        let before = self.clock.now() - KEPT;
+        let tx = self.db.write().await?;
+        let forgotten = conversations::delete_events_older_than(&tx, before, BATCH).await?;
+        let left = conversations::delete_left_before(&tx, before, BATCH).await?;
+        tx.commit().await?;
+        Ok(forgotten == BATCH || left == BATCH)
+    }
+
+    async fn erase_if_empty(
+        &self,
+        tx: &blegram_persistence::Tx,
+        id: ConversationId,
+        now: blegram_domain::Timestamp,
+    ) -> Result<()> {
+        if conversations::list_members(tx, &[id]).await?.is_empty() {
+            let job = blegram_domain::Job::EraseConversation(id);
+            blegram_persistence::jobs::insert(tx, job, now, now).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! Who is in a conversation, and who lets them in or out.
+
+use blegram_domain::{
+    Conversation, ConversationId, Job, Timestamp, UserId, UserRef,
+    conversation::{ConversationKind, Happening, Membership},
+};
+use blegram_persistence::{Tx, conversations, jobs};
+
+use crate::{
+    Chat, ConversationView, Error, Result,
+    conversations::{check_all, hold, hold_group, joined, keep_actor, tell, tell_updated},
+};
+
+impl Chat {
+    /// Lets others into a group of `actor`. They see what comes after. Those who are in are in.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::NotAGroup`]; [`Error::Oneself`] for nobody else; [`Error::MembersNotFound`];
+    /// [`Error::TooManyMembers`].
+    pub async fn add_members(
+        &self,
+        actor: UserId,
+        id: ConversationId,
+        members: &[UserRef],
+    ) -> Result<ConversationView> {
+        let now = self.clock.now();
+        let tx = self.db.write().await?;
+        keep_actor(&tx, actor).await?;
+        let (mut conversation, _) = hold_group(&tx, actor, id).await?;
+        let mut others = self.resolve(&tx, actor, members).await?;
+        if others.is_empty() {
+            return Err(Error::Oneself);
+        }
+        let present = conversations::list_members(&tx, &[id]).await?.remove(&id).unwrap_or_default();
+        others.retain(|(user, _)| !present.iter().any(|it| it.user == *user));
+        if present.len() + others.len() > Conversation::MAX_MEMBERS {
+            return Err(Error::TooManyMembers);
+        }
+        check_all(&tx, actor, &others).await?;
+        for (user, _) in &others {
+            let what = Happening::MemberJoined { user: Some(*user), by: Some(actor) };
+            tell(&tx, &mut conversation, what, now).await?;
+            conversations::insert_member(&tx, &joined(&conversation, *user, now), now).await?;
+        }
+        if !others.is_empty() {
+            conversations::update(&tx, &conversation, false, now).await?;
+            tx.commit().await?;
+        }
+        self.view_one(actor, conversation).await
+    }
+
+    /// Takes somebody out of a conversation: oneself out of any, others out of a group that one owns. Of a direct
+    /// conversation one only loses sight, with everything that was said, until somebody says more. A group whose owner
+    /// leaves belongs to whoever is in for longest; one that everybody left is removed.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::NotAGroup`]; [`Error::Forbidden`].
+    pub async fn remove_member(&self, actor: UserId, id: ConversationId, user: UserId) -> Result<()> {
+        let now = self.clock.now();
+        let tx = self.db.write().await?;
+        let (mut conversation, mine) = hold(&tx, actor, id).await?;
+        if user == actor && conversation.kind == ConversationKind::Direct {
+            let hidden = Membership {
+                since_seq: conversation.last_seq,
+                since_no: conversation.last_message_no,
+                read_no: conversation.last_message_no,
+                hidden_no: Some(conversation.last_message_no),
+                ..mine
+            };
+            conversations::update_member(&tx, &hidden, now).await?;
+            return Ok(tx.commit().await?);
+        }
+        if conversation.kind == ConversationKind::Direct {
+            return Err(Error::NotAGroup);
+        }
+        conversations::find_member(&tx, id, user).await?.ok_or(Error::NotFound)?;
+        if user != actor && conversation.owner != Some(actor) {
+            return Err(Error::Forbidden);
+        }
+        conversations::update_left(&tx, id, user, now).await?;
+        leave(&tx, &mut conversation, user, Some(actor), now).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+/// Says that somebody is out who was taken out, and gives the group another owner if it was theirs.
+pub(crate) async fn leave(
+    tx: &Tx,
+    conversation: &mut Conversation,
+    user: UserId,
+    by: Option<UserId>,
+    now: Timestamp,
+) -> Result<()> {
+    let left = conversations::list_members(tx, &[conversation.id]).await?.remove(&conversation.id);
+    let Some(first) = left.unwrap_or_default().into_iter().next() else {
+        jobs::insert(tx, Job::EraseConversation(conversation.id), now, now).await?;
+        return Ok(());
+    };
+    tell(tx, conversation, Happening::MemberLeft { user: Some(user), by }, now).await?;
+    if conversation.owner == Some(user) {
+        conversation.owner = Some(first.user);
+        tell_updated(tx, conversation, now).await?;
+    }
+    Ok(conversations::update(tx, conversation, false, now).await?)
+}

@@ -1,0 +1,459 @@
+//! Conversations, their members, and what happened in them.
+//!
+//! Whatever changes a conversation holds its row: what happens in it has one order, and its numbers have no gaps.
+
+use std::collections::HashMap;
+
+use blegram_domain::{
+    Conversation, ConversationEvent, ConversationId, PageRequest, Timestamp, UserId, conversation::Membership,
+};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, Select, Statement,
+    prelude::Uuid,
+    sea_query::{Expr, OnConflict, Query, SimpleExpr},
+};
+
+use crate::{
+    Conn, Inserted, Listed, Result, Tx,
+    db::sealed::Sealed,
+    entity::{
+        conversation::{Column, Entity, Model},
+        conversation_event as event, conversation_member as member,
+    },
+    keyset, rows,
+};
+
+/// Adds a conversation without members. Relies on the unique index of the pair: of any number who begin a direct
+/// conversation of two at the same time, one is [`Inserted::New`].
+///
+/// # Errors
+/// Storage failures only.
+pub async fn insert(
+    tx: &Tx,
+    conversation: &Conversation,
+    pair: Option<(UserId, UserId)>,
+) -> Result<Inserted> {
+    let row = Model {
+        id: conversation.id.as_uuid(),
+        kind: conversation.kind.as_str().to_owned(),
+        title: conversation.title.clone(),
+        owner_id: conversation.owner.map(UserId::as_uuid),
+        pair_low: pair.map(|(one, other)| one.min(other).as_uuid()),
+        pair_high: pair.map(|(one, other)| one.max(other).as_uuid()),
+        last_seq: 0,
+        last_message_no: 0,
+        last_message_id: None,
+        activity_id: conversation.id.as_uuid(),
+        created_at: conversation.created_at.as_micros(),
+        updated_at: conversation.created_at.as_micros(),
+    };
+    rows::insert(tx, row).await
+}
+
+/// The conversation with this id.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find(conn: &impl Conn, id: ConversationId) -> Result<Option<Conversation>> {
+    by_id(id).one(conn.inner()).await?.map(Conversation::try_from).transpose()
+}
+
+/// The conversation with this id, held until the transaction ends: whatever else happens in it waits.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn hold(tx: &Tx, id: ConversationId) -> Result<Option<Conversation>> {
+    by_id(id).lock_exclusive().one(tx.inner()).await?.map(Conversation::try_from).transpose()
+}
+
+/// The direct conversation of two.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find_direct(conn: &impl Conn, one: UserId, other: UserId) -> Result<Option<Conversation>> {
+    let row = Entity::find()
+        .filter(Column::PairLow.eq(one.min(other).as_uuid()))
+        .filter(Column::PairHigh.eq(one.max(other).as_uuid()));
+    row.one(conn.inner()).await?.map(Conversation::try_from).transpose()
+}
+
+/// The conversations of `ids`, in that order, in one statement.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_by_ids(conn: &impl Conn, ids: &[ConversationId]) -> Result<Vec<Conversation>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = Entity::find().filter(Column::Id.is_in(uuids(ids))).all(conn.inner()).await?;
+    let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+    ids.iter().filter_map(|id| rows.remove(&id.as_uuid())).map(Conversation::try_from).collect()
+}
+
+/// The conversations of `user` that are listed, those first in which a message came last.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_of(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Listed<ConversationId>> {
+    use member::Column as C;
+    // A member of few conversations among many: theirs are found first, and sorted.
+    let theirs = Query::select()
+        .column((member::Entity, C::ConversationId))
+        .from(member::Entity)
+        .inner_join(Entity, Column::Id.into_expr().equals((member::Entity, C::ConversationId)))
+        .and_where(C::UserId.eq(user.as_uuid()))
+        .and_where(C::LeftAt.is_null())
+        .and_where(C::HiddenNo.is_null().or(Column::LastMessageNo.into_expr().gt(C::HiddenNo.into_expr())))
+        .to_owned();
+    let list = Entity::find().filter(Column::Id.in_subquery(theirs));
+    keyset::targets(conn, list, Column::ActivityId, Column::Id, ConversationId::from_uuid, page).await
+}
+
+/// Writes down what became of a conversation that is held. `activity` is the message that brought it up, if one did.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update(tx: &Tx, conversation: &Conversation, is_activity: bool, now: Timestamp) -> Result<()> {
+    let last_message = conversation.last_message.map(blegram_domain::MessageId::as_uuid);
+    let mut update = Entity::update_many()
+        .col_expr(Column::Title, Expr::value(conversation.title.clone()))
+        .col_expr(Column::OwnerId, Expr::value(conversation.owner.map(UserId::as_uuid)))
+        .col_expr(Column::LastSeq, number(conversation.last_seq))
+        .col_expr(Column::LastMessageNo, number(conversation.last_message_no))
+        .col_expr(Column::LastMessageId, Expr::value(last_message))
+        .col_expr(Column::UpdatedAt, now.as_micros().into())
+        .filter(Column::Id.eq(conversation.id.as_uuid()));
+    if let (true, Some(message)) = (is_activity, last_message) {
+        update = update.col_expr(Column::ActivityId, Expr::value(message));
+    }
+    update.exec(tx.inner()).await?;
+    Ok(())
+}
+
+/// Removes a conversation with everything in it.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete(tx: &Tx, id: ConversationId) -> Result<()> {
+    rows::delete::<Entity>(tx, Column::Id.eq(id.as_uuid())).await.map(drop)
+}
+
+/// Adds a member to a conversation that is held, or takes back one who left.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn insert_member(tx: &Tx, membership: &Membership, now: Timestamp) -> Result<()> {
+    let row = member::Model {
+        conversation_id: membership.conversation.as_uuid(),
+        user_id: membership.user.as_uuid(),
+        joined_at: membership.joined_at.as_micros(),
+        since_seq: signed(membership.since_seq),
+        since_no: signed(membership.since_no),
+        read_no: signed(membership.read_no),
+        delivered_seq: signed(membership.delivered_seq),
+        hidden_no: membership.hidden_no.map(signed),
+        is_muted: membership.is_muted,
+        left_at: None,
+        updated_at: now.as_micros(),
+    };
+    use member::Column as C;
+    let again = OnConflict::columns([C::ConversationId, C::UserId])
+        .update_columns([
+            C::JoinedAt,
+            C::SinceSeq,
+            C::SinceNo,
+            C::ReadNo,
+            C::DeliveredSeq,
+            C::HiddenNo,
+            C::IsMuted,
+            C::LeftAt,
+            C::UpdatedAt,
+        ])
+        .to_owned();
+    member::Entity::insert(row.into_active_model())
+        .on_conflict(again)
+        .exec_without_returning(tx.inner())
+        .await?;
+    Ok(())
+}
+
+/// How `user` is in a conversation; `None` for somebody who is not, or not any more.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find_member(
+    conn: &impl Conn,
+    conversation: ConversationId,
+    user: UserId,
+) -> Result<Option<Membership>> {
+    let row = present().filter(of(conversation, user)).one(conn.inner()).await?;
+    row.map(Membership::try_from).transpose()
+}
+
+/// How `user` is in each of `ids`, in one statement. Those that they are not in are left out.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_memberships(
+    conn: &impl Conn,
+    user: UserId,
+    ids: &[ConversationId],
+) -> Result<HashMap<ConversationId, Membership>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = present()
+        .filter(member::Column::UserId.eq(user.as_uuid()))
+        .filter(member::Column::ConversationId.is_in(uuids(ids)));
+    let rows = rows.all(conn.inner()).await?;
+    rows.into_iter().map(|row| Membership::try_from(row).map(|it| (it.conversation, it))).collect()
+}
+
+/// The members of each of `ids`, those who joined first first, in one statement.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_members(
+    conn: &impl Conn,
+    ids: &[ConversationId],
+) -> Result<HashMap<ConversationId, Vec<Membership>>> {
+    let mut members: HashMap<ConversationId, Vec<Membership>> = HashMap::new();
+    if ids.is_empty() {
+        return Ok(members);
+    }
+    let rows = present()
+        .filter(member::Column::ConversationId.is_in(uuids(ids)))
+        .order_by_asc(member::Column::JoinedAt)
+        .order_by_asc(member::Column::UserId);
+    for row in rows.all(conn.inner()).await? {
+        let membership = Membership::try_from(row)?;
+        members.entry(membership.conversation).or_default().push(membership);
+    }
+    Ok(members)
+}
+
+/// Writes down how somebody is in a conversation that is held.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_member(tx: &Tx, membership: &Membership, now: Timestamp) -> Result<()> {
+    member::Entity::update_many()
+        .col_expr(member::Column::SinceSeq, number(membership.since_seq))
+        .col_expr(member::Column::SinceNo, number(membership.since_no))
+        .col_expr(member::Column::ReadNo, number(membership.read_no))
+        .col_expr(member::Column::HiddenNo, Expr::value(membership.hidden_no.map(signed)))
+        .col_expr(member::Column::IsMuted, membership.is_muted.into())
+        .col_expr(member::Column::UpdatedAt, now.as_micros().into())
+        .filter(of(membership.conversation, membership.user))
+        .exec(tx.inner())
+        .await?;
+    Ok(())
+}
+
+/// Takes somebody out of a conversation that is held.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_left(tx: &Tx, conversation: ConversationId, user: UserId, now: Timestamp) -> Result<()> {
+    member::Entity::update_many()
+        .col_expr(member::Column::LeftAt, now.as_micros().into())
+        .col_expr(member::Column::UpdatedAt, now.as_micros().into())
+        .filter(of(conversation, user))
+        .exec(tx.inner())
+        .await?;
+    Ok(())
+}
+
+/// How many messages `user` has not read, in conversations that are not muted.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn count_unread(conn: &impl Conn, user: UserId) -> Result<u64> {
+    const SQL: &str = "SELECT CAST(coalesce(sum(c.last_message_no - m.read_no), 0) AS BIGINT) AS unread \
+        FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id \
+        WHERE m.user_id = $1 AND m.left_at IS NULL AND NOT m.is_muted AND c.last_message_no > m.read_no";
+    let backend = conn.inner().get_database_backend();
+    let statement = Statement::from_sql_and_values(backend, SQL, [user.as_uuid().into()]);
+    let row = conn.inner().query_one_raw(statement).await?;
+    let unread: i64 = row.map(|row| row.try_get("", "unread")).transpose()?.unwrap_or(0);
+    Ok(unread.unsigned_abs())
+}
+
+/// A conversation that changed for somebody, or that they are in no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// Which.
+    pub conversation: ConversationId,
+    /// When it changed last.
+    pub at: Timestamp,
+    /// Whether they are out of it.
+    pub is_left: bool,
+}
+
+/// Up to `max` conversations that changed for `user` after `after`, those that changed first first.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_changed(
+    conn: &impl Conn,
+    user: UserId,
+    after: (Timestamp, ConversationId),
+    max: u64,
+) -> Result<Vec<Changed>> {
+    const SQL: &str = "SELECT id, at, is_left FROM (SELECT m.conversation_id AS id, m.left_at IS NOT NULL AS is_left, \
+        CASE WHEN m.left_at IS NULL AND c.updated_at > m.updated_at THEN c.updated_at ELSE m.updated_at END AS at \
+        FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id WHERE m.user_id = $1) AS theirs \
+        WHERE at > $2 OR (at = $2 AND id > $3) ORDER BY at, id LIMIT $4";
+    let (at, id) = after;
+    let values = [
+        user.as_uuid().into(),
+        at.as_micros().into(),
+        id.as_uuid().into(),
+        i64::try_from(max).unwrap_or(i64::MAX).into(),
+    ];
+    let statement = Statement::from_sql_and_values(conn.inner().get_database_backend(), SQL, values);
+    let rows = conn.inner().query_all_raw(statement).await?;
+    rows.iter()
+        .map(|row| {
+            let id: Uuid = row.try_get("", "id")?;
+            Ok(Changed {
+                conversation: ConversationId::from_uuid(id),
+                at: crate::entity::timestamp("conversations", id, row.try_get("", "at")?)?,
+                is_left: row.try_get("", "is_left")?,
+            })
+        })
+        .collect()
+}
+
+/// Up to `max` conversations that `user` is in.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_ids_of(conn: &impl Conn, user: UserId, max: u64) -> Result<Vec<ConversationId>> {
+    let rows = member::Entity::find()
+        .select_only()
+        .column(member::Column::ConversationId)
+        .filter(member::Column::UserId.eq(user.as_uuid()))
+        .limit(max);
+    let ids: Vec<Uuid> = rows.into_tuple().all(conn.inner()).await?;
+    Ok(ids.into_iter().map(ConversationId::from_uuid).collect())
+}
+
+/// Forgets that `user` was in a conversation.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_member(tx: &Tx, conversation: ConversationId, user: UserId) -> Result<()> {
+    rows::delete::<member::Entity>(tx, of(conversation, user)).await.map(drop)
+}
+
+/// Forgets up to `max` members who left before `before`; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_left_before(tx: &Tx, before: Timestamp, max: u64) -> Result<u64> {
+    const SQL: &str = "DELETE FROM conversation_members WHERE (conversation_id, user_id) IN \
+        (SELECT conversation_id, user_id FROM conversation_members WHERE left_at < $1 LIMIT $2)";
+    let values = [before.as_micros().into(), i64::try_from(max).unwrap_or(i64::MAX).into()];
+    let statement = Statement::from_sql_and_values(tx.inner().get_database_backend(), SQL, values);
+    Ok(tx.inner().execute_raw(statement).await?.rows_affected())
+}
+
+/// Forgets whose a direct conversation that is held was: one of the two is gone.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_unpaired(tx: &Tx, id: ConversationId) -> Result<()> {
+    let nobody = || Expr::value(Option::<Uuid>::None);
+    Entity::update_many()
+        .col_expr(Column::PairLow, nobody())
+        .col_expr(Column::PairHigh, nobody())
+        .filter(Column::Id.eq(id.as_uuid()))
+        .exec(tx.inner())
+        .await?;
+    Ok(())
+}
+
+/// Forgets of up to `max` things that happened that they were about `user`, or done by them; says of how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_disowned_events(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
+    let mut disowned = 0;
+    for column in ["user_id", "by_id"] {
+        let sql = format!(
+            "UPDATE conversation_events SET {column} = NULL WHERE (conversation_id, seq) IN \
+             (SELECT conversation_id, seq FROM conversation_events WHERE {column} = $1 LIMIT $2)"
+        );
+        let values = [user.as_uuid().into(), signed(max - disowned).into()];
+        let statement = Statement::from_sql_and_values(tx.inner().get_database_backend(), sql, values);
+        disowned += tx.inner().execute_raw(statement).await?.rows_affected();
+    }
+    Ok(disowned)
+}
+
+/// Adds what happened in a conversation that is held.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn insert_event(tx: &Tx, event: &ConversationEvent) -> Result<()> {
+    let row = event::Model::from(event).into_active_model();
+    event::Entity::insert(row).exec_without_returning(tx.inner()).await?;
+    Ok(())
+}
+
+/// Up to `max` of what happened in a conversation after `after`, in order.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_events(
+    conn: &impl Conn,
+    conversation: ConversationId,
+    after: u64,
+    max: u64,
+) -> Result<Vec<ConversationEvent>> {
+    let rows = event::Entity::find()
+        .filter(event::Column::ConversationId.eq(conversation.as_uuid()))
+        .filter(event::Column::Seq.gt(signed(after)))
+        .order_by_asc(event::Column::Seq)
+        .limit(max);
+    rows.all(conn.inner()).await?.into_iter().map(ConversationEvent::try_from).collect()
+}
+
+/// Forgets up to `max` things that happened before `before`; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_events_older_than(tx: &Tx, before: Timestamp, max: u64) -> Result<u64> {
+    const SQL: &str = "DELETE FROM conversation_events WHERE (conversation_id, seq) IN \
+        (SELECT conversation_id, seq FROM conversation_events WHERE created_at < $1 LIMIT $2)";
+    let values = [before.as_micros().into(), i64::try_from(max).unwrap_or(i64::MAX).into()];
+    let statement = Statement::from_sql_and_values(tx.inner().get_database_backend(), SQL, values);
+    Ok(tx.inner().execute_raw(statement).await?.rows_affected())
+}
+
+fn by_id(id: ConversationId) -> Select<Entity> {
+    Entity::find().filter(Column::Id.eq(id.as_uuid()))
+}
+
+fn present() -> Select<member::Entity> {
+    member::Entity::find().filter(member::Column::LeftAt.is_null())
+}
+
+fn of(conversation: ConversationId, user: UserId) -> SimpleExpr {
+    let in_it = member::Column::ConversationId.eq(conversation.as_uuid());
+    in_it.and(member::Column::UserId.eq(user.as_uuid()))
+}
+
+fn uuids(ids: &[ConversationId]) -> impl Iterator<Item = Uuid> {
+    ids.iter().map(|id| id.as_uuid())
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn number(number: u64) -> SimpleExpr {
+    signed(number).into()
+}

@@ -1,0 +1,187 @@
+//! What was said in conversations.
+
+use std::collections::HashMap;
+
+use blegram_domain::{
+    ClientId, ConversationId, Message, MessageId, PageRequest, UserId,
+    page::{Order, Slice},
+};
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Uuid, sea_query::Expr,
+};
+
+use crate::{
+    Conn, Result, Tx,
+    db::sealed::Sealed,
+    entity::{
+        media::MediaIds,
+        message::{Column, Entity, Model},
+        upload::to_hex,
+    },
+    media, rows,
+};
+
+/// Adds a message to a conversation that is held. Relies on the unique index of sender and client id.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn insert(tx: &Tx, message: &Message) -> Result<crate::Inserted> {
+    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let row = Model {
+        id: message.id.as_uuid(),
+        conversation_id: message.conversation.as_uuid(),
+        seq: signed(message.seq),
+        message_no: signed(message.message_no),
+        sender_id: message.sender.map(UserId::as_uuid),
+        client_id: message.client_id.as_uuid(),
+        fingerprint: to_hex(message.fingerprint),
+        text: message.text.clone(),
+        media: message.media.as_slice().into(),
+        reply_to: message.reply_to.map(MessageId::as_uuid),
+        created_at: message.created_at.as_micros(),
+        edited_at: None,
+        deleted_at: None,
+    };
+    rows::insert(tx, row).await
+}
+
+/// The message with this id.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find(conn: &impl Conn, id: MessageId) -> Result<Option<Message>> {
+    let row = Entity::find_by_id(id.as_uuid()).one(conn.inner()).await?;
+    row.map(Message::try_from).transpose()
+}
+
+/// The message that a device of `sender` called `client_id`.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find_by_client_id(
+    conn: &impl Conn,
+    sender: UserId,
+    client_id: ClientId,
+) -> Result<Option<Message>> {
+    let row = Entity::find()
+        .filter(Column::SenderId.eq(sender.as_uuid()))
+        .filter(Column::ClientId.eq(client_id.as_uuid()));
+    row.one(conn.inner()).await?.map(Message::try_from).transpose()
+}
+
+/// The messages of `ids`, in one statement.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_by_ids(conn: &impl Conn, ids: &[MessageId]) -> Result<HashMap<MessageId, Message>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = Entity::find().filter(Column::Id.is_in(ids.iter().map(|id| id.as_uuid())));
+    let rows = rows.all(conn.inner()).await?;
+    rows.into_iter().map(|row| Message::try_from(row).map(|message| (message.id, message))).collect()
+}
+
+/// The messages of a conversation after number `since`, the newest first. Pages are by number, which ids of several nodes
+/// need not follow.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list(
+    conn: &impl Conn,
+    conversation: ConversationId,
+    since: u64,
+    page: &PageRequest<u64>,
+) -> Result<(Slice<u64>, Vec<Message>)> {
+    let window = page.window(Order::Descending);
+    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let order = if window.ascending { sea_orm::Order::Asc } else { sea_orm::Order::Desc };
+    let bounds = [
+        Some(Column::MessageNo.gt(signed(since))),
+        window.after.map(|bound| Column::MessageNo.gt(signed(bound))),
+        window.from.map(|bound| Column::MessageNo.gte(signed(bound))),
+        window.before.map(|bound| Column::MessageNo.lt(signed(bound))),
+        window.to.map(|bound| Column::MessageNo.lte(signed(bound))),
+    ];
+    let list = Entity::find()
+        .filter(Column::ConversationId.eq(conversation.as_uuid()))
+        .order_by(Column::MessageNo, order)
+        .limit(window.rows);
+    let list = bounds.into_iter().flatten().fold(list, QueryFilter::filter);
+    let found: Vec<Message> =
+        list.all(conn.inner()).await?.into_iter().map(Message::try_from).collect::<Result<_>>()?;
+    let slice = page.slice(found.iter().map(|message| message.message_no).collect());
+    let mut by_number: HashMap<u64, Message> =
+        found.into_iter().map(|message| (message.message_no, message)).collect();
+    let messages = slice.keys().iter().filter_map(|number| by_number.remove(number)).collect();
+    Ok((slice, messages))
+}
+
+/// Writes down what its sender made of a message whose conversation is held.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update(tx: &Tx, message: &Message) -> Result<()> {
+    let micros =
+        |at: Option<blegram_domain::Timestamp>| Expr::value(at.map(blegram_domain::Timestamp::as_micros));
+    Entity::update_many()
+        .col_expr(Column::Text, message.text.as_str().into())
+        .col_expr(Column::Media, Expr::value(MediaIds::from(message.media.as_slice())))
+        .col_expr(Column::EditedAt, micros(message.edited_at))
+        .col_expr(Column::DeletedAt, micros(message.deleted_at))
+        .filter(Column::Id.eq(message.id.as_uuid()))
+        .exec(tx.inner())
+        .await?;
+    Ok(())
+}
+
+/// Up to `max` messages that `sender` sent, in whichever conversation.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_ids_of_sender(conn: &impl Conn, sender: UserId, max: u64) -> Result<Vec<MessageId>> {
+    let rows = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::SenderId.eq(sender.as_uuid()))
+        .order_by_asc(Column::SenderId)
+        .order_by_asc(Column::ConversationId)
+        .limit(max);
+    let ids: Vec<Uuid> = rows.into_tuple().all(conn.inner()).await?;
+    Ok(ids.into_iter().map(MessageId::from_uuid).collect())
+}
+
+/// Empties messages of an account that is deleted: they stay where they were, of nobody.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_disowned(tx: &Tx, ids: &[MessageId], now: blegram_domain::Timestamp) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::SenderId, Expr::value(Option::<Uuid>::None))
+        .col_expr(Column::Text, "".into())
+        .col_expr(Column::Media, Expr::value(MediaIds::from(&[][..])))
+        .col_expr(Column::DeletedAt, now.as_micros().into())
+        .filter(Column::Id.is_in(ids.iter().map(|id| id.as_uuid())))
+        .exec(tx.inner())
+        .await?;
+    Ok(())
+}
+
+/// Removes up to `max` messages of a conversation that is removed itself, with their images; says how many.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn delete_some(
+    tx: &Tx,
+    conversation: ConversationId,
+    max: u64,
+    now: blegram_domain::Timestamp,
+) -> Result<u64> {
+    let some = Entity::find().filter(Column::ConversationId.eq(conversation.as_uuid())).limit(max);
+    let some: Vec<Message> =
+        some.all(tx.inner()).await?.into_iter().map(Message::try_from).collect::<Result<_>>()?;
+    let images: Vec<blegram_domain::MediaId> =
+        some.iter().flat_map(|message| message.media.iter().copied()).collect();
+    media::remove(tx, &images, now).await?;
+    rows::delete::<Entity>(tx, Column::Id.is_in(some.iter().map(|message| message.id.as_uuid()))).await
+}

@@ -46,6 +46,8 @@ pub(crate) struct Operation {
     pub(crate) has_tag: bool,
     /// Whether it can be bound to what its sender read.
     pub(crate) has_precondition: bool,
+    /// Whether it looks at files and makes images of them.
+    pub(crate) takes_images: bool,
     /// What it answers of its own, beyond what [`Operation::codes`] adds for the above.
     own_codes: &'static [Code],
 }
@@ -53,6 +55,17 @@ pub(crate) struct Operation {
 /// What every operation may answer.
 // A bad bearer is refused everywhere, also where nobody need log in.
 const ALWAYS: [Code; 4] = [Code::HeadersTooLarge, Code::Internal, Code::Unauthenticated, Code::Unavailable];
+
+/// Why a file is no image that is taken, or not now.
+const REFUSED_IMAGES: [Code; 7] = [
+    Code::MediaTooLarge,
+    Code::MediaUnsupported,
+    Code::MediaTypeMismatch,
+    Code::MediaTooManyPixels,
+    Code::MediaBroken,
+    Code::MediaTooSlow,
+    Code::Overloaded,
+];
 
 impl Operation {
     const fn read(id: &'static str, login: Login, own_codes: &'static [Code]) -> Self {
@@ -65,6 +78,7 @@ impl Operation {
             takes_key: false,
             has_tag: false,
             has_precondition: false,
+            takes_images: false,
             own_codes,
         }
     }
@@ -93,6 +107,10 @@ impl Operation {
         Self { has_precondition: true, ..self }
     }
 
+    const fn taking_images(self) -> Self {
+        Self { takes_images: true, ..self }
+    }
+
     const fn limited(self, policy: Policy) -> Self {
         Self { policy: Some(policy), ..self }
     }
@@ -108,6 +126,9 @@ impl Operation {
         }
         if self.takes_key {
             codes.extend([Code::RequestInProgress, Code::IdempotencyKeyReused, Code::Invalid]);
+        }
+        if self.takes_images {
+            codes.extend(REFUSED_IMAGES);
         }
         if self.has_precondition {
             codes.push(Code::PreconditionFailed);
@@ -257,41 +278,18 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::write("deleteComment", Login::Required, &[Code::NotFound, Code::Forbidden])
         .with_precondition()
         .with_key(),
-    Operation::write(
-        "uploadMedia",
-        Login::Required,
-        &[
-            Code::MediaEmpty,
-            Code::MediaTooLarge,
-            Code::MediaUnsupported,
-            Code::MediaTypeMismatch,
-            Code::MediaTooManyPixels,
-            Code::MediaBroken,
-            Code::MediaTooSlow,
-            Code::Overloaded,
-        ],
-    )
-    .with_form()
-    .limited(Policy::Upload)
-    .with_key(),
+    Operation::write("uploadMedia", Login::Required, &[Code::MediaEmpty])
+        .with_form()
+        .taking_images()
+        .limited(Policy::Upload)
+        .with_key(),
     Operation::write("createUpload", Login::Required, &[]).with_body().limited(Policy::Upload).with_key(),
     Operation::write(
         "completeUpload",
         Login::Required,
-        &[
-            Code::NotFound,
-            Code::UploadNotArrived,
-            Code::UploadExpired,
-            Code::UploadMismatch,
-            Code::MediaTooLarge,
-            Code::MediaUnsupported,
-            Code::MediaTypeMismatch,
-            Code::MediaTooManyPixels,
-            Code::MediaBroken,
-            Code::MediaTooSlow,
-            Code::Overloaded,
-        ],
+        &[Code::NotFound, Code::UploadNotArrived, Code::UploadExpired, Code::UploadMismatch],
     )
+    .taking_images()
     .limited(Policy::Upload)
     .with_key(),
     Operation::read("getMedia", Login::Required, &[Code::NotFound]).tagged(),

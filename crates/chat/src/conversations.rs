@@ -76,8 +76,9 @@ impl Chat {
             conversation.title = title;
             tell_updated(&tx, &mut conversation, now).await?;
             conversations::update(&tx, &conversation, false, now).await?;
-            tx.commit().await?;
         }
+        // Also if nothing changed: what it holds is given back before anything else is asked for.
+        tx.commit().await?;
         self.view_one(actor, conversation).await
     }
 

@@ -44,8 +44,8 @@ impl Chat {
         }
         if !others.is_empty() {
             conversations::update(&tx, &conversation, false, now).await?;
-            tx.commit().await?;
         }
+        tx.commit().await?;
         self.view_one(actor, conversation).await
     }
 

@@ -38,7 +38,7 @@ impl Chat {
         keep_actor(&tx, actor).await?;
         let (mut conversation, mine) = hold(&tx, actor, id).await?;
         if let Some(before) = messages::find_by_client_id(&tx, actor, input.client_id).await? {
-            return self.again(before, fingerprint).await;
+            return again(&tx, before, fingerprint).await;
         }
         check_block(&tx, &conversation, actor).await?;
         check_reply(&tx, &mine, input.reply_to).await?;
@@ -142,15 +142,16 @@ impl Chat {
         conversations::update(&tx, &conversation, false, now).await?;
         Ok(tx.commit().await?)
     }
+}
 
-    /// What a repetition gets.
-    async fn again(&self, before: Message, fingerprint: [u8; 32]) -> Result<(MessageView, bool)> {
-        if before.fingerprint != fingerprint {
-            return Err(Error::ClientIdReused);
-        }
-        let view = view_messages(&self.db, vec![before]).await?.pop().ok_or(Error::NotFound)?;
-        Ok((view, false))
+/// What a repetition gets. Read in its transaction: whoever asked for another connection while others wait for what this
+/// one holds would wait for them.
+async fn again(tx: &Tx, before: Message, fingerprint: [u8; 32]) -> Result<(MessageView, bool)> {
+    if before.fingerprint != fingerprint {
+        return Err(Error::ClientIdReused);
     }
+    let view = view_messages(tx, vec![before]).await?.pop().ok_or(Error::NotFound)?;
+    Ok((view, false))
 }
 
 /// What tells a message from another that has the same client id.

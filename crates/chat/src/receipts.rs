@@ -3,14 +3,14 @@
 use blegram_domain::{ConversationId, UserId, conversation::Membership};
 use blegram_persistence::conversations;
 
-use crate::{Chat, Error, Result, conversations::hold};
+use crate::{Chat, Result, conversations::hold};
 
 impl Chat {
     /// Marks the messages of a conversation of `actor` as read up to `message_no`, on every device. Never goes back; beyond
     /// the newest it ends there. Says how far that is, and how many are unread.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
+    /// [`crate::Error::NotFound`].
     pub async fn mark_read(&self, actor: UserId, id: ConversationId, message_no: u64) -> Result<(u64, u64)> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
@@ -30,13 +30,5 @@ impl Chat {
     /// Storage failures only.
     pub async fn unread_count(&self, actor: UserId) -> Result<u64> {
         Ok(conversations::count_unread(&self.db, actor).await?)
-    }
-
-    /// How `actor` is in a conversation.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
-    pub async fn membership(&self, actor: UserId, id: ConversationId) -> Result<Membership> {
-        conversations::find_member(&self.db, id, actor).await?.ok_or(Error::NotFound)
     }
 }

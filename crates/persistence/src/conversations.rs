@@ -110,7 +110,8 @@ pub async fn list_of(conn: &impl Conn, user: UserId, page: &PageRequest) -> Resu
     keyset::targets(conn, list, Column::ActivityId, Column::Id, ConversationId::from_uuid, page).await
 }
 
-/// Writes down what became of a conversation that is held. `activity` is the message that brought it up, if one did.
+/// Writes down what became of a conversation that is held. `is_activity` says whether its last message brings it up in
+/// lists.
 ///
 /// # Errors
 /// Storage failures only.

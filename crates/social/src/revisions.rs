@@ -72,8 +72,9 @@ impl Social {
             replace_media(&tx, &post, &edited, &author, now).await?;
             notifications::delete_mentions_except(&tx, actor, id.as_uuid(), &edited.mentions).await?;
             notifications::insert(&tx, &mentions_of(&tx, &edited, &author).await?, now).await?;
-            tx.commit().await?;
         }
+        // Also if nothing changed: what it holds is given back before anything else is asked for.
+        tx.commit().await?;
         self.view_posts(Some(actor), vec![edited], Muted::Shown).await?.pop().ok_or(Error::PostNotFound)
     }
 

@@ -69,7 +69,8 @@ async fn a_message_is_sent_once_under_its_name(#[case] backend: Backend) {
     let [ann, _] = t.users(["ann", "bob"]).await;
     let id = ann.begins(&["@bob"], None).await;
     let name = client_id();
-    let all = join_all((0..6).map(|_| ann.sends(&id, name, "hello"))).await;
+    // More than there are connections: none waits for another while it holds the conversation.
+    let all = join_all((0..24).map(|_| ann.sends(&id, name, "hello"))).await;
     let created = all.iter().filter(|answer| answer.status == 201).count();
     let ids: BTreeSet<String> = all.iter().map(|answer| answer.json()["id"].to_string()).collect();
     assert_eq!((created, ids.len()), (1, 1));
@@ -211,7 +212,19 @@ async fn groups_let_people_in_and_out(#[case] backend: Backend) {
     );
     let titled = bob.patch(&path(&id, ""), &[], &json!({ "title": null })).await.json();
     assert_eq!((&titled["title"], &titled["last_seq"]), (&Value::Null, &json!(7)));
-    bob.delete(&path(&id, "/members/me")).await.assert_status(204);
+    // Nothing changes, for more at once than there are connections.
+    let (same, again) = (json!({ "title": null }), json!({ "members": ["@bob", "@ann"] }));
+    bob.post(&path(&id, "/members"), &again).await.assert_status(200);
+    let (here, members) = (path(&id, ""), path(&id, "/members"));
+    for answer in join_all((0..24).map(|_| bob.patch(&here, &[], &same))).await {
+        answer.assert_status(200);
+    }
+    for answer in join_all((0..24).map(|_| bob.post(&members, &again))).await {
+        answer.assert_status(200);
+    }
+    for who in [&ann, &bob] {
+        who.delete(&path(&id, "/members/me")).await.assert_status(204);
+    }
     assert_eq!(bob.lists().await, Vec::<Value>::new());
 }
 

@@ -58,6 +58,11 @@ async fn an_edit_that_changes_nothing_is_none(#[case] backend: Backend) {
         answer.assert_status(200);
         assert_eq!(answer.header("etag"), Some(tag.as_str()));
     }
+    // More at once than there are connections: none waits for another while it holds the post.
+    let nothing = json!({});
+    for answer in join_all((0..24).map(|_| ann.patch(&path, &[], &nothing))).await {
+        answer.assert_status(200);
+    }
 }
 
 #[apply(both_databases)]

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use blegram_domain::{
-    Clock, DisplayName, FixedClock, Job, Media as Image, MediaId, PostId, PostText, SystemClock, UserId,
-    Username, Visibility, media::VariantName, user::Role, version::Precondition,
+    Clock, DisplayName, FixedClock, Job, Media as Image, MediaId, PostId, PostText, SystemClock, Timestamp,
+    UserId, Username, Visibility, media::VariantName, user::Role, version::Precondition,
 };
 use blegram_media::{Config, Error, Location, Media, Refusal, Source, links::Proof, testing};
 use blegram_persistence::{
@@ -53,8 +53,11 @@ impl World {
 
     async fn at(backend: Backend, location: Location) -> Self {
         let database = TestDatabase::new(backend).await;
-        // A bucket has a clock of its own, which signed links must agree with.
-        let clock = Arc::new(FixedClock::new(SystemClock.now()));
+        // A bucket has a clock of its own, which signed links must agree with; everything else is in the middle of an hour.
+        let clock = Arc::new(FixedClock::new(match location {
+            Location::S3(_) => SystemClock.now(),
+            _ => Timestamp::from_micros(1_790_000_000_000_000).unwrap(),
+        }));
         let time = Arc::clone(&clock) as Arc<dyn Clock>;
         let config = Config { location: location.clone(), threads: 2, ..Config::default() };
         let media = Media::new(database.db().clone(), Arc::clone(&time), config).unwrap();

@@ -1,13 +1,13 @@
 //! How the databases carry out the queries, on 20,000 posts: by index, without sorting or scanning.
 
 use blegram_domain::{
-    CommentId, Hashtag, Job, PageRequest, PostId, UserId, Username, Visibility,
+    ClientId, CommentId, ConversationId, Hashtag, Job, PageRequest, PostId, UserId, Username, Visibility,
     page::{Limit, Scope},
 };
 use blegram_persistence::{
-    bookmarks, comments, follows, jobs,
+    bookmarks, comments, conversations, follows, jobs,
     likes::{self, Liked},
-    notifications, post_hashtags, posts, sessions,
+    media, messages, notifications, post_hashtags, posts, sessions,
     testing::{Backend, TestDatabase},
     timelines, users,
 };
@@ -242,5 +242,91 @@ async fn the_home_timeline_looks_into_the_index_of_each_author(#[case] backend: 
             }
             database.take_statements();
         }
+    }
+}
+
+/// A conversation of many messages, somebody in many conversations, and images of many.
+#[apply(both_databases)]
+#[tokio::test]
+async fn conversations_and_images_are_read_by_index(#[case] backend: Backend) {
+    let (database, ann) = crowd(backend).await;
+    let series = match backend {
+        Backend::Sqlite => {
+            "WITH RECURSIVE series(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < 20000)"
+        }
+        Backend::Postgres => "WITH series(n) AS (SELECT generate_series(1, 20000))",
+    };
+    let (id, json) = match backend {
+        Backend::Sqlite => ("unhex(printf('%032x', {n}))", "'[]'"),
+        Backend::Postgres => ("lpad(to_hex({n}), 32, '0')::uuid", "'[]'::jsonb"),
+    };
+    let nth = |n: &str| id.replace("{n}", n);
+    let fingerprint = "00".repeat(32);
+    for statement in [
+        format!(
+            "{series} INSERT INTO conversations (id, kind, activity_id, created_at, updated_at) \
+             SELECT {0}, 'group', {0}, 0, 0 FROM series",
+            nth("n")
+        ),
+        format!(
+            "{series} INSERT INTO conversation_members (conversation_id, user_id, joined_at, is_muted, updated_at) \
+             SELECT {}, {}, 0, false, 0 FROM series",
+            nth("n"),
+            nth("n % 2000 + 1")
+        ),
+        format!(
+            "{series} INSERT INTO messages (id, conversation_id, seq, message_no, sender_id, client_id, fingerprint, \
+             text, media, created_at) SELECT {0}, {1}, n, n, {2}, {0}, '{fingerprint}', 'text', {json}, 0 FROM series",
+            nth("n"),
+            nth("n % 10 + 1"),
+            nth("n % 2000 + 1")
+        ),
+        format!(
+            "{series} INSERT INTO conversation_events (conversation_id, seq, kind, message_id, created_at) \
+             SELECT {}, n, 'message.created', {}, 0 FROM series",
+            nth("n % 10 + 1"),
+            nth("n")
+        ),
+        format!(
+            "{series} INSERT INTO media (id, owner_id, key, is_public, is_linked, blurhash, variants, post_id, is_avatar, \
+             created_at, version) SELECT {0}, {1}, 'key' || n, true, false, '', {json}, {0}, false, n, 0 FROM series",
+            nth("n"),
+            nth("n % 2000 + 1")
+        ),
+        "ANALYZE".to_owned(),
+    ] {
+        database.execute(&statement).await;
+    }
+    database.take_statements();
+    let db = database.db();
+    let some = ConversationId::from_uuid(Uuid::from_u128(2));
+    let first: PageRequest<u64> = PageRequest::new(Scope::new("list", &[]), Limit::default(), None, None);
+    messages::list(db, some, 0, &first).await.unwrap();
+    assert_plans(&database, "messages_no").await;
+    messages::find_by_client_id(db, ann, ClientId::from_uuid(Uuid::from_u128(7))).await.unwrap();
+    assert_plans(&database, "messages_once").await;
+    conversations::list_events(db, some, 19_000, 100).await.unwrap();
+    let key = if backend == Backend::Sqlite { "conversation_events" } else { "conversation_events_pkey" };
+    assert_plans(&database, key).await;
+    media::list_of(db, media::Of::Post(PostId::from_uuid(Uuid::from_u128(30_000))), 50).await.unwrap();
+    assert_plans(&database, "media_post_id").await;
+    media::list_unused(db, now(), 50).await.unwrap();
+    assert_plans(&database, "media_unused").await;
+    // What is sorted here is one's own.
+    for page in pages() {
+        conversations::list_of(db, UserId::from_uuid(Uuid::from_u128(1)), &page).await.unwrap();
+        for statement in database.take_statements() {
+            let plan = database.plan(&statement).await;
+            assert!(plan.contains("conversation_members_user_id"), "{plan}");
+            for bad in [
+                "SCAN conversations",
+                "SCAN c",
+                "Seq Scan on conversations",
+                "Seq Scan on conversation_members",
+            ] {
+                assert!(!plan.contains(bad), "{statement}\n{plan}");
+            }
+        }
+        database.take_statements();
     }
 }

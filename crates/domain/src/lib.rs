@@ -15,6 +15,7 @@
 //! | [`notification`], [`report`] | what people are told, and what they tell moderators |
 //! | [`media`] | images, and where their files are |
 //! | [`job`] | work that must not be lost |
+//! | [`event`] | telling others what happened |
 //! | [`page`] | keyset pages and opaque cursors |
 //! | [`violation`] | why a value was refused |
 //!
@@ -36,6 +37,7 @@ pub mod clock;
 pub mod comment;
 pub mod conversation;
 pub mod email;
+pub mod event;
 pub mod id;
 pub mod job;
 pub mod media;
@@ -58,6 +60,7 @@ pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use comment::Comment;
 pub use conversation::{Conversation, ConversationEvent, Message};
 pub use email::EmailAddress;
+pub use event::EventSink;
 pub use id::{
     BookmarkId, ClientId, CommentId, ConversationId, JobId, LikeId, MediaId, MessageId, NotificationId,
     PostId, RecentSearchId, RelationId, ReportId, RequestId, RevisionId, SessionId, TokenId, UploadId,

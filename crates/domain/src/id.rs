@@ -115,6 +115,8 @@ ids! {
     JobId;
     /// One request, in logs and in error answers.
     RequestId;
+    /// One live connection to the gateway, in logs and in its first frame.
+    ConnectionId;
 }
 
 #[cfg(test)]

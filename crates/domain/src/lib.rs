@@ -62,9 +62,9 @@ pub use conversation::{Conversation, ConversationEvent, Message};
 pub use email::EmailAddress;
 pub use event::EventSink;
 pub use id::{
-    BookmarkId, ClientId, CommentId, ConversationId, JobId, LikeId, MediaId, MessageId, NotificationId,
-    PostId, RecentSearchId, RelationId, ReportId, RequestId, RevisionId, SessionId, TokenId, UploadId,
-    UserId,
+    BookmarkId, ClientId, CommentId, ConnectionId, ConversationId, JobId, LikeId, MediaId, MessageId,
+    NotificationId, PostId, RecentSearchId, RelationId, ReportId, RequestId, RevisionId, SessionId, TokenId,
+    UploadId, UserId,
 };
 pub use job::Job;
 pub use media::{Media, MediaKey};

@@ -1,0 +1,309 @@
+//! Reading and writing one connection, until it ends.
+
+use std::{
+    collections::VecDeque,
+    future::{Future, poll_fn},
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use blegram_domain::ConversationId;
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use serde_json::json;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    task::JoinHandle,
+    time::{Instant, Sleep, sleep_until, timeout},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Error as WsError, Message,
+        error::CapacityError,
+        protocol::{CloseFrame, Role, WebSocketConfig},
+    },
+};
+
+use crate::{
+    CloseCode, Config, Hub,
+    frame::{Class, Command, Frame, Refusal},
+    hub::Registered,
+    peer::Peer,
+    session::{Due, Received, Session},
+};
+
+/// The largest message of a client, and the largest frame of one.
+pub const MAX_MESSAGE_BYTES: usize = 16 * 1024;
+
+/// What is read and written at once. Every connection has this much for reading as long as it lives.
+const BUFFER_BYTES: usize = 4 * 1024;
+
+/// Commands that wait for the one that runs. While there are so many, nothing is read.
+const MAX_WAITING: usize = 32;
+
+/// How much is handed over to be written before anything else is done.
+const BATCH_FRAMES: usize = 16;
+const BATCH_BYTES: usize = 16 * 1024;
+
+/// What clients can do, as somebody else knows it. The commands of one connection are run one after the other, each to its
+/// end, even if the client is gone by then.
+pub trait Commands: Send + Sync + 'static {
+    /// Runs a command; the reply, unless it has none.
+    fn run(&self, peer: &Arc<Peer>, command: Command) -> impl Future<Output = Option<Frame>> + Send;
+
+    /// Notes what a client has got.
+    fn delivered(&self, peer: &Peer, received: Vec<(ConversationId, u64)>);
+}
+
+/// Serves a connection over `stream`, after the handshake, until it ends; says why, if it was the server.
+pub async fn serve<S, C>(stream: S, registered: Registered, commands: Arc<C>) -> Option<CloseCode>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+    C: Commands,
+{
+    let (hub, peer) = (registered.hub().clone(), Arc::clone(registered.peer()));
+    let config = *hub.config();
+    let now = Instant::now();
+    let expires_at = peer.look(now).map_or(now, |(_, expires_at)| expires_at);
+    let mut connection = Connection {
+        ws: open(stream, &config).await,
+        session: Session::new(config.timing, now, expires_at, rand::random()),
+        config,
+        hub,
+        peer,
+        commands,
+        waiting: VecDeque::new(),
+        running: None,
+        writing_since: None,
+        timer: Box::pin(sleep_until(now)),
+    };
+    let end = poll_fn(|cx| connection.poll(cx)).await;
+    // Whoever is told something from now on is not told here.
+    drop(registered);
+    match end {
+        End::Gone => None,
+        End::Close(code) => {
+            // A client that does not read does not take leave either.
+            let _ = timeout(config.close_timeout, close(&mut connection.ws, code)).await;
+            Some(code)
+        }
+    }
+}
+
+/// Closes a connection with `code` that was never registered.
+pub async fn refuse<S>(stream: S, config: &Config, code: CloseCode)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let mut ws = open(stream, config).await;
+    let _ = timeout(config.close_timeout, close(&mut ws, code)).await;
+}
+
+async fn open<S: AsyncRead + AsyncWrite + Unpin>(stream: S, config: &Config) -> WebSocketStream<S> {
+    let limits = WebSocketConfig::default()
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(BUFFER_BYTES)
+        .max_write_buffer_size(config.room.bytes + 2 * BATCH_BYTES)
+        .max_message_size(Some(MAX_MESSAGE_BYTES))
+        .max_frame_size(Some(MAX_MESSAGE_BYTES));
+    WebSocketStream::from_raw_socket(stream, Role::Server, Some(limits)).await
+}
+
+async fn close<S>(ws: &mut WebSocketStream<S>, code: CloseCode) -> Result<(), WsError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let frame = CloseFrame { code: code.as_u16().into(), reason: code.reason().into() };
+    ws.send(Message::Close(Some(frame))).await?;
+    while let Some(Ok(_)) = ws.next().await {}
+    ws.get_mut().shutdown().await?;
+    // What is not read makes the system reset the connection, and the client would not see why it ended.
+    let mut rest = [0; 1024];
+    while ws.get_mut().read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
+/// How a connection ends.
+enum End {
+    /// The client went, or the network did.
+    Gone,
+    Close(CloseCode),
+}
+
+struct Connection<S, C> {
+    ws: WebSocketStream<S>,
+    session: Session,
+    config: Config,
+    hub: Hub,
+    peer: Arc<Peer>,
+    commands: Arc<C>,
+    waiting: VecDeque<Command>,
+    running: Option<(u64, JoinHandle<()>)>,
+    /// Since when a batch waits to be taken by the client's system.
+    writing_since: Option<Instant>,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl<S, C> Connection<S, C>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    C: Commands,
+{
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        loop {
+            // First, so that nothing is sent unseen.
+            self.peer.register(cx.waker());
+            match self.turn(cx) {
+                Ok(Turn::Again) => {}
+                Ok(Turn::Wait(until)) => {
+                    if self.timer.deadline() != until {
+                        self.timer.as_mut().reset(until);
+                    }
+                    if self.timer.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+                Err(end) => return Poll::Ready(end),
+            }
+        }
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<Turn, End> {
+        let now = Instant::now();
+        let (closing_at, expires_at) = self.peer.look(now).map_err(End::Close)?;
+        self.session.renew(expires_at);
+        while let Some(due) = self.session.due(now) {
+            self.peer.send(match due {
+                Due::Ping(number) => Frame::ping(number),
+                Due::Expiring(left) => expiring(left),
+                Due::Close(code) => return Err(End::Close(code)),
+            });
+        }
+        self.poll_write(cx, now)?;
+        self.poll_commands(cx);
+        if self.poll_read(cx, now)? {
+            return Ok(Turn::Again);
+        }
+        let stall = self.writing_since.map(|since| since + self.config.stall);
+        if stall.is_some_and(|at| now >= at) {
+            return Err(End::Close(CloseCode::Slow));
+        }
+        let until = [Some(self.session.deadline()), closing_at, stall].into_iter().flatten().min();
+        Ok(Turn::Wait(until.unwrap_or(now)))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), End> {
+        loop {
+            if self.writing_since.is_some() {
+                match self.ws.poll_flush_unpin(cx) {
+                    Poll::Ready(Ok(())) => self.writing_since = None,
+                    Poll::Ready(Err(_)) => return Err(End::Gone),
+                    Poll::Pending => return Ok(()),
+                }
+            }
+            if self.peer.has_nothing_to_send() {
+                return Ok(());
+            }
+            let mut batch = Vec::new();
+            self.peer.take(BATCH_FRAMES, BATCH_BYTES, &mut batch);
+            self.writing_since = Some(now);
+            for text in batch {
+                self.ws.start_send_unpin(Message::Text(text)).map_err(|_| End::Gone)?;
+            }
+        }
+    }
+
+    fn poll_commands(&mut self, cx: &mut Context<'_>) {
+        loop {
+            if let Some((id, running)) = &mut self.running {
+                let Poll::Ready(ended) = running.poll_unpin(cx) else { return };
+                if ended.is_err() {
+                    self.peer.send(Frame::err(*id, &broken()));
+                }
+                self.running = None;
+            }
+            let Some(command) = self.waiting.pop_front() else {
+                self.waiting = VecDeque::new();
+                return;
+            };
+            let (peer, commands, id) = (Arc::clone(&self.peer), Arc::clone(&self.commands), command.id);
+            let run = async move {
+                if let Some(reply) = commands.run(&peer, command).await {
+                    peer.send(reply);
+                }
+            };
+            self.running = Some((id, self.hub.tasks().spawn(run)));
+        }
+    }
+
+    /// Reads a message, if there is one and room for what it wants; says whether.
+    fn poll_read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, End> {
+        if self.waiting.len() >= MAX_WAITING {
+            return Ok(false);
+        }
+        let received = match self.ws.poll_next_unpin(cx) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(None) => return Err(End::Gone),
+            Poll::Ready(Some(Err(error))) => return Err(judge(&error)),
+            Poll::Ready(Some(Ok(Message::Text(text)))) => self.session.receive(now, &text),
+            Poll::Ready(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => self.session.receive_control(now),
+            Poll::Ready(Some(Ok(Message::Binary(_) | Message::Frame(_)))) => {
+                Received::Close(CloseCode::Protocol)
+            }
+            // The layer below answers it, and ends then.
+            Poll::Ready(Some(Ok(Message::Close(_)))) => Received::Nothing,
+        };
+        match received {
+            Received::Nothing => {}
+            Received::Run(command) => self.waiting.push_back(command),
+            Received::TooMany { id, retry_after } => {
+                let retry_after_ms = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX) + 1;
+                self.peer.send(Frame::err(id, &too_many(retry_after_ms)));
+            }
+            Received::Delivered(received) => self.commands.delivered(&self.peer, received),
+            Received::Close(code) => return Err(End::Close(code)),
+        }
+        Ok(true)
+    }
+}
+
+enum Turn {
+    Again,
+    Wait(Instant),
+}
+
+/// What a client is told of a frame that is none.
+fn judge(error: &WsError) -> End {
+    match error {
+        WsError::Capacity(CapacityError::MessageTooLong { .. }) => End::Close(CloseCode::TooBig),
+        WsError::Utf8(_) => End::Close(CloseCode::NotText),
+        WsError::Io(error) if error.kind() == io::ErrorKind::InvalidData => End::Close(CloseCode::WebSocket),
+        WsError::Protocol(_) => End::Close(CloseCode::WebSocket),
+        _ => End::Gone,
+    }
+}
+
+fn expiring(left: std::time::Duration) -> Frame {
+    let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    Frame::event(Class::Reply, "auth.expiring", &json!({ "expires_in_ms": left }))
+}
+
+fn too_many(retry_after_ms: u64) -> Refusal {
+    Refusal {
+        code: "rate-limited",
+        detail: "This connection sends too many commands. Wait for retry_after_ms.".to_owned(),
+        errors: None,
+        retry_after_ms: Some(retry_after_ms),
+    }
+}
+
+fn broken() -> Refusal {
+    Refusal {
+        code: "internal",
+        detail: "Something went wrong here. What the command wanted may have happened or not.".to_owned(),
+        errors: None,
+        retry_after_ms: None,
+    }
+}

@@ -1,0 +1,262 @@
+//! What waits to be sent to one connection: bounded, whatever its client does.
+
+use std::collections::{HashMap, VecDeque};
+
+use blegram_domain::ConversationId;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::frame::{Class, Frame};
+
+/// How much may wait for one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes of text.
+    pub bytes: usize,
+    /// Frames.
+    pub frames: usize,
+}
+
+/// More is to be sent than can be kept, and nothing can be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Overflow;
+
+/// The frames that wait, in order. When there is no more room, the hints go first; then, as long as it takes, what
+/// happened in the conversation of which the most waits becomes that conversation's head, from which its client pulls.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    room: Room,
+    queue: VecDeque<Frame>,
+    bytes: usize,
+}
+
+impl Outbox {
+    pub(crate) fn new(room: Room) -> Self {
+        Self { room, queue: VecDeque::new(), bytes: 0 }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Adds a frame, or says that it cannot be kept.
+    pub(crate) fn push(&mut self, frame: Frame) -> Result<(), Overflow> {
+        match &frame.class {
+            Class::Hint if self.is_busy() => return Ok(()),
+            Class::State(key) => {
+                let key = key.clone();
+                let is_same = |it: &&mut Frame| matches!(&it.class, Class::State(other) if *other == key);
+                if let Some(waiting) = self.queue.iter_mut().find(is_same) {
+                    self.bytes = self.bytes - waiting.text.len() + frame.text.len();
+                    waiting.text = frame.text;
+                    return self.shed();
+                }
+            }
+            Class::Durable { conversation, seq, last_message_no } => {
+                let head = Frame::head(*conversation, *seq, *last_message_no);
+                let is_collapsed = self.queue.iter().any(|it| it.class == head.class);
+                if is_collapsed {
+                    return self.push(head);
+                }
+            }
+            Class::Reply | Class::Hint => {}
+        }
+        self.bytes += frame.text.len();
+        self.queue.push_back(frame);
+        self.shed()
+    }
+
+    /// Takes what is to be written next: up to `frames`, and up to about `bytes`.
+    pub(crate) fn take(&mut self, frames: usize, bytes: usize, into: &mut Vec<Utf8Bytes>) {
+        let mut taken = 0;
+        while into.len() < frames && taken < bytes {
+            let Some(frame) = self.queue.pop_front() else { break };
+            taken += frame.text.len();
+            self.bytes -= frame.text.len();
+            into.push(frame.text);
+        }
+        if self.queue.is_empty() {
+            // What a burst needed is not kept for as long as the connection lives.
+            self.queue = VecDeque::new();
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.bytes > self.room.bytes / 2 || self.queue.len() > self.room.frames / 2
+    }
+
+    fn is_over(&self) -> bool {
+        self.bytes > self.room.bytes || self.queue.len() > self.room.frames
+    }
+
+    fn shed(&mut self) -> Result<(), Overflow> {
+        if self.is_over() {
+            self.queue.retain(|frame| frame.class != Class::Hint);
+            self.bytes = self.queue.iter().map(|frame| frame.text.len()).sum();
+        }
+        while self.is_over() {
+            self.collapse(self.largest().ok_or(Overflow)?);
+        }
+        Ok(())
+    }
+
+    /// The conversation of which the most waits, of those of which more than one frame does.
+    fn largest(&self) -> Option<ConversationId> {
+        let mut waiting: HashMap<ConversationId, (usize, usize)> = HashMap::new();
+        for frame in &self.queue {
+            if let Class::Durable { conversation, .. } = frame.class {
+                let (frames, bytes) = waiting.entry(conversation).or_default();
+                *frames += 1;
+                *bytes += frame.text.len();
+            }
+        }
+        let many = waiting.into_iter().filter(|(_, (frames, _))| *frames > 1);
+        many.max_by_key(|(_, (_, bytes))| *bytes).map(|(conversation, _)| conversation)
+    }
+
+    fn collapse(&mut self, of: ConversationId) {
+        let mut head = None;
+        self.queue.retain(|frame| match frame.class {
+            Class::Durable { conversation, seq, last_message_no } if conversation == of => {
+                head = Some((seq, last_message_no));
+                false
+            }
+            _ => true,
+        });
+        if let Some((seq, last_message_no)) = head {
+            self.queue.push_back(Frame::head(of, seq, last_message_no));
+        }
+        self.bytes = self.queue.iter().map(|frame| frame.text.len()).sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ROOM: Room = Room { bytes: 4096, frames: 16 };
+
+    fn conversation(n: u8) -> ConversationId {
+        ConversationId::from_uuid(uuid::Uuid::from_u128(u128::from(n)))
+    }
+
+    fn durable(n: u8, seq: u64, size: usize) -> Frame {
+        let class = Class::Durable { conversation: conversation(n), seq, last_message_no: seq };
+        Frame { class, text: "d".repeat(size).into() }
+    }
+
+    fn plain(class: Class, text: &str) -> Frame {
+        Frame { class, text: text.into() }
+    }
+
+    fn drain(outbox: &mut Outbox) -> Vec<String> {
+        let mut taken = Vec::new();
+        outbox.take(usize::MAX, usize::MAX, &mut taken);
+        taken.iter().map(|text| text.as_str().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_later_state_takes_the_place_of_an_earlier_one() {
+        let mut outbox = Outbox::new(ROOM);
+        outbox.push(plain(Class::State("a".into()), "a1")).unwrap();
+        outbox.push(plain(Class::Reply, "r")).unwrap();
+        outbox.push(plain(Class::State("b".into()), "b1")).unwrap();
+        outbox.push(plain(Class::State("a".into()), "a2")).unwrap();
+        assert_eq!(drain(&mut outbox), ["a2", "r", "b1"]);
+        assert!(outbox.is_empty() && outbox.bytes == 0);
+    }
+
+    #[test]
+    fn hints_go_first() {
+        let mut outbox = Outbox::new(ROOM);
+        for n in 0..20 {
+            outbox.push(plain(Class::Hint, &format!("h{n}"))).unwrap();
+        }
+        assert_eq!(outbox.queue.len(), 9, "when half of the room is taken, no more");
+        for seq in 1..=16 {
+            outbox.push(durable(u8::try_from(seq).unwrap(), seq, 1)).unwrap();
+        }
+        assert_eq!(drain(&mut outbox), vec!["d"; 16]);
+    }
+
+    #[test]
+    fn the_largest_conversation_becomes_its_head() {
+        let mut outbox = Outbox::new(ROOM);
+        outbox.push(durable(1, 1, 500)).unwrap();
+        for seq in 1..=8 {
+            outbox.push(durable(2, seq, 500)).unwrap();
+        }
+        // It stays a head while it waits.
+        outbox.push(durable(2, 9, 500)).unwrap();
+        outbox.push(durable(1, 2, 500)).unwrap();
+        let sent = drain(&mut outbox);
+        assert_eq!(sent.len(), 3);
+        assert!(sent[1].contains(r#""last_seq":9,"last_message_no":9"#), "{}", sent[1]);
+        outbox.push(durable(2, 10, 5)).unwrap();
+        assert_eq!(drain(&mut outbox), ["ddddd"], "what comes later comes as it is");
+    }
+
+    #[test]
+    fn what_cannot_be_left_out_overflows() {
+        let mut outbox = Outbox::new(ROOM);
+        for _ in 0..16 {
+            outbox.push(plain(Class::Reply, "r")).unwrap();
+        }
+        assert_eq!(outbox.push(plain(Class::Reply, "r")), Err(Overflow));
+        let mut outbox = Outbox::new(ROOM);
+        assert_eq!(outbox.push(plain(Class::Reply, &"r".repeat(5000))), Err(Overflow));
+    }
+
+    fn frames() -> impl Strategy<Value = Vec<Frame>> {
+        let one = prop_oneof![
+            (0..3u8, 1..600usize).prop_map(|(n, size)| durable(n, 0, size)),
+            (0..4u8, 1..300usize).prop_map(|(n, size)| {
+                plain(Class::State(n.to_string().into()), &n.to_string().repeat(size))
+            }),
+            (1..300usize).prop_map(|size| plain(Class::Hint, &"h".repeat(size))),
+        ];
+        proptest::collection::vec(one, 0..200)
+    }
+
+    proptest! {
+        /// Whatever comes: bounded, and of each conversation everything arrives in order, up to the last or its head.
+        #[test]
+        fn nothing_durable_is_lost_unseen(frames in frames(), takes in proptest::collection::vec(0..4usize, 200)) {
+            let mut outbox = Outbox::new(ROOM);
+            let mut last: HashMap<ConversationId, u64> = HashMap::new();
+            let mut told: Vec<String> = Vec::new();
+            for (mut frame, take) in frames.into_iter().zip(takes) {
+                if let Class::Durable { conversation, seq, last_message_no } = &mut frame.class {
+                    let next = last.entry(*conversation).or_default();
+                    *next += 1;
+                    (*seq, *last_message_no) = (*next, *next);
+                    frame.text = format!("{conversation} {next} {}", "d".repeat(frame.text.len())).into();
+                }
+                prop_assert_eq!(outbox.push(frame), Ok(()));
+                prop_assert!(!outbox.is_over());
+                prop_assert_eq!(outbox.bytes, outbox.queue.iter().map(|it| it.text.len()).sum::<usize>());
+                let mut taken = Vec::new();
+                outbox.take(take, usize::MAX, &mut taken);
+                told.extend(taken.iter().map(|text| text.as_str().to_owned()));
+            }
+            told.extend(drain(&mut outbox));
+            for (conversation, last) in last {
+                let mut seen = 0;
+                for text in &told {
+                    if let Some(rest) = text.strip_prefix(&format!("{conversation} ")) {
+                        let seq: u64 = rest.split(' ').next().unwrap().parse().unwrap();
+                        prop_assert!(seq > seen);
+                        seen = seq;
+                    } else if text.contains("conversation.head") && text.contains(&conversation.to_string()) {
+                        let at = text.find(r#""last_seq":"#).unwrap() + 11;
+                        let seq: u64 = text[at..].split(',').next().unwrap().parse().unwrap();
+                        prop_assert!(seq > seen);
+                        seen = seq;
+                    }
+                }
+                prop_assert_eq!(seen, last);
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! One connection, as the hub knows it.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::Waker,
+    time::Duration,
+};
+
+use blegram_domain::{ConnectionId, ConversationId, PostId, SessionId, UserId};
+use futures_util::task::AtomicWaker;
+use serde::Serialize;
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::{
+    CloseCode, Topic,
+    frame::{Class, Frame},
+    outbox::{Outbox, Overflow, Room},
+};
+
+/// Whose connection it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// The user.
+    pub user: UserId,
+    /// Their login.
+    pub session: SessionId,
+    /// When the credential that was shown stops counting.
+    pub expires_at: Instant,
+}
+
+/// One live connection. Whatever is sent to it waits in its outbox until its own task writes it: nobody waits for a client.
+#[derive(Debug)]
+pub struct Peer {
+    id: ConnectionId,
+    user: UserId,
+    session: SessionId,
+    address: IpAddr,
+    state: Mutex<State>,
+    waker: AtomicWaker,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    outbox: Outbox,
+    expires_at: Instant,
+    closing: Option<(CloseCode, Instant)>,
+    pub(crate) topics: HashMap<Topic, Flow>,
+    pub(crate) open: Vec<ConversationId>,
+    pub(crate) watched: Vec<UserId>,
+}
+
+/// How many posts a topic told the connection in a second.
+#[derive(Debug, Default)]
+pub(crate) struct Flow {
+    since: Option<Instant>,
+    told: u32,
+    held: u64,
+    newest: Option<PostId>,
+}
+
+/// What becomes of a post for a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offered {
+    Told,
+    /// It is counted, and the connection will be told how many there were.
+    Held,
+}
+
+#[derive(Serialize)]
+struct TimelineHead {
+    topic: String,
+    newest_id: String,
+    count: u64,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+impl Peer {
+    pub(crate) fn new(id: ConnectionId, owner: Owner, address: IpAddr, room: Room) -> Self {
+        let state = State {
+            outbox: Outbox::new(room),
+            expires_at: owner.expires_at,
+            closing: None,
+            topics: HashMap::new(),
+            open: Vec::new(),
+            watched: Vec::new(),
+        };
+        Self {
+            id,
+            user: owner.user,
+            session: owner.session,
+            address,
+            state: Mutex::new(state),
+            waker: AtomicWaker::new(),
+        }
+    }
+
+    /// Its id.
+    pub const fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// Whose it is.
+    pub const fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// The login that it belongs to.
+    pub const fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// Where its client is.
+    pub const fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Sends a frame when its turn comes. To a connection that ends nothing is sent.
+    pub fn send(&self, frame: Frame) {
+        let mut state = self.state();
+        if state.closing_by(Instant::now()).is_some() {
+            return;
+        }
+        if state.outbox.push(frame) == Err(Overflow) {
+            state.closing = Some((CloseCode::Resync, Instant::now()));
+        }
+        drop(state);
+        self.waker.wake();
+    }
+
+    /// Closes the connection now, whatever waits for it.
+    pub fn close(&self, code: CloseCode) {
+        self.close_at(code, Instant::now());
+    }
+
+    /// Closes the connection at `at`, unless something else closes it before.
+    pub(crate) fn close_at(&self, code: CloseCode, at: Instant) {
+        let mut state = self.state();
+        if state.closing.is_none_or(|(_, before)| at < before) {
+            state.closing = Some((code, at));
+        }
+        drop(state);
+        self.waker.wake();
+    }
+
+    /// Goes on with a credential that is good until `expires_at`.
+    pub fn renew(&self, expires_at: Instant) {
+        self.state().expires_at = expires_at;
+        self.waker.wake();
+    }
+
+    /// Has these conversations on the screen, instead of those before.
+    pub fn open(&self, conversations: Vec<ConversationId>) {
+        self.state().open = conversations;
+    }
+
+    /// The topics that it subscribed to.
+    pub fn topics(&self) -> Vec<Topic> {
+        self.state().topics.keys().cloned().collect()
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Offers a post of `topic`: up to `limit` of them a second are told.
+    pub(crate) fn offer(
+        &self,
+        (topic, post): (&Topic, PostId),
+        frame: &Frame,
+        now: Instant,
+        limit: u32,
+    ) -> Offered {
+        let mut state = self.state();
+        let Some(flow) = state.topics.get_mut(topic) else { return Offered::Told };
+        if flow.since.is_none_or(|since| now >= since + SECOND) {
+            *flow = Flow { since: Some(now), told: 0, ..*flow };
+        }
+        if flow.told >= limit {
+            flow.held += 1;
+            flow.newest = flow.newest.max(Some(post));
+            return Offered::Held;
+        }
+        flow.told += 1;
+        drop(state);
+        self.send(frame.clone());
+        Offered::Told
+    }
+
+    /// Tells how many posts were held.
+    pub(crate) fn tell_held(&self) {
+        let held = |(topic, flow): (&Topic, &mut Flow)| {
+            let newest = flow.newest.take()?;
+            let topic = topic.to_string();
+            let class = Class::State(format!("timeline.head:{topic}").into());
+            let head =
+                TimelineHead { topic, newest_id: newest.to_string(), count: std::mem::take(&mut flow.held) };
+            Some(Frame::event(class, "timeline.head", &head))
+        };
+        let heads: Vec<Frame> = self.state().topics.iter_mut().filter_map(held).collect();
+        for head in heads {
+            self.send(head);
+        }
+    }
+
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+
+    pub(crate) fn take(&self, frames: usize, bytes: usize, into: &mut Vec<Utf8Bytes>) {
+        self.state().outbox.take(frames, bytes, into);
+    }
+
+    /// Why it is to be closed, if it is; else when it is to be looked at again, and when its credential ends.
+    pub(crate) fn look(&self, now: Instant) -> Result<(Option<Instant>, Instant), CloseCode> {
+        let state = self.state();
+        match state.closing_by(now) {
+            Some(code) => Err(code),
+            None => Ok((state.closing.map(|(_, at)| at), state.expires_at)),
+        }
+    }
+
+    pub(crate) fn has_nothing_to_send(&self) -> bool {
+        self.state().outbox.is_empty()
+    }
+}
+
+impl State {
+    fn closing_by(&self, now: Instant) -> Option<CloseCode> {
+        self.closing.filter(|(_, at)| *at <= now).map(|(code, _)| code)
+    }
+}

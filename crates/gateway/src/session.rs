@@ -1,0 +1,389 @@
+//! What a connection does with time and with what its client says, without I/O: heartbeat, rate of commands, and the end
+//! of the credential.
+
+use std::time::Duration;
+
+use blegram_domain::ConversationId;
+use tokio::time::Instant;
+
+use crate::{
+    CloseCode,
+    frame::{Command, Incoming},
+};
+
+/// How long things take, and how often they may happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// Between two pings, give or take a tenth.
+    pub heartbeat: Duration,
+    /// How long a client has to answer one.
+    pub pong_timeout: Duration,
+    /// How long before the end of the credential the client is warned.
+    pub expiry_warning: Duration,
+    /// Commands a second, in the long run.
+    pub commands_per_second: u32,
+    /// Commands at once.
+    pub command_burst: u32,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_secs(25),
+            pong_timeout: Duration::from_secs(10),
+            expiry_warning: Duration::from_secs(120),
+            commands_per_second: 5,
+            command_burst: 20,
+        }
+    }
+}
+
+/// What is to be done with something that a client said.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Received {
+    /// Nothing.
+    Nothing,
+    /// The command is to be run.
+    Run(Command),
+    /// The command came too early.
+    TooMany {
+        /// What the client calls it.
+        id: u64,
+        /// When it would not.
+        retry_after: Duration,
+    },
+    /// The client has got so much of each conversation.
+    Delivered(Vec<(ConversationId, u64)>),
+    /// The connection is to be closed.
+    Close(CloseCode),
+}
+
+/// What is to be done because of the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// A ping is to be sent.
+    Ping(u64),
+    /// The client is to be warned that its credential ends in so much time.
+    Expiring(Duration),
+    /// The connection is to be closed.
+    Close(CloseCode),
+}
+
+/// One connection, as far as it needs no I/O. Time is told to it, and never goes back.
+#[derive(Debug)]
+pub struct Session {
+    timing: Timing,
+    interval: Duration,
+    next_ping: Instant,
+    pings: u64,
+    unanswered: Option<Instant>,
+    expires_at: Instant,
+    is_warned: bool,
+    rate: Rate,
+}
+
+/// How many commands in a row may come too early before the connection is closed.
+const MAX_REFUSED: u32 = 20;
+
+/// The generic cell rate algorithm (ATM Forum TM 4.1): a bucket in one instant.
+#[derive(Debug)]
+struct Rate {
+    per_command: Duration,
+    tolerance: Duration,
+    /// When everything that was admitted is paid off.
+    paid_at: Instant,
+    refused: u32,
+}
+
+impl Rate {
+    fn admit(&mut self, now: Instant) -> Result<(), Duration> {
+        let start = self.paid_at.max(now);
+        let debt = start + self.per_command - now;
+        if debt > self.tolerance {
+            self.refused += 1;
+            return Err(debt - self.tolerance);
+        }
+        self.paid_at = start + self.per_command;
+        self.refused = 0;
+        Ok(())
+    }
+
+    /// Why the connection is to be closed, if it is.
+    fn is_exhausted(&self) -> bool {
+        self.refused > MAX_REFUSED
+    }
+}
+
+impl Session {
+    /// A connection that begins at `now`, with a credential that is good until `expires_at`. `jitter`, from 0 to 1, spreads
+    /// the pings of many.
+    pub fn new(timing: Timing, now: Instant, expires_at: Instant, jitter: f64) -> Self {
+        let interval = timing.heartbeat.mul_f64(0.9 + 0.2 * jitter.clamp(0.0, 1.0));
+        let per_command = Duration::from_secs(1) / timing.commands_per_second.max(1);
+        Self {
+            timing,
+            interval,
+            next_ping: now + interval,
+            pings: 0,
+            unanswered: None,
+            expires_at,
+            is_warned: false,
+            rate: Rate {
+                per_command,
+                tolerance: per_command * timing.command_burst.max(1),
+                paid_at: now,
+                refused: 0,
+            },
+        }
+    }
+
+    /// Takes a text frame of the client.
+    pub fn receive(&mut self, now: Instant, text: &str) -> Received {
+        match Incoming::parse(text) {
+            Err(_) => Received::Close(CloseCode::Protocol),
+            Ok(Incoming::Pong { ping, .. }) if ping > self.pings => Received::Close(CloseCode::Protocol),
+            Ok(Incoming::Pong { ping, received }) => self.pong(now, ping, received),
+            Ok(Incoming::Command(command)) => match self.rate.admit(now) {
+                Ok(()) => Received::Run(command),
+                Err(_) if self.rate.is_exhausted() => Received::Close(CloseCode::Rate),
+                Err(retry_after) => Received::TooMany { id: command.id, retry_after },
+            },
+        }
+    }
+
+    /// Takes a frame that the protocol below answers by itself. It costs what a command costs.
+    pub fn receive_control(&mut self, now: Instant) -> Received {
+        match self.rate.admit(now) {
+            Err(_) if self.rate.is_exhausted() => Received::Close(CloseCode::Rate),
+            _ => Received::Nothing,
+        }
+    }
+
+    fn pong(&mut self, now: Instant, ping: u64, received: Vec<(ConversationId, u64)>) -> Received {
+        if self.unanswered.is_some() && ping == self.pings {
+            self.unanswered = None;
+        } else if self.receive_control(now) != Received::Nothing {
+            // Marks may be sent unasked, as often as commands.
+            return Received::Close(CloseCode::Rate);
+        }
+        if received.is_empty() { Received::Nothing } else { Received::Delivered(received) }
+    }
+
+    /// Goes on with a credential that is good until `expires_at`.
+    pub fn renew(&mut self, expires_at: Instant) {
+        if self.expires_at != expires_at {
+            self.expires_at = expires_at;
+            self.is_warned = false;
+        }
+    }
+
+    /// When [`Session::due`] is to be asked at the latest.
+    pub fn deadline(&self) -> Instant {
+        let ping = self.unanswered.map_or(self.next_ping, |since| since + self.timing.pong_timeout);
+        let warning = if self.is_warned { self.expires_at } else { self.warn_at() };
+        ping.min(warning)
+    }
+
+    fn warn_at(&self) -> Instant {
+        // A time before the machine was started has no `Instant`.
+        self.expires_at.checked_sub(self.timing.expiry_warning).unwrap_or(self.expires_at)
+    }
+
+    /// What is due by `now`; to be asked until it is nothing.
+    pub fn due(&mut self, now: Instant) -> Option<Due> {
+        if now >= self.expires_at {
+            return Some(Due::Close(CloseCode::Expired));
+        }
+        if self.unanswered.is_some_and(|since| now >= since + self.timing.pong_timeout) {
+            return Some(Due::Close(CloseCode::Heartbeat));
+        }
+        if !self.is_warned && now >= self.warn_at() {
+            self.is_warned = true;
+            return Some(Due::Expiring(self.expires_at - now));
+        }
+        if self.unanswered.is_none() && now >= self.next_ping {
+            self.pings += 1;
+            self.unanswered = Some(now);
+            self.next_ping = now + self.interval;
+            return Some(Due::Ping(self.pings));
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn new(now: Instant, lives: Duration) -> Session {
+        Session::new(Timing::default(), now, now + lives, 0.5)
+    }
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    const COMMAND: &str = r#"{"id":1,"op":"sync"}"#;
+
+    #[test]
+    fn a_ping_wants_a_pong() {
+        let start = Instant::now();
+        let mut session = new(start, HOUR);
+        assert_eq!((session.due(start + seconds(24)), session.deadline()), (None, start + seconds(25)));
+        assert_eq!(session.due(start + seconds(25)), Some(Due::Ping(1)));
+        assert_eq!(session.due(start + seconds(34)), None);
+        assert_eq!(session.receive(start + seconds(34), r#"{"pong":1}"#), Received::Nothing);
+        assert_eq!(session.due(start + seconds(50)), Some(Due::Ping(2)));
+        // Neither an old pong nor anything else that is said is an answer.
+        assert_eq!(session.receive(start + seconds(51), r#"{"pong":1}"#), Received::Nothing);
+        assert!(matches!(session.receive(start + seconds(52), COMMAND), Received::Run(_)));
+        assert_eq!(session.due(start + seconds(60)), Some(Due::Close(CloseCode::Heartbeat)));
+        assert_eq!(
+            session.receive(start + seconds(52), r#"{"pong":3}"#),
+            Received::Close(CloseCode::Protocol)
+        );
+    }
+
+    #[test]
+    fn pings_are_spread() {
+        let start = Instant::now();
+        let first = |jitter| Session::new(Timing::default(), start, start + HOUR, jitter).deadline() - start;
+        assert_eq!([first(0.0), first(1.0)], [Duration::from_millis(22_500), Duration::from_millis(27_500)]);
+    }
+
+    #[test]
+    fn a_credential_ends_unless_it_is_renewed() {
+        let start = Instant::now();
+        let mut session =
+            Session::new(Timing { heartbeat: HOUR, ..Timing::default() }, start, start + seconds(600), 0.5);
+        assert_eq!((session.due(start + seconds(479)), session.deadline()), (None, start + seconds(480)));
+        assert_eq!(session.due(start + seconds(481)), Some(Due::Expiring(seconds(119))));
+        assert_eq!((session.due(start + seconds(599)), session.deadline()), (None, start + seconds(600)));
+        session.renew(start + seconds(1200));
+        assert_eq!((session.due(start + seconds(600)), session.deadline()), (None, start + seconds(1080)));
+        assert_eq!(session.due(start + seconds(1080)), Some(Due::Expiring(seconds(120))));
+        assert_eq!(session.due(start + seconds(1200)), Some(Due::Close(CloseCode::Expired)));
+    }
+
+    #[test]
+    fn one_that_lasts_no_two_minutes_is_warned_of_at_once() {
+        let start = Instant::now();
+        assert_eq!(new(start, seconds(60)).due(start), Some(Due::Expiring(seconds(60))));
+    }
+
+    #[test]
+    fn commands_are_refused_then_the_connection_is_closed() {
+        let now = Instant::now();
+        let mut session = new(now, HOUR);
+        for _ in 0..20 {
+            assert!(matches!(session.receive(now, COMMAND), Received::Run(_)));
+        }
+        let retry_after = Duration::from_millis(200);
+        for _ in 0..20 {
+            assert_eq!(session.receive(now, COMMAND), Received::TooMany { id: 1, retry_after });
+        }
+        let mut patient = new(now, HOUR);
+        patient.rate.paid_at = session.rate.paid_at;
+        assert!(matches!(patient.receive(now + retry_after, COMMAND), Received::Run(_)), "as it was told");
+        assert_eq!(session.receive(now, COMMAND), Received::Close(CloseCode::Rate));
+    }
+
+    #[test]
+    fn pongs_and_pings_that_nobody_asked_for_count() {
+        let now = Instant::now();
+        let mut session = new(now, HOUR);
+        for _ in 0..40 {
+            assert_eq!(session.receive(now, r#"{"pong":0}"#), Received::Nothing);
+        }
+        assert_eq!(session.receive(now, r#"{"pong":0}"#), Received::Close(CloseCode::Rate));
+        assert_eq!(session.receive_control(now), Received::Close(CloseCode::Rate));
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Wait(u64),
+        Command,
+        Answer,
+        Control,
+        Garbage(String),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            4 => (0..4000u64).prop_map(Step::Wait),
+            4 => Just(Step::Command),
+            2 => Just(Step::Answer),
+            1 => Just(Step::Control),
+            1 => "[\\PC]{0,30}".prop_map(Step::Garbage),
+        ];
+        proptest::collection::vec(step, 0..300)
+    }
+
+    proptest! {
+        /// However a client behaves: no more commands are run than it may send; who answers pings in time stays; garbage and
+        /// the end of the credential end it; and there is always a time at which something is due.
+        #[test]
+        fn a_session_keeps_its_rules(steps in steps(), lives in 1..400u64, answers in any::<bool>()) {
+            let start = Instant::now();
+            let (mut now, mut session) = (start, new(start, seconds(lives)));
+            let (mut run, mut unanswered): (u32, Option<(u64, Instant)>) = (0, None);
+            'steps: for step in steps {
+                let received = match step {
+                    Step::Wait(millis) => {
+                        let until = now + Duration::from_millis(millis);
+                        while session.deadline() <= until {
+                            now = session.deadline().max(now);
+                            let due = session.due(now);
+                            prop_assert!(due.is_some(), "something is due at the deadline");
+                            match due {
+                                Some(Due::Ping(n)) if answers => {
+                                    prop_assert_eq!(session.receive(now, &format!(r#"{{"pong":{n}}}"#)), Received::Nothing);
+                                }
+                                Some(Due::Ping(n)) => unanswered = Some((n, now)),
+                                Some(Due::Expiring(left)) => prop_assert_eq!(now + left, start + seconds(lives)),
+                                Some(Due::Close(code)) => {
+                                    match code {
+                                        CloseCode::Expired => prop_assert_eq!(now, start + seconds(lives)),
+                                        _ => {
+                                            prop_assert_eq!(code, CloseCode::Heartbeat);
+                                            let since = unanswered.map(|(_, since)| since + seconds(10));
+                                            prop_assert_eq!(since, Some(now));
+                                        }
+                                    }
+                                    break 'steps;
+                                }
+                                None => {}
+                            }
+                        }
+                        now = until;
+                        Received::Nothing
+                    }
+                    Step::Command => session.receive(now, COMMAND),
+                    Step::Control => session.receive_control(now),
+                    Step::Answer => match unanswered.take() {
+                        Some((n, _)) => session.receive(now, &format!(r#"{{"pong":{n}}}"#)),
+                        None => Received::Nothing,
+                    },
+                    Step::Garbage(text) => {
+                        prop_assert_eq!(session.receive(now, &text), Received::Close(CloseCode::Protocol));
+                        break;
+                    }
+                };
+                match received {
+                    Received::Run(_) => run += 1,
+                    Received::Close(code) => {
+                        prop_assert_eq!(code, CloseCode::Rate);
+                        break;
+                    }
+                    _ => {}
+                }
+                let allowed = 20.0 + (now - start).as_secs_f64() * 5.0;
+                prop_assert!(f64::from(run) <= allowed, "{run} of {allowed}");
+            }
+        }
+    }
+}

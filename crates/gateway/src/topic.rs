@@ -1,0 +1,78 @@
+//! What a connection can subscribe to.
+
+use std::{fmt, str::FromStr};
+
+use blegram_domain::{Hashtag, PostId, UserId};
+
+/// Something about which posts and comments are told to whoever subscribed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// Posts of those whom the subscriber follows, and their own.
+    Home,
+    /// Posts that everybody sees.
+    Public,
+    /// Posts with a hashtag that everybody sees.
+    Hashtag(Hashtag),
+    /// Posts of somebody.
+    User(UserId),
+    /// A post, with its comments and counts.
+    Post(PostId),
+}
+
+/// A text that names no topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a topic is timeline:home, timeline:public, hashtag:<tag>, user:<id> or post:<id>")]
+pub struct ParseTopicError;
+
+impl FromStr for Topic {
+    type Err = ParseTopicError;
+
+    fn from_str(text: &str) -> Result<Self, ParseTopicError> {
+        let (kind, of) = text.split_once(':').ok_or(ParseTopicError)?;
+        match (kind, of) {
+            ("timeline", "home") => Ok(Self::Home),
+            ("timeline", "public") => Ok(Self::Public),
+            ("hashtag", tag) => Hashtag::parse(tag).map(Self::Hashtag).ok_or(ParseTopicError),
+            ("user", id) => id.parse().map(Self::User).map_err(|_| ParseTopicError),
+            ("post", id) => id.parse().map(Self::Post).map_err(|_| ParseTopicError),
+            _ => Err(ParseTopicError),
+        }
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Home => f.write_str("timeline:home"),
+            Self::Public => f.write_str("timeline:public"),
+            Self::Hashtag(tag) => write!(f, "hashtag:{}", tag.as_str()),
+            Self::User(id) => write!(f, "user:{id}"),
+            Self::Post(id) => write!(f, "post:{id}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_are_written_as_they_are_read() {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        let texts = [
+            "timeline:home",
+            "timeline:public",
+            "hashtag:제주",
+            &format!("user:{id}"),
+            &format!("post:{id}"),
+        ];
+        for text in texts {
+            assert_eq!(text.parse::<Topic>().unwrap().to_string(), text);
+        }
+        for text in
+            ["", "timeline", "timeline:", "timeline:mine", "hashtag:", "hashtag:a-b", "user:ann", "post:1"]
+        {
+            assert_eq!(text.parse::<Topic>(), Err(ParseTopicError), "{text}");
+        }
+    }
+}

@@ -400,16 +400,17 @@ impl Hub {
     }
 
     async fn tell_late(&self) {
-        loop {
-            let mut order = self.order();
-            let late = order.take_late(Instant::now());
-            self.tell(&late);
-            if !order.has_waiting() {
-                return;
-            }
-            drop(order);
+        while self.tell_those_who_waited(Instant::now()) {
             tokio::time::sleep(PATIENCE / 2).await;
         }
+    }
+
+    /// Says whether some wait still.
+    fn tell_those_who_waited(&self, now: Instant) -> bool {
+        let mut order = self.order();
+        let late = order.take_late(now);
+        self.tell(&late);
+        order.has_waiting()
     }
 
     fn sweep(&self, now: Instant) {

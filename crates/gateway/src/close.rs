@@ -22,6 +22,8 @@ pub enum CloseCode {
     Revoked,
     /// The client does not speak this protocol.
     Protocol,
+    /// The client speaks other versions of this protocol only.
+    Version,
     /// The account was suspended.
     Suspended,
     /// The user has as many connections as they may have.
@@ -48,6 +50,7 @@ impl CloseCode {
         Self::Rate,
         Self::Revoked,
         Self::Protocol,
+        Self::Version,
         Self::Suspended,
         Self::TooMany,
     ];
@@ -66,6 +69,7 @@ impl CloseCode {
             Self::Rate => 4005,
             Self::Revoked => 4500,
             Self::Protocol => 4501,
+            Self::Version => 4502,
             Self::Suspended => 4503,
             Self::TooMany => 4504,
         }
@@ -85,6 +89,7 @@ impl CloseCode {
             Self::Rate => "too many commands; reconnect later",
             Self::Revoked => "the session ended; log in again",
             Self::Protocol => "frames are text, JSON objects as the documentation says",
+            Self::Version => "this version of the protocol is not spoken here; update the client",
             Self::Suspended => "the account is suspended",
             Self::TooMany => "too many connections of this user",
         }

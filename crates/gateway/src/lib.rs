@@ -3,6 +3,7 @@
 //!
 //! | Module | Holds |
 //! |---|---|
+//! | [`handshake`] | what a client asks for before there is a connection (RFC 6455, 4) |
 //! | [`hub`] | [`Hub`]: who is connected, and who is told what |
 //! | [`connection`] | [`serve`]: reading and writing one connection |
 //! | [`session`] | the rules of one connection, without I/O: heartbeat, rate, end of the credential |
@@ -42,6 +43,7 @@ pub mod close;
 pub mod config;
 pub mod connection;
 pub mod frame;
+pub mod handshake;
 pub mod hub;
 mod order;
 mod outbox;
@@ -53,6 +55,7 @@ pub use close::CloseCode;
 pub use config::{Config, Drain};
 pub use connection::{Commands, MAX_MESSAGE_BYTES, refuse, serve};
 pub use frame::{Class, Command, Frame, Refusal};
+pub use handshake::{Handshake, PROTOCOL};
 pub use hub::{Durable, Head, Hub, Place, Presence, Refused, Registered};
 pub use outbox::Room;
 pub use peer::{Owner, Peer};

@@ -36,7 +36,6 @@ pub struct Owner {
 pub struct Peer {
     id: ConnectionId,
     user: UserId,
-    session: SessionId,
     address: IpAddr,
     state: Mutex<State>,
     waker: AtomicWaker,
@@ -45,6 +44,7 @@ pub struct Peer {
 #[derive(Debug)]
 pub(crate) struct State {
     outbox: Outbox,
+    session: SessionId,
     expires_at: Instant,
     closing: Option<(CloseCode, Instant)>,
     pub(crate) topics: HashMap<Topic, Flow>,
@@ -82,20 +82,14 @@ impl Peer {
     pub(crate) fn new(id: ConnectionId, owner: Owner, address: IpAddr, room: Room) -> Self {
         let state = State {
             outbox: Outbox::new(room),
+            session: owner.session,
             expires_at: owner.expires_at,
             closing: None,
             topics: HashMap::new(),
             open: Vec::new(),
             watched: Vec::new(),
         };
-        Self {
-            id,
-            user: owner.user,
-            session: owner.session,
-            address,
-            state: Mutex::new(state),
-            waker: AtomicWaker::new(),
-        }
+        Self { id, user: owner.user, address, state: Mutex::new(state), waker: AtomicWaker::new() }
     }
 
     /// Its id.
@@ -109,8 +103,8 @@ impl Peer {
     }
 
     /// The login that it belongs to.
-    pub const fn session(&self) -> SessionId {
-        self.session
+    pub fn session(&self) -> SessionId {
+        self.state().session
     }
 
     /// Where its client is.
@@ -146,9 +140,11 @@ impl Peer {
         self.waker.wake();
     }
 
-    /// Goes on with a credential that is good until `expires_at`.
-    pub fn renew(&self, expires_at: Instant) {
-        self.state().expires_at = expires_at;
+    /// Goes on with another credential of its user.
+    pub fn renew(&self, session: SessionId, expires_at: Instant) {
+        let mut state = self.state();
+        (state.session, state.expires_at) = (session, expires_at);
+        drop(state);
         self.waker.wake();
     }
 

@@ -150,7 +150,9 @@ pub(crate) async fn find_mentioned(tx: &Tx, actor: UserId, mentions: &[Mention])
 pub(crate) async fn mentions_of(tx: &Tx, post: &Post, author: &UserSummary) -> Result<Vec<Notice>> {
     let people = People::read(tx, Some(author.id), post.mentions.iter().copied()).await?;
     let may_see = |id: &UserId| {
-        post.is_public(author) || people.find(*id).is_some_and(|(_, relation)| relation.followed_by)
+        people.find(*id).is_some_and(|(_, relation)| {
+            !relation.is_blocked() && (post.is_public(author) || relation.followed_by)
+        })
     };
     let told = post.mentions.iter().filter(|id| may_see(id));
     Ok(told.map(|id| Notice::about_post(*id, NoticeKind::Mention, author.id, post.id)).collect())

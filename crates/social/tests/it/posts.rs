@@ -1,6 +1,6 @@
 use blegram_domain::{PostId, PostText, UserId, Violation, Visibility, version::Precondition};
 use blegram_persistence::testing::{Backend, TestDatabase};
-use blegram_social::{CreatePost, Error};
+use blegram_social::{CreatePost, Error, UpdatePost, UserRef};
 use rstest_reuse::apply;
 
 use crate::{both_databases, now, social, text, user};
@@ -51,6 +51,21 @@ async fn deleting_tells_what_is_hidden_from_what_is_not_yours(#[case] backend: B
     }
     social.delete_post(ann, hidden, &Precondition::Any).await.unwrap();
     assert!(matches!(social.delete_post(ann, hidden, &Precondition::Any).await, Err(Error::PostNotFound)));
+}
+
+/// The text still names them, and now everybody may see it.
+#[apply(both_databases)]
+#[tokio::test]
+async fn whoever_blocked_the_author_since_is_not_told_of_a_mention(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let [ann, bob] = [user(&database, "ann").await, user(&database, "bob").await];
+    let social = social(&database);
+    let followers = CreatePost::new(PostText::parse("@bob").unwrap(), Vec::new(), Visibility::Followers);
+    let post = social.create_post(ann, followers.unwrap()).await.unwrap().post.id;
+    social.block_user(bob, &UserRef::Id(ann)).await.unwrap();
+    let public = UpdatePost::new(None, None, Some(Visibility::Public)).unwrap();
+    social.update_post(ann, post, public, &Precondition::Any).await.unwrap();
+    assert_eq!(database.count("notifications").await, 0);
 }
 
 #[test]

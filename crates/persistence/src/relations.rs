@@ -135,6 +135,62 @@ fn exists<E: EntityTrait>(viewer: Uuid, of: E::Column, to: E::Column) -> Expr {
     Expr::exists(pair.into_query())
 }
 
+#[derive(FromQueryResult)]
+struct Toward {
+    viewer: Uuid,
+    following: bool,
+    followed_by: bool,
+    requested: bool,
+    blocking: bool,
+    blocked_by: bool,
+    muting: bool,
+}
+
+/// How each of `viewers` stands to `author`, in one statement however many they are; those who have nothing to do with
+/// them are left out.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_toward(
+    conn: &impl Conn,
+    author: UserId,
+    viewers: &[UserId],
+) -> Result<HashMap<UserId, Relation>> {
+    if viewers.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let backend = conn.inner().get_database_backend();
+    // One value, because a statement takes fewer values than there may be viewers.
+    let ids = if backend == DbBackend::Postgres {
+        "SELECT CAST(value AS uuid) AS id FROM json_array_elements_text(CAST($2 AS json))"
+    } else {
+        "SELECT unhex(value) AS id FROM json_each($2)"
+    };
+    let sql = format!(
+        "SELECT viewer.id AS viewer, \
+         EXISTS (SELECT 1 FROM follows WHERE follower_id = viewer.id AND followee_id = $1) AS following, \
+         EXISTS (SELECT 1 FROM follows WHERE follower_id = $1 AND followee_id = viewer.id) AS followed_by, \
+         EXISTS (SELECT 1 FROM follow_requests WHERE requester_id = viewer.id AND target_id = $1) AS requested, \
+         EXISTS (SELECT 1 FROM blocks WHERE blocker_id = viewer.id AND blocked_id = $1) AS blocking, \
+         EXISTS (SELECT 1 FROM blocks WHERE blocker_id = $1 AND blocked_id = viewer.id) AS blocked_by, \
+         EXISTS (SELECT 1 FROM mutes WHERE muter_id = viewer.id AND muted_id = $1) AS muting \
+         FROM ({ids}) AS viewer"
+    );
+    let viewers = viewers.iter().map(|viewer| viewer.as_uuid().simple().to_string());
+    let viewers = serde_json::Value::from_iter(viewers).to_string();
+    let values = [author.as_uuid().into(), viewers.into()];
+    let statement = Statement::from_sql_and_values(backend, sql, values);
+    let rows = Toward::find_by_statement(statement).all(conn.inner()).await?;
+    let relation = |row: Toward| {
+        let Toward { viewer, following, followed_by, requested, blocking, blocked_by, muting } = row;
+        (
+            UserId::from_uuid(viewer),
+            Relation { following, followed_by, requested, blocking, blocked_by, muting },
+        )
+    };
+    Ok(rows.into_iter().map(relation).filter(|(_, relation)| *relation != Relation::default()).collect())
+}
+
 /// How `viewer` stands to `other`.
 ///
 /// # Errors

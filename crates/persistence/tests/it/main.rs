@@ -7,6 +7,7 @@ mod migrations;
 mod pages;
 mod plans;
 mod posts;
+mod relations;
 mod search;
 mod sessions;
 

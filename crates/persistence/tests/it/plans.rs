@@ -7,7 +7,7 @@ use blegram_domain::{
 use blegram_persistence::{
     bookmarks, comments, conversations, follows, jobs,
     likes::{self, Liked},
-    media, messages, notifications, post_hashtags, posts, sessions,
+    media, messages, notifications, post_hashtags, posts, relations, sessions,
     testing::{Backend, TestDatabase},
     timelines, users,
 };
@@ -219,6 +219,21 @@ async fn notifications_are_read_by_their_recipient(#[case] backend: Backend) {
             }
         }
         database.take_statements();
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn how_many_stand_to_an_author_is_looked_up_for_each(#[case] backend: Backend) {
+    let (database, _) = crowd(backend).await;
+    let ids: Vec<_> = (1..=2_000).map(|n| UserId::from_uuid(Uuid::from_u128(n))).collect();
+    relations::list_toward(database.db(), ids[0], &ids).await.unwrap();
+    let statements = database.take_statements();
+    assert_eq!(statements.len(), 1);
+    let plan = database.plan(&statements[0]).await;
+    // Blocks and mutes are none here, and may be read as a whole.
+    for bad in ["SCAN follows", "Seq Scan on follows"] {
+        assert!(!plan.contains(bad), "{plan}");
     }
 }
 

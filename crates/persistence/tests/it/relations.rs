@@ -1,0 +1,54 @@
+use std::collections::HashMap;
+
+use blegram_domain::{Relation, RelationId, UserId};
+use blegram_persistence::{
+    blocks, follow_requests, follows, mutes, relations,
+    testing::{Backend, TestDatabase},
+};
+use rstest_reuse::apply;
+
+use crate::{both_databases, insert_user, now};
+
+/// More viewers than either database takes values in one statement.
+#[apply(both_databases)]
+#[tokio::test]
+async fn how_any_number_stands_to_an_author_is_one_statement(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let author = insert_user(&database, "author").await;
+    let mut people = Vec::new();
+    for name in ["follower", "followed", "asker", "blocker", "blocked", "muter", "muted"] {
+        people.push(insert_user(&database, name).await);
+    }
+    let [follower, followed, asker, blocker, blocked, muter, muted] = people[..] else { unreachable!() };
+    let tx = database.db().write().await.unwrap();
+    let id = || RelationId::generate(now());
+    follows::insert(&tx, id(), follower, author).await.unwrap();
+    follows::insert(&tx, id(), author, followed).await.unwrap();
+    follow_requests::insert(&tx, id(), asker, author).await.unwrap();
+    blocks::insert(&tx, id(), blocker, author).await.unwrap();
+    blocks::insert(&tx, id(), author, blocked).await.unwrap();
+    mutes::insert(&tx, id(), muter, author).await.unwrap();
+    // Whom the author mutes is nothing to the one who is muted.
+    mutes::insert(&tx, id(), author, muted).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let strangers = (0..70_000).map(|_| UserId::generate(now()));
+    let viewers: Vec<_> = strangers.chain(people.iter().copied()).chain([author]).collect();
+    database.take_statements();
+    let relations = relations::list_toward(database.db(), author, &viewers).await.unwrap();
+    assert_eq!(database.take_statements().len(), 1);
+    let none = Relation::default();
+    let expected = HashMap::from([
+        (follower, Relation { following: true, ..none }),
+        (followed, Relation { followed_by: true, ..none }),
+        (asker, Relation { requested: true, ..none }),
+        (blocker, Relation { blocking: true, ..none }),
+        (blocked, Relation { blocked_by: true, ..none }),
+        (muter, Relation { muting: true, ..none }),
+    ]);
+    assert_eq!(relations, expected);
+    for viewer in people {
+        let alone = relations::find_one(database.db(), viewer, author).await.unwrap();
+        assert_eq!(relations.get(&viewer).copied().unwrap_or_default(), alone);
+    }
+}

@@ -7,10 +7,10 @@ use blegram_domain::{
     notification::ReadMark, page::Slice,
 };
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
     prelude::Uuid,
-    sea_query::{Expr, ExprTrait, OnConflict},
+    sea_query::{Expr, ExprTrait, OnConflict, Query},
 };
 
 use crate::{
@@ -24,22 +24,32 @@ use crate::{
     keyset, posts, rows,
 };
 
+#[derive(FromQueryResult)]
+struct Inserted {
+    id: Uuid,
+    user_id: Uuid,
+}
+
 /// Adds notices of things that one person did. Whoever was told before is not told again; whoever mutes that person, or
-/// is that person, is not told at all.
+/// is that person, is not told at all. Returns who is told, with what each is told.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn insert(tx: &Tx, notices: &[Notice], now: Timestamp) -> Result<()> {
-    let Some(actor) = notices.first().map(|notice| notice.actor) else { return Ok(()) };
+pub async fn insert(tx: &Tx, notices: &[Notice], now: Timestamp) -> Result<Vec<(UserId, NotificationId)>> {
+    let Some(actor) = notices.first().map(|notice| notice.actor) else { return Ok(Vec::new()) };
     let deaf = list_muters(tx, actor, notices).await?;
     let told = notices.iter().filter(|notice| notice.recipient != actor && !deaf.contains(&notice.recipient));
     let rows: Vec<_> = told.map(|notice| model(notice, now).into_active_model()).collect();
     if rows.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let once = OnConflict::new().do_nothing().to_owned();
-    Entity::insert_many(rows).on_conflict(once).exec_without_returning(tx.inner()).await?;
-    Ok(())
+    let mut insert = Entity::insert_many(rows).on_conflict(once).into_query();
+    insert.returning(Query::returning().columns([Column::Id, Column::UserId]));
+    let statement = tx.inner().get_database_backend().build(&insert);
+    let inserted = Inserted::find_by_statement(statement).all(tx.inner()).await?;
+    let told = |row: Inserted| (UserId::from_uuid(row.user_id), NotificationId::from_uuid(row.id));
+    Ok(inserted.into_iter().map(told).collect())
 }
 
 async fn list_muters(tx: &Tx, actor: UserId, notices: &[Notice]) -> Result<HashSet<UserId>> {
@@ -181,6 +191,15 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Notificati
     ids.keys().iter().filter_map(|id| rows.remove(id)).map(Notification::try_from).collect()
 }
 
+/// The notification with this id, if `user` is told it and may see it.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find(conn: &impl Conn, user: UserId, id: NotificationId) -> Result<Option<Notification>> {
+    let row = readable(user).filter(Column::Id.eq(id.as_uuid())).one(conn.inner()).await?;
+    row.map(Notification::try_from).transpose()
+}
+
 /// The newest notification that `user` has read.
 ///
 /// # Errors
@@ -207,24 +226,22 @@ pub async fn find_read_mark(conn: &impl Conn, user: UserId) -> Result<ReadMark> 
 }
 
 /// Moves the read mark of `user` forward to the newest of their notifications that is not newer than `up_to`: never
-/// back, and never to where nothing is yet.
+/// back, and never to where nothing is yet. Says whether it moved.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn update_read_mark(tx: &Tx, user: UserId, up_to: NotificationId) -> Result<()> {
+pub async fn update_read_mark(tx: &Tx, user: UserId, up_to: NotificationId) -> Result<bool> {
     let newest = Entity::find().select_only().column(Column::Id).filter(Column::UserId.eq(user.as_uuid()));
     let newest = newest.filter(Column::Id.lte(up_to.as_uuid())).order_by_desc(Column::Id);
-    let Some(newest) = newest.into_tuple::<Uuid>().one(tx.inner()).await? else { return Ok(()) };
+    let Some(newest) = newest.into_tuple::<Uuid>().one(tx.inner()).await? else { return Ok(false) };
     let is_behind = Condition::any()
         .add(user::Column::NotificationsRead.is_null())
         .add(user::Column::NotificationsRead.lt(newest));
-    user::Entity::update_many()
+    let update = user::Entity::update_many()
         .col_expr(user::Column::NotificationsRead, newest.into())
         .filter(user::Column::Id.eq(user.as_uuid()))
-        .filter(is_behind)
-        .exec(tx.inner())
-        .await?;
-    Ok(())
+        .filter(is_behind);
+    Ok(update.exec(tx.inner()).await?.rows_affected == 1)
 }
 
 /// What `user` may see of what they are told: the rules of the domain once more, in SQL, because what is not shown must

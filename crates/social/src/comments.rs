@@ -1,16 +1,18 @@
 //! Comments on posts, and replies to them.
 
 use blegram_domain::{
-    Comment, CommentId, CommentText, Job, Notice, NoticeKind, Page, PageRequest, PostId, Revision,
-    RevisionId, UserId, UserSummary, Violation, analysis::Analysis, page::Slice, version::Precondition,
+    Comment, CommentId, CommentText, Job, Notice, NoticeKind, Page, PageRequest, Post, PostId, Revision,
+    RevisionId, Timestamp, UserId, UserSummary, Violation, analysis::Analysis, page::Slice,
+    version::Precondition,
 };
-use blegram_persistence::{Conn, Tx, comments, jobs, notifications, posts, relations, revisions::Of};
+use blegram_persistence::{Conn, Tx, comments, jobs, notifications, posts, relations, revisions::Of, users};
 
 use crate::{
-    CommentView, Error, Result, Social,
+    CommentView, Error, Event, Result, Social,
+    event::{Told, notified},
     posts::{find_mentioned, find_visible, hold_visible},
     revisions::{keep_texts, only},
-    view::People,
+    view::{People, view_comment_publicly},
 };
 
 /// The text of a comment, with what it refers to.
@@ -83,9 +85,13 @@ impl Social {
                 notices.push(Notice::about_comment(recipient, kind, actor, (post.id, comment.id)));
             }
         }
-        notifications::insert(&tx, &notices, now).await?;
-        tx.commit().await?;
-        Ok(CommentView { comment, author: Some(author), mentions: mentioned, liked: Some(false) })
+        let told = notifications::insert(&tx, &notices, now).await?;
+        let post = posts::find(&tx, post.id).await?.ok_or(Error::PostNotFound)?;
+        let view = CommentView { comment, author: Some(author), mentions: mentioned, liked: None };
+        let counts = Event::counts(&post);
+        let created = Event::CommentCreated { comment: view.clone(), post, post_author };
+        self.commit(tx, [created, counts].into_iter().chain(notified(told))).await?;
+        Ok(CommentView { liked: Some(false), ..view })
     }
 
     /// The comment as `viewer` sees it; a deleted one with replies is a tombstone.
@@ -154,6 +160,7 @@ impl Social {
             return Err(Error::NotAuthor);
         }
         let mut edited = comment.clone();
+        let mut events = Vec::new();
         if input.text.as_str() != comment.text {
             let mentioned = find_mentioned(&tx, actor, &input.analysis.mentions).await?;
             edited.text = input.text.into();
@@ -169,9 +176,14 @@ impl Social {
             };
             keep_texts(&tx, Of::Comment(id), original, &revision).await?;
             comments::update(&tx, &edited).await?;
-            tell_edited(&tx, actor, &comment, &edited, now).await?;
-            tx.commit().await?;
+            let (post, post_author) = find_visible(&tx, Some(actor), edited.post).await?;
+            let told = tell_edited(&tx, (&post, &post_author), &comment, &edited, now).await?;
+            let view = view_comment_publicly(&tx, edited.clone()).await?;
+            events.push(Event::CommentUpdated { comment: view, post, post_author });
+            events.extend(notified(told));
         }
+        // Also if nothing changed: what it holds is given back before anything else is asked for.
+        self.commit(tx, events).await?;
         self.view_comments(Some(actor), vec![edited]).await?.pop().ok_or(Error::CommentNotFound)
     }
 
@@ -193,7 +205,11 @@ impl Social {
             return Err(Error::NotAuthor);
         }
         self.delete_held_comment(&tx, &comment).await?;
-        Ok(tx.commit().await?)
+        // Again, because it counts one less.
+        let post = posts::find(&tx, post.id).await?.ok_or(Error::CommentNotFound)?;
+        let post_author = users::find(&tx, post.author).await?.ok_or(Error::CommentNotFound)?.summary;
+        let counts = Event::counts(&post);
+        self.commit(tx, [Event::CommentDeleted { comment, post, post_author }, counts]).await
     }
 
     pub(crate) async fn delete_held_comment(&self, tx: &Tx, comment: &Comment) -> Result<()> {
@@ -295,17 +311,17 @@ async fn told_of(
 }
 
 /// Tells those whom an edit newly mentions, unless the comment told them something already; untells those whom it
-/// mentions no more.
+/// mentions no more. Returns who is told now.
 async fn tell_edited(
     tx: &Tx,
-    actor: UserId,
+    (post, post_author): (&Post, &UserSummary),
     before: &Comment,
     edited: &Comment,
-    now: blegram_domain::Timestamp,
-) -> Result<()> {
+    now: Timestamp,
+) -> Result<Told> {
+    let Some(actor) = edited.author else { return Ok(Told::new()) };
     notifications::delete_mentions_except(tx, actor, edited.id.as_uuid(), &edited.mentions).await?;
-    let (post, post_author) = find_visible(tx, Some(actor), edited.post).await?;
-    let told = told_of(tx, edited, &post_author, post.is_public(&post_author)).await?;
+    let told = told_of(tx, edited, post_author, post.is_public(post_author)).await?;
     let knows = notifications::list_told(tx, actor, edited.id.as_uuid()).await?;
     let is_new = |user: &UserId| !before.mentions.contains(user) && !knows.contains(user);
     let about = (edited.post, edited.id);

@@ -16,9 +16,11 @@
 //! | [`erasure`] | removing what was deleted |
 //! | [`recount`] | checking the counts that rows keep |
 //! | [`view`] | things as a viewer sees them |
+//! | [`Event`] | what happened, for those who deliver it |
+//! | [`audience`] | whom they deliver it to |
 //!
 //! To add a use-case: a method on [`Social`] in the file of its noun, `actor` or `viewer` first: load →
-//! decide → write → commit. What the viewer may not see is not found. Lists are four steps: ids,
+//! decide → write → commit and publish. What the viewer may not see is not found. Lists are four steps: ids,
 //! hydrate, filter, view. Then its story in `tests/it`, on both databases.
 //!
 //! ```
@@ -37,11 +39,13 @@
 //! # }
 //! ```
 
+pub mod audience;
 pub mod bookmarks;
 pub mod comments;
 pub mod discovery;
 pub mod erasure;
 mod error;
+mod event;
 pub mod likes;
 mod media;
 pub mod notifications;
@@ -58,13 +62,15 @@ pub mod view;
 
 use std::sync::Arc;
 
-use blegram_domain::Clock;
+use blegram_domain::{Clock, EventSink};
 use blegram_persistence::Db;
 
+pub use audience::Standings;
 pub use blegram_domain::UserRef;
 pub use comments::WriteComment;
 pub use discovery::SuggestedUser;
 pub use error::{Error, Result};
+pub use event::Event;
 pub use likes::LikeState;
 pub use notifications::NotificationView;
 pub use posts::CreatePost;
@@ -82,11 +88,18 @@ pub struct Social {
     db: Db,
     clock: Arc<dyn Clock>,
     trends: discovery::KnownTrends,
+    events: Arc<dyn EventSink<Event>>,
 }
 
 impl Social {
-    /// Makes the use-cases over `db`, at the time of `clock`.
+    /// Makes the use-cases over `db`, at the time of `clock`. Nobody is told what they do.
     pub fn new(db: Db, clock: Arc<dyn Clock>) -> Self {
-        Self { db, clock, trends: discovery::KnownTrends::default() }
+        Self { db, clock, trends: discovery::KnownTrends::default(), events: Arc::new(()) }
+    }
+
+    /// Tells `events` what the use-cases do.
+    #[must_use]
+    pub fn with_events(self, events: Arc<dyn EventSink<Event>>) -> Self {
+        Self { events, ..self }
     }
 }

@@ -8,8 +8,9 @@ use blegram_persistence::{
 };
 
 use crate::{
-    Error, Result, Social, UserView,
+    Error, Event, Result, Social, UserView,
     comments::{find_visible_comment, hold_visible_comment},
+    event::{Told, notified},
     posts::{find_visible, hold_visible},
 };
 
@@ -31,8 +32,10 @@ impl Social {
         let tx = self.db.write().await?;
         let (post, _) = hold_visible(&tx, actor, id).await?;
         let notice = Notice::about_post(post.author, NoticeKind::PostLike, actor, id);
-        self.like(&tx, actor, Liked::Post(id), &notice).await?.ok_or(Error::PostNotFound)?;
-        finish(tx, Liked::Post(id), true).await
+        let liked = self.like(&tx, actor, Liked::Post(id), &notice).await?;
+        let (inserted, told) = liked.ok_or(Error::PostNotFound)?;
+        let like_count = self.finish_post(tx, id, inserted == Inserted::New, told).await?;
+        Ok(LikeState { liked: true, like_count })
     }
 
     /// Takes a like back, and what its author was told.
@@ -42,11 +45,13 @@ impl Social {
     pub async fn unlike_post(&self, actor: UserId, id: PostId) -> Result<LikeState> {
         let tx = self.db.write().await?;
         let (post, _) = find_visible(&tx, Some(actor), id).await?;
-        if likes::delete(&tx, actor, Liked::Post(id)).await? {
+        let is_deleted = likes::delete(&tx, actor, Liked::Post(id)).await?;
+        if is_deleted {
             let notice = Notice::about_post(post.author, NoticeKind::PostLike, actor, id);
             notifications::delete(&tx, &notice).await?;
         }
-        finish(tx, Liked::Post(id), false).await
+        let like_count = self.finish_post(tx, id, is_deleted, Told::new()).await?;
+        Ok(LikeState { liked: false, like_count })
     }
 
     /// Likes a comment that `actor` sees, as [`Social::like_post`] does.
@@ -58,8 +63,10 @@ impl Social {
         let comment = hold_visible_comment(&tx, actor, id).await?;
         let author = comment.author.ok_or(Error::CommentNotFound)?;
         let notice = Notice::about_comment(author, NoticeKind::CommentLike, actor, (comment.post, id));
-        self.like(&tx, actor, Liked::Comment(id), &notice).await?.ok_or(Error::CommentNotFound)?;
-        finish(tx, Liked::Comment(id), true).await
+        let liked = self.like(&tx, actor, Liked::Comment(id), &notice).await?;
+        let (_, told) = liked.ok_or(Error::CommentNotFound)?;
+        let like_count = self.finish_comment(tx, id, told).await?;
+        Ok(LikeState { liked: true, like_count })
     }
 
     /// Takes a like back, and what its author was told.
@@ -74,16 +81,40 @@ impl Social {
             let notice = Notice::about_comment(author, NoticeKind::CommentLike, actor, (comment.post, id));
             notifications::delete(&tx, &notice).await?;
         }
-        finish(tx, Liked::Comment(id), false).await
+        let like_count = self.finish_comment(tx, id, Told::new()).await?;
+        Ok(LikeState { liked: false, like_count })
     }
 
-    async fn like(&self, tx: &Tx, actor: UserId, liked: Liked, notice: &Notice) -> Result<Option<()>> {
+    /// Likes something, unless it is gone; returns who is told.
+    async fn like(
+        &self,
+        tx: &Tx,
+        actor: UserId,
+        liked: Liked,
+        notice: &Notice,
+    ) -> Result<Option<(Inserted, Told)>> {
         let now = self.clock.now();
-        let inserted = likes::insert(tx, LikeId::generate(now), actor, liked).await?;
-        if inserted == Some(Inserted::New) {
-            notifications::insert(tx, &[*notice], now).await?;
-        }
-        Ok(inserted.map(|_| ()))
+        let Some(inserted) = likes::insert(tx, LikeId::generate(now), actor, liked).await? else {
+            return Ok(None);
+        };
+        let told = match inserted {
+            Inserted::New => notifications::insert(tx, &[*notice], now).await?,
+            Inserted::Existing => Told::new(),
+        };
+        Ok(Some((inserted, told)))
+    }
+
+    async fn finish_post(&self, tx: Tx, id: PostId, is_changed: bool, told: Told) -> Result<u64> {
+        let post = posts::find(&tx, id).await?.ok_or(Error::PostNotFound)?;
+        let counts = is_changed.then(|| Event::counts(&post));
+        self.commit(tx, counts.into_iter().chain(notified(told))).await?;
+        Ok(post.like_count)
+    }
+
+    async fn finish_comment(&self, tx: Tx, id: CommentId, told: Told) -> Result<u64> {
+        let comment = comments::find(&tx, id).await?.ok_or(Error::CommentNotFound)?;
+        self.commit(tx, notified(told)).await?;
+        Ok(comment.like_count)
     }
 
     /// Who likes a post that `viewer` sees, the latest first.
@@ -124,13 +155,4 @@ impl Social {
         let users = self.view_users(viewer, &listed.targets).await?;
         Ok(listed.slice.into_page(users))
     }
-}
-
-async fn finish(tx: Tx, liked: Liked, is_liked: bool) -> Result<LikeState> {
-    let like_count = match liked {
-        Liked::Post(id) => posts::find(&tx, id).await?.ok_or(Error::PostNotFound)?.like_count,
-        Liked::Comment(id) => comments::find(&tx, id).await?.ok_or(Error::CommentNotFound)?.like_count,
-    };
-    tx.commit().await?;
-    Ok(LikeState { liked: is_liked, like_count })
 }

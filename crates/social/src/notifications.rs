@@ -9,7 +9,7 @@ use blegram_domain::{
 use blegram_persistence::{comments, notifications, posts};
 
 use crate::{
-    CommentView, PostView, Result, Social,
+    CommentView, Event, PostView, Result, Social,
     view::{Muted, People},
 };
 
@@ -39,6 +39,27 @@ impl Social {
     pub async fn notifications(&self, actor: UserId, page: &PageRequest) -> Result<Page<NotificationView>> {
         let slice = notifications::list_ids(&self.db, actor, page).await?;
         let notifications = notifications::list_by_ids(&self.db, &slice).await?;
+        Ok(slice.into_page(self.view_notifications(actor, notifications).await?))
+    }
+
+    /// A notification as [`Social::notifications`] lists it to `actor`; `None` where it would be left out.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn get_notification(
+        &self,
+        actor: UserId,
+        id: NotificationId,
+    ) -> Result<Option<NotificationView>> {
+        let notification = notifications::find(&self.db, actor, id).await?;
+        Ok(self.view_notifications(actor, notification.into_iter().collect()).await?.pop())
+    }
+
+    async fn view_notifications(
+        &self,
+        actor: UserId,
+        notifications: Vec<Notification>,
+    ) -> Result<Vec<NotificationView>> {
         let mark = notifications::find_read_up_to(&self.db, actor).await?;
         let people =
             People::read(&self.db, Some(actor), notifications.iter().map(|it| it.notice.actor)).await?;
@@ -60,8 +81,7 @@ impl Social {
                 notification,
             })
         };
-        let items = notifications.into_iter().filter_map(view).collect();
-        Ok(slice.into_page(items))
+        Ok(notifications.into_iter().filter_map(view).collect())
     }
 
     async fn posts_of(&self, viewer: UserId, all: &[Notification]) -> Result<HashMap<PostId, PostView>> {
@@ -96,9 +116,10 @@ impl Social {
     /// Storage failures only.
     pub async fn mark_notifications_read(&self, actor: UserId, up_to: NotificationId) -> Result<ReadMark> {
         let tx = self.db.write().await?;
-        notifications::update_read_mark(&tx, actor, up_to).await?;
+        let is_moved = notifications::update_read_mark(&tx, actor, up_to).await?;
         let mark = notifications::find_read_mark(&tx, actor).await?;
-        tx.commit().await?;
+        let read = is_moved.then_some(Event::NotificationsRead { user: actor, mark });
+        self.commit(tx, read).await?;
         Ok(mark)
     }
 

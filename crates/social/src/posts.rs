@@ -6,12 +6,15 @@ use blegram_domain::{
     Job, MediaId, Notice, NoticeKind, Post, PostId, PostText, UserId, UserSummary, Username, Violation,
     Visibility,
     analysis::{Analysis, Mention},
+    post::Marks,
     version::Precondition,
 };
 use blegram_persistence::{Conn, Tx, jobs, notifications, posts, relations, users};
 
 use crate::{
-    Error, PostView, Result, Social, media,
+    Error, Event, PostView, Result, Social,
+    event::notified,
+    media,
     view::{Muted, People},
 };
 
@@ -64,15 +67,11 @@ impl Social {
         };
         posts::insert(&tx, &post, &author).await?;
         media::use_in_post(&tx, &images, &post, &author, now).await?;
-        notifications::insert(&tx, &mentions_of(&tx, &post, &author).await?, now).await?;
-        tx.commit().await?;
-        Ok(PostView {
-            post,
-            author,
-            media: images,
-            mentions: mentioned,
-            viewer: Some(blegram_domain::post::Marks::default()),
-        })
+        let told = notifications::insert(&tx, &mentions_of(&tx, &post, &author).await?, now).await?;
+        let view = PostView { post, author, media: images, mentions: mentioned, viewer: None };
+        let created = Event::PostCreated(view.clone());
+        self.commit(tx, [created].into_iter().chain(notified(told))).await?;
+        Ok(PostView { viewer: Some(Marks::default()), ..view })
     }
 
     /// The post as `viewer` sees it.
@@ -94,7 +93,7 @@ impl Social {
         let (tx, post, author) = self.hold_own(actor, id, precondition).await?;
         posts::update_deleted(&tx, &post, &author, now).await?;
         jobs::insert(&tx, Job::ErasePost(id), now, now).await?;
-        Ok(tx.commit().await?)
+        self.commit(tx, [Event::PostDeleted { post, author }]).await
     }
 
     /// The account of `actor`, kept as it is until the transaction ends.

@@ -6,7 +6,12 @@ use blegram_domain::{
 };
 use blegram_persistence::{hashtags, jobs, media::Of, relations, users};
 
-use crate::{Error, Result, Social, UserView, media, relations::accept_or_enqueue};
+use crate::{
+    Error, Result, Social, UserView,
+    event::{Told, notified},
+    media,
+    relations::accept_or_enqueue,
+};
 
 /// What becomes of a profile; what is `None` stays.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -62,6 +67,7 @@ impl Social {
         }
         if updated != account {
             users::update_profile(&tx, &updated).await?;
+            let mut told = Told::new();
             let (before, after) = (&account.user.summary, &updated.user.summary);
             hashtags::update_of_author(&tx, before, after).await?;
             if before.is_private != after.is_private {
@@ -72,11 +78,11 @@ impl Social {
                 jobs::insert_again(&tx, Job::MoveMedia(actor), now).await?;
             }
             if before.is_private && !after.is_private {
-                accept_or_enqueue(&tx, actor, now).await?;
+                told = accept_or_enqueue(&tx, actor, now).await?;
                 let user = users::find(&tx, actor).await?.ok_or(Error::UserNotFound)?;
                 updated.user.follower_count = user.follower_count;
             }
-            tx.commit().await?;
+            self.commit(tx, notified(told)).await?;
             updated.user.version += 1;
         }
         Ok(updated)

@@ -5,7 +5,10 @@ use blegram_persistence::{
     Inserted, Tx, blocks, follow_requests, follows, jobs, mutes, notifications, relations, users,
 };
 
-use crate::{Error, Result, Social, UserRef};
+use crate::{
+    Error, Event, Result, Social, UserRef,
+    event::{Told, notified},
+};
 
 /// How somebody stands to an account that can be followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,10 +52,13 @@ impl Social {
         } else {
             (follows::insert(&tx, id, actor, target).await?, NoticeKind::Follow)
         };
-        if inserted == Inserted::New {
-            notifications::insert(&tx, &[Notice::about_you(target, kind, actor)], now).await?;
-        }
-        finish(tx, actor, target).await
+        let told = match inserted {
+            Inserted::New => {
+                notifications::insert(&tx, &[Notice::about_you(target, kind, actor)], now).await?
+            }
+            Inserted::Existing => Told::new(),
+        };
+        self.finish_follow(tx, actor, target, told).await
     }
 
     /// Follows an account no more, or does not ask to any more, and takes back what its owner was told.
@@ -64,7 +70,7 @@ impl Social {
         let tx = self.db.write().await?;
         self.find_header(&tx, Some(actor), target).await?;
         end_follow(&tx, actor, target).await?;
-        finish(tx, actor, target).await
+        self.finish_follow(tx, actor, target, Told::new()).await
     }
 
     /// Ends that somebody follows `actor`; they are not told. Says whether they did.
@@ -87,12 +93,11 @@ impl Social {
         let requester = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
         relations::hold(&tx, actor, [requester]).await?;
-        if !accept(&tx, actor, requester, now).await?
-            && !relations::find_one(&tx, actor, requester).await?.followed_by
-        {
+        let accepted = accept(&tx, actor, requester, now).await?;
+        if accepted.is_none() && !relations::find_one(&tx, actor, requester).await?.followed_by {
             return Err(Error::UserNotFound);
         }
-        tx.commit().await?;
+        self.commit(tx, notified(accepted.unwrap_or_default())).await?;
         Ok(requester)
     }
 
@@ -122,13 +127,14 @@ impl Social {
         let tx = self.db.write().await?;
         relations::hold_to_change(&tx, actor, target).await?;
         self.keep_actor(&tx, actor).await?;
-        blocks::insert(&tx, RelationId::generate(self.clock.now()), actor, target).await?;
+        let inserted = blocks::insert(&tx, RelationId::generate(self.clock.now()), actor, target).await?;
         for (follower, followee) in [(actor, target), (target, actor)] {
             follows::delete(&tx, follower, followee).await?;
             follow_requests::delete(&tx, follower, followee).await?;
         }
         notifications::delete_between(&tx, actor, target).await?;
-        Ok(tx.commit().await?)
+        let blocked = (inserted == Inserted::New).then_some(Event::Blocked { by: actor, user: target });
+        self.commit(tx, blocked).await
     }
 
     /// Ends a block; what it ended stays so.
@@ -175,9 +181,18 @@ impl Social {
         let tx = self.db.write().await?;
         // Private again meanwhile: who asked waits for an answer again.
         let is_public = users::keep(&tx, user).await?.is_some_and(|user| user.summary.is_public());
-        let is_more = is_public && accept_some(&tx, user, now).await?;
-        tx.commit().await?;
+        let (told, is_more) =
+            if is_public { accept_some(&tx, user, now).await? } else { (Told::new(), false) };
+        self.commit(tx, notified(told)).await?;
         Ok(is_more)
+    }
+
+    async fn finish_follow(&self, tx: Tx, actor: UserId, target: UserId, told: Told) -> Result<FollowState> {
+        let relation = relations::find_one(&tx, actor, target).await?;
+        let user = users::find(&tx, target).await?.ok_or(Error::UserNotFound)?;
+        self.commit(tx, notified(told)).await?;
+        let follower_count = user.follower_count;
+        Ok(FollowState { following: relation.following, requested: relation.requested, follower_count })
     }
 
     /// Whom `user` names, if it is an account that takes part, whoever may see it; not `actor`.
@@ -197,33 +212,37 @@ impl Social {
     }
 }
 
-/// Accepts the first of those who asked to follow `user`, who is held; says whether there may be more. With more to come
-/// a job goes on.
-pub(crate) async fn accept_or_enqueue(tx: &Tx, user: UserId, now: Timestamp) -> Result<()> {
-    if accept_some(tx, user, now).await? {
+/// Accepts the first of those who asked to follow `user`, who is held; returns who is told. With more to come a job goes
+/// on.
+pub(crate) async fn accept_or_enqueue(tx: &Tx, user: UserId, now: Timestamp) -> Result<Told> {
+    let (told, is_more) = accept_some(tx, user, now).await?;
+    if is_more {
         jobs::insert_again(tx, Job::AcceptFollowRequests(user), now).await?;
     }
-    Ok(())
+    Ok(told)
 }
 
-async fn accept_some(tx: &Tx, user: UserId, now: Timestamp) -> Result<bool> {
+/// Returns who is told, and whether there may be more.
+async fn accept_some(tx: &Tx, user: UserId, now: Timestamp) -> Result<(Told, bool)> {
     let requesters = follow_requests::list_oldest(tx, user, BATCH).await?;
+    let mut told = Told::new();
     for requester in &requesters {
-        accept(tx, user, *requester, now).await?;
+        told.extend(accept(tx, user, *requester, now).await?.unwrap_or_default());
     }
-    Ok(requesters.len() as u64 == BATCH)
+    Ok((told, requesters.len() as u64 == BATCH))
 }
 
-async fn accept(tx: &Tx, user: UserId, requester: UserId, now: Timestamp) -> Result<bool> {
+/// Returns who is told; `None` for somebody who did not ask.
+async fn accept(tx: &Tx, user: UserId, requester: UserId, now: Timestamp) -> Result<Option<Told>> {
     if !follow_requests::delete(tx, requester, user).await? {
-        return Ok(false);
+        return Ok(None);
     }
     notifications::delete(tx, &Notice::about_you(user, NoticeKind::FollowRequest, requester)).await?;
-    if follows::insert(tx, RelationId::generate(now), requester, user).await? == Inserted::New {
-        let notice = Notice::about_you(requester, NoticeKind::FollowAccepted, user);
-        notifications::insert(tx, &[notice], now).await?;
-    }
-    Ok(true)
+    let notice = Notice::about_you(requester, NoticeKind::FollowAccepted, user);
+    Ok(Some(match follows::insert(tx, RelationId::generate(now), requester, user).await? {
+        Inserted::New => notifications::insert(tx, &[notice], now).await?,
+        Inserted::Existing => Told::new(),
+    }))
 }
 
 /// Ends a follow or a request, and takes back what was told of it.
@@ -238,12 +257,4 @@ async fn end_follow(tx: &Tx, follower: UserId, followee: UserId) -> Result<()> {
         notifications::delete(tx, &notice).await?;
     }
     Ok(())
-}
-
-async fn finish(tx: Tx, actor: UserId, target: UserId) -> Result<FollowState> {
-    let relation = relations::find_one(&tx, actor, target).await?;
-    let user = users::find(&tx, target).await?.ok_or(Error::UserNotFound)?;
-    tx.commit().await?;
-    let follower_count = user.follower_count;
-    Ok(FollowState { following: relation.following, requested: relation.requested, follower_count })
 }

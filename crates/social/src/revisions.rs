@@ -11,9 +11,11 @@ use blegram_persistence::{
 };
 
 use crate::{
-    Error, PostView, Result, Social, media,
+    Error, Event, PostView, Result, Social,
+    event::notified,
+    media,
     posts::{find_mentioned, mentions_of},
-    view::Muted,
+    view::{Muted, view_post_publicly},
 };
 
 /// What becomes of a post; what is `None` stays.
@@ -67,14 +69,18 @@ impl Social {
         let now = self.clock.now();
         let (tx, post, author) = self.hold_own(actor, id, precondition).await?;
         let edited = edit(&tx, &post, input, now).await?;
+        let mut events = Vec::new();
         if edited != post {
             posts::update(&tx, &post, &edited, &author).await?;
             replace_media(&tx, &post, &edited, &author, now).await?;
             notifications::delete_mentions_except(&tx, actor, id.as_uuid(), &edited.mentions).await?;
-            notifications::insert(&tx, &mentions_of(&tx, &edited, &author).await?, now).await?;
+            let told = notifications::insert(&tx, &mentions_of(&tx, &edited, &author).await?, now).await?;
+            let view = view_post_publicly(&tx, edited.clone(), author).await?;
+            events.push(Event::PostUpdated { post: view, before: post });
+            events.extend(notified(told));
         }
         // Also if nothing changed: what it holds is given back before anything else is asked for.
-        tx.commit().await?;
+        self.commit(tx, events).await?;
         self.view_posts(Some(actor), vec![edited], Muted::Shown).await?.pop().ok_or(Error::PostNotFound)
     }
 

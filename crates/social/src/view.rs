@@ -163,6 +163,29 @@ impl Social {
     }
 }
 
+/// A post in the view of somebody not logged in, whoever may see it.
+pub(crate) async fn view_post_publicly(
+    conn: &impl Conn,
+    post: Post,
+    author: UserSummary,
+) -> Result<PostView> {
+    let people = People::read(conn, None, post.mentions.iter().copied()).await?;
+    let media = take_media(&mut list_media(conn, &post.media).await?, &post.media);
+    Ok(PostView { mentions: people.list_shown(&post.mentions), author, media, viewer: None, post })
+}
+
+/// As [`view_post_publicly`], a comment.
+pub(crate) async fn view_comment_publicly(conn: &impl Conn, comment: Comment) -> Result<CommentView> {
+    let people = comment.mentions.iter().copied().chain(comment.author);
+    let people = People::read(conn, None, people).await?;
+    Ok(CommentView {
+        author: comment.author.and_then(|author| people.find_shown(author)).cloned(),
+        mentions: people.list_shown(&comment.mentions),
+        liked: None,
+        comment,
+    })
+}
+
 fn sees(viewer: Option<UserId>, post: &Post, people: &People, muted: Muted) -> bool {
     people.find(post.author).is_some_and(|(author, relation)| {
         post.is_visible_to(viewer, author, relation) && !(muted == Muted::Hidden && relation.muting)

@@ -1,0 +1,116 @@
+//! What happened, as those are told who deliver it.
+
+use blegram_domain::{Comment, NotificationId, Post, PostId, UserId, UserSummary, notification::ReadMark};
+use blegram_persistence::Tx;
+
+use crate::{CommentView, PostView, Result, Social};
+
+/// Something that a use-case did, and committed. What did nothing, or was refused, is no event; neither is what jobs
+/// remove.
+///
+/// Views are those of somebody not logged in, whoever may see the thing: whom it is shown to is for the receiver to
+/// decide, by [`Post::is_visible_to`] with [`Social::standings`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A post was written.
+    PostCreated(PostView),
+    /// A post was edited.
+    PostUpdated {
+        /// The post now.
+        post: PostView,
+        /// The post before: others may have seen it, and under other hashtags.
+        before: Post,
+    },
+    /// A post was deleted.
+    PostDeleted {
+        /// The post as it was.
+        post: Post,
+        /// Who wrote it.
+        author: UserSummary,
+    },
+    /// A comment was written.
+    CommentCreated {
+        /// The comment.
+        comment: CommentView,
+        /// The post that it is about, which already counts it.
+        post: Post,
+        /// Who wrote the post.
+        post_author: UserSummary,
+    },
+    /// A comment was edited.
+    CommentUpdated {
+        /// The comment now.
+        comment: CommentView,
+        /// The post that it is about.
+        post: Post,
+        /// Who wrote the post.
+        post_author: UserSummary,
+    },
+    /// A comment was deleted; with replies it stays as a tombstone.
+    CommentDeleted {
+        /// The comment as it was.
+        comment: Comment,
+        /// The post that it was about, which counts it no more.
+        post: Post,
+        /// Who wrote the post.
+        post_author: UserSummary,
+    },
+    /// A post has other counts than before.
+    PostCounts {
+        /// The post.
+        post: PostId,
+        /// Who wrote it.
+        author: UserId,
+        /// How many like it.
+        like_count: u64,
+        /// How many comments and replies it has.
+        comment_count: u64,
+    },
+    /// Somebody is told something that they were not told before; see [`Social::get_notification`].
+    Notified {
+        /// Who.
+        recipient: UserId,
+        /// What.
+        notification: NotificationId,
+    },
+    /// Somebody read further in what they are told.
+    NotificationsRead {
+        /// Who.
+        user: UserId,
+        /// How far, and how many are left.
+        mark: ReadMark,
+    },
+    /// Somebody blocked somebody whom they did not block before.
+    Blocked {
+        /// Who blocks.
+        by: UserId,
+        /// Whom.
+        user: UserId,
+    },
+}
+
+impl Event {
+    /// The counts of `post`, as its transaction leaves them.
+    pub(crate) const fn counts(post: &Post) -> Self {
+        let Post { id, author, like_count, comment_count, .. } = *post;
+        Self::PostCounts { post: id, author, like_count, comment_count }
+    }
+}
+
+/// Who was told something new, with what each was told.
+pub(crate) type Told = Vec<(UserId, NotificationId)>;
+
+pub(crate) fn notified(told: Told) -> impl Iterator<Item = Event> {
+    told.into_iter().map(|(recipient, notification)| Event::Notified { recipient, notification })
+}
+
+impl Social {
+    /// Commits what a use-case did, then tells of it.
+    pub(crate) async fn commit(&self, tx: Tx, events: impl IntoIterator<Item = Event>) -> Result<()> {
+        tx.commit().await?;
+        for event in events {
+            self.events.publish(event);
+        }
+        Ok(())
+    }
+}

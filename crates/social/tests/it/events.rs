@@ -1,0 +1,382 @@
+//! What each use-case tells, and what none does: what was refused, what changed nothing, what was done before.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use blegram_domain::{
+    CommentText, EventSink, NotificationId, PostText, Relation, UserId, Visibility, notification::ReadMark,
+    version::Precondition,
+};
+use blegram_persistence::testing::{Backend, TestDatabase};
+use blegram_social::{
+    CommentView, CreatePost, Error, Event, NotificationView, PostView, Social, UpdatePost, UpdateProfile,
+    UserRef, WriteComment,
+};
+use rstest_reuse::apply;
+use tokio::task::JoinSet;
+
+use crate::{both_databases, now, page, social, text, user};
+
+#[derive(Default)]
+struct Recorder(Mutex<Vec<Event>>);
+
+impl EventSink<Event> for Recorder {
+    fn publish(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+impl Recorder {
+    /// What was told since the last call.
+    fn take(&self) -> Vec<Event> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+fn recorded(database: &TestDatabase) -> (Social, Arc<Recorder>) {
+    let recorder = Arc::new(Recorder::default());
+    (social(database).with_events(Arc::clone(&recorder) as Arc<dyn EventSink<Event>>), recorder)
+}
+
+fn comment(text: &str) -> WriteComment {
+    WriteComment::new(CommentText::parse(text).unwrap()).unwrap()
+}
+
+fn rewrite(text: &str) -> UpdatePost {
+    UpdatePost::new(Some(PostText::parse(text).unwrap()), None, None).unwrap()
+}
+
+fn show_to(visibility: Visibility) -> UpdatePost {
+    UpdatePost::new(None, None, Some(visibility)).unwrap()
+}
+
+async fn list_told(social: &Social, user: UserId) -> Vec<NotificationView> {
+    social.notifications(user, &page(50, None)).await.unwrap().items
+}
+
+/// That `user` was told the newest of what they are told.
+async fn told(social: &Social, user: UserId) -> Event {
+    let newest = list_told(social, user).await.remove(0).notification.id;
+    Event::Notified { recipient: user, notification: newest }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_becomes_of_a_post_is_told(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let [ann, bob, chul] =
+        [user(&database, "ann").await, user(&database, "bob").await, user(&database, "chul").await];
+    let (social, recorder) = recorded(&database);
+
+    assert!(social.create_post(UserId::generate(now()), text("hello")).await.is_err());
+    assert_eq!(recorder.take(), []);
+    let written = social.create_post(ann, text("hello @bob")).await.unwrap();
+    let id = written.post.id;
+    let public = social.get_post(None, id).await.unwrap();
+    assert_eq!(public, PostView { viewer: None, ..written });
+    assert_eq!(recorder.take(), [Event::PostCreated(public.clone()), told(&social, bob).await]);
+
+    for same in [UpdatePost::default(), rewrite("hello @bob"), show_to(Visibility::Public)] {
+        social.update_post(ann, id, same, &Precondition::Any).await.unwrap();
+    }
+    let refused = social.update_post(bob, id, rewrite("mine"), &Precondition::Any).await;
+    assert!(matches!(refused, Err(Error::NotAuthor)), "{refused:?}");
+    assert_eq!(recorder.take(), []);
+
+    // Bob knows already.
+    social.update_post(ann, id, rewrite("hello @bob @chul #jeju"), &Precondition::Any).await.unwrap();
+    let edited = social.get_post(None, id).await.unwrap();
+    let updated = Event::PostUpdated { post: edited.clone(), before: public.post };
+    assert_eq!(recorder.take(), [updated, told(&social, chul).await]);
+
+    let author = edited.author.clone();
+    let deleted = edited.post.clone();
+    assert!(social.delete_post(bob, id, &Precondition::Any).await.is_err());
+    social.delete_post(ann, id, &Precondition::Any).await.unwrap();
+    assert!(social.delete_post(ann, id, &Precondition::Any).await.is_err());
+    assert_eq!(recorder.take(), [Event::PostDeleted { post: deleted, author }]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_post_that_strangers_may_not_see_is_told_as_one_would_see_it(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let [ann, bob] = [user(&database, "ann").await, user(&database, "bob").await];
+    user(&database, "zoe").await;
+    let (social, recorder) = recorded(&database);
+    let followers =
+        CreatePost::new(PostText::parse("hello @bob @zoe").unwrap(), Vec::new(), Visibility::Followers);
+    let written = social.create_post(ann, followers.unwrap()).await.unwrap();
+    // Neither follows Ann, so neither is told.
+    assert_eq!(recorder.take(), [Event::PostCreated(PostView { viewer: None, ..written.clone() })]);
+
+    social.block_user(bob, &UserRef::Id(ann)).await.unwrap();
+    database.execute("UPDATE users SET status = 'suspended' WHERE username = 'zoe'").await;
+    recorder.take();
+    social.update_post(ann, written.post.id, rewrite("@bob @zoe"), &Precondition::Any).await.unwrap();
+    // The new text mentions nobody whom it could reach: a block is between the two.
+    let [Event::PostUpdated { post, .. }] = &recorder.take()[..] else { panic!() };
+    assert_eq!((&post.viewer, &post.mentions[..]), (&None, &[][..]));
+
+    social.unblock_user(bob, &UserRef::Id(ann)).await.unwrap();
+    social.update_post(ann, written.post.id, rewrite("hello @bob"), &Precondition::Any).await.unwrap();
+    social.block_user(bob, &UserRef::Id(ann)).await.unwrap();
+    recorder.take();
+    let own = social.update_post(ann, written.post.id, show_to(Visibility::Public), &Precondition::Any);
+    assert_eq!(own.await.unwrap().mentions, []);
+    let public = social.get_post(None, written.post.id).await.unwrap();
+    assert_eq!(public.mentions.iter().map(|user| user.id).collect::<Vec<_>>(), [bob]);
+    let [Event::PostUpdated { post, before }] = &recorder.take()[..] else { panic!() };
+    assert_eq!((post, before.visibility), (&public, Visibility::Followers));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_becomes_of_a_comment_is_told(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let [ann, bob, chul] =
+        [user(&database, "ann").await, user(&database, "bob").await, user(&database, "chul").await];
+    let (social, recorder) = recorded(&database);
+    let post = social.create_post(ann, text("hello")).await.unwrap().post.id;
+    recorder.take();
+    let counts = |comment_count| Event::PostCounts { post, author: ann, like_count: 0, comment_count };
+
+    let written = social.create_comment(bob, post, None, comment("hi")).await.unwrap();
+    let id = written.comment.id;
+    let about = social.get_post(None, post).await.unwrap();
+    assert_eq!(about.post.comment_count, 1);
+    let created = Event::CommentCreated {
+        comment: CommentView { liked: None, ..written.clone() },
+        post: about.post.clone(),
+        post_author: about.author.clone(),
+    };
+    assert_eq!(recorder.take(), [created, counts(1), told(&social, ann).await]);
+
+    let reply = social.create_comment(ann, post, Some(id), comment("welcome")).await.unwrap();
+    let [Event::CommentCreated { comment: told_reply, .. }, counted, notified] = &recorder.take()[..] else {
+        panic!()
+    };
+    assert_eq!(told_reply.comment, reply.comment);
+    assert_eq!((counted, notified), (&counts(2), &told(&social, bob).await));
+
+    social.update_comment(bob, id, comment("hi"), &Precondition::Any).await.unwrap();
+    let refused = social.update_comment(ann, id, comment("mine"), &Precondition::Any).await;
+    assert!(matches!(refused, Err(Error::NotAuthor)), "{refused:?}");
+    let refused = social.delete_comment(chul, id, &Precondition::Any).await;
+    assert!(matches!(refused, Err(Error::NotAuthor)), "{refused:?}");
+    assert_eq!(recorder.take(), []);
+
+    social.update_comment(bob, id, comment("hi @chul"), &Precondition::Any).await.unwrap();
+    let public = social.get_comment(None, id).await.unwrap();
+    assert_eq!(public.mentions.iter().map(|user| user.id).collect::<Vec<_>>(), [chul]);
+    let about = social.get_post(None, post).await.unwrap();
+    let updated = Event::CommentUpdated {
+        comment: public.clone(),
+        post: about.post.clone(),
+        post_author: about.author.clone(),
+    };
+    assert_eq!(recorder.take(), [updated, told(&social, chul).await]);
+
+    // By the author of the post.
+    social.delete_comment(ann, id, &Precondition::Any).await.unwrap();
+    assert!(social.delete_comment(ann, id, &Precondition::Any).await.is_err());
+    let post_now = social.get_post(None, post).await.unwrap().post;
+    let deleted =
+        Event::CommentDeleted { comment: public.comment, post: post_now, post_author: about.author };
+    assert_eq!(recorder.take(), [deleted, counts(1)]);
+    while social.erase_comment(id).await.unwrap() {}
+    assert_eq!(recorder.take(), []);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn likes_tell_counts_and_whoever_is_liked(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let [ann, bob] = [user(&database, "ann").await, user(&database, "bob").await];
+    let (social, recorder) = recorded(&database);
+    let post = social.create_post(ann, text("hello")).await.unwrap().post.id;
+    let on_it = social.create_comment(ann, post, None, comment("mine")).await.unwrap().comment.id;
+    recorder.take();
+    let counts = |like_count| Event::PostCounts { post, author: ann, like_count, comment_count: 1 };
+
+    social.like_post(bob, post).await.unwrap();
+    assert_eq!(recorder.take(), [counts(1), told(&social, ann).await]);
+    social.like_post(bob, post).await.unwrap();
+    assert_eq!(recorder.take(), []);
+    social.like_post(ann, post).await.unwrap();
+    assert_eq!(recorder.take(), [counts(2)]);
+    social.unlike_post(bob, post).await.unwrap();
+    assert_eq!(recorder.take(), [counts(1)]);
+    social.unlike_post(bob, post).await.unwrap();
+    assert_eq!(recorder.take(), []);
+
+    social.like_comment(bob, on_it).await.unwrap();
+    assert_eq!(recorder.take(), [told(&social, ann).await]);
+    social.like_comment(bob, on_it).await.unwrap();
+    social.unlike_comment(bob, on_it).await.unwrap();
+    assert_eq!(recorder.take(), []);
+
+    social.mute_user(ann, &UserRef::Id(bob)).await.unwrap();
+    social.like_comment(bob, on_it).await.unwrap();
+    assert_eq!(recorder.take(), []);
+    social.like_post(bob, post).await.unwrap();
+    assert_eq!(recorder.take(), [counts(2)]);
+
+    social.delete_post(ann, post, &Precondition::Any).await.unwrap();
+    recorder.take();
+    assert!(social.like_post(bob, post).await.is_err());
+    assert_eq!(recorder.take(), []);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn of_likes_at_once_each_tells_the_count_that_it_committed(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let ann = user(&database, "ann").await;
+    let (social, recorder) = recorded(&database);
+    let post = social.create_post(ann, text("hello")).await.unwrap().post.id;
+    recorder.take();
+    let mut likes = JoinSet::new();
+    for n in 0..20 {
+        let (social, by) = (social.clone(), user(&database, &format!("user{n}")).await);
+        likes.spawn(async move { social.like_post(by, post).await.unwrap() });
+    }
+    likes.join_all().await;
+    let counted = recorder.take().into_iter().filter_map(|event| match event {
+        Event::PostCounts { like_count, .. } => Some(like_count),
+        _ => None,
+    });
+    let mut counted: Vec<_> = counted.collect();
+    counted.sort_unstable();
+    assert_eq!(counted, (1..=20).collect::<Vec<_>>());
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn following_tells_whoever_is_told_and_a_block_is_told_once(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let [ann, bob, chul] =
+        [user(&database, "ann").await, user(&database, "bob").await, user(&database, "chul").await];
+    let (social, recorder) = recorded(&database);
+    let [ann_ref, bob_ref, chul_ref] = [ann, bob, chul].map(UserRef::Id);
+    let set_private = |is_private| UpdateProfile { is_private: Some(is_private), ..UpdateProfile::default() };
+
+    social.follow_user(bob, &ann_ref).await.unwrap();
+    assert_eq!(recorder.take(), [told(&social, ann).await]);
+    social.follow_user(bob, &ann_ref).await.unwrap();
+    assert!(social.follow_user(bob, &bob_ref).await.is_err());
+    social.unfollow_user(bob, &ann_ref).await.unwrap();
+    social.update_profile(ann, set_private(true), &Precondition::Any).await.unwrap();
+    assert_eq!(recorder.take(), []);
+
+    social.follow_user(bob, &ann_ref).await.unwrap();
+    assert_eq!(recorder.take(), [told(&social, ann).await]);
+    social.follow_user(bob, &ann_ref).await.unwrap();
+    assert_eq!(recorder.take(), []);
+    social.accept_follow_request(ann, &bob_ref).await.unwrap();
+    assert_eq!(recorder.take(), [told(&social, bob).await]);
+    social.accept_follow_request(ann, &bob_ref).await.unwrap();
+    assert!(social.accept_follow_request(ann, &chul_ref).await.is_err());
+    assert_eq!(recorder.take(), []);
+
+    // No longer private, it lets in whoever asked.
+    social.follow_user(chul, &ann_ref).await.unwrap();
+    recorder.take();
+    social.update_profile(ann, set_private(false), &Precondition::Any).await.unwrap();
+    assert_eq!(recorder.take(), [told(&social, chul).await]);
+
+    // As a job does with what is left.
+    database.execute("UPDATE users SET is_private = true WHERE username = 'ann'").await;
+    social.unfollow_user(chul, &ann_ref).await.unwrap();
+    social.follow_user(chul, &ann_ref).await.unwrap();
+    database.execute("UPDATE users SET is_private = false WHERE username = 'ann'").await;
+    recorder.take();
+    assert!(!social.accept_follow_requests(ann).await.unwrap());
+    assert_eq!(recorder.take(), [told(&social, chul).await]);
+
+    social.block_user(ann, &bob_ref).await.unwrap();
+    social.block_user(ann, &bob_ref).await.unwrap();
+    assert!(social.block_user(ann, &ann_ref).await.is_err());
+    assert_eq!(recorder.take(), [Event::Blocked { by: ann, user: bob }]);
+    social.unblock_user(ann, &bob_ref).await.unwrap();
+    social.mute_user(ann, &bob_ref).await.unwrap();
+    social.remove_follower(ann, &chul_ref).await.unwrap();
+    assert_eq!(recorder.take(), []);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn reading_further_is_told(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let [ann, bob] = [user(&database, "ann").await, user(&database, "bob").await];
+    let (social, recorder) = recorded(&database);
+    let newest = NotificationId::first_of(now() + Duration::from_secs(60));
+    social.mark_notifications_read(ann, newest).await.unwrap();
+    assert_eq!(recorder.take(), []);
+
+    let post = social.create_post(ann, text("hello")).await.unwrap().post.id;
+    social.like_post(bob, post).await.unwrap();
+    let mark = ReadMark { unread_count: 0, up_to: Some(list_told(&social, ann).await[0].notification.id) };
+    recorder.take();
+    for _ in 0..2 {
+        assert_eq!(social.mark_notifications_read(ann, newest).await.unwrap(), mark);
+    }
+    assert_eq!(recorder.take(), [Event::NotificationsRead { user: ann, mark }]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn how_viewers_stand_to_an_author_takes_two_looks(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let [ann, bob, chul, zoe] = [
+        user(&database, "ann").await,
+        user(&database, "bob").await,
+        user(&database, "chul").await,
+        user(&database, "zoe").await,
+    ];
+    let social = social(&database);
+    social.follow_user(bob, &UserRef::Id(ann)).await.unwrap();
+    social.mute_user(bob, &UserRef::Id(ann)).await.unwrap();
+    social.block_user(ann, &UserRef::Id(chul)).await.unwrap();
+
+    database.take_statements();
+    let standings = social.standings(ann, &[ann, bob, chul, zoe]).await.unwrap().unwrap();
+    assert_eq!(database.take_statements().len(), 2);
+    assert_eq!(standings.author.id, ann);
+    let none = Relation::default();
+    assert_eq!(standings.relations[&bob], Relation { following: true, muting: true, ..none });
+    assert_eq!(standings.relations[&chul], Relation { blocked_by: true, ..none });
+    assert_eq!(standings.relations.len(), 2);
+    assert!(social.standings(ann, &[]).await.unwrap().unwrap().relations.is_empty());
+
+    assert_eq!(social.standings(UserId::generate(now()), &[bob]).await.unwrap(), None);
+    database.execute("UPDATE users SET status = 'suspended' WHERE username = 'ann'").await;
+    assert_eq!(social.standings(ann, &[bob]).await.unwrap(), None);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_notification_is_read_as_it_is_listed(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let [ann, bob] = [user(&database, "ann").await, user(&database, "bob").await];
+    let social = social(&database);
+    let post = social.create_post(ann, text("hello")).await.unwrap().post.id;
+    social.create_comment(bob, post, None, comment("hi")).await.unwrap();
+
+    let listed = list_told(&social, ann).await.remove(0);
+    let id = listed.notification.id;
+    assert_eq!(social.get_notification(ann, id).await.unwrap(), Some(listed.clone()));
+    assert_eq!(social.get_notification(bob, id).await.unwrap(), None);
+    assert_eq!(social.get_notification(ann, NotificationId::generate(now())).await.unwrap(), None);
+    social.mark_notifications_read(ann, id).await.unwrap();
+    let read = NotificationView { is_read: true, ..listed };
+    assert_eq!(social.get_notification(ann, id).await.unwrap(), Some(read));
+
+    social.mute_user(ann, &UserRef::Id(bob)).await.unwrap();
+    assert_eq!(social.get_notification(ann, id).await.unwrap(), None);
+    social.unmute_user(ann, &UserRef::Id(bob)).await.unwrap();
+    social.delete_post(ann, post, &Precondition::Any).await.unwrap();
+    assert_eq!(social.get_notification(ann, id).await.unwrap(), None);
+}

@@ -11,8 +11,8 @@ use blegram_persistence::{
 };
 
 use crate::{
-    Auth, CreateAccount, Device, Error, GivenPassword, NewPassword, Registration, Result, SessionToken,
-    Tokens, audit, password::Verdict, rename::refuse_kept,
+    Auth, CreateAccount, Device, Error, Event, GivenPassword, NewPassword, Registration, Result,
+    SessionToken, Tokens, audit, password::Verdict, rename::refuse_kept,
 };
 
 /// What an account is made of.
@@ -164,32 +164,38 @@ impl Auth {
             expires_at: now + self.lifetimes.of(device.kind).absolute,
         };
         let account = users::find_account(&tx, user).await?.ok_or(Error::InvalidCredentials)?;
-        let secret = self.insert_session(tx, session).await?;
+        let secret = self.insert_session(tx, session, device.replaces).await?;
         Ok(LoggedIn { account, secret })
     }
 
-    async fn insert_session(&self, tx: Tx, session: Session) -> Result<Secret> {
+    async fn insert_session(&self, tx: Tx, session: Session, replaced: Option<SessionId>) -> Result<Secret> {
         let now = session.created_at;
         match session.kind {
             Kind::Browser => {
                 let token = SessionToken::generate();
                 sessions::insert(&tx, &session, Some(token.hash())).await?;
-                self.commit_session(tx, session.user, now).await?;
+                self.commit_session(tx, session.user, replaced, now).await?;
                 Ok(Secret::Browser(token))
             }
             Kind::Native => {
                 sessions::insert(&tx, &session, None).await?;
                 let (issued, token) = self.issue_first(&tx, &session).await?;
-                self.commit_session(tx, session.user, now).await?;
+                self.commit_session(tx, session.user, replaced, now).await?;
                 Ok(Secret::Native(self.tokens(&session, issued, token, now).await?))
             }
         }
     }
 
-    async fn commit_session(&self, tx: Tx, user: UserId, now: Timestamp) -> Result<()> {
-        sessions::prune(&tx, user, MAX_SESSIONS, now, self.idle_since(now)).await?;
+    async fn commit_session(
+        &self,
+        tx: Tx,
+        user: UserId,
+        replaced: Option<SessionId>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let surplus = sessions::prune(&tx, user, MAX_SESSIONS, now, self.idle_since(now)).await?;
         tx.commit().await?;
-        self.sessions.clear();
+        self.announce(replaced.into_iter().chain(surplus).map(|session| Event::SessionEnded { session }));
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use blegram_domain::{Account, SessionId, Timestamp, UserId, Violation, session::
 use blegram_persistence::{sessions, users};
 
 use crate::{
-    Auth, Error, GivenPassword, NewPassword, Policy, Result, SessionToken, audit, password::Verdict,
+    Auth, Error, Event, GivenPassword, NewPassword, Policy, Result, SessionToken, audit, password::Verdict,
 };
 
 /// A password to be replaced.
@@ -51,7 +51,7 @@ impl Auth {
         }
         sessions::delete_others(&tx, actor, Some(session)).await?;
         tx.commit().await?;
-        self.sessions.clear();
+        self.announce([Event::SessionsEnded { user: actor, except: Some(session) }]);
         audit::record("authn_password_change", actor);
         Ok(token)
     }

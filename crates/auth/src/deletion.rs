@@ -7,7 +7,7 @@ use blegram_persistence::{
     hashtags, idempotency_keys, jobs, refresh_tokens, reserved_usernames, sessions, users,
 };
 
-use crate::{Auth, Error, GivenPassword, Result, audit, retention::BATCH};
+use crate::{Auth, Error, Event, GivenPassword, Result, audit, retention::BATCH};
 
 /// How long the name of an account is nobody else's after its owner gave it up.
 pub const NAME_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -44,7 +44,7 @@ impl Auth {
         reserved_usernames::insert(&tx, &name, None, now + NAME_KEPT).await?;
         jobs::insert(&tx, Job::EraseAccount(actor), now, now).await?;
         tx.commit().await?;
-        self.sessions.clear();
+        self.announce([Event::SessionsEnded { user: actor, except: None }]);
         audit::record("user_deleted", actor);
         Ok(())
     }

@@ -10,6 +10,7 @@
 //! | [`rename`] | [`Auth::change_username`] |
 //! | [`deletion`] | [`Auth::delete_account`] |
 //! | [`operator`] | what operators do with accounts |
+//! | [`event`] | what ends while somebody may still be connected |
 //! | [`retention`] | forgetting what counts no more |
 //! | [`idempotency`] | requests that may be sent again |
 //! | [`password`] | the rules of new passwords; argon2id on a bounded pool |
@@ -53,6 +54,7 @@ pub mod credentials;
 pub mod csrf;
 pub mod deletion;
 mod error;
+pub mod event;
 pub mod idempotency;
 pub mod limit;
 pub mod native;
@@ -70,6 +72,7 @@ use std::{sync::Arc, time::Duration};
 
 use blegram_domain::{
     Clock,
+    event::EventSink,
     session::{SessionLifetime, SessionLifetimes},
 };
 use blegram_persistence::{Db, sessions::TokenHash};
@@ -79,6 +82,7 @@ pub use access_token::AccessToken;
 pub use account::{LogIn, LoggedIn, Secret, SignUp};
 pub use credentials::ChangePassword;
 pub use error::{Error, Result, StorageError};
+pub use event::Event;
 pub use limit::{Limits, Policy, Quota, RateLimited};
 pub use native::Tokens;
 pub use operator::CreateAccount;
@@ -157,6 +161,7 @@ pub struct Auth {
     hasher: Hasher,
     limiter: Arc<limit::Limiter>,
     sessions: Arc<SessionCache>,
+    events: Arc<dyn EventSink<Event>>,
     /// Those whose signature was found to be right.
     access_tokens: Arc<Cache<TokenHash, Claims>>,
     keys: Arc<Keyring>,
@@ -180,6 +185,7 @@ impl Auth {
         let seal = config.site_key.derive(signing_key::PURPOSE);
         Ok(Self {
             sessions: Arc::new(SessionCache::new()),
+            events: Arc::new(()),
             access_tokens: Arc::new(Cache::new(VERIFIED_TOKENS)),
             keys: Arc::new(Keyring::new(db.clone(), Arc::clone(&clock), seal, config.issuer)),
             hasher: Hasher::new(config.password_cost, config.hash_threads, config.hash_queue)?,
@@ -193,6 +199,13 @@ impl Auth {
             csrf_key: config.site_key.derive(csrf::PURPOSE),
             refresh_key: config.site_key.derive(native::PURPOSE),
         })
+    }
+
+    /// Tells `events` what ends from now on. Called once, before the handle is shared.
+    #[must_use]
+    pub fn with_events(mut self, events: Arc<dyn EventSink<Event>>) -> Self {
+        self.events = events;
+        self
     }
 
     /// Whether strangers may sign up.
@@ -225,5 +238,14 @@ impl Auth {
     /// How often somebody may try, and how often somebody did.
     pub fn limiter(&self) -> &limit::Limiter {
         &self.limiter
+    }
+
+    /// Makes known what ended. To be called after the commit of whatever ends sessions or changes what users may do.
+    pub(crate) fn announce(&self, events: impl IntoIterator<Item = Event>) {
+        // First the cache: whoever hears of it and asks again must not be told what was.
+        self.sessions.clear();
+        for event in events {
+            self.events.publish(event);
+        }
     }
 }

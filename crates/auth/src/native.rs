@@ -14,7 +14,7 @@ use blegram_persistence::{
 };
 
 use crate::{
-    Auth, Error, Result,
+    Auth, Error, Event, Result,
     access_token::{AccessToken, Claims, lifetime},
     audit,
     token::RefreshToken,
@@ -144,7 +144,7 @@ impl Auth {
     async fn end_replayed(&self, tx: Tx, session: &Session) -> Result<Tokens> {
         sessions::delete(&tx, session.id).await?;
         tx.commit().await?;
-        self.sessions.clear();
+        self.announce([Event::SessionEnded { session: session.id }]);
         audit::suspect("authn_token_reuse", session.user);
         Err(Error::InvalidGrant)
     }

@@ -9,7 +9,7 @@ use blegram_domain::{
 };
 use blegram_persistence::{Tx, hashtags, sessions, users};
 
-use crate::{Auth, Error, NewPassword, Result, audit};
+use crate::{Auth, Error, Event, NewPassword, Result, audit};
 
 /// An account to be made.
 #[derive(Debug, Clone)]
@@ -57,7 +57,7 @@ impl Auth {
             sessions::delete_others(&tx, summary.id, None).await?;
         }
         tx.commit().await?;
-        self.sessions.clear();
+        self.announce(is_suspended.then_some(Event::Suspended { user: summary.id }));
         audit::record(if is_suspended { "user_suspended" } else { "user_reinstated" }, summary.id);
         Ok(true)
     }
@@ -74,7 +74,7 @@ impl Auth {
         let id = account.user.summary.id;
         users::update_role(&tx, id, role).await?;
         tx.commit().await?;
-        self.sessions.clear();
+        self.announce([]);
         audit::record("authz_change", id);
         Ok(true)
     }
@@ -91,7 +91,7 @@ impl Auth {
         users::replace_password_hash(&tx, id, outdated.as_deref(), &hash).await?;
         sessions::delete_others(&tx, id, None).await?;
         tx.commit().await?;
-        self.sessions.clear();
+        self.announce([Event::SessionsEnded { user: id, except: None }]);
         audit::record("authn_password_change", id);
         Ok(())
     }

@@ -16,7 +16,7 @@ use blegram_persistence::{
 };
 
 use crate::{
-    Auth, Error, Result, SessionToken, access_token::Claims, audit, session_cache::Key, token::hash,
+    Auth, Error, Event, Result, SessionToken, access_token::Claims, audit, session_cache::Key, token::hash,
 };
 
 /// What a login comes from, for its owner's list of sessions.
@@ -163,7 +163,7 @@ impl Auth {
             return Err(Error::SessionNotFound);
         }
         tx.commit().await?;
-        self.sessions.clear();
+        self.announce([Event::SessionEnded { session }]);
         audit::record("authn_token_revoked", user);
         Ok(())
     }
@@ -176,7 +176,7 @@ impl Auth {
         let tx = self.db.write().await?;
         sessions::delete_others(&tx, user, Some(keep)).await?;
         tx.commit().await?;
-        self.sessions.clear();
+        self.announce([Event::SessionsEnded { user, except: Some(keep) }]);
         audit::record("authn_token_revoked", user);
         Ok(())
     }
@@ -189,7 +189,7 @@ impl Auth {
         let tx = self.db.write().await?;
         sessions::delete(&tx, session).await?;
         tx.commit().await?;
-        self.sessions.clear();
+        self.announce([Event::SessionEnded { session }]);
         Ok(())
     }
 

@@ -66,7 +66,7 @@ impl SessionCache {
         self.entries.insert(key, Entry { found, read_at: moment.now, epoch: moment.epoch });
     }
 
-    /// Makes everything stale. To be called after the commit of whatever ends sessions or changes what users may do.
+    /// Makes everything stale.
     pub(crate) fn clear(&self) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
     }

@@ -258,11 +258,17 @@ async fn delete_up_to(tx: &Tx, which: Condition, max: u64) -> Result<u64> {
     Ok(Entity::delete_many().filter(Column::Id.in_subquery(some)).exec(tx.inner()).await?.rows_affected)
 }
 
-/// Ends those logins of `user` that are over, and all but the newest `keep` of the others.
+/// Ends those logins of `user` that are over, and all but the newest `keep` of the others; says which of the others.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn prune(tx: &Tx, user: UserId, keep: u64, now: Timestamp, idle: IdleSince) -> Result<()> {
+pub async fn prune(
+    tx: &Tx,
+    user: UserId,
+    keep: u64,
+    now: Timestamp,
+    idle: IdleSince,
+) -> Result<Vec<SessionId>> {
     let of_user = Column::UserId.eq(user.as_uuid());
     Entity::delete_many().filter(of_user.clone()).filter(over(now, idle)).exec(tx.inner()).await?;
     let surplus: Vec<Uuid> = Entity::find()
@@ -277,9 +283,9 @@ pub async fn prune(tx: &Tx, user: UserId, keep: u64, now: Timestamp, idle: IdleS
         .all(tx.inner())
         .await?;
     if !surplus.is_empty() {
-        Entity::delete_many().filter(Column::Id.is_in(surplus)).exec(tx.inner()).await?;
+        Entity::delete_many().filter(Column::Id.is_in(surplus.iter().copied())).exec(tx.inner()).await?;
     }
-    Ok(())
+    Ok(surplus.into_iter().map(SessionId::from_uuid).collect())
 }
 
 /// By age, or by not being used.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
 
 mod account;
+mod event;
 mod keys;
 mod session;
 
@@ -50,8 +51,17 @@ pub(crate) async fn sign_up_from(auth: &Auth, name: &str, device: Device) -> Res
 }
 
 pub(crate) async fn log_in(auth: &Auth, name: &str, password: &str) -> Result<LoggedIn, Error> {
+    log_in_from(auth, name, password, Device::default()).await
+}
+
+pub(crate) async fn log_in_from(
+    auth: &Auth,
+    name: &str,
+    password: &str,
+    device: Device,
+) -> Result<LoggedIn, Error> {
     let password = GivenPassword::parse(password).unwrap();
-    auth.log_in(LogIn { login: name.to_owned(), password, device: Device::default() }).await
+    auth.log_in(LogIn { login: name.to_owned(), password, device }).await
 }
 
 pub(crate) fn token(logged_in: LoggedIn) -> SessionToken {

@@ -7,7 +7,11 @@ use blegram_domain::{
 };
 use blegram_persistence::{Inserted, Tx, conversations, relations, users};
 
-use crate::{Chat, ConversationView, Error, Result};
+use crate::{
+    Chat, ConversationView, Error, Result,
+    event::{added, happened},
+    view::view_conversations,
+};
 
 impl Chat {
     /// Begins a conversation of `actor`. One other member without a title is the direct conversation of the two, which is
@@ -25,17 +29,20 @@ impl Chat {
         let now = self.clock.now();
         let tx = self.db.write().await?;
         keep_actor(&tx, actor).await?;
-        let (conversation, is_new) = match (self.resolve(&tx, actor, members).await?.as_slice(), title) {
+        let (conversation, begun) = match (self.resolve(&tx, actor, members).await?.as_slice(), title) {
             ([], _) => return Err(Error::Oneself),
             ([(other, at)], None) => begin_direct(&tx, actor, *other, *at, now).await?,
             (others, _) if others.len() >= Conversation::MAX_MEMBERS => return Err(Error::TooManyMembers),
             (others, title) => {
                 check_all(&tx, actor, others).await?;
-                (begin_group(&tx, actor, others, title, now).await?, true)
+                let others = others.iter().map(|(user, _)| *user);
+                let all: Vec<UserId> = others.chain([actor]).collect();
+                (begin_group(&tx, actor, &all, title, now).await?, Begun { is_new: true, shown_to: all })
             }
         };
-        tx.commit().await?;
-        Ok((self.view_one(actor, conversation).await?, is_new))
+        let events = added(&tx, &conversation, &begun.shown_to).await?;
+        self.commit(tx, events).await?;
+        Ok((self.view_one(actor, conversation).await?, begun.is_new))
     }
 
     /// The conversations of `actor`, those first in which a message came last.
@@ -45,7 +52,7 @@ impl Chat {
     pub async fn conversations(&self, actor: UserId, page: &PageRequest) -> Result<Page<ConversationView>> {
         let listed = conversations::list_of(&self.db, actor, page).await?;
         let found = conversations::list_by_ids(&self.db, &listed.targets).await?;
-        let views = self.view_conversations(actor, found).await?;
+        let views = view_conversations(&self.db, actor, &found).await?;
         Ok(listed.slice.into_page(views))
     }
 
@@ -72,13 +79,15 @@ impl Chat {
         let tx = self.db.write().await?;
         let (mut conversation, _) = hold_group(&tx, actor, id).await?;
         let title = title.map(String::from);
+        let mut events = Vec::new();
         if conversation.title != title {
             conversation.title = title;
-            tell_updated(&tx, &mut conversation, now).await?;
+            let event = tell_updated(&tx, &mut conversation, now).await?;
             conversations::update(&tx, &conversation, false, now).await?;
+            events = happened(&tx, &conversation, vec![event]).await?;
         }
         // Also if nothing changed: what it holds is given back before anything else is asked for.
-        tx.commit().await?;
+        self.commit(tx, events).await?;
         self.view_one(actor, conversation).await
     }
 
@@ -99,7 +108,7 @@ impl Chat {
         actor: UserId,
         conversation: Conversation,
     ) -> Result<ConversationView> {
-        self.view_conversations(actor, vec![conversation]).await?.pop().ok_or(Error::NotFound)
+        view_conversations(&self.db, actor, &[conversation]).await?.pop().ok_or(Error::NotFound)
     }
 
     /// Whom a reference means, whoever may see them.
@@ -149,52 +158,65 @@ impl Chat {
     }
 }
 
+/// How a conversation was begun.
+struct Begun {
+    is_new: bool,
+    /// In whose lists it was not before.
+    shown_to: Vec<UserId>,
+}
+
 async fn begin_direct(
     tx: &Tx,
     actor: UserId,
     other: UserId,
     at: usize,
     now: Timestamp,
-) -> Result<(Conversation, bool)> {
+) -> Result<(Conversation, Begun)> {
     if let Some(before) = reopen(tx, actor, other, now).await? {
-        return Ok((before, false));
+        return Ok(before);
     }
     check_all(tx, actor, &[(other, at)]).await?;
     let conversation = new(ConversationKind::Direct, None, None, now);
     if conversations::insert(tx, &conversation, Some((actor, other))).await? == Inserted::Existing {
         // Both began it at the same time.
-        let before = reopen(tx, actor, other, now).await?.ok_or(Error::NotFound)?;
-        return Ok((before, false));
+        return reopen(tx, actor, other, now).await?.ok_or(Error::NotFound);
     }
     // The other sees it from its first message.
     for (user, hidden_no) in [(actor, None), (other, Some(0))] {
         let membership = Membership { hidden_no, ..joined(&conversation, user, now) };
         conversations::insert_member(tx, &membership, now).await?;
     }
-    Ok((conversation, true))
+    Ok((conversation, Begun { is_new: true, shown_to: vec![actor] }))
 }
 
 /// The direct conversation that was begun before, in the actor's list again.
-async fn reopen(tx: &Tx, actor: UserId, other: UserId, now: Timestamp) -> Result<Option<Conversation>> {
+async fn reopen(
+    tx: &Tx,
+    actor: UserId,
+    other: UserId,
+    now: Timestamp,
+) -> Result<Option<(Conversation, Begun)>> {
     let Some(found) = conversations::find_direct(tx, actor, other).await? else { return Ok(None) };
     let (conversation, membership) = hold(tx, actor, found.id).await?;
+    let is_listed = membership.is_listed(conversation.last_message_no);
     if membership.hidden_no.is_some() {
         conversations::update_member(tx, &Membership { hidden_no: None, ..membership }, now).await?;
     }
-    Ok(Some(conversation))
+    let shown_to = if is_listed { Vec::new() } else { vec![actor] };
+    Ok(Some((conversation, Begun { is_new: false, shown_to })))
 }
 
 async fn begin_group(
     tx: &Tx,
     actor: UserId,
-    others: &[(UserId, usize)],
+    all: &[UserId],
     title: Option<ConversationTitle>,
     now: Timestamp,
 ) -> Result<Conversation> {
     let conversation = new(ConversationKind::Group, title.map(String::from), Some(actor), now);
     conversations::insert(tx, &conversation, None).await?;
-    for user in others.iter().map(|(user, _)| *user).chain([actor]) {
-        conversations::insert_member(tx, &joined(&conversation, user, now), now).await?;
+    for user in all {
+        conversations::insert_member(tx, &joined(&conversation, *user, now), now).await?;
     }
     Ok(conversation)
 }
@@ -273,14 +295,19 @@ pub(crate) async fn tell(
     conversation: &mut Conversation,
     what: Happening,
     now: Timestamp,
-) -> Result<()> {
+) -> Result<ConversationEvent> {
     conversation.last_seq += 1;
     let event =
         ConversationEvent { conversation: conversation.id, seq: conversation.last_seq, what, at: now };
-    Ok(conversations::insert_event(tx, &event).await?)
+    conversations::insert_event(tx, &event).await?;
+    Ok(event)
 }
 
-pub(crate) async fn tell_updated(tx: &Tx, conversation: &mut Conversation, now: Timestamp) -> Result<()> {
+pub(crate) async fn tell_updated(
+    tx: &Tx,
+    conversation: &mut Conversation,
+    now: Timestamp,
+) -> Result<ConversationEvent> {
     let what = Happening::Updated { title: conversation.title.clone(), owner: conversation.owner };
     tell(tx, conversation, what, now).await
 }

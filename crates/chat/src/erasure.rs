@@ -5,7 +5,7 @@ use std::time::Duration;
 use blegram_domain::{ConversationId, UserId, conversation::ConversationKind};
 use blegram_persistence::{conversations, messages};
 
-use crate::{Chat, Result, members::leave};
+use crate::{Chat, Result, event::happened, members::leave};
 
 /// How long what happened can be told again to whoever missed it. Later they read anew.
 pub const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -28,13 +28,15 @@ impl Chat {
         let said = messages::list_ids_of_sender(&tx, user, BATCH).await?;
         messages::update_disowned(&tx, &said, now).await?;
         let ids = conversations::list_ids_of(&tx, user, CONVERSATIONS).await?;
+        let mut events = Vec::new();
         for id in &ids {
             let Some(mut conversation) = conversations::hold(&tx, *id).await? else { continue };
             let is_member = conversations::find_member(&tx, *id, user).await?.is_some();
             conversations::delete_member(&tx, *id, user).await?;
             let is_left_to_others = conversation.kind == ConversationKind::Direct;
             if is_member && !is_left_to_others {
-                leave(&tx, &mut conversation, user, None, now).await?;
+                let left = leave(&tx, &mut conversation, user, None, now).await?;
+                events.extend(happened(&tx, &conversation, left).await?);
             }
             if is_left_to_others {
                 conversations::update_unpaired(&tx, *id).await?;
@@ -45,7 +47,7 @@ impl Chat {
         // At last what tells of them, of their leaving too.
         let disowned =
             if is_more { 0 } else { conversations::update_disowned_events(&tx, user, BATCH).await? };
-        tx.commit().await?;
+        self.commit(tx, events).await?;
         Ok(is_more || disowned == BATCH)
     }
 

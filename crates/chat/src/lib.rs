@@ -5,14 +5,18 @@
 //! | [`conversations`] | beginning and listing them |
 //! | [`members`] | who is in, and who lets them in or out |
 //! | [`messages`] | sending, editing, unsending |
-//! | [`receipts`] | what was read |
+//! | [`receipts`] | what was read, and what devices have got |
+//! | [`presence`] | who is writing, and who may see whom |
 //! | [`sync`] | what somebody missed |
+//! | [`event`] | what others are told at once |
 //! | [`erasure`] | removing what was deleted |
 //! | [`view`] | things as a member sees them |
 //!
 //! Whatever happens in a conversation happens while its row is held: so it has one order, `seq` has no gap, and who is a
 //! member is decided before anything is said. A message that a device sends again is found by what the device called it,
 //! and is not sent twice, however much later.
+//!
+//! What was committed is published, by whoever committed it; what the process did not come to publish is found again by `seq`.
 //!
 //! ```
 //! # #[tokio::main]
@@ -32,19 +36,22 @@
 pub mod conversations;
 pub mod erasure;
 mod error;
+pub mod event;
 pub mod members;
 pub mod messages;
+pub mod presence;
 pub mod receipts;
 pub mod sync;
 pub mod view;
 
 use std::sync::Arc;
 
-use blegram_domain::Clock;
+use blegram_domain::{Clock, event::EventSink};
 use blegram_persistence::Db;
 
 pub use error::{Error, Result};
-pub use sync::{Changes, Head, SyncCursor, Synced};
+pub use event::{Event, RemovedReason};
+pub use sync::{ChangedHead, Changes, Head, SyncCursor, Synced};
 pub use view::{ConversationView, EventView, MemberView, MessageView};
 
 /// What people do in conversations; cheap to clone.
@@ -52,11 +59,18 @@ pub use view::{ConversationView, EventView, MemberView, MessageView};
 pub struct Chat {
     db: Db,
     clock: Arc<dyn Clock>,
+    events: Arc<dyn EventSink<Event>>,
 }
 
 impl Chat {
-    /// Makes the use-cases over `db`, at the time of `clock`.
+    /// Makes the use-cases over `db`, at the time of `clock`. Nobody is told what happens.
     pub fn new(db: Db, clock: Arc<dyn Clock>) -> Self {
-        Self { db, clock }
+        Self { db, clock, events: Arc::new(()) }
+    }
+
+    /// The same, telling `events` what happens.
+    #[must_use]
+    pub fn with_events(self, events: Arc<dyn EventSink<Event>>) -> Self {
+        Self { events, ..self }
     }
 }

@@ -1,14 +1,15 @@
 //! Who is in a conversation, and who lets them in or out.
 
 use blegram_domain::{
-    Conversation, ConversationId, Job, Timestamp, UserId, UserRef,
+    Conversation, ConversationEvent, ConversationId, Job, Timestamp, UserId, UserRef,
     conversation::{ConversationKind, Happening, Membership},
 };
 use blegram_persistence::{Tx, conversations, jobs};
 
 use crate::{
-    Chat, ConversationView, Error, Result,
+    Chat, ConversationView, Error, Event, RemovedReason, Result,
     conversations::{check_all, hold, hold_group, joined, keep_actor, tell, tell_updated},
+    event::{added, happened},
 };
 
 impl Chat {
@@ -37,15 +38,19 @@ impl Chat {
             return Err(Error::TooManyMembers);
         }
         check_all(&tx, actor, &others).await?;
+        let mut joins = Vec::new();
         for (user, _) in &others {
             let what = Happening::MemberJoined { user: Some(*user), by: Some(actor) };
-            tell(&tx, &mut conversation, what, now).await?;
+            joins.push(tell(&tx, &mut conversation, what, now).await?);
             conversations::insert_member(&tx, &joined(&conversation, *user, now), now).await?;
         }
         if !others.is_empty() {
             conversations::update(&tx, &conversation, false, now).await?;
         }
-        tx.commit().await?;
+        let others: Vec<UserId> = others.into_iter().map(|(user, _)| user).collect();
+        let mut events = added(&tx, &conversation, &others).await?;
+        events.extend(happened(&tx, &conversation, joins).await?);
+        self.commit(tx, events).await?;
         self.view_one(actor, conversation).await
     }
 
@@ -59,7 +64,9 @@ impl Chat {
         let now = self.clock.now();
         let tx = self.db.write().await?;
         let (mut conversation, mine) = hold(&tx, actor, id).await?;
+        let removed = |reason| Event::Removed { user, conversation: id, reason };
         if user == actor && conversation.kind == ConversationKind::Direct {
+            let was_listed = mine.is_listed(conversation.last_message_no);
             let hidden = Membership {
                 since_seq: conversation.last_seq,
                 since_no: conversation.last_message_no,
@@ -68,7 +75,8 @@ impl Chat {
                 ..mine
             };
             conversations::update_member(&tx, &hidden, now).await?;
-            return Ok(tx.commit().await?);
+            let events = was_listed.then(|| removed(RemovedReason::Left)).into_iter().collect();
+            return self.commit(tx, events).await;
         }
         if conversation.kind == ConversationKind::Direct {
             return Err(Error::NotAGroup);
@@ -78,28 +86,33 @@ impl Chat {
             return Err(Error::Forbidden);
         }
         conversations::update_left(&tx, id, user, now).await?;
-        leave(&tx, &mut conversation, user, Some(actor), now).await?;
-        Ok(tx.commit().await?)
+        let left = leave(&tx, &mut conversation, user, Some(actor), now).await?;
+        let mut events =
+            vec![removed(if user == actor { RemovedReason::Left } else { RemovedReason::Removed })];
+        events.extend(happened(&tx, &conversation, left).await?);
+        self.commit(tx, events).await
     }
 }
 
-/// Says that somebody is out who was taken out, and gives the group another owner if it was theirs.
+/// Says that somebody is out who was taken out, and gives the group another owner if it was theirs. What happened is for
+/// the caller to publish.
 pub(crate) async fn leave(
     tx: &Tx,
     conversation: &mut Conversation,
     user: UserId,
     by: Option<UserId>,
     now: Timestamp,
-) -> Result<()> {
+) -> Result<Vec<ConversationEvent>> {
     let left = conversations::list_members(tx, &[conversation.id]).await?.remove(&conversation.id);
     let Some(first) = left.unwrap_or_default().into_iter().next() else {
         jobs::insert(tx, Job::EraseConversation(conversation.id), now, now).await?;
-        return Ok(());
+        return Ok(Vec::new());
     };
-    tell(tx, conversation, Happening::MemberLeft { user: Some(user), by }, now).await?;
+    let mut events = vec![tell(tx, conversation, Happening::MemberLeft { user: Some(user), by }, now).await?];
     if conversation.owner == Some(user) {
         conversation.owner = Some(first.user);
-        tell_updated(tx, conversation, now).await?;
+        events.push(tell_updated(tx, conversation, now).await?);
     }
-    Ok(conversations::update(tx, conversation, false, now).await?)
+    conversations::update(tx, conversation, false, now).await?;
+    Ok(events)
 }

@@ -1,22 +1,23 @@
 //! Sending, editing and unsending messages.
 
 use blegram_domain::{
-    Conversation, ConversationId, Job, Media, MediaId, Message, MessageId, MessageText, Page, PageRequest,
-    Timestamp, UserId,
+    Conversation, ConversationEvent, ConversationId, Job, Media, MediaId, Message, MessageId, MessageText,
+    Page, PageRequest, Timestamp, UserId,
     conversation::{ConversationKind, Happening, Membership, SendMessage},
     media::MediaUse,
 };
 use blegram_persistence::{
-    Inserted, Tx, conversations, jobs,
+    Conn, Inserted, Tx, conversations, jobs,
     media::{self, Held},
     messages, relations,
 };
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Chat, Error, MessageView, Result,
+    Chat, Error, Event, EventView, MessageView, Result,
     conversations::{hold, keep_actor, tell},
-    view::view_messages,
+    event::{added, happened, told},
+    view::{view_message, view_messages},
 };
 
 impl Chat {
@@ -36,11 +37,16 @@ impl Chat {
         let fingerprint = fingerprint(id, &input);
         let tx = self.db.write().await?;
         keep_actor(&tx, actor).await?;
-        let (mut conversation, mine) = hold(&tx, actor, id).await?;
+        let mut conversation = conversations::hold(&tx, id).await?.ok_or(Error::NotFound)?;
+        let members = conversations::list_members(&tx, &[id]).await?.remove(&id).unwrap_or_default();
+        let mine = members.iter().find(|it| it.user == actor).cloned().ok_or(Error::NotFound)?;
         if let Some(before) = messages::find_by_client_id(&tx, actor, input.client_id).await? {
-            return again(&tx, before, fingerprint).await;
+            let view = again(&tx, before, fingerprint).await?;
+            // Whoever published it the first time may not have come to it.
+            self.commit(tx, vec![created(&conversation, view.clone(), &members)]).await?;
+            return Ok((view, false));
         }
-        check_block(&tx, &conversation, actor).await?;
+        check_block(&tx, &conversation, actor, &members).await?;
         check_reply(&tx, &mine, input.reply_to).await?;
         let images = hold_unused(&tx, actor, &input.media).await?;
         let message = Message {
@@ -64,14 +70,21 @@ impl Chat {
         }
         use_in_message(&tx, &images, message.id, actor, now).await?;
         tell(&tx, &mut conversation, Happening::MessageCreated(message.id), now).await?;
+        let hidden_from: Vec<UserId> = members
+            .iter()
+            .filter(|it| !it.is_listed(conversation.last_message_no))
+            .map(|it| it.user)
+            .collect();
         conversation.last_message_no = message.message_no;
         conversation.last_message = Some(message.id);
         conversations::update(&tx, &conversation, true, now).await?;
         // Whoever writes has read.
         let read = Membership { read_no: message.message_no, hidden_no: None, ..mine };
         conversations::update_member(&tx, &read, now).await?;
-        let view = view_messages(&tx, vec![message]).await?.pop().ok_or(Error::NotFound)?;
-        tx.commit().await?;
+        let view = view_message(&tx, message).await?;
+        let mut events = added(&tx, &conversation, &hidden_from).await?;
+        events.push(created(&conversation, view.clone(), &members));
+        self.commit(tx, events).await?;
         Ok((view, true))
     }
 
@@ -110,18 +123,17 @@ impl Chat {
         if text.as_str().is_empty() && message.media.is_empty() {
             return Err(Error::MessageBlank);
         }
-        let is_changed = message.text != text.as_str();
-        if is_changed {
-            message.text = text.into();
-            message.edited_at = Some(now);
-            messages::update(&tx, &message).await?;
-            tell(&tx, &mut conversation, Happening::MessageEdited(message.id), now).await?;
-            conversations::update(&tx, &conversation, false, now).await?;
+        if message.text == text.as_str() {
+            return view_message(&tx, message).await;
         }
-        let view = view_messages(&tx, vec![message]).await?.pop().ok_or(Error::NotFound)?;
-        if is_changed {
-            tx.commit().await?;
-        }
+        message.text = text.into();
+        message.edited_at = Some(now);
+        messages::update(&tx, &message).await?;
+        let event = tell(&tx, &mut conversation, Happening::MessageEdited(message.id), now).await?;
+        conversations::update(&tx, &conversation, false, now).await?;
+        let view = view_message(&tx, message).await?;
+        let events = happened(&tx, &conversation, vec![event]).await?;
+        self.commit(tx, events).await?;
         Ok(view)
     }
 
@@ -138,20 +150,31 @@ impl Chat {
         message.media = Vec::new();
         message.deleted_at = Some(now);
         messages::update(&tx, &message).await?;
-        tell(&tx, &mut conversation, Happening::MessageDeleted(message.id), now).await?;
+        let event = tell(&tx, &mut conversation, Happening::MessageDeleted(message.id), now).await?;
         conversations::update(&tx, &conversation, false, now).await?;
-        Ok(tx.commit().await?)
+        let events = happened(&tx, &conversation, vec![event]).await?;
+        self.commit(tx, events).await
     }
 }
 
 /// What a repetition gets. Read in its transaction: whoever asked for another connection while others wait for what this
 /// one holds would wait for them.
-async fn again(tx: &Tx, before: Message, fingerprint: [u8; 32]) -> Result<(MessageView, bool)> {
+async fn again(tx: &Tx, before: Message, fingerprint: [u8; 32]) -> Result<MessageView> {
     if before.fingerprint != fingerprint {
         return Err(Error::ClientIdReused);
     }
-    let view = view_messages(tx, vec![before]).await?.pop().ok_or(Error::NotFound)?;
-    Ok((view, false))
+    view_message(tx, before).await
+}
+
+/// Tells of a message what is told when it was sent.
+fn created(conversation: &Conversation, view: MessageView, members: &[Membership]) -> Event {
+    let event = ConversationEvent {
+        conversation: conversation.id,
+        seq: view.message.seq,
+        what: Happening::MessageCreated(view.message.id),
+        at: view.message.created_at,
+    };
+    told(conversation, EventView { event, message: Some(view), user: None, by: None }, members)
 }
 
 /// What tells a message from another that has the same client id.
@@ -168,15 +191,31 @@ fn fingerprint(conversation: ConversationId, input: &SendMessage) -> [u8; 32] {
 }
 
 /// Neither of two who are blocked from each other writes to the other. It stays so until the transaction ends.
-async fn check_block(tx: &Tx, conversation: &Conversation, actor: UserId) -> Result<()> {
+async fn check_block(
+    tx: &Tx,
+    conversation: &Conversation,
+    actor: UserId,
+    members: &[Membership],
+) -> Result<()> {
     if conversation.kind != ConversationKind::Direct {
         return Ok(());
     }
-    let members = conversations::list_members(tx, &[conversation.id]).await?.remove(&conversation.id);
-    let others: Vec<UserId> =
-        members.unwrap_or_default().iter().map(|it| it.user).filter(|user| *user != actor).collect();
+    let others: Vec<UserId> = members.iter().map(|it| it.user).filter(|user| *user != actor).collect();
     relations::hold(tx, actor, others.iter().copied()).await?;
-    let people = relations::list_people(tx, actor, &others).await?;
+    check_open(tx, conversation, actor, &others).await
+}
+
+/// Neither of two who are blocked from each other says anything to the other.
+pub(crate) async fn check_open(
+    conn: &impl Conn,
+    conversation: &Conversation,
+    actor: UserId,
+    others: &[UserId],
+) -> Result<()> {
+    if conversation.kind != ConversationKind::Direct {
+        return Ok(());
+    }
+    let people = relations::list_people(conn, actor, others).await?;
     let is_open = |user: &UserId| people.get(user).is_some_and(|(user, relation)| user.is_shown(*relation));
     if !others.is_empty() && others.iter().all(is_open) { Ok(()) } else { Err(Error::Blocked) }
 }

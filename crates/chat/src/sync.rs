@@ -5,7 +5,9 @@ use std::{fmt, str::FromStr, time::Duration};
 use blegram_domain::{Conversation, ConversationId, Timestamp, UserId, conversation::Membership};
 use blegram_persistence::conversations;
 
-use crate::{Chat, Error, EventView, Result};
+use crate::{Chat, Error, EventView, Result, view::view_events};
+
+pub use blegram_persistence::conversations::ChangedHead;
 
 /// How many events an answer has at most.
 pub const MAX_EVENTS: u64 = 100;
@@ -15,6 +17,9 @@ const MAX_BYTES: usize = 48 * 1024;
 
 /// How many conversations an answer has at most.
 const MAX_HEADS: u64 = 100;
+
+/// How many changed heads an answer has at most.
+const MAX_CHANGED: u64 = 1_000;
 
 /// What was changed by a transaction that is longer than this may be missed; the database ends them earlier.
 const OVERLAP: Duration = Duration::from_secs(10);
@@ -100,7 +105,7 @@ impl Chat {
         if after < mine.since_seq || is_gap {
             return Ok(Changes { events: Vec::new(), head_seq, more: false, reset: true });
         }
-        let mut events = self.view_events(found).await?;
+        let mut events = view_events(&self.db, found).await?;
         let mut bytes = 0;
         let fits = events.iter().take_while(|view| {
             let is_first = bytes == 0;
@@ -112,6 +117,21 @@ impl Chat {
         events.truncate(count);
         let more = events.last().map_or(after, |view| view.event.seq) < head_seq;
         Ok(Changes { events, head_seq, more, reset: false })
+    }
+
+    /// Up to 1,000 conversations in whose order something has its place, or which were begun, from `since` to `until`, and
+    /// which some of `users` see; what changed first is first. Whoever asks again overlaps a little: a transaction is as old
+    /// as its beginning.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn heads_changed(
+        &self,
+        users: &[UserId],
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<ChangedHead>> {
+        Ok(conversations::list_changed_heads(&self.db, users, (since, until), MAX_CHANGED).await?)
     }
 
     /// The conversations of `actor` that changed since `cursor`, or all.

@@ -1,6 +1,6 @@
 //! Things as a member sees them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, slice};
 
 use blegram_domain::{
     Conversation, ConversationEvent, ConversationId, Media, MediaId, Message, MessageId, UserId, UserSummary,
@@ -9,7 +9,7 @@ use blegram_domain::{
 };
 use blegram_persistence::{Conn, conversations, media, messages, users};
 
-use crate::{Chat, Result};
+use crate::{Error, Result};
 
 /// A conversation as one of its members sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,54 +57,79 @@ pub struct EventView {
     pub by: Option<UserSummary>,
 }
 
-impl Chat {
-    /// Hydrates conversations that `viewer` is in: a statement each for members, people, messages and images, however many
-    /// conversations.
-    pub(crate) async fn view_conversations(
-        &self,
-        viewer: UserId,
-        all: Vec<Conversation>,
-    ) -> Result<Vec<ConversationView>> {
+/// Hydrates conversations that `viewer` is in: a statement each for members, people, messages and images, however many
+/// conversations.
+pub(crate) async fn view_conversations(
+    conn: &impl Conn,
+    viewer: UserId,
+    all: &[Conversation],
+) -> Result<Vec<ConversationView>> {
+    let parts = Parts::read(conn, all).await?;
+    Ok(all.iter().filter_map(|conversation| parts.view(viewer, conversation)).collect())
+}
+
+/// Hydrates a conversation for each of `viewers` who is in it, in as many statements.
+pub(crate) async fn view_to_each(
+    conn: &impl Conn,
+    conversation: &Conversation,
+    viewers: &[UserId],
+) -> Result<Vec<ConversationView>> {
+    let parts = Parts::read(conn, slice::from_ref(conversation)).await?;
+    Ok(viewers.iter().filter_map(|viewer| parts.view(*viewer, conversation)).collect())
+}
+
+/// What views of conversations are made of.
+struct Parts {
+    members: HashMap<ConversationId, Vec<Membership>>,
+    last: HashMap<MessageId, MessageView>,
+    people: People,
+}
+
+impl Parts {
+    async fn read(conn: &impl Conn, all: &[Conversation]) -> Result<Self> {
         let ids: Vec<ConversationId> = all.iter().map(|conversation| conversation.id).collect();
-        let mut members = conversations::list_members(&self.db, &ids).await?;
+        let members = conversations::list_members(conn, &ids).await?;
         let last: Vec<MessageId> = all.iter().filter_map(|conversation| conversation.last_message).collect();
-        let last = messages::list_by_ids(&self.db, &last).await?;
-        let mut last = view_messages(&self.db, last.into_values().collect()).await?;
+        let last = messages::list_by_ids(conn, &last).await?;
+        let last = view_messages(conn, last.into_values().collect()).await?;
         let people = members.values().flatten().map(|membership| membership.user).collect();
-        let people = People::read(&self.db, people).await?;
-        let view = |conversation: Conversation| {
-            let memberships = members.remove(&conversation.id)?;
-            let mine = memberships.iter().find(|it| it.user == viewer)?.clone();
-            let at = last.iter().position(|view| Some(view.message.id) == conversation.last_message);
-            let last_message = at.map(|at| last.swap_remove(at));
-            let shown = |membership: Membership| {
-                people.find(membership.user).map(|user| MemberView { membership, user })
-            };
-            Some(ConversationView {
-                members: memberships.into_iter().filter_map(shown).collect(),
-                last_message: last_message.filter(|view| view.message.message_no > mine.since_no),
-                conversation,
-                mine,
-            })
-        };
-        Ok(all.into_iter().filter_map(view).collect())
+        let people = People::read(conn, people).await?;
+        Ok(Self { members, last: last.into_iter().map(|view| (view.message.id, view)).collect(), people })
     }
 
-    pub(crate) async fn view_events(&self, events: Vec<ConversationEvent>) -> Result<Vec<EventView>> {
-        let ids: Vec<MessageId> = events.iter().filter_map(message_of).collect();
-        let found = messages::list_by_ids(&self.db, &ids).await?;
-        let views = view_messages(&self.db, found.into_values().collect()).await?;
-        let views: HashMap<MessageId, MessageView> =
-            views.into_iter().map(|view| (view.message.id, view)).collect();
-        let people = events.iter().flat_map(people_of).flatten().collect();
-        let people = People::read(&self.db, people).await?;
-        let view = |event: ConversationEvent| {
-            let [user, by] = people_of(&event).map(|id| id.and_then(|id| people.find(id)));
-            let message = message_of(&event).and_then(|id| views.get(&id)).cloned();
-            EventView { event, message, user, by }
+    /// `None` for somebody who is not in it.
+    fn view(&self, viewer: UserId, conversation: &Conversation) -> Option<ConversationView> {
+        let memberships = self.members.get(&conversation.id)?;
+        let mine = memberships.iter().find(|it| it.user == viewer)?.clone();
+        let last_message = conversation.last_message.and_then(|id| self.last.get(&id));
+        let shown = |membership: &Membership| {
+            let user = self.people.find(membership.user)?;
+            Some(MemberView { membership: membership.clone(), user })
         };
-        Ok(events.into_iter().map(view).collect())
+        Some(ConversationView {
+            conversation: conversation.clone(),
+            members: memberships.iter().filter_map(shown).collect(),
+            last_message: last_message.filter(|view| view.message.message_no > mine.since_no).cloned(),
+            mine,
+        })
     }
+}
+
+/// Hydrates what happened, in the order in which it comes.
+pub(crate) async fn view_events(conn: &impl Conn, events: Vec<ConversationEvent>) -> Result<Vec<EventView>> {
+    let ids: Vec<MessageId> = events.iter().filter_map(message_of).collect();
+    let found = messages::list_by_ids(conn, &ids).await?;
+    let views = view_messages(conn, found.into_values().collect()).await?;
+    let views: HashMap<MessageId, MessageView> =
+        views.into_iter().map(|view| (view.message.id, view)).collect();
+    let people = events.iter().flat_map(people_of).flatten().collect();
+    let people = People::read(conn, people).await?;
+    let view = |event: ConversationEvent| {
+        let [user, by] = people_of(&event).map(|id| id.and_then(|id| people.find(id)));
+        let message = message_of(&event).and_then(|id| views.get(&id)).cloned();
+        EventView { event, message, user, by }
+    };
+    Ok(events.into_iter().map(view).collect())
 }
 
 const fn message_of(event: &ConversationEvent) -> Option<MessageId> {
@@ -138,6 +163,11 @@ pub(crate) async fn view_messages(conn: &impl Conn, all: Vec<Message>) -> Result
         message,
     };
     Ok(all.into_iter().map(view).collect())
+}
+
+/// Hydrates a message.
+pub(crate) async fn view_message(conn: &impl Conn, message: Message) -> Result<MessageView> {
+    view_messages(conn, vec![message]).await?.pop().ok_or(Error::NotFound)
 }
 
 /// Some people, without accounts that are gone.

@@ -5,11 +5,12 @@
 use std::collections::HashMap;
 
 use blegram_domain::{
-    Conversation, ConversationEvent, ConversationId, PageRequest, Timestamp, UserId, conversation::Membership,
+    Conversation, ConversationEvent, ConversationId, PageRequest, Timestamp, UserId,
+    conversation::{ConversationKind, Membership},
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, Select, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect, Select, Statement,
     prelude::Uuid,
     sea_query::{Expr, OnConflict, Query, SimpleExpr},
 };
@@ -266,6 +267,49 @@ pub async fn update_left(tx: &Tx, conversation: ConversationId, user: UserId, no
     Ok(())
 }
 
+/// Marks what happened in a conversation up to `seq` as got by `user`; says whether that is further than before. The row is
+/// as old as it was: it is nothing that sync tells.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_delivered(tx: &Tx, conversation: ConversationId, user: UserId, seq: u64) -> Result<bool> {
+    let updated = member::Entity::update_many()
+        .col_expr(member::Column::DeliveredSeq, number(seq))
+        .filter(of(conversation, user))
+        .filter(member::Column::LeftAt.is_null())
+        .filter(member::Column::DeliveredSeq.lt(signed(seq)))
+        .exec(tx.inner())
+        .await?;
+    Ok(updated.rows_affected == 1)
+}
+
+/// Those of `others` who are in a conversation with `user`. A direct one is none before its first message.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_met(conn: &impl Conn, user: UserId, others: &[UserId]) -> Result<Vec<UserId>> {
+    use member::Column as C;
+    if others.is_empty() {
+        return Ok(Vec::new());
+    }
+    let theirs = Query::select()
+        .column((member::Entity, C::ConversationId))
+        .from(member::Entity)
+        .inner_join(Entity, Column::Id.into_expr().equals((member::Entity, C::ConversationId)))
+        .and_where(C::UserId.eq(user.as_uuid()))
+        .and_where(C::LeftAt.is_null())
+        .and_where(Column::Kind.eq(ConversationKind::Group.as_str()).or(Column::LastMessageNo.gt(0)))
+        .to_owned();
+    let met = present()
+        .select_only()
+        .column(C::UserId)
+        .distinct()
+        .filter(C::UserId.is_in(others.iter().map(|id| id.as_uuid())))
+        .filter(C::ConversationId.in_subquery(theirs));
+    let ids: Vec<Uuid> = met.into_tuple().all(conn.inner()).await?;
+    Ok(ids.into_iter().map(UserId::from_uuid).collect())
+}
+
 /// How many messages `user` has not read, in conversations that are not muted.
 ///
 /// # Errors
@@ -325,6 +369,80 @@ pub async fn list_changed(
             })
         })
         .collect()
+}
+
+/// How far a conversation is that changed for some.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedHead {
+    /// Which.
+    pub conversation: ConversationId,
+    /// The last thing that happened.
+    pub last_seq: u64,
+    /// The number of the newest message.
+    pub last_message_no: u64,
+    /// Those who were asked for and see it.
+    pub members: Vec<UserId>,
+}
+
+/// Up to `max` conversations in which something happened, or which were begun, between two instants, and which some of
+/// `users` have in their lists; those that changed first first. Found by what happened and by their ids, not by their own
+/// time of change: an index of that would have to be written with every message.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_changed_heads(
+    conn: &impl Conn,
+    users: &[UserId],
+    (since, until): (Timestamp, Timestamp),
+    max: u64,
+) -> Result<Vec<ChangedHead>> {
+    // However many there are, they are one value.
+    let users: Vec<Uuid> = users.iter().map(|id| id.as_uuid()).collect();
+    let backend = conn.inner().get_database_backend();
+    let asked = match backend {
+        DbBackend::Postgres => "SELECT CAST(value AS uuid) FROM jsonb_array_elements_text($4)",
+        _ => "SELECT unhex(value, '-') FROM json_each($4)",
+    };
+    let sql = format!(
+        "WITH asked(id) AS ({asked}), changed AS (\
+           SELECT conversation_id AS id FROM conversation_events WHERE created_at BETWEEN $1 AND $2 \
+           UNION SELECT id FROM conversations WHERE id >= $3 AND created_at BETWEEN $1 AND $2), \
+         seen AS (\
+           SELECT c.id, c.last_seq, c.last_message_no, c.updated_at, m.user_id \
+           FROM changed JOIN conversations c ON c.id = changed.id \
+           JOIN conversation_members m ON m.conversation_id = c.id \
+           WHERE m.left_at IS NULL AND (m.hidden_no IS NULL OR c.last_message_no > m.hidden_no) \
+           AND m.user_id IN (SELECT id FROM asked)) \
+         SELECT id, last_seq, last_message_no, user_id FROM seen \
+         WHERE id IN (SELECT id FROM seen GROUP BY id, updated_at ORDER BY updated_at, id LIMIT $5) \
+         ORDER BY updated_at, id, user_id"
+    );
+    let values = [
+        since.as_micros().into(),
+        until.as_micros().into(),
+        // An id is no older than what it is of.
+        ConversationId::first_of(since).as_uuid().into(),
+        serde_json::json!(users).into(),
+        signed(max).into(),
+    ];
+    let rows = conn.inner().query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    let mut heads: Vec<ChangedHead> = Vec::new();
+    for row in rows {
+        let id: Uuid = row.try_get("", "id")?;
+        let conversation = ConversationId::from_uuid(id);
+        let number = |column| crate::entity::count("conversations", id, row.try_get("", column)?);
+        let user = UserId::from_uuid(row.try_get("", "user_id")?);
+        match heads.last_mut().filter(|head| head.conversation == conversation) {
+            Some(head) => head.members.push(user),
+            None => heads.push(ChangedHead {
+                conversation,
+                last_seq: number("last_seq")?,
+                last_message_no: number("last_message_no")?,
+                members: vec![user],
+            }),
+        }
+    }
+    Ok(heads)
 }
 
 /// Up to `max` conversations that `user` is in.

@@ -327,6 +327,23 @@ async fn conversations_and_images_are_read_by_index(#[case] backend: Backend) {
     assert_plans(&database, "media_post_id").await;
     media::list_unused(db, now(), 50).await.unwrap();
     assert_plans(&database, "media_unused").await;
+    // Of what happened and of what was begun only what is of late; where few are in it, PostgreSQL may read them all.
+    conversations::list_changed_heads(db, &[ann], (now(), now()), 1_000).await.unwrap();
+    for statement in database.take_statements() {
+        let plan = database.plan(&statement).await;
+        assert!(plan.contains("conversation_events_created_at"), "{plan}");
+        let scans = [
+            "SCAN conversation",
+            "SCAN c\n",
+            "SCAN m",
+            "Seq Scan on conversations",
+            "Seq Scan on conversation_events",
+        ];
+        assert!(!scans.iter().any(|scan| plan.contains(scan)), "{plan}");
+    }
+    database.take_statements();
+    conversations::list_met(db, ann, &[UserId::from_uuid(Uuid::from_u128(1))]).await.unwrap();
+    assert_plans(&database, "conversation_members_user_id").await;
     // What is sorted here is one's own.
     for page in pages() {
         conversations::list_of(db, UserId::from_uuid(Uuid::from_u128(1)), &page).await.unwrap();

@@ -1,0 +1,47 @@
+//! Who is writing, and who may see whom.
+
+use std::collections::HashSet;
+
+use blegram_domain::{ConversationId, UserId};
+use blegram_persistence::{conversations, relations};
+
+use crate::{Chat, Error, Event, Result, messages::check_open};
+
+impl Chat {
+    /// Tells the others in a conversation of `actor` that they are writing. Nothing is kept of it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Blocked`] in a direct conversation across a block.
+    pub async fn start_typing(&self, actor: UserId, id: ConversationId) -> Result<()> {
+        let conversation = conversations::find(&self.db, id).await?.ok_or(Error::NotFound)?;
+        let mut members = conversations::list_members(&self.db, &[id]).await?.remove(&id).unwrap_or_default();
+        let mine = members.iter().position(|it| it.user == actor).ok_or(Error::NotFound)?;
+        members.remove(mine);
+        let others: Vec<UserId> = members.iter().map(|it| it.user).collect();
+        check_open(&self.db, &conversation, actor, &others).await?;
+        // Whoever does not see the conversation yet sees it from its first message.
+        members.retain(|it| it.is_listed(conversation.last_message_no));
+        if !members.is_empty() {
+            let members = members.into_iter().map(|it| it.user).collect();
+            self.events.publish(Event::Typing { conversation: id, user: actor, members });
+        }
+        Ok(())
+    }
+
+    /// Those of `users`, up to 100, whom `viewer` may see come and go: whom they follow and who follow them, and who are in
+    /// a conversation with them. Oneself is not among them.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn list_acquainted(&self, viewer: UserId, users: &[UserId]) -> Result<HashSet<UserId>> {
+        let mut people = relations::list_people(&self.db, viewer, users).await?;
+        people.retain(|id, (user, relation)| *id != viewer && user.is_shown(*relation));
+        let is_friend = |id: &UserId| people[id].1.following && people[id].1.followed_by;
+        let (mut acquainted, others): (HashSet<_>, Vec<_>) = {
+            let (friends, others): (Vec<_>, Vec<_>) = people.keys().copied().partition(is_friend);
+            (friends.into_iter().collect(), others)
+        };
+        acquainted.extend(conversations::list_met(&self.db, viewer, &others).await?);
+        Ok(acquainted)
+    }
+}

@@ -1,0 +1,235 @@
+//! What is told, to whom, in which order.
+
+use blegram_chat::{Event, EventView, MessageView, RemovedReason};
+use blegram_domain::{
+    ConversationEvent, ConversationId, ConversationTitle, MessageText, UserId, UserRef,
+    conversation::Happening,
+};
+use blegram_persistence::testing::Backend;
+use rstest_reuse::apply;
+
+use crate::{World, assert_refused, both_databases, message, now};
+
+/// What is told of a message when it was sent.
+fn created(view: &MessageView, last_message_no: u64, members: Vec<UserId>) -> Event {
+    let event = ConversationEvent {
+        conversation: view.message.conversation,
+        seq: view.message.seq,
+        what: Happening::MessageCreated(view.message.id),
+        at: view.message.created_at,
+    };
+    let event = EventView { event, message: Some(view.clone()), user: None, by: None };
+    Event::Happened { event, last_message_no, members }
+}
+
+/// The number of what happened, what, and who learns of it.
+fn seen(event: &Event) -> (u64, &'static str, &[UserId]) {
+    let Event::Happened { event, members, .. } = event else { panic!("{event:?}") };
+    (event.event.seq, event.event.what.as_str(), members)
+}
+
+fn sorted<const N: usize>(mut users: [UserId; N]) -> [UserId; N] {
+    users.sort();
+    users
+}
+
+fn removed(user: UserId, conversation: ConversationId, reason: RemovedReason) -> Event {
+    Event::Removed { user, conversation, reason }
+}
+
+fn title(title: &str) -> Option<ConversationTitle> {
+    Some(ConversationTitle::parse(title).unwrap())
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_direct_conversation_is_in_a_list_when_it_is_first_seen(#[case] backend: Backend) {
+    let world = World::new(backend).await;
+    let (ann, bob) = (world.user("ann").await, world.user("bob").await);
+    let direct = world.begin(ann, &[bob]).await;
+    let id = direct.conversation.id;
+    assert_eq!(world.take_told(), [Event::Added { user: ann, conversation: direct }]);
+    world.begin(ann, &[bob]).await;
+    assert_eq!(world.take_told(), [], "it was there");
+
+    let hello = world.send(ann, id, "hello").await;
+    let shown = Event::Added { user: bob, conversation: world.view(bob, id).await };
+    assert_eq!(world.take_told(), [shown, created(&hello, 1, vec![ann, bob])]);
+    let answer = world.send(bob, id, "hello").await;
+    assert_eq!(world.take_told(), [created(&answer, 2, vec![ann, bob])]);
+
+    // Left out of a list, and once more.
+    world.chat.remove_member(bob, id, bob).await.unwrap();
+    assert_eq!(world.take_told(), [removed(bob, id, RemovedReason::Left)]);
+    world.chat.remove_member(bob, id, bob).await.unwrap();
+    assert_eq!(world.take_told(), [], "it was out");
+    world.chat.edit_message(ann, id, hello.message.id, MessageText::parse("hi").unwrap()).await.unwrap();
+    assert_eq!(seen(&world.take_told()[0]), (3, "message.edited", &[ann][..]), "bob's list has it not");
+    let third = world.send(ann, id, "still there?").await;
+    let again = world.view(bob, id).await;
+    assert_eq!(again.last_message.as_ref(), Some(&third));
+    assert_eq!(
+        world.take_told(),
+        [Event::Added { user: bob, conversation: again }, created(&third, 3, vec![ann, bob])]
+    );
+
+    // Begun again by whoever left it out, or written into.
+    world.chat.remove_member(bob, id, bob).await.unwrap();
+    world.take_told();
+    let again = world.begin(bob, &[ann]).await;
+    assert_eq!(world.take_told(), [Event::Added { user: bob, conversation: again }]);
+    world.chat.remove_member(bob, id, bob).await.unwrap();
+    world.take_told();
+    world.send(bob, id, "yes").await;
+    assert_eq!(world.take_names(), ["added", "message.created"]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_group_is_told_to_those_who_are_in_it(#[case] backend: Backend) {
+    let world = World::new(backend).await;
+    let [ann, bob, cho, dan] =
+        [world.user("ann").await, world.user("bob").await, world.user("cho").await, world.user("dan").await];
+    let id = world.begin(ann, &[bob, cho]).await.conversation.id;
+    let mut views = Vec::new();
+    for user in [bob, cho, ann] {
+        views.push(Event::Added { user, conversation: world.view(user, id).await });
+    }
+    assert_eq!(world.take_told(), views);
+
+    world.chat.update_conversation(bob, id, title("tea")).await.unwrap();
+    let told = world.take_told();
+    assert_eq!(told.len(), 1);
+    assert_eq!(seen(&told[0]), (1, "conversation.updated", &sorted([ann, bob, cho])[..]));
+    world.chat.update_conversation(bob, id, title("tea")).await.unwrap();
+    assert_eq!(world.take_told(), [], "nothing changed");
+
+    world.clock.advance(std::time::Duration::from_secs(1));
+    let members = [UserRef::Id(bob), UserRef::Id(dan)];
+    let view = world.chat.add_members(cho, id, &members).await.unwrap();
+    let [added, joined] = &world.take_told()[..] else { panic!("one came in") };
+    assert_eq!(added, &Event::Added { user: dan, conversation: world.view(dan, id).await });
+    let Event::Happened { event, .. } = joined else { panic!("{joined:?}") };
+    assert_eq!((&event.user, &event.by), (&Some(view.members[3].user.clone()), &Some(user_of(&view, cho))));
+    let all = [&sorted([ann, bob, cho])[..], &[dan]].concat();
+    assert_eq!(seen(joined), (2, "member.joined", &all[..]));
+    world.chat.add_members(cho, id, &members).await.unwrap();
+    assert_eq!(world.take_told(), [], "they were in");
+
+    // Removed, left by its owner, left by the others.
+    world.chat.remove_member(ann, id, cho).await.unwrap();
+    let told = world.take_told();
+    assert_eq!(told[0], removed(cho, id, RemovedReason::Removed));
+    let rest = [&sorted([ann, bob])[..], &[dan]].concat();
+    assert_eq!((seen(&told[1]), told.len()), ((3, "member.left", &rest[..]), 2));
+    world.chat.remove_member(ann, id, ann).await.unwrap();
+    let told = world.take_told();
+    assert_eq!(told[0], removed(ann, id, RemovedReason::Left));
+    assert_eq!(seen(&told[1]), (4, "member.left", &[bob, dan][..]));
+    assert_eq!(seen(&told[2]), (5, "conversation.updated", &[bob, dan][..]));
+    world.chat.remove_member(bob, id, bob).await.unwrap();
+    world.take_told();
+    world.chat.remove_member(dan, id, dan).await.unwrap();
+    assert_eq!(world.take_told(), [removed(dan, id, RemovedReason::Left)], "nobody is left to be told more");
+}
+
+fn user_of(view: &blegram_chat::ConversationView, id: UserId) -> blegram_domain::UserSummary {
+    view.members.iter().find(|it| it.user.id == id).unwrap().user.clone()
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn of_several_who_come_in_none_learns_what_was_before(#[case] backend: Backend) {
+    let world = World::new(backend).await;
+    let [ann, bob, cho, dan] =
+        [world.user("ann").await, world.user("bob").await, world.user("cho").await, world.user("dan").await];
+    let id = world.begin(ann, &[bob, cho]).await.conversation.id;
+    world.chat.remove_member(ann, id, cho).await.unwrap();
+    world.take_told();
+    world.clock.advance(std::time::Duration::from_secs(1));
+    world.chat.add_members(ann, id, &[UserRef::Id(cho), UserRef::Id(dan)]).await.unwrap();
+    let told = world.take_told();
+    assert_eq!(told.len(), 4);
+    let old = sorted([ann, bob]);
+    assert_eq!(seen(&told[2]), (2, "member.joined", &[&old[..], &[cho]].concat()[..]));
+    assert_eq!(seen(&told[3]), (3, "member.joined", &[&old[..], &[cho, dan]].concat()[..]));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn messages_are_told_as_they_are(#[case] backend: Backend) {
+    let world = World::new(backend).await;
+    let (ann, bob) = (world.user("ann").await, world.user("bob").await);
+    let id = world.begin(ann, &[bob]).await.conversation.id;
+    let first = message("first");
+    let (sent, _) = world.chat.send_message(ann, id, first.clone()).await.unwrap();
+    world.take_told();
+
+    // Again, and again after it was edited, and deleted.
+    let (again, is_new) = world.chat.send_message(ann, id, first.clone()).await.unwrap();
+    assert_eq!((&again, is_new), (&sent, false));
+    assert_eq!(world.take_told(), [created(&sent, 1, vec![ann, bob])]);
+    world.send(bob, id, "second").await;
+    world.take_told();
+    let text = MessageText::parse("edited").unwrap();
+    let edited = world.chat.edit_message(ann, id, sent.message.id, text.clone()).await.unwrap();
+    let told = world.take_told();
+    let [Event::Happened { event, last_message_no: 2, members }] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((event.event.seq, event.event.at), (3, now()));
+    assert_eq!(event.event.what, Happening::MessageEdited(sent.message.id));
+    assert_eq!((event.message.as_ref(), members), (Some(&edited), &vec![ann, bob]));
+    world.chat.edit_message(ann, id, sent.message.id, text.clone()).await.unwrap();
+    assert_eq!(world.take_told(), [], "nothing changed");
+    world.chat.send_message(ann, id, first.clone()).await.unwrap();
+    assert_eq!(world.take_told(), [created(&edited, 2, vec![ann, bob])]);
+    world.chat.delete_message(ann, id, sent.message.id).await.unwrap();
+    let told = world.take_told();
+    let [Event::Happened { event, .. }] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(event.event.what, Happening::MessageDeleted(sent.message.id));
+    let deleted = event.message.clone().unwrap();
+    assert!(deleted.message.is_deleted() && deleted.message.text.is_empty());
+    let (again, _) = world.chat.send_message(ann, id, first.clone()).await.unwrap();
+    assert_eq!(again, deleted);
+    assert_eq!(world.take_told(), [created(&deleted, 2, vec![ann, bob])]);
+
+    // Whoever left it out since does not see it.
+    world.chat.remove_member(bob, id, bob).await.unwrap();
+    world.take_told();
+    world.chat.send_message(ann, id, first.clone()).await.unwrap();
+    assert_eq!(world.take_told(), [created(&deleted, 2, vec![ann])]);
+    world.send(ann, id, "third").await;
+    world.take_told();
+    world.chat.send_message(ann, id, first.clone()).await.unwrap();
+    assert_eq!(
+        world.take_told(),
+        [created(&deleted, 3, vec![ann])],
+        "also not when they see what came after"
+    );
+
+    // What is refused is not told.
+    let other = blegram_domain::conversation::SendMessage { text, ..first };
+    assert_refused(&world, world.chat.send_message(ann, id, other).await);
+    let stranger = world.user("eve").await;
+    assert_refused(&world, world.chat.send_message(stranger, id, message("hi")).await);
+    assert_refused(&world, world.chat.delete_message(ann, id, sent.message.id).await);
+    assert_refused(&world, world.chat.remove_member(ann, id, bob).await);
+    world.block(bob, ann).await;
+    assert_refused(&world, world.chat.send_message(ann, id, message("hi")).await);
+    assert_refused(&world, world.chat.create_conversation(ann, &[UserRef::Id(ann)], None).await);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn whoever_deletes_their_account_leaves_their_groups(#[case] backend: Backend) {
+    let world = World::new(backend).await;
+    let (ann, bob) = (world.user("ann").await, world.user("bob").await);
+    let id = world.begin(ann, &[bob, world.user("cho").await]).await.conversation.id;
+    world.begin(ann, &[bob]).await;
+    let members: Vec<UserId> = world.view(bob, id).await.members.iter().map(|it| it.user.id).collect();
+    world.take_told();
+    while world.chat.erase_user(ann).await.unwrap() {}
+    let told = world.take_told();
+    assert_eq!(told.len(), 2);
+    assert_eq!(seen(&told[0]), (1, "member.left", &members[1..]));
+    assert_eq!(seen(&told[1]), (2, "conversation.updated", &members[1..]));
+}

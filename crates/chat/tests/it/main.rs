@@ -1,0 +1,139 @@
+//! Conversations through their use-cases, on both databases. What a client sees is told in the API's stories.
+
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
+
+mod events;
+mod presence;
+mod receipts;
+mod sync;
+
+use std::sync::{Arc, Mutex};
+
+use blegram_chat::{Chat, ConversationView, Event, MessageView, Result};
+use blegram_domain::{
+    ClientId, ConversationId, DisplayName, FixedClock, MessageText, RelationId, Timestamp, UserId, UserRef,
+    Username, conversation::SendMessage, event::EventSink, user::Role,
+};
+use blegram_persistence::{
+    blocks, follows,
+    testing::{Backend, TestDatabase},
+    users::{self, NewUser},
+};
+use rstest_reuse::template;
+
+/// Runs a story on SQLite and on PostgreSQL.
+#[template]
+#[rstest::rstest]
+#[case::sqlite(blegram_persistence::testing::Backend::Sqlite)]
+#[case::postgres(blegram_persistence::testing::Backend::Postgres)]
+fn both_databases(#[case] backend: blegram_persistence::testing::Backend) {}
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_micros(1_790_000_000_000_000).unwrap()
+}
+
+/// Writes down what is told.
+#[derive(Default)]
+struct Recorder(Mutex<Vec<Event>>);
+
+impl EventSink<Event> for Recorder {
+    fn publish(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+/// A database, the use-cases over it, and what they told.
+pub(crate) struct World {
+    pub(crate) database: TestDatabase,
+    pub(crate) chat: Chat,
+    pub(crate) clock: Arc<FixedClock>,
+    told: Arc<Recorder>,
+}
+
+impl World {
+    pub(crate) async fn new(backend: Backend) -> Self {
+        let database = TestDatabase::new(backend).await;
+        let clock = Arc::new(FixedClock::new(now()));
+        let told = Arc::new(Recorder::default());
+        let chat =
+            Chat::new(database.db().clone(), Arc::clone(&clock) as _).with_events(Arc::clone(&told) as _);
+        Self { database, chat, clock, told }
+    }
+
+    pub(crate) async fn user(&self, name: &str) -> UserId {
+        let id = UserId::generate(now());
+        let tx = self.database.db().write().await.unwrap();
+        let user = NewUser {
+            id,
+            username: Username::parse(name).unwrap(),
+            display_name: DisplayName::parse(name).unwrap(),
+            email: None,
+            password_hash: String::new(),
+            role: Role::User,
+            created_at: now(),
+        };
+        users::insert(&tx, user).await.unwrap();
+        tx.commit().await.unwrap();
+        id
+    }
+
+    pub(crate) async fn block(&self, blocker: UserId, blocked: UserId) {
+        let tx = self.database.db().write().await.unwrap();
+        blocks::insert(&tx, RelationId::generate(now()), blocker, blocked).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    pub(crate) async fn follow(&self, follower: UserId, followee: UserId) {
+        let tx = self.database.db().write().await.unwrap();
+        follows::insert(&tx, RelationId::generate(now()), follower, followee).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// A direct conversation of two, or a group.
+    pub(crate) async fn begin(&self, actor: UserId, others: &[UserId]) -> ConversationView {
+        let others: Vec<UserRef> = others.iter().map(|id| UserRef::Id(*id)).collect();
+        self.chat.create_conversation(actor, &others, None).await.unwrap().0
+    }
+
+    pub(crate) async fn send(&self, sender: UserId, id: ConversationId, text: &str) -> MessageView {
+        let (view, is_new) = self.chat.send_message(sender, id, message(text)).await.unwrap();
+        assert!(is_new);
+        view
+    }
+
+    /// What was told since the last call.
+    pub(crate) fn take_told(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.told.0.lock().unwrap())
+    }
+
+    /// The same, short.
+    pub(crate) fn take_names(&self) -> Vec<String> {
+        self.take_told().iter().map(name).collect()
+    }
+
+    pub(crate) async fn view(&self, viewer: UserId, id: ConversationId) -> ConversationView {
+        self.chat.get_conversation(viewer, id).await.unwrap()
+    }
+}
+
+fn name(event: &Event) -> String {
+    match event {
+        Event::Happened { event, .. } => event.event.what.as_str().to_owned(),
+        Event::Added { .. } => "added".to_owned(),
+        Event::Removed { reason, .. } => reason.as_str().to_owned(),
+        Event::Read { .. } => "read".to_owned(),
+        Event::Delivered { .. } => "delivered".to_owned(),
+        Event::Typing { .. } => "typing".to_owned(),
+    }
+}
+
+pub(crate) fn message(text: &str) -> SendMessage {
+    let client_id = ClientId::generate(now());
+    SendMessage::new(client_id, MessageText::parse(text).unwrap(), Vec::new(), None).unwrap()
+}
+
+/// Asserts that it was refused, and nothing told.
+pub(crate) fn assert_refused<T: std::fmt::Debug>(world: &World, result: Result<T>) {
+    result.unwrap_err();
+    assert_eq!(world.take_told(), []);
+}

@@ -1,0 +1,78 @@
+//! What was read and got.
+
+use blegram_chat::Event;
+use blegram_persistence::testing::Backend;
+use rstest_reuse::apply;
+
+use crate::{World, assert_refused, both_databases};
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn reading_further_is_told_once(#[case] backend: Backend) {
+    let world = World::new(backend).await;
+    let (ann, bob) = (world.user("ann").await, world.user("bob").await);
+    let id = world.begin(ann, &[bob]).await.conversation.id;
+    for text in ["one", "two"] {
+        world.send(ann, id, text).await;
+    }
+    world.take_told();
+    assert_eq!(world.chat.mark_read(bob, id, 9).await.unwrap(), (2, 0));
+    let members = vec![ann, bob];
+    assert_eq!(world.take_told(), [Event::Read { conversation: id, user: bob, read_no: 2, members }]);
+    world.chat.mark_read(bob, id, 1).await.unwrap();
+    world.chat.mark_read(ann, id, 2).await.unwrap();
+    assert_eq!(world.take_told(), [], "whoever sends has read");
+    assert_refused(&world, world.chat.mark_read(world.user("eve").await, id, 1).await);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_a_device_has_got_never_goes_back(#[case] backend: Backend) {
+    let world = World::new(backend).await;
+    let [ann, bob, cho] = [world.user("ann").await, world.user("bob").await, world.user("cho").await];
+    let direct = world.begin(ann, &[bob]).await.conversation.id;
+    let group = world.begin(ann, &[bob, cho]).await.conversation.id;
+    let foreign = world.begin(ann, &[cho]).await.conversation.id;
+    for id in [direct, group, foreign] {
+        world.send(ann, id, "one").await;
+        world.send(ann, id, "two").await;
+    }
+    world.take_told();
+    world.clock.advance(std::time::Duration::from_secs(60));
+    let synced = world.chat.sync(bob, None).await.unwrap();
+    world.clock.advance(std::time::Duration::from_secs(60));
+    let marks = [(group, 9), (direct, 1), (foreign, 1), (group, 1)];
+    world.chat.mark_delivered(bob, &marks).await.unwrap();
+    let delivered = |conversation, delivered_seq, members| Event::Delivered {
+        conversation,
+        user: bob,
+        delivered_seq,
+        members,
+    };
+    let mut everybody = vec![ann, bob, cho];
+    everybody.sort();
+    let mut told = [delivered(direct, 1, vec![ann, bob]), delivered(group, 2, everybody)];
+    assert_eq!(world.take_told(), told);
+    let view = world.view(ann, direct).await;
+    assert_eq!(view.members[1].membership.delivered_seq, 1);
+    let changed = world.chat.sync(bob, Some(synced.cursor)).await.unwrap();
+    assert_eq!(changed.heads, [], "for sync nothing changed");
+
+    // The same again is not even written.
+    world.database.take_statements();
+    world.chat.mark_delivered(bob, &[(direct, 0), (group, 2), (foreign, 2)]).await.unwrap();
+    assert_eq!(world.take_told(), []);
+    assert!(world.database.take_statements().iter().all(|it| it.starts_with("SELECT")));
+    world.chat.mark_delivered(bob, &[(group, 1), (direct, 2)]).await.unwrap();
+    if let Event::Delivered { delivered_seq, .. } = &mut told[0] {
+        *delivered_seq = 2;
+    }
+    assert_eq!(world.take_told(), told[..1]);
+
+    // Not any more.
+    world.send(ann, group, "three").await;
+    world.chat.remove_member(ann, group, bob).await.unwrap();
+    world.take_told();
+    world.chat.mark_delivered(bob, &[(group, 3)]).await.unwrap();
+    assert_eq!(world.take_told(), []);
+}

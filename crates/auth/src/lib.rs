@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`account`] | sign-up and login: [`Auth::sign_up`], [`Auth::log_in`] |
 //! | [`session`] | [`Auth::authenticate`], [`Auth::authenticate_bearer`], the list of sessions, [`Auth::log_out`] |
+//! | [`live`] | logins behind connections that stay open: [`Auth::check_sessions`] |
 //! | [`native`] | the tokens of native apps: [`Auth::refresh`] |
 //! | [`signing_key`] | what access tokens are signed with: [`Auth::public_keys`] |
 //! | [`credentials`] | [`Auth::change_password`] |
@@ -57,6 +58,7 @@ mod error;
 pub mod event;
 pub mod idempotency;
 pub mod limit;
+pub mod live;
 pub mod native;
 pub mod operator;
 pub mod password;
@@ -84,6 +86,7 @@ pub use credentials::ChangePassword;
 pub use error::{Error, Result, StorageError};
 pub use event::Event;
 pub use limit::{Limits, Policy, Quota, RateLimited};
+pub use live::Ended;
 pub use native::Tokens;
 pub use operator::CreateAccount;
 pub use password::{GivenPassword, NewPassword, PasswordCost};

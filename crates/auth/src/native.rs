@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use blegram_domain::{Session, SessionId, Timestamp, TokenId, session::Kind, user::Status};
+use blegram_domain::{Session, SessionId, Timestamp, TokenId, session::Kind};
 use blegram_persistence::{
     Tx,
     refresh_tokens::{self, NewRefreshToken},
@@ -98,8 +98,7 @@ impl Auth {
     async fn hold_live(&self, tx: &Tx, id: SessionId, now: Timestamp) -> Result<Session> {
         sessions::hold(tx, id).await?;
         let found = sessions::find(tx, id).await?.ok_or(Error::InvalidGrant)?;
-        let is_good = found.status == Status::Active && found.session.is_live(now, &self.lifetimes);
-        if is_good { Ok(found.session) } else { Err(Error::InvalidGrant) }
+        if self.is_live(&found, now) { Ok(found.session) } else { Err(Error::InvalidGrant) }
     }
 
     async fn follow(

@@ -58,6 +58,15 @@ pub struct Authenticated {
     pub kind: Kind,
     /// What the user may do, as of a second ago.
     pub role: Role,
+    /// When what was shown stops counting, however much it is used: the access token, or the cookie with its session.
+    pub expires_at: Timestamp,
+}
+
+impl Authenticated {
+    pub(crate) fn new(found: &Found, expires_at: Timestamp) -> Self {
+        let Found { session, role, .. } = found;
+        Self { user: session.user, session: session.id, kind: session.kind, role: *role, expires_at }
+    }
 }
 
 /// How long a request waits to write its session's use down; the next one tries again.
@@ -118,15 +127,9 @@ impl Auth {
             }
             (None, Key::Bearer(_), None) => None,
         };
-        let live = found
-            .filter(|found| found.status == Status::Active && found.session.is_live(now, &self.lifetimes));
-        let Some(mut found) = live else { return Ok(None) };
-        let authenticated = Authenticated {
-            user: found.session.user,
-            session: found.session.id,
-            kind: found.session.kind,
-            role: found.role,
-        };
+        let Some(mut found) = found.filter(|found| self.is_live(found, now)) else { return Ok(None) };
+        let expires_at = claims.map_or(found.session.expires_at, |claims| claims.expires_at);
+        let authenticated = Authenticated::new(&found, expires_at);
         let touch = Touch::of(&found, claims.map(|claims| claims.token), now);
         // Remembered as written first, so that of many requests at once one writes.
         found.is_first_use = false;
@@ -137,7 +140,7 @@ impl Auth {
             self.sessions.insert(key, moment, found);
         }
         if let Some(touch) = touch {
-            self.touch(touch).await;
+            self.touch(TOUCH_PATIENCE, self.write_down(touch)).await;
         }
         Ok(Some(authenticated))
     }
@@ -193,13 +196,18 @@ impl Auth {
         Ok(())
     }
 
+    /// Whether a login still stands for its user, who takes part.
+    pub(crate) fn is_live(&self, found: &Found, now: Timestamp) -> bool {
+        found.status == Status::Active && found.session.is_live(now, &self.lifetimes)
+    }
+
     pub(crate) fn idle_since(&self, now: Timestamp) -> IdleSince {
         IdleSince { browser: now - self.lifetimes.browser.idle, native: now - self.lifetimes.native.idle }
     }
 
     // A read must neither fail nor wait because its session's use could not be written down.
-    async fn touch(&self, touch: Touch) {
-        match tokio::time::timeout(TOUCH_PATIENCE, self.write_down(touch)).await {
+    pub(crate) async fn touch(&self, patience: Duration, written: impl Future<Output = Result<()>>) {
+        match tokio::time::timeout(patience, written).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!(

@@ -1,12 +1,29 @@
 //! What many tables have in common.
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
-    QueryTrait,
+    ActiveModelTrait, ColumnTrait, Condition, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
+    QuerySelect, QueryTrait, Value,
+    prelude::Uuid,
     sea_query::{IntoCondition, OnConflict},
 };
 
 use crate::{Inserted, Result, Tx, db::sealed::Sealed};
+
+/// The rows of `ids`, as one value: however many they are, the statement is the same and no limit of placeholders is met.
+/// To be bound where [`ids_in`] names it.
+pub(crate) fn ids_value(ids: impl IntoIterator<Item = Uuid>) -> Value {
+    let ids: Vec<String> = ids.into_iter().map(|id| format!("\"{}\"", id.simple())).collect();
+    format!("[{}]", ids.join(",")).into()
+}
+
+/// A subquery of the ids that [`ids_value`] bound to `placeholder`.
+pub(crate) fn ids_in(backend: DbBackend, placeholder: &str) -> String {
+    if backend == DbBackend::Postgres {
+        format!("(SELECT value::uuid FROM json_array_elements_text({placeholder}::json))")
+    } else {
+        format!("(SELECT unhex(value) FROM json_each({placeholder}))")
+    }
+}
 
 /// Adds a row unless it meets another one in whichever unique index: of any number who do the same at the same time, one
 /// is [`Inserted::New`].

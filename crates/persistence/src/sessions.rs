@@ -10,8 +10,9 @@ use blegram_domain::{
     user::{Role, Status},
 };
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, FromQueryResult, IntoActiveModel, JoinType, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, RelationTrait, Select, prelude::Uuid, sea_query::IntoCondition,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IntoActiveModel,
+    JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait, Select, Statement,
+    prelude::Uuid, sea_query::IntoCondition,
 };
 
 use crate::{
@@ -20,9 +21,9 @@ use crate::{
     entity::{
         refresh_token,
         session::{Column, Entity, Model, Relation},
-        user,
+        timestamp, user,
     },
-    keyset,
+    keyset, rows,
 };
 
 /// SHA-256 of a token.
@@ -65,6 +66,12 @@ struct Row {
     /// Only where it was asked for.
     refresh_token_id: Option<Uuid>,
     access_used_at: Option<i64>,
+}
+
+#[derive(FromQueryResult)]
+struct Seen {
+    user_id: Uuid,
+    at: i64,
 }
 
 impl TryFrom<Row> for Found {
@@ -143,6 +150,44 @@ pub async fn find(conn: &impl Conn, id: SessionId) -> Result<Option<Found>> {
     query.into_model::<Row>().one(conn.inner()).await?.map(Found::try_from).transpose()
 }
 
+/// The logins of `ids`, expired or not, in one statement however many they are. Those that are gone are left out.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list(conn: &impl Conn, ids: &[SessionId]) -> Result<Vec<Found>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let backend = conn.inner().get_database_backend();
+    let sql = format!(
+        "SELECT sessions.id, user_id, kind, device_name, user_agent, sessions.created_at, last_seen_at, expires_at, \
+         status, role FROM sessions JOIN users ON users.id = user_id WHERE sessions.id IN {}",
+        rows::ids_in(backend, "$1")
+    );
+    let values = [rows::ids_value(ids.iter().map(|id| id.as_uuid()))];
+    let found = Row::find_by_statement(Statement::from_sql_and_values(backend, sql, values));
+    found.all(conn.inner()).await?.into_iter().map(Found::try_from).collect()
+}
+
+/// When each of `users` was last seen, in one statement however many they are. Those without a login are left out.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_last_seen(conn: &impl Conn, users: &[UserId]) -> Result<HashMap<UserId, Timestamp>> {
+    if users.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let backend = conn.inner().get_database_backend();
+    let sql = format!(
+        "SELECT user_id, max(last_seen_at) AS at FROM sessions WHERE user_id IN {} GROUP BY user_id",
+        rows::ids_in(backend, "$1")
+    );
+    let values = [rows::ids_value(users.iter().map(|id| id.as_uuid()))];
+    let seen = Seen::find_by_statement(Statement::from_sql_and_values(backend, sql, values));
+    let seen = seen.all(conn.inner()).await?.into_iter();
+    seen.map(|it| Ok((UserId::from_uuid(it.user_id), timestamp("sessions", it.user_id, it.at)?))).collect()
+}
+
 /// Holds a login until the transaction ends: whoever else wants to change it waits. Says whether it is there.
 ///
 /// # Errors
@@ -190,6 +235,22 @@ pub async fn update_last_seen(tx: &Tx, id: SessionId, at: Timestamp) -> Result<(
         .filter(Column::LastSeenAt.lt(at.as_micros()))
         .exec(tx.inner())
         .await?;
+    Ok(())
+}
+
+/// Writes down a use of each of `ids`. Leaves out those that somebody else is changing: that is a use or an end.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_all_last_seen(tx: &Tx, ids: &[SessionId], at: Timestamp) -> Result<()> {
+    let backend = tx.inner().get_database_backend();
+    let ids_in = rows::ids_in(backend, "$2");
+    let due = format!("SELECT id FROM sessions WHERE id IN {ids_in} AND last_seen_at < $1");
+    // Nodes that check the same ones at the same time must not wait for each other in a circle.
+    let lock = if backend == DbBackend::Postgres { "FOR NO KEY UPDATE SKIP LOCKED" } else { "" };
+    let sql = format!("UPDATE sessions SET last_seen_at = $1 WHERE id IN ({due} {lock})");
+    let values = [at.as_micros().into(), rows::ids_value(ids.iter().map(|id| id.as_uuid()))];
+    tx.inner().execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     Ok(())
 }
 

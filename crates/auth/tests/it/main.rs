@@ -5,6 +5,7 @@
 mod account;
 mod event;
 mod keys;
+mod live;
 mod session;
 
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! How the databases carry out the queries, on 20,000 posts: by index, without sorting or scanning.
 
 use blegram_domain::{
-    ClientId, CommentId, ConversationId, Hashtag, Job, PageRequest, PostId, UserId, Username, Visibility,
+    ClientId, CommentId, ConversationId, Hashtag, Job, PageRequest, PostId, SessionId, UserId, Username,
+    Visibility,
     page::{Limit, Scope},
 };
 use blegram_persistence::{
@@ -162,6 +163,15 @@ async fn things_are_found_by_index(#[case] backend: Backend) {
     assert_plans(&database, "username").await;
     sessions::find_by_token_hash(database.db(), &[7; 32]).await.unwrap();
     assert_plans(&database, "token_hash").await;
+    let session = SessionId::from_uuid(Uuid::from_u128(1));
+    sessions::list(database.db(), &[session]).await.unwrap();
+    let tx = database.db().write().await.unwrap();
+    sessions::update_all_last_seen(&tx, &[session], now()).await.unwrap();
+    tx.commit().await.unwrap();
+    let by_id = if backend == Backend::Sqlite { "SEARCH sessions USING INDEX" } else { "sessions_pkey" };
+    assert_plans(&database, by_id).await;
+    sessions::list_last_seen(database.db(), &[ann]).await.unwrap();
+    assert_plans(&database, "sessions_user_id_id").await;
     users::list_summaries(database.db(), &[ann]).await.unwrap();
     posts::find(database.db(), PostId::generate(now())).await.unwrap();
     assert_plans(&database, if backend == Backend::Sqlite { "SEARCH" } else { "_pkey" }).await;

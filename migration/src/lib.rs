@@ -37,6 +37,7 @@ mod m20261125_000022_reports;
 mod m20261125_000025_search;
 mod m20261125_000030_media;
 mod m20261125_000040_conversations;
+mod m20261125_000050_gateway_tickets;
 
 /// The list of changes.
 #[derive(Debug)]
@@ -68,6 +69,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000025_search::Migration),
             Box::new(m20261125_000030_media::Migration),
             Box::new(m20261125_000040_conversations::Migration),
+            Box::new(m20261125_000050_gateway_tickets::Migration),
         ]
     }
 }

@@ -12,8 +12,9 @@ use crate::workspace::{build_binary, root};
 pub(crate) const ENV_EXAMPLE: &str = "config docs --env";
 
 /// Each generated file with the arguments of `blegram` that print it.
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     ("docs/openapi.json", "openapi"),
+    ("docs/asyncapi.json", "asyncapi"),
     ("docs/configuration.md", "config docs"),
     (".env.example", ENV_EXAMPLE),
 ];

@@ -62,7 +62,7 @@ enum Task {
     /// Ends at the first failure and names the command that mends it. Dependencies are checked by cargo-deny, where it
     /// is installed.
     Check,
-    /// Write the generated files again (docs/openapi.json, docs/configuration.md, .env.example)
+    /// Write the generated files again (docs/openapi.json, docs/asyncapi.json, docs/configuration.md, .env.example)
     Gen {
         /// Change nothing; fail when a file is out of date
         #[arg(long)]

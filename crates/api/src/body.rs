@@ -62,6 +62,11 @@ impl<'a, I: Input> ApiExtractor<'a> for Body<I> {
 
 fn read<I: Input>(bytes: &[u8]) -> Result<I::Parsed, Problem> {
     let value: Value = serde_json::from_slice(bytes).map_err(malformed)?;
+    read_value::<I>(value)
+}
+
+/// Reads a value as `I` says: a body, or what a command of the gateway says.
+pub(crate) fn read_value<I: Input>(value: Value) -> Result<I::Parsed, Problem> {
     if depth(&value) > MAX_DEPTH {
         return Err(malformed(format!("the JSON is more than {MAX_DEPTH} levels deep")));
     }
@@ -221,6 +226,17 @@ impl Fields {
     /// Refuses a field that was read, for what it means together with others.
     pub(crate) fn fail(&mut self, name: &str, violation: Violation) {
         self.failures.push(Failure::of(pointer(name), violation));
+    }
+
+    /// Refuses a field that is not there.
+    pub(crate) fn fail_required(&mut self, name: &str) {
+        self.object.remove(name);
+        self.failures.push(Failure::new(pointer(name), "required", "is required"));
+    }
+
+    /// Takes a field that may be null.
+    pub(crate) fn skip(&mut self, name: &str) {
+        self.object.remove(name);
     }
 
     /// Refuses the body for what its fields mean together.

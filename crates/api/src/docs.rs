@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     App,
+    asyncapi::asyncapi,
     openapi::{openapi, openapi_yaml},
     problem::{Code, Problem},
 };
@@ -129,6 +130,12 @@ fn file(
 pub(crate) fn json(public_url: &str) -> impl Endpoint<Output = Response> + use<> {
     let public_url = public_url.to_owned();
     file("application/json", "no-cache", move || openapi(&public_url))
+}
+
+/// The document of the gateway.
+pub(crate) fn asyncapi_json(public_url: &str) -> impl Endpoint<Output = Response> + use<> {
+    let public_url = public_url.to_owned();
+    file("application/json", "no-cache", move || asyncapi(&public_url))
 }
 
 /// The document as YAML.

@@ -195,8 +195,8 @@ const HEADERS: [(HeaderName, &str); 6] = [
 const HTTPS_ONLY: &str = "max-age=63072000; includeSubDomains";
 
 /// Answers below these addresses are nobody's to keep.
-const NEVER_STORED: [&str; 4] =
-    ["/api/v1/auth", "/api/v1/me", "/api/v1/conversations", "/api/v1/notifications"];
+const NEVER_STORED: [&str; 5] =
+    ["/api/v1/auth", "/api/v1/me", "/api/v1/conversations", "/api/v1/gateway", "/api/v1/notifications"];
 
 fn cache_control(path: &str, is_own: bool) -> &'static str {
     let is_at =

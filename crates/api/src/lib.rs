@@ -8,12 +8,14 @@
 //! 3. `routes/<noun>.rs`: unwraps the request, calls one use-case, wraps the answer.
 //! 4. `schema/<noun>.rs`: domain types as JSON.
 //!
-//! Beside the API are the files of images (`files.rs`), and pages for people (`docs.rs`).
+//! Beside the API are the gateway (`routes/gateway.rs` lets a client in, `ws.rs` runs its commands, `live.rs` tells it what
+//! happens), the files of images (`files.rs`), and pages for people (`docs.rs`).
 //!
 //! What an operation may answer, and to whom, is a row of `operation.rs`; status codes are known to
 //! `problem.rs` alone. To add an operation: see `CONTRIBUTING.md`.
 
 mod answer;
+mod asyncapi;
 mod bearer;
 mod body;
 mod client;
@@ -27,6 +29,7 @@ mod files;
 mod form;
 mod gate;
 mod idempotency;
+mod live;
 mod openapi;
 mod operation;
 mod page;
@@ -35,6 +38,7 @@ pub mod problem;
 mod routes;
 mod schema;
 mod viewer;
+mod ws;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -47,7 +51,9 @@ use ipnet::IpNet;
 use poem::{Endpoint, EndpointExt, Response, Route};
 use tokio_util::task::TaskTracker;
 
+pub use asyncapi::asyncapi;
 pub use client::Peer;
+pub use live::{Background, Live};
 pub use openapi::{openapi, openapi_yaml};
 
 /// Whether the process can serve now, or what it lacks.
@@ -87,6 +93,8 @@ pub struct App {
     pub chat: Chat,
     /// Images.
     pub media: Media,
+    /// Live connections, which are told what happens.
+    pub live: Live,
     /// Where the site is.
     pub site: Arc<Site>,
     /// Whether the process can serve now.
@@ -105,6 +113,7 @@ pub fn router(app: App) -> impl Endpoint<Output = Response> {
         .nest("/docs", docs::swagger_ui())
         .at("/openapi.json", docs::json(&app.site.public_url))
         .at("/openapi.yaml", docs::yaml(&app.site.public_url))
+        .at("/asyncapi.json", docs::asyncapi_json(&app.site.public_url))
         .at("/problems/:code", docs::problem_page)
         .at("/media/*name", poem::get(files::get).put(files::put))
         .at("/healthz", docs::healthz)

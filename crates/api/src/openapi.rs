@@ -16,7 +16,7 @@ use crate::{
     problem::Code,
     routes::{
         auth::AuthApi, bookmarks::BookmarksApi, comments::CommentsApi, conversations::ConversationsApi,
-        instance::InstanceApi, jwks::JwksApi, likes::LikesApi, media::MediaApi,
+        gateway::GatewayApi, instance::InstanceApi, jwks::JwksApi, likes::LikesApi, media::MediaApi,
         notifications::NotificationsApi, people::PeopleApi, posts::PostsApi, relations::RelationsApi,
         reports::ReportsApi, search::SearchApi, sessions::SessionsApi, timelines::TimelinesApi,
         users::UsersApi,
@@ -28,7 +28,7 @@ type Apis = (
     (InstanceApi, AuthApi, SessionsApi, JwksApi),
     (UsersApi, RelationsApi, PeopleApi),
     (PostsApi, LikesApi, BookmarksApi, CommentsApi, MediaApi),
-    (TimelinesApi, SearchApi, NotificationsApi, ReportsApi, ConversationsApi),
+    (TimelinesApi, SearchApi, NotificationsApi, ReportsApi, ConversationsApi, GatewayApi),
 );
 
 fn apis() -> OpenApiService<Apis, ()> {
@@ -36,7 +36,7 @@ fn apis() -> OpenApiService<Apis, ()> {
         (InstanceApi, AuthApi, SessionsApi, JwksApi),
         (UsersApi, RelationsApi, PeopleApi),
         (PostsApi, LikesApi, BookmarksApi, CommentsApi, MediaApi),
-        (TimelinesApi, SearchApi, NotificationsApi, ReportsApi, ConversationsApi),
+        (TimelinesApi, SearchApi, NotificationsApi, ReportsApi, ConversationsApi, GatewayApi),
     );
     OpenApiService::new(apis, "blegram", env!("CARGO_PKG_VERSION"))
 }
@@ -72,6 +72,9 @@ other operation works as you. 아래의 `signUp`이나 `logIn`을 실행하면 �
 gets the first answer. `Idempotency-Key`를 붙인 쓰기 요청은 응답을 받지 못했을 때 같은 키로 다시 보내도 한 번만 처리됩니다.
 **Tags**: name the `ETag` of an answer in `If-None-Match` to hear only what is new (304), or in `If-Match` to change
 only what you read (412 if its owner edited it since; other people's likes do not count).
+**What happens, as it happens** comes over a WebSocket: see the group *Gateway*, and `/asyncapi.json` for what is said
+there. 실시간 이벤트는 WebSocket으로 받습니다. *Gateway* 그룹과 `/asyncapi.json`을 보세요.
+
 응답의 `ETag`를 `If-None-Match`로 보내면 바뀐 것이 없을 때 304를, `If-Match`로 보내면 그 사이 수정되었을 때 412를 받습니다.";
 
 /// The document.
@@ -150,6 +153,7 @@ fn complete_operation(operation: &Operation, value: &mut Value) {
 
 fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
     response["description"] = json!(match status {
+        "101" => "It is a WebSocket now.",
         "200" => "Done.",
         "201" => "Created.",
         _ => "Done; there is nothing to say.",
@@ -162,7 +166,8 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
         headers.push("Set-Cookie");
     }
     if status == "201"
-        && !["createReport", "uploadMedia", "createUpload", "sendMessage"].contains(&operation.id)
+        && !["createReport", "uploadMedia", "createUpload", "sendMessage", "createGatewayTicket"]
+            .contains(&operation.id)
     {
         headers.push("Location");
     }
@@ -176,7 +181,7 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
     if content["schema"]["$ref"].as_str().is_some_and(|name| name.ends_with("Page")) {
         headers.push("Link");
     }
-    if status == "204" {
+    if status == "204" || status == "101" {
         response.as_object_mut().and_then(|response| response.remove("content"));
     } else if let Some(example) = examples::response(operation.id) {
         content["examples"] = example;
@@ -286,7 +291,7 @@ fn request_schemas(document: &mut Value) -> Vec<String> {
     names
 }
 
-fn complete_schema(schema: &mut Value, is_request: bool) {
+pub(crate) fn complete_schema(schema: &mut Value, is_request: bool) {
     let required: Vec<String> = serde_json::from_value(schema["required"].clone()).unwrap_or_default();
     let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
     let mut names = Vec::new();

@@ -330,6 +330,23 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::write("muteConversation", Login::Required, &[Code::NotFound]),
     Operation::write("unmuteConversation", Login::Required, &[Code::NotFound]).with_key(),
     Operation::read("sync", Login::Required, &[Code::CursorInvalid]),
+    Operation::read(
+        "connectGateway",
+        Login::Optional,
+        &[
+            Code::MalformedRequest,
+            Code::UpgradeRequired,
+            Code::RateLimited,
+            Code::CsrfRejected,
+            Code::Overloaded,
+        ],
+    ),
+    Operation::read(
+        "getGatewayStatus",
+        Login::Optional,
+        &[Code::RateLimited, Code::CsrfRejected, Code::Overloaded],
+    ),
+    Operation::write("createGatewayTicket", Login::Required, &[]),
     Operation::read("getUnreadCount", Login::Required, &[]),
     Operation::write("markNotificationsRead", Login::Required, &[]).with_body(),
     Operation::write("createReport", Login::Required, &[Code::NotFound]).with_body().with_key(),

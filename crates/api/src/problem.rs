@@ -113,6 +113,9 @@ codes! {
     NotFound = "not-found", NOT_FOUND, "There is nothing here",
         "The address names nothing, or nothing that you may see.",
         "이 주소에는 아무것도 없거나, 볼 수 있는 것이 없습니다.";
+    UpgradeRequired = "upgrade-required", UPGRADE_REQUIRED, "This address speaks WebSocket",
+        "Open a WebSocket (RFC 6455) with the subprotocol `blegram.v1+json`. What it says is at /asyncapi.json.",
+        "서브프로토콜 `blegram.v1+json`으로 WebSocket(RFC 6455)을 여세요. 주고받는 내용은 /asyncapi.json에 있습니다.";
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "The method does not fit the address",
         "Use one of the methods in the Allow header.",
         "Allow 헤더에 있는 메서드를 쓰세요.";
@@ -226,6 +229,9 @@ impl Problem {
             Code::Unauthenticated | Code::InvalidCredentials | Code::InvalidGrant => {
                 problem.with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGES))
             }
+            Code::UpgradeRequired => problem
+                .with_header(header::UPGRADE, HeaderValue::from_static("websocket"))
+                .with_header(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
             Code::Overloaded | Code::Unavailable => {
                 problem.with_header(header::RETRY_AFTER, PAUSE_SECONDS.into())
             }
@@ -292,6 +298,20 @@ impl Problem {
     pub(crate) fn failure(&self, pointer: String, request_id: &str) -> Failure {
         self.log(request_id);
         Failure::new(pointer, self.code.as_str(), self.detail.as_deref().unwrap_or(self.code.english()))
+    }
+
+    /// This problem as the refusal of a command. What only operators should know is logged here.
+    pub(crate) fn into_refusal(self, connection: &str) -> blegram_gateway::Refusal {
+        self.log(connection);
+        let seconds = self.headers.iter().find(|(name, _)| *name == header::RETRY_AFTER);
+        let seconds = seconds.and_then(|(_, value)| value.to_str().ok()?.parse::<u64>().ok());
+        blegram_gateway::Refusal {
+            code: self.code.as_str(),
+            detail: self.detail.unwrap_or_else(|| self.code.english().to_owned()),
+            errors: (!self.failures.is_empty())
+                .then(|| serde_json::to_value(&self.failures).unwrap_or_default()),
+            retry_after_ms: seconds.map(|seconds| seconds * 1000),
+        }
     }
 
     fn log(&self, request_id: &str) {

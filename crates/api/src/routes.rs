@@ -4,6 +4,7 @@ pub(crate) mod auth;
 pub(crate) mod bookmarks;
 pub(crate) mod comments;
 pub(crate) mod conversations;
+pub(crate) mod gateway;
 pub(crate) mod instance;
 pub(crate) mod jwks;
 pub(crate) mod likes;
@@ -49,6 +50,9 @@ pub(crate) enum Tag {
     Discovery,
     /// Talking with others: direct conversations and groups. 1:1 대화와 그룹 대화.
     Conversations,
+    /// What happens, as it happens: messages, posts, notifications over a WebSocket. Described by
+    /// [`/asyncapi.json`](/asyncapi.json). 실시간 이벤트: 메시지, 게시글, 알림을 WebSocket으로 받습니다.
+    Gateway,
     /// What you are told of what others did. 다른 사람들의 활동 알림.
     Notifications,
     /// Telling the moderators. 운영진에게 신고.

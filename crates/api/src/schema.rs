@@ -7,6 +7,7 @@
 pub(crate) mod account;
 pub(crate) mod comment;
 pub(crate) mod conversation;
+pub(crate) mod gateway;
 pub(crate) mod instance;
 pub(crate) mod jwks;
 pub(crate) mod media;

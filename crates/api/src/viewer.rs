@@ -15,6 +15,10 @@ pub(crate) struct Viewer(Authenticated);
 pub(crate) struct MaybeViewer(Option<Authenticated>);
 
 impl Viewer {
+    pub(crate) const fn authenticated(self) -> Authenticated {
+        self.0
+    }
+
     pub(crate) const fn id(self) -> UserId {
         self.0.user
     }
@@ -30,6 +34,10 @@ impl Viewer {
 }
 
 impl MaybeViewer {
+    pub(crate) const fn authenticated(self) -> Option<Authenticated> {
+        self.0
+    }
+
     pub(crate) fn id(self) -> Option<UserId> {
         self.0.map(|viewer| viewer.user)
     }

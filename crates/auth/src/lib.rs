@@ -5,6 +5,7 @@
 //! | [`account`] | sign-up and login: [`Auth::sign_up`], [`Auth::log_in`] |
 //! | [`session`] | [`Auth::authenticate`], [`Auth::authenticate_bearer`], the list of sessions, [`Auth::log_out`] |
 //! | [`live`] | logins behind connections that stay open: [`Auth::check_sessions`] |
+//! | [`ticket`] | what opens such a connection: [`Auth::create_ticket`], [`Auth::redeem_ticket`] |
 //! | [`native`] | the tokens of native apps: [`Auth::refresh`] |
 //! | [`signing_key`] | what access tokens are signed with: [`Auth::public_keys`] |
 //! | [`credentials`] | [`Auth::change_password`] |
@@ -68,6 +69,7 @@ pub mod session;
 pub mod session_cache;
 pub mod signing_key;
 pub mod site_key;
+pub mod ticket;
 pub mod token;
 
 use std::{sync::Arc, time::Duration};
@@ -92,7 +94,7 @@ pub use operator::CreateAccount;
 pub use password::{GivenPassword, NewPassword, PasswordCost};
 pub use session::{Authenticated, Device};
 pub use site_key::SiteKey;
-pub use token::{RefreshToken, SessionToken};
+pub use token::{GatewayTicket, RefreshToken, SessionToken};
 
 use access_token::Claims;
 use password::Hasher;

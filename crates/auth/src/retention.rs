@@ -4,11 +4,12 @@
 //! |---|---|
 //! | refresh tokens | until they expire; used ones for a week, as long as their session refreshes |
 //! | sessions | until they are over, by age or by not being used |
+//! | tickets for live connections | [`crate::ticket::LIFETIME`] |
 //! | idempotency keys | [`crate::idempotency::KEPT`] |
 //! | names that accounts had | [`crate::deletion::NAME_KEPT`] |
 //! | signing keys | until no token needs them: [`Auth::rotate_signing_keys`] |
 
-use blegram_persistence::{idempotency_keys, refresh_tokens, reserved_usernames, sessions};
+use blegram_persistence::{gateway_tickets, idempotency_keys, refresh_tokens, reserved_usernames, sessions};
 
 use crate::{Auth, Result, idempotency::KEPT};
 
@@ -34,6 +35,9 @@ impl Auth {
         }
         if forgotten < BATCH {
             forgotten += reserved_usernames::delete_expired(&tx, now, BATCH - forgotten).await?;
+        }
+        if forgotten < BATCH {
+            forgotten += gateway_tickets::delete_expired(&tx, now, BATCH - forgotten).await?;
         }
         tx.commit().await?;
         Ok(forgotten == BATCH)

@@ -51,6 +51,8 @@ secrets! {
     SessionToken = "bls_";
     /// What a native app gets new tokens with, once: `blr_` and 256 bits.
     RefreshToken = "blr_";
+    /// What opens a live connection, once: `blt_` and 256 random bits.
+    GatewayTicket = "blt_";
 }
 
 impl RefreshToken {

@@ -216,6 +216,11 @@ impl Hub {
         registry.users.contains_key(&user) || registry.leaving.contains_key(&user)
     }
 
+    /// Whether a user is connected.
+    pub fn is_connected(&self, user: UserId) -> bool {
+        self.read().users.contains_key(&user)
+    }
+
     /// Tells the members of a conversation what happened there, in its order, each once.
     pub fn send_durable(&self, durable: Durable) {
         let mut order = self.order();

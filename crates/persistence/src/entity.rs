@@ -4,6 +4,7 @@ pub(crate) mod comment;
 pub(crate) mod conversation;
 pub(crate) mod conversation_event;
 pub(crate) mod conversation_member;
+pub(crate) mod gateway_ticket;
 pub(crate) mod hashtag;
 pub(crate) mod idempotency_key;
 pub(crate) mod job;

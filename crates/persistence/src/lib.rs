@@ -10,6 +10,7 @@
 //! | [`sessions`] | logins |
 //! | [`refresh_tokens`] | what prolongs the logins of native apps |
 //! | [`signing_keys`] | what access tokens are signed with |
+//! | [`gateway_tickets`] | what opens live connections once |
 //! | [`idempotency_keys`] | requests that may be sent again |
 //! | [`posts`] | posts |
 //! | [`comments`] | comments, replies and tombstones |
@@ -54,6 +55,7 @@ mod entity;
 mod error;
 pub mod follow_requests;
 pub mod follows;
+pub mod gateway_tickets;
 pub mod hashtags;
 pub mod idempotency_keys;
 pub mod jobs;

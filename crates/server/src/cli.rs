@@ -43,6 +43,8 @@ pub enum Command {
     /// Print the OpenAPI document.
     #[command(after_help = OPENAPI_EXAMPLES)]
     Openapi(Openapi),
+    /// Print the AsyncAPI document of the gateway: every frame of the WebSocket.
+    Asyncapi,
     /// Check or show the configuration.
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(ConfigCommand),

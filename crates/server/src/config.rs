@@ -20,7 +20,7 @@ use blegram_media::{Location, S3};
 pub use self::{
     error::{Error, Problem},
     reference::{env_example, markdown},
-    sections::{Accounts, Database, Limits, Listener, Log, Media, Rate, Secrets, Server},
+    sections::{Accounts, Database, Gateway, Limits, Listener, Log, Media, Rate, Secrets, Server},
     value::{Backend, DatabaseUrl, LogFilter, Origin, Secret, SecretKey, StorageUrl},
     words::{LogFormat, Profile, Registration},
 };
@@ -48,6 +48,8 @@ pub struct Config {
     pub accounts: Accounts,
     /// Images; see also [`Config::media_location`].
     pub media: Media,
+    /// Live connections.
+    pub gateway: Gateway,
     /// How often something may be tried.
     pub limits: Limits,
     /// Keys.
@@ -88,7 +90,7 @@ impl Config {
         let root = Root::read(layers);
         let (server, listener) = (Server::read(layers), Listener::read(layers));
         let (database, accounts) = (Database::read(layers), Accounts::read(layers));
-        let media = Media::read(layers);
+        let (media, gateway) = (Media::read(layers), Gateway::read(layers));
         let (limits, secrets, log) = (Limits::read(layers), Secrets::read(layers), Log::read(layers));
         Some(Self {
             profile: root?.profile,
@@ -97,6 +99,7 @@ impl Config {
             database: database?,
             accounts: accounts?,
             media: media?,
+            gateway: gateway?,
             limits: limits?,
             secrets: secrets?,
             log: log?,

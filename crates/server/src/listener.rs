@@ -19,7 +19,12 @@ use poem::{
     Addr, Endpoint, IntoResponse,
     web::{LocalAddr, RemoteAddr},
 };
-use tokio::{io::AsyncReadExt, net::TcpListener, sync::Semaphore, task::JoinSet};
+use tokio::{
+    io::AsyncReadExt,
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use self::{body::Paced, socket::Socket};
@@ -98,8 +103,21 @@ async fn next(listener: &TcpListener, slots: &Arc<Semaphore>, limits: &Limits) -
     let (stream, peer) = accept(|| listener.accept()).await;
     // Small answers must not wait for the acknowledgement of earlier ones. A socket that is gone fails later.
     let _ = stream.set_nodelay(true);
+    bound_unsent(&stream);
     (Socket::new(stream, limits.write_timeout, slot), peer)
 }
+
+/// What the kernel keeps of an answer before it can be sent, for a client that is slow or does not read: more than a
+/// round trip needs, and not the megabytes that the kernel would take by itself.
+#[cfg(target_os = "linux")]
+fn bound_unsent(stream: &TcpStream) {
+    const UNSENT_BYTES: u32 = 64 * 1024;
+    // Where it cannot be bounded it is only larger.
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn bound_unsent(_: &TcpStream) {}
 
 /// Repeats `attempt` until it yields a connection, resting after failures that would repeat at once.
 async fn accept<T, F>(mut attempt: impl FnMut() -> F) -> T

@@ -43,6 +43,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             let site = cli.read_config()?.site();
             print(&if format.yaml { blegram_api::openapi_yaml(&site) } else { blegram_api::openapi(&site) })?;
         }
+        Command::Asyncapi => print(&blegram_api::asyncapi(&cli.read_config()?.site()))?,
         Command::User(command) => {
             let config = cli.read_config()?;
             let _log = telemetry::init(&config.log)?;

@@ -43,7 +43,7 @@ pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
         demo::fill(config, &db, 1, SystemClock.now()).await?;
     }
     let shutdown = CancellationToken::new();
-    let app = wire::app(config, db.clone(), &key, &shutdown)?;
+    let (app, background) = wire::app(config, db.clone(), &key, &shutdown)?;
     let (auth, tasks) = (app.auth.clone(), app.tasks.clone());
     let (clock, social, media) = (Arc::clone(&app.clock), app.social.clone(), app.media.clone());
     let runner = Runner::new(db.clone(), clock, auth.clone(), social, media, shutdown.clone());
@@ -53,7 +53,7 @@ pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
     let socket = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}; set server.listen to a free address"))?;
-    let router = Arc::new(blegram_api::router(app));
+    let router = Arc::new(blegram_api::router(app.clone()));
     greet(config, is_demo);
     let limits = listener::Limits::from(&config.listener);
     let serving = listener::serve(socket, router, limits, shutdown.clone());
@@ -63,7 +63,15 @@ pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
         shutdown.cancel();
     };
     let tidying = shutdown.run_until_cancelled(tidy(&auth));
-    let (cut, ..) = tokio::join!(serving, ending, tidying, runner.work());
+    // What happens is told for as long as somebody is connected.
+    let alone = CancellationToken::new();
+    let leaving = async {
+        shutdown.cancelled().await;
+        app.live.hub().drain().await;
+        alone.cancel();
+    };
+    let telling = background.run(&app, &alone);
+    let (cut, ..) = tokio::join!(serving, ending, tidying, leaving, telling, runner.work());
     if cut > 0 {
         tracing::warn!(connections = cut, "requests were cut that outlived listener.drain_timeout_ms");
     }

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use blegram_api::{App, Readiness, Site};
+use blegram_api::{App, Background, Live, Readiness, Site};
 use blegram_auth::{Auth, Limits, PasswordCost, Quota, SiteKey};
 use blegram_chat::Chat;
 use blegram_domain::{
@@ -40,7 +40,7 @@ fn log_slow(statement: Executed<'_>) {
     }
 }
 
-/// Everything that answers requests. Not ready any more once `shutdown` began.
+/// Everything that answers requests, and what tells live connections what happens. Not ready any more once `shutdown` began.
 ///
 /// # Errors
 /// When the password cost is one that argon2 refuses, or the storage of images cannot be as configured.
@@ -49,23 +49,24 @@ pub fn app(
     db: Db,
     key: &SecretSlice<u8>,
     shutdown: &CancellationToken,
-) -> anyhow::Result<App> {
+) -> anyhow::Result<(App, Background)> {
     let clock = Arc::new(SystemClock);
     let media = media(config, db.clone(), Arc::clone(&clock) as _, key)?;
-    Ok(App {
-        auth: Auth::new(
-            db.clone(),
-            Arc::clone(&clock) as _,
-            auth_config(config, SiteKey::new(key.expose_secret())),
-        )?,
-        social: Social::new(db.clone(), Arc::clone(&clock) as _),
-        chat: Chat::new(db.clone(), Arc::clone(&clock) as _),
+    let (live, background) = Live::new((&config.gateway).into(), media.clone());
+    let events = Arc::new(live.clone());
+    let auth = auth_config(config, SiteKey::new(key.expose_secret()));
+    let app = App {
+        auth: Auth::new(db.clone(), Arc::clone(&clock) as _, auth)?.with_events(Arc::clone(&events) as _),
+        social: Social::new(db.clone(), Arc::clone(&clock) as _).with_events(Arc::clone(&events) as _),
+        chat: Chat::new(db.clone(), Arc::clone(&clock) as _).with_events(events),
         site: Arc::new(site(config)),
         readiness: readiness(db, media.clone(), shutdown.clone()),
+        live,
         media,
         clock,
         tasks: TaskTracker::new(),
-    })
+    };
+    Ok((app, background))
 }
 
 fn site(config: &Config) -> Site {

@@ -11,8 +11,16 @@ use crate::{
 };
 
 /// Addresses outside the document: for people, tools and probes; to be read only.
-const PAGES: [&str; 7] =
-    ["/docs", "/docs/{file}", "/openapi.json", "/openapi.yaml", "/problems/{code}", "/healthz", "/readyz"];
+const PAGES: [&str; 8] = [
+    "/docs",
+    "/docs/{file}",
+    "/openapi.json",
+    "/openapi.yaml",
+    "/asyncapi.json",
+    "/problems/{code}",
+    "/healthz",
+    "/readyz",
+];
 
 /// Files outside the document: to be read, and to be put by whoever has a link for that.
 const FILES: &str = "/media/{*name}";

@@ -186,8 +186,8 @@ pub(crate) struct ConversationEvents {
 pub(crate) struct ConversationEvent {
     /// `message.created`, `message.edited`, `message.deleted`, `member.joined`, `member.left`, `conversation.updated`. New
     /// kinds may come.
-    ev: String,
-    d: EventBody,
+    pub(crate) ev: String,
+    pub(crate) d: EventBody,
 }
 
 /// What an event says.

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use blegram_api::{App, Peer, Readiness, Site};
+use blegram_api::{App, Live, Peer, Readiness, Site};
 use blegram_auth::{Auth, Config, PasswordCost, Quota};
 use blegram_chat::Chat;
 use blegram_domain::{Clock, FixedClock, Timestamp};
@@ -23,7 +23,10 @@ use poem::{
     http::{HeaderMap, Method, StatusCode},
 };
 use serde_json::{Value, json};
-use tokio_util::task::TaskTracker;
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 use uuid::Uuid;
 
 use crate::contract::CONTRACT;
@@ -39,7 +42,9 @@ pub(crate) struct TestApp {
     pub(crate) media: Media,
     /// What goes on without its client.
     pub(crate) tasks: TaskTracker,
-    router: BoxEndpoint<'static, Response>,
+    pub(crate) live: Live,
+    _ending: DropGuard,
+    pub(crate) router: Arc<BoxEndpoint<'static, Response>>,
     strangers: AtomicU32,
 }
 
@@ -49,6 +54,7 @@ pub(crate) struct Settings {
     pub(crate) public_url: &'static str,
     pub(crate) auth: Config,
     pub(crate) media: blegram_media::Config,
+    pub(crate) gateway: blegram_gateway::Config,
     pub(crate) readiness: Readiness,
 }
 
@@ -58,6 +64,7 @@ impl Default for Settings {
         Self {
             public_url: "http://127.0.0.1:8080",
             auth: Config { password_cost: cost, ..Config::default() },
+            gateway: blegram_gateway::Config::default(),
             media: blegram_media::Config { threads: 1, ..blegram_media::Config::default() },
             readiness: Arc::new(|| Box::pin(std::future::ready(Ok(())))),
         }
@@ -89,11 +96,15 @@ impl TestApp {
 
     fn on(database: Arc<TestDatabase>, clock: Arc<FixedClock>, media: Media, settings: Settings) -> Self {
         let (kept, tasks) = (settings.clone(), TaskTracker::new());
-        let router = blegram_api::router(App {
-            auth: Auth::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>, settings.auth)
-                .unwrap(),
-            social: Social::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>),
-            chat: Chat::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>),
+        let (db, time) = (database.db(), Arc::clone(&clock) as Arc<dyn Clock>);
+        let (live, background) = Live::new(settings.gateway, media.clone());
+        let events = Arc::new(live.clone());
+        let auth = Auth::new(db.clone(), Arc::clone(&time), settings.auth).unwrap();
+        let app = App {
+            auth: auth.with_events(Arc::clone(&events) as _),
+            social: Social::new(db.clone(), Arc::clone(&time)).with_events(Arc::clone(&events) as _),
+            chat: Chat::new(db.clone(), time).with_events(events),
+            live: live.clone(),
             media: media.clone(),
             site: Arc::new(Site {
                 public_url: settings.public_url.to_owned(),
@@ -103,14 +114,20 @@ impl TestApp {
             readiness: settings.readiness,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             tasks: tasks.clone(),
-        });
+        };
+        let ending = CancellationToken::new();
+        let (told, end) = (app.clone(), ending.clone());
+        TaskTracker::new().spawn(async move { background.run(&told, &end).await });
+        let router = blegram_api::router(app);
         Self {
             database,
             clock,
             media,
             settings: kept,
             tasks,
-            router: router.boxed(),
+            live,
+            _ending: ending.drop_guard(),
+            router: Arc::new(router.boxed()),
             strangers: AtomicU32::new(1),
         }
     }

@@ -58,13 +58,14 @@ pub(super) trait Section: Sized {
 }
 
 /// Every section in the order of the reference: name, about, settings.
-pub(super) const SECTIONS: [(&str, &str, &[Setting]); 9] = [
+pub(super) const SECTIONS: [(&str, &str, &[Setting]); 10] = [
     (Root::NAME, Root::ABOUT, Root::SETTINGS),
     (Server::NAME, Server::ABOUT, Server::SETTINGS),
     (Listener::NAME, Listener::ABOUT, Listener::SETTINGS),
     (Database::NAME, Database::ABOUT, Database::SETTINGS),
     (Accounts::NAME, Accounts::ABOUT, Accounts::SETTINGS),
     (Media::NAME, Media::ABOUT, Media::SETTINGS),
+    (Gateway::NAME, Gateway::ABOUT, Gateway::SETTINGS),
     (Limits::NAME, Limits::ABOUT, Limits::SETTINGS),
     (Secrets::NAME, Secrets::ABOUT, Secrets::SETTINGS),
     (Log::NAME, Log::ABOUT, Log::SETTINGS),
@@ -249,6 +250,43 @@ section! {
     deadline_ms: NonZeroU32 = Fixed("30000");
 }
 
+section! {
+    /// Live connections (WebSocket).
+    pub Gateway, "gateway":
+    /// Connections of one user. One more is closed with 4504.
+    max_per_user: NonZeroU32 = Fixed("20");
+    /// Connections from one address. Above it the answer is 429.
+    max_per_address: NonZeroU32 = Fixed("200");
+    /// Handshakes a second, on each node. Above it the answer is 503.
+    handshakes_per_second: NonZeroU32 = Fixed("500");
+    /// Seconds between two pings, give or take a tenth.
+    heartbeat_seconds: NonZeroU32 = Fixed("25");
+    /// Seconds that a client may take to answer a ping.
+    pong_timeout_seconds: NonZeroU32 = Fixed("10");
+    /// Commands a second of one connection, in the long run. Above it they are refused, and at last the connection is closed.
+    commands_per_second: NonZeroU32 = Fixed("5");
+    /// Commands that may come at once.
+    command_burst: NonZeroU32 = Fixed("20");
+    /// Topics that one connection may subscribe to.
+    max_topics: NonZeroU32 = Fixed("64");
+    /// Posts a second that a topic tells a connection. Above it only how many there are is told.
+    posts_per_second: NonZeroU32 = Fixed("5");
+    /// Bytes that may wait for one connection that does not keep up.
+    queue_bytes: NonZeroU32 = Fixed("262144");
+    /// Frames that may wait for one connection that does not keep up.
+    queue_frames: NonZeroU32 = Fixed("512");
+    /// Milliseconds that a client may take nothing of what waits for it.
+    stall_timeout_ms: NonZeroU32 = Fixed("20000");
+    /// Seconds that others believe somebody there who went: a refresh of a page is no absence.
+    presence_grace_seconds: u32 = Fixed("20");
+    /// When the node stops, how many clients a second it asks to reconnect.
+    drain_per_second: NonZeroU32 = Fixed("500");
+    /// Milliseconds over which the node spreads them at least.
+    drain_min_ms: NonZeroU32 = Fixed("5000");
+    /// Milliseconds over which the node spreads them at most.
+    drain_max_ms: NonZeroU32 = Fixed("30000");
+}
+
 rates! {
     /// How often something may be tried: a burst, refilled evenly. Above it the answer is 429.
     Limits, "limits":
@@ -289,6 +327,38 @@ impl Server {
     #[must_use]
     pub fn origins(&self) -> Vec<Origin> {
         std::iter::once(Origin::of(&self.public_url)).chain(self.trusted_origins.iter().cloned()).collect()
+    }
+}
+
+impl From<&Gateway> for blegram_gateway::Config {
+    fn from(it: &Gateway) -> Self {
+        let ms = |count: NonZeroU32| Duration::from_millis(count.get().into());
+        let seconds = |count: u32| Duration::from_secs(count.into());
+        let size = |count: NonZeroU32| usize::try_from(count.get()).unwrap_or(usize::MAX);
+        let standard = Self::default();
+        Self {
+            timing: blegram_gateway::Timing {
+                heartbeat: seconds(it.heartbeat_seconds.get()),
+                pong_timeout: seconds(it.pong_timeout_seconds.get()),
+                commands_per_second: it.commands_per_second.get(),
+                command_burst: it.command_burst.get(),
+                ..standard.timing
+            },
+            room: blegram_gateway::Room { bytes: size(it.queue_bytes), frames: size(it.queue_frames) },
+            stall: ms(it.stall_timeout_ms),
+            connections_per_user: size(it.max_per_user),
+            connections_per_address: size(it.max_per_address),
+            handshakes_per_second: it.handshakes_per_second,
+            topics_per_connection: size(it.max_topics),
+            posts_per_second: it.posts_per_second.get(),
+            presence_grace: seconds(it.presence_grace_seconds),
+            drain: blegram_gateway::Drain {
+                per_second: it.drain_per_second,
+                shortest: ms(it.drain_min_ms),
+                longest: ms(it.drain_max_ms.max(it.drain_min_ms)),
+            },
+            ..standard
+        }
     }
 }
 

@@ -1,0 +1,278 @@
+//! The AsyncAPI document of the gateway: every frame, made of the types that are sent and read.
+
+use blegram_gateway::{CloseCode, MAX_MESSAGE_BYTES, PROTOCOL};
+use poem_openapi::{registry::Registry, types::Type};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    openapi::complete_schema,
+    schema::{
+        conversation::{ConversationEvents, ConversationRead, EventBody},
+        gateway as wire,
+        notification::NotificationRead,
+    },
+};
+
+/// Something that is said, with the schema of what it says.
+struct Message {
+    name: &'static str,
+    summary: &'static str,
+    schema: String,
+    /// The schema of the reply to a command; none has none.
+    reply: Option<String>,
+}
+
+fn schema<T: Type>(registry: &mut Registry) -> String {
+    T::register(registry);
+    T::name().into_owned()
+}
+
+macro_rules! events {
+    ($registry:ident; $($name:literal, $type:ty, $summary:literal;)*) => {
+        vec![$(Message { name: $name, summary: $summary, schema: schema::<$type>($registry), reply: None },)*]
+    };
+}
+
+fn events(registry: &mut Registry) -> Vec<Message> {
+    events! { registry;
+        "ready", wire::Ready, "The first frame. 연결 후 첫 프레임입니다.";
+        "auth.expiring", wire::AuthExpiringEvent, "The credential ends in two minutes: renew it by `auth`. 자격 증명이 곧 끝납니다.";
+        "reconnect", wire::ReconnectEvent, "This node stops. 노드가 종료되니 알려 준 시간에 다시 연결하세요.";
+        "message.created", EventBody, "Durable. A message was sent. 새 메시지.";
+        "message.edited", EventBody, "Durable. A message says something else. 메시지 수정.";
+        "message.deleted", EventBody, "Durable. A message was taken back. 메시지 취소.";
+        "member.joined", EventBody, "Durable. Somebody was let in. 참여.";
+        "member.left", EventBody, "Durable. Somebody is out. 나감.";
+        "conversation.updated", EventBody, "Durable. Its title or its owner changed. 제목이나 소유자 변경.";
+        "conversation.added", wire::ConversationAddedEvent, "A conversation is in your list. 대화가 목록에 추가됨.";
+        "conversation.removed", wire::ConversationRemovedEvent, "A conversation is out of your list. 대화가 목록에서 빠짐.";
+        "conversation.head", wire::ConversationHeadEvent, "Not all that happened was told: pull it. 빠진 이벤트가 있으니 history로 읽으세요.";
+        "conversation.read", wire::ConversationReadEvent, "Somebody read messages. 읽음.";
+        "conversation.delivered", wire::ConversationDeliveredEvent, "Somebody's device has got messages. 전달됨.";
+        "typing", wire::TypingEvent, "Hint, for open conversations. 입력 중.";
+        "presence", wire::PresenceEvent, "Somebody whom you watch came or went. 접속 상태.";
+        "notification.created", wire::NotificationCreatedEvent, "You are told of something. 새 알림.";
+        "notification.state", NotificationRead, "You read notifications, on some device. 알림 읽음 상태.";
+        "topic.revoked", wire::TopicRevokedEvent, "A topic is not for you any more. 구독이 취소됨.";
+        "timeline.head", wire::TimelineHeadEvent, "More posts came than are told one by one. 새 게시글이 많아 개수만 알립니다.";
+        "post.counts", wire::PostCountsEvent, "On `post:<id>`. 좋아요·댓글 수.";
+        "post.created", wire::PostEvent, "Hint. A post of a topic. 새 게시글.";
+        "post.updated", wire::PostEvent, "A post was edited. 게시글 수정.";
+        "post.deleted", wire::DeletedEvent, "A post is gone, or not for you any more. 게시글 삭제.";
+        "comment.created", wire::CommentEvent, "On `post:<id>`. 새 댓글.";
+        "comment.updated", wire::CommentEvent, "On `post:<id>`. 댓글 수정.";
+        "comment.deleted", wire::DeletedEvent, "On `post:<id>`. 댓글 삭제.";
+    }
+}
+
+macro_rules! commands {
+    ($registry:ident; $($name:literal, $type:ty => $reply:ty, $summary:literal;)*) => {
+        vec![$(Message {
+            name: $name,
+            summary: $summary,
+            schema: schema::<$type>($registry),
+            reply: Some(schema::<$reply>($registry)),
+        },)*]
+    };
+}
+
+fn commands(registry: &mut Registry) -> Vec<Message> {
+    let mut all = commands! { registry;
+        "sync", wire::SyncCommand => wire::SyncAnswer, "Find out what changed, and say what you want to hear. 바뀐 내용을 확인합니다.";
+        "subscribe", wire::TopicsCommand => wire::TopicsAnswer, "Hear of topics. 주제를 구독합니다.";
+        "unsubscribe", wire::TopicsCommand => wire::TopicsAnswer, "Hear of topics no more. 구독을 취소합니다.";
+        "open", wire::OpenCommand => wire::DoneAnswer, "Say which conversations are on the screen. 화면에 열린 대화를 알립니다.";
+        "presence", wire::PresenceCommand => wire::PresenceAnswer, "Watch who comes and goes. 접속 상태를 지켜봅니다.";
+        "message.send", wire::MessageSendCommand => wire::MessageSentAnswer, "Send a message; answered once it is kept. 저장된 뒤에 응답합니다.";
+        "message.edit", wire::MessageEditCommand => wire::MessageEditedAnswer, "Edit a message of yours. 메시지를 수정합니다.";
+        "message.delete", wire::MessageDeleteCommand => wire::DoneAnswer, "Take a message of yours back. 메시지를 취소합니다.";
+        "read", wire::ReadCommand => ConversationRead, "Mark messages as read. 읽음으로 표시합니다.";
+        "history", wire::HistoryCommand => ConversationEvents, "Read what happened. 놓친 이벤트를 읽습니다.";
+        "auth", wire::AuthCommand => wire::AuthAnswer, "Go on with another credential. 자격 증명을 갱신합니다.";
+    };
+    all.push(Message {
+        name: "typing",
+        summary: "Say that you are writing; answered only when it is refused. 입력 중임을 알립니다.",
+        schema: schema::<wire::TypingCommand>(registry),
+        reply: None,
+    });
+    all
+}
+
+/// The document as JSON, for a site at `public_url`.
+pub fn asyncapi(public_url: &str) -> String {
+    let mut text = serde_json::to_string_pretty(&document(public_url)).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn document(public_url: &str) -> Value {
+    let mut registry = Registry::new();
+    let (events, commands) = (events(&mut registry), commands(&mut registry));
+    let error = schema::<wire::CommandError>(&mut registry);
+    let mut messages = Map::new();
+    for event in &events {
+        messages.insert(format!("event.{}", event.name), event_message(event));
+    }
+    for command in &commands {
+        messages.insert(format!("command.{}", command.name), command_message(command));
+        if let Some(reply) = &command.reply {
+            messages.insert(format!("reply.{}", command.name), reply_message(command.name, reply));
+        }
+    }
+    messages.insert("error".to_owned(), error_message(&error));
+    messages.insert("ping".to_owned(), ping_message());
+    messages.insert("pong".to_owned(), pong_message());
+    let in_channel = |name: &str| json!({ "$ref": format!("#/channels/gateway/messages/{name}") });
+    let channel: Map<String, Value> = messages
+        .keys()
+        .map(|name| (name.clone(), json!({ "$ref": format!("#/components/messages/{name}") })))
+        .collect();
+    let is_said = |name: &&String| name.starts_with("command.") || *name == "pong";
+    let said: Vec<Value> = messages.keys().filter(is_said).map(|name| in_channel(name)).collect();
+    let told: Vec<Value> = messages.keys().filter(|it| !is_said(it)).map(|name| in_channel(name)).collect();
+    let (protocol, rest) = public_url.split_once("://").unwrap_or(("http", public_url));
+    let (host, path) =
+        rest.split_once('/').map_or((rest, String::new()), |(host, path)| (host, format!("/{path}")));
+    json!({
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "blegram gateway",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": description(),
+            "license": { "name": "MIT OR Apache-2.0", "url": "https://spdx.org/licenses/MIT.html" },
+        },
+        "defaultContentType": "application/json",
+        "servers": { "site": {
+            "host": if host.is_empty() { "localhost" } else { host },
+            "pathname": path,
+            "protocol": if protocol == "https" { "wss" } else { "ws" },
+        } },
+        "channels": { "gateway": {
+            "address": "/api/v1/gateway",
+            "title": "One connection",
+            "messages": channel,
+            "bindings": { "ws": { "method": "GET" } },
+        } },
+        "operations": {
+            "told": {
+                "action": "send", "channel": { "$ref": "#/channels/gateway" },
+                "summary": "What the server says.", "messages": told,
+            },
+            "said": {
+                "action": "receive", "channel": { "$ref": "#/channels/gateway" },
+                "summary": "What a client says.", "messages": said,
+            },
+        },
+        "components": { "messages": messages, "schemas": schemas(registry, &commands) },
+    })
+}
+
+fn description() -> String {
+    let codes = CloseCode::ALL.iter().map(|code| format!("- `{}`: {}", code.as_u16(), code.reason()));
+    format!(
+        "\
+A WebSocket (RFC 6455) with the subprotocol `{PROTOCOL}`. Frames are text: JSON objects, of a client at most {MAX_MESSAGE_BYTES} bytes.
+
+A client sends `{{\"id\", \"op\", \"d\"}}` and gets `{{\"re\", \"ok\"}}` or `{{\"re\", \"err\"}}`. Events are `{{\"ev\", \"d\"}}`. `{{\"ping\": n}}` is to be answered by `{{\"pong\": n, \"recv\": {{<conversation>: <seq>}}}}`, where `recv` says what the device has got; the same may be sent unasked.
+
+**Durable** events have a `seq` without gap in their conversation. Keep the highest that you applied: pass over what is not above it, apply the next, and for anything later pull by `history`; with `reset`, load the messages anew. Other events tell a state, of which the last counts, or are hints.
+
+**Sends** have a `client_id` of yours. Keep what was not answered, and send it again in order after reconnecting: it is there once.
+
+**Reconnect** as `reconnect` says, else after a random time of up to min(30 s, 0.5 s · 2ⁿ). Close codes from 4000 to 4499 mean: again; from 4500: not again by itself.
+
+메시지는 대화마다 빈틈없는 `seq`를 가집니다. 적용한 가장 큰 값을 기억하고, 건너뛴 번호가 보이면 `history`로 읽으세요. 보낸 메시지는 `client_id`로 한 번만 저장되므로 응답을 받지 못했다면 다시 보내면 됩니다.
+
+{}
+",
+        codes.collect::<Vec<_>>().join("\n")
+    )
+}
+
+fn reference(schema: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{schema}") })
+}
+
+/// An object with exactly these properties.
+fn object(properties: Value) -> Value {
+    let required: Vec<&String> = properties.as_object().into_iter().flat_map(Map::keys).collect();
+    json!({ "type": "object", "required": required, "additionalProperties": false, "properties": properties })
+}
+
+fn event_message(event: &Message) -> Value {
+    json!({
+        "name": event.name,
+        "summary": event.summary,
+        "payload": object(json!({ "ev": { "const": event.name }, "d": reference(&event.schema) })),
+    })
+}
+
+fn command_message(command: &Message) -> Value {
+    let id = json!({ "type": "integer", "minimum": 0, "description": "What you call it; the reply says it again." });
+    json!({
+        "name": command.name,
+        "summary": command.summary,
+        "payload": object(json!({ "id": id, "op": { "const": command.name }, "d": reference(&command.schema) })),
+    })
+}
+
+fn reply_message(name: &str, schema: &str) -> Value {
+    json!({
+        "name": format!("reply to {name}"),
+        "payload": object(json!({ "re": { "type": "integer" }, "ok": reference(schema) })),
+    })
+}
+
+fn error_message(schema: &str) -> Value {
+    json!({
+        "name": "error",
+        "summary": "A command was refused.",
+        "payload": object(json!({ "re": { "type": "integer" }, "err": reference(schema) })),
+    })
+}
+
+fn ping_message() -> Value {
+    json!({ "name": "ping", "payload": object(json!({ "ping": { "type": "integer" } })) })
+}
+
+fn pong_message() -> Value {
+    let marks = json!({
+        "type": "object", "maxProperties": 100,
+        "propertyNames": { "format": "uuid" }, "additionalProperties": { "type": "integer", "minimum": 0 },
+    });
+    let mut payload = object(json!({ "pong": { "type": "integer", "minimum": 0 }, "recv": marks }));
+    payload["required"] = json!(["pong"]);
+    json!({ "name": "pong", "summary": "The answer to a ping, also unasked.", "payload": payload })
+}
+
+/// The schemas as JSON Schema of draft 7, which AsyncAPI takes: there null is a type.
+fn schemas(registry: Registry, commands: &[Message]) -> Value {
+    let schemas = registry.schemas.into_iter().map(|(name, schema)| {
+        let mut schema = serde_json::to_value(schema).unwrap_or_default();
+        complete_schema(&mut schema, commands.iter().any(|command| command.schema == name));
+        if name == "CommandError" {
+            // Here what does not apply is left out.
+            schema["required"] = json!(["code", "detail"]);
+        }
+        from_openapi(&mut schema);
+        (name, schema)
+    });
+    Value::Object(schemas.collect())
+}
+
+/// `nullable` is of OpenAPI 3.0 only.
+fn from_openapi(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            let is_nullable = object.remove("nullable") == Some(json!(true));
+            object.values_mut().for_each(from_openapi);
+            if is_nullable {
+                let inner = std::mem::take(object);
+                object.insert("anyOf".to_owned(), json!([inner, { "type": "null" }]));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(from_openapi),
+        _ => {}
+    }
+}

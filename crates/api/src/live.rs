@@ -1,0 +1,307 @@
+//! What happens, told to live connections: an event is rendered once, and the gateway's hub hands its bytes to everybody
+//! whom it is for.
+//!
+//! What is said in conversations comes with its audience and goes straight to it. Posts and comments are for whoever
+//! subscribed and may see them, which the database knows: they wait in a queue for [`feed`], which asks it.
+
+mod feed;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use blegram_domain::{ConversationId, EventSink, SessionId, UserId};
+use blegram_gateway::{Class, CloseCode, Config, Durable, Frame, Head, Hub, Presence};
+use blegram_media::Media;
+use serde::Serialize;
+use tokio::{
+    sync::mpsc,
+    time::{Interval, MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    App,
+    schema::{
+        Linked,
+        conversation::{Conversation, ConversationEvent},
+        gateway::{
+            ConversationAddedEvent, ConversationDeliveredEvent, ConversationReadEvent,
+            ConversationRemovedEvent, PresenceEvent, TypingEvent,
+        },
+    },
+};
+
+/// Events of the feed that may wait. More are told to nobody: who looks finds what they were about.
+const MAX_FEED: usize = 1024;
+
+/// How often it is looked for what nobody told: sessions that ended on other nodes, conversations that went on.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// How far back is looked for conversations that went on, so that nothing is missed when a look fails.
+const LOOK_BACK: Duration = Duration::from_secs(30);
+
+/// What is told anyway is told by then.
+const TOLD: Duration = Duration::from_secs(1);
+
+/// How long it takes until others hear that a message arrived.
+const DELIVERED: Duration = Duration::from_secs(2);
+
+/// How many marks are written in a transaction.
+const MARKS: usize = 100;
+
+/// Tells live connections what happens; cheap to clone. It is the [`EventSink`] of every feature.
+#[derive(Clone)]
+pub struct Live {
+    hub: Hub,
+    media: Media,
+    feed: mpsc::Sender<blegram_social::Event>,
+    delivered: Arc<Mutex<HashMap<(UserId, ConversationId), u64>>>,
+}
+
+/// What waits to be told; see [`Background::run`].
+pub struct Background {
+    feed: mpsc::Receiver<blegram_social::Event>,
+    presence: mpsc::Receiver<Presence>,
+}
+
+impl Live {
+    /// A node without connections. Nothing but chat is told until the background runs.
+    pub fn new(config: Config, media: Media) -> (Self, Background) {
+        let (hub, presence) = Hub::new(config);
+        let (feed, waiting) = mpsc::channel(MAX_FEED);
+        let live = Self { hub, media, feed, delivered: Arc::default() };
+        (live, Background { feed: waiting, presence })
+    }
+
+    /// Who is connected.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Notes what a device has got. It is written and told a moment later.
+    pub(crate) fn note_delivered(&self, user: UserId, marks: Vec<(ConversationId, u64)>) {
+        let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+        for (conversation, seq) in marks {
+            let mark = delivered.entry((user, conversation)).or_default();
+            *mark = seq.max(*mark);
+        }
+    }
+
+    fn take_delivered(&self) -> HashMap<UserId, Vec<(ConversationId, u64)>> {
+        let noted = std::mem::take(&mut *self.delivered.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut by_user: HashMap<UserId, Vec<(ConversationId, u64)>> = HashMap::new();
+        for ((user, conversation), seq) in noted {
+            by_user.entry(user).or_default().push((conversation, seq));
+        }
+        by_user
+    }
+
+    fn happened(&self, event: blegram_chat::EventView, last_message_no: u64, members: Vec<UserId>) {
+        let (conversation, seq) = (event.event.conversation, event.event.seq);
+        let rendered = ConversationEvent::linked(event, &self.media.links());
+        let class = Class::Durable { conversation, seq, last_message_no };
+        let frame = Frame::event(class, &rendered.ev, &rendered.d);
+        self.hub.send_durable(Durable { conversation, seq, members, frame });
+    }
+}
+
+/// An event of which only the last counts, about something.
+fn state(name: &str, about: &[&dyn std::fmt::Display], d: &impl Serialize) -> Frame {
+    let about: String = about.iter().map(|part| format!(":{part}")).collect();
+    Frame::event(Class::State(format!("{name}{about}").into()), name, d)
+}
+
+impl EventSink<blegram_chat::Event> for Live {
+    fn publish(&self, event: blegram_chat::Event) {
+        match event {
+            blegram_chat::Event::Happened { event, last_message_no, members } => {
+                self.happened(event, last_message_no, members);
+            }
+            blegram_chat::Event::Added { user, conversation } => {
+                let id = conversation.conversation.id;
+                let conversation = Conversation::linked(conversation, &self.media.links());
+                let added = ConversationAddedEvent { conversation };
+                self.hub.send_to_users(&[user], &membership(id, "conversation.added", &added));
+            }
+            blegram_chat::Event::Removed { user, conversation, reason } => {
+                let removed = ConversationRemovedEvent {
+                    conversation_id: conversation.as_uuid(),
+                    reason: reason.as_str().to_owned(),
+                };
+                let frame = membership(conversation, "conversation.removed", &removed);
+                self.hub.send_to_users(&[user], &frame);
+            }
+            blegram_chat::Event::Read { conversation, user, read_no, members } => {
+                let read = ConversationReadEvent {
+                    conversation_id: conversation.as_uuid(),
+                    user_id: user.as_uuid(),
+                    read_no,
+                };
+                let frame = state("conversation.read", &[&conversation, &user], &read);
+                self.hub.send_to_users(&members, &frame);
+            }
+            blegram_chat::Event::Delivered { conversation, user, delivered_seq, members } => {
+                let delivered = ConversationDeliveredEvent {
+                    conversation_id: conversation.as_uuid(),
+                    user_id: user.as_uuid(),
+                    delivered_seq,
+                };
+                let frame = state("conversation.delivered", &[&conversation, &user], &delivered);
+                self.hub.send_to_users(&members, &frame);
+            }
+            blegram_chat::Event::Typing { conversation, user, members } => {
+                let typing = TypingEvent { conversation_id: conversation.as_uuid(), user_id: user.as_uuid() };
+                let frame = Frame::event(Class::Hint, "typing", &typing);
+                self.hub.send_to_open(conversation, &members, &frame);
+            }
+        }
+    }
+}
+
+/// Of being let in and being out again, only the last counts.
+fn membership(of: ConversationId, name: &str, d: &impl Serialize) -> Frame {
+    Frame::event(Class::State(format!("conversation.membership:{of}").into()), name, d)
+}
+
+impl EventSink<blegram_social::Event> for Live {
+    fn publish(&self, event: blegram_social::Event) {
+        if self.feed.try_send(event).is_err() {
+            tracing::warn!("more happens than can be told; some of it is not told");
+        }
+    }
+}
+
+impl EventSink<blegram_auth::Event> for Live {
+    fn publish(&self, event: blegram_auth::Event) {
+        match event {
+            blegram_auth::Event::SessionEnded { session } => {
+                self.hub.close_session(session, CloseCode::Revoked);
+            }
+            blegram_auth::Event::SessionsEnded { user, except } => {
+                self.hub.close_user(user, except, CloseCode::Revoked);
+            }
+            blegram_auth::Event::Suspended { user } => {
+                self.hub.close_user(user, None, CloseCode::Suspended);
+            }
+        }
+    }
+}
+
+impl Background {
+    /// Tells what waits, and looks now and then for what nobody told, until `shutdown`.
+    pub async fn run(self, app: &App, shutdown: &CancellationToken) {
+        let feed = feed::Feed::new(app.clone());
+        let hub = app.live.hub();
+        let rest = async {
+            tokio::join!(
+                feed.run(self.feed),
+                tell_presence(app, self.presence),
+                write_delivered(app),
+                end_sessions(app),
+                tell_heads(app),
+            )
+        };
+        tokio::join!(hub.run(shutdown), shutdown.run_until_cancelled(rest));
+        // What was noted last is written too.
+        flush_delivered(app).await;
+    }
+}
+
+fn every(span: Duration) -> Interval {
+    let mut times = interval(span);
+    times.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    times
+}
+
+fn warn(error: &(dyn std::error::Error + 'static), what: &'static str) {
+    tracing::warn!(error, what, "live connections may be told late");
+}
+
+async fn write_delivered(app: &App) {
+    let mut times = every(DELIVERED);
+    loop {
+        times.tick().await;
+        flush_delivered(app).await;
+    }
+}
+
+async fn flush_delivered(app: &App) {
+    for (user, marks) in app.live.take_delivered() {
+        for marks in marks.chunks(MARKS) {
+            if let Err(error) = app.chat.mark_delivered(user, marks).await {
+                warn(&error, "what arrived");
+            }
+        }
+    }
+}
+
+/// Closes the connections of sessions that ended elsewhere: on another node, or at the command line.
+async fn end_sessions(app: &App) {
+    let mut times = every(LOOK);
+    loop {
+        times.tick().await;
+        let sessions: Vec<SessionId> = app.live.hub.sessions();
+        if sessions.is_empty() {
+            continue;
+        }
+        match app.auth.check_sessions(&sessions).await {
+            Ok(ended) => {
+                for (session, how) in ended {
+                    app.live.hub.close_session(session, close_code(how));
+                }
+            }
+            Err(error) => warn(&error, "sessions"),
+        }
+    }
+}
+
+const fn close_code(how: blegram_auth::Ended) -> CloseCode {
+    match how {
+        blegram_auth::Ended::Revoked => CloseCode::Revoked,
+        blegram_auth::Ended::Suspended => CloseCode::Suspended,
+    }
+}
+
+/// Tells how far conversations are of which not everything was told here.
+async fn tell_heads(app: &App) {
+    let mut times = every(LOOK);
+    loop {
+        times.tick().await;
+        let users = app.live.hub.users();
+        if users.is_empty() {
+            continue;
+        }
+        let now = app.clock.now();
+        match app.chat.heads_changed(&users, now - LOOK_BACK, now - TOLD).await {
+            Ok(heads) => app.live.hub.send_heads(heads.into_iter().map(head).collect()),
+            Err(error) => warn(&error, "conversations"),
+        }
+    }
+}
+
+fn head(head: blegram_chat::ChangedHead) -> Head {
+    let blegram_chat::ChangedHead { conversation, last_seq, last_message_no, members } = head;
+    Head { conversation, last_seq, last_message_no, members }
+}
+
+/// Users about whom one question is asked.
+const ACQUAINTED: usize = 100;
+
+async fn tell_presence(app: &App, mut changes: mpsc::Receiver<Presence>) {
+    while let Some(Presence { user, is_online }) = changes.recv().await {
+        let mut acquainted = std::collections::HashSet::new();
+        for watchers in app.live.hub.watchers(user).chunks(ACQUAINTED) {
+            match app.chat.list_acquainted(user, watchers).await {
+                Ok(some) => acquainted.extend(some),
+                Err(error) => warn(&error, "presence"),
+            }
+        }
+        let last_seen_at = (!is_online).then(|| app.clock.now().into());
+        let presence = PresenceEvent { user_id: user.as_uuid(), online: is_online, last_seen_at };
+        let frame = state("presence", &[&user], &presence);
+        app.live.hub.send_to_watchers(user, &frame, |watcher| acquainted.contains(&watcher));
+    }
+}

@@ -1,0 +1,371 @@
+//! Posts, comments, counts and notifications, told to whoever subscribed and may see them.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use blegram_domain::{
+    Comment, CommentId, NotificationId, Post, PostId, Relation, UserId, UserSummary, notification::ReadMark,
+};
+use blegram_gateway::{Class, Frame, Topic};
+use blegram_social::{CommentView, Event, PostView, Result};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, interval},
+};
+
+use crate::{
+    App,
+    live::{state, warn},
+    schema::{
+        Linked,
+        gateway::{CommentEvent, DeletedEvent, NotificationCreatedEvent, PostCountsEvent, PostEvent},
+        notification::{Notification, NotificationRead},
+    },
+};
+
+/// How long it is believed how people stand to an author.
+const BELIEVED: Duration = Duration::from_secs(1);
+
+/// How often the counts of a post are told at most.
+const COUNTS: Duration = Duration::from_secs(1);
+
+/// How often it is looked which counts are due.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Authors who are remembered at most.
+const AUTHORS: usize = 1000;
+
+pub(super) struct Feed {
+    app: App,
+    known: HashMap<UserId, Known>,
+    counts: HashMap<PostId, Counts>,
+}
+
+/// How some people stand to an author, as of a moment.
+struct Known {
+    since: Instant,
+    author: Option<UserSummary>,
+    asked: HashSet<UserId>,
+    relations: Arc<HashMap<UserId, Relation>>,
+}
+
+/// The counts of a post: when some were told, and what is to be told next.
+struct Counts {
+    told_at: Instant,
+    next: Option<(UserId, PostCountsEvent)>,
+}
+
+impl Feed {
+    pub(super) fn new(app: App) -> Self {
+        Self { app, known: HashMap::new(), counts: HashMap::new() }
+    }
+
+    pub(super) async fn run(mut self, mut events: mpsc::Receiver<Event>) {
+        let mut ticks = interval(TICK);
+        loop {
+            let told = tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => self.tell(event).await,
+                    None => return,
+                },
+                _ = ticks.tick() => self.tell_due_counts().await,
+            };
+            if let Err(error) = told {
+                warn(&error, "the feed");
+            }
+        }
+    }
+
+    async fn tell(&mut self, event: Event) -> Result<()> {
+        match event {
+            Event::PostCreated(post) => self.post_created(post).await,
+            Event::PostUpdated { post, before } => self.post_updated(post, &before).await,
+            Event::PostDeleted { post, author } => self.post_deleted(&post, &author).await,
+            Event::CommentCreated { comment, post, .. } => {
+                self.comment_told("comment.created", comment, &post).await
+            }
+            Event::CommentUpdated { comment, post, .. } => {
+                self.comment_told("comment.updated", comment, &post).await
+            }
+            Event::CommentDeleted { comment, post, .. } => self.comment_deleted(&comment, &post).await,
+            Event::PostCounts { post, author, like_count, comment_count } => {
+                let counts = PostCountsEvent { post_id: post.as_uuid(), like_count, comment_count };
+                self.counted(post, author, counts).await
+            }
+            Event::Notified { recipient, notification } => self.notified(recipient, notification).await,
+            Event::NotificationsRead { user, mark } => {
+                self.notifications_read(user, mark);
+                Ok(())
+            }
+            Event::Blocked { by, user } => {
+                self.known.remove(&by);
+                self.known.remove(&user);
+                Ok(())
+            }
+        }
+    }
+
+    async fn post_created(&mut self, view: PostView) -> Result<()> {
+        let topics = topics_of(&view.post);
+        let Some(audience) = self.audience(view.post.author, &topics).await? else { return Ok(()) };
+        let hub = self.app.live.hub().clone();
+        let links = self.app.media.links();
+        for topic in topics {
+            audience.revoke(&hub, &topic, &view.post);
+            if hub.subscribers(&topic).is_empty() {
+                continue;
+            }
+            let told = PostEvent::new(topic.to_string(), view.clone(), &links);
+            let frame = Frame::event(Class::Hint, "post.created", &told);
+            hub.send_post(&topic, view.post.id, &frame, |user| audience.sees(user, &view.post, &topic));
+        }
+        Ok(())
+    }
+
+    async fn post_updated(&mut self, view: PostView, before: &Post) -> Result<()> {
+        let mut topics = topics_of(&view.post);
+        for topic in topics_of(before) {
+            if !topics.contains(&topic) {
+                topics.push(topic);
+            }
+        }
+        topics.push(Topic::Post(before.id));
+        let Some(audience) = self.audience(view.post.author, &topics).await? else { return Ok(()) };
+        let hub = self.app.live.hub().clone();
+        let links = self.app.media.links();
+        for topic in topics {
+            if hub.subscribers(&topic).is_empty() {
+                continue;
+            }
+            let is_on = |post: &Post| topic == Topic::Post(post.id) || topics_of(post).contains(&topic);
+            let sees = |user: UserId| is_on(&view.post) && audience.sees(user, &view.post, &topic);
+            let saw = |user: UserId| is_on(before) && audience.sees(user, before, &topic);
+            let about: [&dyn std::fmt::Display; 2] = [&topic, &before.id];
+            let told = PostEvent::new(topic.to_string(), view.clone(), &links);
+            let updated = Frame::event(key(&about), "post.updated", &told);
+            hub.send_to_topic(&topic, &updated, sees);
+            let gone = Frame::event(key(&about), "post.deleted", &deleted(&topic, before.id, None));
+            hub.send_to_topic(&topic, &gone, |user| saw(user) && !sees(user));
+            audience.revoke(&hub, &topic, &view.post);
+        }
+        Ok(())
+    }
+
+    async fn post_deleted(&mut self, post: &Post, author: &UserSummary) -> Result<()> {
+        self.counts.remove(&post.id);
+        let mut topics = topics_of(post);
+        topics.push(Topic::Post(post.id));
+        let Some(audience) = self.audience(author.id, &topics).await? else { return Ok(()) };
+        let hub = self.app.live.hub().clone();
+        for topic in topics {
+            let about: [&dyn std::fmt::Display; 2] = [&topic, &post.id];
+            let frame = Frame::event(key(&about), "post.deleted", &deleted(&topic, post.id, None));
+            hub.send_to_topic(&topic, &frame, |user| audience.sees(user, post, &topic));
+        }
+        hub.revoke_topic(&Topic::Post(post.id), |_| true);
+        Ok(())
+    }
+
+    async fn comment_told(&mut self, name: &str, view: CommentView, post: &Post) -> Result<()> {
+        let topic = Topic::Post(post.id);
+        let Some((of_post, of_comment)) = self.audiences(&view.comment, post).await? else { return Ok(()) };
+        let id = view.comment.id;
+        let class = match name {
+            "comment.created" => Class::Hint,
+            _ => key(&[&topic, &id]),
+        };
+        let told = CommentEvent::new(topic.to_string(), view, &self.app.media.links());
+        let frame = Frame::event(class, name, &told);
+        let hub = self.app.live.hub();
+        of_post.revoke(hub, &topic, post);
+        hub.send_to_topic(&topic, &frame, |user| {
+            of_post.sees(user, post, &topic) && of_comment.as_ref().is_none_or(|it| it.shows(user))
+        });
+        Ok(())
+    }
+
+    async fn comment_deleted(&mut self, comment: &Comment, post: &Post) -> Result<()> {
+        let topic = Topic::Post(post.id);
+        let Some((of_post, of_comment)) = self.audiences(comment, post).await? else { return Ok(()) };
+        let told = deleted(&topic, post.id, Some(comment.id));
+        let frame = Frame::event(key(&[&topic, &comment.id]), "comment.deleted", &told);
+        let hub = self.app.live.hub();
+        of_post.revoke(hub, &topic, post);
+        hub.send_to_topic(&topic, &frame, |user| {
+            of_post.sees(user, post, &topic) && of_comment.as_ref().is_none_or(|it| it.shows(user))
+        });
+        Ok(())
+    }
+
+    async fn counted(&mut self, post: PostId, author: UserId, counts: PostCountsEvent) -> Result<()> {
+        let now = Instant::now();
+        match self.counts.get_mut(&post) {
+            Some(told) if now < told.told_at + COUNTS => {
+                told.next = Some((author, counts));
+                Ok(())
+            }
+            _ => {
+                self.counts.insert(post, Counts { told_at: now, next: None });
+                self.tell_counts(post, author, &counts).await
+            }
+        }
+    }
+
+    async fn tell_due_counts(&mut self) -> Result<()> {
+        let now = Instant::now();
+        let mut due = Vec::new();
+        self.counts.retain(|post, told| {
+            if now < told.told_at + COUNTS {
+                return true;
+            }
+            told.told_at = now;
+            due.extend(told.next.take().map(|(author, counts)| (*post, author, counts)));
+            due.last().is_some_and(|(last, ..)| last == post)
+        });
+        for (post, author, counts) in due {
+            self.tell_counts(post, author, &counts).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell_counts(&mut self, post: PostId, author: UserId, counts: &PostCountsEvent) -> Result<()> {
+        let topic = Topic::Post(post);
+        let Some(audience) = self.audience(author, std::slice::from_ref(&topic)).await? else {
+            return Ok(());
+        };
+        let frame = state("post.counts", &[&post], counts);
+        self.app.live.hub().send_to_topic(&topic, &frame, |user| audience.shows(user));
+        Ok(())
+    }
+
+    async fn notified(&self, recipient: UserId, id: NotificationId) -> Result<()> {
+        if !self.app.live.hub().is_connected(recipient) {
+            return Ok(());
+        }
+        let Some(view) = self.app.social.get_notification(recipient, id).await? else { return Ok(()) };
+        let notification = Notification::linked(view, &self.app.media.links());
+        let frame = state("notification.created", &[&id], &NotificationCreatedEvent { notification });
+        self.app.live.hub().send_to_users(&[recipient], &frame);
+        Ok(())
+    }
+
+    fn notifications_read(&self, user: UserId, mark: ReadMark) {
+        let frame = state("notification.state", &[], &NotificationRead::from(mark));
+        self.app.live.hub().send_to_users(&[user], &frame);
+    }
+
+    /// How the subscribers of a post stand to its author, and to that of a comment on it.
+    async fn audiences(
+        &mut self,
+        comment: &Comment,
+        post: &Post,
+    ) -> Result<Option<(Audience, Option<Audience>)>> {
+        let topics = [Topic::Post(post.id)];
+        let Some(of_post) = self.audience(post.author, &topics).await? else { return Ok(None) };
+        let of_comment = match comment.author {
+            Some(author) if author != post.author => {
+                let Some(of_comment) = self.audience(author, &topics).await? else { return Ok(None) };
+                Some(of_comment)
+            }
+            _ => None,
+        };
+        Ok(Some((of_post, of_comment)))
+    }
+
+    /// How those who subscribed here to any of `topics` stand to `author`; `None` when nobody did, or the author is gone.
+    async fn audience(&mut self, author: UserId, topics: &[Topic]) -> Result<Option<Audience>> {
+        let hub = self.app.live.hub();
+        let viewers: HashSet<UserId> = topics.iter().flat_map(|topic| hub.subscribers(topic)).collect();
+        if viewers.is_empty() {
+            return Ok(None);
+        }
+        let now = Instant::now();
+        self.known.retain(|_, known| now < known.since + BELIEVED);
+        let is_known = self.known.get(&author).is_some_and(|known| viewers.is_subset(&known.asked));
+        if !is_known {
+            let asked: Vec<UserId> = viewers.iter().copied().collect();
+            let standings = self.app.social.standings(author, &asked).await?;
+            let (found, relations) =
+                standings.map_or((None, HashMap::new()), |it| (Some(it.author), it.relations));
+            if self.known.len() >= AUTHORS {
+                self.known.clear();
+            }
+            let known = Known { since: now, author: found, asked: viewers, relations: Arc::new(relations) };
+            self.known.insert(author, known);
+        }
+        let known = self.known.get(&author);
+        Ok(known.and_then(|known| {
+            let author = known.author.clone()?;
+            Some(Audience { author, relations: Arc::clone(&known.relations) })
+        }))
+    }
+}
+
+/// How subscribers stand to an author.
+struct Audience {
+    author: UserSummary,
+    relations: Arc<HashMap<UserId, Relation>>,
+}
+
+impl Audience {
+    fn relation(&self, user: UserId) -> Relation {
+        self.relations.get(&user).copied().unwrap_or_default()
+    }
+
+    /// Whether `user` is told of what the author writes: neither blocks the other, and the author is not muted.
+    fn shows(&self, user: UserId) -> bool {
+        let relation = self.relation(user);
+        self.author.is_shown(relation) && !relation.muting
+    }
+
+    /// Whether `user`, who subscribed to `topic`, is told of `post`, which is of the topic.
+    fn sees(&self, user: UserId, post: &Post, topic: &Topic) -> bool {
+        let is_listed = match topic {
+            Topic::Home => self.relation(user).following || user == post.author,
+            Topic::Public | Topic::Hashtag(_) => post.is_public(&self.author),
+            Topic::User(_) | Topic::Post(_) => true,
+        };
+        is_listed && self.may_see(user, post) && self.shows(user)
+    }
+
+    fn may_see(&self, user: UserId, post: &Post) -> bool {
+        post.is_visible_to(Some(user), &self.author, self.relation(user))
+    }
+
+    /// Takes topics of one author back from those who may not see them any more.
+    fn revoke(&self, hub: &blegram_gateway::Hub, topic: &Topic, post: &Post) {
+        match topic {
+            Topic::Post(_) => hub.revoke_topic(topic, |user| !self.may_see(user, post)),
+            Topic::User(author) => hub.revoke_topic(topic, |user| {
+                let relation = self.relation(user);
+                let is_open = self.author.opens_lists(relation, user == *author).is_ok();
+                !(self.author.shows_header(relation) && is_open)
+            }),
+            Topic::Home | Topic::Public | Topic::Hashtag(_) => {}
+        }
+    }
+}
+
+/// Where a post is listed.
+fn topics_of(post: &Post) -> Vec<Topic> {
+    let mut topics = vec![Topic::Home, Topic::Public, Topic::User(post.author)];
+    topics.extend(post.hashtags.iter().cloned().map(Topic::Hashtag));
+    topics
+}
+
+/// Of what becomes of one thing in one topic, only the last counts.
+fn key(about: &[&dyn std::fmt::Display]) -> Class {
+    let about: String = about.iter().map(|part| format!(":{part}")).collect();
+    Class::State(format!("feed{about}").into())
+}
+
+fn deleted(topic: &Topic, post: PostId, comment: Option<CommentId>) -> DeletedEvent {
+    DeletedEvent {
+        topic: topic.to_string(),
+        post_id: post.as_uuid(),
+        comment_id: comment.map(CommentId::as_uuid),
+    }
+}

@@ -1,0 +1,244 @@
+use std::{net::IpAddr, net::Ipv4Addr, sync::Arc};
+
+use blegram_auth::Authenticated;
+use blegram_domain::ConnectionId;
+use blegram_gateway::{Class, CloseCode, Frame, Handshake, Owner, Place, Refused, handshake, refuse, serve};
+use poem::{
+    IntoResponse, OnUpgrade, Request, Response,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+};
+use poem_openapi::{
+    ApiResponse, OpenApi,
+    registry::{MetaResponse, MetaResponses, Registry},
+};
+
+use crate::{
+    App,
+    answer::{Answer, ApiResult, Created},
+    bearer, client,
+    problem::{Code, Problem},
+    routes::{AppData, Tag},
+    schema::gateway::{GatewayStatus, Ready, Ticket},
+    viewer::{MaybeViewer, Viewer},
+    ws::{Client, end_of},
+};
+
+pub(crate) struct GatewayApi;
+
+#[OpenApi(prefix_path = "/api/v1", tag = "Tag::Gateway")]
+impl GatewayApi {
+    /// Open a WebSocket
+    ///
+    /// RFC 6455, with the subprotocol `blegram.v1+json`; what is said then is in [`/asyncapi.json`](/asyncapi.json). Logged in
+    /// by the session's cookie (from a page of a trusted origin), by `Authorization: Bearer`, or by a ticket of
+    /// createGatewayTicket as a second subprotocol, `blegram.ticket.<ticket>`. Browsers do not show pages why a handshake was
+    /// refused: ask getGatewayStatus. Swagger UI cannot open one; a page can:
+    /// `new WebSocket('/api/v1/gateway', 'blegram.v1+json')`.
+    /// 서브프로토콜 `blegram.v1+json`으로 WebSocket을 엽니다. 주고받는 내용은 `/asyncapi.json`에 있습니다. 세션 쿠키(신뢰된 출처의
+    /// 페이지), `Authorization: Bearer`, 또는 티켓으로 로그인합니다. 브라우저는 거절된 이유를 페이지에 알려 주지 않으므로
+    /// getGatewayStatus로 확인하세요.
+    #[oai(path = "/gateway", method = "get", operation_id = "connectGateway")]
+    async fn connect_gateway(
+        &self,
+        app: AppData<'_>,
+        viewer: MaybeViewer,
+        request: &Request,
+    ) -> ApiResult<Upgrade> {
+        let handshake = Handshake::read(request.headers()).map_err(Problem::from)?;
+        let upgrade = request.take_upgrade().map_err(|_| Problem::new(Code::UpgradeRequired))?;
+        let place = app.live.hub().admit(address(request, app.0)).map_err(Problem::from)?;
+        let origin = origin(request.headers())?;
+        let credential = authenticate(app.0, viewer, &handshake, request).await?;
+        let connection =
+            Connection { app: Arc::clone(app.0), place, credential, origin: origin.map(ToOwned::to_owned) };
+        let is_spoken = handshake.is_spoken();
+        app.live.hub().tasks().spawn(connection.run(upgrade, is_spoken));
+        Ok(Upgrade(handshake))
+    }
+
+    /// Find out whether a WebSocket can be opened
+    ///
+    /// The checks of connectGateway, answered so that pages can read it.
+    /// WebSocket을 열 수 있는지 미리 확인합니다. 거절될 이유가 있으면 그 이유를 알려 줍니다.
+    #[oai(path = "/gateway/status", method = "get", operation_id = "getGatewayStatus")]
+    async fn get_gateway_status(
+        &self,
+        app: AppData<'_>,
+        viewer: MaybeViewer,
+        request: &Request,
+    ) -> ApiResult<Answer<GatewayStatus>> {
+        let hub = app.live.hub();
+        hub.check(address(request, app.0)).map_err(Problem::from)?;
+        let viewer = viewer.authenticated().ok_or_else(|| Problem::new(Code::Unauthenticated))?;
+        check_page(app.0, request.headers())?;
+        hub.check_user(viewer.user).map_err(Problem::from)?;
+        Ok(Answer(GatewayStatus::new(&app.site.public_url, hub.config())))
+    }
+
+    /// Get a ticket for a WebSocket
+    ///
+    /// For pages that hold an access token and cannot send it with a WebSocket. Good once, for 30 seconds, from the origin
+    /// that asked. 액세스 토큰을 WebSocket과 함께 보낼 수 없는 페이지를 위한 일회용 티켓입니다. 요청한 출처에서 30초 동안 한 번만 쓸 수 있습니다.
+    #[oai(path = "/gateway/tickets", method = "post", operation_id = "createGatewayTicket")]
+    async fn create_gateway_ticket(
+        &self,
+        app: AppData<'_>,
+        viewer: Viewer,
+        request: &Request,
+    ) -> ApiResult<Created<Ticket>> {
+        let origin = origin(request.headers())?;
+        let made = app.auth.create_ticket(&viewer.authenticated(), origin).await;
+        let (ticket, expires_at) = made.map_err(Problem::from)?;
+        let body = Ticket { ticket: ticket.expose().to_owned(), expires_at: expires_at.into() };
+        Ok(Created { location: None, body })
+    }
+}
+
+/// Who opens a connection: by bearer, ticket or cookie, the first that there is.
+async fn authenticate(
+    app: &App,
+    viewer: MaybeViewer,
+    handshake: &Handshake,
+    request: &Request,
+) -> Result<Authenticated, Problem> {
+    let origin = origin(request.headers())?;
+    if origin.is_some_and(|origin| !app.site.trusts(origin)) {
+        return Err(foreign());
+    }
+    let unauthenticated = || Problem::new(Code::Unauthenticated);
+    // The gate refused a bearer that is not good.
+    if bearer::token(request).is_some() {
+        return viewer.authenticated().ok_or_else(unauthenticated);
+    }
+    if let Some(ticket) = handshake.ticket() {
+        return app.auth.redeem_ticket(ticket, origin).await?.ok_or_else(|| {
+            unauthenticated().with_detail("The ticket was used, has ended, or is of another origin.")
+        });
+    }
+    let credential = viewer.authenticated().ok_or_else(unauthenticated)?;
+    // A browser sends the cookie along with the handshake of any page, and names the page.
+    if origin.is_none() { Err(foreign()) } else { Ok(credential) }
+}
+
+/// A page of another site must not learn whether its visitor is logged in here.
+fn check_page(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+    let is_trusted = match origin(headers)? {
+        Some(origin) => app.site.trusts(origin),
+        None => headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none"),
+    };
+    if is_trusted { Ok(()) } else { Err(foreign()) }
+}
+
+fn foreign() -> Problem {
+    Problem::new(Code::CsrfRejected).with_detail(
+        "A WebSocket with the session's cookie is opened by a page of this site or of a trusted origin, which the browser names in Origin. Other clients send Authorization: Bearer.",
+    )
+}
+
+fn origin(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    match (origins.next(), origins.next()) {
+        (None, _) => Ok(None),
+        (Some(origin), None) => origin.to_str().map(Some).map_err(|_| foreign()),
+        (Some(_), Some(_)) => Err(foreign()),
+    }
+}
+
+fn address(request: &Request, app: &App) -> IpAddr {
+    // All whose address is unknown share one.
+    client::address(request, &app.site.trusted_proxies).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+/// A connection that was let in.
+struct Connection {
+    app: Arc<App>,
+    place: Place,
+    credential: Authenticated,
+    origin: Option<String>,
+}
+
+impl Connection {
+    async fn run(self, upgrade: OnUpgrade, is_spoken: bool) {
+        let Ok(stream) = upgrade.await else { return };
+        let Self { app, place, credential, origin } = self;
+        let config = *place.hub().config();
+        if !is_spoken {
+            return refuse(stream, &config, CloseCode::Version).await;
+        }
+        let now = app.clock.now();
+        let id = ConnectionId::generate(now);
+        let ready = Ready::new(id.as_uuid(), credential.user, now, credential.expires_at, &config);
+        let first = Frame::event(Class::Reply, "ready", &ready);
+        let Authenticated { user, session, .. } = credential;
+        let owner = Owner { user, session, expires_at: end_of(&app, &credential) };
+        let registered = match place.register(id, owner, first) {
+            Ok(registered) => registered,
+            Err((_place, Refused::TooManyOfUser)) => {
+                return refuse(stream, &config, CloseCode::TooMany).await;
+            }
+            Err((_place, _)) => return refuse(stream, &config, CloseCode::Draining).await,
+        };
+        let connection = id.to_string();
+        tracing::debug!(connection, user = %credential.user, "connected");
+        let code = serve(stream, registered, Arc::new(Client::new(app, origin))).await;
+        let code = code.map(CloseCode::as_u16);
+        tracing::debug!(connection, user = %credential.user, code, "disconnected");
+    }
+}
+
+/// 101.
+pub(crate) struct Upgrade(Handshake);
+
+impl IntoResponse for Upgrade {
+    fn into_response(self) -> Response {
+        let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
+        response.headers_mut().extend(self.0.answer());
+        response
+    }
+}
+
+impl ApiResponse for Upgrade {
+    fn meta() -> MetaResponses {
+        let response = MetaResponse {
+            description: "",
+            status: Some(101),
+            status_range: None,
+            content: Vec::new(),
+            headers: Vec::new(),
+        };
+        MetaResponses { responses: vec![response] }
+    }
+
+    fn register(_: &mut Registry) {}
+}
+
+impl From<handshake::Error> for Problem {
+    fn from(error: handshake::Error) -> Self {
+        let code = match error {
+            handshake::Error::NotAsked => Code::UpgradeRequired,
+            handshake::Error::Key | handshake::Error::Protocol => Code::MalformedRequest,
+        };
+        Self::new(code).with_detail(error.to_string())
+    }
+}
+
+/// How long somebody waits who has too many connections. When one will end nobody knows.
+const CROWDED_SECONDS: u64 = 30;
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        let crowded = |detail: &str| {
+            Self::new(Code::RateLimited)
+                .with_detail(detail)
+                .with_header(header::RETRY_AFTER, HeaderValue::from(CROWDED_SECONDS))
+        };
+        match refused {
+            Refused::Draining => {
+                Self::new(Code::Unavailable).with_detail("This node stops. Another one answers in a moment.")
+            }
+            Refused::Busy => Self::new(Code::Overloaded).with_detail("Too many connect at once."),
+            Refused::TooManyOfAddress => crowded("There are too many connections from this address."),
+            Refused::TooManyOfUser => crowded("You have too many connections. Close some."),
+        }
+    }
+}

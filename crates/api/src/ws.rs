@@ -1,0 +1,269 @@
+//! The commands of the gateway: each calls the use-case that an operation of the HTTP API calls.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use blegram_auth::Authenticated;
+use blegram_domain::{ConversationId, UserId, UserRef};
+use blegram_gateway::{Command, Commands, Frame, Peer, Topic};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::{
+    App,
+    body::read_value,
+    problem::{Code, Failure, Problem},
+    schema::{
+        Linked,
+        conversation::{ConversationEvents, ConversationRead, Message},
+        gateway::{
+            AuthAnswer, AuthCommand, Credential, DoneAnswer, History, HistoryCommand, MessageDeleteCommand,
+            MessageEditCommand, MessageEditedAnswer, MessageSendCommand, MessageSentAnswer, OpenCommand,
+            PresenceAnswer, PresenceCommand, PresenceEvent, ReadCommand, SyncAnswer, SyncCommand,
+            TopicsAnswer, TopicsCommand, TypingCommand, millis,
+        },
+    },
+};
+
+/// How often somebody is said to be typing at most.
+const TYPING: Duration = Duration::from_secs(3);
+
+/// Conversations of which it is remembered when one connection last typed there.
+const TYPED: usize = 16;
+
+/// What one client can do.
+pub(crate) struct Client {
+    app: Arc<App>,
+    /// The page that it is part of.
+    origin: Option<String>,
+    typed: Mutex<HashMap<ConversationId, Instant>>,
+}
+
+/// A reply, unless there is none.
+type Reply = Result<Option<Frame>, Problem>;
+
+fn reply(id: u64, answer: &impl Serialize) -> Reply {
+    Ok(Some(Frame::ok(id, answer)))
+}
+
+impl Commands for Client {
+    async fn run(&self, peer: &Arc<Peer>, command: Command) -> Option<Frame> {
+        let started = Instant::now();
+        let Command { id, op, d } = command;
+        let connection = peer.id().to_string();
+        let reply = self.answer(peer, id, &op, d).await;
+        let code = reply.as_ref().err().map(|problem| problem.code().as_str());
+        tracing::debug!(connection, op, code, duration_us = started.elapsed().as_micros(), "command");
+        reply.unwrap_or_else(|problem| Some(Frame::err(id, &problem.into_refusal(&connection))))
+    }
+
+    fn delivered(&self, peer: &Peer, received: Vec<(ConversationId, u64)>) {
+        self.app.live.note_delivered(peer.user(), received);
+    }
+}
+
+impl Client {
+    pub(crate) fn new(app: Arc<App>, origin: Option<String>) -> Self {
+        Self { app, origin, typed: Mutex::default() }
+    }
+
+    async fn answer(&self, peer: &Arc<Peer>, id: u64, op: &str, d: Value) -> Reply {
+        match op {
+            "sync" => self.sync(peer, id, d).await,
+            "subscribe" => {
+                let topics = self.subscribe(peer, read_value::<TopicsCommand>(d)?).await?;
+                reply(id, &TopicsAnswer { topics })
+            }
+            "unsubscribe" => {
+                let topics = self.unsubscribe(peer, read_value::<TopicsCommand>(d)?);
+                reply(id, &TopicsAnswer { topics })
+            }
+            "open" => {
+                peer.open(read_value::<OpenCommand>(d)?);
+                reply(id, &DoneAnswer {})
+            }
+            "presence" => {
+                let states = self.presence(peer, read_value::<PresenceCommand>(d)?).await?;
+                reply(id, &PresenceAnswer { states })
+            }
+            "message.send" => self.send_message(peer, id, d).await,
+            "message.edit" => self.edit_message(peer, id, d).await,
+            "message.delete" => {
+                let (conversation, message) = read_value::<MessageDeleteCommand>(d)?;
+                self.app.chat.delete_message(peer.user(), conversation, message).await?;
+                reply(id, &DoneAnswer {})
+            }
+            "read" => {
+                let (conversation, message_no) = read_value::<ReadCommand>(d)?;
+                let marked = self.app.chat.mark_read(peer.user(), conversation, message_no).await?;
+                let (read_no, unread_count) = marked;
+                reply(id, &ConversationRead { read_no, unread_count })
+            }
+            "typing" => self.typing(peer, read_value::<TypingCommand>(d)?).await,
+            "history" => self.history(peer, id, d).await,
+            "auth" => self.renew(peer, id, d).await,
+            _ => {
+                Err(Problem::invalid(vec![Failure::new("", "not-found", "there is no command of this name")]))
+            }
+        }
+    }
+
+    async fn sync(&self, peer: &Arc<Peer>, id: u64, d: Value) -> Reply {
+        let wants = read_value::<SyncCommand>(d)?;
+        let cursor = wants.since.map(|since| since.parse()).transpose()?;
+        if let Some(open) = wants.open {
+            peer.open(open);
+        }
+        // Before it is read what changed: what comes in between is told twice, and nothing is missed.
+        let topics = self.subscribe(peer, wants.topics).await?;
+        let presence = match wants.presence {
+            Some(users) => self.presence(peer, users).await?,
+            None => Vec::new(),
+        };
+        let sync = self.app.chat.sync(peer.user(), cursor).await?.into();
+        reply(id, &SyncAnswer { sync, topics, presence })
+    }
+
+    async fn subscribe(
+        &self,
+        peer: &Arc<Peer>,
+        topics: Vec<String>,
+    ) -> Result<HashMap<String, String>, Problem> {
+        let mut outcomes = HashMap::new();
+        for text in topics {
+            let outcome = match text.parse::<Topic>() {
+                Err(_) => "invalid",
+                Ok(topic) => match self.judge(peer.user(), &topic).await? {
+                    Some(refusal) => refusal,
+                    None if self.app.live.hub().subscribe(peer, &topic) => "ok",
+                    None => "limit",
+                },
+            };
+            outcomes.insert(text, outcome.to_owned());
+        }
+        Ok(outcomes)
+    }
+
+    /// Why somebody may not hear of a topic, if they may not.
+    async fn judge(&self, user: UserId, topic: &Topic) -> Result<Option<&'static str>, Problem> {
+        let seen = match topic {
+            Topic::Home | Topic::Public | Topic::Hashtag(_) => return Ok(None),
+            Topic::Post(id) => self.app.social.get_post(Some(user), *id).await.map(|_| true),
+            Topic::User(id) => self.app.social.get_user(Some(user), &UserRef::Id(*id)).await.map(|view| {
+                let relation = view.viewer.unwrap_or_default();
+                view.user.summary.opens_lists(relation, user == *id).is_ok()
+            }),
+        };
+        match seen.map_err(Problem::from) {
+            Ok(true) => Ok(None),
+            Ok(false) => Ok(Some("forbidden")),
+            Err(problem) if problem.code() == Code::NotFound => Ok(Some("not-found")),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    fn unsubscribe(&self, peer: &Peer, topics: Vec<String>) -> HashMap<String, String> {
+        let unsubscribe = |text: String| {
+            let outcome = match text.parse::<Topic>() {
+                Ok(topic) => {
+                    self.app.live.hub().unsubscribe(peer, &topic);
+                    "ok"
+                }
+                Err(_) => "invalid",
+            };
+            (text, outcome.to_owned())
+        };
+        topics.into_iter().map(unsubscribe).collect()
+    }
+
+    async fn presence(&self, peer: &Arc<Peer>, users: Vec<UserId>) -> Result<Vec<PresenceEvent>, Problem> {
+        let acquainted = self.app.chat.list_acquainted(peer.user(), &users).await?;
+        let hub = self.app.live.hub();
+        hub.watch(peer, acquainted.iter().copied().collect());
+        let gone: Vec<UserId> = acquainted.iter().copied().filter(|user| !hub.is_online(*user)).collect();
+        let last_seen = self.app.auth.list_last_seen(&gone).await?;
+        let state = |user: UserId| PresenceEvent {
+            user_id: user.as_uuid(),
+            online: acquainted.contains(&user) && hub.is_online(user),
+            last_seen_at: last_seen.get(&user).copied().map(Into::into),
+        };
+        Ok(users.into_iter().map(state).collect())
+    }
+
+    async fn send_message(&self, peer: &Arc<Peer>, id: u64, d: Value) -> Reply {
+        let (conversation, input) = read_value::<MessageSendCommand>(d)?;
+        let (view, is_new) = self.app.chat.send_message(peer.user(), conversation, input).await?;
+        let message = view.message;
+        let sent = MessageSentAnswer {
+            seq: message.seq,
+            message_no: message.message_no,
+            id: message.id.as_uuid(),
+            created_at: message.created_at.into(),
+            duplicate: !is_new,
+        };
+        reply(id, &sent)
+    }
+
+    async fn edit_message(&self, peer: &Arc<Peer>, id: u64, d: Value) -> Reply {
+        let (conversation, message, text) = read_value::<MessageEditCommand>(d)?;
+        let view = self.app.chat.edit_message(peer.user(), conversation, message, text).await?;
+        reply(id, &MessageEditedAnswer { message: Message::linked(view, &self.app.media.links()) })
+    }
+
+    async fn typing(&self, peer: &Arc<Peer>, conversation: ConversationId) -> Reply {
+        if self.is_news(conversation) {
+            self.app.chat.start_typing(peer.user(), conversation).await?;
+        }
+        Ok(None)
+    }
+
+    fn is_news(&self, conversation: ConversationId) -> bool {
+        let now = Instant::now();
+        let mut typed = self.typed.lock().unwrap_or_else(PoisonError::into_inner);
+        typed.retain(|_, at| now < *at + TYPING);
+        if typed.len() >= TYPED || typed.contains_key(&conversation) {
+            return false;
+        }
+        typed.insert(conversation, now);
+        true
+    }
+
+    async fn history(&self, peer: &Arc<Peer>, id: u64, d: Value) -> Reply {
+        let History { conversation, after, limit } = read_value::<HistoryCommand>(d)?;
+        let mut changes = self.app.chat.events(peer.user(), conversation, after).await?;
+        changes.more |= changes.events.len() > limit;
+        changes.events.truncate(limit);
+        reply(id, &ConversationEvents::linked(changes, &self.app.media.links()))
+    }
+
+    async fn renew(&self, peer: &Arc<Peer>, id: u64, d: Value) -> Reply {
+        let (auth, origin) = (&self.app.auth, self.origin.as_deref());
+        let found = match read_value::<AuthCommand>(d)? {
+            Credential::AccessToken(token) => auth.authenticate_bearer(&token).await?,
+            Credential::Ticket(ticket) => auth.redeem_ticket(&ticket, origin).await?,
+        };
+        let found = found.ok_or_else(|| {
+            Problem::new(Code::Unauthenticated).with_detail("The credential is not good, or not any more.")
+        })?;
+        if found.user != peer.user() {
+            return Err(Problem::new(Code::Forbidden)
+                .with_detail("The credential is of another user. Open another connection for them."));
+        }
+        peer.renew(found.session, end_of(&self.app, &found));
+        let left = found.expires_at.since(self.app.clock.now());
+        reply(id, &AuthAnswer { auth_expires_in_ms: millis(left) })
+    }
+}
+
+/// When a credential ends, by the clock that timers run by.
+pub(crate) fn end_of(app: &App, credential: &Authenticated) -> Instant {
+    let left = credential.expires_at.since(app.clock.now());
+    let now = Instant::now();
+    // So far away that no timer is set for it.
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    now.checked_add(left.min(YEAR)).unwrap_or(now)
+}

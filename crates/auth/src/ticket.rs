@@ -1,0 +1,60 @@
+//! Tickets: what opens a live connection once, for pages that hold an access token and cannot send it along.
+
+use std::time::Duration;
+
+use blegram_domain::Timestamp;
+use blegram_persistence::{
+    gateway_tickets::{self, Ticket},
+    sessions,
+};
+
+use crate::{Auth, Authenticated, GatewayTicket, Result};
+
+/// How long a ticket may take from here to the handshake.
+pub const LIFETIME: Duration = Duration::from_secs(30);
+
+impl Auth {
+    /// A ticket that stands for `of` once, within [`LIFETIME`], and comes from the page that asks for it: `origin`, or none
+    /// for an app. Says when it ends.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn create_ticket(
+        &self,
+        of: &Authenticated,
+        origin: Option<&str>,
+    ) -> Result<(GatewayTicket, Timestamp)> {
+        let secret = GatewayTicket::generate();
+        let ticket = Ticket {
+            session: of.session,
+            origin: origin.map(ToOwned::to_owned),
+            credential_expires_at: of.expires_at,
+            expires_at: self.clock.now() + LIFETIME,
+        };
+        let tx = self.db.write().await?;
+        gateway_tickets::insert(&tx, &secret.hash(), &ticket).await?;
+        tx.commit().await?;
+        Ok((secret, ticket.expires_at))
+    }
+
+    /// Whom a ticket stands for. It is used up by asking. `None` when it was used before, has ended, comes from another page
+    /// than the one that asked for it, or when its login or what it was asked for with has ended.
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn redeem_ticket(&self, ticket: &str, origin: Option<&str>) -> Result<Option<Authenticated>> {
+        let Some(secret) = GatewayTicket::parse(ticket) else { return Ok(None) };
+        let now = self.clock.now();
+        let tx = self.db.write().await?;
+        let found = gateway_tickets::delete(&tx, &secret.hash()).await?;
+        tx.commit().await?;
+        let is_good = |ticket: &Ticket| {
+            let is_in_time = now < ticket.expires_at && now < ticket.credential_expires_at;
+            is_in_time && ticket.origin.as_deref() == origin
+        };
+        let Some(ticket) = found.filter(is_good) else { return Ok(None) };
+        let found = sessions::find(&self.db, ticket.session).await?;
+        let live = found.filter(|found| self.is_live(found, now));
+        Ok(live.map(|found| Authenticated::new(&found, ticket.credential_expires_at)))
+    }
+}

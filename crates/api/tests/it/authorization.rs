@@ -78,6 +78,10 @@ const TABLE: &[(&str, [u16; 3])] = &[
     ("updateMedia", [401, 404, 200]),
     ("deleteMedia", [401, 404, 204]),
     ("listNotifications", [401, 200, 200]),
+    // Not without the words of a handshake.
+    ("connectGateway", [426, 426, 426]),
+    ("getGatewayStatus", [401, 200, 200]),
+    ("createGatewayTicket", [401, 201, 201]),
     ("getUnreadCount", [401, 200, 200]),
     ("markNotificationsRead", [401, 200, 200]),
     ("createReport", [401, 201, 422]),

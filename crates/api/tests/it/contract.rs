@@ -80,6 +80,55 @@ impl Contract {
     }
 }
 
+/// The AsyncAPI document as a judge of frames.
+pub(crate) static FRAMES: LazyLock<Frames> = LazyLock::new(Frames::new);
+
+pub(crate) struct Frames {
+    messages: Value,
+    schemas: Value,
+}
+
+impl Frames {
+    fn new() -> Self {
+        let document: Value =
+            serde_json::from_str(&blegram_api::asyncapi("https://blegram.example")).unwrap();
+        let components = &document["components"];
+        Self { messages: components["messages"].clone(), schemas: json_schema(&components["schemas"]) }
+    }
+
+    pub(crate) fn judge_event(&self, frame: &Value) {
+        self.judge(&format!("event.{}", frame["ev"].as_str().unwrap()), frame);
+    }
+
+    pub(crate) fn judge_reply(&self, op: &str, frame: &Value) {
+        let is_refusal = frame["ok"].is_null();
+        self.judge(&if is_refusal { "error".to_owned() } else { format!("reply.{op}") }, frame);
+    }
+
+    fn judge(&self, name: &str, frame: &Value) {
+        let payload = &self.messages[name]["payload"];
+        assert!(payload.is_object(), "{name} is not in the document");
+        let errors: Vec<String> = self
+            .validator(payload)
+            .iter_errors(frame)
+            .map(|error| format!("{} {error}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{name}: {}\n{frame:#}", errors.join("\n"));
+    }
+
+    /// Refuses a schema that names another that is not there.
+    pub(crate) fn assert_resolves(&self, name: &str, payload: &Value) {
+        assert!(payload["type"] == "object", "{name}");
+        let _ = self.validator(payload);
+    }
+
+    fn validator(&self, payload: &Value) -> jsonschema::Validator {
+        let mut root = json_schema(payload);
+        root["components"] = json!({ "schemas": self.schemas });
+        jsonschema::options().should_validate_formats(true).build(&root).unwrap()
+    }
+}
+
 /// OpenAPI 3.0 as JSON Schema: `nullable` is a choice; and objects have no properties that they do not list, so
 /// that none goes undocumented.
 fn json_schema(schema: &Value) -> Value {

@@ -42,7 +42,6 @@ pub(crate) struct TestApp {
     pub(crate) media: Media,
     /// What goes on without its client.
     pub(crate) tasks: TaskTracker,
-    pub(crate) live: Live,
     _ending: DropGuard,
     pub(crate) router: Arc<BoxEndpoint<'static, Response>>,
     strangers: AtomicU32,
@@ -104,7 +103,7 @@ impl TestApp {
             auth: auth.with_events(Arc::clone(&events) as _),
             social: Social::new(db.clone(), Arc::clone(&time)).with_events(Arc::clone(&events) as _),
             chat: Chat::new(db.clone(), time).with_events(events),
-            live: live.clone(),
+            live,
             media: media.clone(),
             site: Arc::new(Site {
                 public_url: settings.public_url.to_owned(),
@@ -125,7 +124,6 @@ impl TestApp {
             media,
             settings: kept,
             tasks,
-            live,
             _ending: ending.drop_guard(),
             router: Arc::new(router.boxed()),
             strangers: AtomicU32::new(1),
@@ -163,6 +161,14 @@ impl Actor<'_> {
     pub(crate) fn at(mut self, address: &str) -> Self {
         self.address = address.parse().unwrap();
         self
+    }
+
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    pub(crate) fn router(&self) -> Arc<BoxEndpoint<'static, Response>> {
+        Arc::clone(&self.app.router)
     }
 
     pub(crate) fn cookie(&self) -> Option<String> {

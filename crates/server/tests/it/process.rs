@@ -4,6 +4,7 @@ mod bodies;
 mod commands;
 mod crash;
 mod demo;
+mod gateway;
 mod home;
 mod logs;
 mod nodes;

@@ -41,6 +41,10 @@ impl Home {
 }
 
 impl Person {
+    pub(crate) fn cookie(&self) -> &str {
+        self.cookie.as_deref().unwrap()
+    }
+
     /// The head of a request as a browser sends it, with further `fields`, each ended by CRLF.
     pub(crate) fn head(&self, line: &str, fields: &str) -> String {
         self.bare_head(line, &format!("sec-fetch-site: same-origin\r\n{fields}"))

@@ -1,0 +1,414 @@
+//! Live connections: who is let in, what they can do, and what they are told.
+
+use std::time::Duration;
+
+use blegram_persistence::testing::Backend;
+use futures_util::SinkExt;
+use rstest_reuse::apply;
+use serde_json::json;
+use tokio_tungstenite::tungstenite::{
+    Message,
+    protocol::frame::{
+        Frame, FrameHeader,
+        coding::{Data, OpCode},
+    },
+};
+
+use crate::{
+    both_databases,
+    contract::FRAMES,
+    socket::PROTOCOL,
+    world::{PASSWORD, Settings, TestApp, client_id},
+};
+
+const COMMITTED: &str = include_str!("../../../../docs/asyncapi.json");
+
+const OWN: (&str, &str) = ("origin", "http://127.0.0.1:8080");
+
+#[test]
+fn the_committed_document_is_the_one_that_is_served() {
+    let served = blegram_api::asyncapi("http://127.0.0.1:8080");
+    assert!(COMMITTED == served, "docs/asyncapi.json is not up to date: run `cargo xtask gen`");
+}
+
+#[tokio::test]
+async fn every_frame_is_described_in_a_document_that_is_served() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let served = t.stranger().get("/asyncapi.json").await;
+    served.assert_status(200);
+    assert_eq!(served.json()["asyncapi"], "3.0.0");
+    for (name, message) in served.json()["components"]["messages"].as_object().unwrap() {
+        FRAMES.assert_resolves(name, &message["payload"]);
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_counts_for_pages_of_trusted_origins() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let [ann] = t.users(["ann"]).await;
+    let table = [
+        (vec![PROTOCOL, OWN], Ok(())),
+        (vec![PROTOCOL, ("origin", "https://app.example")], Ok(())),
+        (vec![PROTOCOL, ("origin", "https://evil.example")], Err(403)),
+        (vec![PROTOCOL, ("origin", "null")], Err(403)),
+        (vec![PROTOCOL, ("origin", "http://127.0.0.1:8080.evil.example")], Err(403)),
+        (vec![PROTOCOL], Err(403)),
+        (vec![OWN], Err(400)),
+        (vec![OWN, ("sec-websocket-protocol", "chat")], Err(400)),
+    ];
+    for (headers, expected) in table {
+        let outcome = ann.tries_to_connect(&headers).await.map(|_| ());
+        assert_eq!(outcome, expected, "{headers:?}");
+    }
+    assert_eq!(t.stranger().tries_to_connect(&[PROTOCOL, OWN]).await.err(), Some(401));
+    ann.get("/api/v1/gateway").await.assert_problem(426, "upgrade-required");
+}
+
+#[tokio::test]
+async fn the_status_tells_what_a_handshake_would() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let [ann] = t.users(["ann"]).await;
+    let status = ann.get("/api/v1/gateway/status").await;
+    status.assert_status(200);
+    assert_eq!(status.json()["url"], "ws://127.0.0.1:8080/api/v1/gateway");
+    let from = async |headers: &[(&str, &str)]| {
+        ann.send_bare(poem::http::Method::GET, "/api/v1/gateway/status", headers, Vec::new()).await.status
+    };
+    assert_eq!(from(&[("origin", "https://app.example")]).await, 200);
+    assert_eq!(from(&[("origin", "https://evil.example")]).await, 403);
+    assert_eq!(from(&[("sec-fetch-site", "cross-site")]).await, 403);
+    t.stranger().get("/api/v1/gateway/status").await.assert_problem(401, "unauthenticated");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_ticket_opens_one_connection_from_the_page_that_asked(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let ticket = async || {
+        let made = ann.send(poem::http::Method::POST, "/api/v1/gateway/tickets", &[OWN], Vec::new()).await;
+        made.assert_status(201);
+        format!("blegram.v1+json, blegram.ticket.{}", made.json()["ticket"].as_str().unwrap())
+    };
+    let stranger = t.stranger();
+    let good = ticket().await;
+    let mut socket =
+        stranger.tries_to_connect(&[("sec-websocket-protocol", &good), OWN]).await.ok().expect("it is good");
+    socket.hears("ready").await;
+    assert_eq!(stranger.tries_to_connect(&[("sec-websocket-protocol", &good), OWN]).await.err(), Some(401));
+    let elsewhere = ticket().await;
+    let other = ("origin", "https://app.example");
+    let refused = stranger.tries_to_connect(&[("sec-websocket-protocol", &elsewhere), other]).await;
+    assert_eq!(refused.err(), Some(401));
+    let late = ticket().await;
+    t.clock.advance(Duration::from_secs(31));
+    assert_eq!(stranger.tries_to_connect(&[("sec-websocket-protocol", &late), OWN]).await.err(), Some(401));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn two_chat_and_each_hears_it_once_and_in_order(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let id = ann.begins(&["@bob"], None).await;
+    let (mut a, mut b, mut phone) = (ann.connects().await, bob.connects().await, ann.connects().await);
+    b.gets("open", json!({ "conversations": [id] })).await;
+
+    let name = client_id();
+    let message = json!({ "conversation_id": id, "client_id": name, "text": "hello" });
+    let sent = a.gets("message.send", message.clone()).await;
+    assert_eq!(
+        (&sent["seq"], &sent["message_no"], &sent["duplicate"]),
+        (&json!(1), &json!(1), &json!(false))
+    );
+    assert_eq!(b.hears("conversation.added").await["conversation"]["id"], json!(id));
+    let heard = b.hears("message.created").await;
+    assert_eq!((&heard["seq"], &heard["message"]["text"]), (&json!(1), &json!("hello")));
+    assert_eq!(phone.hears("message.created").await, heard, "on every device, the sender's too");
+
+    let again = a.gets("message.send", message).await;
+    assert_eq!((&again["seq"], &again["duplicate"]), (&json!(1), &json!(true)));
+    let other = json!({ "conversation_id": id, "client_id": name, "text": "other" });
+    assert_eq!(a.asks("message.send", other).await["err"]["code"], "client-id-reused");
+
+    let edit = json!({ "conversation_id": id, "message_id": sent["id"], "text": "hello!" });
+    assert_eq!(a.gets("message.edit", edit).await["message"]["text"], "hello!");
+    assert_eq!(b.hears("message.edited").await["seq"], 2);
+    a.gets("message.delete", json!({ "conversation_id": id, "message_id": sent["id"] })).await;
+    assert_eq!(b.hears("message.deleted").await["message"]["text"], json!(null));
+
+    a.sends_command("typing", &json!({ "conversation_id": id })).await;
+    assert_eq!(b.hears("typing").await["conversation_id"], json!(id));
+
+    let read = b.gets("read", json!({ "conversation_id": id, "message_no": 9 })).await;
+    assert_eq!(read, json!({ "read_no": 1, "unread_count": 0 }));
+    assert_eq!(a.hears("conversation.read").await["read_no"], 1);
+    b.sends(&json!({ "pong": 0, "recv": { id.clone(): 3 } }).to_string()).await;
+    assert_eq!(a.hears("conversation.delivered").await["delivered_seq"], 3);
+
+    let history = b.gets("history", json!({ "conversation_id": id, "after": 0, "limit": 2 })).await;
+    assert_eq!((history["events"].as_array().unwrap().len(), &history["more"]), (2, &json!(true)));
+    let synced = b.gets("sync", json!({})).await;
+    assert_eq!(synced["heads"][0]["last_seq"], 3);
+    let left = b.heard().await;
+    assert!(!left.iter().any(|name| name.starts_with("message.")), "nothing twice: {left:?}");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn who_was_removed_hears_nothing_more(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob, eve] = t.users(["ann", "bob", "eve"]).await;
+    let (mut b, mut e) = (bob.connects().await, eve.connects().await);
+    let id = ann.begins(&["@bob", "@eve"], Some("us")).await;
+    assert_eq!(e.hears("conversation.added").await["conversation"]["title"], "us");
+    ann.delete(&format!("/api/v1/conversations/{id}/members/@eve")).await.assert_status(204);
+    assert_eq!(e.hears("conversation.removed").await["reason"], "removed");
+    ann.says(&id, "now that she is gone").await;
+    b.hears("message.created").await;
+    assert_eq!(e.heard().await, [""; 0]);
+    let refused = e.asks("history", json!({ "conversation_id": id, "after": 0 })).await;
+    assert_eq!(refused["err"]["code"], "not-found");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn posts_reach_those_who_subscribed_and_may_see_them(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob, eve, mia, joe] = t.users(["ann", "bob", "eve", "mia", "joe"]).await;
+    for (path, actor) in [("follow", &bob), ("mute", &mia)] {
+        actor.put_empty(&format!("/api/v1/users/@ann/{path}")).await.assert_status(200);
+    }
+    ann.put_empty("/api/v1/users/@joe/block").await.assert_status(200);
+    let everything = json!({ "topics": ["timeline:home", "timeline:public", "hashtag:sea"] });
+    let mut sockets = Vec::new();
+    for actor in [&bob, &eve, &mia, &joe] {
+        let mut socket = actor.connects().await;
+        let outcome = socket.gets("subscribe", everything.clone()).await;
+        assert_eq!(outcome["topics"]["hashtag:sea"], "ok");
+        sockets.push(socket);
+    }
+    let [b, e, m, j] = &mut sockets[..] else { unreachable!() };
+
+    let id = ann.posts("the #sea").await;
+    for topic in ["timeline:home", "timeline:public", "hashtag:sea"] {
+        let told = b.hears("post.created").await;
+        assert_eq!((&told["topic"], &told["post"]["id"]), (&json!(topic), &json!(id)));
+        assert!(told["post"]["viewer"].is_null());
+    }
+    assert_eq!(e.hears("post.created").await["topic"], "timeline:public");
+    assert_eq!(e.hears("post.created").await["topic"], "hashtag:sea");
+
+    let topic = format!("post:{id}");
+    b.gets("subscribe", json!({ "topics": [topic] })).await;
+    let comment = eve.comments(&id, "indeed").await;
+    let told = b.hears("comment.created").await;
+    assert_eq!((&told["topic"], &told["comment"]["id"]), (&json!(topic), &json!(comment)));
+    assert_eq!(b.hears("post.counts").await["comment_count"], 1);
+    eve.delete(&format!("/api/v1/comments/{comment}")).await.assert_status(204);
+    assert_eq!(b.hears("comment.deleted").await["comment_id"], json!(comment));
+
+    // What becomes a post for followers is gone for everybody else.
+    let narrow = json!({ "visibility": "followers" });
+    ann.patch(&format!("/api/v1/posts/{id}"), &[], &narrow).await.assert_status(200);
+    assert_eq!(b.hears("post.updated").await["topic"], "timeline:home");
+    assert_eq!(e.hears("post.deleted").await["post_id"], json!(id));
+    let hidden = json!({ "text": "for some", "visibility": "followers" });
+    ann.post("/api/v1/posts", &hidden).await.assert_status(201);
+    assert_eq!(b.hears("post.created").await["post"]["text"], "for some");
+    ann.delete(&format!("/api/v1/posts/{id}")).await.assert_status(204);
+    b.hears("topic.revoked").await;
+
+    // A public one, so that everything before it was told if it was told at all.
+    eve.posts("last").await;
+    for socket in [&mut *m, &mut *j] {
+        assert_eq!(socket.hears("post.created").await["post"]["text"], "last", "muted, or blocked");
+    }
+    // Not the one for followers; one's own also comes home.
+    for topic in ["timeline:home", "timeline:public"] {
+        let told = e.hears("post.created").await;
+        assert_eq!((&told["topic"], &told["post"]["text"]), (&json!(topic), &json!("last")));
+    }
+}
+
+#[tokio::test]
+async fn what_may_not_be_seen_cannot_be_subscribed_to() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let [ann, bob, eve] = t.users(["ann", "bob", "eve"]).await;
+    let me = ann.patch("/api/v1/me", &[], &json!({ "is_private": true })).await;
+    let user = format!("user:{}", me.json()["id"].as_str().unwrap());
+    let post = format!("post:{}", ann.posts("mine").await);
+    bob.put_empty("/api/v1/users/@ann/follow").await;
+    ann.put_empty("/api/v1/me/follow-requests/@bob").await;
+    let nobody = format!("user:{}", client_id());
+    let topics = json!({ "topics": [user, post, nobody, "timeline:everything"] });
+    let mut e = eve.connects().await;
+    let outcome = e.gets("subscribe", topics).await["topics"].clone();
+    assert_eq!(outcome[&user], "forbidden");
+    assert_eq!(outcome[&post], "not-found");
+    assert_eq!(outcome[&nobody], "not-found");
+    assert_eq!(outcome["timeline:everything"], "invalid");
+    let many: Vec<String> = (0..64).map(|n| format!("hashtag:t{n}")).collect();
+    e.gets("subscribe", json!({ "topics": many })).await;
+    let outcome = e.gets("subscribe", json!({ "topics": ["timeline:public"] })).await;
+    assert_eq!(outcome["topics"]["timeline:public"], "limit");
+    e.gets("unsubscribe", json!({ "topics": ["hashtag:t1"] })).await;
+    let outcome = e.gets("subscribe", json!({ "topics": ["timeline:public"] })).await;
+    assert_eq!(outcome["topics"]["timeline:public"], "ok");
+}
+
+#[tokio::test]
+async fn a_busy_topic_tells_how_many_there_are() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let mut b = bob.connects().await;
+    b.gets("subscribe", json!({ "topics": ["timeline:public"] })).await;
+    let mut last = String::new();
+    for n in 0..30 {
+        last = ann.posts(&format!("post {n}")).await;
+    }
+    let (mut told, mut newest) = (0, String::new());
+    while newest != last {
+        let head = b.hears("timeline.head").await;
+        newest = head["newest_id"].as_str().unwrap().to_owned();
+        told += head["count"].as_u64().unwrap();
+    }
+    told += b.heard().await.iter().filter(|name| *name == "post.created").count() as u64;
+    assert_eq!(told, 30, "each is told, or counted");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn notifications_come_at_once_and_are_read_everywhere(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let mut a = ann.connects().await;
+    let id = ann.posts("like me").await;
+    bob.put_empty(&format!("/api/v1/posts/{id}/like")).await.assert_status(200);
+    let told = a.hears("notification.created").await["notification"].clone();
+    assert_eq!((&told["type"], &told["post"]["id"]), (&json!("post_like"), &json!(id)));
+    ann.put("/api/v1/notifications/read", &json!({ "up_to": told["id"] })).await.assert_status(200);
+    assert_eq!(a.hears("notification.state").await["unread_count"], 0);
+}
+
+#[tokio::test]
+async fn only_acquaintances_see_who_is_there() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let [ann, bob, eve] = t.users(["ann", "bob", "eve"]).await;
+    let ids: Vec<String> = [ann.get("/api/v1/me").await.json(), bob.get("/api/v1/me").await.json()]
+        .iter()
+        .map(|me| me["id"].as_str().unwrap().to_owned())
+        .collect();
+    ann.begins(&["@bob"], Some("us")).await;
+    let (mut b, mut e) = (bob.connects().await, eve.connects().await);
+    let watch = json!({ "users": [ids[0]] });
+    assert_eq!(b.gets("presence", watch.clone()).await["states"][0]["online"], false);
+    assert_eq!(e.gets("presence", watch.clone()).await["states"][0]["online"], false);
+    let _a = ann.connects().await;
+    assert_eq!(b.hears("presence").await["online"], true);
+    assert_eq!(b.gets("presence", watch.clone()).await["states"][0]["online"], true);
+    assert_eq!(e.gets("presence", watch).await["states"][0]["online"], false);
+    assert_eq!(e.heard().await, [""; 0]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_ends_a_session_ends_its_connections(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let phone = t.stranger();
+    phone.log_in("ann", PASSWORD).await.assert_status(200);
+    let (mut a, mut p) = (ann.connects().await, phone.connects().await);
+    ann.delete("/api/v1/auth/sessions").await.assert_status(204);
+    assert_eq!(p.closed().await, 4500);
+    a.gets("sync", json!({})).await;
+    ann.post("/api/v1/auth/logout", &json!({})).await;
+    assert_eq!(a.closed().await, 4500);
+}
+
+#[tokio::test]
+async fn nobody_has_too_many_connections() {
+    let mut settings = Settings::default();
+    settings.gateway.connections_per_user = 2;
+    let t = TestApp::with(Backend::Sqlite, settings).await;
+    let [ann] = t.users(["ann"]).await;
+    let (mut first, _second) = (ann.connects().await, ann.connects().await);
+    let mut third = ann.tries_to_connect(&[PROTOCOL, OWN]).await.ok().unwrap();
+    assert_eq!(third.closed().await, 4504);
+    first.gets("sync", json!({})).await;
+    let newer = ("sec-websocket-protocol", "blegram.v9+json");
+    assert_eq!(ann.tries_to_connect(&[newer, OWN]).await.ok().unwrap().closed().await, 4502);
+}
+
+#[tokio::test]
+async fn what_is_no_frame_ends_the_connection_and_disturbs_nobody() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let mut other = bob.connects().await;
+    let deep = format!(r#"{{"id":1,"op":"sync","d":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
+    let table = [
+        (Message::binary(vec![1, 2, 3]), 4501),
+        (Message::text("hello"), 4501),
+        (Message::text(r#"{"id":1}"#), 4501),
+        (Message::text(deep), 4501),
+        (Message::text(format!("{{{}}}", " ".repeat(16 * 1024))), 1009),
+        (raw(OpCode::Data(Data::Text), vec![0xc3, 0x28]), 1007),
+        (raw(OpCode::Data(Data::Reserved(5)), vec![]), 1002),
+    ];
+    for (message, expected) in table {
+        let mut socket = ann.connects().await;
+        socket.ws.send(message.clone()).await.unwrap();
+        assert_eq!(
+            socket.closed().await,
+            expected,
+            "{}",
+            message.to_string().chars().take(40).collect::<String>()
+        );
+    }
+    let mut flooding = ann.connects().await;
+    for _ in 0..60 {
+        flooding.sends(r#"{"id":1,"op":"open","d":{"conversations":[]}}"#).await;
+    }
+    assert_eq!(flooding.closed().await, 4005);
+    other.gets("sync", json!({})).await;
+}
+
+/// A frame as it is, masked.
+fn raw(opcode: OpCode, payload: Vec<u8>) -> Message {
+    let header = FrameHeader { opcode, mask: Some([1, 2, 3, 4]), ..FrameHeader::default() };
+    Message::Frame(Frame::from_payload(header, payload.into()))
+}
+
+#[tokio::test]
+async fn commands_are_refused_in_the_words_of_the_api() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let id = ann.begins(&["@bob"], None).await;
+    let mut a = ann.connects().await;
+    let refused = a.asks("message.send", json!({ "conversation_id": id, "more": 1 })).await["err"].clone();
+    assert_eq!(refused["code"], "invalid");
+    let pointers: Vec<_> =
+        refused["errors"].as_array().unwrap().iter().map(|it| it["pointer"].clone()).collect();
+    assert_eq!(pointers, ["/client_id", "/text", "/more"]);
+    let nowhere = json!({ "conversation_id": client_id(), "client_id": client_id(), "text": "hi" });
+    assert_eq!(a.asks("message.send", nowhere).await["err"]["code"], "not-found");
+    bob.put_empty("/api/v1/users/@ann/block").await.assert_status(200);
+    let blocked = json!({ "conversation_id": id, "client_id": client_id(), "text": "hi" });
+    assert_eq!(a.asks("message.send", blocked).await["err"]["code"], "blocked");
+    assert_eq!(a.asks("auth", json!({ "access_token": "x" })).await["err"]["code"], "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_credential_is_renewed_by_its_user_only() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let ticket = async |actor: &crate::world::Actor<'_>| {
+        let made = actor.send(poem::http::Method::POST, "/api/v1/gateway/tickets", &[OWN], Vec::new()).await;
+        made.json()["ticket"].clone()
+    };
+    let mut a = ann.connects().await;
+    let theirs = json!({ "ticket": ticket(&bob).await });
+    assert_eq!(a.asks("auth", theirs).await["err"]["code"], "forbidden");
+    let own = json!({ "ticket": ticket(&ann).await });
+    assert!(a.gets("auth", own).await["auth_expires_in_ms"].as_u64().unwrap() > 1_000_000);
+}

@@ -1,0 +1,156 @@
+//! A connection to the gateway: every frame that a story sees is checked against the AsyncAPI document.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use blegram_api::Peer;
+use futures_util::{SinkExt, StreamExt};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use poem::{
+    Addr, Endpoint, Response,
+    http::uri::Scheme,
+    web::{LocalAddr, RemoteAddr},
+};
+use serde_json::{Value, json};
+use tokio::{
+    io::DuplexStream,
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Error, Message, client::IntoClientRequest},
+};
+use tokio_util::task::TaskTracker;
+
+use crate::{contract::FRAMES, world::Actor};
+
+/// Longer than anything takes, and not for ever.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "blegram.v1+json");
+
+pub(crate) struct Socket {
+    pub(crate) ws: WebSocketStream<DuplexStream>,
+    commands: u64,
+    heard: VecDeque<Value>,
+}
+
+impl Actor<'_> {
+    /// Opens a connection as a page of the site does, and hears that it is ready.
+    pub(crate) async fn connects(&self) -> Socket {
+        let mut socket =
+            self.tries_to_connect(&[PROTOCOL, ("origin", "http://127.0.0.1:8080")]).await.unwrap();
+        socket.hears("ready").await;
+        socket
+    }
+
+    /// Tries to, with the cookie and what is given; the status of a refusal.
+    pub(crate) async fn tries_to_connect(&self, headers: &[(&'static str, &str)]) -> Result<Socket, u16> {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let (router, peer) = (self.router(), Peer(self.address()));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let router = Arc::clone(&router);
+            async move {
+                let here = || Addr::custom("test", "");
+                let from = (request, LocalAddr(here()), RemoteAddr(here()), Scheme::HTTP);
+                let mut request = poem::Request::from(from);
+                request.set_data(peer);
+                let response: Response = router.call(request).await.unwrap();
+                Ok::<_, std::convert::Infallible>(hyper::Response::from(response))
+            }
+        });
+        let serving = http1::Builder::new().serve_connection(TokioIo::new(far), service).with_upgrades();
+        TaskTracker::new().spawn(serving);
+        let mut request = "ws://127.0.0.1:8080/api/v1/gateway".into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        if let Some(cookie) = self.cookie() {
+            request.headers_mut().insert("cookie", cookie.parse().unwrap());
+        }
+        match timeout(PATIENCE, client_async(request, near)).await.unwrap() {
+            Ok((ws, _)) => Ok(Socket { ws, commands: 0, heard: VecDeque::new() }),
+            Err(Error::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+impl Socket {
+    /// Sends a text as it is.
+    pub(crate) async fn sends(&mut self, text: &str) {
+        self.ws.send(Message::text(text)).await.unwrap();
+    }
+
+    /// Sends a command, and returns its reply, `ok` or `err`.
+    pub(crate) async fn asks(&mut self, op: &str, d: Value) -> Value {
+        let id = self.sends_command(op, &d).await;
+        loop {
+            let frame = self.frame().await;
+            if frame["re"] == json!(id) {
+                FRAMES.judge_reply(op, &frame);
+                return frame;
+            }
+            self.heard.push_back(frame);
+        }
+    }
+
+    /// The same, and what was answered.
+    pub(crate) async fn gets(&mut self, op: &str, d: Value) -> Value {
+        let reply = self.asks(op, d).await;
+        assert!(reply["err"].is_null(), "{op}: {reply}");
+        reply["ok"].clone()
+    }
+
+    pub(crate) async fn sends_command(&mut self, op: &str, d: &Value) -> u64 {
+        self.commands += 1;
+        self.sends(&json!({ "id": self.commands, "op": op, "d": d }).to_string()).await;
+        self.commands
+    }
+
+    /// What the next event `name` says; others are kept for later.
+    pub(crate) async fn hears(&mut self, name: &str) -> Value {
+        if let Some(at) = self.heard.iter().position(|frame| frame["ev"] == name) {
+            return self.heard.remove(at).unwrap()["d"].clone();
+        }
+        loop {
+            let frame = self.frame().await;
+            if frame["ev"] == name {
+                return frame["d"].clone();
+            }
+            self.heard.push_back(frame);
+        }
+    }
+
+    /// The names of the events that came before the answer to a command that is sent now, in order.
+    pub(crate) async fn heard(&mut self) -> Vec<String> {
+        self.gets("open", json!({ "conversations": [] })).await;
+        self.heard.drain(..).map(|frame| frame["ev"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The code that the connection is closed with.
+    pub(crate) async fn closed(&mut self) -> u16 {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match timeout_at(until, self.ws.next()).await.expect("it is closed") {
+                Some(Ok(Message::Close(Some(frame)))) => return frame.code.into(),
+                Some(Ok(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    async fn frame(&mut self) -> Value {
+        loop {
+            let message = timeout(PATIENCE, self.ws.next()).await.expect("something is said");
+            let text = message.expect("it is open").unwrap().into_text().unwrap();
+            let frame: Value = serde_json::from_str(&text).unwrap();
+            if frame["ev"].is_string() {
+                FRAMES.judge_event(&frame);
+            }
+            if frame["ping"].is_null() {
+                return frame;
+            }
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! Connections over in-memory streams, at a time that moves when nothing else happens.
+
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use blegram_domain::{Clock, ConnectionId, ConversationId, SessionId, SystemClock, UserId};
+use blegram_gateway::{
+    Class, CloseCode, Command, Commands, Config, Durable, Frame, Hub, Owner, Peer, Presence, Refused, Topic,
+    serve,
+};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::{
+    io::DuplexStream,
+    sync::{Semaphore, mpsc},
+    task::JoinHandle,
+    time::Instant,
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Message, protocol::Role},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Says what it was told; `wait` waits for a permit first.
+struct Echo {
+    permits: Semaphore,
+    done: Mutex<Vec<u64>>,
+}
+
+impl Commands for Echo {
+    async fn run(&self, _: &Arc<Peer>, command: Command) -> Option<Frame> {
+        if command.op == "wait" {
+            self.permits.acquire().await.unwrap().forget();
+        }
+        assert!(command.op != "panic", "as it was told");
+        self.done.lock().unwrap().push(command.id);
+        Some(Frame::ok(command.id, &command.d))
+    }
+
+    fn delivered(&self, peer: &Peer, received: Vec<(ConversationId, u64)>) {
+        let received: Vec<_> = received.iter().map(|(id, seq)| json!([id.to_string(), seq])).collect();
+        peer.send(Frame::event(Class::Reply, "received", &received));
+    }
+}
+
+struct World {
+    hub: Hub,
+    presence: mpsc::Receiver<Presence>,
+    echo: Arc<Echo>,
+}
+
+/// A client, and why the server ended its connection.
+struct Client {
+    ws: WebSocketStream<DuplexStream>,
+    peer: Arc<Peer>,
+    end: JoinHandle<Option<CloseCode>>,
+}
+
+impl World {
+    fn new(config: Config) -> Self {
+        let (hub, presence) = Hub::new(config);
+        let echo = Arc::new(Echo { permits: Semaphore::new(0), done: Mutex::default() });
+        Self { hub, presence, echo }
+    }
+
+    async fn connect(&self, user: UserId) -> Client {
+        self.connect_with(user, Duration::from_secs(3600), 64 * 1024).await
+    }
+
+    async fn connect_with(&self, user: UserId, lives: Duration, buffer: usize) -> Client {
+        let (near, far) = tokio::io::duplex(buffer);
+        let now = SystemClock.now();
+        let owner = Owner { user, session: SessionId::generate(now), expires_at: Instant::now() + lives };
+        let first = Frame::event(Class::Reply, "ready", &json!({}));
+        let place = self.hub.admit(HERE).unwrap();
+        let registered =
+            place.register(ConnectionId::generate(now), owner, first).map_err(|(_, why)| why).unwrap();
+        let peer = Arc::clone(registered.peer());
+        let end = TaskTracker::new().spawn(serve(far, registered, Arc::clone(&self.echo)));
+        let mut client =
+            Client { ws: WebSocketStream::from_raw_socket(near, Role::Client, None).await, peer, end };
+        assert_eq!(client.frame().await["ev"], "ready");
+        client
+    }
+}
+
+impl Client {
+    async fn frame(&mut self) -> Value {
+        let message = self.ws.next().await.unwrap().unwrap();
+        serde_json::from_str(message.to_text().unwrap()).unwrap()
+    }
+
+    async fn says(&mut self, frame: Value) {
+        self.ws.send(Message::text(frame.to_string())).await.unwrap();
+    }
+
+    /// Answers pings until it is closed, and says with what.
+    async fn lasts(mut self) -> Option<CloseCode> {
+        while let Some(Ok(message)) = self.ws.next().await {
+            if let Ok(text) = message.to_text()
+                && let Ok(frame) = serde_json::from_str::<Value>(text)
+                && frame["ping"].is_u64()
+            {
+                let _ = self.ws.send(Message::text(json!({ "pong": frame["ping"] }).to_string())).await;
+            }
+        }
+        self.end.await.unwrap()
+    }
+}
+
+fn user() -> UserId {
+    UserId::generate(SystemClock.now())
+}
+
+fn hint(text: &str) -> Frame {
+    Frame::event(Class::Hint, "hint", &text)
+}
+
+fn durable(conversation: ConversationId, seq: u64, members: &[UserId]) -> Durable {
+    let class = Class::Durable { conversation, seq, last_message_no: seq };
+    Durable { conversation, seq, members: members.to_vec(), frame: Frame::event(class, "happened", &seq) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_answer_a_ping_is_gone() {
+    let world = World::new(Config::default());
+    let start = Instant::now();
+    let mut silent = world.connect(user()).await;
+    assert!(silent.frame().await["ping"].is_u64());
+    let pinged = start.elapsed().as_secs_f64();
+    assert!((22.5..=27.6).contains(&pinged), "{pinged}");
+    while silent.ws.next().await.is_some_and(|it| it.is_ok()) {}
+    assert_eq!(silent.end.await.unwrap(), Some(CloseCode::Heartbeat));
+    assert!(start.elapsed().as_secs_f64() <= 38.7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_ends_a_connection_unless_it_is_renewed() {
+    let world = World::new(Config::default());
+    let lives = Duration::from_secs(600);
+    let (ending, renewed) =
+        (world.connect_with(user(), lives, 4096).await, world.connect_with(user(), lives, 4096).await);
+    let start = Instant::now();
+    renewed.peer.renew(renewed.peer.session(), start + 3 * lives);
+    let ended = TaskTracker::new().spawn(async move { (ending.lasts().await, start.elapsed()) });
+    assert_eq!(renewed.lasts().await, Some(CloseCode::Expired));
+    assert!(start.elapsed() >= 3 * lives);
+    let (code, at) = ended.await.unwrap();
+    assert_eq!(code, Some(CloseCode::Expired));
+    assert!(at < lives + Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_is_closed_and_keeps_nobody_waiting() {
+    let world = World::new(Config::default());
+    let topic = Topic::Public;
+    let (stalled, mut other) =
+        (world.connect_with(user(), Duration::from_secs(3600), 256).await, world.connect(user()).await);
+    for client in [&stalled, &other] {
+        assert!(world.hub.subscribe(&client.peer, &topic));
+    }
+    let start = Instant::now();
+    for n in 0..1000 {
+        world.hub.send_to_topic(&topic, &hint(&n.to_string()), |_| true);
+        assert_eq!(other.frame().await["d"], json!(n.to_string()));
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO, "nobody waited");
+    assert_eq!(stalled.end.await.unwrap(), Some(CloseCode::Slow));
+    assert_eq!(start.elapsed().as_secs(), 21, "twenty, and one to take leave");
+    assert_eq!(world.hub.subscribers(&topic), [other.peer.user()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_kept_ends_the_connection() {
+    let world = World::new(Config::default());
+    let stalled = world.connect_with(user(), Duration::from_secs(3600), 256).await;
+    for _ in 0..600 {
+        stalled.peer.send(Frame::event(Class::Reply, "must", &"be sent"));
+    }
+    assert_eq!(stalled.end.await.unwrap(), Some(CloseCode::Resync));
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_are_run_one_after_the_other_to_their_end() {
+    let world = World::new(Config::default());
+    let mut client = world.connect(user()).await;
+    client.says(json!({ "id": 1, "op": "wait", "d": 1 })).await;
+    client.says(json!({ "id": 2, "op": "panic" })).await;
+    client.says(json!({ "id": 3, "op": "echo", "d": 3 })).await;
+    world.echo.permits.add_permits(1);
+    assert_eq!(client.frame().await, json!({ "re": 1, "ok": 1 }));
+    let broken = client.frame().await;
+    assert_eq!((&broken["re"], &broken["err"]["code"]), (&json!(2), &json!("internal")));
+    assert_eq!(client.frame().await, json!({ "re": 3, "ok": 3 }));
+    // Whoever hangs up meanwhile has sent it.
+    client.says(json!({ "id": 4, "op": "wait" })).await;
+    client.says(json!({ "id": 5, "op": "echo", "d": 5 })).await;
+    drop(client.ws);
+    client.end.await.unwrap();
+    world.echo.permits.add_permits(1);
+    world.hub.tasks().close();
+    world.hub.tasks().wait().await;
+    assert_eq!(world.echo.done.lock().unwrap().as_slice(), [1, 3, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn marks_are_heard_and_frames_may_come_in_pieces() {
+    let world = World::new(Config::default());
+    let mut client = world.connect(user()).await;
+    let conversation = ConversationId::generate(SystemClock.now()).to_string();
+    client.says(json!({ "pong": 0, "recv": { conversation.clone(): 7 } })).await;
+    assert_eq!(client.frame().await["d"], json!([[conversation, 7]]));
+    use tokio_tungstenite::tungstenite::protocol::frame::{
+        Frame as Piece,
+        coding::{Data, OpCode},
+    };
+    let pieces = [
+        (r#"{"id":9,"#, Data::Text, false),
+        (r#""op":"echo","#, Data::Continue, false),
+        (r#""d":1}"#, Data::Continue, true),
+    ];
+    for (text, kind, is_last) in pieces {
+        let piece = Piece::message(text.as_bytes().to_vec(), OpCode::Data(kind), is_last);
+        client.ws.send(Message::Frame(piece)).await.unwrap();
+    }
+    assert_eq!(client.frame().await, json!({ "re": 9, "ok": 1 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_hear_each_event_once_and_in_order() {
+    let world = World::new(Config::default());
+    let (ann, bob, eve) = (user(), user(), user());
+    let (mut a, mut e) = (world.connect(ann).await, world.connect(eve).await);
+    let conversation = ConversationId::generate(SystemClock.now());
+    let end = CancellationToken::new();
+    let (hub, until) = (world.hub.clone(), end.clone());
+    TaskTracker::new().spawn(async move { hub.run(&until).await });
+    for seq in [1, 3, 2, 2, 4] {
+        world.hub.send_durable(durable(conversation, seq, &[ann, bob]));
+    }
+    for seq in 1..=4 {
+        assert_eq!(a.frame().await["d"], seq);
+    }
+    let start = Instant::now();
+    world.hub.send_durable(durable(conversation, 6, &[ann]));
+    assert_eq!(a.frame().await["d"], 6, "the one before is not waited for longer than a moment");
+    assert!((50..=80).contains(&start.elapsed().as_millis()));
+    world.hub.send_to_users(&[eve], &hint("nothing before"));
+    assert_eq!(e.frame().await["ev"], "hint");
+    end.cancel();
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_is_there_until_they_stay_away() {
+    let mut world = World::new(Config::default());
+    let end = CancellationToken::new();
+    let (hub, until) = (world.hub.clone(), end.clone());
+    TaskTracker::new().spawn(async move { hub.run(&until).await });
+    let ann = user();
+    let first = world.connect(ann).await;
+    assert_eq!(world.presence.recv().await, Some(Presence { user: ann, is_online: true }));
+    // A refresh of the page is no absence.
+    drop(first.ws);
+    first.end.await.unwrap();
+    assert!(world.hub.is_online(ann) && !world.hub.is_connected(ann));
+    let second = world.connect(ann).await;
+    let start = Instant::now();
+    drop(second.ws);
+    second.end.await.unwrap();
+    assert_eq!(world.presence.recv().await, Some(Presence { user: ann, is_online: false }));
+    assert!((20..=22).contains(&start.elapsed().as_secs()));
+    assert!(!world.hub.is_online(ann));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_stops_spreads_its_clients() {
+    let world = World::new(Config::default());
+    let mut clients = Vec::new();
+    for _ in 0..50 {
+        clients.push(world.connect(user()).await);
+    }
+    let start = Instant::now();
+    let hub = world.hub.clone();
+    let drained = TaskTracker::new().spawn(async move { hub.drain().await });
+    let mut ends = Vec::new();
+    for mut client in clients {
+        ends.push(TaskTracker::new().spawn(async move {
+            let reconnect = client.frame().await;
+            assert_eq!(reconnect["ev"], "reconnect");
+            let after = Duration::from_millis(reconnect["d"]["after_ms"].as_u64().unwrap());
+            assert_eq!(client.lasts().await, Some(CloseCode::Draining));
+            assert!(start.elapsed() >= after);
+            after
+        }));
+    }
+    drained.await.unwrap();
+    let mut delays = Vec::new();
+    for end in ends {
+        delays.push(end.await.unwrap());
+    }
+    assert!(delays.iter().max().unwrap().as_secs() < 5 && delays.iter().min() < delays.iter().max());
+    assert_eq!(world.hub.admit(HERE).err(), Some(Refused::Draining));
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_are_given_back() {
+    let world = World::new(Config { connections_per_address: 1, ..Config::default() });
+    let client = world.connect(user()).await;
+    assert_eq!(world.hub.admit(HERE).err(), Some(Refused::TooManyOfAddress));
+    client.peer.close(CloseCode::Revoked);
+    assert_eq!(client.lasts().await, Some(CloseCode::Revoked));
+    assert!(world.hub.admit(HERE).is_ok());
+    assert_eq!(world.hub.count().connections, 0);
+}

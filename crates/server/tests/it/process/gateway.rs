@@ -1,0 +1,143 @@
+//! Live connections of the real binary: killed, restarted, stopped.
+
+use std::time::Duration;
+
+use blegram_persistence::testing::Backend;
+use futures_util::{SinkExt, StreamExt};
+use rstest_reuse::apply;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
+
+use super::{
+    both_databases,
+    home::Home,
+    people::{Person, id},
+};
+use crate::client::soon;
+
+/// A connection; only what somebody waits for is read.
+struct Live(WebSocketStream<TcpStream>);
+
+impl Live {
+    async fn open(home: &Home, person: &Person) -> Self {
+        let url = format!("ws://{}/api/v1/gateway", home.address);
+        let mut request = url.into_client_request().unwrap();
+        let headers = request.headers_mut();
+        headers.insert("origin", format!("http://{}", home.address).parse().unwrap());
+        headers.insert("cookie", person.cookie().parse().unwrap());
+        headers.insert("sec-websocket-protocol", "blegram.v1+json".parse().unwrap());
+        let stream = TcpStream::connect(home.address).await.unwrap();
+        let (ws, _) = soon(client_async(request, stream)).await.unwrap();
+        let mut live = Self(ws);
+        live.hears("ready").await;
+        live
+    }
+
+    async fn asks(&mut self, id: u64, op: &str, d: Value) -> Value {
+        let command = json!({ "id": id, "op": op, "d": d }).to_string();
+        self.0.send(Message::text(command)).await.unwrap();
+        loop {
+            let frame = self.frame().await;
+            if frame["re"] == json!(id) {
+                return frame["ok"].clone();
+            }
+        }
+    }
+
+    async fn hears(&mut self, name: &str) -> Value {
+        loop {
+            let frame = self.frame().await;
+            if frame["ev"] == name {
+                return frame["d"].clone();
+            }
+        }
+    }
+
+    async fn frame(&mut self) -> Value {
+        let message = soon(self.0.next()).await.expect("it is open").unwrap();
+        serde_json::from_str(message.to_text().unwrap()).unwrap()
+    }
+
+    /// The code that it is closed with; `None` when it just ends.
+    async fn ends(&mut self) -> Option<u16> {
+        loop {
+            match soon(self.0.next()).await {
+                Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return None,
+            }
+        }
+    }
+}
+
+fn message(conversation: &str, n: u64) -> Value {
+    // Named by the sender, so that sending it again is the same.
+    let client_id = format!("01890a5d-ac96-774b-bcce-{n:012x}");
+    json!({ "conversation_id": conversation, "client_id": client_id, "text": format!("message {n}") })
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn an_acknowledged_message_survives_a_kill_and_a_retry_is_not_doubled(#[case] backend: Backend) {
+    let home = Home::on(backend, &[]).await;
+    let site = home.serve().await;
+    let (ann, bob) = (home.sign_up("ann").await, home.sign_up("bob").await);
+    let begun = ann.post("/api/v1/conversations", &json!({ "members": ["@bob"] })).await;
+    let conversation = id(&begun.json());
+    let (mut a, mut b) = (Live::open(&home, &ann).await, Live::open(&home, &bob).await);
+    let synced = b.asks(1, "sync", json!({})).await;
+    for n in 1..=5 {
+        assert_eq!(a.asks(n, "message.send", message(&conversation, n)).await["seq"], n);
+    }
+    // Sent, and nobody waits for the answer.
+    let sixth = json!({ "id": 6, "op": "message.send", "d": message(&conversation, 6) });
+    a.0.send(Message::text(sixth.to_string())).await.unwrap();
+    site.signal(Signal::KILL);
+    assert_eq!(site.end().await.signal, Some(9));
+    assert_eq!(b.ends().await, None);
+
+    let site = home.serve().await;
+    let (mut a, mut b) = (Live::open(&home, &ann).await, Live::open(&home, &bob).await);
+    for n in 1..=6 {
+        let again = a.asks(n, "message.send", message(&conversation, n)).await;
+        assert_eq!(again["seq"], n, "as it was, or new if it was not there");
+        assert!(n > 5 || again["duplicate"] == true);
+    }
+    let synced = b.asks(1, "sync", json!({ "since": synced["cursor"] })).await;
+    assert_eq!((&synced["heads"][0]["last_seq"], &synced["unread"]), (&json!(6), &json!(6)));
+    let missed = b.asks(2, "history", json!({ "conversation_id": conversation, "after": 0 })).await;
+    let texts: Vec<_> =
+        missed["events"].as_array().unwrap().iter().map(|it| &it["d"]["message"]["text"]).collect();
+    assert_eq!(texts, ["message 1", "message 2", "message 3", "message 4", "message 5", "message 6"]);
+    site.signal(Signal::KILL);
+    site.end().await;
+}
+
+#[tokio::test]
+async fn a_node_that_stops_asks_its_clients_to_come_back_and_finishes_what_they_began() {
+    let drain = [("BLEGRAM_GATEWAY__DRAIN_MIN_MS", "300"), ("BLEGRAM_GATEWAY__DRAIN_MAX_MS", "300")];
+    let home = Home::new(&drain);
+    let site = home.serve().await;
+    let (ann, bob) = (home.sign_up("ann").await, home.sign_up("bob").await);
+    let begun = ann.post("/api/v1/conversations", &json!({ "members": ["@bob"] })).await;
+    let conversation = id(&begun.json());
+    let mut a = Live::open(&home, &ann).await;
+    site.signal(Signal::TERM);
+    let after = a.hears("reconnect").await["after_ms"].as_u64().unwrap();
+    assert!(Duration::from_millis(after) < Duration::from_millis(300));
+    let last = json!({ "id": 1, "op": "message.send", "d": message(&conversation, 1) });
+    // Its time may have come already.
+    let _ = a.0.send(Message::text(last.to_string())).await;
+    assert_eq!(a.ends().await, Some(4000));
+    site.end().await.assert_success();
+    let site = home.serve().await;
+    let listed = ann.get(&format!("/api/v1/conversations/{conversation}/messages")).await.json();
+    assert!(listed["items"].as_array().unwrap().len() <= 1, "once at most");
+    site.signal(Signal::TERM);
+    site.end().await.assert_success();
+}

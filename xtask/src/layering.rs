@@ -53,6 +53,7 @@ const TABLE: &[Row] = &[
     Row { package: WORKERS,     ours: &[],                                           optional: &[],          never: &[SQL, HTTP, OPAQUE] },
     Row { package: MIGRATION,   ours: &[],                                           optional: &[],          never: &[HTTP, OPAQUE] },
     Row { package: "blegram",   ours: EVERYTHING,                                    optional: &[],          never: &[] },
+    Row { package: "blegram-example-chat", ours: &[],                                optional: &[],          never: &[SQL] },
     Row { package: "xtask",     ours: &[],                                           optional: &[],          never: &[] },
     Row { package: "xtask-s3",  ours: &[],                                           optional: &[],          never: &[] },
 ];

@@ -195,7 +195,7 @@ fn reference(schema: &str) -> Value {
 }
 
 /// An object with exactly these properties.
-fn object(properties: Value) -> Value {
+fn object(properties: &Value) -> Value {
     let required: Vec<&String> = properties.as_object().into_iter().flat_map(Map::keys).collect();
     json!({ "type": "object", "required": required, "additionalProperties": false, "properties": properties })
 }
@@ -204,7 +204,7 @@ fn event_message(event: &Message) -> Value {
     json!({
         "name": event.name,
         "summary": event.summary,
-        "payload": object(json!({ "ev": { "const": event.name }, "d": reference(&event.schema) })),
+        "payload": object(&json!({ "ev": { "const": event.name }, "d": reference(&event.schema) })),
     })
 }
 
@@ -213,14 +213,14 @@ fn command_message(command: &Message) -> Value {
     json!({
         "name": command.name,
         "summary": command.summary,
-        "payload": object(json!({ "id": id, "op": { "const": command.name }, "d": reference(&command.schema) })),
+        "payload": object(&json!({ "id": id, "op": { "const": command.name }, "d": reference(&command.schema) })),
     })
 }
 
 fn reply_message(name: &str, schema: &str) -> Value {
     json!({
         "name": format!("reply to {name}"),
-        "payload": object(json!({ "re": { "type": "integer" }, "ok": reference(schema) })),
+        "payload": object(&json!({ "re": { "type": "integer" }, "ok": reference(schema) })),
     })
 }
 
@@ -228,12 +228,12 @@ fn error_message(schema: &str) -> Value {
     json!({
         "name": "error",
         "summary": "A command was refused.",
-        "payload": object(json!({ "re": { "type": "integer" }, "err": reference(schema) })),
+        "payload": object(&json!({ "re": { "type": "integer" }, "err": reference(schema) })),
     })
 }
 
 fn ping_message() -> Value {
-    json!({ "name": "ping", "payload": object(json!({ "ping": { "type": "integer" } })) })
+    json!({ "name": "ping", "payload": object(&json!({ "ping": { "type": "integer" } })) })
 }
 
 fn pong_message() -> Value {
@@ -241,7 +241,7 @@ fn pong_message() -> Value {
         "type": "object", "maxProperties": 100,
         "propertyNames": { "format": "uuid" }, "additionalProperties": { "type": "integer", "minimum": 0 },
     });
-    let mut payload = object(json!({ "pong": { "type": "integer", "minimum": 0 }, "recv": marks }));
+    let mut payload = object(&json!({ "pong": { "type": "integer", "minimum": 0 }, "recv": marks }));
     payload["required"] = json!(["pong"]);
     json!({ "name": "pong", "summary": "The answer to a ping, also unasked.", "payload": payload })
 }

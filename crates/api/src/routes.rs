@@ -51,7 +51,7 @@ pub(crate) enum Tag {
     /// Talking with others: direct conversations and groups. 1:1 대화와 그룹 대화.
     Conversations,
     /// What happens, as it happens: messages, posts, notifications over a WebSocket. Described by
-    /// [`/asyncapi.json`](/asyncapi.json). 실시간 이벤트: 메시지, 게시글, 알림을 WebSocket으로 받습니다.
+    /// [`/asyncapi.json`](/asyncapi.json). 실시간 이벤트: 메시지, 게시글, 알림을 웹소켓으로 받습니다.
     Gateway,
     /// What you are told of what others did. 다른 사람들의 활동 알림.
     Notifications,

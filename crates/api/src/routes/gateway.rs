@@ -34,7 +34,7 @@ impl GatewayApi {
     /// createGatewayTicket as a second subprotocol, `blegram.ticket.<ticket>`. Browsers do not show pages why a handshake was
     /// refused: ask getGatewayStatus. Swagger UI cannot open one; a page can:
     /// `new WebSocket('/api/v1/gateway', 'blegram.v1+json')`.
-    /// 서브프로토콜 `blegram.v1+json`으로 WebSocket을 엽니다. 주고받는 내용은 `/asyncapi.json`에 있습니다. 세션 쿠키(신뢰된 출처의
+    /// 서브프로토콜 `blegram.v1+json`으로 웹소켓을 엽니다. 주고받는 내용은 `/asyncapi.json`에 있습니다. 세션 쿠키(신뢰된 출처의
     /// 페이지), `Authorization: Bearer`, 또는 티켓으로 로그인합니다. 브라우저는 거절된 이유를 페이지에 알려 주지 않으므로
     /// getGatewayStatus로 확인하세요.
     #[oai(path = "/gateway", method = "get", operation_id = "connectGateway")]
@@ -59,7 +59,7 @@ impl GatewayApi {
     /// Find out whether a WebSocket can be opened
     ///
     /// The checks of connectGateway, answered so that pages can read it.
-    /// WebSocket을 열 수 있는지 미리 확인합니다. 거절될 이유가 있으면 그 이유를 알려 줍니다.
+    /// 웹소켓을 열 수 있는지 미리 확인합니다. 거절될 이유가 있으면 그 이유를 알려 줍니다.
     #[oai(path = "/gateway/status", method = "get", operation_id = "getGatewayStatus")]
     async fn get_gateway_status(
         &self,
@@ -78,7 +78,7 @@ impl GatewayApi {
     /// Get a ticket for a WebSocket
     ///
     /// For pages that hold an access token and cannot send it with a WebSocket. Good once, for 30 seconds, from the origin
-    /// that asked. 액세스 토큰을 WebSocket과 함께 보낼 수 없는 페이지를 위한 일회용 티켓입니다. 요청한 출처에서 30초 동안 한 번만 쓸 수 있습니다.
+    /// that asked. 액세스 토큰을 웹소켓과 함께 보낼 수 없는 페이지를 위한 일회용 티켓입니다. 요청한 출처에서 30초 동안 한 번만 쓸 수 있습니다.
     #[oai(path = "/gateway/tickets", method = "post", operation_id = "createGatewayTicket")]
     async fn create_gateway_ticket(
         &self,

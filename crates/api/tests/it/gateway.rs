@@ -92,8 +92,7 @@ async fn a_ticket_opens_one_connection_from_the_page_that_asked(#[case] backend:
     };
     let stranger = t.stranger();
     let good = ticket().await;
-    let mut socket =
-        stranger.tries_to_connect(&[("sec-websocket-protocol", &good), OWN]).await.ok().expect("it is good");
+    let mut socket = stranger.tries_to_connect(&[("sec-websocket-protocol", &good), OWN]).await.unwrap();
     socket.hears("ready").await;
     assert_eq!(stranger.tries_to_connect(&[("sec-websocket-protocol", &good), OWN]).await.err(), Some(401));
     let elsewhere = ticket().await;

@@ -29,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "blegram.v1+json");
 
+#[derive(Debug)]
 pub(crate) struct Socket {
     pub(crate) ws: WebSocketStream<DuplexStream>,
     commands: u64,

@@ -123,7 +123,8 @@ async fn a_node_that_stops_asks_its_clients_to_come_back_and_finishes_what_they_
     let drain = [("BLEGRAM_GATEWAY__DRAIN_MIN_MS", "300"), ("BLEGRAM_GATEWAY__DRAIN_MAX_MS", "300")];
     let home = Home::new(&drain);
     let site = home.serve().await;
-    let (ann, bob) = (home.sign_up("ann").await, home.sign_up("bob").await);
+    let ann = home.sign_up("ann").await;
+    home.sign_up("bob").await;
     let begun = ann.post("/api/v1/conversations", &json!({ "members": ["@bob"] })).await;
     let conversation = id(&begun.json());
     let mut a = Live::open(&home, &ann).await;

@@ -84,7 +84,7 @@ impl Core {
     /// A connection is open; its commands are counted anew.
     pub(crate) fn connected(&mut self) -> Vec<Act> {
         (self.commands, self.sending, self.pulling, self.is_connected) = (0, None, None, true);
-        let mut acts = vec![self.command("open", json!({ "conversations": [self.conversation] }))];
+        let mut acts = vec![self.command("open", &json!({ "conversations": [self.conversation] }))];
         acts.extend(self.pull());
         acts.extend(self.send_next());
         acts
@@ -183,7 +183,7 @@ impl Core {
             return Vec::new();
         }
         let ask = json!({ "conversation_id": self.conversation, "after": self.seq });
-        let command = self.command("history", ask);
+        let command = self.command("history", &ask);
         self.pulling = Some(self.commands);
         vec![command]
     }
@@ -196,12 +196,12 @@ impl Core {
         }
         let message =
             json!({ "conversation_id": self.conversation, "client_id": draft.client_id, "text": draft.text });
-        let command = self.command("message.send", message);
+        let command = self.command("message.send", &message);
         self.sending = Some(self.commands);
         vec![command]
     }
 
-    fn command(&mut self, op: &str, d: Value) -> Act {
+    fn command(&mut self, op: &str, d: &Value) -> Act {
         self.commands += 1;
         Act::Send(json!({ "id": self.commands, "op": op, "d": d }))
     }

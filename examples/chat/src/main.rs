@@ -36,7 +36,7 @@ struct Options {
     #[arg(long)]
     login: String,
     /// Your password.
-    #[arg(long, env = "BLEGRAM_PASSWORD", hide_env_values = true)]
+    #[arg(long, env = "CHAT_PASSWORD", hide_env_values = true)]
     password: String,
     /// Whom to talk with.
     #[arg(long)]

@@ -1,368 +1,397 @@
-//! The rules of a client, without I/O: what to show, what to send, and what to ask for.
+//! What the client does, without I/O: inputs with the time at which they came, outputs to be carried out in order.
+//!
+//! [`Core::handle`] takes what happened, [`Core::wake`] says when to call it again if nothing does. Everything that the
+//! gateway asks of its clients is decided here, so it is tested without a network: see `core/tests.rs`.
+//!
+//! - `timeline`: which events are applied, ignored, pulled
+//! - `outbox`: messages until they are acknowledged
+//! - `link`: connecting, heartbeat, closing, the access token
+//! - `replies`: answers to our commands
+//! - `lines`: what is typed
+//! - `backoff`: waiting
 
-use std::collections::VecDeque;
+mod backoff;
+mod lines;
+mod link;
+mod outbox;
+mod replies;
+#[cfg(test)]
+mod tests;
+mod timeline;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Act {
-    /// A command is to be sent.
-    Send(Value),
-    /// A line is to be shown.
-    Show(String),
-    /// Something is to be said beside the conversation.
-    Note(String),
-    /// The conversation is to be loaded anew: too much was missed.
-    Reload,
+use self::{
+    backoff::Backoff,
+    link::{Link, Token},
+    outbox::Outbox,
+    replies::Asked,
+    timeline::{Applied, Timeline},
+};
+use crate::wire::{Change, Event, Frame, Message, User, What, command, pong};
+
+/// How many events to ask for at once.
+const PULL: u32 = 100;
+/// Between two read marks, and before asking again what should have come by itself.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Something happened outside.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// The time for which [`Core::wake`] asked has come.
+    Tick,
+    /// The page for which [`Output::LoadPage`] asked.
+    Page(Result<Page, Failure>),
+    /// The answer to [`Output::RefreshToken`].
+    Token(Result<AccessToken, Failure>),
+    /// The WebSocket is open.
+    Connected,
+    /// The handshake failed.
+    Refused(Failure),
+    /// A text frame came.
+    Frame(String),
+    /// The connection is gone; with its close code, if it was closed.
+    Disconnected { code: Option<u16>, reason: String },
+    /// A line was typed. `client_id` is what a message made of it will be called.
+    Line { client_id: Uuid, text: String },
+    /// No more lines will come.
+    End,
 }
 
-/// A message that was written here and is not known to be kept.
-#[derive(Debug, Clone, PartialEq)]
-struct Draft {
-    client_id: String,
-    text: String,
+/// Something to be done outside.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// Load the latest messages, and those before them down to this number if it is given.
+    LoadPage(Option<u64>),
+    /// Get new tokens.
+    RefreshToken,
+    /// Open the WebSocket, with the present access token.
+    Connect,
+    /// Send a text frame.
+    Send(String),
+    /// Close the WebSocket, without telling of it.
+    Close,
+    /// A line of the conversation.
+    Print(String),
+    /// A line about how it goes.
+    Tell(String),
+    /// It is over.
+    Exit(u8),
 }
 
-/// One conversation on one device.
+/// The latest messages, in order.
+#[derive(Debug, Clone)]
+pub(crate) struct Page {
+    pub(crate) messages: Vec<Message>,
+    /// Events after this one are not in it.
+    pub(crate) last_seq: u64,
+}
+
+/// A new access token.
+#[derive(Debug, Clone)]
+pub(crate) struct AccessToken {
+    pub(crate) secret: String,
+    pub(crate) lifetime: Duration,
+}
+
+/// Why a request got no answer of use.
+#[derive(Debug, Clone)]
+pub(crate) enum Failure {
+    /// 401: the token ended.
+    Unauthorized,
+    /// It may work later; not before `retry_after`.
+    Temporary { detail: String, retry_after: Option<Duration> },
+    /// It will not work.
+    Fatal(String),
+}
+
+/// Who talks where.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) me: Uuid,
+    pub(crate) conversation: Uuid,
+    pub(crate) members: Vec<User>,
+    /// Whether to stay after the last line.
+    pub(crate) follow: bool,
+    /// What makes waits random.
+    pub(crate) seed: u64,
+}
+
+/// The state of the client. Times are since its start.
 #[derive(Debug)]
 pub(crate) struct Core {
-    conversation: String,
-    /// Everything up to this was shown.
-    seq: u64,
-    /// Messages up to this were shown.
-    shown: u64,
-    outbox: VecDeque<Draft>,
-    commands: u64,
-    /// The command that sends the first draft, while its answer is waited for.
-    sending: Option<u64>,
-    /// The command that pulls, while its answer is waited for.
-    pulling: Option<u64>,
-    is_connected: bool,
+    me: Uuid,
+    conversation: Uuid,
+    names: BTreeMap<Uuid, String>,
+    follow: bool,
+    timeline: Timeline,
+    outbox: Outbox,
+    backoff: Backoff,
+    link: Link,
+    token: Token,
+    /// The server said when to come back.
+    come_back_at: Option<Duration>,
+    /// When to load a page; `None` when there is one, or it is being loaded.
+    page_due: Option<Duration>,
+    /// When to ask what changed, on this connection.
+    sync_due: Option<Duration>,
+    sync_cursor: Option<String>,
+    /// Pull even if nothing is known to be missing: the answer tells whether we are still in the conversation.
+    must_pull: bool,
+    not_pull_before: Duration,
+    /// The `seq` of our last acknowledged message, whose event should be here by then.
+    expected: Option<(Duration, u64)>,
+    acknowledged: u64,
+    /// The message number up to which we said that we read, and when we may say so again.
+    reported: u64,
+    report_due: Duration,
+    /// The server wants no command before.
+    hold: Duration,
+    ended: bool,
+    over: bool,
+    out: Vec<Output>,
 }
 
 impl Core {
-    pub(crate) fn new(conversation: String) -> Self {
+    /// A client that has logged in, with an access token of that lifetime.
+    pub(crate) fn new(settings: Settings, token_lifetime: Duration) -> Self {
+        let Settings { me, conversation, members, follow, seed } = settings;
         Self {
+            me,
             conversation,
-            seq: 0,
-            shown: 0,
-            outbox: VecDeque::new(),
-            commands: 0,
-            sending: None,
-            pulling: None,
-            is_connected: false,
+            names: members.into_iter().map(|user| (user.id, user.username)).collect(),
+            follow,
+            timeline: Timeline::default(),
+            outbox: Outbox::default(),
+            backoff: Backoff::new(seed),
+            link: Link::Waiting(Duration::ZERO),
+            token: Token::new(Duration::ZERO, token_lifetime),
+            come_back_at: None,
+            page_due: Some(Duration::ZERO),
+            sync_due: None,
+            sync_cursor: None,
+            must_pull: false,
+            not_pull_before: Duration::ZERO,
+            expected: None,
+            acknowledged: 0,
+            reported: 0,
+            report_due: Duration::ZERO,
+            hold: Duration::ZERO,
+            ended: false,
+            over: false,
+            out: Vec::new(),
         }
     }
 
-    /// Everything that was written here is kept.
-    pub(crate) fn is_done(&self) -> bool {
-        self.outbox.is_empty()
-    }
-
-    /// What a pong says that this device has got.
-    pub(crate) fn received(&self) -> Value {
-        json!({ self.conversation.clone(): self.seq })
-    }
-
-    /// The newest messages, newest first, and what had happened before they were read.
-    pub(crate) fn loaded(&mut self, messages: &[Value], last_seq: u64) -> Vec<Act> {
-        self.seq = last_seq;
-        let newer = messages.iter().rev().filter(|it| it["message_no"].as_u64() > Some(self.shown));
-        let acts = newer.map(|message| Act::Show(line(message, ""))).collect();
-        let newest = messages.iter().filter_map(|it| it["message_no"].as_u64()).max();
-        self.shown = self.shown.max(newest.unwrap_or(0));
-        acts
-    }
-
-    /// A line was typed.
-    pub(crate) fn typed(&mut self, client_id: String, text: String) -> Vec<Act> {
-        self.outbox.push_back(Draft { client_id, text });
-        self.send_next()
-    }
-
-    /// A connection is open; its commands are counted anew.
-    pub(crate) fn connected(&mut self) -> Vec<Act> {
-        (self.commands, self.sending, self.pulling, self.is_connected) = (0, None, None, true);
-        let mut acts = vec![self.command("open", &json!({ "conversations": [self.conversation] }))];
-        acts.extend(self.pull());
-        acts.extend(self.send_next());
-        acts
-    }
-
-    /// The connection is gone. What was not answered is sent again later.
-    pub(crate) fn disconnected(&mut self) {
-        (self.sending, self.pulling, self.is_connected) = (None, None, false);
-    }
-
-    /// After a pause that the server asked for.
-    pub(crate) fn again(&mut self) -> Vec<Act> {
-        self.send_next()
-    }
-
-    /// A frame came.
-    pub(crate) fn heard(&mut self, frame: &Value) -> Vec<Act> {
-        if let Some(id) = frame["re"].as_u64() {
-            return self.answered(id, frame);
-        }
-        let (name, d) = (frame["ev"].as_str().unwrap_or_default(), &frame["d"]);
-        if d["conversation_id"] != json!(self.conversation) {
+    /// Takes what happened, and says what to do.
+    pub(crate) fn handle(&mut self, now: Duration, input: Input) -> Vec<Output> {
+        if self.over {
             return Vec::new();
         }
-        match name {
-            "conversation.head" if d["last_seq"].as_u64() > Some(self.seq) => self.pull(),
-            "typing" => vec![Act::Note("…".to_owned())],
-            _ => self.happened(name, d),
+        match input {
+            Input::Tick => {}
+            Input::Page(page) => self.page(now, page),
+            Input::Token(token) => self.token(now, token),
+            Input::Connected => self.connected(now),
+            Input::Refused(failure) => self.refused(now, failure),
+            Input::Frame(text) => self.frame(now, &text),
+            Input::Disconnected { code, reason } => self.disconnected(now, code, &reason),
+            Input::Line { client_id, text } => self.line(now, client_id, text),
+            Input::End => self.ended = true,
         }
+        self.advance(now);
+        std::mem::take(&mut self.out)
     }
 
-    fn happened(&mut self, name: &str, d: &Value) -> Vec<Act> {
-        let Some(seq) = d["seq"].as_u64() else { return Vec::new() };
-        if seq <= self.seq {
-            return Vec::new();
-        }
-        if seq > self.seq + 1 {
-            return self.pull();
-        }
-        self.seq = seq;
-        let message = &d["message"];
-        match name {
-            "message.created" if message["message_no"].as_u64() > Some(self.shown) => {
-                self.shown = message["message_no"].as_u64().unwrap_or(self.shown);
-                vec![Act::Show(line(message, ""))]
-            }
-            "message.edited" => vec![Act::Show(line(message, " (edited)"))],
-            "message.deleted" => vec![Act::Show(line(message, " (deleted)"))],
-            _ => Vec::new(),
-        }
+    /// Whether more lines may come: those that wait are not too many.
+    pub(crate) fn wants_lines(&self) -> bool {
+        !self.ended && self.outbox.len() < 100
     }
 
-    fn answered(&mut self, id: u64, frame: &Value) -> Vec<Act> {
-        let is = |waiting: Option<u64>| waiting == Some(id);
-        if is(self.pulling) {
-            self.pulling = None;
-            return self.pulled(&frame["ok"]);
-        }
-        if !is(self.sending) {
-            return Vec::new();
-        }
-        self.sending = None;
-        match frame["err"]["code"].as_str() {
-            None => {
-                self.outbox.pop_front();
-                self.send_next()
-            }
-            // It is tried again, by `again` or after reconnecting.
-            Some("rate-limited" | "unavailable" | "overloaded" | "internal") => Vec::new(),
-            Some(_) => {
-                let lost = self.outbox.pop_front().map_or(String::new(), |draft| draft.text);
-                let why = frame["err"]["detail"].as_str().unwrap_or_default();
-                let mut acts = vec![Act::Note(format!("not sent: {lost}: {why}"))];
-                acts.extend(self.send_next());
-                acts
-            }
-        }
-    }
-
-    fn pulled(&mut self, answer: &Value) -> Vec<Act> {
-        if answer["reset"] == true {
-            return vec![Act::Reload];
-        }
-        let mut acts = Vec::new();
-        for event in answer["events"].as_array().into_iter().flatten() {
-            acts.extend(self.happened(event["ev"].as_str().unwrap_or_default(), &event["d"]));
-        }
-        if answer["more"] == true || answer["head_seq"].as_u64() > Some(self.seq) {
-            acts.extend(self.pull());
-        }
-        acts
-    }
-
-    fn pull(&mut self) -> Vec<Act> {
-        if !self.is_connected || self.pulling.is_some() {
-            return Vec::new();
-        }
-        let ask = json!({ "conversation_id": self.conversation, "after": self.seq });
-        let command = self.command("history", &ask);
-        self.pulling = Some(self.commands);
-        vec![command]
-    }
-
-    fn send_next(&mut self) -> Vec<Act> {
-        let Some(draft) = self.outbox.front().cloned() else { return Vec::new() };
-        // One at a time keeps their order.
-        if !self.is_connected || self.sending.is_some() {
-            return Vec::new();
-        }
-        let message =
-            json!({ "conversation_id": self.conversation, "client_id": draft.client_id, "text": draft.text });
-        let command = self.command("message.send", &message);
-        self.sending = Some(self.commands);
-        vec![command]
-    }
-
-    fn command(&mut self, op: &str, d: &Value) -> Act {
-        self.commands += 1;
-        Act::Send(json!({ "id": self.commands, "op": op, "d": d }))
-    }
-}
-
-fn line(message: &Value, mark: &str) -> String {
-    let sender = message["sender"]["username"].as_str().unwrap_or("somebody");
-    let text = message["text"].as_str().unwrap_or_default();
-    format!("[{}] {sender}{mark}: {text}", message["message_no"])
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// A server that keeps its messages, and a network that loses what it likes.
-    #[derive(Default)]
-    struct Server(Vec<(String, String)>);
-
-    impl Server {
-        fn event(&self, seq: usize) -> Value {
-            let (_, text) = &self.0[seq - 1];
-            let message = json!({ "message_no": seq, "sender": { "username": "ann" }, "text": text });
-            json!({ "ev": "message.created", "d": { "conversation_id": "c", "seq": seq, "message": message } })
-        }
-
-        /// The reply to a command, and the event that it makes.
-        fn answer(&mut self, command: &Value) -> (Value, Option<Value>) {
-            let (id, d) = (&command["id"], &command["d"]);
-            match command["op"].as_str().unwrap() {
-                "message.send" => {
-                    let text = d["text"].as_str().unwrap().to_owned();
-                    let client_id = d["client_id"].as_str().unwrap().to_owned();
-                    let known = self.0.iter().any(|(other, _)| *other == client_id);
-                    if !known {
-                        self.0.push((client_id, text));
-                    }
-                    let event = (!known).then(|| self.event(self.0.len()));
-                    (json!({ "re": id, "ok": {} }), event)
-                }
-                "history" => {
-                    let after = usize::try_from(d["after"].as_u64().unwrap()).unwrap();
-                    let events: Vec<Value> =
-                        (after + 1..=self.0.len()).take(3).map(|seq| self.event(seq)).collect();
-                    let more = after + events.len() < self.0.len();
-                    let ok =
-                        json!({ "events": events, "head_seq": self.0.len(), "more": more, "reset": false });
-                    (json!({ "re": id, "ok": ok }), None)
-                }
-                _ => (json!({ "re": id, "ok": {} }), None),
-            }
-        }
-    }
-
-    #[derive(Debug, Clone)]
-    enum Step {
-        Type,
-        Deliver(usize),
-        Lose(usize),
-        Repeat(usize),
-        Break,
-        Other,
-    }
-
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let step = prop_oneof![
-            3 => Just(Step::Type),
-            6 => (0..8usize).prop_map(Step::Deliver),
-            1 => (0..8usize).prop_map(Step::Lose),
-            1 => (0..8usize).prop_map(Step::Repeat),
-            1 => Just(Step::Break),
-            2 => Just(Step::Other),
+    /// When to call [`Core::handle`] if nothing happens before.
+    pub(crate) fn wake(&self) -> Option<Duration> {
+        let commands = [
+            self.sync_due,
+            self.wants_pull().then_some(self.not_pull_before),
+            self.outbox.due(),
+            self.wants_report().then_some(self.report_due),
         ];
-        proptest::collection::vec(step, 0..120)
+        let commands = commands.into_iter().flatten().map(|due| due.max(self.hold));
+        let commands = commands.filter(|_| self.link.is_ready());
+        let others = [self.page_due, self.token.due, self.link_due(), self.expected.map(|(due, _)| due)];
+        commands.chain(others.into_iter().flatten()).min()
     }
 
-    /// What is on its way, and what was shown.
-    #[derive(Default)]
-    struct Run {
-        server: Server,
-        wire: Vec<Value>,
-        shown: Vec<String>,
+    /// Does everything that is due.
+    fn advance(&mut self, now: Duration) {
+        if self.page_due.is_some_and(|due| due <= now) {
+            self.page_due = None;
+            let shown = self.timeline.shown();
+            self.out.push(Output::LoadPage((shown > 0).then_some(shown)));
+        }
+        if let Some((_, seq)) = self.expected.filter(|(due, _)| *due <= now) {
+            self.expected = None;
+            self.timeline.hear(seq);
+        }
+        self.advance_link(now);
+        if self.link.is_ready() && self.hold <= now && !self.over {
+            self.advance_commands(now);
+        }
+        self.leave();
     }
 
-    impl Run {
-        fn act(&mut self, acts: Vec<Act>) {
-            for act in acts {
-                match act {
-                    Act::Send(command) => {
-                        let (reply, event) = self.server.answer(&command);
-                        self.wire.extend(event);
-                        self.wire.push(reply);
-                    }
-                    Act::Show(line) => self.shown.push(line),
-                    Act::Note(_) => {}
-                    Act::Reload => unreachable!("this server remembers"),
-                }
+    fn advance_commands(&mut self, now: Duration) {
+        if self.sync_due.is_some_and(|due| due <= now) {
+            self.sync_due = None;
+            let mut d = json!({ "open": [self.conversation], "topics": [], "presence": [] });
+            if let Some(cursor) = &self.sync_cursor {
+                d["since"] = json!(cursor);
             }
+            self.ask(now, Asked::Sync, &d);
+        }
+        if self.wants_pull() && self.not_pull_before <= now {
+            self.must_pull = false;
+            let after = self.timeline.cursor();
+            let d = json!({ "conversation_id": self.conversation, "after": after, "limit": PULL });
+            self.ask(now, Asked::History, &d);
+        }
+        if let Some(d) = self.outbox.send(now, self.conversation) {
+            self.ask(now, Asked::Send, &d);
+        }
+        if self.wants_report() && self.report_due <= now {
+            self.report(now);
         }
     }
 
-    proptest! {
-        /// Whatever is lost, repeated or told in another order: in the end everything is there once, and was shown once, in
-        /// order, without holes.
-        #[test]
-        fn nothing_is_lost_or_doubled(steps in steps()) {
-            let (mut core, mut run, mut typed) = (Core::new("c".to_owned()), Run::default(), Vec::new());
-            let acts = core.connected();
-            run.act(acts);
-            for step in steps {
-                match step {
-                    Step::Type => {
-                        let text = format!("line {}", typed.len());
-                        typed.push(text.clone());
-                        let acts = core.typed(text.clone(), text);
-                        run.act(acts);
-                    }
-                    Step::Deliver(at) if at < run.wire.len() => {
-                        let frame = run.wire.remove(at);
-                        let acts = core.heard(&frame);
-                        run.act(acts);
-                    }
-                    Step::Lose(at) if at < run.wire.len() && run.wire[at]["ev"].is_string() => {
-                        run.wire.remove(at);
-                    }
-                    Step::Repeat(at) if at < run.wire.len() => {
-                        let frame = run.wire[at].clone();
-                        let acts = core.heard(&frame);
-                        run.act(acts);
-                    }
-                    Step::Break => {
-                        run.wire.clear();
-                        core.disconnected();
-                        let acts = core.connected();
-                        run.act(acts);
-                    }
-                    Step::Other => {
-                        let name = format!("other {}", run.server.0.len());
-                        run.server.0.push((name.clone(), name));
-                        let event = run.server.event(run.server.0.len());
-                        run.wire.push(event);
-                    }
-                    _ => {}
-                }
-            }
-            run.wire.clear();
-            core.disconnected();
-            let acts = core.connected();
-            run.act(acts);
-            while !run.wire.is_empty() {
-                let frame = run.wire.remove(0);
-                let acts = core.heard(&frame);
-                run.act(acts);
-            }
-            prop_assert!(core.is_done());
-            let kept: Vec<&String> = run.server.0.iter().map(|(_, text)| text).filter(|it| it.starts_with("line")).collect();
-            prop_assert_eq!(kept, typed.iter().collect::<Vec<_>>());
-            let all: Vec<String> = run.server.0.iter().enumerate().map(|(at, (_, text))| format!("[{}] ann: {text}", at + 1)).collect();
-            prop_assert_eq!(run.shown, all);
+    fn wants_pull(&self) -> bool {
+        let asked = self.link.has_asked(Asked::History);
+        !asked && self.timeline.cursor().is_some() && (self.must_pull || self.timeline.behind().is_some())
+    }
+
+    fn wants_report(&self) -> bool {
+        self.timeline.shown() > self.reported
+    }
+
+    fn report(&mut self, now: Duration) {
+        self.reported = self.timeline.shown();
+        self.report_due = now + SECOND;
+        let d = json!({ "conversation_id": self.conversation, "message_no": self.reported });
+        self.ask(now, Asked::Read, &d);
+    }
+
+    /// Ends when there are no more lines, and each is stored and printed.
+    fn leave(&mut self) {
+        let is_printed = self.timeline.cursor().is_some_and(|cursor| cursor >= self.acknowledged);
+        if self.ended && !self.follow && !self.over && self.outbox.is_empty() && is_printed {
+            self.exit(0);
         }
+    }
+
+    fn exit(&mut self, code: u8) {
+        self.over = true;
+        self.out.push(Output::Exit(code));
+    }
+
+    fn stop(&mut self, why: &str) {
+        self.tell(why);
+        self.exit(1);
+    }
+
+    fn tell(&mut self, line: impl Into<String>) {
+        self.out.push(Output::Tell(line.into()));
+    }
+
+    /// Sends a command under the next id of the connection; there is none while it is not ready.
+    fn ask(&mut self, now: Duration, asked: Asked, d: &Value) {
+        if let Some(id) = self.link.ask(now, asked) {
+            self.out.push(Output::Send(command(id, asked.op(), d)));
+        }
+    }
+
+    fn page(&mut self, now: Duration, page: Result<Page, Failure>) {
+        match page {
+            Ok(Page { messages, last_seq }) => {
+                self.learn(messages.iter().filter_map(|message| message.sender.as_ref()));
+                let lines = self.timeline.load(&messages, last_seq, self.me);
+                self.out.extend(lines.into_iter().map(Output::Print));
+            }
+            Err(Failure::Unauthorized) => {
+                self.page_due = Some(now + SECOND);
+                self.refresh();
+            }
+            Err(Failure::Temporary { detail, retry_after }) => {
+                self.page_due = Some(now + self.backoff.next(retry_after));
+                self.tell(format!("cannot load messages yet: {detail}"));
+            }
+            Err(Failure::Fatal(detail)) => self.stop(&format!("cannot load messages: {detail}")),
+        }
+    }
+
+    fn frame(&mut self, now: Duration, text: &str) {
+        self.link.hear(now);
+        match Frame::parse(text) {
+            Frame::Reply(id, reply) => self.reply(now, id, reply),
+            Frame::Event(event) => self.event(now, event),
+            Frame::Ping(number) => {
+                let received = self.timeline.cursor().map(|cursor| (self.conversation, cursor));
+                let received: HashMap<_, _> = received.into_iter().collect();
+                self.out.push(Output::Send(pong(number, &received)));
+            }
+            Frame::Unknown => {}
+        }
+    }
+
+    fn event(&mut self, now: Duration, event: Event) {
+        let here = self.conversation;
+        match event {
+            Event::Ready(ready) => self.ready(now, &ready),
+            Event::Change(change) => self.apply(&change),
+            Event::Head(head) if head.conversation_id == here => self.timeline.hear(head.last_seq),
+            Event::Removed(removed) if removed.conversation_id == here => self.must_pull = true,
+            Event::Read(mark) if mark.conversation_id == here && mark.user_id != self.me => {
+                let name = self.name(mark.user_id);
+                self.tell(format!("{name} has seen [{}]", mark.read_no));
+            }
+            Event::Typing(typing) if typing.conversation_id == here => {
+                let name = self.name(typing.user_id);
+                self.tell(format!("{name} is typing"));
+            }
+            Event::AuthExpiring => self.refresh(),
+            Event::Reconnect(hint) => {
+                self.come_back_at = Some(now + Duration::from_millis(hint.after_ms));
+            }
+            Event::Head(_) | Event::Removed(_) | Event::Read(_) | Event::Typing(_) => {}
+        }
+    }
+
+    /// Applies an event, wherever it came from. What is missing before it is pulled, since its number was heard of.
+    fn apply(&mut self, change: &Change) {
+        if change.conversation_id != self.conversation {
+            return;
+        }
+        if let Applied::Next(line) = self.timeline.apply(change, self.me) {
+            match &change.what {
+                What::Created(message) => self.learn(&message.sender),
+                What::Joined(user) => self.learn(user),
+                What::Left(Some(user)) => drop(self.names.remove(&user.id)),
+                _ => {}
+            }
+            self.out.extend(line.map(Output::Print));
+        }
+    }
+
+    fn learn<'a>(&mut self, users: impl IntoIterator<Item = &'a User>) {
+        let names = users.into_iter().map(|user| (user.id, user.username.clone()));
+        self.names.extend(names);
+    }
+
+    fn name(&self, user: Uuid) -> String {
+        self.names.get(&user).cloned().unwrap_or_else(|| "somebody".to_owned())
     }
 }

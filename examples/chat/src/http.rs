@@ -1,68 +1,187 @@
-//! What is done over HTTP: logging in, finding the conversation, loading its newest messages.
+//! The HTTP API, as far as a chat needs it: logging in, new tokens, the conversation, its latest messages.
 
-use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-/// A site where somebody is logged in, as a native app.
-pub(crate) struct Site {
-    url: String,
+use anyhow::{Context, Result, anyhow};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, header::RETRY_AFTER};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::json;
+use url::Url;
+use uuid::Uuid;
+
+use crate::{
+    core::{AccessToken, Failure, Page},
+    wire::{Message, User},
+};
+
+const PATIENCE: Duration = Duration::from_secs(15);
+/// What a first page shows, and what later ones take.
+const FIRST_PAGE: u32 = 20;
+const FULL_PAGE: u32 = 100;
+
+/// The API, as somebody who has logged in.
+pub(crate) struct Api {
+    client: Client,
+    base: String,
+    tokens: Mutex<Tokens>,
+}
+
+#[derive(Deserialize)]
+struct Tokens {
     access_token: String,
+    expires_in: u64,
     refresh_token: String,
 }
 
-impl Site {
-    pub(crate) fn log_in(url: &str, login: &str, password: &str) -> Result<Self> {
-        let body = json!({ "login": login, "password": password, "client": "native" });
-        let answer = post(&format!("{url}/api/v1/auth/login"), None, &body).context("logging in")?;
-        let mut site =
-            Self { url: url.to_owned(), access_token: String::new(), refresh_token: String::new() };
-        site.keep(&answer["tokens"]);
-        Ok(site)
+#[derive(Deserialize)]
+pub(crate) struct Conversation {
+    pub(crate) id: Uuid,
+    pub(crate) members: Vec<User>,
+}
+
+#[derive(Deserialize)]
+struct AuthResult {
+    account: User,
+    tokens: Option<Tokens>,
+}
+
+#[derive(Deserialize)]
+struct MessagePage {
+    items: Vec<Message>,
+    next_cursor: Option<String>,
+    last_seq: u64,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    detail: String,
+}
+
+impl Api {
+    /// Logs in as a native app does: the answer has tokens, which are kept in memory only.
+    pub(crate) async fn log_in(url: &Url, login: &str, password: &str) -> Result<(Self, User)> {
+        let client = Client::builder().timeout(PATIENCE).build()?;
+        let base = format!("{}/api/v1", url.as_str().trim_end_matches('/'));
+        let body =
+            json!({ "login": login, "password": password, "client": "native", "device_name": "terminal" });
+        let request = client.post(format!("{base}/auth/login")).json(&body);
+        let AuthResult { account, tokens } = answer(request).await.map_err(told)?;
+        let tokens = tokens.context("the server gave no tokens")?;
+        Ok((Self { client, base, tokens: Mutex::new(tokens) }, account))
     }
 
-    fn keep(&mut self, tokens: &Value) {
-        let text = |name: &str| tokens[name].as_str().unwrap_or_default().to_owned();
-        (self.access_token, self.refresh_token) = (text("access_token"), text("refresh_token"));
+    /// The present access token.
+    pub(crate) fn access_token(&self) -> AccessToken {
+        let tokens = self.tokens();
+        let lifetime = Duration::from_secs(tokens.expires_in);
+        AccessToken { secret: tokens.access_token.clone(), lifetime }
     }
 
-    pub(crate) fn access_token(&self) -> &str {
-        &self.access_token
+    /// Exchanges the refresh token. One task at a time may, for it is good once; if the answer is lost, the same one gets
+    /// the same answer again.
+    pub(crate) async fn refresh(&self) -> Result<AccessToken, Failure> {
+        let refresh_token = self.tokens().refresh_token.clone();
+        let body = json!({ "grant_type": "refresh_token", "refresh_token": refresh_token });
+        let tokens = answer(self.client.post(format!("{}/auth/token", self.base)).json(&body)).await?;
+        *self.tokens() = tokens;
+        Ok(self.access_token())
     }
 
-    /// Gets new tokens. When the answer is lost, the same refresh token gets it again.
-    pub(crate) fn refresh(&mut self) -> Result<()> {
-        let body = json!({ "refresh_token": self.refresh_token });
-        let tokens = post(&format!("{}/api/v1/auth/token", self.url), None, &body)?;
-        self.keep(&tokens);
-        Ok(())
+    /// The direct conversation with somebody, begun if there is none.
+    pub(crate) async fn open_direct(&self, with: &str) -> Result<Conversation> {
+        let member = format!("@{}", with.trim_start_matches('@'));
+        let request = self.client.post(format!("{}/conversations", self.base));
+        let request = request.json(&json!({ "members": [member] }));
+        answer(self.authorized(request)).await.map_err(told)
     }
 
-    /// The direct conversation with somebody, begun if it was not.
-    pub(crate) fn begin(&self, with: &str) -> Result<String> {
-        let body = json!({ "members": [format!("@{}", with.trim_start_matches('@'))] });
-        let conversation =
-            post(&format!("{}/api/v1/conversations", self.url), Some(&self.access_token), &body)
-                .with_context(|| format!("beginning a conversation with {with}"))?;
-        conversation["id"].as_str().map(ToOwned::to_owned).context("a conversation has an id")
+    /// A conversation that exists.
+    pub(crate) async fn conversation(&self, id: Uuid) -> Result<Conversation> {
+        let request = self.client.get(format!("{}/conversations/{id}", self.base));
+        answer(self.authorized(request)).await.map_err(told)
     }
 
-    /// The newest messages, newest first, with `last_seq`.
-    pub(crate) fn messages(&self, conversation: &str) -> Result<Value> {
-        let url = format!("{}/api/v1/conversations/{conversation}/messages?limit=20", self.url);
-        let mut answer =
-            ureq::get(url).header("authorization", format!("Bearer {}", self.access_token)).call()?;
-        Ok(answer.body_mut().read_json()?)
+    /// The latest messages, in order; with `down_to`, all that came after that one.
+    pub(crate) async fn latest(&self, conversation: Uuid, down_to: Option<u64>) -> Result<Page, Failure> {
+        let limit = if down_to.is_some() { FULL_PAGE } else { FIRST_PAGE };
+        let mut page = self.messages(conversation, limit, None).await?;
+        // Of the first page: what happens while the others are read is not to be missed.
+        let last_seq = page.last_seq;
+        let mut messages = std::mem::take(&mut page.items);
+        while let Some(down_to) = down_to
+            && messages.last().is_some_and(|oldest| oldest.message_no > down_to + 1)
+            && let Some(cursor) = page.next_cursor.take()
+        {
+            page = self.messages(conversation, limit, Some(&cursor)).await?;
+            messages.append(&mut page.items);
+        }
+        messages.reverse();
+        Ok(Page { messages, last_seq })
     }
 
-    pub(crate) fn gateway(&self) -> String {
-        format!("{}/api/v1/gateway", self.url.replacen("http", "ws", 1))
+    async fn messages(&self, at: Uuid, limit: u32, cursor: Option<&str>) -> Result<MessagePage, Failure> {
+        let url = format!("{}/conversations/{at}/messages", self.base);
+        let mut url = Url::parse(&url).map_err(|error| Failure::Fatal(error.to_string()))?;
+        url.query_pairs_mut().append_pair("limit", &limit.to_string());
+        if let Some(cursor) = cursor {
+            url.query_pairs_mut().append_pair("cursor", cursor);
+        }
+        answer(self.authorized(self.client.get(url))).await
+    }
+
+    fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
+        request.bearer_auth(&self.tokens().access_token)
+    }
+
+    fn tokens(&self) -> MutexGuard<'_, Tokens> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn post(url: &str, bearer: Option<&str>, body: &Value) -> Result<Value> {
-    let mut request = ureq::post(url);
-    if let Some(token) = bearer {
-        request = request.header("authorization", format!("Bearer {token}"));
+async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Failure> {
+    let temporary = |error: reqwest::Error| Failure::Temporary { detail: reason(&error), retry_after: None };
+    let response = request.send().await.map_err(temporary)?;
+    if !response.status().is_success() {
+        return Err(refusal(response).await);
     }
-    Ok(request.send_json(body)?.body_mut().read_json()?)
+    response.json().await.map_err(temporary)
+}
+
+async fn refusal(response: Response) -> Failure {
+    let status = response.status();
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let retry_after = retry_after.and_then(seconds);
+    let problem = response.json().await.map(|problem: Problem| problem.detail);
+    Failure::of_status(status, retry_after, problem.unwrap_or_else(|_| status.to_string()))
+}
+
+/// A `Retry-After` in seconds. The other form, a date, is left to our own backoff.
+pub(crate) fn seconds(value: &str) -> Option<Duration> {
+    value.trim().parse().ok().map(Duration::from_secs)
+}
+
+impl Failure {
+    fn of_status(status: StatusCode, retry_after: Option<Duration>, detail: String) -> Self {
+        match status {
+            StatusCode::UNAUTHORIZED => Self::Unauthorized,
+            StatusCode::TOO_MANY_REQUESTS => Self::Temporary { detail, retry_after },
+            _ if status.is_server_error() => Self::Temporary { detail, retry_after },
+            _ => Self::Fatal(detail),
+        }
+    }
+}
+
+/// The innermost cause, which says what happened ("connection refused").
+fn reason(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), reason)
+}
+
+fn told(failure: Failure) -> anyhow::Error {
+    match failure {
+        Failure::Unauthorized => anyhow!("the name or the password is wrong"),
+        Failure::Temporary { detail, .. } | Failure::Fatal(detail) => anyhow!(detail),
+    }
 }

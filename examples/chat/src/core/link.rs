@@ -1,0 +1,233 @@
+//! The connection: when it is opened, whether it lives, what its end means; and the access token, which it needs.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::json;
+
+use super::{AccessToken, Core, Failure, Output, replies::Asked};
+use crate::wire::Ready;
+
+/// A connection that lasted so long was good.
+const STABLE: Duration = Duration::from_secs(60);
+/// How long to wait for the first frame, and for answers.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The connection, or why there is none.
+#[derive(Debug)]
+pub(super) enum Link {
+    /// To be opened then, or when there is a page.
+    Waiting(Duration),
+    /// To be opened then, when there is a new access token.
+    NeedsToken(Duration),
+    /// The handshake is on its way; whether it follows on a 401.
+    Connecting { again: bool },
+    /// It is open.
+    Open(Connection),
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    since: Duration,
+    is_ready: bool,
+    heard_at: Duration,
+    /// Silence for so long is its end.
+    patience: Duration,
+    last_id: u64,
+    /// What waits for an answer, by id, and since when.
+    asked: BTreeMap<u64, (Asked, Duration)>,
+}
+
+/// When the access token is to be renewed.
+#[derive(Debug)]
+pub(super) struct Token {
+    /// `None` while it is being renewed.
+    pub(super) due: Option<Duration>,
+}
+
+impl Token {
+    /// One of that lifetime is renewed by our own clock a minute before it ends, should nobody remind us.
+    pub(super) fn new(now: Duration, lifetime: Duration) -> Self {
+        let early = Duration::from_secs(60).min(lifetime / 5);
+        Self { due: Some(now + lifetime.saturating_sub(early).max(super::SECOND)) }
+    }
+}
+
+impl Link {
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self, Self::Open(connection) if connection.is_ready)
+    }
+
+    /// Any frame shows that the server lives: it pings only where it has been silent.
+    pub(super) fn hear(&mut self, now: Duration) {
+        if let Self::Open(connection) = self {
+            connection.heard_at = now;
+        }
+    }
+
+    /// The id of the next command.
+    pub(super) fn ask(&mut self, now: Duration, asked: Asked) -> Option<u64> {
+        let Self::Open(connection) = self else { return None };
+        connection.last_id += 1;
+        connection.asked.insert(connection.last_id, (asked, now));
+        Some(connection.last_id)
+    }
+
+    /// What the answer with this id is about.
+    pub(super) fn answered(&mut self, id: u64) -> Option<Asked> {
+        let Self::Open(connection) = self else { return None };
+        connection.asked.remove(&id).map(|(asked, _)| asked)
+    }
+
+    pub(super) fn has_asked(&self, what: Asked) -> bool {
+        let Self::Open(connection) = self else { return false };
+        connection.asked.values().any(|(asked, _)| *asked == what)
+    }
+}
+
+impl Connection {
+    fn new(now: Duration) -> Self {
+        Self {
+            since: now,
+            is_ready: false,
+            heard_at: now,
+            patience: PATIENCE,
+            last_id: 0,
+            asked: BTreeMap::new(),
+        }
+    }
+
+    /// When it is dead, unless something comes: too long silent, or a command too long without an answer.
+    fn dead_at(&self) -> Duration {
+        let silent = self.heard_at + self.patience;
+        self.asked.values().next().map_or(silent, |(_, since)| silent.min(*since + PATIENCE))
+    }
+}
+
+impl Core {
+    pub(super) fn link_due(&self) -> Option<Duration> {
+        match &self.link {
+            Link::Waiting(due) => self.timeline.cursor().map(|_| *due),
+            Link::NeedsToken(_) | Link::Connecting { .. } => None,
+            Link::Open(connection) => {
+                Some(self.come_back_at.map_or(connection.dead_at(), |at| at.min(connection.dead_at())))
+            }
+        }
+    }
+
+    pub(super) fn advance_link(&mut self, now: Duration) {
+        if self.token.due.is_some_and(|due| due <= now) {
+            self.refresh();
+        }
+        if let Link::Open(connection) = &self.link {
+            let is_dead = connection.dead_at() <= now;
+            if is_dead || self.come_back_at.is_some_and(|at| at <= now) {
+                self.out.push(Output::Close);
+                self.disconnected(now, None, if is_dead { "no answer" } else { "the server asked for it" });
+            }
+        }
+        let may_connect = self.timeline.cursor().is_some() && !self.over;
+        if matches!(self.link, Link::Waiting(due) if due <= now) && may_connect {
+            self.connect(false);
+        }
+    }
+
+    fn connect(&mut self, again: bool) {
+        self.link = Link::Connecting { again };
+        self.out.push(Output::Connect);
+    }
+
+    pub(super) fn connected(&mut self, now: Duration) {
+        self.link = Link::Open(Connection::new(now));
+    }
+
+    /// The first frame: from here on nothing falls between what `sync` tells and what comes by itself.
+    pub(super) fn ready(&mut self, now: Duration, ready: &Ready) {
+        let Link::Open(connection) = &mut self.link else { return };
+        connection.is_ready = true;
+        connection.patience = Duration::from_millis(ready.heartbeat_ms) * 3 / 2 + Duration::from_secs(10);
+        self.sync_due = Some(now);
+        self.tell(if ready.degraded { "connected (slower than usual)" } else { "connected" });
+        if ready.user_id != self.me {
+            self.stop("the server takes us for somebody else");
+        }
+    }
+
+    pub(super) fn refused(&mut self, now: Duration, failure: Failure) {
+        let again = matches!(self.link, Link::Connecting { again: true });
+        match failure {
+            Failure::Unauthorized => {
+                let wait = if again { self.backoff.next(None) } else { Duration::ZERO };
+                self.link = Link::NeedsToken(now + wait);
+                self.refresh();
+            }
+            Failure::Temporary { detail, retry_after } => {
+                let wait = self.backoff.next(retry_after);
+                self.wait(now, wait, &detail);
+            }
+            Failure::Fatal(detail) => self.stop(&format!("the server refuses the connection: {detail}")),
+        }
+    }
+
+    /// 4000–4499 reconnect, 4500–4999 stop; so do frames that are none, which would be sent again.
+    pub(super) fn disconnected(&mut self, now: Duration, code: Option<u16>, reason: &str) {
+        if let Link::Open(connection) = &self.link
+            && connection.since + STABLE <= now
+        {
+            self.backoff.reset();
+        }
+        self.outbox.disconnect();
+        self.sync_due = None;
+        self.reported = 0;
+        self.hold = Duration::ZERO;
+        let hint = self.come_back_at.take();
+        match code {
+            Some(code @ (4500..=4999 | 1002 | 1007 | 1009)) => {
+                self.stop(&format!("the server closed the connection: {reason} ({code})"));
+            }
+            Some(4001) => {
+                self.link = Link::NeedsToken(now);
+                self.refresh();
+            }
+            _ => {
+                let hinted = hint.map(|at| at.saturating_sub(now));
+                let wait = hinted.unwrap_or_else(|| self.backoff.next(None));
+                self.wait(now, wait, reason);
+            }
+        }
+    }
+
+    fn wait(&mut self, now: Duration, wait: Duration, why: &str) {
+        self.link = Link::Waiting(now + wait);
+        self.tell(format!("not connected ({why}); reconnecting in {:.1} s", wait.as_secs_f64()));
+    }
+
+    /// Asks for new tokens; once, for a refresh token is good once.
+    pub(super) fn refresh(&mut self) {
+        if self.token.due.take().is_some() {
+            self.out.push(Output::RefreshToken);
+        }
+    }
+
+    /// A new token is told to the live connection in band, and is what the next handshake uses.
+    pub(super) fn token(&mut self, now: Duration, token: Result<AccessToken, Failure>) {
+        match token {
+            Ok(AccessToken { secret, lifetime }) => {
+                self.token = Token::new(now, lifetime);
+                match self.link {
+                    Link::NeedsToken(due) if due <= now => self.connect(true),
+                    Link::NeedsToken(due) => self.link = Link::Waiting(due),
+                    _ if self.link.is_ready() => {
+                        self.ask(now, Asked::Auth, &json!({ "access_token": secret }));
+                    }
+                    _ => {}
+                }
+            }
+            Err(Failure::Temporary { detail, retry_after }) => {
+                self.token.due = Some(now + self.backoff.next(retry_after));
+                self.tell(format!("cannot renew the access token yet: {detail}"));
+            }
+            Err(Failure::Unauthorized) => self.stop("the session has ended; log in again"),
+            Err(Failure::Fatal(detail)) => self.stop(&format!("cannot renew the access token: {detail}")),
+        }
+    }
+}

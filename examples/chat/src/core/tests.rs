@@ -1,0 +1,446 @@
+//! The client rules: what the gateway asks of clients, and G5, against a server that may do anything a network can.
+
+mod model;
+
+use proptest::{prelude::*, sample::Index};
+
+use self::model::World;
+use super::*;
+
+const ME: Uuid = Uuid::from_u128(1 << 64);
+const BOB: Uuid = Uuid::from_u128(2 << 64);
+const HERE: Uuid = Uuid::from_u128(3 << 64);
+
+/// What can happen.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Type,
+    BobSays,
+    BobEdits(Index),
+    BobDeletes(Index),
+    ToClient,
+    ToServer,
+    Refuse,
+    Outside(bool),
+    Disturb(Index, usize),
+    Drop(Option<u16>),
+    Head,
+    Forget,
+    Pass(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => Just(Step::Type),
+        3 => Just(Step::BobSays),
+        1 => any::<Index>().prop_map(Step::BobEdits),
+        1 => any::<Index>().prop_map(Step::BobDeletes),
+        9 => Just(Step::ToClient),
+        9 => Just(Step::ToServer),
+        1 => Just(Step::Refuse),
+        6 => prop::bool::weighted(0.8).prop_map(Step::Outside),
+        4 => (any::<Index>(), 0_usize..3).prop_map(|(which, how)| Step::Disturb(which, how)),
+        1 => prop::sample::select(vec![None, Some(1006), Some(4000), Some(4001), Some(4004)]).prop_map(Step::Drop),
+        1 => Just(Step::Head),
+        1 => prop::bool::weighted(0.3).prop_map(|forget| if forget { Step::Forget } else { Step::Head }),
+        6 => (0_u64..5_000).prop_map(Step::Pass),
+    ]
+}
+
+fn take(world: &mut World, step: Step, typed: &mut Vec<String>, counter: usize) {
+    match step {
+        Step::Type => {
+            typed.push(format!("line {counter}"));
+            world.types(&typed[typed.len() - 1]);
+        }
+        Step::BobSays => world.bob_says(&format!("words {counter}")),
+        Step::BobEdits(which) => {
+            world.bob_changes(which.index(1 << 16), Some(&format!("better words {counter}")));
+        }
+        Step::BobDeletes(which) => world.bob_changes(which.index(1 << 16), None),
+        Step::ToClient => drop(world.deliver_to_client()),
+        Step::ToServer => drop(world.deliver_to_server(None)),
+        Step::Refuse => drop(world.deliver_to_server(Some("unavailable"))),
+        Step::Outside(works) => drop(world.outside(works)),
+        Step::Disturb(which, how) => world.disturb_events(which.index(1 << 16), how),
+        Step::Drop(code) => world.drop_connection(code),
+        Step::Head => world.tell_head(),
+        Step::Forget => world.forget_events(),
+        Step::Pass(ms) => world.sleep(Duration::from_millis(ms)),
+    }
+}
+
+/// The numbers of the messages that were printed as new; a deletion counts if it is all that there was to see.
+fn shown(printed: &[String]) -> Vec<u64> {
+    let mut shown: Vec<u64> = Vec::new();
+    for line in printed {
+        let (no, rest) = line.strip_prefix('[').unwrap().split_once("] ").unwrap();
+        let no: u64 = no.parse().unwrap();
+        let is_change = rest.contains("(edited)") || rest.contains("(deleted)");
+        if !is_change || !shown.contains(&no) {
+            shown.push(no);
+        }
+    }
+    shown
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_each_message_is_stored_once_and_shown_once_in_order(
+        earlier in 0_usize..25,
+        steps in prop::collection::vec(step(), 0..250),
+        seed: u64,
+    ) {
+        let mut world = World::new(true, seed);
+        for number in 0..earlier {
+            world.bob_says(&format!("earlier {number}"));
+        }
+        world.input(Input::Tick);
+        let mut typed = Vec::new();
+        // The page that a start shows is short; from there on there is no hole.
+        prop_assert!(world.outside(true));
+        let first = earlier.saturating_sub(20) as u64 + 1;
+        for (counter, step) in steps.into_iter().enumerate() {
+            take(&mut world, step, &mut typed, counter);
+        }
+        world.settle();
+        prop_assert_eq!(world.exit, None);
+        prop_assert_eq!(world.said(), typed);
+        // What came before that page may be edited.
+        world.printed.retain(|line| shown(std::slice::from_ref(line))[0] >= first);
+        let expected: Vec<u64> = (first..=world.message_count() as u64).collect();
+        prop_assert_eq!(shown(&world.printed), expected, "{:#?}", &world.printed);
+    }
+
+    #[test]
+    fn after_the_last_line_it_ends_when_all_is_stored_and_shown(
+        steps in prop::collection::vec(step(), 0..100),
+        seed: u64,
+    ) {
+        let mut world = World::new(false, seed);
+        world.input(Input::Tick);
+        let mut typed = Vec::new();
+        for (counter, step) in steps.into_iter().enumerate() {
+            take(&mut world, step, &mut typed, counter);
+        }
+        world.input(Input::End);
+        world.settle();
+        prop_assert_eq!(world.exit, Some(0));
+        prop_assert_eq!(world.said(), typed);
+        let mine = world.printed.iter().filter(|line| line.contains("ann: line")).count();
+        prop_assert_eq!(mine, world.said().len());
+    }
+}
+
+/// A client that is connected, and has asked nothing that was not answered.
+fn connected() -> World {
+    let mut world = World::new(true, 7);
+    world.input(Input::Tick);
+    while world.outside(true) || world.deliver_to_client() || world.deliver_to_server(None) {}
+    world
+}
+
+fn run(world: &mut World) {
+    while world.deliver_to_client() || world.deliver_to_server(None) {}
+}
+
+#[test]
+fn a_close_code_says_whether_to_come_back() {
+    let cases = [
+        (None, true),
+        (Some(1001), true),
+        (Some(1009), false),
+        (Some(4000), true),
+        (Some(4499), true),
+        (Some(4500), false),
+        (Some(4999), false),
+        (Some(5000), true),
+    ];
+    for (code, comes_back) in cases {
+        let mut world = connected();
+        world.drop_connection(code);
+        assert_eq!(world.exit, (!comes_back).then_some(1), "{code:?}");
+        world.sleep(Duration::from_secs(30));
+        assert_eq!(world.connecting, comes_back, "{code:?}");
+    }
+}
+
+#[test]
+fn a_refused_handshake_is_repeated_where_that_helps() {
+    let temporary = |seconds| Failure::Temporary {
+        detail: "busy".to_owned(),
+        retry_after: Some(Duration::from_secs(seconds)),
+    };
+    let refused = |failure| {
+        let mut world = connected();
+        world.drop_connection(None);
+        world.sleep(Duration::from_secs(30));
+        assert!(std::mem::take(&mut world.connecting));
+        world.input(Input::Refused(failure));
+        world
+    };
+    let mut world = refused(temporary(50));
+    world.sleep(Duration::from_secs(49));
+    assert!(!world.connecting, "not before Retry-After");
+    world.sleep(Duration::from_secs(31));
+    assert!(world.connecting);
+
+    let mut world = refused(Failure::Unauthorized);
+    assert!(!world.connecting);
+    world.outside(true);
+    assert!(world.connecting, "with the new token, at once");
+    world.connecting = false;
+    world.input(Input::Refused(Failure::Unauthorized));
+    world.outside(true);
+    assert!(!world.connecting, "a new token did not help: later");
+    world.sleep(Duration::from_secs(30));
+    assert!(world.connecting);
+
+    assert_eq!(refused(Failure::Fatal("origin".to_owned())).exit, Some(1));
+}
+
+#[test]
+fn a_draining_server_says_when_to_come_back() {
+    let mut world = connected();
+    world.event("reconnect", &json!({ "after_ms": 12_000 }));
+    run(&mut world);
+    let asked = world.now;
+    while !world.connecting {
+        world.sleep(Duration::from_secs(60));
+    }
+    assert_eq!(world.now - asked, Duration::from_secs(12));
+
+    let mut world = connected();
+    world.event("reconnect", &json!({ "after_ms": 12_000 }));
+    run(&mut world);
+    world.drop_connection(Some(4000));
+    world.sleep(Duration::from_millis(11_999));
+    assert!(!world.connecting, "although it was closed before");
+    world.sleep(Duration::from_millis(1));
+    assert!(world.connecting);
+}
+
+#[test]
+fn silence_ends_a_connection_and_a_ping_does_not() {
+    let mut world = connected();
+    let ping = r#"{"ping":1}"#.to_owned();
+    let pong = format!(r#"{{"pong":1,"recv":{{"{HERE}":0}}}}"#);
+    world.now += Duration::from_millis(47_000);
+    assert_eq!(world.core.handle(world.now, Input::Frame(ping)), [Output::Send(pong)]);
+    world.sleep(Duration::from_millis(47_499));
+    assert!(world.is_open());
+    world.sleep(Duration::from_millis(1));
+    assert!(!world.is_open(), "25 s and a half, and 10 s");
+}
+
+#[test]
+fn a_token_is_renewed_in_band_before_it_ends() {
+    let mut world = connected();
+    world.event("auth.expiring", &json!({}));
+    world.event("auth.expiring", &json!({}));
+    run(&mut world);
+    assert!(world.outside(true));
+    assert_eq!(world.commands(), ["auth"]);
+    run(&mut world);
+    assert!(!world.outside(true), "it was asked for once");
+
+    let renewed = world.now;
+    while world.commands() != ["auth"] {
+        world.event("typing", &json!({ "conversation_id": HERE, "user_id": BOB }));
+        run(&mut world);
+        world.sleep(Duration::from_secs(20));
+        world.outside(true);
+    }
+    assert_eq!(world.now - renewed, Duration::from_secs(540), "by our own clock, too");
+    world.drop_connection(Some(4001));
+    world.input(Input::Token(Err(Failure::Unauthorized)));
+    assert_eq!(world.exit, Some(1), "the session has ended");
+}
+
+#[test]
+fn what_will_never_be_stored_is_told_and_dropped() {
+    let mut world = connected();
+    world.types("no");
+    world.types("yes");
+    assert_eq!(world.commands(), ["message.send"], "one at a time");
+    world.deliver_to_server(Some("blocked"));
+    run(&mut world);
+    assert!(world.told.iter().any(|line| line.starts_with("not sent: no")), "{:?}", world.told);
+    assert_eq!(world.said(), ["yes"]);
+    world.types(&"x".repeat(8193));
+    world.types(&"\u{1}".repeat(8000));
+    assert!(!world.commands().contains(&"message.send".to_owned()), "no frame can hold that");
+}
+
+#[test]
+fn a_refusal_for_now_is_waited_for() {
+    for code in ["rate-limited", "unavailable", "internal", "overloaded"] {
+        let mut world = connected();
+        world.types("hello");
+        world.deliver_to_server(Some(code));
+        world.deliver_to_client();
+        assert!(world.commands().is_empty(), "{code}");
+        world.sleep(Duration::from_millis(199));
+        assert!(world.commands().is_empty(), "{code}: not before retry_after_ms");
+        world.sleep(Duration::from_millis(1));
+        assert_eq!(world.commands(), ["message.send"], "{code}");
+    }
+}
+
+#[test]
+fn reading_is_told_at_most_once_a_second() {
+    let mut world = connected();
+    let mut marks = 0;
+    let start = world.now;
+    while world.now < start + Duration::from_secs(10) {
+        world.bob_says("hello");
+        while world.deliver_to_client() {}
+        marks += world.commands().iter().filter(|op| *op == "read").count();
+        run(&mut world);
+        world.now += Duration::from_millis(100);
+    }
+    assert!((9..=11).contains(&marks), "{marks}");
+}
+
+#[test]
+fn a_head_beyond_the_cursor_is_pulled() {
+    let mut world = connected();
+    world.bob_says("hello");
+    assert!(world.lose_frame().unwrap().contains("message.created"));
+    world.tell_head();
+    world.deliver_to_client();
+    assert_eq!(world.commands(), ["history"]);
+    run(&mut world);
+    assert_eq!(world.printed, ["[1] bob: hello"]);
+}
+
+#[test]
+fn a_head_that_cannot_be_pulled_yet_is_asked_for_once_a_second() {
+    let mut world = connected();
+    world.event("conversation.head", &json!({ "conversation_id": HERE, "last_seq": 5 }));
+    let mut pulls = 0;
+    let start = world.now;
+    while world.now < start + Duration::from_secs(5) {
+        while world.deliver_to_client() || !world.commands().is_empty() {
+            pulls += world.commands().iter().filter(|op| *op == "history").count();
+            assert!(pulls < 10, "it asks for ever");
+            world.deliver_to_server(None);
+        }
+        world.sleep(Duration::from_secs(60));
+    }
+    assert_eq!(pulls, 5);
+}
+
+#[test]
+fn a_message_whose_event_does_not_come_is_pulled_a_second_after_it_was_stored() {
+    let mut world = connected();
+    world.types("hello");
+    world.deliver_to_server(None);
+    assert!(world.lose_frame().unwrap().contains("message.created"));
+    world.deliver_to_client();
+    assert!(world.commands().is_empty());
+    world.sleep(Duration::from_secs(1));
+    assert_eq!(world.commands(), ["history"]);
+    run(&mut world);
+    assert_eq!(world.printed, ["[1] ann: hello"]);
+}
+
+#[test]
+fn a_message_that_was_gone_before_it_was_seen_has_one_line() {
+    let mut world = connected();
+    world.bob_says("hello");
+    world.bob_changes(0, None);
+    while world.lose_frame().is_some() {}
+    world.tell_head();
+    run(&mut world);
+    assert_eq!(world.printed, ["[1] bob (deleted)"]);
+    assert_eq!(world.core.timeline.cursor(), Some(2));
+}
+
+#[test]
+fn a_good_minute_makes_waits_short_again() {
+    let waits_after = |minute: Duration| {
+        let mut world = connected();
+        let mut longest = Duration::ZERO;
+        for _ in 0..20 {
+            for _ in 0..6 {
+                world.drop_connection(None);
+                world.sleep(Duration::from_secs(60));
+                world.outside(false);
+            }
+            while !world.is_open() {
+                world.sleep(Duration::from_secs(60));
+                world.outside(true);
+            }
+            run(&mut world);
+            world.now += minute;
+            world.input(Input::Frame(r#"{"ping":1}"#.to_owned()));
+            world.drop_connection(None);
+            let lost = world.now;
+            world.sleep(Duration::from_secs(60));
+            longest = longest.max(world.now - lost);
+        }
+        longest
+    };
+    assert!(waits_after(Duration::from_secs(60)) <= Duration::from_millis(500));
+    assert!(waits_after(Duration::from_secs(59)) > Duration::from_millis(500));
+}
+
+#[test]
+fn an_event_that_is_not_known_has_its_number_all_the_same() {
+    let mut world = connected();
+    world.event("message.pinned", &json!({ "conversation_id": HERE, "seq": 1, "by": null }));
+    run(&mut world);
+    assert_eq!((world.core.timeline.cursor(), world.core.timeline.behind()), (Some(1), None));
+}
+
+#[test]
+fn who_is_removed_leaves() {
+    let mut world = connected();
+    world.event("conversation.removed", &json!({ "conversation_id": HERE, "reason": "left" }));
+    world.deliver_to_client();
+    assert_eq!(world.commands(), ["history"], "it may have come back meanwhile");
+    world.deliver_to_server(Some("not-found"));
+    world.deliver_to_client();
+    assert_eq!(world.exit, Some(1));
+
+    let mut world = World::new(true, 7);
+    world.input(Input::Tick);
+    while world.outside(true) || world.deliver_to_client() {}
+    let synced = json!({ "cursor": "c", "heads": [], "removed": [HERE], "more": false, "unread": 0 });
+    world.input(Input::Frame(json!({ "re": 1, "ok": synced }).to_string()));
+    assert_eq!(world.commands(), ["sync", "history"], "the same if it happened while we were away");
+}
+
+#[test]
+fn lines_do_nothing_to_the_terminal() {
+    let mut world = connected();
+    world.bob_says("a\nb\u{1b}[2J\tc");
+    run(&mut world);
+    assert_eq!(world.printed, ["[1] bob: a ⏎ b [2J c"]);
+}
+
+#[test]
+fn changes_and_members_have_lines_of_their_own() {
+    let mut world = connected();
+    world.bob_says("helo");
+    world.bob_changes(0, Some("hello"));
+    world.bob_changes(0, None);
+    run(&mut world);
+    let user = json!({ "id": BOB, "username": "bob" });
+    world.event("member.joined", &json!({ "conversation_id": HERE, "seq": 4, "user": user, "by": null }));
+    world.event("member.left", &json!({ "conversation_id": HERE, "seq": 5, "user": null, "by": null }));
+    world.event("conversation.updated", &json!({ "conversation_id": HERE, "seq": 6, "title": "us" }));
+    run(&mut world);
+    let expected = [
+        "[1] bob: helo",
+        "[1] bob (edited): hello",
+        "[1] bob (deleted)",
+        "* bob joined",
+        "* somebody left",
+        "* this is now called us",
+    ];
+    assert_eq!(world.printed, expected);
+}

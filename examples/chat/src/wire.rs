@@ -1,0 +1,246 @@
+//! The frames of `blegram.v1+json` and what of the HTTP API looks the same.
+//!
+//! What a client does not know is left out here and harms nobody: new fields, new events, new kinds may come.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A frame of the server.
+#[derive(Debug)]
+pub(crate) enum Frame {
+    /// The answer to the command with that id.
+    Reply(u64, Result<Value, Refusal>),
+    /// Something happened.
+    Event(Event),
+    /// The server wants to know whether we are there.
+    Ping(u64),
+    /// Nothing that this client knows.
+    Unknown,
+}
+
+/// Why a command was refused.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Refusal {
+    pub(crate) code: String,
+    #[serde(default)]
+    pub(crate) detail: String,
+    pub(crate) retry_after_ms: Option<u64>,
+}
+
+/// What the server tells without being asked.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The first frame of a connection.
+    Ready(Ready),
+    /// A durable event of a conversation.
+    Change(Change),
+    /// How far a conversation is: told instead of events that could not be sent.
+    Head(Head),
+    /// Somebody read.
+    Read(ReadMark),
+    /// Somebody writes.
+    Typing(Typing),
+    /// We are in a conversation no more.
+    Removed(Removed),
+    /// The access token of this connection ends soon.
+    AuthExpiring,
+    /// The connection will be closed; come back after so long.
+    Reconnect(Reconnect),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Ready {
+    pub(crate) user_id: Uuid,
+    pub(crate) heartbeat_ms: u64,
+    #[serde(default)]
+    pub(crate) degraded: bool,
+}
+
+/// Something that happened in a conversation, with its number among all that happened there.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    pub(crate) conversation_id: Uuid,
+    pub(crate) seq: u64,
+    pub(crate) what: What,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum What {
+    Created(Message),
+    Edited(Message),
+    Deleted(Message),
+    Joined(Option<User>),
+    Left(Option<User>),
+    Renamed(Option<String>),
+    /// A kind that this client does not know. It still has a number, which must not be missed.
+    Other,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Message {
+    pub(crate) id: Uuid,
+    pub(crate) message_no: u64,
+    /// Null of an account that is gone.
+    pub(crate) sender: Option<User>,
+    /// Null once the message is deleted.
+    pub(crate) text: Option<String>,
+    #[serde(default)]
+    pub(crate) is_deleted: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct User {
+    pub(crate) id: Uuid,
+    pub(crate) username: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Head {
+    pub(crate) conversation_id: Uuid,
+    pub(crate) last_seq: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ReadMark {
+    pub(crate) conversation_id: Uuid,
+    pub(crate) user_id: Uuid,
+    pub(crate) read_no: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Typing {
+    pub(crate) conversation_id: Uuid,
+    pub(crate) user_id: Uuid,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Removed {
+    pub(crate) conversation_id: Uuid,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Reconnect {
+    pub(crate) after_ms: u64,
+}
+
+/// The answer to `sync`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Synced {
+    pub(crate) cursor: String,
+    pub(crate) heads: Vec<Head>,
+    #[serde(default)]
+    pub(crate) removed: Vec<Uuid>,
+    pub(crate) more: bool,
+}
+
+/// The answer to `history`.
+#[derive(Debug)]
+pub(crate) struct History {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) head_seq: u64,
+    pub(crate) more: bool,
+    /// We missed too much: drop what we know, and load the latest page.
+    pub(crate) reset: bool,
+}
+
+/// The answer to `message.send`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Sent {
+    pub(crate) seq: u64,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    re: Option<u64>,
+    ok: Option<Value>,
+    err: Option<Refusal>,
+    ping: Option<u64>,
+    ev: Option<String>,
+    d: Option<Value>,
+}
+
+impl Frame {
+    pub(crate) fn parse(text: &str) -> Self {
+        match serde_json::from_str(text) {
+            Ok(Envelope { re: Some(re), err: Some(refusal), .. }) => Self::Reply(re, Err(refusal)),
+            Ok(Envelope { re: Some(re), ok, .. }) => Self::Reply(re, Ok(ok.unwrap_or_default())),
+            Ok(Envelope { ping: Some(number), .. }) => Self::Ping(number),
+            Ok(Envelope { ev: Some(ev), d, .. }) => {
+                Event::parse(&ev, d.unwrap_or_default()).map_or(Self::Unknown, Self::Event)
+            }
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl Event {
+    fn parse(ev: &str, d: Value) -> Option<Self> {
+        Some(match ev {
+            "ready" => Self::Ready(read(d)?),
+            "conversation.head" => Self::Head(read(d)?),
+            "conversation.read" => Self::Read(read(d)?),
+            "conversation.removed" => Self::Removed(read(d)?),
+            "typing" => Self::Typing(read(d)?),
+            "auth.expiring" => Self::AuthExpiring,
+            "reconnect" => Self::Reconnect(read(d)?),
+            _ => Self::Change(Change::parse(ev, d)?),
+        })
+    }
+}
+
+impl Change {
+    /// Whatever has a conversation and a `seq` is durable, known by name or not.
+    fn parse(ev: &str, mut d: Value) -> Option<Self> {
+        d.as_object()?;
+        let conversation_id = read(d["conversation_id"].take())?;
+        let seq = read(d["seq"].take())?;
+        let what = match ev {
+            "message.created" => What::Created(read(d["message"].take())?),
+            "message.edited" => What::Edited(read(d["message"].take())?),
+            "message.deleted" => What::Deleted(read(d["message"].take())?),
+            "member.joined" => What::Joined(read(d["user"].take())?),
+            "member.left" => What::Left(read(d["user"].take())?),
+            "conversation.updated" => What::Renamed(read(d["title"].take())?),
+            _ => What::Other,
+        };
+        Some(Self { conversation_id, seq, what })
+    }
+}
+
+impl History {
+    pub(crate) fn parse(ok: Value) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Answer {
+            events: Vec<Entry>,
+            head_seq: u64,
+            more: bool,
+            reset: bool,
+        }
+        #[derive(Deserialize)]
+        struct Entry {
+            ev: String,
+            d: Value,
+        }
+        let Answer { events, head_seq, more, reset } = read(ok)?;
+        let changes = events.into_iter().map(|Entry { ev, d }| Change::parse(&ev, d));
+        Some(Self { changes: changes.collect::<Option<_>>()?, head_seq, more, reset })
+    }
+}
+
+/// Reads the part of a frame; `None` if it is not what it should be.
+pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Option<T> {
+    serde_json::from_value(value).ok()
+}
+
+/// A command of ours, under the id that its reply names.
+pub(crate) fn command(id: u64, op: &str, d: &Value) -> String {
+    json!({ "id": id, "op": op, "d": d }).to_string()
+}
+
+/// The answer to a ping, with how far we are: the server makes "delivered" marks of it.
+pub(crate) fn pong(number: u64, received: &HashMap<Uuid, u64>) -> String {
+    json!({ "pong": number, "recv": received }).to_string()
+}

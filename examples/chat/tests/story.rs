@@ -1,0 +1,272 @@
+//! The binary against a server that is no more than the documents say, and that dies in the middle.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+use std::{
+    io::Write,
+    net::{Ipv4Addr, SocketAddr},
+    process::{Command, Output, Stdio},
+};
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+};
+use tokio_tungstenite::{
+    WebSocketStream, accept_hdr_async,
+    tungstenite::{
+        Message,
+        handshake::server::{ErrorResponse, Request, Response},
+        http::StatusCode,
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
+};
+
+const HERE: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+const ANN: &str = "01890a5d-ac96-774b-bcce-b302099a80a1";
+const BOB: &str = "01890a5d-ac96-774b-bcce-b302099a80b2";
+
+/// One conversation; `seq` and `message_no` are the same, for nothing happens but messages.
+struct Server {
+    /// Sender, text, and what the sender called it.
+    messages: Vec<(&'static str, String, Value)>,
+    access_token: &'static str,
+    commands: Vec<String>,
+    /// Die on this text, once: it is stored, and nobody is told.
+    dies_on: Option<&'static str>,
+    /// Close with this code on the first command.
+    closes: Option<u16>,
+}
+
+impl Server {
+    fn new() -> Self {
+        let earlier = (BOB, "earlier".to_owned(), Value::Null);
+        Self {
+            messages: vec![earlier],
+            access_token: "access-1",
+            commands: Vec::new(),
+            dies_on: None,
+            closes: None,
+        }
+    }
+
+    /// Serves one connection after the other, until it is dropped.
+    async fn serve(&mut self, mut listener: TcpListener) {
+        let address = listener.local_addr().unwrap();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut start = [0; 20];
+            while stream.peek(&mut start).await.unwrap() < start.len() {}
+            if !start.starts_with(b"GET /api/v1/gateway ") {
+                self.http(stream).await;
+            } else if self.gateway(stream).await {
+                drop(listener);
+                self.messages.push((BOB, "meanwhile".to_owned(), Value::Null));
+                self.access_token = "access-2";
+                listener = TcpListener::bind(address).await.unwrap();
+            }
+        }
+    }
+
+    async fn http(&self, stream: TcpStream) {
+        let mut stream = BufReader::new(stream);
+        let (mut head, mut length) = (String::new(), 0);
+        while stream.read_line(&mut head).await.unwrap() > 2 {
+            let line = head.lines().last().unwrap().to_lowercase();
+            if let Some(value) = line.strip_prefix("content-length: ") {
+                length = value.parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await.unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let path = head.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        let answer = self.answer_http(&path, &body).to_string();
+        let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json";
+        let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
+        stream.get_mut().write_all(answer.as_bytes()).await.unwrap();
+    }
+
+    fn answer_http(&self, path: &str, body: &Value) -> Value {
+        let tokens = |access: &str, refresh: &str| {
+            json!({
+                "access_token": access, "token_type": "Bearer", "expires_in": 600,
+                "refresh_token": refresh, "refresh_expires_in": 6000,
+            })
+        };
+        let [ann, bob] = [ANN, BOB].map(user);
+        match path.strip_suffix("?limit=20").unwrap_or(path) {
+            "POST /api/v1/auth/login" => {
+                let expected = json!({
+                    "login": "ann", "password": "correct horse", "client": "native", "device_name": "terminal",
+                });
+                assert_eq!(*body, expected);
+                json!({ "account": ann, "tokens": tokens("access-1", "refresh-1") })
+            }
+            "POST /api/v1/auth/token" => {
+                assert_eq!(*body, json!({ "grant_type": "refresh_token", "refresh_token": "refresh-1" }));
+                tokens("access-2", "refresh-2")
+            }
+            "POST /api/v1/conversations" => {
+                assert_eq!(*body, json!({ "members": ["@bob"] }));
+                json!({ "id": HERE, "members": [ann, bob] })
+            }
+            "GET /api/v1/conversations/01890a5d-ac96-774b-bcce-b302099a8057/messages" => {
+                let newest_first: Vec<Value> =
+                    (1..=self.messages.len()).rev().map(|no| self.message(no)).collect();
+                let last_seq = self.messages.len();
+                json!({ "items": newest_first, "next_cursor": null, "prev_cursor": "p", "last_seq": last_seq })
+            }
+            path => panic!("{path} was not expected"),
+        }
+    }
+
+    /// Whether the server died of it.
+    async fn gateway(&mut self, stream: TcpStream) -> bool {
+        let expected = format!("Bearer {}", self.access_token);
+        #[expect(clippy::result_large_err, reason = "the signature is that of tungstenite")]
+        let check = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
+            let header = |name: &str| request.headers()[name].to_str().unwrap();
+            assert_eq!(header("sec-websocket-protocol"), "blegram.v1+json");
+            if header("authorization") != expected {
+                let refused = Response::builder().status(StatusCode::UNAUTHORIZED).body(None);
+                return Err(refused.unwrap());
+            }
+            let protocol = "blegram.v1+json".parse().unwrap();
+            response.headers_mut().insert("sec-websocket-protocol", protocol);
+            Ok(response)
+        };
+        let Ok(mut socket) = accept_hdr_async(stream, check).await else { return false };
+        let ready = json!({
+            "proto": 1, "connection_id": HERE, "user_id": ANN, "now": "2026-01-01T00:00:00Z", "heartbeat_ms": 25_000,
+            "auth_expires_in_ms": 600_000, "degraded": false, "limits": {},
+        });
+        say(&mut socket, &json!({ "ev": "ready", "d": ready })).await;
+        while let Some(Ok(Message::Text(text))) = socket.next().await {
+            let frame: Value = serde_json::from_str(&text).unwrap();
+            if let Some(code) = self.closes {
+                let frame = CloseFrame { code: CloseCode::from(code), reason: "the session ended".into() };
+                let _ = socket.close(Some(frame)).await;
+                while let Some(Ok(_)) = socket.next().await {}
+                return false;
+            }
+            if self.command(&mut socket, &frame).await {
+                return true;
+            }
+        }
+        false
+    }
+
+    async fn command(&mut self, socket: &mut WebSocketStream<TcpStream>, frame: &Value) -> bool {
+        let (op, d) = (frame["op"].as_str().unwrap(), &frame["d"]);
+        self.commands.push(op.to_owned());
+        let head = self.messages.len();
+        let ok = match op {
+            "sync" => {
+                let head = json!({ "conversation_id": HERE, "last_seq": head, "last_message_no": head });
+                json!({ "cursor": "c", "heads": [head], "removed": [], "more": false, "unread": 0 })
+            }
+            "history" => {
+                let after = usize::try_from(d["after"].as_u64().unwrap()).unwrap();
+                let events: Vec<Value> = (after + 1..=head).map(|seq| self.created(seq)).collect();
+                json!({ "events": events, "head_seq": head, "more": false, "reset": false })
+            }
+            "message.send" => {
+                let known = self.messages.iter().position(|(_, _, id)| *id == d["client_id"]);
+                let text = d["text"].as_str().unwrap();
+                if known.is_none() {
+                    self.messages.push((ANN, text.to_owned(), d["client_id"].clone()));
+                }
+                if self.dies_on.take_if(|fatal| *fatal == text).is_some() {
+                    return true;
+                }
+                let no = known.map_or(self.messages.len(), |index| index + 1);
+                say(socket, &self.created(no)).await;
+                let message = self.message(no);
+                json!({
+                    "seq": no, "message_no": no, "id": message["id"], "created_at": message["created_at"],
+                    "duplicate": known.is_some(),
+                })
+            }
+            "read" => json!({ "read_no": d["message_no"], "unread_count": 0 }),
+            op => panic!("{op} was not expected"),
+        };
+        say(socket, &json!({ "re": frame["id"], "ok": ok })).await;
+        false
+    }
+
+    fn created(&self, seq: usize) -> Value {
+        let d = json!({
+            "conversation_id": HERE, "seq": seq, "at": "2026-01-01T00:00:00Z", "message": self.message(seq),
+        });
+        json!({ "ev": "message.created", "d": d })
+    }
+
+    fn message(&self, no: usize) -> Value {
+        let (sender, text, client_id) = &self.messages[no - 1];
+        json!({
+            "id": format!("01890a5d-ac96-774b-bcce-{no:012}"), "conversation_id": HERE, "seq": no,
+            "message_no": no, "sender": user(sender), "client_id": client_id, "text": text, "media": [],
+            "reply_to": null, "created_at": "2026-01-01T00:00:00Z", "edited_at": null, "is_deleted": false,
+        })
+    }
+}
+
+fn user(id: &str) -> Value {
+    let name = if id == ANN { "ann" } else { "bob" };
+    json!({ "id": id, "username": name, "display_name": name, "avatar_url": null })
+}
+
+async fn say(socket: &mut WebSocketStream<TcpStream>, frame: &Value) {
+    // A client that is gone is no concern of the server.
+    let _ = socket.send(Message::text(frame.to_string())).await;
+}
+
+/// What the client prints, and how it ends, when these lines are piped into it.
+fn client(server: SocketAddr, lines: &'static str) -> Output {
+    let mut client = Command::new(env!("CARGO_BIN_EXE_blegram-example-chat"))
+        .args(["--url", &format!("http://{server}"), "--login", "ann", "--with", "bob"])
+        .env("CHAT_PASSWORD", "correct horse")
+        .env("NO_PROXY", "127.0.0.1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    client.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    client.wait_with_output().unwrap()
+}
+
+async fn chat(server: &mut Server, lines: &'static str) -> (Option<i32>, String, String) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let client = tokio::task::spawn_blocking(move || client(address, lines));
+    let output = tokio::select! {
+        output = client => output.unwrap(),
+        () = server.serve(listener) => unreachable!("it serves until the client is gone"),
+    };
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test]
+async fn a_server_that_dies_in_the_middle_costs_nothing() {
+    let mut server = Server { dies_on: Some("two"), ..Server::new() };
+    let (code, printed, told) = chat(&mut server, "one\ntwo\n\nthree\n").await;
+    let expected =
+        ["[1] bob: earlier", "[2] ann: one", "[3] ann: two", "[4] bob: meanwhile", "[5] ann: three"];
+    assert_eq!(printed.lines().collect::<Vec<_>>(), expected, "{told}");
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("reconnecting in"), "{told}");
+    let sends = server.commands.iter().filter(|op| *op == "message.send").count();
+    assert_eq!(sends, 4, "the one that was not acknowledged is sent again: {:?}", server.commands);
+}
+
+#[tokio::test]
+async fn a_session_that_was_revoked_ends_the_chat() {
+    let mut server = Server { closes: Some(4500), ..Server::new() };
+    let (code, _, told) = chat(&mut server, "one\n").await;
+    assert_eq!(code, Some(1));
+    assert!(told.contains("the session ended (4500)"), "{told}");
+}

@@ -9,19 +9,25 @@ use sea_orm::{
 
 use crate::{Inserted, Result, Tx, db::sealed::Sealed};
 
-/// The rows of `ids`, as one value: however many they are, the statement is the same and no limit of placeholders is met.
-/// To be bound where [`ids_in`] names it.
-pub(crate) fn ids_value(ids: impl IntoIterator<Item = Uuid>) -> Value {
-    let ids: Vec<String> = ids.into_iter().map(|id| format!("\"{}\"", id.simple())).collect();
-    format!("[{}]", ids.join(",")).into()
+/// Any number of ids as one value: the statement is the same for all numbers, and no limit of placeholders is met. To be
+/// bound where [`is_one_of`] names it.
+pub(crate) fn ids(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Value {
+    let ids = ids.into_iter();
+    if backend == DbBackend::Postgres {
+        let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
+        format!("{{{}}}", ids.join(",")).into()
+    } else {
+        let ids: Vec<String> = ids.map(|id| format!("\"{}\"", id.simple())).collect();
+        format!("[{}]", ids.join(",")).into()
+    }
 }
 
-/// A subquery of the ids that [`ids_value`] bound to `placeholder`.
-pub(crate) fn ids_in(backend: DbBackend, placeholder: &str) -> String {
+/// What is written after a column to ask whether it is one of the [`ids`] that are bound to `placeholder`.
+pub(crate) fn is_one_of(backend: DbBackend, placeholder: &str) -> String {
     if backend == DbBackend::Postgres {
-        format!("(SELECT value::uuid FROM json_array_elements_text({placeholder}::json))")
+        format!("= ANY ({placeholder}::uuid[])")
     } else {
-        format!("(SELECT unhex(value) FROM json_each({placeholder}))")
+        format!("IN (SELECT unhex(value) FROM json_each({placeholder}))")
     }
 }
 

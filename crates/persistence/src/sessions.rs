@@ -161,10 +161,10 @@ pub async fn list(conn: &impl Conn, ids: &[SessionId]) -> Result<Vec<Found>> {
     let backend = conn.inner().get_database_backend();
     let sql = format!(
         "SELECT sessions.id, user_id, kind, device_name, user_agent, sessions.created_at, last_seen_at, expires_at, \
-         status, role FROM sessions JOIN users ON users.id = user_id WHERE sessions.id IN {}",
-        rows::ids_in(backend, "$1")
+         status, role FROM sessions JOIN users ON users.id = user_id WHERE sessions.id {}",
+        rows::is_one_of(backend, "$1")
     );
-    let values = [rows::ids_value(ids.iter().map(|id| id.as_uuid()))];
+    let values = [rows::ids(backend, ids.iter().map(|id| id.as_uuid()))];
     let found = Row::find_by_statement(Statement::from_sql_and_values(backend, sql, values));
     found.all(conn.inner()).await?.into_iter().map(Found::try_from).collect()
 }
@@ -179,10 +179,10 @@ pub async fn list_last_seen(conn: &impl Conn, users: &[UserId]) -> Result<HashMa
     }
     let backend = conn.inner().get_database_backend();
     let sql = format!(
-        "SELECT user_id, max(last_seen_at) AS at FROM sessions WHERE user_id IN {} GROUP BY user_id",
-        rows::ids_in(backend, "$1")
+        "SELECT user_id, max(last_seen_at) AS at FROM sessions WHERE user_id {} GROUP BY user_id",
+        rows::is_one_of(backend, "$1")
     );
-    let values = [rows::ids_value(users.iter().map(|id| id.as_uuid()))];
+    let values = [rows::ids(backend, users.iter().map(|id| id.as_uuid()))];
     let seen = Seen::find_by_statement(Statement::from_sql_and_values(backend, sql, values));
     let seen = seen.all(conn.inner()).await?.into_iter();
     seen.map(|it| Ok((UserId::from_uuid(it.user_id), timestamp("sessions", it.user_id, it.at)?))).collect()
@@ -244,12 +244,12 @@ pub async fn update_last_seen(tx: &Tx, id: SessionId, at: Timestamp) -> Result<(
 /// Storage failures only.
 pub async fn update_all_last_seen(tx: &Tx, ids: &[SessionId], at: Timestamp) -> Result<()> {
     let backend = tx.inner().get_database_backend();
-    let ids_in = rows::ids_in(backend, "$2");
-    let due = format!("SELECT id FROM sessions WHERE id IN {ids_in} AND last_seen_at < $1");
+    let is_one = rows::is_one_of(backend, "$2");
+    let due = format!("SELECT id FROM sessions WHERE id {is_one} AND last_seen_at < $1");
     // Nodes that check the same ones at the same time must not wait for each other in a circle.
     let lock = if backend == DbBackend::Postgres { "FOR NO KEY UPDATE SKIP LOCKED" } else { "" };
     let sql = format!("UPDATE sessions SET last_seen_at = $1 WHERE id IN ({due} {lock})");
-    let values = [at.as_micros().into(), rows::ids_value(ids.iter().map(|id| id.as_uuid()))];
+    let values = [at.as_micros().into(), rows::ids(backend, ids.iter().map(|id| id.as_uuid()))];
     tx.inner().execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     Ok(())
 }

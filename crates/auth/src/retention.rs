@@ -24,8 +24,11 @@ impl Auth {
     pub async fn forget_old(&self) -> Result<bool> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        // Tokens before their sessions, which would take any number of them along.
+        // Tokens and tickets before their sessions, which would take any number of them along.
         let mut forgotten = refresh_tokens::delete_expired(&tx, now, BATCH).await?;
+        if forgotten < BATCH {
+            forgotten += gateway_tickets::delete_expired(&tx, now, BATCH - forgotten).await?;
+        }
         if forgotten < BATCH {
             let idle = self.idle_since(now);
             forgotten += sessions::delete_over(&tx, now, idle, BATCH - forgotten).await?;
@@ -35,9 +38,6 @@ impl Auth {
         }
         if forgotten < BATCH {
             forgotten += reserved_usernames::delete_expired(&tx, now, BATCH - forgotten).await?;
-        }
-        if forgotten < BATCH {
-            forgotten += gateway_tickets::delete_expired(&tx, now, BATCH - forgotten).await?;
         }
         tx.commit().await?;
         Ok(forgotten == BATCH)

@@ -8,7 +8,7 @@ use blegram_persistence::{
     sessions,
 };
 
-use crate::{Auth, Authenticated, GatewayTicket, Result};
+use crate::{Auth, Authenticated, Error, GatewayTicket, Result};
 
 /// How long a ticket may take from here to the handshake.
 pub const LIFETIME: Duration = Duration::from_secs(30);
@@ -18,7 +18,7 @@ impl Auth {
     /// for an app. Says when it ends.
     ///
     /// # Errors
-    /// Storage failures only.
+    /// [`Error::SessionEnded`] when its login was ended meanwhile.
     pub async fn create_ticket(
         &self,
         of: &Authenticated,
@@ -32,6 +32,9 @@ impl Auth {
             expires_at: self.clock.now() + LIFETIME,
         };
         let tx = self.db.write().await?;
+        if !sessions::hold(&tx, of.session).await? {
+            return Err(Error::SessionEnded);
+        }
         gateway_tickets::insert(&tx, &secret.hash(), &ticket).await?;
         tx.commit().await?;
         Ok((secret, ticket.expires_at))
@@ -45,6 +48,10 @@ impl Auth {
     pub async fn redeem_ticket(&self, ticket: &str, origin: Option<&str>) -> Result<Option<Authenticated>> {
         let Some(secret) = GatewayTicket::parse(ticket) else { return Ok(None) };
         let now = self.clock.now();
+        // Strangers who make tickets up must not stand in the way of SQLite's only writer.
+        if !gateway_tickets::is_there(&self.db, &secret.hash()).await? {
+            return Ok(None);
+        }
         let tx = self.db.write().await?;
         let found = gateway_tickets::delete(&tx, &secret.hash()).await?;
         tx.commit().await?;

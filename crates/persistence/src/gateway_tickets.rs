@@ -4,7 +4,7 @@ use blegram_domain::{SessionId, Timestamp};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait};
 
 use crate::{
-    Result, Tx,
+    Conn, Result, Tx,
     db::sealed::Sealed,
     entity::{
         gateway_ticket::{Column, Entity, Model},
@@ -40,6 +40,15 @@ pub async fn insert(tx: &Tx, hash: &TokenHash, ticket: &Ticket) -> Result<()> {
     };
     Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
     Ok(())
+}
+
+/// Whether there is a ticket, in time or not.
+///
+/// # Errors
+/// As above.
+pub async fn is_there(conn: &impl Conn, hash: &TokenHash) -> Result<bool> {
+    let found = Entity::find().filter(Column::TokenHash.eq(hash.to_vec())).one(conn.inner()).await?;
+    Ok(found.is_some())
 }
 
 /// Takes a ticket away; of any number who do so at the same time, one gets it.

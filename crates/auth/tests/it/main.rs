@@ -7,6 +7,7 @@ mod event;
 mod keys;
 mod live;
 mod session;
+mod ticket;
 
 use std::sync::Arc;
 

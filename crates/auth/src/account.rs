@@ -62,6 +62,9 @@ pub enum Secret {
 /// The largest number of live sessions of a user; a login beyond it ends the oldest (ASVS 7.1.2).
 pub const MAX_SESSIONS: u64 = 20;
 
+/// How often a password is compared that is replaced meanwhile; somebody who guesses gets no more from it.
+const COMPARISONS: usize = 3;
+
 impl Auth {
     /// Makes an account and logs it in.
     ///
@@ -120,25 +123,40 @@ impl Auth {
         if let Some(username) = &username {
             self.limiter.check_account(username, log_in.device.address())?;
         }
-        let credentials = match &username {
+        for _ in 0..COMPARISONS {
+            if let Some(logged_in) = self.compare(username.as_ref(), &log_in).await? {
+                audit::record("authn_login_success", logged_in.account.user.summary.id);
+                return Ok(logged_in);
+            }
+        }
+        Err(Error::InvalidCredentials)
+    }
+
+    /// Logs in, unless the password was replaced while it was compared, or its hash renewed by another login: then it is
+    /// to be compared again.
+    async fn compare(&self, username: Option<&Username>, log_in: &LogIn) -> Result<Option<LoggedIn>> {
+        let credentials = match username {
             Some(username) => users::find_credentials(&self.db, username).await?,
             None => None,
         };
         let stored = credentials.as_ref().and_then(|credentials| credentials.password_hash.clone());
-        let verdict = self.hasher.verify(log_in.password, stored).await?;
+        let verdict = self.hasher.verify(log_in.password.clone(), stored.clone()).await?;
         let user = admit(credentials.as_ref(), &verdict).inspect_err(|_| {
             audit::login_failed(credentials.as_ref().map(|it| it.user), log_in.device.address());
         })?;
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        if let (Verdict::RightButOutdated(renewed), Some(Credentials { password_hash: Some(outdated), .. })) =
-            (&verdict, &credentials)
-        {
+        // Comparing takes long. Whoever changed the password or suspended the account meanwhile ended all logins, and this
+        // one must not begin after that.
+        let account = users::hold(&tx, user).await?.ok_or(Error::InvalidCredentials)?;
+        admit_status(account.user.summary.status)?;
+        if users::find_password_hash(&tx, user).await? != stored {
+            return Ok(None);
+        }
+        if let (Verdict::RightButOutdated(renewed), Some(outdated)) = (&verdict, &stored) {
             users::update_password_hash(&tx, user, outdated, renewed).await?;
         }
-        let logged_in = self.open_session(tx, user, log_in.device, now).await?;
-        audit::record("authn_login_success", user);
-        Ok(logged_in)
+        self.open_session(tx, user, log_in.device.clone(), now).await.map(Some)
     }
 
     /// The account of `user`; `None` when it is gone.
@@ -203,11 +221,15 @@ impl Auth {
 fn admit(credentials: Option<&Credentials>, verdict: &Verdict) -> Result<UserId> {
     match (credentials, verdict) {
         (None, _) | (_, Verdict::Wrong) => Err(Error::InvalidCredentials),
-        (Some(credentials), _) => match credentials.status {
-            Status::Active => Ok(credentials.user),
-            Status::Suspended => Err(Error::AccountSuspended),
-            Status::Deleted => Err(Error::InvalidCredentials),
-        },
+        (Some(credentials), _) => admit_status(credentials.status).map(|()| credentials.user),
+    }
+}
+
+fn admit_status(status: Status) -> Result<()> {
+    match status {
+        Status::Active => Ok(()),
+        Status::Suspended => Err(Error::AccountSuspended),
+        Status::Deleted => Err(Error::InvalidCredentials),
     }
 }
 

@@ -1,4 +1,6 @@
-use blegram_auth::{Config, Error, PasswordCost};
+use std::{num::NonZeroU32, time::Duration};
+
+use blegram_auth::{ChangePassword, Config, Error, GivenPassword, Limits, NewPassword, PasswordCost, Quota};
 use blegram_domain::Username;
 use blegram_persistence::{
     testing::{Backend, TestDatabase},
@@ -7,7 +9,7 @@ use blegram_persistence::{
 use rstest_reuse::apply;
 use tokio::task::JoinSet;
 
-use crate::{CHEAP, PASSWORD, auth, both_databases, cheap, log_in, sign_up};
+use crate::{CHEAP, PASSWORD, auth, both_databases, cheap, log_in, sign_up, token};
 
 #[apply(both_databases)]
 #[tokio::test]
@@ -92,4 +94,39 @@ async fn a_request_that_is_dropped_anywhere_leaves_all_or_nothing(#[case] backen
     }
     let (users, sessions) = (database.count("users").await, database.count("sessions").await);
     assert!(users == sessions && (10..=11).contains(&users), "{users} users, {sessions} sessions");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn no_login_with_the_password_before_outlives_its_change(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let auth = auth(&database, Config { limits: wide(), hash_queue: 1000, ..cheap() });
+    for round in 0..10 {
+        let name = format!("ann{round}");
+        let ann = token(sign_up(&auth, &name).await.unwrap());
+        let ann = auth.authenticate(ann.expose()).await.unwrap().unwrap();
+        let mut racers = JoinSet::new();
+        for _ in 0..8 {
+            let (auth, name) = (auth.clone(), name.clone());
+            racers.spawn(async move { log_in(&auth, &name, PASSWORD).await });
+        }
+        let new = NewPassword::parse("another room, without a view", &[]).unwrap();
+        let change = ChangePassword { current: Some(GivenPassword::parse(PASSWORD).unwrap()), new };
+        let changed = tokio::join!(auth.change_password(ann.user, ann.session, change), racers.join_all());
+        changed.0.unwrap();
+        for logged_in in changed.1.into_iter().flatten() {
+            let found = auth.authenticate(token(logged_in).expose()).await.unwrap();
+            assert_eq!(found, None, "round {round}");
+        }
+    }
+}
+
+fn wide() -> Limits {
+    let wide = Quota { burst: NonZeroU32::new(1000).unwrap(), per: Duration::from_secs(1) };
+    Limits {
+        login_per_account_and_address: wide,
+        login_per_account: wide,
+        login_per_address: wide,
+        ..Limits::default()
+    }
 }

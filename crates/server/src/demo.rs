@@ -1,7 +1,8 @@
-//! A community to look at: people, posts, pictures, comments, likes and follows, in Korean and English, made by the use-cases that
+//! A community to look at: people, posts, pictures, comments, likes, follows and conversations, in Korean and English, made by the use-cases that
 //! everybody uses. The same seed and the same last moment make the same texts, relations and times; ids and secrets
 //! differ.
 
+mod conversations;
 mod pictures;
 mod words;
 
@@ -47,8 +48,8 @@ pub async fn run(config: &Config, seed: u64) -> anyhow::Result<String> {
     let filled = fill(config, &db, seed, SystemClock.now()).await;
     db.close().await.context("the database did not take its leave")?;
     Ok(match filled? {
-        Filled::Now(counts) => format!("{counts}\n{}", logins()),
-        Filled::Before => format!("The demo world is there already.\n{}", logins()),
+        Filled::Now(counts) => format!("{counts}\n{}", logins(config)),
+        Filled::Before => format!("The demo world is there already.\n{}", logins(config)),
     })
 }
 
@@ -61,10 +62,20 @@ pub enum Filled {
     Before,
 }
 
-/// How to get in.
+/// How to get in, and how to watch what happens while it happens.
 #[must_use]
-pub fn logins() -> String {
-    LOGINS.map(|name| format!("  Log in as {name:<8} with the password: {PASSWORD}\n")).concat()
+pub fn logins(config: &Config) -> String {
+    let [one, other] = LOGINS;
+    let logins = LOGINS.map(|name| format!("  Log in as {name:<8} with the password: {PASSWORD}\n")).concat();
+    let site = config.site();
+    let chat = |login: &str, with: &str| {
+        format!("    cargo run -p blegram-example-chat -- --url {site} --login {login} --with {with}\n")
+    };
+    format!(
+        "{logins}\n  Watch it live, in two terminals of the source tree:\n{}{}",
+        chat(one, other),
+        chat(other, one)
+    )
 }
 
 /// Fills a database in which nobody is yet. The last moment of the world is the full hour before `now`.
@@ -101,9 +112,11 @@ pub async fn fill(config: &Config, db: &Db, seed: u64, now: Timestamp) -> anyhow
     world.people(&auth).await?;
     world.relations().await?;
     let comments = world.posts().await?;
+    let ids: Vec<UserId> = world.people.iter().map(|person| person.id).collect();
+    let messages = conversations::talk(db, end, &ids).await?;
     let (people, posts, pictures) = (world.people.len(), world.posts.len(), world.pictures);
     Ok(Filled::Now(format!(
-        "Made {people} people, {posts} posts, {pictures} pictures and {comments} comments."
+        "Made {people} people, {posts} posts, {pictures} pictures, {comments} comments and {messages} messages."
     )))
 }
 

@@ -146,7 +146,7 @@ fn greet(config: &Config, is_demo: bool) {
     if config.log.format == LogFormat::Pretty {
         let banner = format!(
             "\n  blegram {version}\n\n  API         {site}/api/v1\n  Swagger UI  {site}/docs\n  Data        {database}\n\n{logins}  Stop with Ctrl-C.\n\n",
-            logins = if is_demo { format!("{}\n", demo::logins()) } else { String::new() },
+            logins = if is_demo { format!("{}\n", demo::logins(config)) } else { String::new() },
             version = env!("CARGO_PKG_VERSION"),
         );
         // A banner that nobody can read is no reason to stop.

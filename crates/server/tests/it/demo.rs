@@ -41,9 +41,11 @@ async fn tell(backend: Backend, seed: u64, now: i64) -> Vec<String> {
          JOIN users a ON a.id = t.follower_id JOIN users b ON b.id = t.followee_id",
         "SELECT u.username || ' ' || m.blurhash || ' ' || coalesce(m.alt, '') || ' ' || m.created_at AS line \
          FROM media m JOIN users u ON u.id = m.owner_id",
+        "SELECT u.username || ' says ' || m.text || ' ' || m.seq || ' ' || m.created_at AS line FROM messages m \
+         JOIN users u ON u.id = m.sender_id",
     ] {
         let mut lines = database.lines(sql).await;
-        assert!(lines.len() >= 30, "{sql}: {}", lines.len());
+        assert!(lines.len() >= 16, "{sql}: {}", lines.len());
         lines.sort_unstable();
         told.extend(lines);
     }

@@ -12,7 +12,7 @@ async fn the_demo_world_is_made_once_and_every_count_of_it_is_right(#[case] back
     let site = home.serve().await;
     let made = home.run_with(&["demo"], "").await;
     made.assert_success();
-    for told in ["Made 50 people, 400 posts", "haneul", "ann", PASSWORD] {
+    for told in ["Made 50 people, 400 posts", "16 messages", "haneul", "ann", PASSWORD, "--with ann"] {
         assert!(made.stdout.contains(told), "{told}: {made:?}");
     }
     let again = home.run_with(&["demo"], "").await;

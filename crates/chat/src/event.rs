@@ -121,7 +121,9 @@ pub(crate) fn told(conversation: &Conversation, event: EventView, members: &[Mem
     let sees = |it: &&Membership| {
         let is_own =
             matches!(event.event.what, Happening::MemberJoined { user, .. } if user == Some(it.user));
-        it.is_listed(conversation.last_message_no) && (it.since_seq < event.event.seq || is_own)
+        let is_shown = event.message.as_ref().is_none_or(|view| it.sees(view.message.message_no));
+        // Whoever is not told of this one finds it without its message when they pull what is between the others.
+        it.is_listed(conversation.last_message_no) && (it.since_seq < event.event.seq || is_own) && is_shown
     };
     let members = members.iter().filter(sees).map(|it| it.user).collect();
     Event::Happened { event, last_message_no: conversation.last_message_no, members }

@@ -223,9 +223,8 @@ pub(crate) async fn check_open(
 async fn check_reply(tx: &Tx, mine: &Membership, reply_to: Option<MessageId>) -> Result<()> {
     let Some(id) = reply_to else { return Ok(()) };
     let found = messages::find(tx, id).await?;
-    let is_seen = found.is_some_and(|message| {
-        message.conversation == mine.conversation && message.message_no > mine.since_no
-    });
+    let is_seen = found
+        .is_some_and(|message| message.conversation == mine.conversation && mine.sees(message.message_no));
     if is_seen { Ok(()) } else { Err(Error::ReplyNotFound) }
 }
 
@@ -261,7 +260,7 @@ async fn hold_own(
 ) -> Result<(Conversation, Message)> {
     let (conversation, mine) = hold(tx, actor, id).await?;
     let message = messages::find(tx, message).await?.ok_or(Error::NotFound)?;
-    if message.conversation != id || message.message_no <= mine.since_no || message.is_deleted() {
+    if message.conversation != id || !mine.sees(message.message_no) || message.is_deleted() {
         return Err(Error::NotFound);
     }
     if message.sender != Some(actor) {

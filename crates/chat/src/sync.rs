@@ -106,6 +106,9 @@ impl Chat {
             return Ok(Changes { events: Vec::new(), head_seq, more: false, reset: true });
         }
         let mut events = view_events(&self.db, found).await?;
+        for event in &mut events {
+            event.message.take_if(|view| !mine.sees(view.message.message_no));
+        }
         let mut bytes = 0;
         let fits = events.iter().take_while(|view| {
             let is_first = bytes == 0;

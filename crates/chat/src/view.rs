@@ -49,7 +49,7 @@ pub struct MessageView {
 pub struct EventView {
     /// What happened.
     pub event: ConversationEvent,
-    /// The message that it is about.
+    /// The message that it is about; `None` also of one that is older than what the viewer sees.
     pub message: Option<MessageView>,
     /// Whom it is about; `None` of an account that is gone.
     pub user: Option<UserSummary>,
@@ -109,7 +109,7 @@ impl Parts {
         Some(ConversationView {
             conversation: conversation.clone(),
             members: memberships.iter().filter_map(shown).collect(),
-            last_message: last_message.filter(|view| view.message.message_no > mine.since_no).cloned(),
+            last_message: last_message.filter(|view| mine.sees(view.message.message_no)).cloned(),
             mine,
         })
     }

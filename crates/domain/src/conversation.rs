@@ -75,6 +75,12 @@ impl Membership {
         last_message_no.saturating_sub(self.read_no)
     }
 
+    /// Whether they see a message: one that was sent while they were in, or since they hid what was before. What becomes of
+    /// an older one later is not for them either.
+    pub const fn sees(&self, message_no: u64) -> bool {
+        message_no > self.since_no
+    }
+
     /// Whether it is listed, with `last_message_no`.
     pub fn is_listed(&self, last_message_no: u64) -> bool {
         self.hidden_no.is_none_or(|no| last_message_no > no)

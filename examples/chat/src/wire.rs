@@ -198,15 +198,27 @@ impl Change {
         let conversation_id = read(d["conversation_id"].take())?;
         let seq = read(d["seq"].take())?;
         let what = match ev {
-            "message.created" => What::Created(read(d["message"].take())?),
-            "message.edited" => What::Edited(read(d["message"].take())?),
-            "message.deleted" => What::Deleted(read(d["message"].take())?),
+            "message.created" | "message.edited" | "message.deleted" => {
+                What::of_message(ev, read(d["message"].take())?)
+            }
             "member.joined" => What::Joined(read(d["user"].take())?),
             "member.left" => What::Left(read(d["user"].take())?),
             "conversation.updated" => What::Renamed(read(d["title"].take())?),
             _ => What::Other,
         };
         Some(Self { conversation_id, seq, what })
+    }
+}
+
+impl What {
+    /// What became of a message; of one from before we were in only the number counts.
+    fn of_message(ev: &str, message: Option<Message>) -> Self {
+        match (ev, message) {
+            ("message.created", Some(message)) => Self::Created(message),
+            ("message.edited", Some(message)) => Self::Edited(message),
+            ("message.deleted", Some(message)) => Self::Deleted(message),
+            _ => Self::Other,
+        }
     }
 }
 

@@ -198,7 +198,7 @@ pub(crate) struct EventBody {
     /// Its number.
     seq: u64,
     at: Time,
-    /// Of `message.…`: the message as it is now.
+    /// Of `message.…`: the message as it is now; null of one from before you were in.
     message: Option<Message>,
     /// Of `member.…`: who; null of an account that is gone.
     user: Option<UserSummary>,

@@ -233,3 +233,42 @@ async fn whoever_deletes_their_account_leaves_their_groups(#[case] backend: Back
     assert_eq!(seen(&told[0]), (1, "member.left", &members[1..]));
     assert_eq!(seen(&told[1]), (2, "conversation.updated", &members[1..]));
 }
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_was_said_before_somebody_came_stays_from_them_whatever_becomes_of_it(#[case] backend: Backend) {
+    let world = World::new(backend).await;
+    let [ann, bob, cho] = [world.user("ann").await, world.user("bob").await, world.user("cho").await];
+    let direct = world.begin(ann, &[bob]).await.conversation.id;
+    let group = world.chat.create_conversation(ann, &[UserRef::Id(bob)], title("us")).await.unwrap().0;
+    let id = group.conversation.id;
+    let old = world.send(ann, id, "a secret").await;
+    world.chat.add_members(ann, id, &[UserRef::Id(cho)]).await.unwrap();
+    world.take_told();
+    world
+        .chat
+        .edit_message(ann, id, old.message.id, MessageText::parse("another secret").unwrap())
+        .await
+        .unwrap();
+    let Event::Happened { members, event, .. } = &world.take_told()[0] else { panic!("it was edited") };
+    assert_eq!(members, &sorted([ann, bob]), "cho is not told");
+    let edited = event.event.seq;
+
+    // Its number is there all the same: who comes later has no hole.
+    let seen = async |user| world.chat.events(user, id, edited - 1).await.unwrap();
+    let (hers, his) = (seen(cho).await, seen(bob).await);
+    assert_eq!((hers.events[0].event.seq, &hers.events[0].message, hers.reset), (edited, &None, false));
+    assert!(his.events[0].message.is_some());
+
+    // So for whoever hid a direct conversation.
+    let old = world.send(ann, direct, "forget it").await;
+    world.chat.remove_member(bob, direct, bob).await.unwrap();
+    world.send(ann, direct, "hello again").await;
+    world
+        .chat
+        .edit_message(ann, direct, old.message.id, MessageText::parse("do not").unwrap())
+        .await
+        .unwrap();
+    let last = world.view(bob, direct).await.conversation.last_seq;
+    assert_eq!(world.chat.events(bob, direct, last - 1).await.unwrap().events[0].message, None);
+}

@@ -392,8 +392,10 @@ fn a_good_minute_makes_waits_short_again() {
 fn an_event_that_is_not_known_has_its_number_all_the_same() {
     let mut world = connected();
     world.event("message.pinned", &json!({ "conversation_id": HERE, "seq": 1, "by": null }));
+    // Of a message from before we were in.
+    world.event("message.edited", &json!({ "conversation_id": HERE, "seq": 2, "message": null }));
     run(&mut world);
-    assert_eq!((world.core.timeline.cursor(), world.core.timeline.behind()), (Some(1), None));
+    assert_eq!((world.core.timeline.cursor(), world.core.timeline.behind()), (Some(2), None));
 }
 
 #[test]

@@ -27,14 +27,19 @@ fn schema<T: Type>(registry: &mut Registry) -> String {
     T::name().into_owned()
 }
 
-macro_rules! events {
-    ($registry:ident; $($name:literal, $type:ty, $summary:literal;)*) => {
-        vec![$(Message { name: $name, summary: $summary, schema: schema::<$type>($registry), reply: None },)*]
+macro_rules! messages {
+    ($registry:ident; $($name:literal, $type:ty $(=> $reply:ty)?, $summary:literal;)*) => {
+        vec![$(Message {
+            name: $name,
+            summary: $summary,
+            schema: schema::<$type>($registry),
+            reply: None $(.or(Some(schema::<$reply>($registry))))?,
+        },)*]
     };
 }
 
 fn events(registry: &mut Registry) -> Vec<Message> {
-    events! { registry;
+    messages! { registry;
         "ready", wire::Ready, "The first frame. 연결 후 첫 프레임입니다.";
         "auth.expiring", wire::AuthExpiringEvent, "The credential ends in two minutes: renew it by `auth`. 자격 증명이 곧 끝납니다.";
         "reconnect", wire::ReconnectEvent, "This node stops. 노드가 종료되니 알려 준 시간에 다시 연결하세요.";
@@ -65,19 +70,8 @@ fn events(registry: &mut Registry) -> Vec<Message> {
     }
 }
 
-macro_rules! commands {
-    ($registry:ident; $($name:literal, $type:ty => $reply:ty, $summary:literal;)*) => {
-        vec![$(Message {
-            name: $name,
-            summary: $summary,
-            schema: schema::<$type>($registry),
-            reply: Some(schema::<$reply>($registry)),
-        },)*]
-    };
-}
-
 fn commands(registry: &mut Registry) -> Vec<Message> {
-    let mut all = commands! { registry;
+    messages! { registry;
         "sync", wire::SyncCommand => wire::SyncAnswer, "Find out what changed, and say what you want to hear. 바뀐 내용을 확인합니다.";
         "subscribe", wire::TopicsCommand => wire::TopicsAnswer, "Hear of topics. 주제를 구독합니다.";
         "unsubscribe", wire::TopicsCommand => wire::TopicsAnswer, "Hear of topics no more. 구독을 취소합니다.";
@@ -89,14 +83,8 @@ fn commands(registry: &mut Registry) -> Vec<Message> {
         "read", wire::ReadCommand => ConversationRead, "Mark messages as read. 읽음으로 표시합니다.";
         "history", wire::HistoryCommand => ConversationEvents, "Read what happened. 놓친 이벤트를 읽습니다.";
         "auth", wire::AuthCommand => wire::AuthAnswer, "Go on with another credential. 자격 증명을 갱신합니다.";
-    };
-    all.push(Message {
-        name: "typing",
-        summary: "Say that you are writing; answered only when it is refused. 입력 중임을 알립니다.",
-        schema: schema::<wire::TypingCommand>(registry),
-        reply: None,
-    });
-    all
+        "typing", wire::TypingCommand, "Say that you are writing; answered only when it is refused. 입력 중임을 알립니다.";
+    }
 }
 
 /// The document as JSON, for a site at `public_url`.

@@ -143,7 +143,7 @@ fn complete_operation(operation: &Operation, value: &mut Value) {
         responses.insert("304".to_owned(), not_modified());
     }
     for (status, codes) in by_status(&operation.codes()) {
-        responses.insert(status, problem_response(&codes));
+        responses.insert(status, problem_response(operation, &codes));
     }
     responses.sort_keys();
     if let Some(examples) = examples::request(operation.id) {
@@ -230,11 +230,13 @@ fn by_status(codes: &[Code]) -> Vec<(String, Vec<Code>)> {
     groups
 }
 
-fn problem_response(codes: &[Code]) -> Value {
+fn problem_response(operation: &Operation, codes: &[Code]) -> Value {
     let lines = codes.iter().map(|code| format!("`{}`: {} {}", code.as_str(), code.english(), code.korean()));
     let mut headers = vec!["X-Request-Id"];
     match codes[0].status().as_u16() {
         401 => headers.push("WWW-Authenticate"),
+        // Connections are counted, and no attempts.
+        429 if operation.id.contains("Gateway") => headers.push("Retry-After"),
         429 => headers.extend(["Retry-After", "RateLimit-Policy", "RateLimit"]),
         503 => headers.push("Retry-After"),
         _ => {}

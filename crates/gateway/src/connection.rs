@@ -29,8 +29,8 @@ use tokio_tungstenite::{
 use crate::{
     CloseCode, Config, Hub,
     frame::{Class, Command, Frame, Refusal},
-    hub::Registered,
     peer::Peer,
+    place::Registered,
     session::{Due, Received, Session},
 };
 

@@ -21,7 +21,9 @@ use crate::{
     CloseCode, Config, Topic,
     frame::{Class, Frame},
     order::{Order, PATIENCE},
-    peer::{Offered, Owner, Peer},
+    peer::{Flow, Offered, Peer},
+    place::Place,
+    registry::Registry,
 };
 
 /// Something that happened in a conversation, for its members.
@@ -100,31 +102,6 @@ struct Inner {
     tasks: TaskTracker,
 }
 
-#[derive(Debug, Default)]
-struct Registry {
-    peers: HashMap<ConnectionId, Arc<Peer>>,
-    users: HashMap<UserId, Vec<Arc<Peer>>>,
-    topics: HashMap<Topic, HashMap<ConnectionId, Arc<Peer>>>,
-    watchers: HashMap<UserId, Vec<Arc<Peer>>>,
-    addresses: HashMap<IpAddr, usize>,
-    /// Whose last connection ended when.
-    leaving: HashMap<UserId, Instant>,
-}
-
-/// That a connection from an address was let in. It counts until this is dropped.
-#[derive(Debug)]
-pub struct Place {
-    hub: Hub,
-    address: IpAddr,
-}
-
-/// That a connection is known. It is until this is dropped.
-#[derive(Debug)]
-pub struct Registered {
-    place: Place,
-    peer: Arc<Peer>,
-}
-
 /// How many changes of presence may wait to be told; more are told to nobody.
 const MAX_PRESENCE: usize = 1024;
 
@@ -161,7 +138,7 @@ impl Hub {
     /// # Errors
     /// Why not.
     pub fn check(&self, address: IpAddr) -> Result<(), Refused> {
-        if self.0.draining.is_cancelled() {
+        if self.is_draining() {
             return Err(Refused::Draining);
         }
         let count = self.read().addresses.get(&address).copied().unwrap_or(0);
@@ -311,7 +288,7 @@ impl Hub {
             Entry::Occupied(_) => true,
             Entry::Vacant(_) if is_full => false,
             Entry::Vacant(entry) => {
-                entry.insert_entry(crate::peer::Flow::default());
+                entry.insert_entry(Flow::default());
                 if registry.peers.contains_key(&peer.id()) {
                     let subscribers = registry.topics.entry(topic.clone()).or_default();
                     subscribers.insert(peer.id(), Arc::clone(peer));
@@ -435,7 +412,11 @@ impl Hub {
         }
     }
 
-    fn tell_presence(&self, user: UserId, is_online: bool) {
+    pub(crate) fn is_draining(&self) -> bool {
+        self.0.draining.is_cancelled()
+    }
+
+    pub(crate) fn tell_presence(&self, user: UserId, is_online: bool) {
         // Who falls behind with it is told the truth when they ask.
         let _ = self.0.presence.try_send(Presence { user, is_online });
     }
@@ -461,7 +442,7 @@ impl Hub {
         self.0.registry.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Registry> {
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Registry> {
         self.0.registry.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -472,124 +453,4 @@ impl Hub {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Registry {
-    fn of_users<'a>(&'a self, users: &'a [UserId]) -> impl Iterator<Item = &'a Arc<Peer>> {
-        users.iter().filter_map(|user| self.users.get(user)).flatten()
-    }
-
-    fn of_topic(&self, topic: &Topic) -> impl Iterator<Item = &Arc<Peer>> {
-        self.topics.get(topic).into_iter().flat_map(HashMap::values)
-    }
-
-    fn remove_subscriber(&mut self, id: ConnectionId, topic: &Topic) {
-        if let Entry::Occupied(mut entry) = self.topics.entry(topic.clone()) {
-            entry.get_mut().remove(&id);
-            if entry.get().is_empty() {
-                entry.remove();
-            }
-        }
-    }
-
-    fn remove_watcher(&mut self, id: ConnectionId, users: &[UserId]) {
-        for user in users {
-            if let Entry::Occupied(mut entry) = self.watchers.entry(*user) {
-                entry.get_mut().retain(|peer| peer.id() != id);
-                if entry.get().is_empty() {
-                    entry.remove();
-                }
-            }
-        }
-    }
-
-    fn remove(&mut self, peer: &Peer) {
-        self.peers.remove(&peer.id());
-        let (topics, watched) = {
-            let mut state = peer.state();
-            (std::mem::take(&mut state.topics), std::mem::take(&mut state.watched))
-        };
-        for topic in topics.keys() {
-            self.remove_subscriber(peer.id(), topic);
-        }
-        self.remove_watcher(peer.id(), &watched);
-        if let Entry::Occupied(mut entry) = self.users.entry(peer.user()) {
-            entry.get_mut().retain(|it| it.id() != peer.id());
-            if entry.get().is_empty() {
-                entry.remove();
-                self.leaving.insert(peer.user(), Instant::now());
-            }
-        }
-    }
-}
-
-impl Place {
-    /// Makes the connection known, with what it is told first: whatever is sent from now on comes after that.
-    ///
-    /// # Errors
-    /// [`Refused::TooManyOfUser`], and the node may have begun to stop.
-    pub fn register(
-        self,
-        id: ConnectionId,
-        owner: Owner,
-        first: Frame,
-    ) -> Result<Registered, (Self, Refused)> {
-        let config = &self.hub.0.config;
-        let peer = Arc::new(Peer::new(id, owner, self.address, config.room));
-        peer.send(first);
-        let mut registry = self.hub.write();
-        // Under the lock: whoever drains asks everybody who is known after this.
-        if self.hub.0.draining.is_cancelled() {
-            drop(registry);
-            return Err((self, Refused::Draining));
-        }
-        let of_user = registry.users.entry(owner.user).or_default();
-        if of_user.len() >= config.connections_per_user {
-            drop(registry);
-            return Err((self, Refused::TooManyOfUser));
-        }
-        of_user.push(Arc::clone(&peer));
-        let is_first = of_user.len() == 1;
-        registry.peers.insert(id, Arc::clone(&peer));
-        let was_leaving = registry.leaving.remove(&owner.user).is_some();
-        drop(registry);
-        if is_first && !was_leaving {
-            self.hub.tell_presence(owner.user, true);
-        }
-        Ok(Registered { place: self, peer })
-    }
-
-    /// Where it is.
-    pub fn hub(&self) -> &Hub {
-        &self.hub
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Entry::Occupied(mut entry) = self.hub.write().addresses.entry(self.address) {
-            *entry.get_mut() -= 1;
-            if *entry.get() == 0 {
-                entry.remove();
-            }
-        }
-    }
-}
-
-impl Registered {
-    /// The connection.
-    pub fn peer(&self) -> &Arc<Peer> {
-        &self.peer
-    }
-
-    /// Where it is known.
-    pub fn hub(&self) -> &Hub {
-        &self.place.hub
-    }
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        self.place.hub.write().remove(&self.peer);
-    }
 }

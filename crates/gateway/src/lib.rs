@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`handshake`] | what a client asks for before there is a connection (RFC 6455, 4) |
 //! | [`hub`] | [`Hub`]: who is connected, and who is told what |
+//! | [`place`] | a connection's place in it |
 //! | [`connection`] | [`serve`]: reading and writing one connection |
 //! | [`session`] | the rules of one connection, without I/O: heartbeat, rate, end of the credential |
 //! | [`frame`] | what a client says, and what it is told |
@@ -48,6 +49,8 @@ pub mod hub;
 mod order;
 mod outbox;
 pub mod peer;
+pub mod place;
+mod registry;
 pub mod session;
 pub mod topic;
 
@@ -56,8 +59,9 @@ pub use config::{Config, Drain};
 pub use connection::{Commands, MAX_MESSAGE_BYTES, refuse, serve};
 pub use frame::{Class, Command, Frame, Refusal};
 pub use handshake::{Handshake, PROTOCOL};
-pub use hub::{Durable, Head, Hub, Place, Presence, Refused, Registered};
+pub use hub::{Durable, Head, Hub, Presence, Refused};
 pub use outbox::Room;
 pub use peer::{Owner, Peer};
+pub use place::{Place, Registered};
 pub use session::Timing;
 pub use topic::Topic;

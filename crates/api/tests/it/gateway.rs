@@ -340,6 +340,19 @@ async fn nobody_has_too_many_connections() {
 }
 
 #[tokio::test]
+async fn an_address_has_no_more_connections_than_it_may() {
+    let mut settings = Settings::default();
+    settings.gateway.connections_per_address = 1;
+    let t = TestApp::with(Backend::Sqlite, settings).await;
+    let [ann] = t.users(["ann"]).await;
+    let _one = ann.connects().await;
+    assert_eq!(ann.tries_to_connect(&[PROTOCOL, OWN]).await.err(), Some(429));
+    let status = ann.get("/api/v1/gateway/status").await;
+    status.assert_problem(429, "rate-limited");
+    assert!(status.header("retry-after").is_some());
+}
+
+#[tokio::test]
 async fn what_is_no_frame_ends_the_connection_and_disturbs_nobody() {
     let t = TestApp::new(Backend::Sqlite).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;

@@ -320,3 +320,13 @@ async fn places_are_given_back() {
     assert!(world.hub.admit(HERE).is_ok());
     assert_eq!(world.hub.count().connections, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_without_a_mask_ends_the_connection() {
+    use tokio::io::AsyncWriteExt;
+    let world = World::new(Config::default());
+    let mut client = world.connect(user()).await;
+    // RFC 6455, 5.1: a text frame of two bytes, as a server would send it.
+    client.ws.get_mut().write_all(&[0x81, 0x02, b'{', b'}']).await.unwrap();
+    assert_eq!(client.lasts().await, Some(CloseCode::WebSocket));
+}

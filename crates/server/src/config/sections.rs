@@ -330,11 +330,17 @@ impl Server {
     }
 }
 
+fn ms(count: NonZeroU32) -> Duration {
+    Duration::from_millis(count.get().into())
+}
+
+fn size(count: NonZeroU32) -> usize {
+    usize::try_from(count.get()).unwrap_or(usize::MAX)
+}
+
 impl From<&Gateway> for blegram_gateway::Config {
     fn from(it: &Gateway) -> Self {
-        let ms = |count: NonZeroU32| Duration::from_millis(count.get().into());
         let seconds = |count: u32| Duration::from_secs(count.into());
-        let size = |count: NonZeroU32| usize::try_from(count.get()).unwrap_or(usize::MAX);
         let standard = Self::default();
         Self {
             timing: blegram_gateway::Timing {
@@ -364,8 +370,6 @@ impl From<&Gateway> for blegram_gateway::Config {
 
 impl From<&Listener> for listener::Limits {
     fn from(it: &Listener) -> Self {
-        let ms = |count: NonZeroU32| Duration::from_millis(count.get().into());
-        let size = |count: NonZeroU32| usize::try_from(count.get()).unwrap_or(usize::MAX);
         Self {
             max_connections: size(it.max_connections),
             head_timeout: ms(it.head_timeout_ms),

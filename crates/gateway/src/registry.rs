@@ -1,0 +1,72 @@
+//! The connections of a node, found by whatever they are looked for by.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use blegram_domain::{ConnectionId, UserId};
+use tokio::time::Instant;
+
+use crate::{Topic, peer::Peer};
+
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    pub(crate) peers: HashMap<ConnectionId, Arc<Peer>>,
+    pub(crate) users: HashMap<UserId, Vec<Arc<Peer>>>,
+    pub(crate) topics: HashMap<Topic, HashMap<ConnectionId, Arc<Peer>>>,
+    pub(crate) watchers: HashMap<UserId, Vec<Arc<Peer>>>,
+    pub(crate) addresses: HashMap<IpAddr, usize>,
+    /// Whose last connection ended when.
+    pub(crate) leaving: HashMap<UserId, Instant>,
+}
+
+impl Registry {
+    pub(crate) fn of_users<'a>(&'a self, users: &'a [UserId]) -> impl Iterator<Item = &'a Arc<Peer>> {
+        users.iter().filter_map(|user| self.users.get(user)).flatten()
+    }
+
+    pub(crate) fn of_topic(&self, topic: &Topic) -> impl Iterator<Item = &Arc<Peer>> {
+        self.topics.get(topic).into_iter().flat_map(HashMap::values)
+    }
+
+    pub(crate) fn remove_subscriber(&mut self, id: ConnectionId, topic: &Topic) {
+        if let Entry::Occupied(mut entry) = self.topics.entry(topic.clone()) {
+            entry.get_mut().remove(&id);
+            if entry.get().is_empty() {
+                entry.remove();
+            }
+        }
+    }
+
+    pub(crate) fn remove_watcher(&mut self, id: ConnectionId, users: &[UserId]) {
+        for user in users {
+            if let Entry::Occupied(mut entry) = self.watchers.entry(*user) {
+                entry.get_mut().retain(|peer| peer.id() != id);
+                if entry.get().is_empty() {
+                    entry.remove();
+                }
+            }
+        }
+    }
+
+    pub(crate) fn remove(&mut self, peer: &Peer) {
+        self.peers.remove(&peer.id());
+        let (topics, watched) = {
+            let mut state = peer.state();
+            (std::mem::take(&mut state.topics), std::mem::take(&mut state.watched))
+        };
+        for topic in topics.keys() {
+            self.remove_subscriber(peer.id(), topic);
+        }
+        self.remove_watcher(peer.id(), &watched);
+        if let Entry::Occupied(mut entry) = self.users.entry(peer.user()) {
+            entry.get_mut().retain(|it| it.id() != peer.id());
+            if entry.get().is_empty() {
+                entry.remove();
+                self.leaving.insert(peer.user(), Instant::now());
+            }
+        }
+    }
+}

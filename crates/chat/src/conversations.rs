@@ -1,5 +1,7 @@
 //! Beginning and listing conversations.
 
+use std::slice;
+
 use blegram_domain::{
     Conversation, ConversationEvent, ConversationId, ConversationTitle, Page, PageRequest, Timestamp, UserId,
     UserRef,
@@ -299,7 +301,7 @@ pub(crate) async fn tell(
     conversation.last_seq += 1;
     let event =
         ConversationEvent { conversation: conversation.id, seq: conversation.last_seq, what, at: now };
-    conversations::insert_event(tx, &event).await?;
+    conversations::insert_events(tx, slice::from_ref(&event)).await?;
     Ok(event)
 }
 

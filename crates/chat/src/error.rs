@@ -1,5 +1,5 @@
 /// Why a use-case of this crate did not happen.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// No such conversation, message or member, or not for this person.
     #[error("no such conversation")]

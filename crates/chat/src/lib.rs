@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`conversations`] | beginning and listing them |
 //! | [`members`] | who is in, and who lets them in or out |
-//! | [`messages`] | sending, editing, unsending |
+//! | [`sending`] | sending messages, several in one transaction |
+//! | [`messages`] | reading, editing, unsending them |
 //! | [`receipts`] | what was read, and what devices have got |
 //! | [`presence`] | who is writing, and who may see whom |
 //! | [`sync`] | what somebody missed |
@@ -41,6 +42,7 @@ pub mod members;
 pub mod messages;
 pub mod presence;
 pub mod receipts;
+pub mod sending;
 pub mod sync;
 pub mod view;
 
@@ -60,12 +62,13 @@ pub struct Chat {
     db: Db,
     clock: Arc<dyn Clock>,
     events: Arc<dyn EventSink<Event>>,
+    queues: sending::Queues,
 }
 
 impl Chat {
     /// Makes the use-cases over `db`, at the time of `clock`. Nobody is told what happens.
     pub fn new(db: Db, clock: Arc<dyn Clock>) -> Self {
-        Self { db, clock, events: Arc::new(()) }
+        Self { db, clock, events: Arc::new(()), queues: sending::Queues::default() }
     }
 
     /// The same, telling `events` what happens.

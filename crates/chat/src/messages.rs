@@ -1,93 +1,19 @@
-//! Sending, editing and unsending messages.
+//! Reading, editing and unsending messages.
 
 use blegram_domain::{
-    Conversation, ConversationEvent, ConversationId, Job, Media, MediaId, Message, MessageId, MessageText,
-    Page, PageRequest, Timestamp, UserId,
-    conversation::{ConversationKind, Happening, Membership, SendMessage},
-    media::MediaUse,
+    Conversation, ConversationId, Message, MessageId, MessageText, Page, PageRequest, UserId,
+    conversation::Happening,
 };
-use blegram_persistence::{
-    Conn, Inserted, Tx, conversations, jobs,
-    media::{self, Held},
-    messages, relations,
-};
-use sha2::{Digest, Sha256};
+use blegram_persistence::{Tx, conversations, media, messages};
 
 use crate::{
-    Chat, Error, Event, EventView, MessageView, Result,
-    conversations::{hold, keep_actor, tell},
-    event::{added, happened, told},
+    Chat, Error, MessageView, Result,
+    conversations::{hold, tell},
+    event::happened,
     view::{view_message, view_messages},
 };
 
 impl Chat {
-    /// Sends a message of `actor`. Sent again under the same client id it is not sent again: the answer is the message as
-    /// it is today. Says whether it is new.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Blocked`] in a direct conversation across a block; [`Error::ClientIdReused`] by another
-    /// message; [`Error::ReplyNotFound`]; [`Error::MediaNotFound`], [`Error::MediaInUse`].
-    pub async fn send_message(
-        &self,
-        actor: UserId,
-        id: ConversationId,
-        input: SendMessage,
-    ) -> Result<(MessageView, bool)> {
-        let now = self.clock.now();
-        let fingerprint = fingerprint(id, &input);
-        let tx = self.db.write().await?;
-        keep_actor(&tx, actor).await?;
-        let mut conversation = conversations::hold(&tx, id).await?.ok_or(Error::NotFound)?;
-        let members = conversations::list_members(&tx, &[id]).await?.remove(&id).unwrap_or_default();
-        let mine = members.iter().find(|it| it.user == actor).cloned().ok_or(Error::NotFound)?;
-        if let Some(before) = messages::find_by_client_id(&tx, actor, input.client_id).await? {
-            let view = again(&tx, before, fingerprint).await?;
-            // Whoever published it the first time may not have come to it.
-            self.commit(tx, vec![created(&conversation, view.clone(), &members)]).await?;
-            return Ok((view, false));
-        }
-        check_block(&tx, &conversation, actor, &members).await?;
-        check_reply(&tx, &mine, input.reply_to).await?;
-        let images = hold_unused(&tx, actor, &input.media).await?;
-        let message = Message {
-            id: MessageId::generate(now),
-            conversation: id,
-            seq: conversation.last_seq + 1,
-            message_no: conversation.last_message_no + 1,
-            sender: Some(actor),
-            client_id: input.client_id,
-            fingerprint,
-            text: input.text.into(),
-            media: input.media,
-            reply_to: input.reply_to,
-            created_at: now,
-            edited_at: None,
-            deleted_at: None,
-        };
-        if messages::insert(&tx, &message).await? == Inserted::Existing {
-            // Sent into another conversation at the same moment.
-            return Err(Error::ClientIdReused);
-        }
-        use_in_message(&tx, &images, message.id, actor, now).await?;
-        tell(&tx, &mut conversation, Happening::MessageCreated(message.id), now).await?;
-        let hidden_from: Vec<UserId> = members
-            .iter()
-            .filter(|it| !it.is_listed(conversation.last_message_no))
-            .map(|it| it.user)
-            .collect();
-        conversation.last_message_no = message.message_no;
-        conversation.last_message = Some(message.id);
-        conversations::update(&tx, &conversation, true, now).await?;
-        // Whoever writes has read.
-        let read = Membership { read_no: message.message_no, hidden_no: None, ..mine };
-        conversations::update_member(&tx, &read, now).await?;
-        let view = view_message(&tx, message).await?;
-        let mut events = added(&tx, &conversation, &hidden_from).await?;
-        events.push(created(&conversation, view.clone(), &members));
-        self.commit(tx, events).await?;
-        Ok((view, true))
-    }
-
     /// The messages of a conversation that `actor` sees, the newest first, and what had happened by then.
     ///
     /// # Errors
@@ -155,101 +81,6 @@ impl Chat {
         let events = happened(&tx, &conversation, vec![event]).await?;
         self.commit(tx, events).await
     }
-}
-
-/// What a repetition gets. Read in its transaction: whoever asked for another connection while others wait for what this
-/// one holds would wait for them.
-async fn again(tx: &Tx, before: Message, fingerprint: [u8; 32]) -> Result<MessageView> {
-    if before.fingerprint != fingerprint {
-        return Err(Error::ClientIdReused);
-    }
-    view_message(tx, before).await
-}
-
-/// Tells of a message what is told when it was sent.
-fn created(conversation: &Conversation, view: MessageView, members: &[Membership]) -> Event {
-    let event = ConversationEvent {
-        conversation: conversation.id,
-        seq: view.message.seq,
-        what: Happening::MessageCreated(view.message.id),
-        at: view.message.created_at,
-    };
-    told(conversation, EventView { event, message: Some(view), user: None, by: None }, members)
-}
-
-/// What tells a message from another that has the same client id.
-fn fingerprint(conversation: ConversationId, input: &SendMessage) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(conversation.as_uuid());
-    hash.update(input.reply_to.map_or([0; 16], |id| id.as_uuid().into_bytes()));
-    hash.update([u8::try_from(input.media.len()).unwrap_or(u8::MAX)]);
-    for id in &input.media {
-        hash.update(id.as_uuid());
-    }
-    hash.update(input.text.as_str());
-    hash.finalize().into()
-}
-
-/// Neither of two who are blocked from each other writes to the other. It stays so until the transaction ends.
-async fn check_block(
-    tx: &Tx,
-    conversation: &Conversation,
-    actor: UserId,
-    members: &[Membership],
-) -> Result<()> {
-    if conversation.kind != ConversationKind::Direct {
-        return Ok(());
-    }
-    let others: Vec<UserId> = members.iter().map(|it| it.user).filter(|user| *user != actor).collect();
-    relations::hold(tx, actor, others.iter().copied()).await?;
-    check_open(tx, conversation, actor, &others).await
-}
-
-/// Neither of two who are blocked from each other says anything to the other.
-pub(crate) async fn check_open(
-    conn: &impl Conn,
-    conversation: &Conversation,
-    actor: UserId,
-    others: &[UserId],
-) -> Result<()> {
-    if conversation.kind != ConversationKind::Direct {
-        return Ok(());
-    }
-    let people = relations::list_people(conn, actor, others).await?;
-    let is_open = |user: &UserId| people.get(user).is_some_and(|(user, relation)| user.is_shown(*relation));
-    if !others.is_empty() && others.iter().all(is_open) { Ok(()) } else { Err(Error::Blocked) }
-}
-
-async fn check_reply(tx: &Tx, mine: &Membership, reply_to: Option<MessageId>) -> Result<()> {
-    let Some(id) = reply_to else { return Ok(()) };
-    let found = messages::find(tx, id).await?;
-    let is_seen = found
-        .is_some_and(|message| message.conversation == mine.conversation && mine.sees(message.message_no));
-    if is_seen { Ok(()) } else { Err(Error::ReplyNotFound) }
-}
-
-async fn hold_unused(tx: &Tx, actor: UserId, ids: &[MediaId]) -> Result<Vec<Media>> {
-    match media::hold_unused(tx, actor, ids).await? {
-        Held::All(images) => Ok(images),
-        Held::Missing(places) => Err(Error::MediaNotFound(places)),
-        Held::InUse => Err(Error::MediaInUse),
-    }
-}
-
-async fn use_in_message(
-    tx: &Tx,
-    images: &[Media],
-    message: MessageId,
-    owner: UserId,
-    now: Timestamp,
-) -> Result<()> {
-    let ids: Vec<MediaId> = images.iter().map(|media| media.id).collect();
-    media::update_used(tx, &ids, MediaUse::Message(message)).await?;
-    // What is said between some is not for everybody.
-    if images.iter().any(|media| media.key.is_public()) {
-        jobs::insert_again(tx, Job::MoveMedia(owner), now).await?;
-    }
-    Ok(())
 }
 
 async fn hold_own(

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use blegram_domain::{ConversationId, UserId};
-use blegram_persistence::{conversations, relations};
+use blegram_domain::{Conversation, ConversationId, UserId, conversation::ConversationKind};
+use blegram_persistence::{Conn, conversations, relations};
 
-use crate::{Chat, Error, Event, Result, messages::check_open};
+use crate::{Chat, Error, Event, Result};
 
 impl Chat {
     /// Tells the others in a conversation of `actor` that they are writing. Nothing is kept of it.
@@ -44,4 +44,19 @@ impl Chat {
         acquainted.extend(conversations::list_met(&self.db, viewer, &others).await?);
         Ok(acquainted)
     }
+}
+
+/// Neither of two who are blocked from each other says anything to the other.
+pub(crate) async fn check_open(
+    conn: &impl Conn,
+    conversation: &Conversation,
+    actor: UserId,
+    others: &[UserId],
+) -> Result<()> {
+    if conversation.kind != ConversationKind::Direct {
+        return Ok(());
+    }
+    let people = relations::list_people(conn, actor, others).await?;
+    let is_open = |user: &UserId| people.get(user).is_some_and(|(user, relation)| user.is_shown(*relation));
+    if !others.is_empty() && others.iter().all(is_open) { Ok(()) } else { Err(Error::Blocked) }
 }

@@ -512,13 +512,13 @@ pub async fn update_disowned_events(tx: &Tx, user: UserId, max: u64) -> Result<u
     Ok(disowned)
 }
 
-/// Adds what happened in a conversation that is held.
+/// Adds what happened in a conversation that is held, in one statement.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn insert_event(tx: &Tx, event: &ConversationEvent) -> Result<()> {
-    let row = event::Model::from(event).into_active_model();
-    event::Entity::insert(row).exec_without_returning(tx.inner()).await?;
+pub async fn insert_events(tx: &Tx, events: &[ConversationEvent]) -> Result<()> {
+    let rows = events.iter().map(|event| event::Model::from(event).into_active_model());
+    event::Entity::insert_many(rows).exec_without_returning(tx.inner()).await?;
     Ok(())
 }
 

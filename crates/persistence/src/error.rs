@@ -1,7 +1,7 @@
 use sea_orm::{DbErr, RuntimeErr};
 
 /// A storage failure. None is the caller's fault: what callers may cause is a return value.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// The database cannot be reached or is too busy: the same call may succeed later.
     #[error("the database is unavailable")]

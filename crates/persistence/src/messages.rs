@@ -7,11 +7,13 @@ use blegram_domain::{
     page::{Order, Slice},
 };
 use sea_orm::{
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Uuid, sea_query::Expr,
+    ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    prelude::Uuid,
+    sea_query::{Expr, OnConflict},
 };
 
 use crate::{
-    Conn, Result, Tx,
+    Conn, Inserted, Result, Tx,
     db::sealed::Sealed,
     entity::{
         media::MediaIds,
@@ -21,13 +23,17 @@ use crate::{
     media, rows,
 };
 
-/// Adds a message to a conversation that is held. Relies on the unique index of sender and client id.
+/// Adds messages to a conversation that is held, in one statement. Relies on the unique index of sender and client id: if
+/// any of them is [`Inserted::Existing`], the transaction is good for nothing any more.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn insert(tx: &Tx, message: &Message) -> Result<crate::Inserted> {
+pub async fn insert_all(tx: &Tx, messages: &[Message]) -> Result<Inserted> {
+    if messages.is_empty() {
+        return Ok(Inserted::New);
+    }
     let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let row = Model {
+    let row = |message: &Message| Model {
         id: message.id.as_uuid(),
         conversation_id: message.conversation.as_uuid(),
         seq: signed(message.seq),
@@ -42,7 +48,16 @@ pub async fn insert(tx: &Tx, message: &Message) -> Result<crate::Inserted> {
         edited_at: None,
         deleted_at: None,
     };
-    rows::insert(tx, row).await
+    let mut all: Vec<Model> = messages.iter().map(row).collect();
+    // In the order of that index, so that no two transactions wait for each other.
+    all.sort_unstable_by_key(|row| (row.sender_id, row.client_id));
+    let insert = Entity::insert_many(all.into_iter().map(Model::into_active_model))
+        .on_conflict(OnConflict::new().do_nothing().to_owned());
+    match insert.exec_without_returning(tx.inner()).await {
+        Ok(count) if count == messages.len() as u64 => Ok(Inserted::New),
+        Ok(_) | Err(DbErr::RecordNotInserted) => Ok(Inserted::Existing),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The message with this id.
@@ -54,19 +69,27 @@ pub async fn find(conn: &impl Conn, id: MessageId) -> Result<Option<Message>> {
     row.map(Message::try_from).transpose()
 }
 
-/// The message that a device of `sender` called `client_id`.
+/// The messages that devices of their senders called so, in one statement.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn find_by_client_id(
+pub async fn list_by_client_ids(
     conn: &impl Conn,
-    sender: UserId,
-    client_id: ClientId,
-) -> Result<Option<Message>> {
-    let row = Entity::find()
-        .filter(Column::SenderId.eq(sender.as_uuid()))
-        .filter(Column::ClientId.eq(client_id.as_uuid()));
-    row.one(conn.inner()).await?.map(Message::try_from).transpose()
+    ids: &[(UserId, ClientId)],
+) -> Result<HashMap<(UserId, ClientId), Message>> {
+    // Each of the senders with each of the client ids: another one's is found too, if they chose it on purpose.
+    let mut senders: Vec<Uuid> = ids.iter().map(|(sender, _)| sender.as_uuid()).collect();
+    senders.sort_unstable();
+    senders.dedup();
+    let rows = Entity::find()
+        .filter(Column::SenderId.is_in(senders))
+        .filter(Column::ClientId.is_in(ids.iter().map(|(_, client_id)| client_id.as_uuid())));
+    let rows = rows.all(conn.inner()).await?;
+    let messages = rows.into_iter().map(Message::try_from).filter_map(|message| match message {
+        Ok(message) => message.sender.map(|sender| Ok(((sender, message.client_id), message))),
+        Err(error) => Some(Err(error)),
+    });
+    messages.collect()
 }
 
 /// The messages of `ids`, in one statement.

@@ -5,14 +5,15 @@
 mod events;
 mod presence;
 mod receipts;
+mod sending;
 mod sync;
 
 use std::sync::{Arc, Mutex};
 
 use blegram_chat::{Chat, ConversationView, Event, MessageView, Result};
 use blegram_domain::{
-    ClientId, ConversationId, DisplayName, FixedClock, MessageText, RelationId, Timestamp, UserId, UserRef,
-    Username, conversation::SendMessage, event::EventSink, user::Role,
+    ClientId, ConversationId, ConversationTitle, DisplayName, FixedClock, MessageText, RelationId, Timestamp,
+    UserId, UserRef, Username, conversation::SendMessage, event::EventSink, user::Role,
 };
 use blegram_persistence::{
     blocks, follows,
@@ -60,6 +61,14 @@ impl World {
         Self { database, chat, clock, told }
     }
 
+    pub(crate) async fn users<const N: usize>(&self, names: [&str; N]) -> [UserId; N] {
+        let mut ids = Vec::new();
+        for name in names {
+            ids.push(self.user(name).await);
+        }
+        ids.try_into().unwrap()
+    }
+
     pub(crate) async fn user(&self, name: &str) -> UserId {
         let id = UserId::generate(now());
         let tx = self.database.db().write().await.unwrap();
@@ -93,6 +102,13 @@ impl World {
     pub(crate) async fn begin(&self, actor: UserId, others: &[UserId]) -> ConversationView {
         let others: Vec<UserRef> = others.iter().map(|id| UserRef::Id(*id)).collect();
         self.chat.create_conversation(actor, &others, None).await.unwrap().0
+    }
+
+    /// A group, of however many.
+    pub(crate) async fn begin_group(&self, actor: UserId, others: &[UserId]) -> ConversationId {
+        let others: Vec<UserRef> = others.iter().map(|id| UserRef::Id(*id)).collect();
+        let title = ConversationTitle::parse("us").unwrap();
+        self.chat.create_conversation(actor, &others, Some(title)).await.unwrap().0.conversation.id
     }
 
     pub(crate) async fn send(&self, sender: UserId, id: ConversationId, text: &str) -> MessageView {

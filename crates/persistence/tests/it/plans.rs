@@ -328,7 +328,7 @@ async fn conversations_and_images_are_read_by_index(#[case] backend: Backend) {
     let first: PageRequest<u64> = PageRequest::new(Scope::new("list", &[]), Limit::default(), None, None);
     messages::list(db, some, 0, &first).await.unwrap();
     assert_plans(&database, "messages_no").await;
-    messages::find_by_client_id(db, ann, ClientId::from_uuid(Uuid::from_u128(7))).await.unwrap();
+    messages::list_by_client_ids(db, &[(ann, ClientId::from_uuid(Uuid::from_u128(7)))]).await.unwrap();
     assert_plans(&database, "messages_once").await;
     conversations::list_events(db, some, 19_000, 100).await.unwrap();
     let key = if backend == Backend::Sqlite { "conversation_events" } else { "conversation_events_pkey" };

@@ -1,0 +1,322 @@
+//! Sending messages: those that arrive for a conversation while others are being written there are written together.
+//!
+//! Each is decided on its own, before any is written; what is refused is not written, and does not stop the others.
+
+mod queues;
+
+use std::{collections::HashMap, sync::Arc};
+
+use blegram_domain::{
+    ClientId, Conversation, ConversationEvent, ConversationId, Job, Media, MediaId, Message, MessageId,
+    Timestamp, User, UserId,
+    conversation::{ConversationKind, Happening, Membership, SendMessage},
+    media::MediaUse,
+};
+use blegram_persistence::{
+    Inserted, Tx, conversations, jobs,
+    media::{self, Held},
+    messages, relations, users,
+};
+use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+
+pub(crate) use self::queues::Queues;
+use self::queues::Turn;
+use crate::{
+    Chat, Error, EventView, MessageView, Result,
+    event::{added, told},
+    presence::check_open,
+    view::view_messages,
+};
+
+/// A message to be, and who wants it sent.
+struct Sending {
+    actor: UserId,
+    input: SendMessage,
+    fingerprint: [u8; 32],
+}
+
+/// A message to be whose sender waits for what comes of it. Dropped, it is sent alone.
+struct Waiting {
+    sending: Arc<Sending>,
+    done: oneshot::Sender<Sent>,
+}
+
+/// What came of a message: as it is today, and whether it is new.
+type Sent = Result<(MessageView, bool)>;
+
+impl Chat {
+    /// Sends a message of `actor`. Sent again under the same client id it is not sent again: the answer is the message as
+    /// it is today. Says whether it is new. It may be sent also if nobody waits for that any more.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Blocked`] in a direct conversation across a block; [`Error::ClientIdReused`] by another
+    /// message; [`Error::ReplyNotFound`]; [`Error::MediaNotFound`], [`Error::MediaInUse`].
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "whoever does not wait any more must not stop the others; the task ends by itself"
+    )]
+    pub async fn send_message(&self, actor: UserId, id: ConversationId, input: SendMessage) -> Sent {
+        let fingerprint = fingerprint(id, &input);
+        let sending = Arc::new(Sending { actor, input, fingerprint });
+        let (done, sent) = oneshot::channel();
+        if let Some(turn) = self.queues.add(id, Waiting { sending: Arc::clone(&sending), done }) {
+            let chat = self.clone();
+            tokio::spawn(async move { chat.send_waiting(id, turn).await });
+        }
+        match sent.await {
+            Ok(sent) => sent,
+            Err(_) => self.send_alone(id, &sending).await,
+        }
+    }
+
+    /// Sends what waits in a conversation, as many as may be at a time, until nobody waits.
+    async fn send_waiting(&self, id: ConversationId, mut turn: Turn) {
+        while turn.goes_on() {
+            let begun = self.db.write().await;
+            // Not before: more arrive while others have the connections.
+            let batch = turn.take();
+            let all: Vec<&Sending> = batch.iter().map(|it| &*it.sending).collect();
+            let sent = match begun {
+                Ok(tx) => self.send_all(tx, id, &all).await,
+                Err(error) => Err(error.into()),
+            };
+            match sent {
+                Ok(sent) => batch.into_iter().zip(sent).for_each(|(it, sent)| _ = it.done.send(sent)),
+                Err(Error::Storage(error)) if error.is_transient() => {
+                    batch.into_iter().for_each(|it| _ = it.done.send(Err(error.clone().into())));
+                }
+                // Perhaps of one of them: each alone, by whoever waits for it.
+                Err(_) => {}
+            }
+        }
+    }
+
+    async fn send_alone(&self, id: ConversationId, sending: &Sending) -> Sent {
+        let tx = self.db.write().await?;
+        self.send_all(tx, id, &[sending]).await?.pop().ok_or(Error::NotFound)?
+    }
+
+    /// Sends what may be sent of `all`, in this order. Fails if none is sent.
+    async fn send_all(&self, tx: Tx, id: ConversationId, all: &[&Sending]) -> Result<Vec<Sent>> {
+        let now = self.clock.now();
+        let scene = Scene::hold(&tx, id, all).await?;
+        let Some(mut conversation) = scene.conversation.clone() else {
+            return Ok(all.iter().map(|it| Err(scene.refuse_unfound(it))).collect());
+        };
+        let mut decided = Vec::with_capacity(all.len());
+        let mut new = Vec::new();
+        for sending in all {
+            let said = match scene.decide(sending) {
+                Ok(None) => hold_unused(&tx, sending).await.map(|images| {
+                    conversation.last_seq += 1;
+                    conversation.last_message_no += 1;
+                    let message = sending.message(&conversation, now);
+                    conversation.last_message = Some(message.id);
+                    new.push((message.clone(), images));
+                    (message, true)
+                }),
+                Ok(Some(before)) => Ok((before, false)),
+                Err(error) => Err(error),
+            };
+            decided.push(said);
+        }
+        scene.write(&tx, &conversation, &new, now).await?;
+        let said = decided.iter().flatten().map(|(message, _)| message.clone()).collect();
+        let mut views = view_messages(&tx, said).await?.into_iter();
+        let hidden_from = if new.is_empty() { Vec::new() } else { scene.hidden_from() };
+        let mut events = added(&tx, &conversation, &hidden_from).await?;
+        let mut sent = Vec::with_capacity(all.len());
+        for said in decided {
+            sent.push(match said {
+                Ok((_, is_new)) => {
+                    let view = views.next().ok_or(Error::NotFound)?;
+                    // Also of one that is there: whoever published it the first time may not have come to it.
+                    let event = created(&view.message);
+                    let event = EventView { event, message: Some(view.clone()), user: None, by: None };
+                    events.push(told(&conversation, event, &scene.members));
+                    Ok((view, is_new))
+                }
+                Err(error) => Err(error),
+            });
+        }
+        self.commit(tx, events).await?;
+        Ok(sent)
+    }
+}
+
+/// What decides on messages: held until the transaction ends.
+struct Scene {
+    actors: HashMap<UserId, User>,
+    conversation: Option<Conversation>,
+    members: Vec<Membership>,
+    /// What was sent before under the same client ids.
+    before: HashMap<(UserId, ClientId), Message>,
+    /// Whether the two of a direct conversation may write to each other.
+    is_open: bool,
+    /// The messages that are answered.
+    answered: HashMap<MessageId, Message>,
+}
+
+impl Scene {
+    async fn hold(tx: &Tx, id: ConversationId, all: &[&Sending]) -> Result<Self> {
+        let mut actors: Vec<UserId> = all.iter().map(|it| it.actor).collect();
+        actors.sort_unstable();
+        actors.dedup();
+        let mut actors = users::keep_all(tx, &actors).await?;
+        actors.retain(|_, user| user.is_visible());
+        let mut scene = Self {
+            actors,
+            conversation: conversations::hold(tx, id).await?,
+            members: Vec::new(),
+            before: HashMap::new(),
+            is_open: true,
+            answered: HashMap::new(),
+        };
+        let Some(conversation) = &scene.conversation else { return Ok(scene) };
+        scene.members = conversations::list_members(tx, &[id]).await?.remove(&id).unwrap_or_default();
+        let called: Vec<_> = all.iter().map(|it| (it.actor, it.input.client_id)).collect();
+        scene.before = messages::list_by_client_ids(tx, &called).await?;
+        if conversation.kind == ConversationKind::Direct {
+            scene.is_open = scene.is_direct_open(tx, conversation).await?;
+        }
+        let answered: Vec<MessageId> = all.iter().filter_map(|it| it.input.reply_to).collect();
+        scene.answered = messages::list_by_ids(tx, &answered).await?;
+        Ok(scene)
+    }
+
+    /// Neither of two who are blocked from each other writes to the other. It stays so until the transaction ends. What is
+    /// true for one of them is for the other.
+    async fn is_direct_open(&self, tx: &Tx, conversation: &Conversation) -> Result<bool> {
+        let members = || self.members.iter().map(|it| it.user);
+        let Some(actor) = members().find(|user| self.actors.contains_key(user)) else { return Ok(false) };
+        let others: Vec<UserId> = members().filter(|user| *user != actor).collect();
+        relations::hold(tx, actor, others.iter().copied()).await?;
+        match check_open(tx, conversation, actor, &others).await {
+            Ok(()) => Ok(true),
+            Err(Error::Blocked) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a sender is told of a conversation that they do not find.
+    fn refuse_unfound(&self, sending: &Sending) -> Error {
+        if self.actors.contains_key(&sending.actor) { Error::NotFound } else { Error::AccountNotFound }
+    }
+
+    /// Whether a message may be sent, or was: then as it is today.
+    fn decide(&self, sending: &Sending) -> Result<Option<Message>> {
+        let Sending { actor, input, fingerprint } = sending;
+        let mine = self.members.iter().find(|it| it.user == *actor && self.actors.contains_key(actor));
+        let mine = mine.ok_or_else(|| self.refuse_unfound(sending))?;
+        if let Some(before) = self.before.get(&(*actor, input.client_id)) {
+            let is_same = before.fingerprint == *fingerprint;
+            return if is_same { Ok(Some(before.clone())) } else { Err(Error::ClientIdReused) };
+        }
+        if !self.is_open {
+            return Err(Error::Blocked);
+        }
+        let is_seen = |id| {
+            let found: Option<&Message> = self.answered.get(&id);
+            found.is_some_and(|it| it.conversation == mine.conversation && mine.sees(it.message_no))
+        };
+        if input.reply_to.is_none_or(is_seen) { Ok(None) } else { Err(Error::ReplyNotFound) }
+    }
+
+    /// Who does not have the conversation in their list until something is said.
+    fn hidden_from(&self) -> Vec<UserId> {
+        let last_message_no = self.conversation.as_ref().map_or(0, |it| it.last_message_no);
+        self.members.iter().filter(|it| !it.is_listed(last_message_no)).map(|it| it.user).collect()
+    }
+
+    /// Writes down messages with their images, and what `conversation` has become by them.
+    async fn write(
+        &self,
+        tx: &Tx,
+        conversation: &Conversation,
+        new: &[(Message, Vec<Media>)],
+        now: Timestamp,
+    ) -> Result<()> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        let all: Vec<Message> = new.iter().map(|(message, _)| message.clone()).collect();
+        if messages::insert_all(tx, &all).await? == Inserted::Existing {
+            // One was sent into another conversation at the same moment.
+            return Err(Error::ClientIdReused);
+        }
+        for (message, images) in new {
+            use_in_message(tx, images, message, now).await?;
+        }
+        let events: Vec<ConversationEvent> = all.iter().map(created).collect();
+        conversations::insert_events(tx, &events).await?;
+        conversations::update(tx, conversation, true, now).await?;
+        for mine in &self.members {
+            let last = all.iter().rev().find(|message| message.sender == Some(mine.user));
+            if let Some(Message { message_no: read_no, .. }) = last {
+                // Whoever writes has read.
+                let read = Membership { read_no: *read_no, hidden_no: None, ..mine.clone() };
+                conversations::update_member(tx, &read, now).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sending {
+    /// The message, as the last of a conversation.
+    fn message(&self, conversation: &Conversation, now: Timestamp) -> Message {
+        Message {
+            id: MessageId::generate(now),
+            conversation: conversation.id,
+            seq: conversation.last_seq,
+            message_no: conversation.last_message_no,
+            sender: Some(self.actor),
+            client_id: self.input.client_id,
+            fingerprint: self.fingerprint,
+            text: self.input.text.as_str().to_owned(),
+            media: self.input.media.clone(),
+            reply_to: self.input.reply_to,
+            created_at: now,
+            edited_at: None,
+            deleted_at: None,
+        }
+    }
+}
+
+/// That a message was sent, as it was told when it was.
+const fn created(message: &Message) -> ConversationEvent {
+    let what = Happening::MessageCreated(message.id);
+    ConversationEvent { conversation: message.conversation, seq: message.seq, what, at: message.created_at }
+}
+
+/// What tells a message from another that has the same client id.
+fn fingerprint(conversation: ConversationId, input: &SendMessage) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(conversation.as_uuid());
+    hash.update(input.reply_to.map_or([0; 16], |id| id.as_uuid().into_bytes()));
+    hash.update([u8::try_from(input.media.len()).unwrap_or(u8::MAX)]);
+    for id in &input.media {
+        hash.update(id.as_uuid());
+    }
+    hash.update(input.text.as_str());
+    hash.finalize().into()
+}
+
+async fn hold_unused(tx: &Tx, sending: &Sending) -> Result<Vec<Media>> {
+    match media::hold_unused(tx, sending.actor, &sending.input.media).await? {
+        Held::All(images) => Ok(images),
+        Held::Missing(places) => Err(Error::MediaNotFound(places)),
+        Held::InUse => Err(Error::MediaInUse),
+    }
+}
+
+async fn use_in_message(tx: &Tx, images: &[Media], message: &Message, now: Timestamp) -> Result<()> {
+    let ids: Vec<MediaId> = images.iter().map(|media| media.id).collect();
+    media::update_used(tx, &ids, MediaUse::Message(message.id)).await?;
+    // What is said between some is not for everybody.
+    if let Some(owner) = message.sender.filter(|_| images.iter().any(|media| media.key.is_public())) {
+        jobs::insert_again(tx, Job::MoveMedia(owner), now).await?;
+    }
+    Ok(())
+}

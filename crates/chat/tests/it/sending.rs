@@ -1,0 +1,268 @@
+use std::collections::HashSet;
+
+use blegram_chat::{Chat, Error, Event};
+use blegram_domain::{
+    Clock, ConversationId, Media, MediaId, MessageId, MessageText, UserId, conversation::SendMessage,
+    media::MediaKey,
+};
+use blegram_persistence::{media, testing::Backend};
+use futures_util::{FutureExt, future::join_all};
+use rstest_reuse::apply;
+
+use crate::{World, both_databases, message};
+
+async fn send(
+    chat: &Chat,
+    (sender, conversation, message): (UserId, ConversationId, SendMessage),
+) -> Result<(u64, bool), Error> {
+    let (view, is_new) = chat.send_message(sender, conversation, message).await?;
+    Ok((view.message.seq, is_new))
+}
+
+/// What was told of messages: their `seq`.
+fn seqs(told: &[Event]) -> Vec<u64> {
+    let seq = |event: &Event| match event {
+        Event::Happened { event, .. } => Some(event.event.seq),
+        _ => None,
+    };
+    told.iter().filter_map(seq).collect()
+}
+
+/// How many statements put messages in since the last call.
+fn inserts(w: &World) -> usize {
+    let is_insert = |statement: &String| statement.starts_with("INSERT INTO \"messages\"");
+    w.database.take_statements().iter().filter(|it| is_insert(it)).count()
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_is_said_at_once_is_written_at_once_in_one_order(#[case] backend: Backend) {
+    let w = World::new(backend).await;
+    let [ann, bob] = w.users(["ann", "bob"]).await;
+    let group = w.begin_group(ann, &[bob]).await;
+    w.take_told();
+    w.database.take_statements();
+    let said = (0..100).map(|n| ([ann, bob][n % 2], group, message(&format!("{n}"))));
+    let sent = join_all(said.map(|it| send(&w.chat, it))).await;
+    let sent: Vec<(u64, bool)> = sent.into_iter().map(Result::unwrap).collect();
+    assert_eq!(sent, (1..=100).map(|seq| (seq, true)).collect::<Vec<_>>());
+    assert_eq!(inserts(&w), 2);
+    let told = w.take_told();
+    assert_eq!(seqs(&told), (1..=100).collect::<Vec<_>>());
+    let Event::Happened { event, .. } = &told[6] else { panic!("{:?}", told[6]) };
+    assert_eq!(event.message.as_ref().unwrap().message.text, "6");
+    let view = w.chat.get_conversation(bob, group).await.unwrap();
+    assert_eq!((view.conversation.last_seq, view.conversation.last_message_no), (100, 100));
+    assert_eq!(view.last_message.unwrap().message.text, "99");
+    // Each has read up to what they said last.
+    assert_eq!(view.mine.read_no, 100);
+    assert_eq!(w.chat.get_conversation(ann, group).await.unwrap().mine.read_no, 99);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_is_refused_does_not_stop_the_others(#[case] backend: Backend) {
+    let w = World::new(backend).await;
+    let [ann, bob, cid, gone] = w.users(["ann", "bob", "cid", "gone"]).await;
+    let [group, other] = [w.begin_group(ann, &[bob, gone]).await, w.begin_group(ann, &[bob]).await];
+    let [before, elsewhere] = [message("before"), message("elsewhere")];
+    w.chat.send_message(ann, group, before.clone()).await.unwrap();
+    let (said, _) = w.chat.send_message(ann, other, elsewhere.clone()).await.unwrap();
+    let tx = w.database.db().write().await.unwrap();
+    blegram_persistence::users::update_deleted(&tx, gone).await.unwrap();
+    tx.commit().await.unwrap();
+    let reply = |id: MessageId| SendMessage { reply_to: Some(id), ..message("to nothing") };
+    let no_image = SendMessage { media: vec![MediaId::generate(w.clock.now())], ..message("no image") };
+    w.take_told();
+    let said = [
+        (bob, group, message("one")),
+        (cid, group, message("not in")),
+        (gone, group, message("gone")),
+        (ann, group, before),
+        (ann, group, elsewhere),
+        (ann, group, reply(said.message.id)),
+        (ann, group, no_image),
+        (bob, group, message("two")),
+    ];
+    let sent = join_all(said.map(|it| send(&w.chat, it))).await;
+    assert!(matches!(
+        sent[..],
+        [
+            Ok((2, true)),
+            Err(Error::NotFound),
+            Err(Error::AccountNotFound),
+            Ok((1, false)),
+            Err(Error::ClientIdReused),
+            Err(Error::ReplyNotFound),
+            Err(Error::MediaNotFound(_)),
+            Ok((3, true)),
+        ]
+    ));
+    assert_eq!(seqs(&w.take_told()), [2, 1, 3]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_failure_of_one_is_no_failure_of_the_others(#[case] backend: Backend) {
+    let w = World::new(backend).await;
+    let [ann, bob] = w.users(["ann", "bob"]).await;
+    let group = w.begin_group(ann, &[bob]).await;
+    let broken = message("broken");
+    w.chat.send_message(ann, group, broken.clone()).await.unwrap();
+    w.database.execute("UPDATE messages SET fingerprint = 'no SHA-256'").await;
+    w.take_told();
+    let said = [(bob, group, message("one")), (ann, group, broken), (bob, group, message("two"))];
+    let sent = join_all(said.map(|it| send(&w.chat, it))).await;
+    assert!(matches!(sent[..], [Ok((_, true)), Err(Error::Storage(_)), Ok((_, true))]), "{sent:?}");
+    let mut told = seqs(&w.take_told());
+    told.sort_unstable();
+    assert_eq!(told, [2, 3]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn one_client_id_is_one_message_however_it_comes(#[case] backend: Backend) {
+    let w = World::new(backend).await;
+    let [ann, bob] = w.users(["ann", "bob"]).await;
+    let [one, two] = [w.begin_group(ann, &[bob]).await, w.begin_group(ann, &[bob]).await];
+    // Twice at once, and once more called the same but different.
+    w.database.take_statements();
+    let hi = message("hi");
+    let other = SendMessage { text: MessageText::parse("other").unwrap(), ..hi.clone() };
+    let said = [(ann, one, hi.clone()), (ann, one, hi), (ann, one, other), (bob, one, message("yes"))];
+    let sent = join_all(said.map(|it| send(&w.chat, it))).await;
+    assert!(matches!(sent[..], [Ok((1, true)), Ok((1, false)), Err(Error::ClientIdReused), Ok((2, true))]));
+    // Nothing had to be done again.
+    assert_eq!(inserts(&w), 2);
+    // Into two conversations at once, with others: as often as it takes to meet.
+    for _ in 0..10 {
+        let messages: Vec<SendMessage> = (0..4).map(|n| message(&format!("{n}"))).collect();
+        let said = messages.iter().flat_map(|said| {
+            let mine = |conversation| (ann, conversation, said.clone());
+            [mine(one), (bob, one, message("so")), mine(two), (bob, two, message("so"))]
+        });
+        let sent = join_all(said.map(|it| send(&w.chat, it))).await;
+        for four in sent.chunks(4) {
+            let [mine, Ok((_, true)), too, Ok((_, true))] = four else { panic!("{four:?}") };
+            let is_one = matches!(
+                (mine, too),
+                (Ok((_, true)), Err(Error::ClientIdReused)) | (Err(Error::ClientIdReused), Ok((_, true)))
+            );
+            assert!(is_one, "{four:?}");
+        }
+    }
+    for group in [one, two] {
+        let view = w.chat.get_conversation(ann, group).await.unwrap();
+        assert_eq!(view.conversation.last_seq, view.conversation.last_message_no);
+    }
+    let numbers = w
+        .database
+        .lines(
+            "SELECT CAST(count(DISTINCT message_no) AS TEXT) AS line FROM messages GROUP BY conversation_id",
+        )
+        .await;
+    let sum: usize = numbers.iter().map(|it| it.parse::<usize>().unwrap()).sum();
+    assert_eq!(sum, 2 + 10 * (4 + 8));
+    assert_eq!(w.database.count("messages").await, sum);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn whoever_does_not_wait_is_heard_once_and_stops_nobody(#[case] backend: Backend) {
+    let w = World::new(backend).await;
+    let [ann, bob] = w.users(["ann", "bob"]).await;
+    let group = w.begin_group(ann, &[bob]).await;
+    w.take_told();
+    let lost = message("gone");
+    // Begins, and is given up; so is one that only waits.
+    assert!(w.chat.send_message(ann, group, lost.clone()).now_or_never().is_none());
+    assert!(w.chat.send_message(bob, group, message("too")).now_or_never().is_none());
+    assert_eq!(send(&w.chat, (bob, group, message("here"))).await.unwrap(), (3, true));
+    assert_eq!(send(&w.chat, (ann, group, lost)).await.unwrap(), (1, false));
+    assert_eq!(seqs(&w.take_told()), [1, 2, 3, 1]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_block_is_for_both_and_a_hidden_conversation_is_shown_once(#[case] backend: Backend) {
+    let w = World::new(backend).await;
+    let [ann, bob] = w.users(["ann", "bob"]).await;
+    let direct = w.begin(ann, &[bob]).await.conversation.id;
+    w.take_told();
+    let both = || {
+        let said = [(ann, direct, message("one")), (bob, direct, message("two"))];
+        join_all(said.map(|it| send(&w.chat, it)))
+    };
+    assert!(both().await.iter().all(Result::is_ok));
+    let told = w.take_told();
+    let Event::Added { user, conversation } = &told[0] else { panic!("{:?}", told[0]) };
+    assert_eq!((*user, conversation.last_message.as_ref().unwrap().message.text.as_str()), (bob, "two"));
+    assert_eq!(seqs(&told), [1, 2]);
+    assert!(told[1..].iter().all(|it| matches!(it, Event::Happened { members, .. } if members.len() == 2)));
+    w.block(bob, ann).await;
+    assert!(both().await.iter().all(|it| matches!(it, Err(Error::Blocked))));
+    assert_eq!(w.take_told(), []);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn two_nodes_write_into_one_conversation_without_a_gap(#[case] backend: Backend) {
+    let w = World::new(backend).await;
+    let [ann, bob] = w.users(["ann", "bob"]).await;
+    let direct = w.begin(ann, &[bob]).await.conversation.id;
+    let node = Chat::new(w.database.db().clone(), w.clock.clone());
+    let said = (0..60).map(|n| {
+        let chat = if n % 3 == 0 { &node } else { &w.chat };
+        send(chat, ([ann, bob][n % 2], direct, message("hi")))
+    });
+    let sent = join_all(said).await;
+    let seqs: HashSet<u64> = sent.into_iter().map(|it| it.unwrap().0).collect();
+    assert_eq!(seqs, (1..=60).collect());
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn an_image_is_sent_once(#[case] backend: Backend) {
+    let w = World::new(backend).await;
+    let [ann, bob] = w.users(["ann", "bob"]).await;
+    let group = w.begin_group(ann, &[bob]).await;
+    let image = MediaId::generate(w.clock.now());
+    let unused = Media {
+        id: image,
+        owner: ann,
+        key: MediaKey::new(false, ann, 7),
+        is_linked: false,
+        blurhash: String::new(),
+        alt: None,
+        variants: Vec::new(),
+        used: None,
+        created_at: w.clock.now(),
+        version: 0,
+    };
+    let tx = w.database.db().write().await.unwrap();
+    media::insert(&tx, &unused).await.unwrap();
+    tx.commit().await.unwrap();
+    let show = |text| SendMessage { media: vec![image], ..message(text) };
+    let said = [
+        (ann, group, message("look")),
+        (ann, group, show("this")),
+        (ann, group, show("again")),
+        (bob, group, message("nice")),
+    ];
+    let sent = join_all(said.map(|it| send(&w.chat, it))).await;
+    assert!(
+        matches!(sent[..], [Ok((1, true)), Ok((2, true)), Err(Error::MediaInUse), Ok((3, true))]),
+        "{sent:?}"
+    );
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn more_than_may_wait_are_sent_too(#[case] backend: Backend) {
+    let w = World::new(backend).await;
+    let [ann, bob] = w.users(["ann", "bob"]).await;
+    let direct = w.begin(ann, &[bob]).await.conversation.id;
+    let sent = join_all((0..1_100).map(|_| send(&w.chat, (ann, direct, message("hi"))))).await;
+    let seqs: HashSet<u64> = sent.into_iter().map(|it| it.unwrap().0).collect();
+    assert_eq!(seqs, (1..=1_100).collect());
+}

@@ -13,7 +13,7 @@ use blegram_domain::ConversationId;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde_json::json;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, sink},
     task::JoinHandle,
     time::{Instant, Sleep, sleep_until, timeout},
 };
@@ -38,7 +38,7 @@ use crate::{
 pub const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 
 /// What is read and written at once. Every connection has this much for reading as long as it lives.
-const BUFFER_BYTES: usize = 4 * 1024;
+const BUFFER_BYTES: usize = 2 * 1024;
 
 /// Commands that wait for the one that runs. While there are so many, nothing is read.
 const MAX_WAITING: usize = 32;
@@ -64,13 +64,11 @@ where
     C: Commands,
 {
     let (hub, peer) = (registered.hub().clone(), Arc::clone(registered.peer()));
-    let config = *hub.config();
     let now = Instant::now();
     let expires_at = peer.look(now).map_or(now, |(_, expires_at)| expires_at);
     let mut connection = Connection {
-        ws: open(stream, &config).await,
-        session: Session::new(config.timing, now, expires_at, rand::random()),
-        config,
+        ws: open(stream, hub.config()).await,
+        session: Session::new(hub.config().timing, now, expires_at, rand::random()),
         hub,
         peer,
         commands,
@@ -86,7 +84,8 @@ where
         End::Gone => None,
         End::Close(code) => {
             // A client that does not read does not take leave either.
-            let _ = timeout(config.close_timeout, close(&mut connection.ws, code)).await;
+            let limit = connection.hub.config().close_timeout;
+            let _ = timeout(limit, close(&mut connection.ws, code)).await;
             Some(code)
         }
     }
@@ -120,8 +119,7 @@ where
     while let Some(Ok(_)) = ws.next().await {}
     ws.get_mut().shutdown().await?;
     // What is not read makes the system reset the connection, and the client would not see why it ended.
-    let mut rest = [0; 1024];
-    while ws.get_mut().read(&mut rest).await? > 0 {}
+    copy(ws.get_mut(), &mut sink()).await?;
     Ok(())
 }
 
@@ -135,7 +133,6 @@ enum End {
 struct Connection<S, C> {
     ws: WebSocketStream<S>,
     session: Session,
-    config: Config,
     hub: Hub,
     peer: Arc<Peer>,
     commands: Arc<C>,
@@ -186,7 +183,7 @@ where
         if self.poll_read(cx, now)? {
             return Ok(Turn::Again);
         }
-        let stall = self.writing_since.map(|since| since + self.config.stall);
+        let stall = self.writing_since.map(|since| since + self.hub.config().stall);
         if stall.is_some_and(|at| now >= at) {
             return Err(End::Close(CloseCode::Slow));
         }

@@ -161,22 +161,22 @@ impl Connection {
     async fn run(self, upgrade: OnUpgrade, is_spoken: bool) {
         let Ok(stream) = upgrade.await else { return };
         let Self { app, place, credential, origin } = self;
-        let config = *place.hub().config();
+        let hub = place.hub().clone();
         if !is_spoken {
-            return refuse(stream, &config, CloseCode::Version).await;
+            return refuse(stream, hub.config(), CloseCode::Version).await;
         }
         let now = app.clock.now();
         let id = ConnectionId::generate(now);
-        let ready = Ready::new(id.as_uuid(), credential.user, now, credential.expires_at, &config);
+        let ready = Ready::new(id.as_uuid(), credential.user, now, credential.expires_at, hub.config());
         let first = Frame::event(Class::Reply, "ready", &ready);
         let Authenticated { user, session, .. } = credential;
         let owner = Owner { user, session, expires_at: end_of(&app, &credential) };
         let registered = match place.register(id, owner, first) {
             Ok(registered) => registered,
             Err((_place, Refused::TooManyOfUser)) => {
-                return refuse(stream, &config, CloseCode::TooMany).await;
+                return refuse(stream, hub.config(), CloseCode::TooMany).await;
             }
-            Err((_place, _)) => return refuse(stream, &config, CloseCode::Draining).await,
+            Err((_place, _)) => return refuse(stream, hub.config(), CloseCode::Draining).await,
         };
         let connection = id.to_string();
         tracing::debug!(connection, user = %credential.user, "connected");

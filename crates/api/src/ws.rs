@@ -51,6 +51,11 @@ fn reply(id: u64, answer: &impl Serialize) -> Reply {
 }
 
 impl Commands for Client {
+    /// Messages of a conversation are queued as they come, and written together.
+    fn is_pipelined(&self, op: &str) -> bool {
+        op == "message.send"
+    }
+
     async fn run(&self, peer: &Arc<Peer>, command: Command) -> Option<Frame> {
         let started = Instant::now();
         let Command { id, op, d } = command;

@@ -86,8 +86,12 @@ impl Chat {
                 Err(Error::Storage(error)) if error.is_transient() => {
                     batch.into_iter().for_each(|it| _ = it.done.send(Err(error.clone().into())));
                 }
-                // Perhaps of one of them: each alone, by whoever waits for it.
-                Err(_) => {}
+                // Perhaps of one of them: each alone, in their order.
+                Err(_) => {
+                    for it in batch {
+                        _ = it.done.send(self.send_alone(id, &it.sending).await);
+                    }
+                }
             }
         }
     }

@@ -4,13 +4,14 @@ use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
     io,
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
 use blegram_domain::ConversationId;
-use futures_util::{FutureExt, SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt, future::join_all};
 use serde_json::json;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, sink},
@@ -47,9 +48,13 @@ const MAX_WAITING: usize = 32;
 const BATCH_FRAMES: usize = 16;
 const BATCH_BYTES: usize = 16 * 1024;
 
-/// What clients can do, as somebody else knows it. The commands of one connection are run one after the other, each to its
-/// end, even if the client is gone by then.
+/// What clients can do, as somebody else knows it. The commands of one connection are begun in their order, each when those
+/// before it have ended, and run to their end, even if the client is gone by then.
 pub trait Commands: Send + Sync + 'static {
+    /// Whether commands of this name that follow each other are begun without waiting for each other's end. Each is polled
+    /// once before the next.
+    fn is_pipelined(&self, op: &str) -> bool;
+
     /// Runs a command; the reply, unless it has none.
     fn run(&self, peer: &Arc<Peer>, command: Command) -> impl Future<Output = Option<Frame>> + Send;
 
@@ -137,7 +142,7 @@ struct Connection<S, C> {
     peer: Arc<Peer>,
     commands: Arc<C>,
     waiting: VecDeque<Command>,
-    running: Option<(u64, JoinHandle<()>)>,
+    running: Option<JoinHandle<()>>,
     /// Since when a batch waits to be taken by the client's system.
     writing_since: Option<Instant>,
     timer: Pin<Box<Sleep>>,
@@ -214,25 +219,34 @@ where
 
     fn poll_commands(&mut self, cx: &mut Context<'_>) {
         loop {
-            if let Some((id, running)) = &mut self.running {
-                let Poll::Ready(ended) = running.poll_unpin(cx) else { return };
-                if ended.is_err() {
-                    self.peer.send(Frame::err(*id, &broken()));
+            if let Some(running) = &mut self.running {
+                if running.poll_unpin(cx).is_pending() {
+                    return;
                 }
                 self.running = None;
             }
-            let Some(command) = self.waiting.pop_front() else {
+            let next = self.take_commands();
+            if next.is_empty() {
                 self.waiting = VecDeque::new();
                 return;
-            };
-            let (peer, commands, id) = (Arc::clone(&self.peer), Arc::clone(&self.commands), command.id);
-            let run = async move {
-                if let Some(reply) = commands.run(&peer, command).await {
-                    peer.send(reply);
+            }
+            let all = next.into_iter().map(|command| {
+                let (peer, commands, id) = (Arc::clone(&self.peer), Arc::clone(&self.commands), command.id);
+                async move {
+                    let run = AssertUnwindSafe(commands.run(&peer, command)).catch_unwind();
+                    let reply = run.await.unwrap_or_else(|_| Some(Frame::err(id, &broken())));
+                    reply.into_iter().for_each(|reply| peer.send(reply));
                 }
-            };
-            self.running = Some((id, self.hub.tasks().spawn(run)));
+            });
+            self.running = Some(self.hub.tasks().spawn(join_all(all).map(drop)));
         }
+    }
+
+    /// Takes the commands that are next to begin: one, or all that are pipelined.
+    fn take_commands(&mut self) -> Vec<Command> {
+        let is_pipelined = |it: &Command| self.commands.is_pipelined(&it.op);
+        let count = self.waiting.iter().take_while(|it| is_pipelined(it)).count().max(1);
+        self.waiting.drain(..count.min(self.waiting.len())).collect()
     }
 
     /// Reads a message, if there is one and room for what it wants; says whether.

@@ -17,7 +17,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{
     io::DuplexStream,
-    sync::{Semaphore, mpsc},
+    sync::{Barrier, Semaphore, mpsc},
     task::JoinHandle,
     time::Instant,
 };
@@ -29,16 +29,25 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// Says what it was told; `wait` waits for a permit first.
+/// Says what it was told; `wait` waits for a permit first, `together` for another of its kind.
 struct Echo {
     permits: Semaphore,
+    pair: Barrier,
+    begun: Mutex<Vec<u64>>,
     done: Mutex<Vec<u64>>,
 }
 
 impl Commands for Echo {
+    fn is_pipelined(&self, op: &str) -> bool {
+        op == "together"
+    }
+
     async fn run(&self, _: &Arc<Peer>, command: Command) -> Option<Frame> {
-        if command.op == "wait" {
-            self.permits.acquire().await.unwrap().forget();
+        self.begun.lock().unwrap().push(command.id);
+        match command.op.as_str() {
+            "wait" => self.permits.acquire().await.unwrap().forget(),
+            "together" => _ = self.pair.wait().await,
+            _ => {}
         }
         assert!(command.op != "panic", "as it was told");
         self.done.lock().unwrap().push(command.id);
@@ -67,7 +76,12 @@ struct Client {
 impl World {
     fn new(config: Config) -> Self {
         let (hub, presence) = Hub::new(config);
-        let echo = Arc::new(Echo { permits: Semaphore::new(0), done: Mutex::default() });
+        let echo = Arc::new(Echo {
+            permits: Semaphore::new(0),
+            pair: Barrier::new(2),
+            begun: Mutex::default(),
+            done: Mutex::default(),
+        });
         Self { hub, presence, echo }
     }
 
@@ -209,6 +223,24 @@ async fn commands_are_run_one_after_the_other_to_their_end() {
     world.hub.tasks().close();
     world.hub.tasks().wait().await;
     assert_eq!(world.echo.done.lock().unwrap().as_slice(), [1, 3, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_that_may_are_run_together_in_their_order() {
+    let world = World::new(Config::default());
+    let mut client = world.connect(user()).await;
+    client.says(json!({ "id": 1, "op": "wait" })).await;
+    // Neither pair ends unless both are begun; what comes between them waits, and is waited for.
+    for (id, op) in [(2, "together"), (3, "together"), (4, "wait"), (5, "together"), (6, "together")] {
+        client.says(json!({ "id": id, "op": op })).await;
+    }
+    world.echo.permits.add_permits(2);
+    let mut ids = Vec::new();
+    for _ in 0..6 {
+        ids.push(client.frame().await["re"].as_u64().unwrap());
+    }
+    assert_eq!((ids[0], ids[3]), (1, 4));
+    assert_eq!(world.echo.begun.lock().unwrap().as_slice(), [1, 2, 3, 4, 5, 6]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -55,6 +55,7 @@ const TABLE: &[Row] = &[
     Row { package: "blegram",   ours: EVERYTHING,                                    optional: &[],          never: &[] },
     Row { package: "blegram-example-chat", ours: &[],                                optional: &[],          never: &[SQL] },
     Row { package: "xtask",     ours: &[],                                           optional: &[],          never: &[] },
+    Row { package: "xtask-gateway-load", ours: &[],                                  optional: &[],          never: &[] },
     Row { package: "xtask-s3",  ours: &[],                                           optional: &[],          never: &[] },
 ];
 

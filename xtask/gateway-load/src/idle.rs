@@ -1,0 +1,128 @@
+//! Connections that do nothing but live.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use tokio::time::sleep;
+
+use crate::{
+    Report, Setup,
+    crowd::{Crowd, Opening},
+    figures::Memory,
+    server::resident,
+    socket::{Frame, Socket},
+};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Connections
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) sockets: usize,
+    /// Users whose connections they are
+    #[arg(long, default_value_t = 500, value_parser = crate::at_least_one)]
+    pub(crate) users: usize,
+    /// Seconds to hold them, after the last one is ready
+    #[arg(long, default_value_t = 60)]
+    pub(crate) hold: u64,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Idle {
+    opening: Opening,
+    users: usize,
+    rss_before: Option<u64>,
+    rss_ready: Option<u64>,
+    rss_held: Option<u64>,
+    bytes_per_socket: Option<u64>,
+    bytes_per_socket_held: Option<u64>,
+    held_seconds: u64,
+    alive: usize,
+    pings: u64,
+    /// How many ended, by close code.
+    closed: BTreeMap<String, usize>,
+}
+
+#[derive(Default)]
+struct Tally {
+    pings: u64,
+    closed: BTreeMap<String, usize>,
+}
+
+pub(crate) async fn run(setup: &Setup, options: &Options) -> Result<Idle> {
+    let members = setup.sign_up(options.users).await?;
+    let rss_before = resident(setup.pid);
+    let tally = Arc::new(Mutex::new(Tally::default()));
+    let attend = {
+        let tally = Arc::clone(&tally);
+        move |_, socket| live(socket, Arc::clone(&tally))
+    };
+    let crowd = Crowd::open(&setup.target, &members, options.sockets, setup.handshakes, attend).await?;
+    let rss_ready = resident(setup.pid);
+    sleep(Duration::from_secs(options.hold)).await;
+    let rss_held = resident(setup.pid);
+    let each = |rss: Option<u64>| Some(rss?.saturating_sub(rss_before?) / options.sockets.max(1) as u64);
+    let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(Idle {
+        users: options.users,
+        rss_before,
+        rss_ready,
+        rss_held,
+        bytes_per_socket: each(rss_ready),
+        bytes_per_socket_held: each(rss_held),
+        held_seconds: options.hold,
+        alive: crowd.opening.sockets - tally.closed.values().sum::<usize>(),
+        pings: tally.pings,
+        closed: tally.closed.clone(),
+        opening: crowd.opening,
+    })
+}
+
+async fn live(mut socket: Socket, tally: Arc<Mutex<Tally>>) {
+    let mut pings = 0;
+    loop {
+        let frame = socket.step().await;
+        let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.pings += socket.pings - pings;
+        pings = socket.pings;
+        if let Some(Frame::Closed(how)) = frame {
+            *tally.closed.entry(how.to_string()).or_default() += 1;
+            return;
+        }
+    }
+}
+
+impl Report for Idle {
+    fn broken(&self) -> Option<String> {
+        let missing = self.opening.sockets - self.alive;
+        (missing > 0).then(|| format!("{missing} connections ended"))
+    }
+}
+
+impl fmt::Display for Idle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}, of {} users", self.opening, self.users)?;
+        writeln!(
+            f,
+            "server memory: {} before, {} when all were ready, {} after {} s",
+            Memory(self.rss_before),
+            Memory(self.rss_ready),
+            Memory(self.rss_held),
+            self.held_seconds
+        )?;
+        if let (Some(ready), Some(held)) = (self.bytes_per_socket, self.bytes_per_socket_held) {
+            writeln!(
+                f,
+                "bytes per connection: {ready} when all were ready, {held} after {} s",
+                self.held_seconds
+            )?;
+        }
+        write!(f, "alive {}, ended {:?}, pings answered {}", self.alive, self.closed, self.pings)
+    }
+}

@@ -14,6 +14,8 @@ use tokio_tungstenite::tungstenite::{
     },
 };
 
+use tokio_util::task::TaskTracker;
+
 use crate::{
     both_databases,
     contract::FRAMES,
@@ -423,4 +425,48 @@ async fn a_credential_is_renewed_by_its_user_only() {
     assert_eq!(a.asks("auth", theirs).await["err"]["code"], "forbidden");
     let own = json!({ "ticket": ticket(&ann).await });
     assert!(a.gets("auth", own).await["auth_expires_in_ms"].as_u64().unwrap() > 1_000_000);
+}
+
+#[tokio::test]
+async fn a_client_learns_that_its_credential_ends_and_that_the_node_stops() {
+    let hour = Duration::from_secs(3600);
+    let mut settings = Settings::default();
+    (settings.gateway.drain.shortest, settings.gateway.drain.longest) = (hour, hour);
+    let t = TestApp::with(Backend::Sqlite, settings).await;
+    let ann = t.stranger();
+    let account = json!({ "username": "ann", "password": PASSWORD, "client": "native" });
+    let signed_up = ann.post("/api/v1/auth/signup", &account).await.json();
+    let bearer = format!("Bearer {}", signed_up["tokens"]["access_token"].as_str().unwrap());
+    t.clock.advance(Duration::from_secs(9 * 60));
+    let mut a = ann.tries_to_connect(&[PROTOCOL, ("authorization", &bearer)]).await.unwrap();
+    let left = a.hears("auth.expiring").await["expires_in_ms"].as_u64().unwrap();
+    assert!((1..=60_000).contains(&left), "{left}");
+
+    let hub = t.live.hub().clone();
+    let drained = TaskTracker::new().spawn(async move { hub.drain().await });
+    let after = a.hears("reconnect").await["after_ms"].as_u64().unwrap();
+    assert!(after <= 3_600_000, "{after}");
+    assert_eq!(ann.tries_to_connect(&[PROTOCOL, ("authorization", &bearer)]).await.unwrap_err(), 503);
+    // Whoever has gone is not waited for.
+    drop(a);
+    drained.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_keep_up_learns_how_far_a_conversation_is() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let id = ann.begins(&["@bob"], None).await;
+    let mut b = bob.connects().await;
+    // Three times what may wait for a connection.
+    const LINES: u64 = 120;
+    for _ in 0..LINES {
+        ann.says(&id, &"가".repeat(2000)).await;
+    }
+    let head = b.hears("conversation.head").await;
+    assert_eq!(head["conversation_id"], json!(id));
+    let told = b.heard().await.iter().filter(|name| *name == "message.created").count() as u64;
+    assert!(told < LINES, "{told}");
+    let synced = b.gets("sync", json!({})).await;
+    assert_eq!(synced["heads"][0]["last_seq"], LINES);
 }

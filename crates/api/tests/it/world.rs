@@ -40,6 +40,7 @@ pub(crate) struct TestApp {
     pub(crate) clock: Arc<FixedClock>,
     settings: Settings,
     pub(crate) media: Media,
+    pub(crate) live: Live,
     /// What goes on without its client.
     pub(crate) tasks: TaskTracker,
     _ending: DropGuard,
@@ -103,7 +104,7 @@ impl TestApp {
             auth: auth.with_events(Arc::clone(&events) as _),
             social: Social::new(db.clone(), Arc::clone(&time)).with_events(Arc::clone(&events) as _),
             chat: Chat::new(db.clone(), time).with_events(events),
-            live,
+            live: live.clone(),
             media: media.clone(),
             site: Arc::new(Site {
                 public_url: settings.public_url.to_owned(),
@@ -122,6 +123,7 @@ impl TestApp {
             database,
             clock,
             media,
+            live,
             settings: kept,
             tasks,
             _ending: ending.drop_guard(),

@@ -1,9 +1,15 @@
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use blegram_chat::{Chat, Error, Event};
 use blegram_domain::{
     Clock, ConversationId, Media, MediaId, MessageId, MessageText, UserId, conversation::SendMessage,
-    media::MediaKey,
+    event::EventSink, media::MediaKey,
 };
 use blegram_persistence::{media, testing::Backend};
 use futures_util::{FutureExt, future::join_all};
@@ -263,4 +269,28 @@ async fn more_than_may_wait_are_sent_too(#[case] backend: Backend) {
     let sent = join_all((0..1_100).map(|_| send(&w.chat, (ann, direct, message("hi"))))).await;
     let seqs: HashSet<u64> = sent.into_iter().map(|it| it.unwrap().0).collect();
     assert_eq!(seqs, (1..=1_100).collect());
+}
+
+/// Breaks the first time that it is told something.
+#[derive(Default)]
+struct Brittle(AtomicBool);
+
+impl EventSink<Event> for Brittle {
+    fn publish(&self, _: Event) {
+        assert!(self.0.swap(true, Ordering::Relaxed), "as it was told");
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn whoever_waits_for_one_that_breaks_is_answered(#[case] backend: Backend) {
+    let w = World::new(backend).await;
+    let [ann, bob] = w.users(["ann", "bob"]).await;
+    let group = w.begin_group(ann, &[bob]).await;
+    let chat = Chat::new(w.database.db().clone(), w.clock.clone()).with_events(Arc::new(Brittle::default()));
+    // What broke had committed the first two; so they are there already when they are sent alone.
+    let said = [(ann, group, message("one")), (bob, group, message("two"))];
+    let sent = join_all(said.map(|it| send(&chat, it))).await;
+    assert!(matches!(sent[..], [Ok((1, false)), Ok((2, false))]), "{sent:?}");
+    assert_eq!(send(&chat, (ann, group, message("three"))).await.unwrap(), (3, true));
 }

@@ -232,8 +232,7 @@ impl Core {
     fn advance(&mut self, now: Duration) {
         if self.page_due.is_some_and(|due| due <= now) {
             self.page_due = None;
-            let shown = self.timeline.shown();
-            self.out.push(Output::LoadPage((shown > 0).then_some(shown)));
+            self.out.push(Output::LoadPage(self.timeline.shown()));
         }
         if let Some((_, seq)) = self.expected.filter(|(due, _)| *due <= now) {
             self.expected = None;
@@ -275,11 +274,11 @@ impl Core {
     }
 
     fn wants_report(&self) -> bool {
-        self.timeline.shown() > self.reported
+        self.timeline.shown().is_some_and(|shown| shown > self.reported)
     }
 
     fn report(&mut self, now: Duration) {
-        self.reported = self.timeline.shown();
+        self.reported = self.timeline.shown().unwrap_or_default();
         self.report_due = now + SECOND;
         let d = json!({ "conversation_id": self.conversation, "message_no": self.reported });
         self.ask(now, Asked::Read, &d);

@@ -360,6 +360,18 @@ fn a_message_that_was_gone_before_it_was_seen_has_one_line() {
 }
 
 #[test]
+fn a_page_that_replaces_events_goes_back_to_an_empty_beginning() {
+    let mut world = connected();
+    for number in 0..30 {
+        world.bob_says(&format!("words {number}"));
+    }
+    while world.lose_frame().is_some() {}
+    world.forget_events();
+    world.settle();
+    assert_eq!(shown(&world.printed), (1..=30).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_good_minute_makes_waits_short_again() {
     let waits_after = |minute: Duration| {
         let mut world = connected();

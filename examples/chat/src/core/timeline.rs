@@ -13,8 +13,8 @@ pub(crate) struct Timeline {
     cursor: Option<u64>,
     /// The highest `seq` that we heard of.
     head: u64,
-    /// The highest message number that was printed.
-    shown: u64,
+    /// The highest message number that was printed, 0 if the first page was empty; `None` until it was loaded.
+    shown: Option<u64>,
     /// Messages that were gone already when they were to be printed: their deletion is to come, and is no news.
     gone: HashSet<u64>,
     /// The last message of ours, to be edited or deleted.
@@ -37,7 +37,7 @@ impl Timeline {
         self.cursor
     }
 
-    pub(crate) fn shown(&self) -> u64 {
+    pub(crate) fn shown(&self) -> Option<u64> {
         self.shown
     }
 
@@ -78,6 +78,7 @@ impl Timeline {
     pub(crate) fn load(&mut self, messages: &[Message], last_seq: u64, me: Uuid) -> Vec<String> {
         self.cursor = Some(last_seq);
         self.hear(last_seq);
+        self.shown.get_or_insert(0);
         messages.iter().filter_map(|message| self.created(message, me)).collect()
     }
 
@@ -105,10 +106,10 @@ impl Timeline {
     }
 
     fn created(&mut self, message: &Message, me: Uuid) -> Option<String> {
-        if message.message_no <= self.shown {
+        if Some(message.message_no) <= self.shown {
             return None;
         }
-        self.shown = message.message_no;
+        self.shown = Some(message.message_no);
         if !message.is_deleted && message.sender.as_ref().is_some_and(|sender| sender.id == me) {
             self.mine = Some(message.id);
         }

@@ -317,7 +317,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::write(
         "sendMessage",
         Login::Required,
-        &[Code::NotFound, Code::Blocked, Code::ClientIdReused, Code::MediaInUse],
+        &[Code::NotFound, Code::Blocked, Code::ClientIdReused, Code::MediaInUse, Code::Overloaded],
     )
     .with_body()
     .with_key(),

@@ -520,6 +520,7 @@ impl From<blegram_chat::Error> for Problem {
             blegram_chat::Error::MediaNotFound(places) => each(places, "media_ids", NO_IMAGE),
             blegram_chat::Error::MediaInUse => Self::new(Code::MediaInUse),
             blegram_chat::Error::MessageBlank => Self::invalid(vec![Failure::of("/text", Violation::Blank)]),
+            blegram_chat::Error::Busy => Self::new(Code::Overloaded),
             blegram_chat::Error::Storage(cause) => storage(cause),
         }
     }

@@ -77,9 +77,9 @@ impl Chat {
         id: ConversationId,
         title: Option<ConversationTitle>,
     ) -> Result<ConversationView> {
-        let now = self.clock.now();
         let tx = self.db.write().await?;
         let (mut conversation, _) = hold_group(&tx, actor, id).await?;
+        let now = self.clock.now();
         let title = title.map(String::from);
         let mut events = Vec::new();
         if conversation.title != title {
@@ -98,9 +98,9 @@ impl Chat {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn mute_conversation(&self, actor: UserId, id: ConversationId, is_muted: bool) -> Result<()> {
-        let now = self.clock.now();
         let tx = self.db.write().await?;
         let (_, membership) = hold(&tx, actor, id).await?;
+        let now = self.clock.now();
         conversations::update_member(&tx, &Membership { is_muted, ..membership }, now).await?;
         Ok(tx.commit().await?)
     }

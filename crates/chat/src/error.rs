@@ -40,6 +40,9 @@ pub enum Error {
     /// A message says or shows something.
     #[error("a message needs a text or an image")]
     MessageBlank,
+    /// More is being said in the conversation than is written down: the same message may be sent later.
+    #[error("too much is being said at once")]
+    Busy,
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] blegram_persistence::Error),

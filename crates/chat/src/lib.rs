@@ -74,6 +74,6 @@ impl Chat {
     /// The same, telling `events` what happens.
     #[must_use]
     pub fn with_events(self, events: Arc<dyn EventSink<Event>>) -> Self {
-        Self { events, ..self }
+        Self { events, queues: sending::Queues::default(), ..self }
     }
 }

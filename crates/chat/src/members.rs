@@ -24,10 +24,10 @@ impl Chat {
         id: ConversationId,
         members: &[UserRef],
     ) -> Result<ConversationView> {
-        let now = self.clock.now();
         let tx = self.db.write().await?;
         keep_actor(&tx, actor).await?;
         let (mut conversation, _) = hold_group(&tx, actor, id).await?;
+        let now = self.clock.now();
         let mut others = self.resolve(&tx, actor, members).await?;
         if others.is_empty() {
             return Err(Error::Oneself);
@@ -61,9 +61,9 @@ impl Chat {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::NotAGroup`]; [`Error::Forbidden`].
     pub async fn remove_member(&self, actor: UserId, id: ConversationId, user: UserId) -> Result<()> {
-        let now = self.clock.now();
         let tx = self.db.write().await?;
         let (mut conversation, mine) = hold(&tx, actor, id).await?;
+        let now = self.clock.now();
         let removed = |reason| Event::Removed { user, conversation: id, reason };
         if user == actor && conversation.kind == ConversationKind::Direct {
             let was_listed = mine.is_listed(conversation.last_message_no);

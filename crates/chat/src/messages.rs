@@ -43,9 +43,9 @@ impl Chat {
         message: MessageId,
         text: MessageText,
     ) -> Result<MessageView> {
-        let now = self.clock.now();
         let tx = self.db.write().await?;
         let (mut conversation, mut message) = hold_own(&tx, actor, id, message).await?;
+        let now = self.clock.now();
         if text.as_str().is_empty() && message.media.is_empty() {
             return Err(Error::MessageBlank);
         }
@@ -68,9 +68,9 @@ impl Chat {
     /// # Errors
     /// [`Error::NotFound`], also the second time; [`Error::Forbidden`].
     pub async fn delete_message(&self, actor: UserId, id: ConversationId, message: MessageId) -> Result<()> {
-        let now = self.clock.now();
         let tx = self.db.write().await?;
         let (mut conversation, mut message) = hold_own(&tx, actor, id, message).await?;
+        let now = self.clock.now();
         media::remove(&tx, &message.media, now).await?;
         message.text = String::new();
         message.media = Vec::new();

@@ -14,9 +14,9 @@ impl Chat {
     /// # Errors
     /// [`crate::Error::NotFound`].
     pub async fn mark_read(&self, actor: UserId, id: ConversationId, message_no: u64) -> Result<(u64, u64)> {
-        let now = self.clock.now();
         let tx = self.db.write().await?;
         let (conversation, mine) = hold(&tx, actor, id).await?;
+        let now = self.clock.now();
         let read_no = message_no.min(conversation.last_message_no);
         let marked = Membership { read_no: read_no.max(mine.read_no), ..mine.clone() };
         if marked != mine {

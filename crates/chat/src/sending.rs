@@ -4,7 +4,7 @@
 
 mod queues;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use blegram_domain::{
     ClientId, Conversation, ConversationEvent, ConversationId, Job, Media, MediaId, Message, MessageId,
@@ -13,12 +13,15 @@ use blegram_domain::{
     media::MediaUse,
 };
 use blegram_persistence::{
-    Inserted, Tx, conversations, jobs,
+    Error as StorageError, Inserted, Tx, conversations, jobs,
     media::{self, Held},
     messages, relations, users,
 };
 use sha2::{Digest, Sha256};
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
 
 pub(crate) use self::queues::Queues;
 use self::queues::Turn;
@@ -29,6 +32,10 @@ use crate::{
     view::view_messages,
 };
 
+/// How long those wait at most who are written together. Databases end statements themselves: this is for connections on
+/// which nothing comes back any more.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A message to be, and who wants it sent.
 struct Sending {
     actor: UserId,
@@ -36,7 +43,7 @@ struct Sending {
     fingerprint: [u8; 32],
 }
 
-/// A message to be whose sender waits for what comes of it. Dropped, it is sent alone.
+/// A message to be whose sender waits for what comes of it. Dropped, its sender sends it alone.
 struct Waiting {
     sending: Arc<Sending>,
     done: oneshot::Sender<Sent>,
@@ -51,7 +58,7 @@ impl Chat {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Blocked`] in a direct conversation across a block; [`Error::ClientIdReused`] by another
-    /// message; [`Error::ReplyNotFound`]; [`Error::MediaNotFound`], [`Error::MediaInUse`].
+    /// message; [`Error::ReplyNotFound`]; [`Error::MediaNotFound`], [`Error::MediaInUse`]; [`Error::Busy`].
     #[expect(
         clippy::disallowed_methods,
         reason = "whoever does not wait any more must not stop the others; the task ends by itself"
@@ -60,51 +67,58 @@ impl Chat {
         let fingerprint = fingerprint(id, &input);
         let sending = Arc::new(Sending { actor, input, fingerprint });
         let (done, sent) = oneshot::channel();
-        if let Some(turn) = self.queues.add(id, Waiting { sending: Arc::clone(&sending), done }) {
+        if let Some(turn) = self.queues.add(id, Waiting { sending: Arc::clone(&sending), done })? {
             let chat = self.clone();
             tokio::spawn(async move { chat.send_waiting(id, turn).await });
         }
         match sent.await {
             Ok(sent) => sent,
-            Err(_) => self.send_alone(id, &sending).await,
+            Err(_) => self.send_alone(id, &sending, Instant::now() + PATIENCE).await,
         }
     }
 
     /// Sends what waits in a conversation, as many as may be at a time, until nobody waits.
     async fn send_waiting(&self, id: ConversationId, mut turn: Turn) {
         while turn.goes_on() {
-            let begun = self.db.write().await;
+            let end = Instant::now() + PATIENCE;
+            let begun = in_time(end, self.db.write()).await;
             // Not before: more arrive while others have the connections.
             let batch = turn.take();
             let all: Vec<&Sending> = batch.iter().map(|it| &*it.sending).collect();
             let sent = match begun {
-                Ok(tx) => self.send_all(tx, id, &all).await,
-                Err(error) => Err(error.into()),
+                Ok(tx) => in_time(end, self.send_all(tx, id, &all)).await,
+                Err(error) => Err(error),
             };
             match sent {
                 Ok(sent) => batch.into_iter().zip(sent).for_each(|(it, sent)| _ = it.done.send(sent)),
-                Err(Error::Storage(error)) if error.is_transient() => {
-                    batch.into_iter().for_each(|it| _ = it.done.send(Err(error.clone().into())));
+                // Nobody is to wait for the others to find out.
+                Err(Error::Storage(error)) if error.is_unreachable() => {
+                    let all = batch.into_iter().chain(turn.take_all());
+                    all.for_each(|it| _ = it.done.send(Err(error.clone().into())));
                 }
                 // Perhaps of one of them: each alone, in their order.
                 Err(_) => {
                     for it in batch {
-                        _ = it.done.send(self.send_alone(id, &it.sending).await);
+                        _ = it.done.send(self.send_alone(id, &it.sending, end).await);
                     }
                 }
             }
         }
     }
 
-    async fn send_alone(&self, id: ConversationId, sending: &Sending) -> Sent {
-        let tx = self.db.write().await?;
-        self.send_all(tx, id, &[sending]).await?.pop().ok_or(Error::NotFound)?
+    async fn send_alone(&self, id: ConversationId, sending: &Sending, end: Instant) -> Sent {
+        let sent = in_time(end, async {
+            let tx = self.db.write().await?;
+            self.send_all(tx, id, &[sending]).await
+        });
+        sent.await?.pop().ok_or(Error::NotFound)?
     }
 
     /// Sends what may be sent of `all`, in this order. Fails if none is sent.
     async fn send_all(&self, tx: Tx, id: ConversationId, all: &[&Sending]) -> Result<Vec<Sent>> {
-        let now = self.clock.now();
         let scene = Scene::hold(&tx, id, all).await?;
+        // Not before: devices that sync must not have looked past it.
+        let now = self.clock.now();
         let Some(mut conversation) = scene.conversation.clone() else {
             return Ok(all.iter().map(|it| Err(scene.refuse_unfound(it))).collect());
         };
@@ -147,6 +161,11 @@ impl Chat {
         self.commit(tx, events).await?;
         Ok(sent)
     }
+}
+
+/// What is not done at `end` is given up.
+async fn in_time<T, E: Into<Error>>(end: Instant, doing: impl Future<Output = Result<T, E>>) -> Result<T> {
+    timeout_at(end, doing).await.map_err(|_| StorageError::TimedOut)?.map_err(Into::into)
 }
 
 /// What decides on messages: held until the transaction ends.

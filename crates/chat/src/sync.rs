@@ -21,8 +21,9 @@ const MAX_HEADS: u64 = 100;
 /// How many changed heads an answer has at most.
 const MAX_CHANGED: u64 = 1_000;
 
-/// What was changed by a transaction that is longer than this may be missed; the database ends them earlier.
-const OVERLAP: Duration = Duration::from_secs(10);
+/// What was changed by a transaction that ends later than this after it had hold of the conversation is missed until the next
+/// change. Nothing is waited for in between, so that is a few statements.
+const OVERLAP: Duration = Duration::from_secs(30);
 
 /// What happened in a conversation after something.
 #[derive(Debug, Clone, PartialEq, Eq)]

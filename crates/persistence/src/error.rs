@@ -1,4 +1,4 @@
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::{DbErr, RuntimeErr, sqlx::error::DatabaseError};
 
 /// A storage failure. None is the caller's fault: what callers may cause is a return value.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -6,6 +6,9 @@ pub enum Error {
     /// The database cannot be reached or is too busy: the same call may succeed later.
     #[error("the database is unavailable")]
     Unavailable(#[source] DbErr),
+    /// The database did not answer in time, and may have done what it was asked to: the same call may succeed later.
+    #[error("the database did not answer in time")]
+    TimedOut,
     /// A row that the domain refuses, such as one edited by hand.
     #[error("{table} {id}: {reason}")]
     Corrupt {
@@ -33,7 +36,16 @@ impl From<DbErr> for Error {
 impl Error {
     /// Whether the same call may succeed later.
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::TimedOut)
+    }
+
+    /// Whether it is of the database, not of what it was asked: any other call would fail now, too.
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Unavailable(error) => !is_of_statement(error),
+            Self::TimedOut => true,
+            Self::Corrupt { .. } | Self::Refused(_) => false,
+        }
     }
 
     #[expect(
@@ -53,6 +65,15 @@ fn is_transient(error: &DbErr) -> bool {
         }
         _ => false,
     }
+}
+
+/// PostgreSQL: 40 rolled back to resolve a conflict, 57014 waited too long.
+fn is_of_statement(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) = error else {
+        return false;
+    };
+    let code = cause.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| code.len() == 5 && (code.starts_with("40") || code == "57014"))
 }
 
 /// PostgreSQL: 40 rolled back to resolve a conflict, 53 out of resources, 57 shut down or timed out,

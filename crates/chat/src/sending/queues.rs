@@ -8,9 +8,14 @@ use std::{
 use blegram_domain::{ClientId, ConversationId, UserId};
 
 use super::Waiting;
+use crate::{Error, Result};
 
 /// How many messages a transaction writes at most.
 const BATCH: usize = 64;
+
+/// How much text a transaction writes at most, in bytes, beyond one message: what is told of it at once must not be too much
+/// for members that keep up.
+const BATCH_BYTES: usize = 64 * 1024;
 
 /// How many wait in a conversation at most.
 const WAITING: usize = 16 * BATCH;
@@ -27,18 +32,20 @@ pub(super) struct Turn {
 }
 
 impl Queues {
-    /// Lets somebody wait for whoever writes there; `Some` if nobody does. Where too many wait, `waiting` is dropped.
-    pub(super) fn add(&self, conversation: ConversationId, waiting: Waiting) -> Option<Turn> {
+    /// Lets somebody wait for whoever writes there; `Some` if nobody does.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] where too many wait.
+    pub(super) fn add(&self, conversation: ConversationId, waiting: Waiting) -> Result<Option<Turn>> {
         match self.lock().entry(conversation) {
+            Entry::Occupied(queue) if queue.get().len() >= WAITING => Err(Error::Busy),
             Entry::Occupied(mut queue) => {
-                if queue.get().len() < WAITING {
-                    queue.get_mut().push_back(waiting);
-                }
-                None
+                queue.get_mut().push_back(waiting);
+                Ok(None)
             }
             Entry::Vacant(place) => {
                 place.insert(VecDeque::from([waiting]));
-                Some(Turn { queues: self.clone(), conversation, is_over: false })
+                Ok(Some(Turn { queues: self.clone(), conversation, is_over: false }))
             }
         }
     }
@@ -61,23 +68,31 @@ impl Turn {
     }
 
     /// Takes those who wait for longest and whose messages can be written together: without images, which are held one
-    /// message after the other, and no two called alike.
+    /// message after the other, no two called alike, and not too much.
     pub(super) fn take(&mut self) -> Vec<Waiting> {
         let mut queues = self.queues.lock();
         let Some(queue) = queues.get_mut(&self.conversation) else { return Vec::new() };
         let mut batch: Vec<Waiting> = queue.pop_front().into_iter().collect();
         let mut called: HashSet<_> = batch.iter().map(Waiting::called).collect();
+        let mut bytes: usize = batch.iter().map(Waiting::bytes).sum();
         let is_plain = |waiting: &Waiting| waiting.sending.input.media.is_empty();
         if batch.iter().all(is_plain) {
             while let Some(next) = queue.front()
                 && batch.len() < BATCH
+                && bytes + next.bytes() <= BATCH_BYTES
                 && is_plain(next)
                 && called.insert(next.called())
             {
+                bytes += next.bytes();
                 batch.extend(queue.pop_front());
             }
         }
         batch
+    }
+
+    /// Takes everybody who waits.
+    pub(super) fn take_all(&mut self) -> VecDeque<Waiting> {
+        self.queues.lock().get_mut(&self.conversation).map(std::mem::take).unwrap_or_default()
     }
 }
 
@@ -90,6 +105,10 @@ impl Drop for Turn {
 }
 
 impl Waiting {
+    fn bytes(&self) -> usize {
+        self.sending.input.text.as_str().len()
+    }
+
     fn called(&self) -> (UserId, ClientId) {
         (self.sending.actor, self.sending.input.client_id)
     }

@@ -13,7 +13,7 @@ use rand::RngExt;
 use serde_json::json;
 use tokio::{
     sync::{Notify, mpsc},
-    time::Instant,
+    time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -25,6 +25,9 @@ use crate::{
     place::Place,
     registry::Registry,
 };
+
+/// How long what runs may go on when a node stops and its clients are gone.
+const LAST_COMMANDS: Duration = Duration::from_secs(10);
 
 /// Something that happened in a conversation, for its members.
 #[derive(Debug, Clone)]
@@ -422,8 +425,8 @@ impl Hub {
     }
 
     /// Lets nobody in any more, asks every client to reconnect at a time of its own, and closes the connections then;
-    /// returns when they and their commands have ended.
-    pub async fn drain(&self) {
+    /// returns when they and their commands have ended, or ten seconds later. Says how many have not.
+    pub async fn drain(&self) -> usize {
         self.0.draining.cancel();
         self.0.tasks.close();
         let peers: Vec<Arc<Peer>> = self.read().peers.values().cloned().collect();
@@ -435,7 +438,8 @@ impl Hub {
             peer.send(Frame::event(Class::Reply, "reconnect", &reconnect));
             peer.close_at(CloseCode::Draining, now + delay);
         }
-        self.0.tasks.wait().await;
+        _ = timeout(window + LAST_COMMANDS, self.0.tasks.wait()).await;
+        self.0.tasks.len()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Registry> {

@@ -69,7 +69,8 @@ fn is_transient(error: &DbErr) -> bool {
 
 /// PostgreSQL: 40 rolled back to resolve a conflict, 57014 waited too long.
 fn is_of_statement(error: &DbErr) -> bool {
-    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) = error else {
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
+    else {
         return false;
     };
     let code = cause.as_database_error().and_then(DatabaseError::code);

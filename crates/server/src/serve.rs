@@ -67,7 +67,10 @@ pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
     let alone = CancellationToken::new();
     let leaving = async {
         shutdown.cancelled().await;
-        app.live.hub().drain().await;
+        let cut = app.live.hub().drain().await;
+        if cut > 0 {
+            tracing::warn!(tasks = cut, "commands were cut that did not end");
+        }
         alone.cancel();
     };
     let telling = background.run(&app, &alone);

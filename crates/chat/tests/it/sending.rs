@@ -4,6 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use blegram_chat::{Chat, Error, Event};
@@ -11,9 +12,10 @@ use blegram_domain::{
     Clock, ConversationId, Media, MediaId, MessageId, MessageText, UserId, conversation::SendMessage,
     event::EventSink, media::MediaKey,
 };
-use blegram_persistence::{media, testing::Backend};
+use blegram_persistence::{Db, Settings, conversations, media, testing::Backend, users};
 use futures_util::{FutureExt, future::join_all};
 use rstest_reuse::apply;
+use tokio::time::Instant;
 
 use crate::{World, both_databases, message};
 
@@ -262,13 +264,72 @@ async fn an_image_is_sent_once(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn more_than_may_wait_are_sent_too(#[case] backend: Backend) {
+async fn more_than_may_wait_are_refused_at_once(#[case] backend: Backend) {
     let w = World::new(backend).await;
     let [ann, bob] = w.users(["ann", "bob"]).await;
     let direct = w.begin(ann, &[bob]).await.conversation.id;
     let sent = join_all((0..1_100).map(|_| send(&w.chat, (ann, direct, message("hi"))))).await;
-    let seqs: HashSet<u64> = sent.into_iter().map(|it| it.unwrap().0).collect();
-    assert_eq!(seqs, (1..=1_100).collect());
+    let (sent, refused) = sent.split_at(1_024);
+    let sent: Vec<u64> = sent.iter().map(|it| it.as_ref().unwrap().0).collect();
+    assert_eq!(sent, (1..=1_024).collect::<Vec<_>>());
+    assert!(refused.iter().all(|it| matches!(it, Err(Error::Busy))));
+    assert_eq!(send(&w.chat, (ann, direct, message("later"))).await.unwrap(), (1_025, true));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn much_is_written_in_parts(#[case] backend: Backend) {
+    let w = World::new(backend).await;
+    let [ann, bob] = w.users(["ann", "bob"]).await;
+    let direct = w.begin(ann, &[bob]).await.conversation.id;
+    w.database.take_statements();
+    let long = "🌅".repeat(2_000);
+    let sent = join_all((0..20).map(|_| send(&w.chat, (ann, direct, message(&long))))).await;
+    assert!(sent.iter().all(Result::is_ok));
+    assert_eq!(inserts(&w), 3);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn nobody_waits_for_a_database_that_does_not_answer(#[case] backend: Backend) {
+    let w = World::new(backend).await;
+    let [ann, bob] = w.users(["ann", "bob"]).await;
+    let direct = w.begin(ann, &[bob]).await.conversation.id;
+    let tx = w.database.db().write().await.unwrap();
+    conversations::hold(&tx, direct).await.unwrap();
+    // From here on time passes where nothing else happens, and the other end does not know.
+    tokio::time::pause();
+    let start = Instant::now();
+    let sent = join_all((0..200).map(|_| send(&w.chat, (ann, direct, message("hi"))))).await;
+    let waited = start.elapsed();
+    tokio::time::resume();
+    tx.commit().await.unwrap();
+    assert!(sent.iter().all(|it| matches!(it, Err(Error::Storage(why)) if why.is_unreachable())), "{sent:?}");
+    // Those of the fourth batch, too. On SQLite it is the connection for which they wait in vain.
+    assert_eq!(waited.as_secs(), if backend == Backend::Sqlite { 5 } else { 30 });
+    assert!(send(&w.chat, (bob, direct, message("back"))).await.unwrap().1);
+}
+
+#[tokio::test]
+async fn whoever_cannot_be_asked_about_does_not_stop_the_others() {
+    let w = World::new(Backend::Postgres).await;
+    let [ann, bob] = w.users(["ann", "bob"]).await;
+    let group = w.begin_group(ann, &[bob]).await;
+    let settings = Settings {
+        url: w.database.url().to_owned(),
+        max_connections: 2,
+        statement_timeout: Duration::from_secs(1),
+    };
+    let chat = Chat::new(Db::connect(&settings).await.unwrap(), w.clock.clone());
+    let tx = w.database.db().write().await.unwrap();
+    users::hold(&tx, ann).await.unwrap();
+    let said = [(bob, group, message("one")), (ann, group, message("held")), (bob, group, message("two"))];
+    let sent = join_all(said.map(|it| send(&chat, it))).await;
+    tx.commit().await.unwrap();
+    assert!(
+        matches!(&sent[..], [Ok((1, true)), Err(Error::Storage(why)), Ok((2, true))] if why.is_transient()),
+        "{sent:?}"
+    );
 }
 
 /// Breaks the first time that it is told something.

@@ -343,6 +343,17 @@ async fn a_node_that_stops_spreads_its_clients() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_stops_does_not_wait_for_ever() {
+    let world = World::new(Config::default());
+    let mut client = world.connect(user()).await;
+    client.says(json!({ "id": 1, "op": "wait", "d": {} })).await;
+    let hub = world.hub.clone();
+    let drained = TaskTracker::new().spawn(async move { hub.drain().await });
+    assert_eq!(client.lasts().await, Some(CloseCode::Draining));
+    assert_eq!(drained.await.unwrap(), 1, "nobody permits it to end");
+}
+
+#[tokio::test(start_paused = true)]
 async fn places_are_given_back() {
     let world = World::new(Config { connections_per_address: 1, ..Config::default() });
     let client = world.connect(user()).await;

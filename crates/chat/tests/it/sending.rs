@@ -17,7 +17,7 @@ use futures_util::{FutureExt, future::join_all};
 use rstest_reuse::apply;
 use tokio::time::Instant;
 
-use crate::{World, both_databases, message};
+use crate::{Recorder, World, both_databases, message};
 
 async fn send(
     chat: &Chat,
@@ -295,6 +295,9 @@ async fn nobody_waits_for_a_database_that_does_not_answer(#[case] backend: Backe
     let w = World::new(backend).await;
     let [ann, bob] = w.users(["ann", "bob"]).await;
     let direct = w.begin(ann, &[bob]).await.conversation.id;
+    // To connect takes time, of which there is none below: a second connection is there before.
+    let reads = join_all((0..4).map(|_| w.chat.get_conversation(ann, direct))).await;
+    assert!(reads.iter().all(Result::is_ok));
     let tx = w.database.db().write().await.unwrap();
     conversations::hold(&tx, direct).await.unwrap();
     // From here on time passes where nothing else happens, and the other end does not know.
@@ -318,7 +321,7 @@ async fn whoever_cannot_be_asked_about_does_not_stop_the_others() {
     let settings = Settings {
         url: w.database.url().to_owned(),
         max_connections: 2,
-        statement_timeout: Duration::from_secs(1),
+        statement_timeout: Duration::from_secs(2),
     };
     let chat = Chat::new(Db::connect(&settings).await.unwrap(), w.clock.clone());
     let tx = w.database.db().write().await.unwrap();
@@ -330,6 +333,22 @@ async fn whoever_cannot_be_asked_about_does_not_stop_the_others() {
         matches!(&sent[..], [Ok((1, true)), Err(Error::Storage(why)), Ok((2, true))] if why.is_transient()),
         "{sent:?}"
     );
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn each_tells_its_own(#[case] backend: Backend) {
+    let w = World::new(backend).await;
+    let [ann, bob] = w.users(["ann", "bob"]).await;
+    let group = w.begin_group(ann, &[bob]).await;
+    w.take_told();
+    let told = Arc::new(Recorder::default());
+    let other = w.chat.clone().with_events(Arc::clone(&told) as _);
+    let said = [(&w.chat, "one"), (&other, "two"), (&w.chat, "three")];
+    let sent = join_all(said.map(|(chat, text)| send(chat, (ann, group, message(text))))).await;
+    let sent: Vec<u64> = sent.into_iter().map(|it| it.unwrap().0).collect();
+    assert_eq!(seqs(&told.0.lock().unwrap()), [sent[1]]);
+    assert_eq!(seqs(&w.take_told()).len(), 2);
 }
 
 /// Breaks the first time that it is told something.

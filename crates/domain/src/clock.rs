@@ -3,8 +3,11 @@
 use std::{
     fmt,
     ops::{Add, Sub},
-    sync::atomic::{AtomicI64, Ordering},
-    time::Duration,
+    sync::{
+        LazyLock,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -63,8 +66,14 @@ impl fmt::Display for Timestamp {
 
 /// Where use-cases take the time from: once per use-case, so that everything it writes agrees.
 pub trait Clock: Send + Sync + 'static {
-    /// The present instant. May repeat and may step back, as system clocks do.
+    /// The present instant. May repeat and may step back or forward, as system clocks do: it says
+    /// when something happened, never how long something took.
     fn now(&self) -> Timestamp;
+
+    /// The time since a fixed moment of this process. Never goes back and knows no steps of the
+    /// wall clock: every duration, deadline and rate is measured by it. It means nothing in
+    /// another process, so it is never stored or sent.
+    fn monotonic(&self) -> Duration;
 }
 
 /// The machine's clock.
@@ -76,27 +85,46 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp(Utc::now().timestamp_micros())
     }
+
+    fn monotonic(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
+    }
 }
 
 /// A clock that stands still until it is moved: for tests, and for worlds made to order.
 #[derive(Debug)]
-pub struct FixedClock(AtomicI64);
+pub struct FixedClock {
+    wall: AtomicI64,
+    monotonic_micros: AtomicU64,
+}
 
 impl FixedClock {
     /// A clock that shows `now`.
     pub const fn new(now: Timestamp) -> Self {
-        Self(AtomicI64::new(now.0))
+        Self { wall: AtomicI64::new(now.0), monotonic_micros: AtomicU64::new(0) }
     }
 
-    /// Moves the clock forward.
+    /// Lets time pass: moves the wall clock and the monotonic clock forward.
     pub fn advance(&self, span: Duration) {
-        self.0.fetch_add(micros(span), Ordering::SeqCst);
+        self.wall.fetch_add(micros(span), Ordering::SeqCst);
+        self.monotonic_micros.fetch_add(micros(span).unsigned_abs(), Ordering::SeqCst);
+    }
+
+    /// Sets the wall clock, forward or back, as an operator or a time server does. No time passes:
+    /// the monotonic clock stays.
+    pub fn step_wall(&self, to: Timestamp) {
+        self.wall.store(to.0, Ordering::SeqCst);
     }
 }
 
 impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        Timestamp(self.wall.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_micros(self.monotonic_micros.load(Ordering::SeqCst))
     }
 }
 
@@ -135,5 +163,23 @@ mod tests {
         assert_eq!(clock.now(), start);
         clock.advance(Duration::from_secs(60));
         assert_eq!(clock.now(), start + Duration::from_secs(60));
+        assert_eq!(clock.monotonic(), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_step_of_the_wall_clock_leaves_the_monotonic_clock() {
+        let start = Timestamp::from_micros(1_790_000_000_000_000).unwrap();
+        let clock = FixedClock::new(start);
+        clock.advance(Duration::from_secs(60));
+        for to in [start - Duration::from_secs(3_600), start + Duration::from_secs(3_600)] {
+            clock.step_wall(to);
+            assert_eq!((clock.now(), clock.monotonic()), (to, Duration::from_secs(60)));
+        }
+    }
+
+    #[test]
+    fn the_monotonic_clock_of_the_system_never_goes_back() {
+        let readings: Vec<_> = (0..1_000).map(|_| SystemClock.monotonic()).collect();
+        assert!(readings.is_sorted());
     }
 }

@@ -8,26 +8,39 @@
 mod body;
 mod socket;
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use blegram_api::problem::{Code, Problem};
 use blegram_domain::{Clock, RequestId, SystemClock};
-use http::{header, uri::Scheme};
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use http::{HeaderValue, StatusCode, Version, header, uri::Scheme};
+use hyper::{
+    Request, Response,
+    body::{Body, Incoming},
+    server::conn::http1,
+    service::service_fn,
+    upgrade::OnUpgrade,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use poem::{
     Addr, Endpoint, IntoResponse,
     web::{LocalAddr, RemoteAddr},
 };
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::JoinSet,
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{body::Paced, socket::Socket};
+use self::{body::RequestBody, socket::Socket};
 
 type BoxBody = http_body_util::combinators::BoxBody<bytes::Bytes, io::Error>;
 
@@ -35,8 +48,14 @@ type BoxBody = http_body_util::combinators::BoxBody<bytes::Bytes, io::Error>;
 /// Trying again at once would only burn the processor that could free them.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
-/// How long a client may take to notice that the server has ended the connection.
-const LINGER: Duration = Duration::from_secs(1);
+/// How long the server reads on after it has ended a connection, while the client still sends.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// The same, while the client sends nothing.
+const LINGER_QUIET: Duration = Duration::from_secs(1);
+
+/// The most that is read then.
+const LINGER_BYTES: usize = 64 << 20;
 
 /// hyper's buffer when the head limit is smaller: larger than ours, so that the answer can be ours too.
 const MIN_BUFFER_BYTES: usize = 64 * 1024;
@@ -147,7 +166,7 @@ fn is_the_clients(error: &io::Error) -> bool {
 /// Waits for the connections to end; after `patience` drops the rest and says how many there were.
 async fn drain(mut connections: JoinSet<()>, patience: Duration) -> usize {
     let all_ended = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(patience, all_ended).await.is_ok() {
+    if timeout(patience, all_ended).await.is_ok() {
         return 0;
     }
     let cut = connections.len();
@@ -164,9 +183,10 @@ async fn connection<E: Endpoint>(
     shutdown: CancellationToken,
 ) {
     let local = socket.local_addr().unwrap_or(peer);
+    let refused = RefusedUpgrade::default();
     let service = service_fn(|request| {
-        let endpoint = Arc::clone(&endpoint);
-        async move { Ok::<_, Infallible>(respond(&*endpoint, request, local, peer, &limits).await) }
+        let (endpoint, refused) = (Arc::clone(&endpoint), &refused);
+        async move { Ok::<_, Infallible>(respond(&*endpoint, request, local, peer, &limits, refused).await) }
     });
     let mut exchange = protocol(&limits).serve_connection(TokioIo::new(socket), service).with_upgrades();
     let ended = tokio::select! {
@@ -179,16 +199,52 @@ async fn connection<E: Endpoint>(
     if let Err(error) = &ended {
         tracing::debug!(%peer, %error, "connection ended early");
     }
-    if let (false, Some(parts)) = (ended.is_err_and(|it| it.is_timeout()), exchange.into_parts()) {
-        let _ = tokio::time::timeout(LINGER, discard(parts.io.into_inner())).await;
+    if ended.is_err_and(|error| error.is_timeout()) {
+        return;
+    }
+    let socket = match exchange.into_parts() {
+        Some(parts) => Some(parts.io.into_inner()),
+        None => refused.into_socket().await,
+    };
+    if let Some(socket) = socket {
+        linger(socket).await;
     }
 }
 
-/// Reads on after our last byte until the client ends too. A socket closed with unread input is reset by the
-/// kernel, and a reset can destroy an answer (400, 408, 413, 431) that the client has not read yet.
-async fn discard(mut socket: Socket) {
-    let mut waste = [0; 4096];
-    while socket.read(&mut waste).await.is_ok_and(|count| count > 0) {}
+/// The upgrade that the last request asked for in vain. Without it hyper hands the socket of a refused upgrade to nobody,
+/// which closes it while the client may still send.
+#[derive(Default)]
+struct RefusedUpgrade(Mutex<Option<OnUpgrade>>);
+
+impl RefusedUpgrade {
+    fn set(&self, upgrade: Option<OnUpgrade>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = upgrade;
+    }
+
+    /// The socket, once hyper is done with it.
+    async fn into_socket(self) -> Option<Socket> {
+        let upgrade = self.0.into_inner().unwrap_or_else(PoisonError::into_inner)?;
+        let parts = upgrade.await.ok()?.downcast::<TokioIo<Socket>>().ok()?;
+        Some(parts.io.into_inner())
+    }
+}
+
+/// Ends our side and reads on until the client ends its own (RFC 9112, 9.6). A socket closed with unread input is reset by
+/// the kernel, and a reset can destroy an answer (400, 408, 413, 431) that the client has not read yet.
+async fn linger(mut socket: Socket) {
+    // hyper may have done so already.
+    let _ = socket.shutdown().await;
+    let mut room = LINGER_BYTES;
+    let discard = async {
+        let mut waste = vec![0; 16 * 1024];
+        while let Ok(Ok(count @ 1..)) = timeout(LINGER_QUIET, socket.read(&mut waste)).await {
+            room = room.saturating_sub(count);
+            if room == 0 {
+                break;
+            }
+        }
+    };
+    let _ = timeout(LINGER, discard).await;
 }
 
 fn protocol(limits: &Limits) -> http1::Builder {
@@ -199,22 +255,50 @@ fn protocol(limits: &Limits) -> http1::Builder {
     protocol
 }
 
-/// One request through the endpoint, its body guarded, its errors free of internals.
+/// One request through the endpoint, its body guarded, its errors free of internals. When the body is not read to its end,
+/// the answer announces that the connection ends.
 async fn respond<E: Endpoint>(
     endpoint: &E,
     request: Request<Incoming>,
     local: SocketAddr,
     peer: SocketAddr,
     limits: &Limits,
+    refused: &RefusedUpgrade,
 ) -> Response<BoxBody> {
+    let (version, upgrade) = (request.version(), request.extensions().get::<OnUpgrade>().cloned());
     if head_bytes(&request) > limits.max_head_bytes {
-        return headers_too_large(request.uri().path(), limits.max_head_bytes).into();
+        refused.set(upgrade);
+        return ending(headers_too_large(request.uri().path(), limits.max_head_bytes), version).into();
     }
     let (local, peer) = (LocalAddr(Addr::SocketAddr(local)), RemoteAddr(Addr::SocketAddr(peer)));
+    let expects_continue = request.headers().contains_key(header::EXPECT);
     let mut request = poem::Request::from((request, local, peer, Scheme::HTTP));
-    let body = Paced::new(request.take_body().into(), limits);
-    request.set_body(poem::Body::from(BoxBody::new(body)));
-    endpoint.call(request).await.map_or_else(plain_error, IntoResponse::into_response).into()
+    let body = BoxBody::from(request.take_body());
+    let body = (!body.is_end_stream()).then(|| RequestBody::new(body, limits, expects_continue));
+    if let Some(body) = body.clone() {
+        request.set_body(poem::Body::from(BoxBody::new(body)));
+    }
+    let answer = endpoint.call(request).await.map_or_else(plain_error, IntoResponse::into_response);
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        refused.set(None);
+        return answer.into();
+    }
+    refused.set(upgrade);
+    let is_read = match body {
+        Some(body) => body.drain().await,
+        None => true,
+    };
+    if is_read { answer.into() } else { ending(answer, version).into() }
+}
+
+/// The same answer, as the last one of its connection.
+fn ending(mut answer: poem::Response, version: Version) -> poem::Response {
+    answer.headers_mut().append(header::CONNECTION, HeaderValue::from_static("close"));
+    if version == Version::HTTP_10 {
+        // To an answer of a later version hyper would add `keep-alive` if the client asked for that.
+        answer.set_version(Version::HTTP_10);
+    }
+    answer
 }
 
 /// The size of a request's head as it was on the wire, give or take optional white space.
@@ -234,8 +318,7 @@ fn headers_too_large(path: &str, limit: usize) -> poem::Response {
     let detail = format!("the request line and header fields may take {limit} bytes together");
     let request_id = RequestId::generate(SystemClock.now()).to_string();
     let problem = Problem::new(Code::HeadersTooLarge).with_detail(detail);
-    let answer = problem.into_response(path, &request_id).with_header("x-request-id", request_id);
-    answer.with_header(header::CONNECTION, "close").into_response()
+    problem.into_response(path, &request_id).with_header("x-request-id", request_id).into_response()
 }
 
 /// The last resort for an error the endpoint let through. Its text may name internals, so it is logged, not sent.
@@ -250,8 +333,6 @@ fn plain_error(error: poem::Error) -> poem::Response {
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
-
-    use http::StatusCode;
 
     use super::*;
 

@@ -1,29 +1,94 @@
-//! A request body that must arrive at a minimum pace.
+//! A request body that must arrive at a minimum pace, and what is done with the part that the endpoint did not read.
 
 use std::{
     io,
     pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
+use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::{BoxBody, Limits};
+
+/// The largest unread part of a body that is read after the endpoint answered, so that the connection can be used again.
+const DRAIN_BYTES: u64 = 256 * 1024;
+
+/// How long that may take. The answer waits for it, because its head says whether the connection ends.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// A body that the endpoint and the connection share: what the endpoint leaves unread, the connection can drain.
+#[derive(Clone)]
+pub(super) struct RequestBody(Arc<Mutex<Paced>>);
+
+impl RequestBody {
+    /// `expects_continue`: the client waits for an interim answer (RFC 9110, 10.1.1) before it sends the body.
+    pub(super) fn new(inner: BoxBody, limits: &Limits, expects_continue: bool) -> Self {
+        Self(Arc::new(Mutex::new(Paced::new(inner, limits, expects_continue))))
+    }
+
+    /// Reads what the endpoint left, within bounds. Returns whether the body is at its end: only then the next bytes on the
+    /// connection are a new request.
+    pub(super) async fn drain(self) -> bool {
+        let body = match Arc::try_unwrap(self.0) {
+            Ok(body) => body.into_inner().unwrap_or_else(PoisonError::into_inner),
+            // A task that outlives the answer has it, and may have read it to its end.
+            Err(shared) => return shared.lock().unwrap_or_else(PoisonError::into_inner).is_at_end(),
+        };
+        if body.is_at_end() {
+            return true;
+        }
+        body.is_worth_draining() && timeout(DRAIN_TIME, body.discard()).await.unwrap_or(false)
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Pin::new(&mut *body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).size_hint()
+    }
+}
 
 /// Fails with [`io::ErrorKind::TimedOut`] once the client has used up its credit of waiting.
 ///
 /// The credit begins as the grace, is spent by waiting and earned back by bytes at the minimum pace, but never
 /// beyond the grace: a fast start buys no long pause. Only time between a poll that found nothing and the next data counts, so a handler that is itself slow to
 /// read (a full disk, a busy pool) is not held against the client.
-pub(super) struct Paced {
+struct Paced {
     inner: BoxBody,
     credit: Duration,
     grace: Duration,
     per_byte: Duration,
     wait: Option<Wait>,
+    progress: Progress,
+}
+
+/// How far a body has been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Its client has not been told to send it: the first read sends 100.
+    Expected,
+    /// It is on its way.
+    Begun,
+    /// All of it was read.
+    Complete,
+    /// It came too slowly, or is malformed, or its client left.
+    Failed,
 }
 
 struct Wait {
@@ -32,10 +97,35 @@ struct Wait {
 }
 
 impl Paced {
-    pub(super) fn new(inner: BoxBody, limits: &Limits) -> Self {
+    fn new(inner: BoxBody, limits: &Limits, expects_continue: bool) -> Self {
+        let progress = if expects_continue { Progress::Expected } else { Progress::Begun };
         let pace = u32::try_from(limits.min_body_bytes_per_second.max(1)).unwrap_or(u32::MAX);
         let per_byte = Duration::from_secs(1) / pace;
-        Self { inner, credit: limits.body_grace, grace: limits.body_grace, per_byte, wait: None }
+        Self { inner, credit: limits.body_grace, grace: limits.body_grace, per_byte, wait: None, progress }
+    }
+
+    fn is_at_end(&self) -> bool {
+        match self.progress {
+            Progress::Complete => true,
+            Progress::Begun => self.inner.is_end_stream(),
+            Progress::Expected | Progress::Failed => false,
+        }
+    }
+
+    /// Not when reading on would ask for a body that nobody wants, nor when it is announced as longer than the bound.
+    fn is_worth_draining(&self) -> bool {
+        self.progress == Progress::Begun && self.inner.size_hint().lower() <= DRAIN_BYTES
+    }
+
+    /// Reads to the end, or to the bound.
+    async fn discard(mut self) -> bool {
+        let mut room = DRAIN_BYTES;
+        while let Some(Ok(frame)) = self.frame().await {
+            let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+            let Some(rest) = room.checked_sub(length) else { return false };
+            room = rest;
+        }
+        self.is_at_end()
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
@@ -64,11 +154,19 @@ impl Body for Paced {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if self.progress == Progress::Expected {
+            self.progress = Progress::Begun;
+        }
         let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
-            return self.poll_deadline(cx).map(|error| Some(Err(error)));
+            let error = ready!(self.poll_deadline(cx));
+            self.progress = Progress::Failed;
+            return Poll::Ready(Some(Err(error)));
         };
-        let received = frame.as_ref().and_then(|it| it.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
-        self.settle(received);
+        match &frame {
+            None => self.progress = Progress::Complete,
+            Some(Err(_)) => self.progress = Progress::Failed,
+            Some(Ok(frame)) => self.settle(frame.data_ref().map_or(0, Bytes::len)),
+        }
         Poll::Ready(frame)
     }
 
@@ -84,7 +182,7 @@ impl Body for Paced {
 #[cfg(test)]
 mod tests {
     use futures_util::{StreamExt, stream};
-    use http_body_util::{BodyExt, StreamBody};
+    use http_body_util::StreamBody;
 
     use super::*;
 
@@ -105,7 +203,7 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(pause_ms)).await;
             Ok(Frame::data(Bytes::from(vec![0; bytes])))
         });
-        Paced::new(BoxBody::new(StreamBody::new(frames)), &LIMITS)
+        Paced::new(BoxBody::new(StreamBody::new(frames)), &LIMITS, false)
     }
 
     async fn length(body: Paced) -> io::Result<usize> {

@@ -179,7 +179,8 @@ async fn a_slow_body_times_out_and_ends_the_connection() {
     for framing in ["content-length: 10\r\n\r\nhalf", "transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"] {
         let mut client = server.connect().await;
         client.send(format!("POST / HTTP/1.1\r\nhost: t\r\n{framing}")).await;
-        assert_eq!(client.answer().await.status, 408);
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.header("connection")), (408, Some("close")));
         client.closed().await;
     }
 }
@@ -195,18 +196,115 @@ async fn a_body_in_time_arrives_whole() {
     assert_eq!(client.get("/").await.body, "0", "the connection goes on");
 }
 
-/// Without lingering the kernel resets the connection and the answer is lost while the client still sends.
+/// Refuses every request without reading its body.
+fn refusal() -> impl Endpoint {
+    make(|_| async { StatusCode::PAYLOAD_TOO_LARGE })
+}
+
+/// Without lingering the kernel resets the connection and the answer is lost while the client still sends. The second
+/// kind of request is one whose refused upgrade hyper would hand to nobody.
 #[tokio::test]
 async fn an_early_answer_survives_a_client_that_goes_on_sending() {
-    let server = Server::start(limits(), make(|_| async { StatusCode::PAYLOAD_TOO_LARGE })).await;
-    let mut client = server.connect().await;
-    client.send("POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 900000000\r\n\r\n").await;
-    for _ in 0..200 {
-        client.send([b'b'; 4096]).await;
-        tokio::task::yield_now().await;
+    let server = Server::start(limits(), refusal()).await;
+    for fields in
+        ["", "connection: upgrade\r\nupgrade: websocket\r\n", "connection: upgrade\r\nupgrade: h2c\r\n"]
+    {
+        let mut client = server.connect().await;
+        client.send(format!("POST / HTTP/1.1\r\nhost: t\r\n{fields}content-length: 900000000\r\n\r\n")).await;
+        for _ in 0..200 {
+            client.send([b'b'; 4096]).await;
+            tokio::task::yield_now().await;
+        }
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.header("connection")), (413, Some("close")), "{fields:?}");
+        client.closed().await;
     }
-    assert_eq!(client.answer().await.status, 413);
-    client.closed().await;
+}
+
+/// The two ways to frame a body of so many bytes.
+fn framings(bytes: usize) -> [String; 2] {
+    let body = "b".repeat(bytes);
+    [
+        format!("content-length: {bytes}\r\n\r\n{body}"),
+        format!("transfer-encoding: chunked\r\n\r\n{bytes:x}\r\n{body}\r\n0\r\n\r\n"),
+    ]
+}
+
+#[tokio::test]
+async fn a_short_body_that_nobody_reads_leaves_the_connection_usable() {
+    let server = Server::start(limits(), refusal()).await;
+    let mut client = server.connect().await;
+    for bytes in [1, 10_000, 70_000, 250_000] {
+        for framing in framings(bytes) {
+            for upgrade in ["", "connection: upgrade\r\nupgrade: h2c\r\n"] {
+                client.send(format!("POST / HTTP/1.1\r\nhost: t\r\n{upgrade}{framing}")).await;
+                let answer = client.answer().await;
+                assert_eq!((answer.status, answer.header("connection")), (413, None), "{bytes}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_half_read_leaves_the_connection_usable() {
+    let endpoint = make(|request: Request| async {
+        let mut pieces = request.into_body().into_bytes_stream();
+        let first = futures_util::StreamExt::next(&mut pieces).await;
+        usize::from(first.is_some()).to_string()
+    });
+    let server = Server::start(limits(), endpoint).await;
+    let mut client = server.connect().await;
+    for framing in framings(200_000) {
+        client.send(format!("POST / HTTP/1.1\r\nhost: t\r\n{framing}")).await;
+        let answer = client.answer().await;
+        assert_eq!((answer.body.as_str(), answer.header("connection")), ("1", None));
+    }
+}
+
+#[tokio::test]
+async fn a_long_body_that_nobody_reads_ends_the_connection_and_the_answer_says_so() {
+    let server = Server::start(limits(), refusal()).await;
+    let requests = framings(1_000_000).map(|framing| format!("POST / HTTP/1.1\r\nhost: t\r\n{framing}"));
+    let old = framings(1_000_000)[0].clone();
+    let old =
+        [format!("POST / HTTP/1.0\r\n{old}"), format!("POST / HTTP/1.0\r\nconnection: keep-alive\r\n{old}")];
+    // It waits for the answer with its body: then it may send the body or another request, and nobody knows which.
+    let waiting = [10, 70_000, 1_000_000].map(|bytes| {
+        format!("POST / HTTP/1.1\r\nhost: t\r\nexpect: 100-continue\r\ncontent-length: {bytes}\r\n\r\n")
+    });
+    for request in requests.into_iter().chain(old).chain(waiting) {
+        let head = request.split("\r\n\r\n").next().unwrap();
+        let mut client = server.connect().await;
+        // Some of it may find the connection closed.
+        let _ = client.try_send(&request).await;
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.header("connection")), (413, Some("close")), "{head}");
+        client.closed().await;
+    }
+}
+
+#[tokio::test]
+async fn a_short_body_that_does_not_come_is_not_waited_for_long() {
+    let server = Server::start(limits(), refusal()).await;
+    for framing in ["content-length: 10\r\n\r\nhalf", "transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"] {
+        let mut client = server.connect().await;
+        client.send(format!("POST / HTTP/1.1\r\nhost: t\r\n{framing}")).await;
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.header("connection")), (413, Some("close")));
+        client.closed().await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_read_after_the_client_was_asked_for_it_leaves_the_connection_usable() {
+    let server = Server::start(limits(), count()).await;
+    let mut client = server.connect().await;
+    client.send("POST / HTTP/1.1\r\nhost: t\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n").await;
+    assert_eq!(client.answer().await.status, 100);
+    client.send("body").await;
+    let answer = client.answer().await;
+    assert_eq!((answer.body.as_str(), answer.header("connection")), ("4", None));
+    assert_eq!(client.get("/").await.body, "0");
 }
 
 #[tokio::test]

@@ -104,3 +104,60 @@ async fn a_head_that_does_not_end_is_cut() {
     silent.closed().await;
     assert_eq!(home.stranger().get("/api/v1/instance").await.status, 200);
 }
+
+/// What is refused before its body is read, or after some of it.
+fn refusals() -> [(&'static str, &'static str, &'static [u16]); 9] {
+    const JSON: &str = "content-type: application/json\r\n";
+    [
+        ("POST /api/v1/posts", JSON, &[413, 422, 400]),
+        ("POST /api/v1/posts", "content-type: text/plain\r\n", &[413, 415]),
+        ("POST /api/v1/media", JSON, &[413, 415]),
+        ("POST /api/v1/media", "content-type: multipart/form-data; boundary=b\r\n", &[400, 401, 403, 413]),
+        ("POST /nowhere", JSON, &[404]),
+        ("DELETE /api/v1/timelines/public", JSON, &[405]),
+        ("GET /api/v1/timelines/public", "", &[200]),
+        ("GET /api/v1/gateway", "connection: upgrade\r\nupgrade: websocket\r\n", &[400, 401, 403, 426]),
+        ("PUT /media/incoming/019aaf50-7b2d-7c01-93a4-5b6c7d8e9f00", "", &[401, 403, 404]),
+    ]
+}
+
+/// After each answer the connection is either good for another request, or its end was announced.
+#[tokio::test]
+async fn a_refusal_before_the_body_was_read_never_breaks_the_next_request() {
+    let home = Home::new(&[]);
+    let _site = home.serve().await;
+    for person in both(&home).await {
+        for (line, fields, statuses) in refusals() {
+            for bytes in [30_000, 70_000, 600_000] {
+                let body = "b".repeat(bytes);
+                let framings = [
+                    format!("content-length: {bytes}\r\n"),
+                    "transfer-encoding: chunked\r\n".to_owned(),
+                    format!("content-length: {bytes}\r\nexpect: 100-continue\r\n"),
+                ];
+                for framing in framings {
+                    let mut client = home.connect().await;
+                    client.send(person.head(line, &format!("{fields}{framing}"))).await;
+                    let mut answer = None;
+                    if framing.contains("expect") {
+                        answer = Some(client.answer().await);
+                    }
+                    if answer.as_ref().is_none_or(|answer| answer.status == 100) {
+                        let chunk = format!("{bytes:x}\r\n{body}\r\n0\r\n\r\n");
+                        let sent = if framing.contains("chunked") { &chunk } else { &body };
+                        // The server may have ended the connection by now.
+                        let _ = client.try_send(sent).await;
+                        answer = Some(client.answer().await);
+                    }
+                    let answer = answer.unwrap();
+                    assert!(statuses.contains(&answer.status), "{line} {framing}: {answer:?}");
+                    if answer.header("connection").is_some_and(|value| value.contains("close")) {
+                        client.closed().await;
+                    } else {
+                        assert_eq!(client.get("/healthz").await.status, 200, "{line} {framing}: {answer:?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! Another service is another module with a `start` and an `env` of its own, and a field here.
 
 pub(crate) mod postgres;
+mod programs;
 pub(crate) mod s3;
 
 use std::process::Command;
@@ -13,6 +14,7 @@ use anyhow::Result;
 use rustix::process::Signal;
 
 use self::postgres::Postgres;
+use self::programs::Programs;
 use self::s3::S3;
 use crate::process::{self, Process, Terminal};
 use crate::{scratch, signals};
@@ -21,23 +23,26 @@ use crate::{scratch, signals};
 pub(crate) struct Services {
     postgres: Postgres,
     s3: S3,
+    programs: Programs,
 }
 
 impl Services {
     /// Starts them on free ports, after clearing what a killed run has left.
     pub(crate) fn start() -> Result<Self> {
         scratch::sweep()?;
-        Ok(Self { postgres: Postgres::start()?, s3: S3::start()? })
+        Ok(Self { programs: Programs::find()?, postgres: Postgres::start()?, s3: S3::start()? })
     }
 
     /// How tests find them.
-    fn env(&self) -> [(&'static str, String); 5] {
+    fn env(&self) -> [(&'static str, String); 7] {
         [
             ("BLEGRAM_TEST_POSTGRES_URL", self.postgres.url()),
             ("BLEGRAM_TEST_S3_ENDPOINT", self.s3.endpoint()),
             ("BLEGRAM_TEST_S3_BUCKET", s3::BUCKET.to_owned()),
             ("BLEGRAM_TEST_S3_KEY_ID", s3::KEY_ID.to_owned()),
             ("BLEGRAM_TEST_S3_SECRET", s3::SECRET.to_owned()),
+            ("BLEGRAM_TEST_NGINX", self.programs.nginx.display().to_string()),
+            ("BLEGRAM_TEST_PGBOUNCER", self.programs.pgbouncer.display().to_string()),
         ]
     }
 

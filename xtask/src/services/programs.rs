@@ -1,0 +1,74 @@
+//! Servers of others that tests start themselves, with a configuration of their own: here they are only found.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::packages::{self, Package};
+use crate::process::succeeds;
+
+/// Debian starts a service when its package is installed, unless this says no.
+const NO_SERVICE: &str = "if [ ! -e /usr/sbin/policy-rc.d ]; then\n\
+     printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d\n\
+     chmod 755 /usr/sbin/policy-rc.d\n\
+     trap 'rm -f /usr/sbin/policy-rc.d' EXIT\n\
+     fi";
+
+const NGINX: Package = Package {
+    name: "nginx",
+    apt: "nginx-light",
+    before: NO_SERVICE,
+    fedora: "sudo dnf install nginx",
+    macos: "brew install nginx",
+};
+
+const PGBOUNCER: Package = Package {
+    name: "PgBouncer",
+    apt: "pgbouncer",
+    before: NO_SERVICE,
+    fedora: "sudo dnf install pgbouncer",
+    macos: "brew install pgbouncer",
+};
+
+/// Where they are.
+pub(crate) struct Programs {
+    pub(crate) nginx: PathBuf,
+    pub(crate) pgbouncer: PathBuf,
+}
+
+impl Programs {
+    /// Finds or installs them.
+    pub(crate) fn find() -> Result<Self> {
+        Ok(Self {
+            nginx: find_or_install("nginx", "-v", &NGINX)?,
+            pgbouncer: find_or_install("pgbouncer", "--version", &PGBOUNCER)?,
+        })
+    }
+}
+
+fn find_or_install(program: &str, version: &str, package: &Package) -> Result<PathBuf> {
+    if let Some(path) = find(program, version) {
+        return Ok(path);
+    }
+    packages::install(package)?;
+    find(program, version)
+        .with_context(|| format!("{} was installed and still cannot be found", package.name))
+}
+
+/// On PATH, or where Debian keeps it for administrators.
+fn find(program: &str, version: &str) -> Option<PathBuf> {
+    [PathBuf::from(program), PathBuf::from("/usr/sbin").join(program)]
+        .into_iter()
+        .find(|path| succeeds(Command::new(path).arg(version)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_is_not_found() {
+        assert!(find("no-such-program", "--version").is_none());
+    }
+}

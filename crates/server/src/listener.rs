@@ -10,6 +10,7 @@ mod socket;
 
 use std::{
     convert::Infallible,
+    error::Error,
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
@@ -40,7 +41,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{body::RequestBody, socket::Socket};
+use self::{
+    body::RequestBody,
+    socket::{AnswerBody, Socket},
+};
 
 type BoxBody = http_body_util::combinators::BoxBody<bytes::Bytes, io::Error>;
 
@@ -65,9 +69,13 @@ const MIN_BUFFER_BYTES: usize = 64 * 1024;
 pub struct Limits {
     /// Sockets open at once, upgraded ones included. At the cap nothing is accepted: the kernel's backlog waits.
     pub max_connections: usize,
-    /// From the first wait for a request to the end of its head. It therefore also ends idle keep-alive
-    /// connections, so a proxy in front must keep its own idle connections for less than this.
+    /// How long the head of a request may take: of the first one from the moment the client connects, of others from their
+    /// first byte.
     pub head_timeout: Duration,
+    /// How long a connection may be idle between two requests. A proxy in front must close its own idle connections
+    /// earlier, or it sends requests into ones that end. When less than a tenth of the slots is free, an idle connection
+    /// gets no more than [`Limits::head_timeout`].
+    pub keep_alive_timeout: Duration,
     /// Request line and header fields together. Above it: 431 and the connection ends.
     pub max_head_bytes: usize,
     /// The most waiting a body may cause beyond what its bytes earn: the longest pause, and a slow start.
@@ -85,6 +93,7 @@ impl Default for Limits {
         Self {
             max_connections: 10_000,
             head_timeout: Duration::from_secs(10),
+            keep_alive_timeout: Duration::from_secs(75),
             max_head_bytes: 16 * 1024,
             body_grace: Duration::from_secs(10),
             min_body_bytes_per_second: 1024,
@@ -123,7 +132,7 @@ async fn next(listener: &TcpListener, slots: &Arc<Semaphore>, limits: &Limits) -
     // Small answers must not wait for the acknowledgement of earlier ones. A socket that is gone fails later.
     let _ = stream.set_nodelay(true);
     bound_unsent(&stream);
-    (Socket::new(stream, limits.write_timeout, slot), peer)
+    (Socket::new(stream, *limits, slot), peer)
 }
 
 /// What the kernel keeps of an answer before it can be sent, for a client that is slow or does not read: more than a
@@ -183,10 +192,22 @@ async fn connection<E: Endpoint>(
     shutdown: CancellationToken,
 ) {
     let local = socket.local_addr().unwrap_or(peer);
-    let refused = RefusedUpgrade::default();
+    let (refused, progress) = (RefusedUpgrade::default(), socket.progress());
     let service = service_fn(|request| {
-        let (endpoint, refused) = (Arc::clone(&endpoint), &refused);
-        async move { Ok::<_, Infallible>(respond(&*endpoint, request, local, peer, &limits, refused).await) }
+        progress.begin_exchange();
+        let (endpoint, refused, progress) = (Arc::clone(&endpoint), &refused, progress.clone());
+        async move {
+            let answer = if head_bytes(&request) > limits.max_head_bytes {
+                refused.keep(request.extensions().get::<OnUpgrade>().cloned());
+                headers_too_large(&request, limits.max_head_bytes).into()
+            } else {
+                respond(&*endpoint, request, local, peer, &limits, refused).await
+            };
+            if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                progress.lift_limits();
+            }
+            Ok::<_, Infallible>(answer.map(|body| AnswerBody::new(body, progress)))
+        }
     });
     let mut exchange = protocol(&limits).serve_connection(TokioIo::new(socket), service).with_upgrades();
     let ended = tokio::select! {
@@ -199,7 +220,7 @@ async fn connection<E: Endpoint>(
     if let Err(error) = &ended {
         tracing::debug!(%peer, %error, "connection ended early");
     }
-    if ended.is_err_and(|error| error.is_timeout()) {
+    if ended.is_err_and(|error| is_timeout(&error)) {
         return;
     }
     let socket = match exchange.into_parts() {
@@ -207,18 +228,31 @@ async fn connection<E: Endpoint>(
         None => refused.into_socket().await,
     };
     if let Some(socket) = socket {
+        progress.lift_limits();
         linger(socket).await;
     }
 }
 
-/// The upgrade that the last request asked for in vain. Without it hyper hands the socket of a refused upgrade to nobody,
-/// which closes it while the client may still send.
+/// Whether a connection ended because its client neither sent nor read in time.
+fn is_timeout(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
+}
+
+/// The latest upgrade that a request asked for in vain. Once there was one, hyper hands the socket over at the end of the
+/// connection, whatever came after it; without a receiver it would be closed while the client may still send.
 #[derive(Default)]
 struct RefusedUpgrade(Mutex<Option<OnUpgrade>>);
 
 impl RefusedUpgrade {
-    fn set(&self, upgrade: Option<OnUpgrade>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = upgrade;
+    fn keep(&self, upgrade: Option<OnUpgrade>) {
+        if upgrade.is_some() {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = upgrade;
+        }
+    }
+
+    fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The socket, once hyper is done with it.
@@ -249,8 +283,10 @@ async fn linger(mut socket: Socket) {
 
 fn protocol(limits: &Limits) -> http1::Builder {
     let mut protocol = http1::Builder::new();
-    // Without a timer hyper ignores the header timeout silently.
-    protocol.timer(TokioTimer::new()).header_read_timeout(limits.head_timeout);
+    // The socket has the timers, and ends before this does. hyper asks the socket for the next head right after an answer only
+    // if it has a timeout of its own, and needs a timer for that.
+    let longest = limits.keep_alive_timeout.saturating_add(limits.head_timeout);
+    protocol.timer(TokioTimer::new()).header_read_timeout(longest);
     protocol.max_buf_size(limits.max_head_bytes.saturating_mul(2).max(MIN_BUFFER_BYTES));
     protocol
 }
@@ -266,12 +302,13 @@ async fn respond<E: Endpoint>(
     refused: &RefusedUpgrade,
 ) -> Response<BoxBody> {
     let (version, upgrade) = (request.version(), request.extensions().get::<OnUpgrade>().cloned());
-    if head_bytes(&request) > limits.max_head_bytes {
-        refused.set(upgrade);
-        return ending(headers_too_large(request.uri().path(), limits.max_head_bytes), version).into();
-    }
     let (local, peer) = (LocalAddr(Addr::SocketAddr(local)), RemoteAddr(Addr::SocketAddr(peer)));
-    let expects_continue = request.headers().contains_key(header::EXPECT);
+    let expects_continue = version > Version::HTTP_10
+        && request
+            .headers()
+            .get_all(header::EXPECT)
+            .iter()
+            .any(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     let mut request = poem::Request::from((request, local, peer, Scheme::HTTP));
     let body = BoxBody::from(request.take_body());
     let body = (!body.is_end_stream()).then(|| RequestBody::new(body, limits, expects_continue));
@@ -280,10 +317,10 @@ async fn respond<E: Endpoint>(
     }
     let answer = endpoint.call(request).await.map_or_else(plain_error, IntoResponse::into_response);
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-        refused.set(None);
+        refused.clear();
         return answer.into();
     }
-    refused.set(upgrade);
+    refused.keep(upgrade);
     let is_read = match body {
         Some(body) => body.drain().await,
         None => true,
@@ -314,11 +351,12 @@ fn head_bytes<B>(request: &Request<B>) -> usize {
 }
 
 /// The API's own answer, although the request never reaches it.
-fn headers_too_large(path: &str, limit: usize) -> poem::Response {
+fn headers_too_large<B>(request: &Request<B>, limit: usize) -> poem::Response {
     let detail = format!("the request line and header fields may take {limit} bytes together");
     let request_id = RequestId::generate(SystemClock.now()).to_string();
     let problem = Problem::new(Code::HeadersTooLarge).with_detail(detail);
-    problem.into_response(path, &request_id).with_header("x-request-id", request_id).into_response()
+    let answer = problem.into_response(request.uri().path(), &request_id);
+    ending(answer.with_header("x-request-id", request_id).into_response(), request.version())
 }
 
 /// The last resort for an error the endpoint let through. Its text may name internals, so it is logged, not sent.

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 const PASSWORD: &str = "plum tractor 92 sings";
-/// Less than the server keeps idle connections (`listener.head_timeout_ms`).
+/// Less than the server keeps idle connections (`listener.keep_alive_timeout_ms`).
 const IDLE: Duration = Duration::from_secs(4);
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 

@@ -137,8 +137,10 @@ section! {
     pub Listener, "listener":
     /// Sockets open at once, upgraded ones included. Above it clients wait in the kernel's backlog.
     max_connections: NonZeroU32 = Fixed("10000");
-    /// Milliseconds to the end of a request's head. Also ends idle keep-alive connections, so a proxy must keep its own for less.
+    /// Milliseconds that the head of a request may take. The first one is timed from the moment the client connects, others from their first byte.
     head_timeout_ms: NonZeroU32 = Fixed("10000");
+    /// Milliseconds that a connection may be idle between two requests. Set it above the idle timeout of the proxy or load balancer in front (nginx and most cloud balancers: 60 seconds; Google's: 600). While less than a tenth of `max_connections` is free, `head_timeout_ms` counts instead.
+    keep_alive_timeout_ms: NonZeroU32 = Fixed("75000");
     /// Bytes of the request line and header fields together. Above it the answer is 431.
     max_head_bytes: NonZeroU32 = Fixed("16384");
     /// Milliseconds that a request body may pause, or lag behind the pace below.
@@ -373,6 +375,7 @@ impl From<&Listener> for listener::Limits {
         Self {
             max_connections: size(it.max_connections),
             head_timeout: ms(it.head_timeout_ms),
+            keep_alive_timeout: ms(it.keep_alive_timeout_ms),
             max_head_bytes: size(it.max_head_bytes),
             body_grace: ms(it.body_grace_ms),
             min_body_bytes_per_second: it.min_body_bytes_per_second.get().into(),

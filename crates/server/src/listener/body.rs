@@ -192,6 +192,7 @@ mod tests {
         min_body_bytes_per_second: 100,
         max_connections: 1,
         head_timeout: Duration::ZERO,
+        keep_alive_timeout: Duration::ZERO,
         max_head_bytes: 0,
         write_timeout: Duration::ZERO,
         drain_timeout: Duration::ZERO,

@@ -1,37 +1,166 @@
-//! A TCP stream that holds its place under the connection cap, and gives it up when the client stops reading.
+//! A TCP stream that holds its place under the connection cap, and gives it up when the client stops sending or reading.
 
 use std::{
     io::{self, IoSlice},
     net::SocketAddr,
     pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     sync::OwnedSemaphorePermit,
-    time::{Sleep, sleep},
+    time::{Instant, Sleep, sleep},
 };
+
+use super::{BoxBody, Limits};
+
+/// What a connection is doing. Its service knows when a request begins and when its answer is out; its socket knows when
+/// bytes arrive. hyper has one timer for a pause between requests and for a head that does not end, so both are timed here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The head of a request arrives: the first one from the moment the client connects, others from their first byte.
+    Head,
+    /// A request is being read or answered.
+    Exchange,
+    /// All requests were answered.
+    Idle,
+    /// It speaks another protocol now, or is about to be closed: others set its limits.
+    Unlimited,
+}
+
+/// The stage of one connection.
+#[derive(Debug, Clone)]
+pub(super) struct Progress(Arc<Mutex<Stage>>);
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Stage::Head)))
+    }
+
+    fn get(&self) -> Stage {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, stage: Stage) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stage;
+    }
+
+    /// A head is complete.
+    pub(super) fn begin_exchange(&self) {
+        self.set(Stage::Exchange);
+    }
+
+    /// From here on nothing is timed.
+    pub(super) fn lift_limits(&self) {
+        self.set(Stage::Unlimited);
+    }
+
+    fn end_exchange(&self) {
+        let mut stage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *stage == Stage::Exchange {
+            *stage = Stage::Idle;
+        }
+    }
+}
+
+/// The body of an answer. hyper drops it once it has all of it.
+pub(super) struct AnswerBody {
+    inner: BoxBody,
+    progress: Progress,
+}
+
+impl AnswerBody {
+    pub(super) fn new(inner: BoxBody, progress: Progress) -> Self {
+        Self { inner, progress }
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        self.progress.end_exchange();
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = bytes::Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<bytes::Bytes>>>> {
+        Pin::new(&mut self.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
 
 /// The slot is part of the socket, not of the task that serves it: an upgraded connection outlives that task
 /// and must go on counting.
 pub(super) struct Socket {
     stream: TcpStream,
-    write_timeout: Duration,
+    limits: Limits,
+    progress: Progress,
+    /// Runs in the stage beside it, if that has a limit.
+    deadline: Pin<Box<Sleep>>,
+    timed: Option<Stage>,
     /// Runs while the client takes nothing of what is written.
     stall: Option<Pin<Box<Sleep>>>,
-    _slot: Option<OwnedSemaphorePermit>,
+    slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Socket {
-    pub(super) fn new(
-        stream: TcpStream,
-        write_timeout: Duration,
-        slot: Option<OwnedSemaphorePermit>,
-    ) -> Self {
-        Self { stream, write_timeout, stall: None, _slot: slot }
+    pub(super) fn new(stream: TcpStream, limits: Limits, slot: Option<OwnedSemaphorePermit>) -> Self {
+        let deadline = Box::pin(sleep(limits.head_timeout));
+        Self {
+            stream,
+            limits,
+            progress: Progress::new(),
+            deadline,
+            timed: Some(Stage::Head),
+            stall: None,
+            slot,
+        }
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// Starts the timer of `stage`, unless it runs already.
+    fn time(&mut self, stage: Stage) {
+        let limit = match stage {
+            _ if self.timed == Some(stage) => return,
+            Stage::Head => Some(self.limits.head_timeout),
+            Stage::Idle => Some(self.idle_timeout()),
+            Stage::Exchange | Stage::Unlimited => None,
+        };
+        if let Some(limit) = limit {
+            self.deadline.as_mut().reset(Instant::now() + limit);
+        }
+        self.timed = limit.map(|_| stage);
+    }
+
+    /// Few free slots are worth more than an idle client's next handshake.
+    fn idle_timeout(&self) -> Duration {
+        let Limits { keep_alive_timeout, head_timeout, max_connections, .. } = self.limits;
+        let free = self.slot.as_ref().map_or(max_connections, |slot| slot.semaphore().available_permits());
+        if free < max_connections.div_ceil(10) {
+            keep_alive_timeout.min(head_timeout)
+        } else {
+            keep_alive_timeout
+        }
     }
 
     /// A client that reads nothing would otherwise keep its slot and its answer in memory for ever.
@@ -40,7 +169,7 @@ impl Socket {
             self.stall = None;
             return written;
         }
-        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(self.write_timeout)));
+        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(self.limits.write_timeout)));
         ready!(stall.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")))
     }
@@ -61,7 +190,22 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let stage = self.progress.get();
+        self.time(stage);
+        let filled = buf.filled().len();
+        match Pin::new(&mut self.stream).poll_read(cx, buf) {
+            // Asked again after each piece, so a head that trickles comes by here too.
+            Poll::Pending if self.timed.is_some() => {
+                ready!(self.deadline.as_mut().poll(cx));
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not send")))
+            }
+            Poll::Ready(Ok(())) if stage == Stage::Idle && buf.filled().len() > filled => {
+                self.progress.set(Stage::Head);
+                self.timed = None;
+                Poll::Ready(Ok(()))
+            }
+            other => other,
+        }
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) async fn soon<F: Future>(it: F) -> F::Output {
 pub(crate) fn limits() -> Limits {
     Limits {
         head_timeout: PATIENCE * 2,
+        keep_alive_timeout: PATIENCE * 2,
         body_grace: PATIENCE * 2,
         drain_timeout: PATIENCE * 2,
         ..Limits::default()
@@ -72,7 +73,7 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let fields = self.head.lines().filter_map(|line| line.split_once(": "));
-        fields.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+        fields.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {
@@ -118,10 +119,11 @@ impl Client {
                 return Err(io::Error::other(format!("the connection ended after {head:?}")));
             }
         }
-        let length = head.lines().find_map(|it| it.strip_prefix("content-length: ")).unwrap_or("0");
-        let mut body = vec![0; length.parse().unwrap()];
+        let mut answer = Answer { status: head[9..12].parse().unwrap(), head, body: String::new() };
+        let mut body = vec![0; answer.header("content-length").unwrap_or("0").parse().unwrap()];
         soon(self.stream.read_exact(&mut body)).await?;
-        Ok(Answer { status: head[9..12].parse().unwrap(), head, body: String::from_utf8(body).unwrap() })
+        answer.body = String::from_utf8_lossy(&body).into_owned();
+        Ok(answer)
     }
 
     /// Sends `piece` again and again until the server answers, ends the connection, or has been sent so many

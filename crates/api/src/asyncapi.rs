@@ -5,7 +5,8 @@ use poem_openapi::{registry::Registry, types::Type};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    openapi::complete_schema,
+    base_path,
+    openapi::{complete_addresses, complete_schema},
     schema::{
         conversation::{ConversationEvents, ConversationRead, EventBody},
         gateway as wire,
@@ -120,9 +121,8 @@ fn document(public_url: &str) -> Value {
     let said: Vec<Value> = messages.keys().filter(is_said).map(|name| in_channel(name)).collect();
     let told: Vec<Value> = messages.keys().filter(|it| !is_said(it)).map(|name| in_channel(name)).collect();
     let (protocol, rest) = public_url.split_once("://").unwrap_or(("http", public_url));
-    let (host, path) =
-        rest.split_once('/').map_or((rest, String::new()), |(host, path)| (host, format!("/{path}")));
-    json!({
+    let (host, path) = (rest.split('/').next().unwrap_or_default(), base_path(public_url));
+    let mut document = json!({
         "asyncapi": "3.0.0",
         "info": {
             "title": "blegram gateway",
@@ -153,7 +153,9 @@ fn document(public_url: &str) -> Value {
             },
         },
         "components": { "messages": messages, "schemas": schemas(registry, &commands) },
-    })
+    });
+    complete_addresses(&mut document, path);
+    document
 }
 
 fn description() -> String {

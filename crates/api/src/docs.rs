@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     App,
+    address::{address, in_text},
     asyncapi::asyncapi,
     openapi::{openapi, openapi_yaml},
     problem::{Code, Problem},
@@ -25,10 +26,11 @@ use crate::{
 ///
 /// poem-openapi ships it as one page with everything inline; here its parts are files that browsers can keep, and the
 /// page names each by its hash: what runs is what this binary was built with, and nothing else.
-pub(crate) fn swagger_ui() -> impl Endpoint<Output = Response> {
+pub(crate) fn swagger_ui(base_path: &str) -> impl Endpoint<Output = Response> + use<> {
+    let start = start(base_path);
     Route::new()
-        .at("/", make_sync(|_| page()))
-        .at("/start.js", file("text/javascript; charset=utf-8", FOR_A_DAY, || START.to_owned()))
+        .at("/", page(address(base_path, "/docs"), start.clone()))
+        .at("/start.js", file("text/javascript; charset=utf-8", FOR_A_DAY, move || start.clone()))
         .at("/swagger-ui.css", file("text/css; charset=utf-8", FOR_A_DAY, style))
         .at("/swagger-ui-bundle.js", file("text/javascript; charset=utf-8", FOR_A_DAY, bundle))
 }
@@ -49,24 +51,33 @@ fn inline_part(open: &str, close: &str) -> String {
 
 const FOR_A_DAY: &str = "public, max-age=86400";
 
-/// Asks the address that the page itself came from: a person who came by another name of the site stays there.
-const START: &str = "fetch('/openapi.json').then((answer) => answer.json()).then((spec) => {
-  spec.servers = [{ url: location.origin }];
-  SwaggerUIBundle({ dom_id: '#ui', spec, deepLinking: true });
-});
-";
+/// Asks the host that the page itself came from: a person who came by another name of the site stays there.
+fn start(base_path: &str) -> String {
+    format!(
+        "const base = {};
+fetch(base + '/openapi.json').then((answer) => answer.json()).then((spec) => {{
+  spec.servers = [{{ url: location.origin + base }}];
+  SwaggerUIBundle({{ dom_id: '#ui', spec, deepLinking: true }});
+}});
+",
+        serde_json::Value::from(base_path)
+    )
+}
 
-fn page() -> Response {
-    static PAGE: OnceLock<(String, String)> = OnceLock::new();
-    let (html, policy) = PAGE.get_or_init(|| {
-        let [style, bundle, start] = [style(), bundle(), START.to_owned()].map(|text| integrity(&text));
-        (html(&style, &bundle, &start), policy(&bundle, &start))
-    });
-    Response::builder()
-        .content_type("text/html; charset=utf-8")
-        .header(header::CACHE_CONTROL, "no-cache")
-        .header(header::CONTENT_SECURITY_POLICY, policy)
-        .body(html.clone())
+/// The page itself, whose parts are below `docs`.
+fn page(docs: String, start: String) -> impl Endpoint<Output = Response> {
+    let page = OnceLock::new();
+    make_sync(move |_| {
+        let (html, policy): &(String, String) = page.get_or_init(|| {
+            let [style, bundle, start] = [&style(), &bundle(), &start].map(|text| integrity(text));
+            (html(&docs.replace('&', "&amp;"), &style, &bundle, &start), policy(&bundle, &start))
+        });
+        Response::builder()
+            .content_type("text/html; charset=utf-8")
+            .header(header::CACHE_CONTROL, "no-cache")
+            .header(header::CONTENT_SECURITY_POLICY, policy)
+            .body(html.clone())
+    })
 }
 
 /// The hash of a file, as pages and policies name it (Subresource Integrity, 3.1).
@@ -75,7 +86,7 @@ fn integrity(text: &str) -> String {
 }
 
 /// Each file's address has its hash: one that a browser kept from another version would be refused.
-fn html(style: &str, bundle: &str, start: &str) -> String {
+fn html(docs: &str, style: &str, bundle: &str, start: &str) -> String {
     let query =
         |hash: &str| hash.chars().filter(char::is_ascii_alphanumeric).skip(6).take(12).collect::<String>();
     format!(
@@ -86,12 +97,12 @@ fn html(style: &str, bundle: &str, start: &str) -> String {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>blegram API</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="/docs/swagger-ui.css?{}" integrity="{style}">
+<link rel="stylesheet" href="{docs}/swagger-ui.css?{}" integrity="{style}">
 </head>
 <body>
 <div id="ui"></div>
-<script src="/docs/swagger-ui-bundle.js?{}" integrity="{bundle}"></script>
-<script src="/docs/start.js?{}" integrity="{start}"></script>
+<script src="{docs}/swagger-ui-bundle.js?{}" integrity="{bundle}"></script>
+<script src="{docs}/start.js?{}" integrity="{start}"></script>
 </body>
 </html>
 "##,
@@ -146,17 +157,17 @@ pub(crate) fn yaml(public_url: &str) -> impl Endpoint<Output = Response> + use<>
 
 /// A page about a kind of problem.
 #[handler]
-pub(crate) fn problem_page(Path(code): Path<String>) -> poem::Result<Response> {
+pub(crate) fn problem_page(Path(code): Path<String>, app: Data<&Arc<App>>) -> poem::Result<Response> {
     let code = Code::ALL.iter().find(|known| known.as_str() == code).ok_or_else(Problem::not_found)?;
     Ok(Response::builder()
         .content_type("text/html; charset=utf-8")
         .header(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'")
         .header(header::CACHE_CONTROL, FOR_A_DAY)
-        .body(page_about(*code)))
+        .body(page_about(*code, app.site.base_path())))
 }
 
 // Of constants only: nothing here came from a request.
-fn page_about(code: Code) -> String {
+fn page_about(code: Code, base_path: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{slug}</title></head>\n<body>\n\
          <h1>{title}</h1>\n<p><code>{slug}</code>, HTTP {status}</p>\n<p>{english}</p>\n<p lang=\"ko\">{korean}</p>\n\
@@ -164,8 +175,8 @@ fn page_about(code: Code) -> String {
         slug = code.as_str(),
         title = code.title(),
         status = code.status(),
-        english = code.english(),
-        korean = code.korean(),
+        english = in_text(base_path, code.english()),
+        korean = in_text(base_path, code.korean()),
     )
 }
 

@@ -49,10 +49,25 @@ impl Edge {
         given.map_or_else(|| RequestId::generate(self.app.clock.now()).to_string(), ToOwned::to_owned)
     }
 
+    fn answer(&self, problem: Problem, path: &str, request_id: &str) -> Response {
+        problem.into_response(self.app.site.base_path(), path, request_id)
+    }
+
+    /// Handlers, and answers that are kept for repetitions, name the path on this server.
+    fn complete_location(&self, response: &mut Response) {
+        let location = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
+        let address =
+            location.filter(|location| location.starts_with('/')).map(|path| self.app.site.address(path));
+        if let Some(Ok(address)) = address.map(|address| HeaderValue::from_str(&address)) {
+            response.headers_mut().insert(header::LOCATION, address);
+        }
+    }
+
     fn finish(&self, uri: &Uri, request_id: &str, is_own: bool, response: &mut Response) {
         if let Some(cursors) = response.data::<Cursors>().cloned() {
-            cursors.link(uri.path(), uri.query(), response);
+            cursors.link(&self.app.site.address(uri.path()), uri.query(), response);
         }
+        self.complete_location(response);
         let headers = response.headers_mut();
         if let Ok(id) = HeaderValue::from_str(request_id) {
             headers.insert(REQUEST_ID, id);
@@ -87,7 +102,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edged<E> {
         };
         line.code = outcome.as_ref().err().map(Problem::code);
         let mut response =
-            outcome.unwrap_or_else(|problem| problem.into_response(uri.path(), &line.request_id));
+            outcome.unwrap_or_else(|problem| self.edge.answer(problem, uri.path(), &line.request_id));
         line.user = line.user.or_else(|| response.data::<Authenticated>().map(|viewer| viewer.user));
         self.edge.finish(&uri, &line.request_id, line.user.is_some(), &mut response);
         if let Some(asking) = asking {

@@ -165,7 +165,8 @@ impl<E: Endpoint + 'static> Gated<E> {
             return self.routes.call(request).await.map(IntoResponse::into_response);
         };
         let keys = self.gate.app.auth.idempotency();
-        let once = idempotency::once(keys, session, key, request, Arc::clone(&self.routes));
+        let (routes, site) = (Arc::clone(&self.routes), Arc::clone(&self.gate.app.site));
+        let once = idempotency::once(keys, session, key, request, routes, site);
         let outcome = self.gate.app.tasks.spawn(once).await;
         outcome.map_err(|panic| Problem::internal(panic.to_string()))?
     }

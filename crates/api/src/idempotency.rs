@@ -14,6 +14,7 @@ use poem::{
 };
 
 use crate::{
+    Site,
     edge::Id,
     operation::Operation,
     problem::{Code, Failure, Problem},
@@ -60,6 +61,7 @@ pub(crate) async fn once<E: Endpoint>(
     key: String,
     mut request: Request,
     routes: Arc<E>,
+    site: Arc<Site>,
 ) -> poem::Result<Response> {
     let body = request.take_body().into_bytes().await?;
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -67,7 +69,7 @@ pub(crate) async fn once<E: Endpoint>(
     let begun = keys.begin(keyed).await.map_err(Problem::from)?;
     request.set_body(Body::from_bytes(body));
     match begun {
-        Begun::New(claim) => run(&keys, &claim, request, &path, routes).await,
+        Begun::New(claim) => run(&keys, &claim, request, &path, routes, &site).await,
         Begun::Replay(answer) => Ok(replay(answer)),
         Begun::InProgress => Err(Problem::new(Code::RequestInProgress)
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
@@ -82,6 +84,7 @@ async fn run<E: Endpoint>(
     request: Request,
     path: &str,
     routes: Arc<E>,
+    site: &Site,
 ) -> poem::Result<Response> {
     let id = request.data::<Id>().map(|id| id.0.clone()).unwrap_or_default();
     let outcome = routes.call(request).await.map(IntoResponse::into_response);
@@ -89,7 +92,7 @@ async fn run<E: Endpoint>(
         Ok(response) => response,
         Err(error) => match error.downcast::<Problem>() {
             // A refusal is an answer; a failure, or a limit, is none.
-            Ok(problem) if problem.is_final() => problem.into_response(path, &id),
+            Ok(problem) if problem.is_final() => problem.into_response(site.base_path(), path, &id),
             Ok(problem) => {
                 release(keys, claim).await;
                 return Err(problem.into());

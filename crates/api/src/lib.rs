@@ -14,6 +14,7 @@
 //! What an operation may answer, and to whom, is a row of `operation.rs`; status codes are known to
 //! `problem.rs` alone. To add an operation: see `CONTRIBUTING.md`.
 
+mod address;
 mod answer;
 mod asyncapi;
 mod bearer;
@@ -51,6 +52,7 @@ use ipnet::IpNet;
 use poem::{Endpoint, EndpointExt, Response, Route};
 use tokio_util::task::TaskTracker;
 
+pub use address::base_path;
 pub use asyncapi::asyncapi;
 pub use client::Peer;
 pub use live::{Background, Live};
@@ -62,7 +64,7 @@ pub type Readiness = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), Stri
 /// Where the site is on the net.
 #[derive(Debug, Clone)]
 pub struct Site {
-    /// The URL under which clients reach it, without a slash at the end.
+    /// The URL under which clients reach it, without a slash at the end. A path in it is taken off by a proxy in front.
     pub public_url: String,
     /// The origins whose pages may change things here, its own among them, as browsers send them.
     pub origins: Vec<String>,
@@ -74,6 +76,16 @@ impl Site {
     /// Whether cookies are for https only: everywhere but on a plain http site.
     fn is_secure(&self) -> bool {
         self.public_url.starts_with("https://")
+    }
+
+    /// The address of `path` as clients use it, without scheme and host.
+    pub(crate) fn address(&self, path: &str) -> String {
+        address::address(self.base_path(), path)
+    }
+
+    /// The path of the public URL.
+    pub fn base_path(&self) -> &str {
+        base_path(&self.public_url)
     }
 
     /// Whether pages of `origin` may change things here.
@@ -110,7 +122,7 @@ pub fn router(app: App) -> impl Endpoint<Output = Response> {
     let gate = gate::Gate::new(app.clone());
     let edge = edge::Edge::new(app.clone(), gate.catalogue());
     let routes = Route::new()
-        .nest("/docs", docs::swagger_ui())
+        .nest("/docs", docs::swagger_ui(app.site.base_path()))
         .at("/openapi.json", docs::json(&app.site.public_url))
         .at("/openapi.yaml", docs::yaml(&app.site.public_url))
         .at("/asyncapi.json", docs::asyncapi_json(&app.site.public_url))

@@ -12,6 +12,7 @@ use poem_openapi::{OpenApiService, registry::Registry, types::Type};
 use serde_json::{Map, Value, json};
 
 use crate::{
+    address::{address, base_path, in_text},
     operation::{Login, Operation, operation},
     problem::Code,
     routes::{
@@ -102,7 +103,26 @@ pub(crate) fn document(public_url: &str) -> Value {
         },
     });
     document["components"]["headers"] = headers();
+    complete_addresses(&mut document, base_path(public_url));
     document
+}
+
+/// Writes the path of the public URL into the addresses that texts and examples name.
+pub(crate) fn complete_addresses(value: &mut Value, base_path: &str) {
+    match value {
+        _ if base_path.is_empty() => {}
+        Value::Array(items) => items.iter_mut().for_each(|item| complete_addresses(item, base_path)),
+        Value::Object(fields) => {
+            fields.iter_mut().for_each(|(name, field)| match (name.as_str(), &mut *field) {
+                ("description", Value::String(text)) => *text = in_text(base_path, text).into_owned(),
+                ("type" | "instance", Value::String(text)) if text.starts_with('/') => {
+                    *text = address(base_path, text)
+                }
+                (_, field) => complete_addresses(field, base_path),
+            })
+        }
+        _ => {}
+    }
 }
 
 /// poem-openapi leaves out schemas that no handler names.

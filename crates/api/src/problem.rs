@@ -11,6 +11,8 @@ use poem::{
 };
 use serde::Serialize;
 
+use crate::address::{address, in_text};
+
 /// One value that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
@@ -334,16 +336,16 @@ impl Problem {
         self.code
     }
 
-    /// The answer to the request `request_id` for `instance`. What only operators should know is logged
-    /// here, and nowhere else.
-    pub fn into_response(self, instance: &str, request_id: &str) -> Response {
+    /// The answer to the request `request_id` for `path` on a site below `base_path`. What only operators should know is
+    /// logged here, and nowhere else.
+    pub fn into_response(self, base_path: &str, path: &str, request_id: &str) -> Response {
         self.log(request_id);
         let body = Body {
-            r#type: format!("/problems/{}", self.code.as_str()),
+            r#type: address(base_path, &format!("/problems/{}", self.code.as_str())),
             title: self.code.title(),
             status: self.code.status().as_u16(),
-            detail: self.detail.as_deref().unwrap_or(self.code.english()),
-            instance,
+            detail: &in_text(base_path, self.detail.as_deref().unwrap_or(self.code.english())),
+            instance: address(base_path, path),
             code: self.code.as_str(),
             request_id,
             errors: (self.code == Code::Invalid || !self.failures.is_empty()).then_some(&self.failures),
@@ -364,7 +366,7 @@ struct Body<'a> {
     title: &'a str,
     status: u16,
     detail: &'a str,
-    instance: &'a str,
+    instance: String,
     code: &'a str,
     request_id: &'a str,
     errors: Option<&'a Vec<Failure>>,

@@ -112,14 +112,23 @@ pub async fn serve<E: Endpoint + 'static>(
     listener: TcpListener,
     endpoint: Arc<E>,
     limits: Limits,
+    base_path: &str,
     shutdown: CancellationToken,
 ) -> usize {
+    let base_path = Arc::<str>::from(base_path);
     let slots = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     while let Some((socket, peer)) = shutdown.run_until_cancelled(next(&listener, &slots, &limits)).await {
         // Finished tasks are forgotten here, or the set would grow with every connection ever made.
         while connections.try_join_next().is_some() {}
-        connections.spawn(connection(socket, peer, Arc::clone(&endpoint), limits, shutdown.clone()));
+        connections.spawn(connection(
+            socket,
+            peer,
+            Arc::clone(&endpoint),
+            limits,
+            Arc::clone(&base_path),
+            shutdown.clone(),
+        ));
     }
     drop(listener);
     drain(connections, limits.drain_timeout).await
@@ -189,6 +198,7 @@ async fn connection<E: Endpoint>(
     peer: SocketAddr,
     endpoint: Arc<E>,
     limits: Limits,
+    base_path: Arc<str>,
     shutdown: CancellationToken,
 ) {
     let local = socket.local_addr().unwrap_or(peer);
@@ -196,10 +206,11 @@ async fn connection<E: Endpoint>(
     let service = service_fn(|request| {
         progress.begin_exchange();
         let (endpoint, refused, progress) = (Arc::clone(&endpoint), &refused, progress.clone());
+        let base_path = &*base_path;
         async move {
             let answer = if head_bytes(&request) > limits.max_head_bytes {
                 refused.keep(request.extensions().get::<OnUpgrade>().cloned());
-                headers_too_large(&request, limits.max_head_bytes).into()
+                headers_too_large(&request, base_path, limits.max_head_bytes).into()
             } else {
                 respond(&*endpoint, request, local, peer, &limits, refused).await
             };
@@ -351,11 +362,11 @@ fn head_bytes<B>(request: &Request<B>) -> usize {
 }
 
 /// The API's own answer, although the request never reaches it.
-fn headers_too_large<B>(request: &Request<B>, limit: usize) -> poem::Response {
+fn headers_too_large<B>(request: &Request<B>, base_path: &str, limit: usize) -> poem::Response {
     let detail = format!("the request line and header fields may take {limit} bytes together");
     let request_id = RequestId::generate(SystemClock.now()).to_string();
     let problem = Problem::new(Code::HeadersTooLarge).with_detail(detail);
-    let answer = problem.into_response(request.uri().path(), &request_id);
+    let answer = problem.into_response(base_path, request.uri().path(), &request_id);
     ending(answer.with_header("x-request-id", request_id).into_response(), request.version())
 }
 

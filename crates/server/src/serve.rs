@@ -53,10 +53,11 @@ pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
     let socket = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}; set server.listen to a free address"))?;
+    let site = Arc::clone(&app.site);
     let router = Arc::new(blegram_api::router(app.clone()));
     greet(config, is_demo);
     let limits = listener::Limits::from(&config.listener);
-    let serving = listener::serve(socket, router, limits, shutdown.clone());
+    let serving = listener::serve(socket, router, limits, site.base_path(), shutdown.clone());
     let ending = async {
         end.await;
         tracing::info!("finishing what is in flight");

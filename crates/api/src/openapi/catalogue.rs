@@ -11,8 +11,9 @@ use crate::{
 };
 
 /// Addresses outside the document: for people, tools and probes; to be read only.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "/docs",
+    "/docs/",
     "/docs/{file}",
     "/openapi.json",
     "/openapi.yaml",

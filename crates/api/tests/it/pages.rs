@@ -39,6 +39,46 @@ async fn swagger_ui_needs_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
+async fn swagger_ui_is_the_same_with_a_slash_at_its_end() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let page = t.stranger().get("/docs/").await;
+    page.assert_status(200);
+    assert_eq!(page.text(), t.stranger().get("/docs").await.text());
+}
+
+#[tokio::test]
+async fn a_path_in_the_public_url_is_written_into_pages_and_documents() {
+    // Characters that URLs allow, and pages and scripts quote.
+    let public_url = "https://example.org/a&b'c";
+    let t = TestApp::with(Backend::Sqlite, Settings { public_url, ..Settings::default() }).await;
+    let html = t.stranger().get("/docs").await.text();
+    for file in ["swagger-ui.css", "swagger-ui-bundle.js", "start.js"] {
+        assert!(html.contains(&format!("=\"/a&amp;b'c/docs/{file}?")), "{html}");
+    }
+    let start = t.stranger().get("/docs/start.js").await.text();
+    assert!(start.starts_with("const base = \"/a&b'c\";\n"), "{start}");
+    assert!(start.contains("fetch(base + ") && start.contains("location.origin + base"), "{start}");
+
+    let document = t.stranger().get("/openapi.json").await.json();
+    assert_eq!(document["servers"][0]["url"], public_url);
+    assert!(document["paths"]["/api/v1/posts"].is_object(), "paths are below the server's URL");
+    let gateway = &document["paths"]["/api/v1/gateway"]["get"];
+    let text = gateway["description"].as_str().unwrap();
+    assert!(text.contains("(/a&b'c/asyncapi.json)") && text.contains("'/a&b'c/api/v1/gateway'"), "{text}");
+    let document = t.stranger().get("/asyncapi.json").await.json();
+    assert_eq!(document["servers"]["site"]["host"], "example.org");
+    assert_eq!(document["servers"]["site"]["pathname"], "/a&b'c");
+    let code = &document["components"]["schemas"]["CommandError"]["properties"]["code"];
+    assert!(code["description"].as_str().unwrap().contains("`/a&b'c/problems/<code>`"), "{code}");
+
+    let page = t.stranger().get("/problems/upgrade-required").await.text();
+    assert!(page.contains("is at /a&b'c/asyncapi.json"), "{page}");
+    let problem = t.stranger().get("/api/v1/gateway").await.json();
+    assert!(problem["type"].as_str().unwrap().starts_with("/a&b'c/problems/"), "{problem}");
+    assert_eq!(problem["instance"], "/a&b'c/api/v1/gateway");
+}
+
+#[tokio::test]
 async fn the_document_is_served_for_this_site() {
     let t = TestApp::new(Backend::Sqlite).await;
     let json = t.stranger().get("/openapi.json").await;

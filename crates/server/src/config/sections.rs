@@ -122,7 +122,7 @@ section! {
     pub Server, "server":
     /// The address and port to listen on. `0.0.0.0` or `[::]` listens on every interface.
     listen: SocketAddr = Fixed("127.0.0.1:8080");
-    /// The address people use, as links show it. Its origin is always trusted. Production demands https.
+    /// The address people use, as links show it. Its origin is always trusted. Production demands https. It may have a path, as in `https://example.org/forum`: the proxy in front takes the path off each request, and blegram writes it into every address. The session's cookie keeps `Path=/`.
     public_url: Url = Derived("`http://` and `server.listen`");
     /// Other origins whose pages may call the API with the user's cookie (CORS and CSRF).
     trusted_origins: Vec<Origin> = Fixed("");

@@ -41,7 +41,8 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let mut task = JoinSet::new();
-        task.spawn(serve(listener, Arc::new(endpoint), limits, shutdown.clone()));
+        let end = shutdown.clone();
+        task.spawn(async move { serve(listener, Arc::new(endpoint), limits, "", end).await });
         Self { address, shutdown, task }
     }
 

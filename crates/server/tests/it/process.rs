@@ -10,6 +10,7 @@ mod logs;
 mod nodes;
 mod people;
 mod postgres;
+mod proxy;
 mod shutdown;
 mod start;
 mod users;

@@ -121,6 +121,32 @@ pub(crate) fn free_address() -> SocketAddr {
     }
 }
 
+/// A program that `cargo xtask` found or installed for the tests.
+#[expect(clippy::disallowed_methods, reason = "it belongs to the tests, not to the configuration")]
+pub(crate) fn program(variable: &str) -> PathBuf {
+    std::env::var_os(variable)
+        .unwrap_or_else(|| panic!("{variable} is not set: run `cargo xtask test`"))
+        .into()
+}
+
+/// Somebody else's server; killed when dropped.
+pub(crate) struct Daemon(Process);
+
+impl Daemon {
+    /// Starts it and waits until it takes connections.
+    pub(crate) async fn start(command: &mut Command, address: SocketAddr) -> Self {
+        let mut daemon = Self(Process::new(command));
+        let ready = async {
+            while Client::connect(address).await.is_err() {
+                assert!(!daemon.0.has_ended(), "{command:?} ended at its start");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        soon(ready).await;
+        daemon
+    }
+}
+
 /// A running `blegram`; killed when dropped.
 pub(crate) struct Process {
     child: Child,

@@ -95,9 +95,13 @@ impl Person {
         }
     }
 
-    /// The same person at another address.
+    /// The same person at another node.
     pub(crate) fn at(&self, home: &Home) -> Self {
-        Self { address: home.address, cookie: self.cookie.clone() }
+        self.at_address(home.address)
+    }
+
+    pub(crate) fn at_address(&self, address: SocketAddr) -> Self {
+        Self { address, cookie: self.cookie.clone() }
     }
 
     pub(crate) fn token(&self) -> &str {

@@ -6,6 +6,7 @@
 //! To add a setting, add a line to `config/sections.rs`, then run the tests and commit the pages they name.
 
 mod error;
+mod kubernetes;
 mod layers;
 mod reference;
 mod rules;
@@ -57,6 +58,7 @@ pub struct Config {
     /// What is logged, and how.
     pub log: Log,
     effective: Vec<Effective>,
+    ignored: Vec<String>,
 }
 
 /// Everything that a configuration depends on.
@@ -104,6 +106,7 @@ impl Config {
             secrets: secrets?,
             log: log?,
             effective: std::mem::take(&mut layers.effective),
+            ignored: std::mem::take(&mut layers.ignored),
         })
     }
 
@@ -156,6 +159,16 @@ impl Config {
     #[must_use]
     pub fn site(&self) -> String {
         self.server.public_url.as_str().trim_end_matches('/').to_owned()
+    }
+
+    /// Logs which variables were ignored. Called once the log works.
+    pub fn log_ignored(&self) {
+        if !self.ignored.is_empty() {
+            tracing::debug!(
+                variables = self.ignored.join(" "),
+                "variables of Kubernetes services are ignored"
+            );
+        }
     }
 
     /// What is in effect, as TOML, each line with its origin. Secrets are redacted.

@@ -29,6 +29,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(how) => {
             let config = cli.read_config()?;
             let _log = telemetry::init(&config.log)?;
+            config.log_ignored();
             runtime()?.block_on(serve::serve(&config, how))?;
         }
         Command::Demo(which) => print(&runtime()?.block_on(demo::run(&cli.read_config()?, which.seed))?)?,
@@ -47,6 +48,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::User(command) => {
             let config = cli.read_config()?;
             let _log = telemetry::init(&config.log)?;
+            config.log_ignored();
             print(&runtime()?.block_on(user::run(&config, &command))?)?;
         }
         Command::Config(question) => print(&cli.answer(question)?)?,

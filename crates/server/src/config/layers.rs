@@ -10,6 +10,7 @@ use toml::{
 use super::{
     Inputs,
     error::Problem,
+    kubernetes::is_service_variable,
     reference::successor,
     sections::{Preset, Setting, settings},
     value::{Shape, Value},
@@ -69,6 +70,8 @@ pub(super) struct Layers {
     values: BTreeMap<String, Raw>,
     pub(super) problems: Vec<Problem>,
     pub(super) effective: Vec<Effective>,
+    /// Variables that Kubernetes made.
+    pub(super) ignored: Vec<String>,
 }
 
 impl Layers {
@@ -171,6 +174,8 @@ impl Layers {
                 self.add_text(setting, text, source);
             } else if let Some(setting) = setting_from_file(name) {
                 self.add_secret(setting, Path::new(text), source, variables);
+            } else if matches!(source, Source::Variable(_)) && is_service_variable(name, text) {
+                self.ignored.push(name.clone());
             } else {
                 let advice = successor(name).unwrap_or_else(|| suggestion(name, Setting::variable));
                 self.refuse(name, &source, advice);

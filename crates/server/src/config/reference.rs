@@ -29,7 +29,11 @@ blegram runs with nothing set. Each setting has three homes; the later one wins:
 
 Lists are TOML lists, or separated by commas in the environment. An empty variable is an unset one. A secret can be
 read from a file: `BLEGRAM_DATABASE__URL_FILE=/run/secrets/database-url`. An unknown name, in the file or with the
-prefix `BLEGRAM_` in the environment, is refused. `blegram config check` says everything that is wrong at once;
+prefix `BLEGRAM_` in the environment, is refused. The only exceptions are the variables that Kubernetes makes for a
+Service called `blegram` or `blegram-…`: `BLEGRAM_SERVICE_HOST`, `BLEGRAM_SERVICE_PORT`, `BLEGRAM_SERVICE_PORT_HTTP`,
+`BLEGRAM_PORT`, `BLEGRAM_PORT_8080_TCP` (or `UDP`, `SCTP`) with `_PROTO`, `_PORT` and `_ADDR`, and the same with more of
+the Service's name (`BLEGRAM_REDIS_PORT_6379_TCP`). They are ignored when their value fits the name too: an IP address, a
+port, a protocol, or `tcp://10.0.0.1:8080`. `enableServiceLinks: false` in the Pod turns them off. `blegram config check` says everything that is wrong at once;
 `blegram config show` prints what is in effect and where it came from, without secrets.
 
 The `production` profile refuses: PostgreSQL without `secrets.key`, a `secrets.key` that is not random, a

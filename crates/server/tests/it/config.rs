@@ -196,6 +196,77 @@ fn variables_of_others_of_tests_and_of_the_command_line_are_left_alone() {
         .valid();
 }
 
+/// What Kubernetes sets for a Service with this name, address and these named ports.
+fn service_variables(service: &str, ip: &str, ports: &[(&str, u16, &str)]) -> BTreeMap<String, String> {
+    let host = if ip.contains(':') { format!("[{ip}]") } else { ip.to_owned() };
+    let url = |protocol: &str, port: u16| format!("{protocol}://{host}:{port}");
+    let mut variables = vec![
+        ("SERVICE_HOST".to_owned(), ip.to_owned()),
+        ("SERVICE_PORT".to_owned(), ports[0].1.to_string()),
+        ("PORT".to_owned(), url(ports[0].2, ports[0].1)),
+    ];
+    for (name, port, protocol) in ports {
+        let prefix = format!("PORT_{port}_{}", protocol.to_uppercase());
+        variables.extend([
+            (format!("SERVICE_PORT_{name}"), port.to_string()),
+            (prefix.clone(), url(protocol, *port)),
+            (format!("{prefix}_PROTO"), (*protocol).to_owned()),
+            (format!("{prefix}_PORT"), port.to_string()),
+            (format!("{prefix}_ADDR"), ip.to_owned()),
+        ]);
+    }
+    variables.into_iter().map(|(name, value)| (format!("{service}_{name}"), value)).collect()
+}
+
+#[test]
+fn variables_of_kubernetes_services_are_ignored() {
+    let ports =
+        [("HTTP", 8080, "tcp"), ("METRICS_V2", 9090, "tcp"), ("DNS", 53, "udp"), ("SIP", 5060, "sctp")];
+    for service in
+        ["BLEGRAM", "BLEGRAM_REDIS", "BLEGRAM_WEB_2", "BLEGRAM_SERVICE", "BLEGRAM_SERVER", "BLEGRAM_PORT"]
+    {
+        for ip in ["10.96.0.17", "fd00:10:96::17"] {
+            for (name, value) in service_variables(service, ip, &ports) {
+                let given = env([(&name, &value)]);
+                given.valid();
+                // There they are no business of Kubernetes.
+                assert_eq!(Given::default().dotenv([(&name, &value)]).problems().len(), 1, "{name}={value}");
+            }
+        }
+    }
+}
+
+#[test]
+fn names_like_those_of_kubernetes_services_are_refused_with_other_values() {
+    for (name, value) in [
+        ("BLEGRAM_PORT", "8080"),
+        ("BLEGRAM_PORT", "http://10.0.0.1:80"),
+        ("BLEGRAM_PORT", "tcp://blegram:80"),
+        ("BLEGRAM_LISTENER_PORT", "8080"),
+        ("BLEGRAM_SERVICE_HOST", "blegram.example"),
+        ("BLEGRAM_SERVICE_PORT", "http"),
+        ("BLEGRAM_SERVICE_PORT", "0"),
+        ("BLEGRAM_SERVICE_PORT", "65536"),
+        ("BLEGRAM_SERVICE_PORT_", "8080"),
+        ("BLEGRAM_SERVICE_PORTS", "8080"),
+        ("BLEGRAM_PORT_8080_TCP", "tcp://10.0.0.1:8081"),
+        ("BLEGRAM_PORT_8080_TCP", "udp://10.0.0.1:8080"),
+        ("BLEGRAM_PORT_8080_HTTP", "http://10.0.0.1:8080"),
+        ("BLEGRAM_PORT_8080_TCP_PORT", "8081"),
+        ("BLEGRAM_PORT_8080_TCP_PROTO", "udp"),
+        ("BLEGRAM_PORT_8080_TCP_ADDR", "localhost"),
+        ("BLEGRAM_PORT_HTTP_TCP_ADDR", "10.0.0.1"),
+        ("BLEGRAM_SERVER__PORT", "tcp://10.0.0.1:8080"),
+        ("BLEGRAM_SERVER__LISTEN_PORT", "tcp://10.0.0.1:8080"),
+        ("BLEGRAM_LISTEN", "tcp://10.0.0.1:8080"),
+        ("BLEGRAM_DATABASE_URL", "tcp://10.0.0.1:5432"),
+        ("BLEGRAM_SERVER_LISTEN", "10.0.0.1:8080"),
+    ] {
+        let problem = env([(name, value)]).problem();
+        assert!(problem.starts_with(&format!("{name}: is not a setting")), "{problem}");
+    }
+}
+
 #[test]
 fn values_are_parsed_to_their_type_and_refused_with_an_example() {
     for (key, value) in [

@@ -98,6 +98,23 @@ async fn a_data_folder_has_one_process_at_a_time() {
 }
 
 #[tokio::test]
+async fn variables_of_a_kubernetes_service_are_one_line_of_the_log() {
+    let home = Home::new(&[
+        ("BLEGRAM_SERVICE_HOST", "10.96.0.17"),
+        ("BLEGRAM_SERVICE_PORT", "8080"),
+        ("BLEGRAM_PORT", "tcp://10.96.0.17:8080"),
+        ("BLEGRAM_PORT_8080_TCP_ADDR", "10.96.0.17"),
+        ("BLEGRAM_LOG__FILTER", "info,blegram=debug"),
+    ]);
+    let site = home.serve().await;
+    site.signal(Signal::TERM);
+    let ended = site.end().await;
+    ended.assert_success();
+    let lines: Vec<_> = ended.stderr.lines().filter(|line| line.contains("BLEGRAM_SERVICE_HOST")).collect();
+    assert!(lines.len() == 1 && lines[0].contains("BLEGRAM_PORT_8080_TCP_ADDR"), "{ended:?}");
+}
+
+#[tokio::test]
 async fn an_address_that_is_taken_is_named() {
     let home = Home::new(&[]);
     let _other = TcpListener::bind(home.address).unwrap();

@@ -99,6 +99,8 @@ impl Schema {
         let mut options = ConnectOptions::new(url);
         // One connection, so that the advisory lock and what it guards share a session.
         options.max_connections(1).acquire_timeout(std::time::Duration::from_secs(5)).sqlx_logging(false);
+        // PgBouncer refuses this startup parameter; PostgreSQL 12 and later write floats exactly without it.
+        options.map_sqlx_postgres_opts(|options| options.extra_float_digits(None));
         Database::connect(options).await.map(Self)
     }
 

@@ -6,7 +6,7 @@ use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
     sqlx::{
-        ConnectOptions as _,
+        AssertSqlSafe, ConnectOptions as _, raw_sql,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
     },
 };
@@ -63,9 +63,22 @@ impl Db {
         if settings.url.starts_with("sqlite:") {
             return Self::connect_sqlite(options).await;
         }
-        options.statement_timeout(settings.statement_timeout).map_sqlx_postgres_opts(|options| {
-            options.application_name("blegram").statement_cache_capacity(STATEMENT_CACHE)
-        });
+        // Set after connecting: PgBouncer refuses the startup parameters `options` and `extra_float_digits`.
+        let limits = format!("SET statement_timeout = {}", settings.statement_timeout.as_millis());
+        options
+            .map_sqlx_postgres_opts(|options| {
+                let options = options.application_name("blegram").extra_float_digits(None);
+                options.statement_cache_capacity(STATEMENT_CACHE)
+            })
+            .map_sqlx_postgres_pool_opts(move |pool| {
+                let limits = limits.clone();
+                pool.after_connect(move |connection, _| {
+                    let limits = limits.clone();
+                    Box::pin(
+                        async move { raw_sql(AssertSqlSafe(limits)).execute(connection).await.map(drop) },
+                    )
+                })
+            });
         let pool = Database::connect(options).await?;
         Ok(Self { read: pool.clone(), write: pool })
     }

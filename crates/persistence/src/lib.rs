@@ -65,6 +65,7 @@ pub mod media;
 pub mod messages;
 pub mod mutes;
 pub mod notifications;
+pub mod pooling;
 pub mod post_hashtags;
 pub mod posts;
 pub mod recent_searches;

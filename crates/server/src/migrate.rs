@@ -57,10 +57,23 @@ pub fn is_not_made_yet(config: &Config) -> bool {
 /// Connects to the configured database to change its schema.
 ///
 /// # Errors
-/// When it does not answer.
+/// When it does not answer, or when connections to it do not keep their sessions.
 pub async fn connect(config: &Config) -> anyhow::Result<Schema> {
     let url = config.database_url();
-    Schema::connect(url.expose()).await.context("the database at database.url does not answer")
+    let silent = "the database at database.url does not answer";
+    let schema = Schema::connect(url.expose()).await.context(silent)?;
+    let shares = blegram_persistence::pooling::shares_sessions(url.expose()).await.context(silent);
+    if let Ok(false) = shares {
+        return Ok(schema);
+    }
+    // Only looked at: a failure to part changes nothing.
+    let _ = schema.close().await;
+    shares?;
+    bail!(
+        "database.url leads to a pooler that lends its sessions for one transaction or statement (PgBouncer with \
+         pool_mode = transaction or statement); set pool_mode = session for this database, or connect to PostgreSQL \
+         itself"
+    );
 }
 
 async fn status(schema: &Schema) -> anyhow::Result<String> {

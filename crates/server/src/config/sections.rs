@@ -156,7 +156,7 @@ section! {
 section! {
     /// Where the data is.
     pub Database, "database":
-    /// `sqlite:…` or `postgres://…`.
+    /// `sqlite:…` or `postgres://…`. A pooler between blegram and PostgreSQL must give each connection a session of its own (PgBouncer: `pool_mode = session`); one that lends sessions for a transaction or a statement is refused at start.
     url: Option<DatabaseUrl> = Absent("SQLite in `server.data_dir`");
     /// Connections that this process opens at most.
     max_connections: NonZeroU32 = Fixed("8");

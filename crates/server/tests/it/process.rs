@@ -9,6 +9,7 @@ mod home;
 mod logs;
 mod nodes;
 mod people;
+mod pooler;
 mod postgres;
 mod proxy;
 mod shutdown;

@@ -57,9 +57,24 @@ impl Home {
         }
     }
 
+    /// A new one whose PostgreSQL database is reached through another server.
+    pub(crate) async fn behind(pooler: SocketAddr, settings: &[(&str, &str)]) -> Self {
+        let database = TestDatabase::new(Backend::Postgres).await;
+        let (_, name) = database.url().rsplit_once('/').unwrap();
+        let url = format!("postgres://postgres@{pooler}/{name}");
+        let home = Self::new(settings).set("BLEGRAM_DATABASE__URL", &url);
+        Self { _database: Some(database), ..home }
+    }
+
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The one of PostgreSQL.
+    pub(crate) fn database_url(&self) -> &str {
+        let url = self.settings.iter().rfind(|(name, _)| name == "BLEGRAM_DATABASE__URL");
+        &url.unwrap().1
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -1,0 +1,108 @@
+//! PostgreSQL behind PgBouncer, as Debian has it.
+
+use std::{net::SocketAddr, os::unix::fs::PermissionsExt, process::Command, str::FromStr};
+
+use blegram_persistence::testing::{Backend, TestDatabase};
+use rstest::rstest;
+use rustix::process::{Signal, geteuid};
+use sea_orm::sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions, raw_sql};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use super::home::{Daemon, Home, free_address, program};
+
+struct PgBouncer {
+    address: SocketAddr,
+    _daemon: Daemon,
+    _folder: TempDir,
+}
+
+impl PgBouncer {
+    /// In front of the server of the tests.
+    async fn start(mode: &str, sessions: u32, takes_turns: bool) -> Self {
+        let (address, folder) = (free_address(), TempDir::new().unwrap());
+        let database = TestDatabase::new(Backend::Postgres).await;
+        let (_, server) = database.url().split_once('@').unwrap();
+        let (host, port) = server.split('/').next().unwrap().split_once(':').unwrap();
+        // As root it becomes the user of the server, who must be able to read this.
+        let user = if geteuid().is_root() { "user = postgres\n" } else { "" };
+        let config = format!(
+            "[databases]\n* = host={host} port={port} user=postgres\n[pgbouncer]\n{user}listen_addr = {ip}\n\
+             listen_port = {listen}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n\
+             default_pool_size = {sessions}\nserver_round_robin = {turns}\n",
+            ip = address.ip(),
+            listen = address.port(),
+            turns = u8::from(takes_turns),
+        );
+        let file = folder.path().join("pgbouncer.ini");
+        std::fs::write(&file, config).unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let daemon = Daemon::start(Command::new(program("BLEGRAM_TEST_PGBOUNCER")).arg(&file), address).await;
+        Self { address, _daemon: daemon, _folder: folder }
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_pooler_of_transactions_or_statements_is_refused(
+    #[values("transaction", "statement")] mode: &str,
+    #[values(1, 2, 3, 20)] sessions: u32,
+    #[values(false, true)] takes_turns: bool,
+) {
+    let pooler = PgBouncer::start(mode, sessions, takes_turns).await;
+    let home = Home::behind(pooler.address, &[]).await;
+    // A pool that has been used has sessions to lend.
+    let use_it = ["SELECT 1", "SELECT pg_sleep(0.05)"].map(|sql| query(&home, sql));
+    futures_util::future::join_all(use_it).await;
+    for command in ["serve", "migrate up"] {
+        let refused = home.run(command).end().await;
+        refused.assert_failure(&["pool_mode = session", "database.url"]);
+        assert_eq!(refused.stdout, "", "{refused:?}");
+    }
+    let doctor = home.run("doctor").end().await;
+    assert!(doctor.code == Some(1) && doctor.stdout.contains("pool_mode = session"), "{doctor:?}");
+}
+
+/// PgBouncer refuses the startup parameter.
+async fn connect(home: &Home) -> PgConnection {
+    let options = PgConnectOptions::from_str(home.database_url()).unwrap().extra_float_digits(None);
+    options.connect().await.unwrap()
+}
+
+async fn query(home: &Home, sql: &'static str) {
+    let mut connection = connect(home).await;
+    raw_sql(sql).execute(&mut connection).await.unwrap();
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_busy_pooler_of_transactions_is_refused_too(#[values(false, true)] takes_turns: bool) {
+    let pooler = PgBouncer::start("transaction", 6, takes_turns).await;
+    let home = Home::behind(pooler.address, &[]).await;
+    let mut others = JoinSet::new();
+    for _ in 0..4 {
+        let mut connection = connect(&home).await;
+        others.spawn(async move {
+            loop {
+                raw_sql("BEGIN; SELECT pg_sleep(0.002); COMMIT").execute(&mut connection).await.unwrap();
+            }
+        });
+    }
+    for _ in 0..5 {
+        home.run("serve").end().await.assert_failure(&["pool_mode = session"]);
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_pooler_of_sessions_serves(#[values(1, 2, 20)] sessions: u32) {
+    let pooler = PgBouncer::start("session", sessions, false).await;
+    let connections = sessions.min(8).to_string();
+    let home = Home::behind(pooler.address, &[("BLEGRAM_DATABASE__MAX_CONNECTIONS", &connections)]).await;
+    let site = home.serve().await;
+    let ann = home.sign_up("ann").await;
+    assert_eq!(ann.write("through a pooler").await.status, 201);
+    assert_eq!(ann.posts_of("ann").await.len(), 1);
+    site.signal(Signal::TERM);
+    site.end().await.assert_success();
+}

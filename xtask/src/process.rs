@@ -1,5 +1,6 @@
 //! Child processes that end with xtask, however xtask ends.
 
+use std::env;
 use std::ffi::OsStr;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -35,12 +36,26 @@ pub(crate) struct Process {
 
 /// A command that the kernel ends with `death` when xtask is gone (`kill -9` runs no `Drop`); only Linux can.
 pub(crate) fn bound(program: impl AsRef<OsStr>, death: &str) -> Command {
-    if !*CAN_BIND {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", death, "--"]).arg(program);
+    let mut command = if *CAN_BIND {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", death, "--"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    forget_package(&mut command);
     command
+}
+
+/// Hides from a command what `cargo run` says of the package xtask. Build scripts read the same names (that of ring does),
+/// so cargo would run them again, and build anew what depends on them, whenever it is called from here and by hand in turn.
+pub(crate) fn forget_package(command: &mut Command) {
+    let is_of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(is_of_package) {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// Like [`bound`], as another user; only root may.
@@ -181,6 +196,14 @@ impl Drop for Process {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_does_not_see_what_cargo_says_of_this_package() {
+        // Cargo sets them for tests as it does for `cargo run`.
+        assert!(env::vars_os().any(|(name, _)| name == "CARGO_PKG_NAME"));
+        let names = String::from_utf8(bound("env", "KILL").output().unwrap().stdout).unwrap();
+        assert!(!names.contains("CARGO_PKG_") && !names.contains("CARGO_MANIFEST_"), "{names}");
+    }
 
     #[test]
     fn a_dropped_program_is_ended_with_what_it_started() {

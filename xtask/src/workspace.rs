@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::process::forget_package;
+
 /// The folder of the workspace; commands work from any folder below it.
 pub(crate) fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -16,6 +18,7 @@ pub(crate) fn root() -> &'static Path {
 pub(crate) fn cargo(words: &str) -> Command {
     let mut command = Command::new("cargo");
     command.args(words.split(' ')).current_dir(root());
+    forget_package(&mut command);
     command
 }
 

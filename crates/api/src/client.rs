@@ -30,6 +30,13 @@ pub(crate) fn address(request: &Request, trusted: &[IpNet]) -> Option<IpAddr> {
     Some(client)
 }
 
+/// Whether the client is a program on this machine that connects by itself: a proxy that is trusted speaks for others.
+pub(crate) fn is_loopback(request: &Request, trusted: &[IpNet]) -> bool {
+    peer(request)
+        .map(|peer| peer.to_canonical())
+        .is_some_and(|peer| peer.is_loopback() && !trusted.iter().any(|net| net.contains(&peer)))
+}
+
 /// An address as proxies write it: bare, or with a port, IPv6 then in brackets.
 fn read_hop(hop: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(hop).ok()?.trim();
@@ -50,14 +57,32 @@ fn peer(request: &Request) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    fn address_of(peer: &str, forwarded: &[&str]) -> String {
+    fn request_of(peer: &str, forwarded: &[&str]) -> Request {
         let mut request = Request::builder();
         for value in forwarded {
             request = request.header("x-forwarded-for", *value);
         }
-        let request = request.extension(Peer(peer.parse().unwrap())).finish();
-        let trusted = ["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()];
-        address(&request, &trusted).unwrap().to_string()
+        request.extension(Peer(peer.parse().unwrap())).finish()
+    }
+
+    fn trusted() -> [IpNet; 2] {
+        ["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()]
+    }
+
+    fn address_of(peer: &str, forwarded: &[&str]) -> String {
+        address(&request_of(peer, forwarded), &trusted()).unwrap().to_string()
+    }
+
+    #[test]
+    fn loopback_is_what_connects_from_this_machine_and_is_no_proxy() {
+        let is_loopback = |peer, forwarded: &[&str]| is_loopback(&request_of(peer, forwarded), &trusted());
+        for peer in ["127.0.0.2", "::1", "::ffff:127.0.0.3"] {
+            assert!(is_loopback(peer, &[]), "{peer}");
+            assert!(is_loopback(peer, &["198.51.100.1"]), "not believed: {peer}");
+        }
+        assert!(!is_loopback("127.0.0.1", &[]), "the trusted proxy itself");
+        assert!(!is_loopback("127.0.0.1", &["127.0.0.2"]), "what a proxy says");
+        assert!(!is_loopback("10.0.0.1", &["::1"]) && !is_loopback("192.0.2.1", &["127.0.0.2"]));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use blegram_auth::{Authenticated, limit::Standing};
+use blegram_auth::{Authenticated, Policy, limit::Standing};
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response,
     error::ReadBodyError,
@@ -77,6 +77,8 @@ impl Gate {
 
     fn count(&self, operation: &Operation, request: &Request) -> Result<Option<Standing>, Problem> {
         let Some(policy) = operation.policy else { return Ok(None) };
+        let is_loopback = || client::is_loopback(request, &self.app.site.trusted_proxies);
+        let policy = if policy == Policy::SignUp && is_loopback() { Policy::SignUpLoopback } else { policy };
         // All whose address is unknown share one bucket.
         let address = client::address(request, &self.app.site.trusted_proxies);
         let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));

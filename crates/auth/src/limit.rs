@@ -47,6 +47,8 @@ pub struct Limits {
     pub login_per_account: Quota,
     /// Sign-ups from one address.
     pub signup_per_address: Quota,
+    /// Sign-ups from this machine itself, see [`Policy::SignUpLoopback`].
+    pub signup_from_loopback: Quota,
     /// Passwords given within the sessions of one account.
     pub password_per_account: Quota,
     /// New names of one account: each keeps the one before from everybody else.
@@ -62,6 +64,7 @@ impl Default for Limits {
             login_per_account_and_address: Quota::new(10, 600),
             login_per_account: Quota::new(100, 3600),
             signup_per_address: Quota::new(5, 1800),
+            signup_from_loopback: Quota::new(5, 1800),
             password_per_account: Quota::new(10, 600),
             username_per_account: Quota::new(5, 86_400),
             upload_per_address: Quota::new(300, 600),
@@ -80,6 +83,8 @@ pub enum Policy {
     LoginAccount,
     /// [`Limits::signup_per_address`].
     SignUp,
+    /// [`Limits::signup_from_loopback`]: the client connects over loopback and is no proxy.
+    SignUpLoopback,
     /// [`Limits::password_per_account`].
     Password,
     /// [`Limits::username_per_account`].
@@ -95,7 +100,7 @@ impl Policy {
             Self::Login => "login",
             Self::LoginAccountAddress => "login-account-address",
             Self::LoginAccount => "login-account",
-            Self::SignUp => "signup",
+            Self::SignUp | Self::SignUpLoopback => "signup",
             Self::Password => "password",
             Self::Username => "username",
             Self::Upload => "upload",
@@ -139,6 +144,7 @@ pub struct Limiter {
     login_account_address: Rule,
     login_account: Rule,
     signup: Rule,
+    signup_loopback: Rule,
     password: Rule,
     username: Rule,
     upload: Rule,
@@ -159,6 +165,7 @@ impl Limiter {
             login_account_address: rule(Policy::LoginAccountAddress, limits.login_per_account_and_address),
             login_account: rule(Policy::LoginAccount, limits.login_per_account),
             signup: rule(Policy::SignUp, limits.signup_per_address),
+            signup_loopback: rule(Policy::SignUpLoopback, limits.signup_from_loopback),
             password: rule(Policy::Password, limits.password_per_account),
             username: rule(Policy::Username, limits.username_per_account),
             upload: rule(Policy::Upload, limits.upload_per_address),
@@ -186,12 +193,13 @@ impl Limiter {
         self.rule(policy).check(&Key::User(user), &self.clock)
     }
 
-    const fn rules(&self) -> [&Rule; 7] {
+    const fn rules(&self) -> [&Rule; 8] {
         [
             &self.login,
             &self.login_account_address,
             &self.login_account,
             &self.signup,
+            &self.signup_loopback,
             &self.password,
             &self.username,
             &self.upload,
@@ -223,6 +231,7 @@ impl Limiter {
             Policy::LoginAccountAddress => &self.login_account_address,
             Policy::LoginAccount => &self.login_account,
             Policy::SignUp => &self.signup,
+            Policy::SignUpLoopback => &self.signup_loopback,
             Policy::Password => &self.password,
             Policy::Username => &self.username,
             Policy::Upload => &self.upload,

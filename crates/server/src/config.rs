@@ -214,7 +214,21 @@ fn derive_defaults(layers: &mut Layers) {
     layers.derive("accounts.hash_threads", cores.to_string());
     layers.derive("media.threads", cores.to_string());
     let machine = layers.text("profile").as_deref() == Some("production");
+    derive_signup_from_loopback(layers, machine);
     layers.derive("log.format", if machine { "json" } else { "pretty" });
+}
+
+/// Whoever develops signs up again and again, from one address. What an operator set holds there too.
+fn derive_signup_from_loopback(layers: &mut Layers, is_production: bool) {
+    const TIMES: u32 = 20;
+    let (burst, period) = ("limits.signup_per_address.burst", "limits.signup_per_address.per_seconds");
+    let is_wide = !is_production && !layers.is_set(burst) && !layers.is_set(period);
+    let times = if is_wide { TIMES } else { 1 };
+    // A value that is not a number is refused under its own key.
+    let number = |key| layers.text(key).and_then(|text| text.parse::<u32>().ok()).unwrap_or(1);
+    let (burst, period) = (number(burst).saturating_mul(times).max(1), number(period).max(1));
+    layers.derive("limits.signup_from_loopback.burst", burst.to_string());
+    layers.derive("limits.signup_from_loopback.per_seconds", period.to_string());
 }
 
 fn environment() -> BTreeMap<String, String> {

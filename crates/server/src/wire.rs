@@ -142,6 +142,7 @@ fn auth_config(config: &Config, site_key: SiteKey) -> blegram_auth::Config {
             login_per_account_and_address: quota(config.limits.login_per_account_and_address),
             login_per_account: quota(config.limits.login_per_account),
             signup_per_address: quota(config.limits.signup_per_address),
+            signup_from_loopback: quota(config.limits.signup_from_loopback),
             password_per_account: quota(config.limits.password_per_account),
             username_per_account: quota(config.limits.username_per_account),
             upload_per_address: quota(config.limits.upload_per_address),

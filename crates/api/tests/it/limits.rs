@@ -19,6 +19,7 @@ async fn limited(backend: Backend) -> TestApp {
         login_per_account_and_address: quota(2, 600),
         login_per_account: quota(3, 3600),
         signup_per_address: quota(1, 60),
+        signup_from_loopback: quota(2, 60),
     };
     TestApp::with(backend, Settings { auth: Config { limits, ..settings.auth }, ..settings }).await
 }
@@ -40,6 +41,18 @@ async fn sign_ups_are_counted_by_address(#[case] backend: Backend) {
 
     t.clock.advance(Duration::from_secs(60));
     t.stranger().at("192.0.2.1").sign_up("cho").await.assert_status(201);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn sign_ups_over_loopback_have_a_limit_of_their_own(#[case] backend: Backend) {
+    let t = limited(backend).await;
+    let local = t.stranger().at("127.0.0.1");
+    assert_eq!(local.sign_up("ann").await.header("ratelimit-policy"), Some("\"signup\";q=2;w=60"));
+    local.sign_up("bob").await.assert_status(201);
+    local.sign_up("cho").await.assert_problem(429, "rate-limited");
+    // Logins are counted there as anywhere.
+    assert_eq!(local.log_in("ann", "wrong").await.header("ratelimit-policy"), Some("\"login\";q=3;w=30"));
 }
 
 #[apply(both_databases)]

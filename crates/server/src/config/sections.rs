@@ -205,7 +205,7 @@ pub struct Rate {
 }
 
 macro_rules! rates {
-    ($(#[doc = $about:literal])+ $struct:ident, $section:literal: $($(#[doc = $doc:literal])+ $field:ident = $burst:literal per $seconds:literal;)+) => {
+    ($(#[doc = $about:literal])+ $struct:ident, $section:literal: $($(#[doc = $doc:literal])+ $field:ident = $burst:expr, per $seconds:expr;)+) => {
         $(#[doc = $about])+
         #[derive(Debug, Clone)]
         pub struct $struct { $($(#[doc = $doc])+ pub $field: Rate,)+ }
@@ -214,8 +214,8 @@ macro_rules! rates {
             const NAME: &'static str = $section;
             const ABOUT: &'static str = concat!($($about),+);
             const SETTINGS: &'static [Setting] = &[$(
-                setting!($section, concat!(stringify!($field), ".burst"), NonZeroU32, Fixed($burst), $($doc)+),
-                setting!($section, concat!(stringify!($field), ".per_seconds"), NonZeroU32, Fixed($seconds), " Seconds in which the burst is refilled."),
+                setting!($section, concat!(stringify!($field), ".burst"), NonZeroU32, $burst, $($doc)+),
+                setting!($section, concat!(stringify!($field), ".per_seconds"), NonZeroU32, $seconds, " Seconds in which the burst is refilled."),
             )+];
 
             fn read(layers: &mut Layers) -> Option<Self> {
@@ -293,19 +293,22 @@ rates! {
     /// How often something may be tried: a burst, refilled evenly. Above it the answer is 429.
     Limits, "limits":
     /// Logins from one address.
-    login_per_address = "25" per "300";
+    login_per_address = Fixed("25"), per Fixed("300");
     /// Logins to one account from one address.
-    login_per_account_and_address = "10" per "600";
+    login_per_account_and_address = Fixed("10"), per Fixed("600");
     /// Logins to one account, from anywhere: wide enough that nobody shuts its owner out by trying.
-    login_per_account = "100" per "3600";
+    login_per_account = Fixed("100"), per Fixed("3600");
     /// New accounts from one address.
-    signup_per_address = "5" per "1800";
+    signup_per_address = Fixed("5"), per Fixed("1800");
+    /// New accounts from programs on this machine, over loopback: a developer's own scripts and tests. A client behind a
+    /// trusted proxy counts under `signup_per_address`, whatever its address.
+    signup_from_loopback = Derived("`signup_per_address`, and 20 times as many in development while that is not set"), per Derived("as in `signup_per_address`");
     /// Passwords given within the sessions of one account, as to change it.
-    password_per_account = "10" per "600";
+    password_per_account = Fixed("10"), per Fixed("600");
     /// New names of one account: each keeps the one before from everybody else for 90 days.
-    username_per_account = "5" per "86400";
+    username_per_account = Fixed("5"), per Fixed("86400");
     /// Uploads from one address, each of one image or several.
-    upload_per_address = "300" per "600";
+    upload_per_address = Fixed("300"), per Fixed("600");
 }
 
 section! {
@@ -321,7 +324,7 @@ section! {
     /// `pretty` for people, `json` for machines.
     format: LogFormat = Derived("`pretty` in development, `json` in production");
     /// Levels by target, as `tracing-subscriber` reads them.
-    filter: LogFilter = Fixed("info,blegram=info");
+    filter: LogFilter = Fixed("info,sea_orm_migration=warn");
 }
 
 impl Server {

@@ -104,15 +104,21 @@ impl Schema {
         Database::connect(options).await.map(Self)
     }
 
-    /// Applies the changes that are missing; several nodes that start at once take turns.
+    /// Applies the changes that are missing and returns how many those were; several nodes that start at once take turns.
     ///
     /// # Errors
     /// When a change fails. Each change is one transaction: those before it stay applied.
-    pub async fn up(&self) -> Result<(), DbErr> {
+    pub async fn up(&self) -> Result<usize, DbErr> {
         self.lock().await?;
-        let result = Migrator::up(&self.0, None).await;
+        let result = self.apply_pending().await;
         self.unlock().await?;
         result
+    }
+
+    async fn apply_pending(&self) -> Result<usize, DbErr> {
+        let pending = Migrator::get_pending_migrations_read_only(&self.0).await?.len();
+        Migrator::up(&self.0, None).await?;
+        Ok(pending)
     }
 
     /// Takes back the last `steps` changes, and the data that only they had a place for.

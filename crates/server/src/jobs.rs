@@ -122,7 +122,7 @@ impl Runner {
                     Some(period) => jobs::update_done(&tx, taken, now + period).await?,
                     None => jobs::delete(&tx, taken).await?,
                 }
-                tracing::info!(kind, subject, attempts, duration_ms, "a job is done");
+                tracing::debug!(kind, subject, attempts, duration_ms, "a job is done");
             }
             // Free at once for another node.
             Ok(Outcome::Interrupted) => {

@@ -23,7 +23,7 @@ pub async fn run(config: &Config, direction: Migrate) -> anyhow::Result<String> 
     let _folder = changes_embedded.then(|| DataFolder::open(&config.server.data_dir)).transpose()?;
     let schema = connect(config).await?;
     match direction {
-        Migrate::Up => schema.up().await?,
+        Migrate::Up => drop(schema.up().await?),
         Migrate::Down => schema.down(1).await?,
         Migrate::Status => {}
     }
@@ -40,7 +40,10 @@ pub async fn at_start(config: &Config) -> anyhow::Result<()> {
     let schema = connect(config).await?;
     let may_change = config.database_url().backend() == Backend::Sqlite || config.database.migrate;
     if may_change {
-        schema.up().await.context("the schema could not be brought up to date")?;
+        let applied = schema.up().await.context("the schema could not be brought up to date")?;
+        if applied > 0 {
+            tracing::info!("applied {applied} migration{}", if applied == 1 { "" } else { "s" });
+        }
     } else if !schema.is_current().await? {
         anyhow::bail!(
             "the database lacks changes of the schema: run `blegram migrate up`, or set database.migrate = true"

@@ -15,6 +15,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
 
 use crate::{
     cli::Serve,
@@ -40,7 +41,9 @@ pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
     let db = wire::database(config).await.context("the database at database.url does not answer")?;
     let is_demo = how.demo;
     if is_demo {
-        demo::fill(config, &db, 1, SystemClock.now()).await?;
+        tracing::info!("making the demo community, if it is not there yet");
+        // No audit line for each of its accounts.
+        demo::fill(config, &db, 1, SystemClock.now()).with_subscriber(NoSubscriber::default()).await?;
     }
     let shutdown = CancellationToken::new();
     let (app, background) = wire::app(config, db.clone(), &key, &shutdown)?;
@@ -139,15 +142,16 @@ async fn tidy(auth: &Auth) {
     }
 }
 
-/// Says where things are: in the log, and where people read that, so that they can see it.
+/// Says where things are: in the log that machines read, or in a banner for people.
 fn greet(config: &Config, is_demo: bool) {
     let site = config.site();
     let database = match config.database_url().backend() {
         Backend::Sqlite => format!("SQLite in {}", config.server.data_dir.display()),
         Backend::Postgres => "PostgreSQL".to_owned(),
     };
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), url = site, listen = %config.server.listen, database, "serving");
-    if config.log.format == LogFormat::Pretty {
+    if config.log.format == LogFormat::Json {
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), url = site, listen = %config.server.listen, database, "serving");
+    } else {
         let banner = format!(
             "\n  blegram {version}\n\n  API         {site}/api/v1\n  Swagger UI  {site}/docs\n  Data        {database}\n\n{logins}  Stop with Ctrl-C.\n\n",
             logins = if is_demo { format!("{}\n", demo::logins(config)) } else { String::new() },

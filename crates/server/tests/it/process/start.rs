@@ -3,6 +3,7 @@
 use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
 
 use blegram_persistence::testing::Backend;
+use rstest::rstest;
 use rstest_reuse::apply;
 use rustix::process::Signal;
 use serde_json::json;
@@ -51,6 +52,34 @@ async fn the_first_start_in_an_empty_folder_makes_a_site() {
     assert_eq!(written.status, 201, "{written:?}");
     let read = home.stranger().get(written.header("location").unwrap()).await;
     assert_eq!(read.json()["text"], "the first word #here");
+}
+
+#[rstest]
+#[case::empty("serve", &["applied "])]
+#[case::with_the_demo_community("serve --demo", &["applied ", "making the demo community"])]
+#[tokio::test]
+async fn a_first_start_logs_what_a_person_needs_and_nothing_else(
+    #[case] arguments: &str,
+    #[case] expected: &[&str],
+) {
+    let home = Home::new(&[]);
+    let site = home.run(arguments);
+    site.prints("Stop with Ctrl-C").await;
+    site.signal(Signal::TERM);
+    let ended = site.end().await;
+    ended.assert_success();
+    let lines: Vec<&str> = ended.stderr.lines().collect();
+    let expected: Vec<&str> =
+        expected.iter().copied().chain(["finishing what is in flight", "stopped"]).collect();
+    assert_eq!(lines.len(), expected.len(), "{ended:?}");
+    for (line, words) in lines.iter().zip(expected) {
+        assert!(line.contains(" INFO ") && line.contains(words), "{words:?} is not in {line:?}");
+    }
+    assert!(lines[0].ends_with(" migrations"), "{lines:?}");
+    let again = home.serve().await;
+    again.signal(Signal::TERM);
+    let again = again.end().await;
+    assert!(!again.stderr.contains("applied "), "nothing is left to apply: {again:?}");
 }
 
 #[apply(both_databases)]

@@ -11,7 +11,7 @@ use super::{
     Inputs,
     error::Problem,
     kubernetes::is_service_variable,
-    reference::successor,
+    reference::{is_unmistakable, successor},
     sections::{Preset, Setting, settings},
     value::{Shape, Value},
     words::Profile,
@@ -82,6 +82,7 @@ impl Layers {
         }
         // The profile decides whether `.env` counts, so `.env` cannot decide the profile.
         if !layers.is_production(inputs.env) {
+            layers.refuse_predecessors(inputs.dotenv);
             layers.add_variables(&Variables { values: inputs.dotenv, source: Source::DotEnv, read_secret });
         }
         layers.add_variables(&Variables { values: inputs.env, source: Source::Variable, read_secret });
@@ -123,6 +124,11 @@ impl Layers {
     /// The text of `key` in any layer, or its fixed default.
     pub(super) fn text(&self, key: &str) -> Option<String> {
         self.raw(settings().find(|it| it.key() == key)?).map(|raw| raw.text)
+    }
+
+    /// Whether any layer sets `key`.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.values.get(key).is_some_and(|raw| raw.source != Source::Default)
     }
 
     /// A default that is worked out; anything a person set stays.
@@ -179,6 +185,19 @@ impl Layers {
             } else {
                 let advice = successor(name).unwrap_or_else(|| suggestion(name, Setting::variable));
                 self.refuse(name, &source, advice);
+            }
+        }
+    }
+
+    /// A `.env` of an earlier system would otherwise start a site that has nothing of what it says. In the real environment
+    /// the same names may belong to any other program.
+    fn refuse_predecessors(&mut self, dotenv: &BTreeMap<String, String>) {
+        if !dotenv.keys().any(|name| is_unmistakable(name)) {
+            return;
+        }
+        for name in dotenv.keys().filter(|name| !is_ours(name)) {
+            if let Some(advice) = successor(name) {
+                self.refuse(name, &Source::DotEnv(name.clone()), advice);
             }
         }
     }

@@ -2,18 +2,87 @@
 
 use super::sections::{Preset, SECTIONS, Setting};
 
-/// Variables of the two systems that blegram succeeds (a trailing `*` stands for any ending), and where each went.
-const PREDECESSORS: [(&str, &str); 7] = [
-    ("COOKIE_SECRET", "`BLEGRAM_SECRETS__KEY`"),
-    ("DATABASE_*", "`BLEGRAM_DATABASE__URL`, one URL for host, name, user and password"),
-    ("CORS_ALLOW_ORIGIN", "`BLEGRAM_SERVER__TRUSTED_ORIGINS`, exact origins"),
-    (
-        "JWT_SECRET",
-        "nothing to set for browsers: sessions are random tokens; signed tokens arrive with login providers",
+/// What to write instead of a variable of an earlier system.
+struct Predecessor {
+    /// The names that have this successor; a trailing `*` stands for any ending. The first row that fits counts.
+    names: &'static [&'static str],
+    /// What to write instead, as an instruction.
+    instead: &'static str,
+    /// Whether other programs use the names too. In `.env` such a name is only spoken of beside one that is unmistakable.
+    is_common: bool,
+}
+
+const fn predecessor(names: &'static [&'static str], instead: &'static str) -> Predecessor {
+    Predecessor { names, instead, is_common: false }
+}
+
+/// Every variable of the two systems that blegram succeeds, *blegram* and *X-Messenger*.
+const PREDECESSORS: [Predecessor; 16] = [
+    predecessor(
+        &["COOKIE_SECRET"],
+        "write `BLEGRAM_SECRETS__KEY=` and the output of `openssl rand -base64 32`; needed on PostgreSQL only",
     ),
-    ("JWT_*", "`BLEGRAM_ACCOUNTS__SESSION_IDLE_DAYS` and `…__SESSION_ABSOLUTE_DAYS`"),
-    ("BLEGRAM_AWS_*", "arrives with images"),
-    ("KAKAO_KEY", "arrives with login providers"),
+    predecessor(
+        &["DATABASE_HOST", "DATABASE_NAME", "DATABASE_USER_NAME", "DATABASE_PASSWORD"],
+        "write one line `BLEGRAM_DATABASE__URL=postgres://USER:PASSWORD@HOST/NAME` for host, name, user and password; without \
+         it SQLite is used (MySQL is not supported)",
+    ),
+    Predecessor {
+        names: &["DATABASE_URL"],
+        instead: "write `BLEGRAM_DATABASE__URL=postgres://USER:PASSWORD@HOST/NAME`; without it SQLite is used",
+        is_common: true,
+    },
+    predecessor(
+        &["DATABASE_*"],
+        "write one line `BLEGRAM_DATABASE__URL=postgres://USER:PASSWORD@HOST/NAME`; without it SQLite is used",
+    ),
+    Predecessor {
+        names: &["DB_HOST", "DB_PORT", "DB_DATABASE", "DB_NAME", "DB_USER", "DB_PASSWORD"],
+        instead: "write one line `BLEGRAM_DATABASE__URL=postgres://USER:PASSWORD@HOST:PORT/NAME`; without it SQLite is used",
+        is_common: true,
+    },
+    predecessor(
+        &["BLEGRAM_AWS_REGION"],
+        "write `BLEGRAM_MEDIA__S3_REGION`, beside `BLEGRAM_MEDIA__STORAGE=s3://BUCKET`",
+    ),
+    predecessor(
+        &["BLEGRAM_AWS_ACCESS_KEY"],
+        "write `BLEGRAM_MEDIA__S3_ACCESS_KEY_ID`, beside `BLEGRAM_MEDIA__STORAGE=s3://BUCKET`",
+    ),
+    predecessor(
+        &["BLEGRAM_AWS_SECRET_KEY"],
+        "write `BLEGRAM_MEDIA__S3_SECRET_ACCESS_KEY`, beside `BLEGRAM_MEDIA__STORAGE=s3://BUCKET`",
+    ),
+    predecessor(
+        &["BLEGRAM_AWS_*"],
+        "write `BLEGRAM_MEDIA__STORAGE=s3://BUCKET` and what belongs to it: `BLEGRAM_MEDIA__S3_REGION`, \
+         `BLEGRAM_MEDIA__S3_ACCESS_KEY_ID`, `BLEGRAM_MEDIA__S3_SECRET_ACCESS_KEY`",
+    ),
+    predecessor(&["KAKAO_KEY"], "remove it: there is no login by Kakao, accounts have passwords"),
+    predecessor(
+        &["JWT_SECRET"],
+        "remove it: the keys that sign access tokens are made and renewed by the server, sealed with `BLEGRAM_SECRETS__KEY`",
+    ),
+    predecessor(
+        &["JWT_*"],
+        "write `BLEGRAM_ACCOUNTS__SESSION_IDLE_DAYS` for browsers and `BLEGRAM_ACCOUNTS__ACCESS_TOKEN_MINUTES` for apps",
+    ),
+    predecessor(
+        &["BCRYPT_SALT_ROUNDS"],
+        "write `BLEGRAM_ACCOUNTS__PASSWORD_ITERATIONS` and `BLEGRAM_ACCOUNTS__PASSWORD_MEMORY_KIB` (argon2id), or nothing: the \
+         defaults are good",
+    ),
+    predecessor(&["CSRF_SECRET_KEY"], "remove it: CSRF tokens belong to their session"),
+    predecessor(
+        &["CORS_ALLOW_ORIGIN"],
+        "write `BLEGRAM_SERVER__TRUSTED_ORIGINS`, exact origins separated by commas",
+    ),
+    Predecessor {
+        names: &["NODE_ENV", "PORT", "HOST_PORT"],
+        instead: "write `BLEGRAM_SERVER__LISTEN=127.0.0.1:8080` for the port; set `BLEGRAM_PROFILE=production` in the environment, \
+                  not in `.env`",
+        is_common: true,
+    },
 ];
 
 const INTRODUCTION: &str = "\
@@ -79,15 +148,30 @@ fn default(setting: &Setting) -> String {
 }
 
 fn predecessors() -> String {
-    let rows: String = PREDECESSORS.iter().map(|(old, new)| format!("| `{old}` | {new} |\n")).collect();
-    format!("\n## Variables of earlier systems\n\n| Was | Now |\n|---|---|\n{rows}")
+    let row = |it: &Predecessor| {
+        let names: Vec<String> = it.names.iter().map(|name| format!("`{name}`")).collect();
+        format!("| {} | {} |\n", names.join(", "), it.instead)
+    };
+    let rows: String = PREDECESSORS.iter().map(row).collect();
+    format!(
+        "\n## Variables of earlier systems\n\nA `.env` of *blegram* or *X-Messenger* on Node.js is refused, line by line, with what to write \
+         instead.\n\n| Was | Now |\n|---|---|\n{rows}"
+    )
 }
 
-/// What to do instead of setting `name`, when an earlier system knew it.
+/// What to write instead of `name`, when an earlier system knew it.
 pub(super) fn successor(name: &str) -> Option<String> {
-    let matches = |old: &str| old.strip_suffix('*').map_or(old == name, |start| name.starts_with(start));
-    let (_, new) = PREDECESSORS.iter().find(|(old, _)| matches(old))?;
-    Some(format!("belongs to an earlier system; its successor: {new}"))
+    Some(format!("belongs to an earlier system: {}", predecessor_of(name)?.instead))
+}
+
+/// Whether `name` means nothing but an earlier system.
+pub(super) fn is_unmistakable(name: &str) -> bool {
+    predecessor_of(name).is_some_and(|old| !old.is_common)
+}
+
+fn predecessor_of(name: &str) -> Option<&'static Predecessor> {
+    let fits = |old: &&str| old.strip_suffix('*').map_or(*old == name, |start| name.starts_with(start));
+    PREDECESSORS.iter().find(|old| old.names.iter().any(|old| fits(old)))
 }
 
 /// `.env.example`: every variable, commented out, with its default and meaning.

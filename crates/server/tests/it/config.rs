@@ -178,8 +178,8 @@ fn unknown_keys_are_refused_with_the_nearest_and_where_they_stand() {
             "BLEGRAM_LOG__FORMAL: is not a setting; did you mean BLEGRAM_LOG__FORMAT? (BLEGRAM_LOG__FORMAL in .env)",
         ),
         (
-            env([("BLEGRAM_AWS_BUCKET", "b")]),
-            "BLEGRAM_AWS_BUCKET: belongs to an earlier system; its successor: arrives with images (BLEGRAM_AWS_BUCKET)",
+            env([("BLEGRAM_AWS_REGION", "r")]),
+            "BLEGRAM_AWS_REGION: belongs to an earlier system: write `BLEGRAM_MEDIA__S3_REGION`, beside `BLEGRAM_MEDIA__STORAGE=s3://BUCKET` (BLEGRAM_AWS_REGION)",
         ),
         (
             env([("BLEGRAM_SERVER__LISTEN_FILE", "/run/key")]),
@@ -188,6 +188,66 @@ fn unknown_keys_are_refused_with_the_nearest_and_where_they_stand() {
     ] {
         assert_eq!(given.problem(), expected);
     }
+}
+
+#[test]
+fn dotenv_of_a_predecessor_is_refused_line_by_line_with_what_to_write_instead() {
+    // The two files, as their READMEs and sources name the variables.
+    let blegram = "NODE_ENV COOKIE_SECRET DATABASE_NAME DATABASE_USER_NAME DATABASE_PASSWORD DATABASE_HOST KAKAO_KEY \
+                   BLEGRAM_AWS_REGION BLEGRAM_AWS_ACCESS_KEY BLEGRAM_AWS_SECRET_KEY";
+    let x_messenger = "PORT JWT_SECRET JWT_EXPIRES_SEC BCRYPT_SALT_ROUNDS DB_HOST DB_USER DB_DATABASE DB_PASSWORD DB_PORT \
+                       CORS_ALLOW_ORIGIN CSRF_SECRET_KEY";
+    for file in [blegram, x_messenger] {
+        let names: Vec<&str> = file.split(' ').filter(|name| !name.is_empty()).collect();
+        let mut given = Given::default();
+        given.dotenv.extend(names.iter().map(|name| ((*name).to_owned(), "hunter2".to_owned())));
+        let error = given.load().unwrap_err();
+        let mut found: Vec<&str> = error.problems.iter().map(|problem| problem.key.as_str()).collect();
+        let mut expected = names.clone();
+        (found.sort_unstable(), expected.sort_unstable());
+        assert_eq!(found, expected);
+        for problem in &error.problems {
+            let says_what = ["write `BLEGRAM_", "write one line `BLEGRAM_", "remove it: "];
+            let advice = problem.advice.strip_prefix("belongs to an earlier system: ").unwrap();
+            assert!(says_what.iter().any(|start| advice.starts_with(start)), "{problem}");
+        }
+        assert!(!error.to_string().contains("hunter2"), "may be secrets: {error}");
+    }
+}
+
+#[test]
+fn what_a_predecessor_is_told_to_write_exists() {
+    let page = markdown();
+    let (settings, predecessors) = page.split_once("## Variables of earlier systems").unwrap();
+    let named = predecessors.split(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'));
+    let named: Vec<&str> = named.filter(|word| word.starts_with("BLEGRAM_") && word.contains("__")).collect();
+    assert!(named.len() > 8, "{named:?}");
+    for name in named {
+        assert!(settings.contains(&format!("`{name}`")), "{name} is no setting");
+    }
+}
+
+#[test]
+fn names_that_other_programs_share_do_not_make_a_predecessor() {
+    Given::default()
+        .dotenv([("NODE_ENV", "development"), ("DB_PASSWORD", "x"), ("DATABASE_URL", "x")])
+        .valid();
+    env([("DATABASE_HOST", "db"), ("JWT_SECRET", "x"), ("CORS_ALLOW_ORIGIN", "*")]).valid();
+}
+
+#[test]
+fn sign_ups_over_loopback_are_twenty_times_as_many_in_development_unless_set() {
+    let loopback = |given: &Given| {
+        let limits = given.valid().limits;
+        (limits.signup_from_loopback.burst.get(), limits.signup_from_loopback.per_seconds.get())
+    };
+    assert_eq!(loopback(&Given::default()), (100, 1800));
+    assert_eq!(loopback(&file("limits.signup_per_address.burst = 3")), (3, 1800));
+    assert_eq!(loopback(&env([("BLEGRAM_LIMITS__SIGNUP_PER_ADDRESS__PER_SECONDS", "60")])), (5, 60));
+    assert_eq!(loopback(&file("limits.signup_from_loopback.burst = 7")), (7, 1800));
+    let production =
+        env([("BLEGRAM_PROFILE", "production"), ("BLEGRAM_SERVER__PUBLIC_URL", "https://b.example")]);
+    assert_eq!(loopback(&production), (5, 1800));
 }
 
 #[test]

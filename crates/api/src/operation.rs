@@ -321,7 +321,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     )
     .with_body()
     .with_key(),
-    Operation::write("editMessage", Login::Required, &[Code::NotFound, Code::Forbidden])
+    Operation::write("editMessage", Login::Required, &[Code::NotFound, Code::Forbidden, Code::Blocked])
         .with_body()
         .with_key(),
     Operation::write("deleteMessage", Login::Required, &[Code::NotFound, Code::Forbidden]).with_key(),

@@ -2,14 +2,15 @@
 
 use blegram_domain::{
     Conversation, ConversationId, Message, MessageId, MessageText, Page, PageRequest, UserId,
-    conversation::Happening,
+    conversation::{ConversationKind, Happening},
 };
-use blegram_persistence::{Tx, conversations, media, messages};
+use blegram_persistence::{Tx, conversations, media, messages, relations};
 
 use crate::{
     Chat, Error, MessageView, Result,
-    conversations::{hold, tell},
+    conversations::{hold, keep_actor, tell},
     event::happened,
+    presence::check_open,
     view::{view_message, view_messages},
 };
 
@@ -35,7 +36,8 @@ impl Chat {
     /// Lets a message of `actor` say something else. A change that changes nothing is none.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also of one that was deleted; [`Error::Forbidden`] of somebody else's; [`Error::MessageBlank`].
+    /// [`Error::NotFound`], also of one that was deleted; [`Error::Forbidden`] of somebody else's; [`Error::Blocked`] in a
+    /// direct conversation across a block, as when sending; [`Error::MessageBlank`]; [`Error::AccountNotFound`].
     pub async fn edit_message(
         &self,
         actor: UserId,
@@ -44,7 +46,10 @@ impl Chat {
         text: MessageText,
     ) -> Result<MessageView> {
         let tx = self.db.write().await?;
+        // In the order in which sending locks them.
+        keep_actor(&tx, actor).await?;
         let (mut conversation, mut message) = hold_own(&tx, actor, id, message).await?;
+        lock_open(&tx, &conversation, actor).await?;
         let now = self.clock.now();
         if text.as_str().is_empty() && message.media.is_empty() {
             return Err(Error::MessageBlank);
@@ -81,6 +86,18 @@ impl Chat {
         let events = happened(&tx, &conversation, vec![event]).await?;
         self.commit(tx, events).await
     }
+}
+
+/// Refuses a new text across a block, which cannot begin before the transaction ends.
+async fn lock_open(tx: &Tx, conversation: &Conversation, actor: UserId) -> Result<()> {
+    if conversation.kind != ConversationKind::Direct {
+        return Ok(());
+    }
+    let members = conversations::list_members(tx, &[conversation.id]).await?.remove(&conversation.id);
+    let members = members.unwrap_or_default().into_iter().map(|membership| membership.user);
+    let others: Vec<UserId> = members.filter(|user| *user != actor).collect();
+    relations::hold(tx, actor, others.iter().copied()).await?;
+    check_open(tx, conversation, actor, &others).await
 }
 
 async fn hold_own(

@@ -1,15 +1,19 @@
 //! What was read, and what devices have got.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use blegram_domain::{ConversationId, UserId, conversation::Membership};
-use blegram_persistence::conversations;
+use blegram_domain::{
+    Conversation, ConversationId, UserId,
+    conversation::{ConversationKind, Membership},
+};
+use blegram_persistence::{Conn, conversations, relations};
 
-use crate::{Chat, Event, Result, conversations::hold};
+use crate::{Chat, Error, Event, Result, conversations::hold, presence::check_open};
 
 impl Chat {
     /// Marks the messages of a conversation of `actor` as read up to `message_no`, on every device. Never goes back; beyond
-    /// the newest it ends there. Says how far that is, and how many are unread.
+    /// the newest it ends there. Says how far that is, and how many are unread. Across a block only the reader's own devices
+    /// are notified.
     ///
     /// # Errors
     /// [`crate::Error::NotFound`].
@@ -22,7 +26,10 @@ impl Chat {
         if marked != mine {
             conversations::update_member(&tx, &marked, now).await?;
             let members = conversations::list_members(&tx, &[id]).await?.remove(&id).unwrap_or_default();
-            let members = members.into_iter().map(|it| it.user).collect();
+            let mut members: Vec<UserId> = members.into_iter().map(|it| it.user).collect();
+            if !is_open(&tx, &conversation, actor, &members).await? {
+                members.retain(|user| *user == actor);
+            }
             let read = Event::Read { conversation: id, user: actor, read_no: marked.read_no, members };
             self.commit(tx, vec![read]).await?;
         }
@@ -30,7 +37,8 @@ impl Chat {
     }
 
     /// Marks what happened in up to 100 conversations as got by a device of `user`, each up to a `seq`. Never goes back; beyond
-    /// the newest it ends there. Conversations that they are not in are left out. For sync nothing changes with it.
+    /// the newest it ends there. Conversations that they are not in are left out, and direct ones across a block: the mark would
+    /// show the other that a device of theirs is online. For sync nothing changes with it.
     ///
     /// # Errors
     /// Storage failures only.
@@ -38,7 +46,10 @@ impl Chat {
         let ids: Vec<ConversationId> = marks.iter().map(|(id, _)| *id).collect();
         let mine = conversations::list_memberships(&self.db, user, &ids).await?;
         let heads = conversations::list_by_ids(&self.db, &ids).await?;
-        let heads: HashMap<_, _> = heads.into_iter().map(|it| (it.id, it.last_seq)).collect();
+        let blocked = self.list_blocked(user, &heads).await?;
+        let open = heads.into_iter().filter(|conversation| !blocked.contains(&conversation.id));
+        let heads: HashMap<_, _> =
+            open.map(|conversation| (conversation.id, conversation.last_seq)).collect();
         // In one order everywhere, so that no two wait for each other.
         let mut further = BTreeMap::new();
         for (id, seq) in marks {
@@ -69,11 +80,41 @@ impl Chat {
         self.commit(tx, events).await
     }
 
+    /// Those of `all` that are direct and in which `user` and the other cannot write to each other.
+    async fn list_blocked(&self, user: UserId, all: &[Conversation]) -> Result<HashSet<ConversationId>> {
+        let direct = all.iter().filter(|conversation| conversation.kind == ConversationKind::Direct);
+        let direct: Vec<ConversationId> = direct.map(|conversation| conversation.id).collect();
+        let members = conversations::list_members(&self.db, &direct).await?;
+        let other = |id: &ConversationId| {
+            let others = members.get(id).into_iter().flatten().map(|membership| membership.user);
+            others.into_iter().find(|other| *other != user)
+        };
+        let others: Vec<UserId> = direct.iter().filter_map(other).collect();
+        let people = relations::list_people(&self.db, user, &others).await?;
+        let is_visible = |other: UserId| people.get(&other).is_some_and(|(user, how)| user.is_shown(*how));
+        Ok(direct.into_iter().filter(|id| !other(id).is_some_and(is_visible)).collect())
+    }
+
     /// How many messages `actor` has not read, in conversations that are not muted.
     ///
     /// # Errors
     /// Storage failures only.
     pub async fn unread_count(&self, actor: UserId) -> Result<u64> {
         Ok(conversations::count_unread(&self.db, actor).await?)
+    }
+}
+
+/// Whether what `actor` does in a conversation may be shown to its other members.
+async fn is_open(
+    conn: &impl Conn,
+    conversation: &Conversation,
+    actor: UserId,
+    members: &[UserId],
+) -> Result<bool> {
+    let others: Vec<UserId> = members.iter().copied().filter(|user| *user != actor).collect();
+    match check_open(conn, conversation, actor, &others).await {
+        Ok(()) => Ok(true),
+        Err(Error::Blocked) => Ok(false),
+        Err(error) => Err(error),
     }
 }

@@ -181,7 +181,8 @@ impl ConversationsApi {
 
     /// Edit a message of yours
     ///
-    /// Its images stay. 이미지는 그대로 둡니다.
+    /// Its images stay. In a direct conversation across a block it is refused, as sending is; deleting your own stays allowed.
+    /// 이미지는 그대로 둡니다. 차단된 상대와의 1:1 대화에서는 보내기와 마찬가지로 수정할 수 없지만, 내 메시지를 삭제할 수는 있습니다.
     #[oai(
         path = "/conversations/:conversation/messages/:message",
         method = "patch",

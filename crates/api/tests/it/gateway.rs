@@ -412,6 +412,34 @@ async fn commands_are_refused_in_the_words_of_the_api() {
     assert_eq!(a.asks("auth", json!({ "access_token": "x" })).await["err"]["code"], "unauthenticated");
 }
 
+#[apply(both_databases)]
+#[tokio::test]
+async fn blocks_end_edits_and_typing_in_a_direct_conversation(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let id = ann.begins(&["@bob"], None).await;
+    let message = bob.says(&id, "hello").await;
+    let mut a = ann.connects().await;
+    let mut b = bob.connects().await;
+    a.gets("open", json!({ "conversations": [id] })).await;
+    ann.put_empty("/api/v1/users/@bob/block").await.assert_status(200);
+
+    let edit = json!({ "conversation_id": id, "message_id": message, "text": "and another thing" });
+    let refused = b.asks("message.edit", edit).await["err"]["code"].clone();
+    let sent = json!({ "conversation_id": id, "client_id": client_id(), "text": "hi" });
+    assert_eq!(refused, b.asks("message.send", sent).await["err"]["code"]);
+    b.sends_command("typing", &json!({ "conversation_id": id })).await;
+    let path = format!("/api/v1/conversations/{id}/messages/{message}");
+    bob.patch(&path, &[], &json!({ "text": "and another thing" })).await.assert_status(403);
+    let sent = bob.sends(&id, client_id(), "hi").await;
+    assert_eq!((sent.status, &sent.json()["code"]), (poem::http::StatusCode::FORBIDDEN, &refused));
+
+    b.gets("read", json!({ "conversation_id": id, "message_no": 1 })).await;
+    b.gets("message.delete", json!({ "conversation_id": id, "message_id": message })).await;
+    assert_eq!(a.hears("message.deleted").await["seq"], 2);
+    assert_eq!(a.heard().await, [""; 0], "nothing else of bob's");
+}
+
 #[tokio::test]
 async fn a_credential_is_renewed_by_its_user_only() {
     let t = TestApp::new(Backend::Sqlite).await;

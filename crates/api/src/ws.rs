@@ -8,7 +8,7 @@ use std::{
 
 use blegram_auth::Authenticated;
 use blegram_domain::{ConversationId, UserId, UserRef};
-use blegram_gateway::{Command, Commands, Frame, Peer, Topic};
+use blegram_gateway::{Command, Commands, Credential, Frame, Peer, Topic};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -21,10 +21,10 @@ use crate::{
         Linked,
         conversation::{ConversationEvents, ConversationRead, Message},
         gateway::{
-            AuthAnswer, AuthCommand, Credential, DoneAnswer, History, HistoryCommand, MessageDeleteCommand,
+            AuthAnswer, AuthCommand, DoneAnswer, History, HistoryCommand, MessageDeleteCommand,
             MessageEditCommand, MessageEditedAnswer, MessageSendCommand, MessageSentAnswer, OpenCommand,
-            PresenceAnswer, PresenceCommand, PresenceEvent, ReadCommand, SyncAnswer, SyncCommand,
-            TopicsAnswer, TopicsCommand, TypingCommand, millis,
+            PresenceAnswer, PresenceCommand, PresenceEvent, ReadCommand, RenewedCredential, SyncAnswer,
+            SyncCommand, TopicsAnswer, TopicsCommand, TypingCommand, millis,
         },
     },
 };
@@ -248,8 +248,8 @@ impl Client {
     async fn renew(&self, peer: &Arc<Peer>, id: u64, d: Value) -> Reply {
         let (auth, origin) = (&self.app.auth, self.origin.as_deref());
         let found = match read_value::<AuthCommand>(d)? {
-            Credential::AccessToken(token) => auth.authenticate_bearer(&token).await?,
-            Credential::Ticket(ticket) => auth.redeem_ticket(&ticket, origin).await?,
+            RenewedCredential::AccessToken(token) => auth.authenticate_bearer(&token).await?,
+            RenewedCredential::Ticket(ticket) => auth.redeem_ticket(&ticket, origin).await?,
         };
         let found = found.ok_or_else(|| {
             Problem::new(Code::Unauthenticated).with_detail("The credential is not good, or not any more.")
@@ -258,17 +258,19 @@ impl Client {
             return Err(Problem::new(Code::Forbidden)
                 .with_detail("The credential is of another user. Open another connection for them."));
         }
-        peer.renew(found.session, end_of(&self.app, &found));
+        peer.renew(timed(&self.app, &found));
         let left = found.expires_at.since(self.app.clock.now());
         reply(id, &AuthAnswer { auth_expires_in_ms: millis(left) })
     }
 }
 
-/// When a credential ends, by the clock that timers run by.
-pub(crate) fn end_of(app: &App, credential: &Authenticated) -> Instant {
-    let left = credential.expires_at.since(app.clock.now());
+/// A credential as the gateway knows it: with its end by the clock that timers run by.
+pub(crate) fn timed(app: &App, credential: &Authenticated) -> Credential {
+    let Authenticated { session, issued_at, expires_at: valid_until, .. } = *credential;
+    let left = valid_until.since(app.clock.now());
     let now = Instant::now();
     // So far away that no timer is set for it.
     const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-    now.checked_add(left.min(YEAR)).unwrap_or(now)
+    let expires_at = now.checked_add(left.min(YEAR)).unwrap_or(now);
+    Credential { session, valid_until, expires_at, lifetime: valid_until.since(issued_at) }
 }

@@ -60,12 +60,15 @@ pub struct Authenticated {
     pub role: Role,
     /// When what was shown stops counting, however much it is used: the access token, or the cookie with its session.
     pub expires_at: Timestamp,
+    /// When that was issued.
+    pub issued_at: Timestamp,
 }
 
 impl Authenticated {
-    pub(crate) fn new(found: &Found, expires_at: Timestamp) -> Self {
+    pub(crate) fn new(found: &Found, issued_at: Timestamp, expires_at: Timestamp) -> Self {
         let Found { session, role, .. } = found;
-        Self { user: session.user, session: session.id, kind: session.kind, role: *role, expires_at }
+        let (user, kind) = (session.user, session.kind);
+        Self { user, session: session.id, kind, role: *role, expires_at, issued_at }
     }
 }
 
@@ -128,8 +131,9 @@ impl Auth {
             (None, Key::Bearer(_), None) => None,
         };
         let Some(mut found) = found.filter(|found| self.is_live(found, now)) else { return Ok(None) };
-        let expires_at = claims.map_or(found.session.expires_at, |claims| claims.expires_at);
-        let authenticated = Authenticated::new(&found, expires_at);
+        let cookie = (found.session.created_at, found.session.expires_at);
+        let (issued_at, expires_at) = claims.map_or(cookie, |claims| (claims.issued_at, claims.expires_at));
+        let authenticated = Authenticated::new(&found, issued_at, expires_at);
         let touch = Touch::of(&found, claims.map(|claims| claims.token), now);
         // Remembered as written first, so that of many requests at once one writes.
         found.is_first_use = false;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use blegram_domain::Timestamp;
+use blegram_domain::{Timestamp, session::Kind};
 use blegram_persistence::{
     gateway_tickets::{self, Ticket},
     sessions,
@@ -62,6 +62,13 @@ impl Auth {
         let Some(ticket) = found.filter(is_good) else { return Ok(None) };
         let found = sessions::find(&self.db, ticket.session).await?;
         let live = found.filter(|found| self.is_live(found, now));
-        Ok(live.map(|found| Authenticated::new(&found, ticket.credential_expires_at)))
+        Ok(live.map(|found| {
+            let expires_at = ticket.credential_expires_at;
+            let issued_at = match found.session.kind {
+                Kind::Browser => found.session.created_at,
+                Kind::Native => found.session.created_at.max(expires_at - self.access_token_lifetime),
+            };
+            Authenticated::new(&found, issued_at, expires_at)
+        }))
     }
 }

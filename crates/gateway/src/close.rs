@@ -1,6 +1,6 @@
 //! Why a connection ends, as its close code says.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// Why the server closes a connection. From 4000 to 4499 the client reconnects; from 4500 to 4999, and below 4000 but for
 /// a lost connection, it does not: it would be closed again.
@@ -92,6 +92,17 @@ impl CloseCode {
             Self::Version => "this version of the protocol is not spoken here; update the client",
             Self::Suspended => "the account is suspended",
             Self::TooMany => "too many connections of this user",
+        }
+    }
+
+    /// The same with the delay after which a client of a node that drains may reconnect, as `reconnect in <n> ms` at the
+    /// end: for clients that did not receive the `reconnect` event.
+    pub fn reason_with_delay(self, reconnect_after: Option<Duration>) -> String {
+        match (self, reconnect_after) {
+            (Self::Draining, Some(delay)) => {
+                format!("{} in {} ms", self.reason(), delay.as_millis())
+            }
+            _ => self.reason().to_owned(),
         }
     }
 

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, sink},
     task::JoinHandle,
-    time::{Instant, Sleep, sleep_until, timeout},
+    time::{Instant, Sleep, sleep_until, timeout, timeout_at},
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -41,15 +41,20 @@ pub const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 /// What is read and written at once. Every connection has this much for reading as long as it lives.
 const BUFFER_BYTES: usize = 2 * 1024;
 
-/// Commands that wait for the one that runs. While there are so many, nothing is read.
-const MAX_WAITING: usize = 32;
+/// Commands that wait for the one that runs. More are refused: whatever waits, the client's frames are read, so that its
+/// answers to pings are.
+pub const MAX_WAITING: usize = 32;
+
+/// When a client should repeat a command that was refused because the server is busy.
+const RETRY_AFTER_MS: u64 = 2000;
 
 /// How much is handed over to be written before anything else is done.
 const BATCH_FRAMES: usize = 16;
 const BATCH_BYTES: usize = 16 * 1024;
 
 /// What clients can do, as somebody else knows it. The commands of one connection are begun in their order, each when those
-/// before it have ended, and run to their end, even if the client is gone by then.
+/// before it have ended, and run to their end, even if the client is gone by then. One that is not done
+/// [`Timing::command_deadline`](crate::Timing) after it was read is dropped where it waits, and answered `unavailable`.
 pub trait Commands: Send + Sync + 'static {
     /// Whether commands of this name that follow each other are begun without waiting for each other's end. Each is polled
     /// once before the next.
@@ -70,10 +75,10 @@ where
 {
     let (hub, peer) = (registered.hub().clone(), Arc::clone(registered.peer()));
     let now = Instant::now();
-    let expires_at = peer.look(now).map_or(now, |(_, expires_at)| expires_at);
+    let credential = registered.credential();
     let mut connection = Connection {
         ws: open(stream, hub.config()).await,
-        session: Session::new(hub.config().timing, now, expires_at, rand::random()),
+        session: Session::new(hub.config().timing, now, credential, rand::random()),
         hub,
         peer,
         commands,
@@ -90,19 +95,22 @@ where
         End::Close(code) => {
             // A client that does not read does not take leave either.
             let limit = connection.hub.config().close_timeout;
-            let _ = timeout(limit, close(&mut connection.ws, code)).await;
+            let reason = connection.peer.close_reason(code);
+            let _ = timeout(limit, close(&mut connection.ws, code, reason)).await;
             Some(code)
         }
     }
 }
 
 /// Closes a connection with `code` that was never registered.
-pub async fn refuse<S>(stream: S, config: &Config, code: CloseCode)
+pub async fn refuse<S>(stream: S, hub: &Hub, code: CloseCode)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    let config = hub.config();
     let mut ws = open(stream, config).await;
-    let _ = timeout(config.close_timeout, close(&mut ws, code)).await;
+    let reason = code.reason_with_delay(Some(hub.reconnect_delay()));
+    let _ = timeout(config.close_timeout, close(&mut ws, code, reason)).await;
 }
 
 async fn open<S: AsyncRead + AsyncWrite + Unpin>(stream: S, config: &Config) -> WebSocketStream<S> {
@@ -115,11 +123,11 @@ async fn open<S: AsyncRead + AsyncWrite + Unpin>(stream: S, config: &Config) -> 
     WebSocketStream::from_raw_socket(stream, Role::Server, Some(limits)).await
 }
 
-async fn close<S>(ws: &mut WebSocketStream<S>, code: CloseCode) -> Result<(), WsError>
+async fn close<S>(ws: &mut WebSocketStream<S>, code: CloseCode, reason: String) -> Result<(), WsError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let frame = CloseFrame { code: code.as_u16().into(), reason: code.reason().into() };
+    let frame = CloseFrame { code: code.as_u16().into(), reason: reason.into() };
     ws.send(Message::Close(Some(frame))).await?;
     while let Some(Ok(_)) = ws.next().await {}
     ws.get_mut().shutdown().await?;
@@ -141,11 +149,17 @@ struct Connection<S, C> {
     hub: Hub,
     peer: Arc<Peer>,
     commands: Arc<C>,
-    waiting: VecDeque<Command>,
+    waiting: VecDeque<Waiting>,
     running: Option<JoinHandle<()>>,
     /// Since when a batch waits to be taken by the client's system.
     writing_since: Option<Instant>,
     timer: Pin<Box<Sleep>>,
+}
+
+/// A command that was read, and when it must be answered.
+struct Waiting {
+    command: Command,
+    due: Instant,
 }
 
 impl<S, C> Connection<S, C>
@@ -174,8 +188,8 @@ where
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<Turn, End> {
         let now = Instant::now();
-        let (closing_at, expires_at) = self.peer.look(now).map_err(End::Close)?;
-        self.session.renew(expires_at);
+        let (closing_at, credential) = self.peer.look(now).map_err(End::Close)?;
+        self.session.renew(credential);
         while let Some(due) = self.session.due(now) {
             self.peer.send(match due {
                 Due::Ping(number) => Frame::ping(number),
@@ -230,11 +244,10 @@ where
                 self.waiting = VecDeque::new();
                 return;
             }
-            let all = next.into_iter().map(|command| {
-                let (peer, commands, id) = (Arc::clone(&self.peer), Arc::clone(&self.commands), command.id);
+            let all = next.into_iter().map(|waiting| {
+                let (peer, commands) = (Arc::clone(&self.peer), Arc::clone(&self.commands));
                 async move {
-                    let run = AssertUnwindSafe(commands.run(&peer, command)).catch_unwind();
-                    let reply = run.await.unwrap_or_else(|_| Some(Frame::err(id, &broken())));
+                    let reply = run_in_time(&*commands, &peer, waiting).await;
                     reply.into_iter().for_each(|reply| peer.send(reply));
                 }
             });
@@ -243,17 +256,14 @@ where
     }
 
     /// Takes the commands that are next to begin: one, or all that are pipelined.
-    fn take_commands(&mut self) -> Vec<Command> {
-        let is_pipelined = |it: &Command| self.commands.is_pipelined(&it.op);
-        let count = self.waiting.iter().take_while(|it| is_pipelined(it)).count().max(1);
+    fn take_commands(&mut self) -> Vec<Waiting> {
+        let is_pipelined = |waiting: &Waiting| self.commands.is_pipelined(&waiting.command.op);
+        let count = self.waiting.iter().take_while(|waiting| is_pipelined(waiting)).count().max(1);
         self.waiting.drain(..count.min(self.waiting.len())).collect()
     }
 
-    /// Reads a message, if there is one and room for what it wants; says whether.
+    /// Reads a message, if there is one; says whether.
     fn poll_read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, End> {
-        if self.waiting.len() >= MAX_WAITING {
-            return Ok(false);
-        }
         let received = match self.ws.poll_next_unpin(cx) {
             Poll::Pending => return Ok(false),
             Poll::Ready(None) => return Err(End::Gone),
@@ -268,7 +278,13 @@ where
         };
         match received {
             Received::Nothing => {}
-            Received::Run(command) => self.waiting.push_back(command),
+            Received::Run(command) if self.waiting.len() >= MAX_WAITING => {
+                self.peer.send(Frame::err(command.id, &overloaded()));
+            }
+            Received::Run(command) => {
+                let due = now + self.hub.config().timing.command_deadline;
+                self.waiting.push_back(Waiting { command, due });
+            }
             Received::TooMany { id, retry_after } => {
                 let retry_after_ms = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX) + 1;
                 self.peer.send(Frame::err(id, &too_many(retry_after_ms)));
@@ -277,6 +293,21 @@ where
             Received::Close(code) => return Err(End::Close(code)),
         }
         Ok(true)
+    }
+}
+
+/// Runs a command until it is due; the reply, unless it has none.
+async fn run_in_time<C: Commands>(commands: &C, peer: &Arc<Peer>, waiting: Waiting) -> Option<Frame> {
+    let Waiting { command, due } = waiting;
+    let id = command.id;
+    if Instant::now() >= due {
+        return Some(Frame::err(id, &not_begun()));
+    }
+    let run = AssertUnwindSafe(commands.run(peer, command)).catch_unwind();
+    match timeout_at(due, run).await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(_)) => Some(Frame::err(id, &broken())),
+        Err(_) => Some(Frame::err(id, &given_up())),
     }
 }
 
@@ -308,6 +339,27 @@ fn too_many(retry_after_ms: u64) -> Refusal {
         errors: None,
         retry_after_ms: Some(retry_after_ms),
     }
+}
+
+fn overloaded() -> Refusal {
+    let detail =
+        "Too many commands of this connection wait already. This one was not begun: send it again later.";
+    busy("overloaded", detail)
+}
+
+fn not_begun() -> Refusal {
+    let detail = "The commands before this one took too long. This one was not begun: send it again later.";
+    busy("unavailable", detail)
+}
+
+fn given_up() -> Refusal {
+    let detail = "This took too long here, and was given up. It may have taken effect, or still take effect: send it again \
+                  later. A message with the same client_id is sent once.";
+    busy("unavailable", detail)
+}
+
+fn busy(code: &'static str, detail: &str) -> Refusal {
+    Refusal { code, detail: detail.to_owned(), errors: None, retry_after_ms: Some(RETRY_AFTER_MS) }
 }
 
 fn broken() -> Refusal {

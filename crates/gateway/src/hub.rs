@@ -36,10 +36,24 @@ pub struct Durable {
     pub conversation: ConversationId,
     /// What number it has.
     pub seq: u64,
-    /// Who was in when it happened.
+    /// Those who were in when it happened and may see it.
     pub members: Vec<UserId>,
-    /// What they are told; its class is [`Class::Durable`].
+    /// Those who were in and may not see it: they are sent how far the conversation is.
+    pub head_only: Vec<UserId>,
+    /// What members are told; its class is [`Class::Durable`].
     pub frame: Frame,
+}
+
+impl Durable {
+    /// How far the conversation is by it.
+    fn head(&self) -> Option<Frame> {
+        match self.frame.class {
+            Class::Durable { conversation, seq, last_message_no } => {
+                Some(Frame::head(conversation, seq, last_message_no))
+            }
+            Class::Reply | Class::State(_) | Class::Hint => None,
+        }
+    }
 }
 
 /// How far a conversation is, for those of its members who may not have heard.
@@ -218,6 +232,11 @@ impl Hub {
         for durable in due {
             for peer in registry.of_users(&durable.members) {
                 peer.send(durable.frame.clone());
+            }
+            if let Some(head) = (!durable.head_only.is_empty()).then(|| durable.head()).flatten() {
+                for peer in registry.of_users(&durable.head_only) {
+                    peer.send(head.clone());
+                }
             }
         }
     }
@@ -433,13 +452,15 @@ impl Hub {
         let window = self.0.config.drain.window(peers.len());
         let now = Instant::now();
         for peer in peers {
-            let delay = window.mul_f64(rand::rng().random());
-            let reconnect = json!({ "after_ms": u64::try_from(delay.as_millis()).unwrap_or(u64::MAX) });
-            peer.send(Frame::event(Class::Reply, "reconnect", &reconnect));
-            peer.close_at(CloseCode::Draining, now + delay);
+            peer.drain(now, spread(window));
         }
         _ = timeout(window + LAST_COMMANDS, self.0.tasks.wait()).await;
         self.0.tasks.len()
+    }
+
+    /// A delay for a client that is refused because the node drains, spread as those of the others are.
+    pub(crate) fn reconnect_delay(&self) -> Duration {
+        spread(self.0.config.drain.window(self.count().connections + 1))
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Registry> {
@@ -453,6 +474,11 @@ impl Hub {
     fn order(&self) -> MutexGuard<'_, Order<Durable>> {
         lock(&self.0.order)
     }
+}
+
+/// A random part of `window`.
+fn spread(window: Duration) -> Duration {
+    window.mul_f64(rand::rng().random())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -22,16 +22,18 @@
 //! # #[tokio::main]
 //! # async fn main() {
 //! use blegram_domain::{Clock, ConnectionId, SessionId, SystemClock, UserId};
-//! use blegram_gateway::{Class, Config, Frame, Hub, Owner};
+//! use blegram_gateway::{Class, Config, Credential, Frame, Hub, Owner};
 //!
 //! let (hub, _presence) = Hub::new(Config::default());
 //! let now = SystemClock.now();
 //! let (user, session) = (UserId::generate(now), SessionId::generate(now));
-//! let expires_at = tokio::time::Instant::now() + std::time::Duration::from_secs(600);
+//! let lifetime = std::time::Duration::from_secs(600);
+//! let expires_at = tokio::time::Instant::now() + lifetime;
+//! let credential = Credential { session, valid_until: now + lifetime, expires_at, lifetime };
 //! let ready = Frame::event(Class::Reply, "ready", &serde_json::json!({}));
 //!
 //! let place = hub.admit([127, 0, 0, 1].into()).expect("there is room");
-//! let owner = Owner { user, session, expires_at };
+//! let owner = Owner { user, credential };
 //! let registered = place.register(ConnectionId::generate(now), owner, ready).expect("the first");
 //! assert!(hub.is_online(user));
 //! hub.send_to_users(&[user], &Frame::event(Class::Hint, "hello", &serde_json::json!({})));
@@ -56,12 +58,12 @@ pub mod topic;
 
 pub use close::CloseCode;
 pub use config::{Config, Drain};
-pub use connection::{Commands, MAX_MESSAGE_BYTES, refuse, serve};
+pub use connection::{Commands, MAX_MESSAGE_BYTES, MAX_WAITING, refuse, serve};
 pub use frame::{Class, Command, Frame, Refusal};
 pub use handshake::{Handshake, PROTOCOL};
 pub use hub::{Durable, Head, Hub, Presence, Refused};
 pub use outbox::Room;
-pub use peer::{Owner, Peer};
+pub use peer::{Credential, Owner, Peer};
 pub use place::{Place, Registered};
 pub use session::Timing;
 pub use topic::Topic;

@@ -8,9 +8,10 @@ use std::{
     time::Duration,
 };
 
-use blegram_domain::{ConnectionId, ConversationId, PostId, SessionId, UserId};
+use blegram_domain::{ConnectionId, ConversationId, PostId, SessionId, Timestamp, UserId};
 use futures_util::task::AtomicWaker;
 use serde::Serialize;
+use serde_json::json;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -21,14 +22,33 @@ use crate::{
 };
 
 /// Whose connection it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Owner {
     /// The user.
     pub user: UserId,
-    /// Their login.
+    /// What the client proved it with.
+    pub credential: Credential,
+}
+
+/// What a client authenticated with: a session's cookie, an access token, or a ticket for one of the two.
+#[derive(Debug, Clone, Copy)]
+pub struct Credential {
+    /// The login that it belongs to.
     pub session: SessionId,
-    /// When the credential that was shown stops counting.
+    /// When it expires by the wall clock. With the session this identifies it: two tickets for one token are one
+    /// credential.
+    pub valid_until: Timestamp,
+    /// The same moment by the clock that timers use.
     pub expires_at: Instant,
+    /// How long it was valid when it was issued.
+    pub lifetime: Duration,
+}
+
+impl Credential {
+    /// Whether `other` is the same credential, whenever the two were presented.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.session, self.valid_until) == (other.session, other.valid_until)
+    }
 }
 
 /// One live connection. Whatever is sent to it waits in its outbox until its own task writes it: nobody waits for a client.
@@ -44,9 +64,10 @@ pub struct Peer {
 #[derive(Debug)]
 pub(crate) struct State {
     outbox: Outbox,
-    session: SessionId,
-    expires_at: Instant,
+    credential: Credential,
     closing: Option<(CloseCode, Instant)>,
+    /// What `reconnect` said when the node began to drain.
+    reconnect_after: Option<Duration>,
     pub(crate) topics: HashMap<Topic, Flow>,
     pub(crate) open: Vec<ConversationId>,
     pub(crate) watched: Vec<UserId>,
@@ -82,9 +103,9 @@ impl Peer {
     pub(crate) fn new(id: ConnectionId, owner: Owner, address: IpAddr, room: Room) -> Self {
         let state = State {
             outbox: Outbox::new(room),
-            session: owner.session,
-            expires_at: owner.expires_at,
+            credential: owner.credential,
             closing: None,
+            reconnect_after: None,
             topics: HashMap::new(),
             open: Vec::new(),
             watched: Vec::new(),
@@ -104,7 +125,7 @@ impl Peer {
 
     /// The login that it belongs to.
     pub fn session(&self) -> SessionId {
-        self.state().session
+        self.state().credential.session
     }
 
     /// Where its client is.
@@ -140,11 +161,22 @@ impl Peer {
         self.waker.wake();
     }
 
+    /// Asks the client to reconnect after `delay`, and closes the connection then.
+    pub(crate) fn drain(&self, now: Instant, delay: Duration) {
+        let after_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.state().reconnect_after = Some(delay);
+        self.send(Frame::event(Class::Reply, "reconnect", &json!({ "after_ms": after_ms })));
+        self.close_at(CloseCode::Draining, now + delay);
+    }
+
+    /// The reason in a close frame with `code`.
+    pub(crate) fn close_reason(&self, code: CloseCode) -> String {
+        code.reason_with_delay(self.state().reconnect_after)
+    }
+
     /// Goes on with another credential of its user.
-    pub fn renew(&self, session: SessionId, expires_at: Instant) {
-        let mut state = self.state();
-        (state.session, state.expires_at) = (session, expires_at);
-        drop(state);
+    pub fn renew(&self, credential: Credential) {
+        self.state().credential = credential;
         self.waker.wake();
     }
 
@@ -210,12 +242,12 @@ impl Peer {
         self.state().outbox.take(frames, bytes, into);
     }
 
-    /// Why it is to be closed, if it is; else when it is to be looked at again, and when its credential ends.
-    pub(crate) fn look(&self, now: Instant) -> Result<(Option<Instant>, Instant), CloseCode> {
+    /// Why it is to be closed, if it is; else when it is to be looked at again, and its credential.
+    pub(crate) fn look(&self, now: Instant) -> Result<(Option<Instant>, Credential), CloseCode> {
         let state = self.state();
         match state.closing_by(now) {
             Some(code) => Err(code),
-            None => Ok((state.closing.map(|(_, at)| at), state.expires_at)),
+            None => Ok((state.closing.map(|(_, at)| at), state.credential)),
         }
     }
 
@@ -225,6 +257,10 @@ impl Peer {
 }
 
 impl State {
+    pub(crate) const fn credential(&self) -> Credential {
+        self.credential
+    }
+
     fn closing_by(&self, now: Instant) -> Option<CloseCode> {
         self.closing.filter(|(_, at)| *at <= now).map(|(code, _)| code)
     }

@@ -8,7 +8,7 @@ use crate::{
     Hub,
     frame::Frame,
     hub::Refused,
-    peer::{Owner, Peer},
+    peer::{Credential, Owner, Peer},
 };
 
 /// That a connection from an address was let in. It counts until this is dropped.
@@ -82,6 +82,11 @@ impl Registered {
     /// The connection.
     pub fn peer(&self) -> &Arc<Peer> {
         &self.peer
+    }
+
+    /// What its client authenticated with.
+    pub(crate) fn credential(&self) -> Credential {
+        self.peer.state().credential()
     }
 
     /// Where it is known.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::{
     CloseCode,
     frame::{Command, Incoming},
+    peer::Credential,
 };
 
 /// How long things take, and how often they may happen.
@@ -18,8 +19,11 @@ pub struct Timing {
     pub heartbeat: Duration,
     /// How long a client has to answer one.
     pub pong_timeout: Duration,
-    /// How long before the end of the credential the client is warned.
+    /// How long before the end of the credential the client is warned at most: of a short-lived one a fifth of its lifetime
+    /// before.
     pub expiry_warning: Duration,
+    /// How long after it was read a command is answered at the latest.
+    pub command_deadline: Duration,
     /// Commands a second, in the long run.
     pub commands_per_second: u32,
     /// Commands at once.
@@ -32,6 +36,7 @@ impl Default for Timing {
             heartbeat: Duration::from_secs(25),
             pong_timeout: Duration::from_secs(10),
             expiry_warning: Duration::from_secs(120),
+            command_deadline: Duration::from_secs(5),
             commands_per_second: 5,
             command_burst: 20,
         }
@@ -77,7 +82,8 @@ pub struct Session {
     next_ping: Instant,
     pings: u64,
     unanswered: Option<Instant>,
-    expires_at: Instant,
+    credential: Credential,
+    /// Whether the client was warned of the end of this credential.
     is_warned: bool,
     rate: Rate,
 }
@@ -115,9 +121,8 @@ impl Rate {
 }
 
 impl Session {
-    /// A connection that begins at `now`, with a credential that is good until `expires_at`. `jitter`, from 0 to 1, spreads
-    /// the pings of many.
-    pub fn new(timing: Timing, now: Instant, expires_at: Instant, jitter: f64) -> Self {
+    /// A connection that begins at `now`. `jitter`, from 0 to 1, spreads the pings of many.
+    pub fn new(timing: Timing, now: Instant, credential: Credential, jitter: f64) -> Self {
         let interval = timing.heartbeat.mul_f64(0.9 + 0.2 * jitter.clamp(0.0, 1.0));
         let per_command = Duration::from_secs(1) / timing.commands_per_second.max(1);
         Self {
@@ -126,7 +131,7 @@ impl Session {
             next_ping: now + interval,
             pings: 0,
             unanswered: None,
-            expires_at,
+            credential,
             is_warned: false,
             rate: Rate {
                 per_command,
@@ -169,29 +174,28 @@ impl Session {
         if received.is_empty() { Received::Nothing } else { Received::Delivered(received) }
     }
 
-    /// Goes on with a credential that is good until `expires_at`.
-    pub fn renew(&mut self, expires_at: Instant) {
-        if self.expires_at != expires_at {
-            self.expires_at = expires_at;
-            self.is_warned = false;
-        }
+    /// Goes on with `credential`. Of the same one the client is not warned again.
+    pub fn renew(&mut self, credential: Credential) {
+        self.is_warned &= self.credential.is_same(&credential);
+        self.credential = credential;
     }
 
     /// When [`Session::due`] is to be asked at the latest.
     pub fn deadline(&self) -> Instant {
         let ping = self.unanswered.map_or(self.next_ping, |since| since + self.timing.pong_timeout);
-        let warning = if self.is_warned { self.expires_at } else { self.warn_at() };
+        let warning = if self.is_warned { self.credential.expires_at } else { self.warn_at() };
         ping.min(warning)
     }
 
     fn warn_at(&self) -> Instant {
+        let Credential { expires_at, lifetime, .. } = self.credential;
         // A time before the machine was started has no `Instant`.
-        self.expires_at.checked_sub(self.timing.expiry_warning).unwrap_or(self.expires_at)
+        expires_at.checked_sub(self.timing.expiry_warning.min(lifetime / 5)).unwrap_or(expires_at)
     }
 
     /// What is due by `now`; to be asked until it is nothing.
     pub fn due(&mut self, now: Instant) -> Option<Due> {
-        if now >= self.expires_at {
+        if now >= self.credential.expires_at {
             return Some(Due::Close(CloseCode::Expired));
         }
         if self.unanswered.is_some_and(|since| now >= since + self.timing.pong_timeout) {
@@ -199,7 +203,7 @@ impl Session {
         }
         if !self.is_warned && now >= self.warn_at() {
             self.is_warned = true;
-            return Some(Due::Expiring(self.expires_at - now));
+            return Some(Due::Expiring(self.credential.expires_at - now));
         }
         if self.unanswered.is_none() && now >= self.next_ping {
             self.pings += 1;
@@ -213,14 +217,26 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use blegram_domain::{SessionId, Timestamp};
     use proptest::prelude::*;
+    use uuid::Uuid;
 
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
+    /// One that is issued at `now`, the `n`th of its login.
+    fn credential(now: Instant, lives: Duration, n: u64) -> Credential {
+        Credential {
+            session: SessionId::from_uuid(Uuid::from_u128(1)),
+            valid_until: Timestamp::from_micros(0).unwrap() + seconds(n),
+            expires_at: now + lives,
+            lifetime: lives,
+        }
+    }
+
     fn new(now: Instant, lives: Duration) -> Session {
-        Session::new(Timing::default(), now, now + lives, 0.5)
+        Session::new(Timing::default(), now, credential(now, lives, 0), 0.5)
     }
 
     fn seconds(n: u64) -> Duration {
@@ -251,28 +267,57 @@ mod tests {
     #[test]
     fn pings_are_spread() {
         let start = Instant::now();
-        let first = |jitter| Session::new(Timing::default(), start, start + HOUR, jitter).deadline() - start;
+        let hour = credential(start, HOUR, 0);
+        let first = |jitter| Session::new(Timing::default(), start, hour, jitter).deadline() - start;
         assert_eq!([first(0.0), first(1.0)], [Duration::from_millis(22_500), Duration::from_millis(27_500)]);
     }
 
     #[test]
     fn a_credential_ends_unless_it_is_renewed() {
         let start = Instant::now();
-        let mut session =
-            Session::new(Timing { heartbeat: HOUR, ..Timing::default() }, start, start + seconds(600), 0.5);
+        let first = credential(start, seconds(600), 0);
+        let mut session = Session::new(Timing { heartbeat: HOUR, ..Timing::default() }, start, first, 0.5);
         assert_eq!((session.due(start + seconds(479)), session.deadline()), (None, start + seconds(480)));
         assert_eq!(session.due(start + seconds(481)), Some(Due::Expiring(seconds(119))));
         assert_eq!((session.due(start + seconds(599)), session.deadline()), (None, start + seconds(600)));
-        session.renew(start + seconds(1200));
+        session.renew(credential(start + seconds(600), seconds(600), 1));
         assert_eq!((session.due(start + seconds(600)), session.deadline()), (None, start + seconds(1080)));
         assert_eq!(session.due(start + seconds(1080)), Some(Due::Expiring(seconds(120))));
         assert_eq!(session.due(start + seconds(1200)), Some(Due::Close(CloseCode::Expired)));
     }
 
     #[test]
-    fn one_that_lasts_no_two_minutes_is_warned_of_at_once() {
+    fn expiry_of_a_short_credential_is_announced_a_fifth_of_its_lifetime_before() {
         let start = Instant::now();
-        assert_eq!(new(start, seconds(60)).due(start), Some(Due::Expiring(seconds(60))));
+        for (lives, before) in [(10, 2), (60, 12), (120, 24), (600, 120), (3600, 120)] {
+            let timing = Timing { heartbeat: HOUR, ..Timing::default() };
+            let mut session = Session::new(timing, start, credential(start, seconds(lives), 0), 0.5);
+            let warned_at = start + seconds(lives - before);
+            assert_eq!(session.due(warned_at - Duration::from_millis(1)), None, "{lives}");
+            assert_eq!(session.due(warned_at), Some(Due::Expiring(seconds(before))), "{lives}");
+            assert_eq!(session.due(warned_at), None, "{lives}");
+        }
+    }
+
+    #[test]
+    fn expiry_is_announced_once_per_credential() {
+        let start = Instant::now();
+        let timing = Timing { heartbeat: HOUR, ..Timing::default() };
+        let mut session = Session::new(timing, start, credential(start, seconds(60), 0), 0.5);
+        let late = start + seconds(50);
+        assert_eq!(session.due(late), Some(Due::Expiring(seconds(10))));
+        for n in 0..100 {
+            // The same token or another ticket for it, converted to a timer once more.
+            let same = credential(start, seconds(60), 0);
+            session.renew(Credential { expires_at: same.expires_at + Duration::from_micros(n), ..same });
+            assert_eq!(session.due(late), None);
+        }
+        // One that is presented when it has nearly expired is announced at once, and once.
+        let nearly = Credential { expires_at: late + seconds(1), ..credential(late, seconds(60), 1) };
+        for expected in [Some(Due::Expiring(seconds(1))), None, None] {
+            session.renew(nearly);
+            assert_eq!(session.due(late), expected);
+        }
     }
 
     #[test]

@@ -11,16 +11,16 @@ use serde::Serialize;
 
 pub(crate) use self::{
     command::{
-        AuthAnswer, AuthCommand, CommandError, Credential, DoneAnswer, History, HistoryCommand,
-        MessageDeleteCommand, MessageEditCommand, MessageEditedAnswer, MessageSendCommand, MessageSentAnswer,
-        OpenCommand, PresenceAnswer, PresenceCommand, ReadCommand, SyncAnswer, SyncCommand, TopicsAnswer,
-        TopicsCommand, TypingCommand,
+        AuthAnswer, AuthCommand, CommandError, DoneAnswer, History, HistoryCommand, MessageDeleteCommand,
+        MessageEditCommand, MessageEditedAnswer, MessageSendCommand, MessageSentAnswer, OpenCommand,
+        PresenceAnswer, PresenceCommand, ReadCommand, RenewedCredential, SyncAnswer, SyncCommand,
+        TopicsAnswer, TopicsCommand, TypingCommand,
     },
     event::{
         AuthExpiringEvent, CommentEvent, ConversationAddedEvent, ConversationDeliveredEvent,
         ConversationHeadEvent, ConversationReadEvent, ConversationRemovedEvent, DeletedEvent,
-        NotificationCreatedEvent, PostCountsEvent, PostEvent, PresenceEvent, Ready, ReconnectEvent,
-        TimelineHeadEvent, TopicRevokedEvent, TypingEvent,
+        NotificationCreatedEvent, NotificationDeletedEvent, PostCountsEvent, PostEvent, PresenceEvent, Ready,
+        ReconnectEvent, TimelineHeadEvent, TopicRevokedEvent, TypingEvent,
     },
 };
 use crate::schema::Time;

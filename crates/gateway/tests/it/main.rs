@@ -10,8 +10,8 @@ use std::{
 
 use blegram_domain::{Clock, ConnectionId, ConversationId, SessionId, SystemClock, UserId};
 use blegram_gateway::{
-    Class, CloseCode, Command, Commands, Config, Durable, Frame, Hub, Owner, Peer, Presence, Refused, Topic,
-    serve,
+    Class, CloseCode, Command, Commands, Config, Credential, Durable, Frame, Hub, Owner, Peer, Presence,
+    Refused, Timing, Topic, refuse, serve,
 };
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -92,7 +92,7 @@ impl World {
     async fn connect_with(&self, user: UserId, lives: Duration, buffer: usize) -> Client {
         let (near, far) = tokio::io::duplex(buffer);
         let now = SystemClock.now();
-        let owner = Owner { user, session: SessionId::generate(now), expires_at: Instant::now() + lives };
+        let owner = Owner { user, credential: credential(lives) };
         let first = Frame::event(Class::Reply, "ready", &json!({}));
         let place = self.hub.admit(HERE).unwrap();
         let registered =
@@ -130,6 +130,17 @@ impl Client {
     }
 }
 
+/// One that is issued now.
+fn credential(lives: Duration) -> Credential {
+    let now = SystemClock.now();
+    Credential {
+        session: SessionId::generate(now),
+        valid_until: now + lives,
+        expires_at: Instant::now() + lives,
+        lifetime: lives,
+    }
+}
+
 fn user() -> UserId {
     UserId::generate(SystemClock.now())
 }
@@ -140,7 +151,8 @@ fn hint(text: &str) -> Frame {
 
 fn durable(conversation: ConversationId, seq: u64, members: &[UserId]) -> Durable {
     let class = Class::Durable { conversation, seq, last_message_no: seq };
-    Durable { conversation, seq, members: members.to_vec(), frame: Frame::event(class, "happened", &seq) }
+    let frame = Frame::event(class, "happened", &seq);
+    Durable { conversation, seq, members: members.to_vec(), head_only: Vec::new(), frame }
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,7 +175,7 @@ async fn a_credential_ends_a_connection_unless_it_is_renewed() {
     let (ending, renewed) =
         (world.connect_with(user(), lives, 4096).await, world.connect_with(user(), lives, 4096).await);
     let start = Instant::now();
-    renewed.peer.renew(renewed.peer.session(), start + 3 * lives);
+    renewed.peer.renew(credential(3 * lives));
     let ended = TaskTracker::new().spawn(async move { (ending.lasts().await, start.elapsed()) });
     assert_eq!(renewed.lasts().await, Some(CloseCode::Expired));
     assert!(start.elapsed() >= 3 * lives);
@@ -223,6 +235,62 @@ async fn commands_are_run_one_after_the_other_to_their_end() {
     world.hub.tasks().close();
     world.hub.tasks().wait().await;
     assert_eq!(world.echo.done.lock().unwrap().as_slice(), [1, 3, 4]);
+}
+
+/// As many commands as a test likes.
+fn unlimited() -> Config {
+    let timing = Timing { commands_per_second: 10_000, command_burst: 10_000, ..Timing::default() };
+    Config { timing, ..Config::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_command_is_answered_in_time_whatever_hangs() {
+    let world = World::new(unlimited());
+    let mut client = world.connect(user()).await;
+    let start = Instant::now();
+    for (id, op) in [(1, "wait"), (2, "together"), (3, "wait"), (4, "echo")] {
+        client.says(json!({ "id": id, "op": op })).await;
+    }
+    for id in 1..=4 {
+        let reply = client.frame().await;
+        assert_eq!((&reply["re"], &reply["err"]["code"]), (&json!(id), &json!("unavailable")));
+        assert!(reply["err"]["retry_after_ms"].as_u64().unwrap() > 0);
+        assert_eq!(start.elapsed().as_secs(), 5, "since it was read, not since it was begun");
+    }
+    assert_eq!(world.echo.begun.lock().unwrap().as_slice(), [1], "the others were given up before");
+    client.says(json!({ "id": 5, "op": "echo", "d": 5 })).await;
+    assert_eq!(client.frame().await, json!({ "re": 5, "ok": 5 }));
+    assert_eq!(world.echo.done.lock().unwrap().as_slice(), [5], "what was given up is dropped");
+}
+
+#[tokio::test(start_paused = true)]
+async fn control_frames_are_read_whatever_waits() {
+    let mut config = unlimited();
+    config.timing.command_deadline = Duration::from_secs(3600);
+    let world = World::new(config);
+    let mut client = world.connect(user()).await;
+    const COMMANDS: u64 = 60;
+    for id in 1..=COMMANDS {
+        client.says(json!({ "id": id, "op": "wait" })).await;
+    }
+    let (mut refused, mut pings) = (Vec::new(), 0);
+    while pings < 5 {
+        let frame = client.frame().await;
+        if frame["ping"].is_u64() {
+            pings += 1;
+            client.says(json!({ "pong": frame["ping"] })).await;
+        } else {
+            assert_eq!(frame["err"]["code"], "overloaded");
+            refused.push(frame["re"].as_u64().unwrap());
+        }
+    }
+    // One runs, and as many wait as may.
+    assert_eq!(refused, (34..=COMMANDS).collect::<Vec<_>>());
+    // The protocol's own control frames are answered as well.
+    client.ws.send(Message::Ping(b"there?".to_vec().into())).await.unwrap();
+    assert_eq!(client.ws.next().await.unwrap().unwrap(), Message::Pong(b"there?".to_vec().into()));
+    client.ws.close(None).await.unwrap();
+    assert_eq!(client.end.await.unwrap(), None, "its leave was heard, and nothing closed it before");
 }
 
 #[tokio::test(start_paused = true)]
@@ -291,6 +359,51 @@ async fn members_hear_each_event_once_and_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn members_who_may_not_see_an_event_are_sent_the_head() {
+    let world = World::new(Config::default());
+    let (ann, bob) = (user(), user());
+    let (mut a, mut b) = (world.connect(ann).await, world.connect(bob).await);
+    let conversation = ConversationId::generate(SystemClock.now());
+    world.hub.send_durable(durable(conversation, 1, &[ann, bob]));
+    world.hub.send_durable(Durable { head_only: vec![bob], ..durable(conversation, 2, &[ann]) });
+    assert_eq!(b.frame().await["d"], 1);
+    let head = b.frame().await;
+    assert_eq!((&head["ev"], &head["d"]["last_seq"]), (&json!("conversation.head"), &json!(2)));
+    world.hub.send_durable(durable(conversation, 3, &[ann, bob]));
+    assert_eq!(b.frame().await["d"], 3);
+    for seq in 1..=3 {
+        assert_eq!(a.frame().await["d"], seq);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn expiry_is_announced_once_although_the_same_credential_is_shown_again() {
+    let world = World::new(Config::default());
+    let minute = Duration::from_secs(60);
+    let mut client = world.connect_with(user(), minute, 4096).await;
+    let first = Credential { session: client.peer.session(), ..credential(minute) };
+    client.peer.renew(first);
+    let (start, mut warnings) = (Instant::now(), 0);
+    loop {
+        let Some(Ok(message)) = client.ws.next().await else { break };
+        let Ok(frame) = serde_json::from_str::<Value>(message.to_text().unwrap_or_default()) else {
+            continue;
+        };
+        if frame["ping"].is_u64() {
+            client.says(json!({ "pong": frame["ping"] })).await;
+        } else if frame["ev"] == "auth.expiring" {
+            warnings += 1;
+            assert_eq!(start.elapsed().as_secs(), 48);
+            // A client that finds no other shows the same again, in whichever form.
+            client
+                .peer
+                .renew(Credential { expires_at: first.expires_at + Duration::from_millis(1), ..first });
+        }
+    }
+    assert_eq!((warnings, client.end.await.unwrap()), (1, Some(CloseCode::Expired)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn somebody_is_there_until_they_stay_away() {
     let mut world = World::new(Config::default());
     let end = CancellationToken::new();
@@ -343,8 +456,44 @@ async fn a_node_that_stops_spreads_its_clients() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_stops_does_not_wait_for_ever() {
+async fn drain_closes_with_the_delay_in_the_reason() {
     let world = World::new(Config::default());
+    let mut client = world.connect(user()).await;
+    let mut late = world.hub.admit(HERE).unwrap();
+    let hub = world.hub.clone();
+    let drained = TaskTracker::new().spawn(async move { hub.drain().await });
+    let after = client.frame().await["d"]["after_ms"].as_u64().unwrap();
+    assert_eq!(close_reason(&mut client.ws).await, format!("this node stops; reconnect in {after} ms"));
+    drained.await.unwrap();
+
+    // One that came too late is spread as well.
+    let owner = Owner { user: user(), credential: credential(Duration::from_secs(3600)) };
+    let first = Frame::event(Class::Reply, "ready", &json!({}));
+    let id = ConnectionId::generate(SystemClock.now());
+    late = late.register(id, owner, first).map(|_| ()).unwrap_err().0;
+    let (near, far) = tokio::io::duplex(4096);
+    let refused = TaskTracker::new().spawn(async move { refuse(far, late.hub(), CloseCode::Draining).await });
+    let mut ws = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+    let reason = close_reason(&mut ws).await;
+    let delay = reason.strip_prefix("this node stops; reconnect in ").and_then(|it| it.strip_suffix(" ms"));
+    assert!(delay.unwrap().parse::<u64>().unwrap() < 5000, "{reason}");
+    drop(ws);
+    refused.await.unwrap();
+}
+
+async fn close_reason(ws: &mut WebSocketStream<DuplexStream>) -> String {
+    loop {
+        if let Message::Close(Some(frame)) = ws.next().await.unwrap().unwrap() {
+            assert_eq!(u16::from(frame.code), 4000);
+            return frame.reason.to_string();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_stops_does_not_wait_for_ever() {
+    let timing = Timing { command_deadline: Duration::from_secs(3600), ..Timing::default() };
+    let world = World::new(Config { timing, ..Config::default() });
     let mut client = world.connect(user()).await;
     client.says(json!({ "id": 1, "op": "wait", "d": {} })).await;
     let hub = world.hub.clone();

@@ -331,20 +331,20 @@ pub(crate) struct AuthCommand {
 }
 
 /// What somebody goes on with.
-pub(crate) enum Credential {
+pub(crate) enum RenewedCredential {
     AccessToken(String),
     Ticket(String),
 }
 
 impl Input for AuthCommand {
-    type Parsed = Credential;
+    type Parsed = RenewedCredential;
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
         let token = fields.optional_text("access_token", |raw| Ok(raw.to_owned()));
         let ticket = fields.optional_text("ticket", |raw| Ok(raw.to_owned()));
         match (token, ticket) {
-            (Some(token), None) => Some(Credential::AccessToken(token)),
-            (None, Some(ticket)) => Some(Credential::Ticket(ticket)),
+            (Some(token), None) => Some(RenewedCredential::AccessToken(token)),
+            (None, Some(ticket)) => Some(RenewedCredential::Ticket(ticket)),
             _ => {
                 fields.fail_whole(Violation::InvalidCharacters("must have access_token or ticket"));
                 None

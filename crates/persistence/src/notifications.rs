@@ -25,9 +25,15 @@ use crate::{
 };
 
 #[derive(FromQueryResult)]
-struct Inserted {
+struct Changed {
     id: Uuid,
     user_id: Uuid,
+}
+
+impl Changed {
+    fn ids(self) -> (UserId, NotificationId) {
+        (UserId::from_uuid(self.user_id), NotificationId::from_uuid(self.id))
+    }
 }
 
 /// Adds notices of things that one person did. Whoever was told before is not told again; whoever mutes that person, or
@@ -47,9 +53,8 @@ pub async fn insert(tx: &Tx, notices: &[Notice], now: Timestamp) -> Result<Vec<(
     let mut insert = Entity::insert_many(rows).on_conflict(once).into_query();
     insert.returning(Query::returning().columns([Column::Id, Column::UserId]));
     let statement = tx.inner().get_database_backend().build(&insert);
-    let inserted = Inserted::find_by_statement(statement).all(tx.inner()).await?;
-    let told = |row: Inserted| (UserId::from_uuid(row.user_id), NotificationId::from_uuid(row.id));
-    Ok(inserted.into_iter().map(told).collect())
+    let inserted = Changed::find_by_statement(statement).all(tx.inner()).await?;
+    Ok(inserted.into_iter().map(Changed::ids).collect())
 }
 
 async fn list_muters(tx: &Tx, actor: UserId, notices: &[Notice]) -> Result<HashSet<UserId>> {
@@ -81,18 +86,54 @@ fn object(notice: &Notice) -> Uuid {
     thing.unwrap_or(notice.actor.as_uuid())
 }
 
-/// Takes a notice back: what it told is undone.
+/// Takes a notice back: what it told is undone. Returns whose notification was deleted, and which.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn delete(tx: &Tx, notice: &Notice) -> Result<()> {
+pub async fn delete(tx: &Tx, notice: &Notice) -> Result<Vec<(UserId, NotificationId)>> {
     let this = Condition::all()
         .add(Column::ObjectId.eq(object(notice)))
         .add(Column::ActorId.eq(notice.actor.as_uuid()))
         .add(Column::UserId.eq(notice.recipient.as_uuid()))
         .add(Column::Kind.eq(notice.kind.as_str()));
-    rows::delete::<Entity>(tx, this).await?;
-    Ok(())
+    delete_returning(tx, this).await
+}
+
+/// Removes the rows that `which` names; returns whose they were, and which.
+async fn delete_returning(tx: &Tx, which: Condition) -> Result<Vec<(UserId, NotificationId)>> {
+    let mut delete = Query::delete();
+    delete.from_table(Entity).cond_where(which);
+    delete.returning(Query::returning().columns([Column::Id, Column::UserId]));
+    let statement = tx.inner().get_database_backend().build(&delete);
+    let deleted = Changed::find_by_statement(statement).all(tx.inner()).await?;
+    Ok(deleted.into_iter().map(Changed::ids).collect())
+}
+
+/// Up to `max` notifications about a post and its comments: whose they are, and which.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_about_post(tx: &Tx, post: PostId, max: u64) -> Result<Vec<(UserId, NotificationId)>> {
+    list_about(tx, Column::PostId.eq(post.as_uuid()), max).await
+}
+
+/// Up to `max` notifications about a comment: whose they are, and which.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_about_comment(
+    tx: &Tx,
+    comment: CommentId,
+    max: u64,
+) -> Result<Vec<(UserId, NotificationId)>> {
+    list_about(tx, Column::CommentId.eq(comment.as_uuid()), max).await
+}
+
+async fn list_about(tx: &Tx, which: Expr, max: u64) -> Result<Vec<(UserId, NotificationId)>> {
+    let rows = Entity::find().select_only().columns([Column::UserId, Column::Id]).filter(which).limit(max);
+    let rows: Vec<(Uuid, Uuid)> = rows.into_tuple().all(tx.inner()).await?;
+    let ids = |(user, id)| (UserId::from_uuid(user), NotificationId::from_uuid(id));
+    Ok(rows.into_iter().map(ids).collect())
 }
 
 /// Who was told something by `actor` about a post or comment, whose id is `object`.
@@ -111,25 +152,28 @@ pub async fn list_told(conn: &impl Conn, actor: UserId, object: Uuid) -> Result<
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn delete_mentions_except(tx: &Tx, actor: UserId, object: Uuid, kept: &[UserId]) -> Result<()> {
+pub async fn delete_mentions_except(
+    tx: &Tx,
+    actor: UserId,
+    object: Uuid,
+    kept: &[UserId],
+) -> Result<Vec<(UserId, NotificationId)>> {
     let these = Condition::all()
         .add(Column::ObjectId.eq(object))
         .add(Column::ActorId.eq(actor.as_uuid()))
         .add(Column::Kind.eq(NoticeKind::Mention.as_str()))
         .add(Column::UserId.is_not_in(kept.iter().map(|user| user.as_uuid())));
-    rows::delete::<Entity>(tx, these).await?;
-    Ok(())
+    delete_returning(tx, these).await
 }
 
-/// Takes back what two people were told of each other.
+/// Takes back what two people were told of each other. Returns whose notifications were deleted, and which.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn delete_between(tx: &Tx, one: UserId, other: UserId) -> Result<()> {
+pub async fn delete_between(tx: &Tx, one: UserId, other: UserId) -> Result<Vec<(UserId, NotificationId)>> {
     let told =
         |who: UserId, of: UserId| Column::UserId.eq(who.as_uuid()).and(Column::ActorId.eq(of.as_uuid()));
-    rows::delete::<Entity>(tx, told(one, other).or(told(other, one))).await?;
-    Ok(())
+    delete_returning(tx, Condition::any().add(told(one, other)).add(told(other, one))).await
 }
 
 /// Removes up to `max` notices to and of `user`; says how many.

@@ -9,7 +9,8 @@ use blegram_persistence::{Conn, Tx, comments, jobs, notifications, posts, relati
 
 use crate::{
     CommentView, Error, Event, Result, Social,
-    event::{Told, notified},
+    event::{Told, notified, retracted},
+    notifications::MAX_RETRACTED,
     posts::{find_mentioned, find_visible, hold_visible},
     revisions::{keep_texts, only},
     view::{People, view_comment_publicly},
@@ -177,10 +178,12 @@ impl Social {
             keep_texts(&tx, Of::Comment(id), original, &revision).await?;
             comments::update(&tx, &edited).await?;
             let (post, post_author) = find_visible(&tx, Some(actor), edited.post).await?;
+            let untold =
+                notifications::delete_mentions_except(&tx, actor, id.as_uuid(), &edited.mentions).await?;
             let told = tell_edited(&tx, (&post, &post_author), &comment, &edited, now).await?;
             let view = view_comment_publicly(&tx, edited.clone()).await?;
             events.push(Event::CommentUpdated { comment: view, post, post_author });
-            events.extend(notified(told));
+            events.extend(retracted(untold).chain(notified(told)));
         }
         // Also if nothing changed: what it holds is given back before anything else is asked for.
         self.commit(tx, events).await?;
@@ -205,11 +208,13 @@ impl Social {
             return Err(Error::NotAuthor);
         }
         self.delete_held_comment(&tx, &comment).await?;
+        let hidden = notifications::list_about_comment(&tx, comment.id, MAX_RETRACTED).await?;
         // Again, because it counts one less.
         let post = posts::find(&tx, post.id).await?.ok_or(Error::CommentNotFound)?;
         let post_author = users::find(&tx, post.author).await?.ok_or(Error::CommentNotFound)?.summary;
         let counts = Event::counts(&post);
-        self.commit(tx, [Event::CommentDeleted { comment, post, post_author }, counts]).await
+        let deleted = Event::CommentDeleted { comment, post, post_author };
+        self.commit(tx, [deleted, counts].into_iter().chain(retracted(hidden))).await
     }
 
     pub(crate) async fn delete_held_comment(&self, tx: &Tx, comment: &Comment) -> Result<()> {
@@ -310,8 +315,7 @@ async fn told_of(
     Ok(comment.mentions.iter().filter(may_see).copied().collect())
 }
 
-/// Tells those whom an edit newly mentions, unless the comment told them something already; untells those whom it
-/// mentions no more. Returns who is told now.
+/// Tells those whom an edit newly mentions, unless the comment told them something already. Returns who is told now.
 async fn tell_edited(
     tx: &Tx,
     (post, post_author): (&Post, &UserSummary),
@@ -320,7 +324,6 @@ async fn tell_edited(
     now: Timestamp,
 ) -> Result<Told> {
     let Some(actor) = edited.author else { return Ok(Told::new()) };
-    notifications::delete_mentions_except(tx, actor, edited.id.as_uuid(), &edited.mentions).await?;
     let told = told_of(tx, edited, post_author, post.is_public(post_author)).await?;
     let knows = notifications::list_told(tx, actor, edited.id.as_uuid()).await?;
     let is_new = |user: &UserId| !before.mentions.contains(user) && !knows.contains(user);

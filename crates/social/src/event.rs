@@ -1,7 +1,9 @@
 //! What happened, as those are told who deliver it.
 
+use std::{collections::BTreeMap, panic::resume_unwind, sync::Arc};
+
 use blegram_domain::{Comment, NotificationId, Post, PostId, UserId, UserSummary, notification::ReadMark};
-use blegram_persistence::Tx;
+use blegram_persistence::{Error as StorageError, Tx};
 
 use crate::{CommentView, PostView, Result, Social};
 
@@ -73,6 +75,13 @@ pub enum Event {
         /// What.
         notification: NotificationId,
     },
+    /// Notifications were taken back: what they told of was undone or deleted.
+    Retracted {
+        /// Whose they were.
+        recipient: UserId,
+        /// Which.
+        notifications: Vec<NotificationId>,
+    },
     /// Somebody read further in what they are told.
     NotificationsRead {
         /// Who.
@@ -104,13 +113,31 @@ pub(crate) fn notified(told: Told) -> impl Iterator<Item = Event> {
     told.into_iter().map(|(recipient, notification)| Event::Notified { recipient, notification })
 }
 
+/// One event for each recipient.
+pub(crate) fn retracted(taken_back: Told) -> impl Iterator<Item = Event> {
+    let mut by_recipient: BTreeMap<UserId, Vec<NotificationId>> = BTreeMap::new();
+    for (recipient, notification) in taken_back {
+        by_recipient.entry(recipient).or_default().push(notification);
+    }
+    by_recipient.into_iter().map(|(recipient, notifications)| Event::Retracted { recipient, notifications })
+}
+
 impl Social {
-    /// Commits what a use-case did, then tells of it.
+    /// Commits what a use-case did, then publishes it. Both happen in a task of their own: a caller that goes away, or gives
+    /// up when its deadline has passed, must not leave a change committed that nobody is notified of.
+    #[expect(clippy::disallowed_methods, reason = "the task ends with its commit")]
     pub(crate) async fn commit(&self, tx: Tx, events: impl IntoIterator<Item = Event>) -> Result<()> {
-        tx.commit().await?;
-        for event in events {
-            self.events.publish(event);
+        let (sink, events) = (Arc::clone(&self.events), Vec::from_iter(events));
+        let committing = tokio::spawn(async move {
+            tx.commit().await?;
+            events.into_iter().for_each(|event| sink.publish(event));
+            Ok(())
+        });
+        match committing.await {
+            Ok(committed) => committed,
+            Err(lost) if lost.is_panic() => resume_unwind(lost.into_panic()),
+            // The runtime ends: whether it took effect is not known.
+            Err(_) => Err(StorageError::TimedOut.into()),
         }
-        Ok(())
     }
 }

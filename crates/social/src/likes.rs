@@ -10,7 +10,7 @@ use blegram_persistence::{
 use crate::{
     Error, Event, Result, Social, UserView,
     comments::{find_visible_comment, hold_visible_comment},
-    event::{Told, notified},
+    event::{Told, notified, retracted},
     posts::{find_visible, hold_visible},
 };
 
@@ -34,7 +34,7 @@ impl Social {
         let notice = Notice::about_post(post.author, NoticeKind::PostLike, actor, id);
         let liked = self.like(&tx, actor, Liked::Post(id), &notice).await?;
         let (inserted, told) = liked.ok_or(Error::PostNotFound)?;
-        let like_count = self.finish_post(tx, id, inserted == Inserted::New, told).await?;
+        let like_count = self.finish_post(tx, id, inserted == Inserted::New, notified(told)).await?;
         Ok(LikeState { liked: true, like_count })
     }
 
@@ -46,11 +46,12 @@ impl Social {
         let tx = self.db.write().await?;
         let (post, _) = find_visible(&tx, Some(actor), id).await?;
         let is_deleted = likes::delete(&tx, actor, Liked::Post(id)).await?;
+        let mut taken_back = Told::new();
         if is_deleted {
             let notice = Notice::about_post(post.author, NoticeKind::PostLike, actor, id);
-            notifications::delete(&tx, &notice).await?;
+            taken_back = notifications::delete(&tx, &notice).await?;
         }
-        let like_count = self.finish_post(tx, id, is_deleted, Told::new()).await?;
+        let like_count = self.finish_post(tx, id, is_deleted, retracted(taken_back)).await?;
         Ok(LikeState { liked: false, like_count })
     }
 
@@ -65,7 +66,7 @@ impl Social {
         let notice = Notice::about_comment(author, NoticeKind::CommentLike, actor, (comment.post, id));
         let liked = self.like(&tx, actor, Liked::Comment(id), &notice).await?;
         let (_, told) = liked.ok_or(Error::CommentNotFound)?;
-        let like_count = self.finish_comment(tx, id, told).await?;
+        let like_count = self.finish_comment(tx, id, notified(told)).await?;
         Ok(LikeState { liked: true, like_count })
     }
 
@@ -77,11 +78,12 @@ impl Social {
         let tx = self.db.write().await?;
         let comment = find_visible_comment(&tx, Some(actor), id).await?;
         let author = comment.author.ok_or(Error::CommentNotFound)?;
+        let mut taken_back = Told::new();
         if likes::delete(&tx, actor, Liked::Comment(id)).await? {
             let notice = Notice::about_comment(author, NoticeKind::CommentLike, actor, (comment.post, id));
-            notifications::delete(&tx, &notice).await?;
+            taken_back = notifications::delete(&tx, &notice).await?;
         }
-        let like_count = self.finish_comment(tx, id, Told::new()).await?;
+        let like_count = self.finish_comment(tx, id, retracted(taken_back)).await?;
         Ok(LikeState { liked: false, like_count })
     }
 
@@ -104,16 +106,27 @@ impl Social {
         Ok(Some((inserted, told)))
     }
 
-    async fn finish_post(&self, tx: Tx, id: PostId, is_changed: bool, told: Told) -> Result<u64> {
+    async fn finish_post(
+        &self,
+        tx: Tx,
+        id: PostId,
+        is_changed: bool,
+        events: impl Iterator<Item = Event>,
+    ) -> Result<u64> {
         let post = posts::find(&tx, id).await?.ok_or(Error::PostNotFound)?;
         let counts = is_changed.then(|| Event::counts(&post));
-        self.commit(tx, counts.into_iter().chain(notified(told))).await?;
+        self.commit(tx, counts.into_iter().chain(events)).await?;
         Ok(post.like_count)
     }
 
-    async fn finish_comment(&self, tx: Tx, id: CommentId, told: Told) -> Result<u64> {
+    async fn finish_comment(
+        &self,
+        tx: Tx,
+        id: CommentId,
+        events: impl Iterator<Item = Event>,
+    ) -> Result<u64> {
         let comment = comments::find(&tx, id).await?.ok_or(Error::CommentNotFound)?;
-        self.commit(tx, notified(told)).await?;
+        self.commit(tx, events).await?;
         Ok(comment.like_count)
     }
 

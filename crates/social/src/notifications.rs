@@ -16,6 +16,10 @@ use crate::{
 /// How long a notification is kept.
 pub const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
+/// How many notifications are said to be taken back when what they are about is deleted; of more, clients find out when
+/// they look.
+pub(crate) const MAX_RETRACTED: u64 = 1000;
+
 /// A notification with what it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotificationView {

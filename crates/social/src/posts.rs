@@ -13,8 +13,9 @@ use blegram_persistence::{Conn, Tx, jobs, notifications, posts, relations, users
 
 use crate::{
     Error, Event, PostView, Result, Social,
-    event::notified,
+    event::{notified, retracted},
     media,
+    notifications::MAX_RETRACTED,
     view::{Muted, People},
 };
 
@@ -93,7 +94,9 @@ impl Social {
         let (tx, post, author) = self.hold_own(actor, id, precondition).await?;
         posts::update_deleted(&tx, &post, &author, now).await?;
         jobs::insert(&tx, Job::ErasePost(id), now, now).await?;
-        self.commit(tx, [Event::PostDeleted { post, author }]).await
+        // A job removes them; nobody sees them from now on.
+        let hidden = notifications::list_about_post(&tx, id, MAX_RETRACTED).await?;
+        self.commit(tx, [Event::PostDeleted { post, author }].into_iter().chain(retracted(hidden))).await
     }
 
     /// The account of `actor`, kept as it is until the transaction ends.

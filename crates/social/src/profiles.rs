@@ -8,9 +8,9 @@ use blegram_persistence::{hashtags, jobs, media::Of, relations, users};
 
 use crate::{
     Error, Result, Social, UserView,
-    event::{Told, notified},
+    event::{notified, retracted},
     media,
-    relations::accept_or_enqueue,
+    relations::{Accepted, accept_or_enqueue},
 };
 
 /// What becomes of a profile; what is `None` stays.
@@ -67,7 +67,7 @@ impl Social {
         }
         if updated != account {
             users::update_profile(&tx, &updated).await?;
-            let mut told = Told::new();
+            let mut accepted = Accepted::default();
             let (before, after) = (&account.user.summary, &updated.user.summary);
             hashtags::update_of_author(&tx, before, after).await?;
             if before.is_private != after.is_private {
@@ -78,11 +78,12 @@ impl Social {
                 jobs::insert_again(&tx, Job::MoveMedia(actor), now).await?;
             }
             if before.is_private && !after.is_private {
-                told = accept_or_enqueue(&tx, actor, now).await?;
+                accepted = accept_or_enqueue(&tx, actor, now).await?;
                 let user = users::find(&tx, actor).await?.ok_or(Error::UserNotFound)?;
                 updated.user.follower_count = user.follower_count;
             }
-            self.commit(tx, notified(told)).await?;
+            let Accepted { told, taken_back } = accepted;
+            self.commit(tx, retracted(taken_back).chain(notified(told))).await?;
             updated.user.version += 1;
         }
         Ok(updated)

@@ -7,7 +7,7 @@ use blegram_persistence::{
 
 use crate::{
     Error, Event, Result, Social, UserRef,
-    event::{Told, notified},
+    event::{Told, notified, retracted},
 };
 
 /// How somebody stands to an account that can be followed.
@@ -58,7 +58,7 @@ impl Social {
             }
             Inserted::Existing => Told::new(),
         };
-        self.finish_follow(tx, actor, target, told).await
+        self.finish_follow(tx, actor, target, notified(told)).await
     }
 
     /// Follows an account no more, or does not ask to any more, and takes back what its owner was told.
@@ -69,8 +69,8 @@ impl Social {
         let target = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
         self.find_header(&tx, Some(actor), target).await?;
-        end_follow(&tx, actor, target).await?;
-        self.finish_follow(tx, actor, target, Told::new()).await
+        let taken_back = end_follow(&tx, actor, target).await?;
+        self.finish_follow(tx, actor, target, retracted(taken_back)).await
     }
 
     /// Ends that somebody follows `actor`; they are not told. Says whether they did.
@@ -80,8 +80,8 @@ impl Social {
     pub async fn remove_follower(&self, actor: UserId, user: &UserRef) -> Result<()> {
         let follower = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
-        end_follow(&tx, follower, actor).await?;
-        Ok(tx.commit().await?)
+        let taken_back = end_follow(&tx, follower, actor).await?;
+        self.commit(tx, retracted(taken_back)).await
     }
 
     /// Lets somebody follow `actor` who asked to, and tells them. Says whether they follow.
@@ -97,7 +97,8 @@ impl Social {
         if accepted.is_none() && !relations::find_one(&tx, actor, requester).await?.followed_by {
             return Err(Error::UserNotFound);
         }
-        self.commit(tx, notified(accepted.unwrap_or_default())).await?;
+        let Accepted { told, taken_back } = accepted.unwrap_or_default();
+        self.commit(tx, retracted(taken_back).chain(notified(told))).await?;
         Ok(requester)
     }
 
@@ -110,9 +111,10 @@ impl Social {
         let requester = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
         follow_requests::delete(&tx, requester, actor).await?;
-        notifications::delete(&tx, &Notice::about_you(actor, NoticeKind::FollowRequest, requester)).await?;
+        let notice = Notice::about_you(actor, NoticeKind::FollowRequest, requester);
+        let taken_back = notifications::delete(&tx, &notice).await?;
         let is_follower = relations::find_one(&tx, actor, requester).await?.followed_by;
-        tx.commit().await?;
+        self.commit(tx, retracted(taken_back)).await?;
         Ok((requester, is_follower))
     }
 
@@ -132,9 +134,9 @@ impl Social {
             follows::delete(&tx, follower, followee).await?;
             follow_requests::delete(&tx, follower, followee).await?;
         }
-        notifications::delete_between(&tx, actor, target).await?;
+        let taken_back = notifications::delete_between(&tx, actor, target).await?;
         let blocked = (inserted == Inserted::New).then_some(Event::Blocked { by: actor, user: target });
-        self.commit(tx, blocked).await
+        self.commit(tx, blocked.into_iter().chain(retracted(taken_back))).await
     }
 
     /// Ends a block; what it ended stays so.
@@ -181,16 +183,22 @@ impl Social {
         let tx = self.db.write().await?;
         // Private again meanwhile: who asked waits for an answer again.
         let is_public = users::keep(&tx, user).await?.is_some_and(|user| user.summary.is_public());
-        let (told, is_more) =
-            if is_public { accept_some(&tx, user, now).await? } else { (Told::new(), false) };
-        self.commit(tx, notified(told)).await?;
+        let (Accepted { told, taken_back }, is_more) =
+            if is_public { accept_some(&tx, user, now).await? } else { (Accepted::default(), false) };
+        self.commit(tx, retracted(taken_back).chain(notified(told))).await?;
         Ok(is_more)
     }
 
-    async fn finish_follow(&self, tx: Tx, actor: UserId, target: UserId, told: Told) -> Result<FollowState> {
+    async fn finish_follow(
+        &self,
+        tx: Tx,
+        actor: UserId,
+        target: UserId,
+        events: impl Iterator<Item = Event>,
+    ) -> Result<FollowState> {
         let relation = relations::find_one(&tx, actor, target).await?;
         let user = users::find(&tx, target).await?.ok_or(Error::UserNotFound)?;
-        self.commit(tx, notified(told)).await?;
+        self.commit(tx, events).await?;
         let follower_count = user.follower_count;
         Ok(FollowState { following: relation.following, requested: relation.requested, follower_count })
     }
@@ -212,49 +220,62 @@ impl Social {
     }
 }
 
-/// Accepts the first of those who asked to follow `user`, who is held; returns who is told. With more to come a job goes
-/// on.
-pub(crate) async fn accept_or_enqueue(tx: &Tx, user: UserId, now: Timestamp) -> Result<Told> {
-    let (told, is_more) = accept_some(tx, user, now).await?;
+/// Accepts the first of those who asked to follow `user`, who is held. With more to come a job goes on.
+pub(crate) async fn accept_or_enqueue(tx: &Tx, user: UserId, now: Timestamp) -> Result<Accepted> {
+    let (accepted, is_more) = accept_some(tx, user, now).await?;
     if is_more {
         jobs::insert_again(tx, Job::AcceptFollowRequests(user), now).await?;
     }
-    Ok(told)
+    Ok(accepted)
 }
 
-/// Returns who is told, and whether there may be more.
-async fn accept_some(tx: &Tx, user: UserId, now: Timestamp) -> Result<(Told, bool)> {
+/// What accepting requests did to notifications.
+#[derive(Debug, Default)]
+pub(crate) struct Accepted {
+    /// Those who asked, notified that they were accepted.
+    pub(crate) told: Told,
+    /// The notifications of their requests.
+    pub(crate) taken_back: Told,
+}
+
+/// Says also whether there may be more.
+async fn accept_some(tx: &Tx, user: UserId, now: Timestamp) -> Result<(Accepted, bool)> {
     let requesters = follow_requests::list_oldest(tx, user, BATCH).await?;
-    let mut told = Told::new();
+    let mut all = Accepted::default();
     for requester in &requesters {
-        told.extend(accept(tx, user, *requester, now).await?.unwrap_or_default());
+        let Accepted { told, taken_back } = accept(tx, user, *requester, now).await?.unwrap_or_default();
+        all.told.extend(told);
+        all.taken_back.extend(taken_back);
     }
-    Ok((told, requesters.len() as u64 == BATCH))
+    Ok((all, requesters.len() as u64 == BATCH))
 }
 
-/// Returns who is told; `None` for somebody who did not ask.
-async fn accept(tx: &Tx, user: UserId, requester: UserId, now: Timestamp) -> Result<Option<Told>> {
+/// `None` for somebody who did not ask.
+async fn accept(tx: &Tx, user: UserId, requester: UserId, now: Timestamp) -> Result<Option<Accepted>> {
     if !follow_requests::delete(tx, requester, user).await? {
         return Ok(None);
     }
-    notifications::delete(tx, &Notice::about_you(user, NoticeKind::FollowRequest, requester)).await?;
+    let request = Notice::about_you(user, NoticeKind::FollowRequest, requester);
+    let taken_back = notifications::delete(tx, &request).await?;
     let notice = Notice::about_you(requester, NoticeKind::FollowAccepted, user);
-    Ok(Some(match follows::insert(tx, RelationId::generate(now), requester, user).await? {
+    let told = match follows::insert(tx, RelationId::generate(now), requester, user).await? {
         Inserted::New => notifications::insert(tx, &[notice], now).await?,
         Inserted::Existing => Told::new(),
-    }))
+    };
+    Ok(Some(Accepted { told, taken_back }))
 }
 
-/// Ends a follow or a request, and takes back what was told of it.
-async fn end_follow(tx: &Tx, follower: UserId, followee: UserId) -> Result<()> {
+/// Ends a follow or a request, and takes back what was told of it: returns that.
+async fn end_follow(tx: &Tx, follower: UserId, followee: UserId) -> Result<Told> {
     follows::delete(tx, follower, followee).await?;
     follow_requests::delete(tx, follower, followee).await?;
+    let mut taken_back = Told::new();
     for notice in [
         Notice::about_you(followee, NoticeKind::Follow, follower),
         Notice::about_you(followee, NoticeKind::FollowRequest, follower),
         Notice::about_you(follower, NoticeKind::FollowAccepted, followee),
     ] {
-        notifications::delete(tx, &notice).await?;
+        taken_back.extend(notifications::delete(tx, &notice).await?);
     }
-    Ok(())
+    Ok(taken_back)
 }

@@ -12,7 +12,7 @@ use blegram_persistence::{
 
 use crate::{
     Error, Event, PostView, Result, Social,
-    event::notified,
+    event::{notified, retracted},
     media,
     posts::{find_mentioned, mentions_of},
     view::{Muted, view_post_publicly},
@@ -73,11 +73,12 @@ impl Social {
         if edited != post {
             posts::update(&tx, &post, &edited, &author).await?;
             replace_media(&tx, &post, &edited, &author, now).await?;
-            notifications::delete_mentions_except(&tx, actor, id.as_uuid(), &edited.mentions).await?;
+            let untold =
+                notifications::delete_mentions_except(&tx, actor, id.as_uuid(), &edited.mentions).await?;
             let told = notifications::insert(&tx, &mentions_of(&tx, &edited, &author).await?, now).await?;
             let view = view_post_publicly(&tx, edited.clone(), author).await?;
             events.push(Event::PostUpdated { post: view, before: post });
-            events.extend(notified(told));
+            events.extend(retracted(untold).chain(notified(told)));
         }
         // Also if nothing changed: what it holds is given back before anything else is asked for.
         self.commit(tx, events).await?;

@@ -13,15 +13,19 @@ use blegram_gateway::{Class, Frame, Topic};
 use blegram_social::{CommentView, Event, PostView, Result};
 use tokio::{
     sync::mpsc,
-    time::{Instant, interval},
+    time::{Instant, interval, timeout},
 };
 
+use super::announced::Announced;
 use crate::{
     App,
-    live::{state, warn},
+    live::{PATIENCE, state, warn},
     schema::{
         Linked,
-        gateway::{CommentEvent, DeletedEvent, NotificationCreatedEvent, PostCountsEvent, PostEvent},
+        gateway::{
+            CommentEvent, DeletedEvent, NotificationCreatedEvent, NotificationDeletedEvent, PostCountsEvent,
+            PostEvent,
+        },
         notification::{Notification, NotificationRead},
     },
 };
@@ -38,10 +42,14 @@ const TICK: Duration = Duration::from_millis(100);
 /// Authors who are remembered at most.
 const AUTHORS: usize = 1000;
 
+/// Of more notifications that are taken back at once it is not said which.
+const MAX_RETRACTED: usize = 20;
+
 pub(super) struct Feed {
     app: App,
     known: HashMap<UserId, Known>,
     counts: HashMap<PostId, Counts>,
+    announced: Announced,
 }
 
 /// How some people stand to an author, as of a moment.
@@ -60,7 +68,7 @@ struct Counts {
 
 impl Feed {
     pub(super) fn new(app: App) -> Self {
-        Self { app, known: HashMap::new(), counts: HashMap::new() }
+        Self { app, known: HashMap::new(), counts: HashMap::new(), announced: Announced::default() }
     }
 
     pub(super) async fn run(mut self, mut events: mpsc::Receiver<Event>) {
@@ -68,13 +76,15 @@ impl Feed {
         loop {
             let told = tokio::select! {
                 event = events.recv() => match event {
-                    Some(event) => self.tell(event).await,
+                    Some(event) => timeout(PATIENCE, self.tell(event)).await,
                     None => return,
                 },
-                _ = ticks.tick() => self.tell_due_counts().await,
+                _ = ticks.tick() => timeout(PATIENCE, self.tell_due_counts()).await,
             };
-            if let Err(error) = told {
-                warn(&error, "the feed");
+            match told {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn(&error, "the feed"),
+                Err(elapsed) => warn(&elapsed, "the feed"),
             }
         }
     }
@@ -96,6 +106,7 @@ impl Feed {
                 self.counted(post, author, counts).await
             }
             Event::Notified { recipient, notification } => self.notified(recipient, notification).await,
+            Event::Retracted { recipient, notifications } => self.retracted(recipient, &notifications).await,
             Event::NotificationsRead { user, mark } => {
                 self.notifications_read(user, mark);
                 Ok(())
@@ -241,14 +252,40 @@ impl Feed {
         Ok(())
     }
 
-    async fn notified(&self, recipient: UserId, id: NotificationId) -> Result<()> {
+    /// Announces a notification, unless the same was announced within the hour: then it is unread again, silently.
+    async fn notified(&mut self, recipient: UserId, id: NotificationId) -> Result<()> {
         if !self.app.live.hub().is_connected(recipient) {
             return Ok(());
         }
         let Some(view) = self.app.social.get_notification(recipient, id).await? else { return Ok(()) };
+        if !self.announced.insert(self.app.clock.monotonic(), &view.notification.notice) {
+            let mark = self.app.social.unread_notifications(recipient).await?;
+            self.notifications_read(recipient, mark);
+            return Ok(());
+        }
         let notification = Notification::linked(view, &self.app.media.links());
-        let frame = state("notification.created", &[&id], &NotificationCreatedEvent { notification });
+        let created = NotificationCreatedEvent { notification };
+        let frame = Frame::event(about_notification(id), "notification.created", &created);
         self.app.live.hub().send_to_users(&[recipient], &frame);
+        Ok(())
+    }
+
+    /// Says that notifications were taken back, of many only how many are unread now.
+    async fn retracted(&self, recipient: UserId, ids: &[NotificationId]) -> Result<()> {
+        let hub = self.app.live.hub();
+        if !hub.is_connected(recipient) {
+            return Ok(());
+        }
+        let mark = self.app.social.unread_notifications(recipient).await?;
+        if ids.len() > MAX_RETRACTED {
+            self.notifications_read(recipient, mark);
+            return Ok(());
+        }
+        for id in ids {
+            let deleted = NotificationDeletedEvent { id: id.as_uuid(), unread_count: mark.unread_count };
+            let frame = Frame::event(about_notification(*id), "notification.deleted", &deleted);
+            hub.send_to_users(&[recipient], &frame);
+        }
         Ok(())
     }
 
@@ -347,6 +384,11 @@ impl Audience {
             Topic::Home | Topic::Public | Topic::Hashtag(_) => {}
         }
     }
+}
+
+/// Of one notification only the last counts: that it is there, or that it is gone.
+fn about_notification(id: NotificationId) -> Class {
+    Class::State(format!("notification:{id}").into())
 }
 
 /// Where a post is listed.

@@ -62,6 +62,15 @@ async fn told(social: &Social, user: UserId) -> Event {
     Event::Notified { recipient: user, notification: newest }
 }
 
+async fn newest(social: &Social, user: UserId) -> NotificationId {
+    list_told(social, user).await.remove(0).notification.id
+}
+
+/// That one notification of `recipient` was taken back.
+fn retracted(recipient: UserId, notification: NotificationId) -> Event {
+    Event::Retracted { recipient, notifications: vec![notification] }
+}
+
 #[apply(both_databases)]
 #[tokio::test]
 async fn what_becomes_of_a_post_is_told(#[case] backend: Backend) {
@@ -93,10 +102,35 @@ async fn what_becomes_of_a_post_is_told(#[case] backend: Backend) {
 
     let author = edited.author.clone();
     let deleted = edited.post.clone();
+    let mut hidden =
+        [retracted(bob, newest(&social, bob).await), retracted(chul, newest(&social, chul).await)];
+    hidden.sort_by_key(
+        |event| matches!(event, Event::Retracted { recipient, .. } if *recipient == bob.max(chul)),
+    );
     assert!(social.delete_post(bob, id, &Precondition::Any).await.is_err());
     social.delete_post(ann, id, &Precondition::Any).await.unwrap();
     assert!(social.delete_post(ann, id, &Precondition::Any).await.is_err());
-    assert_eq!(recorder.take(), [Event::PostDeleted { post: deleted, author }]);
+    assert_eq!(recorder.take(), [&[Event::PostDeleted { post: deleted, author }], &hidden[..]].concat());
+    while social.erase_post(id).await.unwrap() {}
+    assert_eq!(recorder.take(), [], "of what a job removes nobody is notified again");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn mentions_that_an_edit_drops_are_taken_back(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let [ann, bob] = [user(&database, "ann").await, user(&database, "bob").await];
+    let (social, recorder) = recorded(&database);
+    let post = social.create_post(ann, text("hello @bob")).await.unwrap().post.id;
+    let in_post = newest(&social, bob).await;
+    let about = social.create_comment(ann, post, None, comment("@bob?")).await.unwrap().comment.id;
+    let in_comment = newest(&social, bob).await;
+    recorder.take();
+    social.update_post(ann, post, rewrite("hello"), &Precondition::Any).await.unwrap();
+    assert_eq!(recorder.take()[1..], [retracted(bob, in_post)]);
+    social.update_comment(ann, about, comment("?"), &Precondition::Any).await.unwrap();
+    assert_eq!(recorder.take()[1..], [retracted(bob, in_comment)]);
+    assert_eq!(list_told(&social, bob).await, []);
 }
 
 #[apply(both_databases)]
@@ -179,13 +213,18 @@ async fn what_becomes_of_a_comment_is_told(#[case] backend: Backend) {
     };
     assert_eq!(recorder.take(), [updated, told(&social, chul).await]);
 
-    // By the author of the post.
+    // By the author of the post. Of the reply bob stays notified.
+    let mut hidden =
+        [retracted(ann, newest(&social, ann).await), retracted(chul, newest(&social, chul).await)];
+    hidden.sort_by_key(
+        |event| matches!(event, Event::Retracted { recipient, .. } if *recipient == ann.max(chul)),
+    );
     social.delete_comment(ann, id, &Precondition::Any).await.unwrap();
     assert!(social.delete_comment(ann, id, &Precondition::Any).await.is_err());
     let post_now = social.get_post(None, post).await.unwrap().post;
     let deleted =
         Event::CommentDeleted { comment: public.comment, post: post_now, post_author: about.author };
-    assert_eq!(recorder.take(), [deleted, counts(1)]);
+    assert_eq!(recorder.take(), [&[deleted, counts(1)], &hidden[..]].concat());
     while social.erase_comment(id).await.unwrap() {}
     assert_eq!(recorder.take(), []);
 }
@@ -207,14 +246,18 @@ async fn likes_tell_counts_and_whoever_is_liked(#[case] backend: Backend) {
     assert_eq!(recorder.take(), []);
     social.like_post(ann, post).await.unwrap();
     assert_eq!(recorder.take(), [counts(2)]);
+    let of_like = newest(&social, ann).await;
     social.unlike_post(bob, post).await.unwrap();
-    assert_eq!(recorder.take(), [counts(1)]);
+    assert_eq!(recorder.take(), [counts(1), retracted(ann, of_like)]);
     social.unlike_post(bob, post).await.unwrap();
     assert_eq!(recorder.take(), []);
 
     social.like_comment(bob, on_it).await.unwrap();
     assert_eq!(recorder.take(), [told(&social, ann).await]);
     social.like_comment(bob, on_it).await.unwrap();
+    let of_like = newest(&social, ann).await;
+    social.unlike_comment(bob, on_it).await.unwrap();
+    assert_eq!(recorder.take(), [retracted(ann, of_like)]);
     social.unlike_comment(bob, on_it).await.unwrap();
     assert_eq!(recorder.take(), []);
 
@@ -267,16 +310,18 @@ async fn following_tells_whoever_is_told_and_a_block_is_told_once(#[case] backen
     assert_eq!(recorder.take(), [told(&social, ann).await]);
     social.follow_user(bob, &ann_ref).await.unwrap();
     assert!(social.follow_user(bob, &bob_ref).await.is_err());
+    let of_follow = newest(&social, ann).await;
     social.unfollow_user(bob, &ann_ref).await.unwrap();
     social.update_profile(ann, set_private(true), &Precondition::Any).await.unwrap();
-    assert_eq!(recorder.take(), []);
+    assert_eq!(recorder.take(), [retracted(ann, of_follow)]);
 
     social.follow_user(bob, &ann_ref).await.unwrap();
     assert_eq!(recorder.take(), [told(&social, ann).await]);
     social.follow_user(bob, &ann_ref).await.unwrap();
     assert_eq!(recorder.take(), []);
+    let of_request = newest(&social, ann).await;
     social.accept_follow_request(ann, &bob_ref).await.unwrap();
-    assert_eq!(recorder.take(), [told(&social, bob).await]);
+    assert_eq!(recorder.take(), [retracted(ann, of_request), told(&social, bob).await]);
     social.accept_follow_request(ann, &bob_ref).await.unwrap();
     assert!(social.accept_follow_request(ann, &chul_ref).await.is_err());
     assert_eq!(recorder.take(), []);
@@ -284,8 +329,9 @@ async fn following_tells_whoever_is_told_and_a_block_is_told_once(#[case] backen
     // No longer private, it lets in whoever asked.
     social.follow_user(chul, &ann_ref).await.unwrap();
     recorder.take();
+    let of_request = newest(&social, ann).await;
     social.update_profile(ann, set_private(false), &Precondition::Any).await.unwrap();
-    assert_eq!(recorder.take(), [told(&social, chul).await]);
+    assert_eq!(recorder.take(), [retracted(ann, of_request), told(&social, chul).await]);
 
     // As a job does with what is left.
     database.execute("UPDATE users SET is_private = true WHERE username = 'ann'").await;
@@ -293,17 +339,32 @@ async fn following_tells_whoever_is_told_and_a_block_is_told_once(#[case] backen
     social.follow_user(chul, &ann_ref).await.unwrap();
     database.execute("UPDATE users SET is_private = false WHERE username = 'ann'").await;
     recorder.take();
+    let of_request = newest(&social, ann).await;
     assert!(!social.accept_follow_requests(ann).await.unwrap());
-    assert_eq!(recorder.take(), [told(&social, chul).await]);
+    assert_eq!(recorder.take(), [retracted(ann, of_request), told(&social, chul).await]);
 
+    let [of_bob, of_chul] = [newest(&social, bob).await, newest(&social, chul).await];
     social.block_user(ann, &bob_ref).await.unwrap();
     social.block_user(ann, &bob_ref).await.unwrap();
     assert!(social.block_user(ann, &ann_ref).await.is_err());
-    assert_eq!(recorder.take(), [Event::Blocked { by: ann, user: bob }]);
+    assert_eq!(recorder.take(), [Event::Blocked { by: ann, user: bob }, retracted(bob, of_bob)]);
     social.unblock_user(ann, &bob_ref).await.unwrap();
     social.mute_user(ann, &bob_ref).await.unwrap();
     social.remove_follower(ann, &chul_ref).await.unwrap();
-    assert_eq!(recorder.take(), []);
+    assert_eq!(recorder.take(), [retracted(chul, of_chul)]);
+    // A request that is withdrawn, and one that is rejected.
+    social.update_profile(ann, set_private(true), &Precondition::Any).await.unwrap();
+    for is_rejected in [false, true] {
+        social.follow_user(chul, &ann_ref).await.unwrap();
+        let of_request = newest(&social, ann).await;
+        recorder.take();
+        if is_rejected {
+            social.reject_follow_request(ann, &chul_ref).await.unwrap();
+        } else {
+            social.unfollow_user(chul, &ann_ref).await.unwrap();
+        }
+        assert_eq!(recorder.take(), [retracted(ann, of_request)]);
+    }
 }
 
 #[apply(both_databases)]

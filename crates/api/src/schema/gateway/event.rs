@@ -124,6 +124,14 @@ pub(crate) struct NotificationCreatedEvent {
     pub(crate) notification: Notification,
 }
 
+/// A notification was taken back: what it told of was undone or deleted.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct NotificationDeletedEvent {
+    pub(crate) id: Uuid,
+    /// How many notifications are unread now.
+    pub(crate) unread_count: u64,
+}
+
 /// You may not see a topic any more; you are unsubscribed.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct TopicRevokedEvent {

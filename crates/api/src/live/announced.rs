@@ -1,0 +1,82 @@
+//! Which notifications were announced lately: somebody who likes and unlikes a post in turns is announced once.
+
+use std::{collections::HashMap, time::Duration};
+
+use blegram_domain::{CommentId, Notice, PostId, UserId};
+
+/// How long the same notification is not announced again.
+const QUIET: Duration = Duration::from_secs(60 * 60);
+
+/// Notifications that are remembered at most; each takes about 150 bytes.
+const CAPACITY: usize = 100_000;
+
+/// What tells one notification from another, as the database keeps them.
+type Key = (UserId, &'static str, UserId, Option<PostId>, Option<CommentId>);
+
+/// What was announced, and when by the monotonic clock.
+#[derive(Debug, Default)]
+pub(super) struct Announced(HashMap<Key, Duration>);
+
+impl Announced {
+    /// Notes that `notice` is announced at `now`; `false` if it was within the hour before.
+    pub(super) fn insert(&mut self, now: Duration, notice: &Notice) -> bool {
+        let Notice { recipient, kind, actor, post, comment } = *notice;
+        let key = (recipient, kind.as_str(), actor, post, comment);
+        if self.0.get(&key).is_some_and(|at| now < *at + QUIET) {
+            return false;
+        }
+        self.make_room(now);
+        self.0.insert(key, now);
+        true
+    }
+
+    fn make_room(&mut self, now: Duration) {
+        let mut quiet = QUIET;
+        while self.0.len() >= CAPACITY {
+            // At first those whose hour is over; under pressure what is older than half an hour, and so on.
+            self.0.retain(|_, at| now < *at + quiet);
+            quiet /= 2;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use blegram_domain::NoticeKind;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn notice(n: u128) -> Notice {
+        let user = |n| UserId::from_uuid(Uuid::from_u128(n));
+        let post = PostId::from_uuid(Uuid::from_u128(n));
+        Notice::about_post(user(1), NoticeKind::PostLike, user(2), post)
+    }
+
+    #[test]
+    fn announcements_of_the_same_are_an_hour_apart() {
+        let mut announced = Announced::default();
+        let at = |minutes: u64| Duration::from_secs(60 * minutes);
+        for (minutes, is_announced) in
+            [(0, true), (1, false), (59, false), (60, true), (61, false), (120, true)]
+        {
+            assert_eq!(announced.insert(at(minutes), &notice(1)), is_announced, "{minutes}");
+        }
+        assert!(announced.insert(at(120), &notice(2)));
+        let other = Notice { kind: NoticeKind::Mention, ..notice(1) };
+        assert!(announced.insert(at(120), &other));
+        assert!(announced.insert(at(120), &Notice { actor: notice(1).recipient, ..notice(1) }));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_newest_is_remembered() {
+        let mut announced = Announced::default();
+        for n in 0..(2 * CAPACITY as u128) {
+            let now = Duration::from_millis(u64::try_from(n).unwrap() / 100);
+            assert!(announced.insert(now, &notice(n)));
+            assert!(announced.0.len() <= CAPACITY);
+        }
+        let newest = 2 * CAPACITY as u128 - 1;
+        assert!(!announced.insert(Duration::from_secs(3), &notice(newest)));
+    }
+}

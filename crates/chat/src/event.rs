@@ -1,10 +1,12 @@
 //! What others are told, once it is committed.
 
+use std::{panic::resume_unwind, sync::Arc};
+
 use blegram_domain::{
     Conversation, ConversationEvent, ConversationId, UserId,
     conversation::{Happening, Membership},
 };
-use blegram_persistence::{Tx, conversations};
+use blegram_persistence::{Error as StorageError, Tx, conversations};
 
 use crate::{
     Chat, ConversationView, EventView, Result,
@@ -22,6 +24,9 @@ pub enum Event {
         last_message_no: u64,
         /// Who is in after it and sees it; it says nothing to whoever hid the conversation.
         members: Vec<UserId>,
+        /// Members who may not see the message that it is about, because it is from before they joined. They are notified of
+        /// how far the conversation is, and of nothing else.
+        head_only: Vec<UserId>,
     },
     /// A conversation is in somebody's list now. Comes before the message that brought it there.
     Added {
@@ -92,12 +97,22 @@ impl RemovedReason {
 }
 
 impl Chat {
-    /// Commits, and tells what was done. Nothing is awaited between the two, so that a caller who goes away meanwhile keeps
-    /// nobody from learning of it.
+    /// Commits, then publishes what was done. Both happen in a task of their own: a caller that goes away, or gives up when
+    /// its deadline has passed, must not leave a change committed that nobody is notified of.
+    #[expect(clippy::disallowed_methods, reason = "the task ends with its commit")]
     pub(crate) async fn commit(&self, tx: Tx, events: Vec<Event>) -> Result<()> {
-        tx.commit().await?;
-        events.into_iter().for_each(|event| self.events.publish(event));
-        Ok(())
+        let sink = Arc::clone(&self.events);
+        let committing = tokio::spawn(async move {
+            tx.commit().await?;
+            events.into_iter().for_each(|event| sink.publish(event));
+            Ok(())
+        });
+        match committing.await {
+            Ok(committed) => committed,
+            Err(lost) if lost.is_panic() => resume_unwind(lost.into_panic()),
+            // The runtime ends: whether it took effect is not known.
+            Err(_) => Err(StorageError::TimedOut.into()),
+        }
     }
 }
 
@@ -118,15 +133,16 @@ pub(crate) async fn happened(
 
 /// What is told of `event`, of a conversation with `members`.
 pub(crate) fn told(conversation: &Conversation, event: EventView, members: &[Membership]) -> Event {
-    let sees = |it: &&Membership| {
+    let is_present = |it: &&Membership| {
         let is_own =
             matches!(event.event.what, Happening::MemberJoined { user, .. } if user == Some(it.user));
-        let is_shown = event.message.as_ref().is_none_or(|view| it.sees(view.message.message_no));
-        // Whoever is not told of this one finds it without its message when they pull what is between the others.
-        it.is_listed(conversation.last_message_no) && (it.since_seq < event.event.seq || is_own) && is_shown
+        it.is_listed(conversation.last_message_no) && (it.since_seq < event.event.seq || is_own)
     };
-    let members = members.iter().filter(sees).map(|it| it.user).collect();
-    Event::Happened { event, last_message_no: conversation.last_message_no, members }
+    let sees = |it: &&Membership| event.message.as_ref().is_none_or(|view| it.sees(view.message.message_no));
+    let (members, head_only): (Vec<_>, Vec<_>) = members.iter().filter(is_present).partition(sees);
+    let ids = |of: Vec<&Membership>| of.into_iter().map(|membership| membership.user).collect();
+    let (members, head_only) = (ids(members), ids(head_only));
+    Event::Happened { event, last_message_no: conversation.last_message_no, members, head_only }
 }
 
 /// Tells `users` of a conversation that is in their lists now.

@@ -49,7 +49,8 @@ pub struct MessageView {
 pub struct EventView {
     /// What happened.
     pub event: ConversationEvent,
-    /// The message that it is about; `None` also of one that is older than what the viewer sees.
+    /// The message that it is about; `None` also of one that the viewer may not see, because it is from before they joined:
+    /// then of the event only its number is for them.
     pub message: Option<MessageView>,
     /// Whom it is about; `None` of an account that is gone.
     pub user: Option<UserSummary>,

@@ -181,11 +181,15 @@ pub(crate) struct ConversationEvents {
     reset: bool,
 }
 
+/// What an event is called that is about a message which the viewer may not see.
+const SKIPPED: &str = "conversation.skipped";
+
 /// Something that happened in a conversation.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct ConversationEvent {
-    /// `message.created`, `message.edited`, `message.deleted`, `member.joined`, `member.left`, `conversation.updated`. New
-    /// kinds may come.
+    /// `message.created`, `message.edited`, `message.deleted`, `member.joined`, `member.left`, `conversation.updated`, or
+    /// `conversation.skipped` in the place of what happened to a message from before you joined: of it only its number is
+    /// for you. New kinds may come, and their numbers count too.
     pub(crate) ev: String,
     pub(crate) d: EventBody,
 }
@@ -198,7 +202,7 @@ pub(crate) struct EventBody {
     /// Its number.
     seq: u64,
     at: Time,
-    /// Of `message.…`: the message as it is now; null of one from before you were in.
+    /// Of `message.…`: the message as it is now.
     message: Option<Message>,
     /// Of `member.…`: who; null of an account that is gone.
     user: Option<UserSummary>,
@@ -213,7 +217,12 @@ pub(crate) struct EventBody {
 impl Linked<EventView> for ConversationEvent {
     fn linked(view: EventView, links: &Links) -> Self {
         let EventView { event, message, user, by } = view;
-        let ev = event.what.as_str().to_owned();
+        let is_about_message = matches!(
+            event.what,
+            Happening::MessageCreated(_) | Happening::MessageEdited(_) | Happening::MessageDeleted(_)
+        );
+        let is_skipped = is_about_message && message.is_none();
+        let ev = if is_skipped { SKIPPED } else { event.what.as_str() }.to_owned();
         let (title, owner_id) = match event.what {
             Happening::Updated { title, owner } => (title, owner.map(UserId::as_uuid)),
             _ => (None, None),

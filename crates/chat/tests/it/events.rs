@@ -19,7 +19,7 @@ fn created(view: &MessageView, last_message_no: u64, members: Vec<UserId>) -> Ev
         at: view.message.created_at,
     };
     let event = EventView { event, message: Some(view.clone()), user: None, by: None };
-    Event::Happened { event, last_message_no, members }
+    Event::Happened { event, last_message_no, members, head_only: Vec::new() }
 }
 
 /// The number of what happened, what, and who learns of it.
@@ -174,7 +174,7 @@ async fn messages_are_told_as_they_are(#[case] backend: Backend) {
     let text = MessageText::parse("edited").unwrap();
     let edited = world.chat.edit_message(ann, id, sent.message.id, text.clone()).await.unwrap();
     let told = world.take_told();
-    let [Event::Happened { event, last_message_no: 2, members }] = &told[..] else { panic!("{told:?}") };
+    let [Event::Happened { event, last_message_no: 2, members, .. }] = &told[..] else { panic!("{told:?}") };
     assert_eq!((event.event.seq, event.event.at), (3, now()));
     assert_eq!(event.event.what, Happening::MessageEdited(sent.message.id));
     assert_eq!((event.message.as_ref(), members), (Some(&edited), &vec![ann, bob]));

@@ -6,6 +6,7 @@ mod blocking;
 mod events;
 mod presence;
 mod receipts;
+mod rejoining;
 mod sending;
 mod sync;
 

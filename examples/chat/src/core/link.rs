@@ -179,7 +179,8 @@ impl Core {
         self.sync_due = None;
         self.reported = 0;
         self.hold = Duration::ZERO;
-        let hint = self.come_back_at.take();
+        let hint = self.come_back_at.take().map(|at| at.saturating_sub(now));
+        let hint = hint.or_else(|| reconnect_delay(code, reason));
         match code {
             Some(code @ (4500..=4999 | 1002 | 1007 | 1009)) => {
                 self.stop(&format!("the server closed the connection: {reason} ({code})"));
@@ -189,8 +190,7 @@ impl Core {
                 self.refresh();
             }
             _ => {
-                let hinted = hint.map(|at| at.saturating_sub(now));
-                let wait = hinted.unwrap_or_else(|| self.backoff.next(None));
+                let wait = hint.unwrap_or_else(|| self.backoff.next(None));
                 self.wait(now, wait, reason);
             }
         }
@@ -230,4 +230,10 @@ impl Core {
             Err(Failure::Fatal(detail)) => self.stop(&format!("cannot renew the access token: {detail}")),
         }
     }
+}
+
+/// What the reason of close code 4000 says, for a client that did not receive `reconnect`.
+fn reconnect_delay(code: Option<u16>, reason: &str) -> Option<Duration> {
+    let (_, delay) = reason.rsplit_once("reconnect in ").filter(|_| code == Some(4000))?;
+    delay.strip_suffix(" ms")?.parse().ok().map(Duration::from_millis)
 }

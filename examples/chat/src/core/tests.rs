@@ -223,6 +223,16 @@ fn a_draining_server_says_when_to_come_back() {
 }
 
 #[test]
+fn a_close_reason_says_when_to_come_back_to_whoever_missed_it() {
+    let mut world = connected();
+    world.drop_connection_because(Some(4000), "this node stops; reconnect in 12000 ms");
+    world.sleep(Duration::from_millis(11_999));
+    assert!(!world.connecting);
+    world.sleep(Duration::from_millis(1));
+    assert!(world.connecting);
+}
+
+#[test]
 fn silence_ends_a_connection_and_a_ping_does_not() {
     let mut world = connected();
     let ping = r#"{"ping":1}"#.to_owned();

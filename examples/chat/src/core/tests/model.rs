@@ -95,9 +95,13 @@ impl World {
     }
 
     pub(super) fn drop_connection(&mut self, code: Option<u16>) {
+        self.drop_connection_because(code, "lost");
+    }
+
+    pub(super) fn drop_connection_because(&mut self, code: Option<u16>, reason: &str) {
         if self.is_open {
             self.lose();
-            self.input(Input::Disconnected { code, reason: "lost".to_owned() });
+            self.input(Input::Disconnected { code, reason: reason.to_owned() });
         }
     }
 

@@ -1,6 +1,6 @@
 //! The AsyncAPI document of the gateway: every frame, made of the types that are sent and read.
 
-use blegram_gateway::{CloseCode, MAX_MESSAGE_BYTES, PROTOCOL};
+use blegram_gateway::{CloseCode, MAX_MESSAGE_BYTES, PROTOCOL, Timing};
 use poem_openapi::{registry::Registry, types::Type};
 use serde_json::{Map, Value, json};
 
@@ -42,7 +42,7 @@ macro_rules! messages {
 fn events(registry: &mut Registry) -> Vec<Message> {
     messages! { registry;
         "ready", wire::Ready, "The first frame. 연결 후 첫 프레임입니다.";
-        "auth.expiring", wire::AuthExpiringEvent, "The credential ends in two minutes: renew it by `auth`. 자격 증명이 곧 끝납니다.";
+        "auth.expiring", wire::AuthExpiringEvent, "The credential expires soon: renew it by `auth`. Sent once per credential, two minutes before it expires, or a fifth of its lifetime if that is less. 자격 증명이 곧 만료됩니다. 자격 증명마다 한 번, 만료 2분 전(수명이 짧으면 수명의 5분의 1이 남았을 때)에 보냅니다.";
         "reconnect", wire::ReconnectEvent, "This node stops. 노드가 종료되니 알려 준 시간에 다시 연결하세요.";
         "message.created", EventBody, "Durable. A message was sent. 새 메시지.";
         "message.edited", EventBody, "Durable. A message says something else. 메시지 수정.";
@@ -50,15 +50,17 @@ fn events(registry: &mut Registry) -> Vec<Message> {
         "member.joined", EventBody, "Durable. Somebody was let in. 참여.";
         "member.left", EventBody, "Durable. Somebody is out. 나감.";
         "conversation.updated", EventBody, "Durable. Its title or its owner changed. 제목이나 소유자 변경.";
+        "conversation.skipped", EventBody, "Durable, in `history` only. In the place of an edit or a deletion of a message from before you joined: only its `seq` is for you. 참여하기 전 메시지의 수정·삭제 자리이며 `seq`만 적용합니다.";
         "conversation.added", wire::ConversationAddedEvent, "A conversation is in your list. 대화가 목록에 추가됨.";
         "conversation.removed", wire::ConversationRemovedEvent, "A conversation is out of your list. 대화가 목록에서 빠짐.";
-        "conversation.head", wire::ConversationHeadEvent, "Not all that happened was told: pull it. 빠진 이벤트가 있으니 history로 읽으세요.";
+        "conversation.head", wire::ConversationHeadEvent, "Not every event was sent to you: pull with `history`. Also sent in the place of an event that is not for you, such as the edit of a message from before you joined. 빠진 이벤트가 있으니 history로 읽으세요.";
         "conversation.read", wire::ConversationReadEvent, "Somebody read messages. 읽음.";
         "conversation.delivered", wire::ConversationDeliveredEvent, "Somebody's device has got messages. 전달됨.";
         "typing", wire::TypingEvent, "Hint, for open conversations. 입력 중.";
         "presence", wire::PresenceEvent, "Somebody whom you watch came or went. 접속 상태.";
-        "notification.created", wire::NotificationCreatedEvent, "You are told of something. 새 알림.";
-        "notification.state", NotificationRead, "You read notifications, on some device. 알림 읽음 상태.";
+        "notification.created", wire::NotificationCreatedEvent, "A new notification. The same (type, actor and object) is announced at most once an hour: if it returns earlier, `notification.state` is sent instead. 새 알림. 같은 알림은 한 시간에 한 번만 알립니다.";
+        "notification.deleted", wire::NotificationDeletedEvent, "A notification was taken back: what it told of was undone or deleted. 취소되거나 삭제되어 사라진 알림.";
+        "notification.state", NotificationRead, "Your unread count and read mark, after you read notifications on some device, after more than 20 were taken back at once, or after one returned that was announced within the hour. List them again if they are on the screen. 알림 읽음 상태와 읽지 않은 수.";
         "topic.revoked", wire::TopicRevokedEvent, "A topic is not for you any more. 구독이 취소됨.";
         "timeline.head", wire::TimelineHeadEvent, "More posts came than are told one by one. 새 게시글이 많아 개수만 알립니다.";
         "post.counts", wire::PostCountsEvent, "On `post:<id>`. 좋아요·댓글 수.";
@@ -170,13 +172,21 @@ A client sends `{{\"id\", \"op\", \"d\"}}` and gets `{{\"re\", \"ok\"}}` or `{{\
 
 **Sends** have a `client_id` of yours. Keep what was not answered, and send it again in order after reconnecting: it is there once.
 
-**Reconnect** as `reconnect` says, else after a random time of up to min(30 s, 0.5 s · 2ⁿ). Close codes from 4000 to 4499 mean: again; from 4500: not again by itself.
+**Deadlines**: every command is answered within {deadline} s of its arrival. `unavailable` with `retry_after_ms` means that it was given up: it may have taken effect, or still take effect. Send it again later; a message with the same `client_id` is stored once. While {waiting} commands wait, more are refused as `overloaded`: those were not begun. Pings are answered whatever waits.
+
+**Members who join again** see what happens from then on. Edits and deletions of messages from before are never sent to them: live they get `conversation.head`, in `history` a `conversation.skipped` with the same `seq`.
+
+**Reconnect** as `reconnect` says, else after a random time of up to min(30 s, 0.5 s · 2ⁿ). The reason of close code 4000 ends with `reconnect in <n> ms` (n in decimal digits): the delay of `reconnect`, counted from the close, for clients that did not receive that event. Close codes from 4000 to 4499 mean: again; from 4500: not again by itself.
+
+모든 명령은 도착한 뒤 {deadline}초 안에 응답합니다. `unavailable`은 처리를 포기했다는 뜻이며 이미 반영되었거나 나중에 반영될 수 있으니 `retry_after_ms` 뒤에 다시 보내세요. 다시 참여한 사람에게는 그전 메시지의 수정과 삭제를 보내지 않습니다. 닫힘 코드 4000의 사유는 `reconnect in <n> ms`로 끝납니다.
 
 메시지는 대화마다 빈틈없는 `seq`를 가집니다. 적용한 가장 큰 값을 기억하고, 건너뛴 번호가 보이면 `history`로 읽으세요. 보낸 메시지는 `client_id`로 한 번만 저장되므로 응답을 받지 못했다면 다시 보내면 됩니다.
 
 {}
 ",
-        codes.collect::<Vec<_>>().join("\n")
+        codes.collect::<Vec<_>>().join("\n"),
+        deadline = Timing::default().command_deadline.as_secs(),
+        waiting = blegram_gateway::MAX_WAITING,
     )
 }
 

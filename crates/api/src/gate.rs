@@ -2,6 +2,7 @@
 //! wrong method, body too large, wrong type, too many, not logged in, not meant.
 
 use std::{
+    future::Future,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
@@ -13,7 +14,7 @@ use poem::{
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
 };
 
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     App, bearer, body, client, conditional, cookie, csrf, form, idempotency,
@@ -60,7 +61,8 @@ impl Gate {
         }
         check_media_type(request, operation.takes)?;
         let standing = self.count(operation, request)?;
-        let (session, has_dead_cookie) = self.authenticate(operation, request).await?;
+        let authenticating = self.authenticate(operation, request);
+        let (session, has_dead_cookie) = in_time(operation, authenticating).await??;
         if operation.login == Login::Required && session.is_none() {
             let problem = Problem::new(Code::Unauthenticated);
             return Err(if has_dead_cookie { self.with_removal(problem) } else { problem });
@@ -79,10 +81,25 @@ impl Gate {
         let Some(policy) = operation.policy else { return Ok(None) };
         let is_loopback = || client::is_loopback(request, &self.app.site.trusted_proxies);
         let policy = if policy == Policy::SignUp && is_loopback() { Policy::SignUpLoopback } else { policy };
+        Ok(Some(self.app.auth.limiter().check_address(policy, self.address(request))?))
+    }
+
+    fn address(&self, request: &Request) -> IpAddr {
         // All whose address is unknown share one bucket.
         let address = client::address(request, &self.app.site.trusted_proxies);
-        let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        Ok(Some(self.app.auth.limiter().check_address(policy, address)?))
+        address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    }
+
+    /// Counts a refusal, and turns it into another one when it is one too many.
+    fn count_failure(&self, policy: Policy, address: IpAddr, error: poem::Error) -> poem::Error {
+        let is_refused = error.downcast_ref::<Problem>().is_some_and(Problem::is_final);
+        if !is_refused {
+            return error;
+        }
+        match self.app.auth.limiter().check_address(policy, address) {
+            Ok(_) => error,
+            Err(limited) => Problem::from(limited).into(),
+        }
     }
 
     async fn authenticate(
@@ -177,8 +194,23 @@ impl<E: Endpoint + 'static> Gated<E> {
 impl<E: Endpoint + 'static> Endpoint for Gated<E> {
     type Output = Response;
 
-    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+    async fn call(&self, request: Request) -> poem::Result<Response> {
         let resource = self.gate.catalogue.find(request.uri().path()).ok_or_else(Problem::not_found)?;
+        let operation = resource.operation(request.method()).ok().flatten();
+        let failure_policy = operation.and_then(|operation| operation.failure_policy);
+        let address = failure_policy.map(|policy| (policy, self.gate.address(&request)));
+        let outcome = self.pass(resource, request).await;
+        match address {
+            Some((policy, address)) => {
+                outcome.map_err(|error| self.gate.count_failure(policy, address, error))
+            }
+            None => outcome,
+        }
+    }
+}
+
+impl<E: Endpoint + 'static> Gated<E> {
+    async fn pass(&self, resource: &Resource, mut request: Request) -> poem::Result<Response> {
         if request.method() == Method::OPTIONS {
             return Ok(options(resource));
         }
@@ -193,13 +225,29 @@ impl<E: Endpoint + 'static> Endpoint for Gated<E> {
         let is_known = request.headers().contains_key(header::IF_NONE_MATCH);
         let asked = (is_known && request.method() == Method::GET).then(|| request.headers().clone());
         let operation = resource.operation(request.method())?;
-        let mut outcome = self.run(operation, admitted.session, request).await;
+        let running = self.run(operation, admitted.session, request);
+        let mut outcome = match operation {
+            Some(operation) => in_time(operation, running).await.unwrap_or_else(|late| Err(late.into())),
+            None => running.await,
+        };
         if let (Some(asked), Ok(response)) = (asked, &mut outcome) {
             conditional::shorten(&asked, response);
         }
         self.gate.finish(&admitted, outcome)
     }
 }
+
+/// What is not done when the operation's time is over is dropped where it waits, as when a client hangs up.
+async fn in_time<T>(operation: &Operation, doing: impl Future<Output = T>) -> Result<T, Problem> {
+    timeout(operation.deadline(), doing).await.map_err(|_| {
+        let detail = if operation.is_write { GIVEN_UP } else { "This took too long here, and was given up." };
+        Problem::new(Code::Unavailable).with_detail(detail)
+    })
+}
+
+/// What may have happened all the same is for the client to find out.
+const GIVEN_UP: &str = "This took too long here, and was given up. It may have taken effect, or still take effect: look \
+    before you send it again, or send it with the same Idempotency-Key or client_id, with which it happens once.";
 
 fn options(resource: &Resource) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();

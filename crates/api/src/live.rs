@@ -4,6 +4,7 @@
 //! What is said in conversations comes with its audience and goes straight to it. Posts and comments are for whoever
 //! subscribed and may see them, which the database knows: they wait in a queue for [`feed`], which asks it.
 
+mod announced;
 mod feed;
 
 use std::{
@@ -18,7 +19,7 @@ use blegram_media::Media;
 use serde::Serialize;
 use tokio::{
     sync::mpsc,
-    time::{Interval, MissedTickBehavior, interval},
+    time::{Interval, MissedTickBehavior, interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -52,13 +53,19 @@ const DELIVERED: Duration = Duration::from_secs(2);
 /// How many marks are written in a transaction.
 const MARKS: usize = 100;
 
+/// Conversations of one user of which marks may wait. Clients send them again.
+const MAX_MARKS: usize = 1000;
+
+/// How long anything here waits for the database: one that hangs must not end what runs beside it for good.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Tells live connections what happens; cheap to clone. It is the [`EventSink`] of every feature.
 #[derive(Clone)]
 pub struct Live {
     hub: Hub,
     media: Media,
     feed: mpsc::Sender<blegram_social::Event>,
-    delivered: Arc<Mutex<HashMap<(UserId, ConversationId), u64>>>,
+    delivered: Arc<Mutex<HashMap<UserId, HashMap<ConversationId, u64>>>>,
 }
 
 /// What waits to be told; see [`Background::run`].
@@ -84,27 +91,31 @@ impl Live {
     /// Notes what a device has got. It is written and told a moment later.
     pub(crate) fn note_delivered(&self, user: UserId, marks: Vec<(ConversationId, u64)>) {
         let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+        let delivered = delivered.entry(user).or_default();
         for (conversation, seq) in marks {
-            let mark = delivered.entry((user, conversation)).or_default();
-            *mark = seq.max(*mark);
+            if delivered.len() < MAX_MARKS || delivered.contains_key(&conversation) {
+                let mark = delivered.entry(conversation).or_default();
+                *mark = seq.max(*mark);
+            }
         }
     }
 
-    fn take_delivered(&self) -> HashMap<UserId, Vec<(ConversationId, u64)>> {
-        let noted = std::mem::take(&mut *self.delivered.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut by_user: HashMap<UserId, Vec<(ConversationId, u64)>> = HashMap::new();
-        for ((user, conversation), seq) in noted {
-            by_user.entry(user).or_default().push((conversation, seq));
-        }
-        by_user
+    fn take_delivered(&self) -> HashMap<UserId, HashMap<ConversationId, u64>> {
+        std::mem::take(&mut *self.delivered.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn happened(&self, event: blegram_chat::EventView, last_message_no: u64, members: Vec<UserId>) {
+    fn happened(
+        &self,
+        event: blegram_chat::EventView,
+        last_message_no: u64,
+        members: Vec<UserId>,
+        head_only: Vec<UserId>,
+    ) {
         let (conversation, seq) = (event.event.conversation, event.event.seq);
         let rendered = ConversationEvent::linked(event, &self.media.links());
         let class = Class::Durable { conversation, seq, last_message_no };
         let frame = Frame::event(class, &rendered.ev, &rendered.d);
-        self.hub.send_durable(Durable { conversation, seq, members, frame });
+        self.hub.send_durable(Durable { conversation, seq, members, head_only, frame });
     }
 }
 
@@ -117,8 +128,8 @@ fn state(name: &str, about: &[&dyn std::fmt::Display], d: &impl Serialize) -> Fr
 impl EventSink<blegram_chat::Event> for Live {
     fn publish(&self, event: blegram_chat::Event) {
         match event {
-            blegram_chat::Event::Happened { event, last_message_no, members } => {
-                self.happened(event, last_message_no, members);
+            blegram_chat::Event::Happened { event, last_message_no, members, head_only } => {
+                self.happened(event, last_message_no, members, head_only);
             }
             blegram_chat::Event::Added { user, conversation } => {
                 let id = conversation.conversation.id;
@@ -230,9 +241,13 @@ async fn write_delivered(app: &App) {
 
 async fn flush_delivered(app: &App) {
     for (user, marks) in app.live.take_delivered() {
+        let marks: Vec<_> = marks.into_iter().collect();
         for marks in marks.chunks(MARKS) {
-            if let Err(error) = app.chat.mark_delivered(user, marks).await {
-                warn(&error, "what arrived");
+            match timeout(PATIENCE, app.chat.mark_delivered(user, marks)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn(&error, "what arrived"),
+                // Of the others, too: clients send their marks again.
+                Err(elapsed) => return warn(&elapsed, "what arrived"),
             }
         }
     }
@@ -247,13 +262,14 @@ async fn end_sessions(app: &App) {
         if sessions.is_empty() {
             continue;
         }
-        match app.auth.check_sessions(&sessions).await {
-            Ok(ended) => {
+        match timeout(PATIENCE, app.auth.check_sessions(&sessions)).await {
+            Ok(Ok(ended)) => {
                 for (session, how) in ended {
                     app.live.hub.close_session(session, close_code(how));
                 }
             }
-            Err(error) => warn(&error, "sessions"),
+            Ok(Err(error)) => warn(&error, "sessions"),
+            Err(elapsed) => warn(&elapsed, "sessions"),
         }
     }
 }
@@ -275,9 +291,10 @@ async fn tell_heads(app: &App) {
             continue;
         }
         let now = app.clock.now();
-        match app.chat.heads_changed(&users, now - LOOK_BACK, now - TOLD).await {
-            Ok(heads) => app.live.hub.send_heads(heads.into_iter().map(head).collect()),
-            Err(error) => warn(&error, "conversations"),
+        match timeout(PATIENCE, app.chat.heads_changed(&users, now - LOOK_BACK, now - TOLD)).await {
+            Ok(Ok(heads)) => app.live.hub.send_heads(heads.into_iter().map(head).collect()),
+            Ok(Err(error)) => warn(&error, "conversations"),
+            Err(elapsed) => warn(&elapsed, "conversations"),
         }
     }
 }
@@ -294,9 +311,10 @@ async fn tell_presence(app: &App, mut changes: mpsc::Receiver<Presence>) {
     while let Some(Presence { user, is_online }) = changes.recv().await {
         let mut acquainted = std::collections::HashSet::new();
         for watchers in app.live.hub.watchers(user).chunks(ACQUAINTED) {
-            match app.chat.list_acquainted(user, watchers).await {
-                Ok(some) => acquainted.extend(some),
-                Err(error) => warn(&error, "presence"),
+            match timeout(PATIENCE, app.chat.list_acquainted(user, watchers)).await {
+                Ok(Ok(some)) => acquainted.extend(some),
+                Ok(Err(error)) => warn(&error, "presence"),
+                Err(elapsed) => warn(&elapsed, "presence"),
             }
         }
         let last_seen_at = (!is_online).then(|| app.clock.now().into());

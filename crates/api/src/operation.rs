@@ -1,6 +1,8 @@
 //! What each operation demands and may answer: one row each. The gate enforces it, the OpenAPI document
 //! says it, and the tests refuse an operation without a row, or an answer that its row does not list.
 
+use std::time::Duration;
+
 use blegram_auth::Policy;
 
 use crate::problem::Code;
@@ -36,6 +38,9 @@ pub(crate) struct Operation {
     pub(crate) login: Login,
     /// What its calls are counted against, by address.
     pub(crate) policy: Option<Policy>,
+    /// What its refused calls are counted against, by address. Those that succeed are not: others behind the same address
+    /// must not be locked out.
+    pub(crate) failure_policy: Option<Policy>,
     /// What it takes as its body.
     pub(crate) takes: Takes,
     /// Whether it changes things, and so must be meant.
@@ -48,6 +53,8 @@ pub(crate) struct Operation {
     pub(crate) has_precondition: bool,
     /// Whether it looks at files and makes images of them.
     pub(crate) takes_images: bool,
+    /// Whether it hashes a password, for which it may have to wait.
+    pub(crate) hashes_password: bool,
     /// What it answers of its own, beyond what [`Operation::codes`] adds for the above.
     own_codes: &'static [Code],
 }
@@ -73,12 +80,14 @@ impl Operation {
             id,
             login,
             policy: None,
+            failure_policy: None,
             takes: Takes::Nothing,
             is_write: false,
             takes_key: false,
             has_tag: false,
             has_precondition: false,
             takes_images: false,
+            hashes_password: false,
             own_codes,
         }
     }
@@ -111,6 +120,24 @@ impl Operation {
         Self { takes_images: true, ..self }
     }
 
+    const fn hashing_password(self) -> Self {
+        Self { hashes_password: true, ..self }
+    }
+
+    const fn limiting_failures(self, policy: Policy) -> Self {
+        Self { failure_policy: Some(policy), ..self }
+    }
+
+    /// How long it may take from when it was read until it is answered.
+    pub(crate) const fn deadline(&self) -> Duration {
+        match self {
+            // Ten images, each with the time of `media.deadline_ms` and its way into storage.
+            Self { takes_images: true, .. } => Duration::from_secs(600),
+            Self { hashes_password: true, .. } => Duration::from_secs(30),
+            _ => Duration::from_secs(10),
+        }
+    }
+
     const fn limited(self, policy: Policy) -> Self {
         Self { policy: Some(policy), ..self }
     }
@@ -133,7 +160,7 @@ impl Operation {
         if self.has_precondition {
             codes.push(Code::PreconditionFailed);
         }
-        if self.policy.is_some() {
+        if self.policy.is_some() || self.failure_policy.is_some() {
             codes.push(Code::RateLimited);
         }
         codes.sort_unstable();
@@ -151,6 +178,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         &[Code::RegistrationClosed, Code::UsernameTaken, Code::Overloaded],
     )
     .with_body()
+    .hashing_password()
     .limited(Policy::SignUp),
     Operation::write(
         "logIn",
@@ -158,6 +186,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         &[Code::InvalidCredentials, Code::AccountSuspended, Code::Overloaded],
     )
     .with_body()
+    .hashing_password()
     .limited(Policy::Login),
     Operation::write("logOut", Login::Optional, &[]),
     Operation::write("issueToken", Login::None, &[Code::InvalidGrant]).with_body(),
@@ -171,6 +200,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         Login::Required,
         &[Code::WrongPassword, Code::ReauthenticationRequired, Code::RateLimited, Code::Overloaded],
     )
+    .hashing_password()
     .with_body(),
     Operation::read("getMe", Login::Required, &[]).tagged(),
     Operation::write("updateMe", Login::Required, &[Code::NotFound, Code::MediaInUse])
@@ -185,6 +215,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         Login::Required,
         &[Code::WrongPassword, Code::ReauthenticationRequired, Code::RateLimited, Code::Overloaded],
     )
+    .hashing_password()
     .with_body(),
     Operation::read("getUser", Login::Optional, &[Code::NotFound]).tagged(),
     Operation::read(
@@ -340,7 +371,8 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             Code::CsrfRejected,
             Code::Overloaded,
         ],
-    ),
+    )
+    .limiting_failures(Policy::HandshakeFailure),
     Operation::read(
         "getGatewayStatus",
         Login::Optional,

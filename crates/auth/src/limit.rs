@@ -55,6 +55,10 @@ pub struct Limits {
     pub username_per_account: Quota,
     /// Uploads from one address, each of one file or several.
     pub upload_per_address: Quota,
+    /// Refused gateway handshakes from one address: those that succeed are not counted.
+    pub handshake_failures_per_address: Quota,
+    /// Gateway connections that one user opens.
+    pub connections_per_user: Quota,
 }
 
 impl Default for Limits {
@@ -68,6 +72,8 @@ impl Default for Limits {
             password_per_account: Quota::new(10, 600),
             username_per_account: Quota::new(5, 86_400),
             upload_per_address: Quota::new(300, 600),
+            handshake_failures_per_address: Quota::new(60, 60),
+            connections_per_user: Quota::new(300, 60),
         }
     }
 }
@@ -91,6 +97,10 @@ pub enum Policy {
     Username,
     /// [`Limits::upload_per_address`].
     Upload,
+    /// [`Limits::handshake_failures_per_address`].
+    HandshakeFailure,
+    /// [`Limits::connections_per_user`].
+    Connect,
 }
 
 impl Policy {
@@ -104,6 +114,8 @@ impl Policy {
             Self::Password => "password",
             Self::Username => "username",
             Self::Upload => "upload",
+            Self::HandshakeFailure => "handshake-failure",
+            Self::Connect => "connect",
         }
     }
 }
@@ -148,6 +160,8 @@ pub struct Limiter {
     password: Rule,
     username: Rule,
     upload: Rule,
+    handshake_failure: Rule,
+    connect: Rule,
 }
 
 struct Rule {
@@ -169,6 +183,8 @@ impl Limiter {
             password: rule(Policy::Password, limits.password_per_account),
             username: rule(Policy::Username, limits.username_per_account),
             upload: rule(Policy::Upload, limits.upload_per_address),
+            handshake_failure: rule(Policy::HandshakeFailure, limits.handshake_failures_per_address),
+            connect: rule(Policy::Connect, limits.connections_per_user),
             clock,
         }
     }
@@ -189,11 +205,14 @@ impl Limiter {
     }
 
     /// Counts a try of `user`, who is logged in.
-    pub(crate) fn check_user(&self, policy: Policy, user: UserId) -> Result<Standing, RateLimited> {
+    ///
+    /// # Errors
+    /// When it is one too many; it is not counted then.
+    pub fn check_user(&self, policy: Policy, user: UserId) -> Result<Standing, RateLimited> {
         self.rule(policy).check(&Key::User(user), &self.clock)
     }
 
-    const fn rules(&self) -> [&Rule; 8] {
+    const fn rules(&self) -> [&Rule; 10] {
         [
             &self.login,
             &self.login_account_address,
@@ -203,6 +222,8 @@ impl Limiter {
             &self.password,
             &self.username,
             &self.upload,
+            &self.handshake_failure,
+            &self.connect,
         ]
     }
 
@@ -235,6 +256,8 @@ impl Limiter {
             Policy::Password => &self.password,
             Policy::Username => &self.username,
             Policy::Upload => &self.upload,
+            Policy::HandshakeFailure => &self.handshake_failure,
+            Policy::Connect => &self.connect,
         }
     }
 }
@@ -264,7 +287,8 @@ fn keyed(quota: Quota, clock: Time) -> Keyed {
         .with_middleware()
 }
 
-fn subscriber(address: IpAddr) -> IpAddr {
+/// The network that one subscriber has for themselves: an IPv4 address, or the /64 of an IPv6 address.
+pub fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

@@ -146,6 +146,8 @@ fn auth_config(config: &Config, site_key: SiteKey) -> blegram_auth::Config {
             password_per_account: quota(config.limits.password_per_account),
             username_per_account: quota(config.limits.username_per_account),
             upload_per_address: quota(config.limits.upload_per_address),
+            handshake_failures_per_address: quota(config.limits.handshake_failures_per_address),
+            connections_per_user: quota(config.limits.connections_per_user),
         },
         site_key,
         issuer: config.site(),

@@ -1,6 +1,6 @@
 use std::{net::IpAddr, net::Ipv4Addr, sync::Arc};
 
-use blegram_auth::Authenticated;
+use blegram_auth::{Authenticated, Policy, limit::subscriber};
 use blegram_domain::ConnectionId;
 use blegram_gateway::{Class, CloseCode, Frame, Handshake, Owner, Place, Refused, handshake, refuse, serve};
 use poem::{
@@ -20,7 +20,7 @@ use crate::{
     routes::{AppData, Tag},
     schema::gateway::{GatewayStatus, Ready, Ticket},
     viewer::{MaybeViewer, Viewer},
-    ws::{Client, end_of},
+    ws::{Client, timed},
 };
 
 pub(crate) struct GatewayApi;
@@ -33,10 +33,11 @@ impl GatewayApi {
     /// by the session's cookie (from a page of a trusted origin), by `Authorization: Bearer`, or by a ticket of
     /// createGatewayTicket as a second subprotocol, `blegram.ticket.<ticket>`. Browsers do not show pages why a handshake was
     /// refused: ask getGatewayStatus. Swagger UI cannot open one; a page can:
-    /// `new WebSocket('/api/v1/gateway', 'blegram.v1+json')`.
+    /// `new WebSocket('/api/v1/gateway', 'blegram.v1+json')`. Refused handshakes are counted by address; of too many the answer
+    /// is 429.
     /// 서브프로토콜 `blegram.v1+json`으로 웹소켓을 엽니다. 주고받는 내용은 `/asyncapi.json`에 있습니다. 세션 쿠키(신뢰된 출처의
     /// 페이지), `Authorization: Bearer`, 또는 티켓으로 로그인합니다. 브라우저는 거절된 이유를 페이지에 알려 주지 않으므로
-    /// getGatewayStatus로 확인하세요.
+    /// getGatewayStatus로 확인하세요. 거절된 연결 시도는 주소별로 세며, 너무 많으면 429로 응답합니다.
     #[oai(path = "/gateway", method = "get", operation_id = "connectGateway")]
     async fn connect_gateway(
         &self,
@@ -46,9 +47,14 @@ impl GatewayApi {
     ) -> ApiResult<Upgrade> {
         let handshake = Handshake::read(request.headers()).map_err(Problem::from)?;
         let upgrade = request.take_upgrade().map_err(|_| Problem::new(Code::UpgradeRequired))?;
-        let place = app.live.hub().admit(address(request, app.0)).map_err(Problem::from)?;
+        let (hub, address) = (app.live.hub(), address(request, app.0));
+        // Before a ticket is used up.
+        hub.check(address).map_err(Problem::from)?;
         let origin = origin(request.headers())?;
         let credential = authenticate(app.0, viewer, &handshake, request).await?;
+        // Not before it is known who asks: strangers must not use up what logged-in clients need.
+        app.auth.limiter().check_user(Policy::Connect, credential.user).map_err(Problem::from)?;
+        let place = hub.admit(address).map_err(Problem::from)?;
         let connection =
             Connection { app: Arc::clone(app.0), place, credential, origin: origin.map(ToOwned::to_owned) };
         let is_spoken = handshake.is_spoken();
@@ -146,7 +152,8 @@ fn origin(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 
 fn address(request: &Request, app: &App) -> IpAddr {
     // All whose address is unknown share one.
-    client::address(request, &app.site.trusted_proxies).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    let address = client::address(request, &app.site.trusted_proxies);
+    subscriber(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
 }
 
 /// A connection that was let in.
@@ -163,20 +170,19 @@ impl Connection {
         let Self { app, place, credential, origin } = self;
         let hub = place.hub().clone();
         if !is_spoken {
-            return refuse(stream, hub.config(), CloseCode::Version).await;
+            return refuse(stream, &hub, CloseCode::Version).await;
         }
         let now = app.clock.now();
         let id = ConnectionId::generate(now);
         let ready = Ready::new(id.as_uuid(), credential.user, now, credential.expires_at, hub.config());
         let first = Frame::event(Class::Reply, "ready", &ready);
-        let Authenticated { user, session, .. } = credential;
-        let owner = Owner { user, session, expires_at: end_of(&app, &credential) };
+        let owner = Owner { user: credential.user, credential: timed(&app, &credential) };
         let registered = match place.register(id, owner, first) {
             Ok(registered) => registered,
             Err((_place, Refused::TooManyOfUser)) => {
-                return refuse(stream, hub.config(), CloseCode::TooMany).await;
+                return refuse(stream, &hub, CloseCode::TooMany).await;
             }
-            Err((_place, _)) => return refuse(stream, hub.config(), CloseCode::Draining).await,
+            Err((_place, _)) => return refuse(stream, &hub, CloseCode::Draining).await,
         };
         let connection = id.to_string();
         tracing::debug!(connection, user = %credential.user, "connected");

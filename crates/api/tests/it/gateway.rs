@@ -20,7 +20,7 @@ use crate::{
     both_databases,
     contract::FRAMES,
     socket::PROTOCOL,
-    world::{PASSWORD, Settings, TestApp, client_id},
+    world::{PASSWORD, Settings, TestApp, client_id, quota},
 };
 
 const COMMITTED: &str = include_str!("../../../../docs/asyncapi.json");
@@ -290,6 +290,211 @@ async fn notifications_come_at_once_and_are_read_everywhere(#[case] backend: Bac
     assert_eq!((&told["type"], &told["post"]["id"]), (&json!("post_like"), &json!(id)));
     ann.put("/api/v1/notifications/read", &json!({ "up_to": told["id"] })).await.assert_status(200);
     assert_eq!(a.hears("notification.state").await["unread_count"], 0);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn notifications_taken_back_are_deleted_and_not_announced_again(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let mut a = ann.connects().await;
+    let like = format!("/api/v1/posts/{}/like", ann.posts("like me").await);
+    bob.put_empty(&like).await.assert_status(200);
+    let created = a.hears("notification.created").await["notification"]["id"].clone();
+    bob.delete(&like).await.assert_status(200);
+    let deleted = a.hears("notification.deleted").await;
+    assert_eq!(deleted, json!({ "id": created, "unread_count": 0 }));
+    assert_eq!(ann.told().await, [""; 0]);
+
+    // The same again is there and unread, and is not announced.
+    for _ in 0..50 {
+        bob.put_empty(&like).await.assert_status(200);
+        assert_eq!(a.hears("notification.state").await["unread_count"], 1);
+        let listed = ann.get("/api/v1/notifications").await.items("id");
+        bob.delete(&like).await.assert_status(200);
+        assert_eq!(a.hears("notification.deleted").await, json!({ "id": listed[0], "unread_count": 0 }));
+    }
+    assert_eq!(a.heard().await, [""; 0]);
+    // Another act of the same person is.
+    bob.put_empty("/api/v1/users/@ann/follow").await.assert_status(200);
+    assert_eq!(a.hears("notification.created").await["notification"]["type"], "follow");
+    t.clock.advance(Duration::from_secs(60 * 60));
+    bob.put_empty(&like).await.assert_status(200);
+    let again = a.hears("notification.created").await["notification"]["id"].clone();
+    assert_ne!(again, created);
+    assert_eq!(ann.told().await, ["post_like", "follow"]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn notifications_about_what_is_deleted_are_deleted(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let mut a = ann.connects().await;
+    let post = ann.posts("talk to me").await;
+    let comment = bob.comments(&post, "hello").await;
+    a.hears("notification.created").await;
+    bob.delete(&format!("/api/v1/comments/{comment}")).await.assert_status(204);
+    assert_eq!(a.hears("notification.deleted").await["unread_count"], 0);
+
+    let mention = bob.posts("hello @ann").await;
+    a.hears("notification.created").await;
+    bob.delete(&format!("/api/v1/posts/{mention}")).await.assert_status(204);
+    assert_eq!(a.hears("notification.deleted").await["unread_count"], 0);
+
+    // Of many at once only how many are unread.
+    for n in 0..21 {
+        bob.comments(&post, &format!("comment {n}")).await;
+        a.hears("notification.created").await;
+    }
+    ann.delete(&format!("/api/v1/posts/{post}")).await.assert_status(204);
+    assert_eq!(a.hears("notification.state").await["unread_count"], 0);
+    assert_eq!(a.heard().await, [""; 0]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn rejoined_members_are_sent_heads_and_not_edits_of_older_messages(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, _bob, eve] = t.users(["ann", "bob", "eve"]).await;
+    let id = ann.begins(&["@bob", "@eve"], Some("us")).await;
+    let members = format!("/api/v1/conversations/{id}/members");
+    let before = ann.says(&id, "before").await;
+    let own = eve.says(&id, "of eve, before").await;
+    ann.delete(&format!("{members}/@eve")).await.assert_status(204);
+    let mut e = eve.connects().await;
+    ann.post(&members, &json!({ "members": ["@eve"] })).await.assert_status(200);
+    let joined = e.hears("member.joined").await["seq"].as_u64().unwrap();
+
+    let message = format!("/api/v1/conversations/{id}/messages/{before}");
+    ann.patch(&message, &[], &json!({ "text": "edited" })).await.assert_status(200);
+    let head = e.hears("conversation.head").await;
+    assert_eq!((&head["conversation_id"], &head["last_seq"]), (&json!(id), &json!(joined + 1)));
+    ann.delete(&message).await.assert_status(204);
+    assert_eq!(e.hears("conversation.head").await["last_seq"], joined + 2);
+    ann.says(&id, "after").await;
+    assert_eq!(e.hears("message.created").await["seq"], joined + 3);
+    let names = e.heard().await;
+    assert!(!names.iter().any(|name| name == "message.edited" || name == "message.deleted"), "{names:?}");
+
+    let expected = [
+        (json!("conversation.skipped"), json!(joined + 1)),
+        (json!("conversation.skipped"), json!(joined + 2)),
+        (json!("message.created"), json!(joined + 3)),
+    ];
+    let pull = json!({ "conversation_id": id, "after": joined });
+    let by_socket = e.gets("history", pull).await;
+    let path = format!("/api/v1/conversations/{id}/events?after={joined}");
+    for history in [by_socket, eve.get(&path).await.json()] {
+        let events = history["events"].as_array().unwrap();
+        let seen: Vec<_> = events.iter().map(|it| (it["ev"].clone(), it["d"]["seq"].clone())).collect();
+        assert_eq!(seen, expected);
+        assert!(events[0]["d"]["message"].is_null() && !history.to_string().contains(&before));
+        assert_eq!(history["head_seq"], joined + 3);
+    }
+    assert_eq!(e.gets("sync", json!({})).await["heads"][0]["last_seq"], joined + 3);
+    let listed = eve.get(&format!("/api/v1/conversations/{id}/messages")).await.items("text");
+    assert_eq!(listed, [json!("after")]);
+
+    // Her own from before is no more hers to change.
+    let edit = json!({ "conversation_id": id, "message_id": own, "text": "mine" });
+    assert_eq!(e.asks("message.edit", edit).await["err"]["code"], "not-found");
+    let own = format!("/api/v1/conversations/{id}/messages/{own}");
+    eve.patch(&own, &[], &json!({ "text": "mine" })).await.assert_problem(404, "not-found");
+    let quoting =
+        json!({ "conversation_id": id, "client_id": client_id(), "text": "this", "reply_to": before });
+    assert_eq!(e.asks("message.send", quoting).await["err"]["errors"][0]["pointer"], "/reply_to");
+}
+
+#[tokio::test]
+async fn handshakes_that_fail_are_limited_by_network_and_lock_nobody_out() {
+    let mut settings = Settings::default();
+    settings.auth.limits.handshake_failures_per_address = quota(6, 3600);
+    settings.gateway.handshakes_per_second = std::num::NonZeroU32::new(20).unwrap();
+    let t = TestApp::with(Backend::Sqlite, settings).await;
+    let [ann] = t.users(["ann"]).await;
+    let ann = ann.at("2001:db8::1");
+    let ticket = format!("blegram.v1+json, blegram.ticket.blt_{}", "A".repeat(43));
+    let bad = [
+        (vec![PROTOCOL, OWN], 401),
+        (vec![PROTOCOL, ("authorization", "Bearer x")], 401),
+        (vec![("sec-websocket-protocol", ticket.as_str()), OWN], 401),
+        (vec![PROTOCOL, ("cookie", "auth-blegram=x"), OWN], 401),
+        (vec![PROTOCOL, ("origin", "https://evil.example")], 403),
+        (vec![OWN], 400),
+    ];
+    for (n, (headers, expected)) in bad.iter().enumerate() {
+        let stranger = t.stranger().at(&format!("2001:db8::{}", n + 2));
+        assert_eq!(stranger.tries_to_connect(headers).await.err(), Some(*expected), "{headers:?}");
+    }
+    for (headers, _) in &bad {
+        let stranger = t.stranger().at("2001:db8::ffff:1");
+        assert_eq!(stranger.tries_to_connect(headers).await.err(), Some(429), "{headers:?}");
+    }
+    let elsewhere = t.stranger().at("2001:db8:0:1::1");
+    assert_eq!(elsewhere.tries_to_connect(&bad[0].0).await.err(), Some(401), "another network");
+
+    // They used up nothing that she needs: neither the node's budget, nor her network's.
+    let mut sockets = Vec::new();
+    for _ in 0..15 {
+        for (headers, _) in &bad {
+            t.stranger().at("2001:db8::2").tries_to_connect(headers).await.unwrap_err();
+        }
+        sockets.push(ann.connects().await);
+    }
+}
+
+#[tokio::test]
+async fn one_user_does_not_use_up_the_handshakes_of_a_node() {
+    let mut settings = Settings::default();
+    settings.auth.limits.connections_per_user = quota(3, 3600);
+    let t = TestApp::with(Backend::Sqlite, settings).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    for _ in 0..3 {
+        drop(ann.connects().await);
+    }
+    assert_eq!(ann.tries_to_connect(&[PROTOCOL, OWN]).await.err(), Some(429));
+    bob.connects().await;
+}
+
+#[tokio::test]
+async fn expiry_is_announced_once_per_credential() {
+    let mut settings = Settings::default();
+    settings.auth.access_token_lifetime = Duration::from_secs(60);
+    let t = TestApp::with(Backend::Sqlite, settings).await;
+    let ann = t.stranger();
+    let account = json!({ "username": "ann", "password": PASSWORD, "client": "native" });
+    let signed_up = ann.post("/api/v1/auth/signup", &account).await.json();
+    let token = signed_up["tokens"]["access_token"].as_str().unwrap().to_owned();
+    let bearer = format!("Bearer {token}");
+    let connect = async || ann.tries_to_connect(&[PROTOCOL, ("authorization", &bearer)]).await.unwrap();
+
+    // Four fifths of its lifetime are not over.
+    t.clock.advance(Duration::from_secs(40));
+    let mut a = connect().await;
+    assert_eq!(a.heard().await, ["ready"]);
+    drop(a);
+    t.clock.advance(Duration::from_secs(10));
+    let mut a = connect().await;
+    let left = a.hears("auth.expiring").await["expires_in_ms"].as_u64().unwrap();
+    assert!((1..=10_000).contains(&left), "{left}");
+    let ticket = async || {
+        let headers = [("authorization", bearer.as_str())];
+        let made = ann.send_bare(poem::http::Method::POST, "/api/v1/gateway/tickets", &headers, Vec::new());
+        made.await.json()["ticket"].clone()
+    };
+    for _ in 0..5 {
+        a.gets("auth", json!({ "access_token": token })).await;
+        a.gets("auth", json!({ "ticket": ticket().await })).await;
+    }
+    assert_eq!(a.heard().await, ["ready"], "the same credential, in whichever form");
+
+    // Whoever refreshes at each warning is not in a loop: the next one is not about to expire.
+    let refresh =
+        json!({ "grant_type": "refresh_token", "refresh_token": signed_up["tokens"]["refresh_token"] });
+    let fresh = ann.post("/api/v1/auth/token", &refresh).await.json();
+    a.gets("auth", json!({ "access_token": fresh["access_token"] })).await;
+    assert_eq!(a.heard().await, [""; 0]);
 }
 
 #[tokio::test]

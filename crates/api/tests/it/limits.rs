@@ -20,6 +20,7 @@ async fn limited(backend: Backend) -> TestApp {
         login_per_account: quota(3, 3600),
         signup_per_address: quota(1, 60),
         signup_from_loopback: quota(2, 60),
+        ..Limits::default()
     };
     TestApp::with(backend, Settings { auth: Config { limits, ..settings.auth }, ..settings }).await
 }

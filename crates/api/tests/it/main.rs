@@ -14,6 +14,7 @@ mod cors;
 mod csrf;
 mod deletion;
 mod document;
+mod frozen;
 mod gateway;
 mod hashtags;
 mod idempotency;

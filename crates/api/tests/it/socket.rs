@@ -86,10 +86,20 @@ impl Socket {
     /// Sends a command, and returns its reply, `ok` or `err`.
     pub(crate) async fn asks(&mut self, op: &str, d: Value) -> Value {
         let id = self.sends_command(op, &d).await;
+        let frame = self.replied(id).await;
+        FRAMES.judge_reply(op, &frame);
+        frame
+    }
+
+    /// The reply to a command that was sent.
+    pub(crate) async fn replied(&mut self, id: u64) -> Value {
+        let is_reply = |frame: &Value| frame["re"] == json!(id);
+        if let Some(at) = self.heard.iter().position(is_reply) {
+            return self.heard.remove(at).unwrap();
+        }
         loop {
             let frame = self.frame().await;
-            if frame["re"] == json!(id) {
-                FRAMES.judge_reply(op, &frame);
+            if is_reply(&frame) {
                 return frame;
             }
             self.heard.push_back(frame);
@@ -143,15 +153,21 @@ impl Socket {
 
     async fn frame(&mut self) -> Value {
         loop {
-            let message = timeout(PATIENCE, self.ws.next()).await.expect("something is said");
-            let text = message.expect("it is open").unwrap().into_text().unwrap();
-            let frame: Value = serde_json::from_str(&text).unwrap();
-            if frame["ev"].is_string() {
-                FRAMES.judge_event(&frame);
-            }
+            let frame = timeout(PATIENCE, self.any_frame()).await.expect("something is said");
             if frame["ping"].is_null() {
                 return frame;
             }
         }
+    }
+
+    /// The next frame, a ping as well, however long it takes.
+    pub(crate) async fn any_frame(&mut self) -> Value {
+        let message = self.ws.next().await.expect("it is open");
+        let text = message.unwrap().into_text().unwrap();
+        let frame: Value = serde_json::from_str(&text).unwrap();
+        if frame["ev"].is_string() {
+            FRAMES.judge_event(&frame);
+        }
+        frame
     }
 }

@@ -15,7 +15,10 @@ use blegram_auth::{Auth, Config, PasswordCost, Quota};
 use blegram_chat::Chat;
 use blegram_domain::{Clock, FixedClock, Timestamp};
 use blegram_media::Media;
-use blegram_persistence::testing::{Backend, TestDatabase};
+use blegram_persistence::{
+    Db,
+    testing::{Backend, TestDatabase},
+};
 use blegram_social::Social;
 use poem::{
     Endpoint, EndpointExt, Request, Response,
@@ -94,9 +97,27 @@ impl TestApp {
         Self::on(Arc::clone(&self.database), Arc::clone(&self.clock), media, self.settings.clone())
     }
 
+    /// A site that reaches `database` by `db`.
+    pub(crate) fn behind(database: Arc<TestDatabase>, db: &Db, settings: Settings) -> Self {
+        let clock = Arc::new(FixedClock::new(Timestamp::from_micros(1_790_000_000_000_000).unwrap()));
+        let media = Media::new(db.clone(), Arc::clone(&clock) as _, settings.media.clone()).unwrap();
+        Self::with_db(database, db, clock, media, settings)
+    }
+
     fn on(database: Arc<TestDatabase>, clock: Arc<FixedClock>, media: Media, settings: Settings) -> Self {
+        let db = database.db().clone();
+        Self::with_db(database, &db, clock, media, settings)
+    }
+
+    fn with_db(
+        database: Arc<TestDatabase>,
+        db: &Db,
+        clock: Arc<FixedClock>,
+        media: Media,
+        settings: Settings,
+    ) -> Self {
         let (kept, tasks) = (settings.clone(), TaskTracker::new());
-        let (db, time) = (database.db(), Arc::clone(&clock) as Arc<dyn Clock>);
+        let time = Arc::clone(&clock) as Arc<dyn Clock>;
         let (live, background) = Live::new(settings.gateway, media.clone());
         let events = Arc::new(live.clone());
         let auth = Auth::new(db.clone(), Arc::clone(&time), settings.auth).unwrap();

@@ -257,9 +257,9 @@ section! {
     pub Gateway, "gateway":
     /// Connections of one user. One more is closed with 4504.
     max_per_user: NonZeroU32 = Fixed("20");
-    /// Connections from one address. Above it the answer is 429.
+    /// Connections from one address (IPv6: one /64). Above it the answer is 429.
     max_per_address: NonZeroU32 = Fixed("200");
-    /// Handshakes a second, on each node. Above it the answer is 503.
+    /// Handshakes a second of logged-in clients, on each node. Above it the answer is 503.
     handshakes_per_second: NonZeroU32 = Fixed("500");
     /// Seconds between two pings, give or take a tenth.
     heartbeat_seconds: NonZeroU32 = Fixed("25");
@@ -309,6 +309,10 @@ rates! {
     username_per_account = Fixed("5"), per Fixed("86400");
     /// Uploads from one address, each of one image or several.
     upload_per_address = Fixed("300"), per Fixed("600");
+    /// Refused handshakes of the gateway from one address (IPv6: one /64). Those that succeed are not counted.
+    handshake_failures_per_address = Fixed("60"), per Fixed("60");
+    /// Connections to the gateway that one user opens.
+    connections_per_user = Fixed("300"), per Fixed("60");
 }
 
 section! {

@@ -1,0 +1,242 @@
+//! A database that is there and does not answer: whatever asks it is answered in time, and nothing happens twice.
+
+use std::{sync::Arc, time::Duration};
+
+use blegram_persistence::{
+    Db, Settings as DbSettings,
+    testing::{Backend, TestDatabase},
+};
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    socket::Socket,
+    world::{Settings, TestApp, client_id},
+};
+
+/// What is between a site and its database, and stops passing bytes on when it is frozen. No connection is closed.
+struct Proxy {
+    port: u16,
+    is_frozen: watch::Sender<bool>,
+}
+
+impl Proxy {
+    async fn to(host: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (is_frozen, state) = watch::channel(false);
+        let tasks = TaskTracker::new();
+        tasks.clone().spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let far = TcpStream::connect(&host).await.unwrap();
+                let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
+                tasks.spawn(pass_on(from_near, to_far, state.clone()));
+                tasks.spawn(pass_on(from_far, to_near, state.clone()));
+            }
+        });
+        Self { port, is_frozen }
+    }
+}
+
+async fn pass_on(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    mut is_frozen: watch::Receiver<bool>,
+) {
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        if is_frozen.wait_for(|is_frozen| !is_frozen).await.is_err()
+            || to.write_all(&buffer[..count]).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// A site on PostgreSQL behind a proxy.
+async fn site(settings: Settings) -> (TestApp, Proxy) {
+    let database = Arc::new(TestDatabase::new(Backend::Postgres).await);
+    let (before, rest) = database.url().rsplit_once('@').unwrap_or(("", database.url()));
+    let (before, rest) = match rest.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (format!("{before}@"), rest),
+    };
+    let (host, name) = rest.split_once('/').unwrap();
+    let proxy = Proxy::to(host.to_owned()).await;
+    let url = format!("{before}127.0.0.1:{}/{name}", proxy.port);
+    let statement_timeout = Duration::from_secs(30);
+    let db = Db::connect(&DbSettings { url, max_connections: 8, statement_timeout }).await.unwrap();
+    (TestApp::behind(database, &db, settings), proxy)
+}
+
+fn quick() -> Settings {
+    let mut settings = Settings::default();
+    settings.gateway.timing.command_deadline = Duration::from_millis(500);
+    (settings.gateway.timing.commands_per_second, settings.gateway.timing.command_burst) = (1000, 1000);
+    settings
+}
+
+/// Sends a command again until it is done, as clients do.
+async fn insist(socket: &mut Socket, op: &str, d: serde_json::Value) -> serde_json::Value {
+    for _ in 0..100 {
+        let reply = socket.asks(op, d.clone()).await;
+        if reply["err"].is_null() {
+            return reply["ok"].clone();
+        }
+        assert_eq!(reply["err"]["code"], "unavailable", "{reply}");
+    }
+    panic!("{op} is never done");
+}
+
+#[tokio::test]
+async fn commands_to_a_frozen_database_are_answered_in_time_and_happen_once() {
+    let (t, proxy) = site(quick()).await;
+    let [ann, _bob] = t.users(["ann", "bob"]).await;
+    let id = ann.begins(&["@bob"], None).await;
+    let first = ann.says(&id, "first").await;
+    let mut a = ann.connects().await;
+    let send = json!({ "conversation_id": id, "client_id": client_id(), "text": "second" });
+    let edit = json!({ "conversation_id": id, "message_id": first, "text": "first, edited" });
+    let somebody = client_id();
+    let commands = [
+        ("message.send", send.clone()),
+        ("history", json!({ "conversation_id": id, "after": 0 })),
+        ("sync", json!({})),
+        ("message.edit", edit.clone()),
+        ("message.delete", json!({ "conversation_id": id, "message_id": somebody })),
+        ("read", json!({ "conversation_id": id, "message_no": 1 })),
+        ("typing", json!({ "conversation_id": id })),
+        ("presence", json!({ "users": [somebody] })),
+        ("subscribe", json!({ "topics": [format!("user:{somebody}")] })),
+        ("auth", json!({ "ticket": format!("blt_{}", "A".repeat(43)) })),
+    ];
+
+    proxy.is_frozen.send_replace(true);
+    let mut waiting = Vec::new();
+    for (op, d) in &commands {
+        waiting.push(a.sends_command(op, d).await);
+    }
+    for id in waiting {
+        let reply = a.replied(id).await;
+        assert_eq!(reply["err"]["code"], "unavailable", "{reply}");
+        assert!(reply["err"]["retry_after_ms"].as_u64().unwrap() > 0);
+    }
+    // Each alone, so that none is answered because of the one before.
+    for (op, d) in &commands {
+        let reply = a.asks(op, d.clone()).await;
+        assert_eq!(reply["err"]["code"], "unavailable", "{op}: {reply}");
+    }
+
+    proxy.is_frozen.send_replace(false);
+    let sent = insist(&mut a, "message.send", send).await;
+    assert_eq!(sent["message_no"], 2, "once, whatever became of the attempts before");
+    insist(&mut a, "message.edit", edit).await;
+    let history = insist(&mut a, "history", json!({ "conversation_id": id, "after": 0 })).await;
+    let happened: Vec<_> = history["events"].as_array().unwrap().iter().map(|it| it["ev"].clone()).collect();
+    let count = |name: &str| happened.iter().filter(|ev| *ev == name).count();
+    assert_eq!((count("message.created"), count("message.edited")), (2, 1), "{happened:?}");
+}
+
+#[tokio::test]
+async fn sockets_live_on_while_the_database_is_frozen() {
+    let mut settings = quick();
+    settings.gateway.timing.command_deadline = Duration::from_secs(5);
+    let (t, proxy) = site(settings).await;
+    let [ann] = t.users(["ann"]).await;
+    let mut a = ann.connects().await;
+    proxy.is_frozen.send_replace(true);
+    // From here on time passes as fast as nothing else happens.
+    tokio::time::pause();
+    const COMMANDS: usize = 60;
+    for _ in 0..COMMANDS {
+        a.sends_command("sync", &json!({})).await;
+    }
+    let (mut pings, mut codes) = (0, Vec::new());
+    while pings < 3 || codes.len() < COMMANDS {
+        let frame = a.any_frame().await;
+        if frame["ping"].is_u64() {
+            pings += 1;
+            a.sends(&json!({ "pong": frame["ping"] }).to_string()).await;
+        } else {
+            codes.push(frame["err"]["code"].as_str().unwrap().to_owned());
+        }
+    }
+    assert!(codes.iter().all(|code| code == "unavailable" || code == "overloaded"), "{codes:?}");
+    assert!(codes.iter().filter(|code| *code == "unavailable").count() >= 32, "{codes:?}");
+    tokio::time::resume();
+    proxy.is_frozen.send_replace(false);
+    insist(&mut a, "sync", json!({})).await;
+}
+
+#[tokio::test]
+async fn requests_to_a_frozen_database_are_answered_in_time() {
+    let (t, proxy) = site(Settings::default()).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let id = ann.begins(&["@bob"], None).await;
+    let post = ann.posts("hello").await;
+    proxy.is_frozen.send_replace(true);
+    tokio::time::pause();
+    for path in
+        ["/api/v1/me", "/api/v1/conversations", "/api/v1/timelines/public", "/api/v1/search/posts?q=hello"]
+    {
+        let answer = ann.get(path).await;
+        answer.assert_problem(503, "unavailable");
+        assert!(answer.header("retry-after").is_some());
+    }
+    t.stranger().get(&format!("/api/v1/posts/{post}")).await.assert_problem(503, "unavailable");
+    bob.put_empty(&format!("/api/v1/posts/{post}/like")).await.assert_problem(503, "unavailable");
+    let name = client_id();
+    ann.sends(&id, name, "hello").await.assert_problem(503, "unavailable");
+    tokio::time::resume();
+    proxy.is_frozen.send_replace(false);
+
+    let mut sent = ann.sends(&id, name, "hello").await;
+    for _ in 0..100 {
+        if sent.status != 503 {
+            break;
+        }
+        sent = ann.sends(&id, name, "hello").await;
+    }
+    assert!(sent.status.is_success(), "{sent:?}");
+    let messages = ann.get(&format!("/api/v1/conversations/{id}/messages")).await.json();
+    assert_eq!(
+        messages["items"].as_array().unwrap().len(),
+        1,
+        "once, whatever became of the attempts before"
+    );
+}
+
+/// SQLite's only writer is taken: what writes is answered in time, and what reads goes on.
+#[tokio::test]
+async fn commands_that_wait_for_the_only_writer_are_answered_in_time() {
+    let t = TestApp::with(Backend::Sqlite, quick()).await;
+    let [ann, _bob] = t.users(["ann", "bob"]).await;
+    let id = ann.begins(&["@bob"], None).await;
+    let first = ann.says(&id, "first").await;
+    let mut a = ann.connects().await;
+    let send = json!({ "conversation_id": id, "client_id": client_id(), "text": "second" });
+    let taken = t.database.db().write().await.unwrap();
+    for (op, d) in [
+        ("message.send", send.clone()),
+        ("message.edit", json!({ "conversation_id": id, "message_id": first, "text": "edited" })),
+        ("message.delete", json!({ "conversation_id": id, "message_id": first })),
+    ] {
+        let reply = a.asks(op, d).await;
+        assert_eq!(reply["err"]["code"], "unavailable", "{op}: {reply}");
+    }
+    assert_eq!(a.gets("history", json!({ "conversation_id": id, "after": 0 })).await["head_seq"], 1);
+    drop(taken);
+    assert_eq!(insist(&mut a, "message.send", send).await["message_no"], 2);
+    let history = a.gets("history", json!({ "conversation_id": id, "after": 0 })).await;
+    let happened: Vec<_> = history["events"].as_array().unwrap().iter().map(|it| it["ev"].clone()).collect();
+    assert_eq!(
+        happened,
+        ["message.created", "message.created"],
+        "what was given up before it began did not happen"
+    );
+}

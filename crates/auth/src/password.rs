@@ -8,7 +8,7 @@ use argon2::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use blegram_domain::Violation;
-use blegram_workers::Workers;
+use blegram_workers::{Priority, Workers};
 use secrecy::{ExposeSecret, SecretString};
 use unicode_normalization::UnicodeNormalization;
 use zxcvbn::{Score, zxcvbn};
@@ -143,7 +143,8 @@ impl Hasher {
         let (salt, output) = ("A".repeat(22), "A".repeat(43));
         let dummy =
             format!("$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}${salt}${output}").into();
-        Ok(Self { argon2, workers: Workers::new("hash", threads, queue).map_err(hashing)?, dummy })
+        let workers = Workers::new("hash", Priority::Interactive, threads, queue).map_err(hashing)?;
+        Ok(Self { argon2, workers, dummy })
     }
 
     pub(crate) async fn hash(&self, password: NewPassword) -> Result<String> {

@@ -52,7 +52,7 @@ use std::{num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
 use blegram_domain::Clock;
 use blegram_persistence::Db;
-use blegram_workers::Workers;
+use blegram_workers::{Priority, Workers};
 use rand::TryRng;
 use secrecy::SecretSlice;
 
@@ -115,7 +115,7 @@ impl Media {
     /// [`Error::Configuration`] for storage that cannot be, such as a folder that cannot be made.
     pub fn new(db: Db, clock: Arc<dyn Clock>, config: Config) -> Result<Self> {
         let storage = Storage::open(&config.location)?;
-        let workers = Workers::new("image", config.threads, config.queue)
+        let workers = Workers::new("image", Priority::Background, config.threads, config.queue)
             .map_err(|error| Error::Configuration(error.to_string()))?;
         let signer = links::Signer::new(config.site, config.signing_key, &config.location)?;
         Ok(Self { db, clock, storage, signer: Arc::new(signer), workers, deadline: config.deadline })

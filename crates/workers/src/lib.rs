@@ -4,9 +4,9 @@
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use blegram_workers::Workers;
+//! use blegram_workers::{Priority, Workers};
 //!
-//! let workers = Workers::new("sum", 2, 16)?;
+//! let workers = Workers::new("sum", Priority::Interactive, 2, 16)?;
 //! assert_eq!(workers.run(|| (1..=100).sum::<u32>()).await?, 5050);
 //! # Ok(())
 //! # }
@@ -28,6 +28,26 @@ pub enum Error {
     Panicked,
 }
 
+/// Which threads go first when there are fewer cores than work. Those that serve requests always do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// A person waits for the result and nothing else: the hash of a password at login.
+    Interactive,
+    /// It takes long anyway: the sizes of an image.
+    Background,
+}
+
+impl Priority {
+    /// How much nicer such threads are than the process. The weight of a thread halves with every three: beside another
+    /// busy process of usual priority on the same core, an interactive one still has a third of it (decision 0030).
+    const fn niceness(self) -> i32 {
+        match self {
+            Self::Interactive => 3,
+            Self::Background => 10,
+        }
+    }
+}
+
 /// A few threads, and how much may wait for them; cheap to clone.
 #[derive(Clone)]
 pub struct Workers {
@@ -43,6 +63,7 @@ impl Workers {
     /// When the system has no threads to give.
     pub fn new(
         name: &'static str,
+        priority: Priority,
         threads: usize,
         queue: usize,
     ) -> Result<Self, rayon::ThreadPoolBuildError> {
@@ -50,7 +71,7 @@ impl Workers {
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(move |n| format!("{name}-{n}"))
-            .start_handler(|_| yield_to_others())
+            .start_handler(move |_| yield_to_others(priority))
             // The caller is told; and the panic itself is in the log by then.
             .panic_handler(|_| {})
             .build()?;
@@ -79,17 +100,21 @@ impl Workers {
     }
 }
 
-/// Lets every other thread of the process go first when there are fewer cores than work. Linux keeps this by thread;
-/// elsewhere it would slow the whole process.
-fn yield_to_others() {
+/// Makes this thread nicer than the process was started. Linux keeps this by thread; elsewhere it would slow the whole
+/// process.
+fn yield_to_others(priority: Priority) {
     #[cfg(target_os = "linux")]
     // Where it is refused, the work is as hungry as everything else.
-    let _ = rustix::process::setpriority_process(None, NICENESS);
+    if let Ok(own) = rustix::process::getpriority_process(None) {
+        let _ = rustix::process::setpriority_process(None, (own + priority.niceness()).min(LOWEST));
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = priority.niceness();
 }
 
-/// As low as it goes: a core that nobody else wants.
+/// The lowest priority there is.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 19;
+const LOWEST: i32 = 19;
 
 #[cfg(test)]
 mod tests {
@@ -99,7 +124,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_may_not_wait_is_refused() {
-        let workers = Workers::new("test", 1, 1).unwrap();
+        let workers = Workers::new("test", Priority::Interactive, 1, 1).unwrap();
         let (release, blocked) = mpsc::channel::<()>();
         let first = workers.run(move || blocked.recv().unwrap());
         let mut first = Box::pin(first);
@@ -114,9 +139,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_told_and_costs_no_place() {
-        let workers = Workers::new("test", 1, 0).unwrap();
+        let workers = Workers::new("test", Priority::Interactive, 1, 0).unwrap();
         assert_eq!(workers.run(|| panic!("as the test wants it")).await, Err::<(), _>(Error::Panicked));
         assert_eq!(workers.run(|| 1).await, Ok(1));
+    }
+
+    /// At the lowest priority, a login would wait for every other process of the machine.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn priorities_are_modest_and_hashes_go_before_images() {
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let own = nice();
+        let mut found = Vec::new();
+        for priority in [Priority::Interactive, Priority::Background] {
+            let workers = Workers::new("test", priority, 1, 0).unwrap();
+            found.push(workers.run(nice).await.unwrap());
+        }
+        assert_eq!(found, [own + 3, own + 10].map(|nice| nice.min(LOWEST)));
     }
 
     /// Begins a future; says whether it is pending.

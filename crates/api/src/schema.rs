@@ -39,20 +39,28 @@ pub(crate) fn all_linked<S: Linked<T>, T>(views: Vec<T>, links: &Links) -> Vec<S
 #[derive(Debug, Object)]
 pub(crate) struct Problem {
     /// A page about this kind of problem, relative to the site.
+    /// 이 오류를 설명하는 페이지의 사이트 기준 주소.
     r#type: String,
     /// A few words for people.
+    /// 사람이 읽는 짧은 제목.
     title: String,
     /// The HTTP status.
+    /// HTTP 상태 코드.
     status: u16,
     /// What to do about it.
+    /// 해결 방법.
     detail: String,
     /// The path of the request.
+    /// 요청 경로.
     instance: String,
     /// The kind of problem, for programs. New kinds may come.
+    /// 프로그램이 읽는 오류 코드. 새로운 코드가 추가될 수 있습니다.
     code: String,
     /// What to tell the operators. Also in the header `X-Request-Id`.
+    /// 운영자에게 알려 줄 요청 ID. `X-Request-Id` 헤더와 같습니다.
     request_id: String,
     /// Every value that was refused, when `code` is `invalid`, and every file of an upload; else null.
+    /// `code`가 `invalid`일 때 거부된 모든 값, 업로드에서는 거부된 모든 파일. 그 밖에는 null입니다.
     errors: Option<Vec<FieldProblem>>,
 }
 
@@ -60,10 +68,13 @@ pub(crate) struct Problem {
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct FieldProblem {
     /// Where it is: a JSON pointer (RFC 6901) into the body, or `/` and the name of a query parameter.
+    /// 값의 위치. 본문을 가리키는 JSON 포인터(RFC 6901) 또는 `/`와 쿼리 매개변수 이름입니다.
     pointer: String,
     /// The rule that it breaks, such as `required`, `too-long` or `unknown-field`. New rules may come.
+    /// 어긋난 규칙. 새로운 규칙이 추가될 수 있습니다.
     code: String,
     /// What would be accepted.
+    /// 허용되는 값.
     detail: String,
 }
 

@@ -15,7 +15,7 @@ use crate::{
         conversation::{
             AddMembers, Conversation, ConversationEvents, ConversationMute, ConversationPage,
             ConversationRead, CreateConversation, EditMessage, MarkRead, Message, MessagePage, SendMessage,
-            Sync, UpdateConversation,
+            SyncResult, UpdateConversation,
         },
     },
     viewer::Viewer,
@@ -309,7 +309,7 @@ impl ConversationsApi {
         viewer: Viewer,
         /// The `cursor` of an earlier answer.
         cursor: Query<Option<CursorParam>>,
-    ) -> ApiResult<Answer<Sync>> {
+    ) -> ApiResult<Answer<SyncResult>> {
         let cursor = cursor.0.as_ref().map(CursorParam::sync).transpose()?;
         Ok(Answer(app.chat.sync(viewer.id(), cursor).await.map_err(Problem::from)?.into()))
     }

@@ -6,6 +6,7 @@ use serde::Serialize;
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Jwks {
     /// The newest first.
+    /// 최신순.
     keys: Vec<Jwk>,
 }
 
@@ -13,18 +14,27 @@ pub(crate) struct Jwks {
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Jwk {
     /// `EC`.
+    /// 항상 `EC`입니다.
     kty: String,
     /// `P-256`.
+    /// 항상 `P-256`입니다.
     crv: String,
+    /// The x coordinate, in base64url.
+    /// x 좌표(base64url).
     x: String,
+    /// The y coordinate, in base64url.
+    /// y 좌표(base64url).
     y: String,
     /// Named in the header of the tokens that it signed.
+    /// 이 키로 서명한 토큰의 헤더에 들어 있는 키 ID.
     kid: String,
     /// `sig`.
+    /// 항상 `sig`입니다.
     #[oai(rename = "use")]
     #[serde(rename = "use")]
     usage: String,
     /// `ES256`, the one algorithm that is accepted.
+    /// 허용되는 유일한 알고리즘입니다.
     alg: String,
 }
 

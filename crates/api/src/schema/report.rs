@@ -12,10 +12,17 @@ use crate::{
 /// What you told the moderators.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Report {
+    /// The id. Sorts by time of creation.
+    /// ID. 만들어진 시각 순서로 정렬됩니다.
     id: Uuid,
     /// What is wrong, as you chose it. New reasons may come.
+    /// 선택한 신고 사유. 새로운 사유가 추가될 수 있습니다.
     reason: String,
+    /// The note you added; null if there is none.
+    /// 덧붙인 설명. 없으면 null입니다.
     note: Option<String>,
+    /// When it was created.
+    /// 만들어진 시각.
     created_at: Time,
 }
 
@@ -56,13 +63,19 @@ pub(crate) enum Reason {
 #[derive(Debug, Object)]
 pub(crate) struct CreateReport {
     /// The post; exactly one of the three is given.
+    /// 신고할 게시글. 셋 가운데 하나만 보냅니다.
     post_id: Option<Uuid>,
     /// The comment.
+    /// 신고할 댓글.
     comment_id: Option<Uuid>,
     /// The account.
+    /// 신고할 계정.
     user_id: Option<Uuid>,
+    /// What is wrong.
+    /// 신고 사유.
     reason: Reason,
     /// What else there is to say, at most 1,000 characters.
+    /// 덧붙일 설명, 최대 1,000자.
     note: Option<String>,
 }
 

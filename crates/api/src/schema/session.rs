@@ -8,18 +8,26 @@ use crate::{page::PageSchema, schema::Time};
 /// A login of yours.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Session {
+    /// The id. Sorts by time of creation.
+    /// ID. 만들어진 시각 순서로 정렬됩니다.
     id: Uuid,
     /// `browser` or `native`. New kinds may come.
+    /// `browser` 또는 `native`. 새로운 종류가 추가될 수 있습니다.
     kind: String,
     /// What you called the device.
+    /// 로그인할 때 정한 기기 이름.
     device_name: Option<String>,
     /// What the device called itself when it logged in.
+    /// 로그인할 때 기기가 보낸 User-Agent.
     user_agent: Option<String>,
     /// When it logged in.
+    /// 로그인한 시각.
     created_at: Time,
     /// When it was last used, to the minute.
+    /// 마지막으로 사용한 시각(분 단위).
     last_seen_at: Time,
     /// Whether it is the one that asks.
+    /// 이 요청을 보낸 세션인지 여부.
     is_current: bool,
 }
 
@@ -40,10 +48,14 @@ impl Session {
 /// A page of logins.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct SessionPage {
+    /// The items of this page, in the order of the list.
+    /// 이 페이지의 항목. 목록 순서대로입니다.
     items: Vec<Session>,
     /// Where the list goes on; null at its end.
+    /// 다음 페이지의 커서. 목록의 끝에서는 null입니다.
     next_cursor: Option<String>,
     /// Where newer items are found.
+    /// 더 새로운 항목을 읽는 커서.
     prev_cursor: Option<String>,
 }
 

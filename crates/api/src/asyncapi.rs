@@ -1,12 +1,14 @@
 //! The AsyncAPI document of the gateway: every frame, made of the types that are sent and read.
 
+mod examples;
+
 use blegram_gateway::{CloseCode, MAX_MESSAGE_BYTES, PROTOCOL, Timing};
 use poem_openapi::{registry::Registry, types::Type};
 use serde_json::{Map, Value, json};
 
 use crate::{
     base_path,
-    openapi::{complete_addresses, complete_schema},
+    openapi::{capitalized, complete_addresses, complete_schema, normalize_schema},
     schema::{
         conversation::{ConversationEvents, ConversationRead, EventBody},
         gateway as wire,
@@ -114,6 +116,7 @@ fn document(public_url: &str) -> Value {
     messages.insert("error".to_owned(), error_message(&error));
     messages.insert("ping".to_owned(), ping_message());
     messages.insert("pong".to_owned(), pong_message());
+    messages.iter_mut().for_each(complete_message);
     let in_channel = |name: &str| json!({ "$ref": format!("#/channels/gateway/messages/{name}") });
     let channel: Map<String, Value> = messages
         .keys()
@@ -137,10 +140,12 @@ fn document(public_url: &str) -> Value {
             "host": if host.is_empty() { "localhost" } else { host },
             "pathname": path,
             "protocol": if protocol == "https" { "wss" } else { "ws" },
+            "security": SECURITY_SCHEMES.map(|name| json!({ "$ref": format!("#/components/securitySchemes/{name}") })),
         } },
         "channels": { "gateway": {
             "address": "/api/v1/gateway",
             "title": "One connection",
+            "description": "Logged in by one of `cookie`, `bearer` and `ticket`, as connectGateway of the HTTP API says. `cookie`, `bearer`, `ticket` 가운데 하나로 로그인합니다. HTTP API의 connectGateway를 보세요.",
             "messages": channel,
             "bindings": { "ws": { "method": "GET" } },
         } },
@@ -154,7 +159,11 @@ fn document(public_url: &str) -> Value {
                 "summary": "What a client says.", "messages": said,
             },
         },
-        "components": { "messages": messages, "schemas": schemas(registry, &commands) },
+        "components": {
+            "messages": messages,
+            "schemas": schemas(registry, &commands),
+            "securitySchemes": security_schemes(),
+        },
     });
     complete_addresses(&mut document, path);
     document
@@ -190,6 +199,33 @@ A client sends `{{\"id\", \"op\", \"d\"}}` and gets `{{\"re\", \"ok\"}}` or `{{\
     )
 }
 
+/// The most common first.
+const SECURITY_SCHEMES: [&str; 3] = ["bearer", "cookie", "ticket"];
+
+fn security_schemes() -> Value {
+    json!({
+        "bearer": {
+            "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+            "description": "Native apps: the access token in `Authorization` of the handshake. 네이티브 앱은 핸드셰이크의 `Authorization`에 액세스 토큰을 보냅니다.",
+        },
+        "cookie": {
+            "type": "httpApiKey", "in": "cookie", "name": "auth-blegram",
+            "description": "Pages of the site and of trusted origins: the session's cookie, named `__Host-auth-blegram` on https. 사이트나 신뢰된 출처의 페이지는 세션 쿠키를 씁니다. https에서는 이름이 `__Host-auth-blegram`입니다.",
+        },
+        "ticket": {
+            "type": "httpApiKey", "in": "header", "name": "Sec-WebSocket-Protocol",
+            "description": "Where neither can be sent: a ticket of createGatewayTicket as a second subprotocol, `blegram.ticket.<ticket>`, beside the protocol. It is good once, for 30 seconds. 둘 다 보낼 수 없으면 createGatewayTicket의 티켓을 두 번째 서브프로토콜 `blegram.ticket.<ticket>`으로 보냅니다. 30초 안에 한 번만 쓸 수 있습니다.",
+        },
+    })
+}
+
+/// Gives a message what generators and readers need: a name for its payload, and an example.
+fn complete_message((key, message): (&String, &mut Value)) {
+    let title: String = key.split('.').map(capitalized).collect();
+    message["payload"]["title"] = json!(title);
+    message["examples"] = json!([{ "name": title, "payload": examples::frame(key) }]);
+}
+
 fn reference(schema: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{schema}") })
 }
@@ -209,7 +245,8 @@ fn event_message(event: &Message) -> Value {
 }
 
 fn command_message(command: &Message) -> Value {
-    let id = json!({ "type": "integer", "minimum": 0, "description": "What you call it; the reply says it again." });
+    let id =
+        number("A number of your choice; the reply repeats it. 직접 정하는 번호. 응답에 그대로 돌아옵니다.");
     json!({
         "name": command.name,
         "summary": command.summary,
@@ -220,36 +257,59 @@ fn command_message(command: &Message) -> Value {
 fn reply_message(name: &str, schema: &str) -> Value {
     json!({
         "name": format!("reply to {name}"),
-        "payload": object(&json!({ "re": { "type": "integer" }, "ok": reference(schema) })),
+        "summary": format!("The reply to `{name}`. `{name}` 명령의 응답입니다."),
+        "description": "`re` is the `id` of the command. Replies may come in another order than their commands. `re`는 명령의 `id`입니다. 응답은 명령을 보낸 순서와 다르게 올 수 있습니다.",
+        "payload": object(&json!({ "re": number(RE), "ok": reference(schema) })),
     })
 }
 
 fn error_message(schema: &str) -> Value {
     json!({
         "name": "error",
-        "summary": "A command was refused.",
-        "payload": object(&json!({ "re": { "type": "integer" }, "err": reference(schema) })),
+        "summary": "A command was refused. 명령이 거부되었습니다.",
+        "description": "The reply to any command. Codes and texts are those of the HTTP API. 모든 명령의 응답이 될 수 있으며, 코드와 설명은 HTTP API와 같습니다.",
+        "payload": object(&json!({ "re": number(RE), "err": reference(schema) })),
     })
 }
 
+const RE: &str = "The `id` of the command. 명령의 `id`.";
+
+fn number(description: &str) -> Value {
+    json!({ "type": "integer", "format": "int64", "minimum": 0, "description": description })
+}
+
 fn ping_message() -> Value {
-    json!({ "name": "ping", "payload": object(&json!({ "ping": { "type": "integer" } })) })
+    json!({
+        "name": "ping",
+        "summary": "The server asks whether you are there. 연결이 살아 있는지 확인합니다.",
+        "description": "Comes about every `heartbeat_ms` of `ready`. Answer with `pong` and the same number; a connection that does not answer is closed. `ready`의 `heartbeat_ms`마다 옵니다. 같은 번호의 `pong`으로 답하세요. 답하지 않는 연결은 닫힙니다.",
+        "payload": object(&json!({ "ping": number("The number of the ping. ping의 번호.") })),
+    })
 }
 
 fn pong_message() -> Value {
     let marks = json!({
         "type": "object", "maxProperties": 100,
-        "propertyNames": { "format": "uuid" }, "additionalProperties": { "type": "integer", "minimum": 0 },
+        "propertyNames": { "format": "uuid" },
+        "additionalProperties": { "type": "integer", "format": "int64", "minimum": 0 },
+        "description": "By conversation, the highest `seq` that the device received. 대화별로 기기가 받은 가장 큰 `seq`.",
     });
-    let mut payload = object(&json!({ "pong": { "type": "integer", "minimum": 0 }, "recv": marks }));
+    let pong = number("The number of the ping. ping의 번호.");
+    let mut payload = object(&json!({ "pong": pong, "recv": marks }));
     payload["required"] = json!(["pong"]);
-    json!({ "name": "pong", "summary": "The answer to a ping, also unasked.", "payload": payload })
+    json!({
+        "name": "pong",
+        "summary": "The answer to a ping, also unasked. ping에 대한 응답이며, ping 없이도 보낼 수 있습니다.",
+        "description": "`recv` sets the delivery marks that others see as `conversation.delivered`. `recv`는 다른 참여자에게 `conversation.delivered`로 전해집니다.",
+        "payload": payload,
+    })
 }
 
 /// The schemas as JSON Schema of draft 7, which AsyncAPI takes: there null is a type.
 fn schemas(registry: Registry, commands: &[Message]) -> Value {
     let schemas = registry.schemas.into_iter().map(|(name, schema)| {
         let mut schema = serde_json::to_value(schema).unwrap_or_default();
+        normalize_schema(&mut schema);
         complete_schema(&mut schema, commands.iter().any(|command| command.schema == name));
         if name == "CommandError" {
             // Here what does not apply is left out.
@@ -268,7 +328,16 @@ fn from_openapi(schema: &mut Value) {
             let is_nullable = object.remove("nullable") == Some(json!(true));
             object.values_mut().for_each(from_openapi);
             if is_nullable {
-                let inner = std::mem::take(object);
+                // What describes stays outside, where generators look for it.
+                let description = object.remove("description");
+                let mut inner = std::mem::take(object);
+                // Of one part, it is the part itself.
+                if let (1, Some([only])) =
+                    (inner.len(), inner.get("allOf").and_then(Value::as_array).map(Vec::as_slice))
+                {
+                    inner = only.as_object().cloned().unwrap_or_default();
+                }
+                object.extend(description.map(|text| ("description".to_owned(), text)));
                 object.insert("anyOf".to_owned(), json!([inner, { "type": "null" }]));
             }
         }

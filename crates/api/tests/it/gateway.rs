@@ -1,11 +1,11 @@
 //! Live connections: who is let in, what they can do, and what they are told.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use blegram_persistence::testing::Backend;
 use futures_util::SinkExt;
 use rstest_reuse::apply;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{
     Message,
     protocol::frame::{
@@ -42,6 +42,37 @@ async fn every_frame_is_described_in_a_document_that_is_served() {
     for (name, message) in served.json()["components"]["messages"].as_object().unwrap() {
         FRAMES.assert_resolves(name, &message["payload"]);
     }
+}
+
+#[test]
+fn every_frame_has_a_title_a_summary_and_valid_examples() {
+    let document: Value = serde_json::from_str(&blegram_api::asyncapi("https://blegram.example")).unwrap();
+    let mut titles = BTreeSet::new();
+    for (name, message) in document["components"]["messages"].as_object().unwrap() {
+        let title = message["payload"]["title"].as_str().unwrap();
+        assert!(titles.insert(title), "{name}: {title} twice");
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        assert!(!schemas.contains_key(title), "{name}: {title} is a schema");
+        let summary = message["summary"].as_str().unwrap_or_else(|| panic!("{name} has no summary"));
+        assert!(summary.chars().any(|c| ('가'..='힣').contains(&c)), "{name} is not described in Korean");
+        let examples = message["examples"].as_array().unwrap();
+        assert!(!examples.is_empty(), "{name} has no example");
+        for example in examples {
+            FRAMES.judge(name, &example["payload"]);
+        }
+    }
+}
+
+#[test]
+fn the_ways_to_log_in_are_described() {
+    let document: Value = serde_json::from_str(&blegram_api::asyncapi("https://blegram.example")).unwrap();
+    let schemes = document["components"]["securitySchemes"].as_object().unwrap();
+    let named: Vec<Value> = schemes
+        .keys()
+        .map(|name| json!({ "$ref": format!("#/components/securitySchemes/{name}") }))
+        .collect();
+    assert_eq!(document["servers"]["site"]["security"], json!(named));
+    assert_eq!(schemes.keys().collect::<Vec<_>>(), ["bearer", "cookie", "ticket"]);
 }
 
 #[tokio::test]

@@ -20,8 +20,9 @@ pub(crate) struct AuthApi;
 impl AuthApi {
     /// Make an account
     ///
-    /// You are logged in at once: the answer sets the session's cookie.
-    /// 가입하면 바로 로그인되며, 응답이 세션 쿠키를 설정합니다.
+    /// You are logged in at once: the answer sets the session's cookie. A username can be taken once: change it in the
+    /// example before you run it a second time.
+    /// 가입하면 바로 로그인되며, 응답이 세션 쿠키를 설정합니다. 아이디는 한 번만 쓸 수 있으니 예제를 다시 실행하려면 아이디를 바꾸세요.
     #[oai(path = "/auth/signup", method = "post", operation_id = "signUp")]
     async fn sign_up(
         &self,

@@ -15,6 +15,7 @@ mod csrf;
 mod deletion;
 mod document;
 mod frozen;
+mod examples;
 mod gateway;
 mod hashtags;
 mod idempotency;

@@ -8,6 +8,7 @@ use blegram::{
 };
 use blegram_domain::Timestamp;
 use blegram_persistence::testing::{Backend, TestDatabase};
+use serde_json::Value;
 
 const MOMENT: i64 = 1_790_000_000_000_000;
 
@@ -57,4 +58,39 @@ async fn a_seed_and_an_hour_make_one_world_on_both_databases() {
     let world = tell(Backend::Sqlite, 1, MOMENT).await;
     assert_eq!(world, tell(Backend::Postgres, 1, MOMENT + 1_000_000).await);
     assert_ne!(world, tell(Backend::Sqlite, 2, MOMENT).await);
+}
+
+/// In the demo world too, the examples of the document can be run: new names are free, and people who are named are there.
+#[tokio::test]
+async fn examples_of_the_document_fit_the_demo_world() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let folder = tempfile::tempdir().unwrap();
+    let now = Timestamp::from_micros(MOMENT).unwrap();
+    demo::fill(&config(folder.path()), database.db(), 1, now).await.unwrap();
+    let people = database.lines("SELECT u.username AS line FROM users u").await;
+    let document: Value = serde_json::from_str(&blegram_api::openapi("http://127.0.0.1:8080")).unwrap();
+    let example = |path: &str, pointer: &str| {
+        let examples = &document["paths"][path];
+        examples.pointer(pointer).unwrap_or_else(|| panic!("{path} {pointer}"))["value"].clone()
+    };
+    let json = "requestBody/content/application~1json/examples";
+    for (path, method) in [("/api/v1/auth/signup", "post"), ("/api/v1/me/username", "put")] {
+        for language in ["korean", "english"] {
+            let body = example(path, &format!("/{method}/{json}/{language}"));
+            let name = body["username"].as_str().unwrap().to_owned();
+            assert!(!people.contains(&name), "{name} is in the demo world");
+        }
+    }
+    let group = example("/api/v1/conversations", &format!("/post/{json}/korean"));
+    let added = example("/api/v1/conversations/{conversation}/members", &format!("/post/{json}/korean"));
+    let members = [&group, &added].map(|body| body["members"].as_array().unwrap().clone()).concat();
+    for member in members {
+        let name = member.as_str().unwrap().trim_start_matches('@').to_owned();
+        assert!(people.contains(&name), "{name} is not in the demo world");
+    }
+    let login = example("/api/v1/auth/login", &format!("/post/{json}/demo"));
+    assert_eq!(
+        (login["login"].as_str(), login["password"].as_str()),
+        (Some(demo::LOGINS[0]), Some(demo::PASSWORD))
+    );
 }

@@ -1,0 +1,143 @@
+//! What newcomers run first: the first example of every operation that takes a body, as Swagger UI fills it in, in order,
+//! with nothing replaced but ids and tokens that only a run can know.
+
+use std::collections::BTreeMap;
+
+use rstest_reuse::apply;
+use serde_json::{Value, json};
+
+use crate::{
+    both_databases,
+    contract::CONTRACT,
+    world::{Actor, Answer, TestApp},
+};
+
+/// Members of examples whose values nobody can know before.
+const UNKNOWABLE: [&str; 3] = ["post_id", "up_to", "refresh_token"];
+
+/// These come first, in this order.
+const FIRST: [&str; 3] = ["signUp", "logIn", "createConversation"];
+
+/// And these last: they change what opens the account.
+const LAST: [&str; 3] = ["changeUsername", "changePassword", "deleteMe"];
+
+struct Example {
+    id: &'static str,
+    method: poem::http::Method,
+    template: &'static str,
+    body: Value,
+}
+
+fn first_examples() -> Vec<Example> {
+    let mut examples: Vec<Example> = CONTRACT
+        .operations()
+        .filter_map(|(method, template, operation)| {
+            let content = operation["requestBody"]["content"].get("application/json")?;
+            let first = content["examples"].as_object().and_then(|examples| examples.values().next());
+            let id = operation["operationId"].as_str().unwrap();
+            let body = first.unwrap_or_else(|| panic!("{id} has no example"))["value"].clone();
+            Some(Example { id, method, template, body })
+        })
+        .collect();
+    let at = |ids: &[&str], id: &str| ids.iter().position(|other| *other == id);
+    let place = |id: &str| at(&FIRST, id).unwrap_or(FIRST.len() + at(&LAST, id).map_or(0, |at| at + 1));
+    examples.sort_by_key(|example| place(example.id));
+    examples
+}
+
+/// What a newcomer has by now, by the name of the parameter that takes it.
+struct Known(BTreeMap<String, Value>);
+
+impl Known {
+    fn fill(&self, example: &Example) -> (String, Value) {
+        let mut path = example.template.to_owned();
+        for (name, value) in &self.0 {
+            path = path.replace(&format!("{{{name}}}"), value.as_str().unwrap());
+        }
+        assert!(!path.contains('{'), "{}: {path}", example.id);
+        let mut body = example.body.clone();
+        for name in UNKNOWABLE.iter().filter(|name| example.body[**name].is_string()) {
+            body[*name] = self.0[*name].clone();
+        }
+        (path, body)
+    }
+
+    fn learn(&mut self, name: &str, value: Value) {
+        assert!(value.is_string(), "{name}: {value}");
+        self.0.insert(name.to_owned(), value);
+    }
+}
+
+async fn run(actor: &Actor<'_>, example: &Example, known: &Known) -> Answer {
+    let (path, body) = known.fill(example);
+    let headers = [("content-type", "application/json")];
+    let answer = actor.send(example.method.clone(), &path, &headers, body.to_string().into_bytes()).await;
+    assert!(answer.status.is_success(), "{} {path} {body}: {}", example.id, answer.text());
+    answer
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn first_examples_run_one_after_the_other(#[case] backend: blegram_persistence::testing::Backend) {
+    let t = TestApp::new(backend).await;
+    // Those who are in the demo world too.
+    let [haneul, ann, _minsu] = t.users(["haneul", "ann", "minsu"]).await;
+    let newcomer = t.stranger();
+    let mut known = Known(BTreeMap::new());
+    known.learn("post_id", json!(haneul.posts("제주").await));
+    let examples = first_examples();
+    for example in &examples {
+        match example.id {
+            // Proves who deletes, which the example before made untrue.
+            "deleteMe" => {
+                let changed = examples.iter().find(|example| example.id == "changePassword").unwrap();
+                let old = json!({ "current_password": changed.body["new_password"], "new_password": changed.body["current_password"] });
+                newcomer.put("/api/v1/me/password", &old).await.assert_status(204);
+            }
+            "issueToken" => {
+                let mut login = examples.iter().find(|example| example.id == "logIn").unwrap().body.clone();
+                login["client"] = json!("native");
+                let app = newcomer.stranger();
+                let tokens = app.post("/api/v1/auth/login", &login).await.json()["tokens"].clone();
+                known.learn("refresh_token", tokens["refresh_token"].clone());
+            }
+            _ => {}
+        }
+        let answer = run(&newcomer, example, &known).await;
+        match example.id {
+            "logIn" => {
+                let id = answer.json()["account"]["id"].as_str().unwrap().to_owned();
+                ann.put_empty(&format!("/api/v1/users/{id}/follow")).await.assert_status(200);
+                let notifications = newcomer.get("/api/v1/notifications").await.items("id");
+                known.learn("up_to", notifications[0].clone());
+                known.learn("media", json!(newcomer.uploads_picture().await));
+                // Everything below is of these two, whatever order the document has.
+                known.learn("post", json!(newcomer.posts("바다").await));
+                let post = known.0["post"].as_str().unwrap().to_owned();
+                known.learn("comment", json!(newcomer.comments(&post, "좋아요").await));
+            }
+            "createConversation" => {
+                let conversation = answer.json()["id"].clone();
+                known.learn(
+                    "message",
+                    json!(newcomer.says(conversation.as_str().unwrap(), "안녕하세요").await),
+                );
+                known.learn("conversation", conversation);
+            }
+            _ => {}
+        }
+    }
+    assert!(examples.len() > 20, "{}", examples.len());
+}
+
+/// Which accounts the first examples of the document take and expect: those who are in the demo world are
+/// tested with it.
+#[test]
+fn a_name_that_is_taken_is_no_example_of_a_new_one() {
+    let names = first_examples();
+    let taken = |id: &str| names.iter().find(|example| example.id == id).unwrap().body["username"].clone();
+    assert_ne!(taken("signUp"), taken("changeUsername"));
+    for id in ["signUp", "changeUsername"] {
+        assert!(!["haneul", "ann", "minsu"].contains(&taken(id).as_str().unwrap()), "{id}");
+    }
+}

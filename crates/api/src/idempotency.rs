@@ -12,6 +12,7 @@ use poem::{
     Body, Endpoint, IntoResponse, Request, Response,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
+use serde_json::{Value, json};
 
 use crate::{
     Site,
@@ -30,6 +31,11 @@ const MAX_BYTES: usize = 256 * 1024;
 
 /// What of an answer's head belongs to it; the rest is made anew for each request.
 const HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::LOCATION];
+
+/// What a key is, as the document says it: visible ASCII characters.
+pub(crate) fn key_schema() -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": MAX_CHARS, "pattern": "^[!-~]+$" })
+}
 
 /// The key of a request to an operation that takes one, by somebody logged in.
 pub(crate) fn key(

@@ -5,16 +5,24 @@
 //! answer (from its row in `operation.rs`), headers, and examples in Korean and English.
 
 pub(crate) mod catalogue;
-mod examples;
+pub(crate) mod examples;
+mod problems;
+mod schemas;
+mod shared;
 
 use poem::IntoEndpoint;
 use poem_openapi::{OpenApiService, registry::Registry, types::Type};
 use serde_json::{Map, Value, json};
 
+pub(crate) use self::schemas::{complete_schema, normalize_schema};
+use self::{
+    problems::Problems,
+    schemas::{complete_schemas, encode_forms, normalize_schemas},
+};
 use crate::{
     address::{address, base_path, in_text},
+    idempotency,
     operation::{Login, Operation, operation},
-    problem::Code,
     routes::{
         auth::AuthApi, bookmarks::BookmarksApi, comments::CommentsApi, conversations::ConversationsApi,
         gateway::GatewayApi, instance::InstanceApi, jwks::JwksApi, likes::LikesApi, media::MediaApi,
@@ -90,16 +98,21 @@ pub(crate) fn document(public_url: &str) -> Value {
     });
     document["servers"] = json!([{ "url": public_url }]);
     add_problem(&mut document);
+    normalize_schemas(&mut document);
     complete_schemas(&mut document);
-    for_each_operation(&mut document, complete_operation);
+    encode_forms(&mut document);
+    let mut problems = Problems::default();
+    for_each_operation(&mut document, |operation, value| complete_operation(operation, value, &mut problems));
+    problems.add_to(&mut document);
+    shared::share_parameters(&mut document);
     document["components"]["securitySchemes"] = json!({
-        "cookieAuth": {
-            "type": "apiKey", "in": "cookie", "name": "auth-blegram",
-            "description": "The session of a browser, set by signUp and logIn. On https it is named `__Host-auth-blegram`.",
-        },
         "bearerAuth": {
             "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
             "description": "The access token of a native app, from signUp, logIn or issueToken with `client: native`. Treat it as opaque. With a cookie beside it, the bearer decides.",
+        },
+        "cookieAuth": {
+            "type": "apiKey", "in": "cookie", "name": "auth-blegram",
+            "description": "The session of a browser, set by signUp and logIn. On https it is named `__Host-auth-blegram`.",
         },
     });
     document["components"]["headers"] = headers();
@@ -143,11 +156,12 @@ fn for_each_operation(document: &mut Value, mut visit: impl FnMut(&Operation, &m
     }
 }
 
-fn complete_operation(operation: &Operation, value: &mut Value) {
+fn complete_operation(operation: &Operation, value: &mut Value, problems: &mut Problems) {
     value["security"] = match operation.login {
         Login::None => json!([]),
-        Login::Optional => json!([{}, { "cookieAuth": [] }, { "bearerAuth": [] }]),
-        Login::Required => json!([{ "cookieAuth": [] }, { "bearerAuth": [] }]),
+        // Tools that support one scheme take the first, and a cookie can only be set by a browser.
+        Login::Optional => json!([{}, { "bearerAuth": [] }, { "cookieAuth": [] }]),
+        Login::Required => json!([{ "bearerAuth": [] }, { "cookieAuth": [] }]),
     };
     let parameters = header_parameters(operation);
     if !parameters.is_empty() {
@@ -160,10 +174,10 @@ fn complete_operation(operation: &Operation, value: &mut Value) {
         describe_success(operation, status, response);
     }
     if operation.has_tag && !operation.is_write {
-        responses.insert("304".to_owned(), not_modified());
+        responses.insert("304".to_owned(), problems.not_modified());
     }
-    for (status, codes) in by_status(&operation.codes()) {
-        responses.insert(status, problem_response(operation, &codes));
+    for (status, codes) in problems::by_status(&operation.codes()) {
+        responses.insert(status, problems.response(operation, &codes));
     }
     responses.sort_keys();
     if let Some(examples) = examples::request(operation.id) {
@@ -209,63 +223,29 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
     response["headers"] = header_references(&headers);
 }
 
-fn not_modified() -> Value {
-    json!({
-        "description": "You have it already: nothing is new since the `ETag` in `If-None-Match`.",
-        "headers": header_references(&["X-Request-Id", "ETag", "Link"]),
-    })
-}
-
 /// Headers that poem-openapi is not told of, because no handler reads them.
 fn header_parameters(operation: &Operation) -> Vec<Value> {
-    let header = |name: &str, description: &str| json!({ "name": name, "in": "header", "required": false, "schema": { "type": "string" }, "description": description });
+    let header = |name: &str, schema: Value, description: &str| json!({ "name": name, "in": "header", "required": false, "schema": schema, "description": description });
+    let text = json!({ "type": "string" });
     let mut parameters = Vec::new();
     if operation.has_tag && !operation.is_write {
         parameters.push(header(
             "If-None-Match",
+            text.clone(),
             "The `ETag` of an earlier answer: if nothing is new, the answer is 304.",
         ));
     }
     if operation.takes_key {
-        parameters.push(header("Idempotency-Key", "A name of yours for this request, 1 to 255 visible ASCII characters, such as a UUID: sent again with it within a day, it does not happen again."));
+        parameters.push(header("Idempotency-Key", idempotency::key_schema(), "A name of yours for this request, 1 to 255 visible ASCII characters, such as a UUID: sent again with it within a day, it does not happen again."));
     }
     if operation.has_precondition {
         parameters.push(header(
             "If-Match",
+            text,
             "The `ETag` of what you read: if its owner edited it since, the answer is 412.",
         ));
     }
     parameters
-}
-
-fn by_status(codes: &[Code]) -> Vec<(String, Vec<Code>)> {
-    let mut groups: Vec<(String, Vec<Code>)> = Vec::new();
-    for code in codes {
-        let status = code.status().as_u16().to_string();
-        match groups.iter_mut().find(|(other, _)| *other == status) {
-            Some((_, group)) => group.push(*code),
-            None => groups.push((status, vec![*code])),
-        }
-    }
-    groups
-}
-
-fn problem_response(operation: &Operation, codes: &[Code]) -> Value {
-    let lines = codes.iter().map(|code| format!("`{}`: {} {}", code.as_str(), code.english(), code.korean()));
-    let mut headers = vec!["X-Request-Id"];
-    match codes[0].status().as_u16() {
-        401 => headers.push("WWW-Authenticate"),
-        // Connections are counted, and no attempts.
-        429 if operation.id.contains("Gateway") => headers.push("Retry-After"),
-        429 => headers.extend(["Retry-After", "RateLimit-Policy", "RateLimit"]),
-        503 => headers.push("Retry-After"),
-        _ => {}
-    }
-    json!({
-        "description": lines.collect::<Vec<_>>().join("\n\n"),
-        "headers": header_references(&headers),
-        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
-    })
 }
 
 fn header_references(names: &[&str]) -> Value {
@@ -278,6 +258,7 @@ fn header_references(names: &[&str]) -> Value {
 fn headers() -> Value {
     let header =
         |description: &str, kind: &str| json!({ "description": description, "schema": { "type": kind } });
+    let seconds = json!({ "type": "integer", "format": "int32", "minimum": 0 });
     json!({
         "X-Request-Id": header("Names the request in the server's log; taken over from the request when it has one.", "string"),
         "Location": header("Where the new thing is.", "string"),
@@ -286,59 +267,14 @@ fn headers() -> Value {
         "WWW-Authenticate": header("How to log in.", "string"),
         "ETag": header("What the answer is: `\"<edits>-<hash>\"`, or weak for a page.", "string"),
         "Idempotent-Replayed": header("`true` when the request happened before and this was its answer.", "string"),
-        "Retry-After": header("Seconds to wait.", "integer"),
+        "Retry-After": { "description": "Seconds to wait.", "schema": seconds },
         "RateLimit-Policy": header("The limit that counts this request: `\"login\";q=25;w=300`.", "string"),
         "RateLimit": header("What is left of it: `\"login\";r=24;t=12`.", "string"),
     })
 }
 
-/// Says of every schema of an answer that all of its properties are there, and which may be null;
-/// of every schema that it is an object of its fields and no others are taken in requests.
-fn complete_schemas(document: &mut Value) {
-    let requests = request_schemas(document);
-    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
-    for (name, schema) in schemas.iter_mut() {
-        let is_request = requests.contains(name);
-        complete_schema(schema, is_request);
-    }
-}
-
-fn request_schemas(document: &mut Value) -> Vec<String> {
-    let mut names = Vec::new();
-    for_each_operation(document, |_, value| {
-        let contents = value["requestBody"]["content"].as_object().into_iter().flat_map(Map::values);
-        let references = contents.filter_map(|content| content["schema"]["$ref"].as_str());
-        names.extend(references.filter_map(|name| name.rsplit('/').next()).map(ToOwned::to_owned));
-    });
-    names
-}
-
-pub(crate) fn complete_schema(schema: &mut Value, is_request: bool) {
-    let required: Vec<String> = serde_json::from_value(schema["required"].clone()).unwrap_or_default();
-    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
-    let mut names = Vec::new();
-    for (name, property) in properties.iter_mut() {
-        names.push(name.clone());
-        let is_optional = !required.contains(name);
-        // An absent list is an empty one, and null is no list.
-        if is_optional && !(is_request && property["type"] == "array") {
-            make_nullable(property);
-        }
-    }
-    if is_request {
-        schema["additionalProperties"] = json!(false);
-    } else {
-        schema["required"] = json!(names);
-    }
-}
-
-// Beside `$ref` OpenAPI 3.0 ignores everything else.
-fn make_nullable(property: &mut Value) {
-    match property.as_object_mut().and_then(|object| object.remove("$ref")) {
-        Some(reference) => {
-            property["allOf"] = json!([{ "$ref": reference }]);
-            property["nullable"] = json!(true);
-        }
-        None => property["nullable"] = json!(true),
-    }
+/// `name` with its first letter in upper case.
+pub(crate) fn capitalized(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map(|first| first.to_ascii_uppercase().to_string() + chars.as_str()).unwrap_or_default()
 }

@@ -13,7 +13,7 @@ use blegram_domain::{
 use blegram_social::UserRef;
 use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
-    types::{ParseFromParameter, ParseResult, Type},
+    types::{ParseError, ParseFromParameter, ParseResult, Type},
 };
 use uuid::Uuid;
 
@@ -78,7 +78,10 @@ parameters! {
     /// The id of a message.
     MessageParam: string("uuid");
     /// A number of something that happened.
-    AfterParam: MetaSchema { default: Some(0.into()), minimum: Some(0.0), ..MetaSchema::new("integer") };
+    AfterParam: MetaSchema {
+        default: Some(0.into()),
+        ..MetaSchema::new_with_format("integer", "uint64")
+    };
     /// The id of an image.
     MediaParam: string("uuid");
     /// The id of an upload.
@@ -96,7 +99,7 @@ parameters! {
         default: Some(20.into()),
         minimum: Some(1.0),
         // Of any size: what is larger than the largest page counts as that.
-        ..MetaSchema::new("integer")
+        ..MetaSchema::new_with_format("integer", "int32")
     };
     /// Where a page begins.
     CursorParam: MetaSchema::new("string");
@@ -174,9 +177,48 @@ impl RecentSearchParam {
     }
 }
 
+/// A parameter of a query that must be there. Taken as optional, so that *our* parser refuses its absence.
+#[derive(Debug)]
+pub(crate) struct Required<T>(Option<T>);
+
+impl<T: Type> Type for Required<T> {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        T::name()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+impl<T: ParseFromParameter> ParseFromParameter for Required<T> {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        T::parse_from_parameter(value).map(|value| Self(Some(value))).map_err(ParseError::propagate)
+    }
+
+    fn parse_from_parameters<I: IntoIterator<Item = A>, A: AsRef<str>>(values: I) -> ParseResult<Self> {
+        match values.into_iter().next() {
+            Some(value) => Self::parse_from_parameter(value.as_ref()),
+            None => Ok(Self(None)),
+        }
+    }
+}
+
 /// Reads what is looked for; its absence is a failure like any other.
-pub(crate) fn query(text: Option<&SearchParam>) -> Result<SearchQuery, Problem> {
-    let Some(SearchParam(text)) = text else {
+pub(crate) fn query(text: &Required<SearchParam>) -> Result<SearchQuery, Problem> {
+    let Some(SearchParam(text)) = &text.0 else {
         return Err(Problem::invalid(vec![Failure::new("/q", "required", "is required")]));
     };
     SearchQuery::parse(text).map_err(|violation| Problem::invalid(vec![Failure::of("/q", violation)]))

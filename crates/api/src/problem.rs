@@ -1,9 +1,9 @@
 //! Errors as RFC 9457 problem details. The only place that knows status codes.
 
-use std::io;
+use std::{borrow::Cow, io};
 
-use blegram_auth::{RateLimited, limit::Standing};
-use blegram_domain::Violation;
+use blegram_auth::{Limits, Policy, RateLimited, limit::Standing};
+use blegram_domain::{PostText, Violation};
 use blegram_media::Refusal;
 use poem::{
     Response,
@@ -340,23 +340,43 @@ impl Problem {
     /// logged here, and nowhere else.
     pub fn into_response(self, base_path: &str, path: &str, request_id: &str) -> Response {
         self.log(request_id);
-        let body = Body {
+        let mut response = Response::builder()
+            .status(self.code.status())
+            .content_type("application/problem+json")
+            .body(serde_json::to_vec(&self.body(base_path, path, request_id)).unwrap_or_default());
+        response.headers_mut().extend(self.headers);
+        response.set_data(self.code);
+        response
+    }
+
+    fn body<'a>(&'a self, base_path: &str, path: &str, request_id: &'a str) -> Body<'a> {
+        Body {
             r#type: address(base_path, &format!("/problems/{}", self.code.as_str())),
             title: self.code.title(),
             status: self.code.status().as_u16(),
-            detail: &in_text(base_path, self.detail.as_deref().unwrap_or(self.code.english())),
+            detail: in_text(base_path, self.detail.as_deref().unwrap_or(self.code.english())),
             instance: address(base_path, path),
             code: self.code.as_str(),
             request_id,
             errors: (self.code == Code::Invalid || !self.failures.is_empty()).then_some(&self.failures),
+        }
+    }
+
+    /// What the body of an answer with `code` looks like, for the document.
+    pub(crate) fn example(code: Code) -> serde_json::Value {
+        let problem = match code {
+            Code::Invalid => Self::invalid(vec![
+                Failure::of("/text", Violation::TooLong { max: PostText::MAX_GRAPHEMES, unit: "characters" }),
+                Failure::of("/media_ids/0", NO_IMAGE),
+            ]),
+            Code::RateLimited => {
+                let quota = Limits::default().login_per_address;
+                Self::rate_limited(&Standing { policy: Policy::Login, quota, remaining: 0, reset: quota.per })
+            }
+            _ => Self::new(code),
         };
-        let mut response = Response::builder()
-            .status(self.code.status())
-            .content_type("application/problem+json")
-            .body(serde_json::to_vec(&body).unwrap_or_default());
-        response.headers_mut().extend(self.headers);
-        response.set_data(self.code);
-        response
+        let body = problem.body("", "/api/v1/posts", "019aaf4c-8d21-7f30-9a41-2b3c4d5e6f70");
+        serde_json::to_value(body).unwrap_or_default()
     }
 }
 
@@ -365,7 +385,7 @@ struct Body<'a> {
     r#type: String,
     title: &'a str,
     status: u16,
-    detail: &'a str,
+    detail: Cow<'a, str>,
     instance: String,
     code: &'a str,
     request_id: &'a str,

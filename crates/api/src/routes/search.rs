@@ -6,7 +6,9 @@ use poem_openapi::{
 use crate::{
     answer::{Answer, ApiResult, NoContent},
     page::Paged,
-    param::{CursorParam, HashtagParam, LimitParam, ListQuery, RecentSearchParam, SearchParam, query},
+    param::{
+        CursorParam, HashtagParam, LimitParam, ListQuery, RecentSearchParam, Required, SearchParam, query,
+    },
     problem::Problem,
     routes::{AppData, Tag},
     schema::{
@@ -32,9 +34,9 @@ impl SearchApi {
         app: AppData<'_>,
         viewer: MaybeViewer,
         /// What is looked for, 1 to 100 characters.
-        q: Query<Option<SearchParam>>,
+        q: Query<Required<SearchParam>>,
     ) -> ApiResult<Answer<SearchSuggestions>> {
-        let wanted = query(q.0.as_ref())?;
+        let wanted = query(&q.0)?;
         let found = app.social.search_suggestions(viewer.id(), &wanted).await.map_err(Problem::from)?;
         Ok(Answer(SearchSuggestions::linked(found, &app.media.links())))
     }
@@ -49,14 +51,14 @@ impl SearchApi {
         app: AppData<'_>,
         viewer: MaybeViewer,
         /// What is looked for, 1 to 100 characters.
-        q: Query<Option<SearchParam>>,
+        q: Query<Required<SearchParam>>,
         /// How many items at most, up to 100.
         limit: Query<Option<LimitParam>>,
         /// A cursor of this list, as it came with a page.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<UserPage>> {
         let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let wanted = query(q.0.as_ref())?;
+        let wanted = query(&q.0)?;
         let page = list.ranked_page("searchUsers", &[wanted.as_str()])?;
         let found = app.social.search_users(viewer.id(), &wanted, &page).await.map_err(Problem::from)?;
         Ok(Paged::linked(found, &app.media.links()))
@@ -72,14 +74,14 @@ impl SearchApi {
         app: AppData<'_>,
         viewer: MaybeViewer,
         /// What is looked for, 1 to 100 characters.
-        q: Query<Option<SearchParam>>,
+        q: Query<Required<SearchParam>>,
         /// How many items at most, up to 100.
         limit: Query<Option<LimitParam>>,
         /// A cursor of this list, as it came with a page.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<HashtagPage>> {
         let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let wanted = query(q.0.as_ref())?;
+        let wanted = query(&q.0)?;
         let page = list.ranked_page("searchHashtags", &[wanted.as_str()])?;
         let found = app.social.search_hashtags(viewer.id(), &wanted, &page).await.map_err(Problem::from)?;
         Ok(Paged::render(found))
@@ -95,14 +97,14 @@ impl SearchApi {
         app: AppData<'_>,
         viewer: MaybeViewer,
         /// What is looked for, 1 to 100 characters.
-        q: Query<Option<SearchParam>>,
+        q: Query<Required<SearchParam>>,
         /// How many items at most, up to 100.
         limit: Query<Option<LimitParam>>,
         /// A cursor of this list, as it came with a page.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<PostPage>> {
         let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let wanted = query(q.0.as_ref())?;
+        let wanted = query(&q.0)?;
         let page = list.page("searchPosts", &[wanted.as_str()])?;
         let found = app.social.search_posts(viewer.id(), &wanted, &page).await.map_err(Problem::from)?;
         Ok(Paged::linked(found, &app.media.links()))

@@ -10,6 +10,9 @@ use crate::world::Answer;
 pub(crate) static CONTRACT: LazyLock<Contract> = LazyLock::new(Contract::new);
 
 pub(crate) struct Contract {
+    /// As it is served.
+    pub(crate) raw: Value,
+    /// The same with what is named put in its place; schemas stay references.
     pub(crate) document: Value,
     paths: matchit::Router<Value>,
     /// The schemas as JSON Schema says them.
@@ -18,13 +21,14 @@ pub(crate) struct Contract {
 
 impl Contract {
     fn new() -> Self {
-        let document: Value = serde_json::from_str(&blegram_api::openapi("https://blegram.example")).unwrap();
+        let raw: Value = serde_json::from_str(&blegram_api::openapi("https://blegram.example")).unwrap();
+        let document = resolve(&raw, &raw["components"]);
         let mut paths = matchit::Router::new();
         for (template, item) in document["paths"].as_object().unwrap() {
             paths.insert(template.clone(), item.clone()).unwrap();
         }
         let schemas = json_schema(&document["components"]["schemas"]);
-        Self { document, paths, schemas }
+        Self { raw, document, paths, schemas }
     }
 
     /// Every operation: method, path template, definition.
@@ -66,6 +70,10 @@ impl Contract {
                 listed.contains(&format!("`{code}`:")),
                 "{id} answers {code}, which its row does not list"
             );
+            let example = &content["application/problem+json"]["examples"][code]["value"];
+            for member in ["type", "title", "status", "code"] {
+                assert_eq!(example[member], value[member], "{id} answers another {code} than its example");
+            }
         }
     }
 
@@ -77,6 +85,24 @@ impl Contract {
         let errors: Vec<String> =
             validator.iter_errors(value).map(|error| format!("{} {error}", error.instance_path())).collect();
         if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }
+    }
+}
+
+/// Puts parameters, answers and examples in the place of references to them.
+fn resolve(value: &Value, components: &Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let path = object.get("$ref").and_then(|path| path.as_str()?.strip_prefix("#/components/"));
+            match path.and_then(|path| path.split_once('/')) {
+                Some((kind, name)) if kind != "schemas" => {
+                    assert!(components[kind][name].is_object(), "{kind} {name} is not there");
+                    resolve(&components[kind][name], components)
+                }
+                _ => object.iter().map(|(key, value)| (key.clone(), resolve(value, components))).collect(),
+            }
+        }
+        Value::Array(items) => items.iter().map(|item| resolve(item, components)).collect(),
+        other => other.clone(),
     }
 }
 
@@ -105,7 +131,7 @@ impl Frames {
         self.judge(&if is_refusal { "error".to_owned() } else { format!("reply.{op}") }, frame);
     }
 
-    fn judge(&self, name: &str, frame: &Value) {
+    pub(crate) fn judge(&self, name: &str, frame: &Value) {
         let payload = &self.messages[name]["payload"];
         assert!(payload.is_object(), "{name} is not in the document");
         let errors: Vec<String> = self

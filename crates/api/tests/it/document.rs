@@ -180,3 +180,176 @@ async fn parsers_and_schemas_know_the_same_fields() {
         }
     }
 }
+
+fn walk<'a>(value: &'a Value, visit: &mut impl FnMut(&'a Value)) {
+    visit(value);
+    match value {
+        Value::Object(object) => object.values().for_each(|value| walk(value, visit)),
+        Value::Array(items) => items.iter().for_each(|item| walk(item, visit)),
+        _ => {}
+    }
+}
+
+fn asyncapi() -> Value {
+    serde_json::from_str(&blegram_api::asyncapi("https://blegram.example")).unwrap()
+}
+
+/// Whatever else is in an `allOf`, generators take for another type.
+#[test]
+fn references_have_nothing_beside_them() {
+    for document in [&CONTRACT.raw, &asyncapi()] {
+        walk(&document["components"], &mut |value| {
+            if !value["$ref"].is_null() {
+                assert_eq!(value.as_object().unwrap().len(), 1, "{value}");
+            }
+            if let Some(parts) = value["allOf"].as_array() {
+                assert!(parts.len() == 1 && parts[0]["$ref"].is_string(), "{value}");
+            }
+        });
+    }
+}
+
+#[test]
+fn integers_have_a_format_that_generators_know() {
+    for document in [&CONTRACT.raw, &asyncapi()] {
+        walk(document, &mut |value| {
+            if value["type"] == "integer" {
+                assert!(value["format"] == "int32" || value["format"] == "int64", "{value}");
+                for bound in ["minimum", "maximum"] {
+                    assert!(value[bound].is_null() || value[bound].is_i64(), "{value}");
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn what_operations_share_is_in_components() {
+    let mut seen = BTreeSet::new();
+    let parameters = CONTRACT.raw["components"]["parameters"].as_object().unwrap();
+    let shared: BTreeSet<&str> = parameters.values().filter_map(|shared| shared["name"].as_str()).collect();
+    walk(&CONTRACT.raw["paths"], &mut |value| {
+        for parameter in value["parameters"].as_array().into_iter().flatten() {
+            // Of those with one name and different meanings, the most frequent one is shared.
+            let name = parameter["name"].as_str();
+            let is_taken = name.is_some_and(|name| shared.contains(name));
+            let is_new = seen.insert(parameter.to_string());
+            assert!(is_new || is_taken || parameter["$ref"].is_string(), "twice: {parameter}");
+        }
+        for (status, response) in value["responses"].as_object().into_iter().flatten() {
+            let is_shared = status.starts_with(['3', '4', '5']);
+            assert!(!is_shared || response["$ref"].is_string(), "{status} is written out: {response}");
+        }
+    });
+    for name in ["Limit", "Cursor", "SinceId", "Q", "IdempotencyKey", "IfMatch", "IfNoneMatch", "User"] {
+        assert!(parameters.contains_key(&format!("{name}Param")), "{name}");
+    }
+    // Two answers that are the same have one name.
+    let responses = CONTRACT.raw["components"]["responses"].as_object().unwrap();
+    let different: BTreeSet<String> = responses.values().map(Value::to_string).collect();
+    assert_eq!(different.len(), responses.len());
+}
+
+#[test]
+fn every_problem_has_an_example() {
+    let mut codes = BTreeSet::new();
+    for (_, _, operation) in CONTRACT.operations() {
+        let id = &operation["operationId"];
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            let Some(media_type) = response["content"].get("application/problem+json") else { continue };
+            let examples = media_type["examples"].as_object().unwrap();
+            let listed = response["description"].as_str().unwrap().matches("`: ").count();
+            assert_eq!(examples.len(), listed, "{id} {status}");
+            for (code, example) in examples {
+                let value = &example["value"];
+                assert_eq!(CONTRACT.validate(&media_type["schema"], value), Ok(()), "{id} {code}");
+                assert_eq!(value["code"], **code);
+                assert_eq!(value["status"].to_string(), *status);
+                assert_eq!(value["errors"].is_array(), code == "invalid");
+                codes.insert(code.as_str());
+            }
+        }
+    }
+    assert!(codes.len() > 30, "{codes:?}");
+}
+
+/// Swagger UI and converters for Postman take the first scheme, and only browsers can send the cookie.
+#[test]
+fn the_bearer_is_named_before_the_cookie() {
+    let schemes = CONTRACT.raw["components"]["securitySchemes"].as_object().unwrap();
+    assert_eq!(schemes.keys().collect::<Vec<_>>(), ["bearerAuth", "cookieAuth"]);
+    let (bearer, cookie) = (json!({ "bearerAuth": [] }), json!({ "cookieAuth": [] }));
+    for (_, _, operation) in CONTRACT.operations() {
+        let security = operation["security"].as_array().unwrap();
+        let is_known =
+            [&[][..], &[bearer.clone(), cookie.clone()], &[json!({}), bearer.clone(), cookie.clone()]]
+                .contains(&security.as_slice());
+        assert!(is_known, "{}", operation["operationId"]);
+    }
+}
+
+#[test]
+fn what_is_looked_for_is_required() {
+    let mut count = 0;
+    for (_, _, operation) in CONTRACT.operations() {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            if parameter["name"] == "q" {
+                assert_eq!(parameter["required"], true, "{}", operation["operationId"]);
+                count += 1;
+            }
+        }
+    }
+    assert_eq!(count, 4);
+}
+
+/// Without it, generated clients send several texts as one, with commas between them.
+#[test]
+fn each_text_of_a_form_is_a_part_of_its_own() {
+    let (_, _, upload) =
+        CONTRACT.operations().find(|(_, _, operation)| operation["operationId"] == "uploadMedia").unwrap();
+    let encoding = &upload["requestBody"]["content"]["multipart/form-data"]["encoding"];
+    assert_eq!(*encoding, json!({ "alt": { "style": "form", "explode": true } }));
+}
+
+/// What the generators of the usual languages rename, or what hides a type of theirs: words of the languages, of their
+/// standard libraries, and of the clients themselves.
+const COLLIDING: &str = "abstract any api apiclient apiexception apiresponse array as assert async await base bool \
+    boolean buffer byte case catch char class client collection comparable complex config configuration const \
+    continue data date datetime decimal default delete dictionary do double duration dynamic element else empty \
+    encoder enum environment error errors event exception export extends external false field file final finally \
+    float for form function future generic get global guid header headers hook if implements import in index int \
+    integer interface internal is iterable iterator json key late let library list locale long map match math \
+    mixin model module namespace native new nil none null number object operation operator option optional \
+    override package parameter part pattern private process promise property protocol public query record \
+    request required response result return runtimetype security self sequence server service set short static \
+    status stream string struct super switch symbol sync system task template test text this thread throw throws \
+    time timespan true try tuple type typedef types undefined union unit unset uri url uuid value var version view \
+    void volatile while with yield";
+
+#[test]
+fn no_schema_has_a_name_that_generators_change() {
+    let colliding: BTreeSet<&str> = COLLIDING.split_whitespace().collect();
+    for document in [&CONTRACT.raw, &asyncapi()] {
+        for name in document["components"]["schemas"].as_object().unwrap().keys() {
+            assert!(!colliding.contains(name.to_lowercase().as_str()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_property_is_described_in_both_languages() {
+    for document in [&CONTRACT.raw, &asyncapi()] {
+        for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+            assert!(schema["description"].is_string(), "{name}");
+            for (property, value) in schema["properties"].as_object().into_iter().flatten() {
+                let text = value["description"].as_str();
+                let text = text.unwrap_or_else(|| panic!("{name}.{property} is not described"));
+                let (english, korean) = (|c: char| c.is_ascii_alphabetic(), |c| ('가'..='힣').contains(&c));
+                assert!(
+                    text.contains(english) && text.contains(korean),
+                    "{name}.{property} is not described in English and Korean: {text}"
+                );
+            }
+        }
+    }
+}

@@ -5,11 +5,17 @@ use std::time::Duration;
 use blegram_persistence::testing::Backend;
 use futures_util::future::join_all;
 use poem::http::Method;
+use proptest::{
+    prelude::{Strategy, any, prop_oneof},
+    strategy::ValueTree,
+    test_runner::TestRunner,
+};
 use rstest_reuse::apply;
 use serde_json::{Value, json};
 
 use crate::{
     both_databases,
+    contract::CONTRACT,
     world::{Actor, Answer, TestApp},
 };
 
@@ -174,4 +180,37 @@ async fn keys_are_for_those_who_are_let_in(#[case] backend: Backend) {
         write(&ann, key, &body).await.assert_refused(&[("/Idempotency-Key", code)]);
     }
     write(&ann, &"k".repeat(255), &body).await.assert_status(201);
+}
+
+/// What the document says of a key is what is taken.
+#[tokio::test]
+async fn keys_are_taken_as_the_document_says() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let [ann] = t.users(["ann"]).await;
+    let schema = &CONTRACT.raw["components"]["parameters"]["IdempotencyKeyParam"]["schema"];
+    let mut runner = TestRunner::deterministic();
+    let some = prop_oneof![
+        "[ -~]{0,12}",
+        "[!-~]{1,40}",
+        "[!-~]{250,260}",
+        "[\t -~]{1,3}",
+        any::<[u8; 3]>()
+            .prop_map(|bytes| bytes.iter().map(|byte| char::from(byte | 0x80)).collect::<String>()),
+    ];
+    let edges = ["", " ", "!", "~", "a b", "\t", "é"].map(ToOwned::to_owned);
+    let sizes = [1, 254, 255, 256].map(|count| "k".repeat(count));
+    let random = (0..200).map(|_| some.new_tree(&mut runner).unwrap().current());
+    let (mut taken, mut refused) = (0, 0);
+    for key in edges.into_iter().chain(sizes).chain(random) {
+        // What a header cannot carry is refused before anybody reads it.
+        if poem::http::HeaderValue::from_str(&key).is_err() {
+            continue;
+        }
+        let is_valid = CONTRACT.validate(schema, &json!(key)).is_ok();
+        let answer = write(&ann, &key, &json!({ "text": "" })).await;
+        let pointer = answer.json()["errors"][0]["pointer"].clone();
+        assert_eq!(pointer != "/Idempotency-Key", is_valid, "{key:?}: {pointer}");
+        *(if is_valid { &mut taken } else { &mut refused }) += 1;
+    }
+    assert!(taken > 50 && refused > 50, "{taken} {refused}");
 }

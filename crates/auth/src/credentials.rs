@@ -80,7 +80,7 @@ impl Auth {
 
     async fn confirm_by_login(&self, session: SessionId, now: Timestamp) -> Result<()> {
         let found = sessions::find(&self.db, session).await?.ok_or(Error::SessionEnded)?;
-        let is_fresh = now.since(found.session.created_at) < FRESH_LOGIN;
+        let is_fresh = now.is_near(found.session.created_at, FRESH_LOGIN);
         if is_fresh { Ok(()) } else { Err(Error::ReauthenticationRequired) }
     }
 }

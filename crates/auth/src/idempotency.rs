@@ -19,6 +19,9 @@ pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a request may run before another may take its place.
 pub const LEASE: Duration = Duration::from_secs(60);
 
+/// How much the clocks of two nodes may differ.
+const SKEW: Duration = Duration::from_secs(2);
+
 /// A request with a key.
 #[derive(Debug, Clone, Copy)]
 pub struct Keyed<'a> {
@@ -121,7 +124,8 @@ async fn meet(tx: &blegram_persistence::Tx, claim: Claim) -> Result<Begun> {
     if let Some(answer) = kept.answer {
         return Ok(Begun::Replay(answer));
     }
-    let is_over = kept.lease_until <= claim.at;
+    // A lease that ends later than one that begins now was given by a clock that was ahead: it would never end.
+    let is_over = kept.lease_until <= claim.at || kept.lease_until > claim.lease_until + SKEW;
     let is_ours = is_over && rows::update_claim(tx, kept.claimed_by, &claim).await?;
     Ok(if is_ours { Begun::New(claim) } else { Begun::InProgress })
 }

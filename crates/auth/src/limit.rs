@@ -298,7 +298,7 @@ pub fn subscriber(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Our clock in governor's terms: nanoseconds since 1970.
+/// Our monotonic clock in governor's terms: a wall clock that steps back would refuse for as long as it stepped.
 #[derive(Clone)]
 struct Time(Arc<dyn Clock>);
 
@@ -306,7 +306,7 @@ impl GovernorClock for Time {
     type Instant = Instant;
 
     fn now(&self) -> Instant {
-        Instant(Nanos::from(self.0.now().as_micros().max(0).unsigned_abs().saturating_mul(1_000)))
+        Instant(Nanos::from(self.0.monotonic()))
     }
 }
 
@@ -358,6 +358,28 @@ mod tests {
         assert!(attempt(&limiter, "192.0.2.1").is_err());
         clock.advance(Duration::from_micros(1));
         assert!(attempt(&limiter, "192.0.2.1").is_ok());
+    }
+
+    #[test]
+    fn steps_of_the_wall_clock_change_no_limit() {
+        const HOUR: Duration = Duration::from_secs(3_600);
+        let (limiter, clock) = limiter();
+        let start = clock.now();
+        for to in [start + HOUR, start, start - HOUR] {
+            clock.step_wall(to);
+            attempt(&limiter, "192.0.2.1").unwrap();
+            attempt(&limiter, "192.0.2.1").unwrap();
+            let RateLimited(standing) = attempt(&limiter, "192.0.2.1").unwrap_err();
+            assert_eq!(standing.reset, Duration::from_secs(5));
+            clock.step_wall(start);
+            let RateLimited(standing) = attempt(&limiter, "192.0.2.1").unwrap_err();
+            assert_eq!(
+                standing.reset,
+                Duration::from_secs(5),
+                "a step is no time to wait for, and none that passed"
+            );
+            clock.advance(Duration::from_secs(10));
+        }
     }
 
     #[test]

@@ -119,7 +119,7 @@ impl Auth {
 
     async fn look_up(&self, key: Key, claims: Option<Claims>) -> Result<Option<Authenticated>> {
         let now = self.clock.now();
-        let asked = self.sessions.moment(now);
+        let asked = self.sessions.moment(self.clock.monotonic());
         let (known, moment) = self.sessions.get(&key, asked).map_or((None, asked), |(it, at)| (Some(it), at));
         let is_known = known.is_some();
         let found = match (known, key, claims) {

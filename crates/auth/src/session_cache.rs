@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use blegram_domain::{Timestamp, TokenId};
+use blegram_domain::TokenId;
 use blegram_persistence::sessions::{Found, TokenHash};
 use quick_cache::sync::Cache;
 
@@ -25,7 +25,8 @@ pub(crate) enum Key {
 #[derive(Debug, Clone)]
 struct Entry {
     found: Found,
-    read_at: Timestamp,
+    /// By the monotonic clock.
+    read_at: Duration,
     epoch: u64,
 }
 
@@ -40,7 +41,8 @@ pub(crate) struct SessionCache {
 /// The moment before a question to the database; its answer is no news if something ended since.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
-    now: Timestamp,
+    /// By the monotonic clock.
+    now: Duration,
     epoch: u64,
 }
 
@@ -49,15 +51,14 @@ impl SessionCache {
         Self { entries: Cache::new(CAPACITY), epoch: AtomicU64::new(0) }
     }
 
-    pub(crate) fn moment(&self, now: Timestamp) -> Moment {
+    pub(crate) fn moment(&self, now: Duration) -> Moment {
         Moment { now, epoch: self.epoch.load(Ordering::SeqCst) }
     }
 
     /// What is known, and the moment of the question that it answers: an answer does not get younger by being read.
     pub(crate) fn get(&self, key: &Key, moment: Moment) -> Option<(Found, Moment)> {
         let entry = self.entries.get(key)?;
-        // A clock that stepped back must not make an answer young for longer.
-        let is_fresh = entry.read_at <= moment.now && moment.now.since(entry.read_at) < MAX_AGE;
+        let is_fresh = moment.now.saturating_sub(entry.read_at) < MAX_AGE;
         let asked = Moment { now: entry.read_at, epoch: entry.epoch };
         (entry.epoch == moment.epoch && is_fresh).then_some((entry.found, asked))
     }

@@ -30,6 +30,12 @@ impl Timestamp {
         self.0
     }
 
+    /// Whether `other` is less than `span` away, before or after. What must be recent is asked for by
+    /// this: an instant of a clock that was ahead is in the future, and would stay recent until then.
+    pub fn is_near(self, other: Self, span: Duration) -> bool {
+        Duration::from_micros(self.0.abs_diff(other.0)) < span
+    }
+
     /// How long ago `earlier` was; zero when it lies in the future.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0).try_into().unwrap_or(0))
@@ -154,6 +160,16 @@ mod tests {
         let now = Timestamp::from_micros(5_000_000).unwrap();
         assert_eq!(now.since(now + Duration::from_secs(1)), Duration::ZERO);
         assert_eq!((now + Duration::from_secs(1)).since(now), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn near_is_before_and_after() {
+        let (now, minute) = (Timestamp::from_micros(5_000_000).unwrap(), Duration::from_secs(60));
+        let less = minute - Duration::from_micros(1);
+        assert!(
+            now.is_near(now, minute) && now.is_near(now + less, minute) && now.is_near(now - less, minute)
+        );
+        assert!(!now.is_near(now + minute, minute) && !now.is_near(now - minute, minute));
     }
 
     #[test]

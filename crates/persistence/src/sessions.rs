@@ -10,9 +10,11 @@ use blegram_domain::{
     user::{Role, Status},
 };
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IntoActiveModel,
-    JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait, Select, Statement,
-    prelude::Uuid, sea_query::IntoCondition,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, FromQueryResult,
+    IntoActiveModel, JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait, Select,
+    Statement,
+    prelude::Uuid,
+    sea_query::{Expr, IntoCondition, SimpleExpr},
 };
 
 use crate::{
@@ -224,7 +226,7 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Session>> 
     ids.keys().iter().filter_map(|id| sessions.remove(id)).map(Session::try_from).collect()
 }
 
-/// Writes down a use.
+/// Writes down a use. Never goes back, except from a time that only a clock can have written that was ahead.
 ///
 /// # Errors
 /// Storage failures only.
@@ -232,7 +234,11 @@ pub async fn update_last_seen(tx: &Tx, id: SessionId, at: Timestamp) -> Result<(
     Entity::update_many()
         .col_expr(Column::LastSeenAt, at.as_micros().into())
         .filter(Column::Id.eq(id.as_uuid()))
-        .filter(Column::LastSeenAt.lt(at.as_micros()))
+        .filter(
+            Column::LastSeenAt
+                .lt(at.as_micros())
+                .or(Column::LastSeenAt.gte((at + Session::TOUCH_INTERVAL).as_micros())),
+        )
         .exec(tx.inner())
         .await?;
     Ok(())
@@ -245,11 +251,14 @@ pub async fn update_last_seen(tx: &Tx, id: SessionId, at: Timestamp) -> Result<(
 pub async fn update_all_last_seen(tx: &Tx, ids: &[SessionId], at: Timestamp) -> Result<()> {
     let backend = tx.inner().get_database_backend();
     let is_one = rows::is_one_of(backend, "$2");
-    let due = format!("SELECT id FROM sessions WHERE id {is_one} AND last_seen_at < $1");
+    let due =
+        format!("SELECT id FROM sessions WHERE id {is_one} AND (last_seen_at < $1 OR last_seen_at >= $3)");
     // Nodes that check the same ones at the same time must not wait for each other in a circle.
     let lock = if backend == DbBackend::Postgres { "FOR NO KEY UPDATE SKIP LOCKED" } else { "" };
     let sql = format!("UPDATE sessions SET last_seen_at = $1 WHERE id IN ({due} {lock})");
-    let values = [at.as_micros().into(), rows::ids(backend, ids.iter().map(|id| id.as_uuid()))];
+    let ahead = at + Session::TOUCH_INTERVAL;
+    let ids = rows::ids(backend, ids.iter().map(|id| id.as_uuid()));
+    let values = [at.as_micros().into(), ids, ahead.as_micros().into()];
     tx.inner().execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     Ok(())
 }
@@ -319,7 +328,8 @@ async fn delete_up_to(tx: &Tx, which: Condition, max: u64) -> Result<u64> {
     Ok(Entity::delete_many().filter(Column::Id.in_subquery(some)).exec(tx.inner()).await?.rows_affected)
 }
 
-/// Ends those logins of `user` that are over, and all but the newest `keep` of the others; says which of the others.
+/// Ends all but `keep` logins of `user`: first those that are over, then the oldest; says which. One that is over and
+/// does not need to make room is left to [`delete_over`], which does not run while the clock is in doubt.
 ///
 /// # Errors
 /// Storage failures only.
@@ -330,12 +340,12 @@ pub async fn prune(
     now: Timestamp,
     idle: IdleSince,
 ) -> Result<Vec<SessionId>> {
-    let of_user = Column::UserId.eq(user.as_uuid());
-    Entity::delete_many().filter(of_user.clone()).filter(over(now, idle)).exec(tx.inner()).await?;
+    let is_over: SimpleExpr = Expr::case(over(now, idle), 1).finally(0).into();
     let surplus: Vec<Uuid> = Entity::find()
         .select_only()
         .column(Column::Id)
-        .filter(of_user)
+        .filter(Column::UserId.eq(user.as_uuid()))
+        .order_by_asc(is_over)
         .order_by_desc(Column::Id)
         .offset(keep)
         // A user has few sessions more than `keep`: each login takes away what it adds.

@@ -37,13 +37,20 @@ pub async fn list(conn: &impl Conn, now: Timestamp) -> Result<Vec<Trend>> {
            max(posts.created_at) AS latest, max(hashtags.post_count) AS post_count \
          FROM posts JOIN post_hashtags ON post_hashtags.post_id = posts.id \
          JOIN hashtags ON hashtags.name = post_hashtags.hashtag JOIN users ON users.id = posts.author_id \
-         WHERE posts.id >= $1 AND posts.visibility = 'public' AND posts.deleted_at IS NULL \
+         WHERE posts.id >= $1 AND posts.created_at BETWEEN $3 AND $4 AND posts.visibility = 'public' AND posts.deleted_at IS NULL \
            AND users.status = 'active' AND users.discoverable AND NOT users.is_private \
          GROUP BY post_hashtags.hashtag \
          HAVING count(DISTINCT CASE WHEN posts.created_at >= $2 THEN posts.author_id END) >= {MIN_ACCOUNTS} \
          ORDER BY accounts DESC LIMIT 1000"
     );
-    let values = [PostId::first_of(now - DAY - DAY).as_uuid().into(), (now - DAY).as_micros().into()];
+    let (yesterday, before) = (now - DAY, now - DAY - DAY);
+    // By id, because an index has it; and by time, because ids are ahead of it where a clock was.
+    let values = [
+        PostId::first_of(before).as_uuid().into(),
+        yesterday.as_micros().into(),
+        before.as_micros().into(),
+        now.as_micros().into(),
+    ];
     let statement = Statement::from_sql_and_values(conn.inner().get_database_backend(), sql, values);
     let rows = Row::find_by_statement(statement).all(conn.inner()).await?;
     let mut trends =

@@ -110,11 +110,11 @@ impl Runner {
 
     async fn run(&self, taken: &Taken) -> anyhow::Result<()> {
         let Taken { kind, subject, attempts, .. } = taken;
-        let began = self.clock.now();
+        let began = self.clock.monotonic();
         let outcome = AssertUnwindSafe(self.steps(taken)).catch_unwind().await;
         let outcome = outcome.unwrap_or_else(|_| Err(anyhow!("it panicked; the log has more")));
         let now = self.clock.now();
-        let duration_ms = now.since(began).as_millis();
+        let duration_ms = self.clock.monotonic().saturating_sub(began).as_millis();
         let tx = self.db.write().await?;
         match outcome {
             Ok(Outcome::Done(again)) => {

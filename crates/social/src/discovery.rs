@@ -6,7 +6,7 @@ use std::{
 };
 
 use blegram_domain::{
-    Page, PageRequest, RelationId, Timestamp, UserId, UserSummary,
+    Page, PageRequest, RelationId, UserId, UserSummary,
     page::{Order, Ranked},
     trend::Trend,
 };
@@ -31,8 +31,8 @@ const MAX_SUGGESTIONS: usize = 100;
 /// How long trends are good: they are about days.
 const TRENDS_KEPT: Duration = Duration::from_secs(60);
 
-/// The trends as they were found last.
-pub(crate) type KnownTrends = Arc<Mutex<Option<(Timestamp, Arc<Vec<Trend>>)>>>;
+/// The trends as they were found last, and when that was by the monotonic clock.
+pub(crate) type KnownTrends = Arc<Mutex<Option<(Duration, Arc<Vec<Trend>>)>>>;
 
 impl Social {
     /// What more people write about than the day before, the strongest first. At most a minute old.
@@ -55,16 +55,15 @@ impl Social {
     }
 
     async fn trends(&self) -> Result<Arc<Vec<Trend>>> {
-        let now = self.clock.now();
+        let asked_at = self.clock.monotonic();
         let known = self.trends.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((at, trends)) = known
-            && at <= now
-            && now.since(at) < TRENDS_KEPT
+            && asked_at.saturating_sub(at) < TRENDS_KEPT
         {
             return Ok(trends);
         }
-        let trends = Arc::new(trends::list(&self.db, now).await?);
-        *self.trends.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Arc::clone(&trends)));
+        let trends = Arc::new(trends::list(&self.db, self.clock.now()).await?);
+        *self.trends.lock().unwrap_or_else(PoisonError::into_inner) = Some((asked_at, Arc::clone(&trends)));
         Ok(trends)
     }
 

@@ -12,6 +12,10 @@ use crate::{both_databases, insert_user, now};
 const DAY: Duration = Duration::from_secs(86_400);
 
 async fn log_in(database: &TestDatabase, user: UserId, hash: TokenHash, at: Timestamp) {
+    log_in_keeping(20, database, user, hash, at).await;
+}
+
+async fn log_in_keeping(keep: u64, database: &TestDatabase, user: UserId, hash: TokenHash, at: Timestamp) {
     let tx = database.db().write().await.unwrap();
     let session = Session {
         id: SessionId::generate(at),
@@ -25,7 +29,7 @@ async fn log_in(database: &TestDatabase, user: UserId, hash: TokenHash, at: Time
     };
     sessions::insert(&tx, &session, Some(hash)).await.unwrap();
     let idle = IdleSince { browser: at - 7 * DAY, native: at - 30 * DAY };
-    sessions::prune(&tx, user, 20, at, idle).await.unwrap();
+    sessions::prune(&tx, user, keep, at, idle).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -49,27 +53,44 @@ async fn the_oldest_session_makes_room_for_the_twenty_first(#[case] backend: Bac
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn sessions_that_are_over_are_cleared_away(#[case] backend: Backend) {
+async fn sessions_that_are_over_make_room_first(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
-    log_in(&database, ann, [1; 32], now()).await;
-    log_in(&database, ann, [2; 32], now() + 7 * DAY).await;
-    assert!(!is_there(&database, [1; 32]).await, "not used for seven days");
-    assert!(is_there(&database, [2; 32]).await);
+    log_in_keeping(3, &database, ann, [1; 32], now()).await;
+    log_in_keeping(3, &database, ann, [2; 32], now()).await;
+    let used = sessions::find_by_token_hash(database.db(), &[1; 32]).await.unwrap().unwrap().session.id;
+    let tx = database.db().write().await.unwrap();
+    sessions::update_last_seen(&tx, used, now() + 7 * DAY).await.unwrap();
+    tx.commit().await.unwrap();
+    log_in_keeping(3, &database, ann, [3; 32], now() + 7 * DAY).await;
+    assert!(is_there(&database, [2; 32]).await, "over, but a login is no judge of the clock");
+    log_in_keeping(3, &database, ann, [4; 32], now() + 7 * DAY).await;
+    assert!(!is_there(&database, [2; 32]).await, "not used for seven days");
+    assert!(is_there(&database, [1; 32]).await, "older, but used");
+    assert!(is_there(&database, [3; 32]).await && is_there(&database, [4; 32]).await);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_use_is_never_written_backwards(#[case] backend: Backend) {
+async fn a_use_is_written_backwards_only_when_a_clock_was_ahead(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
     log_in(&database, ann, [1; 32], now()).await;
     let session = sessions::find_by_token_hash(database.db(), &[1; 32]).await.unwrap().unwrap().session;
-    for at in [now() + DAY, now() - DAY] {
-        let tx = database.db().write().await.unwrap();
-        sessions::update_last_seen(&tx, session.id, at).await.unwrap();
-        tx.commit().await.unwrap();
+    let second = Duration::from_secs(1);
+    let ahead = now() + DAY;
+    let steps = [(ahead, ahead), (ahead - 59 * second, ahead), (ahead - 60 * second, ahead - 60 * second)];
+    for (at, written) in steps.into_iter().chain([(now() - DAY, now() - DAY)]) {
+        for is_one in [true, false] {
+            let tx = database.db().write().await.unwrap();
+            if is_one {
+                sessions::update_last_seen(&tx, session.id, at).await.unwrap();
+            } else {
+                sessions::update_all_last_seen(&tx, &[session.id], at).await.unwrap();
+            }
+            tx.commit().await.unwrap();
+            let found = sessions::find_by_token_hash(database.db(), &[1; 32]).await.unwrap().unwrap();
+            assert_eq!(found.session.last_seen_at, written);
+        }
     }
-    let session = sessions::find_by_token_hash(database.db(), &[1; 32]).await.unwrap().unwrap().session;
-    assert_eq!(session.last_seen_at, now() + DAY);
 }

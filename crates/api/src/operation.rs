@@ -295,8 +295,8 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         .tagged(),
     Operation::read(
         "listCommentRevisions",
-        Login::Optional,
-        &[Code::NotFound, Code::CursorInvalid, Code::Invalid],
+        Login::Required,
+        &[Code::NotFound, Code::Forbidden, Code::CursorInvalid, Code::Invalid],
     )
     .tagged(),
     Operation::read("getComment", Login::Optional, &[Code::NotFound]).tagged(),
@@ -348,7 +348,14 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::write(
         "sendMessage",
         Login::Required,
-        &[Code::NotFound, Code::Blocked, Code::ClientIdReused, Code::MediaInUse, Code::Overloaded],
+        &[
+            Code::NotFound,
+            Code::Blocked,
+            Code::Forbidden,
+            Code::ClientIdReused,
+            Code::MediaInUse,
+            Code::Overloaded,
+        ],
     )
     .with_body()
     .with_key(),

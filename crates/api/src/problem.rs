@@ -92,8 +92,8 @@ codes! {
         "Send it from a page of this site or of a trusted origin. A client that sends neither Sec-Fetch-Site nor Origin adds the X-CSRF-Token of GET /api/v1/auth/csrf.",
         "이 사이트나 신뢰된 출처의 페이지에서 요청을 보내세요. Sec-Fetch-Site와 Origin을 보내지 않는 클라이언트는 GET /api/v1/auth/csrf의 X-CSRF-Token을 함께 보내야 합니다.";
     Forbidden = "forbidden", FORBIDDEN, "You may not do this",
-        "You can see this, but only its owner may change it.",
-        "볼 수는 있지만 소유자만 바꿀 수 있습니다.";
+        "You can see this, but this action is not open to you. Most often only the owner may do it.",
+        "볼 수는 있지만 이 작업은 할 수 없습니다. 대개 소유자만 할 수 있는 작업입니다.";
     WrongPassword = "wrong-password", FORBIDDEN, "The password is wrong",
         "Send the account's present password. You stay logged in.",
         "계정의 현재 비밀번호를 보내세요. 로그인 상태는 그대로입니다.";
@@ -107,8 +107,8 @@ codes! {
         "Only its followers see this. Ask to follow it.",
         "비공개 계정입니다. 팔로우를 요청해 수락되면 볼 수 있습니다.";
     Blocked = "blocked", FORBIDDEN, "You block this account",
-        "Unblock it first. Neither of two who are blocked from each other can write to the other.",
-        "차단한 계정입니다. 먼저 차단을 해제하세요. 차단된 상대와는 메시지를 주고받을 수 없습니다.";
+        "Unblock it first. While you block an account you cannot follow it, see its lists or write to it.",
+        "차단한 계정입니다. 차단한 동안에는 팔로우하거나 목록을 보거나 메시지를 보낼 수 없으니 먼저 차단을 해제하세요.";
     RegistrationClosed = "registration-closed", FORBIDDEN, "Registration is closed",
         "This site does not take new accounts. Ask its operators for one.",
         "이 사이트는 새 계정을 받지 않습니다. 운영자에게 문의하세요.";
@@ -452,6 +452,7 @@ impl From<blegram_social::Error> for Problem {
         match error {
             blegram_social::Error::PostNotFound
             | blegram_social::Error::CommentNotFound
+            | blegram_social::Error::MessageNotFound
             | blegram_social::Error::SearchNotFound
             | blegram_social::Error::UserNotFound => Self::not_found(),
             blegram_social::Error::ParentNotFound => Self::invalid(vec![Failure::of(
@@ -475,7 +476,9 @@ impl From<blegram_social::Error> for Problem {
                 Self::invalid(vec![Failure::new("", "self", "must not be yours")])
             }
             blegram_social::Error::PreconditionFailed => Self::new(Code::PreconditionFailed),
-            blegram_social::Error::NotAuthor => Self::new(Code::Forbidden),
+            blegram_social::Error::NotAuthor | blegram_social::Error::NotModerator => {
+                Self::new(Code::Forbidden)
+            }
             blegram_social::Error::Storage(cause) => storage(cause),
         }
     }
@@ -534,6 +537,11 @@ impl From<blegram_chat::Error> for Problem {
             blegram_chat::Error::NotAGroup => Self::new(Code::NotAGroup),
             blegram_chat::Error::Forbidden => Self::new(Code::Forbidden),
             blegram_chat::Error::Blocked => Self::new(Code::Blocked),
+            blegram_chat::Error::CannotWrite => {
+                Self::new(Code::Forbidden).with_detail("You cannot write to this account.")
+            }
+            blegram_chat::Error::RecipientGone => Self::new(Code::Forbidden)
+                .with_detail("The account is gone. What was said stays, and nothing new can be."),
             blegram_chat::Error::ClientIdReused => Self::new(Code::ClientIdReused),
             blegram_chat::Error::ReplyNotFound => Self::invalid(vec![Failure::of(
                 "/reply_to",

@@ -69,12 +69,13 @@ impl Chat {
         Ok(emptied == BATCH)
     }
 
-    /// Forgets some of what happened long ago; says whether there may be more. What was said stays.
+    /// Forgets some of what happened long before `now`, a time that was checked; says whether there may be more. What was
+    /// said stays.
     ///
     /// # Errors
     /// As above.
-    pub async fn forget_old(&self) -> Result<bool> {
-        let before = self.clock.now() - KEPT;
+    pub async fn forget_old(&self, now: blegram_domain::Timestamp) -> Result<bool> {
+        let before = now - KEPT;
         let tx = self.db.write().await?;
         let forgotten = conversations::delete_events_older_than(&tx, before, BATCH).await?;
         let left = conversations::delete_left_before(&tx, before, BATCH).await?;

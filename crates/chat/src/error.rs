@@ -22,9 +22,16 @@ pub enum Error {
     /// The actor sees it, and may not do this.
     #[error("only its sender or owner may do this")]
     Forbidden,
-    /// Either of the two blocks the other.
-    #[error("blocked")]
+    /// The actor blocks the other of a direct conversation.
+    #[error("the actor blocks the account")]
     Blocked,
+    /// The other of a direct conversation takes nothing from the actor. Why is theirs: an actor must not learn that they
+    /// are blocked.
+    #[error("the actor cannot write to the account")]
+    CannotWrite,
+    /// The account of the other of a direct conversation is gone.
+    #[error("the account to write to is gone")]
+    RecipientGone,
     /// The device called another message so before.
     #[error("the client id belongs to another message")]
     ClientIdReused,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use blegram_domain::{Conversation, ConversationId, UserId, conversation::ConversationKind};
+use blegram_domain::{Conversation, ConversationId, UserId, conversation::ConversationKind, user::Status};
 use blegram_persistence::{Conn, conversations, relations};
 
 use crate::{Chat, Error, Event, Result};
@@ -11,7 +11,7 @@ impl Chat {
     /// Tells the others in a conversation of `actor` that they are writing. Nothing is kept of it.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Blocked`] in a direct conversation across a block.
+    /// [`Error::NotFound`]; in a direct conversation as [`check_open`].
     pub async fn start_typing(&self, actor: UserId, id: ConversationId) -> Result<()> {
         let conversation = conversations::find(&self.db, id).await?.ok_or(Error::NotFound)?;
         let mut members = conversations::list_members(&self.db, &[id]).await?.remove(&id).unwrap_or_default();
@@ -47,6 +47,9 @@ impl Chat {
 }
 
 /// Neither of two who are blocked from each other says anything to the other.
+///
+/// # Errors
+/// [`Error::RecipientGone`]; [`Error::Blocked`] where `actor` can end it; [`Error::CannotWrite`] where they cannot.
 pub(crate) async fn check_open(
     conn: &impl Conn,
     conversation: &Conversation,
@@ -57,6 +60,17 @@ pub(crate) async fn check_open(
         return Ok(());
     }
     let people = relations::list_people(conn, actor, others).await?;
-    let is_open = |user: &UserId| people.get(user).is_some_and(|(user, relation)| user.is_shown(*relation));
-    if !others.is_empty() && others.iter().all(is_open) { Ok(()) } else { Err(Error::Blocked) }
+    if others.is_empty() {
+        return Err(Error::RecipientGone);
+    }
+    for other in others {
+        match people.get(other) {
+            None => return Err(Error::RecipientGone),
+            Some((user, _)) if user.status == Status::Deleted => return Err(Error::RecipientGone),
+            Some((_, relation)) if relation.blocking => return Err(Error::Blocked),
+            Some((user, relation)) if !user.is_shown(*relation) => return Err(Error::CannotWrite),
+            Some(_) => {}
+        }
+    }
+    Ok(())
 }

@@ -57,7 +57,8 @@ impl Chat {
     /// it is today. Says whether it is new. It may be sent also if nobody waits for that any more.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Blocked`] in a direct conversation across a block; [`Error::ClientIdReused`] by another
+    /// [`Error::NotFound`]; [`Error::Blocked`], [`Error::CannotWrite`] or [`Error::RecipientGone`] in a direct conversation;
+    /// [`Error::ClientIdReused`] by another
     /// message; [`Error::ReplyNotFound`]; [`Error::MediaNotFound`], [`Error::MediaInUse`]; [`Error::Busy`].
     #[expect(
         clippy::disallowed_methods,
@@ -175,8 +176,8 @@ struct Scene {
     members: Vec<Membership>,
     /// What was sent before under the same client ids.
     before: HashMap<(UserId, ClientId), Message>,
-    /// Whether the two of a direct conversation may write to each other.
-    is_open: bool,
+    /// Why senders may not write to the other of a direct conversation: each has reasons of their own.
+    closed: HashMap<UserId, Error>,
     /// The messages that are answered.
     answered: HashMap<MessageId, Message>,
 }
@@ -193,7 +194,7 @@ impl Scene {
             conversation: conversations::hold(tx, id).await?,
             members: Vec::new(),
             before: HashMap::new(),
-            is_open: true,
+            closed: HashMap::new(),
             answered: HashMap::new(),
         };
         let Some(conversation) = &scene.conversation else { return Ok(scene) };
@@ -201,25 +202,30 @@ impl Scene {
         let called: Vec<_> = all.iter().map(|it| (it.actor, it.input.client_id)).collect();
         scene.before = messages::list_by_client_ids(tx, &called).await?;
         if conversation.kind == ConversationKind::Direct {
-            scene.is_open = scene.is_direct_open(tx, conversation).await?;
+            scene.closed = scene.list_closed(tx, conversation).await?;
         }
         let answered: Vec<MessageId> = all.iter().filter_map(|it| it.input.reply_to).collect();
         scene.answered = messages::list_by_ids(tx, &answered).await?;
         Ok(scene)
     }
 
-    /// Neither of two who are blocked from each other writes to the other. It stays so until the transaction ends. What is
-    /// true for one of them is for the other.
-    async fn is_direct_open(&self, tx: &Tx, conversation: &Conversation) -> Result<bool> {
-        let members = || self.members.iter().map(|it| it.user);
-        let Some(actor) = members().find(|user| self.actors.contains_key(user)) else { return Ok(false) };
-        let others: Vec<UserId> = members().filter(|user| *user != actor).collect();
-        relations::hold(tx, actor, others.iter().copied()).await?;
-        match check_open(tx, conversation, actor, &others).await {
-            Ok(()) => Ok(true),
-            Err(Error::Blocked) => Ok(false),
-            Err(error) => Err(error),
+    /// Who of those who send may not write to the other of a direct conversation. It stays so until the transaction ends.
+    async fn list_closed(&self, tx: &Tx, conversation: &Conversation) -> Result<HashMap<UserId, Error>> {
+        let mut closed = HashMap::new();
+        let senders = self.members.iter().map(|member| member.user);
+        for actor in senders.filter(|user| self.actors.contains_key(user)) {
+            let others = self.members.iter().map(|member| member.user).filter(|user| *user != actor);
+            let others: Vec<UserId> = others.collect();
+            relations::hold(tx, actor, others.iter().copied()).await?;
+            match check_open(tx, conversation, actor, &others).await {
+                Ok(()) => {}
+                Err(error @ (Error::Blocked | Error::CannotWrite | Error::RecipientGone)) => {
+                    closed.insert(actor, error);
+                }
+                Err(error) => return Err(error),
+            }
         }
+        Ok(closed)
     }
 
     /// What a sender is told of a conversation that they do not find.
@@ -236,8 +242,8 @@ impl Scene {
             let is_same = before.fingerprint == *fingerprint;
             return if is_same { Ok(Some(before.clone())) } else { Err(Error::ClientIdReused) };
         }
-        if !self.is_open {
-            return Err(Error::Blocked);
+        if let Some(reason) = self.closed.get(actor) {
+            return Err(reason.clone());
         }
         let is_seen = |id| {
             let found: Option<&Message> = self.answered.get(&id);

@@ -16,6 +16,9 @@ pub enum Error {
     /// The actor may see the thing but not change it.
     #[error("only its author may do this")]
     NotAuthor,
+    /// The actor sees the thing, and only its author and moderators may do this.
+    #[error("only its author and moderators may do this")]
+    NotModerator,
     /// At these places of a list, no image of the actor.
     #[error("no such image")]
     MediaNotFound(Vec<usize>),
@@ -28,6 +31,9 @@ pub enum Error {
     /// A post says or shows something.
     #[error("a post needs a text or an image")]
     PostBlank,
+    /// No such message, or not for this person.
+    #[error("no such message")]
+    MessageNotFound,
     /// No such search, or not this person's.
     #[error("no such search")]
     SearchNotFound,

@@ -644,7 +644,7 @@ async fn commands_are_refused_in_the_words_of_the_api() {
     assert_eq!(a.asks("message.send", nowhere).await["err"]["code"], "not-found");
     bob.put_empty("/api/v1/users/@ann/block").await.assert_status(200);
     let blocked = json!({ "conversation_id": id, "client_id": client_id(), "text": "hi" });
-    assert_eq!(a.asks("message.send", blocked).await["err"]["code"], "blocked");
+    assert_eq!(a.asks("message.send", blocked).await["err"]["code"], "forbidden");
     assert_eq!(a.asks("auth", json!({ "access_token": "x" })).await["err"]["code"], "unauthenticated");
 }
 

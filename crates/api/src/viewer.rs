@@ -1,7 +1,7 @@
 //! Who a request comes from. The gate has looked it up; these take it from there.
 
 use blegram_auth::Authenticated;
-use blegram_domain::{SessionId, UserId, session::Kind};
+use blegram_domain::{SessionId, UserId, session::Kind, user::Role};
 use poem::{FromRequest, Request, RequestBody};
 
 use crate::problem::{Code, Problem};
@@ -21,6 +21,10 @@ impl Viewer {
 
     pub(crate) const fn id(self) -> UserId {
         self.0.user
+    }
+
+    pub(crate) const fn role(self) -> Role {
+        self.0.role
     }
 
     pub(crate) const fn session(self) -> SessionId {

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::{CommentId, PostId, ReportId, Timestamp, UserId, user::stored_enum};
+use crate::{CommentId, MessageId, PostId, ReportId, Timestamp, UserId, user::stored_enum};
 
 stored_enum! {
     /// What is wrong with it.
@@ -35,6 +35,8 @@ pub enum Subject {
     Comment(CommentId),
     /// An account.
     User(UserId),
+    /// A message in a conversation.
+    Message(MessageId),
 }
 
 impl Subject {
@@ -44,6 +46,7 @@ impl Subject {
             Self::Post(_) => "post",
             Self::Comment(_) => "comment",
             Self::User(_) => "user",
+            Self::Message(_) => "message",
         }
     }
 }

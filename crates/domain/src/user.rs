@@ -52,6 +52,13 @@ stored_enum! {
     }
 }
 
+impl Role {
+    /// Whether an account judges what others wrote, and sees for it what they took back.
+    pub const fn moderates(self) -> bool {
+        matches!(self, Self::Moderator | Self::Admin)
+    }
+}
+
 stored_enum! {
     /// Whether an account takes part.
     Status {

@@ -60,5 +60,6 @@ fn subject_id(subject: Subject) -> Uuid {
         Subject::Post(post) => post.as_uuid(),
         Subject::Comment(comment) => comment.as_uuid(),
         Subject::User(user) => user.as_uuid(),
+        Subject::Message(message) => message.as_uuid(),
     }
 }

@@ -2,7 +2,7 @@
 
 use blegram_domain::{
     Comment, CommentId, CommentText, Job, Notice, NoticeKind, Page, PageRequest, Post, PostId, Revision,
-    RevisionId, Timestamp, UserId, UserSummary, Violation, analysis::Analysis, page::Slice,
+    RevisionId, Timestamp, UserId, UserSummary, Violation, analysis::Analysis, page::Slice, user::Role,
     version::Precondition,
 };
 use blegram_persistence::{Conn, Tx, comments, jobs, notifications, posts, relations, revisions::Of, users};
@@ -224,19 +224,24 @@ impl Social {
         Ok(())
     }
 
-    /// The texts that a comment had, the newest first, the present one included, for whoever sees it.
+    /// The texts that a comment had, the newest first, the present one included, for its author and for moderators: people
+    /// edit comments to take words back.
     ///
     /// # Errors
-    /// [`Error::CommentNotFound`] also when the viewer may not see it, and of one that is deleted.
+    /// [`Error::CommentNotFound`] also when the actor may not see it, and of one that is deleted; [`Error::NotModerator`].
     pub async fn comment_revisions(
         &self,
-        viewer: Option<UserId>,
+        actor: UserId,
+        role: Role,
         id: CommentId,
         page: &PageRequest,
     ) -> Result<Page<Revision>> {
-        let comment = find_visible_comment(&self.db, viewer, id).await?;
+        let comment = find_visible_comment(&self.db, Some(actor), id).await?;
         if comment.is_deleted() {
             return Err(Error::CommentNotFound);
+        }
+        if comment.author != Some(actor) && !role.moderates() {
+            return Err(Error::NotModerator);
         }
         if comment.edited_at.is_none() {
             return Ok(only(page, &original_comment(&comment)));

@@ -1,10 +1,11 @@
 //! Telling moderators.
 
 use blegram_domain::{
-    CommentId, PostId, Report, ReportId, ReportNote, UserId,
+    CommentId, MessageId, PostId, Report, ReportId, ReportNote, UserId,
+    conversation::Message,
     report::{Reason, Subject},
 };
-use blegram_persistence::{Tx, reports};
+use blegram_persistence::{Tx, conversations, messages, reports};
 
 use crate::{Error, Result, Social, UserRef, comments::find_visible_comment, posts::find_visible};
 
@@ -17,6 +18,8 @@ pub enum Reported {
     Comment(CommentId),
     /// An account.
     User(UserRef),
+    /// A message in a conversation of the reporter.
+    Message(MessageId),
 }
 
 /// A report to be.
@@ -35,8 +38,8 @@ impl Social {
     /// first report; nobody else is told.
     ///
     /// # Errors
-    /// [`Error::PostNotFound`], [`Error::CommentNotFound`], [`Error::UserNotFound`] also when the actor may not see it;
-    /// [`Error::OwnReported`] for what is their own.
+    /// [`Error::PostNotFound`], [`Error::CommentNotFound`], [`Error::UserNotFound`], [`Error::MessageNotFound`] also when the
+    /// actor may not see it; [`Error::OwnReported`] for what is their own.
     pub async fn create_report(&self, actor: UserId, input: CreateReport) -> Result<Report> {
         let now = self.clock.now();
         // By name, before the transaction holds the only writer.
@@ -83,6 +86,11 @@ impl Social {
                 let author = comment.author.ok_or(Error::CommentNotFound)?;
                 Ok((Subject::Comment(*id), author, comment.text))
             }
+            (Reported::Message(id), _) => {
+                let message = find_visible_message(tx, actor, *id).await?;
+                let author = message.sender.ok_or(Error::MessageNotFound)?;
+                Ok((Subject::Message(*id), author, message.text))
+            }
             (Reported::User(_), user) => {
                 let user = self.find_header(tx, Some(actor), user.ok_or(Error::UserNotFound)?).await?;
                 let text = format!("{}\n{}", user.summary.display_name, user.bio);
@@ -90,4 +98,12 @@ impl Social {
             }
         }
     }
+}
+
+/// A message that `actor` sees: one of a conversation that they are in, sent while they were, and not taken back.
+async fn find_visible_message(tx: &Tx, actor: UserId, id: MessageId) -> Result<Message> {
+    let message = messages::find(tx, id).await?.filter(|message| !message.is_deleted());
+    let message = message.ok_or(Error::MessageNotFound)?;
+    let member = conversations::find_member(tx, message.conversation, actor).await?;
+    member.filter(|member| member.sees(message.message_no)).map(|_| message).ok_or(Error::MessageNotFound)
 }

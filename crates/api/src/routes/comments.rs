@@ -111,7 +111,8 @@ impl CommentsApi {
 
     /// Edit a comment of yours
     ///
-    /// The old texts stay readable as revisions. 이전 본문은 수정 이력에 남습니다.
+    /// The old texts stay as revisions, which only you and moderators can read. 이전 본문은 수정 이력에 남으며, 나와 운영진만
+    /// 볼 수 있습니다.
     #[oai(path = "/comments/:comment", method = "patch", operation_id = "updateComment")]
     async fn update_comment(
         &self,
@@ -143,15 +144,16 @@ impl CommentsApi {
         Ok(NoContent)
     }
 
-    /// List the texts that a comment had
+    /// List revisions of a comment
     ///
-    /// The newest first, the present one included, for everybody who sees the comment.
-    /// 댓글을 볼 수 있는 누구나 현재 본문을 포함한 수정 이력을 최신순으로 볼 수 있습니다.
+    /// The newest first, the present text included. Only the comment's author and moderators may list them; others who see
+    /// the comment get 403. 현재 본문을 포함한 수정 이력을 최신순으로 돌려줍니다. 댓글 작성자와 운영진만 볼 수 있고, 댓글을 볼
+    /// 수 있는 다른 사람에게는 403을 돌려줍니다.
     #[oai(path = "/comments/:comment/revisions", method = "get", operation_id = "listCommentRevisions")]
     async fn list_comment_revisions(
         &self,
         app: AppData<'_>,
-        viewer: MaybeViewer,
+        viewer: Viewer,
         /// The id of a comment.
         comment: Path<CommentParam>,
         /// How many items at most, up to 100.
@@ -162,7 +164,8 @@ impl CommentsApi {
         let comment = comment.id()?;
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listCommentRevisions", &[&comment.to_string()])?;
-        let items = app.social.comment_revisions(viewer.id(), comment, &page).await.map_err(Problem::from)?;
+        let items = app.social.comment_revisions(viewer.id(), viewer.role(), comment, &page).await;
+        let items = items.map_err(Problem::from)?;
         Ok(Paged::render(items))
     }
 

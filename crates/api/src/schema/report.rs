@@ -1,4 +1,4 @@
-use blegram_domain::{CommentId, PostId, ReportNote, UserId, Violation};
+use blegram_domain::{CommentId, MessageId, PostId, ReportNote, UserId, Violation};
 use blegram_social::{Reported, UserRef};
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
@@ -59,11 +59,11 @@ pub(crate) enum Reason {
     Other,
 }
 
-/// Something that moderators should see: a post, a comment or an account.
+/// Something that moderators should see: a post, a comment, an account or a message.
 #[derive(Debug, Object)]
 pub(crate) struct CreateReport {
-    /// The post; exactly one of the three is given.
-    /// 신고할 게시글. 셋 가운데 하나만 보냅니다.
+    /// The post; exactly one of the four is given.
+    /// 신고할 게시글. 넷 가운데 하나만 보냅니다.
     post_id: Option<Uuid>,
     /// The comment.
     /// 신고할 댓글.
@@ -71,6 +71,9 @@ pub(crate) struct CreateReport {
     /// The account.
     /// 신고할 계정.
     user_id: Option<Uuid>,
+    /// The message, of a conversation that you are in.
+    /// 신고할 메시지. 자신이 참여한 대화의 메시지여야 합니다.
+    message_id: Option<Uuid>,
     /// What is wrong.
     /// 신고 사유.
     reason: Reason,
@@ -89,18 +92,21 @@ impl Input for CreateReport {
             fields.optional_text("comment_id", |raw| raw.parse::<CommentId>().map_err(|_| not_found));
         let user = fields
             .optional_text("user_id", |raw| raw.parse::<UserId>().map(UserRef::Id).map_err(|_| not_found));
+        let message =
+            fields.optional_text("message_id", |raw| raw.parse::<MessageId>().map_err(|_| not_found));
         let reason = fields.text("reason", |raw| {
             raw.parse().map_err(|_| Violation::OutOfRange("must be one of the reasons that are listed"))
         });
         let note = fields.optional_text("note", ReportNote::parse);
-        let reported = match (post, comment, user) {
-            (Some(post), None, None) => Some(Reported::Post(post)),
-            (None, Some(comment), None) => Some(Reported::Comment(comment)),
-            (None, None, Some(user)) => Some(Reported::User(user)),
+        let reported = match (post, comment, user, message) {
+            (Some(post), None, None, None) => Some(Reported::Post(post)),
+            (None, Some(comment), None, None) => Some(Reported::Comment(comment)),
+            (None, None, Some(user), None) => Some(Reported::User(user)),
+            (None, None, None, Some(message)) => Some(Reported::Message(message)),
             _ => {
                 if !fields.has_failed() {
                     fields.fail_whole(Violation::OutOfRange(
-                        "must name exactly one of post_id, comment_id and user_id",
+                        "must name exactly one of post_id, comment_id, user_id and message_id",
                     ));
                 }
                 None

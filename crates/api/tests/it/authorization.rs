@@ -51,7 +51,7 @@ const TABLE: &[(&str, [u16; 3])] = &[
     ("listReplies", [200, 200, 200]),
     ("updateComment", [401, 403, 200]),
     ("deleteComment", [401, 403, 204]),
-    ("listCommentRevisions", [200, 200, 200]),
+    ("listCommentRevisions", [401, 403, 200]),
     ("likeComment", [401, 200, 200]),
     ("unlikeComment", [401, 200, 200]),
     ("listCommentLikers", [200, 200, 200]),

@@ -117,8 +117,47 @@ async fn edits_keep_the_texts_and_tell_whom_they_newly_mention(#[case] backend: 
         .assert_problem(412, "precondition-failed");
     assert_eq!(chul.told().await, [""; 0], "mentioned no more");
     assert_eq!(ann.told().await, ["comment"], "who was told of the comment is not told of it again");
-    let texts = chul.get(&format!("{path}/revisions")).await.items("text");
+    let texts = bob.get(&format!("{path}/revisions")).await.items("text");
     assert_eq!(texts, ["for @ann", "for @chul"]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn comment_revisions_are_for_the_author_and_moderators(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob, chul, mod_user, admin] = t.users(["ann", "bob", "chul", "judge", "boss"]).await;
+    for (name, role) in [("judge", "moderator"), ("boss", "admin")] {
+        t.database.execute(&format!("UPDATE users SET role = '{role}' WHERE username = '{name}'")).await;
+    }
+    t.clock.advance(Duration::from_secs(1));
+    let post = ann.posts("hello").await;
+    let comment = bob.comments(&post, "taken back").await;
+    let reply = bob.replies(&post, &comment, "unedited").await;
+    bob.patch(&format!("/api/v1/comments/{comment}"), &[], &json!({ "text": "kept" }))
+        .await
+        .assert_status(200);
+    for (of, texts) in [(&comment, &["kept", "taken back"][..]), (&reply, &["unedited"])] {
+        let path = format!("/api/v1/comments/{of}/revisions");
+        for reader in [&bob, &mod_user, &admin] {
+            assert_eq!(reader.get(&path).await.items("text"), texts);
+        }
+        // Nor the post's author, who may delete the comment.
+        for other in [&ann, &chul] {
+            other.get(&path).await.assert_problem(403, "forbidden");
+        }
+        t.stranger().get(&path).await.assert_problem(401, "unauthenticated");
+    }
+    let path = format!("/api/v1/comments/{comment}/revisions");
+    bob.put_empty("/api/v1/users/@chul/block").await.assert_status(200);
+    chul.get(&path).await.assert_problem(404, "not-found");
+    bob.delete(&format!("/api/v1/comments/{comment}")).await.assert_status(204);
+    for reader in [&bob, &mod_user] {
+        reader.get(&path).await.assert_problem(404, "not-found");
+    }
+    // Those of posts stay for everybody.
+    ann.patch(&format!("/api/v1/posts/{post}"), &[], &json!({ "text": "edited" })).await.assert_status(200);
+    let texts = t.stranger().get(&format!("/api/v1/posts/{post}/revisions")).await.items("text");
+    assert_eq!(texts, ["edited", "hello"]);
 }
 
 #[apply(both_databases)]

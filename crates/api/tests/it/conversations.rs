@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     both_databases,
-    world::{Actor, TestApp, client_id},
+    world::{Actor, PASSWORD, TestApp, client_id},
 };
 
 fn path(conversation: &str, rest: &str) -> String {
@@ -262,9 +262,8 @@ async fn who_may_be_written_to(#[case] backend: Backend) {
     let begin = async |who: &Actor<'_>, body: Value| who.post("/api/v1/conversations", &body).await;
     let direct = ann.begins(&["@bob"], None).await;
     bob.put_empty("/api/v1/users/@ann/block").await.assert_status(200);
-    for who in [&ann, &bob] {
-        who.sends(&direct, client_id(), "x").await.assert_problem(403, "blocked");
-    }
+    bob.sends(&direct, client_id(), "x").await.assert_problem(403, "blocked");
+    ann.sends(&direct, client_id(), "x").await.assert_problem(403, "forbidden");
     begin(&ann, json!({ "members": ["@chul", "@bob"] })).await.assert_refused(&[("/members/1", "not-found")]);
     bob.delete("/api/v1/users/@ann/block").await.assert_status(200);
     ann.says(&direct, "again").await;
@@ -339,4 +338,116 @@ async fn a_page_of_conversations_takes_as_many_statements_as_one(#[case] backend
         ann.says(&id, "x").await;
     }
     assert_eq!(statements().await, one);
+}
+
+/// The three texts of a direct conversation that takes nothing: what the actor can end, what they cannot, and what nobody
+/// can.
+#[apply(both_databases)]
+#[tokio::test]
+async fn refusals_across_a_block_say_what_the_actor_can_do(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let direct = ann.begins(&["@bob"], None).await;
+    ann.says(&direct, "hello").await;
+    let refused = async |who: &Actor<'_>| -> (Value, Value) {
+        let answer = who.sends(&direct, client_id(), "x").await;
+        let mut socket = who.connects().await;
+        let send = json!({ "conversation_id": direct, "client_id": client_id(), "text": "x" });
+        let socket = socket.asks("message.send", send).await["err"].clone();
+        let problem = answer.json();
+        assert_eq!(
+            (answer.status.as_u16(), &problem["code"], &problem["detail"]),
+            (403, &socket["code"], &socket["detail"])
+        );
+        (problem["code"].clone(), problem["detail"].clone())
+    };
+    let cannot_write = (json!("forbidden"), json!("You cannot write to this account."));
+    bob.put_empty("/api/v1/users/@ann/block").await.assert_status(200);
+    assert_eq!(refused(&bob).await.0, "blocked");
+    assert_eq!(refused(&ann).await, cannot_write);
+    // Each is told of their own block; who ends it learns no more than before.
+    ann.put_empty("/api/v1/users/@bob/block").await.assert_status(200);
+    assert_eq!((refused(&ann).await.0, refused(&bob).await.0), (json!("blocked"), json!("blocked")));
+    ann.delete("/api/v1/users/@bob/block").await.assert_status(200);
+    assert_eq!(refused(&ann).await, cannot_write);
+    bob.delete("/api/v1/users/@ann/block").await.assert_status(200);
+    ann.says(&direct, "again").await;
+    // A suspension looks the same: it is nobody else's business.
+    t.database.execute("UPDATE users SET status = 'suspended' WHERE username = 'bob'").await;
+    assert_eq!(refused(&ann).await, cannot_write);
+    t.database.execute("UPDATE users SET status = 'active' WHERE username = 'bob'").await;
+
+    // Of an account that is gone, also while the actor blocks it: there is nothing to unblock it for.
+    let gone = json!("The account is gone. What was said stays, and nothing new can be.");
+    ann.put_empty("/api/v1/users/@bob/block").await.assert_status(200);
+    bob.post("/api/v1/me/deletion", &json!({ "password": PASSWORD })).await.assert_status(204);
+    assert_eq!(refused(&ann).await, (json!("forbidden"), gone));
+    // For new things it is not there.
+    ann.put_empty("/api/v1/users/@bob/follow").await.assert_problem(404, "not-found");
+    let begin = json!({ "members": ["@bob"] });
+    ann.post("/api/v1/conversations", &begin).await.assert_refused(&[("/members/0", "not-found")]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn reports_of_messages_are_for_members_and_keep_the_text(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
+    let group = ann.begins(&["@bob"], Some("us")).await;
+    let insult = bob.says(&group, "an insult").await;
+    let report = |message: &str| json!({ "message_id": message, "reason": "harassment" });
+    let first = ann.post("/api/v1/reports", &report(&insult)).await;
+    first.assert_status(201);
+    let kept = async || t.database.lines("SELECT text AS line FROM reports ORDER BY id").await;
+    assert_eq!(kept().await, ["an insult"]);
+    // Their own, of others, of nothing.
+    bob.post("/api/v1/reports", &report(&insult)).await.assert_refused(&[("", "self")]);
+    chul.post("/api/v1/reports", &report(&insult)).await.assert_problem(404, "not-found");
+    t.stranger().post("/api/v1/reports", &report(&insult)).await.assert_problem(401, "unauthenticated");
+    ann.post("/api/v1/reports", &report(&client_id().to_string())).await.assert_problem(404, "not-found");
+    ann.post("/api/v1/reports", &report("nonsense")).await.assert_refused(&[("/message_id", "not-found")]);
+    let two = json!({ "message_id": insult, "user_id": client_id(), "reason": "spam" });
+    ann.post("/api/v1/reports", &two).await.assert_refused(&[("", "out-of-range")]);
+    // Who came later does not see it, and who left no more.
+    ann.post(&path(&group, "/members"), &json!({ "members": ["@chul"] })).await.assert_status(200);
+    chul.post("/api/v1/reports", &report(&insult)).await.assert_problem(404, "not-found");
+    let later = bob.says(&group, "another").await;
+    chul.post("/api/v1/reports", &report(&later)).await.assert_status(201);
+    let last = bob.says(&group, "the last").await;
+    chul.delete(&path(&group, "/members/me")).await.assert_status(204);
+    chul.post("/api/v1/reports", &report(&last)).await.assert_problem(404, "not-found");
+
+    // What becomes of the message changes nothing, nor does reporting it again.
+    let message = path(&group, &format!("/messages/{insult}"));
+    bob.patch(&message, &[], &json!({ "text": "nothing" })).await.assert_status(200);
+    let again = ann.post("/api/v1/reports", &report(&insult)).await;
+    assert_eq!(again.assert_status(201).json(), first.json());
+    bob.delete(&message).await.assert_status(204);
+    ann.post("/api/v1/reports", &report(&insult)).await.assert_problem(404, "not-found");
+    bob.post("/api/v1/me/deletion", &json!({ "password": PASSWORD })).await.assert_status(204);
+    assert_eq!(kept().await, ["an insult", "another"]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn reports_keep_the_text_of_what_is_edited_and_deleted(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let post = bob.posts("a bad post").await;
+    let comment = bob.comments(&post, "a bad comment").await;
+    bob.patch("/api/v1/me", &[], &json!({ "bio": "a bad profile" })).await.assert_status(200);
+    let user = bob.get("/api/v1/me").await.json()["id"].clone();
+    for body in [json!({ "post_id": post }), json!({ "comment_id": comment }), json!({ "user_id": user })] {
+        let mut body = body;
+        body["reason"] = json!("other");
+        ann.post("/api/v1/reports", &body).await.assert_status(201);
+    }
+    bob.patch("/api/v1/me", &[], &json!({ "bio": "good" })).await.assert_status(200);
+    for thing in [format!("/api/v1/posts/{post}"), format!("/api/v1/comments/{comment}")] {
+        bob.patch(&thing, &[], &json!({ "text": "good" })).await.assert_status(200);
+    }
+    bob.delete(&format!("/api/v1/posts/{post}")).await.assert_status(204);
+    bob.post("/api/v1/me/deletion", &json!({ "password": PASSWORD })).await.assert_status(204);
+    let kept = t.database.lines("SELECT text AS line FROM reports ORDER BY id").await;
+    assert_eq!(kept, ["a bad post", "a bad comment", "bob\na bad profile"]);
 }

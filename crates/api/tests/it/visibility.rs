@@ -45,7 +45,12 @@ const OF_A_POST: &[(Route, Row, Row)] = &[
     (("GET", "posts/{post}/likes", AUTHOR), SHOWN, SHOWN_TO_FOLLOWERS),
     (("GET", "comments/{comment}", None), EVERYBODY, FOLLOWERS),
     (("GET", "comments/{comment}/replies", None), EVERYBODY, FOLLOWERS),
-    (("GET", "comments/{comment}/revisions", None), EVERYBODY, FOLLOWERS),
+    // Only for its author, and for moderators.
+    (
+        ("GET", "comments/{comment}/revisions", None),
+        [200, 401, 403, 403, 403, 403, 404, 404],
+        [200, 401, 404, 404, 403, 403, 404, 404],
+    ),
     (("GET", "comments/{comment}/likes", AUTHOR), SHOWN, SHOWN_TO_FOLLOWERS),
     (("PUT", "posts/{post}/like", None), MEMBERS, FOLLOWING_MEMBERS),
     (("PUT", "posts/{post}/bookmark", None), MEMBERS, FOLLOWING_MEMBERS),

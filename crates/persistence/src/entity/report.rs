@@ -1,5 +1,5 @@
 use blegram_domain::{
-    CommentId, PostId, Report, ReportId, UserId,
+    CommentId, MessageId, PostId, Report, ReportId, UserId,
     report::{Reason, Subject},
 };
 use sea_orm::entity::prelude::{
@@ -44,6 +44,7 @@ impl TryFrom<Model> for Report {
                 "post" => Subject::Post(PostId::from_uuid(row.subject_id)),
                 "comment" => Subject::Comment(CommentId::from_uuid(row.subject_id)),
                 "user" => Subject::User(UserId::from_uuid(row.subject_id)),
+                "message" => Subject::Message(MessageId::from_uuid(row.subject_id)),
                 other => return Err(corrupt(&format!("{other} is nothing that is reported"))),
             },
             author: UserId::from_uuid(row.author_id),

@@ -38,6 +38,7 @@ mod m20261125_000025_search;
 mod m20261125_000030_media;
 mod m20261125_000040_conversations;
 mod m20261125_000050_gateway_tickets;
+mod m20261128_000060_clock_state;
 
 /// The list of changes.
 #[derive(Debug)]
@@ -70,6 +71,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000030_media::Migration),
             Box::new(m20261125_000040_conversations::Migration),
             Box::new(m20261125_000050_gateway_tickets::Migration),
+            Box::new(m20261128_000060_clock_state::Migration),
         ]
     }
 }

@@ -7,8 +7,9 @@
 //! | tickets for live connections | [`crate::ticket::LIFETIME`] |
 //! | idempotency keys | [`crate::idempotency::KEPT`] |
 //! | names that accounts had | [`crate::deletion::NAME_KEPT`] |
-//! | signing keys | until no token needs them: [`Auth::rotate_signing_keys`] |
+//! | signing keys | until no token needs them: [`crate::signing_key::KEPT_AFTER`] |
 
+use blegram_domain::Timestamp;
 use blegram_persistence::{gateway_tickets, idempotency_keys, refresh_tokens, reserved_usernames, sessions};
 
 use crate::{Auth, Result, idempotency::KEPT};
@@ -17,12 +18,12 @@ use crate::{Auth, Result, idempotency::KEPT};
 pub(crate) const BATCH: u64 = 500;
 
 impl Auth {
-    /// Forgets some of what counts no more; says whether there may be more.
+    /// Forgets some of what counts no more at `now`, a time that was checked; says whether there may be more.
     ///
     /// # Errors
     /// Storage failures only.
-    pub async fn forget_old(&self) -> Result<bool> {
-        let now = self.clock.now();
+    pub async fn forget_old(&self, now: Timestamp) -> Result<bool> {
+        self.keys.forget_outlived(now).await?;
         let tx = self.db.write().await?;
         // Tokens and tickets before their sessions, which would take any number of them along.
         let mut forgotten = refresh_tokens::delete_expired(&tx, now, BATCH).await?;

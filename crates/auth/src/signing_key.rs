@@ -74,7 +74,8 @@ struct Key {
 #[derive(Debug, Default)]
 struct Known {
     keys: Vec<Key>,
-    read_at: Option<Timestamp>,
+    /// By the monotonic clock.
+    read_at: Option<Duration>,
 }
 
 /// The keys of a site.
@@ -116,61 +117,73 @@ impl Keyring {
     /// The key that signs now, made when there is none.
     pub(crate) async fn signer(&self) -> Result<Arc<Signer>> {
         let now = self.clock.now();
-        if let Some(signer) = self.known().signer(now) {
+        if let Some(signer) = self.fresh_signer(now) {
             return Ok(signer);
         }
         let _reading = self.reading.lock().await;
-        if let Some(signer) = self.known().signer(now) {
+        if let Some(signer) = self.fresh_signer(now) {
             return Ok(signer);
         }
-        self.read(now).await?;
-        if let Some(signer) = self.known().signer(now) {
+        self.read().await?;
+        if let Some(signer) = self.fresh_signer(now) {
             return Ok(signer);
         }
         let lacks = |keys: &[rows::SigningKey]| {
             !keys.iter().any(|key| key.signs_from <= now && self.open(key).is_some())
         };
         self.make(now, now, lacks).await?;
-        self.read(now).await?;
-        self.known()
-            .signer(now)
-            .ok_or_else(|| Error::Signing("the key that was made is not there".to_owned()))
+        self.read().await?;
+        self.fresh_signer(now).ok_or_else(|| Error::Signing("the key that was made is not there".to_owned()))
+    }
+
+    /// The newest key that signs already, if the list is young enough to know.
+    fn fresh_signer(&self, now: Timestamp) -> Option<Arc<Signer>> {
+        let known = self.known();
+        known.signer(now).filter(|_| known.is_younger_than(READ_AGAIN_AFTER, self.clock.monotonic()))
     }
 
     async fn verifier(&self, id: &str) -> Result<Option<Arc<Verifier>>> {
-        let now = self.clock.now();
         let known = self.known();
         if let Some(verifier) = known.verifier(id) {
             return Ok(Some(verifier));
         }
         let _reading = self.reading.lock().await;
-        let is_recent = self.known().is_younger_than(UNKNOWN_PAUSE, now);
+        let is_recent = self.known().is_younger_than(UNKNOWN_PAUSE, self.clock.monotonic());
         if !is_recent {
-            self.read(now).await?;
+            self.read().await?;
         }
         Ok(self.known().verifier(id))
     }
 
-    /// Makes the next key when the newest is older than `period`, and forgets those that no token needs any more. The
-    /// first one, too: were it made by the first login only, other nodes would not have heard of it yet.
+    /// Makes the next key when the newest is older than `period`. The first one, too: were it made by the first login
+    /// only, other nodes would not have heard of it yet.
     pub(crate) async fn rotate(&self, period: Duration) -> Result<()> {
         let now = self.clock.now();
         self.signer().await?;
+        // A key of a clock that was ahead must not keep the next one waiting until then.
         let is_due = |keys: &[rows::SigningKey]| {
-            keys.iter().map(|key| key.created_at).max().is_some_and(|made| now.since(made) >= period)
+            let made = keys.iter().map(|key| key.created_at).filter(|made| *made <= now);
+            made.max().is_some_and(|made| now.since(made) >= period)
         };
         let keys = rows::list(&self.db).await?;
         if is_due(&keys) {
             self.make(now, now + PUBLISHED_AHEAD, is_due).await?;
         }
-        let over = outlived(&keys, now);
-        if !over.is_empty() {
-            let tx = self.db.write().await?;
-            rows::delete(&tx, &over).await?;
-            tx.commit().await?;
-        }
         let _reading = self.reading.lock().await;
-        self.read(now).await
+        self.read().await
+    }
+
+    /// Forgets the keys that no token needs any more at `now`.
+    pub(crate) async fn forget_outlived(&self, now: Timestamp) -> Result<()> {
+        let over = outlived(&rows::list(&self.db).await?, now);
+        if over.is_empty() {
+            return Ok(());
+        }
+        let tx = self.db.write().await?;
+        rows::delete(&tx, &over).await?;
+        tx.commit().await?;
+        let _reading = self.reading.lock().await;
+        self.read().await
     }
 
     /// Makes a key if `is_due` still says so when no other node can make one.
@@ -190,7 +203,8 @@ impl Keyring {
         Ok(())
     }
 
-    async fn read(&self, now: Timestamp) -> Result<()> {
+    async fn read(&self) -> Result<()> {
+        let now = self.clock.monotonic();
         let keys = rows::list(&self.db).await?.into_iter().filter_map(|row| self.key(row)).collect();
         let known = Arc::new(Known { keys, read_at: Some(now) });
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
@@ -241,19 +255,18 @@ impl Keyring {
 }
 
 impl Known {
-    /// The newest key that signs already, if the list is young enough to know.
     fn signer(&self, now: Timestamp) -> Option<Arc<Signer>> {
         let usable = self.keys.iter().filter(|key| key.signs_from <= now);
         let newest = usable.filter(|key| key.signer.is_some()).max_by_key(|key| key.signs_from);
-        newest.filter(|_| self.is_younger_than(READ_AGAIN_AFTER, now))?.signer.clone()
+        newest?.signer.clone()
     }
 
     fn verifier(&self, id: &str) -> Option<Arc<Verifier>> {
         self.keys.iter().find(|key| key.public.id == id).map(|key| Arc::clone(&key.verifier))
     }
 
-    fn is_younger_than(&self, age: Duration, now: Timestamp) -> bool {
-        self.read_at.is_some_and(|read_at| read_at <= now && now.since(read_at) < age)
+    fn is_younger_than(&self, age: Duration, now: Duration) -> bool {
+        self.read_at.is_some_and(|read_at| now.saturating_sub(read_at) < age)
     }
 }
 

@@ -170,6 +170,8 @@ ids! {
     RequestId;
     /// One live connection to the gateway, in logs and in its first frame.
     ConnectionId;
+    /// An id of any kind, where only the order counts.
+    AnyId;
 }
 
 #[cfg(test)]

@@ -34,6 +34,9 @@ pub enum Job {
 }
 
 impl Job {
+    /// Longer than any job is put off. One that is due later was put off by a clock that was ahead, and is due now.
+    pub const LONGEST_DELAY: Duration = Duration::from_secs(6 * 60 * 60);
+
     /// The kinds that this version knows; others are left to newer ones.
     pub const KINDS: [&str; 10] = [
         Self::ERASE_ACCOUNT,

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`id`] | typed, time-ordered ids ([`UserId`], [`PostId`], …) |
 //! | [`clock`] | [`Clock`], [`Timestamp`] |
+//! | [`clock_guard`] | whether the clock is trusted with deleting what is old |
 //! | [`text`] | [`PostText`], [`DisplayName`]: text cleaned and limited at the edge |
 //! | [`username`] | [`Username`] and its confusable [`Skeleton`](username::Skeleton) |
 //! | [`analysis`] | hashtags and mentions of a text |
@@ -34,6 +35,7 @@
 
 pub mod analysis;
 pub mod clock;
+pub mod clock_guard;
 pub mod comment;
 pub mod conversation;
 pub mod email;

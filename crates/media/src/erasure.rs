@@ -1,6 +1,8 @@
 //! Removing what nothing needs. Files go before their rows: a crash in between is mended by doing it again.
 
-use blegram_domain::{self as domain, Job, MediaId, MediaKey, PostId, UploadId, UserId, media::Upload};
+use blegram_domain::{
+    self as domain, Job, MediaId, MediaKey, PostId, Timestamp, UploadId, UserId, media::Upload,
+};
 use blegram_persistence::{
     jobs,
     media::{self, Of},
@@ -55,13 +57,12 @@ impl Media {
         Ok(false)
     }
 
-    /// Gives up some images that were used for nothing for long, and uploads that nobody asks for any more; says whether
-    /// there may be more.
+    /// Gives up some images that were used for nothing for long at `now`, a time that was checked, and uploads that nobody
+    /// asks for any more; says whether there may be more.
     ///
     /// # Errors
     /// As above.
-    pub async fn forget_old(&self) -> Result<bool> {
-        let now = self.clock.now();
+    pub async fn forget_old(&self, now: Timestamp) -> Result<bool> {
         let unused = media::list_unused(&self.db, now - domain::Media::UNUSED_FOR, BATCH as u64).await?;
         if !unused.is_empty() {
             let tx = self.db.write().await?;

@@ -1,5 +1,6 @@
 //! The tables as SeaORM sees them. Nothing outside this crate names these types.
 
+pub(crate) mod clock_state;
 pub(crate) mod comment;
 pub(crate) mod conversation;
 pub(crate) mod conversation_event;

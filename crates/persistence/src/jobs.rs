@@ -121,6 +121,26 @@ pub async fn is_any_due(conn: &impl Conn, kinds: &[&str], now: Timestamp) -> Res
         .is_some())
 }
 
+/// Whether a job is to run after `after`.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn is_any_after(conn: &impl Conn, after: Timestamp) -> Result<bool> {
+    let later =
+        Entity::find().select_only().column(Column::RunAt).filter(Column::RunAt.gt(after.as_micros()));
+    Ok(later.order_by_desc(Column::RunAt).into_tuple::<i64>().one(conn.inner()).await?.is_some())
+}
+
+/// Lets every job that is to run after `after` run at `run_at`.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn update_run_at_after(tx: &Tx, after: Timestamp, run_at: Timestamp) -> Result<()> {
+    let update = Entity::update_many().col_expr(Column::RunAt, run_at.as_micros().into());
+    update.filter(Column::RunAt.gt(after.as_micros())).exec(tx.inner()).await?;
+    Ok(())
+}
+
 /// Takes the job of one of these kinds that has been due longest, until `lease_until`. Of any number who ask at the same
 /// time, each gets another one.
 ///

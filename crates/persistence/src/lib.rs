@@ -28,6 +28,7 @@
 //! | [`recount`] | the counts that rows keep of others |
 //! | [`reserved_usernames`] | names that accounts had |
 //! | [`jobs`] | work that must not be lost |
+//! | [`clock_state`], [`newest`] | whether the clock is trusted, and where ids begin |
 //!
 //! To add a query: a function in the module of its aggregate, named `find_*` (→ `Option`), `list_*`,
 //! `insert`, `update_*` or `delete*`; an index for it in a migration; in `tests/it` its edges on both
@@ -48,6 +49,7 @@
 
 pub mod blocks;
 pub mod bookmarks;
+pub mod clock_state;
 pub mod comments;
 pub mod conversations;
 mod db;
@@ -64,6 +66,7 @@ pub mod likes;
 pub mod media;
 pub mod messages;
 pub mod mutes;
+pub mod newest;
 pub mod notifications;
 pub mod pooling;
 pub mod post_hashtags;

@@ -63,11 +63,7 @@ pub enum Command {
     /// Look through all files of images: remove those that belong to nothing, and tell of images whose files are missing.
     /// The site may run meanwhile.
     #[command(after_help = SWEEP_EXAMPLES)]
-    Sweep {
-        /// Tell what would be removed, and remove nothing.
-        #[arg(long)]
-        dry_run: bool,
-    },
+    Sweep(Sweep),
     /// Check what blegram depends on: say what is wrong, and how to mend it.
     Doctor,
 }
@@ -78,6 +74,18 @@ pub struct Serve {
     /// Fill the site with the demo world first, if it is empty.
     #[arg(long)]
     pub demo: bool,
+}
+
+/// How to sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Args)]
+pub struct Sweep {
+    /// Tell what would be removed, and remove nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Say that the clock is right: retention goes on that pauses because the clock jumped, or because the newest row was
+    /// more than 7 days away from it. By itself it goes on after 24 hours of a steady clock.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub clock_is_right: bool,
 }
 
 /// Which demo world.
@@ -96,8 +104,9 @@ Examples:
 
 const SWEEP_EXAMPLES: &str = "\
 Examples:
-  blegram sweep --dry-run   After a crash, or after a backup was restored: what is there that should not be?
-  blegram sweep             Remove it";
+  blegram sweep --dry-run          After a crash, or after a backup was restored: what is there that should not be?
+  blegram sweep                    Remove it
+  blegram sweep --clock-is-right   After `date` was looked at: let retention go on at once";
 
 /// Schema changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
@@ -298,7 +307,9 @@ mod tests {
         assert_eq!(command("blegram serve --demo"), Command::Serve(Serve { demo: true }));
         assert_eq!(command("blegram demo --seed 7"), Command::Demo(Demo { seed: 7 }));
         assert_eq!(command("blegram recount --dry-run"), Command::Recount { dry_run: true });
-        assert_eq!(command("blegram sweep"), Command::Sweep { dry_run: false });
+        assert_eq!(command("blegram sweep"), Command::Sweep(Sweep::default()));
+        let right = Sweep { clock_is_right: true, ..Sweep::default() };
+        assert_eq!(command("blegram sweep --clock-is-right"), Command::Sweep(right));
         assert_eq!(command("blegram --config a.toml serve"), Command::Serve(Serve { demo: false }));
         assert_eq!(command("blegram migrate down"), Command::Migrate(Migrate::Down));
         assert_eq!(command("blegram openapi --yaml"), Command::Openapi(Openapi { yaml: true }));

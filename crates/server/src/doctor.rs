@@ -5,8 +5,10 @@ use std::{fmt, path::Path};
 use blegram_domain::{Clock, SystemClock, Timestamp};
 use blegram_media::{Location, Storage};
 use blegram_persistence::jobs::{Failing, Summary};
+use blegram_persistence::{Db, newest};
 
 use crate::{
+    clock::{self, SiteClock},
     config::{Backend, Config},
     migrate, wire,
 };
@@ -48,7 +50,7 @@ pub async fn examine(config: &Config) -> Report {
     let mut findings = vec![
         Finding { what: "configuration", result: Ok("valid; see `blegram config show`".to_owned()) },
         Finding { what: "data folder", result: data_folder(&config.server.data_dir) },
-        Finding { what: "clock", result: clock(SystemClock.now()) },
+        Finding { what: "clock", result: is_plausible(SystemClock.now()) },
     ];
     findings.push(Finding { what: "images", result: images(config).await });
     if migrate::is_not_made_yet(config) {
@@ -64,6 +66,7 @@ pub async fn examine(config: &Config) -> Report {
             findings.push(Finding { what: "schema", result });
             if is_current {
                 findings.push(Finding { what: "jobs", result: jobs(config).await });
+                findings.extend(time(config).await);
             }
         }
     }
@@ -86,7 +89,7 @@ fn data_folder(path: &Path) -> Result<String, String> {
 }
 
 /// Ids and sessions are made of the time, so a machine that believes in 1970 spoils both.
-fn clock(now: Timestamp) -> Result<String, String> {
+fn is_plausible(now: Timestamp) -> Result<String, String> {
     const RELEASED: i64 = 1_763_856_000_000_000; // 2025-11-23
     if now.as_micros() < RELEASED {
         return Err(format!("{now} has long passed; set the machine's clock, for example with NTP"));
@@ -143,6 +146,55 @@ async fn jobs(config: &Config) -> Result<String, String> {
     ))
 }
 
+/// Whether the database's clock agrees, where ids are, and whether retention runs.
+async fn time(config: &Config) -> Vec<Finding> {
+    let db = match wire::database(config).await {
+        Ok(db) => db,
+        Err(error) => return vec![Finding { what: "retention", result: Err(on_one_line(&error)) }],
+    };
+    let findings = vec![
+        Finding { what: "database clock", result: database_clock(&db).await },
+        Finding { what: "ids", result: ids(&db).await },
+        Finding { what: "retention", result: retention(&db).await },
+    ];
+    // As above.
+    let _ = db.close().await;
+    findings
+}
+
+async fn database_clock(db: &Db) -> Result<String, String> {
+    let before = SystemClock.now();
+    let time = newest::find_database_time(db).await.map_err(|error| on_one_line(&error))?;
+    let after = SystemClock.now();
+    match time {
+        None => Ok("this machine's".to_owned()),
+        Some(time) if time < before - clock::AGREES || after + clock::AGREES < time => Err(format!(
+            "{time}, and this machine's shows {before}: the database's is followed; set both, for example with NTP"
+        )),
+        Some(_) => Ok("agrees with this machine's".to_owned()),
+    }
+}
+
+async fn ids(db: &Db) -> Result<String, String> {
+    let newest = newest::find(db).await.map_err(|error| on_one_line(&error))?;
+    let clock = SiteClock::of(db).await.map_err(|error| on_one_line(&error))?;
+    Ok(match newest.id.and_then(|newest| clock::ids_ahead(newest, clock.now())) {
+        None => "not ahead of the clock".to_owned(),
+        Some(ahead) => format!(
+            "{} s ahead of the clock, which was wrong once; they stay in order, and nothing need be done",
+            ahead.as_secs()
+        ),
+    })
+}
+
+async fn retention(db: &Db) -> Result<String, String> {
+    let clock = SiteClock::of(db).await.map_err(|error| on_one_line(&error))?;
+    match clock::find_pause(db, &*clock).await.map_err(|error| on_one_line(&error))? {
+        None => Ok("runs every hour".to_owned()),
+        Some(pause) => Err(clock::describe(&pause)),
+    }
+}
+
 async fn schema(config: &Config) -> Result<String, String> {
     let schema = migrate::connect(config).await.map_err(|error| on_one_line(error.as_ref()))?;
     let current = schema.is_current().await;
@@ -175,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_lost_its_battery_is_found() {
-        assert!(clock(Timestamp::from_micros(0).unwrap()).is_err());
-        assert!(clock(SystemClock.now()).is_ok());
+        assert!(is_plausible(Timestamp::from_micros(0).unwrap()).is_err());
+        assert!(is_plausible(SystemClock.now()).is_ok());
     }
 }

@@ -15,7 +15,7 @@ use blegram_social::Social;
 use futures_util::{FutureExt, future::join_all};
 use tokio_util::sync::CancellationToken;
 
-use crate::doctor::on_one_line;
+use crate::{clock::Retention, doctor::on_one_line};
 
 /// How long a job is kept from other nodes while this one is on it; each step renews it, and takes much less.
 const LEASE: Duration = Duration::from_secs(60);
@@ -35,6 +35,7 @@ pub struct Runner {
     social: Social,
     chat: Chat,
     media: Media,
+    retention: Retention,
     shutdown: CancellationToken,
 }
 
@@ -50,7 +51,13 @@ impl Runner {
     ) -> Self {
         // It needs nothing but the database and the time.
         let chat = Chat::new(db.clone(), Arc::clone(&clock));
-        Self { db, clock, auth, social, chat, media, shutdown }
+        let retention = Retention::new(db.clone(), Arc::clone(&clock));
+        Self { db, clock, auth, social, chat, media, retention, shutdown }
+    }
+
+    /// What the clock is trusted with.
+    pub const fn retention(&self) -> &Retention {
+        &self.retention
     }
 
     /// Works until the shutdown.
@@ -60,7 +67,8 @@ impl Runner {
             tracing::warn!(error = &*on_one_line(error.as_ref()), "recurring jobs were not scheduled");
         }
         let workers = if self.db.is_sqlite() { 1 } else { WORKERS_ON_POSTGRES };
-        join_all((0..workers).map(|_| self.work_alone())).await;
+        let working = join_all((0..workers).map(|_| self.work_alone()));
+        tokio::join!(working, self.retention.watch(&self.shutdown));
     }
 
     async fn work_alone(&self) {
@@ -72,11 +80,13 @@ impl Runner {
         }
     }
 
-    /// Adds the jobs that come back by themselves, where they are missing.
+    /// Adds the jobs that come back by themselves, where they are missing, after a first look at the clock: their rows are
+    /// written by it.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn schedule(&self) -> anyhow::Result<()> {
+        self.retention.check().await?;
         let now = self.clock.now();
         let tx = self.db.write().await?;
         jobs::insert(&tx, Job::Retention, now, now).await?;
@@ -174,13 +184,17 @@ impl Runner {
             Job::EraseComment(comment) => self.social.erase_comment(comment).await?,
             Job::AcceptFollowRequests(user) => self.social.accept_follow_requests(user).await?,
             Job::Reindex => self.social.reindex().await?,
-            Job::Retention => {
-                self.auth.forget_old().await?
-                    || self.social.forget_old().await?
-                    || self.chat.forget_old().await?
-                    || self.media.forget_old().await?
-            }
+            Job::Retention => self.forget_old().await?,
         })
+    }
+
+    /// Every deletion for age alone is here, by a time that was checked, and does not happen while the clock is in doubt.
+    async fn forget_old(&self) -> anyhow::Result<bool> {
+        let Some(now) = self.retention.check().await? else { return Ok(false) };
+        Ok(self.auth.forget_old(now).await?
+            || self.social.forget_old(now).await?
+            || self.chat.forget_old(now).await?
+            || self.media.forget_old(now).await?)
     }
 
     async fn renew(&self, taken: &Taken, until: Timestamp) -> anyhow::Result<bool> {

@@ -16,6 +16,7 @@
 //! A new setting is one line in `config/sections.rs`; the documentation follows from it.
 
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod data_folder;
 pub mod demo;

@@ -19,6 +19,7 @@ use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
 
 use crate::{
     cli::Serve,
+    clock::{self, SiteClock},
     config::{Backend, Config, LogFormat},
     data_folder::DataFolder,
     demo,
@@ -46,7 +47,9 @@ pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
         demo::fill(config, &db, 1, SystemClock.now()).with_subscriber(NoSubscriber::default()).await?;
     }
     let shutdown = CancellationToken::new();
-    let (app, background) = wire::app(config, db.clone(), &key, &shutdown)?;
+    let site_clock = SiteClock::of(&db).await.context("the database's clock could not be read")?;
+    clock::begin_ids(&db, &*site_clock).await.context("the newest ids could not be read")?;
+    let (app, background) = wire::app(config, db.clone(), Arc::clone(&site_clock) as _, &key, &shutdown)?;
     let (auth, tasks) = (app.auth.clone(), app.tasks.clone());
     let (clock, social, media) = (Arc::clone(&app.clock), app.social.clone(), app.media.clone());
     let runner = Runner::new(db.clone(), clock, auth.clone(), social, media, shutdown.clone());
@@ -78,7 +81,8 @@ pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
         alone.cancel();
     };
     let telling = background.run(&app, &alone);
-    let (cut, ..) = tokio::join!(serving, ending, tidying, leaving, telling, runner.work());
+    let following = clock::follow(&site_clock, &db, &shutdown);
+    let (cut, ..) = tokio::join!(serving, ending, tidying, leaving, telling, following, runner.work());
     if cut > 0 {
         tracing::warn!(connections = cut, "requests were cut that outlived listener.drain_timeout_ms");
     }

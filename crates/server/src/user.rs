@@ -1,13 +1,14 @@
 //! Accounts, from the command line: on the configured database, whether somebody serves it or not.
 
-use std::{io::BufRead, sync::Arc};
+use std::io::BufRead;
 
 use anyhow::Context;
 use blegram_auth::{Auth, CreateAccount, Error, NewPassword};
-use blegram_domain::{DisplayName, EmailAddress, SystemClock, Username};
+use blegram_domain::{DisplayName, EmailAddress, Username};
 
 use crate::{
     cli::{PasswordSource, User},
+    clock::{self, SiteClock},
     config::Config,
     migrate, wire,
 };
@@ -20,7 +21,9 @@ use crate::{
 pub async fn run(config: &Config, command: &User) -> anyhow::Result<String> {
     migrate::check(config).await?;
     let db = wire::database(config).await.context("the database at database.url does not answer")?;
-    let auth = Auth::new(db.clone(), Arc::new(SystemClock), wire::operator_config(config))?;
+    let clock = SiteClock::of(&db).await.context("the database's clock could not be read")?;
+    clock::begin_ids(&db, &*clock).await.context("the newest ids could not be read")?;
+    let auth = Auth::new(db.clone(), clock, wire::operator_config(config))?;
     let answer = carry_out(&auth, command).await;
     db.close().await.context("the database did not take its leave")?;
     answer

@@ -6,7 +6,7 @@ use blegram_api::{App, Background, Live, Readiness, Site};
 use blegram_auth::{Auth, Limits, PasswordCost, Quota, SiteKey};
 use blegram_chat::Chat;
 use blegram_domain::{
-    Clock, SystemClock,
+    Clock,
     session::{SessionLifetime, SessionLifetimes},
 };
 use blegram_media::Media;
@@ -47,18 +47,18 @@ fn log_slow(statement: Executed<'_>) {
 pub fn app(
     config: &Config,
     db: Db,
+    clock: Arc<dyn Clock>,
     key: &SecretSlice<u8>,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<(App, Background)> {
-    let clock = Arc::new(SystemClock);
-    let media = media(config, db.clone(), Arc::clone(&clock) as _, key)?;
+    let media = media(config, db.clone(), Arc::clone(&clock), key)?;
     let (live, background) = Live::new((&config.gateway).into(), media.clone());
     let events = Arc::new(live.clone());
     let auth = auth_config(config, SiteKey::new(key.expose_secret()));
     let app = App {
-        auth: Auth::new(db.clone(), Arc::clone(&clock) as _, auth)?.with_events(Arc::clone(&events) as _),
-        social: Social::new(db.clone(), Arc::clone(&clock) as _).with_events(Arc::clone(&events) as _),
-        chat: Chat::new(db.clone(), Arc::clone(&clock) as _).with_events(events),
+        auth: Auth::new(db.clone(), Arc::clone(&clock), auth)?.with_events(Arc::clone(&events) as _),
+        social: Social::new(db.clone(), Arc::clone(&clock)).with_events(Arc::clone(&events) as _),
+        chat: Chat::new(db.clone(), Arc::clone(&clock)).with_events(events),
         site: Arc::new(site(config)),
         readiness: readiness(db, media.clone(), shutdown.clone()),
         live,

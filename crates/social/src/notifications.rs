@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use blegram_domain::{
-    CommentId, Notification, NotificationId, Page, PageRequest, PostId, UserId, UserSummary,
+    CommentId, Notification, NotificationId, Page, PageRequest, PostId, Timestamp, UserId, UserSummary,
     notification::ReadMark,
 };
 use blegram_persistence::{comments, notifications, posts};
@@ -127,13 +127,14 @@ impl Social {
         Ok(mark)
     }
 
-    /// Forgets some notifications that are older than [`KEPT`]; says whether there may be more.
+    /// Forgets some notifications that are older than [`KEPT`] at `now`, a time that was checked; says whether there may
+    /// be more.
     ///
     /// # Errors
     /// Storage failures only.
-    pub async fn forget_old(&self) -> Result<bool> {
+    pub async fn forget_old(&self, now: Timestamp) -> Result<bool> {
         let tx = self.db.write().await?;
-        let until = self.clock.now() - KEPT;
+        let until = now - KEPT;
         let forgotten = notifications::delete_older_than(&tx, until, crate::erasure::BATCH).await?;
         tx.commit().await?;
         Ok(forgotten == crate::erasure::BATCH)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use blegram_domain::Clock;
 use blegram_domain::media::{ImageType, Upload};
 use blegram_media::{Announced, CreateUpload, Error, Location, Refusal, testing::photo};
 use futures_util::{StreamExt, stream};
@@ -137,9 +138,9 @@ async fn uploads_that_nobody_completes_are_forgotten_with_their_files(#[case] pl
         assert!(w.put(&announced, "image/jpeg", &file).await);
     }
     w.clock.advance(Upload::KEPT);
-    assert!(!w.media.forget_old().await.unwrap());
+    assert!(!w.media.forget_old(w.clock.now()).await.unwrap());
     assert_eq!((w.database.count("uploads").await, w.files().await.len()), (2, 2), "a day is not over");
     w.clock.advance(Duration::from_secs(1));
-    assert!(!w.media.forget_old().await.unwrap());
+    assert!(!w.media.forget_old(w.clock.now()).await.unwrap());
     assert_eq!((w.database.count("uploads").await, w.files().await.len()), (0, 0));
 }

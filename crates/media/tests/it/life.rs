@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use blegram_domain::{Media as Image, PostText, Visibility, version::Precondition};
+use blegram_domain::{Clock, Media as Image, PostText, Visibility, version::Precondition};
 use blegram_media::{CreateUpload, Error, testing::photo};
 use blegram_social::{UpdatePost, UpdateProfile};
 use rstest_reuse::apply;
@@ -28,10 +28,10 @@ async fn what_nothing_uses_for_a_day_is_removed(#[case] place: Place) {
     w.social.update_profile(ann, profile, &Precondition::Any).await.unwrap();
 
     w.clock.advance(Image::UNUSED_FOR);
-    w.media.forget_old().await.unwrap();
+    w.media.forget_old(w.clock.now()).await.unwrap();
     assert_eq!((w.work().await, w.files().await.len()), (0, 9), "a day is not over");
     w.clock.advance(Duration::from_secs(1));
-    w.media.forget_old().await.unwrap();
+    w.media.forget_old(w.clock.now()).await.unwrap();
     assert!(matches!(w.media.get_media(ann, unused).await, Err(Error::NotFound)));
     assert_eq!((w.work().await, w.files().await.len()), (1, 6));
     assert!(w.media.get_media(ann, used).await.is_ok() && w.media.get_media(ann, picture).await.is_ok());

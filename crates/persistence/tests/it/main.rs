@@ -4,6 +4,7 @@
 
 mod accounts;
 mod migrations;
+mod newest;
 mod pages;
 mod plans;
 mod posts;

@@ -32,16 +32,17 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const PASSWORD: &str = "small room with a sea view";
 
-struct Site {
-    database: TestDatabase,
-    clock: Arc<FixedClock>,
-    auth: Auth,
-    social: Social,
-    media: Media,
+/// The use-cases of a site without its API, at a time that moves only when it is moved.
+pub(crate) struct Site {
+    pub(crate) database: TestDatabase,
+    pub(crate) clock: Arc<FixedClock>,
+    pub(crate) auth: Auth,
+    pub(crate) social: Social,
+    pub(crate) media: Media,
 }
 
 impl Site {
-    async fn new(backend: Backend) -> Self {
+    pub(crate) async fn new(backend: Backend) -> Self {
         let clock = Arc::new(FixedClock::new(Timestamp::from_micros(1_790_000_000_000_000).unwrap()));
         let database = TestDatabase::new(backend).await;
         let (db, time) = (database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>);
@@ -56,17 +57,25 @@ impl Site {
         Self { database, clock, auth, media, social: Social::new(db, time) }
     }
 
-    fn runner(&self) -> Runner {
+    pub(crate) fn runner(&self) -> Runner {
         self.runner_until(CancellationToken::new())
     }
 
     fn runner_until(&self, shutdown: CancellationToken) -> Runner {
-        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        self.runner_with(Arc::clone(&self.clock) as Arc<dyn Clock>, shutdown)
+    }
+
+    /// A node with a clock of its own.
+    pub(crate) fn runner_by(&self, clock: Arc<dyn Clock>) -> Runner {
+        self.runner_with(clock, CancellationToken::new())
+    }
+
+    fn runner_with(&self, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> Runner {
         let (auth, social, media) = (self.auth.clone(), self.social.clone(), self.media.clone());
         Runner::new(self.database.db().clone(), clock, auth, social, media, shutdown)
     }
 
-    async fn sign_up(&self, name: &str) -> LoggedIn {
+    pub(crate) async fn sign_up(&self, name: &str) -> LoggedIn {
         let sign_up = SignUp {
             username: Username::parse(name).unwrap(),
             password: NewPassword::parse(PASSWORD, &[]).unwrap(),
@@ -77,7 +86,7 @@ impl Site {
         self.auth.sign_up(sign_up).await.unwrap()
     }
 
-    async fn post(&self, author: UserId, text: &str) -> blegram_social::PostView {
+    pub(crate) async fn post(&self, author: UserId, text: &str) -> blegram_social::PostView {
         let input = CreatePost::new(PostText::parse(text).unwrap(), Vec::new(), Visibility::Public).unwrap();
         self.social.create_post(author, input).await.unwrap()
     }
@@ -103,7 +112,7 @@ impl Site {
         social.create_comment(bob, of_ann, None, words("on yours")).await.unwrap();
     }
 
-    async fn delete(&self, somebody: &LoggedIn) {
+    pub(crate) async fn delete(&self, somebody: &LoggedIn) {
         let session = self.session(somebody).await;
         let user = somebody.account.user.summary.id;
         let password = GivenPassword::parse(PASSWORD).unwrap();
@@ -116,7 +125,7 @@ impl Site {
         self.auth.authenticate_bearer(token).await.unwrap().expect("a live session").session
     }
 
-    async fn image(&self, owner: UserId) -> MediaId {
+    pub(crate) async fn image(&self, owner: UserId) -> MediaId {
         let file = blegram_media::testing::photo(64, 48);
         let whole = futures_util::stream::iter([Ok::<_, std::io::Error>(file.into())]);
         let source = Source::read(whole, 1 << 20, None).await.unwrap();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
 
 mod client;
+mod clock;
 mod command;
 mod config;
 mod demo;

@@ -1,0 +1,429 @@
+//! Whether the wall clock can be trusted to say what is old enough to be deleted.
+//!
+//! A clock that is ahead makes everything look old. Retention therefore pauses when the wall clock
+//! jumps against the monotonic one, and at a start when the database does not look as if it was used
+//! a moment ago. It goes on when the clock was steady for a day, or when an operator says that the
+//! clock is right. What must outlive the process is a [`Record`].
+
+use std::{fmt, time::Duration};
+
+use crate::Timestamp;
+
+/// A larger difference between the wall clock and the monotonic clock than before is a jump.
+pub const JUMP: Duration = Duration::from_secs(60 * 60);
+
+/// What the database shows last may be this far from the clock at a start.
+pub const NEAR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How long the clock must be steady until it is trusted again.
+pub const STEADY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Both clocks, read together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// The wall clock.
+    pub wall: Timestamp,
+    /// The monotonic clock.
+    pub monotonic: Duration,
+}
+
+impl Reading {
+    /// What `clock` shows.
+    pub fn of(clock: &dyn crate::Clock) -> Self {
+        Self { wall: clock.now(), monotonic: clock.monotonic() }
+    }
+
+    fn difference(self) -> i128 {
+        i128::from(self.wall.as_micros()) - i128::try_from(self.monotonic.as_micros()).unwrap_or(i128::MAX)
+    }
+}
+
+/// What one process leaves for the next, and for `blegram doctor`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Record {
+    /// When the clock was checked last, by itself.
+    pub checked_at: Option<Timestamp>,
+    /// The pause that the last check left.
+    pub pause: Option<Pause>,
+    /// What operators confirmed last.
+    pub confirmation: Option<Confirmation>,
+}
+
+/// Nothing is deleted for its age.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// When it began, by the clock in doubt.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// How long the clock was steady since.
+    pub steady_for: Duration,
+}
+
+/// An operator said that the clock is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Confirmation {
+    /// What the clock showed.
+    pub at: Timestamp,
+    /// How often an operator has said so.
+    pub number: u64,
+}
+
+/// What a check changed; each is worth a line in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Retention pauses from now on, or begins to wait anew.
+    Paused,
+    /// The clock was steady for long enough.
+    Resumed,
+    /// An operator said that the clock is right.
+    Confirmed,
+    /// An operator said so by a clock that shows something else.
+    ConfirmedElsewhere(Timestamp),
+}
+
+/// Watches the clocks of one process.
+#[derive(Debug, Clone)]
+pub struct ClockGuard {
+    /// The difference of the clocks when it was last taken as given, and when that was.
+    difference: i128,
+    difference_at: Duration,
+    /// When the present pause began by the monotonic clock.
+    paused_at: Duration,
+    pause: Option<Pause>,
+    confirmations: u64,
+}
+
+impl ClockGuard {
+    /// Begins with what the database has: the time of its `newest` row, and what the last process left.
+    pub fn start(now: Reading, newest: Option<Timestamp>, record: &Record) -> Self {
+        let pause = match &record.pause {
+            Some(pause) => Some(continued(pause, now, record)),
+            None if is_confirmed(now, record) => None,
+            None => doubt(now, newest, record.checked_at),
+        };
+        Self {
+            difference: now.difference(),
+            difference_at: now.monotonic,
+            paused_at: now.monotonic,
+            pause,
+            confirmations: record.confirmation.map_or(0, |confirmation| confirmation.number),
+        }
+    }
+
+    /// The present pause.
+    pub fn pause(&self, now: Reading) -> Option<Pause> {
+        let pause = self.pause.clone()?;
+        Some(Pause { steady_for: self.steady_for(&pause, now), ..pause })
+    }
+
+    /// Looks at the clocks, and at what operators `confirmed` last. Says what changed.
+    pub fn check(&mut self, now: Reading, confirmed: Option<Confirmation>) -> Option<Change> {
+        let jump = now.difference() - self.difference;
+        let is_jump = jump.unsigned_abs() > JUMP.as_micros();
+        let news = confirmed.filter(|confirmation| confirmation.number > self.confirmations);
+        self.confirmations = news.map_or(self.confirmations, |confirmation| confirmation.number);
+        let is_right = news.is_some_and(|confirmation| confirmation.at.is_near(now.wall, JUMP));
+        let is_steady = self.pause.as_ref().is_some_and(|pause| self.steady_for(pause, now) >= STEADY);
+        if is_jump || now.monotonic.saturating_sub(self.difference_at) >= STEADY {
+            (self.difference, self.difference_at) = (now.difference(), now.monotonic);
+        }
+        if is_right {
+            return self.pause.take().map(|_| Change::Confirmed);
+        }
+        if is_jump {
+            let reason = format!("the clock jumped {}", Jump(jump));
+            self.pause = Some(Pause { since: now.wall, reason, steady_for: Duration::ZERO });
+            self.paused_at = now.monotonic;
+            return Some(Change::Paused);
+        }
+        if is_steady {
+            return self.pause.take().map(|_| Change::Resumed);
+        }
+        news.filter(|_| self.pause.is_some()).map(|elsewhere| Change::ConfirmedElsewhere(elsewhere.at))
+    }
+
+    fn steady_for(&self, pause: &Pause, now: Reading) -> Duration {
+        pause.steady_for + now.monotonic.saturating_sub(self.paused_at)
+    }
+}
+
+/// A pause of the last process. Its steady time counts on, so that a site that is restarted every day is not stuck.
+fn continued(pause: &Pause, now: Reading, record: &Record) -> Pause {
+    let is_same_clock = record.checked_at.is_some_and(|checked_at| checked_at.is_near(now.wall, NEAR));
+    let steady_for = if is_same_clock { pause.steady_for } else { Duration::ZERO };
+    Pause { steady_for, ..pause.clone() }
+}
+
+fn is_confirmed(now: Reading, record: &Record) -> bool {
+    record.confirmation.is_some_and(|confirmation| confirmation.at.is_near(now.wall, NEAR))
+}
+
+/// Why the clock is in doubt at a start. What lies in the future was written by a clock that was ahead, or this one is
+/// behind. What is old may only be idle, unless the clock was checked here not long ago.
+fn doubt(now: Reading, newest: Option<Timestamp>, checked_at: Option<Timestamp>) -> Option<Pause> {
+    let ahead = [(newest, "the newest row"), (checked_at, "the last check of the clock")];
+    let ahead = ahead.into_iter().find(|(at, _)| at.is_some_and(|at| at >= now.wall + NEAR));
+    let behind = checked_at.map(|at| (Some(at), "the last check of the clock"));
+    let behind = behind.unwrap_or((newest, "the newest row"));
+    let behind = Some(behind).filter(|(at, _)| at.is_some_and(|at| at + NEAR <= now.wall));
+    let (at, what) = ahead.or(behind)?;
+    let reason = format!("{what} is of {}, and the clock shows {}", at?, now.wall);
+    Some(Pause { since: now.wall, reason, steady_for: Duration::ZERO })
+}
+
+struct Jump(i128);
+
+impl fmt::Display for Jump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let direction = if self.0 < 0 { "back" } else { "forward" };
+        let minutes = self.0.unsigned_abs() / 60_000_000;
+        match (minutes / 1_440, minutes / 60 % 24, minutes % 60) {
+            (0, hours, minutes) => write!(f, "{direction} by {hours} h {minutes} min"),
+            (days, hours, _) => write!(f, "{direction} by {days} d {hours} h"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Clock, FixedClock};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn start() -> Timestamp {
+        Timestamp::from_micros(1_790_000_000_000_000).unwrap()
+    }
+
+    struct World {
+        clock: FixedClock,
+        record: Record,
+        guard: ClockGuard,
+    }
+
+    impl World {
+        fn new(newest: Option<Timestamp>, record: Record) -> Self {
+            let clock = FixedClock::new(start());
+            let guard = ClockGuard::start(Reading::of(&clock), newest, &record);
+            Self { clock, record, guard }
+        }
+
+        fn check(&mut self) -> Option<Change> {
+            let now = Reading::of(&self.clock);
+            let change = self.guard.check(now, self.record.confirmation);
+            self.record.checked_at = Some(now.wall);
+            self.record.pause = self.guard.pause(now);
+            change
+        }
+
+        fn is_paused(&self) -> bool {
+            self.record.pause.is_some()
+        }
+
+        fn confirm(&mut self, at: Timestamp) {
+            let number = self.record.confirmation.map_or(0, |before| before.number) + 1;
+            self.record.confirmation = Some(Confirmation { at, number });
+            // As the command does it: so that a restart does not pause again.
+            self.record.pause = None;
+        }
+
+        fn restart(&mut self, at: Timestamp, newest: Option<Timestamp>) {
+            self.clock = FixedClock::new(at);
+            self.guard = ClockGuard::start(Reading::of(&self.clock), newest, &self.record);
+            self.record.pause = self.guard.pause(Reading::of(&self.clock));
+        }
+    }
+
+    #[test]
+    fn a_jump_of_more_than_an_hour_pauses_for_a_steady_day() {
+        for to in [start() + 200 * DAY, start() + HOUR + MINUTE, start() - HOUR - MINUTE, start() - 200 * DAY]
+        {
+            let mut w = World::new(Some(start()), Record::default());
+            assert_eq!((w.check(), w.is_paused()), (None, false));
+            w.clock.step_wall(to);
+            assert_eq!((w.check(), w.is_paused()), (Some(Change::Paused), true));
+            assert_eq!((w.check(), w.is_paused()), (None, true), "said once");
+            w.clock.advance(DAY - MINUTE);
+            assert_eq!((w.check(), w.is_paused()), (None, true));
+            w.clock.advance(MINUTE);
+            assert_eq!((w.check(), w.is_paused()), (Some(Change::Resumed), false));
+            assert_eq!((w.check(), w.is_paused()), (None, false));
+        }
+    }
+
+    #[test]
+    fn a_second_jump_begins_the_day_anew() {
+        let mut w = World::new(Some(start()), Record::default());
+        w.clock.step_wall(start() + 200 * DAY);
+        w.check();
+        w.clock.advance(23 * HOUR);
+        w.clock.step_wall(start() + 23 * HOUR);
+        assert_eq!(w.check(), Some(Change::Paused), "back again, and right, which nobody here can know");
+        w.clock.advance(23 * HOUR);
+        assert!(w.check().is_none() && w.is_paused());
+        w.clock.advance(HOUR);
+        assert_eq!(w.check(), Some(Change::Resumed));
+    }
+
+    #[test]
+    fn many_small_steps_within_a_day_are_a_jump() {
+        let mut w = World::new(Some(start()), Record::default());
+        w.clock.step_wall(w.clock.now() + 40 * MINUTE);
+        assert_eq!(w.check(), None, "a time zone it is not, and may be a correction");
+        w.clock.advance(HOUR);
+        w.clock.step_wall(w.clock.now() + 40 * MINUTE);
+        assert_eq!(w.check(), Some(Change::Paused));
+    }
+
+    #[test]
+    fn a_slow_drift_is_no_jump() {
+        let mut w = World::new(Some(start()), Record::default());
+        for _ in 0..1_000 {
+            w.clock.advance(HOUR);
+            w.clock.step_wall(w.clock.now() + MINUTE);
+            assert_eq!(w.check(), None);
+        }
+    }
+
+    #[test]
+    fn a_start_pauses_when_the_newest_row_is_far_away() {
+        let ms = Duration::from_millis(1);
+        for (newest, is_paused) in [
+            (None, false),
+            (Some(start()), false),
+            (Some(start() - 7 * DAY + ms), false),
+            (Some(start() - 7 * DAY), true),
+            (Some(start() + 7 * DAY - ms), false),
+            (Some(start() + 7 * DAY), true),
+        ] {
+            let mut w = World::new(newest, Record::default());
+            assert_eq!((w.check(), w.is_paused()), (None, is_paused), "{newest:?}");
+        }
+    }
+
+    #[test]
+    fn an_idle_site_is_not_in_doubt_while_it_runs_now_and_then() {
+        let record = |at| Record { checked_at: Some(at), ..Record::default() };
+        let idle = Some(start() - 100 * DAY);
+        for (newest, checked_at, is_paused) in [
+            (idle, start() - 6 * DAY, false),
+            (idle, start() - 8 * DAY, true),
+            // A row that was written in the moment before it stopped, by the clock that had jumped.
+            (Some(start()), start() - 200 * DAY, true),
+            (Some(start() + 200 * DAY), start(), true),
+            (Some(start()), start() + 200 * DAY, true),
+        ] {
+            let mut w = World::new(newest, record(checked_at));
+            w.check();
+            assert_eq!(w.is_paused(), is_paused, "{newest:?} {checked_at}");
+        }
+    }
+
+    #[test]
+    fn an_operator_ends_a_pause_by_the_same_clock() {
+        let mut w = World::new(Some(start() - 30 * DAY), Record::default());
+        w.check();
+        assert!(w.is_paused());
+        w.confirm(start() + 2 * HOUR);
+        assert_eq!(w.check(), Some(Change::ConfirmedElsewhere(start() + 2 * HOUR)), "by another clock");
+        assert!(w.is_paused());
+        w.confirm(start());
+        assert_eq!((w.check(), w.is_paused()), (Some(Change::Confirmed), false));
+        w.restart(start() + DAY, Some(start() - 30 * DAY));
+        assert!(w.check().is_none() && !w.is_paused(), "nor does the next start pause");
+        // It was said of this moment, not for ever.
+        w.clock.step_wall(start() + 3 * DAY);
+        assert_eq!(w.check(), Some(Change::Paused));
+    }
+
+    #[test]
+    fn an_operator_may_set_the_clock_and_say_so_before_it_is_noticed() {
+        let mut w = World::new(Some(start()), Record::default());
+        w.check();
+        w.clock.step_wall(start() + 5 * HOUR);
+        w.confirm(start() + 5 * HOUR);
+        assert_eq!((w.check(), w.is_paused()), (None, false));
+    }
+
+    #[test]
+    fn a_pause_outlives_the_process_and_its_steady_time_counts_on() {
+        let mut w = World::new(Some(start()), Record::default());
+        w.check();
+        w.clock.step_wall(start() + 200 * DAY);
+        w.check();
+        w.clock.advance(20 * HOUR);
+        w.check();
+        let now = w.clock.now();
+        w.restart(now + HOUR, Some(now));
+        assert!(w.check().is_none() && w.is_paused(), "a row that was written meanwhile proves nothing");
+        w.clock.advance(4 * HOUR);
+        assert_eq!(w.check(), Some(Change::Resumed));
+    }
+
+    #[test]
+    fn another_clock_after_a_restart_begins_the_day_anew() {
+        let mut w = World::new(Some(start()), Record::default());
+        w.check();
+        w.clock.step_wall(start() + 200 * DAY);
+        w.check();
+        w.clock.advance(20 * HOUR);
+        w.check();
+        w.restart(start() + DAY, Some(start() + 200 * DAY));
+        w.clock.advance(23 * HOUR);
+        assert!(w.check().is_none() && w.is_paused());
+        w.clock.advance(HOUR);
+        assert_eq!(w.check(), Some(Change::Resumed));
+    }
+
+    #[test]
+    fn a_site_that_is_restarted_every_eight_hours_is_not_stuck() {
+        let mut w = World::new(Some(start() - 30 * DAY), Record::default());
+        let mut days = 0;
+        while w.check() != Some(Change::Resumed) {
+            days += 1;
+            assert!(days < 5);
+            for _ in 0..8 {
+                w.clock.advance(HOUR);
+                if w.check() == Some(Change::Resumed) {
+                    return;
+                }
+            }
+            w.restart(w.clock.now() + 16 * HOUR, Some(start() - 30 * DAY));
+        }
+    }
+
+    proptest! {
+        // Whatever the clock does, nothing is deleted by a time that is more than an hour away from the
+        // one that the monotonic clock expects, unless a steady day has passed since.
+        #[test]
+        fn no_deletion_follows_a_jump_within_a_day(
+            steps in proptest::collection::vec((-400_i64..400, 0_u64..1_500), 1..60)
+        ) {
+            let mut w = World::new(Some(start()), Record::default());
+            w.check();
+            let mut jumped_at = None;
+            let mut expected = w.clock.now();
+            for (hours, minutes) in steps {
+                // Mostly nothing, or time that passes; sometimes a step.
+                let hours = if hours % 3 == 0 { hours } else { 0 };
+                let span = HOUR * u32::try_from(hours.abs()).unwrap();
+                w.clock.step_wall(if hours < 0 { w.clock.now() - span } else { w.clock.now() + span });
+                if !w.clock.now().is_near(expected, HOUR + Duration::from_micros(1)) {
+                    jumped_at = Some(w.clock.monotonic());
+                }
+                w.check();
+                let is_young = jumped_at.is_some_and(|at| w.clock.monotonic() - at < DAY);
+                prop_assert_eq!(w.is_paused(), is_young);
+                let passed = MINUTE * u32::try_from(minutes).unwrap();
+                w.clock.advance(passed);
+                expected = w.clock.now();
+                w.check();
+            }
+        }
+    }
+}

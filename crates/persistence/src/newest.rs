@@ -1,0 +1,109 @@
+//! What was written last, over all tables whose ids order lists: where the ids of a process begin.
+
+use blegram_domain::{
+    Timestamp,
+    id::{self, AnyId},
+};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, prelude::Uuid};
+
+use crate::{Conn, Result};
+
+/// Every table with an id that a list is ordered by, and the column that says when a row was written, where there is
+/// one. A test compares this with the schema.
+const TABLES: [(&str, Option<&str>); 20] = [
+    ("bookmarks", None),
+    ("blocks", None),
+    ("comment_likes", None),
+    ("comments", Some("created_at")),
+    ("conversations", Some("created_at")),
+    ("dismissed_suggestions", None),
+    ("follow_requests", None),
+    ("follows", None),
+    ("media", Some("created_at")),
+    ("messages", Some("created_at")),
+    ("mutes", None),
+    ("notifications", Some("created_at")),
+    ("post_likes", None),
+    ("posts", Some("created_at")),
+    ("recent_searches", Some("searched_at")),
+    ("reports", Some("created_at")),
+    // Written when its text is replaced, and dated when the text was written.
+    ("revisions", None),
+    ("sessions", Some("created_at")),
+    ("uploads", Some("created_at")),
+    ("users", Some("created_at")),
+];
+
+/// Read marks outlive the notifications that they were set to, and what is new must be above them.
+const MARKS: &str = "SELECT notifications_read AS id, CAST(NULL AS BIGINT) AS at FROM users \
+                     WHERE notifications_read IS NOT NULL ORDER BY notifications_read DESC LIMIT 1";
+
+/// What was written last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Newest {
+    /// The largest id.
+    pub id: Option<AnyId>,
+    /// When the newest of the rows was written that say when.
+    pub at: Option<Timestamp>,
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: Uuid,
+    at: Option<i64>,
+}
+
+/// What was written last, read marks included; reads the mark of every account, so it is for starts.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find(conn: &impl Conn) -> Result<Newest> {
+    let mut rows = list(conn, Some(MARKS)).await?;
+    rows.sort_by_key(|row| row.id);
+    let at = rows.iter().rev().find_map(|row| Timestamp::from_micros(row.at?));
+    Ok(Newest { id: rows.last().map(|row| AnyId::from_uuid(row.id)), at })
+}
+
+/// The largest id: a look into the end of some indexes.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find_id(conn: &impl Conn) -> Result<Option<AnyId>> {
+    Ok(list(conn, None).await?.into_iter().map(|row| AnyId::from_uuid(row.id)).max())
+}
+
+/// What time the database has; `None` for the embedded one, whose time is this process's own.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn find_database_time(conn: &impl Conn) -> Result<Option<Timestamp>> {
+    #[derive(FromQueryResult)]
+    struct Time {
+        at: i64,
+    }
+    let connection = conn.inner();
+    if connection.get_database_backend() != DbBackend::Postgres {
+        return Ok(None);
+    }
+    let sql = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT) AS at";
+    let statement = Statement::from_string(DbBackend::Postgres, sql);
+    let time = Time::find_by_statement(statement).one(connection).await?;
+    Ok(time.and_then(|time| Timestamp::from_micros(time.at)))
+}
+
+async fn list(conn: &impl Conn, more: Option<&str>) -> Result<Vec<Row>> {
+    let newest = TABLES.iter().map(|(table, at)| {
+        let at = at.unwrap_or("CAST(NULL AS BIGINT)");
+        format!("SELECT id, {at} AS at FROM {table} ORDER BY id DESC LIMIT 1")
+    });
+    let parts: Vec<String> = newest
+        .chain(more.map(ToOwned::to_owned))
+        .enumerate()
+        .map(|(number, part)| format!("SELECT id, at FROM ({part}) AS part_{number}"))
+        .collect();
+    let connection = conn.inner();
+    let statement = Statement::from_string(connection.get_database_backend(), parts.join(" UNION ALL "));
+    let rows = Row::find_by_statement(statement).all(connection).await?;
+    // An id that somebody made by hand is nothing to begin after.
+    Ok(rows.into_iter().filter(|row| id::instant_of(row.id).is_ok()).collect())
+}

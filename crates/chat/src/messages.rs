@@ -36,8 +36,9 @@ impl Chat {
     /// Lets a message of `actor` say something else. A change that changes nothing is none.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also of one that was deleted; [`Error::Forbidden`] of somebody else's; [`Error::Blocked`] in a
-    /// direct conversation across a block, as when sending; [`Error::MessageBlank`]; [`Error::AccountNotFound`].
+    /// [`Error::NotFound`], also of one that was deleted; [`Error::Forbidden`] of somebody else's; [`Error::Blocked`],
+    /// [`Error::CannotWrite`] or [`Error::RecipientGone`] in a direct conversation, as when sending;
+    /// [`Error::MessageBlank`]; [`Error::AccountNotFound`].
     pub async fn edit_message(
         &self,
         actor: UserId,

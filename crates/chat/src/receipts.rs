@@ -114,7 +114,7 @@ async fn is_open(
     let others: Vec<UserId> = members.iter().copied().filter(|user| *user != actor).collect();
     match check_open(conn, conversation, actor, &others).await {
         Ok(()) => Ok(true),
-        Err(Error::Blocked) => Ok(false),
+        Err(Error::Blocked | Error::CannotWrite | Error::RecipientGone) => Ok(false),
         Err(error) => Err(error),
     }
 }

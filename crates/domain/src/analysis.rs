@@ -1,13 +1,13 @@
 //! Hashtags and mentions: found once, here, for everything that people write.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::{
-    Username, Violation,
+    Username, Violation, link,
     text::is_invisible,
     username::{is_hangul_syllable, is_username_char},
 };
@@ -23,8 +23,11 @@ impl Hashtag {
     /// The largest number of characters as readers count them.
     pub const MAX_GRAPHEMES: usize = 50;
 
-    /// Folds and checks `raw`, a tag without `#`; `None` for what no text can hold as a hashtag.
+    /// Folds and checks `raw`, a tag without `#`; `None` for what no text can hold as a hashtag, such as white space.
     pub fn parse(raw: &str) -> Option<Self> {
+        if !raw.chars().all(is_tag_char) {
+            return None;
+        }
         let folded: String = fold(raw).chars().filter(|c| !is_invisible(*c)).nfc().collect();
         let is_tag = folded.chars().all(is_tag_char)
             && folded.chars().any(char::is_alphabetic)
@@ -104,28 +107,17 @@ impl Analysis {
     pub const MAX_MENTIONS: usize = 20;
 
     /// Finds the hashtags and mentions of `text`. The sign must not follow a word (`a@b.c` is an
-    /// address), nor stand in a link (`/#top`).
+    /// address), nor stand in a link or a handle of another site (see [`link::find`]).
     ///
     /// # Errors
     /// [`Violation::TooMany`] hashtags or mentions.
     pub fn of(text: &str) -> Result<Self, Violation> {
         let mut found = Self::default();
-        let mut before = ' ';
-        for (at, sign) in text.char_indices() {
-            let rest = &text[at + sign.len_utf8()..];
-            match sign {
-                '#' | '＃' if opens(before) => {
-                    push_new(&mut found.hashtags, Hashtag::parse(run(rest, is_tag_char)))
-                }
-                '@' | '＠' if opens(before) => {
-                    push_new(
-                        &mut found.mentions,
-                        Mention::parse(run(rest, |c| is_username_char(c.to_ascii_lowercase()))),
-                    );
-                }
-                _ => {}
+        for (_, reference) in references(text) {
+            match reference {
+                Reference::Hashtag(tag) => push_new(&mut found.hashtags, tag),
+                Reference::Mention(mention) => push_new(&mut found.mentions, mention),
             }
-            before = sign;
         }
         found.within_limits()
     }
@@ -141,21 +133,61 @@ impl Analysis {
     }
 }
 
+/// What a sign in a text makes of the word behind it.
+#[derive(Debug)]
+enum Reference {
+    Hashtag(Hashtag),
+    Mention(Mention),
+}
+
+/// The hashtags and mentions of a text outside its links, in order, with their places.
+fn references(text: &str) -> Vec<(Range<usize>, Reference)> {
+    let mut found = Vec::new();
+    let mut links = link::find(text).into_iter().peekable();
+    let mut before = ' ';
+    for (at, sign) in text.char_indices() {
+        while links.next_if(|link| link.end <= at).is_some() {}
+        let next = links.peek().map_or(text.len()..text.len(), Clone::clone);
+        if at < next.start && opens(before) {
+            // A word ends where a link begins.
+            let rest = &text[at + sign.len_utf8()..next.start];
+            let (word, reference) = match sign {
+                '#' | '＃' => {
+                    let word = run(rest, is_tag_char);
+                    (word, Hashtag::parse(word).map(Reference::Hashtag))
+                }
+                '@' | '＠' => {
+                    let word = run(rest, |c| is_username_char(c.to_ascii_lowercase()));
+                    (word, Mention::parse(word).map(Reference::Mention))
+                }
+                _ => ("", None),
+            };
+            let place = at..at + sign.len_utf8() + word.len();
+            found.extend(reference.map(|reference| (place, reference)));
+        }
+        before = sign;
+    }
+    found
+}
+
 /// What a text is compared by: NFKC and case fold.
 pub(crate) fn fold(raw: &str) -> String {
     caseless::default_case_fold_str(&raw.nfkc().collect::<String>()).nfkc().collect()
 }
 
 // A text has few of either, so a search beats a second, hashed copy.
-fn push_new<T: PartialEq>(all: &mut Vec<T>, item: Option<T>) {
-    all.extend(item.filter(|item| !all.contains(item)));
+fn push_new<T: PartialEq>(all: &mut Vec<T>, item: T) {
+    if !all.contains(&item) {
+        all.push(item);
+    }
 }
 
 fn run(text: &str, is_part: impl Fn(char) -> bool) -> &str {
     text.split(|c| !is_part(c)).next().unwrap_or_default()
 }
 
-fn opens(before: char) -> bool {
+/// Whether a sign may begin a hashtag or mention after `before`.
+pub(crate) fn opens(before: char) -> bool {
     !is_tag_char(before) && !matches!(before, '#' | '＃' | '@' | '＠' | '/' | '&' | '=' | '.' | '-' | '+')
 }
 
@@ -167,7 +199,7 @@ pub(crate) fn is_mark(c: char) -> bool {
     c.general_category_group() == GeneralCategoryGroup::Mark
 }
 
-fn is_tag_char(c: char) -> bool {
+pub(crate) fn is_tag_char(c: char) -> bool {
     c == '_'
         || is_digit(c)
         || matches!(c.general_category_group(), GeneralCategoryGroup::Letter | GeneralCategoryGroup::Mark)
@@ -204,6 +236,11 @@ mod tests {
             ("#हिन्दी", &["हिन्दी"]),
             ("#️⃣ #\u{3164} #___ #1_2 #\u{301}a", &[]),
             ("#jeju\u{fe0f} #je\u{200d}ju", &["jeju", "je"]),
+            ("https://en.wikipedia.org/wiki/Jeju_(island)#History #제주", &["제주"]),
+            ("(see https://…/Jeju_(island)#History)#제주", &["제주"]),
+            ("https://x.example/a?b=(#c) x.example/~#d www.x.example/!#e", &[]),
+            ("#보세요https://x.example/~#a", &["보세요"]),
+            ("「https://x.example/a」#b https://x.example/c\u{200b}#d", &["b", "d"]),
         ];
         for (text, expected) in table {
             assert_eq!(tags(text), *expected, "{text}");
@@ -229,6 +266,12 @@ mod tests {
             ("＠bob", &["bob"]),
             ("@ann...thanks @bob..", &["ann", "bob"]),
             ("@ann.님", &["ann.님|ann"]),
+            ("https://x.example/~@ann https://x.example/(@ann) x.example/~@ann", &[]),
+            ("https://ko.wikipedia.org/wiki/제주도에서 @bob님", &["bob님|bob"]),
+            ("@ann@mastodon.example @ann.kim@x.example에서 ＠ann＠x.example", &[]),
+            ("(@ann@mastodon.example)@bob [@cat](https://x.example/~@ann)", &["bob", "cat"]),
+            ("@ann@bob x@ann.example @ann.example", &["ann", "ann.example"]),
+            ("https://x.example(@ann) https://x.example!@bob", &["ann", "bob"]),
         ];
         for (text, expected) in table {
             assert_eq!(mentions(text), *expected, "{text}");
@@ -251,6 +294,41 @@ mod tests {
             for tag in Analysis::of(&text).map(|found| found.hashtags).unwrap_or_default() {
                 prop_assert_eq!(Hashtag::parse(tag.as_str()), Some(tag));
             }
+        }
+
+        #[test]
+        fn nothing_found_overlaps_a_link(
+            text in "([#@＃＠a-z가-힣 ./~!:(),_-]|https://|x\\.example/|@ann|#tag|@b@x\\.kr){0,30}",
+        ) {
+            let links = link::find(&text);
+            for (place, reference) in references(&text) {
+                let overlaps = links.iter().any(|link| link.start < place.end && place.start < link.end);
+                prop_assert!(!overlaps, "{:?} {:?} in {:?} of {:?}", reference, place, links, text);
+            }
+        }
+
+        #[test]
+        fn a_link_says_nothing_of_its_own(
+            before in "([#@a-z가-힣 .,!~]|@ann|#tag){0,10}",
+            scheme in "https?://|ftp://|app://|//|",
+            host in "[a-z]{1,8}(\\.[a-z_-]{0,3}[a-z]{2})?\\.(example|kr|한국|닷컴)(:[0-9]{2,4})?",
+            path in "(/([a-z가-힣@#~!$&'*+,;=:._-]|\\([@#a-z가-힣]{0,4}\\)|%2[0-9]){0,12}){1,3}",
+            after in "( |\\)|\\) |에서 |」|\n|[.]? )([#@a-z가-힣 .,!~]|@bob|#tags){0,10}",
+        ) {
+            let text = format!("{before} ({scheme}{host}{path}{after}");
+            let without = format!("{before} (x{after}");
+            // A particle may belong to the path, and then is no end of it.
+            prop_assert_eq!(Analysis::of(&text), Analysis::of(&without), "{}", text);
+        }
+
+        #[test]
+        fn a_foreign_handle_is_nobody_here(
+            name in "[a-z0-9_]{3,10}(\\.[a-z]{1,4})?",
+            host in "[a-z0-9-]{0,6}[a-z0-9]\\.([a-z]{2,4}\\.)?(example|kr|org|한국)",
+            after in "|에서|님| |\\)|,|!|\\. ",
+        ) {
+            let text = format!("@{name}@{host}{after} @bob");
+            prop_assert_eq!(Analysis::of(&text), Analysis::of("@bob"), "{}", text);
         }
 
         #[test]

@@ -42,6 +42,7 @@ pub mod email;
 pub mod event;
 pub mod id;
 pub mod job;
+pub mod link;
 pub mod media;
 pub mod notification;
 pub mod page;

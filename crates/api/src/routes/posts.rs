@@ -24,9 +24,10 @@ pub(crate) struct PostsApi;
 impl PostsApi {
     /// Write a post
     ///
-    /// Hashtags and mentions are found in the text, in any language: `#제주`, `@ann님`. Mentions of nobody stay plain
-    /// text.
-    /// 본문에서 해시태그와 멘션을 찾아냅니다. 존재하지 않는 사용자의 멘션은 일반 텍스트로 남습니다.
+    /// Hashtags and mentions are found in the text, in any language: `#제주`, `@ann님`; not inside links or handles of other
+    /// sites (`@ann@mastodon.example`). Mentions of nobody stay plain text.
+    /// 본문에서 해시태그와 멘션을 찾아냅니다. 링크와 다른 사이트의 핸들 안에서는 찾지 않으며, 존재하지 않는 사용자의 멘션은 일반
+    /// 텍스트로 남습니다.
     #[oai(path = "/posts", method = "post", operation_id = "createPost")]
     async fn create_post(
         &self,

@@ -1,0 +1,297 @@
+//! Links and accounts of other sites: parts of a text in which `#` and `@` mean nothing here.
+//!
+//! Found before hashtags and mentions, so that `https://x.example/~@ann` notifies nobody and `@ann@mastodon.example` is not
+//! a local account. Three things are found:
+//!
+//! - addresses with a scheme, `https://…`, up to white space or to what closes a bracket or quote around them;
+//! - bare domains with a path, `x.example/…` and `www.x.example?…`; without a path nothing in a domain looks like a sign;
+//! - handles of other sites, `@ann@mastodon.example`.
+//!
+//! In Korean a particle follows an address without a space, and nothing tells it from the path, so it counts as part of the
+//! address. A sign does not: it begins a hashtag again only after white space or a bracket. Mail addresses need no rule,
+//! for a sign that follows a word never begins anything. Decision 0028 says why this is our own code.
+
+use std::ops::Range;
+
+use crate::analysis::{is_tag_char, opens};
+
+/// The links and foreign handles of `text`, in order, as ranges of bytes. They do not overlap.
+pub fn find(text: &str) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let (mut at, mut before) = (0, ' ');
+    while let Some(c) = text[at..].chars().next() {
+        let end_of_last = found.last().map_or(0, |link| link.end);
+        let link = match c {
+            ':' => with_scheme(text, at, end_of_last),
+            '@' | '＠' if opens(before) => handle(text, at),
+            _ if is_host_char(c) && !matches!(before, '@' | '＠' | '#' | '＃') => bare(text, at),
+            _ => None,
+        };
+        let end = match &link {
+            Some(link) => link.end,
+            None if is_host_char(c) => at + run(&text[at..], is_host_char).len(),
+            None => at + c.len_utf8(),
+        };
+        before = text[at..end].chars().next_back().unwrap_or(c);
+        at = end;
+        found.extend(link);
+    }
+    found
+}
+
+/// `https://…`, whose colon is at `colon`. A scheme is ASCII, so a Korean word directly before it stays outside.
+fn with_scheme(text: &str, colon: usize, from: usize) -> Option<Range<usize>> {
+    let rest = text[colon..].strip_prefix("://")?;
+    let before = &text[from..colon];
+    let scheme = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "+.-".contains(c)).len();
+    let start = from + scheme + before[scheme..].find(|c: char| c.is_ascii_alphabetic())?;
+    let opener = text[..start].chars().next_back();
+    let authority = end_of_authority(rest);
+    let path = end_of_path(&rest[authority..], opener);
+    (authority + path > 0).then(|| start..text.len() - rest.len() + authority + path)
+}
+
+/// `x.example/…`, which begins at `start`.
+fn bare(text: &str, start: usize) -> Option<Range<usize>> {
+    let host = run(&text[start..], is_host_char);
+    let rest = &text[start + host.len()..];
+    let digits = rest.strip_prefix(':').map_or(0, |rest| run(rest, |c| c.is_ascii_digit()).len());
+    let path = if digits > 0 { &rest[1 + digits..] } else { rest };
+    let is_www = host.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("www."));
+    let has_path = path.starts_with('/') || is_www && path.starts_with(['?', '#']);
+    if !has_path || !is_domain(host) {
+        return None;
+    }
+    let opener = text[..start].chars().next_back();
+    let end = text.len() - path.len() + end_of_path(path, opener);
+    Some(start..end)
+}
+
+/// `@ann@mastodon.example`, whose first sign is at `at`, with a path if there is one.
+fn handle(text: &str, at: usize) -> Option<Range<usize>> {
+    let name_of = |text: &str| text.strip_prefix(['@', '＠']).map(|rest| run(rest, is_host_char).len());
+    let sign = text[at..].chars().next()?.len_utf8();
+    let name = name_of(&text[at..]).filter(|name| *name > 0)?;
+    let rest = &text[at + sign + name..];
+    let second = rest.chars().next()?.len_utf8();
+    let host = &rest[second..second + name_of(rest)?];
+    if !is_domain(host) {
+        return None;
+    }
+    let end = at + sign + name + second + host.len();
+    let path = if text[end..].starts_with('/') { end_of_path(&text[end..], None) } else { 0 };
+    Some(at..end + path)
+}
+
+/// Whether a run of [`is_host_char`] is a domain, or an IPv4 address. Only its last label tells it from two sentences
+/// without a space between them: `좋았다.그래서`.
+fn is_domain(host: &str) -> bool {
+    let host = host.trim_end_matches(['.', '-']);
+    let labels: Vec<&str> = host.split('.').collect();
+    let [_, .., top] = labels.as_slice() else { return false };
+    let is_address = labels.len() == 4 && labels.iter().all(|label| label.parse::<u8>().is_ok());
+    !labels.iter().any(|label| label.is_empty()) && (is_address || is_top_level(top))
+}
+
+/// Whether a label can be a top-level domain: two ASCII letters or more, which a particle may follow, or one of those of
+/// other scripts. Of Hangul only the registered ones are told from words.
+fn is_top_level(label: &str) -> bool {
+    const HANGUL: [&str; 4] = ["한국", "닷컴", "닷넷", "삼성"];
+    let letters = run(label, |c| c.is_ascii_alphabetic()).len();
+    let is_foreign = |c: char| !c.is_ascii() && !crate::username::is_hangul_syllable(c);
+    letters >= 2
+        || HANGUL.iter().any(|top| label.starts_with(top))
+        || letters == 0 && run(label, is_foreign).chars().count() >= 2
+}
+
+/// Where the authority of a link ends: before its path, or before what no host has.
+fn end_of_authority(text: &str) -> usize {
+    let mut is_literal = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            '[' if at == 0 || text[..at].ends_with('@') => is_literal = true,
+            ']' if is_literal => is_literal = false,
+            '/' | '?' | '#' | '\\' => return at,
+            '[' | ']' | '(' | ')' | '{' | '}' | ',' | ';' | '!' | '*' | '\'' | '~' | '&' | '=' | '$'
+            | '^' => {
+                return trim_last(&text[..at]);
+            }
+            _ if is_end(c) || closer_of(c).is_some() || is_closer(c) => return trim_last(&text[..at]),
+            _ => {}
+        }
+    }
+    trim_last(text)
+}
+
+/// Where a link ends that goes on with a path, query or fragment, if it does. `opener` is what stands before the link.
+fn end_of_path(text: &str, opener: Option<char>) -> usize {
+    if !text.starts_with(['/', '?', '#', '\\']) {
+        return 0;
+    }
+    let quote = opener.and_then(quote_of);
+    let mut open = Vec::new();
+    let mut end = text.len();
+    for (at, c) in text.char_indices() {
+        let is_unbalanced = match closer_of(c) {
+            Some(closer) => {
+                open.push(closer);
+                false
+            }
+            // Of several that are open, what closes an outer one closes those inside it.
+            None if is_closer(c) => match open.iter().rposition(|closer| *closer == c) {
+                Some(depth) => {
+                    open.truncate(depth);
+                    false
+                }
+                None => true,
+            },
+            None => false,
+        };
+        if is_unbalanced || is_end(c) || Some(c) == quote {
+            end = at;
+            break;
+        }
+    }
+    trim_last(&text[..end])
+}
+
+/// What stands behind a link more often than at its end.
+fn trim_last(text: &str) -> usize {
+    text.trim_end_matches(|c: char| "?!.,:;*'’…！？：(".contains(c) || closer_of(c).is_some()).len()
+}
+
+/// What no link has inside: white space, controls, what is invisible on purpose, and quotes and commas that are not escaped.
+fn is_end(c: char) -> bool {
+    c.is_whitespace()
+        || c.is_control()
+        || matches!(c, '"' | '<' | '>' | '|' | '`' | '、' | '。' | '，' | '；')
+        || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}')
+}
+
+const BRACKETS: [(char, char); 15] = [
+    ('(', ')'),
+    ('[', ']'),
+    ('{', '}'),
+    ('“', '”'),
+    ('«', '»'),
+    ('「', '」'),
+    ('『', '』'),
+    ('【', '】'),
+    ('〈', '〉'),
+    ('《', '》'),
+    ('〔', '〕'),
+    ('〖', '〗'),
+    ('（', '）'),
+    ('［', '］'),
+    ('｛', '｝'),
+];
+
+fn closer_of(c: char) -> Option<char> {
+    BRACKETS.iter().find(|(opener, _)| *opener == c).map(|(_, closer)| *closer)
+}
+
+fn is_closer(c: char) -> bool {
+    BRACKETS.iter().any(|(_, closer)| *closer == c)
+}
+
+/// What closes a quote that stands before a link: inside one, it may be an apostrophe.
+const fn quote_of(opener: char) -> Option<char> {
+    match opener {
+        '\'' => Some('\''),
+        '‘' => Some('’'),
+        _ => None,
+    }
+}
+
+/// What hosts and names are made of, in any script.
+fn is_host_char(c: char) -> bool {
+    is_tag_char(c) || matches!(c, '.' | '-')
+}
+
+fn run(text: &str, is_part: impl Fn(char) -> bool) -> &str {
+    text.split(|c| !is_part(c)).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn links(text: &str) -> Vec<&str> {
+        find(text).into_iter().map(|link| &text[link]).collect()
+    }
+
+    #[test]
+    fn finds_links() {
+        let table: &[(&str, &[&str])] = &[
+            ("https://x.example", &["https://x.example"]),
+            ("보세요https://x.example/a 어때", &["https://x.example/a"]),
+            (
+                "(see https://en.wikipedia.org/wiki/Jeju_(island)) ok",
+                &["https://en.wikipedia.org/wiki/Jeju_(island)"],
+            ),
+            ("https://…/Jeju_(island)#History", &["https://…/Jeju_(island)#History"]),
+            ("https://ko.wikipedia.org/wiki/제주도에서 봤다", &["https://ko.wikipedia.org/wiki/제주도에서"]),
+            ("https://x.example/~@ann,", &["https://x.example/~@ann"]),
+            ("https://x.example/(@ann)에서", &["https://x.example/(@ann)에서"]),
+            ("https://x.example?q=(#a) b", &["https://x.example?q=(#a)"]),
+            ("https://x.example#~@a", &["https://x.example#~@a"]),
+            ("https://x.example,@ann", &["https://x.example"]),
+            ("https://x.example(@ann)", &["https://x.example"]),
+            ("「https://x.example/a」#b", &["https://x.example/a"]),
+            ("“https://x.example/a”@b", &["https://x.example/a"]),
+            ("'https://x.example/a'@b", &["https://x.example/a"]),
+            ("https://x.example/it's@ann", &["https://x.example/it's@ann"]),
+            ("<https://x.example/a>@b", &["https://x.example/a"]),
+            ("[@ann](https://x.example/@ann)", &["https://x.example/@ann"]),
+            ("https://x.example/a\u{200b}#b", &["https://x.example/a"]),
+            ("https://[::1]:8080/~@ann", &["https://[::1]:8080/~@ann"]),
+            ("https://my_blog.example/~@ann", &["https://my_blog.example/~@ann"]),
+            ("https://제주.한국/~@ann", &["https://제주.한국/~@ann"]),
+            ("https://localhost:3000/~@ann", &["https://localhost:3000/~@ann"]),
+            ("https://ann:secret@x.example/~@ann", &["https://ann:secret@x.example/~@ann"]),
+            ("capacitor://localhost/~@ann", &["capacitor://localhost/~@ann"]),
+            ("git+ssh://x.example/~@ann", &["git+ssh://x.example/~@ann"]),
+            ("HTTPS://X.EXAMPLE/~@ann", &["HTTPS://X.EXAMPLE/~@ann"]),
+            (
+                "https://a.example/~@a https://b.example/~@b",
+                &["https://a.example/~@a", "https://b.example/~@b"],
+            ),
+            ("x.example/~@ann", &["x.example/~@ann"]),
+            ("//x.example/~@ann", &["x.example/~@ann"]),
+            ("블로그는 blog.x.example:8080/~@ann.", &["blog.x.example:8080/~@ann"]),
+            ("www.x.example?@ann", &["www.x.example?@ann"]),
+            ("127.0.0.1/~@ann", &["127.0.0.1/~@ann"]),
+            ("제주.한국/~@ann", &["제주.한국/~@ann"]),
+            ("@ann@mastodon.example에서", &["@ann@mastodon.example에서"]),
+            ("(@ann.kim@x.example)", &["@ann.kim@x.example"]),
+            ("＠ann＠x.example", &["＠ann＠x.example"]),
+            ("@ann@x.example/~@bob", &["@ann@x.example/~@bob"]),
+            ("좋았다.그래서/@ann", &[]),
+            ("v1.2/(#a) a.m./p.m. 24/7 and/or", &[]),
+            ("@ann@bob @ann@bob. ann@x.example", &[]),
+            (":// https:// ://x 가://", &[]),
+        ];
+        for (text, expected) in table {
+            assert_eq!(links(text), *expected, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn links_are_in_order_and_apart(text in "([#@a-z가-힣 ./:(),」「\u{200b}…?-]|://|https://|x\\.kr/){0,40}") {
+            let found = find(&text);
+            prop_assert!(found.iter().all(|link| link.start < link.end && text.get(link.clone()).is_some()));
+            prop_assert!(found.windows(2).all(|pair| pair[0].end <= pair[1].start));
+        }
+
+        #[test]
+        fn any_text_is_searched(text in ".{0,200}") {
+            for link in find(&text) {
+                prop_assert!(!text[link].contains(char::is_whitespace));
+            }
+        }
+    }
+}

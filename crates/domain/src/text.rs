@@ -27,7 +27,7 @@ impl Rule {
         if text.chars().any(|c| self.is_refused(c)) {
             return Err(CONTROL);
         }
-        self.check_direction(text)?;
+        check_direction(text)?;
         if !text.is_empty() && text.chars().all(is_invisible) {
             return Err(Violation::Blank);
         }
@@ -60,37 +60,30 @@ impl Rule {
         }
         Ok(())
     }
-
-    /// Unicode TR 36, 2.7: an unclosed override would turn around whatever a client prints next.
-    fn check_direction(&self, text: &str) -> Result<(), Violation> {
-        let mut open = Vec::new();
-        for c in text.chars() {
-            let closes = match c {
-                '\u{202a}' | '\u{202b}' | '\u{202d}' | '\u{202e}' => {
-                    open.push('\u{202c}');
-                    continue;
-                }
-                '\u{2066}'..='\u{2068}' => {
-                    open.push('\u{2069}');
-                    continue;
-                }
-                '\u{202c}' | '\u{2069}' => c,
-                _ => continue,
-            };
-            if open.pop() != Some(closes) {
-                return Err(DIRECTION);
-            }
-        }
-        if open.is_empty() && (self.multi_line || !text.contains(is_direction)) {
-            Ok(())
-        } else {
-            Err(DIRECTION)
-        }
-    }
 }
 
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Refuses text that leaves a change of direction open, which would turn around whatever a client prints next (Unicode
+/// TR 36, 2.7). PDF closes an embedding or override, PDI an isolate and everything that was opened inside it; one that has
+/// nothing to close does nothing (UAX 9, X6a and X7).
+fn check_direction(text: &str) -> Result<(), Violation> {
+    const PDF: char = '\u{202c}';
+    const PDI: char = '\u{2069}';
+    let mut open = Vec::new();
+    for c in text.chars() {
+        match c {
+            '\u{202a}' | '\u{202b}' | '\u{202d}' | '\u{202e}' => open.push(PDF),
+            '\u{2066}'..='\u{2068}' => open.push(PDI),
+            PDF => {
+                let _ = open.pop_if(|closer| *closer == PDF);
+            }
+            PDI => {
+                let isolate = open.iter().rposition(|closer| *closer == PDI);
+                open.truncate(isolate.unwrap_or(open.len()));
+            }
+            _ => {}
+        }
+    }
+    if open.is_empty() { Ok(()) } else { Err(DIRECTION) }
 }
 
 /// White space, format characters, and letters that fonts draw as nothing: the Hangul fillers and
@@ -212,19 +205,54 @@ mod tests {
 
     #[test]
     fn refuses_what_breaks_storage_or_deceives() {
-        for bad in
-            ["a\0b", "a\u{7}b", "a\u{85}b", "\u{202e}evil", "a\u{2066}b", "a\u{202c}b", "\u{2066}a\u{202c}"]
-        {
+        for bad in [
+            "a\0b",
+            "a\u{7}b",
+            "a\u{85}b",
+            "\u{202e}evil",
+            "a\u{2066}b",
+            "\u{2066}a\u{202c}",
+            "\u{202e}a\u{2069}",
+        ] {
             assert!(matches!(PostText::parse(bad), Err(Violation::InvalidCharacters(_))), "{bad:?}");
         }
-        assert!(PostText::parse("see \u{2067}עברית\u{2069} here").is_ok());
-        assert!(DisplayName::parse("see \u{2067}עברית\u{2069} here").is_err());
+        assert!(DisplayName::parse("\u{202e}evil").is_err());
         for separator in ['\n', '\t', '\u{2028}', '\u{2029}'] {
             assert!(DisplayName::parse(&format!("two{separator}lines")).is_err(), "{separator:?}");
         }
     }
 
+    #[test]
+    fn takes_changes_of_direction_that_are_closed() {
+        for closed in [
+            "see \u{2067}עברית\u{2069} here",
+            "\u{202b}עברית\u{202c}",
+            "\u{202d}a\u{202a}b\u{202c}\u{202c}c",
+            "\u{2068}\u{202b}a\u{2069}b",
+            "\u{2066}\u{202e}\u{202d}a\u{2069}b",
+            "\u{2066}\u{2067}a\u{2069}b\u{2069}",
+            "a\u{202c}b\u{2069}c",
+        ] {
+            assert!(PostText::parse(closed).is_ok(), "{closed:?}");
+            assert!(DisplayName::parse(closed).is_ok(), "{closed:?}");
+        }
+    }
+
+    /// What the Unicode Bidirectional Algorithm does with a letter behind `text`: nothing, if nothing is open.
+    fn is_letter_behind_untouched(text: &str) -> bool {
+        let printed = format!("{text}x");
+        let info = unicode_bidi::BidiInfo::new(&printed, Some(unicode_bidi::Level::ltr()));
+        info.levels.last().is_some_and(|level| level.number() == 0)
+    }
+
     proptest! {
+        #[test]
+        fn only_changes_of_direction_that_are_open_are_refused(
+            text in "[a-cא-ג1\u{202a}-\u{202e}\u{2066}-\u{2069}]{0,14}",
+        ) {
+            prop_assert_eq!(check_direction(&text).is_ok(), is_letter_behind_untouched(&text), "{:?}", text);
+        }
+
         #[test]
         fn parsing_an_accepted_text_again_changes_nothing(raw in ".{0,80}") {
             if let Ok(text) = PostText::parse(&raw) {

@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 use poem::{Addr, Request};
 
+use crate::headers::RequestHeader;
+
 /// The other end of a request's connection, for a router that is not driven by a socket of poem's own: put it into
 /// the request's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +20,10 @@ pub(crate) fn address(request: &Request, trusted: &[IpNet]) -> Option<IpAddr> {
     if !is_trusted(&peer) {
         return Some(peer);
     }
-    let headers = request.headers().get_all("x-forwarded-for").iter();
-    let hops: Vec<&[u8]> = headers.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).collect();
+    let values = RequestHeader::ForwardedFor.values(request.headers());
+    let hops = values.flat_map(|value| value.split(|byte| *byte == b','));
+    // Empty elements of a list mean nothing (RFC 9110, 5.6.1).
+    let hops: Vec<&[u8]> = hops.filter(|hop| !hop.trim_ascii().is_empty()).collect();
     let mut client = peer;
     for hop in hops.into_iter().rev().map_while(read_hop) {
         client = hop;
@@ -98,6 +102,7 @@ mod tests {
         assert_eq!(address_of("127.0.0.1", &["[2001:db8::1]:443"]), "2001:db8::1");
         assert_eq!(address_of("127.0.0.1", &["[2001:db8::1]"]), "2001:db8::1");
         assert_eq!(address_of("127.0.0.1", &["\u{e9}, 198.51.100.1"]), "198.51.100.1");
+        assert_eq!(address_of("127.0.0.1", &["198.51.100.1, ,", ""]), "198.51.100.1");
         assert_eq!(address_of("127.0.0.1", &[]), "127.0.0.1");
     }
 }

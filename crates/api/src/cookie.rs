@@ -4,12 +4,9 @@
 use std::time::Duration;
 
 use blegram_auth::SessionToken;
-use poem::{
-    Request,
-    http::{HeaderValue, header},
-};
+use poem::http::{HeaderMap, HeaderValue};
 
-use crate::{App, Site, problem::Problem};
+use crate::{App, Site, headers::RequestHeader, problem::Problem};
 
 /// The cookie's name on `site`: with the prefix that makes browsers refuse it without `Secure`, from
 /// subdomains, and over plain http (RFC 6265bis, 4.1.3.2).
@@ -45,10 +42,105 @@ fn attributes(site: &Site) -> &'static str {
     }
 }
 
-/// The session's secret that the request carries, if any. Of several, the first that is not
-/// empty; on https there can be only one, because of its prefix.
-pub(crate) fn token<'a>(request: &'a Request, site: &Site) -> Option<&'a str> {
-    let headers = request.headers().get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = headers.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, value)| *key == name(site) && !value.is_empty()).map(|(_, value)| value)
+/// How many session cookies of one request are looked up.
+const MAX_TOKENS: usize = 4;
+
+/// The values of the session's cookie that the request carries, without empty ones. On https there is at most one, because
+/// of its prefix; on http a page below another path may have stored another of the same name.
+pub(crate) fn tokens<'a>(headers: &'a HeaderMap, site: &Site) -> impl Iterator<Item = &'a str> {
+    let name = name(site).as_bytes();
+    pairs(headers)
+        .filter(move |(key, value)| *key == name && !value.is_empty())
+        .filter_map(|(_, value)| str::from_utf8(value).ok())
+        .take(MAX_TOKENS)
+}
+
+/// The cookies of a request (RFC 6265, 4.2 and 5.4), in order. Other applications of the site choose their names and
+/// values, so they are any bytes; a pair that cannot be read is skipped, and the others stay.
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let values = RequestHeader::Cookie.values(headers);
+    values.flat_map(|value| value.split(|byte| *byte == b';')).filter_map(read_pair)
+}
+
+fn read_pair(pair: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = pair.iter().position(|byte| *byte == b'=')?;
+    let (name, value) = (pair[..at].trim_ascii(), pair[at + 1..].trim_ascii());
+    // The grammar allows quotes around a value, and some clients add them.
+    let quoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+    Some((name, quoted.unwrap_or(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::http::header;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn site(public_url: &str) -> Site {
+        Site { public_url: public_url.to_owned(), origins: Vec::new(), trusted_proxies: Vec::new() }
+    }
+
+    fn tokens_of(headers: &[&[u8]]) -> Vec<String> {
+        let mut map = HeaderMap::new();
+        for value in headers {
+            map.append(header::COOKIE, HeaderValue::from_bytes(value).unwrap());
+        }
+        tokens(&map, &site("http://127.0.0.1:8080")).map(ToOwned::to_owned).collect()
+    }
+
+    #[test]
+    fn cookies_are_found_between_others() {
+        let table: &[(&[&[u8]], &[&str])] = &[
+            (&[b"auth-blegram=a"], &["a"]),
+            (&["utm=가을세일; auth-blegram=a".as_bytes()], &["a"]),
+            (&["auth-blegram=a; utm=가을세일".as_bytes()], &["a"]),
+            (&["가을=세일; auth-blegram=a".as_bytes()], &["a"]),
+            (&[b"x=\xff\xfe; auth-blegram=a; y=\x80"], &["a"]),
+            (&[b"x=\xff", b"auth-blegram=a"], &["a"]),
+            (&[b"auth-blegram=a", b"auth-blegram=b"], &["a", "b"]),
+            (&[b"auth-blegram=\xff; auth-blegram=b"], &["b"]),
+            (&[b"auth-blegram; auth-blegram=b"], &["b"]),
+            (&[b"auth-blegram=; auth-blegram=\"\"; auth-blegram=b"], &["b"]),
+            (&[b"auth-blegram=\"a\""], &["a"]),
+            (&[b"x=\"; auth-blegram=a; y=\""], &["a"]),
+            (&[b"  auth-blegram = a\t"], &["a"]),
+            (&[b"x=1;auth-blegram=a;y=2"], &["a"]),
+            (&[b";;=; ;auth-blegram=a;"], &["a"]),
+            (&[b"auth-blegram=a=b"], &["a=b"]),
+            (&[b"AUTH-BLEGRAM=a; xauth-blegram=a; auth-blegram2=a; __Host-auth-blegram=a"], &[]),
+            (&[b"x=auth-blegram=a, auth-blegram=a"], &[]),
+            (&[], &[]),
+        ];
+        for (headers, expected) in table {
+            assert_eq!(tokens_of(headers), *expected, "{headers:?}");
+        }
+        assert_eq!(tokens_of(&[b"auth-blegram=a; ".repeat(50).as_slice()]).len(), MAX_TOKENS);
+        let mut secure = HeaderMap::new();
+        secure.append(header::COOKIE, HeaderValue::from_static("auth-blegram=a; __Host-auth-blegram=b"));
+        assert!(tokens(&secure, &site("https://blegram.example")).eq(["b"]));
+    }
+
+    proptest! {
+        #[test]
+        fn no_other_cookie_hides_the_session(
+            before in proptest::collection::vec(any::<u8>(), 0..40),
+            after in proptest::collection::vec(any::<u8>(), 0..40),
+            is_split in any::<bool>(),
+        ) {
+            // What no header can hold, and what would be a cookie of the same name.
+            let clean = |bytes: Vec<u8>| -> Vec<u8> {
+                bytes.into_iter().filter(|byte| *byte == b'\t' || *byte >= 32 && *byte != 127).collect()
+            };
+            let (before, after) = (clean(before), clean(after));
+            let session = b"auth-blegram=bls_abc";
+            let headers = if is_split {
+                vec![before, session.to_vec(), after]
+            } else {
+                vec![[&before[..], b"; ", session, b"; ", &after].concat()]
+            };
+            let headers: Vec<&[u8]> = headers.iter().map(Vec::as_slice).collect();
+            prop_assert!(tokens_of(&headers).contains(&"bls_abc".to_owned()));
+        }
+    }
 }

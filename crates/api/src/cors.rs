@@ -7,15 +7,11 @@ use poem::{
     http::{HeaderValue, Method, header},
 };
 
-use crate::Site;
-
-/// What pages may send beside the simple headers.
-const ALLOWED_HEADERS: &str =
-    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-CSRF-Token, X-Request-Id";
-
-/// What pages may read beside the simple headers.
-const EXPOSED_HEADERS: &str = "ETag, Idempotent-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, \
-    WWW-Authenticate, X-Request-Id";
+use crate::{
+    Site,
+    headers::{self, RequestHeader},
+    origin::RequestOrigin,
+};
 
 /// Seconds that a browser may remember the answer to a preflight.
 const MAX_AGE: &str = "600";
@@ -30,12 +26,11 @@ pub(crate) struct Asking {
 impl Asking {
     /// Who asks, if it is somebody to answer.
     pub(crate) fn of(request: &Request, site: &Site) -> Option<Self> {
-        let mut origins = request.headers().get_all(header::ORIGIN).iter();
-        let origin = origins.next().filter(|_| origins.next().is_none())?;
-        let is_trusted = origin.to_str().is_ok_and(|origin| site.trusts(origin));
-        let is_preflight = request.method() == Method::OPTIONS
-            && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-        is_trusted.then(|| Self { origin: origin.clone(), is_preflight })
+        let headers = request.headers();
+        let origin = headers.get(header::ORIGIN)?;
+        let is_preflight =
+            request.method() == Method::OPTIONS && RequestHeader::PreflightMethod.is_present(headers);
+        RequestOrigin::of(headers).is_trusted(site).then(|| Self { origin: origin.clone(), is_preflight })
     }
 
     /// Lets the page read `response`, whatever it says.
@@ -47,12 +42,12 @@ impl Asking {
         match allow.filter(|_| self.is_preflight) {
             Some(methods) => {
                 headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-                let allowed = HeaderValue::from_static(ALLOWED_HEADERS);
-                headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+                let allowed = HeaderValue::from_str(&headers::allowed());
+                headers.extend(allowed.map(|allowed| (header::ACCESS_CONTROL_ALLOW_HEADERS, allowed)));
                 headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
             }
             None => {
-                let exposed = HeaderValue::from_static(EXPOSED_HEADERS);
+                let exposed = HeaderValue::from_static(headers::EXPOSED);
                 headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
             }
         }

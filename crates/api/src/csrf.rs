@@ -3,19 +3,21 @@
 
 use blegram_auth::{Auth, Authenticated};
 use blegram_domain::session::Kind;
-use poem::{Request, http::header};
+use poem::http::HeaderMap;
 
 use crate::{
     Site,
+    headers::RequestHeader,
+    origin::RequestOrigin,
     problem::{Code, Problem},
 };
 
-/// The header that carries the token, and the name it had in X-Messenger.
-const HEADERS: [&str; 2] = ["x-csrf-token", "dwitter-csrf-token"];
+/// The headers that may carry the token.
+const HEADERS: [RequestHeader; 2] = [RequestHeader::CsrfToken, RequestHeader::DwitterCsrfToken];
 
 /// Refuses a write that another site may have caused.
 pub(crate) fn check(
-    request: &Request,
+    headers: &HeaderMap,
     session: Option<&Authenticated>,
     auth: &Auth,
     site: &Site,
@@ -24,23 +26,19 @@ pub(crate) fn check(
     if session.is_some_and(|session| session.kind == Kind::Native) {
         return Ok(());
     }
-    let token = HEADERS.iter().find_map(|name| request.header(name));
+    let token = HEADERS.iter().find_map(|header| header.first(headers));
     let has_valid_token = match (token, session) {
-        (Some(token), Some(session)) => Some(auth.is_csrf_token(session.session, token)),
+        (Some(token), Some(session)) => {
+            Some(str::from_utf8(token).is_ok_and(|token| auth.is_csrf_token(session.session, token)))
+        }
         _ => None,
     };
     let is_meant = has_valid_token != Some(false)
-        && match (request.header("sec-fetch-site"), origin(request)) {
-            (Some("same-origin" | "none"), _) => true,
-            (Some(_), origin) => origin.is_some_and(|origin| site.trusts(origin)),
-            (None, Some(origin)) => site.trusts(origin),
+        && match (RequestHeader::SecFetchSite.first(headers), RequestOrigin::of(headers)) {
+            (Some(b"same-origin" | b"none"), _) => true,
             // No browser of this decade, so nobody else's page either, unless there is a cookie to abuse.
-            (None, None) => session.is_none() || has_valid_token == Some(true),
+            (None, RequestOrigin::Absent) => session.is_none() || has_valid_token == Some(true),
+            (_, origin) => origin.is_trusted(site),
         };
     if is_meant { Ok(()) } else { Err(Problem::new(Code::CsrfRejected)) }
-}
-
-// A header that is there but no text is an origin that nobody trusts.
-fn origin(request: &Request) -> Option<&str> {
-    request.headers().get(header::ORIGIN).map(|value| value.to_str().unwrap_or("null"))
 }

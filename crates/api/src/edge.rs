@@ -14,6 +14,7 @@ use poem::{
 use crate::{
     App,
     cors::Asking,
+    headers::RequestHeader,
     openapi::catalogue::{Catalogue, Resource},
     page::Cursors,
     problem::{Code, Problem},
@@ -45,7 +46,7 @@ impl Edge {
     }
 
     fn request_id(&self, request: &Request) -> String {
-        let given = request.header(&REQUEST_ID).filter(|id| is_request_id(id));
+        let given = RequestHeader::RequestId.text(request.headers()).filter(|id| is_request_id(id));
         given.map_or_else(|| RequestId::generate(self.app.clock.now()).to_string(), ToOwned::to_owned)
     }
 

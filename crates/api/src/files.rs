@@ -16,7 +16,7 @@ use poem::{
     web::{Data, Path},
 };
 
-use crate::{App, conditional, problem::Problem};
+use crate::{App, conditional, headers::RequestHeader, problem::Problem};
 
 /// What files carry. Whatever one was, it is a picture, and never a page that runs something (CSP 3, 6.3.2); it may be
 /// shown on pages of other sites.
@@ -83,7 +83,7 @@ pub(crate) async fn put(
     let id = name.strip_prefix(Upload::PREFIX).and_then(|id| id.parse().ok());
     let (id, proof) = id.zip(proof(request)).ok_or_else(Problem::not_found)?;
     let pieces = body.into_bytes_stream().boxed();
-    let content_type = request.header(header::CONTENT_TYPE);
+    let content_type = RequestHeader::ContentType.text(request.headers());
     app.media.receive(id, &proof, content_type, pieces).await.map_err(Problem::from)?;
     Ok(StatusCode::OK.into_response())
 }
@@ -104,10 +104,11 @@ fn proof(request: &Request) -> Option<Proof> {
 /// The one part that is asked for. Several at once, and what cannot be read, are answered with the whole (RFC 9110,
 /// 14.2); so is a part of another file than the one that is there (`If-Range`).
 fn part(request: &Request, tag: &HeaderValue) -> Option<Part> {
-    if request.headers().get(header::IF_RANGE).is_some_and(|other| other != tag) {
+    let headers = request.headers();
+    if RequestHeader::IfRange.first(headers).is_some_and(|other| other != tag.as_bytes()) {
         return None;
     }
-    let (first, last) = request.header(header::RANGE)?.strip_prefix("bytes=")?.split_once('-')?;
+    let (first, last) = RequestHeader::Range.text(headers)?.strip_prefix("bytes=")?.split_once('-')?;
     let number = |text: &str| {
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         is_number.then(|| text.parse().unwrap_or(u64::MAX))

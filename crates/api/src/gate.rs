@@ -17,7 +17,9 @@ use poem::{
 use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
-    App, bearer, body, client, conditional, cookie, csrf, form, idempotency,
+    App, bearer, body, client, conditional, cookie, csrf, form,
+    headers::RequestHeader,
+    idempotency,
     openapi::catalogue::{Catalogue, Resource},
     operation::{Login, Operation, Takes},
     problem::{Code, Problem, broken_off, standing_headers},
@@ -68,7 +70,7 @@ impl Gate {
             return Err(if has_dead_cookie { self.with_removal(problem) } else { problem });
         }
         if operation.is_write {
-            csrf::check(request, session.as_ref(), &self.app.auth, &self.app.site)?;
+            csrf::check(request.headers(), session.as_ref(), &self.app.auth, &self.app.site)?;
         }
         // Not before it is known who sends it, and that they mean it: it may be two hundred MiB.
         if operation.takes == Takes::Form {
@@ -108,7 +110,7 @@ impl Gate {
         request: &Request,
     ) -> Result<(Option<Authenticated>, bool), Problem> {
         // Whoever names a bearer means it: a bad one is never passed over for a cookie, nor for nobody.
-        if let Some(token) = bearer::token(request) {
+        if let Some(token) = bearer::token(request.headers()) {
             let session = match token {
                 Some(token) => self.app.auth.authenticate_bearer(token).await?,
                 None => None,
@@ -122,9 +124,15 @@ impl Gate {
         if operation.login == Login::None && !operation.is_write {
             return Ok((None, false));
         }
-        let Some(token) = cookie::token(request, &self.app.site) else { return Ok((None, false)) };
-        let session = self.app.auth.authenticate(token).await?;
-        Ok((session, session.is_none()))
+        let mut has_dead_cookie = false;
+        for token in cookie::tokens(request.headers(), &self.app.site) {
+            let session = self.app.auth.authenticate(token).await?;
+            if session.is_some() {
+                return Ok((session, false));
+            }
+            has_dead_cookie = true;
+        }
+        Ok((None, has_dead_cookie))
     }
 
     fn with_removal(&self, problem: Problem) -> Problem {
@@ -222,7 +230,7 @@ impl<E: Endpoint + 'static> Gated<E> {
         if let Some(session) = admitted.session {
             request.set_data(session);
         }
-        let is_known = request.headers().contains_key(header::IF_NONE_MATCH);
+        let is_known = RequestHeader::IfNoneMatch.is_present(request.headers());
         let asked = (is_known && request.method() == Method::GET).then(|| request.headers().clone());
         let operation = resource.operation(request.method())?;
         let running = self.run(operation, admitted.session, request);
@@ -266,15 +274,12 @@ async fn read_body(request: &mut Request) -> Result<(), Problem> {
 
 /// What announces that it is too large is not read.
 fn check_length(request: &Request, max: u64) -> Result<(), Problem> {
-    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(content_length);
+    let announced = RequestHeader::ContentLength.text(request.headers());
+    let announced = announced.and_then(|length| length.parse::<u64>().ok());
     if announced.is_some_and(|length| length > max) {
         return Err(Problem::new(Code::BodyTooLarge));
     }
     Ok(())
-}
-
-fn content_length(value: &HeaderValue) -> Option<u64> {
-    value.to_str().ok()?.parse().ok()
 }
 
 fn unreadable(error: ReadBodyError) -> Problem {
@@ -291,9 +296,9 @@ fn check_media_type(request: &Request, takes: Takes) -> Result<(), Problem> {
         Takes::Json => request.content_type().is_some_and(is_json),
         Takes::Form => form::boundary(request).is_some(),
     };
-    let is_plain = request
-        .header(header::CONTENT_ENCODING)
-        .is_none_or(|encoding| encoding.eq_ignore_ascii_case("identity"));
+    let is_plain = RequestHeader::ContentEncoding
+        .values(request.headers())
+        .all(|encoding| encoding.trim_ascii().eq_ignore_ascii_case(b"identity"));
     if is_plain && is_taken { Ok(()) } else { Err(Problem::new(Code::UnsupportedMediaType)) }
 }
 

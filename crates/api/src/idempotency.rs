@@ -17,11 +17,10 @@ use serde_json::{Value, json};
 use crate::{
     Site,
     edge::Id,
+    headers::RequestHeader,
     operation::Operation,
     problem::{Code, Failure, Problem},
 };
-
-const KEY: &str = "idempotency-key";
 
 /// The largest key.
 const MAX_CHARS: usize = 255;
@@ -44,9 +43,9 @@ pub(crate) fn key(
     session: Option<&Authenticated>,
 ) -> Result<Option<String>, Problem> {
     let takes_key = operation.is_some_and(|operation| operation.takes_key) && session.is_some();
-    let mut keys = request.headers().get_all(KEY).iter();
+    let mut keys = RequestHeader::IdempotencyKey.values(request.headers());
     let Some(key) = keys.next().filter(|_| takes_key) else { return Ok(None) };
-    let text = key.to_str().ok().filter(|_| keys.next().is_none());
+    let text = str::from_utf8(key).ok().filter(|_| keys.next().is_none());
     let visible = text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()));
     match visible {
         Some(text) if text.len() <= MAX_CHARS => Ok(Some(text.to_owned())),

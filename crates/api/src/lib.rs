@@ -29,10 +29,12 @@ mod edge;
 mod files;
 mod form;
 mod gate;
+mod headers;
 mod idempotency;
 mod live;
 mod openapi;
 mod operation;
+mod origin;
 mod page;
 mod param;
 pub mod problem;
@@ -88,7 +90,8 @@ impl Site {
         base_path(&self.public_url)
     }
 
-    /// Whether pages of `origin` may change things here.
+    /// Whether pages of `origin` may change things here. Compared exactly: two spellings of one origin would be two
+    /// origins to a browser.
     fn trusts(&self, origin: &str) -> bool {
         self.origins.iter().any(|trusted| trusted == origin)
     }

@@ -103,8 +103,9 @@ impl fmt::Debug for Handshake {
 }
 
 fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(str::trim)
+    // By bytes: one element that is no text hides only itself.
+    let values = headers.get_all(name).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    values.filter_map(|element| str::from_utf8(element).ok()).map(str::trim)
 }
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
@@ -175,5 +176,17 @@ mod tests {
         assert!(!newer.is_spoken());
         let both = read(&[("sec-websocket-protocol", Some("blegram.v9+json, blegram.v1+json"))]).unwrap();
         assert!(both.is_spoken());
+    }
+
+    #[test]
+    fn an_element_that_is_no_text_hides_only_itself() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in ASKED {
+            let value = [b"\xff, ", value.as_bytes(), ",\u{ac00}".as_bytes()].concat();
+            let value = if name == "sec-websocket-key" { ASKED[3].1.as_bytes().to_vec() } else { value };
+            headers.insert(HeaderName::try_from(name).unwrap(), HeaderValue::from_bytes(&value).unwrap());
+        }
+        let handshake = Handshake::read(&headers).unwrap();
+        assert_eq!((handshake.ticket(), handshake.is_spoken()), (Some("abc_-"), true));
     }
 }

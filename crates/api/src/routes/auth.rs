@@ -1,6 +1,6 @@
 use blegram_auth::{Device, LoggedIn, Secret};
 use blegram_domain::session::Kind;
-use poem::{Request, http::header};
+use poem::Request;
 use poem_openapi::OpenApi;
 
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     answer::{Answer, ApiResult, Created, NoContent, WithCookie},
     body::Body,
     client, cookie,
+    headers::RequestHeader,
     problem::{Code, Problem},
     routes::{AppData, Tag},
     schema::account::{AuthResult, CsrfToken, Grant, IssueToken, LogIn, SignUp, Tokens},
@@ -123,8 +124,10 @@ fn device(app: &App, viewer: MaybeViewer, request: &Request, given: Device) -> D
     }
 }
 
-/// What the client calls itself, shortened: it is for its owner to recognise.
+/// What the client calls itself, shortened: it is for its owner to recognise. Apps write their names in any script.
 fn user_agent(request: &Request) -> Option<String> {
-    let given = request.headers().get(header::USER_AGENT)?.to_str().ok()?;
-    Some(given.chars().take(256).collect())
+    let given = String::from_utf8_lossy(RequestHeader::UserAgent.first(request.headers())?);
+    let is_deceptive =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    Some(given.chars().filter(|c| !is_deceptive(*c)).take(256).collect())
 }

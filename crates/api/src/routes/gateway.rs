@@ -16,6 +16,8 @@ use crate::{
     App,
     answer::{Answer, ApiResult, Created},
     bearer, client,
+    headers::RequestHeader,
+    origin::RequestOrigin,
     problem::{Code, Problem},
     routes::{AppData, Tag},
     schema::gateway::{GatewayStatus, Ready, Ticket},
@@ -50,7 +52,7 @@ impl GatewayApi {
         let (hub, address) = (app.live.hub(), address(request, app.0));
         // Before a ticket is used up.
         hub.check(address).map_err(Problem::from)?;
-        let origin = origin(request.headers())?;
+        let origin = readable_origin(request.headers())?;
         let credential = authenticate(app.0, viewer, &handshake, request).await?;
         // Not before it is known who asks: strangers must not use up what logged-in clients need.
         app.auth.limiter().check_user(Policy::Connect, credential.user).map_err(Problem::from)?;
@@ -92,7 +94,7 @@ impl GatewayApi {
         viewer: Viewer,
         request: &Request,
     ) -> ApiResult<Created<Ticket>> {
-        let origin = origin(request.headers())?;
+        let origin = readable_origin(request.headers())?;
         let made = app.auth.create_ticket(&viewer.authenticated(), origin).await;
         let (ticket, expires_at) = made.map_err(Problem::from)?;
         let body = Ticket { ticket: ticket.expose().to_owned(), expires_at: expires_at.into() };
@@ -107,13 +109,14 @@ async fn authenticate(
     handshake: &Handshake,
     request: &Request,
 ) -> Result<Authenticated, Problem> {
-    let origin = origin(request.headers())?;
-    if origin.is_some_and(|origin| !app.site.trusts(origin)) {
+    let headers = request.headers();
+    let origin = readable_origin(headers)?;
+    if origin.is_some() && !RequestOrigin::of(headers).is_trusted(&app.site) {
         return Err(foreign());
     }
     let unauthenticated = || Problem::new(Code::Unauthenticated);
     // The gate refused a bearer that is not good.
-    if bearer::token(request).is_some() {
+    if bearer::token(headers).is_some() {
         return viewer.authenticated().ok_or_else(unauthenticated);
     }
     if let Some(ticket) = handshake.ticket() {
@@ -128,9 +131,11 @@ async fn authenticate(
 
 /// A page of another site must not learn whether its visitor is logged in here.
 fn check_page(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
-    let is_trusted = match origin(headers)? {
-        Some(origin) => app.site.trusts(origin),
-        None => headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none"),
+    let is_trusted = match RequestOrigin::of(headers) {
+        RequestOrigin::Absent => RequestHeader::SecFetchSite
+            .first(headers)
+            .is_none_or(|site| matches!(site, b"same-origin" | b"none")),
+        origin => origin.is_trusted(&app.site),
     };
     if is_trusted { Ok(()) } else { Err(foreign()) }
 }
@@ -141,12 +146,11 @@ fn foreign() -> Problem {
     )
 }
 
-fn origin(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    let mut origins = headers.get_all(header::ORIGIN).iter();
-    match (origins.next(), origins.next()) {
-        (None, _) => Ok(None),
-        (Some(origin), None) => origin.to_str().map(Some).map_err(|_| foreign()),
-        (Some(_), Some(_)) => Err(foreign()),
+fn readable_origin(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    match RequestOrigin::of(headers) {
+        RequestOrigin::Absent => Ok(None),
+        RequestOrigin::Named(origin) => Ok(Some(origin)),
+        RequestOrigin::Unreadable => Err(foreign()),
     }
 }
 

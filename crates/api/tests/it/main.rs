@@ -18,6 +18,7 @@ mod examples;
 mod frozen;
 mod gateway;
 mod hashtags;
+mod headers;
 mod idempotency;
 mod likes;
 mod limits;

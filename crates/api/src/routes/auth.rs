@@ -42,8 +42,10 @@ impl AuthApi {
     /// Log in
     ///
     /// The answer sets the session's cookie, a new one each time. A wrong name and a wrong password are not told
-    /// apart.
-    /// 응답이 매번 새로운 세션 쿠키를 설정합니다. 아이디와 비밀번호 중 무엇이 틀렸는지는 알려 드리지 않습니다.
+    /// apart. Native apps, and apps in a web view (Capacitor, Ionic, Tauri), use `client: native` and get tokens: a Lax cookie
+    /// never reaches the API from there.
+    /// 응답이 매번 새로운 세션 쿠키를 설정합니다. 아이디와 비밀번호 중 무엇이 틀렸는지는 알려 드리지 않습니다. 네이티브 앱과 웹뷰
+    /// 앱은 `client: native`로 토큰을 받으세요. 웹뷰에서는 세션 쿠키가 API로 전송되지 않습니다.
     #[oai(path = "/auth/login", method = "post", operation_id = "logIn")]
     async fn log_in(
         &self,

@@ -162,7 +162,8 @@ pub(crate) struct CsrfToken {
 pub(crate) enum ClientKind {
     /// The session is the cookie `auth-blegram`.
     Browser,
-    /// The session is an access token and a refresh token, in the answer.
+    /// The session is an access token and a refresh token, in the answer. Also for apps in a web view (Capacitor, Ionic,
+    /// Tauri): browsers never send a Lax cookie from there to the API.
     Native,
 }
 

@@ -1,10 +1,14 @@
+use std::collections::BTreeSet;
+
 use blegram_persistence::testing::Backend;
 use poem::http::Method;
 use rstest_reuse::apply;
-use serde_json::json;
+use serde_json::{Map, json};
 
 use crate::{
     both_databases,
+    contract::CONTRACT,
+    socket::PROTOCOL,
     world::{Answer, TestApp},
 };
 
@@ -111,5 +115,83 @@ async fn every_answer_carries_what_keeps_browsers_from_guessing(#[case] backend:
             "{path}"
         );
         assert_eq!(answer.header("server"), None, "{path}");
+    }
+}
+
+fn list(answer: &Answer, name: &str) -> BTreeSet<String> {
+    answer.header(name).unwrap_or_default().split(", ").map(str::to_lowercase).collect()
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn pages_may_send_and_read_every_header_of_the_contract(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let asks = [("origin", APP), ("access-control-request-method", "POST")];
+    let preflight = t.stranger().send_bare(Method::OPTIONS, "/api/v1/posts", &asks, Vec::new()).await;
+    let allowed = list(&preflight, "access-control-allow-headers");
+    // Where parameters are shared, they are components.
+    let shared = CONTRACT.document["components"]["parameters"].as_object().into_iter().flat_map(Map::values);
+    let own =
+        CONTRACT.operations().flat_map(|(_, _, operation)| operation["parameters"].as_array()).flatten();
+    let documented = own.chain(shared).filter(|parameter| parameter["in"] == "header");
+    let documented: BTreeSet<&str> = documented.filter_map(|parameter| parameter["name"].as_str()).collect();
+    assert!(documented.contains("If-Match") && documented.contains("Idempotency-Key"), "{documented:?}");
+    let beside = [
+        "Authorization",
+        "Content-Type",
+        "Range",
+        "If-Range",
+        "X-CSRF-Token",
+        "dwitter-csrf-token",
+        "X-Request-Id",
+    ];
+    for name in documented.into_iter().chain(beside) {
+        assert!(allowed.contains(&name.to_lowercase()), "{name} is not allowed: {allowed:?}");
+    }
+    for name in ["cookie", "origin", "x-forwarded-for", "sec-fetch-site"] {
+        assert!(!allowed.contains(name), "{name}");
+    }
+    let answer =
+        t.stranger().send_bare(Method::GET, "/api/v1/instance", &[("origin", APP)], Vec::new()).await;
+    let exposed = list(&answer, "access-control-expose-headers");
+    for name in CONTRACT.document["components"]["headers"].as_object().unwrap().keys() {
+        // Browsers show no page what they keep as a cookie.
+        let is_expected = name != "Set-Cookie";
+        assert_eq!(exposed.contains(&name.to_lowercase()), is_expected, "{name}: {exposed:?}");
+    }
+    assert!(exposed.contains("content-range") && exposed.contains("allow"));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn apps_in_a_web_view_are_origins_like_others(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let post = json!({ "text": "hello" }).to_string().into_bytes();
+    for (origin, is_trusted) in [
+        ("capacitor://localhost", true),
+        ("http://tauri.localhost", true),
+        ("ionic://localhost", false),
+        ("capacitor://localhost:1", false),
+        ("capacitor://localhost.evil.example", false),
+        ("CAPACITOR://localhost", false),
+        ("http://localhost", false),
+        ("http://tauri.localhost:80", false),
+        ("https://tauri.localhost", false),
+        ("http://x.tauri.localhost", false),
+        ("file://", false),
+        ("null", false),
+    ] {
+        let headers =
+            [("origin", origin), ("sec-fetch-site", "cross-site"), ("content-type", "application/json")];
+        let written = ann.send_bare(Method::POST, "/api/v1/posts", &headers, post.clone()).await;
+        written.assert_status(if is_trusted { 201 } else { 403 });
+        let allowed = written.header("access-control-allow-origin");
+        assert_eq!(allowed, is_trusted.then_some(origin));
+        let asks = [("origin", origin), ("access-control-request-method", "POST")];
+        let preflight = ann.send_bare(Method::OPTIONS, "/api/v1/posts", &asks, Vec::new()).await;
+        assert_eq!(preflight.header("access-control-allow-origin"), is_trusted.then_some(origin));
+        let socket = ann.tries_to_connect(&[PROTOCOL, ("origin", origin)]).await;
+        assert_eq!(socket.err(), (!is_trusted).then_some(403), "{origin}");
     }
 }

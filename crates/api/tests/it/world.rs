@@ -129,7 +129,14 @@ impl TestApp {
             media: media.clone(),
             site: Arc::new(Site {
                 public_url: settings.public_url.to_owned(),
-                origins: vec![settings.public_url.to_owned(), "https://app.example".to_owned()],
+                origins: [
+                    settings.public_url,
+                    "https://app.example",
+                    "capacitor://localhost",
+                    "http://tauri.localhost",
+                ]
+                .map(ToOwned::to_owned)
+                .to_vec(),
                 trusted_proxies: Vec::new(),
             }),
             readiness: settings.readiness,

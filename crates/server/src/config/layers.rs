@@ -106,7 +106,7 @@ impl Layers {
         self.effective.push(Effective { setting, text: Some(text.to_owned()), source: raw.source.clone() });
         let value = T::parse(&raw.text).filter(|_| !raw.list || setting.shape == Shape::List);
         if value.is_none() {
-            self.problems.push(refusal(setting, &raw));
+            self.problems.push(refusal(setting, &raw, T::reason(&raw.text)));
         }
         value
     }
@@ -229,10 +229,11 @@ impl Layers {
     }
 }
 
-fn refusal(setting: &Setting, raw: &Raw) -> Problem {
+fn refusal(setting: &Setting, raw: &Raw, reason: Option<String>) -> Problem {
     let found = (setting.shape != Shape::Secret).then(|| raw.text.clone());
     let kind = if raw.list && setting.shape != Shape::List { "one value, not a list: " } else { "" };
-    let advice = format!("expected {kind}{}, for example {}", setting.expected, setting.example);
+    let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let advice = format!("expected {kind}{}, for example {}{reason}", setting.expected, setting.example);
     Problem { key: setting.key(), found, origin: raw.source.to_string(), advice }
 }
 

@@ -106,7 +106,9 @@ port, a protocol, or `tcp://10.0.0.1:8080`. `enableServiceLinks: false` in the P
 `blegram config show` prints what is in effect and where it came from, without secrets.
 
 The `production` profile refuses: PostgreSQL without `secrets.key`, a `secrets.key` that is not random, a
-`server.public_url` or trusted origin that is not https. Wildcard origins are refused always.
+`server.public_url` that is not https, a trusted origin that is neither https nor on the user's device
+(`capacitor://localhost`, `http://localhost`, `http://tauri.localhost`). Wildcards, `null` and schemes that any page can
+have (`file:`, `data:`) are refused always.
 ";
 
 /// `docs/configuration.md`: one table per section, and where the predecessors' variables went.

@@ -79,9 +79,10 @@ fn production(config: &Config) -> Vec<Problem> {
             "production needs the https address that people use, for example https://blegram.example",
         ),
         (
-            config.server.trusted_origins.iter().any(|it| !it.as_str().starts_with("https://")),
+            config.server.trusted_origins.iter().any(|origin| !origin.is_secure()),
             "server.trusted_origins",
-            "production trusts https origins only",
+            "production trusts https origins, and those of apps on the user's device: schemes of their own \
+             (capacitor://localhost), http://localhost and http://NAME.localhost",
         ),
         (
             config.media.s3_public_url.as_ref().is_some_and(|url| url.scheme() != "https"),

@@ -124,7 +124,7 @@ section! {
     listen: SocketAddr = Fixed("127.0.0.1:8080");
     /// The address people use, as links show it. Its origin is always trusted. Production demands https. It may have a path, as in `https://example.org/forum`: the proxy in front takes the path off each request, and blegram writes it into every address. The session's cookie keeps `Path=/`.
     public_url: Url = Derived("`http://` and `server.listen`");
-    /// Other origins whose pages may call the API with the user's cookie (CORS and CSRF).
+    /// Other origins whose pages may call the API (CORS and CSRF), compared exactly. Apps in a web view have origins of their own, such as `capacitor://localhost`, `tauri://localhost` or `http://localhost`: see docs/hybrid-apps.md.
     trusted_origins: Vec<Origin> = Fixed("");
     /// The proxies in front of blegram. Only they are believed when they say who the client is.
     trusted_proxies: Vec<IpNet> = Fixed("");

@@ -30,6 +30,12 @@ pub(super) trait Value: Sized {
 
     fn parse(text: &str) -> Option<Self>;
 
+    /// Why `text` is refused, where that is more than that it has another form.
+    fn reason(text: &str) -> Option<String> {
+        let _ = text;
+        None
+    }
+
     /// The value of a setting that nobody set and that has no default.
     fn absent() -> Option<Self> {
         None
@@ -130,13 +136,18 @@ impl<T: Value> Value for Vec<T> {
     fn parse(text: &str) -> Option<Self> {
         items(text).map(T::parse).collect()
     }
+
+    fn reason(text: &str) -> Option<String> {
+        items(text).find(|item| T::parse(item).is_none()).and_then(T::reason)
+    }
 }
 
 pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|it| !it.is_empty())
 }
 
-/// An exact web origin, `scheme://host[:port]`, in the form browsers send: lower case, default port left out.
+/// An exact web origin, `scheme://host[:port]`, in the form browsers send: lower case, default port left out. The pages of
+/// an app in a web view have a scheme of their own, such as `capacitor://localhost`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin(String);
 
@@ -152,6 +163,43 @@ impl Origin {
     pub fn of(url: &Url) -> Self {
         Self(url.origin().ascii_serialization())
     }
+
+    /// Whether its pages are safe from others on the network: https, or on the user's own device.
+    pub(super) fn is_secure(&self) -> bool {
+        match self.0.split_once("://") {
+            Some(("http", host)) => {
+                let name = host.split(':').next().unwrap_or_default();
+                name == "localhost" || name.ends_with(".localhost")
+            }
+            _ => true,
+        }
+    }
+
+    /// An origin with a scheme that an app registered. Browsers send its host as it was registered, so it is not changed.
+    fn custom(scheme: &str, rest: &str) -> Option<Self> {
+        let is_scheme = scheme.starts_with(|c: char| c.is_ascii_lowercase())
+            && scheme.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c));
+        let (host, port) = rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)));
+        let is_host =
+            !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c));
+        let is_port =
+            port.is_none_or(|port| port.parse::<u16>().is_ok_and(|number| number.to_string() == port));
+        let is_exact = is_scheme && is_host && is_port && refused_scheme(scheme).is_none();
+        is_exact.then(|| Self(format!("{scheme}://{rest}")))
+    }
+}
+
+/// Why pages of a scheme are never trusted.
+fn refused_scheme(scheme: &str) -> Option<&'static str> {
+    match scheme {
+        "file" | "content" | "filesystem" => Some("any file on a device would be trusted"),
+        "data" | "javascript" | "vbscript" | "blob" | "about" | "view-source" => {
+            Some("any page can make one, and browsers send `null` for it")
+        }
+        "ws" | "wss" => Some("pages that open WebSockets have an http or https origin"),
+        "ftp" | "mailto" | "tel" => Some("no page comes from there"),
+        _ => None,
+    }
 }
 
 impl Value for Origin {
@@ -159,9 +207,23 @@ impl Value for Origin {
     const EXAMPLE: &'static str = "https://app.blegram.example,http://localhost:3000";
 
     fn parse(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://")?;
+        if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+            return Self::custom(scheme, rest);
+        }
         let url = <Url as Value>::parse(text)?;
         let exact = url.path() == "/" && !text.ends_with('/') && !text.contains('*');
         exact.then(|| Self::of(&url))
+    }
+
+    fn reason(text: &str) -> Option<String> {
+        let scheme = text.split(':').next().unwrap_or_default().to_lowercase();
+        let reason = match text {
+            "null" => "browsers send it for every page without an origin, also for strangers' pages",
+            _ if text.contains('*') => "an origin with a wildcard is many; name each of them",
+            _ => refused_scheme(&scheme)?,
+        };
+        Some(format!("{text}: {reason}"))
     }
 }
 

@@ -446,16 +446,77 @@ fn production_refuses_what_is_weak() {
             "http://a.example",
             "server.trusted_origins: production trusts https",
         ),
+        (
+            "BLEGRAM_SERVER__TRUSTED_ORIGINS",
+            "http://localhost.example",
+            "server.trusted_origins: production trusts https",
+        ),
+        (
+            "BLEGRAM_SERVER__TRUSTED_ORIGINS",
+            "http://127.0.0.1:3000",
+            "server.trusted_origins: production trusts https",
+        ),
         ("BLEGRAM_SERVER__TRUSTED_ORIGINS", "*", "server.trusted_origins: expected exact origins"),
     ] {
         let problem = production(&[(name, value)]).problem();
         assert!(problem.starts_with(expected), "{problem}");
     }
+    let apps = "capacitor://localhost,ionic://localhost,tauri://localhost,app://-,http://localhost,\
+                http://localhost:8100,http://tauri.localhost";
+    let config = production(&[("BLEGRAM_SERVER__TRUSTED_ORIGINS", apps)]).valid();
+    let trusted: Vec<&str> = config.server.trusted_origins.iter().map(|origin| origin.as_str()).collect();
+    assert_eq!(trusted.join(","), apps);
     assert_eq!(
         env([("BLEGRAM_PROFILE", "production")]).problems().len(),
         1,
         "https; SQLite makes its own key"
     );
+}
+
+#[test]
+fn origins_that_anybody_can_have_are_refused_with_a_reason() {
+    for (origin, reason) in [
+        ("null", "every page without an origin"),
+        ("*", "name each of them"),
+        ("https://*.example", "name each of them"),
+        ("http://*.localhost", "name each of them"),
+        ("capacitor://*", "name each of them"),
+        ("file://", "any file on a device"),
+        ("file://localhost", "any file on a device"),
+        ("FILE:///a", "any file on a device"),
+        ("content://a", "any file on a device"),
+        ("data:text/html,x", "any page can make one"),
+        ("javascript:alert(1)", "any page can make one"),
+        ("javascript://localhost", "any page can make one"),
+        ("blob:https://a.example", "any page can make one"),
+        ("about:blank", "any page can make one"),
+        ("wss://a.example", "http or https origin"),
+    ] {
+        for given in [origin.to_owned(), format!("https://a.example,{origin}")] {
+            let problem = env([("BLEGRAM_SERVER__TRUSTED_ORIGINS", given.as_str())]).problem();
+            assert!(problem.starts_with("server.trusted_origins: expected exact origins"), "{problem}");
+            assert!(problem.contains(reason), "{problem}");
+        }
+    }
+    for origin in [
+        "localhost",
+        "capacitor://",
+        "capacitor://localhost/",
+        "capacitor://localhost/a",
+        "capacitor://ann@localhost",
+        "capacitor://localhost:",
+        "capacitor://localhost:080",
+        "capacitor://localhost:99999",
+        "capacitor://local host",
+        "CAPACITOR://localhost",
+        "1app://localhost",
+        "capacitor:localhost",
+        "http://localhost/",
+        "http://ann@localhost",
+    ] {
+        let problem = env([("BLEGRAM_SERVER__TRUSTED_ORIGINS", origin)]).problem();
+        assert!(problem.starts_with("server.trusted_origins: expected exact origins"), "{origin}: {problem}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use blegram_auth::{Authenticated, Policy, limit::Standing};
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response,
     error::ReadBodyError,
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
 };
 
 use tokio::{sync::Semaphore, time::timeout};
@@ -226,6 +226,9 @@ impl<E: Endpoint + 'static> Gated<E> {
         if request.method() == Method::HEAD {
             request.set_method(Method::GET);
         }
+        if let Some(uri) = without_empty_query(&request, resource) {
+            *request.uri_mut() = uri;
+        }
         let admitted = self.gate.admit(&mut request, resource).await?;
         if let Some(session) = admitted.session {
             request.set_data(session);
@@ -256,6 +259,28 @@ async fn in_time<T>(operation: &Operation, doing: impl Future<Output = T>) -> Re
 /// What may have happened all the same is for the client to find out.
 const GIVEN_UP: &str = "This took too long here, and was given up. It may have taken effect, or still take effect: look \
     before you send it again, or send it with the same Idempotency-Key or client_id, with which it happens once.";
+
+/// The address without the optional parameters of the query that are empty: generated clients send them for what their
+/// user left out.
+fn without_empty_query(request: &Request, resource: &Resource) -> Option<Uri> {
+    let (method, uri) = (request.method(), request.uri());
+    // Pages and files read their own.
+    resource.operation(method).ok().flatten()?;
+    let query = uri.query()?;
+    let is_meant = |pair: &&str| {
+        let mut pair = form_urlencoded::parse(pair.as_bytes());
+        pair.next().is_some_and(|(name, value)| !value.is_empty() || resource.requires(method, &name))
+    };
+    let meant: Vec<&str> = query.split('&').filter(is_meant).collect();
+    if meant.len() == query.split('&').count() {
+        return None;
+    }
+    let mut parts = uri.clone().into_parts();
+    let address =
+        if meant.is_empty() { uri.path().to_owned() } else { format!("{}?{}", uri.path(), meant.join("&")) };
+    parts.path_and_query = Some(address.parse().ok()?);
+    Uri::from_parts(parts).ok()
+}
 
 fn options(resource: &Resource) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();

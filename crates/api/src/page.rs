@@ -113,7 +113,8 @@ impl Cursors {
 // The client's own query, so that limits and filters stay.
 fn with_cursor(query: Option<&str>, cursor: &str) -> String {
     let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let others = pairs.filter(|(name, _)| ["limit", "since_id", "q"].contains(&&**name));
+    let others =
+        pairs.filter(|(name, value)| ["limit", "since_id", "q"].contains(&&**name) && !value.is_empty());
     form_urlencoded::Serializer::new(String::new())
         .extend_pairs(others)
         .append_pair("cursor", cursor)

@@ -34,6 +34,8 @@ pub(crate) struct Catalogue(matchit::Router<Resource>);
 pub(crate) struct Resource {
     template: String,
     methods: Vec<(Method, Option<&'static Operation>)>,
+    /// The parameters of queries that must be there, by method.
+    required: Vec<(Method, String)>,
 }
 
 impl Catalogue {
@@ -41,12 +43,9 @@ impl Catalogue {
         let document = document("");
         let paths = document["paths"].as_object().into_iter().flatten();
         let mut resources: Vec<Resource> =
-            paths.map(|(template, item)| Resource::of(template, item)).collect();
-        resources.extend(
-            PAGES.map(|page| Resource { template: page.to_owned(), methods: vec![(Method::GET, None)] }),
-        );
-        let methods = vec![(Method::GET, None), (Method::PUT, None)];
-        resources.push(Resource { template: FILES.to_owned(), methods });
+            paths.map(|(template, item)| Resource::of(template, item, &document)).collect();
+        resources.extend(PAGES.map(|page| Resource::page(page, &[Method::GET])));
+        resources.push(Resource::page(FILES, &[Method::GET, Method::PUT]));
         let mut router = matchit::Router::new();
         for resource in resources {
             router.insert(resource.template.clone(), resource).expect("the document's paths do not collide");
@@ -61,12 +60,26 @@ impl Catalogue {
 }
 
 impl Resource {
-    fn of(template: &str, item: &Value) -> Self {
-        let methods = item.as_object().into_iter().flatten().filter_map(|(method, value)| {
-            let method = Method::from_bytes(method.to_uppercase().as_bytes()).ok()?;
-            Some((method, operation(value["operationId"].as_str()?)))
-        });
-        Self { template: template.to_owned(), methods: methods.collect() }
+    fn of(template: &str, item: &Value, document: &Value) -> Self {
+        let (mut methods, mut required) = (Vec::new(), Vec::new());
+        for (method, value) in item.as_object().into_iter().flatten() {
+            let method = Method::from_bytes(method.to_uppercase().as_bytes());
+            let (Ok(method), Some(id)) = (method, value["operationId"].as_str()) else { continue };
+            let names = required_query(value, document).into_iter();
+            required.extend(names.map(|name| (method.clone(), name)));
+            methods.push((method, operation(id)));
+        }
+        Self { template: template.to_owned(), methods, required }
+    }
+
+    fn page(template: &str, methods: &[Method]) -> Self {
+        let methods = methods.iter().map(|method| (method.clone(), None)).collect();
+        Self { template: template.to_owned(), methods, required: Vec::new() }
+    }
+
+    /// Whether a parameter of the query must be there, so that an empty one is a value that is refused.
+    pub(crate) fn requires(&self, method: &Method, name: &str) -> bool {
+        self.required.iter().any(|(of, required)| of == method && required == name)
     }
 
     /// The address with the names of its parameters: one per kind of address, for logs and metrics.
@@ -92,4 +105,14 @@ impl Resource {
         methods.push("OPTIONS");
         HeaderValue::from_str(&methods.join(", ")).unwrap_or_else(|_| HeaderValue::from_static("GET"))
     }
+}
+
+fn required_query(operation: &Value, document: &Value) -> Vec<String> {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let resolved = parameters.map(|parameter| {
+        let shared = parameter["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+        shared.and_then(|pointer| document.pointer(pointer)).unwrap_or(parameter)
+    });
+    let required = resolved.filter(|parameter| parameter["in"] == "query" && parameter["required"] == true);
+    required.filter_map(|parameter| parameter["name"].as_str()).map(ToOwned::to_owned).collect()
 }

@@ -3,10 +3,11 @@ use std::sync::Arc;
 use blegram_persistence::testing::Backend;
 use poem::http::Method;
 use rstest_reuse::apply;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     both_databases,
+    contract::CONTRACT,
     world::{Actor, Answer, Settings, TestApp},
 };
 
@@ -183,7 +184,7 @@ async fn bad_queries_are_told_all_at_once_and_unknown_ones_ignored(#[case] backe
         .await
         .assert_refused(&[("/limit", "out-of-range"), ("/since_id", "wrong-type")]);
     get("limit=-5").await.assert_refused(&[("/limit", "out-of-range")]);
-    for limit in ["", "ten", "1.5", "1e3", "0x10", "%31%00", "+1", "１"] {
+    for limit in ["ten", "1.5", "1e3", "0x10", "%31%00", "+1", "１"] {
         get(&format!("limit={limit}")).await.assert_refused(&[("/limit", "wrong-type")]);
     }
     get("limit=0&cursor=garbage").await.assert_problem(400, "cursor-invalid");
@@ -195,6 +196,84 @@ async fn bad_queries_are_told_all_at_once_and_unknown_ones_ignored(#[case] backe
     {
         get(fine).await.assert_status(200);
     }
+}
+
+/// Every list with its optional parameters, empty.
+#[apply(both_databases)]
+#[tokio::test]
+async fn empty_optional_parameters_of_queries_are_absent(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let post = ann.posts("hello #jeju").await;
+    let comment = ann.comments(&post, "first").await;
+    let conversation = ann.begins(&["@bob"], None).await;
+    ann.says(&conversation, "hello").await;
+    bob.posts("another").await;
+    let mut count = 0;
+    for (method, template, operation) in CONTRACT.operations() {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let queries: Vec<&Value> = parameters.filter(|parameter| parameter["in"] == "query").collect();
+        if method != Method::GET || queries.is_empty() {
+            continue;
+        }
+        let names = |required: bool| {
+            let names = queries.iter().filter(move |query| (query["required"] == true) == required);
+            names.filter_map(|query| query["name"].as_str()).collect::<Vec<_>>()
+        };
+        let path = template
+            .replace("{post}", &post)
+            .replace("{comment}", &comment)
+            .replace("{conversation}", &conversation)
+            .replace("{user}", "@ann")
+            .replace("{tag}", "jeju");
+        let required: Vec<String> = names(true).iter().map(|name| format!("{name}=hello")).collect();
+        let required = if template.contains("/search/") { "q=hello".to_owned() } else { required.join("&") };
+        let optional = names(false).into_iter().filter(|name| *name != "q");
+        for spelling in ["", "="] {
+            let empty: Vec<String> = optional.clone().map(|name| format!("{name}{spelling}")).collect();
+            let plain = ann.get(&format!("{path}?{required}")).await;
+            let asked = ann.get(&format!("{path}?{}&{required}&", empty.join("&"))).await;
+            plain.assert_status(200);
+            assert_eq!(asked.assert_status(200).json(), plain.json(), "{path} {empty:?}");
+            assert_eq!(asked.header("link"), plain.header("link"), "{path} {empty:?}");
+            count += empty.len();
+        }
+    }
+    assert!(count > 80, "{count}");
+    let page = ann.get("/api/v1/timelines/public?cursor=&limit=1&since_id=&limit=").await;
+    let next = page.json()["next_cursor"].as_str().unwrap().to_owned();
+    let second = ann.get(&format!("/api/v1/timelines/public?limit=1&since_id&cursor={next}")).await;
+    assert_eq!(second.items("id"), [json!(post)], "the cursor is of the same list");
+    ann.get("/api/v1/search/posts?q=&limit=").await.assert_problem(422, "invalid");
+    ann.get("/api/v1/timelines/public?limit=%20").await.assert_refused(&[("/limit", "wrong-type")]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_a_change_cannot_clear_is_not_cleared(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, _bob] = t.users(["ann", "bob"]).await;
+    let post = ann.posts("hello").await;
+    let comment = ann.comments(&post, "hello").await;
+    let conversation = ann.begins(&["@bob"], None).await;
+    let message = ann.says(&conversation, "hello").await;
+    for (path, fields) in [
+        ("/api/v1/me".to_owned(), &["is_private", "discoverable", "messages_from"][..]),
+        (format!("/api/v1/posts/{post}"), &["visibility", "media_ids"]),
+        (format!("/api/v1/comments/{comment}"), &["text"]),
+        (format!("/api/v1/conversations/{conversation}/messages/{message}"), &["text"]),
+    ] {
+        for field in fields {
+            let answer = ann.patch(&path, &[], &json!({ *field: null })).await;
+            answer.assert_refused(&[(&format!("/{field}"), "null-not-allowed")]);
+        }
+        let all: Value = fields.iter().map(|field| ((*field).to_owned(), json!(null))).collect();
+        let answer = ann.patch(&path, &[], &all).await;
+        answer.assert_problem(422, "invalid");
+        assert_eq!(answer.json()["errors"].as_array().unwrap().len(), fields.len());
+    }
+    ann.post("/api/v1/posts", &json!({ "text": "x", "visibility": null })).await.assert_status(201);
+    ann.patch("/api/v1/me", &[], &json!({ "bio": null, "display_name": null })).await.assert_status(200);
 }
 
 #[apply(both_databases)]

@@ -234,7 +234,8 @@ impl SessionParam {
 impl HashtagParam {
     /// The folded tag, or 404 for what no text can hold as a hashtag.
     pub(crate) fn hashtag(&self) -> Result<Hashtag, Problem> {
-        Hashtag::parse(self.0.trim_start_matches(['#', '＃'])).ok_or_else(Problem::not_found)
+        let tag = self.0.strip_prefix(['#', '＃']).unwrap_or(&self.0);
+        Hashtag::parse(tag).ok_or_else(Problem::not_found)
     }
 }
 

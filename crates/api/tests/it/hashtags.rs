@@ -26,9 +26,28 @@ async fn a_tag_finds_its_posts_in_any_spelling_newest_first(#[case] backend: Bac
     }
     assert_eq!(tagged(&ann, "%EC%A0%9C%EC%A3%BC").await, [json!(first)]);
     assert_eq!(tagged(&ann, "nobody").await, [json!(null); 0]);
-    for no_tag in ["%21", "2026", &"a".repeat(51)] {
-        let path = format!("/api/v1/timelines/hashtags/{no_tag}");
-        ann.get(&path).await.assert_problem(404, "not-found");
+    for no_tag in [
+        "%21",
+        "2026",
+        &"a".repeat(51),
+        "je%20ju",
+        "%20jeju",
+        "jeju%20",
+        "je%0Aju",
+        "je%C2%A0ju",
+        "je%E3%80%80ju",
+        "je%E2%80%8Bju",
+        "je%00ju",
+        "je+ju",
+        "jeju.",
+        "je%2Fju",
+        "%23%23jeju",
+        "%23",
+        "je%FFju",
+    ] {
+        for path in [format!("/api/v1/timelines/hashtags/{no_tag}"), format!("/api/v1/hashtags/{no_tag}")] {
+            ann.get(&path).await.assert_problem(404, "not-found");
+        }
     }
 }
 

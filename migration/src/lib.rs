@@ -39,6 +39,7 @@ mod m20261125_000030_media;
 mod m20261125_000040_conversations;
 mod m20261125_000050_gateway_tickets;
 mod m20261128_000060_clock_state;
+mod m20261128_000070_conversation_versions;
 
 /// The list of changes.
 #[derive(Debug)]
@@ -72,6 +73,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000040_conversations::Migration),
             Box::new(m20261125_000050_gateway_tickets::Migration),
             Box::new(m20261128_000060_clock_state::Migration),
+            Box::new(m20261128_000070_conversation_versions::Migration),
         ]
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Versioned<T> {
 #[derive(Debug)]
 pub(crate) struct Created<T> {
     pub(crate) location: Option<String>,
+    /// The version of what can be edited later: the answer has its tag.
+    pub(crate) version: Option<u64>,
     pub(crate) body: T,
 }
 
@@ -43,6 +45,7 @@ pub(crate) struct Created<T> {
 pub(crate) struct MaybeNew<T> {
     pub(crate) is_new: bool,
     pub(crate) location: Option<String>,
+    pub(crate) version: u64,
     pub(crate) body: T,
 }
 
@@ -90,16 +93,9 @@ impl<T: Type> Payload for Answer<T> {
     }
 }
 
-fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
-    match serde_json::to_vec(body) {
-        Ok(bytes) => Response::builder().status(status).content_type(JSON).body(bytes),
-        Err(error) => poem::Error::from(Problem::internal(error)).into_response(),
-    }
-}
-
 impl<T: Type + Serialize> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
-        json(StatusCode::OK, &self.0)
+        tagged(&self.0, |_| None)
     }
 }
 
@@ -109,7 +105,7 @@ impl<T: Type + Serialize> IntoResponse for Versioned<T> {
     }
 }
 
-/// 200 with a tag that is made of the body.
+/// 200 with a tag that is made of the body, if there is to be one.
 pub(crate) fn tagged<T: Serialize>(body: &T, tag: impl FnOnce(&[u8]) -> Option<HeaderValue>) -> Response {
     match serde_json::to_vec(body) {
         Ok(bytes) => {
@@ -124,7 +120,9 @@ pub(crate) fn tagged<T: Serialize>(body: &T, tag: impl FnOnce(&[u8]) -> Option<H
 
 impl<T: Type + Serialize> IntoResponse for Created<T> {
     fn into_response(self) -> Response {
-        let mut response = json(StatusCode::CREATED, &self.body);
+        let tag = |bytes: &[u8]| self.version.and_then(|version| conditional::strong(version, bytes));
+        let mut response = tagged(&self.body, tag);
+        response.set_status(StatusCode::CREATED);
         if let Some(location) = self.location.and_then(|location| HeaderValue::from_str(&location).ok()) {
             response.headers_mut().insert(header::LOCATION, location);
         }
@@ -135,9 +133,9 @@ impl<T: Type + Serialize> IntoResponse for Created<T> {
 impl<T: Type + Serialize> IntoResponse for MaybeNew<T> {
     fn into_response(self) -> Response {
         if self.is_new {
-            Created { location: self.location, body: self.body }.into_response()
+            Created { location: self.location, version: Some(self.version), body: self.body }.into_response()
         } else {
-            Answer(self.body).into_response()
+            Versioned { version: self.version, body: self.body }.into_response()
         }
     }
 }

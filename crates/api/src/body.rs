@@ -27,6 +27,10 @@ pub(crate) trait Input: Type {
     /// What a use-case takes.
     type Parsed: Send;
 
+    /// The fields of a change that null cannot clear: they always have a value. Listed in [`crate::schema::KEPT`] as well,
+    /// for the document.
+    const KEPT: &'static [&'static str] = &[];
+
     /// Reads the fields. `None` only after [`Fields`] recorded why.
     fn parse(fields: &mut Fields) -> Option<Self::Parsed>;
 }
@@ -73,7 +77,7 @@ pub(crate) fn read_value<I: Input>(value: Value) -> Result<I::Parsed, Problem> {
     let Value::Object(object) = value else {
         return Err(Problem::invalid(vec![Failure::new("", "wrong-type", "must be an object")]));
     };
-    let mut fields = Fields { object, failures: Vec::new() };
+    let mut fields = Fields { object, kept: I::KEPT, failures: Vec::new() };
     let parsed = I::parse(&mut fields);
     fields.finish(parsed)
 }
@@ -102,21 +106,43 @@ const MAX_FAILURES: usize = 50;
 #[derive(Debug)]
 pub(crate) struct Fields {
     object: Map<String, Value>,
+    kept: &'static [&'static str],
     failures: Vec<Failure>,
 }
 
+/// Null where it means nothing. It was recorded.
+#[derive(Debug, Clone, Copy)]
+struct NullRefused;
+
 impl Fields {
+    /// Takes a field. Null is as good as absent, but for what a change cannot clear.
+    fn take(&mut self, name: &str) -> Result<Option<Value>, NullRefused> {
+        match self.object.remove(name) {
+            Some(Value::Null) if self.kept.contains(&name) => {
+                let rule = "cannot be cleared; leave it out to keep it";
+                self.failures.push(Failure::new(pointer(name), "null-not-allowed", rule));
+                Err(NullRefused)
+            }
+            value => Ok(value.filter(|value| !value.is_null())),
+        }
+    }
+
+    /// Takes a field that must be there.
+    fn take_required(&mut self, name: &str) -> Option<Value> {
+        let value = self.take(name).ok()?;
+        if value.is_none() {
+            self.failures.push(Failure::new(pointer(name), "required", "is required"));
+        }
+        value
+    }
+
     /// A text that must be there.
     pub(crate) fn text<T>(
         &mut self,
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, Violation>,
     ) -> Option<T> {
-        if !self.object.contains_key(name) {
-            self.failures.push(Failure::new(pointer(name), "required", "is required"));
-            return None;
-        }
-        let value = self.object.remove(name)?;
+        let value = self.take_required(name)?;
         self.parse_text(name, &value, parse)
     }
 
@@ -126,10 +152,8 @@ impl Fields {
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, Violation>,
     ) -> Option<T> {
-        match self.object.remove(name) {
-            None | Some(Value::Null) => None,
-            Some(value) => self.parse_text(name, &value, parse),
-        }
+        let value = self.take(name).ok().flatten()?;
+        self.parse_text(name, &value, parse)
     }
 
     /// A text of a change: absent, it stays as it is; null, it is cleared.
@@ -156,9 +180,9 @@ impl Fields {
         }
     }
 
-    /// A flag of a change: absent or null, for there is nothing to clear, it stays as it is.
+    /// A flag of a change: absent, it stays as it is.
     pub(crate) fn patch_flag(&mut self, name: &str) -> Option<bool> {
-        let value = self.object.remove(name).filter(|value| !value.is_null())?;
+        let value = self.take(name).ok().flatten()?;
         if value.as_bool().is_none() {
             self.failures.push(Failure::new(pointer(name), "wrong-type", "must be true or false"));
         }
@@ -180,14 +204,37 @@ impl Fields {
         &mut self,
         name: &str,
         max: usize,
+        parse: impl FnMut(&str) -> Result<T, Violation>,
+    ) -> Option<Vec<T>> {
+        // Null is no list, unless a change says so of what it cannot clear.
+        let value = match self.object.get(name)? {
+            Value::Null if !self.kept.contains(&name) => self.object.remove(name),
+            _ => self.take(name).ok().flatten(),
+        };
+        self.parse_texts(name, max, value?, parse)
+    }
+
+    /// A list of texts that must be there.
+    pub(crate) fn texts<T>(
+        &mut self,
+        name: &str,
+        max: usize,
+        parse: impl FnMut(&str) -> Result<T, Violation>,
+    ) -> Option<Vec<T>> {
+        let value = self.take_required(name)?;
+        self.parse_texts(name, max, value, parse)
+    }
+
+    fn parse_texts<T>(
+        &mut self,
+        name: &str,
+        max: usize,
+        value: Value,
         mut parse: impl FnMut(&str) -> Result<T, Violation>,
     ) -> Option<Vec<T>> {
-        let items = match self.object.remove(name)? {
-            Value::Array(items) => items,
-            _ => {
-                self.failures.push(Failure::new(pointer(name), "wrong-type", "must be an array"));
-                return None;
-            }
+        let Value::Array(items) = value else {
+            self.failures.push(Failure::new(pointer(name), "wrong-type", "must be an array"));
+            return None;
         };
         if items.len() > max {
             self.fail(name, Violation::TooMany { max, what: "items" });
@@ -208,10 +255,7 @@ impl Fields {
         range: RangeInclusive<u64>,
         rule: &'static str,
     ) -> Option<u64> {
-        let Some(value) = self.object.remove(name) else {
-            self.failures.push(Failure::new(pointer(name), "required", "is required"));
-            return None;
-        };
+        let value = self.take_required(name)?;
         let Some(number) = value.as_number().filter(|number| number.is_u64() || number.is_i64()) else {
             self.failures.push(Failure::new(pointer(name), "wrong-type", "must be an integer"));
             return None;

@@ -100,6 +100,7 @@ pub(crate) fn document(public_url: &str) -> Value {
     add_problem(&mut document);
     normalize_schemas(&mut document);
     complete_schemas(&mut document);
+    deny_null(&mut document);
     encode_forms(&mut document);
     let mut problems = Problems::default();
     for_each_operation(&mut document, |operation, value| complete_operation(operation, value, &mut problems));
@@ -118,6 +119,16 @@ pub(crate) fn document(public_url: &str) -> Value {
     document["components"]["headers"] = headers();
     complete_addresses(&mut document, base_path(public_url));
     document
+}
+
+/// What a change cannot clear is optional and yet not nullable.
+fn deny_null(document: &mut Value) {
+    for (schema, fields) in schema::KEPT {
+        for field in *fields {
+            let property = &mut document["components"]["schemas"][schema]["properties"][field];
+            property.as_object_mut().and_then(|property| property.remove("nullable"));
+        }
+    }
 }
 
 /// Writes the path of the public URL into the addresses that texts and examples name.

@@ -209,7 +209,9 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         .with_precondition()
         .with_key(),
     Operation::write("changeUsername", Login::Required, &[Code::UsernameTaken, Code::RateLimited])
-        .with_body(),
+        .with_body()
+        .tagged()
+        .with_precondition(),
     Operation::write(
         "deleteMe",
         Login::Required,
@@ -224,7 +226,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         &[Code::NotFound, Code::Blocked, Code::AccountPrivate, Code::CursorInvalid, Code::Invalid],
     )
     .tagged(),
-    Operation::write("createPost", Login::Required, &[Code::MediaInUse]).with_body().with_key(),
+    Operation::write("createPost", Login::Required, &[Code::MediaInUse]).with_body().tagged().with_key(),
     Operation::read("getPost", Login::Optional, &[Code::NotFound]).tagged(),
     Operation::write("updatePost", Login::Required, &[Code::NotFound, Code::Forbidden, Code::MediaInUse])
         .with_body()
@@ -300,7 +302,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     )
     .tagged(),
     Operation::read("getComment", Login::Optional, &[Code::NotFound]).tagged(),
-    Operation::write("createComment", Login::Required, &[Code::NotFound]).with_body().with_key(),
+    Operation::write("createComment", Login::Required, &[Code::NotFound]).with_body().tagged().with_key(),
     Operation::write("updateComment", Login::Required, &[Code::NotFound, Code::Forbidden])
         .with_body()
         .tagged()
@@ -322,6 +324,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     )
     .taking_images()
     .limited(Policy::Upload)
+    .tagged()
     .with_key(),
     Operation::read("getMedia", Login::Required, &[Code::NotFound]).tagged(),
     Operation::write("updateMedia", Login::Required, &[Code::NotFound])
@@ -332,14 +335,20 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::write("deleteMedia", Login::Required, &[Code::NotFound, Code::MediaInUse])
         .with_precondition()
         .with_key(),
-    Operation::write("createConversation", Login::Required, &[Code::NotFound]).with_body().with_key(),
+    Operation::write("createConversation", Login::Required, &[Code::NotFound])
+        .with_body()
+        .tagged()
+        .with_key(),
     Operation::read("listConversations", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
-    Operation::read("getConversation", Login::Required, &[Code::NotFound]),
+    Operation::read("getConversation", Login::Required, &[Code::NotFound]).tagged(),
     Operation::write("updateConversation", Login::Required, &[Code::NotFound, Code::NotAGroup])
         .with_body()
+        .tagged()
+        .with_precondition()
         .with_key(),
     Operation::write("addMembers", Login::Required, &[Code::NotFound, Code::NotAGroup])
         .with_body()
+        .tagged()
         .with_key(),
     Operation::write("removeMember", Login::Required, &[Code::NotFound, Code::NotAGroup, Code::Forbidden])
         .with_key(),
@@ -358,11 +367,16 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         ],
     )
     .with_body()
+    .tagged()
     .with_key(),
     Operation::write("editMessage", Login::Required, &[Code::NotFound, Code::Forbidden, Code::Blocked])
         .with_body()
+        .tagged()
+        .with_precondition()
         .with_key(),
-    Operation::write("deleteMessage", Login::Required, &[Code::NotFound, Code::Forbidden]).with_key(),
+    Operation::write("deleteMessage", Login::Required, &[Code::NotFound, Code::Forbidden])
+        .with_precondition()
+        .with_key(),
     Operation::read("listConversationEvents", Login::Required, &[Code::NotFound, Code::Invalid]),
     Operation::write("markRead", Login::Required, &[Code::NotFound]).with_body(),
     Operation::write("muteConversation", Login::Required, &[Code::NotFound]),

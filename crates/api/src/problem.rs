@@ -428,6 +428,7 @@ impl From<blegram_auth::Error> for Problem {
             blegram_auth::Error::WeakPassword(violation) => {
                 Self::invalid(vec![Failure::of("/new_password", violation)])
             }
+            blegram_auth::Error::PreconditionFailed => Self::new(Code::PreconditionFailed),
             blegram_auth::Error::InvalidGrant => Self::new(Code::InvalidGrant),
             blegram_auth::Error::SessionEnded => Self::new(Code::Unauthenticated),
             blegram_auth::Error::SessionNotFound | blegram_auth::Error::AccountNotFound => Self::not_found(),
@@ -550,6 +551,7 @@ impl From<blegram_chat::Error> for Problem {
             blegram_chat::Error::MediaNotFound(places) => each(places, "media_ids", NO_IMAGE),
             blegram_chat::Error::MediaInUse => Self::new(Code::MediaInUse),
             blegram_chat::Error::MessageBlank => Self::invalid(vec![Failure::of("/text", Violation::Blank)]),
+            blegram_chat::Error::PreconditionFailed => Self::new(Code::PreconditionFailed),
             blegram_chat::Error::Busy => Self::new(Code::Overloaded),
             blegram_chat::Error::Storage(cause) => storage(cause),
         }

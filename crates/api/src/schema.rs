@@ -23,6 +23,8 @@ use blegram_media::Links;
 use poem_openapi::Object;
 use serde::Serialize;
 
+use crate::body::Input as _;
+
 pub(crate) use time::Time;
 
 /// What shows images, on its way to the wire; `links` knows where they are.
@@ -34,6 +36,15 @@ pub(crate) trait Linked<T> {
 pub(crate) fn all_linked<S: Linked<T>, T>(views: Vec<T>, links: &Links) -> Vec<S> {
     views.into_iter().map(|view| S::linked(view, links)).collect()
 }
+
+/// The fields of changes that null cannot clear, by schema: not nullable in the document. Null is refused there as
+/// `null-not-allowed`; a test compares the two.
+pub(crate) const KEPT: &[(&str, &[&str])] = &[
+    ("EditMessage", conversation::EditMessage::KEPT),
+    ("UpdateComment", comment::UpdateComment::KEPT),
+    ("UpdateMe", account::UpdateMe::KEPT),
+    ("UpdatePost", post::UpdatePost::KEPT),
+];
 
 /// Why a request was refused (RFC 9457).
 #[derive(Debug, Object)]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use blegram_auth::Authenticated;
-use blegram_domain::{ConversationId, UserId, UserRef};
+use blegram_domain::{ConversationId, UserId, UserRef, version::Precondition};
 use blegram_gateway::{Command, Commands, Credential, Frame, Peer, Topic};
 use serde::Serialize;
 use serde_json::Value;
@@ -99,7 +99,7 @@ impl Client {
             "message.edit" => self.edit_message(peer, id, d).await,
             "message.delete" => {
                 let (conversation, message) = read_value::<MessageDeleteCommand>(d)?;
-                self.app.chat.delete_message(peer.user(), conversation, message).await?;
+                self.app.chat.delete_message(peer.user(), conversation, message, &Precondition::Any).await?;
                 reply(id, &DoneAnswer {})
             }
             "read" => {
@@ -215,7 +215,8 @@ impl Client {
 
     async fn edit_message(&self, peer: &Arc<Peer>, id: u64, d: Value) -> Reply {
         let (conversation, message, text) = read_value::<MessageEditCommand>(d)?;
-        let view = self.app.chat.edit_message(peer.user(), conversation, message, text).await?;
+        let view =
+            self.app.chat.edit_message(peer.user(), conversation, message, text, &Precondition::Any).await?;
         reply(id, &MessageEditedAnswer { message: Message::linked(view, &self.app.media.links()) })
     }
 

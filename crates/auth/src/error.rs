@@ -36,6 +36,9 @@ pub enum Error {
     /// The session ended while its request ran.
     #[error("the session has ended")]
     SessionEnded,
+    /// The account was changed since the actor read it.
+    #[error("it was changed meanwhile")]
+    PreconditionFailed,
     /// Too many tries.
     #[error(transparent)]
     RateLimited(#[from] RateLimited),

@@ -1,6 +1,6 @@
 //! Changing the name of an account.
 
-use blegram_domain::{Account, Timestamp, UserId, Username, username::Skeleton};
+use blegram_domain::{Account, Timestamp, UserId, Username, username::Skeleton, version::Precondition};
 use blegram_persistence::{Tx, reserved_usernames, users};
 
 use crate::{Auth, Error, Policy, Result, audit, deletion::NAME_KEPT};
@@ -11,8 +11,14 @@ impl Auth {
     ///
     /// # Errors
     /// [`Error::UsernameTaken`], also for a name that looks like another's or was one not long ago;
-    /// [`Error::RateLimited`] by the account; [`Error::SessionEnded`] when it was deleted meanwhile.
-    pub async fn change_username(&self, actor: UserId, username: Username) -> Result<Account> {
+    /// [`Error::RateLimited`] by the account; [`Error::SessionEnded`] when it was deleted meanwhile;
+    /// [`Error::PreconditionFailed`].
+    pub async fn change_username(
+        &self,
+        actor: UserId,
+        username: Username,
+        precondition: &Precondition,
+    ) -> Result<Account> {
         self.limiter.check_user(Policy::Username, actor)?;
         if username.is_reserved() {
             return Err(Error::UsernameTaken);
@@ -21,6 +27,9 @@ impl Auth {
         let tx = self.db.write().await?;
         let account = users::hold(&tx, actor).await?.filter(|it| it.user.is_visible());
         let account = account.ok_or(Error::SessionEnded)?;
+        if !precondition.holds(account.user.version) {
+            return Err(Error::PreconditionFailed);
+        }
         if account.user.summary.username == username {
             return Ok(account);
         }

@@ -6,6 +6,7 @@ use blegram_domain::{
     Conversation, ConversationEvent, ConversationId, ConversationTitle, Page, PageRequest, Timestamp, UserId,
     UserRef,
     conversation::{ConversationKind, Happening, Membership},
+    version::Precondition,
 };
 use blegram_persistence::{Inserted, Tx, conversations, relations, users};
 
@@ -67,23 +68,31 @@ impl Chat {
         self.view_one(actor, conversation).await
     }
 
-    /// Calls a group of `actor` something else, or nothing. A change that changes nothing is none.
+    /// Calls a group of `actor` something else, or nothing (`Some(None)`). A change that changes nothing is none.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::NotAGroup`].
+    /// [`Error::NotFound`]; [`Error::NotAGroup`]; [`Error::PreconditionFailed`].
     pub async fn update_conversation(
         &self,
         actor: UserId,
         id: ConversationId,
-        title: Option<ConversationTitle>,
+        title: Option<Option<ConversationTitle>>,
+        precondition: &Precondition,
     ) -> Result<ConversationView> {
+        let Some(title) = title else {
+            let view = self.get_conversation(actor, id).await?;
+            check(precondition, view.conversation.version)?;
+            return Ok(view);
+        };
         let tx = self.db.write().await?;
         let (mut conversation, _) = hold_group(&tx, actor, id).await?;
+        check(precondition, conversation.version)?;
         let now = self.clock.now();
         let title = title.map(String::from);
         let mut events = Vec::new();
         if conversation.title != title {
             conversation.title = title;
+            conversation.version += 1;
             let event = tell_updated(&tx, &mut conversation, now).await?;
             conversations::update(&tx, &conversation, false, now).await?;
             events = happened(&tx, &conversation, vec![event]).await?;
@@ -233,6 +242,7 @@ fn new(kind: ConversationKind, title: Option<String>, owner: Option<UserId>, now
         last_message_no: 0,
         last_message: None,
         created_at: now,
+        version: 0,
     }
 }
 
@@ -269,6 +279,11 @@ pub(crate) async fn check_all(tx: &Tx, actor: UserId, others: &[(UserId, usize)]
 pub(crate) async fn keep_actor(tx: &Tx, actor: UserId) -> Result<()> {
     users::keep(tx, actor).await?.filter(blegram_domain::User::is_visible).ok_or(Error::AccountNotFound)?;
     Ok(())
+}
+
+/// Whether a change is meant for `version`, of a row that is locked.
+pub(crate) fn check(precondition: &Precondition, version: u64) -> Result<()> {
+    if precondition.holds(version) { Ok(()) } else { Err(Error::PreconditionFailed) }
 }
 
 /// A conversation that `actor` is in, held until the transaction ends.

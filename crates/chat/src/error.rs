@@ -50,6 +50,9 @@ pub enum Error {
     /// More is being said in the conversation than is written down: the same message may be sent later.
     #[error("too much is being said at once")]
     Busy,
+    /// It was edited since the actor read it.
+    #[error("it was edited meanwhile")]
+    PreconditionFailed,
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] blegram_persistence::Error),

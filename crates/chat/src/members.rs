@@ -111,6 +111,7 @@ pub(crate) async fn leave(
     let mut events = vec![tell(tx, conversation, Happening::MemberLeft { user: Some(user), by }, now).await?];
     if conversation.owner == Some(user) {
         conversation.owner = Some(first.user);
+        conversation.version += 1;
         events.push(tell_updated(tx, conversation, now).await?);
     }
     conversations::update(tx, conversation, false, now).await?;

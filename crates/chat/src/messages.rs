@@ -3,12 +3,13 @@
 use blegram_domain::{
     Conversation, ConversationId, Message, MessageId, MessageText, Page, PageRequest, UserId,
     conversation::{ConversationKind, Happening},
+    version::Precondition,
 };
 use blegram_persistence::{Tx, conversations, media, messages, relations};
 
 use crate::{
     Chat, Error, MessageView, Result,
-    conversations::{hold, keep_actor, tell},
+    conversations::{check, hold, keep_actor, tell},
     event::happened,
     presence::check_open,
     view::{view_message, view_messages},
@@ -38,13 +39,14 @@ impl Chat {
     /// # Errors
     /// [`Error::NotFound`], also of one that was deleted; [`Error::Forbidden`] of somebody else's; [`Error::Blocked`],
     /// [`Error::CannotWrite`] or [`Error::RecipientGone`] in a direct conversation, as when sending;
-    /// [`Error::MessageBlank`]; [`Error::AccountNotFound`].
+    /// [`Error::MessageBlank`]; [`Error::AccountNotFound`]; [`Error::PreconditionFailed`].
     pub async fn edit_message(
         &self,
         actor: UserId,
         id: ConversationId,
         message: MessageId,
         text: MessageText,
+        precondition: &Precondition,
     ) -> Result<MessageView> {
         let tx = self.db.write().await?;
         // In the order in which sending locks them.
@@ -55,11 +57,13 @@ impl Chat {
         if text.as_str().is_empty() && message.media.is_empty() {
             return Err(Error::MessageBlank);
         }
+        check(precondition, message.version)?;
         if message.text == text.as_str() {
             return view_message(&tx, message).await;
         }
         message.text = text.into();
         message.edited_at = Some(now);
+        message.version += 1;
         messages::update(&tx, &message).await?;
         let event = tell(&tx, &mut conversation, Happening::MessageEdited(message.id), now).await?;
         conversations::update(&tx, &conversation, false, now).await?;
@@ -73,14 +77,22 @@ impl Chat {
     ///
     /// # Errors
     /// [`Error::NotFound`], also the second time; [`Error::Forbidden`].
-    pub async fn delete_message(&self, actor: UserId, id: ConversationId, message: MessageId) -> Result<()> {
+    pub async fn delete_message(
+        &self,
+        actor: UserId,
+        id: ConversationId,
+        message: MessageId,
+        precondition: &Precondition,
+    ) -> Result<()> {
         let tx = self.db.write().await?;
         let (mut conversation, mut message) = hold_own(&tx, actor, id, message).await?;
+        check(precondition, message.version)?;
         let now = self.clock.now();
         media::remove(&tx, &message.media, now).await?;
         message.text = String::new();
         message.media = Vec::new();
         message.deleted_at = Some(now);
+        message.version += 1;
         messages::update(&tx, &message).await?;
         let event = tell(&tx, &mut conversation, Happening::MessageDeleted(message.id), now).await?;
         conversations::update(&tx, &conversation, false, now).await?;

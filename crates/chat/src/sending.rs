@@ -309,6 +309,7 @@ impl Sending {
             created_at: now,
             edited_at: None,
             deleted_at: None,
+            version: 0,
         }
     }
 }

@@ -39,6 +39,8 @@ pub struct Conversation {
     pub last_message: Option<MessageId>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// How often its title or owner changed.
+    pub version: u64,
 }
 
 impl Conversation {
@@ -116,6 +118,8 @@ pub struct Message {
     pub edited_at: Option<Timestamp>,
     /// When it was deleted. It stays, without content: what is counted is not counted back.
     pub deleted_at: Option<Timestamp>,
+    /// How often its sender edited it.
+    pub version: u64,
 }
 
 impl Message {

@@ -48,6 +48,7 @@ pub async fn insert(
         activity_id: conversation.id.as_uuid(),
         created_at: conversation.created_at.as_micros(),
         updated_at: conversation.created_at.as_micros(),
+        version: 0,
     };
     rows::insert(tx, row).await
 }
@@ -125,6 +126,7 @@ pub async fn update(tx: &Tx, conversation: &Conversation, is_activity: bool, now
         .col_expr(Column::LastMessageNo, number(conversation.last_message_no))
         .col_expr(Column::LastMessageId, Expr::value(last_message))
         .col_expr(Column::UpdatedAt, now.as_micros().into())
+        .col_expr(Column::Version, number(conversation.version))
         .filter(Column::Id.eq(conversation.id.as_uuid()));
     if let (true, Some(message)) = (is_activity, last_message) {
         update = update.col_expr(Column::ActivityId, Expr::value(message));

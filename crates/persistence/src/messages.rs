@@ -47,6 +47,7 @@ pub async fn insert_all(tx: &Tx, messages: &[Message]) -> Result<Inserted> {
         created_at: message.created_at.as_micros(),
         edited_at: None,
         deleted_at: None,
+        version: 0,
     };
     let mut all: Vec<Model> = messages.iter().map(row).collect();
     // In the order of that index, so that no two transactions wait for each other.
@@ -152,6 +153,7 @@ pub async fn update(tx: &Tx, message: &Message) -> Result<()> {
         .col_expr(Column::Media, Expr::value(MediaIds::from(message.media.as_slice())))
         .col_expr(Column::EditedAt, micros(message.edited_at))
         .col_expr(Column::DeletedAt, micros(message.deleted_at))
+        .col_expr(Column::Version, i64::try_from(message.version).unwrap_or(i64::MAX).into())
         .filter(Column::Id.eq(message.id.as_uuid()))
         .exec(tx.inner())
         .await?;

@@ -36,7 +36,7 @@ impl AuthApi {
         input.device = device(&app, viewer, request, input.device);
         let logged_in = app.auth.sign_up(input).await.map_err(Problem::from)?;
         let location = Some("/api/v1/me".to_owned());
-        Ok(with_session(&app, logged_in, |body| Created { location, body })?)
+        Ok(with_session(&app, logged_in, |body| Created { location, version: None, body })?)
     }
 
     /// Log in

@@ -43,6 +43,7 @@ impl CommentsApi {
         let written = written.map_err(Problem::from)?;
         Ok(Created {
             location: Some(format!("/api/v1/comments/{}", written.comment.id)),
+            version: Some(written.comment.version),
             body: Comment::linked(written, &app.media.links()),
         })
     }

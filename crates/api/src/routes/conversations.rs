@@ -1,11 +1,13 @@
+use blegram_domain::UserRef;
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
 };
 
 use crate::{
-    answer::{Answer, ApiResult, MaybeNew, NoContent},
+    answer::{Answer, ApiResult, MaybeNew, NoContent, Versioned},
     body::Body,
+    conditional::IfMatch,
     page::Paged,
     param::{AfterParam, ConversationParam, CursorParam, LimitParam, ListQuery, MessageParam, UserParam},
     problem::Problem,
@@ -14,8 +16,8 @@ use crate::{
         Linked,
         conversation::{
             AddMembers, Conversation, ConversationEvents, ConversationMute, ConversationPage,
-            ConversationRead, CreateConversation, EditMessage, MarkRead, Message, MessagePage, SendMessage,
-            SyncResult, UpdateConversation,
+            ConversationRead, CreateConversation, EditMessage, MarkRead, MemberRef, Message, MessagePage,
+            SendMessage, SyncResult, UpdateConversation,
         },
     },
     viewer::Viewer,
@@ -37,10 +39,12 @@ impl ConversationsApi {
         viewer: Viewer,
         body: Body<CreateConversation>,
     ) -> ApiResult<MaybeNew<Conversation>> {
-        let made = app.chat.create_conversation(viewer.id(), &body.0.members, body.0.title).await;
+        let members = resolve_members(body.0.members, viewer);
+        let made = app.chat.create_conversation(viewer.id(), &members, body.0.title).await;
         let (view, is_new) = made.map_err(Problem::from)?;
         let location = Some(format!("/api/v1/conversations/{}", view.conversation.id));
-        Ok(MaybeNew { is_new, location, body: Conversation::linked(view, &app.media.links()) })
+        let version = view.conversation.version;
+        Ok(MaybeNew { is_new, location, version, body: Conversation::linked(view, &app.media.links()) })
     }
 
     /// List your conversations
@@ -72,9 +76,9 @@ impl ConversationsApi {
         viewer: Viewer,
         /// The id of a conversation.
         conversation: Path<ConversationParam>,
-    ) -> ApiResult<Answer<Conversation>> {
+    ) -> ApiResult<Versioned<Conversation>> {
         let view = app.chat.get_conversation(viewer.id(), conversation.id()?).await.map_err(Problem::from)?;
-        Ok(Answer(Conversation::linked(view, &app.media.links())))
+        Ok(Linked::linked(view, &app.media.links()))
     }
 
     /// Call a group something else
@@ -87,14 +91,12 @@ impl ConversationsApi {
         viewer: Viewer,
         /// The id of a conversation.
         conversation: Path<ConversationParam>,
+        if_match: IfMatch,
         body: Body<UpdateConversation>,
-    ) -> ApiResult<Answer<Conversation>> {
+    ) -> ApiResult<Versioned<Conversation>> {
         let (actor, id) = (viewer.id(), conversation.id()?);
-        let view = match body.0.0 {
-            Some(title) => app.chat.update_conversation(actor, id, title).await,
-            None => app.chat.get_conversation(actor, id).await,
-        };
-        Ok(Answer(Conversation::linked(view.map_err(Problem::from)?, &app.media.links())))
+        let updated = app.chat.update_conversation(actor, id, body.0.0, &if_match.0).await;
+        Ok(Linked::linked(updated.map_err(Problem::from)?, &app.media.links()))
     }
 
     /// Let others into a group
@@ -108,9 +110,10 @@ impl ConversationsApi {
         /// The id of a conversation.
         conversation: Path<ConversationParam>,
         body: Body<AddMembers>,
-    ) -> ApiResult<Answer<Conversation>> {
-        let view = app.chat.add_members(viewer.id(), conversation.id()?, &body.0).await;
-        Ok(Answer(Conversation::linked(view.map_err(Problem::from)?, &app.media.links())))
+    ) -> ApiResult<Versioned<Conversation>> {
+        let members = resolve_members(body.0, viewer);
+        let view = app.chat.add_members(viewer.id(), conversation.id()?, &members).await;
+        Ok(Linked::linked(view.map_err(Problem::from)?, &app.media.links()))
     }
 
     /// Leave a conversation, or remove somebody
@@ -176,13 +179,16 @@ impl ConversationsApi {
     ) -> ApiResult<MaybeNew<Message>> {
         let sent = app.chat.send_message(viewer.id(), conversation.id()?, body.0).await;
         let (view, is_new) = sent.map_err(Problem::from)?;
-        Ok(MaybeNew { is_new, location: None, body: Message::linked(view, &app.media.links()) })
+        let version = view.message.version;
+        Ok(MaybeNew { is_new, location: None, version, body: Message::linked(view, &app.media.links()) })
     }
 
     /// Edit a message of yours
     ///
     /// Its images stay. In a direct conversation across a block it is refused, as sending is; deleting your own stays allowed.
-    /// 이미지는 그대로 둡니다. 차단된 상대와의 1:1 대화에서는 보내기와 마찬가지로 수정할 수 없지만, 내 메시지를 삭제할 수는 있습니다.
+    /// The answers to sending and editing have the `ETag` of a message.
+    /// 이미지는 그대로 둡니다. 차단된 상대와의 1:1 대화에서는 보내기와 마찬가지로 수정할 수 없지만, 내 메시지를 삭제할 수는 있습니다. 메시지의 `ETag`는
+    /// 보내기와 수정의 응답에 있습니다.
     #[oai(
         path = "/conversations/:conversation/messages/:message",
         method = "patch",
@@ -196,10 +202,12 @@ impl ConversationsApi {
         conversation: Path<ConversationParam>,
         /// The id of a message.
         message: Path<MessageParam>,
+        if_match: IfMatch,
         body: Body<EditMessage>,
-    ) -> ApiResult<Answer<Message>> {
-        let edited = app.chat.edit_message(viewer.id(), conversation.id()?, message.id()?, body.0).await;
-        Ok(Answer(Message::linked(edited.map_err(Problem::from)?, &app.media.links())))
+    ) -> ApiResult<Versioned<Message>> {
+        let (conversation, message) = (conversation.id()?, message.id()?);
+        let edited = app.chat.edit_message(viewer.id(), conversation, message, body.0, &if_match.0).await;
+        Ok(Linked::linked(edited.map_err(Problem::from)?, &app.media.links()))
     }
 
     /// Unsend a message of yours
@@ -218,11 +226,11 @@ impl ConversationsApi {
         conversation: Path<ConversationParam>,
         /// The id of a message.
         message: Path<MessageParam>,
+        if_match: IfMatch,
     ) -> ApiResult<NoContent> {
-        app.chat
-            .delete_message(viewer.id(), conversation.id()?, message.id()?)
-            .await
-            .map_err(Problem::from)?;
+        let (conversation, message) = (conversation.id()?, message.id()?);
+        let deleted = app.chat.delete_message(viewer.id(), conversation, message, &if_match.0).await;
+        deleted.map_err(Problem::from)?;
         Ok(NoContent)
     }
 
@@ -313,4 +321,13 @@ impl ConversationsApi {
         let cursor = cursor.0.as_ref().map(CursorParam::sync).transpose()?;
         Ok(Answer(app.chat.sync(viewer.id(), cursor).await.map_err(Problem::from)?.into()))
     }
+}
+
+/// Whom references mean for `viewer`, in their places.
+fn resolve_members(members: Vec<MemberRef>, viewer: Viewer) -> Vec<UserRef> {
+    let resolve = |member| match member {
+        MemberRef::Me => UserRef::Id(viewer.id()),
+        MemberRef::User(user) => user,
+    };
+    members.into_iter().map(resolve).collect()
 }

@@ -98,7 +98,7 @@ impl GatewayApi {
         let made = app.auth.create_ticket(&viewer.authenticated(), origin).await;
         let (ticket, expires_at) = made.map_err(Problem::from)?;
         let body = Ticket { ticket: ticket.expose().to_owned(), expires_at: expires_at.into() };
-        Ok(Created { location: None, body })
+        Ok(Created { location: None, version: None, body })
     }
 }
 

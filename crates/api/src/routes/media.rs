@@ -3,7 +3,7 @@ use poem::Request;
 use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
-    answer::{Answer, ApiResult, Created, NoContent, Versioned},
+    answer::{ApiResult, Created, NoContent, Versioned},
     body::Body,
     conditional::IfMatch,
     edge::Id,
@@ -50,7 +50,7 @@ impl MediaApi {
         }
         match first {
             Some(problem) if items.is_empty() => Err(problem.with_failures(failures).into()),
-            _ => Ok(Created { location: None, body: MediaUpload::new(items, failures) }),
+            _ => Ok(Created { location: None, version: None, body: MediaUpload::new(items, failures) }),
         }
     }
 
@@ -66,7 +66,7 @@ impl MediaApi {
         body: Body<CreateUpload>,
     ) -> ApiResult<Created<Upload>> {
         let announced = app.media.create_upload(viewer.id(), body.0).await.map_err(Problem::from)?;
-        Ok(Created { location: None, body: announced.into() })
+        Ok(Created { location: None, version: None, body: announced.into() })
     }
 
     /// Complete a direct upload
@@ -80,9 +80,9 @@ impl MediaApi {
         viewer: Viewer,
         /// The id of an upload.
         upload: Path<UploadParam>,
-    ) -> ApiResult<Answer<Media>> {
+    ) -> ApiResult<Versioned<Media>> {
         let media = app.media.complete_upload(viewer.id(), upload.id()?).await.map_err(Problem::from)?;
-        Ok(Answer(Media::of_owner(media, &app.media.links())))
+        Ok(Versioned { version: media.version, body: Media::of_owner(media, &app.media.links()) })
     }
 
     /// Get an image of yours

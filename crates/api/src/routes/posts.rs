@@ -37,7 +37,8 @@ impl PostsApi {
     ) -> ApiResult<Created<Post>> {
         let post = app.social.create_post(viewer.id(), body.0).await.map_err(Problem::from)?;
         let location = Some(format!("/api/v1/posts/{}", post.post.id));
-        Ok(Created { location, body: Post::linked(post, &app.media.links()) })
+        let version = Some(post.post.version);
+        Ok(Created { location, version, body: Post::linked(post, &app.media.links()) })
     }
 
     /// Get a post

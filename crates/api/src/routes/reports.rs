@@ -27,6 +27,6 @@ impl ReportsApi {
         body: Body<CreateReport>,
     ) -> ApiResult<Created<Report>> {
         let report = app.social.create_report(viewer.id(), body.0).await.map_err(Problem::from)?;
-        Ok(Created { location: None, body: report.into() })
+        Ok(Created { location: None, version: None, body: report.into() })
     }
 }

@@ -4,7 +4,7 @@ use poem_openapi::{
 };
 
 use crate::{
-    answer::{Answer, ApiResult, NoContent, Versioned, WithCookie},
+    answer::{ApiResult, NoContent, Versioned, WithCookie},
     body::Body,
     conditional::IfMatch,
     cookie,
@@ -63,10 +63,12 @@ impl UsersApi {
         &self,
         app: AppData<'_>,
         viewer: Viewer,
+        if_match: IfMatch,
         body: Body<ChangeUsername>,
-    ) -> ApiResult<Answer<Account>> {
-        let account = app.auth.change_username(viewer.id(), body.0).await.map_err(Problem::from)?;
-        Ok(Answer(Account::linked(account, &app.media.links())))
+    ) -> ApiResult<Versioned<Account>> {
+        let changed = app.auth.change_username(viewer.id(), body.0, &if_match.0).await;
+        let account = changed.map_err(Problem::from)?;
+        Ok(Versioned { version: account.user.version, body: Account::linked(account, &app.media.links()) })
     }
 
     /// Delete your account

@@ -188,6 +188,8 @@ pub(crate) struct UpdateComment {
 impl Input for UpdateComment {
     type Parsed = WriteComment;
 
+    const KEPT: &'static [&'static str] = &["text"];
+
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
         let text = fields.text("text", CommentText::parse);
         write(fields, text?)

@@ -10,6 +10,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
+    answer::Versioned,
     body::{Fields, Input},
     page::PageSchema,
     schema::{Linked, Time, all_linked, media::Media, post::parse_media_ids, user::UserSummary},
@@ -132,6 +133,18 @@ impl Linked<MessageView> for Message {
             edited_at: message.edited_at.map(Into::into),
             is_deleted,
         }
+    }
+}
+
+impl Linked<MessageView> for Versioned<Message> {
+    fn linked(view: MessageView, links: &Links) -> Self {
+        Self { version: view.message.version, body: Message::linked(view, links) }
+    }
+}
+
+impl Linked<ConversationView> for Versioned<Conversation> {
+    fn linked(view: ConversationView, links: &Links) -> Self {
+        Self { version: view.conversation.version, body: Conversation::linked(view, links) }
     }
 }
 
@@ -397,7 +410,7 @@ pub(crate) struct CreateConversation {
     /// the two of you, which is found again.
     /// 대화할 사람의 ID나 `@아이디`, 최대 63명. 한 명이고 제목이 없으면 1:1 대화이며, 이미 있으면 그 대화를 돌려줍니다.
     #[oai(validator(max_items = 63))]
-    members: Option<Vec<String>>,
+    members: Vec<String>,
     /// What a group is called, at most 60 characters.
     /// 그룹 이름, 최대 60자.
     title: Option<String>,
@@ -405,7 +418,7 @@ pub(crate) struct CreateConversation {
 
 /// The parts of a conversation to be.
 pub(crate) struct NewConversation {
-    pub(crate) members: Vec<UserRef>,
+    pub(crate) members: Vec<MemberRef>,
     pub(crate) title: Option<ConversationTitle>,
 }
 
@@ -413,9 +426,9 @@ impl Input for CreateConversation {
     type Parsed = NewConversation;
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let members = parse_members(fields).unwrap_or_default();
+        let members = parse_members(fields);
         let title = fields.optional_text("title", ConversationTitle::parse);
-        Some(NewConversation { members, title })
+        Some(NewConversation { members: members?, title })
     }
 }
 
@@ -425,24 +438,36 @@ pub(crate) struct AddMembers {
     /// Ids or `@username`s, at most 63.
     /// 추가할 사람의 ID나 `@아이디`, 최대 63명.
     #[oai(validator(max_items = 63))]
-    members: Option<Vec<String>>,
+    members: Vec<String>,
 }
 
 impl Input for AddMembers {
-    type Parsed = Vec<UserRef>;
+    type Parsed = Vec<MemberRef>;
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        Some(parse_members(fields).unwrap_or_default())
+        parse_members(fields)
     }
 }
 
-fn parse_members(fields: &mut Fields) -> Option<Vec<UserRef>> {
+/// A member to be.
+#[derive(Debug)]
+pub(crate) enum MemberRef {
+    /// Whoever asks, as in paths.
+    Me,
+    User(UserRef),
+}
+
+fn parse_members(fields: &mut Fields) -> Option<Vec<MemberRef>> {
     let max = blegram_domain::Conversation::MAX_MEMBERS - 1;
-    fields.optional_texts("members", max, |raw| {
+    fields.texts("members", max, |raw| {
+        if raw == "me" {
+            return Ok(MemberRef::Me);
+        }
         let named = match raw.strip_prefix('@') {
             Some(username) => Username::parse(username).ok().map(UserRef::Username),
             None => raw.parse::<UserId>().ok().map(UserRef::Id),
         };
+        let named = named.map(MemberRef::User);
         named.ok_or(Violation::NotFound("names nobody whom you can write to"))
     })
 }
@@ -518,6 +543,8 @@ pub(crate) struct EditMessage {
 
 impl Input for EditMessage {
     type Parsed = MessageText;
+
+    const KEPT: &'static [&'static str] = &["text"];
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
         fields.text("text", MessageText::parse)

@@ -218,13 +218,15 @@ pub(crate) struct UpdatePost {
     /// 앞으로 게시글에 표시할 이미지, 최대 10개, 이 순서대로입니다. 이미 있는 이미지와 아직 쓰이지 않은 내 이미지를 넣을 수 있고, 빠진 이미지는 완전히 삭제됩니다.
     #[oai(validator(max_items = 10))]
     media_ids: Option<Vec<Uuid>>,
-    /// Who may see it.
-    /// 공개 범위.
+    /// Who may see it; it cannot be cleared.
+    /// 공개 범위. null로 지울 수 없습니다.
     visibility: Option<Visibility>,
 }
 
 impl Input for UpdatePost {
     type Parsed = blegram_social::UpdatePost;
+
+    const KEPT: &'static [&'static str] = &["media_ids", "visibility"];
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
         let text = fields.patch_text("text", PostText::parse);

@@ -280,7 +280,19 @@ async fn who_may_be_written_to(#[case] backend: Backend) {
     begin(&ann, json!({ "members": ["@chul"] })).await.assert_status(200);
 
     begin(&ann, json!({ "members": ["@ann"] })).await.assert_refused(&[("/members", "self")]);
-    begin(&ann, json!({})).await.assert_refused(&[("/members", "self")]);
+    begin(&ann, json!({ "members": ["me"] })).await.assert_refused(&[("/members", "self")]);
+    begin(&ann, json!({ "members": ["me", "@ann"], "title": "us" }))
+        .await
+        .assert_refused(&[("/members", "self")]);
+    begin(&ann, json!({ "members": [] })).await.assert_refused(&[("/members", "self")]);
+    begin(&ann, json!({})).await.assert_refused(&[("/members", "required")]);
+    begin(&ann, json!({ "members": null, "title": "us" })).await.assert_refused(&[("/members", "required")]);
+    begin(&ann, json!({ "members": ["me", "@nobody"] })).await.assert_refused(&[("/members/1", "not-found")]);
+    begin(&ann, json!({ "members": ["me", "@bob"] })).await.assert_status(200);
+    let group = ann.begins(&["@bob", "me"], Some("us")).await;
+    let add = async |body: Value| ann.post(&path(&group, "/members"), &body).await;
+    add(json!({ "members": ["me"] })).await.assert_refused(&[("/members", "self")]);
+    add(json!({})).await.assert_refused(&[("/members", "required")]);
     begin(&ann, json!({ "members": ["@nobody"] })).await.assert_refused(&[("/members/0", "not-found")]);
     begin(&ann, json!({ "members": vec!["@bob"; 64] })).await.assert_refused(&[("/members", "too-many")]);
     bob.patch("/api/v1/me", &[], &json!({ "messages_from": "x" }))

@@ -88,8 +88,6 @@ async fn bytes_beyond_ascii_hide_only_what_they_are_in(#[case] backend: Backend)
     };
     post(&[("idempotency-key", "가을")]).await.assert_refused(&[("/Idempotency-Key", "invalid-characters")]);
     post(&[("content-encoding", "가을")]).await.assert_problem(415, "unsupported-media-type");
-    let protocol = ("sec-websocket-protocol", "가을, blegram.v1+json");
-    assert!(ann.tries_to_connect(&[protocol, OWN]).await.is_ok());
 }
 
 #[apply(both_databases)]

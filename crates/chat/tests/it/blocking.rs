@@ -1,7 +1,7 @@
 //! What two people can still do in the conversations that they share when one of them blocks the other.
 
 use blegram_chat::{Error, Event, MessageView};
-use blegram_domain::{ConversationId, MessageText, UserId};
+use blegram_domain::{ConversationId, MessageText, UserId, version::Precondition};
 use blegram_persistence::testing::Backend;
 use rstest_reuse::apply;
 
@@ -14,7 +14,7 @@ async fn edit(
     text: &str,
 ) -> blegram_chat::Result<MessageView> {
     let text = MessageText::parse(text).unwrap();
-    world.chat.edit_message(actor, of.message.conversation, of.message.id, text).await
+    world.chat.edit_message(actor, of.message.conversation, of.message.id, text, &Precondition::Any).await
 }
 
 async fn last_seq(world: &World, viewer: UserId, id: ConversationId) -> u64 {
@@ -59,7 +59,7 @@ async fn editing_across_a_block_is_refused_as_sending_is(#[case] backend: Backen
 
         // Taking one's own words back stays possible.
         for (actor, own) in users.into_iter().zip(&in_direct) {
-            world.chat.delete_message(actor, direct, own.message.id).await.unwrap();
+            world.chat.delete_message(actor, direct, own.message.id, &Precondition::Any).await.unwrap();
         }
         assert_eq!(world.take_names(), ["message.deleted"; 2]);
         // In a group messages flow to both.

@@ -3,7 +3,7 @@
 use blegram_chat::{Event, EventView, MessageView, RemovedReason};
 use blegram_domain::{
     ConversationEvent, ConversationId, ConversationTitle, MessageText, UserId, UserRef,
-    conversation::Happening,
+    conversation::Happening, version::Precondition,
 };
 use blegram_persistence::testing::Backend;
 use rstest_reuse::apply;
@@ -63,7 +63,11 @@ async fn a_direct_conversation_is_in_a_list_when_it_is_first_seen(#[case] backen
     assert_eq!(world.take_told(), [removed(bob, id, RemovedReason::Left)]);
     world.chat.remove_member(bob, id, bob).await.unwrap();
     assert_eq!(world.take_told(), [], "it was out");
-    world.chat.edit_message(ann, id, hello.message.id, MessageText::parse("hi").unwrap()).await.unwrap();
+    world
+        .chat
+        .edit_message(ann, id, hello.message.id, MessageText::parse("hi").unwrap(), &Precondition::Any)
+        .await
+        .unwrap();
     assert_eq!(seen(&world.take_told()[0]), (3, "message.edited", &[ann][..]), "bob's list has it not");
     let third = world.send(ann, id, "still there?").await;
     let again = world.view(bob, id).await;
@@ -97,11 +101,11 @@ async fn a_group_is_told_to_those_who_are_in_it(#[case] backend: Backend) {
     }
     assert_eq!(world.take_told(), views);
 
-    world.chat.update_conversation(bob, id, title("tea")).await.unwrap();
+    world.chat.update_conversation(bob, id, Some(title("tea")), &Precondition::Any).await.unwrap();
     let told = world.take_told();
     assert_eq!(told.len(), 1);
     assert_eq!(seen(&told[0]), (1, "conversation.updated", &sorted([ann, bob, cho])[..]));
-    world.chat.update_conversation(bob, id, title("tea")).await.unwrap();
+    world.chat.update_conversation(bob, id, Some(title("tea")), &Precondition::Any).await.unwrap();
     assert_eq!(world.take_told(), [], "nothing changed");
 
     world.clock.advance(std::time::Duration::from_secs(1));
@@ -172,17 +176,18 @@ async fn messages_are_told_as_they_are(#[case] backend: Backend) {
     world.send(bob, id, "second").await;
     world.take_told();
     let text = MessageText::parse("edited").unwrap();
-    let edited = world.chat.edit_message(ann, id, sent.message.id, text.clone()).await.unwrap();
+    let edited =
+        world.chat.edit_message(ann, id, sent.message.id, text.clone(), &Precondition::Any).await.unwrap();
     let told = world.take_told();
     let [Event::Happened { event, last_message_no: 2, members, .. }] = &told[..] else { panic!("{told:?}") };
     assert_eq!((event.event.seq, event.event.at), (3, now()));
     assert_eq!(event.event.what, Happening::MessageEdited(sent.message.id));
     assert_eq!((event.message.as_ref(), members), (Some(&edited), &vec![ann, bob]));
-    world.chat.edit_message(ann, id, sent.message.id, text.clone()).await.unwrap();
+    world.chat.edit_message(ann, id, sent.message.id, text.clone(), &Precondition::Any).await.unwrap();
     assert_eq!(world.take_told(), [], "nothing changed");
     world.chat.send_message(ann, id, first.clone()).await.unwrap();
     assert_eq!(world.take_told(), [created(&edited, 2, vec![ann, bob])]);
-    world.chat.delete_message(ann, id, sent.message.id).await.unwrap();
+    world.chat.delete_message(ann, id, sent.message.id, &Precondition::Any).await.unwrap();
     let told = world.take_told();
     let [Event::Happened { event, .. }] = &told[..] else { panic!("{told:?}") };
     assert_eq!(event.event.what, Happening::MessageDeleted(sent.message.id));
@@ -211,7 +216,7 @@ async fn messages_are_told_as_they_are(#[case] backend: Backend) {
     assert_refused(&world, world.chat.send_message(ann, id, other).await);
     let stranger = world.user("eve").await;
     assert_refused(&world, world.chat.send_message(stranger, id, message("hi")).await);
-    assert_refused(&world, world.chat.delete_message(ann, id, sent.message.id).await);
+    assert_refused(&world, world.chat.delete_message(ann, id, sent.message.id, &Precondition::Any).await);
     assert_refused(&world, world.chat.remove_member(ann, id, bob).await);
     world.block(bob, ann).await;
     assert_refused(&world, world.chat.send_message(ann, id, message("hi")).await);
@@ -247,7 +252,13 @@ async fn what_was_said_before_somebody_came_stays_from_them_whatever_becomes_of_
     world.take_told();
     world
         .chat
-        .edit_message(ann, id, old.message.id, MessageText::parse("another secret").unwrap())
+        .edit_message(
+            ann,
+            id,
+            old.message.id,
+            MessageText::parse("another secret").unwrap(),
+            &Precondition::Any,
+        )
         .await
         .unwrap();
     let Event::Happened { members, event, .. } = &world.take_told()[0] else { panic!("it was edited") };
@@ -266,7 +277,7 @@ async fn what_was_said_before_somebody_came_stays_from_them_whatever_becomes_of_
     world.send(ann, direct, "hello again").await;
     world
         .chat
-        .edit_message(ann, direct, old.message.id, MessageText::parse("do not").unwrap())
+        .edit_message(ann, direct, old.message.id, MessageText::parse("do not").unwrap(), &Precondition::Any)
         .await
         .unwrap();
     let last = world.view(bob, direct).await.conversation.last_seq;

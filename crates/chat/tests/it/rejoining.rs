@@ -7,6 +7,7 @@ use blegram_domain::{
     ConversationId, MessageId, MessageText, PageRequest, UserId, UserRef,
     conversation::Happening,
     page::{Limit, Scope},
+    version::Precondition,
 };
 use blegram_persistence::testing::Backend;
 use rstest_reuse::apply;
@@ -34,9 +35,9 @@ async fn rejoined_members_are_sent_no_edits_of_older_messages(#[case] backend: B
     let after = world.send(ann, id, "after").await.message;
     world.take_told();
 
-    world.chat.edit_message(ann, id, before.id, text("edited")).await.unwrap();
-    world.chat.delete_message(ann, id, before.id).await.unwrap();
-    world.chat.edit_message(ann, id, after.id, text("edited")).await.unwrap();
+    world.chat.edit_message(ann, id, before.id, text("edited"), &Precondition::Any).await.unwrap();
+    world.chat.delete_message(ann, id, before.id, &Precondition::Any).await.unwrap();
+    world.chat.edit_message(ann, id, after.id, text("edited"), &Precondition::Any).await.unwrap();
     let mut seen = Vec::new();
     for event in world.take_told() {
         let Event::Happened { event, members, head_only, .. } = event else { panic!("{event:?}") };
@@ -66,9 +67,9 @@ async fn rejoined_members_are_sent_no_edits_of_older_messages(#[case] backend: B
     let (listed, _) = world.chat.messages(eve, id, &page).await.unwrap();
     assert_eq!(listed.items.iter().map(|view| view.message.id).collect::<Vec<_>>(), [after.id]);
     for message in [before.id, own.id] {
-        let edited = world.chat.edit_message(eve, id, message, text("mine")).await;
+        let edited = world.chat.edit_message(eve, id, message, text("mine"), &Precondition::Any).await;
         assert!(matches!(edited, Err(Error::NotFound)), "{edited:?}");
-        let deleted = world.chat.delete_message(eve, id, message).await;
+        let deleted = world.chat.delete_message(eve, id, message, &Precondition::Any).await;
         assert!(matches!(deleted, Err(Error::NotFound)), "{deleted:?}");
         let mut reply = self::message("quoting");
         reply.reply_to = Some(message);
@@ -110,11 +111,15 @@ async fn rejoined_members_learn_every_number_whatever_happens(#[case] backend: B
                 }
                 2 | 3 if !sent.is_empty() => {
                     let of = sent[numbers.below(sent.len())];
-                    world.chat.edit_message(ann, id, of, text(&format!("step {step}"))).await.unwrap();
+                    world
+                        .chat
+                        .edit_message(ann, id, of, text(&format!("step {step}")), &Precondition::Any)
+                        .await
+                        .unwrap();
                 }
                 4 if !sent.is_empty() => {
                     let of = sent.swap_remove(numbers.below(sent.len()));
-                    world.chat.delete_message(ann, id, of).await.unwrap();
+                    world.chat.delete_message(ann, id, of, &Precondition::Any).await.unwrap();
                 }
                 5 => {
                     if is_in {

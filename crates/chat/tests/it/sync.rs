@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use blegram_chat::ChangedHead;
+use blegram_domain::version::Precondition;
 use blegram_persistence::testing::Backend;
 use rstest_reuse::apply;
 
@@ -44,7 +45,11 @@ async fn heads_that_changed_are_those_of_the_asked(#[case] backend: Backend) {
     world.clock.advance(Duration::from_secs(10));
     world.chat.remove_member(ann, group, cho).await.unwrap();
     world.chat.remove_member(bob, direct, bob).await.unwrap();
-    world.chat.edit_message(ann, direct, last(&world, ann, direct).await, text("edited")).await.unwrap();
+    world
+        .chat
+        .edit_message(ann, direct, last(&world, ann, direct).await, text("edited"), &Precondition::Any)
+        .await
+        .unwrap();
     let told = heads(&[ann, bob, cho], 30, 30).await;
     assert_eq!(told.len(), 2);
     assert!(told.contains(&head(group, 3, 2, &both)), "{told:?}");

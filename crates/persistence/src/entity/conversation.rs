@@ -25,6 +25,7 @@ pub(crate) struct Model {
     pub activity_id: Uuid,
     pub created_at: i64,
     pub updated_at: i64,
+    pub version: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -44,6 +45,7 @@ impl TryFrom<Model> for Conversation {
             last_message_no: count(TABLE, row.id, row.last_message_no)?,
             last_message: row.last_message_id.map(MessageId::from_uuid),
             created_at: timestamp(TABLE, row.id, row.created_at)?,
+            version: count(TABLE, row.id, row.version)?,
             title: row.title,
         })
     }

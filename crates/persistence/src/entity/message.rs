@@ -27,6 +27,7 @@ pub(crate) struct Model {
     pub created_at: i64,
     pub edited_at: Option<i64>,
     pub deleted_at: Option<i64>,
+    pub version: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -52,6 +53,7 @@ impl TryFrom<Model> for Message {
             created_at: timestamp(TABLE, row.id, row.created_at)?,
             edited_at: instant(row.edited_at)?,
             deleted_at: instant(row.deleted_at)?,
+            version: count(TABLE, row.id, row.version)?,
             media: row.media.into(),
             text: row.text,
         })

@@ -12,6 +12,7 @@ use blegram_domain::{
     conversation::SendMessage,
     id::AnyId,
     page::{Limit, Scope},
+    version::Precondition,
 };
 use blegram_persistence::{
     clock_state,
@@ -39,7 +40,7 @@ const AGING: [&str; 7] = [
 async fn fill(site: &Site) -> UserId {
     let [ann, bob] = [site.sign_up("ann").await, site.sign_up("bob").await];
     let [ann, bob] = [ann, bob].map(|it| it.account.user.summary.id);
-    site.auth.change_username(ann, Username::parse("lee").unwrap()).await.unwrap();
+    site.auth.change_username(ann, Username::parse("lee").unwrap(), &Precondition::Any).await.unwrap();
     let key = blegram_auth::idempotency::Keyed { user: ann, method: "POST", path: "/", key: "k", body: b"" };
     site.auth.idempotency().begin(key).await.unwrap();
     site.image(ann).await;

@@ -151,7 +151,7 @@ async fn of_a_deleted_account_no_row_stays(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let (ann, bob) = (site.sign_up("ann").await, site.sign_up("bob").await);
     let [ann_id, bob_id] = [&ann, &bob].map(|it| it.account.user.summary.id);
-    site.auth.change_username(ann_id, Username::parse("ann.lee").unwrap()).await.unwrap();
+    site.auth.change_username(ann_id, Username::parse("ann.lee").unwrap(), &Precondition::Any).await.unwrap();
     for n in 0..30 {
         let post = site.post(ann_id, &format!("post {n} #jeju #sea #sky #photo")).await;
         let edit =
@@ -347,7 +347,7 @@ async fn what_counts_no_more_is_forgotten_every_hour(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let ann = site.sign_up("ann").await;
     let user = ann.account.user.summary.id;
-    site.auth.change_username(user, Username::parse("lee").unwrap()).await.unwrap();
+    site.auth.change_username(user, Username::parse("lee").unwrap(), &Precondition::Any).await.unwrap();
     let key = blegram_auth::idempotency::Keyed { user, method: "POST", path: "/", key: "k", body: b"" };
     site.auth.idempotency().begin(key).await.unwrap();
     let runner = site.runner();

@@ -92,7 +92,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edged<E> {
         let asking = Asking::of(&request, &self.edge.app.site);
         let mut line = Line::begin(&self.edge, &request);
         request.set_data(Id(line.request_id.clone()));
-        let outcome = AssertUnwindSafe(self.inner.call(request)).catch_unwind().await;
+        let answering = blegram_auth::with_patience(self.inner.call(request));
+        let outcome = AssertUnwindSafe(answering).catch_unwind().await;
         let outcome = match outcome {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {

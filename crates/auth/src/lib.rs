@@ -84,6 +84,8 @@ use quick_cache::sync::Cache;
 
 pub use access_token::AccessToken;
 pub use account::{LogIn, LoggedIn, Secret, SignUp};
+/// One budget of waiting for the database, for those above that do not reach it themselves.
+pub use blegram_persistence::with_patience;
 pub use credentials::ChangePassword;
 pub use error::{Error, Result, StorageError};
 pub use event::Event;

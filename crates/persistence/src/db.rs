@@ -1,17 +1,19 @@
 //! Connections and transactions.
 
-use std::time::Duration;
-
-use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
-    sqlx::{
-        AssertSqlSafe, ConnectOptions as _, raw_sql,
-        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
     },
+    thread::available_parallelism,
+    time::Duration,
 };
 
-use crate::Result;
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, prelude::async_trait::async_trait,
+};
+
+use crate::{Error, Result, health::Health, patience::Patience, postgres, sqlite};
 
 /// How to reach a database.
 #[derive(Debug, Clone)]
@@ -20,21 +22,30 @@ pub struct Settings {
     pub url: String,
     /// The largest number of connections to PostgreSQL, or of readers of SQLite (which has one writer).
     pub max_connections: u32,
-    /// How long one statement may take on PostgreSQL before it is given up.
+    /// How long one statement may take before it is given up.
     pub statement_timeout: Duration,
 }
 
-/// How long a request waits for a connection, or on SQLite for other processes, before it fails.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long one statement of a search may take.
+const SEARCH_LIMIT: Duration = Duration::from_secs(2);
 
 /// A database: cheap to clone, shared by everything in a process.
 ///
 /// On SQLite there is one connection that writes, so writers queue instead of failing with "database
-/// is locked", and some that only read, which WAL lets run beside it.
+/// is locked", and some that only read, which WAL lets run beside it. Searches have connections of their own, or on
+/// PostgreSQL a share of all: nothing else waits for them.
 #[derive(Debug, Clone)]
 pub struct Db {
-    read: DatabaseConnection,
-    write: DatabaseConnection,
+    read: Reads,
+    search: Reads,
+    write: Writer,
+    pub(crate) health: Arc<Health>,
+}
+
+#[derive(Debug, Clone)]
+enum Writer {
+    Sqlite { pool: Arc<sqlite::Pool>, limit: Duration },
+    Postgres(postgres::Pool),
 }
 
 /// A statement that was executed, for logs and metrics. Its values are not told.
@@ -54,66 +65,67 @@ impl Db {
     /// # Errors
     /// [`crate::Error::Unavailable`], or [`crate::Error::Refused`] for a URL that names no database.
     pub async fn connect(settings: &Settings) -> Result<Self> {
-        let mut options = ConnectOptions::new(&settings.url);
-        options
-            .max_connections(settings.max_connections)
-            .acquire_timeout(PATIENCE)
-            .test_before_acquire_if_idle_for(Duration::from_secs(30))
-            .sqlx_logging(false);
+        let health = Arc::new(Health::new());
         if settings.url.starts_with("sqlite:") {
-            return Self::connect_sqlite(options).await;
+            return Self::connect_sqlite(settings, health).await;
         }
-        // Set after connecting: PgBouncer refuses the startup parameters `options` and `extra_float_digits`.
-        let limits = format!("SET statement_timeout = {}", settings.statement_timeout.as_millis());
-        options
-            .map_sqlx_postgres_opts(|options| {
-                let options = options.application_name("blegram").extra_float_digits(None);
-                options.statement_cache_capacity(STATEMENT_CACHE)
-            })
-            .map_sqlx_postgres_pool_opts(move |pool| {
-                let limits = limits.clone();
-                pool.after_connect(move |connection, _| {
-                    let limits = limits.clone();
-                    Box::pin(
-                        async move { raw_sql(AssertSqlSafe(limits)).execute(connection).await.map(drop) },
-                    )
-                })
-            });
-        let pool = Database::connect(options).await?;
-        Ok(Self { read: pool.clone(), write: pool })
+        let pool = postgres::Pool::connect(settings).await?;
+        let at_once = usize::try_from(settings.max_connections / 4).unwrap_or(1).max(1);
+        let search = Reads(Source::Postgres(pool.share(at_once)));
+        Ok(Self {
+            read: Reads(Source::Postgres(pool.clone())),
+            search,
+            write: Writer::Postgres(pool),
+            health,
+        })
     }
 
-    async fn connect_sqlite(mut readers: ConnectOptions) -> Result<Self> {
-        let mut writer = readers.clone();
-        writer.max_connections(1).map_sqlx_sqlite_opts(sqlite);
-        readers.map_sqlx_sqlite_opts(|options| sqlite(options).pragma("query_only", "ON"));
+    async fn connect_sqlite(settings: &Settings, health: Arc<Health>) -> Result<Self> {
+        let Settings { url, max_connections, statement_timeout: limit } = settings;
+        let limit = *limit;
+        let writer = sqlite::Pool::new(url, sqlite::Role::Write, 1)?;
+        let readers = sqlite::Pool::new(url, sqlite::Role::Read, (*max_connections).max(1))?;
+        // Searches are bound by the processor; others need some of it.
+        let at_once = available_parallelism().map_or(1, |cores| cores.get() / 2).max(1);
+        let searching = sqlite::Pool::new(url, sqlite::Role::Read, u32::try_from(at_once).unwrap_or(1))?;
         // The writer first: it makes the file that the readers open.
-        let write = Database::connect(writer).await?;
-        let read = Database::connect(readers).await?;
-        Ok(Self { read, write })
+        for pool in [&writer, &readers] {
+            drop(pool.acquire(&Patience::current()).await?);
+        }
+        Ok(Self {
+            read: Reads(Source::Sqlite(sqlite::Reads { pool: readers, limit })),
+            search: Reads(Source::Sqlite(sqlite::Reads { pool: searching, limit: limit.min(SEARCH_LIMIT) })),
+            write: Writer::Sqlite { pool: writer, limit },
+            health,
+        })
     }
 
     /// Begins the only kind of transaction that may write. Dropping it takes everything back.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] when no connection gets free in time.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one home of write transactions; the task ends by itself"
-    )]
     pub async fn write(&self) -> Result<Tx> {
-        // A deferred transaction that reads first cannot become a writer while another one is.
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
+        let begun = match &self.write {
+            Writer::Sqlite { pool, limit } => {
+                sqlite::Transaction::begin(pool, *limit).await.map(Transaction::Sqlite)
+            }
+            Writer::Postgres(pool) => postgres::Transaction::begin(pool).await.map(Transaction::Postgres),
         };
-        let options = if self.is_sqlite() { options } else { TransactionOptions::default() };
-        let pool = self.write.clone();
-        // A task of its own, because sqlx 0.9.0 forgets a PostgreSQL transaction whose `BEGIN` is cancelled
-        // halfway: the connection would go back to the pool with it open. If nobody waits any more when it has
-        // begun, dropping the result takes it back.
-        let begun = tokio::spawn(async move { pool.begin_with_options(options).await });
-        Ok(Tx(begun.await.map_err(|lost| DbErr::Custom(lost.to_string()))??))
+        let inner = begun.map_err(Error::from).inspect_err(|error| self.note_failure(error))?;
+        let health = Arc::clone(&self.health);
+        Ok(Tx(Writes { inner, has_failed: AtomicBool::new(false), health }))
+    }
+
+    fn note_failure(&self, error: &Error) {
+        if error.is_unreachable() {
+            self.health.note_failure();
+        }
+    }
+
+    /// The same database for searches, which take long: they wait for each other and for nothing else, and each of
+    /// their statements ends after two seconds on SQLite.
+    pub fn searching(&self) -> Searching {
+        Searching(self.search.clone())
     }
 
     /// Whether this is the embedded database.
@@ -127,17 +139,23 @@ impl Db {
     /// [`crate::Error::Unavailable`].
     pub async fn ping(&self) -> Result<()> {
         // A reader: whoever asks for it often must not stand in the way of SQLite's only writer.
-        Ok(self.read.ping().await?)
+        let sql = if self.is_sqlite() { "SELECT 1 FROM sqlite_schema LIMIT 1" } else { "SELECT 1" };
+        self.read.execute_unprepared(sql).await?;
+        Ok(())
     }
 
     /// Tells `observer` of every statement. Called once, before the handle is shared.
     #[must_use]
     pub fn observed(mut self, observer: impl Fn(Executed<'_>) + Clone + Send + Sync + 'static) -> Self {
-        for connection in [&mut self.read, &mut self.write] {
-            let observer = observer.clone();
-            connection.set_metric_callback(move |info| {
-                observer(Executed { sql: &info.statement.sql, elapsed: info.elapsed, failed: info.failed });
-            });
+        match &mut self.write {
+            Writer::Sqlite { pool, .. } => pool.observe(Arc::new(observer.clone())),
+            Writer::Postgres(pool) => pool.observe(observer.clone()),
+        }
+        for reads in [&mut self.read, &mut self.search] {
+            match &mut reads.0 {
+                Source::Sqlite(reads) => reads.pool.observe(Arc::new(observer.clone())),
+                Source::Postgres(pool) => pool.observe(observer.clone()),
+            }
         }
         self
     }
@@ -147,37 +165,166 @@ impl Db {
     /// # Errors
     /// [`crate::Error::Unavailable`].
     pub async fn close(self) -> Result<()> {
-        self.read.close().await?;
-        Ok(self.write.close().await?)
+        for reads in [self.search, self.read] {
+            if let Source::Sqlite(reads) = reads.0 {
+                reads.pool.close().await;
+            }
+        }
+        match self.write {
+            Writer::Sqlite { pool, .. } => pool.close().await,
+            Writer::Postgres(pool) => pool.connection.close().await?,
+        }
+        Ok(())
     }
 }
 
-/// Statements whose text varies with the number of ids in a page want room in the cache.
-const STATEMENT_CACHE: usize = 512;
-
-fn sqlite(options: SqliteConnectOptions) -> SqliteConnectOptions {
-    options
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        // An acknowledged write survives power loss.
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(PATIENCE)
-        .statement_cache_capacity(STATEMENT_CACHE)
-        .disable_statement_logging()
-}
+/// A database as searches use it: see [`Db::searching`].
+#[derive(Debug, Clone)]
+pub struct Searching(Reads);
 
 /// A write transaction: everything it did, or nothing.
 #[derive(Debug)]
-pub struct Tx(DatabaseTransaction);
+pub struct Tx(Writes);
 
 impl Tx {
-    /// Makes the changes durable and visible.
+    /// Makes the changes durable and visible. A transaction of which a statement failed does not commit.
     ///
     /// # Errors
     /// When the database did not confirm; whether the changes happened is then unknown.
     pub async fn commit(self) -> Result<()> {
-        Ok(self.0.commit().await?)
+        let Writes { inner, has_failed, health } = self.0;
+        if has_failed.into_inner() {
+            return Err(DbErr::Custom(
+                "a transaction of which a statement failed does not commit".to_owned(),
+            )
+            .into());
+        }
+        let committed = match inner {
+            Transaction::Sqlite(transaction) => transaction.commit().await,
+            Transaction::Postgres(transaction) => transaction.commit().await,
+        };
+        match committed.map_err(Error::from) {
+            Ok(()) => health.note_commit(),
+            Err(error) => {
+                if error.is_unreachable() {
+                    health.note_failure();
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where reads go that see what is committed.
+#[derive(Debug, Clone)]
+pub struct Reads(Source);
+
+#[derive(Debug, Clone)]
+enum Source {
+    Sqlite(sqlite::Reads),
+    Postgres(postgres::Pool),
+}
+
+/// A transaction that writes.
+#[derive(Debug)]
+pub struct Writes {
+    inner: Transaction,
+    /// PostgreSQL answers `COMMIT` with a rollback after that, and sqlx does not look; SQLite would commit the rest.
+    has_failed: AtomicBool,
+    health: Arc<Health>,
+}
+
+#[derive(Debug)]
+enum Transaction {
+    Sqlite(sqlite::Transaction),
+    Postgres(postgres::Transaction),
+}
+
+impl Writes {
+    fn noted<T>(&self, result: Result<T, DbErr>) -> Result<T, DbErr> {
+        result.inspect_err(|error| {
+            self.has_failed.store(true, Ordering::Relaxed);
+            if Error::from(error.clone()).is_unreachable() {
+                self.health.note_failure();
+            }
+        })
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Reads {
+    fn get_database_backend(&self) -> DbBackend {
+        match &self.0 {
+            Source::Sqlite(_) => DbBackend::Sqlite,
+            Source::Postgres(_) => DbBackend::Postgres,
+        }
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        match &self.0 {
+            Source::Sqlite(reads) => reads.execute_raw(statement).await,
+            Source::Postgres(pool) => pool.execute_raw(statement).await,
+        }
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        match &self.0 {
+            Source::Sqlite(reads) => reads.execute_unprepared(sql).await,
+            Source::Postgres(pool) => pool.execute_unprepared(sql).await,
+        }
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        match &self.0 {
+            Source::Sqlite(reads) => reads.query_one_raw(statement).await,
+            Source::Postgres(pool) => pool.query_one_raw(statement).await,
+        }
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        match &self.0 {
+            Source::Sqlite(reads) => reads.query_all_raw(statement).await,
+            Source::Postgres(pool) => pool.query_all_raw(statement).await,
+        }
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Writes {
+    fn get_database_backend(&self) -> DbBackend {
+        match &self.inner {
+            Transaction::Sqlite(_) => DbBackend::Sqlite,
+            Transaction::Postgres(_) => DbBackend::Postgres,
+        }
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.noted(match &self.inner {
+            Transaction::Sqlite(transaction) => transaction.execute_raw(statement).await,
+            Transaction::Postgres(transaction) => transaction.execute_raw(statement).await,
+        })
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.noted(match &self.inner {
+            Transaction::Sqlite(transaction) => transaction.execute_unprepared(sql).await,
+            Transaction::Postgres(transaction) => transaction.execute_unprepared(sql).await,
+        })
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.noted(match &self.inner {
+            Transaction::Sqlite(transaction) => transaction.query_one_raw(statement).await,
+            Transaction::Postgres(transaction) => transaction.query_one_raw(statement).await,
+        })
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.noted(match &self.inner {
+            Transaction::Sqlite(transaction) => transaction.query_all_raw(statement).await,
+            Transaction::Postgres(transaction) => transaction.query_all_raw(statement).await,
+        })
     }
 }
 
@@ -185,6 +332,7 @@ impl Tx {
 pub trait Conn: sealed::Sealed {}
 
 impl Conn for Db {}
+impl Conn for Searching {}
 impl Conn for Tx {}
 
 pub(crate) mod sealed {
@@ -198,17 +346,25 @@ pub(crate) mod sealed {
 }
 
 impl sealed::Sealed for Db {
-    type Inner = DatabaseConnection;
+    type Inner = Reads;
 
-    fn inner(&self) -> &DatabaseConnection {
+    fn inner(&self) -> &Reads {
         &self.read
     }
 }
 
-impl sealed::Sealed for Tx {
-    type Inner = DatabaseTransaction;
+impl sealed::Sealed for Searching {
+    type Inner = Reads;
 
-    fn inner(&self) -> &DatabaseTransaction {
+    fn inner(&self) -> &Reads {
+        &self.0
+    }
+}
+
+impl sealed::Sealed for Tx {
+    type Inner = Writes;
+
+    fn inner(&self) -> &Writes {
         &self.0
     }
 }

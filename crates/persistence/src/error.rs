@@ -1,4 +1,7 @@
-use sea_orm::{DbErr, RuntimeErr, sqlx::error::DatabaseError};
+use sea_orm::{
+    DbErr, RuntimeErr,
+    sqlx::{self, error::DatabaseError, sqlite::SqliteError},
+};
 
 /// A storage failure. None is the caller's fault: what callers may cause is a return value.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -19,7 +22,7 @@ pub enum Error {
         /// What the domain says of it.
         reason: String,
     },
-    /// Anything else that the database refused: a bug, or a full disk.
+    /// Anything else that the database refused: a bug.
     #[error("the database refused a statement")]
     Refused(#[source] DbErr),
 }
@@ -29,7 +32,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        if is_transient(&error) { Self::Unavailable(error) } else { Self::Refused(error) }
+        if Trouble::of(&error).is_some() { Self::Unavailable(error) } else { Self::Refused(error) }
     }
 }
 
@@ -42,9 +45,35 @@ impl Error {
     /// Whether it is of the database, not of what it was asked: any other call would fail now, too.
     pub fn is_unreachable(&self) -> bool {
         match self {
-            Self::Unavailable(error) => !is_of_statement(error),
+            Self::Unavailable(error) => Trouble::of(error) != Some(Trouble::OfStatement),
             Self::TimedOut => true,
             Self::Corrupt { .. } | Self::Refused(_) => false,
+        }
+    }
+
+    /// Whether somebody waited in vain, and nothing is known to be wrong.
+    pub(crate) fn is_wait(&self) -> bool {
+        match self {
+            Self::Unavailable(error) => Trouble::of(error) == Some(Trouble::Locked),
+            Self::TimedOut => true,
+            Self::Corrupt { .. } | Self::Refused(_) => false,
+        }
+    }
+
+    /// What is wrong with the database, for those who look after it: says nothing of what was asked.
+    pub fn reason(&self) -> &'static str {
+        let error = match self {
+            Self::Unavailable(error) | Self::Refused(error) => error,
+            Self::TimedOut => return "the database does not answer in time",
+            Self::Corrupt { .. } => return "a row of the database is damaged",
+        };
+        match Trouble::of(error) {
+            Some(Trouble::Full) => "the database cannot write: its disk is full",
+            Some(Trouble::ReadOnly) => "the database cannot write: it is read-only",
+            Some(Trouble::Locked) => "the database cannot write: something else has locked it",
+            Some(Trouble::Disk) => "the disk of the database fails",
+            Some(Trouble::Away) => "the database does not answer",
+            Some(Trouble::OfStatement) | None => "the database refuses what it is asked",
         }
     }
 
@@ -57,37 +86,203 @@ impl Error {
     }
 }
 
-fn is_transient(error: &DbErr) -> bool {
+/// What is wrong while the same call may succeed later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    /// Something else has what it needs.
+    Locked,
+    Full,
+    ReadOnly,
+    /// The files cannot be read or written.
+    Disk,
+    /// No connection, or one that is of no use.
+    Away,
+    /// Of this statement alone: it took too long, or was in the way of another one.
+    OfStatement,
+}
+
+impl Trouble {
+    fn of(error: &DbErr) -> Option<Self> {
+        match error {
+            DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout) => Some(Self::Locked),
+            DbErr::ConnectionAcquire(_) => Some(Self::Away),
+            DbErr::Conn(RuntimeErr::SqlxError(cause)) => Some(Self::of_cause(cause).unwrap_or(Self::Away)),
+            DbErr::Conn(_) => Some(Self::Away),
+            DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
+                Self::of_cause(cause)
+            }
+            _ => None,
+        }
+    }
+
+    fn of_cause(cause: &sqlx::Error) -> Option<Self> {
+        match cause {
+            sqlx::Error::PoolTimedOut => Some(Self::Locked),
+            sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Some(Self::Away),
+            sqlx::Error::Database(error) => match sqlite_code(&**error) {
+                Some(code) => Self::of_sqlite(code),
+                None => Self::of_postgres(&error.code()?),
+            },
+            _ => None,
+        }
+    }
+
+    /// By the primary code, which is the lowest byte: <https://sqlite.org/rescode.html>.
+    const fn of_sqlite(code: i32) -> Option<Self> {
+        /// The commit hook refused: what was executed after SQLite had ended the transaction.
+        const CONSTRAINT_COMMITHOOK: i32 = 19 | 2 << 8;
+        if code == CONSTRAINT_COMMITHOOK {
+            return Some(Self::Away);
+        }
+        Some(match code & 0xff {
+            // BUSY, LOCKED
+            5 | 6 => Self::Locked,
+            // FULL, NOLFS (the file cannot grow any more)
+            13 | 22 => Self::Full,
+            // READONLY
+            8 => Self::ReadOnly,
+            // IOERR, CANTOPEN, PROTOCOL
+            10 | 14 | 15 => Self::Disk,
+            // ABORT (by a rollback), NOMEM
+            4 | 7 => Self::Away,
+            // INTERRUPT
+            9 => Self::OfStatement,
+            _ => return None,
+        })
+    }
+
+    /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+    fn of_postgres(code: &str) -> Option<Self> {
+        Some(match code {
+            // read_only_sql_transaction: a standby, or a database that was made read-only
+            "25006" => Self::ReadOnly,
+            // idle_in_transaction_session_timeout, transaction_timeout
+            "25P03" | "25P04" => Self::Away,
+            "53100" => Self::Full,
+            // query_canceled, lock_not_available
+            "57014" | "55P03" => Self::OfStatement,
+            _ => match code.get(..2)? {
+                // Rolled back to resolve a conflict.
+                "40" => Self::OfStatement,
+                // Connection, resources, operator.
+                "08" | "53" | "57" => Self::Away,
+                // The system of the server.
+                "58" => Self::Disk,
+                _ => return None,
+            },
+        })
+    }
+}
+
+fn sqlite_code(error: &dyn DatabaseError) -> Option<i32> {
+    error.try_downcast_ref::<SqliteError>()?;
+    error.code()?.parse().ok()
+}
+
+/// Whether another process has a lock of SQLite.
+pub(crate) fn is_locked(error: &DbErr) -> bool {
+    let (DbErr::Conn(RuntimeErr::SqlxError(cause))
+    | DbErr::Exec(RuntimeErr::SqlxError(cause))
+    | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
+    else {
+        return false;
+    };
+    cause.as_database_error().and_then(sqlite_code).is_some_and(|code| code & 0xff == 5)
+}
+
+/// Whether a connection to SQLite is of no use after that: what it knows of the file may be wrong.
+pub(crate) fn loses_connection(error: &sqlx::Error) -> bool {
     match error {
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
-        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
-            is_transient_cause(cause)
+        sqlx::Error::WorkerCrashed => true,
+        // NOMEM, READONLY, IOERR, CORRUPT, CANTOPEN, PROTOCOL, NOTADB
+        sqlx::Error::Database(error) => {
+            sqlite_code(&**error).is_some_and(|code| matches!(code & 0xff, 7 | 8 | 10 | 11 | 14 | 15 | 26))
         }
         _ => false,
     }
 }
 
-/// PostgreSQL: 40 rolled back to resolve a conflict, 57014 waited too long.
-fn is_of_statement(error: &DbErr) -> bool {
-    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
+/// Whether connections to PostgreSQL may be of no use after that.
+pub(crate) fn leaves_doubt(error: &DbErr) -> bool {
+    let (DbErr::Conn(RuntimeErr::SqlxError(cause))
+    | DbErr::Exec(RuntimeErr::SqlxError(cause))
+    | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
     else {
         return false;
     };
-    let code = cause.as_database_error().and_then(DatabaseError::code);
-    code.is_some_and(|code| code.len() == 5 && (code.starts_with("40") || code == "57014"))
+    matches!(Trouble::of_cause(cause), Some(Trouble::Away | Trouble::ReadOnly | Trouble::Disk))
 }
 
-/// PostgreSQL: 40 rolled back to resolve a conflict, 53 out of resources, 57 shut down or timed out,
-/// 08 connection lost. SQLite: 5 busy, 6 locked.
-fn is_transient_cause(cause: &sea_orm::sqlx::Error) -> bool {
-    match cause {
-        sea_orm::sqlx::Error::Io(_)
-        | sea_orm::sqlx::Error::PoolTimedOut
-        | sea_orm::sqlx::Error::PoolClosed => true,
-        sea_orm::sqlx::Error::Database(cause) => cause.code().is_some_and(|code| {
-            matches!(code.as_ref(), "5" | "6")
-                || ["40", "53", "57", "08"].iter().any(|class| code.len() == 5 && code.starts_with(class))
-        }),
-        _ => false,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlite_errors_are_judged_by_their_primary_code() {
+        use Trouble::{Away, Disk, Full, Locked, OfStatement, ReadOnly};
+        let table = [
+            (5, Some(Locked)),
+            (261, Some(Locked)), // BUSY_RECOVERY
+            (517, Some(Locked)), // BUSY_SNAPSHOT
+            (773, Some(Locked)), // BUSY_TIMEOUT
+            (262, Some(Locked)), // LOCKED_SHAREDCACHE
+            (13, Some(Full)),
+            (22, Some(Full)),
+            (8, Some(ReadOnly)),
+            (1032, Some(ReadOnly)), // READONLY_DBMOVED
+            (10, Some(Disk)),
+            (266, Some(Disk)),  // IOERR_READ
+            (778, Some(Disk)),  // IOERR_WRITE
+            (1034, Some(Disk)), // IOERR_FSYNC
+            (8458, Some(Disk)), // IOERR_DATA
+            (14, Some(Disk)),
+            (270, Some(Disk)), // CANTOPEN_NOTEMPDIR
+            (15, Some(Disk)),
+            (7, Some(Away)),
+            (516, Some(Away)), // ABORT_ROLLBACK
+            (531, Some(Away)), // CONSTRAINT_COMMITHOOK
+            (9, Some(OfStatement)),
+            (1, None),
+            (11, None),
+            (19, None),
+            (787, None),  // CONSTRAINT_FOREIGNKEY
+            (2067, None), // CONSTRAINT_UNIQUE
+            (26, None),
+        ];
+        for (code, trouble) in table {
+            assert_eq!(Trouble::of_sqlite(code), trouble, "{code}");
+        }
+    }
+
+    #[test]
+    fn postgres_errors_are_judged_by_their_code_or_class() {
+        use Trouble::{Away, Disk, Full, OfStatement, ReadOnly};
+        let table = [
+            ("25006", Some(ReadOnly)),
+            ("25P03", Some(Away)),
+            ("25P04", Some(Away)),
+            ("25P02", None),
+            ("08006", Some(Away)),
+            ("08P01", Some(Away)),
+            ("53000", Some(Away)),
+            ("53100", Some(Full)),
+            ("53200", Some(Away)),
+            ("53300", Some(Away)),
+            ("57P01", Some(Away)),
+            ("57P02", Some(Away)),
+            ("57P03", Some(Away)),
+            ("57014", Some(OfStatement)),
+            ("55P03", Some(OfStatement)),
+            ("40001", Some(OfStatement)),
+            ("40P01", Some(OfStatement)),
+            ("58030", Some(Disk)),
+            ("23505", None),
+            ("42601", None),
+            ("XX000", None),
+            ("", None),
+        ];
+        for (code, trouble) in table {
+            assert_eq!(Trouble::of_postgres(code), trouble, "{code}");
+        }
     }
 }

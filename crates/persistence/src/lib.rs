@@ -59,6 +59,7 @@ pub mod follow_requests;
 pub mod follows;
 pub mod gateway_tickets;
 pub mod hashtags;
+mod health;
 pub mod idempotency_keys;
 pub mod jobs;
 mod keyset;
@@ -68,8 +69,10 @@ pub mod messages;
 pub mod mutes;
 pub mod newest;
 pub mod notifications;
+mod patience;
 pub mod pooling;
 pub mod post_hashtags;
+mod postgres;
 pub mod posts;
 pub mod recent_searches;
 pub mod recount;
@@ -82,6 +85,7 @@ mod rows;
 pub mod search;
 pub mod sessions;
 pub mod signing_keys;
+mod sqlite;
 pub mod suggestions;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -90,9 +94,10 @@ pub mod trends;
 pub mod uploads;
 pub mod users;
 
-pub use db::{Conn, Db, Executed, Settings, Tx};
+pub use db::{Conn, Db, Executed, Searching, Settings, Tx};
 pub use error::{Error, Result};
 pub use keyset::Listed;
+pub use patience::{unhurried, with_patience};
 
 /// What an insert that may meet an existing row did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Sta
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use crate::{Db, Settings, db::sealed::Sealed};
+use crate::{Conn, Db, Result, Settings, Tx, db::sealed::Sealed};
 
 /// The databases that blegram runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +165,24 @@ impl TestDatabase {
         let rows = connection.query_all_raw(statement).await.expect("the database takes the statement");
         rows.iter().map(|row| row.try_get("", column).expect("a column of text")).collect()
     }
+}
+
+/// Executes statements as they stand, in a transaction that the test ends.
+///
+/// # Errors
+/// What the database says.
+pub async fn execute(tx: &Tx, sql: &str) -> Result<()> {
+    tx.inner().execute_unprepared(sql).await?;
+    Ok(())
+}
+
+/// Selects as much as a statement does, as a request would; says how many rows there are.
+///
+/// # Errors
+/// What the database says.
+pub async fn select(conn: &impl Conn, sql: &str) -> Result<usize> {
+    let statement = Statement::from_string(conn.inner().get_database_backend(), sql);
+    Ok(conn.inner().query_all_raw(statement).await?.len())
 }
 
 async fn connect(url: &str) -> Db {

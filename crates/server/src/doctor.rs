@@ -1,6 +1,6 @@
 //! What is wrong, and how to mend it. Changes nothing.
 
-use std::{fmt, path::Path};
+use std::{fmt, path::Path, time::Duration};
 
 use blegram_domain::{Clock, SystemClock, Timestamp};
 use blegram_media::{Location, Storage};
@@ -52,20 +52,20 @@ pub async fn examine(config: &Config) -> Report {
         Finding { what: "data folder", result: data_folder(&config.server.data_dir) },
         Finding { what: "clock", result: is_plausible(SystemClock.now()) },
     ];
-    findings.push(Finding { what: "images", result: images(config).await });
+    findings.push(Finding { what: "images", result: in_time(images(config)).await });
     if migrate::is_not_made_yet(config) {
         let result = Ok("not made yet; `blegram serve` makes it".to_owned());
         findings.push(Finding { what: "database", result });
     } else {
-        let result = database(config).await;
+        let result = in_time(database(config)).await;
         let answers = result.is_ok();
         findings.push(Finding { what: "database", result });
         if answers {
-            let result = schema(config).await;
+            let result = in_time(schema(config)).await;
             let is_current = result.is_ok();
             findings.push(Finding { what: "schema", result });
             if is_current {
-                findings.push(Finding { what: "jobs", result: jobs(config).await });
+                findings.push(Finding { what: "jobs", result: in_time(jobs(config)).await });
                 findings.extend(time(config).await);
             }
         }
@@ -95,6 +95,14 @@ fn is_plausible(now: Timestamp) -> Result<String, String> {
         return Err(format!("{now} has long passed; set the machine's clock, for example with NTP"));
     }
     Ok(now.to_string())
+}
+
+/// How long each of the others may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+async fn in_time(check: impl Future<Output = Result<String, String>>) -> Result<String, String> {
+    let slow = |_| Err("it does not answer in time".to_owned());
+    tokio::time::timeout(PATIENCE, check).await.unwrap_or_else(slow)
 }
 
 async fn database(config: &Config) -> Result<String, String> {

@@ -10,6 +10,7 @@ use blegram_media::Media;
 use blegram_persistence::{
     Db,
     jobs::{self, Taken},
+    unhurried,
 };
 use blegram_social::Social;
 use futures_util::{FutureExt, future::join_all};
@@ -121,7 +122,7 @@ impl Runner {
     async fn run(&self, taken: &Taken) -> anyhow::Result<()> {
         let Taken { kind, subject, attempts, .. } = taken;
         let began = self.clock.monotonic();
-        let outcome = AssertUnwindSafe(self.steps(taken)).catch_unwind().await;
+        let outcome = AssertUnwindSafe(unhurried(self.steps(taken))).catch_unwind().await;
         let outcome = outcome.unwrap_or_else(|_| Err(anyhow!("it panicked; the log has more")));
         let now = self.clock.now();
         let duration_ms = self.clock.monotonic().saturating_sub(began).as_millis();

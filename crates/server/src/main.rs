@@ -7,6 +7,7 @@ use blegram::{
     cli::{Cli, Command},
     demo, doctor, migrate, recount, serve, sweep, telemetry, user,
 };
+use blegram_persistence::unhurried;
 use clap::Parser;
 
 /// A request makes some hundred small allocations on one thread and frees them on another; the system's allocator takes
@@ -32,11 +33,15 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             config.log_ignored();
             runtime()?.block_on(serve::serve(&config, how))?;
         }
-        Command::Demo(which) => print(&runtime()?.block_on(demo::run(&cli.read_config()?, which.seed))?)?,
-        Command::Recount { dry_run } => {
-            print(&runtime()?.block_on(recount::run(&cli.read_config()?, dry_run))?)?
+        Command::Demo(which) => {
+            print(&runtime()?.block_on(unhurried(demo::run(&cli.read_config()?, which.seed)))?)?
         }
-        Command::Sweep(how) => print(&runtime()?.block_on(sweep::run(&cli.read_config()?, how))?)?,
+        Command::Recount { dry_run } => {
+            print(&runtime()?.block_on(unhurried(recount::run(&cli.read_config()?, dry_run)))?)?
+        }
+        Command::Sweep(how) => {
+            print(&runtime()?.block_on(unhurried(sweep::run(&cli.read_config()?, how)))?)?
+        }
         Command::Migrate(direction) => {
             print(&runtime()?.block_on(migrate::run(&cli.read_config()?, direction))?)?
         }
@@ -49,7 +54,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             let config = cli.read_config()?;
             let _log = telemetry::init(&config.log)?;
             config.log_ignored();
-            print(&runtime()?.block_on(user::run(&config, &command))?)?;
+            print(&runtime()?.block_on(unhurried(user::run(&config, &command)))?)?;
         }
         Command::Config(question) => print(&cli.answer(question)?)?,
         Command::Doctor => {

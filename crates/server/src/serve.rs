@@ -9,6 +9,7 @@ use std::{
 use anyhow::Context;
 use blegram_auth::Auth;
 use blegram_domain::{Clock, SystemClock};
+use blegram_persistence::unhurried;
 use secrecy::SecretSlice;
 use tokio::{
     net::TcpListener,
@@ -44,7 +45,8 @@ pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
     if is_demo {
         tracing::info!("making the demo community, if it is not there yet");
         // No audit line for each of its accounts.
-        demo::fill(config, &db, 1, SystemClock.now()).with_subscriber(NoSubscriber::default()).await?;
+        let fill = demo::fill(config, &db, 1, SystemClock.now());
+        unhurried(fill.with_subscriber(NoSubscriber::default())).await?;
     }
     let shutdown = CancellationToken::new();
     let site_clock = SiteClock::of(&db).await.context("the database's clock could not be read")?;

@@ -20,6 +20,12 @@ use crate::config::{Accounts, Config, Rate, Registration};
 /// A statement that takes longer is worth a line in the log.
 const SLOW_STATEMENT: Duration = Duration::from_millis(250);
 
+/// How long a readiness probe may take: orchestrators give up after little more.
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
+
+/// How much of that the database may take to show that it is there at all.
+const DATABASE_LIMIT: Duration = Duration::from_millis(1_500);
+
 /// Connects to the configured database.
 ///
 /// # Errors
@@ -107,9 +113,24 @@ fn readiness(db: Db, media: Media, shutdown: CancellationToken) -> Readiness {
             if shutdown.is_cancelled() {
                 return Err("shutting down".to_owned());
             }
-            db.ping().await.map_err(|error| error.to_string())?;
-            media.check_storage().await.map_err(|error| error.to_string())
+            let checks = async {
+                check_database(&db).await?;
+                media.check_storage().await.map_err(|error| error.to_string())
+            };
+            let slow = || Err("a check did not end in time".to_owned());
+            tokio::time::timeout(PROBE_LIMIT, checks).await.unwrap_or_else(|_| slow())
         })
+    })
+}
+
+/// That the database reads and writes. A site that reads only is of no use behind a load balancer.
+async fn check_database(db: &Db) -> Result<(), String> {
+    let answer = tokio::time::timeout(DATABASE_LIMIT, db.ping()).await;
+    let answer = answer.map_err(|_| "the database does not answer in time".to_owned())?;
+    answer.map_err(|error| error.reason().to_owned())?;
+    db.check_commits().await.map_err(|error| {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the database does not commit");
+        error.reason().to_owned()
     })
 }
 

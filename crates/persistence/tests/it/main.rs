@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
 
 mod accounts;
+mod durability;
 mod migrations;
 mod newest;
 mod pages;

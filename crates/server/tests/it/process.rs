@@ -14,6 +14,7 @@ mod postgres;
 mod proxy;
 mod shutdown;
 mod start;
+mod storage;
 mod users;
 
 use crate::both_databases;

@@ -25,7 +25,7 @@ pub(crate) struct Home {
     pub(crate) address: SocketAddr,
     folder: TempDir,
     settings: Vec<(String, String)>,
-    _database: Option<TestDatabase>,
+    database: Option<TestDatabase>,
 }
 
 impl Home {
@@ -40,7 +40,7 @@ impl Home {
         ];
         let settings = usual.iter().chain(settings);
         let settings = settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self { address, folder: TempDir::new().unwrap(), settings, _database: None }
+        Self { address, folder: TempDir::new().unwrap(), settings, database: None }
     }
 
     /// A new one that has a database of this kind, with the current schema.
@@ -52,7 +52,7 @@ impl Home {
             Backend::Postgres => {
                 let database = TestDatabase::new(backend).await;
                 let home = home.set("BLEGRAM_DATABASE__URL", database.url());
-                Self { _database: Some(database), ..home }
+                Self { database: Some(database), ..home }
             }
         }
     }
@@ -98,9 +98,25 @@ impl Home {
         process.end().await
     }
 
+    /// The PostgreSQL database that it was made with.
+    pub(crate) fn database(&self) -> &TestDatabase {
+        self.database.as_ref().unwrap()
+    }
+
     /// Starts the site and waits until it is ready.
     pub(crate) async fn serve(&self) -> Process {
-        let mut process = self.run("serve");
+        self.ready(self.run("serve")).await
+    }
+
+    /// The same, of a site that gets errors and no signal when a file may not grow.
+    pub(crate) async fn serve_ignoring_file_limits(&self) -> Process {
+        let mut command = Command::new("/bin/sh");
+        let script = format!("trap '' XFSZ; exec {} serve", env!("CARGO_BIN_EXE_blegram"));
+        command.args(["-c", &script]).current_dir(&self.folder).env_clear().envs(self.settings.clone());
+        self.ready(Process::new(&mut command)).await
+    }
+
+    async fn ready(&self, mut process: Process) -> Process {
         let ready = async {
             while !self.is_ready().await {
                 assert!(!process.has_ended(), "the site ended at its start");
@@ -209,6 +225,10 @@ impl Process {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {

@@ -1,0 +1,102 @@
+//! Whether this process commits what it writes: from its transactions, and when there are none, by one that changes nothing.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use sea_orm::ConnectionTrait;
+use tokio::{sync::Mutex, time::timeout};
+
+use crate::{Db, Error, Result, db::sealed::Sealed, patience::with_budget};
+
+/// For how long a commit says that the next one is possible; and how long a lock or a slow answer is no failure yet.
+const TRUSTED_FOR: Duration = Duration::from_secs(5);
+
+/// How long a probe takes. Those who ask give up after two seconds.
+const PROBE_LIMIT: Duration = Duration::from_millis(1_500);
+
+/// How long it waits for a connection and for locks, so that it can say that there was one.
+const PROBE_PATIENCE: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(crate) struct Health {
+    base: Instant,
+    /// Milliseconds since `base`, and one; 0 is never.
+    committed: AtomicU64,
+    is_failing: AtomicBool,
+    probe: Mutex<()>,
+}
+
+impl Health {
+    pub(crate) fn new() -> Self {
+        Self {
+            base: Instant::now(),
+            committed: AtomicU64::new(0),
+            is_failing: AtomicBool::new(false),
+            probe: Mutex::new(()),
+        }
+    }
+
+    pub(crate) fn note_commit(&self) {
+        self.committed.store(self.now(), Ordering::Relaxed);
+        self.is_failing.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_failure(&self) {
+        self.is_failing.store(true, Ordering::Relaxed);
+    }
+
+    fn committed_lately(&self) -> bool {
+        let committed = self.committed.load(Ordering::Relaxed);
+        committed > 0 && u128::from(self.now().saturating_sub(committed)) <= TRUSTED_FOR.as_millis()
+    }
+
+    fn is_sound(&self) -> bool {
+        self.committed_lately() && !self.is_failing.load(Ordering::Relaxed)
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.base.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    }
+}
+
+impl Db {
+    /// Whether the database takes writes. Writes only if this process has committed nothing for five seconds, or failed to.
+    ///
+    /// # Errors
+    /// Why it does not. A lock of another process counts only after five seconds without a commit.
+    pub async fn check_commits(&self) -> Result<()> {
+        if self.health.is_sound() {
+            return Ok(());
+        }
+        // One probe at a time: whoever asks often must not stand in the way of SQLite's only writer.
+        let _probe = self.health.probe.lock().await;
+        if self.health.is_sound() {
+            return Ok(());
+        }
+        let probe = with_budget(PROBE_PATIENCE, self.commit_nothing());
+        let outcome = timeout(PROBE_LIMIT, probe).await.unwrap_or(Err(Error::TimedOut));
+        match outcome {
+            Err(error) if error.is_wait() && self.health.committed_lately() => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// Commits a transaction that writes as much as a post, and takes it back.
+    async fn commit_nothing(&self) -> Result<()> {
+        let sql = if self.is_sqlite() { PROBE_SQLITE } else { PROBE_POSTGRES };
+        let tx = self.write().await?;
+        tx.inner().execute_unprepared(sql).await?;
+        tx.commit().await
+    }
+}
+
+const PROBE_SQLITE: &str = "INSERT INTO jobs (id, kind, subject, run_at, attempts, last_error, created_at) \
+     VALUES (randomblob(16), 'commit_probe', hex(randomblob(16)), 0, 0, hex(zeroblob(8192)), 0); \
+     DELETE FROM jobs WHERE rowid = last_insert_rowid()";
+
+const PROBE_POSTGRES: &str = "DO $$ DECLARE probe uuid := gen_random_uuid(); BEGIN \
+     INSERT INTO jobs (id, kind, subject, run_at, attempts, last_error, created_at) \
+     VALUES (probe, 'commit_probe', probe::text, 0, 0, repeat('x', 16384), 0); \
+     DELETE FROM jobs WHERE id = probe; END $$";

@@ -1,0 +1,596 @@
+//! Connections to SQLite: who uses which, and what their hooks know of them.
+//!
+//! SQLite ends a transaction by itself after some errors: a full disk, an I/O error, too little memory, an interrupt. What
+//! the same use-case executes next would then commit by itself, statement by statement, and a later `COMMIT` has nothing to
+//! commit. sqlx counts transactions without asking SQLite, so after that its count is wrong for as long as the connection
+//! lives, and each later "transaction" is a savepoint inside one that never commits. So its transactions and its pool are
+//! not used here:
+//!
+//! - A writer commits only when [`Transaction::commit`] asks for it: its commit hook refuses everything else, so nothing
+//!   commits by itself. A commit counts as done only when the hook saw it.
+//! - A connection goes back to the others only when no transaction can be open on it: after a commit that the hook saw, or
+//!   a `ROLLBACK` that SQLite accepted. Any other connection is closed, and the next user opens a new one.
+//! - Each statement has a deadline, by which a progress handler interrupts it. A statement that nobody waits for any more
+//!   is interrupted at once, unless it writes.
+//!
+//! See `docs/decisions/0023-sqlite-transactions.md`.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use sea_orm::{
+    ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
+    prelude::async_trait::async_trait,
+    sea_query::Values,
+    sqlx::{
+        self, AssertSqlSafe, ConnectOptions as _, Connection as _, Sqlite, SqliteConnection,
+        query::Query,
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    },
+};
+use sea_query_sqlx::SqlxValues;
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use crate::{
+    db::Executed,
+    error::{is_locked, loses_connection},
+    patience::{Patience, statement_limit},
+};
+
+/// Statements whose text varies with the number of ids in a page want room in the cache.
+pub(crate) const STATEMENT_CACHE: usize = 512;
+
+/// How long SQLite itself waits for a lock in one attempt; attempts are repeated while the request has patience.
+const LOCK_WAIT: Duration = Duration::from_millis(100);
+
+/// Instructions of SQLite's virtual machine between two looks at the clock: some tens of microseconds.
+const INSTRUCTIONS: i32 = 1_000;
+
+/// How much later than its deadline a statement is given up that cannot be interrupted, as on a disk that hangs.
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
+
+/// How long a connection may take to close.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// What is told of every statement.
+pub(crate) type Observer = Arc<dyn Fn(Executed<'_>) + Send + Sync>;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Read,
+    Write,
+}
+
+/// What the hooks of a connection share with its user. They run on the thread of the connection.
+#[derive(Debug)]
+struct Watch {
+    base: Instant,
+    /// Microseconds since `base` at which the running statement is interrupted.
+    deadline: AtomicU64,
+    phase: AtomicU8,
+}
+
+/// Where a writer's transaction is.
+mod phase {
+    /// None of ours; what would commit now was not asked for.
+    pub(super) const NONE: u8 = 0;
+    pub(super) const OPEN: u8 = 1;
+    pub(super) const COMMITTING: u8 = 2;
+    pub(super) const COMMITTED: u8 = 3;
+    /// Rolled back: by us, or by SQLite itself.
+    pub(super) const ENDED: u8 = 4;
+}
+
+impl Watch {
+    fn new() -> Self {
+        Self { base: Instant::now(), deadline: AtomicU64::new(u64::MAX), phase: AtomicU8::new(phase::NONE) }
+    }
+
+    fn limit(&self, limit: Duration) {
+        let deadline = u64::try_from((self.base.elapsed() + limit).as_micros()).unwrap_or(u64::MAX);
+        self.deadline.store(deadline, Ordering::Relaxed);
+    }
+
+    fn unlimit(&self) {
+        self.deadline.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    fn interrupt(&self) {
+        self.deadline.store(0, Ordering::Relaxed);
+    }
+
+    fn may_go_on(&self) -> bool {
+        let deadline = self.deadline.load(Ordering::Relaxed);
+        deadline == u64::MAX || self.base.elapsed().as_micros() <= u128::from(deadline)
+    }
+
+    fn is(&self, phase: u8) -> bool {
+        self.phase.load(Ordering::Acquire) == phase
+    }
+
+    fn enter(&self, phase: u8) {
+        self.phase.store(phase, Ordering::Release);
+    }
+
+    fn step(&self, from: u8, to: u8) -> bool {
+        self.phase.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+struct Connection {
+    raw: SqliteConnection,
+    watch: Arc<Watch>,
+}
+
+impl Connection {
+    async fn open(options: &SqliteConnectOptions, role: Role) -> Result<Self, sqlx::Error> {
+        let mut raw = options.connect().await?;
+        let watch = Arc::new(Watch::new());
+        let mut handle = raw.lock_handle().await?;
+        let clock = Arc::clone(&watch);
+        handle.set_progress_handler(INSTRUCTIONS, move || clock.may_go_on());
+        if role == Role::Write {
+            let (committing, ending) = (Arc::clone(&watch), Arc::clone(&watch));
+            handle.set_commit_hook(move || committing.step(phase::COMMITTING, phase::COMMITTED));
+            handle.set_rollback_hook(move || ending.enter(phase::ENDED));
+        }
+        drop(handle);
+        Ok(Self { raw, watch })
+    }
+
+    async fn close(self) {
+        // Nobody waits for it, and a connection that does not close is not used either.
+        let _ = timeout(CLOSING, self.raw.close()).await;
+    }
+}
+
+/// Some connections of one kind, opened when they are needed first.
+pub(crate) struct Pool {
+    options: SqliteConnectOptions,
+    role: Role,
+    idle: Mutex<VecDeque<Connection>>,
+    size: u32,
+    places: Arc<Semaphore>,
+    observer: OnceLock<Observer>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("role", &self.role).field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    /// Connects to nothing yet.
+    ///
+    /// # Errors
+    /// When `url` names no file.
+    pub(crate) fn new(url: &str, role: Role, size: u32) -> Result<Arc<Self>, DbErr> {
+        let options: SqliteConnectOptions = url.parse().map_err(connecting)?;
+        let options = options
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // An acknowledged write survives power loss.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(LOCK_WAIT)
+            .statement_cache_capacity(STATEMENT_CACHE)
+            .disable_statement_logging();
+        let options = if role == Role::Read { options.pragma("query_only", "ON") } else { options };
+        let places = usize::try_from(size).unwrap_or(Semaphore::MAX_PERMITS);
+        Ok(Arc::new(Self {
+            options,
+            role,
+            idle: Mutex::default(),
+            size,
+            places: Arc::new(Semaphore::new(places)),
+            observer: OnceLock::new(),
+        }))
+    }
+
+    pub(crate) fn observe(&self, observer: Observer) {
+        // The first one stays; there is only one.
+        let _ = self.observer.set(observer);
+    }
+
+    /// A connection for one user, waited for in turn.
+    ///
+    /// # Errors
+    /// When none gets free or can be opened while the request has patience.
+    pub(crate) async fn acquire(self: &Arc<Self>, patience: &Patience) -> Result<Lease, DbErr> {
+        let permit = match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => patience
+                .wait(Arc::clone(&self.places).acquire_owned())
+                .await
+                .ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?
+                .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?,
+        };
+        let idle = self.idle().pop_front();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => self.open(patience).await?,
+        };
+        Ok(Lease {
+            connection: Some(connection),
+            is_idle: true,
+            in_transaction: false,
+            is_lost: false,
+            is_left: false,
+            pool: Arc::clone(self),
+            permit: Some(permit),
+        })
+    }
+
+    async fn open(&self, patience: &Patience) -> Result<Connection, DbErr> {
+        let mut attempts = patience.attempts();
+        loop {
+            let opened = patience.wait(Connection::open(&self.options, self.role)).await;
+            let opened = opened.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?.map_err(connecting);
+            if !attempts.go_on(opened.as_ref().is_err_and(is_locked)).await {
+                return opened;
+            }
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, VecDeque<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for those who use a connection, but not for ever, and closes all.
+    pub(crate) async fn close(&self) {
+        // Whoever still has one after that closes it by dropping it.
+        let _ = timeout(CLOSING, self.places.acquire_many(self.size)).await;
+        self.places.close();
+        let idle = std::mem::take(&mut *self.idle());
+        for connection in idle {
+            connection.close().await;
+        }
+    }
+
+    fn report(&self, statement: &Statement, began: Instant, failed: bool) {
+        if let Some(observer) = self.observer.get() {
+            observer(Executed { sql: &statement.sql, elapsed: began.elapsed(), failed });
+        }
+    }
+}
+
+/// A connection while somebody uses it.
+pub(crate) struct Lease {
+    connection: Option<Connection>,
+    /// Whether no statement runs on it.
+    is_idle: bool,
+    /// Whether a transaction may be open on it.
+    in_transaction: bool,
+    /// Whether its view of the file may be wrong.
+    is_lost: bool,
+    /// Whether nobody but [`Lease::recover`] uses it any more. Dropped then, as when the runtime ends, it is closed.
+    is_left: bool,
+    pool: Arc<Pool>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Lease {
+    fn watch(&self) -> Option<&Watch> {
+        self.connection.as_ref().map(|connection| &*connection.watch)
+    }
+
+    fn is(&self, phase: u8) -> bool {
+        self.watch().is_some_and(|watch| watch.is(phase))
+    }
+
+    /// Runs one statement, no longer than `limit`; background work has longer.
+    async fn run<'c, T, F>(
+        &'c mut self,
+        limit: Duration,
+        work: impl FnOnce(&'c mut SqliteConnection) -> F,
+    ) -> Result<T, sqlx::Error>
+    where
+        F: Future<Output = Result<T, sqlx::Error>>,
+    {
+        let Self { connection: Some(connection), is_idle, is_lost, .. } = self else {
+            return Err(sqlx::Error::PoolClosed);
+        };
+        let limit = statement_limit(limit);
+        *is_idle = false;
+        connection.watch.limit(limit);
+        let watch = Arc::clone(&connection.watch);
+        let Ok(result) = timeout(limit.saturating_add(GRACE), work(&mut connection.raw)).await else {
+            return Err(sqlx::Error::PoolTimedOut);
+        };
+        watch.unlimit();
+        *is_idle = true;
+        *is_lost |= result.as_ref().is_err_and(loses_connection);
+        result
+    }
+
+    async fn execute(&mut self, statement: &Statement, limit: Duration) -> Result<ExecResult, DbErr> {
+        let began = Instant::now();
+        let result = self.run(limit, |raw| query(statement).execute(raw)).await;
+        self.pool.report(statement, began, result.is_err());
+        result.map(ExecResult::from).map_err(executing)
+    }
+
+    async fn query_one(
+        &mut self,
+        statement: &Statement,
+        limit: Duration,
+    ) -> Result<Option<QueryResult>, DbErr> {
+        let began = Instant::now();
+        let result = self.run(limit, |raw| query(statement).fetch_optional(raw)).await;
+        self.pool.report(statement, began, result.is_err());
+        result.map(|row| row.map(QueryResult::from)).map_err(querying)
+    }
+
+    async fn query_all(&mut self, statement: &Statement, limit: Duration) -> Result<Vec<QueryResult>, DbErr> {
+        let began = Instant::now();
+        let result = self.run(limit, |raw| query(statement).fetch_all(raw)).await;
+        self.pool.report(statement, began, result.is_err());
+        result.map(|rows| rows.into_iter().map(QueryResult::from).collect()).map_err(querying)
+    }
+
+    async fn execute_unprepared(&mut self, sql: &str, limit: Duration) -> Result<ExecResult, DbErr> {
+        let statements = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        self.run(limit, |raw| statements.execute(raw)).await.map(ExecResult::from).map_err(executing)
+    }
+
+    /// `BEGIN IMMEDIATE`, `COMMIT` or `ROLLBACK`.
+    async fn control(&mut self, sql: &'static str, limit: Duration) -> Result<(), DbErr> {
+        self.run(limit, |raw| sqlx::query(sql).execute(raw)).await.map(|_| ()).map_err(executing)
+    }
+
+    /// Makes a connection one that others may use, or closes it. `limit` is for the `ROLLBACK`.
+    async fn recover(mut self, limit: Duration) {
+        if let Some(connection) = self.connection.as_mut() {
+            if self.pool.role == Role::Read {
+                connection.watch.interrupt();
+            }
+            // Answered when the statement has ended that was left running.
+            if connection.raw.ping().await.is_ok() {
+                connection.watch.unlimit();
+                self.is_idle = true;
+            }
+        }
+        if self.is_idle && !self.is_lost && self.in_transaction {
+            self.in_transaction = self.control("ROLLBACK", limit).await.is_err();
+        }
+        if self.is_clean() {
+            return;
+        }
+        if let Some(connection) = self.connection.take() {
+            tracing::debug!(role = ?self.pool.role, "a connection to SQLite is closed and made anew");
+            connection.close().await;
+        }
+    }
+
+    const fn is_clean(&self) -> bool {
+        self.is_idle && !self.in_transaction && !self.is_lost
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        if self.is_clean() {
+            // Its place gets free after that.
+            self.pool.idle().push_back(connection);
+            return;
+        }
+        if self.is_left {
+            return;
+        }
+        let rest = Self {
+            connection: Some(connection),
+            is_idle: self.is_idle,
+            in_transaction: self.in_transaction,
+            is_lost: self.is_lost,
+            is_left: true,
+            pool: Arc::clone(&self.pool),
+            permit: self.permit.take(),
+        };
+        recover_later(rest);
+    }
+}
+
+fn recover_later(mut lease: Lease) {
+    let Ok(runtime) = Handle::try_current() else {
+        // Closed by being dropped; there is no place left to wait in for that.
+        drop(lease.connection.take());
+        return;
+    };
+    runtime.spawn(lease.recover(CLOSING));
+}
+
+fn query(statement: &Statement) -> Query<'_, Sqlite, SqlxValues> {
+    let values = statement.values.clone().unwrap_or(Values(Vec::new()));
+    sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), SqlxValues(values))
+}
+
+fn connecting(error: sqlx::Error) -> DbErr {
+    DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)))
+}
+
+fn executing(error: sqlx::Error) -> DbErr {
+    DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error)))
+}
+
+fn querying(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
+}
+
+/// Reads, each on whichever connection is free.
+#[derive(Debug, Clone)]
+pub(crate) struct Reads {
+    pub(crate) pool: Arc<Pool>,
+    /// How long a statement may take.
+    pub(crate) limit: Duration,
+}
+
+#[async_trait]
+impl ConnectionTrait for Reads {
+    fn get_database_backend(&self) -> DbBackend {
+        DbBackend::Sqlite
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let patience = Patience::current();
+        let mut lease = self.pool.acquire(&patience).await?;
+        lease.execute(&statement, self.limit).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let patience = Patience::current();
+        let mut lease = self.pool.acquire(&patience).await?;
+        lease.execute_unprepared(sql, self.limit).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let patience = Patience::current();
+        let mut lease = self.pool.acquire(&patience).await?;
+        let mut attempts = patience.attempts();
+        loop {
+            let result = lease.query_one(&statement, self.limit).await;
+            if !attempts.go_on(result.as_ref().is_err_and(is_locked)).await {
+                return result;
+            }
+        }
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let patience = Patience::current();
+        let mut lease = self.pool.acquire(&patience).await?;
+        let mut attempts = patience.attempts();
+        loop {
+            let result = lease.query_all(&statement, self.limit).await;
+            if !attempts.go_on(result.as_ref().is_err_and(is_locked)).await {
+                return result;
+            }
+        }
+    }
+}
+
+/// A write transaction. Dropping it takes everything back.
+pub(crate) struct Transaction {
+    lease: tokio::sync::Mutex<Lease>,
+    limit: Duration,
+}
+
+impl Transaction {
+    /// Begins one that writes at once: a transaction that reads first cannot become a writer while another one is.
+    pub(crate) async fn begin(pool: &Arc<Pool>, limit: Duration) -> Result<Self, DbErr> {
+        let patience = Patience::current();
+        let mut lease = pool.acquire(&patience).await?;
+        let mut attempts = patience.attempts();
+        loop {
+            // If nobody waits any more before the answer is there, it may have begun.
+            lease.in_transaction = true;
+            let begun = lease.control("BEGIN IMMEDIATE", limit).await;
+            let was_locked = begun.as_ref().is_err_and(is_locked);
+            if was_locked {
+                lease.in_transaction = false;
+            }
+            if !attempts.go_on(was_locked).await {
+                begun?;
+                break;
+            }
+        }
+        if let Some(watch) = lease.watch() {
+            watch.enter(phase::OPEN);
+        }
+        Ok(Self { lease: tokio::sync::Mutex::new(lease), limit })
+    }
+
+    /// Commits. Without an error the changes are durable.
+    pub(crate) async fn commit(self) -> Result<(), DbErr> {
+        let (mut lease, limit) = (self.lease.into_inner(), self.limit);
+        if !lease.watch().is_some_and(|watch| watch.step(phase::OPEN, phase::COMMITTING)) {
+            return Err(ended());
+        }
+        lease.control("COMMIT", limit).await.inspect_err(|error| {
+            tracing::warn!(error = error as &dyn std::error::Error, "SQLite did not commit");
+        })?;
+        if !lease.is(phase::COMMITTED) {
+            tracing::error!("SQLite accepted a COMMIT that committed nothing");
+            return Err(ended());
+        }
+        lease.in_transaction = false;
+        if let Some(watch) = lease.watch() {
+            watch.enter(phase::NONE);
+        }
+        Ok(())
+    }
+
+    /// The connection, unless SQLite has ended the transaction: what is executed after that would be one of its own.
+    async fn lease(&self) -> Result<tokio::sync::MutexGuard<'_, Lease>, DbErr> {
+        let lease = self.lease.lock().await;
+        if lease.is(phase::OPEN) { Ok(lease) } else { Err(ended()) }
+    }
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
+    }
+}
+
+/// SQLite rolled the transaction back by itself.
+const fn ended() -> DbErr {
+    DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)
+}
+
+/// Says so when SQLite ended the transaction by itself.
+fn log_end<T>(lease: &Lease, result: &Result<T, DbErr>) {
+    if let Err(error) = result
+        && !lease.is(phase::OPEN)
+    {
+        let error = error as &dyn std::error::Error;
+        tracing::warn!(error, "SQLite ended a transaction by itself; its connection is closed and made anew");
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Transaction {
+    fn get_database_backend(&self) -> DbBackend {
+        DbBackend::Sqlite
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let mut lease = self.lease().await?;
+        let result = lease.execute(&statement, self.limit).await;
+        log_end(&lease, &result);
+        result
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let mut lease = self.lease().await?;
+        let result = lease.execute_unprepared(sql, self.limit).await;
+        log_end(&lease, &result);
+        result
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let mut lease = self.lease().await?;
+        let result = lease.query_one(&statement, self.limit).await;
+        log_end(&lease, &result);
+        result
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let mut lease = self.lease().await?;
+        let result = lease.query_all(&statement, self.limit).await;
+        log_end(&lease, &result);
+        result
+    }
+}

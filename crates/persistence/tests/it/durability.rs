@@ -1,0 +1,343 @@
+//! What is acknowledged is committed: full databases, transactions that the database ends, locks, limits of time.
+
+use std::time::Duration;
+
+use blegram_domain::{UserId, Username};
+use blegram_persistence::{
+    Db, Error, Result, Settings, Tx, posts as rows,
+    testing::{Backend, TestDatabase, execute, select},
+    unhurried, users, with_patience,
+};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+use rstest_reuse::apply;
+
+use crate::{both_databases, insert_user, new_post, new_user};
+
+/// No test waits for longer than this; what it bounds is a failure, never a pause.
+const SOON: Duration = Duration::from_secs(60);
+
+async fn soon<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(SOON, future).await.expect("it should have happened by now")
+}
+
+async fn connect(database: &TestDatabase, statement_timeout: Duration) -> Db {
+    connect_some(database, statement_timeout, 2).await
+}
+
+async fn connect_some(database: &TestDatabase, statement_timeout: Duration, max_connections: u32) -> Db {
+    let settings = Settings { url: database.url().to_owned(), max_connections, statement_timeout };
+    Db::connect(&settings).await.unwrap()
+}
+
+/// Writes a post of some 15 KB.
+async fn write_post(db: &Db, author: UserId) -> Result<()> {
+    let post = new_post(author, &"가".repeat(5_000));
+    let tx = db.write().await?;
+    let author = users::find(&tx, author).await?.unwrap().summary;
+    rows::insert(&tx, &post, &author).await?;
+    tx.commit().await
+}
+
+/// Lets one more page be written at most, on the present connection.
+async fn fill(db: &Db) {
+    let tx = db.write().await.unwrap();
+    execute(&tx, "PRAGMA max_page_count = 1").await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn after_a_full_disk_every_acknowledged_write_is_committed() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let ann = insert_user(&database, "ann").await;
+    let db = database.db();
+    for round in 0..3 {
+        fill(db).await;
+        let mut acknowledged = database.count("posts").await;
+        let full = loop {
+            match write_post(db, ann).await {
+                Ok(()) => acknowledged += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(full.is_transient() && full.is_unreachable(), "{full:?}");
+        assert_eq!(full.reason(), "the database cannot write: its disk is full");
+        for _ in 0..3 {
+            write_post(db, ann).await.unwrap();
+            acknowledged += 1;
+            assert_eq!(database.count("posts").await, acknowledged, "round {round}");
+        }
+        // Nor is anything left open that locks it.
+        let other = connect(&database, SOON).await;
+        write_post(&other, ann).await.unwrap();
+        other.close().await.unwrap();
+        assert_eq!(database.count("posts").await, acknowledged + 1);
+    }
+    let users = database.lines("SELECT CAST(post_count AS TEXT) AS line FROM users").await;
+    assert_eq!(users, [database.count("posts").await.to_string()]);
+}
+
+async fn add_user(tx: &Tx, name: &str) -> Result<()> {
+    users::insert(tx, new_user(name)).await.map(|_| ())
+}
+
+async fn exists(db: &Db, name: &str) -> bool {
+    users::find_by_username(db, &Username::parse(name).unwrap()).await.unwrap().is_some()
+}
+
+/// The next transaction commits, for this handle and for another process.
+async fn assert_commits(database: &TestDatabase, db: &Db, name: &str) {
+    let tx = soon(db.write()).await.unwrap();
+    add_user(&tx, name).await.unwrap();
+    tx.commit().await.unwrap();
+    let other = connect(database, SOON).await;
+    assert!(exists(db, name).await && exists(&other, name).await);
+    soon(other.write()).await.unwrap().commit().await.unwrap();
+    other.close().await.unwrap();
+}
+
+/// What SQLite does by itself when it ends a transaction, and what it says then.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    RollBack,
+    Interrupt,
+    Full,
+    /// Not SQLite, but code that does not know what it does.
+    Commit,
+}
+
+#[rstest::rstest]
+#[case(End::RollBack)]
+#[case(End::Interrupt)]
+#[case(End::Full)]
+#[case(End::Commit)]
+#[tokio::test]
+async fn nothing_of_a_transaction_that_sqlite_ended_is_committed(#[case] end: End) {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let db = connect(&database, Duration::from_millis(200)).await;
+    let tx = db.write().await.unwrap();
+    add_user(&tx, "before").await.unwrap();
+    let ended = match end {
+        End::RollBack => execute(&tx, "ROLLBACK").await,
+        End::Interrupt => execute(&tx, &format!("CREATE TABLE endless AS {ENDLESS}")).await,
+        End::Full => {
+            execute(&tx, "PRAGMA max_page_count = 1").await.unwrap();
+            execute(&tx, "CREATE TABLE large AS SELECT zeroblob(1000000) AS x").await
+        }
+        End::Commit => execute(&tx, "COMMIT").await,
+    };
+    assert_eq!(ended.is_ok(), matches!(end, End::RollBack), "{ended:?}");
+    // Each would be a transaction of its own.
+    let after = [add_user(&tx, "after").await, execute(&tx, "DELETE FROM users").await];
+    if !matches!(end, End::Full) {
+        assert!(after.iter().all(|it| it.as_ref().is_err_and(Error::is_transient)), "{after:?}");
+    }
+    assert!(tx.commit().await.is_err());
+    assert!(!exists(&db, "before").await && !exists(&db, "after").await);
+    assert_commits(&database, &db, "next").await;
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_transaction_of_which_a_statement_failed_does_not_commit(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let db = database.db();
+    let tx = db.write().await.unwrap();
+    add_user(&tx, "ann").await.unwrap();
+    execute(&tx, "DELETE FROM nowhere").await.unwrap_err();
+    assert!(tx.commit().await.is_err());
+    assert!(!exists(db, "ann").await);
+    assert_commits(&database, db, "ann").await;
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn empty_and_dropped_transactions_leave_nothing_behind(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let db = connect(&database, SOON).await;
+    db.write().await.unwrap().commit().await.unwrap();
+    let tx = db.write().await.unwrap();
+    add_user(&tx, "ann").await.unwrap();
+    drop(tx);
+    // Given up before it has begun, and in the middle of a statement.
+    assert!(db.write().now_or_never().is_none());
+    let tx = soon(db.write()).await.unwrap();
+    assert!(add_user(&tx, "ann").now_or_never().is_none());
+    drop(tx);
+    let tx = soon(db.write()).await.unwrap();
+    add_user(&tx, "bob").await.unwrap();
+    let _ = tx.commit().now_or_never();
+    assert_commits(&database, &db, "next").await;
+    assert!(!exists(&db, "ann").await);
+}
+
+/// Two handles as two processes: while one has the lock, a request of the other waits for it once.
+#[tokio::test]
+async fn a_request_waits_once_for_a_lock_of_another_process() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let (db, other) = (connect(&database, SOON).await, connect(&database, SOON).await);
+    let lock = other.write().await.unwrap();
+    // The second one waits for the connection of the first one, and then there is no time left for the lock.
+    let request = || with_patience(async { [db.write().await.err(), db.write().await.err()] });
+    let eight = Duration::from_secs(8);
+    let both = tokio::time::timeout(eight, async { tokio::join!(request(), request()) }).await;
+    let (one, two) = both.expect("nobody waits twice");
+    for error in one.into_iter().chain(two) {
+        let error = error.expect("the lock is not free");
+        assert!(error.is_transient() && error.is_unreachable(), "{error:?}");
+        assert_eq!(error.reason(), "the database cannot write: something else has locked it");
+    }
+    lock.commit().await.unwrap();
+    assert_commits(&database, &db, "next").await;
+}
+
+#[tokio::test]
+async fn a_lock_that_is_given_up_in_time_is_waited_for() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let (db, other) = (connect(&database, SOON).await, connect(&database, SOON).await);
+    let lock = other.write().await.unwrap();
+    let mut waiting = std::pin::pin!(db.write());
+    assert!((&mut waiting).now_or_never().is_none());
+    lock.commit().await.unwrap();
+    soon(waiting).await.unwrap().commit().await.unwrap();
+}
+
+/// Never ends, unless it is made to.
+const ENDLESS: &str =
+    "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT max(n) AS line FROM n";
+
+const fn endless(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Sqlite => ENDLESS,
+        Backend::Postgres => "SELECT pg_sleep(600)::text AS line",
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn statements_of_readers_and_writers_have_a_deadline(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let db = connect(&database, Duration::from_millis(200)).await;
+    for _ in 0..3 {
+        let error = soon(select(&db, endless(backend))).await.unwrap_err();
+        assert!(error.is_transient() && !error.is_unreachable(), "{error:?}");
+        let tx = db.write().await.unwrap();
+        let error = soon(select(&tx, endless(backend))).await.unwrap_err();
+        assert!(error.is_transient() && !error.is_unreachable(), "{error:?}");
+        drop(tx);
+    }
+    assert_commits(&database, &db, "next").await;
+}
+
+#[tokio::test]
+async fn background_work_on_sqlite_takes_longer() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let db = connect(&database, Duration::from_millis(1)).await;
+    let long = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 2000000) \
+                SELECT max(n) AS line FROM n";
+    assert!(select(&db, long).await.is_err());
+    assert_eq!(unhurried(select(&db, long)).await.unwrap(), 1);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn nothing_waits_for_searches_but_searches(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let db = connect_some(&database, SOON, 4).await;
+    let searching = db.searching();
+    let mut searches: FuturesUnordered<_> = (0..20).map(|_| select(&searching, endless(backend))).collect();
+    // Those that are let in have begun.
+    assert!(searches.next().now_or_never().is_none());
+    let others = async {
+        for _ in 0..10 {
+            assert_eq!(select(&db, "SELECT 1 AS line").await.unwrap(), 1);
+        }
+        db.write().await.unwrap().commit().await.unwrap();
+    };
+    tokio::select! {
+        biased;
+        () = others => {}
+        search = searches.next() => panic!("a search ended first: {search:?}"),
+    }
+    drop(searches);
+}
+
+#[tokio::test]
+async fn a_search_on_sqlite_ends_after_two_seconds_whatever_is_configured() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let db = connect(&database, Duration::from_secs(3_600)).await;
+    let error = soon(select(&db.searching(), ENDLESS)).await.unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_read_that_nobody_waits_for_ends_at_once() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let db = connect_some(&database, Duration::from_secs(3_600), 1).await;
+    for _ in 0..3 {
+        assert!(select(&db, ENDLESS).now_or_never().is_none());
+        assert_eq!(soon(select(&db, "SELECT 1 AS line")).await.unwrap(), 1);
+    }
+}
+
+/// As after a failover: what the connections reach only reads for a while.
+#[tokio::test]
+async fn connections_to_a_read_only_postgres_do_not_stay() {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    let db = connect_some(&database, SOON, 2).await;
+    let admin = connect_some(&database, SOON, 1).await;
+    db.check_commits().await.unwrap();
+    let set = async |value: &str| {
+        let tx = admin.write().await.unwrap();
+        execute(&tx, "SET LOCAL transaction_read_only = off").await.unwrap();
+        let name = database.url().rsplit('/').next().unwrap();
+        let sql = format!("ALTER DATABASE {name} SET default_transaction_read_only = {value}");
+        execute(&tx, &sql).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    set("on").await;
+    let kill = "SELECT pg_terminate_backend(pid)::text AS line FROM pg_stat_activity \
+                WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    select(&admin, kill).await.unwrap();
+
+    let write = async || {
+        let tx = db.write().await?;
+        add_user(&tx, "ann").await?;
+        tx.commit().await
+    };
+    let read_only = soon(async {
+        loop {
+            match write().await {
+                Err(error) if error.reason().ends_with("read-only") => break error,
+                // First of all the connections are lost that were there.
+                Err(error) => assert!(error.is_transient(), "{error:?}"),
+                Ok(()) => panic!("it writes"),
+            }
+        }
+    });
+    assert!(read_only.await.is_unreachable());
+    assert_eq!(db.check_commits().await.unwrap_err().reason(), "the database cannot write: it is read-only");
+    assert_eq!(select(&db, "SELECT 1 AS line").await.unwrap(), 1, "reads go on");
+
+    set("off").await;
+    soon(async { while write().await.is_err() {} }).await;
+    assert!(exists(&db, "ann").await);
+    db.check_commits().await.unwrap();
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_probe_commits_and_leaves_nothing_behind(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let db = connect(&database, SOON).await;
+    let before = database.count("jobs").await;
+    db.check_commits().await.unwrap();
+    assert_eq!(database.count("jobs").await, before);
+    if backend == Backend::Sqlite {
+        fill(&db).await;
+        let probe = "INSERT INTO jobs SELECT randomblob(16), 'test', hex(zeroblob(50000)), 0, 0, NULL, 0";
+        let tx = db.write().await.unwrap();
+        assert!(execute(&tx, probe).await.is_err());
+        drop(tx);
+    }
+    db.check_commits().await.unwrap();
+}

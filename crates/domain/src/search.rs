@@ -5,7 +5,7 @@
 //! their words. A term is stored as `x` and the hexadecimal digits of its UTF-8, which every tokeniser leaves alone
 //! and no query language has a meaning for.
 
-use std::{fmt::Write, str::FromStr};
+use std::{cmp::Reverse, fmt::Write, str::FromStr};
 
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
@@ -48,6 +48,13 @@ impl RecentSearch {
 
 /// The largest number of characters that tell a word from another: PostgreSQL stores no term without end.
 const MAX_WORD: usize = 64;
+
+/// The largest number of terms that a database looks for. What they do not say is compared afterwards: a phrase of a
+/// hundred terms would cost a hundred times the time for every text that has them in another order.
+const MAX_TERMS: usize = 8;
+
+/// How many of them may be beginnings of terms, for each of which a database looks at all terms that begin so.
+const MAX_PREFIXES: usize = 2;
 
 /// The terms that `text` is found by, in its order, with spaces between them.
 ///
@@ -101,14 +108,42 @@ impl Query {
         self.folded.trim_start_matches(['@', '#'])
     }
 
-    /// What a post must have: whole words, and of a single character of Hangul or CJK any place.
+    /// What a database looks for in posts: whole words, and of a single character of Hangul or CJK any place. At most
+    /// eight terms; see [`Query::is_narrowed`].
     pub fn phrases(&self) -> Vec<Phrase> {
+        narrow(self.all_phrases())
+    }
+
+    /// As [`Query::phrases`], while the last word is still being written: for names.
+    pub fn open_phrases(&self) -> Vec<Phrase> {
+        narrow(self.all_open_phrases())
+    }
+
+    /// Whether the phrases are less than the whole, so that what has them must be compared with the query, too.
+    pub fn is_narrowed(&self) -> bool {
+        [self.all_phrases(), self.all_open_phrases()].into_iter().any(|all| {
+            let (phrases, terms) = sizes(&all);
+            let narrowed = narrow(all);
+            sizes(&narrowed) < (phrases, terms)
+        })
+    }
+
+    /// Whether `text`, of a post, has everything that is looked for.
+    pub fn is_in(&self, text: &str) -> bool {
+        has_all(text, &self.all_phrases())
+    }
+
+    /// Whether `names`, of an account or a hashtag, have everything that is looked for, or begin with it.
+    pub fn is_in_names(&self, names: &str) -> bool {
+        fold(names).starts_with(self.name()) || has_all(names, &self.all_open_phrases())
+    }
+
+    fn all_phrases(&self) -> Vec<Phrase> {
         runs(&self.folded).into_iter().map(Phrase::of).collect()
     }
 
-    /// As [`Query::phrases`], while the last word is still being written.
-    pub fn open_phrases(&self) -> Vec<Phrase> {
-        let mut phrases = self.phrases();
+    fn all_open_phrases(&self) -> Vec<Phrase> {
+        let mut phrases = self.all_phrases();
         if let Some(last) = phrases.last_mut().filter(|last| last.terms.len() == 1) {
             // A term of two characters of a compound begins no other.
             last.is_prefix = true;
@@ -117,7 +152,47 @@ impl Query {
     }
 }
 
+/// The part of `phrases` that fewest texts have: the longest ones, whole words before beginnings of words.
+fn narrow(mut phrases: Vec<Phrase>) -> Vec<Phrase> {
+    phrases.sort_by(|a, b| a.rarity().cmp(&b.rarity()));
+    phrases.dedup();
+    let (mut terms, mut prefixes) = (MAX_TERMS, MAX_PREFIXES);
+    phrases.retain_mut(|phrase| {
+        phrase.terms.truncate(terms);
+        let is_within = !phrase.terms.is_empty() && (!phrase.is_prefix || prefixes > 0);
+        if is_within {
+            terms -= phrase.terms.len();
+            prefixes -= usize::from(phrase.is_prefix);
+        }
+        is_within
+    });
+    phrases
+}
+
+fn sizes(phrases: &[Phrase]) -> (usize, usize) {
+    (phrases.len(), phrases.iter().map(|phrase| phrase.terms.len()).sum())
+}
+
+/// Whether `text` has `phrases`, as a database looks for them.
+fn has_all(text: &str, phrases: &[Phrase]) -> bool {
+    let terms = terms(text);
+    let terms: Vec<&str> = terms.split_whitespace().collect();
+    let begins_at = |phrase: &Phrase, at: &[&str]| {
+        let last = phrase.terms.len() - 1;
+        phrase.terms.iter().zip(at).enumerate().all(|(n, (want, have))| {
+            want == have || n == last && phrase.is_prefix && have.starts_with(want.as_str())
+        })
+    };
+    let has = |phrase: &Phrase| terms.windows(phrase.terms.len()).any(|at| begins_at(phrase, at));
+    phrases.iter().all(has) && !phrases.is_empty()
+}
+
 impl Phrase {
+    /// Sorts before what more texts have, as far as its length tells; the terms keep equal ones together.
+    fn rarity(&self) -> (bool, Reverse<usize>, &[String]) {
+        (self.is_prefix, Reverse(self.terms.iter().map(String::len).sum()), &self.terms)
+    }
+
     fn of(run: Run) -> Self {
         match run {
             Run::Word(word) => Self { terms: vec![encode(&word)], is_prefix: false },
@@ -197,16 +272,7 @@ mod tests {
 
     /// What a database does.
     fn is_found(phrases: &[Phrase], text: &str) -> bool {
-        let terms = terms(text);
-        let terms: Vec<&str> = terms.split_whitespace().collect();
-        let matches = |phrase: &Phrase, at: &[&str]| {
-            let last = phrase.terms.len() - 1;
-            phrase.terms.iter().zip(at).enumerate().all(|(n, (want, have))| {
-                want == have || n == last && phrase.is_prefix && have.starts_with(want)
-            })
-        };
-        let has = |phrase: &Phrase| terms.windows(phrase.terms.len()).any(|at| matches(phrase, at));
-        phrases.iter().all(has) && !phrases.is_empty()
+        has_all(text, phrases)
     }
 
     fn finds(query: &str, text: &str) -> bool {
@@ -285,7 +351,41 @@ mod tests {
         assert!(finds(&"a".repeat(90), &"a".repeat(3000)));
     }
 
+    #[test]
+    fn a_database_looks_for_a_few_rare_terms_only() {
+        let terms = |query: &str| Query::parse(query).unwrap().phrases();
+        let count = |query: &str| terms(query).iter().map(|phrase| phrase.terms.len()).sum::<usize>();
+        assert_eq!(count(&"가나".repeat(50)), 8);
+        assert_eq!(count(&"가 나 ".repeat(25)), 2, "beginnings");
+        assert_eq!(count(&"a b c d e f g h i j k l ".repeat(4)), 8);
+        assert_eq!(count("gna gna gna"), 1);
+        let words = terms("a of 숲 photographs by ann 서울숲에서 to be or not");
+        let rarest: Vec<Phrase> = ["photographs", "서울숲에서"].iter().flat_map(|word| terms(word)).collect();
+        assert!(rarest.iter().all(|phrase| words[..2].contains(phrase)), "{words:?}");
+        assert!(!Query::parse("제주도 가을 여행 숲").unwrap().is_narrowed());
+        assert!(Query::parse(&"가나".repeat(50)).unwrap().is_narrowed());
+        let query = Query::parse("가나다라마바사아자차").unwrap();
+        assert!(query.is_in("어 가나다라마바사아자차카") && !query.is_in("가나다라마바사아자타"));
+    }
+
     proptest! {
+        #[test]
+        fn what_has_a_query_has_what_a_database_looks_for(query in "[가-다a-c ]{1,60}", text in "[가-다a-c ]{0,60}") {
+            let Ok(query) = Query::parse(&query) else { return Ok(()) };
+            let narrowed = query.phrases();
+            prop_assert!(narrowed.iter().map(|phrase| phrase.terms.len()).sum::<usize>() <= MAX_TERMS);
+            prop_assert!(narrowed.iter().filter(|phrase| phrase.is_prefix).count() <= MAX_PREFIXES);
+            if query.is_in(&text) {
+                prop_assert!(has_all(&text, &narrowed));
+            }
+            if !query.is_narrowed() {
+                prop_assert_eq!(query.is_in(&text), has_all(&text, &narrowed));
+            }
+            if query.is_in(&text) || fold(&text).starts_with(query.name()) {
+                prop_assert!(query.is_in_names(&text));
+            }
+        }
+
         #[test]
         fn every_two_syllables_of_a_compound_find_it(compound in "[가-힣]{2,12}", around in "[ a-z가-힣.]{0,8}") {
             let text = format!("{around} {compound} {around}");

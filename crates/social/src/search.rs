@@ -1,7 +1,7 @@
 //! Finding people, hashtags and posts by their words, and what somebody looked for lately.
 
 use blegram_domain::{
-    Hashtag, Page, PageRequest, RecentSearchId, UserId,
+    Hashtag, Page, PageRequest, RecentSearchId, UserId, UserSummary,
     page::{Limit, Ranked, Scope},
     search::{Kind, Query, RecentSearch},
 };
@@ -52,8 +52,14 @@ impl Social {
         query: &Query,
         page: &PageRequest<Ranked>,
     ) -> Result<Page<UserView, Ranked>> {
-        let (slice, ids) = search::list_users(&self.db, query, page).await?;
-        let users = self.view_users(viewer, &ids).await?;
+        let (slice, ids) = search::list_users(&self.db.searching(), query, page).await?;
+        let mut users = self.view_users(viewer, &ids).await?;
+        if query.is_narrowed() {
+            users.retain(|view| {
+                let UserSummary { username, display_name, .. } = &view.user.summary;
+                query.is_in_names(&format!("{username} {display_name}"))
+            });
+        }
         Ok(slice.into_page(users))
     }
 
@@ -76,7 +82,10 @@ impl Social {
         query: &Query,
         page: &PageRequest<Ranked>,
     ) -> Result<Page<HashtagView, Ranked>> {
-        let (slice, tags) = search::list_hashtags(&self.db, query, page).await?;
+        let (slice, mut tags) = search::list_hashtags(&self.db.searching(), query, page).await?;
+        if query.is_narrowed() {
+            tags.retain(|(hashtag, _)| query.is_in_names(hashtag.as_str()));
+        }
         let tags = tags.into_iter().map(|(hashtag, post_count)| HashtagView { hashtag, post_count });
         Ok(slice.into_page(tags.collect()))
     }
@@ -93,8 +102,12 @@ impl Social {
         page: &PageRequest,
     ) -> Result<Page<PostView>> {
         self.remember(viewer, Kind::Posts, query, page.is_first()).await?;
-        let ids = search::list_post_ids(&self.db, query, page).await?;
-        self.page_of_posts(viewer, ids, Muted::Hidden).await
+        let ids = search::list_post_ids(&self.db.searching(), query, page).await?;
+        let mut found = self.page_of_posts(viewer, ids, Muted::Hidden).await?;
+        if query.is_narrowed() {
+            found.items.retain(|view| query.is_in(&view.post.text));
+        }
+        Ok(found)
     }
 
     /// What a search field offers for what is written so far. Nothing is remembered of it.

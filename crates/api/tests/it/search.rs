@@ -54,6 +54,30 @@ async fn korean_words_are_found_inside_compounds(#[case] backend: Backend) {
     assert_eq!(search(&t.stranger(), "posts", "부산").await.items("id"), [forest]);
 }
 
+/// The database looks for a few of the words; the rest is compared.
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_long_query_finds_only_what_has_all_of_it(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let syllables: String = ('가'..).take(50).collect();
+    let almost: String = syllables.chars().take(49).collect();
+    let words: Vec<String> = (0..20).map(|n| format!("w{n}")).collect();
+    let whole = ann.posts(&format!("어제 {syllables}에서 {}", words.join(" "))).await;
+    ann.posts(&format!("어제 {almost}에서 {}", words[..19].join(" "))).await;
+    for query in [syllables.clone(), words.join(" "), format!("어 제 에 서 w19 {syllables}")] {
+        let found = search(&t.stranger(), "posts", &query).await;
+        assert_eq!(found.items("id"), [json!(whole)], "{query}");
+    }
+    for query in [almost, words[..19].join(" ")] {
+        assert_eq!(search(&t.stranger(), "posts", &query).await.items("id").len(), 2, "{query}");
+    }
+    for what in ["users", "hashtags"] {
+        let query = format!("ann {}", words.join(" "));
+        assert!(search(&t.stranger(), what, &query).await.items("id").is_empty());
+    }
+}
+
 #[apply(both_databases)]
 #[tokio::test]
 async fn nobody_finds_what_they_may_not_see_or_what_does_not_want_to_be_found(#[case] backend: Backend) {

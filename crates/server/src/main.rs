@@ -39,9 +39,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Recount { dry_run } => {
             print(&runtime()?.block_on(unhurried(recount::run(&cli.read_config()?, dry_run)))?)?
         }
-        Command::Sweep(how) => {
-            print(&runtime()?.block_on(unhurried(sweep::run(&cli.read_config()?, how)))?)?
-        }
+        Command::Sweep(how) => print(&runtime()?.block_on(unhurried(sweep::run(&cli.read_config()?, how)))?)?,
         Command::Migrate(direction) => {
             print(&runtime()?.block_on(migrate::run(&cli.read_config()?, direction))?)?
         }

@@ -63,7 +63,7 @@ impl Home {
         let (_, name) = database.url().rsplit_once('/').unwrap();
         let url = format!("postgres://postgres@{pooler}/{name}");
         let home = Self::new(settings).set("BLEGRAM_DATABASE__URL", &url);
-        Self { _database: Some(database), ..home }
+        Self { database: Some(database), ..home }
     }
 
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {

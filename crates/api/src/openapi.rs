@@ -138,7 +138,9 @@ pub(crate) fn complete_addresses(value: &mut Value, base_path: &str) {
         Value::Array(items) => items.iter_mut().for_each(|item| complete_addresses(item, base_path)),
         Value::Object(fields) => {
             fields.iter_mut().for_each(|(name, field)| match (name.as_str(), &mut *field) {
-                ("description", Value::String(text)) => *text = in_text(base_path, text).into_owned(),
+                ("description" | "detail", Value::String(text)) => {
+                    *text = in_text(base_path, text).into_owned()
+                }
                 ("type" | "instance", Value::String(text)) if text.starts_with('/') => {
                     *text = address(base_path, text)
                 }

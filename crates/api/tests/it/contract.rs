@@ -42,7 +42,7 @@ impl Contract {
     }
 
     /// Refuses an answer that the document does not promise.
-    pub(crate) fn judge(&self, method: &Method, path: &str, answer: &Answer) {
+    pub(crate) fn judge(&self, public_url: &str, method: &Method, path: &str, answer: &Answer) {
         let Answer { status, headers, body } = answer;
         let Ok(found) = self.paths.at(path) else { return };
         let operation = &found.value[method.as_str().to_lowercase()];
@@ -64,14 +64,16 @@ impl Contract {
         let schema = &content.values().next().unwrap()["schema"];
         self.validate(schema, &value).unwrap_or_else(|error| panic!("{id} {status}: {error}\n{value:#}"));
         if let Some(code) = value["code"].as_str() {
-            assert_eq!(value["instance"], path);
+            let base_path = blegram_api::base_path(public_url);
+            assert_eq!(value["instance"], format!("{base_path}{path}"));
             let listed = response["description"].as_str().unwrap();
             assert!(
                 listed.contains(&format!("`{code}`:")),
                 "{id} answers {code}, which its row does not list"
             );
             let example = &content["application/problem+json"]["examples"][code]["value"];
-            for member in ["type", "title", "status", "code"] {
+            assert_eq!(value["type"], format!("{base_path}{}", example["type"].as_str().unwrap()));
+            for member in ["title", "status", "code"] {
                 assert_eq!(example[member], value[member], "{id} answers another {code} than its example");
             }
         }

@@ -378,7 +378,8 @@ impl Actor<'_> {
         }
         let request = request.extension(Peer(self.address)).body(body);
         let answer = Answer::of(self.app.router.call(request).await.unwrap()).await;
-        CONTRACT.judge(&method, path.split('?').next().unwrap(), &answer);
+        let public_url = self.app.settings.public_url;
+        CONTRACT.judge(public_url, &method, path.split('?').next().unwrap(), &answer);
         self.keep_cookie(&answer);
         answer
     }

@@ -112,7 +112,7 @@ impl Site {
         social.create_comment(bob, of_ann, None, words("on yours")).await.unwrap();
     }
 
-    pub(crate) async fn delete(&self, somebody: &LoggedIn) {
+    async fn delete(&self, somebody: &LoggedIn) {
         let session = self.session(somebody).await;
         let user = somebody.account.user.summary.id;
         let password = GivenPassword::parse(PASSWORD).unwrap();

@@ -40,6 +40,7 @@ mod m20261125_000040_conversations;
 mod m20261125_000050_gateway_tickets;
 mod m20261128_000060_clock_state;
 mod m20261128_000070_conversation_versions;
+mod m20261128_000080_changes;
 
 /// The list of changes.
 #[derive(Debug)]
@@ -74,6 +75,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000050_gateway_tickets::Migration),
             Box::new(m20261128_000060_clock_state::Migration),
             Box::new(m20261128_000070_conversation_versions::Migration),
+            Box::new(m20261128_000080_changes::Migration),
         ]
     }
 }

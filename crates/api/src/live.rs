@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use blegram_chat::ChangePosition;
 use blegram_domain::{ConversationId, EventSink, SessionId, UserId};
 use blegram_gateway::{Class, CloseCode, Config, Durable, Frame, Head, Hub, Presence};
 use blegram_media::Media;
@@ -41,10 +42,7 @@ const MAX_FEED: usize = 1024;
 /// How often it is looked for what nobody told: sessions that ended on other nodes, conversations that went on.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// How far back is looked for conversations that went on, so that nothing is missed when a look fails.
-const LOOK_BACK: Duration = Duration::from_secs(30);
-
-/// What is told anyway is told by then.
+/// After this long, what committed has been delivered, unless its event was lost.
 const TOLD: Duration = Duration::from_secs(1);
 
 /// How long it takes until others hear that a message arrived.
@@ -281,22 +279,38 @@ const fn close_code(how: blegram_auth::Ended) -> CloseCode {
     }
 }
 
-/// Tells how far conversations are of which not everything was told here.
+/// Sends how far conversations are of which not everything was delivered here. What committed is compared, not when.
 async fn tell_heads(app: &App) {
     let mut times = every(LOOK);
+    let mut before = None;
     loop {
         times.tick().await;
-        let users = app.live.hub.users();
-        if users.is_empty() {
-            continue;
-        }
-        let now = app.clock.now();
-        match timeout(PATIENCE, app.chat.heads_changed(&users, now - LOOK_BACK, now - TOLD)).await {
-            Ok(Ok(heads)) => app.live.hub.send_heads(heads.into_iter().map(head).collect()),
-            Ok(Err(error)) => warn(&error, "conversations"),
-            Err(elapsed) => warn(&elapsed, "conversations"),
+        match send_lagging_heads(app, before.as_ref()).await {
+            Ok(position) => before = Some(position),
+            Err(error) => warn(error.as_ref(), "conversations"),
         }
     }
+}
+
+/// Sends those that changed after `before`; returns up to where was looked.
+async fn send_lagging_heads(
+    app: &App,
+    before: Option<&ChangePosition>,
+) -> Result<ChangePosition, Box<dyn std::error::Error + Send + Sync>> {
+    let until = timeout(PATIENCE, app.chat.change_position()).await??;
+    tokio::time::sleep(TOLD).await;
+    let users = app.live.hub.users();
+    let mut after = None;
+    while !users.is_empty() {
+        let (heads, next) =
+            timeout(PATIENCE, app.chat.heads_changed(&users, (before, &until), after)).await??;
+        app.live.hub.send_heads(heads.into_iter().map(head).collect());
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(until)
 }
 
 fn head(head: blegram_chat::ChangedHead) -> Head {

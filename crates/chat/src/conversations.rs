@@ -6,6 +6,7 @@ use blegram_domain::{
     Conversation, ConversationEvent, ConversationId, ConversationTitle, Page, PageRequest, Timestamp, UserId,
     UserRef,
     conversation::{ConversationKind, Happening, Membership},
+    page::Activity,
     version::Precondition,
 };
 use blegram_persistence::{Inserted, Tx, conversations, relations, users};
@@ -48,15 +49,20 @@ impl Chat {
         Ok((self.view_one(actor, conversation).await?, begun.is_new))
     }
 
-    /// The conversations of `actor`, those first in which a message came last.
+    /// The conversations of `actor`, those first in which a message came last. Pages towards newer ones have each
+    /// conversation that moved up since, whichever of several messages was committed first.
     ///
     /// # Errors
     /// Storage failures only.
-    pub async fn conversations(&self, actor: UserId, page: &PageRequest) -> Result<Page<ConversationView>> {
-        let listed = conversations::list_of(&self.db, actor, page).await?;
-        let found = conversations::list_by_ids(&self.db, &listed.targets).await?;
+    pub async fn conversations(
+        &self,
+        actor: UserId,
+        page: &PageRequest<Activity>,
+    ) -> Result<Page<ConversationView, Activity>> {
+        let (slice, ids) = conversations::list_of(&self.db, actor, page).await?;
+        let found = conversations::list_by_ids(&self.db, &ids).await?;
         let views = view_conversations(&self.db, actor, &found).await?;
-        Ok(listed.slice.into_page(views))
+        Ok(slice.into_page(views))
     }
 
     /// A conversation of `actor`, also one that they left out of their list.

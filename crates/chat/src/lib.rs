@@ -53,7 +53,7 @@ use blegram_persistence::Db;
 
 pub use error::{Error, Result};
 pub use event::{Event, RemovedReason};
-pub use sync::{ChangedHead, Changes, Head, SyncCursor, Synced};
+pub use sync::{ChangePosition, ChangedHead, Changes, Head, SyncCursor, Synced};
 pub use view::{ConversationView, EventView, MemberView, MessageView};
 
 /// What people do in conversations; cheap to clone.

@@ -1,13 +1,14 @@
 //! What somebody missed: which conversations changed, and what happened in one of them.
 
-use std::{fmt, str::FromStr, time::Duration};
+mod cursor;
 
-use blegram_domain::{Conversation, ConversationId, Timestamp, UserId, conversation::Membership};
-use blegram_persistence::conversations;
+use blegram_domain::{Conversation, ConversationId, UserId, conversation::Membership};
+use blegram_persistence::{changes, conversations};
 
 use crate::{Chat, Error, EventView, Result, view::view_events};
 
-pub use blegram_persistence::conversations::ChangedHead;
+pub use self::cursor::SyncCursor;
+pub use blegram_persistence::{changes::ChangePosition, conversations::ChangedHead};
 
 /// How many events an answer has at most.
 pub const MAX_EVENTS: u64 = 100;
@@ -20,10 +21,6 @@ const MAX_HEADS: u64 = 100;
 
 /// How many changed heads an answer has at most.
 const MAX_CHANGED: u64 = 1_000;
-
-/// What was changed by a transaction that ends later than this after it had hold of the conversation is missed until the next
-/// change. Nothing is waited for in between, so that is a few statements.
-const OVERLAP: Duration = Duration::from_secs(30);
 
 /// What happened in a conversation after something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,32 +42,6 @@ pub struct Head {
     pub conversation: Conversation,
     /// How the viewer is in it.
     pub mine: Membership,
-}
-
-/// Where a list of changes goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SyncCursor {
-    at: Timestamp,
-    conversation: ConversationId,
-}
-
-impl fmt::Display for SyncCursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}.{}", self.at.as_micros(), self.conversation)
-    }
-}
-
-impl FromStr for SyncCursor {
-    type Err = blegram_domain::page::CursorInvalid;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parse = || {
-            let (at, id) = text.split_once('.')?;
-            let at = Timestamp::from_micros(i64::from_str_radix(at, 16).ok()?)?;
-            Some(Self { at, conversation: id.parse().ok()? })
-        };
-        parse().ok_or(blegram_domain::page::CursorInvalid)
-    }
 }
 
 /// The conversations that changed since something.
@@ -123,36 +94,53 @@ impl Chat {
         Ok(Changes { events, head_seq, more, reset: false })
     }
 
-    /// Up to 1,000 conversations in whose order something has its place, or which were begun, from `since` to `until`, and
-    /// which some of `users` see; what changed first is first. Whoever asks again overlaps a little: a transaction is as old
-    /// as its beginning.
+    /// What is committed now, to be compared with later by [`Chat::heads_changed`].
+    ///
+    /// # Errors
+    /// Storage failures only.
+    pub async fn change_position(&self) -> Result<ChangePosition> {
+        Ok(changes::position(&self.db).await?)
+    }
+
+    /// Up to 1,000 conversations, ordered by id from `after` on, that have an event, or were begun, by a transaction that
+    /// was committed at `until` and not at `since`, and that some of `users` see; all of theirs without `since`, or when it
+    /// is of another database. With them where to go on, if there may be more.
     ///
     /// # Errors
     /// Storage failures only.
     pub async fn heads_changed(
         &self,
         users: &[UserId],
-        since: Timestamp,
-        until: Timestamp,
-    ) -> Result<Vec<ChangedHead>> {
-        Ok(conversations::list_changed_heads(&self.db, users, (since, until), MAX_CHANGED).await?)
+        (since, until): (Option<&ChangePosition>, &ChangePosition),
+        after: Option<ConversationId>,
+    ) -> Result<(Vec<ChangedHead>, Option<ConversationId>)> {
+        let since = since.filter(|since| since.database == until.database);
+        let heads =
+            conversations::list_changed_heads(&self.db, users, (since, until), after, MAX_CHANGED).await?;
+        let is_full = heads.len() as u64 == MAX_CHANGED;
+        let next = heads.last().filter(|_| is_full).map(|head| head.conversation);
+        Ok((heads, next))
     }
 
-    /// The conversations of `actor` that changed since `cursor`, or all.
+    /// The conversations of `actor` that changed since `cursor`, or all. Those that change while somebody follows the
+    /// pages of an answer are listed after its end.
     ///
     /// # Errors
     /// Storage failures only.
     pub async fn sync(&self, actor: UserId, cursor: Option<SyncCursor>) -> Result<Synced> {
-        let now = self.clock.now();
-        let long_ago = Timestamp::from_micros(0).unwrap_or(now);
-        let nothing = ConversationId::first_of(long_ago);
-        let after = cursor.map_or((long_ago, nothing), |it| (it.at, it.conversation));
-        let mut changed = conversations::list_changed(&self.db, actor, after, MAX_HEADS + 1).await?;
+        // Before the list: what is committed in between is listed now and once more the next time, and nothing is missed.
+        let now = changes::position(&self.db).await?;
+        let walk = cursor.unwrap_or_default().resume(&now);
+        let mut changed =
+            conversations::list_changed(&self.db, actor, walk.since.as_ref(), walk.after, MAX_HEADS + 1)
+                .await?;
         let more = changed.len() as u64 > MAX_HEADS;
         changed.truncate(usize::try_from(MAX_HEADS).unwrap_or(usize::MAX));
+        // What changed while somebody paged is the next answer, which they are to ask for at once.
+        let is_behind = walk.after.is_some() && walk.began != now;
         let cursor = match changed.last().filter(|_| more) {
-            Some(last) => SyncCursor { at: last.at, conversation: last.conversation },
-            None => SyncCursor { at: after.0.max(now - OVERLAP), conversation: nothing },
+            Some(last) => walk.go_on_after(last.conversation),
+            None => walk.finish(),
         };
         let (left, kept): (Vec<_>, Vec<_>) = changed.into_iter().partition(|it| it.is_left);
         let ids: Vec<ConversationId> = kept.into_iter().map(|it| it.conversation).collect();
@@ -166,7 +154,7 @@ impl Chat {
             cursor,
             heads: found.into_iter().filter_map(head).collect(),
             removed: left.into_iter().map(|it| it.conversation).collect(),
-            more,
+            more: more || is_behind,
             unread: self.unread_count(actor).await?,
         })
     }

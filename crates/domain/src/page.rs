@@ -40,6 +40,27 @@ impl Key for u64 {
     }
 }
 
+/// The key of a list whose items move up when something happens to them: what they moved up by, and what whoever listed
+/// them had seen.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Activity {
+    /// The newest thing that happened.
+    pub id: Uuid,
+    /// What had been seen by then, in a form of the storage; empty in cursors of earlier versions.
+    pub seen: Vec<u8>,
+}
+
+impl Key for Activity {
+    fn to_bytes(&self) -> Vec<u8> {
+        [self.id.as_bytes(), &self.seen[..]].concat()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (id, seen) = bytes.split_first_chunk()?;
+        Some(Self { id: Uuid::from_bytes(*id), seen: seen.to_vec() })
+    }
+}
+
 /// The key of a list that has the best first, and those that are as good by name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ranked {

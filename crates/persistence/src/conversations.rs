@@ -7,22 +7,24 @@ use std::collections::HashMap;
 use blegram_domain::{
     Conversation, ConversationEvent, ConversationId, PageRequest, Timestamp, UserId,
     conversation::{ConversationKind, Membership},
+    page::{self, Activity, Slice},
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect, Select, Statement,
+    QueryOrder, QuerySelect, Select, Statement, Value,
     prelude::Uuid,
     sea_query::{Expr, OnConflict, Query, SimpleExpr},
 };
 
 use crate::{
-    Conn, Inserted, Listed, Result, Tx,
+    Conn, Db, Inserted, Result, Tx,
+    changes::{self, ChangeNo, ChangePosition, Seen},
     db::sealed::Sealed,
     entity::{
         conversation::{Column, Entity, Model},
         conversation_event as event, conversation_member as member,
     },
-    keyset, rows,
+    rows,
 };
 
 /// Adds a conversation without members. Relies on the unique index of the pair: of any number who begin a direct
@@ -49,7 +51,15 @@ pub async fn insert(
         created_at: conversation.created_at.as_micros(),
         updated_at: conversation.created_at.as_micros(),
         version: 0,
+        changed_no: 0,
+        begun_no: 0,
+        activity_no: 0,
     };
+    let number = ChangeNo::of(tx).await?;
+    let mut row = row.into_active_model();
+    row.changed_no = number.value();
+    row.begun_no = number.value();
+    row.activity_no = number.value();
     rows::insert(tx, row).await
 }
 
@@ -93,23 +103,66 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &[ConversationId]) -> Result<Vec
     ids.iter().filter_map(|id| rows.remove(&id.as_uuid())).map(Conversation::try_from).collect()
 }
 
-/// The conversations of `user` that are listed, those first in which a message came last.
+/// The conversations of `user` that are listed, those first in which a message came last. A page before another one also
+/// has what moved up by a transaction that was not visible when that other one was listed: ids of messages in different
+/// conversations are not in the order in which they are committed.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn list_of(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Listed<ConversationId>> {
-    use member::Column as C;
+pub async fn list_of(
+    db: &Db,
+    user: UserId,
+    page: &PageRequest<Activity>,
+) -> Result<(Slice<Activity>, Vec<ConversationId>)> {
+    // Before the list: what is committed in between is in this page, and once more in the one before it.
+    let now = changes::position(db).await?;
+    let mut seen = Vec::new();
+    Seen::from(&now).write(&mut seen);
+    let backend = db.inner().get_database_backend();
+    let window = page.window(page::Order::Descending);
+    let from = window.after.as_ref().map(|after| after.id);
+    let bounds = [(">", window.after), (">=", window.from), ("<", window.before), ("<=", window.to)];
+    let (mut values, mut conditions): (Vec<Value>, _) = (vec![user.as_uuid().into()], String::new());
+    for (sign, Activity { id, seen }) in bounds.into_iter().filter_map(|(sign, bound)| Some((sign, bound?))) {
+        values.push(id.into());
+        let mut condition = format!("c.activity_id {sign} ${}", values.len());
+        let seen = Seen::read(&mut &seen[..]).and_then(|seen| seen.resolve(&now));
+        if let Some(seen) = seen.filter(|_| sign.starts_with('>')) {
+            let (end, open) = (format!("${}", values.len() + 1), format!("${}", values.len() + 2));
+            values.extend(seen.values());
+            condition =
+                format!("({condition} OR {})", changes::is_new(backend, "c.activity_no", &end, &open));
+        }
+        conditions.push_str(&format!(" AND {condition}"));
+    }
+    values.push(signed(window.rows).into());
+    let order = if window.ascending { "ASC" } else { "DESC" };
     // A member of few conversations among many: theirs are found first, and sorted.
-    let theirs = Query::select()
-        .column((member::Entity, C::ConversationId))
-        .from(member::Entity)
-        .inner_join(Entity, Column::Id.into_expr().equals((member::Entity, C::ConversationId)))
-        .and_where(C::UserId.eq(user.as_uuid()))
-        .and_where(C::LeftAt.is_null())
-        .and_where(C::HiddenNo.is_null().or(Column::LastMessageNo.into_expr().gt(C::HiddenNo.into_expr())))
-        .to_owned();
-    let list = Entity::find().filter(Column::Id.in_subquery(theirs));
-    keyset::targets(conn, list, Column::ActivityId, Column::Id, ConversationId::from_uuid, page).await
+    let sql = format!(
+        "SELECT c.id AS id, c.activity_id AS activity FROM conversation_members m \
+         JOIN conversations c ON c.id = m.conversation_id \
+         WHERE m.user_id = $1 AND m.left_at IS NULL AND (m.hidden_no IS NULL OR c.last_message_no > m.hidden_no) \
+         {conditions} ORDER BY c.activity_id {order} LIMIT ${}",
+        values.len()
+    );
+    let rows = db.inner().query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    let mut listed = Vec::new();
+    let mut keys = Vec::new();
+    for row in rows {
+        listed.push(ConversationId::from_uuid(row.try_get("", "id")?));
+        keys.push(Activity { id: row.try_get("", "activity")?, seen: seen.clone() });
+    }
+    let is_whole = keys.len() <= page.limit();
+    listed.truncate(page.limit());
+    if window.ascending {
+        listed.reverse();
+    }
+    // What moved up late may be below the place from which this page was asked for. Whoever has all of it goes on from that
+    // place, not from below it, where they have the others already.
+    if let (Some(last), Some(from), true) = (keys.last_mut(), from, is_whole && window.ascending) {
+        last.id = std::cmp::Ord::max(last.id, from);
+    }
+    Ok((page.slice(keys), listed))
 }
 
 /// Writes down what became of a conversation that is held. `is_activity` says whether its last message brings it up in
@@ -119,6 +172,7 @@ pub async fn list_of(conn: &impl Conn, user: UserId, page: &PageRequest) -> Resu
 /// Storage failures only.
 pub async fn update(tx: &Tx, conversation: &Conversation, is_activity: bool, now: Timestamp) -> Result<()> {
     let last_message = conversation.last_message.map(blegram_domain::MessageId::as_uuid);
+    let number_of_change = ChangeNo::of(tx).await?;
     let mut update = Entity::update_many()
         .col_expr(Column::Title, Expr::value(conversation.title.clone()))
         .col_expr(Column::OwnerId, Expr::value(conversation.owner.map(UserId::as_uuid)))
@@ -127,9 +181,12 @@ pub async fn update(tx: &Tx, conversation: &Conversation, is_activity: bool, now
         .col_expr(Column::LastMessageId, Expr::value(last_message))
         .col_expr(Column::UpdatedAt, now.as_micros().into())
         .col_expr(Column::Version, number(conversation.version))
+        .col_expr(Column::ChangedNo, number_of_change.expr())
         .filter(Column::Id.eq(conversation.id.as_uuid()));
     if let (true, Some(message)) = (is_activity, last_message) {
-        update = update.col_expr(Column::ActivityId, Expr::value(message));
+        update = update
+            .col_expr(Column::ActivityId, Expr::value(message))
+            .col_expr(Column::ActivityNo, number_of_change.expr());
     }
     update.exec(tx.inner()).await?;
     Ok(())
@@ -160,7 +217,10 @@ pub async fn insert_member(tx: &Tx, membership: &Membership, now: Timestamp) -> 
         is_muted: membership.is_muted,
         left_at: None,
         updated_at: now.as_micros(),
+        changed_no: 0,
     };
+    let mut row = row.into_active_model();
+    row.changed_no = ChangeNo::of(tx).await?.value();
     use member::Column as C;
     let again = OnConflict::columns([C::ConversationId, C::UserId])
         .update_columns([
@@ -173,12 +233,10 @@ pub async fn insert_member(tx: &Tx, membership: &Membership, now: Timestamp) -> 
             C::IsMuted,
             C::LeftAt,
             C::UpdatedAt,
+            C::ChangedNo,
         ])
         .to_owned();
-    member::Entity::insert(row.into_active_model())
-        .on_conflict(again)
-        .exec_without_returning(tx.inner())
-        .await?;
+    member::Entity::insert(row).on_conflict(again).exec_without_returning(tx.inner()).await?;
     Ok(())
 }
 
@@ -249,6 +307,7 @@ pub async fn update_member(tx: &Tx, membership: &Membership, now: Timestamp) -> 
         .col_expr(member::Column::HiddenNo, Expr::value(membership.hidden_no.map(signed)))
         .col_expr(member::Column::IsMuted, membership.is_muted.into())
         .col_expr(member::Column::UpdatedAt, now.as_micros().into())
+        .col_expr(member::Column::ChangedNo, ChangeNo::of(tx).await?.expr())
         .filter(of(membership.conversation, membership.user))
         .exec(tx.inner())
         .await?;
@@ -263,6 +322,7 @@ pub async fn update_left(tx: &Tx, conversation: ConversationId, user: UserId, no
     member::Entity::update_many()
         .col_expr(member::Column::LeftAt, now.as_micros().into())
         .col_expr(member::Column::UpdatedAt, now.as_micros().into())
+        .col_expr(member::Column::ChangedNo, ChangeNo::of(tx).await?.expr())
         .filter(of(conversation, user))
         .exec(tx.inner())
         .await?;
@@ -327,48 +387,51 @@ pub async fn count_unread(conn: &impl Conn, user: UserId) -> Result<u64> {
     Ok(unread.unsigned_abs())
 }
 
-/// A conversation that changed for somebody, or that they are in no more.
+/// A conversation that changed for a user, or that they left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
-    /// Which.
+    /// The conversation.
     pub conversation: ConversationId,
-    /// When it changed last.
-    pub at: Timestamp,
-    /// Whether they are out of it.
+    /// Whether they are no longer a member.
     pub is_left: bool,
 }
 
-/// Up to `max` conversations that changed for `user` after `after`, those that changed first first.
+/// Up to `max` conversations with ids above `after` that changed for `user` and whose change is not visible in `since`,
+/// or all; ordered by id, so that what does not change while somebody pages through it is listed exactly once.
 ///
 /// # Errors
 /// Storage failures only.
 pub async fn list_changed(
     conn: &impl Conn,
     user: UserId,
-    after: (Timestamp, ConversationId),
+    since: Option<&ChangePosition>,
+    after: Option<ConversationId>,
     max: u64,
 ) -> Result<Vec<Changed>> {
-    const SQL: &str = "SELECT id, at, is_left FROM (SELECT m.conversation_id AS id, m.left_at IS NOT NULL AS is_left, \
-        CASE WHEN m.left_at IS NULL AND c.updated_at > m.updated_at THEN c.updated_at ELSE m.updated_at END AS at \
-        FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id WHERE m.user_id = $1) AS theirs \
-        WHERE at > $2 OR (at = $2 AND id > $3) ORDER BY at, id LIMIT $4";
-    let (at, id) = after;
-    let values = [
+    let backend = conn.inner().get_database_backend();
+    let mut values = vec![
         user.as_uuid().into(),
-        at.as_micros().into(),
-        id.as_uuid().into(),
-        i64::try_from(max).unwrap_or(i64::MAX).into(),
+        after.map_or(Uuid::nil(), ConversationId::as_uuid).into(),
+        signed(max).into(),
     ];
-    let statement = Statement::from_sql_and_values(conn.inner().get_database_backend(), SQL, values);
-    let rows = conn.inner().query_all_raw(statement).await?;
+    let mut condition = String::new();
+    if let Some(since) = since {
+        values.extend(since.values());
+        // Each number by itself: the larger of the two may be visible while the smaller one is not.
+        let [of_member, of_conversation] =
+            ["m.changed_no", "c.changed_no"].map(|column| changes::is_new(backend, column, "$4", "$5"));
+        condition = format!("AND ({of_member} OR (m.left_at IS NULL AND {of_conversation}))");
+    }
+    let sql = format!(
+        "SELECT m.conversation_id AS id, m.left_at IS NOT NULL AS is_left \
+         FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id \
+         WHERE m.user_id = $1 AND m.conversation_id > $2 {condition} ORDER BY m.conversation_id LIMIT $3"
+    );
+    let rows = conn.inner().query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     rows.iter()
         .map(|row| {
-            let id: Uuid = row.try_get("", "id")?;
-            Ok(Changed {
-                conversation: ConversationId::from_uuid(id),
-                at: crate::entity::timestamp("conversations", id, row.try_get("", "at")?)?,
-                is_left: row.try_get("", "is_left")?,
-            })
+            let conversation = ConversationId::from_uuid(row.try_get("", "id")?);
+            Ok(Changed { conversation, is_left: row.try_get("", "is_left")? })
         })
         .collect()
 }
@@ -376,7 +439,7 @@ pub async fn list_changed(
 /// How far a conversation is that changed for some.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangedHead {
-    /// Which.
+    /// The conversation.
     pub conversation: ConversationId,
     /// The last thing that happened.
     pub last_seq: u64,
@@ -386,47 +449,55 @@ pub struct ChangedHead {
     pub members: Vec<UserId>,
 }
 
-/// Up to `max` conversations in which something happened, or which were begun, between two instants, and which some of
-/// `users` have in their lists; those that changed first first. Found by what happened and by their ids, not by their own
-/// time of change: an index of that would have to be written with every message.
+/// Up to `max` conversations with ids above `after` that some of `users` have in their lists, ordered by id: those that
+/// have an event, or were begun, by a transaction that is visible in `until` and not in `since`; without `since`, all.
 ///
 /// # Errors
 /// Storage failures only.
 pub async fn list_changed_heads(
     conn: &impl Conn,
     users: &[UserId],
-    (since, until): (Timestamp, Timestamp),
+    (since, until): (Option<&ChangePosition>, &ChangePosition),
+    after: Option<ConversationId>,
     max: u64,
 ) -> Result<Vec<ChangedHead>> {
     // However many there are, they are one value.
     let users: Vec<Uuid> = users.iter().map(|id| id.as_uuid()).collect();
     let backend = conn.inner().get_database_backend();
     let asked = match backend {
-        DbBackend::Postgres => "SELECT CAST(value AS uuid) FROM jsonb_array_elements_text($4)",
-        _ => "SELECT unhex(value, '-') FROM json_each($4)",
+        DbBackend::Postgres => "SELECT CAST(value AS uuid) FROM jsonb_array_elements_text($1)",
+        _ => "SELECT unhex(value, '-') FROM json_each($1)",
     };
-    let sql = format!(
-        "WITH asked(id) AS ({asked}), changed AS (\
-           SELECT conversation_id AS id FROM conversation_events WHERE created_at BETWEEN $1 AND $2 \
-           UNION SELECT id FROM conversations WHERE id >= $3 AND created_at BETWEEN $1 AND $2), \
-         seen AS (\
-           SELECT c.id, c.last_seq, c.last_message_no, c.updated_at, m.user_id \
-           FROM changed JOIN conversations c ON c.id = changed.id \
-           JOIN conversation_members m ON m.conversation_id = c.id \
-           WHERE m.left_at IS NULL AND (m.hidden_no IS NULL OR c.last_message_no > m.hidden_no) \
-           AND m.user_id IN (SELECT id FROM asked)) \
-         SELECT id, last_seq, last_message_no, user_id FROM seen \
-         WHERE id IN (SELECT id FROM seen GROUP BY id, updated_at ORDER BY updated_at, id LIMIT $5) \
-         ORDER BY updated_at, id, user_id"
-    );
-    let values = [
-        since.as_micros().into(),
-        until.as_micros().into(),
-        // An id is no older than what it is of.
-        ConversationId::first_of(since).as_uuid().into(),
+    let mut values = vec![
         serde_json::json!(users).into(),
+        after.map_or(Uuid::nil(), ConversationId::as_uuid).into(),
         signed(max).into(),
     ];
+    let changed = match since {
+        None => {
+            "SELECT conversation_id FROM conversation_members WHERE user_id IN (SELECT id FROM asked)".into()
+        }
+        Some(since) => {
+            values.extend(since.values());
+            values.extend(until.values());
+            let at = ["$4", "$5", "$6", "$7"];
+            let events = ("conversation_id", "conversation_events", "changed_no");
+            let begun = ("id", "conversations", "begun_no");
+            let [events, begun] = [events, begun].map(|rows| changes::select_between(backend, rows, at));
+            format!("{events} UNION {begun}")
+        }
+    };
+    let sql = format!(
+        "WITH asked(id) AS ({asked}), changed(id) AS ({changed}), \
+         seen AS (\
+           SELECT c.id, c.last_seq, c.last_message_no, m.user_id \
+           FROM changed JOIN conversations c ON c.id = changed.id \
+           JOIN conversation_members m ON m.conversation_id = c.id \
+           WHERE c.id > $2 AND m.left_at IS NULL AND (m.hidden_no IS NULL OR c.last_message_no > m.hidden_no) \
+           AND m.user_id IN (SELECT id FROM asked)) \
+         SELECT DISTINCT id, last_seq, last_message_no, user_id FROM seen \
+         WHERE id IN (SELECT DISTINCT id FROM seen ORDER BY id LIMIT $3) ORDER BY id, user_id"
+    );
     let rows = conn.inner().query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     let mut heads: Vec<ChangedHead> = Vec::new();
     for row in rows {
@@ -519,7 +590,12 @@ pub async fn update_disowned_events(tx: &Tx, user: UserId, max: u64) -> Result<u
 /// # Errors
 /// Storage failures only.
 pub async fn insert_events(tx: &Tx, events: &[ConversationEvent]) -> Result<()> {
-    let rows = events.iter().map(|event| event::Model::from(event).into_active_model());
+    let number = ChangeNo::of(tx).await?;
+    let rows = events.iter().map(|event| {
+        let mut row = event::Model::from(event).into_active_model();
+        row.changed_no = number.value();
+        row
+    });
     event::Entity::insert_many(rows).exec_without_returning(tx.inner()).await?;
     Ok(())
 }

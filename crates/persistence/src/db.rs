@@ -1,6 +1,7 @@
 //! Connections and transactions.
 
 use std::{
+    hash::{BuildHasher, RandomState},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,6 +13,7 @@ use std::{
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, prelude::async_trait::async_trait,
 };
+use tokio::sync::OnceCell;
 
 use crate::{Error, Result, health::Health, patience::Patience, postgres, sqlite};
 
@@ -40,6 +42,8 @@ pub struct Db {
     search: Reads,
     write: Writer,
     pub(crate) health: Arc<Health>,
+    /// Tells this opening of a database from all others.
+    identity: Arc<str>,
 }
 
 #[derive(Debug, Clone)]
@@ -77,6 +81,7 @@ impl Db {
             search,
             write: Writer::Postgres(pool),
             health,
+            identity: new_identity(),
         })
     }
 
@@ -97,6 +102,7 @@ impl Db {
             search: Reads(Source::Sqlite(sqlite::Reads { pool: searching, limit: limit.min(SEARCH_LIMIT) })),
             write: Writer::Sqlite { pool: writer, limit },
             health,
+            identity: new_identity(),
         })
     }
 
@@ -113,7 +119,13 @@ impl Db {
         };
         let inner = begun.map_err(Error::from).inspect_err(|error| self.note_failure(error))?;
         let health = Arc::clone(&self.health);
-        Ok(Tx(Writes { inner, has_failed: AtomicBool::new(false), health }))
+        Ok(Tx(Writes { inner, has_failed: AtomicBool::new(false), health }, OnceCell::new()))
+    }
+
+    /// What tells this opening of the database from all others. SQLite has no identity of its own that would tell a file
+    /// from an earlier copy of it.
+    pub(crate) fn identity(&self) -> &str {
+        &self.identity
     }
 
     fn note_failure(&self, error: &Error) {
@@ -178,15 +190,32 @@ impl Db {
     }
 }
 
+/// By chance, which the standard library's hashers begin with.
+fn new_identity() -> Arc<str> {
+    format!("{:016x}", RandomState::new().hash_one("identity")).into()
+}
+
 /// A database as searches use it: see [`Db::searching`].
 #[derive(Debug, Clone)]
 pub struct Searching(Reads);
 
 /// A write transaction: everything it did, or nothing.
 #[derive(Debug)]
-pub struct Tx(Writes);
+pub struct Tx(Writes, OnceCell<i64>);
 
 impl Tx {
+    /// The number of this transaction on SQLite, larger than that of every transaction before; see [`crate::changes`].
+    pub(crate) async fn change_no(&self) -> Result<i64> {
+        let next = async || {
+            const SQL: &str = "UPDATE change_counter SET last = last + 1 RETURNING last";
+            let statement = Statement::from_string(self.0.get_database_backend(), SQL);
+            let row = self.0.query_one_raw(statement).await?;
+            let row = row.ok_or_else(|| DbErr::RecordNotFound("change_counter".to_owned()))?;
+            row.try_get::<i64>("", "last")
+        };
+        Ok(*self.1.get_or_try_init(next).await?)
+    }
+
     /// Makes the changes durable and visible. A transaction of which a statement failed does not commit.
     ///
     /// # Errors

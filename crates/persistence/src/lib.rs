@@ -22,6 +22,7 @@
 //! | [`search`], [`recent_searches`] | what is found by words, and what people looked for |
 //! | [`trends`], [`suggestions`] | what many write about; whom to follow |
 //! | [`conversations`], [`messages`] | conversations, their members and what happened in them |
+//! | [`changes`] | the order in which transactions changed rows |
 //! | [`media`], [`uploads`] | images, and files that are on their way |
 //! | [`notifications`] | what people are told |
 //! | [`reports`] | what people told moderators |
@@ -49,6 +50,7 @@
 
 pub mod blocks;
 pub mod bookmarks;
+pub mod changes;
 pub mod clock_state;
 pub mod comments;
 pub mod conversations;

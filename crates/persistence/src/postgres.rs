@@ -74,7 +74,12 @@ impl Pool {
         let doubt = Arc::new(Doubt { base: Instant::now(), last: AtomicU64::new(0) });
         let asking = Arc::clone(&doubt);
         // Set after connecting: PgBouncer refuses the startup parameter `options`, too.
-        let limits = format!("SET statement_timeout = {}", settings.statement_timeout.as_millis());
+        // A node that is frozen within a transaction lets go of what it locked before those who wait for it give up.
+        let limits = format!(
+            "SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}",
+            settings.statement_timeout.as_millis(),
+            (settings.statement_timeout / 2).as_millis()
+        );
         let mut options = ConnectOptions::new(&settings.url);
         options
             .max_connections(settings.max_connections)

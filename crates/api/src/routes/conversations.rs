@@ -49,7 +49,10 @@ impl ConversationsApi {
 
     /// List your conversations
     ///
-    /// Those first in which a message came last. 최근에 메시지가 온 대화부터 보여 줍니다.
+    /// Those first in which a message came last. `prev_cursor` leads to those that moved up since the page: a conversation
+    /// that you have may come again, at its new place. To keep a whole list current, use `sync`.
+    /// 최근에 메시지가 온 대화부터 보여 줍니다. `prev_cursor`는 그 뒤에 위로 올라온 대화로 이어지므로, 이미 받은 대화가 새 위치로
+    /// 다시 나올 수 있습니다. 목록 전체를 최신으로 유지하려면 `sync`를 쓰세요.
     #[oai(path = "/conversations", method = "get", operation_id = "listConversations")]
     async fn list_conversations(
         &self,
@@ -61,7 +64,7 @@ impl ConversationsApi {
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<ConversationPage>> {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let page = query.page("listConversations", &[&viewer.id().to_string()])?;
+        let page = query.ranked_page("listConversations", &[&viewer.id().to_string(), ""])?;
         let items = app.chat.conversations(viewer.id(), &page).await.map_err(Problem::from)?;
         Ok(Paged::linked(items, &app.media.links()))
     }
@@ -309,7 +312,11 @@ impl ConversationsApi {
 
     /// Find out what changed
     ///
-    /// Since the `cursor` of the last time; without one, everything. 지난번 `cursor` 이후 바뀐 대화를 알려 줍니다.
+    /// Since the `cursor` of the last time; without one, everything. While `more` is true, go on at once with the new
+    /// cursor. Nothing is missed, whatever clocks say; a conversation that changes meanwhile is listed again. A cursor from
+    /// before a restore or a failover of the database lists everything.
+    /// 지난번 `cursor` 이후 바뀐 대화를 알려 줍니다. `more`가 true이면 새 커서로 바로 이어서 요청하세요. 서버 시계와 관계없이 빠지는
+    /// 것이 없으며, 그 사이 바뀐 대화는 다시 나올 수 있습니다. 데이터베이스를 복원하거나 전환하기 전의 커서로는 전체가 나옵니다.
     #[oai(path = "/sync", method = "get", operation_id = "sync")]
     async fn sync(
         &self,

@@ -324,6 +324,11 @@ async fn whoever_was_away_is_told_what_changed(#[case] backend: Backend) {
     assert_eq!(bob.get("/api/v1/notifications/unread-count").await.json()["messages"], 1);
     bob.delete(&path(&two, "/mute")).await.assert_status(200);
     bob.get("/api/v1/sync?cursor=nonsense").await.assert_problem(400, "cursor-invalid");
+    // As the previous version made them, and as another database does.
+    for begin in [format!("65f1a2b3c4d5e.{two}"), "AQEBAQEBAQEBAQUA".to_owned()] {
+        let all = bob.get(&format!("/api/v1/sync?cursor={begin}")).await.json();
+        assert_eq!(all["heads"].as_array().unwrap().len(), 2, "{begin}");
+    }
     bob.get(&path(&two, "/events?after=-1")).await.assert_refused(&[("/after", "out-of-range")]);
     assert_eq!(bob.happened(&two, 99).await["reset"], true);
     assert_eq!(

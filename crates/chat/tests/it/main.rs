@@ -4,6 +4,7 @@
 
 mod blocking;
 mod events;
+mod listing;
 mod presence;
 mod receipts;
 mod rejoining;

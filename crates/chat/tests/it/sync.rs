@@ -1,22 +1,55 @@
-//! Which conversations changed.
+//! Which conversations changed: by what was committed, whatever clocks say.
 
-use std::time::Duration;
+use std::{collections::HashMap, process::Stdio, sync::Arc, time::Duration};
 
-use blegram_chat::ChangedHead;
-use blegram_domain::version::Precondition;
-use blegram_persistence::testing::Backend;
+use blegram_chat::{ChangePosition, ChangedHead, Chat, SyncCursor};
+use blegram_domain::{
+    Conversation, ConversationId, FixedClock, Timestamp, UserId,
+    conversation::{ConversationKind, Membership},
+    version::Precondition,
+};
+use blegram_persistence::{
+    Db, Settings, Tx, conversations,
+    testing::{Backend, TestDatabase},
+};
+use proptest::prelude::*;
 use rstest_reuse::apply;
+use tokio::{io::AsyncWriteExt, process::Command};
 
-use crate::{World, both_databases, now};
+use crate::{World, both_databases, message, now};
+
+/// Pages through an answer to its end: which conversations it lists, and where to go on.
+async fn sync(
+    chat: &Chat,
+    user: UserId,
+    mut cursor: Option<SyncCursor>,
+) -> (Vec<ConversationId>, SyncCursor) {
+    let mut listed = Vec::new();
+    loop {
+        let synced = chat.sync(user, cursor.map(|cursor| cursor.to_string().parse().unwrap())).await.unwrap();
+        listed.extend(synced.heads.iter().map(|head| head.conversation.id));
+        if !synced.more {
+            return (listed, synced.cursor);
+        }
+        cursor = Some(synced.cursor);
+    }
+}
+
+async fn connect(url: &str) -> Db {
+    let statement_timeout = Duration::from_secs(30);
+    Db::connect(&Settings { url: url.to_owned(), max_connections: 4, statement_timeout }).await.unwrap()
+}
 
 #[apply(both_databases)]
 #[tokio::test]
 async fn heads_that_changed_are_those_of_the_asked(#[case] backend: Backend) {
     let world = World::new(backend).await;
-    let [ann, bob, cho] = [world.user("ann").await, world.user("bob").await, world.user("cho").await];
-    let at = |seconds: u64| now() + Duration::from_secs(seconds);
-    let heads = async |users: &[_], since, until| {
-        world.chat.heads_changed(users, at(since), at(until)).await.unwrap()
+    let [ann, bob, cho] = world.users(["ann", "bob", "cho"]).await;
+    let here = async || world.chat.change_position().await.unwrap();
+    let heads = async |users: &[UserId], since: Option<&ChangePosition>, until: &ChangePosition| {
+        let (heads, next) = world.chat.heads_changed(users, (since, until), None).await.unwrap();
+        assert_eq!(next, None);
+        heads
     };
     let head = |conversation, last_seq, last_message_no, members: &[_]| ChangedHead {
         conversation,
@@ -24,47 +57,408 @@ async fn heads_that_changed_are_those_of_the_asked(#[case] backend: Backend) {
         last_message_no,
         members: members.to_vec(),
     };
+    let start = here().await;
     let direct = world.begin(ann, &[bob]).await.conversation.id;
-    assert_eq!(heads(&[ann, bob], 0, 0).await, [head(direct, 0, 0, &[ann])], "bob does not see it yet");
-    world.clock.advance(Duration::from_secs(10));
+    let begun = here().await;
+    assert_eq!(
+        heads(&[ann, bob], Some(&start), &begun).await,
+        [head(direct, 0, 0, &[ann])],
+        "bob does not see it yet"
+    );
     let group = world.begin(ann, &[bob, cho]).await.conversation.id;
     world.send(ann, group, "one").await;
-    world.send(bob, group, "two").await;
-    world.clock.advance(Duration::from_secs(10));
+    let two = world.send(bob, group, "two").await;
+    let said = here().await;
     world.send(ann, direct, "one").await;
+    let end = here().await;
     let mut both = [ann, bob];
     both.sort();
 
-    assert_eq!(heads(&both, 5, 25).await, [head(group, 2, 2, &both), head(direct, 1, 1, &both)]);
-    assert_eq!(heads(&[cho], 5, 25).await, [head(group, 2, 2, &[cho])]);
-    assert_eq!(heads(&both, 11, 20).await, [head(direct, 1, 1, &both)]);
-    assert_eq!(heads(&both, 10, 19).await, [head(group, 2, 2, &both)]);
-    assert_eq!(heads(&both, 21, 99).await, []);
-    assert_eq!(heads(&[], 0, 99).await, []);
+    let all = [head(direct, 1, 1, &both), head(group, 2, 2, &both)];
+    assert_eq!(heads(&both, Some(&start), &end).await, all);
+    assert_eq!(heads(&both, None, &end).await, all, "without a beginning, all");
+    let elsewhere = ChangePosition { database: "another".to_owned(), ..end.clone() };
+    assert_eq!(heads(&both, Some(&elsewhere), &end).await, all, "numbers of another database mean nothing");
+    assert_eq!(heads(&[cho], Some(&start), &end).await, [head(group, 2, 2, &[cho])]);
+    assert_eq!(heads(&both, Some(&begun), &said).await, [head(group, 2, 2, &both)]);
+    assert_eq!(heads(&both, Some(&said), &end).await, [head(direct, 1, 1, &both)]);
+    assert_eq!(heads(&both, Some(&end), &end).await, []);
+    assert_eq!(heads(&[], Some(&start), &end).await, []);
 
-    world.clock.advance(Duration::from_secs(10));
     world.chat.remove_member(ann, group, cho).await.unwrap();
     world.chat.remove_member(bob, direct, bob).await.unwrap();
-    world
-        .chat
-        .edit_message(ann, direct, last(&world, ann, direct).await, text("edited"), &Precondition::Any)
-        .await
-        .unwrap();
-    let told = heads(&[ann, bob, cho], 30, 30).await;
-    assert_eq!(told.len(), 2);
-    assert!(told.contains(&head(group, 3, 2, &both)), "{told:?}");
-    assert!(told.contains(&head(direct, 2, 1, &[ann])), "{told:?}");
-    assert_eq!(heads(&[cho], 0, 99).await, []);
+    let edited = world.view(ann, direct).await.last_message.unwrap().message.id;
+    let text = blegram_domain::MessageText::parse("edited").unwrap();
+    world.chat.edit_message(ann, direct, edited, text, &Precondition::Any).await.unwrap();
+    let left = here().await;
+    let changed = heads(&[ann, bob, cho], Some(&end), &left).await;
+    assert_eq!(changed, [head(direct, 2, 1, &[ann]), head(group, 3, 2, &both)]);
+    assert_eq!(heads(&[cho], None, &left).await, []);
+    drop(two);
 }
 
-async fn last(
-    world: &World,
-    viewer: blegram_domain::UserId,
-    id: blegram_domain::ConversationId,
-) -> blegram_domain::MessageId {
-    world.view(viewer, id).await.last_message.unwrap().message.id
+#[apply(both_databases)]
+#[tokio::test]
+async fn sync_lists_what_changed_and_nothing_again(#[case] backend: Backend) {
+    let world = World::new(backend).await;
+    let [ann, bob] = world.users(["ann", "bob"]).await;
+    let one = world.begin(ann, &[bob]).await.conversation.id;
+    world.send(ann, one, "1").await;
+    let two = world.begin_group(ann, &[bob]).await;
+    let (listed, cursor) = sync(&world.chat, bob, None).await;
+    assert_eq!(listed, [one, two]);
+    let (listed, cursor) = sync(&world.chat, bob, Some(cursor)).await;
+    assert_eq!(listed, []);
+    world.send(ann, two, "2").await;
+    let (listed, cursor) = sync(&world.chat, bob, Some(cursor)).await;
+    assert_eq!(listed, [two]);
+    world.chat.mark_read(bob, one, 1).await.unwrap();
+    let (listed, cursor) = sync(&world.chat, bob, Some(cursor)).await;
+    assert_eq!(listed, [one], "what was read on another device");
+    world.chat.mark_delivered(bob, &[(one, 1)]).await.unwrap();
+    world.chat.remove_member(ann, two, bob).await.unwrap();
+    let synced = world.chat.sync(bob, Some(cursor)).await.unwrap();
+    assert_eq!((synced.heads, synced.removed), (vec![], vec![two]));
 }
 
-fn text(text: &str) -> blegram_domain::MessageText {
-    blegram_domain::MessageText::parse(text).unwrap()
+#[apply(both_databases)]
+#[tokio::test]
+async fn sync_misses_nothing_when_the_clock_steps(#[case] backend: Backend) {
+    let world = World::new(backend).await;
+    let [ann, bob] = world.users(["ann", "bob"]).await;
+    let id = world.begin(ann, &[bob]).await.conversation.id;
+    let other = world.begin_group(ann, &[bob]).await;
+    world.send(ann, id, "first").await;
+    let (_, mut cursor) = sync(&world.chat, bob, None).await;
+    let mut before = world.chat.change_position().await.unwrap();
+    let (hour, five) = (Duration::from_secs(3600), Duration::from_secs(300));
+    // Back by five minutes; a blip of an hour, with a sync in it; forward and back again.
+    for step in [now() - five, now() + hour, now(), now() - five, now() - hour, now() + hour] {
+        world.clock.step_wall(step);
+        world.send(ann, id, "another").await;
+        let until = world.chat.change_position().await.unwrap();
+        let (heads, _) = world.chat.heads_changed(&[bob], (Some(&before), &until), None).await.unwrap();
+        assert_eq!(heads.iter().map(|head| head.conversation).collect::<Vec<_>>(), [id], "{step}");
+        let listed;
+        (listed, cursor) = sync(&world.chat, bob, Some(cursor)).await;
+        assert_eq!(listed, [id], "{step}; not {other}");
+        before = until;
+    }
+}
+
+#[tokio::test]
+async fn sync_misses_nothing_of_a_node_whose_clock_is_behind() {
+    let world = World::new(Backend::Postgres).await;
+    let [ann, bob] = world.users(["ann", "bob"]).await;
+    let id = world.begin(ann, &[bob]).await.conversation.id;
+    for seconds in [0_u64, 40, 40] {
+        let behind = Arc::new(FixedClock::new(now() - Duration::from_secs(seconds)));
+        let node = Chat::new(connect(world.database.url()).await, behind);
+        let (_, cursor) = sync(&world.chat, bob, None).await;
+        let before = world.chat.change_position().await.unwrap();
+        node.send_message(ann, id, message("of the other node")).await.unwrap();
+        let until = world.chat.change_position().await.unwrap();
+        let (heads, _) = world.chat.heads_changed(&[bob], (Some(&before), &until), None).await.unwrap();
+        assert_eq!(heads.len(), 1);
+        // A cursor of one node is good for another.
+        let (listed, cursor) = sync(&node, bob, Some(cursor)).await;
+        assert_eq!(listed, [id]);
+        assert_eq!(sync(&world.chat, bob, Some(cursor)).await.0, []);
+    }
+}
+
+/// Counts something that happened in a conversation, as what happens there does.
+async fn touch(tx: &Tx, id: ConversationId, at: Timestamp) {
+    let mut conversation = conversations::hold(tx, id).await.unwrap().unwrap();
+    conversation.last_seq += 1;
+    conversations::update(tx, &conversation, false, at).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_transaction_that_stays_open_hides_nothing_and_repeats_nothing() {
+    let world = World::new(Backend::Postgres).await;
+    let [ann, bob] = world.users(["ann", "bob"]).await;
+    let slow = world.begin_group(ann, &[bob]).await;
+    let quick = world.begin_group(ann, &[bob]).await;
+    let tx = world.database.db().write().await.unwrap();
+    touch(&tx, slow, now()).await;
+    let (_, cursor) = sync(&world.chat, bob, None).await;
+    world.send(ann, quick, "1").await;
+    let (listed, mut cursor) = sync(&world.chat, bob, Some(cursor)).await;
+    assert_eq!(listed, [quick]);
+    for _ in 0..3 {
+        let listed;
+        (listed, cursor) = sync(&world.chat, bob, Some(cursor)).await;
+        assert_eq!(listed, [], "what was listed while a transaction is open is not listed again");
+    }
+    world.send(ann, quick, "2").await;
+    tx.commit().await.unwrap();
+    let (mut listed, cursor) = sync(&world.chat, bob, Some(cursor)).await;
+    listed.sort();
+    assert_eq!(listed, [slow, quick]);
+    assert_eq!(sync(&world.chat, bob, Some(cursor)).await.0, []);
+}
+
+/// The later of two transactions may have the smaller number; and of a conversation and a membership, the one that is
+/// new may have it.
+#[tokio::test]
+async fn numbers_that_go_down_hide_nothing() {
+    let world = World::new(Backend::Postgres).await;
+    let [ann, bob] = world.users(["ann", "bob"]).await;
+    let id = world.begin_group(ann, &[bob]).await;
+    let other = world.begin_group(ann, &[bob]).await;
+    let early = world.database.db().write().await.unwrap();
+    touch(&early, other, now()).await;
+    world.send(ann, id, "of a later transaction").await;
+    world.chat.mark_read(bob, id, 1).await.unwrap();
+    let (_, cursor) = sync(&world.chat, bob, None).await;
+    touch(&early, id, now()).await;
+    early.commit().await.unwrap();
+    let (mut listed, _) = sync(&world.chat, bob, Some(cursor)).await;
+    listed.sort();
+    assert_eq!(listed, [id, other]);
+}
+
+/// Both versions run during an upgrade; the previous one writes times only.
+#[tokio::test]
+async fn what_a_node_of_the_previous_version_writes_is_listed() {
+    let world = World::new(Backend::Postgres).await;
+    let [ann, bob] = world.users(["ann", "bob"]).await;
+    let id = world.begin_group(ann, &[bob]).await;
+    let (_, mut cursor) = sync(&world.chat, bob, None).await;
+    let of_bob = format!("conversation_id = '{id}' AND user_id = '{bob}'");
+    let mut before = world.chat.change_position().await.unwrap();
+    for sql in [
+        format!("UPDATE conversations SET last_seq = last_seq + 1, updated_at = 1 WHERE id = '{id}'"),
+        format!("UPDATE conversation_members SET read_no = 0, updated_at = 1 WHERE {of_bob}"),
+        format!(
+            "INSERT INTO conversation_members (conversation_id, user_id, joined_at, is_muted, updated_at) \
+             VALUES ('{id}', '{bob}', 1, true, 1) \
+             ON CONFLICT (conversation_id, user_id) DO UPDATE SET is_muted = excluded.is_muted, updated_at = 1"
+        ),
+    ] {
+        world.database.execute(&sql).await;
+        let listed;
+        (listed, cursor) = sync(&world.chat, bob, Some(cursor)).await;
+        assert_eq!(listed, [id], "{sql}");
+    }
+    let event = format!(
+        "INSERT INTO conversation_events (conversation_id, seq, kind, created_at) VALUES ('{id}', 1, 'conversation.updated', 1)"
+    );
+    for sql in [event, format!("UPDATE conversation_members SET delivered_seq = 1 WHERE {of_bob}")] {
+        world.database.execute(&sql).await;
+        assert_eq!(sync(&world.chat, bob, Some(cursor.clone())).await.0, [], "{sql}");
+        let until = world.chat.change_position().await.unwrap();
+        let (heads, _) = world.chat.heads_changed(&[bob], (Some(&before), &until), None).await.unwrap();
+        assert_eq!(heads.len(), usize::from(sql.starts_with("INSERT")), "{sql}");
+        before = until;
+    }
+}
+
+/// What PostgreSQL's own tools print, or take.
+async fn tool(name: &str, arguments: &[&str], input: &str) -> String {
+    let mut child = Command::new(name)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{name}, which comes with PostgreSQL's client: {error}"));
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).await.unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().await.unwrap();
+    assert!(output.status.success(), "{name}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn after_a_dump_and_restore_numbers_of_before_hide_nothing() {
+    let world = World::new(Backend::Postgres).await;
+    let [ann, bob] = world.users(["ann", "bob"]).await;
+    let [old, busy] = [world.begin_group(ann, &[bob]).await, world.begin_group(ann, &[bob]).await];
+    world.send(ann, busy, "before").await;
+    let (_, cursor) = sync(&world.chat, bob, None).await;
+    let dump = tool("pg_dump", &["--no-owner", world.database.url()], "").await;
+
+    let restored = TestDatabase::new(Backend::Postgres).await;
+    let restore = |sql: &str| {
+        let sql = sql.to_owned();
+        let url = restored.url().to_owned();
+        async move { tool("psql", &["--quiet", "--set=ON_ERROR_STOP=1", &url], &sql).await }
+    };
+    restore("DROP SCHEMA public CASCADE; CREATE SCHEMA public;").await;
+    restore(&dump).await;
+    // As it would be in a cluster that has had fewer transactions than that of the dump.
+    for table in ["conversations", "conversation_members", "conversation_events"] {
+        restored.execute(&format!("UPDATE {table} SET changed_no = changed_no + 1000000000")).await;
+    }
+    restored.execute("UPDATE conversations SET begun_no = begun_no + 1000000000").await;
+    let chat = Chat::new(connect(restored.url()).await, Arc::clone(&world.clock) as _);
+    let start = chat.change_position().await.unwrap();
+    let (listed, cursor) = sync(&chat, bob, Some(cursor)).await;
+    assert_eq!(listed, [old, busy], "a cursor of the other database is the beginning");
+    let (listed, cursor) = sync(&chat, bob, Some(cursor)).await;
+    assert_eq!(listed, [], "what was restored counts as committed long ago");
+
+    // The numbers of the memberships, which do not change by it, are larger than all that are given out here.
+    chat.send_message(ann, busy, message("after")).await.unwrap();
+    let (listed, cursor) = sync(&chat, bob, Some(cursor)).await;
+    assert_eq!(listed, [busy]);
+    chat.mark_read(bob, old, 0).await.unwrap();
+    chat.mark_read(bob, busy, 2).await.unwrap();
+    assert_eq!(sync(&chat, bob, Some(cursor)).await.0, [busy]);
+    let until = chat.change_position().await.unwrap();
+    let (heads, _) = chat.heads_changed(&[bob], (Some(&start), &until), None).await.unwrap();
+    assert_eq!(heads.iter().map(|head| head.conversation).collect::<Vec<_>>(), [busy]);
+}
+
+/// What happens, in any order.
+#[derive(Debug, Clone)]
+enum Step {
+    /// A transaction begins to change a conversation, or how the reader is in it.
+    Change { transaction: usize, conversation: usize, is_membership: bool },
+    /// One ends.
+    End { transaction: usize, is_commit: bool },
+    /// The reader asks for one page.
+    Sync,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (transaction, conversation) = (0..TRANSACTIONS, 0..CONVERSATIONS);
+    prop_oneof![
+        3 => (transaction.clone(), conversation, any::<bool>()).prop_map(
+            |(transaction, conversation, is_membership)| Step::Change { transaction, conversation, is_membership }
+        ),
+        2 => (transaction, prop::bool::weighted(0.8))
+            .prop_map(|(transaction, is_commit)| Step::End { transaction, is_commit }),
+        3 => Just(Step::Sync),
+    ]
+}
+
+/// More than fit into a page.
+const CONVERSATIONS: usize = 120;
+const TRANSACTIONS: usize = 3;
+
+struct Reader {
+    user: UserId,
+    cursor: Option<SyncCursor>,
+    /// How far each conversation is, and how far it is read.
+    known: HashMap<ConversationId, (u64, u64)>,
+}
+
+impl Reader {
+    /// Takes one page; says whether there are more.
+    async fn sync(&mut self, chat: &Chat) -> bool {
+        let synced = chat.sync(self.user, self.cursor.take()).await.unwrap();
+        for head in synced.heads {
+            self.known.insert(head.conversation.id, (head.conversation.last_seq, head.mine.read_no));
+        }
+        self.cursor = Some(synced.cursor);
+        synced.more
+    }
+}
+
+async fn crowd(world: &World, user: UserId) -> Vec<ConversationId> {
+    let tx = world.database.db().write().await.unwrap();
+    let mut ids = Vec::new();
+    for _ in 0..CONVERSATIONS {
+        let id = ConversationId::generate(now());
+        let conversation = Conversation {
+            id,
+            kind: ConversationKind::Group,
+            title: None,
+            owner: None,
+            last_seq: 0,
+            last_message_no: 1_000_000,
+            last_message: None,
+            created_at: now(),
+            version: 0,
+        };
+        conversations::insert(&tx, &conversation, None).await.unwrap();
+        conversations::update(&tx, &conversation, false, now()).await.unwrap();
+        let membership = Membership {
+            conversation: id,
+            user,
+            joined_at: now(),
+            since_seq: 0,
+            since_no: 0,
+            read_no: 0,
+            delivered_seq: 0,
+            hidden_no: None,
+            is_muted: false,
+        };
+        conversations::insert_member(&tx, &membership, now()).await.unwrap();
+        ids.push(id);
+    }
+    tx.commit().await.unwrap();
+    ids
+}
+
+async fn carry_out(world: &World, ids: &[ConversationId], reader: &mut Reader, steps: Vec<Step>) {
+    let is_sqlite = world.database.db().is_sqlite();
+    let mut open: HashMap<usize, (Tx, Vec<usize>)> = HashMap::new();
+    for step in steps {
+        match step {
+            Step::Change { transaction, conversation, is_membership } => {
+                // SQLite's one writer makes one transaction after the other.
+                let transaction = if is_sqlite { 0 } else { transaction };
+                let is_locked = |(other, (_, locked)): (&usize, &(Tx, Vec<usize>))| {
+                    *other != transaction && locked.contains(&conversation)
+                };
+                if open.iter().any(is_locked) {
+                    continue;
+                }
+                if !open.contains_key(&transaction) {
+                    open.insert(transaction, (world.database.db().write().await.unwrap(), Vec::new()));
+                }
+                let (tx, locked) = open.get_mut(&transaction).unwrap();
+                locked.push(conversation);
+                let id = ids[conversation];
+                if is_membership {
+                    let mine = conversations::find_member(tx, id, reader.user).await.unwrap().unwrap();
+                    let mine = Membership { read_no: mine.read_no + 1, ..mine };
+                    conversations::update_member(tx, &mine, now()).await.unwrap();
+                } else {
+                    touch(tx, id, now()).await;
+                }
+            }
+            Step::End { transaction, is_commit } => {
+                if let Some((tx, _)) = open.remove(&transaction)
+                    && is_commit
+                {
+                    tx.commit().await.unwrap();
+                }
+            }
+            Step::Sync => _ = reader.sync(&world.chat).await,
+        }
+    }
+    for (_, (tx, _)) in open {
+        tx.commit().await.unwrap();
+    }
+    while reader.sync(&world.chat).await {}
+    let heads = conversations::list_by_ids(world.database.db(), ids).await.unwrap();
+    let mine = conversations::list_memberships(world.database.db(), reader.user, ids).await.unwrap();
+    let truth = heads.into_iter().map(|it| (it.id, (it.last_seq, mine[&it.id].read_no)));
+    assert_eq!(reader.known, truth.collect());
+    assert!(!reader.sync(&world.chat).await);
+}
+
+#[apply(both_databases)]
+#[test]
+fn whatever_order_writers_commit_in_a_reader_misses_nothing(#[case] backend: Backend) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (world, reader, ids) = runtime.block_on(async {
+        let world = World::new(backend).await;
+        let reader = world.user("reader").await;
+        let ids = crowd(&world, reader).await;
+        (world, reader, ids)
+    });
+    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
+    let steps = prop::collection::vec(step(), 1..60);
+    let outcome = proptest::test_runner::TestRunner::new(config).run(&steps, |steps| {
+        let mut reader = Reader { user: reader, cursor: None, known: HashMap::new() };
+        runtime.block_on(carry_out(&world, &ids, &mut reader, steps));
+        Ok(())
+    });
+    outcome.unwrap();
 }

@@ -26,6 +26,9 @@ pub(crate) struct Model {
     pub created_at: i64,
     pub updated_at: i64,
     pub version: i64,
+    pub changed_no: i64,
+    pub begun_no: i64,
+    pub activity_no: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -22,6 +22,7 @@ pub(crate) struct Model {
     pub by_id: Option<Uuid>,
     pub title: Option<String>,
     pub created_at: i64,
+    pub changed_no: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -40,6 +41,7 @@ impl From<&ConversationEvent> for Model {
             by_id: None,
             title: None,
             created_at: event.at.as_micros(),
+            changed_no: 0,
         };
         match &event.what {
             Happening::MessageCreated(id) | Happening::MessageEdited(id) | Happening::MessageDeleted(id) => {

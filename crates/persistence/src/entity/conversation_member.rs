@@ -25,6 +25,7 @@ pub(crate) struct Model {
     pub is_muted: bool,
     pub left_at: Option<i64>,
     pub updated_at: i64,
+    pub changed_no: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -6,7 +6,9 @@ use blegram_domain::{
     page::{Limit, Scope},
 };
 use blegram_persistence::{
-    bookmarks, comments, conversations, follows, jobs,
+    bookmarks,
+    changes::{self, ChangePosition},
+    comments, conversations, follows, jobs,
     likes::{self, Liked},
     media, messages, notifications, post_hashtags, posts, relations, sessions,
     testing::{Backend, TestDatabase},
@@ -289,8 +291,8 @@ async fn conversations_and_images_are_read_by_index(#[case] backend: Backend) {
     let fingerprint = "00".repeat(32);
     for statement in [
         format!(
-            "{series} INSERT INTO conversations (id, kind, activity_id, created_at, updated_at) \
-             SELECT {0}, 'group', {0}, 0, 0 FROM series",
+            "{series} INSERT INTO conversations (id, kind, activity_id, created_at, updated_at, begun_no) \
+             SELECT {0}, 'group', {0}, 0, 0, n FROM series",
             nth("n")
         ),
         format!(
@@ -307,8 +309,8 @@ async fn conversations_and_images_are_read_by_index(#[case] backend: Backend) {
             nth("n % 2000 + 1")
         ),
         format!(
-            "{series} INSERT INTO conversation_events (conversation_id, seq, kind, message_id, created_at) \
-             SELECT {}, n, 'message.created', {}, 0 FROM series",
+            "{series} INSERT INTO conversation_events (conversation_id, seq, kind, message_id, created_at, changed_no) \
+             SELECT {}, n, 'message.created', {}, 0, n FROM series",
             nth("n % 10 + 1"),
             nth("n")
         ),
@@ -338,10 +340,13 @@ async fn conversations_and_images_are_read_by_index(#[case] backend: Backend) {
     media::list_unused(db, now(), 50).await.unwrap();
     assert_plans(&database, "media_unused").await;
     // Of what happened and of what was begun only what is of late; where few are in it, PostgreSQL may read them all.
-    conversations::list_changed_heads(db, &[ann], (now(), now()), 1_000).await.unwrap();
+    let until = changes::position(db).await.unwrap();
+    let since = ChangePosition { end: 1, ..until.clone() };
+    database.take_statements();
+    conversations::list_changed_heads(db, &[ann], (Some(&since), &until), None, 1_000).await.unwrap();
     for statement in database.take_statements() {
         let plan = database.plan(&statement).await;
-        assert!(plan.contains("conversation_events_created_at"), "{plan}");
+        assert!(plan.contains("conversation_events_changed_no"), "{plan}");
         let scans = [
             "SCAN conversation",
             "SCAN c\n",
@@ -354,11 +359,26 @@ async fn conversations_and_images_are_read_by_index(#[case] backend: Backend) {
     database.take_statements();
     conversations::list_met(db, ann, &[UserId::from_uuid(Uuid::from_u128(1))]).await.unwrap();
     assert_plans(&database, "conversation_members_user_id").await;
+    conversations::list_changed(db, UserId::from_uuid(Uuid::from_u128(1)), Some(&since), None, 100)
+        .await
+        .unwrap();
+    assert_plans(&database, "conversation_members_user_id").await;
     // What is sorted here is one's own.
-    for page in pages() {
-        conversations::list_of(db, UserId::from_uuid(Uuid::from_u128(1)), &page).await.unwrap();
-        for statement in database.take_statements() {
-            let plan = database.plan(&statement).await;
+    let user = UserId::from_uuid(Uuid::from_u128(1));
+    let first = PageRequest::new(Scope::new("list", &[]), Limit::default(), None, None);
+    let (slice, _) = conversations::list_of(db, user, &first).await.unwrap();
+    let cursors = slice.into_page::<()>(vec![]);
+    let mut pages = vec![first];
+    for cursor in [cursors.next, cursors.prev] {
+        pages.push(PageRequest::new(Scope::new("list", &[]), Limit::default(), cursor, None));
+    }
+    for page in pages {
+        database.take_statements();
+        conversations::list_of(db, user, &page).await.unwrap();
+        let statements = database.take_statements();
+        // The first says what is visible now.
+        for statement in &statements[1..] {
+            let plan = database.plan(statement).await;
             assert!(plan.contains("conversation_members_user_id"), "{plan}");
             for bad in [
                 "SCAN conversations",

@@ -1,0 +1,210 @@
+//! Where `sync` goes on.
+
+use std::{fmt, str::FromStr};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use blegram_domain::{
+    ConversationId,
+    page::{CursorInvalid, Key},
+};
+use blegram_persistence::changes::{ChangePosition, Seen};
+
+/// The version of the format, which no other one begins with.
+const VERSION: u8 = 1;
+
+/// Where a list of changes goes on: the transactions that its reader has seen, and of which database. Within an answer of
+/// several pages also the last conversation of a page, and what was seen when the answer began, which the last page hands
+/// on.
+///
+/// The default is the beginning: everything is listed. So is it for a cursor of the previous version, of another database,
+/// or of the future.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SyncCursor(Option<Place>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    since: Option<Seen>,
+    paging: Option<Paging>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Paging {
+    began: Seen,
+    after: ConversationId,
+}
+
+/// One answer, of one page or several.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    /// What the reader has seen; nothing at first.
+    pub(crate) since: Option<ChangePosition>,
+    /// What was visible when the answer began.
+    pub(crate) began: ChangePosition,
+    /// The last conversation of the page before.
+    pub(crate) after: Option<ConversationId>,
+}
+
+impl SyncCursor {
+    /// The answer that goes on here, if `now` says that it can.
+    pub(crate) fn resume(self, now: &ChangePosition) -> Walk {
+        self.0.and_then(|place| place.resume(now)).unwrap_or_else(|| Walk {
+            since: None,
+            began: now.clone(),
+            after: None,
+        })
+    }
+}
+
+impl Place {
+    fn resume(self, now: &ChangePosition) -> Option<Walk> {
+        let since = match self.since {
+            Some(since) => Some(since.resolve(now)?),
+            None => None,
+        };
+        Some(match self.paging {
+            Some(Paging { began, after }) => Walk { since, began: began.resolve(now)?, after: Some(after) },
+            None => Walk { since, began: now.clone(), after: None },
+        })
+    }
+}
+
+impl Walk {
+    pub(crate) fn go_on_after(self, after: ConversationId) -> SyncCursor {
+        let paging = Some(Paging { began: Seen::from(&self.began), after });
+        SyncCursor(Some(Place { since: self.since.as_ref().map(Seen::from), paging }))
+    }
+
+    pub(crate) fn finish(self) -> SyncCursor {
+        SyncCursor(Some(Place { since: Some(Seen::from(&self.began)), paging: None }))
+    }
+}
+
+impl fmt::Display for SyncCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = vec![VERSION];
+        if let Some(Place { since, paging }) = &self.0 {
+            bytes.push(u8::from(since.is_some()) | u8::from(paging.is_some()) << 1);
+            since.iter().for_each(|since| since.write(&mut bytes));
+            if let Some(Paging { began, after }) = paging {
+                began.write(&mut bytes);
+                bytes.extend(after.as_uuid().as_bytes());
+            }
+        }
+        f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+impl FromStr for SyncCursor {
+    type Err = CursorInvalid;
+
+    fn from_str(text: &str) -> Result<Self, CursorInvalid> {
+        if is_of_previous_version(text) {
+            return Ok(Self::default());
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorInvalid)?;
+        match bytes.split_first() {
+            Some((&VERSION, [])) => Ok(Self::default()),
+            Some((&VERSION, rest)) => Place::read(rest).map(|place| Self(Some(place))).ok_or(CursorInvalid),
+            _ => Err(CursorInvalid),
+        }
+    }
+}
+
+/// Those were an instant in hexadecimal digits, a dot and an id.
+fn is_of_previous_version(text: &str) -> bool {
+    text.split_once('.')
+        .is_some_and(|(at, id)| u64::from_str_radix(at, 16).is_ok() && id.parse::<ConversationId>().is_ok())
+}
+
+impl Place {
+    /// Reads what is written; nothing may be left over.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (&flags, mut bytes) = bytes.split_first()?;
+        let since = if flags & 1 == 1 { Some(Seen::read(&mut bytes)?) } else { None };
+        let paging = if flags & 2 == 2 {
+            let began = Seen::read(&mut bytes)?;
+            let (id, rest) = bytes.split_at_checked(16)?;
+            bytes = rest;
+            Some(Paging { began, after: ConversationId::from_uuid(Key::from_bytes(id)?) })
+        } else {
+            None
+        };
+        (flags <= 3 && bytes.is_empty()).then_some(Self { since, paging })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use blegram_domain::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn now(database: &str, end: u64, open: &[u64]) -> ChangePosition {
+        ChangePosition::new(database.to_owned(), end, open.to_vec())
+    }
+
+    fn id() -> ConversationId {
+        ConversationId::generate(Timestamp::from_micros(1_790_000_000_000_000).unwrap())
+    }
+
+    fn reread(cursor: &SyncCursor) -> SyncCursor {
+        cursor.to_string().parse().unwrap()
+    }
+
+    #[test]
+    fn an_answer_of_pages_ends_where_it_began() {
+        let first = SyncCursor::default().resume(&now("a", 10, &[7]));
+        assert_eq!((first.since.clone(), first.after), (None, None));
+        let after = id();
+        let second = reread(&first.go_on_after(after)).resume(&now("a", 50, &[]));
+        assert_eq!((second.since.clone(), second.after), (None, Some(after)));
+        let next = reread(&second.finish()).resume(&now("a", 60, &[]));
+        let since = next.since.as_ref().map(|since| (since.end, since.open.clone()));
+        assert_eq!((since, next.after), (Some((10, vec![7])), None));
+    }
+
+    #[test]
+    fn what_is_of_another_database_or_of_the_future_or_old_begins_anew() {
+        let cursor = SyncCursor::default().resume(&now("a", 10, &[])).finish();
+        let paging = SyncCursor::default().resume(&now("a", 10, &[])).go_on_after(id());
+        for cursor in [cursor, paging] {
+            for other in [now("b", 10, &[]), now("a", 9, &[])] {
+                let walk = reread(&cursor).resume(&other);
+                assert_eq!((walk.since, walk.after), (None, None));
+            }
+        }
+        let old = format!("{:x}.{}", 1_790_000_000_000_000_u64, id());
+        assert_eq!(old.parse(), Ok(SyncCursor::default()));
+    }
+
+    #[test]
+    fn what_is_no_cursor_is_refused() {
+        let whole = SyncCursor::default().resume(&now("a", 10, &[3, 7])).finish().to_string();
+        for broken in
+            ["", "x", "zz.zz", "12.34", &whole[1..], &whole[..whole.len() - 2], &format!("{whole}AAAA")]
+        {
+            assert_eq!(broken.parse::<SyncCursor>(), Err(CursorInvalid), "{broken}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            end in 0..i64::MAX as u64,
+            open in prop::collection::vec(0..i64::MAX as u64, 0..40),
+            is_paging: bool,
+        ) {
+            let walk = SyncCursor::default().resume(&now("a", end, &open));
+            let cursor = if is_paging { walk.go_on_after(id()) } else { walk.finish() };
+            prop_assert_eq!(reread(&cursor), cursor);
+        }
+
+        #[test]
+        fn no_text_makes_reading_panic(text in ".{0,80}", bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            let _ = text.parse::<SyncCursor>();
+            let _ = URL_SAFE_NO_PAD.encode(&bytes).parse::<SyncCursor>();
+            let _ = URL_SAFE_NO_PAD.encode([&[VERSION][..], &bytes].concat()).parse::<SyncCursor>();
+        }
+    }
+}

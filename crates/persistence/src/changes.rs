@@ -1,0 +1,294 @@
+//! The order of changes, by numbers of the database instead of by time.
+//!
+//! Rows whose changes clients catch up with hold the number of the transaction that changed them last: on PostgreSQL
+//! its `xid8`, on SQLite, whose one writer makes them in order, a count. What somebody has seen is a [`ChangePosition`]:
+//! the snapshot of a reader. A row is new to them if that snapshot does not show the transaction which the row names.
+//! Clocks do not matter, and neither does a transaction that stays open for long: it is one number in the position.
+//!
+//! Numbers compare only within one database. A position says of which it is; where they differ, everything is new.
+//! Rows that came with a dump hold numbers of another cluster: a number that no transaction of this one can have had
+//! counts as 0, any other one at worst repeats the row once, and the next change of the row overwrites it.
+
+use sea_orm::{
+    ActiveValue, ConnectionTrait, DbBackend, Statement,
+    sea_query::{Expr, SimpleExpr},
+};
+
+use crate::{Db, Error, Result, Tx, db::sealed::Sealed};
+
+/// What a reader of the database has seen: the transactions that were visible in one snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangePosition {
+    /// Which database it is of: its cluster, timeline and object id, or on SQLite this opening of it.
+    pub database: String,
+    /// The lowest number that no transaction had.
+    pub next: u64,
+    /// Transactions from this number on are not visible, or count as such.
+    pub end: u64,
+    /// Transactions below `end` that are not visible, the lowest first: they were in flight.
+    pub open: Vec<u64>,
+}
+
+impl ChangePosition {
+    /// How many transactions in flight a position names. Above the highest of more than that, everything counts as not
+    /// seen, and is repeated: a few moments' worth, because the lowest, which may have been in flight for long, are named.
+    pub const MAX_OPEN: usize = 16;
+
+    /// A position; names no more transactions in flight than it may.
+    pub fn new(database: String, next: u64, mut open: Vec<u64>) -> Self {
+        open.sort_unstable();
+        open.dedup();
+        open.retain(|number| *number < next);
+        let end = open.get(Self::MAX_OPEN).copied().unwrap_or(next);
+        open.truncate(Self::MAX_OPEN);
+        Self { database, next, end, open }
+    }
+
+    /// The values of the two placeholders of [`is_new`].
+    pub(crate) fn values(&self) -> [sea_orm::Value; 2] {
+        let open: Vec<String> = self.open.iter().map(ToString::to_string).collect();
+        let open = open.join(",");
+        [i64::try_from(self.end).unwrap_or(i64::MAX).into(), format!("{{{open}}}").into()]
+    }
+}
+
+/// A [`ChangePosition`] as clients hold it, within cursors.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    /// A hash of the database's identity.
+    database: [u8; 8],
+    end: u64,
+    open: Vec<u64>,
+}
+
+impl From<&ChangePosition> for Seen {
+    fn from(position: &ChangePosition) -> Self {
+        Self { database: tag(&position.database), end: position.end, open: position.open.clone() }
+    }
+}
+
+impl Seen {
+    /// The position, if `now` says that it is one of this database, and not of its future.
+    pub fn resolve(&self, now: &ChangePosition) -> Option<ChangePosition> {
+        let is_of_here = self.database == tag(&now.database) && self.end <= now.next;
+        is_of_here.then(|| ChangePosition::new(now.database.clone(), self.end, self.open.clone()))
+    }
+
+    /// The database, the end, how many are open, and how far each is below the one after it.
+    pub fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend(self.database);
+        write_number(self.end, bytes);
+        write_number(self.open.len() as u64, bytes);
+        let mut above = self.end;
+        for number in self.open.iter().rev() {
+            write_number(above.saturating_sub(*number), bytes);
+            above = *number;
+        }
+    }
+
+    /// Reads what [`Seen::write`] wrote, and moves `bytes` behind it; `None` for anything else.
+    pub fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let (database, rest) = bytes.split_first_chunk()?;
+        *bytes = rest;
+        let end = read_number(bytes)?;
+        let count = usize::try_from(read_number(bytes)?).ok()?;
+        if count > ChangePosition::MAX_OPEN || i64::try_from(end).is_err() {
+            return None;
+        }
+        let mut above = end;
+        let mut open = Vec::with_capacity(count);
+        for _ in 0..count {
+            above = above.checked_sub(read_number(bytes)?.max(1))?;
+            open.push(above);
+        }
+        open.reverse();
+        Some(Self { database: *database, end, open })
+    }
+}
+
+/// FNV-1a: the same in every version, and nobody gains by another text with the same hash.
+fn tag(database: &str) -> [u8; 8] {
+    let hash = database.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash.to_be_bytes()
+}
+
+/// Seven bits a byte, the lowest first (LEB128).
+fn write_number(mut number: u64, bytes: &mut Vec<u8>) {
+    loop {
+        let [bits, ..] = (number & 0x7f).to_le_bytes();
+        number >>= 7;
+        if number == 0 {
+            return bytes.push(bits);
+        }
+        bytes.push(bits | 0x80);
+    }
+}
+
+fn read_number(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        let bits = u64::from(byte & 0x7f);
+        number |= bits.checked_shl(shift).filter(|shifted| shifted >> shift == bits)?;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+const SQLITE_POSITION: &str = "SELECT last FROM change_counter";
+
+/// The timeline is read from the name of the current WAL file: the control file learns of a promotion only later.
+const POSTGRES_POSITION: &str = "SELECT pg_current_snapshot()::text AS snapshot, concat_ws('/', \
+     (SELECT system_identifier FROM pg_control_system()), \
+     CASE WHEN pg_is_in_recovery() THEN 'recovery' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END, \
+     (SELECT oid FROM pg_database WHERE datname = current_database())) AS database";
+
+/// Where these functions are not available: another start of the server counts as another database.
+const POSTGRES_POSITION_BY_START: &str = "SELECT pg_current_snapshot()::text AS snapshot, concat_ws('/', \
+     extract(epoch FROM pg_postmaster_start_time()), \
+     (SELECT oid FROM pg_database WHERE datname = current_database())) AS database";
+
+/// What is visible now. Whoever lists changes after they asked for it sees at least these.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn position(db: &Db) -> Result<ChangePosition> {
+    if db.is_sqlite() {
+        let row = query_one(db, SQLITE_POSITION).await?;
+        let last: i64 = row.try_get("", "last")?;
+        return Ok(ChangePosition::new(db.identity().to_owned(), last.unsigned_abs() + 1, Vec::new()));
+    }
+    let row = match query_one(db, POSTGRES_POSITION).await {
+        Err(Error::Refused(_)) => query_one(db, POSTGRES_POSITION_BY_START).await?,
+        answer => answer?,
+    };
+    let snapshot: String = row.try_get("", "snapshot")?;
+    let (end, open) = parse_snapshot(&snapshot)
+        .ok_or_else(|| Error::corrupt("pg_snapshot", &snapshot, "cannot be read"))?;
+    Ok(ChangePosition::new(row.try_get("", "database")?, end, open))
+}
+
+async fn query_one(db: &Db, sql: &str) -> Result<sea_orm::QueryResult> {
+    let statement = Statement::from_string(db.inner().get_database_backend(), sql);
+    let row = db.inner().query_one_raw(statement).await?;
+    row.ok_or_else(|| Error::corrupt("change_counter", 1, "is missing"))
+}
+
+/// `xmin:xmax:xip,xip,…`
+fn parse_snapshot(text: &str) -> Option<(u64, Vec<u64>)> {
+    let mut parts = text.splitn(3, ':').skip(1);
+    let end = parts.next()?.parse().ok()?;
+    let open = parts.next()?.split(',').filter(|number| !number.is_empty());
+    Some((end, open.map(|number| number.parse().ok()).collect::<Option<_>>()?))
+}
+
+/// The number of a write transaction, in the two forms in which statements take it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ChangeNo(Option<i64>);
+
+impl ChangeNo {
+    pub(crate) async fn of(tx: &Tx) -> Result<Self> {
+        Ok(Self(if tx.inner().get_database_backend() == DbBackend::Postgres {
+            None
+        } else {
+            Some(tx.change_no().await?)
+        }))
+    }
+
+    /// For an update.
+    pub(crate) fn expr(self) -> SimpleExpr {
+        match self.0 {
+            Some(number) => number.into(),
+            None => Expr::cust("pg_current_xact_id()::text::bigint"),
+        }
+    }
+
+    /// For an insert: on PostgreSQL the column's default is the number.
+    pub(crate) fn value(self) -> ActiveValue<i64> {
+        self.0.map_or(ActiveValue::NotSet, ActiveValue::Set)
+    }
+}
+
+/// The condition that the transaction named by `column` is not visible in a position whose
+/// [`values`](ChangePosition::values) are bound to `end` and `open`.
+pub(crate) fn is_new(backend: DbBackend, column: &str, end: &str, open: &str) -> String {
+    if backend == DbBackend::Postgres {
+        // Below the end of the present snapshot, because others are numbers of another cluster. A subquery, so that it
+        // is read once and not for each row.
+        format!(
+            "(({column} >= {end} OR {column} = ANY ({open}::bigint[])) \
+             AND {column} < (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint))"
+        )
+    } else {
+        // With one writer nothing is in flight; the second placeholder is there because it is bound.
+        format!("({column} >= {end} AND {open} IS NOT NULL)")
+    }
+}
+
+/// Selects `key` of the rows of `table` whose change, named by the indexed `column`, is not visible in one position and is
+/// visible in a later one: their values are bound to the four placeholders, in that order.
+pub(crate) fn select_between(
+    backend: DbBackend,
+    (key, table, column): (&str, &str, &str),
+    [since_end, since_open, until_end, until_open]: [&str; 4],
+) -> String {
+    // Two bounds of one range, so that a planner takes the index for it.
+    let range = format!("SELECT {key} FROM {table} WHERE {column} >= {since_end} AND {column} < {until_end}");
+    if backend == DbBackend::Postgres {
+        let is_visible = format!("{column} <> ALL ({until_open}::bigint[])");
+        format!(
+            "{range} AND {is_visible} UNION SELECT {key} FROM {table} \
+             WHERE {column} = ANY ({since_open}::bigint[]) AND {column} < {until_end} AND {is_visible}"
+        )
+    } else {
+        // With one writer nothing is in flight; these placeholders are there because they are bound.
+        format!("{range} AND {since_open} IS NOT NULL AND {until_open} IS NOT NULL")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_of_postgres_are_read() {
+        assert_eq!(parse_snapshot("10:10:"), Some((10, vec![])));
+        assert_eq!(parse_snapshot("10:20:10,14,15"), Some((20, vec![10, 14, 15])));
+        for broken in ["", "10", "10:20", "10:x:", "10:20:a"] {
+            assert_eq!(parse_snapshot(broken), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn what_was_seen_is_written_and_read() {
+        for (end, open) in [(1, vec![]), (300, vec![1, 2, 299]), (i64::MAX as u64, (0..40).collect())] {
+            let position = ChangePosition::new("a".to_owned(), end, open);
+            let mut bytes = Vec::new();
+            Seen::from(&position).write(&mut bytes);
+            let mut rest = &bytes[..];
+            let seen = Seen::read(&mut rest).unwrap();
+            assert!(rest.is_empty());
+            let resolved = seen.resolve(&position).unwrap();
+            assert_eq!((resolved.end, resolved.open), (position.end, position.open.clone()));
+            let elsewhere = ChangePosition { database: "b".to_owned(), ..position.clone() };
+            assert_eq!(seen.resolve(&elsewhere), None);
+            let before = ChangePosition { next: position.end - 1, ..position };
+            assert_eq!(seen.resolve(&before), None);
+        }
+        assert_eq!(Seen::read(&mut &[0xff; 40][..]), None);
+    }
+
+    #[test]
+    fn positions_name_a_bounded_number_of_open_transactions_and_the_lowest() {
+        let position = ChangePosition::new("d".to_owned(), 1_000, (5..100).rev().collect());
+        assert_eq!(position.open, (5..21).collect::<Vec<_>>());
+        assert_eq!((position.next, position.end), (1_000, 21));
+        let few = ChangePosition::new("d".to_owned(), 9, vec![8, 3, 8, 12]);
+        assert_eq!((few.end, few.open), (9, vec![3, 8]));
+    }
+}

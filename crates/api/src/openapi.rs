@@ -75,7 +75,10 @@ other operation works as you. 아래의 `signUp`이나 `logIn`을 실행하면 �
 수 있습니다.
 
 **Errors** are `application/problem+json` (RFC 9457) with a `code` for programs; each code has a page at
-`/problems/<code>`. **Lists** are pages: follow `next_cursor` until it is null; `prev_cursor` leads to newer items.
+`/problems/<code>`. **Lists** are pages: follow `next_cursor` until it is null. Where the
+newest come first, `prev_cursor` of the newest page that you have leads to newer items; where a list takes `since_id`, so
+does the largest id that you have. Nothing is passed over that way, however many add to the list at once.
+목록은 페이지로 나뉩니다. `prev_cursor`나 `since_id`로 새 항목을 이어 받으면, 여러 사람이 동시에 추가해도 빠지는 항목이 없습니다.
 **Ids** sort by time of creation.
 **Repetitions**: a write with an `Idempotency-Key` of yours can be sent again when its answer was lost; for a day it
 gets the first answer. `Idempotency-Key`를 붙인 쓰기 요청은 응답을 받지 못했을 때 같은 키로 다시 보내도 한 번만 처리됩니다.

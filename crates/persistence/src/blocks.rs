@@ -1,13 +1,25 @@
 //! Who blocks whom.
 
-use blegram_domain::{PageRequest, RelationId, UserId};
+use blegram_domain::{PageRequest, RelationId, Timestamp, UserId};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter};
 
 use crate::{
     Conn, Inserted, Listed, Result, Tx,
     entity::pair::block::{Column, Entity, Model},
-    keyset, rows,
+    keyset,
+    order::{self, List},
+    rows,
 };
+
+/// The id of a row. Locks whom `blocker` blocks until the transaction ends, so that the list is in the order in which its rows
+/// become visible.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn next_id(tx: &Tx, blocker: UserId, now: Timestamp) -> Result<RelationId> {
+    order::lock(tx, &[List::of_user("blocks", "blocker_id", blocker)], now).await?;
+    Ok(RelationId::generate(now))
+}
 
 /// Lets `blocker` block `blocked`. What ends with it is the use-case's to end.
 ///

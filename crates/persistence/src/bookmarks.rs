@@ -1,13 +1,25 @@
 //! What people keep for themselves.
 
-use blegram_domain::{BookmarkId, PageRequest, PostId, UserId};
+use blegram_domain::{BookmarkId, PageRequest, PostId, Timestamp, UserId};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
 
 use crate::{
     Conn, Inserted, Listed, Result, Tx,
     entity::pair::bookmark::{Column, Entity, Model},
-    keyset, posts, rows,
+    keyset,
+    order::{self, List},
+    posts, rows,
 };
+
+/// The id of a bookmark. Locks those of `user` until the transaction ends, so that they are in the order in which they
+/// become visible.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn next_id(tx: &Tx, user: UserId, now: Timestamp) -> Result<BookmarkId> {
+    order::lock(tx, &[List::of_user("bookmarks", "user_id", user)], now).await?;
+    Ok(BookmarkId::generate(now))
+}
 
 /// Lets `user` keep `post`. Relies on the unique index of the pair.
 ///

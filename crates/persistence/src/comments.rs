@@ -20,19 +20,39 @@ use crate::{
         post::Mentions,
         revision,
     },
-    keyset, posts, rows,
+    keyset,
+    order::{self, List},
+    posts, rows,
 };
 
-/// Adds a comment and counts it, for its post and its thread; says whether the post and the thread were still there. If
-/// not, the transaction is good for nothing any more.
+/// Counts a new comment for its post and its thread, and returns its id; `None` if the post or the thread is gone, and then
+/// the transaction can only be rolled back. The counts lock the list until the transaction ends, so ids are in the order in
+/// which comments become visible.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn insert(tx: &Tx, comment: &Comment) -> Result<bool> {
-    // The counts first: they hold the post and the thread, which may be deleted at this moment.
-    if !count(tx, comment, 1).await? {
-        return Ok(false);
+pub async fn next_id(
+    tx: &Tx,
+    post: PostId,
+    parent: Option<CommentId>,
+    now: Timestamp,
+) -> Result<Option<CommentId>> {
+    if !count(tx, (post, parent), 1).await? {
+        return Ok(None);
     }
+    let list = match parent {
+        Some(parent) => List::of("comments", "parent_id", parent.as_uuid()),
+        None => List::of("comments", "post_id", post.as_uuid()).with(" AND parent_id IS NULL"),
+    };
+    order::follow_newest(tx, &[list], now).await?;
+    Ok(Some(CommentId::generate(now)))
+}
+
+/// Adds a comment that is counted.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn insert(tx: &Tx, comment: &Comment) -> Result<()> {
     let row = Model {
         id: comment.id.as_uuid(),
         post_id: comment.post.as_uuid(),
@@ -48,7 +68,7 @@ pub async fn insert(tx: &Tx, comment: &Comment) -> Result<bool> {
         version: 0,
     };
     Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
-    Ok(true)
+    Ok(())
 }
 
 /// The comment with this id, whoever may see it, deleted or not.
@@ -139,7 +159,7 @@ pub async fn update(tx: &Tx, comment: &Comment) -> Result<()> {
 /// # Errors
 /// Storage failures only.
 pub async fn update_deleted(tx: &Tx, comment: &Comment, now: Timestamp) -> Result<()> {
-    count(tx, comment, -1).await?;
+    count(tx, (comment.post, comment.parent), -1).await?;
     Entity::update_many()
         .col_expr(Column::AuthorId, Expr::value(Option::<Uuid>::None))
         .col_expr(Column::Text, "".into())
@@ -162,11 +182,11 @@ pub(crate) async fn update_like_count(tx: &Tx, id: CommentId, by: i64) -> Result
 }
 
 /// Counts a comment for its post and its thread, in this order; says whether both are there.
-async fn count(tx: &Tx, comment: &Comment, by: i64) -> Result<bool> {
-    if !posts::update_comment_count(tx, comment.post, by).await? {
+async fn count(tx: &Tx, (post, parent): (PostId, Option<CommentId>), by: i64) -> Result<bool> {
+    if !posts::update_comment_count(tx, post, by).await? {
         return Ok(false);
     }
-    let Some(parent) = comment.parent else { return Ok(true) };
+    let Some(parent) = parent else { return Ok(true) };
     let update = Entity::update_many()
         .col_expr(Column::ReplyCount, Expr::col(Column::ReplyCount).add(by))
         .filter(Column::Id.eq(parent.as_uuid()));

@@ -1,6 +1,6 @@
 //! Who asked to follow a private account.
 
-use blegram_domain::{PageRequest, RelationId, UserId};
+use blegram_domain::{PageRequest, RelationId, Timestamp, UserId};
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Uuid,
 };
@@ -8,8 +8,20 @@ use sea_orm::{
 use crate::{
     Conn, Inserted, Listed, Result, Tx,
     entity::pair::follow_request::{Column, Entity, Model},
-    keyset, rows,
+    keyset,
+    order::{self, List},
+    rows,
 };
+
+/// The id of a request. Locks those to `target` until the transaction ends, so that they are in the order in which they
+/// become visible.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn next_id(tx: &Tx, target: UserId, now: Timestamp) -> Result<RelationId> {
+    order::lock(tx, &[List::of_user("follow_requests", "target_id", target)], now).await?;
+    Ok(RelationId::generate(now))
+}
 
 /// Lets `requester` ask to follow `target`.
 ///

@@ -1,14 +1,42 @@
 //! Who follows whom.
 
-use blegram_domain::{PageRequest, RelationId, UserId};
+use blegram_domain::{PageRequest, RelationId, Timestamp, UserId};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QuerySelect, prelude::Uuid};
 
 use crate::{
     Conn, Inserted, Listed, Result, Tx,
     db::sealed::Sealed,
     entity::pair::follow::{Column, Entity, Model},
-    keyset, rows, users,
+    keyset,
+    order::{self, List},
+    rows, users,
 };
+
+/// The id of a follow. Locks the followers of the one and those whom the other follows until the transaction ends, so that
+/// both lists are in the order in which follows become visible.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn next_id(tx: &Tx, follower: UserId, followee: UserId, now: Timestamp) -> Result<RelationId> {
+    order::lock(tx, &lists(&[follower], followee), now).await?;
+    Ok(RelationId::generate(now))
+}
+
+/// Locks what [`next_id`] locks, for many followers of one: all at once, before anything is written.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn lock(tx: &Tx, followers: &[UserId], followee: UserId) -> Result<()> {
+    if followers.is_empty() {
+        return Ok(());
+    }
+    order::lock_only(tx, &lists(followers, followee)).await
+}
+
+fn lists(followers: &[UserId], followee: UserId) -> Vec<List> {
+    let of_followers = followers.iter().map(|follower| List::of_user("follows", "follower_id", *follower));
+    of_followers.chain([List::of_user("follows", "followee_id", followee)]).collect()
+}
 
 /// Lets `follower` follow `followee` and counts it for both, or changes nothing.
 ///

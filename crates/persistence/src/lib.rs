@@ -33,7 +33,8 @@
 //!
 //! To add a query: a function in the module of its aggregate, named `find_*` (→ `Option`), `list_*`,
 //! `insert`, `update_*` or `delete*`; an index for it in a migration; in `tests/it` its edges on both
-//! databases and its plan on 20,000 rows.
+//! databases and its plan on 20,000 rows. Whatever adds to a list that clients follow towards newer items takes its id
+//! from a `next_id`, which locks the list (`order`).
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -71,6 +72,7 @@ pub mod messages;
 pub mod mutes;
 pub mod newest;
 pub mod notifications;
+mod order;
 mod patience;
 pub mod pooling;
 pub mod post_hashtags;

@@ -2,14 +2,16 @@
 
 use std::collections::HashSet;
 
-use blegram_domain::{CommentId, LikeId, PageRequest, PostId, UserId};
+use blegram_domain::{CommentId, LikeId, PageRequest, PostId, Timestamp, UserId};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Uuid};
 
 use crate::{
     Conn, Inserted, Listed, Result, Tx, comments,
     db::sealed::Sealed,
     entity::pair::{comment_like, post_like},
-    keyset, posts, rows,
+    keyset,
+    order::{self, List},
+    posts, rows,
 };
 
 /// What can be liked.
@@ -19,6 +21,21 @@ pub enum Liked {
     Post(PostId),
     /// A comment.
     Comment(CommentId),
+}
+
+/// The id of a like. Locks who likes the thing and what `by` likes until the transaction ends, so that both lists are in the
+/// order in which likes become visible.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn next_id(tx: &Tx, by: UserId, liked: Liked, now: Timestamp) -> Result<LikeId> {
+    let (table, column, thing) = match liked {
+        Liked::Post(post) => ("post_likes", "post_id", post.as_uuid()),
+        Liked::Comment(comment) => ("comment_likes", "comment_id", comment.as_uuid()),
+    };
+    let lists = [List::of(table, column, thing), List::of_user(table, "user_id", by)];
+    order::lock(tx, &lists, now).await?;
+    Ok(LikeId::generate(now))
 }
 
 /// Adds `by`'s like and counts it, both or neither; `None` when the thing was deleted meanwhile, and the transaction is

@@ -1,13 +1,25 @@
 //! Who mutes whom.
 
-use blegram_domain::{PageRequest, RelationId, UserId};
+use blegram_domain::{PageRequest, RelationId, Timestamp, UserId};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter};
 
 use crate::{
     Conn, Inserted, Listed, Result, Tx,
     entity::pair::mute::{Column, Entity, Model},
-    keyset, rows,
+    keyset,
+    order::{self, List},
+    rows,
 };
+
+/// The id of a row. Locks whom `muter` mutes until the transaction ends, so that the list is in the order in which its rows
+/// become visible.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn next_id(tx: &Tx, muter: UserId, now: Timestamp) -> Result<RelationId> {
+    order::lock(tx, &[List::of_user("mutes", "muter_id", muter)], now).await?;
+    Ok(RelationId::generate(now))
+}
 
 /// Lets `muter` mute `muted`.
 ///

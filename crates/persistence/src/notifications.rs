@@ -21,7 +21,9 @@ use crate::{
         pair::mute,
         user,
     },
-    keyset, posts, rows,
+    keyset,
+    order::{self, List},
+    posts, rows,
 };
 
 #[derive(FromQueryResult)]
@@ -45,16 +47,35 @@ pub async fn insert(tx: &Tx, notices: &[Notice], now: Timestamp) -> Result<Vec<(
     let Some(actor) = notices.first().map(|notice| notice.actor) else { return Ok(Vec::new()) };
     let deaf = list_muters(tx, actor, notices).await?;
     let told = notices.iter().filter(|notice| notice.recipient != actor && !deaf.contains(&notice.recipient));
-    let rows: Vec<_> = told.map(|notice| model(notice, now).into_active_model()).collect();
-    if rows.is_empty() {
+    let told: Vec<&Notice> = told.collect();
+    if told.is_empty() {
         return Ok(Vec::new());
     }
+    // Last of all that a transaction locks, save the list of posts.
+    order::lock(tx, &lists(told.iter().map(|notice| notice.recipient)), now).await?;
+    let rows: Vec<_> = told.into_iter().map(|notice| model(notice, now).into_active_model()).collect();
     let once = OnConflict::new().do_nothing().to_owned();
     let mut insert = Entity::insert_many(rows).on_conflict(once).into_query();
     insert.returning(Query::returning().columns([Column::Id, Column::UserId]));
     let statement = tx.inner().get_database_backend().build(&insert);
     let inserted = Changed::find_by_statement(statement).all(tx.inner()).await?;
     Ok(inserted.into_iter().map(Changed::ids).collect())
+}
+
+/// Locks the notifications of `recipients` until the transaction ends, before something else is locked that others should
+/// not have to wait for. [`insert`] does it by itself.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn lock(tx: &Tx, recipients: impl IntoIterator<Item = UserId>) -> Result<()> {
+    order::lock_only(tx, &lists(recipients)).await
+}
+
+fn lists(recipients: impl IntoIterator<Item = UserId>) -> Vec<List> {
+    let mut recipients: Vec<UserId> = recipients.into_iter().collect();
+    recipients.sort_unstable();
+    recipients.dedup();
+    recipients.into_iter().map(|user| List::of_user("notifications", "user_id", user)).collect()
 }
 
 async fn list_muters(tx: &Tx, actor: UserId, notices: &[Notice]) -> Result<HashSet<UserId>> {

@@ -19,14 +19,38 @@ use crate::{
         pair::{bookmark, post_like},
         post::{ActiveModel, Column, Entity, Hashtags, Mentions, Model},
     },
-    hashtags, keyset, post_hashtags, rows, search, users,
+    hashtags, keyset,
+    order::{self, List},
+    post_hashtags, rows, search, users,
 };
 
-/// Adds a post of an author who is kept, and counts it for them and under its tags: all or nothing.
+/// Counts a new post of an author who is kept, for them and under its tags. Before [`next_id`], because others may have
+/// these rows locked.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn insert(tx: &Tx, post: &Post, author: &UserSummary) -> Result<()> {
+pub async fn count_new(tx: &Tx, post: &Post, author: &UserSummary) -> Result<()> {
+    if post.is_public(author) {
+        hashtags::count(tx, &post.hashtags).await?;
+    }
+    users::update_post_count(tx, post.author, 1).await
+}
+
+/// The id of a new post. Locks the list of all posts until the transaction ends, so that ids are in the order in which
+/// posts become visible; whatever can be done before is done before.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn next_id(tx: &Tx, now: Timestamp) -> Result<PostId> {
+    order::lock(tx, &[List::all("posts")], now).await?;
+    Ok(PostId::generate(now))
+}
+
+/// Adds a post that is counted.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn insert(tx: &Tx, post: &Post) -> Result<()> {
     let row = Model {
         id: post.id.as_uuid(),
         author_id: post.author.as_uuid(),
@@ -44,11 +68,7 @@ pub async fn insert(tx: &Tx, post: &Post, author: &UserSummary) -> Result<()> {
     };
     Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
     post_hashtags::insert(tx, post).await?;
-    if post.is_public(author) {
-        hashtags::count(tx, &post.hashtags).await?;
-    }
-    search::index_post(tx, post).await?;
-    users::update_post_count(tx, post.author, 1).await
+    search::index_post(tx, post).await
 }
 
 /// The post with this id, held until the transaction ends: whoever else wants to change it waits.

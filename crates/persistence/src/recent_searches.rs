@@ -12,7 +12,9 @@ use sea_orm::{
 use crate::{
     Conn, Result, Tx,
     entity::recent_search::{Column, Entity, Model},
-    keyset, rows,
+    keyset,
+    order::{self, List},
+    rows,
 };
 
 /// Remembers a search of `user` as their latest; of the same one before, and of those beyond the newest
@@ -21,6 +23,7 @@ use crate::{
 /// # Errors
 /// Storage failures only.
 pub async fn insert(tx: &Tx, user: UserId, kind: Kind, query: &str, now: Timestamp) -> Result<()> {
+    order::lock(tx, &[List::of_user("recent_searches", "user_id", user)], now).await?;
     let same =
         Column::UserId.eq(user.as_uuid()).and(Column::Kind.eq(kind.as_str())).and(Column::Query.eq(query));
     rows::delete::<Entity>(tx, same).await?;

@@ -1,6 +1,6 @@
 //! What people keep for themselves: nobody else sees it, and nobody is told.
 
-use blegram_domain::{BookmarkId, Page, PageRequest, PostId, UserId};
+use blegram_domain::{Page, PageRequest, PostId, UserId};
 use blegram_persistence::bookmarks;
 
 use crate::{
@@ -17,7 +17,8 @@ impl Social {
     pub async fn bookmark_post(&self, actor: UserId, id: PostId) -> Result<()> {
         let tx = self.db.write().await?;
         hold_visible(&tx, actor, id).await?;
-        bookmarks::insert(&tx, BookmarkId::generate(self.clock.now()), actor, id).await?;
+        let bookmark = bookmarks::next_id(&tx, actor, self.clock.now()).await?;
+        bookmarks::insert(&tx, bookmark, actor, id).await?;
         Ok(tx.commit().await?)
     }
 

@@ -57,10 +57,13 @@ impl Social {
             None => None,
         };
         let mentioned = find_mentioned(&tx, actor, &input.analysis.mentions).await?;
+        let thread = parent.as_ref().map(Comment::thread);
+        let gone = if parent.is_some() { Error::ParentNotFound } else { Error::PostNotFound };
+        let id = comments::next_id(&tx, post.id, thread, now).await?.ok_or(gone)?;
         let comment = Comment {
-            id: CommentId::generate(now),
+            id,
             post: post.id,
-            parent: parent.as_ref().map(Comment::thread),
+            parent: thread,
             author: Some(actor),
             text: input.text.into(),
             mentions: mentioned.iter().map(|user| user.id).collect(),
@@ -71,9 +74,7 @@ impl Social {
             deleted_at: None,
             version: 0,
         };
-        if !comments::insert(&tx, &comment).await? {
-            return Err(if parent.is_some() { Error::ParentNotFound } else { Error::PostNotFound });
-        }
+        comments::insert(&tx, &comment).await?;
         let mut notices = Vec::new();
         let replied_to = parent.and_then(|parent| parent.author);
         let replied_to = replied_to.map(|author| (author, NoticeKind::Reply));

@@ -1,6 +1,6 @@
 //! Liking posts and comments.
 
-use blegram_domain::{CommentId, LikeId, Notice, NoticeKind, Page, PageRequest, PostId, UserId};
+use blegram_domain::{CommentId, Notice, NoticeKind, Page, PageRequest, PostId, UserId};
 use blegram_persistence::{
     Inserted, Tx, comments,
     likes::{self, Liked},
@@ -96,7 +96,8 @@ impl Social {
         notice: &Notice,
     ) -> Result<Option<(Inserted, Told)>> {
         let now = self.clock.now();
-        let Some(inserted) = likes::insert(tx, LikeId::generate(now), actor, liked).await? else {
+        let id = likes::next_id(tx, actor, liked, now).await?;
+        let Some(inserted) = likes::insert(tx, id, actor, liked).await? else {
             return Ok(None);
         };
         let told = match inserted {

@@ -52,7 +52,8 @@ impl Social {
         let author = self.keep_actor(&tx, actor).await?;
         let mentioned = find_mentioned(&tx, actor, &input.analysis.mentions).await?;
         let images = media::hold_unused(&tx, actor, &input.media).await?;
-        let post = Post {
+        let mut post = Post {
+            // Until the list is locked.
             id: PostId::generate(now),
             author: actor,
             text: input.text.into(),
@@ -66,9 +67,15 @@ impl Social {
             edited_at: None,
             version: 0,
         };
-        posts::insert(&tx, &post, &author).await?;
+        let mut notices = mentions_of(&tx, &post, &author).await?;
+        posts::count_new(&tx, &post, &author).await?;
+        notifications::lock(&tx, notices.iter().map(|notice| notice.recipient)).await?;
+        // From here on everybody else who posts waits until this is committed.
+        post.id = posts::next_id(&tx, now).await?;
+        notices.iter_mut().for_each(|notice| notice.post = Some(post.id));
+        posts::insert(&tx, &post).await?;
         media::use_in_post(&tx, &images, &post, &author, now).await?;
-        let told = notifications::insert(&tx, &mentions_of(&tx, &post, &author).await?, now).await?;
+        let told = notifications::insert(&tx, &notices, now).await?;
         let view = PostView { post, author, media: images, mentions: mentioned, viewer: None };
         let created = Event::PostCreated(view.clone());
         self.commit(tx, [created].into_iter().chain(notified(told))).await?;

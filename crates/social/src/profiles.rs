@@ -82,7 +82,7 @@ impl Social {
                 let user = users::find(&tx, actor).await?.ok_or(Error::UserNotFound)?;
                 updated.user.follower_count = user.follower_count;
             }
-            let Accepted { told, taken_back } = accepted;
+            let Accepted { told, taken_back, .. } = accepted;
             self.commit(tx, retracted(taken_back).chain(notified(told))).await?;
             updated.user.version += 1;
         }

@@ -1,6 +1,6 @@
 //! Following, blocking and muting.
 
-use blegram_domain::{Job, Notice, NoticeKind, RelationId, Timestamp, User, UserId};
+use blegram_domain::{Job, Notice, NoticeKind, Timestamp, User, UserId};
 use blegram_persistence::{
     Inserted, Tx, blocks, follow_requests, follows, jobs, mutes, notifications, relations, users,
 };
@@ -24,6 +24,9 @@ pub struct FollowState {
 /// How many requests are accepted in one transaction when an account stops being private; the rest is a job's.
 const BATCH: u64 = 500;
 
+/// How many are notified in one statement.
+const CHUNK: usize = 100;
+
 impl Social {
     /// Follows an account, or asks to when it is private, and tells its owner. Once more changes nothing.
     ///
@@ -44,12 +47,13 @@ impl Social {
         if relation.blocking {
             return Err(Error::Blocked);
         }
-        let id = RelationId::generate(now);
         let (inserted, kind) = if relation.following {
             (Inserted::Existing, NoticeKind::Follow)
         } else if account.summary.is_private {
+            let id = follow_requests::next_id(&tx, target, now).await?;
             (follow_requests::insert(&tx, id, actor, target).await?, NoticeKind::FollowRequest)
         } else {
+            let id = follows::next_id(&tx, actor, target, now).await?;
             (follows::insert(&tx, id, actor, target).await?, NoticeKind::Follow)
         };
         let told = match inserted {
@@ -97,7 +101,8 @@ impl Social {
         if accepted.is_none() && !relations::find_one(&tx, actor, requester).await?.followed_by {
             return Err(Error::UserNotFound);
         }
-        let Accepted { told, taken_back } = accepted.unwrap_or_default();
+        let Accepted { mut told, taken_back, notices } = accepted.unwrap_or_default();
+        told.extend(notifications::insert(&tx, &notices, now).await?);
         self.commit(tx, retracted(taken_back).chain(notified(told))).await?;
         Ok(requester)
     }
@@ -129,7 +134,8 @@ impl Social {
         let tx = self.db.write().await?;
         relations::hold_to_change(&tx, actor, target).await?;
         self.keep_actor(&tx, actor).await?;
-        let inserted = blocks::insert(&tx, RelationId::generate(self.clock.now()), actor, target).await?;
+        let id = blocks::next_id(&tx, actor, self.clock.now()).await?;
+        let inserted = blocks::insert(&tx, id, actor, target).await?;
         for (follower, followee) in [(actor, target), (target, actor)] {
             follows::delete(&tx, follower, followee).await?;
             follow_requests::delete(&tx, follower, followee).await?;
@@ -159,7 +165,8 @@ impl Social {
         let target = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
         self.find_header(&tx, Some(actor), target).await?;
-        mutes::insert(&tx, RelationId::generate(self.clock.now()), actor, target).await?;
+        let id = mutes::next_id(&tx, actor, self.clock.now()).await?;
+        mutes::insert(&tx, id, actor, target).await?;
         Ok(tx.commit().await?)
     }
 
@@ -183,7 +190,7 @@ impl Social {
         let tx = self.db.write().await?;
         // Private again meanwhile: who asked waits for an answer again.
         let is_public = users::keep(&tx, user).await?.is_some_and(|user| user.summary.is_public());
-        let (Accepted { told, taken_back }, is_more) =
+        let (Accepted { told, taken_back, .. }, is_more) =
             if is_public { accept_some(&tx, user, now).await? } else { (Accepted::default(), false) };
         self.commit(tx, retracted(taken_back).chain(notified(told))).await?;
         Ok(is_more)
@@ -236,21 +243,30 @@ pub(crate) struct Accepted {
     pub(crate) told: Told,
     /// The notifications of their requests.
     pub(crate) taken_back: Told,
+    /// What is still to be inserted, as the last thing.
+    notices: Vec<Notice>,
 }
 
 /// Says also whether there may be more.
 async fn accept_some(tx: &Tx, user: UserId, now: Timestamp) -> Result<(Accepted, bool)> {
     let requesters = follow_requests::list_oldest(tx, user, BATCH).await?;
+    follows::lock(tx, &requesters, user).await?;
     let mut all = Accepted::default();
     for requester in &requesters {
-        let Accepted { told, taken_back } = accept(tx, user, *requester, now).await?.unwrap_or_default();
-        all.told.extend(told);
-        all.taken_back.extend(taken_back);
+        let accepted = accept(tx, user, *requester, now).await?.unwrap_or_default();
+        all.notices.extend(accepted.notices);
+        all.taken_back.extend(accepted.taken_back);
+    }
+    // At the end, and all at once: everybody locks them last.
+    let notices = std::mem::take(&mut all.notices);
+    notifications::lock(tx, notices.iter().map(|notice| notice.recipient)).await?;
+    for some in notices.chunks(CHUNK) {
+        all.told.extend(notifications::insert(tx, some, now).await?);
     }
     Ok((all, requesters.len() as u64 == BATCH))
 }
 
-/// `None` for somebody who did not ask.
+/// Leaves it to the caller to notify the requester; `None` for a user who did not ask.
 async fn accept(tx: &Tx, user: UserId, requester: UserId, now: Timestamp) -> Result<Option<Accepted>> {
     if !follow_requests::delete(tx, requester, user).await? {
         return Ok(None);
@@ -258,11 +274,10 @@ async fn accept(tx: &Tx, user: UserId, requester: UserId, now: Timestamp) -> Res
     let request = Notice::about_you(user, NoticeKind::FollowRequest, requester);
     let taken_back = notifications::delete(tx, &request).await?;
     let notice = Notice::about_you(requester, NoticeKind::FollowAccepted, user);
-    let told = match follows::insert(tx, RelationId::generate(now), requester, user).await? {
-        Inserted::New => notifications::insert(tx, &[notice], now).await?,
-        Inserted::Existing => Told::new(),
-    };
-    Ok(Some(Accepted { told, taken_back }))
+    let id = follows::next_id(tx, requester, user, now).await?;
+    let inserted = follows::insert(tx, id, requester, user).await?;
+    let notices = (inserted == Inserted::New).then_some(notice).into_iter().collect();
+    Ok(Some(Accepted { told: Told::new(), taken_back, notices }))
 }
 
 /// Ends a follow or a request, and takes back what was told of it: returns that.

@@ -8,7 +8,7 @@ use crate::{
     body::Body,
     conditional::IfMatch,
     page::Paged,
-    param::{CommentParam, CursorParam, LimitParam, ListQuery, PostParam},
+    param::{CommentParam, CursorParam, LimitParam, ListQuery, PostParam, SinceParam},
     problem::Problem,
     routes::{AppData, Tag},
     schema::{
@@ -50,8 +50,9 @@ impl CommentsApi {
 
     /// List the comments on a post
     ///
-    /// Those at the top, the oldest first, with the number of their replies.
-    /// 최상위 댓글을 오래된 순서로, 답글 수와 함께 보여 줍니다.
+    /// Those at the top, the oldest first, with the number of their replies. `since_id`, the id of the last one that you
+    /// have, lists what was added after it. 최상위 댓글을 오래된 순서로, 답글 수와 함께 보여 줍니다. 마지막으로 받은 댓글의 id를
+    /// `since_id`로 보내면 그 뒤에 달린 댓글만 받습니다.
     #[oai(path = "/posts/:post/comments", method = "get", operation_id = "listComments")]
     async fn list_comments(
         &self,
@@ -63,9 +64,11 @@ impl CommentsApi {
         limit: Query<Option<LimitParam>>,
         /// A cursor of this list, as it came with a page.
         cursor: Query<Option<CursorParam>>,
+        /// Only items newer than the one with this id, which need not exist.
+        since_id: Query<Option<SinceParam>>,
     ) -> ApiResult<Paged<CommentPage>> {
         let post = post.id()?;
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
+        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
         let page = query.page("listComments", &[&post.to_string()])?;
         let items = app.social.post_comments(viewer.id(), post, &page).await.map_err(Problem::from)?;
         Ok(Paged::linked(items, &app.media.links()))
@@ -89,8 +92,8 @@ impl CommentsApi {
 
     /// List the replies to a comment
     ///
-    /// The oldest first.
-    /// 오래된 순서입니다.
+    /// The oldest first. `since_id` lists what was added after the reply with that id.
+    /// 오래된 순서입니다. `since_id`를 보내면 그 답글 뒤에 달린 것만 받습니다.
     #[oai(path = "/comments/:comment/replies", method = "get", operation_id = "listReplies")]
     async fn list_replies(
         &self,
@@ -102,9 +105,11 @@ impl CommentsApi {
         limit: Query<Option<LimitParam>>,
         /// A cursor of this list, as it came with a page.
         cursor: Query<Option<CursorParam>>,
+        /// Only items newer than the one with this id, which need not exist.
+        since_id: Query<Option<SinceParam>>,
     ) -> ApiResult<Paged<CommentPage>> {
         let comment = comment.id()?;
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
+        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
         let page = query.page("listReplies", &[&comment.to_string()])?;
         let items = app.social.replies(viewer.id(), comment, &page).await.map_err(Problem::from)?;
         Ok(Paged::linked(items, &app.media.links()))

@@ -4,7 +4,7 @@ use crate::{
     answer::{Answer, ApiResult},
     body::Body,
     page::Paged,
-    param::{CursorParam, LimitParam, ListQuery},
+    param::{CursorParam, LimitParam, ListQuery, SinceParam},
     problem::Problem,
     routes::{AppData, Tag},
     schema::notification::{MarkNotificationsRead, NotificationPage, NotificationRead, UnreadCount},
@@ -28,8 +28,10 @@ impl NotificationsApi {
         limit: Query<Option<LimitParam>>,
         /// A cursor of this list, as it came with a page.
         cursor: Query<Option<CursorParam>>,
+        /// Only items newer than the one with this id, which need not exist.
+        since_id: Query<Option<SinceParam>>,
     ) -> ApiResult<Paged<NotificationPage>> {
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
+        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
         let page = query.page("listNotifications", &[&viewer.id().to_string()])?;
         let items = app.social.notifications(viewer.id(), &page).await.map_err(Problem::from)?;
         Ok(Paged::linked(items, &app.media.links()))

@@ -73,6 +73,7 @@ pub(crate) fn new_post(author: UserId, text: &str) -> Post {
 pub(crate) async fn insert_post(database: &TestDatabase, post: &Post) {
     let tx = database.db().write().await.unwrap();
     let author = users::find(&tx, post.author).await.unwrap().unwrap().summary;
-    rows::insert(&tx, post, &author).await.unwrap();
+    rows::count_new(&tx, post, &author).await.unwrap();
+    rows::insert(&tx, post).await.unwrap();
     tx.commit().await.unwrap();
 }

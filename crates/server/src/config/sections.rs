@@ -160,7 +160,7 @@ section! {
     url: Option<DatabaseUrl> = Absent("SQLite in `server.data_dir`");
     /// Connections that this process opens at most.
     max_connections: NonZeroU32 = Fixed("8");
-    /// Milliseconds after which one statement is given up. Searches on SQLite are given up after 2000 at most; background work and commands on SQLite may take ten minutes.
+    /// Milliseconds after which one statement is given up. Searches on SQLite are given up after 2000 at most; background work and commands on SQLite may take ten minutes. On PostgreSQL a transaction in which this process does nothing ends after half of it.
     statement_timeout_ms: NonZeroU32 = Fixed("5000");
     /// Apply migrations at start on PostgreSQL. SQLite always does; on PostgreSQL `blegram migrate up` is the other way.
     migrate: bool = Fixed("false");

@@ -4,6 +4,7 @@
 
 mod events;
 mod histories;
+mod newer;
 mod posts;
 mod timelines;
 

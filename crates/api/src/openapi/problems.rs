@@ -1,6 +1,8 @@
 //! What operations answer when they refuse: a few dozen answers, said once in `components` and named by each operation
 //! that has them, with an example of every problem.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::{capitalized, header_references};
@@ -16,11 +18,13 @@ const MAX_CODES_IN_NAME: usize = 3;
 #[derive(Default)]
 pub(super) struct Problems {
     responses: Map<String, Value>,
+    codes: BTreeSet<Code>,
 }
 
 impl Problems {
     /// A reference to what `operation` answers with `codes`, which have one status.
     pub(super) fn response(&mut self, operation: &Operation, codes: &[Code]) -> Value {
+        self.codes.extend(codes);
         let response = response(operation, codes);
         let known = self.responses.iter().find(|(_, other)| **other == response);
         let name = known.map_or_else(|| self.new_name(operation, codes), |(name, _)| name.clone());
@@ -57,7 +61,7 @@ impl Problems {
         self.responses.sort_keys();
         document["components"]["responses"] = Value::Object(self.responses);
         document["components"]["examples"] =
-            Code::ALL.iter().map(|code| (name_of(*code), example(*code))).collect();
+            self.codes.into_iter().map(|code| (name_of(code), example(code))).collect();
     }
 }
 

@@ -175,8 +175,11 @@ pub(crate) struct NotificationCreatedEvent {
 /// A notification was taken back: what it told of was undone or deleted.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct NotificationDeletedEvent {
+    /// The id. Sorts by time of creation.
+    /// ID. 만들어진 시각 순서로 정렬됩니다.
     pub(crate) id: Uuid,
     /// How many notifications are unread now.
+    /// 현재 읽지 않은 알림 수.
     pub(crate) unread_count: u64,
 }
 

@@ -11,19 +11,19 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use blegram_domain::{AltText, Media};
-use blegram_media::{Error, Source};
+use blegram_domain::{AltText, Media, UserId};
+use blegram_media::{Error, Permit, Source};
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 use multer::{Constraints, Field, Multipart, SizeLimit};
-use poem::{Body, Request, RequestBody};
+use poem::{Body, Request, RequestBody, http::header};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaMediaType, MetaRequest, Registry},
     types::Type,
 };
 use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use crate::{
     problem::{Code, Failure, Problem, broken_off},
@@ -38,11 +38,8 @@ pub(crate) const MAX_BYTES: u64 = Media::MAX_PER_POST as u64 * Media::MAX_BYTES 
 pub(crate) struct Form {
     pub(crate) files: Vec<Result<Source, Error>>,
     pub(crate) alts: Vec<Option<AltText>>,
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: Option<Permit>,
 }
-
-/// Forms that are read, or whose files are worked on, at the same time.
-pub(crate) const AT_ONCE: usize = 64;
 
 /// What may come without being part of a file or a text: names and the like.
 const MAX_UNREAD_BYTES: usize = 64 * 1024;
@@ -55,10 +52,25 @@ pub(crate) fn boundary(request: &Request) -> Option<String> {
     multer::parse_boundary(request.content_type()?).ok()
 }
 
-/// Reads the form of a request. In the place of its body it leaves what tells it from other forms.
-pub(crate) async fn spool(request: &mut Request, room: &Arc<Semaphore>) -> Result<(), Problem> {
-    // Each may take two hundred MiB of the temporary folder.
-    let permit = Arc::clone(room).try_acquire_owned().map_err(|_| Problem::new(Code::Overloaded))?;
+/// Reads the form of `sender`'s request. In the place of its body it leaves what tells it from other forms.
+pub(crate) async fn spool(
+    request: &mut Request,
+    sender: UserId,
+    media: &blegram_media::Media,
+) -> Result<(), Problem> {
+    // Each may take two hundred MiB of the temporary folder, until its files are worked on.
+    let permit = media.forms().take(sender)?;
+    let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    let patience = media.receive_limits().patience(announced.unwrap_or(MAX_BYTES).min(MAX_BYTES));
+    let read = timeout(patience, read(request)).await;
+    let (form, fingerprint) = read.map_err(|_| Problem::new(Code::RequestTimeout))??;
+    let spooled: Spooled = Arc::new(Mutex::new(Some(Form { _permit: Some(permit), ..form })));
+    request.set_data(spooled);
+    request.set_body(Body::from_vec(fingerprint));
+    Ok(())
+}
+
+async fn read(request: &mut Request) -> Result<(Form, Vec<u8>), Problem> {
     let boundary = boundary(request).ok_or_else(|| Problem::new(Code::UnsupportedMediaType))?;
     let limit = Constraints::new().size_limit(SizeLimit::new().whole_stream(MAX_BYTES));
     let unread = Arc::new(AtomicUsize::new(0));
@@ -72,11 +84,7 @@ pub(crate) async fn spool(request: &mut Request, room: &Arc<Semaphore>) -> Resul
     while let Some(field) = parts.next_field().await.map_err(unreadable)? {
         reader.take(field).await?;
     }
-    let (form, fingerprint) = reader.finish()?;
-    let spooled: Spooled = Arc::new(Mutex::new(Some(Form { _permit: Some(permit), ..form })));
-    request.set_data(spooled);
-    request.set_body(Body::from_vec(fingerprint));
-    Ok(())
+    reader.finish()
 }
 
 /// A body piece by piece. The parser of forms takes all that is there before it looks at it, and keeps what it cannot make

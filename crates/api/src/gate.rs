@@ -14,7 +14,7 @@ use poem::{
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
 };
 
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     App, bearer, body, client, conditional, cookie, csrf, form,
@@ -29,8 +29,6 @@ use crate::{
 pub(crate) struct Gate {
     app: App,
     catalogue: Arc<Catalogue>,
-    /// Room for forms with files.
-    forms: Arc<Semaphore>,
 }
 
 /// A request that passed.
@@ -43,7 +41,7 @@ struct Admitted {
 
 impl Gate {
     pub(crate) fn new(app: App) -> Self {
-        Self { app, catalogue: Arc::new(Catalogue::new()), forms: Arc::new(Semaphore::new(form::AT_ONCE)) }
+        Self { app, catalogue: Arc::new(Catalogue::new()) }
     }
 
     pub(crate) fn catalogue(&self) -> Arc<Catalogue> {
@@ -73,8 +71,8 @@ impl Gate {
             csrf::check(request.headers(), session.as_ref(), &self.app.auth, &self.app.site)?;
         }
         // Not before it is known who sends it, and that they mean it: it may be two hundred MiB.
-        if operation.takes == Takes::Form {
-            form::spool(request, &self.forms).await?;
+        if let (Takes::Form, Some(session)) = (operation.takes, &session) {
+            form::spool(request, session.user, &self.app.media).await?;
         }
         Ok(Admitted { session, standing, has_dead_cookie })
     }

@@ -316,7 +316,10 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         .taking_images()
         .limited(Policy::Upload)
         .with_key(),
-    Operation::write("createUpload", Login::Required, &[]).with_body().limited(Policy::Upload).with_key(),
+    Operation::write("createUpload", Login::Required, &[Code::NotFound, Code::QuotaExceeded])
+        .with_body()
+        .limited(Policy::Upload)
+        .with_key(),
     Operation::write(
         "completeUpload",
         Login::Required,

@@ -109,6 +109,9 @@ codes! {
     Blocked = "blocked", FORBIDDEN, "You block this account",
         "Unblock it first. While you block an account you cannot follow it, see its lists or write to it.",
         "차단한 계정입니다. 차단한 동안에는 팔로우하거나 목록을 보거나 메시지를 보낼 수 없으니 먼저 차단을 해제하세요.";
+    QuotaExceeded = "quota-exceeded", FORBIDDEN, "The quota is used up",
+        "An account may have at most 100 direct uploads, of 500 MiB together, that it has not completed. Complete them, or wait two hours: then they are removed.",
+        "완료하지 않은 직접 업로드는 계정당 100개, 합계 500 MiB까지 둘 수 있습니다. 먼저 완료하거나 두 시간을 기다리세요. 그 뒤에는 자동으로 지워집니다.";
     RegistrationClosed = "registration-closed", FORBIDDEN, "Registration is closed",
         "This site does not take new accounts. Ask its operators for one.",
         "이 사이트는 새 계정을 받지 않습니다. 운영자에게 문의하세요.";
@@ -139,6 +142,9 @@ codes! {
     UploadExpired = "upload-expired", CONFLICT, "The upload has expired or is complete",
         "Create a new one, and PUT the file to its URL.",
         "새 업로드를 만들어 그 URL로 파일을 PUT하세요.";
+    UploadInProgress = "upload-in-progress", CONFLICT, "The file of this upload is being sent already",
+        "One request at a time sends the file of an upload. Wait until the other one ends, or cancel it, and send the file again.",
+        "업로드 하나의 파일은 한 번에 한 요청으로만 보낼 수 있습니다. 진행 중인 요청이 끝나기를 기다리거나 취소한 뒤 다시 보내세요.";
     RequestInProgress = "request-in-progress", CONFLICT, "The first request with this key still runs",
         "Wait for its answer, or try again in a moment with the same Idempotency-Key.",
         "첫 요청의 응답을 기다리거나, 잠시 뒤 같은 Idempotency-Key로 다시 시도하세요.";
@@ -222,6 +228,9 @@ const CHALLENGES: &str = "Bearer realm=\"blegram\", Cookie realm=\"blegram\"";
 
 /// How long somebody should wait for a server that is busy or lacks something.
 const PAUSE_SECONDS: u64 = 2;
+
+/// How long an account that sends too many files at the same time should wait.
+const UPLOAD_PAUSE_SECONDS: u64 = 5;
 
 impl Problem {
     /// A problem of `code`.
@@ -504,6 +513,16 @@ impl From<blegram_media::Error> for Problem {
                     Ok(range) => problem.with_header(header::CONTENT_RANGE, range),
                     Err(_) => problem,
                 }
+            }
+            blegram_media::Error::InProgress => {
+                Self::new(Code::UploadInProgress).with_header(header::RETRY_AFTER, PAUSE_SECONDS.into())
+            }
+            // When one of them ends is up to the client.
+            blegram_media::Error::TooManyAtOnce(_) => Self::new(Code::RateLimited)
+                .with_header(header::RETRY_AFTER, UPLOAD_PAUSE_SECONDS.into())
+                .with_detail(error.to_string()),
+            blegram_media::Error::TooManyPending { .. } => {
+                Self::new(Code::QuotaExceeded).with_detail(error.to_string())
             }
             blegram_media::Error::Overloaded => Self::new(Code::Overloaded),
             blegram_media::Error::BrokeOff(cause) => broken_off(&cause),

@@ -224,8 +224,16 @@ pub struct Upload {
 impl Upload {
     /// How long a file may take to arrive.
     pub const LIFETIME: Duration = Duration::from_secs(60 * 60);
+    /// How long a file that arrived waits to be completed, counted from its announcement.
+    pub const ABANDONED_AFTER: Duration = Duration::from_secs(2 * 60 * 60);
     /// How long it is known what became of it.
     pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// How many announced files of an account may wait to be completed, and how many bytes they may have together: what
+    /// arrived and was not completed stays in storage for [`Upload::ABANDONED_AFTER`].
+    pub const MAX_PENDING: u64 = 100;
+    /// See [`Upload::MAX_PENDING`].
+    pub const MAX_PENDING_BYTES: u64 = 500 * 1024 * 1024;
 
     /// Until when the file may arrive.
     pub fn expires_at(&self) -> Timestamp {

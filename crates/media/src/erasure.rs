@@ -10,7 +10,7 @@ use blegram_persistence::{
 };
 use futures_util::future::try_join_all;
 
-use crate::{Media, Result};
+use crate::{Media, Result, sweep::GRACE as PARTIAL_AFTER};
 
 /// How many images or uploads a step removes at most.
 const BATCH: usize = 50;
@@ -57,8 +57,8 @@ impl Media {
         Ok(false)
     }
 
-    /// Gives up some images that were used for nothing for long at `now`, a time that was checked, and uploads that nobody
-    /// asks for any more; says whether there may be more.
+    /// Gives up some images that were used for nothing for long at `now`, a time that was checked, uploads that nobody asks for
+    /// any more, and what a crash left of files that were being written; says whether there may be more.
     ///
     /// # Errors
     /// As above.
@@ -76,7 +76,10 @@ impl Media {
             }
             tx.commit().await?;
         }
-        let is_more = self.erase_uploads(uploads::Of::Before(now - Upload::KEPT)).await?;
+        let abandoned = uploads::Of::PendingBefore(now - Upload::ABANDONED_AFTER);
+        let is_more = self.erase_uploads(abandoned).await?
+            || self.erase_uploads(uploads::Of::Before(now - Upload::KEPT)).await?;
+        self.storage.remove_partial(Some(Upload::PREFIX), now - PARTIAL_AFTER, true).await?;
         Ok(is_more || unused.len() == BATCH)
     }
 

@@ -1,3 +1,5 @@
+use blegram_domain as domain;
+
 use crate::Refusal;
 
 /// Why a use-case of this crate did not happen.
@@ -24,6 +26,20 @@ pub enum Error {
     /// The time in which the file might arrive is over.
     #[error("the upload has expired")]
     Expired,
+    /// Another request is sending the file of the same upload.
+    #[error("the file of this upload is being received already")]
+    InProgress,
+    /// The account sends as many files as it may at the same time.
+    #[error("an account may send {0} files or forms at the same time")]
+    TooManyAtOnce(usize),
+    /// The account has announced more files than it completed, or more bytes, than it may.
+    #[error("at most {files} announced files, of {mib} MiB together, may wait to be completed; you have {pending_files} of {pending_bytes} bytes", files = domain::media::Upload::MAX_PENDING, mib = domain::media::Upload::MAX_PENDING_BYTES / 1024 / 1024)]
+    TooManyPending {
+        /// How many wait.
+        pending_files: u64,
+        /// How many bytes they have together.
+        pending_bytes: u64,
+    },
     /// The range lies outside of the file, which has so many bytes.
     #[error("no such range")]
     RangeNotSatisfiable(u64),

@@ -1,6 +1,6 @@
 //! Serving files, and taking those that go into storage by way of this server.
 
-use std::{ops::Range, pin::Pin};
+use std::{ops::Range, pin::Pin, time::Duration};
 
 use blegram_domain::{
     MediaKey, Timestamp, UploadId,
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{GetOptions, GetRange};
 use sha2::{Digest, Sha256};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{Error, Media, Refusal, Result, links::Proof};
 
@@ -87,7 +88,8 @@ impl Media {
     ///
     /// # Errors
     /// [`Error::NotFound`] without a link that is good; [`Error::Expired`] when it was completed; [`Error::Refused`];
-    /// [`Error::BrokeOff`], [`Error::Unavailable`]. Then nothing was kept.
+    /// [`Error::InProgress`] while another request sends it; [`Error::TooManyAtOnce`], [`Error::Overloaded`];
+    /// [`Error::BrokeOff`], also when it takes too long; [`Error::Unavailable`]. Then nothing was kept.
     pub async fn receive(
         &self,
         id: UploadId,
@@ -111,8 +113,27 @@ impl Media {
             }
             .into());
         }
+        let _exclusive = self.in_progress.begin(id)?;
+        let _permit = self.uploads.take(upload.owner)?;
+        let pieces = within(self.receive.patience(upload.byte_size), pieces);
         self.storage.put_stream(&name, announced(&upload, pieces).boxed()).await
     }
+}
+
+/// The pieces that come within `patience`; the listener bounds only the pauses between them.
+fn within(
+    patience: Duration,
+    pieces: BoxStream<'_, std::io::Result<Bytes>>,
+) -> BoxStream<'_, std::io::Result<Bytes>> {
+    let deadline = Instant::now() + patience;
+    futures_util::stream::unfold(pieces, move |mut pieces| async move {
+        let piece = timeout_at(deadline, pieces.next()).await.unwrap_or_else(|_| {
+            let error = std::io::Error::new(std::io::ErrorKind::TimedOut, "the file arrives too slowly");
+            Some(Err(error))
+        });
+        piece.map(|piece| (piece, pieces))
+    })
+    .boxed()
 }
 
 /// The pieces of a file as long as they are what was announced; fails in the place of its end when they are not.

@@ -8,6 +8,7 @@
 //! | [`uploads`] | files that come through this server, and files that go into storage directly |
 //! | [`library`] | what owners do with their images |
 //! | [`files`] | serving files, and taking those that go into storage by way of this server |
+//! | [`receiving`] | what each file that is being received may take, and how many at once |
 //! | [`moving`] | files change their area when what shows them changes who sees it |
 //! | [`erasure`], [`sweep`] | removing what nothing needs, and finding what was left behind |
 //!
@@ -40,6 +41,7 @@ pub mod image;
 pub mod library;
 pub mod links;
 pub mod moving;
+pub mod receiving;
 #[cfg(feature = "s3")]
 mod s3;
 pub mod storage;
@@ -60,6 +62,7 @@ pub use error::{Error, Result};
 pub use files::File;
 pub use image::Refusal;
 pub use links::Links;
+pub use receiving::{Budget, Permit, ReceiveLimits};
 #[cfg(feature = "s3")]
 pub use s3::S3;
 pub use storage::{Location, Storage};
@@ -81,6 +84,8 @@ pub struct Config {
     pub queue: usize,
     /// How long an image may wait and be worked on.
     pub deadline: Duration,
+    /// How files are received.
+    pub receive: ReceiveLimits,
 }
 
 impl Default for Config {
@@ -93,6 +98,7 @@ impl Default for Config {
             threads: thread::available_parallelism().map_or(1, NonZeroUsize::get),
             queue: 32,
             deadline: Duration::from_secs(30),
+            receive: ReceiveLimits::default(),
         }
     }
 }
@@ -106,6 +112,12 @@ pub struct Media {
     signer: Arc<links::Signer>,
     workers: Workers,
     deadline: Duration,
+    receive: ReceiveLimits,
+    /// Places for direct uploads, for forms, and for files that are looked at after a direct upload.
+    uploads: Budget,
+    forms: Budget,
+    completions: Budget,
+    in_progress: receiving::InProgress,
 }
 
 impl Media {
@@ -118,7 +130,20 @@ impl Media {
         let workers = Workers::new("image", Priority::Background, config.threads, config.queue)
             .map_err(|error| Error::Configuration(error.to_string()))?;
         let signer = links::Signer::new(config.site, config.signing_key, &config.location)?;
-        Ok(Self { db, clock, storage, signer: Arc::new(signer), workers, deadline: config.deadline })
+        let receive = config.receive;
+        Ok(Self {
+            db,
+            clock,
+            storage,
+            signer: Arc::new(signer),
+            workers,
+            deadline: config.deadline,
+            receive,
+            uploads: Budget::new(&receive),
+            forms: Budget::new(&receive),
+            completions: Budget::new(&receive),
+            in_progress: receiving::InProgress::default(),
+        })
     }
 
     /// Asks the storage for a sign of life.
@@ -127,6 +152,16 @@ impl Media {
     /// [`Error::Unavailable`].
     pub async fn check_storage(&self) -> Result<()> {
         self.storage.check().await
+    }
+
+    /// Limits on what is being received.
+    pub const fn receive_limits(&self) -> &ReceiveLimits {
+        &self.receive
+    }
+
+    /// Places for forms with files: whoever reads one takes a place first.
+    pub const fn forms(&self) -> &Budget {
+        &self.forms
     }
 
     /// Links as of now.

@@ -1,8 +1,13 @@
 //! Where files are: a folder, an S3 bucket, or memory.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use blegram_domain::{MediaKey, media::VariantName};
+use blegram_domain::{MediaKey, Timestamp, media::VariantName};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream::BoxStream};
 use object_store::{
@@ -28,7 +33,11 @@ pub enum Location {
 
 /// Files by name; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Storage(Arc<dyn ObjectStore>);
+pub struct Storage {
+    store: Arc<dyn ObjectStore>,
+    /// Where files are, if in a folder.
+    folder: Option<PathBuf>,
+}
 
 impl Storage {
     /// Opens what is there, or makes it.
@@ -36,7 +45,7 @@ impl Storage {
     /// # Errors
     /// [`Error::Configuration`].
     pub fn open(location: &Location) -> Result<Self> {
-        Ok(Self(match location {
+        let store: Arc<dyn ObjectStore> = match location {
             Location::Folder(folder) => {
                 let refused = |error: &dyn std::fmt::Display| {
                     Error::Configuration(format!(
@@ -53,7 +62,12 @@ impl Storage {
             Location::S3(s3) => s3.store()?,
             Location::Memory => Arc::new(InMemory::new()),
             Location::Other(store) => Arc::clone(store),
-        }))
+        };
+        let folder = match location {
+            Location::Folder(folder) => Some(folder.clone()),
+            _ => None,
+        };
+        Ok(Self { store, folder })
     }
 
     /// Asks for a sign of life.
@@ -61,7 +75,7 @@ impl Storage {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn check(&self) -> Result<()> {
-        match self.0.head(&Path::from("incoming/none")).await {
+        match self.store.head(&Path::from("incoming/none")).await {
             Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -74,10 +88,10 @@ impl Storage {
         attributes.insert(Attribute::CacheControl, "public, max-age=31536000, immutable".into());
         let path = Path::from(name);
         let options = PutOptions { attributes, ..PutOptions::default() };
-        match self.0.put_opts(&path, bytes.clone().into(), options).await {
+        match self.store.put_opts(&path, bytes.clone().into(), options).await {
             // A folder keeps no attributes.
             Err(object_store::Error::NotImplemented { .. }) => {
-                self.0.put(&path, bytes.into()).await?;
+                self.store.put(&path, bytes.into()).await?;
             }
             other => {
                 other?;
@@ -87,17 +101,17 @@ impl Storage {
     }
 
     pub(crate) async fn get(&self, name: &str, options: GetOptions) -> Result<GetResult> {
-        Ok(self.0.get_opts(&Path::from(name), options).await?)
+        Ok(self.store.get_opts(&Path::from(name), options).await?)
     }
 
     /// How many bytes a file has.
     pub(crate) async fn size(&self, name: &str) -> Result<u64> {
-        Ok(self.0.head(&Path::from(name)).await?.size)
+        Ok(self.store.head(&Path::from(name)).await?.size)
     }
 
     /// Removes a file; one that is not there is removed, too.
     pub(crate) async fn delete(&self, name: &str) -> Result<()> {
-        match self.0.delete(&Path::from(name)).await {
+        match self.store.delete(&Path::from(name)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -114,7 +128,7 @@ impl Storage {
     pub(crate) async fn copy_all(&self, from: MediaKey, to: MediaKey) -> Result<()> {
         let copy = |name: &VariantName| {
             let (from, to) = (Path::from(from.file(*name)), Path::from(to.file(*name)));
-            async move { self.0.copy(&from, &to).await }
+            async move { self.store.copy(&from, &to).await }
         };
         try_join_all(VariantName::ALL.iter().map(copy)).await?;
         Ok(())
@@ -123,7 +137,7 @@ impl Storage {
     /// Files whose names begin with the folder `prefix`, or all.
     pub(crate) fn list(&self, prefix: Option<&str>) -> BoxStream<'static, Result<ObjectMeta>> {
         let prefix = prefix.map(Path::from);
-        self.0.list(prefix.as_ref()).map_err(Error::from).boxed()
+        self.store.list(prefix.as_ref()).map_err(Error::from).boxed()
     }
 
     /// Removes up to `max` files whose names begin with the folder `prefix`; says whether there may be more.
@@ -135,18 +149,20 @@ impl Storage {
         Ok(found.len() == max)
     }
 
-    /// Takes a file that comes in pieces; nothing is there before all of it is.
+    /// Takes a file that comes in pieces; nothing is there before all of it is. What it holds in memory is one part, which
+    /// for a folder is small however slowly the pieces come.
     pub(crate) async fn put_stream(
         &self,
         name: &str,
         mut pieces: BoxStream<'_, Result<Bytes>>,
     ) -> Result<()> {
-        let mut writer = self.0.put_multipart(&Path::from(name)).await?;
-        let mut part = Vec::with_capacity(PART_BYTES);
+        let part_bytes = if self.folder.is_some() { FOLDER_PART_BYTES } else { PART_BYTES };
+        let mut writer = self.store.put_multipart(&Path::from(name)).await?;
+        let mut part = Vec::new();
         let written = async {
             while let Some(piece) = pieces.try_next().await? {
                 part.extend_from_slice(&piece);
-                if part.len() >= PART_BYTES {
+                if part.len() >= part_bytes {
                     writer.put_part(std::mem::take(&mut part).into()).await?;
                 }
             }
@@ -170,10 +186,76 @@ impl Storage {
             }
         }
     }
+
+    /// Finds files in the folder below `prefix` that were being written when the process was killed, and were last written
+    /// to before `before`; removes them, if `remove`. The store writes under a name of its own and hides such files.
+    pub(crate) async fn remove_partial(
+        &self,
+        prefix: Option<&str>,
+        before: Timestamp,
+        remove: bool,
+    ) -> Result<Vec<String>> {
+        let Some(root) = self.folder.clone() else { return Ok(Vec::new()) };
+        let top = prefix.map_or_else(|| root.clone(), |prefix| root.join(prefix));
+        let before = UNIX_EPOCH + Duration::from_micros(u64::try_from(before.as_micros()).unwrap_or(0));
+        let find = move || {
+            let mut found = Vec::new();
+            find_partial(&top, before, &mut found)?;
+            for file in found.iter().filter(|_| remove) {
+                gone_is_fine(std::fs::remove_file(file))?;
+            }
+            let name = |file: PathBuf| file.strip_prefix(&root).unwrap_or(&file).display().to_string();
+            Ok(found.into_iter().map(name).collect())
+        };
+        let found = tokio::task::spawn_blocking(find).await;
+        found
+            .map_err(|error| Error::Internal(error.to_string()))?
+            .map_err(|error: io::Error| Error::Unavailable(error.into()))
+    }
+}
+
+fn find_partial(folder: &std::path::Path, before: SystemTime, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            find_partial(&entry.path(), before, found)?;
+        } else if is_partial(&entry.file_name().to_string_lossy()) {
+            let is_old = match entry.metadata().and_then(|metadata| metadata.modified()) {
+                Ok(modified) => modified < before,
+                // It was completed, or given up, in this moment.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+                Err(error) => return Err(error),
+            };
+            if is_old {
+                found.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// As [`LocalFileSystem`] calls what it has not finished: the name, `#`, and a number.
+fn is_partial(name: &str) -> bool {
+    let number = name.rsplit_once('#').map_or("", |(_, number)| number);
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 /// The smallest part that S3 takes but for the last.
 const PART_BYTES: usize = 5 * 1024 * 1024;
+
+/// A folder takes any; each is a trip to another thread.
+const FOLDER_PART_BYTES: usize = 128 * 1024;
 
 /// For this user only: whoever reads the folder needs no links.
 fn make_private(folder: &std::path::Path) -> std::io::Result<()> {

@@ -18,7 +18,7 @@ use crate::{Error, Media, Result};
 pub struct Swept {
     /// Files that were looked at.
     pub files: u64,
-    /// Files that belong to nothing.
+    /// Files that belong to nothing, and what a crash left of files that were being written.
     pub orphans: Vec<String>,
     /// Files whose names are none of ours: left alone.
     pub foreign: Vec<String>,
@@ -29,7 +29,7 @@ pub struct Swept {
 }
 
 /// Files that came in the last hour may belong to an image whose row is being written.
-const GRACE: Duration = Duration::from_secs(60 * 60);
+pub(crate) const GRACE: Duration = Duration::from_secs(60 * 60);
 
 /// How much is looked up at a time.
 const BATCH: usize = 500;
@@ -49,6 +49,9 @@ impl Media {
         while let Some(chunk) = files.next().await {
             self.sweep_files(chunk.map_err(|error| error.1)?, remove, &mut swept).await?;
         }
+        let partial = self.storage.remove_partial(None, self.clock.now() - GRACE, remove).await?;
+        swept.files += partial.len() as u64;
+        swept.orphans.extend(partial);
         let mut after = None;
         loop {
             let images = media::list_after(&self.db, after, BATCH as u64).await?;

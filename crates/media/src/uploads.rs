@@ -157,7 +157,7 @@ impl Media {
     /// Lets `actor` put a file into storage.
     ///
     /// # Errors
-    /// [`Error::AccountNotFound`].
+    /// [`Error::AccountNotFound`]; [`Error::TooManyPending`].
     pub async fn create_upload(&self, actor: UserId, input: CreateUpload) -> Result<Announced> {
         let now = self.clock.now();
         let upload = Upload {
@@ -170,7 +170,16 @@ impl Media {
             media: None,
         };
         let tx = self.db.write().await?;
-        users::keep(&tx, actor).await?.filter(User::is_visible).ok_or(Error::AccountNotFound)?;
+        // Exclusive, so that two at once cannot both be the last one.
+        let account = users::hold(&tx, actor).await?.filter(|account| account.user.is_visible());
+        account.ok_or(Error::AccountNotFound)?;
+        let pending = uploads::pending(&tx, actor).await?;
+        if pending.files >= Upload::MAX_PENDING
+            || pending.bytes.saturating_add(input.byte_size) > Upload::MAX_PENDING_BYTES
+        {
+            let uploads::Pending { files: pending_files, bytes: pending_bytes } = pending;
+            return Err(Error::TooManyPending { pending_files, pending_bytes });
+        }
         uploads::insert(&tx, &upload).await?;
         tx.commit().await?;
         let (url, headers) = self.signer.put(&upload);
@@ -181,13 +190,15 @@ impl Media {
     ///
     /// # Errors
     /// [`Error::NotFound`], also when the image was deleted since; [`Error::NotArrived`], [`Error::Expired`];
-    /// [`Error::Refused`], after which the file may be put again; else as [`Media::upload`].
+    /// [`Error::TooManyAtOnce`]; [`Error::Refused`], after which the file may be put again; else as [`Media::upload`].
     pub async fn complete_upload(&self, actor: UserId, id: UploadId) -> Result<domain::Media> {
         let upload = uploads::find(&self.db, id).await?.filter(|upload| upload.owner == actor);
         let upload = upload.ok_or(Error::NotFound)?;
         if let Some(media) = upload.media {
             return media::find(&self.db, media).await?.ok_or(Error::NotFound);
         }
+        // Each copies its file to the temporary folder.
+        let _permit = self.completions.take(actor)?;
         let taken = match self.fetch(&upload).await {
             Ok(source) => self.draw(source).await,
             Err(Error::NotFound) => return self.not_there(&upload).await,

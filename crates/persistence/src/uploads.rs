@@ -60,6 +60,33 @@ pub async fn update_media(tx: &Tx, id: UploadId, media: MediaId) -> Result<()> {
     Ok(())
 }
 
+/// What an account announced and did not complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pending {
+    /// How many files.
+    pub files: u64,
+    /// How many bytes they have together.
+    pub bytes: u64,
+}
+
+/// What `owner` announced and did not complete.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn pending(conn: &impl Conn, owner: UserId) -> Result<Pending> {
+    // At most as many as may be pending.
+    let sizes: Vec<i64> = Entity::find()
+        .select_only()
+        .column(Column::ByteSize)
+        .filter(Column::OwnerId.eq(owner.as_uuid()))
+        .filter(Column::MediaId.is_null())
+        .into_tuple()
+        .all(conn.inner())
+        .await?;
+    let bytes = sizes.iter().map(|size| u64::try_from(*size).unwrap_or(0)).sum();
+    Ok(Pending { files: sizes.len() as u64, bytes })
+}
+
 /// Which uploads are forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Of {
@@ -67,6 +94,8 @@ pub enum Of {
     Owner(UserId),
     /// All that were announced before this.
     Before(Timestamp),
+    /// All that were announced before this and are not completed.
+    PendingBefore(Timestamp),
 }
 
 /// Up to `max` ids of uploads of `of`.
@@ -78,6 +107,9 @@ pub async fn list_of(conn: &impl Conn, of: Of, max: u64) -> Result<Vec<UploadId>
     let uploads = match of {
         Of::Owner(owner) => uploads.filter(Column::OwnerId.eq(owner.as_uuid())),
         Of::Before(before) => uploads.filter(Column::CreatedAt.lt(before.as_micros())),
+        Of::PendingBefore(before) => {
+            uploads.filter(Column::CreatedAt.lt(before.as_micros())).filter(Column::MediaId.is_null())
+        }
     };
     let ids: Vec<Uuid> = uploads.into_tuple().all(conn.inner()).await?;
     Ok(ids.into_iter().map(UploadId::from_uuid).collect())

@@ -9,7 +9,7 @@ use blegram_domain::{
     Clock,
     session::{SessionLifetime, SessionLifetimes},
 };
-use blegram_media::Media;
+use blegram_media::{Media, ReceiveLimits};
 use blegram_persistence::{Db, Executed, Settings};
 use blegram_social::Social;
 use secrecy::{ExposeSecret, SecretSlice};
@@ -102,6 +102,12 @@ pub fn media(
         threads: size(settings.threads.get()),
         queue: size(settings.queue),
         deadline: Duration::from_millis(settings.deadline_ms.get().into()),
+        receive: ReceiveLimits {
+            at_once: size(settings.uploads_at_once.get()),
+            per_account: size(settings.uploads_per_account.get()),
+            min_bytes_per_second: settings.upload_min_bytes_per_second.get().into(),
+            ..ReceiveLimits::default()
+        },
     };
     Media::new(db, clock, media)
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     both_databases,
-    world::{Actor, Answer, TestApp, form, picture},
+    world::{Actor, Answer, Settings, TestApp, form, picture},
 };
 
 /// The path of a link to this site, with its query.
@@ -487,4 +487,110 @@ async fn no_name_leads_out_of_the_storage() {
         answer.assert_problem(404, "not-found");
     }
     t.stranger().delete("/media/public/x").await.assert_problem(405, "method-not-allowed");
+}
+
+/// A body that sends some bytes and then nothing, and what says that the server waits for more.
+fn stalling(first: Vec<u8>) -> (poem::Body, Arc<tokio::sync::Semaphore>) {
+    let waits = Arc::new(tokio::sync::Semaphore::new(0));
+    let signal = Arc::clone(&waits);
+    let pause = stream::once(async move {
+        signal.add_permits(1);
+        std::future::pending::<Result<Vec<u8>, std::io::Error>>().await
+    });
+    (poem::Body::from_bytes_stream(stream::iter([Ok(first)]).chain(pause)), waits)
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn slow_uploads_have_a_share_for_each_account(#[case] backend: Backend) {
+    let mut settings = Settings::default();
+    settings.media.receive.per_account = 1;
+    let t = TestApp::with(backend, settings).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let (content_type, body) = form(&[("a.png", "image/png", &picture(8, 8))], &[]);
+    let headers = [("content-type", content_type.as_str())];
+    let (slow, waits) = stalling(body[..20].to_vec());
+    let slow = ann.send_body(Method::POST, "/api/v1/media", &headers, slow);
+    tokio::pin!(slow);
+    tokio::select! {
+        _ = &mut slow => panic!("it was answered"),
+        permit = waits.acquire() => permit.unwrap().forget(),
+    }
+    let refused = ann.send(Method::POST, "/api/v1/media", &headers, body.clone()).await;
+    refused.assert_problem(429, "rate-limited");
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    bob.send(Method::POST, "/api/v1/media", &headers, body).await.assert_status(201);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_direct_upload_is_sent_by_one_request_at_a_time(#[case] backend: Backend) {
+    let mut settings = Settings::default();
+    settings.media.receive.per_account = 1;
+    let t = TestApp::with(backend, settings).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let file = photo(64, 48);
+    let announced = json!({ "content_type": "image/jpeg", "byte_size": file.len() });
+    let announce = async |by: &Actor<'_>| {
+        let upload = by.post("/api/v1/media/uploads", &announced).await.json();
+        path(&upload["url"])
+    };
+    let [one, other, of_bob] = [announce(&ann).await, announce(&ann).await, announce(&bob).await];
+    let headers = [("content-type", "image/jpeg")];
+    let anybody = t.stranger();
+    let put = async |link: &str| anybody.send_bare(Method::PUT, link, &headers, file.clone()).await;
+    {
+        let (slow, waits) = stalling(file[..20].to_vec());
+        let slow = anybody.send_body(Method::PUT, &one, &headers, slow);
+        tokio::pin!(slow);
+        tokio::select! {
+            _ = &mut slow => panic!("it was answered"),
+            permit = waits.acquire() => permit.unwrap().forget(),
+        }
+        let again = put(&one).await;
+        again.assert_problem(409, "upload-in-progress");
+        assert!(again.header("retry-after").is_some());
+        let beside = put(&other).await;
+        beside.assert_problem(429, "rate-limited");
+        assert_eq!(beside.header("retry-after"), Some("5"));
+        put(&of_bob).await.assert_status(200);
+    }
+    put(&one).await.assert_status(200);
+    put(&other).await.assert_status(200);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn uploads_that_take_too_long_are_cut(#[case] backend: Backend) {
+    let mut settings = Settings::default();
+    settings.media.receive.grace = Duration::ZERO;
+    settings.media.receive.min_bytes_per_second = u64::MAX;
+    let t = TestApp::with(backend, settings).await;
+    let [ann] = t.users(["ann"]).await;
+    let file = photo(64, 48);
+    let announced = json!({ "content_type": "image/jpeg", "byte_size": file.len() });
+    let upload = ann.post("/api/v1/media/uploads", &announced).await.json();
+    let (slow, _) = stalling(file[..20].to_vec());
+    let headers = [("content-type", "image/jpeg")];
+    let answer = t.stranger().send_body(Method::PUT, &path(&upload["url"]), &headers, slow).await;
+    answer.assert_problem(408, "request-timeout");
+    let (content_type, body) = form(&[("a.png", "image/png", &picture(8, 8))], &[]);
+    let (slow, _) = stalling(body[..20].to_vec());
+    let headers = [("content-type", content_type.as_str())];
+    let answer = ann.send_body(Method::POST, "/api/v1/media", &headers, slow).await;
+    answer.assert_problem(408, "request-timeout");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn direct_uploads_that_are_not_completed_have_a_quota(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let announced = json!({ "content_type": "image/jpeg", "byte_size": Image::MAX_BYTES });
+    for _ in 0..25 {
+        ann.post("/api/v1/media/uploads", &announced).await.assert_status(201);
+    }
+    let refused = ann.post("/api/v1/media/uploads", &announced).await;
+    refused.assert_problem(403, "quota-exceeded");
+    assert!(refused.json()["detail"].as_str().unwrap().contains("you have 25"), "{}", refused.json());
 }

@@ -137,9 +137,9 @@ async fn uploads_that_nobody_completes_are_forgotten_with_their_files(#[case] pl
         let announced = w.media.create_upload(ann, announce(&file)).await.unwrap();
         assert!(w.put(&announced, "image/jpeg", &file).await);
     }
-    w.clock.advance(Upload::KEPT);
+    w.clock.advance(Upload::ABANDONED_AFTER);
     assert!(!w.media.forget_old(w.clock.now()).await.unwrap());
-    assert_eq!((w.database.count("uploads").await, w.files().await.len()), (2, 2), "a day is not over");
+    assert_eq!((w.database.count("uploads").await, w.files().await.len()), (2, 2), "not yet");
     w.clock.advance(Duration::from_secs(1));
     assert!(!w.media.forget_old(w.clock.now()).await.unwrap());
     assert_eq!((w.database.count("uploads").await, w.files().await.len()), (0, 0));

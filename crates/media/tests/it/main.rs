@@ -8,6 +8,7 @@ mod failures;
 mod life;
 mod moving;
 mod pictures;
+mod receiving;
 mod sweep;
 mod world;
 

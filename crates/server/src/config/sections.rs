@@ -250,6 +250,12 @@ section! {
     queue: u32 = Fixed("32");
     /// Milliseconds that an image may wait and be worked on.
     deadline_ms: NonZeroU32 = Fixed("30000");
+    /// Direct uploads that this node receives at the same time; as many forms with files, and completions. Above it the answer is 503.
+    uploads_at_once: NonZeroU32 = Fixed("64");
+    /// The same of one account. Above it the answer is 429.
+    uploads_per_account: NonZeroU32 = Fixed("8");
+    /// The average rate that the body of an upload must have, beyond its first minute. One that is slower is cut (408).
+    upload_min_bytes_per_second: NonZeroU32 = Fixed("16384");
 }
 
 section! {

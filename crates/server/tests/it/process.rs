@@ -15,6 +15,7 @@ mod proxy;
 mod shutdown;
 mod start;
 mod storage;
+mod uploads;
 mod users;
 
 use crate::both_databases;

@@ -1,0 +1,187 @@
+//! What files that are being received may take, and how many at once.
+
+use std::{io, sync::Arc, time::Duration};
+
+use blegram_domain::{
+    Clock, SystemClock, UserId,
+    media::{ImageType, Upload},
+};
+use blegram_media::{
+    Announced, Config, CreateUpload, Error, Location, Media, ReceiveLimits, Result, testing::photo,
+};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream, stream::BoxStream};
+use rstest_reuse::apply;
+use tokio::{sync::Semaphore, task::JoinHandle};
+
+use crate::{
+    both_places,
+    world::{Place, World, parts},
+};
+
+/// A site with these limits, in the folder and with the database of `w`.
+fn limited(w: &World, receive: ReceiveLimits) -> Media {
+    let config = Config { location: w.location.clone(), receive, ..Config::default() };
+    Media::new(w.database.db().clone(), w.clock.clone(), config).unwrap()
+}
+
+async fn announce(media: &Media, by: UserId, byte_size: u64) -> Result<Announced> {
+    media.create_upload(by, CreateUpload { content_type: ImageType::Jpeg, byte_size, sha256: None }).await
+}
+
+async fn put(media: &Media, to: &Announced, pieces: BoxStream<'_, io::Result<Bytes>>) -> Result<()> {
+    let (_, proof) = parts(&to.url);
+    media.receive(to.upload.id, &proof.unwrap(), Some("image/jpeg"), pieces).await
+}
+
+fn whole(file: &[u8]) -> BoxStream<'static, io::Result<Bytes>> {
+    stream::iter([Ok(Bytes::copy_from_slice(file))]).boxed()
+}
+
+/// A client that sends some bytes and then nothing.
+struct Stalled(JoinHandle<Result<()>>);
+
+impl Stalled {
+    /// Returns when the server waits for more bytes.
+    async fn put(media: &Media, to: &Announced, first: &[u8]) -> Self {
+        let (media, to, waits) = (media.clone(), to.clone(), Arc::new(Semaphore::new(0)));
+        let (first, signal) = (Bytes::copy_from_slice(first), Arc::clone(&waits));
+        let pause = stream::once(async move {
+            signal.add_permits(1);
+            std::future::pending().await
+        });
+        let pieces = stream::iter([Ok(first)]).chain(pause).boxed();
+        let request = tokio::spawn(async move { put(&media, &to, pieces).await });
+        waits.acquire().await.unwrap().forget();
+        Self(request)
+    }
+
+    /// What the server does when the connection breaks.
+    async fn hangs_up(self) {
+        self.0.abort();
+        assert!(self.0.await.unwrap_err().is_cancelled());
+    }
+}
+
+#[tokio::test]
+async fn an_upload_is_sent_by_one_request_at_a_time() {
+    let w = World::new(Place::Folder).await;
+    let ann = w.user("ann").await;
+    let file = photo(64, 48);
+    let media = limited(&w, ReceiveLimits::default());
+    let [one, other] = [
+        announce(&media, ann, file.len() as u64).await.unwrap(),
+        announce(&media, ann, file.len() as u64).await.unwrap(),
+    ];
+    let stalled = Stalled::put(&media, &one, &file[..100]).await;
+    assert!(matches!(put(&media, &one, whole(&file)).await, Err(Error::InProgress)));
+    assert!(put(&media, &other, whole(&file)).await.is_ok(), "another upload");
+    stalled.hangs_up().await;
+    assert!(put(&media, &one, whole(&file)).await.is_ok(), "a connection that breaks frees it at once");
+    assert!(put(&media, &one, whole(&file)).await.is_ok(), "and one that ends, too");
+    assert!(media.complete_upload(ann, one.upload.id).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_account_has_a_share_of_the_places_and_the_node_a_bound() {
+    let w = World::new(Place::Folder).await;
+    let [ann, bob, cho] = [w.user("ann").await, w.user("bob").await, w.user("cho").await];
+    let file = photo(64, 48);
+    let media = limited(&w, ReceiveLimits { at_once: 3, per_account: 2, ..ReceiveLimits::default() });
+    let mut stalled = Vec::new();
+    for _ in 0..2 {
+        let to = announce(&media, ann, file.len() as u64).await.unwrap();
+        stalled.push(Stalled::put(&media, &to, &file[..100]).await);
+    }
+    let third = announce(&media, ann, file.len() as u64).await.unwrap();
+    assert!(matches!(put(&media, &third, whole(&file)).await, Err(Error::TooManyAtOnce(2))));
+    let of_bob = announce(&media, bob, file.len() as u64).await.unwrap();
+    let stalled_bob = Stalled::put(&media, &of_bob, &file[..100]).await;
+    let of_cho = announce(&media, cho, file.len() as u64).await.unwrap();
+    assert!(matches!(put(&media, &of_cho, whole(&file)).await, Err(Error::Overloaded)));
+
+    stalled_bob.hangs_up().await;
+    assert!(put(&media, &of_cho, whole(&file)).await.is_ok());
+    stalled.pop().unwrap().hangs_up().await;
+    assert!(put(&media, &third, whole(&file)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_file_that_takes_too_long_is_given_up_and_leaves_nothing() {
+    let w = World::new(Place::Folder).await;
+    let ann = w.user("ann").await;
+    let hurried = ReceiveLimits {
+        grace: Duration::ZERO,
+        min_bytes_per_second: u64::MAX,
+        ..ReceiveLimits::default()
+    };
+    let media = limited(&w, hurried);
+    let to = announce(&media, ann, 1000).await.unwrap();
+    let slow = stream::iter([Ok(Bytes::from_static(b"\xff\xd8\xff"))]).chain(stream::pending()).boxed();
+    match put(&media, &to, slow).await {
+        Err(Error::BrokeOff(error)) => assert_eq!(error.kind(), io::ErrorKind::TimedOut),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(w.files().await, Vec::<String>::new());
+    assert_eq!(ReceiveLimits::default().patience(20 << 20), Duration::from_secs(60 + 1280));
+}
+
+#[tokio::test]
+async fn a_file_that_breaks_off_leaves_nothing() {
+    let w = World::new(Place::Folder).await;
+    let ann = w.user("ann").await;
+    let media = limited(&w, ReceiveLimits::default());
+    let to = announce(&media, ann, 400_000).await.unwrap();
+    let broken = stream::iter([Ok(Bytes::from(vec![1; 300_000])), Err(io::ErrorKind::ConnectionReset.into())]);
+    assert!(matches!(put(&media, &to, broken.boxed()).await, Err(Error::BrokeOff(_))));
+    assert_eq!(w.files().await, Vec::<String>::new());
+}
+
+/// A process that is killed leaves files under the names that the store writes to.
+#[tokio::test]
+async fn files_that_a_kill_left_unfinished_are_removed() {
+    let w = World::new(Place::Folder).await;
+    let ann = w.user("ann").await;
+    let Location::Folder(folder) = &w.location else { unreachable!() };
+    let image = w.upload(ann, &photo(64, 48)).await.unwrap();
+    let of_image = folder.join(image.key.to_string()).join("large.webp#1");
+    let incoming = folder.join("incoming");
+    std::fs::create_dir_all(&incoming).unwrap();
+    let of_upload = incoming.join(format!("{}#12", announce(&w.media, ann, 9).await.unwrap().upload.id));
+    for file in [&of_image, &of_upload] {
+        std::fs::write(file, "half").unwrap();
+    }
+
+    w.clock.advance(SystemClock.now().since(w.clock.now()));
+    w.media.forget_old().await.unwrap();
+    assert_eq!(w.media.sweep(true).await.unwrap().orphans, Vec::<String>::new(), "they may be on their way");
+    w.clock.advance(Duration::from_secs(61 * 60));
+    w.media.forget_old().await.unwrap();
+    assert!(!of_upload.exists() && of_image.exists(), "what is announced is looked after every hour");
+    let found = w.media.sweep(false).await.unwrap().orphans;
+    assert_eq!(found, [format!("{}/large.webp#1", image.key)]);
+    w.media.sweep(true).await.unwrap();
+    assert!(!of_image.exists());
+    assert_eq!(w.files().await.len(), 3, "the image is whole");
+}
+
+#[apply(both_places)]
+#[tokio::test]
+async fn what_is_announced_and_not_completed_has_a_bound(#[case] place: Place) {
+    let w = World::new(place).await;
+    let [ann, bob] = [w.user("ann").await, w.user("bob").await];
+    let large = 20 * 1024 * 1024;
+    for _ in 0..Upload::MAX_PENDING_BYTES / large {
+        announce(&w.media, ann, large).await.unwrap();
+    }
+    let refused = announce(&w.media, ann, 1).await;
+    assert!(matches!(refused, Err(Error::TooManyPending { pending_files: 25, .. })), "{refused:?}");
+    for _ in 0..Upload::MAX_PENDING {
+        announce(&w.media, bob, 1).await.unwrap();
+    }
+    assert!(matches!(announce(&w.media, bob, 1).await, Err(Error::TooManyPending { .. })));
+
+    w.clock.advance(Upload::ABANDONED_AFTER + Duration::from_secs(1));
+    while w.media.forget_old().await.unwrap() {}
+    assert!(announce(&w.media, ann, large).await.is_ok() && announce(&w.media, bob, 1).await.is_ok());
+}

@@ -1,0 +1,104 @@
+//! Many slow uploads at once cost little memory, and do not keep others from uploading.
+
+use blegram_media::testing::photo;
+use serde_json::json;
+
+use super::{
+    home::{Home, Process},
+    people::Person,
+};
+use crate::client::{Answer, Client, soon};
+
+const BYTES: usize = 5 * 1024 * 1024 - 1024;
+const ONE_LINK: usize = 120;
+const MANY_LINKS: usize = 60;
+const PER_ACCOUNT: usize = 8;
+const MAX_GROWTH_KIB: u64 = 80 << 10;
+
+/// Announces a file, and returns the path to put it to and the path that completes it.
+async fn announce(by: &Person, bytes: usize) -> (String, String) {
+    let body = json!({ "content_type": "image/jpeg", "byte_size": bytes });
+    let answer = by.post("/api/v1/media/uploads", &body).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let upload = answer.json();
+    let url = upload["url"].as_str().unwrap();
+    let path = url.split_once("/media/").map(|(_, path)| format!("/media/{path}")).unwrap();
+    (path, format!("/api/v1/media/uploads/{}/complete", upload["id"].as_str().unwrap()))
+}
+
+fn put_head(by: &Person, path: &str, bytes: usize) -> String {
+    let fields = format!("content-type: image/jpeg\r\ncontent-length: {bytes}\r\n");
+    by.bare_head(&format!("PUT {path}"), &fields)
+}
+
+/// Sends almost all of a file and leaves the connection open; the answer, if there was one before that.
+async fn put_slowly(home: &Home, path: &str) -> (Client, Option<Answer>) {
+    let mut client = home.connect().await;
+    client.send(put_head(&home.stranger(), path, BYTES)).await;
+    let sent = client.flood(&vec![0xff; 1 << 20], BYTES - 1024).await;
+    let answer = if sent < BYTES - 1024 { client.try_answer().await.ok() } else { None };
+    (client, answer)
+}
+
+async fn put(home: &Home, path: &str, file: &[u8]) -> u16 {
+    let mut client = home.connect().await;
+    client.send(put_head(&home.stranger(), path, file.len())).await;
+    client.send(file).await;
+    client.answer().await.status
+}
+
+fn growth_kib(site: &Process, before: u64) -> u64 {
+    site.peak_memory_kib() - before
+}
+
+#[tokio::test]
+async fn many_slow_uploads_of_one_account_cost_little_and_others_go_on() {
+    let home = Home::new(&[]);
+    let site = home.serve().await;
+    let [ann, bob] = [home.sign_up("ann").await, home.sign_up("bob").await];
+    let before = site.peak_memory_kib();
+
+    let (link, _) = announce(&ann, BYTES).await;
+    let mut open = Vec::new();
+    for at in 0..ONE_LINK {
+        let (client, answer) = put_slowly(&home, &link).await;
+        match answer {
+            None if at == 0 => open.push(client),
+            Some(answer) if at > 0 => answer.assert_problem(409, "upload-in-progress"),
+            // A reset may overtake the answer of a server that does not read on.
+            None => {}
+            Some(answer) => panic!("{answer:?}"),
+        }
+    }
+    let mut admitted = 1;
+    for _ in 0..MANY_LINKS {
+        let (link, _) = announce(&ann, BYTES).await;
+        match put_slowly(&home, &link).await {
+            (client, None) => {
+                open.push(client);
+                admitted += 1;
+            }
+            (_, Some(answer)) => answer.assert_problem(429, "rate-limited"),
+        }
+    }
+    assert!(admitted >= PER_ACCOUNT, "{admitted}");
+
+    // Somebody else's goes through meanwhile.
+    let file = photo(400, 300);
+    let (link, complete) = announce(&bob, file.len()).await;
+    assert_eq!(put(&home, &link, &file).await, 200);
+    assert_eq!(bob.post(&complete, &json!({})).await.status, 200);
+    let growth = growth_kib(&site, before);
+    assert!(growth < MAX_GROWTH_KIB, "{growth} KiB");
+
+    // Places are free again when the connections are gone.
+    drop(open);
+    let (link, complete) = announce(&ann, file.len()).await;
+    let freed = async {
+        while put(&home, &link, &file).await != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(freed).await;
+    assert_eq!(ann.post(&complete, &json!({})).await.status, 200);
+}

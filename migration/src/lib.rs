@@ -41,6 +41,7 @@ mod m20261125_000050_gateway_tickets;
 mod m20261128_000060_clock_state;
 mod m20261128_000070_conversation_versions;
 mod m20261128_000080_changes;
+mod m20261128_000090_media_keys;
 
 /// The list of changes.
 #[derive(Debug)]
@@ -76,6 +77,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000060_clock_state::Migration),
             Box::new(m20261128_000070_conversation_versions::Migration),
             Box::new(m20261128_000080_changes::Migration),
+            Box::new(m20261128_000090_media_keys::Migration),
         ]
     }
 }

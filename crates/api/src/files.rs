@@ -38,6 +38,7 @@ pub(crate) async fn get(
     let (tag, is_public) = app.media.find_file(&name, proof.as_ref()).map_err(Problem::from)?;
     let tag = HeaderValue::from_str(&format!("\"{tag}\"")).map_err(|_| Problem::not_found())?;
     let mut response = if conditional::is_known(request.headers(), &tag) {
+        app.media.check_file(&name).await.map_err(Problem::from)?;
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let part = part(request, &tag);
@@ -88,17 +89,21 @@ pub(crate) async fn put(
     Ok(StatusCode::OK.into_response())
 }
 
+/// What a link says of itself; a link that says only half of it, or says it badly, proves nothing and is refused.
 fn proof(request: &Request) -> Option<Proof> {
     let mut expires = None;
     let mut signature = None;
     for (name, value) in form_urlencoded::parse(request.uri().query()?.as_bytes()) {
         match &*name {
-            "expires" => expires = value.parse().ok(),
+            "expires" => expires = Some(value.parse().unwrap_or(0)),
             "signature" => signature = Some(value.into_owned()),
             _ => {}
         }
     }
-    Some(Proof { expires: expires?, signature: signature? })
+    if expires.is_none() && signature.is_none() {
+        return None;
+    }
+    Some(Proof { expires: expires.unwrap_or(0), signature: signature.unwrap_or_default() })
 }
 
 /// The one part that is asked for. Several at once, and what cannot be read, are answered with the whole (RFC 9110,

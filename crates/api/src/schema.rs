@@ -156,7 +156,7 @@ mod tests {
             id: MediaId::generate(now),
             owner: author.id,
             key: MediaKey::new(true, author.id, 8),
-            is_linked: true,
+            previous_key: None,
             blurhash: "L".to_owned(),
             alt: Some("the sea".to_owned()),
             variants: vec![Variant { name: VariantName::Large, width: 4, height: 3, byte_size: 99 }],

@@ -4,10 +4,10 @@
 //! [`crate::session_cache::MAX_AGE`].
 
 use blegram_domain::{
-    Account, DisplayName, EmailAddress, UserSummary, Username,
+    Account, DisplayName, EmailAddress, Job, UserSummary, Username,
     user::{Role, Status},
 };
-use blegram_persistence::{Tx, hashtags, sessions, users};
+use blegram_persistence::{Tx, hashtags, jobs, sessions, users};
 
 use crate::{Auth, Error, Event, NewPassword, Result, audit};
 
@@ -53,6 +53,8 @@ impl Auth {
         }
         users::update_status(&tx, summary.id, status).await?;
         hashtags::update_of_author(&tx, &summary, &UserSummary { status, ..summary.clone() }).await?;
+        // What nobody sees has no address that everybody can fetch.
+        jobs::insert_again(&tx, Job::MoveMedia(summary.id), self.clock.now()).await?;
         if is_suspended {
             sessions::delete_others(&tx, summary.id, None).await?;
         }

@@ -344,9 +344,9 @@ async fn hold_unused(tx: &Tx, sending: &Sending) -> Result<Vec<Media>> {
 async fn use_in_message(tx: &Tx, images: &[Media], message: &Message, now: Timestamp) -> Result<()> {
     let ids: Vec<MediaId> = images.iter().map(|media| media.id).collect();
     media::update_used(tx, &ids, MediaUse::Message(message.id)).await?;
-    // What is said between some is not for everybody.
-    if let Some(owner) = message.sender.filter(|_| images.iter().any(|media| media.key.is_public())) {
-        jobs::insert_again(tx, Job::MoveMedia(owner), now).await?;
+    // What is said between some is not for everybody. The version before put new images into the public area.
+    for media in images.iter().filter(|media| media.key.is_public()) {
+        jobs::insert_again(tx, Job::MoveImage(media.id), now).await?;
     }
     Ok(())
 }

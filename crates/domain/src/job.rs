@@ -21,8 +21,10 @@ pub enum Job {
     EraseMedia(MediaId),
     /// Remove files that an image had under another key.
     EraseFiles(MediaKey),
-    /// Move the files of somebody's images to the area where they belong: that of the public ones, or the other.
+    /// Move the files of all images of an account to the area where they belong: the public one, or the private one.
     MoveMedia(UserId),
+    /// Move the files of one image to the area where they belong.
+    MoveImage(MediaId),
     /// Remove a conversation that nobody is in any more.
     EraseConversation(ConversationId),
     /// Let those follow an account who asked to while it was private.
@@ -38,13 +40,14 @@ impl Job {
     pub const LONGEST_DELAY: Duration = Duration::from_secs(6 * 60 * 60);
 
     /// The kinds that this version knows; others are left to newer ones.
-    pub const KINDS: [&str; 10] = [
+    pub const KINDS: [&str; 11] = [
         Self::ERASE_ACCOUNT,
         Self::ERASE_POST,
         Self::ERASE_COMMENT,
         Self::ERASE_MEDIA,
         Self::ERASE_FILES,
         Self::MOVE_MEDIA,
+        Self::MOVE_IMAGE,
         Self::ERASE_CONVERSATION,
         Self::ACCEPT_FOLLOW_REQUESTS,
         Self::REINDEX,
@@ -57,6 +60,7 @@ impl Job {
     const ERASE_MEDIA: &str = "erase-media";
     const ERASE_FILES: &str = "erase-files";
     const MOVE_MEDIA: &str = "move-media";
+    const MOVE_IMAGE: &str = "move-image";
     const ERASE_CONVERSATION: &str = "erase-conversation";
     const ACCEPT_FOLLOW_REQUESTS: &str = "accept-follow-requests";
     const REINDEX: &str = "reindex";
@@ -71,6 +75,7 @@ impl Job {
             Self::EraseMedia(_) => Self::ERASE_MEDIA,
             Self::EraseFiles(_) => Self::ERASE_FILES,
             Self::MoveMedia(_) => Self::MOVE_MEDIA,
+            Self::MoveImage(_) => Self::MOVE_IMAGE,
             Self::EraseConversation(_) => Self::ERASE_CONVERSATION,
             Self::AcceptFollowRequests(_) => Self::ACCEPT_FOLLOW_REQUESTS,
             Self::Reindex => Self::REINDEX,
@@ -86,7 +91,7 @@ impl Job {
             }
             Self::ErasePost(post) => post.to_string(),
             Self::EraseComment(comment) => comment.to_string(),
-            Self::EraseMedia(media) => media.to_string(),
+            Self::EraseMedia(media) | Self::MoveImage(media) => media.to_string(),
             Self::EraseConversation(conversation) => conversation.to_string(),
             Self::EraseFiles(key) => key.to_string(),
             Self::Reindex | Self::Retention => String::new(),
@@ -102,6 +107,7 @@ impl Job {
             Self::ERASE_MEDIA => subject.parse().ok().map(Self::EraseMedia),
             Self::ERASE_FILES => subject.parse().ok().map(Self::EraseFiles),
             Self::MOVE_MEDIA => subject.parse().ok().map(Self::MoveMedia),
+            Self::MOVE_IMAGE => subject.parse().ok().map(Self::MoveImage),
             Self::ERASE_CONVERSATION => subject.parse().ok().map(Self::EraseConversation),
             Self::ACCEPT_FOLLOW_REQUESTS => subject.parse().ok().map(Self::AcceptFollowRequests),
             Self::REINDEX => subject.is_empty().then_some(Self::Reindex),
@@ -120,6 +126,7 @@ impl Job {
             | Self::EraseMedia(_)
             | Self::EraseFiles(_)
             | Self::MoveMedia(_)
+            | Self::MoveImage(_)
             | Self::EraseConversation(_)
             | Self::AcceptFollowRequests(_)
             | Self::Reindex => None,
@@ -152,6 +159,7 @@ mod tests {
             Job::EraseMedia(MediaId::generate(now)),
             Job::EraseFiles(MediaKey::new(false, user, 7)),
             Job::MoveMedia(user),
+            Job::MoveImage(MediaId::generate(now)),
             Job::EraseConversation(ConversationId::generate(now)),
             Job::AcceptFollowRequests(user),
             Job::Reindex,

@@ -161,8 +161,8 @@ pub struct Media {
     pub owner: UserId,
     /// Where its files are.
     pub key: MediaKey,
-    /// Whether everybody may have a link to them that does not end.
-    pub is_linked: bool,
+    /// Where they were before, if they moved; files that are still there go with the image.
+    pub previous_key: Option<MediaKey>,
     /// A blurred preview (blurha.sh).
     pub blurhash: String,
     /// What it shows; see [`crate::AltText`].

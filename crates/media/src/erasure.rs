@@ -88,9 +88,14 @@ impl Media {
         if found.is_empty() {
             return Ok(false);
         }
-        try_join_all(found.iter().map(|media| self.storage.delete_all(media.key))).await?;
+        // Also where they were before: links to there may be good for hours.
+        let keys = found.iter().flat_map(|media| [Some(media.key), media.previous_key]).flatten();
+        try_join_all(keys.map(|key| self.storage.delete_all(key))).await?;
         let ids: Vec<MediaId> = found.iter().map(|media| media.id).collect();
         let tx = self.db.write().await?;
+        for key in found.iter().filter_map(|media| media.previous_key) {
+            jobs::delete_wanted(&tx, Job::EraseFiles(key)).await?;
+        }
         media::delete(&tx, &ids).await?;
         tx.commit().await?;
         Ok(found.len() == BATCH)

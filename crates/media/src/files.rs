@@ -53,17 +53,29 @@ impl Media {
     /// The tag of the file called `name`, if it is there for whoever has `proof`. Not looked for in storage.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for no name of an image, and for one in the private area without a link that is good.
+    /// [`Error::NotFound`] for no name of an image, for one in the private area without a link that is good, and for a link
+    /// that is not good, wherever it leads.
     pub fn find_file(&self, name: &str, proof: Option<&Proof>) -> Result<(String, bool)> {
         let (key, variant) = MediaKey::parse_file(name).ok_or(Error::NotFound)?;
-        let is_good = proof.is_some_and(|proof| self.signer.accepts("GET", name, proof, self.clock.now()));
-        if !key.is_public() && !is_good {
+        let is_open = match proof {
+            Some(proof) => self.signer.accepts("GET", name, proof, self.clock.now()),
+            None => key.is_public(),
+        };
+        if !is_open {
             return Err(Error::NotFound);
         }
         let secret = key.to_string();
         let secret = secret.rsplit('/').next().unwrap_or_default();
         // A signed link to the public area is to a file that is about to leave it.
         Ok((format!("{secret}-{}", variant.as_str()), key.is_public() && proof.is_none()))
+    }
+
+    /// Whether the file called `name` is in storage: one that was removed is not, however well a client knows it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it is not; [`Error::Unavailable`].
+    pub async fn check_file(&self, name: &str) -> Result<()> {
+        self.storage.size(name).await.map(drop)
     }
 
     /// The file called `name`, or a part of it, for whoever has `proof`.

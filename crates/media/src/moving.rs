@@ -1,8 +1,11 @@
 //! Files change their area when what shows them changes who sees it: a post, or its author's whole account. They get a
 //! new key, so that no link to the old one leads anywhere.
+//!
+//! In the public area is only what everybody may see. What leaves it, leaves it at once, with everything that was there
+//! before; what enters it stays in the private area as well for as long as signed links to it may be out.
 
-use blegram_domain::{self as domain, Job, MediaKey, UserId};
-use blegram_persistence::{jobs, media, users};
+use blegram_domain::{self as domain, Job, MediaId, MediaKey, UserId};
+use blegram_persistence::{Tx, jobs, media, users};
 
 use crate::{Media, Result, links::LIFETIME, random};
 
@@ -22,6 +25,18 @@ impl Media {
         }
         // What somebody else changed meanwhile is looked at again.
         Ok(misplaced.len() as u64 == BATCH || !all_moved)
+    }
+
+    /// Moves an image if it is not in the area where it belongs; says whether to look again.
+    ///
+    /// # Errors
+    /// As [`Media::move_media`].
+    pub async fn move_image(&self, id: MediaId) -> Result<bool> {
+        let Some(media) = media::find(&self.db, id).await? else { return Ok(false) };
+        if !media::is_misplaced(&self.db, &media).await? {
+            return Ok(false);
+        }
+        Ok(!self.move_one(&media).await?)
     }
 
     async fn move_one(&self, media: &domain::Media) -> Result<bool> {
@@ -52,21 +67,32 @@ impl Media {
 
     /// Writes down the new key, if the image still wants it.
     async fn rename(&self, media: &domain::Media, to: MediaKey) -> Result<bool> {
-        let now = self.clock.now();
         let tx = self.db.write().await?;
         // The account before the image, as everybody does.
         users::hold(&tx, media.owner).await?;
-        let held = media::hold(&tx, media.id).await?;
-        let Some(held) = held.filter(|held| held.key == media.key) else { return Ok(false) };
-        if !media::is_misplaced(&tx, &held).await? {
+        let locked = media::hold(&tx, media.id).await?;
+        let Some(locked) = locked.filter(|locked| locked.key == media.key) else { return Ok(false) };
+        if !media::is_misplaced(&tx, &locked).await? {
             return Ok(false);
         }
-        media::update_key(&tx, &held, to).await?;
         jobs::delete_wanted(&tx, Job::EraseFiles(to)).await?;
-        // Signed links may be out that are good for a while. What everybody had a link to leaves at once.
-        let gone = if held.is_linked { now } else { now + 2 * LIFETIME };
-        jobs::insert(&tx, Job::EraseFiles(media.key), gone, now).await?;
+        self.leave(&tx, &locked, to).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// Gives an image that is locked the key `to`, and removes the files under the keys that it had: those of before at
+    /// once, so that they do not pile up.
+    async fn leave(&self, tx: &Tx, media: &domain::Media, to: MediaKey) -> Result<()> {
+        let now = self.clock.now();
+        // Signed links to it are good for a while, and everybody may see the image.
+        let stays = to.is_public();
+        media::update_key(tx, media, to, stays.then_some(media.key)).await?;
+        let gone = if stays { now + 2 * LIFETIME } else { now };
+        jobs::insert(tx, Job::EraseFiles(media.key), gone, now).await?;
+        if let Some(before) = media.previous_key {
+            jobs::bring_forward(tx, Job::EraseFiles(before), now).await?;
+        }
+        Ok(())
     }
 }

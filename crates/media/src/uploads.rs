@@ -265,15 +265,13 @@ impl Media {
         upload: Option<UploadId>,
     ) -> Result<domain::Media> {
         let now = self.clock.now();
-        let owner =
-            users::find(&self.db, actor).await?.filter(User::is_visible).ok_or(Error::AccountNotFound)?;
-        // Where most posts of the account want it, so that few images ever move.
-        let is_public = !owner.summary.is_private;
+        users::find(&self.db, actor).await?.filter(User::is_visible).ok_or(Error::AccountNotFound)?;
         let media = domain::Media {
             id: MediaId::generate(now),
             owner: actor,
-            key: MediaKey::new(is_public, actor, u128::from_be_bytes(random())),
-            is_linked: false,
+            // Nobody but its owner sees it before it is used. What everybody may see then moves.
+            key: MediaKey::new(false, actor, u128::from_be_bytes(random())),
+            previous_key: None,
             blurhash: picture.blurhash.clone(),
             alt: alt.map(String::from),
             variants: picture.drawn.iter().map(|drawn| drawn.variant).collect(),

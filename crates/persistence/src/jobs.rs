@@ -94,6 +94,20 @@ pub async fn insert_again(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
+/// Lets a job that waits for its time run from `now` on; nothing happens to one that is not there.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn bring_forward(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::RunAt, now.as_micros().into())
+        .filter(wanted(job))
+        .filter(Column::RunAt.gt(now.as_micros()))
+        .exec(tx.inner())
+        .await?;
+    Ok(())
+}
+
 /// Removes a job that is wanted no more.
 ///
 /// # Errors

@@ -168,20 +168,6 @@ async fn update_all<const N: usize>(
     Ok(())
 }
 
-/// Says that everybody may have links without an end to images: those of `of` that are in the public area.
-///
-/// # Errors
-/// Storage failures only.
-pub async fn update_linked(tx: &Tx, of: Of) -> Result<()> {
-    Entity::update_many()
-        .col_expr(Column::IsLinked, true.into())
-        .filter(of.filter())
-        .filter(Expr::cust("is_public"))
-        .exec(tx.inner())
-        .await?;
-    Ok(())
-}
-
 /// Writes down what the owner of an image that is held made of it.
 ///
 /// # Errors
@@ -192,14 +178,16 @@ pub async fn update(tx: &Tx, media: &Media) -> Result<()> {
     update_all(tx, &[media.id], values).await
 }
 
-/// Says that the files of an image that is held are under `key` now.
+/// Says that the files of an image that is locked are under `key` now, and files that have not been removed yet under
+/// `previous`.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn update_key(tx: &Tx, media: &Media, key: MediaKey) -> Result<()> {
+pub async fn update_key(tx: &Tx, media: &Media, key: MediaKey, previous: Option<MediaKey>) -> Result<()> {
     let is_public = key.is_public();
     let values = [
         (Column::Key, key.to_string().into()),
+        (Column::PreviousKey, Expr::value(previous.map(|key| key.to_string()))),
         (Column::IsPublic, is_public.into()),
         (Column::IsLinked, is_public.into()),
     ];
@@ -244,8 +232,6 @@ pub enum Of {
     Owner(UserId),
     /// All of a post.
     Post(PostId),
-    /// The picture of an account.
-    Avatar(UserId),
     /// One, if it is marked as deleted.
     One(MediaId),
 }
@@ -255,7 +241,6 @@ impl Of {
         match self {
             Self::Owner(owner) => Column::OwnerId.eq(owner.as_uuid()),
             Self::Post(post) => Column::PostId.eq(post.as_uuid()),
-            Self::Avatar(owner) => Column::OwnerId.eq(owner.as_uuid()).and(Column::IsAvatar.eq(true)),
             Self::One(media) => Column::Id.eq(media.as_uuid()).and(Column::DeletedAt.is_not_null()),
         }
     }
@@ -279,11 +264,14 @@ pub async fn list_misplaced(conn: &impl Conn, owner: UserId, max: u64) -> Result
 }
 
 async fn misplaced(conn: &impl Conn, owner: UserId, which: &str, value: Value) -> Result<Vec<Media>> {
+    // In the public area is what everybody may see, and nothing else: neither what shows nothing yet, nor what belongs to a
+    // suspended account. What is deleted is not moved but removed.
     const SQL: &str = "SELECT media.* FROM media JOIN users ON users.id = media.owner_id \
         LEFT JOIN posts ON posts.id = media.post_id \
-        WHERE media.owner_id = $1 AND media.deleted_at IS NULL \
-        AND (media.is_avatar OR media.message_id IS NOT NULL OR (media.post_id IS NOT NULL AND posts.deleted_at IS NULL)) \
-        AND media.is_public <> (media.is_avatar OR coalesce(posts.visibility = 'public' AND NOT users.is_private, false))";
+        WHERE media.owner_id = $1 AND media.deleted_at IS NULL AND users.status <> 'deleted' \
+        AND (media.post_id IS NULL OR posts.deleted_at IS NULL) \
+        AND media.is_public <> (users.status = 'active' AND \
+            (media.is_avatar OR coalesce(posts.visibility = 'public' AND NOT users.is_private, false)))";
     let values = [owner.as_uuid().into(), value];
     let sql = format!("{SQL} {which}");
     let statement = Statement::from_sql_and_values(conn.inner().get_database_backend(), sql, values);

@@ -182,6 +182,7 @@ impl Runner {
             }
             Job::EraseConversation(id) => self.chat.erase_conversation(id).await?,
             Job::MoveMedia(user) => self.media.move_media(user).await?,
+            Job::MoveImage(media) => self.media.move_image(media).await?,
             Job::EraseComment(comment) => self.social.erase_comment(comment).await?,
             Job::AcceptFollowRequests(user) => self.social.accept_follow_requests(user).await?,
             Job::Reindex => self.social.reindex().await?,

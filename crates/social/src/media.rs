@@ -3,7 +3,7 @@
 use blegram_domain::{Job, Media, MediaId, Post, Timestamp, UserId, UserSummary, media::MediaUse};
 use blegram_persistence::{
     Tx, jobs,
-    media::{self, Held, Of},
+    media::{self, Held},
 };
 
 use crate::{Error, Result};
@@ -30,11 +30,15 @@ pub(crate) async fn use_in_post(
 ) -> Result<()> {
     let ids: Vec<MediaId> = images.iter().map(|media| media.id).collect();
     media::update_used(tx, &ids, MediaUse::Post(post.id)).await?;
-    if post.is_public(author) {
-        media::update_linked(tx, Of::Post(post.id)).await?;
-    }
-    if images.iter().any(|media| media.key.is_public() != post.is_public(author)) {
-        jobs::insert_again(tx, Job::MoveMedia(post.author), now).await?;
+    let misplaced = images.iter().filter(|media| media.key.is_public() != post.is_public(author));
+    let misplaced: Vec<MediaId> = misplaced.map(|media| media.id).collect();
+    move_all(tx, &misplaced, now).await
+}
+
+/// Enqueues the moves of images to the area where their use wants them.
+pub(crate) async fn move_all(tx: &Tx, ids: &[MediaId], now: Timestamp) -> Result<()> {
+    for id in ids {
+        jobs::insert_again(tx, Job::MoveImage(*id), now).await?;
     }
     Ok(())
 }
@@ -67,10 +71,8 @@ pub(crate) async fn replace_avatar(
     media::remove(tx, old.map(|media| media.id).as_slice(), now).await?;
     if let Some(new) = &new {
         media::update_used(tx, &[new.id], MediaUse::Avatar).await?;
-        if new.key.is_public() {
-            media::update_linked(tx, Of::Avatar(actor)).await?;
-        } else {
-            jobs::insert_again(tx, Job::MoveMedia(actor), now).await?;
+        if !new.key.is_public() {
+            move_all(tx, &[new.id], now).await?;
         }
     }
     Ok(new)

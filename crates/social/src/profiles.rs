@@ -4,7 +4,7 @@ use blegram_domain::{
     Account, Bio, DisplayName, Job, MediaId, Relation, User, UserId, UserRef, conversation::MessagesFrom,
     relation::Closed, version::Precondition,
 };
-use blegram_persistence::{hashtags, jobs, media::Of, relations, users};
+use blegram_persistence::{hashtags, jobs, relations, users};
 
 use crate::{
     Error, Result, Social, UserView,
@@ -71,10 +71,6 @@ impl Social {
             let (before, after) = (&account.user.summary, &updated.user.summary);
             hashtags::update_of_author(&tx, before, after).await?;
             if before.is_private != after.is_private {
-                if before.is_private {
-                    // Before the job has looked, what it does not move is linked.
-                    blegram_persistence::media::update_linked(&tx, Of::Owner(actor)).await?;
-                }
                 jobs::insert_again(&tx, Job::MoveMedia(actor), now).await?;
             }
             if before.is_private && !after.is_private {

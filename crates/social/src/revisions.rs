@@ -1,11 +1,11 @@
 //! Editing posts, and the texts that posts and comments had.
 
 use blegram_domain::{
-    Job, Media, MediaId, Page, PageRequest, Post, PostId, PostText, Revision, RevisionId, Timestamp, UserId,
+    Media, MediaId, Page, PageRequest, Post, PostId, PostText, Revision, RevisionId, Timestamp, UserId,
     UserSummary, Violation, Visibility, analysis::Analysis, version::Precondition,
 };
 use blegram_persistence::{
-    Tx, jobs, notifications, posts,
+    Tx, notifications, posts,
     revisions::{self, Of},
     users,
 };
@@ -156,11 +156,7 @@ async fn replace_media(
     let removed: Vec<MediaId> = post.media.iter().copied().filter(|id| !edited.media.contains(id)).collect();
     blegram_persistence::media::remove(tx, &removed, now).await?;
     if !edited.media.is_empty() && post.is_public(author) != edited.is_public(author) {
-        if edited.is_public(author) {
-            blegram_persistence::media::update_linked(tx, blegram_persistence::media::Of::Post(post.id))
-                .await?;
-        }
-        jobs::insert_again(tx, Job::MoveMedia(post.author), now).await?;
+        media::move_all(tx, &edited.media, now).await?;
     }
     Ok(())
 }

@@ -16,12 +16,20 @@ use serde_json::{Value, json};
 
 use crate::{
     both_databases,
-    world::{Actor, Answer, Settings, TestApp, form, picture},
+    world::{Actor, Answer, Settings, TestApp, client_id, form, picture},
 };
 
 /// The path of a link to this site, with its query.
 fn path(link: &Value) -> String {
     link.as_str().unwrap().strip_prefix("http://127.0.0.1:8080").unwrap().to_owned()
+}
+
+impl TestApp {
+    /// Does the job that moves the images of an account.
+    async fn moves_images(&self, of: &Actor<'_>) {
+        let me = of.get("/api/v1/me").await.json()["id"].as_str().unwrap().parse().unwrap();
+        while self.media.move_media(me).await.unwrap() {}
+    }
 }
 
 impl Actor<'_> {
@@ -55,8 +63,15 @@ async fn a_photo_is_uploaded_posted_and_seen(#[case] backend: Backend) {
 
     let post = ann.posts_images(&[id], "public").await;
     assert_eq!(post["text"], "");
-    let shown = t.stranger().get("/api/v1/timelines/public").await.json()["items"][0]["media"].clone();
-    assert_eq!(shown, post["media"]);
+    let timeline = async || t.stranger().get("/api/v1/timelines/public").await.json()["items"][0]["media"].clone();
+    assert_eq!(timeline().await, post["media"]);
+    let signed = post["media"][0]["url"].clone();
+    assert!(signed.as_str().unwrap().contains("signature="), "until it is in the public area");
+    t.stranger().fetch(&signed, &[]).await.assert_status(200);
+
+    t.moves_images(&ann).await;
+    t.stranger().fetch(&signed, &[]).await.assert_status(200);
+    let shown = timeline().await;
     let variants = shown[0]["variants"].as_array().unwrap();
     assert_eq!(variants.iter().map(|it| &it["name"]).collect::<Vec<_>>(), ["thumb", "small", "large"]);
     for link in variants.iter().map(|variant| &variant["url"]).chain([&shown[0]["url"]]) {
@@ -121,11 +136,8 @@ async fn what_not_everybody_may_see_has_links_that_end(#[case] backend: Backend)
     let cache = file.header("cache-control").unwrap();
     assert!(cache.starts_with("private, max-age="), "{cache}");
 
-    // A job moves the files to where no bare link leads.
-    let me = ann.get("/api/v1/me").await.json()["id"].as_str().unwrap().parse().unwrap();
-    t.media.move_media(me).await.unwrap();
-    let link = bob.get(&format!("/api/v1/posts/{post}")).await.json()["media"][0]["url"].clone();
-    t.stranger().fetch(&link, &[]).await.assert_status(200);
+    t.moves_images(&ann).await;
+    assert_eq!(bob.get(&format!("/api/v1/posts/{post}")).await.json()["media"][0]["url"], link);
     let bare = link.as_str().unwrap().split('?').next().unwrap();
     t.stranger().fetch(&json!(bare), &[]).await.assert_problem(404, "not-found");
     let forged = link.as_str().unwrap().replace("signature=", "signature=A");
@@ -593,4 +605,73 @@ async fn direct_uploads_that_are_not_completed_have_a_quota(#[case] backend: Bac
     let refused = ann.post("/api/v1/media/uploads", &announced).await;
     refused.assert_problem(403, "quota-exceeded");
     assert!(refused.json()["detail"].as_str().unwrap().contains("you have 25"), "{}", refused.json());
+}
+
+/// A link that says that it is signed is judged by that, wherever it leads.
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_bad_signature_opens_no_public_file_either(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let id = ann.uploads_picture().await;
+    let post = ann.posts_images(&[&id], "public").await;
+    t.moves_images(&ann).await;
+    let own = ann.get(&format!("/api/v1/media/{id}")).await.json()["url"].clone();
+    let bare = path(&own).split('?').next().unwrap().to_owned();
+    assert!(bare.starts_with("/media/public/"));
+    let get = async |path: String| t.stranger().get(&path).await;
+    get(bare.clone()).await.assert_status(200);
+    let signed = get(path(&own)).await;
+    signed.assert_status(200);
+    assert!(signed.header("cache-control").unwrap().starts_with("private, "));
+    for query in [
+        path(&own).replace("signature=", "signature=A"),
+        path(&own).replace("expires=", "expires=1"),
+        format!("{bare}?signature=AAAA"),
+        format!("{bare}?expires=9999999999"),
+        format!("{bare}?expires=soon&signature="),
+    ] {
+        get(query).await.assert_problem(404, "not-found");
+    }
+    get(format!("{bare}?v=1")).await.assert_status(200);
+
+    // Deleted: neither the address nor what a client knows of it is good any more.
+    let tag = get(bare.clone()).await.header("etag").unwrap().to_owned();
+    ann.delete(&format!("/api/v1/posts/{}", post["id"].as_str().unwrap())).await.assert_status(204);
+    while t.media.erase_post(post["id"].as_str().unwrap().parse().unwrap()).await.unwrap() {}
+    get(bare.clone()).await.assert_problem(404, "not-found");
+    t.stranger()
+        .send(Method::GET, &bare, &[("if-none-match", &tag)], Vec::new())
+        .await
+        .assert_problem(404, "not-found");
+}
+
+/// The address of an image that was only ever in a message, or shown to followers, works with a signature only.
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_was_never_public_never_has_an_open_address(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let conversation = ann.begins(&["@bob"], None).await;
+    let [in_message, for_followers] = [ann.uploads_picture().await, ann.uploads_picture().await];
+    ann.posts_images(&[&for_followers], "followers").await;
+    let body = json!({ "client_id": client_id(), "text": "look", "media_ids": [in_message] });
+    let sent = ann.post(&format!("/api/v1/conversations/{conversation}/messages"), &body).await;
+    sent.assert_status(201);
+    t.moves_images(&ann).await;
+    let messages = bob.get(&format!("/api/v1/conversations/{conversation}/messages")).await.json();
+    let of_bob = messages["items"][0]["media"][0]["url"].clone();
+    bob.fetch(&of_bob, &[]).await.assert_status(200);
+    for id in [&in_message, &for_followers] {
+        let link = path(&ann.get(&format!("/api/v1/media/{id}")).await.json()["url"]);
+        let (bare, query) = link.split_once('?').unwrap();
+        assert!(bare.starts_with("/media/private/"), "{bare}");
+        for unsigned in [bare.to_owned(), bare.replace("/private/", "/public/"), format!("{bare}?{query}x")] {
+            t.stranger().get(&unsigned).await.assert_problem(404, "not-found");
+        }
+    }
+    let message = sent.json()["id"].as_str().unwrap().to_owned();
+    ann.delete(&format!("/api/v1/conversations/{conversation}/messages/{message}")).await.assert_status(204);
+    while t.media.erase_media(in_message.parse().unwrap()).await.unwrap() {}
+    bob.fetch(&of_bob, &[]).await.assert_problem(404, "not-found");
 }

@@ -239,7 +239,7 @@ async fn an_image_is_sent_once(#[case] backend: Backend) {
         id: image,
         owner: ann,
         key: MediaKey::new(false, ann, 7),
-        is_linked: false,
+        previous_key: None,
         blurhash: String::new(),
         alt: None,
         variants: Vec::new(),

@@ -27,9 +27,10 @@ async fn what_nothing_uses_for_a_day_is_removed(#[case] place: Place) {
     let profile = UpdateProfile { avatar: Some(Some(picture)), ..UpdateProfile::default() };
     w.social.update_profile(ann, profile, &Precondition::Any).await.unwrap();
 
+    assert_eq!(w.work().await, 2, "what is used is public now");
     w.clock.advance(Image::UNUSED_FOR);
     w.media.forget_old(w.clock.now()).await.unwrap();
-    assert_eq!((w.work().await, w.files().await.len()), (0, 9), "a day is not over");
+    assert_eq!((w.work().await, w.files().await.len()), (2, 9), "a day is not over");
     w.clock.advance(Duration::from_secs(1));
     w.media.forget_old(w.clock.now()).await.unwrap();
     assert!(matches!(w.media.get_media(ann, unused).await, Err(Error::NotFound)));
@@ -51,9 +52,10 @@ async fn images_go_with_what_shows_them(#[case] place: Place) {
     assert!(matches!(w.media.delete_media(ann, ids[0], &Precondition::Any).await, Err(Error::InUse)));
 
     // One that an edit leaves out, and the other with the post.
+    assert_eq!((w.work().await, w.files().await.len()), (2, 18), "two have a public key and one of before");
     let edit = UpdatePost::new(None, Some(vec![ids[1]]), None).unwrap();
     w.social.update_post(ann, post, edit, &Precondition::Any).await.unwrap();
-    assert_eq!((w.work().await, w.files().await.len()), (1, 9));
+    assert_eq!((w.work().await, w.files().await.len()), (1, 12));
     w.social.delete_post(ann, post, &Precondition::Any).await.unwrap();
     assert_eq!((w.work().await, w.files().await.len()), (1, 6));
 
@@ -62,7 +64,7 @@ async fn images_go_with_what_shows_them(#[case] place: Place) {
         let profile = UpdateProfile { avatar: Some(avatar), ..UpdateProfile::default() };
         w.social.update_profile(ann, profile, &Precondition::Any).await.unwrap();
     }
-    assert_eq!((w.work().await, w.files().await.len()), (2, 0));
+    assert_eq!((w.work().await, w.files().await.len()), (4, 0));
     assert_eq!(w.database.count("media").await, 0);
 }
 

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use blegram_domain::version::Precondition;
 use blegram_domain::{
-    Media as Image, UserId, Visibility,
-    media::VariantName::{Large, Small},
+    Clock, Media as Image, MediaKey, MessageId, PostId, UserId, Visibility,
+    media::{
+        MediaUse,
+        VariantName::{Large, Small},
+    },
+    version::Precondition,
 };
-use blegram_media::{links::LIFETIME, testing::photo};
-use blegram_social::{UpdatePost, UpdateProfile};
+use blegram_media::{Location, links::LIFETIME, testing::photo};
+use blegram_persistence::media;
+use blegram_social::{UpdatePost, UpdateProfile, UserRef};
 use rstest_reuse::apply;
 
 use crate::{
@@ -29,7 +33,8 @@ async fn what_turns_non_public_gets_new_keys(#[case] place: Place) {
     let ann = w.user("ann").await;
     let before = w.upload(ann, &photo(64, 48)).await.unwrap();
     let post = w.posts(ann, &[before.id], Visibility::Public).await;
-    assert_eq!(w.work().await, 0, "most images never move");
+    assert_eq!(w.work().await, 1, "moved");
+    let before = w.image(ann, &before).await;
     assert!(before.key.is_public());
     let stable = w.media.links().url(before.key, Large, true);
 
@@ -38,7 +43,7 @@ async fn what_turns_non_public_gets_new_keys(#[case] place: Place) {
     // Until the job has come, whoever may see the post is given a signed link to the old place.
     let signed = w.media.links().url(before.key, Large, false);
     assert!(signed.contains("ignature") && w.fetch(&signed).await.is_some());
-    assert_eq!(w.work().await, 2, "moved, and the old files removed");
+    assert_eq!(w.work().await, 3, "moved, and the files under two old keys removed");
     let after = w.image(ann, &before).await;
     assert!(!after.key.is_public() && after.key.to_string()[8..] != before.key.to_string()[7..]);
     assert_eq!((w.fetch(&stable).await, w.fetch(&signed).await), (None, None), "old links lead nowhere");
@@ -97,21 +102,22 @@ async fn a_picture_of_a_private_account_becomes_public() {
     let key = account.user.summary.avatar.unwrap();
     assert!(w.fetch(&w.media.links().url(key, Small, true)).await.is_some(), "at once, by a signed link");
     w.work().await;
-    let key = w.social.get_user(None, &blegram_social::UserRef::Id(ann)).await.unwrap().user.summary.avatar;
+    let key = w.social.get_user(None, &UserRef::Id(ann)).await.unwrap().user.summary.avatar;
     let link = w.media.links().url(key.unwrap(), Small, true);
     assert!(!link.contains('?') && w.fetch(&link).await.is_some(), "then by a stable one");
 }
 
-/// Whoever was given links to a post for followers can use them as long as they say, although the files move.
+/// Links that were signed before a post's images moved to the public area are good as long as they say.
 #[tokio::test]
 async fn links_that_were_signed_survive_the_first_move() {
     let w = World::new(Place::Folder).await;
     let ann = w.user("ann").await;
     let image = w.upload(ann, &photo(64, 48)).await.unwrap();
-    w.posts(ann, &[image.id], Visibility::Followers).await;
-    let link = w.media.links().url(image.key, Large, false);
+    w.posts(ann, &[image.id], Visibility::Public).await;
+    let link = w.media.links().url(image.key, Large, true);
+    assert!(link.contains("signature="), "there is no stable one yet");
     assert_eq!(w.work().await, 1);
-    assert!(!w.image(ann, &image).await.key.is_public() && w.fetch(&link).await.is_some());
+    assert!(w.image(ann, &image).await.key.is_public() && w.fetch(&link).await.is_some());
     w.clock.advance(2 * LIFETIME);
     assert_eq!((w.work().await, w.files().await.len()), (1, 3));
 }
@@ -129,7 +135,8 @@ async fn an_image_without_files_does_not_keep_others_from_moving(#[case] place: 
         let ids: Vec<_> = some.iter().map(|image| image.id).collect();
         w.posts(ann, &ids, Visibility::Public).await;
     }
-    w.media.erase_files(images[3].key).await.unwrap();
+    w.work().await;
+    w.media.erase_files(w.image(ann, &images[3]).await.key).await.unwrap();
     w.turns(ann, true).await;
     w.work().await;
     for image in &images {
@@ -145,6 +152,7 @@ async fn turning_back_and_forth_ends_where_it_should() {
     let ann = w.user("ann").await;
     let image = w.upload(ann, &photo(64, 48)).await.unwrap();
     w.posts(ann, &[image.id], Visibility::Public).await;
+    w.work().await;
     for is_private in [true, false, true] {
         w.turns(ann, is_private).await;
     }
@@ -177,4 +185,241 @@ async fn signed_links_are_the_same_for_an_hour_and_end() {
     assert!(w.media.find_file(&name, Some(&longer)).is_err(), "stretched");
     assert!(w.media.find_file(&name.replace("small", "large"), Some(&proof)).is_err(), "of another file");
     assert!(w.media.find_file(&name, Some(&proof)).is_ok());
+}
+
+/// Whether anybody gets a file by the address of a key without a signature, and with one.
+#[derive(Debug, PartialEq, Eq)]
+struct Reach {
+    unsigned: bool,
+    signed: bool,
+}
+
+const PUBLIC: Reach = Reach { unsigned: true, signed: true };
+const SIGNED: Reach = Reach { unsigned: false, signed: true };
+const GONE: Reach = Reach { unsigned: false, signed: false };
+
+impl World {
+    #[track_caller]
+    fn assert_reach(&self, what: &'static str, key: MediaKey, expected: Reach) -> impl Future<Output = ()> {
+        let signed = self.media.links().url(key, Large, false);
+        async move {
+            let at = signed.find("ignature=").unwrap() + "ignature=".len();
+            let digit = if signed[at..].starts_with('0') { "1" } else { "0" };
+            let forged = format!("{}{digit}{}", &signed[..at], &signed[at + 1..]);
+            assert_eq!(self.fetch(&forged).await, None, "{what}: a wrong signature opens {key}");
+            let bare = signed.split('?').next().unwrap();
+            let reach =
+                Reach { unsigned: self.fetch(bare).await.is_some(), signed: self.fetch(&signed).await.is_some() };
+            // The bucket of the tests is open to nobody.
+            let is_bucket = matches!(self.location, Location::S3(_));
+            let expected = Reach { unsigned: expected.unsigned && !is_bucket, ..expected };
+            assert_eq!(reach, expected, "{what}: {key}");
+        }
+    }
+
+    async fn key(&self, by: UserId, image: &Image) -> MediaKey {
+        self.image(by, image).await.key
+    }
+
+    async fn uses_in_message(&self, image: &Image) {
+        let message = MediaUse::Message(MessageId::generate(self.clock.now()));
+        let tx = self.database.db().write().await.unwrap();
+        media::update_used(&tx, &[image.id], message).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    async fn is_avatar(&self, by: UserId, image: Option<&Image>) {
+        let profile = UpdateProfile { avatar: Some(image.map(|image| image.id)), ..UpdateProfile::default() };
+        self.social.update_profile(by, profile, &Precondition::Any).await.unwrap();
+    }
+
+    async fn is_shown_to(&self, by: UserId, post: PostId, visibility: Visibility) {
+        let edit = UpdatePost::new(None, None, Some(visibility)).unwrap();
+        self.social.update_post(by, post, edit, &Precondition::Any).await.unwrap();
+    }
+}
+
+#[apply(both_places)]
+#[tokio::test]
+async fn an_image_without_a_use_is_reached_by_signature_only(#[case] place: Place) {
+    let w = World::new(place).await;
+    let ann = w.user("ann").await;
+    let image = w.upload(ann, &photo(64, 48)).await.unwrap();
+    assert_eq!(w.work().await, 0);
+    w.assert_reach("unused", image.key, SIGNED).await;
+    w.media.delete_media(ann, image.id, &Precondition::Any).await.unwrap();
+    w.work().await;
+    w.assert_reach("deleted", image.key, GONE).await;
+}
+
+#[apply(both_places)]
+#[tokio::test]
+async fn a_deleted_avatar_leaves_no_address(#[case] place: Place) {
+    let w = World::new(place).await;
+    let ann = w.user("ann").await;
+    let image = w.upload(ann, &photo(64, 48)).await.unwrap();
+    w.is_avatar(ann, Some(&image)).await;
+    w.assert_reach("before it moved", image.key, SIGNED).await;
+    w.work().await;
+    let public = w.key(ann, &image).await;
+    w.assert_reach("an avatar", public, PUBLIC).await;
+    w.assert_reach("the key of the upload", image.key, SIGNED).await;
+    w.is_avatar(ann, None).await;
+    w.work().await;
+    for key in [public, image.key] {
+        w.assert_reach("no avatar any more", key, GONE).await;
+    }
+    assert_eq!(w.files().await.len(), 0);
+}
+
+#[apply(both_places)]
+#[tokio::test]
+async fn a_post_moves_its_images_with_who_sees_it_and_takes_every_address_along(#[case] place: Place) {
+    let w = World::new(place).await;
+    let ann = w.user("ann").await;
+    let image = w.upload(ann, &photo(64, 48)).await.unwrap();
+    let post = w.posts(ann, &[image.id], Visibility::Followers).await;
+    assert_eq!(w.work().await, 0, "it is where it belongs");
+    w.assert_reach("for followers", image.key, SIGNED).await;
+
+    w.is_shown_to(ann, post, Visibility::Public).await;
+    w.work().await;
+    let public = w.key(ann, &image).await;
+    w.assert_reach("public", public, PUBLIC).await;
+    w.assert_reach("signed links of before", image.key, SIGNED).await;
+
+    w.is_shown_to(ann, post, Visibility::Followers).await;
+    w.work().await;
+    let private = w.key(ann, &image).await;
+    w.assert_reach("for followers again", private, SIGNED).await;
+    for key in [public, image.key] {
+        w.assert_reach("what was before", key, GONE).await;
+    }
+
+    w.is_shown_to(ann, post, Visibility::Public).await;
+    w.work().await;
+    let again = w.key(ann, &image).await;
+    assert!(again != public && private != image.key, "no key is used again");
+    w.social.delete_post(ann, post, &Precondition::Any).await.unwrap();
+    w.work().await;
+    for key in [again, private, public, image.key] {
+        w.assert_reach("deleted", key, GONE).await;
+    }
+    assert_eq!(w.files().await.len(), 0);
+    w.clock.advance(2 * LIFETIME);
+    assert_eq!(w.work().await, 0, "nothing waits to be removed");
+}
+
+#[apply(both_places)]
+#[tokio::test]
+async fn images_of_messages_never_get_a_public_address(#[case] place: Place) {
+    let w = World::new(place).await;
+    let ann = w.user("ann").await;
+    let image = w.upload(ann, &photo(64, 48)).await.unwrap();
+    w.uses_in_message(&image).await;
+    while w.media.move_image(image.id).await.unwrap() || w.media.move_media(ann).await.unwrap() {}
+    assert_eq!(w.key(ann, &image).await, image.key);
+    w.assert_reach("in a message", image.key, SIGNED).await;
+    let tx = w.database.db().write().await.unwrap();
+    media::remove(&tx, &[image.id], w.clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    w.work().await;
+    w.assert_reach("of a deleted message", image.key, GONE).await;
+}
+
+#[apply(both_places)]
+#[tokio::test]
+async fn an_account_takes_its_addresses_along(#[case] place: Place) {
+    let w = World::new(place).await;
+    let ann = w.user("ann").await;
+    let [posted, avatar] =
+        [w.upload(ann, &photo(64, 48)).await.unwrap(), w.upload(ann, &photo(64, 48)).await.unwrap()];
+    w.posts(ann, &[posted.id], Visibility::Public).await;
+    w.is_avatar(ann, Some(&avatar)).await;
+    w.work().await;
+    let mut before = [w.key(ann, &posted).await, w.key(ann, &avatar).await];
+    for (what, change, [of_post, of_avatar]) in [
+        ("private", "is_private = true", [SIGNED, PUBLIC]),
+        ("open again", "is_private = false", [PUBLIC, PUBLIC]),
+        ("suspended", "status = 'suspended'", [SIGNED, SIGNED]),
+        ("reinstated", "status = 'active'", [PUBLIC, PUBLIC]),
+    ] {
+        w.database.execute(&format!("UPDATE users SET {change}")).await;
+        while w.media.move_media(ann).await.unwrap() {}
+        w.work().await;
+        let after = [w.key(ann, &posted).await, w.key(ann, &avatar).await];
+        for ((old, new), reach) in before.into_iter().zip(after).zip([of_post, of_avatar]) {
+            let is_left = old.is_public() && old != new;
+            w.assert_reach(what, new, reach).await;
+            if is_left {
+                w.assert_reach(what, old, GONE).await;
+            }
+        }
+        before = after;
+    }
+    w.database.execute("UPDATE users SET status = 'deleted'").await;
+    assert!(!w.media.move_media(ann).await.unwrap(), "what is deleted is removed, not moved");
+    while w.media.erase_user(ann).await.unwrap() {}
+    for key in before.into_iter().chain([posted.key, avatar.key]) {
+        w.assert_reach("deleted", key, GONE).await;
+    }
+    assert_eq!(w.files().await.len(), 0);
+}
+
+/// The version before put new images of public accounts into the public area.
+#[apply(both_places)]
+#[tokio::test]
+async fn what_has_a_public_key_and_no_public_use_loses_it_at_once(#[case] place: Place) {
+    let w = World::new(place).await;
+    let ann = w.user("ann").await;
+    let [unused, sent] =
+        [w.upload(ann, &photo(64, 48)).await.unwrap(), w.upload(ann, &photo(64, 48)).await.unwrap()];
+    w.posts(ann, &[unused.id, sent.id], Visibility::Public).await;
+    w.work().await;
+    w.database.execute("UPDATE media SET post_id = NULL").await;
+    w.uses_in_message(&sent).await;
+    let before = [w.key(ann, &unused).await, w.key(ann, &sent).await];
+    w.assert_reach("as the version before left it", before[0], PUBLIC).await;
+    while w.media.move_media(ann).await.unwrap() {}
+    w.work().await;
+    for key in before {
+        w.assert_reach("the public key", key, GONE).await;
+    }
+    for image in [&unused, &sent] {
+        w.assert_reach("its own key", w.key(ann, image).await, SIGNED).await;
+    }
+    assert_eq!(w.files().await.len(), 6);
+}
+
+/// Turning back and forth copies files each time: what was before last does not wait for its links to end.
+#[tokio::test]
+async fn turning_back_and_forth_does_not_pile_up_files() {
+    let w = World::new(Place::Folder).await;
+    let ann = w.user("ann").await;
+    let image = w.upload(ann, &photo(64, 48)).await.unwrap();
+    let post = w.posts(ann, &[image.id], Visibility::Public).await;
+    for visibility in [Visibility::Followers, Visibility::Public].repeat(3) {
+        w.is_shown_to(ann, post, visibility).await;
+        w.work().await;
+        assert!(w.files().await.len() <= 6);
+    }
+}
+
+/// Links are given to those who may see an image; a block takes them from one viewer and changes no address.
+#[apply(both_places)]
+#[tokio::test]
+async fn a_block_changes_no_address(#[case] place: Place) {
+    let w = World::new(place).await;
+    let [ann, bob] = [w.user("ann").await, w.user("bob").await];
+    let [public, private] =
+        [w.upload(ann, &photo(64, 48)).await.unwrap(), w.upload(ann, &photo(64, 48)).await.unwrap()];
+    w.posts(ann, &[public.id], Visibility::Public).await;
+    w.posts(ann, &[private.id], Visibility::Followers).await;
+    w.work().await;
+    let key = w.key(ann, &public).await;
+    w.social.block_user(ann, &UserRef::Id(bob)).await.unwrap();
+    w.work().await;
+    assert_eq!((w.key(ann, &public).await, w.key(ann, &private).await), (key, private.key));
+    w.assert_reach("public", key, PUBLIC).await;
+    w.assert_reach("for followers", private.key, SIGNED).await;
 }

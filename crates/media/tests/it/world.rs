@@ -132,6 +132,7 @@ impl World {
                 false
             }
             Job::MoveMedia(user) => self.media.move_media(user).await.unwrap(),
+            Job::MoveImage(media) => self.media.move_image(media).await.unwrap(),
             Job::ErasePost(post) => {
                 self.media.erase_post(post).await.unwrap() || self.social.erase_post(post).await.unwrap()
             }

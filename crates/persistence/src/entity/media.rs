@@ -1,6 +1,6 @@
 use blegram_domain::{
     Media, MediaId, MediaKey, MessageId, PostId, UserId,
-    media::{MediaUse, Variant, VariantName},
+    media::{MediaUse, ParseMediaKeyError, Variant, VariantName},
 };
 use sea_orm::{
     FromJsonQueryResult,
@@ -24,7 +24,9 @@ pub(crate) struct Model {
     pub owner_id: Uuid,
     pub key: String,
     pub is_public: bool,
+    /// For nodes of the version before; the same as `is_public`.
     pub is_linked: bool,
+    pub previous_key: Option<String>,
     pub blurhash: String,
     pub alt: Option<String>,
     #[sea_orm(column_type = "JsonBinary")]
@@ -82,7 +84,8 @@ impl From<&Media> for Model {
             owner_id: media.owner.as_uuid(),
             key: media.key.to_string(),
             is_public: media.key.is_public(),
-            is_linked: media.is_linked,
+            is_linked: media.key.is_public(),
+            previous_key: media.previous_key.map(|key| key.to_string()),
             blurhash: media.blurhash.clone(),
             alt: media.alt.clone(),
             variants: Variants(media.variants.iter().map(stored).collect()),
@@ -125,7 +128,7 @@ impl TryFrom<Model> for Media {
                 (None, Some(message)) => Some(MediaUse::Message(MessageId::from_uuid(message))),
                 (None, None) => row.is_avatar.then_some(MediaUse::Avatar),
             },
-            is_linked: row.is_linked,
+            previous_key: row.previous_key.map(|key| key.parse().map_err(|e: ParseMediaKeyError| corrupt(&e))).transpose()?,
             created_at: timestamp(TABLE, row.id, row.created_at)?,
             version: count(TABLE, row.id, row.version)?,
             blurhash: row.blurhash,

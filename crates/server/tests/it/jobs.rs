@@ -192,8 +192,8 @@ async fn of_a_deleted_account_no_row_stays(#[case] backend: Backend) {
     }
 
     site.delete(&ann).await;
-    // The account, and each of its comments.
-    assert_eq!(site.runner().run_due().await.unwrap(), 3);
+    // Two images that were to move, the account, and each of its comments.
+    assert_eq!(site.runner().run_due().await.unwrap(), 5);
     let first = PageRequest::new(Scope::new("listMessages", &[]), Limit::default(), None, None);
     for conversation in [direct.conversation.id, group.conversation.id] {
         let (page, _) = chat.messages(bob_id, conversation, &first).await.unwrap();

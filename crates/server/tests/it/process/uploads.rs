@@ -1,11 +1,17 @@
-//! Many slow uploads at once cost little memory, and do not keep others from uploading.
+//! Images of the real binary: many slow uploads cost little memory and do not keep others from uploading, and addresses end
+//! with what showed the image.
+
+use std::time::Duration;
 
 use blegram_media::testing::photo;
+use blegram_persistence::testing::Backend;
+use rstest_reuse::apply;
 use serde_json::json;
 
 use super::{
+    both_databases,
     home::{Home, Process},
-    people::Person,
+    people::{Person, json_fields},
 };
 use crate::client::{Answer, Client, soon};
 
@@ -101,4 +107,86 @@ async fn many_slow_uploads_of_one_account_cost_little_and_others_go_on() {
     };
     soon(freed).await;
     assert_eq!(ann.post(&complete, &json!({})).await.status, 200);
+}
+
+/// Uploads an image directly and returns its id.
+async fn upload(home: &Home, by: &Person) -> String {
+    let file = photo(64, 48);
+    let (link, complete) = announce(by, file.len()).await;
+    assert_eq!(put(home, &link, &file).await, 200);
+    let media = by.post(&complete, &json!({})).await;
+    assert_eq!(media.status, 200, "{media:?}");
+    media.json()["id"].as_str().unwrap().to_owned()
+}
+
+/// The path of the image that `path` shows at `pointer`, when it has an address for everybody.
+async fn open_address(of: &Person, path: &str, pointer: &str) -> String {
+    let address = async {
+        loop {
+            let shown = of.get(path).await.json();
+            let url = shown.pointer(pointer).unwrap().as_str().unwrap().to_owned();
+            if let Some((_, path)) = url.split_once("/media/").filter(|(_, path)| !path.contains('?')) {
+                return format!("/media/{path}");
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon(address).await
+}
+
+/// Whatever a client knows of the file: `404` comes soon, and stays.
+async fn assert_gone(home: &Home, address: &str) {
+    let gone = async {
+        while status(home, address).await != 404 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon(gone).await;
+}
+
+/// Images are no text, so only the status of the answer is read.
+async fn status(home: &Home, path: &str) -> u16 {
+    let mut client = home.connect().await;
+    client.send(home.stranger().head(&format!("HEAD {path}"), "")).await;
+    client.line().await[9..12].parse().unwrap()
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn images_lose_their_open_address_with_what_showed_them(#[case] backend: Backend) {
+    let home = Home::on(backend, &[]).await;
+    let _site = home.serve().await;
+    let [ann, bob] = [home.sign_up("ann").await, home.sign_up("bob").await];
+    let post = async |by: &Person| {
+        let body = json!({ "text": "", "media_ids": [upload(&home, by).await] });
+        format!("/api/v1/posts/{}", by.post("/api/v1/posts", &body).await.json()["id"].as_str().unwrap())
+    };
+    let (deleted, kept) = (post(&ann).await, post(&bob).await);
+    let avatar = json!({ "avatar_media_id": upload(&home, &bob).await });
+    let fields = json_fields(&avatar.to_string());
+    let answer = bob.send(&(bob.head("PATCH /api/v1/me", &fields) + &avatar.to_string())).await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+
+    let stranger = home.stranger();
+    let of_deleted = open_address(&stranger, &deleted, "/media/0/url").await;
+    let of_bob = [
+        open_address(&stranger, &kept, "/media/0/url").await,
+        open_address(&stranger, "/api/v1/users/@bob", "/avatar_url").await,
+    ];
+    for address in of_bob.iter().chain([&of_deleted]) {
+        assert_eq!(status(&home, address).await, 200, "{address}");
+    }
+    let answer = ann.send(&ann.head(&format!("DELETE {deleted}"), "")).await.unwrap();
+    assert_eq!(answer.status, 204, "{answer:?}");
+    assert_gone(&home, &of_deleted).await;
+    assert_eq!(status(&home, &of_bob[0]).await, 200);
+
+    home.run("user suspend bob").end().await.assert_success();
+    for address in &of_bob {
+        assert_gone(&home, address).await;
+    }
+    home.run("user reinstate bob").end().await.assert_success();
+    let again = open_address(&stranger, &kept, "/media/0/url").await;
+    assert_eq!(status(&home, &again).await, 200);
+    assert!(!of_bob.contains(&again), "under a new key");
 }

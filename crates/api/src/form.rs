@@ -141,12 +141,11 @@ impl Reader {
     }
 
     async fn take_file(&mut self, field: Field<'_>) -> Result<(), Problem> {
-        let content_type = field.content_type().map(ToString::to_string);
-        self.fingerprint.update(content_type.as_deref().unwrap_or_default());
+        // What the part says of its type does not count: the bytes decide.
         let unread = Arc::clone(&self.unread);
         let pieces = field.map_err(io::Error::other).inspect_ok(|_| unread.store(0, Ordering::Relaxed));
         // Of a file that is too large the rest is passed over, and the next one looked at.
-        let file = match Source::read(pieces, Media::MAX_BYTES, content_type).await {
+        let file = match Source::read(pieces, Media::MAX_BYTES, None).await {
             Err(Error::BrokeOff(error)) => return Err(unreadable_file(error)),
             other => other,
         };

@@ -64,10 +64,9 @@ pub(crate) struct Operation {
 const ALWAYS: [Code; 4] = [Code::HeadersTooLarge, Code::Internal, Code::Unauthenticated, Code::Unavailable];
 
 /// Why a file is no image that is taken, or not now.
-const REFUSED_IMAGES: [Code; 7] = [
+const REFUSED_IMAGES: [Code; 6] = [
     Code::MediaTooLarge,
     Code::MediaUnsupported,
-    Code::MediaTypeMismatch,
     Code::MediaTooManyPixels,
     Code::MediaBroken,
     Code::MediaTooSlow,
@@ -323,7 +322,13 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::write(
         "completeUpload",
         Login::Required,
-        &[Code::NotFound, Code::UploadNotArrived, Code::UploadExpired, Code::UploadMismatch],
+        &[
+            Code::NotFound,
+            Code::UploadNotArrived,
+            Code::UploadExpired,
+            Code::UploadMismatch,
+            Code::MediaTypeMismatch,
+        ],
     )
     .taking_images()
     .limited(Policy::Upload)

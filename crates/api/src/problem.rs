@@ -164,11 +164,11 @@ codes! {
         "Send JSON as Content-Type: application/json and images as multipart/form-data with a boundary, without Content-Encoding.",
         "Content-Encoding 없이 JSON은 application/json으로, 이미지는 boundary가 있는 multipart/form-data로 보내세요.";
     MediaUnsupported = "media-unsupported", UNSUPPORTED_MEDIA_TYPE, "The file is no image that is taken here",
-        "Send a JPEG, PNG, WebP or GIF. What a file is, is read from its content, not from its name. SVG is not taken.",
-        "JPEG, PNG, WebP, GIF 이미지를 보내세요. 파일 형식은 이름이 아니라 내용으로 판단하며 SVG는 받지 않습니다.";
-    MediaTypeMismatch = "media-type-mismatch", UNSUPPORTED_MEDIA_TYPE, "The file is not what its Content-Type says",
-        "Name the type that the file has, or none.",
-        "파일의 실제 형식을 Content-Type으로 보내거나 생략하세요.";
+        "Send a JPEG, PNG, WebP or GIF. What a file is, is read from its content; its name and the Content-Type of its part do not count. HEIC and AVIF photos: on an iPhone, choose Settings › Camera › Formats › Most Compatible, or share the photo as JPEG; on Android, turn off HEIF (high efficiency) pictures in the camera's settings, or save a copy as JPEG. SVG, TIFF, RAW, JPEG XL and videos are not taken.",
+        "JPEG, PNG, WebP, GIF 이미지를 보내세요. 파일 형식은 이름이나 Content-Type이 아니라 내용으로 판단합니다. HEIC·AVIF 사진은 iPhone에서는 설정 › 카메라 › 포맷에서 '높은 호환성'을 선택하거나 JPEG로 공유하고, Android에서는 카메라 설정에서 HEIF(고효율) 사진을 끄거나 JPEG로 저장해 보내세요. SVG, TIFF, RAW, JPEG XL, 동영상은 받지 않습니다.";
+    MediaTypeMismatch = "media-type-mismatch", UNSUPPORTED_MEDIA_TYPE, "The file has another type than was announced",
+        "A file that is uploaded directly must have the type that was announced. Send it with that Content-Type, or create an upload with the type that the file has.",
+        "직접 업로드하는 파일은 미리 알린 형식이어야 합니다. 그 형식을 Content-Type으로 보내거나, 파일의 실제 형식으로 업로드를 새로 만드세요.";
     Invalid = "invalid", UNPROCESSABLE_ENTITY, "Some values are not acceptable",
         "Each entry of errors names a value, the rule that it breaks and what would be accepted.",
         "errors의 각 항목이 어떤 값이 어떤 규칙에 어긋나는지, 무엇이 허용되는지 알려 줍니다.";
@@ -582,7 +582,7 @@ const fn refused_image(refusal: Refusal) -> Code {
         Refusal::Empty => Code::MediaEmpty,
         Refusal::TooLarge(_) => Code::MediaTooLarge,
         Refusal::WrongSize | Refusal::WrongHash => Code::UploadMismatch,
-        Refusal::Unsupported => Code::MediaUnsupported,
+        Refusal::Unsupported(_) => Code::MediaUnsupported,
         Refusal::WrongType { .. } => Code::MediaTypeMismatch,
         Refusal::TooManyPixels => Code::MediaTooManyPixels,
         Refusal::Broken => Code::MediaBroken,

@@ -33,6 +33,101 @@ impl ImageType {
     }
 }
 
+/// Types of files that people send as photos and that are not taken in, but are told from others, so that the refusal can
+/// say what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ForeignType {
+    /// HEIC and other HEIF images: what iPhones and many Android phones make by default.
+    Heif,
+    /// AVIF.
+    Avif,
+    /// JPEG XL.
+    JpegXl,
+    /// TIFF, and the raw formats of cameras, most of which are TIFF: DNG (Apple ProRAW), CR2, CR3, NEF, ARW, ORF, RW2, RAF.
+    TiffOrRaw,
+    /// A video: MP4, MOV, 3GP, WebM, AVI.
+    Video,
+}
+
+impl ForeignType {
+    /// What a file is by its first bytes (ISO/IEC 14496-12, 23008-12, 18181-2; AVIF 1.1, TIFF 6.0).
+    pub fn sniff(head: &[u8]) -> Option<Self> {
+        match head {
+            [0xff, 0x0a, ..] | [0, 0, 0, 0x0c, b'J', b'X', b'L', b' ', 0x0d, 0x0a, 0x87, 0x0a, ..] => {
+                Some(Self::JpegXl)
+            }
+            [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some(Self::of_brands(head)),
+            [b'I', b'I', b'*' | b'+', 0, ..]
+            | [b'M', b'M', 0, b'*' | b'+', ..]
+            | [b'I', b'I', b'R', b'O' | b'S', ..]
+            | [b'I', b'I', b'U', 0, ..] => Some(Self::TiffOrRaw),
+            [0x1a, 0x45, 0xdf, 0xa3, ..]
+            | [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' ', ..]
+            | [_, _, _, _, b'm', b'o', b'o', b'v' | b'f', ..]
+            | [_, _, _, _, b'm', b'd', b'a', b't', ..]
+            | [_, _, _, _, b'w', b'i', b'd', b'e', ..] => Some(Self::Video),
+            _ if head.starts_with(b"FUJIFILMCCD-RAW") => Some(Self::TiffOrRaw),
+            _ => None,
+        }
+    }
+
+    /// Of a file that begins with a box of brands: the main one, and those that it is compatible with.
+    fn of_brands(head: &[u8]) -> Self {
+        let size = head.first_chunk().map_or(0, |size| u32::from_be_bytes(*size));
+        let size = usize::try_from(size).unwrap_or(usize::MAX).clamp(12, 512).min(head.len());
+        // Between the main one and the others stands a version.
+        let main = head.get(8..12).unwrap_or_default();
+        let others = head.get(16..size).unwrap_or_default().chunks_exact(4);
+        let brands = || std::iter::once(main).chain(others.clone());
+        let is = |names: &[&[u8]]| brands().any(|brand| names.contains(&brand));
+        if main == b"crx " {
+            Self::TiffOrRaw
+        } else if is(&[b"avif", b"avis"]) {
+            Self::Avif
+        } else if is(&[
+            b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"mif2", b"msf1",
+        ]) {
+            Self::Heif
+        } else {
+            Self::Video
+        }
+    }
+
+    /// What its sender can do, in English and in Korean.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Heif => {
+                "the file is a HEIC (HEIF) photo, which is not taken here. On an iPhone, choose Settings › Camera › \
+                 Formats › Most Compatible, or share the photo as JPEG; on Android, turn off HEIF (high efficiency) \
+                 pictures in the camera's settings, or save a copy as JPEG. HEIC(HEIF) 사진은 받지 않습니다. iPhone에서는 \
+                 설정 › 카메라 › 포맷에서 '높은 호환성'을 선택하거나 사진을 JPEG로 공유하세요. Android에서는 카메라 설정에서 \
+                 HEIF(고효율) 사진을 끄거나 JPEG로 저장해 보내세요."
+            }
+            Self::Avif => {
+                "the file is an AVIF image, which is not taken here. On an iPhone, share the photo as JPEG, and choose \
+                 Settings › Camera › Formats › Most Compatible for new ones; on Android, choose JPEG in the camera's \
+                 settings, or save a copy as JPEG. AVIF 이미지는 받지 않습니다. iPhone에서는 사진을 JPEG로 공유하고, 새로 찍을 \
+                 사진은 설정 › 카메라 › 포맷에서 '높은 호환성'을 선택하세요. Android에서는 카메라 설정에서 JPEG를 선택하거나 \
+                 JPEG로 저장해 보내세요."
+            }
+            Self::JpegXl => {
+                "the file is a JPEG XL image, which is not taken here. Save it as JPEG, PNG or WebP. JPEG XL 이미지는 받지 \
+                 않습니다. JPEG, PNG, WebP로 저장해 보내세요."
+            }
+            Self::TiffOrRaw => {
+                "the file is a TIFF image or a raw photo (such as DNG), which is not taken here. Export it as JPEG; on \
+                 an iPhone, turn off Apple ProRAW, or share the photo as JPEG; on Android, turn off RAW in the camera's \
+                 settings. TIFF 이미지와 RAW(DNG 등) 사진은 받지 않습니다. JPEG로 내보내세요. iPhone에서는 Apple ProRAW를 끄거나 \
+                 JPEG로 공유하고, Android에서는 카메라 설정에서 RAW 저장을 끄세요."
+            }
+            Self::Video => {
+                "the file is a video, and only images are taken here. Send a JPEG, PNG, WebP or GIF. 동영상은 받지 않습니다. \
+                 JPEG, PNG, WebP, GIF 이미지를 보내세요."
+            }
+        }
+    }
+}
+
 stored_enum! {
     /// The sizes in which every image is kept.
     VariantName {
@@ -268,6 +363,46 @@ mod tests {
         ];
         for (head, expected) in table {
             assert_eq!(ImageType::sniff(head), expected, "{}", String::from_utf8_lossy(head));
+        }
+    }
+
+    #[test]
+    fn what_phones_and_cameras_make_is_told_by_its_first_bytes() {
+        use ForeignType::{Avif, Heif, JpegXl, TiffOrRaw, Video};
+        let brands = |main: &[u8; 4], others: &[&[u8; 4]]| {
+            let others = others.iter().map(|brand| brand.as_slice()).collect::<Vec<_>>().concat();
+            let size = u32::try_from(16 + others.len()).unwrap();
+            [&size.to_be_bytes(), b"ftyp".as_slice(), main, &[0; 4], &others, b"\0\0\0\x08mdatavif"].concat()
+        };
+        let table: Vec<(Vec<u8>, Option<ForeignType>)> = vec![
+            (brands(b"heic", &[b"mif1", b"heic"]), Some(Heif)),
+            (brands(b"mif1", &[b"heic", b"miaf"]), Some(Heif)),
+            (brands(b"heix", &[]), Some(Heif)),
+            (brands(b"hevc", &[b"msf1"]), Some(Heif)),
+            (brands(b"msf1", &[]), Some(Heif)),
+            (brands(b"mif1", &[]), Some(Heif)),
+            (brands(b"avif", &[b"mif1", b"miaf"]), Some(Avif)),
+            (brands(b"mif1", &[b"miaf", b"avif"]), Some(Avif)),
+            (brands(b"avis", &[b"msf1", b"iso8"]), Some(Avif)),
+            (brands(b"crx ", &[b"isom"]), Some(TiffOrRaw)),
+            (brands(b"isom", &[b"iso2", b"avc1", b"mp41"]), Some(Video)),
+            (brands(b"qt  ", &[]), Some(Video)),
+            (b"\0\0\0\x14ftyp".to_vec(), Some(Video)),
+            (b"\0\0\0\x0cJXL \r\n\x87\n".to_vec(), Some(JpegXl)),
+            (b"\xff\x0a".to_vec(), Some(JpegXl)),
+            (b"II*\0\x08\0\0\0".to_vec(), Some(TiffOrRaw)),
+            (b"MM\0*\0\0\0\x08".to_vec(), Some(TiffOrRaw)),
+            (b"FUJIFILMCCD-RAW 0201".to_vec(), Some(TiffOrRaw)),
+            (b"\x1a\x45\xdf\xa3".to_vec(), Some(Video)),
+            (b"RIFF\0\0\0\0AVI LIST".to_vec(), Some(Video)),
+            (b"RIFF\0\0\0\0WEBPVP8 ".to_vec(), None),
+            (b"\xff\xd8\xff\xe0".to_vec(), None),
+            (b"<svg xmlns=".to_vec(), None),
+            (b"".to_vec(), None),
+        ];
+        for (head, expected) in table {
+            assert_eq!(ForeignType::sniff(&head), expected, "{}", String::from_utf8_lossy(&head));
+            assert!(expected.is_none() || ImageType::sniff(&head).is_none());
         }
     }
 

@@ -4,17 +4,21 @@
 //! and the decoder is held to it. What was decoded is drawn anew in three sizes: upright, in sRGB, and without anything
 //! that the file said beside its pixels. Of moving images the first frame is kept (see the decision about it).
 
+mod jpeg;
+
 use std::{
+    borrow::Cow,
     io::{self, BufRead, Cursor, Read, Seek, SeekFrom},
     time::Instant,
 };
 
 use ::image::{
-    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage, metadata::Orientation,
+    ColorType, DynamicImage, GrayAlphaImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits,
+    RgbImage, RgbaImage, metadata::Orientation,
 };
 use blegram_domain::{
     Media,
-    media::{ImageType, Variant, VariantName},
+    media::{ForeignType, ImageType, Variant, VariantName},
 };
 use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
@@ -38,8 +42,8 @@ pub enum Refusal {
     #[error("the file has another SHA-256 than was announced")]
     WrongHash,
     /// Neither JPEG, PNG, WebP nor GIF, whatever it is called.
-    #[error("the file is no JPEG, PNG, WebP or GIF image")]
-    Unsupported,
+    #[error("{}", .0.map_or(UNSUPPORTED, ForeignType::advice))]
+    Unsupported(Option<ForeignType>),
     /// Said to be another type than it is.
     #[error("the file is {is} and not {said}, as its sender says", is = .is.as_str(), said = .said)]
     WrongType {
@@ -58,6 +62,8 @@ pub enum Refusal {
     #[error("the image takes too long to decode")]
     TooSlow,
 }
+
+const UNSUPPORTED: &str = "the file is no JPEG, PNG, WebP or GIF image";
 
 /// An image in one size, as a file.
 #[derive(Debug, Clone)]
@@ -79,8 +85,7 @@ pub(crate) struct Picture {
 /// # Errors
 /// Why it is not taken in.
 pub(crate) fn draw(file: &[u8], until: Instant) -> Result<Picture, Refusal> {
-    let kind =
-        ImageType::sniff(file).ok_or(if file.is_empty() { Refusal::Empty } else { Refusal::Unsupported })?;
+    let kind = sniff(file)?;
     let large = decode(file, kind, until)?;
     check(until)?;
     let small = fit(&large, VariantName::Small.max_side());
@@ -99,6 +104,14 @@ pub(crate) fn draw(file: &[u8], until: Instant) -> Result<Picture, Refusal> {
     Ok(Picture { drawn, blurhash })
 }
 
+/// What a file is.
+pub(crate) fn sniff(file: &[u8]) -> Result<ImageType, Refusal> {
+    if file.is_empty() {
+        return Err(Refusal::Empty);
+    }
+    ImageType::sniff(file).ok_or_else(|| Refusal::Unsupported(ForeignType::sniff(file)))
+}
+
 fn check(until: Instant) -> Result<(), Refusal> {
     if Instant::now() < until { Ok(()) } else { Err(Refusal::TooSlow) }
 }
@@ -115,11 +128,8 @@ const MAX_SIDE: u32 = 20_000;
 /// The largest profile that is looked at; real ones have some KiB.
 const MAX_PROFILE_BYTES: usize = 4 * 1024 * 1024;
 
-/// The image of a file in its largest size, upright and in sRGB.
-fn decode(file: &[u8], kind: ImageType, until: Instant) -> Result<DynamicImage, Refusal> {
-    if kind == ImageType::Jpeg && !is_complete_jpeg(file) {
-        return Err(Refusal::Broken);
-    }
+/// A decoder of `file`, which has read its header.
+fn open(file: &[u8], kind: ImageType, until: Instant) -> ::image::ImageResult<impl ImageDecoder> {
     let format = match kind {
         ImageType::Jpeg => ImageFormat::Jpeg,
         ImageType::Png => ImageFormat::Png,
@@ -131,7 +141,13 @@ fn decode(file: &[u8], kind: ImageType, until: Instant) -> Result<DynamicImage, 
     let beside_pixels = kind == ImageType::Png;
     limits.max_alloc = Some(if beside_pixels { MAX_ALLOCATION_BESIDE } else { MAX_ALLOCATION });
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(|error| refusal(&error, until))?;
+    reader.into_decoder()
+}
+
+/// The image of a file in its largest size, upright and in sRGB.
+fn decode(file: &[u8], kind: ImageType, until: Instant) -> Result<DynamicImage, Refusal> {
+    let file = &*if kind == ImageType::Jpeg { complete_jpeg(file, until)? } else { Cow::Borrowed(file) };
+    let mut decoder = open(file, kind, until).map_err(|error| refusal(&error, until))?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     if pixels > Media::MAX_PIXELS || width.max(height) > MAX_SIDE {
@@ -144,7 +160,16 @@ fn decode(file: &[u8], kind: ImageType, until: Instant) -> Result<DynamicImage, 
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let profile = decoder.icc_profile().unwrap_or_default();
     let profile = profile.filter(|profile| profile.len() <= MAX_PROFILE_BYTES);
-    let whole = DynamicImage::from_decoder(decoder).map_err(|error| refusal(&error, until))?;
+    let again = || {
+        // Of JPEG it is known already; WebP is written when it is complete.
+        let is_told_by_it = matches!(kind, ImageType::Png | ImageType::Gif) && Instant::now() < until;
+        let decoder = open(file, kind, until).ok().filter(|_| is_told_by_it)?;
+        let mut samples = vec![u8::MAX; usize::try_from(decoder.total_bytes()).ok()?];
+        // It fails as before.
+        let _ = decoder.read_image(&mut samples);
+        Some(samples)
+    };
+    let whole = read(decoder, again).map_err(|error| refusal(&error, until))?;
     check(until)?;
     // Turning and colouring the small one is cheaper, and comes to the same.
     let mut large = fit(&eight_bits(whole), VariantName::Large.max_side());
@@ -164,36 +189,59 @@ fn refusal(error: &::image::ImageError, until: Instant) -> Refusal {
     }
 }
 
-/// Decoders read on past the end of a JPEG and make grey of what is missing; so whether it is all there is seen here:
-/// after the headers comes the image, and after it the mark of the end (ITU T.81, B.1.1). What follows is not looked at:
-/// cameras put things there.
-fn is_complete_jpeg(file: &[u8]) -> bool {
-    const SCAN: u8 = 0xda;
-    const END: u8 = 0xd9;
-    let mut at = 2;
-    let mut has_scan = false;
-    while let (Some(0xff), Some(&mark)) = (file.get(at), file.get(at + 1)) {
-        match mark {
-            END => return has_scan,
-            // Fill, and marks without content.
-            0xff => at += 1,
-            0x01 | 0xd0..=0xd7 => at += 2,
-            _ => {
-                let Some(&[high, low]) = file.get(at + 2..at + 4) else { return false };
-                at += 2 + usize::from(u16::from_be_bytes([high, low]));
-                if mark == SCAN {
-                    has_scan = true;
-                    let data = file.get(at..).unwrap_or_default();
-                    // In data, `ff` is escaped by `00` or marks a restart.
-                    let next =
-                        data.windows(2).position(|it| it[0] == 0xff && !matches!(it[1], 0 | 0xd0..=0xd7));
-                    let Some(next) = next else { return false };
-                    at += next;
-                }
-            }
+/// A JPEG as far as its pixels go, with a mark of the end behind them: a decoder would take a maker's trailer for more data.
+fn complete_jpeg(file: &[u8], until: Instant) -> Result<Cow<'_, [u8]>, Refusal> {
+    const END: [u8; 2] = [0xff, 0xd9];
+    let Some(end) = jpeg::end_of_pixels(file, until)? else { return Ok(Cow::Borrowed(file)) };
+    let (pixels, rest) = file.split_at_checked(end).ok_or(Refusal::Broken)?;
+    Ok(if rest.starts_with(&END) { Cow::Borrowed(file) } else { Cow::Owned([pixels, &END].concat()) })
+}
+
+/// The samples of an image, eight bits each.
+///
+/// A file may end too early for its format (PNG's `IEND`, the last byte of a GIF, a checksum) and have all its pixels,
+/// which browsers show. The decoder fails then, but has written what it had: when two buffers that began differently end
+/// alike, every pixel was written.
+fn read(
+    decoder: impl ImageDecoder,
+    again: impl Fn() -> Option<Vec<u8>>,
+) -> ::image::ImageResult<DynamicImage> {
+    let ((width, height), color) = (decoder.dimensions(), decoder.color_type());
+    let bytes = usize::try_from(decoder.total_bytes()).map_err(|_| too_large())?;
+    let mut samples = vec![0; bytes];
+    let sixteen = match decoder.read_image(&mut samples) {
+        Ok(()) => u16::from_ne_bytes,
+        Err(error) => match again() {
+            // Not turned into the machine's order yet.
+            Some(other) if other == samples => u16::from_be_bytes,
+            _ => return Err(error),
+        },
+    };
+    let narrow = |samples: Vec<u8>| -> Vec<u8> {
+        let pairs = samples.chunks_exact(2).map(|pair| u32::from(sixteen([pair[0], pair[1]])));
+        pairs.map(|sample| u8::try_from((sample + 128) / 257).unwrap_or(u8::MAX)).collect()
+    };
+    let image = match color {
+        ColorType::L8 => GrayImage::from_raw(width, height, samples).map(DynamicImage::ImageLuma8),
+        ColorType::La8 => GrayAlphaImage::from_raw(width, height, samples).map(DynamicImage::ImageLumaA8),
+        ColorType::Rgb8 => RgbImage::from_raw(width, height, samples).map(DynamicImage::ImageRgb8),
+        ColorType::Rgba8 => RgbaImage::from_raw(width, height, samples).map(DynamicImage::ImageRgba8),
+        ColorType::L16 => GrayImage::from_raw(width, height, narrow(samples)).map(DynamicImage::ImageLuma8),
+        ColorType::La16 => {
+            GrayAlphaImage::from_raw(width, height, narrow(samples)).map(DynamicImage::ImageLumaA8)
         }
-    }
-    false
+        ColorType::Rgb16 => RgbImage::from_raw(width, height, narrow(samples)).map(DynamicImage::ImageRgb8),
+        ColorType::Rgba16 => {
+            RgbaImage::from_raw(width, height, narrow(samples)).map(DynamicImage::ImageRgba8)
+        }
+        _ => None,
+    };
+    image.ok_or_else(too_large)
+}
+
+fn too_large() -> ::image::ImageError {
+    use ::image::error::{ImageError, LimitError, LimitErrorKind};
+    ImageError::Limits(LimitError::from_kind(LimitErrorKind::InsufficientMemory))
 }
 
 /// With 8 bits a channel, and an alpha channel only where there was one.
@@ -337,15 +385,5 @@ mod tests {
         let mut file = Vec::new();
         RgbImage::new(64, 64).write_to(&mut Cursor::new(&mut file), ImageFormat::Png).unwrap();
         assert_eq!(draw(&file, Instant::now()).unwrap_err(), Refusal::TooSlow);
-    }
-
-    #[test]
-    fn a_jpeg_is_complete_at_its_end() {
-        let mut file = Vec::new();
-        RgbImage::new(64, 64).write_to(&mut Cursor::new(&mut file), ImageFormat::Jpeg).unwrap();
-        assert!(is_complete_jpeg(&file) && is_complete_jpeg(&[&file[..], b"trailer"].concat()));
-        for at in [0, 2, 3, 20, file.len() / 2, file.len() - 2, file.len() - 1] {
-            assert!(!is_complete_jpeg(&file[..at]), "{at} of {}", file.len());
-        }
     }
 }

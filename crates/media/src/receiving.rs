@@ -30,12 +30,7 @@ pub struct ReceiveLimits {
 
 impl Default for ReceiveLimits {
     fn default() -> Self {
-        Self {
-            at_once: 64,
-            per_account: 8,
-            min_bytes_per_second: 16 * 1024,
-            grace: Duration::from_secs(60),
-        }
+        Self { at_once: 64, per_account: 8, min_bytes_per_second: 16 * 1024, grace: Duration::from_secs(60) }
     }
 }
 
@@ -149,8 +144,7 @@ mod tests {
     fn an_account_has_a_share_and_the_node_a_bound() {
         let now = Timestamp::from_micros(1_790_000_000_000_000).unwrap();
         let [ann, bob, cho] = [0, 1, 2].map(|_| UserId::generate(now));
-        let budget =
-            Budget::new(&ReceiveLimits { at_once: 3, per_account: 2, ..ReceiveLimits::default() });
+        let budget = Budget::new(&ReceiveLimits { at_once: 3, per_account: 2, ..ReceiveLimits::default() });
         let of_ann = [budget.take(ann).unwrap(), budget.take(ann).unwrap()];
         assert!(matches!(budget.take(ann), Err(Error::TooManyAtOnce(2))));
         let _of_bob = budget.take(bob).unwrap();

@@ -29,18 +29,18 @@ pub struct Source {
     file: fs::File,
     byte_size: u64,
     sha256: [u8; 32],
-    content_type: Option<String>,
+    announced: Option<ImageType>,
 }
 
 impl Source {
-    /// Takes a file that comes in pieces and has `max` bytes at most. `content_type` is what its sender says that it is.
+    /// Takes a file that comes in pieces and has `max` bytes at most. `announced` is the type that it must have.
     ///
     /// # Errors
     /// [`Refusal::TooLarge`] as soon as it is; [`Error::BrokeOff`].
     pub async fn read<E>(
         pieces: impl Stream<Item = Result<Bytes, E>> + Send,
         max: u64,
-        content_type: Option<String>,
+        announced: Option<ImageType>,
     ) -> Result<Self>
     where
         E: Into<io::Error>,
@@ -62,7 +62,7 @@ impl Source {
         }
         writer.flush().await.map_err(|error| temporary(&error))?;
         let file = writer.into_inner().into_std().await;
-        Ok(Self { file, byte_size, sha256: hash.finalize().into(), content_type })
+        Ok(Self { file, byte_size, sha256: hash.finalize().into(), announced })
     }
 
     /// What its bytes hash to.
@@ -82,25 +82,16 @@ impl Source {
         let mut bytes = Vec::with_capacity(usize::try_from(self.byte_size).unwrap_or(0));
         let read = self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes));
         read.map_err(|error| temporary(&error))?;
-        let is = ImageType::sniff(&bytes).ok_or(Refusal::Unsupported)?;
+        let is = image::sniff(&bytes)?;
         self.check_type(is)?;
         Ok(image::draw(&bytes, until)?)
     }
 
-    /// Many clients do not know what they send, and say nothing or `application/octet-stream`; those that say something
-    /// mean it.
+    /// The bytes decide what a file is. A type binds it only where a direct upload fixed it.
     fn check_type(&self, is: ImageType) -> Result<(), Refusal> {
-        let Some(said) = &self.content_type else { return Ok(()) };
-        let said = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let named = match said.as_str() {
-            "" | "application/octet-stream" => return Ok(()),
-            // What it is called where nobody looked it up.
-            "image/jpg" | "image/pjpeg" => Some(ImageType::Jpeg),
-            other => other.parse().ok(),
-        };
-        match named {
-            Some(said) if said == is => Ok(()),
-            other => Err(Refusal::WrongType { is, said: other.map_or("another type", ImageType::as_str) }),
+        match self.announced {
+            Some(said) if said != is => Err(Refusal::WrongType { is, said: said.as_str() }),
+            _ => Ok(()),
         }
     }
 }
@@ -239,8 +230,7 @@ impl Media {
         }
         let pieces = self.storage.get(&name, GetOptions::default()).await?.into_stream();
         let pieces = pieces.map_err(io::Error::other);
-        let content_type = upload.content_type.as_str().to_owned();
-        let source = match Source::read(pieces, upload.byte_size, Some(content_type)).await {
+        let source = match Source::read(pieces, upload.byte_size, Some(upload.content_type)).await {
             // Our own storage broke off, not the client.
             Err(Error::BrokeOff(error)) => return Err(Error::Unavailable(error.into())),
             other => other?,

@@ -24,9 +24,12 @@ impl MediaApi {
     /// Up to ten files at once; what each shows goes into `alt`, in the same order. They come out upright, in sRGB and
     /// without metadata such as the place where they were taken; of moving images the first frame is kept. Files that
     /// are not taken are listed in `problems`; if none is, the answer is the first one's problem. An image that nothing
-    /// uses for a day is removed.
+    /// uses for a day is removed. HEIC and AVIF photos are refused (415): on an iPhone, choose Settings › Camera ›
+    /// Formats › Most Compatible, or share the photo as JPEG; on Android, turn off HEIF pictures in the camera's settings.
+    /// An account sends at most eight forms at the same time (429).
     /// 한 번에 열 개까지 올릴 수 있습니다. 사진은 바로 세워지고 위치 같은 메타데이터는 지워지며, 움직이는 이미지는 첫 장면만 남습니다. 받지 못한
-    /// 파일은 `problems`에 나오고, 하루 동안 쓰지 않은 이미지는 지워집니다.
+    /// 파일은 `problems`에 나오고, 하루 동안 쓰지 않은 이미지는 지워집니다. HEIC와 AVIF 사진은 받지 않습니다(415). iPhone에서는 설정 › 카메라 › 포맷에서
+    /// '높은 호환성'을 선택하거나 JPEG로 공유하고, Android에서는 카메라 설정에서 HEIF 사진을 끄세요. 한 계정이 동시에 보낼 수 있는 폼은 여덟 개입니다(429).
     #[oai(path = "/media", method = "post", operation_id = "uploadMedia")]
     async fn upload_media(
         &self,
@@ -57,7 +60,12 @@ impl MediaApi {
     /// Upload an image directly
     ///
     /// For apps that put files into storage themselves: announce the file, PUT it to `url` with `headers`, and complete
-    /// the upload. 파일을 저장소에 직접 올리는 앱을 위한 방법입니다. 먼저 알리고, `url`로 `headers`와 함께 PUT한 뒤, 완료를 요청하세요.
+    /// the upload within two hours. One request at a time sends the file (409 `upload-in-progress`), and an account sends
+    /// at most eight files at the same time (429); it may have 100 uploads, of 500 MiB together, that are not completed
+    /// (403 `quota-exceeded`).
+    /// 파일을 저장소에 직접 올리는 앱을 위한 방법입니다. 먼저 알리고, `url`로 `headers`와 함께 PUT한 뒤, 두 시간 안에 완료를 요청하세요. 파일은 한 번에 한
+    /// 요청으로만 보낼 수 있고(409 `upload-in-progress`), 한 계정은 동시에 여덟 개까지 보낼 수 있습니다(429). 완료하지 않은 업로드는 100개, 합계 500 MiB까지
+    /// 둘 수 있습니다(403 `quota-exceeded`).
     #[oai(path = "/media/uploads", method = "post", operation_id = "createUpload")]
     async fn create_upload(
         &self,
@@ -71,8 +79,9 @@ impl MediaApi {
 
     /// Complete a direct upload
     ///
-    /// The file is looked at as in uploadMedia. Repeat it if the answer was lost: it is the same image.
-    /// uploadMedia와 같은 검사를 거칩니다. 응답을 받지 못했다면 다시 요청해도 같은 이미지를 받습니다.
+    /// The file is looked at as in uploadMedia, and must have the type that was announced. Repeat it if the answer was
+    /// lost: it is the same image.
+    /// uploadMedia와 같은 검사를 거치며, 미리 알린 형식이어야 합니다. 응답을 받지 못했다면 다시 요청해도 같은 이미지를 받습니다.
     #[oai(path = "/media/uploads/:upload/complete", method = "post", operation_id = "completeUpload")]
     async fn complete_upload(
         &self,

@@ -47,8 +47,9 @@ pub(crate) struct Media {
     /// What the image shows, for those who do not see it.
     /// 이미지를 볼 수 없는 사람을 위한 설명.
     alt: Option<String>,
-    /// Of an image that everybody may see: for good. Of others: for an hour at least, for whoever has the link.
-    /// 누구나 볼 수 있는 이미지의 주소는 바뀌지 않습니다. 그 밖의 주소는 링크를 가진 사람에게 적어도 한 시간 동안 열립니다.
+    /// Of an image that everybody may see: for good, from about a second after it became so. Of others, and until then:
+    /// for an hour at least, for whoever has the link; it ends sooner when the image is deleted.
+    /// 누구나 볼 수 있게 된 이미지의 주소는 약 1초 뒤부터 바뀌지 않습니다. 그 전의 주소와 그 밖의 주소는 링크를 가진 사람에게 적어도 한 시간 동안 열리며, 이미지를 지우면 더 일찍 닫힙니다.
     url: String,
     /// The same image in each size.
     /// 같은 이미지의 크기별 파일.
@@ -157,8 +158,10 @@ impl Type for UploadMedia {
             }))
         };
         let file = MetaSchema::new_with_format("string", "binary");
-        let files = "JPEG, PNG, WebP or GIF images, at most 10, each of at most 20 MiB and 40 megapixels.\n\
-                     각각 최대 20 MiB, 4천만 화소인 JPEG, PNG, WebP, GIF 이미지를 10개까지 보냅니다.";
+        let files = "JPEG, PNG, WebP or GIF images, at most 10, each of at most 20 MiB and 40 megapixels. The bytes decide what a \
+                     file is; the Content-Type of its part does not count.\n\
+                     각각 최대 20 MiB, 4천만 화소인 JPEG, PNG, WebP, GIF 이미지를 10개까지 보냅니다. 파일 형식은 내용으로 판단하며 \
+                     파트의 Content-Type은 보지 않습니다.";
         let alts = "What each shows, in the order of the files, at most 1,000 characters; an empty one says nothing.\n\
                     파일 순서대로 쓴 이미지 설명, 각각 최대 1,000자. 설명이 없는 파일에는 빈 값을 보냅니다.";
         registry.create_schema::<Self, _>(Self::name().into_owned(), |_| MetaSchema {
@@ -212,7 +215,7 @@ impl Input for CreateUpload {
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
         let content_type = fields.text("content_type", |raw| {
             raw.parse::<ImageType>()
-                .map_err(|_| Violation::OutOfRange("must be image/jpeg, image/png, image/webp or image/gif"))
+                .map_err(|_| Violation::OutOfRange("must be image/jpeg, image/png, image/webp or image/gif; convert HEIC and AVIF photos to JPEG"))
         });
         let byte_size = fields.integer("byte_size", 1..=Image::MAX_BYTES, "must be 1 to 20971520");
         let sha256 = fields.optional_text("sha256", |raw| {

@@ -63,7 +63,8 @@ async fn a_photo_is_uploaded_posted_and_seen(#[case] backend: Backend) {
 
     let post = ann.posts_images(&[id], "public").await;
     assert_eq!(post["text"], "");
-    let timeline = async || t.stranger().get("/api/v1/timelines/public").await.json()["items"][0]["media"].clone();
+    let timeline =
+        async || t.stranger().get("/api/v1/timelines/public").await.json()["items"][0]["media"].clone();
     assert_eq!(timeline().await, post["media"]);
     let signed = post["media"][0]["url"].clone();
     assert!(signed.as_str().unwrap().contains("signature="), "until it is in the public area");
@@ -277,7 +278,7 @@ async fn each_file_is_judged_for_itself(#[case] backend: Backend) {
             &[
                 ("a.png", "image/png", &good),
                 ("b.svg", "image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
-                ("c.jpg", "image/jpeg", &good),
+                ("c.heic", "image/heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"),
                 ("d.png", "image/png", b""),
                 ("e.png", "image/png", &large),
                 ("f.jpg", "image/jpeg", broken),
@@ -295,7 +296,7 @@ async fn each_file_is_judged_for_itself(#[case] backend: Backend) {
         answer["problems"].as_array().unwrap().iter().map(|it| (&it["pointer"], &it["code"])).collect();
     let expected = [
         ("/file/1", "media-unsupported"),
-        ("/file/2", "media-type-mismatch"),
+        ("/file/2", "media-unsupported"),
         ("/file/3", "media-empty"),
         ("/file/4", "media-too-large"),
         ("/file/5", "media-broken"),
@@ -674,4 +675,77 @@ async fn what_was_never_public_never_has_an_open_address(#[case] backend: Backen
     ann.delete(&format!("/api/v1/conversations/{conversation}/messages/{message}")).await.assert_status(204);
     while t.media.erase_media(in_message.parse().unwrap()).await.unwrap() {}
     bob.fetch(&of_bob, &[]).await.assert_problem(404, "not-found");
+}
+
+/// The bytes decide what a file is: phones and browsers name types that it does not have.
+#[apply(both_databases)]
+#[tokio::test]
+async fn the_type_of_a_part_does_not_count(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let (png, jpeg) = (picture(8, 6), photo(16, 12));
+    for label in [
+        "image/png",
+        "image/jpeg",
+        "image/*",
+        "image/heic",
+        "application/octet-stream",
+        "text/html; charset=utf-8",
+        "*/*",
+        "no type at all",
+        "",
+    ] {
+        for file in [&png, &jpeg] {
+            ann.uploads(&[("a", label, file)]).await.assert_status(201);
+        }
+        let refused = ann.uploads(&[("a.png", label, b"<!doctype html>")]).await;
+        refused.assert_problem(415, "media-unsupported");
+    }
+    // No label at all.
+    let (content_type, body) = form(&[("a.png", "image/png", &png)], &[]);
+    let line = b"Content-Type: image/png\r\n";
+    let at = body.windows(line.len()).position(|bytes| bytes.eq_ignore_ascii_case(line)).unwrap();
+    let body = [&body[..at], &body[at + line.len()..]].concat();
+    ann.send(Method::POST, "/api/v1/media", &[("content-type", &content_type)], body)
+        .await
+        .assert_status(201);
+}
+
+/// What phones make by default is refused with what to do about it, in English and in Korean.
+#[apply(both_databases)]
+#[tokio::test]
+async fn photos_of_phones_are_refused_with_advice(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    for (file, words) in [
+        (
+            &b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..],
+            &["HEIC", "Most Compatible", "Android", "높은 호환성"][..],
+        ),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0heixmiaf", &["HEIC", "Most Compatible", "Android", "높은 호환성"]),
+        (b"\0\0\0\x1cftypavif\0\0\0\0mif1miaf", &["AVIF", "JPEG", "iPhone", "Android", "저장해 보내세요"]),
+        (b"\xff\x0a\xff\xff", &["JPEG XL", "받지 않습니다"]),
+        (b"II*\0\x08\0\0\0", &["DNG", "ProRAW", "받지 않습니다"]),
+        (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", &["video", "동영상"]),
+    ] {
+        let refused = ann.uploads(&[("IMG_1.HEIC", "image/jpeg", file)]).await;
+        refused.assert_problem(415, "media-unsupported");
+        let problem = refused.json();
+        for text in [&problem["detail"], &problem["errors"][0]["detail"]] {
+            for word in words {
+                assert!(text.as_str().unwrap().contains(word), "{word}: {text}");
+            }
+        }
+    }
+    // The same by a direct upload.
+    let file = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
+    let announced = json!({ "content_type": "image/jpeg", "byte_size": file.len() });
+    let upload = ann.post("/api/v1/media/uploads", &announced).await.json();
+    let headers = [("content-type", "image/jpeg")];
+    let put = t.stranger().send_bare(Method::PUT, &path(&upload["url"]), &headers, file.to_vec()).await;
+    put.assert_status(200);
+    let complete = format!("/api/v1/media/uploads/{}/complete", upload["id"].as_str().unwrap());
+    let refused = ann.post(&complete, &json!({})).await;
+    refused.assert_problem(415, "media-unsupported");
+    assert!(refused.json()["detail"].as_str().unwrap().contains("Most Compatible"));
 }

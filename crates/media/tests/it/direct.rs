@@ -124,7 +124,7 @@ async fn a_file_that_is_no_image_is_refused_when_it_is_looked_at() {
     let page = b"<!doctype html><script>alert(1)</script>".repeat(10);
     let announced = w.media.create_upload(ann, announce(&page)).await.unwrap();
     assert!(w.put(&announced, "image/jpeg", &page).await);
-    assert_refused(w.media.complete_upload(ann, announced.upload.id).await, Refusal::Unsupported);
+    assert_refused(w.media.complete_upload(ann, announced.upload.id).await, Refusal::Unsupported(None));
 }
 
 #[apply(both_places)]

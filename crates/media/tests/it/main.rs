@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod direct;
+mod endings;
 mod failures;
 mod life;
 mod moving;

@@ -208,8 +208,10 @@ impl World {
             let forged = format!("{}{digit}{}", &signed[..at], &signed[at + 1..]);
             assert_eq!(self.fetch(&forged).await, None, "{what}: a wrong signature opens {key}");
             let bare = signed.split('?').next().unwrap();
-            let reach =
-                Reach { unsigned: self.fetch(bare).await.is_some(), signed: self.fetch(&signed).await.is_some() };
+            let reach = Reach {
+                unsigned: self.fetch(bare).await.is_some(),
+                signed: self.fetch(&signed).await.is_some(),
+            };
             // The bucket of the tests is open to nobody.
             let is_bucket = matches!(self.location, Location::S3(_));
             let expected = Reach { unsigned: expected.unsigned && !is_bucket, ..expected };

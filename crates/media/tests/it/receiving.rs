@@ -110,11 +110,8 @@ async fn an_account_has_a_share_of_the_places_and_the_node_a_bound() {
 async fn a_file_that_takes_too_long_is_given_up_and_leaves_nothing() {
     let w = World::new(Place::Folder).await;
     let ann = w.user("ann").await;
-    let hurried = ReceiveLimits {
-        grace: Duration::ZERO,
-        min_bytes_per_second: u64::MAX,
-        ..ReceiveLimits::default()
-    };
+    let hurried =
+        ReceiveLimits { grace: Duration::ZERO, min_bytes_per_second: u64::MAX, ..ReceiveLimits::default() };
     let media = limited(&w, hurried);
     let to = announce(&media, ann, 1000).await.unwrap();
     let slow = stream::iter([Ok(Bytes::from_static(b"\xff\xd8\xff"))]).chain(stream::pending()).boxed();
@@ -132,7 +129,8 @@ async fn a_file_that_breaks_off_leaves_nothing() {
     let ann = w.user("ann").await;
     let media = limited(&w, ReceiveLimits::default());
     let to = announce(&media, ann, 400_000).await.unwrap();
-    let broken = stream::iter([Ok(Bytes::from(vec![1; 300_000])), Err(io::ErrorKind::ConnectionReset.into())]);
+    let broken =
+        stream::iter([Ok(Bytes::from(vec![1; 300_000])), Err(io::ErrorKind::ConnectionReset.into())]);
     assert!(matches!(put(&media, &to, broken.boxed()).await, Err(Error::BrokeOff(_))));
     assert_eq!(w.files().await, Vec::<String>::new());
 }

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use blegram_domain::{
     Clock, DisplayName, FixedClock, Job, Media as Image, MediaId, PostId, PostText, SystemClock, Timestamp,
-    UserId, Username, Visibility, media::VariantName, user::Role, version::Precondition,
+    UserId, Username, Visibility,
+    media::{ImageType, VariantName},
+    user::Role,
+    version::Precondition,
 };
 use blegram_media::{Config, Error, Location, Media, Refusal, Source, links::Proof, testing};
 use blegram_persistence::{
@@ -91,9 +94,9 @@ impl World {
         &self,
         by: UserId,
         file: &[u8],
-        content_type: Option<&str>,
+        announced: Option<ImageType>,
     ) -> Result<Image, Error> {
-        self.media.upload(by, source(file, content_type).await?, None).await
+        self.media.upload(by, source(file, announced).await?, None).await
     }
 
     pub(crate) async fn posts(&self, by: UserId, images: &[MediaId], visibility: Visibility) -> PostId {
@@ -177,10 +180,9 @@ fn files_below(folder: &std::path::Path) -> Vec<String> {
 }
 
 /// A file as it comes: in pieces.
-pub(crate) async fn source(file: &[u8], content_type: Option<&str>) -> Result<Source, Error> {
+pub(crate) async fn source(file: &[u8], announced: Option<ImageType>) -> Result<Source, Error> {
     let pieces = file.chunks(1000).map(|piece| Ok::<_, std::io::Error>(piece.to_vec().into()));
-    Source::read(stream::iter(pieces.collect::<Vec<_>>()), Image::MAX_BYTES, content_type.map(Into::into))
-        .await
+    Source::read(stream::iter(pieces.collect::<Vec<_>>()), Image::MAX_BYTES, announced).await
 }
 
 /// The name and the proof of a link through this server.

@@ -128,7 +128,10 @@ impl TryFrom<Model> for Media {
                 (None, Some(message)) => Some(MediaUse::Message(MessageId::from_uuid(message))),
                 (None, None) => row.is_avatar.then_some(MediaUse::Avatar),
             },
-            previous_key: row.previous_key.map(|key| key.parse().map_err(|e: ParseMediaKeyError| corrupt(&e))).transpose()?,
+            previous_key: row
+                .previous_key
+                .map(|key| key.parse().map_err(|e: ParseMediaKeyError| corrupt(&e)))
+                .transpose()?,
             created_at: timestamp(TABLE, row.id, row.created_at)?,
             version: count(TABLE, row.id, row.version)?,
             blurhash: row.blurhash,

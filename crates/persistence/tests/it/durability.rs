@@ -6,7 +6,7 @@ use blegram_domain::{UserId, Username};
 use blegram_persistence::{
     Db, Error, Result, Settings, Tx, posts as rows,
     testing::{Backend, TestDatabase, execute, select},
-    unhurried, users, with_patience,
+    unhurried, with_patience,
 };
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use rstest_reuse::apply;
@@ -33,8 +33,7 @@ async fn connect_some(database: &TestDatabase, statement_timeout: Duration, max_
 async fn write_post(db: &Db, author: UserId) -> Result<()> {
     let post = new_post(author, &"가".repeat(5_000));
     let tx = db.write().await?;
-    let author = users::find(&tx, author).await?.unwrap().summary;
-    rows::insert(&tx, &post, &author).await?;
+    rows::insert(&tx, &post).await?;
     tx.commit().await
 }
 

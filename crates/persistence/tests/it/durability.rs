@@ -6,7 +6,7 @@ use blegram_domain::{UserId, Username};
 use blegram_persistence::{
     Db, Error, Result, Settings, Tx, posts as rows,
     testing::{Backend, TestDatabase, execute, select},
-    unhurried, with_patience,
+    unhurried, users, with_patience,
 };
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use rstest_reuse::apply;

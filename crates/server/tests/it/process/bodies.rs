@@ -24,7 +24,8 @@ async fn assert_refused(client: &mut Client, status: u16, code: &str) -> Answer 
 }
 
 fn assert_grew_little(site: &Process, before_kib: u64) {
-    let growth = site.peak_memory_kib() - before_kib;
+    // The kernel sums its counters up roughly: the peak may seem lower a moment later.
+    let growth = site.peak_memory_kib().saturating_sub(before_kib);
     assert!(growth < MAX_GROWTH_KIB, "{growth} KiB");
 }
 

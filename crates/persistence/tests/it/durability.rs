@@ -33,6 +33,8 @@ async fn connect_some(database: &TestDatabase, statement_timeout: Duration, max_
 async fn write_post(db: &Db, author: UserId) -> Result<()> {
     let post = new_post(author, &"가".repeat(5_000));
     let tx = db.write().await?;
+    let author = blegram_persistence::users::find(&tx, author).await?.unwrap().summary;
+    rows::count_new(&tx, &post, &author).await?;
     rows::insert(&tx, &post).await?;
     tx.commit().await
 }

@@ -38,7 +38,8 @@ mod tests {
 
     #[test]
     fn bearers_are_told_from_other_schemes() {
-        let table: &[(&[&[u8]], Option<Option<&str>>)] = &[
+        type Case = (&'static [&'static [u8]], Option<Option<&'static str>>);
+        let table: &[Case] = &[
             (&[], None),
             (&[b"Bearer abc"], Some(Some("abc"))),
             (&[b" bEARER \t abc "], Some(Some("abc"))),

@@ -157,7 +157,7 @@ pub(crate) fn yaml(public_url: &str) -> impl Endpoint<Output = Response> + use<>
 
 /// A page about a kind of problem.
 #[handler]
-pub(crate) fn problem_page(Path(code): Path<String>, app: Data<&Arc<App>>) -> poem::Result<Response> {
+pub(crate) fn problem_page(Path(code): Path<String>, Data(app): Data<&Arc<App>>) -> poem::Result<Response> {
     let code = Code::ALL.iter().find(|known| known.as_str() == code).ok_or_else(Problem::not_found)?;
     Ok(Response::builder()
         .content_type("text/html; charset=utf-8")

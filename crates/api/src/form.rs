@@ -16,7 +16,7 @@ use blegram_media::{Error, Permit, Source};
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 use multer::{Constraints, Field, Multipart, SizeLimit};
-use poem::{Body, Request, RequestBody, http::header};
+use poem::{Body, Request, RequestBody};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaMediaType, MetaRequest, Registry},
@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use crate::{
+    headers::RequestHeader,
     problem::{Code, Failure, Problem, broken_off},
     schema::media::UploadMedia,
 };
@@ -60,7 +61,8 @@ pub(crate) async fn spool(
 ) -> Result<(), Problem> {
     // Each may take two hundred MiB of the temporary folder, until its files are worked on.
     let permit = media.forms().take(sender)?;
-    let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    let announced =
+        RequestHeader::ContentLength.text(request.headers()).and_then(|length| length.parse().ok());
     let patience = media.receive_limits().patience(announced.unwrap_or(MAX_BYTES).min(MAX_BYTES));
     let read = timeout(patience, read(request)).await;
     let (form, fingerprint) = read.map_err(|_| Problem::new(Code::RequestTimeout))??;

@@ -43,9 +43,9 @@ pub enum ForeignType {
     Avif,
     /// JPEG XL.
     JpegXl,
-    /// TIFF, and the raw formats of cameras, most of which are TIFF: DNG (Apple ProRAW), CR2, CR3, NEF, ARW, ORF, RW2, RAF.
+    /// TIFF, and the raw formats of cameras, most of which are TIFF: DNG (Apple `ProRAW`), CR2, CR3, NEF, ARW, ORF, RW2, RAF.
     TiffOrRaw,
-    /// A video: MP4, MOV, 3GP, WebM, AVI.
+    /// A video: MP4, MOV, 3GP, `WebM`, AVI.
     Video,
 }
 
@@ -116,8 +116,8 @@ impl ForeignType {
             }
             Self::TiffOrRaw => {
                 "the file is a TIFF image or a raw photo (such as DNG), which is not taken here. Export it as JPEG; on \
-                 an iPhone, turn off Apple ProRAW, or share the photo as JPEG; on Android, turn off RAW in the camera's \
-                 settings. TIFF 이미지와 RAW(DNG 등) 사진은 받지 않습니다. JPEG로 내보내세요. iPhone에서는 Apple ProRAW를 끄거나 \
+                 an iPhone, turn off Apple `ProRAW`, or share the photo as JPEG; on Android, turn off RAW in the camera's \
+                 settings. TIFF 이미지와 RAW(DNG 등) 사진은 받지 않습니다. JPEG로 내보내세요. iPhone에서는 Apple `ProRAW`를 끄거나 \
                  JPEG로 공유하고, Android에서는 카메라 설정에서 RAW 저장을 끄세요."
             }
             Self::Video => {

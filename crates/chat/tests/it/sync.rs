@@ -1,6 +1,11 @@
 //! Which conversations changed: by what was committed, whatever clocks say.
 
-use std::{collections::HashMap, process::Stdio, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    process::Stdio,
+    sync::Arc,
+    time::Duration,
+};
 
 use blegram_chat::{ChangePosition, ChangedHead, Chat, SyncCursor};
 use blegram_domain::{
@@ -408,8 +413,8 @@ async fn carry_out(world: &World, ids: &[ConversationId], reader: &mut Reader, s
                 if open.iter().any(is_locked) {
                     continue;
                 }
-                if !open.contains_key(&transaction) {
-                    open.insert(transaction, (world.database.db().write().await.unwrap(), Vec::new()));
+                if let Entry::Vacant(place) = open.entry(transaction) {
+                    place.insert((world.database.db().write().await.unwrap(), Vec::new()));
                 }
                 let (tx, locked) = open.get_mut(&transaction).unwrap();
                 locked.push(conversation);

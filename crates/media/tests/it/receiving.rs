@@ -43,6 +43,7 @@ struct Stalled(JoinHandle<Result<()>>);
 
 impl Stalled {
     /// Returns when the server waits for more bytes.
+    #[expect(clippy::disallowed_methods, reason = "the test ends it, as a broken connection would")]
     async fn put(media: &Media, to: &Announced, first: &[u8]) -> Self {
         let (media, to, waits) = (media.clone(), to.clone(), Arc::new(Semaphore::new(0)));
         let (first, signal) = (Bytes::copy_from_slice(first), Arc::clone(&waits));

@@ -3,6 +3,7 @@ use std::{collections::BTreeSet, time::Duration};
 use blegram_domain::{
     PostId,
     clock_guard::{Pause, Record},
+    id::AnyId,
 };
 use blegram_persistence::{
     clock_state, newest,
@@ -52,7 +53,7 @@ async fn newest_is_the_row_with_the_largest_id(#[case] backend: Backend) {
     insert_post(&database, &post).await;
     let post = post.id;
     let found = newest::find(database.db()).await.unwrap();
-    assert_eq!((found.id.map(|id| id.as_uuid()), found.at), (Some(post.as_uuid()), Some(now())));
+    assert_eq!((found.id.map(AnyId::as_uuid), found.at), (Some(post.as_uuid()), Some(now())));
     // The newest row decides, not the latest time: one of a clock that was ahead stays.
     let later = (now() + Duration::from_secs(60)).as_micros();
     database.execute(&format!("UPDATE users SET created_at = {later}")).await;
@@ -62,16 +63,13 @@ async fn newest_is_the_row_with_the_largest_id(#[case] backend: Backend) {
     let mark = literal(&database, &ahead.to_string());
     database.execute(&format!("UPDATE users SET notifications_read = {mark}")).await;
     let found = newest::find(database.db()).await.unwrap();
-    assert_eq!((found.id.map(|id| id.as_uuid()), found.at), (Some(ahead.as_uuid()), Some(now())));
-    assert_eq!(newest::find_id(database.db()).await.unwrap().map(|id| id.as_uuid()), Some(post.as_uuid()));
+    assert_eq!((found.id.map(AnyId::as_uuid), found.at), (Some(ahead.as_uuid()), Some(now())));
+    assert_eq!(newest::find_id(database.db()).await.unwrap().map(AnyId::as_uuid), Some(post.as_uuid()));
     // An id that no clock made is nothing to continue after.
     for id in ["ffffffff-ffff-7fff-bfff-ffffffffffff", "f47ac10b-58cc-4372-a567-0e02b2c3d479"] {
         let id = literal(&database, id);
         database.execute(&format!("UPDATE users SET notifications_read = {id}")).await;
-        assert_eq!(
-            newest::find(database.db()).await.unwrap().id.map(|id| id.as_uuid()),
-            Some(post.as_uuid())
-        );
+        assert_eq!(newest::find(database.db()).await.unwrap().id.map(AnyId::as_uuid), Some(post.as_uuid()));
     }
 }
 

@@ -173,7 +173,7 @@ pub(super) fn is_unmistakable(name: &str) -> bool {
 
 fn predecessor_of(name: &str) -> Option<&'static Predecessor> {
     let fits = |old: &&str| old.strip_suffix('*').map_or(*old == name, |start| name.starts_with(start));
-    PREDECESSORS.iter().find(|old| old.names.iter().any(|old| fits(old)))
+    PREDECESSORS.iter().find(|old| old.names.iter().any(fits))
 }
 
 /// `.env.example`: every variable, commented out, with its default and meaning.

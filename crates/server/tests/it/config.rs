@@ -1,7 +1,9 @@
 use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
 use blegram::{
-    config::{Backend, Config, Error, Inputs, LogFormat, Profile, Registration, env_example, markdown},
+    config::{
+        Backend, Config, Error, Inputs, LogFormat, Origin, Profile, Registration, env_example, markdown,
+    },
     listener,
 };
 
@@ -204,7 +206,8 @@ fn dotenv_of_a_predecessor_is_refused_line_by_line_with_what_to_write_instead() 
         let error = given.load().unwrap_err();
         let mut found: Vec<&str> = error.problems.iter().map(|problem| problem.key.as_str()).collect();
         let mut expected = names.clone();
-        (found.sort_unstable(), expected.sort_unstable());
+        found.sort_unstable();
+        expected.sort_unstable();
         assert_eq!(found, expected);
         for problem in &error.problems {
             let says_what = ["write `BLEGRAM_", "write one line `BLEGRAM_", "remove it: "];
@@ -464,7 +467,7 @@ fn production_refuses_what_is_weak() {
     let apps = "capacitor://localhost,ionic://localhost,tauri://localhost,app://-,http://localhost,\
                 http://localhost:8100,http://tauri.localhost";
     let config = production(&[("BLEGRAM_SERVER__TRUSTED_ORIGINS", apps)]).valid();
-    let trusted: Vec<&str> = config.server.trusted_origins.iter().map(|origin| origin.as_str()).collect();
+    let trusted: Vec<&str> = config.server.trusted_origins.iter().map(Origin::as_str).collect();
     assert_eq!(trusted.join(","), apps);
     assert_eq!(
         env([("BLEGRAM_PROFILE", "production")]).problems().len(),

@@ -110,6 +110,7 @@ enum By {
 
 /// Follows a list while `write` is called by many at once with who they are and how often they did; what is seen must be
 /// `expected` different items.
+#[expect(clippy::future_not_send, reason = "it stays in its test")]
 async fn watch<W: Future<Output = ()> + Send + 'static>(
     list: impl AsyncFn(PageRequest) -> Page<Key>,
     by: By,
@@ -365,6 +366,7 @@ async fn lists_of_people_lose_none(#[case] backend: Backend) {
 }
 
 /// One is about to commit a post when another one wants to: the second waits, and its id is larger.
+#[expect(clippy::disallowed_methods, reason = "the test waits for it to end")]
 #[tokio::test]
 async fn whoever_posts_later_waits_for_whoever_has_an_id() {
     let database = TestDatabase::new(Backend::Postgres).await;

@@ -259,6 +259,16 @@ impl Process {
         soon(printed).await;
     }
 
+    /// Waits until the process has logged this.
+    pub(crate) async fn logs(&self, words: &str) {
+        let logged = async {
+            while !self.stderr.text().contains(words) {
+                self.stderr.grown.notified().await;
+            }
+        };
+        soon(logged).await;
+    }
+
     pub(crate) fn stdout(&self) -> String {
         self.stdout.text()
     }

@@ -157,7 +157,7 @@ async fn a_disk_that_is_full_for_a_moment_loses_nothing_that_was_acknowledged() 
         disk.fill();
         assert_unavailable(&writing.write_until_refused().await);
         becomes(&home, 503, "disk").await;
-        assert!(site.stdout().contains("does not commit"), "the log says so");
+        site.logs("the database does not commit").await;
         disk.free();
         for _ in 0..3 {
             assert!(writing.write().await.is_none());

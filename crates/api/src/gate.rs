@@ -61,6 +61,19 @@ impl Gate {
         }
         check_media_type(request, operation.takes)?;
         let standing = self.count(operation, request)?;
+        let admitted = self.admit_counted(operation, request).await;
+        let (session, has_dead_cookie) = admitted.map_err(|problem| {
+            let headers = standing.iter().flat_map(standing_headers);
+            headers.fold(problem, |problem, (name, value)| problem.with_header(name, value))
+        })?;
+        Ok(Admitted { session, standing, has_dead_cookie })
+    }
+
+    async fn admit_counted(
+        &self,
+        operation: &Operation,
+        request: &mut Request,
+    ) -> Result<(Option<Authenticated>, bool), Problem> {
         let authenticating = self.authenticate(operation, request);
         let (session, has_dead_cookie) = in_time(operation, authenticating).await??;
         if operation.login == Login::Required && session.is_none() {
@@ -74,7 +87,7 @@ impl Gate {
         if let (Takes::Form, Some(session)) = (operation.takes, &session) {
             form::spool(request, session.user, &self.app.media).await?;
         }
-        Ok(Admitted { session, standing, has_dead_cookie })
+        Ok((session, has_dead_cookie))
     }
 
     fn count(&self, operation: &Operation, request: &Request) -> Result<Option<Standing>, Problem> {

@@ -11,7 +11,7 @@ impl Chat {
     /// Tells the others in a conversation of `actor` that they are writing. Nothing is kept of it.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; in a direct conversation as [`check_open`].
+    /// [`Error::NotFound`]; in a direct conversation as [`Chat::send_message`].
     pub async fn start_typing(&self, actor: UserId, id: ConversationId) -> Result<()> {
         let conversation = conversations::find(&self.db, id).await?.ok_or(Error::NotFound)?;
         let mut members = conversations::list_members(&self.db, &[id]).await?.remove(&id).unwrap_or_default();

@@ -20,9 +20,14 @@ media=$(as_ann -F "file=@$photo" -F 'alt=해 질 녘의 바다' "$api/media" | j
 expect '해 질 녘의 바다' "$(jq -r .alt <<<"$media")" 'taken in'
 echo "  $(jq -r '"\(.width) × \(.height) pixels, \(.byte_size) bytes, \(.blurhash)"' <<<"$media")"
 
-echo '3. She posts it; everybody can fetch it, by a link that stays'
+echo '3. She posts it; a moment later everybody can fetch it, by a link that stays'
 post=$(json -d "{\"text\":\"#노을\",\"media_ids\":[$(jq .id <<<"$media")]}" "$api/posts")
-link=$(jq -r '.media[0].url' <<<"$post")
+for _ in $(seq 100); do
+  link=$(curl -sS "$api/posts/$(jq -r .id <<<"$post")" | jq -r '.media[0].url')
+  [[ $link == *ignature=* ]] || break
+  sleep 0.1
+done
+if [[ $link == *ignature=* ]]; then echo '  FAILED: the link is still signed' >&2; exit 1; fi
 expect '200 image/webp' "$(curl -sS -o "$folder/photo.webp" -w '%{http_code} %{content_type}' "$link")" "$link"
 if grep -aqE 'Exif|GPS' "$folder/photo.webp"; then echo '  FAILED: metadata is left' >&2; exit 1; fi
 

@@ -3,6 +3,7 @@
 //! | Module | Owns |
 //! |---|---|
 //! | [`cli`] | the command line and its help |
+//! | [`run`](mod@run) | a command, carried out |
 //! | [`config`] | every setting: layers, types, errors, the generated reference |
 //! | [`telemetry`] | logs, and panics in the logs |
 //! | [`data_folder`] | the files that an embedded site keeps: one process at a time, and its key |
@@ -25,6 +26,7 @@ pub mod jobs;
 pub mod listener;
 pub mod migrate;
 pub mod recount;
+pub mod run;
 pub mod serve;
 pub mod sweep;
 pub mod telemetry;

@@ -1,13 +1,8 @@
 //! The `blegram` binary.
 
-use std::{io::Write, process::ExitCode};
+use std::process::ExitCode;
 
-use anyhow::Context;
-use blegram::{
-    cli::{Cli, Command},
-    demo, doctor, migrate, recount, serve, sweep, telemetry, user,
-};
-use blegram_persistence::unhurried;
+use blegram::{cli::Cli, doctor, run::run};
 use clap::Parser;
 
 /// A request makes some hundred small allocations on one thread and frees them on another; the system's allocator takes
@@ -22,56 +17,5 @@ fn main() -> ExitCode {
             eprintln!("blegram: {}", doctor::on_one_line(error.as_ref()));
             ExitCode::FAILURE
         }
-    }
-}
-
-fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
-    match cli.command() {
-        Command::Serve(how) => {
-            let config = cli.read_config()?;
-            let _log = telemetry::init(&config.log)?;
-            config.log_ignored();
-            runtime()?.block_on(serve::serve(&config, how))?;
-        }
-        Command::Demo(which) => {
-            print(&runtime()?.block_on(unhurried(demo::run(&cli.read_config()?, which.seed)))?)?
-        }
-        Command::Recount { dry_run } => {
-            print(&runtime()?.block_on(unhurried(recount::run(&cli.read_config()?, dry_run)))?)?
-        }
-        Command::Sweep(how) => print(&runtime()?.block_on(unhurried(sweep::run(&cli.read_config()?, how)))?)?,
-        Command::Migrate(direction) => {
-            print(&runtime()?.block_on(migrate::run(&cli.read_config()?, direction))?)?
-        }
-        Command::Openapi(format) => {
-            let site = cli.read_config()?.site();
-            print(&if format.yaml { blegram_api::openapi_yaml(&site) } else { blegram_api::openapi(&site) })?;
-        }
-        Command::Asyncapi => print(&blegram_api::asyncapi(&cli.read_config()?.site()))?,
-        Command::User(command) => {
-            let config = cli.read_config()?;
-            let _log = telemetry::init(&config.log)?;
-            config.log_ignored();
-            print(&runtime()?.block_on(unhurried(user::run(&config, &command)))?)?;
-        }
-        Command::Config(question) => print(&cli.answer(question)?)?,
-        Command::Doctor => {
-            let report = runtime()?.block_on(doctor::examine(&cli.read_config()?));
-            print(&report.to_string())?;
-            return Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
-        }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads to run on")
-}
-
-// Not `println!`, which panics when the reader of a pipe has seen enough.
-fn print(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
     }
 }

@@ -1,9 +1,10 @@
 //! The accept loop: hyper's HTTP/1 around any poem [`Endpoint`], with the limits poem's own server lacks.
 //!
 //! What a hostile or broken client meets, in this order: a cap on open sockets (the kernel's backlog waits),
-//! a deadline for the head of each request, a limit on its size, a minimum pace for its body, and a limit to
-//! not reading the answer. The *size*
-//! of a body is the API's business, because it differs between routes.
+//! a deadline for the head of each request, a limit on its size, a minimum pace for its body, a limit to
+//! not reading the answer, and a limit to being idle until the next request. What is left of a body that was refused is
+//! read up to a bound before the connection ends. The *size* of a body is the API's business, because it differs between
+//! routes.
 
 mod body;
 mod socket;
@@ -69,12 +70,12 @@ const MIN_BUFFER_BYTES: usize = 64 * 1024;
 pub struct Limits {
     /// Sockets open at once, upgraded ones included. At the cap nothing is accepted: the kernel's backlog waits.
     pub max_connections: usize,
-    /// How long the head of a request may take: of the first one from the moment the client connects, of others from their
-    /// first byte.
+    /// How long the head of a request may take: of the first one from the moment the client connects, of others from the
+    /// first packet after the previous answer.
     pub head_timeout: Duration,
     /// How long a connection may be idle between two requests. A proxy in front must close its own idle connections
-    /// earlier, or it sends requests into ones that end. When less than a tenth of the slots is free, an idle connection
-    /// gets no more than [`Limits::head_timeout`].
+    /// earlier, or it sends requests into ones that end. While less than a tenth of the slots is free, one that has been
+    /// idle for [`Limits::head_timeout`] ends within the same time again.
     pub keep_alive_timeout: Duration,
     /// Request line and header fields together. Above it: 431 and the connection ends.
     pub max_head_bytes: usize,

@@ -23,7 +23,8 @@ use super::{BoxBody, Limits};
 /// bytes arrive. hyper has one timer for a pause between requests and for a head that does not end, so both are timed here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// The head of a request arrives: the first one from the moment the client connects, others from their first byte.
+    /// The head of a request arrives: the first one from the moment the client connects, others from the first packet after
+    /// the previous answer.
     Head,
     /// A request is being read or answered.
     Exchange,
@@ -114,10 +115,17 @@ pub(super) struct Socket {
     progress: Progress,
     /// Runs in the stage beside it, if that has a limit.
     deadline: Pin<Box<Sleep>>,
-    timed: Option<Stage>,
+    timed: Option<Timed>,
     /// Runs while the client takes nothing of what is written.
     stall: Option<Pin<Box<Sleep>>>,
     slot: Option<OwnedSemaphorePermit>,
+}
+
+/// A stage with a limit, since it began.
+#[derive(Debug, Clone, Copy)]
+struct Timed {
+    stage: Stage,
+    began: Instant,
 }
 
 impl Socket {
@@ -128,7 +136,7 @@ impl Socket {
             limits,
             progress: Progress::new(),
             deadline,
-            timed: Some(Stage::Head),
+            timed: Some(Timed { stage: Stage::Head, began: Instant::now() }),
             stall: None,
             slot,
         }
@@ -140,26 +148,43 @@ impl Socket {
 
     /// Starts the timer of `stage`, unless it runs already.
     fn time(&mut self, stage: Stage) {
-        let limit = match stage {
-            _ if self.timed == Some(stage) => return,
-            Stage::Head => Some(self.limits.head_timeout),
-            Stage::Idle => Some(self.idle_timeout()),
-            Stage::Exchange | Stage::Unlimited => None,
-        };
-        if let Some(limit) = limit {
-            self.deadline.as_mut().reset(Instant::now() + limit);
+        if self.timed.is_some_and(|timed| timed.stage == stage) {
+            return;
         }
-        self.timed = limit.map(|_| stage);
+        self.timed =
+            matches!(stage, Stage::Head | Stage::Idle).then(|| Timed { stage, began: Instant::now() });
+        // An idle connection is looked at again then, because slots may have become few.
+        let look = self.limits.head_timeout.min(self.limit(stage));
+        self.deadline.as_mut().reset(Instant::now() + look);
     }
 
-    /// Few free slots are worth more than an idle client's next handshake.
-    fn idle_timeout(&self) -> Duration {
-        let Limits { keep_alive_timeout, head_timeout, max_connections, .. } = self.limits;
+    fn limit(&self, stage: Stage) -> Duration {
+        if stage == Stage::Idle { self.limits.keep_alive_timeout } else { self.limits.head_timeout }
+    }
+
+    /// What is left of the limit of the stage whose timer has run out: nothing for a head, and nothing for an idle
+    /// connection when few slots are free. They are worth more than an idle client's next handshake.
+    fn rest(&self) -> Duration {
+        let Some(Timed { stage, began }) = self.timed else { return Duration::ZERO };
+        let Limits { head_timeout, max_connections, .. } = self.limits;
         let free = self.slot.as_ref().map_or(max_connections, |slot| slot.semaphore().available_permits());
-        if free < max_connections.div_ceil(10) {
-            keep_alive_timeout.min(head_timeout)
+        let is_needed = stage == Stage::Idle && free < max_connections.div_ceil(10);
+        if is_needed {
+            Duration::ZERO
         } else {
-            keep_alive_timeout
+            self.limit(stage).saturating_sub(began.elapsed()).min(head_timeout)
+        }
+    }
+
+    /// Ready when the stage has lasted too long.
+    fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.deadline.as_mut().poll(cx));
+            let rest = self.rest();
+            if rest.is_zero() {
+                return Poll::Ready(());
+            }
+            self.deadline.as_mut().reset(Instant::now() + rest);
         }
     }
 
@@ -190,13 +215,15 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let stage = self.progress.get();
+        // hyper looks for the end of the stream also while its answer waits for the client to read, and has dropped the
+        // body by then. That time is bounded by `write_timeout`.
+        let stage = if self.stall.is_some() { Stage::Exchange } else { self.progress.get() };
         self.time(stage);
         let filled = buf.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buf) {
             // Asked again after each piece, so a head that trickles comes by here too.
             Poll::Pending if self.timed.is_some() => {
-                ready!(self.deadline.as_mut().poll(cx));
+                ready!(self.poll_expired(cx));
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not send")))
             }
             Poll::Ready(Ok(())) if stage == Stage::Idle && buf.filled().len() > filled => {

@@ -215,6 +215,29 @@ async fn an_idle_connection_gives_way_when_slots_are_few() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_gives_way_when_slots_become_few() {
+    let gate = Gate::default();
+    let (entered, gated) = (Arc::clone(&gate.entered), Arc::new(gate.endpoint()));
+    let endpoint = make(move |request: Request| {
+        let gated = Arc::clone(&gated);
+        async move {
+            if request.uri().path() == "/long" {
+                gated.get_response(request).await
+            } else {
+                "hello".into_response()
+            }
+        }
+    });
+    let server = Server::start(Limits { head_timeout: SOON, max_connections: 2, ..limits() }, endpoint).await;
+    let mut idle = server.connect().await;
+    assert_eq!(idle.get("/").await.status, 200);
+    let mut busy = server.connect().await;
+    busy.send("GET /long HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    soon(entered.notified()).await;
+    idle.closed().await;
+}
+
+#[tokio::test]
 async fn a_head_that_is_too_large_is_refused_with_a_problem() {
     let server = Server::start(Limits { max_head_bytes: 1_000, ..limits() }, hello()).await;
     for (bytes, status) in [(900, 200), (1_000, 431), (60_000, 431)] {
@@ -395,6 +418,20 @@ async fn a_client_that_does_not_read_loses_its_slot() {
     let mut deaf = server.connect().await;
     deaf.send("GET /large HTTP/1.1\r\nhost: t\r\n\r\n").await;
     assert_eq!(server.connect().await.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_gets_all_of_its_answer() {
+    const BYTES: usize = 32 << 20;
+    let timeouts = Limits { head_timeout: SOON, keep_alive_timeout: SOON, ..limits() };
+    let server = Server::start(timeouts, make(|_| async { vec![b'x'; BYTES] })).await;
+    let mut slow = server.connect().await;
+    slow.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    // Connected later, so its end shows that the time has passed.
+    for _ in 0..3 {
+        server.connect().await.closed().await;
+    }
+    assert_eq!(slow.answer().await.body.len(), BYTES);
 }
 
 #[tokio::test]

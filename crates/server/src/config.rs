@@ -5,6 +5,7 @@
 //!
 //! To add a setting, add a line to `config/sections.rs`, then run the tests and commit the pages they name.
 
+mod dotenv;
 mod error;
 mod kubernetes;
 mod layers;
@@ -67,8 +68,8 @@ pub struct Inputs<'a> {
     pub file: Option<(&'a str, &'a str)>,
     /// The environment; names without the prefix `BLEGRAM_` are ignored.
     pub env: &'a BTreeMap<String, String>,
-    /// What `.env` holds; ignored in production.
-    pub dotenv: &'a BTreeMap<String, String>,
+    /// The text of `.env`; ignored in production.
+    pub dotenv: Option<&'a str>,
     /// Reads the file that a variable ending in `_FILE` names.
     pub read_secret: &'a dyn Fn(&Path) -> io::Result<String>,
 }
@@ -113,17 +114,17 @@ impl Config {
     /// Reads the file, `.env` and the environment of this process, then [`Config::load`]s them.
     ///
     /// # Errors
-    /// As [`Config::load`]; also when `path` is given and cannot be read, or `.env` is malformed.
+    /// As [`Config::load`]; also when `path` is given, or `.env` is there, and cannot be read.
     pub fn read(path: Option<&Path>) -> Result<Self, Error> {
         let file =
             path.map_or_else(|| optional(DEFAULT_FILE.as_ref()), |it| std::fs::read_to_string(it).map(Some));
         let name = path.map_or_else(|| DEFAULT_FILE.into(), |it| it.display().to_string());
         let text = file.map_err(|error| unreadable(&name, &error))?;
-        let dotenv = dotenv().map_err(|error| unreadable(".env", &error))?;
+        let dotenv = optional(".env".as_ref()).map_err(|error| unreadable(".env", &error))?;
         Self::load(&Inputs {
             file: text.as_deref().map(|text| (name.as_str(), text)),
             env: &environment(),
-            dotenv: &dotenv,
+            dotenv: dotenv.as_deref(),
             read_secret: &|path| std::fs::read_to_string(path),
         })
     }
@@ -213,9 +214,9 @@ fn derive_defaults(layers: &mut Layers) {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     layers.derive("accounts.hash_threads", cores.to_string());
     layers.derive("media.threads", cores.to_string());
-    let machine = layers.text("profile").as_deref() == Some("production");
-    derive_signup_from_loopback(layers, machine);
-    layers.derive("log.format", if machine { "json" } else { "pretty" });
+    let is_production = layers.text("profile").as_deref() == Some("production");
+    derive_signup_from_loopback(layers, is_production);
+    layers.derive("log.format", if is_production { "json" } else { "pretty" });
 }
 
 /// Whoever develops signs up again and again, from one address. What an operator set holds there too.
@@ -243,13 +244,6 @@ fn optional(path: &Path) -> io::Result<Option<String>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn dotenv() -> io::Result<BTreeMap<String, String>> {
-    let Some(text) = optional(".env".as_ref())? else { return Ok(BTreeMap::new()) };
-    let pairs: Result<_, _> = dotenvy::from_read_iter(text.as_bytes()).collect();
-    // dotenvy's own text repeats the line, which may hold a secret.
-    pairs.map_err(|_| io::Error::other("a line is not NAME=value; values with spaces or # need quotes"))
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Error {

@@ -91,7 +91,7 @@ mod tests {
         let (none, page) = (Default::default(), Page::default());
         let read_secret = &|_: &std::path::Path| Err(io::ErrorKind::NotFound.into());
         let file = Some(("test", settings));
-        let config = Config::load(&Inputs { file, env: &none, dotenv: &none, read_secret }).unwrap();
+        let config = Config::load(&Inputs { file, env: &none, dotenv: None, read_secret }).unwrap();
         let writer = page.clone();
         tracing::subscriber::with_default(subscriber(&config.log, move || writer.clone(), false), work);
         String::from_utf8(page.0.lock().unwrap().clone()).unwrap()

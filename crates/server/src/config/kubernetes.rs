@@ -1,4 +1,4 @@
-//! The variables that Kubernetes (and Docker links before it) puts into every container of a namespace for each Service:
+//! The variables that Kubernetes puts into every container of a namespace for each Service:
 //! where a Service is called `blegram`, or `blegram-redis`, they have the prefix of our settings.
 //!
 //! They are known by name *and* value, so that a setting that is misspelled is still refused. For a Service `blegram` with
@@ -11,8 +11,9 @@ const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];
 
 /// Whether Kubernetes made this variable.
 pub(super) fn is_service_variable(name: &str, value: &str) -> bool {
-    // Two underscores separate the parts of our own names.
-    is_upper_snake(name) && !name.contains("__") && (is_address(name, value) || is_link(name, value))
+    // The name of a Service ends with a letter or digit, so none makes `BLEGRAM_SERVER__PORT`.
+    let is_cut = ["__PORT", "__SERVICE_"].iter().any(|end| name.contains(end));
+    is_upper_snake(name) && !is_cut && (is_address(name, value) || is_link(name, value))
 }
 
 /// `…_SERVICE_HOST=10.0.0.1`, `…_SERVICE_PORT=8080`, `…_SERVICE_PORT_HTTP=8080`.

@@ -9,6 +9,7 @@ use toml::{
 
 use super::{
     Inputs,
+    dotenv::DotEnv,
     error::Problem,
     kubernetes::is_service_variable,
     reference::{is_unmistakable, successor},
@@ -81,9 +82,13 @@ impl Layers {
             layers.add_file(name, text);
         }
         // The profile decides whether `.env` counts, so `.env` cannot decide the profile.
-        if !layers.is_production(inputs.env) {
-            layers.refuse_predecessors(inputs.dotenv);
-            layers.add_variables(&Variables { values: inputs.dotenv, source: Source::DotEnv, read_secret });
+        if let Some(text) = inputs.dotenv
+            && !layers.is_production(inputs.env)
+        {
+            let dotenv = DotEnv::parse(text);
+            let is_predecessors = layers.refuse_predecessors(&dotenv);
+            layers.refuse_unreadable(&dotenv, is_predecessors);
+            layers.add_variables(&Variables { values: &dotenv.values, source: Source::DotEnv, read_secret });
         }
         layers.add_variables(&Variables { values: inputs.env, source: Source::Variable, read_secret });
         layers
@@ -190,15 +195,33 @@ impl Layers {
     }
 
     /// A `.env` of an earlier system would otherwise start a site that has nothing of what it says. In the real environment
-    /// the same names may belong to any other program.
-    fn refuse_predecessors(&mut self, dotenv: &BTreeMap<String, String>) {
-        if !dotenv.keys().any(|name| is_unmistakable(name)) {
-            return;
-        }
-        for name in dotenv.keys().filter(|name| !is_ours(name)) {
-            if let Some(advice) = successor(name) {
-                self.refuse(name, &Source::DotEnv(name.clone()), advice);
+    /// the same names may belong to any other program. Says whether it is one.
+    fn refuse_predecessors(&mut self, dotenv: &DotEnv) -> bool {
+        let is_predecessors = dotenv.names().any(is_unmistakable);
+        if is_predecessors {
+            for name in dotenv.names() {
+                // Ours are refused with all others of ours, if they can be read.
+                if let Some(advice) =
+                    successor(name).filter(|_| !dotenv.values.contains_key(name) || !is_ours(name))
+                {
+                    self.refuse(name, &Source::DotEnv(name.to_owned()), advice);
+                }
             }
+        }
+        is_predecessors
+    }
+
+    fn refuse_unreadable(&mut self, dotenv: &DotEnv, is_predecessors: bool) {
+        const ADVICE: &str =
+            "is not NAME=value; write a value with spaces, quotes, #, $ or \\ in single quotes";
+        for line in &dotenv.unreadable {
+            let name = line.names.first();
+            if is_predecessors && name.is_some_and(|name| successor(name).is_some()) {
+                continue;
+            }
+            let source = Source::Line { file: ".env".into(), line: line.line };
+            // Not the line itself, which may hold a secret.
+            self.refuse(name.map_or("this line", String::as_str), &source, ADVICE);
         }
     }
 

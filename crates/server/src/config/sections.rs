@@ -139,7 +139,7 @@ section! {
     max_connections: NonZeroU32 = Fixed("10000");
     /// Milliseconds that the head of a request may take. The first one is timed from the moment the client connects, others from their first byte.
     head_timeout_ms: NonZeroU32 = Fixed("10000");
-    /// Milliseconds that a connection may be idle between two requests. Set it above the idle timeout of the proxy or load balancer in front (nginx and most cloud balancers: 60 seconds; Google's: 600). While less than a tenth of `max_connections` is free, `head_timeout_ms` counts instead.
+    /// Milliseconds that a connection may be idle between two requests. Set it above the idle timeout of the proxy or load balancer in front (nginx and most cloud balancers: 60 seconds; Google's: 600). While less than a tenth of `max_connections` is free, a connection that has been idle for `head_timeout_ms` ends, at the latest after as long again.
     keep_alive_timeout_ms: NonZeroU32 = Fixed("75000");
     /// Bytes of the request line and header fields together. Above it the answer is 431.
     max_head_bytes: NonZeroU32 = Fixed("16384");
@@ -334,7 +334,7 @@ section! {
     /// `pretty` for people, `json` for machines.
     format: LogFormat = Derived("`pretty` in development, `json` in production");
     /// Levels by target, as `tracing-subscriber` reads them.
-    filter: LogFilter = Fixed("info,sea_orm_migration=warn");
+    filter: LogFilter = Fixed("info,sea_orm_migration=warn,sqlx::postgres::notice=warn");
 }
 
 impl Server {

@@ -105,7 +105,8 @@ impl Value for PathBuf {
 }
 
 impl Value for Url {
-    const EXPECTED: &'static str = "an http or https URL without credentials, query or fragment";
+    const EXPECTED: &'static str =
+        "an http or https URL without credentials, query, fragment or empty parts of its path";
     const EXAMPLE: &'static str = "https://blegram.example";
 
     fn parse(text: &str) -> Option<Self> {
@@ -113,7 +114,9 @@ impl Value for Url {
         let plain = url.username().is_empty()
             && url.password().is_none()
             && url.query().is_none()
-            && url.fragment().is_none();
+            && url.fragment().is_none()
+            // `//` at the beginning of an address names another host.
+            && !url.path().contains("//");
         plain.then_some(url)
     }
 }

@@ -6,6 +6,7 @@ use blegram::{
     },
     listener,
 };
+use rstest::rstest;
 
 /// 32 bytes that look random, in base64.
 const KEY: &str = "3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs=";
@@ -15,7 +16,7 @@ const KEY: &str = "3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs=";
 struct Given {
     file: Option<&'static str>,
     env: BTreeMap<String, String>,
-    dotenv: BTreeMap<String, String>,
+    dotenv: String,
 }
 
 fn file(text: &'static str) -> Given {
@@ -45,13 +46,13 @@ impl Given {
     }
 
     fn dotenv<const N: usize>(mut self, pairs: [(&str, &str); N]) -> Self {
-        self.dotenv = map(pairs);
+        self.dotenv = pairs.map(|(name, value)| format!("{name}='{value}'\n")).concat();
         self
     }
 
     fn load(&self) -> Result<Config, Error> {
         let file = self.file.map(|text| ("blegram.toml", text));
-        Config::load(&Inputs { file, env: &self.env, dotenv: &self.dotenv, read_secret: &secret })
+        Config::load(&Inputs { file, env: &self.env, dotenv: Some(&self.dotenv), read_secret: &secret })
     }
 
     #[track_caller]
@@ -202,7 +203,7 @@ fn dotenv_of_a_predecessor_is_refused_line_by_line_with_what_to_write_instead() 
     for file in [blegram, x_messenger] {
         let names: Vec<&str> = file.split(' ').filter(|name| !name.is_empty()).collect();
         let mut given = Given::default();
-        given.dotenv.extend(names.iter().map(|name| ((*name).to_owned(), "hunter2".to_owned())));
+        given.dotenv.extend(names.iter().map(|name| format!("{name}=hunter2\n")));
         let error = given.load().unwrap_err();
         let mut found: Vec<&str> = error.problems.iter().map(|problem| problem.key.as_str()).collect();
         let mut expected = names.clone();
@@ -216,6 +217,40 @@ fn dotenv_of_a_predecessor_is_refused_line_by_line_with_what_to_write_instead() 
         }
         assert!(!error.to_string().contains("hunter2"), "may be secrets: {error}");
     }
+}
+
+#[rstest]
+#[case::of_two_words("COOKIE_SECRET=my hunter2", &["COOKIE_SECRET"])]
+#[case::with_a_quote("DB_PASSWORD=it's hunter2", &["DB_PASSWORD"])]
+#[case::in_backticks("JWT_SECRET=`x hunter2`", &["JWT_SECRET"])]
+#[case::as_in_yaml("COOKIE_SECRET: hunter2", &["COOKIE_SECRET"])]
+#[case::exported("export COOKIE_SECRET=my hunter2", &["COOKIE_SECRET"])]
+#[case::left_open("DB_PASSWORD='hunter2\nDB_HOST=x\nDB_USER=y", &["DB_PASSWORD", "DB_HOST", "DB_USER"])]
+fn a_value_of_a_predecessor_that_cannot_be_read_does_not_hide_the_advice(
+    #[case] lines: &str,
+    #[case] names: &[&str],
+) {
+    let given = Given { dotenv: format!("JWT_EXPIRES_SEC=86400\n{lines}\n"), ..Given::default() };
+    let error = given.load().unwrap_err();
+    let found: Vec<&str> = error.problems.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(found, [&["JWT_EXPIRES_SEC"], names].concat());
+    assert!(!error.to_string().contains("hunter2"), "may be a secret: {error}");
+}
+
+#[test]
+fn a_line_of_dotenv_that_cannot_be_read_is_named_by_its_number() {
+    let dotenv = "\u{feff}# ours\n\nBLEGRAM_LOG__FORMAT=json\nBLEGRAM_SECRETS__KEY=two words\nBLEGRAM_TYPO=1\nnothing\n";
+    let problems = Given { dotenv: dotenv.to_owned(), ..Given::default() }.problems();
+    let [key, nothing, typo] = problems.try_into().unwrap();
+    assert!(
+        key.starts_with("BLEGRAM_SECRETS__KEY: is not NAME=value") && key.ends_with("(.env, line 4)"),
+        "{key}"
+    );
+    assert!(
+        nothing.starts_with("this line: is not NAME=value") && nothing.ends_with("(.env, line 6)"),
+        "{nothing}"
+    );
+    assert!(typo.starts_with("BLEGRAM_TYPO: is not a setting"), "{typo}");
 }
 
 #[test]
@@ -285,9 +320,15 @@ fn service_variables(service: &str, ip: &str, ports: &[(&str, u16, &str)]) -> BT
 fn variables_of_kubernetes_services_are_ignored() {
     let ports =
         [("HTTP", 8080, "tcp"), ("METRICS_V2", 9090, "tcp"), ("DNS", 53, "udp"), ("SIP", 5060, "sctp")];
-    for service in
-        ["BLEGRAM", "BLEGRAM_REDIS", "BLEGRAM_WEB_2", "BLEGRAM_SERVICE", "BLEGRAM_SERVER", "BLEGRAM_PORT"]
-    {
+    for service in [
+        "BLEGRAM",
+        "BLEGRAM_REDIS",
+        "BLEGRAM_WEB_2",
+        "BLEGRAM_SERVICE",
+        "BLEGRAM_SERVER",
+        "BLEGRAM_PORT",
+        "BLEGRAM__CANARY",
+    ] {
         for ip in ["10.96.0.17", "fd00:10:96::17"] {
             for (name, value) in service_variables(service, ip, &ports) {
                 let given = env([(&name, &value)]);
@@ -320,7 +361,6 @@ fn names_like_those_of_kubernetes_services_are_refused_with_other_values() {
         ("BLEGRAM_PORT_8080_TCP_ADDR", "localhost"),
         ("BLEGRAM_PORT_HTTP_TCP_ADDR", "10.0.0.1"),
         ("BLEGRAM_SERVER__PORT", "tcp://10.0.0.1:8080"),
-        ("BLEGRAM_SERVER__LISTEN_PORT", "tcp://10.0.0.1:8080"),
         ("BLEGRAM_LISTEN", "tcp://10.0.0.1:8080"),
         ("BLEGRAM_DATABASE_URL", "tcp://10.0.0.1:5432"),
         ("BLEGRAM_SERVER_LISTEN", "10.0.0.1:8080"),
@@ -561,9 +601,8 @@ fn the_committed_pages_are_the_generated_ones() {
 #[test]
 fn the_example_is_valid_when_uncommented() {
     let text = env_example();
-    let pairs = text.lines().filter_map(|it| it.strip_prefix("# BLEGRAM_")?.split_once('='));
-    let dotenv: BTreeMap<_, _> =
-        pairs.map(|(name, value)| (format!("BLEGRAM_{name}"), value.to_owned())).collect();
-    assert!(dotenv.len() > 25, "{dotenv:?}");
+    let lines = text.lines().filter(|line| line.starts_with("# BLEGRAM_") && line.contains('='));
+    let dotenv: String = lines.map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();
+    assert!(dotenv.lines().count() > 25, "{dotenv}");
     Given { dotenv, ..Given::default() }.valid();
 }

@@ -14,11 +14,10 @@ const MOMENT: i64 = 1_790_000_000_000_000;
 
 /// The defaults, with images in a folder of the test's.
 fn config(folder: &Path) -> Config {
-    let nothing = BTreeMap::new();
     let storage = format!("file://{}", folder.display());
     let env = BTreeMap::from([("BLEGRAM_MEDIA__STORAGE".to_owned(), storage)]);
     let read_secret = |_: &Path| Err(io::ErrorKind::NotFound.into());
-    let inputs = Inputs { file: None, env: &env, dotenv: &nothing, read_secret: &read_secret };
+    let inputs = Inputs { file: None, env: &env, dotenv: None, read_secret: &read_secret };
     Config::load(&inputs).unwrap_or_else(|error| panic!("{error}"))
 }
 

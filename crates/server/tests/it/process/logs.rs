@@ -13,7 +13,7 @@ const POST: &str = "something between you and me";
 const GUESS: &str = "hunter2 or so";
 
 #[rstest]
-#[case::by_default("info,sea_orm_migration=warn")]
+#[case::by_default("info,sea_orm_migration=warn,sqlx::postgres::notice=warn")]
 #[case::in_every_detail("trace")]
 #[tokio::test]
 async fn each_line_is_an_object_and_none_holds_a_secret(#[case] filter: &str) {

@@ -5,6 +5,7 @@ use std::{
     future::Future,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
+    time::Duration,
 };
 
 use blegram_auth::{Authenticated, Policy, limit::Standing};
@@ -14,7 +15,7 @@ use poem::{
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
 };
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     App, bearer, body, client, conditional, cookie, csrf, form,
@@ -37,6 +38,8 @@ struct Admitted {
     session: Option<Authenticated>,
     standing: Option<Standing>,
     has_dead_cookie: bool,
+    /// Of the operation's deadline.
+    spent: Duration,
 }
 
 impl Gate {
@@ -62,20 +65,22 @@ impl Gate {
         check_media_type(request, operation.takes)?;
         let standing = self.count(operation, request)?;
         let admitted = self.admit_counted(operation, request).await;
-        let (session, has_dead_cookie) = admitted.map_err(|problem| {
+        let (session, has_dead_cookie, spent) = admitted.map_err(|problem| {
             let headers = standing.iter().flat_map(standing_headers);
             headers.fold(problem, |problem, (name, value)| problem.with_header(name, value))
         })?;
-        Ok(Admitted { session, standing, has_dead_cookie })
+        Ok(Admitted { session, standing, has_dead_cookie, spent })
     }
 
     async fn admit_counted(
         &self,
         operation: &Operation,
         request: &mut Request,
-    ) -> Result<(Option<Authenticated>, bool), Problem> {
+    ) -> Result<(Option<Authenticated>, bool, Duration), Problem> {
         let authenticating = self.authenticate(operation, request);
-        let (session, has_dead_cookie) = in_time(operation, authenticating).await??;
+        let began = Instant::now();
+        let (session, has_dead_cookie) = in_time(operation, Duration::ZERO, authenticating).await??;
+        let spent = began.elapsed();
         if operation.login == Login::Required && session.is_none() {
             let problem = Problem::new(Code::Unauthenticated);
             return Err(if has_dead_cookie { self.with_removal(problem) } else { problem });
@@ -87,7 +92,7 @@ impl Gate {
         if let (Takes::Form, Some(session)) = (operation.takes, &session) {
             form::spool(request, session.user, &self.app.media).await?;
         }
-        Ok((session, has_dead_cookie))
+        Ok((session, has_dead_cookie, spent))
     }
 
     fn count(&self, operation: &Operation, request: &Request) -> Result<Option<Standing>, Problem> {
@@ -213,7 +218,13 @@ impl<E: Endpoint + 'static> Gated<E> {
 impl<E: Endpoint + 'static> Endpoint for Gated<E> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> poem::Result<Response> {
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        // Like GET in all but the body, which the connection leaves out, and but that no connection is upgraded by it
+        // (RFC 6455 section 4.1).
+        if request.method() == Method::HEAD {
+            request.set_method(Method::GET);
+            request.headers_mut().remove(header::UPGRADE);
+        }
         let resource = self.gate.catalogue.find(request.uri().path()).ok_or_else(Problem::not_found)?;
         let operation = resource.operation(request.method()).ok().flatten();
         let failure_policy = operation.and_then(|operation| operation.failure_policy);
@@ -233,10 +244,6 @@ impl<E: Endpoint + 'static> Gated<E> {
         if request.method() == Method::OPTIONS {
             return Ok(options(resource));
         }
-        // Like GET in all but the body, which the connection leaves out.
-        if request.method() == Method::HEAD {
-            request.set_method(Method::GET);
-        }
         if let Some(uri) = without_empty_query(&request, resource) {
             *request.uri_mut() = uri;
         }
@@ -249,7 +256,9 @@ impl<E: Endpoint + 'static> Gated<E> {
         let operation = resource.operation(request.method())?;
         let running = self.run(operation, admitted.session, request);
         let mut outcome = match operation {
-            Some(operation) => in_time(operation, running).await.unwrap_or_else(|late| Err(late.into())),
+            Some(operation) => {
+                in_time(operation, admitted.spent, running).await.unwrap_or_else(|late| Err(late.into()))
+            }
             None => running.await,
         };
         if let (Some(asked), Ok(response)) = (asked, &mut outcome) {
@@ -260,8 +269,12 @@ impl<E: Endpoint + 'static> Gated<E> {
 }
 
 /// What is not done when the operation's time is over is dropped where it waits, as when a client hangs up.
-async fn in_time<T>(operation: &Operation, doing: impl Future<Output = T>) -> Result<T, Problem> {
-    timeout(operation.deadline(), doing).await.map_err(|_| {
+async fn in_time<T>(
+    operation: &Operation,
+    spent: Duration,
+    doing: impl Future<Output = T>,
+) -> Result<T, Problem> {
+    timeout(operation.deadline().saturating_sub(spent), doing).await.map_err(|_| {
         let detail = if operation.is_write { GIVEN_UP } else { "This took too long here, and was given up." };
         Problem::new(Code::Unavailable).with_detail(detail)
     })

@@ -19,15 +19,31 @@ pub(crate) fn address(base_path: &str, path: &str) -> String {
     format!("{base_path}{path}")
 }
 
-/// What texts name without being links: replaced where it occurs.
-const NAMED: [&str; 3] = ["/problems/<code>", "/asyncapi.json", "/api/v1/gateway'"];
+/// What the addresses that texts name begin with.
+const ROOTS: [&str; 5] = ["/api/v1/", "/asyncapi.json", "/docs", "/openapi.", "/problems/"];
 
-/// A text for people, with the addresses that it names.
+/// A text for people, with the path of the public URL before each address that it names. One that follows a host, or the
+/// path itself, is complete.
 pub(crate) fn in_text<'a>(base_path: &str, text: &'a str) -> Cow<'a, str> {
-    if base_path.is_empty() || !NAMED.iter().any(|named| text.contains(named)) {
+    if base_path.is_empty() {
         return Cow::Borrowed(text);
     }
-    let named =
-        NAMED.iter().fold(text.to_owned(), |text, named| text.replace(named, &address(base_path, named)));
+    let is_named = |at: usize| {
+        let follows_a_name =
+            text[..at].ends_with(|last: char| last.is_alphanumeric() || "/.:-_}".contains(last));
+        !follows_a_name && ROOTS.iter().any(|root| text[at..].starts_with(root))
+    };
+    let places: Vec<usize> = text.match_indices('/').map(|(at, _)| at).filter(|at| is_named(*at)).collect();
+    if places.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut named = String::with_capacity(text.len() + places.len() * base_path.len());
+    let mut begin = 0;
+    for at in places {
+        named.push_str(&text[begin..at]);
+        named.push_str(base_path);
+        begin = at;
+    }
+    named.push_str(&text[begin..]);
     Cow::Owned(named)
 }

@@ -80,7 +80,7 @@ parameters! {
     /// A number of something that happened.
     AfterParam: MetaSchema {
         default: Some(0.into()),
-        ..MetaSchema::new_with_format("integer", "uint64")
+        ..MetaSchema::new_with_format("integer", "int64")
     };
     /// The id of an image.
     MediaParam: string("uuid");

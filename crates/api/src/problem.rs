@@ -336,9 +336,12 @@ impl Problem {
         }
     }
 
-    /// Whether the same request would be refused again: neither a failure of ours nor a matter of waiting.
+    /// Whether the same request would be refused again: neither a failure of ours nor a matter of waiting, nor of an
+    /// `If-Match` that its sender corrects.
     pub(crate) fn is_final(&self) -> bool {
-        !self.code.status().is_server_error() && self.code.status() != StatusCode::TOO_MANY_REQUESTS
+        let status = self.code.status();
+        let may_pass = [StatusCode::TOO_MANY_REQUESTS, StatusCode::PRECONDITION_FAILED].contains(&status);
+        !status.is_server_error() && !may_pass
     }
 
     pub(crate) const fn code(&self) -> Code {

@@ -28,6 +28,22 @@ fn is_replayed(answer: &Answer) -> bool {
     answer.header("idempotent-replayed") == Some("true")
 }
 
+#[tokio::test]
+async fn a_stale_tag_can_be_corrected_with_the_same_key() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let [ann] = t.users(["ann"]).await;
+    let post = write(&ann, "one", &json!({ "text": "hello" })).await;
+    let (path, tag) = (post.header("location").unwrap().to_owned(), post.header("etag").unwrap().to_owned());
+    let edit = json!({ "text": "edited" });
+    let stale = [("idempotency-key", "two"), ("if-match", "\"7-0\"")];
+    ann.patch(&path, &stale, &edit).await.assert_status(412);
+    let fresh = [("idempotency-key", "two"), ("if-match", tag.as_str())];
+    let edited = ann.patch(&path, &fresh, &edit).await;
+    edited.assert_status(200);
+    let again = ann.patch(&path, &fresh, &edit).await;
+    assert!(is_replayed(&again) && again.body == edited.body, "{again:?}");
+}
+
 #[apply(both_databases)]
 #[tokio::test]
 async fn a_post_that_is_sent_again_is_written_once(#[case] backend: Backend) {

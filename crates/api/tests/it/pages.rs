@@ -4,6 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use blegram_api::problem::Code;
 use blegram_persistence::testing::Backend;
 use rstest_reuse::apply;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -73,9 +74,42 @@ async fn a_path_in_the_public_url_is_written_into_pages_and_documents() {
 
     let page = t.stranger().get("/problems/upgrade-required").await.text();
     assert!(page.contains("is at /a&b'c/asyncapi.json"), "{page}");
+    let page = t.stranger().get("/problems/csrf-rejected").await.text();
+    assert!(page.contains("GET /a&b'c/api/v1/auth/csrf"), "{page}");
     let problem = t.stranger().get("/api/v1/gateway").await.json();
     assert!(problem["type"].as_str().unwrap().starts_with("/a&b'c/problems/"), "{problem}");
     assert_eq!(problem["instance"], "/a&b'c/api/v1/gateway");
+}
+
+/// What begins at the root of the host, in any text that names addresses of this site. One after a host is an example.
+fn addresses_at_the_root(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| addresses_at_the_root(item, found)),
+        Value::Object(fields) => fields.values().for_each(|field| addresses_at_the_root(field, found)),
+        Value::String(text) => {
+            for root in ["/api/", "/docs", "/problems", "/openapi.", "/asyncapi."] {
+                let at_the_root = |at: usize| !text[..at].ends_with(char::is_alphanumeric);
+                if text.match_indices(root).any(|(at, _)| at_the_root(at)) {
+                    found.push(text.clone());
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn no_text_names_an_address_without_the_path_of_the_public_url() {
+    let settings = Settings { public_url: "https://example.org/forum", ..Settings::default() };
+    let t = TestApp::with(Backend::Sqlite, settings).await;
+    let mut found = Vec::new();
+    addresses_at_the_root(&t.stranger().get("/openapi.json").await.json(), &mut found);
+    addresses_at_the_root(&t.stranger().get("/asyncapi.json").await.json()["components"], &mut found);
+    for code in Code::ALL {
+        let page = t.stranger().get(&format!("/problems/{}", code.as_str())).await.text();
+        addresses_at_the_root(&Value::from(page), &mut found);
+    }
+    assert_eq!(found, Vec::<String>::new());
 }
 
 #[tokio::test]

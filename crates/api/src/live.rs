@@ -15,7 +15,7 @@ use std::{
 
 use blegram_chat::ChangePosition;
 use blegram_domain::{ConversationId, EventSink, SessionId, UserId};
-use blegram_gateway::{Class, CloseCode, Config, Durable, Frame, Head, Hub, Presence};
+use blegram_gateway::{Class, CloseCode, Config, Durable, Frame, Head, Hub, Key, Presence};
 use blegram_media::Media;
 use serde::Serialize;
 use tokio::{
@@ -133,14 +133,16 @@ impl EventSink<blegram_chat::Event> for Live {
                 let id = conversation.conversation.id;
                 let conversation = Conversation::linked(conversation, &self.media.links());
                 let added = ConversationAddedEvent { conversation };
-                self.hub.send_to_users(&[user], &membership(id, "conversation.added", &added));
+                let frame = Frame::event(Class::State(membership(id)), "conversation.added", &added);
+                self.hub.send_to_users(&[user], &frame);
             }
             blegram_chat::Event::Removed { user, conversation, reason } => {
                 let removed = ConversationRemovedEvent {
                     conversation_id: conversation.as_uuid(),
                     reason: reason.as_str().to_owned(),
                 };
-                let frame = membership(conversation, "conversation.removed", &removed);
+                let class = Class::Removed { conversation, key: membership(conversation) };
+                let frame = Frame::event(class, "conversation.removed", &removed);
                 self.hub.send_to_users(&[user], &frame);
             }
             blegram_chat::Event::Read { conversation, user, read_no, members } => {
@@ -171,8 +173,8 @@ impl EventSink<blegram_chat::Event> for Live {
 }
 
 /// Of being let in and being out again, only the last counts.
-fn membership(of: ConversationId, name: &str, d: &impl Serialize) -> Frame {
-    Frame::event(Class::State(format!("conversation.membership:{of}").into()), name, d)
+fn membership(of: ConversationId) -> Key {
+    format!("conversation.membership:{of}").into()
 }
 
 impl EventSink<blegram_social::Event> for Live {

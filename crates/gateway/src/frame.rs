@@ -92,8 +92,15 @@ pub enum Class {
         /// The number of the last message then.
         last_message_no: u64,
     },
-    /// A later one with the same key takes its place.
+    /// A later one with the same key makes it needless.
     State(Key),
+    /// The connection's user is out of a conversation: what waits of it, and its state with this key, is needless.
+    Removed {
+        /// Which one.
+        conversation: ConversationId,
+        /// Of what says that they are in.
+        key: Key,
+    },
     /// It may be left out.
     Hint,
 }
@@ -133,9 +140,12 @@ impl Frame {
             "last_seq": last_seq,
             "last_message_no": last_message_no,
         });
-        let key = format!("conversation.head:{conversation}");
-        Self::event(Class::State(key.into()), "conversation.head", &d)
+        Self::event(Class::State(head_key(conversation)), "conversation.head", &d)
     }
+}
+
+pub(crate) fn head_key(conversation: ConversationId) -> Key {
+    format!("conversation.head:{conversation}").into()
 }
 
 /// Why a command was refused, in the words of the HTTP API's problems.

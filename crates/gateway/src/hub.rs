@@ -51,7 +51,7 @@ impl Durable {
             Class::Durable { conversation, seq, last_message_no } => {
                 Some(Frame::head(conversation, seq, last_message_no))
             }
-            Class::Reply | Class::State(_) | Class::Hint => None,
+            Class::Reply | Class::State(_) | Class::Removed { .. } | Class::Hint => None,
         }
     }
 }

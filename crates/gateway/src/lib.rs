@@ -59,7 +59,7 @@ pub mod topic;
 pub use close::CloseCode;
 pub use config::{Config, Drain};
 pub use connection::{Commands, MAX_MESSAGE_BYTES, MAX_WAITING, refuse, serve};
-pub use frame::{Class, Command, Frame, Refusal};
+pub use frame::{Class, Command, Frame, Key, Refusal};
 pub use handshake::{Handshake, PROTOCOL};
 pub use hub::{Durable, Head, Hub, Presence, Refused};
 pub use outbox::Room;

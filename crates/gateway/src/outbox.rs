@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use blegram_domain::ConversationId;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::frame::{Class, Frame};
+use crate::frame::{Class, Frame, head_key};
 
 /// How much may wait for one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,20 +42,20 @@ impl Outbox {
     pub(crate) fn push(&mut self, frame: Frame) -> Result<(), Overflow> {
         match &frame.class {
             Class::Hint if self.is_busy() => return Ok(()),
-            Class::State(key) => {
-                let key = key.clone();
-                let is_same = |it: &&mut Frame| matches!(&it.class, Class::State(other) if *other == key);
-                if let Some(waiting) = self.queue.iter_mut().find(is_same) {
-                    self.bytes = self.bytes - waiting.text.len() + frame.text.len();
-                    waiting.text = frame.text;
-                    return self.shed();
-                }
+            Class::State(key) => self.remove(|class| matches!(class, Class::State(other) if other == key)),
+            Class::Removed { conversation, key } => {
+                let head = head_key(*conversation);
+                self.remove(|class| match class {
+                    Class::State(other) => other == key || *other == head,
+                    Class::Durable { conversation: other, .. }
+                    | Class::Removed { conversation: other, .. } => other == conversation,
+                    Class::Reply | Class::Hint => false,
+                });
             }
             Class::Durable { conversation, seq, last_message_no } => {
-                let head = Frame::head(*conversation, *seq, *last_message_no);
-                let is_collapsed = self.queue.iter().any(|it| it.class == head.class);
-                if is_collapsed {
-                    return self.push(head);
+                let key = head_key(*conversation);
+                if self.queue.iter().any(|it| matches!(&it.class, Class::State(other) if *other == key)) {
+                    return self.push(Frame::head(*conversation, *seq, *last_message_no));
                 }
             }
             Class::Reply | Class::Hint => {}
@@ -78,6 +78,12 @@ impl Outbox {
             // What a burst needed is not kept for as long as the connection lives.
             self.queue = VecDeque::new();
         }
+    }
+
+    /// Takes out what a later frame makes needless. That one goes to the end, so that what is sent stays in order.
+    fn remove(&mut self, is_needless: impl Fn(&Class) -> bool) {
+        self.queue.retain(|waiting| !is_needless(&waiting.class));
+        self.bytes = self.queue.iter().map(|waiting| waiting.text.len()).sum();
     }
 
     fn is_busy(&self) -> bool {
@@ -157,14 +163,32 @@ mod tests {
     }
 
     #[test]
-    fn a_later_state_takes_the_place_of_an_earlier_one() {
+    fn a_later_state_makes_an_earlier_one_needless() {
         let mut outbox = Outbox::new(ROOM);
         outbox.push(plain(Class::State("a".into()), "a1")).unwrap();
         outbox.push(plain(Class::Reply, "r")).unwrap();
         outbox.push(plain(Class::State("b".into()), "b1")).unwrap();
         outbox.push(plain(Class::State("a".into()), "a2")).unwrap();
-        assert_eq!(drain(&mut outbox), ["a2", "r", "b1"]);
+        assert_eq!(drain(&mut outbox), ["r", "b1", "a2"]);
         assert!(outbox.is_empty() && outbox.bytes == 0);
+    }
+
+    #[test]
+    fn nothing_of_a_conversation_follows_its_removal() {
+        let removed = |n: u8| Class::Removed { conversation: conversation(n), key: "m".into() };
+        let mut outbox = Outbox::new(ROOM);
+        outbox.push(plain(Class::State("m".into()), "added")).unwrap();
+        outbox.push(durable(2, 1, 1)).unwrap();
+        for seq in 1..=40 {
+            outbox.push(durable(1, seq, 1)).unwrap();
+        }
+        outbox.push(plain(removed(1), "removed")).unwrap();
+        assert_eq!(drain(&mut outbox), ["d", "removed"]);
+
+        outbox.push(plain(removed(1), "removed")).unwrap();
+        outbox.push(plain(Class::State("m".into()), "added again")).unwrap();
+        outbox.push(durable(1, 50, 1)).unwrap();
+        assert_eq!(drain(&mut outbox), ["removed", "added again", "d"]);
     }
 
     #[test]

@@ -21,27 +21,19 @@ use crate::{Db, Error, Result, Tx, db::sealed::Sealed};
 pub struct ChangePosition {
     /// Which database it is of: its cluster, timeline and object id, or on SQLite this opening of it.
     pub database: String,
-    /// The lowest number that no transaction had.
-    pub next: u64,
-    /// Transactions from this number on are not visible, or count as such.
+    /// The lowest number that no transaction had: from it on nothing is visible.
     pub end: u64,
     /// Transactions below `end` that are not visible, the lowest first: they were in flight.
     pub open: Vec<u64>,
 }
 
 impl ChangePosition {
-    /// How many transactions in flight a position names. Above the highest of more than that, everything counts as not
-    /// seen, and is repeated: a few moments' worth, because the lowest, which may have been in flight for long, are named.
-    pub const MAX_OPEN: usize = 16;
-
-    /// A position; names no more transactions in flight than it may.
-    pub fn new(database: String, next: u64, mut open: Vec<u64>) -> Self {
+    /// A position. `open` may be in any order, and name what is not below `end`.
+    pub fn new(database: String, end: u64, mut open: Vec<u64>) -> Self {
         open.sort_unstable();
         open.dedup();
-        open.retain(|number| *number < next);
-        let end = open.get(Self::MAX_OPEN).copied().unwrap_or(next);
-        open.truncate(Self::MAX_OPEN);
-        Self { database, next, end, open }
+        open.retain(|number| *number < end);
+        Self { database, end, open }
     }
 
     /// The values of the two placeholders of [`is_new`].
@@ -52,25 +44,33 @@ impl ChangePosition {
     }
 }
 
-/// A [`ChangePosition`] as clients hold it, within cursors.
+/// A [`ChangePosition`] as clients hold it, within cursors: of bounded size, so it may say that less was seen than was.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seen {
     /// A hash of the database's identity.
     database: [u8; 8],
+    /// Transactions from this number on are not visible, or count as such.
     end: u64,
     open: Vec<u64>,
 }
 
 impl From<&ChangePosition> for Seen {
     fn from(position: &ChangePosition) -> Self {
-        Self { database: tag(&position.database), end: position.end, open: position.open.clone() }
+        let end = position.open.get(Self::MAX_OPEN).copied().unwrap_or(position.end);
+        let open = position.open.iter().copied().take(Self::MAX_OPEN).collect();
+        Self { database: tag(&position.database), end, open }
     }
 }
 
 impl Seen {
+    /// How many transactions in flight it names. Above the highest of more than that, everything counts as not seen, and is
+    /// repeated: a few moments' worth, because the lowest, which may have been in flight for long, are named. Only what was
+    /// seen may be shortened so, never [what is visible now](ChangePosition): as an upper bound it would hide changes.
+    pub const MAX_OPEN: usize = 16;
+
     /// The position, if `now` says that it is one of this database, and not of its future.
     pub fn resolve(&self, now: &ChangePosition) -> Option<ChangePosition> {
-        let is_of_here = self.database == tag(&now.database) && self.end <= now.next;
+        let is_of_here = self.database == tag(&now.database) && self.end <= now.end;
         is_of_here.then(|| ChangePosition::new(now.database.clone(), self.end, self.open.clone()))
     }
 
@@ -92,7 +92,7 @@ impl Seen {
         *bytes = rest;
         let end = read_number(bytes)?;
         let count = usize::try_from(read_number(bytes)?).ok()?;
-        if count > ChangePosition::MAX_OPEN || i64::try_from(end).is_err() {
+        if count > Self::MAX_OPEN || i64::try_from(end).is_err() {
             return None;
         }
         let mut above = end;
@@ -274,20 +274,21 @@ mod tests {
             let seen = Seen::read(&mut rest).unwrap();
             assert!(rest.is_empty());
             let resolved = seen.resolve(&position).unwrap();
-            assert_eq!((resolved.end, resolved.open), (position.end, position.open.clone()));
+            assert_eq!((resolved.end, resolved.open), (seen.end, seen.open.clone()));
             let elsewhere = ChangePosition { database: "b".to_owned(), ..position.clone() };
             assert_eq!(seen.resolve(&elsewhere), None);
-            let before = ChangePosition { next: position.end - 1, ..position };
+            let before = ChangePosition { end: seen.end - 1, ..position };
             assert_eq!(seen.resolve(&before), None);
         }
         assert_eq!(Seen::read(&mut &[0xff; 40][..]), None);
     }
 
     #[test]
-    fn positions_name_a_bounded_number_of_open_transactions_and_the_lowest() {
+    fn cursors_name_a_bounded_number_of_open_transactions_and_the_lowest() {
         let position = ChangePosition::new("d".to_owned(), 1_000, (5..100).rev().collect());
-        assert_eq!(position.open, (5..21).collect::<Vec<_>>());
-        assert_eq!((position.next, position.end), (1_000, 21));
+        assert_eq!((position.end, position.open.len()), (1_000, 95));
+        let seen = Seen::from(&position);
+        assert_eq!((seen.end, seen.open), (21, (5..21).collect::<Vec<_>>()));
         let few = ChangePosition::new("d".to_owned(), 9, vec![8, 3, 8, 12]);
         assert_eq!((few.end, few.open), (9, vec![3, 8]));
     }

@@ -104,13 +104,15 @@ pub(crate) async fn leave(
     now: Timestamp,
 ) -> Result<Vec<ConversationEvent>> {
     let left = conversations::list_members(tx, &[conversation.id]).await?.remove(&conversation.id);
-    let Some(first) = left.unwrap_or_default().into_iter().next() else {
+    // By the numbers of what they saw first, which no clock can disturb.
+    let longest = left.unwrap_or_default().into_iter().min_by_key(|member| (member.since_seq, member.user));
+    let Some(longest) = longest else {
         jobs::insert(tx, Job::EraseConversation(conversation.id), now, now).await?;
         return Ok(Vec::new());
     };
     let mut events = vec![tell(tx, conversation, Happening::MemberLeft { user: Some(user), by }, now).await?];
     if conversation.owner == Some(user) {
-        conversation.owner = Some(first.user);
+        conversation.owner = Some(longest.user);
         conversation.version += 1;
         events.push(tell_updated(tx, conversation, now).await?);
     }

@@ -51,7 +51,7 @@ pub struct Synced {
     pub cursor: SyncCursor,
     /// Those that changed; some may be told again.
     pub heads: Vec<Head>,
-    /// Those that the viewer is in no more.
+    /// Those that the viewer is in no more, or hides.
     pub removed: Vec<ConversationId>,
     /// Whether there are more now.
     pub more: bool,
@@ -66,8 +66,9 @@ impl Chat {
     /// [`Error::NotFound`].
     pub async fn events(&self, actor: UserId, id: ConversationId, after: u64) -> Result<Changes> {
         let conversation = conversations::find(&self.db, id).await?.ok_or(Error::NotFound)?;
-        let mine = conversations::find_member(&self.db, id, actor).await?.ok_or(Error::NotFound)?;
         let found = conversations::list_events(&self.db, id, after, MAX_EVENTS).await?;
+        // After the events: whoever was removed in between sees none of what came since.
+        let mine = conversations::find_member(&self.db, id, actor).await?.ok_or(Error::NotFound)?;
         // Some of it may have come after the conversation was read.
         let head_seq = found.last().map_or(0, |event| event.seq).max(conversation.last_seq);
         let is_gap = match found.first() {
@@ -146,14 +147,21 @@ impl Chat {
         let ids: Vec<ConversationId> = kept.into_iter().map(|it| it.conversation).collect();
         let found = conversations::list_by_ids(&self.db, &ids).await?;
         let mut mine = conversations::list_memberships(&self.db, actor, &ids).await?;
-        let head = |conversation: Conversation| {
-            let mine = mine.remove(&conversation.id)?;
-            mine.is_listed(conversation.last_message_no).then_some(Head { conversation, mine })
-        };
+        let mut removed: Vec<ConversationId> = left.into_iter().map(|it| it.conversation).collect();
+        let mut heads = Vec::with_capacity(found.len());
+        for conversation in found {
+            let Some(mine) = mine.remove(&conversation.id) else { continue };
+            if mine.is_listed(conversation.last_message_no) {
+                heads.push(Head { conversation, mine });
+            } else if mine.since_seq > 0 {
+                // Hidden by the viewer, on this device or another. One that nobody wrote in yet was never listed.
+                removed.push(conversation.id);
+            }
+        }
         Ok(Synced {
             cursor,
-            heads: found.into_iter().filter_map(head).collect(),
-            removed: left.into_iter().map(|it| it.conversation).collect(),
+            heads,
+            removed,
             more: more || is_behind,
             unread: self.unread_count(actor).await?,
         })

@@ -9,7 +9,7 @@ use std::{
 
 use blegram_chat::{ChangePosition, ChangedHead, Chat, SyncCursor};
 use blegram_domain::{
-    Conversation, ConversationId, FixedClock, Timestamp, UserId,
+    Conversation, ConversationId, FixedClock, Timestamp, UserId, UserRef,
     conversation::{ConversationKind, Membership},
     version::Precondition,
 };
@@ -170,6 +170,62 @@ async fn sync_misses_nothing_of_a_node_whose_clock_is_behind() {
         assert_eq!(listed, [id]);
         assert_eq!(sync(&world.chat, bob, Some(cursor)).await.0, []);
     }
+}
+
+#[tokio::test]
+async fn however_many_transactions_are_in_flight_they_hide_no_change() {
+    let world = World::new(Backend::Postgres).await;
+    let [ann, bob] = world.users(["ann", "bob"]).await;
+    let id = world.begin(ann, &[bob]).await.conversation.id;
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        let other = world.begin_group(ann, &[bob]).await;
+        let db = connect(world.database.url()).await;
+        let tx = db.write().await.unwrap();
+        touch(&tx, other, now()).await;
+        open.push(tx);
+    }
+    let (_, cursor) = sync(&world.chat, bob, None).await;
+    let before = world.chat.change_position().await.unwrap();
+    world.send(ann, id, "meanwhile").await;
+    let until = world.chat.change_position().await.unwrap();
+    let (heads, _) = world.chat.heads_changed(&[bob], (Some(&before), &until), None).await.unwrap();
+    assert_eq!(heads.iter().map(|head| head.conversation).collect::<Vec<_>>(), [id]);
+    assert!(sync(&world.chat, bob, Some(cursor)).await.0.contains(&id));
+    drop(open);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_conversation_that_is_hidden_is_told_as_removed_to_other_devices(#[case] backend: Backend) {
+    let world = World::new(backend).await;
+    let [ann, bob] = world.users(["ann", "bob"]).await;
+    let id = world.begin(ann, &[bob]).await.conversation.id;
+    let synced = world.chat.sync(bob, None).await.unwrap();
+    assert_eq!((synced.heads, synced.removed), (vec![], vec![]), "nobody wrote yet");
+    world.send(ann, id, "hello").await;
+    let (listed, cursor) = sync(&world.chat, bob, Some(synced.cursor)).await;
+    assert_eq!(listed, [id]);
+    world.chat.remove_member(bob, id, bob).await.unwrap();
+    let synced = world.chat.sync(bob, Some(cursor)).await.unwrap();
+    assert_eq!((synced.heads, synced.removed), (vec![], vec![id]));
+    world.send(ann, id, "again").await;
+    assert_eq!(sync(&world.chat, bob, Some(synced.cursor)).await.0, [id]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_group_passes_to_its_longest_member_whatever_the_clock_said(#[case] backend: Backend) {
+    let world = World::new(backend).await;
+    let [ann, bob, cho, dan] = world.users(["ann", "bob", "cho", "dan"]).await;
+    let group = world.begin_group(ann, &[dan]).await;
+    world.chat.remove_member(ann, group, dan).await.unwrap();
+    world.chat.add_members(ann, group, &[UserRef::Id(bob)]).await.unwrap();
+    world.clock.step_wall(now() - Duration::from_secs(3600));
+    world.chat.add_members(ann, group, &[UserRef::Id(cho)]).await.unwrap();
+    world.chat.remove_member(ann, group, ann).await.unwrap();
+    let owner = world.chat.get_conversation(bob, group).await.unwrap().conversation.owner;
+    assert_eq!(owner, Some(bob));
 }
 
 /// Counts something that happened in a conversation, as what happens there does.

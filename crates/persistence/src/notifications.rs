@@ -10,7 +10,7 @@ use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
     prelude::Uuid,
-    sea_query::{Expr, ExprTrait, OnConflict, Query},
+    sea_query::{Expr, ExprTrait, IntoCondition, OnConflict, Query},
 };
 
 use crate::{
@@ -197,25 +197,33 @@ pub async fn delete_between(tx: &Tx, one: UserId, other: UserId) -> Result<Vec<(
     delete_returning(tx, Condition::any().add(told(one, other)).add(told(other, one))).await
 }
 
-/// Removes up to `max` notices to and of `user`; says how many.
+/// Deletes up to `max` notifications to and of `user`. Returns whose they were, and which.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
+pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<Vec<(UserId, NotificationId)>> {
     let id = user.as_uuid();
-    let mine = Condition::any().add(Column::UserId.eq(id)).add(Column::ActorId.eq(id));
-    rows::delete_some::<Entity>(tx, Column::Id, mine, max).await
+    delete_some(tx, Condition::any().add(Column::UserId.eq(id)).add(Column::ActorId.eq(id)), max).await
 }
 
-/// Removes up to `max` notices about posts that are removed themselves, and about their comments; says how many.
+/// Deletes up to `max` notifications about posts that are removed themselves, and about their comments. Returns whose they
+/// were, and which.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
-    let of_posts = Column::PostId.in_subquery(posts.ids());
-    let deleted = rows::delete_some::<Entity>(tx, Column::Id, of_posts, max).await?;
-    let of_comments = Column::CommentId.in_subquery(comments::ids_below(posts));
-    Ok(deleted + rows::delete_some::<Entity>(tx, Column::Id, of_comments, max - deleted).await?)
+pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<Vec<(UserId, NotificationId)>> {
+    let mut deleted = delete_some(tx, Column::PostId.in_subquery(posts.ids()), max).await?;
+    let rest = max - deleted.len() as u64;
+    deleted.extend(delete_some(tx, Column::CommentId.in_subquery(comments::ids_below(posts)), rest).await?);
+    Ok(deleted)
+}
+
+async fn delete_some(tx: &Tx, which: impl IntoCondition, max: u64) -> Result<Vec<(UserId, NotificationId)>> {
+    if max == 0 {
+        return Ok(Vec::new());
+    }
+    let some = Entity::find().select_only().column(Column::Id).filter(which.into_condition()).limit(max);
+    delete_returning(tx, Condition::all().add(Column::Id.in_subquery(some.into_query()))).await
 }
 
 /// Removes up to `max` notices about a comment; says how many.

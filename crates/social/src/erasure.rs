@@ -7,7 +7,10 @@ use blegram_persistence::{
     recent_searches, reports, revisions, suggestions,
 };
 
-use crate::{Result, Social};
+use crate::{
+    Result, Social,
+    event::{Told, retracted},
+};
 
 /// How many rows a transaction removes at most.
 pub(crate) const BATCH: u64 = 500;
@@ -16,16 +19,19 @@ pub(crate) const BATCH: u64 = 500;
 const COMMENTS: u64 = 50;
 
 impl Social {
-    /// Removes some of what `user` did, whose account is deleted; says whether there may be more.
+    /// Removes some of what `user` did, whose account is deleted; says whether there may be more. Others are notified of
+    /// the notifications that they lose by it.
     ///
     /// # Errors
     /// Storage failures only.
     pub async fn erase_user(&self, user: UserId) -> Result<bool> {
         let tx = self.db.write().await?;
+        let mut taken_back = Told::new();
         let is_more = self.erase_comments_of(&tx, user).await?
-            || erase_relations(&tx, user).await?
-            || erase_posts(&tx, Removed::Of(user)).await?;
-        tx.commit().await?;
+            || erase_relations(&tx, user, &mut taken_back).await?
+            || erase_posts(&tx, Removed::Of(user), &mut taken_back).await?;
+        taken_back.retain(|(recipient, _)| *recipient != user);
+        self.commit(tx, retracted(taken_back)).await?;
         Ok(is_more)
     }
 
@@ -35,7 +41,8 @@ impl Social {
     /// Storage failures only.
     pub async fn erase_post(&self, post: PostId) -> Result<bool> {
         let tx = self.db.write().await?;
-        let is_more = erase_posts(&tx, Removed::One(post)).await?;
+        // Their recipients were notified when the post was deleted.
+        let is_more = erase_posts(&tx, Removed::One(post), &mut Told::new()).await?;
         tx.commit().await?;
         Ok(is_more)
     }
@@ -81,7 +88,7 @@ impl Social {
 }
 
 /// Everything that ties an account to others, with the counts of those others.
-async fn erase_relations(tx: &Tx, user: UserId) -> Result<bool> {
+async fn erase_relations(tx: &Tx, user: UserId, taken_back: &mut Told) -> Result<bool> {
     let mut removed = likes::delete_of_user(tx, user, BATCH).await?;
     removed += follows::delete_of_user(tx, user, BATCH - removed).await?;
     removed += follow_requests::delete_of_user(tx, user, BATCH - removed).await?;
@@ -89,17 +96,21 @@ async fn erase_relations(tx: &Tx, user: UserId) -> Result<bool> {
     removed += mutes::delete_of_user(tx, user, BATCH - removed).await?;
     removed += suggestions::delete_of_user(tx, user, BATCH - removed).await?;
     removed += bookmarks::delete_of_user(tx, user, BATCH - removed).await?;
-    removed += notifications::delete_of_user(tx, user, BATCH - removed).await?;
+    let notifications = notifications::delete_of_user(tx, user, BATCH - removed).await?;
+    removed += notifications.len() as u64;
+    taken_back.extend(notifications);
     removed += reports::update_disowned(tx, user, BATCH - removed).await?;
     recent_searches::delete_of_user(tx, user).await?;
     Ok(removed == BATCH)
 }
 
 /// What belongs to posts before the posts, or removing a post would remove any number of rows with it.
-async fn erase_posts(tx: &Tx, of: Removed) -> Result<bool> {
+async fn erase_posts(tx: &Tx, of: Removed, taken_back: &mut Told) -> Result<bool> {
     let mut removed = likes::delete_below(tx, of, BATCH).await?;
     removed += bookmarks::delete_below(tx, of, BATCH - removed).await?;
-    removed += notifications::delete_below(tx, of, BATCH - removed).await?;
+    let notifications = notifications::delete_below(tx, of, BATCH - removed).await?;
+    removed += notifications.len() as u64;
+    taken_back.extend(notifications);
     removed += revisions::delete_below(tx, of, BATCH - removed).await?;
     removed += post_hashtags::delete_below(tx, of, BATCH - removed).await?;
     removed += comments::delete_below(tx, of, BATCH - removed).await?;

@@ -7,8 +7,8 @@ use blegram_persistence::{Error as StorageError, Tx};
 
 use crate::{CommentView, PostView, Result, Social};
 
-/// Something that a use-case did, and committed. What did nothing, or was refused, is no event; neither is what jobs
-/// remove.
+/// Something that a use-case did, and committed. What did nothing, or was refused, is no event; of what jobs remove only
+/// the notifications are that others lose.
 ///
 /// Views are those of somebody not logged in, whoever may see the thing: whom it is shown to is for the receiver to
 /// decide, by [`Post::is_visible_to`] with [`Social::standings`].

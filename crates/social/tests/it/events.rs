@@ -117,6 +117,33 @@ async fn what_becomes_of_a_post_is_told(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
+async fn notifications_that_go_with_an_account_are_taken_back(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let [ann, bob, chul] =
+        [user(&database, "ann").await, user(&database, "bob").await, user(&database, "chul").await];
+    let (social, recorder) = recorded(&database);
+    social.follow_user(bob, &UserRef::Id(ann)).await.unwrap();
+    let of_bob = newest(&social, ann).await;
+    let post = social.create_post(bob, text("hello")).await.unwrap().post.id;
+    social.create_comment(chul, post, None, comment("@ann look")).await.unwrap();
+    let below_bobs_post = newest(&social, ann).await;
+    recorder.take();
+    while social.erase_user(bob).await.unwrap() {}
+    let events = recorder.take();
+    let mut taken_back: Vec<_> = events
+        .into_iter()
+        .flat_map(|event| match event {
+            Event::Retracted { recipient, notifications } if recipient == ann => notifications,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    taken_back.sort_unstable();
+    assert_eq!(taken_back, [of_bob, below_bobs_post]);
+    assert_eq!(list_told(&social, ann).await, []);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
 async fn mentions_that_an_edit_drops_are_taken_back(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let [ann, bob] = [user(&database, "ann").await, user(&database, "bob").await];

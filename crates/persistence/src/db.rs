@@ -172,7 +172,8 @@ impl Db {
         self
     }
 
-    /// Ends all connections; on SQLite this also folds the write-ahead log into the file.
+    /// Ends all connections, and gives those up that do not end; on SQLite this also folds the write-ahead log into the
+    /// file.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
@@ -184,7 +185,7 @@ impl Db {
         }
         match self.write {
             Writer::Sqlite { pool, .. } => pool.close().await,
-            Writer::Postgres(pool) => pool.connection.close().await?,
+            Writer::Postgres(pool) => pool.close().await?,
         }
         Ok(())
     }

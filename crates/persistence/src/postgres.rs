@@ -12,7 +12,7 @@ use sea_orm::{
     ConnAcquireErr, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
     DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, TransactionTrait,
     prelude::async_trait::async_trait,
-    sqlx::{self, AssertSqlSafe, PgConnection, pool::PoolConnectionMetadata, raw_sql},
+    sqlx::{self, AssertSqlSafe, Connection, PgConnection, pool::PoolConnectionMetadata, raw_sql},
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -34,6 +34,13 @@ const UNASKED_FOR: Duration = Duration::from_secs(30);
 
 /// A connection that is younger stays although it only reads: while the database is read-only, new ones would be no better.
 const YOUNG: Duration = Duration::from_secs(1);
+
+/// How long a connection may take to say that it is of use. After a failover the network may drop whatever is sent on the
+/// connections that were there, without a word; TCP notices that after a quarter of an hour.
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// How long all connections may take to close.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// When an error last said that connections may have lost their server, or that their server only reads now.
 #[derive(Debug)]
@@ -98,9 +105,19 @@ impl Pool {
                     let set = async move { raw_sql(AssertSqlSafe(limits)).execute(connection).await };
                     Box::pin(async move { set.await.map(drop) })
                 });
-                options.before_acquire(move |connection, used| {
-                    let is_asked = doubt.is_recent() || used.idle_for >= UNASKED_FOR;
-                    Box::pin(async move { Ok(!is_asked || may_be_used(connection, used).await?) })
+                let asking = Arc::clone(&doubt);
+                let options = options.before_acquire(move |connection, used| {
+                    let is_asked = asking.is_recent() || used.idle_for >= UNASKED_FOR;
+                    let asking = Arc::clone(&asking);
+                    Box::pin(async move {
+                        Ok(!is_asked || answered(&asking, may_be_used(connection, used)).await?)
+                    })
+                });
+                // sqlx asks every connection that comes back, and waits for the answer without end, which takes its
+                // place away. So it is asked here before, and closed after an error.
+                options.after_release(move |connection, _| {
+                    let doubt = Arc::clone(&doubt);
+                    Box::pin(async move { answered(&doubt, release(connection, doubt.is_recent())).await })
                 })
             });
         Ok(Self {
@@ -122,6 +139,17 @@ impl Pool {
         });
     }
 
+    /// Ends all connections, and gives those up that do not end.
+    pub(crate) async fn close(self) -> Result<(), DbErr> {
+        match timeout(CLOSING, self.connection.close()).await {
+            Ok(closed) => closed,
+            Err(_) => {
+                tracing::warn!("connections to PostgreSQL are given up that do not close");
+                Ok(())
+            }
+        }
+    }
+
     async fn place(&self) -> Result<Option<OwnedSemaphorePermit>, DbErr> {
         let Some(places) = &self.places else { return Ok(None) };
         let timed_out = DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
@@ -129,31 +157,66 @@ impl Pool {
         Ok(permit.ok())
     }
 
-    fn noted<T>(&self, result: Result<T, DbErr>) -> Result<T, DbErr> {
-        note(&self.doubt, result)
-    }
-
     /// Waits for a connection and a statement on it.
     async fn run<T>(&self, statement: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
         let _place = self.place().await?;
-        self.noted(bounded(self.limit.saturating_add(PATIENCE), statement).await)
+        bounded(&self.doubt, self.limit.saturating_add(PATIENCE), statement).await
     }
 }
 
 /// Gives a statement up when the server did not: it hangs, or the network does.
-async fn bounded<T>(limit: Duration, statement: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-    timeout(limit.saturating_add(GRACE), statement).await.unwrap_or_else(|_| {
+async fn bounded<T>(
+    doubt: &Doubt,
+    limit: Duration,
+    statement: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, DbErr> {
+    let mut waiting = Waiting { doubt, since: tokio::time::Instant::now(), is_over: false };
+    let result = timeout(limit.saturating_add(GRACE), statement).await.unwrap_or_else(|_| {
         let error = sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
         Err(DbErr::Query(RuntimeErr::SqlxError(Arc::new(error))))
+    });
+    waiting.is_over = true;
+    if result.as_ref().is_err_and(leaves_doubt) {
+        doubt.note();
+    }
+    result
+}
+
+/// Somebody who waits for an answer. Giving up after a while leaves doubt, too.
+struct Waiting<'a> {
+    doubt: &'a Doubt,
+    since: tokio::time::Instant,
+    is_over: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.is_over && self.since.elapsed() >= ANSWER {
+            self.doubt.note();
+        }
+    }
+}
+
+/// What a connection says of itself, unless it takes too long.
+async fn answered<T>(
+    doubt: &Doubt,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    timeout(ANSWER, answer).await.unwrap_or_else(|_| {
+        doubt.note();
+        Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
     })
 }
 
-fn note<T>(doubt: &Doubt, result: Result<T, DbErr>) -> Result<T, DbErr> {
-    result.inspect_err(|error| {
-        if leaves_doubt(error) {
-            doubt.note();
-        }
-    })
+/// Whether a connection may go back to the others: it answers, and no transaction is open on it.
+async fn release(connection: &mut PgConnection, is_doubted: bool) -> Result<bool, sqlx::Error> {
+    if is_doubted {
+        // Its `BEGIN` may have been given up; then sqlx does not know of it.
+        raw_sql("ROLLBACK").execute(connection).await?;
+    } else {
+        connection.ping().await?;
+    }
+    Ok(true)
 }
 
 /// Whether the server answers, and lets this connection write.
@@ -206,7 +269,9 @@ impl Transaction {
         // A task of its own, because sqlx 0.9.0 forgets a PostgreSQL transaction whose `BEGIN` is cancelled
         // halfway: the connection would go back to the pool with it open. If nobody waits any more when it has
         // begun, dropping the result takes it back.
-        let begun = tokio::spawn(async move { connection.begin().await });
+        let doubt = Arc::clone(&pool.doubt);
+        // That a `BEGIN` is given up which does not end leaves doubt, and with it the connection is rolled back.
+        let begun = tokio::spawn(async move { bounded(&doubt, PATIENCE, connection.begin()).await });
         let begun = async { begun.await.map_err(|lost| DbErr::Custom(lost.to_string()))? };
         // The pool has the whole of it by itself; what is left of it is less.
         let patience = Patience::current();
@@ -215,19 +280,19 @@ impl Transaction {
             begun.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?
         } else {
             let began = Instant::now();
-            let begun = bounded(pool.limit.saturating_add(PATIENCE), begun).await;
+            let begun = begun.await;
             patience.spend(began.elapsed());
             begun
         };
-        Ok(Self { inner: pool.noted(begun)?, doubt: Arc::clone(&pool.doubt), limit: pool.limit })
+        Ok(Self { inner: begun?, doubt: Arc::clone(&pool.doubt), limit: pool.limit })
     }
 
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
-        note(&self.doubt, bounded(self.limit, self.inner.commit()).await)
+        bounded(&self.doubt, self.limit, self.inner.commit()).await
     }
 
     async fn run<T>(&self, statement: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-        note(&self.doubt, bounded(self.limit, statement).await)
+        bounded(&self.doubt, self.limit, statement).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! A database that is there and does not answer: whatever asks it is answered in time, and nothing happens twice.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use blegram_persistence::{
     Db, Settings as DbSettings,
@@ -19,38 +19,59 @@ use crate::{
     world::{Settings, TestApp, client_id},
 };
 
-/// What is between a site and its database, and stops passing bytes on when it is frozen. No connection is closed.
+/// What is between a site and its database, and stops passing bytes on when it is frozen, or for good on the connections
+/// that are there at a failover. No connection is closed.
 struct Proxy {
     port: u16,
     is_frozen: watch::Sender<bool>,
+    failovers: watch::Sender<u32>,
+}
+
+/// One direction of a connection, as the proxy treats it.
+#[derive(Clone)]
+struct Way {
+    is_frozen: watch::Receiver<bool>,
+    failovers: watch::Receiver<u32>,
+    failovers_before: u32,
 }
 
 impl Proxy {
     async fn to(host: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (is_frozen, state) = watch::channel(false);
+        let (is_frozen, frozen) = watch::channel(false);
+        let (failovers, failed_over) = watch::channel(0);
         let tasks = TaskTracker::new();
         tasks.clone().spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 let far = TcpStream::connect(&host).await.unwrap();
                 let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
-                tasks.spawn(pass_on(from_near, to_far, state.clone()));
-                tasks.spawn(pass_on(from_far, to_near, state.clone()));
+                let failovers_before = *failed_over.borrow();
+                let way =
+                    Way { is_frozen: frozen.clone(), failovers: failed_over.clone(), failovers_before };
+                tasks.spawn(pass_on(from_near, to_far, way.clone()));
+                tasks.spawn(pass_on(from_far, to_near, way));
             }
         });
-        Self { port, is_frozen }
+        Self { port, is_frozen, failovers }
+    }
+
+    fn fail_over(&self) {
+        self.failovers.send_modify(|count| *count += 1);
     }
 }
 
 async fn pass_on(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
-    mut is_frozen: watch::Receiver<bool>,
+    mut way: Way,
 ) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
-        if is_frozen.wait_for(|is_frozen| !is_frozen).await.is_err()
+        if *way.failovers.borrow() != way.failovers_before {
+            return pending().await;
+        }
+        if way.is_frozen.wait_for(|is_frozen| !is_frozen).await.is_err()
             || to.write_all(&buffer[..count]).await.is_err()
         {
             return;
@@ -60,6 +81,11 @@ async fn pass_on(
 
 /// A site on PostgreSQL behind a proxy.
 async fn site(settings: Settings) -> (TestApp, Proxy) {
+    let (t, proxy, _) = site_of(8, settings).await;
+    (t, proxy)
+}
+
+async fn site_of(max_connections: u32, settings: Settings) -> (TestApp, Proxy, Db) {
     let database = Arc::new(TestDatabase::new(Backend::Postgres).await);
     let (before, rest) = database.url().rsplit_once('@').unwrap_or(("", database.url()));
     let (before, rest) = match rest.split_once("://") {
@@ -70,8 +96,8 @@ async fn site(settings: Settings) -> (TestApp, Proxy) {
     let proxy = Proxy::to(host.to_owned()).await;
     let url = format!("{before}127.0.0.1:{}/{name}", proxy.port);
     let statement_timeout = Duration::from_secs(30);
-    let db = Db::connect(&DbSettings { url, max_connections: 8, statement_timeout }).await.unwrap();
-    (TestApp::behind(database, &db, settings), proxy)
+    let db = Db::connect(&DbSettings { url, max_connections, statement_timeout }).await.unwrap();
+    (TestApp::behind(database, &db, settings), proxy, db)
 }
 
 fn quick() -> Settings {
@@ -209,6 +235,54 @@ async fn requests_to_a_frozen_database_are_answered_in_time() {
         1,
         "once, whatever became of the attempts before"
     );
+}
+
+/// Opens all of so many connections.
+async fn open(db: &Db, connections: usize) {
+    let mut taken = Vec::new();
+    for _ in 0..connections {
+        taken.push(db.write().await.unwrap());
+    }
+}
+
+/// As after a failover: what is sent on the connections that were there vanishes, and new ones work.
+#[tokio::test]
+async fn a_site_is_served_again_by_new_connections() {
+    let (t, proxy, db) = site_of(2, Settings::default()).await;
+    let [ann] = t.users(["ann"]).await;
+    for write in [false, true] {
+        open(&db, 2).await;
+        proxy.fail_over();
+        // From here on time passes as fast as nothing else happens.
+        tokio::time::pause();
+        for _ in 0..2 {
+            let answer = if write {
+                ann.post("/api/v1/posts", &json!({ "text": "lost" })).await
+            } else {
+                ann.get("/api/v1/timelines/public").await
+            };
+            answer.assert_problem(503, "unavailable");
+        }
+        tokio::time::resume();
+        assert_eq!(ann.get("/api/v1/timelines/public").await.status, 200, "after a write: {write}");
+        ann.posts("hello").await;
+    }
+    let posts = ann.get("/api/v1/timelines/public").await.json();
+    assert_eq!(posts["items"].as_array().unwrap().len(), 2, "{posts}");
+}
+
+#[tokio::test]
+async fn connections_that_do_not_answer_do_not_keep_a_site_from_ending() {
+    let (t, proxy, db) = site_of(2, Settings::default()).await;
+    let [ann] = t.users(["ann"]).await;
+    open(&db, 2).await;
+    let unfinished = db.write().await.unwrap();
+    proxy.fail_over();
+    tokio::time::pause();
+    ann.get("/api/v1/timelines/public").await.assert_problem(503, "unavailable");
+    let soon = Duration::from_secs(60);
+    tokio::time::timeout(soon, db.close()).await.expect("it ends").unwrap();
+    drop(unfinished);
 }
 
 /// SQLite's only writer is taken: what writes is answered in time, and what reads goes on.

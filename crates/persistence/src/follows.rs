@@ -12,7 +12,7 @@ use crate::{
     rows, users,
 };
 
-/// The id of a follow. Locks the followers of the one and those whom the other follows until the transaction ends, so that
+/// The id of a follow between accounts whose counts are held. Locks the followers of the one and those whom the other follows until the transaction ends, so that
 /// both lists are in the order in which follows become visible.
 ///
 /// # Errors
@@ -22,7 +22,7 @@ pub async fn next_id(tx: &Tx, follower: UserId, followee: UserId, now: Timestamp
     Ok(RelationId::generate(now))
 }
 
-/// Locks what [`next_id`] locks, for many followers of one: all at once, before anything is written.
+/// Locks what [`next_id`] locks, for many followers of one, whose counts are held: all at once, before anything is written.
 ///
 /// # Errors
 /// Storage failures only.
@@ -77,6 +77,8 @@ pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
         pairs.into_iter().map(|(by, of)| (UserId::from_uuid(by), UserId::from_uuid(of))).collect();
     // Whoever else counts many does it in this order, too.
     pairs.sort_unstable_by_key(|(by, of)| (*by).max(*of));
+    let everybody: Vec<UserId> = pairs.iter().flat_map(|(by, of)| [*by, *of]).collect();
+    users::hold_counts(tx, &everybody).await?;
     for (by, of) in &pairs {
         delete(tx, *by, *of).await?;
     }

@@ -1,9 +1,10 @@
 //! How often each hashtag is used, in posts that everybody may see.
 
+use std::collections::BTreeSet;
+
 use blegram_domain::{Hashtag, UserId, UserSummary};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, Statement,
     sea_query::{Expr, OnConflict},
 };
 
@@ -26,43 +27,32 @@ pub async fn find_post_count(conn: &impl Conn, tag: &Hashtag) -> Result<u64> {
     row.map_or(Ok(0), |row| entity::count("hashtags", &row.name, row.post_count))
 }
 
-/// Counts a post that everybody may see, under each of its tags.
-pub(crate) async fn count(tx: &Tx, tags: &[Hashtag]) -> Result<()> {
-    if tags.is_empty() {
+/// Counts a post that everybody may see under its tags `after`, and no more under those `before`. One statement, which
+/// meets the tags in the order in which everybody does, so that no two wait for each other.
+pub(crate) async fn change(tx: &Tx, before: &[Hashtag], after: &[Hashtag]) -> Result<()> {
+    let (before, after) = (names(before), names(after));
+    let added: BTreeSet<_> = after.difference(&before).cloned().collect();
+    let removed: BTreeSet<_> = before.difference(&after).cloned().collect();
+    let all: BTreeSet<_> = added.union(&removed).cloned().collect();
+    if all.is_empty() {
         return Ok(());
     }
-    let add = Expr::col((Entity, Column::PostCount)).add(1);
-    let again = OnConflict::column(Column::Name).value(Column::PostCount, add).to_owned();
-    let names = sorted(tags);
-    let known = Entity::find().filter(Column::Name.is_in(&names)).all(tx.inner()).await?;
-    let rows = names.iter().map(|name| Model { name: name.clone(), post_count: 1 }.into_active_model());
+    let known = Entity::find().filter(Column::Name.is_in(&added)).all(tx.inner()).await?;
+    let by = Expr::case(Expr::col((Entity, Column::Name)).is_in(&removed), -1).finally(1);
+    let again = OnConflict::column(Column::Name)
+        .value(Column::PostCount, Expr::col((Entity, Column::PostCount)).add(by))
+        .to_owned();
+    let rows = all.iter().map(|name| {
+        let post_count = i64::from(added.contains(name));
+        Model { name: name.clone(), post_count }.into_active_model()
+    });
     Entity::insert_many(rows).on_conflict(again).exec_without_returning(tx.inner()).await?;
     let is_new = |name: &String| known.iter().all(|it| it.name != *name);
-    search::index_hashtags(tx, &names.into_iter().filter(is_new).collect::<Vec<_>>()).await
+    search::index_hashtags(tx, &added.into_iter().filter(is_new).collect::<Vec<_>>()).await
 }
 
-/// Counts out what [`count`] counted.
-pub(crate) async fn discount(tx: &Tx, tags: &[Hashtag]) -> Result<()> {
-    if tags.is_empty() {
-        return Ok(());
-    }
-    let names = sorted(tags);
-    let these = || Column::Name.is_in(&names);
-    // Held in the order in which everybody holds them, so that no two wait for each other.
-    let held = Entity::find().filter(these()).order_by_asc(Column::Name).lock_exclusive();
-    held.all(tx.inner()).await?;
-    Entity::update_many()
-        .col_expr(Column::PostCount, Expr::col(Column::PostCount).sub(1))
-        .filter(these())
-        .exec(tx.inner())
-        .await?;
-    Ok(())
-}
-
-fn sorted(tags: &[Hashtag]) -> Vec<String> {
-    let mut names: Vec<String> = tags.iter().map(ToString::to_string).collect();
-    names.sort_unstable();
-    names
+fn names(tags: &[Hashtag]) -> BTreeSet<String> {
+    tags.iter().map(ToString::to_string).collect()
 }
 
 /// Counts all posts of an author who is held under their tags, or counts them out, when what they write was not for
@@ -81,15 +71,15 @@ pub async fn update_of_author(tx: &Tx, before: &UserSummary, after: &UserSummary
 async fn recount_of_author(tx: &Tx, author: UserId, sign: char) -> Result<()> {
     let used = "SELECT hashtag FROM post_hashtags JOIN posts ON posts.id = post_hashtags.post_id \
                 WHERE posts.author_id = $1 AND posts.deleted_at IS NULL";
-    let lock =
-        if tx.inner().get_database_backend() == sea_orm::DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    let collate =
+        if tx.inner().get_database_backend() == DbBackend::Postgres { " COLLATE \"C\"" } else { "" };
     let statements = [
-        // Tags that only this author used may have no row yet.
+        // Tags that only this author used may have no row yet. Locks all of them, in the order in which everybody does.
         format!(
-            "INSERT INTO hashtags (name, post_count) SELECT DISTINCT hashtag, 0 FROM ({used}) AS used WHERE true ORDER BY 1 \
-             ON CONFLICT DO NOTHING"
+            "INSERT INTO hashtags (name, post_count) SELECT hashtag, 0 FROM (SELECT DISTINCT hashtag FROM ({used}) AS used) \
+             AS tags WHERE true ORDER BY hashtag{collate} \
+             ON CONFLICT (name) DO UPDATE SET post_count = hashtags.post_count"
         ),
-        format!("SELECT name FROM hashtags WHERE name IN ({used}) ORDER BY name {lock}"),
         format!(
             "UPDATE hashtags SET post_count = post_count {sign} (SELECT count(*) FROM ({used}) AS used \
              WHERE used.hashtag = hashtags.name) WHERE name IN ({used})"

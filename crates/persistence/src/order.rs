@@ -5,8 +5,8 @@
 //! then generates the id, above the newest one in the list: whoever comes next reads it after the commit. Nothing has to
 //! be held back from readers, and what other transactions of the database do does not matter.
 //!
-//! The lock comes as late as can be: what may have to be waited for, such as rows with counts, is locked before it. Lists
-//! are locked in one order everywhere. On SQLite the only writer needs no lock.
+//! The lock comes as late as can be: what may have to be waited for, such as rows with counts and accounts that a foreign
+//! key refers to, is locked before it. Lists are locked in one order everywhere. On SQLite the only writer needs no lock.
 
 use blegram_domain::{RequestId, Timestamp, UserId, id};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value, prelude::Uuid};

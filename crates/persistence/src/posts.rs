@@ -30,10 +30,12 @@ use crate::{
 /// # Errors
 /// Storage failures only.
 pub async fn count_new(tx: &Tx, post: &Post, author: &UserSummary) -> Result<()> {
+    // Accounts before hashtags, as everywhere.
+    users::update_post_count(tx, post.author, 1).await?;
     if post.is_public(author) {
-        hashtags::count(tx, &post.hashtags).await?;
+        hashtags::change(tx, &[], &post.hashtags).await?;
     }
-    users::update_post_count(tx, post.author, 1).await
+    Ok(())
 }
 
 /// The id of a new post. Locks the list of all posts until the transaction ends, so that ids are in the order in which
@@ -102,12 +104,8 @@ pub async fn update(tx: &Tx, before: &Post, post: &Post, author: &UserSummary) -
     if (&before.hashtags, before.visibility) == (&post.hashtags, post.visibility) {
         return Ok(());
     }
-    if before.is_public(author) {
-        hashtags::discount(tx, &before.hashtags).await?;
-    }
-    if post.is_public(author) {
-        hashtags::count(tx, &post.hashtags).await?;
-    }
+    let counted = |post: &Post| if post.is_public(author) { post.hashtags.clone() } else { Vec::new() };
+    hashtags::change(tx, &counted(before), &counted(post)).await?;
     post_hashtags::replace(tx, post).await
 }
 
@@ -124,10 +122,11 @@ pub async fn update_deleted(tx: &Tx, post: &Post, author: &UserSummary, now: Tim
         .await?;
     post_hashtags::delete(tx, post.id).await?;
     search::unindex_post(tx, post.id).await?;
+    users::update_post_count(tx, post.author, -1).await?;
     if post.is_public(author) {
-        hashtags::discount(tx, &post.hashtags).await?;
+        hashtags::change(tx, &post.hashtags, &[]).await?;
     }
-    users::update_post_count(tx, post.author, -1).await
+    Ok(())
 }
 
 /// Posts that are being removed.

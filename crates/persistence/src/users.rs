@@ -8,8 +8,10 @@ use blegram_domain::{
     user::{Role, Status},
 };
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select, SqlErr, UpdateMany,
-    sea_query::{Expr, LockType},
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select, SqlErr, UpdateMany,
+    prelude::Uuid,
+    sea_query::{Expr, LockBehavior, LockType},
 };
 
 use crate::{
@@ -166,8 +168,8 @@ pub async fn list_messages_from(conn: &impl Conn, ids: &[UserId]) -> Result<Hash
         .select_only()
         .columns([Column::Id, Column::MessagesFrom])
         .filter(Column::Id.is_in(ids.iter().map(|id| id.as_uuid())));
-    let rows: Vec<(sea_orm::prelude::Uuid, String)> = rows.into_tuple().all(conn.inner()).await?;
-    let policy = |(id, policy): (sea_orm::prelude::Uuid, String)| {
+    let rows: Vec<(Uuid, String)> = rows.into_tuple().all(conn.inner()).await?;
+    let policy = |(id, policy): (Uuid, String)| {
         let policy = policy.parse::<MessagesFrom>().map_err(|e| Error::corrupt("users", id, e))?;
         Ok((UserId::from_uuid(id), policy))
     };
@@ -264,6 +266,49 @@ pub async fn keep_all(tx: &Tx, ids: &[UserId]) -> Result<HashMap<UserId, User>> 
 pub async fn hold(tx: &Tx, id: UserId) -> Result<Option<Account>> {
     let row = Entity::find_by_id(id.as_uuid()).lock_exclusive().one(tx.inner()).await?;
     row.map(Account::try_from).transpose()
+}
+
+/// As [`keep`], and nobody else changes its counts: for whoever is going to. Before it is kept by anything else: between
+/// the two somebody may begin to wait who wants to [`hold`] it, and of the two each would wait for the other.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn keep_to_count(tx: &Tx, id: UserId) -> Result<Option<User>> {
+    let row = Entity::find_by_id(id.as_uuid()).lock(LockType::NoKeyUpdate).one(tx.inner()).await?;
+    row.map(User::try_from).transpose()
+}
+
+/// As [`keep_to_count`], of several accounts, which are to be read after that. Before other accounts are kept, and before
+/// relations are held.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn hold_counts(tx: &Tx, ids: &[UserId]) -> Result<()> {
+    lock_counts(tx, ids, None).await.map(drop)
+}
+
+/// As [`hold_counts`], of those that nobody else has locked: says which. Whoever [`hold`]s an account waits for no other
+/// one.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn hold_free_counts(tx: &Tx, ids: &[UserId]) -> Result<Vec<UserId>> {
+    lock_counts(tx, ids, Some(LockBehavior::SkipLocked)).await
+}
+
+async fn lock_counts(tx: &Tx, ids: &[UserId], behavior: Option<LockBehavior>) -> Result<Vec<UserId>> {
+    // SQLite's only writer waits for nobody.
+    if tx.inner().get_database_backend() != DbBackend::Postgres || ids.is_empty() {
+        return Ok(ids.to_vec());
+    }
+    let rows = Entity::find().select_only().column(Column::Id);
+    let rows = rows.filter(Column::Id.is_in(ids.iter().map(|id| id.as_uuid()))).order_by_asc(Column::Id);
+    let rows = match behavior {
+        Some(behavior) => rows.lock_with_behavior(LockType::NoKeyUpdate, behavior),
+        None => rows.lock(LockType::NoKeyUpdate),
+    };
+    let held: Vec<Uuid> = rows.into_tuple().all(tx.inner()).await?;
+    Ok(held.into_iter().map(UserId::from_uuid).collect())
 }
 
 /// Gives an account that is held another name. Relies on the unique indexes of the name and its skeleton: of any number

@@ -11,7 +11,7 @@ use crate::{
     CommentView, Error, Event, Result, Social,
     event::{Told, notified, retracted},
     notifications::MAX_RETRACTED,
-    posts::{find_mentioned, find_visible, hold_visible},
+    posts::{find_mentioned, find_visible, hold_visible, keep},
     revisions::{keep_texts, only},
     view::{People, view_comment_publicly},
 };
@@ -57,6 +57,8 @@ impl Social {
             None => None,
         };
         let mentioned = find_mentioned(&tx, actor, &input.analysis.mentions).await?;
+        let answered = parent.as_ref().and_then(|parent| parent.author);
+        keep(&tx, answered.into_iter().chain([post.author])).await?;
         let thread = parent.as_ref().map(Comment::thread);
         let gone = if parent.is_some() { Error::ParentNotFound } else { Error::PostNotFound };
         let id = comments::next_id(&tx, post.id, thread, now).await?.ok_or(gone)?;

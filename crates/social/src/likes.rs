@@ -11,7 +11,7 @@ use crate::{
     Error, Event, Result, Social, UserView,
     comments::{find_visible_comment, hold_visible_comment},
     event::{Told, notified, retracted},
-    posts::{find_visible, hold_visible},
+    posts::{find_visible, hold_visible, keep},
 };
 
 /// How somebody stands to something that can be liked.
@@ -96,6 +96,7 @@ impl Social {
         notice: &Notice,
     ) -> Result<Option<(Inserted, Told)>> {
         let now = self.clock.now();
+        keep(tx, [actor, notice.recipient]).await?;
         let id = likes::next_id(tx, actor, liked, now).await?;
         let Some(inserted) = likes::insert(tx, id, actor, liked).await? else {
             return Ok(None);

@@ -21,15 +21,19 @@ pub(crate) async fn hold_unused(tx: &Tx, actor: UserId, ids: &[MediaId]) -> Resu
 }
 
 /// Puts images that are held into a post of their owner, who is kept.
-pub(crate) async fn use_in_post(
+pub(crate) async fn use_in_post(tx: &Tx, images: &[Media], post: &Post) -> Result<()> {
+    let ids: Vec<MediaId> = images.iter().map(|media| media.id).collect();
+    Ok(media::update_used(tx, &ids, MediaUse::Post(post.id)).await?)
+}
+
+/// Enqueues the moves of images that are not where a post of their owner wants them.
+pub(crate) async fn move_misplaced(
     tx: &Tx,
     images: &[Media],
     post: &Post,
     author: &UserSummary,
     now: Timestamp,
 ) -> Result<()> {
-    let ids: Vec<MediaId> = images.iter().map(|media| media.id).collect();
-    media::update_used(tx, &ids, MediaUse::Post(post.id)).await?;
     let misplaced = images.iter().filter(|media| media.key.is_public() != post.is_public(author));
     let misplaced: Vec<MediaId> = misplaced.map(|media| media.id).collect();
     move_all(tx, &misplaced, now).await

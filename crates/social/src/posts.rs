@@ -49,7 +49,8 @@ impl Social {
     pub async fn create_post(&self, actor: UserId, input: CreatePost) -> Result<PostView> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        let author = self.keep_actor(&tx, actor).await?;
+        let author = users::keep_to_count(&tx, actor).await?.filter(blegram_domain::User::is_visible);
+        let author = author.ok_or(Error::UserNotFound)?.summary;
         let mentioned = find_mentioned(&tx, actor, &input.analysis.mentions).await?;
         let images = media::hold_unused(&tx, actor, &input.media).await?;
         let mut post = Post {
@@ -69,12 +70,14 @@ impl Social {
         };
         let mut notices = mentions_of(&tx, &post, &author).await?;
         posts::count_new(&tx, &post, &author).await?;
+        media::move_misplaced(&tx, &images, &post, &author, now).await?;
         notifications::lock(&tx, notices.iter().map(|notice| notice.recipient)).await?;
-        // From here on everybody else who posts waits until this is committed.
+        // From here on everybody else who posts waits until this is committed, and this waits for nobody: whom it refers
+        // to is kept.
         post.id = posts::next_id(&tx, now).await?;
         notices.iter_mut().for_each(|notice| notice.post = Some(post.id));
         posts::insert(&tx, &post).await?;
-        media::use_in_post(&tx, &images, &post, &author, now).await?;
+        media::use_in_post(&tx, &images, &post).await?;
         let told = notifications::insert(&tx, &notices, now).await?;
         let view = PostView { post, author, media: images, mentions: mentioned, viewer: None };
         let created = Event::PostCreated(view.clone());
@@ -98,7 +101,7 @@ impl Social {
     /// [`Error::PreconditionFailed`].
     pub async fn delete_post(&self, actor: UserId, id: PostId, precondition: &Precondition) -> Result<()> {
         let now = self.clock.now();
-        let (tx, post, author) = self.hold_own(actor, id, precondition).await?;
+        let (tx, post, author) = self.hold_own(actor, id, precondition, users::keep_to_count).await?;
         posts::update_deleted(&tx, &post, &author, now).await?;
         jobs::insert(&tx, Job::ErasePost(id), now, now).await?;
         // A job removes them; nobody sees them from now on.
@@ -137,7 +140,7 @@ pub(crate) async fn hold_visible(tx: &Tx, actor: UserId, id: PostId) -> Result<(
 }
 
 /// Whom the mentions mean: of each, the longest name that exists; everybody once, and nobody across a block, which
-/// cannot come in between until the transaction ends.
+/// cannot come in between until the transaction ends. They are kept: what refers to them waits for nobody.
 pub(crate) async fn find_mentioned(tx: &Tx, actor: UserId, mentions: &[Mention]) -> Result<Vec<UserSummary>> {
     let names: Vec<Username> = mentions.iter().flat_map(Mention::candidates).cloned().collect();
     let found = users::list_by_usernames(tx, &names).await?;
@@ -150,9 +153,20 @@ pub(crate) async fn find_mentioned(tx: &Tx, actor: UserId, mentions: &[Mention])
     let mut people: Vec<_> = meant.iter().filter_map(|name| by_name.remove(name)).collect();
     let ids = || people.iter().map(|user| user.id);
     relations::hold(tx, actor, ids()).await?;
+    keep(tx, ids()).await?;
     let relations = relations::find(tx, actor, ids()).await?;
     people.retain(|user| !relations.get(&user.id).is_some_and(|relation| relation.is_blocked()));
     Ok(people)
+}
+
+/// Keeps those whom something that is about to be written refers to. Their rows come before hashtags and before lists:
+/// while somebody changes their profile, nobody waits for them who has locked what others want.
+pub(crate) async fn keep(tx: &Tx, people: impl IntoIterator<Item = UserId>) -> Result<()> {
+    let people: Vec<UserId> = people.into_iter().collect();
+    if !people.is_empty() {
+        users::keep_all(tx, &people).await?;
+    }
+    Ok(())
 }
 
 /// What those are told whom a post mentions and who may see it.

@@ -10,7 +10,7 @@ use crate::{
     Error, Result, Social, UserView,
     event::{notified, retracted},
     media,
-    relations::{Accepted, accept_or_enqueue},
+    relations::{Accepted, accept_or_enqueue, hold_requesters},
 };
 
 /// What becomes of a profile; what is `None` stays.
@@ -69,12 +69,14 @@ impl Social {
             users::update_profile(&tx, &updated).await?;
             let mut accepted = Accepted::default();
             let (before, after) = (&account.user.summary, &updated.user.summary);
+            let is_opened = before.is_private && !after.is_private;
+            let requesters = if is_opened { hold_requesters(&tx, actor).await? } else { Vec::new() };
             hashtags::update_of_author(&tx, before, after).await?;
             if before.is_private != after.is_private {
                 jobs::insert_again(&tx, Job::MoveMedia(actor), now).await?;
             }
-            if before.is_private && !after.is_private {
-                accepted = accept_or_enqueue(&tx, actor, now).await?;
+            if is_opened {
+                accepted = accept_or_enqueue(&tx, actor, &requesters, now).await?;
                 let user = users::find(&tx, actor).await?.ok_or(Error::UserNotFound)?;
                 updated.user.follower_count = user.follower_count;
             }

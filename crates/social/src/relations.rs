@@ -8,6 +8,7 @@ use blegram_persistence::{
 use crate::{
     Error, Event, Result, Social, UserRef,
     event::{Told, notified, retracted},
+    posts::keep,
 };
 
 /// How somebody stands to an account that can be followed.
@@ -36,10 +37,10 @@ impl Social {
         let now = self.clock.now();
         let target = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
+        // Held, so that the account cannot turn private, or stop to be, in between.
+        users::hold_counts(&tx, &[actor, target]).await?;
         relations::hold(&tx, actor, [target]).await?;
-        self.keep_actor(&tx, actor).await?;
-        // Kept, so that the account cannot turn private, or stop to be, in between.
-        let account = users::keep(&tx, target).await?.ok_or(Error::UserNotFound)?;
+        let account = find_both(&tx, actor, target).await?;
         let relation = relations::find_one(&tx, actor, target).await?;
         if !account.summary.shows_header(relation) {
             return Err(Error::UserNotFound);
@@ -96,6 +97,7 @@ impl Social {
         let now = self.clock.now();
         let requester = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
+        users::hold_counts(&tx, &[actor, requester]).await?;
         relations::hold(&tx, actor, [requester]).await?;
         let accepted = accept(&tx, actor, requester, now).await?;
         if accepted.is_none() && !relations::find_one(&tx, actor, requester).await?.followed_by {
@@ -132,8 +134,9 @@ impl Social {
     pub async fn block_user(&self, actor: UserId, user: &UserRef) -> Result<()> {
         let target = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
+        users::hold_counts(&tx, &[actor, target]).await?;
         relations::hold_to_change(&tx, actor, target).await?;
-        self.keep_actor(&tx, actor).await?;
+        find_both(&tx, actor, target).await?;
         let id = blocks::next_id(&tx, actor, self.clock.now()).await?;
         let inserted = blocks::insert(&tx, id, actor, target).await?;
         for (follower, followee) in [(actor, target), (target, actor)] {
@@ -165,6 +168,7 @@ impl Social {
         let target = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
         self.find_header(&tx, Some(actor), target).await?;
+        keep(&tx, [actor, target]).await?;
         let id = mutes::next_id(&tx, actor, self.clock.now()).await?;
         mutes::insert(&tx, id, actor, target).await?;
         Ok(tx.commit().await?)
@@ -188,10 +192,16 @@ impl Social {
     pub async fn accept_follow_requests(&self, user: UserId) -> Result<bool> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
+        let requesters = follow_requests::list_oldest(&tx, user, BATCH).await?;
+        let everybody: Vec<UserId> = requesters.iter().copied().chain([user]).collect();
+        users::hold_counts(&tx, &everybody).await?;
         // Private again meanwhile: who asked waits for an answer again.
-        let is_public = users::keep(&tx, user).await?.is_some_and(|user| user.summary.is_public());
-        let (Accepted { told, taken_back, .. }, is_more) =
-            if is_public { accept_some(&tx, user, now).await? } else { (Accepted::default(), false) };
+        let is_public = users::find(&tx, user).await?.is_some_and(|user| user.summary.is_public());
+        let (Accepted { told, taken_back, .. }, is_more) = if is_public {
+            accept_some(&tx, user, &requesters, now).await?
+        } else {
+            (Accepted::default(), false)
+        };
         self.commit(tx, retracted(taken_back).chain(notified(told))).await?;
         Ok(is_more)
     }
@@ -227,9 +237,27 @@ impl Social {
     }
 }
 
-/// Accepts the first of those who asked to follow `user`, who is held. With more to come a job goes on.
-pub(crate) async fn accept_or_enqueue(tx: &Tx, user: UserId, now: Timestamp) -> Result<Accepted> {
-    let (accepted, is_more) = accept_some(tx, user, now).await?;
+/// The account of `target`, while that of `actor` is there, too. Both are held.
+async fn find_both(tx: &Tx, actor: UserId, target: UserId) -> Result<User> {
+    users::find(tx, actor).await?.filter(User::is_visible).ok_or(Error::UserNotFound)?;
+    users::find(tx, target).await?.ok_or(Error::UserNotFound)
+}
+
+/// The first of those who asked to follow `user`, who is held; their counts are held, too, without those that others have
+/// locked.
+pub(crate) async fn hold_requesters(tx: &Tx, user: UserId) -> Result<Vec<UserId>> {
+    let requesters = follow_requests::list_oldest(tx, user, BATCH).await?;
+    Ok(users::hold_free_counts(tx, &requesters).await?)
+}
+
+/// Accepts `requesters`, whose counts are held, as those of `user` are. With more to come a job goes on.
+pub(crate) async fn accept_or_enqueue(
+    tx: &Tx,
+    user: UserId,
+    requesters: &[UserId],
+    now: Timestamp,
+) -> Result<Accepted> {
+    let (accepted, is_more) = accept_some(tx, user, requesters, now).await?;
     if is_more {
         jobs::insert_again(tx, Job::AcceptFollowRequests(user), now).await?;
     }
@@ -248,11 +276,15 @@ pub(crate) struct Accepted {
 }
 
 /// Says also whether there may be more.
-async fn accept_some(tx: &Tx, user: UserId, now: Timestamp) -> Result<(Accepted, bool)> {
-    let requesters = follow_requests::list_oldest(tx, user, BATCH).await?;
-    follows::lock(tx, &requesters, user).await?;
+async fn accept_some(
+    tx: &Tx,
+    user: UserId,
+    requesters: &[UserId],
+    now: Timestamp,
+) -> Result<(Accepted, bool)> {
+    follows::lock(tx, requesters, user).await?;
     let mut all = Accepted::default();
-    for requester in &requesters {
+    for requester in requesters {
         let accepted = accept(tx, user, *requester, now).await?.unwrap_or_default();
         all.notices.extend(accepted.notices);
         all.taken_back.extend(accepted.taken_back);
@@ -263,7 +295,8 @@ async fn accept_some(tx: &Tx, user: UserId, now: Timestamp) -> Result<(Accepted,
     for some in notices.chunks(CHUNK) {
         all.told.extend(notifications::insert(tx, some, now).await?);
     }
-    Ok((all, requesters.len() as u64 == BATCH))
+    let is_more = !follow_requests::list_oldest(tx, user, 1).await?.is_empty();
+    Ok((all, is_more))
 }
 
 /// Leaves it to the caller to notify the requester; `None` for a user who did not ask.
@@ -282,6 +315,7 @@ async fn accept(tx: &Tx, user: UserId, requester: UserId, now: Timestamp) -> Res
 
 /// Ends a follow or a request, and takes back what was told of it: returns that.
 async fn end_follow(tx: &Tx, follower: UserId, followee: UserId) -> Result<Told> {
+    users::hold_counts(tx, &[follower, followee]).await?;
     follows::delete(tx, follower, followee).await?;
     follow_requests::delete(tx, follower, followee).await?;
     let mut taken_back = Told::new();

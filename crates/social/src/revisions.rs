@@ -1,7 +1,7 @@
 //! Editing posts, and the texts that posts and comments had.
 
 use blegram_domain::{
-    Media, MediaId, Page, PageRequest, Post, PostId, PostText, Revision, RevisionId, Timestamp, UserId,
+    Media, MediaId, Page, PageRequest, Post, PostId, PostText, Revision, RevisionId, Timestamp, User, UserId,
     UserSummary, Violation, Visibility, analysis::Analysis, version::Precondition,
 };
 use blegram_persistence::{
@@ -14,7 +14,7 @@ use crate::{
     Error, Event, PostView, Result, Social,
     event::{notified, retracted},
     media,
-    posts::{find_mentioned, mentions_of},
+    posts::{find_mentioned, keep, mentions_of},
     view::{Muted, view_post_publicly},
 };
 
@@ -67,12 +67,14 @@ impl Social {
         precondition: &Precondition,
     ) -> Result<PostView> {
         let now = self.clock.now();
-        let (tx, post, author) = self.hold_own(actor, id, precondition).await?;
+        let (tx, post, author) = self.hold_own(actor, id, precondition, users::keep).await?;
         let edited = edit(&tx, &post, input, now).await?;
         let mut events = Vec::new();
         if edited != post {
-            posts::update(&tx, &post, &edited, &author).await?;
+            // In the order in which everybody locks: accounts, images, hashtags, lists.
+            keep(&tx, edited.mentions.iter().copied()).await?;
             replace_media(&tx, &post, &edited, &author, now).await?;
+            posts::update(&tx, &post, &edited, &author).await?;
             let untold =
                 notifications::delete_mentions_except(&tx, actor, id.as_uuid(), &edited.mentions).await?;
             let told = notifications::insert(&tx, &mentions_of(&tx, &edited, &author).await?, now).await?;
@@ -115,12 +117,13 @@ impl Social {
         Ok(ids.into_page(revisions))
     }
 
-    /// A post of `actor` that nobody else changes until the transaction ends, and `actor`.
+    /// A post of `actor` that nobody else changes until the transaction ends, and `actor`, whom `keep` keeps.
     pub(crate) async fn hold_own(
         &self,
         actor: UserId,
         id: PostId,
         precondition: &Precondition,
+        keep: impl AsyncFnOnce(&Tx, UserId) -> blegram_persistence::Result<Option<User>>,
     ) -> Result<(Tx, Post, UserSummary)> {
         let tx = self.db.write().await?;
         let post = posts::hold(&tx, id).await?.ok_or(Error::PostNotFound)?;
@@ -133,7 +136,7 @@ impl Social {
         if !precondition.holds(post.version) {
             return Err(Error::PreconditionFailed);
         }
-        let author = users::keep(&tx, actor).await?.ok_or(Error::PostNotFound)?.summary;
+        let author = keep(&tx, actor).await?.ok_or(Error::PostNotFound)?.summary;
         Ok((tx, post, author))
     }
 }
@@ -152,7 +155,8 @@ async fn replace_media(
         Error::MediaNotFound(places) => Error::MediaNotFound(places_of(&places, &added, &edited.media)),
         other => other,
     })?;
-    media::use_in_post(tx, &images, edited, author, now).await?;
+    media::use_in_post(tx, &images, edited).await?;
+    media::move_misplaced(tx, &images, edited, author, now).await?;
     let removed: Vec<MediaId> = post.media.iter().copied().filter(|id| !edited.media.contains(id)).collect();
     blegram_persistence::media::remove(tx, &removed, now).await?;
     if !edited.media.is_empty() && post.is_public(author) != edited.is_public(author) {

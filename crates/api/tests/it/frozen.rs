@@ -47,8 +47,7 @@ impl Proxy {
                 let far = TcpStream::connect(&host).await.unwrap();
                 let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
                 let failovers_before = *failed_over.borrow();
-                let way =
-                    Way { is_frozen: frozen.clone(), failovers: failed_over.clone(), failovers_before };
+                let way = Way { is_frozen: frozen.clone(), failovers: failed_over.clone(), failovers_before };
                 tasks.spawn(pass_on(from_near, to_far, way.clone()));
                 tasks.spawn(pass_on(from_far, to_near, way));
             }
@@ -61,11 +60,7 @@ impl Proxy {
     }
 }
 
-async fn pass_on(
-    mut from: impl AsyncReadExt + Unpin,
-    mut to: impl AsyncWriteExt + Unpin,
-    mut way: Way,
-) {
+async fn pass_on(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, mut way: Way) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         if *way.failovers.borrow() != way.failovers_before {

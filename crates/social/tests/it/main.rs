@@ -4,6 +4,7 @@
 
 mod events;
 mod histories;
+mod locks;
 mod newer;
 mod posts;
 mod timelines;

@@ -1,0 +1,143 @@
+//! What waits for what on PostgreSQL: nobody waits for somebody who waits, and no two for each other.
+
+use std::time::Duration;
+
+use blegram_domain::{CommentText, PostId, PostText, UserId, Visibility, version::Precondition};
+use blegram_persistence::{
+    Db, Settings,
+    testing::{Backend, TestDatabase},
+    users,
+};
+use blegram_social::{Error, Social, UpdatePost, UpdateProfile, UserRef, WriteComment};
+use tokio::task::JoinSet;
+
+use crate::{social, text, user};
+
+/// No test waits for longer than this; what it bounds is a failure, never a pause. Shorter than the time after which a
+/// connection loses its locks that is not used.
+const SOON: Duration = Duration::from_secs(10);
+
+async fn connect(database: &TestDatabase) -> Db {
+    let settings = Settings {
+        url: database.url().to_owned(),
+        max_connections: 8,
+        statement_timeout: Duration::from_secs(60),
+    };
+    Db::connect(&settings).await.unwrap()
+}
+
+/// Until so many transactions wait for a lock.
+async fn wait_for_waiting(database: &TestDatabase, count: usize) {
+    let sql = "SELECT state AS line FROM pg_stat_activity \
+               WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while database.lines(sql).await.len() < count {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Somebody holds the row of ann, as whoever changes their profile does; bob mentions her, and waits.
+#[tokio::test]
+async fn who_is_mentioned_holds_up_nobody_elses_post() {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    let [ann, bob, cat] =
+        [user(&database, "ann").await, user(&database, "bob").await, user(&database, "cat").await];
+    let social = social(&database);
+    let other = connect(&database).await;
+    let profile = other.write().await.unwrap();
+    users::hold(&profile, ann).await.unwrap();
+
+    let mut mentions = JoinSet::new();
+    let mentioning = social.clone();
+    mentions.spawn(async move { mentioning.create_post(bob, text("@ann #jeju")).await });
+    tokio::time::timeout(SOON, wait_for_waiting(&database, 1)).await.unwrap();
+    for words in ["plain", "#jeju", "@bob"] {
+        let post = tokio::time::timeout(SOON, social.create_post(cat, text(words))).await;
+        post.expect("nobody waits for whoever waits for ann").unwrap();
+    }
+    assert!(mentions.try_join_next().is_none(), "the mention waits for her");
+    profile.commit().await.unwrap();
+    let mention = mentions.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(mention.mentions.len(), 1);
+}
+
+/// Numbers that are the same each time: a failure can be looked at again.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % limit
+    }
+
+    fn words(&mut self) -> String {
+        let words = ["#aa", "#bb", "#cc", "@ann", "@bob", "@cat", "@dan"];
+        (0..4).map(|_| words[self.below(words.len())]).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Does something to somebody; most of it is refused by some rule, which is no matter here.
+async fn act(
+    social: &Social,
+    people: &[UserId],
+    numbers: &mut Numbers,
+    mine: &mut Vec<PostId>,
+) -> Result<(), Error> {
+    let actor = people[numbers.below(people.len())];
+    let other = UserRef::Id(people[numbers.below(people.len())]);
+    let post = mine.get(numbers.below(mine.len().max(1))).copied();
+    match (numbers.below(16), post) {
+        (0..=3, _) => mine.push(social.create_post(actor, text(&numbers.words())).await?.post.id),
+        (4, Some(post)) => {
+            let words = PostText::parse(&numbers.words()).unwrap();
+            let edit = UpdatePost::new(Some(words), None, Some(Visibility::Public)).unwrap();
+            let author = social.get_post(None, post).await?.author.id;
+            social.update_post(author, post, edit, &Precondition::Any).await?;
+        }
+        (5, Some(post)) => {
+            let author = social.get_post(None, post).await?.author.id;
+            social.delete_post(author, post, &Precondition::Any).await?;
+        }
+        (6, Some(post)) => drop(social.like_post(actor, post).await?),
+        (7, Some(post)) => {
+            let words = WriteComment::new(CommentText::parse(&numbers.words()).unwrap()).unwrap();
+            social.create_comment(actor, post, None, words).await?;
+        }
+        (8..=10, _) => {
+            let is_private = Some(numbers.below(2) == 0);
+            let update = UpdateProfile { is_private, ..UpdateProfile::default() };
+            social.update_profile(actor, update, &Precondition::Any).await?;
+        }
+        (11 | 12, _) => drop(social.follow_user(actor, &other).await?),
+        (13, _) => drop(social.unfollow_user(actor, &other).await?),
+        (14, _) => drop(social.accept_follow_requests(actor).await?),
+        _ if numbers.below(4) == 0 => social.block_user(actor, &other).await?,
+        _ => social.unblock_user(actor, &other).await?,
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_who_write_at_once_no_two_wait_for_each_other() {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    let mut people = Vec::new();
+    for name in ["ann", "bob", "cat", "dan"] {
+        people.push(user(&database, name).await);
+    }
+    let social = social(&database);
+    let mut writers = JoinSet::new();
+    for seed in 0..8 {
+        let (social, people) = (social.clone(), people.clone());
+        writers.spawn(async move {
+            let (mut numbers, mut mine) = (Numbers(seed), Vec::new());
+            for _ in 0..120 {
+                if let Err(Error::Storage(error)) = act(&social, &people, &mut numbers, &mut mine).await {
+                    panic!("{error:?}");
+                }
+            }
+        });
+    }
+    writers.join_all().await;
+    for it in social.recount(false).await.unwrap() {
+        assert_eq!(it.wrong, 0, "{it:?}");
+    }
+}

@@ -28,7 +28,7 @@ pub struct Settings {
     pub statement_timeout: Duration,
 }
 
-/// How long one statement of a search may take.
+/// How long one statement of a search may take, on either database.
 const SEARCH_LIMIT: Duration = Duration::from_secs(2);
 
 /// A database: cheap to clone, shared by everything in a process.
@@ -75,7 +75,7 @@ impl Db {
         }
         let pool = postgres::Pool::connect(settings).await?;
         let at_once = usize::try_from(settings.max_connections / 4).unwrap_or(1).max(1);
-        let search = Reads(Source::Postgres(pool.share(at_once)));
+        let search = Reads(Source::Postgres(pool.searching(at_once, SEARCH_LIMIT)));
         Ok(Self {
             read: Reads(Source::Postgres(pool.clone())),
             search,
@@ -135,7 +135,7 @@ impl Db {
     }
 
     /// The same database for searches, which take long: they wait for each other and for nothing else, and each of
-    /// their statements ends after two seconds on SQLite.
+    /// their statements ends after two seconds.
     pub fn searching(&self) -> Searching {
         Searching(self.search.clone())
     }
@@ -279,6 +279,14 @@ impl Writes {
                 self.health.note_failure();
             }
         })
+    }
+
+    /// See [`postgres::Transaction::take_turn`]. SQLite's only writer has it already.
+    pub(crate) async fn take_turn(&self) -> Result<(), DbErr> {
+        match &self.inner {
+            Transaction::Sqlite(_) => Ok(()),
+            Transaction::Postgres(transaction) => transaction.take_turn().await,
+        }
     }
 }
 

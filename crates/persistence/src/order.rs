@@ -55,6 +55,20 @@ impl List {
     }
 }
 
+/// As [`lock`], of the list that the whole site waits for. A process that is frozen while it holds the lock loses it after
+/// half a second, with its connection; and only few of its transactions stand in the queue, each of which would hold up
+/// the others again.
+pub(crate) async fn lock_for_all(tx: &Tx, list: List, now: Timestamp) -> Result<()> {
+    const SQL: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1)), \
+        set_config('idle_in_transaction_session_timeout', '500', true)";
+    if tx.inner().get_database_backend() == DbBackend::Postgres {
+        tx.inner().take_turn().await?;
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, SQL, [list.name().into()]);
+        tx.inner().query_all_raw(statement).await?;
+    }
+    follow_newest(tx, &[list], now).await
+}
+
 /// Locks lists until the transaction ends. Ids that this process generates afterwards are larger than all that they hold.
 pub(crate) async fn lock(tx: &Tx, lists: &[List], now: Timestamp) -> Result<()> {
     lock_only(tx, lists).await?;

@@ -15,7 +15,7 @@ use sea_orm::{
     sqlx::{self, AssertSqlSafe, Connection, PgConnection, pool::PoolConnectionMetadata, raw_sql},
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OnceCell, OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
@@ -38,6 +38,11 @@ const YOUNG: Duration = Duration::from_secs(1);
 /// How long a connection may take to say that it is of use. After a failover the network may drop whatever is sent on the
 /// connections that were there, without a word; TCP notices that after a quarter of an hour.
 const ANSWER: Duration = Duration::from_secs(1);
+
+/// How many transactions of this process add to the list of the whole site at a time, or wait for its lock: one that
+/// commits, and the next. The others wait here, because a process that is frozen loses the lock once for each of those that
+/// wait for it in the database.
+const TURNS: usize = 2;
 
 /// How long all connections may take to close.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -72,16 +77,32 @@ pub(crate) struct Pool {
     doubt: Arc<Doubt>,
     /// After which the server gives up a statement.
     limit: Duration,
-    /// How many statements run at once, where that is less than all connections.
-    places: Option<Arc<Semaphore>>,
+    /// One for each connection: they are waited for with the patience of the request.
+    places: Arc<Semaphore>,
+    /// What searches have instead of all connections.
+    search: Option<Search>,
+    turns: Arc<Semaphore>,
 }
+
+/// How searches use the connections.
+#[derive(Debug, Clone)]
+struct Search {
+    /// How many statements run at once.
+    places: Arc<Semaphore>,
+    /// After which the server gives up one of them.
+    limit: Duration,
+}
+
+/// A place among those who use a connection, or two: what searches have together is less.
+type Place = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
 impl Pool {
     pub(crate) async fn connect(settings: &Settings) -> Result<Self, DbErr> {
         let doubt = Arc::new(Doubt { base: Instant::now(), last: AtomicU64::new(0) });
         let asking = Arc::clone(&doubt);
         // Set after connecting: PgBouncer refuses the startup parameter `options`, too.
-        // A node that is frozen within a transaction lets go of what it locked before those who wait for it give up.
+        // A node that is frozen within a transaction lets go of what it locked before those who wait for it give up, unless
+        // they wait for several of its transactions, one after the other; see `Transaction::take_turn`.
         let limits = format!(
             "SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}",
             settings.statement_timeout.as_millis(),
@@ -124,13 +145,18 @@ impl Pool {
             connection: Database::connect(options).await?,
             doubt,
             limit: settings.statement_timeout,
-            places: None,
+            places: Arc::new(Semaphore::new(
+                usize::try_from(settings.max_connections).unwrap_or(Semaphore::MAX_PERMITS),
+            )),
+            search: None,
+            turns: Arc::new(Semaphore::new(TURNS)),
         })
     }
 
-    /// The same connections, but no more than `at_once` of them at a time.
-    pub(crate) fn share(&self, at_once: usize) -> Self {
-        Self { places: Some(Arc::new(Semaphore::new(at_once))), ..self.clone() }
+    /// The same connections for searches: no more than `at_once` of them at a time, and `limit` for each statement.
+    pub(crate) fn searching(&self, at_once: usize, limit: Duration) -> Self {
+        let places = Arc::new(Semaphore::new(at_once));
+        Self { search: Some(Search { places, limit: limit.min(self.limit) }), ..self.clone() }
     }
 
     pub(crate) fn observe(&mut self, observer: impl Fn(Executed<'_>) + Send + Sync + 'static) {
@@ -150,18 +176,37 @@ impl Pool {
         }
     }
 
-    async fn place(&self) -> Result<Option<OwnedSemaphorePermit>, DbErr> {
-        let Some(places) = &self.places else { return Ok(None) };
-        let timed_out = DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
-        let permit = Patience::current().wait(Arc::clone(places).acquire_owned()).await.ok_or(timed_out)?;
-        Ok(permit.ok())
+    async fn place(&self, patience: &Patience) -> Result<Place, DbErr> {
+        let of_searches = match &self.search {
+            Some(search) => Some(wait_for(&search.places, patience).await?),
+            None => None,
+        };
+        Ok((wait_for(&self.places, patience).await?, of_searches))
     }
 
     /// Waits for a connection and a statement on it.
     async fn run<T>(&self, statement: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-        let _place = self.place().await?;
-        bounded(&self.doubt, self.limit.saturating_add(PATIENCE), statement).await
+        let patience = Patience::current();
+        let _place = self.place(&patience).await?;
+        bounded(&self.doubt, self.limit.saturating_add(patience.left()), statement).await
     }
+
+    /// A transaction for one statement of a search, which the server gives up before others.
+    async fn search(&self) -> Result<Option<Transaction>, DbErr> {
+        let Some(Search { limit, .. }) = &self.search else { return Ok(None) };
+        let transaction = Transaction::begin(self).await?;
+        let sql = "SELECT set_config('statement_timeout', $1, true)";
+        let values = [limit.as_millis().to_string().into()];
+        let limited = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+        transaction.query_one_raw(limited).await?;
+        Ok(Some(transaction))
+    }
+}
+
+async fn wait_for(places: &Arc<Semaphore>, patience: &Patience) -> Result<OwnedSemaphorePermit, DbErr> {
+    let place = patience.wait(Arc::clone(places).acquire_owned()).await;
+    let place = place.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
+    place.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
 }
 
 /// Gives a statement up when the server did not: it hangs, or the network does.
@@ -243,10 +288,16 @@ impl ConnectionTrait for Pool {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        if let Some(transaction) = self.search().await? {
+            return transaction.query_one_raw(statement).await;
+        }
         self.run(self.connection.query_one_raw(statement)).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        if let Some(transaction) = self.search().await? {
+            return transaction.query_all_raw(statement).await;
+        }
         self.run(self.connection.query_all_raw(statement)).await
     }
 }
@@ -254,9 +305,13 @@ impl ConnectionTrait for Pool {
 /// A write transaction. Dropping it takes everything back.
 #[derive(Debug)]
 pub(crate) struct Transaction {
+    // Fields drop in this order: whoever waits for the place finds the connection given back.
     inner: DatabaseTransaction,
     doubt: Arc<Doubt>,
     limit: Duration,
+    turns: Arc<Semaphore>,
+    turn: OnceCell<OwnedSemaphorePermit>,
+    _place: Place,
 }
 
 impl Transaction {
@@ -265,30 +320,42 @@ impl Transaction {
         reason = "the one home of write transactions; the task ends by itself"
     )]
     pub(crate) async fn begin(pool: &Pool) -> Result<Self, DbErr> {
+        let patience = Patience::current();
+        let place = pool.place(&patience).await?;
         let connection = pool.connection.clone();
         // A task of its own, because sqlx 0.9.0 forgets a PostgreSQL transaction whose `BEGIN` is cancelled
         // halfway: the connection would go back to the pool with it open. If nobody waits any more when it has
         // begun, dropping the result takes it back.
         let doubt = Arc::clone(&pool.doubt);
         // That a `BEGIN` is given up which does not end leaves doubt, and with it the connection is rolled back.
-        let begun = tokio::spawn(async move { bounded(&doubt, PATIENCE, connection.begin()).await });
+        let begun = tokio::spawn(async move {
+            let begun = bounded(&doubt, PATIENCE, connection.begin()).await;
+            begun.map(|begun| (begun, place))
+        });
         let begun = async { begun.await.map_err(|lost| DbErr::Custom(lost.to_string()))? };
-        // The pool has the whole of it by itself; what is left of it is less.
-        let patience = Patience::current();
-        let begun = if patience.left() < PATIENCE {
-            let begun = patience.wait(begun).await;
-            begun.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?
-        } else {
-            let began = Instant::now();
-            let begun = begun.await;
-            patience.spend(began.elapsed());
-            begun
-        };
-        Ok(Self { inner: begun?, doubt: Arc::clone(&pool.doubt), limit: pool.limit })
+        let begun = patience.wait(begun).await.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
+        let (inner, place) = begun?;
+        Ok(Self {
+            inner,
+            doubt: Arc::clone(&pool.doubt),
+            limit: pool.limit,
+            turns: Arc::clone(&pool.turns),
+            turn: OnceCell::new(),
+            _place: place,
+        })
+    }
+
+    /// Waits for its turn among those of this process that lock what everybody waits for. It has it until its end.
+    pub(crate) async fn take_turn(&self) -> Result<(), DbErr> {
+        let take = || async { wait_for(&self.turns, &Patience::current()).await };
+        self.turn.get_or_try_init(take).await.map(drop)
     }
 
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
-        bounded(&self.doubt, self.limit, self.inner.commit()).await
+        let Self { inner, doubt, limit, turn, .. } = self;
+        let committed = bounded(&doubt, limit, inner.commit()).await;
+        drop(turn);
+        committed
     }
 
     async fn run<T>(&self, statement: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {

@@ -44,7 +44,7 @@ pub async fn count_new(tx: &Tx, post: &Post, author: &UserSummary) -> Result<()>
 /// # Errors
 /// Storage failures only.
 pub async fn next_id(tx: &Tx, now: Timestamp) -> Result<PostId> {
-    order::lock(tx, &[List::all("posts")], now).await?;
+    order::lock_for_all(tx, List::all("posts"), now).await?;
     Ok(PostId::generate(now))
 }
 

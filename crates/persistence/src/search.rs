@@ -149,7 +149,7 @@ pub async fn list_post_ids(conn: &impl Conn, query: &Query, page: &PageRequest) 
     let window = page.window(Order::Descending);
     let mut values: Vec<Value> = vec![expression(backend, &phrases).into()];
     let from = match backend {
-        DbBackend::Postgres if is_common(conn, &values[0]).await? => COMMON.to_owned(),
+        DbBackend::Postgres if is_common(conn, &values[0]).await? => common(&window, &mut values),
         DbBackend::Postgres => rare("MATERIALIZED", &POSTS.candidates(backend)),
         _ => rare("", &newest_candidates(&window, &mut values)),
     };
@@ -174,10 +174,21 @@ fn rare(materialized: &str, candidates: &str) -> String {
     )
 }
 
-/// Every post, with a look whether it has the word: from the newest on, a common one is met soon. `OFFSET` keeps
-/// PostgreSQL from gathering all that have it instead.
-const COMMON: &str = "SELECT posts.id FROM posts CROSS JOIN LATERAL (SELECT users.discoverable FROM users, post_search \
-     WHERE users.id = posts.author_id AND post_search.post_id = posts.id AND terms @@ to_tsquery('simple', $1) OFFSET 0) AS users";
+/// Up to [`MAX_CANDIDATES`] posts that have a common word, from the place of the page on, each looked at whether it has the
+/// word: some are met soon. `OFFSET` keeps PostgreSQL from gathering all that have it instead. Their authors are looked at
+/// after that: else the posts of one who does not want to be found would be walked without end.
+fn common(window: &Window, values: &mut Vec<Value>) -> String {
+    let bounds = bounds("posts.id", window, values);
+    let order = if window.ascending { "ASC" } else { "DESC" };
+    format!(
+        "SELECT posts.id FROM (SELECT posts.id, posts.author_id, posts.visibility, posts.deleted_at FROM posts \
+         CROSS JOIN LATERAL (SELECT 1 FROM post_search WHERE post_search.post_id = posts.id \
+           AND terms @@ to_tsquery('simple', $1) OFFSET 0) AS found \
+         WHERE posts.visibility = 'public' AND posts.deleted_at IS NULL{bounds} \
+         ORDER BY posts.id {order} LIMIT {MAX_CANDIDATES}) AS posts \
+         CROSS JOIN LATERAL (SELECT users.discoverable FROM users WHERE users.id = posts.author_id OFFSET 0) AS users"
+    )
+}
 
 /// Whether more posts than are put in order have what `expression` says.
 async fn is_common(conn: &impl Conn, expression: &Value) -> Result<bool> {

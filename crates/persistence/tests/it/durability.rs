@@ -11,7 +11,7 @@ use blegram_persistence::{
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use rstest_reuse::apply;
 
-use crate::{both_databases, insert_user, new_post, new_user};
+use crate::{both_databases, insert_user, new_post, new_user, now};
 
 /// No test waits for longer than this; what it bounds is a failure, never a pause.
 const SOON: Duration = Duration::from_secs(60);
@@ -262,12 +262,43 @@ async fn nothing_waits_for_searches_but_searches(#[case] backend: Backend) {
     drop(searches);
 }
 
+#[apply(both_databases)]
 #[tokio::test]
-async fn a_search_on_sqlite_ends_after_two_seconds_whatever_is_configured() {
-    let database = TestDatabase::new(Backend::Sqlite).await;
+async fn a_search_ends_after_two_seconds_whatever_is_configured(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
     let db = connect(&database, Duration::from_secs(3_600)).await;
-    let error = soon(select(&db.searching(), ENDLESS)).await.unwrap_err();
-    assert!(error.is_transient(), "{error:?}");
+    let error = soon(select(&db.searching(), endless(backend))).await.unwrap_err();
+    assert!(error.is_transient() && !error.is_unreachable(), "{error:?}");
+}
+
+/// Two nodes of one site: one is frozen while it adds to the list of all posts, and others of its transactions want to.
+#[tokio::test]
+async fn a_frozen_node_loses_the_list_of_all_posts() {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    let hour = Duration::from_secs(3_600);
+    let (frozen, other) = (connect_some(&database, hour, 6).await, connect(&database, hour).await);
+    let first = frozen.write().await.unwrap();
+    rows::next_id(&first, now()).await.unwrap();
+    let wait = || async {
+        let tx = frozen.write().await.unwrap();
+        rows::next_id(&tx, now()).await.unwrap();
+        tx
+    };
+    let mut waiting: FuturesUnordered<_> = (0..5).map(|_| wait()).collect();
+    let in_the_queue = "SELECT state AS line FROM pg_stat_activity \
+                        WHERE datname = current_database() AND wait_event = 'advisory'";
+    let mut most = 0;
+    for _ in 0..50 {
+        assert!(waiting.next().now_or_never().is_none());
+        most = most.max(database.lines(in_the_queue).await.len());
+    }
+    assert_eq!(most, 1, "the others wait in their process");
+    // Nothing of the frozen node is polled any more.
+    let tx = other.write().await.unwrap();
+    soon(rows::next_id(&tx, now())).await.unwrap();
+    tx.commit().await.unwrap();
+    let lost = first.commit().await.unwrap_err();
+    assert!(lost.is_unreachable(), "{lost:?}");
 }
 
 #[tokio::test]

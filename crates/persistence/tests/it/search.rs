@@ -78,6 +78,26 @@ async fn a_common_word_finds_every_post_once(#[case] backend: Backend) {
     assert!(found.windows(2).all(|pair| pair[0] > pair[1]));
 }
 
+/// However many posts have the word of somebody who does not want to be found: a page looks at 2,000 at most.
+#[apply(both_databases)]
+#[tokio::test]
+async fn a_search_goes_no_further_than_two_thousand_posts(#[case] backend: Backend) {
+    let database = crowd(backend).await;
+    insert_user(&database, "bob").await;
+    let oldest = |count: &str| {
+        format!(
+            "UPDATE posts SET author_id = (SELECT id FROM users WHERE username = 'bob') \
+             WHERE id IN (SELECT id FROM posts ORDER BY id {count})"
+        )
+    };
+    database.execute("UPDATE users SET discoverable = false WHERE username = 'ann'").await;
+    database.execute(&oldest("LIMIT 18001")).await;
+    assert!(!walk(&database, "서울", 100).await.is_empty());
+    database.execute("UPDATE posts SET author_id = (SELECT id FROM users WHERE username = 'ann')").await;
+    database.execute(&oldest("LIMIT 18000")).await;
+    assert!(walk(&database, "서울", 100).await.is_empty());
+}
+
 #[apply(both_databases)]
 #[tokio::test]
 async fn a_post_is_found_in_its_place_however_late_it_is_for_everybody(#[case] backend: Backend) {

@@ -119,7 +119,8 @@ impl Db {
         };
         let inner = begun.map_err(Error::from).inspect_err(|error| self.note_failure(error))?;
         let health = Arc::clone(&self.health);
-        Ok(Tx(Writes { inner, has_failed: AtomicBool::new(false), health }, OnceCell::new()))
+        let (has_failed, has_changed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Tx { writes: Writes { inner, has_failed, has_changed, health }, change_no: OnceCell::new() })
     }
 
     /// What tells this opening of the database from all others. SQLite has no identity of its own that would tell a file
@@ -130,7 +131,7 @@ impl Db {
 
     fn note_failure(&self, error: &Error) {
         if error.is_unreachable() {
-            self.health.note_failure();
+            self.health.note_failure(error);
         }
     }
 
@@ -202,19 +203,23 @@ pub struct Searching(Reads);
 
 /// A write transaction: everything it did, or nothing.
 #[derive(Debug)]
-pub struct Tx(Writes, OnceCell<i64>);
+pub struct Tx {
+    writes: Writes,
+    /// The number of this transaction, once it has one.
+    change_no: OnceCell<i64>,
+}
 
 impl Tx {
     /// The number of this transaction on SQLite, larger than that of every transaction before; see [`crate::changes`].
     pub(crate) async fn change_no(&self) -> Result<i64> {
         let next = async || {
             const SQL: &str = "UPDATE change_counter SET last = last + 1 RETURNING last";
-            let statement = Statement::from_string(self.0.get_database_backend(), SQL);
-            let row = self.0.query_one_raw(statement).await?;
+            let statement = Statement::from_string(self.writes.get_database_backend(), SQL);
+            let row = self.writes.query_one_raw(statement).await?;
             let row = row.ok_or_else(|| DbErr::RecordNotFound("change_counter".to_owned()))?;
             row.try_get::<i64>("", "last")
         };
-        Ok(*self.1.get_or_try_init(next).await?)
+        Ok(*self.change_no.get_or_try_init(next).await?)
     }
 
     /// Makes the changes durable and visible. A transaction of which a statement failed does not commit.
@@ -222,7 +227,7 @@ impl Tx {
     /// # Errors
     /// When the database did not confirm; whether the changes happened is then unknown.
     pub async fn commit(self) -> Result<()> {
-        let Writes { inner, has_failed, health } = self.0;
+        let Writes { inner, has_failed, has_changed, health } = self.writes;
         if has_failed.into_inner() {
             return Err(DbErr::Custom(
                 "a transaction of which a statement failed does not commit".to_owned(),
@@ -234,15 +239,20 @@ impl Tx {
             Transaction::Postgres(transaction) => transaction.commit().await,
         };
         match committed.map_err(Error::from) {
-            Ok(()) => health.note_commit(),
+            Ok(()) => {
+                // One that changed nothing says nothing of the disk.
+                if has_changed.into_inner() {
+                    health.note_commit();
+                }
+                Ok(())
+            }
             Err(error) => {
                 if error.is_unreachable() {
-                    health.note_failure();
+                    health.note_failure(&error);
                 }
-                return Err(error);
+                Err(error)
             }
         }
-        Ok(())
     }
 }
 
@@ -262,6 +272,8 @@ pub struct Writes {
     inner: Transaction,
     /// PostgreSQL answers `COMMIT` with a rollback after that, and sqlx does not look; SQLite would commit the rest.
     has_failed: AtomicBool,
+    /// Whether a statement changed a row.
+    has_changed: AtomicBool,
     health: Arc<Health>,
 }
 
@@ -275,10 +287,15 @@ impl Writes {
     fn noted<T>(&self, result: Result<T, DbErr>) -> Result<T, DbErr> {
         result.inspect_err(|error| {
             self.has_failed.store(true, Ordering::Relaxed);
-            if Error::from(error.clone()).is_unreachable() {
-                self.health.note_failure();
+            let error = Error::from(error.clone());
+            if error.is_unreachable() {
+                self.health.note_failure(&error);
             }
         })
+    }
+
+    fn note_change(&self, is_change: bool) {
+        self.has_changed.fetch_or(is_change, Ordering::Relaxed);
     }
 
     /// See [`postgres::Transaction::take_turn`]. SQLite's only writer has it already.
@@ -338,32 +355,48 @@ impl ConnectionTrait for Writes {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.noted(match &self.inner {
+        let reads = is_select(&statement.sql);
+        let result = self.noted(match &self.inner {
             Transaction::Sqlite(transaction) => transaction.execute_raw(statement).await,
             Transaction::Postgres(transaction) => transaction.execute_raw(statement).await,
-        })
+        })?;
+        self.note_change(result.rows_affected() > 0 && !reads);
+        Ok(result)
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.noted(match &self.inner {
+        let result = self.noted(match &self.inner {
             Transaction::Sqlite(transaction) => transaction.execute_unprepared(sql).await,
             Transaction::Postgres(transaction) => transaction.execute_unprepared(sql).await,
-        })
+        })?;
+        self.note_change(result.rows_affected() > 0 && !is_select(sql));
+        Ok(result)
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.noted(match &self.inner {
+        let reads = is_select(&statement.sql);
+        let result = self.noted(match &self.inner {
             Transaction::Sqlite(transaction) => transaction.query_one_raw(statement).await,
             Transaction::Postgres(transaction) => transaction.query_one_raw(statement).await,
-        })
+        })?;
+        self.note_change(result.is_some() && !reads);
+        Ok(result)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.noted(match &self.inner {
+        let reads = is_select(&statement.sql);
+        let result = self.noted(match &self.inner {
             Transaction::Sqlite(transaction) => transaction.query_all_raw(statement).await,
             Transaction::Postgres(transaction) => transaction.query_all_raw(statement).await,
-        })
+        })?;
+        self.note_change(!result.is_empty() && !reads);
+        Ok(result)
     }
+}
+
+/// Whether a statement changes nothing, whatever it returns: such as one that locks rows.
+fn is_select(sql: &str) -> bool {
+    sql.trim_start().get(.."SELECT".len()).is_some_and(|word| word.eq_ignore_ascii_case("SELECT"))
 }
 
 /// What queries read from: the [`Db`], or the [`Tx`] whose changes they should see.
@@ -403,6 +436,6 @@ impl sealed::Sealed for Tx {
     type Inner = Writes;
 
     fn inner(&self) -> &Writes {
-        &self.0
+        &self.writes
     }
 }

@@ -60,6 +60,13 @@ impl Error {
         }
     }
 
+    /// Whether there was no room for what was to be written, or it may not be written: a smaller change may well succeed
+    /// all the same.
+    pub(crate) fn refuses_writes(&self) -> bool {
+        let Self::Unavailable(error) = self else { return false };
+        matches!(Trouble::of(error), Some(Trouble::Full | Trouble::ReadOnly))
+    }
+
     /// What is wrong with the database, for those who look after it: says nothing of what was asked.
     pub fn reason(&self) -> &'static str {
         let error = match self {

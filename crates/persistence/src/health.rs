@@ -25,6 +25,8 @@ pub(crate) struct Health {
     /// Milliseconds since `base`, and one; 0 is never.
     committed: AtomicU64,
     is_failing: AtomicBool,
+    /// Whether a write was refused. Then a commit of less says nothing, only a probe does.
+    is_refused: AtomicBool,
     probe: Mutex<()>,
 }
 
@@ -34,17 +36,27 @@ impl Health {
             base: Instant::now(),
             committed: AtomicU64::new(0),
             is_failing: AtomicBool::new(false),
+            is_refused: AtomicBool::new(false),
             probe: Mutex::new(()),
         }
     }
 
+    /// A commit that changed something.
     pub(crate) fn note_commit(&self) {
         self.committed.store(self.now(), Ordering::Relaxed);
-        self.is_failing.store(false, Ordering::Relaxed);
+        if !self.is_refused.load(Ordering::Relaxed) {
+            self.is_failing.store(false, Ordering::Relaxed);
+        }
     }
 
-    pub(crate) fn note_failure(&self) {
+    pub(crate) fn note_failure(&self, error: &Error) {
+        self.is_refused.fetch_or(error.refuses_writes(), Ordering::Relaxed);
         self.is_failing.store(true, Ordering::Relaxed);
+    }
+
+    fn note_probe(&self) {
+        self.is_refused.store(false, Ordering::Relaxed);
+        self.note_commit();
     }
 
     fn committed_lately(&self) -> bool {
@@ -83,20 +95,26 @@ impl Db {
         }
     }
 
-    /// Commits a transaction that writes as much as a post, and takes it back.
+    /// Commits a transaction that writes more than a post, and takes it back.
     async fn commit_nothing(&self) -> Result<()> {
         let sql = if self.is_sqlite() { PROBE_SQLITE } else { PROBE_POSTGRES };
         let tx = self.write().await?;
         tx.inner().execute_unprepared(sql).await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.health.note_probe();
+        Ok(())
     }
 }
 
+// Some 50 KB that nothing can make smaller: PostgreSQL compresses what can be compressed, and then it fits where a post does
+// not.
+
 const PROBE_SQLITE: &str = "INSERT INTO jobs (id, kind, subject, run_at, attempts, last_error, created_at) \
-     VALUES (randomblob(16), 'commit_probe', hex(randomblob(16)), 0, 0, hex(zeroblob(8192)), 0); \
+     VALUES (randomblob(16), 'commit_probe', hex(randomblob(16)), 0, 0, hex(randomblob(25000)), 0); \
      DELETE FROM jobs WHERE rowid = last_insert_rowid()";
 
 const PROBE_POSTGRES: &str = "DO $$ DECLARE probe uuid := gen_random_uuid(); BEGIN \
      INSERT INTO jobs (id, kind, subject, run_at, attempts, last_error, created_at) \
-     VALUES (probe, 'commit_probe', probe::text, 0, 0, repeat('x', 16384), 0); \
+     VALUES (probe, 'commit_probe', probe::text, 0, 0, \
+       (SELECT string_agg(encode(uuid_send(gen_random_uuid()), 'base64'), '') FROM generate_series(1, 2000)), 0); \
      DELETE FROM jobs WHERE id = probe; END $$";

@@ -251,7 +251,7 @@ impl Pool {
 
     /// Waits for those who use a connection, but not for ever, and closes all.
     pub(crate) async fn close(&self) {
-        // Whoever still has one after that closes it by dropping it.
+        // Whoever still has one after that leaves it to the end of the process, or of the runtime, which drops it.
         let _ = timeout(CLOSING, self.places.acquire_many(self.size)).await;
         self.places.close();
         let idle = std::mem::take(&mut *self.idle());
@@ -308,7 +308,8 @@ impl Lease {
         connection.watch.limit(limit);
         let watch = Arc::clone(&connection.watch);
         let Ok(result) = timeout(limit.saturating_add(GRACE), work(&mut connection.raw)).await else {
-            return Err(sqlx::Error::PoolTimedOut);
+            // Not a lock: SQLite would have said so.
+            return Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
         };
         watch.unlimit();
         *is_idle = true;

@@ -301,6 +301,49 @@ async fn a_frozen_node_loses_the_list_of_all_posts() {
     assert!(lost.is_unreachable(), "{lost:?}");
 }
 
+/// A database that is full takes small changes all the same.
+#[tokio::test]
+async fn a_full_disk_is_told_until_there_is_room_again() {
+    let database = TestDatabase::new(Backend::Sqlite).await;
+    let ann = insert_user(&database, "ann").await;
+    let db = database.db();
+    db.check_commits().await.unwrap();
+    fill(db).await;
+    while write_post(db, ann).await.is_ok() {}
+    let small = [None, Some("UPDATE users SET bio = 'small'")];
+    for change in small {
+        // The connection that met the end of the disk is another one now.
+        fill(db).await;
+        let tx = db.write().await.unwrap();
+        if let Some(sql) = change {
+            execute(&tx, sql).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let error = db.check_commits().await.unwrap_err();
+        assert_eq!(error.reason(), "the database cannot write: its disk is full", "{change:?}");
+    }
+    db.check_commits().await.unwrap();
+}
+
+/// What the server can compress would fit where a post does not.
+#[tokio::test]
+async fn a_probe_needs_as_much_room_as_it_writes() {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    for sql in [
+        "CREATE TABLE probes (bytes int)",
+        "CREATE FUNCTION measure() RETURNS trigger LANGUAGE plpgsql AS \
+         'BEGIN INSERT INTO probes SELECT pg_column_size(last_error) FROM jobs WHERE id = NEW.id; RETURN NULL; END'",
+        "CREATE TRIGGER measure AFTER INSERT ON jobs FOR EACH ROW EXECUTE FUNCTION measure()",
+    ] {
+        database.execute(sql).await;
+    }
+    let db = connect(&database, SOON).await;
+    db.check_commits().await.unwrap();
+    let bytes = database.lines("SELECT bytes::text AS line FROM probes").await;
+    let bytes: Vec<usize> = bytes.iter().map(|bytes| bytes.parse().unwrap()).collect();
+    assert!(bytes.len() == 1 && bytes[0] > 40_000, "{bytes:?}");
+}
+
 #[tokio::test]
 async fn a_read_that_nobody_waits_for_ends_at_once() {
     let database = TestDatabase::new(Backend::Sqlite).await;

@@ -26,6 +26,8 @@ pub struct UnreachableId(Uuid);
 
 static GENERATOR: Mutex<ContextV7> = Mutex::new(ContextV7::new());
 
+static APART: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+
 // The end of the year 9999, the last that RFC 3339 can write. A UUIDv7 has room up to the year
 // 10889, so the counter of the generator can overflow into the time without wrapping around.
 const LAST_MILLIS: u64 = 253_402_300_799_999;
@@ -174,6 +176,14 @@ ids! {
     AnyId;
 }
 
+impl RequestId {
+    /// An id of a request that is refused before anything looks at it, by a clock that nobody has checked. No other id of
+    /// this process follows it.
+    pub fn generate_apart(now: Timestamp) -> Self {
+        Self(generate_from(&APART, now))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -205,6 +215,14 @@ mod tests {
     enum Step {
         Generate(u64),
         Advance(Uuid),
+    }
+
+    #[test]
+    fn ids_of_refused_requests_move_no_others() {
+        let late = at(LAST_MILLIS - 1);
+        let refused = [RequestId::generate_apart(late), RequestId::generate_apart(late)];
+        assert!(refused[0] < refused[1]);
+        assert!(PostId::generate(at(1_790_000_000_000)).as_uuid() < refused[0].as_uuid());
     }
 
     proptest! {

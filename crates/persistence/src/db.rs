@@ -193,7 +193,7 @@ impl Db {
 }
 
 /// By chance, which the standard library's hashers begin with.
-fn new_identity() -> Arc<str> {
+pub(crate) fn new_identity() -> Arc<str> {
     format!("{:016x}", RandomState::new().hash_one("identity")).into()
 }
 

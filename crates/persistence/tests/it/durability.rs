@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use blegram_domain::{UserId, Username};
+use blegram_domain::{Clock, PostId, SystemClock, UserId, Username};
 use blegram_persistence::{
-    Db, Error, Result, Settings, Tx, posts as rows,
+    Db, Error, Result, Settings, Tx,
+    pooling::shares_sessions,
+    posts as rows,
     testing::{Backend, TestDatabase, execute, select},
     unhurried, users, with_patience,
 };
@@ -342,6 +344,18 @@ async fn a_probe_needs_as_much_room_as_it_writes() {
     let bytes = database.lines("SELECT bytes::text AS line FROM probes").await;
     let bytes: Vec<usize> = bytes.iter().map(|bytes| bytes.parse().unwrap()).collect();
     assert!(bytes.len() == 1 && bytes[0] > 40_000, "{bytes:?}");
+}
+
+/// Whoever looks whether a pooler is in between does so before the machine's clock is compared with the database's.
+#[tokio::test]
+async fn a_look_at_the_sessions_moves_no_ids() {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    let day = Duration::from_secs(24 * 60 * 60);
+    let made = |id: PostId| blegram_domain::id::instant_of(id.as_uuid()).unwrap();
+    let real = SystemClock.now();
+    assert!(made(PostId::generate(now())) < real - day, "tests make ids of their own time");
+    assert!(!shares_sessions(database.url()).await.unwrap());
+    assert!(made(PostId::generate(now())) < real - day);
 }
 
 #[tokio::test]

@@ -73,9 +73,10 @@ impl Session {
         now < self.expires_at && now.since(self.last_seen_at) < lifetimes.of(self.kind).idle
     }
 
-    /// Whether this use should be written down: also over a time in the future, by a clock that was ahead.
+    /// Whether this use should be written down. Never over a later one: whether that was by a clock that was ahead, or this
+    /// is by one that is behind, cannot be told, and an earlier time would end the session.
     pub fn needs_touch(&self, now: Timestamp) -> bool {
-        !now.is_near(self.last_seen_at, Self::TOUCH_INTERVAL)
+        now.since(self.last_seen_at) >= Self::TOUCH_INTERVAL
     }
 }
 
@@ -105,6 +106,6 @@ mod tests {
         assert!(session(at(950)).is_live(at(999), &lifetimes));
         assert!(!session(at(950)).is_live(at(1000), &lifetimes));
         assert!(!session(start).needs_touch(at(59)) && session(start).needs_touch(at(60)));
-        assert!(!session(at(59)).needs_touch(start) && session(at(60)).needs_touch(start));
+        assert!(!session(at(60)).needs_touch(start) && !session(at(950)).needs_touch(start));
     }
 }

@@ -10,9 +10,8 @@ use blegram_domain::{
     user::{Role, Status},
 };
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, FromQueryResult,
-    IntoActiveModel, JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait, Select,
-    Statement,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IntoActiveModel,
+    JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait, Select, Statement,
     prelude::Uuid,
     sea_query::{Expr, IntoCondition, SimpleExpr},
 };
@@ -226,7 +225,7 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Session>> 
     ids.keys().iter().filter_map(|id| sessions.remove(id)).map(Session::try_from).collect()
 }
 
-/// Writes down a use. Never goes back, except from a time that only a clock can have written that was ahead.
+/// Writes down a use. Never goes back.
 ///
 /// # Errors
 /// Storage failures only.
@@ -234,11 +233,7 @@ pub async fn update_last_seen(tx: &Tx, id: SessionId, at: Timestamp) -> Result<(
     Entity::update_many()
         .col_expr(Column::LastSeenAt, at.as_micros().into())
         .filter(Column::Id.eq(id.as_uuid()))
-        .filter(
-            Column::LastSeenAt
-                .lt(at.as_micros())
-                .or(Column::LastSeenAt.gte((at + Session::TOUCH_INTERVAL).as_micros())),
-        )
+        .filter(Column::LastSeenAt.lt(at.as_micros()))
         .exec(tx.inner())
         .await?;
     Ok(())
@@ -251,14 +246,12 @@ pub async fn update_last_seen(tx: &Tx, id: SessionId, at: Timestamp) -> Result<(
 pub async fn update_all_last_seen(tx: &Tx, ids: &[SessionId], at: Timestamp) -> Result<()> {
     let backend = tx.inner().get_database_backend();
     let is_one = rows::is_one_of(backend, "$2");
-    let due =
-        format!("SELECT id FROM sessions WHERE id {is_one} AND (last_seen_at < $1 OR last_seen_at >= $3)");
+    let due = format!("SELECT id FROM sessions WHERE id {is_one} AND last_seen_at < $1");
     // Nodes that check the same ones at the same time must not wait for each other in a circle.
     let lock = if backend == DbBackend::Postgres { "FOR NO KEY UPDATE SKIP LOCKED" } else { "" };
     let sql = format!("UPDATE sessions SET last_seen_at = $1 WHERE id IN ({due} {lock})");
-    let ahead = at + Session::TOUCH_INTERVAL;
     let ids = rows::ids(backend, ids.iter().map(|id| id.as_uuid()));
-    let values = [at.as_micros().into(), ids, ahead.as_micros().into()];
+    let values = [at.as_micros().into(), ids];
     tx.inner().execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     Ok(())
 }

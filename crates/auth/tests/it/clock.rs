@@ -52,6 +52,20 @@ async fn clock_steps_keep_no_ended_session_in_the_cache(#[case] backend: Backend
 
 #[apply(both_databases)]
 #[tokio::test]
+async fn clock_that_is_behind_logs_nobody_out(#[case] backend: Backend) {
+    let (database, clock) = (TestDatabase::new(backend).await, clock());
+    let auth = || Auth::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>, cheap()).unwrap();
+    let token = token(sign_up(&auth(), "ann").await.unwrap());
+    let start = clock.now();
+    for now in [start + HOUR, start - 200 * DAY, start + 2 * HOUR] {
+        clock.step_wall(now);
+        // As after a start: nothing is known from before.
+        assert!(auth().authenticate(token.expose()).await.unwrap().is_some(), "{now}");
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
 async fn clock_that_was_ahead_does_not_put_the_next_signing_key_off(#[case] backend: Backend) {
     let (database, clock) = (TestDatabase::new(backend).await, clock());
     let auth = Auth::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>, cheap()).unwrap();

@@ -72,15 +72,14 @@ async fn sessions_that_are_over_make_room_first(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_use_is_written_backwards_only_when_a_clock_was_ahead(#[case] backend: Backend) {
+async fn a_use_is_never_written_backwards(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
     log_in(&database, ann, [1; 32], now()).await;
     let session = sessions::find_by_token_hash(database.db(), &[1; 32]).await.unwrap().unwrap().session;
     let second = Duration::from_secs(1);
     let ahead = now() + DAY;
-    let steps = [(ahead, ahead), (ahead - 59 * second, ahead), (ahead - 60 * second, ahead - 60 * second)];
-    for (at, written) in steps.into_iter().chain([(now() - DAY, now() - DAY)]) {
+    for at in [ahead, ahead - second, now() - DAY] {
         for is_one in [true, false] {
             let tx = database.db().write().await.unwrap();
             if is_one {
@@ -90,7 +89,7 @@ async fn a_use_is_written_backwards_only_when_a_clock_was_ahead(#[case] backend:
             }
             tx.commit().await.unwrap();
             let found = sessions::find_by_token_hash(database.db(), &[1; 32]).await.unwrap().unwrap();
-            assert_eq!(found.session.last_seen_at, written);
+            assert_eq!(found.session.last_seen_at, ahead);
         }
     }
 }

@@ -1,14 +1,11 @@
 //! The clock of a site: what time it is, where ids begin, and whether what is old may be deleted.
 //!
 //! On PostgreSQL the database's clock is followed when this machine's differs by more than a second, so that all nodes
-//! agree. Ids begin above the newest stored one and advance past those of other nodes. [`Retention`] answers whether the
+//! agree; between two looks at it time passes as the monotonic clock says. Ids begin above the newest stored one and advance past those of other nodes. [`Retention`] answers whether the
 //! clock is trusted with deleting; the rules are in [`blegram_domain::clock_guard`].
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -39,14 +36,23 @@ const REMEDY: &str = "it goes on after 24 hours of a steady clock, or with `bleg
 /// This machine's clock, or the database's where they differ.
 pub struct SiteClock {
     machine: Arc<dyn Clock>,
-    /// What is added to the machine's clock, in microseconds.
-    offset: AtomicI64,
+    base: RwLock<Option<Base>>,
+}
+
+/// What time it was when the database was asked last. A machine's clock that is set after that is not asked: who is logged
+/// in must not depend on it for the seconds until the next look.
+#[derive(Clone, Copy)]
+struct Base {
+    time: Timestamp,
+    at: Duration,
+    /// Whether it is the database's time, because the machine's differs.
+    is_followed: bool,
 }
 
 impl SiteClock {
     /// The machine's clock; [`SiteClock::follow`] compares it with the database's.
     pub fn new(machine: Arc<dyn Clock>) -> Self {
-        Self { machine, offset: AtomicI64::new(0) }
+        Self { machine, base: RwLock::new(None) }
     }
 
     /// The clock of the site that `db` is of.
@@ -75,15 +81,19 @@ impl SiteClock {
         let middle = before + took / 2;
         let difference = time.as_micros() - middle.as_micros();
         let agrees = time.is_near(middle, AGREES + took / 2);
-        let offset = if agrees { 0 } else { difference };
-        let was = self.offset.swap(offset, Ordering::Relaxed);
+        let base = Base {
+            time: if agrees { before } else { shifted(before, difference) },
+            at: began,
+            is_followed: !agrees,
+        };
+        let was = self.base.write().unwrap_or_else(PoisonError::into_inner).replace(base);
         let difference_ms = difference / 1_000;
-        match (was == 0, offset == 0) {
-            (true, false) => tracing::warn!(
+        match (was.is_some_and(|was| was.is_followed), base.is_followed) {
+            (false, true) => tracing::warn!(
                 difference_ms,
                 "this machine's clock differs from the database's, which is followed; set both by NTP"
             ),
-            (false, true) => {
+            (true, false) => {
                 tracing::info!(difference_ms, "this machine's clock agrees with the database's again");
             }
             _ => {}
@@ -94,14 +104,21 @@ impl SiteClock {
 
 impl Clock for SiteClock {
     fn now(&self) -> Timestamp {
-        let (now, offset) = (self.machine.now(), self.offset.load(Ordering::Relaxed));
-        let span = Duration::from_micros(offset.unsigned_abs());
-        if offset < 0 { now - span } else { now + span }
+        let base = *self.base.read().unwrap_or_else(PoisonError::into_inner);
+        match base {
+            Some(Base { time, at, .. }) => time + self.machine.monotonic().saturating_sub(at),
+            None => self.machine.now(),
+        }
     }
 
     fn monotonic(&self) -> Duration {
         self.machine.monotonic()
     }
+}
+
+fn shifted(time: Timestamp, micros: i64) -> Timestamp {
+    let span = Duration::from_micros(micros.unsigned_abs());
+    if micros < 0 { time - span } else { time + span }
 }
 
 /// Makes the ids of this process begin above the newest stored one; says in the log when that is ahead of `clock`.

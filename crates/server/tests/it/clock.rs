@@ -285,6 +285,14 @@ async fn site_clock_follows_the_database_when_they_differ(#[case] backend: Backe
             Backend::Sqlite => assert_eq!(clock.now(), wrong, "the embedded database has no clock"),
             Backend::Postgres => assert!(clock.now().is_near(real, 30 * second), "{} {real}", clock.now()),
         }
+        // Set between two looks at the database: access tokens end by this clock.
+        let before = clock.now();
+        machine.step_wall(wrong + 60 * 60 * second);
+        machine.advance(second);
+        match backend {
+            Backend::Sqlite => assert!(clock.now() > before + 60 * 60 * second),
+            Backend::Postgres => assert_eq!(clock.now(), before + second),
+        }
         // Corrected: it is the machine's again, to the microsecond.
         let corrected = SystemClock.now();
         machine.step_wall(corrected);

@@ -42,6 +42,7 @@ mod m20261128_000060_clock_state;
 mod m20261128_000070_conversation_versions;
 mod m20261128_000080_changes;
 mod m20261128_000090_media_keys;
+mod m20261129_000100_storage_marker;
 
 /// The list of changes.
 #[derive(Debug)]
@@ -78,6 +79,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000070_conversation_versions::Migration),
             Box::new(m20261128_000080_changes::Migration),
             Box::new(m20261128_000090_media_keys::Migration),
+            Box::new(m20261129_000100_storage_marker::Migration),
         ]
     }
 }

@@ -535,6 +535,9 @@ impl From<blegram_media::Error> for Problem {
             blegram_media::Error::Unavailable(cause) => {
                 Self { cause: Some(cause), ..Self::new(Code::Unavailable) }
             }
+            error @ blegram_media::Error::ForeignStorage(_) => {
+                Self { cause: Some(error.into()), ..Self::new(Code::Unavailable) }
+            }
             blegram_media::Error::Storage(cause) => storage(cause),
         }
     }

@@ -29,7 +29,7 @@ impl Media {
     /// # Errors
     /// As above.
     pub async fn erase_files(&self, key: MediaKey) -> Result<()> {
-        self.storage.delete_all(key).await
+        self.delete_files(&[key]).await
     }
 
     /// Removes some of the images of a post that is deleted; says whether there may be more.
@@ -49,6 +49,8 @@ impl Media {
         if self.erase_all(Of::Owner(user)).await? || self.erase_uploads(uploads::Of::Owner(user)).await? {
             return Ok(true);
         }
+        // An empty list is an end only of a storage that is all there.
+        self.check_storage().await?;
         for is_public in [true, false] {
             if self.storage.delete_below(&MediaKey::prefix(is_public, user), BATCH).await? {
                 return Ok(true);
@@ -89,8 +91,9 @@ impl Media {
             return Ok(false);
         }
         // Also where they were before: links to there may be good for hours.
-        let keys = found.iter().flat_map(|media| [Some(media.key), media.previous_key]).flatten();
-        try_join_all(keys.map(|key| self.storage.delete_all(key))).await?;
+        let keys: Vec<MediaKey> =
+            found.iter().flat_map(|media| [Some(media.key), media.previous_key]).flatten().collect();
+        self.delete_files(&keys).await?;
         let ids: Vec<MediaId> = found.iter().map(|media| media.id).collect();
         let tx = self.db.write().await?;
         for key in found.iter().filter_map(|media| media.previous_key) {
@@ -101,13 +104,29 @@ impl Media {
         Ok(found.len() == BATCH)
     }
 
+    /// Removes the files of these keys. What is not found counts as removed only in the storage that it was in.
+    async fn delete_files(&self, keys: &[MediaKey]) -> Result<()> {
+        self.check_storage().await?;
+        let deletions: Vec<_> = keys.iter().map(|key| self.storage.delete_all(*key)).collect();
+        let were_there = try_join_all(deletions).await?;
+        self.confirm(were_there).await
+    }
+
+    /// The storage may have gone away since it was asked.
+    async fn confirm(&self, were_there: Vec<bool>) -> Result<()> {
+        if were_there.into_iter().all(|was_there| was_there) { Ok(()) } else { self.check_storage().await }
+    }
+
     async fn erase_uploads(&self, of: uploads::Of) -> Result<bool> {
         let ids: Vec<UploadId> = uploads::list_of(&self.db, of, BATCH as u64).await?;
         if ids.is_empty() {
             return Ok(false);
         }
-        try_join_all(ids.iter().map(|id| async move { self.storage.delete(&Upload::file(*id)).await }))
-            .await?;
+        self.check_storage().await?;
+        let names: Vec<String> = ids.iter().map(|id| Upload::file(*id)).collect();
+        let deletions: Vec<_> = names.iter().map(|name| self.storage.delete(name)).collect();
+        let were_there = try_join_all(deletions).await?;
+        self.confirm(were_there).await?;
         let tx = self.db.write().await?;
         uploads::delete(&tx, &ids).await?;
         tx.commit().await?;

@@ -58,6 +58,10 @@ pub enum Error {
     /// The storage of files failed.
     #[error("the storage failed")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The storage is not the one that this site wrote to, or a part of it is missing: nothing that is not found there is
+    /// known to be gone.
+    #[error("the storage of images is not the one that this site wrote to: {0}")]
+    ForeignStorage(String),
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] blegram_persistence::Error),

@@ -9,6 +9,7 @@
 //! | [`library`] | what owners do with their images |
 //! | [`files`] | serving files, and taking those that go into storage by way of this server |
 //! | [`receiving`] | what each file that is being received may take, and how many at once |
+//! | [`marker`] | whether the storage is the one that this site wrote to |
 //! | [`moving`] | files change their area when what shows them changes who sees it |
 //! | [`erasure`], [`sweep`] | removing what nothing needs, and finding what was left behind |
 //!
@@ -40,6 +41,7 @@ pub mod files;
 pub mod image;
 pub mod library;
 pub mod links;
+pub mod marker;
 pub mod moving;
 pub mod receiving;
 #[cfg(feature = "s3")]
@@ -50,7 +52,12 @@ pub mod sweep;
 pub mod testing;
 pub mod uploads;
 
-use std::{num::NonZeroUsize, sync::Arc, thread, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, OnceLock},
+    thread,
+    time::Duration,
+};
 
 use blegram_domain::Clock;
 use blegram_persistence::Db;
@@ -118,6 +125,8 @@ pub struct Media {
     forms: Budget,
     completions: Budget,
     in_progress: receiving::InProgress,
+    /// What the storage has to say of itself, once it did.
+    marker: Arc<OnceLock<String>>,
 }
 
 impl Media {
@@ -143,15 +152,8 @@ impl Media {
             forms: Budget::new(&receive),
             completions: Budget::new(&receive),
             in_progress: receiving::InProgress::default(),
+            marker: Arc::default(),
         })
-    }
-
-    /// Asks the storage for a sign of life.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn check_storage(&self) -> Result<()> {
-        self.storage.check().await
     }
 
     /// Limits on what is being received.

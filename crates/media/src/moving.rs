@@ -7,7 +7,7 @@
 use blegram_domain::{self as domain, Job, MediaId, MediaKey, UserId};
 use blegram_persistence::{Tx, jobs, media, users};
 
-use crate::{Media, Result, links::LIFETIME, random};
+use crate::{Error, Media, Result, links::LIFETIME, random};
 
 /// How many images a step moves at most.
 const BATCH: u64 = 20;
@@ -41,19 +41,33 @@ impl Media {
 
     async fn move_one(&self, media: &domain::Media) -> Result<bool> {
         let to = MediaKey::new(!media.key.is_public(), media.owner, u128::from_be_bytes(random()));
+        // First, so that trying again for hours writes nothing down.
+        self.check_storage().await?;
         self.expect(to).await?;
-        match self.storage.copy_all(media.key, to).await {
-            // Moving its name is all that can be done for it, and lets the others move.
-            Err(crate::Error::NotFound) => {
-                tracing::error!(media = %media.id, "an image has no files; `blegram sweep` lists such");
-            }
-            other => other?,
-        }
+        self.copy(media, to).await?;
         let moved = self.rename(media, to).await?;
         if !moved {
             self.storage.delete_all(to).await?;
         }
         Ok(moved)
+    }
+
+    /// Copies the files of an image. What is not there is left out only when it is gone: its old key is erased afterwards.
+    async fn copy(&self, media: &domain::Media, to: MediaKey) -> Result<()> {
+        let missing = self.storage.copy_all(media.key, to).await?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        self.check_storage().await?;
+        for name in &missing {
+            // The storage may have been away only while it was copied.
+            if self.storage.exists(&media.key.file(*name)).await? {
+                return Err(Error::Unavailable("a file was not found that is there".into()));
+            }
+        }
+        // Moving the others, or just its name, is all that can be done for it.
+        tracing::error!(media = %media.id, ?missing, "an image has lost files; `blegram sweep` lists such");
+        Ok(())
     }
 
     /// Writes down that files are about to come that are nobody's yet: if this ends before they are, they go; and nobody

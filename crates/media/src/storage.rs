@@ -9,13 +9,17 @@ use std::{
 
 use blegram_domain::{MediaKey, Timestamp, media::VariantName};
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream::BoxStream};
+use futures_util::{
+    StreamExt, TryStreamExt,
+    future::{join_all, try_join_all},
+    stream::BoxStream,
+};
 use object_store::{
-    Attribute, Attributes, GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutOptions,
-    local::LocalFileSystem, memory::InMemory, path::Path,
+    Attribute, Attributes, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutOptions, local::LocalFileSystem, memory::InMemory, path::Path,
 };
 
-use crate::{Error, Result};
+use crate::{Error, Result, marker};
 
 /// Where to keep files.
 #[derive(Debug, Clone)]
@@ -37,6 +41,8 @@ pub struct Storage {
     store: Arc<dyn ObjectStore>,
     /// Where files are, if in a folder.
     folder: Option<PathBuf>,
+    /// Whether it is in this process.
+    is_memory: bool,
 }
 
 impl Storage {
@@ -67,18 +73,38 @@ impl Storage {
             Location::Folder(folder) => Some(folder.clone()),
             _ => None,
         };
-        Ok(Self { store, folder })
+        Ok(Self { store, folder, is_memory: matches!(location, Location::Memory) })
     }
 
-    /// Asks for a sign of life.
+    /// Asks for a sign of life, whichever storage it is.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn check(&self) -> Result<()> {
-        match self.store.head(&Path::from("incoming/none")).await {
-            Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        self.read_marker().await.map(drop)
+    }
+
+    pub(crate) const fn outlives_process(&self) -> bool {
+        !self.is_memory
+    }
+
+    /// What the storage says of itself, if it does.
+    pub(crate) async fn read_marker(&self) -> Result<Option<String>> {
+        // Enough for every marker that is one.
+        let options = GetOptions { range: Some(GetRange::Bounded(0..256)), ..GetOptions::default() };
+        let bytes = match self.store.get_opts(&Path::from(marker::NAME), options).await {
+            Ok(found) => found.bytes().await?,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+        Ok((!text.is_empty()).then_some(text))
+    }
+
+    pub(crate) async fn write_marker(&self, text: &str) -> Result<()> {
+        let line = format!("{text}\n");
+        self.store.put(&Path::from(marker::NAME), line.into_bytes().into()).await?;
+        Ok(())
     }
 
     pub(crate) async fn put(&self, name: &str, bytes: Bytes, content_type: &'static str) -> Result<()> {
@@ -109,29 +135,57 @@ impl Storage {
         Ok(self.store.head(&Path::from(name)).await?.size)
     }
 
-    /// Removes a file; one that is not there is removed, too.
-    pub(crate) async fn delete(&self, name: &str) -> Result<()> {
+    /// Removes a file; says whether it was there, as far as the storage says.
+    pub(crate) async fn delete(&self, name: &str) -> Result<bool> {
         match self.store.delete(&Path::from(name)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Ok(()) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Removes all files of a key.
-    pub(crate) async fn delete_all(&self, key: MediaKey) -> Result<()> {
-        try_join_all(VariantName::ALL.iter().map(|name| async move { self.delete(&key.file(*name)).await }))
-            .await?;
-        Ok(())
+    /// Removes all files of a key; says whether all were there.
+    pub(crate) async fn delete_all(&self, key: MediaKey) -> Result<bool> {
+        let names: Vec<String> = VariantName::ALL.iter().map(|name| key.file(*name)).collect();
+        let deletions: Vec<_> = names.iter().map(|name| self.delete(name)).collect();
+        let were_there = try_join_all(deletions).await?;
+        Ok(were_there.into_iter().all(|was_there| was_there))
     }
 
-    /// Copies all files of a key.
-    pub(crate) async fn copy_all(&self, from: MediaKey, to: MediaKey) -> Result<()> {
-        let copy = |name: &VariantName| {
-            let (from, to) = (Path::from(from.file(*name)), Path::from(to.file(*name)));
-            async move { self.store.copy(&from, &to).await }
+    /// Whether any file of a key is there.
+    pub(crate) async fn has_any(&self, key: MediaKey) -> Result<bool> {
+        for name in VariantName::ALL {
+            if self.exists(&key.file(*name)).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a file is there, as far as the storage says.
+    pub(crate) async fn exists(&self, name: &str) -> Result<bool> {
+        match self.size(name).await {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Copies the files of a key that are there, each for itself; says which are not.
+    pub(crate) async fn copy_all(&self, from: MediaKey, to: MediaKey) -> Result<Vec<VariantName>> {
+        let copy = |name: VariantName| {
+            let (from, to) = (Path::from(from.file(name)), Path::from(to.file(name)));
+            async move {
+                match self.store.copy(&from, &to).await {
+                    Ok(()) => Ok(None),
+                    Err(object_store::Error::NotFound { .. }) => Ok(Some(name)),
+                    Err(error) => Err(Error::from(error)),
+                }
+            }
         };
-        try_join_all(VariantName::ALL.iter().map(copy)).await?;
-        Ok(())
+        let missing: Result<Vec<_>> =
+            join_all(VariantName::ALL.iter().copied().map(copy)).await.into_iter().collect();
+        Ok(missing?.into_iter().flatten().collect())
     }
 
     /// Files whose names begin with the folder `prefix`, or all.

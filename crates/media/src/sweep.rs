@@ -11,7 +11,7 @@ use blegram_persistence::{media, uploads};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectMeta;
 
-use crate::{Error, Media, Result};
+use crate::{Error, Media, Result, marker};
 
 /// What a sweep found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,10 +44,13 @@ impl Media {
     /// # Errors
     /// Failures of storage and database only.
     pub async fn sweep(&self, remove: bool) -> Result<Swept> {
+        self.check_storage().await?;
         let mut swept = Swept::default();
         let mut files = self.storage.list(None).try_chunks(BATCH);
         while let Some(chunk) = files.next().await {
-            self.sweep_files(chunk.map_err(|error| error.1)?, remove, &mut swept).await?;
+            let mut chunk = chunk.map_err(|error| error.1)?;
+            chunk.retain(|file| file.location.as_ref() != marker::NAME);
+            self.sweep_files(chunk, remove, &mut swept).await?;
         }
         let partial = self.storage.remove_partial(None, self.clock.now() - GRACE, remove).await?;
         swept.files += partial.len() as u64;
@@ -107,6 +110,9 @@ impl Media {
         let missing: Vec<Option<MediaId>> =
             stream::iter(images.to_vec()).map(look).buffered(AT_ONCE).try_collect().await?;
         let missing: Vec<MediaId> = missing.into_iter().flatten().collect();
+        if !missing.is_empty() {
+            self.check_storage().await?;
+        }
         let now = media::list_by_ids(&self.db, &missing).await?;
         let is_same = |id: &MediaId| {
             let before = images.iter().find(|media| media.id == *id);

@@ -211,6 +211,7 @@ impl Media {
 
     /// An upload whose file is not there: it did not arrive, or was completed a moment ago.
     async fn not_there(&self, upload: &Upload) -> Result<domain::Media> {
+        self.check_storage().await?;
         let now = self.clock.now();
         let again = uploads::find(&self.db, upload.id).await?.ok_or(Error::NotFound)?;
         match again.media {
@@ -269,6 +270,8 @@ impl Media {
             created_at: now,
             version: 0,
         };
+        // What is written next to a volume that is not mounted is gone when it is.
+        self.check_storage().await?;
         let written = match self.write_files(&media, picture).await {
             Ok(()) => self.write_row(&media, upload).await,
             Err(error) => Err(error),

@@ -22,6 +22,7 @@ pub(crate) mod reserved_username;
 pub(crate) mod revision;
 pub(crate) mod session;
 pub(crate) mod signing_key;
+pub(crate) mod storage_marker;
 pub(crate) mod upload;
 pub(crate) mod user;
 

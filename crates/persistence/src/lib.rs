@@ -24,6 +24,7 @@
 //! | [`conversations`], [`messages`] | conversations, their members and what happened in them |
 //! | [`changes`] | the order in which transactions changed rows |
 //! | [`media`], [`uploads`] | images, and files that are on their way |
+//! | [`storage_marker`] | what marks the storage of images as this site's |
 //! | [`notifications`] | what people are told |
 //! | [`reports`] | what people told moderators |
 //! | [`recount`] | the counts that rows keep of others |
@@ -90,6 +91,7 @@ pub mod search;
 pub mod sessions;
 pub mod signing_keys;
 mod sqlite;
+pub mod storage_marker;
 pub mod suggestions;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -300,6 +300,15 @@ pub async fn list_after(conn: &impl Conn, after: Option<MediaId>, max: u64) -> R
     rows.into_iter().map(Media::try_from).collect()
 }
 
+/// The `max` newest images, those that are marked as deleted included.
+///
+/// # Errors
+/// Storage failures only.
+pub async fn list_newest(conn: &impl Conn, max: u64) -> Result<Vec<Media>> {
+    let rows = Entity::find().order_by_desc(Column::Id).limit(max).all(conn.inner()).await?;
+    rows.into_iter().map(Media::try_from).collect()
+}
+
 /// Which of `keys` an image has, or a job is to remove.
 ///
 /// # Errors

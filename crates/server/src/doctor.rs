@@ -1,11 +1,12 @@
 //! What is wrong, and how to mend it. Changes nothing.
 
-use std::{fmt, path::Path, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
+use blegram_auth::SiteKey;
 use blegram_domain::{Clock, SystemClock, Timestamp};
 use blegram_media::{Location, Storage};
 use blegram_persistence::jobs::{Failing, Summary};
-use blegram_persistence::{Db, newest};
+use blegram_persistence::{Db, newest, storage_marker};
 
 use crate::{
     clock::{self, SiteClock},
@@ -66,6 +67,7 @@ pub async fn examine(config: &Config) -> Report {
             findings.push(Finding { what: "schema", result });
             if is_current {
                 findings.push(Finding { what: "jobs", result: in_time(jobs(config)).await });
+                findings.push(Finding { what: "storage", result: in_time(storage(config)).await });
                 findings.extend(time(config).await);
             }
         }
@@ -137,6 +139,35 @@ async fn images(config: &Config) -> Result<String, String> {
     let storage = Storage::open(&location).map_err(|error| on_one_line(&error))?;
     let answer = storage.check().await.map_err(|error| format!("{}; {advice}", on_one_line(&error)));
     answer.map(|()| "the bucket answers".to_owned())
+}
+
+/// Whether the storage of images is the one that the site wrote to.
+async fn storage(config: &Config) -> Result<String, String> {
+    let db = wire::database(config).await.map_err(|error| on_one_line(&error))?;
+    let answer = marked_storage(config, &db).await;
+    // As above.
+    let _ = db.close().await;
+    answer
+}
+
+async fn marked_storage(config: &Config, db: &Db) -> Result<String, String> {
+    if let Location::Folder(folder) = config.media_location()
+        && !folder.exists()
+    {
+        // Opening it would make it.
+        let found = storage_marker::find(db).await.map_err(|error| on_one_line(&error))?;
+        return match found {
+            Some(found) if found.is_written => {
+                Err(format!("{} is not there; connect the storage that this site wrote to", folder.display()))
+            }
+            _ => Ok("marked at the next start".to_owned()),
+        };
+    }
+    // It signs no links, so the site's key does not matter.
+    let media = wire::media(config, db.clone(), Arc::new(SystemClock), &SiteKey::random_secret());
+    let media = media.map_err(|error| on_one_line(&error))?;
+    media.inspect_storage().await.map_err(|error| on_one_line(&error))?;
+    Ok("the one that this site writes to".to_owned())
 }
 
 async fn jobs(config: &Config) -> Result<String, String> {

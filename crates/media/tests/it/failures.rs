@@ -71,11 +71,14 @@ impl ObjectStore for Full {
 
 #[tokio::test]
 async fn storage_that_fails_midway_leaves_neither_row_nor_file() {
-    let store = Arc::new(Full { inner: InMemory::new(), left: AtomicUsize::new(2) });
+    let store = Arc::new(Full { inner: InMemory::new(), left: AtomicUsize::new(3) });
     let w = World::over(store.clone()).await;
     let ann = w.user("ann").await;
     let file = photo(64, 48);
-    assert!(matches!(w.upload(ann, &file).await, Err(Error::Unavailable(_))), "two of three files");
+    assert!(
+        matches!(w.upload(ann, &file).await, Err(Error::Unavailable(_))),
+        "the marker and two of three files"
+    );
     assert_eq!((w.database.count("media").await, w.media.sweep(false).await.unwrap().files), (0, 0));
 
     store.left.store(3, Ordering::Relaxed);

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
 
+mod absence;
 mod bad_input;
 mod direct;
 mod endings;

@@ -9,7 +9,7 @@ use blegram_domain::{
     user::Role,
     version::Precondition,
 };
-use blegram_media::{Config, Error, Location, Media, Refusal, Source, links::Proof, testing};
+use blegram_media::{Config, Error, Location, Media, Refusal, Source, links::Proof, marker::NAME, testing};
 use blegram_persistence::{
     jobs,
     testing::{Backend, TestDatabase},
@@ -54,7 +54,14 @@ impl World {
         Self::at(Backend::Sqlite, Location::Other(store)).await
     }
 
-    async fn at(backend: Backend, location: Location) -> Self {
+    /// The same site on a node that starts with this storage.
+    pub(crate) fn another_node(&self, location: Location) -> Media {
+        let config = Config { location, threads: 1, ..Config::default() };
+        let time = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        Media::new(self.database.db().clone(), time, config).unwrap()
+    }
+
+    pub(crate) async fn at(backend: Backend, location: Location) -> Self {
         let database = TestDatabase::new(backend).await;
         // A bucket has a clock of its own, which signed links must agree with; everything else is in the middle of an hour.
         let clock = Arc::new(FixedClock::new(match location {
@@ -166,7 +173,10 @@ impl World {
     pub(crate) async fn files(&self) -> Vec<String> {
         let swept = self.media.sweep(false).await.unwrap();
         match &self.location {
-            Location::Folder(folder) => files_below(folder),
+            Location::Folder(folder) => {
+                let marker = folder.join(NAME).display().to_string();
+                files_below(folder).into_iter().filter(|file| *file != marker).collect()
+            }
             _ => (0..swept.files).map(|n| n.to_string()).collect(),
         }
     }

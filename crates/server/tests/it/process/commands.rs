@@ -22,6 +22,26 @@ async fn the_doctor_finds_a_healthy_site_well(#[case] backend: Backend) {
 }
 
 #[tokio::test]
+async fn storage_that_is_not_mounted_is_told_by_the_doctor_and_by_readiness() {
+    let home = Home::new(&[]);
+    let site = home.serve().await;
+    assert_eq!(home.stranger().get("/readyz").await.status, 200);
+    let media = home.path("data").join("media");
+    std::fs::rename(&media, media.with_extension("away")).unwrap();
+    std::fs::create_dir(&media).unwrap();
+    let words = "is not the one that this site wrote to";
+    let ready = home.stranger().get("/readyz").await;
+    assert!(ready.status == 503 && ready.body.contains(words), "{ready:?}");
+    let report = home.run("doctor").end().await;
+    assert!(report.code == Some(1) && report.stdout.contains(words), "{report:?}");
+    std::fs::remove_dir(&media).unwrap();
+    std::fs::rename(media.with_extension("away"), &media).unwrap();
+    assert_eq!(home.stranger().get("/readyz").await.status, 200);
+    home.run("doctor").end().await.assert_success();
+    drop(site);
+}
+
+#[tokio::test]
 async fn the_document_is_the_same_from_the_command_and_from_the_site() {
     let home = Home::new(&[("BLEGRAM_SERVER__PUBLIC_URL", "https://blegram.example/")]);
     let json = home.run("openapi").end().await;

@@ -1,0 +1,110 @@
+//! Whether the storage is the one that this site wrote to. A volume that is not mounted is an empty folder, and an ingress
+//! whose server is away answers 404: "not found" says that a file is gone only where the marker is found.
+//!
+//! The marker is a file with an id that the database knows, too. It is written when the site first looks at its storage: if
+//! it has no images yet, or, a site of an earlier version, if the storage has one of its newest.
+
+use blegram_domain::UploadId;
+use blegram_persistence::{media, storage_marker};
+
+use crate::{Error, Media, Result};
+
+/// How many images a site of an earlier version is known by.
+const SAMPLE: u64 = 50;
+
+/// The name of the file.
+pub const NAME: &str = "blegram-storage";
+
+impl Media {
+    /// Checks that the storage answers and is the one that this site wrote to; marks it if it is new.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]; [`Error::ForeignStorage`]; failures of the database.
+    pub async fn check_storage(&self) -> Result<()> {
+        if !self.storage.outlives_process() {
+            return Ok(());
+        }
+        let marker = match self.marker.get() {
+            Some(marker) => marker.clone(),
+            None => match self.written_marker().await? {
+                Some(marker) => marker,
+                None => return self.mark_storage().await,
+            },
+        };
+        self.compare(&marker).await
+    }
+
+    /// As [`Media::check_storage`], and changes nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn inspect_storage(&self) -> Result<()> {
+        match self.written_marker().await? {
+            Some(marker) => self.compare(&marker).await,
+            None => self.find_marker_or_evidence().await.map(drop),
+        }
+    }
+
+    async fn compare(&self, marker: &str) -> Result<()> {
+        match self.storage.read_marker().await? {
+            Some(found) if found == marker => {
+                let _ = self.marker.set(found);
+                Ok(())
+            }
+            found => {
+                let lacks = if found.is_none() { "is not there" } else { "is another site's" };
+                Err(Error::ForeignStorage(format!(
+                    "its file {NAME} {lacks}; connect the right one, or, if this one has all images, let that file say {marker}"
+                )))
+            }
+        }
+    }
+
+    async fn written_marker(&self) -> Result<Option<String>> {
+        let found = storage_marker::find(&self.db).await?;
+        Ok(found.filter(|found| found.is_written).map(|found| found.marker))
+    }
+
+    /// Marks the storage. Nodes that do so at the same time write the same.
+    async fn mark_storage(&self) -> Result<()> {
+        let found = self.find_marker_or_evidence().await?;
+        let tx = self.db.write().await?;
+        let new = UploadId::generate(self.clock.now()).to_string();
+        storage_marker::insert(&tx, found.as_deref().unwrap_or(&new)).await?;
+        tx.commit().await?;
+        let marker = match found {
+            Some(found) => found,
+            None => {
+                let chosen = storage_marker::find(&self.db).await?.map_or(new, |chosen| chosen.marker);
+                self.storage.write_marker(&chosen).await?;
+                chosen
+            }
+        };
+        let tx = self.db.write().await?;
+        storage_marker::update_written(&tx, &marker).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The marker of a storage that the database does not know yet. `None`, if it may be marked.
+    async fn find_marker_or_evidence(&self) -> Result<Option<String>> {
+        if let Some(found) = self.storage.read_marker().await? {
+            return Ok(Some(found));
+        }
+        let newest = media::list_newest(&self.db, SAMPLE).await?;
+        for media in &newest {
+            for key in [Some(media.key), media.previous_key].into_iter().flatten() {
+                if self.storage.has_any(key).await? {
+                    return Ok(None);
+                }
+            }
+        }
+        if newest.is_empty() {
+            return Ok(None);
+        }
+        Err(Error::ForeignStorage(format!(
+            "none of the newest images is there; connect the right one, or, if they are lost, put a file {NAME} with any \
+             text there"
+        )))
+    }
+}

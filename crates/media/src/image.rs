@@ -125,6 +125,9 @@ const MAX_ALLOCATION_BESIDE: u64 = 16 * 1024 * 1024;
 /// The longest side. Scaling costs memory and time by how much smaller a side gets, whatever the other one is.
 const MAX_SIDE: u32 = 20_000;
 
+/// As many zeros, where a file ends that its format does not end, are a filler and not what was coded.
+const FILLER: usize = 8;
+
 /// The largest profile that is looked at; real ones have some KiB.
 const MAX_PROFILE_BYTES: usize = 4 * 1024 * 1024;
 
@@ -162,7 +165,10 @@ fn decode(file: &[u8], kind: ImageType, until: Instant) -> Result<DynamicImage, 
     let profile = profile.filter(|profile| profile.len() <= MAX_PROFILE_BYTES);
     let again = || {
         // Of JPEG it is known already; WebP is written when it is complete.
-        let is_told_by_it = matches!(kind, ImageType::Png | ImageType::Gif) && Instant::now() < until;
+        let is_told_by_it = matches!(kind, ImageType::Png | ImageType::Gif)
+            // Of a file that was cut off and filled up, the rest of the pixels may have been made of zeros.
+            && !file.ends_with(&[0; FILLER])
+            && Instant::now() < until;
         let decoder = open(file, kind, until).ok().filter(|_| is_told_by_it)?;
         let mut samples = vec![u8::MAX; usize::try_from(decoder.total_bytes()).ok()?];
         // It fails as before.

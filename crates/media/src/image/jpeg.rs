@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use blegram_domain::Media;
 
-use super::{MAX_SIDE, Refusal, check};
+use super::{FILLER, MAX_SIDE, Refusal, check};
 
 const MAX_COMPONENTS: usize = 4;
 
@@ -138,7 +138,16 @@ impl<'a> Walk<'a> {
         }
         self.at = bits.position();
         self.end = self.at;
-        Ok(())
+        if self.is_filled() { Err(Refusal::Broken) } else { Ok(()) }
+    }
+
+    /// Whether the last bytes of a scan are zeros that nobody coded: a download that broke off was stored in its full length,
+    /// or a card lost a block. Zeros are codes like others, but an encoder fills up its last byte with ones, and puts a
+    /// marker behind it.
+    fn is_filled(&self) -> bool {
+        let (before, behind) = self.file.split_at(self.end);
+        let has_marker = behind.first() == Some(&0xff);
+        !has_marker && before.iter().rev().take_while(|byte| **byte == 0).count() >= FILLER
     }
 }
 

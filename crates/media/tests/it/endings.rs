@@ -75,6 +75,29 @@ async fn jpegs_that_are_cut_anywhere_are_broken() {
     assert_eq!(w.database.count("media").await, 0);
 }
 
+/// A download that broke off and was stored in its full length, or a card that lost its last blocks.
+#[tokio::test]
+async fn files_that_are_cut_anywhere_and_filled_with_zeros_are_broken() {
+    use image::ImageFormat::{Gif, Png};
+    let w = World::new(Place::Folder).await;
+    let ann = w.user("ann").await;
+    let own = photo(640, 480);
+    let [interlaced, deep] = interlaced_and_deep_pngs();
+    let others = [encoded(Png), interlaced, deep, encoded(Gif)];
+    let files = JPEGS.into_iter().chain([("a phone's", own.as_slice())]);
+    for (name, file) in files.chain(others.iter().map(|file| ("PNG or GIF", file.as_slice()))) {
+        for tenth in 2..=9 {
+            let at = file.len() * tenth / 10;
+            for zeros in [file.len() - at, 4096] {
+                let filled = w.upload(ann, &[&file[..at], &vec![0; zeros]].concat()).await;
+                let what = format!("{name}, cut at {at} of {}, {zeros} zeros: {filled:?}", file.len());
+                assert!(matches!(filled, Err(Error::Refused(Refusal::Broken))), "{what}");
+            }
+        }
+    }
+    assert_eq!(w.database.count("media").await, 0);
+}
+
 /// An end mark in the middle of a scan, and half an image with another one behind it.
 #[tokio::test]
 async fn an_end_mark_does_not_make_half_an_image_complete() {

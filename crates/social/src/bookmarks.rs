@@ -22,14 +22,15 @@ impl Social {
         Ok(tx.commit().await?)
     }
 
-    /// Keeps it no more.
+    /// Keeps it no more, also when it is not visible to `actor` any more.
     ///
     /// # Errors
-    /// [`crate::Error::PostNotFound`] also when the actor may not see it.
+    /// [`crate::Error::PostNotFound`] also when the actor may not see it and does not keep it.
     pub async fn unbookmark_post(&self, actor: UserId, id: PostId) -> Result<()> {
         let tx = self.db.write().await?;
-        find_visible(&tx, Some(actor), id).await?;
-        bookmarks::delete(&tx, actor, id).await?;
+        if !bookmarks::delete(&tx, actor, id).await? {
+            find_visible(&tx, Some(actor), id).await?;
+        }
         Ok(tx.commit().await?)
     }
 

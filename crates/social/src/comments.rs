@@ -159,7 +159,8 @@ impl Social {
     ) -> Result<CommentView> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        let comment = self.hold_comment(&tx, actor, id, precondition).await?;
+        let seen = find_visible_comment(&tx, Some(actor), id).await?;
+        let comment = lock_comment(&tx, &seen, precondition).await?;
         if comment.author != Some(actor) {
             return Err(Error::NotAuthor);
         }
@@ -193,8 +194,9 @@ impl Social {
         self.view_comments(Some(actor), vec![edited]).await?.pop().ok_or(Error::CommentNotFound)
     }
 
-    /// Deletes a comment of `actor`, or one on a post of theirs. With replies it stays as a tombstone, until they are
-    /// gone, too; what hangs on it is removed by a job.
+    /// Deletes a comment of `actor`, or one on a post of theirs, also when they do not see it any more: across a block, or
+    /// below a post that is not for them now. With replies it stays as a tombstone, until they are gone, too; what hangs on
+    /// it is removed by a job.
     ///
     /// # Errors
     /// [`Error::CommentNotFound`], also the second time; [`Error::NotAuthor`]; [`Error::PreconditionFailed`].
@@ -205,9 +207,14 @@ impl Social {
         precondition: &Precondition,
     ) -> Result<()> {
         let tx = self.db.write().await?;
-        let comment = self.hold_comment(&tx, actor, id, precondition).await?;
-        let post = posts::find(&tx, comment.post).await?.ok_or(Error::CommentNotFound)?;
-        if comment.author != Some(actor) && post.author != actor {
+        let found = comments::find(&tx, id).await?.ok_or(Error::CommentNotFound)?;
+        let post = posts::find(&tx, found.post).await?.ok_or(Error::CommentNotFound)?;
+        let is_theirs = found.author == Some(actor) || post.author == actor;
+        if !is_theirs {
+            find_visible_comment(&tx, Some(actor), id).await?;
+        }
+        let comment = lock_comment(&tx, &found, precondition).await?;
+        if !is_theirs {
             return Err(Error::NotAuthor);
         }
         self.delete_held_comment(&tx, &comment).await?;
@@ -239,7 +246,11 @@ impl Social {
         id: CommentId,
         page: &PageRequest,
     ) -> Result<Page<Revision>> {
-        let comment = find_visible_comment(&self.db, Some(actor), id).await?;
+        // Moderators see what they judge, also the comments of whoever blocks them.
+        let comment = match role.moderates() {
+            true => comments::find(&self.db, id).await?.ok_or(Error::CommentNotFound)?,
+            false => find_visible_comment(&self.db, Some(actor), id).await?,
+        };
         if comment.is_deleted() {
             return Err(Error::CommentNotFound);
         }
@@ -251,25 +262,18 @@ impl Social {
         }
         self.revisions(Of::Comment(id), page).await
     }
+}
 
-    /// A comment that `actor` sees and nobody else changes until the transaction ends.
-    async fn hold_comment(
-        &self,
-        tx: &Tx,
-        actor: UserId,
-        id: CommentId,
-        precondition: &Precondition,
-    ) -> Result<Comment> {
-        let seen = find_visible_comment(tx, Some(actor), id).await?;
-        // The post before the comment, as everywhere: counts are changed in this order.
-        posts::hold(tx, seen.post).await?.ok_or(Error::CommentNotFound)?;
-        let comment = comments::hold(tx, id).await?.filter(|comment| !comment.is_deleted());
-        let comment = comment.ok_or(Error::CommentNotFound)?;
-        if !precondition.holds(comment.version) {
-            return Err(Error::PreconditionFailed);
-        }
-        Ok(comment)
+/// A comment that was found, and that nobody else changes until the transaction ends.
+async fn lock_comment(tx: &Tx, found: &Comment, precondition: &Precondition) -> Result<Comment> {
+    // The post before the comment, as everywhere: counts are changed in this order.
+    posts::hold(tx, found.post).await?.ok_or(Error::CommentNotFound)?;
+    let comment = comments::hold(tx, found.id).await?.filter(|comment| !comment.is_deleted());
+    let comment = comment.ok_or(Error::CommentNotFound)?;
+    if !precondition.holds(comment.version) {
+        return Err(Error::PreconditionFailed);
     }
+    Ok(comment)
 }
 
 /// A comment that `viewer` sees, as a tombstone too.

@@ -38,18 +38,20 @@ impl Social {
         Ok(LikeState { liked: true, like_count })
     }
 
-    /// Takes a like back, and what its author was told.
+    /// Takes a like back, and what its author was told. One's own like is enough: the post may not be visible any more.
     ///
     /// # Errors
-    /// [`Error::PostNotFound`] also when the actor may not see it.
+    /// [`Error::PostNotFound`] also when the actor may not see it and does not like it.
     pub async fn unlike_post(&self, actor: UserId, id: PostId) -> Result<LikeState> {
         let tx = self.db.write().await?;
-        let (post, _) = find_visible(&tx, Some(actor), id).await?;
+        let post = posts::find(&tx, id).await?.ok_or(Error::PostNotFound)?;
         let is_deleted = likes::delete(&tx, actor, Liked::Post(id)).await?;
         let mut taken_back = Told::new();
         if is_deleted {
             let notice = Notice::about_post(post.author, NoticeKind::PostLike, actor, id);
             taken_back = notifications::delete(&tx, &notice).await?;
+        } else {
+            find_visible(&tx, Some(actor), id).await?;
         }
         let like_count = self.finish_post(tx, id, is_deleted, retracted(taken_back)).await?;
         Ok(LikeState { liked: false, like_count })
@@ -70,18 +72,20 @@ impl Social {
         Ok(LikeState { liked: true, like_count })
     }
 
-    /// Takes a like back, and what its author was told.
+    /// Takes a like back, as [`Social::unlike_post`] does.
     ///
     /// # Errors
-    /// [`Error::CommentNotFound`] also when the actor may not see it, and of one that is deleted.
+    /// [`Error::CommentNotFound`] also when the actor may not see it and does not like it, and of one that is deleted.
     pub async fn unlike_comment(&self, actor: UserId, id: CommentId) -> Result<LikeState> {
         let tx = self.db.write().await?;
-        let comment = find_visible_comment(&tx, Some(actor), id).await?;
+        let comment = comments::find(&tx, id).await?.ok_or(Error::CommentNotFound)?;
         let author = comment.author.ok_or(Error::CommentNotFound)?;
         let mut taken_back = Told::new();
         if likes::delete(&tx, actor, Liked::Comment(id)).await? {
             let notice = Notice::about_comment(author, NoticeKind::CommentLike, actor, (comment.post, id));
             taken_back = notifications::delete(&tx, &notice).await?;
+        } else {
+            find_visible_comment(&tx, Some(actor), id).await?;
         }
         let like_count = self.finish_comment(tx, id, retracted(taken_back)).await?;
         Ok(LikeState { liked: false, like_count })

@@ -101,6 +101,73 @@ async fn nobody_edits_or_deletes_the_comment_of_another_except_the_author_of_the
 
 #[apply(both_databases)]
 #[tokio::test]
+async fn what_is_ones_own_is_taken_back_across_a_block(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
+    let post = bob.posts("hello").await;
+    let comment = ann.comments(&post, "mine").await;
+    let by_bob = bob.comments(&post, "his").await;
+    let [comment, liked] = [comment, by_bob].map(|id| format!("/api/v1/comments/{id}"));
+    let post = format!("/api/v1/posts/{post}");
+    let of_ann = [format!("{post}/like"), format!("{liked}/like"), format!("{post}/bookmark")];
+    for path in &of_ann {
+        ann.put_empty(path).await.assert_success();
+    }
+    ann.put_empty("/api/v1/users/@bob/block").await.assert_status(200);
+    chul.put_empty("/api/v1/users/@bob/block").await.assert_status(200);
+    for path in of_ann.iter().chain([&comment]) {
+        chul.delete(path).await.assert_problem(404, "not-found");
+    }
+    ann.patch(&comment, &[], &json!({ "text": "other" })).await.assert_problem(404, "not-found");
+    for path in of_ann.iter().chain([&comment]) {
+        ann.delete(path).await.assert_success();
+        ann.delete(path).await.assert_problem(404, "not-found");
+    }
+    let seen = bob.get(&post).await.json();
+    assert_eq!((&seen["like_count"], &seen["comment_count"]), (&json!(0), &json!(1)));
+    assert_eq!(bob.get(&liked).await.json()["like_count"], 0);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_is_ones_own_is_taken_back_from_a_post_that_is_not_for_one_any_more(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let id = bob.posts("hello").await;
+    let post = format!("/api/v1/posts/{id}");
+    let comment = format!("/api/v1/comments/{}", ann.comments(&id, "mine").await);
+    let of_ann = [format!("{post}/like"), format!("{post}/bookmark")];
+    for path in &of_ann {
+        ann.put_empty(path).await.assert_success();
+    }
+    bob.patch(&post, &[], &json!({ "visibility": "followers" })).await.assert_status(200);
+    for path in of_ann.iter().chain([&comment]) {
+        ann.delete(path).await.assert_success();
+    }
+    let seen = bob.get(&post).await.json();
+    assert_eq!((&seen["like_count"], &seen["comment_count"]), (&json!(0), &json!(0)));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn moderators_read_revisions_of_whoever_blocks_them(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let post = ann.posts("hello").await;
+    let path = format!("/api/v1/comments/{}", ann.comments(&post, "before").await);
+    ann.patch(&path, &[], &json!({ "text": "after" })).await.assert_status(200);
+    ann.put_empty("/api/v1/users/@bob/block").await.assert_status(200);
+    ann.patch("/api/v1/me", &[], &json!({ "is_private": true })).await.assert_status(200);
+    let list = format!("{path}/revisions");
+    bob.get(&list).await.assert_problem(404, "not-found");
+    t.database.execute("UPDATE users SET role = 'moderator' WHERE username = 'bob'").await;
+    // Sessions are cached for a second.
+    t.clock.advance(Duration::from_secs(2));
+    assert_eq!(bob.get(&list).await.items("text"), [json!("after"), json!("before")]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
 async fn edits_keep_the_texts_and_tell_whom_they_newly_mention(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;

@@ -460,6 +460,12 @@ impl Answer {
         self
     }
 
+    #[track_caller]
+    pub(crate) fn assert_success(&self) -> &Self {
+        assert!(self.status.is_success(), "{} {}", self.status, self.text());
+        self
+    }
+
     /// Asserts that this is the problem `code`, complete in all its parts.
     #[track_caller]
     pub(crate) fn assert_problem(&self, status: u16, code: &str) -> &Self {

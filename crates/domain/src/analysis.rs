@@ -332,6 +332,25 @@ mod tests {
         }
 
         #[test]
+        fn an_address_of_whatever_kind_says_nothing_of_its_own(
+            before in "(|[(「 ]|mailto:kim@|kim@|@kim@|https://)",
+            host in "([a-z]{1,8}\\.example|💩\\.la|x\\.한국)(:[0-9]{2,4})?",
+            rest in "(/|/~|/[a-z]{1,4}[|`]|\\?[a-z]{1,3}=)\\(?[@#][a-z]{3,5}",
+        ) {
+            let text = format!("{before}{host}{rest}");
+            prop_assert_eq!(Analysis::of(&text), Analysis::of(""), "{}", text);
+        }
+
+        #[test]
+        fn a_link_ends_behind_a_name_or_tag_and_before_the_next(
+            between in "[-.]",
+            end in "[！？：…｡､，；。、｣」›»“”]",
+        ) {
+            let text = format!("@ann{between}https://x.example/a{end}#jeju{between}https://x.example");
+            prop_assert_eq!(Analysis::of(&text), Analysis::of("@ann #jeju"), "{}", text);
+        }
+
+        #[test]
         fn any_text_is_analysed(text in ".{0,200}") {
             let _ = Analysis::of(&text);
         }

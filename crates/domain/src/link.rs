@@ -4,7 +4,8 @@
 //! a local account. Three things are found:
 //!
 //! - addresses with a scheme, `https://…`, up to white space or to what closes a bracket or quote around them;
-//! - bare domains with a path, `x.example/…` and `www.x.example?…`; without a path nothing in a domain looks like a sign;
+//! - bare domains with a path or query, `x.example/…`, `x.example?q=…`, also behind the name of a mail address; without
+//!   one nothing in a domain looks like a sign;
 //! - handles of other sites, `@ann@mastodon.example`.
 //!
 //! In Korean a particle follows an address without a space, and nothing tells it from the path, so it counts as part of the
@@ -18,13 +19,18 @@ use crate::analysis::{is_tag_char, opens};
 /// The links and foreign handles of `text`, in order, as ranges of bytes. They do not overlap.
 pub fn find(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
-    let (mut at, mut before) = (0, ' ');
+    let mut at = 0;
+    // The last two characters.
+    let (mut before_last, mut before) = (' ', ' ');
     while let Some(c) = text[at..].chars().next() {
         let end_of_last = found.last().map_or(0, |link| link.end);
         let link = match c {
             ':' => with_scheme(text, at, end_of_last),
             '@' | '＠' if opens(before) => handle(text, at),
-            _ if is_host_char(c) && !matches!(before, '@' | '＠' | '#' | '＃') => bare(text, at),
+            // A sign behind a word is a mail address's.
+            _ if is_host_char(c) && (!is_sign(before) || is_host_char(before_last) && before == '@') => {
+                bare(text, at)
+            }
             _ => None,
         };
         let end = match &link {
@@ -32,7 +38,9 @@ pub fn find(text: &str) -> Vec<Range<usize>> {
             None if is_host_char(c) => at + run(&text[at..], is_host_char).len(),
             None => at + c.len_utf8(),
         };
-        before = text[at..end].chars().next_back().unwrap_or(c);
+        let mut last = text[at..end].chars().rev();
+        let new = last.next().unwrap_or(c);
+        (before_last, before) = (last.next().unwrap_or(before), new);
         at = end;
         found.extend(link);
     }
@@ -43,7 +51,11 @@ pub fn find(text: &str) -> Vec<Range<usize>> {
 fn with_scheme(text: &str, colon: usize, from: usize) -> Option<Range<usize>> {
     let rest = text[colon..].strip_prefix("://")?;
     let before = &text[from..colon];
-    let scheme = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "+.-".contains(c)).len();
+    let mut scheme = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "+.-".contains(c)).len();
+    if before[..scheme].ends_with(is_sign) {
+        // A name or tag, and an address behind it without a space: `#jeju-https://…`.
+        scheme += before[scheme..].rfind(['.', '-']).map_or(0, |at| at + 1);
+    }
     let start = from + scheme + before[scheme..].find(|c: char| c.is_ascii_alphabetic())?;
     let opener = text[..start].chars().next_back();
     let authority = end_of_authority(rest);
@@ -54,17 +66,31 @@ fn with_scheme(text: &str, colon: usize, from: usize) -> Option<Range<usize>> {
 /// `x.example/…`, which begins at `start`.
 fn bare(text: &str, start: usize) -> Option<Range<usize>> {
     let host = run(&text[start..], is_host_char);
-    let rest = &text[start + host.len()..];
-    let digits = rest.strip_prefix(':').map_or(0, |rest| run(rest, |c| c.is_ascii_digit()).len());
-    let path = if digits > 0 { &rest[1 + digits..] } else { rest };
+    let path = after_port(&text[start + host.len()..]);
     let is_www = host.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("www."));
-    let has_path = path.starts_with('/') || is_www && path.starts_with(['?', '#']);
-    if !has_path || !is_domain(host) {
+    let has_path = path.starts_with('/') || is_query(path) || is_www && path.starts_with(['?', '#']);
+    let opener = text[..start].chars().next_back();
+    let is_host = match host.strip_prefix('.') {
+        Some(labels) if opener.is_some_and(is_symbol) => is_domain_behind_symbol(labels),
+        _ => is_domain(host),
+    };
+    if !has_path || !(is_host || host.eq_ignore_ascii_case("localhost")) {
         return None;
     }
-    let opener = text[..start].chars().next_back();
     let end = text.len() - path.len() + end_of_path(path, opener);
     Some(start..end)
+}
+
+/// What follows a host behind its port, if it has one.
+fn after_port(rest: &str) -> &str {
+    let digits = rest.strip_prefix(':').map_or(0, |rest| run(rest, |c| c.is_ascii_digit()).len());
+    if digits > 0 { &rest[1 + digits..] } else { rest }
+}
+
+/// Whether a text goes on as a query, `?name=…`, and not as a sentence behind a question.
+fn is_query(text: &str) -> bool {
+    let name = |rest: &str| run(rest, |c| is_host_char(c) || "%[]".contains(c)).len();
+    text.strip_prefix('?').is_some_and(|rest| name(rest) > 0 && rest[name(rest)..].starts_with('='))
 }
 
 /// `@ann@mastodon.example`, whose first sign is at `at`, with a path if there is one.
@@ -73,14 +99,24 @@ fn handle(text: &str, at: usize) -> Option<Range<usize>> {
     let sign = text[at..].chars().next()?.len_utf8();
     let name = name_of(&text[at..]).filter(|name| *name > 0)?;
     let rest = &text[at + sign + name..];
-    let second = rest.chars().next()?.len_utf8();
-    let host = &rest[second..second + name_of(rest)?];
-    if !is_domain(host) {
+    let second = rest.chars().next().filter(|c| matches!(c, '@' | '＠'))?.len_utf8();
+    let symbol = rest[second..].chars().next().filter(|c| is_symbol(*c)).map_or(0, char::len_utf8);
+    let start = at + sign + name + second + symbol;
+    let host = run(&text[start..], is_host_char);
+    let is_host = match host.strip_prefix('.') {
+        Some(labels) if symbol > 0 => is_domain_behind_symbol(labels),
+        _ => symbol == 0 && is_domain(host),
+    };
+    if !is_host {
         return None;
     }
-    let end = at + sign + name + second + host.len();
-    let path = if text[end..].starts_with('/') { end_of_path(&text[end..], None) } else { 0 };
-    Some(at..end + path)
+    let end = start + host.len();
+    let path = after_port(&text[end..]);
+    if !path.starts_with('/') && !is_query(path) {
+        return Some(at..end);
+    }
+    let opener = text[..at].chars().next_back();
+    Some(at..text.len() - path.len() + end_of_path(path, opener))
 }
 
 /// Whether a run of [`is_host_char`] is a domain, or an IPv4 address. Only its last label tells it from two sentences
@@ -91,6 +127,21 @@ fn is_domain(host: &str) -> bool {
     let [_, .., top] = labels.as_slice() else { return false };
     let is_address = labels.len() == 4 && labels.iter().all(|label| label.parse::<u8>().is_ok());
     !labels.iter().any(|label| label.is_empty()) && (is_address || is_top_level(top))
+}
+
+/// Whether these are the labels behind a first one that is a symbol: `💩.la`.
+fn is_domain_behind_symbol(labels: &str) -> bool {
+    is_domain(labels) || !labels.contains('.') && is_top_level(labels)
+}
+
+/// Whether a character may be the label of a host though no name has it: an emoji, not what sentences are made of.
+fn is_symbol(c: char) -> bool {
+    !c.is_ascii()
+        && !is_host_char(c)
+        && !is_end(c)
+        && !is_closer(c)
+        && closer_of(c).is_none()
+        && !TRIMMED.contains(c)
 }
 
 /// Whether a label can be a top-level domain: two ASCII letters or more, which a particle may follow, or one of those of
@@ -113,7 +164,7 @@ fn end_of_authority(text: &str) -> usize {
             ']' if is_literal => is_literal = false,
             '/' | '?' | '#' | '\\' => return at,
             '[' | ']' | '(' | ')' | '{' | '}' | ',' | ';' | '!' | '*' | '\'' | '~' | '&' | '=' | '$'
-            | '^' => {
+            | '^' | '|' | '`' => {
                 return trim_last(&text[..at]);
             }
             _ if is_end(c) || closer_of(c).is_some() || is_closer(c) => return trim_last(&text[..at]),
@@ -147,7 +198,7 @@ fn end_of_path(text: &str, opener: Option<char>) -> usize {
             },
             None => false,
         };
-        if is_unbalanced || is_end(c) || Some(c) == quote {
+        if is_unbalanced || is_end(c) || c == '…' || Some(c) == quote {
             end = at;
             break;
         }
@@ -157,25 +208,29 @@ fn end_of_path(text: &str, opener: Option<char>) -> usize {
 
 /// What stands behind a link more often than at its end.
 fn trim_last(text: &str) -> usize {
-    text.trim_end_matches(|c: char| "?!.,:;*'’…！？：(".contains(c) || closer_of(c).is_some()).len()
+    text.trim_end_matches(|c: char| TRIMMED.contains(c) || closer_of(c).is_some()).len()
 }
+
+const TRIMMED: &str = "?!.,:;*'’…！？：(";
 
 /// What no link has inside: white space, controls, what is invisible on purpose, and quotes and commas that are not escaped.
 fn is_end(c: char) -> bool {
     c.is_whitespace()
         || c.is_control()
-        || matches!(c, '"' | '<' | '>' | '|' | '`' | '、' | '。' | '，' | '；')
+        || matches!(c, '"' | '<' | '>' | '“' | '、' | '。' | '，' | '；' | '：' | '！' | '？' | '､' | '｡')
         || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
         || matches!(c, '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}')
 }
 
-const BRACKETS: [(char, char); 15] = [
+const BRACKETS: [(char, char); 17] = [
     ('(', ')'),
     ('[', ']'),
     ('{', '}'),
     ('“', '”'),
+    ('‹', '›'),
     ('«', '»'),
     ('「', '」'),
+    ('｢', '｣'),
     ('『', '』'),
     ('【', '】'),
     ('〈', '〉'),
@@ -200,8 +255,16 @@ const fn quote_of(opener: char) -> Option<char> {
     match opener {
         '\'' => Some('\''),
         '‘' => Some('’'),
+        '‚' => Some('‘'),
+        '»' => Some('«'),
+        '›' => Some('‹'),
+        '`' | '|' => Some(opener),
         _ => None,
     }
+}
+
+const fn is_sign(c: char) -> bool {
+    matches!(c, '@' | '＠' | '#' | '＃')
 }
 
 /// What hosts and names are made of, in any script.
@@ -269,6 +332,22 @@ mod tests {
             ("(@ann.kim@x.example)", &["@ann.kim@x.example"]),
             ("＠ann＠x.example", &["＠ann＠x.example"]),
             ("@ann@x.example/~@bob", &["@ann@x.example/~@bob"]),
+            ("x.example?q=(@ann) x.example?정말 x.example?#a", &["x.example?q=(@ann)"]),
+            ("mailto:kim@x.example?body=(@ann)", &["x.example?body=(@ann)"]),
+            ("kim@x.example/~@ann", &["x.example/~@ann"]),
+            ("localhost:3000/~@ann 10:30/(@ann)", &["localhost:3000/~@ann"]),
+            ("💩.la/~@ann …la/~@ann ….la/~@ann", &[".la/~@ann"]),
+            ("https://x.example/a|@ann", &["https://x.example/a|@ann"]),
+            ("https://x.example/a`@ann", &["https://x.example/a`@ann"]),
+            ("`https://x.example/a`@ann |x.example/a|@b", &["https://x.example/a", "x.example/a"]),
+            ("@ann@x.example:3000/~@bob", &["@ann@x.example:3000/~@bob"]),
+            ("@ann@x.example?x=(@bob) @ann@x.example?", &["@ann@x.example?x=(@bob)", "@ann@x.example"]),
+            ("@ann-https://x.example @ann.https://x.example", &["https://x.example", "https://x.example"]),
+            ("#jeju-https://x.example git+ssh://x.example", &["https://x.example", "git+ssh://x.example"]),
+            (
+                "„https://x.example/a“#b »x.example/a«#b ›x.example/a‹#b",
+                &["https://x.example/a", "x.example/a", "x.example/a"],
+            ),
             ("좋았다.그래서/@ann", &[]),
             ("v1.2/(#a) a.m./p.m. 24/7 and/or", &[]),
             ("@ann@bob @ann@bob. ann@x.example", &[]),
@@ -276,6 +355,15 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(links(text), *expected, "{text}");
+        }
+    }
+
+    /// Whatever closes a sentence or a quote closes the link in it.
+    #[test]
+    fn ends_a_link_where_a_sentence_does() {
+        for c in "！？：…｡､，；。、｣」›»“”\"<>".chars() {
+            assert_eq!(links(&format!("https://x.example/a{c}#b")), ["https://x.example/a"], "{c}");
+            assert_eq!(links(&format!("x.example/a{c}#b")), ["x.example/a"], "{c}");
         }
     }
 

@@ -73,11 +73,16 @@ impl ForeignType {
 
     /// Of a file that begins with a box of brands: the main one, and those that it is compatible with.
     fn of_brands(head: &[u8]) -> Self {
-        let size = head.first_chunk().map_or(0, |size| u32::from_be_bytes(*size));
-        let size = usize::try_from(size).unwrap_or(usize::MAX).clamp(12, 512).min(head.len());
+        let size = head.first_chunk().map_or(0, |size| u64::from(u32::from_be_bytes(*size)));
+        // A size of one stands for one of 64 bits behind the name of the box.
+        let is_wide = size == 1;
+        let wide =
+            head.get(8..).and_then(|rest| rest.first_chunk()).map_or(0, |size| u64::from_be_bytes(*size));
+        let (size, at) = if is_wide { (wide, 16) } else { (size, 8) };
+        let size = usize::try_from(size).unwrap_or(usize::MAX).clamp(at + 4, 512).min(head.len());
         // Between the main one and the others stands a version.
-        let main = head.get(8..12).unwrap_or_default();
-        let others = head.get(16..size).unwrap_or_default().chunks_exact(4);
+        let main = head.get(at..at + 4).unwrap_or_default();
+        let others = head.get(at + 8..size).unwrap_or_default().chunks_exact(4);
         let brands = || std::iter::once(main).chain(others.clone());
         let is = |names: &[&[u8]]| brands().any(|brand| names.contains(&brand));
         if main == b"crx " {
@@ -90,6 +95,19 @@ impl ForeignType {
             Self::Heif
         } else {
             Self::Video
+        }
+    }
+
+    /// What a file of a MIME type is.
+    pub fn of_mime(name: &str) -> Option<Self> {
+        let name = name.trim().to_ascii_lowercase();
+        match name.as_str() {
+            "image/heic" | "image/heif" | "image/heic-sequence" | "image/heif-sequence" => Some(Self::Heif),
+            "image/avif" => Some(Self::Avif),
+            "image/jxl" => Some(Self::JpegXl),
+            "image/tiff" | "image/x-adobe-dng" | "image/dng" => Some(Self::TiffOrRaw),
+            _ if name.starts_with("video/") => Some(Self::Video),
+            _ => None,
         }
     }
 

@@ -3,7 +3,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use blegram_domain::{
     AltText, Media as Image, Violation,
-    media::{ImageType, UpdateMedia as Update, Variant},
+    media::{ForeignType, ImageType, UpdateMedia as Update, Variant},
 };
 use blegram_media::{Announced, Links};
 use poem_openapi::{
@@ -209,13 +209,17 @@ pub(crate) struct CreateUpload {
     sha256: Option<String>,
 }
 
+const IMAGE_TYPES: &str =
+    "must be image/jpeg, image/png, image/webp or image/gif; convert HEIC and AVIF photos to JPEG";
+
 impl Input for CreateUpload {
     type Parsed = blegram_media::CreateUpload;
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
         let content_type = fields.text("content_type", |raw| {
-            raw.parse::<ImageType>()
-                .map_err(|_| Violation::OutOfRange("must be image/jpeg, image/png, image/webp or image/gif; convert HEIC and AVIF photos to JPEG"))
+            raw.parse::<ImageType>().map_err(|_| {
+                Violation::OutOfRange(ForeignType::of_mime(raw).map_or(IMAGE_TYPES, ForeignType::advice))
+            })
         });
         let byte_size = fields.integer("byte_size", 1..=Image::MAX_BYTES, "must be 1 to 20971520");
         let sha256 = fields.optional_text("sha256", |raw| {

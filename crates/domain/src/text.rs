@@ -64,8 +64,13 @@ impl Rule {
 
 /// Refuses text that leaves a change of direction open, which would turn around whatever a client prints next (Unicode
 /// TR 36, 2.7). PDF closes an embedding or override, PDI an isolate and everything that was opened inside it; one that has
-/// nothing to close does nothing (UAX 9, X6a and X7).
+/// nothing to close does nothing (UAX 9, X6a and X7), and so does one behind the end of a paragraph, which ends all of them
+/// (X8).
 fn check_direction(text: &str) -> Result<(), Violation> {
+    text.split(['\n', '\u{2029}']).try_for_each(check_paragraph)
+}
+
+fn check_paragraph(text: &str) -> Result<(), Violation> {
     const PDF: char = '\u{202c}';
     const PDI: char = '\u{2069}';
     let mut open = Vec::new();
@@ -213,6 +218,8 @@ mod tests {
             "a\u{2066}b",
             "\u{2066}a\u{202c}",
             "\u{202e}a\u{2069}",
+            "\u{202e}a\nb\u{202c}",
+            "\u{2066}a\u{2029}b\u{2069}",
         ] {
             assert!(matches!(PostText::parse(bad), Err(Violation::InvalidCharacters(_))), "{bad:?}");
         }
@@ -238,18 +245,24 @@ mod tests {
         }
     }
 
-    /// What the Unicode Bidirectional Algorithm does with a letter behind `text`: nothing, if nothing is open.
+    /// What the Unicode Bidirectional Algorithm does with a letter behind each paragraph of `text`: nothing, if nothing is
+    /// open.
     fn is_letter_behind_untouched(text: &str) -> bool {
-        let printed = format!("{text}x");
+        let printed = format!("{}x", text.replace('\n', "x\n"));
         let info = unicode_bidi::BidiInfo::new(&printed, Some(unicode_bidi::Level::ltr()));
-        info.levels.last().is_some_and(|level| level.number() == 0)
+        let letters = printed.char_indices().filter(|(_, c)| *c == 'x');
+        letters.into_iter().all(|(at, _)| info.levels[at].number() == 0)
     }
 
     proptest! {
         #[test]
         fn only_changes_of_direction_that_are_open_are_refused(
-            text in "[a-cא-ג1\u{202a}-\u{202e}\u{2066}-\u{2069}]{0,14}",
+            text in "[a-cא-ג1\n\u{202a}-\u{202e}\u{2066}-\u{2069}]{0,14}",
+            // The algorithm counts up to 125.
+            deep in "([\u{202a}\u{202b}\u{202d}\u{202e}]{120,140}|[\u{2066}-\u{2068}]{120,140}|)",
+            closed in "[\u{202c}\u{2069}a]{0,140}",
         ) {
+            let text = format!("{text}{deep}{closed}");
             prop_assert_eq!(check_direction(&text).is_ok(), is_letter_behind_untouched(&text), "{:?}", text);
         }
 

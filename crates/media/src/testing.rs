@@ -9,7 +9,7 @@ use ::image::{ImageEncoder, Rgb, RgbImage, codecs::jpeg::JpegEncoder};
 
 use crate::S3;
 
-/// A place of its own in the bucket that `cargo xtask test` serves.
+/// A place of its own, whose public area everybody may fetch, in the bucket that `cargo xtask test` serves.
 ///
 /// # Panics
 /// Without that server: nothing is skipped.
@@ -20,15 +20,17 @@ pub fn s3() -> S3 {
         let name = format!("BLEGRAM_TEST_S3_{name}");
         env::var(&name).unwrap_or_else(|_| panic!("{name}, which `cargo xtask test` sets"))
     };
+    let endpoint: url::Url = variable("ENDPOINT").parse().expect("a URL");
+    let bucket = variable("BUCKET");
     S3 {
-        bucket: variable("BUCKET"),
+        public_url: endpoint.join(&bucket).ok(),
+        bucket,
         prefix: format!("test-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed)),
-        endpoint: Some(variable("ENDPOINT").parse().expect("a URL")),
+        endpoint: Some(endpoint),
         region: "us-east-1".to_owned(),
         path_style: true,
         access_key_id: variable("KEY_ID").into(),
         secret_access_key: variable("SECRET").into(),
-        public_url: None,
     }
 }
 

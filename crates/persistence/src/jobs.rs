@@ -26,7 +26,8 @@ pub struct Taken {
     pub kind: String,
     /// What it is about.
     pub subject: String,
-    /// How often it was taken since it last was done, this time included; also tells this lease from later ones.
+    /// How often it was taken, or wanted again while it was there, since it last was done, this time included. Tells this
+    /// lease from later ones, which is why wanting it again counts.
     pub attempts: u64,
 }
 

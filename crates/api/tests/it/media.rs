@@ -737,6 +737,19 @@ async fn photos_of_phones_are_refused_with_advice(#[case] backend: Backend) {
             }
         }
     }
+    // Also as soon as one is announced.
+    for (content_type, words) in [
+        ("image/heic", &["HEIC", "Most Compatible", "Android", "높은 호환성"][..]),
+        ("image/avif", &["AVIF", "JPEG", "iPhone", "저장해 보내세요"]),
+        ("video/mp4", &["video", "동영상"]),
+        ("image/bmp", &["must be image/jpeg"]),
+    ] {
+        let announced = json!({ "content_type": content_type, "byte_size": 9 });
+        let refused = ann.post("/api/v1/media/uploads", &announced).await;
+        refused.assert_refused(&[("/content_type", "out-of-range")]);
+        let text = refused.json()["errors"][0]["detail"].to_string();
+        assert!(words.iter().all(|word| text.contains(word)), "{content_type}: {text}");
+    }
     // The same by a direct upload.
     let file = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
     let announced = json!({ "content_type": "image/jpeg", "byte_size": file.len() });

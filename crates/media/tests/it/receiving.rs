@@ -108,6 +108,38 @@ async fn an_account_has_a_share_of_the_places_and_the_node_a_bound() {
 }
 
 #[tokio::test]
+async fn completions_of_an_account_have_a_share_of_the_places() {
+    let w = World::new(Place::Folder).await;
+    let ann = w.user("ann").await;
+    let file = photo(64, 48);
+    let to = announce(&w.media, ann, file.len() as u64).await.unwrap();
+    put(&w.media, &to, whole(&file)).await.unwrap();
+    let closed = limited(&w, ReceiveLimits { per_account: 0, ..ReceiveLimits::default() });
+    assert!(matches!(closed.complete_upload(ann, to.upload.id).await, Err(Error::TooManyAtOnce(0))));
+    let full = limited(&w, ReceiveLimits { at_once: 0, ..ReceiveLimits::default() });
+    assert!(matches!(full.complete_upload(ann, to.upload.id).await, Err(Error::Overloaded)));
+    assert!(w.media.complete_upload(ann, to.upload.id).await.is_ok(), "the file waits");
+}
+
+/// What has arrived is on the disk and not in memory, however slowly the rest comes.
+#[tokio::test]
+async fn a_file_that_arrives_slowly_is_written_in_small_parts() {
+    const ARRIVED: usize = 256 * 1024;
+    let w = World::new(Place::Folder).await;
+    let ann = w.user("ann").await;
+    let Location::Folder(folder) = &w.location else { unreachable!() };
+    let media = limited(&w, ReceiveLimits::default());
+    let to = announce(&media, ann, 5 * 1024 * 1024).await.unwrap();
+    let stalled = Stalled::put(&media, &to, &[1; ARRIVED]).await;
+    let written: u64 = std::fs::read_dir(folder.join("incoming"))
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
+    assert_eq!(written, ARRIVED as u64);
+    stalled.hangs_up().await;
+}
+
+#[tokio::test]
 async fn a_file_that_takes_too_long_is_given_up_and_leaves_nothing() {
     let w = World::new(Place::Folder).await;
     let ann = w.user("ann").await;

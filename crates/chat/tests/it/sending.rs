@@ -264,6 +264,36 @@ async fn an_image_is_sent_once(#[case] backend: Backend) {
     );
 }
 
+/// The version before put new images into the public area.
+#[apply(both_databases)]
+#[tokio::test]
+async fn an_image_with_a_public_key_moves_when_it_is_sent(#[case] backend: Backend) {
+    let w = World::new(backend).await;
+    let [ann, bob] = w.users(["ann", "bob"]).await;
+    let direct = w.begin(ann, &[bob]).await.conversation.id;
+    let [public, private] = [true, false].map(|is_public| Media {
+        id: MediaId::generate(w.clock.now()),
+        owner: ann,
+        key: MediaKey::new(is_public, ann, 7),
+        previous_key: None,
+        blurhash: String::new(),
+        alt: None,
+        variants: Vec::new(),
+        used: None,
+        created_at: w.clock.now(),
+        version: 0,
+    });
+    let tx = w.database.db().write().await.unwrap();
+    for image in [&public, &private] {
+        media::insert(&tx, image).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let show = SendMessage { media: vec![public.id, private.id], ..message("look") };
+    send(&w.chat, (ann, direct, show)).await.unwrap();
+    let moves = w.database.lines("SELECT subject AS line FROM jobs WHERE kind = 'move-image'").await;
+    assert_eq!(moves, [public.id.to_string()]);
+}
+
 #[apply(both_databases)]
 #[tokio::test]
 async fn more_than_may_wait_are_refused_at_once(#[case] backend: Backend) {

@@ -9,8 +9,8 @@ use std::{
 
 use blegram_chat::{ChangePosition, ChangedHead, Chat, SyncCursor};
 use blegram_domain::{
-    Conversation, ConversationId, FixedClock, Timestamp, UserId, UserRef,
-    conversation::{ConversationKind, Membership},
+    Conversation, ConversationEvent, ConversationId, FixedClock, Timestamp, UserId, UserRef,
+    conversation::{ConversationKind, Happening, Membership},
     version::Precondition,
 };
 use blegram_persistence::{
@@ -258,6 +258,33 @@ async fn a_transaction_that_stays_open_hides_nothing_and_repeats_nothing() {
     listed.sort();
     assert_eq!(listed, [slow, quick]);
     assert_eq!(sync(&world.chat, bob, Some(cursor)).await.0, []);
+}
+
+/// The number of a transaction that stays open is below those of others that are committed meanwhile.
+#[tokio::test]
+async fn heads_of_a_transaction_that_stays_open_are_found_when_it_is_committed() {
+    let world = World::new(Backend::Postgres).await;
+    let [ann, bob] = world.users(["ann", "bob"]).await;
+    let slow = world.begin_group(ann, &[bob]).await;
+    let quick = world.begin_group(ann, &[bob]).await;
+    let here = async || world.chat.change_position().await.unwrap();
+    let heads = async |since: &ChangePosition, until: &ChangePosition| {
+        let (heads, _) = world.chat.heads_changed(&[bob], (Some(since), until), None).await.unwrap();
+        heads.into_iter().map(|head| head.conversation).collect::<Vec<_>>()
+    };
+    let start = here().await;
+    let tx = world.database.db().write().await.unwrap();
+    touch(&tx, slow, now()).await;
+    let what = Happening::Updated { title: None, owner: None };
+    let event = ConversationEvent { conversation: slow, seq: 1, what, at: now() };
+    conversations::insert_events(&tx, &[event]).await.unwrap();
+    world.send(ann, quick, "1").await;
+    let between = here().await;
+    assert_eq!(heads(&start, &between).await, [quick]);
+    tx.commit().await.unwrap();
+    let end = here().await;
+    assert_eq!(heads(&between, &end).await, [slow]);
+    assert_eq!(heads(&start, &between).await, [quick], "what was not visible then is of the next look");
 }
 
 /// The later of two transactions may have the smaller number; and of a conversation and a membership, the one that is

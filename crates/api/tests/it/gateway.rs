@@ -613,6 +613,18 @@ async fn an_address_has_no_more_connections_than_it_may() {
 }
 
 #[tokio::test]
+async fn connections_are_counted_by_network() {
+    let mut settings = Settings::default();
+    settings.gateway.connections_per_address = 1;
+    let t = TestApp::with(Backend::Sqlite, settings).await;
+    let [ann, bob, cho] = t.users(["ann", "bob", "cho"]).await;
+    let [ann, bob, cho] = [ann.at("2001:db8::1"), bob.at("2001:db8::ffff:2"), cho.at("2001:db8:0:1::1")];
+    let _one = ann.connects().await;
+    assert_eq!(bob.tries_to_connect(&[PROTOCOL, OWN]).await.err(), Some(429), "the same network");
+    cho.connects().await;
+}
+
+#[tokio::test]
 async fn what_is_no_frame_ends_the_connection_and_disturbs_nobody() {
     let t = TestApp::new(Backend::Sqlite).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use blegram_domain::Clock;
 use blegram_persistence::testing::Backend;
 use futures_util::{SinkExt, future::join_all};
 use poem::http::Method;
@@ -355,6 +356,49 @@ async fn notifications_taken_back_are_deleted_and_not_announced_again(#[case] ba
     let again = a.hears("notification.created").await["notification"]["id"].clone();
     assert_ne!(again, created);
     assert_eq!(ann.told().await, ["post_like", "follow"]);
+}
+
+#[tokio::test]
+async fn announcements_are_an_hour_apart_whatever_the_wall_clock_shows() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let mut a = ann.connects().await;
+    let like = format!("/api/v1/posts/{}/like", ann.posts("like me").await);
+    bob.put_empty(&like).await.assert_status(200);
+    a.hears("notification.created").await;
+    let start = t.clock.now();
+    let hour = Duration::from_secs(60 * 60);
+    for step in [start + 2 * hour, start] {
+        t.clock.step_wall(step);
+        bob.delete(&like).await.assert_status(200);
+        a.hears("notification.deleted").await;
+        bob.put_empty(&like).await.assert_status(200);
+        assert_eq!(a.hears("notification.state").await["unread_count"], 1);
+        assert_eq!(a.heard().await, [""; 0], "{step}");
+    }
+}
+
+/// Nodes that cannot hear each other find out from the database what happened.
+#[apply(both_databases)]
+#[tokio::test]
+async fn what_happens_on_another_node_comes_as_a_head(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let id = ann.begins(&["@bob"], None).await;
+    ann.says(&id, "here").await;
+    let mut b = bob.connects().await;
+    b.gets("open", json!({ "conversations": [] })).await;
+    let elsewhere = t.another_node();
+    let there = elsewhere.stranger();
+    there.log_in("ann", PASSWORD).await.assert_status(200);
+    there.says(&id, "there").await;
+    loop {
+        let head = b.hears("conversation.head").await;
+        assert_eq!(head["conversation_id"], id);
+        if head["last_seq"] == 2 {
+            break;
+        }
+    }
 }
 
 #[apply(both_databases)]

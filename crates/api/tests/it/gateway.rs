@@ -586,6 +586,11 @@ async fn expiry_is_announced_once_per_credential() {
     }
     assert_eq!(a.heard().await, ["ready"], "the same credential, in whichever form");
 
+    // Of a ticket, too, the lifetime is that of what it was asked for with.
+    let by_ticket = format!("blegram.v1+json, blegram.ticket.{}", ticket().await.as_str().unwrap());
+    let mut b = t.stranger().tries_to_connect(&[("sec-websocket-protocol", &by_ticket)]).await.unwrap();
+    assert_eq!(b.heard().await, ["ready", "auth.expiring"]);
+
     // Whoever refreshes at each warning is not in a loop: the next one is not about to expire.
     let refresh =
         json!({ "grant_type": "refresh_token", "refresh_token": signed_up["tokens"]["refresh_token"] });

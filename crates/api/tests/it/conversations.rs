@@ -398,6 +398,11 @@ async fn refusals_across_a_block_say_what_the_actor_can_do(#[case] backend: Back
     let gone = json!("The account is gone. What was said stays, and nothing new can be.");
     ann.put_empty("/api/v1/users/@bob/block").await.assert_status(200);
     bob.post("/api/v1/me/deletion", &json!({ "password": PASSWORD })).await.assert_status(204);
+    assert_eq!(refused(&ann).await, (json!("forbidden"), gone.clone()));
+    // Nothing of it is left when its job is done.
+    let others =
+        "DELETE FROM conversation_members WHERE user_id NOT IN (SELECT id FROM users WHERE username = 'ann')";
+    t.database.execute(others).await;
     assert_eq!(refused(&ann).await, (json!("forbidden"), gone));
     // For new things it is not there.
     ann.put_empty("/api/v1/users/@bob/follow").await.assert_problem(404, "not-found");

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use blegram_domain::Clock;
 use blegram_persistence::testing::Backend;
 use poem::http::Method;
 use rstest_reuse::apply;
@@ -82,6 +83,9 @@ async fn without_a_password_a_fresh_login_is_asked_for(#[case] backend: Backend)
     let first = json!({ "current_password": null, "new_password": NEW });
     change(&bob, &first).await.assert_status(204);
     t.clock.advance(Duration::from_secs(600));
+    change(&ann, &first).await.assert_problem(403, "reauthentication-required");
+    // Nor is a login fresh that lies ahead of a clock that was set back.
+    t.clock.step_wall(t.clock.now() - Duration::from_secs(24 * 60 * 60));
     change(&ann, &first).await.assert_problem(403, "reauthentication-required");
 }
 

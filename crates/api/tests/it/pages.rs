@@ -79,6 +79,18 @@ async fn a_path_in_the_public_url_is_written_into_pages_and_documents() {
     let problem = t.stranger().get("/api/v1/gateway").await.json();
     assert!(problem["type"].as_str().unwrap().starts_with("/a&b'c/problems/"), "{problem}");
     assert_eq!(problem["instance"], "/a&b'c/api/v1/gateway");
+    // A handshake without a connection that could be upgraded is answered in the words of the code.
+    let handshake = [
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("sec-websocket-protocol", "blegram.v1+json"),
+    ];
+    let refused = t.stranger().send(poem::http::Method::GET, "/api/v1/gateway", &handshake, Vec::new()).await;
+    refused.assert_status(426);
+    let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("is at /a&b'c/asyncapi.json"), "{detail}");
 }
 
 /// What begins at the root of the host, in any text that names addresses of this site. One after a host is an example.

@@ -79,6 +79,14 @@ async fn a_path_in_the_public_url_is_written_into_pages_and_documents() {
     let problem = t.stranger().get("/api/v1/gateway").await.json();
     assert!(problem["type"].as_str().unwrap().starts_with("/a&b'c/problems/"), "{problem}");
     assert_eq!(problem["instance"], "/a&b'c/api/v1/gateway");
+    // What is kept for repetitions of a request, too.
+    let [ann] = t.users(["ann"]).await;
+    for _ in 0..2 {
+        let headers = [("content-type", "application/json"), ("idempotency-key", "once")];
+        let refused = ann.send(poem::http::Method::POST, "/api/v1/posts", &headers, b"{}".to_vec()).await;
+        assert_eq!(refused.json()["type"], "/a&b'c/problems/invalid", "{}", refused.text());
+        assert_eq!(refused.json()["instance"], "/a&b'c/api/v1/posts");
+    }
     // A handshake without a connection that could be upgraded is answered in the words of the code.
     let handshake = [
         ("connection", "upgrade"),

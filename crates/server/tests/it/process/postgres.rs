@@ -66,7 +66,7 @@ async fn the_schema_is_changed_by_who_was_told_to() {
 }
 
 /// With images in the bucket of the tests.
-fn on_bucket(home: Home) -> Home {
+pub(crate) fn on_bucket(home: Home) -> Home {
     let S3 { bucket, prefix, endpoint, access_key_id, secret_access_key, .. } = blegram_media::testing::s3();
     home.set("BLEGRAM_MEDIA__STORAGE", &format!("s3://{bucket}/{prefix}"))
         .set("BLEGRAM_MEDIA__S3_ENDPOINT", endpoint.unwrap().as_str())

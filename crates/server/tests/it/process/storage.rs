@@ -348,3 +348,20 @@ async fn probes_are_answered_in_time_while_the_database_hangs() {
     frozen.passing.send(true).unwrap();
     becomes(&home, 200, "ready").await;
 }
+
+/// The same of the storage of images.
+#[tokio::test]
+async fn probes_are_answered_in_time_while_the_storage_hangs() {
+    let endpoint = blegram_media::testing::s3().endpoint.unwrap();
+    let frozen = Frozen::before(endpoint.as_str()).await;
+    let home = super::postgres::on_bucket(Home::new(&[])).set("BLEGRAM_MEDIA__S3_ENDPOINT", &frozen.url);
+    let _site = home.serve().await;
+    frozen.passing.send(false).unwrap();
+    let four = std::time::Duration::from_secs(4);
+    let probes = futures_util::future::join_all((0..20).map(|_| readiness(&home)));
+    for (status, text) in tokio::time::timeout(four, probes).await.expect("in time") {
+        assert_eq!((status, &*text), (503, "not ready: a check did not end in time\n"));
+    }
+    frozen.passing.send(true).unwrap();
+    becomes(&home, 200, "ready").await;
+}

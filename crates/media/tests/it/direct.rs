@@ -95,6 +95,23 @@ async fn only_what_was_announced_is_taken(#[case] place: Place) {
     assert_eq!(w.files().await.len(), 3, "nothing of the others is left");
 }
 
+/// The announcement fixes the type, whatever the file is: here its bytes and the request differ.
+#[apply(both_places)]
+#[tokio::test]
+async fn a_file_of_another_type_than_was_announced_is_refused(#[case] place: Place) {
+    let w = World::new(place).await;
+    let ann = w.user("ann").await;
+    let file = photo(64, 48);
+    let png = CreateUpload { content_type: ImageType::Png, ..announce(&file) };
+    let announced = w.media.create_upload(ann, png).await.unwrap();
+    assert!(w.put(&announced, "image/png", &file).await, "it is looked at when it is completed");
+    match w.media.complete_upload(ann, announced.upload.id).await {
+        Err(Error::Refused(Refusal::WrongType { is, .. })) => assert_eq!(is, ImageType::Jpeg),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(w.database.count("media").await, 0);
+}
+
 #[apply(both_places)]
 #[tokio::test]
 async fn a_link_is_for_one_file_and_ends(#[case] place: Place) {

@@ -20,6 +20,7 @@ use blegram_persistence::{
     testing::{Backend, TestDatabase},
 };
 use rstest_reuse::apply;
+use tokio_util::sync::CancellationToken;
 
 use crate::{both_databases, jobs::Site};
 
@@ -252,6 +253,42 @@ async fn ids_begin_above_the_newest_stored_one(#[case] backend: Backend) {
     let page = site.social.public_timeline(Some(bob), &since).await.unwrap();
     assert_eq!(texts(page), ["new"]);
     assert!(new.as_uuid() > ahead.as_uuid());
+}
+
+/// Another node's clock may be ahead while both run.
+#[tokio::test]
+async fn ids_follow_those_of_other_nodes() {
+    let site = Site::new(Backend::Postgres).await;
+    let ann = site.sign_up("ann").await.account.user.summary.id;
+    site.post(ann, "of another node").await;
+    site.database.execute("DELETE FROM post_search").await;
+    let ahead = ahead(&site);
+    set(&site, "UPDATE posts SET id", ahead).await;
+    let (clock, shutdown) = (SiteClock::new(Arc::clone(&site.clock) as _), CancellationToken::new());
+    let followed = async {
+        while PostId::generate(site.clock.now()).as_uuid() < ahead.as_uuid() {
+            tokio::task::yield_now().await;
+        }
+        shutdown.cancel();
+    };
+    let both = async { tokio::join!(clock::follow(&clock, site.database.db(), &shutdown), followed) };
+    crate::client::soon(both).await;
+}
+
+/// An idle site that is restarted now and then has no newer row, only the last check.
+#[apply(both_databases)]
+#[tokio::test]
+async fn retention_of_an_idle_site_goes_on_from_check_to_check(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    fill(&site).await;
+    for _ in 0..3 {
+        site.runner().retention().check().await.unwrap();
+        assert!(!is_paused(&site).await);
+        site.clock.advance(6 * DAY);
+    }
+    site.clock.advance(2 * DAY);
+    site.runner().retention().check().await.unwrap();
+    assert!(is_paused(&site).await, "after eight days nobody knows");
 }
 
 #[apply(both_databases)]

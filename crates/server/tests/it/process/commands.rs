@@ -1,7 +1,11 @@
 //! What the binary prints when it is asked: the doctor's report and the document.
 
-use blegram_persistence::testing::Backend;
+use blegram_persistence::{
+    Db, Settings,
+    testing::{Backend, execute},
+};
 use rstest_reuse::apply;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{both_databases, home::Home};
@@ -19,6 +23,34 @@ async fn the_doctor_finds_a_healthy_site_well(#[case] backend: Backend) {
     for line in ["ok    database", "ok    schema         current", "Everything is well."] {
         assert!(report.stdout.contains(line), "{report:?}");
     }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn the_doctor_tells_that_retention_pauses_and_how_it_goes_on(#[case] backend: Backend) {
+    let home = Home::on(backend, &[]).await;
+    let site = home.serve().await;
+    site.signal(Signal::TERM);
+    site.end().await.assert_success();
+    let url = match backend {
+        Backend::Sqlite => format!("sqlite:{}", home.path("data/blegram.db").display()),
+        Backend::Postgres => home.database_url().to_owned(),
+    };
+    let settings = Settings { url, max_connections: 1, statement_timeout: std::time::Duration::from_secs(5) };
+    let db = Db::connect(&settings).await.unwrap();
+    let tx = db.write().await.unwrap();
+    // As it is after a long time, or when the clock is far ahead.
+    execute(&tx, "UPDATE clock_state SET checked_at = 1").await.unwrap();
+    tx.commit().await.unwrap();
+    db.close().await.unwrap();
+
+    let report = home.run("doctor").end().await;
+    assert_eq!(report.code, Some(1), "{report:?}");
+    for words in ["retention pauses since", "the last check of the clock", "blegram sweep --clock-is-right"] {
+        assert!(report.stdout.contains(words), "{words:?} is not in {report:?}");
+    }
+    home.run("sweep --clock-is-right").end().await.assert_success();
+    home.run("doctor").end().await.assert_success();
 }
 
 #[tokio::test]

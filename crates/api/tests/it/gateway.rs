@@ -52,6 +52,10 @@ fn every_frame_has_a_title_a_summary_and_valid_examples() {
     let mut titles = BTreeSet::new();
     for (name, message) in document["components"]["messages"].as_object().unwrap() {
         let title = message["payload"]["title"].as_str().unwrap();
+        if ["ping", "pong"].contains(&name.as_str()) || name.starts_with("reply.") {
+            let text = message["description"].as_str().unwrap_or_default();
+            assert!(text.contains(|c| ('가'..='힣').contains(&c)), "{name} is not described: {text}");
+        }
         assert!(titles.insert(title), "{name}: {title} twice");
         let schemas = document["components"]["schemas"].as_object().unwrap();
         assert!(!schemas.contains_key(title), "{name}: {title} is a schema");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use blegram_domain::Clock;
 use blegram_persistence::testing::Backend;
 use rstest_reuse::apply;
 use serde_json::{Value, json};
@@ -258,6 +259,24 @@ async fn trends_are_what_many_people_write_about_and_not_one(#[case] backend: Ba
         [json!(null); 0],
         "yesterday's news"
     );
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn trends_are_a_minute_old_at_most_whatever_the_wall_clock_shows(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let people = t.users(["ann", "bob", "chul", "dana"]).await;
+    let trends = async |tag: &str| {
+        for one in &people {
+            one.posts(tag).await;
+        }
+        let trends = t.stranger().get("/api/v1/trends/hashtags").await;
+        trends.items("hashtag").iter().map(|tag| tag["name"].clone()).collect::<Vec<Value>>()
+    };
+    assert_eq!(trends("#autumn").await, ["autumn"]);
+    t.clock.step_wall(t.clock.now() - Duration::from_secs(60 * 60));
+    t.clock.advance(Duration::from_secs(60));
+    assert!(trends("#winter").await.contains(&json!("winter")));
 }
 
 #[apply(both_databases)]

@@ -234,8 +234,18 @@ async fn empty_optional_parameters_of_queries_are_absent(#[case] backend: Backen
             let plain = ann.get(&format!("{path}?{required}")).await;
             let asked = ann.get(&format!("{path}?{}&{required}&", empty.join("&"))).await;
             plain.assert_status(200);
-            assert_eq!(asked.assert_status(200).json(), plain.json(), "{path} {empty:?}");
-            assert_eq!(asked.header("link"), plain.header("link"), "{path} {empty:?}");
+            // These cursors hold the transactions of the whole cluster, which has other tests.
+            let is_moving = ["/api/v1/conversations", "/api/v1/sync"].contains(&template);
+            let page = |answer: &Answer| {
+                let mut page = answer.json();
+                if let Some(page) = page.as_object_mut().filter(|_| is_moving) {
+                    page.retain(|name, _| !["prev_cursor", "cursor"].contains(&name.as_str()));
+                }
+                page
+            };
+            assert_eq!(page(asked.assert_status(200)), page(&plain), "{path} {empty:?}");
+            let link = |answer: &Answer| answer.header("link").filter(|_| !is_moving).map(ToOwned::to_owned);
+            assert_eq!(link(&asked), link(&plain), "{path} {empty:?}");
             count += empty.len();
         }
     }

@@ -146,7 +146,11 @@ impl World {
     }
 }
 
-async fn loses_nothing_while_storage_is_away(w: World, leave: &dyn Fn(), come_back: &dyn Fn()) {
+async fn loses_nothing_while_storage_is_away(
+    w: World,
+    leave: &(dyn Fn() + Sync),
+    come_back: &(dyn Fn() + Sync),
+) {
     let ann = w.user("ann").await;
     let mut images = Vec::new();
     let mut posts = Vec::new();

@@ -199,7 +199,6 @@ const SIGNED: Reach = Reach { unsigned: false, signed: true };
 const GONE: Reach = Reach { unsigned: false, signed: false };
 
 impl World {
-    #[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
     #[track_caller]
     fn assert_reach(&self, what: &'static str, key: MediaKey, expected: Reach) -> impl Future<Output = ()> {
         let signed = self.media.links().url(key, Large, false);

@@ -340,8 +340,8 @@ async fn nobody_waits_for_a_database_that_does_not_answer(#[case] backend: Backe
     tokio::time::resume();
     tx.commit().await.unwrap();
     assert!(sent.iter().all(|it| matches!(it, Err(Error::Storage(why)) if why.is_unreachable())), "{sent:?}");
-    // Those of the fourth batch, too. On SQLite it is the connection for which they wait in vain.
-    assert_eq!(waited.as_secs(), if backend == Backend::Sqlite { 5 } else { 30 });
+    // Those of the fourth batch, too: some wait in vain for a connection, others for the lock.
+    assert!(waited <= Duration::from_secs(31), "{waited:?}");
     assert!(send(&w.chat, (bob, direct, message("back"))).await.unwrap().1);
 }
 

@@ -34,6 +34,11 @@ impl Media {
         self.compare(&marker).await
     }
 
+    /// Whether this process found the storage to be the right one before.
+    pub fn has_found_storage(&self) -> bool {
+        self.marker.get().is_some()
+    }
+
     /// As [`Media::check_storage`], and changes nothing.
     ///
     /// # Errors

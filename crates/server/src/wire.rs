@@ -1,6 +1,13 @@
 //! The parts, put together as configured.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use blegram_api::{App, Background, Live, Readiness, Site};
 use blegram_auth::{Auth, Limits, PasswordCost, Quota, SiteKey};
@@ -113,20 +120,42 @@ pub fn media(
 }
 
 fn readiness(db: Db, media: Media, shutdown: CancellationToken) -> Readiness {
+    let is_foreign = Arc::new(AtomicBool::new(false));
     Arc::new(move || {
         let (db, media, shutdown) = (db.clone(), media.clone(), shutdown.clone());
+        let is_foreign = Arc::clone(&is_foreign);
         Box::pin(async move {
             if shutdown.is_cancelled() {
                 return Err("shutting down".to_owned());
             }
             let checks = async {
                 check_database(&db).await?;
-                media.check_storage().await.map_err(|error| error.to_string())
+                check_storage(&media, &is_foreign).await
             };
             let slow = || Err("a check did not end in time".to_owned());
             tokio::time::timeout(PROBE_LIMIT, checks).await.unwrap_or_else(|_| slow())
         })
     })
+}
+
+/// That the storage answers, and is still the one that it was. A node that was started beside another storage serves
+/// everything but images, and must not keep a site down; what is wrong is in the log, once, and with the doctor.
+async fn check_storage(media: &Media, is_foreign: &AtomicBool) -> Result<(), String> {
+    let answer = media.check_storage().await;
+    let is_new =
+        !is_foreign.swap(matches!(answer, Err(blegram_media::Error::ForeignStorage(_))), Ordering::Relaxed);
+    match answer {
+        Err(error @ blegram_media::Error::ForeignStorage(_)) if !media.has_found_storage() => {
+            if is_new {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "uploads are refused and no files are removed here; the nodes of a site share one storage"
+                );
+            }
+            Ok(())
+        }
+        other => other.map_err(|error| error.to_string()),
+    }
 }
 
 /// That the database reads and writes. A site that reads only is of no use behind a load balancer.

@@ -64,19 +64,14 @@ impl Gate {
         }
         check_media_type(request, operation.takes)?;
         let standing = self.count(operation, request)?;
-        let admitted = self.admit_counted(operation, request).await;
-        let (session, has_dead_cookie, spent) = admitted.map_err(|problem| {
+        let admitted = self.admit_counted(operation, request).await.map_err(|problem| {
             let headers = standing.iter().flat_map(standing_headers);
             headers.fold(problem, |problem, (name, value)| problem.with_header(name, value))
         })?;
-        Ok(Admitted { session, standing, has_dead_cookie, spent })
+        Ok(Admitted { standing, ..admitted })
     }
 
-    async fn admit_counted(
-        &self,
-        operation: &Operation,
-        request: &mut Request,
-    ) -> Result<(Option<Authenticated>, bool, Duration), Problem> {
+    async fn admit_counted(&self, operation: &Operation, request: &mut Request) -> Result<Admitted, Problem> {
         let authenticating = self.authenticate(operation, request);
         let began = Instant::now();
         let (session, has_dead_cookie) = in_time(operation, Duration::ZERO, authenticating).await??;
@@ -92,7 +87,7 @@ impl Gate {
         if let (Takes::Form, Some(session)) = (operation.takes, &session) {
             form::spool(request, session.user, &self.app.media).await?;
         }
-        Ok((session, has_dead_cookie, spent))
+        Ok(Admitted { session, standing: None, has_dead_cookie, spent })
     }
 
     fn count(&self, operation: &Operation, request: &Request) -> Result<Option<Standing>, Problem> {

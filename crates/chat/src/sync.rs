@@ -67,7 +67,7 @@ impl Chat {
     pub async fn events(&self, actor: UserId, id: ConversationId, after: u64) -> Result<Changes> {
         let conversation = conversations::find(&self.db, id).await?.ok_or(Error::NotFound)?;
         let found = conversations::list_events(&self.db, id, after, MAX_EVENTS).await?;
-        // After the events: whoever was removed in between sees none of what came since.
+        // After the events: a member who was removed in between gets none of the later ones.
         let mine = conversations::find_member(&self.db, id, actor).await?.ok_or(Error::NotFound)?;
         // Some of it may have come after the conversation was read.
         let head_seq = found.last().map_or(0, |event| event.seq).max(conversation.last_seq);
@@ -147,14 +147,14 @@ impl Chat {
         let ids: Vec<ConversationId> = kept.into_iter().map(|it| it.conversation).collect();
         let found = conversations::list_by_ids(&self.db, &ids).await?;
         let mut mine = conversations::list_memberships(&self.db, actor, &ids).await?;
-        let mut removed: Vec<ConversationId> = left.into_iter().map(|it| it.conversation).collect();
+        let mut removed: Vec<ConversationId> = left.into_iter().map(|changed| changed.conversation).collect();
         let mut heads = Vec::with_capacity(found.len());
         for conversation in found {
             let Some(mine) = mine.remove(&conversation.id) else { continue };
             if mine.is_listed(conversation.last_message_no) {
                 heads.push(Head { conversation, mine });
             } else if mine.since_seq > 0 {
-                // Hidden by the viewer, on this device or another. One that nobody wrote in yet was never listed.
+                // Hidden by the viewer, on this device or another. A new one without messages was never listed.
                 removed.push(conversation.id);
             }
         }

@@ -177,7 +177,7 @@ ids! {
 }
 
 impl RequestId {
-    /// An id of a request that is refused before anything looks at it, by a clock that nobody has checked. No other id of
+    /// An id of a request that is refused before anything looks at it, by a clock that is not checked yet. No other id of
     /// this process follows it.
     pub fn generate_apart(now: Timestamp) -> Self {
         Self(generate_from(&APART, now))

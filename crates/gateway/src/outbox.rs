@@ -54,7 +54,11 @@ impl Outbox {
             }
             Class::Durable { conversation, seq, last_message_no } => {
                 let key = head_key(*conversation);
-                if self.queue.iter().any(|it| matches!(&it.class, Class::State(other) if *other == key)) {
+                if self
+                    .queue
+                    .iter()
+                    .any(|waiting| matches!(&waiting.class, Class::State(other) if *other == key))
+                {
                     return self.push(Frame::head(*conversation, *seq, *last_message_no));
                 }
             }

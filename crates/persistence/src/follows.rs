@@ -12,8 +12,8 @@ use crate::{
     rows, users,
 };
 
-/// The id of a follow between accounts whose counts are held. Locks the followers of the one and those whom the other follows until the transaction ends, so that
-/// both lists are in the order in which follows become visible.
+/// The id of a follow between accounts whose counts are locked. Locks the followers of the one and those whom the other
+/// follows until the transaction ends, so that both lists are in the order in which follows become visible.
 ///
 /// # Errors
 /// Storage failures only.
@@ -22,7 +22,8 @@ pub async fn next_id(tx: &Tx, follower: UserId, followee: UserId, now: Timestamp
     Ok(RelationId::generate(now))
 }
 
-/// Locks what [`next_id`] locks, for many followers of one, whose counts are held: all at once, before anything is written.
+/// Locks what [`next_id`] locks, for many followers of one, whose counts are locked: all at once, before anything is
+/// written.
 ///
 /// # Errors
 /// Storage failures only.

@@ -49,7 +49,7 @@ pub async fn shares_sessions(url: &str) -> Result<bool> {
     }
     let options = PgConnectOptions::from_str(url).map_err(error)?;
     let options = options.application_name("blegram").extra_float_digits(None);
-    // By chance: an id would move all later ones to where this machine's clock is, which nobody has checked yet.
+    // By chance: an id would move all later ones to where this machine's clock is, which is not checked yet.
     let mark = new_identity();
     let set = format!("SELECT pg_backend_pid(), set_config('blegram.session', '{mark}', false)");
     let mut own = step(options.connect()).await?;

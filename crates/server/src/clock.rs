@@ -1,8 +1,9 @@
 //! The clock of a site: what time it is, where ids begin, and whether what is old may be deleted.
 //!
 //! On PostgreSQL the database's clock is followed when this machine's differs by more than a second, so that all nodes
-//! agree; between two looks at it time passes as the monotonic clock says. Ids begin above the newest stored one and advance past those of other nodes. [`Retention`] answers whether the
-//! clock is trusted with deleting; the rules are in [`blegram_domain::clock_guard`].
+//! agree; between two looks at it time passes as the monotonic clock says. Ids begin above the newest stored one and advance
+//! past those of other nodes. [`Retention`] answers whether the clock is trusted with deleting; the rules are in
+//! [`blegram_domain::clock_guard`].
 
 use std::{
     sync::{Arc, PoisonError, RwLock},

@@ -197,12 +197,12 @@ async fn however_many_transactions_are_in_flight_they_hide_no_change() {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_conversation_that_is_hidden_is_told_as_removed_to_other_devices(#[case] backend: Backend) {
+async fn a_hidden_conversation_is_removed_on_other_devices(#[case] backend: Backend) {
     let world = World::new(backend).await;
     let [ann, bob] = world.users(["ann", "bob"]).await;
     let id = world.begin(ann, &[bob]).await.conversation.id;
     let synced = world.chat.sync(bob, None).await.unwrap();
-    assert_eq!((synced.heads, synced.removed), (vec![], vec![]), "nobody wrote yet");
+    assert_eq!((synced.heads, synced.removed), (vec![], vec![]), "without messages it is not listed");
     world.send(ann, id, "hello").await;
     let (listed, cursor) = sync(&world.chat, bob, Some(synced.cursor)).await;
     assert_eq!(listed, [id]);

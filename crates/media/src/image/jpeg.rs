@@ -141,7 +141,7 @@ impl<'a> Walk<'a> {
         if self.is_filled() { Err(Refusal::Broken) } else { Ok(()) }
     }
 
-    /// Whether the last bytes of a scan are zeros that nobody coded: a download that broke off was stored in its full length,
+    /// Whether the last bytes of a scan are zeros that no encoder wrote: a download that broke off was stored in its full length,
     /// or a card lost a block. Zeros are codes like others, but an encoder fills up its last byte with ones, and puts a
     /// marker behind it.
     fn is_filled(&self) -> bool {

@@ -1,10 +1,12 @@
 //! Connections to PostgreSQL: a pool of sqlx, in which a connection that does not write any more does not stay.
 
 use std::{
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
@@ -28,6 +30,9 @@ use crate::{
 
 /// How long after an error of the server each connection is asked before it is used.
 const DOUBTED_FOR: Duration = Duration::from_secs(60);
+
+/// How long after a statement was given up connections are asked before they go back to the pool. Its own goes back at once.
+const GIVEN_UP_FOR: Duration = Duration::from_secs(5);
 
 /// A connection that was idle for longer is asked, too.
 const UNASKED_FOR: Duration = Duration::from_secs(30);
@@ -53,6 +58,8 @@ struct Doubt {
     base: Instant,
     /// Milliseconds since `base`, and one; 0 is never.
     last: AtomicU64,
+    /// When a statement was given up that had not been answered, or a transaction rolled back, likewise.
+    given_up: AtomicU64,
 }
 
 impl Doubt {
@@ -61,8 +68,20 @@ impl Doubt {
     }
 
     fn is_recent(&self) -> bool {
-        let last = self.last.load(Ordering::Relaxed);
-        last > 0 && u128::from(self.now() - last.min(self.now())) <= DOUBTED_FOR.as_millis()
+        self.is_within(DOUBTED_FOR, &self.last)
+    }
+
+    fn note_given_up(&self) {
+        self.given_up.store(self.now(), Ordering::Relaxed);
+    }
+
+    fn has_given_up(&self) -> bool {
+        self.is_within(GIVEN_UP_FOR, &self.given_up)
+    }
+
+    fn is_within(&self, span: Duration, moment: &AtomicU64) -> bool {
+        let moment = moment.load(Ordering::Relaxed);
+        moment > 0 && u128::from(self.now().saturating_sub(moment)) <= span.as_millis()
     }
 
     fn now(&self) -> u64 {
@@ -98,7 +117,8 @@ type Place = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
 impl Pool {
     pub(crate) async fn connect(settings: &Settings) -> Result<Self, DbErr> {
-        let doubt = Arc::new(Doubt { base: Instant::now(), last: AtomicU64::new(0) });
+        let doubt =
+            Arc::new(Doubt { base: Instant::now(), last: AtomicU64::new(0), given_up: AtomicU64::new(0) });
         let asking = Arc::clone(&doubt);
         // Set after connecting: PgBouncer refuses the startup parameter `options`, too.
         // A node that is frozen within a transaction lets go of what it locked before those who wait for it give up, unless
@@ -135,10 +155,10 @@ impl Pool {
                     })
                 });
                 // sqlx asks every connection that comes back, and waits for the answer without end, which takes its
-                // place away. So it is asked here before, and closed after an error.
+                // place away. So one that may not answer is asked here before, and closed after an error.
                 options.after_release(move |connection, _| {
                     let doubt = Arc::clone(&doubt);
-                    Box::pin(async move { answered(&doubt, release(connection, doubt.is_recent())).await })
+                    Box::pin(async move { answered(&doubt, release(connection, &doubt)).await })
                 })
             });
         Ok(Self {
@@ -185,7 +205,7 @@ impl Pool {
     }
 
     /// Waits for a connection and a statement on it.
-    async fn run<T>(&self, statement: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+    async fn run<T>(&self, statement: impl Future<Output = Result<T, DbErr>> + Unpin) -> Result<T, DbErr> {
         let patience = Patience::current();
         let _place = self.place(&patience).await?;
         bounded(&self.doubt, self.limit.saturating_add(patience.left()), statement).await
@@ -213,21 +233,38 @@ async fn wait_for(places: &Arc<Semaphore>, patience: &Patience) -> Result<OwnedS
 async fn bounded<T>(
     doubt: &Doubt,
     limit: Duration,
-    statement: impl Future<Output = Result<T, DbErr>>,
+    statement: impl Future<Output = Result<T, DbErr>> + Unpin,
 ) -> Result<T, DbErr> {
-    let mut waiting = Waiting { doubt, since: tokio::time::Instant::now(), is_over: false };
-    let result = timeout(limit.saturating_add(GRACE), statement).await.unwrap_or_else(|_| {
+    let answer =
+        Answer { waiting: Waiting { doubt, since: tokio::time::Instant::now(), is_over: false }, statement };
+    let result = timeout(limit.saturating_add(GRACE), answer).await.unwrap_or_else(|_| {
         let error = sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
         Err(DbErr::Query(RuntimeErr::SqlxError(Arc::new(error))))
     });
-    waiting.is_over = true;
     if result.as_ref().is_err_and(leaves_doubt) {
         doubt.note();
     }
     result
 }
 
-/// Somebody who waits for an answer. Giving up after a while leaves doubt, too.
+/// The answer to a statement.
+struct Answer<'a, F> {
+    // Fields drop in this order: that a statement is given up is noted before its connection goes back to the pool.
+    waiting: Waiting<'a>,
+    statement: F,
+}
+
+impl<F: Future + Unpin> Future for Answer<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let answer = ready!(Pin::new(&mut self.statement).poll(cx));
+        self.waiting.is_over = true;
+        Poll::Ready(answer)
+    }
+}
+
+/// A caller that waits for an answer. Giving up is noted, and after a while leaves doubt.
 struct Waiting<'a> {
     doubt: &'a Doubt,
     since: tokio::time::Instant,
@@ -236,8 +273,11 @@ struct Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if !self.is_over && self.since.elapsed() >= ANSWER {
-            self.doubt.note();
+        if !self.is_over {
+            self.doubt.note_given_up();
+            if self.since.elapsed() >= ANSWER {
+                self.doubt.note();
+            }
         }
     }
 }
@@ -253,12 +293,13 @@ async fn answered<T>(
     })
 }
 
-/// Whether a connection may go back to the others: it answers, and no transaction is open on it.
-async fn release(connection: &mut PgConnection, is_doubted: bool) -> Result<bool, sqlx::Error> {
-    if is_doubted {
+/// Whether a connection may go back to the others: it answers, and no transaction is open on it. One that answered its
+/// last statement is not asked here; that would cost each read a round trip.
+async fn release(connection: &mut PgConnection, doubt: &Doubt) -> Result<bool, sqlx::Error> {
+    if doubt.is_recent() {
         // Its `BEGIN` may have been given up; then sqlx does not know of it.
         raw_sql("ROLLBACK").execute(connection).await?;
-    } else {
+    } else if doubt.has_given_up() {
         connection.ping().await?;
     }
     Ok(true)
@@ -305,13 +346,29 @@ impl ConnectionTrait for Pool {
 /// A write transaction. Dropping it takes everything back.
 #[derive(Debug)]
 pub(crate) struct Transaction {
-    // Fields drop in this order: whoever waits for the place finds the connection given back.
+    // Fields drop in this order: that it is rolled back is noted before its connection goes back, and whoever waits for the
+    // place finds it given back.
+    ending: Ending,
     inner: DatabaseTransaction,
-    doubt: Arc<Doubt>,
     limit: Duration,
     turns: Arc<Semaphore>,
     turn: OnceCell<OwnedSemaphorePermit>,
     _place: Place,
+}
+
+/// The end of a transaction. Unless it commits, its `ROLLBACK` is not answered when its connection goes back.
+#[derive(Debug)]
+struct Ending {
+    doubt: Arc<Doubt>,
+    is_commit: bool,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if !self.is_commit {
+            self.doubt.note_given_up();
+        }
+    }
 }
 
 impl Transaction {
@@ -336,8 +393,8 @@ impl Transaction {
         let begun = patience.wait(begun).await.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
         let (inner, place) = begun?;
         Ok(Self {
+            ending: Ending { doubt: Arc::clone(&pool.doubt), is_commit: false },
             inner,
-            doubt: Arc::clone(&pool.doubt),
             limit: pool.limit,
             turns: Arc::clone(&pool.turns),
             turn: OnceCell::new(),
@@ -352,14 +409,15 @@ impl Transaction {
     }
 
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
-        let Self { inner, doubt, limit, turn, .. } = self;
-        let committed = bounded(&doubt, limit, inner.commit()).await;
+        let Self { mut ending, inner, limit, turn, .. } = self;
+        ending.is_commit = true;
+        let committed = bounded(&ending.doubt, limit, Box::pin(inner.commit())).await;
         drop(turn);
         committed
     }
 
-    async fn run<T>(&self, statement: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-        bounded(&self.doubt, self.limit, statement).await
+    async fn run<T>(&self, statement: impl Future<Output = Result<T, DbErr>> + Unpin) -> Result<T, DbErr> {
+        bounded(&self.ending.doubt, self.limit, statement).await
     }
 }
 

@@ -159,15 +159,15 @@ impl Db {
 
     /// Tells `observer` of every statement. Called once, before the handle is shared.
     #[must_use]
-    pub fn observed(mut self, observer: impl Fn(Executed<'_>) + Clone + Send + Sync + 'static) -> Self {
-        match &mut self.write {
+    pub fn observed(self, observer: impl Fn(Executed<'_>) + Clone + Send + Sync + 'static) -> Self {
+        match &self.write {
             Writer::Sqlite { pool, .. } => pool.observe(Arc::new(observer.clone())),
-            Writer::Postgres(pool) => pool.observe(observer.clone()),
+            Writer::Postgres(pool) => pool.observe(Arc::new(observer.clone())),
         }
-        for reads in [&mut self.read, &mut self.search] {
-            match &mut reads.0 {
+        for reads in [&self.read, &self.search] {
+            match &reads.0 {
                 Source::Sqlite(reads) => reads.pool.observe(Arc::new(observer.clone())),
-                Source::Postgres(pool) => pool.observe(observer.clone()),
+                Source::Postgres(pool) => pool.observe(Arc::new(observer.clone())),
             }
         }
         self
@@ -186,7 +186,7 @@ impl Db {
         }
         match self.write {
             Writer::Sqlite { pool, .. } => pool.close().await,
-            Writer::Postgres(pool) => pool.close().await?,
+            Writer::Postgres(pool) => pool.close().await,
         }
         Ok(())
     }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use sea_orm::{
     DbErr, RuntimeErr,
     sqlx::{self, error::DatabaseError, sqlite::SqliteError},
@@ -210,14 +212,34 @@ pub(crate) fn loses_connection(error: &sqlx::Error) -> bool {
 }
 
 /// Whether connections to PostgreSQL may be of no use after that.
-pub(crate) fn leaves_doubt(error: &DbErr) -> bool {
-    let (DbErr::Conn(RuntimeErr::SqlxError(cause))
-    | DbErr::Exec(RuntimeErr::SqlxError(cause))
-    | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
-    else {
-        return false;
-    };
-    matches!(Trouble::of_cause(cause), Some(Trouble::Away | Trouble::ReadOnly | Trouble::Disk))
+pub(crate) fn leaves_doubt(error: &sqlx::Error) -> bool {
+    matches!(Trouble::of_cause(error), Some(Trouble::Away | Trouble::ReadOnly | Trouble::Disk))
+}
+
+/// Whether the connection to PostgreSQL that had it is of no use any more.
+pub(crate) const fn loses_server(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_))
+}
+
+/// Whether a PostgreSQL server that is not there yet may soon be, or has no connection free just now.
+pub(crate) fn is_starting(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        sqlx::Error::Database(error) => error.is_transient_in_connect_phase(),
+        _ => false,
+    }
+}
+
+pub(crate) fn connecting(error: sqlx::Error) -> DbErr {
+    DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)))
+}
+
+pub(crate) fn executing(error: sqlx::Error) -> DbErr {
+    DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error)))
+}
+
+pub(crate) fn querying(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
 }
 
 #[cfg(test)]

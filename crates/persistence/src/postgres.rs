@@ -1,41 +1,54 @@
-//! Connections to PostgreSQL: a pool of sqlx, in which a connection that does not write any more does not stay.
+//! Connections to PostgreSQL: a pool in which a connection that does not write any more does not stay.
+//!
+//! The pool is deadpool's and not sqlx's, which pings each connection that comes back: one round trip more for each read,
+//! waited for without a limit. Here:
+//!
+//! - A connection whose last statement was answered goes back at once. One whose statement was given up, or whose
+//!   transaction did not commit, is rolled back first, and closed when it does not answer within [`ANSWER`].
+//! - After an error of the server each connection is asked before it is used, for a minute; so is one that was idle.
+//! - Waiting for a connection counts against the [`Patience`] of the request; each statement has a limit.
 
 use std::{
-    pin::Pin,
+    fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
+use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleResult};
 use sea_orm::{
-    ConnAcquireErr, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
-    DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, TransactionTrait,
+    ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement,
     prelude::async_trait::async_trait,
-    sqlx::{self, AssertSqlSafe, Connection, PgConnection, pool::PoolConnectionMetadata, raw_sql},
+    sea_query::Values,
+    sqlx::{
+        self, AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Postgres,
+        postgres::PgConnectOptions, query::Query, raw_sql,
+    },
 };
+use sea_query_sqlx::SqlxValues;
 use tokio::{
-    sync::{OnceCell, OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    runtime::Handle,
+    sync::{Mutex, MutexGuard, OnceCell, OwnedSemaphorePermit, Semaphore},
+    time::{sleep, timeout},
 };
 
 use crate::{
     db::{Executed, Settings},
-    error::leaves_doubt,
-    patience::{PATIENCE, Patience},
-    sqlite::{GRACE, STATEMENT_CACHE},
+    error::{connecting, executing, is_starting, leaves_doubt, loses_server, querying},
+    patience::Patience,
+    sqlite::{GRACE, Observer, STATEMENT_CACHE},
 };
 
 /// How long after an error of the server each connection is asked before it is used.
 const DOUBTED_FOR: Duration = Duration::from_secs(60);
 
-/// How long after a statement was given up connections are asked before they go back to the pool. Its own goes back at once.
-const GIVEN_UP_FOR: Duration = Duration::from_secs(5);
-
 /// A connection that was idle for longer is asked, too.
 const UNASKED_FOR: Duration = Duration::from_secs(30);
+
+/// A connection that is older is replaced: the caches of its backend only grow.
+const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 /// A connection that is younger stays although it only reads: while the database is read-only, new ones would be no better.
 const YOUNG: Duration = Duration::from_secs(1);
@@ -43,6 +56,9 @@ const YOUNG: Duration = Duration::from_secs(1);
 /// How long a connection may take to say that it is of use. After a failover the network may drop whatever is sent on the
 /// connections that were there, without a word; TCP notices that after a quarter of an hour.
 const ANSWER: Duration = Duration::from_secs(1);
+
+/// The longest pause between two attempts to connect to a server that is starting.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// How many transactions of this process add to the list of the whole site at a time, or wait for its lock: one that
 /// commits, and the next. The others wait here, because a process that is frozen loses the lock once for each of those that
@@ -58,30 +74,20 @@ struct Doubt {
     base: Instant,
     /// Milliseconds since `base`, and one; 0 is never.
     last: AtomicU64,
-    /// When a statement was given up that had not been answered, or a transaction rolled back, likewise.
-    given_up: AtomicU64,
 }
 
 impl Doubt {
+    fn new() -> Self {
+        Self { base: Instant::now(), last: AtomicU64::new(0) }
+    }
+
     fn note(&self) {
         self.last.store(self.now(), Ordering::Relaxed);
     }
 
     fn is_recent(&self) -> bool {
-        self.is_within(DOUBTED_FOR, &self.last)
-    }
-
-    fn note_given_up(&self) {
-        self.given_up.store(self.now(), Ordering::Relaxed);
-    }
-
-    fn has_given_up(&self) -> bool {
-        self.is_within(GIVEN_UP_FOR, &self.given_up)
-    }
-
-    fn is_within(&self, span: Duration, moment: &AtomicU64) -> bool {
-        let moment = moment.load(Ordering::Relaxed);
-        moment > 0 && u128::from(self.now().saturating_sub(moment)) <= span.as_millis()
+        let last = self.last.load(Ordering::Relaxed);
+        last > 0 && u128::from(self.now().saturating_sub(last)) <= DOUBTED_FOR.as_millis()
     }
 
     fn now(&self) -> u64 {
@@ -89,38 +95,106 @@ impl Doubt {
     }
 }
 
-/// A pool, with what is known of its server.
-#[derive(Debug, Clone)]
-pub(crate) struct Pool {
-    pub(crate) connection: DatabaseConnection,
+/// Makes connections, and says which of those that were idle may be used.
+#[derive(Debug)]
+struct Manager {
+    options: PgConnectOptions,
+    /// Set after connecting: PgBouncer refuses the startup parameter `options`.
+    limits: String,
     doubt: Arc<Doubt>,
+}
+
+impl managed::Manager for Manager {
+    type Type = PgConnection;
+    type Error = sqlx::Error;
+
+    /// Tries again while the server is starting; the caller's patience ends that.
+    async fn create(&self) -> Result<PgConnection, sqlx::Error> {
+        let mut pause = Duration::from_millis(10);
+        let mut connection = loop {
+            match self.options.connect().await {
+                Err(error) if is_starting(&error) => {}
+                connected => break connected?,
+            }
+            sleep(pause).await;
+            pause = RETRY.min(pause * 2);
+        };
+        raw_sql(AssertSqlSafe(self.limits.clone())).execute(&mut connection).await?;
+        Ok(connection)
+    }
+
+    async fn recycle(&self, connection: &mut PgConnection, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
+        if metrics.age() >= LIFETIME {
+            return Err(RecycleError::message("it is old"));
+        }
+        if !self.doubt.is_recent() && metrics.last_used() < UNASKED_FOR {
+            return Ok(());
+        }
+        if answered(&self.doubt, may_write(connection)).await? || metrics.age() < YOUNG {
+            return Ok(());
+        }
+        Err(RecycleError::message("it only reads"))
+    }
+}
+
+/// Whether the server answers, and lets this connection write.
+async fn may_write(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let is_read_only: String = sqlx::query_scalar("SHOW transaction_read_only").fetch_one(connection).await?;
+    Ok(is_read_only == "off")
+}
+
+/// What a connection says of itself, unless it takes too long.
+async fn answered<T>(
+    doubt: &Doubt,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    timeout(ANSWER, answer).await.unwrap_or_else(|_| {
+        doubt.note();
+        Err(timed_out())
+    })
+}
+
+fn timed_out() -> sqlx::Error {
+    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
+}
+
+/// A pool, with what is known of its server. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Pool {
+    connections: managed::Pool<Manager>,
     /// After which the server gives up a statement.
     limit: Duration,
-    /// One for each connection: they are waited for with the patience of the request.
-    places: Arc<Semaphore>,
     /// What searches have instead of all connections.
     search: Option<Search>,
     turns: Arc<Semaphore>,
+    observer: Arc<OnceLock<Observer>>,
 }
 
 /// How searches use the connections.
 #[derive(Debug, Clone)]
 struct Search {
     /// How many statements run at once.
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     /// After which the server gives up one of them.
     limit: Duration,
 }
 
-/// A place among those who use a connection, or two: what searches have together is less.
-type Place = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("status", &self.connections.status()).finish_non_exhaustive()
+    }
+}
 
 impl Pool {
+    /// Connects once, to know that it works.
     pub(crate) async fn connect(settings: &Settings) -> Result<Self, DbErr> {
-        let doubt =
-            Arc::new(Doubt { base: Instant::now(), last: AtomicU64::new(0), given_up: AtomicU64::new(0) });
-        let asking = Arc::clone(&doubt);
-        // Set after connecting: PgBouncer refuses the startup parameter `options`, too.
+        let options: PgConnectOptions = settings.url.parse().map_err(connecting)?;
+        let options = options
+            .application_name("blegram")
+            // A startup parameter that PgBouncer refuses; PostgreSQL 12 and later write floats exactly without it.
+            .extra_float_digits(None)
+            .statement_cache_capacity(STATEMENT_CACHE)
+            .disable_statement_logging();
         // A node that is frozen within a transaction lets go of what it locked before those who wait for it give up, unless
         // they wait for several of its transactions, one after the other; see `Transaction::take_turn`.
         let limits = format!(
@@ -128,87 +202,81 @@ impl Pool {
             settings.statement_timeout.as_millis(),
             (settings.statement_timeout / 2).as_millis()
         );
-        let mut options = ConnectOptions::new(&settings.url);
-        options
-            .max_connections(settings.max_connections)
-            .acquire_timeout(PATIENCE)
-            .test_before_acquire(false)
-            .sqlx_logging(false)
-            .map_sqlx_postgres_opts(|options| {
-                // A startup parameter that PgBouncer refuses.
-                let options = options.application_name("blegram").extra_float_digits(None);
-                options.statement_cache_capacity(STATEMENT_CACHE)
-            })
-            .map_sqlx_postgres_pool_opts(move |options| {
-                let (doubt, limits) = (Arc::clone(&asking), limits.clone());
-                let options = options.after_connect(move |connection, _| {
-                    let limits = limits.clone();
-                    let set = async move { raw_sql(AssertSqlSafe(limits)).execute(connection).await };
-                    Box::pin(async move { set.await.map(drop) })
-                });
-                let asking = Arc::clone(&doubt);
-                let options = options.before_acquire(move |connection, used| {
-                    let is_asked = asking.is_recent() || used.idle_for >= UNASKED_FOR;
-                    let asking = Arc::clone(&asking);
-                    Box::pin(async move {
-                        Ok(!is_asked || answered(&asking, may_be_used(connection, used)).await?)
-                    })
-                });
-                // sqlx asks every connection that comes back, and waits for the answer without end, which takes its
-                // place away. So one that may not answer is asked here before, and closed after an error.
-                options.after_release(move |connection, _| {
-                    let doubt = Arc::clone(&doubt);
-                    Box::pin(async move { answered(&doubt, release(connection, &doubt)).await })
-                })
-            });
-        Ok(Self {
-            connection: Database::connect(options).await?,
-            doubt,
+        let manager = Manager { options, limits, doubt: Arc::new(Doubt::new()) };
+        let max_size = usize::try_from(settings.max_connections).unwrap_or(Semaphore::MAX_PERMITS);
+        let connections = managed::Pool::builder(manager).max_size(max_size);
+        let pool = Self {
+            connections: connections.build().map_err(|error| DbErr::Custom(error.to_string()))?,
             limit: settings.statement_timeout,
-            places: Arc::new(Semaphore::new(
-                usize::try_from(settings.max_connections).unwrap_or(Semaphore::MAX_PERMITS),
-            )),
             search: None,
             turns: Arc::new(Semaphore::new(TURNS)),
-        })
+            observer: Arc::default(),
+        };
+        drop(pool.acquire(&Patience::current()).await?);
+        Ok(pool)
     }
 
     /// The same connections for searches: no more than `at_once` of them at a time, and `limit` for each statement.
     pub(crate) fn searching(&self, at_once: usize, limit: Duration) -> Self {
-        let places = Arc::new(Semaphore::new(at_once));
-        Self { search: Some(Search { places, limit: limit.min(self.limit) }), ..self.clone() }
+        let permits = Arc::new(Semaphore::new(at_once));
+        Self { search: Some(Search { permits, limit: limit.min(self.limit) }), ..self.clone() }
     }
 
-    pub(crate) fn observe(&mut self, observer: impl Fn(Executed<'_>) + Send + Sync + 'static) {
-        self.connection.set_metric_callback(move |info| {
-            observer(Executed { sql: &info.statement.sql, elapsed: info.elapsed, failed: info.failed });
-        });
+    pub(crate) fn observe(&self, observer: Observer) {
+        // The first one stays; searches share it.
+        let _ = self.observer.set(observer);
     }
 
-    /// Ends all connections, and gives those up that do not end.
-    pub(crate) async fn close(self) -> Result<(), DbErr> {
-        match timeout(CLOSING, self.connection.close()).await {
-            Ok(closed) => closed,
-            Err(_) => {
-                tracing::warn!("connections to PostgreSQL are given up that do not close");
-                Ok(())
+    /// Ends the connections that are idle, which are all when the requests have ended. Those that are still used end when
+    /// they come back.
+    pub(crate) async fn close(self) {
+        let idle = self.connections.retain(|_, _| false).removed;
+        self.connections.close();
+        let closing = async {
+            for connection in idle {
+                // A connection that does not close is not used either.
+                let _ = connection.close().await;
             }
+        };
+        if timeout(CLOSING, closing).await.is_err() {
+            tracing::warn!("connections to PostgreSQL are given up that do not close");
         }
     }
 
-    async fn place(&self, patience: &Patience) -> Result<Place, DbErr> {
-        let of_searches = match &self.search {
-            Some(search) => Some(wait_for(&search.places, patience).await?),
+    /// A connection for one user, waited for in turn.
+    async fn acquire(&self, patience: &Patience) -> Result<Lease, DbErr> {
+        let permit = match &self.search {
+            Some(search) => Some(wait_for(&search.permits, patience).await?),
             None => None,
         };
-        Ok((wait_for(&self.places, patience).await?, of_searches))
+        let connection = patience.wait(self.connections.get()).await;
+        let connection = connection.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
+        let connection = connection.map_err(|error| match error {
+            PoolError::Backend(error) => {
+                self.doubt().note();
+                connecting(error)
+            }
+            _ => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
+        })?;
+        Ok(Lease {
+            connection: Some(connection),
+            unanswered_since: None,
+            in_transaction: false,
+            is_lost: false,
+            is_left: false,
+            pool: self.clone(),
+            permit,
+        })
     }
 
-    /// Waits for a connection and a statement on it.
-    async fn run<T>(&self, statement: impl Future<Output = Result<T, DbErr>> + Unpin) -> Result<T, DbErr> {
-        let patience = Patience::current();
-        let _place = self.place(&patience).await?;
-        bounded(&self.doubt, self.limit.saturating_add(patience.left()), statement).await
+    fn doubt(&self) -> &Doubt {
+        &self.connections.manager().doubt
+    }
+
+    fn report(&self, statement: &Statement, began: Instant, failed: bool) {
+        if let Some(observer) = self.observer.get() {
+            observer(Executed { sql: &statement.sql, elapsed: began.elapsed(), failed });
+        }
     }
 
     /// A transaction for one statement of a search, which the server gives up before others.
@@ -223,95 +291,128 @@ impl Pool {
     }
 }
 
-async fn wait_for(places: &Arc<Semaphore>, patience: &Patience) -> Result<OwnedSemaphorePermit, DbErr> {
-    let place = patience.wait(Arc::clone(places).acquire_owned()).await;
-    let place = place.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
-    place.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
+async fn wait_for(permits: &Arc<Semaphore>, patience: &Patience) -> Result<OwnedSemaphorePermit, DbErr> {
+    let permit = patience.wait(Arc::clone(permits).acquire_owned()).await;
+    let permit = permit.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
+    permit.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
 }
 
-/// Gives a statement up when the server did not: it hangs, or the network does.
-async fn bounded<T>(
-    doubt: &Doubt,
-    limit: Duration,
-    statement: impl Future<Output = Result<T, DbErr>> + Unpin,
-) -> Result<T, DbErr> {
-    let answer =
-        Answer { waiting: Waiting { doubt, since: tokio::time::Instant::now(), is_over: false }, statement };
-    let result = timeout(limit.saturating_add(GRACE), answer).await.unwrap_or_else(|_| {
-        let error = sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-        Err(DbErr::Query(RuntimeErr::SqlxError(Arc::new(error))))
-    });
-    if result.as_ref().is_err_and(leaves_doubt) {
-        doubt.note();
+/// A connection while somebody uses it.
+struct Lease {
+    connection: Option<Object<Manager>>,
+    /// Since when a statement waits for its answer.
+    unanswered_since: Option<Instant>,
+    /// Whether a transaction may be open on it.
+    in_transaction: bool,
+    /// Whether it lost its server.
+    is_lost: bool,
+    /// Whether nobody but [`Lease::recover`] uses it any more. Dropped then, as when the runtime ends, it is closed.
+    is_left: bool,
+    pool: Pool,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Lease {
+    /// Runs one statement, which is given up some time after the server should have: it hangs, or the network does.
+    async fn run<'c, T, F>(
+        &'c mut self,
+        limit: Duration,
+        work: impl FnOnce(&'c mut PgConnection) -> F,
+    ) -> Result<T, sqlx::Error>
+    where
+        F: Future<Output = Result<T, sqlx::Error>>,
+    {
+        let Self { connection: Some(connection), unanswered_since, is_lost, pool, .. } = self else {
+            return Err(sqlx::Error::PoolClosed);
+        };
+        *unanswered_since = Some(Instant::now());
+        let Ok(result) = timeout(limit.saturating_add(GRACE), work(connection)).await else {
+            return Err(timed_out());
+        };
+        *unanswered_since = None;
+        *is_lost |= result.as_ref().is_err_and(loses_server);
+        if result.as_ref().is_err_and(leaves_doubt) {
+            pool.doubt().note();
+        }
+        result
     }
-    result
-}
 
-/// The answer to a statement.
-struct Answer<'a, F> {
-    // Fields drop in this order: that a statement is given up is noted before its connection goes back to the pool.
-    waiting: Waiting<'a>,
-    statement: F,
-}
+    async fn execute(&mut self, statement: &Statement) -> Result<ExecResult, DbErr> {
+        let began = Instant::now();
+        let result = self.run(self.pool.limit, |raw| query(statement).execute(raw)).await;
+        self.pool.report(statement, began, result.is_err());
+        result.map(ExecResult::from).map_err(executing)
+    }
 
-impl<F: Future + Unpin> Future for Answer<'_, F> {
-    type Output = F::Output;
+    async fn query_all(&mut self, statement: &Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let began = Instant::now();
+        let result = self.run(self.pool.limit, |raw| query(statement).fetch_all(raw)).await;
+        self.pool.report(statement, began, result.is_err());
+        result.map(|rows| rows.into_iter().map(QueryResult::from).collect()).map_err(querying)
+    }
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let answer = ready!(Pin::new(&mut self.statement).poll(cx));
-        self.waiting.is_over = true;
-        Poll::Ready(answer)
+    /// The first row. All of the answer is read: what is left of it would be the next user's.
+    async fn query_one(&mut self, statement: &Statement) -> Result<Option<QueryResult>, DbErr> {
+        Ok(self.query_all(statement).await?.into_iter().next())
+    }
+
+    async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, DbErr> {
+        let statements = raw_sql(AssertSqlSafe(sql.to_owned()));
+        let result = self.run(self.pool.limit, |raw| statements.execute(raw)).await;
+        result.map(ExecResult::from).map_err(executing)
+    }
+
+    /// `BEGIN` or `COMMIT`.
+    async fn control(&mut self, sql: &'static str) -> Result<(), DbErr> {
+        self.run(self.pool.limit, |raw| raw_sql(sql).execute(raw)).await.map(drop).map_err(executing)
+    }
+
+    /// Makes a connection one that others may use, or closes it.
+    async fn recover(mut self) {
+        let Some(connection) = self.connection.as_mut() else { return };
+        // Answered after the statement that was left running.
+        let rolled_back = raw_sql("ROLLBACK").execute(&mut **connection);
+        if answered(self.pool.doubt(), rolled_back).await.is_ok() {
+            (self.unanswered_since, self.in_transaction) = (None, false);
+        }
+    }
+
+    const fn is_clean(&self) -> bool {
+        self.unanswered_since.is_none() && !self.in_transaction && !self.is_lost
     }
 }
 
-/// A caller that waits for an answer. Giving up is noted, and after a while leaves doubt.
-struct Waiting<'a> {
-    doubt: &'a Doubt,
-    since: tokio::time::Instant,
-    is_over: bool,
-}
-
-impl Drop for Waiting<'_> {
+impl Drop for Lease {
     fn drop(&mut self) {
-        if !self.is_over {
-            self.doubt.note_given_up();
-            if self.since.elapsed() >= ANSWER {
-                self.doubt.note();
+        let Some(connection) = self.connection.take() else { return };
+        if self.is_clean() {
+            // Dropped, it goes back to the others.
+            return;
+        }
+        if self.unanswered_since.is_some_and(|since| since.elapsed() >= ANSWER) {
+            self.pool.doubt().note();
+        }
+        match Handle::try_current() {
+            Ok(runtime) if !self.is_lost && !self.is_left => {
+                let rest = Self {
+                    connection: Some(connection),
+                    unanswered_since: self.unanswered_since,
+                    in_transaction: self.in_transaction,
+                    is_lost: false,
+                    is_left: true,
+                    pool: self.pool.clone(),
+                    permit: self.permit.take(),
+                };
+                runtime.spawn(rest.recover());
             }
+            _ => drop(Object::take(connection)),
         }
     }
 }
 
-/// What a connection says of itself, unless it takes too long.
-async fn answered<T>(
-    doubt: &Doubt,
-    answer: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, sqlx::Error> {
-    timeout(ANSWER, answer).await.unwrap_or_else(|_| {
-        doubt.note();
-        Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
-    })
-}
-
-/// Whether a connection may go back to the others: it answers, and no transaction is open on it. One that answered its
-/// last statement is not asked here; that would cost each read a round trip.
-async fn release(connection: &mut PgConnection, doubt: &Doubt) -> Result<bool, sqlx::Error> {
-    if doubt.is_recent() {
-        // Its `BEGIN` may have been given up; then sqlx does not know of it.
-        raw_sql("ROLLBACK").execute(connection).await?;
-    } else if doubt.has_given_up() {
-        connection.ping().await?;
-    }
-    Ok(true)
-}
-
-/// Whether the server answers, and lets this connection write.
-async fn may_be_used(
-    connection: &mut PgConnection,
-    used: PoolConnectionMetadata,
-) -> Result<bool, sqlx::Error> {
-    let is_read_only: String = sqlx::query_scalar("SHOW transaction_read_only").fetch_one(connection).await?;
-    Ok(is_read_only == "off" || used.age < YOUNG)
+fn query(statement: &Statement) -> Query<'_, Postgres, SqlxValues> {
+    let values = statement.values.clone().unwrap_or(Values(Vec::new()));
+    sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), SqlxValues(values))
 }
 
 #[async_trait]
@@ -321,85 +422,50 @@ impl ConnectionTrait for Pool {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.run(self.connection.execute_raw(statement)).await
+        self.acquire(&Patience::current()).await?.execute(&statement).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.run(self.connection.execute_unprepared(sql)).await
+        self.acquire(&Patience::current()).await?.execute_unprepared(sql).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         if let Some(transaction) = self.search().await? {
             return transaction.query_one_raw(statement).await;
         }
-        self.run(self.connection.query_one_raw(statement)).await
+        self.acquire(&Patience::current()).await?.query_one(&statement).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         if let Some(transaction) = self.search().await? {
             return transaction.query_all_raw(statement).await;
         }
-        self.run(self.connection.query_all_raw(statement)).await
+        self.acquire(&Patience::current()).await?.query_all(&statement).await
     }
 }
 
 /// A write transaction. Dropping it takes everything back.
-#[derive(Debug)]
 pub(crate) struct Transaction {
-    // Fields drop in this order: that it is rolled back is noted before its connection goes back, and whoever waits for the
-    // place finds it given back.
-    ending: Ending,
-    inner: DatabaseTransaction,
-    limit: Duration,
+    lease: Mutex<Lease>,
     turns: Arc<Semaphore>,
     turn: OnceCell<OwnedSemaphorePermit>,
-    _place: Place,
 }
 
-/// The end of a transaction. Unless it commits, its `ROLLBACK` is not answered when its connection goes back.
-#[derive(Debug)]
-struct Ending {
-    doubt: Arc<Doubt>,
-    is_commit: bool,
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        if !self.is_commit {
-            self.doubt.note_given_up();
-        }
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
     }
 }
 
 impl Transaction {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one home of write transactions; the task ends by itself"
-    )]
     pub(crate) async fn begin(pool: &Pool) -> Result<Self, DbErr> {
         let patience = Patience::current();
-        let place = pool.place(&patience).await?;
-        let connection = pool.connection.clone();
-        // A task of its own, because sqlx 0.9.0 forgets a PostgreSQL transaction whose `BEGIN` is cancelled
-        // halfway: the connection would go back to the pool with it open. If nobody waits any more when it has
-        // begun, dropping the result takes it back.
-        let doubt = Arc::clone(&pool.doubt);
-        // That a `BEGIN` is given up which does not end leaves doubt, and with it the connection is rolled back.
-        let begun = tokio::spawn(async move {
-            let begun = bounded(&doubt, PATIENCE, connection.begin()).await;
-            begun.map(|begun| (begun, place))
-        });
-        let begun = async { begun.await.map_err(|lost| DbErr::Custom(lost.to_string()))? };
-        let begun = patience.wait(begun).await.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
-        let (inner, place) = begun?;
-        Ok(Self {
-            ending: Ending { doubt: Arc::clone(&pool.doubt), is_commit: false },
-            inner,
-            limit: pool.limit,
-            turns: Arc::clone(&pool.turns),
-            turn: OnceCell::new(),
-            _place: place,
-        })
+        let mut lease = pool.acquire(&patience).await?;
+        // If nobody waits any more before the answer is there, it may have begun.
+        lease.in_transaction = true;
+        let begun = patience.wait(lease.control("BEGIN")).await;
+        begun.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??;
+        Ok(Self { lease: Mutex::new(lease), turns: Arc::clone(&pool.turns), turn: OnceCell::new() })
     }
 
     /// Waits for its turn among those of this process that lock what everybody waits for. It has it until its end.
@@ -409,15 +475,16 @@ impl Transaction {
     }
 
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
-        let Self { mut ending, inner, limit, turn, .. } = self;
-        ending.is_commit = true;
-        let committed = bounded(&ending.doubt, limit, Box::pin(inner.commit())).await;
+        let Self { lease, turn, .. } = self;
+        let mut lease = lease.into_inner();
+        lease.control("COMMIT").await?;
+        lease.in_transaction = false;
         drop(turn);
-        committed
+        Ok(())
     }
 
-    async fn run<T>(&self, statement: impl Future<Output = Result<T, DbErr>> + Unpin) -> Result<T, DbErr> {
-        bounded(&self.ending.doubt, self.limit, statement).await
+    async fn lease(&self) -> MutexGuard<'_, Lease> {
+        self.lease.lock().await
     }
 }
 
@@ -428,18 +495,18 @@ impl ConnectionTrait for Transaction {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.run(self.inner.execute_raw(statement)).await
+        self.lease().await.execute(&statement).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.run(self.inner.execute_unprepared(sql)).await
+        self.lease().await.execute_unprepared(sql).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.run(self.inner.query_one_raw(statement)).await
+        self.lease().await.query_one(&statement).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.run(self.inner.query_all_raw(statement)).await
+        self.lease().await.query_all(&statement).await
     }
 }

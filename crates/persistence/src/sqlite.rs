@@ -26,7 +26,7 @@ use std::{
 };
 
 use sea_orm::{
-    ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
+    ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement,
     prelude::async_trait::async_trait,
     sea_query::Values,
     sqlx::{
@@ -44,7 +44,7 @@ use tokio::{
 
 use crate::{
     db::Executed,
-    error::{is_locked, loses_connection},
+    error::{connecting, executing, is_locked, loses_connection, querying},
     patience::{Patience, statement_limit},
 };
 
@@ -417,18 +417,6 @@ fn recover_later(mut lease: Lease) {
 fn query(statement: &Statement) -> Query<'_, Sqlite, SqlxValues> {
     let values = statement.values.clone().unwrap_or(Values(Vec::new()));
     sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), SqlxValues(values))
-}
-
-fn connecting(error: sqlx::Error) -> DbErr {
-    DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)))
-}
-
-fn executing(error: sqlx::Error) -> DbErr {
-    DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error)))
-}
-
-fn querying(error: sqlx::Error) -> DbErr {
-    DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
 }
 
 /// Reads, each on whichever connection is free.

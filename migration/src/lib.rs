@@ -43,6 +43,7 @@ mod m20261128_000070_conversation_versions;
 mod m20261128_000080_changes;
 mod m20261128_000090_media_keys;
 mod m20261129_000100_storage_marker;
+mod m20261129_000110_report_texts;
 
 /// The list of changes.
 #[derive(Debug)]
@@ -80,6 +81,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000080_changes::Migration),
             Box::new(m20261128_000090_media_keys::Migration),
             Box::new(m20261129_000100_storage_marker::Migration),
+            Box::new(m20261129_000110_report_texts::Migration),
         ]
     }
 }

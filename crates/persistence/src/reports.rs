@@ -4,6 +4,7 @@ use blegram_domain::{Report, UserId, report::Subject};
 use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait, prelude::Uuid, sea_query::Expr,
 };
+use sha2::{Digest, Sha256};
 
 use crate::{
     Inserted, Result, Tx,
@@ -12,7 +13,7 @@ use crate::{
     rows,
 };
 
-/// Adds a report; somebody reports a thing once.
+/// Adds a report; each user reports a text of a thing once.
 ///
 /// # Errors
 /// Storage failures only.
@@ -24,6 +25,7 @@ pub async fn insert(tx: &Tx, report: &Report) -> Result<Inserted> {
         subject_id: subject_id(report.subject),
         author_id: report.author.as_uuid(),
         text: report.text.clone(),
+        text_hash: hash(&report.text),
         reason: report.reason.as_str().to_owned(),
         note: report.note.clone(),
         created_at: report.created_at.as_micros(),
@@ -31,14 +33,15 @@ pub async fn insert(tx: &Tx, report: &Report) -> Result<Inserted> {
     rows::insert(tx, row).await
 }
 
-/// What `reporter` said about `subject`.
+/// The report of `reporter` on `subject` when it said `text`.
 ///
 /// # Errors
 /// Storage failures only.
-pub async fn find(tx: &Tx, reporter: UserId, subject: Subject) -> Result<Option<Report>> {
+pub async fn find(tx: &Tx, reporter: UserId, subject: Subject, text: &str) -> Result<Option<Report>> {
     let report = Entity::find()
         .filter(Column::ReporterId.eq(reporter.as_uuid()))
-        .filter(Column::SubjectId.eq(subject_id(subject)));
+        .filter(Column::SubjectId.eq(subject_id(subject)))
+        .filter(Column::TextHash.eq(hash(text)));
     report.one(tx.inner()).await?.map(Report::try_from).transpose()
 }
 
@@ -53,6 +56,10 @@ pub async fn update_disowned(tx: &Tx, reporter: UserId, max: u64) -> Result<u64>
         .col_expr(Column::ReporterId, Expr::value(Option::<Uuid>::None))
         .filter(Column::Id.in_subquery(some));
     Ok(update.exec(tx.inner()).await?.rows_affected)
+}
+
+fn hash(text: &str) -> Vec<u8> {
+    Sha256::digest(text).to_vec()
 }
 
 fn subject_id(subject: Subject) -> Uuid {

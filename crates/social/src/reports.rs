@@ -34,8 +34,8 @@ pub struct CreateReport {
 }
 
 impl Social {
-    /// Reports something that `actor` sees to the moderators, with what it says now. Whoever reports it again gets their
-    /// first report; nobody else is told.
+    /// Reports something that `actor` sees to the moderators, with what it says now. Reporting it again returns the first
+    /// report, unless its text has changed since. Nobody is notified.
     ///
     /// # Errors
     /// [`Error::PostNotFound`], [`Error::CommentNotFound`], [`Error::UserNotFound`], [`Error::MessageNotFound`] also when the
@@ -64,7 +64,7 @@ impl Social {
             created_at: now,
         };
         reports::insert(&tx, &report).await?;
-        let kept = reports::find(&tx, actor, subject).await?.unwrap_or(report);
+        let kept = reports::find(&tx, actor, subject, &report.text).await?.unwrap_or(report);
         tx.commit().await?;
         Ok(kept)
     }

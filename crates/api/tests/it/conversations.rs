@@ -439,15 +439,18 @@ async fn reports_of_messages_are_for_members_and_keep_the_text(#[case] backend: 
     chul.delete(&path(&group, "/members/me")).await.assert_status(204);
     chul.post("/api/v1/reports", &report(&last)).await.assert_problem(404, "not-found");
 
-    // What becomes of the message changes nothing, nor does reporting it again.
+    // What becomes of the message changes nothing, nor does reporting it again; what it says now is a report of its own.
+    let again = async || ann.post("/api/v1/reports", &report(&insult)).await.assert_status(201).json();
+    assert_eq!(again().await, first.json());
     let message = path(&group, &format!("/messages/{insult}"));
-    bob.patch(&message, &[], &json!({ "text": "nothing" })).await.assert_status(200);
-    let again = ann.post("/api/v1/reports", &report(&insult)).await;
-    assert_eq!(again.assert_status(201).json(), first.json());
+    bob.patch(&message, &[], &json!({ "text": "a threat" })).await.assert_status(200);
+    let second = again().await;
+    assert_ne!(second, first.json());
+    assert_eq!(again().await, second);
     bob.delete(&message).await.assert_status(204);
     ann.post("/api/v1/reports", &report(&insult)).await.assert_problem(404, "not-found");
     bob.post("/api/v1/me/deletion", &json!({ "password": PASSWORD })).await.assert_status(204);
-    assert_eq!(kept().await, ["an insult", "another"]);
+    assert_eq!(kept().await, ["an insult", "another", "a threat"]);
 }
 
 #[apply(both_databases)]
@@ -459,17 +462,23 @@ async fn reports_keep_the_text_of_what_is_edited_and_deleted(#[case] backend: Ba
     let comment = bob.comments(&post, "a bad comment").await;
     bob.patch("/api/v1/me", &[], &json!({ "bio": "a bad profile" })).await.assert_status(200);
     let user = bob.get("/api/v1/me").await.json()["id"].clone();
-    for body in [json!({ "post_id": post }), json!({ "comment_id": comment }), json!({ "user_id": user })] {
-        let mut body = body;
-        body["reason"] = json!("other");
-        ann.post("/api/v1/reports", &body).await.assert_status(201);
-    }
+    let report_all = async || {
+        for (kind, id) in
+            [("post_id", json!(post)), ("comment_id", json!(comment)), ("user_id", user.clone())]
+        {
+            ann.post("/api/v1/reports", &json!({ kind: id, "reason": "other" })).await.assert_status(201);
+        }
+    };
+    report_all().await;
     bob.patch("/api/v1/me", &[], &json!({ "bio": "good" })).await.assert_status(200);
     for thing in [format!("/api/v1/posts/{post}"), format!("/api/v1/comments/{comment}")] {
         bob.patch(&thing, &[], &json!({ "text": "good" })).await.assert_status(200);
     }
+    // What they say now are reports of their own.
+    report_all().await;
+    report_all().await;
     bob.delete(&format!("/api/v1/posts/{post}")).await.assert_status(204);
     bob.post("/api/v1/me/deletion", &json!({ "password": PASSWORD })).await.assert_status(204);
     let kept = t.database.lines("SELECT text AS line FROM reports ORDER BY id").await;
-    assert_eq!(kept, ["a bad post", "a bad comment", "bob\na bad profile"]);
+    assert_eq!(kept, ["a bad post", "a bad comment", "bob\na bad profile", "good", "good", "bob\ngood"]);
 }

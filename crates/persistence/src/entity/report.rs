@@ -22,6 +22,7 @@ pub(crate) struct Model {
     pub subject_id: Uuid,
     pub author_id: Uuid,
     pub text: String,
+    pub text_hash: Vec<u8>,
     pub reason: String,
     pub note: Option<String>,
     pub created_at: i64,

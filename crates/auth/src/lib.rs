@@ -145,7 +145,7 @@ impl Default for Config {
         Self {
             registration: Registration::Open,
             password_cost: PasswordCost::default(),
-            hash_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            hash_threads: blegram_workers::default_threads(),
             hash_queue: 64,
             session_lifetimes: SessionLifetimes {
                 browser: SessionLifetime { idle: 7 * day, absolute: 30 * day },

@@ -53,9 +53,7 @@ pub mod testing;
 pub mod uploads;
 
 use std::{
-    num::NonZeroUsize,
     sync::{Arc, OnceLock},
-    thread,
     time::Duration,
 };
 
@@ -102,7 +100,7 @@ impl Default for Config {
             location: Location::Memory,
             site: "http://127.0.0.1:8080".to_owned(),
             signing_key: random::<32>().to_vec().into(),
-            threads: thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            threads: blegram_workers::default_threads(),
             queue: 32,
             deadline: Duration::from_secs(30),
             receive: ReceiveLimits::default(),

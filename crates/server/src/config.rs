@@ -211,9 +211,8 @@ fn derive_defaults(layers: &mut Layers) {
     // A listen address that is refused must not also be blamed for a URL nobody wrote.
     let listen = layers.text("server.listen").and_then(|it| it.parse::<SocketAddr>().ok());
     layers.derive("server.public_url", listen.map_or("http://localhost".into(), |it| format!("http://{it}")));
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    layers.derive("accounts.hash_threads", cores.to_string());
-    layers.derive("media.threads", cores.to_string());
+    layers.derive("accounts.hash_threads", blegram_auth::Config::default().hash_threads.to_string());
+    layers.derive("media.threads", blegram_media::Config::default().threads.to_string());
     let is_production = layers.text("profile").as_deref() == Some("production");
     derive_signup_from_loopback(layers, is_production);
     layers.derive("log.format", if is_production { "json" } else { "pretty" });

@@ -48,6 +48,12 @@ impl Priority {
     }
 }
 
+/// How many threads to have by default: one fewer than there are processors, so that one is left to those that serve
+/// requests whatever the priorities (decision 0032); at least one.
+pub fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| processors.get() - 1).max(1)
+}
+
 /// A few threads, and how much may wait for them; cheap to clone.
 #[derive(Clone)]
 pub struct Workers {

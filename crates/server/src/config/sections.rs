@@ -178,7 +178,7 @@ section! {
     /// Lanes of one password hash.
     password_parallelism: NonZeroU32 = Fixed("1");
     /// Passwords hashed at the same time. Each takes `password_memory_kib`.
-    hash_threads: NonZeroU32 = Derived("the number of processors");
+    hash_threads: NonZeroU32 = Derived("the number of processors less one, at least 1");
     /// Logins that may wait for a hash thread. Above it the answer is 503.
     hash_queue: u32 = Fixed("64");
     /// Days without use after which a session ends.
@@ -245,7 +245,7 @@ section! {
     /// Where everybody can fetch what lies below `public/` in the bucket: the bucket itself, if it is open there, or a CDN.
     s3_public_url: Option<Url> = Absent("links to the bucket are signed and end");
     /// Images decoded at the same time. Each may take some hundred MiB for a moment.
-    threads: NonZeroU32 = Derived("the number of processors");
+    threads: NonZeroU32 = Derived("the number of processors less one, at least 1");
     /// Images that may wait for a thread. Above it the answer is 503.
     queue: u32 = Fixed("32");
     /// Milliseconds that an image may wait and be worked on.

@@ -86,7 +86,10 @@ fn nothing_set_is_a_development_server_on_sqlite() {
     assert_eq!(config.limits.login_per_address.burst.get(), 25);
     assert_eq!(config.limits.signup_per_address.per_seconds.get(), 1800);
     assert_eq!(config.log.format, LogFormat::Pretty);
-    assert!(config.accounts.hash_threads.get() >= 1);
+    let processors = u32::try_from(std::thread::available_parallelism().unwrap().get()).unwrap();
+    // One is left to requests, where there are two.
+    let threads = (config.accounts.hash_threads.get(), config.media.threads.get());
+    assert_eq!(threads, (1.max(processors - 1), 1.max(processors - 1)));
     assert!(config.secrets.key.is_none());
 }
 

@@ -108,8 +108,28 @@ impl managed::Manager for Manager {
     type Type = PgConnection;
     type Error = sqlx::Error;
 
-    /// Tries again while the server is starting; the caller's patience ends that.
     async fn create(&self) -> Result<PgConnection, sqlx::Error> {
+        // Boxed, because it is large and rarely run: every statement would carry it otherwise.
+        Box::pin(self.connect()).await
+    }
+
+    async fn recycle(&self, connection: &mut PgConnection, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
+        if metrics.age() >= LIFETIME {
+            return Err(RecycleError::message("it is old"));
+        }
+        if !self.doubt.is_recent() && metrics.last_used() < UNASKED_FOR {
+            return Ok(());
+        }
+        if answered(&self.doubt, Box::pin(may_write(connection))).await? || metrics.age() < YOUNG {
+            return Ok(());
+        }
+        Err(RecycleError::message("it only reads"))
+    }
+}
+
+impl Manager {
+    /// Tries again while the server is starting; the caller's patience ends that.
+    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         let mut pause = Duration::from_millis(10);
         let mut connection = loop {
             match self.options.connect().await {
@@ -121,19 +141,6 @@ impl managed::Manager for Manager {
         };
         raw_sql(AssertSqlSafe(self.limits.clone())).execute(&mut connection).await?;
         Ok(connection)
-    }
-
-    async fn recycle(&self, connection: &mut PgConnection, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
-        if metrics.age() >= LIFETIME {
-            return Err(RecycleError::message("it is old"));
-        }
-        if !self.doubt.is_recent() && metrics.last_used() < UNASKED_FOR {
-            return Ok(());
-        }
-        if answered(&self.doubt, may_write(connection)).await? || metrics.age() < YOUNG {
-            return Ok(());
-        }
-        Err(RecycleError::message("it only reads"))
     }
 }
 

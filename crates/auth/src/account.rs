@@ -160,9 +160,6 @@ impl Auth {
     }
 
     /// The account of `user`; `None` when it is gone.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn account(&self, user: UserId) -> Result<Option<Account>> {
         Ok(users::find_account(&self.db, user).await?)
     }

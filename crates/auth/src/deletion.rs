@@ -51,9 +51,6 @@ impl Auth {
 
     /// Removes some of what belongs to the deleted account of `user`, the account itself last; says whether there is
     /// more. What the account wrote is to be removed before.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn erase_account(&self, user: UserId) -> Result<bool> {
         let tx = self.db.write().await?;
         let mut removed = refresh_tokens::delete_of_user(&tx, user, BATCH).await?;

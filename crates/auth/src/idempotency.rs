@@ -66,9 +66,6 @@ impl Auth {
 
 impl Idempotency {
     /// Claims the key of `request`, or says what became of it.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn begin(&self, request: Keyed<'_>) -> Result<Begun> {
         let now = self.clock.now();
         let claim = Claim {
@@ -89,9 +86,6 @@ impl Idempotency {
     }
 
     /// Keeps the answer to a request that ran.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn finish(&self, claim: &Claim, answer: &Answer) -> Result<()> {
         let tx = self.db.write().await?;
         rows::update_answer(&tx, claim, answer).await?;
@@ -99,9 +93,6 @@ impl Idempotency {
     }
 
     /// Lets the request be sent again, as if it never had been.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn release(&self, claim: &Claim) -> Result<()> {
         let tx = self.db.write().await?;
         rows::delete(&tx, claim.scope, claim.by).await?;

@@ -1,5 +1,8 @@
 //! Accounts and sessions of blegram: sign-up, login, logout, and who a request comes from.
 //!
+//! Every function that touches the database can fail with it. A section `# Errors` names only what a caller handles
+//! beyond that.
+//!
 //! | Module | Holds |
 //! |---|---|
 //! | [`account`] | sign-up and login: [`Auth::sign_up`], [`Auth::log_in`] |
@@ -226,18 +229,12 @@ impl Auth {
     }
 
     /// The keys that access tokens are signed with, the newest first.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn public_keys(&self) -> Result<Vec<signing_key::PublicKey>> {
         self.keys.public_keys().await
     }
 
     /// Makes the next signing key when it is time, and forgets those that no token needs any more. To be called now
     /// and then; on several nodes at once, too.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn rotate_signing_keys(&self) -> Result<()> {
         self.keys.rotate(self.signing_key_period).await
     }

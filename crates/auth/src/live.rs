@@ -28,9 +28,6 @@ impl Auth {
     ///
     /// A suspension takes the logins away, so those that it ended are [`Ended::Revoked`] here once it is done;
     /// [`crate::Event::Suspended`] tells more.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn check_sessions(&self, sessions: &[SessionId]) -> Result<Vec<(SessionId, Ended)>> {
         let now = self.clock.now();
         let found = sessions::list(&self.db, sessions).await?;
@@ -50,9 +47,6 @@ impl Auth {
 
     /// When each of `users` was last seen, to the minute, by the logins that they still have; nobody without one is
     /// there.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn list_last_seen(&self, users: &[UserId]) -> Result<HashMap<UserId, Timestamp>> {
         Ok(sessions::list_last_seen(&self.db, users).await?)
     }

@@ -19,9 +19,6 @@ pub(crate) const BATCH: u64 = 500;
 
 impl Auth {
     /// Forgets some of what counts no more at `now`, a time that was checked; says whether there may be more.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn forget_old(&self, now: Timestamp) -> Result<bool> {
         self.keys.forget_outlived(now).await?;
         let tx = self.db.write().await?;

@@ -78,9 +78,6 @@ const TOUCH_PATIENCE: Duration = Duration::from_millis(100);
 impl Auth {
     /// Whom the session token of a cookie stands for; `None` when it is no token, or its session or account has
     /// ended: on this node at once, on others within [`crate::session_cache::MAX_AGE`].
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Authenticated>> {
         match SessionToken::parse(token) {
             Some(token) => self.look_up(Key::Cookie(token.hash()), None).await,
@@ -90,9 +87,6 @@ impl Auth {
 
     /// Whom an access token stands for; `None` when it is none of ours, has expired, or its session or account has
     /// ended, as for [`Auth::authenticate`].
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn authenticate_bearer(&self, token: &str) -> Result<Option<Authenticated>> {
         let now = self.clock.now();
         let Some(claims) = self.verify(token, now).await? else { return Ok(None) };
@@ -150,9 +144,6 @@ impl Auth {
     }
 
     /// The live logins of `user`, the newest first.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn list_sessions(&self, user: UserId, page: &PageRequest) -> Result<Page<Session>> {
         let now = self.clock.now();
         let ids = sessions::list_live_ids(&self.db, user, now, self.idle_since(now), page).await?;
@@ -176,9 +167,6 @@ impl Auth {
     }
 
     /// Ends every login of `user` but `keep`.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn revoke_other_sessions(&self, user: UserId, keep: SessionId) -> Result<()> {
         let tx = self.db.write().await?;
         sessions::delete_others(&tx, user, Some(keep)).await?;
@@ -189,9 +177,6 @@ impl Auth {
     }
 
     /// Ends `session`; ending it again changes nothing.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn log_out(&self, session: SessionId) -> Result<()> {
         let tx = self.db.write().await?;
         sessions::delete(&tx, session).await?;

@@ -42,9 +42,6 @@ impl Auth {
 
     /// Whom a ticket stands for. It is used up by asking. `None` when it was used before, has ended, comes from another page
     /// than the one that asked for it, or when its login or what it was asked for with has ended.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn redeem_ticket(&self, ticket: &str, origin: Option<&str>) -> Result<Option<Authenticated>> {
         let Some(secret) = GatewayTicket::parse(ticket) else { return Ok(None) };
         let now = self.clock.now();

@@ -51,9 +51,6 @@ impl Chat {
 
     /// The conversations of `actor`, those first in which a message came last. Pages towards newer ones have each
     /// conversation that moved up since, whichever of several messages was committed first.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn conversations(
         &self,
         actor: UserId,

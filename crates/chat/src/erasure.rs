@@ -19,9 +19,6 @@ const CONVERSATIONS: u64 = 20;
 impl Chat {
     /// Takes `user`, whose account is deleted, out of some of their conversations, and empties some of what they said; says
     /// whether there may be more. What they said keeps its place, and is nobody's.
-    ///
-    /// # Errors
-    /// Storage failures only; so below.
     pub async fn erase_user(&self, user: UserId) -> Result<bool> {
         let now = self.clock.now();
         let tx = self.db.write().await?;

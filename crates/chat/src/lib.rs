@@ -1,5 +1,8 @@
 //! Conversations: direct ones of two, which are found again, and groups.
 //!
+//! Every function that touches the database can fail with it. A section `# Errors` names only what a caller handles
+//! beyond that.
+//!
 //! | Module | Holds |
 //! |---|---|
 //! | [`conversations`] | beginning and listing them |

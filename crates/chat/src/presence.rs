@@ -30,9 +30,6 @@ impl Chat {
 
     /// Those of `users`, up to 100, whom `viewer` may see come and go: whom they follow and who follow them, and who are in
     /// a conversation with them. Oneself is not among them.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn list_acquainted(&self, viewer: UserId, users: &[UserId]) -> Result<HashSet<UserId>> {
         let mut people = relations::list_people(&self.db, viewer, users).await?;
         people.retain(|id, (user, relation)| *id != viewer && user.is_shown(*relation));

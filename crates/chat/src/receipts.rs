@@ -39,9 +39,6 @@ impl Chat {
     /// Marks what happened in up to 100 conversations as got by a device of `user`, each up to a `seq`. Never goes back; beyond
     /// the newest it ends there. Conversations that they are not in are left out, and direct ones across a block: the mark would
     /// show the other that a device of theirs is online. For sync nothing changes with it.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn mark_delivered(&self, user: UserId, marks: &[(ConversationId, u64)]) -> Result<()> {
         let ids: Vec<ConversationId> = marks.iter().map(|(id, _)| *id).collect();
         let mine = conversations::list_memberships(&self.db, user, &ids).await?;
@@ -96,9 +93,6 @@ impl Chat {
     }
 
     /// How many messages `actor` has not read, in conversations that are not muted.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn unread_count(&self, actor: UserId) -> Result<u64> {
         Ok(conversations::count_unread(&self.db, actor).await?)
     }

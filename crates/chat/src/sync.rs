@@ -96,9 +96,6 @@ impl Chat {
     }
 
     /// What is committed now, to be compared with later by [`Chat::heads_changed`].
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn change_position(&self) -> Result<ChangePosition> {
         Ok(changes::position(&self.db).await?)
     }
@@ -106,9 +103,6 @@ impl Chat {
     /// Up to 1,000 conversations, ordered by id from `after` on, that have an event, or were begun, by a transaction that
     /// was committed at `until` and not at `since`, and that some of `users` see; all of theirs without `since`, or when it
     /// is of another database. With them where to go on, if there may be more.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn heads_changed(
         &self,
         users: &[UserId],
@@ -125,9 +119,6 @@ impl Chat {
 
     /// The conversations of `actor` that changed since `cursor`, or all. Those that change while somebody follows the
     /// pages of an answer are listed after its end.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn sync(&self, actor: UserId, cursor: Option<SyncCursor>) -> Result<Synced> {
         // Before the list: what is committed in between is listed now and once more the next time, and nothing is missed.
         let now = changes::position(&self.db).await?;

@@ -1,5 +1,8 @@
 //! Images: taken in from files, checked, turned upright, cleaned of metadata, kept in a few sizes, and served by links.
 //!
+//! Every function that touches the database can fail with it. A section `# Errors` names only what a caller handles
+//! beyond that.
+//!
 //! | Module | Holds |
 //! |---|---|
 //! | [`image`] | a file becomes pictures: what is refused, and what is made of the rest |

@@ -154,9 +154,6 @@ const POSTGRES_POSITION_BY_START: &str = "SELECT pg_current_snapshot()::text AS 
      (SELECT oid FROM pg_database WHERE datname = current_database())) AS database";
 
 /// What is visible now. Whoever lists changes after they asked for it sees at least these.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn position(db: &Db) -> Result<ChangePosition> {
     if db.is_sqlite() {
         let row = query_one(db, SQLITE_POSITION).await?;

@@ -15,26 +15,17 @@ use crate::{
 const ROW: i32 = 1;
 
 /// What the last check left.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find(conn: &impl Conn) -> Result<Record> {
     let row = Entity::find_by_id(ROW).one(conn.inner()).await?;
     row.map_or_else(|| Ok(Record::default()), Record::try_from)
 }
 
 /// Stores that the clock was checked at `at`.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_checked(tx: &Tx, at: Timestamp) -> Result<()> {
     save(tx, update().col_expr(Column::CheckedAt, at.as_micros().into())).await
 }
 
 /// Stores that retention pauses, or that it goes on.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_pause(tx: &Tx, pause: Option<&Pause>) -> Result<()> {
     let steady = pause.map_or(0, |pause| pause.steady_for.as_micros().try_into().unwrap_or(i64::MAX));
     let update = update()
@@ -46,9 +37,6 @@ pub async fn update_pause(tx: &Tx, pause: Option<&Pause>) -> Result<()> {
 
 /// Stores that an operator says at `at` that the clock is right, and ends the pause for the next start. Processes that
 /// run find out at their next check.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_confirmed(tx: &Tx, at: Timestamp) -> Result<()> {
     update_pause(tx, None).await?;
     let update = update()

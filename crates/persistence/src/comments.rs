@@ -28,9 +28,6 @@ use crate::{
 /// Counts a new comment for its post and its thread, and returns its id; `None` if the post or the thread is gone, and then
 /// the transaction can only be rolled back. The counts lock the list until the transaction ends, so ids are in the order in
 /// which comments become visible.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn next_id(
     tx: &Tx,
     post: PostId,
@@ -49,9 +46,6 @@ pub async fn next_id(
 }
 
 /// Adds a comment that is counted.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(tx: &Tx, comment: &Comment) -> Result<()> {
     let row = Model {
         id: comment.id.as_uuid(),
@@ -72,26 +66,17 @@ pub async fn insert(tx: &Tx, comment: &Comment) -> Result<()> {
 }
 
 /// The comment with this id, whoever may see it, deleted or not.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find(conn: &impl Conn, id: CommentId) -> Result<Option<Comment>> {
     Entity::find_by_id(id.as_uuid()).one(conn.inner()).await?.map(Comment::try_from).transpose()
 }
 
 /// As [`find`], held until the transaction ends: whoever else wants to change it waits.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn hold(tx: &Tx, id: CommentId) -> Result<Option<Comment>> {
     let row = Entity::find_by_id(id.as_uuid()).lock_exclusive().one(tx.inner()).await?;
     row.map(Comment::try_from).transpose()
 }
 
 /// The comments of `ids`, in that order, in one statement. Those that are gone are left out.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_by_ids(conn: &impl Conn, ids: &[CommentId]) -> Result<Vec<Comment>> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -103,9 +88,6 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &[CommentId]) -> Result<Vec<Comm
 }
 
 /// Ids of the comments at the top of `post`, the oldest first.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_ids_of_post(conn: &impl Conn, post: PostId, page: &PageRequest) -> Result<Slice> {
     // Spelt out, because a planner takes a partial index only for a condition that it can read.
     let top = there().filter(Column::PostId.eq(post.as_uuid())).filter(Expr::cust("parent_id IS NULL"));
@@ -113,9 +95,6 @@ pub async fn list_ids_of_post(conn: &impl Conn, post: PostId, page: &PageRequest
 }
 
 /// Ids of the replies in the thread of `parent`, the oldest first.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_ids_of_parent(conn: &impl Conn, parent: CommentId, page: &PageRequest) -> Result<Slice> {
     let replies = there().filter(Column::ParentId.eq(parent.as_uuid()));
     keyset::oldest_ids(conn, replies, Column::Id, page).await
@@ -127,9 +106,6 @@ fn there() -> Select<Entity> {
 }
 
 /// Up to `max` comments that `author` has not deleted, in the order of their posts.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_of_author(conn: &impl Conn, author: UserId, max: u64) -> Result<Vec<CommentId>> {
     let mine = Entity::find().select_only().column(Column::Id).filter(Column::AuthorId.eq(author.as_uuid()));
     let mine = mine.order_by_asc(Column::PostId).order_by_asc(Column::Id).limit(max);
@@ -138,9 +114,6 @@ pub async fn list_of_author(conn: &impl Conn, author: UserId, max: u64) -> Resul
 }
 
 /// Writes down what its author made of a comment that is held; counts, which others change, stay.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update(tx: &Tx, comment: &Comment) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::Text, comment.text.as_str().into())
@@ -155,9 +128,6 @@ pub async fn update(tx: &Tx, comment: &Comment) -> Result<()> {
 
 /// Takes everything out of a comment that is held but its place, and counts it out of its post and its thread. What
 /// hangs on it is a job's to remove.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_deleted(tx: &Tx, comment: &Comment, now: Timestamp) -> Result<()> {
     count(tx, (comment.post, comment.parent), -1).await?;
     Entity::update_many()
@@ -195,9 +165,6 @@ async fn count(tx: &Tx, (post, parent): (PostId, Option<CommentId>), by: i64) ->
 
 /// Removes a comment that is deleted and on which nothing hangs any more; says whether it did. A thread's replies may be
 /// removed after its top, which then goes with the last of them.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_if_bare(tx: &Tx, id: CommentId) -> Result<bool> {
     let uuid = id.as_uuid();
     let hangs = |query: SelectStatement| Expr::exists(query).not();
@@ -219,9 +186,6 @@ pub async fn delete_if_bare(tx: &Tx, id: CommentId) -> Result<bool> {
 }
 
 /// Removes up to `max` comments on posts that are removed themselves, replies before what they reply to; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
     let below = || Column::PostId.in_subquery(posts.ids());
     let replies = below().and(Column::ParentId.is_not_null());

@@ -29,9 +29,6 @@ use crate::{
 
 /// Adds a conversation without members. Relies on the unique index of the pair: of any number who begin a direct
 /// conversation of two at the same time, one is [`Inserted::New`].
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(
     tx: &Tx,
     conversation: &Conversation,
@@ -64,25 +61,16 @@ pub async fn insert(
 }
 
 /// The conversation with this id.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find(conn: &impl Conn, id: ConversationId) -> Result<Option<Conversation>> {
     by_id(id).one(conn.inner()).await?.map(Conversation::try_from).transpose()
 }
 
 /// The conversation with this id, held until the transaction ends: whatever else happens in it waits.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn hold(tx: &Tx, id: ConversationId) -> Result<Option<Conversation>> {
     by_id(id).lock_exclusive().one(tx.inner()).await?.map(Conversation::try_from).transpose()
 }
 
 /// The direct conversation of two.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find_direct(conn: &impl Conn, one: UserId, other: UserId) -> Result<Option<Conversation>> {
     let row = Entity::find()
         .filter(Column::PairLow.eq(one.min(other).as_uuid()))
@@ -91,9 +79,6 @@ pub async fn find_direct(conn: &impl Conn, one: UserId, other: UserId) -> Result
 }
 
 /// The conversations of `ids`, in that order, in one statement.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_by_ids(conn: &impl Conn, ids: &[ConversationId]) -> Result<Vec<Conversation>> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -106,9 +91,6 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &[ConversationId]) -> Result<Vec
 /// The conversations of `user` that are listed, those first in which a message came last. A page before another one also
 /// has what moved up by a transaction that was not visible when that other one was listed: ids of messages in different
 /// conversations are not in the order in which they are committed.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_of(
     db: &Db,
     user: UserId,
@@ -167,9 +149,6 @@ pub async fn list_of(
 
 /// Writes down what became of a conversation that is held. `is_activity` says whether its last message brings it up in
 /// lists.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update(tx: &Tx, conversation: &Conversation, is_activity: bool, now: Timestamp) -> Result<()> {
     let last_message = conversation.last_message.map(blegram_domain::MessageId::as_uuid);
     let number_of_change = ChangeNo::of(tx).await?;
@@ -193,17 +172,11 @@ pub async fn update(tx: &Tx, conversation: &Conversation, is_activity: bool, now
 }
 
 /// Removes a conversation with everything in it.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete(tx: &Tx, id: ConversationId) -> Result<()> {
     rows::delete::<Entity>(tx, Column::Id.eq(id.as_uuid())).await.map(drop)
 }
 
 /// Adds a member to a conversation that is held, or takes back one who left.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert_member(tx: &Tx, membership: &Membership, now: Timestamp) -> Result<()> {
     let row = member::Model {
         conversation_id: membership.conversation.as_uuid(),
@@ -241,9 +214,6 @@ pub async fn insert_member(tx: &Tx, membership: &Membership, now: Timestamp) -> 
 }
 
 /// How `user` is in a conversation; `None` for somebody who is not, or not any more.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find_member(
     conn: &impl Conn,
     conversation: ConversationId,
@@ -254,9 +224,6 @@ pub async fn find_member(
 }
 
 /// How `user` is in each of `ids`, in one statement. Those that they are not in are left out.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_memberships(
     conn: &impl Conn,
     user: UserId,
@@ -273,9 +240,6 @@ pub async fn list_memberships(
 }
 
 /// The members of each of `ids`, those who joined first first, in one statement.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_members(
     conn: &impl Conn,
     ids: &[ConversationId],
@@ -296,9 +260,6 @@ pub async fn list_members(
 }
 
 /// Writes down how somebody is in a conversation that is held.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_member(tx: &Tx, membership: &Membership, now: Timestamp) -> Result<()> {
     member::Entity::update_many()
         .col_expr(member::Column::SinceSeq, number(membership.since_seq))
@@ -315,9 +276,6 @@ pub async fn update_member(tx: &Tx, membership: &Membership, now: Timestamp) -> 
 }
 
 /// Takes somebody out of a conversation that is held.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_left(tx: &Tx, conversation: ConversationId, user: UserId, now: Timestamp) -> Result<()> {
     member::Entity::update_many()
         .col_expr(member::Column::LeftAt, now.as_micros().into())
@@ -331,9 +289,6 @@ pub async fn update_left(tx: &Tx, conversation: ConversationId, user: UserId, no
 
 /// Marks what happened in a conversation up to `seq` as got by `user`; says whether that is further than before. The row is
 /// as old as it was: it is nothing that sync tells.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_delivered(tx: &Tx, conversation: ConversationId, user: UserId, seq: u64) -> Result<bool> {
     let updated = member::Entity::update_many()
         .col_expr(member::Column::DeliveredSeq, number(seq))
@@ -346,9 +301,6 @@ pub async fn update_delivered(tx: &Tx, conversation: ConversationId, user: UserI
 }
 
 /// Those of `others` who are in a conversation with `user`. A direct one is none before its first message.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_met(conn: &impl Conn, user: UserId, others: &[UserId]) -> Result<Vec<UserId>> {
     use member::Column as C;
     if others.is_empty() {
@@ -373,9 +325,6 @@ pub async fn list_met(conn: &impl Conn, user: UserId, others: &[UserId]) -> Resu
 }
 
 /// How many messages `user` has not read, in conversations that are not muted.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn count_unread(conn: &impl Conn, user: UserId) -> Result<u64> {
     const SQL: &str = "SELECT CAST(coalesce(sum(c.last_message_no - m.read_no), 0) AS BIGINT) AS unread \
         FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id \
@@ -398,9 +347,6 @@ pub struct Changed {
 
 /// Up to `max` conversations with ids above `after` that changed for `user` and whose change is not visible in `since`,
 /// or all; ordered by id, so that what does not change while somebody pages through it is listed exactly once.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_changed(
     conn: &impl Conn,
     user: UserId,
@@ -451,9 +397,6 @@ pub struct ChangedHead {
 
 /// Up to `max` conversations with ids above `after` that some of `users` have in their lists, ordered by id: those that
 /// have an event, or were begun, by a transaction that is visible in `until` and not in `since`; without `since`, all.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_changed_heads(
     conn: &impl Conn,
     users: &[UserId],
@@ -519,9 +462,6 @@ pub async fn list_changed_heads(
 }
 
 /// Up to `max` conversations that `user` is in.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_ids_of(conn: &impl Conn, user: UserId, max: u64) -> Result<Vec<ConversationId>> {
     let rows = member::Entity::find()
         .select_only()
@@ -533,17 +473,11 @@ pub async fn list_ids_of(conn: &impl Conn, user: UserId, max: u64) -> Result<Vec
 }
 
 /// Forgets that `user` was in a conversation.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_member(tx: &Tx, conversation: ConversationId, user: UserId) -> Result<()> {
     rows::delete::<member::Entity>(tx, of(conversation, user)).await.map(drop)
 }
 
 /// Forgets up to `max` members who left before `before`; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_left_before(tx: &Tx, before: Timestamp, max: u64) -> Result<u64> {
     const SQL: &str = "DELETE FROM conversation_members WHERE (conversation_id, user_id) IN \
         (SELECT conversation_id, user_id FROM conversation_members WHERE left_at < $1 LIMIT $2)";
@@ -553,9 +487,6 @@ pub async fn delete_left_before(tx: &Tx, before: Timestamp, max: u64) -> Result<
 }
 
 /// Forgets whose a direct conversation that is held was: one of the two is gone.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_unpaired(tx: &Tx, id: ConversationId) -> Result<()> {
     let nobody = || Expr::value(Option::<Uuid>::None);
     Entity::update_many()
@@ -568,9 +499,6 @@ pub async fn update_unpaired(tx: &Tx, id: ConversationId) -> Result<()> {
 }
 
 /// Forgets of up to `max` things that happened that they were about `user`, or done by them; says of how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_disowned_events(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let mut disowned = 0;
     for column in ["user_id", "by_id"] {
@@ -586,9 +514,6 @@ pub async fn update_disowned_events(tx: &Tx, user: UserId, max: u64) -> Result<u
 }
 
 /// Adds what happened in a conversation that is held, in one statement.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert_events(tx: &Tx, events: &[ConversationEvent]) -> Result<()> {
     let number = ChangeNo::of(tx).await?;
     let rows = events.iter().map(|event| {
@@ -601,9 +526,6 @@ pub async fn insert_events(tx: &Tx, events: &[ConversationEvent]) -> Result<()> 
 }
 
 /// Up to `max` of what happened in a conversation after `after`, in order.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_events(
     conn: &impl Conn,
     conversation: ConversationId,
@@ -619,9 +541,6 @@ pub async fn list_events(
 }
 
 /// Forgets up to `max` things that happened before `before`; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_events_older_than(tx: &Tx, before: Timestamp, max: u64) -> Result<u64> {
     const SQL: &str = "DELETE FROM conversation_events WHERE (conversation_id, seq) IN \
         (SELECT conversation_id, seq FROM conversation_events WHERE created_at < $1 LIMIT $2)";

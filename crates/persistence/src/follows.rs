@@ -14,9 +14,6 @@ use crate::{
 
 /// The id of a follow between accounts whose counts are locked. Locks the followers of the one and those whom the other
 /// follows until the transaction ends, so that both lists are in the order in which follows become visible.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn next_id(tx: &Tx, follower: UserId, followee: UserId, now: Timestamp) -> Result<RelationId> {
     order::lock(tx, &lists(&[follower], followee), now).await?;
     Ok(RelationId::generate(now))
@@ -24,9 +21,6 @@ pub async fn next_id(tx: &Tx, follower: UserId, followee: UserId, now: Timestamp
 
 /// Locks what [`next_id`] locks, for many followers of one, whose counts are locked: all at once, before anything is
 /// written.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn lock(tx: &Tx, followers: &[UserId], followee: UserId) -> Result<()> {
     if followers.is_empty() {
         return Ok(());
@@ -40,9 +34,6 @@ fn lists(followers: &[UserId], followee: UserId) -> Vec<List> {
 }
 
 /// Lets `follower` follow `followee` and counts it for both, or changes nothing.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(tx: &Tx, id: RelationId, follower: UserId, followee: UserId) -> Result<Inserted> {
     let row = Model { id: id.as_uuid(), follower_id: follower.as_uuid(), followee_id: followee.as_uuid() };
     let inserted = rows::insert(tx, row).await?;
@@ -53,9 +44,6 @@ pub async fn insert(tx: &Tx, id: RelationId, follower: UserId, followee: UserId)
 }
 
 /// Ends that `follower` follows `followee`, with its counts; says whether they did.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete(tx: &Tx, follower: UserId, followee: UserId) -> Result<bool> {
     let pair = Column::FollowerId.eq(follower.as_uuid()).and(Column::FolloweeId.eq(followee.as_uuid()));
     let was_there = rows::delete::<Entity>(tx, pair).await? == 1;
@@ -66,9 +54,6 @@ pub async fn delete(tx: &Tx, follower: UserId, followee: UserId) -> Result<bool>
 }
 
 /// Ends up to `max` follows of and by `user`, with their counts; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let id = user.as_uuid();
     let mine = Condition::any().add(Column::FollowerId.eq(id)).add(Column::FolloweeId.eq(id));
@@ -87,18 +72,12 @@ pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
 }
 
 /// Who follows `user`, the latest first.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_followers(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Listed<UserId>> {
     let list = Entity::find().filter(Column::FolloweeId.eq(user.as_uuid()));
     keyset::targets(conn, list, Column::Id, Column::FollowerId, UserId::from_uuid, page).await
 }
 
 /// Whom `user` follows, the latest first.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_following(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Listed<UserId>> {
     let list = Entity::find().filter(Column::FollowerId.eq(user.as_uuid()));
     keyset::targets(conn, list, Column::Id, Column::FolloweeId, UserId::from_uuid, page).await

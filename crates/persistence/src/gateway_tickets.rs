@@ -27,9 +27,6 @@ pub struct Ticket {
 }
 
 /// Adds a ticket.
-///
-/// # Errors
-/// Storage failures only; so below.
 pub async fn insert(tx: &Tx, hash: &TokenHash, ticket: &Ticket) -> Result<()> {
     let row = Model {
         token_hash: hash.to_vec(),

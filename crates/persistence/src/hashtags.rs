@@ -19,9 +19,6 @@ use crate::{
 };
 
 /// How many posts that everybody may see have the tag.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find_post_count(conn: &impl Conn, tag: &Hashtag) -> Result<u64> {
     let row = Entity::find_by_id(tag.as_str()).one(conn.inner()).await?;
     row.map_or(Ok(0), |row| entity::count("hashtags", &row.name, row.post_count))
@@ -57,9 +54,6 @@ fn names(tags: &[Hashtag]) -> BTreeSet<String> {
 
 /// Counts all posts of an author who is held under their tags, or counts them out, when what they write was not for
 /// everybody and is now, or the other way round.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_of_author(tx: &Tx, before: &UserSummary, after: &UserSummary) -> Result<()> {
     match (before.is_public(), after.is_public()) {
         (false, true) => recount_of_author(tx, before.id, '+').await,

@@ -56,9 +56,6 @@ pub struct Answer {
 }
 
 /// Claims a key that nobody has claimed. Relies on the primary key: of any number, one is [`Inserted::New`].
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(tx: &Tx, claim: &Claim) -> Result<Inserted> {
     let row = Model {
         scope: claim.scope.to_vec(),
@@ -81,17 +78,11 @@ pub async fn insert(tx: &Tx, claim: &Claim) -> Result<Inserted> {
 }
 
 /// What is known of the key with this scope.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find(tx: &Tx, scope: [u8; 32]) -> Result<Option<Kept>> {
     Entity::find_by_id(scope.to_vec()).one(tx.inner()).await?.map(Kept::try_from).transpose()
 }
 
 /// Takes the place of the request `from`, whose lease is over; says whether nobody else was faster.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_claim(tx: &Tx, from: RequestId, claim: &Claim) -> Result<bool> {
     let update = Entity::update_many()
         .col_expr(Column::ClaimedBy, claim.by.as_uuid().into())
@@ -103,9 +94,6 @@ pub async fn update_claim(tx: &Tx, from: RequestId, claim: &Claim) -> Result<boo
 }
 
 /// Keeps what was answered to `claim`, unless another request has taken its place meanwhile.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_answer(tx: &Tx, claim: &Claim, answer: &Answer) -> Result<()> {
     let headers =
         serde_json::to_string(&answer.headers).map_err(|e| Error::Refused(DbErr::Json(e.to_string())))?;
@@ -121,18 +109,12 @@ pub async fn update_answer(tx: &Tx, claim: &Claim, answer: &Answer) -> Result<()
 }
 
 /// Forgets the key of request `by`.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete(tx: &Tx, scope: [u8; 32], by: RequestId) -> Result<()> {
     Entity::delete_by_id(scope.to_vec()).filter(Column::ClaimedBy.eq(by.as_uuid())).exec(tx.inner()).await?;
     Ok(())
 }
 
 /// Forgets up to `max` keys that came first before `before`; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_older_than(tx: &Tx, before: Timestamp, max: u64) -> Result<u64> {
     let old = Entity::find().select_only().column(Column::Scope);
     let old = old.filter(Column::CreatedAt.lt(before.as_micros())).limit(max).into_query();
@@ -141,9 +123,6 @@ pub async fn delete_older_than(tx: &Tx, before: Timestamp, max: u64) -> Result<u
 }
 
 /// Forgets up to `max` keys of `user`; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let some = Entity::find().select_only().column(Column::Scope);
     let some = some.filter(Column::UserId.eq(user.as_uuid())).limit(max).into_query();

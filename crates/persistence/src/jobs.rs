@@ -59,9 +59,6 @@ pub struct Failing {
 
 /// Adds a job to be run from `run_at` on. Relies on the unique index of kind and subject: wanting it twice is wanting it
 /// once.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(tx: &Tx, job: Job, run_at: Timestamp, now: Timestamp) -> Result<Inserted> {
     let row = Model {
         id: JobId::generate(now).as_uuid(),
@@ -77,9 +74,6 @@ pub async fn insert(tx: &Tx, job: Job, run_at: Timestamp, now: Timestamp) -> Res
 
 /// Adds a job to be run from `now` on, or, if it is there, makes it begin again: also one that is being run, and has
 /// perhaps looked before the change that this belongs to.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert_again(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
     while insert(tx, job, now, now).await? == Inserted::Existing {
         let again = Entity::update_many()
@@ -96,9 +90,6 @@ pub async fn insert_again(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
 }
 
 /// Lets a job that waits for its time run from `now` on; nothing happens to one that is not there.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn bring_forward(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::RunAt, now.as_micros().into())
@@ -110,9 +101,6 @@ pub async fn bring_forward(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
 }
 
 /// Removes a job that is wanted no more.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_wanted(tx: &Tx, job: Job) -> Result<()> {
     rows::delete::<Entity>(tx, wanted(job)).await.map(drop)
 }
@@ -123,9 +111,6 @@ fn wanted(job: Job) -> sea_orm::Condition {
 
 /// Whether a job of one of these kinds is due: a cheap question, so that a site with nothing to do never waits for
 /// SQLite's only writer.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn is_any_due(conn: &impl Conn, kinds: &[&str], now: Timestamp) -> Result<bool> {
     Ok(due(kinds, now)
         .select_only()
@@ -137,9 +122,6 @@ pub async fn is_any_due(conn: &impl Conn, kinds: &[&str], now: Timestamp) -> Res
 }
 
 /// Whether a job is to run after `after`.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn is_any_after(conn: &impl Conn, after: Timestamp) -> Result<bool> {
     let later =
         Entity::find().select_only().column(Column::RunAt).filter(Column::RunAt.gt(after.as_micros()));
@@ -147,9 +129,6 @@ pub async fn is_any_after(conn: &impl Conn, after: Timestamp) -> Result<bool> {
 }
 
 /// Lets every job that is to run after `after` run at `run_at`.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_run_at_after(tx: &Tx, after: Timestamp, run_at: Timestamp) -> Result<()> {
     let update = Entity::update_many().col_expr(Column::RunAt, run_at.as_micros().into());
     update.filter(Column::RunAt.gt(after.as_micros())).exec(tx.inner()).await?;
@@ -158,9 +137,6 @@ pub async fn update_run_at_after(tx: &Tx, after: Timestamp, run_at: Timestamp) -
 
 /// Takes the job of one of these kinds that has been due longest, until `lease_until`. Of any number who ask at the same
 /// time, each gets another one.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn take(tx: &Tx, kinds: &[&str], now: Timestamp, lease_until: Timestamp) -> Result<Option<Taken>> {
     let free = due(kinds, now).lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
     let Some(row) = free.one(tx.inner()).await? else { return Ok(None) };
@@ -175,18 +151,12 @@ pub async fn take(tx: &Tx, kinds: &[&str], now: Timestamp, lease_until: Timestam
 }
 
 /// Keeps a job until `run_at`, when it is free again; says whether it still was this process's.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_run_at(tx: &Tx, taken: &Taken, run_at: Timestamp) -> Result<bool> {
     let update = Entity::update_many().col_expr(Column::RunAt, run_at.as_micros().into());
     Ok(update.filter(is(taken)).exec(tx.inner()).await?.rows_affected == 1)
 }
 
 /// Puts a job off that failed.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_failed(tx: &Tx, taken: &Taken, run_at: Timestamp, error: &str) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::RunAt, run_at.as_micros().into())
@@ -198,9 +168,6 @@ pub async fn update_failed(tx: &Tx, taken: &Taken, run_at: Timestamp, error: &st
 }
 
 /// Puts a job off that was done and comes back.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_done(tx: &Tx, taken: &Taken, run_at: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::RunAt, run_at.as_micros().into())
@@ -213,18 +180,12 @@ pub async fn update_done(tx: &Tx, taken: &Taken, run_at: Timestamp) -> Result<()
 }
 
 /// Removes a job that was done.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete(tx: &Tx, taken: &Taken) -> Result<()> {
     Entity::delete_many().filter(is(taken)).exec(tx.inner()).await?;
     Ok(())
 }
 
 /// How the jobs are.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn summary(conn: &impl Conn) -> Result<Summary> {
     let failing = || Entity::find().filter(Column::LastError.is_not_null());
     let oldest = failing().order_by_asc(Column::CreatedAt).one(conn.inner()).await?;

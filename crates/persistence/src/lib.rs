@@ -1,5 +1,8 @@
 //! The SQL of blegram, the same on SQLite and PostgreSQL.
 //!
+//! Every function that touches the database can fail with it. A section `# Errors` names only what a caller handles
+//! beyond that.
+//!
 //! Rows become domain types here and nowhere else. Reads take any [`Conn`]; writes demand a [`Tx`],
 //! and the only way to one is [`Db::write`]. A row that breaks a rule of the domain is
 //! [`Error::Corrupt`], never a panic.

@@ -25,9 +25,6 @@ pub enum Liked {
 
 /// The id of a like. Locks who likes the thing and what `by` likes until the transaction ends, so that both lists are in the
 /// order in which likes become visible.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn next_id(tx: &Tx, by: UserId, liked: Liked, now: Timestamp) -> Result<LikeId> {
     let (table, column, thing) = match liked {
         Liked::Post(post) => ("post_likes", "post_id", post.as_uuid()),
@@ -40,9 +37,6 @@ pub async fn next_id(tx: &Tx, by: UserId, liked: Liked, now: Timestamp) -> Resul
 
 /// Adds `by`'s like and counts it, both or neither; `None` when the thing was deleted meanwhile, and the transaction is
 /// good for nothing any more. Relies on the unique index of the pair.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(tx: &Tx, id: LikeId, by: UserId, liked: Liked) -> Result<Option<Inserted>> {
     let (id, user_id) = (id.as_uuid(), by.as_uuid());
     let inserted = match liked {
@@ -58,9 +52,6 @@ pub async fn insert(tx: &Tx, id: LikeId, by: UserId, liked: Liked) -> Result<Opt
 }
 
 /// Takes back `by`'s like, with its count; says whether it was there.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete(tx: &Tx, by: UserId, liked: Liked) -> Result<bool> {
     use comment_like::Column as OfComment;
     use post_like::Column as OfPost;
@@ -89,9 +80,6 @@ async fn count(tx: &Tx, liked: Liked, by: i64) -> Result<bool> {
 }
 
 /// Who likes it, the latest first.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_likers(conn: &impl Conn, liked: Liked, page: &PageRequest) -> Result<Listed<UserId>> {
     use comment_like::Column as OfComment;
     use post_like::Column as OfPost;
@@ -108,9 +96,6 @@ pub async fn list_likers(conn: &impl Conn, liked: Liked, page: &PageRequest) -> 
 }
 
 /// The posts that `user` likes, the latest liked first.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_liked_posts(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Listed<PostId>> {
     use post_like::{Column, Entity};
     let list = Entity::find().filter(Column::UserId.eq(user.as_uuid()));
@@ -118,9 +103,6 @@ pub async fn list_liked_posts(conn: &impl Conn, user: UserId, page: &PageRequest
 }
 
 /// Which of `comments` `user` likes, in one statement.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_liked_comments(
     conn: &impl Conn,
     user: UserId,
@@ -138,9 +120,6 @@ pub async fn list_liked_comments(
 }
 
 /// Takes back up to `max` likes of `user`, with their counts; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     use comment_like::Column as OfComment;
     use post_like::Column as OfPost;
@@ -164,9 +143,6 @@ pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
 }
 
 /// Removes up to `max` likes of posts that are removed themselves, and of their comments; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
     let of_posts = post_like::Column::PostId.in_subquery(posts.ids());
     let deleted = rows::delete_some::<post_like::Entity>(tx, post_like::Column::Id, of_posts, max).await?;
@@ -176,9 +152,6 @@ pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u6
 }
 
 /// Removes up to `max` likes of a comment that is removed itself; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_of_comment(tx: &Tx, comment: CommentId, max: u64) -> Result<u64> {
     let of_comment = comment_like::Column::CommentId.eq(comment.as_uuid());
     rows::delete_some::<comment_like::Entity>(tx, comment_like::Column::Id, of_comment, max).await

@@ -22,34 +22,22 @@ use crate::{
 };
 
 /// Adds an image.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(tx: &Tx, media: &Media) -> Result<()> {
     Entity::insert(Model::from(media).into_active_model()).exec_without_returning(tx.inner()).await?;
     Ok(())
 }
 
 /// The image with this id.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find(conn: &impl Conn, id: MediaId) -> Result<Option<Media>> {
     by_id(id).one(conn.inner()).await?.map(Media::try_from).transpose()
 }
 
 /// The image with this id, held until the transaction ends: whoever else wants to change or use it waits.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn hold(tx: &Tx, id: MediaId) -> Result<Option<Media>> {
     by_id(id).lock_exclusive().one(tx.inner()).await?.map(Media::try_from).transpose()
 }
 
 /// The images of `ids`, held until the transaction ends. Those that are gone are left out.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn hold_all(tx: &Tx, ids: &[MediaId]) -> Result<HashMap<MediaId, Media>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
@@ -70,9 +58,6 @@ pub enum Held {
 }
 
 /// The images of `ids`, if all are `owner`'s and used for nothing yet, held until the transaction ends.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn hold_unused(tx: &Tx, owner: UserId, ids: &[MediaId]) -> Result<Held> {
     let mut found = hold_all(tx, ids).await?;
     found.retain(|_, media| media.owner == owner);
@@ -87,9 +72,6 @@ pub async fn hold_unused(tx: &Tx, owner: UserId, ids: &[MediaId]) -> Result<Held
 }
 
 /// Removes images whose use ends: they are marked, and jobs follow for their files and rows.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn remove(tx: &Tx, ids: &[MediaId], now: Timestamp) -> Result<()> {
     update_deleted(tx, ids, now).await?;
     for id in ids {
@@ -99,9 +81,6 @@ pub async fn remove(tx: &Tx, ids: &[MediaId], now: Timestamp) -> Result<()> {
 }
 
 /// The images of `ids`, in one statement. Those that are gone are left out.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_by_ids(conn: &impl Conn, ids: &[MediaId]) -> Result<HashMap<MediaId, Media>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
@@ -110,9 +89,6 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &[MediaId]) -> Result<HashMap<Me
 }
 
 /// The picture of `owner`, held until the transaction ends.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn hold_avatar(tx: &Tx, owner: UserId) -> Result<Option<Media>> {
     let avatar = Entity::find()
         .filter(Column::OwnerId.eq(owner.as_uuid()))
@@ -122,9 +98,6 @@ pub async fn hold_avatar(tx: &Tx, owner: UserId) -> Result<Option<Media>> {
 }
 
 /// Gives images that are held their use.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_used(tx: &Tx, ids: &[MediaId], used: MediaUse) -> Result<()> {
     let (post, message, is_avatar) = match used {
         MediaUse::Post(post) => (Some(post.as_uuid()), None, false),
@@ -140,9 +113,6 @@ pub async fn update_used(tx: &Tx, ids: &[MediaId], used: MediaUse) -> Result<()>
 }
 
 /// Marks images that are held as deleted. Their files are a job's to remove, and their rows after them.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_deleted(tx: &Tx, ids: &[MediaId], now: Timestamp) -> Result<()> {
     let none = Expr::value(Option::<Uuid>::None);
     let values = [
@@ -169,9 +139,6 @@ async fn update_all<const N: usize>(
 }
 
 /// Writes down what the owner of an image that is held made of it.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update(tx: &Tx, media: &Media) -> Result<()> {
     let version = i64::try_from(media.version).unwrap_or(i64::MAX);
     let values = [(Column::Alt, Expr::value(media.alt.clone())), (Column::Version, Expr::value(version))];
@@ -180,9 +147,6 @@ pub async fn update(tx: &Tx, media: &Media) -> Result<()> {
 
 /// Says that the files of an image that is locked are under `key` now, and files that have not been removed yet under
 /// `previous`.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_key(tx: &Tx, media: &Media, key: MediaKey, previous: Option<MediaKey>) -> Result<()> {
     let is_public = key.is_public();
     let values = [
@@ -209,9 +173,6 @@ pub(crate) async fn update_avatar_key(tx: &Tx, owner: UserId, key: Option<MediaK
 }
 
 /// Up to `max` ids of images that are used for nothing since before `before`.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_unused(conn: &impl Conn, before: Timestamp, max: u64) -> Result<Vec<MediaId>> {
     // Spelt out, because a planner takes a partial index only for a condition that it can read.
     let unused = Entity::find()
@@ -247,18 +208,12 @@ impl Of {
 }
 
 /// Up to `max` images of `of`, those among them that are marked as deleted included.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_of(conn: &impl Conn, of: Of, max: u64) -> Result<Vec<Media>> {
     let rows = Entity::find().filter(of.filter()).limit(max).all(conn.inner()).await?;
     rows.into_iter().map(Media::try_from).collect()
 }
 
 /// Up to `max` images of `owner` whose files are not in the area where their use wants them.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_misplaced(conn: &impl Conn, owner: UserId, max: u64) -> Result<Vec<Media>> {
     misplaced(conn, owner, "LIMIT $2", i64::try_from(max).unwrap_or(i64::MAX).into()).await
 }
@@ -280,17 +235,11 @@ async fn misplaced(conn: &impl Conn, owner: UserId, which: &str, value: Value) -
 }
 
 /// Whether the files of an image are not in the area where its use wants them.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn is_misplaced(conn: &impl Conn, media: &Media) -> Result<bool> {
     Ok(!misplaced(conn, media.owner, "AND media.id = $2", media.id.as_uuid().into()).await?.is_empty())
 }
 
 /// Up to `max` images after `after`, by id, those that are marked as deleted left out.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_after(conn: &impl Conn, after: Option<MediaId>, max: u64) -> Result<Vec<Media>> {
     let mut rows = Entity::find().filter(Column::DeletedAt.is_null());
     if let Some(after) = after {
@@ -301,18 +250,12 @@ pub async fn list_after(conn: &impl Conn, after: Option<MediaId>, max: u64) -> R
 }
 
 /// The `max` newest images, those that are marked as deleted included.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_newest(conn: &impl Conn, max: u64) -> Result<Vec<Media>> {
     let rows = Entity::find().order_by_desc(Column::Id).limit(max).all(conn.inner()).await?;
     rows.into_iter().map(Media::try_from).collect()
 }
 
 /// Which of `keys` an image has, or a job is to remove.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_known(conn: &impl Conn, keys: &[MediaKey]) -> Result<HashSet<MediaKey>> {
     if keys.is_empty() {
         return Ok(HashSet::new());
@@ -331,9 +274,6 @@ pub async fn list_known(conn: &impl Conn, keys: &[MediaKey]) -> Result<HashSet<M
 }
 
 /// Removes the rows of images whose files are gone.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete(tx: &Tx, ids: &[MediaId]) -> Result<u64> {
     rows::delete::<Entity>(tx, Column::Id.is_in(ids.iter().map(|id| id.as_uuid()))).await
 }

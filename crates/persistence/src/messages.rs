@@ -25,9 +25,6 @@ use crate::{
 
 /// Adds messages to a conversation that is held, in one statement. Relies on the unique index of sender and client id: if
 /// any of them is [`Inserted::Existing`], the transaction is good for nothing any more.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert_all(tx: &Tx, messages: &[Message]) -> Result<Inserted> {
     if messages.is_empty() {
         return Ok(Inserted::New);
@@ -62,18 +59,12 @@ pub async fn insert_all(tx: &Tx, messages: &[Message]) -> Result<Inserted> {
 }
 
 /// The message with this id.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find(conn: &impl Conn, id: MessageId) -> Result<Option<Message>> {
     let row = Entity::find_by_id(id.as_uuid()).one(conn.inner()).await?;
     row.map(Message::try_from).transpose()
 }
 
 /// The messages that devices of their senders called so, in one statement.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_by_client_ids(
     conn: &impl Conn,
     ids: &[(UserId, ClientId)],
@@ -94,9 +85,6 @@ pub async fn list_by_client_ids(
 }
 
 /// The messages of `ids`, in one statement.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_by_ids(conn: &impl Conn, ids: &[MessageId]) -> Result<HashMap<MessageId, Message>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
@@ -108,9 +96,6 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &[MessageId]) -> Result<HashMap<
 
 /// The messages of a conversation after number `since`, the newest first. Pages are by number, which ids of several nodes
 /// need not follow.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list(
     conn: &impl Conn,
     conversation: ConversationId,
@@ -142,9 +127,6 @@ pub async fn list(
 }
 
 /// Writes down what its sender made of a message whose conversation is held.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update(tx: &Tx, message: &Message) -> Result<()> {
     let micros =
         |at: Option<blegram_domain::Timestamp>| Expr::value(at.map(blegram_domain::Timestamp::as_micros));
@@ -161,9 +143,6 @@ pub async fn update(tx: &Tx, message: &Message) -> Result<()> {
 }
 
 /// Up to `max` messages that `sender` sent, in whichever conversation.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_ids_of_sender(conn: &impl Conn, sender: UserId, max: u64) -> Result<Vec<MessageId>> {
     let rows = Entity::find()
         .select_only()
@@ -177,9 +156,6 @@ pub async fn list_ids_of_sender(conn: &impl Conn, sender: UserId, max: u64) -> R
 }
 
 /// Empties messages of an account that is deleted: they stay where they were, of nobody.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_disowned(tx: &Tx, ids: &[MessageId], now: blegram_domain::Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::SenderId, Expr::value(Option::<Uuid>::None))
@@ -193,9 +169,6 @@ pub async fn update_disowned(tx: &Tx, ids: &[MessageId], now: blegram_domain::Ti
 }
 
 /// Removes up to `max` messages of a conversation that is removed itself, with their images; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_some(
     tx: &Tx,
     conversation: ConversationId,

@@ -54,9 +54,6 @@ struct Row {
 }
 
 /// What was written last, read marks included; reads the mark of every account, so it is for starts.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find(conn: &impl Conn) -> Result<Newest> {
     let mut rows = list(conn, Some(MARKS)).await?;
     rows.sort_by_key(|row| row.id);
@@ -65,17 +62,11 @@ pub async fn find(conn: &impl Conn) -> Result<Newest> {
 }
 
 /// The largest id: a look into the end of some indexes.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find_id(conn: &impl Conn) -> Result<Option<AnyId>> {
     Ok(list(conn, None).await?.into_iter().map(|row| AnyId::from_uuid(row.id)).max())
 }
 
 /// What time the database has; `None` for the embedded one, whose time is this process's own.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find_database_time(conn: &impl Conn) -> Result<Option<Timestamp>> {
     #[derive(FromQueryResult)]
     struct Time {

@@ -40,9 +40,6 @@ impl Changed {
 
 /// Adds notices of things that one person did. Whoever was told before is not told again; whoever mutes that person, or
 /// is that person, is not told at all. Returns who is told, with what each is told.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(tx: &Tx, notices: &[Notice], now: Timestamp) -> Result<Vec<(UserId, NotificationId)>> {
     let Some(actor) = notices.first().map(|notice| notice.actor) else { return Ok(Vec::new()) };
     let deaf = list_muters(tx, actor, notices).await?;
@@ -64,9 +61,6 @@ pub async fn insert(tx: &Tx, notices: &[Notice], now: Timestamp) -> Result<Vec<(
 
 /// Locks the notifications of `recipients` until the transaction ends, before something else is locked that others should
 /// not have to wait for. [`insert`] does it by itself.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn lock(tx: &Tx, recipients: impl IntoIterator<Item = UserId>) -> Result<()> {
     order::lock_only(tx, &lists(recipients)).await
 }
@@ -108,9 +102,6 @@ fn object(notice: &Notice) -> Uuid {
 }
 
 /// Takes a notice back: what it told is undone. Returns whose notification was deleted, and which.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete(tx: &Tx, notice: &Notice) -> Result<Vec<(UserId, NotificationId)>> {
     let this = Condition::all()
         .add(Column::ObjectId.eq(object(notice)))
@@ -131,17 +122,11 @@ async fn delete_returning(tx: &Tx, which: Condition) -> Result<Vec<(UserId, Noti
 }
 
 /// Up to `max` notifications about a post and its comments: whose they are, and which.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_about_post(tx: &Tx, post: PostId, max: u64) -> Result<Vec<(UserId, NotificationId)>> {
     list_about(tx, Column::PostId.eq(post.as_uuid()), max).await
 }
 
 /// Up to `max` notifications about a comment: whose they are, and which.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_about_comment(
     tx: &Tx,
     comment: CommentId,
@@ -158,9 +143,6 @@ async fn list_about(tx: &Tx, which: Expr, max: u64) -> Result<Vec<(UserId, Notif
 }
 
 /// Who was told something by `actor` about a post or comment, whose id is `object`.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_told(conn: &impl Conn, actor: UserId, object: Uuid) -> Result<HashSet<UserId>> {
     let told = Entity::find().select_only().column(Column::UserId).filter(Column::ObjectId.eq(object));
     let told: Vec<Uuid> =
@@ -170,9 +152,6 @@ pub async fn list_told(conn: &impl Conn, actor: UserId, object: Uuid) -> Result<
 
 /// Takes back that `actor` mentioned people in a post or comment, whose id is `object`, except those whom it still
 /// mentions.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_mentions_except(
     tx: &Tx,
     actor: UserId,
@@ -188,9 +167,6 @@ pub async fn delete_mentions_except(
 }
 
 /// Takes back what two people were told of each other. Returns whose notifications were deleted, and which.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_between(tx: &Tx, one: UserId, other: UserId) -> Result<Vec<(UserId, NotificationId)>> {
     let told =
         |who: UserId, of: UserId| Column::UserId.eq(who.as_uuid()).and(Column::ActorId.eq(of.as_uuid()));
@@ -198,9 +174,6 @@ pub async fn delete_between(tx: &Tx, one: UserId, other: UserId) -> Result<Vec<(
 }
 
 /// Deletes up to `max` notifications to and of `user`. Returns whose they were, and which.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<Vec<(UserId, NotificationId)>> {
     let id = user.as_uuid();
     delete_some(tx, Condition::any().add(Column::UserId.eq(id)).add(Column::ActorId.eq(id)), max).await
@@ -208,9 +181,6 @@ pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<Vec<(User
 
 /// Deletes up to `max` notifications about posts that are removed themselves, and about their comments. Returns whose they
 /// were, and which.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<Vec<(UserId, NotificationId)>> {
     let mut deleted = delete_some(tx, Column::PostId.in_subquery(posts.ids()), max).await?;
     let rest = max - deleted.len() as u64;
@@ -227,34 +197,22 @@ async fn delete_some(tx: &Tx, which: impl IntoCondition, max: u64) -> Result<Vec
 }
 
 /// Removes up to `max` notices about a comment; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_of_comment(tx: &Tx, comment: CommentId, max: u64) -> Result<u64> {
     rows::delete_some::<Entity>(tx, Column::Id, Column::CommentId.eq(comment.as_uuid()), max).await
 }
 
 /// Removes up to `max` notices from before `until`; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_older_than(tx: &Tx, until: Timestamp, max: u64) -> Result<u64> {
     rows::delete_some::<Entity>(tx, Column::Id, Column::Id.lt(NotificationId::first_of(until).as_uuid()), max)
         .await
 }
 
 /// Ids of what `user` is told and may see, the newest first.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_ids(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Slice> {
     keyset::ids(conn, readable(user), Column::Id, page).await
 }
 
 /// The notifications of `ids`, in that order, in one statement. Those that are gone are left out.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Notification>> {
     if ids.keys().is_empty() {
         return Ok(Vec::new());
@@ -265,18 +223,12 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Notificati
 }
 
 /// The notification with this id, if `user` is told it and may see it.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find(conn: &impl Conn, user: UserId, id: NotificationId) -> Result<Option<Notification>> {
     let row = readable(user).filter(Column::Id.eq(id.as_uuid())).one(conn.inner()).await?;
     row.map(Notification::try_from).transpose()
 }
 
 /// The newest notification that `user` has read.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find_read_up_to(conn: &impl Conn, user: UserId) -> Result<Option<NotificationId>> {
     let up_to =
         user::Entity::find_by_id(user.as_uuid()).select_only().column(user::Column::NotificationsRead);
@@ -285,9 +237,6 @@ pub async fn find_read_up_to(conn: &impl Conn, user: UserId) -> Result<Option<No
 }
 
 /// How far `user` has read, and how many that they may see are newer.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find_read_mark(conn: &impl Conn, user: UserId) -> Result<ReadMark> {
     let up_to = find_read_up_to(conn, user).await?;
     let mut unread = readable(user);
@@ -300,9 +249,6 @@ pub async fn find_read_mark(conn: &impl Conn, user: UserId) -> Result<ReadMark> 
 
 /// Moves the read mark of `user` forward to the newest of their notifications that is not newer than `up_to`: never
 /// back, and never to where nothing is yet. Says whether it moved.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_read_mark(tx: &Tx, user: UserId, up_to: NotificationId) -> Result<bool> {
     let newest = Entity::find().select_only().column(Column::Id).filter(Column::UserId.eq(user.as_uuid()));
     let newest = newest.filter(Column::Id.lte(up_to.as_uuid())).order_by_desc(Column::Id);

@@ -38,17 +38,11 @@ pub(crate) async fn insert(tx: &Tx, post: &Post) -> Result<()> {
 }
 
 /// Ids of the public posts with a hashtag, newest first.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_post_ids(conn: &impl Conn, tag: &Hashtag, page: &PageRequest) -> Result<Slice> {
     keyset::ids(conn, Entity::find().filter(Column::Hashtag.eq(tag.as_str())), Column::PostId, page).await
 }
 
 /// Removes up to `max` rows of posts that are removed themselves; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
     if max == 0 {
         return Ok(0);

@@ -26,9 +26,6 @@ use crate::{
 
 /// Counts a new post of an author who is kept, for them and under its tags. Before [`next_id`], because others may have
 /// these rows locked.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn count_new(tx: &Tx, post: &Post, author: &UserSummary) -> Result<()> {
     // Accounts before hashtags, as everywhere.
     users::update_post_count(tx, post.author, 1).await?;
@@ -40,18 +37,12 @@ pub async fn count_new(tx: &Tx, post: &Post, author: &UserSummary) -> Result<()>
 
 /// The id of a new post. Locks the list of all posts until the transaction ends, so that ids are in the order in which
 /// posts become visible; whatever can be done before is done before.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn next_id(tx: &Tx, now: Timestamp) -> Result<PostId> {
     order::lock_for_all(tx, List::all("posts"), now).await?;
     Ok(PostId::generate(now))
 }
 
 /// Adds a post that is counted.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(tx: &Tx, post: &Post) -> Result<()> {
     let row = Model {
         id: post.id.as_uuid(),
@@ -74,9 +65,6 @@ pub async fn insert(tx: &Tx, post: &Post) -> Result<()> {
 }
 
 /// The post with this id, held until the transaction ends: whoever else wants to change it waits.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn hold(tx: &Tx, id: PostId) -> Result<Option<Post>> {
     let row = by_id(id).lock_exclusive().one(tx.inner()).await?;
     row.map(Post::try_from).transpose()
@@ -84,9 +72,6 @@ pub async fn hold(tx: &Tx, id: PostId) -> Result<Option<Post>> {
 
 /// Writes down what an author who is kept made of a post that is held and was `before`; counts, which others change,
 /// stay.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update(tx: &Tx, before: &Post, post: &Post, author: &UserSummary) -> Result<()> {
     let edited = ActiveModel {
         id: Set(post.id.as_uuid()),
@@ -111,9 +96,6 @@ pub async fn update(tx: &Tx, before: &Post, post: &Post, author: &UserSummary) -
 
 /// Marks a post that is held, of an author who is kept, as deleted, and counts it out. What hangs on it is a job's to
 /// remove.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_deleted(tx: &Tx, post: &Post, author: &UserSummary, now: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::DeletedAt, now.as_micros().into())
@@ -152,9 +134,6 @@ impl Removed {
 }
 
 /// Removes up to `max` posts on which nothing hangs any more; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete(tx: &Tx, posts: Removed, max: u64) -> Result<u64> {
     // Those of an account that is deleted were not marked, and are in the index still.
     if let Removed::Of(_) = posts {
@@ -188,17 +167,11 @@ async fn update_count(tx: &Tx, id: PostId, count: Column, by: i64) -> Result<boo
 }
 
 /// The post with this id, whoever may see it.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find(conn: &impl Conn, id: PostId) -> Result<Option<Post>> {
     by_id(id).one(conn.inner()).await?.map(Post::try_from).transpose()
 }
 
 /// The posts of `ids`, in that order, in one statement. Those that are gone are left out.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_by_ids(conn: &impl Conn, ids: &[PostId]) -> Result<Vec<Post>> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -216,9 +189,6 @@ struct Mark {
 }
 
 /// How `viewer` stands to each of `posts`, in one statement; those to which nothing ties them are left out.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_marks(
     conn: &impl Conn,
     viewer: UserId,
@@ -253,17 +223,11 @@ pub async fn list_marks(
 }
 
 /// Ids of public posts, newest first.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_public_ids(conn: &impl Conn, page: &PageRequest) -> Result<Slice> {
     keyset::ids(conn, public(), Column::Id, page).await
 }
 
 /// Ids of the posts of `author`, newest first: all, or the public ones only.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_ids_of_author(
     conn: &impl Conn,
     author: UserId,

@@ -19,9 +19,6 @@ use crate::{
 
 /// Remembers a search of `user` as their latest; of the same one before, and of those beyond the newest
 /// [`RecentSearch::MAX`], nothing stays.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(tx: &Tx, user: UserId, kind: Kind, query: &str, now: Timestamp) -> Result<()> {
     order::lock(tx, &[List::of_user("recent_searches", "user_id", user)], now).await?;
     let same =
@@ -43,17 +40,11 @@ pub async fn insert(tx: &Tx, user: UserId, kind: Kind, query: &str, now: Timesta
 }
 
 /// Ids of what `user` looked for, the latest first.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_ids(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Slice> {
     keyset::ids(conn, Entity::find().filter(Column::UserId.eq(user.as_uuid())), Column::Id, page).await
 }
 
 /// The searches of `ids`, in that order, in one statement.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<RecentSearch>> {
     if ids.keys().is_empty() {
         return Ok(Vec::new());
@@ -65,18 +56,12 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<RecentSear
 }
 
 /// Forgets one search of `user`; says whether it was there.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete(tx: &Tx, user: UserId, id: RecentSearchId) -> Result<bool> {
     let this = Column::UserId.eq(user.as_uuid()).and(Column::Id.eq(id.as_uuid()));
     Ok(rows::delete::<Entity>(tx, this).await? == 1)
 }
 
 /// Forgets every search of `user`: a handful, so that it can be done at once.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_of_user(tx: &Tx, user: UserId) -> Result<()> {
     rows::delete::<Entity>(tx, Column::UserId.eq(user.as_uuid())).await?;
     Ok(())

@@ -91,9 +91,6 @@ struct ByName {
 }
 
 /// Mends `count` in up to `max` rows from `place` on.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_some(tx: &Tx, count: Count, place: Option<Place>, max: u64) -> Result<Step> {
     let backend = tx.inner().get_database_backend();
     let Count { table, column, key, truth, which } = count;

@@ -47,9 +47,6 @@ pub struct RefreshToken {
 }
 
 /// Adds a refresh token.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(tx: &Tx, token: NewRefreshToken) -> Result<()> {
     let row = Model {
         id: token.id.as_uuid(),
@@ -66,26 +63,17 @@ pub async fn insert(tx: &Tx, token: NewRefreshToken) -> Result<()> {
 }
 
 /// The refresh token with this hash, used or not, expired or not.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find_by_hash(conn: &impl Conn, hash: &TokenHash) -> Result<Option<RefreshToken>> {
     let row = Entity::find().filter(Column::TokenHash.eq(hash.to_vec())).one(conn.inner()).await?;
     row.map(RefreshToken::try_from).transpose()
 }
 
 /// The refresh token with this id.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find(conn: &impl Conn, id: TokenId) -> Result<Option<RefreshToken>> {
     Entity::find_by_id(id.as_uuid()).one(conn.inner()).await?.map(RefreshToken::try_from).transpose()
 }
 
 /// Writes down that `id` was used, and what that made.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_consumed(tx: &Tx, id: TokenId, next: TokenId, at: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::ConsumedAt, at.as_micros().into())
@@ -97,9 +85,6 @@ pub async fn update_consumed(tx: &Tx, id: TokenId, next: TokenId, at: Timestamp)
 }
 
 /// Writes down that the access token that came with `id` arrived.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_access_used(tx: &Tx, id: TokenId, at: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::AccessUsedAt, at.as_micros().into())
@@ -111,9 +96,6 @@ pub async fn update_access_used(tx: &Tx, id: TokenId, at: Timestamp) -> Result<(
 }
 
 /// Forgets those tokens of `session` that were used before `before`: nobody is noticed any more who uses them again.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_consumed_before(tx: &Tx, session: SessionId, before: Timestamp) -> Result<()> {
     Entity::delete_many()
         .filter(Column::SessionId.eq(session.as_uuid()))
@@ -124,9 +106,6 @@ pub async fn delete_consumed_before(tx: &Tx, session: SessionId, before: Timesta
 }
 
 /// Forgets up to `max` tokens that have expired; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_expired(tx: &Tx, now: Timestamp, max: u64) -> Result<u64> {
     let expired = Entity::find().select_only().column(Column::Id);
     let expired = expired.filter(Column::ExpiresAt.lte(now.as_micros())).limit(max).into_query();
@@ -135,9 +114,6 @@ pub async fn delete_expired(tx: &Tx, now: Timestamp, max: u64) -> Result<u64> {
 }
 
 /// Forgets up to `max` tokens of the logins of `user`; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let sessions = session::Entity::find().select_only().column(session::Column::Id);
     let sessions = sessions.filter(session::Column::UserId.eq(user.as_uuid())).into_query();

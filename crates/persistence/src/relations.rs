@@ -26,9 +26,6 @@ struct Row {
 }
 
 /// How `viewer` stands to each of `others`, in one statement; those who have nothing to do with them are left out.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find(
     conn: &impl Conn,
     viewer: UserId,
@@ -86,9 +83,6 @@ struct Known {
 }
 
 /// The summaries of `ids` and how `viewer` stands to each, in one statement. Ids of nobody are left out.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_people(
     conn: &impl Conn,
     viewer: UserId,
@@ -148,9 +142,6 @@ struct Toward {
 
 /// How each of `viewers` stands to `author`, in one statement however many they are; those who have nothing to do with
 /// them are left out.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_toward(
     conn: &impl Conn,
     author: UserId,
@@ -192,9 +183,6 @@ pub async fn list_toward(
 }
 
 /// How `viewer` stands to `other`.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find_one(conn: &impl Conn, viewer: UserId, other: UserId) -> Result<Relation> {
     Ok(find(conn, viewer, [other]).await?.remove(&other).unwrap_or_default())
 }
@@ -217,17 +205,11 @@ fn of<E: EntityTrait>(
 
 /// Keeps how `actor` stands to each of `others` until the transaction ends: a block waits for it. To be asked for before
 /// looking, by whoever acts on something of theirs.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn hold(tx: &Tx, actor: UserId, others: impl IntoIterator<Item = UserId>) -> Result<()> {
     lock(tx, "pg_advisory_xact_lock_shared", actor, others).await
 }
 
 /// As [`hold`], for whoever changes it: waits for all others.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn hold_to_change(tx: &Tx, actor: UserId, other: UserId) -> Result<()> {
     lock(tx, "pg_advisory_xact_lock", actor, [other]).await
 }

@@ -14,9 +14,6 @@ use crate::{
 };
 
 /// Adds a report; each user reports a text of a thing once.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(tx: &Tx, report: &Report) -> Result<Inserted> {
     let row = Model {
         id: report.id.as_uuid(),
@@ -34,9 +31,6 @@ pub async fn insert(tx: &Tx, report: &Report) -> Result<Inserted> {
 }
 
 /// The report of `reporter` on `subject` when it said `text`.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find(tx: &Tx, reporter: UserId, subject: Subject, text: &str) -> Result<Option<Report>> {
     let report = Entity::find()
         .filter(Column::ReporterId.eq(reporter.as_uuid()))
@@ -46,9 +40,6 @@ pub async fn find(tx: &Tx, reporter: UserId, subject: Subject, text: &str) -> Re
 }
 
 /// Forgets of up to `max` reports who reported; says of how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_disowned(tx: &Tx, reporter: UserId, max: u64) -> Result<u64> {
     let some = Entity::find().select_only().column(Column::Id);
     let some = some.filter(Column::ReporterId.eq(reporter.as_uuid())).limit(max).into_query();

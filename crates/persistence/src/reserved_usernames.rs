@@ -13,9 +13,6 @@ use crate::{
 };
 
 /// Keeps a name until `until` for `owner`, or for nobody.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(tx: &Tx, name: &Skeleton, owner: Option<UserId>, until: Timestamp) -> Result<()> {
     let row = Model {
         skeleton: name.as_str().to_owned(),
@@ -29,9 +26,6 @@ pub async fn insert(tx: &Tx, name: &Skeleton, owner: Option<UserId>, until: Time
 }
 
 /// Whether a name is kept from `who` (`None`: from somebody new).
-///
-/// # Errors
-/// Storage failures only.
 pub async fn is_kept_from(
     conn: &impl Conn,
     name: &Skeleton,
@@ -44,18 +38,12 @@ pub async fn is_kept_from(
 }
 
 /// Lets go of a name.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete(tx: &Tx, name: &Skeleton) -> Result<()> {
     Entity::delete_by_id(name.as_str()).exec(tx.inner()).await?;
     Ok(())
 }
 
 /// Forgets who had the names that are kept for `owner`; they stay kept, for nobody.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_disowned(tx: &Tx, owner: UserId) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::UserId, Expr::value(Option::<sea_orm::prelude::Uuid>::None))
@@ -66,9 +54,6 @@ pub async fn update_disowned(tx: &Tx, owner: UserId) -> Result<()> {
 }
 
 /// Lets go of up to `max` names whose time is over; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_expired(tx: &Tx, now: Timestamp, max: u64) -> Result<u64> {
     let expired = Entity::find().select_only().column(Column::Skeleton);
     let expired = expired.filter(Column::Until.lte(now.as_micros())).limit(max).into_query();

@@ -31,9 +31,6 @@ impl Of {
 }
 
 /// Adds a text that something had, or has now.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(tx: &Tx, of: Of, revision: &Revision) -> Result<()> {
     let (post, comment) = match of {
         Of::Post(post) => (Some(post), None),
@@ -52,17 +49,11 @@ pub async fn insert(tx: &Tx, of: Of, revision: &Revision) -> Result<()> {
 }
 
 /// Ids of the texts, the newest first.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_ids(conn: &impl Conn, of: Of, page: &PageRequest) -> Result<Slice> {
     keyset::ids(conn, Entity::find().filter(of.filter()), Column::Id, page).await
 }
 
 /// The texts of `ids`, in that order, in one statement.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Revision>> {
     if ids.keys().is_empty() {
         return Ok(Vec::new());
@@ -73,9 +64,6 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Revision>>
 }
 
 /// Removes up to `max` texts that posts had that are removed themselves, and their comments; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
     let of_posts = Column::PostId.in_subquery(posts.ids());
     let deleted = rows::delete_some::<Entity>(tx, Column::Id, of_posts, max).await?;
@@ -84,9 +72,6 @@ pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u6
 }
 
 /// Removes up to `max` texts that a comment had; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_of_comment(tx: &Tx, comment: CommentId, max: u64) -> Result<u64> {
     rows::delete_some::<Entity>(tx, Column::Id, Of::Comment(comment).filter(), max).await
 }

@@ -137,9 +137,6 @@ struct Id {
 }
 
 /// Ids of posts for everybody, of authors who want to be found, that have what `query` asks for, the newest first.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_post_ids(conn: &impl Conn, query: &Query, page: &PageRequest) -> Result<Slice> {
     let phrases = query.phrases();
     if phrases.is_empty() {
@@ -255,9 +252,6 @@ pub type Names<T> = (Slice<Ranked>, Vec<T>);
 
 /// Accounts that want to be found: whose username is what `query` says, those whose username begins so, and those whose
 /// names have it; each by username.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_users(
     conn: &impl Conn,
     query: &Query,
@@ -290,9 +284,6 @@ struct RankedTag {
 }
 
 /// Hashtags in use that begin with what `query` says, or have it, the most used first; each with its count.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_hashtags(
     conn: &impl Conn,
     query: &Query,
@@ -360,9 +351,6 @@ impl Found {
 }
 
 /// Takes the words of up to `max` posts and accounts each that were there before the search; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn index_missing(tx: &Tx, max: u64) -> Result<u64> {
     // A post of SQLite has its number since the search is there; one that has terms has their count, too.
     let terms =

@@ -100,9 +100,6 @@ impl TryFrom<Row> for Found {
 }
 
 /// Adds a login; a browser's with what its token is recognised by.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(tx: &Tx, session: &Session, token_hash: Option<TokenHash>) -> Result<()> {
     let row = Model {
         id: session.id.as_uuid(),
@@ -120,18 +117,12 @@ pub async fn insert(tx: &Tx, session: &Session, token_hash: Option<TokenHash>) -
 }
 
 /// The login that a token with this hash stands for, expired or not, in one statement.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find_by_token_hash(conn: &impl Conn, hash: &TokenHash) -> Result<Option<Found>> {
     let query = with_user(Entity::find().filter(Column::TokenHash.eq(hash.to_vec())));
     query.into_model::<Row>().one(conn.inner()).await?.map(Found::try_from).transpose()
 }
 
 /// The login that an access token with this `jti` stands for, expired or not, in one statement.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find_by_token_id(conn: &impl Conn, id: SessionId, token: TokenId) -> Result<Option<Found>> {
     let query = Entity::find_by_id(id.as_uuid())
         .join(JoinType::InnerJoin, Relation::RefreshToken.def())
@@ -143,18 +134,12 @@ pub async fn find_by_token_id(conn: &impl Conn, id: SessionId, token: TokenId) -
 }
 
 /// The login with this id, expired or not.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find(conn: &impl Conn, id: SessionId) -> Result<Option<Found>> {
     let query = with_user(Entity::find_by_id(id.as_uuid()));
     query.into_model::<Row>().one(conn.inner()).await?.map(Found::try_from).transpose()
 }
 
 /// The logins of `ids`, expired or not, in one statement however many they are. Those that are gone are left out.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list(conn: &impl Conn, ids: &[SessionId]) -> Result<Vec<Found>> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -171,9 +156,6 @@ pub async fn list(conn: &impl Conn, ids: &[SessionId]) -> Result<Vec<Found>> {
 }
 
 /// When each of `users` was last seen, in one statement however many they are. Those without a login are left out.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_last_seen(conn: &impl Conn, users: &[UserId]) -> Result<HashMap<UserId, Timestamp>> {
     if users.is_empty() {
         return Ok(HashMap::new());
@@ -190,17 +172,11 @@ pub async fn list_last_seen(conn: &impl Conn, users: &[UserId]) -> Result<HashMa
 }
 
 /// Holds a login until the transaction ends: whoever else wants to change it waits. Says whether it is there.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn hold(tx: &Tx, id: SessionId) -> Result<bool> {
     Ok(Entity::find_by_id(id.as_uuid()).lock_exclusive().one(tx.inner()).await?.is_some())
 }
 
 /// Ids of the logins of `user` that are not over, the newest first.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_live_ids(
     conn: &impl Conn,
     user: UserId,
@@ -213,9 +189,6 @@ pub async fn list_live_ids(
 }
 
 /// The logins of `ids`, in that order, in one statement. Those that are gone are left out.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Session>> {
     if ids.keys().is_empty() {
         return Ok(Vec::new());
@@ -226,9 +199,6 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Session>> 
 }
 
 /// Writes down a use. Never goes back.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_last_seen(tx: &Tx, id: SessionId, at: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::LastSeenAt, at.as_micros().into())
@@ -240,9 +210,6 @@ pub async fn update_last_seen(tx: &Tx, id: SessionId, at: Timestamp) -> Result<(
 }
 
 /// Writes down a use of each of `ids`. Leaves out those that somebody else is changing: that is a use or an end.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_all_last_seen(tx: &Tx, ids: &[SessionId], at: Timestamp) -> Result<()> {
     let backend = tx.inner().get_database_backend();
     let is_one = rows::is_one_of(backend, "$2");
@@ -257,9 +224,6 @@ pub async fn update_all_last_seen(tx: &Tx, ids: &[SessionId], at: Timestamp) -> 
 }
 
 /// Gives a browser's login another token; the one before is nobody's then.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_token_hash(tx: &Tx, id: SessionId, hash: TokenHash) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::TokenHash, hash.to_vec().into())
@@ -271,27 +235,18 @@ pub async fn update_token_hash(tx: &Tx, id: SessionId, hash: TokenHash) -> Resul
 }
 
 /// Ends a login; ending it again changes nothing.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete(tx: &Tx, id: SessionId) -> Result<()> {
     Entity::delete_by_id(id.as_uuid()).exec(tx.inner()).await?;
     Ok(())
 }
 
 /// Ends a login of `user`; says whether it was there.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_of_user(tx: &Tx, user: UserId, id: SessionId) -> Result<bool> {
     let of_user = Entity::delete_by_id(id.as_uuid()).filter(Column::UserId.eq(user.as_uuid()));
     Ok(of_user.exec(tx.inner()).await?.rows_affected == 1)
 }
 
 /// Ends every login of `user` but `keep`; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_others(tx: &Tx, user: UserId, keep: Option<SessionId>) -> Result<u64> {
     let mut of_user = Entity::delete_many().filter(Column::UserId.eq(user.as_uuid()));
     if let Some(keep) = keep {
@@ -301,17 +256,11 @@ pub async fn delete_others(tx: &Tx, user: UserId, keep: Option<SessionId>) -> Re
 }
 
 /// Ends up to `max` logins of `user`; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_some(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     delete_up_to(tx, Column::UserId.eq(user.as_uuid()).into_condition(), max).await
 }
 
 /// Forgets up to `max` logins that are over; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_over(tx: &Tx, now: Timestamp, idle: IdleSince, max: u64) -> Result<u64> {
     delete_up_to(tx, over(now, idle), max).await
 }
@@ -323,9 +272,6 @@ async fn delete_up_to(tx: &Tx, which: Condition, max: u64) -> Result<u64> {
 
 /// Ends all but `keep` logins of `user`: first those that are over, then the oldest; says which. One that is over and
 /// does not need to make room is left to [`delete_over`], which does not run while the clock is in doubt.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn prune(
     tx: &Tx,
     user: UserId,

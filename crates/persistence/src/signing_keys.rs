@@ -28,9 +28,6 @@ pub struct SigningKey {
 const ADVISORY_LOCK: i64 = 0x626c_6567_7261_6d02;
 
 /// Lets one node at a time decide, until its transaction ends, whether a key is to be made.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn hold(tx: &Tx) -> Result<()> {
     // SQLite has one writer anyway.
     if tx.inner().get_database_backend() == sea_orm::DbBackend::Postgres {
@@ -41,18 +38,12 @@ pub async fn hold(tx: &Tx) -> Result<()> {
 }
 
 /// Every key, the newest first: a few.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list(conn: &impl Conn) -> Result<Vec<SigningKey>> {
     let rows = Entity::find().order_by_desc(Column::SignsFrom).order_by_desc(Column::Id).all(conn.inner());
     rows.await?.into_iter().map(SigningKey::try_from).collect()
 }
 
 /// Adds a key.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(tx: &Tx, key: SigningKey) -> Result<()> {
     let row = Model {
         id: key.id,
@@ -66,9 +57,6 @@ pub async fn insert(tx: &Tx, key: SigningKey) -> Result<()> {
 }
 
 /// Forgets the keys of these ids.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete(tx: &Tx, ids: &[String]) -> Result<()> {
     if !ids.is_empty() {
         let those = Column::Id.is_in(ids.iter().map(String::as_str));

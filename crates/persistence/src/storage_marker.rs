@@ -22,27 +22,18 @@ pub struct StorageMarker {
 }
 
 /// The marker, if one was chosen.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find(conn: &impl Conn) -> Result<Option<StorageMarker>> {
     let row = Entity::find_by_id(ROW).one(conn.inner()).await?;
     Ok(row.map(|row| StorageMarker { marker: row.marker, is_written: row.is_written }))
 }
 
 /// Chooses `marker`, if none was chosen.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(tx: &Tx, marker: &str) -> Result<()> {
     let row = Model { id: ROW, marker: marker.to_owned(), is_written: false };
     rows::insert(tx, row).await.map(drop)
 }
 
 /// Stores that the storage has `marker`, unless it was seen to have another one before.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_written(tx: &Tx, marker: &str) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::Marker, marker.into())

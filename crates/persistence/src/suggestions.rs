@@ -35,9 +35,6 @@ struct Row {
 /// Whom `user` may want to follow, at most `max`: those whom most of those follow whom they follow, filled up with those
 /// whom most follow. Left out is whoever they follow, asked, block, mute or dismissed, who blocks them, and who does not
 /// want to be found.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list(conn: &impl Conn, user: UserId, max: usize) -> Result<Vec<Suggestion>> {
     let left_out = "users.status = 'active' AND users.discoverable AND users.id <> $1 \
          AND NOT EXISTS (SELECT 1 FROM follows WHERE follower_id = $1 AND followee_id = users.id) \
@@ -88,9 +85,6 @@ struct Mutual {
 }
 
 /// Of each of `others` up to three whom `user` follows and who follow them, in one statement.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_mutuals(
     conn: &impl Conn,
     user: UserId,
@@ -118,18 +112,12 @@ pub async fn list_mutuals(
 }
 
 /// Never suggests `dismissed` to `user` again.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert_dismissal(tx: &Tx, id: RelationId, user: UserId, dismissed: UserId) -> Result<Inserted> {
     let row = Model { id: id.as_uuid(), user_id: user.as_uuid(), dismissed_id: dismissed.as_uuid() };
     rows::insert(tx, row).await
 }
 
 /// Removes up to `max` dismissals by and of `user`; says how many.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let id = user.as_uuid();
     let mine = Condition::any().add(Column::UserId.eq(id)).add(Column::DismissedId.eq(id));

@@ -18,9 +18,6 @@ struct Row {
 /// Costs about one look into an index for each whom they follow, however many posts there are: each database has the
 /// text that makes it do so. SQLite walks the authors of a list (an `OR` for one's own posts would make it read them
 /// all); PostgreSQL takes the newest of each author and merges them.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_home_ids(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Slice> {
     let backend = conn.inner().get_database_backend();
     let window = page.window(Order::Descending);

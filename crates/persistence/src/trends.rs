@@ -26,9 +26,6 @@ struct Row {
 
 /// The trends of `now`, the strongest first: of posts for everybody, of authors who want to be found. Reads the posts of
 /// two days.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list(conn: &impl Conn, now: Timestamp) -> Result<Vec<Trend>> {
     let sql = format!(
         "SELECT post_hashtags.hashtag AS hashtag, \

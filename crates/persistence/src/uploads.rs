@@ -14,9 +14,6 @@ use crate::{
 };
 
 /// Adds an upload.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(tx: &Tx, upload: &Upload) -> Result<()> {
     let row = Model {
         id: upload.id.as_uuid(),
@@ -32,25 +29,16 @@ pub async fn insert(tx: &Tx, upload: &Upload) -> Result<()> {
 }
 
 /// The upload with this id.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find(conn: &impl Conn, id: UploadId) -> Result<Option<Upload>> {
     by_id(id).one(conn.inner()).await?.map(Upload::try_from).transpose()
 }
 
 /// The upload with this id, held until the transaction ends: whoever else completes it waits.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn hold(tx: &Tx, id: UploadId) -> Result<Option<Upload>> {
     by_id(id).lock_exclusive().one(tx.inner()).await?.map(Upload::try_from).transpose()
 }
 
 /// Says what became of an upload that is held.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_media(tx: &Tx, id: UploadId, media: MediaId) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::MediaId, Expr::value(media.as_uuid()))
@@ -70,9 +58,6 @@ pub struct Pending {
 }
 
 /// What `owner` announced and did not complete.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn pending(conn: &impl Conn, owner: UserId) -> Result<Pending> {
     // At most as many as may be pending.
     let sizes: Vec<i64> = Entity::find()
@@ -99,9 +84,6 @@ pub enum Of {
 }
 
 /// Up to `max` ids of uploads of `of`.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_of(conn: &impl Conn, of: Of, max: u64) -> Result<Vec<UploadId>> {
     let uploads = Entity::find().select_only().column(Column::Id).order_by_asc(Column::CreatedAt).limit(max);
     let uploads = match of {
@@ -116,9 +98,6 @@ pub async fn list_of(conn: &impl Conn, of: Of, max: u64) -> Result<Vec<UploadId>
 }
 
 /// Which of `ids` are known.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_known(conn: &impl Conn, ids: &[UploadId]) -> Result<Vec<UploadId>> {
     let known = Entity::find()
         .select_only()
@@ -129,9 +108,6 @@ pub async fn list_known(conn: &impl Conn, ids: &[UploadId]) -> Result<Vec<Upload
 }
 
 /// Forgets uploads whose files are gone.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete(tx: &Tx, ids: &[UploadId]) -> Result<u64> {
     rows::delete::<Entity>(tx, Column::Id.is_in(ids.iter().map(|id| id.as_uuid()))).await
 }

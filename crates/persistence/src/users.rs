@@ -53,9 +53,6 @@ pub struct Credentials {
 
 /// Adds an account. Relies on the unique indexes of the name and its skeleton: of any number of
 /// simultaneous sign-ups under names that look alike, one is [`Inserted::New`].
-///
-/// # Errors
-/// Storage failures only.
 pub async fn insert(tx: &Tx, user: NewUser) -> Result<Inserted> {
     let row = Model {
         id: user.id.as_uuid(),
@@ -96,42 +93,27 @@ async fn index(tx: &Tx, id: UserId) -> Result<()> {
 }
 
 /// The profile with this id, whatever its standing.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find(conn: &impl Conn, id: UserId) -> Result<Option<User>> {
     Entity::find_by_id(id.as_uuid()).one(conn.inner()).await?.map(User::try_from).transpose()
 }
 
 /// The profile with this name, whatever its standing.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find_by_username(conn: &impl Conn, username: &Username) -> Result<Option<User>> {
     by_username(username).one(conn.inner()).await?.map(User::try_from).transpose()
 }
 
 /// Whether there is any account.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn is_any(conn: &impl Conn) -> Result<bool> {
     let any = Entity::find().select_only().column(Column::Status).into_tuple::<String>();
     Ok(any.one(conn.inner()).await?.is_some())
 }
 
 /// The account with this id, whatever its standing.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find_account(conn: &impl Conn, id: UserId) -> Result<Option<Account>> {
     Entity::find_by_id(id.as_uuid()).one(conn.inner()).await?.map(Account::try_from).transpose()
 }
 
 /// What a login under this name is checked against.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find_credentials(conn: &impl Conn, username: &Username) -> Result<Option<Credentials>> {
     let Some(row) = by_username(username).one(conn.inner()).await? else { return Ok(None) };
     let status = row.status.parse().map_err(|e| Error::corrupt("users", row.id, e))?;
@@ -139,9 +121,6 @@ pub async fn find_credentials(conn: &impl Conn, username: &Username) -> Result<O
 }
 
 /// Who wrote things: the summaries of `ids`, in one statement. Ids of nobody are left out.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_summaries(conn: &impl Conn, ids: &[UserId]) -> Result<HashMap<UserId, UserSummary>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
@@ -157,9 +136,6 @@ pub async fn list_summaries(conn: &impl Conn, ids: &[UserId]) -> Result<HashMap<
 }
 
 /// Who may write to each of `ids` first.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_messages_from(conn: &impl Conn, ids: &[UserId]) -> Result<HashMap<UserId, MessagesFrom>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
@@ -177,9 +153,6 @@ pub async fn list_messages_from(conn: &impl Conn, ids: &[UserId]) -> Result<Hash
 }
 
 /// The active accounts among `names`, in no order.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_by_usernames(conn: &impl Conn, names: &[Username]) -> Result<Vec<UserSummary>> {
     if names.is_empty() {
         return Ok(Vec::new());
@@ -196,9 +169,6 @@ pub async fn list_by_usernames(conn: &impl Conn, names: &[Username]) -> Result<V
 }
 
 /// Replaces the password's hash by another of the same password.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_password_hash(tx: &Tx, id: UserId, from: &str, to: &str) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::PasswordHash, to.into())
@@ -211,9 +181,6 @@ pub async fn update_password_hash(tx: &Tx, id: UserId, from: &str, to: &str) -> 
 }
 
 /// What the password of `id` is checked against; `None` for an account without one, or none at all.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn find_password_hash(conn: &impl Conn, id: UserId) -> Result<Option<String>> {
     let row = Entity::find_by_id(id.as_uuid()).select_only().column(Column::PasswordHash);
     Ok(row.into_tuple::<Option<String>>().one(conn.inner()).await?.flatten())
@@ -221,9 +188,6 @@ pub async fn find_password_hash(conn: &impl Conn, id: UserId) -> Result<Option<S
 
 /// Replaces the password, if it is still the one with the hash `from` (`None`: if there is still none); says whether
 /// it was.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn replace_password_hash(tx: &Tx, id: UserId, from: Option<&str>, to: &str) -> Result<bool> {
     let update = Entity::update_many()
         .col_expr(Column::PasswordHash, to.into())
@@ -237,18 +201,12 @@ pub async fn replace_password_hash(tx: &Tx, id: UserId, from: Option<&str>, to: 
 
 /// The account with this id, kept as it is until the transaction ends: whoever wants to [`hold`] it waits. Counts change
 /// all the same.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn keep(tx: &Tx, id: UserId) -> Result<Option<User>> {
     let row = Entity::find_by_id(id.as_uuid()).lock(LockType::KeyShare).one(tx.inner()).await?;
     row.map(User::try_from).transpose()
 }
 
 /// As [`keep`], of several accounts in one statement. Ids of nobody are left out.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn keep_all(tx: &Tx, ids: &[UserId]) -> Result<HashMap<UserId, User>> {
     // In one order everywhere, so that no two wait for each other.
     let rows = Entity::find()
@@ -260,9 +218,6 @@ pub async fn keep_all(tx: &Tx, ids: &[UserId]) -> Result<HashMap<UserId, User>> 
 }
 
 /// The account with this id, held until the transaction ends: whoever else wants to change it waits.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn hold(tx: &Tx, id: UserId) -> Result<Option<Account>> {
     let row = Entity::find_by_id(id.as_uuid()).lock_exclusive().one(tx.inner()).await?;
     row.map(Account::try_from).transpose()
@@ -270,9 +225,6 @@ pub async fn hold(tx: &Tx, id: UserId) -> Result<Option<Account>> {
 
 /// As [`keep`], and nobody else changes its counts: for whoever is going to. Before it is kept by anything else: between
 /// the two somebody may begin to wait who wants to [`hold`] it, and of the two each would wait for the other.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn keep_to_count(tx: &Tx, id: UserId) -> Result<Option<User>> {
     let row = Entity::find_by_id(id.as_uuid()).lock(LockType::NoKeyUpdate).one(tx.inner()).await?;
     row.map(User::try_from).transpose()
@@ -280,18 +232,12 @@ pub async fn keep_to_count(tx: &Tx, id: UserId) -> Result<Option<User>> {
 
 /// As [`keep_to_count`], of several accounts, which are to be read after that. Before other accounts are kept, and before
 /// relations are held.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn hold_counts(tx: &Tx, ids: &[UserId]) -> Result<()> {
     lock_counts(tx, ids, None).await.map(drop)
 }
 
 /// As [`hold_counts`], of those that nobody else has locked: says which. Whoever [`hold`]s an account waits for no other
 /// one.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn hold_free_counts(tx: &Tx, ids: &[UserId]) -> Result<Vec<UserId>> {
     lock_counts(tx, ids, Some(LockBehavior::SkipLocked)).await
 }
@@ -313,9 +259,6 @@ async fn lock_counts(tx: &Tx, ids: &[UserId], behavior: Option<LockBehavior>) ->
 
 /// Gives an account that is held another name. Relies on the unique indexes of the name and its skeleton: of any number
 /// who want one name at the same time, one gets `true`; the transactions of the others are good for nothing any more.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_username(tx: &Tx, id: UserId, username: &Username) -> Result<bool> {
     let update = edit(id)
         .col_expr(Column::Username, username.as_str().into())
@@ -328,9 +271,6 @@ pub async fn update_username(tx: &Tx, id: UserId, username: &Username) -> Result
 }
 
 /// Writes down what the owner of an account that is held made of its profile.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_profile(tx: &Tx, account: &Account) -> Result<()> {
     let User { summary, bio, .. } = &account.user;
     edit(summary.id)
@@ -346,27 +286,18 @@ pub async fn update_profile(tx: &Tx, account: &Account) -> Result<()> {
 }
 
 /// Changes what an account may do.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_role(tx: &Tx, id: UserId, role: Role) -> Result<()> {
     edit(id).col_expr(Column::Role, role.as_str().into()).exec(tx.inner()).await?;
     Ok(())
 }
 
 /// Changes whether an account takes part.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_status(tx: &Tx, id: UserId, status: Status) -> Result<()> {
     edit(id).col_expr(Column::Status, status.as_str().into()).exec(tx.inner()).await?;
     Ok(())
 }
 
 /// Makes an account one that nobody sees and nothing opens.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_deleted(tx: &Tx, id: UserId) -> Result<()> {
     edit(id)
         .col_expr(Column::Status, Status::Deleted.as_str().into())
@@ -379,9 +310,6 @@ pub async fn update_deleted(tx: &Tx, id: UserId) -> Result<()> {
 }
 
 /// Removes an account that its owner deleted, and what still refers to it.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn delete(tx: &Tx, id: UserId) -> Result<()> {
     let deleted = Entity::delete_by_id(id.as_uuid()).filter(Column::Status.eq(Status::Deleted.as_str()));
     deleted.exec(tx.inner()).await?;
@@ -396,9 +324,6 @@ fn edit(id: UserId) -> UpdateMany<Entity> {
 }
 
 /// Counts posts of `author` that were added (or, negative, removed) in the same transaction.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn update_post_count(tx: &Tx, author: UserId, by: i64) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::PostCount, Expr::col(Column::PostCount).add(by))
@@ -424,9 +349,6 @@ pub(crate) async fn update_follow_counts(tx: &Tx, follower: UserId, followee: Us
 }
 
 /// The profiles of `ids`, in that order, in one statement. Ids of nobody are left out.
-///
-/// # Errors
-/// Storage failures only.
 pub async fn list_by_ids(conn: &impl Conn, ids: &[UserId]) -> Result<Vec<User>> {
     if ids.is_empty() {
         return Ok(Vec::new());

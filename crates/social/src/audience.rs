@@ -19,9 +19,6 @@ pub struct Standings {
 impl Social {
     /// How each of `viewers` stands to `author`, in two statements however many they are; `None` when the author takes
     /// part no more, and nobody is shown anything of theirs.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn standings(&self, author: UserId, viewers: &[UserId]) -> Result<Option<Standings>> {
         let author = users::list_summaries(&self.db, &[author]).await?.remove(&author);
         let Some(author) = author.filter(|author| author.is_shown(Relation::default())) else {

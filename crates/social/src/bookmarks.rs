@@ -35,9 +35,6 @@ impl Social {
     }
 
     /// What `actor` keeps, the latest kept first; what they may not see any more is left out.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn bookmarks(&self, actor: UserId, page: &PageRequest) -> Result<Page<PostView>> {
         let listed = bookmarks::list_posts(&self.db, actor, page).await?;
         self.page_of_listed(actor, listed, Muted::Shown).await

@@ -36,9 +36,6 @@ pub(crate) type KnownTrends = Arc<Mutex<Option<(Duration, Arc<Vec<Trend>>)>>>;
 
 impl Social {
     /// What more people write about than the day before, the strongest first. At most a minute old.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn trending_hashtags(&self, page: &PageRequest<Ranked>) -> Result<Page<Trend, Ranked>> {
         let trends = self.trends().await?;
         // The strongest has the smallest rank; thousandths keep apart what people would.
@@ -68,9 +65,6 @@ impl Social {
     }
 
     /// Whom `actor` may want to follow: those first whom most of those follow whom they follow.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn suggested_users(
         &self,
         actor: UserId,

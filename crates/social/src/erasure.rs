@@ -21,9 +21,6 @@ const COMMENTS: u64 = 50;
 impl Social {
     /// Removes some of what `user` did, whose account is deleted; says whether there may be more. Others are notified of
     /// the notifications that they lose by it.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn erase_user(&self, user: UserId) -> Result<bool> {
         let tx = self.db.write().await?;
         let mut taken_back = Told::new();
@@ -36,9 +33,6 @@ impl Social {
     }
 
     /// Removes some of what hangs on a post that is deleted, and in the end the post; says whether there may be more.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn erase_post(&self, post: PostId) -> Result<bool> {
         let tx = self.db.write().await?;
         // Their recipients were notified when the post was deleted.
@@ -49,9 +43,6 @@ impl Social {
 
     /// Removes some of what hangs on a comment that is deleted, and in the end the comment, unless it has replies: then
     /// it goes with the last of them. Says whether there may be more.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn erase_comment(&self, id: CommentId) -> Result<bool> {
         let tx = self.db.write().await?;
         let Some(comment) = comments::find(&tx, id).await? else { return Ok(false) };

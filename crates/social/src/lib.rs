@@ -1,5 +1,8 @@
 //! What people do in blegram: posts, comments, likes, follows, timelines and what they are told of it.
 //!
+//! Every function that touches the database can fail with it. A section `# Errors` names only what a caller handles
+//! beyond that.
+//!
 //! | Module | Holds |
 //! |---|---|
 //! | [`posts`] | writing, reading and deleting posts |

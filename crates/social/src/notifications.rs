@@ -37,9 +37,6 @@ pub struct NotificationView {
 
 impl Social {
     /// What `actor` is told, the newest first; what they may not see any more is left out.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn notifications(&self, actor: UserId, page: &PageRequest) -> Result<Page<NotificationView>> {
         let slice = notifications::list_ids(&self.db, actor, page).await?;
         let notifications = notifications::list_by_ids(&self.db, &slice).await?;
@@ -47,9 +44,6 @@ impl Social {
     }
 
     /// A notification as [`Social::notifications`] lists it to `actor`; `None` where it would be left out.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn get_notification(
         &self,
         actor: UserId,
@@ -107,17 +101,11 @@ impl Social {
     }
 
     /// How far `actor` has read, and how many are newer.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn unread_notifications(&self, actor: UserId) -> Result<ReadMark> {
         Ok(notifications::find_read_mark(&self.db, actor).await?)
     }
 
     /// Marks everything up to `up_to` as read, on every device. Never goes back; beyond the newest it ends there.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn mark_notifications_read(&self, actor: UserId, up_to: NotificationId) -> Result<ReadMark> {
         let tx = self.db.write().await?;
         let is_moved = notifications::update_read_mark(&tx, actor, up_to).await?;
@@ -129,9 +117,6 @@ impl Social {
 
     /// Forgets some notifications that are older than [`KEPT`] at `now`, a time that was checked; says whether there may
     /// be more.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn forget_old(&self, now: Timestamp) -> Result<bool> {
         let tx = self.db.write().await?;
         let until = now - KEPT;

@@ -38,27 +38,18 @@ impl Social {
     }
 
     /// Who asked to follow `actor`, the latest first.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn follow_requests(&self, actor: UserId, page: &PageRequest) -> Result<Page<UserView>> {
         let listed = follow_requests::list_requesters(&self.db, actor, page).await?;
         self.page_of_users(Some(actor), listed).await
     }
 
     /// Whom `actor` blocks, the latest first.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn blocks(&self, actor: UserId, page: &PageRequest) -> Result<Page<UserView>> {
         let listed = blocks::list_blocked(&self.db, actor, page).await?;
         self.page_of_headers(actor, listed).await
     }
 
     /// Whom `actor` mutes, the latest first.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn mutes(&self, actor: UserId, page: &PageRequest) -> Result<Page<UserView>> {
         let listed = mutes::list_muted(&self.db, actor, page).await?;
         self.page_of_headers(actor, listed).await

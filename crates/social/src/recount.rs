@@ -19,9 +19,6 @@ pub struct Recounted {
 
 impl Social {
     /// Looks at every count of every row, in steps beside which the site goes on, and mends what is wrong if `mend`.
-    ///
-    /// # Errors
-    /// Storage failures only; what was mended before stays so.
     pub async fn recount(&self, mend: bool) -> Result<Vec<Recounted>> {
         let mut all = Vec::new();
         for count in COUNTS {

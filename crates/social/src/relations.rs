@@ -186,9 +186,6 @@ impl Social {
     }
 
     /// Accepts some of those who asked to follow an account that is not private any more; says whether there may be more.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn accept_follow_requests(&self, user: UserId) -> Result<bool> {
         let now = self.clock.now();
         let tx = self.db.write().await?;

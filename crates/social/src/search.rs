@@ -33,9 +33,6 @@ pub const SUGGESTIONS: i64 = 6;
 impl Social {
     /// Accounts by what `query` says of their names, the best first. Those who do not want to be found, and who are
     /// behind a block, are left out.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn search_users(
         &self,
         viewer: Option<UserId>,
@@ -64,9 +61,6 @@ impl Social {
     }
 
     /// Hashtags by what `query` says of their names, the most used first.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn search_hashtags(
         &self,
         viewer: Option<UserId>,
@@ -92,9 +86,6 @@ impl Social {
 
     /// Posts that have what `query` asks for and that `viewer` may see, the newest first; none of authors who do not want
     /// to be found.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn search_posts(
         &self,
         viewer: Option<UserId>,
@@ -111,9 +102,6 @@ impl Social {
     }
 
     /// What a search field offers for what is written so far. Nothing is remembered of it.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn search_suggestions(&self, viewer: Option<UserId>, query: &Query) -> Result<Suggestions> {
         let limit = Limit::parse(SUGGESTIONS).unwrap_or_default();
         let first = PageRequest::new(Scope::new("searchSuggestions", &[]), limit, None, None);
@@ -123,18 +111,12 @@ impl Social {
     }
 
     /// A hashtag, in whatever spelling it was asked for; one that nobody uses has no posts.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn get_hashtag(&self, hashtag: Hashtag) -> Result<HashtagView> {
         let post_count = hashtags::find_post_count(&self.db, &hashtag).await?;
         Ok(HashtagView { hashtag, post_count })
     }
 
     /// What `actor` looked for, the latest first.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn recent_searches(&self, actor: UserId, page: &PageRequest) -> Result<Page<RecentSearch>> {
         let ids = recent_searches::list_ids(&self.db, actor, page).await?;
         let searches = recent_searches::list_by_ids(&self.db, &ids).await?;
@@ -154,9 +136,6 @@ impl Social {
     }
 
     /// Forgets every search of `actor`.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn delete_recent_searches(&self, actor: UserId) -> Result<()> {
         let tx = self.db.write().await?;
         recent_searches::delete_of_user(&tx, actor).await?;
@@ -164,9 +143,6 @@ impl Social {
     }
 
     /// Takes the words of some of what was written before there was a search; says whether there may be more.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn reindex(&self) -> Result<bool> {
         let tx = self.db.write().await?;
         let indexed = search::index_missing(&tx, BATCH).await?;

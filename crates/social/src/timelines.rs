@@ -7,18 +7,12 @@ use crate::{PostView, Result, Social, UserRef, view::Muted};
 
 impl Social {
     /// The posts of `actor` and of those whom they follow.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn home_timeline(&self, actor: UserId, page: &PageRequest) -> Result<Page<PostView>> {
         let ids = timelines::list_home_ids(&self.db, actor, page).await?;
         self.page_of_posts(Some(actor), ids, Muted::Hidden).await
     }
 
     /// The public posts of everybody.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn public_timeline(
         &self,
         viewer: Option<UserId>,
@@ -29,9 +23,6 @@ impl Social {
     }
 
     /// The public posts with a hashtag.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn hashtag_timeline(
         &self,
         viewer: Option<UserId>,
@@ -61,9 +52,6 @@ impl Social {
     }
 
     /// The posts that `actor` likes, the latest liked first; what they may not see any more is left out.
-    ///
-    /// # Errors
-    /// Storage failures only.
     pub async fn liked_posts(&self, actor: UserId, page: &PageRequest) -> Result<Page<PostView>> {
         let listed = likes::list_liked_posts(&self.db, actor, page).await?;
         self.page_of_listed(actor, listed, Muted::Shown).await

@@ -1,4 +1,8 @@
-//! Answers: serialised once, from the schema type to the bytes that are sent.
+//! Responses of handlers: one type per status and set of headers, each serialised once, from the wire type directly to
+//! the bytes that are sent.
+//!
+//! The types implement `ApiResponse`, so that poem-openapi documents their status and schema, and `IntoResponse`. Those
+//! with a version add an `ETag` (see [`crate::conditional`]). Errors are [`Problem`]s.
 
 use poem::{
     IntoResponse, Response,
@@ -14,33 +18,33 @@ use serde::Serialize;
 
 use crate::{conditional, problem::Problem};
 
-/// What a handler returns.
+/// The result of a handler.
 pub(crate) type ApiResult<T> = Result<T, poem::Error>;
 
 const JSON: &str = "application/json";
 
-/// 200 with a body. poem-openapi's `Json` makes a `serde_json::Value` of it first, which costs as much
+/// 200 with a JSON body. Replaces poem-openapi's `Json`, which builds a `serde_json::Value` first: that costs as much
 /// again as the serialisation itself.
 #[derive(Debug)]
 pub(crate) struct Answer<T>(pub(crate) T);
 
-/// 200 with a thing and its tag.
+/// 200 with a resource and its `ETag`.
 #[derive(Debug)]
 pub(crate) struct Versioned<T> {
     pub(crate) version: u64,
     pub(crate) body: T,
 }
 
-/// 201 with a body, at a place of its own.
+/// 201 with the new resource, and with its `Location` and `ETag` if it has them.
 #[derive(Debug)]
 pub(crate) struct Created<T> {
     pub(crate) location: Option<String>,
-    /// The version of what can be edited later: the answer has its tag.
+    /// `None` for a resource that cannot be edited: the response then has no `ETag`.
     pub(crate) version: Option<u64>,
     pub(crate) body: T,
 }
 
-/// 201 with something new, or 200 with what was there before.
+/// 201 with a new resource, or 200 with the existing one.
 #[derive(Debug)]
 pub(crate) struct MaybeNew<T> {
     pub(crate) is_new: bool,
@@ -49,19 +53,19 @@ pub(crate) struct MaybeNew<T> {
     pub(crate) body: T,
 }
 
-/// 204.
+/// 204 without a body.
 #[derive(Debug)]
 pub(crate) struct NoContent;
 
-/// An answer that also sets the session's cookie, or removes it.
+/// A response that also sets or removes the session cookie.
 #[derive(Debug)]
 pub(crate) struct WithCookie<R> {
-    /// `None` leaves the client's as it is.
+    /// The value of `Set-Cookie`; `None` leaves the client's cookie unchanged.
     pub(crate) cookie: Option<HeaderValue>,
     pub(crate) answer: R,
 }
 
-/// An answer that is the same for everybody, and may be kept for five minutes.
+/// A response that is the same for every client and can be cached for five minutes.
 #[derive(Debug)]
 pub(crate) struct Public<R>(pub(crate) R);
 
@@ -105,7 +109,7 @@ impl<T: Type + Serialize> IntoResponse for Versioned<T> {
     }
 }
 
-/// 200 with a tag that is made of the body, if there is to be one.
+/// 200 with a JSON body. `tag` computes the `ETag` from the serialised body; `None` sends no `ETag`.
 pub(crate) fn tagged<T: Serialize>(body: &T, tag: impl FnOnce(&[u8]) -> Option<HeaderValue>) -> Response {
     match serde_json::to_vec(body) {
         Ok(bytes) => {

@@ -1,4 +1,8 @@
-//! The AsyncAPI document of the gateway: every frame, made of the types that are sent and read.
+//! The AsyncAPI 3.0 document of the gateway.
+//!
+//! Two tables list every event and every command with its wire type. The document is generated from them: one message
+//! per frame, with the schemas that poem-openapi derives (converted to JSON Schema draft 7) and the examples of
+//! `examples.json`. The summaries here are in English and Korean.
 
 mod examples;
 
@@ -16,12 +20,12 @@ use crate::{
     },
 };
 
-/// Something that is said, with the schema of what it says.
+/// A row of the tables: an event or a command.
 struct Message {
     name: &'static str,
     summary: &'static str,
     schema: String,
-    /// The schema of the reply to a command; none has none.
+    /// Schema of the reply to a command; `None` for events and for commands without a reply.
     reply: Option<String>,
 }
 
@@ -43,52 +47,52 @@ macro_rules! messages {
 
 fn events(registry: &mut Registry) -> Vec<Message> {
     messages! { registry;
-        "ready", wire::Ready, "The first frame. 연결 후 첫 프레임입니다.";
-        "auth.expiring", wire::AuthExpiringEvent, "The credential expires soon: renew it by `auth`. Sent once per credential, two minutes before it expires, or a fifth of its lifetime if that is less. 자격 증명이 곧 만료됩니다. 자격 증명마다 한 번, 만료 2분 전(수명이 짧으면 수명의 5분의 1이 남았을 때)에 보냅니다.";
-        "reconnect", wire::ReconnectEvent, "This node stops. 노드가 종료되니 알려 준 시간에 다시 연결하세요.";
-        "message.created", EventBody, "Durable. A message was sent. 새 메시지.";
-        "message.edited", EventBody, "Durable. A message says something else. 메시지 수정.";
-        "message.deleted", EventBody, "Durable. A message was taken back. 메시지 취소.";
-        "member.joined", EventBody, "Durable. Somebody was let in. 참여.";
-        "member.left", EventBody, "Durable. Somebody is out. 나감.";
-        "conversation.updated", EventBody, "Durable. Its title or its owner changed. 제목이나 소유자 변경.";
-        "conversation.skipped", EventBody, "Durable, in `history` only. In the place of an edit or a deletion of a message from before you joined: only its `seq` is for you. 참여하기 전 메시지의 수정·삭제 자리이며 `seq`만 적용합니다.";
-        "conversation.added", wire::ConversationAddedEvent, "A conversation is in your list. 대화가 목록에 추가됨.";
-        "conversation.removed", wire::ConversationRemovedEvent, "A conversation is out of your list. 대화가 목록에서 빠짐.";
-        "conversation.head", wire::ConversationHeadEvent, "Not every event was sent to you: pull with `history`. Also sent in the place of an event that is not for you, such as the edit of a message from before you joined. 빠진 이벤트가 있으니 history로 읽으세요.";
-        "conversation.read", wire::ConversationReadEvent, "Somebody read messages. 읽음.";
-        "conversation.delivered", wire::ConversationDeliveredEvent, "Somebody's device has got messages. 전달됨.";
-        "typing", wire::TypingEvent, "Hint, for open conversations. 입력 중.";
-        "presence", wire::PresenceEvent, "Somebody whom you watch came or went. 접속 상태.";
-        "notification.created", wire::NotificationCreatedEvent, "A new notification. The same (type, actor and object) is announced at most once an hour: if it returns earlier, `notification.state` is sent instead. 새 알림. 같은 알림은 한 시간에 한 번만 알립니다.";
-        "notification.deleted", wire::NotificationDeletedEvent, "A notification was taken back: what it told of was undone or deleted. 취소되거나 삭제되어 사라진 알림.";
-        "notification.state", NotificationRead, "Your unread count and read mark, after you read notifications on some device, after more than 20 were taken back at once, or after one returned that was announced within the hour. List them again if they are on the screen. 알림 읽음 상태와 읽지 않은 수.";
-        "topic.revoked", wire::TopicRevokedEvent, "A topic is not for you any more. 구독이 취소됨.";
-        "timeline.head", wire::TimelineHeadEvent, "More posts came than are told one by one. 새 게시글이 많아 개수만 알립니다.";
-        "post.counts", wire::PostCountsEvent, "On `post:<id>`. 좋아요·댓글 수.";
-        "post.created", wire::PostEvent, "Hint. A post of a topic. 새 게시글.";
-        "post.updated", wire::PostEvent, "A post was edited. 게시글 수정.";
-        "post.deleted", wire::DeletedEvent, "A post is gone, or not for you any more. 게시글 삭제.";
-        "comment.created", wire::CommentEvent, "On `post:<id>`. 새 댓글.";
-        "comment.updated", wire::CommentEvent, "On `post:<id>`. 댓글 수정.";
-        "comment.deleted", wire::DeletedEvent, "On `post:<id>`. 댓글 삭제.";
+        "ready", wire::Ready, "The first frame of a connection. 연결 후 첫 프레임입니다.";
+        "auth.expiring", wire::AuthExpiringEvent, "The credential expires soon: renew it with `auth`. Sent once per credential, two minutes before it expires, or a fifth of its lifetime if that is less. 자격 증명이 곧 만료되니 `auth`로 갱신하세요. 자격 증명마다 한 번, 만료 2분 전(수명이 짧으면 수명의 5분의 1이 남았을 때)에 보냅니다.";
+        "reconnect", wire::ReconnectEvent, "This node is shutting down: reconnect after the delay. 노드가 종료되니 알려 준 시간 뒤에 다시 연결하세요.";
+        "message.created", EventBody, "Durable. A message was sent. 새 메시지가 전송되었습니다.";
+        "message.edited", EventBody, "Durable. A message was edited. 메시지가 수정되었습니다.";
+        "message.deleted", EventBody, "Durable. A message was deleted (unsent). 메시지가 삭제(전송 취소)되었습니다.";
+        "member.joined", EventBody, "Durable. A member joined. 참여자가 들어왔습니다.";
+        "member.left", EventBody, "Durable. A member left or was removed. 참여자가 나갔거나 내보내졌습니다.";
+        "conversation.updated", EventBody, "Durable. The title or the owner of a group changed. 그룹 이름이나 소유자가 바뀌었습니다.";
+        "conversation.skipped", EventBody, "Durable, in `history` only. Replaces the edit or deletion of a message from before you joined: apply only its `seq`. 참여하기 전 메시지의 수정이나 삭제를 대신합니다. `seq`만 적용하세요.";
+        "conversation.added", wire::ConversationAddedEvent, "A conversation was added to your list. 대화가 목록에 추가되었습니다.";
+        "conversation.removed", wire::ConversationRemovedEvent, "A conversation was removed from your list. 대화가 목록에서 빠졌습니다.";
+        "conversation.head", wire::ConversationHeadEvent, "You did not receive every event: read the missing ones with `history`. Also replaces events that you may not see, such as the edit of a message from before you joined. 받지 못한 이벤트가 있으니 `history`로 읽으세요. 참여하기 전 메시지의 수정처럼 볼 수 없는 이벤트를 대신하기도 합니다.";
+        "conversation.read", wire::ConversationReadEvent, "A member read messages. 참여자가 메시지를 읽었습니다.";
+        "conversation.delivered", wire::ConversationDeliveredEvent, "A member's device received events. 참여자의 기기가 이벤트를 받았습니다.";
+        "typing", wire::TypingEvent, "Hint, only for open conversations. A member is typing. 화면에 열린 대화에서 참여자가 입력 중입니다.";
+        "presence", wire::PresenceEvent, "A user whom you watch went online or offline. 구독한 사용자의 접속 상태가 바뀌었습니다.";
+        "notification.created", wire::NotificationCreatedEvent, "A new notification. The same notification (type, actor and object) is sent at most once an hour; if it recurs earlier, `notification.state` is sent instead. 새 알림입니다. 종류, 행위자, 대상이 같은 알림은 한 시간에 한 번만 보내고, 그 안에 다시 생기면 `notification.state`를 보냅니다.";
+        "notification.deleted", wire::NotificationDeletedEvent, "A notification was withdrawn: its cause was undone or deleted. 원인이 취소되거나 삭제되어 알림이 사라졌습니다.";
+        "notification.state", NotificationRead, "Your unread count and read mark. Sent after you read notifications on any device, after more than 20 were withdrawn at once, or when one recurs that was sent within the last hour. If your client shows the list, load it again. 읽지 않은 알림 수와 읽은 위치입니다. 어느 기기에서든 알림을 읽었을 때, 한꺼번에 20개가 넘게 취소되었을 때, 한 시간 안에 보낸 알림이 다시 생겼을 때 보냅니다. 알림 목록이 화면에 있으면 다시 읽으세요.";
+        "topic.revoked", wire::TopicRevokedEvent, "You may no longer see a topic: the subscription was removed. 더 이상 볼 수 없는 주제라 구독이 취소되었습니다.";
+        "timeline.head", wire::TimelineHeadEvent, "There are more new posts than are sent individually: their number and the newest one. 새 게시글이 많아 개수와 가장 최근 게시글만 알립니다.";
+        "post.counts", wire::PostCountsEvent, "On `post:<id>`. The like and comment counts changed. 좋아요 수나 댓글 수가 바뀌었습니다.";
+        "post.created", wire::PostEvent, "Hint. A new post of a topic. 주제에 새 게시글이 있습니다.";
+        "post.updated", wire::PostEvent, "A post was edited. 게시글이 수정되었습니다.";
+        "post.deleted", wire::DeletedEvent, "A post was deleted, left the topic, or is no longer visible to you. 게시글이 삭제되었거나, 주제에서 빠졌거나, 더 이상 볼 수 없습니다.";
+        "comment.created", wire::CommentEvent, "On `post:<id>`. A new comment. 새 댓글이 있습니다.";
+        "comment.updated", wire::CommentEvent, "On `post:<id>`. A comment was edited. 댓글이 수정되었습니다.";
+        "comment.deleted", wire::DeletedEvent, "On `post:<id>`. A comment was deleted. 댓글이 삭제되었습니다.";
     }
 }
 
 fn commands(registry: &mut Registry) -> Vec<Message> {
     messages! { registry;
-        "sync", wire::SyncCommand => wire::SyncAnswer, "Find out what changed, and say what you want to hear. 바뀐 내용을 확인합니다.";
-        "subscribe", wire::TopicsCommand => wire::TopicsAnswer, "Hear of topics. 주제를 구독합니다.";
-        "unsubscribe", wire::TopicsCommand => wire::TopicsAnswer, "Hear of topics no more. 구독을 취소합니다.";
-        "open", wire::OpenCommand => wire::DoneAnswer, "Say which conversations are on the screen. 화면에 열린 대화를 알립니다.";
-        "presence", wire::PresenceCommand => wire::PresenceAnswer, "Watch who comes and goes. 접속 상태를 지켜봅니다.";
-        "message.send", wire::MessageSendCommand => wire::MessageSentAnswer, "Send a message; answered once it is kept. 저장된 뒤에 응답합니다.";
-        "message.edit", wire::MessageEditCommand => wire::MessageEditedAnswer, "Edit a message of yours. 메시지를 수정합니다.";
-        "message.delete", wire::MessageDeleteCommand => wire::DoneAnswer, "Take a message of yours back. 메시지를 취소합니다.";
-        "read", wire::ReadCommand => ConversationRead, "Mark messages as read. 읽음으로 표시합니다.";
-        "history", wire::HistoryCommand => ConversationEvents, "Read what happened. 놓친 이벤트를 읽습니다.";
-        "auth", wire::AuthCommand => wire::AuthAnswer, "Go on with another credential. 자격 증명을 갱신합니다.";
-        "typing", wire::TypingCommand, "Say that you are writing; answered only when it is refused. 입력 중임을 알립니다.";
+        "sync", wire::SyncCommand => wire::SyncAnswer, "Sync conversations and set subscriptions. 대화의 변경 사항을 받고 구독을 설정합니다.";
+        "subscribe", wire::TopicsCommand => wire::TopicsAnswer, "Subscribe to topics. 주제를 구독합니다.";
+        "unsubscribe", wire::TopicsCommand => wire::TopicsAnswer, "Unsubscribe from topics. 주제 구독을 취소합니다.";
+        "open", wire::OpenCommand => wire::DoneAnswer, "Set the open conversations. 화면에 열린 대화를 설정합니다.";
+        "presence", wire::PresenceCommand => wire::PresenceAnswer, "Watch the presence of users. 사용자의 접속 상태를 구독합니다.";
+        "message.send", wire::MessageSendCommand => wire::MessageSentAnswer, "Send a message. The reply confirms that it is stored. 메시지를 보냅니다. 저장된 뒤에 응답합니다.";
+        "message.edit", wire::MessageEditCommand => wire::MessageEditedAnswer, "Edit one of your messages. 내 메시지를 수정합니다.";
+        "message.delete", wire::MessageDeleteCommand => wire::DoneAnswer, "Delete (unsend) one of your messages. 내 메시지를 삭제(전송 취소)합니다.";
+        "read", wire::ReadCommand => ConversationRead, "Mark messages as read. 메시지를 읽음으로 표시합니다.";
+        "history", wire::HistoryCommand => ConversationEvents, "List events of a conversation. 대화의 이벤트를 읽습니다.";
+        "auth", wire::AuthCommand => wire::AuthAnswer, "Renew the credential. 자격 증명을 갱신합니다.";
+        "typing", wire::TypingCommand, "Show that you are typing. There is a reply only if the command is rejected. 입력 중임을 알립니다. 거부될 때만 응답합니다.";
     }
 }
 
@@ -144,19 +148,19 @@ fn document(public_url: &str) -> Value {
         } },
         "channels": { "gateway": {
             "address": "/api/v1/gateway",
-            "title": "One connection",
-            "description": "Logged in by one of `cookie`, `bearer` and `ticket`, as connectGateway of the HTTP API says. `cookie`, `bearer`, `ticket` 가운데 하나로 로그인합니다. HTTP API의 connectGateway를 보세요.",
+            "title": "Gateway connection",
+            "description": "Authenticate with one of `cookie`, `bearer` and `ticket`; see connectGateway of the HTTP API. `cookie`, `bearer`, `ticket` 가운데 하나로 인증합니다. HTTP API의 connectGateway를 참고하세요.",
             "messages": channel,
             "bindings": { "ws": { "method": "GET" } },
         } },
         "operations": {
             "told": {
                 "action": "send", "channel": { "$ref": "#/channels/gateway" },
-                "summary": "What the server says.", "messages": told,
+                "summary": "Frames that the server sends. 서버가 보내는 프레임입니다.", "messages": told,
             },
             "said": {
                 "action": "receive", "channel": { "$ref": "#/channels/gateway" },
-                "summary": "What a client says.", "messages": said,
+                "summary": "Frames that a client sends. 클라이언트가 보내는 프레임입니다.", "messages": said,
             },
         },
         "components": {
@@ -173,23 +177,33 @@ fn description() -> String {
     let codes = CloseCode::ALL.iter().map(|code| format!("- `{}`: {}", code.as_u16(), code.reason()));
     format!(
         "\
-A WebSocket (RFC 6455) with the subprotocol `{PROTOCOL}`. Frames are text: JSON objects, of a client at most {MAX_MESSAGE_BYTES} bytes.
+A WebSocket (RFC 6455) with the subprotocol `{PROTOCOL}`. Frames are text frames with one JSON object each. A client frame has at most {MAX_MESSAGE_BYTES} bytes.
 
-A client sends `{{\"id\", \"op\", \"d\"}}` and gets `{{\"re\", \"ok\"}}` or `{{\"re\", \"err\"}}`. Events are `{{\"ev\", \"d\"}}`. `{{\"ping\": n}}` is to be answered by `{{\"pong\": n, \"recv\": {{<conversation>: <seq>}}}}`, where `recv` says what the device has got; the same may be sent unasked.
+**Frames**: a client sends commands as `{{\"id\", \"op\", \"d\"}}` and receives replies as `{{\"re\", \"ok\"}}` or `{{\"re\", \"err\"}}`. Events are `{{\"ev\", \"d\"}}`. Answer `{{\"ping\": n}}` with `{{\"pong\": n, \"recv\": {{<conversation>: <seq>}}}}`, where `recv` acknowledges the events that the device has received. A client may also send a pong without a ping.
 
-**Durable** events have a `seq` without gap in their conversation. Keep the highest that you applied: pass over what is not above it, apply the next, and for anything later pull by `history`; with `reset`, load the messages anew. Other events tell a state, of which the last counts, or are hints.
+**Durable** events have a `seq`, which numbers the events of a conversation without gaps. Remember the highest `seq` that you applied. Ignore an event whose `seq` is not higher, apply the next one, and read missing events with `history`; if the reply has `reset`, load the messages again. Other events carry a state, of which the latest replaces earlier ones, or are hints that may be lost.
 
-**Sends** have a `client_id` of yours. Keep what was not answered, and send it again in order after reconnecting: it is there once.
+**Sends** have a `client_id` that the client chooses. Store messages until they are confirmed, and send unconfirmed ones again, in order, after reconnecting: each is stored once.
 
-**Deadlines**: every command is answered within {deadline} s of its arrival. `unavailable` with `retry_after_ms` means that it was given up: it may have taken effect, or still take effect. Send it again later; a message with the same `client_id` is stored once. While {waiting} commands wait, more are refused as `overloaded`: those were not begun. Pings are answered whatever waits.
+**Deadlines**: the server replies to every command within {deadline} s of its arrival. `unavailable` with `retry_after_ms` means that the server stopped waiting for the command, which may have taken effect or may still take effect. Send it again later; a message with the same `client_id` is stored once. While {waiting} commands wait, the server rejects further ones with `overloaded`, without running them. Waiting commands delay neither pings nor pongs.
 
-**Members who join again** see what happens from then on. Edits and deletions of messages from before are never sent to them: live they get `conversation.head`, in `history` a `conversation.skipped` with the same `seq`.
+**Members who rejoin** see only what happens after they rejoin. They do not receive edits and deletions of earlier messages: the server sends `conversation.head` instead, and `history` returns `conversation.skipped` with the same `seq`.
 
-**Reconnect** as `reconnect` says, else after a random time of up to min(30 s, 0.5 s · 2ⁿ). The reason of close code 4000 ends with `reconnect in <n> ms` (n in decimal digits): the delay of `reconnect`, counted from the close, for clients that did not receive that event. Close codes from 4000 to 4499 mean: again; from 4500: not again by itself.
+**Reconnecting**: follow the `reconnect` event; otherwise wait a random time of up to min(30 s, 0.5 s · 2ⁿ), where n counts the attempts. The reason of close code 4000 ends with `reconnect in <n> ms` (n in decimal digits): the delay of the `reconnect` event, counted from the close, for clients that did not receive the event. After close codes 4000 to 4499, reconnect automatically; from 4500 on, do not.
 
-모든 명령은 도착한 뒤 {deadline}초 안에 응답합니다. `unavailable`은 처리를 포기했다는 뜻이며 이미 반영되었거나 나중에 반영될 수 있으니 `retry_after_ms` 뒤에 다시 보내세요. 다시 참여한 사람에게는 그전 메시지의 수정과 삭제를 보내지 않습니다. 닫힘 코드 4000의 사유는 `reconnect in <n> ms`로 끝납니다.
+서브프로토콜 `{PROTOCOL}`을 쓰는 웹소켓(RFC 6455)입니다. 프레임은 JSON 객체 하나를 담은 텍스트 프레임이며, 클라이언트가 보내는 프레임은 최대 {MAX_MESSAGE_BYTES}바이트입니다.
 
-메시지는 대화마다 빈틈없는 `seq`를 가집니다. 적용한 가장 큰 값을 기억하고, 건너뛴 번호가 보이면 `history`로 읽으세요. 보낸 메시지는 `client_id`로 한 번만 저장되므로 응답을 받지 못했다면 다시 보내면 됩니다.
+**프레임**: 클라이언트는 `{{\"id\", \"op\", \"d\"}}`로 명령을 보내고 `{{\"re\", \"ok\"}}`나 `{{\"re\", \"err\"}}`로 응답을 받습니다. 이벤트는 `{{\"ev\", \"d\"}}`입니다. `{{\"ping\": n}}`에는 `{{\"pong\": n, \"recv\": {{<conversation>: <seq>}}}}`로 답하세요. `recv`는 기기가 받은 이벤트를 알립니다. ping 없이도 보낼 수 있습니다.
+
+**지속(Durable) 이벤트**에는 대화마다 빠짐없이 이어지는 `seq`가 있습니다. 적용한 가장 큰 `seq`를 기억하고, 그보다 크지 않은 이벤트는 무시하고, 바로 다음 이벤트는 적용하고, 빠진 이벤트는 `history`로 읽으세요. 응답의 `reset`이 true이면 메시지를 다시 읽으세요. 그 밖의 이벤트는 마지막 것만 유효한 상태이거나, 유실될 수 있는 힌트입니다.
+
+**전송**: 메시지에는 클라이언트가 정한 `client_id`가 있습니다. 응답을 받지 못한 메시지는 보관했다가 다시 연결한 뒤 순서대로 다시 보내세요. 한 번만 저장됩니다.
+
+**응답 시한**: 서버는 명령이 도착한 뒤 {deadline}초 안에 응답합니다. `retry_after_ms`가 있는 `unavailable`은 서버가 처리를 기다리지 않기로 했다는 뜻이며, 이미 반영되었거나 나중에 반영될 수 있습니다. 나중에 다시 보내세요. `client_id`가 같은 메시지는 한 번만 저장됩니다. 명령 {waiting}개가 대기 중이면 그다음 명령은 실행하지 않고 `overloaded`로 거부합니다. 대기 중인 명령이 있어도 ping과 pong은 지연되지 않습니다.
+
+**다시 참여한 사람**은 그 뒤의 이벤트만 봅니다. 그전 메시지의 수정과 삭제는 보내지 않고 `conversation.head`를 대신 보내며, `history`에는 `seq`가 같은 `conversation.skipped`가 나옵니다.
+
+**재연결**: `reconnect` 이벤트를 따르고, 없으면 최대 min(30초, 0.5초 · 2ⁿ)의 임의 시간 뒤에 다시 연결하세요. n은 시도 횟수입니다. 닫힘 코드 4000의 사유는 `reconnect in <n> ms`(n은 십진수)로 끝납니다. `reconnect` 이벤트를 받지 못한 클라이언트를 위한 것으로, 연결이 닫힌 시점부터 셉니다. 닫힘 코드가 4000~4499이면 자동으로 다시 연결하고, 4500 이상이면 자동으로 다시 연결하지 마세요.
 
 {}
 ",
@@ -199,27 +213,27 @@ A client sends `{{\"id\", \"op\", \"d\"}}` and gets `{{\"re\", \"ok\"}}` or `{{\
     )
 }
 
-/// The most common first.
+/// In the order of the document: the most common first.
 const SECURITY_SCHEMES: [&str; 3] = ["bearer", "cookie", "ticket"];
 
 fn security_schemes() -> Value {
     json!({
         "bearer": {
             "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-            "description": "Native apps: the access token in `Authorization` of the handshake. 네이티브 앱은 핸드셰이크의 `Authorization`에 액세스 토큰을 보냅니다.",
+            "description": "Native apps: send the access token in the `Authorization` header of the handshake. 네이티브 앱은 핸드셰이크의 `Authorization` 헤더로 액세스 토큰을 보냅니다.",
         },
         "cookie": {
             "type": "httpApiKey", "in": "cookie", "name": "auth-blegram",
-            "description": "Pages of the site and of trusted origins: the session's cookie, named `__Host-auth-blegram` on https. 사이트나 신뢰된 출처의 페이지는 세션 쿠키를 씁니다. https에서는 이름이 `__Host-auth-blegram`입니다.",
+            "description": "Pages of this site and of trusted origins: the session cookie, named `__Host-auth-blegram` on https. 이 사이트나 신뢰하는 출처의 페이지는 세션 쿠키를 사용합니다. https에서는 쿠키 이름이 `__Host-auth-blegram`입니다.",
         },
         "ticket": {
             "type": "httpApiKey", "in": "header", "name": "Sec-WebSocket-Protocol",
-            "description": "Where neither can be sent: a ticket of createGatewayTicket as a second subprotocol, `blegram.ticket.<ticket>`, beside the protocol. It is good once, for 30 seconds. 둘 다 보낼 수 없으면 createGatewayTicket의 티켓을 두 번째 서브프로토콜 `blegram.ticket.<ticket>`으로 보냅니다. 30초 안에 한 번만 쓸 수 있습니다.",
+            "description": "Clients that can send neither: a ticket from createGatewayTicket as a second subprotocol, `blegram.ticket.<ticket>`, in addition to the protocol. A ticket can be used once, within 30 seconds. 둘 다 보낼 수 없으면 createGatewayTicket의 티켓을 두 번째 서브프로토콜 `blegram.ticket.<ticket>`으로 보냅니다. 30초 안에 한 번만 쓸 수 있습니다.",
         },
     })
 }
 
-/// Gives a message what generators and readers need: a name for its payload, and an example.
+/// Adds what generators and readers need to a message: a title for its payload, and an example.
 fn complete_message((key, message): (&String, &mut Value)) {
     let title: String = key.split('.').map(capitalized).collect();
     message["payload"]["title"] = json!(title);
@@ -230,7 +244,7 @@ fn reference(schema: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{schema}") })
 }
 
-/// An object with exactly these properties.
+/// The schema of an object with exactly these properties, all required.
 fn object(properties: &Value) -> Value {
     let required: Vec<&String> = properties.as_object().into_iter().flat_map(Map::keys).collect();
     json!({ "type": "object", "required": required, "additionalProperties": false, "properties": properties })
@@ -245,8 +259,9 @@ fn event_message(event: &Message) -> Value {
 }
 
 fn command_message(command: &Message) -> Value {
-    let id =
-        number("A number of your choice; the reply repeats it. 직접 정하는 번호. 응답에 그대로 돌아옵니다.");
+    let id = number(
+        "A number that the client chooses; the reply repeats it. 클라이언트가 정하는 번호. 응답에 그대로 돌아옵니다.",
+    );
     json!({
         "name": command.name,
         "summary": command.summary,
@@ -258,7 +273,7 @@ fn reply_message(name: &str, schema: &str) -> Value {
     json!({
         "name": format!("reply to {name}"),
         "summary": format!("The reply to `{name}`. `{name}` 명령의 응답입니다."),
-        "description": "`re` is the `id` of the command. Replies may come in another order than their commands. `re`는 명령의 `id`입니다. 응답은 명령을 보낸 순서와 다르게 올 수 있습니다.",
+        "description": "`re` is the `id` of the command. Replies may arrive in a different order from their commands. `re`는 명령의 `id`입니다. 응답은 명령을 보낸 순서와 다르게 올 수 있습니다.",
         "payload": object(&json!({ "re": number(RE), "ok": reference(schema) })),
     })
 }
@@ -266,8 +281,8 @@ fn reply_message(name: &str, schema: &str) -> Value {
 fn error_message(schema: &str) -> Value {
     json!({
         "name": "error",
-        "summary": "A command was refused. 명령이 거부되었습니다.",
-        "description": "The reply to any command. Codes and texts are those of the HTTP API. 모든 명령의 응답이 될 수 있으며, 코드와 설명은 HTTP API와 같습니다.",
+        "summary": "A command was rejected. 명령이 거부되었습니다.",
+        "description": "A possible reply to any command. Codes and texts are those of the HTTP API. 모든 명령의 응답이 될 수 있으며, 코드와 설명은 HTTP API와 같습니다.",
         "payload": object(&json!({ "re": number(RE), "err": reference(schema) })),
     })
 }
@@ -281,8 +296,8 @@ fn number(description: &str) -> Value {
 fn ping_message() -> Value {
     json!({
         "name": "ping",
-        "summary": "The server asks whether you are there. 연결이 살아 있는지 확인합니다.",
-        "description": "Comes about every `heartbeat_ms` of `ready`. Answer with `pong` and the same number; a connection that does not answer is closed. `ready`의 `heartbeat_ms`마다 옵니다. 같은 번호의 `pong`으로 답하세요. 답하지 않는 연결은 닫힙니다.",
+        "summary": "Heartbeat: the server checks that the connection is alive. 서버가 연결이 살아 있는지 확인합니다.",
+        "description": "Sent about every `heartbeat_ms` of `ready`. Answer with a `pong` that has the same number; the server closes a connection that does not answer. `ready`의 `heartbeat_ms` 정도마다 보냅니다. 같은 번호의 `pong`으로 답하세요. 답하지 않는 연결은 닫힙니다.",
         "payload": object(&json!({ "ping": number("The number of the ping. ping의 번호.") })),
     })
 }
@@ -292,27 +307,27 @@ fn pong_message() -> Value {
         "type": "object", "maxProperties": 100,
         "propertyNames": { "format": "uuid" },
         "additionalProperties": { "type": "integer", "format": "int64", "minimum": 0 },
-        "description": "By conversation, the highest `seq` that the device received. 대화별로 기기가 받은 가장 큰 `seq`.",
+        "description": "The highest `seq` that the device received, by conversation. 대화별로 기기가 받은 가장 큰 `seq`.",
     });
     let pong = number("The number of the ping. ping의 번호.");
     let mut payload = object(&json!({ "pong": pong, "recv": marks }));
     payload["required"] = json!(["pong"]);
     json!({
         "name": "pong",
-        "summary": "The answer to a ping, also unasked. ping에 대한 응답이며, ping 없이도 보낼 수 있습니다.",
-        "description": "`recv` sets the delivery marks that others see as `conversation.delivered`. `recv`는 다른 참여자에게 `conversation.delivered`로 전해집니다.",
+        "summary": "The answer to a ping; may also be sent without a ping. ping에 대한 응답이며, ping 없이도 보낼 수 있습니다.",
+        "description": "`recv` sets the delivery marks that the other members receive as `conversation.delivered`. `recv`의 값은 다른 참여자에게 `conversation.delivered`로 전해집니다.",
         "payload": payload,
     })
 }
 
-/// The schemas as JSON Schema of draft 7, which AsyncAPI takes: there null is a type.
+/// Converts the schemas to JSON Schema draft 7, which AsyncAPI uses and in which null is a type.
 fn schemas(registry: Registry, commands: &[Message]) -> Value {
     let schemas = registry.schemas.into_iter().map(|(name, schema)| {
         let mut schema = serde_json::to_value(schema).unwrap_or_default();
         normalize_schema(&mut schema);
         complete_schema(&mut schema, commands.iter().any(|command| command.schema == name));
         if name == "CommandError" {
-            // Here what does not apply is left out.
+            // Unlike in HTTP responses, absent values are omitted instead of null.
             schema["required"] = json!(["code", "detail"]);
         }
         from_openapi(&mut schema);
@@ -321,17 +336,17 @@ fn schemas(registry: Registry, commands: &[Message]) -> Value {
     Value::Object(schemas.collect())
 }
 
-/// `nullable` is of OpenAPI 3.0 only.
+/// Replaces `nullable`, which only OpenAPI 3.0 has, by an `anyOf` with the type null.
 fn from_openapi(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
             let is_nullable = object.remove("nullable") == Some(json!(true));
             object.values_mut().for_each(from_openapi);
             if is_nullable {
-                // What describes stays outside, where generators look for it.
+                // The description stays outside the `anyOf`, where generators look for it.
                 let description = object.remove("description");
                 let mut inner = std::mem::take(object);
-                // Of one part, it is the part itself.
+                // An `allOf` with a single part is equivalent to the part.
                 if let (1, Some([only])) =
                     (inner.len(), inner.get("allOf").and_then(Value::as_array).map(Vec::as_slice))
                 {

@@ -1,8 +1,9 @@
 //! Entity tags and preconditions (RFC 9110, 8.8.3 and 13).
 //!
-//! The tag of a thing is `"<version>-<hash>"`: the version counts its owner's edits, the hash is of the body. A reader
-//! who has the same body is told so (304); a change is refused by the version alone, so that a stranger's like does not
-//! break its author's edit.
+//! The tag of a resource is `"<version>-<hash>"`: the version counts its owner's edits, the hash is that of the body.
+//! `If-None-Match` compares whole tags, and answers 304 to a client that has the same body. `If-Match` compares the
+//! version alone, so that another user's like does not make the author's edit fail with 412. Pages have weak tags, made
+//! of the hash.
 
 use blegram_domain::version::Precondition;
 use poem::{
@@ -13,22 +14,22 @@ use twox_hash::XxHash3_128;
 
 use crate::headers::RequestHeader;
 
-/// The tag of a thing in `version`, as `body` says it.
+/// The tag of a resource in `version` whose representation is `body`.
 pub(crate) fn strong(version: u64, body: &[u8]) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("\"{version}-{:032x}\"", XxHash3_128::oneshot(body))).ok()
 }
 
-/// The tag of a page: things in it may look the same and be others.
+/// The weak tag of a page: an equal body does not prove that it contains the same resources.
 pub(crate) fn weak(body: &[u8]) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("W/\"{:032x}\"", XxHash3_128::oneshot(body))).ok()
 }
 
-/// Whether a reader has what has `tag`.
+/// Whether `If-None-Match` of a request contains `tag`.
 pub(crate) fn is_known(asked: &HeaderMap, tag: &HeaderValue) -> bool {
     RequestHeader::IfNoneMatch.values(asked).any(|list| names(list, tag.as_bytes()))
 }
 
-/// Answers 304 to a reader who has the body already. `asked` are the headers of a GET.
+/// Turns a 200 into a 304 without body if the client already has it. `asked` are the headers of a GET request.
 pub(crate) fn shorten(asked: &HeaderMap, response: &mut Response) {
     let Some(tag) = response.headers().get(header::ETAG) else { return };
     if response.status() == StatusCode::OK && is_known(asked, tag) {
@@ -38,7 +39,7 @@ pub(crate) fn shorten(asked: &HeaderMap, response: &mut Response) {
     }
 }
 
-/// Whether a list of tags has `tag`, compared weakly.
+/// Whether a list of tags contains `tag`, by weak comparison.
 fn names(list: &[u8], tag: &[u8]) -> bool {
     let opaque = tag.strip_prefix(b"W/").unwrap_or(tag);
     is_any(list) || tags(list).any(|other| other == opaque)
@@ -48,8 +49,8 @@ fn is_any(list: &[u8]) -> bool {
     list.trim_ascii() == b"*"
 }
 
-/// The tags of a list without what says that they are weak. They are quoted and may hold commas and bytes beyond ASCII
-/// (RFC 9110, 8.8.3); what is no tag is skipped, and the others stay.
+/// The tags of a list, without the prefix `W/` of weak ones. They are quoted and may contain commas and non-ASCII bytes
+/// (RFC 9110, 8.8.3). An element that is not a tag is skipped; the others count.
 fn tags(mut list: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         loop {
@@ -68,7 +69,7 @@ fn tags(mut list: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The tag at the beginning of a list, and what follows it.
+/// Splits the first tag off a list; `None` if the first element is not a tag.
 fn split_tag(list: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let opaque = list.strip_prefix(b"W/").unwrap_or(list);
     let quote = opaque.strip_prefix(b"\"").and_then(|text| text.iter().position(|byte| *byte == b'"'));
@@ -80,7 +81,7 @@ fn split_tag(list: &[u8]) -> (Option<&[u8]>, &[u8]) {
     (None, list.iter().position(|byte| *byte == b',').map_or(&[], |at| &list[at..]))
 }
 
-/// What a change says that it is meant for.
+/// The precondition of a write request, from its `If-Match` header.
 #[derive(Debug)]
 pub(crate) struct IfMatch(pub(crate) Precondition);
 
@@ -90,9 +91,9 @@ impl<'a> FromRequest<'a> for IfMatch {
     }
 }
 
-/// Which versions a change is meant for. Only the version of a tag counts, so the weak form that proxies make of it when
-/// they compress an answer is as good. What is no tag of ours matches nothing: a client that sent it does not know what it
-/// changes.
+/// The versions that `If-Match` allows; without the header, or with `*`, any version. Only the version of a tag counts,
+/// so the weak form that proxies make of a tag when they compress a response matches, too. A tag that this server did
+/// not issue matches nothing: a client that sends one does not know what it changes.
 fn precondition(headers: &HeaderMap) -> Precondition {
     let lists = || RequestHeader::IfMatch.values(headers);
     if !RequestHeader::IfMatch.is_present(headers) || lists().any(is_any) {

@@ -1,8 +1,8 @@
-//! The request headers that the API reads, and the response headers that pages may read: one list for the parsers and for
-//! CORS.
+//! The request headers that the API reads, and the response headers that scripts of other origins can read: one list
+//! for the parsers and for CORS.
 //!
-//! Values are bytes (RFC 9110, 5.5). Browsers send whatever other applications of the site stored in its cookies, and
-//! proxies pass on what they got, so a value is never dropped as a whole because a part of it is not ASCII: each parser
+//! Values are bytes (RFC 9110, 5.5). Browsers send cookies that other applications of the site have set, and proxies
+//! forward values unchanged, so a value is never dropped as a whole because a part of it is not ASCII: each parser
 //! splits the bytes and skips only the part that it cannot read.
 
 use poem::http::{HeaderMap, HeaderValue};
@@ -11,7 +11,7 @@ macro_rules! request_headers {
     (@is allowed) => { true };
     (@is) => { false };
     ($($(#[$doc:meta])* $variant:ident = $name:literal $(, $allowed:ident)?;)*) => {
-        /// A request header that the API reads. Read headers through this, so that the preflight allows them.
+        /// A request header that the API reads. Reading headers through this type makes CORS preflights allow them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum RequestHeader {
             $($(#[$doc])* $variant,)*
@@ -20,14 +20,14 @@ macro_rules! request_headers {
         impl RequestHeader {
             const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// Its name, as the document writes it.
+            /// The name, as the OpenAPI document spells it.
             pub(crate) const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
                 }
             }
 
-            /// Whether scripts of pages may set it. Browsers and proxies set the others themselves.
+            /// Whether scripts can set it. Browsers and proxies set the others themselves.
             const fn is_allowed(self) -> bool {
                 match self {
                     $(Self::$variant => request_headers!(@is $($allowed)?),)*
@@ -52,30 +52,30 @@ request_headers! {
     IfNoneMatch = "If-None-Match", allowed;
     IfRange = "If-Range", allowed;
     Origin = "Origin";
-    /// Of a CORS preflight.
+    /// Part of a CORS preflight.
     PreflightMethod = "Access-Control-Request-Method";
     Range = "Range", allowed;
     /// Fetch Metadata.
     SecFetchSite = "Sec-Fetch-Site";
     UserAgent = "User-Agent", allowed;
     CsrfToken = "X-CSRF-Token", allowed;
-    /// Of trusted proxies only.
+    /// Trusted from configured proxies only.
     ForwardedFor = "X-Forwarded-For";
     RequestId = "X-Request-Id", allowed;
 }
 
 impl RequestHeader {
-    /// Its values, in order.
+    /// All values, in order.
     pub(crate) fn values(self, headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
         headers.get_all(self.name()).iter().map(HeaderValue::as_bytes)
     }
 
-    /// Its first value.
+    /// The first value.
     pub(crate) fn first(self, headers: &HeaderMap) -> Option<&[u8]> {
         headers.get(self.name()).map(HeaderValue::as_bytes)
     }
 
-    /// Its first value, if that is UTF-8.
+    /// The first value, if it is UTF-8.
     pub(crate) fn text(self, headers: &HeaderMap) -> Option<&str> {
         str::from_utf8(self.first(headers)?).ok()
     }
@@ -85,13 +85,13 @@ impl RequestHeader {
     }
 }
 
-/// The headers of a request that scripts of pages may set: the value of `Access-Control-Allow-Headers`.
+/// The request headers that scripts can set: the value of `Access-Control-Allow-Headers`.
 pub(crate) fn allowed() -> String {
     let allowed = RequestHeader::ALL.iter().filter(|header| header.is_allowed());
     allowed.map(|header| header.name()).collect::<Vec<_>>().join(", ")
 }
 
-/// The headers of an answer that scripts of pages may read beside those that CORS always lets through. A test compares
-/// them with the headers that the OpenAPI document describes.
+/// The value of `Access-Control-Expose-Headers`: the response headers that scripts can read, beside those that CORS
+/// always exposes. A test compares them with the headers in the OpenAPI document.
 pub(crate) const EXPOSED: &str = "Accept-Ranges, Allow, Content-Range, Date, ETag, Idempotent-Replayed, Link, Location, \
     RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id";

@@ -1,5 +1,10 @@
-//! `Idempotency-Key`: a request that a client sends again, because it does not know what became of it, happens once
-//! (draft-ietf-httpapi-idempotency-key-header).
+//! `Idempotency-Key`: a client that does not know whether its request succeeded can send it again with the same key,
+//! and it is executed once (draft-ietf-httpapi-idempotency-key-header).
+//!
+//! A request first claims its key, then runs, then stores its response under the key. A repetition with the same body
+//! gets the stored response, with `Idempotent-Replayed: true`; one that arrives while the first still runs gets 409,
+//! and one with another body 422. Server errors, rate limits and failed preconditions (412) are not stored: they
+//! release the key, and the request can run again.
 
 use std::sync::Arc;
 
@@ -22,21 +27,21 @@ use crate::{
     problem::{Code, Failure, Problem},
 };
 
-/// The largest key.
+/// The maximum length of a key.
 const MAX_CHARS: usize = 255;
 
-/// The largest answer that is kept. Answers to changes are small; a larger one is given, and not again.
+/// The maximum size of a stored response body. Responses to writes are small; a larger one is not stored for replay.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// What of an answer's head belongs to it; the rest is made anew for each request.
+/// The response headers that are stored and replayed; all others are created anew for each request.
 const HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::LOCATION];
 
-/// What a key is, as the document says it: visible ASCII characters.
+/// The JSON schema of a key: visible ASCII characters.
 pub(crate) fn key_schema() -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": MAX_CHARS, "pattern": "^[!-~]+$" })
 }
 
-/// The key of a request to an operation that takes one, by somebody logged in.
+/// The key of a request, if its operation takes one and the client is logged in; otherwise the header is ignored.
 pub(crate) fn key(
     request: &Request,
     operation: Option<&Operation>,
@@ -58,8 +63,8 @@ fn refused(violation: Violation) -> Problem {
     Problem::invalid(vec![Failure::of("/Idempotency-Key", violation)])
 }
 
-/// Runs a request of `session` unless it ran before. To be called in a task of its own: a client that hangs up must not
-/// cut it between its commit and that of its answer.
+/// Runs a request of `session`, or replays its response if it ran before. Call it in a separate task: a client that
+/// disconnects must not cancel it between its own commit and that of the stored response.
 pub(crate) async fn once<E: Endpoint>(
     keys: Idempotency,
     session: Authenticated,
@@ -96,7 +101,7 @@ async fn run<E: Endpoint>(
     let response = match outcome {
         Ok(response) => response,
         Err(error) => match error.downcast::<Problem>() {
-            // A refusal is an answer; a failure, or a limit, is none.
+            // An error that would occur again is stored like any response; a temporary one is not.
             Ok(problem) if problem.is_final() => problem.into_response(site.base_path(), path, &id),
             Ok(problem) => {
                 release(keys, claim).await;
@@ -111,7 +116,7 @@ async fn run<E: Endpoint>(
     keep(keys, claim, response).await
 }
 
-/// Keeps the answer, or, if it cannot, gives it all the same: what was asked has happened.
+/// Stores the response. If that fails, returns it all the same: the request was executed.
 async fn keep(keys: &Idempotency, claim: &Claim, mut response: Response) -> poem::Result<Response> {
     let body = response.take_body().into_bytes().await?;
     if body.len() > MAX_BYTES {
@@ -125,7 +130,7 @@ async fn keep(keys: &Idempotency, claim: &Claim, mut response: Response) -> poem
         if let Err(error) = keys.finish(claim, &answer).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "an answer was not kept for a repetition"
+                "could not store a response for idempotent replay"
             );
         }
     }
@@ -137,7 +142,7 @@ async fn release(keys: &Idempotency, claim: &Claim) {
     if let Err(error) = keys.release(claim).await {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
-            "a key was not released; its lease will end"
+            "could not release an idempotency key; its lease will expire"
         );
     }
 }

@@ -1,8 +1,13 @@
-//! What happens, told to live connections: an event is rendered once, and the gateway's hub hands its bytes to everybody
-//! whom it is for.
+//! Realtime delivery: turns the events of the features into gateway frames for the connections of this node.
 //!
-//! What is said in conversations comes with its audience and goes straight to it. Posts and comments are for whoever
-//! subscribed and may see them, which the database knows: they wait in a queue for [`feed`], which asks it.
+//! [`Live`] is the [`EventSink`] of every feature. It renders an event once, and the [`Hub`] sends the same bytes to
+//! every recipient.
+//!
+//! - Chat events carry their recipients and are sent at once.
+//! - Events about posts, comments and notifications are queued for [`feed`], which first asks the database which
+//!   subscribers may see them.
+//! - [`Background`] runs the feed and the periodic work: presence, delivery marks, sessions that ended elsewhere, and
+//!   conversations whose events this node did not deliver.
 
 mod announced;
 mod feed;
@@ -36,28 +41,29 @@ use crate::{
     },
 };
 
-/// Events of the feed that may wait. More are told to nobody: who looks finds what they were about.
+/// Capacity of the feed queue. Further events are dropped: clients see the change when they load the resource.
 const MAX_FEED: usize = 1024;
 
-/// How often it is looked for what nobody told: sessions that ended on other nodes, conversations that went on.
+/// Interval of the checks for changes without an event on this node: ended sessions, and conversations with new events.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// After this long, what committed has been delivered, unless its event was lost.
+/// Time after a commit within which its event has been delivered, unless it was lost.
 const TOLD: Duration = Duration::from_secs(1);
 
-/// How long it takes until others hear that a message arrived.
+/// Interval in which delivery marks are written and sent to the other members.
 const DELIVERED: Duration = Duration::from_secs(2);
 
-/// How many marks are written in a transaction.
+/// Largest number of marks that one transaction writes.
 const MARKS: usize = 100;
 
-/// Conversations of one user of which marks may wait. Clients send them again.
+/// Largest number of conversations per user with a mark that waits to be written. Marks beyond it are dropped; clients
+/// send them again.
 const MAX_MARKS: usize = 1000;
 
-/// How long anything here waits for the database: one that hangs must not end what runs beside it for good.
+/// Timeout of every database access here, so that a hanging database blocks no task forever.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Tells live connections what happens; cheap to clone. It is the [`EventSink`] of every feature.
+/// Sends events to the connections of this node. Cheap to clone. It is the [`EventSink`] of every feature.
 #[derive(Clone)]
 pub struct Live {
     hub: Hub,
@@ -66,14 +72,14 @@ pub struct Live {
     delivered: Arc<Mutex<HashMap<UserId, HashMap<ConversationId, u64>>>>,
 }
 
-/// What waits to be told; see [`Background::run`].
+/// The receivers of the queued events; [`Background::run`] processes them.
 pub struct Background {
     feed: mpsc::Receiver<blegram_social::Event>,
     presence: mpsc::Receiver<Presence>,
 }
 
 impl Live {
-    /// A node without connections. Nothing but chat is told until the background runs.
+    /// Creates the hub of a node, without connections. Until [`Background::run`] runs, only chat events are delivered.
     pub fn new(config: Config, media: Media) -> (Self, Background) {
         let (hub, presence) = Hub::new(config);
         let (feed, waiting) = mpsc::channel(MAX_FEED);
@@ -81,12 +87,12 @@ impl Live {
         (live, Background { feed: waiting, presence })
     }
 
-    /// Who is connected.
+    /// The registry of the connections.
     pub fn hub(&self) -> &Hub {
         &self.hub
     }
 
-    /// Notes what a device has got. It is written and told a moment later.
+    /// Records the delivery marks of a device; [`Background::run`] writes and publishes them within [`DELIVERED`].
     pub(crate) fn note_delivered(&self, user: UserId, marks: Vec<(ConversationId, u64)>) {
         let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
         let delivered = delivered.entry(user).or_default();
@@ -117,7 +123,8 @@ impl Live {
     }
 }
 
-/// An event of which only the last counts, about something.
+/// A frame of [`Class::State`]: a later frame with the same `name` and `about` replaces it in the outbox of a slow
+/// connection.
 fn state(name: &str, about: &[&dyn std::fmt::Display], d: &impl Serialize) -> Frame {
     let about: String = about.iter().map(|part| format!(":{part}")).collect();
     Frame::event(Class::State(format!("{name}{about}").into()), name, d)
@@ -172,7 +179,8 @@ impl EventSink<blegram_chat::Event> for Live {
     }
 }
 
-/// Of being let in and being out again, only the last counts.
+/// The state key of a membership, shared by `conversation.added` and `conversation.removed`: the later one replaces the
+/// earlier.
 fn membership(of: ConversationId) -> Key {
     format!("conversation.membership:{of}").into()
 }
@@ -180,7 +188,7 @@ fn membership(of: ConversationId) -> Key {
 impl EventSink<blegram_social::Event> for Live {
     fn publish(&self, event: blegram_social::Event) {
         if self.feed.try_send(event).is_err() {
-            tracing::warn!("more happens than can be told; some of it is not told");
+            tracing::warn!("the feed queue is full; an event was dropped");
         }
     }
 }
@@ -202,7 +210,7 @@ impl EventSink<blegram_auth::Event> for Live {
 }
 
 impl Background {
-    /// Tells what waits, and looks now and then for what nobody told, until `shutdown`.
+    /// Delivers queued events and runs the periodic checks until `shutdown`, then writes the remaining delivery marks.
     pub async fn run(self, app: &App, shutdown: &CancellationToken) {
         let feed = feed::Feed::new(app.clone());
         let hub = app.live.hub();
@@ -216,7 +224,7 @@ impl Background {
             )
         };
         tokio::join!(hub.run(shutdown), shutdown.run_until_cancelled(rest));
-        // What was noted last is written too.
+        // Writes the marks that were recorded after the last tick.
         flush_delivered(app).await;
     }
 }
@@ -228,7 +236,7 @@ fn every(span: Duration) -> Interval {
 }
 
 fn warn(error: &(dyn std::error::Error + 'static), what: &'static str) {
-    tracing::warn!(error, what, "live connections may be told late");
+    tracing::warn!(error, what, "realtime delivery may be late");
 }
 
 async fn write_delivered(app: &App) {
@@ -245,15 +253,15 @@ async fn flush_delivered(app: &App) {
         for marks in marks.chunks(MARKS) {
             match timeout(PATIENCE, app.chat.mark_delivered(user, marks)).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => warn(&error, "what arrived"),
-                // Of the others, too: clients send their marks again.
-                Err(elapsed) => return warn(&elapsed, "what arrived"),
+                Ok(Err(error)) => warn(&error, "delivery marks"),
+                // Do not wait for the database once per user. Dropping the other marks is safe: clients send them again.
+                Err(elapsed) => return warn(&elapsed, "delivery marks"),
             }
         }
     }
 }
 
-/// Closes the connections of sessions that ended elsewhere: on another node, or at the command line.
+/// Closes the connections of sessions that ended elsewhere: on another node, or by a command of the CLI.
 async fn end_sessions(app: &App) {
     let mut times = every(LOOK);
     loop {
@@ -281,7 +289,8 @@ const fn close_code(how: blegram_auth::Ended) -> CloseCode {
     }
 }
 
-/// Sends how far conversations are of which not everything was delivered here. What committed is compared, not when.
+/// Sends `conversation.head` for conversations with events that this node did not deliver. Compares commit positions and
+/// not timestamps, so that clocks do not matter.
 async fn tell_heads(app: &App) {
     let mut times = every(LOOK);
     let mut before = None;
@@ -294,12 +303,13 @@ async fn tell_heads(app: &App) {
     }
 }
 
-/// Sends those that changed after `before`; returns up to where was looked.
+/// Sends the heads of conversations that changed after `before`, and returns the position up to which it looked.
 async fn send_lagging_heads(
     app: &App,
     before: Option<&ChangePosition>,
 ) -> Result<ChangePosition, Box<dyn std::error::Error + Send + Sync>> {
     let until = timeout(PATIENCE, app.chat.change_position()).await??;
+    // After this delay every event up to `until` has been delivered here, unless it was lost.
     tokio::time::sleep(TOLD).await;
     let users = app.live.hub.users();
     let mut after = None;
@@ -320,7 +330,7 @@ fn head(head: blegram_chat::ChangedHead) -> Head {
     Head { conversation, last_seq, last_message_no, members }
 }
 
-/// Users about whom one question is asked.
+/// Largest number of users in one query.
 const ACQUAINTED: usize = 100;
 
 async fn tell_presence(app: &App, mut changes: mpsc::Receiver<Presence>) {

@@ -1,8 +1,8 @@
-//! The OpenAPI document: what poem-openapi derives from the routes, made exact.
+//! The OpenAPI document: what poem-openapi derives from the routes, completed.
 //!
-//! poem-openapi knows paths, parameters and schemas. This adds what it cannot say: that response
-//! properties are always there and which may be null, who may call an operation, every error it may
-//! answer (from its row in `operation.rs`), headers, and examples in Korean and English.
+//! poem-openapi knows paths, parameters and schemas. This module adds what it cannot express: that response properties
+//! are always present and which of them can be null, the authentication of each operation, every error that it can
+//! return (from its row in `operation.rs`), headers, and examples in Korean and English.
 
 pub(crate) mod catalogue;
 pub(crate) mod examples;
@@ -50,19 +50,19 @@ fn apis() -> OpenApiService<Apis, ()> {
     OpenApiService::new(apis, "blegram", env!("CARGO_PKG_VERSION"))
 }
 
-/// The operations, as poem serves them.
+/// The endpoint that serves all operations.
 pub(crate) fn service() -> impl IntoEndpoint {
     apis()
 }
 
-/// The document as JSON, for a site at `public_url`.
+/// The OpenAPI document as JSON, for a site at `public_url`.
 pub fn openapi(public_url: &str) -> String {
     let mut text = serde_json::to_string_pretty(&document(public_url)).unwrap_or_default();
     text.push('\n');
     text
 }
 
-/// The document as YAML.
+/// The OpenAPI document as YAML, for a site at `public_url`.
 pub fn openapi_yaml(public_url: &str) -> String {
     serde_yaml::to_string(&document(public_url)).unwrap_or_default()
 }
@@ -70,26 +70,35 @@ pub fn openapi_yaml(public_url: &str) -> String {
 const DESCRIPTION: &str = "\
 The backend of a photo-and-short-post community. 사진과 짧은 글 커뮤니티의 백엔드입니다.
 
-**Log in here**: run `signUp` or `logIn` below with *Try it out*; your browser keeps the session's cookie, and every
-other operation works as you. 아래의 `signUp`이나 `logIn`을 실행하면 브라우저가 세션 쿠키를 보관하므로 바로 다른 기능을 써 볼
-수 있습니다.
+**Authentication**: run `signUp` or `logIn` below with *Try it out*. Your browser stores the session cookie, and every
+other operation runs as your account. 아래의 `signUp`이나 `logIn`을 실행하면 브라우저가 세션 쿠키를 저장하므로 다른 기능도
+내 계정으로 바로 실행해 볼 수 있습니다.
 
-**Errors** are `application/problem+json` (RFC 9457) with a `code` for programs; each code has a page at
-`/problems/<code>`. **Lists** are pages: follow `next_cursor` until it is null. Where the
-newest come first, `prev_cursor` of the newest page that you have leads to newer items; where a list takes `since_id`, so
-does the largest id that you have. Nothing is passed over that way, however many add to the list at once.
-목록은 페이지로 나뉩니다. `prev_cursor`나 `since_id`로 새 항목을 이어 받으면, 여러 사람이 동시에 추가해도 빠지는 항목이 없습니다.
-**Ids** sort by time of creation.
-**Repetitions**: a write with an `Idempotency-Key` of yours can be sent again when its answer was lost; for a day it
-gets the first answer. `Idempotency-Key`를 붙인 쓰기 요청은 응답을 받지 못했을 때 같은 키로 다시 보내도 한 번만 처리됩니다.
-**Tags**: name the `ETag` of an answer in `If-None-Match` to hear only what is new (304), or in `If-Match` to change
-only what you read (412 if its owner edited it since; other people's likes do not count).
-**What happens, as it happens** comes over a WebSocket: see the group *Gateway*, and `/asyncapi.json` for what is said
-there. 실시간 이벤트는 WebSocket으로 받습니다. *Gateway* 그룹과 `/asyncapi.json`을 보세요.
+**Errors** are `application/problem+json` (RFC 9457) with a machine-readable `code`; each code is documented at
+`/problems/<code>`. 오류는 프로그램이 읽을 수 있는 `code`가 있는 `application/problem+json`(RFC 9457)이며, 각 코드의 설명은
+`/problems/<code>`에 있습니다.
 
-응답의 `ETag`를 `If-None-Match`로 보내면 바뀐 것이 없을 때 304를, `If-Match`로 보내면 그 사이 수정되었을 때 412를 받습니다.";
+**Pagination**: lists return pages. Follow `next_cursor` until it is null. In a list with the newest items first, the
+`prev_cursor` of your newest page leads to newer items; in a list that takes `since_id`, so does the largest ID that you
+have. No item is skipped, even if many clients add to the list at the same time. 목록은 페이지로 나뉩니다. `next_cursor`가
+null이 될 때까지 이어서 읽으세요. `prev_cursor`나 `since_id`로 새 항목을 이어 받으면, 여러 클라이언트가 동시에 추가해도 빠지는
+항목이 없습니다.
 
-/// The document.
+**IDs** sort by time of creation. ID는 만들어진 시각 순서로 정렬됩니다.
+
+**Idempotency**: send a write request with an `Idempotency-Key`, and you can safely send it again if the response is lost:
+for a day, the same key returns the first response. `Idempotency-Key`를 붙인 쓰기 요청은 응답을 받지 못했을 때 같은 키로 다시
+보내도 한 번만 처리되며, 하루 동안 첫 응답을 그대로 반환합니다.
+
+**Conditional requests**: send the `ETag` of a response as `If-None-Match` to get 304 if nothing has changed, or as
+`If-Match` to change only the version that you have read: the response is 412 if the owner has edited it since. Likes of
+other users do not count as edits. 응답의 `ETag`를 `If-None-Match`로 보내면 바뀐 것이 없을 때 304를, `If-Match`로 보내면 그 사이
+소유자가 수정했을 때 412를 받습니다. 다른 사용자의 좋아요는 수정으로 보지 않습니다.
+
+**Realtime events** are delivered over a WebSocket: see the group *Gateway*, and `/asyncapi.json` for the protocol. 실시간
+이벤트는 WebSocket으로 받습니다. *Gateway* 그룹과 `/asyncapi.json`의 프로토콜을 참고하세요.";
+
+/// The OpenAPI document of a site at `public_url`.
 pub(crate) fn document(public_url: &str) -> Value {
     let mut document: Value = serde_json::from_str(&apis().spec()).unwrap_or_default();
     document["openapi"] = json!("3.0.3");
@@ -112,11 +121,11 @@ pub(crate) fn document(public_url: &str) -> Value {
     document["components"]["securitySchemes"] = json!({
         "bearerAuth": {
             "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-            "description": "The access token of a native app, from signUp, logIn or issueToken with `client: native`. Treat it as opaque. With a cookie beside it, the bearer decides.",
+            "description": "The access token of a native app, from signUp or logIn with `client: native`, or from issueToken. Treat it as opaque. If a request also has a session cookie, the token takes precedence. signUp과 logIn(`client: native`) 또는 issueToken으로 받은 네이티브 앱의 액세스 토큰입니다. 내용을 해석하지 마세요. 세션 쿠키와 함께 보내면 토큰이 우선합니다.",
         },
         "cookieAuth": {
             "type": "apiKey", "in": "cookie", "name": "auth-blegram",
-            "description": "The session of a browser, set by signUp and logIn. On https it is named `__Host-auth-blegram`.",
+            "description": "The session cookie of a browser, set by signUp and logIn. Over https its name is `__Host-auth-blegram`. signUp과 logIn이 설정하는 브라우저의 세션 쿠키입니다. https에서는 이름이 `__Host-auth-blegram`입니다.",
         },
     });
     document["components"]["headers"] = headers();
@@ -124,7 +133,7 @@ pub(crate) fn document(public_url: &str) -> Value {
     document
 }
 
-/// What a change cannot clear is optional and yet not nullable.
+/// Removes `nullable` from the fields of PATCH bodies that null cannot clear: they are optional, but not nullable.
 fn deny_null(document: &mut Value) {
     for (schema, fields) in schema::KEPT {
         for field in *fields {
@@ -134,7 +143,7 @@ fn deny_null(document: &mut Value) {
     }
 }
 
-/// Writes the path of the public URL into the addresses that texts and examples name.
+/// Prepends the path of the public URL to the addresses in descriptions and examples.
 pub(crate) fn complete_addresses(value: &mut Value, base_path: &str) {
     match value {
         _ if base_path.is_empty() => {}
@@ -154,7 +163,7 @@ pub(crate) fn complete_addresses(value: &mut Value, base_path: &str) {
     }
 }
 
-/// poem-openapi leaves out schemas that no handler names.
+/// Adds the schema of problems: poem-openapi leaves out schemas that no handler refers to.
 fn add_problem(document: &mut Value) {
     let mut registry = Registry::new();
     schema::Problem::register(&mut registry);
@@ -175,7 +184,7 @@ fn for_each_operation(document: &mut Value, mut visit: impl FnMut(&Operation, &m
 fn complete_operation(operation: &Operation, value: &mut Value, problems: &mut Problems) {
     value["security"] = match operation.login {
         Login::None => json!([]),
-        // Tools that support one scheme take the first, and a cookie can only be set by a browser.
+        // The bearer comes first: tools that support one scheme take the first, and only browsers can set the cookie.
         Login::Optional => json!([{}, { "bearerAuth": [] }, { "cookieAuth": [] }]),
         Login::Required => json!([{ "bearerAuth": [] }, { "cookieAuth": [] }]),
     };
@@ -203,10 +212,10 @@ fn complete_operation(operation: &Operation, value: &mut Value, problems: &mut P
 
 fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
     response["description"] = json!(match status {
-        "101" => "It is a WebSocket now.",
-        "200" => "Done.",
-        "201" => "Created.",
-        _ => "Done; there is nothing to say.",
+        "101" => "Switching to the WebSocket protocol. WebSocket 프로토콜로 전환합니다.",
+        "200" => "Success. 성공.",
+        "201" => "Created. 생성되었습니다.",
+        _ => "Success without a response body. 성공했으며 응답 본문은 없습니다.",
     });
     let mut headers = vec!["X-Request-Id"];
     if operation.policy.is_some() {
@@ -239,7 +248,7 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
     response["headers"] = header_references(&headers);
 }
 
-/// Headers that poem-openapi is not told of, because no handler reads them.
+/// The request headers that poem-openapi does not know, because layers before the handlers read them.
 fn header_parameters(operation: &Operation) -> Vec<Value> {
     let header = |name: &str, schema: Value, description: &str| json!({ "name": name, "in": "header", "required": false, "schema": schema, "description": description });
     let text = json!({ "type": "string" });
@@ -248,17 +257,17 @@ fn header_parameters(operation: &Operation) -> Vec<Value> {
         parameters.push(header(
             "If-None-Match",
             text.clone(),
-            "The `ETag` of an earlier answer: if nothing is new, the answer is 304.",
+            "The `ETag` of an earlier response: if nothing has changed since, the response is 304. 이전 응답의 `ETag`. 바뀐 것이 없으면 304를 반환합니다.",
         ));
     }
     if operation.takes_key {
-        parameters.push(header("Idempotency-Key", idempotency::key_schema(), "A name of yours for this request, 1 to 255 visible ASCII characters, such as a UUID: sent again with it within a day, it does not happen again."));
+        parameters.push(header("Idempotency-Key", idempotency::key_schema(), "A unique key for this request, such as a UUID: 1 to 255 visible ASCII characters. Sending the request again with the same key within a day returns the first response instead of executing it again. 이 요청의 고유한 키(예: UUID). 화면에 표시되는 ASCII 문자 1~255자입니다. 하루 안에 같은 키로 다시 보내면 다시 처리하지 않고 첫 응답을 반환합니다."));
     }
     if operation.has_precondition {
         parameters.push(header(
             "If-Match",
             text,
-            "The `ETag` of what you read: if its owner edited it since, the answer is 412.",
+            "The `ETag` of the version that you have read: if the owner has edited it since, the response is 412. 읽은 버전의 `ETag`. 그 뒤 소유자가 수정했으면 412를 반환합니다.",
         ));
     }
     parameters
@@ -276,16 +285,16 @@ fn headers() -> Value {
         |description: &str, kind: &str| json!({ "description": description, "schema": { "type": kind } });
     let seconds = json!({ "type": "integer", "format": "int32", "minimum": 0 });
     json!({
-        "X-Request-Id": header("Names the request in the server's log; taken over from the request when it has one.", "string"),
-        "Location": header("Where the new thing is.", "string"),
-        "Link": header("The next and previous pages (RFC 8288), `rel=\"next\"` first.", "string"),
-        "Set-Cookie": header("The session's cookie: set, or removed. Not for native apps, nor when another session was revoked.", "string"),
-        "WWW-Authenticate": header("How to log in.", "string"),
-        "ETag": header("What the answer is: `\"<edits>-<hash>\"`, or weak for a page.", "string"),
-        "Idempotent-Replayed": header("`true` when the request happened before and this was its answer.", "string"),
-        "Retry-After": { "description": "Seconds to wait.", "schema": seconds },
-        "RateLimit-Policy": header("The limit that counts this request: `\"login\";q=25;w=300`.", "string"),
-        "RateLimit": header("What is left of it: `\"login\";r=24;t=12`.", "string"),
+        "X-Request-Id": header("The ID of the request in the server's log; taken from the request header if it has a valid one. 서버 로그에 남는 요청 ID. 요청 헤더에 올바른 값이 있으면 그 값을 씁니다.", "string"),
+        "Location": header("The URL of the new resource. 새 리소스의 주소.", "string"),
+        "Link": header("The next and previous pages (RFC 8288), `rel=\"next\"` first. 다음과 이전 페이지(RFC 8288). `rel=\"next\"`가 먼저 나옵니다.", "string"),
+        "Set-Cookie": header("Sets or removes the session cookie. Not sent to native apps, nor when another session is revoked. 세션 쿠키를 설정하거나 삭제합니다. 네이티브 앱이거나 다른 세션을 종료한 경우에는 없습니다.", "string"),
+        "WWW-Authenticate": header("The authentication scheme to use. 사용할 인증 방식.", "string"),
+        "ETag": header("The entity tag: `\"<version>-<hash>\"`, or a weak tag for a page. 엔티티 태그. `\"<버전>-<해시>\"` 형식이며, 페이지에는 약한 태그를 씁니다.", "string"),
+        "Idempotent-Replayed": header("`true` if this is the stored response of an earlier request with the same key. 같은 키로 보낸 이전 요청의 저장된 응답이면 `true`입니다.", "string"),
+        "Retry-After": { "description": "Seconds to wait before the next attempt. 다시 시도하기 전에 기다릴 초.", "schema": seconds },
+        "RateLimit-Policy": header("The rate limit that applies to this request: `\"login\";q=25;w=300`. 이 요청에 적용되는 요청 한도.", "string"),
+        "RateLimit": header("The remaining quota of the rate limit: `\"login\";r=24;t=12`. 남은 요청 한도.", "string"),
     })
 }
 

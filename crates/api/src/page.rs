@@ -1,4 +1,8 @@
-//! Pages on the wire: the cursors in the body and in `Link` (RFC 8288).
+//! Pages of lists: items and cursors in the body, and the cursors again as a `Link` header (RFC 8288).
+//!
+//! A handler wraps the page of a use-case in [`Paged`], which renders its items and attaches the cursors to the
+//! response. The outermost layer (`edge.rs`) knows the request's path and query, and writes the header with
+//! [`Cursors::link`].
 
 use blegram_domain::{
     Page,
@@ -22,7 +26,7 @@ use crate::{
     schema::Linked,
 };
 
-/// A page with its `Link` header.
+/// The response with a page: body, weak `ETag` and `Link` header.
 #[derive(Debug)]
 pub(crate) struct Paged<P> {
     page: Answer<P>,
@@ -30,7 +34,7 @@ pub(crate) struct Paged<P> {
     prev: Option<String>,
 }
 
-/// A schema of a page: made of its items and cursors.
+/// The wire type of a page, made of items and cursors.
 pub(crate) trait PageSchema: Type + Serialize {
     type Item;
 
@@ -38,7 +42,7 @@ pub(crate) trait PageSchema: Type + Serialize {
 }
 
 impl<P: PageSchema> Paged<P> {
-    /// Renders `page`, item by item.
+    /// Renders the items of `page` without image links.
     pub(crate) fn render<T, K: Key>(page: Page<T, K>) -> Self
     where
         P::Item: From<T>,
@@ -46,7 +50,7 @@ impl<P: PageSchema> Paged<P> {
         Self::new(page.map(P::Item::from))
     }
 
-    /// The same of what shows images.
+    /// Renders the items of `page`, which contain images, with `links`.
     pub(crate) fn linked<T, K: Key>(page: Page<T, K>, links: &Links) -> Self
     where
         P::Item: Linked<T>,
@@ -54,7 +58,7 @@ impl<P: PageSchema> Paged<P> {
         Self::new(page.map(|view| P::Item::linked(view, links)))
     }
 
-    /// A page of items as they are sent.
+    /// Wraps a page whose items are wire types already.
     pub(crate) fn new<K: Key>(page: Page<P::Item, K>) -> Self {
         let [next, prev] =
             [page.next, page.prev].map(|cursor| cursor.map(|cursor: Cursor<K>| cursor.encode()));
@@ -63,7 +67,7 @@ impl<P: PageSchema> Paged<P> {
 }
 
 impl<P> Paged<P> {
-    /// The same page with more in it.
+    /// Completes the body with the fields that not every page has.
     pub(crate) fn map(self, more: impl FnOnce(P) -> P) -> Self {
         Self { page: Answer(more(self.page.0)), ..self }
     }
@@ -72,7 +76,7 @@ impl<P> Paged<P> {
 impl<P: PageSchema> IntoResponse for Paged<P> {
     fn into_response(self) -> Response {
         let mut response = tagged(&self.page.0, conditional::weak);
-        // The edge knows the path and the query, and completes it.
+        // The `edge` layer knows path and query, and makes the `Link` header of this.
         response.set_data(Cursors { next: self.next, prev: self.prev });
         response
     }
@@ -88,7 +92,7 @@ impl<P: PageSchema> ApiResponse for Paged<P> {
     }
 }
 
-/// The cursors of an answer.
+/// The cursors of a page, attached to the response.
 #[derive(Debug, Clone)]
 pub(crate) struct Cursors {
     next: Option<String>,
@@ -96,7 +100,7 @@ pub(crate) struct Cursors {
 }
 
 impl Cursors {
-    /// Adds `Link`, `rel="next"` first, to an answer to `path` and `query`.
+    /// Adds the `Link` header, `rel="next"` first, to the response to a request for `path` and `query`.
     pub(crate) fn link(&self, path: &str, query: Option<&str>, response: &mut Response) {
         let path = percent_encoding::utf8_percent_encode(path, percent_encoding::CONTROLS);
         let link = |cursor: &Option<String>, rel: &str| {
@@ -110,7 +114,7 @@ impl Cursors {
     }
 }
 
-// The client's own query, so that limits and filters stay.
+// Keeps the parameters of the client's own query, so that limit and filters stay the same.
 fn with_cursor(query: Option<&str>, cursor: &str) -> String {
     let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     let others =

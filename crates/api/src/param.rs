@@ -1,5 +1,8 @@
-//! Parameters of paths and queries. Taken as text, whatever it is, so that *our* parsers refuse them: in
-//! a path with 404 (it names nothing), in a query with 422 and all failures at once.
+//! Path and query parameters.
+//!
+//! poem-openapi accepts each parameter as text, and the parsers here validate it: an invalid path parameter is 404,
+//! because it cannot name anything; invalid query parameters are 422, with all failures in one response. The types
+//! still document the schema of the parsed value, such as a UUID.
 
 use std::borrow::Cow;
 
@@ -63,47 +66,47 @@ fn string(format: &'static str) -> MetaSchema {
 }
 
 parameters! {
-    /// The id of a post.
+    /// The ID of a post.
     PostParam: string("uuid");
-    /// The id of a comment.
+    /// The ID of a comment.
     CommentParam: string("uuid");
-    /// What is looked for. At most 100 characters as readers count them, which JSON Schema cannot say: it counts code points.
+    /// A search text. Its maximum of 100 grapheme clusters is not in the schema: JSON Schema counts code points.
     SearchParam: MetaSchema {
         min_length: Some(1),
         example: Some("노을".into()),
         ..MetaSchema::new("string")
     };
-    /// The id of a conversation.
+    /// The ID of a conversation.
     ConversationParam: string("uuid");
-    /// The id of a message.
+    /// The ID of a message.
     MessageParam: string("uuid");
-    /// A number of something that happened.
+    /// The sequence number of a conversation event.
     AfterParam: MetaSchema {
         default: Some(0.into()),
         ..MetaSchema::new_with_format("integer", "int64")
     };
-    /// The id of an image.
+    /// The ID of an image.
     MediaParam: string("uuid");
-    /// The id of an upload.
+    /// The ID of an upload.
     UploadParam: string("uuid");
-    /// The id of a search.
+    /// The ID of a recent search.
     RecentSearchParam: string("uuid");
-    /// The id of a session.
+    /// The ID of a session.
     SessionParam: string("uuid");
-    /// An account: its id, `@username`, or `me`.
+    /// A user: an ID, `@username`, or `me`.
     UserParam: MetaSchema { example: Some("@haneul".into()), ..MetaSchema::new("string") };
     /// A hashtag, with or without `#`.
     HashtagParam: MetaSchema { example: Some("제주".into()), ..MetaSchema::new("string") };
-    /// How many items.
+    /// The maximum number of items on a page.
     LimitParam: MetaSchema {
         default: Some(20.into()),
         minimum: Some(1.0),
-        // Of any size: what is larger than the largest page counts as that.
+        // No maximum: a value above the largest page size counts as that size.
         ..MetaSchema::new_with_format("integer", "int32")
     };
-    /// Where a page begins.
+    /// An opaque position in a list.
     CursorParam: MetaSchema::new("string");
-    /// An id that items must be greater than.
+    /// The ID after which a list begins, exclusive.
     SinceParam: string("uuid");
 }
 
@@ -136,7 +139,7 @@ impl MessageParam {
 }
 
 impl AfterParam {
-    /// The number.
+    /// The number, or 422.
     pub(crate) fn number(&self) -> Result<u64, Problem> {
         let failure = match integer(&self.0) {
             None => Failure::new("/after", "wrong-type", "must be an integer"),
@@ -150,7 +153,7 @@ impl AfterParam {
 }
 
 impl CursorParam {
-    /// A cursor of sync.
+    /// The cursor of `sync`, or 400.
     pub(crate) fn sync(&self) -> Result<SyncCursor, Problem> {
         Ok(self.0.parse()?)
     }
@@ -177,7 +180,7 @@ impl RecentSearchParam {
     }
 }
 
-/// A parameter of a query that must be there. Taken as optional, so that *our* parser refuses its absence.
+/// A required query parameter. poem-openapi parses it as optional, so that its absence is reported by the parsers here.
 #[derive(Debug)]
 pub(crate) struct Required<T>(Option<T>);
 
@@ -216,7 +219,7 @@ impl<T: ParseFromParameter> ParseFromParameter for Required<T> {
     }
 }
 
-/// Reads what is looked for; its absence is a failure like any other.
+/// Parses the search text; a missing one is 422, like an invalid one.
 pub(crate) fn query(text: &Required<SearchParam>) -> Result<SearchQuery, Problem> {
     let Some(SearchParam(text)) = &text.0 else {
         return Err(Problem::invalid(vec![Failure::new("/q", "required", "is required")]));
@@ -232,7 +235,7 @@ impl SessionParam {
 }
 
 impl HashtagParam {
-    /// The folded tag, or 404 for what no text can hold as a hashtag.
+    /// The normalised hashtag, or 404 for a text that cannot be a hashtag.
     pub(crate) fn hashtag(&self) -> Result<Hashtag, Problem> {
         let tag = self.0.strip_prefix(['#', '＃']).unwrap_or(&self.0);
         Hashtag::parse(tag).ok_or_else(Problem::not_found)
@@ -240,7 +243,7 @@ impl HashtagParam {
 }
 
 impl UserParam {
-    /// What tells lists of this account from those of others: 401 for `me` of nobody.
+    /// The cursor scope of this user's lists: the parameter, or the viewer's ID for `me`; 401 for `me` without a login.
     pub(crate) fn scope(&self, viewer: MaybeViewer) -> Result<String, Problem> {
         if self.0 != "me" {
             return Ok(self.0.clone());
@@ -248,7 +251,7 @@ impl UserParam {
         viewer.id().map(|id| id.to_string()).ok_or_else(|| Problem::new(Code::Unauthenticated))
     }
 
-    /// Whom it names for `viewer`: 401 for `me` of nobody, 404 for what names no account.
+    /// The user that it refers to: 401 for `me` without a login, 404 for a text that is neither an ID nor a username.
     pub(crate) fn user(&self, viewer: MaybeViewer) -> Result<UserRef, Problem> {
         if self.0 == "me" {
             return viewer.id().map(UserRef::Id).ok_or_else(|| Problem::new(Code::Unauthenticated));
@@ -261,7 +264,7 @@ impl UserParam {
     }
 }
 
-/// The query of every list.
+/// The query parameters that lists share.
 #[derive(Debug)]
 pub(crate) struct ListQuery {
     pub(crate) limit: Option<LimitParam>,
@@ -270,11 +273,12 @@ pub(crate) struct ListQuery {
 }
 
 impl ListQuery {
-    /// The page that is asked for of `operation`'s list with these filters, of ids.
+    /// The requested page of a list that is ordered by ID. A cursor is valid for one `operation`, with the same
+    /// `filters` and the same `since_id`.
     pub(crate) fn page(&self, operation: &str, filters: &[&str]) -> Result<PageRequest, Problem> {
         let since = self.since_id.as_ref().map_or("", |since| since.0.as_str());
         let scope = Scope::new(operation, &[filters, &[since]].concat());
-        // What cannot be read comes before what is not acceptable.
+        // An invalid cursor (400) takes precedence over invalid values (422).
         let cursor = self.cursor(scope)?;
         let mut failures = Vec::new();
         let (limit, since) = (self.limit(&mut failures), self.since(&mut failures));
@@ -285,7 +289,7 @@ impl ListQuery {
         }
     }
 
-    /// The same of a list with the best first.
+    /// The requested page of a list that is ordered by another key; such lists take no `since_id`.
     pub(crate) fn ranked_page<K: Key>(
         &self,
         operation: &str,
@@ -328,7 +332,7 @@ impl ListQuery {
     }
 }
 
-/// Reads an integer of any size: those beyond 64 bits are as good as the largest.
+/// Parses an integer of any size; a value outside 64 bits becomes the nearest one that fits.
 fn integer(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is_integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());

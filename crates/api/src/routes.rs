@@ -1,4 +1,9 @@
-//! The operations: each unwraps its request, calls one use-case and wraps the answer.
+//! The handlers of the API's operations, one module per resource.
+//!
+//! A handler parses its parameters, calls one use-case of a service crate (`auth`, `social`, `chat`, `media`) and
+//! renders the result with a wire type of [`crate::schema`]. Checks that all operations share happen before it, in
+//! `gate.rs`. The doc comments of handlers and their parameters are the texts of the OpenAPI document: a summary, then
+//! a description in English and Korean.
 
 pub(crate) mod auth;
 pub(crate) mod bookmarks;
@@ -26,35 +31,35 @@ use poem_openapi::Tags;
 
 use crate::App;
 
-/// What handlers call.
+/// The application state, as handlers extract it.
 pub(crate) type AppData<'a> = Data<&'a Arc<App>>;
 
-/// The groups of operations.
+/// The tags that group operations in the OpenAPI document.
 #[derive(Tags)]
 pub(crate) enum Tag {
-    /// What this site is and allows. 이 사이트의 정보와 제한.
+    /// Instance information and limits. 사이트 정보와 제한.
     Instance,
     /// Accounts and sessions: sign up, log in, log out. 계정과 세션: 가입, 로그인, 로그아웃.
     Auth,
-    /// You and other people. 나와 다른 사람들의 프로필.
+    /// Profiles and relationships: follows, blocks, mutes, suggestions. 프로필과 관계: 팔로우, 차단, 뮤트, 추천.
     Users,
-    /// Posts with hashtags and mentions. 해시태그와 멘션이 있는 게시글.
+    /// Posts with hashtags and mentions; likes and bookmarks. 해시태그와 멘션이 있는 게시글, 좋아요와 북마크.
     Posts,
     /// Comments and replies. 댓글과 답글.
     Comments,
-    /// Images: uploading them, and what they show. 이미지 올리기와 설명.
+    /// Image uploads and alt texts. 이미지 업로드와 대체 텍스트.
     Media,
     /// Lists of posts, newest first. 최신순 게시글 목록.
     Timelines,
-    /// Search, trends and hashtags. 검색, 인기 해시태그.
+    /// Search, trends and hashtags. 검색, 트렌드, 해시태그.
     Discovery,
-    /// Talking with others: direct conversations and groups. 1:1 대화와 그룹 대화.
+    /// Direct conversations and groups. 1:1 대화와 그룹 대화.
     Conversations,
-    /// What happens, as it happens: messages, posts, notifications over a WebSocket. Described by
-    /// [`/asyncapi.json`](/asyncapi.json). 실시간 이벤트: 메시지, 게시글, 알림을 웹소켓으로 받습니다.
+    /// Realtime events over a WebSocket: messages, posts, notifications. [`/asyncapi.json`](/asyncapi.json) describes the
+    /// protocol. 메시지, 게시글, 알림을 WebSocket으로 실시간으로 받습니다. 프로토콜은 `/asyncapi.json`에 있습니다.
     Gateway,
-    /// What you are told of what others did. 다른 사람들의 활동 알림.
+    /// Notifications of other users' activity. 다른 사용자의 활동 알림.
     Notifications,
-    /// Telling the moderators. 운영진에게 신고.
+    /// Reports to the moderators. 운영진에게 보내는 신고.
     Reports,
 }

@@ -1,8 +1,10 @@
-//! The wire: JSON schemas, by noun, and how domain types become them.
+//! Wire types of the HTTP API and the gateway: one module per resource, with the conversions from domain types.
 //!
-//! Responses have every property always; those that may be null are `Option`. Nothing in a response is
-//! a closed enumeration, so that a new value breaks no client. Requests document here and are read by
-//! [`crate::body::Fields`].
+//! Doc comments here become the descriptions in the OpenAPI and AsyncAPI documents, in English and Korean.
+//!
+//! - Responses always contain every property; nullable ones are `Option`. Enumerations in responses are open strings, so
+//!   that a new value does not break clients.
+//! - Request types only document the body: [`crate::body::Fields`] reads and validates it.
 
 pub(crate) mod account;
 pub(crate) mod comment;
@@ -27,18 +29,18 @@ use crate::body::Input as _;
 
 pub(crate) use time::Time;
 
-/// What shows images, on its way to the wire; `links` knows where they are.
+/// Conversion of a domain view to a wire type that contains image URLs, which `links` generates.
 pub(crate) trait Linked<T> {
     fn linked(view: T, links: &Links) -> Self;
 }
 
-/// Several of them.
+/// Converts a list of views, in order.
 pub(crate) fn all_linked<S: Linked<T>, T>(views: Vec<T>, links: &Links) -> Vec<S> {
     views.into_iter().map(|view| S::linked(view, links)).collect()
 }
 
-/// The fields of changes that null cannot clear, by schema: not nullable in the document. Null is refused there as
-/// `null-not-allowed`; a test compares the two.
+/// By schema, the fields of a PATCH body that cannot be set to null: the document declares them as not nullable, and the
+/// parser rejects null with `null-not-allowed`. A test compares the two.
 pub(crate) const KEPT: &[(&str, &[&str])] = &[
     ("EditMessage", conversation::EditMessage::KEPT),
     ("UpdateComment", comment::UpdateComment::KEPT),
@@ -46,46 +48,48 @@ pub(crate) const KEPT: &[(&str, &[&str])] = &[
     ("UpdatePost", post::UpdatePost::KEPT),
 ];
 
-/// Why a request was refused (RFC 9457).
+/// An error response (problem details, RFC 9457).
+/// 오류 응답(RFC 9457 problem details).
 #[derive(Debug, Object)]
 pub(crate) struct Problem {
-    /// A page about this kind of problem, relative to the site.
-    /// 이 오류를 설명하는 페이지의 사이트 기준 주소.
+    /// URL of a page that describes this kind of problem, relative to the site.
+    /// 이 오류를 설명하는 페이지의 주소(사이트 기준 상대 경로).
     r#type: String,
-    /// A few words for people.
+    /// Short, human-readable title.
     /// 사람이 읽는 짧은 제목.
     title: String,
-    /// The HTTP status.
+    /// HTTP status code.
     /// HTTP 상태 코드.
     status: u16,
-    /// What to do about it.
-    /// 해결 방법.
+    /// Human-readable explanation and remedy.
+    /// 오류에 대한 설명과 해결 방법.
     detail: String,
-    /// The path of the request.
+    /// Path of the request.
     /// 요청 경로.
     instance: String,
-    /// The kind of problem, for programs. New kinds may come.
+    /// Machine-readable error code. More codes may be added.
     /// 프로그램이 읽는 오류 코드. 새로운 코드가 추가될 수 있습니다.
     code: String,
-    /// What to tell the operators. Also in the header `X-Request-Id`.
-    /// 운영자에게 알려 줄 요청 ID. `X-Request-Id` 헤더와 같습니다.
+    /// Request id, to quote when you contact the operators. Same as the `X-Request-Id` header.
+    /// 요청 ID. 운영자에게 문의할 때 알려 주세요. `X-Request-Id` 헤더와 같습니다.
     request_id: String,
-    /// Every value that was refused, when `code` is `invalid`, and every file of an upload; else null.
-    /// `code`가 `invalid`일 때 거부된 모든 값, 업로드에서는 거부된 모든 파일. 그 밖에는 null입니다.
+    /// All rejected values if `code` is `invalid`, or all rejected files of an upload; otherwise null.
+    /// `code`가 `invalid`이면 거부된 모든 값, 업로드에서는 거부된 모든 파일. 그 밖에는 null입니다.
     errors: Option<Vec<FieldProblem>>,
 }
 
-/// A value that was refused.
+/// A rejected value.
+/// 거부된 값.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct FieldProblem {
-    /// Where it is: a JSON pointer (RFC 6901) into the body, or `/` and the name of a query parameter.
-    /// 값의 위치. 본문을 가리키는 JSON 포인터(RFC 6901) 또는 `/`와 쿼리 매개변수 이름입니다.
+    /// Location of the value: a JSON pointer (RFC 6901) into the body, or `/` followed by the name of a query parameter.
+    /// 값의 위치. 본문을 가리키는 JSON 포인터(RFC 6901) 또는 `/` 뒤에 쿼리 매개변수 이름을 붙인 값입니다.
     pointer: String,
-    /// The rule that it breaks, such as `required`, `too-long` or `unknown-field`. New rules may come.
-    /// 어긋난 규칙. 새로운 규칙이 추가될 수 있습니다.
+    /// Code of the violated rule, such as `required`, `too-long` or `unknown-field`. More codes may be added.
+    /// 위반한 규칙의 코드. 예: `required`, `too-long`, `unknown-field`. 새로운 코드가 추가될 수 있습니다.
     code: String,
-    /// What would be accepted.
-    /// 허용되는 값.
+    /// Description of the accepted values.
+    /// 허용되는 값에 대한 설명.
     detail: String,
 }
 
@@ -109,7 +113,7 @@ mod tests {
     use super::{Linked, Links, account, instance::Instance, post::PostPage};
     use crate::page::PageSchema;
 
-    /// What is documented is poem-openapi's view of a type, what is sent is serde's.
+    /// poem-openapi documents a type and serde serialises it: both must produce the same JSON.
     #[track_caller]
     fn assert_alike<T: ToJSON + Serialize>(value: &T) {
         assert_eq!(value.to_json().unwrap(), serde_json::to_value(value).unwrap());

@@ -1,4 +1,8 @@
-//! The commands of the gateway: each calls the use-case that an operation of the HTTP API calls.
+//! Commands of the gateway.
+//!
+//! [`Client`] implements [`Commands`] for one connection: it parses the `d` of a command with the types of
+//! [`crate::schema::gateway`] and calls the same use case as the corresponding HTTP operation. A [`Problem`] becomes the
+//! error reply.
 
 use std::{
     collections::HashMap,
@@ -29,21 +33,21 @@ use crate::{
     },
 };
 
-/// How often somebody is said to be typing at most.
+/// Minimum interval between two `typing` commands of a connection in one conversation; commands in between are ignored.
 const TYPING: Duration = Duration::from_secs(3);
 
-/// Conversations of which it is remembered when one connection last typed there.
+/// Largest number of conversations in which one connection can be typing at the same time; others are ignored.
 const TYPED: usize = 16;
 
-/// What one client can do.
+/// The command handler of one connection.
 pub(crate) struct Client {
     app: Arc<App>,
-    /// The page that it is part of.
+    /// The `Origin` of the handshake, which a renewed ticket must match.
     origin: Option<String>,
     typed: Mutex<HashMap<ConversationId, Instant>>,
 }
 
-/// A reply, unless there is none.
+/// The result of a command; `None` for a command without a reply.
 type Reply = Result<Option<Frame>, Problem>;
 
 fn reply(id: u64, answer: &impl Serialize) -> Reply {
@@ -51,7 +55,7 @@ fn reply(id: u64, answer: &impl Serialize) -> Reply {
 }
 
 impl Commands for Client {
-    /// Messages of a conversation are queued as they come, and written together.
+    /// `message.send`: messages of a conversation are queued in order of arrival and committed in groups.
     fn is_pipelined(&self, op: &str) -> bool {
         op == "message.send"
     }
@@ -111,9 +115,11 @@ impl Client {
             "typing" => self.typing(peer, read_value::<TypingCommand>(d)?).await,
             "history" => self.history(peer, id, d).await,
             "auth" => self.renew(peer, id, d).await,
-            _ => {
-                Err(Problem::invalid(vec![Failure::new("", "not-found", "there is no command of this name")]))
-            }
+            _ => Err(Problem::invalid(vec![Failure::new(
+                "",
+                "not-found",
+                "there is no command with this name",
+            )])),
         }
     }
 
@@ -123,7 +129,7 @@ impl Client {
         if let Some(open) = wants.open {
             peer.open(open);
         }
-        // Before it is read what changed: what comes in between is told twice, and nothing is missed.
+        // Subscribe before reading the changes: an event in between is delivered twice, but none is missed.
         let topics = self.subscribe(peer, wants.topics).await?;
         let presence = match wants.presence {
             Some(users) => self.presence(peer, users).await?,
@@ -153,7 +159,7 @@ impl Client {
         Ok(outcomes)
     }
 
-    /// Why somebody may not hear of a topic, if they may not.
+    /// Why `user` may not subscribe to `topic`, or `None` if they may.
     async fn judge(&self, user: UserId, topic: &Topic) -> Result<Option<&'static str>, Problem> {
         let seen = match topic {
             Topic::Home | Topic::Public | Topic::Hashtag(_) => return Ok(None),
@@ -253,11 +259,12 @@ impl Client {
             RenewedCredential::Ticket(ticket) => auth.redeem_ticket(&ticket, origin).await?,
         };
         let found = found.ok_or_else(|| {
-            Problem::new(Code::Unauthenticated).with_detail("The credential is not good, or not any more.")
+            Problem::new(Code::Unauthenticated).with_detail("The credential is invalid or has expired.")
         })?;
         if found.user != peer.user() {
-            return Err(Problem::new(Code::Forbidden)
-                .with_detail("The credential is of another user. Open another connection for them."));
+            return Err(Problem::new(Code::Forbidden).with_detail(
+                "The credential belongs to another user. Open a new connection for that user.",
+            ));
         }
         peer.renew(timed(&self.app, &found));
         let left = found.expires_at.since(self.app.clock.now());
@@ -265,12 +272,12 @@ impl Client {
     }
 }
 
-/// A credential as the gateway knows it: with its end by the clock that timers run by.
+/// Converts a credential for the gateway, with its expiry as an instant of the monotonic clock, which timers use.
 pub(crate) fn timed(app: &App, credential: &Authenticated) -> Credential {
     let Authenticated { session, issued_at, expires_at: valid_until, .. } = *credential;
     let left = valid_until.since(app.clock.now());
     let now = Instant::now();
-    // So far away that no timer is set for it.
+    // Keeps the addition from overflowing; no connection lasts that long.
     const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
     let expires_at = now.checked_add(left.min(YEAR)).unwrap_or(now);
     Credential { session, valid_until, expires_at, lifetime: valid_until.since(issued_at) }

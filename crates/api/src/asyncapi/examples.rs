@@ -1,5 +1,8 @@
-//! Examples of frames. What the HTTP API answers too is taken from its examples: `{"$example": "getPost"}` stands for the
-//! first one of getPost, with a JSON pointer for a part of it; what is beside it replaces properties.
+//! Examples of gateway frames, read from `examples.json`.
+//!
+//! A value that the HTTP API also returns is taken from the examples of its operations: `{"$example": "getPost"}` is
+//! replaced by the first response example of getPost. A JSON pointer may follow (`getGatewayStatus/limits`) to select a
+//! part of it, and the other properties of the object override those of the example.
 
 use std::sync::LazyLock;
 
@@ -13,7 +16,7 @@ use crate::{
 static EXAMPLES: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("examples.json")).unwrap_or_default());
 
-/// A frame of the message that the document lists under `key`.
+/// An example frame for the message that the document lists under `key`.
 pub(super) fn frame(key: &str) -> Value {
     let content = || resolve(&EXAMPLES[key]);
     match key.split_once('.') {

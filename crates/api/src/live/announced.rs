@@ -1,24 +1,28 @@
-//! Which notifications were announced lately: somebody who likes and unlikes a post in turns is announced once.
+//! Deduplication of `notification.created`.
+//!
+//! [`Announced`] remembers which notifications were announced within the last hour, so that a user who likes and unlikes
+//! a post repeatedly causes one announcement. Its memory is bounded; when it is full, the oldest entries go first.
 
 use std::{collections::HashMap, time::Duration};
 
 use blegram_domain::{CommentId, Notice, PostId, UserId};
 
-/// How long the same notification is not announced again.
+/// Time within which the same notification is not announced again.
 const QUIET: Duration = Duration::from_secs(60 * 60);
 
-/// Notifications that are remembered at most; each takes about 150 bytes.
+/// Largest number of remembered notifications; each takes about 150 bytes.
 const CAPACITY: usize = 100_000;
 
-/// What tells one notification from another, as the database keeps them.
+/// The identity of a notification, as in the database: recipient, kind, actor, post and comment.
 type Key = (UserId, &'static str, UserId, Option<PostId>, Option<CommentId>);
 
-/// What was announced, and when by the monotonic clock.
+/// The announced notifications, with the time of announcement by the monotonic clock.
 #[derive(Debug, Default)]
 pub(super) struct Announced(HashMap<Key, Duration>);
 
 impl Announced {
-    /// Notes that `notice` is announced at `now`; `false` if it was within the hour before.
+    /// Records that `notice` is announced at `now`. Returns `false`, and records nothing, if it was announced within
+    /// the hour before.
     pub(super) fn insert(&mut self, now: Duration, notice: &Notice) -> bool {
         let Notice { recipient, kind, actor, post, comment } = *notice;
         let key = (recipient, kind.as_str(), actor, post, comment);
@@ -33,7 +37,8 @@ impl Announced {
     fn make_room(&mut self, now: Duration) {
         let mut quiet = QUIET;
         while self.0.len() >= CAPACITY {
-            // At first those whose hour is over; under pressure what is older than half an hour, and so on.
+            // First remove entries that are older than an hour; if that is not enough, older than half an hour, and so
+            // on.
             self.0.retain(|_, at| now < *at + quiet);
             quiet /= 2;
         }

@@ -1,4 +1,9 @@
-//! Posts, comments, counts and notifications, told to whoever subscribed and may see them.
+//! Realtime delivery of posts, comments, counts and notifications.
+//!
+//! [`Feed`] takes the events of the social crate from a queue, one at a time. For an event about a post it loads the
+//! relationships of the topic's subscribers to the author (cached for a second), sends the frame to the subscribers
+//! who may see the post, and revokes topics that a subscriber may no longer see. Counts are throttled per post.
+//! Notifications go to their recipient only.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -30,19 +35,19 @@ use crate::{
     },
 };
 
-/// How long it is believed how people stand to an author.
+/// Time for which the relationships of subscribers to an author are cached.
 const BELIEVED: Duration = Duration::from_secs(1);
 
-/// How often the counts of a post are told at most.
+/// Minimum interval between two `post.counts` events of a post.
 const COUNTS: Duration = Duration::from_secs(1);
 
-/// How often it is looked which counts are due.
+/// Interval of the check for counts that are due.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Authors who are remembered at most.
+/// Largest number of cached authors; the cache is cleared when it is full.
 const AUTHORS: usize = 1000;
 
-/// Of more notifications that are taken back at once it is not said which.
+/// Largest number of retracted notifications that are sent one by one; beyond it only `notification.state` is sent.
 const MAX_RETRACTED: usize = 20;
 
 pub(super) struct Feed {
@@ -52,7 +57,8 @@ pub(super) struct Feed {
     announced: Announced,
 }
 
-/// How some people stand to an author, as of a moment.
+/// A cache entry: the relationships of the users in `asked` to an author, loaded at `since`. `author` is `None` if the
+/// account is missing or not active.
 struct Known {
     since: Instant,
     author: Option<UserSummary>,
@@ -60,7 +66,7 @@ struct Known {
     relations: Arc<HashMap<UserId, Relation>>,
 }
 
-/// The counts of a post: when some were told, and what is to be told next.
+/// The throttle of a post's counts: the time of the last event, and the counts to send next.
 struct Counts {
     told_at: Instant,
     next: Option<(UserId, PostCountsEvent)>,
@@ -83,8 +89,8 @@ impl Feed {
             };
             match told {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => warn(&error, "the feed"),
-                Err(elapsed) => warn(&elapsed, "the feed"),
+                Ok(Err(error)) => warn(&error, "feed"),
+                Err(elapsed) => warn(&elapsed, "feed"),
             }
         }
     }
@@ -112,6 +118,7 @@ impl Feed {
                 Ok(())
             }
             Event::Blocked { by, user } => {
+                // A block takes effect at once, not when the cached relationships expire.
                 self.known.remove(&by);
                 self.known.remove(&user);
                 Ok(())
@@ -158,6 +165,7 @@ impl Feed {
             let told = PostEvent::new(topic.to_string(), view.clone(), &links);
             let updated = Frame::event(key(&about), "post.updated", &told);
             hub.send_to_topic(&topic, &updated, sees);
+            // For subscribers who saw the post in this topic before the edit and no longer do.
             let gone = Frame::event(key(&about), "post.deleted", &deleted(&topic, before.id, None));
             hub.send_to_topic(&topic, &gone, |user| saw(user) && !sees(user));
             audience.revoke(&hub, &topic, &view.post);
@@ -228,6 +236,7 @@ impl Feed {
     async fn tell_due_counts(&mut self) -> Result<()> {
         let now = Instant::now();
         let mut due = Vec::new();
+        // An entry stays while its interval runs, and for another one if counts are sent now.
         self.counts.retain(|post, told| {
             if now < told.told_at + COUNTS {
                 return true;
@@ -252,7 +261,8 @@ impl Feed {
         Ok(())
     }
 
-    /// Announces a notification, unless the same was announced within the hour: then it is unread again, silently.
+    /// Sends `notification.created`, or only `notification.state` if the same notification was announced within the
+    /// last hour.
     async fn notified(&mut self, recipient: UserId, id: NotificationId) -> Result<()> {
         if !self.app.live.hub().is_connected(recipient) {
             return Ok(());
@@ -270,7 +280,8 @@ impl Feed {
         Ok(())
     }
 
-    /// Says that notifications were taken back, of many only how many are unread now.
+    /// Sends `notification.deleted` for each retracted notification, or only `notification.state` if there are more
+    /// than [`MAX_RETRACTED`].
     async fn retracted(&self, recipient: UserId, ids: &[NotificationId]) -> Result<()> {
         let hub = self.app.live.hub();
         if !hub.is_connected(recipient) {
@@ -294,7 +305,7 @@ impl Feed {
         self.app.live.hub().send_to_users(&[user], &frame);
     }
 
-    /// How the subscribers of a post stand to its author, and to that of a comment on it.
+    /// The audiences of a comment: by the post's author and, if that is another user, by the comment's author.
     async fn audiences(
         &mut self,
         comment: &Comment,
@@ -312,7 +323,8 @@ impl Feed {
         Ok(Some((of_post, of_comment)))
     }
 
-    /// How those who subscribed here to any of `topics` stand to `author`; `None` when nobody did, or the author is gone.
+    /// The subscribers of `topics` on this node with their relationships to `author`; `None` if there are none, or if
+    /// the author's account is not active.
     async fn audience(&mut self, author: UserId, topics: &[Topic]) -> Result<Option<Audience>> {
         let hub = self.app.live.hub();
         let viewers: HashSet<UserId> = topics.iter().flat_map(|topic| hub.subscribers(topic)).collect();
@@ -341,7 +353,7 @@ impl Feed {
     }
 }
 
-/// How subscribers stand to an author.
+/// An author, and the relationships of the subscribers to them. A user without an entry has no relationship.
 struct Audience {
     author: UserSummary,
     relations: Arc<HashMap<UserId, Relation>>,
@@ -352,13 +364,14 @@ impl Audience {
         self.relations.get(&user).copied().unwrap_or_default()
     }
 
-    /// Whether `user` is told of what the author writes: neither blocks the other, and the author is not muted.
+    /// Whether events about the author's content are sent to `user`: neither blocks the other, and `user` does not mute
+    /// the author.
     fn shows(&self, user: UserId) -> bool {
         let relation = self.relation(user);
         self.author.is_shown(relation) && !relation.muting
     }
 
-    /// Whether `user`, who subscribed to `topic`, is told of `post`, which is of the topic.
+    /// Whether events about `post` are sent to `user` as a subscriber of `topic`, in which the post is listed.
     fn sees(&self, user: UserId, post: &Post, topic: &Topic) -> bool {
         let is_listed = match topic {
             Topic::Home => self.relation(user).following || user == post.author,
@@ -372,7 +385,8 @@ impl Audience {
         post.is_visible_to(Some(user), &self.author, self.relation(user))
     }
 
-    /// Takes topics of one author back from those who may not see them any more.
+    /// Ends the subscriptions to a user or post topic of subscribers who may no longer see it. Other topics are never
+    /// revoked.
     fn revoke(&self, hub: &blegram_gateway::Hub, topic: &Topic, post: &Post) {
         match topic {
             Topic::Post(_) => hub.revoke_topic(topic, |user| !self.may_see(user, post)),
@@ -386,19 +400,19 @@ impl Audience {
     }
 }
 
-/// Of one notification only the last counts: that it is there, or that it is gone.
+/// The state class of a notification: `notification.deleted` replaces `notification.created`, and vice versa.
 fn about_notification(id: NotificationId) -> Class {
     Class::State(format!("notification:{id}").into())
 }
 
-/// Where a post is listed.
+/// The topics in which a post may be listed.
 fn topics_of(post: &Post) -> Vec<Topic> {
     let mut topics = vec![Topic::Home, Topic::Public, Topic::User(post.author)];
     topics.extend(post.hashtags.iter().cloned().map(Topic::Hashtag));
     topics
 }
 
-/// Of what becomes of one thing in one topic, only the last counts.
+/// The state class of a post or comment in a topic: a later update or deletion replaces an earlier one.
 fn key(about: &[&dyn std::fmt::Display]) -> Class {
     let about: String = about.iter().map(|part| format!(":{part}")).collect();
     Class::State(format!("feed{about}").into())

@@ -1,5 +1,8 @@
-//! Which methods every address takes, read from the document, so that what is refused and what is
-//! documented are one.
+//! The routes of the API and the methods that each accepts, read from the OpenAPI document, so that what the gate
+//! rejects and what the document says cannot differ.
+//!
+//! The layers in front of the routes look up each request's path here: for 404, for 405 with `Allow`, for the
+//! operation's row in `operation.rs`, and for the path template in logs and metrics.
 
 use poem::http::{HeaderValue, Method};
 use serde_json::Value;
@@ -10,7 +13,7 @@ use crate::{
     problem::{Code, Problem},
 };
 
-/// Addresses outside the document: for people, tools and probes; to be read only.
+/// Paths outside the document that only accept GET: pages for people, documents for tools, and health probes.
 const PAGES: [&str; 9] = [
     "/docs",
     "/docs/",
@@ -23,18 +26,18 @@ const PAGES: [&str; 9] = [
     "/readyz",
 ];
 
-/// Files outside the document: to be read, and to be put by whoever has a link for that.
+/// Image files, outside the document: GET, and PUT with a signed upload link.
 const FILES: &str = "/media/{*name}";
 
-/// Every address that is served.
+/// A router of all paths that the server handles.
 pub(crate) struct Catalogue(matchit::Router<Resource>);
 
-/// An address and its methods.
+/// A path template and its methods.
 #[derive(Debug)]
 pub(crate) struct Resource {
     template: String,
     methods: Vec<(Method, Option<&'static Operation>)>,
-    /// The parameters of queries that must be there, by method.
+    /// The required query parameters, by method.
     required: Vec<(Method, String)>,
 }
 
@@ -53,7 +56,7 @@ impl Catalogue {
         Self(router)
     }
 
-    /// What is served at `path`.
+    /// The resource at `path`.
     pub(crate) fn find(&self, path: &str) -> Option<&Resource> {
         self.0.at(path).ok().map(|found| found.value)
     }
@@ -77,17 +80,17 @@ impl Resource {
         Self { template: template.to_owned(), methods, required: Vec::new() }
     }
 
-    /// Whether a parameter of the query must be there, so that an empty one is a value that is refused.
+    /// Whether a query parameter is required: then an empty value is an invalid value, and does not count as absent.
     pub(crate) fn requires(&self, method: &Method, name: &str) -> bool {
         self.required.iter().any(|(of, required)| of == method && required == name)
     }
 
-    /// The address with the names of its parameters: one per kind of address, for logs and metrics.
+    /// The path template, with the names of its parameters; of bounded cardinality, for logs and metrics.
     pub(crate) fn template(&self) -> &str {
         &self.template
     }
 
-    /// The operation behind `method`; `None` for a page.
+    /// The operation of `method`; `None` for a page or a file.
     ///
     /// # Errors
     /// 405 with `Allow`.
@@ -96,7 +99,7 @@ impl Resource {
         found.map(|(_, operation)| *operation).ok_or_else(|| Problem::new(Code::MethodNotAllowed))
     }
 
-    /// The value of `Allow`.
+    /// The value of the `Allow` header.
     pub(crate) fn allow(&self) -> HeaderValue {
         let mut methods: Vec<&str> = self.methods.iter().map(|(method, _)| method.as_str()).collect();
         if methods.contains(&"GET") {

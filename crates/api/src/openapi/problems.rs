@@ -1,5 +1,5 @@
-//! What operations answer when they refuse: a few dozen answers, said once in `components` and named by each operation
-//! that has them, with an example of every problem.
+//! The error responses of operations. The same few dozen occur again and again, so they are defined once in
+//! `components.responses` and referenced by each operation, with an example of every problem code.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,10 @@ use crate::{
     problem::{Code, Problem},
 };
 
-/// So many codes name an answer; one of more is named by the first operation that has it.
+/// A response with up to this many codes is named after them; one with more, after the first operation that has it.
 const MAX_CODES_IN_NAME: usize = 3;
 
-/// The answers that operations share, by name.
+/// The responses that operations share, by name, and the problem codes in them.
 #[derive(Default)]
 pub(super) struct Problems {
     responses: Map<String, Value>,
@@ -22,7 +22,7 @@ pub(super) struct Problems {
 }
 
 impl Problems {
-    /// A reference to what `operation` answers with `codes`, which have one status.
+    /// A reference to the response of `operation` with `codes`, which have the same status.
     pub(super) fn response(&mut self, operation: &Operation, codes: &[Code]) -> Value {
         self.codes.extend(codes);
         let response = response(operation, codes);
@@ -31,10 +31,10 @@ impl Problems {
         self.reference(name, response)
     }
 
-    /// A reference to what says that nothing is new.
+    /// A reference to the response 304.
     pub(super) fn not_modified(&mut self) -> Value {
         let response = json!({
-            "description": "You have it already: nothing is new since the `ETag` in `If-None-Match`.",
+            "description": "Not modified: nothing has changed since the `ETag` in `If-None-Match`. `If-None-Match`의 `ETag` 이후 바뀐 것이 없습니다.",
             "headers": header_references(&["X-Request-Id", "ETag", "Link"]),
         });
         self.reference("NotModified".to_owned(), response)
@@ -56,7 +56,7 @@ impl Problems {
         }
     }
 
-    /// Puts the answers and the examples of their problems into `document`.
+    /// Adds the responses and the examples of their problems to `components` of `document`.
     pub(super) fn add_to(mut self, document: &mut Value) {
         self.responses.sort_keys();
         document["components"]["responses"] = Value::Object(self.responses);
@@ -65,7 +65,7 @@ impl Problems {
     }
 }
 
-/// The codes that are answered together, by status.
+/// Groups `codes` by status.
 pub(super) fn by_status(codes: &[Code]) -> Vec<(String, Vec<Code>)> {
     let mut groups: Vec<(String, Vec<Code>)> = Vec::new();
     for code in codes {
@@ -87,7 +87,7 @@ fn response(operation: &Operation, codes: &[Code]) -> Value {
     let mut headers = vec!["X-Request-Id"];
     match codes[0].status().as_u16() {
         401 => headers.push("WWW-Authenticate"),
-        // Connections are counted, and no attempts.
+        // Of the gateway, it may mean too many open connections, and then it has no rate limit headers.
         429 if operation.id.contains("Gateway") => headers.push("Retry-After"),
         429 => headers.extend(["Retry-After", "RateLimit-Policy", "RateLimit"]),
         503 => headers.push("Retry-After"),

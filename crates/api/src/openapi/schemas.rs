@@ -1,11 +1,12 @@
-//! Schemas as generators need them: what poem-openapi derives, in the one form that all of them read alike.
+//! Rewrites the schemas that poem-openapi derives into a form that all client generators read the same way: references,
+//! integer formats, form encodings, `required` and `nullable`.
 
 use serde_json::{Map, Value, json};
 
 use super::for_each_operation;
 
-/// Brings every schema of the document into the form of [`normalize_schema`]: those of components, parameters and
-/// bodies. Examples are not touched: in them such keys are data.
+/// Applies [`normalize_schema`] to the schemas of components and parameters; bodies only have references. Does not
+/// touch examples, where the same keys are data.
 pub(super) fn normalize_schemas(document: &mut Value) {
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
         schemas.values_mut().for_each(normalize_schema);
@@ -18,8 +19,8 @@ pub(super) fn normalize_schemas(document: &mut Value) {
     });
 }
 
-/// Brings a schema and all schemas inside it into one form: an `allOf` has references only, with the description
-/// beside it, and integers have a format that generators know.
+/// Normalises a schema and all schemas inside it: an `allOf` contains references only, with the description beside it,
+/// and integers have a format that generators know.
 pub(crate) fn normalize_schema(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
@@ -32,8 +33,8 @@ pub(crate) fn normalize_schema(schema: &mut Value) {
     }
 }
 
-// poem-openapi writes a described reference as `allOf: [{$ref}, {description}]`. Generators take the second part for a
-// type: openapi-python-client drops every operation that uses it, and TypeScript gets `X & unknown`.
+// poem-openapi writes a reference with a description as `allOf: [{$ref}, {description}]`. Generators take the second
+// part for a type: openapi-python-client drops every operation that uses it, and TypeScript gets `X & unknown`.
 fn hoist_siblings(object: &mut Map<String, Value>) {
     let Some(Value::Array(parts)) = object.remove("allOf") else { return };
     let (kept, siblings): (Vec<Value>, Vec<Value>) = parts.into_iter().partition(constrains);
@@ -47,7 +48,7 @@ fn hoist_siblings(object: &mut Map<String, Value>) {
     }
 }
 
-/// Whether a part of an `allOf` says what a value must be, and does not only describe it.
+/// Whether a part of an `allOf` constrains values, and is not a mere annotation.
 fn constrains(part: &Value) -> bool {
     const ANNOTATIONS: [&str; 8] =
         ["title", "description", "default", "nullable", "deprecated", "readOnly", "writeOnly", "example"];
@@ -58,7 +59,7 @@ fn into_object(value: Value) -> Option<Map<String, Value>> {
     if let Value::Object(object) = value { Some(object) } else { None }
 }
 
-// `uint32` and `uint64` are no formats of OpenAPI: generators make integers of 32 bits of both.
+// `uint32` and `uint64` are not OpenAPI formats: generators make 32-bit integers of both.
 fn name_integer(object: &mut Map<String, Value>) {
     if object.get("type") != Some(&json!("integer")) {
         return;
@@ -75,7 +76,7 @@ fn name_integer(object: &mut Map<String, Value>) {
     if is_unsigned {
         object.entry("minimum").or_insert(json!(0));
     }
-    // poem-openapi has bounds as floating-point numbers, and writes `20971520.0`.
+    // poem-openapi stores bounds as floating-point numbers, and writes `20971520.0`.
     for bound in ["minimum", "maximum"] {
         if let Some(value) = object.get_mut(bound)
             && let Some(integer) = value.as_f64().and_then(whole)
@@ -89,7 +90,7 @@ fn whole(number: f64) -> Option<i64> {
     serde_json::from_str(&format!("{number:.0}")).ok()
 }
 
-/// Says of every list of texts in a form how it is sent: each text in a part of its own. Without that, generators
+/// Declares for every array of strings in a form that each string is sent as a separate part. Without it, generators
 /// join them with commas.
 pub(super) fn encode_forms(document: &mut Value) {
     let schemas = document["components"]["schemas"].clone();
@@ -111,8 +112,8 @@ fn is_list_of_texts(property: &Value) -> bool {
     property["items"]["type"] == "string" && property["items"]["format"] != "binary"
 }
 
-/// Says of every schema of an answer that all of its properties are there, and which may be null;
-/// of every schema that it is an object of its fields and no others are taken in requests.
+/// Completes every schema: optional properties are nullable, all properties of a response are required, and a request
+/// accepts no properties beyond its own.
 pub(super) fn complete_schemas(document: &mut Value) {
     let requests = request_schemas(document);
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
@@ -132,7 +133,7 @@ fn request_schemas(document: &mut Value) -> Vec<String> {
     names
 }
 
-/// The same of one schema.
+/// Completes one schema, as [`complete_schemas`] does.
 pub(crate) fn complete_schema(schema: &mut Value, is_request: bool) {
     let required: Vec<String> = serde_json::from_value(schema["required"].clone()).unwrap_or_default();
     let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
@@ -140,7 +141,7 @@ pub(crate) fn complete_schema(schema: &mut Value, is_request: bool) {
     for (name, property) in properties.iter_mut() {
         names.push(name.clone());
         let is_optional = !required.contains(name);
-        // An absent list is an empty one, and null is no list.
+        // An absent array is an empty one; null is not an array.
         if is_optional && !(is_request && property["type"] == "array") {
             make_nullable(property);
         }
@@ -152,7 +153,7 @@ pub(crate) fn complete_schema(schema: &mut Value, is_request: bool) {
     }
 }
 
-// Beside `$ref` OpenAPI 3.0 ignores everything else.
+// OpenAPI 3.0 ignores everything beside `$ref`, so the reference moves into an `allOf`.
 fn make_nullable(property: &mut Value) {
     match property.as_object_mut().and_then(|object| object.remove("$ref")) {
         Some(reference) => {

@@ -1,11 +1,11 @@
-//! Parameters that many operations have, said once in `components`.
+//! Parameters that several operations have in common, defined once in `components.parameters`.
 
 use serde_json::{Map, Value, json};
 
 use super::{capitalized, for_each_operation};
 
-/// Moves every parameter that several operations have alike to `components.parameters`, and leaves references. Of
-/// parameters with one name and different meanings, the most frequent one is moved.
+/// Moves every parameter that is identical in several operations to `components.parameters`, and replaces it with a
+/// reference. Of different parameters with the same name, only the most frequent one is moved.
 pub(super) fn share_parameters(document: &mut Value) {
     let mut counts: Vec<(Value, usize)> = Vec::new();
     for_each_parameter(document, |parameter| {
@@ -15,7 +15,7 @@ pub(super) fn share_parameters(document: &mut Value) {
             None => counts.push((parameter.clone(), 1)),
         }
     });
-    // Stable: what came first stays before what is as frequent.
+    // The sort is stable: of equally frequent ones, the first in the document wins.
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let mut shared: Map<String, Value> = Map::new();
     for (parameter, _) in counts.into_iter().filter(|(_, count)| *count > 1) {
@@ -38,7 +38,7 @@ fn for_each_parameter(document: &mut Value, mut visit: impl FnMut(&mut Value)) {
     });
 }
 
-// poem-openapi writes out what holds anyway.
+// poem-openapi writes values that are the defaults.
 fn without_defaults(parameter: &mut Value) {
     if let Some(object) = parameter.as_object_mut() {
         object.retain(|key, value| {
@@ -50,7 +50,7 @@ fn without_defaults(parameter: &mut Value) {
     }
 }
 
-/// `IfMatchParam` of `If-Match`: no schema of ours is named so.
+/// The component name: `IfMatchParam` for `If-Match`. The suffix avoids collisions with schema names.
 fn name_of(parameter: &Value) -> String {
     let words = parameter["name"].as_str().unwrap_or_default().split(['-', '_']);
     words.map(capitalized).collect::<String>() + "Param"

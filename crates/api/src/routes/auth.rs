@@ -19,11 +19,12 @@ pub(crate) struct AuthApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Auth")]
 impl AuthApi {
-    /// Make an account
+    /// Create an account
     ///
-    /// You are logged in at once: the answer sets the session's cookie. A username can be taken once: change it in the
-    /// example before you run it a second time.
-    /// 가입하면 바로 로그인되며, 응답이 세션 쿠키를 설정합니다. 아이디는 한 번만 쓸 수 있으니 예제를 다시 실행하려면 아이디를 바꾸세요.
+    /// Creates an account and logs it in: the response sets the session cookie, or returns tokens for `client: native`.
+    /// Each username can be taken only once, so change it in the example before you run it again.
+    /// 가입하면 바로 로그인되어 응답이 세션 쿠키를 설정합니다. `client: native`이면 토큰을 반환합니다. 아이디는 한 번만
+    /// 쓸 수 있으니 예제를 다시 실행하려면 아이디를 바꾸세요.
     #[oai(path = "/auth/signup", method = "post", operation_id = "signUp")]
     async fn sign_up(
         &self,
@@ -41,11 +42,12 @@ impl AuthApi {
 
     /// Log in
     ///
-    /// The answer sets the session's cookie, a new one each time. A wrong name and a wrong password are not told
-    /// apart. Native apps, and apps in a web view (Capacitor, Ionic, Tauri), use `client: native` and get tokens: a Lax cookie
-    /// never reaches the API from there.
-    /// 응답이 매번 새로운 세션 쿠키를 설정합니다. 아이디와 비밀번호 중 무엇이 틀렸는지는 알려 드리지 않습니다. 네이티브 앱과 웹뷰
-    /// 앱은 `client: native`로 토큰을 받으세요. 웹뷰에서는 세션 쿠키가 API로 전송되지 않습니다.
+    /// The response sets a new session cookie on every login. The error does not reveal whether the username or the
+    /// password was wrong. Native apps and apps in a web view (Capacitor, Ionic, Tauri) should use `client: native` to
+    /// get tokens: a web view does not send a `SameSite=Lax` cookie to the API.
+    /// 로그인할 때마다 응답이 새 세션 쿠키를 설정합니다. 오류는 아이디와 비밀번호 중 무엇이 틀렸는지 알려 주지
+    /// 않습니다. 네이티브 앱과 웹뷰 앱(Capacitor, Ionic, Tauri)은 `client: native`로 토큰을 받으세요. 웹뷰에서는
+    /// `SameSite=Lax` 쿠키가 API로 전송되지 않습니다.
     #[oai(path = "/auth/login", method = "post", operation_id = "logIn")]
     async fn log_in(
         &self,
@@ -62,8 +64,8 @@ impl AuthApi {
 
     /// Log out
     ///
-    /// Ends the session and removes its cookie. Logging out twice has no further effect.
-    /// 세션을 끝내고 쿠키를 지웁니다. 두 번 로그아웃해도 아무 일도 일어나지 않습니다.
+    /// Ends the session and removes its cookie. Idempotent.
+    /// 세션을 종료하고 쿠키를 삭제합니다. 여러 번 호출해도 결과는 같습니다.
     #[oai(path = "/auth/logout", method = "post", operation_id = "logOut")]
     async fn log_out(&self, app: AppData<'_>, viewer: MaybeViewer) -> ApiResult<WithCookie<NoContent>> {
         if let Some(session) = viewer.session() {
@@ -72,13 +74,14 @@ impl AuthApi {
         Ok(WithCookie { cookie: Some(cookie::remove(&app.site)), answer: NoContent })
     }
 
-    /// Get new tokens
+    /// Issue or refresh tokens
     ///
-    /// For native apps: a refresh token is good once, and the answer has the next. If the answer is lost, use the same
-    /// one again: as long as the new ones were not used, you get the same new ones. After that, a second use of it ends
-    /// the session, for somebody else may have it. Let one task at a time refresh.
-    /// 네이티브 앱용입니다. 갱신 토큰은 한 번만 쓸 수 있고 응답에 다음 토큰이 있습니다. 응답을 받지 못했다면 같은 토큰으로 다시
-    /// 요청하세요. 새 토큰을 쓴 뒤에 이전 토큰을 다시 쓰면 도난으로 보고 세션을 끝냅니다.
+    /// For native apps: exchanges a refresh token for new tokens. A refresh token is valid for one use. If the response
+    /// is lost, send the same refresh token again: until the new tokens are used, the server returns the same ones.
+    /// Reusing it after that ends the session, because the token may have been stolen. Run only one refresh at a time.
+    /// 네이티브 앱용입니다. 갱신 토큰으로 새 토큰을 받습니다. 갱신 토큰은 한 번만 쓸 수 있습니다. 응답을 받지 못했다면
+    /// 같은 갱신 토큰을 다시 보내세요. 새 토큰을 쓰기 전까지는 같은 토큰을 반환합니다. 새 토큰을 쓴 뒤에 이전 갱신
+    /// 토큰을 다시 쓰면 도난으로 보고 세션을 종료합니다. 갱신 요청은 한 번에 하나만 보내세요.
     #[oai(path = "/auth/token", method = "post", operation_id = "issueToken")]
     async fn issue_token(&self, app: AppData<'_>, body: Body<IssueToken>) -> ApiResult<Answer<Tokens>> {
         match body.0 {
@@ -89,12 +92,12 @@ impl AuthApi {
         }
     }
 
-    /// Get the token for requests that name no origin
+    /// Get a CSRF token
     ///
-    /// Browsers need none: they say where a request comes from. A client with a cookie that sends neither
-    /// `Sec-Fetch-Site` nor `Origin` adds this as `X-CSRF-Token` to everything that changes something.
-    /// 브라우저에는 필요 없습니다. `Sec-Fetch-Site`와 `Origin`을 보내지 않는 쿠키 클라이언트는 변경 요청마다 이 값을
-    /// `X-CSRF-Token`으로 보내야 합니다.
+    /// Browsers do not need it: they send `Sec-Fetch-Site` or `Origin`. A client that uses the session cookie and sends
+    /// neither header must send this token as `X-CSRF-Token` with every write request.
+    /// 브라우저는 `Sec-Fetch-Site`나 `Origin`을 보내므로 필요하지 않습니다. 세션 쿠키를 쓰면서 두 헤더를 모두 보내지
+    /// 않는 클라이언트는 변경 요청마다 이 토큰을 `X-CSRF-Token`으로 보내야 합니다.
     #[oai(path = "/auth/csrf", method = "get", operation_id = "getCsrfToken")]
     async fn get_csrf_token(&self, app: AppData<'_>, viewer: MaybeViewer) -> ApiResult<Answer<CsrfToken>> {
         let csrf_token = viewer.cookie_session().map(|session| app.auth.csrf_token(session));
@@ -114,9 +117,10 @@ fn with_session<R>(
     Ok(WithCookie { cookie, answer: answer(AuthResult::new(logged_in.account, tokens, &app.media.links())) })
 }
 
-/// What the login comes from, as far as its connection tells.
+/// Completes `given` with what the connection tells: the user agent, the address, and the session that this login
+/// replaces.
 fn device(app: &App, viewer: MaybeViewer, request: &Request, given: Device) -> Device {
-    // An app has no cookie that the login could replace.
+    // Native apps have no cookie whose session the login could replace.
     let replaces = viewer.cookie_session().filter(|_| given.kind == Kind::Browser);
     Device {
         user_agent: user_agent(request),
@@ -126,7 +130,8 @@ fn device(app: &App, viewer: MaybeViewer, request: &Request, given: Device) -> D
     }
 }
 
-/// What the client calls itself, shortened: it is for its owner to recognise. Apps write their names in any script.
+/// The `User-Agent`, for the owner's list of sessions: at most 256 characters of any script, without control characters
+/// and bidirectional overrides, which could disguise the rest.
 fn user_agent(request: &Request) -> Option<String> {
     let given = String::from_utf8_lossy(RequestHeader::UserAgent.first(request.headers())?);
     let is_deceptive =

@@ -19,14 +19,14 @@ pub(crate) struct BookmarksApi;
 impl BookmarksApi {
     /// Bookmark a post
     ///
-    /// Only you see your bookmarks; nobody is told.
-    /// 북마크는 나만 볼 수 있고 아무에게도 알리지 않습니다.
+    /// Bookmarks are private: only you can see them, and the author is not notified. Bookmarking again has no effect.
+    /// 북마크는 나만 볼 수 있고 작성자에게 알림이 가지 않습니다. 이미 북마크한 글이면 아무것도 바뀌지 않습니다.
     #[oai(path = "/posts/:post/bookmark", method = "put", operation_id = "bookmarkPost")]
     async fn bookmark_post(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a post.
+        /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
     ) -> ApiResult<Answer<Bookmark>> {
         app.social.bookmark_post(viewer.id(), post.id()?).await.map_err(Problem::from)?;
@@ -35,32 +35,34 @@ impl BookmarksApi {
 
     /// Remove a bookmark
     ///
-    /// Removing it again changes nothing.
-    /// 이미 지운 북마크를 다시 지워도 아무 일도 일어나지 않습니다.
+    /// Removing it again has no effect. You can also remove the bookmark of a post that you can no longer see.
+    /// 이미 지운 북마크를 다시 지워도 아무것도 바뀌지 않습니다. 더는 볼 수 없는 글의 북마크도 지울 수 있습니다.
     #[oai(path = "/posts/:post/bookmark", method = "delete", operation_id = "unbookmarkPost")]
     async fn unbookmark_post(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a post.
+        /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
     ) -> ApiResult<Answer<Bookmark>> {
         app.social.unbookmark_post(viewer.id(), post.id()?).await.map_err(Problem::from)?;
         Ok(Answer(Bookmark { bookmarked: false }))
     }
 
-    /// List your bookmarks
+    /// List bookmarked posts
     ///
-    /// By the time of bookmarking, the latest first. Posts that you may not see any more are left out.
-    /// 북마크한 순서의 역순입니다. 더는 볼 수 없는 글은 빠집니다.
+    /// Most recently bookmarked first. Posts that you can no longer see are left out.
+    /// 최근에 북마크한 순서입니다. 더는 볼 수 없는 글은 제외됩니다.
     #[oai(path = "/me/bookmarks", method = "get", operation_id = "listBookmarks")]
     async fn list_bookmarks(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<PostPage>> {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };

@@ -24,17 +24,18 @@ pub(crate) struct CommentsApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Comments")]
 impl CommentsApi {
-    /// Comment on a post
+    /// Create a comment
     ///
-    /// Or reply to a comment of it; a reply to a reply joins its thread. The author of what it is about is told, and
-    /// whom it mentions.
-    /// 댓글을 쓰거나 댓글에 답글을 씁니다. 답글에 단 답글은 같은 스레드에 붙습니다. 글쓴이와 멘션된 사람에게 알림이 갑니다.
+    /// Comments on the post, or replies to the comment `parent_id`; a reply to a reply joins the same thread. Notifies
+    /// the author of the post, the author of the parent comment and mentioned users, each at most once.
+    /// 게시글에 댓글을 쓰거나 `parent_id` 댓글에 답글을 씁니다. 답글에 단 답글은 같은 스레드에 붙습니다. 게시글 작성자,
+    /// 상위 댓글 작성자, 멘션된 사용자에게 각각 한 번만 알림이 갑니다.
     #[oai(path = "/posts/:post/comments", method = "post", operation_id = "createComment")]
     async fn create_comment(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a post.
+        /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
         body: Body<CreateComment>,
     ) -> ApiResult<Created<Comment>> {
@@ -48,23 +49,27 @@ impl CommentsApi {
         })
     }
 
-    /// List the comments on a post
+    /// List comments on a post
     ///
-    /// Those at the top, the oldest first, with the number of their replies. `since_id`, the id of the last one that you
-    /// have, lists what was added after it. 최상위 댓글을 오래된 순서로, 답글 수와 함께 보여 줍니다. 마지막으로 받은 댓글의 id를
-    /// `since_id`로 보내면 그 뒤에 달린 댓글만 받습니다.
+    /// Top-level comments, oldest first, each with its number of replies. To get only newer comments, send the ID of
+    /// the last comment that you have as `since_id`.
+    /// 최상위 댓글을 오래된 순서로, 답글 수와 함께 반환합니다. 마지막으로 받은 댓글의 ID를 `since_id`로 보내면 그 뒤에
+    /// 달린 댓글만 받습니다.
     #[oai(path = "/posts/:post/comments", method = "get", operation_id = "listComments")]
     async fn list_comments(
         &self,
         app: AppData<'_>,
         viewer: MaybeViewer,
-        /// The id of a post.
+        /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
-        /// Only items newer than the one with this id, which need not exist.
+        /// Returns only items newer than this ID, which does not have to exist.
+        /// 이 ID보다 새로운 항목만 반환합니다. 이 ID의 항목이 없어도 됩니다.
         since_id: Query<Option<SinceParam>>,
     ) -> ApiResult<Paged<CommentPage>> {
         let post = post.id()?;
@@ -76,36 +81,39 @@ impl CommentsApi {
 
     /// Get a comment
     ///
-    /// A deleted comment is not found, unless it has replies: then it is there without author and text.
-    /// 삭제된 댓글은 없는 것으로 답하지만, 답글이 있으면 작성자와 본문 없이 남아 있습니다.
+    /// A deleted comment returns 404, unless it has replies: then it remains as a tombstone without author and text.
+    /// 삭제된 댓글은 404를 반환합니다. 답글이 있으면 작성자와 본문 없이 자리만 남습니다.
     #[oai(path = "/comments/:comment", method = "get", operation_id = "getComment")]
     async fn get_comment(
         &self,
         app: AppData<'_>,
         viewer: MaybeViewer,
-        /// The id of a comment.
+        /// The ID of the comment. 댓글 ID.
         comment: Path<CommentParam>,
     ) -> ApiResult<Versioned<Comment>> {
         let comment = app.social.get_comment(viewer.id(), comment.id()?).await.map_err(Problem::from)?;
         Ok(Linked::linked(comment, &app.media.links()))
     }
 
-    /// List the replies to a comment
+    /// List replies to a comment
     ///
-    /// The oldest first. `since_id` lists what was added after the reply with that id.
-    /// 오래된 순서입니다. `since_id`를 보내면 그 답글 뒤에 달린 것만 받습니다.
+    /// Oldest first. With `since_id`, returns only the replies that were added after the reply with that ID.
+    /// 오래된 순서입니다. `since_id`를 보내면 그 답글 뒤에 달린 답글만 받습니다.
     #[oai(path = "/comments/:comment/replies", method = "get", operation_id = "listReplies")]
     async fn list_replies(
         &self,
         app: AppData<'_>,
         viewer: MaybeViewer,
-        /// The id of a comment.
+        /// The ID of the comment. 댓글 ID.
         comment: Path<CommentParam>,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
-        /// Only items newer than the one with this id, which need not exist.
+        /// Returns only items newer than this ID, which does not have to exist.
+        /// 이 ID보다 새로운 항목만 반환합니다. 이 ID의 항목이 없어도 됩니다.
         since_id: Query<Option<SinceParam>>,
     ) -> ApiResult<Paged<CommentPage>> {
         let comment = comment.id()?;
@@ -115,16 +123,16 @@ impl CommentsApi {
         Ok(Paged::linked(items, &app.media.links()))
     }
 
-    /// Edit a comment of yours
+    /// Edit a comment
     ///
-    /// The old texts stay as revisions, which only you and moderators can read. 이전 본문은 수정 이력에 남으며, 나와 운영진만
-    /// 볼 수 있습니다.
+    /// Edits your own comment. Previous texts stay available as revisions, which only you and moderators can read.
+    /// 내 댓글을 수정합니다. 이전 본문은 수정 이력에 남으며, 나와 운영진만 볼 수 있습니다.
     #[oai(path = "/comments/:comment", method = "patch", operation_id = "updateComment")]
     async fn update_comment(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a comment.
+        /// The ID of the comment. 댓글 ID.
         comment: Path<CommentParam>,
         if_match: IfMatch,
         body: Body<UpdateComment>,
@@ -135,14 +143,15 @@ impl CommentsApi {
 
     /// Delete a comment
     ///
-    /// Yours, or one on a post of yours. With replies it stays as a tombstone until they are gone, too.
-    /// 내 댓글이나 내 글에 달린 댓글을 지웁니다. 답글이 있으면 모두 지워질 때까지 자리만 남습니다.
+    /// Deletes your own comment, or any comment on your own post. A comment with replies remains as a tombstone until
+    /// they are deleted, too.
+    /// 내 댓글이나 내 글에 달린 댓글을 삭제합니다. 답글이 있으면 답글이 모두 삭제될 때까지 자리만 남습니다.
     #[oai(path = "/comments/:comment", method = "delete", operation_id = "deleteComment")]
     async fn delete_comment(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a comment.
+        /// The ID of the comment. 댓글 ID.
         comment: Path<CommentParam>,
         if_match: IfMatch,
     ) -> ApiResult<NoContent> {
@@ -152,19 +161,22 @@ impl CommentsApi {
 
     /// List revisions of a comment
     ///
-    /// The newest first, the present text included. Only the comment's author and moderators may list them; others who see
-    /// the comment get 403. 현재 본문을 포함한 수정 이력을 최신순으로 돌려줍니다. 댓글 작성자와 운영진만 볼 수 있고, 댓글을 볼
-    /// 수 있는 다른 사람에게는 403을 돌려줍니다.
+    /// Newest first, including the current text. Only the comment's author and moderators can list them; other users
+    /// who can see the comment get 403.
+    /// 현재 본문을 포함한 수정 이력을 최신순으로 반환합니다. 댓글 작성자와 운영진만 볼 수 있고, 댓글을 볼 수 있는 다른
+    /// 사용자에게는 403을 반환합니다.
     #[oai(path = "/comments/:comment/revisions", method = "get", operation_id = "listCommentRevisions")]
     async fn list_comment_revisions(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a comment.
+        /// The ID of the comment. 댓글 ID.
         comment: Path<CommentParam>,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<CommentRevisionPage>> {
         let comment = comment.id()?;
@@ -177,48 +189,50 @@ impl CommentsApi {
 
     /// Like a comment
     ///
-    /// Its author is told, once. Liking it again changes nothing.
-    /// 작성자에게 한 번만 알림이 갑니다. 이미 좋아한 댓글이면 아무 일도 일어나지 않습니다.
+    /// Notifies the author once. Liking it again has no effect.
+    /// 작성자에게 한 번만 알림이 갑니다. 이미 좋아한 댓글이면 아무것도 바뀌지 않습니다.
     #[oai(path = "/comments/:comment/like", method = "put", operation_id = "likeComment")]
     async fn like_comment(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a comment.
+        /// The ID of the comment. 댓글 ID.
         comment: Path<CommentParam>,
     ) -> ApiResult<Answer<Like>> {
         Ok(Answer(app.social.like_comment(viewer.id(), comment.id()?).await.map_err(Problem::from)?.into()))
     }
 
-    /// Like a comment no more
+    /// Unlike a comment
     ///
-    /// What its author was told is taken back.
-    /// 작성자에게 갔던 알림도 거두어집니다.
+    /// Withdraws the notification to the author.
+    /// 작성자에게 보낸 알림도 취소됩니다.
     #[oai(path = "/comments/:comment/like", method = "delete", operation_id = "unlikeComment")]
     async fn unlike_comment(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a comment.
+        /// The ID of the comment. 댓글 ID.
         comment: Path<CommentParam>,
     ) -> ApiResult<Answer<Like>> {
         Ok(Answer(app.social.unlike_comment(viewer.id(), comment.id()?).await.map_err(Problem::from)?.into()))
     }
 
-    /// List who likes a comment
+    /// List a comment's likers
     ///
-    /// The latest like first.
+    /// Most recent like first.
     /// 최근에 좋아한 순서입니다.
     #[oai(path = "/comments/:comment/likes", method = "get", operation_id = "listCommentLikers")]
     async fn list_comment_likers(
         &self,
         app: AppData<'_>,
         viewer: MaybeViewer,
-        /// The id of a comment.
+        /// The ID of the comment. 댓글 ID.
         comment: Path<CommentParam>,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<UserPage>> {
         let comment = comment.id()?;

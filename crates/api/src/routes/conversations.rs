@@ -27,11 +27,13 @@ pub(crate) struct ConversationsApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Conversations")]
 impl ConversationsApi {
-    /// Begin a conversation
+    /// Start a conversation
     ///
-    /// One member without a title is the direct conversation of the two of you: 201 when it is new, 200 when it was there.
-    /// They see it from its first message. Anything else is a new group, which its members see at once.
-    /// 상대가 한 명이고 제목이 없으면 두 사람의 1:1 대화이며, 이미 있으면 그 대화를 200으로 돌려줍니다. 그 밖에는 새 그룹을 만듭니다.
+    /// With one member and no title, starts your direct conversation with that user (201), or returns the existing one
+    /// (200). The other user sees it from its first message on. Otherwise creates a group, which its members see
+    /// immediately.
+    /// 참여자가 한 명이고 제목이 없으면 그 사용자와의 1:1 대화를 시작하고(201), 이미 있으면 그 대화를 반환합니다(200).
+    /// 상대에게는 첫 메시지부터 보입니다. 그 밖에는 새 그룹을 만들며, 참여자에게 바로 보입니다.
     #[oai(path = "/conversations", method = "post", operation_id = "createConversation")]
     async fn create_conversation(
         &self,
@@ -47,20 +49,22 @@ impl ConversationsApi {
         Ok(MaybeNew { is_new, location, version, body: Conversation::linked(view, &app.media.links()) })
     }
 
-    /// List your conversations
+    /// List conversations
     ///
-    /// Those first in which a message came last. `prev_cursor` leads to those that moved up since the page: a conversation
-    /// that you have may come again, at its new place. To keep a whole list current, use `sync`.
-    /// 최근에 메시지가 온 대화부터 보여 줍니다. `prev_cursor`는 그 뒤에 위로 올라온 대화로 이어지므로, 이미 받은 대화가 새 위치로
-    /// 다시 나올 수 있습니다. 목록 전체를 최신으로 유지하려면 `sync`를 쓰세요.
+    /// Most recent message first. `prev_cursor` leads to the conversations that have moved up since this page, so one
+    /// that you already have can appear again at its new position. To keep the whole list up to date, use `sync`.
+    /// 최근에 메시지가 온 대화부터 반환합니다. `prev_cursor`는 그 뒤에 위로 올라온 대화로 이어지므로, 이미 받은 대화가
+    /// 새 위치로 다시 나올 수 있습니다. 목록 전체를 최신으로 유지하려면 `sync`를 사용하세요.
     #[oai(path = "/conversations", method = "get", operation_id = "listConversations")]
     async fn list_conversations(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<ConversationPage>> {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
@@ -69,30 +73,32 @@ impl ConversationsApi {
         Ok(Paged::linked(items, &app.media.links()))
     }
 
-    /// Get a conversation of yours
+    /// Get a conversation
     ///
-    /// With its members and how far each has read. 참여자와 각자 읽은 위치를 함께 보여 줍니다.
+    /// Includes the members and how far each has read.
+    /// 참여자와 각자 읽은 위치를 포함합니다.
     #[oai(path = "/conversations/:conversation", method = "get", operation_id = "getConversation")]
     async fn get_conversation(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a conversation.
+        /// The ID of the conversation. 대화 ID.
         conversation: Path<ConversationParam>,
     ) -> ApiResult<Versioned<Conversation>> {
         let view = app.chat.get_conversation(viewer.id(), conversation.id()?).await.map_err(Problem::from)?;
         Ok(Linked::linked(view, &app.media.links()))
     }
 
-    /// Call a group something else
+    /// Update a group conversation
     ///
-    /// Any member may. 참여자 누구나 그룹의 제목을 바꿀 수 있습니다.
+    /// Changes the title. Any member can do this.
+    /// 그룹의 제목을 바꿉니다. 참여자 누구나 할 수 있습니다.
     #[oai(path = "/conversations/:conversation", method = "patch", operation_id = "updateConversation")]
     async fn update_conversation(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a conversation.
+        /// The ID of the conversation. 대화 ID.
         conversation: Path<ConversationParam>,
         if_match: IfMatch,
         body: Body<UpdateConversation>,
@@ -102,15 +108,16 @@ impl ConversationsApi {
         Ok(Linked::linked(updated.map_err(Problem::from)?, &app.media.links()))
     }
 
-    /// Let others into a group
+    /// Add members to a group
     ///
-    /// Any member may. They see what comes after. 참여자 누구나 초대할 수 있고, 새 참여자는 그 뒤의 내용만 봅니다.
+    /// Any member can add others. New members see only what comes after they join.
+    /// 참여자 누구나 다른 사용자를 추가할 수 있습니다. 새 참여자는 참여한 뒤의 내용만 볼 수 있습니다.
     #[oai(path = "/conversations/:conversation/members", method = "post", operation_id = "addMembers")]
     async fn add_members(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a conversation.
+        /// The ID of the conversation. 대화 ID.
         conversation: Path<ConversationParam>,
         body: Body<AddMembers>,
     ) -> ApiResult<Versioned<Conversation>> {
@@ -119,12 +126,12 @@ impl ConversationsApi {
         Ok(Linked::linked(view.map_err(Problem::from)?, &app.media.links()))
     }
 
-    /// Leave a conversation, or remove somebody
+    /// Remove a member, or leave
     ///
-    /// `me` leaves; others are removed by the owner of a group. A direct conversation is hidden from you, with what was said,
-    /// until the next message.
-    /// `me`는 나가기입니다. 다른 사람은 그룹의 소유자만 내보낼 수 있습니다. 1:1 대화는 다음 메시지가 올 때까지 목록에서 사라지고 이전
-    /// 내용은 다시 보이지 않습니다.
+    /// `me` leaves the conversation. Only the owner of a group can remove other members. Leaving a direct conversation
+    /// hides it until the next message; its earlier messages do not come back.
+    /// `me`이면 대화에서 나갑니다. 다른 참여자는 그룹의 소유자만 내보낼 수 있습니다. 1:1 대화에서 나가면 다음 메시지가
+    /// 올 때까지 목록에서 사라지고, 이전 메시지는 다시 보이지 않습니다.
     #[oai(
         path = "/conversations/:conversation/members/:user",
         method = "delete",
@@ -134,9 +141,9 @@ impl ConversationsApi {
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a conversation.
+        /// The ID of the conversation. 대화 ID.
         conversation: Path<ConversationParam>,
-        /// An id, `@username`, or `me`.
+        /// A user ID, `@username`, or `me`. 사용자 ID, `@아이디` 또는 `me`.
         user: Path<UserParam>,
     ) -> ApiResult<NoContent> {
         let id = conversation.id()?;
@@ -145,19 +152,22 @@ impl ConversationsApi {
         Ok(NoContent)
     }
 
-    /// List the messages of a conversation
+    /// List messages in a conversation
     ///
-    /// The newest first. `last_seq` is where events go on. 최신 메시지부터 보여 주며, `last_seq` 뒤의 일은 이벤트로 이어서 읽습니다.
+    /// Newest first. To follow later changes, list the conversation's events after `last_seq`.
+    /// 최신 메시지부터 반환합니다. 이후의 변경은 `last_seq` 뒤의 이벤트로 이어서 읽으세요.
     #[oai(path = "/conversations/:conversation/messages", method = "get", operation_id = "listMessages")]
     async fn list_messages(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a conversation.
+        /// The ID of the conversation. 대화 ID.
         conversation: Path<ConversationParam>,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<MessagePage>> {
         let id = conversation.id()?;
@@ -169,14 +179,16 @@ impl ConversationsApi {
 
     /// Send a message
     ///
-    /// Under a `client_id` of yours: 201 when it is new, 200 with the message as it is when you sent it before, however much
-    /// earlier. `client_id`가 같은 메시지는 한 번만 보내집니다. 처음이면 201, 이미 보냈다면 200으로 그 메시지를 받습니다.
+    /// Idempotent by `client_id`: a new message returns 201; if you already sent a message with this `client_id`,
+    /// however long ago, the response is 200 with that message in its current state.
+    /// `client_id`가 같은 메시지는 한 번만 전송됩니다. 새 메시지이면 201을, 같은 `client_id`로 이미 보낸 메시지이면
+    /// 시간이 얼마나 지났든 200과 함께 그 메시지의 현재 상태를 반환합니다.
     #[oai(path = "/conversations/:conversation/messages", method = "post", operation_id = "sendMessage")]
     async fn send_message(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a conversation.
+        /// The ID of the conversation. 대화 ID.
         conversation: Path<ConversationParam>,
         body: Body<SendMessage>,
     ) -> ApiResult<MaybeNew<Message>> {
@@ -186,12 +198,13 @@ impl ConversationsApi {
         Ok(MaybeNew { is_new, location: None, version, body: Message::linked(view, &app.media.links()) })
     }
 
-    /// Edit a message of yours
+    /// Edit a message
     ///
-    /// Its images stay. In a direct conversation across a block it is refused, as sending is; deleting your own stays allowed.
-    /// The answers to sending and editing have the `ETag` of a message.
-    /// 이미지는 그대로 둡니다. 차단된 상대와의 1:1 대화에서는 보내기와 마찬가지로 수정할 수 없지만, 내 메시지를 삭제할 수는 있습니다. 메시지의 `ETag`는
-    /// 보내기와 수정의 응답에 있습니다.
+    /// Changes the text of your own message; its images stay. In a direct conversation across a block, editing is
+    /// rejected just as sending is, but you can still delete your own messages. The responses to sending and editing
+    /// contain the message's `ETag`.
+    /// 내 메시지의 본문을 바꿉니다. 이미지는 그대로 둡니다. 차단 관계인 상대와의 1:1 대화에서는 보내기와 마찬가지로
+    /// 수정할 수 없지만, 내 메시지를 삭제할 수는 있습니다. 메시지의 `ETag`는 보내기와 수정의 응답에 있습니다.
     #[oai(
         path = "/conversations/:conversation/messages/:message",
         method = "patch",
@@ -201,9 +214,9 @@ impl ConversationsApi {
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a conversation.
+        /// The ID of the conversation. 대화 ID.
         conversation: Path<ConversationParam>,
-        /// The id of a message.
+        /// The ID of the message. 메시지 ID.
         message: Path<MessageParam>,
         if_match: IfMatch,
         body: Body<EditMessage>,
@@ -213,9 +226,10 @@ impl ConversationsApi {
         Ok(Linked::linked(edited.map_err(Problem::from)?, &app.media.links()))
     }
 
-    /// Unsend a message of yours
+    /// Delete (unsend) a message
     ///
-    /// It keeps its place, without content. 내용은 지워지고 자리만 남습니다.
+    /// Deletes the content of your own message. The message keeps its position in the conversation.
+    /// 내 메시지의 내용을 삭제합니다. 메시지의 자리는 대화에 남습니다.
     #[oai(
         path = "/conversations/:conversation/messages/:message",
         method = "delete",
@@ -225,9 +239,9 @@ impl ConversationsApi {
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a conversation.
+        /// The ID of the conversation. 대화 ID.
         conversation: Path<ConversationParam>,
-        /// The id of a message.
+        /// The ID of the message. 메시지 ID.
         message: Path<MessageParam>,
         if_match: IfMatch,
     ) -> ApiResult<NoContent> {
@@ -237,10 +251,12 @@ impl ConversationsApi {
         Ok(NoContent)
     }
 
-    /// List what happened in a conversation
+    /// List conversation events
     ///
-    /// After a number that you know, at most 100 things. With `reset` you missed too much: list the messages again.
-    /// 알고 있는 번호 뒤에 일어난 일을 최대 100개까지 순서대로 보여 줍니다. `reset`이면 메시지를 처음부터 다시 읽으세요.
+    /// Returns at most 100 events after a sequence number, in order. If `reset` is true, events in between are no
+    /// longer available to you: list the messages again.
+    /// 지정한 번호 뒤의 이벤트를 최대 100개까지 순서대로 반환합니다. `reset`이 true이면 그 사이의 이벤트를 더는 받을 수
+    /// 없으니 메시지 목록을 다시 읽으세요.
     #[oai(
         path = "/conversations/:conversation/events",
         method = "get",
@@ -250,9 +266,10 @@ impl ConversationsApi {
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a conversation.
+        /// The ID of the conversation. 대화 ID.
         conversation: Path<ConversationParam>,
-        /// The number of the last thing that you know of; 0 unless given.
+        /// Returns only events after this sequence number; 0 by default.
+        /// 이 번호 뒤의 이벤트만 반환합니다. 기본값은 0입니다.
         after: Query<Option<AfterParam>>,
     ) -> ApiResult<Answer<ConversationEvents>> {
         let id = conversation.id()?;
@@ -263,13 +280,14 @@ impl ConversationsApi {
 
     /// Mark messages as read
     ///
-    /// Up to a number, on every device; it never goes back. 모든 기기에서 그 번호까지 읽음으로 표시하며 뒤로 돌아가지 않습니다.
+    /// Marks all messages up to a number as read, on every device. The mark never moves back.
+    /// 지정한 번호까지의 메시지를 모든 기기에서 읽음으로 표시합니다. 읽은 위치는 뒤로 돌아가지 않습니다.
     #[oai(path = "/conversations/:conversation/read", method = "put", operation_id = "markRead")]
     async fn mark_read(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a conversation.
+        /// The ID of the conversation. 대화 ID.
         conversation: Path<ConversationParam>,
         body: Body<MarkRead>,
     ) -> ApiResult<Answer<ConversationRead>> {
@@ -280,13 +298,14 @@ impl ConversationsApi {
 
     /// Mute a conversation
     ///
-    /// It does not count into what you have not read. 읽지 않은 메시지 수에 포함되지 않습니다.
+    /// Excludes the conversation from your total number of unread messages.
+    /// 이 대화를 읽지 않은 메시지 합계에서 제외합니다.
     #[oai(path = "/conversations/:conversation/mute", method = "put", operation_id = "muteConversation")]
     async fn mute_conversation(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a conversation.
+        /// The ID of the conversation. 대화 ID.
         conversation: Path<ConversationParam>,
     ) -> ApiResult<Answer<ConversationMute>> {
         let id = conversation.id()?;
@@ -296,13 +315,14 @@ impl ConversationsApi {
 
     /// Unmute a conversation
     ///
-    /// It counts again. 다시 읽지 않은 메시지 수에 포함됩니다.
+    /// Includes the conversation in your total number of unread messages again.
+    /// 이 대화를 읽지 않은 메시지 합계에 다시 포함합니다.
     #[oai(path = "/conversations/:conversation/mute", method = "delete", operation_id = "unmuteConversation")]
     async fn unmute_conversation(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a conversation.
+        /// The ID of the conversation. 대화 ID.
         conversation: Path<ConversationParam>,
     ) -> ApiResult<Answer<ConversationMute>> {
         let id = conversation.id()?;
@@ -310,19 +330,21 @@ impl ConversationsApi {
         Ok(Answer(ConversationMute { is_muted: false }))
     }
 
-    /// Find out what changed
+    /// Sync conversations
     ///
-    /// Since the `cursor` of the last time; without one, everything. While `more` is true, go on at once with the new
-    /// cursor. Nothing is missed, whatever clocks say; a conversation that changes meanwhile is listed again. A cursor from
-    /// before a restore or a failover of the database lists everything.
-    /// 지난번 `cursor` 이후 바뀐 대화를 알려 줍니다. `more`가 true이면 새 커서로 바로 이어서 요청하세요. 서버 시계와 관계없이 빠지는
-    /// 것이 없으며, 그 사이 바뀐 대화는 다시 나올 수 있습니다. 데이터베이스를 복원하거나 전환하기 전의 커서로는 전체가 나옵니다.
+    /// Lists the conversations that changed since `cursor`, or all conversations without one. While `more` is true,
+    /// request the next part immediately with the new cursor. No change is missed, whatever the clocks of the servers
+    /// say; a conversation that changes during the walk is listed again. A cursor from before a restore or a failover
+    /// of the database lists everything.
+    /// `cursor` 이후 바뀐 대화를 반환합니다. `cursor`가 없으면 모든 대화를 반환합니다. `more`가 true이면 새 커서로 바로
+    /// 이어서 요청하세요. 서버 시계와 관계없이 빠지는 변경이 없으며, 그 사이 바뀐 대화는 다시 나올 수 있습니다.
+    /// 데이터베이스를 복원하거나 전환하기 전의 커서로 요청하면 모든 대화를 반환합니다.
     #[oai(path = "/sync", method = "get", operation_id = "sync")]
     async fn sync(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The `cursor` of an earlier answer.
+        /// The `cursor` of the previous response. 이전 응답의 `cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Answer<SyncResult>> {
         let cursor = cursor.0.as_ref().map(CursorParam::sync).transpose()?;
@@ -330,7 +352,7 @@ impl ConversationsApi {
     }
 }
 
-/// Whom references mean for `viewer`, in their places.
+/// Resolves `me` to the viewer; the order stays, because errors refer to positions.
 fn resolve_members(members: Vec<MemberRef>, viewer: Viewer) -> Vec<UserRef> {
     let resolve = |member| match member {
         MemberRef::Me => UserRef::Id(viewer.id()),

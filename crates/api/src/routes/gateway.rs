@@ -29,17 +29,20 @@ pub(crate) struct GatewayApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Gateway")]
 impl GatewayApi {
-    /// Open a WebSocket
+    /// Connect to the realtime gateway
     ///
-    /// RFC 6455, with the subprotocol `blegram.v1+json`; what is said then is in [`/asyncapi.json`](/asyncapi.json). Logged in
-    /// by the session's cookie (from a page of a trusted origin), by `Authorization: Bearer`, or by a ticket of
-    /// createGatewayTicket as a second subprotocol, `blegram.ticket.<ticket>`. Browsers do not show pages why a handshake was
-    /// refused: ask getGatewayStatus. Swagger UI cannot open one; a page can:
-    /// `new WebSocket('/api/v1/gateway', 'blegram.v1+json')`. Refused handshakes are counted by address; of too many the answer
-    /// is 429.
-    /// 서브프로토콜 `blegram.v1+json`으로 웹소켓을 엽니다. 주고받는 내용은 `/asyncapi.json`에 있습니다. 세션 쿠키(신뢰된 출처의
-    /// 페이지), `Authorization: Bearer`, 또는 티켓으로 로그인합니다. 브라우저는 거절된 이유를 페이지에 알려 주지 않으므로
-    /// getGatewayStatus로 확인하세요. 거절된 연결 시도는 주소별로 세며, 너무 많으면 429로 응답합니다.
+    /// Opens a WebSocket (RFC 6455) with the subprotocol `blegram.v1+json`; [`/asyncapi.json`](/asyncapi.json)
+    /// describes the messages. Authenticate with the session cookie (from a page of a trusted origin), with
+    /// `Authorization: Bearer`, or with a ticket of createGatewayTicket as a second subprotocol,
+    /// `blegram.ticket.<ticket>`. Browsers do not tell pages why a handshake was rejected: call getGatewayStatus to
+    /// find out. Swagger UI cannot open a WebSocket, but a page can:
+    /// `new WebSocket('/api/v1/gateway', 'blegram.v1+json')`. Rejected handshakes are counted per address; too many of
+    /// them return 429.
+    /// 서브프로토콜 `blegram.v1+json`으로 WebSocket(RFC 6455)을 엽니다. 메시지 형식은 `/asyncapi.json`에 있습니다. 세션
+    /// 쿠키(신뢰된 출처의 페이지), `Authorization: Bearer`, 또는 두 번째 서브프로토콜 `blegram.ticket.<ticket>`으로
+    /// 보내는 createGatewayTicket의 티켓으로 인증하세요. 브라우저는 연결이 거절된 이유를 페이지에 알려 주지 않으므로
+    /// getGatewayStatus로 확인하세요. Swagger UI에서는 WebSocket을 열 수 없지만 페이지에서는 위와 같이 열 수 있습니다.
+    /// 거절된 연결 시도는 주소별로 세며, 너무 많으면 429를 반환합니다.
     #[oai(path = "/gateway", method = "get", operation_id = "connectGateway")]
     async fn connect_gateway(
         &self,
@@ -50,11 +53,11 @@ impl GatewayApi {
         let handshake = Handshake::read(request.headers()).map_err(Problem::from)?;
         let upgrade = request.take_upgrade().map_err(|_| Problem::new(Code::UpgradeRequired))?;
         let (hub, address) = (app.live.hub(), address(request, app.0));
-        // Before a ticket is used up.
+        // Before authentication, which consumes a ticket.
         hub.check(address).map_err(Problem::from)?;
         let origin = readable_origin(request.headers())?;
         let credential = authenticate(app.0, viewer, &handshake, request).await?;
-        // Not before it is known who asks: strangers must not use up what logged-in clients need.
+        // After authentication: anonymous handshakes must not use up the capacity that logged-in clients need.
         app.auth.limiter().check_user(Policy::Connect, credential.user).map_err(Problem::from)?;
         let place = hub.admit(address).map_err(Problem::from)?;
         let connection =
@@ -64,10 +67,10 @@ impl GatewayApi {
         Ok(Upgrade(handshake))
     }
 
-    /// Find out whether a WebSocket can be opened
+    /// Check gateway availability
     ///
-    /// The checks of connectGateway, answered so that pages can read it.
-    /// 웹소켓을 열 수 있는지 미리 확인합니다. 거절될 이유가 있으면 그 이유를 알려 줍니다.
+    /// Runs the login, origin and connection limit checks of connectGateway, with a response that pages can read.
+    /// connectGateway의 로그인, 출처, 연결 수 검사를 미리 실행하고 페이지가 읽을 수 있는 응답으로 결과를 알려 줍니다.
     #[oai(path = "/gateway/status", method = "get", operation_id = "getGatewayStatus")]
     async fn get_gateway_status(
         &self,
@@ -83,10 +86,12 @@ impl GatewayApi {
         Ok(Answer(GatewayStatus::new(&app.site.public_url, hub.config())))
     }
 
-    /// Get a ticket for a WebSocket
+    /// Create a gateway ticket
     ///
-    /// For pages that hold an access token and cannot send it with a WebSocket. Good once, for 30 seconds, from the origin
-    /// that asked. 액세스 토큰을 웹소켓과 함께 보낼 수 없는 페이지를 위한 일회용 티켓입니다. 요청한 출처에서 30초 동안 한 번만 쓸 수 있습니다.
+    /// For pages that have an access token but cannot send it with a WebSocket handshake. A ticket is valid once, for
+    /// 30 seconds, and only from the origin that requested it.
+    /// 액세스 토큰을 WebSocket 연결 요청에 넣을 수 없는 페이지를 위한 일회용 티켓입니다. 요청한 출처에서 30초 동안 한
+    /// 번만 쓸 수 있습니다.
     #[oai(path = "/gateway/tickets", method = "post", operation_id = "createGatewayTicket")]
     async fn create_gateway_ticket(
         &self,
@@ -102,7 +107,7 @@ impl GatewayApi {
     }
 }
 
-/// Who opens a connection: by bearer, ticket or cookie, the first that there is.
+/// Authenticates a handshake by bearer token, ticket or session cookie: the first one present decides.
 async fn authenticate(
     app: &App,
     viewer: MaybeViewer,
@@ -115,21 +120,21 @@ async fn authenticate(
         return Err(foreign());
     }
     let unauthenticated = || Problem::new(Code::Unauthenticated);
-    // The gate refused a bearer that is not good.
+    // The gate has already rejected an invalid bearer token.
     if bearer::token(headers).is_some() {
         return viewer.authenticated().ok_or_else(unauthenticated);
     }
     if let Some(ticket) = handshake.ticket() {
         return app.auth.redeem_ticket(ticket, origin).await?.ok_or_else(|| {
-            unauthenticated().with_detail("The ticket was used, has ended, or is of another origin.")
+            unauthenticated().with_detail("The ticket was used, has expired, or is for another origin.")
         });
     }
     let credential = viewer.authenticated().ok_or_else(unauthenticated)?;
-    // A browser sends the cookie along with the handshake of any page, and names the page.
+    // Browsers send the cookie with the handshake of any page, and name the page in `Origin`: without it, reject.
     if origin.is_none() { Err(foreign()) } else { Ok(credential) }
 }
 
-/// A page of another site must not learn whether its visitor is logged in here.
+/// Rejects pages of other sites: they must not learn whether their visitor is logged in here.
 fn check_page(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
     let is_trusted = match RequestOrigin::of(headers) {
         RequestOrigin::Absent => RequestHeader::SecFetchSite
@@ -142,7 +147,7 @@ fn check_page(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
 
 fn foreign() -> Problem {
     Problem::new(Code::CsrfRejected).with_detail(
-        "A WebSocket with the session's cookie is opened by a page of this site or of a trusted origin, which the browser names in Origin. Other clients send Authorization: Bearer.",
+        "Only pages of this site or of a trusted origin can open a WebSocket with the session cookie; the browser names the origin in the Origin header. Other clients must send Authorization: Bearer.",
     )
 }
 
@@ -155,12 +160,12 @@ fn readable_origin(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 }
 
 fn address(request: &Request, app: &App) -> IpAddr {
-    // All whose address is unknown share one.
+    // Clients without a known address share one limit.
     let address = client::address(request, &app.site.trusted_proxies);
     subscriber(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
 }
 
-/// A connection that was let in.
+/// An authenticated connection that awaits its upgrade.
 struct Connection {
     app: Arc<App>,
     place: Place,
@@ -196,7 +201,7 @@ impl Connection {
     }
 }
 
-/// 101.
+/// 101 Switching Protocols.
 pub(crate) struct Upgrade(Handshake);
 
 impl IntoResponse for Upgrade {
@@ -232,7 +237,7 @@ impl From<handshake::Error> for Problem {
     }
 }
 
-/// How long somebody waits who has too many connections. When one will end nobody knows.
+/// `Retry-After` in seconds when a client has too many connections: an estimate, because any of them may end at any time.
 const CROWDED_SECONDS: u64 = 30;
 
 impl From<Refused> for Problem {
@@ -244,11 +249,11 @@ impl From<Refused> for Problem {
         };
         match refused {
             Refused::Draining => {
-                Self::new(Code::Unavailable).with_detail("This node stops. Another one answers in a moment.")
+                Self::new(Code::Unavailable).with_detail("This node is shutting down. Retry in a moment.")
             }
-            Refused::Busy => Self::new(Code::Overloaded).with_detail("Too many connect at once."),
-            Refused::TooManyOfAddress => crowded("There are too many connections from this address."),
-            Refused::TooManyOfUser => crowded("You have too many connections. Close some."),
+            Refused::Busy => Self::new(Code::Overloaded).with_detail("Too many clients connect at once."),
+            Refused::TooManyOfAddress => crowded("There are too many connections from your address."),
+            Refused::TooManyOfUser => crowded("You have too many connections. Close some of them."),
         }
     }
 }

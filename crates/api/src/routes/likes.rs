@@ -22,48 +22,50 @@ pub(crate) struct LikesApi;
 impl LikesApi {
     /// Like a post
     ///
-    /// Its author is told, once. Liking it again changes nothing.
-    /// 작성자에게 한 번만 알림이 갑니다. 이미 좋아한 글이면 아무 일도 일어나지 않습니다.
+    /// Notifies the author once. Liking it again has no effect.
+    /// 작성자에게 한 번만 알림이 갑니다. 이미 좋아한 글이면 아무것도 바뀌지 않습니다.
     #[oai(path = "/posts/:post/like", method = "put", operation_id = "likePost")]
     async fn like_post(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a post.
+        /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
     ) -> ApiResult<Answer<Like>> {
         Ok(Answer(app.social.like_post(viewer.id(), post.id()?).await.map_err(Problem::from)?.into()))
     }
 
-    /// Like a post no more
+    /// Unlike a post
     ///
-    /// What its author was told is taken back.
-    /// 작성자에게 갔던 알림도 거두어집니다.
+    /// Withdraws the notification to the author.
+    /// 작성자에게 보낸 알림도 취소됩니다.
     #[oai(path = "/posts/:post/like", method = "delete", operation_id = "unlikePost")]
     async fn unlike_post(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a post.
+        /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
     ) -> ApiResult<Answer<Like>> {
         Ok(Answer(app.social.unlike_post(viewer.id(), post.id()?).await.map_err(Problem::from)?.into()))
     }
 
-    /// List who likes a post
+    /// List a post's likers
     ///
-    /// The latest like first.
+    /// Most recent like first.
     /// 최근에 좋아한 순서입니다.
     #[oai(path = "/posts/:post/likes", method = "get", operation_id = "listPostLikers")]
     async fn list_post_likers(
         &self,
         app: AppData<'_>,
         viewer: MaybeViewer,
-        /// The id of a post.
+        /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<UserPage>> {
         let post = post.id()?;
@@ -73,18 +75,20 @@ impl LikesApi {
         Ok(Paged::linked(items, &app.media.links()))
     }
 
-    /// List the posts that you like
+    /// List liked posts
     ///
-    /// The latest like first.
-    /// 최근에 좋아한 순서입니다.
+    /// Most recent like first. Posts that you can no longer see are left out.
+    /// 최근에 좋아한 순서입니다. 더는 볼 수 없는 글은 제외됩니다.
     #[oai(path = "/me/likes", method = "get", operation_id = "listLikedPosts")]
     async fn list_liked_posts(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<PostPage>> {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };

@@ -21,15 +21,18 @@ pub(crate) struct MediaApi;
 impl MediaApi {
     /// Upload images
     ///
-    /// Up to ten files at once; what each shows goes into `alt`, in the same order. They come out upright, in sRGB and
-    /// without metadata such as the place where they were taken; of moving images the first frame is kept. Files that
-    /// are not taken are listed in `problems`; if none is, the answer is the first one's problem. An image that nothing
-    /// uses for a day is removed. HEIC and AVIF photos are refused (415): on an iPhone, choose Settings › Camera ›
-    /// Formats › Most Compatible, or share the photo as JPEG; on Android, turn off HEIF pictures in the camera's settings.
-    /// An account sends at most eight forms at the same time (429).
-    /// 한 번에 열 개까지 올릴 수 있습니다. 사진은 바로 세워지고 위치 같은 메타데이터는 지워지며, 움직이는 이미지는 첫 장면만 남습니다. 받지 못한
-    /// 파일은 `problems`에 나오고, 하루 동안 쓰지 않은 이미지는 지워집니다. HEIC와 AVIF 사진은 받지 않습니다(415). iPhone에서는 설정 › 카메라 › 포맷에서
-    /// '높은 호환성'을 선택하거나 JPEG로 공유하고, Android에서는 카메라 설정에서 HEIF 사진을 끄세요. 한 계정이 동시에 보낼 수 있는 폼은 여덟 개입니다(429).
+    /// Uploads up to ten files at once; `alt` contains their alt texts in the same order. Images are rotated upright,
+    /// converted to sRGB and stripped of metadata such as the location; of animated images only the first frame is
+    /// kept. Rejected files are listed in `problems`; if every file is rejected, the response is the first file's
+    /// problem. An image that stays unused for a day is deleted. HEIC and AVIF photos are rejected (415): on an iPhone,
+    /// choose Settings › Camera › Formats › Most Compatible, or share the photo as JPEG; on Android, turn off HEIF
+    /// pictures in the camera's settings. An account can send at most eight forms at the same time (429).
+    /// 한 번에 파일을 열 개까지 올릴 수 있으며, 대체 텍스트는 같은 순서로 `alt`에 넣습니다. 이미지는 바로 세워지고
+    /// sRGB로 변환되며, 위치 같은 메타데이터는 지워집니다. 움직이는 이미지는 첫 프레임만 남습니다. 거부된 파일은
+    /// `problems`에 나오며, 모두 거부되면 첫 번째 파일의 오류를 반환합니다. 하루 동안 쓰지 않은 이미지는 삭제됩니다.
+    /// HEIC와 AVIF 사진은 받지 않습니다(415). iPhone에서는 설정 › 카메라 › 포맷에서 '높은 호환성'을 선택하거나 JPEG로
+    /// 공유하고, Android에서는 카메라 설정에서 HEIF 사진을 끄세요. 한 계정이 동시에 보낼 수 있는 폼은 여덟
+    /// 개입니다(429).
     #[oai(path = "/media", method = "post", operation_id = "uploadMedia")]
     async fn upload_media(
         &self,
@@ -57,15 +60,16 @@ impl MediaApi {
         }
     }
 
-    /// Upload an image directly
+    /// Create a direct upload
     ///
     /// For apps that put files into storage themselves: announce the file, PUT it to `url` with `headers`, and complete
-    /// the upload within two hours. One request at a time sends the file (409 `upload-in-progress`), and an account sends
-    /// at most eight files at the same time (429); it may have 100 uploads, of 500 MiB together, that are not completed
-    /// (403 `quota-exceeded`).
-    /// 파일을 저장소에 직접 올리는 앱을 위한 방법입니다. 먼저 알리고, `url`로 `headers`와 함께 PUT한 뒤, 두 시간 안에 완료를 요청하세요. 파일은 한 번에 한
-    /// 요청으로만 보낼 수 있고(409 `upload-in-progress`), 한 계정은 동시에 여덟 개까지 보낼 수 있습니다(429). 완료하지 않은 업로드는 100개, 합계 500 MiB 이하로 둘
-    /// 수 있습니다(403 `quota-exceeded`).
+    /// the upload within two hours. Only one request at a time can send the file (409 `upload-in-progress`), and an
+    /// account can send at most eight files at the same time (429). An account can have at most 100 incomplete uploads
+    /// with 500 MiB in total (403 `quota-exceeded`).
+    /// 파일을 저장소에 직접 올리는 앱을 위한 방법입니다. 먼저 파일 정보를 보내고, `url`로 `headers`와 함께 파일을 PUT한
+    /// 뒤, 두 시간 안에 완료를 요청하세요. 파일은 한 번에 한 요청으로만 보낼 수 있고(409 `upload-in-progress`), 한
+    /// 계정은 동시에 여덟 개까지 보낼 수 있습니다(429). 완료하지 않은 업로드는 계정당 100개, 합계 500 MiB까지 둘 수
+    /// 있습니다(403 `quota-exceeded`).
     #[oai(path = "/media/uploads", method = "post", operation_id = "createUpload")]
     async fn create_upload(
         &self,
@@ -79,45 +83,48 @@ impl MediaApi {
 
     /// Complete a direct upload
     ///
-    /// The file is looked at as in uploadMedia, and must have the type that was announced. Repeat it if the answer was
-    /// lost: it is the same image.
-    /// uploadMedia와 같은 검사를 거치며, 미리 알린 형식이어야 합니다. 응답을 받지 못했다면 다시 요청해도 같은 이미지를 받습니다.
+    /// Checks and converts the file as uploadMedia does; it must have the type that was announced. If the response is
+    /// lost, send the request again: it returns the same image.
+    /// uploadMedia와 같은 검사와 변환을 거치며, 미리 알린 형식이어야 합니다. 응답을 받지 못했다면 다시 요청하세요. 같은
+    /// 이미지를 반환합니다.
     #[oai(path = "/media/uploads/:upload/complete", method = "post", operation_id = "completeUpload")]
     async fn complete_upload(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of an upload.
+        /// The ID of the upload. 업로드 ID.
         upload: Path<UploadParam>,
     ) -> ApiResult<Versioned<Media>> {
         let media = app.media.complete_upload(viewer.id(), upload.id()?).await.map_err(Problem::from)?;
         Ok(Versioned { version: media.version, body: Media::of_owner(media, &app.media.links()) })
     }
 
-    /// Get an image of yours
+    /// Get an image
     ///
-    /// Its links are signed here, whatever shows it. 여기에서는 항상 서명된 링크를 받습니다.
+    /// Returns your own image. Its links are always signed here, even if the image is public.
+    /// 내 이미지를 반환합니다. 공개된 이미지라도 여기에서는 항상 서명된 링크를 받습니다.
     #[oai(path = "/media/:media", method = "get", operation_id = "getMedia")]
     async fn get_media(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of an image.
+        /// The ID of the image. 이미지 ID.
         media: Path<MediaParam>,
     ) -> ApiResult<Versioned<Media>> {
         let media = app.media.get_media(viewer.id(), media.id()?).await.map_err(Problem::from)?;
         Ok(Versioned { version: media.version, body: Media::of_owner(media, &app.media.links()) })
     }
 
-    /// Say what an image of yours shows
+    /// Update an image's alt text
     ///
-    /// For those who do not see it. 이미지를 볼 수 없는 사람을 위한 설명입니다.
+    /// The alt text describes your image to people who cannot see it.
+    /// 대체 텍스트는 이미지를 볼 수 없는 사람을 위한 설명입니다.
     #[oai(path = "/media/:media", method = "patch", operation_id = "updateMedia")]
     async fn update_media(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of an image.
+        /// The ID of the image. 이미지 ID.
         media: Path<MediaParam>,
         if_match: IfMatch,
         body: Body<UpdateMedia>,
@@ -127,15 +134,18 @@ impl MediaApi {
         Ok(Versioned { version: media.version, body: Media::of_owner(media, &app.media.links()) })
     }
 
-    /// Delete an image of yours
+    /// Delete an image
     ///
-    /// One that is used for nothing; the others go with what shows them. 쓰지 않는 이미지만 지울 수 있습니다.
+    /// Deletes your own image if it is unused. An image in use is deleted with the post, message or profile picture
+    /// that shows it.
+    /// 쓰이지 않는 내 이미지를 삭제합니다. 쓰이는 이미지는 그 이미지가 있는 게시글, 메시지, 프로필 사진과 함께
+    /// 삭제됩니다.
     #[oai(path = "/media/:media", method = "delete", operation_id = "deleteMedia")]
     async fn delete_media(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of an image.
+        /// The ID of the image. 이미지 ID.
         media: Path<MediaParam>,
         if_match: IfMatch,
     ) -> ApiResult<NoContent> {

@@ -15,20 +15,24 @@ pub(crate) struct NotificationsApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Notifications")]
 impl NotificationsApi {
-    /// List what you are told
+    /// List notifications
     ///
-    /// The newest first. What was undone or deleted meanwhile, and what you may not see any more, is left out; kept for 90 days.
-    /// 최신순입니다. 취소되거나 삭제된 일, 더는 볼 수 없는 일은 빠지며 90일 동안 보관됩니다.
+    /// Newest first, of the last 90 days. Activity that was undone or deleted, or that you can no longer see, is left
+    /// out.
+    /// 최신순이며 90일 동안 보관됩니다. 취소되거나 삭제된 활동과 더는 볼 수 없는 활동은 제외됩니다.
     #[oai(path = "/notifications", method = "get", operation_id = "listNotifications")]
     async fn list_notifications(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
-        /// Only items newer than the one with this id, which need not exist.
+        /// Returns only items newer than this ID, which does not have to exist.
+        /// 이 ID보다 새로운 항목만 반환합니다. 이 ID의 항목이 없어도 됩니다.
         since_id: Query<Option<SinceParam>>,
     ) -> ApiResult<Paged<NotificationPage>> {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
@@ -37,9 +41,11 @@ impl NotificationsApi {
         Ok(Paged::linked(items, &app.media.links()))
     }
 
-    /// Get how much you have not read
+    /// Get unread counts
     ///
-    /// Exact, and the same on every device. 정확한 값이며 모든 기기에서 같습니다.
+    /// The exact numbers of unread notifications and of unread messages, the same on every device. Muted conversations
+    /// do not count.
+    /// 읽지 않은 알림과 메시지의 정확한 수이며 모든 기기에서 같습니다. 알림을 끈 대화는 세지 않습니다.
     #[oai(path = "/notifications/unread-count", method = "get", operation_id = "getUnreadCount")]
     async fn get_unread_count(&self, app: AppData<'_>, viewer: Viewer) -> ApiResult<Answer<UnreadCount>> {
         let mark = app.social.unread_notifications(viewer.id()).await.map_err(Problem::from)?;
@@ -49,8 +55,8 @@ impl NotificationsApi {
 
     /// Mark notifications as read
     ///
-    /// All up to this one, on every device. The mark never goes back.
-    /// 지정한 알림까지 모든 기기에서 읽음으로 표시합니다. 표시는 뒤로 돌아가지 않습니다.
+    /// Marks all notifications up to the given one as read, on every device. The mark never moves back.
+    /// 지정한 알림까지 모든 기기에서 읽음으로 표시합니다. 읽은 위치는 뒤로 돌아가지 않습니다.
     #[oai(path = "/notifications/read", method = "put", operation_id = "markNotificationsRead")]
     async fn mark_notifications_read(
         &self,

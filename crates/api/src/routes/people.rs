@@ -20,20 +20,22 @@ pub(crate) struct PeopleApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Users")]
 impl PeopleApi {
-    /// List who follows an account
+    /// List a user's followers
     ///
-    /// The latest first.
+    /// Most recent follower first.
     /// 최근에 팔로우한 순서입니다.
     #[oai(path = "/users/:user/followers", method = "get", operation_id = "listFollowers")]
     async fn list_followers(
         &self,
         app: AppData<'_>,
         viewer: MaybeViewer,
-        /// An id, `@username`, or `me`.
+        /// A user ID, `@username`, or `me`. 사용자 ID, `@아이디` 또는 `me`.
         user: Path<UserParam>,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<UserPage>> {
         let scope = user.scope(viewer)?;
@@ -44,20 +46,22 @@ impl PeopleApi {
         Ok(Paged::linked(items, &app.media.links()))
     }
 
-    /// List whom an account follows
+    /// List the accounts a user follows
     ///
-    /// The latest first.
+    /// Most recently followed first.
     /// 최근에 팔로우한 순서입니다.
     #[oai(path = "/users/:user/following", method = "get", operation_id = "listFollowing")]
     async fn list_following(
         &self,
         app: AppData<'_>,
         viewer: MaybeViewer,
-        /// An id, `@username`, or `me`.
+        /// A user ID, `@username`, or `me`. 사용자 ID, `@아이디` 또는 `me`.
         user: Path<UserParam>,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<UserPage>> {
         let scope = user.scope(viewer)?;
@@ -68,18 +72,20 @@ impl PeopleApi {
         Ok(Paged::linked(items, &app.media.links()))
     }
 
-    /// List who asks to follow you
+    /// List follow requests
     ///
-    /// While your account is private. The latest first.
-    /// 내 계정이 비공개일 때 받은 팔로우 요청을 최신순으로 보여 줍니다.
+    /// Pending requests to follow your private account, newest first.
+    /// 내 비공개 계정에 온 대기 중인 팔로우 요청을 최신순으로 반환합니다.
     #[oai(path = "/me/follow-requests", method = "get", operation_id = "listFollowRequests")]
     async fn list_follow_requests(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<UserPage>> {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
@@ -88,18 +94,20 @@ impl PeopleApi {
         Ok(Paged::linked(items, &app.media.links()))
     }
 
-    /// List whom you block
+    /// List blocked accounts
     ///
-    /// The latest first.
+    /// Most recently blocked first.
     /// 최근에 차단한 순서입니다.
     #[oai(path = "/me/blocks", method = "get", operation_id = "listBlocks")]
     async fn list_blocks(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<UserPage>> {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
@@ -108,18 +116,20 @@ impl PeopleApi {
         Ok(Paged::linked(items, &app.media.links()))
     }
 
-    /// List whom you mute
+    /// List muted accounts
     ///
-    /// The latest first.
+    /// Most recently muted first.
     /// 최근에 뮤트한 순서입니다.
     #[oai(path = "/me/mutes", method = "get", operation_id = "listMutes")]
     async fn list_mutes(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<UserPage>> {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
@@ -128,18 +138,20 @@ impl PeopleApi {
         Ok(Paged::linked(items, &app.media.links()))
     }
 
-    /// List whom you may want to follow
+    /// List suggested users
     ///
-    /// Those first whom most of those follow whom you follow; then those whom most follow.
-    /// 내가 팔로우하는 사람들이 많이 팔로우하는 계정, 그다음으로 팔로워가 많은 계정입니다.
+    /// Accounts that many of the users you follow also follow come first, then the accounts with the most followers.
+    /// 내가 팔로우하는 사용자들이 많이 팔로우하는 계정이 먼저 나오고, 그다음으로 팔로워가 많은 계정이 나옵니다.
     #[oai(path = "/users/suggested", method = "get", operation_id = "listSuggestedUsers")]
     async fn list_suggested_users(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<SuggestedUserPage>> {
         let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
@@ -148,15 +160,16 @@ impl PeopleApi {
         Ok(Paged::linked(suggested, &app.media.links()))
     }
 
-    /// Dismiss a suggestion
+    /// Dismiss a suggested user
     ///
-    /// It does not come again. 다시 추천하지 않습니다.
+    /// The account is not suggested to you again.
+    /// 이 계정을 다시 추천하지 않습니다.
     #[oai(path = "/users/suggested/:user/dismissal", method = "put", operation_id = "dismissSuggestedUser")]
     async fn dismiss_suggested_user(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// An id or `@username`.
+        /// A user ID or `@username`. 사용자 ID 또는 `@아이디`.
         user: Path<UserParam>,
     ) -> ApiResult<Answer<Dismissal>> {
         let user = user.user(viewer.into())?;

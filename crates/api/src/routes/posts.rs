@@ -22,12 +22,14 @@ pub(crate) struct PostsApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Posts")]
 impl PostsApi {
-    /// Write a post
+    /// Create a post
     ///
-    /// Hashtags and mentions are found in the text, in any language: `#제주`, `@ann님`; not inside links or handles of other
-    /// sites (`@ann@mastodon.example`). Mentions of nobody stay plain text.
-    /// 본문에서 해시태그와 멘션을 찾아냅니다. 링크와 다른 사이트의 핸들 안에서는 찾지 않으며, 존재하지 않는 사용자의 멘션은 일반
-    /// 텍스트로 남습니다.
+    /// Hashtags and mentions are detected in the text, in any language: `#제주`, `@ann님`; not inside links or handles
+    /// of other sites (`@ann@mastodon.example`). A mention of an unknown username stays plain text. Notifies mentioned
+    /// users.
+    /// 본문에서 해시태그와 멘션을 언어와 관계없이 찾아냅니다(`#제주`, `@ann님`). 링크와 다른 사이트의
+    /// 핸들(`@ann@mastodon.example`) 안에서는 찾지 않으며, 존재하지 않는 사용자의 멘션은 일반 텍스트로 남습니다. 멘션된
+    /// 사용자에게 알림이 갑니다.
     #[oai(path = "/posts", method = "post", operation_id = "createPost")]
     async fn create_post(
         &self,
@@ -43,30 +45,32 @@ impl PostsApi {
 
     /// Get a post
     ///
-    /// A post that you may not see is not found. 볼 수 없는 게시글은 없는 것으로 답합니다.
+    /// A post that you are not allowed to see returns 404.
+    /// 볼 수 없는 게시글은 404를 반환합니다.
     #[oai(path = "/posts/:post", method = "get", operation_id = "getPost")]
     async fn get_post(
         &self,
         app: AppData<'_>,
         viewer: MaybeViewer,
-        /// The id of a post.
+        /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
     ) -> ApiResult<Versioned<Post>> {
         let post = app.social.get_post(viewer.id(), post.id()?).await.map_err(Problem::from)?;
         Ok(Linked::linked(post, &app.media.links()))
     }
 
-    /// Edit a post of yours
+    /// Edit a post
     ///
-    /// What you leave out stays. A new text keeps the old ones readable as revisions, finds hashtags and mentions anew
-    /// and sets `edited_at`.
-    /// 보내지 않은 항목은 그대로 둡니다. 본문을 바꾸면 이전 본문은 수정 이력에 남고, 해시태그와 멘션을 다시 찾습니다.
+    /// Edits your own post. Omitted fields stay unchanged. A new text keeps the previous ones as revisions, detects
+    /// hashtags and mentions again, and sets `edited_at`.
+    /// 내 게시글을 수정합니다. 보내지 않은 항목은 그대로 둡니다. 본문을 바꾸면 이전 본문은 수정 이력에 남고, 해시태그와
+    /// 멘션을 다시 찾으며, `edited_at`이 설정됩니다.
     #[oai(path = "/posts/:post", method = "patch", operation_id = "updatePost")]
     async fn update_post(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a post.
+        /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
         if_match: IfMatch,
         body: Body<UpdatePost>,
@@ -75,20 +79,22 @@ impl PostsApi {
         Ok(Linked::linked(updated.map_err(Problem::from)?, &app.media.links()))
     }
 
-    /// List the texts that a post had
+    /// List revisions of a post
     ///
-    /// The newest first, the present one included, for everybody who sees the post.
-    /// 게시글을 볼 수 있는 누구나 현재 본문을 포함한 수정 이력을 최신순으로 볼 수 있습니다.
+    /// Newest first, including the current text. Everyone who can see the post can list them.
+    /// 현재 본문을 포함한 수정 이력을 최신순으로 반환합니다. 게시글을 볼 수 있는 누구나 볼 수 있습니다.
     #[oai(path = "/posts/:post/revisions", method = "get", operation_id = "listPostRevisions")]
     async fn list_post_revisions(
         &self,
         app: AppData<'_>,
         viewer: MaybeViewer,
-        /// The id of a post.
+        /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<PostRevisionPage>> {
         let post = post.id()?;
@@ -98,15 +104,16 @@ impl PostsApi {
         Ok(Paged::linked(revisions, &app.media.links()))
     }
 
-    /// Delete a post of yours
+    /// Delete a post
     ///
-    /// It is gone at once, and from every count. 게시글이 바로 사라지고 모든 집계에서도 빠집니다.
+    /// Deletes your own post. It disappears immediately, also from all counts.
+    /// 내 게시글을 삭제합니다. 즉시 사라지고 모든 집계에서도 제외됩니다.
     #[oai(path = "/posts/:post", method = "delete", operation_id = "deletePost")]
     async fn delete_post(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a post.
+        /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
         if_match: IfMatch,
     ) -> ApiResult<NoContent> {

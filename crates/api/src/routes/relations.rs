@@ -13,49 +13,50 @@ pub(crate) struct RelationsApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Users")]
 impl RelationsApi {
-    /// Follow an account
+    /// Follow a user
     ///
-    /// Or ask to, when it is private. Its owner is told, once.
-    /// 비공개 계정이면 팔로우를 요청합니다. 상대에게 한 번만 알림이 갑니다.
+    /// Follows the account, or sends a follow request if it is private. Notifies the owner once.
+    /// 계정을 팔로우하거나, 비공개 계정이면 팔로우를 요청합니다. 상대에게 한 번만 알림이 갑니다.
     #[oai(path = "/users/:user/follow", method = "put", operation_id = "followUser")]
     async fn follow_user(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// An id or `@username`.
+        /// A user ID or `@username`. 사용자 ID 또는 `@아이디`.
         user: Path<UserParam>,
     ) -> ApiResult<Answer<Follow>> {
         let user = user.user(viewer.into())?;
         Ok(Answer(app.social.follow_user(viewer.id(), &user).await.map_err(Problem::from)?.into()))
     }
 
-    /// Follow an account no more
+    /// Unfollow a user
     ///
-    /// A request that is not answered yet is withdrawn.
-    /// 아직 수락되지 않은 요청은 취소됩니다.
+    /// Unfollows the account, or withdraws a pending follow request.
+    /// 팔로우를 취소합니다. 아직 수락되지 않은 팔로우 요청도 취소됩니다.
     #[oai(path = "/users/:user/follow", method = "delete", operation_id = "unfollowUser")]
     async fn unfollow_user(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// An id or `@username`.
+        /// A user ID or `@username`. 사용자 ID 또는 `@아이디`.
         user: Path<UserParam>,
     ) -> ApiResult<Answer<Follow>> {
         let user = user.user(viewer.into())?;
         Ok(Answer(app.social.unfollow_user(viewer.id(), &user).await.map_err(Problem::from)?.into()))
     }
 
-    /// Block an account
+    /// Block a user
     ///
-    /// Neither of you sees or reaches the other any more, by any route; only you still see its header. Follows and requests
-    /// between you end. It is not told.
-    /// 서로의 글과 활동을 볼 수 없고 팔로우와 요청이 끊깁니다. 나만 상대의 프로필 요약을 볼 수 있으며 상대에게는 알리지 않습니다.
+    /// Neither of you can see or contact the other any more; only you can still see the other's profile header. Follows
+    /// and follow requests between you end, and the user is not notified. Groups that you are both in are not affected.
+    /// 서로의 글과 활동을 볼 수 없고 연락할 수도 없습니다. 나만 상대의 프로필 요약을 볼 수 있습니다. 서로의 팔로우와
+    /// 팔로우 요청이 끊기며, 상대에게는 알리지 않습니다. 함께 참여한 그룹은 그대로 유지됩니다.
     #[oai(path = "/users/:user/block", method = "put", operation_id = "blockUser")]
     async fn block_user(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// An id or `@username`.
+        /// A user ID or `@username`. 사용자 ID 또는 `@아이디`.
         user: Path<UserParam>,
     ) -> ApiResult<Answer<Block>> {
         let user = user.user(viewer.into())?;
@@ -63,16 +64,16 @@ impl RelationsApi {
         Ok(Answer(Block { blocking: true }))
     }
 
-    /// Block an account no more
+    /// Unblock a user
     ///
-    /// The follows that the block ended do not come back.
-    /// 차단으로 끊긴 팔로우는 되살아나지 않습니다.
+    /// Does not restore the follows that the block ended.
+    /// 차단으로 끊긴 팔로우는 복구되지 않습니다.
     #[oai(path = "/users/:user/block", method = "delete", operation_id = "unblockUser")]
     async fn unblock_user(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// An id or `@username`.
+        /// A user ID or `@username`. 사용자 ID 또는 `@아이디`.
         user: Path<UserParam>,
     ) -> ApiResult<Answer<Block>> {
         let user = user.user(viewer.into())?;
@@ -80,16 +81,18 @@ impl RelationsApi {
         Ok(Answer(Block { blocking: false }))
     }
 
-    /// Mute an account
+    /// Mute a user
     ///
-    /// Timelines, searches and notifications leave it out. It is not told, and its profile and posts stay open to you.
-    /// 타임라인, 검색, 알림에서 보이지 않습니다. 상대에게는 알리지 않으며 프로필과 글은 계속 볼 수 있습니다.
+    /// Hides the user's posts from your timelines and post searches, and the user's activity from your notifications.
+    /// The user is not notified, and you can still open their profile and posts.
+    /// 상대의 글이 타임라인과 게시글 검색에서, 상대의 활동이 알림에서 보이지 않습니다. 상대에게는 알리지 않으며
+    /// 프로필과 글은 계속 볼 수 있습니다.
     #[oai(path = "/users/:user/mute", method = "put", operation_id = "muteUser")]
     async fn mute_user(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// An id or `@username`.
+        /// A user ID or `@username`. 사용자 ID 또는 `@아이디`.
         user: Path<UserParam>,
     ) -> ApiResult<Answer<Mute>> {
         let user = user.user(viewer.into())?;
@@ -97,16 +100,16 @@ impl RelationsApi {
         Ok(Answer(Mute { muting: true }))
     }
 
-    /// Mute an account no more
+    /// Unmute a user
     ///
-    /// Unmuting it again changes nothing.
-    /// 이미 해제했으면 아무 일도 일어나지 않습니다.
+    /// Unmuting again has no effect.
+    /// 이미 해제했으면 아무것도 바뀌지 않습니다.
     #[oai(path = "/users/:user/mute", method = "delete", operation_id = "unmuteUser")]
     async fn unmute_user(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// An id or `@username`.
+        /// A user ID or `@username`. 사용자 ID 또는 `@아이디`.
         user: Path<UserParam>,
     ) -> ApiResult<Answer<Mute>> {
         let user = user.user(viewer.into())?;
@@ -114,15 +117,16 @@ impl RelationsApi {
         Ok(Answer(Mute { muting: false }))
     }
 
-    /// Let somebody follow you
+    /// Accept a follow request
     ///
-    /// Who asked to is told. 요청한 사람에게 알림이 갑니다.
+    /// Notifies the user who sent it.
+    /// 요청한 사용자에게 알림이 갑니다.
     #[oai(path = "/me/follow-requests/:user", method = "put", operation_id = "acceptFollowRequest")]
     async fn accept_follow_request(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// An id or `@username`.
+        /// A user ID or `@username`. 사용자 ID 또는 `@아이디`.
         user: Path<UserParam>,
     ) -> ApiResult<Answer<FollowDecision>> {
         let user = user.user(viewer.into())?;
@@ -130,15 +134,16 @@ impl RelationsApi {
         Ok(Answer(FollowDecision { user_id: requester.as_uuid(), accepted: true }))
     }
 
-    /// Do not let somebody follow you
+    /// Reject a follow request
     ///
-    /// Who asked to is not told, and may ask again. 요청한 사람에게 알리지 않으며, 다시 요청할 수 있습니다.
+    /// The user who sent it is not notified and can send another one.
+    /// 요청한 사용자에게 알리지 않으며, 다시 요청할 수 있습니다.
     #[oai(path = "/me/follow-requests/:user", method = "delete", operation_id = "rejectFollowRequest")]
     async fn reject_follow_request(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// An id or `@username`.
+        /// A user ID or `@username`. 사용자 ID 또는 `@아이디`.
         user: Path<UserParam>,
     ) -> ApiResult<Answer<FollowDecision>> {
         let user = user.user(viewer.into())?;
@@ -149,13 +154,14 @@ impl RelationsApi {
 
     /// Remove a follower
     ///
-    /// They are not told. 상대에게는 알리지 않습니다.
+    /// The follower is not notified.
+    /// 상대에게는 알리지 않습니다.
     #[oai(path = "/me/followers/:user", method = "delete", operation_id = "removeFollower")]
     async fn remove_follower(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// An id or `@username`.
+        /// A user ID or `@username`. 사용자 ID 또는 `@아이디`.
         user: Path<UserParam>,
     ) -> ApiResult<NoContent> {
         let user = user.user(viewer.into())?;

@@ -13,13 +13,14 @@ pub(crate) struct ReportsApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Reports")]
 impl ReportsApi {
-    /// Report something to the moderators
+    /// Report content or an account
     ///
-    /// Reports a post, a comment or an account that you see, or a message of a conversation that you are in. Moderators get
-    /// the text as it is now, whatever becomes of it. The author is not notified. Reporting it again returns your
-    /// first report, unless the text has changed since: that is a new report.
-    /// 글, 댓글, 계정, 또는 내가 참여한 대화의 메시지를 운영진에게 신고합니다. 나중에 고치거나 지워도 신고한 시점의 내용이 운영진에게
-    /// 전달됩니다. 작성자에게는 알리지 않습니다. 다시 신고하면 처음 신고가 돌아오지만, 그 사이 내용이 바뀌었다면 새로 접수합니다.
+    /// Reports a post, a comment or an account that you can see, or a message in one of your conversations. Moderators
+    /// get the current text, even if it is edited or deleted later. The author is not notified. Reporting it again
+    /// returns your first report, unless the text has changed since: that is a new report.
+    /// 볼 수 있는 게시글, 댓글, 계정, 또는 내가 참여한 대화의 메시지를 운영진에게 신고합니다. 나중에 고치거나 지워도
+    /// 신고한 시점의 내용이 운영진에게 전달됩니다. 작성자에게는 알리지 않습니다. 다시 신고하면 처음 신고를 반환하지만,
+    /// 그 사이 내용이 바뀌었다면 새로 접수합니다.
     #[oai(path = "/reports", method = "post", operation_id = "createReport")]
     async fn create_report(
         &self,

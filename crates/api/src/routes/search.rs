@@ -24,16 +24,18 @@ pub(crate) struct SearchApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Discovery")]
 impl SearchApi {
-    /// Get what a search field offers
+    /// Get search suggestions
     ///
-    /// At most six accounts and six hashtags that begin so or have it. Nothing is remembered of it.
-    /// 입력 중인 글자로 찾은 계정과 해시태그를 여섯 개씩까지 보여 줍니다. 검색 기록에는 남지 않습니다.
+    /// At most six accounts and six hashtags whose names begin with the text or contain it. Not saved to your recent
+    /// searches.
+    /// 입력한 글자로 시작하거나 그 글자가 들어 있는 계정과 해시태그를 여섯 개씩까지 반환합니다. 검색 기록에는 남지
+    /// 않습니다.
     #[oai(path = "/search/suggestions", method = "get", operation_id = "searchSuggestions")]
     async fn search_suggestions(
         &self,
         app: AppData<'_>,
         viewer: MaybeViewer,
-        /// What is looked for, 1 to 100 characters.
+        /// The search text, 1 to 100 characters. 검색어, 1~100자.
         q: Query<Required<SearchParam>>,
     ) -> ApiResult<Answer<SearchSuggestions>> {
         let wanted = query(&q.0)?;
@@ -41,20 +43,24 @@ impl SearchApi {
         Ok(Answer(SearchSuggestions::linked(found, &app.media.links())))
     }
 
-    /// Search accounts
+    /// Search users
     ///
-    /// By username and shown name: the one that is called so, those that begin so, and those that have it.
-    /// 아이디와 표시 이름으로 찾습니다. 정확히 일치하는 계정, 그렇게 시작하는 계정, 포함하는 계정 순서입니다.
+    /// By username and display name: first the exact username, then usernames that begin with the text, then names that
+    /// contain it.
+    /// 아이디와 표시 이름으로 찾습니다. 아이디가 정확히 일치하는 계정, 아이디가 검색어로 시작하는 계정, 이름에 검색어가
+    /// 들어 있는 계정 순서입니다.
     #[oai(path = "/search/users", method = "get", operation_id = "searchUsers")]
     async fn search_users(
         &self,
         app: AppData<'_>,
         viewer: MaybeViewer,
-        /// What is looked for, 1 to 100 characters.
+        /// The search text, 1 to 100 characters. 검색어, 1~100자.
         q: Query<Required<SearchParam>>,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<UserPage>> {
         let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
@@ -66,18 +72,20 @@ impl SearchApi {
 
     /// Search hashtags
     ///
-    /// Those that begin so or have it, the most used first.
-    /// 그렇게 시작하거나 포함하는 해시태그를 많이 쓰인 순서로 보여 줍니다.
+    /// Hashtags that begin with the text or contain it, most used first.
+    /// 검색어로 시작하거나 검색어가 들어 있는 해시태그를 많이 쓰인 순서로 반환합니다.
     #[oai(path = "/search/hashtags", method = "get", operation_id = "searchHashtags")]
     async fn search_hashtags(
         &self,
         app: AppData<'_>,
         viewer: MaybeViewer,
-        /// What is looked for, 1 to 100 characters.
+        /// The search text, 1 to 100 characters. 검색어, 1~100자.
         q: Query<Required<SearchParam>>,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<HashtagPage>> {
         let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
@@ -89,18 +97,22 @@ impl SearchApi {
 
     /// Search posts
     ///
-    /// Those that have all of the words, the newest first. Korean words are found inside compounds: `서울` in `서울숲나들이`.
-    /// 모든 낱말이 들어 있는 글을 최신순으로 보여 줍니다. 띄어 쓰지 않은 말 속의 두 글자 낱말도 찾습니다.
+    /// Posts that contain all of the words, newest first. Korean words are found inside compounds: `서울` in
+    /// `서울숲나들이`.
+    /// 모든 낱말이 들어 있는 글을 최신순으로 반환합니다. 붙여 쓴 말 속의 낱말도 찾습니다. 예를 들어 `서울`로
+    /// `서울숲나들이`를 찾습니다.
     #[oai(path = "/search/posts", method = "get", operation_id = "searchPosts")]
     async fn search_posts(
         &self,
         app: AppData<'_>,
         viewer: MaybeViewer,
-        /// What is looked for, 1 to 100 characters.
+        /// The search text, 1 to 100 characters. 검색어, 1~100자.
         q: Query<Required<SearchParam>>,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<PostPage>> {
         let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
@@ -112,15 +124,17 @@ impl SearchApi {
 
     /// List trending hashtags
     ///
-    /// What more people write about than the day before, the strongest first.
-    /// 전날보다 많은 사람이 쓰고 있는 해시태그입니다.
+    /// Hashtags that more accounts use than on the day before, strongest trend first.
+    /// 전날보다 많은 계정이 쓰고 있는 해시태그를 상승세가 큰 순서로 반환합니다.
     #[oai(path = "/trends/hashtags", method = "get", operation_id = "listTrendingHashtags")]
     async fn list_trending_hashtags(
         &self,
         app: AppData<'_>,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<TrendPage>> {
         let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
@@ -131,29 +145,33 @@ impl SearchApi {
 
     /// Get a hashtag
     ///
-    /// With its exact number of posts, in any spelling. 표기에 상관없이 정확한 글 수를 알려 줍니다.
+    /// Returns the exact number of public posts with the hashtag, in any spelling.
+    /// 표기에 상관없이 이 해시태그가 있는 공개 게시글의 정확한 수를 반환합니다.
     #[oai(path = "/hashtags/:tag", method = "get", operation_id = "getHashtag")]
     async fn get_hashtag(
         &self,
         app: AppData<'_>,
-        /// A hashtag, with or without `#`.
+        /// A hashtag, with or without `#`. 해시태그. `#`은 없어도 됩니다.
         tag: Path<HashtagParam>,
     ) -> ApiResult<Answer<Hashtag>> {
         let hashtag = app.social.get_hashtag(tag.hashtag()?).await.map_err(Problem::from)?;
         Ok(Answer(hashtag.into()))
     }
 
-    /// List what you looked for
+    /// List recent searches
     ///
-    /// The newest 20 searches, each once. Only you see them. 최근 검색 20개이며 나만 볼 수 있습니다.
+    /// Your 20 most recent searches without duplicates, newest first. Only you can see them.
+    /// 중복을 제외한 최근 검색 20개를 최신순으로 반환합니다. 나만 볼 수 있습니다.
     #[oai(path = "/me/recent-searches", method = "get", operation_id = "listRecentSearches")]
     async fn list_recent_searches(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<RecentSearchPage>> {
         let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
@@ -162,24 +180,26 @@ impl SearchApi {
         Ok(Paged::render(searches))
     }
 
-    /// Forget a search
+    /// Delete a recent search
     ///
-    /// Somebody else's is not found. 다른 사람의 검색 기록은 없는 것으로 답합니다.
+    /// Another user's search returns 404.
+    /// 다른 사용자의 검색 기록은 404를 반환합니다.
     #[oai(path = "/me/recent-searches/:id", method = "delete", operation_id = "deleteRecentSearch")]
     async fn delete_recent_search(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a search, from the list.
+        /// The ID of a search from listRecentSearches. listRecentSearches에서 받은 검색 ID.
         id: Path<RecentSearchParam>,
     ) -> ApiResult<NoContent> {
         app.social.delete_recent_search(viewer.id(), id.id()?).await.map_err(Problem::from)?;
         Ok(NoContent)
     }
 
-    /// Forget every search
+    /// Clear recent searches
     ///
-    /// All that you looked for. 모든 검색 기록을 지웁니다.
+    /// Deletes all of your recent searches.
+    /// 내 검색 기록을 모두 삭제합니다.
     #[oai(path = "/me/recent-searches", method = "delete", operation_id = "deleteRecentSearches")]
     async fn delete_recent_searches(&self, app: AppData<'_>, viewer: Viewer) -> ApiResult<NoContent> {
         app.social.delete_recent_searches(viewer.id()).await.map_err(Problem::from)?;

@@ -22,19 +22,22 @@ pub(crate) struct SessionsApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Auth")]
 impl SessionsApi {
-    /// List where you are logged in
+    /// List active sessions
     ///
-    /// Browsers and devices, the latest login first; those that have ended are left out. At most 20: a login beyond
-    /// that ends the oldest.
-    /// 로그인되어 있는 브라우저와 기기를 최근 로그인 순으로 보여 줍니다. 최대 20개이며, 넘으면 가장 오래된 세션이 끝납니다.
+    /// Your logged-in browsers and devices, most recent login first. An account has at most 20 active sessions: one
+    /// more login ends the oldest.
+    /// 로그인되어 있는 브라우저와 기기를 최근 로그인 순으로 반환합니다. 최대 20개이며, 그 이상 로그인하면 가장 오래된
+    /// 세션이 종료됩니다.
     #[oai(path = "/auth/sessions", method = "get", operation_id = "listSessions")]
     async fn list_sessions(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<SessionPage>> {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
@@ -43,17 +46,18 @@ impl SessionsApi {
         Ok(Paged::new(sessions.map(|session| Session::new(session, viewer.session()))))
     }
 
-    /// Log out a browser or device
+    /// Revoke a session
     ///
-    /// Its secrets are worth nothing at once on this server, and within a second on the others. Somebody else's session
-    /// is not found.
-    /// 해당 세션은 즉시(다른 서버에서는 1초 안에) 끝납니다. 다른 사람의 세션은 없는 것으로 답합니다.
+    /// Logs out a browser or device. Its cookie or tokens stop working immediately on this server, and within a second
+    /// on the others. Another user's session returns 404.
+    /// 브라우저나 기기를 로그아웃합니다. 쿠키와 토큰은 이 서버에서 즉시, 다른 서버에서는 1초 안에 효력을 잃습니다. 다른
+    /// 사용자의 세션은 404를 반환합니다.
     #[oai(path = "/auth/sessions/:id", method = "delete", operation_id = "revokeSession")]
     async fn revoke_session(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The id of a session, from the list.
+        /// The ID of a session from listSessions. listSessions에서 받은 세션 ID.
         id: Path<SessionParam>,
     ) -> ApiResult<WithCookie<NoContent>> {
         let id = id.id()?;
@@ -64,10 +68,10 @@ impl SessionsApi {
 
     /// Change your password
     ///
-    /// Every other session ends. A browser's cookie is renewed; an app keeps its tokens. `current_password` is null
+    /// Ends all other sessions. A browser gets a new cookie; an app keeps its tokens. `current_password` can be null
     /// only for an account without a password, within ten minutes of the login.
-    /// 다른 모든 세션이 끝납니다. 브라우저의 쿠키는 새로 발급되고 앱의 토큰은 그대로입니다. 비밀번호가 없는 계정만 로그인 후 10분 안에
-    /// `current_password`를 null로 보낼 수 있습니다.
+    /// 다른 모든 세션이 종료됩니다. 브라우저의 쿠키는 새로 발급되고 앱의 토큰은 그대로입니다. 비밀번호가 없는 계정만
+    /// 로그인 후 10분 안에 `current_password`를 null로 보낼 수 있습니다.
     #[oai(path = "/me/password", method = "put", operation_id = "changePassword")]
     async fn change_password(
         &self,
@@ -81,9 +85,10 @@ impl SessionsApi {
         Ok(WithCookie { cookie, answer: NoContent })
     }
 
-    /// Log out everywhere else
+    /// Revoke all other sessions
     ///
-    /// Every session but this one ends. 이 세션을 뺀 모든 세션이 끝납니다.
+    /// Ends every session except the current one.
+    /// 현재 세션을 제외한 모든 세션을 종료합니다.
     #[oai(path = "/auth/sessions", method = "delete", operation_id = "revokeOtherSessions")]
     async fn revoke_other_sessions(&self, app: AppData<'_>, viewer: Viewer) -> ApiResult<NoContent> {
         app.auth.revoke_other_sessions(viewer.id(), viewer.session()).await.map_err(Problem::from)?;

@@ -17,19 +17,23 @@ pub(crate) struct TimelinesApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Timelines")]
 impl TimelinesApi {
-    /// List the posts of those whom you follow
+    /// Get the home timeline
     ///
-    /// And your own, newest first. 내 글과 팔로우하는 사람들의 글을 최신순으로 보여 줍니다.
+    /// Your own posts and those of the accounts you follow, newest first.
+    /// 내 글과 내가 팔로우하는 계정의 글을 최신순으로 반환합니다.
     #[oai(path = "/timelines/home", method = "get", operation_id = "getHomeTimeline")]
     async fn get_home_timeline(
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
-        /// Only items newer than the one with this id, which need not exist.
+        /// Returns only items newer than this ID, which does not have to exist.
+        /// 이 ID보다 새로운 항목만 반환합니다. 이 ID의 항목이 없어도 됩니다.
         since_id: Query<Option<SinceParam>>,
     ) -> ApiResult<Paged<PostPage>> {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
@@ -38,20 +42,24 @@ impl TimelinesApi {
         Ok(Paged::linked(items, &app.media.links()))
     }
 
-    /// List the public posts of everybody
+    /// Get the public timeline
     ///
-    /// Newest first. `next_cursor` leads to older posts, `prev_cursor` to newer ones.
-    /// 최신순입니다. `next_cursor`는 더 오래된 글로, `prev_cursor`는 더 새로운 글로 이어집니다.
+    /// Public posts of all accounts, newest first. `next_cursor` leads to older posts, `prev_cursor` to newer ones.
+    /// 모든 계정의 공개 글을 최신순으로 반환합니다. `next_cursor`는 더 오래된 글로, `prev_cursor`는 더 새로운 글로
+    /// 이어집니다.
     #[oai(path = "/timelines/public", method = "get", operation_id = "getPublicTimeline")]
     async fn get_public_timeline(
         &self,
         app: AppData<'_>,
         viewer: MaybeViewer,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
-        /// Only items newer than the one with this id, which need not exist.
+        /// Returns only items newer than this ID, which does not have to exist.
+        /// 이 ID보다 새로운 항목만 반환합니다. 이 ID의 항목이 없어도 됩니다.
         since_id: Query<Option<SinceParam>>,
     ) -> ApiResult<Paged<PostPage>> {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
@@ -60,22 +68,27 @@ impl TimelinesApi {
         Ok(Paged::linked(posts, &app.media.links()))
     }
 
-    /// List the public posts with a hashtag
+    /// Get a hashtag timeline
     ///
-    /// Newest first. The tag in any spelling: `Jeju` and `#JEJU` are one. A tag that nobody used is an empty list.
-    /// 최신순입니다. 대소문자나 `#`의 유무는 상관없습니다. 아무도 쓰지 않은 태그는 빈 목록입니다.
+    /// Public posts with the hashtag, newest first. Any spelling works: `Jeju` and `#JEJU` are the same hashtag. An
+    /// unused hashtag returns an empty list.
+    /// 해시태그가 있는 공개 글을 최신순으로 반환합니다. 대소문자나 `#`의 유무는 상관없습니다. 아무도 쓰지 않은
+    /// 해시태그는 빈 목록을 반환합니다.
     #[oai(path = "/timelines/hashtags/:tag", method = "get", operation_id = "getHashtagTimeline")]
     async fn get_hashtag_timeline(
         &self,
         app: AppData<'_>,
         viewer: MaybeViewer,
-        /// A hashtag, with or without `#`.
+        /// A hashtag, with or without `#`. 해시태그. `#`은 없어도 됩니다.
         tag: Path<HashtagParam>,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
-        /// Only items newer than the one with this id, which need not exist.
+        /// Returns only items newer than this ID, which does not have to exist.
+        /// 이 ID보다 새로운 항목만 반환합니다. 이 ID의 항목이 없어도 됩니다.
         since_id: Query<Option<SinceParam>>,
     ) -> ApiResult<Paged<PostPage>> {
         let tag = tag.hashtag()?;

@@ -27,20 +27,22 @@ pub(crate) struct UsersApi;
 impl UsersApi {
     /// Get your account
     ///
-    /// Your profile with what only you see. 내 프로필과 나만 볼 수 있는 정보.
+    /// Returns your profile with the details that only you can see.
+    /// 내 프로필과 나만 볼 수 있는 정보를 반환합니다.
     #[oai(path = "/me", method = "get", operation_id = "getMe")]
     async fn get_me(&self, app: AppData<'_>, viewer: Viewer) -> ApiResult<Versioned<Account>> {
         let account = app.auth.account(viewer.id()).await.map_err(Problem::from)?;
-        // Gone between the look-up of the session and now.
+        // The account was deleted after the gate looked up the session.
         let account = account.ok_or_else(|| Problem::new(Code::Unauthenticated))?;
         Ok(Versioned { version: account.user.version, body: Account::linked(account, &app.media.links()) })
     }
 
-    /// Change your profile
+    /// Update your profile
     ///
-    /// What you leave out stays; null clears. With `If-Match` of getMe's `ETag` it fails rather than undo a change from
-    /// another device.
-    /// 보내지 않은 항목은 그대로 두고 null은 지웁니다. getMe의 `ETag`를 `If-Match`로 보내면 다른 기기에서 바꾼 내용을 덮어쓰지 않습니다.
+    /// Omitted fields stay unchanged; null clears a field. Send getMe's `ETag` as `If-Match` so that you do not
+    /// overwrite a change from another device.
+    /// 보내지 않은 항목은 그대로 두고, null을 보낸 항목은 지웁니다. getMe의 `ETag`를 `If-Match`로 보내면 다른 기기에서
+    /// 바꾼 내용을 덮어쓰지 않습니다.
     #[oai(path = "/me", method = "patch", operation_id = "updateMe")]
     async fn update_me(
         &self,
@@ -56,8 +58,10 @@ impl UsersApi {
 
     /// Change your username
     ///
-    /// The one before is kept for you for 90 days; nobody else can take it. Links and mentions that name it lead nowhere.
-    /// 이전 아이디는 90일 동안 본인만 다시 쓸 수 있습니다. 이전 아이디로 된 링크와 멘션은 더 이상 연결되지 않습니다.
+    /// Your previous username stays reserved for you for 90 days. Links and mentions with it no longer lead to your
+    /// account.
+    /// 이전 아이디는 90일 동안 본인만 다시 쓸 수 있습니다. 이전 아이디로 된 링크와 멘션은 더 이상 내 계정으로 연결되지
+    /// 않습니다.
     #[oai(path = "/me/username", method = "put", operation_id = "changeUsername")]
     async fn change_username(
         &self,
@@ -73,11 +77,12 @@ impl UsersApi {
 
     /// Delete your account
     ///
-    /// At once and for good: nobody sees you or what you wrote any more, and every session ends. What is stored is
-    /// removed in the minutes after. The username is nobody's for 90 days. `password` is null only for an account
-    /// without one, within ten minutes of the login.
-    /// 즉시 삭제되며 되돌릴 수 없습니다. 프로필과 게시글은 바로 보이지 않고 모든 세션이 끝나며, 저장된 내용은 곧이어 지워집니다. 아이디는
-    /// 90일 동안 아무도 쓸 수 없습니다.
+    /// Immediate and irreversible: your profile and content disappear and every session ends. The stored data is
+    /// deleted within minutes. The username stays unavailable to everyone for 90 days. `password` can be null only for
+    /// an account without a password, within ten minutes of the login.
+    /// 즉시 삭제되며 되돌릴 수 없습니다. 프로필과 콘텐츠는 바로 보이지 않고 모든 세션이 종료되며, 저장된 데이터는 몇 분
+    /// 안에 삭제됩니다. 아이디는 90일 동안 아무도 쓸 수 없습니다. 비밀번호가 없는 계정만 로그인 후 10분 안에
+    /// `password`를 null로 보낼 수 있습니다.
     #[oai(path = "/me/deletion", method = "post", operation_id = "deleteMe")]
     async fn delete_me(
         &self,
@@ -90,15 +95,16 @@ impl UsersApi {
         Ok(WithCookie { cookie, answer: NoContent })
     }
 
-    /// Get a profile
+    /// Get a user's profile
     ///
-    /// `viewer` tells how you stand to it. `viewer`는 나와의 관계를 알려 줍니다.
+    /// `viewer` describes your relationship with the user.
+    /// `viewer`는 나와 이 사용자의 관계입니다.
     #[oai(path = "/users/:user", method = "get", operation_id = "getUser")]
     async fn get_user(
         &self,
         app: AppData<'_>,
         viewer: MaybeViewer,
-        /// An id, `@username`, or `me`.
+        /// A user ID, `@username`, or `me`. 사용자 ID, `@아이디` 또는 `me`.
         user: Path<UserParam>,
     ) -> ApiResult<Versioned<User>> {
         let user = user.user(viewer)?;
@@ -106,21 +112,25 @@ impl UsersApi {
         Ok(Versioned { version: view.user.version, body: User::linked(view, &app.media.links()) })
     }
 
-    /// List somebody's posts
+    /// List a user's posts
     ///
-    /// Those that you may see, newest first. 볼 수 있는 게시글을 최신순으로 보여 줍니다.
+    /// The posts that you are allowed to see, newest first.
+    /// 볼 수 있는 게시글을 최신순으로 반환합니다.
     #[oai(path = "/users/:user/posts", method = "get", operation_id = "listUserPosts")]
     async fn list_user_posts(
         &self,
         app: AppData<'_>,
         viewer: MaybeViewer,
-        /// An id, `@username`, or `me`.
+        /// A user ID, `@username`, or `me`. 사용자 ID, `@아이디` 또는 `me`.
         user: Path<UserParam>,
-        /// How many items at most, up to 100.
+        /// The maximum number of items on the page; values above 100 count as 100.
+        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
         limit: Query<Option<LimitParam>>,
-        /// A cursor of this list, as it came with a page.
+        /// A `next_cursor` or `prev_cursor` from a page of this list.
+        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
         cursor: Query<Option<CursorParam>>,
-        /// Only items newer than the one with this id, which need not exist.
+        /// Returns only items newer than this ID, which does not have to exist.
+        /// 이 ID보다 새로운 항목만 반환합니다. 이 ID의 항목이 없어도 됩니다.
         since_id: Query<Option<SinceParam>>,
     ) -> ApiResult<Paged<PostPage>> {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };

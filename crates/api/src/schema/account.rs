@@ -17,58 +17,60 @@ use crate::{
     },
 };
 
-/// Your account: your profile with what only you see.
+/// Your account: your profile and your private settings.
+/// 내 계정. 프로필과 나만 볼 수 있는 설정입니다.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Account {
-    /// The id. Sorts by time of creation.
-    /// ID. 만들어진 시각 순서로 정렬됩니다.
+    /// Unique id; sorts by creation time.
+    /// 고유 ID. 생성 시각 순서로 정렬됩니다.
     id: Uuid,
-    /// Unique; 3 to 30 of a-z, digits, `.`, `_` and Hangul syllables.
+    /// Unique username: 3 to 30 characters of a-z, digits, `.`, `_` and Hangul syllables.
     /// 고유한 아이디. 영문 소문자, 숫자, `.`, `_`, 한글 음절 3~30자입니다.
     username: String,
-    /// The name that the profile shows; not unique.
+    /// Display name; not unique.
     /// 프로필에 표시되는 이름. 다른 사람과 겹칠 수 있습니다.
     display_name: String,
-    /// A square picture of at most 320 pixels a side, WebP.
-    /// 한 변이 최대 320픽셀인 정사각형 WebP 프로필 사진.
+    /// URL of the avatar: a square WebP image of at most 320 pixels a side; null if there is none.
+    /// 프로필 사진의 주소. 한 변이 최대 320픽셀인 정사각형 WebP 이미지이며, 없으면 null입니다.
     avatar_url: Option<String>,
-    /// What you say of yourself; may be empty.
+    /// Text about yourself; may be empty.
     /// 자기소개. 비어 있을 수 있습니다.
     bio: String,
-    /// Whether only followers see your posts.
+    /// Whether only your followers can see your posts.
     /// 팔로워만 내 게시글을 볼 수 있는지 여부.
     is_private: bool,
-    /// Your posts, whoever may see them.
+    /// Number of your posts, whatever their visibility.
     /// 공개 범위와 관계없이 센 내 게시글 수.
     post_count: u64,
     /// Number of followers.
     /// 팔로워 수.
     follower_count: u64,
-    /// Number of accounts it follows.
+    /// Number of followed accounts.
     /// 팔로우하는 계정 수.
     following_count: u64,
-    /// When the account was created.
+    /// Creation time of the account.
     /// 계정을 만든 시각.
     created_at: Time,
-    /// How you stand to yourself.
-    /// 나 자신과의 관계.
+    /// Your relationship with your own account: every flag is false.
+    /// 나 자신과의 관계. 모든 값이 false입니다.
     viewer: Option<UserViewerState>,
-    /// The address you gave.
-    /// 등록한 이메일 주소.
+    /// Your email address; null if you gave none.
+    /// 등록한 이메일 주소. 없으면 null입니다.
     email: Option<String>,
-    /// Whether you proved to receive mail there.
+    /// Whether the email address is verified.
     /// 이메일 주소를 인증했는지 여부.
     email_verified: bool,
-    /// Whether a password opens the account.
+    /// Whether you can log in with a password.
     /// 비밀번호로 로그인할 수 있는 계정인지 여부.
     has_password: bool,
-    /// What you may do: `user`, `moderator` or `admin`. New roles may come.
+    /// Your role: `user`, `moderator` or `admin`. More roles may be added.
     /// 권한: `user`, `moderator`, `admin`. 새로운 역할이 추가될 수 있습니다.
     role: String,
-    /// Whether search and suggestions may show you.
+    /// Whether your account can appear in search and suggestions.
     /// 검색과 추천에 내 계정이 나올 수 있는지 여부.
     discoverable: bool,
-    /// Who may write to you first: `everyone`, `followed` (whom you follow) or `nobody`. New values may come.
+    /// Who can start a conversation with you: `everyone`, `followed` (accounts that you follow) or `nobody`. More
+    /// values may be added.
     /// 나에게 먼저 메시지를 보낼 수 있는 사람: `everyone`(모두), `followed`(내가 팔로우하는 사람), `nobody`(없음). 새로운 값이 추가될 수 있습니다.
     messages_from: String,
 }
@@ -99,33 +101,35 @@ impl Linked<blegram_domain::Account> for Account {
     }
 }
 
-/// You, logged in.
+/// The result of a login.
+/// 로그인 결과.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct AuthResult {
-    /// The account that is logged in.
+    /// The logged-in account.
     /// 로그인한 계정.
     account: Account,
-    /// Null for browsers, whose session is the cookie.
-    /// 세션이 쿠키인 브라우저에는 null입니다.
+    /// Tokens of a native client; null for browsers, whose session is a cookie.
+    /// 네이티브 클라이언트의 토큰. 쿠키로 세션을 유지하는 브라우저에서는 null입니다.
     tokens: Option<Tokens>,
 }
 
-/// What a native app keeps instead of a cookie.
+/// The tokens of a native client.
+/// 네이티브 클라이언트의 토큰.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Tokens {
-    /// Sent as `Authorization: Bearer` with every request. Treat it as opaque.
-    /// 모든 요청에 `Authorization: Bearer`로 보냅니다. 내용을 해석하지 마세요.
+    /// Access token. Send it with every request as `Authorization: Bearer <token>`. Treat it as opaque.
+    /// 액세스 토큰. 모든 요청에 `Authorization: Bearer <token>`으로 보내세요. 내용은 해석하지 마세요.
     access_token: String,
-    /// `Bearer`.
+    /// Always `Bearer`.
     /// 항상 `Bearer`입니다.
     token_type: String,
-    /// Seconds until the access token ends.
+    /// Seconds until the access token expires.
     /// 액세스 토큰이 만료될 때까지의 초.
     expires_in: u64,
-    /// Used once, with issueToken, for the next tokens. Keep it where only the app can read it.
-    /// 다음 토큰을 받기 위해 issueToken에 한 번만 씁니다. 앱만 읽을 수 있는 곳에 보관하세요.
+    /// Refresh token. Exchange it once for new tokens with issueToken. Store it where only the app can read it.
+    /// 갱신 토큰. issueToken에 한 번만 사용해 새 토큰을 받습니다. 앱만 읽을 수 있는 곳에 보관하세요.
     refresh_token: String,
-    /// Seconds until the refresh token ends.
+    /// Seconds until the refresh token expires.
     /// 갱신 토큰이 만료될 때까지의 초.
     refresh_expires_in: u64,
 }
@@ -148,46 +152,50 @@ impl From<blegram_auth::Tokens> for Tokens {
     }
 }
 
-/// The proof for requests that name no origin.
+/// The CSRF token of your session, for clients that send neither `Sec-Fetch-Site` nor `Origin`.
+/// 세션의 CSRF 토큰. `Sec-Fetch-Site`와 `Origin`을 보내지 않는 클라이언트에 필요합니다.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct CsrfToken {
-    /// To be sent as `X-CSRF-Token`; null when you are not logged in, and need none.
-    /// `X-CSRF-Token`으로 보낼 값. 로그인하지 않아 필요 없을 때는 null입니다.
+    /// Value for the `X-CSRF-Token` header; null if you are not logged in and need no token.
+    /// `X-CSRF-Token` 헤더의 값. 로그인하지 않아 필요 없으면 null입니다.
     pub(crate) csrf_token: Option<String>,
 }
 
-/// What you log in with.
+/// The kind of client, which decides whether the session is a cookie or tokens.
+/// 클라이언트의 종류. 세션이 쿠키인지 토큰인지 결정합니다.
 #[derive(Debug, Enum)]
 #[oai(rename_all = "snake_case")]
 pub(crate) enum ClientKind {
     /// The session is the cookie `auth-blegram`.
     Browser,
-    /// The session is an access token and a refresh token, in the answer. Also for apps in a web view (Capacitor, Ionic,
-    /// Tauri): browsers never send a Lax cookie from there to the API.
+    /// The session is an access token and a refresh token, in the response. Also for apps in a web view (Capacitor,
+    /// Ionic, Tauri): from there browsers never send a Lax cookie to the API.
     Native,
 }
 
 /// A new account.
+/// 새 계정.
 #[derive(Debug, Object)]
 pub(crate) struct SignUp {
-    /// 3 to 30 of a-z, digits, `.`, `_` and Hangul syllables, in any case; not like a name that is taken.
+    /// Username: 3 to 30 characters of a-z, digits, `.`, `_` and Hangul syllables, case-insensitive. Must not be
+    /// confusable with a taken username.
     /// 영문, 숫자, `.`, `_`, 한글 음절 3~30자. 대소문자는 구분하지 않으며, 이미 쓰이는 아이디와 비슷하면 안 됩니다.
     #[oai(validator(min_length = 3))]
     username: String,
-    /// 10 to 128 characters, not easy to guess.
+    /// Password: 10 to 128 characters, not easy to guess.
     /// 추측하기 어려운 10~128자.
     #[oai(validator(min_length = 10))]
     password: String,
-    /// The name that the profile shows, 1 to 30 characters; the username unless given.
-    /// 프로필에 표시되는 이름, 1~30자. 없으면 아이디를 씁니다.
+    /// Display name, 1 to 30 characters; defaults to the username.
+    /// 프로필에 표시되는 이름, 1~30자. 기본값은 아이디입니다.
     display_name: Option<String>,
-    /// An email address.
+    /// Email address.
     /// 이메일 주소.
     email: Option<String>,
-    /// Whether the session is a cookie or tokens.
-    /// 세션을 쿠키로 받을지 토큰으로 받을지 정합니다.
+    /// `browser` for a session cookie, `native` for tokens.
+    /// 세션을 쿠키로 받으려면 `browser`, 토큰으로 받으려면 `native`.
     client: ClientKind,
-    /// What you call the device, 1 to 60 characters.
+    /// Name of the device, 1 to 60 characters.
     /// 기기 이름, 1~60자.
     device_name: Option<String>,
 }
@@ -219,19 +227,20 @@ impl Input for SignUp {
     }
 }
 
-/// What opens an account.
+/// Login credentials.
+/// 로그인 정보.
 #[derive(Debug, Object)]
 pub(crate) struct LogIn {
-    /// Your username in any case, with or without `@`.
-    /// 아이디. 대소문자를 구분하지 않으며 `@`를 붙여도 됩니다.
+    /// Username, case-insensitive, with or without `@`.
+    /// 아이디. 대소문자를 구분하지 않으며 앞에 `@`를 붙여도 됩니다.
     login: String,
-    /// The account's password.
+    /// Password of the account.
     /// 계정의 비밀번호.
     password: String,
-    /// Whether the session is a cookie or tokens.
-    /// 세션을 쿠키로 받을지 토큰으로 받을지 정합니다.
+    /// `browser` for a session cookie, `native` for tokens.
+    /// 세션을 쿠키로 받으려면 `browser`, 토큰으로 받으려면 `native`.
     client: ClientKind,
-    /// What you call the device, 1 to 60 characters.
+    /// Name of the device, 1 to 60 characters.
     /// 기기 이름, 1~60자.
     device_name: Option<String>,
 }
@@ -250,13 +259,14 @@ impl Input for LogIn {
     }
 }
 
-/// A new password.
+/// A change of the password.
+/// 비밀번호 변경.
 #[derive(Debug, Object)]
 pub(crate) struct ChangePassword {
-    /// The present one; null or absent only for an account without one.
+    /// Current password; null or absent only if the account has no password.
     /// 현재 비밀번호. 비밀번호가 없는 계정에서만 null이거나 생략할 수 있습니다.
     current_password: Option<String>,
-    /// 10 to 128 characters, not easy to guess.
+    /// Password: 10 to 128 characters, not easy to guess.
     /// 추측하기 어려운 10~128자.
     #[oai(validator(min_length = 10))]
     new_password: String,
@@ -272,38 +282,41 @@ impl Input for ChangePassword {
     }
 }
 
-/// A change of your profile; what is absent stays.
+/// A change of your profile and settings. Absent fields stay unchanged.
+/// 프로필과 설정 변경. 보내지 않은 필드는 그대로 유지됩니다.
 #[derive(Debug, Object)]
 pub(crate) struct UpdateMe {
-    /// 1 to 30 characters; null for the username.
-    /// 1~30자. null이면 아이디를 씁니다.
+    /// Display name, 1 to 30 characters; null resets it to the username.
+    /// 프로필에 표시되는 이름, 1~30자. null이면 아이디로 되돌립니다.
     display_name: Option<String>,
-    /// Plain text, at most 300 characters; null for none.
-    /// 일반 텍스트, 최대 300자. null이면 비웁니다.
+    /// Text about yourself: plain text, at most 300 characters; null clears it.
+    /// 자기소개. 일반 텍스트, 최대 300자. null이면 비웁니다.
     bio: Option<String>,
-    /// An image of yours that is used for nothing yet; null for none. The one before is removed.
-    /// 아직 쓰이지 않은 내 이미지. null이면 프로필 사진을 없앱니다. 이전 사진은 삭제됩니다.
+    /// Id of one of your uploaded images that is not in use yet; null removes the avatar. The previous avatar image is
+    /// deleted.
+    /// 업로드했지만 아직 사용하지 않은 내 이미지의 ID. null이면 프로필 사진을 없앱니다. 이전 사진은 삭제됩니다.
     avatar_media_id: Option<Uuid>,
-    /// Whether only followers see your posts.
+    /// Whether only your followers can see your posts.
     /// 팔로워만 내 게시글을 볼 수 있는지 여부.
     is_private: Option<bool>,
-    /// Whether search and suggestions may show you.
+    /// Whether your account can appear in search and suggestions.
     /// 검색과 추천에 내 계정이 나올 수 있는지 여부.
     discoverable: Option<bool>,
-    /// Who may write to you first, or add you to groups.
+    /// Who can start a conversation with you or add you to groups.
     /// 나에게 먼저 메시지를 보내거나 나를 그룹에 추가할 수 있는 사람.
     messages_from: Option<MessagesFrom>,
 }
 
-/// Who may write to somebody first.
+/// Who can start a conversation with an account or add it to groups.
+/// 먼저 메시지를 보내거나 그룹에 추가할 수 있는 사람.
 #[derive(Debug, Enum)]
 #[oai(rename_all = "snake_case")]
 pub(crate) enum MessagesFrom {
-    /// Everybody.
+    /// Everyone who is not blocked.
     Everyone,
-    /// Those whom you follow.
+    /// Accounts that the account follows.
     Followed,
-    /// Nobody.
+    /// No one.
     Nobody,
 }
 
@@ -328,10 +341,12 @@ impl Input for UpdateMe {
     }
 }
 
-/// Another name.
+/// A change of the username.
+/// 아이디 변경.
 #[derive(Debug, Object)]
 pub(crate) struct ChangeUsername {
-    /// 3 to 30 of a-z, digits, `.`, `_` and Hangul syllables, in any case; not like a name that is taken.
+    /// Username: 3 to 30 characters of a-z, digits, `.`, `_` and Hangul syllables, case-insensitive. Must not be
+    /// confusable with a taken username.
     /// 영문, 숫자, `.`, `_`, 한글 음절 3~30자. 대소문자는 구분하지 않으며, 이미 쓰이는 아이디와 비슷하면 안 됩니다.
     #[oai(validator(min_length = 3))]
     username: String,
@@ -345,10 +360,11 @@ impl Input for ChangeUsername {
     }
 }
 
-/// Proof that it is you who deletes the account.
+/// Confirmation of the deletion of your account.
+/// 계정 삭제 확인.
 #[derive(Debug, Object)]
 pub(crate) struct DeleteMe {
-    /// Your password; null or absent only for an account without one.
+    /// Your password; null or absent only if the account has no password.
     /// 비밀번호. 비밀번호가 없는 계정에서만 null이거나 생략할 수 있습니다.
     password: Option<String>,
 }
@@ -361,45 +377,47 @@ impl Input for DeleteMe {
     }
 }
 
-/// What a grant is exchanged for tokens with.
+/// The type of a grant.
+/// 권한 부여 방식.
 #[derive(Debug, Enum)]
 #[oai(rename_all = "snake_case")]
 pub(crate) enum GrantType {
-    /// Takes `refresh_token`.
+    /// Needs `refresh_token`.
     RefreshToken,
-    /// Takes `code`, `code_verifier` and `redirect_uri`, from a login with another provider.
+    /// Needs `code`, `code_verifier` and `redirect_uri`, from a login with another provider.
     AuthorizationCode,
 }
 
-/// A grant (RFC 6749, 4.1.3 and 6) to be exchanged for tokens.
+/// A grant to exchange for tokens (RFC 6749, 4.1.3 and 6).
+/// 토큰과 교환할 권한 부여(RFC 6749, 4.1.3과 6).
 #[derive(Debug, Object)]
 pub(crate) struct IssueToken {
-    /// The kind of grant, which decides the other fields.
+    /// Type of the grant; decides which other fields are required.
     /// 권한 부여 방식. 이에 따라 필요한 다른 필드가 달라집니다.
     grant_type: GrantType,
-    /// For `refresh_token`.
+    /// Required for `refresh_token`.
     /// `refresh_token`일 때 필요합니다.
     refresh_token: Option<String>,
-    /// For `authorization_code`.
+    /// Required for `authorization_code`.
     /// `authorization_code`일 때 필요합니다.
     code: Option<String>,
-    /// For `authorization_code` (RFC 7636).
+    /// Required for `authorization_code` (RFC 7636).
     /// `authorization_code`일 때 필요합니다(RFC 7636).
     code_verifier: Option<String>,
-    /// For `authorization_code`.
+    /// Required for `authorization_code`.
     /// `authorization_code`일 때 필요합니다.
     redirect_uri: Option<String>,
 }
 
-/// A grant that was sent.
+/// A parsed [`IssueToken`].
 #[derive(Debug)]
 pub(crate) enum Grant {
     RefreshToken(String),
-    /// No site hands out codes yet, so none is good.
+    /// Authorization codes are not issued yet, so every code is invalid.
     AuthorizationCode,
 }
 
-/// The largest grant in bytes: longer than any that was issued.
+/// Largest accepted grant, in bytes; longer than every issued one.
 const MAX_GRANT_BYTES: usize = 1024;
 
 impl Input for IssueToken {

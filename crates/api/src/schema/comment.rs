@@ -12,22 +12,23 @@ use crate::{
     schema::{Linked, Time, all_linked, user::UserSummary},
 };
 
-/// A comment on a post, or a reply to one.
+/// A comment on a post, or a reply to a comment.
+/// 댓글 또는 답글.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Comment {
-    /// The id. Sorts by time of creation.
-    /// ID. 만들어진 시각 순서로 정렬됩니다.
+    /// Unique id; sorts by creation time.
+    /// 고유 ID. 생성 시각 순서로 정렬됩니다.
     id: Uuid,
     /// The id of the post.
     /// 게시글의 ID.
     post_id: Uuid,
-    /// The comment at the top of the thread; null for one at the top itself.
-    /// 스레드의 최상위 댓글. 최상위 댓글 자신은 null입니다.
+    /// Id of the top-level comment of the thread; null for a top-level comment.
+    /// 스레드 최상위 댓글의 ID. 최상위 댓글이면 null입니다.
     parent_id: Option<Uuid>,
-    /// Null for a deleted comment, which stays while it has replies.
-    /// 작성자. 답글이 있어 남아 있는 삭제된 댓글은 null입니다.
+    /// The author; null for a deleted comment, which remains as long as it has replies.
+    /// 작성자. 삭제된 댓글은 null입니다. 삭제된 댓글은 답글이 있는 동안 남습니다.
     author: Option<UserSummary>,
-    /// As it was written: plain text, to be escaped where it is shown. Null for a deleted comment.
+    /// Plain text as written; escape it for display. Null for a deleted comment.
     /// 작성된 그대로의 일반 텍스트. 표시할 때 이스케이프하세요. 삭제된 댓글은 null입니다.
     text: Option<String>,
     /// The accounts that the text mentions, in order of first appearance.
@@ -36,27 +37,28 @@ pub(crate) struct Comment {
     /// Number of likes.
     /// 좋아요 수.
     like_count: u64,
-    /// Replies that are not deleted.
+    /// Number of replies that are not deleted.
     /// 삭제되지 않은 답글 수.
     reply_count: u64,
-    /// When it was created.
-    /// 만들어진 시각.
+    /// Creation time.
+    /// 생성 시각.
     created_at: Time,
-    /// When its text last changed.
-    /// 본문이 마지막으로 바뀐 시각.
+    /// Time of the last change of the text; null if the comment was never edited.
+    /// 본문을 마지막으로 수정한 시각. 수정한 적이 없으면 null입니다.
     edited_at: Option<Time>,
-    /// Whether it is deleted: its text and author are gone, its replies stay.
-    /// 삭제되었는지 여부. 본문과 작성자는 사라지고 답글은 남습니다.
+    /// Whether the comment is deleted: it has no text and no author, but keeps its replies.
+    /// 삭제되었는지 여부. 본문과 작성자는 지워지고 답글은 남습니다.
     is_deleted: bool,
-    /// How you stand to this comment; null when you are not logged in.
+    /// Your interactions with this comment; null if you are not logged in.
     /// 이 댓글에 대한 내 상태. 로그인하지 않았으면 null입니다.
     viewer: Option<CommentViewer>,
 }
 
-/// How you stand to a comment.
+/// Your interactions with a comment.
+/// 댓글에 대한 내 상태.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct CommentViewer {
-    /// You like it.
+    /// Whether you like the comment.
     /// 좋아요를 눌렀는지 여부.
     liked: bool,
 }
@@ -89,15 +91,16 @@ impl Linked<CommentView> for Versioned<Comment> {
 }
 
 /// A page of comments.
+/// 댓글 목록의 한 페이지.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct CommentPage {
-    /// The items of this page, in the order of the list.
+    /// The items on this page, in list order.
     /// 이 페이지의 항목. 목록 순서대로입니다.
     items: Vec<Comment>,
-    /// Where the list goes on; null at its end.
+    /// Cursor for the next page; null at the end of the list.
     /// 다음 페이지의 커서. 목록의 끝에서는 null입니다.
     next_cursor: Option<String>,
-    /// Where older items are found.
+    /// Cursor for older items.
     /// 더 오래된 항목을 읽는 커서.
     prev_cursor: Option<String>,
 }
@@ -110,14 +113,15 @@ impl PageSchema for CommentPage {
     }
 }
 
-/// A text that a comment had, or has now.
+/// A revision of a comment: the current one or an earlier one.
+/// 댓글의 수정본. 현재 내용도 포함됩니다.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct CommentRevision {
-    /// The text of this revision.
+    /// Text of this revision.
     /// 이 수정본의 본문.
     text: String,
-    /// When the comment began to say this.
-    /// 댓글이 이 내용이 된 시각.
+    /// Time when the comment got this text.
+    /// 댓글이 이 내용으로 바뀐 시각.
     edited_at: Time,
 }
 
@@ -127,16 +131,17 @@ impl From<Revision> for CommentRevision {
     }
 }
 
-/// A page of the texts that a comment had.
+/// A page of revisions of a comment.
+/// 댓글 수정본 목록의 한 페이지.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct CommentRevisionPage {
-    /// The items of this page, in the order of the list.
+    /// The items on this page, in list order.
     /// 이 페이지의 항목. 목록 순서대로입니다.
     items: Vec<CommentRevision>,
-    /// Where the list goes on; null at its end.
+    /// Cursor for the next page; null at the end of the list.
     /// 다음 페이지의 커서. 목록의 끝에서는 null입니다.
     next_cursor: Option<String>,
-    /// Where newer items are found.
+    /// Cursor for newer items.
     /// 더 새로운 항목을 읽는 커서.
     prev_cursor: Option<String>,
 }
@@ -150,17 +155,18 @@ impl PageSchema for CommentRevisionPage {
 }
 
 /// A new comment.
+/// 새 댓글.
 #[derive(Debug, Object)]
 pub(crate) struct CreateComment {
-    /// Plain text, 1 to 1,000 characters, 20 mentions.
+    /// Plain text, 1 to 1,000 characters, at most 20 mentions.
     /// 일반 텍스트 1~1,000자, 멘션 최대 20개.
     text: String,
-    /// The comment to reply to. A reply to a reply joins its thread.
-    /// 답글을 달 댓글. 답글에 단 답글은 같은 스레드에 속합니다.
+    /// Id of the comment to reply to. A reply to a reply belongs to the same thread.
+    /// 답글을 달 댓글의 ID. 답글에 단 답글은 같은 스레드에 속합니다.
     parent_id: Option<Uuid>,
 }
 
-/// What a new comment says, and to which one it replies.
+/// A parsed [`CreateComment`].
 pub(crate) struct NewComment {
     pub(crate) comment: WriteComment,
     pub(crate) parent: Option<CommentId>,
@@ -171,16 +177,17 @@ impl Input for CreateComment {
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
         let text = fields.text("text", CommentText::parse);
-        let not_found = Violation::NotFound("names no comment on this post that takes replies");
+        let not_found = Violation::NotFound("must be the id of a comment on this post that accepts replies");
         let parent = fields.optional_text("parent_id", |raw| raw.parse::<CommentId>().map_err(|_| not_found));
         Some(NewComment { comment: write(fields, text?)?, parent })
     }
 }
 
-/// Another text for a comment.
+/// An edit of a comment.
+/// 댓글 수정.
 #[derive(Debug, Object)]
 pub(crate) struct UpdateComment {
-    /// Plain text, 1 to 1,000 characters, 20 mentions.
+    /// Plain text, 1 to 1,000 characters, at most 20 mentions.
     /// 일반 텍스트 1~1,000자, 멘션 최대 20개.
     text: String,
 }

@@ -16,101 +16,104 @@ use crate::{
     schema::{Linked, Time, all_linked, media::Media, post::parse_media_ids, user::UserSummary},
 };
 
-/// A conversation that you are in.
+/// A conversation that you are a member of.
+/// 내가 참여한 대화.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Conversation {
-    /// The id. Sorts by time of creation.
-    /// ID. 만들어진 시각 순서로 정렬됩니다.
+    /// Unique id; sorts by creation time.
+    /// 고유 ID. 생성 시각 순서로 정렬됩니다.
     id: Uuid,
-    /// `direct` or `group`. New kinds may come.
+    /// `direct` or `group`. More kinds may be added.
     /// `direct`(1:1) 또는 `group`(그룹). 새로운 종류가 추가될 수 있습니다.
     kind: String,
-    /// The title of a group; null when it has none.
+    /// Title of a group; null if it has none.
     /// 그룹 이름. 없으면 null입니다.
     title: Option<String>,
-    /// Who may remove members of a group.
-    /// 그룹에서 참여자를 내보낼 수 있는 사람.
+    /// Id of the owner of a group, who can remove members; null for a direct conversation.
+    /// 참여자를 내보낼 수 있는 그룹 소유자의 ID. 1:1 대화에서는 null입니다.
     owner_id: Option<Uuid>,
-    /// Those who joined first first, you among them.
+    /// The members, including you, in the order in which they joined.
     /// 나를 포함한 참여자. 먼저 참여한 순서입니다.
     members: Vec<UserSummary>,
-    /// How much happened in it; each thing that happens has the next number.
-    /// 대화에서 일어난 이벤트 수. 이벤트마다 다음 번호가 붙습니다.
+    /// Sequence number of the last event. Events of a conversation are numbered without gaps.
+    /// 마지막 이벤트의 번호. 대화의 이벤트에는 빠짐없이 차례로 번호가 붙습니다.
     last_seq: u64,
-    /// How many messages were sent in it; each has the next number.
-    /// 보낸 메시지 수. 메시지마다 다음 번호가 붙습니다.
+    /// Number of the last message. Messages of a conversation are numbered without gaps.
+    /// 마지막 메시지의 번호. 대화의 메시지에는 빠짐없이 차례로 번호가 붙습니다.
     last_message_no: u64,
-    /// The newest message; null before the first.
+    /// The newest message; null if there is none.
     /// 가장 최근 메시지. 아직 없으면 null입니다.
     last_message: Option<Message>,
-    /// How many messages you have not read.
+    /// Number of messages that you have not read.
     /// 읽지 않은 메시지 수.
     unread_count: u64,
-    /// You have read up to the message with this number.
+    /// Number of the last message that you have read.
     /// 내가 읽은 마지막 메시지의 번호.
     read_no: u64,
-    /// How far each member has read.
-    /// 참여자별 읽은 위치.
+    /// Read and delivery state of each member.
+    /// 참여자별 읽음 및 전달 상태.
     read_states: Vec<ReadState>,
-    /// Whether it does not count into what you have not read.
+    /// Whether you muted the conversation: its messages do not count towards your unread total.
     /// 안 읽은 메시지 합계에서 제외되는 대화인지 여부.
     is_muted: bool,
-    /// When it was created.
-    /// 만들어진 시각.
+    /// Creation time.
+    /// 생성 시각.
     created_at: Time,
 }
 
-/// How far a member of a conversation is.
+/// The read and delivery state of a member.
+/// 참여자의 읽음 및 전달 상태.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct ReadState {
     /// The id of the user.
     /// 사용자의 ID.
     user_id: Uuid,
-    /// They have read up to the message with this number.
+    /// Number of the last message that the member has read.
     /// 이 참여자가 읽은 마지막 메시지의 번호.
     read_no: u64,
-    /// Their devices have got what happened up to this.
+    /// Sequence number of the last event that a device of the member received.
     /// 이 참여자의 기기가 받은 마지막 이벤트의 번호.
     delivered_seq: u64,
 }
 
 /// A message.
+/// 메시지.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Message {
-    /// The id. Sorts by time of creation.
-    /// ID. 만들어진 시각 순서로 정렬됩니다.
+    /// Unique id; sorts by creation time.
+    /// 고유 ID. 생성 시각 순서로 정렬됩니다.
     id: Uuid,
     /// The id of the conversation.
     /// 대화의 ID.
     conversation_id: Uuid,
-    /// The number of its sending among everything that happened in the conversation.
-    /// 대화의 이벤트 가운데 이 메시지가 전송된 이벤트의 번호.
+    /// Sequence number of the `message.created` event of the message.
+    /// 이 메시지의 `message.created` 이벤트 번호.
     seq: u64,
-    /// Its number among the messages.
-    /// 메시지 가운데 몇 번째인지 나타내는 번호.
+    /// Number of the message in the conversation.
+    /// 대화에서 몇 번째 메시지인지 나타내는 번호.
     message_no: u64,
-    /// Null of an account that is gone.
+    /// The sender; null if the account was deleted.
     /// 보낸 사람. 탈퇴한 계정이면 null입니다.
     sender: Option<UserSummary>,
-    /// What the sender's device called it.
-    /// 보낸 기기가 붙인 ID.
+    /// The id that the sending client chose.
+    /// 보낸 클라이언트가 정한 ID.
     client_id: Uuid,
-    /// Plain text, to be escaped where it is shown; null once it is deleted.
-    /// 일반 텍스트. 표시할 때 이스케이프하세요. 삭제되면 null입니다.
+    /// Plain text; escape it for display. Null if the message is deleted.
+    /// 일반 텍스트. 표시할 때 이스케이프하세요. 삭제된 메시지는 null입니다.
     text: Option<String>,
-    /// The images of the message, in order.
+    /// The images of the message, in display order.
     /// 메시지의 이미지. 순서대로입니다.
     media: Vec<Media>,
-    /// The message that it answers.
-    /// 답장하는 메시지.
+    /// Id of the message that this message replies to; null if it is no reply.
+    /// 답장 대상 메시지의 ID. 답장이 아니면 null입니다.
     reply_to: Option<Uuid>,
-    /// When it was sent.
+    /// Time of sending.
     /// 보낸 시각.
     created_at: Time,
-    /// When its text last changed; null if it never did.
-    /// 본문이 마지막으로 바뀐 시각. 바뀐 적이 없으면 null입니다.
+    /// Time of the last change of the text; null if the message was never edited.
+    /// 본문을 마지막으로 수정한 시각. 수정한 적이 없으면 null입니다.
     edited_at: Option<Time>,
-    /// A deleted message keeps its place, without content.
+    /// Whether the message is deleted. A deleted message stays in the list, without content.
     /// 삭제되었는지 여부. 삭제된 메시지는 내용 없이 자리만 남습니다.
     is_deleted: bool,
 }
@@ -175,15 +178,16 @@ impl Linked<ConversationView> for Conversation {
 }
 
 /// A page of conversations.
+/// 대화 목록의 한 페이지.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct ConversationPage {
-    /// The items of this page, in the order of the list.
+    /// The items on this page, in list order.
     /// 이 페이지의 항목. 목록 순서대로입니다.
     items: Vec<Conversation>,
-    /// Where the list goes on; null at its end.
+    /// Cursor for the next page; null at the end of the list.
     /// 다음 페이지의 커서. 목록의 끝에서는 null입니다.
     next_cursor: Option<String>,
-    /// Where those are found in which something was said since.
+    /// Cursor for conversations with newer messages.
     /// 그 뒤에 메시지가 온 대화를 읽는 커서.
     prev_cursor: Option<String>,
 }
@@ -197,24 +201,25 @@ impl PageSchema for ConversationPage {
 }
 
 /// A page of messages.
+/// 메시지 목록의 한 페이지.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct MessagePage {
-    /// The items of this page, in the order of the list.
+    /// The items on this page, in list order.
     /// 이 페이지의 항목. 목록 순서대로입니다.
     items: Vec<Message>,
-    /// Where the list goes on; null at its end.
+    /// Cursor for the next page; null at the end of the list.
     /// 다음 페이지의 커서. 목록의 끝에서는 null입니다.
     next_cursor: Option<String>,
-    /// Where newer messages are found.
+    /// Cursor for newer messages.
     /// 더 새로운 메시지를 읽는 커서.
     prev_cursor: Option<String>,
-    /// What had happened in the conversation before these were read: ask for events after it.
-    /// 이 페이지를 읽기 전까지 일어난 마지막 이벤트의 번호. 이 번호 뒤의 이벤트를 요청하세요.
+    /// Sequence number of the last event at the time of this page. To stay up to date, request the events after it.
+    /// 이 페이지를 읽은 시점의 마지막 이벤트 번호. 이후의 변경은 이 번호 뒤의 이벤트를 요청해 확인하세요.
     last_seq: u64,
 }
 
 impl MessagePage {
-    /// The same page, read when so much had happened.
+    /// Sets `last_seq`, which the caller read before the messages.
     pub(crate) fn with_last_seq(self, last_seq: u64) -> Self {
         Self { last_seq, ..self }
     }
@@ -228,67 +233,71 @@ impl PageSchema for MessagePage {
     }
 }
 
-/// What happened in a conversation.
+/// Events of a conversation.
+/// 대화의 이벤트.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct ConversationEvents {
-    /// In order, without a gap.
+    /// The events in order of their sequence numbers, without gaps.
     /// 빠진 번호 없이 순서대로입니다.
     events: Vec<ConversationEvent>,
-    /// The last thing that happened.
+    /// Sequence number of the last event of the conversation.
     /// 마지막 이벤트의 번호.
     head_seq: u64,
-    /// Whether there is more before `head_seq`: ask again, after the last of these.
-    /// `head_seq` 전에 더 있는지 여부. 있으면 마지막 이벤트 뒤부터 다시 요청하세요.
+    /// Whether more events follow, up to `head_seq`. If so, request again, starting after the last event of this list.
+    /// `head_seq`까지 이벤트가 더 있는지 여부. 있으면 이 목록의 마지막 이벤트 뒤부터 다시 요청하세요.
     more: bool,
-    /// Whether you missed too much: drop what you know of the conversation, and list its messages.
-    /// 놓친 것이 너무 많은지 여부. true면 저장한 대화 상태를 버리고 메시지 목록을 다시 읽으세요.
+    /// Whether the requested events are not available. If true, discard your local state of the conversation and list
+    /// its messages again.
+    /// 요청한 이벤트를 받을 수 없는지 여부. true이면 저장한 대화 상태를 버리고 메시지 목록을 다시 읽으세요.
     reset: bool,
 }
 
-/// What an event is called that is about a message which the viewer may not see.
+/// The event name that replaces the name of an event about a message that the viewer may not see.
 const SKIPPED: &str = "conversation.skipped";
 
-/// Something that happened in a conversation.
+/// An event of a conversation.
+/// 대화의 이벤트.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct ConversationEvent {
-    /// `message.created`, `message.edited`, `message.deleted`, `member.joined`, `member.left`, `conversation.updated`, or
-    /// `conversation.skipped` in the place of what happened to a message from before you joined: of it only its number is
-    /// for you. New kinds may come, and their numbers count too.
-    /// 이벤트 이름. `conversation.skipped`는 참여하기 전의 메시지에 일어난 일을 대신하며 번호만 알려 줍니다. 새로운 종류가 추가될 수
-    /// 있고, 그 번호도 셉니다.
+    /// `message.created`, `message.edited`, `message.deleted`, `member.joined`, `member.left`, `conversation.updated`
+    /// or `conversation.skipped`. The last one replaces an event about a message from before you joined and carries
+    /// only the sequence number. More events may be added: apply the sequence number of events that you do not know,
+    /// too.
+    /// 이벤트 이름. `conversation.skipped`는 참여하기 전 메시지의 이벤트를 대신하며 번호만 들어 있습니다. 새로운 이벤트가 추가될 수 있으니, 모르는 이벤트라도 번호는 적용하세요.
     pub(crate) ev: String,
-    /// The content of the event.
+    /// Content of the event.
     /// 이벤트의 내용.
     pub(crate) d: EventBody,
 }
 
-/// What an event says.
+/// The content of a conversation event.
+/// 대화 이벤트의 내용.
 #[derive(Debug, Object, Serialize)]
 #[oai(rename = "ConversationEventBody")]
 pub(crate) struct EventBody {
     /// The id of the conversation.
     /// 대화의 ID.
     conversation_id: Uuid,
-    /// Its number.
+    /// Sequence number of the event.
     /// 이벤트의 번호.
     seq: u64,
-    /// When it happened.
-    /// 일어난 시각.
+    /// Time of the event.
+    /// 이벤트가 일어난 시각.
     at: Time,
-    /// Of `message.…`: the message as it is now.
-    /// `message.…`의 현재 메시지.
+    /// In `message.*` events: the current state of the message.
+    /// `message.*` 이벤트: 메시지의 현재 상태.
     message: Option<Message>,
-    /// Of `member.…`: who; null of an account that is gone.
-    /// `member.…`의 대상. 탈퇴한 계정이면 null입니다.
+    /// In `member.*` events: the member who joined or left; null if the account was deleted.
+    /// `member.*` 이벤트: 들어오거나 나간 참여자. 탈퇴한 계정이면 null입니다.
     user: Option<UserSummary>,
-    /// Of `member.…`: who let them in or out.
-    /// `member.…`에서 추가하거나 내보낸 사람.
+    /// In `member.*` events: the user who added or removed the member, if any.
+    /// `member.*` 이벤트: 참여자를 추가하거나 내보낸 사용자. 없으면 null입니다.
     by: Option<UserSummary>,
-    /// Of `conversation.updated`.
-    /// `conversation.updated`에만 있습니다.
+    /// In `conversation.updated` events: the title; null if there is none.
+    /// `conversation.updated` 이벤트: 그룹 이름. 없으면 null입니다.
     title: Option<String>,
-    /// Of `conversation.updated`.
-    /// `conversation.updated`에만 있습니다.
+    /// In `conversation.updated` events: id of the owner.
+    /// `conversation.updated` 이벤트: 소유자의 ID.
     owner_id: Option<Uuid>,
 }
 
@@ -325,40 +334,43 @@ impl Linked<Changes> for ConversationEvents {
     }
 }
 
-/// What changed since a cursor.
+/// Changes of your conversations since a cursor.
+/// 커서 이후 내 대화의 변경 사항.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct SyncResult {
-    /// For the next time.
+    /// Cursor for the next sync.
     /// 다음 동기화에 쓸 커서.
     cursor: String,
-    /// Conversations in which something happened, or that you read elsewhere. Some may be told again.
+    /// Conversations with new events, or that you read on another device. A conversation may be repeated in a later
+    /// result.
     /// 새 이벤트가 있거나 다른 기기에서 읽은 대화. 같은 대화가 다시 나올 수 있습니다.
     heads: Vec<ConversationHead>,
-    /// Conversations that you are in no more.
+    /// Ids of conversations that you are no longer a member of.
     /// 더 이상 참여하지 않는 대화.
     removed: Vec<Uuid>,
-    /// Whether there are more now.
-    /// 지금 더 있는지 여부.
+    /// Whether more changes are available now. If so, sync again with `cursor`.
+    /// 변경 사항이 더 있는지 여부. 있으면 `cursor`로 다시 동기화하세요.
     more: bool,
-    /// How many messages you have not read, in all conversations that are not muted.
+    /// Number of your unread messages in all conversations that are not muted.
     /// 알림을 끄지 않은 모든 대화의 읽지 않은 메시지 수.
     unread: u64,
 }
 
-/// How far a conversation is.
+/// The current position of a conversation.
+/// 대화의 현재 위치.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct ConversationHead {
     /// The id of the conversation.
     /// 대화의 ID.
     conversation_id: Uuid,
-    /// Number of the last event.
+    /// Sequence number of the last event.
     /// 마지막 이벤트의 번호.
     last_seq: u64,
     /// Number of the last message.
     /// 마지막 메시지의 번호.
     last_message_no: u64,
-    /// Number of the last message that was read.
-    /// 읽은 마지막 메시지의 번호.
+    /// Number of the last message that you have read.
+    /// 내가 읽은 마지막 메시지의 번호.
     read_no: u64,
     /// Number of unread messages.
     /// 읽지 않은 메시지 수.
@@ -384,39 +396,42 @@ impl From<Synced> for SyncResult {
     }
 }
 
-/// How far you have read a conversation.
+/// Your read position in a conversation.
+/// 대화를 읽은 위치.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct ConversationRead {
-    /// Number of the last message that was read.
-    /// 읽은 마지막 메시지의 번호.
+    /// Number of the last message that you have read.
+    /// 내가 읽은 마지막 메시지의 번호.
     pub(crate) read_no: u64,
     /// Number of unread messages.
     /// 읽지 않은 메시지 수.
     pub(crate) unread_count: u64,
 }
 
-/// Whether a conversation does not count into what you have not read.
+/// Your mute setting of a conversation, after the change.
+/// 변경 후의 대화 알림 설정.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct ConversationMute {
-    /// Whether the conversation is muted now.
-    /// 현재 대화 알림을 껐는지 여부.
+    /// Whether the conversation is muted: its messages do not count towards your unread total.
+    /// 대화 알림을 껐는지 여부. 알림을 끈 대화는 안 읽은 메시지 합계에서 제외됩니다.
     pub(crate) is_muted: bool,
 }
 
 /// A new conversation.
+/// 새 대화.
 #[derive(Debug, Object)]
 pub(crate) struct CreateConversation {
-    /// Ids or `@username`s of those whom you want to talk to, at most 63. One, without a title, is the direct conversation of
-    /// the two of you, which is found again.
+    /// Ids or `@username`s of the other members, at most 63. One member without a title makes a direct conversation; if
+    /// it already exists, it is returned.
     /// 대화할 사람의 ID나 `@아이디`, 최대 63명. 한 명이고 제목이 없으면 1:1 대화이며, 이미 있으면 그 대화를 돌려줍니다.
     #[oai(validator(max_items = 63))]
     members: Vec<String>,
-    /// What a group is called, at most 60 characters.
+    /// Title of the group, at most 60 characters.
     /// 그룹 이름, 최대 60자.
     title: Option<String>,
 }
 
-/// The parts of a conversation to be.
+/// A parsed [`CreateConversation`].
 pub(crate) struct NewConversation {
     pub(crate) members: Vec<MemberRef>,
     pub(crate) title: Option<ConversationTitle>,
@@ -432,10 +447,11 @@ impl Input for CreateConversation {
     }
 }
 
-/// Others for a group.
+/// Members to add to a group.
+/// 그룹에 추가할 참여자.
 #[derive(Debug, Object)]
 pub(crate) struct AddMembers {
-    /// Ids or `@username`s, at most 63.
+    /// Ids or `@username`s of the users to add, at most 63.
     /// 추가할 사람의 ID나 `@아이디`, 최대 63명.
     #[oai(validator(max_items = 63))]
     members: Vec<String>,
@@ -449,10 +465,10 @@ impl Input for AddMembers {
     }
 }
 
-/// A member to be.
+/// A reference to a user who is to become a member.
 #[derive(Debug)]
 pub(crate) enum MemberRef {
-    /// Whoever asks, as in paths.
+    /// The caller: `me`, as in paths.
     Me,
     User(UserRef),
 }
@@ -468,19 +484,20 @@ fn parse_members(fields: &mut Fields) -> Option<Vec<MemberRef>> {
             None => raw.parse::<UserId>().ok().map(UserRef::Id),
         };
         let named = named.map(MemberRef::User);
-        named.ok_or(Violation::NotFound("names nobody whom you can write to"))
+        named.ok_or(Violation::NotFound("must be an account that you can send messages to"))
     })
 }
 
 /// A change of a group.
+/// 그룹 변경.
 #[derive(Debug, Object)]
 pub(crate) struct UpdateConversation {
-    /// At most 60 characters; null for none.
-    /// 최대 60자. null이면 제목을 없앱니다.
+    /// Title of the group, at most 60 characters; null removes it.
+    /// 그룹 이름, 최대 60자. null이면 이름을 없앱니다.
     title: Option<String>,
 }
 
-/// What becomes of a group: its title, if it is to change.
+/// The new title of a group: `None` leaves it unchanged, `Some(None)` removes it.
 pub(crate) struct Retitle(pub(crate) Option<Option<ConversationTitle>>);
 
 impl Input for UpdateConversation {
@@ -492,20 +509,22 @@ impl Input for UpdateConversation {
 }
 
 /// A new message.
+/// 새 메시지.
 #[derive(Debug, Object)]
 pub(crate) struct SendMessage {
-    /// What your device calls it, a UUID of version 7. Sent again with it, however much later, it is not sent again.
-    /// 기기가 붙이는 UUID(버전 7). 나중에 같은 값으로 다시 보내도 중복해서 전송되지 않습니다.
+    /// A UUID (version 7) that the client chooses. Retrying with the same `client_id`, however much later, does not
+    /// create a second message.
+    /// 클라이언트가 정하는 UUID(버전 7). 나중에 같은 값으로 다시 보내도 메시지가 중복되지 않습니다.
     client_id: Uuid,
-    /// Plain text, at most 2,000 characters and 8 KiB. May be empty in a message with images.
+    /// Plain text, at most 2,000 characters and 8 KiB. May be empty if the message has images.
     /// 일반 텍스트, 최대 2,000자, 8 KiB. 이미지가 있으면 비어 있어도 됩니다.
     text: Option<String>,
-    /// Images of yours that are used for nothing yet, at most 10, in this order.
-    /// 아직 쓰이지 않은 내 이미지, 최대 10개. 이 순서대로 표시됩니다.
+    /// Ids of your uploaded images that are not in use yet, at most 10, in display order.
+    /// 업로드했지만 아직 사용하지 않은 내 이미지의 ID, 최대 10개. 이 순서대로 표시됩니다.
     #[oai(validator(max_items = 10))]
     media_ids: Option<Vec<Uuid>>,
-    /// A message of the same conversation that it answers.
-    /// 답장할 같은 대화의 메시지.
+    /// Id of the message to reply to, in the same conversation.
+    /// 답장할 메시지의 ID. 같은 대화의 메시지여야 합니다.
     reply_to: Option<Uuid>,
 }
 
@@ -522,10 +541,11 @@ impl Input for SendMessage {
         let text = fields.optional_text("text", MessageText::parse);
         let media = parse_media_ids(fields).unwrap_or_default();
         let reply_to = fields.optional_text("reply_to", |raw| {
-            raw.parse::<MessageId>().map_err(|_| Violation::NotFound("names no message of this conversation"))
+            raw.parse::<MessageId>()
+                .map_err(|_| Violation::NotFound("must be the id of a message in this conversation"))
         });
         let text = text.or_else(|| MessageText::parse("").ok())?;
-        // It is blank only if nothing else was meant to be there.
+        // After another failure do not report a blank text as well: the rejected field may be `media_ids`.
         if text.as_str().is_empty() && fields.has_failed() {
             return None;
         }
@@ -533,7 +553,8 @@ impl Input for SendMessage {
     }
 }
 
-/// Another text of a message.
+/// An edit of a message.
+/// 메시지 수정.
 #[derive(Debug, Object)]
 pub(crate) struct EditMessage {
     /// Plain text, at most 2,000 characters and 8 KiB.
@@ -551,11 +572,12 @@ impl Input for EditMessage {
     }
 }
 
-/// How far you have read.
+/// Marks messages as read.
+/// 메시지를 읽음으로 표시합니다.
 #[derive(Debug, Object)]
 pub(crate) struct MarkRead {
-    /// The number of the newest message that you have seen.
-    /// 마지막으로 본 메시지의 번호.
+    /// Number of the newest message that you have read.
+    /// 마지막으로 읽은 메시지의 번호.
     message_no: u64,
 }
 

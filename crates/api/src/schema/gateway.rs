@@ -1,4 +1,5 @@
-//! What is said over live connections.
+//! Wire types of the gateway: commands with their replies in `command`, events in `event`, and the HTTP responses of the
+//! gateway's endpoints here.
 
 mod command;
 mod event;
@@ -25,22 +26,23 @@ pub(crate) use self::{
 };
 use crate::schema::Time;
 
-/// Topics that one command names at most.
+/// Largest number of topics in one command.
 const MAX_TOPICS: usize = 64;
 
-/// Conversations that one connection has on the screen at most.
+/// Largest number of open conversations of one connection.
 const MAX_OPEN: usize = 16;
 
-/// Users whom one connection watches at most.
+/// Largest number of users whose presence one connection watches.
 const MAX_WATCHED: usize = 100;
 
 /// How to connect to the gateway.
+/// 게이트웨이 연결 방법.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct GatewayStatus {
-    /// Where to connect.
+    /// URL of the gateway.
     /// 연결할 주소.
     url: String,
-    /// What to name in `Sec-WebSocket-Protocol`.
+    /// Subprotocol to send in `Sec-WebSocket-Protocol`.
     /// `Sec-WebSocket-Protocol`에 넣을 서브프로토콜.
     protocol: String,
     /// Limits of one connection.
@@ -50,32 +52,33 @@ pub(crate) struct GatewayStatus {
 
 impl GatewayStatus {
     pub(crate) fn new(public_url: &str, config: &Config) -> Self {
-        // `http…` becomes `ws…`.
+        // `http:` becomes `ws:`, `https:` becomes `wss:`.
         let url = format!("{}/api/v1/gateway", public_url.replacen("http", "ws", 1));
         Self { url, protocol: PROTOCOL.to_owned(), limits: GatewayLimits::new(config) }
     }
 }
 
-/// What one connection may do.
+/// The limits of one connection.
+/// 연결 하나의 제한.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct GatewayLimits {
-    /// The largest frame of a client.
+    /// Maximum size of a client frame, in bytes.
     /// 클라이언트가 보낼 수 있는 가장 큰 프레임의 바이트 수.
     message_bytes: usize,
-    /// Commands a second, in the long run.
+    /// Sustained rate of commands per second.
     /// 지속적으로 보낼 수 있는 초당 명령 수.
     commands_per_second: u32,
-    /// Commands at once.
+    /// Number of commands that can be sent in a burst.
     /// 한꺼번에 보낼 수 있는 명령 수.
     command_burst: u32,
-    /// Topics that one connection can subscribe to.
+    /// Maximum number of subscribed topics.
     /// 연결 하나가 구독할 수 있는 주제 수.
     topics: usize,
-    /// Conversations on the screen.
-    /// 화면에 열어 둘 수 있는 대화 수.
+    /// Maximum number of open conversations.
+    /// `open`으로 알릴 수 있는 열린 대화의 최대 수.
     open_conversations: usize,
-    /// Users whose presence is told.
-    /// 접속 상태를 지켜볼 수 있는 사용자 수.
+    /// Maximum number of users whose presence you can watch.
+    /// 접속 상태를 구독할 수 있는 최대 사용자 수.
     watched_users: usize,
 }
 
@@ -92,13 +95,15 @@ impl GatewayLimits {
     }
 }
 
-/// What opens a connection in the place of a cookie or a bearer.
+/// A one-time ticket that opens a gateway connection instead of a cookie or a bearer token.
+/// 쿠키나 베어러 토큰 대신 게이트웨이에 연결하는 일회용 티켓.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Ticket {
-    /// To be sent as a second subprotocol, `blegram.ticket.<ticket>`: once, from the origin that asked for it.
-    /// 두 번째 서브프로토콜 `blegram.ticket.<ticket>`으로 보냅니다. 요청한 출처에서 한 번만 쓸 수 있습니다.
+    /// The ticket. Send it as a second subprotocol, `blegram.ticket.<ticket>`. It can be used once, from the origin
+    /// that requested it.
+    /// 티켓. 두 번째 서브프로토콜 `blegram.ticket.<ticket>`으로 보내세요. 요청한 출처에서 한 번만 쓸 수 있습니다.
     pub(crate) ticket: String,
-    /// When it expires.
+    /// Expiry time.
     /// 만료 시각.
     pub(crate) expires_at: Time,
 }

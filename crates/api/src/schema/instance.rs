@@ -8,155 +8,159 @@ use serde::Serialize;
 
 use crate::body;
 
-/// This site: what it is and what it allows.
+/// Information about this site.
+/// 사이트 정보.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Instance {
-    /// The name of the site.
+    /// Name of the site.
     /// 사이트 이름.
     name: String,
-    /// The version of blegram.
+    /// Version of blegram.
     /// blegram의 버전.
     version: String,
-    /// Whether strangers may sign up: `open` or `closed`. New values may come.
+    /// Whether new accounts can be created: `open` or `closed`. More values may be added.
     /// 가입을 받는지 여부: `open` 또는 `closed`. 새로운 값이 추가될 수 있습니다.
     registration: String,
-    /// The limits of inputs.
+    /// Limits of input values.
     /// 입력값의 제한.
     limits: InstanceLimits,
-    /// The features that are available.
+    /// Available features.
     /// 사용할 수 있는 기능.
     features: InstanceFeatures,
-    /// Providers that users can log in with.
+    /// External providers that users can log in with.
     /// 로그인에 사용할 수 있는 외부 서비스.
     login_providers: Vec<Provider>,
 }
 
-/// The largest and smallest of what the API takes. Text is counted in characters as readers see them
-/// (grapheme clusters) unless the name says otherwise.
+/// The limits of input values. Text length is counted in user-perceived characters (grapheme clusters) unless the name
+/// says otherwise.
+/// 입력값의 제한. 이름에 다른 단위가 없으면 텍스트 길이는 눈에 보이는 글자(자소 클러스터) 단위로 셉니다.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct InstanceLimits {
-    /// Shortest username.
+    /// Minimum length of a username.
     /// 아이디의 최소 글자 수.
     username_min_chars: usize,
-    /// Longest username.
+    /// Maximum length of a username.
     /// 아이디의 최대 글자 수.
     username_max_chars: usize,
-    /// Longest display name.
+    /// Maximum length of a display name.
     /// 표시 이름의 최대 글자 수.
     display_name_max_chars: usize,
-    /// Longest display name, in bytes of UTF-8.
+    /// Maximum length of a display name, in bytes of UTF-8.
     /// 표시 이름의 최대 바이트 수(UTF-8).
     display_name_max_bytes: usize,
-    /// Longest bio.
+    /// Maximum length of a bio.
     /// 자기소개의 최대 글자 수.
     bio_max_chars: usize,
-    /// Longest bio, in bytes of UTF-8.
+    /// Maximum length of a bio, in bytes of UTF-8.
     /// 자기소개의 최대 바이트 수(UTF-8).
     bio_max_bytes: usize,
-    /// Longest device name.
+    /// Maximum length of a device name.
     /// 기기 이름의 최대 글자 수.
     device_name_max_chars: usize,
-    /// Longest device name, in bytes of UTF-8.
+    /// Maximum length of a device name, in bytes of UTF-8.
     /// 기기 이름의 최대 바이트 수(UTF-8).
     device_name_max_bytes: usize,
-    /// Longest email address, in bytes.
+    /// Maximum length of an email address, in bytes.
     /// 이메일 주소의 최대 바이트 수.
     email_max_bytes: usize,
-    /// Shortest password, in code points.
+    /// Minimum length of a password, in code points.
     /// 비밀번호의 최소 코드 포인트 수.
     password_min_chars: usize,
-    /// Longest password, in code points.
+    /// Maximum length of a password, in code points.
     /// 비밀번호의 최대 코드 포인트 수.
     password_max_chars: usize,
-    /// Longest text of a post.
+    /// Maximum length of the text of a post.
     /// 게시글 본문의 최대 글자 수.
     post_max_chars: usize,
-    /// Longest text of a post, in bytes of UTF-8.
+    /// Maximum length of the text of a post, in bytes of UTF-8.
     /// 게시글 본문의 최대 바이트 수(UTF-8).
     post_max_bytes: usize,
-    /// Hashtags in one post.
+    /// Maximum number of hashtags in a post.
     /// 게시글 하나의 최대 해시태그 수.
     post_max_hashtags: usize,
-    /// Mentions in one post.
+    /// Maximum number of mentions in a post.
     /// 게시글 하나의 최대 멘션 수.
     post_max_mentions: usize,
-    /// Images in one post.
+    /// Maximum number of images in a post.
     /// 게시글 하나의 최대 이미지 수.
     post_max_media: usize,
-    /// Types of images that can be uploaded.
+    /// Media types of images that can be uploaded.
     /// 업로드할 수 있는 이미지 형식.
     media_types: Vec<String>,
-    /// Largest image file, in bytes.
+    /// Maximum size of an image file, in bytes.
     /// 이미지 파일의 최대 바이트 수.
     media_max_bytes: u64,
-    /// Largest image, in pixels: width × height.
-    /// 이미지의 최대 화소 수(너비 × 높이).
+    /// Maximum size of an image, in pixels (width × height).
+    /// 이미지의 최대 픽셀 수(너비 × 높이).
     media_max_pixels: u64,
-    /// Longest alt text of an image.
+    /// Maximum length of the alt text of an image.
     /// 이미지 설명의 최대 글자 수.
     alt_max_chars: usize,
-    /// Longest comment.
+    /// Maximum length of a comment.
     /// 댓글의 최대 글자 수.
     comment_max_chars: usize,
-    /// Longest comment, in bytes of UTF-8.
+    /// Maximum length of a comment, in bytes of UTF-8.
     /// 댓글의 최대 바이트 수(UTF-8).
     comment_max_bytes: usize,
-    /// Longest message.
+    /// Maximum length of a message.
     /// 메시지의 최대 글자 수.
     message_max_chars: usize,
-    /// Longest message, in bytes of UTF-8.
+    /// Maximum length of a message, in bytes of UTF-8.
     /// 메시지의 최대 바이트 수(UTF-8).
     message_max_bytes: usize,
-    /// Longest title of a group.
+    /// Maximum length of a group title.
     /// 그룹 이름의 최대 글자 수.
     conversation_title_max_chars: usize,
-    /// Members of one group.
+    /// Maximum number of members of a group.
     /// 그룹의 최대 인원.
     group_max_members: usize,
-    /// Longest note of a report.
+    /// Maximum length of the note of a report.
     /// 신고 설명의 최대 글자 수.
     report_note_max_chars: usize,
-    /// Longest hashtag, without `#`.
+    /// Maximum length of a hashtag, without `#`.
     /// `#`를 뺀 해시태그의 최대 글자 수.
     hashtag_max_chars: usize,
-    /// Items in one page.
+    /// Maximum number of items on a page.
     /// 한 페이지의 최대 항목 수.
     page_max_items: usize,
-    /// Largest JSON body, in bytes.
+    /// Maximum size of a JSON body, in bytes.
     /// JSON 본문의 최대 바이트 수.
     json_body_max_bytes: usize,
 }
 
-/// What this site can do.
+/// The features of this site.
+/// 사이트의 기능.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct InstanceFeatures {
     /// Whether posts can have images.
     /// 게시글에 이미지를 넣을 수 있는지 여부.
     media: bool,
-    /// Whether there are conversations.
+    /// Whether conversations are available.
     /// 대화 기능이 있는지 여부.
     chat: bool,
-    /// Whether native apps can log in and get tokens.
+    /// Whether native clients can log in and get tokens.
     /// 네이티브 앱이 로그인해 토큰을 받을 수 있는지 여부.
     native_clients: bool,
 }
 
-/// Somebody else's login that is taken here.
+/// An external login provider.
+/// 외부 로그인 서비스.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Provider {
-    /// The provider's name in paths.
+    /// Id of the provider, as used in paths.
     /// 경로에 쓰는 서비스의 ID.
     id: String,
-    /// The provider's name for people.
+    /// Display name of the provider.
     /// 사람에게 보이는 서비스 이름.
     name: String,
-    /// Where a browser goes to log in with it.
+    /// URL that a browser opens to log in with the provider.
     /// 브라우저가 로그인하러 이동할 주소.
     start_url: String,
 }
 
 impl Instance {
-    /// Made of the constants that the parsers use, so that the two cannot differ.
+    /// Builds the document from the constants that the parsers use, so that the two cannot differ.
     pub(crate) fn new(registration: Registration) -> Self {
         Self {
             name: "blegram".to_owned(),

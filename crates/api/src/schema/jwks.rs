@@ -2,21 +2,23 @@ use blegram_auth::signing_key::PublicKey;
 use poem_openapi::Object;
 use serde::Serialize;
 
-/// The keys that access tokens are signed with (RFC 7517).
+/// The public keys that verify access tokens (JSON Web Key Set, RFC 7517).
+/// 액세스 토큰을 검증하는 공개 키(JSON Web Key Set, RFC 7517).
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Jwks {
-    /// The newest first.
-    /// 최신순.
+    /// The keys, newest first.
+    /// 키 목록. 최신순입니다.
     keys: Vec<Jwk>,
 }
 
-/// A public key on the curve P-256.
+/// A public key on the P-256 curve.
+/// P-256 곡선의 공개 키.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Jwk {
-    /// `EC`.
+    /// Always `EC`.
     /// 항상 `EC`입니다.
     kty: String,
-    /// `P-256`.
+    /// Always `P-256`.
     /// 항상 `P-256`입니다.
     crv: String,
     /// The x coordinate, in base64url.
@@ -25,16 +27,16 @@ pub(crate) struct Jwk {
     /// The y coordinate, in base64url.
     /// y 좌표(base64url).
     y: String,
-    /// Named in the header of the tokens that it signed.
-    /// 이 키로 서명한 토큰의 헤더에 들어 있는 키 ID.
+    /// Key id, as in the `kid` header of the tokens that the key signed.
+    /// 키 ID. 이 키로 서명한 토큰 헤더의 `kid`와 같습니다.
     kid: String,
-    /// `sig`.
+    /// Always `sig`.
     /// 항상 `sig`입니다.
     #[oai(rename = "use")]
     #[serde(rename = "use")]
     usage: String,
-    /// `ES256`, the one algorithm that is accepted.
-    /// 허용되는 유일한 알고리즘입니다.
+    /// Always `ES256`, the only supported algorithm.
+    /// 항상 `ES256`입니다. 지원하는 유일한 알고리즘입니다.
     alg: String,
 }
 

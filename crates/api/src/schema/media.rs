@@ -20,53 +20,57 @@ use crate::{
     schema::{FieldProblem, Time},
 };
 
-/// An image: upright, in sRGB, without metadata, in a few sizes. All files are WebP.
+/// A processed image in several sizes: upright, in sRGB, without metadata. All files are WebP.
+/// 여러 크기로 변환한 이미지. 방향이 바로잡혀 있고 sRGB이며 메타데이터가 없습니다. 모든 파일은 WebP입니다.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Media {
-    /// The id. Sorts by time of creation.
-    /// ID. 만들어진 시각 순서로 정렬됩니다.
+    /// Unique id; sorts by creation time.
+    /// 고유 ID. 생성 시각 순서로 정렬됩니다.
     id: Uuid,
-    /// `image`. New kinds may come.
+    /// Always `image`. More kinds may be added.
     /// 항상 `image`입니다. 새로운 종류가 추가될 수 있습니다.
     kind: String,
-    /// The type of the files.
+    /// Media type of the files.
     /// 파일의 미디어 타입.
     content_type: String,
-    /// Of the file at `url`, in pixels: at most 1440 on the longer side.
+    /// Width of the file at `url`, in pixels. The longer side has at most 1440 pixels.
     /// `url` 파일의 너비(픽셀). 긴 변은 최대 1440픽셀입니다.
     width: u32,
     /// Height of the file at `url`, in pixels.
     /// `url` 파일의 높이(픽셀).
     height: u32,
-    /// The size of the file at `url`.
+    /// Size of the file at `url`, in bytes.
     /// `url` 파일의 바이트 수.
     byte_size: u64,
-    /// A blurred preview (blurha.sh).
-    /// 흐린 미리보기(blurha.sh).
+    /// BlurHash of the image, for a blurred preview (blurha.sh).
+    /// 흐린 미리보기를 만드는 BlurHash(blurha.sh).
     blurhash: String,
-    /// What the image shows, for those who do not see it.
-    /// 이미지를 볼 수 없는 사람을 위한 설명.
+    /// Alt text: a description for people who cannot see the image; null if there is none.
+    /// 대체 텍스트. 이미지를 볼 수 없는 사람을 위한 설명이며, 없으면 null입니다.
     alt: Option<String>,
-    /// Of an image that everybody may see: for good, from about a second after it became so. Of others, and until then:
-    /// for an hour at least, for whoever has the link; it ends sooner when the image is deleted.
-    /// 누구나 볼 수 있게 된 이미지의 주소는 약 1초 뒤부터 바뀌지 않습니다. 그 전의 주소와 그 밖의 주소는 링크를 가진 사람에게 적어도 한 시간 동안 열리며, 이미지를 지우면 더 일찍 닫힙니다.
+    /// URL of the image. The URL of a public image is permanent, starting about one second after the image becomes
+    /// public. Until then, and for all other images, the URL works for at least one hour for anyone who has it, and
+    /// stops working earlier if the image is deleted.
+    /// 이미지의 주소. 공개 이미지의 주소는 공개되고 약 1초 뒤부터 바뀌지 않습니다. 그 전의 주소와 비공개 이미지의 주소는 주소를 아는 사람이라면 적어도 한 시간 동안 열 수 있으며, 이미지를 삭제하면 더
+    /// 일찍 만료됩니다.
     url: String,
-    /// The same image in each size.
+    /// The image in each size.
     /// 같은 이미지의 크기별 파일.
     variants: Vec<MediaVariant>,
-    /// When it was uploaded.
-    /// 업로드된 시각.
+    /// Upload time.
+    /// 업로드한 시각.
     created_at: Time,
 }
 
 /// An image in one size.
+/// 한 가지 크기의 이미지.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct MediaVariant {
-    /// `thumb`: square, 320 pixels; `small` and `large`: whole, 720 and 1440 pixels on the longer side. Nothing is
-    /// enlarged. New names may come.
-    /// `thumb`는 320픽셀 정사각형, `small`과 `large`는 긴 변이 720, 1440픽셀인 전체 이미지입니다. 원본보다 커지지는 않으며, 새로운 이름이 추가될 수 있습니다.
+    /// `thumb` (square, 320 pixels), `small` or `large` (the whole image, 720 and 1440 pixels on the longer side).
+    /// Images are never enlarged. More names may be added.
+    /// `thumb`는 320픽셀 정사각형, `small`과 `large`는 긴 변이 각각 720, 1440픽셀인 전체 이미지입니다. 원본보다 커지지는 않으며, 새로운 이름이 추가될 수 있습니다.
     name: String,
-    /// Where the file is.
+    /// URL of the file.
     /// 파일의 주소.
     url: String,
     /// Width in pixels.
@@ -78,7 +82,8 @@ pub(crate) struct MediaVariant {
 }
 
 impl Media {
-    /// `is_public` says whether everybody may see what shows it.
+    /// Renders `media`. `is_public` tells whether everyone may see the content that uses the image; if not, its URLs
+    /// are signed and expire.
     pub(crate) fn new(media: Image, is_public: bool, links: &Links) -> Self {
         let url = |variant: &Variant| links.url(media.key, variant.name, is_public);
         let variant = |variant: &Variant| MediaVariant {
@@ -103,20 +108,21 @@ impl Media {
         }
     }
 
-    /// As its owner sees it.
+    /// The image for its owner, with signed URLs.
     pub(crate) fn of_owner(media: Image, links: &Links) -> Self {
         Self::new(media, false, links)
     }
 }
 
-/// What became of files.
+/// The result of an upload.
+/// 업로드 결과.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct MediaUpload {
-    /// Those that were taken in, in the order in which they came.
-    /// 받아들인 이미지. 보낸 순서대로입니다.
+    /// The accepted images, in upload order.
+    /// 업로드된 이미지. 보낸 순서대로입니다.
     items: Vec<Media>,
-    /// Why the others were not; `pointer` is `/file/` and the place of the file, from 0.
-    /// 받지 못한 파일과 그 이유. `pointer`는 `/file/`에 0부터 센 파일의 순서를 붙인 것입니다.
+    /// The rejected files and why; `pointer` is `/file/` followed by the index of the file, starting at 0.
+    /// 거부된 파일과 그 이유. `pointer`는 `/file/` 뒤에 0부터 센 파일의 순번을 붙인 값입니다.
     problems: Vec<FieldProblem>,
 }
 
@@ -128,7 +134,7 @@ impl MediaUpload {
     }
 }
 
-/// Files to be taken in: a form, which is read by hand and so only described here.
+/// The upload form. [`crate::form`] parses it; this type only documents it.
 #[derive(Debug)]
 pub(crate) struct UploadMedia;
 
@@ -158,14 +164,14 @@ impl Type for UploadMedia {
             }))
         };
         let file = MetaSchema::new_with_format("string", "binary");
-        let files = "JPEG, PNG, WebP or GIF images, at most 10, each of at most 20 MiB and 40 megapixels. The bytes decide what a \
-                     file is; the Content-Type of its part does not count.\n\
-                     각각 최대 20 MiB, 4천만 화소인 JPEG, PNG, WebP, GIF 이미지를 10개까지 보냅니다. 파일 형식은 내용으로 판단하며 \
-                     파트의 Content-Type은 보지 않습니다.";
-        let alts = "What each shows, in the order of the files, at most 1,000 characters; an empty one says nothing.\n\
-                    파일 순서대로 쓴 이미지 설명, 각각 최대 1,000자. 설명이 없는 파일에는 빈 값을 보냅니다.";
+        let files = "JPEG, PNG, WebP or GIF images, at most 10, each of at most 20 MiB and 40 megapixels. The type of a file is \
+                     detected from its content; the Content-Type of its part is ignored.\n\
+                     JPEG, PNG, WebP, GIF 이미지, 최대 10개. 각각 최대 20 MiB, 4천만 픽셀입니다. 파일 형식은 내용으로 판단하며 \
+                     파트의 Content-Type은 무시합니다.";
+        let alts = "Alt texts in the order of the files, at most 1,000 characters each; send an empty value for a file without one.\n\
+                    파일 순서대로 보내는 대체 텍스트, 각각 최대 1,000자. 대체 텍스트가 없는 파일에는 빈 값을 보내세요.";
         registry.create_schema::<Self, _>(Self::name().into_owned(), |_| MetaSchema {
-            description: Some("Files to be taken in."),
+            description: Some("Images to upload.\n업로드할 이미지."),
             required: vec!["file"],
             properties: vec![("file", list(file, files)), ("alt", list(MetaSchema::new("string"), alts))],
             ..MetaSchema::new("object")
@@ -181,7 +187,8 @@ impl Type for UploadMedia {
     }
 }
 
-/// What a file is.
+/// The type of an image file.
+/// 이미지 파일의 형식.
 #[derive(Debug, Enum)]
 pub(crate) enum UploadType {
     #[oai(rename = "image/jpeg")]
@@ -194,18 +201,19 @@ pub(crate) enum UploadType {
     Gif,
 }
 
-/// A file that you want to put into storage.
+/// A file to upload directly to storage.
+/// 저장소에 직접 업로드할 파일.
 #[derive(Debug, Object)]
 pub(crate) struct CreateUpload {
-    /// What it is.
-    /// 파일 형식.
+    /// Media type of the file.
+    /// 파일의 미디어 타입.
     content_type: UploadType,
-    /// How many bytes it has, exactly: 1 to 20,971,520.
-    /// 정확한 바이트 수, 1~20,971,520.
+    /// Exact size of the file in bytes, 1 to 20,971,520.
+    /// 파일의 정확한 바이트 수, 1~20,971,520.
     #[oai(validator(minimum(value = "1"), maximum(value = "20971520")))]
     byte_size: u64,
-    /// The SHA-256 of its bytes in base64, if you want it to be checked.
-    /// 검증을 원하면 보내는 파일의 SHA-256(base64).
+    /// SHA-256 of the file in base64; if set, the upload is verified against it.
+    /// 파일의 SHA-256(base64). 보내면 업로드한 파일과 비교해 검증합니다.
     sha256: Option<String>,
 }
 
@@ -230,23 +238,24 @@ impl Input for CreateUpload {
     }
 }
 
-/// How to put a file into storage.
+/// How to upload the file to storage.
+/// 파일을 저장소에 업로드하는 방법.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Upload {
-    /// The id. Sorts by time of creation.
-    /// ID. 만들어진 시각 순서로 정렬됩니다.
+    /// Unique id; sorts by creation time.
+    /// 고유 ID. 생성 시각 순서로 정렬됩니다.
     id: Uuid,
-    /// `PUT`.
+    /// Always `PUT`.
     /// 항상 `PUT`입니다.
     method: String,
-    /// Where to send the file: its bytes as the body, and nothing around them. No login is needed, nor wanted.
-    /// 파일을 보낼 주소. 파일의 바이트만 본문으로 보내며 로그인 정보는 보내지 마세요.
+    /// URL to send the file to, with exactly the bytes of the file as the body. Do not send login credentials.
+    /// 파일을 보낼 주소. 파일의 바이트만 본문으로 보내고, 로그인 정보는 보내지 마세요.
     url: String,
-    /// The headers that must come with it, exactly; `Content-Length` beside them, as always.
-    /// `Content-Length` 외에 그대로 함께 보내야 하는 헤더.
+    /// Headers to send unchanged with the request, in addition to `Content-Length`.
+    /// 요청에 그대로 넣어야 하는 헤더. `Content-Length`는 별도로 보냅니다.
     headers: BTreeMap<String, String>,
-    /// Until when. Then complete it.
-    /// 이 시각까지 파일을 보낸 뒤 업로드를 완료하세요.
+    /// Deadline for sending the file. Complete the upload afterwards.
+    /// 파일을 보낼 수 있는 기한. 파일을 보낸 뒤 업로드를 완료하세요.
     expires_at: Time,
 }
 
@@ -262,11 +271,12 @@ impl From<Announced> for Upload {
     }
 }
 
-/// What you change about an image; what is absent stays.
+/// A change of an image. Absent fields stay unchanged.
+/// 이미지 수정. 보내지 않은 필드는 그대로 유지됩니다.
 #[derive(Debug, Object)]
 pub(crate) struct UpdateMedia {
-    /// What it shows, at most 1,000 characters; null for nothing that needs words.
-    /// 이미지 설명, 최대 1,000자. 설명이 필요 없으면 null입니다.
+    /// Alt text, at most 1,000 characters; null for a decorative image that needs none.
+    /// 대체 텍스트, 최대 1,000자. 대체 텍스트가 필요 없는 장식용 이미지는 null로 보내세요.
     alt: Option<String>,
 }
 

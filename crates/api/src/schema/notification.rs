@@ -11,33 +11,34 @@ use crate::{
     schema::{Linked, Time, comment::Comment, post::Post, user::UserSummary},
 };
 
-/// Something that you are told.
+/// A notification.
+/// 알림.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Notification {
-    /// The id. Sorts by time of creation.
-    /// ID. 만들어진 시각 순서로 정렬됩니다.
+    /// Unique id; sorts by creation time.
+    /// 고유 ID. 생성 시각 순서로 정렬됩니다.
     id: Uuid,
-    /// `follow`, `follow_request`, `follow_accepted`, `post_like`, `comment_like`, `comment`, `reply` or `mention`. New
-    /// types may come: pass over those that you do not know.
-    /// 알림의 종류. 새로운 종류가 추가될 수 있으니 모르는 것은 건너뛰세요.
+    /// `follow`, `follow_request`, `follow_accepted`, `post_like`, `comment_like`, `comment`, `reply` or `mention`.
+    /// More types may be added: ignore types that you do not know.
+    /// 알림의 종류. 새로운 종류가 추가될 수 있으니 모르는 종류는 무시하세요.
     r#type: String,
-    /// Who did it.
+    /// The user who caused the notification.
     /// 알림을 일으킨 사람.
     actor: Option<UserSummary>,
-    /// The post that it is about.
-    /// 관련된 게시글.
+    /// The post concerned, if any.
+    /// 관련된 게시글. 없으면 null입니다.
     post: Option<Post>,
-    /// The comment that it is about.
-    /// 관련된 댓글.
+    /// The comment concerned, if any.
+    /// 관련된 댓글. 없으면 null입니다.
     comment: Option<Comment>,
-    /// The conversation that it is about.
-    /// 관련된 대화.
+    /// Id of the conversation concerned; null for all current types.
+    /// 관련된 대화의 ID. 현재 알림 종류에서는 항상 null입니다.
     conversation_id: Option<Uuid>,
-    /// Whether you marked it as read, on whichever device.
-    /// 어느 기기에서든 읽음으로 표시했는지 여부.
+    /// Whether you have marked it as read, on any device.
+    /// 읽음으로 표시했는지 여부. 모든 기기에서 공유됩니다.
     is_read: bool,
-    /// When it was created.
-    /// 만들어진 시각.
+    /// Creation time.
+    /// 생성 시각.
     created_at: Time,
 }
 
@@ -57,16 +58,17 @@ impl Linked<NotificationView> for Notification {
     }
 }
 
-/// A page of what you are told.
+/// A page of notifications.
+/// 알림 목록의 한 페이지.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct NotificationPage {
-    /// The items of this page, in the order of the list.
+    /// The items on this page, in list order.
     /// 이 페이지의 항목. 목록 순서대로입니다.
     items: Vec<Notification>,
-    /// Where the list goes on; null at its end.
+    /// Cursor for the next page; null at the end of the list.
     /// 다음 페이지의 커서. 목록의 끝에서는 null입니다.
     next_cursor: Option<String>,
-    /// Where newer items are found.
+    /// Cursor for newer items.
     /// 더 새로운 항목을 읽는 커서.
     prev_cursor: Option<String>,
 }
@@ -79,25 +81,27 @@ impl PageSchema for NotificationPage {
     }
 }
 
-/// How much you have not read.
+/// Your unread counts.
+/// 읽지 않은 알림과 메시지 수.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct UnreadCount {
     /// Number of unread notifications.
     /// 읽지 않은 알림 수.
     pub(crate) notifications: u64,
-    /// Messages in conversations that you have not muted.
+    /// Number of unread messages in conversations that you have not muted.
     /// 알림을 끄지 않은 대화의 읽지 않은 메시지 수.
     pub(crate) messages: u64,
 }
 
-/// How far you have read what you are told.
+/// The read state of your notifications.
+/// 알림의 읽음 상태.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct NotificationRead {
     /// Number of unread notifications.
     /// 읽지 않은 알림 수.
     unread_count: u64,
-    /// The newest notification that you read; null before the first.
-    /// 읽은 알림 가운데 가장 최근 것. 아직 없으면 null입니다.
+    /// Id of the newest notification that you have read; null if you have read none.
+    /// 읽은 알림 가운데 가장 최근 알림의 ID. 읽은 알림이 없으면 null입니다.
     read_up_to: Option<Uuid>,
 }
 
@@ -107,11 +111,12 @@ impl From<ReadMark> for NotificationRead {
     }
 }
 
-/// What you have read.
+/// Marks notifications as read.
+/// 알림을 읽음으로 표시합니다.
 #[derive(Debug, Object)]
 pub(crate) struct MarkNotificationsRead {
-    /// The newest notification that you have seen.
-    /// 본 알림 가운데 가장 최근 것.
+    /// Id of the newest notification that you have seen; it and all older ones are marked as read.
+    /// 마지막으로 본 알림의 ID. 이 알림과 그 이전 알림을 모두 읽음으로 표시합니다.
     up_to: Uuid,
 }
 

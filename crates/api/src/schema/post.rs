@@ -13,27 +13,28 @@ use crate::{
 };
 
 /// A post.
+/// 게시글.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Post {
-    /// The id. Sorts by time of creation.
-    /// ID. 만들어진 시각 순서로 정렬됩니다.
+    /// Unique id; sorts by creation time.
+    /// 고유 ID. 생성 시각 순서로 정렬됩니다.
     id: Uuid,
-    /// Who wrote it.
+    /// The author.
     /// 작성자.
     author: UserSummary,
-    /// As it was written: plain text, to be escaped where it is shown. Empty for a post of images only.
+    /// Plain text as written; escape it for display. Empty if the post has only images.
     /// 작성된 그대로의 일반 텍스트. 표시할 때 이스케이프하세요. 이미지뿐인 게시글은 비어 있습니다.
     text: String,
-    /// The images of the post, in order.
+    /// The images of the post, in display order.
     /// 게시글의 이미지. 순서대로입니다.
     media: Vec<Media>,
-    /// Folded (lower case, NFKC), in order of first appearance.
+    /// Normalised hashtags (lower case, NFKC), in order of first appearance.
     /// 정규화한 해시태그(소문자, NFKC). 처음 나온 순서입니다.
     hashtags: Vec<String>,
     /// The accounts that the text mentions, in order of first appearance.
     /// 본문에 멘션된 계정. 처음 나온 순서입니다.
     mentions: Vec<UserSummary>,
-    /// Who may see it: `public` or `followers`. New values may come.
+    /// Audience of the post: `public` or `followers`. More values may be added.
     /// 공개 범위: `public`(전체 공개) 또는 `followers`(팔로워 공개). 새로운 값이 추가될 수 있습니다.
     visibility: String,
     /// Number of likes.
@@ -42,38 +43,40 @@ pub(crate) struct Post {
     /// Number of comments and replies that are not deleted.
     /// 삭제되지 않은 댓글과 답글 수.
     comment_count: u64,
-    /// When it was created.
-    /// 만들어진 시각.
+    /// Creation time.
+    /// 생성 시각.
     created_at: Time,
-    /// When its text or images last changed.
-    /// 본문이나 이미지가 마지막으로 바뀐 시각.
+    /// Time of the last change of the text or images; null if the post was never edited.
+    /// 본문이나 이미지를 마지막으로 수정한 시각. 수정한 적이 없으면 null입니다.
     edited_at: Option<Time>,
-    /// How you stand to this post; null when you are not logged in.
+    /// Your interactions with this post; null if you are not logged in.
     /// 이 게시글에 대한 내 상태. 로그인하지 않았으면 null입니다.
     viewer: Option<PostViewer>,
 }
 
-/// How you stand to a post.
+/// Your interactions with a post.
+/// 게시글에 대한 내 상태.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct PostViewer {
-    /// You like it.
+    /// Whether you like the post.
     /// 좋아요를 눌렀는지 여부.
     liked: bool,
-    /// You bookmarked it.
+    /// Whether you bookmarked the post.
     /// 북마크했는지 여부.
     bookmarked: bool,
 }
 
 /// A page of posts.
+/// 게시글 목록의 한 페이지.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct PostPage {
-    /// The items of this page, in the order of the list.
+    /// The items on this page, in list order.
     /// 이 페이지의 항목. 목록 순서대로입니다.
     items: Vec<Post>,
-    /// Where the list goes on; null at its end.
+    /// Cursor for the next page; null at the end of the list.
     /// 다음 페이지의 커서. 목록의 끝에서는 null입니다.
     next_cursor: Option<String>,
-    /// Where newer items are found.
+    /// Cursor for newer items.
     /// 더 새로운 항목을 읽는 커서.
     prev_cursor: Option<String>,
 }
@@ -113,30 +116,32 @@ impl Linked<PostView> for Versioned<Post> {
     }
 }
 
-/// A text that a post had, or has now.
+/// A revision of a post: the current one or an earlier one.
+/// 게시글의 수정본. 현재 내용도 포함됩니다.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct PostRevision {
-    /// The text of this revision.
+    /// Text of this revision.
     /// 이 수정본의 본문.
     text: String,
-    /// Those of its images that the post still has: removing one removes it for good.
-    /// 게시글에 아직 남아 있는 이미지. 뺀 이미지는 완전히 삭제됩니다.
+    /// Images of this revision that the post still has: an image that an edit removes is deleted permanently.
+    /// 이 수정본의 이미지 가운데 게시글에 남아 있는 이미지. 수정하면서 뺀 이미지는 완전히 삭제됩니다.
     media: Vec<Media>,
-    /// When the post began to say this.
-    /// 게시글이 이 내용이 된 시각.
+    /// Time when the post got this content.
+    /// 게시글이 이 내용으로 바뀐 시각.
     edited_at: Time,
 }
 
-/// A page of the texts that a post had.
+/// A page of revisions of a post.
+/// 게시글 수정본 목록의 한 페이지.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct PostRevisionPage {
-    /// The items of this page, in the order of the list.
+    /// The items on this page, in list order.
     /// 이 페이지의 항목. 목록 순서대로입니다.
     items: Vec<PostRevision>,
-    /// Where the list goes on; null at its end.
+    /// Cursor for the next page; null at the end of the list.
     /// 다음 페이지의 커서. 목록의 끝에서는 null입니다.
     next_cursor: Option<String>,
-    /// Where newer items are found.
+    /// Cursor for newer items.
     /// 더 새로운 항목을 읽는 커서.
     prev_cursor: Option<String>,
 }
@@ -160,28 +165,30 @@ impl Linked<blegram_social::PostRevision> for PostRevision {
     }
 }
 
-/// Who may see a post.
+/// The audience of a post.
+/// 게시글의 공개 범위.
 #[derive(Debug, Enum)]
 #[oai(rename_all = "snake_case")]
 pub(crate) enum Visibility {
-    /// Everybody.
+    /// Everyone; only followers if the author's account is private.
     Public,
-    /// Your followers.
+    /// The author and their followers.
     Followers,
 }
 
 /// A new post.
+/// 새 게시글.
 #[derive(Debug, Object)]
 pub(crate) struct CreatePost {
-    /// Plain text, at most 2,200 characters and 10 KiB, 30 hashtags and 20 mentions. May be empty in a post with images.
+    /// Plain text, at most 2,200 characters, 10 KiB, 30 hashtags and 20 mentions. May be empty if the post has images.
     /// 일반 텍스트, 최대 2,200자, 10 KiB, 해시태그 30개, 멘션 20개. 이미지가 있으면 비어 있어도 됩니다.
     text: Option<String>,
-    /// Images of yours that are used for nothing yet, at most 10, in this order.
-    /// 아직 쓰이지 않은 내 이미지, 최대 10개. 이 순서대로 표시됩니다.
+    /// Ids of your uploaded images that are not in use yet, at most 10, in display order.
+    /// 업로드했지만 아직 사용하지 않은 내 이미지의 ID, 최대 10개. 이 순서대로 표시됩니다.
     #[oai(validator(max_items = 10))]
     media_ids: Option<Vec<Uuid>>,
-    /// Who may see it; `public` unless given.
-    /// 공개 범위. 없으면 `public`입니다.
+    /// Audience of the post; defaults to `public`.
+    /// 공개 범위. 기본값은 `public`입니다.
     visibility: Option<Visibility>,
 }
 
@@ -197,7 +204,7 @@ impl Input for CreatePost {
         let visibility = fields.optional_text("visibility", parse_visibility);
         let visibility = visibility.unwrap_or(blegram_domain::Visibility::Public);
         let text = text.or_else(|| PostText::parse("").ok())?;
-        // It is blank only if nothing else was meant to be there.
+        // After another failure do not report a blank text as well: the rejected field may be `media_ids`.
         if text.as_str().is_empty() && fields.has_failed() {
             return None;
         }
@@ -207,18 +214,20 @@ impl Input for CreatePost {
     }
 }
 
-/// An edit of a post; what is absent stays.
+/// An edit of a post. Absent fields stay unchanged.
+/// 게시글 수정. 보내지 않은 필드는 그대로 유지됩니다.
 #[derive(Debug, Object)]
 pub(crate) struct UpdatePost {
-    /// Plain text, at most 2,200 characters and 10 KiB, 30 hashtags and 20 mentions.
+    /// Plain text, at most 2,200 characters, 10 KiB, 30 hashtags and 20 mentions.
     /// 일반 텍스트, 최대 2,200자, 10 KiB, 해시태그 30개, 멘션 20개.
     text: Option<String>,
-    /// The images of the post from now on, at most 10, in this order: those that it has, and images of yours that are
-    /// used for nothing yet. What is not among them is removed for good.
-    /// 앞으로 게시글에 표시할 이미지, 최대 10개, 이 순서대로입니다. 이미 있는 이미지와 아직 쓰이지 않은 내 이미지를 넣을 수 있고, 빠진 이미지는 완전히 삭제됩니다.
+    /// Ids of the post's images after the edit, at most 10, in display order: images that the post already has, and
+    /// your uploaded images that are not in use yet. Images of the post that are missing from the list are deleted
+    /// permanently.
+    /// 수정한 뒤 게시글에 표시할 이미지의 ID, 최대 10개. 이 순서대로 표시됩니다. 게시글에 이미 있는 이미지와 아직 사용하지 않은 내 이미지를 넣을 수 있고, 목록에서 빠진 이미지는 완전히 삭제됩니다.
     #[oai(validator(max_items = 10))]
     media_ids: Option<Vec<Uuid>>,
-    /// Who may see it; it cannot be cleared.
+    /// Audience of the post; cannot be null.
     /// 공개 범위. null로 지울 수 없습니다.
     visibility: Option<Visibility>,
 }
@@ -238,29 +247,30 @@ impl Input for UpdatePost {
     }
 }
 
-/// The images of a post; `None` when they are not given.
+/// Parses `media_ids` of a post or a message; `None` if the field is absent or invalid.
 pub(crate) fn parse_media_ids(fields: &mut Fields) -> Option<Vec<MediaId>> {
     let mut seen = Vec::new();
     fields.optional_texts("media_ids", Image::MAX_PER_POST, |raw| {
         let id = parse_media_id(raw)?;
         if seen.contains(&id) {
-            return Err(Violation::Repeated("must name each image once"));
+            return Err(Violation::Repeated("must not contain the same image twice"));
         }
         seen.push(id);
         Ok(id)
     })
 }
 
-/// What names no image, and what is no name, are the same.
+/// Parses the id of an image. A malformed id is reported like the id of an unknown image.
 pub(crate) fn parse_media_id(raw: &str) -> Result<MediaId, Violation> {
-    raw.parse().map_err(|_| Violation::NotFound("names no image of yours"))
+    raw.parse().map_err(|_| Violation::NotFound("must be the id of one of your images"))
 }
 
 fn parse_visibility(raw: &str) -> Result<blegram_domain::Visibility, Violation> {
     raw.parse().map_err(|_| Violation::OutOfRange("must be \"public\" or \"followers\""))
 }
 
-/// How you stand to what you liked, or do not like any more.
+/// Your like of a post or comment, after the change.
+/// 변경 후의 좋아요 상태.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Like {
     /// Whether you like it now.
@@ -277,10 +287,11 @@ impl From<LikeState> for Like {
     }
 }
 
-/// Whether you keep a post now.
+/// Your bookmark of a post, after the change.
+/// 변경 후의 북마크 상태.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Bookmark {
-    /// Whether it is bookmarked now.
+    /// Whether you have bookmarked the post now.
     /// 현재 북마크한 상태인지 여부.
     pub(crate) bookmarked: bool,
 }

@@ -9,20 +9,21 @@ use crate::{
     schema::Time,
 };
 
-/// What you told the moderators.
+/// A report that you sent to the moderators.
+/// 운영자에게 보낸 신고.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Report {
-    /// The id. Sorts by time of creation.
-    /// ID. 만들어진 시각 순서로 정렬됩니다.
+    /// Unique id; sorts by creation time.
+    /// 고유 ID. 생성 시각 순서로 정렬됩니다.
     id: Uuid,
-    /// What is wrong, as you chose it. New reasons may come.
-    /// 선택한 신고 사유. 새로운 사유가 추가될 수 있습니다.
+    /// Reason of the report. More reasons may be added.
+    /// 신고 사유. 새로운 사유가 추가될 수 있습니다.
     reason: String,
-    /// The note you added; null if there is none.
+    /// Your note; null if you gave none.
     /// 덧붙인 설명. 없으면 null입니다.
     note: Option<String>,
-    /// When it was created.
-    /// 만들어진 시각.
+    /// Creation time.
+    /// 생성 시각.
     created_at: Time,
 }
 
@@ -37,11 +38,12 @@ impl From<blegram_domain::Report> for Report {
     }
 }
 
-/// What is wrong.
+/// The reason of a report.
+/// 신고 사유.
 #[derive(Debug, Enum)]
 #[oai(rename_all = "snake_case")]
 pub(crate) enum Reason {
-    /// Unwanted advertising, or the same thing over and over.
+    /// Unwanted advertising or repeated content.
     Spam,
     /// Attacks on a person.
     Harassment,
@@ -53,32 +55,33 @@ pub(crate) enum Reason {
     Hate,
     /// Encouragement of self-harm.
     SelfHarm,
-    /// Pretending to be somebody else.
+    /// Impersonation of another person.
     Impersonation,
-    /// Something else; the note should say what.
+    /// Another reason, which the note should explain.
     Other,
 }
 
-/// Something that moderators should see: a post, a comment, an account or a message.
+/// A report of a post, a comment, an account or a message to the moderators.
+/// 게시글, 댓글, 계정, 메시지에 대한 신고.
 #[derive(Debug, Object)]
 pub(crate) struct CreateReport {
-    /// The post; exactly one of the four is given.
-    /// 신고할 게시글. 넷 가운데 하나만 보냅니다.
+    /// Id of the reported post. Set exactly one of `post_id`, `comment_id`, `user_id` and `message_id`.
+    /// 신고할 게시글의 ID. `post_id`, `comment_id`, `user_id`, `message_id` 가운데 하나만 보내세요.
     post_id: Option<Uuid>,
-    /// The comment.
-    /// 신고할 댓글.
+    /// Id of the reported comment.
+    /// 신고할 댓글의 ID.
     comment_id: Option<Uuid>,
-    /// The account.
-    /// 신고할 계정.
+    /// Id of the reported account.
+    /// 신고할 계정의 ID.
     user_id: Option<Uuid>,
-    /// The message, of a conversation that you are in.
-    /// 신고할 메시지. 자신이 참여한 대화의 메시지여야 합니다.
+    /// Id of the reported message, in a conversation that you are a member of.
+    /// 신고할 메시지의 ID. 내가 참여한 대화의 메시지여야 합니다.
     message_id: Option<Uuid>,
-    /// What is wrong.
+    /// Reason of the report.
     /// 신고 사유.
     reason: Reason,
-    /// What else there is to say, at most 1,000 characters.
-    /// 덧붙일 설명, 최대 1,000자.
+    /// Explanation for the moderators, at most 1,000 characters.
+    /// 운영자에게 전할 설명, 최대 1,000자.
     note: Option<String>,
 }
 
@@ -86,7 +89,7 @@ impl Input for CreateReport {
     type Parsed = blegram_social::CreateReport;
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let not_found = Violation::NotFound("names nothing that you can see");
+        let not_found = Violation::NotFound("must be the id of something that you can see");
         let post = fields.optional_text("post_id", |raw| raw.parse::<PostId>().map_err(|_| not_found));
         let comment =
             fields.optional_text("comment_id", |raw| raw.parse::<CommentId>().map_err(|_| not_found));
@@ -95,7 +98,7 @@ impl Input for CreateReport {
         let message =
             fields.optional_text("message_id", |raw| raw.parse::<MessageId>().map_err(|_| not_found));
         let reason = fields.text("reason", |raw| {
-            raw.parse().map_err(|_| Violation::OutOfRange("must be one of the reasons that are listed"))
+            raw.parse().map_err(|_| Violation::OutOfRange("must be one of the documented reasons"))
         });
         let note = fields.optional_text("note", ReportNote::parse);
         let reported = match (post, comment, user, message) {
@@ -106,7 +109,7 @@ impl Input for CreateReport {
             _ => {
                 if !fields.has_failed() {
                     fields.fail_whole(Violation::OutOfRange(
-                        "must name exactly one of post_id, comment_id, user_id and message_id",
+                        "must have exactly one of post_id, comment_id, user_id and message_id",
                     ));
                 }
                 None

@@ -14,13 +14,14 @@ use crate::{
 };
 
 /// A hashtag.
+/// 해시태그.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Hashtag {
-    /// Folded (lower case, NFKC), without `#`.
+    /// Normalised name (lower case, NFKC), without `#`.
     /// 정규화한 해시태그(소문자, NFKC). `#`는 붙지 않습니다.
     name: String,
-    /// Posts with it that everybody may see. Exact.
-    /// 누구나 볼 수 있는 게시글의 정확한 수.
+    /// Exact number of public posts with this hashtag.
+    /// 이 해시태그가 있는 공개 게시글의 정확한 수.
     post_count: u64,
 }
 
@@ -30,17 +31,18 @@ impl From<HashtagView> for Hashtag {
     }
 }
 
-/// A hashtag that more people use than the day before.
+/// A trending hashtag: more accounts use it than on the day before.
+/// 인기 해시태그. 전날보다 많은 계정이 사용합니다.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Trend {
     /// The hashtag.
     /// 해시태그.
     hashtag: Hashtag,
-    /// Accounts that used it within the last day.
+    /// Number of accounts that used it within the last 24 hours.
     /// 최근 하루 동안 사용한 계정 수.
     account_count: u64,
-    /// How unexpected that is. Only to compare by.
-    /// 평소보다 얼마나 늘었는지 나타내는 점수. 비교에만 쓰세요.
+    /// Score of the increase over the day before. Use it only to compare trends.
+    /// 전날보다 얼마나 늘었는지 나타내는 점수. 비교에만 쓰세요.
     score: f64,
 }
 
@@ -51,14 +53,15 @@ impl From<trend::Trend> for Trend {
     }
 }
 
-/// What a search field offers.
+/// Suggestions for a search field.
+/// 검색창의 추천 결과.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct SearchSuggestions {
-    /// At most six.
-    /// 최대 여섯 개.
+    /// Matching users, at most six.
+    /// 일치하는 사용자, 최대 여섯 명.
     users: Vec<UserSummary>,
-    /// At most six.
-    /// 최대 여섯 개.
+    /// Matching hashtags, at most six.
+    /// 일치하는 해시태그, 최대 여섯 개.
     hashtags: Vec<Hashtag>,
 }
 
@@ -71,19 +74,20 @@ impl Linked<Suggestions> for SearchSuggestions {
     }
 }
 
-/// Something that you looked for.
+/// One of your recent searches.
+/// 최근 검색.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct RecentSearch {
-    /// The id. Sorts by time of creation.
-    /// ID. 만들어진 시각 순서로 정렬됩니다.
+    /// Unique id; sorts by creation time.
+    /// 고유 ID. 생성 시각 순서로 정렬됩니다.
     id: Uuid,
-    /// The text that was searched for.
-    /// 검색한 글.
+    /// The search text.
+    /// 검색어.
     query: String,
-    /// `users`, `hashtags` or `posts`. New kinds may come.
+    /// `users`, `hashtags` or `posts`. More kinds may be added.
     /// 검색 대상. 새로운 종류가 추가될 수 있습니다.
     kind: String,
-    /// When it was last searched for.
+    /// Time of the last search for this text.
     /// 마지막으로 검색한 시각.
     searched_at: Time,
 }
@@ -99,16 +103,17 @@ impl From<blegram_domain::search::RecentSearch> for RecentSearch {
     }
 }
 
-/// Somebody to follow.
+/// A suggested account to follow.
+/// 팔로우 추천 계정.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct SuggestedUser {
     /// The suggested account.
     /// 추천 계정.
     user: User,
-    /// People whom you follow and who follow them.
+    /// Number of accounts you follow that follow the suggested account.
     /// 내가 팔로우하는 사람 가운데 이 계정을 팔로우하는 사람 수.
     mutual_count: u64,
-    /// Up to three of those.
+    /// Up to three of these accounts.
     /// 그 가운데 최대 세 명.
     mutuals: Vec<UserSummary>,
 }
@@ -123,7 +128,8 @@ impl Linked<blegram_social::SuggestedUser> for SuggestedUser {
     }
 }
 
-/// That a suggestion will not come again.
+/// The dismissal of a suggestion; a dismissed account is not suggested again.
+/// 추천 제외 상태. 제외한 계정은 다시 추천되지 않습니다.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Dismissal {
     /// Whether the suggestion is dismissed now.
@@ -132,57 +138,61 @@ pub(crate) struct Dismissal {
 }
 
 /// A page of hashtags.
+/// 해시태그 목록의 한 페이지.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct HashtagPage {
-    /// The items of this page, in the order of the list.
+    /// The items on this page, in list order.
     /// 이 페이지의 항목. 목록 순서대로입니다.
     items: Vec<Hashtag>,
-    /// Where the list goes on; null at its end.
+    /// Cursor for the next page; null at the end of the list.
     /// 다음 페이지의 커서. 목록의 끝에서는 null입니다.
     next_cursor: Option<String>,
-    /// Where better ones are found.
+    /// Cursor for items of higher rank.
     /// 순위가 더 높은 항목을 읽는 커서.
     prev_cursor: Option<String>,
 }
 
-/// A page of trends.
+/// A page of trending hashtags.
+/// 인기 해시태그 목록의 한 페이지.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct TrendPage {
-    /// The items of this page, in the order of the list.
+    /// The items on this page, in list order.
     /// 이 페이지의 항목. 목록 순서대로입니다.
     items: Vec<Trend>,
-    /// Where the list goes on; null at its end.
+    /// Cursor for the next page; null at the end of the list.
     /// 다음 페이지의 커서. 목록의 끝에서는 null입니다.
     next_cursor: Option<String>,
-    /// Where stronger ones are found.
+    /// Cursor for items of higher rank.
     /// 순위가 더 높은 항목을 읽는 커서.
     prev_cursor: Option<String>,
 }
 
-/// A page of what you looked for.
+/// A page of recent searches.
+/// 최근 검색 목록의 한 페이지.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct RecentSearchPage {
-    /// The items of this page, in the order of the list.
+    /// The items on this page, in list order.
     /// 이 페이지의 항목. 목록 순서대로입니다.
     items: Vec<RecentSearch>,
-    /// Where the list goes on; null at its end.
+    /// Cursor for the next page; null at the end of the list.
     /// 다음 페이지의 커서. 목록의 끝에서는 null입니다.
     next_cursor: Option<String>,
-    /// Where newer items are found.
+    /// Cursor for newer items.
     /// 더 새로운 항목을 읽는 커서.
     prev_cursor: Option<String>,
 }
 
-/// A page of people to follow.
+/// A page of suggested accounts.
+/// 추천 계정 목록의 한 페이지.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct SuggestedUserPage {
-    /// The items of this page, in the order of the list.
+    /// The items on this page, in list order.
     /// 이 페이지의 항목. 목록 순서대로입니다.
     items: Vec<SuggestedUser>,
-    /// Where the list goes on; null at its end.
+    /// Cursor for the next page; null at the end of the list.
     /// 다음 페이지의 커서. 목록의 끝에서는 null입니다.
     next_cursor: Option<String>,
-    /// Where better ones are found.
+    /// Cursor for items of higher rank.
     /// 순위가 더 높은 항목을 읽는 커서.
     prev_cursor: Option<String>,
 }

@@ -5,28 +5,29 @@ use uuid::Uuid;
 
 use crate::{page::PageSchema, schema::Time};
 
-/// A login of yours.
+/// An active session of your account.
+/// 내 계정의 활성 세션.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Session {
-    /// The id. Sorts by time of creation.
-    /// ID. 만들어진 시각 순서로 정렬됩니다.
+    /// Unique id; sorts by creation time.
+    /// 고유 ID. 생성 시각 순서로 정렬됩니다.
     id: Uuid,
-    /// `browser` or `native`. New kinds may come.
+    /// `browser` or `native`. More kinds may be added.
     /// `browser` 또는 `native`. 새로운 종류가 추가될 수 있습니다.
     kind: String,
-    /// What you called the device.
+    /// Name of the device, as given at login.
     /// 로그인할 때 정한 기기 이름.
     device_name: Option<String>,
-    /// What the device called itself when it logged in.
+    /// `User-Agent` of the login request.
     /// 로그인할 때 기기가 보낸 User-Agent.
     user_agent: Option<String>,
-    /// When it logged in.
+    /// Login time.
     /// 로그인한 시각.
     created_at: Time,
-    /// When it was last used, to the minute.
+    /// Time of the last use, to the minute.
     /// 마지막으로 사용한 시각(분 단위).
     last_seen_at: Time,
-    /// Whether it is the one that asks.
+    /// Whether it is the session of this request.
     /// 이 요청을 보낸 세션인지 여부.
     is_current: bool,
 }
@@ -45,16 +46,17 @@ impl Session {
     }
 }
 
-/// A page of logins.
+/// A page of sessions.
+/// 세션 목록의 한 페이지.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct SessionPage {
-    /// The items of this page, in the order of the list.
+    /// The items on this page, in list order.
     /// 이 페이지의 항목. 목록 순서대로입니다.
     items: Vec<Session>,
-    /// Where the list goes on; null at its end.
+    /// Cursor for the next page; null at the end of the list.
     /// 다음 페이지의 커서. 목록의 끝에서는 null입니다.
     next_cursor: Option<String>,
-    /// Where newer items are found.
+    /// Cursor for newer items.
     /// 더 새로운 항목을 읽는 커서.
     prev_cursor: Option<String>,
 }

@@ -8,7 +8,7 @@ use poem_openapi::{
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-/// An instant: RFC 3339 in UTC with milliseconds and `Z`.
+/// A timestamp on the wire: RFC 3339 in UTC with milliseconds and `Z`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Time(Timestamp);
 
@@ -52,9 +52,9 @@ impl ToJSON for Time {
     }
 }
 
-// poem-openapi wants every field of an object readable; answers are never read here.
+// poem-openapi requires every field of an object to be parseable, but the server never parses a response.
 impl ParseFromJSON for Time {
     fn parse_from_json(_: Option<Value>) -> ParseResult<Self> {
-        Err(ParseError::custom("times are in answers only"))
+        Err(ParseError::custom("timestamps only occur in responses"))
     }
 }

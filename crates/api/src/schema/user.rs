@@ -10,78 +10,81 @@ use crate::{
     schema::{Linked, Time},
 };
 
-/// Who somebody is, in short.
+/// An account in short.
+/// 계정 요약.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct UserSummary {
-    /// The id. Sorts by time of creation.
-    /// ID. 만들어진 시각 순서로 정렬됩니다.
+    /// Unique id; sorts by creation time.
+    /// 고유 ID. 생성 시각 순서로 정렬됩니다.
     pub(crate) id: Uuid,
-    /// Unique; 3 to 30 of a-z, digits, `.`, `_` and Hangul syllables.
+    /// Unique username: 3 to 30 characters of a-z, digits, `.`, `_` and Hangul syllables.
     /// 고유한 아이디. 영문 소문자, 숫자, `.`, `_`, 한글 음절 3~30자입니다.
     pub(crate) username: String,
-    /// The name that the profile shows; not unique.
+    /// Display name; not unique.
     /// 프로필에 표시되는 이름. 다른 사람과 겹칠 수 있습니다.
     pub(crate) display_name: String,
-    /// A square picture of at most 320 pixels a side, WebP.
-    /// 한 변이 최대 320픽셀인 정사각형 WebP 프로필 사진.
+    /// URL of the avatar: a square WebP image of at most 320 pixels a side; null if there is none.
+    /// 프로필 사진의 주소. 한 변이 최대 320픽셀인 정사각형 WebP 이미지이며, 없으면 null입니다.
     pub(crate) avatar_url: Option<String>,
 }
 
-/// A profile.
+/// The profile of an account.
+/// 프로필.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct User {
-    /// The id. Sorts by time of creation.
-    /// ID. 만들어진 시각 순서로 정렬됩니다.
+    /// Unique id; sorts by creation time.
+    /// 고유 ID. 생성 시각 순서로 정렬됩니다.
     pub(crate) id: Uuid,
-    /// Unique; 3 to 30 of a-z, digits, `.`, `_` and Hangul syllables.
+    /// Unique username: 3 to 30 characters of a-z, digits, `.`, `_` and Hangul syllables.
     /// 고유한 아이디. 영문 소문자, 숫자, `.`, `_`, 한글 음절 3~30자입니다.
     pub(crate) username: String,
-    /// The name that the profile shows; not unique.
+    /// Display name; not unique.
     /// 프로필에 표시되는 이름. 다른 사람과 겹칠 수 있습니다.
     pub(crate) display_name: String,
-    /// A square picture of at most 320 pixels a side, WebP.
-    /// 한 변이 최대 320픽셀인 정사각형 WebP 프로필 사진.
+    /// URL of the avatar: a square WebP image of at most 320 pixels a side; null if there is none.
+    /// 프로필 사진의 주소. 한 변이 최대 320픽셀인 정사각형 WebP 이미지이며, 없으면 null입니다.
     pub(crate) avatar_url: Option<String>,
-    /// What the person says of themselves; may be empty.
+    /// Text about the user; may be empty.
     /// 자기소개. 비어 있을 수 있습니다.
     pub(crate) bio: String,
-    /// Whether only followers see the posts.
+    /// Whether only followers can see the posts of the account.
     /// 팔로워만 게시글을 볼 수 있는지 여부.
     pub(crate) is_private: bool,
-    /// Posts, whoever may see them. The same for every viewer.
+    /// Number of posts, whatever their visibility; the same for every viewer.
     /// 공개 범위와 관계없이 센 게시글 수. 누가 보든 같습니다.
     pub(crate) post_count: u64,
     /// Number of followers.
     /// 팔로워 수.
     pub(crate) follower_count: u64,
-    /// Number of accounts it follows.
+    /// Number of followed accounts.
     /// 팔로우하는 계정 수.
     pub(crate) following_count: u64,
-    /// When the account was created.
+    /// Creation time of the account.
     /// 계정을 만든 시각.
     pub(crate) created_at: Time,
-    /// How you stand to this account; null when you are not logged in.
+    /// Your relationship with this account; null if you are not logged in.
     /// 이 계정과 나의 관계. 로그인하지 않았으면 null입니다.
     pub(crate) viewer: Option<UserViewerState>,
 }
 
-/// How you stand to an account.
+/// Your relationship with an account.
+/// 계정과 나의 관계.
 #[derive(Debug, Object, Serialize)]
 #[oai(rename = "UserViewer")]
 pub(crate) struct UserViewerState {
-    /// You follow it.
+    /// Whether you follow the account.
     /// 내가 팔로우하는지 여부.
     pub(crate) following: bool,
-    /// It follows you.
+    /// Whether the account follows you.
     /// 나를 팔로우하는지 여부.
     pub(crate) followed_by: bool,
-    /// You asked to follow it.
-    /// 내가 팔로우를 요청한 상태인지 여부.
+    /// Whether your follow request to the account is pending.
+    /// 팔로우를 요청하고 승인을 기다리는 상태인지 여부.
     pub(crate) requested: bool,
-    /// You block it.
+    /// Whether you block the account.
     /// 내가 차단했는지 여부.
     pub(crate) blocking: bool,
-    /// You mute it.
+    /// Whether you mute the account.
     /// 내가 뮤트했는지 여부.
     pub(crate) muting: bool,
 }
@@ -127,21 +130,22 @@ impl Linked<UserView> for User {
     }
 }
 
-/// A square picture, for everybody to see.
+/// The public URL of an avatar.
 fn avatar_url(avatar: Option<MediaKey>, links: &Links) -> Option<String> {
     avatar.map(|key| links.url(key, VariantName::Thumb, true))
 }
 
-/// A page of profiles.
+/// A page of accounts.
+/// 계정 목록의 한 페이지.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct UserPage {
-    /// The items of this page, in the order of the list.
+    /// The items on this page, in list order.
     /// 이 페이지의 항목. 목록 순서대로입니다.
     items: Vec<User>,
-    /// Where the list goes on; null at its end.
+    /// Cursor for the next page; null at the end of the list.
     /// 다음 페이지의 커서. 목록의 끝에서는 null입니다.
     next_cursor: Option<String>,
-    /// Where newer items are found.
+    /// Cursor for newer items.
     /// 더 새로운 항목을 읽는 커서.
     prev_cursor: Option<String>,
 }
@@ -154,14 +158,15 @@ impl PageSchema for UserPage {
     }
 }
 
-/// How you stand to an account now.
+/// Your follow of an account, after the change.
+/// 변경 후의 팔로우 상태.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Follow {
-    /// You follow it.
+    /// Whether you follow the account.
     /// 내가 팔로우하는지 여부.
     following: bool,
-    /// You asked to follow it, and its owner has not answered yet.
-    /// 팔로우를 요청했고 아직 수락이나 거절이 없는지 여부.
+    /// Whether your follow request is pending: neither accepted nor rejected yet.
+    /// 팔로우를 요청하고 승인을 기다리는 상태인지 여부. 아직 수락되거나 거절되지 않았습니다.
     requested: bool,
     /// Number of followers.
     /// 팔로워 수.
@@ -175,7 +180,8 @@ impl From<FollowState> for Follow {
     }
 }
 
-/// Whether you block an account now.
+/// Your block of an account, after the change.
+/// 변경 후의 차단 상태.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Block {
     /// Whether you block the account now.
@@ -183,7 +189,8 @@ pub(crate) struct Block {
     pub(crate) blocking: bool,
 }
 
-/// Whether you mute an account now.
+/// Your mute of an account, after the change.
+/// 변경 후의 뮤트 상태.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Mute {
     /// Whether you mute the account now.
@@ -191,13 +198,14 @@ pub(crate) struct Mute {
     pub(crate) muting: bool,
 }
 
-/// What became of a request to follow you.
+/// Your decision on a follow request.
+/// 팔로우 요청 처리 결과.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct FollowDecision {
-    /// The id of the user who requested to follow you.
+    /// Id of the user who requested to follow you.
     /// 팔로우를 요청한 사용자의 ID.
     pub(crate) user_id: Uuid,
-    /// Whether they follow you now.
+    /// Whether you accepted the request, so that the user follows you now.
     /// 이제 나를 팔로우하는지 여부.
     pub(crate) accepted: bool,
 }

@@ -16,44 +16,46 @@ use crate::{
     },
 };
 
-/// Why a command was refused.
+/// The error of a rejected command.
+/// 거부된 명령의 오류.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct CommandError {
-    /// A code as of the HTTP API's problems; each has a page at `/problems/<code>`.
+    /// Error code, as in the problems of the HTTP API; each code has a page at `/problems/<code>`.
     /// HTTP API와 같은 오류 코드. 코드마다 `/problems/<code>` 페이지가 있습니다.
     code: String,
-    /// What to do about it.
-    /// 해결 방법.
+    /// Human-readable explanation and remedy.
+    /// 오류에 대한 설명과 해결 방법.
     detail: String,
-    /// Every value that was refused, as a pointer into `d`. Absent unless there are some.
-    /// 거부된 값과 `d` 안의 위치. 있을 때만 포함됩니다.
+    /// All rejected values, with JSON pointers into `d`. Absent if there are none.
+    /// 거부된 모든 값. 위치는 `d`를 가리키는 JSON 포인터입니다. 없으면 생략됩니다.
     errors: Option<Vec<FieldProblem>>,
-    /// When it may be tried again. Absent unless that is known.
-    /// 다시 시도할 수 있을 때까지의 밀리초. 알 수 있을 때만 포함됩니다.
+    /// Milliseconds to wait before retrying. Absent if unknown.
+    /// 다시 시도하기 전에 기다릴 밀리초. 알 수 없으면 생략됩니다.
     retry_after_ms: Option<u64>,
 }
 
-/// Finds out what changed while you were not connected, and sets what you want to hear.
+/// Returns what changed while you were disconnected, and sets your subscriptions.
+/// 연결이 끊긴 동안 바뀐 내용을 돌려주고 구독을 설정합니다.
 #[derive(Debug, Object)]
 pub(crate) struct SyncCommand {
-    /// The `cursor` of the last time.
-    /// 지난번에 받은 `cursor`.
+    /// The `cursor` of the previous sync; absent for the first sync.
+    /// 이전 동기화에서 받은 `cursor`. 첫 동기화에서는 생략합니다.
     since: Option<String>,
-    /// As of `open`.
-    /// `open` 명령의 대화 목록과 같습니다.
+    /// Ids of the open conversations, as `conversations` of the `open` command.
+    /// 화면에 열린 대화의 ID. `open` 명령의 `conversations`와 같습니다.
     #[oai(validator(max_items = 16))]
     open: Option<Vec<Uuid>>,
-    /// As of `subscribe`.
-    /// `subscribe` 명령의 주제와 같습니다.
+    /// Topics to subscribe to, as `topics` of the `subscribe` command.
+    /// 구독할 주제. `subscribe` 명령의 `topics`와 같습니다.
     #[oai(validator(max_items = 64))]
     topics: Option<Vec<String>>,
-    /// As `users` of `presence`.
-    /// `presence` 명령의 `users`와 같습니다.
+    /// Ids of the users whose presence to watch, as `users` of the `presence` command.
+    /// 접속 상태를 구독할 사용자의 ID. `presence` 명령의 `users`와 같습니다.
     #[oai(validator(max_items = 100))]
     presence: Option<Vec<Uuid>>,
 }
 
-/// What somebody wants to hear.
+/// A parsed [`SyncCommand`].
 pub(crate) struct Wants {
     pub(crate) since: Option<String>,
     pub(crate) open: Option<Vec<ConversationId>>,
@@ -75,7 +77,7 @@ impl Input for SyncCommand {
 }
 
 fn topics(fields: &mut Fields) -> Option<Vec<String>> {
-    // Judged one by one: a topic that is none does not keep the others from being heard.
+    // Not parsed here: each topic has its own outcome in the reply, so that an invalid one does not reject the command.
     fields.optional_texts("topics", MAX_TOPICS, |raw| Ok(raw.chars().take(256).collect()))
 }
 
@@ -103,25 +105,27 @@ fn message(fields: &mut Fields) -> Option<MessageId> {
     })
 }
 
-/// What changed, and what you will hear.
+/// The changes since the cursor, and the outcome of the subscriptions.
+/// 커서 이후의 변경 사항과 구독 결과.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct SyncAnswer {
     #[oai(flatten)]
     #[serde(flatten)]
     pub(crate) sync: SyncResult,
-    /// As of `subscribe`.
-    /// `subscribe` 명령의 주제와 같습니다.
+    /// Outcome of each topic, as in the reply to `subscribe`.
+    /// 주제별 결과. `subscribe` 응답의 `topics`와 같습니다.
     pub(crate) topics: HashMap<String, String>,
-    /// As `states` of `presence`.
-    /// `presence` 응답의 `states`와 같습니다.
+    /// Presence of each user, as `states` in the reply to `presence`.
+    /// 사용자별 접속 상태. `presence` 응답의 `states`와 같습니다.
     pub(crate) presence: Vec<PresenceEvent>,
 }
 
-/// Names what you want to hear of, or no more.
+/// The topics to subscribe to or to unsubscribe from.
+/// 구독하거나 구독을 취소할 주제.
 #[derive(Debug, Object)]
 pub(crate) struct TopicsCommand {
-    /// `timeline:home`, `timeline:public`, `hashtag:<tag>`, `user:<id>`, `post:<id>`.
-    /// 구독할 주제, 최대 64개.
+    /// Topics, at most 64: `timeline:home`, `timeline:public`, `hashtag:<tag>`, `user:<id>` or `post:<id>`.
+    /// 주제, 최대 64개: `timeline:home`, `timeline:public`, `hashtag:<tag>`, `user:<id>`, `post:<id>`.
     #[oai(validator(max_items = 64))]
     topics: Option<Vec<String>>,
 }
@@ -143,15 +147,17 @@ fn required(fields: &mut Fields, name: &str) -> bool {
     is_there
 }
 
-/// What became of each topic.
+/// The outcome of each topic.
+/// 주제별 결과.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct TopicsAnswer {
-    /// `ok`, `forbidden`, `not-found`, `invalid` or `limit`.
-    /// 주제별 결과.
+    /// Outcome by topic: `ok`, `forbidden`, `not-found`, `invalid` or `limit`.
+    /// 주제별 결과: `ok`, `forbidden`(볼 수 없음), `not-found`(없음), `invalid`(잘못된 주제), `limit`(구독 수 초과).
     pub(crate) topics: HashMap<String, String>,
 }
 
-/// Names the conversations that are on the screen, instead of those before: in these you hear who is typing.
+/// Sets the open conversations, replacing the previous ones. You receive `typing` events only for open conversations.
+/// 화면에 열린 대화를 설정합니다. 이전 목록을 대체하며, 열린 대화에 대해서만 `typing` 이벤트를 받습니다.
 #[derive(Debug, Object)]
 pub(crate) struct OpenCommand {
     /// The ids of the conversations, at most 16.
@@ -169,12 +175,14 @@ impl Input for OpenCommand {
     }
 }
 
-/// Done; there is nothing to say.
+/// An empty reply: the command succeeded.
+/// 빈 응답. 명령이 성공했습니다.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct DoneAnswer {}
 
-/// Names the users whose presence you want to hear, instead of those before. You hear of those who follow you as you follow
-/// them, and of those with whom you are in a conversation.
+/// Sets the users whose presence you watch, replacing the previous ones. You receive the presence of users who share a
+/// conversation with you, and of users whom you follow and who follow you.
+/// 접속 상태를 구독할 사용자를 설정합니다. 이전 목록을 대체합니다. 서로 팔로우하는 사용자와 같은 대화에 참여한 사용자의 접속 상태를 받을 수 있습니다.
 #[derive(Debug, Object)]
 pub(crate) struct PresenceCommand {
     /// The ids of the users, at most 100.
@@ -192,32 +200,35 @@ impl Input for PresenceCommand {
     }
 }
 
-/// Who is there now.
+/// The current presence of the users.
+/// 사용자의 현재 접속 상태.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct PresenceAnswer {
-    /// Of each user whom you named; of whom you may not hear, it is said that they are not there.
-    /// 지정한 사용자의 접속 상태. 볼 수 없는 사용자는 접속하지 않은 것으로 나옵니다.
+    /// Presence of each requested user. Users whose presence you may not see appear offline.
+    /// 요청한 사용자별 접속 상태. 접속 상태를 볼 수 없는 사용자는 오프라인으로 나옵니다.
     pub(crate) states: Vec<PresenceEvent>,
 }
 
-/// Sends a message, as sendMessage does.
+/// Sends a message, like sendMessage of the HTTP API.
+/// 메시지를 보냅니다. HTTP API의 sendMessage와 같습니다.
 #[derive(Debug, Object)]
 pub(crate) struct MessageSendCommand {
     /// The id of the conversation.
     /// 대화의 ID.
     conversation_id: Uuid,
-    /// What your device calls it, a UUID of version 7. Sent again with it, however much later, it is not sent again.
-    /// 기기가 붙이는 UUID(버전 7). 나중에 같은 값으로 다시 보내도 중복해서 전송되지 않습니다.
+    /// A UUID (version 7) that the client chooses. Retrying with the same `client_id`, however much later, does not
+    /// create a second message.
+    /// 클라이언트가 정하는 UUID(버전 7). 나중에 같은 값으로 다시 보내도 메시지가 중복되지 않습니다.
     client_id: Uuid,
-    /// Plain text, at most 2,000 characters and 8 KiB. May be empty in a message with images.
+    /// Plain text, at most 2,000 characters and 8 KiB. May be empty if the message has images.
     /// 일반 텍스트, 최대 2,000자, 8 KiB. 이미지가 있으면 비어 있어도 됩니다.
     text: Option<String>,
-    /// Images of yours that are used for nothing yet, at most 10, in this order.
-    /// 아직 쓰이지 않은 내 이미지, 최대 10개. 이 순서대로 표시됩니다.
+    /// Ids of your uploaded images that are not in use yet, at most 10, in display order.
+    /// 업로드했지만 아직 사용하지 않은 내 이미지의 ID, 최대 10개. 이 순서대로 표시됩니다.
     #[oai(validator(max_items = 10))]
     media_ids: Option<Vec<Uuid>>,
-    /// A message of the same conversation that it answers.
-    /// 답장할 같은 대화의 메시지.
+    /// Id of the message to reply to, in the same conversation.
+    /// 답장할 메시지의 ID. 같은 대화의 메시지여야 합니다.
     reply_to: Option<Uuid>,
 }
 
@@ -231,10 +242,11 @@ impl Input for MessageSendCommand {
     }
 }
 
-/// It is kept: whatever happens to the server now, it is there.
+/// The message is committed to the database, and survives a crash of the server.
+/// 메시지가 데이터베이스에 저장되었습니다. 서버에 장애가 생겨도 남습니다.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct MessageSentAnswer {
-    /// Number of the event `message.created`.
+    /// Sequence number of the `message.created` event.
     /// `message.created` 이벤트의 번호.
     pub(crate) seq: u64,
     /// Number of the message.
@@ -246,12 +258,13 @@ pub(crate) struct MessageSentAnswer {
     /// When the message was stored.
     /// 메시지가 저장된 시각.
     pub(crate) created_at: Time,
-    /// Whether it was there already, because you sent it before.
-    /// 이미 보낸 적이 있어 저장되어 있던 메시지인지 여부.
+    /// Whether a message with this `client_id` was stored before, so that nothing was sent again.
+    /// 같은 `client_id`의 메시지가 이미 저장되어 있어 다시 보내지 않았는지 여부.
     pub(crate) duplicate: bool,
 }
 
-/// Lets a message of yours say something else.
+/// Edits one of your messages.
+/// 내 메시지를 수정합니다.
 #[derive(Debug, Object)]
 pub(crate) struct MessageEditCommand {
     /// The id of the conversation.
@@ -275,7 +288,8 @@ impl Input for MessageEditCommand {
     }
 }
 
-/// The message as it is now.
+/// The edited message.
+/// 수정된 메시지.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct MessageEditedAnswer {
     /// The message after the edit.
@@ -283,7 +297,8 @@ pub(crate) struct MessageEditedAnswer {
     pub(crate) message: Message,
 }
 
-/// Takes a message of yours back.
+/// Deletes (unsends) one of your messages.
+/// 내 메시지를 삭제(전송 취소)합니다.
 #[derive(Debug, Object)]
 pub(crate) struct MessageDeleteCommand {
     /// The id of the conversation.
@@ -304,13 +319,14 @@ impl Input for MessageDeleteCommand {
 }
 
 /// Marks messages as read.
+/// 메시지를 읽음으로 표시합니다.
 #[derive(Debug, Object)]
 pub(crate) struct ReadCommand {
     /// The id of the conversation.
     /// 대화의 ID.
     conversation_id: Uuid,
-    /// The number of the newest message that you have seen.
-    /// 마지막으로 본 메시지의 번호.
+    /// Number of the newest message that you have read.
+    /// 마지막으로 읽은 메시지의 번호.
     message_no: u64,
 }
 
@@ -324,7 +340,9 @@ impl Input for ReadCommand {
     }
 }
 
-/// Says that you are writing something. Once in three seconds is enough; more is passed over.
+/// Tells the other members that you are typing. Send it at most once every three seconds per conversation: the server
+/// ignores more frequent ones.
+/// 입력 중임을 다른 참여자에게 알립니다. 대화마다 3초에 한 번만 보내세요. 더 자주 보내면 무시됩니다.
 #[derive(Debug, Object)]
 pub(crate) struct TypingCommand {
     /// The id of the conversation.
@@ -340,21 +358,22 @@ impl Input for TypingCommand {
     }
 }
 
-/// Reads what happened in a conversation, as listConversationEvents does.
+/// Reads events of a conversation, like listConversationEvents of the HTTP API.
+/// 대화의 이벤트를 읽습니다. HTTP API의 listConversationEvents와 같습니다.
 #[derive(Debug, Object)]
 pub(crate) struct HistoryCommand {
     /// The id of the conversation.
     /// 대화의 ID.
     conversation_id: Uuid,
-    /// The number of the last thing that you know of.
-    /// 알고 있는 마지막 이벤트의 번호.
+    /// Sequence number of the last event that you have applied; events after it are returned.
+    /// 마지막으로 적용한 이벤트의 번호. 그 뒤의 이벤트를 돌려줍니다.
     after: u64,
-    /// How many things at most, up to 100.
-    /// 받을 이벤트 수, 최대 100개.
+    /// Maximum number of events to return, 1 to 100; defaults to 100.
+    /// 받을 이벤트의 최대 수, 1~100. 기본값은 100입니다.
     limit: Option<u64>,
 }
 
-/// What is to be read.
+/// A parsed [`HistoryCommand`].
 pub(crate) struct History {
     pub(crate) conversation: ConversationId,
     pub(crate) after: u64,
@@ -366,7 +385,7 @@ impl Input for HistoryCommand {
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
         let conversation = conversation(fields);
-        let after = fields.integer("after", 0..=u64::MAX, "must be the number of something that happened");
+        let after = fields.integer("after", 0..=u64::MAX, "must be the sequence number of an event");
         let limit = if fields.has("limit") {
             fields.integer("limit", 1..=100, "must be from 1 to 100")
         } else {
@@ -377,18 +396,19 @@ impl Input for HistoryCommand {
     }
 }
 
-/// Goes on with another credential of the same user: one of the two.
+/// Renews the credential of the connection with another one of the same user. Set exactly one of the two fields.
+/// 같은 사용자의 다른 자격 증명으로 연결을 갱신합니다. 두 필드 가운데 하나만 보내세요.
 #[derive(Debug, Object)]
 pub(crate) struct AuthCommand {
     /// An access token of the same user.
     /// 같은 사용자의 액세스 토큰.
     access_token: Option<String>,
-    /// Of createGatewayTicket.
+    /// A ticket from createGatewayTicket.
     /// createGatewayTicket으로 받은 티켓.
     ticket: Option<String>,
 }
 
-/// What somebody goes on with.
+/// A parsed [`AuthCommand`].
 pub(crate) enum RenewedCredential {
     AccessToken(String),
     Ticket(String),
@@ -404,17 +424,20 @@ impl Input for AuthCommand {
             (Some(token), None) => Some(RenewedCredential::AccessToken(token)),
             (None, Some(ticket)) => Some(RenewedCredential::Ticket(ticket)),
             _ => {
-                fields.fail_whole(Violation::InvalidCharacters("must have access_token or ticket"));
+                fields.fail_whole(Violation::InvalidCharacters(
+                    "must have exactly one of access_token and ticket",
+                ));
                 None
             }
         }
     }
 }
 
-/// It goes on.
+/// The credential of the connection was renewed.
+/// 연결의 자격 증명이 갱신되었습니다.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct AuthAnswer {
-    /// When the credential ends, and with it the connection.
-    /// 자격 증명이 만료되어 연결이 끝날 때까지의 밀리초.
+    /// Milliseconds until the credential expires and the server closes the connection.
+    /// 자격 증명이 만료되어 연결이 닫힐 때까지의 밀리초.
     pub(crate) auth_expires_in_ms: u64,
 }

@@ -1,9 +1,12 @@
-//! Addresses as clients use them. The public URL may have a path, which a proxy in front takes off each request: the
-//! server answers without it, and writes it into every address that it gives away.
+//! Addresses as clients see them.
+//!
+//! The public URL may have a path, such as `https://example.org/forum`. The reverse proxy in front removes that path
+//! from each request, so the routes of this server do not contain it. Every address that the server sends to clients
+//! does.
 
 use std::borrow::Cow;
 
-/// The path of the public URL, empty for the root of a host.
+/// The path of the public URL without a trailing slash, empty for the root of a host.
 ///
 /// ```
 /// assert_eq!(blegram_api::base_path("https://example.org/forum"), "/forum");
@@ -14,16 +17,16 @@ pub fn base_path(public_url: &str) -> &str {
     rest.find('/').map_or("", |at| rest[at..].trim_end_matches('/'))
 }
 
-/// The address of `path`, without scheme and host.
+/// The address of `path` for clients, without scheme and host.
 pub(crate) fn address(base_path: &str, path: &str) -> String {
     format!("{base_path}{path}")
 }
 
-/// What the addresses that texts name begin with.
+/// The prefixes of addresses that occur in texts.
 const ROOTS: [&str; 5] = ["/api/v1/", "/asyncapi.json", "/docs", "/openapi.", "/problems/"];
 
-/// A text for people, with the path of the public URL before each address that it names. One that follows a host, or the
-/// path itself, is complete.
+/// Inserts the path of the public URL before each address in a text for people. Addresses that follow a host, or that
+/// path, are already complete and stay as they are.
 pub(crate) fn in_text<'a>(base_path: &str, text: &'a str) -> Cow<'a, str> {
     if base_path.is_empty() {
         return Cow::Borrowed(text);

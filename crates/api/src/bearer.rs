@@ -1,4 +1,4 @@
-//! The access token of native apps: `Authorization: Bearer` (RFC 6750, 2.1), and nowhere else.
+//! The access token of native apps, which is accepted only in `Authorization: Bearer` (RFC 6750, 2.1).
 
 use poem::http::{HeaderMap, HeaderValue};
 
@@ -7,26 +7,26 @@ use crate::{
     problem::{Code, Problem},
 };
 
-/// What the request names as its bearer: `None` when it names none, `Some(None)` what can be no token.
+/// The bearer token of a request: `None` without one, `Some(None)` if the credentials cannot be a token.
 pub(crate) fn token(headers: &HeaderMap) -> Option<Option<&str>> {
     let token = RequestHeader::Authorization.values(headers).find_map(credentials)?;
-    // Two headers may be read as either of them, by us and by a proxy.
+    // Of two headers, a proxy and this server may each read a different one.
     let is_single = RequestHeader::Authorization.values(headers).count() == 1;
     Some(str::from_utf8(token).ok().filter(|token| is_single && !token.is_empty()))
 }
 
-/// What follows the scheme `Bearer`; `None` for other schemes, whatever bytes follow them.
+/// The credentials after the scheme `Bearer`; `None` for other schemes, with any bytes after them.
 fn credentials(value: &[u8]) -> Option<&[u8]> {
     let value = value.trim_ascii();
     let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
     value[..end].eq_ignore_ascii_case(b"bearer").then(|| value[end..].trim_ascii())
 }
 
-/// The answer to a bearer that stands for nobody (RFC 6750, 3.1).
+/// The problem of an invalid access token (RFC 6750, 3.1).
 pub(crate) fn refusal() -> Problem {
     let challenge = HeaderValue::from_static("Bearer realm=\"blegram\", error=\"invalid_token\"");
     Problem::with_challenge(Code::Unauthenticated, challenge).with_detail(
-        "The access token in Authorization is not valid, or not any more. Get a new one, or leave it out.",
+        "The access token in Authorization is invalid or has expired. Get a new one, or omit the header.",
     )
 }
 

@@ -1,7 +1,8 @@
-//! Request bodies: JSON read strictly, with every failure found at once.
+//! JSON request bodies, parsed strictly and with all errors reported at once.
 //!
-//! poem-openapi would take a number for a string and stop at the first failure, so bodies are read
-//! here; its schema of the same name only documents. A test holds the two together, field by field.
+//! poem-openapi would accept a number as a string and stop at the first error. So each body implements [`Input`] and
+//! parses itself from [`Fields`]; its poem-openapi schema only serves the document. A test checks that parser and
+//! schema agree on every field.
 
 use std::{fmt::Display, ops::RangeInclusive};
 
@@ -16,26 +17,26 @@ use serde_json::{Map, Value};
 
 use crate::problem::{Code, Failure, Problem};
 
-/// The largest JSON body.
+/// The maximum size of a JSON body: 64 KiB.
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
-/// The deepest JSON body: each object or array is a level.
+/// The maximum nesting depth of a JSON body: each object or array is one level.
 const MAX_DEPTH: usize = 32;
 
-/// A schema of a body, and how to read what it stands for.
+/// The schema of a body and its parser.
 pub(crate) trait Input: Type {
-    /// What a use-case takes.
+    /// The parsed body, as use-cases take it.
     type Parsed: Send;
 
-    /// The fields of a change that null cannot clear: they always have a value. Listed in [`crate::schema::KEPT`] as well,
-    /// for the document.
+    /// The fields of a PATCH body that must not be null, because they always have a value. [`crate::schema::KEPT`]
+    /// lists them as well, for the document.
     const KEPT: &'static [&'static str] = &[];
 
-    /// Reads the fields. `None` only after [`Fields`] recorded why.
+    /// Parses the fields. Returns `None` only if [`Fields`] has recorded a failure.
     fn parse(fields: &mut Fields) -> Option<Self::Parsed>;
 }
 
-/// The body of a request, read as `I` says.
+/// Extracts the body of a request and parses it as `I`.
 pub(crate) struct Body<I: Input>(pub(crate) I::Parsed);
 
 impl<'a, I: Input> ApiExtractor<'a> for Body<I> {
@@ -58,7 +59,7 @@ impl<'a, I: Input> ApiExtractor<'a> for Body<I> {
         body: &mut RequestBody,
         _: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        // Bounded by the gate.
+        // The gate limits its size.
         let bytes = body.take()?.into_bytes().await?;
         Ok(Self(read::<I>(&bytes)?))
     }
@@ -69,10 +70,10 @@ fn read<I: Input>(bytes: &[u8]) -> Result<I::Parsed, Problem> {
     read_value::<I>(value)
 }
 
-/// Reads a value as `I` says: a body, or what a command of the gateway says.
+/// Parses a value as `I`: a request body, or the `d` of a gateway command.
 pub(crate) fn read_value<I: Input>(value: Value) -> Result<I::Parsed, Problem> {
     if depth(&value) > MAX_DEPTH {
-        return Err(malformed(format!("the JSON is more than {MAX_DEPTH} levels deep")));
+        return Err(malformed(format!("it has more than {MAX_DEPTH} levels of nesting")));
     }
     let Value::Object(object) = value else {
         return Err(Problem::invalid(vec![Failure::new("", "wrong-type", "must be an object")]));
@@ -84,10 +85,10 @@ pub(crate) fn read_value<I: Input>(value: Value) -> Result<I::Parsed, Problem> {
 
 fn malformed(why: impl Display) -> Problem {
     Problem::new(Code::MalformedRequest)
-        .with_detail(format!("the body is not the JSON that is taken here: {why}"))
+        .with_detail(format!("Cannot parse the JSON in the request body: {why}"))
 }
 
-// Recursion is safe: serde_json itself reads no deeper than 128.
+// The recursion is bounded: serde_json parses at most 128 levels.
 fn depth(value: &Value) -> usize {
     match value {
         Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
@@ -96,13 +97,13 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-/// How many failures an answer names: it should not be made larger than the request.
+/// The maximum number of failures in a response, so that a request cannot cause a much larger response.
 const MAX_FAILURES: usize = 50;
 
-/// The fields of a body: each is taken once, and what is left at the end was unknown.
+/// The fields of a body. Each method removes the field that it parses; fields that remain at the end are unknown.
 ///
-/// Every reader returns `None` for a field that is refused, having recorded why; so read all fields
-/// first, and use `?` afterwards.
+/// For an invalid field, the methods record the failure and return `None`. Parse all fields first and use `?`
+/// afterwards, so that all failures are reported.
 #[derive(Debug)]
 pub(crate) struct Fields {
     object: Map<String, Value>,
@@ -110,16 +111,16 @@ pub(crate) struct Fields {
     failures: Vec<Failure>,
 }
 
-/// Null where it means nothing. It was recorded.
+/// A null for a field that cannot be cleared; its failure is recorded.
 #[derive(Debug, Clone, Copy)]
 struct NullRefused;
 
 impl Fields {
-    /// Takes a field. Null is as good as absent, but for what a change cannot clear.
+    /// Removes a field. Null counts as absent, except for fields that cannot be cleared.
     fn take(&mut self, name: &str) -> Result<Option<Value>, NullRefused> {
         match self.object.remove(name) {
             Some(Value::Null) if self.kept.contains(&name) => {
-                let rule = "cannot be cleared; leave it out to keep it";
+                let rule = "must not be null; omit it to keep the current value";
                 self.failures.push(Failure::new(pointer(name), "null-not-allowed", rule));
                 Err(NullRefused)
             }
@@ -127,7 +128,7 @@ impl Fields {
         }
     }
 
-    /// Takes a field that must be there.
+    /// Removes a required field.
     fn take_required(&mut self, name: &str) -> Option<Value> {
         let value = self.take(name).ok()?;
         if value.is_none() {
@@ -136,7 +137,7 @@ impl Fields {
         value
     }
 
-    /// A text that must be there.
+    /// Parses a required string.
     pub(crate) fn text<T>(
         &mut self,
         name: &str,
@@ -146,7 +147,7 @@ impl Fields {
         self.parse_text(name, &value, parse)
     }
 
-    /// A text that may be absent or null.
+    /// Parses a string that may be absent or null.
     pub(crate) fn optional_text<T>(
         &mut self,
         name: &str,
@@ -156,7 +157,7 @@ impl Fields {
         self.parse_text(name, &value, parse)
     }
 
-    /// A text of a change: absent, it stays as it is; null, it is cleared.
+    /// Parses a string of a PATCH body: absent keeps the value; null clears it, as an empty string does.
     pub(crate) fn patch_text<T>(
         &mut self,
         name: &str,
@@ -168,7 +169,7 @@ impl Fields {
         }
     }
 
-    /// A text of a change that has a meaning of its own for null: `Some(None)`.
+    /// Parses a string of a PATCH body for which null has its own meaning: `Some(None)`.
     pub(crate) fn patch_nullable<T>(
         &mut self,
         name: &str,
@@ -180,7 +181,7 @@ impl Fields {
         }
     }
 
-    /// A flag of a change: absent, it stays as it is.
+    /// Parses a boolean of a PATCH body: absent keeps the value.
     pub(crate) fn patch_flag(&mut self, name: &str) -> Option<bool> {
         let value = self.take(name).ok().flatten()?;
         if value.as_bool().is_none() {
@@ -189,7 +190,7 @@ impl Fields {
         value.as_bool()
     }
 
-    /// A text that must be there if `is_wanted`, and is passed over if not.
+    /// Parses a string that is required if `is_wanted` and optional otherwise.
     pub(crate) fn text_if<T>(
         &mut self,
         is_wanted: bool,
@@ -199,14 +200,14 @@ impl Fields {
         if is_wanted { self.text(name, parse) } else { self.optional_text(name, parse) }
     }
 
-    /// A list of texts, each read by `parse`; `None` when it is absent.
+    /// Parses an array of at most `max` strings; `None` if it is absent.
     pub(crate) fn optional_texts<T>(
         &mut self,
         name: &str,
         max: usize,
         parse: impl FnMut(&str) -> Result<T, Violation>,
     ) -> Option<Vec<T>> {
-        // Null is no list, unless a change says so of what it cannot clear.
+        // Null reaches `parse_texts`, which rejects it, unless `take` reports it as a field that cannot be cleared.
         let value = match self.object.get(name)? {
             Value::Null if !self.kept.contains(&name) => self.object.remove(name),
             _ => self.take(name).ok().flatten(),
@@ -214,7 +215,7 @@ impl Fields {
         self.parse_texts(name, max, value?, parse)
     }
 
-    /// A list of texts that must be there.
+    /// Parses a required array of at most `max` strings.
     pub(crate) fn texts<T>(
         &mut self,
         name: &str,
@@ -248,7 +249,7 @@ impl Fields {
         )
     }
 
-    /// A whole number of a range that must be there.
+    /// Parses a required integer in `range`.
     pub(crate) fn integer(
         &mut self,
         name: &str,
@@ -267,33 +268,33 @@ impl Fields {
         inside
     }
 
-    /// Refuses a field that was read, for what it means together with others.
+    /// Records a failure of a field that was already parsed, such as a conflict with another field.
     pub(crate) fn fail(&mut self, name: &str, violation: Violation) {
         self.failures.push(Failure::of(pointer(name), violation));
     }
 
-    /// Refuses a field that is not there.
+    /// Records that a field is missing.
     pub(crate) fn fail_required(&mut self, name: &str) {
         self.object.remove(name);
         self.failures.push(Failure::new(pointer(name), "required", "is required"));
     }
 
-    /// Takes a field that may be null.
+    /// Ignores a field, whatever its value.
     pub(crate) fn skip(&mut self, name: &str) {
         self.object.remove(name);
     }
 
-    /// Refuses the body for what its fields mean together.
+    /// Records a failure of the whole body, such as an invalid combination of fields.
     pub(crate) fn fail_whole(&mut self, violation: Violation) {
         self.failures.push(Failure::of("", violation));
     }
 
-    /// Whether there is a field of this name that was not read yet, and is not null.
+    /// Whether the body has a field of this name that is not null and was not parsed yet.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.object.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// Whether something was refused already.
+    /// Whether a failure was recorded.
     pub(crate) fn has_failed(&self) -> bool {
         !self.failures.is_empty()
     }
@@ -308,7 +309,7 @@ impl Fields {
             self.failures.push(Failure::new(pointer(name), "wrong-type", "must be a string"));
             return None;
         };
-        // PostgreSQL cannot store it, and nobody means it.
+        // PostgreSQL cannot store NUL in text.
         let parsed = if text.contains('\0') {
             Err(Violation::InvalidCharacters("must not contain NUL"))
         } else {
@@ -323,7 +324,7 @@ impl Fields {
             .object
             .keys()
             .take(room)
-            .map(|name| Failure::new(pointer(&escape(name)), "unknown-field", "is not known here"));
+            .map(|name| Failure::new(pointer(&escape(name)), "unknown-field", "is not a known field"));
         self.failures.extend(unknown);
         match parsed {
             Some(parsed) if self.failures.is_empty() => Ok(parsed),
@@ -336,7 +337,7 @@ fn pointer(name: &str) -> String {
     format!("/{name}")
 }
 
-// RFC 6901, 3. Long names come back shortened: an answer should not be made as large as a request.
+// RFC 6901, 3. Long names are truncated, so that a request cannot make its response as large as itself.
 fn escape(name: &str) -> String {
     name.chars().take(64).collect::<String>().replace('~', "~0").replace('/', "~1")
 }

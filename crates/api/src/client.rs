@@ -1,4 +1,4 @@
-//! Where a request comes from.
+//! The network address of the client, behind any number of trusted proxies.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,13 +7,14 @@ use poem::{Addr, Request};
 
 use crate::headers::RequestHeader;
 
-/// The other end of a request's connection, for a router that is not driven by a socket of poem's own: put it into
-/// the request's data.
+/// The address of the connection's peer. A server that does not use poem's own listener puts it into the request's
+/// data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
-/// The client's address: the peer's, or, behind proxies that are trusted, the right-most address in
-/// `X-Forwarded-For` that is none of them; what is left of it, anybody can write.
+/// The address of the client: that of the peer or, if the peer is a trusted proxy, the right-most address in
+/// `X-Forwarded-For` that is not a trusted proxy. Any client can forge the addresses to the left of it. Reading stops
+/// at an entry that is not an address; if no untrusted address precedes it, the last trusted one counts.
 pub(crate) fn address(request: &Request, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = peer(request)?.to_canonical();
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
@@ -22,7 +23,7 @@ pub(crate) fn address(request: &Request, trusted: &[IpNet]) -> Option<IpAddr> {
     }
     let values = RequestHeader::ForwardedFor.values(request.headers());
     let hops = values.flat_map(|value| value.split(|byte| *byte == b','));
-    // Empty elements of a list mean nothing (RFC 9110, 5.6.1).
+    // Recipients ignore empty list elements (RFC 9110, 5.6.1).
     let hops: Vec<&[u8]> = hops.filter(|hop| !hop.trim_ascii().is_empty()).collect();
     let mut client = peer;
     for hop in hops.into_iter().rev().map_while(read_hop) {
@@ -34,14 +35,15 @@ pub(crate) fn address(request: &Request, trusted: &[IpNet]) -> Option<IpAddr> {
     Some(client)
 }
 
-/// Whether the client is a program on this machine that connects by itself: a proxy that is trusted speaks for others.
+/// Whether the client connects directly over loopback. A trusted proxy on this machine does not count: it forwards the
+/// requests of others.
 pub(crate) fn is_loopback(request: &Request, trusted: &[IpNet]) -> bool {
     peer(request)
         .map(|peer| peer.to_canonical())
         .is_some_and(|peer| peer.is_loopback() && !trusted.iter().any(|net| net.contains(&peer)))
 }
 
-/// An address as proxies write it: bare, or with a port, IPv6 then in brackets.
+/// Parses an address as proxies write it: without a port, or with a port and IPv6 in brackets.
 fn read_hop(hop: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(hop).ok()?.trim();
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
@@ -82,10 +84,10 @@ mod tests {
         let is_loopback = |peer, forwarded: &[&str]| is_loopback(&request_of(peer, forwarded), &trusted());
         for peer in ["127.0.0.2", "::1", "::ffff:127.0.0.3"] {
             assert!(is_loopback(peer, &[]), "{peer}");
-            assert!(is_loopback(peer, &["198.51.100.1"]), "not believed: {peer}");
+            assert!(is_loopback(peer, &["198.51.100.1"]), "the header is ignored: {peer}");
         }
         assert!(!is_loopback("127.0.0.1", &[]), "the trusted proxy itself");
-        assert!(!is_loopback("127.0.0.1", &["127.0.0.2"]), "what a proxy says");
+        assert!(!is_loopback("127.0.0.1", &["127.0.0.2"]), "an address from a proxy");
         assert!(!is_loopback("10.0.0.1", &["::1"]) && !is_loopback("192.0.2.1", &["127.0.0.2"]));
     }
 

@@ -1,5 +1,7 @@
-//! The cookie of browsers' sessions. Written by hand: poem's jar forgets `Secure` and `Path` when it
-//! removes one, and browsers then keep it.
+//! The session cookie of browsers.
+//!
+//! This module writes and parses it without poem's cookie jar: the jar omits `Secure` and `Path` when it removes a
+//! cookie, so browsers do not delete it.
 
 use std::time::Duration;
 
@@ -8,13 +10,13 @@ use poem::http::{HeaderMap, HeaderValue};
 
 use crate::{App, Site, headers::RequestHeader, problem::Problem};
 
-/// The cookie's name on `site`: with the prefix that makes browsers refuse it without `Secure`, from
-/// subdomains, and over plain http (RFC 6265bis, 4.1.3.2).
+/// The name of the cookie on `site`. On https it has the prefix `__Host-`, with which browsers reject the cookie
+/// without `Secure`, from subdomains and over plain http (RFC 6265bis, 4.1.3.2).
 pub(crate) fn name(site: &Site) -> &'static str {
     if site.is_secure() { "__Host-auth-blegram" } else { "auth-blegram" }
 }
 
-/// The header that sets the cookie, for as long as the session may last; the server may end it earlier.
+/// The header that sets the cookie for `lifetime`. The session may end earlier on the server.
 fn set(site: &Site, token: &SessionToken, lifetime: Duration) -> Result<HeaderValue, Problem> {
     let (name, token, seconds) = (name(site), token.expose(), lifetime.as_secs());
     let text = format!("{name}={token}; Max-Age={seconds}{}", attributes(site));
@@ -23,7 +25,7 @@ fn set(site: &Site, token: &SessionToken, lifetime: Duration) -> Result<HeaderVa
     Ok(value)
 }
 
-/// The header that sets the cookie for as long as sessions of browsers last.
+/// The header that sets the cookie for the maximum lifetime of a browser session.
 pub(crate) fn of_browser(app: &App, token: &SessionToken) -> Result<HeaderValue, Problem> {
     set(&app.site, token, app.auth.session_lifetimes().browser.absolute)
 }
@@ -42,11 +44,11 @@ fn attributes(site: &Site) -> &'static str {
     }
 }
 
-/// How many session cookies of one request are looked up.
+/// The maximum number of session cookies that are looked up per request.
 const MAX_TOKENS: usize = 4;
 
-/// The values of the session's cookie that the request carries, without empty ones. On https there is at most one, because
-/// of its prefix; on http a page below another path may have stored another of the same name.
+/// The non-empty values of the session cookie in a request. On https the prefix limits them to one; on http a page
+/// below another path may have stored another cookie of the same name.
 pub(crate) fn tokens<'a>(headers: &'a HeaderMap, site: &Site) -> impl Iterator<Item = &'a str> {
     let name = name(site).as_bytes();
     pairs(headers)
@@ -55,8 +57,8 @@ pub(crate) fn tokens<'a>(headers: &'a HeaderMap, site: &Site) -> impl Iterator<I
         .take(MAX_TOKENS)
 }
 
-/// The cookies of a request (RFC 6265, 4.2 and 5.4), in order. Other applications of the site choose their names and
-/// values, so they are any bytes; a pair that cannot be read is skipped, and the others stay.
+/// The cookies of a request (RFC 6265, 4.2 and 5.4), in order. Other applications on the host choose their own names
+/// and values, so these can be any bytes. A malformed pair is skipped and does not affect the others.
 fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     let values = RequestHeader::Cookie.values(headers);
     values.flat_map(|value| value.split(|byte| *byte == b';')).filter_map(read_pair)
@@ -65,7 +67,7 @@ fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
 fn read_pair(pair: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = pair.iter().position(|byte| *byte == b'=')?;
     let (name, value) = (pair[..at].trim_ascii(), pair[at + 1..].trim_ascii());
-    // The grammar allows quotes around a value, and some clients add them.
+    // The grammar allows quotes around a value and some clients add them.
     let quoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
     Some((name, quoted.unwrap_or(value)))
 }
@@ -128,7 +130,7 @@ mod tests {
             after in proptest::collection::vec(any::<u8>(), 0..40),
             is_split in any::<bool>(),
         ) {
-            // What no header can hold, and what would be a cookie of the same name.
+            // Removes the bytes that a header cannot contain.
             let clean = |bytes: Vec<u8>| -> Vec<u8> {
                 bytes.into_iter().filter(|byte| *byte == b'\t' || *byte >= 32 && *byte != 127).collect()
             };

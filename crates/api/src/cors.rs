@@ -1,6 +1,7 @@
-//! What pages of other origins may read (Fetch standard, CORS protocol): those that the site trusts, with the user's
-//! cookie; nobody else, and never by reflection. An unknown origin gets no header at all, which is how a browser is
-//! told no; whether its request is meant is for `csrf.rs`.
+//! Cross-origin reads (Fetch standard, CORS protocol).
+//!
+//! Pages of trusted origins may read responses, with the user's cookie. Other origins are never reflected: they get no
+//! CORS headers, so the browser denies the read. Whether a cross-origin write is allowed is checked in `csrf.rs`.
 
 use poem::{
     Request, Response,
@@ -13,10 +14,10 @@ use crate::{
     origin::RequestOrigin,
 };
 
-/// Seconds that a browser may remember the answer to a preflight.
+/// How long a browser may cache the response to a preflight, in seconds.
 const MAX_AGE: &str = "600";
 
-/// A page of a trusted origin that asks.
+/// A request from a page of a trusted origin.
 #[derive(Debug)]
 pub(crate) struct Asking {
     origin: HeaderValue,
@@ -24,7 +25,7 @@ pub(crate) struct Asking {
 }
 
 impl Asking {
-    /// Who asks, if it is somebody to answer.
+    /// Reads the origin of a request; `None` unless it is trusted.
     pub(crate) fn of(request: &Request, site: &Site) -> Option<Self> {
         let headers = request.headers();
         let origin = headers.get(header::ORIGIN)?;
@@ -33,7 +34,7 @@ impl Asking {
         RequestOrigin::of(headers).is_trusted(site).then(|| Self { origin: origin.clone(), is_preflight })
     }
 
-    /// Lets the page read `response`, whatever it says.
+    /// Adds the headers that let the page read `response`, including error responses.
     pub(crate) fn answer(self, response: &mut Response) {
         let allow = response.headers().get(header::ALLOW).cloned();
         let headers = response.headers_mut();

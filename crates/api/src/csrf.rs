@@ -1,5 +1,6 @@
-//! Whether a browser's request was meant: Fetch Metadata first, then `Origin`, then a token for clients
-//! that send neither (OWASP CSRF Prevention; Go's `CrossOriginProtection`).
+//! Protection against cross-site request forgery (OWASP CSRF Prevention; Go's `CrossOriginProtection`).
+//!
+//! The check uses Fetch Metadata first, then `Origin`, then a token for clients that send neither.
 
 use blegram_auth::{Auth, Authenticated};
 use blegram_domain::session::Kind;
@@ -12,17 +13,17 @@ use crate::{
     problem::{Code, Problem},
 };
 
-/// The headers that may carry the token.
+/// The headers that may contain the token.
 const HEADERS: [RequestHeader; 2] = [RequestHeader::CsrfToken, RequestHeader::DwitterCsrfToken];
 
-/// Refuses a write that another site may have caused.
+/// Rejects a write that another site may have caused.
 pub(crate) fn check(
     headers: &HeaderMap,
     session: Option<&Authenticated>,
     auth: &Auth,
     site: &Site,
 ) -> Result<(), Problem> {
-    // Another site's page cannot add a bearer without being asked for leave (CORS).
+    // A page of another site cannot set Authorization without a CORS preflight.
     if session.is_some_and(|session| session.kind == Kind::Native) {
         return Ok(());
     }
@@ -36,7 +37,8 @@ pub(crate) fn check(
     let is_meant = has_valid_token != Some(false)
         && match (RequestHeader::SecFetchSite.first(headers), RequestOrigin::of(headers)) {
             (Some(b"same-origin" | b"none"), _) => true,
-            // No browser of this decade, so nobody else's page either, unless there is a cookie to abuse.
+            // Not a current browser, so not a page of another site. An old browser could still abuse a session cookie,
+            // so a request with a session needs the token.
             (None, RequestOrigin::Absent) => session.is_none() || has_valid_token == Some(true),
             (_, origin) => origin.is_trusted(site),
         };

@@ -1,4 +1,5 @@
-//! What is served beside the API: the document, Swagger UI, pages about problems, and probes.
+//! The routes beside the API: the OpenAPI and AsyncAPI documents, Swagger UI, a page per problem code, and the probes
+//! `/healthz` and `/readyz`.
 
 use std::sync::{Arc, OnceLock};
 
@@ -22,10 +23,10 @@ use crate::{
     problem::{Code, Problem},
 };
 
-/// Swagger UI, from this server alone: it works without the internet.
+/// Serves Swagger UI from this server alone, so that it works without internet access.
 ///
-/// poem-openapi ships it as one page with everything inline; here its parts are files that browsers can keep, and the
-/// page names each by its hash: what runs is what this binary was built with, and nothing else.
+/// poem-openapi ships it as one page with everything inline. Here its parts are separate files that browsers can cache.
+/// The page references each by its hash (Subresource Integrity), so that browsers only run what this binary contains.
 pub(crate) fn swagger_ui(base_path: &str) -> impl Endpoint<Output = Response> + use<> {
     let start = start(base_path);
     Route::new()
@@ -51,7 +52,8 @@ fn inline_part(open: &str, close: &str) -> String {
 
 const FOR_A_DAY: &str = "public, max-age=86400";
 
-/// Asks the host that the page itself came from: a person who came by another name of the site stays there.
+/// The script that starts Swagger UI. It uses the host from which the page was loaded, because the site may be
+/// reachable under other names than that of its public URL.
 fn start(base_path: &str) -> String {
     format!(
         "const base = {};
@@ -64,7 +66,7 @@ fetch(base + '/openapi.json').then((answer) => answer.json()).then((spec) => {{
     )
 }
 
-/// The page itself, whose parts are below `docs`.
+/// The HTML page; `docs` is the address of its parts.
 fn page(docs: String, start: String) -> impl Endpoint<Output = Response> {
     let page = OnceLock::new();
     make_sync(move |_| {
@@ -80,12 +82,12 @@ fn page(docs: String, start: String) -> impl Endpoint<Output = Response> {
     })
 }
 
-/// The hash of a file, as pages and policies name it (Subresource Integrity, 3.1).
+/// The hash of a file, as used in `integrity` attributes and policies (Subresource Integrity, 3.1).
 fn integrity(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }
 
-/// Each file's address has its hash: one that a browser kept from another version would be refused.
+/// Adds its hash to the address of each file: a browser would reject a cached file of another version.
 fn html(docs: &str, style: &str, bundle: &str, start: &str) -> String {
     let query =
         |hash: &str| hash.chars().filter(char::is_ascii_alphanumeric).skip(6).take(12).collect::<String>();
@@ -112,8 +114,8 @@ fn html(docs: &str, style: &str, bundle: &str, start: &str) -> String {
     )
 }
 
-/// Scripts by their hashes (CSP 3, 8.4), so that nothing else of this origin can be run here, such as what somebody
-/// uploaded. Swagger UI writes styles into its elements; everything else comes from here.
+/// The Content-Security-Policy. It allows scripts by their hashes (CSP 3, 8.4), so that no other file of this origin,
+/// such as an upload, can run as a script. Styles may be inline, because Swagger UI sets them on its elements.
 fn policy(bundle: &str, start: &str) -> String {
     format!(
         "default-src 'none'; script-src '{bundle}' '{start}'; style-src 'self' 'unsafe-inline'; \
@@ -121,7 +123,7 @@ fn policy(bundle: &str, start: &str) -> String {
     )
 }
 
-/// A file whose text is made when somebody first asks for it: most processes are never asked for most of them.
+/// Serves a file that is generated on its first request: most processes never serve most of these files.
 fn file(
     content_type: &'static str,
     cache: &'static str,
@@ -137,25 +139,25 @@ fn file(
     })
 }
 
-/// The document as JSON.
+/// Serves the OpenAPI document as JSON.
 pub(crate) fn json(public_url: &str) -> impl Endpoint<Output = Response> + use<> {
     let public_url = public_url.to_owned();
     file("application/json", "no-cache", move || openapi(&public_url))
 }
 
-/// The document of the gateway.
+/// Serves the AsyncAPI document of the gateway.
 pub(crate) fn asyncapi_json(public_url: &str) -> impl Endpoint<Output = Response> + use<> {
     let public_url = public_url.to_owned();
     file("application/json", "no-cache", move || asyncapi(&public_url))
 }
 
-/// The document as YAML.
+/// Serves the OpenAPI document as YAML.
 pub(crate) fn yaml(public_url: &str) -> impl Endpoint<Output = Response> + use<> {
     let public_url = public_url.to_owned();
     file("application/yaml", "no-cache", move || openapi_yaml(&public_url))
 }
 
-/// A page about a kind of problem.
+/// Serves the page about a problem code.
 #[handler]
 pub(crate) fn problem_page(Path(code): Path<String>, Data(app): Data<&Arc<App>>) -> poem::Result<Response> {
     let code = Code::ALL.iter().find(|known| known.as_str() == code).ok_or_else(Problem::not_found)?;
@@ -166,7 +168,7 @@ pub(crate) fn problem_page(Path(code): Path<String>, Data(app): Data<&Arc<App>>)
         .body(page_about(*code, app.site.base_path())))
 }
 
-// Of constants only: nothing here came from a request.
+// Needs no escaping: it contains constants and the configured path, but no input.
 fn page_about(code: Code, base_path: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{slug}</title></head>\n<body>\n\
@@ -180,13 +182,13 @@ fn page_about(code: Code, base_path: &str) -> String {
     )
 }
 
-/// Whether the process is alive.
+/// Liveness probe: whether the process responds.
 #[handler]
 pub(crate) fn healthz() -> Response {
     plain(StatusCode::OK, "ok\n".to_owned())
 }
 
-/// Whether the process can serve: not while it shuts down, nor without its database.
+/// Readiness probe: whether the process can serve requests. It cannot while it shuts down or without its database.
 #[handler]
 pub(crate) async fn readyz(app: Data<&Arc<App>>) -> Response {
     match (app.readiness)().await {

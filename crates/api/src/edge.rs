@@ -1,5 +1,7 @@
-//! The outermost layer: every request gets an id, every answer its headers and its line in the log, and
-//! every failure, from wherever it comes, is problem+json.
+//! The outermost layer.
+//!
+//! It assigns an id to every request, adds the common headers to every response, writes the access log, and renders
+//! every error, including panics, as problem+json.
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -20,17 +22,17 @@ use crate::{
     problem::{Code, Problem},
 };
 
-/// The name of the request, for those that render an answer themselves.
+/// The request id, for handlers that render an error response themselves.
 #[derive(Debug, Clone)]
 pub(crate) struct Id(pub(crate) String);
 
-/// The outermost layer.
+/// The outermost layer, before it wraps the others.
 pub(crate) struct Edge {
     app: App,
     catalogue: Arc<Catalogue>,
 }
 
-/// Everything inside the outermost layer.
+/// The endpoint of the outermost layer, with all other layers inside.
 pub(crate) struct Edged<E> {
     edge: Edge,
     inner: E,
@@ -54,7 +56,8 @@ impl Edge {
         problem.into_response(self.app.site.base_path(), path, request_id)
     }
 
-    /// Handlers, and answers that are kept for repetitions, name the path on this server.
+    /// Prepends the path of the public URL to `Location`. Handlers, and responses stored for an `Idempotency-Key`,
+    /// contain the path on this server only.
     fn complete_location(&self, response: &mut Response) {
         let location = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
         let address =
@@ -116,8 +119,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edged<E> {
     }
 }
 
-/// The request's line in the log. Written when it is dropped: also for a client that went away, whose request is
-/// dropped wherever it was.
+/// The access log entry of a request. It is written on drop, so that a request is logged even if its client
+/// disconnects, which drops the future of the request at any await point.
 struct Line {
     started: Instant,
     request_id: String,
@@ -143,7 +146,7 @@ impl Line {
     }
 }
 
-/// What web servers write for a client that did not wait.
+/// The status in the log if the client closed the connection before the response, as in nginx.
 const GONE: u16 = 499;
 
 impl Drop for Line {
@@ -174,8 +177,8 @@ impl<E> Edged<E> {
     }
 }
 
-/// What poem itself refuses. The gate refuses first, so this is what the two see differently, such as a
-/// path whose escapes are no text.
+/// Converts an error of poem itself. The gate rejects unknown routes first, so this occurs only where the two differ,
+/// such as for a path whose percent-encoding is not UTF-8.
 fn foreign(error: &poem::Error) -> Problem {
     match error.status() {
         StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => Problem::not_found(),
@@ -197,21 +200,21 @@ fn is_request_id(id: &str) -> bool {
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
-/// What answers of an API carry (OWASP REST Security). Pages for people bring their own policy.
+/// The security headers of API responses (OWASP REST Security). HTML pages set their own Content-Security-Policy.
 const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     (header::VARY, "Authorization, Cookie, Origin"),
-    // Not to be embedded by other sites, nor to share a process with them; reading is for CORS.
+    // Other sites cannot embed responses or share a browser process with them. Cross-origin reads are up to CORS.
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
-/// Two years, as preload lists want it.
+/// Two years, as recommended for HSTS preload lists.
 const HTTPS_ONLY: &str = "max-age=63072000; includeSubDomains";
 
-/// Answers below these addresses are nobody's to keep.
+/// The paths below which no response may be stored by any cache.
 const NEVER_STORED: [&str; 5] =
     ["/api/v1/auth", "/api/v1/me", "/api/v1/conversations", "/api/v1/gateway", "/api/v1/notifications"];
 
@@ -221,7 +224,7 @@ fn cache_control(path: &str, is_own: bool) -> &'static str {
     match is_own {
         _ if NEVER_STORED.into_iter().any(is_at) => "no-store",
         true => "private, no-cache",
-        // Whoever keeps it asks each time whether it is still so; `Vary` keeps it from everybody logged in.
+        // Caches must revalidate it for each request. `Vary` separates it from responses to authenticated requests.
         false => "no-cache",
     }
 }

@@ -1,5 +1,5 @@
-//! `/media/…`: the files of images, and the way into storage for those that are uploaded directly where storage itself
-//! takes nothing from others.
+//! `/media/…`: downloads of image files, and direct uploads for storage that does not accept uploads from clients
+//! itself.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use poem::{
 
 use crate::{App, conditional, headers::RequestHeader, problem::Problem};
 
-/// What files carry. Whatever one was, it is a picture, and never a page that runs something (CSP 3, 6.3.2); it may be
-/// shown on pages of other sites.
+/// The headers of files. The Content-Security-Policy sandboxes a file that is opened as a page, so that it cannot run
+/// scripts (CSP 3, 6.3.2). Pages of other sites may embed files.
 const HEADERS: [(HeaderName, &str); 4] = [
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
     (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
@@ -27,7 +27,7 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (header::VARY, "Origin"),
 ];
 
-/// Sends a file.
+/// Serves a file, or a range of it.
 #[handler]
 pub(crate) async fn get(
     app: Data<&Arc<App>>,
@@ -63,7 +63,7 @@ fn whole_or_part(file: File) -> Response {
     response.body(Body::from_bytes_stream(file.body))
 }
 
-/// What is public stays as it is for good; what a signed link leads to may be kept as long as the link is good.
+/// Public files never change. A file behind a signed link may be cached until the link expires.
 fn cache_control(is_public: bool, proof: Option<&Proof>, clock: &dyn Clock) -> HeaderValue {
     if is_public {
         return HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -73,7 +73,7 @@ fn cache_control(is_public: bool, proof: Option<&Proof>, clock: &dyn Clock) -> H
         .unwrap_or(HeaderValue::from_static("no-store"))
 }
 
-/// Takes a file that was announced.
+/// Receives the file of a direct upload.
 #[handler]
 pub(crate) async fn put(
     app: Data<&Arc<App>>,
@@ -89,7 +89,8 @@ pub(crate) async fn put(
     Ok(StatusCode::OK.into_response())
 }
 
-/// What a link says of itself; a link that says only half of it, or says it badly, proves nothing and is refused.
+/// The expiry and signature of a signed link; `None` for a link with neither. A link with only one of them, or a
+/// malformed one, gets a proof that fails verification.
 fn proof(request: &Request) -> Option<Proof> {
     let mut expires = None;
     let mut signature = None;
@@ -106,8 +107,8 @@ fn proof(request: &Request) -> Option<Proof> {
     Some(Proof { expires: expires.unwrap_or(0), signature: signature.unwrap_or_default() })
 }
 
-/// The one part that is asked for. Several at once, and what cannot be read, are answered with the whole (RFC 9110,
-/// 14.2); so is a part of another file than the one that is there (`If-Range`).
+/// The requested range. Several ranges, an invalid `Range` (RFC 9110, 14.2) and an `If-Range` that does not match the
+/// current file return `None`: the response is then the whole file.
 fn part(request: &Request, tag: &HeaderValue) -> Option<Part> {
     let headers = request.headers();
     if RequestHeader::IfRange.first(headers).is_some_and(|other| other != tag.as_bytes()) {
@@ -122,7 +123,7 @@ fn part(request: &Request, tag: &HeaderValue) -> Option<Part> {
         ("", last) => number(last).map(Part::Last),
         (first, "") => number(first).map(|first| Part::From(first, None)),
         (first, last) => Some(Part::From(number(first)?, Some(number(last)?))).filter(|part| {
-            // Backwards is no range at all.
+            // A range whose last byte is before its first is invalid.
             !matches!(part, Part::From(first, Some(last)) if last < first)
         }),
     }

@@ -1,5 +1,7 @@
-//! Forms with files (RFC 7578). They are read when it is known whose they are, each file into a temporary one: what a
-//! request holds in memory does not grow with what it sends.
+//! Multipart forms with files (RFC 7578).
+//!
+//! The gate reads a form after it has authenticated the request, and writes each file to a temporary file. So the
+//! memory use of a request does not grow with the size of its files. The handler then takes the parsed [`Form`].
 
 use std::{
     io,
@@ -31,10 +33,10 @@ use crate::{
     schema::media::UploadMedia,
 };
 
-/// The largest form: ten files, and what stands around them.
+/// The maximum size of a form: ten files, and 1 MiB for everything else.
 pub(crate) const MAX_BYTES: u64 = Media::MAX_PER_POST as u64 * Media::MAX_BYTES + 1024 * 1024;
 
-/// The form of an upload: its files in order, or why one is none, and what each shows.
+/// The form of an upload: its files in order, or why a file was rejected, and the alt texts.
 #[derive(Debug, Default)]
 pub(crate) struct Form {
     pub(crate) files: Vec<Result<Source, Error>>,
@@ -42,24 +44,25 @@ pub(crate) struct Form {
     _permit: Option<Permit>,
 }
 
-/// What may come without being part of a file or a text: names and the like.
+/// The maximum number of bytes that the parser may read without completing anything, such as part headers: 64 KiB.
 const MAX_UNREAD_BYTES: usize = 64 * 1024;
 
-/// A form on its way from the gate to its handler.
+/// A parsed form, passed from the gate to the handler as request data.
 type Spooled = Arc<Mutex<Option<Form>>>;
 
-/// What separates the parts of the request's form.
+/// The multipart boundary from the Content-Type of the request.
 pub(crate) fn boundary(request: &Request) -> Option<String> {
     multer::parse_boundary(request.content_type()?).ok()
 }
 
-/// Reads the form of `sender`'s request. In the place of its body it leaves what tells it from other forms.
+/// Reads the form of `sender`'s request into temporary files. Replaces the body of the request with a fingerprint of
+/// the form, so that requests with different forms have different bodies.
 pub(crate) async fn spool(
     request: &mut Request,
     sender: UserId,
     media: &blegram_media::Media,
 ) -> Result<(), Problem> {
-    // Each may take two hundred MiB of the temporary folder, until its files are worked on.
+    // Limits the number of forms, because each may use 200 MiB of the temporary folder until its images are processed.
     let permit = media.forms().take(sender)?;
     let announced =
         RequestHeader::ContentLength.text(request.headers()).and_then(|length| length.parse().ok());
@@ -89,11 +92,11 @@ async fn read(request: &mut Request) -> Result<(Form, Vec<u8>), Problem> {
     reader.finish()
 }
 
-/// A body piece by piece. The parser of forms takes all that is there before it looks at it, and keeps what it cannot make
-/// out; so it is given one piece at a time, and no more when it made nothing of what it has.
+/// A throttled body stream. multer reads all available data before it parses, and buffers what it cannot parse yet.
+/// This stream yields after each chunk, so that multer parses it first, and fails once too many bytes remain unparsed.
 struct Gently {
     pieces: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
-    /// Bytes since the parser last made something of them.
+    /// The bytes received since the parser last produced something.
     unread: Arc<AtomicUsize>,
     rests: bool,
 }
@@ -107,7 +110,7 @@ impl Stream for Gently {
             return Poll::Pending;
         }
         if self.unread.load(Ordering::Relaxed) > MAX_UNREAD_BYTES {
-            return Poll::Ready(Some(Err(io::Error::other("there is no part in it"))));
+            return Poll::Ready(Some(Err(io::Error::other("the form has too much data outside its parts"))));
         }
         let piece = ready!(self.pieces.as_mut().poll_next(cx));
         if let Some(Ok(piece)) = &piece {
@@ -137,16 +140,16 @@ impl Reader {
             other => {
                 let name: String = other.unwrap_or_default().chars().take(64).collect();
                 let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-                Err(Problem::invalid(vec![Failure::new(pointer, "unknown-field", "is not known here")]))
+                Err(Problem::invalid(vec![Failure::new(pointer, "unknown-field", "is not a known field")]))
             }
         }
     }
 
     async fn take_file(&mut self, field: Field<'_>) -> Result<(), Problem> {
-        // What the part says of its type does not count: the bytes decide.
+        // Ignores the Content-Type of the part: the content decides.
         let unread = Arc::clone(&self.unread);
         let pieces = field.map_err(io::Error::other).inspect_ok(|_| unread.store(0, Ordering::Relaxed));
-        // Of a file that is too large the rest is passed over, and the next one looked at.
+        // Dropping a field skips the rest of it, so a file that is too large does not affect the next one.
         let file = match Source::read(pieces, Media::MAX_BYTES, None).await {
             Err(Error::BrokeOff(error)) => return Err(unreadable_file(error)),
             other => other,
@@ -161,7 +164,7 @@ impl Reader {
         let mut bytes = Vec::new();
         while let Some(piece) = field.chunk().await.map_err(unreadable)? {
             self.unread.store(0, Ordering::Relaxed);
-            // Before its white space is trimmed, it may be a little longer.
+            // The text may be longer before its white space is trimmed.
             if bytes.len() + piece.len() > 2 * AltText::MAX_BYTES {
                 return Err(Problem::new(Code::BodyTooLarge));
             }
@@ -169,7 +172,7 @@ impl Reader {
         }
         self.fingerprint.update(Sha256::digest(&bytes));
         let text = String::from_utf8(bytes).map_err(|_| {
-            Problem::new(Code::MalformedRequest).with_detail("a part of the form is not UTF-8")
+            Problem::new(Code::MalformedRequest).with_detail("A part of the form is not valid UTF-8.")
         })?;
         let alt = if text.trim().is_empty() { Ok(None) } else { AltText::parse(&text).map(Some) };
         let alt = alt.map_err(|violation| self.failures.push(Failure::of(format!("/alt/{at}"), violation)));
@@ -184,7 +187,7 @@ impl Reader {
             self.failures.push(Failure::new(
                 "/alt",
                 "too-many",
-                "must not have more items than there are files",
+                "must not have more items than the form has files",
             ));
         }
         if self.failures.is_empty() {
@@ -205,15 +208,15 @@ fn unreadable(error: multer::Error) -> Problem {
         multer::Error::StreamSizeExceeded { .. } => Problem::new(Code::BodyTooLarge),
         multer::Error::StreamReadFailed(cause) => broken_off(&io::Error::other(cause)),
         other => {
-            Problem::new(Code::MalformedRequest).with_detail(format!("the form cannot be read: {other}"))
+            Problem::new(Code::MalformedRequest).with_detail(format!("The form cannot be read: {other}"))
         }
     }
 }
 
-/// What [`Source::read`] was told of the stream.
+/// Converts an error of the stream that [`Source::read`] reads.
 fn unreadable_file(error: io::Error) -> Problem {
     let Some(cause) = error.into_inner() else {
-        return Problem::new(Code::MalformedRequest).with_detail("the body broke off");
+        return Problem::new(Code::MalformedRequest).with_detail("Cannot read the body.");
     };
     match cause.downcast::<multer::Error>() {
         Ok(cause) => unreadable(*cause),
@@ -244,6 +247,6 @@ impl<'a> ApiExtractor<'a> for Form {
     ) -> poem::Result<Self> {
         let spooled = request.data::<Spooled>();
         let form = spooled.and_then(|form| form.lock().unwrap_or_else(PoisonError::into_inner).take());
-        Ok(form.ok_or_else(|| Problem::internal("the gate read no form"))?)
+        Ok(form.ok_or_else(|| Problem::internal("the gate has not read the form"))?)
     }
 }

@@ -1,5 +1,7 @@
-//! What is refused before anybody looks at the content, in the order of the contract: unknown address,
-//! wrong method, body too large, wrong type, too many, not logged in, not meant.
+//! The checks before the handlers, in the order that the API guarantees: unknown path (404), wrong method (405), body
+//! too large (413), wrong content type (415), rate limit (429), authentication (401), CSRF (403).
+//!
+//! The gate also enforces the deadline of the operation and handles `Idempotency-Key` and `If-None-Match`.
 
 use std::{
     future::Future,
@@ -32,13 +34,13 @@ pub(crate) struct Gate {
     catalogue: Arc<Catalogue>,
 }
 
-/// A request that passed.
+/// A request that passed the checks.
 #[derive(Default)]
 struct Admitted {
     session: Option<Authenticated>,
     standing: Option<Standing>,
     has_dead_cookie: bool,
-    /// Of the operation's deadline.
+    /// The part of the operation's deadline that authentication took.
     spent: Duration,
 }
 
@@ -83,7 +85,7 @@ impl Gate {
         if operation.is_write {
             csrf::check(request.headers(), session.as_ref(), &self.app.auth, &self.app.site)?;
         }
-        // Not before it is known who sends it, and that they mean it: it may be two hundred MiB.
+        // After authentication and the CSRF check, because a form may have 200 MiB.
         if let (Takes::Form, Some(session)) = (operation.takes, &session) {
             form::spool(request, session.user, &self.app.media).await?;
         }
@@ -98,12 +100,12 @@ impl Gate {
     }
 
     fn address(&self, request: &Request) -> IpAddr {
-        // All whose address is unknown share one bucket.
+        // Clients without a known address share one bucket.
         let address = client::address(request, &self.app.site.trusted_proxies);
         address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
     }
 
-    /// Counts a refusal, and turns it into another one when it is one too many.
+    /// Counts a rejected request and replaces its error by `rate-limited` if the address exceeds the limit.
     fn count_failure(&self, policy: Policy, address: IpAddr, error: poem::Error) -> poem::Error {
         let is_refused = error.downcast_ref::<Problem>().is_some_and(Problem::is_final);
         if !is_refused {
@@ -120,7 +122,8 @@ impl Gate {
         operation: &Operation,
         request: &Request,
     ) -> Result<(Option<Authenticated>, bool), Problem> {
-        // Whoever names a bearer means it: a bad one is never passed over for a cookie, nor for nobody.
+        // An invalid bearer token is an error: the request is neither authenticated by its cookie nor served
+        // anonymously.
         if let Some(token) = bearer::token(request.headers()) {
             let session = match token {
                 Some(token) => self.app.auth.authenticate_bearer(token).await?,
@@ -131,7 +134,7 @@ impl Gate {
                 None => Err(bearer::refusal()),
             };
         }
-        // A write that serves anybody is looked up too: its CSRF check wants to know.
+        // A write without login is authenticated as well, because the CSRF check depends on the session.
         if operation.login == Login::None && !operation.is_write {
             return Ok((None, false));
         }
@@ -150,7 +153,7 @@ impl Gate {
         problem.with_header(header::SET_COOKIE, cookie::remove(&self.app.site))
     }
 
-    /// What the answer tells of the request's admission, whether the operation did what was asked or not.
+    /// The headers that the checks add to the response, whether the operation succeeded or not.
     fn headers(&self, admitted: &Admitted) -> Vec<(HeaderName, HeaderValue)> {
         let mut headers: Vec<_> = admitted.standing.iter().flat_map(standing_headers).collect();
         if admitted.has_dead_cookie {
@@ -163,7 +166,7 @@ impl Gate {
         let headers = self.headers(admitted);
         let mut outcome = outcome.map(|mut response| {
             for (name, value) in headers.clone() {
-                // A new session's cookie stands in the place of the dead one.
+                // The cookie of a new session replaces the dead one: then there is nothing to remove.
                 response.headers_mut().entry(name).or_insert(value);
             }
             response
@@ -185,7 +188,7 @@ impl Gate {
     }
 }
 
-/// Routes behind the gate.
+/// The routes behind the gate.
 pub(crate) struct Gated<E> {
     gate: Gate,
     routes: Arc<E>,
@@ -214,8 +217,8 @@ impl<E: Endpoint + 'static> Endpoint for Gated<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        // Like GET in all but the body, which the connection leaves out, and but that no connection is upgraded by it
-        // (RFC 6455 section 4.1).
+        // HEAD is GET without the body, which the HTTP server omits. Only GET can upgrade a connection (RFC 6455
+        // section 4.1), so HEAD loses its Upgrade header.
         if request.method() == Method::HEAD {
             request.set_method(Method::GET);
             request.headers_mut().remove(header::UPGRADE);
@@ -263,27 +266,28 @@ impl<E: Endpoint + 'static> Gated<E> {
     }
 }
 
-/// What is not done when the operation's time is over is dropped where it waits, as when a client hangs up.
+/// Runs `doing` until the deadline of the operation, then drops it at its current await point, as when a client
+/// disconnects.
 async fn in_time<T>(
     operation: &Operation,
     spent: Duration,
     doing: impl Future<Output = T>,
 ) -> Result<T, Problem> {
     timeout(operation.deadline().saturating_sub(spent), doing).await.map_err(|_| {
-        let detail = if operation.is_write { GIVEN_UP } else { "This took too long here, and was given up." };
+        let detail = if operation.is_write { GIVEN_UP } else { "The request timed out on the server." };
         Problem::new(Code::Unavailable).with_detail(detail)
     })
 }
 
-/// What may have happened all the same is for the client to find out.
-const GIVEN_UP: &str = "This took too long here, and was given up. It may have taken effect, or still take effect: look \
-    before you send it again, or send it with the same Idempotency-Key or client_id, with which it happens once.";
+/// The detail for a write that timed out: the outcome is unknown, so the client has to check it.
+const GIVEN_UP: &str = "The request timed out on the server. It may have taken effect, or may still take effect. Check \
+    before you send it again, or retry with the same Idempotency-Key or client_id, with which it takes effect only once.";
 
-/// The address without the optional parameters of the query that are empty: generated clients send them for what their
-/// user left out.
+/// The URI without empty optional query parameters; `None` if there are none. Generated clients send empty parameters
+/// for values that their user omitted.
 fn without_empty_query(request: &Request, resource: &Resource) -> Option<Uri> {
     let (method, uri) = (request.method(), request.uri());
-    // Pages and files read their own.
+    // Only for operations: pages and files parse their own queries.
     resource.operation(method).ok().flatten()?;
     let query = uri.query()?;
     let is_meant = |pair: &&str| {
@@ -307,8 +311,8 @@ fn options(resource: &Resource) -> Response {
     response
 }
 
-/// Reads the body now, so that its size is judged before its sender is, by counting: a length that is
-/// announced may be a lie, or not be there.
+/// Reads the body, so that its size is checked before the client is authenticated. Counts the bytes, because
+/// Content-Length may be wrong or missing.
 async fn read_body(request: &mut Request) -> Result<(), Problem> {
     check_length(request, body::MAX_BYTES as u64)?;
     let bytes = request.take_body().into_bytes_limit(body::MAX_BYTES).await.map_err(unreadable)?;
@@ -316,7 +320,7 @@ async fn read_body(request: &mut Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// What announces that it is too large is not read.
+/// Rejects a body by its Content-Length, without reading it.
 fn check_length(request: &Request, max: u64) -> Result<(), Problem> {
     let announced = RequestHeader::ContentLength.text(request.headers());
     let announced = announced.and_then(|length| length.parse::<u64>().ok());
@@ -330,7 +334,7 @@ fn unreadable(error: ReadBodyError) -> Problem {
     match error {
         ReadBodyError::PayloadTooLarge => Problem::new(Code::BodyTooLarge),
         ReadBodyError::Io(cause) => broken_off(&cause),
-        other => Problem::new(Code::MalformedRequest).with_detail(format!("the body broke off: {other}")),
+        other => Problem::new(Code::MalformedRequest).with_detail(format!("Cannot read the body: {other}")),
     }
 }
 

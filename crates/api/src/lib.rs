@@ -1,18 +1,17 @@
 //! The HTTP interface of blegram: routes, wire schemas, problem+json and the OpenAPI document.
 //!
-//! A request passes four things, each in one file:
+//! A request passes four layers:
 //!
-//! 1. `edge`: request id, log line, security headers; every failure becomes problem+json.
-//! 2. `gate`: what is refused before anybody looks at the content, in the order of the contract:
-//!    404, 405, 413, 415, 429, 401, 403.
-//! 3. `routes/<noun>.rs`: unwraps the request, calls one use-case, wraps the answer.
-//! 4. `schema/<noun>.rs`: domain types as JSON.
+//! 1. `edge`: request id, access log, security headers; every error becomes problem+json.
+//! 2. `gate`: the checks before the handler, in this order: 404, 405, 413, 415, 429, 401, 403.
+//! 3. `routes/<noun>.rs`: parses the request, calls one use-case, renders the response.
+//! 4. `schema/<noun>.rs`: the JSON representation of domain types.
 //!
-//! Beside the API are the gateway (`routes/gateway.rs` lets a client in, `ws.rs` runs its commands, `live.rs` tells it what
-//! happens), the files of images (`files.rs`), and pages for people (`docs.rs`).
+//! Beside the API are the realtime gateway (`routes/gateway.rs` accepts connections, `ws.rs` runs commands, `live.rs`
+//! delivers events), image files (`files.rs`), and HTML pages (`docs.rs`).
 //!
-//! What an operation may answer, and to whom, is a row of `operation.rs`; status codes are known to
-//! `problem.rs` alone. To add an operation: see `CONTRIBUTING.md`.
+//! Each operation has a row in `operation.rs` with its requirements and its possible errors. Only `problem.rs` knows
+//! status codes. To add an operation, see `CONTRIBUTING.md`.
 
 mod address;
 mod answer;
@@ -60,44 +59,45 @@ pub use client::Peer;
 pub use live::{Background, Live};
 pub use openapi::{openapi, openapi_yaml};
 
-/// Whether the process can serve now, or what it lacks.
+/// Checks whether the process can serve requests; the error text says what is missing.
 pub type Readiness = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
-/// Where the site is on the net.
+/// The addresses of the site: its public URL, trusted origins and trusted proxies.
 #[derive(Debug, Clone)]
 pub struct Site {
-    /// The URL under which clients reach it, without a slash at the end. A path in it is taken off by a proxy in front.
+    /// The URL at which clients reach the site, without a trailing slash. A reverse proxy in front removes its path, if
+    /// it has one.
     pub public_url: String,
-    /// The origins whose pages may change things here, its own among them, as browsers send them.
+    /// The origins whose pages may use the API with the user's cookie, including the site's own, as browsers serialise
+    /// them.
     pub origins: Vec<String>,
-    /// The proxies whose `X-Forwarded-For` is believed.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Site {
-    /// Whether cookies are for https only: everywhere but on a plain http site.
+    /// Whether cookies are restricted to https: unless the public URL is plain http.
     fn is_secure(&self) -> bool {
         self.public_url.starts_with("https://")
     }
 
-    /// The address of `path` as clients use it, without scheme and host.
+    /// The address of `path` for clients, without scheme and host.
     pub(crate) fn address(&self, path: &str) -> String {
         address::address(self.base_path(), path)
     }
 
-    /// The path of the public URL.
+    /// The path of the public URL, empty for the root of a host.
     pub fn base_path(&self) -> &str {
         base_path(&self.public_url)
     }
 
-    /// Whether pages of `origin` may change things here. Compared exactly: two spellings of one origin would be two
-    /// origins to a browser.
+    /// Whether `origin` is trusted. Compares exactly, because browsers serialise an origin in only one way.
     fn trusts(&self, origin: &str) -> bool {
         self.origins.iter().any(|trusted| trusted == origin)
     }
 }
 
-/// Everything that the interface calls; cheap to clone.
+/// The services behind the HTTP interface; cheap to clone.
 #[derive(Clone)]
 pub struct App {
     /// Accounts and sessions.
@@ -108,19 +108,19 @@ pub struct App {
     pub chat: Chat,
     /// Images.
     pub media: Media,
-    /// Live connections, which are told what happens.
+    /// The realtime gateway.
     pub live: Live,
-    /// Where the site is.
+    /// The addresses of the site.
     pub site: Arc<Site>,
-    /// Whether the process can serve now.
+    /// The readiness check.
     pub readiness: Readiness,
-    /// The time of requests.
+    /// The clock of requests.
     pub clock: Arc<dyn Clock>,
-    /// What goes on when its client has hung up. To be waited for before the database is left.
+    /// Tasks that continue after their client has disconnected. Wait for them before you close the database.
     pub tasks: TaskTracker,
 }
 
-/// All that is served over HTTP. Its answers are never errors: those are problem+json by then.
+/// The endpoint of the whole HTTP interface. It never returns an error: all errors are problem+json responses.
 pub fn router(app: App) -> impl Endpoint<Output = Response> {
     let gate = gate::Gate::new(app.clone());
     let edge = edge::Edge::new(app.clone(), gate.catalogue());

@@ -1,5 +1,7 @@
-//! What each operation demands and may answer: one row each. The gate enforces it, the OpenAPI document
-//! says it, and the tests refuse an operation without a row, or an answer that its row does not list.
+//! The table of operations: the requirements and possible errors of each.
+//!
+//! The gate enforces the requirements and the OpenAPI document describes them. Tests fail for an operation without a
+//! row, and for a response that the row does not list.
 
 use std::time::Duration;
 
@@ -7,63 +9,63 @@ use blegram_auth::Policy;
 
 use crate::problem::Code;
 
-/// Whom an operation serves.
+/// Whether an operation requires a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Login {
-    /// Anybody; who they are is not looked up.
+    /// No login; reads do not look up the session.
     None,
-    /// Anybody; somebody logged in sees how they stand to things.
+    /// Optional: a logged-in viewer also gets their relationship to each item.
     Optional,
-    /// Somebody logged in.
+    /// A login is required.
     Required,
 }
 
-/// What an operation takes as its body.
+/// The request body of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Takes {
-    /// Nothing.
+    /// No body.
     Nothing,
-    /// JSON, all of it before anything else.
+    /// JSON, which the gate reads before it authenticates the request.
     Json,
-    /// A form with files, which are read when it is known whose they are.
+    /// A multipart form with files, which the gate reads after it has authenticated the request.
     Form,
 }
 
 /// One operation of the API.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operation {
-    /// Its `operationId`.
+    /// The `operationId`.
     pub(crate) id: &'static str,
-    /// Whom it serves.
+    /// Whether it requires a login.
     pub(crate) login: Login,
-    /// What its calls are counted against, by address.
+    /// The rate limit for all calls, by address.
     pub(crate) policy: Option<Policy>,
-    /// What its refused calls are counted against, by address. Those that succeed are not: others behind the same address
-    /// must not be locked out.
+    /// The rate limit for rejected calls, by address. Successful calls do not count, so that clients that share an
+    /// address are not locked out.
     pub(crate) failure_policy: Option<Policy>,
-    /// What it takes as its body.
+    /// Its request body.
     pub(crate) takes: Takes,
-    /// Whether it changes things, and so must be meant.
+    /// Whether it changes data, and so needs the CSRF check.
     pub(crate) is_write: bool,
-    /// Whether a client may name its calls with a key, to send them again.
+    /// Whether it supports `Idempotency-Key`.
     pub(crate) takes_key: bool,
-    /// Whether its answer has a tag: a reader who names it is told when nothing is new.
+    /// Whether its response has an `ETag`, so that reads support `If-None-Match`.
     pub(crate) has_tag: bool,
-    /// Whether it can be bound to what its sender read.
+    /// Whether it supports `If-Match`.
     pub(crate) has_precondition: bool,
-    /// Whether it looks at files and makes images of them.
+    /// Whether it processes image files.
     pub(crate) takes_images: bool,
-    /// Whether it hashes a password, for which it may have to wait.
+    /// Whether it hashes a password, which may have to wait for a free worker.
     pub(crate) hashes_password: bool,
-    /// What it answers of its own, beyond what [`Operation::codes`] adds for the above.
+    /// Its specific problem codes; [`Operation::codes`] adds those that follow from the other fields.
     own_codes: &'static [Code],
 }
 
-/// What every operation may answer.
-// A bad bearer is refused everywhere, also where nobody need log in.
+/// The problem codes of every operation.
+// Unauthenticated, because an invalid bearer token is rejected even where no login is required.
 const ALWAYS: [Code; 4] = [Code::HeadersTooLarge, Code::Internal, Code::Unauthenticated, Code::Unavailable];
 
-/// Why a file is no image that is taken, or not now.
+/// The problem codes of operations that process image files.
 const REFUSED_IMAGES: [Code; 6] = [
     Code::MediaTooLarge,
     Code::MediaUnsupported,
@@ -127,10 +129,10 @@ impl Operation {
         Self { failure_policy: Some(policy), ..self }
     }
 
-    /// How long it may take from when it was read until it is answered.
+    /// The time limit for authentication and the handler; reading the request body does not count.
     pub(crate) const fn deadline(&self) -> Duration {
         match self {
-            // Ten images, each with the time of `media.deadline_ms` and its way into storage.
+            // Ten images, each with up to `media.deadline_ms` of processing and its transfer to storage.
             Self { takes_images: true, .. } => Duration::from_secs(600),
             Self { hashes_password: true, .. } => Duration::from_secs(30),
             _ => Duration::from_secs(10),
@@ -141,7 +143,7 @@ impl Operation {
         Self { policy: Some(policy), ..self }
     }
 
-    /// Every code it may answer, sorted, each once.
+    /// All possible problem codes, sorted and without duplicates.
     pub(crate) fn codes(&self) -> Vec<Code> {
         let mut codes = [&ALWAYS[..], self.own_codes].concat();
         if self.is_write {
@@ -168,7 +170,7 @@ impl Operation {
     }
 }
 
-/// The operations, by group.
+/// All operations, by group.
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::read("getInstance", Login::None, &[]),
     Operation::write(
@@ -424,7 +426,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::write("dismissSuggestedUser", Login::Required, &[Code::NotFound, Code::Invalid]),
 ];
 
-/// The row of `id`.
+/// Finds an operation by its `operationId`.
 pub(crate) fn operation(id: &str) -> Option<&'static Operation> {
     OPERATIONS.iter().find(|operation| operation.id == id)
 }

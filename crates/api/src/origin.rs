@@ -1,17 +1,17 @@
-//! The origin of the page that a request comes from (RFC 6454), read in one way for CORS, CSRF and the gateway.
+//! The origin of the page that sends a request (RFC 6454): one parser for CORS, CSRF and the gateway.
 
 use poem::http::HeaderMap;
 
 use crate::{Site, headers::RequestHeader};
 
-/// What `Origin` says.
+/// The value of `Origin`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestOrigin<'a> {
-    /// It is not there: not a browser, or one that does not send it with this kind of request.
+    /// No `Origin`: not a browser, or a kind of request for which browsers do not send it.
     Absent,
-    /// One origin, as the browser serialised it.
+    /// One origin, as serialised by the browser.
     Named(&'a str),
-    /// Several, or not text. No browser sends that, and nobody trusts it.
+    /// Several values, or not text. Browsers do not send that, and it is never trusted.
     Unreadable,
 }
 
@@ -25,7 +25,7 @@ impl<'a> RequestOrigin<'a> {
         }
     }
 
-    /// Whether it names a page that may act here with its user's cookie.
+    /// Whether pages of this origin may act with the cookie of their user.
     pub(crate) fn is_trusted(self, site: &Site) -> bool {
         matches!(self, Self::Named(origin) if site.trusts(origin))
     }

@@ -1,4 +1,7 @@
-//! Errors as RFC 9457 problem details. The only place that knows status codes.
+//! Errors as problem details (RFC 9457).
+//!
+//! [`Code`] is the catalogue of problem codes with their status, title and texts; [`Problem`] is one error response.
+//! No other module knows status codes: errors of the other crates become problems here.
 
 use std::{borrow::Cow, io};
 
@@ -13,14 +16,14 @@ use serde::Serialize;
 
 use crate::address::{address, in_text};
 
-/// One value that was refused.
+/// One invalid value in a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
-    /// Where it is: a JSON pointer (RFC 6901) into the body, or `/` and the name of a parameter.
+    /// The location of the value: a JSON pointer (RFC 6901) into the body, or `/` and the name of a parameter.
     pub pointer: String,
-    /// The rule it broke.
+    /// The rule that the value breaks, in kebab-case.
     pub code: &'static str,
-    /// What would be accepted.
+    /// The accepted values, as text for people.
     pub detail: String,
 }
 
@@ -36,7 +39,7 @@ impl Failure {
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $code:literal, $status:ident, $title:literal, $english:literal, $korean:literal;)*) => {
-        /// What went wrong, as programs read it. Each code has a page at `/problems/<code>`.
+        /// A problem code, for programs. Each code has a page at `/problems/<code>`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Code { $($(#[$doc])* #[doc = $english] $variant,)* }
 
@@ -44,27 +47,27 @@ macro_rules! codes {
             /// Every code.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The code on the wire.
+            /// The code as sent to clients, in kebab-case.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $code,)* }
             }
 
-            /// The status it comes with.
+            /// The HTTP status of the response.
             pub const fn status(self) -> StatusCode {
                 match self { $(Self::$variant => StatusCode::$status,)* }
             }
 
-            /// A few words for people.
+            /// A short summary for people.
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title,)* }
             }
 
-            /// What to do about it.
+            /// The explanation and the remedy, in English.
             pub const fn english(self) -> &'static str {
                 match self { $(Self::$variant => $english,)* }
             }
 
-            /// The same in Korean.
+            /// The explanation and the remedy, in Korean.
             pub const fn korean(self) -> &'static str {
                 match self { $(Self::$variant => $korean,)* }
             }
@@ -73,144 +76,144 @@ macro_rules! codes {
 }
 
 codes! {
-    MalformedRequest = "malformed-request", BAD_REQUEST, "The request cannot be read",
-        "Send a JSON object in UTF-8, at most 32 levels deep.",
-        "UTF-8로 된 JSON 객체를 32단계 이내의 깊이로 보내세요.";
-    CursorInvalid = "cursor-invalid", BAD_REQUEST, "The cursor is not one of this list",
-        "A cursor is good for the list and the filters that it came with. Begin again without a cursor.",
-        "커서는 그것을 받은 목록과 필터에서만 쓸 수 있습니다. 커서 없이 처음부터 다시 읽으세요.";
+    MalformedRequest = "malformed-request", BAD_REQUEST, "The request is malformed",
+        "Send a JSON object in UTF-8 with at most 32 levels of nesting.",
+        "UTF-8로 인코딩한 JSON 객체를 32단계 이하의 깊이로 보내세요.";
+    CursorInvalid = "cursor-invalid", BAD_REQUEST, "The cursor is invalid",
+        "A cursor is valid only for the list and the filters that returned it. Start again without a cursor.",
+        "커서는 발급받은 목록과 필터에서만 유효합니다. 커서 없이 처음부터 다시 요청하세요.";
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "You are not logged in",
-        "Log in and send the session's cookie, or an access token as Authorization: Bearer. Sessions end when they are not used for long, and after a time in any case.",
-        "로그인한 뒤 세션 쿠키를 보내거나 Authorization: Bearer로 액세스 토큰을 보내세요. 세션은 오래 쓰지 않거나 일정 기간이 지나면 끝납니다.";
-    InvalidCredentials = "invalid-credentials", UNAUTHORIZED, "The login or the password is wrong",
-        "Check both and try again. Which of the two is wrong is not told.",
+        "Log in, then send the session cookie, or an access token as Authorization: Bearer. Sessions expire after long inactivity, and in any case at the end of their maximum lifetime.",
+        "로그인한 뒤 세션 쿠키를 보내거나 Authorization: Bearer로 액세스 토큰을 보내세요. 세션은 오래 사용하지 않거나 최대 유효 기간이 지나면 만료됩니다.";
+    InvalidCredentials = "invalid-credentials", UNAUTHORIZED, "Username or password is wrong",
+        "Check both and try again. The response does not say which of the two is wrong.",
         "아이디와 비밀번호를 확인하고 다시 시도하세요. 둘 중 무엇이 틀렸는지는 알려 드리지 않습니다.";
-    InvalidGrant = "invalid-grant", UNAUTHORIZED, "The grant is not good any more",
-        "The refresh token was used before, has ended or was revoked. Log in again.",
+    InvalidGrant = "invalid-grant", UNAUTHORIZED, "The refresh token is invalid",
+        "The refresh token has already been used, has expired or was revoked. Log in again.",
         "이미 사용했거나 만료되었거나 취소된 갱신 토큰입니다. 다시 로그인하세요.";
-    CsrfRejected = "csrf-rejected", FORBIDDEN, "The request may come from another site",
-        "Send it from a page of this site or of a trusted origin. A client that sends neither Sec-Fetch-Site nor Origin adds the X-CSRF-Token of GET /api/v1/auth/csrf.",
-        "이 사이트나 신뢰된 출처의 페이지에서 요청을 보내세요. Sec-Fetch-Site와 Origin을 보내지 않는 클라이언트는 GET /api/v1/auth/csrf의 X-CSRF-Token을 함께 보내야 합니다.";
-    Forbidden = "forbidden", FORBIDDEN, "You may not do this",
-        "You can see this, but this action is not open to you. Most often only the owner may do it.",
-        "볼 수는 있지만 이 작업은 할 수 없습니다. 대개 소유자만 할 수 있는 작업입니다.";
+    CsrfRejected = "csrf-rejected", FORBIDDEN, "Cross-site request rejected",
+        "Send the request from a page of this site or of a trusted origin. A client that sends neither Sec-Fetch-Site nor Origin must send the token from GET /api/v1/auth/csrf in the X-CSRF-Token header.",
+        "이 사이트나 신뢰된 출처의 페이지에서 요청을 보내세요. Sec-Fetch-Site와 Origin을 보내지 않는 클라이언트는 GET /api/v1/auth/csrf 요청으로 받은 토큰을 X-CSRF-Token 헤더로 보내야 합니다.";
+    Forbidden = "forbidden", FORBIDDEN, "You are not allowed to do this",
+        "You can see this resource, but you do not have permission for this action. In most cases only the owner does.",
+        "볼 수는 있지만 이 작업을 할 권한이 없습니다. 대개 소유자만 할 수 있는 작업입니다.";
     WrongPassword = "wrong-password", FORBIDDEN, "The password is wrong",
-        "Send the account's present password. You stay logged in.",
-        "계정의 현재 비밀번호를 보내세요. 로그인 상태는 그대로입니다.";
-    ReauthenticationRequired = "reauthentication-required", FORBIDDEN, "Log in again for this",
-        "The account has no password, so this takes a login of the last ten minutes.",
-        "비밀번호가 없는 계정이므로 최근 10분 안에 다시 로그인해야 합니다.";
+        "Send the account's current password. You stay logged in.",
+        "계정의 현재 비밀번호를 보내세요. 로그인 상태는 유지됩니다.";
+    ReauthenticationRequired = "reauthentication-required", FORBIDDEN, "A recent login is required",
+        "The account has no password, so this action requires a login within the last ten minutes. Log in again and retry.",
+        "비밀번호가 없는 계정이므로 최근 10분 이내의 로그인이 필요합니다. 다시 로그인한 뒤 시도하세요.";
     AccountSuspended = "account-suspended", FORBIDDEN, "The account is suspended",
-        "The password is right, but moderators have suspended the account.",
-        "비밀번호는 맞지만 운영진이 계정을 정지했습니다.";
+        "The password is correct, but a moderator has suspended the account. Contact the operators of this site.",
+        "비밀번호는 맞지만 운영진이 계정을 정지했습니다. 운영자에게 문의하세요.";
     AccountPrivate = "account-private", FORBIDDEN, "The account is private",
-        "Only its followers see this. Ask to follow it.",
+        "Only its followers can see this. Send a follow request; once it is accepted, you can see it.",
         "비공개 계정입니다. 팔로우를 요청해 수락되면 볼 수 있습니다.";
-    Blocked = "blocked", FORBIDDEN, "You block this account",
-        "Unblock it first. While you block an account you cannot follow it, see its lists or write to it.",
+    Blocked = "blocked", FORBIDDEN, "You have blocked this account",
+        "Unblock the account first. While you block it, you cannot follow it, view its lists or send it messages.",
         "차단한 계정입니다. 차단한 동안에는 팔로우하거나 목록을 보거나 메시지를 보낼 수 없으니 먼저 차단을 해제하세요.";
-    QuotaExceeded = "quota-exceeded", FORBIDDEN, "The quota is used up",
-        "An account may have at most 100 direct uploads, of 500 MiB together, that it has not completed. Complete them, or wait two hours: then they are removed.",
-        "완료하지 않은 직접 업로드는 계정당 100개, 합계 500 MiB까지 둘 수 있습니다. 먼저 완료하거나 두 시간을 기다리세요. 그 뒤에는 자동으로 지워집니다.";
+    QuotaExceeded = "quota-exceeded", FORBIDDEN, "The upload quota is exceeded",
+        "An account can have at most 100 incomplete direct uploads, 500 MiB in total. Complete some of them, or wait: incomplete uploads are deleted two hours after they were created.",
+        "완료하지 않은 직접 업로드는 계정당 최대 100개, 합계 500 MiB까지 허용됩니다. 일부를 완료하거나 기다리세요. 완료하지 않은 업로드는 생성 후 두 시간이 지나면 삭제됩니다.";
     RegistrationClosed = "registration-closed", FORBIDDEN, "Registration is closed",
-        "This site does not take new accounts. Ask its operators for one.",
-        "이 사이트는 새 계정을 받지 않습니다. 운영자에게 문의하세요.";
-    NotFound = "not-found", NOT_FOUND, "There is nothing here",
-        "The address names nothing, or nothing that you may see.",
-        "이 주소에는 아무것도 없거나, 볼 수 있는 것이 없습니다.";
-    UpgradeRequired = "upgrade-required", UPGRADE_REQUIRED, "This address speaks WebSocket",
-        "Open a WebSocket (RFC 6455) with the subprotocol `blegram.v1+json`. What it says is at /asyncapi.json.",
-        "서브프로토콜 `blegram.v1+json`으로 WebSocket(RFC 6455)을 여세요. 주고받는 내용은 /asyncapi.json에 있습니다.";
-    MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "The method does not fit the address",
+        "This site does not accept new accounts. Ask its operators for one.",
+        "이 사이트는 신규 가입을 받지 않습니다. 계정이 필요하면 운영자에게 문의하세요.";
+    NotFound = "not-found", NOT_FOUND, "Not found",
+        "This address does not exist, or you do not have permission to see what is there. Check the path and the ids in it.",
+        "존재하지 않는 주소이거나 볼 권한이 없습니다. 경로와 ID를 확인하세요.";
+    UpgradeRequired = "upgrade-required", UPGRADE_REQUIRED, "A WebSocket connection is required",
+        "Open a WebSocket (RFC 6455) with the subprotocol `blegram.v1+json`. The protocol description is at /asyncapi.json.",
+        "서브프로토콜 `blegram.v1+json`으로 WebSocket(RFC 6455)을 여세요. 프로토콜 설명은 /asyncapi.json에 있습니다.";
+    MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "Method not allowed",
         "Use one of the methods in the Allow header.",
-        "Allow 헤더에 있는 메서드를 쓰세요.";
-    RequestTimeout = "request-timeout", REQUEST_TIMEOUT, "The request came too slowly",
-        "Send the whole request at a steady pace, on a better connection.",
-        "더 나은 연결에서 요청 전체를 끊김 없이 보내세요.";
-    UsernameTaken = "username-taken", CONFLICT, "The username is taken",
-        "Somebody has this username, or one that looks like it, or the site keeps it. Choose another.",
-        "같거나 비슷해 보이는 아이디를 이미 누가 쓰고 있거나 사이트가 보유하고 있습니다. 다른 아이디를 고르세요.";
+        "Allow 헤더에 있는 메서드를 사용하세요.";
+    RequestTimeout = "request-timeout", REQUEST_TIMEOUT, "The request timed out",
+        "The request body did not arrive in time. Send the whole request without pauses, over a faster connection if necessary.",
+        "요청 본문이 제한 시간 안에 도착하지 않았습니다. 더 나은 연결에서 요청 전체를 끊김 없이 보내세요.";
+    UsernameTaken = "username-taken", CONFLICT, "Username is taken",
+        "Another account has, or recently had, this username or one that looks like it, or the username is reserved. Choose another one.",
+        "같거나 비슷해 보이는 아이디를 다른 계정이 사용 중이거나 최근까지 사용했거나, 예약된 아이디입니다. 다른 아이디를 선택하세요.";
     MediaInUse = "media-in-use", CONFLICT, "The image is in use",
-        "An image is in one post, or is your picture, and nothing else. Upload it again to use it twice; to remove it, remove what shows it.",
-        "이미지는 게시글 하나 또는 프로필 사진에만 쓸 수 있습니다. 두 번 쓰려면 다시 올리고, 지우려면 그것을 보여 주는 게시글이나 프로필 사진을 먼저 지우세요.";
-    NotAGroup = "not-a-group", CONFLICT, "This is no group",
-        "A direct conversation has two members and no title. Make a group.",
+        "An image can be used only once: in a post, in a message or as your profile picture. To use it again, upload it again. To delete it, first remove it from where it is used.",
+        "이미지는 게시글, 메시지, 프로필 사진 중 한 곳에만 쓸 수 있습니다. 다시 쓰려면 새로 업로드하고, 삭제하려면 먼저 이미지를 사용하는 곳에서 제거하세요.";
+    NotAGroup = "not-a-group", CONFLICT, "This is not a group",
+        "A direct conversation has exactly two members and no title. Create a group instead.",
         "1:1 대화에는 제목이나 다른 참여자를 둘 수 없습니다. 그룹을 만드세요.";
-    UploadNotArrived = "upload-not-arrived", CONFLICT, "The file has not arrived",
-        "PUT it to the upload's URL, with its headers, before `expires_at`; then complete it again.",
-        "`expires_at` 전에 업로드의 URL로 지정된 헤더와 함께 파일을 PUT한 뒤 다시 완료하세요.";
+    UploadNotArrived = "upload-not-arrived", CONFLICT, "The file has not been uploaded",
+        "PUT the file to the `url` of the upload, with its `headers`, before `expires_at`. Then complete the upload again.",
+        "`expires_at` 전에 업로드의 `url`로 지정된 `headers`와 함께 파일을 PUT한 뒤 다시 완료하세요.";
     UploadExpired = "upload-expired", CONFLICT, "The upload has expired or is complete",
-        "Create a new one, and PUT the file to its URL.",
-        "새 업로드를 만들어 그 URL로 파일을 PUT하세요.";
-    UploadInProgress = "upload-in-progress", CONFLICT, "The file of this upload is being sent already",
-        "One request at a time sends the file of an upload. Wait until the other one ends, or cancel it, and send the file again.",
-        "업로드 하나의 파일은 한 번에 한 요청으로만 보낼 수 있습니다. 진행 중인 요청이 끝나기를 기다리거나 취소한 뒤 다시 보내세요.";
-    RequestInProgress = "request-in-progress", CONFLICT, "The first request with this key still runs",
-        "Wait for its answer, or try again in a moment with the same Idempotency-Key.",
+        "Create a new upload and PUT the file to its `url`.",
+        "업로드를 새로 만들어 그 `url`로 파일을 PUT하세요.";
+    UploadInProgress = "upload-in-progress", CONFLICT, "The file is already being uploaded",
+        "Only one request at a time can send the file of an upload. Wait until the other request ends, or cancel it, then send the file again.",
+        "업로드의 파일은 한 번에 한 요청으로만 보낼 수 있습니다. 진행 중인 요청이 끝나기를 기다리거나 취소한 뒤 다시 보내세요.";
+    RequestInProgress = "request-in-progress", CONFLICT, "The first request with this key is still running",
+        "Wait for its response, or retry shortly with the same Idempotency-Key.",
         "첫 요청의 응답을 기다리거나, 잠시 뒤 같은 Idempotency-Key로 다시 시도하세요.";
-    PreconditionFailed = "precondition-failed", PRECONDITION_FAILED, "It was changed meanwhile",
-        "Read it again, apply your change to what it is now, and send the new `ETag` in If-Match.",
-        "다시 읽어 현재 내용에 변경을 적용한 뒤, 새 `ETag`를 If-Match로 보내세요.";
+    PreconditionFailed = "precondition-failed", PRECONDITION_FAILED, "The resource has changed",
+        "Read it again, apply your change to the current version, and send the new `ETag` in If-Match.",
+        "다시 읽어 현재 버전에 변경을 적용한 뒤, 새 `ETag`를 If-Match로 보내세요.";
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "The request body is too large",
-        "A JSON body has at most 64 KiB, an upload of images at most ten files of 20 MiB.",
+        "A JSON body can have at most 64 KiB, an image upload at most ten files of 20 MiB each.",
         "JSON 본문은 64 KiB까지, 이미지 업로드는 20 MiB 파일 열 개까지 보낼 수 있습니다.";
     MediaTooLarge = "media-too-large", PAYLOAD_TOO_LARGE, "The file is too large",
-        "A file has at most 20 MiB, and as many bytes as were announced. Send a smaller version of the image.",
-        "파일은 20 MiB까지, 그리고 미리 알린 크기까지만 받습니다. 더 작은 이미지를 보내세요.";
-    RangeNotSatisfiable = "range-not-satisfiable", RANGE_NOT_SATISFIABLE, "The file has no such part",
-        "Ask for bytes that it has; Content-Range tells how many those are.",
-        "파일에 있는 범위를 요청하세요. Content-Range가 전체 크기를 알려 줍니다.";
-    UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body has a type that is not taken here",
+        "A file can have at most 20 MiB, and not more bytes than were declared. Send a smaller version of the image.",
+        "파일은 20 MiB까지, 그리고 미리 선언한 크기까지만 보낼 수 있습니다. 더 작은 이미지를 보내세요.";
+    RangeNotSatisfiable = "range-not-satisfiable", RANGE_NOT_SATISFIABLE, "The range is outside the file",
+        "Request bytes within the file. Content-Range contains its size.",
+        "파일 크기 안의 범위를 요청하세요. Content-Range가 전체 크기를 알려 줍니다.";
+    UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The content type is not supported",
         "Send JSON as Content-Type: application/json and images as multipart/form-data with a boundary, without Content-Encoding.",
         "Content-Encoding 없이 JSON은 application/json으로, 이미지는 boundary가 있는 multipart/form-data로 보내세요.";
-    MediaUnsupported = "media-unsupported", UNSUPPORTED_MEDIA_TYPE, "The file is no image that is taken here",
-        "Send a JPEG, PNG, WebP or GIF. What a file is, is read from its content; its name and the Content-Type of its part do not count. HEIC and AVIF photos: on an iPhone, choose Settings › Camera › Formats › Most Compatible, or share the photo as JPEG; on Android, turn off HEIF (high efficiency) pictures in the camera's settings, or save a copy as JPEG. SVG, TIFF, RAW, JPEG XL and videos are not taken.",
+    MediaUnsupported = "media-unsupported", UNSUPPORTED_MEDIA_TYPE, "The image format is not supported",
+        "Send a JPEG, PNG, WebP or GIF. The format is detected from the content of the file; its name and the Content-Type of its part are ignored. HEIC and AVIF photos: on an iPhone, choose Settings › Camera › Formats › Most Compatible, or share the photo as JPEG; on Android, turn off HEIF (high efficiency) pictures in the camera settings, or save a copy as JPEG. SVG, TIFF, RAW, JPEG XL and videos are not supported.",
         "JPEG, PNG, WebP, GIF 이미지를 보내세요. 파일 형식은 이름이나 Content-Type이 아니라 내용으로 판단합니다. HEIC·AVIF 사진은 iPhone에서는 설정 › 카메라 › 포맷에서 '높은 호환성'을 선택하거나 JPEG로 공유하고, Android에서는 카메라 설정에서 HEIF(고효율) 사진을 끄거나 JPEG로 저장해 보내세요. SVG, TIFF, RAW, JPEG XL, 동영상은 받지 않습니다.";
-    MediaTypeMismatch = "media-type-mismatch", UNSUPPORTED_MEDIA_TYPE, "The file has another type than was announced",
-        "A file that is uploaded directly must have the type that was announced. Send it with that Content-Type, or create an upload with the type that the file has.",
-        "직접 업로드하는 파일은 미리 알린 형식이어야 합니다. 그 형식을 Content-Type으로 보내거나, 파일의 실제 형식으로 업로드를 새로 만드세요.";
-    Invalid = "invalid", UNPROCESSABLE_ENTITY, "Some values are not acceptable",
-        "Each entry of errors names a value, the rule that it breaks and what would be accepted.",
-        "errors의 각 항목이 어떤 값이 어떤 규칙에 어긋나는지, 무엇이 허용되는지 알려 줍니다.";
+    MediaTypeMismatch = "media-type-mismatch", UNSUPPORTED_MEDIA_TYPE, "The file does not have the declared type",
+        "A directly uploaded file must have the type that was declared. Send a file of that type with that Content-Type, or create a new upload with the actual type of the file.",
+        "직접 업로드하는 파일은 미리 선언한 형식이어야 합니다. 선언한 형식의 파일을 그 Content-Type으로 보내거나, 파일의 실제 형식으로 업로드를 새로 만드세요.";
+    Invalid = "invalid", UNPROCESSABLE_ENTITY, "Some values are invalid",
+        "Each entry of `errors` names a value, the rule that it breaks and what is accepted.",
+        "`errors`의 각 항목이 어떤 값이 어떤 규칙에 어긋나는지, 무엇이 허용되는지 알려 줍니다.";
     MediaEmpty = "media-empty", UNPROCESSABLE_ENTITY, "The file is empty",
-        "Send the image itself.",
-        "빈 파일입니다. 이미지를 보내세요.";
+        "Send a file that contains an image.",
+        "빈 파일입니다. 이미지가 담긴 파일을 보내세요.";
     MediaTooManyPixels = "media-too-many-pixels", UNPROCESSABLE_ENTITY, "The image has too many pixels",
-        "An image has at most 40 megapixels. Send a smaller version.",
-        "이미지는 4천만 화소까지 받습니다. 크기를 줄여서 보내세요.";
+        "An image can have at most 40 megapixels, and at most 20,000 pixels on a side. Send a smaller version.",
+        "이미지는 4천만 화소, 한 변 20,000픽셀까지 받습니다. 크기를 줄여서 보내세요.";
     MediaBroken = "media-broken", UNPROCESSABLE_ENTITY, "The image is damaged or incomplete",
-        "Send it again; if it is refused again, save it anew with another program.",
+        "Send it again. If it is rejected again, save it anew with another program.",
         "손상되었거나 잘린 이미지입니다. 다시 보내 보고, 계속되면 다른 프로그램으로 다시 저장해 보내세요.";
     MediaTooSlow = "media-too-slow", UNPROCESSABLE_ENTITY, "The image takes too long to decode",
-        "Save it anew, as a plain JPEG or PNG, and send that.",
+        "Save it as a plain JPEG or PNG and send that file.",
         "디코딩이 너무 오래 걸립니다. 일반 JPEG나 PNG로 다시 저장해 보내세요.";
-    UploadMismatch = "upload-mismatch", UNPROCESSABLE_ENTITY, "The file is not the one that was announced",
-        "PUT the file whose size and SHA-256 were announced, or create another upload.",
-        "미리 알린 크기, SHA-256과 일치하는 파일을 PUT하거나 새 업로드를 만드세요.";
+    UploadMismatch = "upload-mismatch", UNPROCESSABLE_ENTITY, "The file does not match the upload",
+        "PUT the file whose size and SHA-256 were declared, or create a new upload.",
+        "미리 선언한 크기, SHA-256과 일치하는 파일을 PUT하거나 업로드를 새로 만드세요.";
     ClientIdReused = "client-id-reused", UNPROCESSABLE_ENTITY, "The client id belongs to another message",
-        "A `client_id` stands for one message, for good. Use a new one for something new.",
+        "A `client_id` identifies one message permanently. Use a new one for every new message.",
         "`client_id` 하나는 메시지 하나에만 쓰입니다. 새 메시지에는 새 `client_id`를 쓰세요.";
     IdempotencyKeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The key belongs to another request",
-        "An Idempotency-Key stands for one request and its exact body. Use a new one for something new.",
+        "An Idempotency-Key identifies one request with its exact body. Use a new one for every new request.",
         "Idempotency-Key 하나는 하나의 요청과 그 본문에만 쓰입니다. 새 요청에는 새 키를 쓰세요.";
     RateLimited = "rate-limited", TOO_MANY_REQUESTS, "Too many requests",
-        "Come back after the seconds in Retry-After, with some jitter.",
+        "Wait for the number of seconds in Retry-After plus a random delay (jitter), then retry.",
         "Retry-After 헤더의 초만큼 기다린 뒤 약간의 무작위 지연을 더해 다시 시도하세요.";
     HeadersTooLarge = "headers-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The request line and headers are too large",
         "Send fewer or shorter headers. Old cookies are the usual cause.",
         "헤더를 줄여서 보내세요. 오래된 쿠키가 흔한 원인입니다.";
-    Internal = "internal", INTERNAL_SERVER_ERROR, "Something broke on our side",
-        "It may or may not have taken effect: look before you try again. Tell the operators the `request_id`.",
-        "반영되었을 수도, 아닐 수도 있으니 다시 시도하기 전에 확인하세요. 운영자에게 `request_id`를 알려 주세요.";
-    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The server is busy",
-        "Try again after the seconds in Retry-After.",
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Internal server error",
+        "The request may or may not have taken effect; check before you retry. Report the `request_id` to the operators of this site.",
+        "요청이 반영되었을 수도, 아닐 수도 있으니 다시 시도하기 전에 확인하세요. 운영자에게 `request_id`를 알려 주세요.";
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The server is overloaded",
+        "Retry after the number of seconds in Retry-After.",
         "Retry-After 헤더의 초만큼 기다린 뒤 다시 시도하세요.";
-    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Something the server needs is not available",
-        "Try again after the seconds in Retry-After.",
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The service is temporarily unavailable",
+        "Retry after the number of seconds in Retry-After.",
         "Retry-After 헤더의 초만큼 기다린 뒤 다시 시도하세요.";
 }
 
-/// A refused request: becomes the answer at the edge, which knows its path and id.
+/// An error response. `edge` renders it, because it knows the path and the id of the request.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.code.as_str())]
 pub struct Problem {
@@ -218,22 +221,22 @@ pub struct Problem {
     detail: Option<String>,
     failures: Vec<Failure>,
     headers: Vec<(header::HeaderName, HeaderValue)>,
-    /// What to tell operators, and nobody else.
+    /// The underlying error: logged for operators, never sent to clients.
     #[source]
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-/// How to log in (RFC 9110, 11.6.1): apps with a bearer, browsers with the cookie.
+/// The authentication challenges (RFC 9110, 11.6.1): a bearer token for apps, the cookie for browsers.
 const CHALLENGES: &str = "Bearer realm=\"blegram\", Cookie realm=\"blegram\"";
 
-/// How long somebody should wait for a server that is busy or lacks something.
+/// `Retry-After` of a server that is overloaded or misses a dependency.
 const PAUSE_SECONDS: u64 = 2;
 
-/// How long an account that sends too many files at the same time should wait.
+/// `Retry-After` of an account that sends too many files at the same time.
 const UPLOAD_PAUSE_SECONDS: u64 = 5;
 
 impl Problem {
-    /// A problem of `code`.
+    /// Creates a problem of `code`, with the headers that the code requires.
     pub fn new(code: Code) -> Self {
         let problem = Self { code, detail: None, failures: Vec::new(), headers: Vec::new(), cause: None };
         match code {
@@ -250,7 +253,7 @@ impl Problem {
         }
     }
 
-    /// A problem of `code` with a challenge of its own.
+    /// Creates a problem of `code` with the given `WWW-Authenticate` challenge.
     pub(crate) fn with_challenge(code: Code, challenge: HeaderValue) -> Self {
         let headers = vec![(header::WWW_AUTHENTICATE, challenge)];
         Self { code, detail: None, failures: Vec::new(), headers, cause: None }
@@ -264,7 +267,7 @@ impl Problem {
         Self { failures, ..Self::new(Code::Invalid) }
     }
 
-    /// The same, because of these values.
+    /// Adds the invalid values that caused the problem.
     pub(crate) fn with_failures(self, failures: Vec<Failure>) -> Self {
         Self { failures, ..self }
     }
@@ -275,12 +278,12 @@ impl Problem {
 
     pub(crate) fn rate_limited(standing: &Standing) -> Self {
         let detail = format!(
-            "the limit {} allows {} in {} s",
+            "The rate limit \"{}\" allows {} requests in {} seconds.",
             standing.policy.as_str(),
             standing.quota.burst,
             standing.quota.per.as_secs()
         );
-        // Rounded up: who comes back then is let in.
+        // Rounded up, so that a client that retries at that time is admitted.
         let seconds = standing.reset.as_micros().div_ceil(1_000_000);
         let seconds = u64::try_from(seconds).unwrap_or(u64::MAX).max(1);
         standing_headers(standing)
@@ -290,7 +293,7 @@ impl Problem {
             .with_detail(detail)
     }
 
-    /// Says more than the code does.
+    /// Replaces the general text of the code with a specific one.
     #[must_use]
     pub fn with_detail(self, detail: impl Into<String>) -> Self {
         Self { detail: Some(detail.into()), ..self }
@@ -298,20 +301,20 @@ impl Problem {
 
     #[must_use]
     pub(crate) fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
-        // The first one is of whoever refused, and knows best.
+        // The first value wins: the layer that rejected the request set it and knows best.
         if !self.headers.iter().any(|(other, _)| *other == name) {
             self.headers.push((name, value));
         }
         self
     }
 
-    /// This problem as that of one value among others. What only operators should know is logged here.
+    /// Converts the problem to the failure of one value in a list of values. Logs the cause.
     pub(crate) fn failure(&self, pointer: String, request_id: &str) -> Failure {
         self.log(request_id);
         Failure::new(pointer, self.code.as_str(), self.detail.as_deref().unwrap_or(self.code.english()))
     }
 
-    /// This problem as the refusal of a command. What only operators should know is logged here.
+    /// Converts the problem to the error reply of a gateway command. Logs the cause.
     pub(crate) fn into_refusal(self, connection: &str) -> blegram_gateway::Refusal {
         self.log(connection);
         let seconds = self.headers.iter().find(|(name, _)| *name == header::RETRY_AFTER);
@@ -336,8 +339,8 @@ impl Problem {
         }
     }
 
-    /// Whether the same request would be refused again: neither a failure of ours nor a matter of waiting, nor of an
-    /// `If-Match` that its sender corrects.
+    /// Whether the same request would be rejected again: false for server errors, rate limits and an `If-Match` that
+    /// the client can correct.
     pub(crate) fn is_final(&self) -> bool {
         let status = self.code.status();
         let may_pass = [StatusCode::TOO_MANY_REQUESTS, StatusCode::PRECONDITION_FAILED].contains(&status);
@@ -348,8 +351,8 @@ impl Problem {
         self.code
     }
 
-    /// The answer to the request `request_id` for `path` on a site below `base_path`. What only operators should know is
-    /// logged here, and nowhere else.
+    /// Renders the response to the request `request_id` for `path` on a site below `base_path`. Logs the cause, which
+    /// nothing else does.
     pub fn into_response(self, base_path: &str, path: &str, request_id: &str) -> Response {
         self.log(request_id);
         let mut response = Response::builder()
@@ -374,7 +377,7 @@ impl Problem {
         }
     }
 
-    /// What the body of an answer with `code` looks like, for the document.
+    /// An example of a response body with `code`, for the OpenAPI document.
     pub(crate) fn example(code: Code) -> serde_json::Value {
         let problem = match code {
             Code::Invalid => Self::invalid(vec![
@@ -404,7 +407,7 @@ struct Body<'a> {
     errors: Option<&'a Vec<Failure>>,
 }
 
-/// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers).
+/// The headers `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers).
 pub(crate) fn standing_headers(standing: &Standing) -> Vec<(header::HeaderName, HeaderValue)> {
     let name = standing.policy.as_str();
     let policy = format!("\"{name}\";q={};w={}", standing.quota.burst, standing.quota.per.as_secs());
@@ -470,7 +473,7 @@ impl From<blegram_social::Error> for Problem {
             | blegram_social::Error::UserNotFound => Self::not_found(),
             blegram_social::Error::ParentNotFound => Self::invalid(vec![Failure::of(
                 "/parent_id",
-                Violation::NotFound("names no comment on this post that takes replies"),
+                Violation::NotFound("must be the id of a comment on this post that accepts replies"),
             )]),
             blegram_social::Error::MediaNotFound(places) => Self::invalid(
                 places.into_iter().map(|at| Failure::of(format!("/media_ids/{at}"), NO_IMAGE)).collect(),
@@ -483,10 +486,10 @@ impl From<blegram_social::Error> for Problem {
             blegram_social::Error::Blocked => Self::new(Code::Blocked),
             blegram_social::Error::AccountPrivate => Self::new(Code::AccountPrivate),
             blegram_social::Error::Oneself => {
-                Self::invalid(vec![Failure::new("/user", "self", "must not be yourself")])
+                Self::invalid(vec![Failure::new("/user", "self", "must not be your own account")])
             }
             blegram_social::Error::OwnReported => {
-                Self::invalid(vec![Failure::new("", "self", "must not be yours")])
+                Self::invalid(vec![Failure::new("", "self", "must not be your own account or content")])
             }
             blegram_social::Error::PreconditionFailed => Self::new(Code::PreconditionFailed),
             blegram_social::Error::NotAuthor | blegram_social::Error::NotModerator => {
@@ -497,7 +500,7 @@ impl From<blegram_social::Error> for Problem {
     }
 }
 
-const NO_IMAGE: Violation = Violation::NotFound("names no image of yours");
+const NO_IMAGE: Violation = Violation::NotFound("must be the id of one of your images");
 
 impl From<blegram_media::Error> for Problem {
     fn from(error: blegram_media::Error) -> Self {
@@ -520,7 +523,7 @@ impl From<blegram_media::Error> for Problem {
             blegram_media::Error::InProgress => {
                 Self::new(Code::UploadInProgress).with_header(header::RETRY_AFTER, PAUSE_SECONDS.into())
             }
-            // When one of them ends is up to the client.
+            // A fixed delay: the server cannot know when the client ends one of its uploads.
             blegram_media::Error::TooManyAtOnce(_) => Self::new(Code::RateLimited)
                 .with_header(header::RETRY_AFTER, UPLOAD_PAUSE_SECONDS.into())
                 .with_detail(error.to_string()),
@@ -550,11 +553,13 @@ impl From<blegram_chat::Error> for Problem {
         };
         match error {
             blegram_chat::Error::NotFound | blegram_chat::Error::AccountNotFound => Self::not_found(),
-            blegram_chat::Error::MembersNotFound(places) => {
-                each(places, "members", Violation::NotFound("names nobody whom you can write to"))
-            }
+            blegram_chat::Error::MembersNotFound(places) => each(
+                places,
+                "members",
+                Violation::NotFound("must be an account that you can send messages to"),
+            ),
             blegram_chat::Error::Oneself => {
-                Self::invalid(vec![Failure::new("/members", "self", "must name somebody else")])
+                Self::invalid(vec![Failure::new("/members", "self", "must contain another account")])
             }
             blegram_chat::Error::TooManyMembers => {
                 let max = blegram_domain::Conversation::MAX_MEMBERS;
@@ -564,14 +569,14 @@ impl From<blegram_chat::Error> for Problem {
             blegram_chat::Error::Forbidden => Self::new(Code::Forbidden),
             blegram_chat::Error::Blocked => Self::new(Code::Blocked),
             blegram_chat::Error::CannotWrite => {
-                Self::new(Code::Forbidden).with_detail("You cannot write to this account.")
+                Self::new(Code::Forbidden).with_detail("You cannot send messages to this account.")
             }
             blegram_chat::Error::RecipientGone => Self::new(Code::Forbidden)
-                .with_detail("The account is gone. What was said stays, and nothing new can be."),
+                .with_detail("The account was deleted. Old messages remain, but you cannot send new ones."),
             blegram_chat::Error::ClientIdReused => Self::new(Code::ClientIdReused),
             blegram_chat::Error::ReplyNotFound => Self::invalid(vec![Failure::of(
                 "/reply_to",
-                Violation::NotFound("names no message of this conversation"),
+                Violation::NotFound("must be the id of a message in this conversation"),
             )]),
             blegram_chat::Error::MediaNotFound(places) => each(places, "media_ids", NO_IMAGE),
             blegram_chat::Error::MediaInUse => Self::new(Code::MediaInUse),
@@ -596,16 +601,16 @@ const fn refused_image(refusal: Refusal) -> Code {
     }
 }
 
-/// A body that did not come to its end.
+/// The problem of a body that could not be read to its end.
 pub(crate) fn broken_off(error: &io::Error) -> Problem {
     if is_timeout(error) {
         Problem::new(Code::RequestTimeout)
     } else {
-        Problem::new(Code::MalformedRequest).with_detail(format!("the body broke off: {error}"))
+        Problem::new(Code::MalformedRequest).with_detail(format!("Cannot read the body: {error}"))
     }
 }
 
-// poem and others wrap the listener's error in their own.
+// poem and other libraries wrap the listener's error in their own.
 fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
     let is_own =
         error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);

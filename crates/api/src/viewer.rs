@@ -1,4 +1,4 @@
-//! Who a request comes from. The gate has looked it up; these take it from there.
+//! Extractors for the authenticated user of a request. The gate authenticates the request before they run.
 
 use blegram_auth::Authenticated;
 use blegram_domain::{SessionId, UserId, session::Kind, user::Role};
@@ -6,11 +6,11 @@ use poem::{FromRequest, Request, RequestBody};
 
 use crate::problem::{Code, Problem};
 
-/// Somebody logged in.
+/// The viewer of an operation that requires a login.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Viewer(Authenticated);
 
-/// Anybody.
+/// The viewer of an operation that does not require a login.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MaybeViewer(Option<Authenticated>);
 
@@ -31,7 +31,7 @@ impl Viewer {
         self.0.session
     }
 
-    /// The session whose secret is the request's cookie.
+    /// The session, if it was authenticated by the cookie.
     pub(crate) fn cookie_session(self) -> Option<SessionId> {
         (self.0.kind == Kind::Browser).then_some(self.0.session)
     }
@@ -50,7 +50,7 @@ impl MaybeViewer {
         self.0.map(|viewer| viewer.session)
     }
 
-    /// The session whose secret is the request's cookie.
+    /// The session, if it was authenticated by the cookie.
     pub(crate) fn cookie_session(self) -> Option<SessionId> {
         self.0.filter(|viewer| viewer.kind == Kind::Browser).map(|viewer| viewer.session)
     }
@@ -70,8 +70,8 @@ impl<'a> FromRequest<'a> for MaybeViewer {
 
 impl<'a> FromRequest<'a> for Viewer {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
-        // The gate refuses operations that need a login before this; a row that forgot to say so
-        // refuses here and not silently serves nobody.
+        // The gate has already rejected anonymous requests to operations with `Login::Required`. An operation whose row
+        // lacks that is rejected here instead of running without a viewer.
         let viewer = request.data::<Authenticated>().copied();
         Ok(Self(viewer.ok_or_else(|| Problem::new(Code::Unauthenticated))?))
     }

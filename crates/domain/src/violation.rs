@@ -1,54 +1,53 @@
-//! Why a value was refused, in words that tell what would be accepted.
+//! Validation errors of single values. Their texts say what is accepted.
 
-/// A rule that a value broke. Its text is for the person who sent the value; its
-/// [`code`](Violation::code) is for their program.
+/// A rule that a value breaks. Its text is for people; its [`code`](Violation::code) is for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Violation {
-    /// Fewer characters than the rule demands.
+    /// Fewer characters than required.
     #[error("must have at least {min} characters")]
     TooShort {
-        /// The smallest accepted number of characters.
+        /// The minimum number of characters.
         min: usize,
     },
-    /// More characters than the rule allows.
+    /// More characters or bytes than allowed.
     #[error("must have at most {max} {unit}")]
     TooLong {
-        /// The largest accepted number.
+        /// The maximum number of units.
         max: usize,
-        /// What is counted: `characters` as a reader sees them, or `bytes`.
+        /// The unit: `characters` as a reader sees them (grapheme clusters), or `bytes`.
         unit: &'static str,
     },
-    /// Nothing in it that a reader could see.
+    /// No visible characters.
     #[error("must not be blank")]
     Blank,
-    /// Characters that the rule does not allow.
+    /// Characters or a syntax that are not allowed.
     #[error("{0}")]
     InvalidCharacters(&'static str),
-    /// A number or choice outside the allowed ones.
+    /// A number outside the range, or an unknown choice.
     #[error("{0}")]
     OutOfRange(&'static str),
-    /// More items than the rule allows.
+    /// More items than allowed.
     #[error("must have at most {max} {what}")]
     TooMany {
-        /// The largest accepted number of items.
+        /// The maximum number of items.
         max: usize,
-        /// What is counted, in the plural.
+        /// The name of the items, in the plural.
         what: &'static str,
     },
-    /// A password that a guesser would find soon.
+    /// A password that is easy to guess.
     #[error("{0}")]
     WeakPassword(&'static str),
-    /// The same thing twice in a list.
+    /// A duplicate in a list.
     #[error("{0}")]
     Repeated(&'static str),
-    /// A reference to something that does not exist, or not for this user.
+    /// A reference to something that does not exist, or that the user may not use.
     #[error("{0}")]
     NotFound(&'static str),
 }
 
 impl Violation {
-    /// The stable code of the rule, in kebab-case, as the API sends it.
+    /// The stable code of the rule, in kebab-case, as sent by the API.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::TooShort { .. } => "too-short",

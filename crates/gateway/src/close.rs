@@ -1,43 +1,44 @@
-//! Why a connection ends, as its close code says.
+//! The close codes of the gateway.
 
 use std::{fmt, time::Duration};
 
-/// Why the server closes a connection. From 4000 to 4499 the client reconnects; from 4500 to 4999, and below 4000 but for
-/// a lost connection, it does not: it would be closed again.
+/// Why the server closes a connection. Clients reconnect after 4000 to 4499 and after a lost connection (1006). They do
+/// not reconnect after 4500 to 4999 and other codes below 4000, because the server would close the new connection as
+/// well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseCode {
-    /// The node stops.
+    /// The node shuts down.
     Draining,
-    /// The credential ended, and was not renewed.
+    /// The credential expired without being renewed.
     Expired,
-    /// The client does not answer pings.
+    /// The client did not answer a ping in time.
     Heartbeat,
-    /// The client does not read.
+    /// The client stopped reading.
     Slow,
-    /// More is to be sent than can be kept; the client finds out by itself what it missed.
+    /// The outbox overflowed; the client has to sync what it missed.
     Resync,
-    /// The client sends too much, although it was told.
+    /// The client kept sending commands above the rate limit.
     Rate,
-    /// The session ended: logged out, revoked, or the password was changed.
+    /// The session ended by logout, revocation or a password change.
     Revoked,
-    /// The client does not speak this protocol.
+    /// The client violated the protocol.
     Protocol,
-    /// The client speaks other versions of this protocol only.
+    /// The client supports only other versions of the protocol.
     Version,
     /// The account was suspended.
     Suspended,
-    /// The user has as many connections as they may have.
+    /// The user has reached the maximum number of connections.
     TooMany,
-    /// RFC 6455, 1002: the frames are none.
+    /// RFC 6455, 1002: invalid WebSocket frames.
     WebSocket,
-    /// RFC 6455, 1007: a text frame is not UTF-8.
+    /// RFC 6455, 1007: a text frame is not valid UTF-8.
     NotText,
     /// RFC 6455, 1009: a message is larger than [`crate::MAX_MESSAGE_BYTES`].
     TooBig,
 }
 
 impl CloseCode {
-    /// All of them, for documents.
+    /// All codes, for documents.
     pub const ALL: &[Self] = &[
         Self::WebSocket,
         Self::NotText,
@@ -75,28 +76,28 @@ impl CloseCode {
         }
     }
 
-    /// What the close frame says to whoever reads it.
+    /// The reason in the close frame, for developers.
     pub const fn reason(self) -> &'static str {
         match self {
-            Self::WebSocket => "not a WebSocket frame",
-            Self::NotText => "a text frame is not UTF-8",
+            Self::WebSocket => "invalid WebSocket frame",
+            Self::NotText => "a text frame is not valid UTF-8",
             Self::TooBig => "a message is larger than 16 KiB",
             Self::Draining => "this node stops; reconnect",
-            Self::Expired => "the credential ended; reconnect with a new one",
-            Self::Heartbeat => "a ping was not answered; reconnect",
-            Self::Slow => "nothing was read for too long; reconnect",
-            Self::Resync => "too much to be sent; reconnect and sync",
+            Self::Expired => "the credential expired; reconnect with a new one",
+            Self::Heartbeat => "a ping was not answered in time; reconnect",
+            Self::Slow => "the client stopped reading; reconnect",
+            Self::Resync => "the send queue overflowed; reconnect and sync",
             Self::Rate => "too many commands; reconnect later",
             Self::Revoked => "the session ended; log in again",
-            Self::Protocol => "frames are text, JSON objects as the documentation says",
-            Self::Version => "this version of the protocol is not spoken here; update the client",
+            Self::Protocol => "protocol violation; send the documented JSON objects in text frames",
+            Self::Version => "unsupported protocol version; update the client",
             Self::Suspended => "the account is suspended",
-            Self::TooMany => "too many connections of this user",
+            Self::TooMany => "too many connections for this user",
         }
     }
 
-    /// The same with the delay after which a client of a node that drains may reconnect, as `reconnect in <n> ms` at the
-    /// end: for clients that did not receive the `reconnect` event.
+    /// The reason with the reconnect delay of a draining node, as `reconnect in <n> ms` at the end. It serves clients
+    /// that did not receive the `reconnect` event.
     pub fn reason_with_delay(self, reconnect_after: Option<Duration>) -> String {
         match (self, reconnect_after) {
             (Self::Draining, Some(delay)) => {
@@ -106,7 +107,7 @@ impl CloseCode {
         }
     }
 
-    /// Whether a client may try again by itself.
+    /// Whether a client may reconnect automatically.
     pub const fn is_transient(self) -> bool {
         matches!(self.as_u16(), 4000..=4499)
     }

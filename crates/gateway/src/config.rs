@@ -1,50 +1,51 @@
-//! What an operator decides about connections.
+//! The limits and time limits of connections, which operators configure.
 
 use std::{num::NonZeroU32, time::Duration};
 
 use crate::{outbox::Room, session::Timing};
 
-/// What an operator decides about connections.
+/// The limits and time limits of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
-    /// How long things take, and how often a client may want something.
+    /// Heartbeat, deadlines and the rate limit of commands.
     pub timing: Timing,
-    /// How much may wait for one connection.
+    /// The capacity of the outbox of one connection.
     pub room: Room,
-    /// How long a client may take nothing of what is written.
+    /// How long a write may block before the connection is closed as too slow.
     pub stall: Duration,
-    /// How long a client has to take leave.
+    /// How long the server waits for the closing handshake.
     pub close_timeout: Duration,
-    /// Connections of one user.
+    /// The maximum number of connections per user.
     pub connections_per_user: usize,
-    /// Connections from one address.
+    /// The maximum number of connections per IP address.
     pub connections_per_address: usize,
-    /// Handshakes a second.
+    /// The maximum number of handshakes per second on this node.
     pub handshakes_per_second: NonZeroU32,
-    /// Topics that one connection may subscribe to.
+    /// The maximum number of topics per connection.
     pub topics_per_connection: usize,
-    /// Posts a second that a topic tells a connection; of more it tells how many there are.
+    /// The maximum number of posts per second that a connection receives from one topic. Further posts are only
+    /// counted, and the connection receives their number.
     pub posts_per_second: u32,
-    /// How long somebody who went is still there for others.
+    /// How long a user stays online after their last connection ended.
     pub presence_grace: Duration,
-    /// How clients are spread when the node stops.
+    /// How the reconnects of clients are spread when the node shuts down.
     pub drain: Drain,
 }
 
-/// How clients are spread when the node stops: the more there are, the longer it takes, so that the other nodes are not run
-/// over.
+/// How the reconnects of clients are spread when the node shuts down. The window grows with the number of connections,
+/// so that the reconnects do not overload the other nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drain {
-    /// How many reconnect in a second.
+    /// The target number of reconnects per second.
     pub per_second: NonZeroU32,
-    /// The shortest window.
+    /// The minimum window.
     pub shortest: Duration,
-    /// The longest window.
+    /// The maximum window.
     pub longest: Duration,
 }
 
 impl Drain {
-    /// In how much time `connections` are to be closed.
+    /// The time within which `connections` are closed; zero without connections.
     pub fn window(&self, connections: usize) -> Duration {
         if connections == 0 {
             return Duration::ZERO;

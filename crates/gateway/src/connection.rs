@@ -1,4 +1,8 @@
-//! Reading and writing one connection, until it ends.
+//! The I/O of one connection: one task reads frames, runs commands, and writes the frames of the outbox until the
+//! connection ends.
+//!
+//! The task is a hand-written future ([`poll_fn`]), so that reading, writing, commands and timers share one small state
+//! machine. The rules without I/O are in [`Session`].
 
 use std::{
     collections::VecDeque,
@@ -35,39 +39,40 @@ use crate::{
     session::{Due, Received, Session},
 };
 
-/// The largest message of a client, and the largest frame of one.
+/// The maximum size of a message from a client, and of each of its WebSocket frames: 16 KiB.
 pub const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 
-/// What is read and written at once. Every connection has this much for reading as long as it lives.
+/// The size of the read and write buffers. Every connection keeps its read buffer until it ends.
 const BUFFER_BYTES: usize = 2 * 1024;
 
-/// Commands that wait for the one that runs. More are refused: whatever waits, the client's frames are read, so that its
-/// answers to pings are.
+/// The maximum number of commands that wait for the running one. Further commands are rejected instead of stopping the
+/// reads, because the pongs of the client have to be read.
 pub const MAX_WAITING: usize = 32;
 
-/// When a client should repeat a command that was refused because the server is busy.
+/// The `retry_after_ms` of a command that was rejected or timed out because the server is busy.
 const RETRY_AFTER_MS: u64 = 2000;
 
-/// How much is handed over to be written before anything else is done.
+/// The limits of one batch of writes. After each batch, the connection flushes.
 const BATCH_FRAMES: usize = 16;
 const BATCH_BYTES: usize = 16 * 1024;
 
-/// What clients can do, as somebody else knows it. The commands of one connection are begun in their order, each when those
-/// before it have ended, and run to their end, even if the client is gone by then. One that is not done
-/// [`Timing::command_deadline`](crate::Timing) after it was read is dropped where it waits, and answered `unavailable`.
+/// The implementation of the commands. A connection starts its commands in order, each after the previous one has
+/// ended, and completes them even if the client disconnects. A command that has not ended
+/// [`Timing::command_deadline`](crate::Timing) after it was read is dropped at its current await point and answered
+/// with `unavailable`.
 pub trait Commands: Send + Sync + 'static {
-    /// Whether commands of this name that follow each other are begun without waiting for each other's end. Each is polled
-    /// once before the next.
+    /// Whether consecutive commands of this name run concurrently. They are first polled in order.
     fn is_pipelined(&self, op: &str) -> bool;
 
-    /// Runs a command; the reply, unless it has none.
+    /// Runs a command. Returns the reply, or `None` for a command without one.
     fn run(&self, peer: &Arc<Peer>, command: Command) -> impl Future<Output = Option<Frame>> + Send;
 
-    /// Notes what a client has got.
+    /// Records the delivery marks of a client: the last `seq` that it received, by conversation.
     fn delivered(&self, peer: &Peer, received: Vec<(ConversationId, u64)>);
 }
 
-/// Serves a connection over `stream`, after the handshake, until it ends; says why, if it was the server.
+/// Serves a connection over `stream`, after the handshake, until it ends. Returns the close code if the server closed
+/// it.
 pub async fn serve<S, C>(stream: S, registered: Registered, commands: Arc<C>) -> Option<CloseCode>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -88,12 +93,12 @@ where
         timer: Box::pin(sleep_until(now)),
     };
     let end = poll_fn(|cx| connection.poll(cx)).await;
-    // Whoever is told something from now on is not told here.
+    // Unregisters the connection before the closing handshake, so that nothing more is sent to it.
     drop(registered);
     match end {
         End::Gone => None,
         End::Close(code) => {
-            // A client that does not read does not take leave either.
+            // A client that has stopped reading does not answer the close frame either.
             let limit = connection.hub.config().close_timeout;
             let reason = connection.peer.close_reason(code);
             let _ = timeout(limit, close(&mut connection.ws, code, reason)).await;
@@ -102,7 +107,7 @@ where
     }
 }
 
-/// Closes a connection with `code` that was never registered.
+/// Closes an unregistered connection with `code`.
 pub async fn refuse<S>(stream: S, hub: &Hub, code: CloseCode)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -131,14 +136,15 @@ where
     ws.send(Message::Close(Some(frame))).await?;
     while let Some(Ok(_)) = ws.next().await {}
     ws.get_mut().shutdown().await?;
-    // What is not read makes the system reset the connection, and the client would not see why it ended.
+    // Reads the rest: with unread data, the system resets the connection, and the client may not receive the close
+    // frame.
     copy(ws.get_mut(), &mut sink()).await?;
     Ok(())
 }
 
 /// How a connection ends.
 enum End {
-    /// The client went, or the network did.
+    /// The client disconnected, or the network failed.
     Gone,
     Close(CloseCode),
 }
@@ -151,12 +157,12 @@ struct Connection<S, C> {
     commands: Arc<C>,
     waiting: VecDeque<Waiting>,
     running: Option<JoinHandle<()>>,
-    /// Since when a batch waits to be taken by the client's system.
+    /// When the current batch was handed to the socket, until it is flushed.
     writing_since: Option<Instant>,
     timer: Pin<Box<Sleep>>,
 }
 
-/// A command that was read, and when it must be answered.
+/// A command in the queue, with its deadline.
 struct Waiting {
     command: Command,
     due: Instant,
@@ -169,7 +175,7 @@ where
 {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         loop {
-            // First, so that nothing is sent unseen.
+            // Registers the waker before checking the outbox, so that no frame is missed.
             self.peer.register(cx.waker());
             match self.turn(cx) {
                 Ok(Turn::Again) => {}
@@ -255,14 +261,14 @@ where
         }
     }
 
-    /// Takes the commands that are next to begin: one, or all that are pipelined.
+    /// Removes the next commands to start: one, or all pipelined commands at the head of the queue.
     fn take_commands(&mut self) -> Vec<Waiting> {
         let is_pipelined = |waiting: &Waiting| self.commands.is_pipelined(&waiting.command.op);
         let count = self.waiting.iter().take_while(|waiting| is_pipelined(waiting)).count().max(1);
         self.waiting.drain(..count.min(self.waiting.len())).collect()
     }
 
-    /// Reads a message, if there is one; says whether.
+    /// Reads and handles one message. Returns whether there was one.
     fn poll_read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, End> {
         let received = match self.ws.poll_next_unpin(cx) {
             Poll::Pending => return Ok(false),
@@ -273,7 +279,7 @@ where
             Poll::Ready(Some(Ok(Message::Binary(_) | Message::Frame(_)))) => {
                 Received::Close(CloseCode::Protocol)
             }
-            // The layer below answers it, and ends then.
+            // tungstenite answers the close frame and then ends the stream.
             Poll::Ready(Some(Ok(Message::Close(_)))) => Received::Nothing,
         };
         match received {
@@ -296,7 +302,7 @@ where
     }
 }
 
-/// Runs a command until it is due; the reply, unless it has none.
+/// Runs a command until its deadline. Returns the reply, or `None` for a command without one.
 async fn run_in_time<C: Commands>(commands: &C, peer: &Arc<Peer>, waiting: Waiting) -> Option<Frame> {
     let Waiting { command, due } = waiting;
     let id = command.id;
@@ -316,7 +322,7 @@ enum Turn {
     Wait(Instant),
 }
 
-/// What a client is told of a frame that is none.
+/// Maps a WebSocket error to the end of the connection.
 fn judge(error: &WsError) -> End {
     match error {
         WsError::Capacity(CapacityError::MessageTooLong { .. }) => End::Close(CloseCode::TooBig),
@@ -335,7 +341,7 @@ fn expiring(left: std::time::Duration) -> Frame {
 fn too_many(retry_after_ms: u64) -> Refusal {
     Refusal {
         code: "rate-limited",
-        detail: "This connection sends too many commands. Wait for retry_after_ms.".to_owned(),
+        detail: "Too many commands on this connection. Retry after retry_after_ms.".to_owned(),
         errors: None,
         retry_after_ms: Some(retry_after_ms),
     }
@@ -343,18 +349,18 @@ fn too_many(retry_after_ms: u64) -> Refusal {
 
 fn overloaded() -> Refusal {
     let detail =
-        "Too many commands of this connection wait already. This one was not begun: send it again later.";
+        "Too many commands of this connection are waiting. This one was not started: send it again later.";
     busy("overloaded", detail)
 }
 
 fn not_begun() -> Refusal {
-    let detail = "The commands before this one took too long. This one was not begun: send it again later.";
+    let detail = "Earlier commands took too long. This one was not started: send it again later.";
     busy("unavailable", detail)
 }
 
 fn given_up() -> Refusal {
-    let detail = "This took too long here, and was given up. It may have taken effect, or still take effect: send it again \
-                  later. A message with the same client_id is sent once.";
+    let detail = "The command timed out on the server. It may have taken effect, or may still take effect: send it again \
+                  later. A message with the same client_id is sent only once.";
     busy("unavailable", detail)
 }
 
@@ -365,7 +371,7 @@ fn busy(code: &'static str, detail: &str) -> Refusal {
 fn broken() -> Refusal {
     Refusal {
         code: "internal",
-        detail: "Something went wrong here. What the command wanted may have happened or not.".to_owned(),
+        detail: "Internal server error. The command may or may not have taken effect.".to_owned(),
         errors: None,
         retry_after_ms: None,
     }

@@ -1,4 +1,4 @@
-//! Frames: what a client says, and what it is told.
+//! The frames from and to clients: JSON objects in WebSocket text messages.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,37 +7,37 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-/// A frame of a client.
+/// A frame from a client.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Incoming {
-    /// It wants something.
+    /// A command.
     Command(Command),
-    /// It is there, and has got so much of each conversation.
+    /// The answer to a ping, with delivery marks. A client may send it without a ping.
     Pong {
-        /// The number of the last ping that it saw.
+        /// The number of the last ping that the client received.
         ping: u64,
-        /// The last `seq` that it has, by conversation.
+        /// The last `seq` that the client received, by conversation.
         received: Vec<(ConversationId, u64)>,
     },
 }
 
-/// What a client wants.
+/// A command from a client.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Command {
-    /// What the client calls it; the reply says it again.
+    /// The id that the client chose; the reply repeats it.
     pub id: u64,
-    /// Its name.
+    /// The name of the command.
     pub op: String,
-    /// What it says.
+    /// The arguments; an empty object if absent.
     pub d: Value,
 }
 
-/// A text that is no frame of a client.
+/// The error for a text that is not a frame of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a frame is {{\"id\", \"op\", \"d\"}} or {{\"pong\", \"recv\"}}")]
+#[error("a frame must be {{\"id\", \"op\", \"d\"}} or {{\"pong\", \"recv\"}}")]
 pub struct Malformed;
 
-/// How many conversations a pong names at most.
+/// The maximum number of conversations in a pong.
 const MAX_RECEIVED: usize = 100;
 
 #[derive(Deserialize)]
@@ -51,10 +51,10 @@ struct Envelope {
 }
 
 impl Incoming {
-    /// Reads a frame. JSON that is nested deeper than 127 levels is none.
+    /// Parses a frame.
     ///
     /// # Errors
-    /// [`Malformed`] for anything else.
+    /// [`Malformed`] for anything else, including JSON with more than 127 levels of nesting.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         match serde_json::from_str(text).map_err(|_| Malformed)? {
             Envelope { id: Some(id), op: Some(op), d, pong: None, recv: None } => {
@@ -75,57 +75,59 @@ impl Incoming {
     }
 }
 
-/// What a state is about: of several frames with one key that wait for a connection, only the last is sent.
+/// The subject of a state frame. Of several queued frames with the same key, only the last is sent.
 pub type Key = Arc<str>;
 
-/// What becomes of a frame when a connection does not keep up.
+/// How a frame is handled when a connection does not keep up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Class {
-    /// It is sent, or the connection ends.
+    /// Never dropped: the connection is closed instead.
     Reply,
-    /// It is sent, or the conversation's head in its place: the client can pull it.
+    /// An event of a conversation. The head of the conversation may replace it, from which the client fetches the
+    /// event.
     Durable {
-        /// Where it happened.
+        /// The conversation of the event.
         conversation: ConversationId,
-        /// What number it has there.
+        /// The number of the event in the conversation.
         seq: u64,
-        /// The number of the last message then.
+        /// The number of the last message at that time.
         last_message_no: u64,
     },
-    /// A later one with the same key makes it needless.
+    /// A state. A later frame with the same key replaces it.
     State(Key),
-    /// The connection's user is out of a conversation: what waits of it, and its state with this key, is needless.
+    /// The user left a conversation or was removed. Replaces the queued events of the conversation, its head, and the
+    /// state with `key`.
     Removed {
-        /// Which one.
+        /// The conversation that the user left.
         conversation: ConversationId,
-        /// Of what says that they are in.
+        /// The key of the state that announces the membership.
         key: Key,
     },
-    /// It may be left out.
+    /// A hint, which may be dropped.
     Hint,
 }
 
-/// A frame for clients: rendered once, and the same bytes for all.
+/// A frame for clients. It is rendered once; all connections share its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// What becomes of it when a connection does not keep up.
+    /// How the frame is handled when a connection does not keep up.
     pub class: Class,
-    /// Its text.
+    /// The JSON text.
     pub text: Utf8Bytes,
 }
 
 impl Frame {
-    /// The event `name` that says `d`.
+    /// The event `name` with the payload `d`.
     pub fn event(class: Class, name: &str, d: &impl Serialize) -> Self {
         Self { class, text: text(&Event { ev: name, d }) }
     }
 
-    /// The answer to command `id`.
+    /// The successful reply to command `id`.
     pub fn ok(id: u64, ok: &impl Serialize) -> Self {
         Self { class: Class::Reply, text: text(&Reply { re: id, ok }) }
     }
 
-    /// The refusal of command `id`.
+    /// The error reply to command `id`.
     pub fn err(id: u64, refusal: &Refusal) -> Self {
         Self { class: Class::Reply, text: text(&Refused { re: id, err: refusal }) }
     }
@@ -148,17 +150,17 @@ pub(crate) fn head_key(conversation: ConversationId) -> Key {
     format!("conversation.head:{conversation}").into()
 }
 
-/// Why a command was refused, in the words of the HTTP API's problems.
+/// The error of a command, with the problem codes of the HTTP API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refusal {
-    /// A code of the problem pages.
+    /// The problem code.
     pub code: &'static str,
-    /// What is wrong, for developers.
+    /// The explanation for developers.
     pub detail: String,
-    /// What is wrong where, as JSON pointers into `d`.
+    /// The invalid values, with JSON pointers into `d`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errors: Option<Value>,
-    /// When it may be tried again.
+    /// The delay before the client may retry, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
 }
@@ -184,9 +186,10 @@ struct Refused<'a> {
 fn text(value: &impl Serialize) -> Utf8Bytes {
     match serde_json::to_string(value) {
         Ok(text) => text.into(),
-        // Only a map with keys that are no texts, or a type that refuses to be written: neither is sent here.
+        // serde_json only fails for maps whose keys are not strings and for types whose `Serialize` fails. No frame has
+        // either.
         Err(error) => {
-            tracing::error!(%error, "a frame could not be written");
+            tracing::error!(%error, "a frame could not be serialised");
             Utf8Bytes::default()
         }
     }

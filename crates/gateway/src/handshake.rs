@@ -1,4 +1,5 @@
-//! What a client asks for before there is a connection (RFC 6455, 4.2).
+//! The server side of the WebSocket handshake (RFC 6455, 4.2), without I/O: it parses the headers of the request and
+//! makes those of the response.
 
 use std::fmt;
 
@@ -12,13 +13,14 @@ use http::{
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-/// The subprotocol that is spoken here.
+/// The supported subprotocol.
 pub const PROTOCOL: &str = "blegram.v1+json";
 
-/// What comes before a ticket: browsers can send nothing of their own but subprotocols.
+/// The prefix of a subprotocol that contains a ticket. In browsers, the subprotocols are the only part of the handshake
+/// that a page controls.
 const TICKET: &str = "blegram.ticket.";
 
-/// A handshake that can be answered.
+/// A valid handshake request.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Handshake {
     accept: String,
@@ -26,29 +28,29 @@ pub struct Handshake {
     ticket: Option<String>,
 }
 
-/// Why a handshake cannot be answered.
+/// Why a handshake request is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It asks for no WebSocket: to be told how to.
+    /// The request is not a WebSocket handshake.
     #[error(
-        "this address speaks WebSocket: send Connection: Upgrade, Upgrade: websocket and Sec-WebSocket-Version: 13"
+        "a WebSocket handshake is required: send Connection: Upgrade, Upgrade: websocket and Sec-WebSocket-Version: 13"
     )]
     NotAsked,
-    /// It asks for one in a way that cannot be answered.
-    #[error("Sec-WebSocket-Key must be 16 bytes in base64")]
+    /// `Sec-WebSocket-Key` is missing or invalid.
+    #[error("Sec-WebSocket-Key must be 16 bytes, encoded in base64")]
     Key,
-    /// It does not say what it wants to speak.
+    /// The request offers no blegram subprotocol, or several tickets.
     #[error(
-        "name blegram.v1+json in Sec-WebSocket-Protocol, and beside it at most one ticket as blegram.ticket.<ticket>"
+        "Sec-WebSocket-Protocol must contain blegram.v1+json and at most one ticket, as blegram.ticket.<ticket>"
     )]
     Protocol,
 }
 
 impl Handshake {
-    /// Reads the headers of a request.
+    /// Parses the headers of a request.
     ///
     /// # Errors
-    /// Why it cannot be answered.
+    /// If the request is not a valid handshake.
     pub fn read(headers: &HeaderMap) -> Result<Self, Error> {
         let is_asked = has_token(headers, &CONNECTION, "upgrade")
             && has_token(headers, &UPGRADE, "websocket")
@@ -72,18 +74,18 @@ impl Handshake {
         Ok(Self { accept, protocol, ticket })
     }
 
-    /// The ticket that came along.
+    /// The ticket of the request.
     pub fn ticket(&self) -> Option<&str> {
         self.ticket.as_deref()
     }
 
-    /// Whether the client speaks what is spoken here. If not, it can be told by a close frame only: browsers show nothing
-    /// else to pages.
+    /// Whether the client supports this version of the protocol. If not, the server has to accept the connection and
+    /// send a close frame, because browsers do not show a rejected handshake to pages.
     pub fn is_spoken(&self) -> bool {
         self.protocol == PROTOCOL
     }
 
-    /// The headers of the answer, whose status is 101.
+    /// The headers of the response, which has status 101.
     pub fn answer(&self) -> [(HeaderName, HeaderValue); 4] {
         let value = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
         [
@@ -97,13 +99,13 @@ impl Handshake {
 
 impl fmt::Debug for Handshake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A ticket is a secret until it is used.
+        // Omits the ticket, which is a secret until it is used.
         f.debug_struct("Handshake").field("protocol", &self.protocol).finish_non_exhaustive()
     }
 }
 
 fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    // By bytes: one element that is no text hides only itself.
+    // Splits the bytes, so that an element that is not UTF-8 does not affect the others.
     let values = headers.get_all(name).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     values.filter_map(|element| str::from_utf8(element).ok()).map(str::trim)
 }

@@ -1,4 +1,8 @@
-//! Who is connected to this node, and who is told what.
+//! The hub of a node: it registers connections and delivers frames to them.
+//!
+//! Other parts of the process render a frame and pass it to the hub with its audience: users, the subscribers of a
+//! topic, the watchers of a user. The hub pushes it into the outbox of each matching connection. It also limits
+//! connections, publishes changes of presence, and closes all connections when the node shuts down.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
@@ -26,26 +30,26 @@ use crate::{
     registry::Registry,
 };
 
-/// How long what runs may go on when a node stops and its clients are gone.
+/// How long running commands may continue after all clients were disconnected on shutdown.
 const LAST_COMMANDS: Duration = Duration::from_secs(10);
 
-/// Something that happened in a conversation, for its members.
+/// An event of a conversation, with its audience.
 #[derive(Debug, Clone)]
 pub struct Durable {
-    /// Where.
+    /// The conversation of the event.
     pub conversation: ConversationId,
-    /// What number it has.
+    /// The number of the event in the conversation.
     pub seq: u64,
-    /// Those who were in when it happened and may see it.
+    /// The members at the time of the event who may see it.
     pub members: Vec<UserId>,
-    /// Those who were in and may not see it: they are sent how far the conversation is.
+    /// The members at the time of the event who may not see it. They only receive the head of the conversation.
     pub head_only: Vec<UserId>,
-    /// What members are told; its class is [`Class::Durable`].
+    /// The rendered event, of class [`Class::Durable`].
     pub frame: Frame,
 }
 
 impl Durable {
-    /// How far the conversation is by it.
+    /// The head of the conversation after this event.
     fn head(&self) -> Option<Frame> {
         match self.frame.class {
             Class::Durable { conversation, seq, last_message_no } => {
@@ -56,52 +60,52 @@ impl Durable {
     }
 }
 
-/// How far a conversation is, for those of its members who may not have heard.
+/// The head of a conversation, for members who may have missed events.
 #[derive(Debug, Clone)]
 pub struct Head {
-    /// Which.
+    /// The conversation.
     pub conversation: ConversationId,
-    /// The number of what happened last.
+    /// The number of the last event.
     pub last_seq: u64,
     /// The number of the last message.
     pub last_message_no: u64,
-    /// Who is in.
+    /// The members.
     pub members: Vec<UserId>,
 }
 
-/// Why somebody is not let in.
+/// Why a connection is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
-    /// The node stops.
+    /// The node shuts down.
     Draining,
-    /// Too many come at once; in a second there is room again.
+    /// Too many handshakes per second on this node; the client can retry after a second.
     Busy,
-    /// Their address has as many connections as it may have.
+    /// The IP address has reached the maximum number of connections.
     TooManyOfAddress,
-    /// They have as many connections as they may have.
+    /// The user has reached the maximum number of connections.
     TooManyOfUser,
 }
 
-/// That somebody came or went, for those who watch them.
+/// A change of a user's presence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Presence {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// Whether they are there.
+    /// Whether the user is online now.
     pub is_online: bool,
 }
 
-/// How many connections there are.
+/// The number of connections and users on this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
     /// Connections.
     pub connections: usize,
-    /// The users whose they are.
+    /// Users with at least one connection.
     pub users: usize,
 }
 
-/// Who is connected to this node; cheap to clone. Nothing here waits: frames are put into the outboxes of connections,
-/// whose own tasks write them.
+/// The connections of this node; cheap to clone. Sending never blocks: it only pushes frames into the outboxes of
+/// connections, whose tasks write them.
 #[derive(Debug, Clone)]
 pub struct Hub(Arc<Inner>);
 
@@ -110,7 +114,7 @@ struct Inner {
     config: Config,
     registry: RwLock<Registry>,
     order: Mutex<Order<Durable>>,
-    /// Those who are to be told how many posts were held.
+    /// The connections with withheld posts, which receive their number on the next sweep.
     held: Mutex<HashMap<ConnectionId, Arc<Peer>>>,
     handshakes: DefaultDirectRateLimiter,
     presence: mpsc::Sender<Presence>,
@@ -119,11 +123,11 @@ struct Inner {
     tasks: TaskTracker,
 }
 
-/// How many changes of presence may wait to be told; more are told to nobody.
+/// The capacity of the queue of presence changes. Further changes are dropped.
 const MAX_PRESENCE: usize = 1024;
 
 impl Hub {
-    /// A hub without connections, and what it has to say about who comes and goes.
+    /// Creates a hub without connections, and the receiver of its presence changes.
     pub fn new(config: Config) -> (Self, mpsc::Receiver<Presence>) {
         let (presence, changes) = mpsc::channel(MAX_PRESENCE);
         let hub = Self(Arc::new(Inner {
@@ -140,20 +144,20 @@ impl Hub {
         (hub, changes)
     }
 
-    /// What was decided about connections.
+    /// The limits and time limits.
     pub fn config(&self) -> &Config {
         &self.0.config
     }
 
-    /// Where the tasks of connections and of their commands belong: stopping waits for them.
+    /// The tracker for tasks of connections and commands, for which [`Hub::drain`] waits.
     pub fn tasks(&self) -> &TaskTracker {
         &self.0.tasks
     }
 
-    /// Whether somebody at `address` would be let in.
+    /// Checks whether a connection from `address` would be admitted, without counting it.
     ///
     /// # Errors
-    /// Why not.
+    /// [`Refused::Draining`] and [`Refused::TooManyOfAddress`].
     pub fn check(&self, address: IpAddr) -> Result<(), Refused> {
         if self.is_draining() {
             return Err(Refused::Draining);
@@ -165,7 +169,7 @@ impl Hub {
         Ok(())
     }
 
-    /// Whether `user` may have one more connection.
+    /// Checks whether `user` may open another connection.
     ///
     /// # Errors
     /// [`Refused::TooManyOfUser`].
@@ -174,10 +178,10 @@ impl Hub {
         if count < self.0.config.connections_per_user { Ok(()) } else { Err(Refused::TooManyOfUser) }
     }
 
-    /// Lets somebody at `address` in.
+    /// Admits a connection from `address` and counts it.
     ///
     /// # Errors
-    /// Why not.
+    /// As for [`Hub::check`]; [`Refused::Busy`] above the rate of handshakes.
     pub fn admit(&self, address: IpAddr) -> Result<Place, Refused> {
         self.check(address)?;
         if self.0.handshakes.check().is_err() {
@@ -187,24 +191,24 @@ impl Hub {
         Ok(Place { hub: self.clone(), address })
     }
 
-    /// How many connections there are.
+    /// Counts the connections and users.
     pub fn count(&self) -> Count {
         let registry = self.read();
         Count { connections: registry.peers.len(), users: registry.users.len() }
     }
 
-    /// The logins that connections belong to.
+    /// The sessions of all connections, without duplicates.
     pub fn sessions(&self) -> Vec<SessionId> {
         let sessions: HashSet<_> = self.read().peers.values().map(|peer| peer.session()).collect();
         sessions.into_iter().collect()
     }
 
-    /// The users who are connected.
+    /// The connected users.
     pub fn users(&self) -> Vec<UserId> {
         self.read().users.keys().copied().collect()
     }
 
-    /// Whether a user is connected, or was a moment ago.
+    /// Whether a user is connected, or was within the grace period ([`Config::presence_grace`]).
     pub fn is_online(&self, user: UserId) -> bool {
         let registry = self.read();
         registry.users.contains_key(&user) || registry.leaving.contains_key(&user)
@@ -215,7 +219,7 @@ impl Hub {
         self.read().users.contains_key(&user)
     }
 
-    /// Tells the members of a conversation what happened there, in its order, each once.
+    /// Delivers an event to the members of its conversation. Reorders events by their number and ignores duplicates.
     pub fn send_durable(&self, durable: Durable) {
         let mut order = self.order();
         let (of, seq) = (durable.conversation, durable.seq);
@@ -223,7 +227,7 @@ impl Hub {
         if due.is_empty() {
             self.0.has_waiting.notify_one();
         }
-        // While it is held, so that nobody overtakes.
+        // Sends under the lock, so that no later event overtakes these.
         self.tell(&due);
     }
 
@@ -241,7 +245,7 @@ impl Hub {
         }
     }
 
-    /// Tells members how far their conversations are, of those of which not everything was told here.
+    /// Sends the heads of those conversations of which this node did not deliver all events.
     pub fn send_heads(&self, heads: Vec<Head>) {
         let now = Instant::now();
         let mut order = self.order();
@@ -254,14 +258,14 @@ impl Hub {
         }
     }
 
-    /// Sends a frame to every connection of some users.
+    /// Sends a frame to all connections of `users`.
     pub fn send_to_users(&self, users: &[UserId], frame: &Frame) {
         for peer in self.read().of_users(users) {
             peer.send(frame.clone());
         }
     }
 
-    /// Sends a frame to those connections of some users that have the conversation on the screen.
+    /// Sends a frame to those connections of `users` that display the conversation.
     pub fn send_to_open(&self, conversation: ConversationId, users: &[UserId], frame: &Frame) {
         for peer in self.read().of_users(users) {
             if peer.state().open.contains(&conversation) {
@@ -270,7 +274,7 @@ impl Hub {
         }
     }
 
-    /// The users who subscribed to a topic here.
+    /// The users with a subscription to a topic on this node, without duplicates.
     pub fn subscribers(&self, topic: &Topic) -> Vec<UserId> {
         let registry = self.read();
         let peers = registry.topics.get(topic).into_iter().flat_map(HashMap::values);
@@ -278,7 +282,7 @@ impl Hub {
         users.into_iter().collect()
     }
 
-    /// Sends a frame to those who subscribed to a topic and whom `is_for` admits.
+    /// Sends a frame to the subscribers of a topic for whom `is_for` returns true.
     pub fn send_to_topic(&self, topic: &Topic, frame: &Frame, is_for: impl Fn(UserId) -> bool) {
         for peer in self.read().of_topic(topic) {
             if is_for(peer.user()) {
@@ -287,7 +291,8 @@ impl Hub {
         }
     }
 
-    /// Tells those who subscribed to a topic, and whom `is_for` admits, of a post; when there are many, how many there are.
+    /// Sends a post to the subscribers of a topic for whom `is_for` returns true. Above [`Config::posts_per_second`], a
+    /// connection receives the number of further posts instead.
     pub fn send_post(&self, topic: &Topic, post: PostId, frame: &Frame, is_for: impl Fn(UserId) -> bool) {
         let (now, limit) = (Instant::now(), self.0.config.posts_per_second);
         let mut held = Vec::new();
@@ -301,7 +306,7 @@ impl Hub {
         }
     }
 
-    /// Subscribes a connection to a topic; `false` if it has as many as it may have.
+    /// Subscribes a connection to a topic. Returns `false` if it has reached the maximum number of topics.
     pub fn subscribe(&self, peer: &Arc<Peer>, topic: &Topic) -> bool {
         let mut registry = self.write();
         let mut state = peer.state();
@@ -320,14 +325,14 @@ impl Hub {
         }
     }
 
-    /// Takes a connection's subscription back.
+    /// Removes a connection's subscription to a topic.
     pub fn unsubscribe(&self, peer: &Peer, topic: &Topic) {
         let mut registry = self.write();
         peer.state().topics.remove(topic);
         registry.remove_subscriber(peer.id(), topic);
     }
 
-    /// Takes the subscriptions back of those whom `has_lost` names, and tells them.
+    /// Removes the subscriptions of users for whom `has_lost` returns true, and sends them `topic.revoked`.
     pub fn revoke_topic(&self, topic: &Topic, has_lost: impl Fn(UserId) -> bool) {
         let lost: Vec<Arc<Peer>> = {
             let registry = self.read();
@@ -345,7 +350,7 @@ impl Hub {
         }
     }
 
-    /// Lets a connection hear when some users come and go, instead of those before.
+    /// Replaces the set of users whose presence a connection watches.
     pub fn watch(&self, peer: &Arc<Peer>, users: Vec<UserId>) {
         let mut registry = self.write();
         let before = std::mem::replace(&mut peer.state().watched, users.clone());
@@ -357,7 +362,7 @@ impl Hub {
         }
     }
 
-    /// The users who want to hear when `user` comes and goes.
+    /// The users who watch the presence of `user`, without duplicates.
     pub fn watchers(&self, user: UserId) -> Vec<UserId> {
         let registry = self.read();
         let peers = registry.watchers.get(&user).into_iter().flatten();
@@ -365,7 +370,7 @@ impl Hub {
         users.into_iter().collect()
     }
 
-    /// Tells those who watch `user`, and whom `is_for` admits.
+    /// Sends a frame to the watchers of `user` for whom `is_for` returns true.
     pub fn send_to_watchers(&self, user: UserId, frame: &Frame, is_for: impl Fn(UserId) -> bool) {
         for peer in self.read().watchers.get(&user).into_iter().flatten() {
             if is_for(peer.user()) {
@@ -374,12 +379,12 @@ impl Hub {
         }
     }
 
-    /// Closes the connections of a login.
+    /// Closes the connections of a session.
     pub fn close_session(&self, session: SessionId, code: CloseCode) {
         self.close_where(code, |peer| peer.session() == session);
     }
 
-    /// Closes the connections of a user, but for those of one login.
+    /// Closes the connections of a user, except those of the session `except`.
     pub fn close_user(&self, user: UserId, except: Option<SessionId>, code: CloseCode) {
         self.close_where(code, |peer| peer.user() == user && Some(peer.session()) != except);
     }
@@ -390,7 +395,8 @@ impl Hub {
         }
     }
 
-    /// Does what is due with time until `shutdown`: late events, held posts, users who do not come back.
+    /// Runs the periodic work until `shutdown`: delivers events whose predecessors are missing, sends the numbers of
+    /// withheld posts, and publishes users who went offline.
     pub async fn run(&self, shutdown: &CancellationToken) {
         let mut second = tokio::time::interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -409,7 +415,7 @@ impl Hub {
         }
     }
 
-    /// Says whether some wait still.
+    /// Delivers the events that have waited long enough. Returns whether others still wait.
     fn tell_those_who_waited(&self, now: Instant) -> bool {
         let mut order = self.order();
         let late = order.take_late(now);
@@ -439,12 +445,13 @@ impl Hub {
     }
 
     pub(crate) fn tell_presence(&self, user: UserId, is_online: bool) {
-        // Who falls behind with it is told the truth when they ask.
+        // Dropping a change is harmless: clients get the current state when they query presence.
         let _ = self.0.presence.try_send(Presence { user, is_online });
     }
 
-    /// Lets nobody in any more, asks every client to reconnect at a time of its own, and closes the connections then;
-    /// returns when they and their commands have ended, or ten seconds later. Says how many have not.
+    /// Shuts the hub down. Rejects new connections, asks every client to reconnect after a random delay, and closes its
+    /// connection at that time. Waits until all connections and commands have ended, but no longer than ten seconds
+    /// after the last connection was closed. Returns the number of tasks that still run.
     pub async fn drain(&self) -> usize {
         self.0.draining.cancel();
         self.0.tasks.close();
@@ -458,7 +465,7 @@ impl Hub {
         self.0.tasks.len()
     }
 
-    /// A delay for a client that is refused because the node drains, spread as those of the others are.
+    /// A random reconnect delay for a client that is rejected because the node drains.
     pub(crate) fn reconnect_delay(&self) -> Duration {
         spread(self.0.config.drain.window(self.count().connections + 1))
     }
@@ -476,7 +483,7 @@ impl Hub {
     }
 }
 
-/// A random part of `window`.
+/// A random duration up to `window`.
 fn spread(window: Duration) -> Duration {
     window.mul_f64(rand::rng().random())
 }

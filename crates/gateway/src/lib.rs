@@ -1,22 +1,25 @@
-//! Live connections: who is connected to this node, what each is sent, and what happens when somebody does not keep up.
-//! It knows nothing of what is said: others render frames, and run commands.
+//! The realtime gateway: WebSocket connections of this node, delivery of frames to them, and backpressure for slow
+//! clients.
 //!
-//! | Module | Holds |
+//! This crate does not know the content of frames. Its caller renders events, implements [`Commands`] and passes each
+//! upgraded stream to [`serve`].
+//!
+//! | Module | Content |
 //! |---|---|
-//! | [`handshake`] | what a client asks for before there is a connection (RFC 6455, 4) |
-//! | [`hub`] | [`Hub`]: who is connected, and who is told what |
-//! | [`place`] | a connection's place in it |
-//! | [`connection`] | [`serve`]: reading and writing one connection |
-//! | [`session`] | the rules of one connection, without I/O: heartbeat, rate, end of the credential |
-//! | [`frame`] | what a client says, and what it is told |
-//! | [`topic`] | what a client can subscribe to |
-//! | [`close`] | why a connection ends |
-//! | [`peer`] | one connection, as the hub knows it |
-//! | [`config`] | what an operator decides |
+//! | [`handshake`] | the WebSocket handshake (RFC 6455, 4) |
+//! | [`hub`] | [`Hub`]: the registry of connections, and delivery of frames |
+//! | [`place`] | permits and registrations of connections |
+//! | [`connection`] | [`serve`]: reads and writes one connection |
+//! | [`session`] | the state machine of one connection, without I/O: heartbeat, rate limit, expiry of the credential |
+//! | [`frame`] | frames from and to clients |
+//! | [`topic`] | subscription topics |
+//! | [`close`] | close codes |
+//! | [`peer`] | [`Peer`]: one connection in the hub |
+//! | [`config`] | limits and time limits |
 //!
-//! A frame is rendered once, and its bytes serve every connection. Nobody waits for a client: a frame goes into the outbox of
-//! a connection, which is bounded, and whose own task writes it. When an outbox is full, what can be found again elsewhere
-//! goes first.
+//! A frame is rendered once, and all connections share its bytes. Senders never wait for a client: they push the frame
+//! into the bounded outbox of the connection, and the task of the connection writes it. A full outbox first drops
+//! frames whose content clients can get elsewhere.
 //!
 //! ```
 //! # #[tokio::main]
@@ -32,12 +35,12 @@
 //! let credential = Credential { session, valid_until: now + lifetime, expires_at, lifetime };
 //! let ready = Frame::event(Class::Reply, "ready", &serde_json::json!({}));
 //!
-//! let place = hub.admit([127, 0, 0, 1].into()).expect("there is room");
+//! let place = hub.admit([127, 0, 0, 1].into()).expect("below the limits");
 //! let owner = Owner { user, credential };
-//! let registered = place.register(ConnectionId::generate(now), owner, ready).expect("the first");
+//! let registered = place.register(ConnectionId::generate(now), owner, ready).expect("below the limits");
 //! assert!(hub.is_online(user));
 //! hub.send_to_users(&[user], &Frame::event(Class::Hint, "hello", &serde_json::json!({})));
-//! // `serve` writes what was sent, once there is a stream.
+//! // `serve` writes the frames to the stream of the connection.
 //! # drop(registered);
 //! # }
 //! ```

@@ -1,7 +1,8 @@
-//! The order of what happens in conversations, as a node hears of it.
+//! A reorder buffer for the events of conversations.
 //!
-//! Each event has a number without gap, and is told by whoever committed it; two that were committed one after the other
-//! may be told the other way round. Most clients would notice and pull what they miss, so a short wait saves them that.
+//! The events of a conversation are numbered without gaps. Each is published by the task that committed it, so events
+//! can arrive at the hub in another order than that of their commits. Clients would notice a gap and fetch the missing
+//! events. The buffer avoids that: it delays an event for a short time if earlier ones are missing.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,13 +12,13 @@ use std::{
 use blegram_domain::ConversationId;
 use tokio::time::Instant;
 
-/// How long an event waits for those before it. Then it is told without them, and clients pull what is missing.
+/// How long an event waits for earlier ones. Then it is delivered without them, and clients fetch the missing events.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
 
-/// For how long it is remembered what was told of a conversation.
+/// How long the buffer remembers the position of an inactive conversation.
 const MEMORY: Duration = Duration::from_secs(60);
 
-/// What was told of each conversation, and what waits; `T` is what there is to tell.
+/// The position and the waiting events of each conversation; `T` is an event.
 #[derive(Debug)]
 pub(crate) struct Order<T>(HashMap<ConversationId, Line<T>>);
 
@@ -33,7 +34,7 @@ impl<T> Order<T> {
         Self(HashMap::new())
     }
 
-    /// Takes event `seq`, and answers what is to be told now, in order. What was told before is told once.
+    /// Adds event `seq` and returns the events that are now due, in order. Ignores an event that was delivered before.
     pub(crate) fn take(&mut self, now: Instant, of: ConversationId, seq: u64, what: T) -> Vec<T> {
         let new = || Line { given: seq - 1, waiting: BTreeMap::new(), touched: now };
         let line = self.0.entry(of).or_insert_with(new);
@@ -47,12 +48,12 @@ impl<T> Order<T> {
         line.release()
     }
 
-    /// Whether some wait.
+    /// Whether any events wait.
     pub(crate) fn has_waiting(&self) -> bool {
         self.0.values().any(|line| !line.waiting.is_empty())
     }
 
-    /// What waited long enough, in the order of each conversation.
+    /// Removes and returns the events that have waited for [`PATIENCE`], in the order of each conversation.
     pub(crate) fn take_late(&mut self, now: Instant) -> Vec<T> {
         let late = self.0.values_mut().filter(|line| now >= line.touched + PATIENCE);
         late.flat_map(|line| {
@@ -64,19 +65,19 @@ impl<T> Order<T> {
         .collect()
     }
 
-    /// The last event that was told of a conversation, if that is remembered.
+    /// The `seq` of the last delivered event of a conversation, if it is remembered.
     pub(crate) fn given(&self, of: ConversationId) -> Option<u64> {
         self.0.get(&of).map(|line| line.given)
     }
 
-    /// Notes that everything up to `seq` is told.
+    /// Marks all events up to `seq` as delivered.
     pub(crate) fn give(&mut self, now: Instant, of: ConversationId, seq: u64) {
         let line = self.0.entry(of).or_insert(Line { given: seq, waiting: BTreeMap::new(), touched: now });
         line.given = line.given.max(seq);
         line.waiting.retain(|waiting, _| *waiting > seq);
     }
 
-    /// Forgets conversations of which nothing was told for long.
+    /// Removes conversations that were inactive for [`MEMORY`].
     pub(crate) fn forget(&mut self, now: Instant) {
         self.0.retain(|_, line| !line.waiting.is_empty() || now < line.touched + MEMORY);
         if self.0.capacity() > 1024 && self.0.len() < self.0.capacity() / 4 {
@@ -111,11 +112,11 @@ mod tests {
     fn later_ones_wait_for_earlier_ones_a_moment() {
         let (now, of) = (Instant::now(), conversation());
         let mut order = Order::new();
-        assert_eq!(order.take(now, of, 7, 7), [7], "the first that is heard of is the first");
+        assert_eq!(order.take(now, of, 7, 7), [7], "the first event sets the position");
         assert_eq!(order.take(now, of, 9, 9), [0u64; 0]);
         assert!(order.has_waiting() && order.take_late(now).is_empty());
         assert_eq!(order.take(now, of, 8, 8), [8, 9]);
-        assert_eq!(order.take(now, of, 8, 8), [0u64; 0], "once");
+        assert_eq!(order.take(now, of, 8, 8), [0u64; 0], "a duplicate is ignored");
         assert_eq!(order.take(now, of, 12, 12), [0u64; 0]);
         assert_eq!(order.take(now, of, 11, 11), [0u64; 0]);
         assert_eq!(order.take_late(now + PATIENCE), [11, 12]);

@@ -1,4 +1,8 @@
-//! What waits to be sent to one connection: bounded, whatever its client does.
+//! The bounded queue of frames for one connection.
+//!
+//! When the queue is over its capacity, it drops frames by their [`Class`]: first the hints, then the events of one
+//! conversation at a time, which a single `conversation.head` replaces. If that is not enough, the queue overflows and
+//! the connection is closed.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,21 +11,22 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::frame::{Class, Frame, head_key};
 
-/// How much may wait for one connection.
+/// The capacity of the outbox of one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// Bytes of text.
+    /// The maximum number of bytes of text.
     pub bytes: usize,
-    /// Frames.
+    /// The maximum number of frames.
     pub frames: usize,
 }
 
-/// More is to be sent than can be kept, and nothing can be left out.
+/// The queue is over its capacity and has nothing left to drop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Overflow;
 
-/// The frames that wait, in order. When there is no more room, the hints go first; then, as long as it takes, what
-/// happened in the conversation of which the most waits becomes that conversation's head, from which its client pulls.
+/// The queued frames, in order. Over capacity, it drops the hints first. Then it replaces the events of the
+/// conversation with the most queued bytes by the head of that conversation, from which the client fetches them, until
+/// the rest fits.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     room: Room,
@@ -38,7 +43,7 @@ impl Outbox {
         self.queue.is_empty()
     }
 
-    /// Adds a frame, or says that it cannot be kept.
+    /// Adds a frame. Drops frames that it supersedes, and others if the queue is over its capacity.
     pub(crate) fn push(&mut self, frame: Frame) -> Result<(), Overflow> {
         match &frame.class {
             Class::Hint if self.is_busy() => return Ok(()),
@@ -69,7 +74,7 @@ impl Outbox {
         self.shed()
     }
 
-    /// Takes what is to be written next: up to `frames`, and up to about `bytes`.
+    /// Removes the next frames into `into`, until that has `frames` frames or about `bytes` bytes were added.
     pub(crate) fn take(&mut self, frames: usize, bytes: usize, into: &mut Vec<Utf8Bytes>) {
         let mut taken = 0;
         while into.len() < frames && taken < bytes {
@@ -79,12 +84,12 @@ impl Outbox {
             into.push(frame.text);
         }
         if self.queue.is_empty() {
-            // What a burst needed is not kept for as long as the connection lives.
+            // Frees the memory of a burst, which the connection would otherwise use until it ends.
             self.queue = VecDeque::new();
         }
     }
 
-    /// Takes out what a later frame makes needless. That one goes to the end, so that what is sent stays in order.
+    /// Removes the frames that a later frame supersedes. The later one is added at the end, to preserve the order.
     fn remove(&mut self, is_needless: impl Fn(&Class) -> bool) {
         self.queue.retain(|waiting| !is_needless(&waiting.class));
         self.bytes = self.queue.iter().map(|waiting| waiting.text.len()).sum();
@@ -109,7 +114,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// The conversation of which the most waits, of those of which more than one frame does.
+    /// The conversation with the most queued bytes, among those with more than one queued event.
     fn largest(&self) -> Option<ConversationId> {
         let mut waiting: HashMap<ConversationId, (usize, usize)> = HashMap::new();
         for frame in &self.queue {
@@ -201,7 +206,7 @@ mod tests {
         for n in 0..20 {
             outbox.push(plain(Class::Hint, &format!("h{n}"))).unwrap();
         }
-        assert_eq!(outbox.queue.len(), 9, "when half of the room is taken, no more");
+        assert_eq!(outbox.queue.len(), 9, "above half of the capacity, new hints are dropped");
         for seq in 1..=16 {
             outbox.push(durable(u8::try_from(seq).unwrap(), seq, 1)).unwrap();
         }
@@ -215,14 +220,14 @@ mod tests {
         for seq in 1..=8 {
             outbox.push(durable(2, seq, 500)).unwrap();
         }
-        // It stays a head while it waits.
+        // Later events update the head while it is queued.
         outbox.push(durable(2, 9, 500)).unwrap();
         outbox.push(durable(1, 2, 500)).unwrap();
         let sent = drain(&mut outbox);
         assert_eq!(sent.len(), 3);
         assert!(sent[1].contains(r#""last_seq":9,"last_message_no":9"#), "{}", sent[1]);
         outbox.push(durable(2, 10, 5)).unwrap();
-        assert_eq!(drain(&mut outbox), ["ddddd"], "what comes later comes as it is");
+        assert_eq!(drain(&mut outbox), ["ddddd"], "events after the head are sent unchanged");
     }
 
     #[test]
@@ -248,7 +253,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes: bounded, and of each conversation everything arrives in order, up to the last or its head.
+        /// For all inputs: the queue is bounded, and the events of each conversation arrive in order, up to the last
+        /// event or a head with its number.
         #[test]
         fn nothing_durable_is_lost_unseen(frames in frames(), takes in proptest::collection::vec(0..4usize, 200)) {
             let mut outbox = Outbox::new(ROOM);

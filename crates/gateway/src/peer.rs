@@ -1,4 +1,5 @@
-//! One connection, as the hub knows it.
+//! One connection in the hub: its outbox, its subscriptions and its credential, shared between the hub and the task
+//! that serves the connection.
 
 use std::{
     collections::HashMap,
@@ -21,37 +22,38 @@ use crate::{
     outbox::{Outbox, Overflow, Room},
 };
 
-/// Whose connection it is.
+/// The identity of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Owner {
     /// The user.
     pub user: UserId,
-    /// What the client proved it with.
+    /// The credential of the client.
     pub credential: Credential,
 }
 
-/// What a client authenticated with: a session's cookie, an access token, or a ticket for one of the two.
+/// The credential of a client: a session cookie, an access token, or a ticket issued for one of the two.
 #[derive(Debug, Clone, Copy)]
 pub struct Credential {
-    /// The login that it belongs to.
+    /// The session of the credential.
     pub session: SessionId,
-    /// When it expires by the wall clock. With the session this identifies it: two tickets for one token are one
-    /// credential.
+    /// When it expires, as wall clock time. Together with the session this identifies the credential: two tickets for
+    /// one token are the same credential.
     pub valid_until: Timestamp,
-    /// The same moment by the clock that timers use.
+    /// When it expires, as time of the clock that timers use.
     pub expires_at: Instant,
-    /// How long it was valid when it was issued.
+    /// Its total lifetime, from when it was issued.
     pub lifetime: Duration,
 }
 
 impl Credential {
-    /// Whether `other` is the same credential, whenever the two were presented.
+    /// Whether `other` is the same credential, regardless of when each was presented.
     pub fn is_same(&self, other: &Self) -> bool {
         (self.session, self.valid_until) == (other.session, other.valid_until)
     }
 }
 
-/// One live connection. Whatever is sent to it waits in its outbox until its own task writes it: nobody waits for a client.
+/// One open connection. Frames wait in its outbox until the task of the connection writes them, so senders never wait
+/// for the client.
 #[derive(Debug)]
 pub struct Peer {
     id: ConnectionId,
@@ -66,14 +68,15 @@ pub(crate) struct State {
     outbox: Outbox,
     credential: Credential,
     closing: Option<(CloseCode, Instant)>,
-    /// What `reconnect` said when the node began to drain.
+    /// The delay in the `reconnect` event, once the node drains.
     reconnect_after: Option<Duration>,
     pub(crate) topics: HashMap<Topic, Flow>,
     pub(crate) open: Vec<ConversationId>,
     pub(crate) watched: Vec<UserId>,
 }
 
-/// How many posts a topic told the connection in a second.
+/// The rate limit of a topic's posts on one connection, in windows of one second: the number of posts that were sent in
+/// the current window, and the number and the newest of those that were withheld.
 #[derive(Debug, Default)]
 pub(crate) struct Flow {
     since: Option<Instant>,
@@ -82,11 +85,11 @@ pub(crate) struct Flow {
     newest: Option<PostId>,
 }
 
-/// What becomes of a post for a connection.
+/// The result of [`Peer::offer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Offered {
     Told,
-    /// It is counted, and the connection will be told how many there were.
+    /// Withheld and counted: the connection will receive the number of withheld posts.
     Held,
 }
 
@@ -113,27 +116,27 @@ impl Peer {
         Self { id, user: owner.user, address, state: Mutex::new(state), waker: AtomicWaker::new() }
     }
 
-    /// Its id.
+    /// The id of the connection.
     pub const fn id(&self) -> ConnectionId {
         self.id
     }
 
-    /// Whose it is.
+    /// The user of the connection.
     pub const fn user(&self) -> UserId {
         self.user
     }
 
-    /// The login that it belongs to.
+    /// The session of the current credential.
     pub fn session(&self) -> SessionId {
         self.state().credential.session
     }
 
-    /// Where its client is.
+    /// The IP address of the client.
     pub const fn address(&self) -> IpAddr {
         self.address
     }
 
-    /// Sends a frame when its turn comes. To a connection that ends nothing is sent.
+    /// Queues a frame. Discards it if the connection is closing. Closes the connection if the outbox overflows.
     pub fn send(&self, frame: Frame) {
         let mut state = self.state();
         if state.closing_by(Instant::now()).is_some() {
@@ -146,12 +149,12 @@ impl Peer {
         self.waker.wake();
     }
 
-    /// Closes the connection now, whatever waits for it.
+    /// Closes the connection immediately; queued frames are not sent.
     pub fn close(&self, code: CloseCode) {
         self.close_at(code, Instant::now());
     }
 
-    /// Closes the connection at `at`, unless something else closes it before.
+    /// Closes the connection at `at`, unless it is closed earlier.
     pub(crate) fn close_at(&self, code: CloseCode, at: Instant) {
         let mut state = self.state();
         if state.closing.is_none_or(|(_, before)| at < before) {
@@ -161,7 +164,7 @@ impl Peer {
         self.waker.wake();
     }
 
-    /// Asks the client to reconnect after `delay`, and closes the connection then.
+    /// Asks the client to reconnect after `delay`, and closes the connection at that time.
     pub(crate) fn drain(&self, now: Instant, delay: Duration) {
         let after_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.state().reconnect_after = Some(delay);
@@ -169,23 +172,23 @@ impl Peer {
         self.close_at(CloseCode::Draining, now + delay);
     }
 
-    /// The reason in a close frame with `code`.
+    /// The reason for the close frame with `code`.
     pub(crate) fn close_reason(&self, code: CloseCode) -> String {
         code.reason_with_delay(self.state().reconnect_after)
     }
 
-    /// Goes on with another credential of its user.
+    /// Replaces the credential by another one of the same user.
     pub fn renew(&self, credential: Credential) {
         self.state().credential = credential;
         self.waker.wake();
     }
 
-    /// Has these conversations on the screen, instead of those before.
+    /// Replaces the set of conversations that the client displays.
     pub fn open(&self, conversations: Vec<ConversationId>) {
         self.state().open = conversations;
     }
 
-    /// The topics that it subscribed to.
+    /// The topics to which the connection is subscribed.
     pub fn topics(&self) -> Vec<Topic> {
         self.state().topics.keys().cloned().collect()
     }
@@ -194,7 +197,7 @@ impl Peer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Offers a post of `topic`: up to `limit` of them a second are told.
+    /// Sends a post of `topic`, up to `limit` per second; withholds and counts further ones.
     pub(crate) fn offer(
         &self,
         (topic, post): (&Topic, PostId),
@@ -218,7 +221,7 @@ impl Peer {
         Offered::Told
     }
 
-    /// Tells how many posts were held.
+    /// Sends a `timeline.head` event with the number of withheld posts, for each topic that has any.
     pub(crate) fn tell_held(&self) {
         let held = |(topic, flow): (&Topic, &mut Flow)| {
             let newest = flow.newest.take()?;
@@ -242,7 +245,8 @@ impl Peer {
         self.state().outbox.take(frames, bytes, into);
     }
 
-    /// Why it is to be closed, if it is; else when it is to be looked at again, and its credential.
+    /// The close code, if the connection has to be closed by `now`; otherwise the time of a scheduled close and the
+    /// credential.
     pub(crate) fn look(&self, now: Instant) -> Result<(Option<Instant>, Credential), CloseCode> {
         let state = self.state();
         match state.closing_by(now) {

@@ -1,4 +1,7 @@
-//! A connection's place in the hub: taken before the handshake is answered, given back when it ends.
+//! Guards that count and register connections in the hub.
+//!
+//! [`Place`] is a permit that is taken before the response to the handshake; it counts the connection of an address.
+//! [`Registered`] is the registration of an authenticated connection. Dropping a guard undoes it.
 
 use std::{collections::hash_map::Entry, net::IpAddr, sync::Arc};
 
@@ -11,14 +14,14 @@ use crate::{
     peer::{Credential, Owner, Peer},
 };
 
-/// That a connection from an address was let in. It counts until this is dropped.
+/// A permit for one connection from an address. The connection counts until the permit is dropped.
 #[derive(Debug)]
 pub struct Place {
     pub(crate) hub: Hub,
     pub(crate) address: IpAddr,
 }
 
-/// That a connection is known. It is until this is dropped.
+/// The registration of a connection in the hub. Dropping it removes the connection.
 #[derive(Debug)]
 pub struct Registered {
     place: Place,
@@ -26,10 +29,10 @@ pub struct Registered {
 }
 
 impl Place {
-    /// Makes the connection known, with what it is told first: whatever is sent from now on comes after that.
+    /// Registers the connection, with `first` as its first frame: all other frames come after it.
     ///
     /// # Errors
-    /// [`Refused::TooManyOfUser`], and the node may have begun to stop.
+    /// [`Refused::TooManyOfUser`]; [`Refused::Draining`] if the node has begun to shut down. Both return the permit.
     pub fn register(
         self,
         id: ConnectionId,
@@ -40,7 +43,8 @@ impl Place {
         let peer = Arc::new(Peer::new(id, owner, self.address, config.room));
         peer.send(first);
         let mut registry = self.hub.write();
-        // Under the lock: whoever drains asks everybody who is known after this.
+        // Checked under the lock: `Hub::drain` cancels first and lists the connections afterwards, so it either sees
+        // this connection, or this check sees that the node drains.
         if self.hub.is_draining() {
             drop(registry);
             return Err((self, Refused::Draining));
@@ -61,7 +65,7 @@ impl Place {
         Ok(Registered { place: self, peer })
     }
 
-    /// Where it is.
+    /// The hub of the permit.
     pub fn hub(&self) -> &Hub {
         &self.hub
     }
@@ -84,12 +88,12 @@ impl Registered {
         &self.peer
     }
 
-    /// What its client authenticated with.
+    /// The credential of the client.
     pub(crate) fn credential(&self) -> Credential {
         self.peer.state().credential()
     }
 
-    /// Where it is known.
+    /// The hub of the registration.
     pub fn hub(&self) -> &Hub {
         &self.place.hub
     }

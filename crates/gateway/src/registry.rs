@@ -1,4 +1,4 @@
-//! The connections of a node, found by whatever they are looked for by.
+//! The connections of a node, indexed by id, user, topic, watched user and IP address.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -18,7 +18,8 @@ pub(crate) struct Registry {
     pub(crate) topics: HashMap<Topic, HashMap<ConnectionId, Arc<Peer>>>,
     pub(crate) watchers: HashMap<UserId, Vec<Arc<Peer>>>,
     pub(crate) addresses: HashMap<IpAddr, usize>,
-    /// Whose last connection ended when.
+    /// When the last connection of a user ended. Entries are removed after the grace period or when the user
+    /// reconnects.
     pub(crate) leaving: HashMap<UserId, Instant>,
 }
 

@@ -1,5 +1,7 @@
-//! What a connection does with time and with what its client says, without I/O: heartbeat, rate of commands, and the end
-//! of the credential.
+//! The state machine of one connection, without I/O: heartbeat, rate limit of commands, and expiry of the credential.
+//!
+//! The connection passes each frame to [`Session::receive`] and calls [`Session::due`] at [`Session::deadline`]. Both
+//! return what the connection has to do.
 
 use std::time::Duration;
 
@@ -12,21 +14,21 @@ use crate::{
     peer::Credential,
 };
 
-/// How long things take, and how often they may happen.
+/// The heartbeat, the deadlines and the rate limit of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// Between two pings, give or take a tenth.
+    /// The interval of pings, ±10 %.
     pub heartbeat: Duration,
-    /// How long a client has to answer one.
+    /// How long a client has to answer a ping.
     pub pong_timeout: Duration,
-    /// How long before the end of the credential the client is warned at most: of a short-lived one a fifth of its lifetime
-    /// before.
+    /// How long before its credential expires the client is warned. For a short-lived credential, a fifth of its
+    /// lifetime, if that is less.
     pub expiry_warning: Duration,
-    /// How long after it was read a command is answered at the latest.
+    /// The time limit for the reply to a command, from when it was read.
     pub command_deadline: Duration,
-    /// Commands a second, in the long run.
+    /// The sustained rate of commands per second.
     pub commands_per_second: u32,
-    /// Commands at once.
+    /// The maximum burst of commands.
     pub command_burst: u32,
 }
 
@@ -43,38 +45,38 @@ impl Default for Timing {
     }
 }
 
-/// What is to be done with something that a client said.
+/// What to do after a frame from a client.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Received {
     /// Nothing.
     Nothing,
-    /// The command is to be run.
+    /// Run the command.
     Run(Command),
-    /// The command came too early.
+    /// Reject the command, which exceeds the rate limit.
     TooMany {
-        /// What the client calls it.
+        /// The id that the client chose.
         id: u64,
-        /// When it would not.
+        /// The time until the command is within the limit.
         retry_after: Duration,
     },
-    /// The client has got so much of each conversation.
+    /// Record the delivery marks: the last `seq` that the client received, by conversation.
     Delivered(Vec<(ConversationId, u64)>),
-    /// The connection is to be closed.
+    /// Close the connection.
     Close(CloseCode),
 }
 
-/// What is to be done because of the time.
+/// What to do because a timer has elapsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
-    /// A ping is to be sent.
+    /// Send the ping with this number.
     Ping(u64),
-    /// The client is to be warned that its credential ends in so much time.
+    /// Warn the client that its credential expires after this time.
     Expiring(Duration),
-    /// The connection is to be closed.
+    /// Close the connection.
     Close(CloseCode),
 }
 
-/// One connection, as far as it needs no I/O. Time is told to it, and never goes back.
+/// The state of one connection. It has no clock: the caller passes the time, which must not go back.
 #[derive(Debug)]
 pub struct Session {
     timing: Timing,
@@ -83,20 +85,20 @@ pub struct Session {
     pings: u64,
     unanswered: Option<Instant>,
     credential: Credential,
-    /// Whether the client was warned of the end of this credential.
+    /// Whether the client was warned that this credential expires.
     is_warned: bool,
     rate: Rate,
 }
 
-/// How many commands in a row may come too early before the connection is closed.
+/// The maximum number of consecutive commands above the rate limit; one more closes the connection.
 const MAX_REFUSED: u32 = 20;
 
-/// The generic cell rate algorithm (ATM Forum TM 4.1): a bucket in one instant.
+/// The generic cell rate algorithm (ATM Forum TM 4.1): a leaky bucket whose state is one instant.
 #[derive(Debug)]
 struct Rate {
     per_command: Duration,
     tolerance: Duration,
-    /// When everything that was admitted is paid off.
+    /// The theoretical arrival time: when the bucket is empty again.
     paid_at: Instant,
     refused: u32,
 }
@@ -114,14 +116,15 @@ impl Rate {
         Ok(())
     }
 
-    /// Why the connection is to be closed, if it is.
+    /// Whether the client exceeded the rate limit so often that the connection has to be closed.
     fn is_exhausted(&self) -> bool {
         self.refused > MAX_REFUSED
     }
 }
 
 impl Session {
-    /// A connection that begins at `now`. `jitter`, from 0 to 1, spreads the pings of many.
+    /// Creates the state of a connection that starts at `now`. `jitter`, from 0 to 1, spreads the pings of many
+    /// connections.
     pub fn new(timing: Timing, now: Instant, credential: Credential, jitter: f64) -> Self {
         let interval = timing.heartbeat.mul_f64(0.9 + 0.2 * jitter.clamp(0.0, 1.0));
         let per_command = Duration::from_secs(1) / timing.commands_per_second.max(1);
@@ -142,7 +145,7 @@ impl Session {
         }
     }
 
-    /// Takes a text frame of the client.
+    /// Handles a text frame from the client.
     pub fn receive(&mut self, now: Instant, text: &str) -> Received {
         match Incoming::parse(text) {
             Err(_) => Received::Close(CloseCode::Protocol),
@@ -156,7 +159,7 @@ impl Session {
         }
     }
 
-    /// Takes a frame that the protocol below answers by itself. It costs what a command costs.
+    /// Handles a WebSocket control frame, which the WebSocket layer answers. It counts as a command for the rate limit.
     pub fn receive_control(&mut self, now: Instant) -> Received {
         match self.rate.admit(now) {
             Err(_) if self.rate.is_exhausted() => Received::Close(CloseCode::Rate),
@@ -168,19 +171,19 @@ impl Session {
         if self.unanswered.is_some() && ping == self.pings {
             self.unanswered = None;
         } else if self.receive_control(now) != Received::Nothing {
-            // Marks may be sent unasked, as often as commands.
+            // An unsolicited pong with delivery marks counts as a command.
             return Received::Close(CloseCode::Rate);
         }
         if received.is_empty() { Received::Nothing } else { Received::Delivered(received) }
     }
 
-    /// Goes on with `credential`. Of the same one the client is not warned again.
+    /// Replaces the credential. The client is not warned again if it is the same one.
     pub fn renew(&mut self, credential: Credential) {
         self.is_warned &= self.credential.is_same(&credential);
         self.credential = credential;
     }
 
-    /// When [`Session::due`] is to be asked at the latest.
+    /// The next time at which to call [`Session::due`].
     pub fn deadline(&self) -> Instant {
         let ping = self.unanswered.map_or(self.next_ping, |since| since + self.timing.pong_timeout);
         let warning = if self.is_warned { self.credential.expires_at } else { self.warn_at() };
@@ -189,11 +192,11 @@ impl Session {
 
     fn warn_at(&self) -> Instant {
         let Credential { expires_at, lifetime, .. } = self.credential;
-        // A time before the machine was started has no `Instant`.
+        // An `Instant` cannot represent times before the start of the machine.
         expires_at.checked_sub(self.timing.expiry_warning.min(lifetime / 5)).unwrap_or(expires_at)
     }
 
-    /// What is due by `now`; to be asked until it is nothing.
+    /// Returns the next action that is due at `now`. Call it until it returns `None`.
     pub fn due(&mut self, now: Instant) -> Option<Due> {
         if now >= self.credential.expires_at {
             return Some(Due::Close(CloseCode::Expired));
@@ -225,7 +228,7 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    /// One that is issued at `now`, the `n`th of its login.
+    /// The `n`th credential of a session, issued at `now`.
     fn credential(now: Instant, lives: Duration, n: u64) -> Credential {
         Credential {
             session: SessionId::from_uuid(Uuid::from_u128(1)),
@@ -254,7 +257,7 @@ mod tests {
         assert_eq!(session.due(start + seconds(34)), None);
         assert_eq!(session.receive(start + seconds(34), r#"{"pong":1}"#), Received::Nothing);
         assert_eq!(session.due(start + seconds(50)), Some(Due::Ping(2)));
-        // Neither an old pong nor anything else that is said is an answer.
+        // Neither an old pong nor any other frame answers the ping.
         assert_eq!(session.receive(start + seconds(51), r#"{"pong":1}"#), Received::Nothing);
         assert!(matches!(session.receive(start + seconds(52), COMMAND), Received::Run(_)));
         assert_eq!(session.due(start + seconds(60)), Some(Due::Close(CloseCode::Heartbeat)));
@@ -307,12 +310,12 @@ mod tests {
         let late = start + seconds(50);
         assert_eq!(session.due(late), Some(Due::Expiring(seconds(10))));
         for n in 0..100 {
-            // The same token or another ticket for it, converted to a timer once more.
+            // The same token, or another ticket for it, whose expiry converts to a slightly different instant.
             let same = credential(start, seconds(60), 0);
             session.renew(Credential { expires_at: same.expires_at + Duration::from_micros(n), ..same });
             assert_eq!(session.due(late), None);
         }
-        // One that is presented when it has nearly expired is announced at once, and once.
+        // A credential that has nearly expired when it is presented causes one immediate warning.
         let nearly = Credential { expires_at: late + seconds(1), ..credential(late, seconds(60), 1) };
         for expected in [Some(Due::Expiring(seconds(1))), None, None] {
             session.renew(nearly);
@@ -333,7 +336,7 @@ mod tests {
         }
         let mut patient = new(now, HOUR);
         patient.rate.paid_at = session.rate.paid_at;
-        assert!(matches!(patient.receive(now + retry_after, COMMAND), Received::Run(_)), "as it was told");
+        assert!(matches!(patient.receive(now + retry_after, COMMAND), Received::Run(_)), "after retry_after");
         assert_eq!(session.receive(now, COMMAND), Received::Close(CloseCode::Rate));
     }
 
@@ -369,8 +372,9 @@ mod tests {
     }
 
     proptest! {
-        /// However a client behaves: no more commands are run than it may send; who answers pings in time stays; garbage and
-        /// the end of the credential end it; and there is always a time at which something is due.
+        /// For all behaviour of a client: no more commands run than the rate limit allows; a client that answers pings
+        /// in time stays connected; garbage and an expired credential close the connection; something is due at every
+        /// deadline.
         #[test]
         fn a_session_keeps_its_rules(steps in steps(), lives in 1..400u64, answers in any::<bool>()) {
             let start = Instant::now();

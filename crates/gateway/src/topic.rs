@@ -1,27 +1,27 @@
-//! What a connection can subscribe to.
+//! The topics to which a connection can subscribe.
 
 use std::{fmt, str::FromStr};
 
 use blegram_domain::{Hashtag, PostId, UserId};
 
-/// Something about which posts and comments are told to whoever subscribed.
+/// A topic of posts and comments.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Topic {
-    /// Posts of those whom the subscriber follows, and their own.
+    /// The subscriber's own posts and those of the accounts they follow.
     Home,
-    /// Posts that everybody sees.
+    /// Public posts.
     Public,
-    /// Posts with a hashtag that everybody sees.
+    /// Public posts with a hashtag.
     Hashtag(Hashtag),
-    /// Posts of somebody.
+    /// The posts of a user.
     User(UserId),
-    /// A post, with its comments and counts.
+    /// A post, its comments and its counts.
     Post(PostId),
 }
 
-/// A text that names no topic.
+/// The error for a text that is not a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a topic is timeline:home, timeline:public, hashtag:<tag>, user:<id> or post:<id>")]
+#[error("a topic must be timeline:home, timeline:public, hashtag:<tag>, user:<id> or post:<id>")]
 pub struct ParseTopicError;
 
 impl FromStr for Topic {

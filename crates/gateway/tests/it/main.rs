@@ -1,4 +1,4 @@
-//! Connections over in-memory streams, at a time that moves when nothing else happens.
+//! Tests of connections over in-memory streams, with tokio's paused clock, which advances when all tasks are idle.
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
 
@@ -29,7 +29,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// Says what it was told; `wait` waits for a permit first, `together` for another of its kind.
+/// Echoes commands. `wait` first waits for a permit, `together` for another `together`.
 struct Echo {
     permits: Semaphore,
     pair: Barrier,
@@ -49,7 +49,7 @@ impl Commands for Echo {
             "together" => _ = self.pair.wait().await,
             _ => {}
         }
-        assert!(command.op != "panic", "as it was told");
+        assert!(command.op != "panic", "the test asked for a panic");
         self.done.lock().unwrap().push(command.id);
         Some(Frame::ok(command.id, &command.d))
     }
@@ -66,7 +66,7 @@ struct World {
     echo: Arc<Echo>,
 }
 
-/// A client, and why the server ended its connection.
+/// A client, and the close code if the server closes its connection.
 struct Client {
     ws: WebSocketStream<DuplexStream>,
     peer: Arc<Peer>,
@@ -116,7 +116,7 @@ impl Client {
         self.ws.send(Message::text(frame.to_string())).await.unwrap();
     }
 
-    /// Answers pings until it is closed, and says with what.
+    /// Answers pings until the connection ends, and returns the close code.
     async fn lasts(mut self) -> Option<CloseCode> {
         while let Some(Ok(message)) = self.ws.next().await {
             if let Ok(text) = message.to_text()
@@ -130,7 +130,7 @@ impl Client {
     }
 }
 
-/// One that is issued now.
+/// A credential of a new session, issued now.
 fn credential(lives: Duration) -> Credential {
     let now = SystemClock.now();
     Credential {
@@ -198,9 +198,9 @@ async fn who_does_not_read_is_closed_and_keeps_nobody_waiting() {
         world.hub.send_to_topic(&topic, &hint(&n.to_string()), |_| true);
         assert_eq!(other.frame().await["d"], json!(n.to_string()));
     }
-    assert_eq!(start.elapsed(), Duration::ZERO, "nobody waited");
+    assert_eq!(start.elapsed(), Duration::ZERO, "the slow client delays no other");
     assert_eq!(stalled.end.await.unwrap(), Some(CloseCode::Slow));
-    assert_eq!(start.elapsed().as_secs(), 21, "twenty, and one to take leave");
+    assert_eq!(start.elapsed().as_secs(), 21, "20 s of stall and 1 s for the closing handshake");
     assert_eq!(world.hub.subscribers(&topic), [other.peer.user()]);
 }
 
@@ -226,7 +226,7 @@ async fn commands_are_run_one_after_the_other_to_their_end() {
     let broken = client.frame().await;
     assert_eq!((&broken["re"], &broken["err"]["code"]), (&json!(2), &json!("internal")));
     assert_eq!(client.frame().await, json!({ "re": 3, "ok": 3 }));
-    // Whoever hangs up meanwhile has sent it.
+    // A command completes even if the client disconnects while it runs.
     client.says(json!({ "id": 4, "op": "wait" })).await;
     client.says(json!({ "id": 5, "op": "echo", "d": 5 })).await;
     drop(client.ws);
@@ -237,7 +237,7 @@ async fn commands_are_run_one_after_the_other_to_their_end() {
     assert_eq!(world.echo.done.lock().unwrap().as_slice(), [1, 3, 4]);
 }
 
-/// As many commands as a test likes.
+/// A configuration that practically does not limit the rate of commands.
 fn unlimited() -> Config {
     let timing = Timing { commands_per_second: 10_000, command_burst: 10_000, ..Timing::default() };
     Config { timing, ..Config::default() }
@@ -255,12 +255,12 @@ async fn every_command_is_answered_in_time_whatever_hangs() {
         let reply = client.frame().await;
         assert_eq!((&reply["re"], &reply["err"]["code"]), (&json!(id), &json!("unavailable")));
         assert!(reply["err"]["retry_after_ms"].as_u64().unwrap() > 0);
-        assert_eq!(start.elapsed().as_secs(), 5, "since it was read, not since it was begun");
+        assert_eq!(start.elapsed().as_secs(), 5, "the deadline counts from when the command was read");
     }
-    assert_eq!(world.echo.begun.lock().unwrap().as_slice(), [1], "the others were given up before");
+    assert_eq!(world.echo.begun.lock().unwrap().as_slice(), [1], "the others timed out before they started");
     client.says(json!({ "id": 5, "op": "echo", "d": 5 })).await;
     assert_eq!(client.frame().await, json!({ "re": 5, "ok": 5 }));
-    assert_eq!(world.echo.done.lock().unwrap().as_slice(), [5], "what was given up is dropped");
+    assert_eq!(world.echo.done.lock().unwrap().as_slice(), [5], "a command that timed out is dropped");
 }
 
 #[tokio::test(start_paused = true)]
@@ -284,13 +284,13 @@ async fn control_frames_are_read_whatever_waits() {
             refused.push(frame["re"].as_u64().unwrap());
         }
     }
-    // One runs, and as many wait as may.
+    // One command runs, and `MAX_WAITING` wait.
     assert_eq!(refused, (34..=COMMANDS).collect::<Vec<_>>());
-    // The protocol's own control frames are answered as well.
+    // WebSocket pings are answered as well.
     client.ws.send(Message::Ping(b"there?".to_vec().into())).await.unwrap();
     assert_eq!(client.ws.next().await.unwrap().unwrap(), Message::Pong(b"there?".to_vec().into()));
     client.ws.close(None).await.unwrap();
-    assert_eq!(client.end.await.unwrap(), None, "its leave was heard, and nothing closed it before");
+    assert_eq!(client.end.await.unwrap(), None, "the client closed the connection, not the server");
 }
 
 #[tokio::test(start_paused = true)]
@@ -298,7 +298,7 @@ async fn those_that_may_are_run_together_in_their_order() {
     let world = World::new(Config::default());
     let mut client = world.connect(user()).await;
     client.says(json!({ "id": 1, "op": "wait" })).await;
-    // Neither pair ends unless both are begun; what comes between them waits, and is waited for.
+    // The commands of a pair end only if both have started. The command between the pairs runs alone.
     for (id, op) in [(2, "together"), (3, "together"), (4, "wait"), (5, "together"), (6, "together")] {
         client.says(json!({ "id": id, "op": op })).await;
     }
@@ -351,7 +351,7 @@ async fn members_hear_each_event_once_and_in_order() {
     }
     let start = Instant::now();
     world.hub.send_durable(durable(conversation, 6, &[ann]));
-    assert_eq!(a.frame().await["d"], 6, "the one before is not waited for longer than a moment");
+    assert_eq!(a.frame().await["d"], 6, "the event does not wait long for the missing one before it");
     assert!((50..=80).contains(&start.elapsed().as_millis()));
     world.hub.send_to_users(&[eve], &hint("nothing before"));
     assert_eq!(e.frame().await["ev"], "hint");
@@ -394,7 +394,7 @@ async fn expiry_is_announced_once_although_the_same_credential_is_shown_again() 
         } else if frame["ev"] == "auth.expiring" {
             warnings += 1;
             assert_eq!(start.elapsed().as_secs(), 48);
-            // A client that finds no other shows the same again, in whichever form.
+            // A client without a new credential presents the same one again, such as a new ticket for the same token.
             client
                 .peer
                 .renew(Credential { expires_at: first.expires_at + Duration::from_millis(1), ..first });
@@ -412,7 +412,7 @@ async fn somebody_is_there_until_they_stay_away() {
     let ann = user();
     let first = world.connect(ann).await;
     assert_eq!(world.presence.recv().await, Some(Presence { user: ann, is_online: true }));
-    // A refresh of the page is no absence.
+    // A user who reconnects within the grace period, such as after a page reload, stays online.
     drop(first.ws);
     first.end.await.unwrap();
     assert!(world.hub.is_online(ann) && !world.hub.is_connected(ann));
@@ -466,7 +466,7 @@ async fn drain_closes_with_the_delay_in_the_reason() {
     assert_eq!(close_reason(&mut client.ws).await, format!("this node stops; reconnect in {after} ms"));
     drained.await.unwrap();
 
-    // One that came too late is spread as well.
+    // A connection that arrives while the node drains gets a random delay as well.
     let owner = Owner { user: user(), credential: credential(Duration::from_secs(3600)) };
     let first = Frame::event(Class::Reply, "ready", &json!({}));
     let id = ConnectionId::generate(SystemClock.now());
@@ -499,7 +499,7 @@ async fn a_node_that_stops_does_not_wait_for_ever() {
     let hub = world.hub.clone();
     let drained = TaskTracker::new().spawn(async move { hub.drain().await });
     assert_eq!(client.lasts().await, Some(CloseCode::Draining));
-    assert_eq!(drained.await.unwrap(), 1, "nobody permits it to end");
+    assert_eq!(drained.await.unwrap(), 1, "the command never ends");
 }
 
 #[tokio::test(start_paused = true)]

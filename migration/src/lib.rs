@@ -1,11 +1,11 @@
-//! The schema of blegram, one change a file, the same on SQLite and PostgreSQL.
+//! The database schema of blegram: one migration per file, the same for SQLite and PostgreSQL.
 //!
-//! To add a change: a file `m<date>_<number>_<what>.rs` with `up` and `down`, its line in
-//! `Migrator::migrations`, and nothing else: the tests run every change up, down and up again on
-//! both databases. A change that has been released is never edited.
+//! To add a migration: add a file `m<date>_<number>_<what>.rs` with `up` and `down`, and its line in
+//! `Migrator::migrations`. The tests run every migration up, down and up again on both databases. Never edit a released
+//! migration.
 //!
-//! Conventions: ids are 16-byte UUIDs, instants are microseconds since 1970 as 64-bit integers (one
-//! representation that sorts and compares alike on both databases), enumerations are text.
+//! Conventions: ids are 16-byte UUIDs, instants are microseconds since 1970 as 64-bit integers (one representation that
+//! sorts and compares alike on both databases), enumerations are text.
 
 use sea_orm_migration::{
     prelude::{
@@ -45,7 +45,7 @@ mod m20261128_000090_media_keys;
 mod m20261129_000100_storage_marker;
 mod m20261129_000110_report_texts;
 
-/// The list of changes.
+/// The list of migrations.
 #[derive(Debug)]
 struct Migrator;
 
@@ -86,7 +86,7 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// A change, and whether the database has it.
+/// A migration, and whether it is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// Its name, which sorts by date.
@@ -95,31 +95,31 @@ pub struct Change {
     pub is_applied: bool,
 }
 
-/// The schema of one database.
+/// A connection that manages the schema of one database.
 #[derive(Debug)]
 pub struct Schema(DatabaseConnection);
 
-/// Chosen once, by chance; any program that changes this schema takes this lock.
+/// An arbitrary constant. Every program that changes this schema takes this advisory lock.
 const ADVISORY_LOCK: i64 = 0x626c_6567_7261_6d01;
 
 impl Schema {
     /// Connects to `url`: `sqlite:…?mode=rwc` or `postgres://…`.
     ///
     /// # Errors
-    /// When the database does not answer within five seconds.
+    /// When the database does not respond within five seconds.
     pub async fn connect(url: &str) -> Result<Self, DbErr> {
         let mut options = ConnectOptions::new(url);
-        // One connection, so that the advisory lock and what it guards share a session.
+        // One connection, because the session that runs the migrations must hold the advisory lock.
         options.max_connections(1).acquire_timeout(std::time::Duration::from_secs(5)).sqlx_logging(false);
-        // PgBouncer refuses this startup parameter; PostgreSQL 12 and later write floats exactly without it.
+        // PgBouncer rejects this startup parameter; PostgreSQL 12 and later format floats exactly without it.
         options.map_sqlx_postgres_opts(|options| options.extra_float_digits(None));
         Database::connect(options).await.map(Self)
     }
 
-    /// Applies the changes that are missing and returns how many those were; several nodes that start at once take turns.
+    /// Applies the pending migrations and returns how many. Nodes that start at the same time take turns.
     ///
     /// # Errors
-    /// When a change fails. Each change is one transaction: those before it stay applied.
+    /// When a migration fails. Each migration is one transaction: earlier ones stay applied.
     pub async fn up(&self) -> Result<usize, DbErr> {
         self.lock().await?;
         let result = self.apply_pending().await;
@@ -133,7 +133,7 @@ impl Schema {
         Ok(pending)
     }
 
-    /// Takes back the last `steps` changes, and the data that only they had a place for.
+    /// Reverts the last `steps` migrations, and deletes the data that only their schema can hold.
     ///
     /// # Errors
     /// As [`Schema::up`].
@@ -144,7 +144,7 @@ impl Schema {
         result
     }
 
-    /// Every change, in order. Writes nothing.
+    /// Lists every migration, in order. Read-only.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -155,7 +155,7 @@ impl Schema {
         Ok(names.map(|name| Change { is_applied: is_applied(&name), name }).collect())
     }
 
-    /// Whether the database has every change.
+    /// Whether every migration is applied.
     ///
     /// # Errors
     /// As [`Schema::status`].
@@ -163,10 +163,10 @@ impl Schema {
         Ok(self.status().await?.iter().all(|change| change.is_applied))
     }
 
-    /// Ends the connection.
+    /// Closes the connection.
     ///
     /// # Errors
-    /// When the database does not take its leave.
+    /// When closing fails.
     pub async fn close(self) -> Result<(), DbErr> {
         self.0.close().await
     }
@@ -179,7 +179,7 @@ impl Schema {
         self.advise("pg_advisory_unlock").await
     }
 
-    // SQLite needs none: the server holds a lock on its data folder.
+    // SQLite needs no lock here: the server locks its data folder.
     async fn advise(&self, function: &str) -> Result<(), DbErr> {
         if self.0.get_database_backend() == DbBackend::Postgres {
             self.0.execute_unprepared(&format!("SELECT {function}({ADVISORY_LOCK})")).await?;
@@ -188,19 +188,19 @@ impl Schema {
     }
 }
 
-/// A column that counts rows of another table: exact because it changes in the transaction of those
-/// rows, and never below zero even if that rule were broken.
+/// A column that counts rows of another table. Exact, because it changes in the same transaction as those rows; the
+/// check constraint keeps it from going below zero.
 fn count(name: impl IntoIden + Copy) -> ColumnDef {
     ColumnDef::new(name).big_integer().not_null().default(0).check(Expr::col(name).gte(0)).to_owned()
 }
 
-/// A table of pairs: each pair once, found from both sides, in the order in which they came about.
+/// A table of pairs: each pair is unique, and indexed from both sides in order of creation.
 #[derive(Clone, Copy)]
 struct Pairs {
     table: &'static str,
-    /// The column of whoever did it, and the table that it names.
+    /// The column of the acting account, and the table that it references.
     first: (&'static str, &'static str),
-    /// The same of what it was done to.
+    /// The column of the target, and the table that it references.
     second: (&'static str, &'static str),
 }
 
@@ -235,7 +235,7 @@ async fn execute_all(manager: &SchemaManager<'_>, statements: &[&str]) -> Result
     Ok(())
 }
 
-/// Drops tables that nothing refers to.
+/// Drops tables that no other table references.
 async fn drop_tables(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
     for table in tables {
         manager.drop_table(Table::drop().table(Alias::new(*table)).to_owned()).await?;

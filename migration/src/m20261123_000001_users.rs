@@ -42,7 +42,7 @@ impl MigrationTrait for Migration {
             .table(Users::Table)
             .col(ColumnDef::new(Users::Id).uuid().not_null().primary_key())
             .col(ColumnDef::new(Users::Username).text().not_null().unique_key())
-            // What a reader sees of the name: decides which names may exist beside each other.
+            // The skeleton decides which usernames are confusable with each other.
             .col(ColumnDef::new(Users::UsernameSkeleton).text().not_null().unique_key())
             .col(ColumnDef::new(Users::DisplayName).text().not_null())
             .col(ColumnDef::new(Users::Bio).text().not_null().default(""))

@@ -39,7 +39,7 @@ impl MigrationTrait for Migration {
             .table(Sessions::Table)
             .col(ColumnDef::new(Sessions::Id).uuid().not_null().primary_key())
             .col(ColumnDef::new(Sessions::UserId).uuid().not_null())
-            // SHA-256 of the token: who reads the database cannot log in with what it holds.
+            // The SHA-256 hash of the token: read access to the database is not enough to log in.
             .col(ColumnDef::new(Sessions::TokenHash).blob().not_null().unique_key())
             .col(ColumnDef::new(Sessions::DeviceName).text())
             .col(ColumnDef::new(Sessions::UserAgent).text())

@@ -44,7 +44,7 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new(Posts::Id).uuid().not_null().primary_key())
             .col(ColumnDef::new(Posts::AuthorId).uuid().not_null())
             .col(ColumnDef::new(Posts::Text).text().not_null())
-            // Read with the post and never searched here, so a page needs no join to show them.
+            // Read with the post and not searched here, so a page needs no join to show them.
             .col(ColumnDef::new(Posts::Hashtags).json_binary().not_null())
             .col(ColumnDef::new(Posts::Mentions).json_binary().not_null())
             .col(ColumnDef::new(Posts::Visibility).text().not_null())

@@ -41,7 +41,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-// What `If-Match` is compared with: how often its owner edited the row. What others change of it does not count.
+// The version that `If-Match` is compared with: how often the owner edited the row. Other changes do not increment it.
 fn version(name: impl IntoIden) -> ColumnDef {
     ColumnDef::new(name).big_integer().not_null().default(0).to_owned()
 }

@@ -42,14 +42,14 @@ impl MigrationTrait for Migration {
             &[
                 "CREATE INDEX refresh_tokens_session_id_consumed_at ON refresh_tokens (session_id, consumed_at)",
                 "CREATE INDEX refresh_tokens_expires_at ON refresh_tokens (expires_at)",
-                // Those that are not used any more are found by it; a use moves it once a minute.
+                // Finds idle sessions. Use updates it at most once a minute.
                 "CREATE INDEX sessions_last_seen_at ON sessions (last_seen_at)",
             ],
         )
         .await
     }
 
-    // Native sessions have no place in the schema before.
+    // Deletes native sessions, which the previous schema cannot hold.
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.drop_table(Table::drop().table(RefreshTokens::Table).to_owned()).await?;
         execute(manager, if is_sqlite(manager) { &SQLITE_DOWN } else { &POSTGRES_DOWN }).await
@@ -70,7 +70,7 @@ async fn execute(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(),
 fn refresh_tokens() -> sea_orm_migration::prelude::TableCreateStatement {
     Table::create()
         .table(RefreshTokens::Table)
-        // Also the `jti` of the access token that came with it.
+        // Also the `jti` of the access token issued with it.
         .col(ColumnDef::new(RefreshTokens::Id).uuid().not_null().primary_key())
         .col(ColumnDef::new(RefreshTokens::SessionId).uuid().not_null())
         .col(ColumnDef::new(RefreshTokens::TokenHash).blob().not_null().unique_key())
@@ -100,7 +100,7 @@ const POSTGRES_DOWN: [&str; 4] = [
     "ALTER TABLE sessions DROP COLUMN kind",
 ];
 
-// SQLite cannot loosen a column, so the table is made anew. Nothing refers to it at this point.
+// SQLite cannot drop a NOT NULL constraint, so the table is recreated. No other table references it at this point.
 const SQLITE_UP: [&str; 5] = [
     "CREATE TABLE sessions_new (id uuid_text NOT NULL PRIMARY KEY, user_id uuid_text NOT NULL, \
      kind text NOT NULL DEFAULT 'browser', token_hash blob UNIQUE, device_name text, user_agent text, \

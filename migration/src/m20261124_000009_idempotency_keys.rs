@@ -45,7 +45,7 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new(IdempotencyKeys::ClaimedBy).uuid().not_null())
             .col(ColumnDef::new(IdempotencyKeys::LeaseUntil).big_integer().not_null())
             .col(ColumnDef::new(IdempotencyKeys::CreatedAt).big_integer().not_null())
-            // The answer; none while the request runs.
+            // The response; NULL while the request is running.
             .col(ColumnDef::new(IdempotencyKeys::Status).integer())
             .col(ColumnDef::new(IdempotencyKeys::Headers).text())
             .col(ColumnDef::new(IdempotencyKeys::Body).blob())

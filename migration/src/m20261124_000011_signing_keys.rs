@@ -29,7 +29,7 @@ impl MigrationTrait for Migration {
             .table(SigningKeys::Table)
             .col(ColumnDef::new(SigningKeys::Id).text().not_null().primary_key())
             .col(ColumnDef::new(SigningKeys::PublicKey).blob().not_null())
-            // Encrypted with the site's key, which the database does not hold.
+            // Encrypted with the site key, which is not in the database.
             .col(ColumnDef::new(SigningKeys::SealedKey).blob().not_null())
             .col(ColumnDef::new(SigningKeys::CreatedAt).big_integer().not_null())
             .col(ColumnDef::new(SigningKeys::SignsFrom).big_integer().not_null())

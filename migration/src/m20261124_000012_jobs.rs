@@ -32,7 +32,7 @@ impl MigrationTrait for Migration {
             .table(Jobs::Table)
             .col(ColumnDef::new(Jobs::Id).uuid().not_null().primary_key())
             .col(ColumnDef::new(Jobs::Kind).text().not_null())
-            // What it is about; empty for the site as a whole. No foreign key: a job outlives what it removes.
+            // Empty for a job of the whole site. No foreign key: a job outlives the row that it deletes.
             .col(ColumnDef::new(Jobs::Subject).text().not_null())
             .col(ColumnDef::new(Jobs::RunAt).big_integer().not_null())
             .col(ColumnDef::new(Jobs::Attempts).big_integer().not_null().default(0))
@@ -43,7 +43,7 @@ impl MigrationTrait for Migration {
         let once = Index::create()
             .name("jobs_subject_kind")
             .table(Jobs::Table)
-            // The subject first, so that nobody looks for what is due by its kind.
+            // The subject first, so that the planner does not use this index to find due jobs by kind.
             .col(Jobs::Subject)
             .col(Jobs::Kind)
             .unique()

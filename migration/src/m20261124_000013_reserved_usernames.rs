@@ -33,7 +33,7 @@ impl MigrationTrait for Migration {
         let table = Table::create()
             .table(ReservedUsernames::Table)
             .col(ColumnDef::new(ReservedUsernames::Skeleton).text().not_null().primary_key())
-            // Who may take the name back; nobody when its account was deleted.
+            // The account that may take the name back; NULL if it was deleted.
             .col(ColumnDef::new(ReservedUsernames::UserId).uuid())
             .col(ColumnDef::new(ReservedUsernames::Until).big_integer().not_null())
             .foreign_key(

@@ -31,7 +31,7 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let table = Table::create()
             .table(PostHashtags::Table)
-            // The folded tag itself: shorter than an id in most cases, and written without looking anything up.
+            // The folded hashtag itself: in most cases shorter than an id, and inserted without a lookup.
             .col(ColumnDef::new(PostHashtags::Hashtag).text().not_null())
             .col(ColumnDef::new(PostHashtags::PostId).uuid().not_null())
             .primary_key(Index::create().col(PostHashtags::Hashtag).col(PostHashtags::PostId))
@@ -43,8 +43,8 @@ impl MigrationTrait for Migration {
             )
             .to_owned();
         manager.create_table(table).await?;
-        // For the removal of posts. On PostgreSQL one that has no order: else a planner may walk all posts from the newest
-        // to look for those with a tag.
+        // For the deletion of posts. A hash index on PostgreSQL, because it has no order: with an ordered one, the
+        // planner may walk all posts from the newest to find those with a hashtag.
         let by_post = match manager.get_database_backend() {
             DbBackend::Postgres => "CREATE INDEX post_hashtags_post_id ON post_hashtags USING hash (post_id)",
             _ => "CREATE INDEX post_hashtags_post_id ON post_hashtags (post_id)",
@@ -54,7 +54,7 @@ impl MigrationTrait for Migration {
             DbBackend::Postgres => "jsonb_array_elements_text(posts.hashtags) AS tag(value)",
             _ => "json_each(posts.hashtags) AS tag",
         };
-        // Those written before.
+        // Existing posts.
         let fill = format!(
             "INSERT INTO post_hashtags (hashtag, post_id) \
              SELECT tag.value, posts.id FROM posts CROSS JOIN {elements} WHERE posts.visibility = 'public'"

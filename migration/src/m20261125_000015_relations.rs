@@ -2,7 +2,7 @@ use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, Sch
 
 use crate::{Pairs, drop_tables};
 
-/// How people stand to each other. The order in a table is the order in which it came about.
+/// Relationships between accounts. Ids are in order of creation.
 const TABLES: [Pairs; 4] = [
     Pairs { table: "follows", first: ("follower_id", "users"), second: ("followee_id", "users") },
     Pairs { table: "follow_requests", first: ("requester_id", "users"), second: ("target_id", "users") },

@@ -2,7 +2,8 @@ use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, Sch
 
 use crate::execute_all;
 
-/// A post with thousands of likes and comments cannot be removed in one transaction: it is marked, and a job follows.
+/// A post with thousands of likes and comments cannot be deleted in one transaction: it is marked as deleted, and a job
+/// deletes it.
 const UP: [&str; 5] = [
     "ALTER TABLE posts ADD COLUMN deleted_at BIGINT",
     "DROP INDEX posts_author_id_id",
@@ -19,7 +20,7 @@ const DOWN: [&str; 5] = [
     "CREATE INDEX posts_public_id ON posts (id DESC) WHERE visibility = 'public'",
 ];
 
-/// The marked ones are among the author's, too, when an account is removed.
+/// Finds an author's deleted posts, too, when the account is deleted.
 const OF_AUTHOR: &str = "CREATE INDEX posts_deleted ON posts (author_id) WHERE deleted_at IS NOT NULL";
 
 #[derive(DeriveMigrationName)]
@@ -37,7 +38,7 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // Those whose job has not come yet: without the mark they would be there again.
+        // Deletes the posts that are marked as deleted, because without the mark they would reappear.
         execute_all(manager, &["DELETE FROM posts WHERE deleted_at IS NOT NULL", "DROP INDEX posts_deleted"])
             .await?;
         execute_all(manager, &DOWN).await

@@ -41,7 +41,7 @@ enum Users {
 }
 
 const INDEXES: [&str; 4] = [
-    // PostgreSQL takes the one for the top of a post, in order; SQLite either.
+    // PostgreSQL uses the first index for the top-level comments of a post, in order; SQLite uses either.
     "CREATE INDEX comments_post_id_id ON comments (post_id, id) WHERE parent_id IS NULL",
     "CREATE INDEX comments_parent_id_id ON comments (parent_id, id)",
     "CREATE INDEX comments_post_id_parent_id_id ON comments (post_id, parent_id, id)",
@@ -64,9 +64,9 @@ impl MigrationTrait for Migration {
             .table(Comments::Table)
             .col(ColumnDef::new(Comments::Id).uuid().not_null().primary_key())
             .col(ColumnDef::new(Comments::PostId).uuid().not_null())
-            // The comment at the top of the thread: replies have one level.
+            // The top-level comment of the thread: replies have one level.
             .col(ColumnDef::new(Comments::ParentId).uuid())
-            // Nobody's once it is deleted.
+            // NULL once the comment is deleted.
             .col(ColumnDef::new(Comments::AuthorId).uuid())
             .col(ColumnDef::new(Comments::Text).text().not_null())
             .col(ColumnDef::new(Comments::Mentions).json_binary().not_null())

@@ -2,7 +2,7 @@ use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, Sch
 
 use crate::{Pairs, drop_tables};
 
-/// What people keep of what others wrote.
+/// Likes and bookmarks.
 const TABLES: [Pairs; 3] = [
     Pairs { table: "post_likes", first: ("user_id", "users"), second: ("post_id", "posts") },
     Pairs { table: "comment_likes", first: ("user_id", "users"), second: ("comment_id", "comments") },

@@ -48,12 +48,12 @@ impl MigrationTrait for Migration {
         Some(true)
     }
 
-    /// Comments have revisions, too: one table for both.
+    /// One table for the revisions of posts and comments.
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let table = Table::create()
             .table(Revisions::Table)
             .col(ColumnDef::new(Revisions::Id).uuid().not_null().primary_key())
-            // Exactly one of the two.
+            // Exactly one of the two is set.
             .col(ColumnDef::new(Revisions::PostId).uuid())
             .col(ColumnDef::new(Revisions::CommentId).uuid())
             .col(ColumnDef::new(Revisions::Text).text().not_null())

@@ -43,10 +43,10 @@ enum Comments {
 }
 
 const INDEXES: [&str; 5] = [
-    // One row for one thing that somebody did, however often.
+    // One row per action of an actor, however often it is repeated.
     "CREATE UNIQUE INDEX notifications_once ON notifications (object_id, actor_id, user_id, kind)",
     "CREATE INDEX notifications_user_id_id ON notifications (user_id, id DESC)",
-    // For removal.
+    // For deletion.
     "CREATE INDEX notifications_actor_id ON notifications (actor_id)",
     "CREATE INDEX notifications_post_id ON notifications (post_id)",
     "CREATE INDEX notifications_comment_id ON notifications (comment_id)",
@@ -72,8 +72,8 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new(Notifications::ActorId).uuid().not_null())
             .col(ColumnDef::new(Notifications::PostId).uuid())
             .col(ColumnDef::new(Notifications::CommentId).uuid())
-            // What it is about, once more: the comment, else the post, else the actor. An index over columns that may
-            // be null would keep nothing apart.
+            // The subject again: the comment, else the post, else the actor. A unique index over nullable columns would
+            // not detect duplicates.
             .col(ColumnDef::new(Notifications::ObjectId).uuid().not_null())
             .col(ColumnDef::new(Notifications::CreatedAt).big_integer().not_null())
             .foreign_key(of(Notifications::UserId).to(Users::Table, Users::Id))
@@ -83,7 +83,7 @@ impl MigrationTrait for Migration {
             .to_owned();
         manager.create_table(table).await?;
         execute_all(manager, &INDEXES).await?;
-        // The newest one that was read, on whichever device.
+        // The read mark: the newest notification that was read, on any device.
         let mark = match manager.get_database_backend() {
             DbBackend::Postgres => "ALTER TABLE users ADD COLUMN notifications_read UUID",
             _ => "ALTER TABLE users ADD COLUMN notifications_read BLOB",

@@ -23,7 +23,7 @@ impl MigrationTrait for Migration {
         Some(true)
     }
 
-    /// How often each tag is used, in posts that everybody may see.
+    /// Counts how many posts that everyone may see have each hashtag.
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let table = Table::create()
             .table(Hashtags::Table)

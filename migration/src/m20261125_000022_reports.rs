@@ -42,11 +42,11 @@ impl MigrationTrait for Migration {
             .table(Reports::Table)
             .col(ColumnDef::new(Reports::Id).uuid().not_null().primary_key())
             .col(ColumnDef::new(Reports::ReporterId).uuid())
-            // No foreign keys: what is reported may be deleted before anybody looked at the report.
+            // No foreign keys: the subject may be deleted before moderators read the report.
             .col(ColumnDef::new(Reports::SubjectKind).text().not_null())
             .col(ColumnDef::new(Reports::SubjectId).uuid().not_null())
             .col(ColumnDef::new(Reports::AuthorId).uuid().not_null())
-            // What it said when it was reported.
+            // The text at the time of the report.
             .col(ColumnDef::new(Reports::Text).text().not_null())
             .col(ColumnDef::new(Reports::Reason).text().not_null())
             .col(ColumnDef::new(Reports::Note).text())

@@ -5,7 +5,7 @@ use sea_orm_migration::{
 
 use crate::{Pairs, execute_all};
 
-/// What has words to be found by: a table of keys, and the column's type on PostgreSQL and SQLite.
+/// The search indexes: the table, its key column, the key's type on PostgreSQL and SQLite, and the referenced table.
 const INDEXES: [(&str, &str, [&str; 2], &str); 3] = [
     ("post_search", "post_id", ["UUID", "BLOB"], "posts (id)"),
     ("user_search", "user_id", ["UUID", "BLOB"], "users (id)"),
@@ -24,7 +24,7 @@ impl MigrationTrait for Migration {
         Some(true)
     }
 
-    /// The words of what is there already are found by a job: no SQL can take Korean apart.
+    /// Creates the search indexes. A job indexes existing rows, because SQL cannot segment Korean text.
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let is_postgres = manager.get_database_backend() == DbBackend::Postgres;
         for (table, key, [postgres, sqlite], of) in INDEXES {
@@ -40,7 +40,7 @@ impl MigrationTrait for Migration {
                     format!(
                         "CREATE TABLE {table} (row_no INTEGER PRIMARY KEY, {key} {sqlite} NOT NULL UNIQUE)"
                     ),
-                    // The words themselves are not kept, only where each is.
+                    // A contentless FTS5 table: it stores the index, but not the indexed text.
                     format!(
                         "CREATE VIRTUAL TABLE {table}_terms USING fts5(terms, content='', contentless_delete=1, tokenize='unicode61')"
                     ),
@@ -51,12 +51,12 @@ impl MigrationTrait for Migration {
             }
         }
         if !is_postgres {
-            // The numbers of posts grow as their ids do, those of old ones included.
+            // Row numbers of posts grow with their ids, existing posts included.
             let numbers = "INSERT INTO post_search (post_id) SELECT id FROM posts ORDER BY id";
             execute_all(manager, &[numbers]).await?;
         }
         DISMISSALS.create(manager).await?;
-        // Names are compared by their characters, in the same order on both databases.
+        // Names are compared byte by byte, which gives the same order on both databases.
         let (uuid, collate, some_id) = if is_postgres {
             ("UUID", " COLLATE \"C\"", "gen_random_uuid()")
         } else {

@@ -57,7 +57,7 @@ const INDEXES: [&str; 6] = [
     "CREATE INDEX media_owner_id ON media (owner_id)",
     "CREATE INDEX media_post_id ON media (post_id) WHERE post_id IS NOT NULL",
     "CREATE UNIQUE INDEX media_avatar ON media (owner_id) WHERE is_avatar",
-    // What nothing needs any more after a day.
+    // Images that are deleted if they stay unused for a day.
     "CREATE INDEX media_unused ON media (created_at) \
      WHERE post_id IS NULL AND NOT is_avatar AND deleted_at IS NULL",
     "CREATE INDEX uploads_owner_id ON uploads (owner_id)",
@@ -76,9 +76,9 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new(Media::Id).uuid().not_null().primary_key())
             .col(ColumnDef::new(Media::OwnerId).uuid().not_null())
             .col(ColumnDef::new(Media::Key).text().not_null().unique_key())
-            // The area that the key is in, once more, to be compared with.
+            // The storage area of the key, again, so that SQL can compare it.
             .col(ColumnDef::new(Media::IsPublic).boolean().not_null())
-            // Whether links without an end were given to it there.
+            // Whether permanent links to it in that area were given out.
             .col(ColumnDef::new(Media::IsLinked).boolean().not_null())
             .col(ColumnDef::new(Media::Blurhash).text().not_null())
             .col(ColumnDef::new(Media::Alt).text())
@@ -88,7 +88,7 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new(Media::CreatedAt).big_integer().not_null())
             .col(ColumnDef::new(Media::Version).big_integer().not_null())
             .col(ColumnDef::new(Media::DeletedAt).big_integer())
-            // Nothing cascades: a row that went before its files would leave them behind.
+            // No cascade: if a row were deleted before its files, they would be orphaned.
             .foreign_key(ForeignKey::create().from(Media::Table, Media::OwnerId).to(Users::Table, Users::Id))
             .foreign_key(ForeignKey::create().from(Media::Table, Media::PostId).to(Posts::Table, Posts::Id))
             .to_owned();
@@ -101,7 +101,7 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new(Uploads::ByteSize).big_integer().not_null())
             .col(ColumnDef::new(Uploads::Sha256).text())
             .col(ColumnDef::new(Uploads::CreatedAt).big_integer().not_null())
-            // No foreign key: what became of it may be gone.
+            // No foreign key: the image may have been deleted.
             .col(ColumnDef::new(Uploads::MediaId).uuid())
             .foreign_key(
                 ForeignKey::create().from(Uploads::Table, Uploads::OwnerId).to(Users::Table, Users::Id),
@@ -120,7 +120,7 @@ impl MigrationTrait for Migration {
             ],
         };
         execute_all(manager, &lists).await?;
-        // Beside the name, so that whoever shows the one need not look for the other.
+        // Beside the username, so that showing both needs no join.
         execute_all(manager, &["ALTER TABLE users ADD COLUMN avatar_key TEXT"]).await
     }
 

@@ -82,10 +82,10 @@ enum Users {
 }
 
 const INDEXES: [&str; 9] = [
-    // Two have one direct conversation.
+    // Two users have one direct conversation.
     "CREATE UNIQUE INDEX conversations_pair ON conversations (pair_low, pair_high) WHERE pair_low IS NOT NULL",
     "CREATE INDEX conversation_members_user_id ON conversation_members (user_id, updated_at)",
-    // What a device calls a message is one message, for good.
+    // A sender's client id identifies one message, permanently.
     "CREATE UNIQUE INDEX messages_once ON messages (sender_id, client_id)",
     "CREATE UNIQUE INDEX messages_no ON messages (conversation_id, message_no DESC)",
     "CREATE INDEX messages_sender_id ON messages (sender_id, conversation_id)",
@@ -108,13 +108,13 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new(Conversations::Kind).text().not_null())
             .col(ColumnDef::new(Conversations::Title).text())
             .col(ColumnDef::new(Conversations::OwnerId).uuid())
-            // The two of a direct conversation, the smaller id first.
+            // The two users of a direct conversation, the smaller id first.
             .col(ColumnDef::new(Conversations::PairLow).uuid())
             .col(ColumnDef::new(Conversations::PairHigh).uuid())
             .col(count(Conversations::LastSeq))
             .col(count(Conversations::LastMessageNo))
             .col(ColumnDef::new(Conversations::LastMessageId).uuid())
-            // Sorts by the last activity: the newest message's id, or the conversation's own.
+            // The sort key by latest activity: the newest message's id, or the conversation's own.
             .col(ColumnDef::new(Conversations::ActivityId).uuid().not_null())
             .col(ColumnDef::new(Conversations::CreatedAt).big_integer().not_null())
             .col(ColumnDef::new(Conversations::UpdatedAt).big_integer().not_null())
@@ -138,7 +138,7 @@ impl MigrationTrait for Migration {
             .col(count(ConversationMembers::DeliveredSeq))
             .col(ColumnDef::new(ConversationMembers::HiddenNo).big_integer())
             .col(ColumnDef::new(ConversationMembers::IsMuted).boolean().not_null())
-            // Kept for a while after they left: their devices must learn of it.
+            // The row stays for a while after the member left, so that their devices learn of it.
             .col(ColumnDef::new(ConversationMembers::LeftAt).big_integer())
             .col(ColumnDef::new(ConversationMembers::UpdatedAt).big_integer().not_null())
             .primary_key(
@@ -188,7 +188,7 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new(ConversationEvents::ConversationId).uuid().not_null())
             .col(ColumnDef::new(ConversationEvents::Seq).big_integer().not_null())
             .col(ColumnDef::new(ConversationEvents::Kind).text().not_null())
-            // Of a message what it says now; of people who they are now. So no foreign keys.
+            // References to the current message and accounts, which may be deleted. So no foreign keys.
             .col(ColumnDef::new(ConversationEvents::MessageId).uuid())
             .col(ColumnDef::new(ConversationEvents::UserId).uuid())
             .col(ColumnDef::new(ConversationEvents::ById).uuid())

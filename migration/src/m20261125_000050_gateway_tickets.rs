@@ -34,12 +34,12 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let table = Table::create()
             .table(GatewayTickets::Table)
-            // SHA-256.
+            // SHA-256 of the ticket.
             .col(ColumnDef::new(GatewayTickets::TokenHash).blob().not_null().primary_key())
             .col(ColumnDef::new(GatewayTickets::SessionId).uuid().not_null())
-            // The page that asked for it; none for an app.
+            // The web origin that requested it; NULL for an app.
             .col(ColumnDef::new(GatewayTickets::Origin).text())
-            // The end of what it was asked for with.
+            // The expiry of the credential that it was requested with.
             .col(ColumnDef::new(GatewayTickets::CredentialExpiresAt).big_integer().not_null())
             .col(ColumnDef::new(GatewayTickets::ExpiresAt).big_integer().not_null())
             .foreign_key(

@@ -1,4 +1,4 @@
-//! One row: when the clock was checked last, why retention pauses, and what operators confirmed.
+//! A table of one row: when the clock was last checked, why retention is paused, and what operators confirmed.
 
 use sea_orm_migration::{
     prelude::{

@@ -15,7 +15,7 @@ impl MigrationTrait for Migration {
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for table in TABLES {
-            // What `If-Match` is compared with: how often the row was edited.
+            // The version that `If-Match` is compared with: how often the row was edited.
             let version =
                 ColumnDef::new(Alias::new("version")).big_integer().not_null().default(0).to_owned();
             let alter = Table::alter().table(Alias::new(table)).add_column(version).to_owned();

@@ -5,15 +5,15 @@ use sea_orm_migration::{
 
 use crate::execute_all;
 
-/// Rows of conversations hold the number of the transaction that changed them last (decision 24).
+/// Rows of conversations store the number of the transaction that last changed them (decision 24).
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// The columns that hold such numbers.
+/// The columns with transaction numbers.
 const COLUMNS: [(&str, &str); 5] = [
-    // The last change of anything that `sync` reports.
+    // The last change that `sync` reports.
     ("conversations", "changed_no"),
-    // The insert itself. Never changes, so that its index costs updates nothing.
+    // The insert. Never changes, so its index costs updates nothing.
     ("conversations", "begun_no"),
     // The last change of `activity_id`.
     ("conversations", "activity_no"),
@@ -21,17 +21,18 @@ const COLUMNS: [(&str, &str); 5] = [
     ("conversation_events", "changed_no"),
 ];
 
-/// What was there before has number 0: it was committed before every cursor that holds a number.
+/// Existing rows have number 0: they were committed before every cursor that holds a number.
 const INDEXES: [&str; 4] = [
     "CREATE INDEX conversation_events_changed_no ON conversation_events (changed_no)",
     "CREATE INDEX conversations_begun_no ON conversations (begun_no)",
-    // `updated_at` is not read any more; without it in an index, updates of a membership write no index at all.
+    // `updated_at` is no longer read. Without it in an index, updates of a membership write no index at all.
     "DROP INDEX conversation_members_user_id",
     "CREATE INDEX conversation_members_user_id ON conversation_members (user_id, conversation_id)",
 ];
 
-/// Nodes of the previous version, which run beside newer ones during an upgrade, do not write numbers. Inserts get them
-/// by the default, updates by these triggers, which do nothing when the statement sets the number itself.
+/// Nodes of the previous version run beside newer ones during an upgrade, and do not write transaction numbers. Their
+/// inserts get them from the column default, their updates from these triggers, which do nothing when the statement
+/// sets the number itself.
 const POSTGRES_TRIGGERS: [&str; 5] = [
     "CREATE FUNCTION set_changed_no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
      NEW.changed_no := pg_current_xact_id()::text::bigint; RETURN NEW; END $$",
@@ -46,7 +47,7 @@ const POSTGRES_TRIGGERS: [&str; 5] = [
      FOR EACH ROW WHEN (NEW.changed_no = OLD.changed_no) EXECUTE FUNCTION set_changed_no()",
 ];
 
-/// SQLite has no numbers of transactions that can be read. Its one writer counts.
+/// SQLite has no readable transaction numbers. Its only writer increments a counter.
 const SQLITE_COUNTER: [&str; 2] = [
     "CREATE TABLE change_counter (id INTEGER PRIMARY KEY CHECK (id = 1), last BIGINT NOT NULL)",
     "INSERT INTO change_counter (id, last) VALUES (1, 0)",

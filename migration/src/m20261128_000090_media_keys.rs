@@ -1,6 +1,6 @@
-//! Images begin in the private area and move to the public one when everybody may see them; the key that an image had
-//! before is known, so that its files go with the image. What has a public key although nobody was given a link without an
-//! end to it moves away, and old public keys that wait to be removed wait no more.
+//! New images start in the private storage area and move to the public one once everyone may see them. Stores an
+//! image's previous key, so that files under it are removed with the image. Inserts jobs that move images with a public
+//! key to which no permanent link was given out, and makes the waiting removals of old public files due.
 
 use sea_orm_migration::{
     prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait},
@@ -38,7 +38,7 @@ impl MigrationTrait for Migration {
                  WHERE is_public AND NOT is_linked AND deleted_at IS NULL) AS owners \
              WHERE true ON CONFLICT (kind, subject) DO NOTHING"
         );
-        // Those that wait for a shorter time guard a move that is going on.
+        // Removals with a shorter delay protect a move that is in progress.
         let erase_files = format!(
             "UPDATE jobs SET run_at = created_at WHERE kind = 'erase-files' AND subject LIKE 'public/%' \
              AND run_at - created_at >= {TWO_HOURS_MICROS}"
@@ -52,7 +52,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// The text of an id that SQLite stores as sixteen bytes.
+/// The text form of an id that SQLite stores as sixteen bytes.
 fn uuid_text(column: &str) -> String {
     let part = |from: u32, length: u32| format!("substr(lower(hex({column})), {from}, {length})");
     [part(1, 8), part(9, 4), part(13, 4), part(17, 4), part(21, 12)].join(" || '-' || ")

@@ -1,4 +1,4 @@
-//! One row: what marks the storage that this site's images are in, once the storage has the mark.
+//! A table of one row: the marker of this site's image storage, and whether the storage has it.
 
 use sea_orm_migration::{
     prelude::{

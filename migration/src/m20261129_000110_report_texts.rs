@@ -1,5 +1,5 @@
-//! What was edited after it was reported can be reported again: a report is one of its reporter, its subject and the text.
-//! By a hash, because PostgreSQL does not index long texts.
+//! A subject that was edited after a report can be reported again: a report is unique by reporter, subject and text.
+//! The unique index uses a hash of the text, because PostgreSQL cannot index long texts.
 
 use sea_orm_migration::{
     prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait},
@@ -24,7 +24,8 @@ impl MigrationTrait for Migration {
                 "UPDATE reports SET text_hash = sha256(convert_to(text, 'UTF8'))",
             ]
             .as_slice(),
-            // SQLite has no such function: what was reported before and is reported again makes one report more.
+            // SQLite has no SHA-256 function, so a subject reported before this migration can be reported once more
+            // with the same text.
             _ => &["ALTER TABLE reports ADD COLUMN text_hash BLOB NOT NULL DEFAULT x''"],
         };
         execute_all(manager, add).await?;

@@ -1,10 +1,10 @@
-//! What the timeline and the search cost on 500,000 posts: times, and how the databases carry them out.
+//! Measures the timelines and the search on 500,000 posts: response times and query plans on both databases.
 //!
 //! ```sh
 //! cargo xtask services -- cargo run --release -p blegram-persistence --example scale
 //! ```
 
-#![expect(clippy::unwrap_used, reason = "a measurement that fails is of no use")]
+#![expect(clippy::unwrap_used, reason = "a failure ends the measurement")]
 
 use std::time::{Duration, Instant};
 
@@ -30,10 +30,10 @@ async fn main() {
         let database = filled(backend).await;
         println!("\n### {backend:?}, {POSTS} posts of {AUTHORS} authors (median of {ROUNDS})\n");
         let db = database.db();
-        // Who follows how many, as `filled` has it.
+        // The numbers of follows that `filled` inserts.
         for (reader, follows) in [(1, "2,000 authors"), (2, "3 quiet authors"), (3, "300 authors")] {
             let reader = UserId::from_uuid(Uuid::from_u128(reader));
-            report(&database, &format!("home of one who follows {follows}"), async |db, page| {
+            report(&database, &format!("home timeline, following {follows}"), async |db, page| {
                 timelines::list_home_ids(db, reader, page).await.unwrap().keys().len()
             })
             .await;
@@ -53,7 +53,7 @@ async fn main() {
     }
 }
 
-/// Times the first page and a page half way down, and shows the plans of the statements.
+/// Measures the first page and a page halfway down, and prints the query plans.
 async fn report(database: &TestDatabase, what: &str, read: impl AsyncFn(&Db, &PageRequest) -> usize) {
     let scope = Scope::new("scale", &[]);
     let first = PageRequest::new(scope, Limit::default(), None, None);
@@ -71,7 +71,7 @@ async fn report(database: &TestDatabase, what: &str, read: impl AsyncFn(&Db, &Pa
         rounds.sort_unstable();
         times.push(format!("{:.2} ms", rounds[ROUNDS / 2].as_secs_f64() * 1000.0));
     }
-    println!("{what}: first page {} ({} posts), half way down {}", times[0], found[0], times[1]);
+    println!("{what}: first page {} ({} posts), halfway down {}", times[0], found[0], times[1]);
     let mut statements = database.take_statements();
     statements.dedup();
     statements.sort();
@@ -105,7 +105,7 @@ async fn filled(backend: Backend) -> TestDatabase {
         }
     };
     let json = if is_sqlite { "'[]'" } else { "'[]'::jsonb" };
-    // 95 of 100 posts are of the first 1,000 authors; one in a hundred is of Jeju, one in ten has a photo.
+    // 95 of 100 posts are by the first 1,000 authors; one in a hundred mentions Jeju, one in ten a photo.
     let author = "CASE WHEN n % 20 < 19 THEN n % 1000 + 1 ELSE n % 10000 + 1 END";
     let text = "CASE WHEN n % 100000 = 7 THEN 1 WHEN n % 100 = 3 THEN 2 WHEN n % 10 = 5 THEN 3 ELSE 4 END";
     let texts = ["아주드문말입니다", "제주바다에서", "가족사진관에서", "오늘의 하루"];

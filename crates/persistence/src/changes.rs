@@ -1,13 +1,14 @@
-//! The order of changes, by numbers of the database instead of by time.
+//! The order of changes by transaction number, independent of clocks.
 //!
-//! Rows whose changes clients catch up with hold the number of the transaction that changed them last: on PostgreSQL
-//! its `xid8`, on SQLite, whose one writer makes them in order, a count. What somebody has seen is a [`ChangePosition`]:
-//! the snapshot of a reader. A row is new to them if that snapshot does not show the transaction which the row names.
-//! Clocks do not matter, and neither does a transaction that stays open for long: it is one number in the position.
+//! Rows whose changes clients sync store the number of the transaction that last changed them: on PostgreSQL its
+//! `xid8`, on SQLite a counter, which the only writer increments. A reader's position is a [`ChangePosition`]: the
+//! snapshot in which it read. A row is new to the reader if that snapshot does not include the row's transaction.
+//! Clocks do not matter, and a long-running transaction costs only one number in the position.
 //!
-//! Numbers compare only within one database. A position says of which it is; where they differ, everything is new.
-//! Rows that came with a dump hold numbers of another cluster: a number that no transaction of this one can have had
-//! counts as 0, any other one at worst repeats the row once, and the next change of the row overwrites it.
+//! Numbers are comparable only within one database. A position names its database; in a different one, everything
+//! counts as new. Rows restored from a dump have numbers of another cluster: a number that no transaction of this
+//! cluster can have had yet counts as 0; any other one repeats the row at most once, and the next change of the row
+//! overwrites it.
 
 use sea_orm::{
     ActiveValue, ConnectionTrait, DbBackend, Statement,
@@ -16,19 +17,19 @@ use sea_orm::{
 
 use crate::{Db, Error, Result, Tx, db::sealed::Sealed};
 
-/// What a reader of the database has seen: the transactions that were visible in one snapshot.
+/// What a reader has seen: the transactions visible in one snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangePosition {
-    /// Which database it is of: its cluster, timeline and object id, or on SQLite this opening of it.
+    /// The database: on PostgreSQL its cluster, timeline and oid; on SQLite this opening of the file.
     pub database: String,
-    /// The lowest number that no transaction had: from it on nothing is visible.
+    /// The first unassigned number (`xmax`): this transaction and later ones are not visible.
     pub end: u64,
-    /// Transactions below `end` that are not visible, the lowest first: they were in flight.
+    /// Transactions below `end` that are not visible because they were in progress, in ascending order.
     pub open: Vec<u64>,
 }
 
 impl ChangePosition {
-    /// A position. `open` may be in any order, and name what is not below `end`.
+    /// Creates a position. `open` may be in any order; numbers not below `end` are ignored.
     pub fn new(database: String, end: u64, mut open: Vec<u64>) -> Self {
         open.sort_unstable();
         open.dedup();
@@ -36,7 +37,7 @@ impl ChangePosition {
         Self { database, end, open }
     }
 
-    /// The values of the two placeholders of [`is_new`].
+    /// The values for the two placeholders of [`is_new`].
     pub(crate) fn values(&self) -> [sea_orm::Value; 2] {
         let open: Vec<String> = self.open.iter().map(ToString::to_string).collect();
         let open = open.join(",");
@@ -44,12 +45,12 @@ impl ChangePosition {
     }
 }
 
-/// A [`ChangePosition`] as clients hold it, within cursors: of bounded size, so it may say that less was seen than was.
+/// A [`ChangePosition`] of bounded size, for cursors that clients hold. It may say that less was seen than was.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seen {
     /// A hash of the database's identity.
     database: [u8; 8],
-    /// Transactions from this number on are not visible, or count as such.
+    /// Transactions from this number on are not visible, or count as not visible.
     end: u64,
     open: Vec<u64>,
 }
@@ -63,18 +64,20 @@ impl From<&ChangePosition> for Seen {
 }
 
 impl Seen {
-    /// How many transactions in flight it names. Above the highest of more than that, everything counts as not seen, and is
-    /// repeated: a few moments' worth, because the lowest, which may have been in flight for long, are named. Only what was
-    /// seen may be shortened so, never [what is visible now](ChangePosition): as an upper bound it would hide changes.
+    /// The maximum number of in-progress transactions that it names, the lowest first, because those may have been in
+    /// progress for long. Everything above the last one counts as not seen and is repeated, which is a few moments'
+    /// worth of changes. Only what was seen may be shortened like this, never [what is visible now](ChangePosition): as
+    /// an upper bound it would hide changes.
     pub const MAX_OPEN: usize = 16;
 
-    /// The position, if `now` says that it is one of this database, and not of its future.
+    /// Returns the position, if it belongs to the database of `now` and is not in its future.
     pub fn resolve(&self, now: &ChangePosition) -> Option<ChangePosition> {
         let is_of_here = self.database == tag(&now.database) && self.end <= now.end;
         is_of_here.then(|| ChangePosition::new(now.database.clone(), self.end, self.open.clone()))
     }
 
-    /// The database, the end, how many are open, and how far each is below the one after it.
+    /// Encodes it: the database, the end, the number of open transactions, and the distance of each to the next higher
+    /// one.
     pub fn write(&self, bytes: &mut Vec<u8>) {
         bytes.extend(self.database);
         write_number(self.end, bytes);
@@ -86,7 +89,7 @@ impl Seen {
         }
     }
 
-    /// Reads what [`Seen::write`] wrote, and moves `bytes` behind it; `None` for anything else.
+    /// Decodes what [`Seen::write`] wrote, and advances `bytes` past it; `None` for anything else.
     pub fn read(bytes: &mut &[u8]) -> Option<Self> {
         let (database, rest) = bytes.split_first_chunk()?;
         *bytes = rest;
@@ -106,7 +109,7 @@ impl Seen {
     }
 }
 
-/// FNV-1a: the same in every version, and nobody gains by another text with the same hash.
+/// FNV-1a: stable across versions. A collision would gain an attacker nothing.
 fn tag(database: &str) -> [u8; 8] {
     let hash = database.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -114,7 +117,7 @@ fn tag(database: &str) -> [u8; 8] {
     hash.to_be_bytes()
 }
 
-/// Seven bits a byte, the lowest first (LEB128).
+/// LEB128: seven bits per byte, the lowest first.
 fn write_number(mut number: u64, bytes: &mut Vec<u8>) {
     loop {
         let [bits, ..] = (number & 0x7f).to_le_bytes();
@@ -142,18 +145,19 @@ fn read_number(bytes: &mut &[u8]) -> Option<u64> {
 
 const SQLITE_POSITION: &str = "SELECT last FROM change_counter";
 
-/// The timeline is read from the name of the current WAL file: the control file learns of a promotion only later.
+/// Reads the timeline from the name of the current WAL file: the control file is updated only some time after a
+/// promotion.
 const POSTGRES_POSITION: &str = "SELECT pg_current_snapshot()::text AS snapshot, concat_ws('/', \
      (SELECT system_identifier FROM pg_control_system()), \
      CASE WHEN pg_is_in_recovery() THEN 'recovery' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END, \
      (SELECT oid FROM pg_database WHERE datname = current_database())) AS database";
 
-/// Where these functions are not available: another start of the server counts as another database.
+/// Used where these functions are not available. Each start of the server then counts as another database.
 const POSTGRES_POSITION_BY_START: &str = "SELECT pg_current_snapshot()::text AS snapshot, concat_ws('/', \
      extract(epoch FROM pg_postmaster_start_time()), \
      (SELECT oid FROM pg_database WHERE datname = current_database())) AS database";
 
-/// What is visible now. Whoever lists changes after they asked for it sees at least these.
+/// Reads the current position. Every change visible in it is also visible to statements that run later.
 pub async fn position(db: &Db) -> Result<ChangePosition> {
     if db.is_sqlite() {
         let row = query_one(db, SQLITE_POSITION).await?;
@@ -166,7 +170,7 @@ pub async fn position(db: &Db) -> Result<ChangePosition> {
     };
     let snapshot: String = row.try_get("", "snapshot")?;
     let (end, open) = parse_snapshot(&snapshot)
-        .ok_or_else(|| Error::corrupt("pg_snapshot", &snapshot, "cannot be read"))?;
+        .ok_or_else(|| Error::corrupt("pg_snapshot", &snapshot, "cannot be parsed"))?;
     Ok(ChangePosition::new(row.try_get("", "database")?, end, open))
 }
 
@@ -184,7 +188,7 @@ fn parse_snapshot(text: &str) -> Option<(u64, Vec<u64>)> {
     Some((end, open.map(|number| number.parse().ok()).collect::<Option<_>>()?))
 }
 
-/// The number of a write transaction, in the two forms in which statements take it.
+/// The number of a write transaction, in the forms for updates and inserts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChangeNo(Option<i64>);
 
@@ -197,7 +201,7 @@ impl ChangeNo {
         }))
     }
 
-    /// For an update.
+    /// The value for an update.
     pub(crate) fn expr(self) -> SimpleExpr {
         match self.0 {
             Some(number) => number.into(),
@@ -205,36 +209,37 @@ impl ChangeNo {
         }
     }
 
-    /// For an insert: on PostgreSQL the column's default is the number.
+    /// The value for an insert: on PostgreSQL, the column's default.
     pub(crate) fn value(self) -> ActiveValue<i64> {
         self.0.map_or(ActiveValue::NotSet, ActiveValue::Set)
     }
 }
 
-/// The condition that the transaction named by `column` is not visible in a position whose
+/// The SQL condition that the transaction in `column` is not visible in a position, whose
 /// [`values`](ChangePosition::values) are bound to `end` and `open`.
 pub(crate) fn is_new(backend: DbBackend, column: &str, end: &str, open: &str) -> String {
     if backend == DbBackend::Postgres {
-        // Below the end of the present snapshot, because others are numbers of another cluster. A subquery, so that it
-        // is read once and not for each row.
+        // Only numbers below the end of the current snapshot: others come from another cluster. A subquery, so that it
+        // is evaluated once and not for each row.
         format!(
             "(({column} >= {end} OR {column} = ANY ({open}::bigint[])) \
              AND {column} < (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint))"
         )
     } else {
-        // With one writer nothing is in flight; the second placeholder is there because it is bound.
+        // With one writer, no transaction is in progress. The second placeholder must occur because it is bound.
         format!("({column} >= {end} AND {open} IS NOT NULL)")
     }
 }
 
-/// Selects `key` of the rows of `table` whose change, named by the indexed `column`, is not visible in one position and is
-/// visible in a later one: their values are bound to the four placeholders, in that order.
+/// The SQL that selects `key` of the rows of `table` whose change, numbered by the indexed `column`, is visible in the
+/// later of two positions but not in the earlier one. The positions' values are bound to the four placeholders, in that
+/// order.
 pub(crate) fn select_between(
     backend: DbBackend,
     (key, table, column): (&str, &str, &str),
     [since_end, since_open, until_end, until_open]: [&str; 4],
 ) -> String {
-    // Two bounds of one range, so that a planner takes the index for it.
+    // Both bounds in one range condition, so that the planner uses the index.
     let range = format!("SELECT {key} FROM {table} WHERE {column} >= {since_end} AND {column} < {until_end}");
     if backend == DbBackend::Postgres {
         let is_visible = format!("{column} <> ALL ({until_open}::bigint[])");
@@ -243,7 +248,7 @@ pub(crate) fn select_between(
              WHERE {column} = ANY ({since_open}::bigint[]) AND {column} < {until_end} AND {is_visible}"
         )
     } else {
-        // With one writer nothing is in flight; these placeholders are there because they are bound.
+        // With one writer, no transaction is in progress. These placeholders must occur because they are bound.
         format!("{range} AND {since_open} IS NOT NULL AND {until_open} IS NOT NULL")
     }
 }

@@ -1,4 +1,4 @@
-//! What one process leaves of the clock for the next: see [`blegram_domain::clock_guard`]. A table of one row.
+//! The clock checks that one process records for the next: see [`blegram_domain::clock_guard`]. A table of one row.
 
 use blegram_domain::{
     Timestamp,
@@ -14,18 +14,18 @@ use crate::{
 
 const ROW: i32 = 1;
 
-/// What the last check left.
+/// Reads the record of the last check.
 pub async fn find(conn: &impl Conn) -> Result<Record> {
     let row = Entity::find_by_id(ROW).one(conn.inner()).await?;
     row.map_or_else(|| Ok(Record::default()), Record::try_from)
 }
 
-/// Stores that the clock was checked at `at`.
+/// Records that the clock was checked at `at`.
 pub async fn update_checked(tx: &Tx, at: Timestamp) -> Result<()> {
     save(tx, update().col_expr(Column::CheckedAt, at.as_micros().into())).await
 }
 
-/// Stores that retention pauses, or that it goes on.
+/// Records that retention is paused, or resumed (`None`).
 pub async fn update_pause(tx: &Tx, pause: Option<&Pause>) -> Result<()> {
     let steady = pause.map_or(0, |pause| pause.steady_for.as_micros().try_into().unwrap_or(i64::MAX));
     let update = update()
@@ -35,8 +35,8 @@ pub async fn update_pause(tx: &Tx, pause: Option<&Pause>) -> Result<()> {
     save(tx, update).await
 }
 
-/// Stores that an operator says at `at` that the clock is right, and ends the pause for the next start. Processes that
-/// run find out at their next check.
+/// Records that an operator confirmed the clock at `at`, and ends the pause for the next start. Running processes
+/// notice it at their next check.
 pub async fn update_confirmed(tx: &Tx, at: Timestamp) -> Result<()> {
     update_pause(tx, None).await?;
     let update = update()

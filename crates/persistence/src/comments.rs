@@ -1,4 +1,7 @@
-//! Comments on posts, and replies to them.
+//! Comments on posts, and replies to comments.
+//!
+//! Replies have one level: each refers to the top-level comment of its thread. A deleted comment becomes a tombstone
+//! without content, which is listed as long as it has replies, and is deleted once no row depends on it.
 
 use std::collections::HashMap;
 
@@ -25,9 +28,9 @@ use crate::{
     posts, rows,
 };
 
-/// Counts a new comment for its post and its thread, and returns its id; `None` if the post or the thread is gone, and then
-/// the transaction can only be rolled back. The counts lock the list until the transaction ends, so ids are in the order in
-/// which comments become visible.
+/// Counts a new comment for its post and its thread, and generates its id. Returns `None` if the post or the thread
+/// does not exist; the caller must then roll the transaction back. The updated counts lock the list until the
+/// transaction ends, so ids are in the order in which comments become visible.
 pub async fn next_id(
     tx: &Tx,
     post: PostId,
@@ -45,7 +48,7 @@ pub async fn next_id(
     Ok(Some(CommentId::generate(now)))
 }
 
-/// Adds a comment that is counted.
+/// Inserts a comment that [`next_id`] has counted.
 pub async fn insert(tx: &Tx, comment: &Comment) -> Result<()> {
     let row = Model {
         id: comment.id.as_uuid(),
@@ -65,18 +68,18 @@ pub async fn insert(tx: &Tx, comment: &Comment) -> Result<()> {
     Ok(())
 }
 
-/// The comment with this id, whoever may see it, deleted or not.
+/// Finds a comment by id, deleted or not. Does not check who may see it.
 pub async fn find(conn: &impl Conn, id: CommentId) -> Result<Option<Comment>> {
     Entity::find_by_id(id.as_uuid()).one(conn.inner()).await?.map(Comment::try_from).transpose()
 }
 
-/// As [`find`], held until the transaction ends: whoever else wants to change it waits.
+/// Locks the comment row (`FOR UPDATE`) until the transaction ends, and returns the comment like [`find`].
 pub async fn hold(tx: &Tx, id: CommentId) -> Result<Option<Comment>> {
     let row = Entity::find_by_id(id.as_uuid()).lock_exclusive().one(tx.inner()).await?;
     row.map(Comment::try_from).transpose()
 }
 
-/// The comments of `ids`, in that order, in one statement. Those that are gone are left out.
+/// Lists the comments of `ids`, in that order, in one statement. Skips ids that do not exist.
 pub async fn list_by_ids(conn: &impl Conn, ids: &[CommentId]) -> Result<Vec<Comment>> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -87,14 +90,14 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &[CommentId]) -> Result<Vec<Comm
     ids.iter().filter_map(|id| rows.remove(&id.as_uuid())).map(Comment::try_from).collect()
 }
 
-/// Ids of the comments at the top of `post`, the oldest first.
+/// Lists the ids of the top-level comments on `post`, the oldest first.
 pub async fn list_ids_of_post(conn: &impl Conn, post: PostId, page: &PageRequest) -> Result<Slice> {
-    // Spelt out, because a planner takes a partial index only for a condition that it can read.
+    // Spelt out, because the planner uses a partial index only if it can match the condition.
     let top = there().filter(Column::PostId.eq(post.as_uuid())).filter(Expr::cust("parent_id IS NULL"));
     keyset::oldest_ids(conn, top, Column::Id, page).await
 }
 
-/// Ids of the replies in the thread of `parent`, the oldest first.
+/// Lists the ids of the replies in the thread of `parent`, the oldest first.
 pub async fn list_ids_of_parent(conn: &impl Conn, parent: CommentId, page: &PageRequest) -> Result<Slice> {
     let replies = there().filter(Column::ParentId.eq(parent.as_uuid()));
     keyset::oldest_ids(conn, replies, Column::Id, page).await
@@ -105,7 +108,7 @@ fn there() -> Select<Entity> {
     Entity::find().filter(there)
 }
 
-/// Up to `max` comments that `author` has not deleted, in the order of their posts.
+/// Lists up to `max` comments that `author` has not deleted, ordered by post.
 pub async fn list_of_author(conn: &impl Conn, author: UserId, max: u64) -> Result<Vec<CommentId>> {
     let mine = Entity::find().select_only().column(Column::Id).filter(Column::AuthorId.eq(author.as_uuid()));
     let mine = mine.order_by_asc(Column::PostId).order_by_asc(Column::Id).limit(max);
@@ -113,7 +116,7 @@ pub async fn list_of_author(conn: &impl Conn, author: UserId, max: u64) -> Resul
     Ok(ids.into_iter().map(CommentId::from_uuid).collect())
 }
 
-/// Writes down what its author made of a comment that is held; counts, which others change, stay.
+/// Stores the author's changes of a locked comment. Does not write the counts, which other transactions change.
 pub async fn update(tx: &Tx, comment: &Comment) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::Text, comment.text.as_str().into())
@@ -126,8 +129,8 @@ pub async fn update(tx: &Tx, comment: &Comment) -> Result<()> {
     Ok(())
 }
 
-/// Takes everything out of a comment that is held but its place, and counts it out of its post and its thread. What
-/// hangs on it is a job's to remove.
+/// Turns a locked comment into a tombstone without content, and subtracts it from the counts of its post and its
+/// thread. A job deletes the rows that depend on it.
 pub async fn update_deleted(tx: &Tx, comment: &Comment, now: Timestamp) -> Result<()> {
     count(tx, (comment.post, comment.parent), -1).await?;
     Entity::update_many()
@@ -142,7 +145,7 @@ pub async fn update_deleted(tx: &Tx, comment: &Comment, now: Timestamp) -> Resul
     Ok(())
 }
 
-/// Counts likes of a comment; says whether it is there and not deleted.
+/// Adds `by` to the like count of a comment, and returns whether the comment exists and is not deleted.
 pub(crate) async fn update_like_count(tx: &Tx, id: CommentId, by: i64) -> Result<bool> {
     let update = Entity::update_many()
         .col_expr(Column::LikeCount, Expr::col(Column::LikeCount).add(by))
@@ -151,7 +154,8 @@ pub(crate) async fn update_like_count(tx: &Tx, id: CommentId, by: i64) -> Result
     Ok(update.exec(tx.inner()).await?.rows_affected == 1)
 }
 
-/// Counts a comment for its post and its thread, in this order; says whether both are there.
+/// Adds `by` to the comment count of the post and then to the reply count of the thread, and returns whether both
+/// exist.
 async fn count(tx: &Tx, (post, parent): (PostId, Option<CommentId>), by: i64) -> Result<bool> {
     if !posts::update_comment_count(tx, post, by).await? {
         return Ok(false);
@@ -163,8 +167,8 @@ async fn count(tx: &Tx, (post, parent): (PostId, Option<CommentId>), by: i64) ->
     Ok(update.exec(tx.inner()).await?.rows_affected == 1)
 }
 
-/// Removes a comment that is deleted and on which nothing hangs any more; says whether it did. A thread's replies may be
-/// removed after its top, which then goes with the last of them.
+/// Deletes a tombstone without dependent rows, and returns whether it did. The replies of a thread may be deleted after
+/// its top comment, which is then deleted with the last of them.
 pub async fn delete_if_bare(tx: &Tx, id: CommentId) -> Result<bool> {
     let uuid = id.as_uuid();
     let hangs = |query: SelectStatement| Expr::exists(query).not();
@@ -185,7 +189,7 @@ pub async fn delete_if_bare(tx: &Tx, id: CommentId) -> Result<bool> {
     Ok(rows::delete::<Entity>(tx, bare).await? == 1)
 }
 
-/// Removes up to `max` comments on posts that are removed themselves, replies before what they reply to; says how many.
+/// Deletes up to `max` comments on posts that are being deleted, replies first, and returns how many.
 pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
     let below = || Column::PostId.in_subquery(posts.ids());
     let replies = below().and(Column::ParentId.is_not_null());
@@ -196,7 +200,7 @@ pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u6
     Ok(deleted + rows::delete_some::<Entity>(tx, Column::Id, below(), max - deleted).await?)
 }
 
-/// The ids of all comments on posts that are removed.
+/// Selects the ids of all comments on posts that are being deleted.
 pub(crate) fn ids_below(posts: posts::Removed) -> SelectStatement {
     let below = Entity::find().select_only().column(Column::Id);
     below.filter(Column::PostId.in_subquery(posts.ids())).into_query()

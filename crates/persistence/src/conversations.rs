@@ -1,6 +1,6 @@
-//! Conversations, their members, and what happened in them.
+//! Conversations, their members, and their events.
 //!
-//! Whatever changes a conversation holds its row: what happens in it has one order, and its numbers have no gaps.
+//! Every change of a conversation locks its row first, so its events are in one order and their numbers have no gaps.
 
 use std::collections::HashMap;
 
@@ -27,8 +27,8 @@ use crate::{
     rows,
 };
 
-/// Adds a conversation without members. Relies on the unique index of the pair: of any number who begin a direct
-/// conversation of two at the same time, one is [`Inserted::New`].
+/// Inserts a conversation without members. Relies on the unique index on the pair: of any number of concurrent inserts
+/// of a direct conversation between two users, one is [`Inserted::New`].
 pub async fn insert(
     tx: &Tx,
     conversation: &Conversation,
@@ -60,17 +60,17 @@ pub async fn insert(
     rows::insert(tx, row).await
 }
 
-/// The conversation with this id.
+/// Finds a conversation by id.
 pub async fn find(conn: &impl Conn, id: ConversationId) -> Result<Option<Conversation>> {
     by_id(id).one(conn.inner()).await?.map(Conversation::try_from).transpose()
 }
 
-/// The conversation with this id, held until the transaction ends: whatever else happens in it waits.
+/// Locks the conversation row (`FOR UPDATE`) until the transaction ends, and returns the conversation.
 pub async fn hold(tx: &Tx, id: ConversationId) -> Result<Option<Conversation>> {
     by_id(id).lock_exclusive().one(tx.inner()).await?.map(Conversation::try_from).transpose()
 }
 
-/// The direct conversation of two.
+/// Finds the direct conversation between two users.
 pub async fn find_direct(conn: &impl Conn, one: UserId, other: UserId) -> Result<Option<Conversation>> {
     let row = Entity::find()
         .filter(Column::PairLow.eq(one.min(other).as_uuid()))
@@ -78,7 +78,7 @@ pub async fn find_direct(conn: &impl Conn, one: UserId, other: UserId) -> Result
     row.one(conn.inner()).await?.map(Conversation::try_from).transpose()
 }
 
-/// The conversations of `ids`, in that order, in one statement.
+/// Lists the conversations of `ids`, in that order, in one statement.
 pub async fn list_by_ids(conn: &impl Conn, ids: &[ConversationId]) -> Result<Vec<Conversation>> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -88,15 +88,15 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &[ConversationId]) -> Result<Vec
     ids.iter().filter_map(|id| rows.remove(&id.as_uuid())).map(Conversation::try_from).collect()
 }
 
-/// The conversations of `user` that are listed, those first in which a message came last. A page before another one also
-/// has what moved up by a transaction that was not visible when that other one was listed: ids of messages in different
-/// conversations are not in the order in which they are committed.
+/// Lists the conversations of `user` that are not hidden, the most recently active first. A page towards newer ones
+/// also includes conversations that moved up in a transaction that was not visible when the cursor was created, because
+/// ids of messages in different conversations are not in commit order.
 pub async fn list_of(
     db: &Db,
     user: UserId,
     page: &PageRequest<Activity>,
 ) -> Result<(Slice<Activity>, Vec<ConversationId>)> {
-    // Before the list: what is committed in between is in this page, and once more in the one before it.
+    // Before the list: what commits in between is in this page, and once more in the page towards newer ones.
     let now = changes::position(db).await?;
     let mut seen = Vec::new();
     Seen::from(&now).write(&mut seen);
@@ -119,7 +119,7 @@ pub async fn list_of(
     }
     values.push(signed(window.rows).into());
     let order = if window.ascending { "ASC" } else { "DESC" };
-    // A member of few conversations among many: theirs are found first, and sorted.
+    // A user is in few conversations of many: their memberships are found first, and then sorted.
     let sql = format!(
         "SELECT c.id AS id, c.activity_id AS activity FROM conversation_members m \
          JOIN conversations c ON c.id = m.conversation_id \
@@ -139,16 +139,15 @@ pub async fn list_of(
     if window.ascending {
         listed.reverse();
     }
-    // What moved up late may be below the place from which this page was asked for. Whoever has all of it goes on from that
-    // place, not from below it, where they have the others already.
+    // A conversation that moved up late may be below the cursor of this request. If the page has all there are, the
+    // client continues from this cursor and not from below it, because it already has the conversations in between.
     if let (Some(last), Some(from), true) = (keys.last_mut(), from, is_whole && window.ascending) {
         last.id = std::cmp::Ord::max(last.id, from);
     }
     Ok((page.slice(keys), listed))
 }
 
-/// Writes down what became of a conversation that is held. `is_activity` says whether its last message brings it up in
-/// lists.
+/// Stores the changes of a locked conversation. With `is_activity`, its last message moves it up in conversation lists.
 pub async fn update(tx: &Tx, conversation: &Conversation, is_activity: bool, now: Timestamp) -> Result<()> {
     let last_message = conversation.last_message.map(blegram_domain::MessageId::as_uuid);
     let number_of_change = ChangeNo::of(tx).await?;
@@ -171,12 +170,12 @@ pub async fn update(tx: &Tx, conversation: &Conversation, is_activity: bool, now
     Ok(())
 }
 
-/// Removes a conversation with everything in it.
+/// Deletes a conversation with everything in it.
 pub async fn delete(tx: &Tx, id: ConversationId) -> Result<()> {
     rows::delete::<Entity>(tx, Column::Id.eq(id.as_uuid())).await.map(drop)
 }
 
-/// Adds a member to a conversation that is held, or takes back one who left.
+/// Adds a member to a locked conversation, or re-adds one who left.
 pub async fn insert_member(tx: &Tx, membership: &Membership, now: Timestamp) -> Result<()> {
     let row = member::Model {
         conversation_id: membership.conversation.as_uuid(),
@@ -213,7 +212,7 @@ pub async fn insert_member(tx: &Tx, membership: &Membership, now: Timestamp) -> 
     Ok(())
 }
 
-/// How `user` is in a conversation; `None` for somebody who is not, or not any more.
+/// Finds the membership of `user`; `None` if they are not, or no longer, a member.
 pub async fn find_member(
     conn: &impl Conn,
     conversation: ConversationId,
@@ -223,7 +222,8 @@ pub async fn find_member(
     row.map(Membership::try_from).transpose()
 }
 
-/// How `user` is in each of `ids`, in one statement. Those that they are not in are left out.
+/// Returns the membership of `user` in each of `ids`, in one statement. Skips conversations that they are not a member
+/// of.
 pub async fn list_memberships(
     conn: &impl Conn,
     user: UserId,
@@ -239,7 +239,7 @@ pub async fn list_memberships(
     rows.into_iter().map(|row| Membership::try_from(row).map(|it| (it.conversation, it))).collect()
 }
 
-/// The members of each of `ids`, those who joined first first, in one statement.
+/// Lists the members of each of `ids`, in the order in which they joined, in one statement.
 pub async fn list_members(
     conn: &impl Conn,
     ids: &[ConversationId],
@@ -259,7 +259,7 @@ pub async fn list_members(
     Ok(members)
 }
 
-/// Writes down how somebody is in a conversation that is held.
+/// Stores the changes of a membership in a locked conversation.
 pub async fn update_member(tx: &Tx, membership: &Membership, now: Timestamp) -> Result<()> {
     member::Entity::update_many()
         .col_expr(member::Column::SinceSeq, number(membership.since_seq))
@@ -275,7 +275,7 @@ pub async fn update_member(tx: &Tx, membership: &Membership, now: Timestamp) -> 
     Ok(())
 }
 
-/// Takes somebody out of a conversation that is held.
+/// Marks a member of a locked conversation as left.
 pub async fn update_left(tx: &Tx, conversation: ConversationId, user: UserId, now: Timestamp) -> Result<()> {
     member::Entity::update_many()
         .col_expr(member::Column::LeftAt, now.as_micros().into())
@@ -287,8 +287,8 @@ pub async fn update_left(tx: &Tx, conversation: ConversationId, user: UserId, no
     Ok(())
 }
 
-/// Marks what happened in a conversation up to `seq` as got by `user`; says whether that is further than before. The row is
-/// as old as it was: it is nothing that sync tells.
+/// Marks the events up to `seq` as delivered to `user`, and returns whether that advanced the mark. Changes neither
+/// `updated_at` nor `changed_no`, because `sync` does not report delivery.
 pub async fn update_delivered(tx: &Tx, conversation: ConversationId, user: UserId, seq: u64) -> Result<bool> {
     let updated = member::Entity::update_many()
         .col_expr(member::Column::DeliveredSeq, number(seq))
@@ -300,7 +300,7 @@ pub async fn update_delivered(tx: &Tx, conversation: ConversationId, user: UserI
     Ok(updated.rows_affected == 1)
 }
 
-/// Those of `others` who are in a conversation with `user`. A direct one is none before its first message.
+/// Returns those of `others` who share a conversation with `user`. Direct conversations without messages do not count.
 pub async fn list_met(conn: &impl Conn, user: UserId, others: &[UserId]) -> Result<Vec<UserId>> {
     use member::Column as C;
     if others.is_empty() {
@@ -324,7 +324,7 @@ pub async fn list_met(conn: &impl Conn, user: UserId, others: &[UserId]) -> Resu
     Ok(ids.into_iter().map(UserId::from_uuid).collect())
 }
 
-/// How many messages `user` has not read, in conversations that are not muted.
+/// Counts the unread messages of `user` in conversations that are not muted.
 pub async fn count_unread(conn: &impl Conn, user: UserId) -> Result<u64> {
     const SQL: &str = "SELECT CAST(coalesce(sum(c.last_message_no - m.read_no), 0) AS BIGINT) AS unread \
         FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id \
@@ -336,17 +336,17 @@ pub async fn count_unread(conn: &impl Conn, user: UserId) -> Result<u64> {
     Ok(unread.unsigned_abs())
 }
 
-/// A conversation that changed for a user, or that they left.
+/// A conversation that changed for a user, or that the user left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
     /// The conversation.
     pub conversation: ConversationId,
-    /// Whether they are no longer a member.
+    /// Whether the user is no longer a member.
     pub is_left: bool,
 }
 
-/// Up to `max` conversations with ids above `after` that changed for `user` and whose change is not visible in `since`,
-/// or all; ordered by id, so that what does not change while somebody pages through it is listed exactly once.
+/// Lists up to `max` conversations of `user` with ids above `after` whose change is not visible in `since` (`None`:
+/// all). Ordered by id, so that paging lists each unchanged conversation exactly once.
 pub async fn list_changed(
     conn: &impl Conn,
     user: UserId,
@@ -363,7 +363,7 @@ pub async fn list_changed(
     let mut condition = String::new();
     if let Some(since) = since {
         values.extend(since.values());
-        // Each number by itself: the larger of the two may be visible while the smaller one is not.
+        // Compare each number by itself: the larger one may be visible while the smaller one is not.
         let [of_member, of_conversation] =
             ["m.changed_no", "c.changed_no"].map(|column| changes::is_new(backend, column, "$4", "$5"));
         condition = format!("AND ({of_member} OR (m.left_at IS NULL AND {of_conversation}))");
@@ -382,21 +382,21 @@ pub async fn list_changed(
         .collect()
 }
 
-/// How far a conversation is that changed for some.
+/// The latest numbers of a conversation that changed, and the members concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangedHead {
     /// The conversation.
     pub conversation: ConversationId,
-    /// The last thing that happened.
+    /// The number of the latest event.
     pub last_seq: u64,
     /// The number of the newest message.
     pub last_message_no: u64,
-    /// Those who were asked for and see it.
+    /// The requested users who are members and whose list has the conversation.
     pub members: Vec<UserId>,
 }
 
-/// Up to `max` conversations with ids above `after` that some of `users` have in their lists, ordered by id: those that
-/// have an event, or were begun, by a transaction that is visible in `until` and not in `since`; without `since`, all.
+/// Lists up to `max` conversations with ids above `after` that any of `users` has in their list, ordered by id: those
+/// with an event, or created, in a transaction that is visible in `until` but not in `since` (`None`: all).
 pub async fn list_changed_heads(
     conn: &impl Conn,
     users: &[UserId],
@@ -404,7 +404,7 @@ pub async fn list_changed_heads(
     after: Option<ConversationId>,
     max: u64,
 ) -> Result<Vec<ChangedHead>> {
-    // However many there are, they are one value.
+    // Bound as one JSON value, for any number of users.
     let users: Vec<Uuid> = users.iter().map(|id| id.as_uuid()).collect();
     let backend = conn.inner().get_database_backend();
     let asked = match backend {
@@ -461,7 +461,7 @@ pub async fn list_changed_heads(
     Ok(heads)
 }
 
-/// Up to `max` conversations that `user` is in.
+/// Lists up to `max` conversations that `user` is or was a member of.
 pub async fn list_ids_of(conn: &impl Conn, user: UserId, max: u64) -> Result<Vec<ConversationId>> {
     let rows = member::Entity::find()
         .select_only()
@@ -472,12 +472,12 @@ pub async fn list_ids_of(conn: &impl Conn, user: UserId, max: u64) -> Result<Vec
     Ok(ids.into_iter().map(ConversationId::from_uuid).collect())
 }
 
-/// Forgets that `user` was in a conversation.
+/// Deletes the membership row of `user`.
 pub async fn delete_member(tx: &Tx, conversation: ConversationId, user: UserId) -> Result<()> {
     rows::delete::<member::Entity>(tx, of(conversation, user)).await.map(drop)
 }
 
-/// Forgets up to `max` members who left before `before`; says how many.
+/// Deletes up to `max` membership rows of members who left before `before`, and returns how many.
 pub async fn delete_left_before(tx: &Tx, before: Timestamp, max: u64) -> Result<u64> {
     const SQL: &str = "DELETE FROM conversation_members WHERE (conversation_id, user_id) IN \
         (SELECT conversation_id, user_id FROM conversation_members WHERE left_at < $1 LIMIT $2)";
@@ -486,7 +486,7 @@ pub async fn delete_left_before(tx: &Tx, before: Timestamp, max: u64) -> Result<
     Ok(tx.inner().execute_raw(statement).await?.rows_affected())
 }
 
-/// Forgets whose a direct conversation that is held was: one of the two is gone.
+/// Clears the pair of a locked direct conversation, because one of the two accounts is deleted.
 pub async fn update_unpaired(tx: &Tx, id: ConversationId) -> Result<()> {
     let nobody = || Expr::value(Option::<Uuid>::None);
     Entity::update_many()
@@ -498,7 +498,7 @@ pub async fn update_unpaired(tx: &Tx, id: ConversationId) -> Result<()> {
     Ok(())
 }
 
-/// Forgets of up to `max` things that happened that they were about `user`, or done by them; says of how many.
+/// Clears the references to `user` in up to `max` events, as subject or as actor, and returns how many.
 pub async fn update_disowned_events(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let mut disowned = 0;
     for column in ["user_id", "by_id"] {
@@ -513,7 +513,7 @@ pub async fn update_disowned_events(tx: &Tx, user: UserId, max: u64) -> Result<u
     Ok(disowned)
 }
 
-/// Adds what happened in a conversation that is held, in one statement.
+/// Adds events to a locked conversation, in one statement.
 pub async fn insert_events(tx: &Tx, events: &[ConversationEvent]) -> Result<()> {
     let number = ChangeNo::of(tx).await?;
     let rows = events.iter().map(|event| {
@@ -525,7 +525,7 @@ pub async fn insert_events(tx: &Tx, events: &[ConversationEvent]) -> Result<()> 
     Ok(())
 }
 
-/// Up to `max` of what happened in a conversation after `after`, in order.
+/// Lists up to `max` events of a conversation after `after`, in order.
 pub async fn list_events(
     conn: &impl Conn,
     conversation: ConversationId,
@@ -540,7 +540,7 @@ pub async fn list_events(
     rows.all(conn.inner()).await?.into_iter().map(ConversationEvent::try_from).collect()
 }
 
-/// Forgets up to `max` things that happened before `before`; says how many.
+/// Deletes up to `max` events from before `before`, and returns how many.
 pub async fn delete_events_older_than(tx: &Tx, before: Timestamp, max: u64) -> Result<u64> {
     const SQL: &str = "DELETE FROM conversation_events WHERE (conversation_id, seq) IN \
         (SELECT conversation_id, seq FROM conversation_events WHERE created_at < $1 LIMIT $2)";

@@ -1,4 +1,8 @@
-//! Connections and transactions.
+//! Database handles, transactions, and the dispatch to SQLite or PostgreSQL.
+//!
+//! [`Db`] reads in autocommit mode and begins write transactions ([`Tx`]). [`Db::searching`] is the same database for
+//! searches, with its own connections or limits. Every failure updates the health state that [`Db::check_commits`]
+//! reports.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -17,32 +21,32 @@ use tokio::sync::OnceCell;
 
 use crate::{Error, Result, health::Health, patience::Patience, postgres, sqlite};
 
-/// How to reach a database.
+/// How to connect to a database.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `sqlite:<path>` or `postgres://…`.
     pub url: String,
-    /// The largest number of connections to PostgreSQL, or of readers of SQLite (which has one writer).
+    /// The maximum number of connections to PostgreSQL, or of readers on SQLite (which has one writer).
     pub max_connections: u32,
-    /// How long one statement may take before it is given up.
+    /// The statement timeout.
     pub statement_timeout: Duration,
 }
 
-/// How long one statement of a search may take, on either database.
+/// The statement timeout of searches, on either database.
 const SEARCH_LIMIT: Duration = Duration::from_secs(2);
 
-/// A database: cheap to clone, shared by everything in a process.
+/// A database handle: cheap to clone, shared by the whole process.
 ///
-/// On SQLite there is one connection that writes, so writers queue instead of failing with "database
-/// is locked", and some that only read, which WAL lets run beside it. Searches have connections of their own, or on
-/// PostgreSQL a share of all: nothing else waits for them.
+/// On SQLite, one connection writes, so writers queue instead of failing with "database is locked". Several read-only
+/// connections run beside it, which WAL allows. Searches have their own connections on SQLite and a share of the
+/// connection pool on PostgreSQL: nothing else waits for them.
 #[derive(Debug, Clone)]
 pub struct Db {
     read: Reads,
     search: Reads,
     write: Writer,
     pub(crate) health: Arc<Health>,
-    /// Tells this opening of a database from all others.
+    /// Distinguishes this opening of the database from every other.
     identity: Arc<str>,
 }
 
@@ -52,22 +56,22 @@ enum Writer {
     Postgres(postgres::Pool),
 }
 
-/// A statement that was executed, for logs and metrics. Its values are not told.
+/// An executed statement, for logs and metrics. Never contains the bound values.
 #[derive(Debug, Clone, Copy)]
 pub struct Executed<'a> {
     /// The SQL, with placeholders.
     pub sql: &'a str,
-    /// How long it took.
+    /// The execution time.
     pub elapsed: Duration,
     /// Whether it failed.
     pub failed: bool,
 }
 
 impl Db {
-    /// Connects, and fails when the database does not answer.
+    /// Connects to the database.
     ///
     /// # Errors
-    /// [`crate::Error::Unavailable`], or [`crate::Error::Refused`] for a URL that names no database.
+    /// [`crate::Error::Unavailable`] when the database does not respond, [`crate::Error::Refused`] for an invalid URL.
     pub async fn connect(settings: &Settings) -> Result<Self> {
         let health = Arc::new(Health::new());
         if settings.url.starts_with("sqlite:") {
@@ -90,10 +94,10 @@ impl Db {
         let limit = *limit;
         let writer = sqlite::Pool::new(url, sqlite::Role::Write, 1)?;
         let readers = sqlite::Pool::new(url, sqlite::Role::Read, (*max_connections).max(1))?;
-        // Searches are bound by the processor; others need some of it.
+        // Searches are CPU-bound: leave half of the cores to everything else.
         let at_once = available_parallelism().map_or(1, |cores| cores.get() / 2).max(1);
         let searching = sqlite::Pool::new(url, sqlite::Role::Read, u32::try_from(at_once).unwrap_or(1))?;
-        // The writer first: it makes the file that the readers open.
+        // The writer first: it creates the file that the readers open.
         for pool in [&writer, &readers] {
             drop(pool.acquire(&Patience::current()).await?);
         }
@@ -106,10 +110,10 @@ impl Db {
         })
     }
 
-    /// Begins the only kind of transaction that may write. Dropping it takes everything back.
+    /// Begins a write transaction, the only kind that may write. Dropping it rolls it back.
     ///
     /// # Errors
-    /// [`crate::Error::Unavailable`] when no connection gets free in time.
+    /// [`crate::Error::Unavailable`] when no connection becomes free in time.
     pub async fn write(&self) -> Result<Tx> {
         let begun = match &self.write {
             Writer::Sqlite { pool, limit } => {
@@ -123,7 +127,7 @@ impl Db {
         Ok(Tx { writes: Writes { inner, has_failed, has_changed, health }, change_no: OnceCell::new() })
     }
 
-    /// What tells this opening of the database from all others. SQLite has no identity of its own that would tell a file
+    /// Identifies this opening of the database. SQLite files have no identity of their own that distinguishes a file
     /// from an earlier copy of it.
     pub(crate) fn identity(&self) -> &str {
         &self.identity
@@ -135,29 +139,29 @@ impl Db {
         }
     }
 
-    /// The same database for searches, which take long: they wait for each other and for nothing else, and each of
-    /// their statements ends after two seconds.
+    /// Returns the same database for searches, which are slow: they wait only for each other, and each of their
+    /// statements times out after two seconds.
     pub fn searching(&self) -> Searching {
         Searching(self.search.clone())
     }
 
-    /// Whether this is the embedded database.
+    /// Whether this is SQLite.
     pub fn is_sqlite(&self) -> bool {
         self.read.get_database_backend() == DbBackend::Sqlite
     }
 
-    /// Asks the database for a sign of life.
+    /// Checks that the database responds.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
     pub async fn ping(&self) -> Result<()> {
-        // A reader: whoever asks for it often must not stand in the way of SQLite's only writer.
+        // On a reader, so that frequent health checks do not block SQLite's only writer.
         let sql = if self.is_sqlite() { "SELECT 1 FROM sqlite_schema LIMIT 1" } else { "SELECT 1" };
         self.read.execute_unprepared(sql).await?;
         Ok(())
     }
 
-    /// Tells `observer` of every statement. Called once, before the handle is shared.
+    /// Reports every statement to `observer`. Call it once, before the handle is shared.
     #[must_use]
     pub fn observed(self, observer: impl Fn(Executed<'_>) + Clone + Send + Sync + 'static) -> Self {
         match &self.write {
@@ -173,8 +177,8 @@ impl Db {
         self
     }
 
-    /// Ends all connections, and gives those up that do not end; on SQLite this also folds the write-ahead log into the
-    /// file.
+    /// Closes all connections, and drops those that do not close in time. On SQLite this also checkpoints the
+    /// write-ahead log into the file.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
@@ -192,25 +196,25 @@ impl Db {
     }
 }
 
-/// By chance, which the standard library's hashers begin with.
+/// A random identity, from the random keys of the standard library's hashers.
 pub(crate) fn new_identity() -> Arc<str> {
     format!("{:016x}", RandomState::new().hash_one("identity")).into()
 }
 
-/// A database as searches use it: see [`Db::searching`].
+/// A database handle for searches: see [`Db::searching`].
 #[derive(Debug, Clone)]
 pub struct Searching(Reads);
 
-/// A write transaction: everything it did, or nothing.
+/// A write transaction. It is atomic: all of its changes commit, or none.
 #[derive(Debug)]
 pub struct Tx {
     writes: Writes,
-    /// The number of this transaction, once it has one.
+    /// The number of this transaction, once it was assigned.
     change_no: OnceCell<i64>,
 }
 
 impl Tx {
-    /// The number of this transaction on SQLite, larger than that of every transaction before; see [`crate::changes`].
+    /// The number of this transaction on SQLite, larger than that of every earlier one; see [`crate::changes`].
     pub(crate) async fn change_no(&self) -> Result<i64> {
         let next = async || {
             const SQL: &str = "UPDATE change_counter SET last = last + 1 RETURNING last";
@@ -222,15 +226,15 @@ impl Tx {
         Ok(*self.change_no.get_or_try_init(next).await?)
     }
 
-    /// Makes the changes durable and visible. A transaction of which a statement failed does not commit.
+    /// Commits: the changes are durable and visible. Fails if any statement of the transaction failed.
     ///
     /// # Errors
-    /// When the database did not confirm; whether the changes happened is then unknown.
+    /// When the database did not confirm the commit. Whether it happened is then unknown.
     pub async fn commit(self) -> Result<()> {
         let Writes { inner, has_failed, has_changed, health } = self.writes;
         if has_failed.into_inner() {
             return Err(DbErr::Custom(
-                "a transaction of which a statement failed does not commit".to_owned(),
+                "cannot commit the transaction: one of its statements failed".to_owned(),
             )
             .into());
         }
@@ -240,7 +244,7 @@ impl Tx {
         };
         match committed.map_err(Error::from) {
             Ok(()) => {
-                // One that changed nothing says nothing of the disk.
+                // A transaction without changes writes nothing, so it proves nothing about the disk.
                 if has_changed.into_inner() {
                     health.note_commit();
                 }
@@ -256,7 +260,7 @@ impl Tx {
     }
 }
 
-/// Where reads go that see what is committed.
+/// Reads in autocommit mode: sees committed data only.
 #[derive(Debug, Clone)]
 pub struct Reads(Source);
 
@@ -266,11 +270,12 @@ enum Source {
     Postgres(postgres::Pool),
 }
 
-/// A transaction that writes.
+/// A write transaction's statements.
 #[derive(Debug)]
 pub struct Writes {
     inner: Transaction,
-    /// PostgreSQL answers `COMMIT` with a rollback after that, and sqlx does not look; SQLite would commit the rest.
+    /// Whether a statement failed. PostgreSQL then answers `COMMIT` with a rollback, which sqlx does not check; SQLite
+    /// would commit the rest.
     has_failed: AtomicBool,
     /// Whether a statement changed a row.
     has_changed: AtomicBool,
@@ -298,7 +303,7 @@ impl Writes {
         self.has_changed.fetch_or(is_change, Ordering::Relaxed);
     }
 
-    /// See [`postgres::Transaction::take_turn`]. SQLite's only writer has it already.
+    /// See [`postgres::Transaction::take_turn`]. A no-op on SQLite, where only one transaction writes.
     pub(crate) async fn take_turn(&self) -> Result<(), DbErr> {
         match &self.inner {
             Transaction::Sqlite(_) => Ok(()),
@@ -394,12 +399,12 @@ impl ConnectionTrait for Writes {
     }
 }
 
-/// Whether a statement changes nothing, whatever it returns: such as one that locks rows.
+/// Whether a statement is a `SELECT`: it changes nothing, even if it returns rows, such as one that locks them.
 fn is_select(sql: &str) -> bool {
     sql.trim_start().get(.."SELECT".len()).is_some_and(|word| word.eq_ignore_ascii_case("SELECT"))
 }
 
-/// What queries read from: the [`Db`], or the [`Tx`] whose changes they should see.
+/// A source of reads: a [`Db`], or a [`Tx`] to see its uncommitted changes.
 pub trait Conn: sealed::Sealed {}
 
 impl Conn for Db {}
@@ -409,7 +414,7 @@ impl Conn for Tx {}
 pub(crate) mod sealed {
     use sea_orm::ConnectionTrait;
 
-    // SeaORM's trait has generic methods, so it is a type here and not a `dyn`.
+    // SeaORM's trait has generic methods and is not dyn-compatible, so this is an associated type.
     pub trait Sealed: Sync {
         type Inner: ConnectionTrait;
         fn inner(&self) -> &Self::Inner;

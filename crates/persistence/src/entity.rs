@@ -1,4 +1,4 @@
-//! The tables as SeaORM sees them. Nothing outside this crate names these types.
+//! SeaORM entities for the tables, and their conversion to domain types. Private to this crate.
 
 pub(crate) mod clock_state;
 pub(crate) mod comment;
@@ -30,12 +30,12 @@ use blegram_domain::Timestamp;
 
 use crate::{Error, Result};
 
-/// Reads an instant of `table`.
+/// Converts a stored instant of `table`.
 pub(crate) fn timestamp(table: &'static str, id: impl ToString, micros: i64) -> Result<Timestamp> {
-    Timestamp::from_micros(micros).ok_or_else(|| Error::corrupt(table, id, format!("{micros} is no instant")))
+    Timestamp::from_micros(micros).ok_or_else(|| Error::corrupt(table, id, format!("invalid time {micros}")))
 }
 
-/// Reads a count of `table`.
+/// Converts a stored count of `table`.
 pub(crate) fn count(table: &'static str, id: impl ToString, value: i64) -> Result<u64> {
-    u64::try_from(value).map_err(|_| Error::corrupt(table, id, format!("{value} is no count")))
+    u64::try_from(value).map_err(|_| Error::corrupt(table, id, format!("invalid count {value}")))
 }

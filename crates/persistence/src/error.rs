@@ -1,3 +1,6 @@
+//! Storage errors, classified by the error codes of SQLite and PostgreSQL: whether the same call may succeed later,
+//! whether the database itself fails, and whether a connection is still usable.
+
 use std::sync::Arc;
 
 use sea_orm::{
@@ -5,27 +8,27 @@ use sea_orm::{
     sqlx::{self, error::DatabaseError, sqlite::SqliteError},
 };
 
-/// A storage failure. None is the caller's fault: what callers may cause is a return value.
+/// A storage failure. None is the caller's fault: outcomes that callers can cause are return values.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The database cannot be reached or is too busy: the same call may succeed later.
+    /// The database is unreachable or too busy. The same call may succeed later.
     #[error("the database is unavailable")]
     Unavailable(#[source] DbErr),
-    /// The database did not answer in time, and may have done what it was asked to: the same call may succeed later.
-    #[error("the database did not answer in time")]
+    /// The database did not respond in time. It may have executed the statement. The same call may succeed later.
+    #[error("the database did not respond in time")]
     TimedOut,
-    /// A row that the domain refuses, such as one edited by hand.
+    /// A row that violates a domain rule, such as one edited by hand.
     #[error("{table} {id}: {reason}")]
     Corrupt {
         /// The table.
         table: &'static str,
         /// The row's id.
         id: String,
-        /// What the domain says of it.
+        /// The rule that it violates.
         reason: String,
     },
-    /// Anything else that the database refused: a bug.
-    #[error("the database refused a statement")]
+    /// Any other error that the database reports: a bug.
+    #[error("the database rejected a statement")]
     Refused(#[source] DbErr),
 }
 
@@ -44,7 +47,7 @@ impl Error {
         matches!(self, Self::Unavailable(_) | Self::TimedOut)
     }
 
-    /// Whether it is of the database, not of what it was asked: any other call would fail now, too.
+    /// Whether the database fails, not this statement alone: any other call would fail now, too.
     pub fn is_unreachable(&self) -> bool {
         match self {
             Self::Unavailable(error) => Trouble::of(error) != Some(Trouble::OfStatement),
@@ -53,7 +56,7 @@ impl Error {
         }
     }
 
-    /// Whether somebody waited in vain, and nothing is known to be wrong.
+    /// Whether a wait timed out and nothing else is known to be wrong.
     pub(crate) fn is_wait(&self) -> bool {
         match self {
             Self::Unavailable(error) => Trouble::of(error) == Some(Trouble::Locked),
@@ -62,27 +65,26 @@ impl Error {
         }
     }
 
-    /// Whether there was no room for what was to be written, or it may not be written: a smaller change may well succeed
-    /// all the same.
+    /// Whether the database had no space for the write, or is read-only. A smaller write may still succeed.
     pub(crate) fn refuses_writes(&self) -> bool {
         let Self::Unavailable(error) = self else { return false };
         matches!(Trouble::of(error), Some(Trouble::Full | Trouble::ReadOnly))
     }
 
-    /// What is wrong with the database, for those who look after it: says nothing of what was asked.
+    /// What is wrong with the database, for operators. Contains nothing of the statement.
     pub fn reason(&self) -> &'static str {
         let error = match self {
             Self::Unavailable(error) | Self::Refused(error) => error,
             Self::TimedOut => return "the database does not answer in time",
-            Self::Corrupt { .. } => return "a row of the database is damaged",
+            Self::Corrupt { .. } => return "a row in the database is corrupt",
         };
         match Trouble::of(error) {
             Some(Trouble::Full) => "the database cannot write: its disk is full",
             Some(Trouble::ReadOnly) => "the database cannot write: it is read-only",
-            Some(Trouble::Locked) => "the database cannot write: something else has locked it",
-            Some(Trouble::Disk) => "the disk of the database fails",
-            Some(Trouble::Away) => "the database does not answer",
-            Some(Trouble::OfStatement) | None => "the database refuses what it is asked",
+            Some(Trouble::Locked) => "the database cannot write: it is locked",
+            Some(Trouble::Disk) => "the database reports a disk I/O error",
+            Some(Trouble::Away) => "the database cannot be reached",
+            Some(Trouble::OfStatement) | None => "the database rejects a statement",
         }
     }
 
@@ -95,18 +97,18 @@ impl Error {
     }
 }
 
-/// What is wrong while the same call may succeed later.
+/// Why a call failed that may succeed later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
-    /// Something else has what it needs.
+    /// Timed out waiting for a lock or a connection.
     Locked,
     Full,
     ReadOnly,
-    /// The files cannot be read or written.
+    /// I/O error: the files cannot be read or written.
     Disk,
-    /// No connection, or one that is of no use.
+    /// No connection, or an unusable one.
     Away,
-    /// Of this statement alone: it took too long, or was in the way of another one.
+    /// Concerns this statement only: it timed out, or conflicted with another transaction.
     OfStatement,
 }
 
@@ -136,9 +138,9 @@ impl Trouble {
         }
     }
 
-    /// By the primary code, which is the lowest byte: <https://sqlite.org/rescode.html>.
+    /// By the primary result code, the lowest byte: <https://sqlite.org/rescode.html>.
     const fn of_sqlite(code: i32) -> Option<Self> {
-        /// The commit hook refused: what was executed after SQLite had ended the transaction.
+        /// The commit hook rejected a commit: the statement ran after SQLite had ended the transaction.
         const CONSTRAINT_COMMITHOOK: i32 = 19 | 2 << 8;
         if code == CONSTRAINT_COMMITHOOK {
             return Some(Self::Away);
@@ -146,7 +148,7 @@ impl Trouble {
         Some(match code & 0xff {
             // BUSY, LOCKED
             5 | 6 => Self::Locked,
-            // FULL, NOLFS (the file cannot grow any more)
+            // FULL, NOLFS (the file cannot grow further)
             13 | 22 => Self::Full,
             // READONLY
             8 => Self::ReadOnly,
@@ -163,7 +165,7 @@ impl Trouble {
     /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
     fn of_postgres(code: &str) -> Option<Self> {
         Some(match code {
-            // read_only_sql_transaction: a standby, or a database that was made read-only
+            // read_only_sql_transaction: a standby, or a database that was set to read-only
             "25006" => Self::ReadOnly,
             // idle_in_transaction_session_timeout, transaction_timeout
             "25P03" | "25P04" => Self::Away,
@@ -171,11 +173,11 @@ impl Trouble {
             // query_canceled, lock_not_available
             "57014" | "55P03" => Self::OfStatement,
             _ => match code.get(..2)? {
-                // Rolled back to resolve a conflict.
+                // Transaction rollback: serialization failure, deadlock.
                 "40" => Self::OfStatement,
-                // Connection, resources, operator.
+                // Connection exception, insufficient resources, operator intervention.
                 "08" | "53" | "57" => Self::Away,
-                // The system of the server.
+                // System error of the server, such as I/O.
                 "58" => Self::Disk,
                 _ => return None,
             },
@@ -188,7 +190,7 @@ fn sqlite_code(error: &dyn DatabaseError) -> Option<i32> {
     error.code()?.parse().ok()
 }
 
-/// Whether another process has a lock of SQLite.
+/// Whether the error is `SQLITE_BUSY`: another connection or process holds the lock.
 pub(crate) fn is_locked(error: &DbErr) -> bool {
     let (DbErr::Conn(RuntimeErr::SqlxError(cause))
     | DbErr::Exec(RuntimeErr::SqlxError(cause))
@@ -199,7 +201,7 @@ pub(crate) fn is_locked(error: &DbErr) -> bool {
     cause.as_database_error().and_then(sqlite_code).is_some_and(|code| code & 0xff == 5)
 }
 
-/// Whether a connection to SQLite is of no use after that: what it knows of the file may be wrong.
+/// Whether a connection to SQLite is unusable after this error: its view of the file may be wrong.
 pub(crate) fn loses_connection(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::WorkerCrashed => true,
@@ -211,17 +213,17 @@ pub(crate) fn loses_connection(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether connections to PostgreSQL may be of no use after that.
+/// Whether this error makes other connections to PostgreSQL suspect.
 pub(crate) fn leaves_doubt(error: &sqlx::Error) -> bool {
     matches!(Trouble::of_cause(error), Some(Trouble::Away | Trouble::ReadOnly | Trouble::Disk))
 }
 
-/// Whether the connection to PostgreSQL that had it is of no use any more.
+/// Whether this error makes the connection to PostgreSQL unusable.
 pub(crate) const fn loses_server(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_))
 }
 
-/// Whether a PostgreSQL server that is not there yet may soon be, or has no connection free just now.
+/// Whether connecting to PostgreSQL may soon succeed: the server is starting, or all its connection slots are taken.
 pub(crate) fn is_starting(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,

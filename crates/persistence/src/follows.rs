@@ -1,4 +1,4 @@
-//! Who follows whom.
+//! Follows between accounts. The follow counts of both accounts change in the same transaction.
 
 use blegram_domain::{PageRequest, RelationId, Timestamp, UserId};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QuerySelect, prelude::Uuid};
@@ -12,15 +12,16 @@ use crate::{
     rows, users,
 };
 
-/// The id of a follow between accounts whose counts are locked. Locks the followers of the one and those whom the other
-/// follows until the transaction ends, so that both lists are in the order in which follows become visible.
+/// Generates the id of a follow between accounts whose counts are locked. Locks the followers of the one and the
+/// accounts that the other follows until the transaction ends, so that both lists are in the order in which follows
+/// become visible.
 pub async fn next_id(tx: &Tx, follower: UserId, followee: UserId, now: Timestamp) -> Result<RelationId> {
     order::lock(tx, &lists(&[follower], followee), now).await?;
     Ok(RelationId::generate(now))
 }
 
-/// Locks what [`next_id`] locks, for many followers of one, whose counts are locked: all at once, before anything is
-/// written.
+/// Takes the locks of [`next_id`] at once, for many followers of one account. The counts of all accounts are locked,
+/// and nothing has been written yet.
 pub async fn lock(tx: &Tx, followers: &[UserId], followee: UserId) -> Result<()> {
     if followers.is_empty() {
         return Ok(());
@@ -33,7 +34,7 @@ fn lists(followers: &[UserId], followee: UserId) -> Vec<List> {
     of_followers.chain([List::of_user("follows", "followee_id", followee)]).collect()
 }
 
-/// Lets `follower` follow `followee` and counts it for both, or changes nothing.
+/// Inserts a follow and counts it for both accounts. Changes nothing if it exists.
 pub async fn insert(tx: &Tx, id: RelationId, follower: UserId, followee: UserId) -> Result<Inserted> {
     let row = Model { id: id.as_uuid(), follower_id: follower.as_uuid(), followee_id: followee.as_uuid() };
     let inserted = rows::insert(tx, row).await?;
@@ -43,7 +44,7 @@ pub async fn insert(tx: &Tx, id: RelationId, follower: UserId, followee: UserId)
     Ok(inserted)
 }
 
-/// Ends that `follower` follows `followee`, with its counts; says whether they did.
+/// Deletes a follow, updates the counts, and returns whether it existed.
 pub async fn delete(tx: &Tx, follower: UserId, followee: UserId) -> Result<bool> {
     let pair = Column::FollowerId.eq(follower.as_uuid()).and(Column::FolloweeId.eq(followee.as_uuid()));
     let was_there = rows::delete::<Entity>(tx, pair).await? == 1;
@@ -53,7 +54,7 @@ pub async fn delete(tx: &Tx, follower: UserId, followee: UserId) -> Result<bool>
     Ok(was_there)
 }
 
-/// Ends up to `max` follows of and by `user`, with their counts; says how many.
+/// Deletes up to `max` follows of and by `user`, updates the counts, and returns how many.
 pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let id = user.as_uuid();
     let mine = Condition::any().add(Column::FollowerId.eq(id)).add(Column::FolloweeId.eq(id));
@@ -61,7 +62,7 @@ pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let pairs: Vec<(Uuid, Uuid)> = pairs.filter(mine).limit(max).into_tuple().all(tx.inner()).await?;
     let mut pairs: Vec<_> =
         pairs.into_iter().map(|(by, of)| (UserId::from_uuid(by), UserId::from_uuid(of))).collect();
-    // Whoever else counts many does it in this order, too.
+    // The order in which every transaction updates the counts of many accounts.
     pairs.sort_unstable_by_key(|(by, of)| (*by).max(*of));
     let everybody: Vec<UserId> = pairs.iter().flat_map(|(by, of)| [*by, *of]).collect();
     users::hold_counts(tx, &everybody).await?;
@@ -71,13 +72,13 @@ pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     Ok(pairs.len() as u64)
 }
 
-/// Who follows `user`, the latest first.
+/// Lists the followers of `user`, the latest first.
 pub async fn list_followers(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Listed<UserId>> {
     let list = Entity::find().filter(Column::FolloweeId.eq(user.as_uuid()));
     keyset::targets(conn, list, Column::Id, Column::FollowerId, UserId::from_uuid, page).await
 }
 
-/// Whom `user` follows, the latest first.
+/// Lists the accounts that `user` follows, the latest first.
 pub async fn list_following(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Listed<UserId>> {
     let list = Entity::find().filter(Column::FollowerId.eq(user.as_uuid()));
     keyset::targets(conn, list, Column::Id, Column::FolloweeId, UserId::from_uuid, page).await

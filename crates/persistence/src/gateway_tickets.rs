@@ -1,4 +1,4 @@
-//! What opens a live connection once, in the place of a cookie or a bearer.
+//! Single-use tickets that authenticate a realtime connection instead of a cookie or bearer token.
 
 use blegram_domain::{SessionId, Timestamp};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait};
@@ -13,20 +13,20 @@ use crate::{
     sessions::TokenHash,
 };
 
-/// What a ticket is good for.
+/// A ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {
-    /// Whose login it stands for.
+    /// The session that it authenticates.
     pub session: SessionId,
-    /// The page that asked for it; `None` for an app.
+    /// The web origin that requested it; `None` for an app.
     pub origin: Option<String>,
-    /// When what it was asked for with stops counting.
+    /// The expiry of the credential that it was requested with.
     pub credential_expires_at: Timestamp,
-    /// When it stops counting.
+    /// The expiry of the ticket.
     pub expires_at: Timestamp,
 }
 
-/// Adds a ticket.
+/// Inserts a ticket.
 pub async fn insert(tx: &Tx, hash: &TokenHash, ticket: &Ticket) -> Result<()> {
     let row = Model {
         token_hash: hash.to_vec(),
@@ -39,19 +39,13 @@ pub async fn insert(tx: &Tx, hash: &TokenHash, ticket: &Ticket) -> Result<()> {
     Ok(())
 }
 
-/// Whether there is a ticket, in time or not.
-///
-/// # Errors
-/// As above.
+/// Whether a ticket exists, expired or not.
 pub async fn is_there(conn: &impl Conn, hash: &TokenHash) -> Result<bool> {
     let found = Entity::find().filter(Column::TokenHash.eq(hash.to_vec())).one(conn.inner()).await?;
     Ok(found.is_some())
 }
 
-/// Takes a ticket away; of any number who do so at the same time, one gets it.
-///
-/// # Errors
-/// As above.
+/// Consumes a ticket: deletes and returns it. Of any number of concurrent calls, one gets it.
 pub async fn delete(tx: &Tx, hash: &TokenHash) -> Result<Option<Ticket>> {
     let deleted = Entity::delete_many().filter(Column::TokenHash.eq(hash.to_vec()));
     let row = deleted.exec_with_returning(tx.inner()).await?.into_iter().next();
@@ -67,10 +61,7 @@ pub async fn delete(tx: &Tx, hash: &TokenHash) -> Result<Option<Ticket>> {
     .transpose()
 }
 
-/// Removes up to `max` tickets that were not used in time; says how many.
-///
-/// # Errors
-/// As above.
+/// Deletes up to `max` expired tickets, and returns how many.
 pub async fn delete_expired(tx: &Tx, now: Timestamp, max: u64) -> Result<u64> {
     let expired = Entity::find().select_only().column(Column::TokenHash);
     let expired = expired.filter(Column::ExpiresAt.lte(now.as_micros())).limit(max).into_query();

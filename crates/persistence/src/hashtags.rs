@@ -1,4 +1,4 @@
-//! How often each hashtag is used, in posts that everybody may see.
+//! How many posts that everyone may see have each hashtag.
 
 use std::collections::BTreeSet;
 
@@ -18,14 +18,14 @@ use crate::{
     search,
 };
 
-/// How many posts that everybody may see have the tag.
+/// Returns how many posts that everyone may see have the hashtag.
 pub async fn find_post_count(conn: &impl Conn, tag: &Hashtag) -> Result<u64> {
     let row = Entity::find_by_id(tag.as_str()).one(conn.inner()).await?;
     row.map_or(Ok(0), |row| entity::count("hashtags", &row.name, row.post_count))
 }
 
-/// Counts a post that everybody may see under its tags `after`, and no more under those `before`. One statement, which
-/// meets the tags in the order in which everybody does, so that no two wait for each other.
+/// Counts a post that everyone may see for its hashtags `after`, and no longer for those in `before`. One statement
+/// that locks the hashtags in a fixed order, to avoid deadlocks.
 pub(crate) async fn change(tx: &Tx, before: &[Hashtag], after: &[Hashtag]) -> Result<()> {
     let (before, after) = (names(before), names(after));
     let added: BTreeSet<_> = after.difference(&before).cloned().collect();
@@ -52,8 +52,8 @@ fn names(tags: &[Hashtag]) -> BTreeSet<String> {
     tags.iter().map(ToString::to_string).collect()
 }
 
-/// Counts all posts of an author who is held under their tags, or counts them out, when what they write was not for
-/// everybody and is now, or the other way round.
+/// Adds all posts of a locked account to the counts of their hashtags, or subtracts them, when the account becomes
+/// visible to everyone or stops being so.
 pub async fn update_of_author(tx: &Tx, before: &UserSummary, after: &UserSummary) -> Result<()> {
     match (before.is_public(), after.is_public()) {
         (false, true) => recount_of_author(tx, before.id, '+').await,
@@ -68,7 +68,7 @@ async fn recount_of_author(tx: &Tx, author: UserId, sign: char) -> Result<()> {
     let collate =
         if tx.inner().get_database_backend() == DbBackend::Postgres { " COLLATE \"C\"" } else { "" };
     let statements = [
-        // Tags that only this author used may have no row yet. Locks all of them, in the order in which everybody does.
+        // A hashtag that only this author used may have no row yet. Locks all of them in the fixed order.
         format!(
             "INSERT INTO hashtags (name, post_count) SELECT hashtag, 0 FROM (SELECT DISTINCT hashtag FROM ({used}) AS used) \
              AS tags WHERE true ORDER BY hashtag{collate} \
@@ -84,10 +84,10 @@ async fn recount_of_author(tx: &Tx, author: UserId, sign: char) -> Result<()> {
         let statement = Statement::from_sql_and_values(tx.inner().get_database_backend(), sql, values);
         tx.inner().execute_raw(statement).await?;
     }
-    // A private author's tags may be new to everybody else.
+    // A formerly private author's hashtags may not be in the search index yet.
     search::index_missing_hashtags(tx, MAX_NEW).await?;
     Ok(())
 }
 
-/// How many tags that only one author used get their words at once; the rest is for `reindex`.
+/// How many missing hashtags are added to the search index at once. The job `reindex` adds the rest.
 const MAX_NEW: u64 = 500;

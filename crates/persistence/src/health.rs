@@ -1,4 +1,5 @@
-//! Whether this process commits what it writes: from its transactions, and when there are none, by one that changes nothing.
+//! Whether this process can commit. Derived from its own transactions; without recent ones, from a probe that commits
+//! and leaves nothing behind.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -10,22 +11,24 @@ use tokio::{sync::Mutex, time::timeout};
 
 use crate::{Db, Error, Result, db::sealed::Sealed, patience::with_budget};
 
-/// For how long a commit says that the next one is possible; and how long a lock or a slow answer is no failure yet.
+/// How long a commit proves that the next one is possible. Within that time, a lock or a slow response is no failure
+/// yet.
 const TRUSTED_FOR: Duration = Duration::from_secs(5);
 
-/// How long a probe takes. Those who ask give up after two seconds.
+/// The timeout of a probe. Callers give up after two seconds.
 const PROBE_LIMIT: Duration = Duration::from_millis(1_500);
 
-/// How long it waits for a connection and for locks, so that it can say that there was one.
+/// How long a probe waits for a connection and for locks: less than its timeout, so that it can report the lock.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Health {
     base: Instant,
-    /// Milliseconds since `base`, and one; 0 is never.
+    /// Milliseconds since `base` plus one; 0 means never.
     committed: AtomicU64,
     is_failing: AtomicBool,
-    /// Whether a write was refused. Then a commit of less says nothing, only a probe does.
+    /// Whether a write failed because the disk is full or the database read-only. Then a smaller commit proves nothing;
+    /// only a probe does.
     is_refused: AtomicBool,
     probe: Mutex<()>,
 }
@@ -41,7 +44,7 @@ impl Health {
         }
     }
 
-    /// A commit that changed something.
+    /// Records a commit that changed something.
     pub(crate) fn note_commit(&self) {
         self.committed.store(self.now(), Ordering::Relaxed);
         if !self.is_refused.load(Ordering::Relaxed) {
@@ -74,15 +77,16 @@ impl Health {
 }
 
 impl Db {
-    /// Whether the database takes writes. Writes only if this process has committed nothing for five seconds, or failed to.
+    /// Checks that the database accepts writes. Writes only if this process has not committed for five seconds, or
+    /// failed to.
     ///
     /// # Errors
-    /// Why it does not. A lock of another process counts only after five seconds without a commit.
+    /// Why the database accepts no writes. A lock of another process counts only after five seconds without a commit.
     pub async fn check_commits(&self) -> Result<()> {
         if self.health.is_sound() {
             return Ok(());
         }
-        // One probe at a time: whoever asks often must not stand in the way of SQLite's only writer.
+        // One probe at a time, so that frequent health checks do not block SQLite's only writer.
         let _probe = self.health.probe.lock().await;
         if self.health.is_sound() {
             return Ok(());
@@ -95,7 +99,7 @@ impl Db {
         }
     }
 
-    /// Commits a transaction that writes more than a post, and takes it back.
+    /// Commits a transaction that inserts a row larger than a post and deletes it again.
     async fn commit_nothing(&self) -> Result<()> {
         let sql = if self.is_sqlite() { PROBE_SQLITE } else { PROBE_POSTGRES };
         let tx = self.write().await?;
@@ -106,8 +110,8 @@ impl Db {
     }
 }
 
-// Some 50 KB that nothing can make smaller: PostgreSQL compresses what can be compressed, and then it fits where a post does
-// not.
+// About 50 KB of incompressible data. PostgreSQL compresses (TOAST) what it can, and a compressed probe would fit where
+// a post does not.
 
 const PROBE_SQLITE: &str = "INSERT INTO jobs (id, kind, subject, run_at, attempts, last_error, created_at) \
      VALUES (randomblob(16), 'commit_probe', hex(randomblob(16)), 0, 0, hex(randomblob(25000)), 0); \

@@ -1,4 +1,7 @@
-//! Requests that clients may send again, and what was answered to them.
+//! Idempotency keys: retried requests, and the responses stored for them.
+//!
+//! The first request claims its key with a lease, runs, and stores its response, which later requests with the same key
+//! get. If the lease expires without a response, another request with the key takes the claim over.
 
 use blegram_domain::{RequestId, Timestamp, UserId};
 use sea_orm::{
@@ -12,50 +15,51 @@ use crate::{
     entity::idempotency_key::{Column, Entity, Model},
 };
 
-/// A request that wants to be the one that runs.
+/// A request that claims an idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
-    /// SHA-256 of whose request it is, what it does, and its key.
+    /// SHA-256 of the user, the operation and the key.
     pub scope: [u8; 32],
-    /// Whose it is.
+    /// The user who sent it.
     pub user: UserId,
-    /// SHA-256 of its body.
+    /// SHA-256 of the request body.
     pub fingerprint: [u8; 32],
-    /// Which of those that were sent it is.
+    /// The id of this request, among those with the same key.
     pub by: RequestId,
-    /// When it was sent.
+    /// The time of the request.
     pub at: Timestamp,
-    /// Until when nobody else may run it.
+    /// The end of the lease: until then, no other request may run.
     pub lease_until: Timestamp,
 }
 
-/// What is known of a key.
+/// The stored state of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
-    /// SHA-256 of the body that it came with first.
+    /// SHA-256 of the body of the first request.
     pub fingerprint: Vec<u8>,
-    /// Which request runs, or ran.
+    /// The request that is running, or ran.
     pub claimed_by: RequestId,
-    /// Until when nobody else may run it.
+    /// The end of its lease: until then, no other request may run.
     pub lease_until: Timestamp,
-    /// When it came first.
+    /// The time of the first request.
     pub created_at: Timestamp,
-    /// What was answered; `None` while it runs.
+    /// The stored response; `None` while the request is running.
     pub answer: Option<Answer>,
 }
 
-/// An answer to be given again.
+/// A stored response, to be replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The HTTP status.
+    /// The HTTP status code.
     pub status: u16,
-    /// Names and values of those headers that belong to it.
+    /// Names and values of the headers to replay.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The response body.
     pub body: Vec<u8>,
 }
 
-/// Claims a key that nobody has claimed. Relies on the primary key: of any number, one is [`Inserted::New`].
+/// Claims a key that no request has claimed. Relies on the primary key: of any number of concurrent claims, one is
+/// [`Inserted::New`].
 pub async fn insert(tx: &Tx, claim: &Claim) -> Result<Inserted> {
     let row = Model {
         scope: claim.scope.to_vec(),
@@ -77,12 +81,13 @@ pub async fn insert(tx: &Tx, claim: &Claim) -> Result<Inserted> {
     }
 }
 
-/// What is known of the key with this scope.
+/// Finds the key with this scope.
 pub async fn find(tx: &Tx, scope: [u8; 32]) -> Result<Option<Kept>> {
     Entity::find_by_id(scope.to_vec()).one(tx.inner()).await?.map(Kept::try_from).transpose()
 }
 
-/// Takes the place of the request `from`, whose lease is over; says whether nobody else was faster.
+/// Takes over the claim of request `from`, whose lease has expired. Returns `false` if another request took it over
+/// first.
 pub async fn update_claim(tx: &Tx, from: RequestId, claim: &Claim) -> Result<bool> {
     let update = Entity::update_many()
         .col_expr(Column::ClaimedBy, claim.by.as_uuid().into())
@@ -93,7 +98,7 @@ pub async fn update_claim(tx: &Tx, from: RequestId, claim: &Claim) -> Result<boo
     Ok(update.exec(tx.inner()).await?.rows_affected == 1)
 }
 
-/// Keeps what was answered to `claim`, unless another request has taken its place meanwhile.
+/// Stores the response to `claim`, unless another request has taken it over meanwhile.
 pub async fn update_answer(tx: &Tx, claim: &Claim, answer: &Answer) -> Result<()> {
     let headers =
         serde_json::to_string(&answer.headers).map_err(|e| Error::Refused(DbErr::Json(e.to_string())))?;
@@ -108,13 +113,13 @@ pub async fn update_answer(tx: &Tx, claim: &Claim, answer: &Answer) -> Result<()
     Ok(())
 }
 
-/// Forgets the key of request `by`.
+/// Deletes the key, if request `by` still holds the claim.
 pub async fn delete(tx: &Tx, scope: [u8; 32], by: RequestId) -> Result<()> {
     Entity::delete_by_id(scope.to_vec()).filter(Column::ClaimedBy.eq(by.as_uuid())).exec(tx.inner()).await?;
     Ok(())
 }
 
-/// Forgets up to `max` keys that came first before `before`; says how many.
+/// Deletes up to `max` keys that were first used before `before`, and returns how many.
 pub async fn delete_older_than(tx: &Tx, before: Timestamp, max: u64) -> Result<u64> {
     let old = Entity::find().select_only().column(Column::Scope);
     let old = old.filter(Column::CreatedAt.lt(before.as_micros())).limit(max).into_query();
@@ -122,7 +127,7 @@ pub async fn delete_older_than(tx: &Tx, before: Timestamp, max: u64) -> Result<u
     Ok(deleted.rows_affected)
 }
 
-/// Forgets up to `max` keys of `user`; says how many.
+/// Deletes up to `max` keys of `user`, and returns how many.
 pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let some = Entity::find().select_only().column(Column::Scope);
     let some = some.filter(Column::UserId.eq(user.as_uuid())).limit(max).into_query();

@@ -1,5 +1,5 @@
-//! Work that must not be lost. A job is taken by pushing its time into the future: if whoever took it is not heard of
-//! again by then, somebody else takes it.
+//! The durable job queue. A worker takes a job by moving its `run_at` into the future, as a lease: if it does not renew
+//! the lease or finish by then, another worker takes the job.
 
 use blegram_domain::{Job, JobId, Timestamp};
 use sea_orm::{
@@ -17,48 +17,48 @@ use crate::{
     rows,
 };
 
-/// A job that this process may run until its lease ends.
+/// A job that this process has leased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
-    /// Its row.
+    /// The row.
     pub id: JobId,
-    /// What kind of work it is.
+    /// The kind of job.
     pub kind: String,
-    /// What it is about.
+    /// The subject of the job.
     pub subject: String,
-    /// How often it was taken, or wanted again while it was there, since it last was done, this time included. Tells this
-    /// lease from later ones, which is why wanting it again counts.
+    /// How often the job was taken, or inserted again, since its last success, this time included. Distinguishes this
+    /// lease from later ones, which is why inserting it again counts.
     pub attempts: u64,
 }
 
-/// How many jobs wait, and how the one is that failed last.
+/// The number of jobs in the queue, and the oldest failing one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
-    /// Jobs that are to run, now or later.
+    /// Jobs in the queue, due or not.
     pub waiting: u64,
-    /// Those of them that failed at least once and were not done since.
+    /// Those that failed at least once and have not succeeded since.
     pub failing: u64,
     /// The oldest of those.
     pub oldest_failing: Option<Failing>,
 }
 
-/// A job that failed.
+/// A failing job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failing {
-    /// What kind of work it is.
+    /// The kind of job.
     pub kind: String,
-    /// What it is about.
+    /// The subject of the job.
     pub subject: String,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: u64,
-    /// Why it failed last.
+    /// The error of the last failure.
     pub last_error: String,
-    /// When it was first wanted.
+    /// When it was inserted.
     pub created_at: Timestamp,
 }
 
-/// Adds a job to be run from `run_at` on. Relies on the unique index of kind and subject: wanting it twice is wanting it
-/// once.
+/// Inserts a job that is due at `run_at`. Relies on the unique index on kind and subject: inserting it twice has the
+/// effect of inserting it once.
 pub async fn insert(tx: &Tx, job: Job, run_at: Timestamp, now: Timestamp) -> Result<Inserted> {
     let row = Model {
         id: JobId::generate(now).as_uuid(),
@@ -72,24 +72,24 @@ pub async fn insert(tx: &Tx, job: Job, run_at: Timestamp, now: Timestamp) -> Res
     rows::insert(tx, row).await
 }
 
-/// Adds a job to be run from `now` on, or, if it is there, makes it begin again: also one that is being run, and has
-/// perhaps looked before the change that this belongs to.
+/// Inserts a job that is due at `now`, or restarts it if it exists: also one that is running, because it may have read
+/// the data before the change that this call belongs to.
 pub async fn insert_again(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
     while insert(tx, job, now, now).await? == Inserted::Existing {
         let again = Entity::update_many()
-            // Whoever is on it finds that it is theirs no more.
+            // Invalidates the lease of a worker that is running it.
             .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
             .col_expr(Column::RunAt, now.as_micros().into())
             .filter(wanted(job));
         if again.exec(tx.inner()).await?.rows_affected > 0 {
             break;
         }
-        // It was done in between.
+        // It finished in between.
     }
     Ok(())
 }
 
-/// Lets a job that waits for its time run from `now` on; nothing happens to one that is not there.
+/// Makes a job due at `now` if it is due later. Does nothing if it does not exist.
 pub async fn bring_forward(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::RunAt, now.as_micros().into())
@@ -100,7 +100,7 @@ pub async fn bring_forward(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Removes a job that is wanted no more.
+/// Deletes a job that is no longer needed.
 pub async fn delete_wanted(tx: &Tx, job: Job) -> Result<()> {
     rows::delete::<Entity>(tx, wanted(job)).await.map(drop)
 }
@@ -109,8 +109,7 @@ fn wanted(job: Job) -> sea_orm::Condition {
     sea_orm::Condition::all().add(Column::Kind.eq(job.kind())).add(Column::Subject.eq(job.subject()))
 }
 
-/// Whether a job of one of these kinds is due: a cheap question, so that a site with nothing to do never waits for
-/// SQLite's only writer.
+/// Whether a job of one of these kinds is due: a cheap read, so that an idle site never waits for SQLite's only writer.
 pub async fn is_any_due(conn: &impl Conn, kinds: &[&str], now: Timestamp) -> Result<bool> {
     Ok(due(kinds, now)
         .select_only()
@@ -121,22 +120,22 @@ pub async fn is_any_due(conn: &impl Conn, kinds: &[&str], now: Timestamp) -> Res
         .is_some())
 }
 
-/// Whether a job is to run after `after`.
+/// Whether a job is due after `after`.
 pub async fn is_any_after(conn: &impl Conn, after: Timestamp) -> Result<bool> {
     let later =
         Entity::find().select_only().column(Column::RunAt).filter(Column::RunAt.gt(after.as_micros()));
     Ok(later.order_by_desc(Column::RunAt).into_tuple::<i64>().one(conn.inner()).await?.is_some())
 }
 
-/// Lets every job that is to run after `after` run at `run_at`.
+/// Makes every job that is due after `after` due at `run_at`.
 pub async fn update_run_at_after(tx: &Tx, after: Timestamp, run_at: Timestamp) -> Result<()> {
     let update = Entity::update_many().col_expr(Column::RunAt, run_at.as_micros().into());
     update.filter(Column::RunAt.gt(after.as_micros())).exec(tx.inner()).await?;
     Ok(())
 }
 
-/// Takes the job of one of these kinds that has been due longest, until `lease_until`. Of any number who ask at the same
-/// time, each gets another one.
+/// Leases the job of one of these kinds that has been due longest, until `lease_until`. Of any number of concurrent
+/// callers, each gets a different job (`SKIP LOCKED`).
 pub async fn take(tx: &Tx, kinds: &[&str], now: Timestamp, lease_until: Timestamp) -> Result<Option<Taken>> {
     let free = due(kinds, now).lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
     let Some(row) = free.one(tx.inner()).await? else { return Ok(None) };
@@ -150,13 +149,13 @@ pub async fn take(tx: &Tx, kinds: &[&str], now: Timestamp, lease_until: Timestam
     Ok(Some(Taken { id: JobId::from_uuid(row.id), kind: row.kind, subject: row.subject, attempts }))
 }
 
-/// Keeps a job until `run_at`, when it is free again; says whether it still was this process's.
+/// Extends the lease of a job until `run_at`, and returns whether this process still held it.
 pub async fn update_run_at(tx: &Tx, taken: &Taken, run_at: Timestamp) -> Result<bool> {
     let update = Entity::update_many().col_expr(Column::RunAt, run_at.as_micros().into());
     Ok(update.filter(is(taken)).exec(tx.inner()).await?.rows_affected == 1)
 }
 
-/// Puts a job off that failed.
+/// Reschedules a job that failed.
 pub async fn update_failed(tx: &Tx, taken: &Taken, run_at: Timestamp, error: &str) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::RunAt, run_at.as_micros().into())
@@ -167,7 +166,7 @@ pub async fn update_failed(tx: &Tx, taken: &Taken, run_at: Timestamp, error: &st
     Ok(())
 }
 
-/// Puts a job off that was done and comes back.
+/// Reschedules a recurring job that succeeded.
 pub async fn update_done(tx: &Tx, taken: &Taken, run_at: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::RunAt, run_at.as_micros().into())
@@ -179,13 +178,13 @@ pub async fn update_done(tx: &Tx, taken: &Taken, run_at: Timestamp) -> Result<()
     Ok(())
 }
 
-/// Removes a job that was done.
+/// Deletes a job that succeeded.
 pub async fn delete(tx: &Tx, taken: &Taken) -> Result<()> {
     Entity::delete_many().filter(is(taken)).exec(tx.inner()).await?;
     Ok(())
 }
 
-/// How the jobs are.
+/// Summarises the job queue.
 pub async fn summary(conn: &impl Conn) -> Result<Summary> {
     let failing = || Entity::find().filter(Column::LastError.is_not_null());
     let oldest = failing().order_by_asc(Column::CreatedAt).one(conn.inner()).await?;
@@ -218,7 +217,7 @@ fn due(kinds: &[&str], now: Timestamp) -> Select<Entity> {
         .limit(1)
 }
 
-/// The row, as long as nobody else took it since.
+/// The row, if the lease is still valid.
 fn is(taken: &Taken) -> sea_orm::Condition {
     sea_orm::Condition::all()
         .add(Column::Id.eq(taken.id.as_uuid()))

@@ -1,4 +1,4 @@
-//! One keyset query for every list.
+//! Keyset pagination, shared by every list.
 
 use blegram_domain::{
     PageRequest,
@@ -21,17 +21,17 @@ struct Pair {
     target: Uuid,
 }
 
-/// A page of a list whose rows stand for other things, such as likes for those who like.
+/// A keyset page of rows that refer to something else, such as the likes of a post to the users who like it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed<T> {
-    /// The rows, which the page's cursors point at.
+    /// The ids of the rows, which the page's cursors refer to.
     pub slice: Slice,
-    /// What they stand for, in the order of the list.
+    /// What the rows refer to, in the order of the list.
     pub targets: Vec<T>,
 }
 
-/// Reads the ids of one page, the newest first: those of `list`, which has all other conditions, within the window of
-/// `request`. The order and bounds are on `id` alone, so an index that ends in it serves both.
+/// Reads the ids of one page of `list`, the newest first. `list` has all other conditions; this adds the window of
+/// `request`. Order and bounds use `id` alone, so an index that ends in it serves both.
 pub(crate) async fn ids<E: EntityTrait>(
     conn: &impl Conn,
     list: Select<E>,
@@ -41,7 +41,7 @@ pub(crate) async fn ids<E: EntityTrait>(
     ordered_ids(conn, list, id, Order::Descending, request).await
 }
 
-/// As [`ids`], the oldest first.
+/// Like [`ids`], the oldest first.
 pub(crate) async fn oldest_ids<E: EntityTrait>(
     conn: &impl Conn,
     list: Select<E>,
@@ -63,7 +63,7 @@ async fn ordered_ids<E: EntityTrait>(
     Ok(request.slice(rows.into_iter().map(|row| row.id).collect()))
 }
 
-/// As [`ids`], with what `target` holds of each row.
+/// Like [`ids`], with the value of `target` in each row.
 pub(crate) async fn targets<E: EntityTrait, T>(
     conn: &impl Conn,
     list: Select<E>,
@@ -76,7 +76,7 @@ pub(crate) async fn targets<E: EntityTrait, T>(
     let query = within(list, id, Order::Descending, request);
     let rows = query.into_model::<Pair>().all(conn.inner()).await?;
     let slice = request.slice(rows.iter().map(|row| row.id).collect());
-    // In the order of the list, which is not that of the scan when it walked back.
+    // In the order of the list: a page towards newer rows is scanned in reverse.
     let target = |id: &Uuid| rows.iter().find(|row| row.id == *id).map(|row| typed(row.target));
     let targets = slice.keys().iter().filter_map(target).collect();
     Ok(Listed { slice, targets })

@@ -1,44 +1,43 @@
-//! The SQL of blegram, the same on SQLite and PostgreSQL.
+//! The database layer of blegram: the same queries on SQLite and PostgreSQL.
 //!
-//! Every function that touches the database can fail with it. A section `# Errors` names only what a caller handles
-//! beyond that.
+//! Only this crate converts between rows and domain types. Reads take any [`Conn`]; writes require a [`Tx`], which only
+//! [`Db::write`] creates. A row that violates a domain rule is an [`Error::Corrupt`], never a panic.
 //!
-//! Rows become domain types here and nowhere else. Reads take any [`Conn`]; writes demand a [`Tx`],
-//! and the only way to one is [`Db::write`]. A row that breaks a rule of the domain is
-//! [`Error::Corrupt`], never a panic.
+//! Every function that accesses the database can fail with [`Error`]. A section `# Errors` lists only what a caller
+//! handles beyond that.
 //!
 //! | Module | Rows of |
 //! |---|---|
 //! | [`users`] | accounts, profiles, credentials |
-//! | [`sessions`] | logins |
-//! | [`refresh_tokens`] | what prolongs the logins of native apps |
-//! | [`signing_keys`] | what access tokens are signed with |
-//! | [`gateway_tickets`] | what opens live connections once |
-//! | [`idempotency_keys`] | requests that may be sent again |
+//! | [`sessions`] | sessions of browsers and native apps |
+//! | [`refresh_tokens`] | refresh tokens of native apps |
+//! | [`signing_keys`] | keys that sign access tokens |
+//! | [`gateway_tickets`] | single-use tickets that open realtime connections |
+//! | [`idempotency_keys`] | idempotency keys and stored responses |
 //! | [`posts`] | posts |
 //! | [`comments`] | comments, replies and tombstones |
-//! | [`revisions`] | the texts that posts and comments had |
-//! | [`post_hashtags`], [`hashtags`] | the hashtags that posts are found by, and how often each is used |
-//! | [`likes`], [`bookmarks`] | what people keep of it |
-//! | [`follows`], [`follow_requests`], [`blocks`], [`mutes`] | how people stand to each other; [`relations`]: all at once |
-//! | [`timelines`] | the posts of those whom somebody follows |
-//! | [`search`], [`recent_searches`] | what is found by words, and what people looked for |
-//! | [`trends`], [`suggestions`] | what many write about; whom to follow |
-//! | [`conversations`], [`messages`] | conversations, their members and what happened in them |
+//! | [`revisions`] | earlier texts of posts and comments |
+//! | [`post_hashtags`], [`hashtags`] | which posts have a hashtag, and how many |
+//! | [`likes`], [`bookmarks`] | likes and bookmarks |
+//! | [`follows`], [`follow_requests`], [`blocks`], [`mutes`] | relationships between accounts; [`relations`] reads all of them at once |
+//! | [`timelines`] | the home timeline |
+//! | [`search`], [`recent_searches`] | the search index, and each user's recent searches |
+//! | [`trends`], [`suggestions`] | trending hashtags, and suggested accounts |
+//! | [`conversations`], [`messages`] | conversations, their members, events and messages |
 //! | [`changes`] | the order in which transactions changed rows |
-//! | [`media`], [`uploads`] | images, and files that are on their way |
-//! | [`storage_marker`] | what marks the storage of images as this site's |
-//! | [`notifications`] | what people are told |
-//! | [`reports`] | what people told moderators |
-//! | [`recount`] | the counts that rows keep of others |
-//! | [`reserved_usernames`] | names that accounts had |
-//! | [`jobs`] | work that must not be lost |
-//! | [`clock_state`], [`newest`] | whether the clock is trusted, and where ids begin |
+//! | [`media`], [`uploads`] | images, and pending uploads |
+//! | [`storage_marker`] | the marker that identifies this site's image storage |
+//! | [`notifications`] | notifications and read marks |
+//! | [`reports`] | reports to moderators |
+//! | [`recount`] | checks and repairs denormalised counts |
+//! | [`reserved_usernames`] | former usernames, reserved for a while |
+//! | [`jobs`] | the durable job queue |
+//! | [`clock_state`], [`newest`] | whether the clock is trusted, and where new ids start |
 //!
-//! To add a query: a function in the module of its aggregate, named `find_*` (→ `Option`), `list_*`,
-//! `insert`, `update_*` or `delete*`; an index for it in a migration; in `tests/it` its edges on both
-//! databases and its plan on 20,000 rows. Whatever adds to a list that clients follow towards newer items takes its id
-//! from a `next_id`, which locks the list (`order`).
+//! To add a query: write a function in the module of its aggregate, named `find_*` (→ `Option`), `list_*`, `insert`,
+//! `update_*` or `delete*`; add an index for it in a migration; test its edge cases on both databases and its query
+//! plan on 20,000 rows in `tests/it`. An insert into a list that clients page towards newer items takes its id from a
+//! `next_id`, which locks the list (see `order`).
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -108,11 +107,11 @@ pub use error::{Error, Result};
 pub use keyset::Listed;
 pub use patience::{unhurried, with_patience};
 
-/// What an insert that may meet an existing row did.
+/// The outcome of an insert that may conflict with an existing row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inserted {
-    /// The row is there now.
+    /// The row was inserted.
     New,
-    /// A row with the same key was there before; nothing changed.
+    /// A row with the same key existed already; nothing changed.
     Existing,
 }

@@ -1,4 +1,4 @@
-//! Who likes what.
+//! Likes of posts and comments. The like counts of posts and comments change in the same transaction.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use crate::{
     posts, rows,
 };
 
-/// What can be liked.
+/// The target of a like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Liked {
     /// A post.
@@ -23,8 +23,8 @@ pub enum Liked {
     Comment(CommentId),
 }
 
-/// The id of a like. Locks who likes the thing and what `by` likes until the transaction ends, so that both lists are in the
-/// order in which likes become visible.
+/// Generates the id of a like. Locks the list of the target's likers and the list of what `by` likes until the
+/// transaction ends, so that both lists are in the order in which likes become visible.
 pub async fn next_id(tx: &Tx, by: UserId, liked: Liked, now: Timestamp) -> Result<LikeId> {
     let (table, column, thing) = match liked {
         Liked::Post(post) => ("post_likes", "post_id", post.as_uuid()),
@@ -35,8 +35,8 @@ pub async fn next_id(tx: &Tx, by: UserId, liked: Liked, now: Timestamp) -> Resul
     Ok(LikeId::generate(now))
 }
 
-/// Adds `by`'s like and counts it, both or neither; `None` when the thing was deleted meanwhile, and the transaction is
-/// good for nothing any more. Relies on the unique index of the pair.
+/// Inserts the like of `by` and counts it. Relies on the unique index on the pair. Returns `None` if the target was
+/// deleted meanwhile; the caller must then roll the transaction back.
 pub async fn insert(tx: &Tx, id: LikeId, by: UserId, liked: Liked) -> Result<Option<Inserted>> {
     let (id, user_id) = (id.as_uuid(), by.as_uuid());
     let inserted = match liked {
@@ -51,7 +51,7 @@ pub async fn insert(tx: &Tx, id: LikeId, by: UserId, liked: Liked) -> Result<Opt
     Ok(is_there.then_some(inserted))
 }
 
-/// Takes back `by`'s like, with its count; says whether it was there.
+/// Deletes the like of `by`, updates the count, and returns whether the like existed.
 pub async fn delete(tx: &Tx, by: UserId, liked: Liked) -> Result<bool> {
     use comment_like::Column as OfComment;
     use post_like::Column as OfPost;
@@ -79,7 +79,7 @@ async fn count(tx: &Tx, liked: Liked, by: i64) -> Result<bool> {
     }
 }
 
-/// Who likes it, the latest first.
+/// Lists the likers of a post or comment, the latest first.
 pub async fn list_likers(conn: &impl Conn, liked: Liked, page: &PageRequest) -> Result<Listed<UserId>> {
     use comment_like::Column as OfComment;
     use post_like::Column as OfPost;
@@ -95,14 +95,14 @@ pub async fn list_likers(conn: &impl Conn, liked: Liked, page: &PageRequest) -> 
     }
 }
 
-/// The posts that `user` likes, the latest liked first.
+/// Lists the posts that `user` likes, the latest liked first.
 pub async fn list_liked_posts(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Listed<PostId>> {
     use post_like::{Column, Entity};
     let list = Entity::find().filter(Column::UserId.eq(user.as_uuid()));
     keyset::targets(conn, list, Column::Id, Column::PostId, PostId::from_uuid, page).await
 }
 
-/// Which of `comments` `user` likes, in one statement.
+/// Returns those of `comments` that `user` likes, in one statement.
 pub async fn list_liked_comments(
     conn: &impl Conn,
     user: UserId,
@@ -119,12 +119,12 @@ pub async fn list_liked_comments(
     Ok(ids.into_iter().map(CommentId::from_uuid).collect())
 }
 
-/// Takes back up to `max` likes of `user`, with their counts; says how many.
+/// Deletes up to `max` likes of `user`, updates the counts, and returns how many.
 pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     use comment_like::Column as OfComment;
     use post_like::Column as OfPost;
     let posts = post_like::Entity::find().select_only().column(OfPost::PostId);
-    // In one order everywhere, so that two who are removed at once do not wait for each other.
+    // In a fixed order, so that two accounts that are deleted at the same time do not deadlock.
     let posts = posts.filter(OfPost::UserId.eq(user.as_uuid())).order_by_asc(OfPost::PostId).limit(max);
     let posts: Vec<Uuid> = posts.into_tuple().all(tx.inner()).await?;
     for post in &posts {
@@ -142,7 +142,7 @@ pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     Ok((posts.len() + comments.len()) as u64)
 }
 
-/// Removes up to `max` likes of posts that are removed themselves, and of their comments; says how many.
+/// Deletes up to `max` likes of posts that are being deleted and of their comments, and returns how many.
 pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
     let of_posts = post_like::Column::PostId.in_subquery(posts.ids());
     let deleted = rows::delete_some::<post_like::Entity>(tx, post_like::Column::Id, of_posts, max).await?;
@@ -151,7 +151,7 @@ pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u6
     Ok(deleted + rows::delete_some::<comment_like::Entity>(tx, id, of_comments, max - deleted).await?)
 }
 
-/// Removes up to `max` likes of a comment that is removed itself; says how many.
+/// Deletes up to `max` likes of a comment that is being deleted, and returns how many.
 pub async fn delete_of_comment(tx: &Tx, comment: CommentId, max: u64) -> Result<u64> {
     let of_comment = comment_like::Column::CommentId.eq(comment.as_uuid());
     rows::delete_some::<comment_like::Entity>(tx, comment_like::Column::Id, of_comment, max).await

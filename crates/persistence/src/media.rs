@@ -1,4 +1,4 @@
-//! Images: their rows. A row is marked as deleted first, and goes when its files are gone.
+//! Images. A row is first marked as deleted; a job then removes its files and deletes the row.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,43 +21,43 @@ use crate::{
     jobs, rows,
 };
 
-/// Adds an image.
+/// Inserts an image.
 pub async fn insert(tx: &Tx, media: &Media) -> Result<()> {
     Entity::insert(Model::from(media).into_active_model()).exec_without_returning(tx.inner()).await?;
     Ok(())
 }
 
-/// The image with this id.
+/// Finds an image by id.
 pub async fn find(conn: &impl Conn, id: MediaId) -> Result<Option<Media>> {
     by_id(id).one(conn.inner()).await?.map(Media::try_from).transpose()
 }
 
-/// The image with this id, held until the transaction ends: whoever else wants to change or use it waits.
+/// Locks the image row (`FOR UPDATE`) until the transaction ends, and returns the image.
 pub async fn hold(tx: &Tx, id: MediaId) -> Result<Option<Media>> {
     by_id(id).lock_exclusive().one(tx.inner()).await?.map(Media::try_from).transpose()
 }
 
-/// The images of `ids`, held until the transaction ends. Those that are gone are left out.
+/// Locks the rows of the images of `ids` (`FOR UPDATE`) until the transaction ends. Skips ids that do not exist.
 pub async fn hold_all(tx: &Tx, ids: &[MediaId]) -> Result<HashMap<MediaId, Media>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    // In one order everywhere, so that no two wait for each other.
+    // In a fixed order, to avoid deadlocks.
     collect(these(ids).order_by_asc(Column::Id).lock_exclusive().all(tx.inner()).await?)
 }
 
-/// What came of looking for images to use.
+/// The outcome of [`hold_unused`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Held {
-    /// They, in order.
+    /// All images, in order.
     All(Vec<Media>),
-    /// At these places, none of the owner's.
+    /// The indexes at which the owner has no such image.
     Missing(Vec<usize>),
-    /// One of them has a use.
+    /// An image is in use already.
     InUse,
 }
 
-/// The images of `ids`, if all are `owner`'s and used for nothing yet, held until the transaction ends.
+/// Locks the images of `ids` until the transaction ends, if all belong to `owner` and are unused.
 pub async fn hold_unused(tx: &Tx, owner: UserId, ids: &[MediaId]) -> Result<Held> {
     let mut found = hold_all(tx, ids).await?;
     found.retain(|_, media| media.owner == owner);
@@ -71,7 +71,7 @@ pub async fn hold_unused(tx: &Tx, owner: UserId, ids: &[MediaId]) -> Result<Held
     })
 }
 
-/// Removes images whose use ends: they are marked, and jobs follow for their files and rows.
+/// Removes images from use: marks them as deleted, and inserts jobs that remove their files and rows.
 pub async fn remove(tx: &Tx, ids: &[MediaId], now: Timestamp) -> Result<()> {
     update_deleted(tx, ids, now).await?;
     for id in ids {
@@ -80,7 +80,7 @@ pub async fn remove(tx: &Tx, ids: &[MediaId], now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// The images of `ids`, in one statement. Those that are gone are left out.
+/// Returns the images of `ids`, in one statement. Skips ids that do not exist.
 pub async fn list_by_ids(conn: &impl Conn, ids: &[MediaId]) -> Result<HashMap<MediaId, Media>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
@@ -88,7 +88,7 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &[MediaId]) -> Result<HashMap<Me
     collect(these(ids).all(conn.inner()).await?)
 }
 
-/// The picture of `owner`, held until the transaction ends.
+/// Locks the avatar of `owner` until the transaction ends, and returns it.
 pub async fn hold_avatar(tx: &Tx, owner: UserId) -> Result<Option<Media>> {
     let avatar = Entity::find()
         .filter(Column::OwnerId.eq(owner.as_uuid()))
@@ -97,7 +97,7 @@ pub async fn hold_avatar(tx: &Tx, owner: UserId) -> Result<Option<Media>> {
     avatar.one(tx.inner()).await?.map(Media::try_from).transpose()
 }
 
-/// Gives images that are held their use.
+/// Sets the use of locked images.
 pub async fn update_used(tx: &Tx, ids: &[MediaId], used: MediaUse) -> Result<()> {
     let (post, message, is_avatar) = match used {
         MediaUse::Post(post) => (Some(post.as_uuid()), None, false),
@@ -112,7 +112,7 @@ pub async fn update_used(tx: &Tx, ids: &[MediaId], used: MediaUse) -> Result<()>
     update_all(tx, ids, values).await
 }
 
-/// Marks images that are held as deleted. Their files are a job's to remove, and their rows after them.
+/// Marks locked images as deleted. A job removes their files, and then their rows.
 pub async fn update_deleted(tx: &Tx, ids: &[MediaId], now: Timestamp) -> Result<()> {
     let none = Expr::value(Option::<Uuid>::None);
     let values = [
@@ -138,15 +138,15 @@ async fn update_all<const N: usize>(
     Ok(())
 }
 
-/// Writes down what the owner of an image that is held made of it.
+/// Stores the owner's changes of a locked image.
 pub async fn update(tx: &Tx, media: &Media) -> Result<()> {
     let version = i64::try_from(media.version).unwrap_or(i64::MAX);
     let values = [(Column::Alt, Expr::value(media.alt.clone())), (Column::Version, Expr::value(version))];
     update_all(tx, &[media.id], values).await
 }
 
-/// Says that the files of an image that is locked are under `key` now, and files that have not been removed yet under
-/// `previous`.
+/// Sets the key of a locked image, under which its files are now, and the previous key, if files under it still have to
+/// be removed.
 pub async fn update_key(tx: &Tx, media: &Media, key: MediaKey, previous: Option<MediaKey>) -> Result<()> {
     let is_public = key.is_public();
     let values = [
@@ -162,7 +162,7 @@ pub async fn update_key(tx: &Tx, media: &Media, key: MediaKey, previous: Option<
     Ok(())
 }
 
-/// Says where the picture of an account is.
+/// Sets the key of an account's avatar.
 pub(crate) async fn update_avatar_key(tx: &Tx, owner: UserId, key: Option<MediaKey>) -> Result<()> {
     user::Entity::update_many()
         .col_expr(user::Column::AvatarKey, Expr::value(key.map(|key| key.to_string())))
@@ -172,9 +172,9 @@ pub(crate) async fn update_avatar_key(tx: &Tx, owner: UserId, key: Option<MediaK
     Ok(())
 }
 
-/// Up to `max` ids of images that are used for nothing since before `before`.
+/// Lists up to `max` ids of unused images that were uploaded before `before`.
 pub async fn list_unused(conn: &impl Conn, before: Timestamp, max: u64) -> Result<Vec<MediaId>> {
-    // Spelt out, because a planner takes a partial index only for a condition that it can read.
+    // Spelt out, because the planner uses a partial index only if it can match the condition.
     let unused = Entity::find()
         .select_only()
         .column(Column::Id)
@@ -186,14 +186,14 @@ pub async fn list_unused(conn: &impl Conn, before: Timestamp, max: u64) -> Resul
     Ok(ids.into_iter().map(MediaId::from_uuid).collect())
 }
 
-/// Whose images are meant.
+/// A filter for images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Of {
-    /// All of an account.
+    /// All images of an account.
     Owner(UserId),
-    /// All of a post.
+    /// All images of a post.
     Post(PostId),
-    /// One, if it is marked as deleted.
+    /// One image, if it is marked as deleted.
     One(MediaId),
 }
 
@@ -207,20 +207,20 @@ impl Of {
     }
 }
 
-/// Up to `max` images of `of`, those among them that are marked as deleted included.
+/// Lists up to `max` images that match `of`, including those marked as deleted.
 pub async fn list_of(conn: &impl Conn, of: Of, max: u64) -> Result<Vec<Media>> {
     let rows = Entity::find().filter(of.filter()).limit(max).all(conn.inner()).await?;
     rows.into_iter().map(Media::try_from).collect()
 }
 
-/// Up to `max` images of `owner` whose files are not in the area where their use wants them.
+/// Lists up to `max` images of `owner` whose files are in the wrong storage area for their use.
 pub async fn list_misplaced(conn: &impl Conn, owner: UserId, max: u64) -> Result<Vec<Media>> {
     misplaced(conn, owner, "LIMIT $2", i64::try_from(max).unwrap_or(i64::MAX).into()).await
 }
 
 async fn misplaced(conn: &impl Conn, owner: UserId, which: &str, value: Value) -> Result<Vec<Media>> {
-    // In the public area is what everybody may see, and nothing else: neither what shows nothing yet, nor what belongs to a
-    // suspended account. What is deleted is not moved but removed.
+    // The public area holds exactly what everyone may see: no unused images, and none of suspended accounts. Deleted
+    // images are removed instead of moved.
     const SQL: &str = "SELECT media.* FROM media JOIN users ON users.id = media.owner_id \
         LEFT JOIN posts ON posts.id = media.post_id \
         WHERE media.owner_id = $1 AND media.deleted_at IS NULL AND users.status <> 'deleted' \
@@ -234,12 +234,12 @@ async fn misplaced(conn: &impl Conn, owner: UserId, which: &str, value: Value) -
     rows.into_iter().map(Media::try_from).collect()
 }
 
-/// Whether the files of an image are not in the area where its use wants them.
+/// Whether the files of an image are in the wrong storage area for its use.
 pub async fn is_misplaced(conn: &impl Conn, media: &Media) -> Result<bool> {
     Ok(!misplaced(conn, media.owner, "AND media.id = $2", media.id.as_uuid().into()).await?.is_empty())
 }
 
-/// Up to `max` images after `after`, by id, those that are marked as deleted left out.
+/// Lists up to `max` images after `after`, ordered by id, without those marked as deleted.
 pub async fn list_after(conn: &impl Conn, after: Option<MediaId>, max: u64) -> Result<Vec<Media>> {
     let mut rows = Entity::find().filter(Column::DeletedAt.is_null());
     if let Some(after) = after {
@@ -249,13 +249,13 @@ pub async fn list_after(conn: &impl Conn, after: Option<MediaId>, max: u64) -> R
     rows.into_iter().map(Media::try_from).collect()
 }
 
-/// The `max` newest images, those that are marked as deleted included.
+/// Lists the `max` newest images, including those marked as deleted.
 pub async fn list_newest(conn: &impl Conn, max: u64) -> Result<Vec<Media>> {
     let rows = Entity::find().order_by_desc(Column::Id).limit(max).all(conn.inner()).await?;
     rows.into_iter().map(Media::try_from).collect()
 }
 
-/// Which of `keys` an image has, or a job is to remove.
+/// Returns those of `keys` that an image has, or whose files a job will remove.
 pub async fn list_known(conn: &impl Conn, keys: &[MediaKey]) -> Result<HashSet<MediaKey>> {
     if keys.is_empty() {
         return Ok(HashSet::new());
@@ -273,7 +273,7 @@ pub async fn list_known(conn: &impl Conn, keys: &[MediaKey]) -> Result<HashSet<M
     Ok(keys.iter().filter(|key| known.contains(&key.to_string())).copied().collect())
 }
 
-/// Removes the rows of images whose files are gone.
+/// Deletes the rows of images whose files have been removed, and returns how many.
 pub async fn delete(tx: &Tx, ids: &[MediaId]) -> Result<u64> {
     rows::delete::<Entity>(tx, Column::Id.is_in(ids.iter().map(|id| id.as_uuid()))).await
 }

@@ -1,4 +1,8 @@
-//! What was said in conversations.
+//! Messages of conversations.
+//!
+//! Writes require the lock on the conversation row ([`crate::conversations::hold`]). A message is unique by its sender
+//! and client id, so a retried send inserts nothing. Deleted messages stay as rows without content, because message
+//! numbers have no gaps.
 
 use std::collections::HashMap;
 
@@ -23,8 +27,8 @@ use crate::{
     media, rows,
 };
 
-/// Adds messages to a conversation that is held, in one statement. Relies on the unique index of sender and client id: if
-/// any of them is [`Inserted::Existing`], the transaction is good for nothing any more.
+/// Inserts messages into a locked conversation, in one statement. Relies on the unique index on sender and client id:
+/// if any of them is [`Inserted::Existing`], the caller must roll the transaction back.
 pub async fn insert_all(tx: &Tx, messages: &[Message]) -> Result<Inserted> {
     if messages.is_empty() {
         return Ok(Inserted::New);
@@ -47,7 +51,7 @@ pub async fn insert_all(tx: &Tx, messages: &[Message]) -> Result<Inserted> {
         version: 0,
     };
     let mut all: Vec<Model> = messages.iter().map(row).collect();
-    // In the order of that index, so that no two transactions wait for each other.
+    // In the order of that index, to avoid deadlocks.
     all.sort_unstable_by_key(|row| (row.sender_id, row.client_id));
     let insert = Entity::insert_many(all.into_iter().map(Model::into_active_model))
         .on_conflict(OnConflict::new().do_nothing().to_owned());
@@ -58,18 +62,19 @@ pub async fn insert_all(tx: &Tx, messages: &[Message]) -> Result<Inserted> {
     }
 }
 
-/// The message with this id.
+/// Finds a message by id, deleted or not.
 pub async fn find(conn: &impl Conn, id: MessageId) -> Result<Option<Message>> {
     let row = Entity::find_by_id(id.as_uuid()).one(conn.inner()).await?;
     row.map(Message::try_from).transpose()
 }
 
-/// The messages that devices of their senders called so, in one statement.
+/// Finds messages by sender and client id, in one statement.
 pub async fn list_by_client_ids(
     conn: &impl Conn,
     ids: &[(UserId, ClientId)],
 ) -> Result<HashMap<(UserId, ClientId), Message>> {
-    // Each of the senders with each of the client ids: another one's is found too, if they chose it on purpose.
+    // Matches every sender with every client id, so it may also return a message of another pair, if one sender
+    // deliberately uses a client id of another.
     let mut senders: Vec<Uuid> = ids.iter().map(|(sender, _)| sender.as_uuid()).collect();
     senders.sort_unstable();
     senders.dedup();
@@ -84,7 +89,7 @@ pub async fn list_by_client_ids(
     messages.collect()
 }
 
-/// The messages of `ids`, in one statement.
+/// Returns the messages of `ids`, in one statement.
 pub async fn list_by_ids(conn: &impl Conn, ids: &[MessageId]) -> Result<HashMap<MessageId, Message>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
@@ -94,8 +99,8 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &[MessageId]) -> Result<HashMap<
     rows.into_iter().map(|row| Message::try_from(row).map(|message| (message.id, message))).collect()
 }
 
-/// The messages of a conversation after number `since`, the newest first. Pages are by number, which ids of several nodes
-/// need not follow.
+/// Lists the messages of a conversation after number `since`, the newest first. Pages are by message number, because
+/// ids generated on several nodes are not in its order.
 pub async fn list(
     conn: &impl Conn,
     conversation: ConversationId,
@@ -126,7 +131,7 @@ pub async fn list(
     Ok((slice, messages))
 }
 
-/// Writes down what its sender made of a message whose conversation is held.
+/// Stores the sender's changes of a message. The caller has locked the conversation.
 pub async fn update(tx: &Tx, message: &Message) -> Result<()> {
     let micros =
         |at: Option<blegram_domain::Timestamp>| Expr::value(at.map(blegram_domain::Timestamp::as_micros));
@@ -142,7 +147,7 @@ pub async fn update(tx: &Tx, message: &Message) -> Result<()> {
     Ok(())
 }
 
-/// Up to `max` messages that `sender` sent, in whichever conversation.
+/// Lists up to `max` messages of `sender`, in all conversations.
 pub async fn list_ids_of_sender(conn: &impl Conn, sender: UserId, max: u64) -> Result<Vec<MessageId>> {
     let rows = Entity::find()
         .select_only()
@@ -155,7 +160,7 @@ pub async fn list_ids_of_sender(conn: &impl Conn, sender: UserId, max: u64) -> R
     Ok(ids.into_iter().map(MessageId::from_uuid).collect())
 }
 
-/// Empties messages of an account that is deleted: they stay where they were, of nobody.
+/// Clears messages of a deleted account. The rows stay, without sender, text and images.
 pub async fn update_disowned(tx: &Tx, ids: &[MessageId], now: blegram_domain::Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::SenderId, Expr::value(Option::<Uuid>::None))
@@ -168,7 +173,7 @@ pub async fn update_disowned(tx: &Tx, ids: &[MessageId], now: blegram_domain::Ti
     Ok(())
 }
 
-/// Removes up to `max` messages of a conversation that is removed itself, with their images; says how many.
+/// Deletes up to `max` messages of a conversation that is being deleted, removes their images, and returns how many.
 pub async fn delete_some(
     tx: &Tx,
     conversation: ConversationId,

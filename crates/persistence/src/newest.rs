@@ -1,4 +1,4 @@
-//! What was written last, over all tables whose ids order lists: where the ids of a process begin.
+//! The newest row over all tables whose ids order lists. A process starts generating ids after it.
 
 use blegram_domain::{
     Timestamp,
@@ -8,8 +8,8 @@ use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, prelude::U
 
 use crate::{Conn, Result};
 
-/// Every table with an id that a list is ordered by, and the column that says when a row was written, where there is
-/// one. A test compares this with the schema.
+/// Every table whose id orders a list, with the column of the row's creation time, if there is one. A test compares
+/// this with the schema.
 const TABLES: [(&str, Option<&str>); 20] = [
     ("bookmarks", None),
     ("blocks", None),
@@ -27,23 +27,23 @@ const TABLES: [(&str, Option<&str>); 20] = [
     ("posts", Some("created_at")),
     ("recent_searches", Some("searched_at")),
     ("reports", Some("created_at")),
-    // Written when its text is replaced, and dated when the text was written.
+    // A row is inserted when its text is replaced, but `created_at` says when the text was written.
     ("revisions", None),
     ("sessions", Some("created_at")),
     ("uploads", Some("created_at")),
     ("users", Some("created_at")),
 ];
 
-/// Read marks outlive the notifications that they were set to, and what is new must be above them.
+/// Read marks outlive the notifications that they refer to, and new notifications must have larger ids.
 const MARKS: &str = "SELECT notifications_read AS id, CAST(NULL AS BIGINT) AS at FROM users \
                      WHERE notifications_read IS NOT NULL ORDER BY notifications_read DESC LIMIT 1";
 
-/// What was written last.
+/// The newest row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Newest {
     /// The largest id.
     pub id: Option<AnyId>,
-    /// When the newest of the rows was written that say when.
+    /// The creation time of the newest row that has one.
     pub at: Option<Timestamp>,
 }
 
@@ -53,7 +53,7 @@ struct Row {
     at: Option<i64>,
 }
 
-/// What was written last, read marks included; reads the mark of every account, so it is for starts.
+/// Finds the newest row, read marks included. Reads the read mark of every account, so call it only at startup.
 pub async fn find(conn: &impl Conn) -> Result<Newest> {
     let mut rows = list(conn, Some(MARKS)).await?;
     rows.sort_by_key(|row| row.id);
@@ -61,12 +61,12 @@ pub async fn find(conn: &impl Conn) -> Result<Newest> {
     Ok(Newest { id: rows.last().map(|row| AnyId::from_uuid(row.id)), at })
 }
 
-/// The largest id: a look into the end of some indexes.
+/// Finds the largest id: reads the end of one index per table.
 pub async fn find_id(conn: &impl Conn) -> Result<Option<AnyId>> {
     Ok(list(conn, None).await?.into_iter().map(|row| AnyId::from_uuid(row.id)).max())
 }
 
-/// What time the database has; `None` for the embedded one, whose time is this process's own.
+/// Reads the clock of the database server; `None` for SQLite, which runs in this process.
 pub async fn find_database_time(conn: &impl Conn) -> Result<Option<Timestamp>> {
     #[derive(FromQueryResult)]
     struct Time {
@@ -95,6 +95,6 @@ async fn list(conn: &impl Conn, more: Option<&str>) -> Result<Vec<Row>> {
     let connection = conn.inner();
     let statement = Statement::from_string(connection.get_database_backend(), parts.join(" UNION ALL "));
     let rows = Row::find_by_statement(statement).all(connection).await?;
-    // An id that somebody made by hand is nothing to begin after.
+    // Ignore ids that no clock can have made, such as those inserted by hand.
     Ok(rows.into_iter().filter(|row| id::instant_of(row.id).is_ok()).collect())
 }

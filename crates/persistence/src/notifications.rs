@@ -1,4 +1,8 @@
-//! What people are told, and how far they have read it.
+//! Notifications, and the read marks of users.
+//!
+//! A notification is unique by its subject, actor, recipient and kind, so an action that is repeated notifies once.
+//! Functions that insert or delete notifications return the recipients and ids, so that the recipients' clients can be
+//! updated.
 
 use std::collections::{HashMap, HashSet};
 
@@ -38,8 +42,8 @@ impl Changed {
     }
 }
 
-/// Adds notices of things that one person did. Whoever was told before is not told again; whoever mutes that person, or
-/// is that person, is not told at all. Returns who is told, with what each is told.
+/// Inserts notifications about actions of one actor. Skips recipients who were notified of the same before, who mute
+/// the actor, or who are the actor. Returns the recipients and ids of the new notifications.
 pub async fn insert(tx: &Tx, notices: &[Notice], now: Timestamp) -> Result<Vec<(UserId, NotificationId)>> {
     let Some(actor) = notices.first().map(|notice| notice.actor) else { return Ok(Vec::new()) };
     let deaf = list_muters(tx, actor, notices).await?;
@@ -48,7 +52,7 @@ pub async fn insert(tx: &Tx, notices: &[Notice], now: Timestamp) -> Result<Vec<(
     if told.is_empty() {
         return Ok(Vec::new());
     }
-    // Last of all that a transaction locks, save the list of posts.
+    // The last lock of a transaction, except that on the list of posts.
     order::lock(tx, &lists(told.iter().map(|notice| notice.recipient)), now).await?;
     let rows: Vec<_> = told.into_iter().map(|notice| model(notice, now).into_active_model()).collect();
     let once = OnConflict::new().do_nothing().to_owned();
@@ -59,8 +63,8 @@ pub async fn insert(tx: &Tx, notices: &[Notice], now: Timestamp) -> Result<Vec<(
     Ok(inserted.into_iter().map(Changed::ids).collect())
 }
 
-/// Locks the notifications of `recipients` until the transaction ends, before something else is locked that others should
-/// not have to wait for. [`insert`] does it by itself.
+/// Locks the notifications of `recipients` until the transaction ends. [`insert`] does this itself; call it earlier to
+/// lock something afterwards for which other transactions should not have to wait long.
 pub async fn lock(tx: &Tx, recipients: impl IntoIterator<Item = UserId>) -> Result<()> {
     order::lock_only(tx, &lists(recipients)).await
 }
@@ -101,7 +105,7 @@ fn object(notice: &Notice) -> Uuid {
     thing.unwrap_or(notice.actor.as_uuid())
 }
 
-/// Takes a notice back: what it told is undone. Returns whose notification was deleted, and which.
+/// Deletes the notification of an action that was undone. Returns the recipient and id of the deleted notification.
 pub async fn delete(tx: &Tx, notice: &Notice) -> Result<Vec<(UserId, NotificationId)>> {
     let this = Condition::all()
         .add(Column::ObjectId.eq(object(notice)))
@@ -111,7 +115,7 @@ pub async fn delete(tx: &Tx, notice: &Notice) -> Result<Vec<(UserId, Notificatio
     delete_returning(tx, this).await
 }
 
-/// Removes the rows that `which` names; returns whose they were, and which.
+/// Deletes the rows that match `which`, and returns their recipients and ids.
 async fn delete_returning(tx: &Tx, which: Condition) -> Result<Vec<(UserId, NotificationId)>> {
     let mut delete = Query::delete();
     delete.from_table(Entity).cond_where(which);
@@ -121,12 +125,12 @@ async fn delete_returning(tx: &Tx, which: Condition) -> Result<Vec<(UserId, Noti
     Ok(deleted.into_iter().map(Changed::ids).collect())
 }
 
-/// Up to `max` notifications about a post and its comments: whose they are, and which.
+/// Lists up to `max` notifications about a post and its comments, with their recipients.
 pub async fn list_about_post(tx: &Tx, post: PostId, max: u64) -> Result<Vec<(UserId, NotificationId)>> {
     list_about(tx, Column::PostId.eq(post.as_uuid()), max).await
 }
 
-/// Up to `max` notifications about a comment: whose they are, and which.
+/// Lists up to `max` notifications about a comment, with their recipients.
 pub async fn list_about_comment(
     tx: &Tx,
     comment: CommentId,
@@ -142,7 +146,7 @@ async fn list_about(tx: &Tx, which: Expr, max: u64) -> Result<Vec<(UserId, Notif
     Ok(rows.into_iter().map(ids).collect())
 }
 
-/// Who was told something by `actor` about a post or comment, whose id is `object`.
+/// Returns the recipients of notifications from `actor` about the post or comment `object`.
 pub async fn list_told(conn: &impl Conn, actor: UserId, object: Uuid) -> Result<HashSet<UserId>> {
     let told = Entity::find().select_only().column(Column::UserId).filter(Column::ObjectId.eq(object));
     let told: Vec<Uuid> =
@@ -150,8 +154,8 @@ pub async fn list_told(conn: &impl Conn, actor: UserId, object: Uuid) -> Result<
     Ok(told.into_iter().map(UserId::from_uuid).collect())
 }
 
-/// Takes back that `actor` mentioned people in a post or comment, whose id is `object`, except those whom it still
-/// mentions.
+/// Deletes the notifications of mentions by `actor` in the post or comment `object`, except those to `kept`, who are
+/// still mentioned. Returns the recipients and ids.
 pub async fn delete_mentions_except(
     tx: &Tx,
     actor: UserId,
@@ -166,21 +170,21 @@ pub async fn delete_mentions_except(
     delete_returning(tx, these).await
 }
 
-/// Takes back what two people were told of each other. Returns whose notifications were deleted, and which.
+/// Deletes the notifications that two users have of each other. Returns the recipients and ids.
 pub async fn delete_between(tx: &Tx, one: UserId, other: UserId) -> Result<Vec<(UserId, NotificationId)>> {
     let told =
         |who: UserId, of: UserId| Column::UserId.eq(who.as_uuid()).and(Column::ActorId.eq(of.as_uuid()));
     delete_returning(tx, Condition::any().add(told(one, other)).add(told(other, one))).await
 }
 
-/// Deletes up to `max` notifications to and of `user`. Returns whose they were, and which.
+/// Deletes up to `max` notifications to and from `user`. Returns the recipients and ids.
 pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<Vec<(UserId, NotificationId)>> {
     let id = user.as_uuid();
     delete_some(tx, Condition::any().add(Column::UserId.eq(id)).add(Column::ActorId.eq(id)), max).await
 }
 
-/// Deletes up to `max` notifications about posts that are removed themselves, and about their comments. Returns whose they
-/// were, and which.
+/// Deletes up to `max` notifications about posts that are being deleted, and about their comments. Returns the
+/// recipients and ids.
 pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<Vec<(UserId, NotificationId)>> {
     let mut deleted = delete_some(tx, Column::PostId.in_subquery(posts.ids()), max).await?;
     let rest = max - deleted.len() as u64;
@@ -196,23 +200,23 @@ async fn delete_some(tx: &Tx, which: impl IntoCondition, max: u64) -> Result<Vec
     delete_returning(tx, Condition::all().add(Column::Id.in_subquery(some.into_query()))).await
 }
 
-/// Removes up to `max` notices about a comment; says how many.
+/// Deletes up to `max` notifications about a comment, and returns how many.
 pub async fn delete_of_comment(tx: &Tx, comment: CommentId, max: u64) -> Result<u64> {
     rows::delete_some::<Entity>(tx, Column::Id, Column::CommentId.eq(comment.as_uuid()), max).await
 }
 
-/// Removes up to `max` notices from before `until`; says how many.
+/// Deletes up to `max` notifications from before `until`, and returns how many.
 pub async fn delete_older_than(tx: &Tx, until: Timestamp, max: u64) -> Result<u64> {
     rows::delete_some::<Entity>(tx, Column::Id, Column::Id.lt(NotificationId::first_of(until).as_uuid()), max)
         .await
 }
 
-/// Ids of what `user` is told and may see, the newest first.
+/// Lists the ids of the notifications that `user` may see, the newest first.
 pub async fn list_ids(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Slice> {
     keyset::ids(conn, readable(user), Column::Id, page).await
 }
 
-/// The notifications of `ids`, in that order, in one statement. Those that are gone are left out.
+/// Lists the notifications of `ids`, in that order, in one statement. Skips ids that do not exist.
 pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Notification>> {
     if ids.keys().is_empty() {
         return Ok(Vec::new());
@@ -222,13 +226,13 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Notificati
     ids.keys().iter().filter_map(|id| rows.remove(id)).map(Notification::try_from).collect()
 }
 
-/// The notification with this id, if `user` is told it and may see it.
+/// Finds a notification of `user` by id, if they may see it.
 pub async fn find(conn: &impl Conn, user: UserId, id: NotificationId) -> Result<Option<Notification>> {
     let row = readable(user).filter(Column::Id.eq(id.as_uuid())).one(conn.inner()).await?;
     row.map(Notification::try_from).transpose()
 }
 
-/// The newest notification that `user` has read.
+/// Finds the read mark of `user`: the newest notification that they have read.
 pub async fn find_read_up_to(conn: &impl Conn, user: UserId) -> Result<Option<NotificationId>> {
     let up_to =
         user::Entity::find_by_id(user.as_uuid()).select_only().column(user::Column::NotificationsRead);
@@ -236,7 +240,7 @@ pub async fn find_read_up_to(conn: &impl Conn, user: UserId) -> Result<Option<No
     Ok(up_to.map(NotificationId::from_uuid))
 }
 
-/// How far `user` has read, and how many that they may see are newer.
+/// Finds the read mark of `user`, and counts the newer notifications that they may see.
 pub async fn find_read_mark(conn: &impl Conn, user: UserId) -> Result<ReadMark> {
     let up_to = find_read_up_to(conn, user).await?;
     let mut unread = readable(user);
@@ -247,8 +251,8 @@ pub async fn find_read_mark(conn: &impl Conn, user: UserId) -> Result<ReadMark> 
     Ok(ReadMark { unread_count, up_to })
 }
 
-/// Moves the read mark of `user` forward to the newest of their notifications that is not newer than `up_to`: never
-/// back, and never to where nothing is yet. Says whether it moved.
+/// Advances the read mark of `user` to their newest notification that is not newer than `up_to`. Never moves it back,
+/// and never beyond the newest notification. Returns whether it moved.
 pub async fn update_read_mark(tx: &Tx, user: UserId, up_to: NotificationId) -> Result<bool> {
     let newest = Entity::find().select_only().column(Column::Id).filter(Column::UserId.eq(user.as_uuid()));
     let newest = newest.filter(Column::Id.lte(up_to.as_uuid())).order_by_desc(Column::Id);
@@ -263,8 +267,9 @@ pub async fn update_read_mark(tx: &Tx, user: UserId, up_to: NotificationId) -> R
     Ok(update.exec(tx.inner()).await?.rows_affected == 1)
 }
 
-/// What `user` may see of what they are told: the rules of the domain once more, in SQL, because what is not shown must
-/// not be counted as unread. Blocks need no look: they remove what two people were told of each other.
+/// The notifications that `user` may see. Repeats the visibility rules of `domain` in SQL, because hidden notifications
+/// must not count as unread. Does not check blocks between recipient and actor: a block deletes the notifications that
+/// the two have of each other.
 fn readable(user: UserId) -> Select<Entity> {
     Entity::find().filter(Column::UserId.eq(user.as_uuid())).filter(Expr::cust(
         "EXISTS (SELECT 1 FROM users AS actor WHERE actor.id = notifications.actor_id AND actor.status = 'active') \

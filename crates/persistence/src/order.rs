@@ -1,19 +1,20 @@
-//! Lists whose ids are in the order in which their rows are committed.
+//! Lists whose ids are in commit order.
 //!
-//! Clients walk lists towards newer items by id: `since_id`, `prev_cursor`. An id that becomes visible after a larger one
-//! would be passed over for good. So whoever adds to such a list locks it first, until their transaction ends, and only
-//! then generates the id, above the newest one in the list: whoever comes next reads it after the commit. Nothing has to
-//! be held back from readers, and what other transactions of the database do does not matter.
+//! Clients page towards newer items by id (`since_id`, `prev_cursor`). A row that becomes visible after a row with a
+//! larger id would be skipped for good. So a transaction that inserts into such a list locks the list first, until it
+//! ends, and only then generates the id, above the newest id in the list. The next transaction reads that id after the
+//! commit. Reads need no delay, and other transactions in the database do not matter.
 //!
-//! The lock comes as late as can be: what may have to be waited for, such as rows with counts and accounts that a foreign
-//! key refers to, is locked before it. Lists are locked in one order everywhere. On SQLite the only writer needs no lock.
+//! The lock is taken as late as possible: locks that may have to be waited for, such as those on rows with counts and
+//! on accounts that a foreign key references, come before it. All code locks lists in the same order. SQLite has one
+//! writer and needs no lock.
 
 use blegram_domain::{RequestId, Timestamp, UserId, id};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value, prelude::Uuid};
 
 use crate::{Result, Tx, db::sealed::Sealed};
 
-/// The rows of a table, or those of them in which a column has some value, ordered by id.
+/// The rows of a table, optionally only those with a given value in one column, ordered by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct List {
     table: &'static str,
@@ -37,12 +38,12 @@ impl List {
         Self::of(table, column, user.as_uuid())
     }
 
-    /// Only those with a further condition, which an index needs.
+    /// Adds a condition, so that a partial index applies.
     pub(crate) const fn with(self, condition: &'static str) -> Self {
         Self { condition, ..self }
     }
 
-    /// What is locked.
+    /// The name of the lock.
     fn name(&self) -> String {
         let of = self.of.map(|(column, id)| format!(" {column} {id}")).unwrap_or_default();
         format!("{}{of}", self.table)
@@ -55,9 +56,9 @@ impl List {
     }
 }
 
-/// As [`lock`], of the list that the whole site waits for. A process that is frozen while it holds the lock loses it after
-/// half a second, with its connection; and only few of its transactions stand in the queue, each of which would hold up
-/// the others again.
+/// Like [`lock`], for the list that every author on the site inserts into. A frozen process that holds the lock loses
+/// it after half a second, together with its connection. `take_turn` bounds how many of its transactions wait in the
+/// lock queue, because each of them would block the other processes for as long again.
 pub(crate) async fn lock_for_all(tx: &Tx, list: List, now: Timestamp) -> Result<()> {
     const SQL: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1)), \
         set_config('idle_in_transaction_session_timeout', '500', true)";
@@ -69,18 +70,19 @@ pub(crate) async fn lock_for_all(tx: &Tx, list: List, now: Timestamp) -> Result<
     follow_newest(tx, &[list], now).await
 }
 
-/// Locks lists until the transaction ends. Ids that this process generates afterwards are larger than all that they hold.
+/// Locks lists until the transaction ends. Ids that this process generates afterwards are larger than all ids in the
+/// lists.
 pub(crate) async fn lock(tx: &Tx, lists: &[List], now: Timestamp) -> Result<()> {
     lock_only(tx, lists).await?;
     follow_newest(tx, lists, now).await
 }
 
-/// As [`lock`], without a look at what the lists hold: for those who lock many lists before they add to each.
+/// Like [`lock`], without reading the newest ids: for callers that lock many lists before they insert into each.
 pub(crate) async fn lock_only(tx: &Tx, lists: &[List]) -> Result<()> {
     if tx.inner().get_database_backend() != DbBackend::Postgres || lists.is_empty() {
         return Ok(());
     }
-    // Sorted by what is locked, so that no two wait for each other; the seed tells these locks from those on relations.
+    // Sorted by key to avoid deadlocks. The seed 1 separates these advisory locks from those on relations (seed 0).
     const SQL: &str = "SELECT pg_advisory_xact_lock(key) FROM \
         (SELECT DISTINCT hashtextextended(name, 1) AS key FROM unnest($1::text[]) AS name ORDER BY 1) AS keys";
     let names: Vec<String> = lists.iter().map(|list| format!("\"{}\"", list.name())).collect();
@@ -90,8 +92,8 @@ pub(crate) async fn lock_only(tx: &Tx, lists: &[List]) -> Result<()> {
     Ok(())
 }
 
-/// Makes the ids that follow larger than all that locked lists hold. A statement of its own, because one that waited for a
-/// lock does not see what was committed meanwhile.
+/// Makes ids generated from now on larger than all ids in the locked lists. A separate statement: one that waits for
+/// the lock uses the snapshot that it took before and does not see what was committed meanwhile.
 pub(crate) async fn follow_newest(tx: &Tx, lists: &[List], now: Timestamp) -> Result<()> {
     if lists.is_empty() {
         return Ok(());
@@ -112,9 +114,9 @@ pub(crate) async fn follow_newest(tx: &Tx, lists: &[List], now: Timestamp) -> Re
         .map(|row| row.try_get("", "id"))
         .collect::<Result<_, _>>()?;
     let Some(newest) = newest.into_iter().max() else { return Ok(()) };
-    // One is generated for a comparison: what is newest was mostly made by a clock that shows the same time.
+    // Generate one id to compare with: in most cases the newest id was made by a clock that shows the same time.
     if newest >= RequestId::generate(now).as_uuid() {
-        // An id that no clock can have made is in the way of nobody but those who put it there.
+        // Fails for an id that no clock can have made. Ignored: it affects only the user who inserted it.
         _ = id::advance_past(newest);
     }
     Ok(())

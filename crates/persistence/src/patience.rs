@@ -1,8 +1,8 @@
-//! How long one request waits for the database: for free connections and for locks of other processes, all of its waits
-//! together. Two waits of five seconds each would be a wait of ten.
+//! Wait budgets: how long one request waits for the database in total, for connections from the pool and for locks of
+//! other processes. Without a shared budget, two waits of five seconds each would add up to ten.
 //!
-//! A budget belongs to a task: [`with_patience`] gives one to everything that a future does. What runs without one, such
-//! as a job, gets a new budget for each transaction and each read.
+//! A budget belongs to a task: [`with_patience`] gives one to a future. Code that runs without one, such as a job, gets
+//! a new budget for each transaction and each read.
 
 use std::{
     sync::{
@@ -14,13 +14,13 @@ use std::{
 
 use tokio::time::{Instant, sleep, timeout};
 
-/// The whole budget.
+/// The default wait budget.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Between two attempts at what another process has locked. SQLite itself waits during each attempt.
+/// The pause between two attempts while another process holds the lock. SQLite itself waits during each attempt.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How long one statement of background work may take on SQLite.
+/// The statement timeout of background work on SQLite.
 const UNHURRIED: Duration = Duration::from_secs(10 * 60);
 
 tokio::task_local! {
@@ -28,28 +28,29 @@ tokio::task_local! {
     static IS_UNHURRIED: ();
 }
 
-/// Gives `future` one budget of five seconds for all of its waits for the database: that of the caller, if it has one,
-/// so that a request that goes on in a task of its own does not get a second one.
+/// Runs `future` with one budget of five seconds for all of its waits for the database. Inherits the budget of the
+/// caller, if there is one, so that a request that continues in another task does not get a second one.
 pub fn with_patience<F: Future>(future: F) -> impl Future<Output = F::Output> {
     CURRENT.scope(Patience::current(), future)
 }
 
-/// Gives `future` this budget, whatever its caller has.
+/// Runs `future` with `budget`, regardless of the caller's.
 pub(crate) fn with_budget<F: Future>(budget: Duration, future: F) -> impl Future<Output = F::Output> {
     CURRENT.scope(Patience(Arc::new(AtomicU64::new(micros(budget)))), future)
 }
 
-/// Runs `future` as background work: each of its statements may take ten minutes on SQLite, whatever is configured.
+/// Runs `future` as background work: on SQLite, the timeout of its statements is at least ten minutes, even if a
+/// shorter one is configured.
 pub fn unhurried<F: Future>(future: F) -> impl Future<Output = F::Output> {
     IS_UNHURRIED.scope((), future)
 }
 
-/// How long a statement of this task may take, where requests have `limit`.
+/// The statement timeout of the current task, where `limit` is that of requests.
 pub(crate) fn statement_limit(limit: Duration) -> Duration {
     if IS_UNHURRIED.try_with(|()| ()).is_ok() { limit.max(UNHURRIED) } else { limit }
 }
 
-/// A budget of time to wait.
+/// The remaining wait budget, in microseconds. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Patience(Arc<AtomicU64>);
 
@@ -58,7 +59,7 @@ impl Patience {
         Self(Arc::new(AtomicU64::new(micros(PATIENCE))))
     }
 
-    /// The budget of this task, or a new one.
+    /// The budget of the current task, or a new one.
     pub(crate) fn current() -> Self {
         CURRENT.try_with(Clone::clone).unwrap_or_else(|_| Self::new())
     }
@@ -69,11 +70,12 @@ impl Patience {
 
     pub(crate) fn spend(&self, waited: Duration) {
         let spend = |left: u64| Some(left.saturating_sub(micros(waited)));
-        // The closure never refuses.
+        // Never fails: the closure always returns `Some`.
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend);
     }
 
-    /// Waits for `future`; `None` when the budget is spent. What is ready at once is always let through.
+    /// Awaits `future`; `None` when the budget is spent first. A future that is ready at once always completes, even
+    /// without budget.
     pub(crate) async fn wait<F: Future>(&self, future: F) -> Option<F::Output> {
         let began = Instant::now();
         let output = timeout(self.left(), future).await.ok();
@@ -81,20 +83,20 @@ impl Patience {
         output
     }
 
-    /// Begins attempts at something that another process may have locked.
+    /// Starts a series of attempts at something that another process may have locked.
     pub(crate) fn attempts(&self) -> Attempts<'_> {
         Attempts { patience: self, began: Instant::now() }
     }
 }
 
-/// Attempts at something that another process may have locked.
+/// A series of attempts at something that another process may have locked.
 pub(crate) struct Attempts<'a> {
     patience: &'a Patience,
     began: Instant,
 }
 
 impl Attempts<'_> {
-    /// Whether to try again: only after an attempt that met a lock, and while the budget lasts.
+    /// Whether to try again: only after an attempt that found a lock, and while there is budget left. Pauses first.
     pub(crate) async fn go_on(&mut self, was_locked: bool) -> bool {
         if !was_locked {
             return false;
@@ -129,17 +131,17 @@ mod tests {
         let request = with_patience(async {
             assert_eq!(wait().await, None);
             assert_eq!(wait().await, None);
-            // Also what goes on without it.
+            // Also a task that continues the request.
             let later = with_patience(wait());
             let mut tasks = tokio::task::JoinSet::new();
             tasks.spawn(later);
             assert_eq!(tasks.join_all().await, [None]);
-            // What is there at once is not waited for.
+            // A future that is ready at once needs no budget.
             assert_eq!(Patience::current().wait(async { 1 }).await, Some(1));
         });
         request.await;
         assert_eq!(began.elapsed().as_secs(), 5);
         assert_eq!(wait().await, None);
-        assert_eq!(began.elapsed().as_secs(), 10, "the next one has its own");
+        assert_eq!(began.elapsed().as_secs(), 10, "a new request has its own budget");
     }
 }

@@ -1,7 +1,7 @@
-//! Whether a connection to PostgreSQL keeps its session. A pooler in between, such as PgBouncer with
-//! `pool_mode = transaction` or `statement`, lends a server session for one transaction or statement only. Limits that are
-//! set for a session, prepared statements, and the advisory lock of schema changes then belong to whichever client comes
-//! next.
+//! Detects a connection pooler in front of PostgreSQL that does not keep one server session per connection, such as
+//! PgBouncer with `pool_mode = transaction` or `statement`. Such a pooler assigns a server session for a single
+//! transaction or statement. Session settings (timeouts), prepared statements, and the advisory lock for schema changes
+//! would then apply to whichever client gets the session next.
 
 use std::{str::FromStr, time::Duration};
 
@@ -17,14 +17,14 @@ use tokio::time::timeout;
 
 use crate::{Error, Result, db::new_identity};
 
-/// How long one step may take. Where each connection has its session, a pooler whose sessions are all taken lets the
+/// The timeout of one step. If every connection has its own session, a session pooler without free sessions makes the
 /// second connection wait.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Other clients of a pooler may change which session is lent next, so one look is not enough.
+/// Other clients of the pooler may change which session is assigned next, so one round is not enough.
 const ROUNDS: usize = 5;
 
-/// The session that answered: its process, and what was set in it.
+/// The session that executed the query: its backend process id, and the mark set in it.
 #[derive(Debug, PartialEq, Eq)]
 struct Session {
     process: i32,
@@ -35,21 +35,22 @@ const LOOK: &str = "SELECT pg_backend_pid(), coalesce(current_setting('blegram.s
 const BEGIN_AND_LOOK: &str =
     "BEGIN; SELECT pg_backend_pid(), coalesce(current_setting('blegram.session', true), '')";
 
-/// Whether connections to `url` share their sessions with others. Always false for SQLite.
+/// Whether connections to `url` share their sessions with other connections. Always `false` for SQLite.
 ///
-/// One connection marks its session by a setting. While others hold transactions open, the mark and the session's process
-/// must stay with this connection, and be nobody else's. That shows sharing whether the pooler lends the session that was
-/// used last or takes turns, and whether it has one session or many.
+/// One connection marks its session with a setting. While other connections keep transactions open, the mark and the
+/// backend process must stay with this connection and appear on no other. This detects sharing whether the pooler
+/// assigns the most recently used session or rotates, and whether it has one session or many.
 ///
 /// # Errors
-/// [`Error::Unavailable`] or [`Error::TimedOut`] when the database does not answer.
+/// [`Error::Unavailable`] or [`Error::TimedOut`] when the database does not respond.
 pub async fn shares_sessions(url: &str) -> Result<bool> {
     if url.starts_with("sqlite:") {
         return Ok(false);
     }
     let options = PgConnectOptions::from_str(url).map_err(error)?;
     let options = options.application_name("blegram").extra_float_digits(None);
-    // By chance: an id would move all later ones to where this machine's clock is, which is not checked yet.
+    // Random rather than an id: generating an id would advance the id generator to this machine's clock, which is not
+    // checked yet.
     let mark = new_identity();
     let set = format!("SELECT pg_backend_pid(), set_config('blegram.session', '{mark}', false)");
     let mut own = step(options.connect()).await?;
@@ -57,7 +58,7 @@ pub async fn shares_sessions(url: &str) -> Result<bool> {
     let first = session(&first)?;
     let mut others = Others::connect(&options).await;
     for _ in 0..ROUNDS {
-        // Twice, for a pooler that takes turns.
+        // Twice, for a pooler that rotates sessions.
         if look(&mut own, LOOK).await? != first || look(&mut own, LOOK).await? != first {
             return Ok(true);
         }
@@ -70,8 +71,8 @@ pub async fn shares_sessions(url: &str) -> Result<bool> {
     Ok(false)
 }
 
-/// Connections that take sessions away from the first one, if they can. One that cannot be made, or waits for long, takes
-/// none, and is given up.
+/// Connections that try to get the session of the first one. A connection that fails to open, or waits too long, is
+/// dropped.
 struct Others(Vec<PgConnection>);
 
 impl Others {
@@ -83,8 +84,8 @@ impl Others {
         Self(others)
     }
 
-    /// Looks around outside a transaction and in one, which stays open. Whether one of them met the session of another
-    /// connection.
+    /// Queries the session outside a transaction and inside one, which stays open. Returns whether one of these
+    /// connections got the session of another connection.
     async fn meet(&mut self, session: &Session) -> bool {
         let mut kept = Vec::new();
         for mut other in std::mem::take(&mut self.0) {
@@ -104,20 +105,20 @@ impl Others {
 
     async fn end(&mut self) {
         for other in &mut self.0 {
-            // One that failed is found out by its next look.
+            // The next query detects a connection that failed here.
             let _ = step(raw_sql("ROLLBACK").execute(other)).await;
         }
     }
 }
 
-/// A pooler that lends sessions for single statements takes no transactions.
+/// Whether the pooler rejected a transaction, because it assigns sessions for single statements.
 fn is_statement_pooling(error: &Error) -> bool {
     let (Error::Unavailable(cause) | Error::Refused(cause)) = error else { return false };
     cause.to_string().contains("statement pooling")
 }
 
 async fn look(connection: &mut PgConnection, sql: &'static str) -> Result<Session> {
-    // Without preparing it: a prepared statement would be looked for in a session that does not have it.
+    // Unprepared: a prepared statement might be looked up in a session that does not have it.
     session(&step(raw_sql(sql).fetch_one(connection)).await?)
 }
 

@@ -1,5 +1,5 @@
-//! Which public posts have a hashtag. The tags themselves are in the post's row, in the order of its text; these rows
-//! are how a tag finds its posts.
+//! The public posts of each hashtag. A post's row has its hashtags in the order of its text; these rows are the index
+//! from hashtag to posts.
 
 use blegram_domain::{Hashtag, PageRequest, Post, PostId, Visibility, page::Slice};
 use sea_orm::{
@@ -14,19 +14,19 @@ use crate::{
     keyset, posts, rows,
 };
 
-/// Makes the rows of a post that is held what its text and visibility say.
+/// Replaces the rows of a locked post according to its text and visibility.
 pub(crate) async fn replace(tx: &Tx, post: &Post) -> Result<()> {
     delete(tx, post.id).await?;
     insert(tx, post).await
 }
 
-/// Removes the rows of a post: a handful, so that it can be done with the act.
+/// Deletes the rows of a post: only a few, so that the caller's transaction can do it.
 pub(crate) async fn delete(tx: &Tx, post: PostId) -> Result<()> {
     rows::delete::<Entity>(tx, Column::PostId.eq(post.as_uuid())).await?;
     Ok(())
 }
 
-/// Adds the rows of a new post.
+/// Inserts the rows of a new post.
 pub(crate) async fn insert(tx: &Tx, post: &Post) -> Result<()> {
     if post.visibility != Visibility::Public || post.hashtags.is_empty() {
         return Ok(());
@@ -37,12 +37,12 @@ pub(crate) async fn insert(tx: &Tx, post: &Post) -> Result<()> {
     Ok(())
 }
 
-/// Ids of the public posts with a hashtag, newest first.
+/// Lists the ids of the public posts with a hashtag, the newest first.
 pub async fn list_post_ids(conn: &impl Conn, tag: &Hashtag, page: &PageRequest) -> Result<Slice> {
     keyset::ids(conn, Entity::find().filter(Column::Hashtag.eq(tag.as_str())), Column::PostId, page).await
 }
 
-/// Removes up to `max` rows of posts that are removed themselves; says how many.
+/// Deletes up to `max` rows of posts that are being deleted, and returns how many.
 pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
     if max == 0 {
         return Ok(0);

@@ -1,12 +1,13 @@
-//! Connections to PostgreSQL: a pool in which a connection that does not write any more does not stay.
+//! The PostgreSQL connection pool. It removes connections that have become read-only or unresponsive.
 //!
-//! The pool is deadpool's and not sqlx's, which pings each connection that comes back: one round trip more for each read,
-//! waited for without a limit. Here:
+//! The pool is deadpool's. sqlx's own pool pings every returned connection, which costs one round trip for each read
+//! and waits for the answer without a timeout. Here:
 //!
-//! - A connection whose last statement was answered goes back at once. One whose statement was given up, or whose
-//!   transaction did not commit, is rolled back first, and closed when it does not answer within [`ANSWER`].
-//! - After an error of the server each connection is asked before it is used, for a minute; so is one that was idle.
-//! - Waiting for a connection counts against the [`Patience`] of the request; each statement has a limit.
+//! - A connection whose last statement completed returns to the pool at once. After an abandoned statement, or a
+//!   transaction that did not commit, it is rolled back first, and closed if it does not respond within [`ANSWER`].
+//! - For a minute after a server error, each connection is tested before it is used; so is a connection that was idle.
+//! - Waiting for a connection counts against the wait budget ([`Patience`]) of the request; each statement has a
+//!   timeout.
 
 use std::{
     fmt,
@@ -41,38 +42,39 @@ use crate::{
     sqlite::{GRACE, Observer, STATEMENT_CACHE},
 };
 
-/// How long after an error of the server each connection is asked before it is used.
+/// How long after a server error each connection is tested before it is used.
 const DOUBTED_FOR: Duration = Duration::from_secs(60);
 
-/// A connection that was idle for longer is asked, too.
+/// A connection that was idle for longer than this is tested, too.
 const UNASKED_FOR: Duration = Duration::from_secs(30);
 
-/// A connection that is older is replaced: the caches of its backend only grow.
+/// The maximum age of a connection. Older ones are replaced, because the caches of a backend only grow.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
-/// A connection that is younger stays although it only reads: while the database is read-only, new ones would be no better.
+/// A connection younger than this is used although it is read-only: while the database is read-only, a new connection
+/// would be, too.
 const YOUNG: Duration = Duration::from_secs(1);
 
-/// How long a connection may take to say that it is of use. After a failover the network may drop whatever is sent on the
-/// connections that were there, without a word; TCP notices that after a quarter of an hour.
+/// The timeout of a connection test. After a failover, the network may silently drop packets on existing connections;
+/// TCP takes about a quarter of an hour to notice.
 const ANSWER: Duration = Duration::from_secs(1);
 
-/// The longest pause between two attempts to connect to a server that is starting.
+/// The maximum pause between two attempts to connect to a server that is starting.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How many transactions of this process add to the list of the whole site at a time, or wait for its lock: one that
-/// commits, and the next. The others wait here, because a process that is frozen loses the lock once for each of those that
-/// wait for it in the database.
+/// How many transactions of this process may hold, or wait in the database for, the lock of the site-wide list of
+/// posts: the one that commits, and the next. The others wait in this process: while a process is frozen, the lock has
+/// to time out once for each of its transactions that waits in the database.
 const TURNS: usize = 2;
 
-/// How long all connections may take to close.
+/// The timeout for closing all connections.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// When an error last said that connections may have lost their server, or that their server only reads now.
+/// When an error last indicated that connections may have lost their server, or that the server is read-only now.
 #[derive(Debug)]
 struct Doubt {
     base: Instant,
-    /// Milliseconds since `base`, and one; 0 is never.
+    /// Milliseconds since `base` plus one; 0 means never.
     last: AtomicU64,
 }
 
@@ -95,11 +97,11 @@ impl Doubt {
     }
 }
 
-/// Makes connections, and says which of those that were idle may be used.
+/// Opens connections, and decides whether an idle one may be reused.
 #[derive(Debug)]
 struct Manager {
     options: PgConnectOptions,
-    /// Set after connecting: PgBouncer refuses the startup parameter `options`.
+    /// `SET` statements that run after connecting: PgBouncer rejects the startup parameter `options`.
     limits: String,
     doubt: Arc<Doubt>,
 }
@@ -109,13 +111,13 @@ impl managed::Manager for Manager {
     type Error = sqlx::Error;
 
     async fn create(&self) -> Result<PgConnection, sqlx::Error> {
-        // Boxed, because it is large and rarely run: every statement would carry it otherwise.
+        // Boxed, because it is large and rarely run: it would be part of every statement.
         Box::pin(self.connect()).await
     }
 
     async fn recycle(&self, connection: &mut PgConnection, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
         if metrics.age() >= LIFETIME {
-            return Err(RecycleError::message("it is old"));
+            return Err(RecycleError::message("maximum lifetime exceeded"));
         }
         if !self.doubt.is_recent() && metrics.last_used() < UNASKED_FOR {
             return Ok(());
@@ -123,12 +125,12 @@ impl managed::Manager for Manager {
         if answered(&self.doubt, Box::pin(may_write(connection))).await? || metrics.age() < YOUNG {
             return Ok(());
         }
-        Err(RecycleError::message("it only reads"))
+        Err(RecycleError::message("the connection is read-only"))
     }
 }
 
 impl Manager {
-    /// Tries again while the server is starting; the caller's patience ends that.
+    /// Retries while the server is starting; the caller's wait budget bounds this.
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         let mut pause = Duration::from_millis(10);
         let mut connection = loop {
@@ -144,13 +146,13 @@ impl Manager {
     }
 }
 
-/// Whether the server answers, and lets this connection write.
+/// Whether this connection may write. Fails if the server does not respond.
 async fn may_write(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let is_read_only: String = sqlx::query_scalar("SHOW transaction_read_only").fetch_one(connection).await?;
     Ok(is_read_only == "off")
 }
 
-/// What a connection says of itself, unless it takes too long.
+/// Awaits the result of a connection test, with a timeout.
 async fn answered<T>(
     doubt: &Doubt,
     answer: impl Future<Output = Result<T, sqlx::Error>>,
@@ -165,24 +167,24 @@ fn timed_out() -> sqlx::Error {
     sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
 }
 
-/// A pool, with what is known of its server. Cheap to clone.
+/// A connection pool with the state of its server. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Pool {
     connections: managed::Pool<Manager>,
-    /// After which the server gives up a statement.
+    /// The statement timeout.
     limit: Duration,
-    /// What searches have instead of all connections.
+    /// The limits for searches; `None` for everything else.
     search: Option<Search>,
     turns: Arc<Semaphore>,
     observer: Arc<OnceLock<Observer>>,
 }
 
-/// How searches use the connections.
+/// The limits for searches.
 #[derive(Debug, Clone)]
 struct Search {
-    /// How many statements run at once.
+    /// How many statements may run at the same time.
     permits: Arc<Semaphore>,
-    /// After which the server gives up one of them.
+    /// The statement timeout of searches.
     limit: Duration,
 }
 
@@ -193,17 +195,17 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// Connects once, to know that it works.
+    /// Creates the pool and opens one connection, to verify that connecting works.
     pub(crate) async fn connect(settings: &Settings) -> Result<Self, DbErr> {
         let options: PgConnectOptions = settings.url.parse().map_err(connecting)?;
         let options = options
             .application_name("blegram")
-            // A startup parameter that PgBouncer refuses; PostgreSQL 12 and later write floats exactly without it.
+            // PgBouncer rejects this startup parameter; PostgreSQL 12 and later format floats exactly without it.
             .extra_float_digits(None)
             .statement_cache_capacity(STATEMENT_CACHE)
             .disable_statement_logging();
-        // A node that is frozen within a transaction lets go of what it locked before those who wait for it give up, unless
-        // they wait for several of its transactions, one after the other; see `Transaction::take_turn`.
+        // If a node freezes inside a transaction, the server ends that transaction before transactions that wait for
+        // its locks time out, unless they wait for several of its transactions in a row; see `Transaction::take_turn`.
         let limits = format!(
             "SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}",
             settings.statement_timeout.as_millis(),
@@ -223,34 +225,35 @@ impl Pool {
         Ok(pool)
     }
 
-    /// The same connections for searches: no more than `at_once` of them at a time, and `limit` for each statement.
+    /// Returns the same pool for searches: at most `at_once` connections at a time, and `limit` as the statement
+    /// timeout.
     pub(crate) fn searching(&self, at_once: usize, limit: Duration) -> Self {
         let permits = Arc::new(Semaphore::new(at_once));
         Self { search: Some(Search { permits, limit: limit.min(self.limit) }), ..self.clone() }
     }
 
     pub(crate) fn observe(&self, observer: Observer) {
-        // The first one stays; searches share it.
+        // Only the first call sets it. The pool for searches shares it.
         let _ = self.observer.set(observer);
     }
 
-    /// Ends the connections that are idle, which are all when the requests have ended. Those that are still used end when
-    /// they come back.
+    /// Closes the idle connections: all of them, once the requests have ended. A connection still in use is closed when
+    /// it is returned.
     pub(crate) async fn close(self) {
         let idle = self.connections.retain(|_, _| false).removed;
         self.connections.close();
         let closing = async {
             for connection in idle {
-                // A connection that does not close is not used either.
+                // An error changes nothing: the connection is not used again either way.
                 let _ = connection.close().await;
             }
         };
         if timeout(CLOSING, closing).await.is_err() {
-            tracing::warn!("connections to PostgreSQL are given up that do not close");
+            tracing::warn!("dropped connections to PostgreSQL that did not close in time");
         }
     }
 
-    /// A connection for one user, waited for in turn.
+    /// Takes a connection from the pool, in the order of the waiting callers.
     async fn acquire(&self, patience: &Patience) -> Result<Lease, DbErr> {
         let permit = match &self.search {
             Some(search) => Some(wait_for(&search.permits, patience).await?),
@@ -286,7 +289,8 @@ impl Pool {
         }
     }
 
-    /// A transaction for one statement of a search, which the server gives up before others.
+    /// Begins a transaction for one statement of a search, to set its shorter statement timeout. `None` if this pool is
+    /// not for searches.
     async fn search(&self) -> Result<Option<Transaction>, DbErr> {
         let Some(Search { limit, .. }) = &self.search else { return Ok(None) };
         let transaction = Transaction::begin(self).await?;
@@ -304,23 +308,25 @@ async fn wait_for(permits: &Arc<Semaphore>, patience: &Patience) -> Result<Owned
     permit.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
 }
 
-/// A connection while somebody uses it.
+/// A connection in use.
 struct Lease {
     connection: Option<Object<Manager>>,
-    /// Since when a statement waits for its answer.
+    /// When the running statement started.
     unanswered_since: Option<Instant>,
-    /// Whether a transaction may be open on it.
+    /// Whether a transaction may be open on the connection.
     in_transaction: bool,
-    /// Whether it lost its server.
+    /// Whether the connection lost its server.
     is_lost: bool,
-    /// Whether nobody but [`Lease::recover`] uses it any more. Dropped then, as when the runtime ends, it is closed.
+    /// Whether only [`Lease::recover`] still uses it. If it is dropped then, as when the runtime shuts down, the
+    /// connection is closed.
     is_left: bool,
     pool: Pool,
     permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Lease {
-    /// Runs one statement, which is given up some time after the server should have: it hangs, or the network does.
+    /// Runs one statement. Abandons it some time after the server's own timeout, in case the server or the network
+    /// hangs.
     async fn run<'c, T, F>(
         &'c mut self,
         limit: Duration,
@@ -358,7 +364,7 @@ impl Lease {
         result.map(|rows| rows.into_iter().map(QueryResult::from).collect()).map_err(querying)
     }
 
-    /// The first row. All of the answer is read: what is left of it would be the next user's.
+    /// Returns the first row. Reads the whole result, because the rest would reach the next user of the connection.
     async fn query_one(&mut self, statement: &Statement) -> Result<Option<QueryResult>, DbErr> {
         Ok(self.query_all(statement).await?.into_iter().next())
     }
@@ -369,15 +375,15 @@ impl Lease {
         result.map(ExecResult::from).map_err(executing)
     }
 
-    /// `BEGIN` or `COMMIT`.
+    /// Runs `BEGIN` or `COMMIT`.
     async fn control(&mut self, sql: &'static str) -> Result<(), DbErr> {
         self.run(self.pool.limit, |raw| raw_sql(sql).execute(raw)).await.map(drop).map_err(executing)
     }
 
-    /// Makes a connection one that others may use, or closes it.
+    /// Rolls the connection back so that it can return to the pool, or closes it.
     async fn recover(mut self) {
         let Some(connection) = self.connection.as_mut() else { return };
-        // Answered after the statement that was left running.
+        // The server executes this only after the abandoned statement.
         let rolled_back = raw_sql("ROLLBACK").execute(&mut **connection);
         if answered(self.pool.doubt(), rolled_back).await.is_ok() {
             (self.unanswered_since, self.in_transaction) = (None, false);
@@ -393,7 +399,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
         if self.is_clean() {
-            // Dropped, it goes back to the others.
+            // Dropping it returns it to the pool.
             return;
         }
         if self.unanswered_since.is_some_and(|since| since.elapsed() >= ANSWER) {
@@ -451,7 +457,7 @@ impl ConnectionTrait for Pool {
     }
 }
 
-/// A write transaction. Dropping it takes everything back.
+/// A write transaction. Dropping it rolls it back.
 pub(crate) struct Transaction {
     lease: Mutex<Lease>,
     turns: Arc<Semaphore>,
@@ -468,14 +474,16 @@ impl Transaction {
     pub(crate) async fn begin(pool: &Pool) -> Result<Self, DbErr> {
         let patience = Patience::current();
         let mut lease = pool.acquire(&patience).await?;
-        // If nobody waits any more before the answer is there, it may have begun.
+        // Set before `BEGIN` is sent: if this future is dropped before the response arrives, the transaction may be
+        // open.
         lease.in_transaction = true;
         let begun = patience.wait(lease.control("BEGIN")).await;
         begun.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??;
         Ok(Self { lease: Mutex::new(lease), turns: Arc::clone(&pool.turns), turn: OnceCell::new() })
     }
 
-    /// Waits for its turn among those of this process that lock what everybody waits for. It has it until its end.
+    /// Waits for one of the few permits of this process to lock the site-wide list of posts. Keeps it until the
+    /// transaction ends.
     pub(crate) async fn take_turn(&self) -> Result<(), DbErr> {
         let take = || async { wait_for(&self.turns, &Patience::current()).await };
         self.turn.get_or_try_init(take).await.map(drop)

@@ -1,4 +1,8 @@
-//! Posts.
+//! Posts, their counts, and what the viewer did with them.
+//!
+//! A new post is counted ([`count_new`]), gets its id under the lock of the site-wide list ([`next_id`]), and is
+//! inserted ([`insert`]). Deleting a post marks it and hides it at once; a job then deletes its dependent rows in
+//! batches, and finally the post ([`Removed`]).
 
 use std::collections::HashMap;
 
@@ -24,10 +28,10 @@ use crate::{
     post_hashtags, rows, search, users,
 };
 
-/// Counts a new post of an author who is kept, for them and under its tags. Before [`next_id`], because others may have
-/// these rows locked.
+/// Counts a new post for its author, whose account is locked, and for its hashtags. Call it before [`next_id`], because
+/// other transactions may have locked these rows.
 pub async fn count_new(tx: &Tx, post: &Post, author: &UserSummary) -> Result<()> {
-    // Accounts before hashtags, as everywhere.
+    // Accounts before hashtags: the lock order everywhere.
     users::update_post_count(tx, post.author, 1).await?;
     if post.is_public(author) {
         hashtags::change(tx, &[], &post.hashtags).await?;
@@ -35,14 +39,14 @@ pub async fn count_new(tx: &Tx, post: &Post, author: &UserSummary) -> Result<()>
     Ok(())
 }
 
-/// The id of a new post. Locks the list of all posts until the transaction ends, so that ids are in the order in which
-/// posts become visible; whatever can be done before is done before.
+/// Generates the id of a new post. Locks the list of all posts until the transaction ends, so that ids are in the order
+/// in which posts become visible. Do everything possible before this call.
 pub async fn next_id(tx: &Tx, now: Timestamp) -> Result<PostId> {
     order::lock_for_all(tx, List::all("posts"), now).await?;
     Ok(PostId::generate(now))
 }
 
-/// Adds a post that is counted.
+/// Inserts a post that [`count_new`] has counted.
 pub async fn insert(tx: &Tx, post: &Post) -> Result<()> {
     let row = Model {
         id: post.id.as_uuid(),
@@ -64,14 +68,14 @@ pub async fn insert(tx: &Tx, post: &Post) -> Result<()> {
     search::index_post(tx, post).await
 }
 
-/// The post with this id, held until the transaction ends: whoever else wants to change it waits.
+/// Locks the post row (`FOR UPDATE`) until the transaction ends, and returns the post.
 pub async fn hold(tx: &Tx, id: PostId) -> Result<Option<Post>> {
     let row = by_id(id).lock_exclusive().one(tx.inner()).await?;
     row.map(Post::try_from).transpose()
 }
 
-/// Writes down what an author who is kept made of a post that is held and was `before`; counts, which others change,
-/// stay.
+/// Stores the author's changes of a locked post, which was `before`. The author's account is locked. Does not write the
+/// counts, which other transactions change.
 pub async fn update(tx: &Tx, before: &Post, post: &Post, author: &UserSummary) -> Result<()> {
     let edited = ActiveModel {
         id: Set(post.id.as_uuid()),
@@ -94,8 +98,8 @@ pub async fn update(tx: &Tx, before: &Post, post: &Post, author: &UserSummary) -
     post_hashtags::replace(tx, post).await
 }
 
-/// Marks a post that is held, of an author who is kept, as deleted, and counts it out. What hangs on it is a job's to
-/// remove.
+/// Marks a locked post as deleted and subtracts it from all counts. The author's account is locked. A job deletes the
+/// rows that depend on the post.
 pub async fn update_deleted(tx: &Tx, post: &Post, author: &UserSummary, now: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::DeletedAt, now.as_micros().into())
@@ -111,12 +115,12 @@ pub async fn update_deleted(tx: &Tx, post: &Post, author: &UserSummary, now: Tim
     Ok(())
 }
 
-/// Posts that are being removed.
+/// Posts that are being deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removed {
-    /// One that is marked as deleted.
+    /// One post that is marked as deleted.
     One(PostId),
-    /// All of an account that is deleted.
+    /// All posts of a deleted account.
     Of(UserId),
 }
 
@@ -133,9 +137,9 @@ impl Removed {
     }
 }
 
-/// Removes up to `max` posts on which nothing hangs any more; says how many.
+/// Deletes up to `max` posts without dependent rows, and returns how many.
 pub async fn delete(tx: &Tx, posts: Removed, max: u64) -> Result<u64> {
-    // Those of an account that is deleted were not marked, and are in the index still.
+    // Posts of a deleted account were not marked as deleted, so they are still in the search index.
     if let Removed::Of(_) = posts {
         let some = Entity::find().select_only().column(Column::Id);
         let some = some.filter(Column::Id.in_subquery(posts.ids())).order_by_asc(Column::Id).limit(max);
@@ -148,12 +152,12 @@ pub async fn delete(tx: &Tx, posts: Removed, max: u64) -> Result<u64> {
     rows::delete_some::<Entity>(tx, Column::Id, Column::Id.in_subquery(posts.ids()), max).await
 }
 
-/// Counts likes of a post; says whether it is there and not deleted.
+/// Adds `by` to the like count of a post, and returns whether the post exists and is not deleted.
 pub(crate) async fn update_like_count(tx: &Tx, id: PostId, by: i64) -> Result<bool> {
     update_count(tx, id, Column::LikeCount, by).await
 }
 
-/// Counts comments on a post; says whether it is there and not deleted.
+/// Adds `by` to the comment count of a post, and returns whether the post exists and is not deleted.
 pub(crate) async fn update_comment_count(tx: &Tx, id: PostId, by: i64) -> Result<bool> {
     update_count(tx, id, Column::CommentCount, by).await
 }
@@ -166,12 +170,12 @@ async fn update_count(tx: &Tx, id: PostId, count: Column, by: i64) -> Result<boo
     Ok(update.exec(tx.inner()).await?.rows_affected == 1)
 }
 
-/// The post with this id, whoever may see it.
+/// Finds a post by id. Does not check who may see it.
 pub async fn find(conn: &impl Conn, id: PostId) -> Result<Option<Post>> {
     by_id(id).one(conn.inner()).await?.map(Post::try_from).transpose()
 }
 
-/// The posts of `ids`, in that order, in one statement. Those that are gone are left out.
+/// Lists the posts of `ids`, in that order, in one statement. Skips posts that do not exist or are deleted.
 pub async fn list_by_ids(conn: &impl Conn, ids: &[PostId]) -> Result<Vec<Post>> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -188,7 +192,7 @@ struct Mark {
     post: Uuid,
 }
 
-/// How `viewer` stands to each of `posts`, in one statement; those to which nothing ties them are left out.
+/// Returns which of `posts` the viewer likes or bookmarked, in one statement. Skips posts with neither.
 pub async fn list_marks(
     conn: &impl Conn,
     viewer: UserId,
@@ -222,12 +226,12 @@ pub async fn list_marks(
     Ok(marks)
 }
 
-/// Ids of public posts, newest first.
+/// Lists the ids of public posts, the newest first.
 pub async fn list_public_ids(conn: &impl Conn, page: &PageRequest) -> Result<Slice> {
     keyset::ids(conn, public(), Column::Id, page).await
 }
 
-/// Ids of the posts of `author`, newest first: all, or the public ones only.
+/// Lists the ids of the posts of `author`, the newest first: all, or only those with one visibility.
 pub async fn list_ids_of_author(
     conn: &impl Conn,
     author: UserId,
@@ -245,7 +249,7 @@ fn by_id(id: PostId) -> Select<Entity> {
     undeleted().filter(Column::Id.eq(id.as_uuid()))
 }
 
-// Spelt out, here and below, because a planner takes a partial index only for a condition that it can read.
+// Spelt out, here and below, because the planner uses a partial index only if it can match the condition.
 fn undeleted() -> Select<Entity> {
     Entity::find().filter(Expr::cust("posts.deleted_at IS NULL"))
 }

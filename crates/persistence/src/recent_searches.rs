@@ -1,4 +1,4 @@
-//! What somebody looked for lately.
+//! Recent searches of a user.
 
 use blegram_domain::{
     PageRequest, RecentSearchId, Timestamp, UserId,
@@ -17,8 +17,8 @@ use crate::{
     rows,
 };
 
-/// Remembers a search of `user` as their latest; of the same one before, and of those beyond the newest
-/// [`RecentSearch::MAX`], nothing stays.
+/// Inserts a search as the latest of `user`. Deletes the same earlier search, and all beyond the newest
+/// [`RecentSearch::MAX`].
 pub async fn insert(tx: &Tx, user: UserId, kind: Kind, query: &str, now: Timestamp) -> Result<()> {
     order::lock(tx, &[List::of_user("recent_searches", "user_id", user)], now).await?;
     let same =
@@ -39,29 +39,29 @@ pub async fn insert(tx: &Tx, user: UserId, kind: Kind, query: &str, now: Timesta
     Ok(())
 }
 
-/// Ids of what `user` looked for, the latest first.
+/// Lists the ids of the recent searches of `user`, the latest first.
 pub async fn list_ids(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Slice> {
     keyset::ids(conn, Entity::find().filter(Column::UserId.eq(user.as_uuid())), Column::Id, page).await
 }
 
-/// The searches of `ids`, in that order, in one statement.
+/// Lists the searches of `ids`, in that order, in one statement.
 pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<RecentSearch>> {
     if ids.keys().is_empty() {
         return Ok(Vec::new());
     }
     let rows = Entity::find().filter(Column::Id.is_in(ids.keys().iter().copied()));
-    // The order of the list is that of the ids.
+    // The list is ordered by id.
     let rows = rows.order_by_desc(Column::Id).all(conn.inner()).await?;
     rows.into_iter().map(RecentSearch::try_from).collect()
 }
 
-/// Forgets one search of `user`; says whether it was there.
+/// Deletes one search of `user`, and returns whether it existed.
 pub async fn delete(tx: &Tx, user: UserId, id: RecentSearchId) -> Result<bool> {
     let this = Column::UserId.eq(user.as_uuid()).and(Column::Id.eq(id.as_uuid()));
     Ok(rows::delete::<Entity>(tx, this).await? == 1)
 }
 
-/// Forgets every search of `user`: a handful, so that it can be done at once.
+/// Deletes all searches of `user`: only a few, so that one statement can do it.
 pub async fn delete_of_user(tx: &Tx, user: UserId) -> Result<()> {
     rows::delete::<Entity>(tx, Column::UserId.eq(user.as_uuid())).await?;
     Ok(())

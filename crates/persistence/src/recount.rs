@@ -1,13 +1,13 @@
-//! Checking the counts that rows keep of other rows, and mending those that are wrong.
+//! Checks denormalised counts, and repairs wrong ones.
 //!
-//! Counts change in the transaction of what they count, so nothing here should ever find anything: it is for databases
-//! that somebody edited by hand, and for the tests that say so.
+//! A count changes in the same transaction as the rows that it counts, so this should never find a wrong one. It is for
+//! databases that were edited by hand, and for the tests that verify this rule.
 
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value, prelude::Uuid};
 
 use crate::{Result, Tx, db::sealed::Sealed};
 
-/// A count that rows keep.
+/// A denormalised count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
     /// The table.
@@ -15,9 +15,10 @@ pub struct Count {
     /// The column.
     pub column: &'static str,
     key: &'static str,
-    /// What it should be, in terms of the row.
+    /// The subquery that computes the correct value for the row.
     truth: &'static str,
-    /// Which rows have it: what is deleted is on its way out, and so is what it counted.
+    /// The condition on the rows to check. Deleted rows are skipped: a job removes them together with what they
+    /// counted.
     which: &'static str,
 }
 
@@ -65,18 +66,18 @@ const fn undeleted(count: Count) -> Count {
     Count { which: "deleted_at IS NULL", ..count }
 }
 
-/// What one step found.
+/// The result of one step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// How many rows were looked at.
+    /// The number of rows checked.
     pub rows: u64,
-    /// How many of them were wrong, and are right now.
+    /// The number of rows that were wrong and are now repaired.
     pub wrong: u64,
-    /// Where the next step begins; `None` at the end of the table.
+    /// Where to continue; `None` at the end of the table.
     pub next: Option<Place>,
 }
 
-/// A place in a table.
+/// A position in a table, by primary key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Place(Value);
 
@@ -90,11 +91,11 @@ struct ByName {
     key: String,
 }
 
-/// Mends `count` in up to `max` rows from `place` on.
+/// Repairs `count` in up to `max` rows, starting after `place`.
 pub async fn update_some(tx: &Tx, count: Count, place: Option<Place>, max: u64) -> Result<Step> {
     let backend = tx.inner().get_database_backend();
     let Count { table, column, key, truth, which } = count;
-    // Held first and counted afterwards, so that whoever counts something at the same time comes before or after both.
+    // Lock the rows first and count afterwards, so that a concurrent change of a count happens before or after both.
     let lock = if backend == DbBackend::Postgres { "FOR UPDATE" } else { "" };
     let after = if place.is_some() { format!("WHERE {key} > $1") } else { String::new() };
     let sql = format!("SELECT {key} AS key FROM {table} {after} ORDER BY {key} LIMIT {max} {lock}");

@@ -1,5 +1,5 @@
-//! Refresh tokens: each is used once and makes the next. A used one is kept for as long as it would have been good,
-//! so that somebody who uses it again is noticed.
+//! Refresh tokens. Each is used once and issues the next one. A used token stays stored until it would have expired, so
+//! that its reuse is detected.
 
 use blegram_domain::{SessionId, Timestamp, TokenId, UserId};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait};
@@ -14,39 +14,39 @@ use crate::{
     sessions::TokenHash,
 };
 
-/// A refresh token to be.
+/// A refresh token to insert.
 #[derive(Debug, Clone, Copy)]
 pub struct NewRefreshToken {
-    /// Also the `jti` of the access token that comes with it.
+    /// Also the `jti` of the access token issued with it.
     pub id: TokenId,
-    /// The login that it prolongs.
+    /// The session that it extends.
     pub session: SessionId,
-    /// What it is recognised by.
+    /// The hash of the token.
     pub token_hash: TokenHash,
-    /// When it was made.
+    /// The time of issue.
     pub issued_at: Timestamp,
-    /// Until when it is good.
+    /// The expiry.
     pub expires_at: Timestamp,
 }
 
-/// A refresh token that was issued.
+/// A stored refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefreshToken {
-    /// Also the `jti` of the access token that came with it.
+    /// Also the `jti` of the access token issued with it.
     pub id: TokenId,
-    /// The login that it prolongs.
+    /// The session that it extends.
     pub session: SessionId,
-    /// What it is recognised by.
+    /// The hash of the token.
     pub token_hash: TokenHash,
-    /// Until when it is good.
+    /// The expiry.
     pub expires_at: Timestamp,
-    /// What its use made; `None` while it was not used.
+    /// The token issued when this one was used; `None` if it is unused.
     pub next: Option<TokenId>,
-    /// Whether the access token that came with it arrived somewhere.
+    /// Whether the access token issued with it was used, so that the client must have received it.
     pub is_access_used: bool,
 }
 
-/// Adds a refresh token.
+/// Inserts a refresh token.
 pub async fn insert(tx: &Tx, token: NewRefreshToken) -> Result<()> {
     let row = Model {
         id: token.id.as_uuid(),
@@ -62,18 +62,18 @@ pub async fn insert(tx: &Tx, token: NewRefreshToken) -> Result<()> {
     Ok(())
 }
 
-/// The refresh token with this hash, used or not, expired or not.
+/// Finds a refresh token by its hash, used or not, expired or not.
 pub async fn find_by_hash(conn: &impl Conn, hash: &TokenHash) -> Result<Option<RefreshToken>> {
     let row = Entity::find().filter(Column::TokenHash.eq(hash.to_vec())).one(conn.inner()).await?;
     row.map(RefreshToken::try_from).transpose()
 }
 
-/// The refresh token with this id.
+/// Finds a refresh token by id.
 pub async fn find(conn: &impl Conn, id: TokenId) -> Result<Option<RefreshToken>> {
     Entity::find_by_id(id.as_uuid()).one(conn.inner()).await?.map(RefreshToken::try_from).transpose()
 }
 
-/// Writes down that `id` was used, and what that made.
+/// Marks `id` as used, with the token issued for it.
 pub async fn update_consumed(tx: &Tx, id: TokenId, next: TokenId, at: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::ConsumedAt, at.as_micros().into())
@@ -84,7 +84,7 @@ pub async fn update_consumed(tx: &Tx, id: TokenId, next: TokenId, at: Timestamp)
     Ok(())
 }
 
-/// Writes down that the access token that came with `id` arrived.
+/// Records the first use of the access token issued with `id`.
 pub async fn update_access_used(tx: &Tx, id: TokenId, at: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::AccessUsedAt, at.as_micros().into())
@@ -95,7 +95,7 @@ pub async fn update_access_used(tx: &Tx, id: TokenId, at: Timestamp) -> Result<(
     Ok(())
 }
 
-/// Forgets those tokens of `session` that were used before `before`: nobody is noticed any more who uses them again.
+/// Deletes the tokens of `session` that were used before `before`. Their reuse is no longer detected.
 pub async fn delete_consumed_before(tx: &Tx, session: SessionId, before: Timestamp) -> Result<()> {
     Entity::delete_many()
         .filter(Column::SessionId.eq(session.as_uuid()))
@@ -105,7 +105,7 @@ pub async fn delete_consumed_before(tx: &Tx, session: SessionId, before: Timesta
     Ok(())
 }
 
-/// Forgets up to `max` tokens that have expired; says how many.
+/// Deletes up to `max` expired tokens, and returns how many.
 pub async fn delete_expired(tx: &Tx, now: Timestamp, max: u64) -> Result<u64> {
     let expired = Entity::find().select_only().column(Column::Id);
     let expired = expired.filter(Column::ExpiresAt.lte(now.as_micros())).limit(max).into_query();
@@ -113,7 +113,7 @@ pub async fn delete_expired(tx: &Tx, now: Timestamp, max: u64) -> Result<u64> {
     Ok(deleted.rows_affected)
 }
 
-/// Forgets up to `max` tokens of the logins of `user`; says how many.
+/// Deletes up to `max` tokens of the sessions of `user`, and returns how many.
 pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let sessions = session::Entity::find().select_only().column(session::Column::Id);
     let sessions = sessions.filter(session::Column::UserId.eq(user.as_uuid())).into_query();

@@ -1,4 +1,5 @@
-//! How people stand to each other, in one look.
+//! Relationships between accounts (follows, follow requests, blocks, mutes), read in one statement, and the advisory
+//! locks on them.
 
 use std::collections::HashMap;
 
@@ -25,7 +26,7 @@ struct Row {
     other: Uuid,
 }
 
-/// How `viewer` stands to each of `others`, in one statement; those who have nothing to do with them are left out.
+/// Returns the relationship of `viewer` to each of `others`, in one statement. Skips accounts without one.
 pub async fn find(
     conn: &impl Conn,
     viewer: UserId,
@@ -82,7 +83,8 @@ struct Known {
     muting: bool,
 }
 
-/// The summaries of `ids` and how `viewer` stands to each, in one statement. Ids of nobody are left out.
+/// Returns the summaries of `ids` and the relationship of `viewer` to each, in one statement. Skips ids without an
+/// account.
 pub async fn list_people(
     conn: &impl Conn,
     viewer: UserId,
@@ -122,7 +124,7 @@ pub async fn list_people(
     known.into_iter().map(person).collect()
 }
 
-/// Whether a table of pairs has `viewer` with the row of `users`.
+/// An `EXISTS` condition: a pair of `viewer` and the row of `users` is in the table.
 fn exists<E: EntityTrait>(viewer: Uuid, of: E::Column, to: E::Column) -> Expr {
     let pair = E::find().select_only().column(to).filter(of.eq(viewer));
     let pair = pair.filter(to.into_expr().equals((user::Entity, user::Column::Id)));
@@ -140,8 +142,8 @@ struct Toward {
     muting: bool,
 }
 
-/// How each of `viewers` stands to `author`, in one statement however many they are; those who have nothing to do with
-/// them are left out.
+/// Returns the relationship of each of `viewers` to `author`, in one statement for any number. Skips viewers without
+/// one.
 pub async fn list_toward(
     conn: &impl Conn,
     author: UserId,
@@ -151,7 +153,7 @@ pub async fn list_toward(
         return Ok(HashMap::new());
     }
     let backend = conn.inner().get_database_backend();
-    // One value, because a statement takes fewer values than there may be viewers.
+    // Bound as one value, because there may be more viewers than a statement takes parameters.
     let ids = if backend == DbBackend::Postgres {
         "SELECT CAST(value AS uuid) AS id FROM json_array_elements_text(CAST($2 AS json))"
     } else {
@@ -182,7 +184,7 @@ pub async fn list_toward(
     Ok(rows.into_iter().map(relation).filter(|(_, relation)| *relation != Relation::default()).collect())
 }
 
-/// How `viewer` stands to `other`.
+/// Returns the relationship of `viewer` to `other`.
 pub async fn find_one(conn: &impl Conn, viewer: UserId, other: UserId) -> Result<Relation> {
     Ok(find(conn, viewer, [other]).await?.remove(&other).unwrap_or_default())
 }
@@ -203,18 +205,18 @@ fn of<E: EntityTrait>(
         .into_query()
 }
 
-/// Keeps how `actor` stands to each of `others` until the transaction ends: a block waits for it. To be asked for before
-/// looking, by whoever acts on something of theirs.
+/// Takes shared advisory locks on the relationships between `actor` and each of `others` until the transaction ends; a
+/// block waits for it. Call it before reading a relationship, when acting on something that belongs to one of `others`.
 pub async fn hold(tx: &Tx, actor: UserId, others: impl IntoIterator<Item = UserId>) -> Result<()> {
     lock(tx, "pg_advisory_xact_lock_shared", actor, others).await
 }
 
-/// As [`hold`], for whoever changes it: waits for all others.
+/// Like [`hold`], but exclusive, to change the relationship: waits for all other holders.
 pub async fn hold_to_change(tx: &Tx, actor: UserId, other: UserId) -> Result<()> {
     lock(tx, "pg_advisory_xact_lock", actor, [other]).await
 }
 
-// SQLite's only writer waits for nobody.
+// SQLite has a single writer, so there is nothing to lock.
 async fn lock(
     tx: &Tx,
     function: &str,
@@ -229,7 +231,7 @@ async fn lock(
         .filter(|other| *other != actor)
         .map(|other| format!("{} {}", actor.min(other), actor.max(other)))
         .collect();
-    // In one order everywhere, so that no two wait for each other.
+    // In a fixed order, to avoid deadlocks.
     pairs.sort_unstable();
     for pair in pairs {
         let sql = format!("SELECT {function}(hashtextextended($1, 0))");

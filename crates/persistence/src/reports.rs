@@ -1,4 +1,4 @@
-//! What people told moderators. Kept without its reporter when their account is gone.
+//! Reports to moderators. A report outlives the account of its reporter, without a reference to it.
 
 use blegram_domain::{Report, UserId, report::Subject};
 use sea_orm::{
@@ -13,7 +13,7 @@ use crate::{
     rows,
 };
 
-/// Adds a report; each user reports a text of a thing once.
+/// Inserts a report. Each user can report the same text of a subject once.
 pub async fn insert(tx: &Tx, report: &Report) -> Result<Inserted> {
     let row = Model {
         id: report.id.as_uuid(),
@@ -30,7 +30,7 @@ pub async fn insert(tx: &Tx, report: &Report) -> Result<Inserted> {
     rows::insert(tx, row).await
 }
 
-/// The report of `reporter` on `subject` when it said `text`.
+/// Finds the report of `reporter` on `subject` with `text` as the reported text.
 pub async fn find(tx: &Tx, reporter: UserId, subject: Subject, text: &str) -> Result<Option<Report>> {
     let report = Entity::find()
         .filter(Column::ReporterId.eq(reporter.as_uuid()))
@@ -39,7 +39,7 @@ pub async fn find(tx: &Tx, reporter: UserId, subject: Subject, text: &str) -> Re
     report.one(tx.inner()).await?.map(Report::try_from).transpose()
 }
 
-/// Forgets of up to `max` reports who reported; says of how many.
+/// Clears the reporter of up to `max` reports, and returns how many.
 pub async fn update_disowned(tx: &Tx, reporter: UserId, max: u64) -> Result<u64> {
     let some = Entity::find().select_only().column(Column::Id);
     let some = some.filter(Column::ReporterId.eq(reporter.as_uuid())).limit(max).into_query();

@@ -1,4 +1,4 @@
-//! Names that accounts had: kept for a while, so that nobody is taken for somebody else.
+//! Former usernames, reserved for a while to prevent impersonation.
 
 use blegram_domain::{Timestamp, UserId, username::Skeleton};
 use sea_orm::{
@@ -12,7 +12,7 @@ use crate::{
     entity::reserved_username::{Column, Entity, Model},
 };
 
-/// Keeps a name until `until` for `owner`, or for nobody.
+/// Reserves a name until `until` for `owner` (`None`: for no account). Replaces an existing reservation.
 pub async fn insert(tx: &Tx, name: &Skeleton, owner: Option<UserId>, until: Timestamp) -> Result<()> {
     let row = Model {
         skeleton: name.as_str().to_owned(),
@@ -25,7 +25,7 @@ pub async fn insert(tx: &Tx, name: &Skeleton, owner: Option<UserId>, until: Time
     Ok(())
 }
 
-/// Whether a name is kept from `who` (`None`: from somebody new).
+/// Whether a name is reserved and not available to `who` (`None`: a new account).
 pub async fn is_kept_from(
     conn: &impl Conn,
     name: &Skeleton,
@@ -37,13 +37,13 @@ pub async fn is_kept_from(
     Ok(kept.is_some_and(|it| it.user_id.is_none() || it.user_id != who.map(UserId::as_uuid)))
 }
 
-/// Lets go of a name.
+/// Deletes the reservation of a name.
 pub async fn delete(tx: &Tx, name: &Skeleton) -> Result<()> {
     Entity::delete_by_id(name.as_str()).exec(tx.inner()).await?;
     Ok(())
 }
 
-/// Forgets who had the names that are kept for `owner`; they stay kept, for nobody.
+/// Clears the owner of the names reserved for `owner`. They stay reserved, for no account.
 pub async fn update_disowned(tx: &Tx, owner: UserId) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::UserId, Expr::value(Option::<sea_orm::prelude::Uuid>::None))
@@ -53,7 +53,7 @@ pub async fn update_disowned(tx: &Tx, owner: UserId) -> Result<()> {
     Ok(())
 }
 
-/// Lets go of up to `max` names whose time is over; says how many.
+/// Deletes up to `max` expired reservations, and returns how many.
 pub async fn delete_expired(tx: &Tx, now: Timestamp, max: u64) -> Result<u64> {
     let expired = Entity::find().select_only().column(Column::Skeleton);
     let expired = expired.filter(Column::Until.lte(now.as_micros())).limit(max).into_query();

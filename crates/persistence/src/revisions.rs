@@ -1,4 +1,4 @@
-//! The texts that edited posts and comments had. What was never edited has no rows here.
+//! Revisions: the texts of edited posts and comments. A post or comment that was never edited has none.
 
 use std::collections::HashMap;
 
@@ -12,12 +12,12 @@ use crate::{
     keyset, posts, rows,
 };
 
-/// Whose texts they are.
+/// The post or comment of a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Of {
-    /// A post's.
+    /// A post.
     Post(PostId),
-    /// A comment's.
+    /// A comment.
     Comment(CommentId),
 }
 
@@ -30,7 +30,7 @@ impl Of {
     }
 }
 
-/// Adds a text that something had, or has now.
+/// Inserts an earlier or the current text.
 pub async fn insert(tx: &Tx, of: Of, revision: &Revision) -> Result<()> {
     let (post, comment) = match of {
         Of::Post(post) => (Some(post), None),
@@ -48,12 +48,12 @@ pub async fn insert(tx: &Tx, of: Of, revision: &Revision) -> Result<()> {
     Ok(())
 }
 
-/// Ids of the texts, the newest first.
+/// Lists the ids of the revisions, the newest first.
 pub async fn list_ids(conn: &impl Conn, of: Of, page: &PageRequest) -> Result<Slice> {
     keyset::ids(conn, Entity::find().filter(of.filter()), Column::Id, page).await
 }
 
-/// The texts of `ids`, in that order, in one statement.
+/// Lists the revisions of `ids`, in that order, in one statement.
 pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Revision>> {
     if ids.keys().is_empty() {
         return Ok(Vec::new());
@@ -63,7 +63,7 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Revision>>
     ids.keys().iter().filter_map(|id| rows.remove(id)).map(Revision::try_from).collect()
 }
 
-/// Removes up to `max` texts that posts had that are removed themselves, and their comments; says how many.
+/// Deletes up to `max` revisions of posts that are being deleted and of their comments, and returns how many.
 pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
     let of_posts = Column::PostId.in_subquery(posts.ids());
     let deleted = rows::delete_some::<Entity>(tx, Column::Id, of_posts, max).await?;
@@ -71,7 +71,7 @@ pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u6
     Ok(deleted + rows::delete_some::<Entity>(tx, Column::Id, of_comments, max - deleted).await?)
 }
 
-/// Removes up to `max` texts that a comment had; says how many.
+/// Deletes up to `max` revisions of a comment, and returns how many.
 pub async fn delete_of_comment(tx: &Tx, comment: CommentId, max: u64) -> Result<u64> {
     rows::delete_some::<Entity>(tx, Column::Id, Of::Comment(comment).filter(), max).await
 }

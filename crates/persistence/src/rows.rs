@@ -1,4 +1,4 @@
-//! What many tables have in common.
+//! Helpers that many tables share.
 
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
@@ -9,8 +9,8 @@ use sea_orm::{
 
 use crate::{Inserted, Result, Tx, db::sealed::Sealed};
 
-/// Any number of ids as one value: the statement is the same for all numbers, and no limit of placeholders is met. To be
-/// bound where [`is_one_of`] names it.
+/// Encodes any number of ids as one bound value, so that the statement text is the same for all numbers and no
+/// placeholder limit applies. Bind it to the placeholder of [`is_one_of`].
 pub(crate) fn ids(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Value {
     let ids = ids.into_iter();
     if backend == DbBackend::Postgres {
@@ -22,7 +22,7 @@ pub(crate) fn ids(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Va
     }
 }
 
-/// What is written after a column to ask whether it is one of the [`ids`] that are bound to `placeholder`.
+/// The SQL after a column name that tests whether its value is one of the [`ids`] bound to `placeholder`.
 pub(crate) fn is_one_of(backend: DbBackend, placeholder: &str) -> String {
     if backend == DbBackend::Postgres {
         format!("= ANY ({placeholder}::uuid[])")
@@ -31,15 +31,15 @@ pub(crate) fn is_one_of(backend: DbBackend, placeholder: &str) -> String {
     }
 }
 
-/// Adds a row unless it meets another one in whichever unique index: of any number who do the same at the same time, one
-/// is [`Inserted::New`].
+/// Inserts a row unless it conflicts with another one in any unique index: of any number of concurrent inserts, one is
+/// [`Inserted::New`].
 pub(crate) async fn insert<M, A>(tx: &Tx, row: M) -> Result<Inserted>
 where
     M: IntoActiveModel<A>,
     A: ActiveModelTrait,
 {
     let insert = <A::Entity as EntityTrait>::insert(row.into_active_model());
-    // Whichever index it is; SeaORM's own `do_nothing` names the primary key.
+    // On any conflict; SeaORM's own `do_nothing` names the primary key.
     let insert = insert.on_conflict(OnConflict::new().do_nothing().to_owned());
     match insert.exec_without_returning(tx.inner()).await {
         Ok(1) => Ok(Inserted::New),
@@ -48,13 +48,13 @@ where
     }
 }
 
-/// Removes the rows that `which` names; says how many.
+/// Deletes the rows that match `which`, and returns how many.
 pub(crate) async fn delete<E: EntityTrait>(tx: &Tx, which: impl IntoCondition) -> Result<u64> {
     let which: Condition = which.into_condition();
     Ok(E::delete_many().filter(which).exec(tx.inner()).await?.rows_affected)
 }
 
-/// Removes up to `max` of the rows that `which` names; says how many.
+/// Deletes up to `max` of the rows that match `which`, and returns how many.
 pub(crate) async fn delete_some<E: EntityTrait>(
     tx: &Tx,
     id: E::Column,

@@ -1,5 +1,5 @@
-//! What posts, people and hashtags are found by. Both databases hold the same terms, which `domain` makes: SQLite in an
-//! FTS5 table beside a table of keys, PostgreSQL in a column of its own.
+//! The search index for posts, users and hashtags. Both databases index the same terms, which `domain` computes: SQLite
+//! in an FTS5 table beside a table of keys, PostgreSQL in a `tsvector` column.
 
 use blegram_domain::{
     Hashtag, PageRequest, Post, PostId, User, UserId, Visibility,
@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value, pre
 
 use crate::{Conn, Result, Tx, db::sealed::Sealed, posts, users};
 
-/// A table of keys with their terms.
+/// A search index: a table of keys with their terms.
 struct Index {
     table: &'static str,
     key: &'static str,
@@ -38,13 +38,14 @@ impl Index {
         execute(tx, sql, vec![id, terms.into()]).await
     }
 
-    /// Gives a key of SQLite its number, if it has none: it keeps it, because it tells when the key came.
+    /// SQLite only: inserts a key, which assigns its row number. A key keeps its number, because the numbers are in
+    /// insertion order.
     async fn add(&self, tx: &Tx, id: Value) -> Result<()> {
         let Self { table, key } = self;
         execute(tx, format!("INSERT INTO {table} ({key}) VALUES ($1) ON CONFLICT DO NOTHING"), vec![id]).await
     }
 
-    /// Takes the terms from a key of SQLite.
+    /// SQLite only: deletes the terms of a key.
     async fn delete_terms(&self, tx: &Tx, id: Value) -> Result<()> {
         let Self { table, key } = self;
         let sql =
@@ -60,7 +61,7 @@ impl Index {
         execute(tx, format!("DELETE FROM {table} WHERE {key} = $1"), vec![id]).await
     }
 
-    /// The keys of up to [`MAX_CANDIDATES`] rows that have what `$1` says.
+    /// The SQL that selects the keys of up to [`MAX_CANDIDATES`] rows that match the expression in `$1`.
     fn candidates(&self, backend: DbBackend) -> String {
         let Self { table, key } = self;
         if backend == DbBackend::Postgres {
@@ -75,11 +76,11 @@ impl Index {
     }
 }
 
-/// How many rows of one search are put in order: a word that more have is looked for from the newest on, or tells so
-/// little that any of them will do.
+/// The maximum number of matches that one search sorts. Words with more matches are common: posts with them are
+/// searched from the newest on, and for names any of the matches will do.
 const MAX_CANDIDATES: usize = 2_000;
 
-/// The phrases, all of which must be there, in the database's language.
+/// The full-text query expression: all phrases must match.
 fn expression(backend: DbBackend, phrases: &[Phrase]) -> String {
     let (between, and) = if backend == DbBackend::Postgres { (" <-> ", " & ") } else { (" ", " AND ") };
     let phrase = |phrase: &Phrase| {
@@ -94,7 +95,7 @@ fn expression(backend: DbBackend, phrases: &[Phrase]) -> String {
     phrases.iter().map(phrase).collect::<Vec<_>>().join(and)
 }
 
-/// Lets a post be found by its words, as long as it is for everybody.
+/// Adds a post to the search index, if it is public; otherwise removes its terms.
 pub(crate) async fn index_post(tx: &Tx, post: &Post) -> Result<()> {
     if post.visibility == Visibility::Public {
         return POSTS.put(tx, post.id.as_uuid().into(), terms(&post.text)).await;
@@ -102,28 +103,28 @@ pub(crate) async fn index_post(tx: &Tx, post: &Post) -> Result<()> {
     if is_postgres(tx) {
         return unindex_post(tx, post.id).await;
     }
-    // In its place among the others, for the day when it is for everybody.
+    // Keep its row number, in the order of the posts, in case the post becomes public.
     POSTS.add(tx, post.id.as_uuid().into()).await?;
     POSTS.delete_terms(tx, post.id.as_uuid().into()).await
 }
 
-/// Lets a post be found no more.
+/// Removes a post from the search index.
 pub(crate) async fn unindex_post(tx: &Tx, post: PostId) -> Result<()> {
     POSTS.delete(tx, post.as_uuid().into()).await
 }
 
-/// Lets an account be found by its names.
+/// Adds an account to the search index, by its names.
 pub(crate) async fn index_user(tx: &Tx, user: &User) -> Result<()> {
     let names = format!("{} {}", user.summary.username, user.summary.display_name);
     USERS.put(tx, user.summary.id.as_uuid().into(), terms(&names)).await
 }
 
-/// Lets an account be found no more.
+/// Removes an account from the search index.
 pub(crate) async fn unindex_user(tx: &Tx, user: UserId) -> Result<()> {
     USERS.delete(tx, user.as_uuid().into()).await
 }
 
-/// Lets hashtags be found that were not there before.
+/// Adds new hashtags to the search index.
 pub(crate) async fn index_hashtags(tx: &Tx, names: &[String]) -> Result<()> {
     for name in names {
         HASHTAGS.put(tx, name.clone().into(), terms(name)).await?;
@@ -136,7 +137,7 @@ struct Id {
     id: Uuid,
 }
 
-/// Ids of posts for everybody, of authors who want to be found, that have what `query` asks for, the newest first.
+/// Lists the ids of public posts by discoverable authors that match `query`, the newest first.
 pub async fn list_post_ids(conn: &impl Conn, query: &Query, page: &PageRequest) -> Result<Slice> {
     let phrases = query.phrases();
     if phrases.is_empty() {
@@ -162,8 +163,8 @@ pub async fn list_post_ids(conn: &impl Conn, query: &Query, page: &PageRequest) 
     Ok(page.slice(rows.into_iter().map(|row| row.id).collect()))
 }
 
-/// The posts among `candidates`. Apart from the rest: else PostgreSQL takes a rare word for a common one, and walks all
-/// posts to find it.
+/// Joins the posts of `candidates`. In a separate (materialised) query: otherwise PostgreSQL may mistake a rare word
+/// for a common one, and walk all posts to find it.
 fn rare(materialized: &str, candidates: &str) -> String {
     format!(
         "WITH found AS {materialized} ({candidates}) SELECT posts.id FROM found \
@@ -171,9 +172,9 @@ fn rare(materialized: &str, candidates: &str) -> String {
     )
 }
 
-/// Up to [`MAX_CANDIDATES`] posts that have a common word, from the place of the page on, each looked at whether it has the
-/// word: some are met soon. `OFFSET` keeps PostgreSQL from gathering all that have it instead. Their authors are looked at
-/// after that: else the posts of one who does not want to be found would be walked without end.
+/// Up to [`MAX_CANDIDATES`] posts with a common word. Walks the posts from the cursor on and tests each for the word,
+/// because matches are frequent. `OFFSET 0` keeps PostgreSQL from collecting all matches instead. The authors are
+/// joined after that limit: otherwise the posts of an undiscoverable author would be walked without end.
 fn common(window: &Window, values: &mut Vec<Value>) -> String {
     let bounds = bounds("posts.id", window, values);
     let order = if window.ascending { "ASC" } else { "DESC" };
@@ -187,7 +188,7 @@ fn common(window: &Window, values: &mut Vec<Value>) -> String {
     )
 }
 
-/// Whether more posts than are put in order have what `expression` says.
+/// Whether at least [`MAX_CANDIDATES`] posts match `expression`.
 async fn is_common(conn: &impl Conn, expression: &Value) -> Result<bool> {
     #[derive(FromQueryResult)]
     struct Count {
@@ -202,10 +203,10 @@ async fn is_common(conn: &impl Conn, expression: &Value) -> Result<bool> {
     Ok(count.is_some_and(|it| usize::try_from(it.count).unwrap_or(usize::MAX) >= MAX_CANDIDATES))
 }
 
-/// On SQLite the numbers of posts grow as their ids do, but for those that were written at the same time: the matches are
-/// read from the place of the page on, in the order of their numbers, and no further than the page needs.
+/// On SQLite, row numbers of posts grow with their ids, except for posts that were written at the same time. So matches
+/// are read in the order of row numbers from the cursor on, and only as many as the page needs.
 fn newest_candidates(window: &Window, values: &mut Vec<Value>) -> String {
-    /// How far the two orders may be apart.
+    /// The maximum distance between the two orders.
     const SLACK: usize = 1_000;
     let number = |sign: &str, extreme: &str, at: usize| {
         format!(
@@ -247,11 +248,11 @@ struct RankedUser {
     name: String,
 }
 
-/// A page of a list of names, with what each stands for.
+/// A page of names, with the user or hashtag of each.
 pub type Names<T> = (Slice<Ranked>, Vec<T>);
 
-/// Accounts that want to be found: whose username is what `query` says, those whose username begins so, and those whose
-/// names have it; each by username.
+/// Lists discoverable accounts: an exact match of the username first, then usernames that start with `query`, then
+/// other matches of the names; each group ordered by username.
 pub async fn list_users(
     conn: &impl Conn,
     query: &Query,
@@ -283,7 +284,7 @@ struct RankedTag {
     name: String,
 }
 
-/// Hashtags in use that begin with what `query` says, or have it, the most used first; each with its count.
+/// Lists hashtags in use that start with or match `query`, the most used first, each with its post count.
 pub async fn list_hashtags(
     conn: &impl Conn,
     query: &Query,
@@ -306,7 +307,8 @@ pub async fn list_hashtags(
     Ok((slice, tags))
 }
 
-/// What the searches for names have in common: `$1` is the expression, `$2` and `$3` the range of names that begin so.
+/// The common parts of name searches: `$1` is the full-text expression, `$2` and `$3` are the range of names with the
+/// prefix.
 struct Found {
     backend: DbBackend,
     collate: &'static str,
@@ -315,7 +317,7 @@ struct Found {
 }
 
 impl Found {
-    /// `None` when nothing can be found.
+    /// `None` if the query cannot match anything.
     fn new(conn: &impl Conn, index: &Index, query: &Query) -> Option<Self> {
         let (backend, phrases) = (conn.inner().get_database_backend(), query.open_phrases());
         let name = query.name();
@@ -328,7 +330,7 @@ impl Found {
         Some(Self { backend, collate, candidates: index.candidates(backend), values })
     }
 
-    /// The page of `inner`, which yields ranks and names.
+    /// The statement for the page of `inner`, which selects `rank` and `name`.
     fn statement(&mut self, inner: &str, page: &PageRequest<Ranked>) -> Statement {
         let window = page.window(Order::Ascending);
         let collate = self.collate;
@@ -350,9 +352,9 @@ impl Found {
     }
 }
 
-/// Takes the words of up to `max` posts and accounts each that were there before the search; says how many.
+/// Adds up to `max` posts, accounts and hashtags each to the search index that are missing there, and returns how many.
 pub async fn index_missing(tx: &Tx, max: u64) -> Result<u64> {
-    // A post of SQLite has its number since the search is there; one that has terms has their count, too.
+    // On SQLite, every post has had a row number since the index exists; an indexed post also has a row in `docsize`.
     let terms =
         if is_postgres(tx) { "" } else { "JOIN post_search_terms_docsize AS terms ON terms.id = row_no" };
     let posts = format!(
@@ -379,7 +381,7 @@ pub async fn index_missing(tx: &Tx, max: u64) -> Result<u64> {
     Ok(count + index_missing_hashtags(tx, max).await?)
 }
 
-/// As [`index_missing`], of hashtags alone.
+/// Like [`index_missing`], for hashtags only.
 pub(crate) async fn index_missing_hashtags(tx: &Tx, max: u64) -> Result<u64> {
     let sql = format!(
         "SELECT name FROM hashtags \

@@ -1,5 +1,5 @@
-//! Logins. A browser's is found by the hash of its token, an app's by the id that its access token carries; no
-//! token is ever stored.
+//! Sessions. A browser's session is found by the hash of its token, a native app's by the id in its access token. No
+//! token is stored.
 
 use std::collections::HashMap;
 
@@ -27,28 +27,28 @@ use crate::{
     keyset, rows,
 };
 
-/// SHA-256 of a token.
+/// The SHA-256 hash of a token.
 pub type TokenHash = [u8; 32];
 
-/// A session with what decides whether it still counts.
+/// A session with everything that decides whether it is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The session.
     pub session: Session,
-    /// Whether its user takes part.
+    /// The status of its user.
     pub status: Status,
-    /// What its user may do.
+    /// The role of its user.
     pub role: Role,
-    /// Whether it was found by something that is used for the first time.
+    /// Whether the access token that found it is used for the first time.
     pub is_first_use: bool,
 }
 
-/// Before when sessions of each kind were last seen that are over now.
+/// The idle timeouts, as instants: a session last seen at or before them has expired.
 #[derive(Debug, Clone, Copy)]
 pub struct IdleSince {
-    /// Those of browsers.
+    /// For browser sessions.
     pub browser: Timestamp,
-    /// Those of native apps.
+    /// For sessions of native apps.
     pub native: Timestamp,
 }
 
@@ -64,7 +64,7 @@ struct Row {
     expires_at: i64,
     status: String,
     role: String,
-    /// Only where it was asked for.
+    /// Only selected by `find_by_token_id`.
     refresh_token_id: Option<Uuid>,
     access_used_at: Option<i64>,
 }
@@ -99,7 +99,7 @@ impl TryFrom<Row> for Found {
     }
 }
 
-/// Adds a login; a browser's with what its token is recognised by.
+/// Inserts a session; a browser's with the hash of its token.
 pub async fn insert(tx: &Tx, session: &Session, token_hash: Option<TokenHash>) -> Result<()> {
     let row = Model {
         id: session.id.as_uuid(),
@@ -116,13 +116,13 @@ pub async fn insert(tx: &Tx, session: &Session, token_hash: Option<TokenHash>) -
     Ok(())
 }
 
-/// The login that a token with this hash stands for, expired or not, in one statement.
+/// Finds the session of a token by its hash, expired or not, in one statement.
 pub async fn find_by_token_hash(conn: &impl Conn, hash: &TokenHash) -> Result<Option<Found>> {
     let query = with_user(Entity::find().filter(Column::TokenHash.eq(hash.to_vec())));
     query.into_model::<Row>().one(conn.inner()).await?.map(Found::try_from).transpose()
 }
 
-/// The login that an access token with this `jti` stands for, expired or not, in one statement.
+/// Finds the session of an access token by its `jti`, expired or not, in one statement.
 pub async fn find_by_token_id(conn: &impl Conn, id: SessionId, token: TokenId) -> Result<Option<Found>> {
     let query = Entity::find_by_id(id.as_uuid())
         .join(JoinType::InnerJoin, Relation::RefreshToken.def())
@@ -133,13 +133,13 @@ pub async fn find_by_token_id(conn: &impl Conn, id: SessionId, token: TokenId) -
     query.into_model::<Row>().one(conn.inner()).await?.map(Found::try_from).transpose()
 }
 
-/// The login with this id, expired or not.
+/// Finds a session by id, expired or not.
 pub async fn find(conn: &impl Conn, id: SessionId) -> Result<Option<Found>> {
     let query = with_user(Entity::find_by_id(id.as_uuid()));
     query.into_model::<Row>().one(conn.inner()).await?.map(Found::try_from).transpose()
 }
 
-/// The logins of `ids`, expired or not, in one statement however many they are. Those that are gone are left out.
+/// Lists the sessions of `ids`, expired or not, in one statement for any number. Skips ids that do not exist.
 pub async fn list(conn: &impl Conn, ids: &[SessionId]) -> Result<Vec<Found>> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -155,7 +155,7 @@ pub async fn list(conn: &impl Conn, ids: &[SessionId]) -> Result<Vec<Found>> {
     found.all(conn.inner()).await?.into_iter().map(Found::try_from).collect()
 }
 
-/// When each of `users` was last seen, in one statement however many they are. Those without a login are left out.
+/// Returns when each of `users` was last seen, in one statement for any number. Skips users without a session.
 pub async fn list_last_seen(conn: &impl Conn, users: &[UserId]) -> Result<HashMap<UserId, Timestamp>> {
     if users.is_empty() {
         return Ok(HashMap::new());
@@ -171,12 +171,12 @@ pub async fn list_last_seen(conn: &impl Conn, users: &[UserId]) -> Result<HashMa
     seen.map(|it| Ok((UserId::from_uuid(it.user_id), timestamp("sessions", it.user_id, it.at)?))).collect()
 }
 
-/// Holds a login until the transaction ends: whoever else wants to change it waits. Says whether it is there.
+/// Locks the session row (`FOR UPDATE`) until the transaction ends, and returns whether it exists.
 pub async fn hold(tx: &Tx, id: SessionId) -> Result<bool> {
     Ok(Entity::find_by_id(id.as_uuid()).lock_exclusive().one(tx.inner()).await?.is_some())
 }
 
-/// Ids of the logins of `user` that are not over, the newest first.
+/// Lists the ids of the active sessions of `user`, the newest first.
 pub async fn list_live_ids(
     conn: &impl Conn,
     user: UserId,
@@ -188,7 +188,7 @@ pub async fn list_live_ids(
     keyset::ids(conn, live, Column::Id, page).await
 }
 
-/// The logins of `ids`, in that order, in one statement. Those that are gone are left out.
+/// Lists the sessions of `ids`, in that order, in one statement. Skips ids that do not exist.
 pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Session>> {
     if ids.keys().is_empty() {
         return Ok(Vec::new());
@@ -198,7 +198,7 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Session>> 
     ids.keys().iter().filter_map(|id| sessions.remove(id)).map(Session::try_from).collect()
 }
 
-/// Writes down a use. Never goes back.
+/// Sets the last use of a session. Never moves it back.
 pub async fn update_last_seen(tx: &Tx, id: SessionId, at: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::LastSeenAt, at.as_micros().into())
@@ -209,12 +209,12 @@ pub async fn update_last_seen(tx: &Tx, id: SessionId, at: Timestamp) -> Result<(
     Ok(())
 }
 
-/// Writes down a use of each of `ids`. Leaves out those that somebody else is changing: that is a use or an end.
+/// Sets the last use of each of `ids`. Skips sessions that another transaction has locked: it uses or ends them.
 pub async fn update_all_last_seen(tx: &Tx, ids: &[SessionId], at: Timestamp) -> Result<()> {
     let backend = tx.inner().get_database_backend();
     let is_one = rows::is_one_of(backend, "$2");
     let due = format!("SELECT id FROM sessions WHERE id {is_one} AND last_seen_at < $1");
-    // Nodes that check the same ones at the same time must not wait for each other in a circle.
+    // `SKIP LOCKED`, so that nodes that update the same sessions at the same time do not deadlock.
     let lock = if backend == DbBackend::Postgres { "FOR NO KEY UPDATE SKIP LOCKED" } else { "" };
     let sql = format!("UPDATE sessions SET last_seen_at = $1 WHERE id IN ({due} {lock})");
     let ids = rows::ids(backend, ids.iter().map(|id| id.as_uuid()));
@@ -223,7 +223,7 @@ pub async fn update_all_last_seen(tx: &Tx, ids: &[SessionId], at: Timestamp) -> 
     Ok(())
 }
 
-/// Gives a browser's login another token; the one before is nobody's then.
+/// Replaces the token of a browser session. The previous token becomes invalid.
 pub async fn update_token_hash(tx: &Tx, id: SessionId, hash: TokenHash) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::TokenHash, hash.to_vec().into())
@@ -234,19 +234,19 @@ pub async fn update_token_hash(tx: &Tx, id: SessionId, hash: TokenHash) -> Resul
     Ok(())
 }
 
-/// Ends a login; ending it again changes nothing.
+/// Deletes a session. Idempotent.
 pub async fn delete(tx: &Tx, id: SessionId) -> Result<()> {
     Entity::delete_by_id(id.as_uuid()).exec(tx.inner()).await?;
     Ok(())
 }
 
-/// Ends a login of `user`; says whether it was there.
+/// Deletes a session of `user`, and returns whether it existed.
 pub async fn delete_of_user(tx: &Tx, user: UserId, id: SessionId) -> Result<bool> {
     let of_user = Entity::delete_by_id(id.as_uuid()).filter(Column::UserId.eq(user.as_uuid()));
     Ok(of_user.exec(tx.inner()).await?.rows_affected == 1)
 }
 
-/// Ends every login of `user` but `keep`; says how many.
+/// Deletes all sessions of `user` except `keep`, and returns how many.
 pub async fn delete_others(tx: &Tx, user: UserId, keep: Option<SessionId>) -> Result<u64> {
     let mut of_user = Entity::delete_many().filter(Column::UserId.eq(user.as_uuid()));
     if let Some(keep) = keep {
@@ -255,12 +255,12 @@ pub async fn delete_others(tx: &Tx, user: UserId, keep: Option<SessionId>) -> Re
     Ok(of_user.exec(tx.inner()).await?.rows_affected)
 }
 
-/// Ends up to `max` logins of `user`; says how many.
+/// Deletes up to `max` sessions of `user`, and returns how many.
 pub async fn delete_some(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     delete_up_to(tx, Column::UserId.eq(user.as_uuid()).into_condition(), max).await
 }
 
-/// Forgets up to `max` logins that are over; says how many.
+/// Deletes up to `max` expired sessions, and returns how many.
 pub async fn delete_over(tx: &Tx, now: Timestamp, idle: IdleSince, max: u64) -> Result<u64> {
     delete_up_to(tx, over(now, idle), max).await
 }
@@ -270,8 +270,8 @@ async fn delete_up_to(tx: &Tx, which: Condition, max: u64) -> Result<u64> {
     Ok(Entity::delete_many().filter(Column::Id.in_subquery(some)).exec(tx.inner()).await?.rows_affected)
 }
 
-/// Ends all but `keep` logins of `user`: first those that are over, then the oldest; says which. One that is over and
-/// does not need to make room is left to [`delete_over`], which does not run while the clock is in doubt.
+/// Deletes all but `keep` sessions of `user`, expired ones first, then the oldest, and returns their ids. Expired
+/// sessions within that limit stay until [`delete_over`], which does not run while the clock is not trusted.
 pub async fn prune(
     tx: &Tx,
     user: UserId,
@@ -287,7 +287,7 @@ pub async fn prune(
         .order_by_asc(is_over)
         .order_by_desc(Column::Id)
         .offset(keep)
-        // A user has few sessions more than `keep`: each login takes away what it adds.
+        // A user has only a few sessions more than `keep`, because each login deletes as many as it adds.
         .limit(100)
         .into_tuple()
         .all(tx.inner())
@@ -298,7 +298,7 @@ pub async fn prune(
     Ok(surplus.into_iter().map(SessionId::from_uuid).collect())
 }
 
-/// By age, or by not being used.
+/// Expired: by age, or because it was idle for too long.
 fn over(now: Timestamp, idle: IdleSince) -> Condition {
     let idle = [(Kind::Browser, idle.browser), (Kind::Native, idle.native)].map(|(kind, since)| {
         Condition::all().add(Column::Kind.eq(kind.as_str())).add(Column::LastSeenAt.lte(since.as_micros()))

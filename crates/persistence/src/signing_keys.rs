@@ -1,4 +1,4 @@
-//! The keys that access tokens are signed with: the public half as it is, the private half sealed.
+//! The key pairs that sign access tokens. The public key is stored as it is, the private key encrypted.
 
 use blegram_domain::Timestamp;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
@@ -12,24 +12,24 @@ use crate::{
 /// A key pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SigningKey {
-    /// The `kid`.
+    /// The key id (`kid`).
     pub id: String,
-    /// The point on the curve, uncompressed (SEC 1).
+    /// The uncompressed point on the curve (SEC 1).
     pub public_key: Vec<u8>,
-    /// The private half, encrypted with a key that the database does not hold.
+    /// The private key, encrypted with a key that is not in the database.
     pub sealed_key: Vec<u8>,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// From when on it signs: later than it was made, so that those who verify have heard of it by then.
+    /// When it starts to sign: later than its creation, so that verifiers have fetched it by then.
     pub signs_from: Timestamp,
 }
 
-/// Chosen once, by chance; only whoever makes keys takes this lock.
+/// An arbitrary constant. Only the creation of signing keys takes this lock.
 const ADVISORY_LOCK: i64 = 0x626c_6567_7261_6d02;
 
-/// Lets one node at a time decide, until its transaction ends, whether a key is to be made.
+/// Lets one node at a time decide whether to create a key: takes an advisory lock until the transaction ends.
 pub async fn hold(tx: &Tx) -> Result<()> {
-    // SQLite has one writer anyway.
+    // SQLite has a single writer.
     if tx.inner().get_database_backend() == sea_orm::DbBackend::Postgres {
         let lock = format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})");
         tx.inner().execute_unprepared(&lock).await?;
@@ -37,13 +37,13 @@ pub async fn hold(tx: &Tx) -> Result<()> {
     Ok(())
 }
 
-/// Every key, the newest first: a few.
+/// Lists all keys (only a few), the newest first.
 pub async fn list(conn: &impl Conn) -> Result<Vec<SigningKey>> {
     let rows = Entity::find().order_by_desc(Column::SignsFrom).order_by_desc(Column::Id).all(conn.inner());
     rows.await?.into_iter().map(SigningKey::try_from).collect()
 }
 
-/// Adds a key.
+/// Inserts a key.
 pub async fn insert(tx: &Tx, key: SigningKey) -> Result<()> {
     let row = Model {
         id: key.id,
@@ -56,7 +56,7 @@ pub async fn insert(tx: &Tx, key: SigningKey) -> Result<()> {
     Ok(())
 }
 
-/// Forgets the keys of these ids.
+/// Deletes the keys with these ids.
 pub async fn delete(tx: &Tx, ids: &[String]) -> Result<()> {
     if !ids.is_empty() {
         let those = Column::Id.is_in(ids.iter().map(String::as_str));

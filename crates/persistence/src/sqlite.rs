@@ -1,17 +1,17 @@
-//! Connections to SQLite: who uses which, and what their hooks know of them.
+//! SQLite connections: a writer and a pool of readers, with hooks that observe every transaction.
 //!
-//! SQLite ends a transaction by itself after some errors: a full disk, an I/O error, too little memory, an interrupt. What
-//! the same use-case executes next would then commit by itself, statement by statement, and a later `COMMIT` has nothing to
-//! commit. sqlx counts transactions without asking SQLite, so after that its count is wrong for as long as the connection
-//! lives, and each later "transaction" is a savepoint inside one that never commits. So its transactions and its pool are
-//! not used here:
+//! After some errors, SQLite rolls a transaction back by itself: a full disk, an I/O error, out of memory, an
+//! interrupt. The following statements of the same use case would then run in autocommit mode, each committed on its
+//! own, and the final `COMMIT` would have nothing to commit. sqlx counts transactions without asking SQLite, so from
+//! then on its count is wrong for the lifetime of the connection, and each later "transaction" is a savepoint inside
+//! one that never commits. This module therefore uses neither sqlx's transactions nor its pool:
 //!
-//! - A writer commits only when [`Transaction::commit`] asks for it: its commit hook refuses everything else, so nothing
-//!   commits by itself. A commit counts as done only when the hook saw it.
-//! - A connection goes back to the others only when no transaction can be open on it: after a commit that the hook saw, or
+//! - A writer commits only when [`Transaction::commit`] requests it: its commit hook rejects every other commit, so
+//!   nothing autocommits. A commit counts as done only if the hook saw it.
+//! - A connection returns to the pool only when no transaction can be open on it: after a commit that the hook saw, or
 //!   a `ROLLBACK` that SQLite accepted. Any other connection is closed, and the next user opens a new one.
-//! - Each statement has a deadline, by which a progress handler interrupts it. A statement that nobody waits for any more
-//!   is interrupted at once, unless it writes.
+//! - Each statement has a deadline, at which a progress handler interrupts it. A statement whose caller was dropped is
+//!   interrupted at once, unless it writes.
 //!
 //! See `docs/decisions/0023-sqlite-transactions.md`.
 
@@ -48,48 +48,49 @@ use crate::{
     patience::{Patience, statement_limit},
 };
 
-/// Statements whose text varies with the number of ids in a page want room in the cache.
+/// The number of cached prepared statements. Large, because the text of some statements varies with the number of ids
+/// in a page.
 pub(crate) const STATEMENT_CACHE: usize = 512;
 
-/// How long SQLite itself waits for a lock in one attempt; attempts are repeated while the request has patience.
+/// The `busy_timeout` of one attempt. Attempts are repeated while the request has wait budget left.
 const LOCK_WAIT: Duration = Duration::from_millis(100);
 
-/// Instructions of SQLite's virtual machine between two looks at the clock: some tens of microseconds.
+/// Instructions of SQLite's virtual machine between two calls of the progress handler: some tens of microseconds.
 const INSTRUCTIONS: i32 = 1_000;
 
-/// How much later than its deadline a statement is given up that cannot be interrupted, as on a disk that hangs.
+/// How long after its deadline a statement is abandoned that cannot be interrupted, as on a disk that hangs.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
-/// How long a connection may take to close.
+/// The timeout for closing a connection.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// What is told of every statement.
+/// A callback that receives every executed statement.
 pub(crate) type Observer = Arc<dyn Fn(Executed<'_>) + Send + Sync>;
 
-/// What a connection is for.
+/// The role of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Read,
     Write,
 }
 
-/// What the hooks of a connection share with its user. They run on the thread of the connection.
+/// State that the hooks of a connection share with its user. The hooks run on the connection's thread.
 #[derive(Debug)]
 struct Watch {
     base: Instant,
-    /// Microseconds since `base` at which the running statement is interrupted.
+    /// When the running statement is interrupted, in microseconds since `base`.
     deadline: AtomicU64,
     phase: AtomicU8,
 }
 
-/// Where a writer's transaction is.
+/// The phases of a writer's transaction.
 mod phase {
-    /// None of ours; what would commit now was not asked for.
+    /// No transaction of ours: the commit hook rejects any commit now.
     pub(super) const NONE: u8 = 0;
     pub(super) const OPEN: u8 = 1;
     pub(super) const COMMITTING: u8 = 2;
     pub(super) const COMMITTED: u8 = 3;
-    /// Rolled back: by us, or by SQLite itself.
+    /// Rolled back, by us or by SQLite itself.
     pub(super) const ENDED: u8 = 4;
 }
 
@@ -151,12 +152,12 @@ impl Connection {
     }
 
     async fn close(self) {
-        // Nobody waits for it, and a connection that does not close is not used either.
+        // An error or a timeout changes nothing: the connection is not used again either way.
         let _ = timeout(CLOSING, self.raw.close()).await;
     }
 }
 
-/// Some connections of one kind, opened when they are needed first.
+/// A pool of connections with one role, opened on demand.
 pub(crate) struct Pool {
     options: SqliteConnectOptions,
     role: Role,
@@ -173,16 +174,16 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// Connects to nothing yet.
+    /// Creates the pool without opening a connection.
     ///
     /// # Errors
-    /// When `url` names no file.
+    /// When `url` is not a valid SQLite URL.
     pub(crate) fn new(url: &str, role: Role, size: u32) -> Result<Arc<Self>, DbErr> {
         let options: SqliteConnectOptions = url.parse().map_err(connecting)?;
         let options = options
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // An acknowledged write survives power loss.
+            // `FULL`, so that an acknowledged write survives power loss.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(LOCK_WAIT)
@@ -201,14 +202,14 @@ impl Pool {
     }
 
     pub(crate) fn observe(&self, observer: Observer) {
-        // The first one stays; there is only one.
+        // Only the first call sets it, and there is only one.
         let _ = self.observer.set(observer);
     }
 
-    /// A connection for one user, waited for in turn.
+    /// Takes a connection from the pool, in the order of the waiting callers.
     ///
     /// # Errors
-    /// When none gets free or can be opened while the request has patience.
+    /// When no connection becomes free or can be opened within the wait budget.
     pub(crate) async fn acquire(self: &Arc<Self>, patience: &Patience) -> Result<Lease, DbErr> {
         let permit = match Arc::clone(&self.places).try_acquire_owned() {
             Ok(permit) => permit,
@@ -249,9 +250,9 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for those who use a connection, but not for ever, and closes all.
+    /// Waits for connections in use, with a timeout, and closes all idle ones.
     pub(crate) async fn close(&self) {
-        // Whoever still has one after that leaves it to the end of the process, or of the runtime, which drops it.
+        // A connection still in use after that is dropped at the end of its use, or of the runtime or process.
         let _ = timeout(CLOSING, self.places.acquire_many(self.size)).await;
         self.places.close();
         let idle = std::mem::take(&mut *self.idle());
@@ -267,7 +268,7 @@ impl Pool {
     }
 }
 
-/// A connection while somebody uses it.
+/// A connection in use.
 pub(crate) struct Lease {
     connection: Option<Connection>,
     /// Whether no statement runs on it.
@@ -276,7 +277,8 @@ pub(crate) struct Lease {
     in_transaction: bool,
     /// Whether its view of the file may be wrong.
     is_lost: bool,
-    /// Whether nobody but [`Lease::recover`] uses it any more. Dropped then, as when the runtime ends, it is closed.
+    /// Whether only [`Lease::recover`] still uses it. If it is dropped then, as when the runtime shuts down, the
+    /// connection is closed.
     is_left: bool,
     pool: Arc<Pool>,
     permit: Option<OwnedSemaphorePermit>,
@@ -291,7 +293,7 @@ impl Lease {
         self.watch().is_some_and(|watch| watch.is(phase))
     }
 
-    /// Runs one statement, no longer than `limit`; background work has longer.
+    /// Runs one statement with the timeout `limit`, or a longer one in background work.
     async fn run<'c, T, F>(
         &'c mut self,
         limit: Duration,
@@ -308,7 +310,7 @@ impl Lease {
         connection.watch.limit(limit);
         let watch = Arc::clone(&connection.watch);
         let Ok(result) = timeout(limit.saturating_add(GRACE), work(&mut connection.raw)).await else {
-            // Not a lock: SQLite would have said so.
+            // Not a lock timeout: SQLite would have returned `SQLITE_BUSY`.
             return Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
         };
         watch.unlimit();
@@ -347,18 +349,19 @@ impl Lease {
         self.run(limit, |raw| statements.execute(raw)).await.map(ExecResult::from).map_err(executing)
     }
 
-    /// `BEGIN IMMEDIATE`, `COMMIT` or `ROLLBACK`.
+    /// Runs `BEGIN IMMEDIATE`, `COMMIT` or `ROLLBACK`.
     async fn control(&mut self, sql: &'static str, limit: Duration) -> Result<(), DbErr> {
         self.run(limit, |raw| sqlx::query(sql).execute(raw)).await.map(|_| ()).map_err(executing)
     }
 
-    /// Makes a connection one that others may use, or closes it. `limit` is for the `ROLLBACK`.
+    /// Rolls the connection back so that it can return to the pool, or closes it. `limit` is the timeout of the
+    /// `ROLLBACK`.
     async fn recover(mut self, limit: Duration) {
         if let Some(connection) = self.connection.as_mut() {
             if self.pool.role == Role::Read {
                 connection.watch.interrupt();
             }
-            // Answered when the statement has ended that was left running.
+            // The ping completes only after the abandoned statement has ended.
             if connection.raw.ping().await.is_ok() {
                 connection.watch.unlimit();
                 self.is_idle = true;
@@ -371,7 +374,7 @@ impl Lease {
             return;
         }
         if let Some(connection) = self.connection.take() {
-            tracing::debug!(role = ?self.pool.role, "a connection to SQLite is closed and made anew");
+            tracing::debug!(role = ?self.pool.role, "closing a SQLite connection; the next user opens a new one");
             connection.close().await;
         }
     }
@@ -385,7 +388,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
         if self.is_clean() {
-            // Its place gets free after that.
+            // The permit is released after this, so the next user finds the connection.
             self.pool.idle().push_back(connection);
             return;
         }
@@ -407,7 +410,7 @@ impl Drop for Lease {
 
 fn recover_later(mut lease: Lease) {
     let Ok(runtime) = Handle::try_current() else {
-        // Closed by being dropped; there is no place left to wait in for that.
+        // Without a runtime there is no place to wait for it: dropping the connection closes it.
         drop(lease.connection.take());
         return;
     };
@@ -419,11 +422,11 @@ fn query(statement: &Statement) -> Query<'_, Sqlite, SqlxValues> {
     sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), SqlxValues(values))
 }
 
-/// Reads, each on whichever connection is free.
+/// Reads in autocommit mode, each on any free connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Reads {
     pub(crate) pool: Arc<Pool>,
-    /// How long a statement may take.
+    /// The statement timeout.
     pub(crate) limit: Duration,
 }
 
@@ -470,20 +473,22 @@ impl ConnectionTrait for Reads {
     }
 }
 
-/// A write transaction. Dropping it takes everything back.
+/// A write transaction. Dropping it rolls it back.
 pub(crate) struct Transaction {
     lease: tokio::sync::Mutex<Lease>,
     limit: Duration,
 }
 
 impl Transaction {
-    /// Begins one that writes at once: a transaction that reads first cannot become a writer while another one is.
+    /// Begins a transaction that takes the write lock at once: one that reads first cannot upgrade to a writer while
+    /// another connection writes.
     pub(crate) async fn begin(pool: &Arc<Pool>, limit: Duration) -> Result<Self, DbErr> {
         let patience = Patience::current();
         let mut lease = pool.acquire(&patience).await?;
         let mut attempts = patience.attempts();
         loop {
-            // If nobody waits any more before the answer is there, it may have begun.
+            // Set before `BEGIN` is sent: if this future is dropped before the result arrives, the transaction may be
+            // open.
             lease.in_transaction = true;
             let begun = lease.control("BEGIN IMMEDIATE", limit).await;
             let was_locked = begun.as_ref().is_err_and(is_locked);
@@ -501,7 +506,7 @@ impl Transaction {
         Ok(Self { lease: tokio::sync::Mutex::new(lease), limit })
     }
 
-    /// Commits. Without an error the changes are durable.
+    /// Commits. After `Ok`, the changes are durable.
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
         let (mut lease, limit) = (self.lease.into_inner(), self.limit);
         if !lease.watch().is_some_and(|watch| watch.step(phase::OPEN, phase::COMMITTING)) {
@@ -511,7 +516,7 @@ impl Transaction {
             tracing::warn!(error = error as &dyn std::error::Error, "SQLite did not commit");
         })?;
         if !lease.is(phase::COMMITTED) {
-            tracing::error!("SQLite accepted a COMMIT that committed nothing");
+            tracing::error!("COMMIT succeeded in SQLite, but committed nothing");
             return Err(ended());
         }
         lease.in_transaction = false;
@@ -521,7 +526,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// The connection, unless SQLite has ended the transaction: what is executed after that would be one of its own.
+    /// The connection, unless SQLite has ended the transaction: a statement after that would run outside of it.
     async fn lease(&self) -> Result<tokio::sync::MutexGuard<'_, Lease>, DbErr> {
         let lease = self.lease.lock().await;
         if lease.is(phase::OPEN) { Ok(lease) } else { Err(ended()) }
@@ -534,18 +539,18 @@ impl fmt::Debug for Transaction {
     }
 }
 
-/// SQLite rolled the transaction back by itself.
+/// The error after SQLite rolled the transaction back by itself.
 const fn ended() -> DbErr {
     DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)
 }
 
-/// Says so when SQLite ended the transaction by itself.
+/// Logs when a statement made SQLite end the transaction by itself.
 fn log_end<T>(lease: &Lease, result: &Result<T, DbErr>) {
     if let Err(error) = result
         && !lease.is(phase::OPEN)
     {
         let error = error as &dyn std::error::Error;
-        tracing::warn!(error, "SQLite ended a transaction by itself; its connection is closed and made anew");
+        tracing::warn!(error, "SQLite rolled back a transaction by itself; closing its connection");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whom somebody may want to follow.
+//! Suggestions of accounts to follow.
 
 use std::collections::HashMap;
 
@@ -11,18 +11,18 @@ use crate::{
     rows,
 };
 
-/// Somebody whom those follow whom one follows.
+/// A suggested account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Suggestion {
-    /// Who.
+    /// The account.
     pub user: UserId,
-    /// How many of those do.
+    /// How many of the accounts that the user follows follow it.
     pub mutual_count: u64,
-    /// How many follow them at all.
+    /// The number of its followers.
     pub follower_count: u64,
 }
 
-/// How many of those whom somebody follows are asked whom they follow: the latest ones.
+/// How many followed accounts are considered, the latest follows first.
 const MAX_FRIENDS: usize = 200;
 
 #[derive(FromQueryResult)]
@@ -32,9 +32,9 @@ struct Row {
     follower_count: i64,
 }
 
-/// Whom `user` may want to follow, at most `max`: those whom most of those follow whom they follow, filled up with those
-/// whom most follow. Left out is whoever they follow, asked, block, mute or dismissed, who blocks them, and who does not
-/// want to be found.
+/// Suggests at most `max` accounts to `user`: first those followed by the most accounts that `user` follows, then those
+/// with the most followers. Excludes accounts that `user` follows, requested to follow, blocks, mutes or dismissed,
+/// that block `user`, or that are not discoverable.
 pub async fn list(conn: &impl Conn, user: UserId, max: usize) -> Result<Vec<Suggestion>> {
     let left_out = "users.status = 'active' AND users.discoverable AND users.id <> $1 \
          AND NOT EXISTS (SELECT 1 FROM follows WHERE follower_id = $1 AND followee_id = users.id) \
@@ -84,7 +84,7 @@ struct Mutual {
     friend: Uuid,
 }
 
-/// Of each of `others` up to three whom `user` follows and who follow them, in one statement.
+/// Returns up to three followers of each of `others` whom `user` follows, in one statement.
 pub async fn list_mutuals(
     conn: &impl Conn,
     user: UserId,
@@ -111,13 +111,13 @@ pub async fn list_mutuals(
     Ok(mutuals)
 }
 
-/// Never suggests `dismissed` to `user` again.
+/// Records that `dismissed` is never suggested to `user` again.
 pub async fn insert_dismissal(tx: &Tx, id: RelationId, user: UserId, dismissed: UserId) -> Result<Inserted> {
     let row = Model { id: id.as_uuid(), user_id: user.as_uuid(), dismissed_id: dismissed.as_uuid() };
     rows::insert(tx, row).await
 }
 
-/// Removes up to `max` dismissals by and of `user`; says how many.
+/// Deletes up to `max` dismissals by and of `user`, and returns how many.
 pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let id = user.as_uuid();
     let mine = Condition::any().add(Column::UserId.eq(id)).add(Column::DismissedId.eq(id));

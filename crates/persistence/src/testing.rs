@@ -1,8 +1,8 @@
-//! Real databases for tests: an own one for each, on SQLite or PostgreSQL.
+//! Real databases for tests, on SQLite or PostgreSQL: each test gets its own.
 //!
-//! SQLite is a file in a temporary folder. PostgreSQL is the server named by
-//! `BLEGRAM_TEST_POSTGRES_URL`, which `cargo xtask test` starts; each database there is a copy of one
-//! migrated template. A test that wants PostgreSQL fails without it: nothing is skipped.
+//! A SQLite database is a file in a temporary folder. For PostgreSQL, `BLEGRAM_TEST_POSTGRES_URL` names the server,
+//! which `cargo xtask test` starts; each database is a copy of one migrated template. A test that needs PostgreSQL
+//! fails if the variable is not set; no test is skipped.
 
 use std::{
     sync::{
@@ -19,19 +19,20 @@ use tokio::sync::OnceCell;
 
 use crate::{Conn, Db, Result, Settings, Tx, db::sealed::Sealed};
 
-/// The databases that blegram runs on.
+/// A database system that blegram supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
-    /// The embedded one.
+    /// SQLite, embedded in the process.
     Sqlite,
-    /// The one for many nodes.
+    /// PostgreSQL, for sites with several nodes.
     Postgres,
 }
 
-/// The variable that names the PostgreSQL server.
+/// The environment variable with the URL of the PostgreSQL server.
 pub const POSTGRES_URL: &str = "BLEGRAM_TEST_POSTGRES_URL";
 
-/// A migrated database of one test, empty at first, gone with it (on PostgreSQL, with the server).
+/// The migrated, initially empty database of one test. Dropping it deletes the SQLite file; a PostgreSQL database lasts
+/// as long as the server.
 #[derive(Debug)]
 pub struct TestDatabase {
     db: Db,
@@ -41,10 +42,10 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// A new database.
+    /// Creates a database.
     ///
     /// # Panics
-    /// When there is none to be had.
+    /// When the database cannot be created.
     pub async fn new(backend: Backend) -> Self {
         let (url, folder) = match backend {
             Backend::Sqlite => sqlite().await,
@@ -58,36 +59,35 @@ impl TestDatabase {
         Self { db, url, statements, folder }
     }
 
-    /// The handle that the code under test gets.
+    /// The handle for the code under test.
     pub const fn db(&self) -> &Db {
         &self.db
     }
 
-    /// Where the database is, for a second handle.
+    /// The URL of the database, for a second handle.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The statements since the last call.
+    /// Returns the statements executed since the last call.
     pub fn take_statements(&self) -> Vec<String> {
         std::mem::take(&mut self.statements.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Executes statements as they stand: to make what no use-case makes, such as 20,000 rows or a
-    /// row that somebody edited by hand.
+    /// Executes SQL as it is, to set up what no use case creates, such as 20,000 rows or a row edited by hand.
     ///
     /// # Panics
-    /// When the database refuses.
+    /// When the database rejects it.
     pub async fn execute(&self, sql: &str) {
         let tx = self.db.write().await.expect("a transaction");
-        tx.inner().execute_unprepared(sql).await.expect("the database takes the statement");
+        tx.inner().execute_unprepared(sql).await.expect("the statement executes");
         tx.commit().await.expect("a commit");
     }
 
-    /// How the database would carry out a statement, whatever its values.
+    /// Returns the query plan of a statement, independent of its bound values.
     ///
     /// # Panics
-    /// When the database refuses.
+    /// When the database rejects it.
     pub async fn plan(&self, sql: &str) -> String {
         if self.db.is_sqlite() {
             return self
@@ -96,7 +96,7 @@ impl TestDatabase {
                 .join("\n");
         }
         let tx = self.db.write().await.expect("a transaction");
-        // A placeholder may stand in several places.
+        // The same placeholder may occur several times.
         let numbers = sql.split('$').skip(1).filter_map(|rest| {
             rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|number| number.parse::<usize>().ok())
         });
@@ -105,31 +105,31 @@ impl TestDatabase {
         for statement in
             ["SET LOCAL plan_cache_mode = force_generic_plan", &format!("PREPARE planned AS {sql}")]
         {
-            tx.inner().execute_unprepared(statement).await.expect("the database takes the statement");
+            tx.inner().execute_unprepared(statement).await.expect("the statement executes");
         }
         let plan = self.rows(tx.inner(), &format!("EXPLAIN EXECUTE {call}"), "QUERY PLAN").await.join("\n");
-        tx.inner().execute_unprepared("DEALLOCATE planned").await.expect("the statement is forgotten");
+        tx.inner().execute_unprepared("DEALLOCATE planned").await.expect("the statement is deallocated");
         plan
     }
 
-    /// How many rows a table has.
+    /// Counts the rows of a table.
     ///
     /// # Panics
-    /// When there is no such table.
+    /// When the table does not exist.
     pub async fn count(&self, table: &str) -> usize {
         let sql = format!("SELECT '' AS line FROM \"{table}\"");
         self.lines(&sql).await.len()
     }
 
-    /// What a statement selects as `line`, a text.
+    /// Returns the text column `line` of a query's result.
     ///
     /// # Panics
-    /// When the database does not take it.
+    /// When the database rejects it.
     pub async fn lines(&self, sql: &str) -> Vec<String> {
         self.rows(self.db.inner(), sql, "line").await
     }
 
-    /// How many connections to this PostgreSQL database hold a transaction open without using it.
+    /// Counts the connections to this PostgreSQL database that are idle in a transaction.
     ///
     /// # Panics
     /// On SQLite.
@@ -139,10 +139,10 @@ impl TestDatabase {
         self.rows(self.db.inner(), sql, "state").await.len()
     }
 
-    /// Everything that the database holds, as text: to look for what should not be there.
+    /// Returns all stored data as text, to search for what must not be there.
     ///
     /// # Panics
-    /// When it cannot be read.
+    /// When the data cannot be read.
     pub async fn dump(&self) -> String {
         if let Some(folder) = &self.folder {
             let files = std::fs::read_dir(folder.path())
@@ -162,24 +162,24 @@ impl TestDatabase {
 
     async fn rows(&self, connection: &impl ConnectionTrait, sql: &str, column: &str) -> Vec<String> {
         let statement = Statement::from_string(connection.get_database_backend(), sql);
-        let rows = connection.query_all_raw(statement).await.expect("the database takes the statement");
-        rows.iter().map(|row| row.try_get("", column).expect("a column of text")).collect()
+        let rows = connection.query_all_raw(statement).await.expect("the statement executes");
+        rows.iter().map(|row| row.try_get("", column).expect("a text column")).collect()
     }
 }
 
-/// Executes statements as they stand, in a transaction that the test ends.
+/// Executes SQL as it is, in the test's transaction.
 ///
 /// # Errors
-/// What the database says.
+/// The error of the database.
 pub async fn execute(tx: &Tx, sql: &str) -> Result<()> {
     tx.inner().execute_unprepared(sql).await?;
     Ok(())
 }
 
-/// Selects as much as a statement does, as a request would; says how many rows there are.
+/// Runs a query as a request would, and returns the number of rows.
 ///
 /// # Errors
-/// What the database says.
+/// The error of the database.
 pub async fn select(conn: &impl Conn, sql: &str) -> Result<usize> {
     let statement = Statement::from_string(conn.inner().get_database_backend(), sql);
     Ok(conn.inner().query_all_raw(statement).await?.len())
@@ -206,7 +206,8 @@ async fn postgres() -> String {
     let template = TEMPLATE.get_or_init(template).await;
     let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let server = server("postgres").await;
-    // Copying fails while anybody is connected to the template, as another copy briefly is.
+    // `CREATE DATABASE ... TEMPLATE` fails while another session is connected to the template, as a concurrent copy
+    // briefly is.
     server.execute_unprepared("SELECT pg_advisory_lock(1)").await.expect("a lock");
     let copied = server.execute_unprepared(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
     server.close().await.expect("a closed connection");
@@ -214,7 +215,7 @@ async fn postgres() -> String {
     url_of(&name)
 }
 
-/// One template per process: test programs of different builds may share a server.
+/// One template per process, because test programs of different builds may share a server.
 async fn template() -> String {
     let name = format!("template_{}", std::process::id());
     let server = server("postgres").await;
@@ -232,9 +233,9 @@ async fn server(database: &str) -> DatabaseConnection {
     Database::connect(options).await.expect("the PostgreSQL server named by BLEGRAM_TEST_POSTGRES_URL")
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests are told where PostgreSQL is by their environment")]
+#[expect(clippy::disallowed_methods, reason = "tests read the PostgreSQL URL from their environment")]
 fn url_of(database: &str) -> String {
     let url = std::env::var(POSTGRES_URL).expect("BLEGRAM_TEST_POSTGRES_URL, which `cargo xtask test` sets");
-    let (server, _) = url.rsplit_once('/').expect("a URL that ends in a database");
+    let (server, _) = url.rsplit_once('/').expect("a URL that ends in a database name");
     format!("{server}/{database}")
 }

@@ -1,4 +1,4 @@
-//! The posts of those whom somebody follows.
+//! The home timeline: the posts of the accounts that a user follows.
 
 use blegram_domain::{
     PageRequest, UserId,
@@ -13,11 +13,12 @@ struct Row {
     id: Uuid,
 }
 
-/// Ids of the posts of `user` and of those whom they follow, the newest first, whoever each is for.
+/// Lists the ids of the posts of `user` and of the accounts they follow, the newest first. Does not check who may see
+/// each post.
 ///
-/// Costs about one look into an index for each whom they follow, however many posts there are: each database has the
-/// text that makes it do so. SQLite walks the authors of a list (an `OR` for one's own posts would make it read them
-/// all); PostgreSQL takes the newest of each author and merges them.
+/// Costs about one index lookup per followed account, however many posts there are. The SQL differs per database to
+/// achieve that. SQLite iterates over a list of authors (an `OR` for the user's own posts would make it read all
+/// posts); PostgreSQL reads the newest posts of each author (`LATERAL`) and merges them.
 pub async fn list_home_ids(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Slice> {
     let backend = conn.inner().get_database_backend();
     let window = page.window(Order::Descending);
@@ -43,7 +44,7 @@ pub async fn list_home_ids(conn: &impl Conn, user: UserId, page: &PageRequest) -
     Ok(page.slice(found.into_iter().map(|row| row.id).collect()))
 }
 
-/// The conditions of a window, and their values from `$2` on.
+/// The SQL conditions of a window, and their values from `$2` on.
 fn bounds(window: &Window) -> (String, Vec<Value>) {
     let bounds = [(">", window.after), (">=", window.from), ("<", window.before), ("<=", window.to)];
     let set = bounds.into_iter().filter_map(|(sign, bound)| Some((sign, bound?)));

@@ -1,4 +1,4 @@
-//! What more people write about than the day before.
+//! Trending hashtags: those that more accounts use than on the day before.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{Conn, Result, entity};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The largest number of trends.
+/// The maximum number of trends.
 const MAX: usize = 100;
 
 #[derive(FromQueryResult)]
@@ -24,8 +24,8 @@ struct Row {
     post_count: i64,
 }
 
-/// The trends of `now`, the strongest first: of posts for everybody, of authors who want to be found. Reads the posts of
-/// two days.
+/// Lists the trends at `now`, the highest score first: from posts that everyone may see, of discoverable authors. Reads
+/// the posts of two days.
 pub async fn list(conn: &impl Conn, now: Timestamp) -> Result<Vec<Trend>> {
     let sql = format!(
         "SELECT post_hashtags.hashtag AS hashtag, \
@@ -41,7 +41,7 @@ pub async fn list(conn: &impl Conn, now: Timestamp) -> Result<Vec<Trend>> {
          ORDER BY accounts DESC LIMIT 1000"
     );
     let (yesterday, before) = (now - DAY, now - DAY - DAY);
-    // By id, because an index has it; and by time, because ids are ahead of it where a clock was.
+    // By id, which is indexed; and by creation time, because ids may be ahead of it where a clock was.
     let values = [
         PostId::first_of(before).as_uuid().into(),
         yesterday.as_micros().into(),

@@ -1,4 +1,7 @@
-//! Files that were announced and are to be put into storage, and what became of them.
+//! Direct uploads to the image storage.
+//!
+//! A client announces a file, sends it to the storage, and completes the upload, which then refers to the image made
+//! from the file. Until then the upload is pending, and counts against the account's quota.
 
 use blegram_domain::{MediaId, Timestamp, UploadId, UserId, media::Upload};
 use sea_orm::{
@@ -13,7 +16,7 @@ use crate::{
     rows,
 };
 
-/// Adds an upload.
+/// Inserts an upload.
 pub async fn insert(tx: &Tx, upload: &Upload) -> Result<()> {
     let row = Model {
         id: upload.id.as_uuid(),
@@ -28,17 +31,17 @@ pub async fn insert(tx: &Tx, upload: &Upload) -> Result<()> {
     Ok(())
 }
 
-/// The upload with this id.
+/// Finds an upload by id.
 pub async fn find(conn: &impl Conn, id: UploadId) -> Result<Option<Upload>> {
     by_id(id).one(conn.inner()).await?.map(Upload::try_from).transpose()
 }
 
-/// The upload with this id, held until the transaction ends: whoever else completes it waits.
+/// Locks the upload row (`FOR UPDATE`) until the transaction ends, and returns the upload.
 pub async fn hold(tx: &Tx, id: UploadId) -> Result<Option<Upload>> {
     by_id(id).lock_exclusive().one(tx.inner()).await?.map(Upload::try_from).transpose()
 }
 
-/// Says what became of an upload that is held.
+/// Completes a locked upload with the image made from it.
 pub async fn update_media(tx: &Tx, id: UploadId, media: MediaId) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::MediaId, Expr::value(media.as_uuid()))
@@ -48,18 +51,18 @@ pub async fn update_media(tx: &Tx, id: UploadId, media: MediaId) -> Result<()> {
     Ok(())
 }
 
-/// What an account announced and did not complete.
+/// The pending uploads of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pending {
-    /// How many files.
+    /// The number of files.
     pub files: u64,
-    /// How many bytes they have together.
+    /// Their total announced size in bytes.
     pub bytes: u64,
 }
 
-/// What `owner` announced and did not complete.
+/// Sums up the pending uploads of `owner`.
 pub async fn pending(conn: &impl Conn, owner: UserId) -> Result<Pending> {
-    // At most as many as may be pending.
+    // Reads all rows: there are at most as many as may be pending.
     let sizes: Vec<i64> = Entity::find()
         .select_only()
         .column(Column::ByteSize)
@@ -72,18 +75,18 @@ pub async fn pending(conn: &impl Conn, owner: UserId) -> Result<Pending> {
     Ok(Pending { files: sizes.len() as u64, bytes })
 }
 
-/// Which uploads are forgotten.
+/// A filter for uploads to delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Of {
-    /// All of an account.
+    /// All uploads of an account.
     Owner(UserId),
-    /// All that were announced before this.
+    /// All uploads announced before this instant.
     Before(Timestamp),
-    /// All that were announced before this and are not completed.
+    /// All uploads announced before this instant and not completed.
     PendingBefore(Timestamp),
 }
 
-/// Up to `max` ids of uploads of `of`.
+/// Lists up to `max` ids of uploads that match `of`, the oldest first.
 pub async fn list_of(conn: &impl Conn, of: Of, max: u64) -> Result<Vec<UploadId>> {
     let uploads = Entity::find().select_only().column(Column::Id).order_by_asc(Column::CreatedAt).limit(max);
     let uploads = match of {
@@ -97,7 +100,7 @@ pub async fn list_of(conn: &impl Conn, of: Of, max: u64) -> Result<Vec<UploadId>
     Ok(ids.into_iter().map(UploadId::from_uuid).collect())
 }
 
-/// Which of `ids` are known.
+/// Returns those of `ids` that exist.
 pub async fn list_known(conn: &impl Conn, ids: &[UploadId]) -> Result<Vec<UploadId>> {
     let known = Entity::find()
         .select_only()
@@ -107,7 +110,7 @@ pub async fn list_known(conn: &impl Conn, ids: &[UploadId]) -> Result<Vec<Upload
     Ok(known.into_iter().map(UploadId::from_uuid).collect())
 }
 
-/// Forgets uploads whose files are gone.
+/// Deletes uploads whose files have been removed, and returns how many.
 pub async fn delete(tx: &Tx, ids: &[UploadId]) -> Result<u64> {
     rows::delete::<Entity>(tx, Column::Id.is_in(ids.iter().map(|id| id.as_uuid()))).await
 }

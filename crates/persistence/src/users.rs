@@ -1,4 +1,9 @@
-//! Accounts, their profiles and their credentials.
+//! Accounts, profiles and credentials.
+//!
+//! Row locks on accounts come in three strengths: [`keep`] (`FOR KEY SHARE`) before inserting rows that reference the
+//! account, [`keep_to_count`] and [`hold_counts`] (`FOR NO KEY UPDATE`) before updating its counts, [`hold`]
+//! (`FOR UPDATE`) before changing the account itself. Accounts are locked before everything else, those whose counts
+//! change first, in the order of their ids.
 
 use std::collections::HashMap;
 
@@ -21,38 +26,38 @@ use crate::{
     rows, search,
 };
 
-/// An account to be.
+/// An account to insert.
 #[derive(Debug, Clone)]
 pub struct NewUser {
-    /// Its id.
+    /// The id.
     pub id: UserId,
-    /// Its name, not taken by a look-alike.
+    /// The username, which must not be confusable with another one.
     pub username: Username,
-    /// The name it shows.
+    /// The display name.
     pub display_name: DisplayName,
-    /// Where it says to receive mail.
+    /// The unverified e-mail address.
     pub email: Option<EmailAddress>,
-    /// The PHC string of its password.
+    /// The password hash, as a PHC string.
     pub password_hash: String,
-    /// What it may do.
+    /// The role.
     pub role: Role,
-    /// When it signed up.
+    /// The time of the sign-up.
     pub created_at: Timestamp,
 }
 
-/// What a login is checked against.
+/// The credentials of an account, to verify a login.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// Whose they are.
+    /// The account.
     pub user: UserId,
     /// The PHC string; `None` for an account without a password.
     pub password_hash: Option<String>,
-    /// Whether the account may log in.
+    /// The status of the account, which decides whether it may log in.
     pub status: Status,
 }
 
-/// Adds an account. Relies on the unique indexes of the name and its skeleton: of any number of
-/// simultaneous sign-ups under names that look alike, one is [`Inserted::New`].
+/// Inserts an account. Relies on the unique indexes on the username and its skeleton: of any number of concurrent
+/// sign-ups with confusable usernames, one is [`Inserted::New`].
 pub async fn insert(tx: &Tx, user: NewUser) -> Result<Inserted> {
     let row = Model {
         id: user.id.as_uuid(),
@@ -84,7 +89,7 @@ pub async fn insert(tx: &Tx, user: NewUser) -> Result<Inserted> {
     Ok(inserted)
 }
 
-/// Lets an account be found by the names that it has now.
+/// Updates the search index with the current names of an account.
 async fn index(tx: &Tx, id: UserId) -> Result<()> {
     match find(tx, id).await? {
         Some(user) => search::index_user(tx, &user).await,
@@ -92,35 +97,35 @@ async fn index(tx: &Tx, id: UserId) -> Result<()> {
     }
 }
 
-/// The profile with this id, whatever its standing.
+/// Finds a profile by id, whatever its status.
 pub async fn find(conn: &impl Conn, id: UserId) -> Result<Option<User>> {
     Entity::find_by_id(id.as_uuid()).one(conn.inner()).await?.map(User::try_from).transpose()
 }
 
-/// The profile with this name, whatever its standing.
+/// Finds a profile by username, whatever its status.
 pub async fn find_by_username(conn: &impl Conn, username: &Username) -> Result<Option<User>> {
     by_username(username).one(conn.inner()).await?.map(User::try_from).transpose()
 }
 
-/// Whether there is any account.
+/// Whether any account exists.
 pub async fn is_any(conn: &impl Conn) -> Result<bool> {
     let any = Entity::find().select_only().column(Column::Status).into_tuple::<String>();
     Ok(any.one(conn.inner()).await?.is_some())
 }
 
-/// The account with this id, whatever its standing.
+/// Finds an account by id, whatever its status.
 pub async fn find_account(conn: &impl Conn, id: UserId) -> Result<Option<Account>> {
     Entity::find_by_id(id.as_uuid()).one(conn.inner()).await?.map(Account::try_from).transpose()
 }
 
-/// What a login under this name is checked against.
+/// Finds the credentials of the account with this username.
 pub async fn find_credentials(conn: &impl Conn, username: &Username) -> Result<Option<Credentials>> {
     let Some(row) = by_username(username).one(conn.inner()).await? else { return Ok(None) };
     let status = row.status.parse().map_err(|e| Error::corrupt("users", row.id, e))?;
     Ok(Some(Credentials { user: UserId::from_uuid(row.id), password_hash: row.password_hash, status }))
 }
 
-/// Who wrote things: the summaries of `ids`, in one statement. Ids of nobody are left out.
+/// Returns the summaries of `ids`, in one statement. Skips ids without an account.
 pub async fn list_summaries(conn: &impl Conn, ids: &[UserId]) -> Result<HashMap<UserId, UserSummary>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
@@ -135,7 +140,7 @@ pub async fn list_summaries(conn: &impl Conn, ids: &[UserId]) -> Result<HashMap<
     rows.into_iter().map(|row| UserSummary::try_from(row).map(|user| (user.id, user))).collect()
 }
 
-/// Who may write to each of `ids` first.
+/// Returns who may start a conversation with each of `ids`.
 pub async fn list_messages_from(conn: &impl Conn, ids: &[UserId]) -> Result<HashMap<UserId, MessagesFrom>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
@@ -152,7 +157,7 @@ pub async fn list_messages_from(conn: &impl Conn, ids: &[UserId]) -> Result<Hash
     rows.into_iter().map(policy).collect()
 }
 
-/// The active accounts among `names`, in no order.
+/// Lists the active accounts with these usernames, in no particular order.
 pub async fn list_by_usernames(conn: &impl Conn, names: &[Username]) -> Result<Vec<UserSummary>> {
     if names.is_empty() {
         return Ok(Vec::new());
@@ -168,26 +173,25 @@ pub async fn list_by_usernames(conn: &impl Conn, names: &[Username]) -> Result<V
     rows.into_iter().map(UserSummary::try_from).collect()
 }
 
-/// Replaces the password's hash by another of the same password.
+/// Replaces the password hash `from` with `to`, a new hash of the same password.
 pub async fn update_password_hash(tx: &Tx, id: UserId, from: &str, to: &str) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::PasswordHash, to.into())
         .filter(Column::Id.eq(id.as_uuid()))
-        // A password changed meanwhile stays changed.
+        // Keeps a password that was changed meanwhile.
         .filter(Column::PasswordHash.eq(from))
         .exec(tx.inner())
         .await?;
     Ok(())
 }
 
-/// What the password of `id` is checked against; `None` for an account without one, or none at all.
+/// Finds the password hash of `id`; `None` if the account does not exist or has no password.
 pub async fn find_password_hash(conn: &impl Conn, id: UserId) -> Result<Option<String>> {
     let row = Entity::find_by_id(id.as_uuid()).select_only().column(Column::PasswordHash);
     Ok(row.into_tuple::<Option<String>>().one(conn.inner()).await?.flatten())
 }
 
-/// Replaces the password, if it is still the one with the hash `from` (`None`: if there is still none); says whether
-/// it was.
+/// Replaces the password hash if it is still `from` (`None`: no password), and returns whether it was.
 pub async fn replace_password_hash(tx: &Tx, id: UserId, from: Option<&str>, to: &str) -> Result<bool> {
     let update = Entity::update_many()
         .col_expr(Column::PasswordHash, to.into())
@@ -199,16 +203,16 @@ pub async fn replace_password_hash(tx: &Tx, id: UserId, from: Option<&str>, to: 
     Ok(update.exec(tx.inner()).await?.rows_affected == 1)
 }
 
-/// The account with this id, kept as it is until the transaction ends: whoever wants to [`hold`] it waits. Counts change
-/// all the same.
+/// Locks the account row (`FOR KEY SHARE`) until the transaction ends, and returns the profile. A transaction that
+/// wants to [`hold`] it waits; updates of its counts do not.
 pub async fn keep(tx: &Tx, id: UserId) -> Result<Option<User>> {
     let row = Entity::find_by_id(id.as_uuid()).lock(LockType::KeyShare).one(tx.inner()).await?;
     row.map(User::try_from).transpose()
 }
 
-/// As [`keep`], of several accounts in one statement. Ids of nobody are left out.
+/// Like [`keep`], for several accounts in one statement. Skips ids without an account.
 pub async fn keep_all(tx: &Tx, ids: &[UserId]) -> Result<HashMap<UserId, User>> {
-    // In one order everywhere, so that no two wait for each other.
+    // In a fixed order, to avoid deadlocks.
     let rows = Entity::find()
         .filter(Column::Id.is_in(ids.iter().map(|id| id.as_uuid())))
         .order_by_asc(Column::Id)
@@ -217,33 +221,34 @@ pub async fn keep_all(tx: &Tx, ids: &[UserId]) -> Result<HashMap<UserId, User>> 
     rows.into_iter().map(|row| User::try_from(row).map(|user| (user.summary.id, user))).collect()
 }
 
-/// The account with this id, held until the transaction ends: whoever else wants to change it waits.
+/// Locks the account row (`FOR UPDATE`) until the transaction ends, and returns the account.
 pub async fn hold(tx: &Tx, id: UserId) -> Result<Option<Account>> {
     let row = Entity::find_by_id(id.as_uuid()).lock_exclusive().one(tx.inner()).await?;
     row.map(Account::try_from).transpose()
 }
 
-/// As [`keep`], and nobody else changes its counts: for whoever is going to. Before it is kept by anything else: between
-/// the two somebody may begin to wait who wants to [`hold`] it, and of the two each would wait for the other.
+/// Locks the account row (`FOR NO KEY UPDATE`) until the transaction ends, and returns the profile: for a transaction
+/// that will update its counts. Call it before taking any weaker lock on the same row: between the two locks, another
+/// transaction could start to wait for [`hold`], and the two transactions would deadlock.
 pub async fn keep_to_count(tx: &Tx, id: UserId) -> Result<Option<User>> {
     let row = Entity::find_by_id(id.as_uuid()).lock(LockType::NoKeyUpdate).one(tx.inner()).await?;
     row.map(User::try_from).transpose()
 }
 
-/// As [`keep_to_count`], of several accounts, which are to be read after that. Before other accounts are kept, and before
-/// relations are held.
+/// Like [`keep_to_count`], for several accounts, without returning them: read them afterwards. Call it before locking
+/// other accounts with [`keep`], and before locking relations.
 pub async fn hold_counts(tx: &Tx, ids: &[UserId]) -> Result<()> {
     lock_counts(tx, ids, None).await.map(drop)
 }
 
-/// As [`hold_counts`], of those that nobody else has locked: says which. Whoever [`hold`]s an account waits for no other
-/// one.
+/// Like [`hold_counts`], but skips accounts that another transaction has locked (`SKIP LOCKED`), and returns those that
+/// it locked. For a transaction that [`hold`]s an account, which must not wait for another one.
 pub async fn hold_free_counts(tx: &Tx, ids: &[UserId]) -> Result<Vec<UserId>> {
     lock_counts(tx, ids, Some(LockBehavior::SkipLocked)).await
 }
 
 async fn lock_counts(tx: &Tx, ids: &[UserId], behavior: Option<LockBehavior>) -> Result<Vec<UserId>> {
-    // SQLite's only writer waits for nobody.
+    // SQLite has a single writer, so there is nothing to lock.
     if tx.inner().get_database_backend() != DbBackend::Postgres || ids.is_empty() {
         return Ok(ids.to_vec());
     }
@@ -257,8 +262,8 @@ async fn lock_counts(tx: &Tx, ids: &[UserId], behavior: Option<LockBehavior>) ->
     Ok(held.into_iter().map(UserId::from_uuid).collect())
 }
 
-/// Gives an account that is held another name. Relies on the unique indexes of the name and its skeleton: of any number
-/// who want one name at the same time, one gets `true`; the transactions of the others are good for nothing any more.
+/// Changes the username of a locked account. Relies on the unique indexes on the username and its skeleton: of any
+/// number of concurrent changes to the same name, one returns `true`; the others must roll their transactions back.
 pub async fn update_username(tx: &Tx, id: UserId, username: &Username) -> Result<bool> {
     let update = edit(id)
         .col_expr(Column::Username, username.as_str().into())
@@ -270,7 +275,7 @@ pub async fn update_username(tx: &Tx, id: UserId, username: &Username) -> Result
     }
 }
 
-/// Writes down what the owner of an account that is held made of its profile.
+/// Stores the owner's changes of the profile of a locked account.
 pub async fn update_profile(tx: &Tx, account: &Account) -> Result<()> {
     let User { summary, bio, .. } = &account.user;
     edit(summary.id)
@@ -285,19 +290,19 @@ pub async fn update_profile(tx: &Tx, account: &Account) -> Result<()> {
     search::index_user(tx, &account.user).await
 }
 
-/// Changes what an account may do.
+/// Changes the role of an account.
 pub async fn update_role(tx: &Tx, id: UserId, role: Role) -> Result<()> {
     edit(id).col_expr(Column::Role, role.as_str().into()).exec(tx.inner()).await?;
     Ok(())
 }
 
-/// Changes whether an account takes part.
+/// Changes the status of an account.
 pub async fn update_status(tx: &Tx, id: UserId, status: Status) -> Result<()> {
     edit(id).col_expr(Column::Status, status.as_str().into()).exec(tx.inner()).await?;
     Ok(())
 }
 
-/// Makes an account one that nobody sees and nothing opens.
+/// Marks an account as deleted: removes its e-mail address, its password and its entry in the search index.
 pub async fn update_deleted(tx: &Tx, id: UserId) -> Result<()> {
     edit(id)
         .col_expr(Column::Status, Status::Deleted.as_str().into())
@@ -309,21 +314,21 @@ pub async fn update_deleted(tx: &Tx, id: UserId) -> Result<()> {
     search::unindex_user(tx, id).await
 }
 
-/// Removes an account that its owner deleted, and what still refers to it.
+/// Deletes the row of an account that its owner deleted, and rows that still reference it.
 pub async fn delete(tx: &Tx, id: UserId) -> Result<()> {
     let deleted = Entity::delete_by_id(id.as_uuid()).filter(Column::Status.eq(Status::Deleted.as_str()));
     deleted.exec(tx.inner()).await?;
     Ok(())
 }
 
-/// Every change of what an owner or an operator may change makes another version.
+/// An update that increments the version, as every change by an owner or an operator does.
 fn edit(id: UserId) -> UpdateMany<Entity> {
     Entity::update_many()
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
         .filter(Column::Id.eq(id.as_uuid()))
 }
 
-/// Counts posts of `author` that were added (or, negative, removed) in the same transaction.
+/// Adds `by` to the post count of `author`, for posts inserted (or, if negative, deleted) in the same transaction.
 pub async fn update_post_count(tx: &Tx, author: UserId, by: i64) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::PostCount, Expr::col(Column::PostCount).add(by))
@@ -333,10 +338,10 @@ pub async fn update_post_count(tx: &Tx, author: UserId, by: i64) -> Result<()> {
     Ok(())
 }
 
-/// Counts a follow that was added (or, with -1, removed) in the same transaction, for both.
+/// Adds `by` to the follow counts of both accounts, for a follow inserted (1) or deleted (-1) in the same transaction.
 pub(crate) async fn update_follow_counts(tx: &Tx, follower: UserId, followee: UserId, by: i64) -> Result<()> {
     let mut counts = [(follower, Column::FollowingCount), (followee, Column::FollowerCount)];
-    // In one order everywhere, so that two who follow each other at the same time do not wait for each other.
+    // In a fixed order, so that two accounts that follow each other at the same time do not deadlock.
     counts.sort_unstable_by_key(|(user, _)| *user);
     for (user, count) in counts {
         Entity::update_many()
@@ -348,7 +353,7 @@ pub(crate) async fn update_follow_counts(tx: &Tx, follower: UserId, followee: Us
     Ok(())
 }
 
-/// The profiles of `ids`, in that order, in one statement. Ids of nobody are left out.
+/// Lists the profiles of `ids`, in that order, in one statement. Skips ids without an account.
 pub async fn list_by_ids(conn: &impl Conn, ids: &[UserId]) -> Result<Vec<User>> {
     if ids.is_empty() {
         return Ok(Vec::new());

@@ -79,7 +79,7 @@ impl TryFrom<Model> for ConversationEvent {
                     Happening::Updated { title: row.title.clone(), owner: row.user_id.map(UserId::from_uuid) }
                 }
                 other => {
-                    let reason = format!("{other} is nothing that happens");
+                    let reason = format!("{other} is not a kind of event");
                     return Err(Error::corrupt(TABLE, row.conversation_id, reason));
                 }
             },

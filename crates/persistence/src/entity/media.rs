@@ -24,7 +24,7 @@ pub(crate) struct Model {
     pub owner_id: Uuid,
     pub key: String,
     pub is_public: bool,
-    /// For nodes of the version before; the same as `is_public`.
+    /// Read by nodes of the previous version; always equal to `is_public`.
     pub is_linked: bool,
     pub previous_key: Option<String>,
     pub blurhash: String,
@@ -50,7 +50,7 @@ pub(crate) struct StoredVariant {
     byte_size: u64,
 }
 
-/// The images of something, by id, in order.
+/// An ordered list of image ids, stored as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
 pub(crate) struct MediaIds(pub Vec<Uuid>);
 

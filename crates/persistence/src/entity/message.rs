@@ -48,7 +48,7 @@ impl TryFrom<Model> for Message {
             sender: row.sender_id.map(UserId::from_uuid),
             client_id: ClientId::from_uuid(row.client_id),
             fingerprint: from_hex(&row.fingerprint)
-                .ok_or_else(|| Error::corrupt(TABLE, row.id, "no SHA-256"))?,
+                .ok_or_else(|| Error::corrupt(TABLE, row.id, "not a SHA-256"))?,
             reply_to: row.reply_to.map(MessageId::from_uuid),
             created_at: timestamp(TABLE, row.id, row.created_at)?,
             edited_at: instant(row.edited_at)?,

@@ -1,6 +1,6 @@
-//! Tables of pairs: who did it, to what, and an id that tells when.
+//! Tables of pairs: the acting account, the target, and an id that is in the order of creation.
 
-/// Makes the entity of a table of pairs.
+/// Defines the entity of a table of pairs.
 macro_rules! pairs {
     ($table:literal, $first:ident, $second:ident) => {
         use sea_orm::entity::prelude::{

@@ -51,7 +51,7 @@ impl TryFrom<Model> for RefreshToken {
             token_hash: row
                 .token_hash
                 .try_into()
-                .map_err(|_| Error::corrupt(TABLE, row.id, "the hash has another length"))?,
+                .map_err(|_| Error::corrupt(TABLE, row.id, "the hash does not have 32 bytes"))?,
             expires_at: timestamp(TABLE, row.id, row.expires_at)?,
             next: row.next_id.map(TokenId::from_uuid),
             is_access_used: row.access_used_at.is_some(),

@@ -46,7 +46,7 @@ impl TryFrom<Model> for Report {
                 "comment" => Subject::Comment(CommentId::from_uuid(row.subject_id)),
                 "user" => Subject::User(UserId::from_uuid(row.subject_id)),
                 "message" => Subject::Message(MessageId::from_uuid(row.subject_id)),
-                other => return Err(corrupt(&format!("{other} is nothing that is reported"))),
+                other => return Err(corrupt(&format!("{other} is not a kind of subject"))),
             },
             author: UserId::from_uuid(row.author_id),
             reason: row.reason.parse::<Reason>().map_err(|e| corrupt(&e))?,

@@ -35,7 +35,7 @@ impl TryFrom<Model> for Upload {
 
     fn try_from(row: Model) -> Result<Self> {
         let corrupt = |reason: &dyn ToString| Error::corrupt(TABLE, row.id, reason.to_string());
-        let sha256 = row.sha256.as_deref().map(|hex| from_hex(hex).ok_or_else(|| corrupt(&"no SHA-256")));
+        let sha256 = row.sha256.as_deref().map(|hex| from_hex(hex).ok_or_else(|| corrupt(&"not a SHA-256")));
         Ok(Self {
             id: UploadId::from_uuid(row.id),
             owner: UserId::from_uuid(row.owner_id),
@@ -48,12 +48,12 @@ impl TryFrom<Model> for Upload {
     }
 }
 
-/// A hash as it is stored.
+/// Encodes a hash as it is stored.
 pub(crate) fn to_hex(hash: [u8; 32]) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A hash as it was stored.
+/// Decodes a stored hash.
 pub(crate) fn from_hex(text: &str) -> Option<[u8; 32]> {
     let bytes = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok());
     bytes.collect::<Option<Vec<u8>>>()?.try_into().ok()

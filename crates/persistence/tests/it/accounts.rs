@@ -82,7 +82,7 @@ async fn summaries_of_nobody_cost_nothing(#[case] backend: Backend) {
     assert_eq!(database.take_statements(), Vec::<String>::new());
 }
 
-// sqlx 0.9.0 would give the connection back with the transaction open; see `Db::write`.
+// Regression: sqlx 0.9.0 would return the connection to the pool with the transaction open.
 #[apply(both_databases)]
 #[tokio::test]
 async fn a_transaction_that_nobody_waits_for_is_taken_back(#[case] backend: Backend) {
@@ -97,7 +97,7 @@ async fn a_transaction_that_nobody_waits_for_is_taken_back(#[case] backend: Back
         }
         drop(write);
     }
-    // What follows on each connection is a transaction of its own, and is seen by the others.
+    // Later statements on each connection are in transactions of their own, and other connections see them.
     for n in 0..10 {
         insert_user(&database, &format!("user{n}")).await;
         assert_eq!(database.count("users").await, n + 1);

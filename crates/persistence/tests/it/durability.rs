@@ -1,4 +1,4 @@
-//! What is acknowledged is committed: full databases, transactions that the database ends, locks, limits of time.
+//! Acknowledged writes are committed: full disks, transactions that the database rolls back, locks, timeouts.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use rstest_reuse::apply;
 
 use crate::{both_databases, insert_user, new_post, new_user, now};
 
-/// No test waits for longer than this; what it bounds is a failure, never a pause.
+/// The upper bound of every wait. Only a failing test waits that long.
 const SOON: Duration = Duration::from_secs(60);
 
 async fn soon<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(SOON, future).await.expect("it should have happened by now")
+    tokio::time::timeout(SOON, future).await.expect("the future completes within a minute")
 }
 
 async fn connect(database: &TestDatabase, statement_timeout: Duration) -> Db {
@@ -31,7 +31,7 @@ async fn connect_some(database: &TestDatabase, statement_timeout: Duration, max_
     Db::connect(&settings).await.unwrap()
 }
 
-/// Writes a post of some 15 KB.
+/// Writes a post of about 15 KB.
 async fn write_post(db: &Db, author: UserId) -> Result<()> {
     let post = new_post(author, &"가".repeat(5_000));
     let tx = db.write().await?;
@@ -41,7 +41,7 @@ async fn write_post(db: &Db, author: UserId) -> Result<()> {
     tx.commit().await
 }
 
-/// Lets one more page be written at most, on the present connection.
+/// Limits the database to at most one more page, on the current connection.
 async fn fill(db: &Db) {
     let tx = db.write().await.unwrap();
     execute(&tx, "PRAGMA max_page_count = 1").await.unwrap();
@@ -69,7 +69,7 @@ async fn after_a_full_disk_every_acknowledged_write_is_committed() {
             acknowledged += 1;
             assert_eq!(database.count("posts").await, acknowledged, "round {round}");
         }
-        // Nor is anything left open that locks it.
+        // Nor is a transaction left open that locks the database.
         let other = connect(&database, SOON).await;
         write_post(&other, ann).await.unwrap();
         other.close().await.unwrap();
@@ -87,7 +87,7 @@ async fn exists(db: &Db, name: &str) -> bool {
     users::find_by_username(db, &Username::parse(name).unwrap()).await.unwrap().is_some()
 }
 
-/// The next transaction commits, for this handle and for another process.
+/// Asserts that the next transaction commits, visible to this handle and to another process.
 async fn assert_commits(database: &TestDatabase, db: &Db, name: &str) {
     let tx = soon(db.write()).await.unwrap();
     add_user(&tx, name).await.unwrap();
@@ -98,13 +98,13 @@ async fn assert_commits(database: &TestDatabase, db: &Db, name: &str) {
     other.close().await.unwrap();
 }
 
-/// What SQLite does by itself when it ends a transaction, and what it says then.
+/// How a transaction ends without `Tx::commit`.
 #[derive(Debug, Clone, Copy)]
 enum End {
     RollBack,
     Interrupt,
     Full,
-    /// Not SQLite, but code that does not know what it does.
+    /// Not SQLite itself, but a stray `COMMIT`.
     Commit,
 }
 
@@ -129,7 +129,7 @@ async fn nothing_of_a_transaction_that_sqlite_ended_is_committed(#[case] end: En
         End::Commit => execute(&tx, "COMMIT").await,
     };
     assert_eq!(ended.is_ok(), matches!(end, End::RollBack), "{ended:?}");
-    // Each would be a transaction of its own.
+    // Each of these would autocommit.
     let after = [add_user(&tx, "after").await, execute(&tx, "DELETE FROM users").await];
     if !matches!(end, End::Full) {
         assert!(after.iter().all(|it| it.as_ref().is_err_and(Error::is_transient)), "{after:?}");
@@ -161,7 +161,7 @@ async fn empty_and_dropped_transactions_leave_nothing_behind(#[case] backend: Ba
     let tx = db.write().await.unwrap();
     add_user(&tx, "ann").await.unwrap();
     drop(tx);
-    // Given up before it has begun, and in the middle of a statement.
+    // Dropped before it has begun, and in the middle of a statement.
     drop(db.write().now_or_never());
     let tx = soon(db.write()).await.unwrap();
     drop(add_user(&tx, "ann").now_or_never());
@@ -173,21 +173,21 @@ async fn empty_and_dropped_transactions_leave_nothing_behind(#[case] backend: Ba
     assert!(!exists(&db, "ann").await);
 }
 
-/// Two handles as two processes: while one has the lock, a request of the other waits for it once.
+/// Two handles act as two processes: while one holds the lock, a request of the other uses its wait budget only once.
 #[tokio::test]
 async fn a_request_waits_once_for_a_lock_of_another_process() {
     let database = TestDatabase::new(Backend::Sqlite).await;
     let (db, other) = (connect(&database, SOON).await, connect(&database, SOON).await);
     let lock = other.write().await.unwrap();
-    // The second one waits for the connection of the first one, and then there is no time left for the lock.
+    // The second request waits for the connection of the first one, so it has no budget left for the lock.
     let request = || with_patience(async { [db.write().await.err(), db.write().await.err()] });
     let eight = Duration::from_secs(8);
     let both = tokio::time::timeout(eight, async { tokio::join!(request(), request()) }).await;
-    let (one, two) = both.expect("nobody waits twice");
+    let (one, two) = both.expect("no request waits twice");
     for error in one.into_iter().chain(two) {
         let error = error.expect("the lock is not free");
         assert!(error.is_transient() && error.is_unreachable(), "{error:?}");
-        assert_eq!(error.reason(), "the database cannot write: something else has locked it");
+        assert_eq!(error.reason(), "the database cannot write: it is locked");
     }
     lock.commit().await.unwrap();
     assert_commits(&database, &db, "next").await;
@@ -204,7 +204,7 @@ async fn a_lock_that_is_given_up_in_time_is_waited_for() {
     soon(waiting).await.unwrap().commit().await.unwrap();
 }
 
-/// Never ends, unless it is made to.
+/// Runs until it is interrupted.
 const ENDLESS: &str =
     "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT max(n) AS line FROM n";
 
@@ -248,7 +248,7 @@ async fn nothing_waits_for_searches_but_searches(#[case] backend: Backend) {
     let db = connect_some(&database, SOON, 4).await;
     let searching = db.searching();
     let mut searches: FuturesUnordered<_> = (0..20).map(|_| select(&searching, endless(backend))).collect();
-    // Those that are let in have begun.
+    // The permitted searches are running now.
     assert!(searches.next().now_or_never().is_none());
     let others = async {
         for _ in 0..10 {
@@ -273,7 +273,8 @@ async fn a_search_ends_after_two_seconds_whatever_is_configured(#[case] backend:
     assert!(error.is_transient() && !error.is_unreachable(), "{error:?}");
 }
 
-/// Two nodes of one site: one is frozen while it adds to the list of all posts, and others of its transactions want to.
+/// Two nodes of one site: one freezes while it holds the lock of the list of all posts, with more of its transactions
+/// waiting.
 #[tokio::test]
 async fn a_frozen_node_loses_the_list_of_all_posts() {
     let database = TestDatabase::new(Backend::Postgres).await;
@@ -296,8 +297,8 @@ async fn a_frozen_node_loses_the_list_of_all_posts() {
         most = most.max(database.lines(in_the_queue).await.len());
         looks += usize::from(most > 0);
     }
-    assert_eq!(most, 1, "the others wait in their process");
-    // Nothing of the frozen node is polled any more.
+    assert_eq!(most, 1, "the others wait in the process");
+    // From here on, nothing of the frozen node is polled.
     let tx = other.write().await.unwrap();
     soon(rows::next_id(&tx, now())).await.unwrap();
     tx.commit().await.unwrap();
@@ -305,7 +306,7 @@ async fn a_frozen_node_loses_the_list_of_all_posts() {
     assert!(lost.is_unreachable(), "{lost:?}");
 }
 
-/// A database that is full takes small changes all the same.
+/// A full database still accepts small changes.
 #[tokio::test]
 async fn a_full_disk_is_told_until_there_is_room_again() {
     let database = TestDatabase::new(Backend::Sqlite).await;
@@ -316,7 +317,7 @@ async fn a_full_disk_is_told_until_there_is_room_again() {
     while write_post(db, ann).await.is_ok() {}
     let small = [None, Some("UPDATE users SET bio = 'small'")];
     for change in small {
-        // The connection that met the end of the disk is another one now.
+        // The connection that hit the limit has been replaced by a new one.
         fill(db).await;
         let tx = db.write().await.unwrap();
         if let Some(sql) = change {
@@ -329,7 +330,7 @@ async fn a_full_disk_is_told_until_there_is_room_again() {
     db.check_commits().await.unwrap();
 }
 
-/// What the server can compress would fit where a post does not.
+/// PostgreSQL compresses large values, so a compressible probe would fit where a post does not.
 #[tokio::test]
 async fn a_probe_needs_as_much_room_as_it_writes() {
     let database = TestDatabase::new(Backend::Postgres).await;
@@ -348,14 +349,14 @@ async fn a_probe_needs_as_much_room_as_it_writes() {
     assert!(bytes.len() == 1 && bytes[0] > 40_000, "{bytes:?}");
 }
 
-/// Whoever looks whether a pooler is in between does so before the machine's clock is compared with the database's.
+/// The detection of connection poolers runs before this machine's clock is compared with the database's.
 #[tokio::test]
 async fn a_look_at_the_sessions_moves_no_ids() {
     let database = TestDatabase::new(Backend::Postgres).await;
     let day = Duration::from_secs(24 * 60 * 60);
     let made = |id: PostId| blegram_domain::id::instant_of(id.as_uuid()).unwrap();
     let real = SystemClock.now();
-    assert!(made(PostId::generate(now())) < real - day, "tests make ids of their own time");
+    assert!(made(PostId::generate(now())) < real - day, "test ids are in the past");
     assert!(!shares_sessions(database.url()).await.unwrap());
     assert!(made(PostId::generate(now())) < real - day);
 }
@@ -370,7 +371,7 @@ async fn a_read_that_nobody_waits_for_ends_at_once() {
     }
 }
 
-/// As after a failover: what the connections reach only reads for a while.
+/// As after a failover: the server that the connections reach is read-only for a while.
 #[tokio::test]
 async fn connections_to_a_read_only_postgres_do_not_stay() {
     let database = TestDatabase::new(Backend::Postgres).await;
@@ -399,15 +400,15 @@ async fn connections_to_a_read_only_postgres_do_not_stay() {
         loop {
             match write().await {
                 Err(error) if error.reason().ends_with("read-only") => break error,
-                // First of all the connections are lost that were there.
+                // First, the existing connections are lost.
                 Err(error) => assert!(error.is_transient(), "{error:?}"),
-                Ok(()) => panic!("it writes"),
+                Ok(()) => panic!("a write succeeded on a read-only database"),
             }
         }
     });
     assert!(read_only.await.is_unreachable());
     assert_eq!(db.check_commits().await.unwrap_err().reason(), "the database cannot write: it is read-only");
-    assert_eq!(select(&db, "SELECT 1 AS line").await.unwrap(), 1, "reads go on");
+    assert_eq!(select(&db, "SELECT 1 AS line").await.unwrap(), 1, "reads still work");
 
     set("off").await;
     soon(async { while write().await.is_err() {} }).await;

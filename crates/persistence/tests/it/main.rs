@@ -1,6 +1,6 @@
-//! The queries on both databases: edges, races, pages, plans.
+//! The queries on both databases: edge cases, races, pages, query plans.
 
-#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
+#![expect(clippy::unwrap_used, reason = "a failing step fails the test, in helpers too")]
 
 mod accounts;
 mod durability;
@@ -21,7 +21,7 @@ use blegram_persistence::{
 };
 use rstest_reuse::template;
 
-/// Runs a story on SQLite and on PostgreSQL.
+/// Runs a test on SQLite and on PostgreSQL.
 #[template]
 #[rstest::rstest]
 #[case::sqlite(blegram_persistence::testing::Backend::Sqlite)]

@@ -17,7 +17,7 @@ fn literal(database: &TestDatabase, id: &str) -> String {
     if database.db().is_sqlite() { format!("X'{}'", id.replace('-', "")) } else { format!("'{id}'") }
 }
 
-/// Tables with ids that order nothing: work to do, and secrets that are used once.
+/// Tables whose ids order no list: the job queue and single-use secrets.
 const UNORDERED: [&str; 2] = ["jobs", "refresh_tokens"];
 
 #[apply(both_databases)]
@@ -40,7 +40,7 @@ async fn newest_looks_at_every_table_whose_ids_order_a_list(#[case] backend: Bac
         .filter(|table| !statements.contains(&format!("FROM {table} ORDER")))
         .map(String::as_str)
         .collect();
-    assert_eq!(missing, UNORDERED, "a new table is looked at, or its ids order nothing");
+    assert_eq!(missing, UNORDERED, "add a new table to `newest` or, if its ids order no list, to UNORDERED");
 }
 
 #[apply(both_databases)]
@@ -54,18 +54,18 @@ async fn newest_is_the_row_with_the_largest_id(#[case] backend: Backend) {
     let post = post.id;
     let found = newest::find(database.db()).await.unwrap();
     assert_eq!((found.id.map(AnyId::as_uuid), found.at), (Some(post.as_uuid()), Some(now())));
-    // The newest row decides, not the latest time: one of a clock that was ahead stays.
+    // The newest row decides, not the latest creation time: a row may come from a clock that was ahead.
     let later = (now() + Duration::from_secs(60)).as_micros();
     database.execute(&format!("UPDATE users SET created_at = {later}")).await;
     assert_eq!(newest::find(database.db()).await.unwrap().at, Some(now()));
-    // A mark that outlived its notification counts for ids, and says nothing of time.
+    // A read mark that outlived its notification counts for ids, and has no creation time.
     let ahead = PostId::generate(now() + Duration::from_secs(3_600));
     let mark = literal(&database, &ahead.to_string());
     database.execute(&format!("UPDATE users SET notifications_read = {mark}")).await;
     let found = newest::find(database.db()).await.unwrap();
     assert_eq!((found.id.map(AnyId::as_uuid), found.at), (Some(ahead.as_uuid()), Some(now())));
     assert_eq!(newest::find_id(database.db()).await.unwrap().map(AnyId::as_uuid), Some(post.as_uuid()));
-    // An id that no clock made is nothing to continue after.
+    // An id that no clock can have made is ignored.
     for id in ["ffffffff-ffff-7fff-bfff-ffffffffffff", "f47ac10b-58cc-4372-a567-0e02b2c3d479"] {
         let id = literal(&database, id);
         database.execute(&format!("UPDATE users SET notifications_read = {id}")).await;
@@ -118,7 +118,7 @@ async fn database_time_is_that_of_a_server(#[case] backend: Backend) {
     let here = blegram_domain::Clock::now(&blegram_domain::SystemClock);
     match backend {
         Backend::Sqlite => assert_eq!(time, None),
-        // The same machine.
+        // Both run on the same machine.
         Backend::Postgres => assert!(time.unwrap().is_near(here, Duration::from_secs(60))),
     }
 }

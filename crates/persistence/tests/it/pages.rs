@@ -41,7 +41,7 @@ fn ids(slice: &Slice) -> Vec<PostId> {
     slice.keys().iter().copied().map(PostId::from_uuid).collect()
 }
 
-// `domain` proves walks over pages in general; this, that both databases read a window alike.
+// `domain` tests paging in general; this tests that both databases read a window alike.
 #[apply(both_databases)]
 #[tokio::test]
 async fn both_databases_read_every_kind_of_window(#[case] backend: Backend) {

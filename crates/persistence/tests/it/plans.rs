@@ -1,4 +1,4 @@
-//! How the databases carry out the queries, on 20,000 posts: by index, without sorting or scanning.
+//! Query plans on 20,000 posts: every query uses an index, without sorting or scanning a table.
 
 use blegram_domain::{
     ClientId, CommentId, ConversationId, Hashtag, Job, PageRequest, PostId, SessionId, UserId, Username,
@@ -19,7 +19,7 @@ use sea_orm::prelude::Uuid;
 
 use crate::{both_databases, insert_user, now};
 
-/// 2,000 users with 10 posts each, one in four for followers, and statistics about them.
+/// 2,000 users with 10 posts each, one in four of them for followers only, and up-to-date statistics (`ANALYZE`).
 async fn crowd(backend: Backend) -> (TestDatabase, UserId) {
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
@@ -67,7 +67,7 @@ async fn crowd(backend: Backend) -> (TestDatabase, UserId) {
             id.replace("{n}", "n"),
         )
     };
-    // The first one follows everybody, the others ten each; people like and keep ten posts each.
+    // The first user follows everyone, the others ten accounts each; every user likes and bookmarks ten posts.
     let (first, nth) = (id.replace("{n}", "1"), id.replace("{n}", "n"));
     let [some, others] = ["n % 1999 + 2", "n % 2000 + 1"].map(|n| id.replace("{n}", n));
     let by = format!("CASE WHEN n <= 2000 THEN {first} ELSE {some} END");
@@ -87,7 +87,7 @@ async fn crowd(backend: Backend) -> (TestDatabase, UserId) {
         series.replace("{count}", "20000"),
         id.replace("{n}", "n % 2000 + 1"),
     );
-    // A tag that every post has, and one of a few.
+    // One hashtag that every post has, and one that a few have.
     let tags = "INSERT INTO post_hashtags (hashtag, post_id) SELECT 'jeju', id FROM posts WHERE visibility = 'public'";
     let rare = "INSERT INTO post_hashtags (hashtag, post_id) SELECT 'rare', id FROM posts LIMIT 5";
     let relations = [&follows, &likes, &bookmarks, &comments, &notifications].map(String::as_str);
@@ -112,7 +112,7 @@ fn pages() -> Vec<PageRequest> {
     pages
 }
 
-/// Asserts that each statement since the last call is answered from `index`.
+/// Asserts that `index` serves each statement since the last call.
 async fn assert_plans(database: &TestDatabase, index: &str) {
     let statements = database.take_statements();
     assert!(!statements.is_empty());
@@ -132,7 +132,7 @@ async fn assert_plans(database: &TestDatabase, index: &str) {
             .any(|bad| plan.contains(bad));
         assert!(is_good, "{statement}\n{plan}");
     }
-    // Explaining is statements too.
+    // `EXPLAIN` statements are recorded, too.
     database.take_statements();
 }
 
@@ -178,7 +178,7 @@ async fn things_are_found_by_index(#[case] backend: Backend) {
     posts::find(database.db(), PostId::generate(now())).await.unwrap();
     assert_plans(&database, if backend == Backend::Sqlite { "SEARCH" } else { "_pkey" }).await;
     jobs::is_any_due(database.db(), &Job::KINDS, now()).await.unwrap();
-    // Jobs are few, so PostgreSQL may read them all.
+    // There are few jobs, so PostgreSQL may scan the table.
     if backend == Backend::Sqlite {
         assert_plans(&database, "jobs_run_at").await;
     }
@@ -219,7 +219,7 @@ async fn notifications_are_read_by_their_recipient(#[case] backend: Backend) {
         for statement in database.take_statements() {
             let plan = database.plan(&statement).await;
             assert!(plan.contains("notifications_user_id_id"), "{plan}");
-            // What each is about is looked up by its id; blocks and mutes are few here, and may be read as a whole.
+            // Subjects are looked up by id. The tables of blocks and mutes are small here and may be scanned.
             for bad in [
                 "SCAN notifications",
                 "SCAN posts",
@@ -243,13 +243,13 @@ async fn how_many_stand_to_an_author_is_looked_up_for_each(#[case] backend: Back
     let statements = database.take_statements();
     assert_eq!(statements.len(), 1);
     let plan = database.plan(&statements[0]).await;
-    // Blocks and mutes are none here, and may be read as a whole.
+    // The tables of blocks and mutes are empty here and may be scanned.
     for bad in ["SCAN follows", "Seq Scan on follows"] {
         assert!(!plan.contains(bad), "{plan}");
     }
 }
 
-/// One look into the index of each author's posts, for one who follows 2,000 and for one who follows nobody.
+/// One index lookup per author, for a user who follows 2,000 accounts and for one who follows none.
 #[apply(both_databases)]
 #[tokio::test]
 async fn the_home_timeline_looks_into_the_index_of_each_author(#[case] backend: Backend) {
@@ -261,8 +261,8 @@ async fn the_home_timeline_looks_into_the_index_of_each_author(#[case] backend: 
             for statement in database.take_statements() {
                 let plan = database.plan(&statement).await;
                 assert!(plan.contains("posts_author_id_id"), "{plan}");
-                // What is sorted is the newest of each author: SQLite leaves an author where the page is full of newer
-                // posts, PostgreSQL has a limit for each.
+                // Only the newest posts of each author are sorted: SQLite leaves an author once the page is full of
+                // newer posts, PostgreSQL has a limit per author.
                 for bad in ["SCAN posts", "Seq Scan on posts", "MULTI-INDEX OR"] {
                     assert!(!plan.contains(bad), "{statement}\n{plan}");
                 }
@@ -272,7 +272,7 @@ async fn the_home_timeline_looks_into_the_index_of_each_author(#[case] backend: 
     }
 }
 
-/// A conversation of many messages, somebody in many conversations, and images of many.
+/// A conversation with many messages, a user in many conversations, and images of many users.
 #[apply(both_databases)]
 #[tokio::test]
 async fn conversations_and_images_are_read_by_index(#[case] backend: Backend) {
@@ -339,7 +339,7 @@ async fn conversations_and_images_are_read_by_index(#[case] backend: Backend) {
     assert_plans(&database, "media_post_id").await;
     media::list_unused(db, now(), 50).await.unwrap();
     assert_plans(&database, "media_unused").await;
-    // Of what happened and of what was begun only what is of late; where few are in it, PostgreSQL may read them all.
+    // Reads only recent events and new conversations. PostgreSQL may scan the members.
     let until = changes::position(db).await.unwrap();
     let since = ChangePosition { end: 1, ..until.clone() };
     database.take_statements();
@@ -363,7 +363,7 @@ async fn conversations_and_images_are_read_by_index(#[case] backend: Backend) {
         .await
         .unwrap();
     assert_plans(&database, "conversation_members_user_id").await;
-    // What is sorted here is one's own.
+    // Only the user's own conversations are sorted.
     let user = UserId::from_uuid(Uuid::from_u128(1));
     let first = PageRequest::new(Scope::new("list", &[]), Limit::default(), None, None);
     let (slice, _) = conversations::list_of(db, user, &first).await.unwrap();
@@ -376,7 +376,7 @@ async fn conversations_and_images_are_read_by_index(#[case] backend: Backend) {
         database.take_statements();
         conversations::list_of(db, user, &page).await.unwrap();
         let statements = database.take_statements();
-        // The first says what is visible now.
+        // The first statement reads the current position.
         for statement in &statements[1..] {
             let plan = database.plan(statement).await;
             assert!(plan.contains("conversation_members_user_id"), "{plan}");

@@ -9,7 +9,7 @@ use rstest_reuse::apply;
 
 use crate::{both_databases, insert_user, now};
 
-/// More viewers than either database takes values in one statement.
+/// More viewers than either database accepts parameters in one statement.
 #[apply(both_databases)]
 #[tokio::test]
 async fn how_any_number_stands_to_an_author_is_one_statement(#[case] backend: Backend) {
@@ -28,7 +28,7 @@ async fn how_any_number_stands_to_an_author_is_one_statement(#[case] backend: Ba
     blocks::insert(&tx, id(), blocker, author).await.unwrap();
     blocks::insert(&tx, id(), author, blocked).await.unwrap();
     mutes::insert(&tx, id(), muter, author).await.unwrap();
-    // Whom the author mutes is nothing to the one who is muted.
+    // A mute by the author is not part of the muted viewer's relationship.
     mutes::insert(&tx, id(), author, muted).await.unwrap();
     tx.commit().await.unwrap();
 

@@ -1,4 +1,4 @@
-//! Posts by their words: which are found, page by page, and how.
+//! The search for posts: which posts match, page by page, and the query plans.
 
 use blegram_domain::{
     PageRequest, Post, PostId, Visibility,
@@ -14,7 +14,7 @@ use rstest_reuse::apply;
 
 use crate::{both_databases, insert_post, insert_user, new_post, now};
 
-/// 20,000 posts of one author with a common word, five of them with another one.
+/// 20,000 posts of one author with a common word, five of which also have a rare one.
 async fn crowd(backend: Backend) -> TestDatabase {
     let database = TestDatabase::new(backend).await;
     insert_user(&database, "ann").await;
@@ -54,7 +54,7 @@ async fn crowd(backend: Backend) -> TestDatabase {
     database
 }
 
-/// Every post that `query` finds, in pages of `limit`.
+/// All posts that match `query`, read in pages of `limit`.
 async fn walk(database: &TestDatabase, query: &str, limit: i64) -> Vec<PostId> {
     let query = Query::parse(query).unwrap();
     let (mut found, mut cursor) = (Vec::new(), None);
@@ -78,7 +78,7 @@ async fn a_common_word_finds_every_post_once(#[case] backend: Backend) {
     assert!(found.windows(2).all(|pair| pair[0] > pair[1]));
 }
 
-/// However many posts have the word of somebody who does not want to be found: a page looks at 2,000 at most.
+/// A page examines at most 2,000 posts, however many posts of an undiscoverable author match.
 #[apply(both_databases)]
 #[tokio::test]
 async fn a_search_goes_no_further_than_two_thousand_posts(#[case] backend: Backend) {
@@ -106,7 +106,7 @@ async fn a_post_is_found_in_its_place_however_late_it_is_for_everybody(#[case] b
     let old = Post { visibility: Visibility::Followers, ..new_post(ann, "옛날 서울") };
     insert_post(&database, &old).await;
     let mut expected = vec![old.id];
-    // More posts in between than SQLite's numbers may be apart from their ids.
+    // More posts in between than SQLite's row numbers may deviate from the order of ids.
     for n in 0..2200 {
         let post = new_post(ann, if n % 2199 == 0 { "서울" } else { "부산" });
         insert_post(&database, &post).await;

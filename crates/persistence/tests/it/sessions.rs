@@ -48,7 +48,7 @@ async fn the_oldest_session_makes_room_for_the_twenty_first(#[case] backend: Bac
     }
     assert!(!is_there(&database, [0; 32]).await);
     assert!(is_there(&database, [1; 32]).await && is_there(&database, [20; 32]).await);
-    assert!(is_there(&database, [99; 32]).await, "another's sessions are not touched");
+    assert!(is_there(&database, [99; 32]).await, "sessions of other users are not affected");
 }
 
 #[apply(both_databases)]
@@ -63,9 +63,9 @@ async fn sessions_that_are_over_make_room_first(#[case] backend: Backend) {
     sessions::update_last_seen(&tx, used, now() + 7 * DAY).await.unwrap();
     tx.commit().await.unwrap();
     log_in_keeping(3, &database, ann, [3; 32], now() + 7 * DAY).await;
-    assert!(is_there(&database, [2; 32]).await, "over, but a login is no judge of the clock");
+    assert!(is_there(&database, [2; 32]).await, "expired, but a login does not trust the clock");
     log_in_keeping(3, &database, ann, [4; 32], now() + 7 * DAY).await;
-    assert!(!is_there(&database, [2; 32]).await, "not used for seven days");
+    assert!(!is_there(&database, [2; 32]).await, "idle for seven days");
     assert!(is_there(&database, [1; 32]).await, "older, but used");
     assert!(is_there(&database, [3; 32]).await && is_there(&database, [4; 32]).await);
 }

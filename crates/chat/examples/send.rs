@@ -1,10 +1,11 @@
-//! How many messages a second are sent: 10 at a time into each of 100 direct conversations, on PostgreSQL and on SQLite.
+//! Measures how many messages per second are sent: 10 concurrent senders in each of 100 direct conversations, on
+//! PostgreSQL and on SQLite.
 //!
-//! `cargo xtask services -- cargo run --release -p blegram-chat --example send [SECONDS [CONNECTIONS]]`. PostgreSQL runs with
-//! `fsync` and `synchronous_commit` off there; another server is named by `BLEGRAM_TEST_POSTGRES_URL`. SQLite waits for the
-//! disk.
+//! Run it with `cargo xtask services -- cargo run --release -p blegram-chat --example send [SECONDS [CONNECTIONS]]`.
+//! `xtask services` starts PostgreSQL with `fsync` and `synchronous_commit` off; set `BLEGRAM_TEST_POSTGRES_URL` to
+//! measure another server. SQLite waits for the disk.
 
-#![expect(clippy::unwrap_used, reason = "what fails ends the measurement")]
+#![expect(clippy::unwrap_used, reason = "a failure ends the measurement")]
 
 use std::{
     sync::Arc,
@@ -43,14 +44,14 @@ async fn main() {
             let (view, _) = chat.create_conversation(one, &[UserRef::Id(other)], None).await.unwrap();
             conversations.push((view.conversation.id, [one, other]));
         }
-        // Once to get warm.
+        // The first, one-second run warms up; the second one is the measurement.
         for duration in [Duration::from_secs(1), Duration::from_secs(seconds.into())] {
             let mut took = run(&chat, &conversations, duration).await;
             took.sort_unstable();
             let rate = took.len() as f64 / duration.as_secs_f64();
             let [median, slow] = [50, 99].map(|percent| took[took.len() * percent / 100].as_secs_f64() * 1e3);
             println!(
-                "{backend:?}: {rate:.0} messages a second; median {median:.1} ms, 99 % within {slow:.1} ms"
+                "{backend:?}: {rate:.0} messages per second; median {median:.1} ms, 99 % within {slow:.1} ms"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Beginning and listing conversations.
+//! Creating, listing and updating conversations.
 
 use std::slice;
 
@@ -18,12 +18,13 @@ use crate::{
 };
 
 impl Chat {
-    /// Begins a conversation of `actor`. One other member without a title is the direct conversation of the two, which is
-    /// begun once, and found again; anything else is a new group. Says whether it is new.
+    /// Starts a conversation of `actor`. One other member and no title is the direct conversation of the two, which
+    /// exists once and is returned if it exists; anything else creates a group. Also returns whether the conversation
+    /// is new.
     ///
     /// # Errors
-    /// [`Error::Oneself`] for nobody else; [`Error::MembersNotFound`] with the places of those whom the actor may not see
-    /// or write to; [`Error::TooManyMembers`]; [`Error::AccountNotFound`].
+    /// [`Error::Oneself`] without another member; [`Error::MembersNotFound`] with the indexes of those whom the actor
+    /// may not see or message; [`Error::TooManyMembers`]; [`Error::AccountNotFound`].
     pub async fn create_conversation(
         &self,
         actor: UserId,
@@ -49,8 +50,8 @@ impl Chat {
         Ok((self.view_one(actor, conversation).await?, begun.is_new))
     }
 
-    /// The conversations of `actor`, those first in which a message came last. Pages towards newer ones have each
-    /// conversation that moved up since, whichever of several messages was committed first.
+    /// The conversations of `actor`, most recent message first. A page towards newer ones contains every conversation
+    /// that has moved up since, regardless of the order in which concurrent messages were committed.
     pub async fn conversations(
         &self,
         actor: UserId,
@@ -62,16 +63,17 @@ impl Chat {
         Ok(slice.into_page(views))
     }
 
-    /// A conversation of `actor`, also one that they left out of their list.
+    /// A conversation of `actor`, even if they have hidden it from their list.
     ///
     /// # Errors
-    /// [`Error::NotFound`] also for whoever is no member.
+    /// [`Error::NotFound`] also if the actor is not a member.
     pub async fn get_conversation(&self, actor: UserId, id: ConversationId) -> Result<ConversationView> {
         let conversation = conversations::find(&self.db, id).await?.ok_or(Error::NotFound)?;
         self.view_one(actor, conversation).await
     }
 
-    /// Calls a group of `actor` something else, or nothing (`Some(None)`). A change that changes nothing is none.
+    /// Changes the title of a group of `actor`, or removes it (`Some(None)`). An update without a change writes
+    /// nothing.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::NotAGroup`]; [`Error::PreconditionFailed`].
@@ -100,12 +102,13 @@ impl Chat {
             conversations::update(&tx, &conversation, false, now).await?;
             events = happened(&tx, &conversation, vec![event]).await?;
         }
-        // Also if nothing changed: what it holds is given back before anything else is asked for.
+        // Commits even without a change: the read below needs another connection, and this transaction still holds
+        // locks.
         self.commit(tx, events).await?;
         self.view_one(actor, conversation).await
     }
 
-    /// Lets what happens in a conversation of `actor` count into what they have not read, or not.
+    /// Mutes a conversation of `actor`, or unmutes it. Muted conversations do not count towards the unread messages.
     ///
     /// # Errors
     /// [`Error::NotFound`].
@@ -125,7 +128,7 @@ impl Chat {
         view_conversations(&self.db, actor, &[conversation]).await?.pop().ok_or(Error::NotFound)
     }
 
-    /// Whom a reference means, whoever may see them.
+    /// Resolves a reference to an account, without checking who may see it.
     ///
     /// # Errors
     /// [`Error::NotFound`].
@@ -139,7 +142,7 @@ impl Chat {
         }
     }
 
-    /// Whom the references mean, each once and with its place, without the actor.
+    /// Resolves references to accounts with their index in the list, each account once and without the actor.
     pub(crate) async fn resolve(
         &self,
         tx: &Tx,
@@ -172,10 +175,10 @@ impl Chat {
     }
 }
 
-/// How a conversation was begun.
+/// The outcome of starting a conversation.
 struct Begun {
     is_new: bool,
-    /// In whose lists it was not before.
+    /// The users whose lists the conversation was not in before.
     shown_to: Vec<UserId>,
 }
 
@@ -192,10 +195,10 @@ async fn begin_direct(
     check_all(tx, actor, &[(other, at)]).await?;
     let conversation = new(ConversationKind::Direct, None, None, now);
     if conversations::insert(tx, &conversation, Some((actor, other))).await? == Inserted::Existing {
-        // Both began it at the same time.
+        // Both members started it at the same time.
         return reopen(tx, actor, other, now).await?.ok_or(Error::NotFound);
     }
-    // The other sees it from its first message.
+    // The other member sees the conversation from its first message on.
     for (user, hidden_no) in [(actor, None), (other, Some(0))] {
         let membership = Membership { hidden_no, ..joined(&conversation, user, now) };
         conversations::insert_member(tx, &membership, now).await?;
@@ -203,7 +206,7 @@ async fn begin_direct(
     Ok((conversation, Begun { is_new: true, shown_to: vec![actor] }))
 }
 
-/// The direct conversation that was begun before, in the actor's list again.
+/// The existing direct conversation, which is listed for the actor again.
 async fn reopen(
     tx: &Tx,
     actor: UserId,
@@ -249,7 +252,7 @@ fn new(kind: ConversationKind, title: Option<String>, owner: Option<UserId>, now
     }
 }
 
-/// Somebody who is in from now on: what was before is not for them.
+/// The membership of a new member, who sees only what comes after this.
 pub(crate) fn joined(conversation: &Conversation, user: UserId, now: Timestamp) -> Membership {
     Membership {
         conversation: conversation.id,
@@ -264,8 +267,8 @@ pub(crate) fn joined(conversation: &Conversation, user: UserId, now: Timestamp) 
     }
 }
 
-/// Whether `actor` may write to all of `others` first: none of them hidden by a block, or closed to the actor. They stand
-/// so until the transaction ends.
+/// Checks that `actor` may start a conversation with all of `others`: no block, and the message policy of each admits
+/// the actor. Locks the relations, so that this stays true until the transaction ends.
 pub(crate) async fn check_all(tx: &Tx, actor: UserId, others: &[(UserId, usize)]) -> Result<()> {
     let ids: Vec<UserId> = others.iter().map(|(id, _)| *id).collect();
     relations::hold(tx, actor, ids.iter().copied()).await?;
@@ -280,23 +283,24 @@ pub(crate) async fn check_all(tx: &Tx, actor: UserId, others: &[(UserId, usize)]
 }
 
 pub(crate) async fn keep_actor(tx: &Tx, actor: UserId) -> Result<()> {
+    // A shared lock: transactions that lock the account exclusively wait for this one.
     users::keep(tx, actor).await?.filter(blegram_domain::User::is_visible).ok_or(Error::AccountNotFound)?;
     Ok(())
 }
 
-/// Whether a change is meant for `version`, of a row that is locked.
+/// Checks a precondition against `version` of a locked row.
 pub(crate) fn check(precondition: &Precondition, version: u64) -> Result<()> {
     if precondition.holds(version) { Ok(()) } else { Err(Error::PreconditionFailed) }
 }
 
-/// A conversation that `actor` is in, held until the transaction ends.
+/// Locks a conversation that `actor` is a member of until the transaction ends.
 pub(crate) async fn hold(tx: &Tx, actor: UserId, id: ConversationId) -> Result<(Conversation, Membership)> {
     let conversation = conversations::hold(tx, id).await?.ok_or(Error::NotFound)?;
     let membership = conversations::find_member(tx, id, actor).await?.ok_or(Error::NotFound)?;
     Ok((conversation, membership))
 }
 
-/// A group that `actor` is in, held until the transaction ends.
+/// Locks a group that `actor` is a member of until the transaction ends.
 pub(crate) async fn hold_group(
     tx: &Tx,
     actor: UserId,
@@ -309,7 +313,7 @@ pub(crate) async fn hold_group(
     Ok((conversation, membership))
 }
 
-/// Adds what happened to a conversation that is held; the row itself is for the caller to write.
+/// Appends an event to the log of a locked conversation. The caller updates the conversation row.
 pub(crate) async fn tell(
     tx: &Tx,
     conversation: &mut Conversation,

@@ -1,4 +1,7 @@
-//! Removing what was deleted, in steps that hold SQLite's only writer for a moment each. Every step may be done twice.
+//! Removes the data of deleted accounts and conversations in the background.
+//!
+//! Each call runs one bounded transaction, so that SQLite's only writer is busy for a moment at a time, and returns
+//! whether the job must call it again. Every step is idempotent.
 
 use std::time::Duration;
 
@@ -7,18 +10,19 @@ use blegram_persistence::{conversations, messages};
 
 use crate::{Chat, Result, event::happened, members::leave};
 
-/// How long what happened can be told again to whoever missed it. Later they read anew.
+/// How long events are kept: 30 days. A client that missed older ones loads the conversation again.
 pub const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// How many rows a transaction changes at most.
+/// The maximum number of rows that one transaction changes.
 const BATCH: u64 = 500;
 
-/// How many conversations a transaction changes at most: each is a handful of statements.
+/// The maximum number of conversations that one transaction changes: each takes a handful of statements.
 const CONVERSATIONS: u64 = 20;
 
 impl Chat {
-    /// Takes `user`, whose account is deleted, out of some of their conversations, and empties some of what they said; says
-    /// whether there may be more. What they said keeps its place, and is nobody's.
+    /// Removes `user`, whose account is deleted, from a batch of their conversations, and clears the content of a batch
+    /// of their messages. Returns whether more may be left. The messages keep their place in the conversation, without
+    /// a sender.
     pub async fn erase_user(&self, user: UserId) -> Result<bool> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
@@ -41,17 +45,15 @@ impl Chat {
             }
         }
         let is_more = said.len() as u64 == BATCH || !ids.is_empty();
-        // At last what tells of them, of their leaving too.
+        // Last, because it also covers the events of their leaving, which were added above.
         let disowned =
             if is_more { 0 } else { conversations::update_disowned_events(&tx, user, BATCH).await? };
         self.commit(tx, events).await?;
         Ok(is_more || disowned == BATCH)
     }
 
-    /// Removes a conversation that nobody is in any more, with its images.
-    ///
-    /// # Errors
-    /// As above.
+    /// Removes a batch of the messages and images of a conversation without members, and finally the conversation.
+    /// Returns whether more may be left.
     pub async fn erase_conversation(&self, id: ConversationId) -> Result<bool> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
@@ -66,11 +68,8 @@ impl Chat {
         Ok(emptied == BATCH)
     }
 
-    /// Forgets some of what happened long before `now`, a time that was checked; says whether there may be more. What was
-    /// said stays.
-    ///
-    /// # Errors
-    /// As above.
+    /// Deletes a batch of the events, and of the memberships that ended, more than [`KEPT`] before `now`, which the
+    /// caller has verified against clock jumps. Returns whether more may be left. Messages are kept.
     pub async fn forget_old(&self, now: blegram_domain::Timestamp) -> Result<bool> {
         let before = now - KEPT;
         let tx = self.db.write().await?;

@@ -1,62 +1,63 @@
-/// Why a use-case of this crate did not happen.
+/// An error of a use case of this crate.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// No such conversation, message or member, or not for this person.
-    #[error("no such conversation")]
+    /// The conversation, message or member does not exist, or the actor may not see it.
+    #[error("conversation not found")]
     NotFound,
-    /// The actor's account is gone.
-    #[error("no such account")]
+    /// The actor's account is not active.
+    #[error("account not found")]
     AccountNotFound,
-    /// At these places of a list, nobody whom the actor may write to.
-    #[error("nobody to write to")]
+    /// At these indexes of the list, there is no account that the actor may message.
+    #[error("members not found")]
     MembersNotFound(Vec<usize>),
-    /// Nobody but the actor.
-    #[error("this is oneself")]
+    /// The list names nobody but the actor.
+    #[error("the actor is the only member")]
     Oneself,
-    /// More members than a conversation has.
+    /// The group would exceed the maximum number of members.
     #[error("too many members")]
     TooManyMembers,
-    /// Only groups have titles, owners and others who come and go.
-    #[error("this is no group")]
+    /// Only groups have titles, owners and changing members.
+    #[error("the conversation is not a group")]
     NotAGroup,
-    /// The actor sees it, and may not do this.
-    #[error("only its sender or owner may do this")]
+    /// The actor may see it, but not do this.
+    #[error("only the sender or owner may do this")]
     Forbidden,
-    /// The actor blocks the other of a direct conversation.
+    /// The actor blocks the other member of a direct conversation.
     #[error("the actor blocks the account")]
     Blocked,
-    /// The other of a direct conversation takes nothing from the actor. Why is theirs: an actor must not learn that they
-    /// are blocked.
-    #[error("the actor cannot write to the account")]
+    /// The actor may not message the other member of a direct conversation. Does not say why: an actor must not learn
+    /// that they are blocked.
+    #[error("the actor cannot message the account")]
     CannotWrite,
-    /// The account of the other of a direct conversation is gone.
-    #[error("the account to write to is gone")]
+    /// The account of the other member of a direct conversation is deleted.
+    #[error("the recipient's account is deleted")]
     RecipientGone,
-    /// The device called another message so before.
+    /// The actor has used the client id for a different message.
     #[error("the client id belongs to another message")]
     ClientIdReused,
-    /// No message of this conversation that could be answered.
-    #[error("no such message to answer")]
+    /// The message to reply to is not in this conversation, or the actor may not see it.
+    #[error("message to reply to not found")]
     ReplyNotFound,
-    /// At these places of a list, no image of the actor.
-    #[error("no such image")]
+    /// At these indexes of the list, there is no image of the actor.
+    #[error("image not found")]
     MediaNotFound(Vec<usize>),
-    /// An image has one use.
-    #[error("the image is in use")]
+    /// An image has one use only.
+    #[error("image is already in use")]
     MediaInUse,
-    /// A message says or shows something.
-    #[error("a message needs a text or an image")]
+    /// A message needs text or an image.
+    #[error("a message needs text or an image")]
     MessageBlank,
-    /// More is being said in the conversation than is written down: the same message may be sent later.
-    #[error("too much is being said at once")]
+    /// Too many messages of the conversation are waiting to be written. The client may send the same message again
+    /// later.
+    #[error("too many messages are queued in the conversation")]
     Busy,
-    /// It was edited since the actor read it.
-    #[error("it was edited meanwhile")]
+    /// The current version does not match the precondition.
+    #[error("the version does not match the precondition")]
     PreconditionFailed,
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] blegram_persistence::Error),
 }
 
-/// A result of this crate.
+/// A [`Result`](std::result::Result) with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,4 +1,4 @@
-//! What others are told, once it is committed.
+//! Events of this crate: what its use cases publish after they commit, with their recipients.
 
 use std::{panic::resume_unwind, sync::Arc};
 
@@ -13,81 +13,82 @@ use crate::{
     view::{view_events, view_to_each},
 };
 
-/// What happened, and whom to tell.
+/// A committed change, with the users to deliver it to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// Something that is told again to whoever missed it, in the order of `seq`. A message that is sent again is told again.
+    /// A new entry of the conversation's event log. A client that missed it finds it by `seq`. If a client sends a
+    /// message again, its event is published again.
     Happened {
-        /// What.
+        /// The entry.
         event: EventView,
-        /// How many messages there are now.
+        /// The number of the newest message.
         last_message_no: u64,
-        /// Who is in after it and sees it; it says nothing to whoever hid the conversation.
+        /// The members after the event who may see it, without those who have hidden the conversation.
         members: Vec<UserId>,
-        /// Members who may not see the message that it is about, because it is from before they joined. They are notified of
-        /// how far the conversation is, and of nothing else.
+        /// Members who may not see the message of the event, because it is older than their membership. They are
+        /// notified only of the conversation's new `seq`.
         head_only: Vec<UserId>,
     },
-    /// A conversation is in somebody's list now. Comes before the message that brought it there.
+    /// A conversation was added to a user's list. Published before the message that caused it.
     Added {
-        /// In whose.
+        /// The user.
         user: UserId,
-        /// As they see it.
+        /// The conversation as the user sees it.
         conversation: ConversationView,
     },
-    /// A conversation is in somebody's list no more.
+    /// A conversation was removed from a user's list.
     Removed {
-        /// In whose.
+        /// The user.
         user: UserId,
-        /// Which.
+        /// The conversation.
         conversation: ConversationId,
-        /// Why.
+        /// The reason.
         reason: RemovedReason,
     },
-    /// Somebody has read further. Whoever sends has read, which is not told apart from the message.
+    /// A member moved their read mark forward. Sending a message moves the sender's mark, too, without this event.
     Read {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Who.
+        /// The member.
         user: UserId,
-        /// Up to which message.
+        /// The number of the last message that they have read.
         read_no: u64,
-        /// Who is in, they too.
+        /// All members, including this one; only this one across a block.
         members: Vec<UserId>,
     },
-    /// Somebody's devices have got more.
+    /// The devices of a member received more events.
     Delivered {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Whose.
+        /// The member.
         user: UserId,
-        /// Up to what.
+        /// The `seq` of the last event that was delivered.
         delivered_seq: u64,
-        /// Who is in, they too.
+        /// All members, including this one.
         members: Vec<UserId>,
     },
-    /// Somebody is writing.
+    /// A member is typing.
     Typing {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Who.
+        /// The member.
         user: UserId,
-        /// The others who are in and see it.
+        /// The other members who have the conversation in their list.
         members: Vec<UserId>,
     },
 }
 
-/// Why a conversation is in somebody's list no more.
+/// Why a conversation was removed from a user's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemovedReason {
-    /// They left, or hid it.
+    /// The user left or hid it.
     Left,
-    /// They were taken out.
+    /// The owner removed the user.
     Removed,
 }
 
 impl RemovedReason {
-    /// Its name, as it is sent.
+    /// The name in events that clients receive.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Left => "left",
@@ -97,9 +98,9 @@ impl RemovedReason {
 }
 
 impl Chat {
-    /// Commits, then publishes what was done. Both happen in a task of their own: a caller that goes away, or gives up when
-    /// its deadline has passed, must not leave a change committed that nobody is notified of.
-    #[expect(clippy::disallowed_methods, reason = "the task ends with its commit")]
+    /// Commits the transaction, then publishes `events`, both in a separate task: if the caller is cancelled or its
+    /// deadline passes, a committed change is still published.
+    #[expect(clippy::disallowed_methods, reason = "the task ends after its commit")]
     pub(crate) async fn commit(&self, tx: Tx, events: Vec<Event>) -> Result<()> {
         let sink = Arc::clone(&self.events);
         let committing = tokio::spawn(async move {
@@ -110,13 +111,13 @@ impl Chat {
         match committing.await {
             Ok(committed) => committed,
             Err(lost) if lost.is_panic() => resume_unwind(lost.into_panic()),
-            // The runtime ends: whether it took effect is not known.
+            // The runtime is shutting down: whether the commit took effect is unknown.
             Err(_) => Err(StorageError::TimedOut.into()),
         }
     }
 }
 
-/// Tells what happened to a conversation that is held.
+/// The events to publish for new entries in the log of a locked conversation.
 pub(crate) async fn happened(
     tx: &Tx,
     conversation: &Conversation,
@@ -131,7 +132,7 @@ pub(crate) async fn happened(
     Ok(views.into_iter().map(|event| told(conversation, event, &members)).collect())
 }
 
-/// What is told of `event`, of a conversation with `members`.
+/// The event to publish for `event`, addressed to those of `members` who may know of it.
 pub(crate) fn told(conversation: &Conversation, event: EventView, members: &[Membership]) -> Event {
     let is_present = |it: &&Membership| {
         let is_own =
@@ -145,7 +146,7 @@ pub(crate) fn told(conversation: &Conversation, event: EventView, members: &[Mem
     Event::Happened { event, last_message_no: conversation.last_message_no, members, head_only }
 }
 
-/// Tells `users` of a conversation that is in their lists now.
+/// The events that tell `users` that a conversation is in their lists now.
 pub(crate) async fn added(tx: &Tx, conversation: &Conversation, users: &[UserId]) -> Result<Vec<Event>> {
     if users.is_empty() {
         return Ok(Vec::new());

@@ -1,26 +1,26 @@
-//! Conversations: direct ones of two, which are found again, and groups.
+//! Conversations: direct ones between two users, which exist once per pair, and groups.
 //!
-//! Every function that touches the database can fail with it. A section `# Errors` names only what a caller handles
-//! beyond that.
+//! Every function that accesses the database can return a storage error. An `# Errors` section lists only the errors
+//! that a caller handles in addition.
 //!
-//! | Module | Holds |
+//! | Module | Purpose |
 //! |---|---|
-//! | [`conversations`] | beginning and listing them |
-//! | [`members`] | who is in, and who lets them in or out |
+//! | [`conversations`] | creating, listing and updating conversations |
+//! | [`members`] | adding and removing members |
 //! | [`sending`] | sending messages, several in one transaction |
-//! | [`messages`] | reading, editing, unsending them |
-//! | [`receipts`] | what was read, and what devices have got |
-//! | [`presence`] | who is writing, and who may see whom |
-//! | [`sync`] | what somebody missed |
-//! | [`event`] | what others are told at once |
-//! | [`erasure`] | removing what was deleted |
-//! | [`view`] | things as a member sees them |
+//! | [`messages`] | reading, editing and deleting (unsending) messages |
+//! | [`receipts`] | read and delivery marks |
+//! | [`presence`] | typing indicators, and who may see whose presence |
+//! | [`sync`] | what a client missed |
+//! | [`event`] | committed changes, to be delivered in real time |
+//! | [`erasure`] | purging deleted data in background jobs |
+//! | [`view`] | entities as a member sees them |
 //!
-//! Whatever happens in a conversation happens while its row is held: so it has one order, `seq` has no gap, and who is a
-//! member is decided before anything is said. A message that a device sends again is found by what the device called it,
-//! and is not sent twice, however much later.
+//! Every change of a conversation locks its row. That gives all its events one order, keeps `seq` without gaps, and
+//! fixes the members before a message is accepted. A message that a device sends again is recognised by its client id,
+//! at any later time, and is not sent twice.
 //!
-//! What was committed is published, by whoever committed it; what the process did not come to publish is found again by `seq`.
+//! The process that commits a change publishes its events. If it stops before that, clients find them by `seq`.
 //!
 //! ```
 //! # #[tokio::main]
@@ -59,7 +59,7 @@ pub use event::{Event, RemovedReason};
 pub use sync::{ChangePosition, ChangedHead, Changes, Head, SyncCursor, Synced};
 pub use view::{ConversationView, EventView, MemberView, MessageView};
 
-/// What people do in conversations; cheap to clone.
+/// The use cases of this crate; cheap to clone.
 #[derive(Clone)]
 pub struct Chat {
     db: Db,
@@ -69,12 +69,12 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// Makes the use-cases over `db`, at the time of `clock`. Nobody is told what happens.
+    /// Creates the use cases over `db`, with the time of `clock`. Events are discarded.
     pub fn new(db: Db, clock: Arc<dyn Clock>) -> Self {
         Self { db, clock, events: Arc::new(()), queues: sending::Queues::default() }
     }
 
-    /// The same, telling `events` what happens.
+    /// Publishes events to `events`. The new value has write queues of its own.
     #[must_use]
     pub fn with_events(self, events: Arc<dyn EventSink<Event>>) -> Self {
         Self { events, queues: sending::Queues::default(), ..self }

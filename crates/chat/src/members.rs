@@ -1,4 +1,4 @@
-//! Who is in a conversation, and who lets them in or out.
+//! Adding and removing members.
 
 use blegram_domain::{
     Conversation, ConversationEvent, ConversationId, Job, Timestamp, UserId, UserRef,
@@ -13,11 +13,12 @@ use crate::{
 };
 
 impl Chat {
-    /// Lets others into a group of `actor`. They see what comes after. Those who are in are in.
+    /// Adds members to a group of `actor`; every member may do so. New members see only what comes after. Existing
+    /// members are left as they are.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::NotAGroup`]; [`Error::Oneself`] for nobody else; [`Error::MembersNotFound`];
-    /// [`Error::TooManyMembers`].
+    /// [`Error::NotFound`]; [`Error::NotAGroup`]; [`Error::Oneself`] if the list names nobody but the actor;
+    /// [`Error::MembersNotFound`]; [`Error::TooManyMembers`]; [`Error::AccountNotFound`].
     pub async fn add_members(
         &self,
         actor: UserId,
@@ -54,9 +55,11 @@ impl Chat {
         self.view_one(actor, conversation).await
     }
 
-    /// Takes somebody out of a conversation: oneself out of any, others out of a group that one owns. Of a direct
-    /// conversation one only loses sight, with everything that was said, until somebody says more. A group whose owner
-    /// leaves belongs to whoever is in for longest; one that everybody left is removed.
+    /// Removes a member: the actor from any conversation, or another member from a group that the actor owns.
+    ///
+    /// In a direct conversation, the actor hides the conversation and its history until the next message. If a group's
+    /// owner leaves, the member who has been in it longest becomes the owner. A group without members is removed by a
+    /// job.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::NotAGroup`]; [`Error::Forbidden`].
@@ -94,8 +97,8 @@ impl Chat {
     }
 }
 
-/// Says that somebody is out who was taken out, and gives the group another owner if it was theirs. What happened is for
-/// the caller to publish.
+/// Appends the event that a removed member has left, and passes the group on if they owned it. Without remaining
+/// members, enqueues the removal of the group instead. The caller publishes the returned events.
 pub(crate) async fn leave(
     tx: &Tx,
     conversation: &mut Conversation,
@@ -104,7 +107,7 @@ pub(crate) async fn leave(
     now: Timestamp,
 ) -> Result<Vec<ConversationEvent>> {
     let left = conversations::list_members(tx, &[conversation.id]).await?.remove(&conversation.id);
-    // By the numbers of what they saw first, which no clock can disturb.
+    // By `since_seq`, which clock jumps cannot affect.
     let longest = left.unwrap_or_default().into_iter().min_by_key(|member| (member.since_seq, member.user));
     let Some(longest) = longest else {
         jobs::insert(tx, Job::EraseConversation(conversation.id), now, now).await?;

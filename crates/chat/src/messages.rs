@@ -1,4 +1,4 @@
-//! Reading, editing and unsending messages.
+//! Reading, editing and deleting (unsending) messages.
 
 use blegram_domain::{
     Conversation, ConversationId, Message, MessageId, MessageText, Page, PageRequest, UserId,
@@ -16,7 +16,8 @@ use crate::{
 };
 
 impl Chat {
-    /// The messages of a conversation that `actor` sees, the newest first, and what had happened by then.
+    /// The messages of a conversation that `actor` may see, newest first, and the conversation's `last_seq` at that
+    /// time.
     ///
     /// # Errors
     /// [`Error::NotFound`].
@@ -26,7 +27,8 @@ impl Chat {
         id: ConversationId,
         page: &PageRequest<u64>,
     ) -> Result<(Page<MessageView, u64>, u64)> {
-        // Before the messages: what comes in between is told again, and nothing is missed.
+        // Reads the conversation before its messages: an event committed in between is delivered again later, and none
+        // is missed.
         let conversation = conversations::find(&self.db, id).await?.ok_or(Error::NotFound)?;
         let mine = conversations::find_member(&self.db, id, actor).await?.ok_or(Error::NotFound)?;
         let (slice, found) = messages::list(&self.db, id, mine.since_no, page).await?;
@@ -34,11 +36,11 @@ impl Chat {
         Ok((slice.into_page(views), conversation.last_seq))
     }
 
-    /// Lets a message of `actor` say something else. A change that changes nothing is none.
+    /// Changes the text of a message of `actor`. An edit without a change writes nothing.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also of one that was deleted; [`Error::Forbidden`] of somebody else's; [`Error::Blocked`],
-    /// [`Error::CannotWrite`] or [`Error::RecipientGone`] in a direct conversation, as when sending;
+    /// [`Error::NotFound`], also for a deleted message; [`Error::Forbidden`] for a message of another sender;
+    /// [`Error::Blocked`], [`Error::CannotWrite`] or [`Error::RecipientGone`] in a direct conversation, as for sending;
     /// [`Error::MessageBlank`]; [`Error::AccountNotFound`]; [`Error::PreconditionFailed`].
     pub async fn edit_message(
         &self,
@@ -49,7 +51,7 @@ impl Chat {
         precondition: &Precondition,
     ) -> Result<MessageView> {
         let tx = self.db.write().await?;
-        // In the order in which sending locks them.
+        // The same lock order as for sending: account, conversation, relations.
         keep_actor(&tx, actor).await?;
         let (mut conversation, mut message) = hold_own(&tx, actor, id, message).await?;
         lock_open(&tx, &conversation, actor).await?;
@@ -73,10 +75,10 @@ impl Chat {
         Ok(view)
     }
 
-    /// Takes a message of `actor` back: it stays, without content.
+    /// Deletes (unsends) a message of `actor`: it keeps its place, without content.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also the second time; [`Error::Forbidden`].
+    /// [`Error::NotFound`], also on a second call; [`Error::Forbidden`]; [`Error::PreconditionFailed`].
     pub async fn delete_message(
         &self,
         actor: UserId,
@@ -101,7 +103,8 @@ impl Chat {
     }
 }
 
-/// Refuses a new text across a block, which cannot begin before the transaction ends.
+/// Rejects an edit in a direct conversation across a block. Locks the relation, so that no block can begin until the
+/// transaction ends.
 async fn lock_open(tx: &Tx, conversation: &Conversation, actor: UserId) -> Result<()> {
     if conversation.kind != ConversationKind::Direct {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Who is writing, and who may see whom.
+//! Typing indicators, and who may see whose presence.
 
 use std::collections::HashSet;
 
@@ -8,10 +8,10 @@ use blegram_persistence::{Conn, conversations, relations};
 use crate::{Chat, Error, Event, Result};
 
 impl Chat {
-    /// Tells the others in a conversation of `actor` that they are writing. Nothing is kept of it.
+    /// Notifies the other members of a conversation that `actor` is typing. Nothing is stored.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; in a direct conversation as [`Chat::send_message`].
+    /// [`Error::NotFound`]; in a direct conversation the same errors as [`Chat::send_message`].
     pub async fn start_typing(&self, actor: UserId, id: ConversationId) -> Result<()> {
         let conversation = conversations::find(&self.db, id).await?.ok_or(Error::NotFound)?;
         let mut members = conversations::list_members(&self.db, &[id]).await?.remove(&id).unwrap_or_default();
@@ -19,7 +19,7 @@ impl Chat {
         members.remove(mine);
         let others: Vec<UserId> = members.iter().map(|it| it.user).collect();
         check_open(&self.db, &conversation, actor, &others).await?;
-        // Whoever does not see the conversation yet sees it from its first message.
+        // Leaves out members who do not see the conversation before its next message.
         members.retain(|it| it.is_listed(conversation.last_message_no));
         if !members.is_empty() {
             let members = members.into_iter().map(|it| it.user).collect();
@@ -28,8 +28,8 @@ impl Chat {
         Ok(())
     }
 
-    /// Those of `users`, up to 100, whom `viewer` may see come and go: whom they follow and who follow them, and who are in
-    /// a conversation with them. Oneself is not among them.
+    /// Those of `users` (at most 100) whose presence `viewer` may see: users with whom they follow each other, and
+    /// members of their conversations. Never the viewer.
     pub async fn list_acquainted(&self, viewer: UserId, users: &[UserId]) -> Result<HashSet<UserId>> {
         let mut people = relations::list_people(&self.db, viewer, users).await?;
         people.retain(|id, (user, relation)| *id != viewer && user.is_shown(*relation));
@@ -43,10 +43,11 @@ impl Chat {
     }
 }
 
-/// Neither of two who are blocked from each other says anything to the other.
+/// Checks that `actor` may write to the other member of a direct conversation. Groups have no such rule.
 ///
 /// # Errors
-/// [`Error::RecipientGone`]; [`Error::Blocked`] where `actor` can end it; [`Error::CannotWrite`] where they cannot.
+/// [`Error::RecipientGone`]; [`Error::Blocked`] if the actor blocks them; [`Error::CannotWrite`] if they block the
+/// actor or their account is suspended.
 pub(crate) async fn check_open(
     conn: &impl Conn,
     conversation: &Conversation,

@@ -1,4 +1,4 @@
-//! What was read, and what devices have got.
+//! Read and delivery marks, and the number of unread messages.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -11,9 +11,9 @@ use blegram_persistence::{Conn, conversations, relations};
 use crate::{Chat, Error, Event, Result, conversations::hold, presence::check_open};
 
 impl Chat {
-    /// Marks the messages of a conversation of `actor` as read up to `message_no`, on every device. Never goes back; beyond
-    /// the newest it ends there. Says how far that is, and how many are unread. Across a block only the reader's own devices
-    /// are notified.
+    /// Marks the messages of a conversation of `actor` as read up to `message_no`, on all devices. The mark never moves
+    /// back, and never beyond the newest message. Returns the mark and the number of unread messages. Across a block,
+    /// only the actor's own devices are notified.
     ///
     /// # Errors
     /// [`crate::Error::NotFound`].
@@ -36,9 +36,10 @@ impl Chat {
         Ok((marked.read_no, marked.unread_count(conversation.last_message_no)))
     }
 
-    /// Marks what happened in up to 100 conversations as got by a device of `user`, each up to a `seq`. Never goes back; beyond
-    /// the newest it ends there. Conversations that they are not in are left out, and direct ones across a block: the mark would
-    /// show the other that a device of theirs is online. For sync nothing changes with it.
+    /// Marks the events of up to 100 conversations as delivered to a device of `user`, each up to a `seq`. A mark never
+    /// moves back, and never beyond the newest event. Skips conversations that they are not a member of, and direct
+    /// ones across a block, where the mark would show the other user that a device is online. Does not count as a
+    /// change for [`Chat::sync`].
     pub async fn mark_delivered(&self, user: UserId, marks: &[(ConversationId, u64)]) -> Result<()> {
         let ids: Vec<ConversationId> = marks.iter().map(|(id, _)| *id).collect();
         let mine = conversations::list_memberships(&self.db, user, &ids).await?;
@@ -47,7 +48,7 @@ impl Chat {
         let open = heads.into_iter().filter(|conversation| !blocked.contains(&conversation.id));
         let heads: HashMap<_, _> =
             open.map(|conversation| (conversation.id, conversation.last_seq)).collect();
-        // In one order everywhere, so that no two wait for each other.
+        // Sorted, so that concurrent transactions lock in the same order and cannot deadlock.
         let mut further = BTreeMap::new();
         for (id, seq) in marks {
             let (Some(mine), Some(head)) = (mine.get(id), heads.get(id)) else { continue };
@@ -77,7 +78,8 @@ impl Chat {
         self.commit(tx, events).await
     }
 
-    /// Those of `all` that are direct and in which `user` and the other cannot write to each other.
+    /// The direct conversations of `all` in which a block, or an inactive account, separates `user` from the other
+    /// member.
     async fn list_blocked(&self, user: UserId, all: &[Conversation]) -> Result<HashSet<ConversationId>> {
         let direct = all.iter().filter(|conversation| conversation.kind == ConversationKind::Direct);
         let direct: Vec<ConversationId> = direct.map(|conversation| conversation.id).collect();
@@ -92,13 +94,13 @@ impl Chat {
         Ok(direct.into_iter().filter(|id| !other(id).is_some_and(is_visible)).collect())
     }
 
-    /// How many messages `actor` has not read, in conversations that are not muted.
+    /// The number of messages that `actor` has not read, in conversations that are not muted.
     pub async fn unread_count(&self, actor: UserId) -> Result<u64> {
         Ok(conversations::count_unread(&self.db, actor).await?)
     }
 }
 
-/// Whether what `actor` does in a conversation may be shown to its other members.
+/// Whether the other members may be notified of what `actor` does in a conversation.
 async fn is_open(
     conn: &impl Conn,
     conversation: &Conversation,

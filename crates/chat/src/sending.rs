@@ -1,6 +1,9 @@
-//! Sending messages: those that arrive for a conversation while others are being written there are written together.
+//! Sending messages with group commit: messages that arrive for a conversation while others are being written there are
+//! written together, in one transaction.
 //!
-//! Each is decided on its own, before any is written; what is refused is not written, and does not stop the others.
+//! The first sender becomes the writer of its conversation and writes batches until the queue is empty. Every message
+//! is validated on its own before any is written; a rejected one does not affect the others. If a batch fails although
+//! the database is reachable, each of its messages is sent in a transaction of its own.
 
 mod queues;
 
@@ -32,37 +35,38 @@ use crate::{
     view::view_messages,
 };
 
-/// How long those wait at most who are written together. Databases end statements themselves: this is for connections on
-/// which nothing comes back any more.
+/// The time limit of a batch. Databases end statements by themselves; this limit is for connections that no longer
+/// deliver any answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A message to be, and who wants it sent.
+/// A message to send, and its sender.
 struct Sending {
     actor: UserId,
     input: SendMessage,
     fingerprint: [u8; 32],
 }
 
-/// A message to be whose sender waits for what comes of it. Dropped, its sender sends it alone.
+/// A queued message whose sender waits for the result. If it is dropped without one, the sender sends the message
+/// alone.
 struct Waiting {
     sending: Arc<Sending>,
     done: oneshot::Sender<Sent>,
 }
 
-/// What came of a message: as it is today, and whether it is new.
+/// The result of sending: the message as it is now, and whether it is new.
 type Sent = Result<(MessageView, bool)>;
 
 impl Chat {
-    /// Sends a message of `actor`. Sent again under the same client id it is not sent again: the answer is the message as
-    /// it is today. Says whether it is new. It may be sent also if nobody waits for that any more.
+    /// Sends a message of `actor`. If a message with the same client id was sent before, returns that message as it is
+    /// now instead. Also returns whether the message is new. If the call is cancelled, the message may still be sent.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Blocked`], [`Error::CannotWrite`] or [`Error::RecipientGone`] in a direct conversation;
-    /// [`Error::ClientIdReused`] by another
-    /// message; [`Error::ReplyNotFound`]; [`Error::MediaNotFound`], [`Error::MediaInUse`]; [`Error::Busy`].
+    /// [`Error::NotFound`]; [`Error::AccountNotFound`]; [`Error::Blocked`], [`Error::CannotWrite`] or
+    /// [`Error::RecipientGone`] in a direct conversation; [`Error::ClientIdReused`] if the client id belongs to a
+    /// different message; [`Error::ReplyNotFound`]; [`Error::MediaNotFound`], [`Error::MediaInUse`]; [`Error::Busy`].
     #[expect(
         clippy::disallowed_methods,
-        reason = "whoever does not wait any more must not stop the others; the task ends by itself"
+        reason = "a cancelled sender must not stop the other ones; the task ends with its queue"
     )]
     pub async fn send_message(&self, actor: UserId, id: ConversationId, input: SendMessage) -> Sent {
         let fingerprint = fingerprint(id, &input);
@@ -78,12 +82,12 @@ impl Chat {
         }
     }
 
-    /// Sends what waits in a conversation, as many as may be at a time, until nobody waits.
+    /// Writes the queued messages of a conversation, one batch after the other, until the queue is empty.
     async fn send_waiting(&self, id: ConversationId, mut turn: Turn) {
         while turn.goes_on() {
             let end = Instant::now() + PATIENCE;
             let begun = in_time(end, self.db.write()).await;
-            // Not before: more arrive while others have the connections.
+            // Takes the batch only now: more messages arrive while the transaction waits for a connection.
             let batch = turn.take();
             let all: Vec<&Sending> = batch.iter().map(|it| &*it.sending).collect();
             let sent = match begun {
@@ -92,12 +96,12 @@ impl Chat {
             };
             match sent {
                 Ok(sent) => batch.into_iter().zip(sent).for_each(|(it, sent)| _ = it.done.send(sent)),
-                // Nobody is to wait for the others to find out.
+                // The database is unreachable: fails everyone at once, instead of one time limit after the other.
                 Err(Error::Storage(error)) if error.is_unreachable() => {
                     let all = batch.into_iter().chain(turn.take_all());
                     all.for_each(|it| _ = it.done.send(Err(error.clone().into())));
                 }
-                // Perhaps of one of them: each alone, in their order.
+                // One of the messages may be the cause: sends each alone, in their order.
                 Err(_) => {
                     for it in batch {
                         _ = it.done.send(self.send_alone(id, &it.sending, end).await);
@@ -115,10 +119,10 @@ impl Chat {
         sent.await?.pop().ok_or(Error::NotFound)?
     }
 
-    /// Sends what may be sent of `all`, in this order. Fails if none is sent.
+    /// Sends those of `all` that are valid, in this order. An error means that none was sent.
     async fn send_all(&self, tx: Tx, id: ConversationId, all: &[&Sending]) -> Result<Vec<Sent>> {
         let scene = Scene::hold(&tx, id, all).await?;
-        // Not before: devices that sync must not have looked past it.
+        // Reads the clock after locking: an earlier time could precede that of the previous message.
         let now = self.clock.now();
         let Some(mut conversation) = scene.conversation.clone() else {
             return Ok(all.iter().map(|it| Err(scene.refuse_unfound(it))).collect());
@@ -150,7 +154,8 @@ impl Chat {
             sent.push(match said {
                 Ok((_, is_new)) => {
                     let view = views.next().ok_or(Error::NotFound)?;
-                    // Also of one that is there: whoever published it the first time may not have come to it.
+                    // Publishes an existing message again, too: the process that committed it may have stopped before
+                    // publishing.
                     let event = created(&view.message);
                     let event = EventView { event, message: Some(view.clone()), user: None, by: None };
                     events.push(told(&conversation, event, &scene.members));
@@ -164,21 +169,21 @@ impl Chat {
     }
 }
 
-/// What is not done at `end` is given up.
+/// Gives up at `end`.
 async fn in_time<T, E: Into<Error>>(end: Instant, doing: impl Future<Output = Result<T, E>>) -> Result<T> {
     timeout_at(end, doing).await.map_err(|_| StorageError::TimedOut)?.map_err(Into::into)
 }
 
-/// What decides on messages: held until the transaction ends.
+/// The state that decides on a batch of messages. Its rows are locked until the transaction ends.
 struct Scene {
     actors: HashMap<UserId, User>,
     conversation: Option<Conversation>,
     members: Vec<Membership>,
-    /// What was sent before under the same client ids.
+    /// Messages that were sent before with the same client ids.
     before: HashMap<(UserId, ClientId), Message>,
-    /// Why senders may not write to the other of a direct conversation: each has reasons of their own.
+    /// Why a sender may not write to the other member of a direct conversation; the reason depends on the sender.
     closed: HashMap<UserId, Error>,
-    /// The messages that are answered.
+    /// The messages that the batch replies to.
     answered: HashMap<MessageId, Message>,
 }
 
@@ -209,7 +214,8 @@ impl Scene {
         Ok(scene)
     }
 
-    /// Who of those who send may not write to the other of a direct conversation. It stays so until the transaction ends.
+    /// Which senders may not write to the other member of a direct conversation. Locks the relations, so that this
+    /// stays true until the transaction ends.
     async fn list_closed(&self, tx: &Tx, conversation: &Conversation) -> Result<HashMap<UserId, Error>> {
         let mut closed = HashMap::new();
         let senders = self.members.iter().map(|member| member.user);
@@ -228,12 +234,12 @@ impl Scene {
         Ok(closed)
     }
 
-    /// What a sender is told of a conversation that they do not find.
+    /// The error for a sender who is not a member, or whose account is not active.
     fn refuse_unfound(&self, sending: &Sending) -> Error {
         if self.actors.contains_key(&sending.actor) { Error::NotFound } else { Error::AccountNotFound }
     }
 
-    /// Whether a message may be sent, or was: then as it is today.
+    /// Decides on a message: `None` if it may be sent, the message as it is now if it was sent before.
     fn decide(&self, sending: &Sending) -> Result<Option<Message>> {
         let Sending { actor, input, fingerprint } = sending;
         let mine = self.members.iter().find(|it| it.user == *actor && self.actors.contains_key(actor));
@@ -252,13 +258,13 @@ impl Scene {
         if input.reply_to.is_none_or(is_seen) { Ok(None) } else { Err(Error::ReplyNotFound) }
     }
 
-    /// Who does not have the conversation in their list until something is said.
+    /// The members who do not have the conversation in their list before the next message.
     fn hidden_from(&self) -> Vec<UserId> {
         let last_message_no = self.conversation.as_ref().map_or(0, |it| it.last_message_no);
         self.members.iter().filter(|it| !it.is_listed(last_message_no)).map(|it| it.user).collect()
     }
 
-    /// Writes down messages with their images, and what `conversation` has become by them.
+    /// Stores the messages with their images and events, the conversation, and the read marks of the senders.
     async fn write(
         &self,
         tx: &Tx,
@@ -271,7 +277,7 @@ impl Scene {
         }
         let all: Vec<Message> = new.iter().map(|(message, _)| message.clone()).collect();
         if messages::insert_all(tx, &all).await? == Inserted::Existing {
-            // One was sent into another conversation at the same moment.
+            // A concurrent transaction used the same client id in another conversation.
             return Err(Error::ClientIdReused);
         }
         for (message, images) in new {
@@ -283,7 +289,7 @@ impl Scene {
         for mine in &self.members {
             let last = all.iter().rev().find(|message| message.sender == Some(mine.user));
             if let Some(Message { message_no: read_no, .. }) = last {
-                // Whoever writes has read.
+                // Sending a message marks everything before it as read, and lists the conversation again.
                 let read = Membership { read_no: *read_no, hidden_no: None, ..mine.clone() };
                 conversations::update_member(tx, &read, now).await?;
             }
@@ -293,7 +299,7 @@ impl Scene {
 }
 
 impl Sending {
-    /// The message, as the last of a conversation.
+    /// The message, as the newest of `conversation`.
     fn message(&self, conversation: &Conversation, now: Timestamp) -> Message {
         Message {
             id: MessageId::generate(now),
@@ -314,13 +320,13 @@ impl Sending {
     }
 }
 
-/// That a message was sent, as it was told when it was.
+/// The event of a sent message, as it was first published.
 const fn created(message: &Message) -> ConversationEvent {
     let what = Happening::MessageCreated(message.id);
     ConversationEvent { conversation: message.conversation, seq: message.seq, what, at: message.created_at }
 }
 
-/// What tells a message from another that has the same client id.
+/// A hash of the conversation and content, which tells a retry from a different message with the same client id.
 fn fingerprint(conversation: ConversationId, input: &SendMessage) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(conversation.as_uuid());
@@ -344,7 +350,7 @@ async fn hold_unused(tx: &Tx, sending: &Sending) -> Result<Vec<Media>> {
 async fn use_in_message(tx: &Tx, images: &[Media], message: &Message, now: Timestamp) -> Result<()> {
     let ids: Vec<MediaId> = images.iter().map(|media| media.id).collect();
     media::update_used(tx, &ids, MediaUse::Message(message.id)).await?;
-    // What is said between some is not for everybody. The version before put new images into the public area.
+    // Images in messages are private. The previous version stored new images in the public area.
     for media in images.iter().filter(|media| media.key.is_public()) {
         jobs::insert_again(tx, Job::MoveImage(media.id), now).await?;
     }

@@ -1,4 +1,9 @@
-//! What somebody missed: which conversations changed, and what happened in one of them.
+//! Synchronisation of clients: which conversations changed since a cursor, and which events one of them has after a
+//! `seq`.
+//!
+//! A client calls [`Chat::sync`] for the conversations that changed and [`Chat::events`] for the events of each.
+//! Neither depends on clocks: cursors name the transactions that were visible ([`ChangePosition`]), and `seq` is
+//! counted per conversation.
 
 mod cursor;
 
@@ -10,66 +15,68 @@ use crate::{Chat, Error, EventView, Result, view::view_events};
 pub use self::cursor::SyncCursor;
 pub use blegram_persistence::{changes::ChangePosition, conversations::ChangedHead};
 
-/// How many events an answer has at most.
+/// The maximum number of events per response.
 pub const MAX_EVENTS: u64 = 100;
 
-/// About how many bytes the texts of an answer have at most, beyond the first event's.
+/// The approximate maximum size of a response in bytes. The first event is always included.
 const MAX_BYTES: usize = 48 * 1024;
 
-/// How many conversations an answer has at most.
+/// The maximum number of conversations per response.
 const MAX_HEADS: u64 = 100;
 
-/// How many changed heads an answer has at most.
+/// The maximum number of changed heads per call.
 const MAX_CHANGED: u64 = 1_000;
 
-/// What happened in a conversation after something.
+/// The events of a conversation after a `seq`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changes {
-    /// In order, without a gap.
+    /// The events, in order and without gaps.
     pub events: Vec<EventView>,
-    /// The last thing that happened.
+    /// The `seq` of the newest event.
     pub head_seq: u64,
-    /// Whether there is more between the two.
+    /// Whether more events follow, up to `head_seq`.
     pub more: bool,
-    /// Whether too much was missed to be told: what is known of it counts no more.
+    /// Whether the events since the requested `seq` are no longer available: the client must discard its copy and load
+    /// the conversation again.
     pub reset: bool,
 }
 
-/// How far a conversation is.
+/// The current state of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// The conversation.
     pub conversation: Conversation,
-    /// How the viewer is in it.
+    /// The viewer's membership.
     pub mine: Membership,
 }
 
-/// The conversations that changed since something.
+/// The conversations that changed since a cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Synced {
-    /// Where to go on.
+    /// The cursor for the next call.
     pub cursor: SyncCursor,
-    /// Those that changed; some may be told again.
+    /// The changed conversations; some may be repeated.
     pub heads: Vec<Head>,
-    /// Those that the viewer is in no more, or hides.
+    /// The conversations that the viewer left or hid.
     pub removed: Vec<ConversationId>,
-    /// Whether there are more now.
+    /// Whether more changes are available now.
     pub more: bool,
-    /// How many messages are unread, in all conversations that are not muted.
+    /// The number of unread messages, in all conversations that are not muted.
     pub unread: u64,
 }
 
 impl Chat {
-    /// What happened in a conversation of `actor` after `after`.
+    /// The events of a conversation of `actor` after the `seq` `after`. [`Changes::reset`] is set if they are no longer
+    /// complete, if `after` precedes the membership, or if it does not exist yet.
     ///
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn events(&self, actor: UserId, id: ConversationId, after: u64) -> Result<Changes> {
         let conversation = conversations::find(&self.db, id).await?.ok_or(Error::NotFound)?;
         let found = conversations::list_events(&self.db, id, after, MAX_EVENTS).await?;
-        // After the events: a member who was removed in between gets none of the later ones.
+        // Reads the membership after the events: a member who was removed in between gets no later events.
         let mine = conversations::find_member(&self.db, id, actor).await?.ok_or(Error::NotFound)?;
-        // Some of it may have come after the conversation was read.
+        // Some events may have been committed after the conversation was read.
         let head_seq = found.last().map_or(0, |event| event.seq).max(conversation.last_seq);
         let is_gap = match found.first() {
             Some(first) => first.seq != after + 1,
@@ -95,14 +102,14 @@ impl Chat {
         Ok(Changes { events, head_seq, more, reset: false })
     }
 
-    /// What is committed now, to be compared with later by [`Chat::heads_changed`].
+    /// The transactions that are committed now, for a later call of [`Chat::heads_changed`].
     pub async fn change_position(&self) -> Result<ChangePosition> {
         Ok(changes::position(&self.db).await?)
     }
 
-    /// Up to 1,000 conversations, ordered by id from `after` on, that have an event, or were begun, by a transaction that
-    /// was committed at `until` and not at `since`, and that some of `users` see; all of theirs without `since`, or when it
-    /// is of another database. With them where to go on, if there may be more.
+    /// Up to 1,000 conversations in the lists of `users`, ordered by id, after `after`, with an event or their creation
+    /// committed at `until` but not yet at `since`. Without `since`, or if it is from another database, all
+    /// conversations of `users`. Also returns the next `after`, if there may be more.
     pub async fn heads_changed(
         &self,
         users: &[UserId],
@@ -117,10 +124,11 @@ impl Chat {
         Ok((heads, next))
     }
 
-    /// The conversations of `actor` that changed since `cursor`, or all. Those that change while somebody follows the
-    /// pages of an answer are listed after its end.
+    /// The conversations of `actor` that changed since `cursor`; all of them without a cursor. Conversations that
+    /// change while the client reads the pages of a response are in the next response.
     pub async fn sync(&self, actor: UserId, cursor: Option<SyncCursor>) -> Result<Synced> {
-        // Before the list: what is committed in between is listed now and once more the next time, and nothing is missed.
+        // Reads the position before the list: a change committed in between is listed now and again the next time, and
+        // none is missed.
         let now = changes::position(&self.db).await?;
         let walk = cursor.unwrap_or_default().resume(&now);
         let mut changed =
@@ -128,7 +136,7 @@ impl Chat {
                 .await?;
         let more = changed.len() as u64 > MAX_HEADS;
         changed.truncate(usize::try_from(MAX_HEADS).unwrap_or(usize::MAX));
-        // What changed while somebody paged is the next answer, which they are to ask for at once.
+        // Changes since the first page belong to the next response, which the client should request at once.
         let is_behind = walk.after.is_some() && walk.began != now;
         let cursor = match changed.last().filter(|_| more) {
             Some(last) => walk.go_on_after(last.conversation),
@@ -145,7 +153,8 @@ impl Chat {
             if mine.is_listed(conversation.last_message_no) {
                 heads.push(Head { conversation, mine });
             } else if mine.since_seq > 0 {
-                // Hidden by the viewer, on this device or another. A new one without messages was never listed.
+                // Hidden by the viewer, on this device or another. A new conversation without messages was never
+                // listed.
                 removed.push(conversation.id);
             }
         }

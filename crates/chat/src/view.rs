@@ -1,4 +1,5 @@
-//! Things as a member sees them.
+//! Entities as a member sees them: conversations, messages and events, hydrated with their members, senders and images.
+//! The number of statements does not depend on the number of entities.
 
 use std::{collections::HashMap, slice};
 
@@ -16,49 +17,49 @@ use crate::{Error, Result};
 pub struct ConversationView {
     /// The conversation.
     pub conversation: Conversation,
-    /// Who is in it, those who joined first first, without accounts that are gone.
+    /// Its members in the order in which they joined, without deleted accounts.
     pub members: Vec<MemberView>,
-    /// The newest message, if the viewer sees it.
+    /// The newest message, if the viewer may see it.
     pub last_message: Option<MessageView>,
-    /// How the viewer is in it.
+    /// The viewer's membership.
     pub mine: Membership,
 }
 
-/// Somebody in a conversation.
+/// A member of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberView {
-    /// How they are in it.
+    /// The membership.
     pub membership: Membership,
-    /// Who they are.
+    /// The account.
     pub user: UserSummary,
 }
 
-/// A message with who sent it and what it shows.
+/// A message with its sender and images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageView {
     /// The message.
     pub message: Message,
-    /// Who sent it; `None` of an account that is gone.
+    /// Its sender; `None` if the account is deleted.
     pub sender: Option<UserSummary>,
     /// Its images, in order.
     pub media: Vec<Media>,
 }
 
-/// Something that happened, with what it is about as it is now.
+/// An event with its message and people, as they are now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventView {
-    /// What happened.
+    /// The event.
     pub event: ConversationEvent,
-    /// The message that it is about; `None` also of one that the viewer may not see, because it is from before they joined:
-    /// then of the event only its number is for them.
+    /// The message of the event. `None` also if the viewer may not see it, because it is older than their membership:
+    /// then only the event's number and kind are for them.
     pub message: Option<MessageView>,
-    /// Whom it is about; `None` of an account that is gone.
+    /// The member whom the event is about; `None` if the account is deleted.
     pub user: Option<UserSummary>,
-    /// Who did it.
+    /// The user who caused it; `None` if the account is deleted.
     pub by: Option<UserSummary>,
 }
 
-/// Hydrates conversations that `viewer` is in: a statement each for members, people, messages and images, however many
+/// Hydrates conversations of `viewer`: one statement each for members, people, messages and images, for any number of
 /// conversations.
 pub(crate) async fn view_conversations(
     conn: &impl Conn,
@@ -69,7 +70,7 @@ pub(crate) async fn view_conversations(
     Ok(all.iter().filter_map(|conversation| parts.view(viewer, conversation)).collect())
 }
 
-/// Hydrates a conversation for each of `viewers` who is in it, in as many statements.
+/// Hydrates a conversation for each of `viewers` who is a member, with as many statements as for one.
 pub(crate) async fn view_to_each(
     conn: &impl Conn,
     conversation: &Conversation,
@@ -79,7 +80,7 @@ pub(crate) async fn view_to_each(
     Ok(viewers.iter().filter_map(|viewer| parts.view(*viewer, conversation)).collect())
 }
 
-/// What views of conversations are made of.
+/// The rows that conversation views consist of.
 struct Parts {
     members: HashMap<ConversationId, Vec<Membership>>,
     last: HashMap<MessageId, MessageView>,
@@ -98,7 +99,7 @@ impl Parts {
         Ok(Self { members, last: last.into_iter().map(|view| (view.message.id, view)).collect(), people })
     }
 
-    /// `None` for somebody who is not in it.
+    /// `None` if the viewer is not a member.
     fn view(&self, viewer: UserId, conversation: &Conversation) -> Option<ConversationView> {
         let memberships = self.members.get(&conversation.id)?;
         let mine = memberships.iter().find(|it| it.user == viewer)?.clone();
@@ -116,7 +117,7 @@ impl Parts {
     }
 }
 
-/// Hydrates what happened, in the order in which it comes.
+/// Hydrates events, in the given order.
 pub(crate) async fn view_events(conn: &impl Conn, events: Vec<ConversationEvent>) -> Result<Vec<EventView>> {
     let ids: Vec<MessageId> = events.iter().filter_map(message_of).collect();
     let found = messages::list_by_ids(conn, &ids).await?;
@@ -142,7 +143,7 @@ const fn message_of(event: &ConversationEvent) -> Option<MessageId> {
     }
 }
 
-/// Whom an event is about, and who did it.
+/// The member whom an event is about, and the user who caused it.
 const fn people_of(event: &ConversationEvent) -> [Option<UserId>; 2] {
     match event.what {
         Happening::MemberJoined { user, by } | Happening::MemberLeft { user, by } => [user, by],
@@ -153,7 +154,7 @@ const fn people_of(event: &ConversationEvent) -> [Option<UserId>; 2] {
     }
 }
 
-/// Hydrates messages, in the order in which they come: a statement for people, and one for images if there are any.
+/// Hydrates messages, in the given order: one statement for people, and one for images if there are any.
 pub(crate) async fn view_messages(conn: &impl Conn, all: Vec<Message>) -> Result<Vec<MessageView>> {
     let people = People::read(conn, all.iter().filter_map(|message| message.sender).collect()).await?;
     let ids: Vec<MediaId> = all.iter().flat_map(|message| message.media.iter().copied()).collect();
@@ -166,12 +167,12 @@ pub(crate) async fn view_messages(conn: &impl Conn, all: Vec<Message>) -> Result
     Ok(all.into_iter().map(view).collect())
 }
 
-/// Hydrates a message.
+/// Hydrates one message.
 pub(crate) async fn view_message(conn: &impl Conn, message: Message) -> Result<MessageView> {
     view_messages(conn, vec![message]).await?.pop().ok_or(Error::NotFound)
 }
 
-/// Some people, without accounts that are gone.
+/// Accounts without deleted ones.
 struct People(HashMap<UserId, UserSummary>);
 
 impl People {

@@ -1,10 +1,10 @@
-//! How many posts a second are created by 32 writers at once, on PostgreSQL and on SQLite.
+//! Measures how many posts per second 32 concurrent writers create, on PostgreSQL and on SQLite.
 //!
-//! `cargo xtask services -- cargo run --release -p blegram-social --example create [SECONDS [WRITERS]]`. PostgreSQL runs with
-//! `fsync` and `synchronous_commit` off there; another server is named by `BLEGRAM_TEST_POSTGRES_URL`. SQLite waits for the
-//! disk.
+//! Run it with `cargo xtask services -- cargo run --release -p blegram-social --example create [SECONDS [WRITERS]]`.
+//! `xtask services` starts PostgreSQL with `fsync` and `synchronous_commit` off; set `BLEGRAM_TEST_POSTGRES_URL` to
+//! measure another server. SQLite waits for the disk.
 
-#![expect(clippy::unwrap_used, reason = "what fails ends the measurement")]
+#![expect(clippy::unwrap_used, reason = "a failure ends the measurement")]
 
 use std::{
     sync::Arc,
@@ -37,7 +37,7 @@ async fn main() {
         let social = Social::new(db, Arc::new(SystemClock));
         let texts = [("plain", "바다가 보이는 카페"), ("two hashtags", "바다가 보이는 카페 #제주 #노을")];
         for (kind, text) in texts {
-            // Once to get warm.
+            // The first, one-second run warms up; the second one is the measurement.
             for duration in [Duration::from_secs(1), Duration::from_secs(seconds.into())] {
                 let mut took = run(&social, &authors, text, duration).await;
                 took.sort_unstable();
@@ -45,7 +45,7 @@ async fn main() {
                 let percentile = |percent: usize| took[took.len() * percent / 100].as_secs_f64() * 1e3;
                 let [median, slow] = [50, 99].map(percentile);
                 println!(
-                    "{backend:?}, {kind}: {rate:.0} posts a second; median {median:.1} ms, 99 % within {slow:.1} ms"
+                    "{backend:?}, {kind}: {rate:.0} posts per second; median {median:.1} ms, 99 % within {slow:.1} ms"
                 );
             }
         }

@@ -1,4 +1,4 @@
-//! For whoever delivers events: who may see what.
+//! Relations between an author and many viewers, for those who deliver events.
 
 use std::collections::HashMap;
 
@@ -7,18 +7,18 @@ use blegram_persistence::{relations, users};
 
 use crate::{Result, Social};
 
-/// How some viewers stand to an author.
+/// The relations of several viewers to one author.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standings {
     /// The author.
     pub author: UserSummary,
-    /// How each viewer stands to them; who has nothing to do with them is left out.
+    /// The relation of each viewer to the author. Viewers without a relation are left out.
     pub relations: HashMap<UserId, Relation>,
 }
 
 impl Social {
-    /// How each of `viewers` stands to `author`, in two statements however many they are; `None` when the author takes
-    /// part no more, and nobody is shown anything of theirs.
+    /// The relations of `viewers` to `author`, in two statements for any number of viewers. `None` if the author's
+    /// account is not active: then nobody may see its content.
     pub async fn standings(&self, author: UserId, viewers: &[UserId]) -> Result<Option<Standings>> {
         let author = users::list_summaries(&self.db, &[author]).await?.remove(&author);
         let Some(author) = author.filter(|author| author.is_shown(Relation::default())) else {

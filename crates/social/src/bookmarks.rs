@@ -1,4 +1,4 @@
-//! What people keep for themselves: nobody else sees it, and nobody is told.
+//! Bookmarks: private to their owner, without a notification to the author.
 
 use blegram_domain::{Page, PageRequest, PostId, UserId};
 use blegram_persistence::bookmarks;
@@ -10,10 +10,10 @@ use crate::{
 };
 
 impl Social {
-    /// Keeps a post that `actor` sees.
+    /// Bookmarks a post that `actor` may see.
     ///
     /// # Errors
-    /// [`crate::Error::PostNotFound`] also when the actor may not see it.
+    /// [`crate::Error::PostNotFound`] also if the actor may not see the post.
     pub async fn bookmark_post(&self, actor: UserId, id: PostId) -> Result<()> {
         let tx = self.db.write().await?;
         hold_visible(&tx, actor, id).await?;
@@ -22,10 +22,10 @@ impl Social {
         Ok(tx.commit().await?)
     }
 
-    /// Keeps it no more, also when it is not visible to `actor` any more.
+    /// Removes a bookmark, even if `actor` may no longer see the post.
     ///
     /// # Errors
-    /// [`crate::Error::PostNotFound`] also when the actor may not see it and does not keep it.
+    /// [`crate::Error::PostNotFound`] also if the actor may not see the post and has not bookmarked it.
     pub async fn unbookmark_post(&self, actor: UserId, id: PostId) -> Result<()> {
         let tx = self.db.write().await?;
         if !bookmarks::delete(&tx, actor, id).await? {
@@ -34,7 +34,7 @@ impl Social {
         Ok(tx.commit().await?)
     }
 
-    /// What `actor` keeps, the latest kept first; what they may not see any more is left out.
+    /// The posts that `actor` bookmarked, most recent bookmark first, without those that they may no longer see.
     pub async fn bookmarks(&self, actor: UserId, page: &PageRequest) -> Result<Page<PostView>> {
         let listed = bookmarks::list_posts(&self.db, actor, page).await?;
         self.page_of_listed(actor, listed, Muted::Shown).await

@@ -1,4 +1,4 @@
-//! Comments on posts, and replies to them.
+//! Comments on posts, and replies to comments. Threads have one level: a reply to a reply joins the same thread.
 
 use blegram_domain::{
     Comment, CommentId, CommentText, Job, Notice, NoticeKind, Page, PageRequest, Post, PostId, Revision,
@@ -16,7 +16,7 @@ use crate::{
     view::{People, view_comment_publicly},
 };
 
-/// The text of a comment, with what it refers to.
+/// A validated comment text with its mentions and hashtags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteComment {
     text: CommentText,
@@ -24,23 +24,25 @@ pub struct WriteComment {
 }
 
 impl WriteComment {
-    /// A comment of `text`.
+    /// Parses the mentions and hashtags of `text`.
     ///
     /// # Errors
-    /// [`Violation::TooMany`] mentions or hashtags.
+    /// [`Violation::TooMany`] for too many mentions or hashtags.
     pub fn new(text: CommentText) -> Result<Self, Violation> {
         Ok(Self { analysis: Analysis::of(text.as_str())?, text })
     }
 }
 
 impl Social {
-    /// Comments on a post that `actor` sees, or replies to one of its comments. A reply to a reply joins its thread.
+    /// Adds a comment to a post that `actor` may see, or a reply to one of its comments. A reply to a reply joins its
+    /// thread.
     ///
-    /// One comment tells one person one thing: that they were replied to, else mentioned, else commented on.
+    /// A comment sends each recipient one notification at most: a reply takes precedence over a mention, and a mention
+    /// over a comment.
     ///
     /// # Errors
-    /// [`Error::PostNotFound`], [`Error::ParentNotFound`] also when the actor may not see it; a deleted comment takes no
-    /// replies.
+    /// [`Error::PostNotFound`], [`Error::ParentNotFound`] also if the actor may not see it. A deleted comment accepts
+    /// no replies.
     pub async fn create_comment(
         &self,
         actor: UserId,
@@ -101,16 +103,16 @@ impl Social {
     /// The comment as `viewer` sees it; a deleted one with replies is a tombstone.
     ///
     /// # Errors
-    /// [`Error::CommentNotFound`] also when the viewer may not see it, or its post.
+    /// [`Error::CommentNotFound`] also if the viewer may not see the comment or its post.
     pub async fn get_comment(&self, viewer: Option<UserId>, id: CommentId) -> Result<CommentView> {
         let comment = find_visible_comment(&self.db, viewer, id).await?;
         self.view_comments(viewer, vec![comment]).await?.pop().ok_or(Error::CommentNotFound)
     }
 
-    /// The comments at the top of a post, the oldest first.
+    /// The top-level comments of a post, oldest first.
     ///
     /// # Errors
-    /// [`Error::PostNotFound`] also when the viewer may not see it.
+    /// [`Error::PostNotFound`] also if the viewer may not see the post.
     pub async fn post_comments(
         &self,
         viewer: Option<UserId>,
@@ -122,10 +124,10 @@ impl Social {
         self.page_of_comments(viewer, ids).await
     }
 
-    /// The replies in a thread, the oldest first. A reply has none of its own.
+    /// The replies in the thread of a top-level comment, oldest first. A reply has no replies of its own.
     ///
     /// # Errors
-    /// [`Error::CommentNotFound`] also when the viewer may not see it.
+    /// [`Error::CommentNotFound`] also if the viewer may not see the comment.
     pub async fn replies(
         &self,
         viewer: Option<UserId>,
@@ -144,11 +146,11 @@ impl Social {
         Ok(slice.into_page(views))
     }
 
-    /// Edits a comment of `actor`. Of simultaneous edits with one precondition, one happens; an edit that changes nothing
-    /// is none.
+    /// Edits a comment of `actor`. Of concurrent edits with the same precondition, one succeeds. An edit without a
+    /// change writes nothing.
     ///
     /// # Errors
-    /// [`Error::CommentNotFound`]; [`Error::NotAuthor`] of a comment that the actor sees;
+    /// [`Error::CommentNotFound`]; [`Error::NotAuthor`] for a visible comment of another author;
     /// [`Error::PreconditionFailed`].
     pub async fn update_comment(
         &self,
@@ -189,17 +191,18 @@ impl Social {
             events.push(Event::CommentUpdated { comment: view, post, post_author });
             events.extend(retracted(untold).chain(notified(told)));
         }
-        // Also if nothing changed: what it holds is given back before anything else is asked for.
+        // Commits even without a change: the read below needs another connection, and this transaction still holds
+        // locks.
         self.commit(tx, events).await?;
         self.view_comments(Some(actor), vec![edited]).await?.pop().ok_or(Error::CommentNotFound)
     }
 
-    /// Deletes a comment of `actor`, or one on a post of theirs, also when they do not see it any more: across a block, or
-    /// below a post that is not for them now. With replies it stays as a tombstone, until they are gone, too; what hangs on
-    /// it is removed by a job.
+    /// Deletes a comment of `actor`, or any comment on a post of theirs, even if they may no longer see it (across a
+    /// block, or because the post's audience changed). A comment with replies stays as a tombstone until its last reply
+    /// is removed. A job removes the rows that depend on the comment.
     ///
     /// # Errors
-    /// [`Error::CommentNotFound`], also the second time; [`Error::NotAuthor`]; [`Error::PreconditionFailed`].
+    /// [`Error::CommentNotFound`], also on a second call; [`Error::NotAuthor`]; [`Error::PreconditionFailed`].
     pub async fn delete_comment(
         &self,
         actor: UserId,
@@ -219,7 +222,7 @@ impl Social {
         }
         self.delete_held_comment(&tx, &comment).await?;
         let hidden = notifications::list_about_comment(&tx, comment.id, MAX_RETRACTED).await?;
-        // Again, because it counts one less.
+        // Reads the post again, because its comment count has changed.
         let post = posts::find(&tx, post.id).await?.ok_or(Error::CommentNotFound)?;
         let post_author = users::find(&tx, post.author).await?.ok_or(Error::CommentNotFound)?.summary;
         let counts = Event::counts(&post);
@@ -234,11 +237,12 @@ impl Social {
         Ok(())
     }
 
-    /// The texts that a comment had, the newest first, the present one included, for its author and for moderators: people
-    /// edit comments to take words back.
+    /// The revisions of a comment, newest first, including the current text. Only its author and moderators may read
+    /// them: people edit comments to retract what they wrote.
     ///
     /// # Errors
-    /// [`Error::CommentNotFound`] also when the actor may not see it, and of one that is deleted; [`Error::NotModerator`].
+    /// [`Error::CommentNotFound`] also for a deleted comment and for one that the actor may not see;
+    /// [`Error::NotModerator`].
     pub async fn comment_revisions(
         &self,
         actor: UserId,
@@ -246,7 +250,7 @@ impl Social {
         id: CommentId,
         page: &PageRequest,
     ) -> Result<Page<Revision>> {
-        // Moderators see what they judge, also the comments of whoever blocks them.
+        // Moderators see every comment that they moderate, also those of authors who block them.
         let comment = match role.moderates() {
             true => comments::find(&self.db, id).await?.ok_or(Error::CommentNotFound)?,
             false => find_visible_comment(&self.db, Some(actor), id).await?,
@@ -264,9 +268,10 @@ impl Social {
     }
 }
 
-/// A comment that was found, and that nobody else changes until the transaction ends.
+/// Locks a comment that the caller has found, and its post, until the transaction ends. Fails if the comment is deleted
+/// or the precondition does not hold.
 async fn lock_comment(tx: &Tx, found: &Comment, precondition: &Precondition) -> Result<Comment> {
-    // The post before the comment, as everywhere: counts are changed in this order.
+    // The post before the comment, as everywhere: counts are updated in this order.
     posts::hold(tx, found.post).await?.ok_or(Error::CommentNotFound)?;
     let comment = comments::hold(tx, found.id).await?.filter(|comment| !comment.is_deleted());
     let comment = comment.ok_or(Error::CommentNotFound)?;
@@ -276,7 +281,7 @@ async fn lock_comment(tx: &Tx, found: &Comment, precondition: &Precondition) -> 
     Ok(comment)
 }
 
-/// A comment that `viewer` sees, as a tombstone too.
+/// A comment that `viewer` may see, tombstones included.
 pub(crate) async fn find_visible_comment(
     conn: &impl Conn,
     viewer: Option<UserId>,
@@ -291,7 +296,8 @@ pub(crate) async fn find_visible_comment(
     if sees_post && sees_author { Ok(comment) } else { Err(Error::CommentNotFound) }
 }
 
-/// A comment that `actor` sees and acts on: neither its author nor the post's can block them until the transaction ends.
+/// A comment that `actor` may see and acts on. Locks the relations, so that neither its author nor the post's author
+/// can block the actor until the transaction ends.
 pub(crate) async fn hold_visible_comment(tx: &Tx, actor: UserId, id: CommentId) -> Result<Comment> {
     let comment = find_visible_comment(tx, Some(actor), id).await?;
     let post = posts::find(tx, comment.post).await?.ok_or(Error::CommentNotFound)?;
@@ -299,7 +305,7 @@ pub(crate) async fn hold_visible_comment(tx: &Tx, actor: UserId, id: CommentId) 
     find_visible_comment(tx, Some(actor), id).await
 }
 
-/// A comment of `post` that takes replies.
+/// A comment of `post` that accepts replies.
 async fn hold_parent(tx: &Tx, actor: UserId, post: PostId, id: CommentId) -> Result<Comment> {
     let parent = hold_visible_comment(tx, actor, id).await.map_err(|error| match error {
         Error::CommentNotFound => Error::ParentNotFound,
@@ -309,7 +315,7 @@ async fn hold_parent(tx: &Tx, actor: UserId, post: PostId, id: CommentId) -> Res
     if takes_replies { Ok(parent) } else { Err(Error::ParentNotFound) }
 }
 
-/// Those whom a comment mentions and who may see the post.
+/// The users whom a comment mentions and who may see the post.
 async fn told_of(
     tx: &Tx,
     comment: &Comment,
@@ -327,7 +333,8 @@ async fn told_of(
     Ok(comment.mentions.iter().filter(may_see).copied().collect())
 }
 
-/// Tells those whom an edit newly mentions, unless the comment told them something already. Returns who is told now.
+/// Notifies the users whom an edit newly mentions, unless the comment has already notified them. Returns the new
+/// notifications.
 async fn tell_edited(
     tx: &Tx,
     (post, post_author): (&Post, &UserSummary),
@@ -345,7 +352,7 @@ async fn tell_edited(
     Ok(notifications::insert(tx, &notices.collect::<Vec<_>>(), now).await?)
 }
 
-/// The first text has the comment's own id: it is older than every edit.
+/// The first revision has the id of the comment itself, so it sorts before every edit.
 fn original_comment(comment: &Comment) -> Revision {
     let id = RevisionId::from_uuid(comment.id.as_uuid());
     Revision { id, text: comment.text.clone(), media: Vec::new(), created_at: comment.created_at }

@@ -1,4 +1,4 @@
-//! What many write about, and whom to follow.
+//! Trending hashtags and suggested accounts.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -14,31 +14,31 @@ use blegram_persistence::{suggestions, trends};
 
 use crate::{Error, Result, Social, UserRef, UserView, view::People};
 
-/// Somebody to follow.
+/// A suggested account to follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SuggestedUser {
-    /// Who.
+    /// The suggested account.
     pub user: UserView,
-    /// How many whom the viewer follows follow them.
+    /// How many accounts that the viewer follows follow it.
     pub mutual_count: u64,
-    /// Up to three of those.
+    /// Up to three of those accounts.
     pub mutuals: Vec<UserSummary>,
 }
 
-/// The longest list of people to follow.
+/// The maximum number of suggestions.
 const MAX_SUGGESTIONS: usize = 100;
 
-/// How long trends are good: they are about days.
+/// How long computed trends are cached. They compare whole days, so a minute does not matter.
 const TRENDS_KEPT: Duration = Duration::from_secs(60);
 
-/// The trends as they were found last, and when that was by the monotonic clock.
+/// The cached trends, with the monotonic time of their computation.
 pub(crate) type KnownTrends = Arc<Mutex<Option<(Duration, Arc<Vec<Trend>>)>>>;
 
 impl Social {
-    /// What more people write about than the day before, the strongest first. At most a minute old.
+    /// The hashtags that more accounts use than the day before, highest score first. Cached for up to a minute.
     pub async fn trending_hashtags(&self, page: &PageRequest<Ranked>) -> Result<Page<Trend, Ranked>> {
         let trends = self.trends().await?;
-        // The strongest has the smallest rank; thousandths keep apart what people would.
+        // The highest score has the smallest rank; a precision of 1/1000 keeps different scores apart.
         #[expect(clippy::cast_possible_truncation, reason = "no site has so many accounts")]
         let key = |trend: &Trend| Ranked {
             rank: -((trend.score * 1000.0) as i64),
@@ -64,7 +64,7 @@ impl Social {
         Ok(trends)
     }
 
-    /// Whom `actor` may want to follow: those first whom most of those follow whom they follow.
+    /// Accounts that `actor` may want to follow: first those that most of the accounts they follow also follow.
     pub async fn suggested_users(
         &self,
         actor: UserId,
@@ -92,7 +92,7 @@ impl Social {
         Ok(slice.into_page(users.into_iter().map(suggested).collect()))
     }
 
-    /// Does not suggest an account to `actor` any more. Once more changes nothing.
+    /// Removes an account from the suggestions for `actor`. Idempotent.
     ///
     /// # Errors
     /// [`Error::UserNotFound`]; [`Error::Oneself`].

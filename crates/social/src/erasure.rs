@@ -1,4 +1,7 @@
-//! Removing what was deleted, in steps that hold SQLite's only writer for a moment each. Every step may be done twice.
+//! Removes the data of deleted accounts, posts and comments in the background.
+//!
+//! Each call runs one bounded transaction, so that SQLite's only writer is busy for a moment at a time, and returns
+//! whether the job must call it again. Every step is idempotent.
 
 use blegram_domain::{CommentId, PostId, UserId};
 use blegram_persistence::{
@@ -12,15 +15,15 @@ use crate::{
     event::{Told, retracted},
 };
 
-/// How many rows a transaction removes at most.
+/// The maximum number of rows that one transaction removes.
 pub(crate) const BATCH: u64 = 500;
 
-/// How many comments a transaction deletes at most: each is a handful of statements.
+/// The maximum number of comments that one transaction deletes: each takes a handful of statements.
 const COMMENTS: u64 = 50;
 
 impl Social {
-    /// Removes some of what `user` did, whose account is deleted; says whether there may be more. Others are notified of
-    /// the notifications that they lose by it.
+    /// Removes a batch of the data of `user`, whose account is deleted. Returns whether more may be left. Other users
+    /// are notified of the notifications that they lose.
     pub async fn erase_user(&self, user: UserId) -> Result<bool> {
         let tx = self.db.write().await?;
         let mut taken_back = Told::new();
@@ -32,22 +35,23 @@ impl Social {
         Ok(is_more)
     }
 
-    /// Removes some of what hangs on a post that is deleted, and in the end the post; says whether there may be more.
+    /// Removes a batch of the rows that depend on a deleted post, and finally the post. Returns whether more may be
+    /// left.
     pub async fn erase_post(&self, post: PostId) -> Result<bool> {
         let tx = self.db.write().await?;
-        // Their recipients were notified when the post was deleted.
+        // Deleting the post has already published these retractions.
         let is_more = erase_posts(&tx, Removed::One(post), &mut Told::new()).await?;
         tx.commit().await?;
         Ok(is_more)
     }
 
-    /// Removes some of what hangs on a comment that is deleted, and in the end the comment, unless it has replies: then
-    /// it goes with the last of them. Says whether there may be more.
+    /// Removes a batch of the rows that depend on a deleted comment, and finally the comment. A comment with replies is
+    /// removed together with its last reply. Returns whether more may be left.
     pub async fn erase_comment(&self, id: CommentId) -> Result<bool> {
         let tx = self.db.write().await?;
         let Some(comment) = comments::find(&tx, id).await? else { return Ok(false) };
-        // The thread before the reply: whoever removes the last of it, and whoever looks whether there are replies left,
-        // wait for each other.
+        // The thread before the reply. The lock serialises the removal of the last reply with the check whether replies
+        // are left.
         for held in comment.parent.into_iter().chain([id]) {
             comments::hold(&tx, held).await?;
         }
@@ -78,7 +82,7 @@ impl Social {
     }
 }
 
-/// Everything that ties an account to others, with the counts of those others.
+/// Removes all relations of an account to others, and corrects the counts of those others.
 async fn erase_relations(tx: &Tx, user: UserId, taken_back: &mut Told) -> Result<bool> {
     let mut removed = likes::delete_of_user(tx, user, BATCH).await?;
     removed += follows::delete_of_user(tx, user, BATCH - removed).await?;
@@ -95,7 +99,7 @@ async fn erase_relations(tx: &Tx, user: UserId, taken_back: &mut Told) -> Result
     Ok(removed == BATCH)
 }
 
-/// What belongs to posts before the posts, or removing a post would remove any number of rows with it.
+/// Removes dependent rows before the posts: a cascading delete could remove any number of rows at once.
 async fn erase_posts(tx: &Tx, of: Removed, taken_back: &mut Told) -> Result<bool> {
     let mut removed = likes::delete_below(tx, of, BATCH).await?;
     removed += bookmarks::delete_below(tx, of, BATCH - removed).await?;

@@ -1,61 +1,61 @@
-/// Why a use-case of this crate did not happen.
+/// An error of a use case of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No such post, or not for this viewer.
-    #[error("no such post")]
+    /// The post does not exist, or the viewer may not see it.
+    #[error("post not found")]
     PostNotFound,
-    /// No such comment, or not for this viewer.
-    #[error("no such comment")]
+    /// The comment does not exist, or the viewer may not see it.
+    #[error("comment not found")]
     CommentNotFound,
-    /// No comment that takes this reply.
-    #[error("no such comment to reply to")]
+    /// The comment to reply to does not exist, is deleted, belongs to another post, or the actor may not see it.
+    #[error("comment to reply to not found")]
     ParentNotFound,
-    /// No such account, or not for this viewer.
-    #[error("no such user")]
+    /// The account does not exist, or the viewer may not see it.
+    #[error("user not found")]
     UserNotFound,
-    /// The actor may see the thing but not change it.
-    #[error("only its author may do this")]
+    /// The actor may see the content but not change it.
+    #[error("only the author may do this")]
     NotAuthor,
-    /// The actor sees the thing, and only its author and moderators may do this.
-    #[error("only its author and moderators may do this")]
+    /// The actor may see the content, but only its author and moderators may do this.
+    #[error("only the author and moderators may do this")]
     NotModerator,
-    /// At these places of a list, no image of the actor.
-    #[error("no such image")]
+    /// At these indexes of the list, there is no image of the actor.
+    #[error("image not found")]
     MediaNotFound(Vec<usize>),
-    /// No image of the actor that could be its picture.
-    #[error("no such image for a picture")]
+    /// The avatar is not an image of the actor.
+    #[error("avatar image not found")]
     AvatarNotFound,
-    /// An image has one use.
-    #[error("the image is in use")]
+    /// An image has one use only.
+    #[error("image is already in use")]
     MediaInUse,
-    /// A post says or shows something.
-    #[error("a post needs a text or an image")]
+    /// A post needs text or an image.
+    #[error("a post needs text or an image")]
     PostBlank,
-    /// No such message, or not for this person.
-    #[error("no such message")]
+    /// The message does not exist, or the actor may not see it.
+    #[error("message not found")]
     MessageNotFound,
-    /// No such search, or not this person's.
-    #[error("no such search")]
+    /// The recent search does not exist, or belongs to another user.
+    #[error("recent search not found")]
     SearchNotFound,
     /// The actor blocks the account.
-    #[error("the account is blocked")]
+    #[error("the actor blocks the account")]
     Blocked,
-    /// The account is private, and the viewer no follower.
+    /// The account is private, and the viewer does not follow it.
     #[error("the account is private")]
     AccountPrivate,
-    /// What people do to others cannot be done to oneself.
-    #[error("this is oneself")]
+    /// The actor cannot do this to their own account.
+    #[error("the target is the actor's own account")]
     Oneself,
-    /// Nobody reports themselves, or what they wrote.
-    #[error("this is the reporter's own")]
+    /// Users cannot report themselves or their own content.
+    #[error("the target is the reporter or their own content")]
     OwnReported,
-    /// The thing is not, or not any more, what the change was meant for.
-    #[error("it was changed meanwhile")]
+    /// The current version does not match the precondition.
+    #[error("the version does not match the precondition")]
     PreconditionFailed,
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] blegram_persistence::Error),
 }
 
-/// A result of this crate.
+/// A [`Result`](std::result::Result) with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,4 +1,4 @@
-//! What happened, as those are told who deliver it.
+//! Events of this crate: what its use cases publish after they commit.
 
 use std::{collections::BTreeMap, panic::resume_unwind, sync::Arc};
 
@@ -7,113 +7,113 @@ use blegram_persistence::{Error as StorageError, Tx};
 
 use crate::{CommentView, PostView, Result, Social};
 
-/// Something that a use-case did, and committed. What did nothing, or was refused, is no event; of what jobs remove only
-/// the notifications are that others lose.
+/// A committed change. Calls that are rejected or change nothing publish no event; background jobs publish only the
+/// notifications that they retract or add.
 ///
-/// Views are those of somebody not logged in, whoever may see the thing: whom it is shown to is for the receiver to
-/// decide, by [`Post::is_visible_to`] with [`Social::standings`].
+/// Views are rendered for a logged-out viewer, regardless of who may see them. The receiver decides who gets an event,
+/// with [`Post::is_visible_to`] and [`Social::standings`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A post was written.
+    /// A post was created.
     PostCreated(PostView),
     /// A post was edited.
     PostUpdated {
-        /// The post now.
+        /// The post after the edit.
         post: PostView,
-        /// The post before: others may have seen it, and under other hashtags.
+        /// The post before the edit, when its audience and hashtags may have been different.
         before: Post,
     },
     /// A post was deleted.
     PostDeleted {
-        /// The post as it was.
+        /// The post before its deletion.
         post: Post,
-        /// Who wrote it.
+        /// The post's author.
         author: UserSummary,
     },
-    /// A comment was written.
+    /// A comment or reply was created.
     CommentCreated {
         /// The comment.
         comment: CommentView,
-        /// The post that it is about, which already counts it.
+        /// Its post. `comment_count` includes the comment.
         post: Post,
-        /// Who wrote the post.
+        /// The post's author.
         post_author: UserSummary,
     },
     /// A comment was edited.
     CommentUpdated {
-        /// The comment now.
+        /// The comment after the edit.
         comment: CommentView,
-        /// The post that it is about.
+        /// Its post.
         post: Post,
-        /// Who wrote the post.
+        /// The post's author.
         post_author: UserSummary,
     },
-    /// A comment was deleted; with replies it stays as a tombstone.
+    /// A comment was deleted. With replies, it stays as a tombstone.
     CommentDeleted {
-        /// The comment as it was.
+        /// The comment before its deletion.
         comment: Comment,
-        /// The post that it was about, which counts it no more.
+        /// Its post. `comment_count` no longer includes the comment.
         post: Post,
-        /// Who wrote the post.
+        /// The post's author.
         post_author: UserSummary,
     },
-    /// A post has other counts than before.
+    /// The counts of a post changed.
     PostCounts {
         /// The post.
         post: PostId,
-        /// Who wrote it.
+        /// The post's author.
         author: UserId,
-        /// How many like it.
+        /// The number of likes.
         like_count: u64,
-        /// How many comments and replies it has.
+        /// The number of comments and replies.
         comment_count: u64,
     },
-    /// Somebody is told something that they were not told before; see [`Social::get_notification`].
+    /// A user has a new notification; see [`Social::get_notification`].
     Notified {
-        /// Who.
+        /// The user.
         recipient: UserId,
-        /// What.
+        /// The new notification.
         notification: NotificationId,
     },
-    /// Notifications were taken back: what they told of was undone or deleted.
+    /// Notifications were retracted, because their cause was undone or deleted.
     Retracted {
-        /// Whose they were.
+        /// The user who had them.
         recipient: UserId,
-        /// Which.
+        /// The retracted notifications.
         notifications: Vec<NotificationId>,
     },
-    /// Somebody read further in what they are told.
+    /// A user moved their read mark of notifications forward.
     NotificationsRead {
-        /// Who.
+        /// The user.
         user: UserId,
-        /// How far, and how many are left.
+        /// The new read mark and the number of unread notifications.
         mark: ReadMark,
     },
-    /// Somebody blocked somebody whom they did not block before.
+    /// A user newly blocked an account.
     Blocked {
-        /// Who blocks.
+        /// The user who blocks.
         by: UserId,
-        /// Whom.
+        /// The blocked account.
         user: UserId,
     },
 }
 
 impl Event {
-    /// The counts of `post`, as its transaction leaves them.
+    /// The counts of `post`, as the transaction commits them.
     pub(crate) const fn counts(post: &Post) -> Self {
         let Post { id, author, like_count, comment_count, .. } = *post;
         Self::PostCounts { post: id, author, like_count, comment_count }
     }
 }
 
-/// Who was told something new, with what each was told.
+/// Notifications that were added or removed, with their recipients.
 pub(crate) type Told = Vec<(UserId, NotificationId)>;
 
 pub(crate) fn notified(told: Told) -> impl Iterator<Item = Event> {
     told.into_iter().map(|(recipient, notification)| Event::Notified { recipient, notification })
 }
 
-/// One event for each recipient.
+/// Groups the notifications into one event per recipient.
 pub(crate) fn retracted(taken_back: Told) -> impl Iterator<Item = Event> {
     let mut by_recipient: BTreeMap<UserId, Vec<NotificationId>> = BTreeMap::new();
     for (recipient, notification) in taken_back {
@@ -123,9 +123,9 @@ pub(crate) fn retracted(taken_back: Told) -> impl Iterator<Item = Event> {
 }
 
 impl Social {
-    /// Commits what a use-case did, then publishes it. Both happen in a task of their own: a caller that goes away, or gives
-    /// up when its deadline has passed, must not leave a change committed that nobody is notified of.
-    #[expect(clippy::disallowed_methods, reason = "the task ends with its commit")]
+    /// Commits the transaction, then publishes `events`, both in a separate task: if the caller is cancelled or its
+    /// deadline passes, a committed change is still published.
+    #[expect(clippy::disallowed_methods, reason = "the task ends after its commit")]
     pub(crate) async fn commit(&self, tx: Tx, events: impl IntoIterator<Item = Event>) -> Result<()> {
         let (sink, events) = (Arc::clone(&self.events), Vec::from_iter(events));
         let committing = tokio::spawn(async move {
@@ -136,7 +136,7 @@ impl Social {
         match committing.await {
             Ok(committed) => committed,
             Err(lost) if lost.is_panic() => resume_unwind(lost.into_panic()),
-            // The runtime ends: whether it took effect is not known.
+            // The runtime is shutting down: whether the commit took effect is unknown.
             Err(_) => Err(StorageError::TimedOut.into()),
         }
     }

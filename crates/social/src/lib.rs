@@ -1,30 +1,31 @@
-//! What people do in blegram: posts, comments, likes, follows, timelines and what they are told of it.
+//! The social use cases of blegram: posts, comments, likes, follows, timelines, search and notifications.
 //!
-//! Every function that touches the database can fail with it. A section `# Errors` names only what a caller handles
-//! beyond that.
+//! Every function that accesses the database can return a storage error. An `# Errors` section lists only the errors
+//! that a caller handles in addition.
 //!
-//! | Module | Holds |
+//! | Module | Purpose |
 //! |---|---|
-//! | [`posts`] | writing, reading and deleting posts |
-//! | [`revisions`] | editing posts, and the texts that posts and comments had |
+//! | [`posts`] | creating, reading and deleting posts |
+//! | [`revisions`] | editing posts; the revisions of posts and comments |
 //! | [`comments`] | comments, replies and tombstones |
-//! | [`likes`], [`bookmarks`] | what people keep of it |
+//! | [`likes`], [`bookmarks`] | likes, and private bookmarks |
 //! | [`relations`] | following, blocking and muting |
-//! | [`people`] | lists of people |
-//! | [`profiles`] | accounts as others see them, and what their owners make of them |
+//! | [`people`] | lists of followers, followed, blocked and muted accounts |
+//! | [`profiles`] | reading and editing profiles |
 //! | [`timelines`] | lists of posts |
-//! | [`search`], [`discovery`] | finding by words; what many write about, whom to follow |
-//! | [`notifications`] | what people are told, and how far they have read it |
-//! | [`reports`] | telling moderators |
-//! | [`erasure`] | removing what was deleted |
-//! | [`recount`] | checking the counts that rows keep |
-//! | [`view`] | things as a viewer sees them |
-//! | [`Event`] | what happened, for those who deliver it |
-//! | [`audience`] | whom they deliver it to |
+//! | [`search`], [`discovery`] | full-text search; trending hashtags and suggested accounts |
+//! | [`notifications`] | notifications and their read mark |
+//! | [`reports`] | reports to moderators |
+//! | [`erasure`] | purging deleted data in background jobs |
+//! | [`recount`] | verifying and correcting denormalised counts |
+//! | [`view`] | entities as a viewer sees them |
+//! | [`Event`] | committed changes, to be delivered |
+//! | [`audience`] | the relations that decide who gets an event |
 //!
-//! To add a use-case: a method on [`Social`] in the file of its noun, `actor` or `viewer` first: load →
-//! decide → write → commit and publish. What the viewer may not see is not found. Lists are four steps: ids,
-//! hydrate, filter, view. Then its story in `tests/it`, on both databases.
+//! To add a use case, add a method to [`Social`] in the file of its noun, with `actor` or `viewer` as the first
+//! parameter. It loads, decides, writes, commits and publishes, in this order. What the viewer may not see is reported
+//! as not found. A list takes four steps: ids, hydrate, filter, view. Then add a test in `tests/it`, for both
+//! databases.
 //!
 //! ```
 //! # #[tokio::main]
@@ -85,7 +86,7 @@ pub use revisions::{PostRevision, UpdatePost};
 pub use search::{HashtagView, Suggestions};
 pub use view::{CommentView, PostView, UserView};
 
-/// What people do with posts and with each other; cheap to clone.
+/// The use cases of this crate; cheap to clone.
 #[derive(Clone)]
 pub struct Social {
     db: Db,
@@ -95,12 +96,12 @@ pub struct Social {
 }
 
 impl Social {
-    /// Makes the use-cases over `db`, at the time of `clock`. Nobody is told what they do.
+    /// Creates the use cases over `db`, with the time of `clock`. Events are discarded.
     pub fn new(db: Db, clock: Arc<dyn Clock>) -> Self {
         Self { db, clock, trends: discovery::KnownTrends::default(), events: Arc::new(()) }
     }
 
-    /// Tells `events` what the use-cases do.
+    /// Publishes events to `events`.
     #[must_use]
     pub fn with_events(self, events: Arc<dyn EventSink<Event>>) -> Self {
         Self { events, ..self }

@@ -14,20 +14,20 @@ use crate::{
     posts::{find_visible, hold_visible, keep},
 };
 
-/// How somebody stands to something that can be liked.
+/// Whether the actor likes a post or comment, and how many likes it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LikeState {
-    /// Whether they like it.
+    /// Whether the actor likes it.
     pub liked: bool,
-    /// How many do.
+    /// The number of likes.
     pub like_count: u64,
 }
 
 impl Social {
-    /// Likes a post that `actor` sees, and tells its author. Liking it again changes nothing and tells nobody.
+    /// Likes a post that `actor` may see, and notifies its author. Liking it again changes nothing and notifies nobody.
     ///
     /// # Errors
-    /// [`Error::PostNotFound`] also when the actor may not see it.
+    /// [`Error::PostNotFound`] also if the actor may not see the post.
     pub async fn like_post(&self, actor: UserId, id: PostId) -> Result<LikeState> {
         let tx = self.db.write().await?;
         let (post, _) = hold_visible(&tx, actor, id).await?;
@@ -38,10 +38,11 @@ impl Social {
         Ok(LikeState { liked: true, like_count })
     }
 
-    /// Takes a like back, and what its author was told. One's own like is enough: the post may not be visible any more.
+    /// Removes a like, and retracts the author's notification. Works even if the actor may no longer see the post that
+    /// they like.
     ///
     /// # Errors
-    /// [`Error::PostNotFound`] also when the actor may not see it and does not like it.
+    /// [`Error::PostNotFound`] also if the actor may not see the post and does not like it.
     pub async fn unlike_post(&self, actor: UserId, id: PostId) -> Result<LikeState> {
         let tx = self.db.write().await?;
         let post = posts::find(&tx, id).await?.ok_or(Error::PostNotFound)?;
@@ -57,10 +58,10 @@ impl Social {
         Ok(LikeState { liked: false, like_count })
     }
 
-    /// Likes a comment that `actor` sees, as [`Social::like_post`] does.
+    /// Likes a comment that `actor` may see, as [`Social::like_post`] does.
     ///
     /// # Errors
-    /// [`Error::CommentNotFound`] also when the actor may not see it, and of one that is deleted.
+    /// [`Error::CommentNotFound`] also if the comment is deleted or the actor may not see it.
     pub async fn like_comment(&self, actor: UserId, id: CommentId) -> Result<LikeState> {
         let tx = self.db.write().await?;
         let comment = hold_visible_comment(&tx, actor, id).await?;
@@ -72,10 +73,10 @@ impl Social {
         Ok(LikeState { liked: true, like_count })
     }
 
-    /// Takes a like back, as [`Social::unlike_post`] does.
+    /// Removes a like, as [`Social::unlike_post`] does.
     ///
     /// # Errors
-    /// [`Error::CommentNotFound`] also when the actor may not see it and does not like it, and of one that is deleted.
+    /// [`Error::CommentNotFound`] also if the comment is deleted, or the actor may not see it and does not like it.
     pub async fn unlike_comment(&self, actor: UserId, id: CommentId) -> Result<LikeState> {
         let tx = self.db.write().await?;
         let comment = comments::find(&tx, id).await?.ok_or(Error::CommentNotFound)?;
@@ -91,7 +92,7 @@ impl Social {
         Ok(LikeState { liked: false, like_count })
     }
 
-    /// Likes something, unless it is gone; returns who is told.
+    /// Inserts a like and its notification. `None` if the target no longer exists.
     async fn like(
         &self,
         tx: &Tx,
@@ -136,10 +137,10 @@ impl Social {
         Ok(comment.like_count)
     }
 
-    /// Who likes a post that `viewer` sees, the latest first.
+    /// The users who like a post that `viewer` may see, most recent like first.
     ///
     /// # Errors
-    /// [`Error::PostNotFound`] also when the viewer may not see it.
+    /// [`Error::PostNotFound`] also if the viewer may not see the post.
     pub async fn post_likers(
         &self,
         viewer: Option<UserId>,
@@ -150,10 +151,10 @@ impl Social {
         self.likers(viewer, Liked::Post(id), page).await
     }
 
-    /// Who likes a comment that `viewer` sees, the latest first.
+    /// The users who like a comment that `viewer` may see, most recent like first.
     ///
     /// # Errors
-    /// [`Error::CommentNotFound`] also when the viewer may not see it.
+    /// [`Error::CommentNotFound`] also if the viewer may not see the comment.
     pub async fn comment_likers(
         &self,
         viewer: Option<UserId>,

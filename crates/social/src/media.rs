@@ -1,4 +1,4 @@
-//! Images in posts and on profiles. How they get in, and where their files are, is not for this crate.
+//! The use of uploaded images in posts and as avatars. Uploads and file storage are in `blegram-media`.
 
 use blegram_domain::{Job, Media, MediaId, Post, Timestamp, UserId, UserSummary, media::MediaUse};
 use blegram_persistence::{
@@ -8,10 +8,11 @@ use blegram_persistence::{
 
 use crate::{Error, Result};
 
-/// Images of `actor` that are used for nothing yet, held until the transaction ends, in order.
+/// Locks unused images of `actor` until the transaction ends, and returns them in the order of `ids`.
 ///
 /// # Errors
-/// [`Error::MediaNotFound`] with the places of those that are not there or not the actor's; [`Error::MediaInUse`].
+/// [`Error::MediaNotFound`] with the indexes of images that do not exist or belong to another user;
+/// [`Error::MediaInUse`].
 pub(crate) async fn hold_unused(tx: &Tx, actor: UserId, ids: &[MediaId]) -> Result<Vec<Media>> {
     match media::hold_unused(tx, actor, ids).await? {
         Held::All(images) => Ok(images),
@@ -20,13 +21,13 @@ pub(crate) async fn hold_unused(tx: &Tx, actor: UserId, ids: &[MediaId]) -> Resu
     }
 }
 
-/// Puts images that are held into a post of their owner, who is kept.
+/// Attaches locked images to a post of their owner, whose account row is locked shared.
 pub(crate) async fn use_in_post(tx: &Tx, images: &[Media], post: &Post) -> Result<()> {
     let ids: Vec<MediaId> = images.iter().map(|media| media.id).collect();
     Ok(media::update_used(tx, &ids, MediaUse::Post(post.id)).await?)
 }
 
-/// Enqueues the moves of images that are not where a post of their owner wants them.
+/// Enqueues a move for each image whose storage area (public or private) differs from the one its post needs.
 pub(crate) async fn move_misplaced(
     tx: &Tx,
     images: &[Media],
@@ -39,7 +40,7 @@ pub(crate) async fn move_misplaced(
     move_all(tx, &misplaced, now).await
 }
 
-/// Enqueues the moves of images to the area where their use wants them.
+/// Enqueues a move of each image into the storage area that its use needs.
 pub(crate) async fn move_all(tx: &Tx, ids: &[MediaId], now: Timestamp) -> Result<()> {
     for id in ids {
         jobs::insert_again(tx, Job::MoveImage(*id), now).await?;
@@ -47,8 +48,8 @@ pub(crate) async fn move_all(tx: &Tx, ids: &[MediaId], now: Timestamp) -> Result
     Ok(())
 }
 
-/// Makes an image of `actor`, whose account is held, its picture in the place of the one before, or takes that one away.
-/// Returns the new one.
+/// Replaces the avatar of `actor`, whose account row is locked, with an image of theirs, or removes it. Returns the new
+/// avatar.
 ///
 /// # Errors
 /// [`Error::AvatarNotFound`]; [`Error::MediaInUse`].

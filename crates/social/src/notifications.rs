@@ -1,4 +1,4 @@
-//! What people are told of what others did.
+//! Notifications: listing them, the read mark, and retention.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -13,37 +13,37 @@ use crate::{
     view::{Muted, People},
 };
 
-/// How long a notification is kept.
+/// How long a notification is kept: 90 days.
 pub const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-/// How many notifications are said to be taken back when what they are about is deleted; of more, clients find out when
-/// they look.
+/// The maximum number of notifications that a deletion retracts with an event. Clients find the others missing when
+/// they next list.
 pub(crate) const MAX_RETRACTED: u64 = 1000;
 
-/// A notification with what it is about.
+/// A notification with the content that it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotificationView {
     /// The notification.
     pub notification: Notification,
-    /// Who did it.
+    /// The user who caused it.
     pub actor: UserSummary,
-    /// The post that it is about.
+    /// The post, if it is about one.
     pub post: Option<PostView>,
-    /// The comment that it is about.
+    /// The comment, if it is about one.
     pub comment: Option<CommentView>,
-    /// Whether it is behind the read mark.
+    /// Whether it is at or before the read mark.
     pub is_read: bool,
 }
 
 impl Social {
-    /// What `actor` is told, the newest first; what they may not see any more is left out.
+    /// The notifications of `actor`, newest first, without those whose content they may no longer see.
     pub async fn notifications(&self, actor: UserId, page: &PageRequest) -> Result<Page<NotificationView>> {
         let slice = notifications::list_ids(&self.db, actor, page).await?;
         let notifications = notifications::list_by_ids(&self.db, &slice).await?;
         Ok(slice.into_page(self.view_notifications(actor, notifications).await?))
     }
 
-    /// A notification as [`Social::notifications`] lists it to `actor`; `None` where it would be left out.
+    /// A notification as [`Social::notifications`] lists it to `actor`; `None` if the list leaves it out.
     pub async fn get_notification(
         &self,
         actor: UserId,
@@ -65,7 +65,7 @@ impl Social {
         let comments = self.comments_of(actor, &notifications).await?;
         let view = |notification: Notification| {
             let notice = notification.notice;
-            // Several may be about one thing.
+            // Clones, because several notifications may be about the same post or comment.
             let post = notice.post.map(|id| posts.get(&id).cloned());
             let comment = notice.comment.map(|id| comments.get(&id).cloned());
             if matches!(post, Some(None)) || matches!(comment, Some(None)) {
@@ -100,12 +100,13 @@ impl Social {
         Ok(views.into_iter().map(|view| (view.comment.id, view)).collect())
     }
 
-    /// How far `actor` has read, and how many are newer.
+    /// The read mark of `actor` and the number of unread notifications.
     pub async fn unread_notifications(&self, actor: UserId) -> Result<ReadMark> {
         Ok(notifications::find_read_mark(&self.db, actor).await?)
     }
 
-    /// Marks everything up to `up_to` as read, on every device. Never goes back; beyond the newest it ends there.
+    /// Marks every notification up to `up_to` as read, on all devices. The mark never moves back, and never beyond the
+    /// newest notification.
     pub async fn mark_notifications_read(&self, actor: UserId, up_to: NotificationId) -> Result<ReadMark> {
         let tx = self.db.write().await?;
         let is_moved = notifications::update_read_mark(&tx, actor, up_to).await?;
@@ -115,8 +116,8 @@ impl Social {
         Ok(mark)
     }
 
-    /// Forgets some notifications that are older than [`KEPT`] at `now`, a time that was checked; says whether there may
-    /// be more.
+    /// Deletes a batch of notifications older than [`KEPT`] at `now`, which the caller has verified against clock
+    /// jumps. Returns whether more may be left.
     pub async fn forget_old(&self, now: Timestamp) -> Result<bool> {
         let tx = self.db.write().await?;
         let until = now - KEPT;

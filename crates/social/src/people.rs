@@ -1,4 +1,4 @@
-//! Lists of people.
+//! Lists of accounts: followers, following, follow requests, blocks and mutes.
 
 use blegram_domain::{Page, PageRequest, User, UserId};
 use blegram_persistence::{Listed, blocks, follow_requests, follows, mutes, relations, users};
@@ -6,11 +6,11 @@ use blegram_persistence::{Listed, blocks, follow_requests, follows, mutes, relat
 use crate::{Result, Social, UserRef, UserView};
 
 impl Social {
-    /// Who follows an account, the latest first.
+    /// The followers of an account, most recent first.
     ///
     /// # Errors
-    /// [`crate::Error::UserNotFound`]; [`crate::Error::Blocked`], [`crate::Error::AccountPrivate`] where its lists are
-    /// closed to the viewer.
+    /// [`crate::Error::UserNotFound`]; [`crate::Error::Blocked`], [`crate::Error::AccountPrivate`] if the viewer may
+    /// not read the account's lists.
     pub async fn followers(
         &self,
         viewer: Option<UserId>,
@@ -22,10 +22,10 @@ impl Social {
         self.page_of_users(viewer, listed).await
     }
 
-    /// Whom an account follows, the latest first.
+    /// The accounts that an account follows, most recent first.
     ///
     /// # Errors
-    /// As [`Social::followers`].
+    /// The same as [`Social::followers`].
     pub async fn following(
         &self,
         viewer: Option<UserId>,
@@ -37,19 +37,19 @@ impl Social {
         self.page_of_users(viewer, listed).await
     }
 
-    /// Who asked to follow `actor`, the latest first.
+    /// The users who request to follow `actor`, most recent first.
     pub async fn follow_requests(&self, actor: UserId, page: &PageRequest) -> Result<Page<UserView>> {
         let listed = follow_requests::list_requesters(&self.db, actor, page).await?;
         self.page_of_users(Some(actor), listed).await
     }
 
-    /// Whom `actor` blocks, the latest first.
+    /// The accounts that `actor` blocks, most recent first.
     pub async fn blocks(&self, actor: UserId, page: &PageRequest) -> Result<Page<UserView>> {
         let listed = blocks::list_blocked(&self.db, actor, page).await?;
         self.page_of_headers(actor, listed).await
     }
 
-    /// Whom `actor` mutes, the latest first.
+    /// The accounts that `actor` mutes, most recent first.
     pub async fn mutes(&self, actor: UserId, page: &PageRequest) -> Result<Page<UserView>> {
         let listed = mutes::list_muted(&self.db, actor, page).await?;
         self.page_of_headers(actor, listed).await
@@ -60,7 +60,8 @@ impl Social {
         Ok(listed.slice.into_page(users))
     }
 
-    /// One's own lists show whoever takes part, or nobody could take back what they did to them.
+    /// Lists every active account, including those across a block: otherwise the actor could not find them to unblock
+    /// or unmute.
     async fn page_of_headers(&self, actor: UserId, listed: Listed<UserId>) -> Result<Page<UserView>> {
         let users = users::list_by_ids(&self.db, &listed.targets).await?;
         let relations = relations::find(&self.db, actor, listed.targets.iter().copied()).await?;

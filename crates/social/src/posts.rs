@@ -1,4 +1,4 @@
-//! Writing, reading and deleting posts.
+//! Creating, reading and deleting posts.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ use crate::{
     view::{Muted, People},
 };
 
-/// A post to be: its text with what it refers to.
+/// A validated new post, with the mentions and hashtags of its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatePost {
     text: PostText,
@@ -29,10 +29,10 @@ pub struct CreatePost {
 }
 
 impl CreatePost {
-    /// A post of `text` and images, each named once.
+    /// A post with `text` and images; each image may appear once.
     ///
     /// # Errors
-    /// [`Violation::Blank`] for neither text nor image, [`Violation::TooMany`] hashtags or mentions.
+    /// [`Violation::Blank`] without text and images; [`Violation::TooMany`] for too many hashtags or mentions.
     pub fn new(text: PostText, media: Vec<MediaId>, visibility: Visibility) -> Result<Self, Violation> {
         if text.as_str().is_empty() && media.is_empty() {
             return Err(Violation::Blank);
@@ -42,10 +42,11 @@ impl CreatePost {
 }
 
 impl Social {
-    /// Publishes a post of `actor`. Mentions of nobody, and across a block, stay plain text.
+    /// Publishes a post of `actor`. A mention stays plain text if the name does not exist or a block separates the two
+    /// users.
     ///
     /// # Errors
-    /// [`Error::UserNotFound`] when the actor's account is gone; [`Error::MediaNotFound`], [`Error::MediaInUse`].
+    /// [`Error::UserNotFound`] if the actor's account is not active; [`Error::MediaNotFound`], [`Error::MediaInUse`].
     pub async fn create_post(&self, actor: UserId, input: CreatePost) -> Result<PostView> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
@@ -54,7 +55,7 @@ impl Social {
         let mentioned = find_mentioned(&tx, actor, &input.analysis.mentions).await?;
         let images = media::hold_unused(&tx, actor, &input.media).await?;
         let mut post = Post {
-            // Until the list is locked.
+            // A placeholder until `next_id` locks the list of posts.
             id: PostId::generate(now),
             author: actor,
             text: input.text.into(),
@@ -72,8 +73,8 @@ impl Social {
         posts::count_new(&tx, &post, &author).await?;
         media::move_misplaced(&tx, &images, &post, &author, now).await?;
         notifications::lock(&tx, notices.iter().map(|notice| notice.recipient)).await?;
-        // From here on everybody else who posts waits until this is committed, and this waits for nobody: whom it refers
-        // to is kept.
+        // From here on, all other writers of posts wait for this commit. This transaction must not wait for anyone: the
+        // rows that it refers to are already locked.
         post.id = posts::next_id(&tx, now).await?;
         notices.iter_mut().for_each(|notice| notice.post = Some(post.id));
         posts::insert(&tx, &post).await?;
@@ -88,35 +89,35 @@ impl Social {
     /// The post as `viewer` sees it.
     ///
     /// # Errors
-    /// [`Error::PostNotFound`] also when the viewer may not see it.
+    /// [`Error::PostNotFound`] also if the viewer may not see the post.
     pub async fn get_post(&self, viewer: Option<UserId>, id: PostId) -> Result<PostView> {
         let post = posts::find(&self.db, id).await?.ok_or(Error::PostNotFound)?;
         self.view_posts(viewer, vec![post], Muted::Shown).await?.pop().ok_or(Error::PostNotFound)
     }
 
-    /// Removes a post of `actor`, and its place in every count; what hangs on it is removed by a job.
+    /// Deletes a post of `actor` and updates all counts. A job removes the rows that depend on it.
     ///
     /// # Errors
-    /// [`Error::PostNotFound`], also the second time; [`Error::NotAuthor`] of a post that the actor sees;
+    /// [`Error::PostNotFound`], also on a second call; [`Error::NotAuthor`] for a visible post of another author;
     /// [`Error::PreconditionFailed`].
     pub async fn delete_post(&self, actor: UserId, id: PostId, precondition: &Precondition) -> Result<()> {
         let now = self.clock.now();
         let (tx, post, author) = self.hold_own(actor, id, precondition, users::keep_to_count).await?;
         posts::update_deleted(&tx, &post, &author, now).await?;
         jobs::insert(&tx, Job::ErasePost(id), now, now).await?;
-        // A job removes them; nobody sees them from now on.
+        // A job deletes these notifications later; they are hidden from now on.
         let hidden = notifications::list_about_post(&tx, id, MAX_RETRACTED).await?;
         self.commit(tx, [Event::PostDeleted { post, author }].into_iter().chain(retracted(hidden))).await
     }
 
-    /// The account of `actor`, kept as it is until the transaction ends.
+    /// Locks the account row of `actor` with a shared lock until the transaction ends.
     pub(crate) async fn keep_actor(&self, tx: &Tx, actor: UserId) -> Result<UserSummary> {
         let user = users::keep(tx, actor).await?.filter(blegram_domain::User::is_visible);
         Ok(user.ok_or(Error::UserNotFound)?.summary)
     }
 }
 
-/// A post that `viewer` sees, with its author.
+/// A post that `viewer` may see, with its author.
 pub(crate) async fn find_visible(
     conn: &impl Conn,
     viewer: Option<UserId>,
@@ -132,15 +133,17 @@ pub(crate) async fn find_visible(
     Ok((post, author))
 }
 
-/// A post that `actor` sees and acts on: its author cannot block them until the transaction ends.
+/// A post that `actor` may see and acts on. Locks the relation, so that the author cannot block the actor until the
+/// transaction ends.
 pub(crate) async fn hold_visible(tx: &Tx, actor: UserId, id: PostId) -> Result<(Post, UserSummary)> {
     let author = posts::find(tx, id).await?.ok_or(Error::PostNotFound)?.author;
     relations::hold(tx, actor, [author]).await?;
     find_visible(tx, Some(actor), id).await
 }
 
-/// Whom the mentions mean: of each, the longest name that exists; everybody once, and nobody across a block, which
-/// cannot come in between until the transaction ends. They are kept: what refers to them waits for nobody.
+/// Resolves mentions to accounts: for each mention, the longest name that exists. Lists an account once, and leaves out
+/// accounts across a block, which cannot appear until the transaction ends. Locks the account rows shared, so that
+/// inserts that refer to them do not wait.
 pub(crate) async fn find_mentioned(tx: &Tx, actor: UserId, mentions: &[Mention]) -> Result<Vec<UserSummary>> {
     let names: Vec<Username> = mentions.iter().flat_map(Mention::candidates).cloned().collect();
     let found = users::list_by_usernames(tx, &names).await?;
@@ -149,7 +152,7 @@ pub(crate) async fn find_mentioned(tx: &Tx, actor: UserId, mentions: &[Mention])
         .iter()
         .filter_map(|mention| mention.candidates().iter().find(|name| by_name.contains_key(name)));
     let meant: Vec<Username> = meant.cloned().collect();
-    // Taken out as they are met, so whoever is meant twice is listed once.
+    // Removes each name on its first use, so an account that is mentioned twice is listed once.
     let mut people: Vec<_> = meant.iter().filter_map(|name| by_name.remove(name)).collect();
     let ids = || people.iter().map(|user| user.id);
     relations::hold(tx, actor, ids()).await?;
@@ -159,8 +162,8 @@ pub(crate) async fn find_mentioned(tx: &Tx, actor: UserId, mentions: &[Mention])
     Ok(people)
 }
 
-/// Keeps those whom something that is about to be written refers to. Their rows come before hashtags and before lists:
-/// while somebody changes their profile, nobody waits for them who has locked what others want.
+/// Locks the account rows that the following inserts refer to with a shared lock. Accounts come before hashtags and
+/// lists in the lock order: a transaction that waits for a profile update must not hold locks that others need.
 pub(crate) async fn keep(tx: &Tx, people: impl IntoIterator<Item = UserId>) -> Result<()> {
     let people: Vec<UserId> = people.into_iter().collect();
     if !people.is_empty() {
@@ -169,7 +172,7 @@ pub(crate) async fn keep(tx: &Tx, people: impl IntoIterator<Item = UserId>) -> R
     Ok(())
 }
 
-/// What those are told whom a post mentions and who may see it.
+/// The notifications for the users whom a post mentions and who may see it.
 pub(crate) async fn mentions_of(tx: &Tx, post: &Post, author: &UserSummary) -> Result<Vec<Notice>> {
     let people = People::read(tx, Some(author.id), post.mentions.iter().copied()).await?;
     let may_see = |id: &UserId| {

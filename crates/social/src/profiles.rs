@@ -1,4 +1,4 @@
-//! Accounts as others see them, and what their owners make of them.
+//! Reading and editing profiles.
 
 use blegram_domain::{
     Account, Bio, DisplayName, Job, MediaId, Relation, User, UserId, UserRef, conversation::MessagesFrom,
@@ -13,38 +13,38 @@ use crate::{
     relations::{Accepted, accept_or_enqueue, hold_requesters},
 };
 
-/// What becomes of a profile; what is `None` stays.
+/// Changes to a profile; `None` leaves a field unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UpdateProfile {
-    /// The name that it shows; [`Shown::Username`] for none of its own.
+    /// The display name; [`Shown::Username`] removes it.
     pub display_name: Option<Shown>,
-    /// What it says of itself.
+    /// The bio.
     pub bio: Option<Bio>,
-    /// Its picture; `Some(None)` for none.
+    /// The avatar; `Some(None)` removes it.
     pub avatar: Option<Option<MediaId>>,
-    /// Whether only followers may see what it writes.
+    /// Whether only followers may see the account's posts.
     pub is_private: Option<bool>,
-    /// Whether search and suggestions may show it.
+    /// Whether search and suggestions may list the account.
     pub discoverable: Option<bool>,
-    /// Who may write to it first.
+    /// Who may start a conversation with the account.
     pub messages_from: Option<MessagesFrom>,
 }
 
 /// The name that a profile shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shown {
-    /// One of its own.
+    /// A display name.
     Name(DisplayName),
-    /// The username, as of now.
+    /// The current username.
     Username,
 }
 
 impl Social {
-    /// Changes the profile of `actor`. Who asked to follow it is let in when it stops being private. Of simultaneous changes with one precondition, one happens; a change that changes
-    /// nothing is none.
+    /// Updates the profile of `actor`. If the account becomes public, its pending follow requests are accepted. Of
+    /// concurrent updates with the same precondition, one succeeds. An update without a change writes nothing.
     ///
     /// # Errors
-    /// [`Error::UserNotFound`] when the account is gone; [`Error::PreconditionFailed`]; [`Error::AvatarNotFound`],
+    /// [`Error::UserNotFound`] if the account is not active; [`Error::PreconditionFailed`]; [`Error::AvatarNotFound`],
     /// [`Error::MediaInUse`].
     pub async fn update_profile(
         &self,
@@ -90,7 +90,7 @@ impl Social {
     /// The profile of `user` as `viewer` sees it.
     ///
     /// # Errors
-    /// [`Error::UserNotFound`] also when the viewer may not see it.
+    /// [`Error::UserNotFound`] also if the viewer may not see the profile.
     pub async fn get_user(&self, viewer: Option<UserId>, user: &UserRef) -> Result<UserView> {
         let user = self.find_user(user).await?;
         let relation = self.relation(viewer, user.summary.id).await?;
@@ -100,7 +100,7 @@ impl Social {
         Ok(UserView { user, viewer: viewer.map(|_| relation) })
     }
 
-    /// An account that takes part, whoever may see it.
+    /// An active account, without checking who may see it.
     pub(crate) async fn find_user(&self, user: &UserRef) -> Result<User> {
         let found = match user {
             UserRef::Id(id) => users::find(&self.db, *id).await?,
@@ -109,7 +109,7 @@ impl Social {
         found.filter(User::is_visible).ok_or(Error::UserNotFound)
     }
 
-    /// An account whose lists are open to `viewer`, and how they stand to it.
+    /// An account whose lists `viewer` may read, and the viewer's relation to it.
     pub(crate) async fn find_open(
         &self,
         viewer: Option<UserId>,

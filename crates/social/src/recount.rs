@@ -1,24 +1,25 @@
-//! Checking every count, and mending those that are wrong.
+//! Verifies the denormalised counts and corrects wrong ones.
 
 use blegram_persistence::recount::{self, COUNTS};
 
 use crate::{Result, Social, erasure::BATCH};
 
-/// What became of one count.
+/// The result for one count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recounted {
-    /// The table.
+    /// The table name.
     pub table: &'static str,
-    /// The column.
+    /// The column name.
     pub column: &'static str,
-    /// How many rows were looked at.
+    /// How many rows were checked.
     pub rows: u64,
-    /// How many of them were wrong; they are right now, if they were to be mended.
+    /// How many of them were wrong. With `mend`, they are corrected.
     pub wrong: u64,
 }
 
 impl Social {
-    /// Looks at every count of every row, in steps beside which the site goes on, and mends what is wrong if `mend`.
+    /// Checks every count of every row in small transactions, so that the site keeps running, and corrects wrong counts
+    /// if `mend` is set.
     pub async fn recount(&self, mend: bool) -> Result<Vec<Recounted>> {
         let mut all = Vec::new();
         for count in COUNTS {

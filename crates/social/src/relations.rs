@@ -1,4 +1,4 @@
-//! Following, blocking and muting.
+//! Following, follow requests, blocking and muting.
 
 use blegram_domain::{Job, Notice, NoticeKind, Timestamp, User, UserId};
 use blegram_persistence::{
@@ -11,33 +11,33 @@ use crate::{
     posts::keep,
 };
 
-/// How somebody stands to an account that can be followed.
+/// The actor's follow state towards an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FollowState {
-    /// Whether they follow it.
+    /// Whether the actor follows the account.
     pub following: bool,
-    /// Whether they asked to.
+    /// Whether the actor has requested to follow it.
     pub requested: bool,
-    /// How many follow it.
+    /// How many followers the account has.
     pub follower_count: u64,
 }
 
-/// How many requests are accepted in one transaction when an account stops being private; the rest is a job's.
+/// The maximum number of requests that one transaction accepts when an account becomes public. A job accepts the rest.
 const BATCH: u64 = 500;
 
-/// How many are notified in one statement.
+/// The maximum number of notifications that one statement inserts.
 const CHUNK: usize = 100;
 
 impl Social {
-    /// Follows an account, or asks to when it is private, and tells its owner. Once more changes nothing.
+    /// Follows an account, or requests to follow it if it is private, and notifies its owner. Idempotent.
     ///
     /// # Errors
-    /// [`Error::UserNotFound`]; [`Error::Oneself`]; [`Error::Blocked`] when the actor blocks it.
+    /// [`Error::UserNotFound`]; [`Error::Oneself`]; [`Error::Blocked`] if the actor blocks the account.
     pub async fn follow_user(&self, actor: UserId, user: &UserRef) -> Result<FollowState> {
         let now = self.clock.now();
         let target = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
-        // Held, so that the account cannot turn private, or stop to be, in between.
+        // Locks both accounts, so that the target cannot change between private and public meanwhile.
         users::hold_counts(&tx, &[actor, target]).await?;
         relations::hold(&tx, actor, [target]).await?;
         let account = find_both(&tx, actor, target).await?;
@@ -66,7 +66,7 @@ impl Social {
         self.finish_follow(tx, actor, target, notified(told)).await
     }
 
-    /// Follows an account no more, or does not ask to any more, and takes back what its owner was told.
+    /// Unfollows an account, or withdraws the follow request, and retracts its owner's notification.
     ///
     /// # Errors
     /// [`Error::UserNotFound`]; [`Error::Oneself`].
@@ -78,7 +78,7 @@ impl Social {
         self.finish_follow(tx, actor, target, retracted(taken_back)).await
     }
 
-    /// Ends that somebody follows `actor`; they are not told. Says whether they did.
+    /// Removes a follower of `actor`, or their follow request, without a notification. Idempotent.
     ///
     /// # Errors
     /// [`Error::UserNotFound`]; [`Error::Oneself`].
@@ -89,10 +89,11 @@ impl Social {
         self.commit(tx, retracted(taken_back)).await
     }
 
-    /// Lets somebody follow `actor` who asked to, and tells them. Says whether they follow.
+    /// Accepts a follow request to `actor` and notifies the requester. Returns the requester. Succeeds without a change
+    /// if the requester already follows the actor.
     ///
     /// # Errors
-    /// [`Error::UserNotFound`], also of somebody who neither asked nor follows; [`Error::Oneself`].
+    /// [`Error::UserNotFound`], also for a user who neither requested to follow nor follows; [`Error::Oneself`].
     pub async fn accept_follow_request(&self, actor: UserId, user: &UserRef) -> Result<UserId> {
         let now = self.clock.now();
         let requester = self.find_target(actor, user).await?;
@@ -109,8 +110,8 @@ impl Social {
         Ok(requester)
     }
 
-    /// Does not let somebody follow `actor` who asked to; they are not told. Says who, and whether they follow all the
-    /// same, having been accepted before.
+    /// Rejects a follow request to `actor`, without a notification. Returns the requester, and whether they follow the
+    /// actor regardless, because an earlier request was accepted.
     ///
     /// # Errors
     /// [`Error::UserNotFound`]; [`Error::Oneself`].
@@ -125,12 +126,13 @@ impl Social {
         Ok((requester, is_follower))
     }
 
-    /// Blocks an account: neither sees or reaches the other any more, except that the blocker sees its header. Follows
-    /// and requests between the two end, and what they were told of each other is taken back.
+    /// Blocks an account: neither user sees or reaches the other any more, except that the blocker still sees the
+    /// other's profile header. Removes follows and requests between the two, and retracts their notifications about
+    /// each other.
     ///
     /// # Errors
-    /// [`Error::UserNotFound`] of an account that is not there; blocking back whoever blocked first works.
-    /// [`Error::Oneself`].
+    /// [`Error::UserNotFound`] if the account does not exist or is not active; an account that blocks the actor can be
+    /// blocked, too. [`Error::Oneself`].
     pub async fn block_user(&self, actor: UserId, user: &UserRef) -> Result<()> {
         let target = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
@@ -148,7 +150,7 @@ impl Social {
         self.commit(tx, blocked.into_iter().chain(retracted(taken_back))).await
     }
 
-    /// Ends a block; what it ended stays so.
+    /// Unblocks an account. Follows that the block removed are not restored.
     ///
     /// # Errors
     /// [`Error::UserNotFound`]; [`Error::Oneself`].
@@ -160,7 +162,7 @@ impl Social {
         Ok(tx.commit().await?)
     }
 
-    /// Mutes an account: timelines, searches and notifications leave it out. Its owner is not told.
+    /// Mutes an account: timelines, post search, suggestions and notifications leave it out. Its owner is not notified.
     ///
     /// # Errors
     /// [`Error::UserNotFound`]; [`Error::Oneself`].
@@ -174,7 +176,7 @@ impl Social {
         Ok(tx.commit().await?)
     }
 
-    /// Ends a mute.
+    /// Unmutes an account.
     ///
     /// # Errors
     /// [`Error::UserNotFound`]; [`Error::Oneself`].
@@ -185,14 +187,14 @@ impl Social {
         Ok(tx.commit().await?)
     }
 
-    /// Accepts some of those who asked to follow an account that is not private any more; says whether there may be more.
+    /// Accepts a batch of the requests to follow an account that has become public. Returns whether more may be left.
     pub async fn accept_follow_requests(&self, user: UserId) -> Result<bool> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
         let requesters = follow_requests::list_oldest(&tx, user, BATCH).await?;
         let everybody: Vec<UserId> = requesters.iter().copied().chain([user]).collect();
         users::hold_counts(&tx, &everybody).await?;
-        // Private again meanwhile: who asked waits for an answer again.
+        // If the account is private again by now, its requests stay pending.
         let is_public = users::find(&tx, user).await?.is_some_and(|user| user.summary.is_public());
         let (Accepted { told, taken_back, .. }, is_more) = if is_public {
             accept_some(&tx, user, &requesters, now).await?
@@ -217,13 +219,13 @@ impl Social {
         Ok(FollowState { following: relation.following, requested: relation.requested, follower_count })
     }
 
-    /// Whom `user` names, if it is an account that takes part, whoever may see it; not `actor`.
+    /// Resolves `user` to an active account other than `actor`, without checking who may see it.
     async fn find_target(&self, actor: UserId, user: &UserRef) -> Result<UserId> {
         let found = self.find_user(user).await?.summary.id;
         if found == actor { Err(Error::Oneself) } else { Ok(found) }
     }
 
-    /// The account whose header `viewer` may see.
+    /// The account, if `viewer` may see its header.
     pub(crate) async fn find_header(&self, tx: &Tx, viewer: Option<UserId>, id: UserId) -> Result<User> {
         let user = users::find(tx, id).await?.ok_or(Error::UserNotFound)?;
         let relation = match viewer {
@@ -234,20 +236,20 @@ impl Social {
     }
 }
 
-/// The account of `target`, while that of `actor` is there, too. Both are held.
+/// The account of `target`. Fails unless the actor's account is active. Both rows are locked.
 async fn find_both(tx: &Tx, actor: UserId, target: UserId) -> Result<User> {
     users::find(tx, actor).await?.filter(User::is_visible).ok_or(Error::UserNotFound)?;
     users::find(tx, target).await?.ok_or(Error::UserNotFound)
 }
 
-/// The first of those who asked to follow `user`, who is held; their counts are held, too, without those that others have
-/// locked.
+/// The oldest follow requests to `user`, whose account is locked. Locks the requesters' counts, and skips those that
+/// other transactions have locked (`SKIP LOCKED`).
 pub(crate) async fn hold_requesters(tx: &Tx, user: UserId) -> Result<Vec<UserId>> {
     let requesters = follow_requests::list_oldest(tx, user, BATCH).await?;
     Ok(users::hold_free_counts(tx, &requesters).await?)
 }
 
-/// Accepts `requesters`, whose counts are held, as those of `user` are. With more to come a job goes on.
+/// Accepts `requesters`. The caller has locked their counts and those of `user`. If more are left, enqueues a job.
 pub(crate) async fn accept_or_enqueue(
     tx: &Tx,
     user: UserId,
@@ -261,18 +263,18 @@ pub(crate) async fn accept_or_enqueue(
     Ok(accepted)
 }
 
-/// What accepting requests did to notifications.
+/// The notifications that accepting requests added and removed.
 #[derive(Debug, Default)]
 pub(crate) struct Accepted {
-    /// Those who asked, notified that they were accepted.
+    /// The new notifications of the accepted requesters.
     pub(crate) told: Told,
-    /// The notifications of their requests.
+    /// The retracted notifications of their requests.
     pub(crate) taken_back: Told,
-    /// What is still to be inserted, as the last thing.
+    /// Notifications that are still to be inserted, as the last step.
     notices: Vec<Notice>,
 }
 
-/// Says also whether there may be more.
+/// Accepts `requesters`. Also returns whether more requests may be left.
 async fn accept_some(
     tx: &Tx,
     user: UserId,
@@ -286,7 +288,7 @@ async fn accept_some(
         all.notices.extend(accepted.notices);
         all.taken_back.extend(accepted.taken_back);
     }
-    // At the end, and all at once: everybody locks them last.
+    // At the end, and all at once: every transaction locks notifications last.
     let notices = std::mem::take(&mut all.notices);
     notifications::lock(tx, notices.iter().map(|notice| notice.recipient)).await?;
     for some in notices.chunks(CHUNK) {
@@ -296,7 +298,7 @@ async fn accept_some(
     Ok((all, is_more))
 }
 
-/// Leaves it to the caller to notify the requester; `None` for a user who did not ask.
+/// Accepts one request. Leaves it to the caller to insert the notification. `None` if there is no request.
 async fn accept(tx: &Tx, user: UserId, requester: UserId, now: Timestamp) -> Result<Option<Accepted>> {
     if !follow_requests::delete(tx, requester, user).await? {
         return Ok(None);
@@ -310,7 +312,7 @@ async fn accept(tx: &Tx, user: UserId, requester: UserId, now: Timestamp) -> Res
     Ok(Some(Accepted { told: Told::new(), taken_back, notices }))
 }
 
-/// Ends a follow or a request, and takes back what was told of it: returns that.
+/// Ends a follow or a request. Returns the retracted notifications.
 async fn end_follow(tx: &Tx, follower: UserId, followee: UserId) -> Result<Told> {
     users::hold_counts(tx, &[follower, followee]).await?;
     follows::delete(tx, follower, followee).await?;

@@ -1,4 +1,4 @@
-//! Telling moderators.
+//! Reports to moderators.
 
 use blegram_domain::{
     CommentId, MessageId, PostId, Report, ReportId, ReportNote, UserId,
@@ -9,7 +9,7 @@ use blegram_persistence::{Tx, conversations, messages, reports};
 
 use crate::{Error, Result, Social, UserRef, comments::find_visible_comment, posts::find_visible};
 
-/// What somebody reports.
+/// The target of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reported {
     /// A post.
@@ -18,31 +18,31 @@ pub enum Reported {
     Comment(CommentId),
     /// An account.
     User(UserRef),
-    /// A message in a conversation of the reporter.
+    /// A message in one of the reporter's conversations.
     Message(MessageId),
 }
 
-/// A report to be.
+/// A new report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateReport {
-    /// What is reported.
+    /// The target.
     pub reported: Reported,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: Reason,
-    /// What else there is to say.
+    /// An additional note of the reporter.
     pub note: Option<ReportNote>,
 }
 
 impl Social {
-    /// Reports something that `actor` sees to the moderators, with what it says now. Reporting it again returns the first
-    /// report, unless its text has changed since. Nobody is notified.
+    /// Reports content that `actor` may see, or an account, to the moderators, with a copy of its current text. A
+    /// second report of the same text returns the first one. The author is not notified.
     ///
     /// # Errors
-    /// [`Error::PostNotFound`], [`Error::CommentNotFound`], [`Error::UserNotFound`], [`Error::MessageNotFound`] also when the
-    /// actor may not see it; [`Error::OwnReported`] for what is their own.
+    /// [`Error::PostNotFound`], [`Error::CommentNotFound`], [`Error::UserNotFound`], [`Error::MessageNotFound`] also if
+    /// the actor may not see the target; [`Error::OwnReported`] for the actor's own account or content.
     pub async fn create_report(&self, actor: UserId, input: CreateReport) -> Result<Report> {
         let now = self.clock.now();
-        // By name, before the transaction holds the only writer.
+        // Resolves the username before the transaction occupies the only writer.
         let user = match &input.reported {
             Reported::User(user) => Some(self.find_user(user).await?.summary.id),
             _ => None,
@@ -100,7 +100,8 @@ impl Social {
     }
 }
 
-/// A message that `actor` sees: one of a conversation that they are in, sent while they were, and not taken back.
+/// A message that `actor` may see: in a conversation that they are a member of, sent during their membership, and not
+/// deleted.
 async fn find_visible_message(tx: &Tx, actor: UserId, id: MessageId) -> Result<Message> {
     let message = messages::find(tx, id).await?.filter(|message| !message.is_deleted());
     let message = message.ok_or(Error::MessageNotFound)?;

@@ -1,4 +1,6 @@
-//! Editing posts, and the texts that posts and comments had.
+//! Editing posts, and the revision history of posts and comments.
+//!
+//! A post or comment has no stored revisions until its first edit, which stores the original text as well.
 
 use blegram_domain::{
     Media, MediaId, Page, PageRequest, Post, PostId, PostText, Revision, RevisionId, Timestamp, User, UserId,
@@ -18,7 +20,7 @@ use crate::{
     view::{Muted, view_post_publicly},
 };
 
-/// What becomes of a post; what is `None` stays.
+/// Changes to a post; `None` leaves a field unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UpdatePost {
     text: Option<(PostText, Analysis)>,
@@ -27,10 +29,10 @@ pub struct UpdatePost {
 }
 
 impl UpdatePost {
-    /// An edit to `text`, these images, each named once, and `visibility`.
+    /// An edit of text, images (each may appear once) and visibility.
     ///
     /// # Errors
-    /// [`Violation::TooMany`] hashtags or mentions.
+    /// [`Violation::TooMany`] for too many hashtags or mentions.
     pub fn new(
         text: Option<PostText>,
         media: Option<Vec<MediaId>>,
@@ -41,24 +43,25 @@ impl UpdatePost {
     }
 }
 
-/// A text that a post had, with its images.
+/// A revision of a post, with its images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostRevision {
-    /// The text.
+    /// The revision.
     pub revision: Revision,
     /// Those of its images that the post still has.
     pub media: Vec<Media>,
-    /// Whether everybody may see the post.
+    /// Whether the post is public.
     pub is_public: bool,
 }
 
 impl Social {
-    /// Edits a post of `actor`. Of simultaneous edits with one precondition, one happens; an edit that changes nothing
-    /// is none. An image that the post has no more is removed for good. Those whom it newly mentions are told, if they may see it; those whom it mentions no more are untold.
+    /// Edits a post of `actor`. Of concurrent edits with the same precondition, one succeeds. An edit without a change
+    /// writes nothing. Images that the edit removes are deleted for good. Notifies newly mentioned users who may see
+    /// the post, and retracts the notifications of users who are no longer mentioned.
     ///
     /// # Errors
-    /// [`Error::PostNotFound`]; [`Error::NotAuthor`] of a post that the actor sees; [`Error::PreconditionFailed`];
-    /// [`Error::PostBlank`]; [`Error::MediaNotFound`], [`Error::MediaInUse`].
+    /// [`Error::PostNotFound`]; [`Error::NotAuthor`] for a visible post of another author;
+    /// [`Error::PreconditionFailed`]; [`Error::PostBlank`]; [`Error::MediaNotFound`], [`Error::MediaInUse`].
     pub async fn update_post(
         &self,
         actor: UserId,
@@ -71,7 +74,7 @@ impl Social {
         let edited = edit(&tx, &post, input, now).await?;
         let mut events = Vec::new();
         if edited != post {
-            // In the order in which everybody locks: accounts, images, hashtags, lists.
+            // The lock order of every transaction: accounts, images, hashtags, lists.
             keep(&tx, edited.mentions.iter().copied()).await?;
             replace_media(&tx, &post, &edited, &author, now).await?;
             posts::update(&tx, &post, &edited, &author).await?;
@@ -82,15 +85,16 @@ impl Social {
             events.push(Event::PostUpdated { post: view, before: post });
             events.extend(retracted(untold).chain(notified(told)));
         }
-        // Also if nothing changed: what it holds is given back before anything else is asked for.
+        // Commits even without a change: the read below needs another connection, and this transaction still holds
+        // locks.
         self.commit(tx, events).await?;
         self.view_posts(Some(actor), vec![edited], Muted::Shown).await?.pop().ok_or(Error::PostNotFound)
     }
 
-    /// The texts that a post had, the newest first, the present one included, for whoever sees the post.
+    /// The revisions of a post, newest first, including the current text, for viewers who may see the post.
     ///
     /// # Errors
-    /// [`Error::PostNotFound`] also when the viewer may not see it.
+    /// [`Error::PostNotFound`] also if the viewer may not see the post.
     pub async fn post_revisions(
         &self,
         viewer: Option<UserId>,
@@ -117,7 +121,8 @@ impl Social {
         Ok(ids.into_page(revisions))
     }
 
-    /// A post of `actor` that nobody else changes until the transaction ends, and `actor`, whom `keep` keeps.
+    /// Locks a post of `actor` until the transaction ends, and the actor's account with `keep`. Returns the
+    /// transaction, the post and its author.
     pub(crate) async fn hold_own(
         &self,
         actor: UserId,
@@ -128,7 +133,7 @@ impl Social {
         let tx = self.db.write().await?;
         let post = posts::hold(&tx, id).await?.ok_or(Error::PostNotFound)?;
         if post.author != actor {
-            // Dropping the transaction first: the connection that it holds may be the only writer.
+            // Drops the transaction first: on SQLite it occupies the only writer.
             drop(tx);
             self.get_post(Some(actor), id).await?;
             return Err(Error::NotAuthor);
@@ -141,7 +146,7 @@ impl Social {
     }
 }
 
-/// Puts the images into a post that are new to it, and removes those that it has no more.
+/// Attaches the images that an edit adds to a post, and deletes those that it removes.
 async fn replace_media(
     tx: &Tx,
     post: &Post,
@@ -165,7 +170,7 @@ async fn replace_media(
     Ok(())
 }
 
-/// Where in `all` those are that are at `places` of `some`.
+/// Maps indexes into `some` to indexes into `all`.
 fn places_of(places: &[usize], some: &[MediaId], all: &[MediaId]) -> Vec<usize> {
     places.iter().filter_map(|at| all.iter().position(|id| *id == some[*at])).collect()
 }
@@ -201,7 +206,7 @@ async fn edit(tx: &Tx, post: &Post, input: UpdatePost, now: Timestamp) -> Result
     Ok(edited)
 }
 
-/// Keeps the new text, and with the first edit the original.
+/// Stores the new revision, and with the first edit also the original.
 pub(crate) async fn keep_texts(
     tx: &Tx,
     of: Of,
@@ -214,14 +219,14 @@ pub(crate) async fn keep_texts(
     Ok(revisions::insert(tx, of, revision).await?)
 }
 
-/// The page of the one text that something ever had.
+/// The page of the only revision of an unedited post or comment.
 pub(crate) fn only(page: &PageRequest, revision: &Revision) -> Page<Revision> {
     let slice = page.select(blegram_domain::page::Order::Descending, [revision.id.as_uuid()]);
     let items = slice.keys().iter().map(|_| revision.clone()).collect();
     slice.into_page(items)
 }
 
-/// The first text has the post's own id: it is older than every edit.
+/// The first revision has the id of the post itself, so it sorts before every edit.
 fn original_post(post: &Post) -> Revision {
     let id = RevisionId::from_uuid(post.id.as_uuid());
     Revision { id, text: post.text.clone(), media: post.media.clone(), created_at: post.created_at }

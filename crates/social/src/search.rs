@@ -1,4 +1,7 @@
-//! Finding people, hashtags and posts by their words, and what somebody looked for lately.
+//! Search for accounts, hashtags and posts, and the history of recent searches.
+//!
+//! If a query is too long for the index ([`Query::is_narrowed`]), the database finds candidates for a part of it, and
+//! this module compares them with the whole query. The first page of a search is added to the viewer's recent searches.
 
 use blegram_domain::{
     Hashtag, Page, PageRequest, RecentSearchId, UserId, UserSummary,
@@ -9,16 +12,16 @@ use blegram_persistence::{hashtags, recent_searches, search};
 
 use crate::{Error, PostView, Result, Social, UserView, erasure::BATCH, view::Muted};
 
-/// A hashtag with how many posts that everybody may see have it.
+/// A hashtag and how many public posts use it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HashtagView {
-    /// The tag.
+    /// The hashtag.
     pub hashtag: Hashtag,
-    /// How many.
+    /// How many public posts use it.
     pub post_count: u64,
 }
 
-/// What a search field offers while somebody writes.
+/// Search-as-you-type suggestions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suggestions {
     /// Accounts, at most [`SUGGESTIONS`].
@@ -27,12 +30,12 @@ pub struct Suggestions {
     pub hashtags: Vec<HashtagView>,
 }
 
-/// How many of each kind a search field offers.
+/// The maximum number of suggestions of each kind.
 pub const SUGGESTIONS: i64 = 6;
 
 impl Social {
-    /// Accounts by what `query` says of their names, the best first. Those who do not want to be found, and who are
-    /// behind a block, are left out.
+    /// Searches accounts by username and display name, best match first. Leaves out accounts that are not discoverable,
+    /// and those across a block.
     pub async fn search_users(
         &self,
         viewer: Option<UserId>,
@@ -60,7 +63,7 @@ impl Social {
         Ok(slice.into_page(users))
     }
 
-    /// Hashtags by what `query` says of their names, the most used first.
+    /// Searches hashtags by name, most used first.
     pub async fn search_hashtags(
         &self,
         viewer: Option<UserId>,
@@ -84,8 +87,7 @@ impl Social {
         Ok(slice.into_page(tags.collect()))
     }
 
-    /// Posts that have what `query` asks for and that `viewer` may see, the newest first; none of authors who do not want
-    /// to be found.
+    /// Searches posts that `viewer` may see, newest first. Leaves out posts of authors who are not discoverable.
     pub async fn search_posts(
         &self,
         viewer: Option<UserId>,
@@ -101,7 +103,7 @@ impl Social {
         Ok(found)
     }
 
-    /// What a search field offers for what is written so far. Nothing is remembered of it.
+    /// Suggestions for an incomplete query. Not added to the recent searches.
     pub async fn search_suggestions(&self, viewer: Option<UserId>, query: &Query) -> Result<Suggestions> {
         let limit = Limit::parse(SUGGESTIONS).unwrap_or_default();
         let first = PageRequest::new(Scope::new("searchSuggestions", &[]), limit, None, None);
@@ -110,23 +112,23 @@ impl Social {
         Ok(Suggestions { users, hashtags })
     }
 
-    /// A hashtag, in whatever spelling it was asked for; one that nobody uses has no posts.
+    /// A hashtag, in any spelling. An unused hashtag has no posts.
     pub async fn get_hashtag(&self, hashtag: Hashtag) -> Result<HashtagView> {
         let post_count = hashtags::find_post_count(&self.db, &hashtag).await?;
         Ok(HashtagView { hashtag, post_count })
     }
 
-    /// What `actor` looked for, the latest first.
+    /// The recent searches of `actor`, newest first.
     pub async fn recent_searches(&self, actor: UserId, page: &PageRequest) -> Result<Page<RecentSearch>> {
         let ids = recent_searches::list_ids(&self.db, actor, page).await?;
         let searches = recent_searches::list_by_ids(&self.db, &ids).await?;
         Ok(ids.into_page(searches))
     }
 
-    /// Forgets one search of `actor`.
+    /// Deletes a recent search of `actor`.
     ///
     /// # Errors
-    /// [`Error::SearchNotFound`], also of somebody else's.
+    /// [`Error::SearchNotFound`], also for a search of another user.
     pub async fn delete_recent_search(&self, actor: UserId, id: RecentSearchId) -> Result<()> {
         let tx = self.db.write().await?;
         if !recent_searches::delete(&tx, actor, id).await? {
@@ -135,14 +137,14 @@ impl Social {
         Ok(tx.commit().await?)
     }
 
-    /// Forgets every search of `actor`.
+    /// Deletes all recent searches of `actor`.
     pub async fn delete_recent_searches(&self, actor: UserId) -> Result<()> {
         let tx = self.db.write().await?;
         recent_searches::delete_of_user(&tx, actor).await?;
         Ok(tx.commit().await?)
     }
 
-    /// Takes the words of some of what was written before there was a search; says whether there may be more.
+    /// Indexes a batch of content that is older than the search index. Returns whether more may be left.
     pub async fn reindex(&self) -> Result<bool> {
         let tx = self.db.write().await?;
         let indexed = search::index_missing(&tx, BATCH).await?;

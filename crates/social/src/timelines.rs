@@ -6,13 +6,13 @@ use blegram_persistence::{Listed, likes, post_hashtags, posts, timelines};
 use crate::{PostView, Result, Social, UserRef, view::Muted};
 
 impl Social {
-    /// The posts of `actor` and of those whom they follow.
+    /// The home timeline of `actor`: their posts and those of the accounts that they follow, without muted accounts.
     pub async fn home_timeline(&self, actor: UserId, page: &PageRequest) -> Result<Page<PostView>> {
         let ids = timelines::list_home_ids(&self.db, actor, page).await?;
         self.page_of_posts(Some(actor), ids, Muted::Hidden).await
     }
 
-    /// The public posts of everybody.
+    /// The public timeline: the public posts of all accounts, without those that `viewer` mutes.
     pub async fn public_timeline(
         &self,
         viewer: Option<UserId>,
@@ -22,7 +22,7 @@ impl Social {
         self.page_of_posts(viewer, ids, Muted::Hidden).await
     }
 
-    /// The public posts with a hashtag.
+    /// The public posts with a hashtag, without those of accounts that `viewer` mutes.
     pub async fn hashtag_timeline(
         &self,
         viewer: Option<UserId>,
@@ -36,8 +36,8 @@ impl Social {
     /// The posts of `user` that `viewer` may see.
     ///
     /// # Errors
-    /// [`crate::Error::UserNotFound`]; [`crate::Error::Blocked`], [`crate::Error::AccountPrivate`] where its lists are
-    /// closed to the viewer.
+    /// [`crate::Error::UserNotFound`]; [`crate::Error::Blocked`], [`crate::Error::AccountPrivate`] if the viewer may
+    /// not read the account's lists.
     pub async fn user_posts(
         &self,
         viewer: Option<UserId>,
@@ -51,7 +51,7 @@ impl Social {
         self.page_of_posts(viewer, ids, Muted::Shown).await
     }
 
-    /// The posts that `actor` likes, the latest liked first; what they may not see any more is left out.
+    /// The posts that `actor` likes, most recent like first, without those that they may no longer see.
     pub async fn liked_posts(&self, actor: UserId, page: &PageRequest) -> Result<Page<PostView>> {
         let listed = likes::list_liked_posts(&self.db, actor, page).await?;
         self.page_of_listed(actor, listed, Muted::Shown).await

@@ -1,4 +1,5 @@
-//! Things as a viewer sees them.
+//! Entities as a viewer sees them: hydrated with their authors, mentions and images, and filtered by what the viewer
+//! may see. The number of statements does not depend on the number of entities.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,57 +10,57 @@ use blegram_persistence::{Conn, likes, media, posts, relations, users};
 
 use crate::{Result, Social};
 
-/// A post with the people in it.
+/// A post with its author, images and mentions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostView {
     /// The post.
     pub post: Post,
-    /// Who wrote it.
+    /// Its author.
     pub author: UserSummary,
     /// Its images, in order.
     pub media: Vec<Media>,
-    /// Whom it mentions, without those who are gone or hidden from the viewer.
+    /// The mentioned accounts, without inactive ones and those hidden from the viewer by a block.
     pub mentions: Vec<UserSummary>,
-    /// How the viewer stands to it; `None` for somebody not logged in.
+    /// Whether the viewer likes or bookmarked it; `None` for a logged-out viewer.
     pub viewer: Option<Marks>,
 }
 
-/// A comment with the people in it.
+/// A comment with its author and mentions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommentView {
     /// The comment.
     pub comment: Comment,
-    /// Who wrote it; `None` for a tombstone.
+    /// Its author; `None` for a tombstone.
     pub author: Option<UserSummary>,
-    /// Whom it mentions, without those who are gone or hidden from the viewer.
+    /// The mentioned accounts, without inactive ones and those hidden from the viewer by a block.
     pub mentions: Vec<UserSummary>,
-    /// Whether the viewer likes it; `None` for somebody not logged in.
+    /// Whether the viewer likes it; `None` for a logged-out viewer.
     pub liked: Option<bool>,
 }
 
-/// A profile with how the viewer stands to it.
+/// A profile with the viewer's relation to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserView {
     /// The profile.
     pub user: User,
-    /// How the viewer stands to it; `None` for somebody not logged in.
+    /// The viewer's relation to it; `None` for a logged-out viewer.
     pub viewer: Option<Relation>,
 }
 
-/// What a list does with people whom the viewer mutes.
+/// How a list treats authors whom the viewer mutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Muted {
-    /// Shows them: muting closes no door.
+    /// Includes their posts: the viewer asked for them.
     Shown,
-    /// Leaves them out: a timeline comes by itself.
+    /// Leaves their posts out, as timelines and post search do.
     Hidden,
 }
 
-/// Some people, and how a viewer stands to them.
+/// Accounts with a viewer's relation to each.
 pub(crate) struct People(HashMap<UserId, (UserSummary, Relation)>);
 
 impl People {
-    /// Reads them in one statement.
+    /// Reads the accounts and relations in one statement.
     pub(crate) async fn read(
         conn: &impl Conn,
         viewer: Option<UserId>,
@@ -79,7 +80,7 @@ impl People {
         self.0.get(&id).map(|(user, relation)| (user, *relation))
     }
 
-    /// Somebody whom lists show.
+    /// The account, if lists may show it to the viewer.
     pub(crate) fn find_shown(&self, id: UserId) -> Option<&UserSummary> {
         self.find(id).filter(|(user, relation)| user.is_shown(*relation)).map(|(user, _)| user)
     }
@@ -90,8 +91,8 @@ impl People {
 }
 
 impl Social {
-    /// Hydrates `posts` with the people and images in them and leaves out what `viewer` may not see: a statement for each,
-    /// however many posts.
+    /// Hydrates `posts` with their people and images, and leaves out those that `viewer` may not see. One statement per
+    /// kind of row, for any number of posts.
     pub(crate) async fn view_posts(
         &self,
         viewer: Option<UserId>,
@@ -120,7 +121,7 @@ impl Social {
         Ok(posts::list_marks(&self.db, viewer, &ids).await?)
     }
 
-    /// Hydrates comments on posts that `viewer` sees, and leaves out those that they do not.
+    /// Hydrates comments of posts that `viewer` may see, and leaves out comments that they may not see.
     pub(crate) async fn view_comments(
         &self,
         viewer: Option<UserId>,
@@ -147,7 +148,7 @@ impl Social {
         Ok(visible.into_iter().map(view).collect())
     }
 
-    /// The profiles of `ids` as lists show them to `viewer`, in two statements.
+    /// The profiles of `ids` that lists may show to `viewer`, in two statements.
     pub(crate) async fn view_users(&self, viewer: Option<UserId>, ids: &[UserId]) -> Result<Vec<UserView>> {
         let users = users::list_by_ids(&self.db, ids).await?;
         let relations = match viewer {
@@ -163,7 +164,7 @@ impl Social {
     }
 }
 
-/// A post in the view of somebody not logged in, whoever may see it.
+/// A post as a logged-out viewer would see it, even if only others may see it.
 pub(crate) async fn view_post_publicly(
     conn: &impl Conn,
     post: Post,
@@ -174,7 +175,7 @@ pub(crate) async fn view_post_publicly(
     Ok(PostView { mentions: people.list_shown(&post.mentions), author, media, viewer: None, post })
 }
 
-/// As [`view_post_publicly`], a comment.
+/// A comment, as [`view_post_publicly`] renders a post.
 pub(crate) async fn view_comment_publicly(conn: &impl Conn, comment: Comment) -> Result<CommentView> {
     let people = comment.mentions.iter().copied().chain(comment.author);
     let people = People::read(conn, None, people).await?;
@@ -192,7 +193,7 @@ fn sees(viewer: Option<UserId>, post: &Post, people: &People, muted: Muted) -> b
     })
 }
 
-/// The images of several things, in one statement; none when there are none.
+/// The images of several entities, in one statement; no statement without ids.
 pub(crate) async fn list_media(
     conn: &impl Conn,
     ids: impl IntoIterator<Item = &MediaId>,
@@ -201,7 +202,7 @@ pub(crate) async fn list_media(
     Ok(media::list_by_ids(conn, &ids).await?)
 }
 
-/// The images of `ids`, in that order, without those that are gone.
+/// The images of `ids`, in that order, without deleted ones.
 pub(crate) fn take_media(images: &mut HashMap<MediaId, Media>, ids: &[MediaId]) -> Vec<Media> {
     ids.iter().filter_map(|id| images.remove(id)).collect()
 }

@@ -1,4 +1,4 @@
-//! Who waits for a message to be sent, by conversation.
+//! The queues of messages that wait to be written, one per conversation.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
@@ -10,21 +10,22 @@ use blegram_domain::{ClientId, ConversationId, UserId};
 use super::Waiting;
 use crate::{Error, Result};
 
-/// How many messages a transaction writes at most.
+/// The maximum number of messages per transaction.
 const BATCH: usize = 64;
 
-/// How much text a transaction writes at most, in bytes, beyond one message: what is told of it at once must not be too much
-/// for members that keep up.
+/// The maximum text of a transaction in bytes, unless its first message is larger: the events of one batch must not
+/// overflow the outbox of members that keep up.
 const BATCH_BYTES: usize = 64 * 1024;
 
-/// How many wait in a conversation at most.
+/// The maximum number of messages that wait in a conversation.
 const WAITING: usize = 16 * BATCH;
 
-/// A conversation is here while somebody writes in it.
+/// A conversation has an entry while a task writes its messages.
 #[derive(Clone, Default)]
 pub(crate) struct Queues(Arc<Mutex<HashMap<ConversationId, VecDeque<Waiting>>>>);
 
-/// The right to write in a conversation: one at a time in a process. Dropped, nobody waits any more.
+/// The right to write in a conversation, at most one per conversation and process. Dropping it drops the queued
+/// messages, and their senders send them alone.
 pub(super) struct Turn {
     queues: Queues,
     conversation: ConversationId,
@@ -32,10 +33,10 @@ pub(super) struct Turn {
 }
 
 impl Queues {
-    /// Lets somebody wait for whoever writes there; `Some` if nobody does.
+    /// Queues a message. Returns the right to write if no task writes in this conversation yet.
     ///
     /// # Errors
-    /// [`Error::Busy`] where too many wait.
+    /// [`Error::Busy`] if the queue is full.
     pub(super) fn add(&self, conversation: ConversationId, waiting: Waiting) -> Result<Option<Turn>> {
         match self.lock().entry(conversation) {
             Entry::Occupied(queue) if queue.get().len() >= WAITING => Err(Error::Busy),
@@ -56,7 +57,7 @@ impl Queues {
 }
 
 impl Turn {
-    /// Whether somebody waits. If not, the turn is over.
+    /// Whether messages wait. If not, removes the queue and ends the right to write.
     pub(super) fn goes_on(&mut self) -> bool {
         let mut queues = self.queues.lock();
         let is_empty = queues.get(&self.conversation).is_none_or(VecDeque::is_empty);
@@ -67,8 +68,8 @@ impl Turn {
         !is_empty
     }
 
-    /// Takes those who wait for longest and whose messages can be written together: without images, which are held one
-    /// message after the other, no two called alike, and not too much.
+    /// Takes the oldest messages that one transaction can write: without images (which are locked one message at a
+    /// time), with distinct client ids, and within the limits. A message with images is taken alone.
     pub(super) fn take(&mut self) -> Vec<Waiting> {
         let mut queues = self.queues.lock();
         let Some(queue) = queues.get_mut(&self.conversation) else { return Vec::new() };
@@ -90,7 +91,7 @@ impl Turn {
         batch
     }
 
-    /// Takes everybody who waits.
+    /// Takes all queued messages.
     pub(super) fn take_all(&mut self) -> VecDeque<Waiting> {
         self.queues.lock().get_mut(&self.conversation).map(std::mem::take).unwrap_or_default()
     }

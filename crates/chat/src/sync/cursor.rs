@@ -1,4 +1,4 @@
-//! Where `sync` goes on.
+//! The opaque cursor of [`Chat::sync`](crate::Chat::sync).
 
 use std::{fmt, str::FromStr};
 
@@ -9,15 +9,15 @@ use blegram_domain::{
 };
 use blegram_persistence::changes::{ChangePosition, Seen};
 
-/// The version of the format, which no other one begins with.
+/// The format version, the first byte of every cursor.
 const VERSION: u8 = 1;
 
-/// Where a list of changes goes on: the transactions that its reader has seen, and of which database. Within an answer of
-/// several pages also the last conversation of a page, and what was seen when the answer began, which the last page hands
-/// on.
+/// The position in the list of changes: which transactions of which database the client has seen. Within a response of
+/// several pages also the last conversation of the previous page, and the transactions that were visible at the first
+/// page, which become the position after the last page.
 ///
-/// The default is the beginning: everything is listed. So is it for a cursor of the previous version, of another database,
-/// or of the future.
+/// The default is the beginning and lists everything. So does a cursor of the previous format, of another database, or
+/// from its future.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SyncCursor(Option<Place>);
 
@@ -33,19 +33,19 @@ struct Paging {
     after: ConversationId,
 }
 
-/// One answer, of one page or several.
+/// One response, of one page or several.
 #[derive(Debug)]
 pub(crate) struct Walk {
-    /// What the reader has seen; nothing at first.
+    /// What the client has seen; `None` at first.
     pub(crate) since: Option<ChangePosition>,
-    /// What was visible when the answer began.
+    /// What was visible at the first page.
     pub(crate) began: ChangePosition,
-    /// The last conversation of the page before.
+    /// The last conversation of the previous page.
     pub(crate) after: Option<ConversationId>,
 }
 
 impl SyncCursor {
-    /// The answer that goes on here, if `now` says that it can.
+    /// Continues at this cursor if it is valid for `now`, or else from the beginning.
     pub(crate) fn resume(self, now: &ChangePosition) -> Walk {
         self.0.and_then(|place| place.resume(now)).unwrap_or_else(|| Walk {
             since: None,
@@ -110,14 +110,14 @@ impl FromStr for SyncCursor {
     }
 }
 
-/// Those were an instant in hexadecimal digits, a dot and an id.
+/// That format is a time in hexadecimal digits, a dot and an id.
 fn is_of_previous_version(text: &str) -> bool {
     text.split_once('.')
         .is_some_and(|(at, id)| u64::from_str_radix(at, 16).is_ok() && id.parse::<ConversationId>().is_ok())
 }
 
 impl Place {
-    /// Reads what is written; nothing may be left over.
+    /// Parses what `Display` writes after the version; rejects trailing bytes.
     fn read(bytes: &[u8]) -> Option<Self> {
         let (&flags, mut bytes) = bytes.split_first()?;
         let since = if flags & 1 == 1 { Some(Seen::read(&mut bytes)?) } else { None };

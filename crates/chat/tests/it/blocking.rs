@@ -1,4 +1,4 @@
-//! What two people can still do in the conversations that they share when one of them blocks the other.
+//! What a block between two users prevents in the conversations that they share, and what it does not.
 
 use blegram_chat::{Error, Event, MessageView};
 use blegram_domain::{ConversationId, MessageText, UserId, version::Precondition};
@@ -21,7 +21,7 @@ async fn last_seq(world: &World, viewer: UserId, id: ConversationId) -> u64 {
     world.view(viewer, id).await.conversation.last_seq
 }
 
-/// Ann and bob, a direct conversation and a group of them, and a message of each in both.
+/// Ann and bob with a direct conversation and a group, and a message of each in both.
 async fn acquaintances(world: &World) -> ([UserId; 2], [ConversationId; 2], [[MessageView; 2]; 2]) {
     let users @ [ann, bob] = world.users(["ann", "bob"]).await;
     let direct = world.begin(ann, &[bob]).await.conversation.id;
@@ -46,7 +46,7 @@ async fn editing_across_a_block_is_refused_as_sending_is(#[case] backend: Backen
             let edited = edit(&world, actor, own, "and another thing").await.map(drop);
             let same = edit(&world, actor, own, &own.message.text).await.map(drop);
             for refused in [sent, edited, same] {
-                // Only who blocks can end it.
+                // Only the blocker learns of the block and can end it.
                 match refused {
                     Err(Error::Blocked) => assert_eq!(actor, users[blocker]),
                     Err(Error::CannotWrite) => assert_ne!(actor, users[blocker]),
@@ -57,12 +57,12 @@ async fn editing_across_a_block_is_refused_as_sending_is(#[case] backend: Backen
         assert_eq!(world.take_told(), []);
         assert_eq!(last_seq(&world, users[0], direct).await, 2);
 
-        // Taking one's own words back stays possible.
+        // Deleting own messages stays possible.
         for (actor, own) in users.into_iter().zip(&in_direct) {
             world.chat.delete_message(actor, direct, own.message.id, &Precondition::Any).await.unwrap();
         }
         assert_eq!(world.take_names(), ["message.deleted"; 2]);
-        // In a group messages flow to both.
+        // In a group, messages reach both.
         for (actor, own) in users.into_iter().zip(&in_group) {
             edit(&world, actor, own, "to everybody").await.unwrap();
             world.send(actor, group, "more").await;
@@ -93,7 +93,7 @@ async fn marks_across_a_block_are_not_shown_to_the_other(#[case] backend: Backen
         world.block(users[blocker], users[1 - blocker]).await;
         world.take_told();
         let read = |conversation, members| Event::Read { conversation, user: ann, read_no: 2, members };
-        assert_eq!(world.chat.mark_read(ann, direct, 2).await.unwrap(), (2, 0), "reading stays possible");
+        assert_eq!(world.chat.mark_read(ann, direct, 2).await.unwrap(), (2, 0), "reading must stay possible");
         world.chat.mark_read(ann, group, 2).await.unwrap();
         let mut both = vec![ann, bob];
         both.sort();
@@ -104,6 +104,6 @@ async fn marks_across_a_block_are_not_shown_to_the_other(#[case] backend: Backen
         assert_eq!(world.take_told(), [delivered]);
         let seen = world.view(bob, direct).await;
         let mark = seen.members.iter().find(|member| member.user.id == ann).unwrap();
-        assert_eq!(mark.membership.delivered_seq, 0, "it would show that a device is online");
+        assert_eq!(mark.membership.delivered_seq, 0, "a delivery mark would show that a device is online");
     }
 }

@@ -1,4 +1,4 @@
-//! What is told, to whom, in which order.
+//! Which events are published, to whom, and in which order.
 
 use blegram_chat::{Event, EventView, MessageView, RemovedReason};
 use blegram_domain::{
@@ -10,7 +10,7 @@ use rstest_reuse::apply;
 
 use crate::{World, assert_refused, both_databases, message, now};
 
-/// What is told of a message when it was sent.
+/// The event of a sent message.
 fn created(view: &MessageView, last_message_no: u64, members: Vec<UserId>) -> Event {
     let event = ConversationEvent {
         conversation: view.message.conversation,
@@ -22,7 +22,7 @@ fn created(view: &MessageView, last_message_no: u64, members: Vec<UserId>) -> Ev
     Event::Happened { event, last_message_no, members, head_only: Vec::new() }
 }
 
-/// The number of what happened, what, and who learns of it.
+/// The `seq`, the name and the recipients of an event.
 fn seen(event: &Event) -> (u64, &'static str, &[UserId]) {
     let Event::Happened { event, members, .. } = event else { panic!("{event:?}") };
     (event.event.seq, event.event.what.as_str(), members)
@@ -50,7 +50,7 @@ async fn a_direct_conversation_is_in_a_list_when_it_is_first_seen(#[case] backen
     let id = direct.conversation.id;
     assert_eq!(world.take_told(), [Event::Added { user: ann, conversation: direct }]);
     world.begin(ann, &[bob]).await;
-    assert_eq!(world.take_told(), [], "it was there");
+    assert_eq!(world.take_told(), [], "the conversation was already listed");
 
     let hello = world.send(ann, id, "hello").await;
     let shown = Event::Added { user: bob, conversation: world.view(bob, id).await };
@@ -58,17 +58,21 @@ async fn a_direct_conversation_is_in_a_list_when_it_is_first_seen(#[case] backen
     let answer = world.send(bob, id, "hello").await;
     assert_eq!(world.take_told(), [created(&answer, 2, vec![ann, bob])]);
 
-    // Left out of a list, and once more.
+    // Hides the conversation, twice.
     world.chat.remove_member(bob, id, bob).await.unwrap();
     assert_eq!(world.take_told(), [removed(bob, id, RemovedReason::Left)]);
     world.chat.remove_member(bob, id, bob).await.unwrap();
-    assert_eq!(world.take_told(), [], "it was out");
+    assert_eq!(world.take_told(), [], "the conversation was already hidden");
     world
         .chat
         .edit_message(ann, id, hello.message.id, MessageText::parse("hi").unwrap(), &Precondition::Any)
         .await
         .unwrap();
-    assert_eq!(seen(&world.take_told()[0]), (3, "message.edited", &[ann][..]), "bob's list has it not");
+    assert_eq!(
+        seen(&world.take_told()[0]),
+        (3, "message.edited", &[ann][..]),
+        "bob has hidden the conversation"
+    );
     let third = world.send(ann, id, "still there?").await;
     let again = world.view(bob, id).await;
     assert_eq!(again.last_message.as_ref(), Some(&third));
@@ -77,7 +81,7 @@ async fn a_direct_conversation_is_in_a_list_when_it_is_first_seen(#[case] backen
         [Event::Added { user: bob, conversation: again }, created(&third, 3, vec![ann, bob])]
     );
 
-    // Begun again by whoever left it out, or written into.
+    // The user who hid the conversation starts it again, or writes into it.
     world.chat.remove_member(bob, id, bob).await.unwrap();
     world.take_told();
     let again = world.begin(bob, &[ann]).await;
@@ -111,16 +115,16 @@ async fn a_group_is_told_to_those_who_are_in_it(#[case] backend: Backend) {
     world.clock.advance(std::time::Duration::from_secs(1));
     let members = [UserRef::Id(bob), UserRef::Id(dan)];
     let view = world.chat.add_members(cho, id, &members).await.unwrap();
-    let [added, joined] = &world.take_told()[..] else { panic!("one came in") };
+    let [added, joined] = &world.take_told()[..] else { panic!("expected the events of one new member") };
     assert_eq!(added, &Event::Added { user: dan, conversation: world.view(dan, id).await });
     let Event::Happened { event, .. } = joined else { panic!("{joined:?}") };
     assert_eq!((&event.user, &event.by), (&Some(view.members[3].user.clone()), &Some(user_of(&view, cho))));
     let all = [&sorted([ann, bob, cho])[..], &[dan]].concat();
     assert_eq!(seen(joined), (2, "member.joined", &all[..]));
     world.chat.add_members(cho, id, &members).await.unwrap();
-    assert_eq!(world.take_told(), [], "they were in");
+    assert_eq!(world.take_told(), [], "both are members already");
 
-    // Removed, left by its owner, left by the others.
+    // The owner removes a member and leaves; then the others leave.
     world.chat.remove_member(ann, id, cho).await.unwrap();
     let told = world.take_told();
     assert_eq!(told[0], removed(cho, id, RemovedReason::Removed));
@@ -134,7 +138,11 @@ async fn a_group_is_told_to_those_who_are_in_it(#[case] backend: Backend) {
     world.chat.remove_member(bob, id, bob).await.unwrap();
     world.take_told();
     world.chat.remove_member(dan, id, dan).await.unwrap();
-    assert_eq!(world.take_told(), [removed(dan, id, RemovedReason::Left)], "nobody is left to be told more");
+    assert_eq!(
+        world.take_told(),
+        [removed(dan, id, RemovedReason::Left)],
+        "no member is left to be notified"
+    );
 }
 
 fn user_of(view: &blegram_chat::ConversationView, id: UserId) -> blegram_domain::UserSummary {
@@ -169,7 +177,7 @@ async fn messages_are_told_as_they_are(#[case] backend: Backend) {
     let (sent, _) = world.chat.send_message(ann, id, first.clone()).await.unwrap();
     world.take_told();
 
-    // Again, and again after it was edited, and deleted.
+    // Sends it again; later again after an edit and after its deletion.
     let (again, is_new) = world.chat.send_message(ann, id, first.clone()).await.unwrap();
     assert_eq!((&again, is_new), (&sent, false));
     assert_eq!(world.take_told(), [created(&sent, 1, vec![ann, bob])]);
@@ -197,7 +205,7 @@ async fn messages_are_told_as_they_are(#[case] backend: Backend) {
     assert_eq!(again, deleted);
     assert_eq!(world.take_told(), [created(&deleted, 2, vec![ann, bob])]);
 
-    // Whoever left it out since does not see it.
+    // A member who has hidden the conversation since does not get the event.
     world.chat.remove_member(bob, id, bob).await.unwrap();
     world.take_told();
     world.chat.send_message(ann, id, first.clone()).await.unwrap();
@@ -208,10 +216,10 @@ async fn messages_are_told_as_they_are(#[case] backend: Backend) {
     assert_eq!(
         world.take_told(),
         [created(&deleted, 3, vec![ann])],
-        "also not when they see what came after"
+        "bob must not see the old message again, although he sees newer ones"
     );
 
-    // What is refused is not told.
+    // Rejected calls publish nothing.
     let other = blegram_domain::conversation::SendMessage { text, ..first };
     assert_refused(&world, world.chat.send_message(ann, id, other).await);
     let stranger = world.user("eve").await;
@@ -261,17 +269,19 @@ async fn what_was_said_before_somebody_came_stays_from_them_whatever_becomes_of_
         )
         .await
         .unwrap();
-    let Event::Happened { members, event, .. } = &world.take_told()[0] else { panic!("it was edited") };
-    assert_eq!(members, &sorted([ann, bob]), "cho is not told");
+    let Event::Happened { members, event, .. } = &world.take_told()[0] else {
+        panic!("expected the event of the edit")
+    };
+    assert_eq!(members, &sorted([ann, bob]), "cho must not be notified");
     let edited = event.event.seq;
 
-    // Its number is there all the same: who comes later has no hole.
+    // The number exists for cho, too: the log has no gap.
     let seen = async |user| world.chat.events(user, id, edited - 1).await.unwrap();
     let (hers, his) = (seen(cho).await, seen(bob).await);
     assert_eq!((hers.events[0].event.seq, &hers.events[0].message, hers.reset), (edited, &None, false));
     assert!(his.events[0].message.is_some());
 
-    // So for whoever hid a direct conversation.
+    // The same for a member who hid a direct conversation.
     let old = world.send(ann, direct, "forget it").await;
     world.chat.remove_member(bob, direct, bob).await.unwrap();
     world.send(ann, direct, "hello again").await;

@@ -1,4 +1,4 @@
-//! The list of conversations, towards those that move up.
+//! Paging the list of conversations towards newer activity.
 
 use std::{
     collections::HashMap,
@@ -115,7 +115,7 @@ async fn whoever_follows_the_list_learns_of_every_message(#[case] backend: Backe
     let read = async {
         let mut known = HashMap::new();
         let mut page = list(&world.chat, reader, None).await;
-        // What the first page has no room for is below it.
+        // Items that do not fit into the first page are on the pages below.
         let mut below = page.next.clone();
         while let Some(next) = below {
             let page = list(&world.chat, reader, Some(next)).await;

@@ -1,6 +1,6 @@
-//! Conversations through their use-cases, on both databases. What a client sees is told in the API's stories.
+//! Tests of the chat use cases on both databases. The tests of the API crate cover what clients see.
 
-#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
+#![expect(clippy::unwrap_used, reason = "a failing step fails the test, in helpers too")]
 
 mod blocking;
 mod events;
@@ -25,7 +25,7 @@ use blegram_persistence::{
 };
 use rstest_reuse::template;
 
-/// Runs a story on SQLite and on PostgreSQL.
+/// Runs a test on SQLite and on PostgreSQL.
 #[template]
 #[rstest::rstest]
 #[case::sqlite(blegram_persistence::testing::Backend::Sqlite)]
@@ -36,7 +36,7 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_micros(1_790_000_000_000_000).unwrap()
 }
 
-/// Writes down what is told.
+/// Records the published events.
 #[derive(Default)]
 struct Recorder(Mutex<Vec<Event>>);
 
@@ -46,7 +46,7 @@ impl EventSink<Event> for Recorder {
     }
 }
 
-/// A database, the use-cases over it, and what they told.
+/// A database, the use cases over it, and the events that they publish.
 pub(crate) struct World {
     pub(crate) database: TestDatabase,
     pub(crate) chat: Chat,
@@ -101,13 +101,13 @@ impl World {
         tx.commit().await.unwrap();
     }
 
-    /// A direct conversation of two, or a group.
+    /// Starts a direct conversation with one other user, or a group with several.
     pub(crate) async fn begin(&self, actor: UserId, others: &[UserId]) -> ConversationView {
         let others: Vec<UserRef> = others.iter().map(|id| UserRef::Id(*id)).collect();
         self.chat.create_conversation(actor, &others, None).await.unwrap().0
     }
 
-    /// A group, of however many.
+    /// Starts a group with any number of members.
     pub(crate) async fn begin_group(&self, actor: UserId, others: &[UserId]) -> ConversationId {
         let others: Vec<UserRef> = others.iter().map(|id| UserRef::Id(*id)).collect();
         let title = ConversationTitle::parse("us").unwrap();
@@ -120,12 +120,12 @@ impl World {
         view
     }
 
-    /// What was told since the last call.
+    /// The events since the last call.
     pub(crate) fn take_told(&self) -> Vec<Event> {
         std::mem::take(&mut *self.told.0.lock().unwrap())
     }
 
-    /// The same, short.
+    /// The names of the events since the last call.
     pub(crate) fn take_names(&self) -> Vec<String> {
         self.take_told().iter().map(name).collect()
     }
@@ -151,7 +151,7 @@ pub(crate) fn message(text: &str) -> SendMessage {
     SendMessage::new(client_id, MessageText::parse(text).unwrap(), Vec::new(), None).unwrap()
 }
 
-/// Asserts that it was refused, and nothing told.
+/// Asserts that the call was rejected and published nothing.
 pub(crate) fn assert_refused<T: std::fmt::Debug>(world: &World, result: Result<T>) {
     result.unwrap_err();
     assert_eq!(world.take_told(), []);

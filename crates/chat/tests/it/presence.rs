@@ -1,4 +1,4 @@
-//! Who is writing, and who may see whom.
+//! Typing indicators, and who may see whose presence.
 
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ async fn the_others_learn_who_is_writing(#[case] backend: Backend) {
     let typing = |conversation, members| Event::Typing { conversation, user: ann, members };
     world.take_told();
     world.chat.start_typing(ann, direct).await.unwrap();
-    assert_eq!(world.take_told(), [], "bob sees nothing of it yet");
+    assert_eq!(world.take_told(), [], "bob does not see the conversation before its first message");
     world.send(ann, direct, "hello").await;
     world.take_told();
     world.chat.start_typing(ann, direct).await.unwrap();
@@ -33,7 +33,7 @@ async fn the_others_learn_who_is_writing(#[case] backend: Backend) {
     let refused = world.chat.start_typing(ann, direct).await;
     assert!(matches!(refused, Err(Error::CannotWrite)), "{refused:?}");
     assert_eq!(world.take_told(), []);
-    // In a group that both are in, it is as with messages.
+    // A group that both are in behaves as for messages.
     world.chat.start_typing(ann, group).await.unwrap();
     let mut others = vec![bob, cho];
     others.sort();

@@ -1,4 +1,4 @@
-//! What was read and got.
+//! Read and delivery marks.
 
 use blegram_chat::Event;
 use blegram_persistence::testing::Backend;
@@ -21,7 +21,7 @@ async fn reading_further_is_told_once(#[case] backend: Backend) {
     assert_eq!(world.take_told(), [Event::Read { conversation: id, user: bob, read_no: 2, members }]);
     world.chat.mark_read(bob, id, 1).await.unwrap();
     world.chat.mark_read(ann, id, 2).await.unwrap();
-    assert_eq!(world.take_told(), [], "whoever sends has read");
+    assert_eq!(world.take_told(), [], "sending has already marked as read");
     assert_refused(&world, world.chat.mark_read(world.user("eve").await, id, 1).await);
 }
 
@@ -56,9 +56,9 @@ async fn what_a_device_has_got_never_goes_back(#[case] backend: Backend) {
     let view = world.view(ann, direct).await;
     assert_eq!(view.members[1].membership.delivered_seq, 1);
     let changed = world.chat.sync(bob, Some(synced.cursor)).await.unwrap();
-    assert_eq!(changed.heads, [], "for sync nothing changed");
+    assert_eq!(changed.heads, [], "a delivery mark must not count as a change for sync");
 
-    // The same again is not even written.
+    // Repeated marks write nothing.
     world.database.take_statements();
     world.chat.mark_delivered(bob, &[(direct, 0), (group, 2), (foreign, 2)]).await.unwrap();
     assert_eq!(world.take_told(), []);
@@ -69,7 +69,7 @@ async fn what_a_device_has_got_never_goes_back(#[case] backend: Backend) {
     }
     assert_eq!(world.take_told(), told[..1]);
 
-    // Not any more.
+    // Marks of a former member are ignored.
     world.send(ann, group, "three").await;
     world.chat.remove_member(ann, group, bob).await.unwrap();
     world.take_told();

@@ -1,4 +1,4 @@
-//! A member who was removed and added again sees what happens from then on, by every path.
+//! A member who was removed and added again sees only what happens from then on, by every path.
 
 use std::collections::HashSet;
 
@@ -42,17 +42,21 @@ async fn rejoined_members_are_sent_no_edits_of_older_messages(#[case] backend: B
     for event in world.take_told() {
         let Event::Happened { event, members, head_only, .. } = event else { panic!("{event:?}") };
         assert!(members.contains(&ann) && members.contains(&bob));
-        assert_ne!(members.contains(&eve), head_only.contains(&eve), "she is a member: one of the two");
+        assert_ne!(
+            members.contains(&eve),
+            head_only.contains(&eve),
+            "as a member she must be in exactly one of the two lists"
+        );
         assert_eq!(head_only.iter().filter(|user| **user != eve).count(), 0);
         seen.push((event.event.what.as_str(), members.contains(&eve)));
     }
     assert_eq!(
         seen,
         [("message.edited", false), ("message.deleted", false), ("message.edited", true)],
-        "the first two are about a message from before she joined again"
+        "the first two events are about a message from before she rejoined"
     );
 
-    // What she pulls has the numbers, and nothing of the older message.
+    // The event log that she loads has the numbers, but not the older message.
     let mine = world.view(eve, id).await.mine;
     let changes = world.chat.events(eve, id, mine.since_seq).await.unwrap();
     let pulled: Vec<_> = changes.events.iter().map(|view| (view.event.seq, view.message.is_some())).collect();
@@ -60,9 +64,9 @@ async fn rejoined_members_are_sent_no_edits_of_older_messages(#[case] backend: B
     assert_eq!(pulled, [(first, true), (first + 1, false), (first + 2, false), (first + 3, true)]);
     assert_eq!((changes.head_seq, changes.more, changes.reset), (first + 3, false, false));
     let heads = world.chat.sync(eve, None).await.unwrap().heads;
-    assert_eq!(heads[0].conversation.last_seq, first + 3, "heads advance");
+    assert_eq!(heads[0].conversation.last_seq, first + 3, "the head must advance");
 
-    // Nor has she it by other paths, her own included.
+    // She cannot reach the older messages by other paths either, her own included.
     let page = PageRequest::new(Scope::new("messages", &[]), Limit::default(), None, None);
     let (listed, _) = world.chat.messages(eve, id, &page).await.unwrap();
     assert_eq!(listed.items.iter().map(|view| view.message.id).collect::<Vec<_>>(), [after.id]);
@@ -78,7 +82,7 @@ async fn rejoined_members_are_sent_no_edits_of_older_messages(#[case] backend: B
     }
 }
 
-/// Small pseudo-random numbers, the same for the same seed.
+/// Small pseudo-random numbers, reproducible from a seed.
 struct Numbers(u64);
 
 impl Numbers {
@@ -89,8 +93,8 @@ impl Numbers {
     }
 }
 
-/// Whatever happens in whichever order: live and in history a member gets exactly the events of messages that were sent
-/// while they were in, and learns of every number.
+/// For any sequence of actions, in real time and in the event log: a member gets exactly the events of messages that
+/// were sent during their membership, and learns of every number.
 #[apply(both_databases)]
 #[tokio::test]
 async fn rejoined_members_learn_every_number_whatever_happens(#[case] backend: Backend) {
@@ -148,7 +152,7 @@ async fn rejoined_members_learn_every_number_whatever_happens(#[case] backend: B
             let mine = world.view(eve, id).await.mine;
             let changes = world.chat.events(eve, id, mine.since_seq).await.unwrap();
             for (seq, view) in (mine.since_seq + 1..).zip(&changes.events) {
-                assert_eq!(view.event.seq, seq, "no hole");
+                assert_eq!(view.event.seq, seq, "the log must have no gap");
                 if let Some(message) = about(&view.event.what) {
                     assert_eq!(
                         view.message.is_some(),

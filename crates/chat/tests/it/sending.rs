@@ -27,7 +27,7 @@ async fn send(
     Ok((view.message.seq, is_new))
 }
 
-/// What was told of messages: their `seq`.
+/// The `seq` of each message event.
 fn seqs(told: &[Event]) -> Vec<u64> {
     let seq = |event: &Event| match event {
         Event::Happened { event, .. } => Some(event.event.seq),
@@ -36,7 +36,7 @@ fn seqs(told: &[Event]) -> Vec<u64> {
     told.iter().filter_map(seq).collect()
 }
 
-/// How many statements put messages in since the last call.
+/// The number of statements since the last call that inserted messages.
 fn inserts(w: &World) -> usize {
     let is_insert = |statement: &String| statement.starts_with("INSERT INTO \"messages\"");
     w.database.take_statements().iter().filter(|it| is_insert(it)).count()
@@ -62,7 +62,7 @@ async fn what_is_said_at_once_is_written_at_once_in_one_order(#[case] backend: B
     let view = w.chat.get_conversation(bob, group).await.unwrap();
     assert_eq!((view.conversation.last_seq, view.conversation.last_message_no), (100, 100));
     assert_eq!(view.last_message.unwrap().message.text, "99");
-    // Each has read up to what they said last.
+    // Each sender has read up to their own last message.
     assert_eq!(view.mine.read_no, 100);
     assert_eq!(w.chat.get_conversation(ann, group).await.unwrap().mine.read_no, 99);
 }
@@ -131,16 +131,17 @@ async fn one_client_id_is_one_message_however_it_comes(#[case] backend: Backend)
     let w = World::new(backend).await;
     let [ann, bob] = w.users(["ann", "bob"]).await;
     let [one, two] = [w.begin_group(ann, &[bob]).await, w.begin_group(ann, &[bob]).await];
-    // Twice at once, and once more called the same but different.
+    // The same message twice at once, and a different one with the same client id.
     w.database.take_statements();
     let hi = message("hi");
     let other = SendMessage { text: MessageText::parse("other").unwrap(), ..hi.clone() };
     let said = [(ann, one, hi.clone()), (ann, one, hi), (ann, one, other), (bob, one, message("yes"))];
     let sent = join_all(said.map(|it| send(&w.chat, it))).await;
     assert!(matches!(sent[..], [Ok((1, true)), Ok((1, false)), Err(Error::ClientIdReused), Ok((2, true))]));
-    // Nothing had to be done again.
+    // The batch needed no retry.
     assert_eq!(inserts(&w), 2);
-    // Into two conversations at once, with others: as often as it takes to meet.
+    // The same client id in two conversations at once, among other messages; repeated, so that the two transactions
+    // meet.
     for _ in 0..10 {
         let messages: Vec<SendMessage> = (0..4).map(|n| message(&format!("{n}"))).collect();
         let said = messages.iter().flat_map(|said| {
@@ -180,7 +181,7 @@ async fn whoever_does_not_wait_is_heard_once_and_stops_nobody(#[case] backend: B
     let group = w.begin_group(ann, &[bob]).await;
     w.take_told();
     let lost = message("gone");
-    // Begins, and is given up; so is one that only waits.
+    // The first sender starts writing and is cancelled; so is one that only waits in the queue.
     assert!(w.chat.send_message(ann, group, lost.clone()).now_or_never().is_none());
     assert!(w.chat.send_message(bob, group, message("too")).now_or_never().is_none());
     assert_eq!(send(&w.chat, (bob, group, message("here"))).await.unwrap(), (3, true));
@@ -206,7 +207,7 @@ async fn a_block_is_for_both_and_a_hidden_conversation_is_shown_once(#[case] bac
     assert_eq!(seqs(&told), [1, 2]);
     assert!(told[1..].iter().all(|it| matches!(it, Event::Happened { members, .. } if members.len() == 2)));
     w.block(bob, ann).await;
-    // Written together, and each for a reason of their own.
+    // Both are in one batch, and each is rejected for their own reason.
     let refused = both().await;
     assert!(matches!(refused[..], [Err(Error::CannotWrite), Err(Error::Blocked)]), "{refused:?}");
     assert_eq!(w.take_told(), []);
@@ -264,7 +265,7 @@ async fn an_image_is_sent_once(#[case] backend: Backend) {
     );
 }
 
-/// The version before put new images into the public area.
+/// The previous version stored new images in the public area.
 #[apply(both_databases)]
 #[tokio::test]
 async fn an_image_with_a_public_key_moves_when_it_is_sent(#[case] backend: Backend) {
@@ -327,12 +328,12 @@ async fn nobody_waits_for_a_database_that_does_not_answer(#[case] backend: Backe
     let w = World::new(backend).await;
     let [ann, bob] = w.users(["ann", "bob"]).await;
     let direct = w.begin(ann, &[bob]).await.conversation.id;
-    // To connect takes time, of which there is none below: a second connection is there before.
+    // Connecting takes time, and time is paused below: opens a second connection beforehand.
     let reads = join_all((0..4).map(|_| w.chat.get_conversation(ann, direct))).await;
     assert!(reads.iter().all(Result::is_ok));
     let tx = w.database.db().write().await.unwrap();
     conversations::hold(&tx, direct).await.unwrap();
-    // From here on time passes where nothing else happens, and the other end does not know.
+    // Paused time advances whenever no task is ready, which the database does not notice.
     tokio::time::pause();
     let start = Instant::now();
     let sent = join_all((0..200).map(|_| send(&w.chat, (ann, direct, message("hi"))))).await;
@@ -340,7 +341,7 @@ async fn nobody_waits_for_a_database_that_does_not_answer(#[case] backend: Backe
     tokio::time::resume();
     tx.commit().await.unwrap();
     assert!(sent.iter().all(|it| matches!(it, Err(Error::Storage(why)) if why.is_unreachable())), "{sent:?}");
-    // Those of the fourth batch, too: some wait in vain for a connection, others for the lock.
+    // The messages of the fourth batch, too, although some wait for a connection and others for the lock.
     assert!(waited <= Duration::from_secs(31), "{waited:?}");
     assert!(send(&w.chat, (bob, direct, message("back"))).await.unwrap().1);
 }
@@ -383,13 +384,13 @@ async fn each_tells_its_own(#[case] backend: Backend) {
     assert_eq!(seqs(&w.take_told()).len(), 2);
 }
 
-/// Breaks the first time that it is told something.
+/// Panics at its first event.
 #[derive(Default)]
 struct Brittle(AtomicBool);
 
 impl EventSink<Event> for Brittle {
     fn publish(&self, _: Event) {
-        assert!(self.0.swap(true, Ordering::Relaxed), "as it was told");
+        assert!(self.0.swap(true, Ordering::Relaxed), "the sink panics at its first event");
     }
 }
 
@@ -400,7 +401,7 @@ async fn whoever_waits_for_one_that_breaks_is_answered(#[case] backend: Backend)
     let [ann, bob] = w.users(["ann", "bob"]).await;
     let group = w.begin_group(ann, &[bob]).await;
     let chat = Chat::new(w.database.db().clone(), w.clock.clone()).with_events(Arc::new(Brittle::default()));
-    // What broke had committed the first two; so they are there already when they are sent alone.
+    // The batch that panicked had committed the first two messages, so sending them alone finds them.
     let said = [(ann, group, message("one")), (bob, group, message("two"))];
     let sent = join_all(said.map(|it| send(&chat, it))).await;
     assert!(matches!(sent[..], [Ok((1, false)), Ok((2, false))]), "{sent:?}");

@@ -1,4 +1,4 @@
-//! Which conversations changed: by what was committed, whatever clocks say.
+//! Which conversations changed: decided by committed transactions, independent of clocks.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -23,7 +23,7 @@ use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::{World, both_databases, message, now};
 
-/// Pages through an answer to its end: which conversations it lists, and where to go on.
+/// Reads all pages of a response: the listed conversations, and the next cursor.
 async fn sync(
     chat: &Chat,
     user: UserId,
@@ -68,7 +68,7 @@ async fn heads_that_changed_are_those_of_the_asked(#[case] backend: Backend) {
     assert_eq!(
         heads(&[ann, bob], Some(&start), &begun).await,
         [head(direct, 0, 0, &[ann])],
-        "bob does not see it yet"
+        "bob does not see the conversation yet"
     );
     let group = world.begin(ann, &[bob, cho]).await.conversation.id;
     world.send(ann, group, "one").await;
@@ -81,9 +81,13 @@ async fn heads_that_changed_are_those_of_the_asked(#[case] backend: Backend) {
 
     let all = [head(direct, 1, 1, &both), head(group, 2, 2, &both)];
     assert_eq!(heads(&both, Some(&start), &end).await, all);
-    assert_eq!(heads(&both, None, &end).await, all, "without a beginning, all");
+    assert_eq!(heads(&both, None, &end).await, all, "without `since`, all conversations are listed");
     let elsewhere = ChangePosition { database: "another".to_owned(), ..end.clone() };
-    assert_eq!(heads(&both, Some(&elsewhere), &end).await, all, "numbers of another database mean nothing");
+    assert_eq!(
+        heads(&both, Some(&elsewhere), &end).await,
+        all,
+        "a position of another database lists all conversations"
+    );
     assert_eq!(heads(&[cho], Some(&start), &end).await, [head(group, 2, 2, &[cho])]);
     assert_eq!(heads(&both, Some(&begun), &said).await, [head(group, 2, 2, &both)]);
     assert_eq!(heads(&both, Some(&said), &end).await, [head(direct, 1, 1, &both)]);
@@ -119,7 +123,7 @@ async fn sync_lists_what_changed_and_nothing_again(#[case] backend: Backend) {
     assert_eq!(listed, [two]);
     world.chat.mark_read(bob, one, 1).await.unwrap();
     let (listed, cursor) = sync(&world.chat, bob, Some(cursor)).await;
-    assert_eq!(listed, [one], "what was read on another device");
+    assert_eq!(listed, [one], "reading on another device is a change");
     world.chat.mark_delivered(bob, &[(one, 1)]).await.unwrap();
     world.chat.remove_member(ann, two, bob).await.unwrap();
     let synced = world.chat.sync(bob, Some(cursor)).await.unwrap();
@@ -137,7 +141,7 @@ async fn sync_misses_nothing_when_the_clock_steps(#[case] backend: Backend) {
     let (_, mut cursor) = sync(&world.chat, bob, None).await;
     let mut before = world.chat.change_position().await.unwrap();
     let (hour, five) = (Duration::from_secs(3600), Duration::from_secs(300));
-    // Back by five minutes; a blip of an hour, with a sync in it; forward and back again.
+    // Back by five minutes; forward by an hour and back, with a sync in between; further back, and forward again.
     for step in [now() - five, now() + hour, now(), now() - five, now() - hour, now() + hour] {
         world.clock.step_wall(step);
         world.send(ann, id, "another").await;
@@ -165,7 +169,7 @@ async fn sync_misses_nothing_of_a_node_whose_clock_is_behind() {
         let until = world.chat.change_position().await.unwrap();
         let (heads, _) = world.chat.heads_changed(&[bob], (Some(&before), &until), None).await.unwrap();
         assert_eq!(heads.len(), 1);
-        // A cursor of one node is good for another.
+        // A cursor of one node is valid on another.
         let (listed, cursor) = sync(&node, bob, Some(cursor)).await;
         assert_eq!(listed, [id]);
         assert_eq!(sync(&world.chat, bob, Some(cursor)).await.0, []);
@@ -202,7 +206,11 @@ async fn a_hidden_conversation_is_removed_on_other_devices(#[case] backend: Back
     let [ann, bob] = world.users(["ann", "bob"]).await;
     let id = world.begin(ann, &[bob]).await.conversation.id;
     let synced = world.chat.sync(bob, None).await.unwrap();
-    assert_eq!((synced.heads, synced.removed), (vec![], vec![]), "without messages it is not listed");
+    assert_eq!(
+        (synced.heads, synced.removed),
+        (vec![], vec![]),
+        "a conversation without messages is not listed"
+    );
     world.send(ann, id, "hello").await;
     let (listed, cursor) = sync(&world.chat, bob, Some(synced.cursor)).await;
     assert_eq!(listed, [id]);
@@ -228,7 +236,7 @@ async fn a_group_passes_to_its_longest_member_whatever_the_clock_said(#[case] ba
     assert_eq!(owner, Some(bob));
 }
 
-/// Counts something that happened in a conversation, as what happens there does.
+/// Advances `last_seq` of a conversation, as its events do.
 async fn touch(tx: &Tx, id: ConversationId, at: Timestamp) {
     let mut conversation = conversations::hold(tx, id).await.unwrap().unwrap();
     conversation.last_seq += 1;
@@ -250,7 +258,7 @@ async fn a_transaction_that_stays_open_hides_nothing_and_repeats_nothing() {
     for _ in 0..3 {
         let listed;
         (listed, cursor) = sync(&world.chat, bob, Some(cursor)).await;
-        assert_eq!(listed, [], "what was listed while a transaction is open is not listed again");
+        assert_eq!(listed, [], "an open transaction must not repeat what was already listed");
     }
     world.send(ann, quick, "2").await;
     tx.commit().await.unwrap();
@@ -260,7 +268,7 @@ async fn a_transaction_that_stays_open_hides_nothing_and_repeats_nothing() {
     assert_eq!(sync(&world.chat, bob, Some(cursor)).await.0, []);
 }
 
-/// The number of a transaction that stays open is below those of others that are committed meanwhile.
+/// A transaction that stays open has a lower number than those that commit meanwhile.
 #[tokio::test]
 async fn heads_of_a_transaction_that_stays_open_are_found_when_it_is_committed() {
     let world = World::new(Backend::Postgres).await;
@@ -284,11 +292,15 @@ async fn heads_of_a_transaction_that_stays_open_are_found_when_it_is_committed()
     tx.commit().await.unwrap();
     let end = here().await;
     assert_eq!(heads(&between, &end).await, [slow]);
-    assert_eq!(heads(&start, &between).await, [quick], "what was not visible then is of the next look");
+    assert_eq!(
+        heads(&start, &between).await,
+        [quick],
+        "a change that was not visible at `between` belongs to the next call"
+    );
 }
 
-/// The later of two transactions may have the smaller number; and of a conversation and a membership, the one that is
-/// new may have it.
+/// The later of two transactions may have the lower number; and of a conversation and a membership, the newer change
+/// may have it.
 #[tokio::test]
 async fn numbers_that_go_down_hide_nothing() {
     let world = World::new(Backend::Postgres).await;
@@ -307,7 +319,7 @@ async fn numbers_that_go_down_hide_nothing() {
     assert_eq!(listed, [id, other]);
 }
 
-/// Both versions run during an upgrade; the previous one writes times only.
+/// Both versions run during an upgrade; the previous one writes times only, no transaction numbers.
 #[tokio::test]
 async fn what_a_node_of_the_previous_version_writes_is_listed() {
     let world = World::new(Backend::Postgres).await;
@@ -343,14 +355,14 @@ async fn what_a_node_of_the_previous_version_writes_is_listed() {
     }
 }
 
-/// What PostgreSQL's own tools print, or take.
+/// Runs a command-line tool of PostgreSQL with `input`, and returns its output.
 async fn tool(name: &str, arguments: &[&str], input: &str) -> String {
     let mut child = Command::new(name)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("{name}, which comes with PostgreSQL's client: {error}"));
+        .unwrap_or_else(|error| panic!("{name}, from the PostgreSQL client tools: {error}"));
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(input.as_bytes()).await.unwrap();
     drop(stdin);
@@ -376,7 +388,7 @@ async fn after_a_dump_and_restore_numbers_of_before_hide_nothing() {
     };
     restore("DROP SCHEMA public CASCADE; CREATE SCHEMA public;").await;
     restore(&dump).await;
-    // As it would be in a cluster that has had fewer transactions than that of the dump.
+    // As in a cluster that has run fewer transactions than the one of the dump.
     for table in ["conversations", "conversation_members", "conversation_events"] {
         restored.execute(&format!("UPDATE {table} SET changed_no = changed_no + 1000000000")).await;
     }
@@ -384,11 +396,11 @@ async fn after_a_dump_and_restore_numbers_of_before_hide_nothing() {
     let chat = Chat::new(connect(restored.url()).await, Arc::clone(&world.clock) as _);
     let start = chat.change_position().await.unwrap();
     let (listed, cursor) = sync(&chat, bob, Some(cursor)).await;
-    assert_eq!(listed, [old, busy], "a cursor of the other database is the beginning");
+    assert_eq!(listed, [old, busy], "a cursor of another database starts from the beginning");
     let (listed, cursor) = sync(&chat, bob, Some(cursor)).await;
-    assert_eq!(listed, [], "what was restored counts as committed long ago");
+    assert_eq!(listed, [], "restored rows count as committed long ago");
 
-    // The numbers of the memberships, which do not change by it, are larger than all that are given out here.
+    // The numbers of the memberships, which this does not change, are higher than all numbers that are assigned here.
     chat.send_message(ann, busy, message("after")).await.unwrap();
     let (listed, cursor) = sync(&chat, bob, Some(cursor)).await;
     assert_eq!(listed, [busy]);
@@ -400,14 +412,14 @@ async fn after_a_dump_and_restore_numbers_of_before_hide_nothing() {
     assert_eq!(heads.iter().map(|head| head.conversation).collect::<Vec<_>>(), [busy]);
 }
 
-/// What happens, in any order.
+/// A step of a random history.
 #[derive(Debug, Clone)]
 enum Step {
-    /// A transaction begins to change a conversation, or how the reader is in it.
+    /// A transaction changes a conversation, or the reader's membership in it.
     Change { transaction: usize, conversation: usize, is_membership: bool },
-    /// One ends.
+    /// A transaction ends.
     End { transaction: usize, is_commit: bool },
-    /// The reader asks for one page.
+    /// The reader requests one page.
     Sync,
 }
 
@@ -423,19 +435,19 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// More than fit into a page.
+/// More than fit into one page.
 const CONVERSATIONS: usize = 120;
 const TRANSACTIONS: usize = 3;
 
 struct Reader {
     user: UserId,
     cursor: Option<SyncCursor>,
-    /// How far each conversation is, and how far it is read.
+    /// The `last_seq` and `read_no` of each conversation.
     known: HashMap<ConversationId, (u64, u64)>,
 }
 
 impl Reader {
-    /// Takes one page; says whether there are more.
+    /// Reads one page. Returns whether there are more.
     async fn sync(&mut self, chat: &Chat) -> bool {
         let synced = chat.sync(self.user, self.cursor.take()).await.unwrap();
         for head in synced.heads {
@@ -488,7 +500,7 @@ async fn carry_out(world: &World, ids: &[ConversationId], reader: &mut Reader, s
     for step in steps {
         match step {
             Step::Change { transaction, conversation, is_membership } => {
-                // SQLite's one writer makes one transaction after the other.
+                // SQLite has one writer, so transactions cannot overlap.
                 let transaction = if is_sqlite { 0 } else { transaction };
                 let is_locked = |(other, (_, locked)): (&usize, &(Tx, Vec<usize>))| {
                     *other != transaction && locked.contains(&conversation)

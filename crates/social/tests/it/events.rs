@@ -1,4 +1,4 @@
-//! What each use-case tells, and what none does: what was refused, what changed nothing, what was done before.
+//! The events that each use case publishes. Rejected calls and calls without a change publish none.
 
 use std::{
     sync::{Arc, Mutex},
@@ -29,7 +29,7 @@ impl EventSink<Event> for Recorder {
 }
 
 impl Recorder {
-    /// What was told since the last call.
+    /// The events since the last call.
     fn take(&self) -> Vec<Event> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
@@ -56,7 +56,7 @@ async fn list_told(social: &Social, user: UserId) -> Vec<NotificationView> {
     social.notifications(user, &page(50, None)).await.unwrap().items
 }
 
-/// That `user` was told the newest of what they are told.
+/// The event of the newest notification of `user`.
 async fn told(social: &Social, user: UserId) -> Event {
     let newest = list_told(social, user).await.remove(0).notification.id;
     Event::Notified { recipient: user, notification: newest }
@@ -66,7 +66,7 @@ async fn newest(social: &Social, user: UserId) -> NotificationId {
     list_told(social, user).await.remove(0).notification.id
 }
 
-/// That one notification of `recipient` was taken back.
+/// The event that retracts one notification of `recipient`.
 fn retracted(recipient: UserId, notification: NotificationId) -> Event {
     Event::Retracted { recipient, notifications: vec![notification] }
 }
@@ -94,7 +94,7 @@ async fn what_becomes_of_a_post_is_told(#[case] backend: Backend) {
     assert!(matches!(refused, Err(Error::NotAuthor)), "{refused:?}");
     assert_eq!(recorder.take(), []);
 
-    // Bob knows already.
+    // Bob was notified by the first text.
     social.update_post(ann, id, rewrite("hello @bob @chul #jeju"), &Precondition::Any).await.unwrap();
     let edited = social.get_post(None, id).await.unwrap();
     let updated = Event::PostUpdated { post: edited.clone(), before: public.post };
@@ -112,7 +112,7 @@ async fn what_becomes_of_a_post_is_told(#[case] backend: Backend) {
     assert!(social.delete_post(ann, id, &Precondition::Any).await.is_err());
     assert_eq!(recorder.take(), [&[Event::PostDeleted { post: deleted, author }], &hidden[..]].concat());
     while social.erase_post(id).await.unwrap() {}
-    assert_eq!(recorder.take(), [], "of what a job removes nobody is notified again");
+    assert_eq!(recorder.take(), [], "the job must not retract the notifications again");
 }
 
 #[apply(both_databases)]
@@ -170,14 +170,14 @@ async fn a_post_that_strangers_may_not_see_is_told_as_one_would_see_it(#[case] b
     let followers =
         CreatePost::new(PostText::parse("hello @bob @zoe").unwrap(), Vec::new(), Visibility::Followers);
     let written = social.create_post(ann, followers.unwrap()).await.unwrap();
-    // Neither follows Ann, so neither is told.
+    // Neither follows ann, so neither is notified.
     assert_eq!(recorder.take(), [Event::PostCreated(PostView { viewer: None, ..written.clone() })]);
 
     social.block_user(bob, &UserRef::Id(ann)).await.unwrap();
     database.execute("UPDATE users SET status = 'suspended' WHERE username = 'zoe'").await;
     recorder.take();
     social.update_post(ann, written.post.id, rewrite("@bob @zoe"), &Precondition::Any).await.unwrap();
-    // The new text mentions nobody whom it could reach: a block is between the two.
+    // The new text mentions nobody: ann and bob are blocked from each other, and zoe is suspended.
     let [Event::PostUpdated { post, .. }] = &recorder.take()[..] else { panic!() };
     assert_eq!((&post.viewer, &post.mentions[..]), (&None, &[][..]));
 
@@ -240,7 +240,7 @@ async fn what_becomes_of_a_comment_is_told(#[case] backend: Backend) {
     };
     assert_eq!(recorder.take(), [updated, told(&social, chul).await]);
 
-    // By the author of the post. Of the reply bob stays notified.
+    // The author of the post deletes it. Bob's notification of the reply stays.
     let mut hidden =
         [retracted(ann, newest(&social, ann).await), retracted(chul, newest(&social, chul).await)];
     hidden.sort_by_key(
@@ -353,14 +353,14 @@ async fn following_tells_whoever_is_told_and_a_block_is_told_once(#[case] backen
     assert!(social.accept_follow_request(ann, &chul_ref).await.is_err());
     assert_eq!(recorder.take(), []);
 
-    // No longer private, it lets in whoever asked.
+    // When the account becomes public, it accepts pending requests.
     social.follow_user(chul, &ann_ref).await.unwrap();
     recorder.take();
     let of_request = newest(&social, ann).await;
     social.update_profile(ann, set_private(false), &Precondition::Any).await.unwrap();
     assert_eq!(recorder.take(), [retracted(ann, of_request), told(&social, chul).await]);
 
-    // As a job does with what is left.
+    // The job accepts the remaining requests in the same way.
     database.execute("UPDATE users SET is_private = true WHERE username = 'ann'").await;
     social.unfollow_user(chul, &ann_ref).await.unwrap();
     social.follow_user(chul, &ann_ref).await.unwrap();
@@ -379,7 +379,7 @@ async fn following_tells_whoever_is_told_and_a_block_is_told_once(#[case] backen
     social.mute_user(ann, &bob_ref).await.unwrap();
     social.remove_follower(ann, &chul_ref).await.unwrap();
     assert_eq!(recorder.take(), [retracted(chul, of_chul)]);
-    // A request that is withdrawn, and one that is rejected.
+    // A withdrawn request, then a rejected one.
     social.update_profile(ann, set_private(true), &Precondition::Any).await.unwrap();
     for is_rejected in [false, true] {
         social.follow_user(chul, &ann_ref).await.unwrap();

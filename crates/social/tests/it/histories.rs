@@ -1,4 +1,5 @@
-//! Random histories against a simple model: whatever people do, every count stays exact, and nothing is left hanging.
+//! Random histories against a simple model: after any sequence of actions, every count is exact and no orphaned rows
+//! are left.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +16,7 @@ use rstest_reuse::apply;
 
 use crate::{both_databases, social, text, user};
 
-/// What somebody does to something; the numbers choose among what is there.
+/// An action of one user; the numbers choose among the existing users, posts and comments.
 #[derive(Debug, Clone, Copy)]
 struct Act {
     what: u8,
@@ -23,7 +24,7 @@ struct Act {
     to: u8,
 }
 
-/// What should be there.
+/// The expected state.
 #[derive(Default)]
 struct Model {
     follows: BTreeSet<(UserId, UserId)>,
@@ -136,7 +137,7 @@ async fn carry_out(social: &Social, people: &[UserId], model: &mut Model, act: A
                 model.private.insert(actor);
             } else {
                 model.private.remove(&actor);
-                // Whoever asked is let in.
+                // Pending requests are accepted.
                 let asked: Vec<_> = model.requests.iter().filter(|(_, of)| *of == actor).copied().collect();
                 for pair in asked {
                     model.requests.remove(&pair);
@@ -148,7 +149,7 @@ async fn carry_out(social: &Social, people: &[UserId], model: &mut Model, act: A
     }
 }
 
-/// Compares what is there with what should be.
+/// Compares the database with the model.
 async fn judge(database: &TestDatabase, social: &Social, people: &[UserId], model: &Model) {
     for (post, author) in &model.posts {
         let post = social.get_post(Some(*author), *post).await.unwrap().post;
@@ -170,7 +171,7 @@ async fn judge(database: &TestDatabase, social: &Social, people: &[UserId], mode
     assert_eq!(database.count("blocks").await, model.blocks.len());
 }
 
-/// What the server's jobs do, until nothing is left to do.
+/// Runs the purge jobs of the server until nothing is left to do.
 async fn erase(social: &Social, posts: &BTreeSet<PostId>, comments: &BTreeSet<CommentId>) {
     for post in posts {
         while social.erase_post(*post).await.unwrap() {}
@@ -185,7 +186,7 @@ async fn erase(social: &Social, posts: &BTreeSet<PostId>, comments: &BTreeSet<Co
 async fn random_histories_leave_every_count_exact_and_nothing_behind(#[case] backend: Backend) {
     let acts =
         vec((any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, by, to)| Act { what, by, to }), 120);
-    // The same histories each time: a failure can be looked at again.
+    // A fixed seed makes failures reproducible.
     let mut runner = TestRunner::new_with_rng(
         Config::default(),
         proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
@@ -213,7 +214,7 @@ async fn random_histories_leave_every_count_exact_and_nothing_behind(#[case] bac
         judge(&database, &social, &people, &model).await;
         assert_eq!(database.count("posts").await, model.posts.len());
         assert_eq!(database.count("post_likes").await, model.likes.len());
-        // Those that are left: there, or the tops of threads that go on.
+        // What is left: live comments, and tombstones of threads that have replies.
         let tops: BTreeSet<_> = model.comments.iter().filter_map(|(.., thread)| *thread).collect();
         let tombstones = tops.iter().filter(|top| !model.comments.iter().any(|(id, ..)| id == *top)).count();
         assert_eq!(database.count("comments").await, model.comments.len() + tombstones);

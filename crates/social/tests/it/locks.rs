@@ -1,4 +1,4 @@
-//! What waits for what on PostgreSQL: nobody waits for somebody who waits, and no two for each other.
+//! Lock contention on PostgreSQL: a waiting transaction blocks no third one, and no two transactions deadlock.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 
 use crate::{social, text, user};
 
-/// No test waits for longer than this; what it bounds is a failure, never a pause. Shorter than the time after which a
-/// connection loses its locks that is not used.
+/// The timeout of each wait. It bounds failures, never passing tests, and is shorter than
+/// `idle_in_transaction_session_timeout`, after which an idle transaction loses its locks.
 const SOON: Duration = Duration::from_secs(10);
 
 async fn connect(database: &TestDatabase) -> Db {
@@ -26,7 +26,7 @@ async fn connect(database: &TestDatabase) -> Db {
     Db::connect(&settings).await.unwrap()
 }
 
-/// Until so many transactions wait for a lock.
+/// Waits until `count` transactions wait for a lock.
 async fn wait_for_waiting(database: &TestDatabase, count: usize) {
     let sql = "SELECT state AS line FROM pg_stat_activity \
                WHERE datname = current_database() AND wait_event_type = 'Lock'";
@@ -35,7 +35,7 @@ async fn wait_for_waiting(database: &TestDatabase, count: usize) {
     }
 }
 
-/// Somebody holds the row of ann, as whoever changes their profile does; bob mentions her, and waits.
+/// Another transaction locks the row of ann, as a profile update does. Bob mentions her, and waits.
 #[tokio::test]
 async fn who_is_mentioned_holds_up_nobody_elses_post() {
     let database = TestDatabase::new(Backend::Postgres).await;
@@ -52,15 +52,15 @@ async fn who_is_mentioned_holds_up_nobody_elses_post() {
     tokio::time::timeout(SOON, wait_for_waiting(&database, 1)).await.unwrap();
     for words in ["plain", "#jeju", "@bob"] {
         let post = tokio::time::timeout(SOON, social.create_post(cat, text(words))).await;
-        post.expect("nobody waits for whoever waits for ann").unwrap();
+        post.expect("other posts must not wait for the one that waits for ann").unwrap();
     }
-    assert!(mentions.try_join_next().is_none(), "the mention waits for her");
+    assert!(mentions.try_join_next().is_none(), "the mention waits for the row of ann");
     profile.commit().await.unwrap();
     let mention = mentions.join_next().await.unwrap().unwrap().unwrap();
     assert_eq!(mention.mentions.len(), 1);
 }
 
-/// Numbers that are the same each time: a failure can be looked at again.
+/// Pseudo-random numbers from a seed, so that failures are reproducible.
 struct Numbers(u64);
 
 impl Numbers {
@@ -75,7 +75,7 @@ impl Numbers {
     }
 }
 
-/// Does something to somebody; most of it is refused by some rule, which is no matter here.
+/// Runs a random action. Rules reject most of them, which does not matter here.
 async fn act(
     social: &Social,
     people: &[UserId],

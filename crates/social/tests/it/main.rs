@@ -1,6 +1,6 @@
-//! Posts and timelines through their use-cases, on both databases. What a client sees is told in the API's stories.
+//! Tests of the social use cases on both databases. The tests of the API crate cover what clients see.
 
-#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
+#![expect(clippy::unwrap_used, reason = "a failing step fails the test, in helpers too")]
 
 mod events;
 mod histories;
@@ -22,7 +22,7 @@ use blegram_persistence::{
 use blegram_social::{CreatePost, Social};
 use rstest_reuse::template;
 
-/// Runs a story on SQLite and on PostgreSQL.
+/// Runs a test on SQLite and on PostgreSQL.
 #[template]
 #[rstest::rstest]
 #[case::sqlite(blegram_persistence::testing::Backend::Sqlite)]

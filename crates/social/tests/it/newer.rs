@@ -1,4 +1,4 @@
-//! Walking lists towards newer items while many add to them: nothing is lost, and nothing comes twice.
+//! Paging lists towards newer items during concurrent writes: no item is lost or repeated.
 
 use std::{
     collections::HashSet,
@@ -27,10 +27,10 @@ use crate::{both_databases, now, social, text, user};
 const WRITERS: usize = 8;
 const EACH: usize = 12;
 
-/// What identifies an item of a list.
+/// The id of a list item.
 type Key = String;
 
-/// Two nodes of one site, whose clocks are apart. On SQLite there is one process, and one handle.
+/// Two nodes of one site, whose clocks differ by 40 seconds. SQLite has one process, and both share its handle.
 async fn nodes(database: &TestDatabase) -> [Social; 2] {
     let behind = Arc::new(FixedClock::new(now() - Duration::from_secs(40))) as Arc<dyn Clock>;
     let db = if database.db().is_sqlite() { database.db().clone() } else { connect(database).await };
@@ -51,14 +51,14 @@ fn request(cursor: Option<blegram_domain::page::Cursor>, since: Option<PostId>) 
     PageRequest::new(scope, Limit::parse(5).unwrap(), cursor, since.map(PostId::as_uuid))
 }
 
-/// Follows `prev_cursor`, from an empty list on, until nothing came after `is_done`.
+/// Follows `prev_cursor`, starting from an empty list, until a page after `is_done` is empty.
 async fn follow_prev(list: impl AsyncFn(PageRequest) -> Page<Key>, is_done: &AtomicBool) -> Vec<Key> {
     let (mut seen, mut cursor) = (Vec::new(), None);
     loop {
         let was_done = is_done.load(Ordering::SeqCst);
         let page = list(request(cursor, None)).await;
         if cursor.is_none() {
-            // The first page: what it has no room for follows below.
+            // The first page: the items that do not fit into it follow on older pages.
             let mut next = page.next;
             while let Some(below) = next {
                 let page = list(request(Some(below), None)).await;
@@ -75,7 +75,7 @@ async fn follow_prev(list: impl AsyncFn(PageRequest) -> Page<Key>, is_done: &Ato
     }
 }
 
-/// Asks for what is newer than the newest that it knows, with `since_id`.
+/// Polls for items newer than the newest known one, with `since_id`.
 async fn follow_since(list: impl AsyncFn(PageRequest) -> Page<Key>, is_done: &AtomicBool) -> Vec<Key> {
     let (mut seen, mut since): (Vec<Key>, Option<PostId>) = (Vec::new(), None);
     loop {
@@ -99,18 +99,18 @@ async fn follow_since(list: impl AsyncFn(PageRequest) -> Page<Key>, is_done: &At
     }
 }
 
-/// How a list is followed.
+/// How the test follows a list.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum By {
     Prev,
-    /// The oldest come first: there, newer ones are not before the first page.
+    /// For lists in ascending order, which have no newer items before the first page.
     Since,
     Both,
 }
 
-/// Follows a list while `write` is called by many at once with who they are and how often they did; what is seen must be
-/// `expected` different items.
-#[expect(clippy::future_not_send, reason = "it stays in its test")]
+/// Follows a list while concurrent writers call `write` with their number and a counter. The reader must see `expected`
+/// distinct items.
+#[expect(clippy::future_not_send, reason = "the future stays in its test")]
 async fn watch<W: Future<Output = ()> + Send + 'static>(
     list: impl AsyncFn(PageRequest) -> Page<Key>,
     by: By,
@@ -237,7 +237,7 @@ async fn comments_replies_and_notifications_lose_none(#[case] backend: Backend) 
     watch(notified, By::Both, 3 * WRITERS * EACH, write(None)).await;
 }
 
-/// Of different people about different posts: nothing but the recipient is the same.
+/// Different users like different posts, so only the recipient is the same.
 #[apply(both_databases)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn notifications_of_different_things_lose_none(#[case] backend: Backend) {
@@ -365,8 +365,8 @@ async fn lists_of_people_lose_none(#[case] backend: Backend) {
     watch(blocks, By::Prev, all, write(Act::Blocks)).await;
 }
 
-/// One is about to commit a post when another one wants to: the second waits, and its id is larger.
-#[expect(clippy::disallowed_methods, reason = "the test waits for it to end")]
+/// Two writers of posts: the first has an id and is about to commit. The second one must wait, and gets a larger id.
+#[expect(clippy::disallowed_methods, reason = "the test awaits the task")]
 #[tokio::test]
 async fn whoever_posts_later_waits_for_whoever_has_an_id() {
     let database = TestDatabase::new(Backend::Postgres).await;
@@ -380,7 +380,7 @@ async fn whoever_posts_later_waits_for_whoever_has_an_id() {
     };
     let waits = "SELECT 'waits' AS line FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
     while database.lines(waits).await.is_empty() {
-        assert!(!other.is_finished(), "a post with a larger id is visible before one with a smaller id");
+        assert!(!other.is_finished(), "a post with a larger id became visible before one with a smaller id");
         tokio::task::yield_now().await;
     }
     let author = users::find(&tx, ann).await.unwrap().unwrap().summary;
@@ -403,7 +403,7 @@ async fn whoever_posts_later_waits_for_whoever_has_an_id() {
     assert!(other.await.unwrap() > early);
 }
 
-/// A node whose clock is ahead wrote the newest post, comment and notification.
+/// A node whose clock is ahead has written the newest comment, notification and like.
 #[apply(both_databases)]
 #[tokio::test]
 async fn new_ids_are_above_those_of_a_node_whose_clock_is_ahead(#[case] backend: Backend) {
@@ -414,7 +414,7 @@ async fn new_ids_are_above_those_of_a_node_whose_clock_is_ahead(#[case] backend:
     let comment = || WriteComment::new(CommentText::parse("멋져요").unwrap()).unwrap();
     social.create_comment(bob, post, None, comment()).await.unwrap();
     social.like_post(bob, post).await.unwrap();
-    // A millisecond is 2^80 of an id; the version is kept.
+    // A millisecond is 2^80 in a UUIDv7; the version bits stay unchanged.
     let ahead = PostId::first_of(now() + Duration::from_secs(3600)).to_string();
     let ahead = ahead.get(..13).unwrap();
     let shift = |table: &str| match backend {
@@ -428,7 +428,7 @@ async fn new_ids_are_above_those_of_a_node_whose_clock_is_ahead(#[case] backend:
     };
     for table in ["comments", "notifications", "post_likes"] {
         if table == "comments" {
-            // Nothing names this one by its id.
+            // Removes the rows that refer to the comment by its id.
             database.execute("DELETE FROM notifications WHERE comment_id IS NOT NULL").await;
         }
         database.execute(&shift(table)).await;

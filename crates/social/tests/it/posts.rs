@@ -53,7 +53,7 @@ async fn deleting_tells_what_is_hidden_from_what_is_not_yours(#[case] backend: B
     assert!(matches!(social.delete_post(ann, hidden, &Precondition::Any).await, Err(Error::PostNotFound)));
 }
 
-/// The text still names them, and now everybody may see it.
+/// The text still mentions bob when the post becomes public.
 #[apply(both_databases)]
 #[tokio::test]
 async fn whoever_blocked_the_author_since_is_not_told_of_a_mention(#[case] backend: Backend) {

@@ -1,5 +1,5 @@
-//! Access tokens of native apps: JWTs (RFC 9068) signed with ES256, good for minutes, whose session is looked up all
-//! the same. A client treats them as opaque; the keys are public so that other services can read them.
+//! Access tokens of native apps: JWTs (RFC 9068) signed with ES256, valid for minutes. Each request still looks up the
+//! session. Clients treat them as opaque; the public keys are published so that other services can verify them.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use crate::{
     signing_key::{Signer, Verifier},
 };
 
-/// The type in the header (RFC 9068, 2.1): keeps every other JWT that these keys might sign from being taken for one.
+/// The `typ` header (RFC 9068, 2.1): no other JWT that these keys might sign is accepted as an access token.
 const TYPE: &str = "at+jwt";
 
-/// Longer than any that is made here.
+/// More than any access token that this site issues.
 const MAX_BYTES: usize = 2048;
 
 /// An access token.
 #[derive(Debug, Clone)]
 pub struct AccessToken(SecretString);
 
-/// What an access token says.
+/// The claims of an access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Claims {
     pub(crate) user: UserId,
@@ -33,7 +33,7 @@ pub(crate) struct Claims {
     pub(crate) expires_at: Timestamp,
 }
 
-/// The same on the wire.
+/// The claims on the wire.
 #[derive(Debug, Serialize, Deserialize)]
 struct Payload {
     iss: String,
@@ -46,7 +46,7 @@ struct Payload {
 }
 
 impl AccessToken {
-    /// Signs `claims` for the site `issuer`.
+    /// Signs `claims`, with `issuer` as issuer and audience.
     pub(crate) fn sign(claims: &Claims, issuer: &str, signer: &Signer) -> Result<Self> {
         let mut header = Header::new(Algorithm::ES256);
         header.typ = Some(TYPE.to_owned());
@@ -70,13 +70,13 @@ impl AccessToken {
     }
 }
 
-/// The id of the key that `token` says it is signed with; `None` for what cannot be one of our access tokens.
+/// The `kid` in the header of `token`; `None` if it cannot be one of our access tokens.
 pub(crate) fn key_of(token: &str) -> Option<String> {
     if token.len() > MAX_BYTES {
         return None;
     }
     let header = jsonwebtoken::decode_header(token).ok()?;
-    // A key that the token brings along, or names a place for, proves nothing (RFC 8725, 3.10).
+    // A key that the token contains or points to proves nothing (RFC 8725, 3.10).
     let brings_own = header.jku.is_some()
         || header.jwk.is_some()
         || header.x5u.is_some()
@@ -86,14 +86,13 @@ pub(crate) fn key_of(token: &str) -> Option<String> {
     header.kid.filter(|_| is_ours && !brings_own)
 }
 
-// RFC 9068, 4: also with `application/` in front, in any case.
+// RFC 9068, 4: also with the prefix `application/`, case-insensitive.
 fn is_access_token(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();
     typ.strip_prefix("application/").unwrap_or(&typ) == TYPE
 }
 
-/// What `token` says, if `verifier`'s key signed it for the site `issuer`. Whether it has expired is for the caller,
-/// who has the time.
+/// The claims of `token`, if `verifier`'s key signed it for `issuer`. The caller checks the expiry.
 pub(crate) fn verify(token: &str, issuer: &str, verifier: &Verifier) -> Option<Claims> {
     let mut validation = Validation::new(Algorithm::ES256);
     validation.set_issuer(&[issuer]);
@@ -120,7 +119,7 @@ fn instant(seconds: i64) -> Option<Timestamp> {
     Timestamp::from_micros(seconds.checked_mul(SECOND)?)
 }
 
-/// Whole seconds from one instant to another, as tokens count them.
+/// Whole seconds from one instant to another, as tokens express lifetimes.
 pub(crate) fn lifetime(from: Timestamp, to: Timestamp) -> Duration {
     Duration::from_secs(to.since(from).as_secs())
 }
@@ -135,7 +134,7 @@ mod tests {
         key_of(&format!("{}.e30.AAAA", URL_SAFE_NO_PAD.encode(header)))
     }
 
-    // Whatever signed them: our keys may sign other things one day.
+    // The header alone decides, whatever the signature: our keys may sign other things one day.
     #[test]
     fn only_an_access_token_names_a_key() {
         for typ in ["at+jwt", "AT+JWT", "application/at+jwt"] {

@@ -15,62 +15,63 @@ use crate::{
     SessionToken, Tokens, audit, password::Verdict, rename::refuse_kept,
 };
 
-/// What an account is made of.
+/// The data of a new account.
 #[derive(Debug, Clone)]
 pub struct SignUp {
-    /// The name it wants.
+    /// The requested username.
     pub username: Username,
-    /// What opens it.
+    /// The password.
     pub password: NewPassword,
-    /// The name it shows; the username unless given.
+    /// The display name; defaults to the username.
     pub display_name: Option<DisplayName>,
-    /// Where its owner says to receive mail.
+    /// The owner's e-mail address, not verified.
     pub email: Option<EmailAddress>,
-    /// What it is made from.
+    /// The device that signs up.
     pub device: Device,
 }
 
-/// What opens an account.
+/// The credentials of a login.
 #[derive(Debug, Clone)]
 pub struct LogIn {
     /// The username in any case, with or without `@`.
     pub login: String,
     /// The password.
     pub password: GivenPassword,
-    /// What the login comes from.
+    /// The device that logs in.
     pub device: Device,
 }
 
 /// An account with a new session.
 #[derive(Debug, Clone)]
 pub struct LoggedIn {
-    /// Whose session it is.
+    /// The account.
     pub account: Account,
-    /// What stands for the session.
+    /// The client's proof of the session.
     pub secret: Secret,
 }
 
-/// What a client proves its session with.
+/// The secret that proves a session.
 #[derive(Debug, Clone)]
 pub enum Secret {
-    /// For the cookie of a browser.
+    /// For a browser's cookie.
     Browser(SessionToken),
-    /// For the safe of an app.
+    /// For an app's secure storage.
     Native(Tokens),
 }
 
-/// The largest number of live sessions of a user; a login beyond it ends the oldest (ASVS 7.1.2).
+/// The largest number of valid sessions per user; a further login ends the oldest one (ASVS 7.1.2).
 pub const MAX_SESSIONS: u64 = 20;
 
-/// How often a password is compared that is replaced meanwhile; somebody who guesses gets no more from it.
+/// The largest number of comparisons per login: one is repeated if the stored hash changes during one. A guesser gains
+/// nothing from the repetitions.
 const COMPARISONS: usize = 3;
 
 impl Auth {
-    /// Makes an account and logs it in.
+    /// Creates an account and logs it in.
     ///
     /// # Errors
-    /// [`Error::RegistrationClosed`]; [`Error::UsernameTaken`] to all but one of those who want a name,
-    /// or names that look alike, at the same time; [`Error::Overloaded`].
+    /// [`Error::RegistrationClosed`]; [`Error::UsernameTaken`], also for all but one of several concurrent sign-ups
+    /// with one username or with usernames that look alike; [`Error::Overloaded`].
     pub async fn sign_up(&self, sign_up: SignUp) -> Result<LoggedIn> {
         if self.registration == Registration::Closed {
             return Err(Error::RegistrationClosed);
@@ -86,9 +87,9 @@ impl Auth {
         Ok(logged_in)
     }
 
-    /// Makes an account, in a transaction that is still to be committed.
+    /// Creates an account, in a transaction that the caller commits.
     pub(crate) async fn insert_account(&self, create: CreateAccount) -> Result<(Tx, UserId, Timestamp)> {
-        // Asked first, for a hash costs more than a question.
+        // Checked first, because a hash costs more than a query.
         if users::find_by_username(&self.db, &create.username).await?.is_some() {
             return Err(Error::UsernameTaken);
         }
@@ -113,11 +114,11 @@ impl Auth {
         Ok((tx, id, now))
     }
 
-    /// Logs in. The answer to an unknown name and to a wrong password is the same, and takes as long.
+    /// Logs in. The response to an unknown username and to a wrong password is the same, and takes the same time.
     ///
     /// # Errors
-    /// [`Error::InvalidCredentials`]; [`Error::AccountSuspended`] after the right password only;
-    /// [`Error::RateLimited`] by the account, whether it exists or not; [`Error::Overloaded`].
+    /// [`Error::InvalidCredentials`]; [`Error::AccountSuspended`], only after the right password;
+    /// [`Error::RateLimited`] per account, whether it exists or not; [`Error::Overloaded`].
     pub async fn log_in(&self, log_in: LogIn) -> Result<LoggedIn> {
         let username = Username::parse(log_in.login.trim().trim_start_matches('@')).ok();
         if let Some(username) = &username {
@@ -132,8 +133,8 @@ impl Auth {
         Err(Error::InvalidCredentials)
     }
 
-    /// Logs in, unless the password was replaced while it was compared, or its hash renewed by another login: then it is
-    /// to be compared again.
+    /// Logs in; `None` if the password was replaced during the comparison, or its hash renewed by another login: then
+    /// the caller compares again.
     async fn compare(&self, username: Option<&Username>, log_in: &LogIn) -> Result<Option<LoggedIn>> {
         let credentials = match username {
             Some(username) => users::find_credentials(&self.db, username).await?,
@@ -146,8 +147,8 @@ impl Auth {
         })?;
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        // Comparing takes long. Whoever changed the password or suspended the account meanwhile ended all logins, and this
-        // one must not begin after that.
+        // The comparison takes long. A password change or suspension in the meantime ended all sessions, and this
+        // session must not start after that.
         let account = users::hold(&tx, user).await?.ok_or(Error::InvalidCredentials)?;
         admit_status(account.user.summary.status)?;
         if users::find_password_hash(&tx, user).await? != stored {
@@ -159,7 +160,7 @@ impl Auth {
         self.open_session(tx, user, log_in.device.clone(), now).await.map(Some)
     }
 
-    /// The account of `user`; `None` when it is gone.
+    /// The account of `user`; `None` if it does not exist.
     pub async fn account(&self, user: UserId) -> Result<Option<Account>> {
         Ok(users::find_account(&self.db, user).await?)
     }
@@ -231,5 +232,5 @@ fn admit_status(status: Status) -> Result<()> {
 }
 
 fn display_name_of(username: &Username) -> DisplayName {
-    DisplayName::parse(username.as_str()).expect("every username is a display name")
+    DisplayName::parse(username.as_str()).expect("every username is a valid display name")
 }

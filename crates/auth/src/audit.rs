@@ -1,25 +1,25 @@
-//! What happened to accounts, for those who look into incidents: named by the OWASP logging vocabulary, with ids and
-//! never with secrets.
+//! The audit log of account changes, for incident response. Event names follow the OWASP logging vocabulary; entries
+//! contain ids and never secrets.
 
 use std::net::IpAddr;
 
 use blegram_domain::UserId;
 
-/// To be kept longer than the other lines of the log: `log.filter` can name it.
+/// A separate target, so that `log.filter` can select the audit log and operators can retain it longer.
 const TARGET: &str = "blegram::audit";
 
-/// Something that happened to the account of `user`.
+/// Records a change of the account of `user`.
 pub(crate) fn record(event: &'static str, user: UserId) {
-    tracing::info!(target: TARGET, event, %user, "an account changed");
+    tracing::info!(target: TARGET, event, %user, "account changed");
 }
 
-/// A try to log in that failed; to nobody's account when the name is unknown.
+/// Records a failed login; `user` is `None` if the username is unknown.
 pub(crate) fn login_failed(user: Option<UserId>, address: IpAddr) {
     let user = user.map(tracing::field::display);
-    tracing::warn!(target: TARGET, event = "authn_login_fail", user, %address, "a login was refused");
+    tracing::warn!(target: TARGET, event = "authn_login_fail", user, %address, "login failed");
 }
 
-/// Something that looks like theft.
+/// Records an event that may be caused by token theft.
 pub(crate) fn suspect(event: &'static str, user: UserId) {
-    tracing::warn!(target: TARGET, event, %user, "this may be theft; the login was ended");
+    tracing::warn!(target: TARGET, event, %user, "possible token theft; the session was ended");
 }

@@ -1,4 +1,4 @@
-//! Changing what opens an account.
+//! Password changes, and confirmation of the account's owner.
 
 use std::time::Duration;
 
@@ -9,26 +9,26 @@ use crate::{
     Auth, Error, Event, GivenPassword, NewPassword, Policy, Result, SessionToken, audit, password::Verdict,
 };
 
-/// A password to be replaced.
+/// A password change.
 #[derive(Debug, Clone)]
 pub struct ChangePassword {
-    /// The present one; `None` for an account that has none.
+    /// The current password; `None` for an account without one.
     pub current: Option<GivenPassword>,
-    /// The one to come.
+    /// The new password.
     pub new: NewPassword,
 }
 
-/// How fresh a login must be where there is no password to ask for (ASVS 7.5.1).
+/// How recent a login must be to confirm the owner of an account without a password (ASVS 7.5.1).
 pub const FRESH_LOGIN: Duration = Duration::from_secs(10 * 60);
 
 impl Auth {
-    /// Replaces the password of `actor` and ends their other sessions. A browser gets a new token for `session`
-    /// (ASVS 7.2.4); an app keeps its own.
+    /// Replaces the password of `actor` and ends their other sessions. A browser gets a new token for `session` (ASVS
+    /// 7.2.4); an app keeps its tokens.
     ///
     /// # Errors
-    /// [`Error::WrongPassword`]; [`Error::ReauthenticationRequired`] without a password and with an old login;
-    /// [`Error::WeakPassword`] for one that is easy to guess for whoever knows the account; [`Error::RateLimited`] by
-    /// the account; [`Error::Overloaded`].
+    /// [`Error::WrongPassword`]; [`Error::ReauthenticationRequired`] if the account has no password and the login is
+    /// not recent; [`Error::WeakPassword`] if the new password is easy to guess from the account's data;
+    /// [`Error::RateLimited`] per account; [`Error::Overloaded`].
     pub async fn change_password(
         &self,
         actor: UserId,
@@ -42,7 +42,7 @@ impl Auth {
         let tx = self.db.write().await?;
         let found = sessions::find(&tx, session).await?.ok_or(Error::SessionEnded)?;
         if !users::replace_password_hash(&tx, actor, outdated.as_deref(), &renewed).await? {
-            // Another change was faster, so the password that was given is not the present one any more.
+            // A concurrent change was faster, so the given password is no longer the current one.
             return Err(Error::WrongPassword);
         }
         let token = (found.session.kind == Kind::Browser).then(SessionToken::generate);
@@ -56,8 +56,8 @@ impl Auth {
         Ok(token)
     }
 
-    /// Whether whoever holds `session` is the owner of the account: by its password, or by a fresh login where there
-    /// is none. The hash that the password was compared with.
+    /// Confirms that the client of `session` is the owner of the account: by its password, or by a recent login if it
+    /// has none. Returns the hash that the password was compared with.
     pub(crate) async fn confirm(
         &self,
         actor: UserId,
@@ -85,7 +85,7 @@ impl Auth {
     }
 }
 
-/// What a guesser knows of the account must not be enough.
+/// Rejects a password that is easy to guess from the account's public data and address.
 fn judge(password: &NewPassword, account: &Account) -> Result<(), Violation> {
     let summary = &account.user.summary;
     let known =

@@ -1,5 +1,5 @@
-//! Proof that a browser's request was meant: a token that another site's page cannot read. Needed only
-//! by clients that send neither `Sec-Fetch-Site` nor `Origin`; see the API's `csrf.rs` for the rule.
+//! CSRF tokens: proof that a browser's request comes from a page that may read the site's responses. Only clients that
+//! send neither `Sec-Fetch-Site` nor `Origin` need them; see the API's `csrf.rs` for the rule.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use blegram_domain::SessionId;
@@ -10,14 +10,14 @@ use crate::Auth;
 pub(crate) const PURPOSE: &str = "blegram csrf key v1";
 
 impl Auth {
-    /// The token that requests of `session` prove themselves with; the same until the session ends.
+    /// The CSRF token of `session`; the same until the session ends.
     pub fn csrf_token(&self, session: SessionId) -> String {
-        // Bound to the session, so that a token which leaked is of no use to another.
+        // Bound to the session, so that a leaked token is useless for any other.
         let mac = self.csrf_key.mac(&[session.as_uuid().as_bytes()]);
         URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
     }
 
-    /// Whether `token` is that of `session`; takes as long for every wrong one.
+    /// Whether `token` is the CSRF token of `session`, compared in constant time.
     pub fn is_csrf_token(&self, session: SessionId, token: &str) -> bool {
         let mac = self.csrf_key.mac(&[session.as_uuid().as_bytes()]);
         URL_SAFE_NO_PAD.decode(token).is_ok_and(|bytes| mac.verify_slice(&bytes).is_ok())

@@ -1,4 +1,4 @@
-//! Deleting accounts: at once for everybody who looks, then row by row.
+//! Account deletion: the account is hidden at once, and a job deletes its rows in batches.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use blegram_persistence::{
 
 use crate::{Auth, Error, Event, GivenPassword, Result, audit, retention::BATCH};
 
-/// How long the name of an account is nobody else's after its owner gave it up.
+/// How long the username of an account stays reserved after its owner gave it up.
 pub const NAME_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 impl Auth {
-    /// Deletes the account of `actor`: nobody sees it any more and nothing opens it, from now on; jobs remove what is
-    /// left. There is no way back.
+    /// Deletes the account of `actor`: from now on it is hidden and cannot log in; a job removes its data. This cannot
+    /// be undone.
     ///
     /// # Errors
-    /// [`Error::WrongPassword`]; [`Error::ReauthenticationRequired`] without a password and with an old login;
-    /// [`Error::RateLimited`] by the account; [`Error::Overloaded`]; [`Error::SessionEnded`] when it was deleted
-    /// meanwhile.
+    /// [`Error::WrongPassword`]; [`Error::ReauthenticationRequired`] if the account has no password and the login is
+    /// not recent; [`Error::RateLimited`] per account; [`Error::Overloaded`]; [`Error::SessionEnded`] if the account
+    /// was deleted concurrently.
     pub async fn delete_account(
         &self,
         actor: UserId,
@@ -32,7 +32,7 @@ impl Auth {
         let account = users::hold(&tx, actor).await?.filter(|it| it.user.is_visible());
         let account = account.ok_or(Error::SessionEnded)?;
         if users::find_password_hash(&tx, actor).await? != confirmed {
-            // The password was changed while this request ran, perhaps against whoever sent it.
+            // The password was changed while this request ran, perhaps to lock out its sender.
             return Err(Error::WrongPassword);
         }
         users::update_deleted(&tx, actor).await?;
@@ -49,8 +49,8 @@ impl Auth {
         Ok(())
     }
 
-    /// Removes some of what belongs to the deleted account of `user`, the account itself last; says whether there is
-    /// more. What the account wrote is to be removed before.
+    /// Removes a batch of the rows of the deleted account `user`, the account itself last; returns whether there is
+    /// more. The account's content must be removed first.
     pub async fn erase_account(&self, user: UserId) -> Result<bool> {
         let tx = self.db.write().await?;
         let mut removed = refresh_tokens::delete_of_user(&tx, user, BATCH).await?;

@@ -1,54 +1,54 @@
 use crate::RateLimited;
 
-/// Why a use-case of this crate did not happen.
+/// An error of a use-case of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The name is another's, looks like another's, or is kept by the site.
+    /// The username belongs to another account, looks like another account's, or is reserved.
     #[error("the username is taken")]
     UsernameTaken,
-    /// Strangers may not sign up here.
+    /// Users may not sign up here.
     #[error("registration is closed")]
     RegistrationClosed,
-    /// No such account, no password, or another password: which one is not told.
-    #[error("the login or the password is wrong")]
+    /// Unknown username, no password, or wrong password: the error does not disclose which.
+    #[error("the username or password is wrong")]
     InvalidCredentials,
-    /// The right password of an account that moderators took out.
+    /// The password is right, but moderators suspended the account.
     #[error("the account is suspended")]
     AccountSuspended,
-    /// The refresh token is not, or no longer, good for anything.
-    #[error("the grant is invalid")]
+    /// The refresh token is unknown, expired or already used.
+    #[error("the refresh token is invalid or expired; log in again")]
     InvalidGrant,
-    /// No account has this name.
-    #[error("no account has this name")]
+    /// No account has this username.
+    #[error("no account has this username")]
     AccountNotFound,
-    /// No such login, or not of this user.
-    #[error("no such session")]
+    /// The session does not exist, or belongs to another user.
+    #[error("the session does not exist")]
     SessionNotFound,
-    /// The password that was given within a session is not the present one.
+    /// The given password is not the current one.
     #[error("the password is wrong")]
     WrongPassword,
-    /// This takes a fresh login.
-    #[error("the login is too old for this")]
+    /// The operation requires a recent login.
+    #[error("this requires a recent login; log in again")]
     ReauthenticationRequired,
-    /// The new password is easy to guess for whoever knows the account.
+    /// The new password is easy to guess from the account's data.
     #[error("the new password {0}")]
     WeakPassword(#[from] blegram_domain::Violation),
-    /// The session ended while its request ran.
+    /// The session ended while the request ran.
     #[error("the session has ended")]
     SessionEnded,
-    /// The account was changed since the actor read it.
-    #[error("it was changed meanwhile")]
+    /// The account was changed since the caller read it.
+    #[error("the account was changed in the meantime; reload it and try again")]
     PreconditionFailed,
-    /// Too many tries.
+    /// A rate limit is exceeded.
     #[error(transparent)]
     RateLimited(#[from] RateLimited),
-    /// Too many passwords are being checked at once.
-    #[error("too many logins at once")]
+    /// Too many passwords are being hashed at once.
+    #[error("too many logins at once; try again later")]
     Overloaded,
-    /// A password could not be hashed: wrong parameters, or no memory.
+    /// Password hashing failed: invalid parameters, or not enough memory.
     #[error("password hashing failed: {0}")]
     Hashing(String),
-    /// A token could not be signed, or a key not be made.
+    /// Signing a token or generating a key failed.
     #[error("signing failed: {0}")]
     Signing(String),
     /// The database failed.
@@ -66,5 +66,5 @@ impl Error {
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failure of the database, for those above that do not reach it themselves.
+/// A database error, re-exported for crates that do not depend on the persistence crate.
 pub type StorageError = blegram_persistence::Error;

@@ -1,28 +1,28 @@
-//! What ends while somebody may still be connected.
+//! Events about sessions that end while a client may still be connected.
 
 use blegram_domain::{SessionId, UserId};
 
-/// A login or an account that counts no more. It speaks of the database as it is: whoever misses one finds out by
-/// asking there.
+/// Sessions or an account became invalid. An event repeats what the database already contains, so a subscriber that
+/// misses one learns the same from the database.
 ///
-/// Logins that end by themselves, by age or by not being used, are nobody's deed and have no event.
+/// Sessions that expire by age or idleness produce no event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// One login was ended.
+    /// One session was ended.
     SessionEnded {
-        /// Which.
+        /// The ended session.
         session: SessionId,
     },
-    /// All logins of an account were ended, also because it was deleted.
+    /// All sessions of an account were ended, also because it was deleted.
     SessionsEnded {
-        /// Whose.
+        /// The account.
         user: UserId,
-        /// The one that goes on.
+        /// The session that stays valid.
         except: Option<SessionId>,
     },
-    /// An account was suspended, and all its logins were ended by that.
+    /// An account was suspended, which ended all its sessions.
     Suspended {
-        /// Whose.
+        /// The account.
         user: UserId,
     },
 }

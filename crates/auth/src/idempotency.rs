@@ -1,7 +1,8 @@
-//! Requests that may be sent again without happening again: a client names each with a key.
+//! Idempotent requests: a client adds a unique key to a request, and can retry it without repeating its effect.
 //!
-//! A request first claims its key, then runs, then keeps its answer. A node that crashes between the commit of the act
-//! and that of the answer leaves a claim whose lease ends after a minute; then the request runs again.
+//! A request first claims its key, then runs, then stores its response. A node that crashes between the commit of the
+//! effect and that of the response leaves a claim, whose lease ends after a minute; then a retry runs the request
+//! again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,44 +14,44 @@ pub use blegram_persistence::idempotency_keys::{Answer, Claim};
 
 use crate::{Auth, Result};
 
-/// How long an answer is kept.
+/// How long a response is kept.
 pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long a request may run before another may take its place.
+/// How long a request may run before a retry may take over its claim.
 pub const LEASE: Duration = Duration::from_secs(60);
 
-/// How much the clocks of two nodes may differ.
+/// The largest expected clock difference between two nodes.
 const SKEW: Duration = Duration::from_secs(2);
 
-/// A request with a key.
+/// A request with an idempotency key.
 #[derive(Debug, Clone, Copy)]
 pub struct Keyed<'a> {
-    /// Whose it is.
+    /// The user who sends it.
     pub user: UserId,
     /// The HTTP method.
     pub method: &'a str,
-    /// The path that it goes to.
+    /// The path.
     pub path: &'a str,
-    /// What the client calls it.
+    /// The client's key.
     pub key: &'a str,
-    /// What it says.
+    /// The body.
     pub body: &'a [u8],
 }
 
-/// What is to be done with a request.
+/// How to proceed with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
-    /// Run it, then [`Idempotency::finish`] or [`Idempotency::release`] the claim.
+    /// First use of the key: run the request, then [`Idempotency::finish`] or [`Idempotency::release`] the claim.
     New(Claim),
-    /// It ran; this was the answer.
+    /// The request completed before, with this response.
     Replay(Answer),
-    /// It runs.
+    /// The request is still running.
     InProgress,
-    /// The key stands for another body.
+    /// The key was used with another body.
     Reused,
 }
 
-/// The keys of requests; cheap to clone.
+/// The store of idempotency keys; cheap to clone.
 #[derive(Clone)]
 pub struct Idempotency {
     db: Db,
@@ -58,14 +59,14 @@ pub struct Idempotency {
 }
 
 impl Auth {
-    /// The keys of requests.
+    /// The store of idempotency keys.
     pub fn idempotency(&self) -> Idempotency {
         Idempotency { db: self.db.clone(), clock: Arc::clone(&self.clock) }
     }
 }
 
 impl Idempotency {
-    /// Claims the key of `request`, or says what became of it.
+    /// Claims the key of `request`, or returns the state of its earlier use.
     pub async fn begin(&self, request: Keyed<'_>) -> Result<Begun> {
         let now = self.clock.now();
         let claim = Claim {
@@ -85,14 +86,14 @@ impl Idempotency {
         Ok(begun)
     }
 
-    /// Keeps the answer to a request that ran.
+    /// Stores the response to a completed request.
     pub async fn finish(&self, claim: &Claim, answer: &Answer) -> Result<()> {
         let tx = self.db.write().await?;
         rows::update_answer(&tx, claim, answer).await?;
         Ok(tx.commit().await?)
     }
 
-    /// Lets the request be sent again, as if it never had been.
+    /// Releases the key, so that a retry runs as if for the first time.
     pub async fn release(&self, claim: &Claim) -> Result<()> {
         let tx = self.db.write().await?;
         rows::delete(&tx, claim.scope, claim.by).await?;
@@ -100,9 +101,9 @@ impl Idempotency {
     }
 }
 
-/// What becomes of a request whose key is known.
+/// Decides how to proceed with a request whose key exists.
 async fn meet(tx: &blegram_persistence::Tx, claim: Claim) -> Result<Begun> {
-    // Released between the two statements: as good as still running.
+    // The key was released between the two statements: treated as still running.
     let Some(kept) = rows::find(tx, claim.scope).await? else { return Ok(Begun::InProgress) };
     if claim.at.since(kept.created_at) >= KEPT {
         rows::delete(tx, claim.scope, kept.claimed_by).await?;
@@ -115,7 +116,8 @@ async fn meet(tx: &blegram_persistence::Tx, claim: Claim) -> Result<Begun> {
     if let Some(answer) = kept.answer {
         return Ok(Begun::Replay(answer));
     }
-    // A lease that ends later than one that begins now was given by a clock that was ahead: it would never end.
+    // A lease that ends later than a new one would was granted by a clock that was ahead, and would block retries until
+    // then.
     let is_over = kept.lease_until <= claim.at || kept.lease_until > claim.lease_until + SKEW;
     let is_ours = is_over && rows::update_claim(tx, kept.claimed_by, &claim).await?;
     Ok(if is_ours { Begun::New(claim) } else { Begun::InProgress })
@@ -124,7 +126,7 @@ async fn meet(tx: &blegram_persistence::Tx, claim: Claim) -> Result<Begun> {
 fn scope(request: &Keyed<'_>) -> [u8; 32] {
     let mut hash = Sha256::new_with_prefix(request.user.as_uuid().as_bytes());
     for part in [request.method, request.path, request.key] {
-        // The length keeps ("ab", "c") from ("a", "bc").
+        // The length prefix distinguishes ("ab", "c") from ("a", "bc").
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

@@ -1,30 +1,32 @@
-//! Accounts and sessions of blegram: sign-up, login, logout, and who a request comes from.
+//! Accounts and sessions of blegram: sign-up, login, logout, and authentication of requests.
 //!
-//! Every function that touches the database can fail with it. A section `# Errors` names only what a caller handles
-//! beyond that.
+//! Every function that accesses the database can fail with [`Error::Storage`]. An `# Errors` section lists only the
+//! errors that a caller handles beyond that.
 //!
-//! | Module | Holds |
+//! | Module | Contents |
 //! |---|---|
 //! | [`account`] | sign-up and login: [`Auth::sign_up`], [`Auth::log_in`] |
 //! | [`session`] | [`Auth::authenticate`], [`Auth::authenticate_bearer`], the list of sessions, [`Auth::log_out`] |
-//! | [`live`] | logins behind connections that stay open: [`Auth::check_sessions`] |
-//! | [`ticket`] | what opens such a connection: [`Auth::create_ticket`], [`Auth::redeem_ticket`] |
+//! | [`session_cache`] | a short-lived cache of session look-ups |
+//! | [`live`] | sessions of open connections: [`Auth::check_sessions`] |
+//! | [`ticket`] | single-use tickets for such connections: [`Auth::create_ticket`], [`Auth::redeem_ticket`] |
 //! | [`native`] | the tokens of native apps: [`Auth::refresh`] |
-//! | [`signing_key`] | what access tokens are signed with: [`Auth::public_keys`] |
+//! | [`access_token`], [`signing_key`] | access tokens and the keys that sign them: [`Auth::public_keys`] |
 //! | [`credentials`] | [`Auth::change_password`] |
 //! | [`rename`] | [`Auth::change_username`] |
 //! | [`deletion`] | [`Auth::delete_account`] |
-//! | [`operator`] | what operators do with accounts |
-//! | [`event`] | what ends while somebody may still be connected |
-//! | [`retention`] | forgetting what counts no more |
-//! | [`idempotency`] | requests that may be sent again |
-//! | [`password`] | the rules of new passwords; argon2id on a bounded pool |
-//! | [`token`] | secrets that clients hold, and what is stored of them |
-//! | [`csrf`] | proof that a request of a browser was meant |
-//! | [`limit`] | how often somebody may try |
+//! | [`operator`] | account administration by operators |
+//! | [`event`] | events about ended sessions, for open connections |
+//! | [`retention`] | deletion of expired rows |
+//! | [`idempotency`] | idempotency keys of requests |
+//! | [`password`] | rules for new passwords; argon2id on a bounded thread pool |
+//! | [`token`] | secrets that clients hold, and their stored hashes |
+//! | [`csrf`] | CSRF tokens |
+//! | [`limit`] | rate limits |
+//! | [`site_key`] | the site's secret and the keys derived from it |
 //!
-//! To add a use-case: a method on [`Auth`] in the file of its noun: take the time once, one
-//! transaction, return a domain type; then its story in `tests/it`, on both databases.
+//! To add a use-case: write a method on [`Auth`] in the file of its noun. It reads the clock once, uses one
+//! transaction, and returns a domain type. Then test it in `tests/it`, on both databases.
 //!
 //! ```
 //! # #[tokio::main]
@@ -45,8 +47,8 @@
 //!         device: Device::default(),
 //!     })
 //!     .await?;
-//! let Secret::Browser(token) = ann.secret else { panic!("a browser by default") };
-//! let viewer = auth.authenticate(token.expose()).await?.expect("a live session");
+//! let Secret::Browser(token) = ann.secret else { panic!("expected a browser session") };
+//! let viewer = auth.authenticate(token.expose()).await?.expect("a valid session");
 //! assert_eq!(viewer.user, ann.account.user.summary.id);
 //! # Ok(())
 //! # }
@@ -87,7 +89,7 @@ use quick_cache::sync::Cache;
 
 pub use access_token::AccessToken;
 pub use account::{LogIn, LoggedIn, Secret, SignUp};
-/// One budget of waiting for the database, for those above that do not reach it themselves.
+/// A shared time limit for database access, re-exported for crates that do not depend on the persistence crate.
 pub use blegram_persistence::with_patience;
 pub use credentials::ChangePassword;
 pub use error::{Error, Result, StorageError};
@@ -107,42 +109,42 @@ use session_cache::SessionCache;
 use signing_key::Keyring;
 use site_key::DerivedKey;
 
-/// Whether strangers may sign up.
+/// Whether users may create accounts themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Registration {
-    /// They may.
+    /// Anyone may sign up.
     Open,
-    /// Accounts are made by operators.
+    /// Only operators create accounts.
     Closed,
 }
 
-/// What an operator decides about accounts.
+/// The settings for accounts and sessions.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Whether strangers may sign up.
+    /// Whether users may sign up.
     pub registration: Registration,
-    /// What a guess of a password costs.
+    /// The cost of one password hash.
     pub password_cost: PasswordCost,
-    /// How many passwords are hashed at once, each on a core of its own.
+    /// The number of passwords hashed concurrently, each on its own core.
     pub hash_threads: usize,
-    /// How many more may wait for that before [`Error::Overloaded`].
+    /// The number of passwords that may wait to be hashed; more are rejected with [`Error::Overloaded`].
     pub hash_queue: usize,
-    /// How long sessions live.
+    /// The session lifetimes.
     pub session_lifetimes: SessionLifetimes,
-    /// How long an access token is good.
+    /// The lifetime of an access token.
     pub access_token_lifetime: Duration,
-    /// How old a signing key gets before the next one is made.
+    /// The age at which a signing key is replaced.
     pub signing_key_period: Duration,
-    /// How often somebody may try.
+    /// The rate limits.
     pub limits: Limits,
-    /// What CSRF tokens and the like are made with.
+    /// The secret that CSRF keys and others are derived from.
     pub site_key: SiteKey,
-    /// The URL of the site, as access tokens name who issued them and for whom.
+    /// The URL of the site: issuer and audience of access tokens.
     pub issuer: String,
 }
 
 impl Default for Config {
-    /// The defaults of `docs/configuration.md`, with a site's key that ends with the process.
+    /// The defaults of `docs/configuration.md`, with a random site key that is valid until the process ends.
     fn default() -> Self {
         let day = Duration::from_secs(24 * 60 * 60);
         Self {
@@ -172,7 +174,7 @@ pub struct Auth {
     limiter: Arc<limit::Limiter>,
     sessions: Arc<SessionCache>,
     events: Arc<dyn EventSink<Event>>,
-    /// Those whose signature was found to be right.
+    /// Access tokens with a verified signature.
     access_tokens: Arc<Cache<TokenHash, Claims>>,
     keys: Arc<Keyring>,
     registration: Registration,
@@ -183,14 +185,14 @@ pub struct Auth {
     refresh_key: DerivedKey,
 }
 
-/// Access tokens whose signature need not be checked again; each takes about 150 bytes.
+/// The number of access tokens whose verified signature is cached; each takes about 150 bytes.
 const VERIFIED_TOKENS: usize = 20_000;
 
 impl Auth {
-    /// Makes the use-cases over `db`, at the time of `clock`.
+    /// Creates the use-cases over `db`, with the time of `clock`.
     ///
     /// # Errors
-    /// When the password cost is one that argon2 does not know.
+    /// If argon2 does not support the password cost.
     pub fn new(db: Db, clock: Arc<dyn Clock>, config: Config) -> Result<Self> {
         let seal = config.site_key.derive(signing_key::PURPOSE);
         Ok(Self {
@@ -211,42 +213,41 @@ impl Auth {
         })
     }
 
-    /// Tells `events` what ends from now on. Called once, before the handle is shared.
+    /// Publishes events to `events` from now on. Call it once, before the handle is shared.
     #[must_use]
     pub fn with_events(mut self, events: Arc<dyn EventSink<Event>>) -> Self {
         self.events = events;
         self
     }
 
-    /// Whether strangers may sign up.
+    /// Whether users may sign up.
     pub const fn registration(&self) -> Registration {
         self.registration
     }
 
-    /// How long sessions live.
+    /// The session lifetimes.
     pub const fn session_lifetimes(&self) -> &SessionLifetimes {
         &self.lifetimes
     }
 
-    /// The keys that access tokens are signed with, the newest first.
+    /// The public keys that verify access tokens, newest first.
     pub async fn public_keys(&self) -> Result<Vec<signing_key::PublicKey>> {
         self.keys.public_keys().await
     }
 
-    /// Makes the next signing key when it is time, and forgets those that no token needs any more. To be called now
-    /// and then; on several nodes at once, too.
+    /// Creates the next signing key when it is due. Call it periodically; concurrent calls on several nodes are safe.
     pub async fn rotate_signing_keys(&self) -> Result<()> {
         self.keys.rotate(self.signing_key_period).await
     }
 
-    /// How often somebody may try, and how often somebody did.
+    /// The rate limiter.
     pub fn limiter(&self) -> &limit::Limiter {
         &self.limiter
     }
 
-    /// Makes known what ended. To be called after the commit of whatever ends sessions or changes what users may do.
+    /// Publishes `events`. Call it after the commit of every change that ends sessions or changes permissions.
     pub(crate) fn announce(&self, events: impl IntoIterator<Item = Event>) {
-        // First the cache: whoever hears of it and asks again must not be told what was.
+        // The cache first: a subscriber that checks the session in response must not get a stale result.
         self.sessions.clear();
         for event in events {
             self.events.publish(event);

@@ -1,4 +1,4 @@
-//! How often somebody may try: GCRA, in this process.
+//! Rate limits with GCRA (the generic cell rate algorithm), counted in this process.
 
 use std::{
     fmt,
@@ -17,12 +17,12 @@ use governor::{
     state::keyed::DashMapStateStore,
 };
 
-/// A limit: `burst` tries at once, refilled evenly over `per`.
+/// A limit: `burst` attempts at once, refilled evenly over `per`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// The largest number of tries at once.
+    /// The largest number of attempts at once.
     pub burst: NonZeroU32,
-    /// How long the refill of all of them takes.
+    /// The time to refill all of them.
     pub per: Duration,
 }
 
@@ -43,21 +43,21 @@ pub struct Limits {
     pub login_per_address: Quota,
     /// Logins to one account from one address.
     pub login_per_account_and_address: Quota,
-    /// Logins to one account, from anywhere: wide enough that nobody shuts its owner out by trying.
+    /// Logins to one account from all addresses: high enough that an attacker cannot lock the owner out.
     pub login_per_account: Quota,
     /// Sign-ups from one address.
     pub signup_per_address: Quota,
-    /// Sign-ups from this machine itself, see [`Policy::SignUpLoopback`].
+    /// Sign-ups over loopback, see [`Policy::SignUpLoopback`].
     pub signup_from_loopback: Quota,
-    /// Passwords given within the sessions of one account.
+    /// Password confirmations within the sessions of one account.
     pub password_per_account: Quota,
-    /// New names of one account: each keeps the one before from everybody else.
+    /// Username changes of one account: each reserves the old username.
     pub username_per_account: Quota,
-    /// Uploads from one address, each of one file or several.
+    /// Uploads from one address, each with one or several files.
     pub upload_per_address: Quota,
-    /// Refused gateway handshakes from one address: those that succeed are not counted.
+    /// Rejected gateway handshakes from one address; successful ones do not count.
     pub handshake_failures_per_address: Quota,
-    /// Gateway connections that one user opens.
+    /// Gateway connections opened by one user.
     pub connections_per_user: Quota,
 }
 
@@ -78,7 +78,7 @@ impl Default for Limits {
     }
 }
 
-/// A limit by its name, as clients see it in `RateLimit-Policy`.
+/// A limit's policy, with the name that clients see in `RateLimit-Policy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
     /// [`Limits::login_per_address`].
@@ -89,7 +89,7 @@ pub enum Policy {
     LoginAccount,
     /// [`Limits::signup_per_address`].
     SignUp,
-    /// [`Limits::signup_from_loopback`]: the client connects over loopback and is no proxy.
+    /// [`Limits::signup_from_loopback`]: for clients that connect over loopback and are not a proxy.
     SignUpLoopback,
     /// [`Limits::password_per_account`].
     Password,
@@ -120,25 +120,25 @@ impl Policy {
     }
 }
 
-/// How a try stands with its policy.
+/// The state of a rate limit after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// The policy.
     pub policy: Policy,
-    /// Its quota.
+    /// The policy's quota.
     pub quota: Quota,
-    /// How many tries are left at once.
+    /// The number of attempts left at once.
     pub remaining: u32,
-    /// How long until the next try gets possible, or, while some are left, until one more is.
+    /// The time until the next attempt is possible or, while some are left, until one more is.
     pub reset: Duration,
 }
 
-/// A try too many.
+/// The rate limit is exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many tries")]
+#[error("too many attempts; wait and try again")]
 pub struct RateLimited(pub Standing);
 
-/// Whose tries are counted together.
+/// The key under which attempts are counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     Address(IpAddr),
@@ -149,7 +149,7 @@ enum Key {
 
 type Keyed = RateLimiter<Key, DashMapStateStore<Key>, Time, StateInformationMiddleware>;
 
-/// Counts tries.
+/// Counts attempts, and rejects those above a limit.
 pub struct Limiter {
     clock: Time,
     login: Rule,
@@ -189,10 +189,10 @@ impl Limiter {
         }
     }
 
-    /// Counts a try from `address`. IPv6 counts by /64, which one subscriber has for themselves.
+    /// Counts an attempt from `address`. IPv6 addresses are grouped by /64, the network of one subscriber.
     ///
     /// # Errors
-    /// When it is one too many; it is not counted then.
+    /// If the limit is exceeded; a rejected attempt does not count.
     pub fn check_address(&self, policy: Policy, address: IpAddr) -> Result<Standing, RateLimited> {
         self.rule(policy).check(&Key::Address(subscriber(address)), &self.clock)
     }
@@ -204,10 +204,10 @@ impl Limiter {
         self.login_account.check(&Key::Account(account.clone()), &self.clock)
     }
 
-    /// Counts a try of `user`, who is logged in.
+    /// Counts an attempt by `user`, who is logged in.
     ///
     /// # Errors
-    /// When it is one too many; it is not counted then.
+    /// If the limit is exceeded; a rejected attempt does not count.
     pub fn check_user(&self, policy: Policy, user: UserId) -> Result<Standing, RateLimited> {
         self.rule(policy).check(&Key::User(user), &self.clock)
     }
@@ -227,8 +227,8 @@ impl Limiter {
         ]
     }
 
-    /// Forgets those whose tries are all refilled. To be called now and then, so that memory follows
-    /// the present and not the past.
+    /// Drops the counters that are fully refilled. Call it periodically, so that memory does not grow with past
+    /// clients.
     pub fn tidy(&self) {
         for rule in self.rules() {
             rule.keyed.retain_recent();
@@ -236,12 +236,12 @@ impl Limiter {
         }
     }
 
-    /// How many are remembered.
+    /// The number of counters.
     pub fn len(&self) -> usize {
         self.rules().iter().map(|rule| rule.keyed.len()).sum()
     }
 
-    /// Whether nobody is remembered.
+    /// Whether there are no counters.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -287,7 +287,7 @@ fn keyed(quota: Quota, clock: Time) -> Keyed {
         .with_middleware()
 }
 
-/// The network that one subscriber has for themselves: an IPv4 address, or the /64 of an IPv6 address.
+/// The network of one subscriber: an IPv4 address, or the /64 of an IPv6 address.
 pub fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
@@ -298,7 +298,7 @@ pub fn subscriber(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Our monotonic clock in governor's terms: a wall clock that steps back would refuse for as long as it stepped.
+/// Adapts our monotonic clock to governor: with a wall clock, a step back would extend every wait by the step.
 #[derive(Clone)]
 struct Time(Arc<dyn Clock>);
 
@@ -376,7 +376,7 @@ mod tests {
             assert_eq!(
                 standing.reset,
                 Duration::from_secs(5),
-                "a step is no time to wait for, and none that passed"
+                "a clock step neither extends nor shortens the wait"
             );
             clock.advance(Duration::from_secs(10));
         }

@@ -1,4 +1,4 @@
-//! Logins behind connections that stay open: no request comes that would be asked who it is from.
+//! Validity of the sessions behind open connections, which send no further requests to authenticate.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,24 +10,24 @@ use blegram_persistence::sessions;
 
 use crate::{Auth, Result};
 
-/// Why a login counts no more.
+/// Why a session is no longer valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ended {
-    /// It was ended, is over, or its account was deleted.
+    /// The session was ended or has expired, or its account was deleted.
     Revoked,
-    /// Its account is suspended.
+    /// The account is suspended.
     Suspended,
 }
 
-/// How long a check waits to write down what is in use; the next one tries again, and days are left for it.
+/// How long a check waits to store the last use; a later check tries again, long before a session idles out.
 const TOUCH_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Auth {
-    /// Which of `sessions` have ended, as the database has it, thousands at once. The others count as used: a login
-    /// does not idle out while it is checked.
+    /// Returns which of `sessions` have ended, with one query for thousands of them. Counts the others as used, so that
+    /// a checked session does not idle out.
     ///
-    /// A suspension takes the logins away, so those that it ended are [`Ended::Revoked`] here once it is done;
-    /// [`crate::Event::Suspended`] tells more.
+    /// A suspension deletes the sessions, so those that it ended are [`Ended::Revoked`] here afterwards;
+    /// [`crate::Event::Suspended`] reports the reason.
     pub async fn check_sessions(&self, sessions: &[SessionId]) -> Result<Vec<(SessionId, Ended)>> {
         let now = self.clock.now();
         let found = sessions::list(&self.db, sessions).await?;
@@ -45,8 +45,8 @@ impl Auth {
         Ok(ended.map(|id| (*id, why(id))).collect())
     }
 
-    /// When each of `users` was last seen, to the minute, by the logins that they still have; nobody without one is
-    /// there.
+    /// When each of `users` was last seen, to the minute, according to their existing sessions; users without a session
+    /// are omitted.
     pub async fn list_last_seen(&self, users: &[UserId]) -> Result<HashMap<UserId, Timestamp>> {
         Ok(sessions::list_last_seen(&self.db, users).await?)
     }

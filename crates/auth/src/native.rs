@@ -1,8 +1,8 @@
-//! The tokens of native apps: a short access token, and a refresh token that is used once.
+//! The tokens of native apps: a short-lived access token, and a refresh token for single use.
 //!
-//! Whoever uses a refresh token again gets the same tokens as long as nobody has used those: the answer was lost on
-//! its way. Once they were used, two have the token, and nobody can tell which is the owner: the login ends (RFC 9700,
-//! 4.14.2).
+//! A refresh token that is used again returns the same tokens as long as neither of them has been used: the first
+//! response was probably lost. After that, the reuse means that two clients have the token and the owner cannot be
+//! identified, so the session ends (RFC 9700, 4.14.2).
 
 use std::time::Duration;
 
@@ -22,38 +22,38 @@ use crate::{
 
 pub(crate) const PURPOSE: &str = "blegram refresh token chain v1";
 
-/// What a native app keeps.
+/// The tokens of a native app.
 #[derive(Debug, Clone)]
 pub struct Tokens {
     /// Sent with every request, as `Authorization: Bearer`.
     pub access_token: AccessToken,
-    /// How long it is good.
+    /// The remaining lifetime of the access token.
     pub expires_in: Duration,
-    /// Used once, for the next tokens.
+    /// Exchanged once for the next tokens.
     pub refresh_token: RefreshToken,
-    /// How long it is good.
+    /// The remaining lifetime of the refresh token.
     pub refresh_expires_in: Duration,
 }
 
-/// How long used refresh tokens are remembered, for somebody else who has them.
+/// How long consumed refresh tokens are stored, to detect reuse.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 impl Auth {
-    /// Exchanges a refresh token for new tokens. Of any number of simultaneous uses all get the same ones.
+    /// Exchanges a refresh token for new tokens. Concurrent uses of one token all return the same tokens.
     ///
     /// # Errors
-    /// [`Error::InvalidGrant`] for a token that never was, has expired, or whose login has ended; also for one whose
-    /// successor was used already, which ends the login.
+    /// [`Error::InvalidGrant`] if the token is unknown or expired, or its session has ended; also if its successor was
+    /// already used, which ends the session.
     pub async fn refresh(&self, token: &str) -> Result<Tokens> {
         let token = RefreshToken::parse(token).ok_or(Error::InvalidGrant)?;
         let now = self.clock.now();
         let known =
             refresh_tokens::find_by_hash(&self.db, &token.hash()).await?.ok_or(Error::InvalidGrant)?;
-        // Made before the transaction, for keys may have to be read or made.
+        // Before the transaction, because the keys may have to be loaded or generated.
         self.keys.signer().await?;
         let tx = self.db.write().await?;
         let session = self.hold_live(&tx, known.session, now).await?;
-        // Read again, now that nobody else can use it.
+        // Read again, now that the session's row is locked.
         let used = refresh_tokens::find_by_hash(&tx, &token.hash()).await?.ok_or(Error::InvalidGrant)?;
         if used.expires_at <= now {
             return Err(Error::InvalidGrant);
@@ -70,13 +70,13 @@ impl Auth {
         self.tokens(&session, issued, next, now).await
     }
 
-    /// Issues the first tokens of a new login.
+    /// Issues the first tokens of a new session.
     pub(crate) async fn issue_first(&self, tx: &Tx, session: &Session) -> Result<(Issued, RefreshToken)> {
         let token = RefreshToken::generate();
         Ok((self.insert(tx, session, &token, session.created_at).await?, token))
     }
 
-    /// What the app gets of it, once that is committed.
+    /// Builds the client's tokens, after the commit of `issued`.
     pub(crate) async fn tokens(
         &self,
         session: &Session,
@@ -112,7 +112,7 @@ impl Auth {
         let issued = self.insert(tx, session, next, now).await?;
         refresh_tokens::update_consumed(tx, used, issued.id, now).await?;
         refresh_tokens::delete_consumed_before(tx, session.id, now - REMEMBERED).await?;
-        // An app that only refreshes is used, too.
+        // An app that only refreshes counts as used, too.
         sessions::update_last_seen(tx, session.id, now).await?;
         Ok(issued)
     }
@@ -132,7 +132,7 @@ impl Auth {
         Ok(Issued { id, expires_at })
     }
 
-    /// What an earlier use made, if nobody has it yet: neither of its tokens was used.
+    /// The successor that an earlier use created, if neither of its tokens has been used yet.
     async fn find_unused(&self, tx: &Tx, id: TokenId, next: &RefreshToken) -> Result<Option<Issued>> {
         let made = refresh_tokens::find(tx, id).await?;
         let unused =
@@ -149,7 +149,7 @@ impl Auth {
     }
 }
 
-/// A refresh token's row, as far as the answer needs it.
+/// The parts of a refresh token's row that the response needs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Issued {
     id: TokenId,

@@ -1,7 +1,6 @@
-//! What operators do with accounts. Nobody is asked for a password here: whoever reaches the database may.
+//! Account administration by operators. No password is required here: access to the database is the authorisation.
 //!
-//! Another process may serve the site meanwhile: it hears of a change within
-//! [`crate::session_cache::MAX_AGE`].
+//! Another process may serve the site at the same time: it applies a change within [`crate::session_cache::MAX_AGE`].
 
 use blegram_domain::{
     Account, DisplayName, EmailAddress, Job, UserSummary, Username,
@@ -11,23 +10,23 @@ use blegram_persistence::{Tx, hashtags, jobs, sessions, users};
 
 use crate::{Auth, Error, Event, NewPassword, Result, audit};
 
-/// An account to be made.
+/// The data of an account that an operator creates.
 #[derive(Debug, Clone)]
 pub struct CreateAccount {
-    /// The name it wants.
+    /// The username.
     pub username: Username,
-    /// What opens it.
+    /// The password.
     pub password: NewPassword,
-    /// The name it shows; the username unless given.
+    /// The display name; defaults to the username.
     pub display_name: Option<DisplayName>,
-    /// Where its owner says to receive mail.
+    /// The owner's e-mail address, not verified.
     pub email: Option<EmailAddress>,
-    /// What it may do.
+    /// The permissions.
     pub role: Role,
 }
 
 impl Auth {
-    /// Makes an account, also where strangers may not sign up, and under a name that is kept for the site.
+    /// Creates an account, even if registration is closed or the username is reserved for the site.
     ///
     /// # Errors
     /// [`Error::UsernameTaken`]; [`Error::Overloaded`].
@@ -39,11 +38,11 @@ impl Auth {
         Ok(account)
     }
 
-    /// Takes an account out, or back in: a suspended one cannot log in, its sessions end, and nobody sees it or what it
-    /// wrote. Says whether that changed anything.
+    /// Suspends or reinstates an account: a suspended one cannot log in, its sessions end, and it and its content are
+    /// hidden. Returns whether this changed anything.
     ///
     /// # Errors
-    /// [`Error::AccountNotFound`], also for a deleted one.
+    /// [`Error::AccountNotFound`], also for a deleted account.
     pub async fn suspend(&self, username: &Username, is_suspended: bool) -> Result<bool> {
         let (tx, account) = self.hold_account(username).await?;
         let summary = account.user.summary;
@@ -53,7 +52,7 @@ impl Auth {
         }
         users::update_status(&tx, summary.id, status).await?;
         hashtags::update_of_author(&tx, &summary, &UserSummary { status, ..summary.clone() }).await?;
-        // What nobody sees has no address that everybody can fetch.
+        // The files of hidden accounts must not stay at public addresses.
         jobs::insert_again(&tx, Job::MoveMedia(summary.id), self.clock.now()).await?;
         if is_suspended {
             sessions::delete_others(&tx, summary.id, None).await?;
@@ -64,10 +63,10 @@ impl Auth {
         Ok(true)
     }
 
-    /// Changes what an account may do. Says whether that changed anything.
+    /// Changes the role of an account. Returns whether this changed anything.
     ///
     /// # Errors
-    /// [`Error::AccountNotFound`], also for a deleted one.
+    /// [`Error::AccountNotFound`], also for a deleted account.
     pub async fn set_role(&self, username: &Username, role: Role) -> Result<bool> {
         let (tx, account) = self.hold_account(username).await?;
         if account.role == role {
@@ -84,7 +83,7 @@ impl Auth {
     /// Replaces the password of an account and ends its sessions.
     ///
     /// # Errors
-    /// [`Error::AccountNotFound`], also for a deleted one; [`Error::Overloaded`].
+    /// [`Error::AccountNotFound`], also for a deleted account; [`Error::Overloaded`].
     pub async fn reset_password(&self, username: &Username, password: NewPassword) -> Result<()> {
         let hash = self.hasher.hash(password).await?;
         let (tx, account) = self.hold_account(username).await?;

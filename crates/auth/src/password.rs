@@ -1,4 +1,4 @@
-//! Passwords: what a new one must be (ASVS 6.2), and argon2id on a bounded pool of threads.
+//! Passwords: rules for new ones (ASVS 6.2), and argon2id on a bounded thread pool.
 
 use std::sync::Arc;
 
@@ -15,12 +15,12 @@ use zxcvbn::{Score, zxcvbn};
 
 use crate::{Error, Result, token::random_bytes};
 
-/// A password that somebody chose: 10 to 128 code points, not one that a guesser finds soon.
+/// A new password: 10 to 128 code points, and not easy to guess.
 #[derive(Debug, Clone)]
 pub struct NewPassword(SecretString);
 
-/// How much of a password is judged: what a guesser cannot find by its beginning is strong. The cost of judging
-/// grows faster than the length, and it is paid on a thread that serves requests.
+/// The number of characters whose strength is estimated: a strong beginning makes the whole password strong. The cost
+/// of the estimate grows faster than the length, and it runs on a thread that serves requests.
 const JUDGED_CHARS: usize = 32;
 
 impl NewPassword {
@@ -29,8 +29,8 @@ impl NewPassword {
     /// The largest number of code points.
     pub const MAX_CHARS: usize = 128;
 
-    /// Normalises `raw` to NFC, so that composed and decomposed Hangul are one password; never trims.
-    /// `known` is what a guesser would know of the user: names, addresses.
+    /// Normalises `raw` to NFC, so that composed and decomposed Hangul are the same password; never trims. `known` is
+    /// what an attacker may know about the user: names, addresses.
     ///
     /// # Errors
     /// [`Violation::TooShort`], [`Violation::TooLong`] or [`Violation::WeakPassword`].
@@ -48,7 +48,7 @@ impl NewPassword {
         Ok(password)
     }
 
-    /// A password that nobody can guess, for somebody who keeps it in a safe: 144 random bits.
+    /// Generates an unguessable password of 144 random bits, to be stored in a password manager.
     pub fn generate() -> Self {
         Self(URL_SAFE_NO_PAD.encode(&random_bytes()[..18]).into())
     }
@@ -58,7 +58,7 @@ impl NewPassword {
         self.0.expose_secret()
     }
 
-    /// Judges it again, for what a guesser knows who knows the user.
+    /// Estimates the strength against an attacker who has the `known` data about the user.
     pub(crate) fn judge(&self, known: &[&str]) -> Result<(), Violation> {
         let known: Vec<&str> = known.iter().copied().chain(["blegram"]).collect();
         let judged: String = self.0.expose_secret().chars().take(JUDGED_CHARS).collect();
@@ -71,7 +71,7 @@ impl NewPassword {
     }
 }
 
-/// A password as somebody gave it to log in; only its size is bounded.
+/// A password entered for a login; only its size is limited.
 #[derive(Debug, Clone)]
 pub struct GivenPassword(SecretString);
 
@@ -79,7 +79,7 @@ impl GivenPassword {
     /// The largest number of bytes as sent: more than any accepted password has in any normal form.
     pub const MAX_BYTES: usize = 4096;
 
-    /// Normalises `raw` as [`NewPassword::parse`] does.
+    /// Normalises `raw` like [`NewPassword::parse`].
     ///
     /// # Errors
     /// [`Violation::TooLong`].
@@ -97,14 +97,14 @@ impl From<NewPassword> for GivenPassword {
     }
 }
 
-/// What one guess costs: argon2id (RFC 9106). The defaults are OWASP's.
+/// The cost of one password hash: argon2id (RFC 9106). The defaults are those of OWASP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PasswordCost {
-    /// Memory, in KiB.
+    /// Memory in KiB.
     pub memory_kib: u32,
-    /// Passes over it.
+    /// Passes over the memory.
     pub iterations: u32,
-    /// Lanes.
+    /// Degree of parallelism (lanes).
     pub parallelism: u32,
 }
 
@@ -114,22 +114,22 @@ impl Default for PasswordCost {
     }
 }
 
-/// What a check of a password found.
+/// The result of a password check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Wrong,
     Right,
-    /// Right, and here is its hash with today's cost.
+    /// Right, with a new hash at the configured cost.
     RightButOutdated(String),
 }
 
-/// Hashes passwords on a few threads of its own: hashing is slow and hungry by design, so it must neither block other
-/// requests, nor pile up, nor have a core as soon as it wants one.
+/// Hashes passwords on a few dedicated threads. Hashing is slow and memory-hungry by design: it must not block other
+/// requests, queue without limit, or compete with them for every core.
 #[derive(Clone)]
 pub(crate) struct Hasher {
     argon2: Argon2<'static>,
     workers: Workers,
-    /// Checked when there is no hash to check, so that the answer takes as long.
+    /// Verified when there is no hash, so that the response takes the same time.
     dummy: Arc<str>,
 }
 
@@ -138,7 +138,7 @@ impl Hasher {
         let params =
             Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None).map_err(hashing)?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        // Made and not computed: checking it costs what a real one costs, and its output is no password's.
+        // Built rather than computed: verifying it costs the same as a real hash, and no password matches its output.
         let PasswordCost { memory_kib, iterations, parallelism } = cost;
         let (salt, output) = ("A".repeat(22), "A".repeat(43));
         let dummy =
@@ -152,7 +152,7 @@ impl Hasher {
         self.run(move || hash(&argon2, &password.0)).await
     }
 
-    /// Checks `password` against `phc`, or takes as long to find it wrong when there is none.
+    /// Verifies `password` against `phc`; without one, takes the same time and returns [`Verdict::Wrong`].
     pub(crate) async fn verify(&self, password: GivenPassword, phc: Option<String>) -> Result<Verdict> {
         let (argon2, dummy) = (self.argon2.clone(), Arc::clone(&self.dummy));
         self.run(move || {
@@ -230,7 +230,7 @@ mod tests {
         let phc = hash(&Hasher::new(CHEAP, 1, 0).unwrap().argon2, &given().0).unwrap();
         let hasher = Hasher::new(PasswordCost { iterations: 2, ..CHEAP }, 1, 0).unwrap();
         let Verdict::RightButOutdated(renewed) = hasher.verify(given(), Some(phc)).await.unwrap() else {
-            panic!("the cost is another");
+            panic!("expected an outdated cost");
         };
         assert_eq!(hasher.verify(given(), Some(renewed)).await.unwrap(), Verdict::Right);
     }
@@ -238,7 +238,7 @@ mod tests {
     #[tokio::test]
     async fn no_hash_is_never_right() {
         let hasher = Hasher::new(CHEAP, 1, 0).unwrap();
-        let given = GivenPassword::parse("of nobody").unwrap();
+        let given = GivenPassword::parse("any password").unwrap();
         assert_eq!(hasher.verify(given, None).await.unwrap(), Verdict::Wrong);
     }
 

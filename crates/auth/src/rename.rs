@@ -1,4 +1,4 @@
-//! Changing the name of an account.
+//! Username changes.
 
 use blegram_domain::{Account, Timestamp, UserId, Username, username::Skeleton, version::Precondition};
 use blegram_persistence::{Tx, reserved_usernames, users};
@@ -6,12 +6,12 @@ use blegram_persistence::{Tx, reserved_usernames, users};
 use crate::{Auth, Error, Policy, Result, audit, deletion::NAME_KEPT};
 
 impl Auth {
-    /// Gives the account of `actor` another name. The one before is kept for its owner for [`NAME_KEPT`]; taking the
-    /// present one changes nothing.
+    /// Changes the username of the account of `actor`. The old username stays reserved for the owner for [`NAME_KEPT`];
+    /// setting the current username changes nothing.
     ///
     /// # Errors
-    /// [`Error::UsernameTaken`], also for a name that looks like another's or was one not long ago;
-    /// [`Error::RateLimited`] by the account; [`Error::SessionEnded`] when it was deleted meanwhile;
+    /// [`Error::UsernameTaken`], also for a username that looks like another account's or belonged to one recently;
+    /// [`Error::RateLimited`] per account; [`Error::SessionEnded`] if the account was deleted concurrently;
     /// [`Error::PreconditionFailed`].
     pub async fn change_username(
         &self,
@@ -44,7 +44,7 @@ impl Auth {
     }
 }
 
-/// Keeps the name that was given up, and lets go of the one that is taken.
+/// Reserves the old username, and releases the reservation of the new one.
 async fn move_reservation(
     tx: &Tx,
     actor: UserId,
@@ -61,8 +61,9 @@ async fn move_reservation(
     Ok(reserved_usernames::insert(tx, &from, Some(actor), now + NAME_KEPT).await?)
 }
 
-/// Refuses a name that an account had not long ago. To be asked after the name was written, in the same transaction: a
-/// rename that gives it up at the same time has either not happened then, and holds the name, or keeps it by now.
+/// Rejects a username that is reserved after another account gave it up. Call it after writing the username, in the
+/// same transaction: then a concurrent rename that gives it up either has not committed, and still has the username, or
+/// has already reserved it.
 pub(crate) async fn refuse_kept(tx: &Tx, name: &Skeleton, who: Option<UserId>, now: Timestamp) -> Result<()> {
     let is_kept = reserved_usernames::is_kept_from(tx, name, who, now).await?;
     if is_kept { Err(Error::UsernameTaken) } else { Ok(()) }

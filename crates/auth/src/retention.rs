@@ -1,28 +1,28 @@
-//! Forgetting what counts no more. Whatever grows with use has its place here, or is bounded by itself.
+//! Deletion of expired rows. Every table that grows with use is listed here, or is bounded in another way.
 //!
-//! | Rows | Kept |
+//! | Rows | Retention |
 //! |---|---|
-//! | refresh tokens | until they expire; used ones for a week, as long as their session refreshes |
-//! | sessions | until they are over, by age or by not being used |
-//! | tickets for live connections | [`crate::ticket::LIFETIME`] |
+//! | refresh tokens | until they expire; consumed ones for a week, as long as their session refreshes |
+//! | sessions | until they expire by age or idleness |
+//! | tickets for gateway connections | [`crate::ticket::LIFETIME`] |
 //! | idempotency keys | [`crate::idempotency::KEPT`] |
-//! | names that accounts had | [`crate::deletion::NAME_KEPT`] |
-//! | signing keys | until no token needs them: [`crate::signing_key::KEPT_AFTER`] |
+//! | former usernames | [`crate::deletion::NAME_KEPT`] |
+//! | signing keys | until no valid token needs them: [`crate::signing_key::KEPT_AFTER`] |
 
 use blegram_domain::Timestamp;
 use blegram_persistence::{gateway_tickets, idempotency_keys, refresh_tokens, reserved_usernames, sessions};
 
 use crate::{Auth, Result, idempotency::KEPT};
 
-/// How many rows a transaction removes at most: SQLite's only writer must not be held.
+/// The largest number of rows that a transaction deletes, so that it does not block SQLite's only writer for long.
 pub(crate) const BATCH: u64 = 500;
 
 impl Auth {
-    /// Forgets some of what counts no more at `now`, a time that was checked; says whether there may be more.
+    /// Deletes a batch of expired rows at `now`, a checked time; returns whether there may be more.
     pub async fn forget_old(&self, now: Timestamp) -> Result<bool> {
         self.keys.forget_outlived(now).await?;
         let tx = self.db.write().await?;
-        // Tokens and tickets before their sessions, which would take any number of them along.
+        // Tokens and tickets before their sessions: deleting a session cascades to any number of them.
         let mut forgotten = refresh_tokens::delete_expired(&tx, now, BATCH).await?;
         if forgotten < BATCH {
             forgotten += gateway_tickets::delete_expired(&tx, now, BATCH - forgotten).await?;

@@ -1,4 +1,4 @@
-//! Who a request comes from, and the list of logins that its owner sees.
+//! Authentication of requests, and the user's list of sessions.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -19,23 +19,23 @@ use crate::{
     Auth, Error, Event, Result, SessionToken, access_token::Claims, audit, session_cache::Key, token::hash,
 };
 
-/// What a login comes from, for its owner's list of sessions.
+/// The device of a login, for the owner's list of sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// What keeps its secret.
+    /// The type of client.
     pub kind: Kind,
-    /// What its owner calls it.
+    /// The owner's name for the device.
     pub name: Option<String>,
-    /// What it calls itself.
+    /// The client's `User-Agent`.
     pub user_agent: Option<String>,
-    /// Where it is. `None` counts with all others whose address is unknown.
+    /// The IP address. For rate limits, all devices with `None` share one address.
     pub address: Option<IpAddr>,
-    /// The session that it had until now, which ends with the login (ASVS 7.2.4).
+    /// The client's previous session, which ends with the login (ASVS 7.2.4).
     pub replaces: Option<SessionId>,
 }
 
 impl Default for Device {
-    /// A browser of which nothing is known.
+    /// A browser without any details.
     fn default() -> Self {
         Self { kind: Kind::Browser, name: None, user_agent: None, address: None, replaces: None }
     }
@@ -47,20 +47,20 @@ impl Device {
     }
 }
 
-/// Who a live session stands for.
+/// The authenticated user and session of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Authenticated {
     /// The user.
     pub user: UserId,
-    /// The login.
+    /// The session.
     pub session: SessionId,
-    /// What keeps its secret.
+    /// The type of client.
     pub kind: Kind,
-    /// What the user may do, as of a second ago.
+    /// The user's role; may be out of date by [`crate::session_cache::MAX_AGE`].
     pub role: Role,
-    /// When what was shown stops counting, however much it is used: the access token, or the cookie with its session.
+    /// When the credential expires, regardless of use: the access token, or the cookie with its session.
     pub expires_at: Timestamp,
-    /// When that was issued.
+    /// When the credential was issued.
     pub issued_at: Timestamp,
 }
 
@@ -72,12 +72,12 @@ impl Authenticated {
     }
 }
 
-/// How long a request waits to write its session's use down; the next one tries again.
+/// How long a request waits to store its session's last use; a later request tries again.
 const TOUCH_PATIENCE: Duration = Duration::from_millis(100);
 
 impl Auth {
-    /// Whom the session token of a cookie stands for; `None` when it is no token, or its session or account has
-    /// ended: on this node at once, on others within [`crate::session_cache::MAX_AGE`].
+    /// Authenticates the session token of a cookie; `None` if it is invalid, or if its session or account has ended: on
+    /// this node at once, on others within [`crate::session_cache::MAX_AGE`].
     pub async fn authenticate(&self, token: &str) -> Result<Option<Authenticated>> {
         match SessionToken::parse(token) {
             Some(token) => self.look_up(Key::Cookie(token.hash()), None).await,
@@ -85,7 +85,7 @@ impl Auth {
         }
     }
 
-    /// Whom an access token stands for; `None` when it is none of ours, has expired, or its session or account has
+    /// Authenticates an access token; `None` if it is not one of ours or has expired, or if its session or account has
     /// ended, as for [`Auth::authenticate`].
     pub async fn authenticate_bearer(&self, token: &str) -> Result<Option<Authenticated>> {
         let now = self.clock.now();
@@ -129,7 +129,7 @@ impl Auth {
         let (issued_at, expires_at) = claims.map_or(cookie, |claims| (claims.issued_at, claims.expires_at));
         let authenticated = Authenticated::new(&found, issued_at, expires_at);
         let touch = Touch::of(&found, claims.map(|claims| claims.token), now);
-        // Remembered as written first, so that of many requests at once one writes.
+        // Cached as stored first, so that only one of many concurrent requests writes.
         found.is_first_use = false;
         if touch.is_some() {
             found.session.last_seen_at = now;
@@ -143,7 +143,7 @@ impl Auth {
         Ok(Some(authenticated))
     }
 
-    /// The live logins of `user`, the newest first.
+    /// The valid sessions of `user`, newest first.
     pub async fn list_sessions(&self, user: UserId, page: &PageRequest) -> Result<Page<Session>> {
         let now = self.clock.now();
         let ids = sessions::list_live_ids(&self.db, user, now, self.idle_since(now), page).await?;
@@ -151,10 +151,10 @@ impl Auth {
         Ok(ids.into_page(sessions))
     }
 
-    /// Ends a login of `user`.
+    /// Ends a session of `user`.
     ///
     /// # Errors
-    /// [`Error::SessionNotFound`] for somebody else's, and for one that has ended.
+    /// [`Error::SessionNotFound`] for another user's session, and for one that has ended.
     pub async fn revoke_session(&self, user: UserId, session: SessionId) -> Result<()> {
         let tx = self.db.write().await?;
         if !sessions::delete_of_user(&tx, user, session).await? {
@@ -166,7 +166,7 @@ impl Auth {
         Ok(())
     }
 
-    /// Ends every login of `user` but `keep`.
+    /// Ends all sessions of `user` except `keep`.
     pub async fn revoke_other_sessions(&self, user: UserId, keep: SessionId) -> Result<()> {
         let tx = self.db.write().await?;
         sessions::delete_others(&tx, user, Some(keep)).await?;
@@ -176,7 +176,7 @@ impl Auth {
         Ok(())
     }
 
-    /// Ends `session`; ending it again changes nothing.
+    /// Ends `session`. Idempotent.
     pub async fn log_out(&self, session: SessionId) -> Result<()> {
         let tx = self.db.write().await?;
         sessions::delete(&tx, session).await?;
@@ -185,7 +185,7 @@ impl Auth {
         Ok(())
     }
 
-    /// Whether a login still stands for its user, who takes part.
+    /// Whether a session is valid and its account active.
     pub(crate) fn is_live(&self, found: &Found, now: Timestamp) -> bool {
         found.status == Status::Active && found.session.is_live(now, &self.lifetimes)
     }
@@ -194,17 +194,17 @@ impl Auth {
         IdleSince { browser: now - self.lifetimes.browser.idle, native: now - self.lifetimes.native.idle }
     }
 
-    // A read must neither fail nor wait because its session's use could not be written down.
+    // A read must neither fail nor wait because its session's last use cannot be stored.
     pub(crate) async fn touch(&self, patience: Duration, written: impl Future<Output = Result<()>>) {
         match tokio::time::timeout(patience, written).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "a session's use was not written down"
+                    "the last use of a session was not stored"
                 );
             }
-            Err(_) => tracing::debug!("a session's use was not written down: the database is busy"),
+            Err(_) => tracing::debug!("the last use of a session was not stored: the database is busy"),
         }
     }
 
@@ -218,11 +218,11 @@ impl Auth {
     }
 }
 
-/// A use to be written down.
+/// A use of a session to be stored.
 #[derive(Debug, Clone, Copy)]
 struct Touch {
     session: SessionId,
-    /// The tokens that arrived, when this is the first that is heard of them.
+    /// The id of the tokens, if this is their first use, which proves that the client received them.
     token: Option<TokenId>,
     at: Timestamp,
 }

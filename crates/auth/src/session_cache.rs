@@ -1,4 +1,4 @@
-//! What sessions were found to be, for a moment: a busy client asks many times a second.
+//! A short-lived cache of session look-ups, for clients that send many requests per second.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -9,13 +9,13 @@ use blegram_domain::TokenId;
 use blegram_persistence::sessions::{Found, TokenHash};
 use quick_cache::sync::Cache;
 
-/// How old an answer may be: what another node ends is ended here after this long.
+/// The maximum age of an entry: a session that another node ends is rejected here after at most this time.
 pub const MAX_AGE: Duration = Duration::from_secs(1);
 
-/// Clients in a second that are worth remembering; more only means more questions to the database.
+/// The number of cached sessions; beyond it, requests query the database more often.
 const CAPACITY: usize = 20_000;
 
-/// What a session was found by.
+/// The credential that a session was looked up by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Key {
     Cookie(TokenHash),
@@ -30,15 +30,15 @@ struct Entry {
     epoch: u64,
 }
 
-/// Recent answers of the database. Whatever this node ends makes all of them stale at once: that is rare, and nothing
-/// can be forgotten.
+/// Recent results of session queries. Any session change on this node invalidates all entries: changes are rare, and no
+/// entry can be missed.
 #[derive(Debug)]
 pub(crate) struct SessionCache {
     entries: Cache<Key, Entry>,
     epoch: AtomicU64,
 }
 
-/// The moment before a question to the database; its answer is no news if something ended since.
+/// The moment before a database query; its result is not cached if a session ended since.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
     /// By the monotonic clock.
@@ -55,7 +55,7 @@ impl SessionCache {
         Moment { now, epoch: self.epoch.load(Ordering::SeqCst) }
     }
 
-    /// What is known, and the moment of the question that it answers: an answer does not get younger by being read.
+    /// The cached result with the moment of its query: reading an entry does not renew it.
     pub(crate) fn get(&self, key: &Key, moment: Moment) -> Option<(Found, Moment)> {
         let entry = self.entries.get(key)?;
         let is_fresh = moment.now.saturating_sub(entry.read_at) < MAX_AGE;
@@ -67,7 +67,7 @@ impl SessionCache {
         self.entries.insert(key, Entry { found, read_at: moment.now, epoch: moment.epoch });
     }
 
-    /// Makes everything stale.
+    /// Invalidates all entries.
     pub(crate) fn clear(&self) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
     }

@@ -1,5 +1,6 @@
-//! The keys of access tokens: rows that every node reads, so that each verifies what any of them signed. The private
-//! halves are sealed with the site's key: whoever reads the database cannot sign.
+//! The signing keys of access tokens: stored in the database, so that every node verifies what any node signed. The
+//! private keys are encrypted with a key derived from the site key, so that read access to the database does not allow
+//! signing.
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -26,39 +27,39 @@ use crate::{
 
 pub(crate) const PURPOSE: &str = "blegram signing key seal v1";
 
-/// How long a new key is published before it signs: others may keep the list of keys for a while.
+/// How long a new key is published before it signs, because clients may cache the key set.
 pub const PUBLISHED_AHEAD: Duration = Duration::from_secs(60 * 60);
 
-/// How long a key is kept after the next one took over: longer than any token that it signed.
+/// How long a key is kept after its successor started to sign: longer than any token that it signed is valid.
 pub const KEPT_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How old this node's list may get before it is read again: a new key is heard of while it is published ahead.
+/// The age at which a node reloads its keys: short enough to load a new key before it signs.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(10 * 60);
 
-/// How often an unknown key may make the list be read again: anybody can invent key ids.
+/// The minimum interval between reloads for unknown key ids, because anyone can invent key ids.
 const UNKNOWN_PAUSE: Duration = Duration::from_secs(1);
 
-/// A key that signs.
+/// A private key with its id.
 #[derive(Debug)]
 pub(crate) struct Signer {
     pub(crate) id: String,
     pub(crate) key: EncodingKey,
 }
 
-/// A key that verifies.
+/// A public key for verification.
 #[derive(Debug)]
 pub(crate) struct Verifier {
     pub(crate) key: DecodingKey,
 }
 
-/// A public key as others read it (RFC 7517).
+/// A public key in the published key set (RFC 7517).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
     /// The `kid`.
     pub id: String,
-    /// The coordinate, base64url.
+    /// The x coordinate, base64url.
     pub x: String,
-    /// The coordinate, base64url.
+    /// The y coordinate, base64url.
     pub y: String,
 }
 
@@ -66,7 +67,7 @@ pub struct PublicKey {
 struct Key {
     public: PublicKey,
     signs_from: Timestamp,
-    /// `None` when this site's key does not open it: it was sealed with another.
+    /// `None` if it was encrypted with another site's key.
     signer: Option<Arc<Signer>>,
     verifier: Arc<Verifier>,
 }
@@ -85,7 +86,7 @@ pub(crate) struct Keyring {
     seal: DerivedKey,
     issuer: String,
     known: RwLock<Arc<Known>>,
-    /// One reads or makes keys at a time; the others wait for what it finds.
+    /// Only one task loads or generates keys at a time; the others wait for its result.
     reading: tokio::sync::Mutex<()>,
 }
 
@@ -100,21 +101,21 @@ impl Keyring {
         access_token::AccessToken::sign(claims, &self.issuer, &signer)
     }
 
-    /// What `token` says, if one of the keys signed it.
+    /// The claims of `token`, if one of the keys signed it.
     pub(crate) async fn verify(&self, token: &str) -> Result<Option<Claims>> {
         let Some(id) = access_token::key_of(token) else { return Ok(None) };
         let verifier = self.verifier(&id).await?;
         Ok(verifier.and_then(|verifier| access_token::verify(token, &self.issuer, &verifier)))
     }
 
-    /// Every public key, the newest first.
+    /// All public keys, newest first.
     pub(crate) async fn public_keys(&self) -> Result<Vec<PublicKey>> {
-        // There is one from the first question on, or those who ask would keep an empty list.
+        // Generates a key if there is none, because clients would cache an empty key set.
         self.signer().await?;
         Ok(self.known().keys.iter().map(|key| key.public.clone()).collect())
     }
 
-    /// The key that signs now, made when there is none.
+    /// The current signing key; generated if there is none.
     pub(crate) async fn signer(&self) -> Result<Arc<Signer>> {
         let now = self.clock.now();
         if let Some(signer) = self.fresh_signer(now) {
@@ -133,10 +134,10 @@ impl Keyring {
         };
         self.make(now, now, lacks).await?;
         self.read().await?;
-        self.fresh_signer(now).ok_or_else(|| Error::Signing("the key that was made is not there".to_owned()))
+        self.fresh_signer(now).ok_or_else(|| Error::Signing("the new signing key was not found".to_owned()))
     }
 
-    /// The newest key that signs already, if the list is young enough to know.
+    /// The newest key that may sign, if the loaded keys are recent enough.
     fn fresh_signer(&self, now: Timestamp) -> Option<Arc<Signer>> {
         let known = self.known();
         known.signer(now).filter(|_| known.is_younger_than(READ_AGAIN_AFTER, self.clock.monotonic()))
@@ -155,12 +156,12 @@ impl Keyring {
         Ok(self.known().verifier(id))
     }
 
-    /// Makes the next key when the newest is older than `period`. The first one, too: were it made by the first login
-    /// only, other nodes would not have heard of it yet.
+    /// Generates the next key if the newest is older than `period`. Generates the first key, too: if only the first
+    /// login did, other nodes would not have loaded it yet.
     pub(crate) async fn rotate(&self, period: Duration) -> Result<()> {
         let now = self.clock.now();
         self.signer().await?;
-        // A key of a clock that was ahead must not keep the next one waiting until then.
+        // A key created by a clock that was ahead must not delay the next one.
         let is_due = |keys: &[rows::SigningKey]| {
             let made = keys.iter().map(|key| key.created_at).filter(|made| *made <= now);
             made.max().is_some_and(|made| now.since(made) >= period)
@@ -173,7 +174,7 @@ impl Keyring {
         self.read().await
     }
 
-    /// Forgets the keys that no token needs any more at `now`.
+    /// Deletes the keys that no valid token needs at `now`.
     pub(crate) async fn forget_outlived(&self, now: Timestamp) -> Result<()> {
         let over = outlived(&rows::list(&self.db).await?, now);
         if over.is_empty() {
@@ -186,7 +187,7 @@ impl Keyring {
         self.read().await
     }
 
-    /// Makes a key if `is_due` still says so when no other node can make one.
+    /// Generates a key if `is_due` still holds while the lock excludes other nodes.
     async fn make(
         &self,
         now: Timestamp,
@@ -220,7 +221,7 @@ impl Keyring {
         let verifier = Arc::new(Verifier { key: DecodingKey::from_ec_components(&x, &y).ok()? });
         let signer = self.open(&row).map(|key| Arc::new(Signer { id: row.id.clone(), key }));
         if signer.is_none() {
-            tracing::warn!(kid = row.id, "secrets.key does not open this signing key; it only verifies");
+            tracing::warn!(kid = row.id, "secrets.key cannot decrypt this signing key; it only verifies");
         }
         Some(Key { public: PublicKey { id: row.id, x, y }, signs_from: row.signs_from, signer, verifier })
     }
@@ -236,7 +237,7 @@ impl Keyring {
 
     fn seal(&self, id: &str, secret: &[u8]) -> Result<Vec<u8>> {
         let nonce = Aes256Gcm::generate_nonce(&mut p256::elliptic_curve::rand_core::OsRng);
-        // Bound to its id, so that rows cannot be exchanged.
+        // Bound to its id, so that rows cannot be swapped.
         let payload = Payload { msg: secret, aad: id.as_bytes() };
         let sealed = self.cipher()?.encrypt(&nonce, payload).map_err(Error::signing)?;
         Ok([nonce.as_slice(), &sealed].concat())
@@ -270,7 +271,7 @@ impl Known {
     }
 }
 
-/// The keys whose successor has signed for so long that no token of theirs is good any more.
+/// The keys whose successor has signed for so long that all their tokens have expired.
 fn outlived(keys: &[rows::SigningKey], now: Timestamp) -> Vec<String> {
     let long_since = now - KEPT_AFTER;
     let Some(heir) = keys.iter().map(|key| key.signs_from).filter(|from| *from <= long_since).max() else {
@@ -279,14 +280,14 @@ fn outlived(keys: &[rows::SigningKey], now: Timestamp) -> Vec<String> {
     keys.iter().filter(|key| key.signs_from < heir).map(|key| key.id.clone()).collect()
 }
 
-// Of random 256 bits all but a vanishing part are a key; the next ones are then.
+// Almost every random 256-bit value is a valid key; if one is not, the next one is tried.
 fn new_secret() -> Result<p256::SecretKey> {
     let tries = std::iter::repeat_with(random_bytes).take(8);
     let mut keys = tries.filter_map(|bytes| p256::SecretKey::from_slice(&bytes).ok());
-    keys.next().ok_or_else(|| Error::Signing("no key could be made".to_owned()))
+    keys.next().ok_or_else(|| Error::Signing("no key could be generated".to_owned()))
 }
 
-/// The two halves of an uncompressed point (SEC 1, 2.3.3), as a JWK writes them.
+/// The coordinates of an uncompressed point (SEC 1, 2.3.3), base64url-encoded for a JWK.
 fn coordinates(point: &[u8]) -> Option<(String, String)> {
     let halves = point.strip_prefix(&[4]).filter(|halves| halves.len() == 64)?;
     let (x, y) = halves.split_at(32);

@@ -1,4 +1,5 @@
-//! Tickets: what opens a live connection once, for pages that hold an access token and cannot send it along.
+//! Single-use tickets for gateway connections, for pages that have an access token but cannot send it with the
+//! handshake.
 
 use std::time::Duration;
 
@@ -10,15 +11,15 @@ use blegram_persistence::{
 
 use crate::{Auth, Authenticated, Error, GatewayTicket, Result};
 
-/// How long a ticket may take from here to the handshake.
+/// The lifetime of a ticket, from its creation to the handshake.
 pub const LIFETIME: Duration = Duration::from_secs(30);
 
 impl Auth {
-    /// A ticket that stands for `of` once, within [`LIFETIME`], and comes from the page that asks for it: `origin`, or none
-    /// for an app. Says when it ends.
+    /// Creates a ticket that authenticates as `of` once, within [`LIFETIME`], for the page that requests it: `origin`,
+    /// or `None` for an app. Returns it with its expiry.
     ///
     /// # Errors
-    /// [`Error::SessionEnded`] when its login was ended meanwhile.
+    /// [`Error::SessionEnded`] if the session was ended concurrently.
     pub async fn create_ticket(
         &self,
         of: &Authenticated,
@@ -40,12 +41,12 @@ impl Auth {
         Ok((secret, ticket.expires_at))
     }
 
-    /// Whom a ticket stands for. It is used up by asking. `None` when it was used before, has ended, comes from another page
-    /// than the one that asked for it, or when its login or what it was asked for with has ended.
+    /// Authenticates a ticket and consumes it. `None` if it was used before or has expired, if another page presents it
+    /// than the one that requested it, or if its session or the credential that it was requested with has ended.
     pub async fn redeem_ticket(&self, ticket: &str, origin: Option<&str>) -> Result<Option<Authenticated>> {
         let Some(secret) = GatewayTicket::parse(ticket) else { return Ok(None) };
         let now = self.clock.now();
-        // Strangers who make tickets up must not stand in the way of SQLite's only writer.
+        // Checked without a transaction first, so that invented tickets do not block SQLite's only writer.
         if !gateway_tickets::is_there(&self.db, &secret.hash()).await? {
             return Ok(None);
         }

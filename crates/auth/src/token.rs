@@ -1,5 +1,5 @@
-//! Secrets that clients hold. The database has only their SHA-256 (ASVS 6.5.2: enough for 256 random
-//! bits), so whoever reads it cannot log in with what it holds.
+//! Secrets that clients hold. The database stores only their SHA-256 (ASVS 6.5.2: sufficient for 256 random bits), so
+//! read access to it does not allow logging in.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use blegram_persistence::sessions::TokenHash;
@@ -17,7 +17,7 @@ macro_rules! secrets {
         pub struct $name(SecretString);
 
         impl $name {
-            /// Lets scanners of leaked secrets recognise it.
+            /// Lets secret scanners recognise a leaked token.
             const PREFIX: &str = $prefix;
 
             pub(crate) fn generate() -> Self {
@@ -28,7 +28,7 @@ macro_rules! secrets {
                 Self(format!("{}{}", Self::PREFIX, URL_SAFE_NO_PAD.encode(secret)).into())
             }
 
-            /// Reads what a client sent; `None` for what was never issued, which then costs no query.
+            /// Parses a client's token; `None` if it cannot have been issued, which saves a query.
             pub(crate) fn parse(text: &str) -> Option<Self> {
                 let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(Self::PREFIX)?).ok()?;
                 (bytes.len() == 32).then(|| Self(text.to_owned().into()))
@@ -49,15 +49,15 @@ macro_rules! secrets {
 secrets! {
     /// The secret of a browser's session: `bls_` and 256 random bits.
     SessionToken = "bls_";
-    /// What a native app gets new tokens with, once: `blr_` and 256 bits.
+    /// The single-use refresh token of a native app: `blr_` and 256 bits.
     RefreshToken = "blr_";
-    /// What opens a live connection, once: `blt_` and 256 random bits.
+    /// A single-use ticket for a gateway connection: `blt_` and 256 random bits.
     GatewayTicket = "blt_";
 }
 
 impl RefreshToken {
-    /// The token that the use of this one makes: always the same, so that an app which lost the answer gets it again,
-    /// and only to be known by whoever has both this token and the site's key.
+    /// The successor of this token. It is deterministic, so that an app that lost the response gets it again, and can
+    /// only be computed with both this token and the site's key.
     pub(crate) fn next(&self, key: &DerivedKey) -> Self {
         Self::of(&key.mac(&[self.expose().as_bytes()]).finalize().into_bytes().into())
     }
@@ -68,13 +68,13 @@ pub(crate) fn hash(token: &str) -> TokenHash {
     Sha256::digest(token).into()
 }
 
-/// 256 bits from the operating system.
+/// Generates 256 random bits with the operating system.
 ///
 /// # Panics
-/// When the operating system has no randomness to give: nothing secret can be made then.
+/// If the operating system provides no randomness: then no secret can be generated.
 pub(crate) fn random_bytes() -> [u8; 32] {
     let mut bytes = [0; 32];
-    SysRng.try_fill_bytes(&mut bytes).expect("the operating system gives randomness");
+    SysRng.try_fill_bytes(&mut bytes).expect("the operating system provides randomness");
     bytes
 }
 

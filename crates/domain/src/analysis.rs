@@ -1,4 +1,4 @@
-//! Hashtags and mentions: found once, here, for everything that people write.
+//! Extracts hashtags and mentions from user-written text.
 
 use std::{fmt, ops::Range};
 
@@ -12,10 +12,10 @@ use crate::{
     username::{is_hangul_syllable, is_username_char},
 };
 
-/// A hashtag without `#`, folded: NFKC and case fold, so `#Jeju`, `#JEJU` and `#ｊｅｊｕ` are one.
+/// A hashtag without `#`, folded with NFKC and case folding, so that `#Jeju`, `#JEJU` and `#ｊｅｊｕ` are equal.
 ///
-/// Letters, marks, digits and `_`, at most 50 characters, with a letter among them and no mark in front (UAX 31).
-/// Characters that nobody sees are left out.
+/// Letters, marks, digits and `_`, at most 50 characters, with at least one letter and no leading mark (UAX 31).
+/// Invisible characters are removed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Hashtag(String);
 
@@ -23,7 +23,7 @@ impl Hashtag {
     /// The largest number of characters as readers count them.
     pub const MAX_GRAPHEMES: usize = 50;
 
-    /// Folds and checks `raw`, a tag without `#`; `None` for what no text can hold as a hashtag, such as white space.
+    /// Folds and validates `raw`, a tag without `#`; `None` for anything that cannot be a hashtag, such as white space.
     pub fn parse(raw: &str) -> Option<Self> {
         if !raw.chars().all(is_tag_char) {
             return None;
@@ -36,8 +36,7 @@ impl Hashtag {
         is_tag.then_some(Self(folded))
     }
 
-    /// The tag that was stored as `folded`. Not judged again: a rule that gets stricter must not make what was
-    /// written before unreadable.
+    /// Wraps a stored tag without validation: a stricter rule must not make existing tags unreadable.
     pub const fn from_stored(folded: String) -> Self {
         Self(folded)
     }
@@ -60,18 +59,18 @@ impl From<Hashtag> for String {
     }
 }
 
-/// An `@name` in a text, not yet known to be anybody.
+/// An `@name` in a text, not yet resolved to an account.
 ///
-/// Korean particles and titles are written without a space (`@ann님`), so a mention stands for the
-/// longest of its [`candidates`](Mention::candidates) that exists.
+/// Korean particles and titles follow a name without a space (`@ann님`), so a mention refers to the longest of its
+/// [`candidates`](Mention::candidates) that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mention(Vec<Username>);
 
-/// How many syllables a particle or title behind a name may have: `에게서는`.
+/// The longest particle or title after a name, in syllables: `에게서는`.
 const MAX_SUFFIX_SYLLABLES: usize = 4;
 
 impl Mention {
-    /// The names that may be meant, longest first; at least one, at most five.
+    /// The possible usernames, longest first; one to five.
     pub fn candidates(&self) -> &[Username] {
         &self.0
     }
@@ -91,12 +90,12 @@ impl Mention {
     }
 }
 
-/// What a text refers to, each thing once, in order of first appearance.
+/// The references in a text, without duplicates, in order of first appearance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Analysis {
-    /// The folded hashtags.
+    /// The hashtags, folded.
     pub hashtags: Vec<Hashtag>,
-    /// The possible mentions.
+    /// The mentions, unresolved.
     pub mentions: Vec<Mention>,
 }
 
@@ -106,10 +105,11 @@ impl Analysis {
     /// The largest number of different mentions in one text.
     pub const MAX_MENTIONS: usize = 20;
 
-    /// Finds the hashtags and mentions of `text`. The sign must not follow a word (`a@b.c` is an
-    /// address), nor stand in a link or a handle of another site (see [`link::find`]).
+    /// Finds the hashtags and mentions in `text`. The sign must not follow a word (`a@b.c` is an address), nor be part
+    /// of a link or a handle of another site (see [`link::find`]).
     ///
     /// # Errors
+    /// [`Violation::TooMany`] hashtags or mentions.
     /// [`Violation::TooMany`] hashtags or mentions.
     pub fn of(text: &str) -> Result<Self, Violation> {
         let mut found = Self::default();
@@ -133,14 +133,14 @@ impl Analysis {
     }
 }
 
-/// What a sign in a text makes of the word behind it.
+/// A reference: a sign and the word after it.
 #[derive(Debug)]
 enum Reference {
     Hashtag(Hashtag),
     Mention(Mention),
 }
 
-/// The hashtags and mentions of a text outside its links, in order, with their places.
+/// The hashtags and mentions of a text outside its links, in order, with their byte ranges.
 fn references(text: &str) -> Vec<(Range<usize>, Reference)> {
     let mut found = Vec::new();
     let mut links = link::find(text).into_iter().peekable();
@@ -170,12 +170,12 @@ fn references(text: &str) -> Vec<(Range<usize>, Reference)> {
     found
 }
 
-/// What a text is compared by: NFKC and case fold.
+/// Folds text for comparison: NFKC and case folding.
 pub(crate) fn fold(raw: &str) -> String {
     caseless::default_case_fold_str(&raw.nfkc().collect::<String>()).nfkc().collect()
 }
 
-// A text has few of either, so a search beats a second, hashed copy.
+// A text has few of either, so a linear search beats a hash set.
 fn push_new<T: PartialEq>(all: &mut Vec<T>, item: T) {
     if !all.contains(&item) {
         all.push(item);
@@ -186,7 +186,7 @@ fn run(text: &str, is_part: impl Fn(char) -> bool) -> &str {
     text.split(|c| !is_part(c)).next().unwrap_or_default()
 }
 
-/// Whether a sign may begin a hashtag or mention after `before`.
+/// Whether a sign after `before` may start a hashtag or mention.
 pub(crate) fn opens(before: char) -> bool {
     !is_tag_char(before) && !matches!(before, '#' | '＃' | '@' | '＠' | '/' | '&' | '=' | '.' | '-' | '+')
 }
@@ -317,7 +317,7 @@ mod tests {
         ) {
             let text = format!("{before} ({scheme}{host}{path}{after}");
             let without = format!("{before} (x{after}");
-            // A particle may belong to the path, and then is no end of it.
+            // A particle may belong to the path, and then does not end it.
             prop_assert_eq!(Analysis::of(&text), Analysis::of(&without), "{}", text);
         }
 

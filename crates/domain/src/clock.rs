@@ -1,4 +1,4 @@
-//! Time, as a value that use-cases receive instead of reading a global clock.
+//! Time as a dependency that use-cases receive, instead of a global clock.
 
 use std::{
     fmt,
@@ -12,15 +12,15 @@ use std::{
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-/// An instant in UTC with microseconds, the precision that both databases keep.
+/// An instant in UTC with microsecond precision, as both databases store it.
 ///
 /// Its text form is RFC 3339 with milliseconds and `Z`, as the API writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// Microseconds since 1970-01-01T00:00:00Z; negative before it. `None` beyond the years that a
-    /// calendar can name (about ±262,000).
+    /// Microseconds since 1970-01-01T00:00:00Z; negative before it. `None` beyond the years that the calendar can
+    /// represent (about ±262,000).
     pub fn from_micros(micros: i64) -> Option<Self> {
         DateTime::<Utc>::from_timestamp_micros(micros).map(|_| Self(micros))
     }
@@ -30,13 +30,13 @@ impl Timestamp {
         self.0
     }
 
-    /// Whether `other` is less than `span` away, before or after. What must be recent is asked for by
-    /// this: an instant of a clock that was ahead is in the future, and would stay recent until then.
+    /// Whether `other` is less than `span` away, before or after. Use it to check that something is recent: an instant
+    /// written by a clock that was ahead lies in the future, and would otherwise count as recent until then.
     pub fn is_near(self, other: Self, span: Duration) -> bool {
         Duration::from_micros(self.0.abs_diff(other.0)) < span
     }
 
-    /// How long ago `earlier` was; zero when it lies in the future.
+    /// The time elapsed since `earlier`; zero if `earlier` is in the future.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0).try_into().unwrap_or(0))
     }
@@ -46,7 +46,7 @@ impl Add<Duration> for Timestamp {
     type Output = Self;
 
     fn add(self, span: Duration) -> Self {
-        // The last instant that can be read again, for spans that mean "for ever".
+        // Clamps to the last representable instant, for spans that mean "for ever".
         Self(self.0.saturating_add(micros(span)).min(DateTime::<Utc>::MAX_UTC.timestamp_micros()))
     }
 }
@@ -70,24 +70,23 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Where use-cases take the time from: once per use-case, so that everything it writes agrees.
+/// The source of time for use-cases. Each use-case reads it once, so that all its writes have the same time.
 pub trait Clock: Send + Sync + 'static {
-    /// The present instant. May repeat and may step back or forward, as system clocks do: it says
-    /// when something happened, never how long something took.
+    /// The current wall-clock time. May repeat and may step back or forward, as system clocks do: use it for when
+    /// something happened, never for how long something took.
     fn now(&self) -> Timestamp;
 
-    /// The time since a fixed moment of this process. Never goes back and knows no steps of the
-    /// wall clock: every duration, deadline and rate is measured by it. It means nothing in
-    /// another process, so it is never stored or sent.
+    /// The time since a fixed moment in this process. Never goes back and is not affected by steps of the wall clock:
+    /// use it for every duration, deadline and rate. It has no meaning in another process, so never store or send it.
     fn monotonic(&self) -> Duration;
 }
 
-/// The machine's clock.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one home of the system clock")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the system clock")]
     fn now(&self) -> Timestamp {
         Timestamp(Utc::now().timestamp_micros())
     }
@@ -98,7 +97,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is moved: for tests, and for worlds made to order.
+/// A clock that moves only by explicit calls: for tests, and for demo data.
 #[derive(Debug)]
 pub struct FixedClock {
     wall: AtomicI64,
@@ -106,19 +105,18 @@ pub struct FixedClock {
 }
 
 impl FixedClock {
-    /// A clock that shows `now`.
+    /// Creates a clock that shows `now`.
     pub const fn new(now: Timestamp) -> Self {
         Self { wall: AtomicI64::new(now.0), monotonic_micros: AtomicU64::new(0) }
     }
 
-    /// Lets time pass: moves the wall clock and the monotonic clock forward.
+    /// Moves the wall clock and the monotonic clock forward.
     pub fn advance(&self, span: Duration) {
         self.wall.fetch_add(micros(span), Ordering::SeqCst);
         self.monotonic_micros.fetch_add(micros(span).unsigned_abs(), Ordering::SeqCst);
     }
 
-    /// Sets the wall clock, forward or back, as an operator or a time server does. No time passes:
-    /// the monotonic clock stays.
+    /// Sets the wall clock, forward or back, as an operator or a time server does. The monotonic clock does not change.
     pub fn step_wall(&self, to: Timestamp) {
         self.wall.store(to.0, Ordering::SeqCst);
     }

@@ -1,21 +1,21 @@
-//! Whether the wall clock can be trusted to say what is old enough to be deleted.
+//! Detects when the wall clock cannot be trusted to decide what is old enough to be deleted.
 //!
-//! A clock that is ahead makes everything look old. Retention therefore pauses when the wall clock
-//! jumps against the monotonic one, and at a start when the database does not look as if it was used
-//! a moment ago. It goes on when the clock was steady for a day, or when an operator says that the
-//! clock is right. What must outlive the process is a [`Record`].
+//! A clock that is ahead makes everything look old. Retention therefore pauses when the wall clock jumps relative to
+//! the monotonic one, and at a start when nothing in the database is recent. It resumes after the clock was steady for
+//! a day, or when an operator confirms that the clock is right. The state that must outlive the process is a
+//! [`Record`].
 
 use std::{fmt, time::Duration};
 
 use crate::Timestamp;
 
-/// A larger difference between the wall clock and the monotonic clock than before is a jump.
+/// A change of the difference between the wall clock and the monotonic clock by more than this is a jump.
 pub const JUMP: Duration = Duration::from_secs(60 * 60);
 
-/// What the database shows last may be this far from the clock at a start.
+/// At a start, the newest row or clock check in the database must be this near to the clock.
 pub const NEAR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// How long the clock must be steady until it is trusted again.
+/// How long the clock must be steady before it is trusted again.
 pub const STEADY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Both clocks, read together.
@@ -28,7 +28,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// What `clock` shows.
+    /// Reads `clock`.
     pub fn of(clock: &dyn crate::Clock) -> Self {
         Self { wall: clock.now(), monotonic: clock.monotonic() }
     }
@@ -38,64 +38,64 @@ impl Reading {
     }
 }
 
-/// What one process leaves for the next, and for `blegram doctor`.
+/// The stored state of the guard, for the next process and for `blegram doctor`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Record {
-    /// When the clock was checked last, by itself.
+    /// The time of the last clock check, by the clock that it checked.
     pub checked_at: Option<Timestamp>,
-    /// The pause that the last check left.
+    /// The pause as of the last check.
     pub pause: Option<Pause>,
-    /// What operators confirmed last.
+    /// The last confirmation by an operator.
     pub confirmation: Option<Confirmation>,
 }
 
-/// Nothing is deleted for its age.
+/// A pause of retention: nothing is deleted because of its age.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
     /// When it began, by the clock in doubt.
     pub since: Timestamp,
-    /// Why.
+    /// The reason, for operators.
     pub reason: String,
-    /// How long the clock was steady since.
+    /// How long the clock has been steady since.
     pub steady_for: Duration,
 }
 
-/// An operator said that the clock is right.
+/// An operator's confirmation that the clock is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Confirmation {
-    /// What the clock showed.
+    /// The wall-clock time when the operator confirmed.
     pub at: Timestamp,
-    /// How often an operator has said so.
+    /// The number of this confirmation, counted from 1.
     pub number: u64,
 }
 
-/// What a check changed; each is worth a line in the log.
+/// The result of a check that is worth logging.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Retention pauses from now on, or begins to wait anew.
+    /// Retention is paused, or the wait for a steady clock restarts.
     Paused,
     /// The clock was steady for long enough.
     Resumed,
-    /// An operator said that the clock is right.
+    /// An operator confirmed that the clock is right.
     Confirmed,
-    /// An operator said so by a clock that shows something else.
+    /// An operator confirmed a clock that differs from this one.
     ConfirmedElsewhere(Timestamp),
 }
 
 /// Watches the clocks of one process.
 #[derive(Debug, Clone)]
 pub struct ClockGuard {
-    /// The difference of the clocks when it was last taken as given, and when that was.
+    /// The reference difference of the clocks, and the monotonic time when it was taken.
     difference: i128,
     difference_at: Duration,
-    /// When the present pause began by the monotonic clock.
+    /// The start of the current pause, by the monotonic clock.
     paused_at: Duration,
     pause: Option<Pause>,
     confirmations: u64,
 }
 
 impl ClockGuard {
-    /// Begins with what the database has: the time of its `newest` row, and what the last process left.
+    /// Starts from the state in the database: the time of its `newest` row, and the last process's record.
     pub fn start(now: Reading, newest: Option<Timestamp>, record: &Record) -> Self {
         let pause = match &record.pause {
             Some(pause) => Some(continued(pause, now, record)),
@@ -111,13 +111,13 @@ impl ClockGuard {
         }
     }
 
-    /// The present pause.
+    /// The current pause.
     pub fn pause(&self, now: Reading) -> Option<Pause> {
         let pause = self.pause.clone()?;
         Some(Pause { steady_for: self.steady_for(&pause, now), ..pause })
     }
 
-    /// Looks at the clocks, and at what operators `confirmed` last. Says what changed.
+    /// Checks the clocks and the operators' last confirmation. Returns what changed.
     pub fn check(&mut self, now: Reading, confirmed: Option<Confirmation>) -> Option<Change> {
         let jump = now.difference() - self.difference;
         let is_jump = jump.unsigned_abs() > JUMP.as_micros();
@@ -148,7 +148,8 @@ impl ClockGuard {
     }
 }
 
-/// A pause of the last process. Its steady time counts on, so that a site that is restarted every day is not stuck.
+/// A pause of the last process. Its steady time continues to count, so that daily restarts do not extend the pause for
+/// ever.
 fn continued(pause: &Pause, now: Reading, record: &Record) -> Pause {
     let is_same_clock = record.checked_at.is_some_and(|checked_at| checked_at.is_near(now.wall, NEAR));
     let steady_for = if is_same_clock { pause.steady_for } else { Duration::ZERO };
@@ -159,8 +160,8 @@ fn is_confirmed(now: Reading, record: &Record) -> bool {
     record.confirmation.is_some_and(|confirmation| confirmation.at.is_near(now.wall, NEAR))
 }
 
-/// Why the clock is in doubt at a start. What lies in the future was written by a clock that was ahead, or this one is
-/// behind. What is old may only be idle, unless the clock was checked here not long ago.
+/// Why the clock is in doubt at a start. A time in the future was written by a clock that was ahead, or this one is
+/// behind. An old time may only mean an idle site, unless the clock was checked here not long ago.
 fn doubt(now: Reading, newest: Option<Timestamp>, checked_at: Option<Timestamp>) -> Option<Pause> {
     let ahead = [(newest, "the newest row"), (checked_at, "the last check of the clock")];
     let ahead = ahead.into_iter().find(|(at, _)| at.is_some_and(|at| at >= now.wall + NEAR));
@@ -168,7 +169,7 @@ fn doubt(now: Reading, newest: Option<Timestamp>, checked_at: Option<Timestamp>)
     let behind = behind.unwrap_or((newest, "the newest row"));
     let behind = Some(behind).filter(|(at, _)| at.is_some_and(|at| at + NEAR <= now.wall));
     let (at, what) = ahead.or(behind)?;
-    let reason = format!("{what} is of {}, and the clock shows {}", at?, now.wall);
+    let reason = format!("{what} is dated {}, but the clock shows {}", at?, now.wall);
     Some(Pause { since: now.wall, reason, steady_for: Duration::ZERO })
 }
 
@@ -228,7 +229,7 @@ mod tests {
         fn confirm(&mut self, at: Timestamp) {
             let number = self.record.confirmation.map_or(0, |before| before.number) + 1;
             self.record.confirmation = Some(Confirmation { at, number });
-            // As the command does it: so that a restart does not pause again.
+            // As the CLI command does, so that a restart does not pause again.
             self.record.pause = None;
         }
 
@@ -247,7 +248,7 @@ mod tests {
             assert_eq!((w.check(), w.is_paused()), (None, false));
             w.clock.step_wall(to);
             assert_eq!((w.check(), w.is_paused()), (Some(Change::Paused), true));
-            assert_eq!((w.check(), w.is_paused()), (None, true), "said once");
+            assert_eq!((w.check(), w.is_paused()), (None, true), "reported once");
             w.clock.advance(DAY - MINUTE);
             assert_eq!((w.check(), w.is_paused()), (None, true));
             w.clock.advance(MINUTE);
@@ -263,7 +264,7 @@ mod tests {
         w.check();
         w.clock.advance(23 * HOUR);
         w.clock.step_wall(start() + 23 * HOUR);
-        assert_eq!(w.check(), Some(Change::Paused), "back again, and right, which nobody here can know");
+        assert_eq!(w.check(), Some(Change::Paused), "a jump back is a jump, too, even to the right time");
         w.clock.advance(23 * HOUR);
         assert!(w.check().is_none() && w.is_paused());
         w.clock.advance(HOUR);
@@ -274,7 +275,7 @@ mod tests {
     fn many_small_steps_within_a_day_are_a_jump() {
         let mut w = World::new(Some(start()), Record::default());
         w.clock.step_wall(w.clock.now() + 40 * MINUTE);
-        assert_eq!(w.check(), None, "a time zone it is not, and may be a correction");
+        assert_eq!(w.check(), None, "one step of less than an hour is not a jump");
         w.clock.advance(HOUR);
         w.clock.step_wall(w.clock.now() + 40 * MINUTE);
         assert_eq!(w.check(), Some(Change::Paused));
@@ -313,7 +314,7 @@ mod tests {
         for (newest, checked_at, is_paused) in [
             (idle, start() - 6 * DAY, false),
             (idle, start() - 8 * DAY, true),
-            // A row that was written in the moment before it stopped, by the clock that had jumped.
+            // A row written by the clock after its jump, just before the process stopped.
             (Some(start()), start() - 200 * DAY, true),
             (Some(start() + 200 * DAY), start(), true),
             (Some(start()), start() + 200 * DAY, true),
@@ -335,8 +336,8 @@ mod tests {
         w.confirm(start());
         assert_eq!((w.check(), w.is_paused()), (Some(Change::Confirmed), false));
         w.restart(start() + DAY, Some(start() - 30 * DAY));
-        assert!(w.check().is_none() && !w.is_paused(), "nor does the next start pause");
-        // It was said of this moment, not for ever.
+        assert!(w.check().is_none() && !w.is_paused(), "the next start does not pause either");
+        // The confirmation applies to that moment only.
         w.clock.step_wall(start() + 3 * DAY);
         assert_eq!(w.check(), Some(Change::Paused));
     }
@@ -360,7 +361,7 @@ mod tests {
         w.check();
         let now = w.clock.now();
         w.restart(now + HOUR, Some(now));
-        assert!(w.check().is_none() && w.is_paused(), "a row that was written meanwhile proves nothing");
+        assert!(w.check().is_none() && w.is_paused(), "a row written during the pause proves nothing");
         w.clock.advance(4 * HOUR);
         assert_eq!(w.check(), Some(Change::Resumed));
     }
@@ -398,8 +399,8 @@ mod tests {
     }
 
     proptest! {
-        // Whatever the clock does, nothing is deleted by a time that is more than an hour away from the
-        // one that the monotonic clock expects, unless a steady day has passed since.
+        // Whatever the clock does, nothing is deleted by a time that is more than an hour away from the one that the
+        // monotonic clock predicts, unless a steady day has passed since.
         #[test]
         fn no_deletion_follows_a_jump_within_a_day(
             steps in proptest::collection::vec((-400_i64..400, 0_u64..1_500), 1..60)
@@ -409,7 +410,7 @@ mod tests {
             let mut jumped_at = None;
             let mut expected = w.clock.now();
             for (hours, minutes) in steps {
-                // Mostly nothing, or time that passes; sometimes a step.
+                // Mostly no step, so that only time passes; sometimes a step.
                 let hours = if hours % 3 == 0 { hours } else { 0 };
                 let span = HOUR * u32::try_from(hours.abs()).unwrap();
                 w.clock.step_wall(if hours < 0 { w.clock.now() - span } else { w.clock.now() + span });

@@ -2,47 +2,48 @@
 
 use crate::{CommentId, PostId, Timestamp, UserId};
 
-/// A comment as it is kept.
+/// A stored comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comment {
-    /// Sorts by time of writing. Posts and comments share one space of ids.
+    /// Sorts by creation time. Posts and comments share one id space.
     pub id: CommentId,
-    /// What it is about.
+    /// The post that it belongs to.
     pub post: PostId,
-    /// The comment at the top of its thread; `None` for one at the top itself.
+    /// The top-level comment of its thread; `None` if this is a top-level comment.
     pub parent: Option<CommentId>,
-    /// Who wrote it; `None` once it is deleted.
+    /// The author; `None` once the comment is deleted.
     pub author: Option<UserId>,
-    /// What it says; see [`crate::CommentText`]. Empty once it is deleted.
+    /// The text; see [`crate::CommentText`]. Empty once the comment is deleted.
     pub text: String,
-    /// The accounts it mentions, in order of first appearance.
+    /// The mentioned accounts, in order of first appearance.
     pub mentions: Vec<UserId>,
-    /// How many accounts like it.
+    /// Number of accounts that like it.
     pub like_count: u64,
-    /// How many replies it has that are not deleted.
+    /// Number of replies that are not deleted.
     pub reply_count: u64,
-    /// When it was written.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// When its text last changed.
+    /// When its text was last edited.
     pub edited_at: Option<Timestamp>,
     /// When it was deleted.
     pub deleted_at: Option<Timestamp>,
-    /// How often its author edited it.
+    /// Number of edits by the author.
     pub version: u64,
 }
 
 impl Comment {
-    /// Whether it was deleted. While it has replies it stands as a tombstone, so that they do not hang in the air.
+    /// Whether it was deleted. A deleted comment with replies stays as a tombstone, so that the replies keep their
+    /// parent.
     pub const fn is_deleted(&self) -> bool {
         self.deleted_at.is_some()
     }
 
-    /// Whether there is anything of it to see, by whoever sees the post.
+    /// Whether viewers of the post see the comment, at least as a tombstone.
     pub const fn is_there(&self) -> bool {
         !self.is_deleted() || self.reply_count > 0
     }
 
-    /// The top of the thread that a reply to this comment joins.
+    /// The top-level comment of the thread that a reply to this comment joins.
     pub fn thread(&self) -> CommentId {
         self.parent.unwrap_or(self.id)
     }

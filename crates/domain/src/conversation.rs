@@ -1,7 +1,7 @@
-//! Conversations, their members and what was said in them.
+//! Conversations, their members, messages and events.
 //!
-//! A conversation counts twice: `seq` counts everything that happens in it, without a gap, so that whoever missed something
-//! knows it; `message_no` counts the messages, so that what is unread is a subtraction.
+//! A conversation has two counters. `seq` numbers its events without a gap, so a client that missed one detects it.
+//! `message_no` numbers its messages, so the unread count is a subtraction.
 
 use std::str::FromStr;
 
@@ -11,35 +11,36 @@ use crate::{
 };
 
 stored_enum! {
-    /// What a conversation is.
+    /// The type of a conversation.
     ConversationKind {
-        /// Between two, once: it is found again whenever one of them wants it.
+        /// Between two accounts. A pair has one direct conversation, which is reused when either of them starts it
+        /// again.
         Direct = "direct",
-        /// Of any number, as often as somebody makes one.
+        /// Of up to [`Conversation::MAX_MEMBERS`] accounts. The same accounts may have several.
         Group = "group",
     }
 }
 
-/// A conversation as it is kept.
+/// A stored conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversation {
-    /// Sorts by time of creation.
+    /// Sorts by creation time.
     pub id: ConversationId,
-    /// What it is.
+    /// Direct or group.
     pub kind: ConversationKind,
-    /// What its members call it; see [`crate::ConversationTitle`].
+    /// The title of a group; see [`crate::ConversationTitle`].
     pub title: Option<String>,
-    /// Who may remove members of a group; `None` of a direct one.
+    /// The account that may remove members of a group; `None` for a direct conversation.
     pub owner: Option<UserId>,
-    /// How much happened in it.
+    /// The `seq` of the newest event.
     pub last_seq: u64,
-    /// How many messages were sent in it.
+    /// The `message_no` of the newest message.
     pub last_message_no: u64,
     /// The newest message.
     pub last_message: Option<MessageId>,
-    /// When it was made.
+    /// The creation time.
     pub created_at: Timestamp,
-    /// How often its title or owner changed.
+    /// Number of changes of the title or owner.
     pub version: u64,
 }
 
@@ -48,105 +49,104 @@ impl Conversation {
     pub const MAX_MEMBERS: usize = 64;
 }
 
-/// How somebody is in a conversation.
+/// The membership of an account in a conversation, with its read state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
-    /// In which.
+    /// The conversation.
     pub conversation: ConversationId,
-    /// Who.
+    /// The member.
     pub user: UserId,
-    /// Since when.
+    /// When the account joined.
     pub joined_at: Timestamp,
-    /// They see what happened after this.
+    /// The member sees events with a greater `seq`.
     pub since_seq: u64,
-    /// They see the messages after this one.
+    /// The member sees messages with a greater `message_no`.
     pub since_no: u64,
-    /// They have read up to this message.
+    /// The `message_no` up to which the member has read.
     pub read_no: u64,
-    /// Their devices have got what happened up to this.
+    /// The event `seq` up to which events have been delivered to the member's devices.
     pub delivered_seq: u64,
-    /// Not listed until there is a message after this one.
+    /// If set, the conversation is not listed until a message with a greater `message_no` is sent.
     pub hidden_no: Option<u64>,
-    /// Whether it counts into what they have not read.
+    /// Whether the conversation is muted: it does not count towards the member's unread conversations.
     pub is_muted: bool,
 }
 
 impl Membership {
-    /// How many messages they have not read of a conversation with `last_message_no`.
+    /// The number of unread messages, given the conversation's `last_message_no`.
     pub fn unread_count(&self, last_message_no: u64) -> u64 {
         last_message_no.saturating_sub(self.read_no)
     }
 
-    /// Whether they see a message: one that was sent while they were in, or since they hid what was before. What becomes of
-    /// an older one later is not for them either.
+    /// Whether the member sees a message: one sent after they joined and after they last hid the conversation. Later
+    /// edits and deletions of an older message are not visible to them either.
     pub const fn sees(&self, message_no: u64) -> bool {
         message_no > self.since_no
     }
 
-    /// Whether it is listed, with `last_message_no`.
+    /// Whether the conversation is listed, given its `last_message_no`.
     pub fn is_listed(&self, last_message_no: u64) -> bool {
         self.hidden_no.is_none_or(|no| last_message_no > no)
     }
 }
 
-/// A message as it is kept.
+/// A stored message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Its id.
+    /// The message's id.
     pub id: MessageId,
-    /// Where it was sent.
+    /// The conversation that it was sent in.
     pub conversation: ConversationId,
-    /// What number its sending has among everything that happened there.
+    /// The `seq` of its `message.created` event.
     pub seq: u64,
-    /// What number it has among the messages.
+    /// Its position among the conversation's messages.
     pub message_no: u64,
-    /// Who sent it; `None` of an account that is gone.
+    /// The sender; `None` if the account was deleted.
     pub sender: Option<UserId>,
-    /// What its sender's device called it.
+    /// The id that the sender's device chose, for idempotent sending.
     pub client_id: ClientId,
-    /// What its sender sent, hashed: a repetition is told from another message by it.
+    /// A hash of the sent content: distinguishes a retry from a different message with the same `client_id`.
     pub fingerprint: [u8; 32],
-    /// What it says; see [`MessageText`]. Empty once it is deleted.
+    /// The text; see [`MessageText`]. Empty once the message is deleted.
     pub text: String,
     /// Its images, in order.
     pub media: Vec<MediaId>,
-    /// The message that it answers.
+    /// The message that it replies to.
     pub reply_to: Option<MessageId>,
     /// When it was sent.
     pub created_at: Timestamp,
-    /// When its text last changed.
+    /// When its text was last edited.
     pub edited_at: Option<Timestamp>,
-    /// When it was deleted. It stays, without content: what is counted is not counted back.
+    /// When it was deleted. The row stays, without content, so that counters never decrease.
     pub deleted_at: Option<Timestamp>,
-    /// How often its sender edited it.
+    /// Number of edits by the sender.
     pub version: u64,
 }
 
 impl Message {
-    /// Whether it was deleted.
     pub const fn is_deleted(&self) -> bool {
         self.deleted_at.is_some()
     }
 }
 
-/// A message to be: a text or images.
+/// A message to send, with a text, images, or both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendMessage {
-    /// What the sender's device calls it: of several with one name, one is sent.
+    /// The id that the sender's device chose: messages with the same id are sent once.
     pub client_id: ClientId,
-    /// What it says.
+    /// The text; may be empty if there are images.
     pub text: MessageText,
-    /// Its images, each named once.
+    /// The images, without duplicates.
     pub media: Vec<MediaId>,
-    /// The message that it answers.
+    /// The message that it replies to.
     pub reply_to: Option<MessageId>,
 }
 
 impl SendMessage {
-    /// A message with a text or images.
+    /// Creates a message with a text, images, or both.
     ///
     /// # Errors
-    /// [`Violation::Blank`] for neither.
+    /// [`Violation::Blank`] if both are missing.
     pub fn new(
         client_id: ClientId,
         text: MessageText,
@@ -160,53 +160,53 @@ impl SendMessage {
     }
 }
 
-/// Something that happened in a conversation. It stays true, and is told again to whoever missed it.
+/// An event in a conversation. Events are immutable, and delivered again to members that missed them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConversationEvent {
-    /// Where.
+    /// The conversation.
     pub conversation: ConversationId,
-    /// What number it has.
+    /// Its position among the conversation's events.
     pub seq: u64,
-    /// What.
+    /// What the event reports.
     pub what: Happening,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
 }
 
-/// What happens in conversations.
+/// The kinds of conversation events, with their data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Happening {
     /// A message was sent.
     MessageCreated(MessageId),
-    /// A message says something else now.
+    /// The text of a message changed.
     MessageEdited(MessageId),
-    /// A message says nothing any more.
+    /// A message was deleted.
     MessageDeleted(MessageId),
-    /// Somebody is in, let in by somebody.
+    /// An account joined, or was added by a member.
     MemberJoined {
-        /// Who; `None` of an account that is gone.
+        /// The new member; `None` if the account was deleted.
         user: Option<UserId>,
-        /// By whom.
+        /// The member who added them.
         by: Option<UserId>,
     },
-    /// Somebody is out, by themselves or removed by somebody.
+    /// A member left, or was removed.
     MemberLeft {
-        /// Who; `None` of an account that is gone.
+        /// The former member; `None` if the account was deleted.
         user: Option<UserId>,
-        /// By whom.
+        /// The member who removed them; the former member themselves if they left.
         by: Option<UserId>,
     },
-    /// It is called something else, or somebody else owns it.
+    /// The title or the owner changed.
     Updated {
-        /// What it is called.
+        /// The title after the change.
         title: Option<String>,
-        /// Who owns it.
+        /// The owner after the change.
         owner: Option<UserId>,
     },
 }
 
 impl Happening {
-    /// Its name, as it is stored and sent.
+    /// The event's name, as it is stored and sent.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::MessageCreated(_) => "message.created",
@@ -220,11 +220,11 @@ impl Happening {
 }
 
 stored_enum! {
-    /// Who may write to somebody first, or add them to a group.
+    /// Who may start a conversation with an account, or add it to a group.
     MessagesFrom {
-        /// Everybody who is not blocked.
+        /// Every account that is not blocked.
         Everyone = "everyone",
-        /// Those whom they follow.
+        /// The accounts that the account follows.
         Followed = "followed",
         /// Nobody.
         Nobody = "nobody",
@@ -232,7 +232,8 @@ stored_enum! {
 }
 
 impl MessagesFrom {
-    /// Whether it admits somebody who stands to the account like this. Blocks are looked at elsewhere.
+    /// Whether the setting admits an actor, given the actor's relation to the account. The caller checks blocks
+    /// separately.
     pub const fn admits(self, relation: Relation) -> bool {
         match self {
             Self::Everyone => true,

@@ -4,8 +4,8 @@ use email_address::Options;
 
 use crate::Violation;
 
-/// An address that mail could be sent to: a local part, `@`, a domain with a dot; at most 254 bytes
-/// (RFC 5321). That its owner gave it is another matter: see [`crate::Account::email_verified`].
+/// A syntactically valid e-mail address: a local part, `@`, a domain with a dot; at most 254 bytes (RFC 5321). Whether
+/// it belongs to the account's owner is a separate question: see [`crate::Account::email_verified`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmailAddress(String);
 
@@ -16,10 +16,10 @@ impl EmailAddress {
     /// The largest number of bytes.
     pub const MAX_BYTES: usize = 254;
 
-    /// Checks `raw` and lower-cases its domain, which names no case.
+    /// Validates `raw` and lower-cases its domain, which is case-insensitive.
     ///
     /// # Errors
-    /// [`Violation::TooLong`], or [`Violation::InvalidCharacters`] for anything that is no address.
+    /// [`Violation::TooLong`], or [`Violation::InvalidCharacters`] for anything that is not an address.
     pub fn parse(raw: &str) -> Result<Self, Violation> {
         let raw = raw.trim();
         if raw.len() > Self::MAX_BYTES {

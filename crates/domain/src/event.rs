@@ -1,16 +1,16 @@
-//! Telling others what happened.
+//! Publishing events to other parts of the system.
 
-/// Who is told what happened: the gateway, another service's consumer, a test's recorder.
+/// Receives events: the gateway, a consumer in another service, or a test's recorder.
 ///
-/// Events are `E` of a feature, and are published after the commit of what they tell, by whoever committed it. Publishing
-/// neither waits nor fails, so nothing can come between the two but the end of the process; what must not be lost is a row
-/// that the event only speaks of, and is found again there.
+/// `E` is the event type of a feature. The use-case that commits a change publishes the event after the commit.
+/// Publishing neither waits nor fails, so only the end of the process can separate the two; data that must not be lost
+/// is a stored row that the event merely points at.
 pub trait EventSink<E>: Send + Sync {
-    /// Takes notice of `event`.
+    /// Publishes `event`.
     fn publish(&self, event: E);
 }
 
-/// Nobody is told.
+/// Discards all events.
 impl<E> EventSink<E> for () {
     fn publish(&self, _: E) {}
 }

@@ -1,11 +1,11 @@
-//! Typed ids: UUIDv7 (RFC 9562), so that ids sort by time of creation, as bytes and as text.
+//! Typed ids: UUIDv7 (RFC 9562), so that ids sort by creation time, as bytes and as text.
 //!
-//! All ids of a process come from one generator that never goes back: two ids made one after the
-//! other compare in that order even within a millisecond, or when the clock stepped back. What
-//! other processes made, or this one before it was restarted, is followed by [`advance_past`].
+//! All ids of a process come from one monotonic generator: two ids generated one after the other compare in that order,
+//! even within a millisecond, or after the clock stepped back. [`advance_past`] moves the generator past ids of other
+//! processes, or of this one before a restart.
 //!
-//! An id orders; it is no record of time. While the stored ids are ahead of the clock (because it
-//! was wrong once), new ones carry the time of the newest until the clock has caught up.
+//! An id defines an order; it is no reliable record of time. While stored ids are ahead of the clock (because the clock
+//! was wrong once), new ids carry the time of the newest one until the clock has caught up.
 
 use std::{fmt, str::FromStr, sync::Mutex};
 
@@ -13,23 +13,23 @@ use uuid::{ContextV7, Uuid};
 
 use crate::Timestamp;
 
-/// A text that is no id: ids are written as 36 characters with hyphens.
+/// A text that is not an id: ids are written as 36 characters with hyphens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an id is a UUID written with hyphens, such as 01890a5d-ac96-774b-bcce-b302099a8057")]
+#[error("an id must be a UUID with hyphens, such as 01890a5d-ac96-774b-bcce-b302099a8057")]
 pub struct ParseIdError;
 
-/// An id that no clock can have made: not a UUIDv7, or from beyond the year 9999. No generator can
-/// be asked to continue after it, because there may be no larger id.
+/// An id that no clock can have generated: not a UUIDv7, or later than the year 9999. The generator rejects it, because
+/// no larger id may exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is not an id that a clock can have made")]
+#[error("{0} is not a UUIDv7 from the year 9999 or earlier")]
 pub struct UnreachableId(Uuid);
 
 static GENERATOR: Mutex<ContextV7> = Mutex::new(ContextV7::new());
 
 static APART: Mutex<ContextV7> = Mutex::new(ContextV7::new());
 
-// The end of the year 9999, the last that RFC 3339 can write. A UUIDv7 has room up to the year
-// 10889, so the counter of the generator can overflow into the time without wrapping around.
+// The end of the year 9999, the last that RFC 3339 can express. A UUIDv7 can express years up to 10889, so the counter
+// of the generator can overflow into the time without wrapping around.
 const LAST_MILLIS: u64 = 253_402_300_799_999;
 
 fn generate(now: Timestamp) -> Uuid {
@@ -46,18 +46,18 @@ fn next(generator: &Mutex<ContextV7>, micros: u64) -> uuid::Timestamp {
     uuid::Timestamp::from_unix(generator, seconds, u32::try_from(nanos).unwrap_or_default())
 }
 
-/// Makes every id that this process generates from now on larger than `id`, whatever the clock says.
+/// Makes every id that this process generates from now on larger than `id`, whatever the clock shows.
 ///
 /// # Errors
-/// No clock can have made `id`; the generator stays as it was.
+/// `id` is unreachable; the generator does not change.
 pub fn advance_past(id: Uuid) -> Result<(), UnreachableId> {
     advance(&GENERATOR, id)
 }
 
 fn advance(generator: &Mutex<ContextV7>, id: Uuid) -> Result<(), UnreachableId> {
     let millis = made_in_millis(id).ok_or(UnreachableId(id))?;
-    // One is generated and thrown away: all that follow are as late, and a later millisecond is
-    // larger than any counter of an earlier one. A generator that is further already stays.
+    // Generates one id and discards it: all later ids carry at least its millisecond, which is larger than any counter
+    // value of an earlier one. A generator that is already further ahead does not change.
     next(generator, (millis + 1) * 1_000);
     Ok(())
 }
@@ -67,18 +67,17 @@ fn made_in_millis(id: Uuid) -> Option<u64> {
     (id.get_version_num() == 7 && millis <= LAST_MILLIS).then_some(millis)
 }
 
-/// The instant that an id carries: when it was made, or later while the stored ids were ahead of
-/// the clock.
+/// The instant that an id carries: its creation time, or a later one while the stored ids were ahead of the clock.
 ///
 /// # Errors
-/// No clock can have made `id`.
+/// `id` is unreachable.
 pub fn instant_of(id: Uuid) -> Result<Timestamp, UnreachableId> {
     made_in_millis(id)
         .and_then(|millis| Timestamp::from_micros(i64::try_from(millis).ok()? * 1_000))
         .ok_or(UnreachableId(id))
 }
 
-// One spelling per id: `Uuid` alone would also read the simple, braced and URN forms.
+// One spelling per id: `Uuid` alone would also parse the simple, braced and URN forms.
 fn parse(text: &str) -> Result<Uuid, ParseIdError> {
     if text.len() != uuid::fmt::Hyphenated::LENGTH {
         return Err(ParseIdError);
@@ -93,18 +92,18 @@ macro_rules! ids {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A new id, larger than every id that this process made before.
+            /// Generates an id larger than every id that this process generated before.
             pub fn generate(now: Timestamp) -> Self {
                 Self(generate(now))
             }
 
-            /// The smallest id of an instant: ids hold when they were made.
+            /// The smallest possible id of an instant, as a bound for queries by time.
             pub fn first_of(instant: Timestamp) -> Self {
                 let millis = u64::try_from(instant.as_micros()).unwrap_or(0) / 1000;
                 Self(Uuid::from_u128(u128::from(millis) << 80))
             }
 
-            /// The id stored as `id`.
+            /// Wraps a stored UUID.
             pub const fn from_uuid(id: Uuid) -> Self {
                 Self(id)
             }
@@ -134,51 +133,52 @@ macro_rules! ids {
 ids! {
     /// An account and its profile.
     UserId;
-    /// A post. Posts and comments share one space of ids.
+    /// A post. Posts and comments share one id space.
     PostId;
     /// A login of one browser or device.
     SessionId;
-    /// One issue of tokens to a native app: the `jti` of its access token, and the refresh token that came with it.
+    /// One issue of tokens to a native app: the `jti` of the access token, and the id of the refresh token issued with
+    /// it.
     TokenId;
-    /// A text that a post or comment had.
+    /// A revision of a post or comment.
     RevisionId;
-    /// A comment, or a reply to one. Posts and comments share one space of ids.
+    /// A comment or a reply. Posts and comments share one id space.
     CommentId;
-    /// That somebody follows somebody, asks to, blocks or mutes them: when it came about.
+    /// A follow, follow request, block or mute; sorts by creation time.
     RelationId;
-    /// That somebody likes something: when they began to.
+    /// A like; sorts by creation time.
     LikeId;
-    /// That somebody bookmarked a post.
+    /// A bookmark of a post.
     BookmarkId;
-    /// Something that somebody was told.
+    /// A notification.
     NotificationId;
-    /// What somebody told moderators.
+    /// A report to the moderators.
     ReportId;
     /// A conversation.
     ConversationId;
     /// A message in a conversation.
     MessageId;
-    /// What the device of a sender calls a message.
+    /// The id that a sender's device gave to a message.
     ClientId;
     /// An image.
     MediaId;
-    /// A file that was announced and is to be put into storage.
+    /// An announced direct upload to storage.
     UploadId;
-    /// What somebody looked for.
+    /// A recent search.
     RecentSearchId;
-    /// A piece of work that must not be lost.
+    /// A background job.
     JobId;
-    /// One request, in logs and in error answers.
+    /// A request, in logs and problem responses.
     RequestId;
-    /// One live connection to the gateway, in logs and in its first frame.
+    /// A connection to the gateway, in logs and in its first frame.
     ConnectionId;
-    /// An id of any kind, where only the order counts.
+    /// An id of any kind, where only the order matters.
     AnyId;
 }
 
 impl RequestId {
-    /// An id of a request that is refused before anything looks at it, by a clock that is not checked yet. No other id of
-    /// this process follows it.
+    /// Generates an id for a request that is rejected before the clock is checked. It comes from a separate generator,
+    /// so that a wrong clock does not advance the other ids of this process.
     pub fn generate_apart(now: Timestamp) -> Self {
         Self(generate_from(&APART, now))
     }
@@ -196,7 +196,7 @@ mod tests {
         Timestamp::from_micros(i64::try_from(millis).unwrap() * 1_000).unwrap()
     }
 
-    // A UUIDv7 with any counter: the largest of its millisecond as well.
+    // A UUIDv7 with any counter, up to the largest of its millisecond.
     fn v7(millis: u64, rest: u128) -> Uuid {
         let bits = (u128::from(millis) << 80) | (rest & ((1 << 80) - 1));
         let versioned = (bits & !(0xF << 76)) | (7 << 76);

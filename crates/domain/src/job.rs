@@ -1,45 +1,44 @@
-//! Work that must not be lost: written down in the transaction of the act that causes it, and done by whichever node
-//! comes to it.
+//! Durable background jobs: stored in the transaction of the change that causes them, and run by any node.
 //!
-//! A job runs at least once, perhaps several times, perhaps twice at the same time: what it does must be the same in
-//! the end.
+//! A job runs at least once, perhaps several times, even concurrently: it must be idempotent.
 
 use std::time::Duration;
 
 use crate::{CommentId, ConversationId, MediaId, MediaKey, PostId, UserId};
 
-/// What is to be done.
+/// A background job with its subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Job {
-    /// Remove what a deleted account leaves behind, and the account.
+    /// Removes the data of a deleted account, then the account.
     EraseAccount(UserId),
-    /// Remove what hangs on a deleted post, and the post.
+    /// Removes the data attached to a deleted post, then the post.
     ErasePost(PostId),
-    /// Remove what hangs on a deleted comment, and the comment unless replies need it.
+    /// Removes the data attached to a deleted comment, then the comment, unless replies need it as a tombstone.
     EraseComment(CommentId),
-    /// Remove an image that its owner deleted, replaced, or never used.
+    /// Removes an image that its owner deleted, replaced, or never used.
     EraseMedia(MediaId),
-    /// Remove files that an image had under another key.
+    /// Removes the files that an image had under another key.
     EraseFiles(MediaKey),
-    /// Move the files of all images of an account to the area where they belong: the public one, or the private one.
+    /// Moves the files of all images of an account to the area where they belong: public or private.
     MoveMedia(UserId),
-    /// Move the files of one image to the area where they belong.
+    /// Moves the files of one image to the area where they belong.
     MoveImage(MediaId),
-    /// Remove a conversation that nobody is in any more.
+    /// Removes a conversation without members.
     EraseConversation(ConversationId),
-    /// Let those follow an account who asked to while it was private.
+    /// Accepts the pending follow requests of an account that is no longer private.
     AcceptFollowRequests(UserId),
-    /// Take the words of what was written before there was a search.
+    /// Indexes the texts that were written before search existed.
     Reindex,
-    /// Forget what counts no more. It is never done: it comes back every [`Job::period`].
+    /// Deletes expired data. Recurring: it runs again every [`Job::period`].
     Retention,
 }
 
 impl Job {
-    /// Longer than any job is put off. One that is due later was put off by a clock that was ahead, and is due now.
+    /// Longer than any delay of a job. A job that is due later than this was scheduled by a clock that was ahead, and
+    /// is due now.
     pub const LONGEST_DELAY: Duration = Duration::from_secs(6 * 60 * 60);
 
-    /// The kinds that this version knows; others are left to newer ones.
+    /// The kinds that this version knows; it leaves other kinds to newer nodes.
     pub const KINDS: [&str; 11] = [
         Self::ERASE_ACCOUNT,
         Self::ERASE_POST,
@@ -66,7 +65,7 @@ impl Job {
     const REINDEX: &str = "reindex";
     const RETENTION: &str = "retention";
 
-    /// What kind of work it is, as it is stored.
+    /// The kind, as it is stored.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::EraseAccount(_) => Self::ERASE_ACCOUNT,
@@ -83,7 +82,7 @@ impl Job {
         }
     }
 
-    /// What it is about, as it is stored; empty for the site as a whole. There is one job of a kind and a subject.
+    /// The subject, as it is stored; empty for a job about the whole site. A kind and subject identify one job.
     pub fn subject(self) -> String {
         match self {
             Self::EraseAccount(user) | Self::AcceptFollowRequests(user) | Self::MoveMedia(user) => {
@@ -98,7 +97,7 @@ impl Job {
         }
     }
 
-    /// The job that was stored as `kind` and `subject`; `None` for what this version does not know.
+    /// Parses a stored `kind` and `subject`; `None` for a job that this version does not know.
     pub fn parse(kind: &str, subject: &str) -> Option<Self> {
         match kind {
             Self::ERASE_ACCOUNT => subject.parse().ok().map(Self::EraseAccount),
@@ -116,7 +115,7 @@ impl Job {
         }
     }
 
-    /// How long after it is done it is due again; `None` for what is done once.
+    /// The interval after which a finished job runs again; `None` for a job that runs once.
     pub const fn period(self) -> Option<Duration> {
         match self {
             Self::Retention => Some(Duration::from_secs(60 * 60)),
@@ -134,8 +133,8 @@ impl Job {
     }
 }
 
-/// How long after its `attempt`th failure a job is tried again: five seconds at first, twice as long each time, at most
-/// an hour, and never given up.
+/// The delay before a job is retried after its `attempt`th failure: five seconds, doubled each time, up to an hour.
+/// Retries never stop.
 pub fn retry_after(attempt: u64) -> Duration {
     const FIRST: Duration = Duration::from_secs(5);
     const LAST: Duration = Duration::from_secs(60 * 60);

@@ -1,27 +1,29 @@
-//! The vocabulary and the pure rules of blegram: ids, validated value types, entities, pages and
-//! text analysis. Nothing here performs I/O, so every rule can be read and tested on its own.
+//! The vocabulary and the pure rules of blegram: ids, validated value types, entities, pages and text analysis. Nothing
+//! here performs I/O, so every rule can be read and tested on its own.
 //!
-//! | Module | Holds |
+//! | Module | Contents |
 //! |---|---|
 //! | [`id`] | typed, time-ordered ids ([`UserId`], [`PostId`], …) |
 //! | [`clock`] | [`Clock`], [`Timestamp`] |
-//! | [`clock_guard`] | whether the clock is trusted with deleting what is old |
-//! | [`text`] | [`PostText`], [`DisplayName`]: text cleaned and limited at the edge |
+//! | [`clock_guard`] | detects a wrong system clock, so that retention deletes nothing too early |
+//! | [`text`] | [`PostText`], [`DisplayName`], …: user-written text, normalised and limited |
 //! | [`username`] | [`Username`] and its confusable [`Skeleton`](username::Skeleton) |
-//! | [`analysis`] | hashtags and mentions of a text |
-//! | [`search`], [`trend`] | what a text is found by, what people look for, and what many write about |
-//! | [`user`], [`post`], [`comment`], [`session`] | entities and who may see them |
-//! | [`conversation`] | conversations and what was said in them |
-//! | [`relation`] | how people stand to each other, and what follows from it |
-//! | [`notification`], [`report`] | what people are told, and what they tell moderators |
-//! | [`media`] | images, and where their files are |
-//! | [`job`] | work that must not be lost |
-//! | [`event`] | telling others what happened |
-//! | [`page`] | keyset pages and opaque cursors |
-//! | [`violation`] | why a value was refused |
+//! | [`email`] | [`EmailAddress`] |
+//! | [`analysis`], [`link`] | hashtags, mentions and links in a text |
+//! | [`search`], [`trend`] | search terms and queries, trending hashtags |
+//! | [`user`], [`post`], [`comment`], [`session`] | entities and their visibility rules |
+//! | [`conversation`] | conversations, members, messages and events |
+//! | [`relation`] | relationships between accounts, and the visibility that follows from them |
+//! | [`notification`], [`report`] | notifications to users, reports to moderators |
+//! | [`media`] | images, their variants and storage keys |
+//! | [`job`] | durable background jobs |
+//! | [`event`] | the sink that receives committed events |
+//! | [`page`] | keyset pagination with opaque cursors |
+//! | [`version`] | preconditions for conditional requests |
+//! | [`violation`] | why a value was rejected |
 //!
-//! To add a value type: a newtype with a private field, `parse` returning [`Violation`], a table of
-//! accepted and refused inputs, and a property that `parse` of an accepted value changes nothing.
+//! To add a value type: write a newtype with a private field and a `parse` that returns [`Violation`], a table of
+//! accepted and rejected inputs, and a property test that parsing an accepted value again changes nothing.
 //!
 //! ```
 //! use blegram_domain::{PostText, Username, analysis::Analysis};

@@ -1,22 +1,23 @@
-//! Links and accounts of other sites: parts of a text in which `#` and `@` mean nothing here.
+//! Finds links and foreign handles: parts of a text in which `#` and `@` have no meaning here.
 //!
-//! Found before hashtags and mentions, so that `https://x.example/~@ann` notifies nobody and `@ann@mastodon.example` is not
-//! a local account. Three things are found:
+//! The search runs before that for hashtags and mentions, so that `https://x.example/~@ann` notifies no account and
+//! `@ann@mastodon.example` is not taken for a local one. It finds three things:
 //!
-//! - addresses with a scheme, `https://…`, up to white space or to what closes a bracket or quote around them;
-//! - bare domains with a path or query, `x.example/…`, `x.example?q=…`, also behind the name of a mail address; without
-//!   one nothing in a domain looks like a sign;
+//! - addresses with a scheme, `https://…`, up to white space or to the end of a bracket or quote around them;
+//! - bare domains with a path or query, `x.example/…`, `x.example?q=…`, also as part of an e-mail address; without a
+//!   path or query, a domain contains no sign;
 //! - handles of other sites, `@ann@mastodon.example`.
 //!
-//! In Korean a particle follows an address without a space, and nothing tells it from the path, so it counts as part of the
-//! address. A sign does not: it begins a hashtag again only after white space or a bracket. Mail addresses need no rule,
-//! for a sign that follows a word never begins anything. Decision 0028 says why this is our own code.
+//! In Korean a particle follows an address without a space and cannot be distinguished from the path, so it counts as
+//! part of the address. The same holds for a sign: it starts a hashtag again only after white space or a bracket.
+//! E-mail addresses need no rule, because a sign directly after a word never starts anything. Decision 0028 explains
+//! why this is our own code.
 
 use std::ops::Range;
 
 use crate::analysis::{is_tag_char, opens};
 
-/// The links and foreign handles of `text`, in order, as ranges of bytes. They do not overlap.
+/// The links and foreign handles in `text`, in order, as byte ranges that do not overlap.
 pub fn find(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut at = 0;
@@ -27,7 +28,7 @@ pub fn find(text: &str) -> Vec<Range<usize>> {
         let link = match c {
             ':' => with_scheme(text, at, end_of_last),
             '@' | '＠' if opens(before) => handle(text, at),
-            // A sign behind a word is a mail address's.
+            // A sign after a word is that of an e-mail address.
             _ if is_host_char(c) && (!is_sign(before) || is_host_char(before_last) && before == '@') => {
                 bare(text, at)
             }
@@ -53,7 +54,7 @@ fn with_scheme(text: &str, colon: usize, from: usize) -> Option<Range<usize>> {
     let before = &text[from..colon];
     let mut scheme = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "+.-".contains(c)).len();
     if before[..scheme].ends_with(is_sign) {
-        // A name or tag, and an address behind it without a space: `#jeju-https://…`.
+        // A name or tag, directly followed by an address: `#jeju-https://…`.
         scheme += before[scheme..].rfind(['.', '-']).map_or(0, |at| at + 1);
     }
     let start = from + scheme + before[scheme..].find(|c: char| c.is_ascii_alphabetic())?;
@@ -63,7 +64,7 @@ fn with_scheme(text: &str, colon: usize, from: usize) -> Option<Range<usize>> {
     (authority + path > 0).then(|| start..text.len() - rest.len() + authority + path)
 }
 
-/// `x.example/…`, which begins at `start`.
+/// `x.example/…`, which starts at `start`.
 fn bare(text: &str, start: usize) -> Option<Range<usize>> {
     let host = run(&text[start..], is_host_char);
     let path = after_port(&text[start + host.len()..]);
@@ -81,19 +82,19 @@ fn bare(text: &str, start: usize) -> Option<Range<usize>> {
     Some(start..end)
 }
 
-/// What follows a host behind its port, if it has one.
+/// The rest after a port, if there is one.
 fn after_port(rest: &str) -> &str {
     let digits = rest.strip_prefix(':').map_or(0, |rest| run(rest, |c| c.is_ascii_digit()).len());
     if digits > 0 { &rest[1 + digits..] } else { rest }
 }
 
-/// Whether a text goes on as a query, `?name=…`, and not as a sentence behind a question.
+/// Whether a text starts with a query, `?name=…`, and not with the question mark of a sentence.
 fn is_query(text: &str) -> bool {
     let name = |rest: &str| run(rest, |c| is_host_char(c) || "%[]".contains(c)).len();
     text.strip_prefix('?').is_some_and(|rest| name(rest) > 0 && rest[name(rest)..].starts_with('='))
 }
 
-/// `@ann@mastodon.example`, whose first sign is at `at`, with a path if there is one.
+/// `@ann@mastodon.example`, whose first sign is at `at`, with its path if there is one.
 fn handle(text: &str, at: usize) -> Option<Range<usize>> {
     let name_of = |text: &str| text.strip_prefix(['@', '＠']).map(|rest| run(rest, is_host_char).len());
     let sign = text[at..].chars().next()?.len_utf8();
@@ -119,8 +120,8 @@ fn handle(text: &str, at: usize) -> Option<Range<usize>> {
     Some(at..text.len() - path.len() + end_of_path(path, opener))
 }
 
-/// Whether a run of [`is_host_char`] is a domain, or an IPv4 address. Only its last label tells it from two sentences
-/// without a space between them: `좋았다.그래서`.
+/// Whether a run of [`is_host_char`] is a domain or an IPv4 address. Only the last label distinguishes a domain from
+/// two sentences without a space between them: `좋았다.그래서`.
 fn is_domain(host: &str) -> bool {
     let host = host.trim_end_matches(['.', '-']);
     let labels: Vec<&str> = host.split('.').collect();
@@ -129,12 +130,12 @@ fn is_domain(host: &str) -> bool {
     !labels.iter().any(|label| label.is_empty()) && (is_address || is_top_level(top))
 }
 
-/// Whether these are the labels behind a first one that is a symbol: `💩.la`.
+/// Whether these are the labels after a first label that is a symbol: `💩.la`.
 fn is_domain_behind_symbol(labels: &str) -> bool {
     is_domain(labels) || !labels.contains('.') && is_top_level(labels)
 }
 
-/// Whether a character may be the label of a host though no name has it: an emoji, not what sentences are made of.
+/// Whether a character can be a symbol label of a host: an emoji or the like, not punctuation.
 fn is_symbol(c: char) -> bool {
     !c.is_ascii()
         && !is_host_char(c)
@@ -144,8 +145,8 @@ fn is_symbol(c: char) -> bool {
         && !TRIMMED.contains(c)
 }
 
-/// Whether a label can be a top-level domain: two ASCII letters or more, which a particle may follow, or one of those of
-/// other scripts. Of Hangul only the registered ones are told from words.
+/// Whether a label can be a top-level domain: it starts with two or more ASCII letters, which a particle may follow, or
+/// is in another script. For Hangul, only the registered domains are distinguishable from words.
 fn is_top_level(label: &str) -> bool {
     const HANGUL: [&str; 4] = ["한국", "닷컴", "닷넷", "삼성"];
     let letters = run(label, |c| c.is_ascii_alphabetic()).len();
@@ -155,7 +156,7 @@ fn is_top_level(label: &str) -> bool {
         || letters == 0 && run(label, is_foreign).chars().count() >= 2
 }
 
-/// Where the authority of a link ends: before its path, or before what no host has.
+/// The end of a link's authority: before its path, or before a character that hosts do not contain.
 fn end_of_authority(text: &str) -> usize {
     let mut is_literal = false;
     for (at, c) in text.char_indices() {
@@ -174,7 +175,7 @@ fn end_of_authority(text: &str) -> usize {
     trim_last(text)
 }
 
-/// Where a link ends that goes on with a path, query or fragment, if it does. `opener` is what stands before the link.
+/// The end of a link's path, query or fragment; 0 if there is none. `opener` is the character before the link.
 fn end_of_path(text: &str, opener: Option<char>) -> usize {
     if !text.starts_with(['/', '?', '#', '\\']) {
         return 0;
@@ -188,7 +189,7 @@ fn end_of_path(text: &str, opener: Option<char>) -> usize {
                 open.push(closer);
                 false
             }
-            // Of several that are open, what closes an outer one closes those inside it.
+            // A closing bracket of an outer pair also closes the pairs inside it.
             None if is_closer(c) => match open.iter().rposition(|closer| *closer == c) {
                 Some(depth) => {
                     open.truncate(depth);
@@ -206,14 +207,14 @@ fn end_of_path(text: &str, opener: Option<char>) -> usize {
     trim_last(&text[..end])
 }
 
-/// What stands behind a link more often than at its end.
+/// Trims trailing characters that rarely belong to a link.
 fn trim_last(text: &str) -> usize {
     text.trim_end_matches(|c: char| TRIMMED.contains(c) || closer_of(c).is_some()).len()
 }
 
 const TRIMMED: &str = "?!.,:;*'’…！？：(";
 
-/// What no link has inside: white space, controls, what is invisible on purpose, and quotes and commas that are not escaped.
+/// What links do not contain: white space, controls, invisible characters, and unescaped quotes and commas.
 fn is_end(c: char) -> bool {
     c.is_whitespace()
         || c.is_control()
@@ -250,7 +251,7 @@ fn is_closer(c: char) -> bool {
     BRACKETS.iter().any(|(_, closer)| *closer == c)
 }
 
-/// What closes a quote that stands before a link: inside one, it may be an apostrophe.
+/// The character that closes a quote that was opened before a link. Inside a link it may be an apostrophe.
 const fn quote_of(opener: char) -> Option<char> {
     match opener {
         '\'' => Some('\''),
@@ -267,7 +268,7 @@ const fn is_sign(c: char) -> bool {
     matches!(c, '@' | '＠' | '#' | '＃')
 }
 
-/// What hosts and names are made of, in any script.
+/// Whether hosts and names may contain a character, in any script.
 fn is_host_char(c: char) -> bool {
     is_tag_char(c) || matches!(c, '.' | '-')
 }
@@ -358,7 +359,7 @@ mod tests {
         }
     }
 
-    /// Whatever closes a sentence or a quote closes the link in it.
+    /// Whatever closes a sentence or a quote also closes the link in it.
     #[test]
     fn ends_a_link_where_a_sentence_does() {
         for c in "！？：…｡､，；。、｣」›»“”\"<>".chars() {

@@ -1,4 +1,4 @@
-//! Images: what is kept of them, where their files are, and what is taken in.
+//! Images: metadata, storage keys, variants, and the accepted file types.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -7,21 +7,21 @@ use uuid::Uuid;
 use crate::{AltText, MediaId, MessageId, PostId, Timestamp, UploadId, UserId, user::stored_enum};
 
 stored_enum! {
-    /// The types of files that are taken in. SVG is not among them: it is a program, not a picture.
+    /// The accepted file types. SVG is not among them, because it can contain scripts.
     ImageType {
         /// JPEG.
         Jpeg = "image/jpeg",
-        /// PNG, of which the first frame counts.
+        /// PNG; of an animation, the first frame.
         Png = "image/png",
-        /// WebP, of which the first frame counts.
+        /// WebP; of an animation, the first frame.
         Webp = "image/webp",
-        /// GIF, of which the first frame counts.
+        /// GIF; of an animation, the first frame.
         Gif = "image/gif",
     }
 }
 
 impl ImageType {
-    /// What a file is by its first bytes, whatever it is called or said to be (WHATWG MIME Sniffing, 6.1).
+    /// Detects the type from a file's first bytes, whatever its name or declared type is (WHATWG MIME Sniffing, 6.1).
     pub fn sniff(head: &[u8]) -> Option<Self> {
         match head {
             [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
@@ -33,24 +33,25 @@ impl ImageType {
     }
 }
 
-/// Types of files that people send as photos and that are not taken in, but are told from others, so that the refusal can
-/// say what to do.
+/// File types that users send as photos and that are not supported. They are detected so that the error can say what to
+/// do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ForeignType {
-    /// HEIC and other HEIF images: what iPhones and many Android phones make by default.
+    /// HEIC and other HEIF images, the default format of iPhones and many Android phones.
     Heif,
     /// AVIF.
     Avif,
     /// JPEG XL.
     JpegXl,
-    /// TIFF, and the raw formats of cameras, most of which are TIFF: DNG (Apple `ProRAW`), CR2, CR3, NEF, ARW, ORF, RW2, RAF.
+    /// TIFF, and camera raw formats, most of which are based on TIFF: DNG (Apple `ProRAW`), CR2, CR3, NEF, ARW, ORF,
+    /// RW2, RAF.
     TiffOrRaw,
     /// A video: MP4, MOV, 3GP, `WebM`, AVI.
     Video,
 }
 
 impl ForeignType {
-    /// What a file is by its first bytes (ISO/IEC 14496-12, 23008-12, 18181-2; AVIF 1.1, TIFF 6.0).
+    /// Detects the type from a file's first bytes (ISO/IEC 14496-12, 23008-12, 18181-2; AVIF 1.1, TIFF 6.0).
     pub fn sniff(head: &[u8]) -> Option<Self> {
         match head {
             [0xff, 0x0a, ..] | [0, 0, 0, 0x0c, b'J', b'X', b'L', b' ', 0x0d, 0x0a, 0x87, 0x0a, ..] => {
@@ -71,16 +72,16 @@ impl ForeignType {
         }
     }
 
-    /// Of a file that begins with a box of brands: the main one, and those that it is compatible with.
+    /// Detects the type from the brands in the `ftyp` box: the major brand and the compatible ones.
     fn of_brands(head: &[u8]) -> Self {
         let size = head.first_chunk().map_or(0, |size| u64::from(u32::from_be_bytes(*size)));
-        // A size of one stands for one of 64 bits behind the name of the box.
+        // A size of 1 means that the size is a 64-bit number after the name of the box.
         let is_wide = size == 1;
         let wide =
             head.get(8..).and_then(|rest| rest.first_chunk()).map_or(0, |size| u64::from_be_bytes(*size));
         let (size, at) = if is_wide { (wide, 16) } else { (size, 8) };
         let size = usize::try_from(size).unwrap_or(usize::MAX).clamp(at + 4, 512).min(head.len());
-        // Between the main one and the others stands a version.
+        // A version number stands between the major brand and the compatible ones.
         let main = head.get(at..at + 4).unwrap_or_default();
         let others = head.get(at + 8..size).unwrap_or_default().chunks_exact(4);
         let brands = || std::iter::once(main).chain(others.clone());
@@ -98,7 +99,7 @@ impl ForeignType {
         }
     }
 
-    /// What a file of a MIME type is.
+    /// The type of a MIME type.
     pub fn of_mime(name: &str) -> Option<Self> {
         let name = name.trim().to_ascii_lowercase();
         match name.as_str() {
@@ -111,35 +112,35 @@ impl ForeignType {
         }
     }
 
-    /// What its sender can do, in English and in Korean.
+    /// What the sender can do instead, in English and Korean.
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Heif => {
-                "the file is a HEIC (HEIF) photo, which is not taken here. On an iPhone, choose Settings › Camera › \
+                "the file is a HEIC (HEIF) photo, which is not supported. On an iPhone, choose Settings › Camera › \
                  Formats › Most Compatible, or share the photo as JPEG; on Android, turn off HEIF (high efficiency) \
                  pictures in the camera's settings, or save a copy as JPEG. HEIC(HEIF) 사진은 받지 않습니다. iPhone에서는 \
                  설정 › 카메라 › 포맷에서 '높은 호환성'을 선택하거나 사진을 JPEG로 공유하세요. Android에서는 카메라 설정에서 \
                  HEIF(고효율) 사진을 끄거나 JPEG로 저장해 보내세요."
             }
             Self::Avif => {
-                "the file is an AVIF image, which is not taken here. On an iPhone, share the photo as JPEG, and choose \
+                "the file is an AVIF image, which is not supported. On an iPhone, share the photo as JPEG, and choose \
                  Settings › Camera › Formats › Most Compatible for new ones; on Android, choose JPEG in the camera's \
                  settings, or save a copy as JPEG. AVIF 이미지는 받지 않습니다. iPhone에서는 사진을 JPEG로 공유하고, 새로 찍을 \
                  사진은 설정 › 카메라 › 포맷에서 '높은 호환성'을 선택하세요. Android에서는 카메라 설정에서 JPEG를 선택하거나 \
                  JPEG로 저장해 보내세요."
             }
             Self::JpegXl => {
-                "the file is a JPEG XL image, which is not taken here. Save it as JPEG, PNG or WebP. JPEG XL 이미지는 받지 \
+                "the file is a JPEG XL image, which is not supported. Save it as JPEG, PNG or WebP. JPEG XL 이미지는 받지 \
                  않습니다. JPEG, PNG, WebP로 저장해 보내세요."
             }
             Self::TiffOrRaw => {
-                "the file is a TIFF image or a raw photo (such as DNG), which is not taken here. Export it as JPEG; on \
+                "the file is a TIFF image or a raw photo (such as DNG), which is not supported. Export it as JPEG; on \
                  an iPhone, turn off Apple `ProRAW`, or share the photo as JPEG; on Android, turn off RAW in the camera's \
                  settings. TIFF 이미지와 RAW(DNG 등) 사진은 받지 않습니다. JPEG로 내보내세요. iPhone에서는 Apple `ProRAW`를 끄거나 \
                  JPEG로 공유하고, Android에서는 카메라 설정에서 RAW 저장을 끄세요."
             }
             Self::Video => {
-                "the file is a video, and only images are taken here. Send a JPEG, PNG, WebP or GIF. 동영상은 받지 않습니다. \
+                "the file is a video, and only images are supported. Send a JPEG, PNG, WebP or GIF. 동영상은 받지 않습니다. \
                  JPEG, PNG, WebP, GIF 이미지를 보내세요."
             }
         }
@@ -147,19 +148,20 @@ impl ForeignType {
 }
 
 stored_enum! {
-    /// The sizes in which every image is kept.
+    /// The sizes in which every image is stored.
     VariantName {
-        /// The middle, square.
+        /// The centre of the image, cropped to a square.
         Thumb = "thumb",
-        /// Whole, for lists.
+        /// The whole image, for lists.
         Small = "small",
-        /// Whole, for a screen: the image itself.
+        /// The whole image, for full-screen display; its largest version.
         Large = "large",
     }
 }
 
 impl VariantName {
-    /// The longer side at most, in pixels; of [`VariantName::Thumb`] both. Nothing is enlarged.
+    /// The maximum length of the longer side in pixels; for [`VariantName::Thumb`], of both sides. Images are never
+    /// enlarged.
     pub const fn max_side(self) -> u32 {
         match self {
             Self::Thumb => 320,
@@ -172,18 +174,18 @@ impl VariantName {
 /// An image in one size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variant {
-    /// Which one.
+    /// The size's name.
     pub name: VariantName,
-    /// Pixels across.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels down.
+    /// Height in pixels.
     pub height: u32,
-    /// The size of its file.
+    /// The file size in bytes.
     pub byte_size: u64,
 }
 
-/// Where the files of an image are: a name that nobody can guess, under that of its owner, in one of two areas. What is
-/// in the public one is for whoever knows the name; the rest is for those who are given a signed link.
+/// The storage key of an image's files: an unguessable name below the owner's, in one of two areas. Files in the public
+/// area are readable by anyone who knows the name; files in the private area need a signed link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MediaKey {
     is_public: bool,
@@ -191,13 +193,13 @@ pub struct MediaKey {
     secret: u128,
 }
 
-/// A text that is no [`MediaKey`].
+/// A text that is not a [`MediaKey`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no key of an image")]
+#[error("{0:?} is not an image key")]
 pub struct ParseMediaKeyError(String);
 
 impl MediaKey {
-    /// A key of an image of `owner`; `secret` is random.
+    /// A key for an image of `owner`; `secret` must be random.
     pub const fn new(is_public: bool, owner: UserId, secret: u128) -> Self {
         Self { is_public, owner, secret }
     }
@@ -207,17 +209,17 @@ impl MediaKey {
         self.is_public
     }
 
-    /// The name of the file of one size. All files are WebP.
+    /// The file name of one size. All files are WebP.
     pub fn file(self, variant: VariantName) -> String {
         format!("{self}/{}.webp", variant.as_str())
     }
 
-    /// What the names of all files of `owner` in an area begin with.
+    /// The common prefix of all file names of `owner` in an area.
     pub fn prefix(is_public: bool, owner: UserId) -> String {
         format!("{}/{}", area(is_public), owner.as_uuid().simple())
     }
 
-    /// The key and the size that a file's name stands for.
+    /// Parses a file name into its key and size.
     pub fn parse_file(name: &str) -> Option<(Self, VariantName)> {
         let (key, file) = name.rsplit_once('/')?;
         Some((key.parse().ok()?, file.strip_suffix(".webp")?.parse().ok()?))
@@ -249,116 +251,117 @@ impl FromStr for MediaKey {
             let secret = u128::from_str_radix(parts.next()?, 16).ok()?;
             Some(Self { is_public, owner, secret })
         };
-        // One spelling per key.
+        // Only one spelling per key is valid.
         parse().filter(|key| key.to_string() == text).ok_or_else(|| ParseMediaKeyError(text.to_owned()))
     }
 }
 
-/// What an image is used for. It has one use at a time.
+/// What an image is attached to. It has one use at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaUse {
-    /// It is in a post.
+    /// Attached to a post.
     Post(PostId),
-    /// It is in a message.
+    /// Attached to a message.
     Message(MessageId),
-    /// It is its owner's picture.
+    /// The owner's profile picture.
     Avatar,
 }
 
-/// An image as it is kept.
+/// A stored image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Media {
-    /// Sorts by time of uploading.
+    /// Sorts by time of upload.
     pub id: MediaId,
-    /// Who uploaded it.
+    /// The account that uploaded it.
     pub owner: UserId,
-    /// Where its files are.
+    /// The storage key of its files.
     pub key: MediaKey,
-    /// Where they were before, if they moved; files that are still there go with the image.
+    /// The storage key before the files moved, if they did; files that remain there are deleted with the image.
     pub previous_key: Option<MediaKey>,
     /// A blurred preview (blurha.sh).
     pub blurhash: String,
-    /// What it shows; see [`crate::AltText`].
+    /// The alternative text; see [`crate::AltText`].
     pub alt: Option<String>,
-    /// Its sizes, in the order of [`VariantName::ALL`].
+    /// The stored sizes, in the order of [`VariantName::ALL`].
     pub variants: Vec<Variant>,
-    /// What it is used for.
+    /// What it is attached to.
     pub used: Option<MediaUse>,
     /// When it was uploaded.
     pub created_at: Timestamp,
-    /// How often its owner edited it.
+    /// Number of edits by the owner.
     pub version: u64,
 }
 
 impl Media {
-    /// The largest file that is taken in.
+    /// The largest accepted file, in bytes.
     pub const MAX_BYTES: u64 = 20 * 1024 * 1024;
-    /// The largest number of pixels that is taken in.
+    /// The largest accepted number of pixels.
     pub const MAX_PIXELS: u64 = 40_000_000;
     /// The largest number of images in a post, and of files in an upload.
     pub const MAX_PER_POST: usize = 10;
-    /// What all files are after they were taken in.
+    /// The content type of all stored files.
     pub const CONTENT_TYPE: &'static str = "image/webp";
-    /// How long an image may be used for nothing.
+    /// How long an image may stay unused before it is deleted.
     pub const UNUSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-    /// The image itself: its largest size.
+    /// The largest size of the image.
     pub fn large(&self) -> Option<&Variant> {
         self.variants.iter().find(|variant| variant.name == VariantName::Large)
     }
 }
 
-/// What the owner of an image may change.
+/// Changes to an image by its owner.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UpdateMedia {
-    /// What it shows; `Some(None)` for nothing that needs words.
+    /// The new alternative text; `Some(None)` removes it.
     pub alt: Option<Option<AltText>>,
 }
 
-/// A file that its sender puts into storage without this server in between.
+/// An announced direct upload: the client puts the file into storage itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
     /// Sorts by time of announcement.
     pub id: UploadId,
-    /// Who sends it.
+    /// The account that uploads.
     pub owner: UserId,
-    /// What it is said to be.
+    /// The declared type.
     pub content_type: ImageType,
-    /// How many bytes it is said to have.
+    /// The declared size in bytes.
     pub byte_size: u64,
-    /// What its bytes are said to hash to.
+    /// The declared SHA-256 hash.
     pub sha256: Option<[u8; 32]>,
     /// When it was announced.
     pub created_at: Timestamp,
-    /// What became of it.
+    /// The image that the upload became; `None` until it is completed.
     pub media: Option<MediaId>,
 }
 
 impl Upload {
-    /// How long a file may take to arrive.
+    /// How long the client may take to upload the file.
     pub const LIFETIME: Duration = Duration::from_secs(60 * 60);
-    /// How long a file that arrived waits to be completed, counted from its announcement.
+    /// How long an uploaded file may wait for completion, counted from the announcement.
     pub const ABANDONED_AFTER: Duration = Duration::from_secs(2 * 60 * 60);
-    /// How long it is known what became of it.
+    /// How long the record of an upload is kept.
     pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
-    /// How many announced files of an account may wait to be completed, and how many bytes they may have together: what
-    /// arrived and was not completed stays in storage for [`Upload::ABANDONED_AFTER`].
+    /// The largest number of announced uploads per account that wait for completion; [`Upload::MAX_PENDING_BYTES`]
+    /// limits their total size. Uploaded files that are never completed stay in storage for
+    /// [`Upload::ABANDONED_AFTER`].
     pub const MAX_PENDING: u64 = 100;
-    /// See [`Upload::MAX_PENDING`].
+    /// The largest total size of an account's pending uploads; see [`Upload::MAX_PENDING`].
     pub const MAX_PENDING_BYTES: u64 = 500 * 1024 * 1024;
 
-    /// Until when the file may arrive.
+    /// When the permission to upload the file expires.
     pub fn expires_at(&self) -> Timestamp {
         self.created_at + Self::LIFETIME
     }
 
-    /// The name under which it arrives.
+    /// The storage name of the uploaded file.
     pub fn file(id: UploadId) -> String {
         format!("{}{id}", Self::PREFIX)
     }
 
-    /// What the names of all files that arrive begin with.
+    /// The common prefix of all uploaded files.
     pub const PREFIX: &'static str = "incoming/";
 }
 

@@ -1,59 +1,59 @@
-//! What people are told of what others did.
+//! Notifications about other accounts' actions.
 
 use std::str::FromStr;
 
 use crate::{CommentId, NotificationId, PostId, Timestamp, UserId, user::stored_enum};
 
 stored_enum! {
-    /// What somebody did.
+    /// What the actor did.
     NoticeKind {
-        /// They follow the recipient.
+        /// The actor follows the recipient.
         Follow = "follow",
-        /// They ask to follow the recipient, whose account is private.
+        /// The actor requests to follow the recipient, whose account is private.
         FollowRequest = "follow_request",
-        /// They let the recipient follow them.
+        /// The actor accepted the recipient's follow request.
         FollowAccepted = "follow_accepted",
-        /// They like a post of the recipient's.
+        /// The actor likes a post of the recipient.
         PostLike = "post_like",
-        /// They like a comment of the recipient's.
+        /// The actor likes a comment of the recipient.
         CommentLike = "comment_like",
-        /// They commented on a post of the recipient's.
+        /// The actor commented on a post of the recipient.
         Comment = "comment",
-        /// They replied to a comment of the recipient's.
+        /// The actor replied to a comment of the recipient.
         Reply = "reply",
-        /// They mentioned the recipient in a post or a comment.
+        /// The actor mentioned the recipient in a post or a comment.
         Mention = "mention",
     }
 }
 
-/// Something that somebody did and somebody else is to be told of. One person, kind and object is one notice, however
-/// often it is done.
+/// An action that the recipient is to be notified of. The same recipient, kind, actor and object make one notice,
+/// however often the action is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Notice {
-    /// Who is told.
+    /// The account to notify.
     pub recipient: UserId,
-    /// What was done.
+    /// What the actor did.
     pub kind: NoticeKind,
-    /// Who did it.
+    /// The account that acted.
     pub actor: UserId,
-    /// The post that it is about.
+    /// The post concerned.
     pub post: Option<PostId>,
-    /// The comment that it is about.
+    /// The comment concerned.
     pub comment: Option<CommentId>,
 }
 
 impl Notice {
-    /// About the recipient themselves: follows and requests.
+    /// A notice about the recipient's account: follows and follow requests.
     pub const fn about_you(recipient: UserId, kind: NoticeKind, actor: UserId) -> Self {
         Self { recipient, kind, actor, post: None, comment: None }
     }
 
-    /// About a post.
+    /// A notice about a post.
     pub const fn about_post(recipient: UserId, kind: NoticeKind, actor: UserId, post: PostId) -> Self {
         Self { post: Some(post), ..Self::about_you(recipient, kind, actor) }
     }
 
-    /// About a comment on a post.
+    /// A notice about a comment on a post.
     pub const fn about_comment(
         recipient: UserId,
         kind: NoticeKind,
@@ -64,23 +64,23 @@ impl Notice {
     }
 }
 
-/// A notice as it is kept.
+/// A stored notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// Sorts by time.
     pub id: NotificationId,
-    /// What it tells.
+    /// What the recipient is notified of.
     pub notice: Notice,
-    /// When it was done.
+    /// When the action happened.
     pub created_at: Timestamp,
 }
 
-/// How far somebody has read what they were told.
+/// How far a recipient has read their notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReadMark {
-    /// How many notifications are newer than the mark.
+    /// Number of notifications newer than the mark.
     pub unread_count: u64,
-    /// The newest one that was read, on whichever device; `None` before the first.
+    /// The newest notification that was read, on any device; `None` if none was.
     pub up_to: Option<NotificationId>,
 }
 

@@ -1,9 +1,8 @@
-//! Pages of lists: keyset pagination with opaque cursors that survive the deletion of the row that
-//! they point at, in both directions.
+//! Keyset pagination in both directions, with opaque cursors that survive the deletion of the row that they point at.
 //!
-//! A list is read in four steps: *ids* (one query, [`PageRequest::window`] and
-//! [`PageRequest::slice`]), *hydrate*, *filter*, *view* ([`Slice::into_page`]). The cursors come from
-//! the ids that were scanned, so a filter may leave a page short or empty without ending the list.
+//! A list is read in four steps: *ids* (one query, [`PageRequest::window`] and [`PageRequest::slice`]), *hydrate*,
+//! *filter*, *view* ([`Slice::into_page`]). The cursors come from the scanned ids, so a filter may leave a page short
+//! or empty without ending the list.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
@@ -11,12 +10,13 @@ use uuid::Uuid;
 
 use crate::Violation;
 
-/// What a list is ordered by: of each item another one, so that a place in the list is one item, or the gap that it left.
+/// The sort key of a list. Each item has a different one, so that a position in the list is one item, or the gap that a
+/// deleted item left.
 pub trait Key: Clone + Ord + Send + Sync {
-    /// The key as a cursor holds it.
+    /// Encodes the key for a cursor.
     fn to_bytes(&self) -> Vec<u8>;
 
-    /// Reads what [`Key::to_bytes`] wrote; `None` for anything else.
+    /// Decodes the output of [`Key::to_bytes`]; `None` for anything else.
     fn from_bytes(bytes: &[u8]) -> Option<Self>;
 }
 
@@ -40,13 +40,13 @@ impl Key for u64 {
     }
 }
 
-/// The key of a list whose items move up when something happens to them: what they moved up by, and what whoever listed
-/// them had seen.
+/// The key of a list whose items move up on new activity: the latest activity of an item, and a marker of what had been
+/// seen when the list was read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Activity {
-    /// The newest thing that happened.
+    /// The latest activity.
     pub id: Uuid,
-    /// What had been seen by then, in a form of the storage; empty in cursors of earlier versions.
+    /// What had been seen by then, in a format of the storage layer; empty in cursors of earlier versions.
     pub seen: Vec<u8>,
 }
 
@@ -61,12 +61,12 @@ impl Key for Activity {
     }
 }
 
-/// The key of a list that has the best first, and those that are as good by name.
+/// The key of a ranked list: best rank first, then by name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ranked {
-    /// How far from the best: the smallest comes first.
+    /// The distance from the best: the smallest comes first.
     pub rank: i64,
-    /// What tells those of one rank apart.
+    /// The tie-breaker among items of equal rank.
     pub name: String,
 }
 
@@ -77,30 +77,30 @@ impl Key for Ranked {
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (rank, name) = bytes.split_first_chunk()?;
-        // A name is what some text was folded to; no database holds a NUL in one.
+        // A name is folded text, and no database stores a NUL in text.
         let name = std::str::from_utf8(name).ok().filter(|name| !name.contains('\0'))?;
         Some(Self { rank: i64::from_be_bytes(*rank), name: name.to_owned() })
     }
 }
 
-/// Which end of a list comes first.
+/// The sort order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// The smallest key: the oldest item, or the best of a [`Ranked`] list.
+    /// Smallest key first: the oldest item, or the best of a [`Ranked`] list.
     Ascending,
-    /// The largest key: the newest item.
+    /// Largest key first: the newest item.
     Descending,
 }
 
-/// How many items a page has at most: 1 to 100, 20 unless asked.
+/// The maximum number of items on a page: 1 to 100, 20 by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit(u8);
 
 impl Limit {
-    /// The largest page.
+    /// The largest allowed limit.
     pub const MAX: u8 = 100;
 
-    /// Takes what a client asked for; more than [`Limit::MAX`] counts as that.
+    /// Validates a requested limit; values above [`Limit::MAX`] are reduced to it.
     ///
     /// # Errors
     /// [`Violation::OutOfRange`] below 1.
@@ -111,7 +111,7 @@ impl Limit {
         Ok(Self(u8::try_from(asked).unwrap_or(Self::MAX).min(Self::MAX)))
     }
 
-    /// As a number of items.
+    /// The limit as a number of items.
     pub const fn get(self) -> usize {
         self.0 as usize
     }
@@ -123,16 +123,16 @@ impl Default for Limit {
     }
 }
 
-/// Which list, of what, for whom: a cursor of one scope is refused in every other.
+/// Identifies a list with its filters and viewer: a cursor of one scope is rejected in every other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope([u8; 8]);
 
 impl Scope {
-    /// The scope of `operation` with its path parameters and filters, each in its place.
+    /// The scope of `operation` with its path parameters and filters, in a fixed order.
     pub fn new(operation: &str, filters: &[&str]) -> Self {
         let mut hash = Sha256::new_with_prefix(operation);
         for filter in filters {
-            // The length keeps ("ab", "c") from ("a", "bc").
+            // The length prefix distinguishes ("ab", "c") from ("a", "bc").
             hash.update((filter.len() as u64).to_be_bytes());
             hash.update(filter);
         }
@@ -143,36 +143,36 @@ impl Scope {
     }
 }
 
-/// A text that is no cursor of this list.
+/// A text that is not a cursor of this list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the cursor is not one of this list with these filters; begin again without a cursor")]
+#[error("the cursor does not belong to this list with these filters; start again without a cursor")]
 pub struct CursorInvalid;
 
-/// Which way a cursor walks along its list.
+/// The direction in which a cursor traverses its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Direction {
     Next,
     Prev,
 }
 
-/// A place in a list and a way to walk from it.
+/// A position in a list and a direction to continue in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor<K = Uuid> {
     scope: Scope,
     direction: Direction,
-    /// Whether the walk begins with the item at the place itself.
+    /// Whether the traversal includes the item at the position itself.
     inclusive: bool,
     position: K,
 }
 
 impl<K: Key> Cursor<K> {
-    /// The opaque text: URL-safe; 34 characters where ids are the order.
+    /// The opaque, URL-safe text; 34 characters for lists sorted by id.
     pub fn encode(&self) -> String {
         let flags = u8::from(self.direction == Direction::Prev) | u8::from(self.inclusive) << 1;
         URL_SAFE_NO_PAD.encode([&[flags][..], &self.scope.0, &self.position.to_bytes()].concat())
     }
 
-    /// Reads back what [`Cursor::encode`] wrote for the same `scope`.
+    /// Decodes the output of [`Cursor::encode`] for the same `scope`.
     ///
     /// # Errors
     /// [`CursorInvalid`] for any other text.
@@ -184,7 +184,7 @@ impl<K: Key> Cursor<K> {
         Ok(Self { scope, direction, inclusive: flags & 2 == 2, position })
     }
 
-    /// The walk over exactly the items that this one leaves out.
+    /// The traversal over exactly the items that this one leaves out.
     fn complement(self) -> Self {
         let direction = match self.direction {
             Direction::Next => Direction::Prev,
@@ -194,7 +194,7 @@ impl<K: Key> Cursor<K> {
     }
 }
 
-/// Which page of a list is wanted.
+/// A request for one page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageRequest<K = Uuid> {
     scope: Scope,
@@ -203,7 +203,7 @@ pub struct PageRequest<K = Uuid> {
     since: Option<K>,
 }
 
-/// The range of keys to scan for a page, and how.
+/// The range of keys to scan for a page, and the direction and size of the scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window<K = Uuid> {
     /// Keys greater than this one.
@@ -214,30 +214,30 @@ pub struct Window<K = Uuid> {
     pub before: Option<K>,
     /// Keys less than or equal to this one.
     pub to: Option<K>,
-    /// Scan from the smallest key upwards instead of from the largest downwards.
+    /// Scan from the smallest key upwards, instead of from the largest downwards.
     pub ascending: bool,
-    /// How many keys to read: one more than the page holds, to learn whether there are more.
+    /// The number of keys to read: one more than the page holds, to detect whether there are more.
     pub rows: u64,
 }
 
 impl<K: Key> PageRequest<K> {
-    /// The page at `cursor`, or the first, of the ids greater than `since`, if given. `since` is part of what tells
-    /// one list from another: it belongs into `scope`.
+    /// The page at `cursor`, or the first page, of the ids greater than `since`, if given. `since` distinguishes one
+    /// list from another, so it must be part of `scope`.
     pub const fn new(scope: Scope, limit: Limit, cursor: Option<Cursor<K>>, since: Option<K>) -> Self {
         Self { scope, limit, cursor, since }
     }
 
-    /// How many items the page has at most.
+    /// The maximum number of items on the page.
     pub const fn limit(&self) -> usize {
         self.limit.get()
     }
 
-    /// Whether this is the beginning of the list.
+    /// Whether this is the first page, without a cursor.
     pub const fn is_first(&self) -> bool {
         self.cursor.is_none()
     }
 
-    /// The keys of a list in this order to scan.
+    /// The range of keys to scan, for a list in this order.
     pub fn window(&self, order: Order) -> Window<K> {
         let rows = self.limit.get() as u64 + 1;
         let ascending = (order == Order::Ascending) != self.walks_back();
@@ -251,7 +251,7 @@ impl<K: Key> PageRequest<K> {
         }
     }
 
-    /// The page of a list that is at hand: what a database does with the [`window`](PageRequest::window).
+    /// Selects the page from an in-memory list, as a database does with the [`window`](PageRequest::window).
     pub fn select(&self, order: Order, list: impl IntoIterator<Item = K>) -> Slice<K> {
         let window = self.window(order);
         let above = |key: &K| {
@@ -271,8 +271,8 @@ impl<K: Key> PageRequest<K> {
         self.slice(keys)
     }
 
-    /// Makes of the keys that the [`window`](PageRequest::window) yielded, in the order of the scan,
-    /// the page's keys in the order of the list.
+    /// Turns the keys that the [`window`](PageRequest::window) yielded, in scan order, into the page's keys in list
+    /// order.
     pub fn slice(&self, mut keys: Vec<K>) -> Slice<K> {
         let more = keys.len() > self.limit.get();
         keys.truncate(self.limit.get());
@@ -299,8 +299,8 @@ impl<K: Key> PageRequest<K> {
         self.cursor.as_ref().is_some_and(|cursor| cursor.direction == Direction::Prev)
     }
 
-    // Whoever asked for newer items asks again with the same cursor; whoever reached the end of the
-    // list, because what was left of it is gone, can still turn round.
+    // An empty page of newer items returns the same cursor, so that the client can poll with it. An empty last page
+    // (its items were deleted) returns a cursor back to the items before it.
     fn cursors_of_empty(&self) -> (Option<Cursor<K>>, Option<Cursor<K>>) {
         match self.cursor.clone() {
             Some(cursor) if cursor.direction == Direction::Prev => {
@@ -312,7 +312,7 @@ impl<K: Key> PageRequest<K> {
     }
 }
 
-/// The keys of a page, before anybody looked whether the viewer may see what they stand for.
+/// The keys of a page, before the items are loaded and filtered by what the viewer may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slice<K = Uuid> {
     keys: Vec<K>,
@@ -321,30 +321,30 @@ pub struct Slice<K = Uuid> {
 }
 
 impl<K> Slice<K> {
-    /// The keys, in the order of the list.
+    /// The keys, in list order.
     pub fn keys(&self) -> &[K] {
         &self.keys
     }
 
-    /// The page that shows `items`: what the viewer may see of what the keys stand for.
+    /// The page with `items`: those behind the keys that the viewer may see.
     pub fn into_page<T>(self, items: Vec<T>) -> Page<T, K> {
         Page { items, next: self.next, prev: self.prev }
     }
 }
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T, K = Uuid> {
-    /// In the order of the list; may be fewer than asked for, or none, while `next` is there.
+    /// In list order; may be fewer than the limit, or empty, even if `next` is set.
     pub items: Vec<T>,
-    /// Where the list goes on; `None` alone says that it ends here.
+    /// The cursor of the next page; only `None` means that the list ends here.
     pub next: Option<Cursor<K>>,
-    /// Where what lies before is found: on a first page, what is newer.
+    /// The cursor of the previous page; on a first page, of newer items.
     pub prev: Option<Cursor<K>>,
 }
 
 impl<T, K> Page<T, K> {
-    /// The page of what `view` makes of each item.
+    /// Converts each item with `view`.
     pub fn map<U>(self, view: impl FnMut(T) -> U) -> Page<U, K> {
         Page { items: self.items.into_iter().map(view).collect(), next: self.next, prev: self.prev }
     }
@@ -455,7 +455,7 @@ mod tests {
         ) {
             let (mut now, mut seen) = (list.clone(), Vec::new());
             let mut page = scan(&now, &request(limit, None, None));
-            // After the first page some items go and newer ones come.
+            // After the first page, some items are deleted and newer ones are created.
             let first: BTreeSet<u128> = numbers(&page).into_iter().collect();
             seen.extend(numbers(&page));
             now.retain(|id| !gone.contains(id));

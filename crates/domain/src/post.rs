@@ -1,4 +1,4 @@
-//! Posts, and who may see them.
+//! Posts and their visibility rules.
 
 use std::str::FromStr;
 
@@ -7,76 +7,76 @@ use crate::{
 };
 
 stored_enum! {
-    /// Whom the author shows a post to.
+    /// The audience of a post.
     Visibility {
-        /// Everybody, logged in or not.
+        /// Everyone, logged in or not.
         Public = "public",
-        /// Their followers.
+        /// The author's followers.
         Followers = "followers",
     }
 }
 
-/// A post as it is kept.
+/// A stored post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Post {
-    /// Sorts by time of writing.
+    /// Sorts by creation time.
     pub id: PostId,
-    /// Who wrote it.
+    /// The author.
     pub author: UserId,
-    /// What it says; see [`crate::PostText`].
+    /// The text; see [`crate::PostText`].
     pub text: String,
-    /// Its images, in order.
+    /// The images, in order.
     pub media: Vec<MediaId>,
-    /// Its hashtags, folded, in order of first appearance.
+    /// The hashtags, folded, in order of first appearance.
     pub hashtags: Vec<Hashtag>,
-    /// The accounts it mentions, in order of first appearance.
+    /// The mentioned accounts, in order of first appearance.
     pub mentions: Vec<UserId>,
-    /// Whom the author shows it to.
+    /// The audience that the author chose.
     pub visibility: Visibility,
-    /// How many accounts like it.
+    /// Number of accounts that like it.
     pub like_count: u64,
-    /// How many comments and replies it has.
+    /// Number of comments, including replies.
     pub comment_count: u64,
-    /// When it was written.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// When its text or images last changed.
+    /// When its text or images were last edited.
     pub edited_at: Option<Timestamp>,
-    /// How often its author edited it.
+    /// Number of edits by the author.
     pub version: u64,
 }
 
-/// A text that a post or comment had, or has now.
+/// A version of a post's or comment's content: an earlier one or the current one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
-    /// Sorts by time of writing.
+    /// Sorts by creation time.
     pub id: RevisionId,
-    /// What it said.
+    /// The text.
     pub text: String,
-    /// The images that it had. Those that it has no more are gone.
+    /// The images of this version. Images that are no longer attached to the post are deleted.
     pub media: Vec<MediaId>,
-    /// When it began to say that.
+    /// When this version became current.
     pub created_at: Timestamp,
 }
 
-/// How somebody stands to a post.
+/// A viewer's marks on a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Marks {
-    /// They like it.
+    /// Whether the viewer likes it.
     pub liked: bool,
-    /// They bookmarked it.
+    /// Whether the viewer bookmarked it.
     pub bookmarked: bool,
 }
 
 impl Post {
-    /// Whether `viewer` (`None`: somebody not logged in), who stands to `author` like this, may see the post.
+    /// Whether `viewer` (`None`: not logged in), whose relation to `author` is `relation`, may see the post.
     ///
-    /// A private account's posts are for its followers, whatever each post says.
+    /// A private account's posts are visible to its followers only, whatever the post's own visibility is.
     pub fn is_visible_to(&self, viewer: Option<UserId>, author: &UserSummary, relation: Relation) -> bool {
         let is_for_viewer = self.is_public(author) || relation.following || viewer == Some(self.author);
         author.is_shown(relation) && is_for_viewer
     }
 
-    /// Whether everybody may see the post, as far as its author is concerned.
+    /// Whether the post is public: its visibility and its author's account both allow everyone.
     pub fn is_public(&self, author: &UserSummary) -> bool {
         self.visibility == Visibility::Public && author.is_public()
     }

@@ -1,55 +1,56 @@
-//! How people stand to each other, and what follows from it.
+//! Relationships between accounts, and the visibility rules that follow from them.
 
 use crate::{UserSummary, user::Status};
 
-/// How a viewer stands to another account. To oneself, and for somebody not logged in, nothing holds.
+/// A viewer's relationship to another account. All false for the viewer's own account, and for viewers who are not
+/// logged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Relation {
-    /// The viewer follows it.
+    /// The viewer follows the account.
     pub following: bool,
-    /// It follows the viewer.
+    /// The account follows the viewer.
     pub followed_by: bool,
-    /// The viewer asked to follow it.
+    /// The viewer has requested to follow the account.
     pub requested: bool,
-    /// The viewer blocks it.
+    /// The viewer blocks the account.
     pub blocking: bool,
-    /// It blocks the viewer, who is not told.
+    /// The account blocks the viewer. Never disclosed to the viewer.
     pub blocked_by: bool,
-    /// The viewer mutes it.
+    /// The viewer mutes the account.
     pub muting: bool,
 }
 
 impl Relation {
-    /// Whether either blocks the other: neither sees what the other writes, nor acts on it.
+    /// Whether either blocks the other: neither sees the other's content or may interact with it.
     pub const fn is_blocked(self) -> bool {
         self.blocking || self.blocked_by
     }
 }
 
-/// Why the lists of an account (its posts, followers and followees) are closed to somebody who sees its header.
+/// Why an account's lists (posts, followers, followed accounts) are closed to a viewer who may see its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
     /// The viewer blocks the account.
     Blocked,
-    /// The account is private, and the viewer no follower.
+    /// The account is private, and the viewer does not follow it.
     Private,
 }
 
 impl UserSummary {
-    /// Whether somebody who stands to the account like this may see its header: name, counts, whether it is private.
+    /// Whether a viewer with `relation` may see the account's header: name, counts, whether it is private.
     pub fn shows_header(&self, relation: Relation) -> bool {
         self.status == Status::Active && !relation.blocked_by
     }
 
-    /// Whether lists of things show the account, or what it wrote, to somebody who stands to it like this.
+    /// Whether lists include the account and its content, for a viewer with `relation`.
     pub fn is_shown(&self, relation: Relation) -> bool {
         self.status == Status::Active && !relation.is_blocked()
     }
 
-    /// Whether the account's own lists are open to somebody who stands to it like this and sees its header.
+    /// Whether the account's own lists are open to a viewer with `relation` who may see its header.
     ///
     /// # Errors
-    /// Why not.
+    /// Why the lists are closed.
     pub fn opens_lists(&self, relation: Relation, is_own: bool) -> Result<(), Closed> {
         match relation {
             _ if is_own => Ok(()),

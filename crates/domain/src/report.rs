@@ -1,13 +1,13 @@
-//! What people tell moderators about.
+//! Reports to the moderators.
 
 use std::str::FromStr;
 
 use crate::{CommentId, MessageId, PostId, ReportId, Timestamp, UserId, user::stored_enum};
 
 stored_enum! {
-    /// What is wrong with it.
+    /// The reason for a report.
     Reason {
-        /// Unwanted advertising, or the same thing over and over.
+        /// Unwanted advertising, or repetitive content.
         Spam = "spam",
         /// Attacks on a person.
         Harassment = "harassment",
@@ -19,14 +19,14 @@ stored_enum! {
         Hate = "hate",
         /// Encouragement of self-harm.
         SelfHarm = "self_harm",
-        /// Pretending to be somebody else.
+        /// Pretending to be another person.
         Impersonation = "impersonation",
-        /// Something else; the note should say what.
+        /// Another reason, which the note should explain.
         Other = "other",
     }
 }
 
-/// What is reported.
+/// The reported content or account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// A post.
@@ -40,7 +40,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// The kind as it is stored.
+    /// The kind, as it is stored.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::Post(_) => "post",
@@ -51,22 +51,22 @@ impl Subject {
     }
 }
 
-/// A report as it is kept: with what the thing said then, for what is edited or deleted afterwards.
+/// A stored report, with a copy of the reported text, in case it is edited or deleted later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// Sorts by time.
     pub id: ReportId,
-    /// Who reported; `None` when their account is gone.
+    /// The reporter; `None` if their account was deleted.
     pub reporter: Option<UserId>,
-    /// What is reported.
+    /// The reported content or account.
     pub subject: Subject,
-    /// Whose it is.
+    /// The author of the reported content, or the reported account.
     pub author: UserId,
-    /// What it said.
+    /// The text at the time of the report.
     pub text: String,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: Reason,
-    /// What else the reporter wants to say.
+    /// The reporter's note.
     pub note: Option<String>,
     /// When it was reported.
     pub created_at: Timestamp,

@@ -1,9 +1,9 @@
-//! What a text is found by, made once for those who write and for those who look.
+//! The search terms of a text, generated the same way for stored texts and for queries.
 //!
-//! Korean, Chinese and Japanese are written without spaces between the words that people look for, so a run of their
-//! characters is found by each two that follow one another: `서울숲` by `서울` and `울숲`. Other scripts are found by
-//! their words. A term is stored as `x` and the hexadecimal digits of its UTF-8, which every tokeniser leaves alone
-//! and no query language has a meaning for.
+//! Korean, Chinese and Japanese are written without spaces between the words that people search for, so a run of their
+//! characters is indexed by its overlapping bigrams: `서울숲` by `서울` and `울숲`. Other scripts are indexed by words. A term
+//! is encoded as `x` and the hexadecimal digits of its UTF-8, which every tokeniser leaves unchanged and which has no
+//! meaning in any query language.
 
 use std::{cmp::Reverse, fmt::Write, str::FromStr};
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 stored_enum! {
-    /// What somebody looked for.
+    /// What a search looks for.
     Kind {
         /// Accounts.
         Users = "users",
@@ -28,38 +28,38 @@ stored_enum! {
     }
 }
 
-/// That somebody looked for something.
+/// A search that a user made recently.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecentSearch {
     /// Sorts by time of searching.
     pub id: RecentSearchId,
-    /// The text, as they wrote it.
+    /// The text, as the user entered it.
     pub query: String,
-    /// What they looked for.
+    /// What the search looked for.
     pub kind: Kind,
-    /// When they last did.
+    /// When the user last made the search.
     pub searched_at: Timestamp,
 }
 
 impl RecentSearch {
-    /// How many different searches are remembered of one person.
+    /// The number of different recent searches that are stored per user.
     pub const MAX: usize = 20;
 }
 
-/// The largest number of characters that tell a word from another: PostgreSQL stores no term without end.
+/// The number of significant characters of a word: PostgreSQL limits the length of a term.
 const MAX_WORD: usize = 64;
 
-/// The largest number of terms that a database looks for. What they do not say is compared afterwards: a phrase of a
-/// hundred terms would cost a hundred times the time for every text that has them in another order.
+/// The largest number of terms that a database query looks for. The rest is compared afterwards: a phrase of a hundred
+/// terms would make the query a hundred times slower for every text that has them in another order.
 const MAX_TERMS: usize = 8;
 
-/// How many of them may be beginnings of terms, for each of which a database looks at all terms that begin so.
+/// The largest number of prefix terms among them: for each one, a database scans all terms with that prefix.
 const MAX_PREFIXES: usize = 2;
 
-/// The terms that `text` is found by, in its order, with spaces between them.
+/// The terms that index `text`, in order, separated by spaces.
 ///
-/// Each run of Hangul or CJK ends with the term of its last character: a text is found by any one of its characters,
-/// and the end of one run and the beginning of the next are never taken for neighbours.
+/// Each run of Hangul or CJK ends with a term of its last character alone. So a text is found by any single one of its
+/// characters, and the end of one run never appears adjacent to the start of the next.
 pub fn terms(text: &str) -> String {
     let terms = runs(&fold(text)).into_iter().flat_map(|run| match run {
         Run::Word(word) => vec![encode(&word)],
@@ -71,7 +71,7 @@ pub fn terms(text: &str) -> String {
     terms.collect::<Vec<_>>().join(" ")
 }
 
-/// What somebody looks for: everything that has all of its phrases.
+/// A search query: a text matches if it contains all of its phrases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
     text: SearchText,
@@ -81,45 +81,46 @@ pub struct Query {
 /// Terms that follow one another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Phrase {
-    /// At least one, made of `x`, digits and the letters `a` to `f` only.
+    /// At least one term, made of `x`, digits and the letters `a` to `f` only.
     pub terms: Vec<String>,
-    /// Whether the last term may be the beginning of a longer one.
+    /// Whether the last term is a prefix.
     pub is_prefix: bool,
 }
 
 impl Query {
-    /// Reads what somebody wrote. A text of punctuation alone is a query that finds nothing.
+    /// Parses a user's query. A query that consists of punctuation alone is valid and finds nothing.
     ///
     /// # Errors
-    /// The first rule of [`SearchText`] that it breaks.
+    /// The first rule of [`SearchText`] that `raw` violates.
     pub fn parse(raw: &str) -> Result<Self, Violation> {
         let text = SearchText::parse(raw)?;
         let folded = fold(text.as_str());
         Ok(Self { text, folded })
     }
 
-    /// The text, as it was written.
+    /// The text, as the user entered it.
     pub fn as_str(&self) -> &str {
         self.text.as_str()
     }
 
-    /// What a username or hashtag is compared with: the folded text without a sign in front.
+    /// The folded text without leading `@` or `#`, to compare with usernames and hashtags.
     pub fn name(&self) -> &str {
         self.folded.trim_start_matches(['@', '#'])
     }
 
-    /// What a database looks for in posts: whole words, and of a single character of Hangul or CJK any place. At most
+    /// The phrases to look for in posts: whole words; a single character of Hangul or CJK matches anywhere. At most
     /// eight terms; see [`Query::is_narrowed`].
     pub fn phrases(&self) -> Vec<Phrase> {
         narrow(self.all_phrases())
     }
 
-    /// As [`Query::phrases`], while the last word is still being written: for names.
+    /// Like [`Query::phrases`], but the last word is a prefix, for search as the user types: for names.
     pub fn open_phrases(&self) -> Vec<Phrase> {
         narrow(self.all_open_phrases())
     }
 
-    /// Whether the phrases are less than the whole, so that what has them must be compared with the query, too.
+    /// Whether the phrases cover only a part of the query, so that each result must also be compared with the whole
+    /// query.
     pub fn is_narrowed(&self) -> bool {
         [self.all_phrases(), self.all_open_phrases()].into_iter().any(|all| {
             let (phrases, terms) = sizes(&all);
@@ -128,12 +129,12 @@ impl Query {
         })
     }
 
-    /// Whether `text`, of a post, has everything that is looked for.
+    /// Whether the `text` of a post matches the whole query.
     pub fn is_in(&self, text: &str) -> bool {
         has_all(text, &self.all_phrases())
     }
 
-    /// Whether `names`, of an account or a hashtag, have everything that is looked for, or begin with it.
+    /// Whether the `names` of an account or a hashtag match the whole query, or start with it.
     pub fn is_in_names(&self, names: &str) -> bool {
         fold(names).starts_with(self.name()) || has_all(names, &self.all_open_phrases())
     }
@@ -145,14 +146,14 @@ impl Query {
     fn all_open_phrases(&self) -> Vec<Phrase> {
         let mut phrases = self.all_phrases();
         if let Some(last) = phrases.last_mut().filter(|last| last.terms.len() == 1) {
-            // A term of two characters of a compound begins no other.
+            // A bigram of a compound is never the prefix of another term.
             last.is_prefix = true;
         }
         phrases
     }
 }
 
-/// The part of `phrases` that fewest texts have: the longest ones, whole words before beginnings of words.
+/// The most selective part of `phrases`: the longest ones, whole words before prefixes.
 fn narrow(mut phrases: Vec<Phrase>) -> Vec<Phrase> {
     phrases.sort_by(|a, b| a.rarity().cmp(&b.rarity()));
     phrases.dedup();
@@ -173,7 +174,7 @@ fn sizes(phrases: &[Phrase]) -> (usize, usize) {
     (phrases.len(), phrases.iter().map(|phrase| phrase.terms.len()).sum())
 }
 
-/// Whether `text` has `phrases`, as a database looks for them.
+/// Whether `text` contains all `phrases`, as a database would match them.
 fn has_all(text: &str, phrases: &[Phrase]) -> bool {
     let terms = terms(text);
     let terms: Vec<&str> = terms.split_whitespace().collect();
@@ -188,7 +189,7 @@ fn has_all(text: &str, phrases: &[Phrase]) -> bool {
 }
 
 impl Phrase {
-    /// Sorts before what more texts have, as far as its length tells; the terms keep equal ones together.
+    /// Sorts the most selective phrase first, judged by its length; the terms make equal phrases adjacent.
     fn rarity(&self) -> (bool, Reverse<usize>, &[String]) {
         (self.is_prefix, Reverse(self.terms.iter().map(String::len).sum()), &self.terms)
     }
@@ -202,11 +203,11 @@ impl Phrase {
     }
 }
 
-/// A part of a text without spaces and punctuation, in one manner of writing.
+/// A part of a text without spaces and punctuation, in one kind of script.
 enum Run {
-    /// Of a script that puts spaces between words; at most [`MAX_WORD`] characters.
+    /// In a script that separates words with spaces; at most [`MAX_WORD`] characters.
     Word(Vec<char>),
-    /// Of Hangul or CJK.
+    /// In Hangul or CJK.
     Compound(Vec<char>),
 }
 
@@ -243,7 +244,7 @@ fn is_word_char(c: char) -> bool {
     )
 }
 
-/// Hangul, kana, bopomofo and Chinese characters, among letters; compatibility forms are folded away.
+/// Whether a letter is Hangul, kana, bopomofo or a Chinese character; folding has already replaced compatibility forms.
 fn is_compound_char(c: char) -> bool {
     matches!(
         c,
@@ -270,7 +271,7 @@ mod tests {
 
     use super::*;
 
-    /// What a database does.
+    /// As a database matches.
     fn is_found(phrases: &[Phrase], text: &str) -> bool {
         has_all(text, phrases)
     }
@@ -356,7 +357,7 @@ mod tests {
         let terms = |query: &str| Query::parse(query).unwrap().phrases();
         let count = |query: &str| terms(query).iter().map(|phrase| phrase.terms.len()).sum::<usize>();
         assert_eq!(count(&"가나".repeat(50)), 8);
-        assert_eq!(count(&"가 나 ".repeat(25)), 2, "beginnings");
+        assert_eq!(count(&"가 나 ".repeat(25)), 2, "prefixes");
         assert_eq!(count(&"a b c d e f g h i j k l ".repeat(4)), 8);
         assert_eq!(count("gna gna gna"), 1);
         let words = terms("a of 숲 photographs by ann 서울숲에서 to be or not");

@@ -1,60 +1,60 @@
-//! Logins of browsers and devices.
+//! Login sessions of browsers and devices.
 
 use std::{str::FromStr, time::Duration};
 
 use crate::{SessionId, Timestamp, UserId, user::stored_enum};
 
 stored_enum! {
-    /// What keeps a session's secret.
+    /// The type of client that holds a session's secret.
     Kind {
-        /// A browser, in a cookie that scripts cannot read.
+        /// A browser, with a cookie that scripts cannot read.
         Browser = "browser",
-        /// An app, as an access token and a refresh token.
+        /// A native app, with an access token and a refresh token.
         Native = "native",
     }
 }
 
-/// A login that a token stands for.
+/// A login session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// The login, not its secret.
+    /// The public id of the session, not its secret.
     pub id: SessionId,
-    /// Who logged in.
+    /// The account that is logged in.
     pub user: UserId,
-    /// What keeps its secret.
+    /// The type of client.
     pub kind: Kind,
-    /// What its owner calls the device.
+    /// The owner's name for the device.
     pub device_name: Option<String>,
-    /// What the device calls itself.
+    /// The client's `User-Agent`.
     pub user_agent: Option<String>,
-    /// When it began.
+    /// When the session started.
     pub created_at: Timestamp,
-    /// When it was last used, to the minute.
+    /// When the session was last used, to the minute.
     pub last_seen_at: Timestamp,
-    /// When it ends however much it is used.
+    /// When the session ends, regardless of use.
     pub expires_at: Timestamp,
 }
 
-/// How long sessions live (ASVS 7.3.1, 7.3.2).
+/// The lifetimes of a session (ASVS 7.3.1, 7.3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionLifetime {
-    /// Without use.
+    /// The longest time without use.
     pub idle: Duration,
-    /// With use.
+    /// The longest time in total.
     pub absolute: Duration,
 }
 
-/// How long sessions of each kind live.
+/// The session lifetimes for each kind of client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionLifetimes {
-    /// Those of browsers.
+    /// For browsers.
     pub browser: SessionLifetime,
-    /// Those of native apps, whose device is its owner's.
+    /// For native apps, which run on personal devices.
     pub native: SessionLifetime,
 }
 
 impl SessionLifetimes {
-    /// That of sessions of `kind`.
+    /// The lifetimes of sessions of `kind`.
     pub const fn of(&self, kind: Kind) -> SessionLifetime {
         match kind {
             Kind::Browser => self.browser,
@@ -64,17 +64,17 @@ impl SessionLifetimes {
 }
 
 impl Session {
-    /// How stale `last_seen_at` may get before a use is written down: a write per request would cost
-    /// more than the request.
+    /// The age of `last_seen_at` from which a use is stored again: a write per request would cost more than the
+    /// request.
     pub const TOUCH_INTERVAL: Duration = Duration::from_secs(60);
 
-    /// Whether the session still stands for its user.
+    /// Whether the session is valid at `now`.
     pub fn is_live(&self, now: Timestamp, lifetimes: &SessionLifetimes) -> bool {
         now < self.expires_at && now.since(self.last_seen_at) < lifetimes.of(self.kind).idle
     }
 
-    /// Whether this use should be written down. Never over a later one: whether that was by a clock that was ahead, or this
-    /// is by one that is behind, cannot be told, and an earlier time would end the session.
+    /// Whether to store this use. Never replaces a later time: it is unknown whether that one came from a clock that
+    /// was ahead or this one comes from a clock that is behind, and an earlier time would end the session.
     pub fn needs_touch(&self, now: Timestamp) -> bool {
         now.since(self.last_seen_at) >= Self::TOUCH_INTERVAL
     }

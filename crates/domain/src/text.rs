@@ -1,5 +1,5 @@
-//! Text that people write: normalised to NFC, trimmed, limited, and free of characters that break
-//! storage or deceive readers. Stored raw, never as HTML: clients escape where they show it.
+//! User-written text: normalised to NFC, trimmed, limited, and free of characters that break storage or deceive
+//! readers. It is stored raw, never as HTML: clients escape it when they display it.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
@@ -7,18 +7,18 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::Violation;
 
-/// What one kind of text must keep to.
+/// The rules for one kind of text.
 struct Rule {
     min_graphemes: usize,
     max_graphemes: usize,
-    /// A second limit, because one grapheme may hold any number of code points.
+    /// A second limit, because one grapheme may contain any number of code points.
     max_bytes: usize,
     multi_line: bool,
 }
 
 const CONTROL: Violation = Violation::InvalidCharacters("must not contain control characters");
 const DIRECTION: Violation =
-    Violation::InvalidCharacters("must close every change of text direction that it opens");
+    Violation::InvalidCharacters("must close every text direction control that it opens");
 
 impl Rule {
     fn apply(&self, raw: &str) -> Result<String, Violation> {
@@ -43,7 +43,7 @@ impl Rule {
     }
 
     fn check_length(&self, text: &str) -> Result<(), Violation> {
-        // Bytes first: counting graphemes of a megabyte is work that nobody asked for.
+        // Bytes first: counting the graphemes of a megabyte is expensive.
         if text.len() > self.max_bytes {
             return Err(Violation::TooLong { max: self.max_bytes, unit: "bytes" });
         }
@@ -62,10 +62,10 @@ impl Rule {
     }
 }
 
-/// Refuses text that leaves a change of direction open, which would turn around whatever a client prints next (Unicode
-/// TR 36, 2.7). PDF closes an embedding or override, PDI an isolate and everything that was opened inside it; one that has
-/// nothing to close does nothing (UAX 9, X6a and X7), and so does one behind the end of a paragraph, which ends all of them
-/// (X8).
+/// Rejects text that leaves a direction control open, which would reorder the text that a client prints after it
+/// (Unicode TR 36, 2.7). PDF closes an embedding or override; PDI closes an isolate and everything opened inside it. A
+/// PDF or PDI with nothing to close has no effect (UAX 9, X6a and X7), nor has one after the end of a paragraph, which
+/// closes all of them (X8).
 fn check_direction(text: &str) -> Result<(), Violation> {
     text.split(['\n', '\u{2029}']).try_for_each(check_paragraph)
 }
@@ -91,8 +91,8 @@ fn check_paragraph(text: &str) -> Result<(), Violation> {
     if open.is_empty() { Ok(()) } else { Err(DIRECTION) }
 }
 
-/// White space, format characters, and letters that fonts draw as nothing: the Hangul fillers and
-/// the empty Braille pattern.
+/// White space, format characters, and letters that fonts draw as nothing: the Hangul fillers and the empty Braille
+/// pattern.
 pub(crate) fn is_invisible(c: char) -> bool {
     c.is_whitespace()
         || matches!(c.general_category(), GeneralCategory::Control | GeneralCategory::Format)
@@ -112,7 +112,7 @@ macro_rules! texts {
         impl $name {
             /// The largest number of characters as readers count them (grapheme clusters, UAX 29).
             pub const MAX_GRAPHEMES: usize = $max;
-            /// The largest number of bytes of UTF-8.
+            /// The largest number of UTF-8 bytes.
             pub const MAX_BYTES: usize = $bytes;
 
             const RULE: Rule = Rule {
@@ -122,10 +122,10 @@ macro_rules! texts {
                 multi_line: $lines,
             };
 
-            /// Normalises and checks `raw`.
+            /// Normalises and validates `raw`.
             ///
             /// # Errors
-            /// The first rule that the text breaks.
+            /// The first rule that the text violates.
             pub fn parse(raw: &str) -> Result<Self, Violation> {
                 Self::RULE.apply(raw).map(Self)
             }
@@ -145,25 +145,25 @@ macro_rules! texts {
 }
 
 texts! {
-    /// The text of a post. May be empty, as that of a post of images is; may have lines.
+    /// The text of a post. May be empty, for a post with images; may have several lines.
     PostText { graphemes: 0..=2200, bytes: 10240, multi_line: true }
-    /// The text of a comment; may have lines.
+    /// The text of a comment; may have several lines.
     CommentText { graphemes: 1..=1000, bytes: 5120, multi_line: true }
-    /// The text of a message. May be empty, as that of a message of images is; may have lines.
+    /// The text of a message. May be empty, for a message with images; may have several lines.
     MessageText { graphemes: 0..=2000, bytes: 8192, multi_line: true }
-    /// What the members of a group call it; one line.
+    /// The title of a group conversation; one line.
     ConversationTitle { graphemes: 1..=60, bytes: 400, multi_line: false }
-    /// What a reporter tells moderators; may have lines.
+    /// A reporter's note to the moderators; may have several lines.
     ReportNote { graphemes: 1..=1000, bytes: 5120, multi_line: true }
-    /// The name that a profile shows; one line, not unique.
+    /// The display name of a profile; one line, not unique.
     DisplayName { graphemes: 1..=30, bytes: 200, multi_line: false }
-    /// What a profile says of its owner. May be empty; may have lines.
+    /// The biography on a profile. May be empty; may have several lines.
     Bio { graphemes: 0..=300, bytes: 2048, multi_line: true }
-    /// What somebody looks for; one line.
+    /// The text of a search; one line.
     SearchText { graphemes: 1..=100, bytes: 4000, multi_line: false }
-    /// What an image shows, for those who do not see it; may have lines.
+    /// The alternative text of an image, for people who cannot see it; may have several lines.
     AltText { graphemes: 1..=1000, bytes: 5120, multi_line: true }
-    /// What somebody calls a device that they log in from; one line.
+    /// The user's name for a device that they log in from; one line.
     DeviceName { graphemes: 1..=60, bytes: 240, multi_line: false }
 }
 
@@ -245,8 +245,8 @@ mod tests {
         }
     }
 
-    /// What the Unicode Bidirectional Algorithm does with a letter behind each paragraph of `text`: nothing, if nothing is
-    /// open.
+    /// Whether a letter after each paragraph of `text` keeps its direction under the Unicode Bidirectional Algorithm:
+    /// it does if nothing is open.
     fn is_letter_behind_untouched(text: &str) -> bool {
         let printed = format!("{}x", text.replace('\n', "x\n"));
         let info = unicode_bidi::BidiInfo::new(&printed, Some(unicode_bidi::Level::ltr()));
@@ -258,7 +258,7 @@ mod tests {
         #[test]
         fn only_changes_of_direction_that_are_open_are_refused(
             text in "[a-cא-ג1\n\u{202a}-\u{202e}\u{2066}-\u{2069}]{0,14}",
-            // The algorithm counts up to 125.
+            // The algorithm supports a depth of up to 125.
             deep in "([\u{202a}\u{202b}\u{202d}\u{202e}]{120,140}|[\u{2066}-\u{2068}]{120,140}|)",
             closed in "[\u{202c}\u{2069}a]{0,140}",
         ) {

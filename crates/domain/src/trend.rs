@@ -1,32 +1,32 @@
-//! What more people write about than the day before.
+//! Trending hashtags: those that more accounts use than the day before.
 
 use std::time::Duration;
 
 use crate::Hashtag;
 
-/// A hashtag that more people use than the day before.
+/// A hashtag that more accounts use than the day before.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trend {
-    /// The tag.
+    /// The hashtag.
     pub hashtag: Hashtag,
-    /// How many posts that everybody may see have it.
+    /// Number of public posts with the hashtag.
     pub post_count: u64,
-    /// How many accounts used it within the last day.
+    /// Number of accounts that used it within the last day.
     pub account_count: u64,
-    /// How unexpected that is; the largest comes first.
+    /// How unexpected the rise is; the largest score comes first.
     pub score: f64,
 }
 
-/// The smallest number of accounts that make a trend: two friends are none.
+/// The smallest number of accounts for a trend, so that two friends cannot make one.
 pub const MIN_ACCOUNTS: u64 = 3;
 
-/// How long it takes a tag that nobody uses any more to lose half of its score.
+/// The time after which an unused hashtag has lost half of its score.
 const HALF_LIFE: Duration = Duration::from_hours(4);
 
-/// How unexpected it is that `accounts` used a tag within the last day, the last of them `ago`, and `before` within the
-/// day before; `None` if that is no trend.
+/// The score of a hashtag that `accounts` used within the last day, the latest of them `ago`, and `before` the day
+/// before; `None` if it is not a trend.
 ///
-/// People are counted and not posts: one who writes a hundred makes no trend.
+/// It counts accounts, not posts: one account that writes a hundred posts makes no trend.
 pub fn score(accounts: u64, before: u64, ago: Duration) -> Option<f64> {
     let expected = before.max(1);
     if accounts < MIN_ACCOUNTS || accounts <= expected {

@@ -1,15 +1,15 @@
-//! Accounts and the profiles that others see of them.
+//! Accounts and their public profiles.
 
 use std::str::FromStr;
 
 use crate::{MediaKey, Timestamp, UserId, Username, conversation::MessagesFrom};
 
-/// A text that names no [`Role`] or [`Status`].
+/// A text that is not a known value of an enum, such as [`Role`] or [`Status`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is none of the known values")]
+#[error("{0:?} is not a known value")]
 pub struct UnknownValue(pub String);
 
-/// Writes `as_str` and `FromStr` of an enum from one list, so that what is stored can be read again.
+/// Generates an enum with `as_str` and `FromStr` from one list, so that every stored value can be parsed again.
 macro_rules! stored_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$doc])*
@@ -20,7 +20,7 @@ macro_rules! stored_enum {
             /// Every value.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The value as it is stored and sent.
+            /// The stored and sent text.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
@@ -41,11 +41,11 @@ macro_rules! stored_enum {
 pub(crate) use stored_enum;
 
 stored_enum! {
-    /// What an account may do beyond its own things.
+    /// The permissions of an account.
     Role {
-        /// Everybody.
+        /// A normal user.
         User = "user",
-        /// May judge reports.
+        /// May review reports.
         Moderator = "moderator",
         /// May do everything.
         Admin = "admin",
@@ -53,25 +53,25 @@ stored_enum! {
 }
 
 impl Role {
-    /// Whether an account judges what others wrote, and sees for it what they took back.
+    /// Whether the role reviews content of others, and for that sees deleted content.
     pub const fn moderates(self) -> bool {
         matches!(self, Self::Moderator | Self::Admin)
     }
 }
 
 stored_enum! {
-    /// Whether an account takes part.
+    /// The state of an account.
     Status {
-        /// It does.
+        /// In normal use.
         Active = "active",
-        /// Moderators took it out: it cannot log in, and nobody sees it or what it wrote.
+        /// Suspended by moderators: it cannot log in, and it and its content are hidden from everyone.
         Suspended = "suspended",
-        /// Its owner deleted it: nobody sees it any more, and jobs remove what is left.
+        /// Deleted by its owner: it is hidden from everyone, and jobs remove its data.
         Deleted = "deleted",
     }
 }
 
-/// How a caller names an account.
+/// A reference to an account in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UserRef {
     /// By its id.
@@ -80,25 +80,25 @@ pub enum UserRef {
     Username(Username),
 }
 
-/// Who wrote something: what a list shows of an account, and what decides who may see it.
+/// The summary of an account in lists and as the author of content, with the data that decides its visibility.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserSummary {
-    /// The account.
+    /// The account's id.
     pub id: UserId,
-    /// Its unique name.
+    /// The unique name.
     pub username: Username,
-    /// The name it shows.
+    /// The display name.
     pub display_name: String,
-    /// Where its picture is.
+    /// The storage key of the profile picture.
     pub avatar: Option<MediaKey>,
-    /// Whether only followers may see what it writes.
+    /// Whether only followers may see its content.
     pub is_private: bool,
-    /// Whether it takes part.
+    /// The state of the account.
     pub status: Status,
 }
 
 impl UserSummary {
-    /// Whether everybody may see what it writes, where each thing itself says so.
+    /// Whether the account is active and not private, so that its public content is visible to everyone.
     pub fn is_public(&self) -> bool {
         self.status == Status::Active && !self.is_private
     }
@@ -107,45 +107,45 @@ impl UserSummary {
 /// A profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// Name and standing.
+    /// Names, picture and state.
     pub summary: UserSummary,
-    /// What it says of itself; empty when it says nothing.
+    /// The biography; may be empty.
     pub bio: String,
-    /// How many posts it has, whoever may see them.
+    /// Number of posts, whatever their visibility.
     pub post_count: u64,
-    /// How many accounts follow it.
+    /// Number of followers.
     pub follower_count: u64,
-    /// How many accounts it follows.
+    /// Number of accounts that it follows.
     pub following_count: u64,
-    /// When it signed up.
+    /// When the account was created.
     pub created_at: Timestamp,
-    /// How often its owner edited it.
+    /// Number of edits by its owner.
     pub version: u64,
 }
 
 impl User {
-    /// Whether anybody may see that the account exists.
+    /// Whether others may see that the account exists.
     pub fn is_visible(&self) -> bool {
         self.summary.status == Status::Active
     }
 }
 
-/// A profile with what only its owner sees.
+/// A profile with the data that only its owner sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// What others see.
+    /// The public profile.
     pub user: User,
-    /// The address given at sign-up, proven or not.
+    /// The address given at sign-up, verified or not.
     pub email: Option<String>,
-    /// Whether the owner proved to receive mail there.
+    /// Whether the owner has proved that they receive mail at the address.
     pub email_verified: bool,
-    /// Whether a password opens it (not so for accounts made by another provider's login).
+    /// Whether the account has a password; accounts created through another provider's login have none.
     pub has_password: bool,
-    /// What it may do.
+    /// The permissions.
     pub role: Role,
-    /// Whether search and suggestions may show it.
+    /// Whether search and suggestions may include the account.
     pub discoverable: bool,
-    /// Who may write to it first.
+    /// Who may start a conversation with it.
     pub messages_from: MessagesFrom,
 }
 

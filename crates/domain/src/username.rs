@@ -1,4 +1,4 @@
-//! Usernames: what a person is called in links and mentions, unique in the eyes of a reader.
+//! Usernames: unique names for links and mentions, protected against look-alikes.
 
 use std::{fmt, sync::LazyLock};
 
@@ -7,8 +7,8 @@ use unicode_security::confusable_detection::skeleton;
 
 use crate::Violation;
 
-/// 3 to 30 of `a`–`z`, digits, `.`, `_` and precomposed Hangul syllables; no leading, trailing or
-/// double dot. Kept in NFC and lower case, which is also the form of every look-up.
+/// 3 to 30 of `a`–`z`, digits, `.`, `_` and precomposed Hangul syllables; no leading, trailing or double dot. Stored
+/// and looked up in NFC and lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Username(String);
 
@@ -18,20 +18,20 @@ impl Username {
     /// The largest number of characters.
     pub const MAX_CHARS: usize = 30;
 
-    /// Normalises and checks `raw`.
+    /// Normalises and validates `raw`.
     ///
     /// # Errors
-    /// The first rule that the name breaks.
+    /// The first rule that the name violates.
     pub fn parse(raw: &str) -> Result<Self, Violation> {
         let name: String = raw.nfc().flat_map(char::to_lowercase).nfc().collect();
         if !name.chars().all(is_username_char) {
             return Err(Violation::InvalidCharacters(
-                "may have letters a-z, digits, '.', '_' and Hangul syllables",
+                "may contain only letters a-z, digits, '.', '_' and Hangul syllables",
             ));
         }
         if name.starts_with('.') || name.ends_with('.') || name.contains("..") {
             return Err(Violation::InvalidCharacters(
-                "must not begin or end with a dot, nor have two in a row",
+                "must not start or end with a dot, or contain two dots in a row",
             ));
         }
         match name.chars().count() {
@@ -41,17 +41,17 @@ impl Username {
         }
     }
 
-    /// The name without `@`.
+    /// The name, without `@`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What a reader sees: two names with one skeleton look alike, so only one may exist.
+    /// The skeleton for uniqueness: two names with one skeleton look alike, so only one of them may exist.
     pub fn skeleton(&self) -> Skeleton {
         Skeleton(fold_confusables(&self.0))
     }
 
-    /// Whether the name is kept from people because it would speak for the site.
+    /// Whether users may not take the name, because it would seem to speak for the site.
     pub fn is_reserved(&self) -> bool {
         RESERVED_SKELETONS.contains(&self.skeleton())
     }
@@ -80,7 +80,7 @@ impl Skeleton {
     }
 }
 
-// UTS 39 maps `0` to capital `O` and `1` to `l`: lower-casing in between lets `0` meet `o`.
+// UTS 39 maps `0` to capital `O` and `1` to `l`: lower-casing in between makes `0` match `o`.
 fn fold_confusables(name: &str) -> String {
     let once: String = skeleton(name).flat_map(char::to_lowercase).collect();
     skeleton(&once).flat_map(char::to_lowercase).nfc().collect()

@@ -1,17 +1,17 @@
-//! Whether a thing is still the one that somebody read (RFC 9110, 13).
+//! Preconditions of conditional requests (RFC 9110, 13): apply a change only to the version that the client has read.
 
-/// Which versions of a thing a change is meant for.
+/// The versions of a resource that a change may be applied to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Precondition {
-    /// Whatever it is now.
+    /// Any version.
     #[default]
     Any,
-    /// One of these; none means that the change can never be meant.
+    /// One of these versions; if the list is empty, the change is never applied.
     OneOf(Vec<u64>),
 }
 
 impl Precondition {
-    /// Whether the change is meant for `version`.
+    /// Whether the change may be applied to `version`.
     pub fn holds(&self, version: u64) -> bool {
         match self {
             Self::Any => true,

@@ -1,4 +1,5 @@
-//! Removing what nothing needs. Files go before their rows: a crash in between is mended by doing it again.
+//! Deletes unneeded files and rows. Files are deleted before their rows, so that a repeated run completes one that
+//! crashed.
 
 use blegram_domain::{
     self as domain, Job, MediaId, MediaKey, PostId, Timestamp, UploadId, UserId, media::Upload,
@@ -12,44 +13,32 @@ use futures_util::future::try_join_all;
 
 use crate::{Media, Result, sweep::GRACE as PARTIAL_AFTER};
 
-/// How many images or uploads a step removes at most.
+/// The largest number of images or uploads that one step deletes.
 const BATCH: usize = 50;
 
 impl Media {
-    /// Removes an image that is marked as deleted.
-    ///
-    /// # Errors
-    /// Failures of storage and database only; so below.
+    /// Deletes an image that is marked as deleted.
     pub async fn erase_media(&self, id: MediaId) -> Result<bool> {
         self.erase_all(Of::One(id)).await
     }
 
-    /// Removes files that no image has any more.
-    ///
-    /// # Errors
-    /// As above.
+    /// Deletes files that no image uses any longer.
     pub async fn erase_files(&self, key: MediaKey) -> Result<()> {
         self.delete_files(&[key]).await
     }
 
-    /// Removes some of the images of a post that is deleted; says whether there may be more.
-    ///
-    /// # Errors
-    /// As above.
+    /// Deletes a batch of the images of a deleted post; returns whether there may be more.
     pub async fn erase_post(&self, post: PostId) -> Result<bool> {
         self.erase_all(Of::Post(post)).await
     }
 
-    /// Removes some of the images and uploads of `user`, whose account is deleted, and at last every file that is theirs;
-    /// says whether there may be more.
-    ///
-    /// # Errors
-    /// As above.
+    /// Deletes a batch of the images and uploads of `user`, whose account is deleted, and finally all their files;
+    /// returns whether there may be more.
     pub async fn erase_user(&self, user: UserId) -> Result<bool> {
         if self.erase_all(Of::Owner(user)).await? || self.erase_uploads(uploads::Of::Owner(user)).await? {
             return Ok(true);
         }
-        // An empty list is an end only of a storage that is all there.
+        // An empty list proves that nothing is left only if the storage is the right one.
         self.check_storage().await?;
         for is_public in [true, false] {
             if self.storage.delete_below(&MediaKey::prefix(is_public, user), BATCH).await? {
@@ -59,17 +48,14 @@ impl Media {
         Ok(false)
     }
 
-    /// Gives up some images that were used for nothing for long at `now`, a time that was checked, uploads that nobody asks for
-    /// any more, and what a crash left of files that were being written; says whether there may be more.
-    ///
-    /// # Errors
-    /// As above.
+    /// Deletes, at `now`, a checked time: a batch of images that were unused for too long, expired uploads, and
+    /// unfinished files left by a crash. Returns whether there may be more.
     pub async fn forget_old(&self, now: Timestamp) -> Result<bool> {
         let unused = media::list_unused(&self.db, now - domain::Media::UNUSED_FOR, BATCH as u64).await?;
         if !unused.is_empty() {
             let tx = self.db.write().await?;
             let held = media::hold_all(&tx, &unused).await?;
-            // Some may be in use since.
+            // Some may have been used since.
             let ids: Vec<MediaId> =
                 held.values().filter(|media| media.used.is_none()).map(|media| media.id).collect();
             media::update_deleted(&tx, &ids, now).await?;
@@ -90,7 +76,7 @@ impl Media {
         if found.is_empty() {
             return Ok(false);
         }
-        // Also where they were before: links to there may be good for hours.
+        // Also the files under the previous keys: links to those may stay valid for hours.
         let keys: Vec<MediaKey> =
             found.iter().flat_map(|media| [Some(media.key), media.previous_key]).flatten().collect();
         self.delete_files(&keys).await?;
@@ -104,7 +90,7 @@ impl Media {
         Ok(found.len() == BATCH)
     }
 
-    /// Removes the files of these keys. What is not found counts as removed only in the storage that it was in.
+    /// Deletes the files of `keys`. A file that is not found counts as deleted only if the storage is the right one.
     async fn delete_files(&self, keys: &[MediaKey]) -> Result<()> {
         self.check_storage().await?;
         let deletions: Vec<_> = keys.iter().map(|key| self.storage.delete_all(*key)).collect();
@@ -112,7 +98,7 @@ impl Media {
         self.confirm(were_there).await
     }
 
-    /// The storage may have gone away since it was asked.
+    /// Checks the storage again, because it may have become unavailable during the deletion.
     async fn confirm(&self, were_there: Vec<bool>) -> Result<()> {
         if were_there.into_iter().all(|was_there| was_there) { Ok(()) } else { self.check_storage().await }
     }

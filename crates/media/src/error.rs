@@ -2,65 +2,66 @@ use blegram_domain as domain;
 
 use crate::Refusal;
 
-/// Why a use-case of this crate did not happen.
+/// An error of a use-case of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file is none that is taken in.
+    /// The file is rejected.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// No such image or upload, or not this person's; no such file, or none that the link opens.
-    #[error("no such image")]
+    /// The image or upload does not exist or belongs to another account; or the file does not exist or the link does
+    /// not open it.
+    #[error("the image, upload or file does not exist")]
     NotFound,
-    /// The actor's account is gone.
-    #[error("no such account")]
+    /// The actor's account was deleted.
+    #[error("the account does not exist")]
     AccountNotFound,
-    /// The image is in a post, or somebody's picture.
+    /// The image is in a post or message, or is a profile picture.
     #[error("the image is in use")]
     InUse,
-    /// The image is not, or not any more, what the change was meant for.
-    #[error("it was changed meanwhile")]
+    /// The image was changed since the client read it.
+    #[error("the image was changed in the meantime; reload it and try again")]
     PreconditionFailed,
-    /// The file that was announced has not arrived.
-    #[error("the file has not arrived")]
+    /// The announced file has not arrived.
+    #[error("the file has not arrived; upload it first")]
     NotArrived,
-    /// The time in which the file might arrive is over.
-    #[error("the upload has expired")]
+    /// The time to send the file is over, or the upload was completed.
+    #[error("the upload has expired or is complete; create a new one")]
     Expired,
     /// Another request is sending the file of the same upload.
-    #[error("the file of this upload is being received already")]
+    #[error("another request is already sending the file of this upload")]
     InProgress,
-    /// The account sends as many files as it may at the same time.
-    #[error("an account may send {0} files or forms at the same time")]
+    /// The account sends as many files concurrently as it may.
+    #[error("an account may send at most {0} files or forms at the same time")]
     TooManyAtOnce(usize),
-    /// The account has announced more files than it completed, or more bytes, than it may.
-    #[error("at most {files} announced files, of {mib} MiB together, may wait to be completed; you have {pending_files} of {pending_bytes} bytes", files = domain::media::Upload::MAX_PENDING, mib = domain::media::Upload::MAX_PENDING_BYTES / 1024 / 1024)]
+    /// The account has too many pending uploads, or too many bytes in them.
+    #[error("at most {files} uploads of {mib} MiB in total may be pending; you have {pending_files} of {pending_bytes} bytes; complete them or wait until they expire", files = domain::media::Upload::MAX_PENDING, mib = domain::media::Upload::MAX_PENDING_BYTES / 1024 / 1024)]
     TooManyPending {
-        /// How many wait.
+        /// The number of pending uploads.
         pending_files: u64,
-        /// How many bytes they have together.
+        /// Their total size in bytes.
         pending_bytes: u64,
     },
-    /// The range lies outside of the file, which has so many bytes.
-    #[error("no such range")]
+    /// The range lies outside the file, whose size in bytes is given.
+    #[error("the range lies outside the file")]
     RangeNotSatisfiable(u64),
-    /// As many images wait already as may wait.
-    #[error("too many images wait already")]
+    /// The node is at its limit of concurrent uploads, or the queue of images is full.
+    #[error("too many images are being uploaded or processed; try again later")]
     Overloaded,
-    /// What came over the wire broke off.
-    #[error("the file broke off")]
+    /// The connection broke while a file was received.
+    #[error("the connection broke before the file was complete")]
     BrokeOff(#[source] std::io::Error),
-    /// Work on an image failed in a way that is nobody's fault but ours.
+    /// Processing an image failed because of an internal error.
     #[error("{0}")]
     Internal(String),
-    /// The storage cannot be as it is configured.
+    /// The storage is misconfigured.
     #[error("{0}")]
     Configuration(String),
-    /// The storage of files failed.
-    #[error("the storage failed")]
+    /// The storage failed.
+    #[error("the file storage failed")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The storage is not the one that this site wrote to, or a part of it is missing: nothing that is not found there is
-    /// known to be gone.
-    #[error("the storage of images is not the one that this site wrote to: {0}")]
+    /// The storage is not the one that this site wrote to, or is incomplete: a file that is not found there may still
+    /// exist elsewhere.
+    #[error("the image storage is not the one that this site wrote to: {0}")]
     ForeignStorage(String),
     /// The database failed.
     #[error(transparent)]

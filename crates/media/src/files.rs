@@ -1,4 +1,4 @@
-//! Serving files, and taking those that go into storage by way of this server.
+//! Serves files, and receives direct uploads that go through this server.
 
 use std::{ops::Range, pin::Pin, time::Duration};
 
@@ -15,17 +15,17 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{Error, Media, Refusal, Result, links::Proof};
 
-/// A part of a file that somebody wants (RFC 9110, 14.1.2).
+/// A requested byte range of a file (RFC 9110, 14.1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// From one byte to another, both included; `None` to the end.
+    /// From one byte to another, inclusive; `None` means up to the end.
     From(u64, Option<u64>),
-    /// The last bytes, so many.
+    /// This many bytes at the end.
     Last(u64),
 }
 
 impl Part {
-    /// The bytes that it means in a file of `size`; `None` when there are none.
+    /// The range in a file of `size` bytes; `None` if it is empty.
     fn within(self, size: u64) -> Option<Range<u64>> {
         let range = match self {
             Self::From(first, last) => first..last.map_or(size, |last| last.saturating_add(1)).min(size),
@@ -35,26 +35,27 @@ impl Part {
     }
 }
 
-/// A file to be sent.
+/// A file to serve.
 pub struct File {
-    /// What tells it from every other file that there ever was: its name is never used again.
+    /// The entity tag. It is unique for all time, because file names are never reused.
     pub tag: String,
-    /// Whether everybody may keep it, for good.
+    /// Whether shared caches may store it permanently.
     pub is_public: bool,
-    /// How many bytes the whole has.
+    /// The size of the whole file in bytes.
     pub size: u64,
-    /// Which of them these are.
+    /// The range of bytes in `body`.
     pub range: Range<u64>,
-    /// They.
+    /// The bytes.
     pub body: BoxStream<'static, std::io::Result<Bytes>>,
 }
 
 impl Media {
-    /// The tag of the file called `name`, if it is there for whoever has `proof`. Not looked for in storage.
+    /// The tag of the file `name`, and whether it is public, if `proof` gives access to it. Does not access the
+    /// storage.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for no name of an image, for one in the private area without a link that is good, and for a link
-    /// that is not good, wherever it leads.
+    /// [`Error::NotFound`] if `name` is not the name of an image file, if it is private and there is no valid link, and
+    /// if the link is invalid, for any file.
     pub fn find_file(&self, name: &str, proof: Option<&Proof>) -> Result<(String, bool)> {
         let (key, variant) = MediaKey::parse_file(name).ok_or(Error::NotFound)?;
         let is_open = match proof {
@@ -66,22 +67,22 @@ impl Media {
         }
         let secret = key.to_string();
         let secret = secret.rsplit('/').next().unwrap_or_default();
-        // A signed link to the public area is to a file that is about to leave it.
+        // A signed link to a file in the public area means that the file is about to leave it.
         Ok((format!("{secret}-{}", variant.as_str()), key.is_public() && proof.is_none()))
     }
 
-    /// Whether the file called `name` is in storage: one that was removed is not, however well a client knows it.
+    /// Checks that the file `name` still exists in storage, even if the client has a cached copy.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when it is not; [`Error::Unavailable`].
+    /// [`Error::NotFound`] if it does not; [`Error::Unavailable`].
     pub async fn check_file(&self, name: &str) -> Result<()> {
         self.storage.size(name).await.map(drop)
     }
 
-    /// The file called `name`, or a part of it, for whoever has `proof`.
+    /// Reads the file `name`, or a part of it, if `proof` gives access to it.
     ///
     /// # Errors
-    /// As [`Media::find_file`], and when it is not there; [`Error::RangeNotSatisfiable`].
+    /// Like [`Media::find_file`], and if the file does not exist; [`Error::RangeNotSatisfiable`].
     pub async fn file(&self, name: &str, proof: Option<&Proof>, part: Option<Part>) -> Result<File> {
         let (tag, is_public) = self.find_file(name, proof)?;
         let mut options = GetOptions::default();
@@ -96,12 +97,12 @@ impl Media {
         Ok(File { tag, is_public, size, range, body })
     }
 
-    /// Takes the file of an upload, of which all must be as it was announced.
+    /// Receives the file of a direct upload, which must match its announcement.
     ///
     /// # Errors
-    /// [`Error::NotFound`] without a link that is good; [`Error::Expired`] when it was completed; [`Error::Refused`];
-    /// [`Error::InProgress`] while another request sends it; [`Error::TooManyAtOnce`], [`Error::Overloaded`];
-    /// [`Error::BrokeOff`], also when it takes too long; [`Error::Unavailable`]. Then nothing was kept.
+    /// [`Error::NotFound`] without a valid link; [`Error::Expired`] if the upload was completed; [`Error::Refused`];
+    /// [`Error::InProgress`] while another request sends the file; [`Error::TooManyAtOnce`], [`Error::Overloaded`];
+    /// [`Error::BrokeOff`], also if it takes too long; [`Error::Unavailable`]. In all these cases nothing was stored.
     pub async fn receive(
         &self,
         id: UploadId,
@@ -133,7 +134,7 @@ impl Media {
     }
 }
 
-/// The pieces that come within `patience`; the listener bounds only the pauses between them.
+/// The pieces that arrive within `patience`; the listener limits only the pauses between them.
 fn within(
     patience: Duration,
     pieces: BoxStream<'_, std::io::Result<Bytes>>,
@@ -149,7 +150,7 @@ fn within(
     .boxed()
 }
 
-/// The pieces of a file as long as they are what was announced; fails in the place of its end when they are not.
+/// The pieces of a file as long as they match the announcement; ends with an error if they do not.
 fn announced<'a>(
     upload: &Upload,
     pieces: BoxStream<'a, std::io::Result<Bytes>>,
@@ -179,7 +180,7 @@ fn announced<'a>(
     })
 }
 
-/// Until when a file may be kept by whoever fetched it by a signed link.
+/// Until when clients may cache a file that they fetched by a signed link.
 pub fn kept_until(proof: &Proof) -> Option<Timestamp> {
     Timestamp::from_micros(proof.expires.checked_mul(1_000_000)?)
 }

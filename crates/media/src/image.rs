@@ -1,8 +1,8 @@
-//! A file becomes pictures: what is refused, and what is made of the rest.
+//! Decodes an uploaded file, or rejects it, and encodes its variants.
 //!
-//! What a file is, is decided by its first bytes. Its size in pixels is read from its header before anything is decoded,
-//! and the decoder is held to it. What was decoded is drawn anew in three sizes: upright, in sRGB, and without anything
-//! that the file said beside its pixels. Of moving images the first frame is kept (see the decision about it).
+//! The first bytes decide the type. The size in pixels is read from the header before anything is decoded, and limits
+//! the decoder. The decoded image is encoded in three sizes: upright, in sRGB, and without any metadata. Of an
+//! animation, only the first frame is kept (see the decision about it).
 
 mod jpeg;
 
@@ -26,53 +26,53 @@ use fast_image_resize::{
 };
 use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 
-/// Why a file is not taken in. Its text is for the person who sent it.
+/// Why a file is rejected. The text is for the person who sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Nothing in it.
+    /// No bytes.
     #[error("the file is empty")]
     Empty,
-    /// More than [`Media::MAX_BYTES`], or than was announced.
-    #[error("the file has more than {0} bytes")]
+    /// More than [`Media::MAX_BYTES`], or more than announced.
+    #[error("the file is larger than {0} bytes")]
     TooLarge(u64),
-    /// Not the number of bytes that was announced.
-    #[error("the file has another size than was announced")]
+    /// Fewer bytes than announced.
+    #[error("the size of the file differs from the announced size")]
     WrongSize,
-    /// Not the bytes that were announced.
-    #[error("the file has another SHA-256 than was announced")]
+    /// Another hash than announced.
+    #[error("the SHA-256 of the file differs from the announced one")]
     WrongHash,
-    /// Neither JPEG, PNG, WebP nor GIF, whatever it is called.
+    /// Neither JPEG, PNG, WebP nor GIF, whatever its name.
     #[error("{}", .0.map_or(UNSUPPORTED, ForeignType::advice))]
     Unsupported(Option<ForeignType>),
-    /// Said to be another type than it is.
-    #[error("the file is {is} and not {said}, as its sender says", is = .is.as_str(), said = .said)]
+    /// Declared as another type than it has.
+    #[error("the file is {is}, but was declared as {said}", is = .is.as_str(), said = .said)]
     WrongType {
-        /// What it is.
+        /// The actual type.
         is: ImageType,
-        /// What it was said to be.
+        /// The declared type.
         said: &'static str,
     },
     /// More than [`Media::MAX_PIXELS`], or a side of more than 20,000.
-    #[error("the image has more than {max} pixels, or more than 20000 on a side", max = Media::MAX_PIXELS)]
+    #[error("the image has more than {max} pixels, or a side of more than 20000", max = Media::MAX_PIXELS)]
     TooManyPixels,
-    /// Cut off, or not what its format says.
+    /// Truncated, or invalid for its format.
     #[error("the image is damaged or incomplete")]
     Broken,
-    /// Takes longer than any photo does.
+    /// Takes longer to decode than any photo.
     #[error("the image takes too long to decode")]
     TooSlow,
 }
 
-const UNSUPPORTED: &str = "the file is no JPEG, PNG, WebP or GIF image";
+const UNSUPPORTED: &str = "the file is not a JPEG, PNG, WebP or GIF image";
 
-/// An image in one size, as a file.
+/// An encoded image in one size.
 #[derive(Debug, Clone)]
 pub(crate) struct Drawn {
     pub(crate) variant: Variant,
     pub(crate) bytes: Vec<u8>,
 }
 
-/// What a file became.
+/// The encoded variants of an uploaded image.
 #[derive(Debug, Clone)]
 pub(crate) struct Picture {
     /// In the order of [`VariantName::ALL`].
@@ -80,10 +80,10 @@ pub(crate) struct Picture {
     pub(crate) blurhash: String,
 }
 
-/// Makes the pictures of `file`. Gives up at `until`.
+/// Decodes `file` and encodes its variants. Gives up at `until`.
 ///
 /// # Errors
-/// Why it is not taken in.
+/// Why the file is rejected.
 pub(crate) fn draw(file: &[u8], until: Instant) -> Result<Picture, Refusal> {
     let kind = sniff(file)?;
     let large = decode(file, kind, until)?;
@@ -104,7 +104,7 @@ pub(crate) fn draw(file: &[u8], until: Instant) -> Result<Picture, Refusal> {
     Ok(Picture { drawn, blurhash })
 }
 
-/// What a file is.
+/// Detects the type of a file.
 pub(crate) fn sniff(file: &[u8]) -> Result<ImageType, Refusal> {
     if file.is_empty() {
         return Err(Refusal::Empty);
@@ -116,22 +116,23 @@ fn check(until: Instant) -> Result<(), Refusal> {
     if Instant::now() < until { Ok(()) } else { Err(Refusal::TooSlow) }
 }
 
-/// What decoders may allocate: twice what the largest image takes with 8 bits a channel.
+/// The allocation limit of decoders: twice the size of the largest image with 8 bits per channel.
 const MAX_ALLOCATION: u64 = 2 * 4 * Media::MAX_PIXELS;
 
-/// The same of those whose limit is for what stands beside the pixels, such as a profile that is packed.
+/// The same for decoders whose limit applies to other data than pixels, such as a compressed profile.
 const MAX_ALLOCATION_BESIDE: u64 = 16 * 1024 * 1024;
 
-/// The longest side. Scaling costs memory and time by how much smaller a side gets, whatever the other one is.
+/// The longest accepted side. The memory and time for scaling grow with how much a side shrinks, whatever the other one
+/// is.
 const MAX_SIDE: u32 = 20_000;
 
-/// As many zeros, where a file ends that its format does not end, are a filler and not what was coded.
+/// This many zeros at the end of a truncated file are padding, not encoded data.
 const FILLER: usize = 8;
 
-/// The largest profile that is looked at; real ones have some KiB.
+/// The largest profile that is applied; real ones have a few KiB.
 const MAX_PROFILE_BYTES: usize = 4 * 1024 * 1024;
 
-/// A decoder of `file`, which has read its header.
+/// A decoder of `file` that has read its header.
 fn open(file: &[u8], kind: ImageType, until: Instant) -> ::image::ImageResult<impl ImageDecoder> {
     let format = match kind {
         ImageType::Jpeg => ImageFormat::Jpeg,
@@ -147,7 +148,7 @@ fn open(file: &[u8], kind: ImageType, until: Instant) -> ::image::ImageResult<im
     reader.into_decoder()
 }
 
-/// The image of a file in its largest size, upright and in sRGB.
+/// Decodes a file to its largest size, upright and in sRGB.
 fn decode(file: &[u8], kind: ImageType, until: Instant) -> Result<DynamicImage, Refusal> {
     let file = &*if kind == ImageType::Jpeg { complete_jpeg(file, until)? } else { Cow::Borrowed(file) };
     let mut decoder = open(file, kind, until).map_err(|error| refusal(&error, until))?;
@@ -159,25 +160,25 @@ fn decode(file: &[u8], kind: ImageType, until: Instant) -> Result<DynamicImage, 
     if pixels == 0 {
         return Err(Refusal::Broken);
     }
-    // What does not say how it is to be turned, or says it badly, is upright; what names no colours means sRGB.
+    // Without a valid orientation, the image is upright; without a profile, its colours are sRGB.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let profile = decoder.icc_profile().unwrap_or_default();
     let profile = profile.filter(|profile| profile.len() <= MAX_PROFILE_BYTES);
     let again = || {
-        // Of JPEG it is known already; WebP is written when it is complete.
+        // For JPEG, completeness is already known; the WebP decoder only writes complete images.
         let is_told_by_it = matches!(kind, ImageType::Png | ImageType::Gif)
-            // Of a file that was cut off and filled up, the rest of the pixels may have been made of zeros.
+            // If a file was truncated and padded, the rest of the pixels may have been decoded from zeros.
             && !file.ends_with(&[0; FILLER])
             && Instant::now() < until;
         let decoder = open(file, kind, until).ok().filter(|_| is_told_by_it)?;
         let mut samples = vec![u8::MAX; usize::try_from(decoder.total_bytes()).ok()?];
-        // It fails as before.
+        // It fails like the first time.
         let _ = decoder.read_image(&mut samples);
         Some(samples)
     };
     let whole = read(decoder, again).map_err(|error| refusal(&error, until))?;
     check(until)?;
-    // Turning and colouring the small one is cheaper, and comes to the same.
+    // Rotating and converting the scaled image is cheaper, with the same result.
     let mut large = fit(&eight_bits(whole), VariantName::Large.max_side());
     if let Some(profile) = profile {
         large = into_srgb(large, &profile);
@@ -189,13 +190,14 @@ fn decode(file: &[u8], kind: ImageType, until: Instant) -> Result<DynamicImage, 
 fn refusal(error: &::image::ImageError, until: Instant) -> Refusal {
     match error {
         _ if Instant::now() >= until => Refusal::TooSlow,
-        // Of a size that no decoder would allocate: more pixels than are taken, however they are stored.
+        // A size that no decoder may allocate: more pixels than accepted, however they are stored.
         ::image::ImageError::Limits(_) => Refusal::TooManyPixels,
         _ => Refusal::Broken,
     }
 }
 
-/// A JPEG as far as its pixels go, with a mark of the end behind them: a decoder would take a maker's trailer for more data.
+/// A JPEG up to the end of its pixels, with an end marker after them: a decoder would read a camera's trailer as more
+/// data.
 fn complete_jpeg(file: &[u8], until: Instant) -> Result<Cow<'_, [u8]>, Refusal> {
     const END: [u8; 2] = [0xff, 0xd9];
     let Some(end) = jpeg::end_of_pixels(file, until)? else { return Ok(Cow::Borrowed(file)) };
@@ -205,9 +207,9 @@ fn complete_jpeg(file: &[u8], until: Instant) -> Result<Cow<'_, [u8]>, Refusal> 
 
 /// The samples of an image, eight bits each.
 ///
-/// A file may end too early for its format (PNG's `IEND`, the last byte of a GIF, a checksum) and have all its pixels,
-/// which browsers show. The decoder fails then, but has written what it had: when two buffers that began differently end
-/// alike, every pixel was written.
+/// A file may be truncated for its format (without PNG's `IEND`, the last byte of a GIF, or a checksum) but have all
+/// its pixels, and browsers show it. The decoder then fails, but has written the pixels that it had: if two buffers
+/// with different initial values end up equal, every pixel was written.
 fn read(
     decoder: impl ImageDecoder,
     again: impl Fn() -> Option<Vec<u8>>,
@@ -218,7 +220,7 @@ fn read(
     let sixteen = match decoder.read_image(&mut samples) {
         Ok(()) => u16::from_ne_bytes,
         Err(error) => match again() {
-            // Not turned into the machine's order yet.
+            // The failed decoder has not yet converted the samples to native byte order.
             Some(other) if other == samples => u16::from_be_bytes,
             _ => return Err(error),
         },
@@ -250,7 +252,7 @@ fn too_large() -> ::image::ImageError {
     ImageError::Limits(LimitError::from_kind(LimitErrorKind::InsufficientMemory))
 }
 
-/// With 8 bits a channel, and an alpha channel only where there was one.
+/// Converts to 8 bits per channel, with an alpha channel only if there was one.
 fn eight_bits(image: DynamicImage) -> DynamicImage {
     if image.color().has_alpha() {
         DynamicImage::ImageRgba8(image.into_rgba8())
@@ -259,7 +261,8 @@ fn eight_bits(image: DynamicImage) -> DynamicImage {
     }
 }
 
-/// In colours that every browser means; phones take photos in others, which would look pale without their profile.
+/// Converts to sRGB, which every browser assumes. Phones take photos in wider colour spaces, which look pale without
+/// their profile.
 fn into_srgb(image: DynamicImage, profile: &[u8]) -> DynamicImage {
     let Ok(profile) = ColorProfile::new_from_slice(profile) else { return image };
     if profile.color_space != DataColorSpace::Rgb {
@@ -288,7 +291,7 @@ fn from_bytes(bytes: Vec<u8>, width: u32, height: u32, has_alpha: bool) -> Optio
     }
 }
 
-/// The whole image, its longer side at most `max_side`.
+/// Scales the whole image so that its longer side is at most `max_side`.
 fn fit(image: &DynamicImage, max_side: u32) -> DynamicImage {
     let longer = image.width().max(image.height());
     if longer <= max_side {
@@ -301,7 +304,7 @@ fn fit(image: &DynamicImage, max_side: u32) -> DynamicImage {
     resize(image, scaled(image.width()), scaled(image.height()))
 }
 
-/// The middle of the image, its sides at most `max_side`.
+/// Crops the centre square of the image, and scales its sides to at most `max_side`.
 fn square(image: &DynamicImage, max_side: u32) -> DynamicImage {
     let side = image.width().min(image.height());
     let (left, top) = ((image.width() - side) / 2, (image.height() - side) / 2);
@@ -318,11 +321,11 @@ fn resize(image: &DynamicImage, width: u32, height: u32) -> DynamicImage {
         Resizer::new().resize(&from, &mut to, &options).ok()?;
         from_bytes(to.into_vec(), width, height, has_alpha)
     };
-    // Only buffers that do not fit their sizes fail, and these are made to fit.
+    // Resizing only fails for buffers of the wrong size, and these have the right size.
     resized().unwrap_or_else(|| image.resize_exact(width, height, ::image::imageops::FilterType::Lanczos3))
 }
 
-/// Good enough not to be told from the original on a phone, at a quarter of the size of the JPEG.
+/// Indistinguishable from the original on a phone, at a quarter of the JPEG's size.
 const QUALITY: f32 = 80.0;
 
 fn encode(image: &DynamicImage) -> Result<Vec<u8>, Refusal> {
@@ -336,7 +339,7 @@ fn encode(image: &DynamicImage) -> Result<Vec<u8>, Refusal> {
 }
 
 fn blurhash(image: &DynamicImage) -> String {
-    // It keeps a handful of waves; more pixels would only cost time.
+    // A blurhash encodes only a few frequencies; more pixels would only take more time.
     let tiny = resize_tiny(image);
     let (across, down) = if tiny.width() >= tiny.height() { (4, 3) } else { (3, 4) };
     blurhash::encode(across, down, tiny.width(), tiny.height(), tiny.as_raw()).unwrap_or_default()
@@ -346,7 +349,7 @@ fn resize_tiny(image: &DynamicImage) -> RgbaImage {
     fit(image, 32).to_rgba8()
 }
 
-/// A reader that fails when its time is over: decoders read as they go, and cannot be stopped otherwise.
+/// A reader that fails after its deadline: decoders read as they go, and cannot be stopped in another way.
 struct Timed<R> {
     inner: R,
     until: Instant,

@@ -1,26 +1,27 @@
-//! Images: taken in from files, checked, turned upright, cleaned of metadata, kept in a few sizes, and served by links.
+//! Images: validated, rotated upright, stripped of metadata, stored in several sizes, and served by links.
 //!
-//! Every function that touches the database can fail with it. A section `# Errors` names only what a caller handles
-//! beyond that.
+//! Every function that accesses the database can fail with [`Error::Storage`], and every function that accesses files
+//! with [`Error::Unavailable`] or [`Error::ForeignStorage`]. An `# Errors` section lists only the errors that a caller
+//! handles beyond that.
 //!
-//! | Module | Holds |
+//! | Module | Contents |
 //! |---|---|
-//! | [`image`] | a file becomes pictures: what is refused, and what is made of the rest |
-//! | [`storage`] | where files are: a folder, an S3 bucket, memory |
-//! | [`links`] | where files are for others: stable links, and signed ones that end |
-//! | [`uploads`] | files that come through this server, and files that go into storage directly |
-//! | [`library`] | what owners do with their images |
-//! | [`files`] | serving files, and taking those that go into storage by way of this server |
-//! | [`receiving`] | what each file that is being received may take, and how many at once |
-//! | [`marker`] | whether the storage is the one that this site wrote to |
-//! | [`moving`] | files change their area when what shows them changes who sees it |
-//! | [`erasure`], [`sweep`] | removing what nothing needs, and finding what was left behind |
+//! | [`image`] | decodes an uploaded file, or rejects it, and encodes its variants |
+//! | [`storage`] | file storage: a folder, an S3 bucket, or memory |
+//! | [`links`] | stable links to public files, and signed, expiring links to all others |
+//! | [`uploads`] | uploads through this server, and direct uploads to storage |
+//! | [`library`] | use-cases of an image's owner |
+//! | [`files`] | serves files, and receives direct uploads that go through this server |
+//! | [`receiving`] | limits for receiving files |
+//! | [`marker`] | checks that the storage is the one that this site wrote to |
+//! | [`moving`] | moves files between the public and the private area |
+//! | [`erasure`], [`sweep`] | deletes unneeded files and rows, and finds orphans |
 //!
-//! Nothing of what was uploaded is ever served: what is served was drawn anew, pixel by pixel, from what was read.
+//! The server never serves an uploaded file itself, only images that it encoded from the decoded pixels.
 //!
-//! To add a use-case: a method on [`Media`] in the module of its noun. Files are written before the row that names them
-//! and removed before it goes, so that a crash in between leaves files that nobody needs ([`sweep`] finds them), and
-//! never a row without files. Its story in `tests/it` runs on a folder and on S3.
+//! To add a use-case: write a method on [`Media`] in the module of its noun. It writes files before the row that names
+//! them, and deletes them before the row, so that a crash in between leaves orphaned files ([`sweep`] finds them), but
+//! never a row without files. Its test in `tests/it` runs on a folder and on S3.
 //!
 //! ```
 //! # #[tokio::main]
@@ -77,27 +78,27 @@ pub use storage::{Location, Storage};
 pub use sweep::Swept;
 pub use uploads::{Announced, CreateUpload, Source};
 
-/// How images are kept.
+/// The settings for images.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where files are.
+    /// The storage.
     pub location: Location,
-    /// The URL of the site, without a slash at the end: where links through this server lead.
+    /// The URL of the site, without a trailing slash: the base of links through this server.
     pub site: String,
-    /// What links are signed with, the same on every node.
+    /// The key that signs links, the same on every node.
     pub signing_key: SecretSlice<u8>,
-    /// Images that are decoded at the same time. Each may take some hundred MiB for a moment.
+    /// The number of images decoded concurrently. Each may briefly take some hundred MiB of memory.
     pub threads: usize,
-    /// Images that may wait for a thread. Above it the answer is [`Error::Overloaded`].
+    /// The number of images that may wait for a thread. Further ones fail with [`Error::Overloaded`].
     pub queue: usize,
-    /// How long an image may wait and be worked on.
+    /// How long an image may wait and be processed.
     pub deadline: Duration,
-    /// How files are received.
+    /// The limits for receiving files.
     pub receive: ReceiveLimits,
 }
 
 impl Default for Config {
-    /// In memory, and signed with a key that ends with the process.
+    /// Storage in memory, and a random signing key that is valid until the process ends.
     fn default() -> Self {
         Self {
             location: Location::Memory,
@@ -111,7 +112,7 @@ impl Default for Config {
     }
 }
 
-/// What people do with images; cheap to clone.
+/// The use-cases of images; cheap to clone.
 #[derive(Clone)]
 pub struct Media {
     db: Db,
@@ -121,20 +122,20 @@ pub struct Media {
     workers: Workers,
     deadline: Duration,
     receive: ReceiveLimits,
-    /// Places for direct uploads, for forms, and for files that are looked at after a direct upload.
+    /// The permits for direct uploads, for forms, and for completions of direct uploads.
     uploads: Budget,
     forms: Budget,
     completions: Budget,
     in_progress: receiving::InProgress,
-    /// What the storage has to say of itself, once it did.
+    /// The marker of the storage, once this process has found it.
     marker: Arc<OnceLock<String>>,
 }
 
 impl Media {
-    /// Makes the use-cases over `db`, at the time of `clock`.
+    /// Creates the use-cases over `db`, with the time of `clock`.
     ///
     /// # Errors
-    /// [`Error::Configuration`] for storage that cannot be, such as a folder that cannot be made.
+    /// [`Error::Configuration`] if the storage cannot be opened, for example because its folder cannot be created.
     pub fn new(db: Db, clock: Arc<dyn Clock>, config: Config) -> Result<Self> {
         let storage = Storage::open(&config.location)?;
         let workers = Workers::new("image", Priority::Background, config.threads, config.queue)
@@ -157,17 +158,17 @@ impl Media {
         })
     }
 
-    /// Limits on what is being received.
+    /// The limits for receiving files.
     pub const fn receive_limits(&self) -> &ReceiveLimits {
         &self.receive
     }
 
-    /// Places for forms with files: whoever reads one takes a place first.
+    /// The permits for forms with files: take one before reading a form.
     pub const fn forms(&self) -> &Budget {
         &self.forms
     }
 
-    /// Links as of now.
+    /// A link generator for the current time.
     pub fn links(&self) -> Links {
         Links::new(Arc::clone(&self.signer), self.clock.now())
     }
@@ -175,7 +176,7 @@ impl Media {
 
 fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    // As for every secret: without randomness nothing is safe, so nothing goes on.
-    rand::rngs::SysRng.try_fill_bytes(&mut bytes).expect("the operating system has randomness");
+    // As for every secret: without randomness nothing is safe, so the process must not continue.
+    rand::rngs::SysRng.try_fill_bytes(&mut bytes).expect("the operating system provides randomness");
     bytes
 }

@@ -1,4 +1,4 @@
-//! What owners do with their images.
+//! Use-cases of an image's owner.
 
 use blegram_domain::{self as domain, Job, MediaId, UserId, media::UpdateMedia, version::Precondition};
 use blegram_persistence::{Tx, jobs, media};
@@ -6,17 +6,17 @@ use blegram_persistence::{Tx, jobs, media};
 use crate::{Error, Media, Result};
 
 impl Media {
-    /// An image of `actor`.
+    /// Returns an image of `actor`.
     ///
     /// # Errors
-    /// [`Error::NotFound`] also for somebody else's.
+    /// [`Error::NotFound`], also for another account's image.
     pub async fn get_media(&self, actor: UserId, id: MediaId) -> Result<domain::Media> {
         let media = media::find(&self.db, id).await?.filter(|media| media.owner == actor);
         media.ok_or(Error::NotFound)
     }
 
-    /// Changes what an image of `actor` says of itself. Of simultaneous changes with one precondition, one happens; a
-    /// change that changes nothing is none.
+    /// Updates an image of `actor`. Of concurrent updates with the same precondition, only one succeeds; an update
+    /// without any change does not increment the version.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::PreconditionFailed`].
@@ -41,7 +41,7 @@ impl Media {
         Ok(updated)
     }
 
-    /// Removes an image of `actor` that is used for nothing. Its files go in a moment.
+    /// Deletes an unused image of `actor`. A job deletes its files shortly afterwards.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::InUse`]; [`Error::PreconditionFailed`].

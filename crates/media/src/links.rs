@@ -1,5 +1,5 @@
-//! Where files are for others. What everybody may see has a link that nobody guesses and that stays; everything else has
-//! one that is signed and ends, given only to those who may see it.
+//! Links to files for clients. A public file has a stable, unguessable link; every other file has a signed link that
+//! expires and is given only to viewers who may see it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,10 +14,10 @@ use sha2::Sha256;
 
 use crate::{Location, Result};
 
-/// How long a signed link is good at least, and half of how long it is at most.
+/// The minimum lifetime of a signed link, and half of its maximum.
 pub const LIFETIME: Duration = Duration::from_secs(60 * 60);
 
-/// Links as of a moment; cheap to clone.
+/// Generates links for a fixed time; cheap to clone.
 #[derive(Clone)]
 pub struct Links {
     signer: Arc<Signer>,
@@ -29,8 +29,8 @@ impl Links {
         Self { signer, now }
     }
 
-    /// The link to an image in one size. `is_public` says whether everybody may see what shows it: if not, the link is
-    /// signed, and the same within an hour, so that browsers need not fetch the image again.
+    /// The link to an image in one size. `is_public` tells whether everyone may see its post or profile: if not, the
+    /// link is signed. It changes only once an hour, so that browsers can cache the image.
     pub fn url(&self, key: MediaKey, variant: VariantName, is_public: bool) -> String {
         let file = key.file(variant);
         if is_public && key.is_public() {
@@ -41,18 +41,18 @@ impl Links {
     }
 }
 
-/// What a signed link says of itself.
+/// The query parameters of a signed link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
-    /// Until when it is good, in seconds since 1970.
+    /// The expiry, in seconds since 1970.
     pub expires: i64,
-    /// What proves it.
+    /// The signature.
     pub signature: String,
 }
 
-/// Makes links, and knows its own again.
+/// Signs links, and verifies its own.
 pub(crate) struct Signer {
-    /// Where this server is reached.
+    /// The URL of this server.
     site: String,
     key: SecretSlice<u8>,
     #[cfg(feature = "s3")]
@@ -93,7 +93,7 @@ impl Signer {
         self.sign("GET", file, hour + 2 * LIFETIME)
     }
 
-    /// The link under which an upload is put into storage, and what must be sent along.
+    /// The link to send the file of an upload to, and the required headers.
     pub(crate) fn put(&self, upload: &Upload) -> (String, Vec<(&'static str, String)>) {
         let mut headers = vec![("content-type", upload.content_type.as_str().to_owned())];
         #[cfg(feature = "s3")]
@@ -117,13 +117,13 @@ impl Signer {
 
     fn mac(&self, method: &str, file: &str, expires: i64) -> Hmac<Sha256> {
         let mac = Hmac::<Sha256>::new_from_slice(self.key.expose_secret());
-        let mut mac = mac.expect("HMAC takes keys of any length");
-        // None of the first two can hold a line's end.
+        let mut mac = mac.expect("HMAC accepts keys of any length");
+        // Neither of the first two can contain a line break.
         mac.update(format!("{method}\n{file}\n{expires}").as_bytes());
         mac
     }
 
-    /// Whether `proof` is of a link that this site made to `file`, and is good still.
+    /// Whether `proof` is a valid signature of this site for `file` and has not expired.
     pub(crate) fn accepts(&self, method: &str, file: &str, proof: &Proof, now: Timestamp) -> bool {
         let is_good = now.as_micros() < proof.expires.saturating_mul(1_000_000);
         let signature = URL_SAFE_NO_PAD.decode(&proof.signature).unwrap_or_default();
@@ -131,7 +131,7 @@ impl Signer {
     }
 }
 
-/// The full hour before `now`.
+/// `now`, rounded down to the hour.
 fn hour(now: Timestamp) -> Timestamp {
     let micros = 3_600_000_000;
     Timestamp::from_micros(now.as_micros() / micros * micros).unwrap_or(now)

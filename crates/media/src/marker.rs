@@ -1,25 +1,26 @@
-//! Whether the storage is the one that this site wrote to. A volume that is not mounted is an empty folder, and an ingress
-//! whose server is away answers 404: "not found" says that a file is gone only where the marker is found.
+//! Checks that the storage is the one that this site wrote to. An unmounted volume looks like an empty folder, and an
+//! ingress without its backend answers 404: "not found" means that a file is gone only if the marker is found.
 //!
-//! The marker is a file with an id that the database knows, too. It is written when the site first looks at its storage: if
-//! it has no images yet, or, a site of an earlier version, if the storage has one of its newest.
+//! The marker is a file with an id that the database also stores. It is written at the site's first access to its
+//! storage: if the site has no images yet, or, for a site of an earlier version, if the storage contains one of its
+//! newest images.
 
 use blegram_domain::UploadId;
 use blegram_persistence::{media, storage_marker};
 
 use crate::{Error, Media, Result};
 
-/// How many images a site of an earlier version is known by.
+/// The number of newest images that identify the storage of a site of an earlier version.
 const SAMPLE: u64 = 50;
 
-/// The name of the file.
+/// The name of the marker file.
 pub const NAME: &str = "blegram-storage";
 
 impl Media {
-    /// Checks that the storage answers and is the one that this site wrote to; marks it if it is new.
+    /// Checks that the storage responds and is the one that this site wrote to; marks it if it is new.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]; [`Error::ForeignStorage`]; failures of the database.
+    /// [`Error::Unavailable`]; [`Error::ForeignStorage`]; database failures.
     pub async fn check_storage(&self) -> Result<()> {
         if !self.storage.outlives_process() {
             return Ok(());
@@ -34,15 +35,15 @@ impl Media {
         self.compare(&marker).await
     }
 
-    /// Whether this process found the storage to be the right one before.
+    /// Whether this process has found the right storage before.
     pub fn has_found_storage(&self) -> bool {
         self.marker.get().is_some()
     }
 
-    /// As [`Media::check_storage`], and changes nothing.
+    /// Like [`Media::check_storage`], but read-only.
     ///
     /// # Errors
-    /// As there.
+    /// Like [`Media::check_storage`].
     pub async fn inspect_storage(&self) -> Result<()> {
         match self.written_marker().await? {
             Some(marker) => self.compare(&marker).await,
@@ -57,9 +58,9 @@ impl Media {
                 Ok(())
             }
             found => {
-                let lacks = if found.is_none() { "is not there" } else { "is another site's" };
+                let lacks = if found.is_none() { "is missing" } else { "belongs to another site" };
                 Err(Error::ForeignStorage(format!(
-                    "its file {NAME} {lacks}; connect the right one, or, if this one has all images, let that file say {marker}"
+                    "its file {NAME} {lacks}; connect the right storage or, if this one has all images, write {marker} into that file"
                 )))
             }
         }
@@ -70,7 +71,7 @@ impl Media {
         Ok(found.filter(|found| found.is_written).map(|found| found.marker))
     }
 
-    /// Marks the storage. Nodes that do so at the same time write the same.
+    /// Marks the storage. Nodes that do so concurrently write the same marker.
     async fn mark_storage(&self) -> Result<()> {
         let found = self.find_marker_or_evidence().await?;
         let tx = self.db.write().await?;
@@ -91,7 +92,7 @@ impl Media {
         Ok(())
     }
 
-    /// The marker of a storage that the database does not know yet. `None`, if it may be marked.
+    /// The marker of a storage that the database does not know yet; `None` if the storage may be marked.
     async fn find_marker_or_evidence(&self) -> Result<Option<String>> {
         if let Some(found) = self.storage.read_marker().await? {
             return Ok(Some(found));
@@ -108,8 +109,8 @@ impl Media {
             return Ok(None);
         }
         Err(Error::ForeignStorage(format!(
-            "none of the newest images is there; connect the right one, or, if they are lost, put a file {NAME} with any \
-             text there"
+            "it has none of the newest images; connect the right storage or, if the images are lost, create a file \
+             {NAME} with any text in it"
         )))
     }
 }

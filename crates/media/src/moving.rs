@@ -1,36 +1,32 @@
-//! Files change their area when what shows them changes who sees it: a post, or its author's whole account. They get a
-//! new key, so that no link to the old one leads anywhere.
+//! Moves files between the public and the private area when the visibility of their post or account changes. They get a
+//! new key, so that links to the old one stop working.
 //!
-//! In the public area is only what everybody may see. What leaves it, leaves it at once, with everything that was there
-//! before; what enters it stays in the private area as well for as long as signed links to it may be out.
+//! The public area contains only images that everyone may see. An image that leaves it is removed from there at once,
+//! under all its earlier keys. An image that enters it also stays in the private area for as long as signed links to it
+//! may exist.
 
 use blegram_domain::{self as domain, Job, MediaId, MediaKey, UserId};
 use blegram_persistence::{Tx, jobs, media, users};
 
 use crate::{Error, Media, Result, links::LIFETIME, random};
 
-/// How many images a step moves at most.
+/// The largest number of images that one step moves.
 const BATCH: u64 = 20;
 
 impl Media {
-    /// Moves some of the images of `user` that are not in the area where they belong; says whether there may be more.
-    ///
-    /// # Errors
-    /// Failures of storage and database only. What was begun is done again.
+    /// Moves a batch of the images of `user` that are not in the area where they belong; returns whether there may be
+    /// more. A step that failed can be repeated.
     pub async fn move_media(&self, user: UserId) -> Result<bool> {
         let misplaced = media::list_misplaced(&self.db, user, BATCH).await?;
         let mut all_moved = true;
         for media in &misplaced {
             all_moved &= self.move_one(media).await?;
         }
-        // What somebody else changed meanwhile is looked at again.
+        // Images that were changed concurrently are checked again.
         Ok(misplaced.len() as u64 == BATCH || !all_moved)
     }
 
-    /// Moves an image if it is not in the area where it belongs; says whether to look again.
-    ///
-    /// # Errors
-    /// As [`Media::move_media`].
+    /// Moves an image if it is not in the area where it belongs; returns whether to check it again.
     pub async fn move_image(&self, id: MediaId) -> Result<bool> {
         let Some(media) = media::find(&self.db, id).await? else { return Ok(false) };
         if !media::is_misplaced(&self.db, &media).await? {
@@ -41,7 +37,7 @@ impl Media {
 
     async fn move_one(&self, media: &domain::Media) -> Result<bool> {
         let to = MediaKey::new(!media.key.is_public(), media.owner, u128::from_be_bytes(random()));
-        // First, so that trying again for hours writes nothing down.
+        // First, so that hours of retries write no rows.
         self.check_storage().await?;
         self.expect(to).await?;
         self.copy(media, to).await?;
@@ -52,7 +48,8 @@ impl Media {
         Ok(moved)
     }
 
-    /// Copies the files of an image. What is not there is left out only when it is gone: its old key is erased afterwards.
+    /// Copies the files of an image. Omits a file only if it is certainly lost, because the old key is deleted
+    /// afterwards.
     async fn copy(&self, media: &domain::Media, to: MediaKey) -> Result<()> {
         let missing = self.storage.copy_all(media.key, to).await?;
         if missing.is_empty() {
@@ -60,18 +57,18 @@ impl Media {
         }
         self.check_storage().await?;
         for name in &missing {
-            // The storage may have been away only while it was copied.
+            // The storage may have been unavailable only during the copy.
             if self.storage.exists(&media.key.file(*name)).await? {
-                return Err(Error::Unavailable("a file was not found that is there".into()));
+                return Err(Error::Unavailable("an existing file was reported as not found".into()));
             }
         }
-        // Moving the others, or just its name, is all that can be done for it.
-        tracing::error!(media = %media.id, ?missing, "an image has lost files; `blegram sweep` lists such");
+        // Moving the other files, or only the key, is all that can be done.
+        tracing::error!(media = %media.id, ?missing, "image files are missing; `blegram sweep` lists them");
         Ok(())
     }
 
-    /// Writes down that files are about to come that are nobody's yet: if this ends before they are, they go; and nobody
-    /// takes them for left behind.
+    /// Schedules the deletion of the copies before they exist: if this process stops before the image uses them, a job
+    /// deletes them, and a sweep does not take them for orphans.
     async fn expect(&self, key: MediaKey) -> Result<()> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
@@ -79,10 +76,10 @@ impl Media {
         Ok(tx.commit().await?)
     }
 
-    /// Writes down the new key, if the image still wants it.
+    /// Stores the new key, if the image still needs to move.
     async fn rename(&self, media: &domain::Media, to: MediaKey) -> Result<bool> {
         let tx = self.db.write().await?;
-        // The account before the image, as everybody does.
+        // Locks the account before the image, the order that all code follows.
         users::hold(&tx, media.owner).await?;
         let locked = media::hold(&tx, media.id).await?;
         let Some(locked) = locked.filter(|locked| locked.key == media.key) else { return Ok(false) };
@@ -95,11 +92,11 @@ impl Media {
         Ok(true)
     }
 
-    /// Gives an image that is locked the key `to`, and removes the files under the keys that it had: those of before at
-    /// once, so that they do not pile up.
+    /// Gives a locked image the key `to`, and schedules the deletion of the files under its old keys: the earlier of
+    /// two at once, so that copies do not accumulate.
     async fn leave(&self, tx: &Tx, media: &domain::Media, to: MediaKey) -> Result<()> {
         let now = self.clock.now();
-        // Signed links to it are good for a while, and everybody may see the image.
+        // Signed links to the old key stay valid for a while, and everyone may see the image.
         let stays = to.is_public();
         media::update_key(tx, media, to, stays.then_some(media.key)).await?;
         let gone = if stays { now + 2 * LIFETIME } else { now };

@@ -1,8 +1,9 @@
-//! How files are received over slow connections: what each may take of memory, disk and time, and how many at once.
+//! Limits for receiving files over slow connections: memory, disk and time per file, and the number of concurrent
+//! requests.
 //!
-//! A place is taken before the first byte is read and given back when the request ends, however it ends: a connection
-//! that breaks drops the future, and the future drops its [`Permit`]. Each account has a share of the places, so that
-//! one account cannot take them all.
+//! A request takes a [`Permit`] before it reads the first byte. Dropping the permit releases it, however the request
+//! ends: a broken connection drops the future, and with it the permit. The limit per account prevents one account from
+//! taking all permits.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,17 +15,17 @@ use blegram_domain::{UploadId, UserId};
 
 use crate::{Error, Result};
 
-/// Limits on files that are being received.
+/// Limits for receiving files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReceiveLimits {
-    /// Requests of each kind (direct uploads, forms, completions) that this process works on at the same time. Above it
-    /// the answer is [`Error::Overloaded`].
+    /// The number of requests of each kind (direct uploads, forms, completions) that this process handles concurrently.
+    /// Further ones fail with [`Error::Overloaded`].
     pub at_once: usize,
-    /// The same of one account. Above it the answer is [`Error::TooManyAtOnce`].
+    /// The same limit for one account. Further requests fail with [`Error::TooManyAtOnce`].
     pub per_account: usize,
-    /// The average rate that a body must have, beyond the first [`ReceiveLimits::grace`].
+    /// The minimum average rate of a body, after the [`ReceiveLimits::grace`] period.
     pub min_bytes_per_second: u64,
-    /// How long any body may take.
+    /// The time that any body may take, whatever its size.
     pub grace: Duration,
 }
 
@@ -35,13 +36,13 @@ impl Default for ReceiveLimits {
 }
 
 impl ReceiveLimits {
-    /// How long a body of `bytes` may take as a whole.
+    /// The longest time for a body of `bytes`.
     pub fn patience(&self, bytes: u64) -> Duration {
         self.grace + Duration::from_secs(bytes / self.min_bytes_per_second.max(1))
     }
 }
 
-/// Places on this node, of which each account has a share; cheap to clone.
+/// The permits of this node, limited per account; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Budget(Arc<Shared>);
 
@@ -64,10 +65,10 @@ impl Budget {
         Self(Arc::new(Shared { at_once, per_account, taken: Mutex::default() }))
     }
 
-    /// A place for `account`.
+    /// Takes a permit for `account`.
     ///
     /// # Errors
-    /// [`Error::TooManyAtOnce`] when the account uses its share; [`Error::Overloaded`] when the node has no place.
+    /// [`Error::TooManyAtOnce`] if the account is at its limit; [`Error::Overloaded`] if the node is.
     pub fn take(&self, account: UserId) -> Result<Permit> {
         let mut taken = lock(&self.0.taken);
         let of_account = taken.by_account.get(&account).copied().unwrap_or(0);
@@ -83,7 +84,7 @@ impl Budget {
     }
 }
 
-/// A place, given back when it is dropped.
+/// A permit, released on drop.
 #[derive(Debug)]
 pub struct Permit {
     budget: Arc<Shared>,
@@ -103,7 +104,7 @@ impl Drop for Permit {
     }
 }
 
-/// Uploads whose file is being received; cheap to clone.
+/// The uploads whose files are being received; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct InProgress(Arc<Mutex<HashSet<UploadId>>>);
 
@@ -129,7 +130,7 @@ impl Drop for InProgressGuard {
     }
 }
 
-/// Nothing is half-done in these maps when a thread panics.
+/// Ignores poisoning: no panic can leave these maps inconsistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -151,6 +152,6 @@ mod tests {
         assert!(matches!(budget.take(cho), Err(Error::Overloaded)));
         drop(of_ann);
         assert!(budget.take(cho).is_ok() && budget.take(ann).is_ok());
-        assert_eq!(lock(&budget.0.taken).by_account.len(), 1, "accounts without places are forgotten");
+        assert_eq!(lock(&budget.0.taken).by_account.len(), 1, "accounts without permits are removed");
     }
 }

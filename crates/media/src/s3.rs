@@ -1,4 +1,4 @@
-//! An S3 bucket, at AWS or wherever its protocol is spoken.
+//! An S3 bucket, at AWS or another provider that supports its protocol.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -10,33 +10,33 @@ use url::Url;
 
 use crate::{Error, Result};
 
-/// How long the bucket may take to answer, retries aside: whoever waits for it has a deadline, too.
+/// The timeout of a request, without retries: the caller has a deadline, too.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How to reach a bucket.
+/// The address and credentials of a bucket.
 #[derive(Debug, Clone)]
 pub struct S3 {
-    /// Its name.
+    /// The bucket's name.
     pub bucket: String,
-    /// What the names of all files begin with; empty for nothing.
+    /// The prefix of all file names; may be empty.
     pub prefix: String,
-    /// The server; `None` is AWS.
+    /// The URL of the server; `None` for AWS.
     pub endpoint: Option<Url>,
-    /// Its region.
+    /// The region.
     pub region: String,
-    /// Whether the bucket is in the path of URLs and not in the name of the host.
+    /// Whether URLs contain the bucket in the path, not in the host name.
     pub path_style: bool,
-    /// Who we are there.
+    /// The access key's id.
     pub access_key_id: SecretString,
-    /// What proves it.
+    /// The access key's secret.
     pub secret_access_key: SecretString,
-    /// Where the public area can be fetched by everybody; `None` signs links to it, too.
+    /// The base URL of the public area for everyone; if `None`, links to public files are signed, too.
     pub public_url: Option<Url>,
 }
 
 impl S3 {
     pub(crate) fn store(&self) -> Result<Arc<dyn ObjectStore>> {
-        // Only the first one of a process counts, and any will do.
+        // Only the first call in a process has an effect, and any provider will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(&self.bucket)
@@ -50,7 +50,7 @@ impl S3 {
             .with_retry(RetryConfig { max_retries: 2, retry_timeout: PATIENCE, ..RetryConfig::default() });
         if let Some(endpoint) = &self.endpoint {
             let bucket = self.bucket()?;
-            // With the bucket in the host's name the endpoint is the bucket's own.
+            // In virtual-hosted style, the endpoint is that of the bucket itself.
             let url = if self.path_style { endpoint } else { bucket.base_url() };
             builder = builder
                 .with_endpoint(url.as_str().trim_end_matches('/'))
@@ -67,10 +67,11 @@ impl S3 {
     fn bucket(&self) -> Result<Bucket> {
         let aws = || format!("https://s3.{}.amazonaws.com", self.region).parse();
         let endpoint = self.endpoint.clone().map_or_else(aws, Ok);
-        let endpoint = endpoint.map_err(|_| Error::Configuration(format!("no region: {}", self.region)))?;
+        let endpoint =
+            endpoint.map_err(|_| Error::Configuration(format!("invalid S3 region: {}", self.region)))?;
         let style = if self.path_style { UrlStyle::Path } else { UrlStyle::VirtualHost };
         Bucket::new(endpoint, style, self.bucket.clone(), self.region.clone())
-            .map_err(|error| Error::Configuration(format!("the S3 endpoint: {error}")))
+            .map_err(|error| Error::Configuration(format!("invalid S3 endpoint: {error}")))
     }
 
     pub(crate) fn presigner(&self) -> Result<Presigner> {
@@ -86,7 +87,7 @@ impl S3 {
     }
 }
 
-/// Signs requests that others make (signature version 4, in the query).
+/// Signs requests for clients (AWS signature version 4, in the query).
 #[derive(Debug, Clone)]
 pub(crate) struct Presigner {
     bucket: Bucket,
@@ -100,7 +101,7 @@ impl Presigner {
         if self.prefix.is_empty() { file.into() } else { format!("{}/{file}", self.prefix).into() }
     }
 
-    /// The stable link to a file in the public area, if there is such a place.
+    /// The stable link to a file in the public area, if the area has a public URL.
     pub(crate) fn public(&self, file: &str) -> Option<String> {
         self.public_url.as_ref().map(|base| format!("{base}/{}", self.name(file)))
     }
@@ -108,13 +109,13 @@ impl Presigner {
     pub(crate) fn get(&self, file: &str, from: Timestamp, lifetime: Duration) -> String {
         let name = self.name(file);
         let mut action = actions::GetObject::new(&self.bucket, Some(&self.credentials), &name);
-        // Files carry what is right for the public area, wherever they are.
+        // All files are stored with the `Cache-Control` of the public area, so signed links override it.
         let seconds = lifetime.as_secs();
         action.query_mut().insert("response-cache-control", format!("private, max-age={seconds}, immutable"));
         action.sign_with_time(lifetime, &instant(from)).into()
     }
 
-    /// The link under which an upload is put into storage, with the headers that must come with it, as they are signed.
+    /// The link to send the file of an upload to. It signs `headers`, which the request must contain unchanged.
     pub(crate) fn put(&self, upload: &Upload, headers: &[(&'static str, String)]) -> String {
         let file = Upload::file(upload.id);
         let name = self.name(&file);
@@ -122,7 +123,8 @@ impl Presigner {
         for (name, value) in headers {
             action.headers_mut().insert(*name, value.clone());
         }
-        // Clients send it by themselves, and browsers let nobody else do it; signed, it bounds what the link can cost.
+        // Clients send it automatically, and scripts in browsers cannot change it; the signature limits the size of the
+        // upload.
         action.headers_mut().insert("content-length", upload.byte_size.to_string());
         action.sign_with_time(Upload::LIFETIME, &instant(upload.created_at)).into()
     }

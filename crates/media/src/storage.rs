@@ -1,4 +1,4 @@
-//! Where files are: a folder, an S3 bucket, or memory.
+//! File storage: a folder, an S3 bucket, or memory.
 
 use std::{
     io,
@@ -21,32 +21,32 @@ use object_store::{
 
 use crate::{Error, Result, marker};
 
-/// Where to keep files.
+/// Where to store files.
 #[derive(Debug, Clone)]
 pub enum Location {
-    /// In a folder of this machine; made when missing.
+    /// A folder on this machine; created if missing.
     Folder(PathBuf),
-    /// In an S3 bucket.
+    /// An S3 bucket.
     #[cfg(feature = "s3")]
     S3(Box<crate::S3>),
-    /// In this process, as long as it lives: for tests.
+    /// The memory of this process: for tests.
     Memory,
-    /// Wherever `object_store` reaches; links to it lead through this server.
+    /// Any other `object_store` backend; clients reach its files through this server.
     Other(Arc<dyn ObjectStore>),
 }
 
-/// Files by name; cheap to clone.
+/// Stores files by name; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
-    /// Where files are, if in a folder.
+    /// The folder, if files are stored in one.
     folder: Option<PathBuf>,
-    /// Whether it is in this process.
+    /// Whether files are stored in this process's memory.
     is_memory: bool,
 }
 
 impl Storage {
-    /// Opens what is there, or makes it.
+    /// Opens the storage, or creates it.
     ///
     /// # Errors
     /// [`Error::Configuration`].
@@ -55,13 +55,13 @@ impl Storage {
             Location::Folder(folder) => {
                 let refused = |error: &dyn std::fmt::Display| {
                     Error::Configuration(format!(
-                        "the folder of images {}: {error}; it must be one that this user can write to",
+                        "image folder {}: {error}; the server's user must be able to write to it",
                         folder.display()
                     ))
                 };
                 make_private(folder).map_err(|error| refused(&error))?;
                 let files = LocalFileSystem::new_with_prefix(folder).map_err(|error| refused(&error))?;
-                // What a client was told to be there is there after a power cut.
+                // Files survive a power failure once the client has received a success response.
                 Arc::new(files.with_fsync(true).with_automatic_cleanup(true))
             }
             #[cfg(feature = "s3")]
@@ -76,7 +76,7 @@ impl Storage {
         Ok(Self { store, folder, is_memory: matches!(location, Location::Memory) })
     }
 
-    /// Asks for a sign of life, whichever storage it is.
+    /// Checks that the storage responds.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -88,9 +88,9 @@ impl Storage {
         !self.is_memory
     }
 
-    /// What the storage says of itself, if it does.
+    /// The text of the storage's marker file, if it has one.
     pub(crate) async fn read_marker(&self) -> Result<Option<String>> {
-        // Enough for every marker that is one.
+        // More than enough for any valid marker.
         let options = GetOptions { range: Some(GetRange::Bounded(0..256)), ..GetOptions::default() };
         let bytes = match self.store.get_opts(&Path::from(marker::NAME), options).await {
             Ok(found) => found.bytes().await?,
@@ -110,12 +110,12 @@ impl Storage {
     pub(crate) async fn put(&self, name: &str, bytes: Bytes, content_type: &'static str) -> Result<()> {
         let mut attributes = Attributes::new();
         attributes.insert(Attribute::ContentType, content_type.into());
-        // For whoever fetches it from a bucket or a cache in front of it. Names are never used again.
+        // For clients that fetch the file from a bucket, or from a cache in front of it. Names are never reused.
         attributes.insert(Attribute::CacheControl, "public, max-age=31536000, immutable".into());
         let path = Path::from(name);
         let options = PutOptions { attributes, ..PutOptions::default() };
         match self.store.put_opts(&path, bytes.clone().into(), options).await {
-            // A folder keeps no attributes.
+            // A folder does not support attributes.
             Err(object_store::Error::NotImplemented { .. }) => {
                 self.store.put(&path, bytes.into()).await?;
             }
@@ -130,12 +130,12 @@ impl Storage {
         Ok(self.store.get_opts(&Path::from(name), options).await?)
     }
 
-    /// How many bytes a file has.
+    /// The size of a file in bytes.
     pub(crate) async fn size(&self, name: &str) -> Result<u64> {
         Ok(self.store.head(&Path::from(name)).await?.size)
     }
 
-    /// Removes a file; says whether it was there, as far as the storage says.
+    /// Deletes a file; returns whether it existed, as far as the storage reports it.
     pub(crate) async fn delete(&self, name: &str) -> Result<bool> {
         match self.store.delete(&Path::from(name)).await {
             Ok(()) => Ok(true),
@@ -144,7 +144,7 @@ impl Storage {
         }
     }
 
-    /// Removes all files of a key; says whether all were there.
+    /// Deletes all files of a key; returns whether all existed.
     pub(crate) async fn delete_all(&self, key: MediaKey) -> Result<bool> {
         let names: Vec<String> = VariantName::ALL.iter().map(|name| key.file(*name)).collect();
         let deletions: Vec<_> = names.iter().map(|name| self.delete(name)).collect();
@@ -152,7 +152,7 @@ impl Storage {
         Ok(were_there.into_iter().all(|was_there| was_there))
     }
 
-    /// Whether any file of a key is there.
+    /// Whether any file of a key exists.
     pub(crate) async fn has_any(&self, key: MediaKey) -> Result<bool> {
         for name in VariantName::ALL {
             if self.exists(&key.file(*name)).await? {
@@ -162,7 +162,7 @@ impl Storage {
         Ok(false)
     }
 
-    /// Whether a file is there, as far as the storage says.
+    /// Whether a file exists, as far as the storage reports it.
     pub(crate) async fn exists(&self, name: &str) -> Result<bool> {
         match self.size(name).await {
             Ok(_) => Ok(true),
@@ -171,7 +171,7 @@ impl Storage {
         }
     }
 
-    /// Copies the files of a key that are there, each for itself; says which are not.
+    /// Copies the existing files of a key, each independently; returns those that are missing.
     pub(crate) async fn copy_all(&self, from: MediaKey, to: MediaKey) -> Result<Vec<VariantName>> {
         let copy = |name: VariantName| {
             let (from, to) = (Path::from(from.file(name)), Path::from(to.file(name)));
@@ -188,13 +188,13 @@ impl Storage {
         Ok(missing?.into_iter().flatten().collect())
     }
 
-    /// Files whose names begin with the folder `prefix`, or all.
+    /// Lists the files below the folder `prefix`, or all files.
     pub(crate) fn list(&self, prefix: Option<&str>) -> BoxStream<'static, Result<ObjectMeta>> {
         let prefix = prefix.map(Path::from);
         self.store.list(prefix.as_ref()).map_err(Error::from).boxed()
     }
 
-    /// Removes up to `max` files whose names begin with the folder `prefix`; says whether there may be more.
+    /// Deletes up to `max` files below the folder `prefix`; returns whether there may be more.
     pub(crate) async fn delete_below(&self, prefix: &str, max: usize) -> Result<bool> {
         let found: Vec<ObjectMeta> = self.list(Some(prefix)).take(max).try_collect().await?;
         for file in &found {
@@ -203,8 +203,8 @@ impl Storage {
         Ok(found.len() == max)
     }
 
-    /// Takes a file that comes in pieces; nothing is there before all of it is. What it holds in memory is one part, which
-    /// for a folder is small however slowly the pieces come.
+    /// Stores a file that arrives in pieces; it does not exist before it is complete. At most one part is held in
+    /// memory, which is small for a folder however slowly the pieces arrive.
     pub(crate) async fn put_stream(
         &self,
         name: &str,
@@ -233,7 +233,7 @@ impl Storage {
                 if let Err(error) = writer.abort().await {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
-                        "a broken upload was not cleared away"
+                        "a failed upload was not cleaned up"
                     );
                 }
                 Err(error)
@@ -241,8 +241,9 @@ impl Storage {
         }
     }
 
-    /// Finds files in the folder below `prefix` that were being written when the process was killed, and were last written
-    /// to before `before`; removes them, if `remove`. The store writes under a name of its own and hides such files.
+    /// Finds unfinished files below `prefix` that a killed process left in the folder and that were last modified
+    /// before `before`; removes them if `remove` is set. The store writes under a temporary name and does not list such
+    /// files.
     pub(crate) async fn remove_partial(
         &self,
         prefix: Option<&str>,
@@ -280,7 +281,7 @@ fn find_partial(folder: &std::path::Path, before: SystemTime, found: &mut Vec<Pa
         } else if is_partial(&entry.file_name().to_string_lossy()) {
             let is_old = match entry.metadata().and_then(|metadata| metadata.modified()) {
                 Ok(modified) => modified < before,
-                // It was completed, or given up, in this moment.
+                // The file was completed or aborted in this moment.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => false,
                 Err(error) => return Err(error),
             };
@@ -292,7 +293,7 @@ fn find_partial(folder: &std::path::Path, before: SystemTime, found: &mut Vec<Pa
     Ok(())
 }
 
-/// As [`LocalFileSystem`] calls what it has not finished: the name, `#`, and a number.
+/// The temporary names of [`LocalFileSystem`]: the name, `#`, and a number.
 fn is_partial(name: &str) -> bool {
     let number = name.rsplit_once('#').map_or("", |(_, number)| number);
     !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
@@ -305,13 +306,13 @@ fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// The smallest part that S3 takes but for the last.
+/// The smallest part that S3 accepts, except for the last one.
 const PART_BYTES: usize = 5 * 1024 * 1024;
 
-/// A folder takes any; each is a trip to another thread.
+/// A folder accepts any part size; each part is a switch to another thread.
 const FOLDER_PART_BYTES: usize = 128 * 1024;
 
-/// For this user only: whoever reads the folder needs no links.
+/// Accessible to this user only: read access to the folder bypasses the links.
 fn make_private(folder: &std::path::Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);

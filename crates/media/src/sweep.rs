@@ -1,5 +1,5 @@
-//! Finding what was left behind: files without an image, and images without files. Jobs leave neither; crashes at the
-//! wrong moment, restored backups and people with access to the storage do.
+//! Finds orphaned files and images without files. Jobs leave neither; crashes at the wrong moment, restored backups and
+//! people with access to the storage do.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -13,36 +13,33 @@ use object_store::ObjectMeta;
 
 use crate::{Error, Media, Result, marker};
 
-/// What a sweep found.
+/// The result of a sweep.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Swept {
-    /// Files that were looked at.
+    /// Number of files checked.
     pub files: u64,
-    /// Files that belong to nothing, and what a crash left of files that were being written.
+    /// Files without an image or upload, and unfinished files left by a crash.
     pub orphans: Vec<String>,
-    /// Files whose names are none of ours: left alone.
+    /// Files with foreign names; never removed.
     pub foreign: Vec<String>,
-    /// Images that were looked at.
+    /// Number of images checked.
     pub images: u64,
-    /// Images of which a file is missing.
+    /// Images with at least one missing file.
     pub missing: Vec<MediaId>,
 }
 
-/// Files that came in the last hour may belong to an image whose row is being written.
+/// The age from which a file can be an orphan: the row of a newer file may not be written yet.
 pub(crate) const GRACE: Duration = Duration::from_secs(60 * 60);
 
-/// How much is looked up at a time.
+/// The number of items checked at a time.
 const BATCH: usize = 500;
 
-/// How many questions the storage is asked at the same time.
+/// The number of concurrent storage requests.
 const AT_ONCE: usize = 8;
 
 impl Media {
-    /// Looks through all files and all images. Removes files that belong to nothing, if `remove`; tells of everything
-    /// else, which only people can judge.
-    ///
-    /// # Errors
-    /// Failures of storage and database only.
+    /// Checks all files and all images. Removes orphaned files if `remove` is set; only reports everything else, which
+    /// needs a human decision.
     pub async fn sweep(&self, remove: bool) -> Result<Swept> {
         self.check_storage().await?;
         let mut swept = Swept::default();
@@ -106,7 +103,7 @@ impl Media {
             }
             Ok(None)
         };
-        // It may have moved, or gone, since its row was read.
+        // The image may have moved, or been deleted, since its row was read.
         let missing: Vec<Option<MediaId>> =
             stream::iter(images.to_vec()).map(look).buffered(AT_ONCE).try_collect().await?;
         let missing: Vec<MediaId> = missing.into_iter().flatten().collect();

@@ -1,4 +1,4 @@
-//! What tests need: a place in the bucket of `cargo xtask test`, and photos as phones take them.
+//! Test helpers: a prefix in the bucket of `cargo xtask test`, and photos like those of phones.
 
 use std::{
     env, process,
@@ -9,18 +9,18 @@ use ::image::{ImageEncoder, Rgb, RgbImage, codecs::jpeg::JpegEncoder};
 
 use crate::S3;
 
-/// A place of its own, whose public area everybody may fetch, in the bucket that `cargo xtask test` serves.
+/// A unique prefix in the bucket that `cargo xtask test` serves; its public area is readable by everyone.
 ///
 /// # Panics
-/// Without that server: nothing is skipped.
-#[expect(clippy::disallowed_methods, reason = "tests are told where S3 is by their environment")]
+/// If that server is not configured: tests are never skipped.
+#[expect(clippy::disallowed_methods, reason = "tests read the location of S3 from their environment")]
 pub fn s3() -> S3 {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let variable = |name: &str| {
         let name = format!("BLEGRAM_TEST_S3_{name}");
-        env::var(&name).unwrap_or_else(|_| panic!("{name}, which `cargo xtask test` sets"))
+        env::var(&name).unwrap_or_else(|_| panic!("{name} is not set; use `cargo xtask test`"))
     };
-    let endpoint: url::Url = variable("ENDPOINT").parse().expect("a URL");
+    let endpoint: url::Url = variable("ENDPOINT").parse().expect("a valid URL");
     let bucket = variable("BUCKET");
     S3 {
         public_url: endpoint.join(&bucket).ok(),
@@ -34,28 +34,28 @@ pub fn s3() -> S3 {
     }
 }
 
-/// What a phone writes into a photo that nobody else should read.
+/// Private metadata that a phone writes into a photo.
 pub const SECRET: &str = "Ann's phone, at home";
 
-/// The photo of a phone that was held upright: `width` by `height` pixels as they lie in the file, to be turned by a
-/// quarter clockwise, with the place where it was taken. Red above and blue below when it is seen as it was taken.
+/// A photo taken with a phone held upright: stored as `width` by `height` pixels, to be rotated clockwise by a quarter
+/// turn, with the location where it was taken. Shown upright, it is red above and blue below.
 ///
 /// # Panics
-/// Never for sizes that a JPEG can have.
+/// Never, for sizes that a JPEG supports.
 pub fn photo(width: u32, height: u32) -> Vec<u8> {
     let image = RgbImage::from_fn(width, height, |x, y| {
-        // Some structure, as photos have.
+        // Some structure, as in real photos.
         let shade = u8::try_from((x * 7 + y * 13) % 40).unwrap_or_default();
         if x < width / 2 { Rgb([210 + shade, shade, shade]) } else { Rgb([shade, shade, 210 + shade]) }
     });
     let mut file = Vec::new();
     let mut encoder = JpegEncoder::new_with_quality(&mut file, 90);
-    encoder.set_exif_metadata(exif()).expect("JPEG has a place for it");
-    encoder.encode_image(&image).expect("a JPEG");
+    encoder.set_exif_metadata(exif()).expect("JPEG supports Exif metadata");
+    encoder.encode_image(&image).expect("valid dimensions");
     file
 }
 
-/// Orientation 6, a maker and a latitude (Exif 3.0, 4.6).
+/// Exif data with orientation 6, a maker and a latitude (Exif 3.0, 4.6).
 fn exif() -> Vec<u8> {
     const SHORT: u16 = 3;
     const LONG: u16 = 4;
@@ -71,7 +71,7 @@ fn exif() -> Vec<u8> {
     };
     let maker = format!("{SECRET}\0");
     let length = u32::try_from(maker.len()).unwrap_or_default();
-    // The header, three entries, and what they point to.
+    // The header, three entries, and the data that they point to.
     let (gps, text) = (8 + 2 + 3 * 12 + 4, 8 + 2 + 3 * 12 + 4 + 2 + 2 * 12 + 4);
     let mut bytes = b"II*\0\x08\0\0\0\x03\0".to_vec();
     bytes.extend(entry(0x010f, ASCII, length, text));

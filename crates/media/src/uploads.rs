@@ -1,4 +1,4 @@
-//! Files that come through this server, and files that go into storage directly and are looked at afterwards.
+//! Uploads through this server, and direct uploads to storage, which are validated on completion.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ use crate::{
     random,
 };
 
-/// A file as somebody sent it, in a temporary file without a name, which goes with it.
+/// An uploaded file, stored in an unnamed temporary file that is deleted on drop.
 #[derive(Debug)]
 pub struct Source {
     file: fs::File,
@@ -33,10 +33,10 @@ pub struct Source {
 }
 
 impl Source {
-    /// Takes a file that comes in pieces and has `max` bytes at most. `announced` is the type that it must have.
+    /// Reads a file of at most `max` bytes from a stream. `announced` is the type that it must have.
     ///
     /// # Errors
-    /// [`Refusal::TooLarge`] as soon as it is; [`Error::BrokeOff`].
+    /// [`Refusal::TooLarge`] as soon as the limit is exceeded; [`Error::BrokeOff`].
     pub async fn read<E>(
         pieces: impl Stream<Item = Result<Bytes, E>> + Send,
         max: u64,
@@ -47,7 +47,7 @@ impl Source {
     {
         let file = tokio::task::spawn_blocking(tempfile::tempfile).await.map_err(|error| internal(&error))?;
         let file = tokio::fs::File::from_std(file.map_err(|error| temporary(&error))?);
-        // A piece is as large as a packet; each write is a trip to another thread.
+        // A piece is the size of a packet, and each write is a switch to another thread.
         let mut writer = BufWriter::with_capacity(256 * 1024, file);
         let (mut hash, mut byte_size) = (Sha256::new(), 0);
         pin_mut!(pieces);
@@ -65,18 +65,18 @@ impl Source {
         Ok(Self { file, byte_size, sha256: hash.finalize().into(), announced })
     }
 
-    /// What its bytes hash to.
+    /// The SHA-256 hash of the bytes.
     pub const fn sha256(&self) -> [u8; 32] {
         self.sha256
     }
 
-    /// Its pictures; on a thread for that.
+    /// Decodes the file and encodes its variants; blocking, for a worker thread.
     fn draw(mut self, until: Instant) -> Result<Picture> {
         if self.byte_size == 0 {
             return Err(Refusal::Empty.into());
         }
         if Instant::now() >= until {
-            // It waited for that long: not its own fault.
+            // It waited in the queue until its deadline: not the file's fault.
             return Err(Error::Overloaded);
         }
         let mut bytes = Vec::with_capacity(usize::try_from(self.byte_size).unwrap_or(0));
@@ -87,7 +87,7 @@ impl Source {
         Ok(image::draw(&bytes, until)?)
     }
 
-    /// The bytes decide what a file is. A type binds it only where a direct upload fixed it.
+    /// The bytes decide the type of a file. A declared type is binding only for a direct upload.
     fn check_type(&self, is: ImageType) -> Result<(), Refusal> {
         match self.announced {
             Some(said) if said != is => Err(Refusal::WrongType { is, said: said.as_str() }),
@@ -97,55 +97,55 @@ impl Source {
 }
 
 fn temporary(error: &io::Error) -> Error {
-    Error::Unavailable(format!("the temporary folder: {error}").into())
+    Error::Unavailable(format!("temporary folder: {error}").into())
 }
 
 fn internal(error: &tokio::task::JoinError) -> Error {
     Error::Internal(error.to_string())
 }
 
-/// A file that is to be put into storage directly.
+/// A direct upload to announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateUpload {
-    /// What it is.
+    /// The type of the file.
     pub content_type: ImageType,
-    /// How many bytes it has: 1 to [`domain::Media::MAX_BYTES`].
+    /// The size in bytes: 1 to [`domain::Media::MAX_BYTES`].
     pub byte_size: u64,
-    /// What its bytes hash to; `None` checks nothing.
+    /// The SHA-256 hash; `None` skips the check.
     pub sha256: Option<[u8; 32]>,
 }
 
-/// How a file is to be put into storage.
+/// How to send the file of a direct upload to storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announced {
-    /// What was announced.
+    /// The announced upload.
     pub upload: Upload,
-    /// Where to PUT it.
+    /// The URL for the PUT request.
     pub url: String,
-    /// The headers that must come with it, as they are here.
+    /// The headers that the request must contain, unchanged.
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// What came of writing a row.
+/// The result of inserting the row of an image.
 enum Written {
-    /// It is there when this is committed.
+    /// Inserted; to be committed.
     Now(Tx),
-    /// Somebody else completed the upload before.
+    /// A concurrent request completed the upload before.
     Before(domain::Media),
 }
 
 impl Media {
-    /// Takes in a file of `actor`.
+    /// Stores an uploaded file as an image of `actor`.
     ///
     /// # Errors
-    /// [`Error::Refused`]; [`Error::AccountNotFound`]; [`Error::Overloaded`]; [`Error::Unavailable`], and then nothing
-    /// was kept.
+    /// [`Error::Refused`]; [`Error::AccountNotFound`]; [`Error::Overloaded`]; [`Error::Unavailable`], in which case
+    /// nothing was stored.
     pub async fn upload(&self, actor: UserId, source: Source, alt: Option<AltText>) -> Result<domain::Media> {
         let picture = self.draw(source).await?;
         self.keep(actor, picture, alt, None).await
     }
 
-    /// Lets `actor` put a file into storage.
+    /// Announces a direct upload by `actor`.
     ///
     /// # Errors
     /// [`Error::AccountNotFound`]; [`Error::TooManyPending`].
@@ -161,7 +161,7 @@ impl Media {
             media: None,
         };
         let tx = self.db.write().await?;
-        // Exclusive, so that two at once cannot both be the last one.
+        // An exclusive lock, so that two concurrent requests cannot both take the last place.
         let account = users::hold(&tx, actor).await?.filter(|account| account.user.is_visible());
         account.ok_or(Error::AccountNotFound)?;
         let pending = uploads::pending(&tx, actor).await?;
@@ -177,18 +177,19 @@ impl Media {
         Ok(Announced { upload, url, headers })
     }
 
-    /// Takes in a file that `actor` put into storage. Again, it is the same image.
+    /// Stores a file that `actor` uploaded directly as an image. Repeated calls return the same image.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also when the image was deleted since; [`Error::NotArrived`], [`Error::Expired`];
-    /// [`Error::TooManyAtOnce`]; [`Error::Refused`], after which the file may be put again; else as [`Media::upload`].
+    /// [`Error::NotFound`], also if the image was deleted since; [`Error::NotArrived`], [`Error::Expired`];
+    /// [`Error::TooManyAtOnce`]; [`Error::Refused`], after which the client may send the file again; otherwise like
+    /// [`Media::upload`].
     pub async fn complete_upload(&self, actor: UserId, id: UploadId) -> Result<domain::Media> {
         let upload = uploads::find(&self.db, id).await?.filter(|upload| upload.owner == actor);
         let upload = upload.ok_or(Error::NotFound)?;
         if let Some(media) = upload.media {
             return media::find(&self.db, media).await?.ok_or(Error::NotFound);
         }
-        // Each copies its file to the temporary folder.
+        // Each completion copies its file to the temporary folder.
         let _permit = self.completions.take(actor)?;
         let taken = match self.fetch(&upload).await {
             Ok(source) => self.draw(source).await,
@@ -199,17 +200,17 @@ impl Media {
             Ok(picture) => self.keep(actor, picture, None, Some(id)).await,
             Err(error) => Err(error),
         };
-        // What is refused would be refused again, and is put again if it is mended.
+        // A rejected file would be rejected again; the client sends a corrected one instead.
         if matches!(&kept, Ok(_) | Err(Error::Refused(_)))
             && let Err(error) = self.storage.delete(&Upload::file(id)).await
         {
-            // It goes with the row.
-            tracing::warn!(error = &error as &dyn std::error::Error, upload = %id, "an upload was not cleared away");
+            // It is deleted with the row later.
+            tracing::warn!(error = &error as &dyn std::error::Error, upload = %id, "an uploaded file was not deleted");
         }
         kept
     }
 
-    /// An upload whose file is not there: it did not arrive, or was completed a moment ago.
+    /// Handles an upload without a file: it has not arrived, or was completed in this moment.
     async fn not_there(&self, upload: &Upload) -> Result<domain::Media> {
         self.check_storage().await?;
         let now = self.clock.now();
@@ -221,7 +222,7 @@ impl Media {
         }
     }
 
-    /// The file of an upload, as it was announced.
+    /// Reads the file of an upload, and checks it against the announcement.
     async fn fetch(&self, upload: &Upload) -> Result<Source> {
         let name = Upload::file(upload.id);
         let size = self.storage.size(&name).await?;
@@ -232,7 +233,7 @@ impl Media {
         let pieces = self.storage.get(&name, GetOptions::default()).await?.into_stream();
         let pieces = pieces.map_err(io::Error::other);
         let source = match Source::read(pieces, upload.byte_size, Some(upload.content_type)).await {
-            // Our own storage broke off, not the client.
+            // The connection to our own storage broke, not the client's.
             Err(Error::BrokeOff(error)) => return Err(Error::Unavailable(error.into())),
             other => other?,
         };
@@ -247,7 +248,7 @@ impl Media {
         self.workers.run(move || source.draw(until)).await?
     }
 
-    /// Keeps a picture: its files, then its row.
+    /// Stores an image: its files, then its row.
     async fn keep(
         &self,
         actor: UserId,
@@ -260,7 +261,7 @@ impl Media {
         let media = domain::Media {
             id: MediaId::generate(now),
             owner: actor,
-            // Nobody but its owner sees it before it is used. What everybody may see then moves.
+            // Only the owner sees an unused image. If it becomes public, its files move.
             key: MediaKey::new(false, actor, u128::from_be_bytes(random())),
             previous_key: None,
             blurhash: picture.blurhash.clone(),
@@ -270,14 +271,14 @@ impl Media {
             created_at: now,
             version: 0,
         };
-        // What is written next to a volume that is not mounted is gone when it is.
+        // Files written into the mount point of an unmounted volume disappear when it is mounted.
         self.check_storage().await?;
         let written = match self.write_files(&media, picture).await {
             Ok(()) => self.write_row(&media, upload).await,
             Err(error) => Err(error),
         };
         match written {
-            // Whether it happened is not known of a commit that fails: then the files stay, and a sweep decides.
+            // The outcome of a failed commit is unknown: the files stay, and a sweep decides.
             Ok(Written::Now(tx)) => tx.commit().await.map(|()| media).map_err(Error::from),
             Ok(Written::Before(before)) => {
                 self.discard(media.key).await;
@@ -295,7 +296,7 @@ impl Media {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 %key,
-                "files were left behind; `blegram sweep` finds them"
+                "orphaned files remain; `blegram sweep` finds them"
             );
         }
     }
@@ -311,7 +312,7 @@ impl Media {
 
     async fn write_row(&self, media: &domain::Media, upload: Option<UploadId>) -> Result<Written> {
         let tx = self.db.write().await?;
-        // Kept, so that its deletion finds this image, or comes first.
+        // A shared lock on the account, so that its deletion either finds this image or comes first.
         users::keep(&tx, media.owner).await?.filter(User::is_visible).ok_or(Error::AccountNotFound)?;
         if let Some(id) = upload {
             let upload = uploads::hold(&tx, id).await?.ok_or(Error::NotFound)?;

@@ -1,5 +1,6 @@
-//! Threads for work that keeps a core busy for long: hashing a password, decoding an image. On the threads that serve
-//! requests it would make every other request wait; without a bound it would pile up.
+//! A thread pool for CPU-bound work such as hashing a password or decoding an image. On the threads that serve
+//! requests, such work would delay every other request; without a limit, it would queue without bound. A pool has a
+//! fixed number of threads of lower priority and a bounded queue.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -17,29 +18,30 @@ use std::sync::Arc;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::{Semaphore, oneshot};
 
-/// Why work was not done.
+/// Why work was not completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// As much waits already as may wait.
-    #[error("too much work waits already")]
+    /// The queue is full.
+    #[error("the work queue is full")]
     Full,
-    /// It panicked.
-    #[error("it panicked; the log has more")]
+    /// The work panicked.
+    #[error("the work panicked; see the log")]
     Panicked,
 }
 
-/// Which threads go first when there are fewer cores than work. Those that serve requests always do.
+/// The scheduling priority of a pool's threads. Threads that serve requests always have a higher one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Priority {
-    /// A person waits for the result and nothing else: the hash of a password at login.
+    /// A user waits for the result, such as the password hash of a login.
     Interactive,
-    /// It takes long anyway: the sizes of an image.
+    /// The work takes long anyway, such as resizing an image.
     Background,
 }
 
 impl Priority {
-    /// How much nicer such threads are than the process. The weight of a thread halves with every three: beside another
-    /// busy process of usual priority on the same core, an interactive one still has a third of it (decision 0030).
+    /// How much the nice value of such threads exceeds the process's. Three steps halve a thread's weight: next to
+    /// another busy process of normal priority on the same core, an interactive thread still gets a third of it
+    /// (decision 0030).
     const fn niceness(self) -> i32 {
         match self {
             Self::Interactive => 3,
@@ -54,19 +56,19 @@ pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get() - 1).max(1)
 }
 
-/// A few threads, and how much may wait for them; cheap to clone.
+/// A thread pool with a bounded queue; cheap to clone.
 #[derive(Clone)]
 pub struct Workers {
-    /// Admits the work that runs and that waits.
+    /// One permit per running or queued piece of work.
     admission: Arc<Semaphore>,
     threads: Arc<ThreadPool>,
 }
 
 impl Workers {
-    /// So many `threads`, at least one, called `name`; `queue` more pieces of work may wait for them.
+    /// Creates a pool of `threads` (at least one) called `name`; `queue` further pieces of work may wait.
     ///
     /// # Errors
-    /// When the system has no threads to give.
+    /// If the system cannot create the threads.
     pub fn new(
         name: &'static str,
         priority: Priority,
@@ -78,16 +80,16 @@ impl Workers {
             .num_threads(threads)
             .thread_name(move |n| format!("{name}-{n}"))
             .start_handler(move |_| yield_to_others(priority))
-            // The caller is told; and the panic itself is in the log by then.
+            // The caller gets an error, and the panic itself is already in the log.
             .panic_handler(|_| {})
             .build()?;
         Ok(Self { admission: Arc::new(Semaphore::new(threads + queue)), threads: Arc::new(pool) })
     }
 
-    /// Does `work` when a thread is free, the oldest first.
+    /// Runs `work` when a thread is free, in FIFO order.
     ///
     /// # Errors
-    /// [`Error::Full`] at once; [`Error::Panicked`].
+    /// [`Error::Full`] immediately; [`Error::Panicked`].
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -96,21 +98,21 @@ impl Workers {
         let (sender, receiver) = oneshot::channel();
         self.threads.spawn_fifo(move || {
             let result = work();
-            // Held by the work and not by the caller, who may go away while it runs; and given back before the caller
-            // hears of it, who may come again at once.
+            // The work owns the permit, not the caller, who may be dropped while it runs. It is released before the
+            // caller gets the result and may submit more work.
             drop(admitted);
-            // Nobody may be waiting any more.
+            // The caller may have stopped waiting.
             let _ = sender.send(result);
         });
         receiver.await.map_err(|_| Error::Panicked)
     }
 }
 
-/// Makes this thread nicer than the process was started. Linux keeps this by thread; elsewhere it would slow the whole
-/// process.
+/// Raises this thread's nice value above the process's. On Linux the nice value is per thread; elsewhere this would
+/// slow down the whole process.
 fn yield_to_others(priority: Priority) {
     #[cfg(target_os = "linux")]
-    // Where it is refused, the work is as hungry as everything else.
+    // If the system denies it, the work runs at the process's priority.
     if let Ok(own) = rustix::process::getpriority_process(None) {
         let _ = rustix::process::setpriority_process(None, (own + priority.niceness()).min(LOWEST));
     }
@@ -118,7 +120,7 @@ fn yield_to_others(priority: Priority) {
     let _ = priority.niceness();
 }
 
-/// The lowest priority there is.
+/// The lowest priority that Linux has.
 #[cfg(target_os = "linux")]
 const LOWEST: i32 = 19;
 
@@ -134,9 +136,9 @@ mod tests {
         let (release, blocked) = mpsc::channel::<()>();
         let first = workers.run(move || blocked.recv().unwrap());
         let mut first = Box::pin(first);
-        assert!(futures_poll_once(&mut first).await, "it runs");
+        assert!(futures_poll_once(&mut first).await, "the first work runs");
         let mut second = Box::pin(workers.run(|| ()));
-        assert!(futures_poll_once(&mut second).await, "it waits");
+        assert!(futures_poll_once(&mut second).await, "the second work waits");
         assert_eq!(workers.run(|| ()).await, Err(Error::Full));
         release.send(()).unwrap();
         assert_eq!((first.await, second.await), (Ok(()), Ok(())));
@@ -146,11 +148,11 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_told_and_costs_no_place() {
         let workers = Workers::new("test", Priority::Interactive, 1, 0).unwrap();
-        assert_eq!(workers.run(|| panic!("as the test wants it")).await, Err::<(), _>(Error::Panicked));
+        assert_eq!(workers.run(|| panic!("intended by the test")).await, Err::<(), _>(Error::Panicked));
         assert_eq!(workers.run(|| 1).await, Ok(1));
     }
 
-    /// At the lowest priority, a login would wait for every other process of the machine.
+    /// At the lowest priority, a login would wait for every other process on the machine.
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn priorities_are_modest_and_hashes_go_before_images() {
@@ -164,7 +166,7 @@ mod tests {
         assert_eq!(found, [own + 3, own + 10].map(|nice| nice.min(LOWEST)));
     }
 
-    /// Begins a future; says whether it is pending.
+    /// Polls a future once and returns whether it is pending.
     async fn futures_poll_once<F: Future + Unpin>(future: &mut F) -> bool {
         std::future::poll_fn(|cx| {
             std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_pending())

@@ -30,8 +30,9 @@ async fn a_login_renews_a_hash_of_another_cost(#[case] backend: Backend) {
     log_in(&dearer, "ann", PASSWORD).await.unwrap();
 }
 
-// Whoever looks for names by the time that an answer takes finds the same work behind each. Seen here by its other
-// effect: of two logins at once, the second finds the only thread taken by a hash that takes far longer than the rest.
+// An attacker who probes for usernames by response time finds the same work behind each. The test observes it by
+// another effect: of two concurrent logins, the second finds the only thread busy with a hash that takes far longer
+// than the rest.
 #[apply(both_databases)]
 #[tokio::test]
 async fn a_name_that_does_not_exist_costs_a_hash_too(#[case] backend: Backend) {
@@ -88,7 +89,7 @@ async fn a_request_that_is_dropped_anywhere_leaves_all_or_nothing(#[case] backen
             break;
         }
     }
-    // Every connection is still good for a transaction of its own.
+    // Every connection can still run a transaction of its own.
     for n in 0..10 {
         sign_up(&auth, &format!("bob{n}")).await.unwrap();
     }

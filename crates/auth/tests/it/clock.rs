@@ -1,4 +1,4 @@
-//! A wall clock that is set while the site runs.
+//! Steps of the wall clock while the site runs.
 
 use std::{sync::Arc, time::Duration};
 
@@ -44,7 +44,7 @@ async fn clock_steps_keep_no_ended_session_in_the_cache(#[case] backend: Backend
     let token = token(sign_up(&auth, "ann").await.unwrap());
     let authenticated = auth.authenticate(token.expose()).await.unwrap().unwrap();
     other.log_out(authenticated.session).await.unwrap();
-    // A second passes while the wall clock is set back by half of one.
+    // One second passes while the wall clock is set back by half a second.
     clock.step_wall(clock.now() - Duration::from_millis(500));
     clock.advance(Duration::from_secs(1));
     assert!(auth.authenticate(token.expose()).await.unwrap().is_none());
@@ -59,7 +59,7 @@ async fn clock_that_is_behind_logs_nobody_out(#[case] backend: Backend) {
     let start = clock.now();
     for now in [start + HOUR, start - 200 * DAY, start + 2 * HOUR] {
         clock.step_wall(now);
-        // As after a start: nothing is known from before.
+        // As after a restart, with an empty cache.
         assert!(auth().authenticate(token.expose()).await.unwrap().is_some(), "{now}");
     }
 }
@@ -74,7 +74,7 @@ async fn clock_that_was_ahead_does_not_put_the_next_signing_key_off(#[case] back
     clock.step_wall(start + 200 * DAY);
     auth.rotate_signing_keys().await.unwrap();
     clock.step_wall(start);
-    assert_eq!(auth.public_keys().await.unwrap().len(), 2, "one was made while the clock was ahead");
+    assert_eq!(auth.public_keys().await.unwrap().len(), 2, "one key was generated while the clock was ahead");
     clock.advance(30 * DAY);
     auth.rotate_signing_keys().await.unwrap();
     assert_eq!(auth.public_keys().await.unwrap().len(), 3);
@@ -89,7 +89,7 @@ async fn clock_that_was_ahead_leaves_no_request_running_for_ever(#[case] backend
     let keyed = Keyed { user, method: "POST", path: "/api/v1/posts", key: "one", body: b"{}" };
     let start = clock.now();
     clock.step_wall(start + HOUR);
-    // As a node leaves it that crashed.
+    // As a crashed node leaves it.
     assert!(matches!(auth.idempotency().begin(keyed).await.unwrap(), Begun::New(_)));
     assert_eq!(auth.idempotency().begin(keyed).await.unwrap(), Begun::InProgress);
     clock.step_wall(start);

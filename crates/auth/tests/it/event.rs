@@ -1,4 +1,4 @@
-//! Who is told what ends.
+//! The events published when sessions end.
 
 use std::{
     net::Ipv4Addr,
@@ -38,7 +38,7 @@ impl Site {
         Self { database, auth, events }
     }
 
-    /// What was published since the last call.
+    /// The events published since the last call.
     fn take(&self) -> Vec<Event> {
         std::mem::take(&mut self.events.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -77,7 +77,7 @@ async fn whoever_ends_logins_tells_which(#[case] backend: Backend) {
     assert_eq!(site.take(), []);
 
     let second = site.session(&log_in(&site.auth, "ann", PASSWORD).await.unwrap()).await;
-    assert_eq!(site.take(), [], "a login ends nobody else's");
+    assert_eq!(site.take(), [], "a login ends no other session");
     let device = Device { replaces: Some(second), ..Device::default() };
     let third = site.session(&log_in_from(&site.auth, "ann", PASSWORD, device).await.unwrap()).await;
     assert_eq!(site.take(), [Event::SessionEnded { session: second }]);
@@ -106,7 +106,7 @@ async fn what_operators_do_is_told(#[case] backend: Backend) {
     assert!(!site.auth.suspend(&name("ann"), true).await.unwrap());
     assert!(site.auth.suspend(&name("ann"), false).await.unwrap());
     assert!(site.auth.set_role(&name("ann"), Role::Moderator).await.unwrap());
-    assert_eq!(site.take(), [], "nothing ended");
+    assert_eq!(site.take(), [], "no session ended");
     site.auth.reset_password(&name("ann"), NewPassword::parse(OTHER, &[]).unwrap()).await.unwrap();
     assert_eq!(site.take(), [Event::SessionsEnded { user, except: None }]);
 }
@@ -116,7 +116,7 @@ async fn what_operators_do_is_told(#[case] backend: Backend) {
 async fn the_login_that_makes_room_is_told(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let (_, oldest) = site.ann().await;
-    // Each from elsewhere, so that nobody takes it for guessing.
+    // Each from another address, so that the login limit does not apply.
     let log_in = async |n| {
         let device = Device { address: Some(Ipv4Addr::new(192, 0, 2, n).into()), ..Device::default() };
         log_in_from(&site.auth, "ann", PASSWORD, device).await.unwrap();
@@ -136,7 +136,7 @@ async fn a_replayed_refresh_token_is_told(#[case] backend: Backend) {
     let device = Device { kind: Kind::Native, ..Device::default() };
     let ann = sign_up_from(&site.auth, "ann", device).await.unwrap();
     let session = site.session(&ann).await;
-    let Secret::Native(stolen) = ann.secret else { panic!("a browser was logged in") };
+    let Secret::Native(stolen) = ann.secret else { panic!("expected a native session") };
     let next = site.auth.refresh(stolen.refresh_token.expose()).await.unwrap();
     site.auth.refresh(next.refresh_token.expose()).await.unwrap();
     assert_eq!(site.take(), []);

@@ -1,4 +1,4 @@
-//! The keys of access tokens, as several nodes see them.
+//! The signing keys of access tokens, as several nodes see them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -34,7 +34,7 @@ async fn tokens(auth: &Auth, name: &str) -> Tokens {
     let device = Device { kind: Kind::Native, ..Device::default() };
     match sign_up_from(auth, name, device).await.unwrap().secret {
         Secret::Native(tokens) => tokens,
-        Secret::Browser(_) => panic!("an app was logged in"),
+        Secret::Browser(_) => panic!("expected a native session"),
     }
 }
 
@@ -63,7 +63,7 @@ async fn a_key_is_published_before_it_signs_and_kept_after(#[case] backend: Back
     let old = ids(&one).await;
     site.clock.advance(30 * DAY - Duration::from_secs(1));
     one.rotate_signing_keys().await.unwrap();
-    assert_eq!(ids(&one).await, old, "not yet");
+    assert_eq!(ids(&one).await, old, "no new key before its time");
 
     site.clock.advance(Duration::from_secs(1));
     let before = tokens(&one, "ann").await;
@@ -71,10 +71,10 @@ async fn a_key_is_published_before_it_signs_and_kept_after(#[case] backend: Back
         node.rotate_signing_keys().await.unwrap();
     }
     let both = ids(&other).await;
-    assert_eq!((both.len(), &both[1..]), (2, &old[..]), "one of the nodes made one");
+    assert_eq!((both.len(), &both[1..]), (2, &old[..]), "one of the nodes generated a key");
     let kid =
         |tokens: &Tokens| jsonwebtoken::decode_header(tokens.access_token.expose()).unwrap().kid.unwrap();
-    assert_eq!(kid(&tokens(&other, "bob").await), old[0], "the old one signs on for an hour");
+    assert_eq!(kid(&tokens(&other, "bob").await), old[0], "the old key signs for another hour");
     for node in [&one, &other] {
         assert!(node.authenticate_bearer(before.access_token.expose()).await.unwrap().is_some());
     }
@@ -99,8 +99,8 @@ async fn a_node_with_another_site_key_cannot_sign_with_ours(#[case] backend: Bac
     let (ours, stranger) = (site.node(b"ours"), site.node(b"theirs"));
     let first = tokens(&ours, "ann").await;
     let second = tokens(&stranger, "bob").await;
-    assert_eq!(ids(&stranger).await.len(), 2, "it made a key of its own");
-    // The public halves are everybody's.
+    assert_eq!(ids(&stranger).await.len(), 2, "it generated its own key");
+    // Every node can read the public keys.
     assert!(stranger.authenticate_bearer(first.access_token.expose()).await.unwrap().is_some());
     site.clock.advance(Duration::from_secs(1));
     assert!(ours.authenticate_bearer(second.access_token.expose()).await.unwrap().is_some());
@@ -147,7 +147,7 @@ async fn a_verified_token_costs_one_statement_a_second(#[case] backend: Backend)
         auth.authenticate_bearer(tokens.access_token.expose()).await.unwrap().unwrap();
         site.database.take_statements().len()
     };
-    assert_eq!(statements().await, 3, "the session; its use; that the tokens arrived");
+    assert_eq!(statements().await, 3, "find the session; store its use; store the tokens' first use");
     assert_eq!(statements().await, 0);
     site.clock.advance(Duration::from_secs(1));
     assert_eq!(statements().await, 1);

@@ -1,4 +1,4 @@
-//! Logins behind connections that stay open.
+//! Validity of sessions behind open connections.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -48,7 +48,7 @@ async fn what_was_shown_says_when_it_stops_counting(#[case] backend: Backend) {
     let browser = token(sign_up(&site.auth, "ann").await.unwrap());
     let device = Device { kind: Kind::Native, ..Device::default() };
     let Secret::Native(app) = sign_up_from(&site.auth, "bob", device).await.unwrap().secret else {
-        panic!("a browser was logged in")
+        panic!("expected a native session")
     };
     for _ in 0..2 {
         let ann = site.auth.authenticate(browser.expose()).await.unwrap().unwrap();
@@ -76,7 +76,7 @@ async fn a_check_finds_what_has_ended(#[case] backend: Backend) {
 
     site.auth.revoke_session(ann, second).await.unwrap();
     site.auth.suspend(&Username::parse("cho").unwrap(), true).await.unwrap();
-    // As between the steps of somebody who suspends or deletes by hand.
+    // As in the middle of a manual suspension or deletion.
     site.database.execute("UPDATE users SET status = 'suspended' WHERE username = 'bob'").await;
     site.database.execute("UPDATE users SET status = 'deleted' WHERE username = 'dan'").await;
     let ended = [
@@ -89,7 +89,7 @@ async fn a_check_finds_what_has_ended(#[case] backend: Backend) {
     assert_eq!(site.check(&all).await, ended);
 
     site.clock.advance(7 * DAY);
-    assert_eq!(site.check(&[kept]).await, [(kept, Ended::Revoked)], "not used for seven days");
+    assert_eq!(site.check(&[kept]).await, [(kept, Ended::Revoked)], "unused for seven days");
 }
 
 #[apply(both_databases)]
@@ -108,10 +108,10 @@ async fn a_login_that_is_checked_does_not_idle_out(#[case] backend: Backend) {
     let begin = site.clock.now() - 5 * (6 * DAY - MINUTE);
     assert_eq!(seen, HashMap::from([(ann, site.clock.now()), (bob, begin)]));
     assert!(!site.auth.forget_old(site.clock.now()).await.unwrap());
-    assert_eq!(site.last_seen(bob).await, None, "an ended login is not brought back");
+    assert_eq!(site.last_seen(bob).await, None, "an ended session is not restored");
 
     site.clock.advance(5 * MINUTE);
-    assert_eq!(site.check(&[checked]).await, [(checked, Ended::Revoked)], "thirty days are the end");
+    assert_eq!(site.check(&[checked]).await, [(checked, Ended::Revoked)], "a session ends after thirty days");
 }
 
 #[apply(both_databases)]
@@ -130,8 +130,8 @@ async fn a_check_of_thousands_is_one_statement(#[case] backend: Backend) {
     };
     assert_eq!(statements().await, 1);
     site.clock.advance(MINUTE);
-    assert_eq!(statements().await, 2, "both uses are written down at once");
-    assert_eq!(statements().await, 1, "once a minute");
+    assert_eq!(statements().await, 2, "both uses are stored with one statement");
+    assert_eq!(statements().await, 1, "uses are stored once a minute");
 }
 
 #[apply(both_databases)]

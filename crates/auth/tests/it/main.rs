@@ -1,6 +1,6 @@
-//! Accounts and sessions through their use-cases, on both databases. What a client sees is told in the API's stories.
+//! Accounts and sessions through their use-cases, on both databases. The API's tests cover what clients see.
 
-#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test, in helpers, too")]
 
 mod account;
 mod clock;
@@ -20,7 +20,7 @@ use blegram_domain::{Clock, FixedClock, Timestamp, Username};
 use blegram_persistence::testing::TestDatabase;
 use rstest_reuse::template;
 
-/// Runs a story on SQLite and on PostgreSQL.
+/// Runs a test on SQLite and on PostgreSQL.
 #[template]
 #[rstest::rstest]
 #[case::sqlite(blegram_persistence::testing::Backend::Sqlite)]
@@ -70,6 +70,6 @@ pub(crate) async fn log_in_from(
 pub(crate) fn token(logged_in: LoggedIn) -> SessionToken {
     match logged_in.secret {
         Secret::Browser(token) => token,
-        Secret::Native(_) => panic!("a browser was logged in"),
+        Secret::Native(_) => panic!("expected a browser session"),
     }
 }

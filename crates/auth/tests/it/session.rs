@@ -20,7 +20,7 @@ async fn a_use_is_written_down_once_a_minute(#[case] backend: Backend) {
         database.take_statements().len()
     };
     assert_eq!(statements().await, 1);
-    assert_eq!(statements().await, 0, "what was found is good for a second");
+    assert_eq!(statements().await, 0, "a result is cached for a second");
     clock.advance(Duration::from_secs(59));
     assert_eq!(statements().await, 1);
     clock.advance(Duration::from_secs(1));

@@ -1,4 +1,4 @@
-//! What opens a live connection once.
+//! Single-use tickets for gateway connections.
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,7 +29,7 @@ impl Site {
         Self { database, clock, auth, ann }
     }
 
-    /// A ticket of what ann was let in with.
+    /// A ticket for ann's authenticated session.
     async fn ticket(&self, origin: Option<&str>) -> String {
         self.ticket_until(self.ann.expires_at, origin).await
     }
@@ -49,7 +49,7 @@ impl Site {
 async fn of_many_who_show_a_ticket_at_once_one_is_let_in(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let ticket = site.ticket(PAGE).await;
-    assert!(!site.database.dump().await.contains(&ticket), "nobody who reads the database can use it");
+    assert!(!site.database.dump().await.contains(&ticket), "the database does not contain the ticket itself");
     let mut racers = JoinSet::new();
     for _ in 0..20 {
         let (auth, ticket) = (site.auth.clone(), ticket.clone());
@@ -68,7 +68,7 @@ async fn a_ticket_is_good_for_the_page_that_asked(#[case] backend: Backend) {
     for (asked, shown) in [(PAGE, other), (PAGE, None), (None, PAGE), (PAGE, Some("null"))] {
         let ticket = site.ticket(asked).await;
         assert_eq!(site.redeem(&ticket, shown).await, None, "{asked:?} {shown:?}");
-        assert_eq!(site.redeem(&ticket, asked).await, None, "it is used up by trying");
+        assert_eq!(site.redeem(&ticket, asked).await, None, "a failed attempt consumes it");
     }
     for origin in [PAGE, None] {
         let ticket = site.ticket(origin).await;
@@ -102,18 +102,18 @@ async fn a_ticket_ends_with_the_login_and_with_the_account(#[case] backend: Back
     let site = Site::new(backend).await;
     for (status, is_let_in) in [("suspended", false), ("deleted", false), ("active", true)] {
         let ticket = site.ticket(PAGE).await;
-        // As before the logins are gone.
+        // The status changes before the sessions are deleted.
         site.database.execute(&format!("UPDATE users SET status = '{status}'")).await;
         assert_eq!(site.redeem(&ticket, PAGE).await.is_some(), is_let_in, "{status}");
     }
     let ticket = site.ticket(PAGE).await;
     site.database.execute("UPDATE sessions SET last_seen_at = 0").await;
-    assert_eq!(site.redeem(&ticket, PAGE).await, None, "not used for long");
+    assert_eq!(site.redeem(&ticket, PAGE).await, None, "the session has idled out");
 
     let ticket = site.ticket(PAGE).await;
     site.auth.suspend(&Username::parse("ann").unwrap(), true).await.unwrap();
     assert_eq!(site.redeem(&ticket, PAGE).await, None);
-    assert_eq!(site.database.count("gateway_tickets").await, 0, "it went with the login");
+    assert_eq!(site.database.count("gateway_tickets").await, 0, "the ticket was deleted with the session");
     let refused = site.auth.create_ticket(&site.ann, PAGE).await;
     assert!(matches!(refused, Err(Error::SessionEnded)), "{refused:?}");
 }
@@ -124,7 +124,7 @@ async fn tickets_that_are_made_up_cost_no_transaction(#[case] backend: Backend) 
     let site = Site::new(backend).await;
     let used = site.ticket(PAGE).await;
     site.redeem(&used, PAGE).await.unwrap();
-    // Nobody else may write meanwhile.
+    // Blocks all other writers.
     let _writer = site.database.db().write().await.unwrap();
     for (ticket, statements) in [("nonsense", 0), (&*used, 1)] {
         site.database.take_statements();

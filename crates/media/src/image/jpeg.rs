@@ -1,9 +1,9 @@
-//! Whether the pixels of a JPEG are complete, and where they end.
+//! Checks whether the pixels of a JPEG are complete, and finds their end.
 //!
-//! Decoders invent what is missing: of a file that is cut off they make grey areas. And the end mark (EOI) says little:
-//! cameras leave it out or put trailers of their own behind the pixels, and programs append it to half a file. So the
-//! Huffman codes of every block of every scan are read here, without computing a pixel (ITU T.81, annexes F and G). What
-//! is not coded by Huffman codes is left to the decoder.
+//! Decoders invent missing data: the missing part of a truncated file becomes grey. The end marker (EOI) proves little:
+//! cameras omit it or write their own trailers after the pixels, and programs append it to truncated files. So this
+//! module parses the Huffman codes of every block of every scan, without computing a pixel (ITU T.81, annexes F and G).
+//! Files that do not use Huffman coding are left to the decoder.
 
 use std::time::Instant;
 
@@ -13,20 +13,20 @@ use super::{FILLER, MAX_SIDE, Refusal, check};
 
 const MAX_COMPONENTS: usize = 4;
 
-/// As many as the decoder takes.
+/// The decoder's own limit.
 const MAX_SCANS: usize = 100;
 
-/// The offset behind the last byte of the pixels; `None` for files that only the decoder can judge.
+/// The offset after the last byte of the pixels; `None` for files that only the decoder can check.
 ///
 /// # Errors
-/// [`Refusal::Broken`] when pixels are missing or damaged; [`Refusal::TooSlow`] at `until`.
+/// [`Refusal::Broken`] if pixels are missing or damaged; [`Refusal::TooSlow`] at `until`.
 pub(super) fn end_of_pixels(file: &[u8], until: Instant) -> Result<Option<usize>, Refusal> {
     let mut walk = Walk { file, at: 2, ..Walk::default() };
     let mut scans = 0;
     loop {
         let marker = walk.next_marker().ok_or(Refusal::Broken)?;
         match marker {
-            // The encoder says that there is no more, even if it left out bands of frequencies.
+            // The encoder marks the end, even if it left out frequency bands.
             0xd9 => return walk.has_every_component().then_some(Some(walk.end)).ok_or(Refusal::Broken),
             0x01 | 0xd0..=0xd8 => {}
             0xc0..=0xc2 => {
@@ -40,7 +40,7 @@ pub(super) fn end_of_pixels(file: &[u8], until: Instant) -> Result<Option<usize>
                 let segment = walk.segment()?;
                 walk.tables.read(segment).ok_or(Refusal::Broken)?;
             }
-            // Other processes: lossless, arithmetic coding.
+            // Other coding processes: lossless, arithmetic.
             0xc3 | 0xc5..=0xcf => return Ok(None),
             0xdd => {
                 let &[high, low, ..] = walk.segment()? else { return Err(Refusal::Broken) };
@@ -67,7 +67,7 @@ pub(super) fn end_of_pixels(file: &[u8], until: Instant) -> Result<Option<usize>
 struct Walk<'a> {
     file: &'a [u8],
     at: usize,
-    /// Behind the data of the last scan.
+    /// The offset after the data of the last scan.
     end: usize,
     frame: Option<Frame>,
     tables: Tables,
@@ -75,13 +75,13 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// The next marker; what stands before it belongs to nothing and is passed over, as decoders do.
+    /// The next marker. Skips stray bytes before it, as decoders do.
     fn next_marker(&mut self) -> Option<u8> {
         loop {
             let rest = self.file.get(self.at..)?;
             self.at += rest.iter().position(|byte| *byte == 0xff)? + 1;
             let next = *self.file.get(self.at)?;
-            // `ff` fills, and `ff 00` stands for the byte `ff` in data.
+            // `ff` is a fill byte, and `ff 00` stands for the byte `ff` in data.
             if next != 0xff {
                 self.at += 1;
                 if next != 0 {
@@ -91,7 +91,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What belongs to the marker.
+    /// The parameters of the marker.
     fn segment(&mut self) -> Result<&'a [u8], Refusal> {
         let length = self.file.get(self.at..self.at + 2).ok_or(Refusal::Broken)?;
         let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
@@ -106,13 +106,13 @@ impl<'a> Walk<'a> {
             .is_some_and(|frame| frame.components.iter().all(|component| component.bands[0] != UNSEEN))
     }
 
-    /// Whether every bit of every coefficient is there.
+    /// Whether all bits of all coefficients are present.
     fn is_complete(&self) -> bool {
         let is_complete = |component: &Component| component.bands.iter().all(|low_bit| *low_bit == 0);
         self.frame.as_ref().is_some_and(|frame| frame.components.iter().all(is_complete))
     }
 
-    /// Reads a scan to its end.
+    /// Parses a scan to its end.
     fn scan(&mut self, until: Instant) -> Result<(), Refusal> {
         let header = self.segment()?;
         let frame = self.frame.as_mut().ok_or(Refusal::Broken)?;
@@ -141,9 +141,9 @@ impl<'a> Walk<'a> {
         if self.is_filled() { Err(Refusal::Broken) } else { Ok(()) }
     }
 
-    /// Whether the last bytes of a scan are zeros that no encoder wrote: a download that broke off was stored in its full length,
-    /// or a card lost a block. Zeros are codes like others, but an encoder fills up its last byte with ones, and puts a
-    /// marker behind it.
+    /// Whether the scan ends with zeros that no encoder wrote: an interrupted download was stored in its full length,
+    /// or a memory card lost a block. Zeros can be valid codes, but an encoder pads its last byte with ones and writes
+    /// a marker after it.
     fn is_filled(&self) -> bool {
         let (before, behind) = self.file.split_at(self.end);
         let has_marker = behind.first() == Some(&0xff);
@@ -151,7 +151,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The size of the image and what it consists of (B.2.2).
+/// The image size and its components (B.2.2).
 struct Frame {
     width: usize,
     height: usize,
@@ -166,18 +166,18 @@ struct Component {
     /// Sampling factors.
     across: usize,
     down: usize,
-    /// Blocks in a row, those included that only fill up a unit.
+    /// Blocks per row, including those that only pad a unit.
     stride: usize,
-    /// Of each block of a progressive image, which coefficients are not zero so far.
+    /// For each block of a progressive image, a bit mask of the coefficients that are not zero so far.
     nonzero: Vec<u64>,
-    /// Of each coefficient, the lowest bit that is known.
+    /// For each coefficient, the lowest bit that is known.
     bands: [u8; 64],
 }
 
 const UNSEEN: u8 = u8::MAX;
 
 impl Frame {
-    /// `None` for what the decoder refuses by itself.
+    /// `None` for frames that the decoder rejects itself.
     fn parse(segment: &[u8], is_progressive: bool) -> Option<Self> {
         let &[8, h1, h2, w1, w2, count, ref rest @ ..] = segment else { return None };
         let (width, height) = (u16::from_be_bytes([w1, w2]), u16::from_be_bytes([h1, h2]));
@@ -211,13 +211,13 @@ impl Frame {
     }
 }
 
-/// What a scan adds to which components (B.2.3).
+/// The data that a scan adds to its components (B.2.3).
 struct Scan {
     parts: Vec<Part>,
-    /// The coefficients from which to which.
+    /// The range of coefficients, inclusive.
     first: usize,
     last: usize,
-    /// Whether it adds a bit to what is known, and the lowest bit that is known then.
+    /// Whether the scan refines known coefficients by a bit, and the lowest bit known afterwards.
     refines: bool,
     low_bit: u8,
     is_progressive: bool,
@@ -253,16 +253,16 @@ impl Scan {
         }
         let &[first, last, bits, ..] = &rest[2 * count..] else { return None };
         let (first, last) = (usize::from(first), usize::from(last));
-        // Either the first coefficient, of several components, or others of one.
+        // Either the first coefficient, of several components, or other coefficients of one component.
         let is_fit = if first == 0 { last == 0 } else { last >= first && last < 64 && count == 1 };
         let (refines, low_bit) = (bits >> 4 != 0, bits & 15);
         is_fit.then_some(Self { parts, first, last, refines, low_bit, is_progressive: true })
     }
 
-    /// How many units lie beside and below each other.
+    /// The number of units per row, and of rows.
     fn units(&self, frame: &Frame) -> (usize, usize) {
         match self.parts[..] {
-            // Of one component, units are blocks, and there are none that only fill up (A.2.2).
+            // A scan of one component has single blocks as units, and no padding blocks (A.2.2).
             [Part { component, .. }] => {
                 let Component { across, down, .. } = frame.components[component];
                 (
@@ -380,7 +380,7 @@ fn refine_ac(
             break;
         }
         if size > 0 {
-            // The sign of a coefficient that is not zero any more.
+            // The sign of a newly nonzero coefficient.
             bits.skip(1)?;
         }
         while at <= last {
@@ -439,11 +439,12 @@ impl Tables {
 
 const QUICK_BITS: u32 = 9;
 
-/// A table of codes (annex C).
+/// A Huffman table (annex C).
 struct Table {
-    /// By the next bits: how many of them are a code, and what it stands for. Longer codes have no entry.
+    /// Indexed by the next bits: the length of the code that they start with, and its value. Longer codes have no
+    /// entry.
     quick: [(u8, u8); 1 << QUICK_BITS],
-    /// For each length: behind the last code, the first code, and where the values of its codes begin.
+    /// For each code length: the end of its codes, its first code, and the index of its first value.
     ends: [u32; 17],
     begins: [u32; 17],
     places: [usize; 17],
@@ -497,13 +498,13 @@ impl Table {
     }
 }
 
-/// The bits of a scan. They end at a marker or with the file.
+/// The bits of a scan, up to a marker or the end of the file.
 struct Bits<'a> {
     file: &'a [u8],
     at: usize,
     buffer: u64,
     count: u32,
-    /// Where the last bytes were that went into the buffer.
+    /// The offsets of the last bytes loaded into the buffer.
     places: [usize; 8],
     loaded: usize,
 }
@@ -528,7 +529,7 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// The next sixteen bits; zeros behind the last one.
+    /// The next 16 bits, padded with zeros at the end.
     fn peek(&mut self) -> u32 {
         if self.count < 16 {
             self.fill();
@@ -541,7 +542,7 @@ impl<'a> Bits<'a> {
         u32::try_from(bits & 0xffff).unwrap_or(0)
     }
 
-    /// Passes over at most sixteen bits.
+    /// Skips up to 16 bits.
     fn skip(&mut self, count: u32) -> Option<()> {
         if self.count < count {
             self.fill();
@@ -550,19 +551,19 @@ impl<'a> Bits<'a> {
         Some(())
     }
 
-    /// The value of at most fourteen bits.
+    /// Reads a value of up to 14 bits.
     fn take(&mut self, count: u32) -> Option<u32> {
         let value = self.peek() >> (16 - count);
         self.skip(count).map(|()| value)
     }
 
-    /// Behind the last byte of which a bit was read.
+    /// The offset after the last byte of which a bit was read.
     fn position(&self) -> usize {
         let unread = (self.count / 8) as usize;
         if unread == 0 { self.at } else { self.places[(self.loaded - unread) % 8] }
     }
 
-    /// Goes on behind the next mark of a restart (F.2.2.4).
+    /// Continues after the next restart marker (F.2.2.4).
     fn restart(&mut self) -> Option<()> {
         let mut walk = Walk { file: self.file, at: self.position(), ..Walk::default() };
         let is_restart = matches!(walk.next_marker()?, 0xd0..=0xd7);

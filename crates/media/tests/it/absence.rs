@@ -1,4 +1,4 @@
-//! Storage that says "not found" for a moment: a volume that is not mounted, an ingress whose server is away.
+//! Storage that temporarily answers "not found": an unmounted volume, or an ingress without its backend.
 
 use std::{
     fmt,
@@ -29,7 +29,8 @@ use crate::{
     world::{Place, World},
 };
 
-/// A server behind an ingress, which answers 404 when the server is away: always, or to the next copies.
+/// A storage server behind an ingress, which answers 404 while the server is away: for all requests, or for the next
+/// copies.
 #[derive(Debug)]
 struct Ingress {
     inner: InMemory,
@@ -112,14 +113,14 @@ fn folder(w: &World) -> PathBuf {
     folder.clone()
 }
 
-/// Unmounts the volume: an empty folder is in its place.
+/// Unmounts the volume: leaves an empty folder in its place.
 fn unmount(folder: &FsPath) {
     std::fs::rename(folder, folder.with_extension("away")).unwrap();
     std::fs::create_dir(folder).unwrap();
 }
 
 fn mount(folder: &FsPath) {
-    std::fs::remove_dir(folder).expect("nothing was written where the volume belongs");
+    std::fs::remove_dir(folder).expect("nothing was written into the mount point");
     std::fs::rename(folder.with_extension("away"), folder).unwrap();
 }
 
@@ -220,7 +221,7 @@ async fn an_account_is_not_erased_from_a_volume_that_is_not_mounted() {
     let w = World::new(Place::Folder).await;
     let ann = w.user("ann").await;
     w.upload(ann, &photo(64, 48)).await.unwrap();
-    // As a restored backup leaves it: files without a row.
+    // As after restoring a backup: files without a row.
     w.database.execute("DELETE FROM media").await;
     unmount(&folder(&w));
     assert_foreign(w.media.erase_user(ann).await);
@@ -274,12 +275,12 @@ async fn a_site_of_the_version_before_marks_the_storage_that_has_its_images() {
     assert_foreign(w.another_node(w.location.clone()).check_storage().await);
     mount(&folder);
     w.another_node(w.location.clone()).inspect_storage().await.unwrap();
-    assert!(!folder.join(NAME).exists(), "only looked at");
+    assert!(!folder.join(NAME).exists(), "inspecting does not mark the storage");
     w.another_node(w.location.clone()).check_storage().await.unwrap();
     assert!(folder.join(NAME).exists());
     unmount(&folder);
     assert_foreign(w.another_node(w.location.clone()).check_storage().await);
-    // Whoever lost all images says so.
+    // An operator confirms that all images are lost.
     let text = w.database.lines("SELECT marker AS line FROM storage_marker").await.concat();
     std::fs::write(folder.join(NAME), text).unwrap();
     w.another_node(w.location.clone()).check_storage().await.unwrap();
@@ -307,7 +308,7 @@ async fn the_storage_of_another_site_is_none_of_ours() {
     let wrong = w.another_node(Location::Other(other));
     assert_foreign(wrong.check_storage().await);
 
-    // A site that begins anew on storage that was in use takes its marker over.
+    // A new site on used storage adopts its marker.
     let anew = World::at(Backend::Sqlite, Location::Other(store.clone())).await;
     anew.media.check_storage().await.unwrap();
     w.media.check_storage().await.unwrap();

@@ -1,4 +1,4 @@
-//! Files that are not taken in, each for its own reason, and of which nothing stays.
+//! Files that are rejected, each for its own reason, and leave nothing behind.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::{
     world::{Place, World, assert_refused, source},
 };
 
-/// The beginning of a PNG that says to be this large.
+/// The start of a PNG whose header declares this size.
 fn png_of(width: u32, height: u32) -> Vec<u8> {
     let mut file = png(RgbImage::from_pixel(1, 1, Rgb([0, 0, 0])));
     file[16..20].copy_from_slice(&width.to_be_bytes());
     file[20..24].copy_from_slice(&height.to_be_bytes());
-    // The sum of the header's chunk.
+    // The checksum of the header chunk.
     let sum = crc(&file[12..29]);
     file[29..33].copy_from_slice(&sum.to_be_bytes());
     file
@@ -50,7 +50,7 @@ fn jpeg_of(width: u16, height: u16) -> Vec<u8> {
     file
 }
 
-/// A lossless WebP that ends after its header, which says that it is this large.
+/// A lossless WebP that ends after its header, which declares this size.
 fn webp_of(width: u32, height: u32) -> Vec<u8> {
     let mut file = b"RIFF\x12\0\0\0WEBPVP8L\x05\0\0\0\x2f".to_vec();
     file.extend(((width - 1) | (height - 1) << 14).to_le_bytes());
@@ -113,7 +113,7 @@ async fn what_is_no_photo_is_refused_and_leaves_nothing() {
     assert_eq!(w.files().await, Vec::<String>::new());
 }
 
-/// Decompression bombs say their size in the header, or are small.
+/// Decompression bombs declare their size in the header, or are small.
 #[tokio::test]
 async fn a_file_that_unpacks_to_much_is_no_more_than_its_pixels() {
     let w = World::new(Place::Folder).await;
@@ -136,7 +136,7 @@ async fn a_file_that_is_too_large_is_not_read_to_its_end() {
     assert_eq!(sent, Image::MAX_BYTES + 1024 * 1024);
 }
 
-/// Scaling costs by how much smaller a side gets: a line of pixels would take gigabytes.
+/// Scaling costs depend on how much a side shrinks: a single line of pixels would take gigabytes.
 #[tokio::test]
 async fn a_side_has_a_largest_size_too() {
     let w = World::new(Place::Folder).await;
@@ -162,7 +162,7 @@ async fn what_waited_too_long_may_come_again() {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
 
-    /// Whatever comes is an image or is refused; nothing else happens.
+    /// Any input is either accepted as an image or rejected; nothing else happens.
     #[test]
     fn damaged_files_never_do_more_than_being_refused(at in 0_usize..2000, byte: u8, format in 0..4_usize) {
         let formats = [image::ImageFormat::Jpeg, image::ImageFormat::Png, image::ImageFormat::Gif, image::ImageFormat::WebP];

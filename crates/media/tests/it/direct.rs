@@ -1,4 +1,4 @@
-//! Files that are put into storage directly.
+//! Direct uploads to storage.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn announce(file: &[u8]) -> CreateUpload {
 }
 
 impl World {
-    /// Puts a file where it was announced, as any HTTP client does; says whether it was taken.
+    /// Sends the file of an announced upload, like any HTTP client; returns whether it was accepted.
     async fn put(&self, announced: &Announced, content_type: &str, file: &[u8]) -> bool {
         if matches!(self.location, Location::S3(_)) {
             let mut request = reqwest::Client::new().put(&announced.url).body(file.to_vec());
@@ -54,12 +54,12 @@ async fn a_file_goes_up_in_three_steps_and_completing_twice_is_completing_once(#
 
     let (one, other) = tokio::join!(w.media.complete_upload(ann, id), w.media.complete_upload(ann, id));
     let media = one.unwrap();
-    assert_eq!(media, other.unwrap(), "two at once");
-    assert_eq!(w.media.complete_upload(ann, id).await.unwrap(), media, "and once more");
+    assert_eq!(media, other.unwrap(), "concurrent completions");
+    assert_eq!(w.media.complete_upload(ann, id).await.unwrap(), media, "a repeated completion");
     assert_eq!(
         (w.database.count("media").await, w.files().await.len()),
         (1, 3),
-        "nothing is left of the way"
+        "the uploaded file was deleted"
     );
     assert_eq!((media.variants[2].width, media.variants[2].height), (300, 400));
 }
@@ -82,7 +82,7 @@ async fn only_what_was_announced_is_taken(#[case] place: Place) {
         ("other bytes", "image/jpeg", &other),
     ] {
         let taken = w.put(&announced, content_type, file).await;
-        // A bucket may take what is refused when it is looked at; this server does not.
+        // A bucket may accept a file that its completion rejects; this server does not.
         assert!(place == Place::Bucket || !taken, "{what}");
         assert!(w.media.complete_upload(ann, announced.upload.id).await.is_err(), "{what}");
         assert_eq!(w.database.count("media").await, 0, "{what}");
@@ -90,12 +90,12 @@ async fn only_what_was_announced_is_taken(#[case] place: Place) {
     assert!(w.put(&announced, "image/jpeg", &file).await);
     assert!(
         w.media.complete_upload(ann, announced.upload.id).await.is_ok(),
-        "the right one is still welcome"
+        "the right file is still accepted"
     );
-    assert_eq!(w.files().await.len(), 3, "nothing of the others is left");
+    assert_eq!(w.files().await.len(), 3, "the rejected files were deleted");
 }
 
-/// The announcement fixes the type, whatever the file is: here its bytes and the request differ.
+/// The announcement fixes the type: here it differs from the file's bytes.
 #[apply(both_places)]
 #[tokio::test]
 async fn a_file_of_another_type_than_was_announced_is_refused(#[case] place: Place) {
@@ -104,7 +104,7 @@ async fn a_file_of_another_type_than_was_announced_is_refused(#[case] place: Pla
     let file = photo(64, 48);
     let png = CreateUpload { content_type: ImageType::Png, ..announce(&file) };
     let announced = w.media.create_upload(ann, png).await.unwrap();
-    assert!(w.put(&announced, "image/png", &file).await, "it is looked at when it is completed");
+    assert!(w.put(&announced, "image/png", &file).await, "the completion checks the bytes");
     match w.media.complete_upload(ann, announced.upload.id).await {
         Err(Error::Refused(Refusal::WrongType { is, .. })) => assert_eq!(is, ImageType::Jpeg),
         other => panic!("{other:?}"),
@@ -124,11 +124,11 @@ async fn a_link_is_for_one_file_and_ends(#[case] place: Place) {
     ];
     let from = one.upload.id.to_string();
     let forged = Announced { url: one.url.replace(&from, &other.upload.id.to_string()), ..other.clone() };
-    assert!(!w.put(&forged, "image/jpeg", &file).await, "another file's link");
+    assert!(!w.put(&forged, "image/jpeg", &file).await, "a link to another file");
     if place == Place::Folder {
-        // A bucket has a clock of its own.
+        // A bucket uses the real time.
         w.clock.advance(Upload::LIFETIME);
-        assert!(!w.put(&one, "image/jpeg", &file).await, "too late");
+        assert!(!w.put(&one, "image/jpeg", &file).await, "the link has expired");
     }
     w.clock.advance(Upload::LIFETIME);
     assert!(matches!(w.media.complete_upload(ann, one.upload.id).await, Err(Error::Expired)));
@@ -156,7 +156,7 @@ async fn uploads_that_nobody_completes_are_forgotten_with_their_files(#[case] pl
     }
     w.clock.advance(Upload::ABANDONED_AFTER);
     assert!(!w.media.forget_old(w.clock.now()).await.unwrap());
-    assert_eq!((w.database.count("uploads").await, w.files().await.len()), (2, 2), "not yet");
+    assert_eq!((w.database.count("uploads").await, w.files().await.len()), (2, 2), "not abandoned yet");
     w.clock.advance(Duration::from_secs(1));
     assert!(!w.media.forget_old(w.clock.now()).await.unwrap());
     assert_eq!((w.database.count("uploads").await, w.files().await.len()), (0, 0));

@@ -6,7 +6,7 @@ use image::{Rgb, RgbImage};
 
 use crate::world::{Place, World, assert_refused};
 
-/// Written by libjpeg: 70 by 50 pixels.
+/// Encoded by libjpeg: 70 by 50 pixels.
 const JPEGS: [(&str, &[u8]); 6] = [
     ("progressive", include_bytes!("fixtures/progressive.jpg")),
     ("progressive with restarts", include_bytes!("fixtures/progressive-restarts.jpg")),
@@ -18,7 +18,8 @@ const JPEGS: [(&str, &[u8]); 6] = [
 
 const END: &[u8] = b"\xff\xd9";
 
-/// What makers put behind the pixels: Samsung a list of names and values, others a second image or nothing in particular.
+/// Trailers that vendors write after the pixels: Samsung a list of names and values, others a second image or arbitrary
+/// data.
 fn trailers() -> Vec<(&'static str, Vec<u8>)> {
     let mut samsung = b"\0\0\x01\x0a\x0e\0\0\0Image_UTC_Data1790000000000".to_vec();
     samsung.extend(b"\0\0\xa1\x0a\x13\0\0\0Panorama_Shot_Info\xff\x01\xff\xda\xff\xc0SEFHk\0\0\0SEFT");
@@ -50,13 +51,13 @@ async fn jpegs_are_taken_with_and_without_an_end_mark_whatever_follows() {
             for end in [END, b""] {
                 let what = format!("{name}, end mark {}, {trailer_name}", !end.is_empty());
                 let pixels = large(&w, ann, &what, &[pixels, end, &trailer].concat()).await;
-                assert!(pixels == expected, "{what}: other pixels");
+                assert!(pixels == expected, "{what}: different pixels");
             }
         }
     }
 }
 
-/// Whether a file was cut is known at every byte, also when somebody put an end mark behind it.
+/// A truncated file is detected at every byte, even with an end marker appended.
 #[tokio::test]
 async fn jpegs_that_are_cut_anywhere_are_broken() {
     let w = World::new(Place::Folder).await;
@@ -66,7 +67,7 @@ async fn jpegs_that_are_cut_anywhere_are_broken() {
         for at in (4..pixels).rev().take(40).chain((4..pixels).step_by(17)) {
             let cut = w.upload(ann, &file[..at]).await;
             assert!(matches!(cut, Err(Error::Refused(Refusal::Broken))), "{name}: {at} of {pixels}: {cut:?}");
-            // Between two scans of a progressive image it may be meant to end.
+            // Between two scans, a progressive image may end legitimately.
             if !name.starts_with("progressive") {
                 assert_refused(w.upload(ann, &[&file[..at], END].concat()).await, Refusal::Broken);
             }
@@ -75,7 +76,7 @@ async fn jpegs_that_are_cut_anywhere_are_broken() {
     assert_eq!(w.database.count("media").await, 0);
 }
 
-/// A download that broke off and was stored in its full length, or a card that lost its last blocks.
+/// An interrupted download stored in its full length, or a memory card that lost its last blocks.
 #[tokio::test]
 async fn files_that_are_cut_anywhere_and_filled_with_zeros_are_broken() {
     use image::ImageFormat::{Gif, Png};
@@ -98,13 +99,13 @@ async fn files_that_are_cut_anywhere_and_filled_with_zeros_are_broken() {
     assert_eq!(w.database.count("media").await, 0);
 }
 
-/// An end mark in the middle of a scan, and half an image with another one behind it.
+/// An end marker in the middle of a scan, or half an image followed by another one.
 #[tokio::test]
 async fn an_end_mark_does_not_make_half_an_image_complete() {
     let w = World::new(Place::Folder).await;
     let ann = w.user("ann").await;
     for (name, file) in JPEGS {
-        // In the first third of what is coded: within its first scan, or its first scans.
+        // In the first third of the coded data: within its first scan, or its first scans.
         let scan = file.windows(2).position(|bytes| bytes == [0xff, 0xda]).unwrap();
         let half = &file[..scan + 30];
         for rest in [END, &photo(16, 16), b"\xff\xd9SEFT"] {
@@ -125,7 +126,7 @@ fn interlaced_and_deep_pngs() -> [Vec<u8>; 2] {
     [include_bytes!("fixtures/interlaced.png").to_vec(), include_bytes!("fixtures/sixteen-bits.png").to_vec()]
 }
 
-/// A PNG without its last chunk, or with half of it; a GIF without its last byte; anything behind the end.
+/// A PNG without its last chunk, or with half of it; a GIF without its last byte; any data after the end.
 #[tokio::test]
 async fn other_formats_are_taken_when_their_pixels_are_complete() {
     use image::ImageFormat::{Gif, Png, WebP};
@@ -142,7 +143,7 @@ async fn other_formats_are_taken_when_their_pixels_are_complete() {
         let expected = large(&w, ann, name, &file).await;
         for end in file.len() - spare..=file.len() {
             let what = format!("{name}, {end} of {}", file.len());
-            assert!(large(&w, ann, &what, &file[..end]).await == expected, "{what}: other pixels");
+            assert!(large(&w, ann, &what, &file[..end]).await == expected, "{what}: different pixels");
         }
         for (trailer_name, trailer) in trailers() {
             let what = format!("{name} and {trailer_name}");
@@ -154,14 +155,14 @@ async fn other_formats_are_taken_when_their_pixels_are_complete() {
     }
 }
 
-/// The sum of a PNG's last data chunk and of its compressed stream may be missing with its end.
+/// The checksums of a PNG's last data chunk and of its compressed stream may be missing together with its end.
 #[tokio::test]
 async fn a_png_needs_its_rows_and_not_its_sums() {
     let w = World::new(Place::Folder).await;
     let ann = w.user("ann").await;
     let file = encoded(image::ImageFormat::Png);
     let expected = large(&w, ann, "whole", &file).await;
-    // The last chunk, the sum of the chunk before it, the sum of the stream in that.
+    // The last chunk, the checksum of the chunk before it, and the checksum of the stream in that chunk.
     for spare in 13..=16 {
         let what = format!("{spare} bytes less");
         assert!(large(&w, ann, &what, &file[..file.len() - spare]).await == expected, "{what}");

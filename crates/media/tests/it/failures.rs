@@ -1,4 +1,4 @@
-//! Storage that fails: nothing is half-written, and what was not kept is said not to be.
+//! Storage failures: nothing stays half-written, and the error says so.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ use object_store::{
 
 use crate::world::World;
 
-/// Storage that takes so many files, and then none.
+/// Storage that accepts a number of files, and then fails.
 #[derive(Debug)]
 struct Full {
     inner: InMemory,
@@ -77,12 +77,12 @@ async fn storage_that_fails_midway_leaves_neither_row_nor_file() {
     let file = photo(64, 48);
     assert!(
         matches!(w.upload(ann, &file).await, Err(Error::Unavailable(_))),
-        "the marker and two of three files"
+        "the storage accepts the marker and two of three files"
     );
     assert_eq!((w.database.count("media").await, w.media.sweep(false).await.unwrap().files), (0, 0));
 
     store.left.store(3, Ordering::Relaxed);
-    assert!(w.upload(ann, &file).await.is_ok(), "there is room again");
+    assert!(w.upload(ann, &file).await.is_ok(), "the storage has space again");
 }
 
 #[tokio::test]

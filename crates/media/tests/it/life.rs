@@ -1,4 +1,4 @@
-//! How long images are kept.
+//! The lifetime of images.
 
 use std::time::Duration;
 
@@ -27,10 +27,10 @@ async fn what_nothing_uses_for_a_day_is_removed(#[case] place: Place) {
     let profile = UpdateProfile { avatar: Some(Some(picture)), ..UpdateProfile::default() };
     w.social.update_profile(ann, profile, &Precondition::Any).await.unwrap();
 
-    assert_eq!(w.work().await, 2, "what is used is public now");
+    assert_eq!(w.work().await, 2, "used images are public now");
     w.clock.advance(Image::UNUSED_FOR);
     w.media.forget_old(w.clock.now()).await.unwrap();
-    assert_eq!((w.work().await, w.files().await.len()), (2, 9), "a day is not over");
+    assert_eq!((w.work().await, w.files().await.len()), (2, 9), "the day is not over");
     w.clock.advance(Duration::from_secs(1));
     w.media.forget_old(w.clock.now()).await.unwrap();
     assert!(matches!(w.media.get_media(ann, unused).await, Err(Error::NotFound)));
@@ -51,15 +51,15 @@ async fn images_go_with_what_shows_them(#[case] place: Place) {
     let post = w.posts(ann, &ids[..2], Visibility::Public).await;
     assert!(matches!(w.media.delete_media(ann, ids[0], &Precondition::Any).await, Err(Error::InUse)));
 
-    // One that an edit leaves out, and the other with the post.
-    assert_eq!((w.work().await, w.files().await.len()), (2, 18), "two have a public key and one of before");
+    // One image is removed by an edit, the other one with the post.
+    assert_eq!((w.work().await, w.files().await.len()), (2, 18), "two with a public and a previous key");
     let edit = UpdatePost::new(None, Some(vec![ids[1]]), None).unwrap();
     w.social.update_post(ann, post, edit, &Precondition::Any).await.unwrap();
     assert_eq!((w.work().await, w.files().await.len()), (1, 12));
     w.social.delete_post(ann, post, &Precondition::Any).await.unwrap();
     assert_eq!((w.work().await, w.files().await.len()), (1, 6));
 
-    // A picture that another one replaces, and that one with nothing in its place.
+    // A profile picture is replaced by another one, which is then removed.
     for avatar in [Some(ids[2]), Some(ids[3]), None] {
         let profile = UpdateProfile { avatar: Some(avatar), ..UpdateProfile::default() };
         w.social.update_profile(ann, profile, &Precondition::Any).await.unwrap();
@@ -87,7 +87,7 @@ async fn nothing_is_left_of_an_account_that_is_deleted(#[case] place: Place) {
     };
     w.media.create_upload(ann, announced).await.unwrap();
     w.work().await;
-    // A crash between the files and their row left some.
+    // Simulates a crash between writing the files and their row.
     w.database.execute("DELETE FROM media WHERE post_id IS NULL AND owner_id IN (SELECT id FROM users WHERE username = 'ann')").await;
 
     w.database.execute("UPDATE users SET status = 'deleted' WHERE username = 'ann'").await;

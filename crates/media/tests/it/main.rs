@@ -1,6 +1,6 @@
-//! Stories about images, on SQLite with a folder and on PostgreSQL with a bucket.
+//! Tests of images, on SQLite with a folder and on PostgreSQL with a bucket.
 
-#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test, in helpers, too")]
 
 mod absence;
 mod bad_input;
@@ -16,7 +16,7 @@ mod world;
 
 use rstest_reuse::template;
 
-/// Runs a story on SQLite with a folder, and on PostgreSQL with a bucket.
+/// Runs a test on SQLite with a folder, and on PostgreSQL with a bucket.
 #[template]
 #[rstest::rstest]
 #[case::sqlite_and_a_folder(crate::world::Place::Folder)]

@@ -1,4 +1,4 @@
-//! Who can fetch a file, and how that changes with what shows it.
+//! Who can fetch a file, and how that changes with its post or account.
 
 use std::time::Duration;
 
@@ -33,30 +33,30 @@ async fn what_turns_non_public_gets_new_keys(#[case] place: Place) {
     let ann = w.user("ann").await;
     let before = w.upload(ann, &photo(64, 48)).await.unwrap();
     let post = w.posts(ann, &[before.id], Visibility::Public).await;
-    assert_eq!(w.work().await, 1, "moved");
+    assert_eq!(w.work().await, 1, "the image moved");
     let before = w.image(ann, &before).await;
     assert!(before.key.is_public());
     let stable = w.media.links().url(before.key, Large, true);
 
     let edit = UpdatePost::new(None, None, Some(Visibility::Followers)).unwrap();
     w.social.update_post(ann, post, edit, &Precondition::Any).await.unwrap();
-    // Until the job has come, whoever may see the post is given a signed link to the old place.
+    // Until the job has run, viewers of the post get a signed link to the old key.
     let signed = w.media.links().url(before.key, Large, false);
     assert!(signed.contains("ignature") && w.fetch(&signed).await.is_some());
-    assert_eq!(w.work().await, 3, "moved, and the files under two old keys removed");
+    assert_eq!(w.work().await, 3, "the image moved, and the files of two old keys were deleted");
     let after = w.image(ann, &before).await;
     assert!(!after.key.is_public() && after.key.to_string()[8..] != before.key.to_string()[7..]);
-    assert_eq!((w.fetch(&stable).await, w.fetch(&signed).await), (None, None), "old links lead nowhere");
+    assert_eq!((w.fetch(&stable).await, w.fetch(&signed).await), (None, None), "old links do not work");
     assert!(w.fetch(&w.media.links().url(after.key, Large, false)).await.is_some());
     assert_eq!(w.files().await.len(), 3);
 
-    // And back: the old signed links stay good as long as they say.
+    // And back to public: old signed links stay valid until they expire.
     let edit = UpdatePost::new(None, None, Some(Visibility::Public)).unwrap();
     let signed = w.media.links().url(after.key, Large, false);
     w.social.update_post(ann, post, edit, &Precondition::Any).await.unwrap();
     assert_eq!(w.work().await, 1);
     let public = w.image(ann, &before).await;
-    assert!(public.key.is_public() && public.key != before.key, "no key is used again");
+    assert!(public.key.is_public() && public.key != before.key, "keys are not reused");
     assert!(w.fetch(&signed).await.is_some());
     w.clock.advance(2 * LIFETIME);
     assert_eq!((w.work().await, w.files().await.len()), (1, 3));
@@ -83,8 +83,8 @@ async fn an_account_that_turns_private_takes_its_images_along(#[case] place: Pla
         }
         areas
     };
-    assert_eq!(areas(&w).await, [false, false, true], "everybody sees the picture");
-    assert!(!w.upload(ann, &photo(8, 8)).await.unwrap().key.is_public(), "what comes now begins there");
+    assert_eq!(areas(&w).await, [false, false, true], "profile pictures stay public");
+    assert!(!w.upload(ann, &photo(8, 8)).await.unwrap().key.is_public(), "new images start as private");
     w.turns(ann, false).await;
     w.work().await;
     assert_eq!(areas(&w).await, [true, true, true]);
@@ -100,14 +100,14 @@ async fn a_picture_of_a_private_account_becomes_public() {
     let profile = UpdateProfile { avatar: Some(Some(image.id)), ..UpdateProfile::default() };
     let account = w.social.update_profile(ann, profile, &Precondition::Any).await.unwrap();
     let key = account.user.summary.avatar.unwrap();
-    assert!(w.fetch(&w.media.links().url(key, Small, true)).await.is_some(), "at once, by a signed link");
+    assert!(w.fetch(&w.media.links().url(key, Small, true)).await.is_some(), "immediately, by a signed link");
     w.work().await;
     let key = w.social.get_user(None, &UserRef::Id(ann)).await.unwrap().user.summary.avatar;
     let link = w.media.links().url(key.unwrap(), Small, true);
-    assert!(!link.contains('?') && w.fetch(&link).await.is_some(), "then by a stable one");
+    assert!(!link.contains('?') && w.fetch(&link).await.is_some(), "then by a stable link");
 }
 
-/// Links that were signed before a post's images moved to the public area are good as long as they say.
+/// Links signed before a post's images move to the public area stay valid until they expire.
 #[tokio::test]
 async fn links_that_were_signed_survive_the_first_move() {
     let w = World::new(Place::Folder).await;
@@ -115,7 +115,7 @@ async fn links_that_were_signed_survive_the_first_move() {
     let image = w.upload(ann, &photo(64, 48)).await.unwrap();
     w.posts(ann, &[image.id], Visibility::Public).await;
     let link = w.media.links().url(image.key, Large, true);
-    assert!(link.contains("signature="), "there is no stable one yet");
+    assert!(link.contains("signature="), "there is no stable link yet");
     assert_eq!(w.work().await, 1);
     assert!(w.image(ann, &image).await.key.is_public() && w.fetch(&link).await.is_some());
     w.clock.advance(2 * LIFETIME);
@@ -145,7 +145,7 @@ async fn an_image_without_files_does_not_keep_others_from_moving(#[case] place: 
     assert_eq!(w.media.sweep(false).await.unwrap().missing, [images[3].id]);
 }
 
-/// A change that comes while the job is on it is not lost.
+/// A change during the job is not lost.
 #[tokio::test]
 async fn turning_back_and_forth_ends_where_it_should() {
     let w = World::new(Place::Folder).await;
@@ -175,19 +175,19 @@ async fn signed_links_are_the_same_for_an_hour_and_end() {
     assert_ne!(link(), first);
     assert!(w.fetch(&first).await.is_some());
     w.clock.advance(LIFETIME);
-    assert!(w.fetch(&first).await.is_none(), "it has ended");
+    assert!(w.fetch(&first).await.is_none(), "the link has expired");
 
     let link = link();
     let (name, proof) = parts(&link);
-    assert!(w.media.find_file(&name, None).is_err(), "without a proof");
+    assert!(w.media.find_file(&name, None).is_err(), "no proof");
     let proof = proof.unwrap();
     let longer = blegram_media::links::Proof { expires: proof.expires + 1, ..proof.clone() };
-    assert!(w.media.find_file(&name, Some(&longer)).is_err(), "stretched");
-    assert!(w.media.find_file(&name.replace("small", "large"), Some(&proof)).is_err(), "of another file");
+    assert!(w.media.find_file(&name, Some(&longer)).is_err(), "extended expiry");
+    assert!(w.media.find_file(&name.replace("small", "large"), Some(&proof)).is_err(), "another file");
     assert!(w.media.find_file(&name, Some(&proof)).is_ok());
 }
 
-/// Whether anybody gets a file by the address of a key without a signature, and with one.
+/// Whether a file can be fetched by its unsigned address, and by a signed one.
 #[derive(Debug, PartialEq, Eq)]
 struct Reach {
     unsigned: bool,
@@ -266,7 +266,7 @@ async fn a_deleted_avatar_leaves_no_address(#[case] place: Place) {
     w.is_avatar(ann, None).await;
     w.work().await;
     for key in [public, image.key] {
-        w.assert_reach("no avatar any more", key, GONE).await;
+        w.assert_reach("no longer an avatar", key, GONE).await;
     }
     assert_eq!(w.files().await.len(), 0);
 }
@@ -278,27 +278,27 @@ async fn a_post_moves_its_images_with_who_sees_it_and_takes_every_address_along(
     let ann = w.user("ann").await;
     let image = w.upload(ann, &photo(64, 48)).await.unwrap();
     let post = w.posts(ann, &[image.id], Visibility::Followers).await;
-    assert_eq!(w.work().await, 0, "it is where it belongs");
+    assert_eq!(w.work().await, 0, "the image is already in the right area");
     w.assert_reach("for followers", image.key, SIGNED).await;
 
     w.is_shown_to(ann, post, Visibility::Public).await;
     w.work().await;
     let public = w.key(ann, &image).await;
     w.assert_reach("public", public, PUBLIC).await;
-    w.assert_reach("signed links of before", image.key, SIGNED).await;
+    w.assert_reach("signed links from before the move", image.key, SIGNED).await;
 
     w.is_shown_to(ann, post, Visibility::Followers).await;
     w.work().await;
     let private = w.key(ann, &image).await;
     w.assert_reach("for followers again", private, SIGNED).await;
     for key in [public, image.key] {
-        w.assert_reach("what was before", key, GONE).await;
+        w.assert_reach("previous keys", key, GONE).await;
     }
 
     w.is_shown_to(ann, post, Visibility::Public).await;
     w.work().await;
     let again = w.key(ann, &image).await;
-    assert!(again != public && private != image.key, "no key is used again");
+    assert!(again != public && private != image.key, "keys are not reused");
     w.social.delete_post(ann, post, &Precondition::Any).await.unwrap();
     w.work().await;
     for key in [again, private, public, image.key] {
@@ -306,7 +306,7 @@ async fn a_post_moves_its_images_with_who_sees_it_and_takes_every_address_along(
     }
     assert_eq!(w.files().await.len(), 0);
     w.clock.advance(2 * LIFETIME);
-    assert_eq!(w.work().await, 0, "nothing waits to be removed");
+    assert_eq!(w.work().await, 0, "no deletion is pending");
 }
 
 #[apply(both_places)]
@@ -357,7 +357,7 @@ async fn an_account_takes_its_addresses_along(#[case] place: Place) {
         before = after;
     }
     w.database.execute("UPDATE users SET status = 'deleted'").await;
-    assert!(!w.media.move_media(ann).await.unwrap(), "what is deleted is removed, not moved");
+    assert!(!w.media.move_media(ann).await.unwrap(), "images of deleted accounts are deleted, not moved");
     while w.media.erase_user(ann).await.unwrap() {}
     for key in before.into_iter().chain([posted.key, avatar.key]) {
         w.assert_reach("deleted", key, GONE).await;
@@ -365,7 +365,7 @@ async fn an_account_takes_its_addresses_along(#[case] place: Place) {
     assert_eq!(w.files().await.len(), 0);
 }
 
-/// The version before put new images of public accounts into the public area.
+/// The previous version stored new images of public accounts in the public area.
 #[apply(both_places)]
 #[tokio::test]
 async fn what_has_a_public_key_and_no_public_use_loses_it_at_once(#[case] place: Place) {
@@ -378,7 +378,7 @@ async fn what_has_a_public_key_and_no_public_use_loses_it_at_once(#[case] place:
     w.database.execute("UPDATE media SET post_id = NULL").await;
     w.uses_in_message(&sent).await;
     let before = [w.key(ann, &unused).await, w.key(ann, &sent).await];
-    w.assert_reach("as the version before left it", before[0], PUBLIC).await;
+    w.assert_reach("as the previous version left it", before[0], PUBLIC).await;
     while w.media.move_media(ann).await.unwrap() {}
     w.work().await;
     for key in before {
@@ -390,7 +390,7 @@ async fn what_has_a_public_key_and_no_public_use_loses_it_at_once(#[case] place:
     assert_eq!(w.files().await.len(), 6);
 }
 
-/// Turning back and forth copies files each time: what was before last does not wait for its links to end.
+/// Each toggle copies the files: a key before the previous one is deleted before its links expire.
 #[tokio::test]
 async fn turning_back_and_forth_does_not_pile_up_files() {
     let w = World::new(Place::Folder).await;
@@ -404,7 +404,7 @@ async fn turning_back_and_forth_does_not_pile_up_files() {
     }
 }
 
-/// Links are given to those who may see an image; a block takes them from one viewer and changes no address.
+/// Only viewers who may see an image get a link; a block takes them from one viewer, but changes no address.
 #[apply(both_places)]
 #[tokio::test]
 async fn a_block_changes_no_address(#[case] place: Place) {

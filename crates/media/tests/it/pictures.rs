@@ -1,4 +1,4 @@
-//! What becomes of files that are taken in.
+//! The images that uploaded files become.
 
 use std::io::Cursor;
 
@@ -27,7 +27,7 @@ async fn a_photo_comes_out_upright_small_and_clean(#[case] place: Place) {
     let w = World::new(place).await;
     let ann = w.user("ann").await;
     let file = photo(2000, 1500);
-    assert!(String::from_utf8_lossy(&file).contains(SECRET), "the photo tells");
+    assert!(String::from_utf8_lossy(&file).contains(SECRET), "the photo contains private metadata");
     let media = w.upload(ann, &file).await.unwrap();
 
     let sizes: Vec<_> = media.variants.iter().map(|it| (it.name, it.width, it.height)).collect();
@@ -58,7 +58,7 @@ async fn every_format_is_taken_and_what_is_transparent_stays_so() {
         DynamicImage::from(red.clone()).write_to(&mut file, format).unwrap();
         for announced in [None, format.to_mime_type().parse().ok()] {
             let media = w.upload_as(ann, file.get_ref(), announced).await.unwrap();
-            // Nothing is enlarged.
+            // Images are never enlarged.
             let sides: Vec<_> = media.variants.iter().map(|it| (it.width, it.height)).collect();
             assert_eq!(sides, [(30, 30), (40, 30), (40, 30)]);
         }
@@ -89,7 +89,7 @@ async fn of_a_moving_image_the_first_frame_is_kept() {
     assert!(red > 200 && blue < 50);
 }
 
-/// Phones take photos in wider colours. Shown without their profile they would look pale.
+/// Phones take photos in wider colour spaces, which look pale without their profile.
 #[tokio::test]
 async fn colours_are_those_that_the_profile_means() {
     let w = World::new(Place::Folder).await;

@@ -1,4 +1,4 @@
-//! What files that are being received may take, and how many at once.
+//! Limits for receiving files.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
     world::{Place, World, parts},
 };
 
-/// A site with these limits, in the folder and with the database of `w`.
+/// A node with these limits, with the storage and database of `w`.
 fn limited(w: &World, receive: ReceiveLimits) -> Media {
     let config = Config { location: w.location.clone(), receive, ..Config::default() };
     Media::new(w.database.db().clone(), w.clock.clone(), config).unwrap()
@@ -38,11 +38,11 @@ fn whole(file: &[u8]) -> BoxStream<'static, io::Result<Bytes>> {
     stream::iter([Ok(Bytes::copy_from_slice(file))]).boxed()
 }
 
-/// A client that sends some bytes and then nothing.
+/// A client that sends some bytes and then stalls.
 struct Stalled(JoinHandle<Result<()>>);
 
 impl Stalled {
-    /// Returns when the server waits for more bytes.
+    /// Returns once the server waits for more bytes.
     #[expect(clippy::disallowed_methods, reason = "the test ends it, as a broken connection would")]
     async fn put(media: &Media, to: &Announced, first: &[u8]) -> Self {
         let (media, to, waits) = (media.clone(), to.clone(), Arc::new(Semaphore::new(0)));
@@ -57,7 +57,7 @@ impl Stalled {
         Self(request)
     }
 
-    /// What the server does when the connection breaks.
+    /// Drops the request, as the server does when the connection breaks.
     async fn hangs_up(self) {
         self.0.abort();
         assert!(self.0.await.unwrap_err().is_cancelled());
@@ -76,10 +76,10 @@ async fn an_upload_is_sent_by_one_request_at_a_time() {
     ];
     let stalled = Stalled::put(&media, &one, &file[..100]).await;
     assert!(matches!(put(&media, &one, whole(&file)).await, Err(Error::InProgress)));
-    assert!(put(&media, &other, whole(&file)).await.is_ok(), "another upload");
+    assert!(put(&media, &other, whole(&file)).await.is_ok(), "another upload is not affected");
     stalled.hangs_up().await;
-    assert!(put(&media, &one, whole(&file)).await.is_ok(), "a connection that breaks frees it at once");
-    assert!(put(&media, &one, whole(&file)).await.is_ok(), "and one that ends, too");
+    assert!(put(&media, &one, whole(&file)).await.is_ok(), "a broken connection releases the upload at once");
+    assert!(put(&media, &one, whole(&file)).await.is_ok(), "a completed request releases it, too");
     assert!(media.complete_upload(ann, one.upload.id).await.is_ok());
 }
 
@@ -118,10 +118,10 @@ async fn completions_of_an_account_have_a_share_of_the_places() {
     assert!(matches!(closed.complete_upload(ann, to.upload.id).await, Err(Error::TooManyAtOnce(0))));
     let full = limited(&w, ReceiveLimits { at_once: 0, ..ReceiveLimits::default() });
     assert!(matches!(full.complete_upload(ann, to.upload.id).await, Err(Error::Overloaded)));
-    assert!(w.media.complete_upload(ann, to.upload.id).await.is_ok(), "the file waits");
+    assert!(w.media.complete_upload(ann, to.upload.id).await.is_ok(), "the file is still there");
 }
 
-/// What has arrived is on the disk and not in memory, however slowly the rest comes.
+/// Received bytes are on disk, not in memory, however slowly the rest arrives.
 #[tokio::test]
 async fn a_file_that_arrives_slowly_is_written_in_small_parts() {
     const ARRIVED: usize = 256 * 1024;
@@ -168,7 +168,7 @@ async fn a_file_that_breaks_off_leaves_nothing() {
     assert_eq!(w.files().await, Vec::<String>::new());
 }
 
-/// A process that is killed leaves files under the names that the store writes to.
+/// A killed process leaves files under the store's temporary names.
 #[tokio::test]
 async fn files_that_a_kill_left_unfinished_are_removed() {
     let w = World::new(Place::Folder).await;
@@ -185,15 +185,15 @@ async fn files_that_a_kill_left_unfinished_are_removed() {
 
     w.clock.advance(SystemClock.now().since(w.clock.now()));
     w.media.forget_old(w.clock.now()).await.unwrap();
-    assert_eq!(w.media.sweep(true).await.unwrap().orphans, Vec::<String>::new(), "they may be on their way");
+    assert_eq!(w.media.sweep(true).await.unwrap().orphans, Vec::<String>::new(), "they may be in progress");
     w.clock.advance(Duration::from_secs(61 * 60));
     w.media.forget_old(w.clock.now()).await.unwrap();
-    assert!(!of_upload.exists() && of_image.exists(), "what is announced is looked after every hour");
+    assert!(!of_upload.exists() && of_image.exists(), "only incoming files are pruned every hour");
     let found = w.media.sweep(false).await.unwrap().orphans;
     assert_eq!(found, [format!("{}/large.webp#1", image.key)]);
     w.media.sweep(true).await.unwrap();
     assert!(!of_image.exists());
-    assert_eq!(w.files().await.len(), 3, "the image is whole");
+    assert_eq!(w.files().await.len(), 3, "the image is complete");
 }
 
 #[apply(both_places)]

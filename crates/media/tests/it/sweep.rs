@@ -1,4 +1,4 @@
-//! Finding what was left behind.
+//! Finding orphaned files and images without files.
 
 use std::time::Duration;
 
@@ -21,18 +21,18 @@ async fn what_belongs_to_nothing_is_found_and_removed(#[case] place: Place) {
     w.posts(ann, &[kept.id], Visibility::Public).await;
     w.database.execute("DELETE FROM media WHERE post_id IS NULL").await;
 
-    // Files carry the time of their storage; what came just now may be on its way into a row.
+    // Files carry the storage's time; the row of a new file may not be written yet.
     w.clock.advance(SystemClock.now().since(w.clock.now()));
     assert_eq!(w.media.sweep(true).await.unwrap().orphans, Vec::<String>::new());
     w.clock.advance(Duration::from_secs(2 * 60 * 60));
     let found = w.media.sweep(false).await.unwrap();
     assert_eq!((found.files, found.images, found.orphans.len(), found.missing.len()), (6, 1, 3, 0));
     assert!(found.orphans.iter().all(|name| name.starts_with(&lost.key.to_string())), "{found:?}");
-    assert_eq!(w.files().await.len(), 6, "only told");
+    assert_eq!(w.files().await.len(), 6, "only reported");
     w.media.sweep(true).await.unwrap();
     assert_eq!(w.files().await.len(), 3);
 
-    // The other way round: a row whose files are gone.
+    // The opposite case: a row without files.
     w.media.erase_files(kept.key).await.unwrap();
     let found = w.media.sweep(true).await.unwrap();
     assert_eq!((found.missing, found.orphans.len()), (vec![kept.id], 0));

@@ -1,4 +1,4 @@
-//! A site with images, and people who have some.
+//! A site with images and their owners.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use futures_util::{TryStreamExt, stream};
 use object_store::ObjectStore;
 use tempfile::TempDir;
 
-/// Where a site is kept.
+/// The storage and database of a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Folder,
@@ -49,12 +49,12 @@ impl World {
         }
     }
 
-    /// On a store of the story's own.
+    /// With a store of the test's own.
     pub(crate) async fn over(store: Arc<dyn ObjectStore>) -> Self {
         Self::at(Backend::Sqlite, Location::Other(store)).await
     }
 
-    /// The same site on a node that starts with this storage.
+    /// A node of the same site that starts with this storage.
     pub(crate) fn another_node(&self, location: Location) -> Media {
         let config = Config { location, threads: 1, ..Config::default() };
         let time = Arc::clone(&self.clock) as Arc<dyn Clock>;
@@ -63,7 +63,8 @@ impl World {
 
     pub(crate) async fn at(backend: Backend, location: Location) -> Self {
         let database = TestDatabase::new(backend).await;
-        // A bucket has a clock of its own, which signed links must agree with; everything else is in the middle of an hour.
+        // A bucket uses the real time, with which signed links must agree; all other tests start in the middle of an
+        // hour.
         let clock = Arc::new(FixedClock::new(match location {
             Location::S3(_) => SystemClock.now(),
             _ => Timestamp::from_micros(1_790_000_000_000_000).unwrap(),
@@ -117,7 +118,7 @@ impl World {
         self.social.update_profile(by, profile, &Precondition::Any).await.unwrap();
     }
 
-    /// Does the jobs of images that are due, as a node does.
+    /// Runs all due image jobs, as a node does.
     pub(crate) async fn work(&self) -> usize {
         let (db, mut count) = (self.database.db(), 0);
         loop {
@@ -146,11 +147,11 @@ impl World {
             Job::ErasePost(post) => {
                 self.media.erase_post(post).await.unwrap() || self.social.erase_post(post).await.unwrap()
             }
-            other => panic!("no job of images: {other:?}"),
+            other => panic!("not an image job: {other:?}"),
         }
     }
 
-    /// The bytes of a file, for whoever has `link`: through this server, or from the bucket as anybody fetches them.
+    /// Fetches a file by `link`: through this server, or from the bucket like any client.
     pub(crate) async fn fetch(&self, link: &str) -> Option<Vec<u8>> {
         if matches!(self.location, Location::S3(_)) {
             let answer = reqwest::get(link).await.unwrap();
@@ -169,7 +170,7 @@ impl World {
         self.fetch(&self.media.links().url(image.key, name, false)).await.unwrap()
     }
 
-    /// The names of all files that there are.
+    /// The names of all stored files.
     pub(crate) async fn files(&self) -> Vec<String> {
         let swept = self.media.sweep(false).await.unwrap();
         match &self.location {
@@ -189,13 +190,13 @@ fn files_below(folder: &std::path::Path) -> Vec<String> {
         .collect()
 }
 
-/// A file as it comes: in pieces.
+/// A file that arrives in pieces.
 pub(crate) async fn source(file: &[u8], announced: Option<ImageType>) -> Result<Source, Error> {
     let pieces = file.chunks(1000).map(|piece| Ok::<_, std::io::Error>(piece.to_vec().into()));
     Source::read(stream::iter(pieces.collect::<Vec<_>>()), Image::MAX_BYTES, announced).await
 }
 
-/// The name and the proof of a link through this server.
+/// The file name and the proof in a link through this server.
 pub(crate) fn parts(link: &str) -> (String, Option<Proof>) {
     let url: url::Url = link.parse().unwrap();
     let name = url.path().strip_prefix("/media/").unwrap().to_owned();

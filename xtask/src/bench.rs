@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: what one node does, as ratios to its cheapest answer, which travel better than absolute numbers.
+//! `cargo xtask bench`: measures one node. Results are also given relative to its cheapest response (`/healthz`),
+//! because ratios depend less on the machine than absolute numbers.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,10 +21,10 @@ const STARTS: usize = 5;
 /// Options of the command.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Seconds of load per address and round
+    /// Seconds of load per URL and round
     #[arg(long, default_value_t = 5)]
     seconds: u32,
-    /// Rounds over all addresses; the median counts
+    /// Number of rounds over all URLs; the result is the median
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Use this binary instead of building one in release mode
@@ -31,7 +32,7 @@ pub(crate) struct Options {
     binary: Option<PathBuf>,
 }
 
-/// Measures both databases and prints one table for each.
+/// Measures both databases and prints one report for each.
 pub(crate) fn run(options: &Options) -> Result<u8> {
     sweep()?;
     let wrk = Wrk::find_or_install(options.seconds)?;
@@ -55,13 +56,14 @@ fn measure(database: &str, site: &Site, wrk: &Wrk, rounds: u32) -> Result<()> {
     println!("\n{}", logins::enumeration(site, &blegram)?);
     let start_ms = median(starts.iter().map(Duration::as_secs_f64)) * 1000.0;
     println!(
-        "\nStart {start_ms:.0} ms (median of {STARTS}), memory {idle} idle, {} after the load.",
+        "\nStart-up {start_ms:.0} ms (median of {STARTS}), memory {idle} idle, {} after the load.",
         memory(&blegram)
     );
     blegram.stop()
 }
 
-/// Each route's median over the rounds; interleaved, so that a busy minute of the machine hits all routes alike.
+/// The median of each route over the rounds. Routes are interleaved, so that other load on the machine affects all
+/// alike.
 fn load(wrk: &Wrk, origin: &str, post: &str, fields: &Fields, rounds: u32) -> Result<[Load; ROUTES.len()]> {
     let mut loads = ROUTES.map(|_| Vec::new());
     for round in 1..=rounds {
@@ -84,7 +86,7 @@ fn memory(blegram: &Blegram) -> String {
     blegram.resident_kib().map_or("unknown".into(), |kib| format!("{:.1} MiB", kib as f64 / 1024.0))
 }
 
-/// Who asks.
+/// The authentication of a request.
 #[derive(Clone, Copy)]
 enum Who {
     Nobody,
@@ -92,7 +94,7 @@ enum Who {
     App,
 }
 
-/// What requests of somebody say about who that is.
+/// The header fields that authenticate a member.
 struct Fields {
     cookie: String,
     bearer: String,
@@ -108,7 +110,7 @@ impl Fields {
     }
 }
 
-/// Signs people up, lets them post, and tells the id of the last post and how one of them asks.
+/// Creates accounts and posts. Returns the id of the last post, and the header fields of the first account.
 fn fill(blegram: &Blegram) -> Result<(String, Fields)> {
     let members = MEMBERS.iter().map(|name| blegram.sign_up(name)).collect::<Result<Vec<Member>>>()?;
     let post = |number: usize| {
@@ -125,7 +127,7 @@ fn fill(blegram: &Blegram) -> Result<(String, Fields)> {
     Ok((post, Fields { cookie, bearer }))
 }
 
-/// What is loaded, and by whom; the first is what the others are compared with.
+/// The measured routes with their authentication; the first one is the baseline.
 const ROUTES: [(&str, Who); 6] = [
     ("/healthz", Who::Nobody),
     ("/api/v1/posts/{id}", Who::Nobody),
@@ -139,7 +141,7 @@ fn print_table(loads: &[Load; ROUTES.len()]) {
     println!("| GET | by | req/s | of /healthz | p50 ms | p99 ms |\n|---|---|---:|---:|---:|---:|");
     for ((route, who), load) in ROUTES.iter().zip(loads) {
         let by = match who {
-            Who::Nobody => "nobody",
+            Who::Nobody => "anonymous",
             Who::Browser => "cookie",
             Who::App => "bearer",
         };
@@ -153,8 +155,8 @@ fn print_table(loads: &[Load; ROUTES.len()]) {
 
 fn print_logins(logins::Beside { alone, beside, logins_per_second }: &logins::Beside) {
     println!(
-        "\ngetPost beside {} logins at once: p99 {:.2} ms, {:.1} × the {:.2} ms without ({:.0} req/s, {:.0} without); \
-         {logins_per_second:.1} logins/s meanwhile.",
+        "\ngetPost with {} concurrent logins: p99 {:.2} ms, {:.1} × the {:.2} ms without ({:.0} req/s, {:.0} without), at \
+         {logins_per_second:.1} logins/s.",
         logins::AT_ONCE,
         beside.p99_ms,
         beside.p99_ms / alone.p99_ms,

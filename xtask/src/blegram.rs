@@ -1,4 +1,4 @@
-//! A running blegram: started with settings of its own on a free port, asked over HTTP, stopped.
+//! Runs a blegram server with its own settings on a free port, and sends HTTP requests to it.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -20,50 +20,51 @@ use crate::workspace::root;
 const START_LIMIT: Duration = Duration::from_secs(60);
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 const COOKIE: &str = "auth-blegram";
-/// The password of everybody.
+/// The password of all accounts.
 pub(crate) const PASSWORD: &str = "plum tractor 92 sings";
 
-/// The settings for one data folder, with which a server can start again and again.
+/// The binary and settings of a site; its server can be started repeatedly.
 pub(crate) struct Site {
     binary: PathBuf,
     scratch: Scratch,
     settings: Vec<(String, String)>,
 }
 
-/// A server that answers, stopped when dropped.
+/// A running server; stopped when dropped.
 pub(crate) struct Blegram {
     server: Process,
     agent: Agent,
     origin: String,
-    /// From the spawn to the first `/readyz` that says yes.
+    /// Time from the spawn to the first successful `/readyz`.
     pub(crate) started_in: Duration,
 }
 
-/// Somebody who has signed up.
+/// An account created by [`Blegram::sign_up`].
 pub(crate) struct Member {
     /// The secret of the session cookie.
     pub(crate) session: String,
 }
 
 impl Member {
-    /// The field of a request that says who this is.
+    /// The value of the `Cookie` header.
     pub(crate) fn cookie(&self) -> String {
         format!("{COOKIE}={}", self.session)
     }
 }
 
-/// The binary without the developer's own settings, which belong neither in committed files nor in measurements.
+/// A command that runs the binary without the developer's settings, which must not affect generated files and
+/// benchmarks.
 pub(crate) fn command(binary: &Path) -> Command {
     let mut command = bound(binary, "TERM");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BLEGRAM_")) {
         command.env_remove(name);
     }
-    // `.env` and `blegram.toml` are looked for in the current folder and above it.
+    // The binary reads `.env` and `blegram.toml` in the current directory.
     command.current_dir("/");
     command
 }
 
-/// A folder for what the commands keep between runs or leave to be read.
+/// The directory `target/xtask`, for files kept between runs, and logs.
 pub(crate) fn keep() -> Result<PathBuf> {
     let folder = root().join("target/xtask");
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
@@ -71,7 +72,7 @@ pub(crate) fn keep() -> Result<PathBuf> {
 }
 
 impl Site {
-    /// An empty site on the embedded database, or on the PostgreSQL at `database_url` (migrated here).
+    /// Creates an empty site on the embedded database, or on the PostgreSQL at `database_url`, which is migrated.
     pub(crate) fn new(binary: &Path, database_url: Option<&str>) -> Result<Self> {
         let scratch = Scratch::new()?;
         let mut settings = unlimited(binary)?;
@@ -92,7 +93,7 @@ impl Site {
         command
     }
 
-    /// Takes an account out, as operators do.
+    /// Suspends an account with `blegram user suspend`.
     pub(crate) fn suspend(&self, username: &str) -> Result<()> {
         run(self.command().args(["user", "suspend", username]))
     }
@@ -121,7 +122,7 @@ impl Site {
     }
 }
 
-/// Lifts every rate limit the binary knows: here one machine plays all users.
+/// Settings that lift all rate limits, because all users have the same address here.
 fn unlimited(binary: &Path) -> Result<Vec<(String, String)>> {
     let text = output(command(binary).args(ENV_EXAMPLE.split(' ')));
     let text = text.with_context(|| format!("`blegram {ENV_EXAMPLE}` failed"))?;
@@ -135,7 +136,7 @@ fn burst_names(env_example: &str) -> impl Iterator<Item = &str> {
 }
 
 fn agent() -> Agent {
-    // A refusal is an answer to look at, not a failure of the transport.
+    // Error statuses are responses to evaluate, not transport errors.
     Agent::config_builder().http_status_as_error(false).timeout_global(Some(ANSWER_LIMIT)).build().into()
 }
 
@@ -147,7 +148,7 @@ impl Blegram {
 
     fn is_ready(&mut self) -> Result<bool> {
         if let Some(status) = self.server.ended()? {
-            bail!("the server ended ({status})");
+            bail!("the server exited ({status})");
         }
         Ok(self
             .agent
@@ -156,30 +157,35 @@ impl Blegram {
             .is_ok_and(|answer| answer.status() == 200))
     }
 
-    /// Memory in use, where `/proc` tells.
+    /// Resident memory, on systems with `/proc`.
     pub(crate) fn resident_kib(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.server.id())).ok()?;
         status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.split_whitespace().next()?.parse().ok()
     }
 
-    /// Makes an account as a browser does.
+    /// Signs up as a browser.
     pub(crate) fn sign_up(&self, username: &str) -> Result<Member> {
         let input = json!({"username": username, "password": PASSWORD, "client": "browser"});
         let answer = self.post("/api/v1/auth/signup", &input, None)?;
         let cookies = answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
-        let session =
-            cookies.filter_map(session_of).next_back().context("signing up set no session cookie")?;
+        let session = cookies
+            .filter_map(session_of)
+            .next_back()
+            .context("the sign-up response has no session cookie")?;
         Ok(Member { session: session.into() })
     }
 
-    /// Logs in as an app does and tells the access token.
+    /// Logs in as a native app and returns the access token.
     pub(crate) fn access_token(&self, username: &str) -> Result<String> {
         let input = json!({"login": username, "password": PASSWORD, "client": "native"});
         let answer: Value = self.post("/api/v1/auth/login", &input, None)?.body_mut().read_json()?;
-        Ok(answer["tokens"]["access_token"].as_str().context("logging in gave no token")?.into())
+        Ok(answer["tokens"]["access_token"]
+            .as_str()
+            .context("the login response has no access token")?
+            .into())
     }
 
-    /// How long a login takes, and what it is answered.
+    /// Returns the duration and the status of a login.
     pub(crate) fn time_login(&self, username: &str, password: &str) -> Result<(Duration, u16)> {
         let input = json!({"login": username, "password": password, "client": "browser"});
         let request = self.agent.post(format!("{}/api/v1/auth/login", self.origin));
@@ -189,11 +195,11 @@ impl Blegram {
         Ok((begin.elapsed(), answer.status().as_u16()))
     }
 
-    /// Publishes a post and tells its id.
+    /// Creates a post and returns its id.
     pub(crate) fn post_text(&self, author: &Member, text: &str) -> Result<String> {
         let post: Value =
             self.post("/api/v1/posts", &json!({"text": text}), Some(author))?.body_mut().read_json()?;
-        Ok(post["id"].as_str().context("the new post has no id")?.into())
+        Ok(post["id"].as_str().context("the created post has no id")?.into())
     }
 
     fn post(&self, path: &str, input: &Value, member: Option<&Member>) -> Result<Response<Body>> {
@@ -208,10 +214,10 @@ impl Blegram {
         Ok(answer)
     }
 
-    /// Asks it to end, as systemd does, and expects a clean end.
+    /// Stops the server with SIGTERM and expects a clean exit.
     pub(crate) fn stop(self) -> Result<()> {
         let status = self.server.stop()?;
-        ensure!(status.success(), "blegram did not end cleanly on SIGTERM ({status})");
+        ensure!(status.success(), "blegram did not exit cleanly on SIGTERM ({status})");
         Ok(())
     }
 }

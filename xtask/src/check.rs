@@ -1,4 +1,4 @@
-//! `cargo xtask check`: everything a change must pass besides its tests.
+//! `cargo xtask check`: all checks of a change other than the tests.
 
 use std::process::Command;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use crate::process::{run as run_command, succeeds};
 use crate::workspace::cargo;
 use crate::{generate, layering};
 
-/// One step: its name, how to run it, how to mend what it finds.
+/// One step: its name, how to run it, and how to fix its failures.
 struct Step {
     name: &'static str,
     run: fn() -> Result<()>,
@@ -23,7 +23,7 @@ const STEPS: [Step; 6] = [
         run: clippy,
         mend: "cargo clippy --fix --workspace --all-targets --allow-dirty (or by hand)",
     },
-    Step { name: "docs", run: docs, mend: "correct the doc comments named above" },
+    Step { name: "docs", run: docs, mend: "fix the doc comments listed above" },
     Step {
         name: "layering",
         run: layering::check,
@@ -33,11 +33,11 @@ const STEPS: [Step; 6] = [
     Step {
         name: "dependencies",
         run: dependencies,
-        mend: "see deny.toml; `cargo tree -i CRATE` tells who brings a crate",
+        mend: "see deny.toml; `cargo tree -i CRATE` shows what depends on a crate",
     },
 ];
 
-/// Runs all steps in order and ends at the first failure.
+/// Runs all steps in order; stops at the first failure.
 pub(crate) fn run() -> Result<u8> {
     STEPS.iter().try_for_each(run_step)?;
     Ok(0)
@@ -46,7 +46,7 @@ pub(crate) fn run() -> Result<u8> {
 fn run_step(step: &Step) -> Result<()> {
     println!("xtask: {} …", step.name);
     let begin = Instant::now();
-    (step.run)().with_context(|| format!("{} failed; to mend it: {}", step.name, step.mend))?;
+    (step.run)().with_context(|| format!("{} failed; to fix it: {}", step.name, step.mend))?;
     println!("xtask: {} ok ({:.1} s)", step.name, begin.elapsed().as_secs_f32());
     Ok(())
 }
@@ -70,7 +70,7 @@ fn generated() -> Result<()> {
 fn dependencies() -> Result<()> {
     if !succeeds(Command::new("cargo").args(["deny", "--version"])) {
         println!(
-            "xtask: cargo-deny is not installed: licences, bans and sources were NOT checked (cargo install cargo-deny)"
+            "xtask: cargo-deny is not installed; licences, bans and sources were NOT checked (cargo install cargo-deny)"
         );
         return Ok(());
     }

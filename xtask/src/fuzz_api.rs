@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz-api`: schemathesis plays every client that the OpenAPI document allows, and some that it does not.
+//! `cargo xtask fuzz-api`: runs schemathesis with valid and invalid requests generated from the OpenAPI document.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::process::{run as run_command, succeeds};
 use crate::scratch::sweep;
 use crate::workspace::{build_binary, root};
 
-/// A minor version: another one may bring new checks, which is a change to make on purpose.
+/// A pinned minor version: others may have new checks, which should be adopted deliberately.
 const VERSION: &str = "4.32";
 
 const PACKAGE: Package = Package {
@@ -24,12 +24,12 @@ const PACKAGE: Package = Package {
     macos: "brew install python",
 };
 
-/// What closes doors behind it: after the end of the session or the account the run as a member would only meet 401, and
-/// whom it blocks it can do nothing to but meet 403. The anonymous run has them.
+/// Operations left out of the run as a logged-in user: once its session or account has ended, every request returns
+/// 401, and once it has blocked an account, many return 403. The anonymous run includes them.
 const CLOSES_DOORS: &str = "^(logOut|revokeSession|revokeOtherSessions|changePassword|completePasswordReset|deleteMe|changeUsername|blockUser)$";
 
-/// The session is named as the document's `cookieAuth`: as a plain header it would also be sent where schemathesis leaves
-/// the login out on purpose. An operation that answers nothing but 401 and 403 means that the session was lost.
+/// Passes the session as the document's `cookieAuth`: a plain header would also be sent where schemathesis omits the
+/// credentials on purpose. An operation that returns only 401 and 403 means that the session was lost.
 const MEMBER_CONFIG: &str = r#"
 [auth.openapi.cookieAuth]
 api_key = "${FUZZ_SESSION}"
@@ -44,7 +44,7 @@ pub(crate) struct Options {
     /// Test cases per operation and kind of test
     #[arg(long, default_value_t = 50)]
     max_examples: u32,
-    /// Repeats the run that printed this seed
+    /// Repeat the run that printed this seed
     #[arg(long)]
     seed: Option<u64>,
     /// Use this binary instead of building one
@@ -52,7 +52,7 @@ pub(crate) struct Options {
     binary: Option<PathBuf>,
 }
 
-/// Runs both passes against one server and expects it to survive them.
+/// Runs both passes against one server, and fails if a pass fails or the server does not stop cleanly.
 pub(crate) fn run(options: &Options) -> Result<u8> {
     sweep()?;
     let schemathesis = find_or_install()?;
@@ -65,7 +65,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     blegram.stop()?;
     let log = keep()?.join("blegram.log");
     for result in results {
-        result.with_context(|| format!("the server's log is {}", log.display()))?;
+        result.with_context(|| format!("see the server log in {}", log.display()))?;
     }
     Ok(0)
 }
@@ -92,7 +92,7 @@ fn find_or_install() -> Result<PathBuf> {
 }
 
 fn pass(program: &Path, blegram: &Blegram, who: Option<&Member>, options: &Options) -> Result<()> {
-    println!("xtask: fuzzing {}", if who.is_some() { "as a member" } else { "anonymously" });
+    println!("xtask: fuzzing {}", if who.is_some() { "as a logged-in user" } else { "anonymously" });
     let config = write_config(who)?;
     let mut command = Command::new(program);
     command.arg("--config-file").arg(config).arg("run").arg(format!("{}/openapi.json", blegram.origin()));
@@ -107,7 +107,7 @@ fn pass(program: &Path, blegram: &Blegram, who: Option<&Member>, options: &Optio
     run_command(&mut command)
 }
 
-/// The committed settings; for a member with the session and the demand that it counts.
+/// Writes the committed settings to a file; for a logged-in user, adds the session and fails if it is not accepted.
 fn write_config(who: Option<&Member>) -> Result<PathBuf> {
     let committed = root().join("xtask/schemathesis.toml");
     let mut text =

@@ -1,4 +1,4 @@
-//! `cargo xtask gen`: committed files that the binary writes about itself.
+//! `cargo xtask gen`: regenerates the committed files that `blegram` prints.
 
 use std::fs;
 use std::path::Path;
@@ -8,10 +8,10 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::blegram;
 use crate::workspace::{build_binary, root};
 
-/// Prints every environment variable with its preset.
+/// The arguments of `blegram` that print all environment variables with their defaults.
 pub(crate) const ENV_EXAMPLE: &str = "config docs --env";
 
-/// Each generated file with the arguments of `blegram` that print it.
+/// Each generated file, with the arguments of `blegram` that print it.
 const FILES: [(&str, &str); 4] = [
     ("docs/openapi.json", "openapi"),
     ("docs/asyncapi.json", "asyncapi"),
@@ -19,7 +19,7 @@ const FILES: [(&str, &str); 4] = [
     (".env.example", ENV_EXAMPLE),
 ];
 
-/// Writes the files, or with `check` only tells which are out of date.
+/// Writes the files, or with `check` only fails if some are out of date.
 pub(crate) fn run(check: bool) -> Result<()> {
     let binary = build_binary("blegram", "dev")?;
     let mut stale = Vec::new();
@@ -29,7 +29,7 @@ pub(crate) fn run(check: bool) -> Result<()> {
         let committed = fs::read(&path).unwrap_or_default();
         match first_difference(&committed, &fresh) {
             None => {}
-            Some(line) if check => stale.push(format!("{file} differs from line {line} on")),
+            Some(line) if check => stale.push(format!("{file} differs from line {line}")),
             Some(_) => write(&path, &fresh)?,
         }
     }
@@ -52,7 +52,7 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
     fs::write(path, content).with_context(|| format!("writing {}", path.display()))
 }
 
-/// The number of the first line that is not the same in both.
+/// The number of the first line that differs.
 fn first_difference(one: &[u8], other: &[u8]) -> Option<usize> {
     let lines = |bytes: &[u8]| bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>();
     let (one, other) = (lines(one), lines(other));

@@ -1,6 +1,6 @@
-//! Which crate may depend on which: the table of the architecture, checked on every `cargo xtask check`.
+//! Checks the dependencies between crates against the table of the architecture, as part of `cargo xtask check`.
 //!
-//! Only direct dependencies that end up in a build count (normal and build, also optional ones); tests are free.
+//! Checks direct normal, build and optional dependencies; dev-dependencies are not restricted.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -8,14 +8,14 @@ use serde_json::Value;
 use crate::process::output;
 use crate::workspace::cargo;
 
-/// What one crate may and may never depend on.
+/// The allowed and forbidden dependencies of one crate.
 struct Row {
     package: &'static str,
-    /// The packages of this workspace that it may use.
+    /// Workspace packages that it may depend on.
     ours: &'static [&'static str],
-    /// Those that it may use behind a feature only.
+    /// Workspace packages that it may depend on behind a feature only.
     optional: &'static [&'static str],
-    /// Groups of other people's packages that it never uses.
+    /// Groups of external packages that it may not depend on.
     never: &'static [&'static [&'static str]],
 }
 
@@ -23,7 +23,7 @@ const HTTP: &[&str] = &["poem", "poem-openapi"];
 const SQL: &[&str] = &["sea-orm", "sea-orm-migration", "sea-query", "sqlx", "rusqlite"];
 const IO: &[&str] =
     &["tokio", "tokio-util", "tokio-tungstenite", "hyper", "hyper-util", "reqwest", "redis", "object_store"];
-/// Errors that say nothing to a caller: for programs, not for libraries.
+/// Opaque error types, which callers cannot match on: for binaries, not for libraries.
 const OPAQUE: &[&str] = &["anyhow", "eyre", "color-eyre"];
 
 const DOMAIN: &str = "blegram-domain";
@@ -59,22 +59,22 @@ const TABLE: &[Row] = &[
     Row { package: "xtask-s3",  ours: &[],                                           optional: &[],          never: &[] },
 ];
 
-/// A direct dependency that is not only for tests.
+/// A direct dependency that is not a dev-dependency.
 #[derive(Clone, Copy)]
 struct Dependency<'a> {
     package: &'a str,
     is_optional: bool,
 }
 
-/// Checks the whole workspace.
+/// Checks all crates of the workspace.
 ///
 /// # Errors
-/// Lists every dependency against the table.
+/// With a list of all dependencies that the table does not allow.
 pub(crate) fn check() -> Result<()> {
     let text =
         output(&mut cargo("metadata --no-deps --format-version 1")).context("cargo metadata failed")?;
     let violations = workspace_violations(&serde_json::from_str(&text).context("reading cargo metadata")?);
-    ensure!(violations.is_empty(), "the layers are broken:\n  {}", violations.join("\n  "));
+    ensure!(violations.is_empty(), "dependencies violate the layering:\n  {}", violations.join("\n  "));
     Ok(())
 }
 
@@ -103,7 +103,7 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 
-/// What is wrong with one crate; `members` are the names of all packages of the workspace.
+/// The violations of one crate; `members` are the names of all packages of the workspace.
 fn violations(package: &str, dependencies: &[Dependency<'_>], members: &[&str]) -> Vec<String> {
     let Some(row) = TABLE.iter().find(|row| row.package == package) else {
         return vec![format!("{package} has no row in the table of xtask/src/layering.rs")];

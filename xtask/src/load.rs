@@ -1,4 +1,4 @@
-//! HTTP load by `wrk`.
+//! HTTP load generation with `wrk`.
 
 use std::process::Command;
 
@@ -16,34 +16,34 @@ const PACKAGE: Package = Package {
     macos: "brew install wrk",
 };
 
-/// The load generator.
+/// The load generator `wrk`.
 pub(crate) struct Wrk {
     seconds: u32,
 }
 
-/// What one run measured.
+/// The result of one run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Load {
-    /// Requests answered in a second.
+    /// Requests per second.
     pub(crate) per_second: f64,
-    /// Half of the answers came within this.
+    /// Median latency.
     pub(crate) p50_ms: f64,
-    /// All but one in a hundred came within this.
+    /// 99th percentile of the latency.
     pub(crate) p99_ms: f64,
 }
 
 impl Wrk {
-    /// Makes sure that `wrk` is there; each run will take so many seconds.
+    /// Finds or installs `wrk`. Each run will take `seconds`.
     pub(crate) fn find_or_install(seconds: u32) -> Result<Self> {
-        // It prints its version with an exit code of 1: whether it starts at all is what counts.
+        // `wrk --version` exits with 1, so this only checks whether it starts.
         if Command::new("wrk").arg("--version").output().is_err() {
             packages::install(&PACKAGE)?;
         }
         Ok(Self { seconds })
     }
 
-    /// Loads one address with a field in each request's head; answers other than 2xx or 3xx are a failure, for refusing
-    /// is fast.
+    /// Puts load on one URL, with an optional header field in each request. Responses other than 2xx or 3xx are an
+    /// error, because rejecting a request is fast and would distort the result.
     pub(crate) fn run(&self, url: &str, field: Option<&str>) -> Result<Load> {
         let duration = format!("-d{}s", self.seconds);
         let mut command = bound("wrk", "TERM");
@@ -53,13 +53,13 @@ impl Wrk {
         signals::check()?;
         let text = text.with_context(|| format!("wrk failed on {url}"))?;
         let failed = text.contains("Non-2xx") || text.contains("Socket errors");
-        ensure!(!failed, "{url} did not answer as it should:\n{text}");
-        parse(&text).with_context(|| format!("wrk said what was not understood:\n{text}"))
+        ensure!(!failed, "unexpected responses from {url}:\n{text}");
+        parse(&text).with_context(|| format!("cannot parse the output of wrk:\n{text}"))
     }
 }
 
 impl Load {
-    /// Each figure's median.
+    /// The median of each value.
     pub(crate) fn median(loads: &[Self]) -> Self {
         Self {
             per_second: median(loads.iter().map(|load| load.per_second)),
@@ -85,7 +85,7 @@ fn parse(text: &str) -> Option<Load> {
     })
 }
 
-/// `wrk` picks the unit by size: `812.00us`, `1.21ms`, `1.05s`.
+/// Parses a duration; the unit of `wrk` depends on the size: `812.00us`, `1.21ms`, `1.05s`.
 fn milliseconds(text: &str) -> Option<f64> {
     let units = [("us", 0.001), ("ms", 1.0), ("s", 1000.0), ("m", 60_000.0)];
     let (number, factor) =

@@ -1,4 +1,4 @@
-//! What logins cost others, and what their time tells.
+//! Benchmarks of logins: their effect on other requests, and whether their duration reveals whether an account exists.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,20 +10,20 @@ use anyhow::{Result, ensure};
 use crate::blegram::{Blegram, PASSWORD, Site};
 use crate::load::{Load, Wrk};
 
-/// Logins at the same time.
+/// Number of concurrent logins.
 pub(crate) const AT_ONCE: usize = 64;
 
-/// Refused logins of each kind whose time is taken.
+/// Number of rejected logins measured of each kind.
 const SAMPLES: usize = 300;
 
-/// Reads without and beside logins.
+/// Load of reads without and with concurrent logins.
 pub(crate) struct Beside {
     pub(crate) alone: Load,
     pub(crate) beside: Load,
     pub(crate) logins_per_second: f64,
 }
 
-/// Loads a post, alone and while so many log in, in turns.
+/// Measures reads of a post, alternately without and with [`AT_ONCE`] concurrent logins.
 pub(crate) fn beside_reads(blegram: &Blegram, wrk: &Wrk, post: &str) -> Result<Beside> {
     const ROUNDS: usize = 3;
     let url = format!("{}/api/v1/posts/{post}", blegram.origin());
@@ -52,7 +52,7 @@ fn while_others_log_in<T>(
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while !is_over.load(Ordering::Relaxed) {
-                    // Refused while the queue is full: that is part of the load.
+                    // Logins are rejected while the queue is full; that is part of the load.
                     if blegram.time_login("bob", PASSWORD).is_ok_and(|(_, status)| status == 200) {
                         done.fetch_add(1, Ordering::Relaxed);
                     }
@@ -65,25 +65,25 @@ fn while_others_log_in<T>(
     })
 }
 
-/// Whether the time of a refused login tells an account from none.
+/// Tests whether the duration of a rejected login reveals whether an account exists.
 pub(crate) fn enumeration(site: &Site, blegram: &Blegram) -> Result<Enumeration> {
     blegram.sign_up("suspended.person")?;
     site.suspend("suspended.person")?;
     let names = ["nobody.at.all", "ann", "suspended.person"];
     let mut samples = names.map(|_| Vec::with_capacity(SAMPLES));
     for round in 0..SAMPLES {
-        // In turns, and each first as often as the others: what else the machine does hits all alike.
+        // Alternates the kinds and rotates their order, so that other load on the machine affects all kinds alike.
         for place in 0..names.len() {
             let at = (round + place) % names.len();
             let (time, status) = blegram.time_login(names[at], "not the password of anybody")?;
-            ensure!(status == 401, "{} was answered {status}", names[at]);
+            ensure!(status == 401, "login as {} returned {status}", names[at]);
             samples[at].push(time.as_secs_f64() * 1000.0);
         }
     }
     Ok(Enumeration { groups: samples.map(|samples| Group::of(&samples)) })
 }
 
-/// The times of refused logins: of nobody, with a wrong password, with one to a suspended account.
+/// Durations of rejected logins: to no account, with a wrong password, to a suspended account.
 pub(crate) struct Enumeration {
     groups: [Group; 3],
 }
@@ -95,7 +95,7 @@ struct Group {
 }
 
 impl Group {
-    /// The slowest tenth is left out: it tells of the machine.
+    /// Discards the slowest tenth, which depends on the machine more than on the server.
     fn of(samples: &[f64]) -> Self {
         let mut samples = samples.to_vec();
         samples.sort_by(f64::total_cmp);
@@ -106,7 +106,7 @@ impl Group {
         Self { count, mean_ms, variance }
     }
 
-    /// Welch's t: beyond 4.5 in size the difference is more than chance (as tests of constant time take it).
+    /// Welch's t-test: |t| above 4.5 is significant, the usual threshold in tests of constant-time code.
     fn t(&self, other: &Self) -> f64 {
         let spread = self.variance / self.count + other.variance / other.count;
         (self.mean_ms - other.mean_ms) / spread.sqrt()
@@ -118,8 +118,8 @@ impl fmt::Display for Enumeration {
         let [nobody, wrong, suspended] = &self.groups;
         write!(
             f,
-            "Refused logins, {SAMPLES} each: nobody {:.2} ms, wrong password {:.2} ms (t = {:+.1}), suspended {:.2} ms \
-             (t = {:+.1}); |t| above 4.5 would tell them apart.",
+            "Rejected logins, {SAMPLES} each: no account {:.2} ms, wrong password {:.2} ms (t = {:+.1}), suspended {:.2} ms \
+             (t = {:+.1}); |t| above 4.5 would distinguish them.",
             nobody.mean_ms,
             wrong.mean_ms,
             wrong.t(nobody),

@@ -1,4 +1,4 @@
-//! The developer's commands: `cargo xtask --help`.
+//! Development tasks of blegram: see `cargo xtask --help`.
 
 mod bench;
 mod blegram;
@@ -23,9 +23,9 @@ use clap::{Parser, Subcommand};
 
 use crate::signals::Interrupted;
 
-/// The developer's commands of blegram.
+/// Development tasks of blegram.
 ///
-/// `cargo xtask check` and `cargo xtask test` together are what CI runs (`.ci/run`).
+/// CI runs `cargo xtask check` and `cargo xtask test` (`.ci/run`).
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
 struct Cli {
@@ -35,49 +35,51 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Start what the tests need, run all tests, stop it again
+    /// Start the test services, run all tests, stop the services
     ///
-    /// Starts a PostgreSQL and an S3-protocol server of its own on free ports in temporary directories, tells the tests
-    /// where they are (`BLEGRAM_TEST_POSTGRES_URL`, `BLEGRAM_TEST_S3_…`) and stops them afterwards, also on Ctrl-C. On Debian and Ubuntu a missing PostgreSQL
-    /// is installed when one is root or has sudo without a password. The exit code is that of `cargo test`.
+    /// Starts its own PostgreSQL and S3-compatible server on free ports in temporary directories, passes their
+    /// addresses to the tests (`BLEGRAM_TEST_POSTGRES_URL`, `BLEGRAM_TEST_S3_…`), and stops them afterwards, also on
+    /// Ctrl-C. Installs missing programs (PostgreSQL, nginx, PgBouncer) on Debian and Ubuntu, as root or with
+    /// passwordless sudo. Exits with the exit code of `cargo test`.
     #[command(after_help = "Examples:\n  cargo xtask test\n  cargo xtask test -- -p blegram-social like\n  \
                             cargo xtask test -- --test it -- --nocapture")]
     Test {
-        /// What to pass to `cargo test`
+        /// Arguments for `cargo test`
         #[arg(last = true)]
         args: Vec<String>,
     },
-    /// Start what the tests need and run a command, or wait for Ctrl-C
+    /// Start the test services and run a command, or wait for Ctrl-C
     #[command(
         after_help = "Examples:\n  cargo xtask services\n  cargo xtask services -- cargo nextest run\n  \
                             cargo xtask services -- sh -c 'psql $BLEGRAM_TEST_POSTGRES_URL'"
     )]
     Services {
-        /// The command, with the addresses of the services in its environment
+        /// The command to run, with the addresses of the services in its environment
         #[arg(last = true)]
         command: Vec<String>,
     },
     /// Check formatting, clippy, docs, layering, generated files and dependencies
     ///
-    /// Ends at the first failure and names the command that mends it. Dependencies are checked by cargo-deny, where it
-    /// is installed.
+    /// Stops at the first failure and prints the command that fixes it. Checks dependencies with cargo-deny, if it is
+    /// installed.
     Check,
-    /// Write the generated files again (docs/openapi.json, docs/asyncapi.json, docs/configuration.md, .env.example)
+    /// Regenerate docs/openapi.json, docs/asyncapi.json, docs/configuration.md and .env.example
     Gen {
-        /// Change nothing; fail when a file is out of date
+        /// Change no file; fail if one is out of date
         #[arg(long)]
         check: bool,
     },
-    /// Fuzz the API from its OpenAPI document with schemathesis
+    /// Fuzz the API with schemathesis, based on the OpenAPI document
     ///
-    /// Runs blegram on an empty embedded database, once as an anonymous client and once as a member. Any server error
-    /// and any answer that the document does not allow is a failure. Needs Python 3; schemathesis goes to target/xtask.
+    /// Runs blegram on an empty embedded database, once as an anonymous client and once as a logged-in user. Fails on
+    /// any server error and any response that the document does not allow. Needs Python 3; installs schemathesis into
+    /// target/xtask.
     FuzzApi(fuzz_api::Options),
-    /// Measure throughput, latency, start-up and memory of one node
+    /// Measure throughput, latency, start-up time and memory of one node
     ///
-    /// Runs a release build on SQLite, then on PostgreSQL, fills it with 200 posts and loads it with `wrk`, also
-    /// beside logins; then tries whether the time of a refused login tells whether an account exists. Absolute figures
-    /// are the machine's; compare the ratios.
+    /// Runs a release build on SQLite, then on PostgreSQL, with 200 posts, and puts load on it with `wrk`, with and
+    /// without concurrent logins. Then tests whether the duration of a rejected login reveals whether an account
+    /// exists. Absolute numbers depend on the machine; compare the ratios.
     Bench(bench::Options),
 }
 

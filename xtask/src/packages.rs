@@ -1,4 +1,4 @@
-//! Programs that the commands need: installed on Debian and Ubuntu where one may, explained everywhere else.
+//! Installs missing programs on Debian and Ubuntu, and prints instructions on other systems.
 
 use std::process::Command;
 
@@ -7,13 +7,13 @@ use rustix::process::geteuid;
 
 use crate::process::{run, succeeds};
 
-/// A program with its package on each system.
+/// A program and its packages.
 pub(crate) struct Package {
-    /// What people call it.
+    /// The name for messages.
     pub(crate) name: &'static str,
-    /// Debian's and Ubuntu's package.
+    /// The package on Debian and Ubuntu.
     pub(crate) apt: &'static str,
-    /// What to run before the installation, in `sh`.
+    /// Shell script to run before the installation.
     pub(crate) before: &'static str,
     /// How to install it on Fedora.
     pub(crate) fedora: &'static str,
@@ -21,17 +21,18 @@ pub(crate) struct Package {
     pub(crate) macos: &'static str,
 }
 
-/// Installs a missing package, or says what to install.
+/// Installs a missing package with `apt-get`.
 ///
 /// # Errors
-/// When the system has no `apt-get`, when one is neither root nor may use sudo without a password, or when it fails.
+/// With instructions, when there is no `apt-get`, the user is neither root nor has passwordless sudo, or the
+/// installation fails.
 pub(crate) fn install(package: &Package) -> Result<()> {
     let Some(mut shell) = privileged_shell() else { bail!(instructions(package)) };
-    println!("xtask: {} is missing; installing Debian's package `{}`", package.name, package.apt);
+    println!("xtask: {} is missing; installing the Debian package `{}`", package.name, package.apt);
     run(shell.arg(script(package))).with_context(|| instructions(package))
 }
 
-/// A shell that may install packages, if there is a way to one without asking anybody.
+/// A root shell, if it is available without a password.
 fn privileged_shell() -> Option<Command> {
     if !succeeds(Command::new("apt-get").arg("--version")) {
         return None;
@@ -58,7 +59,7 @@ fn script(package: &Package) -> String {
 fn instructions(package: &Package) -> String {
     let Package { name, apt, fedora, macos, .. } = package;
     format!(
-        "{name} is needed and could not be found. Install it:\n  \
+        "{name} is required but was not found. Install it:\n  \
          Debian, Ubuntu   sudo apt-get install --no-install-recommends {apt}\n  \
          Fedora           {fedora}\n  \
          macOS            {macos}"

@@ -1,4 +1,4 @@
-//! Child processes that end with xtask, however xtask ends.
+//! Child processes that are stopped when xtask ends, however it ends.
 
 use std::env;
 use std::ffi::OsStr;
@@ -14,27 +14,28 @@ use signal_hook::consts::SIGINT;
 
 use crate::signals::{self, Interrupted};
 
-/// How long a program may take to end before it is killed.
+/// How long a program may take to exit before it is killed.
 const GRACE: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Who hears Ctrl-C.
+/// Which process receives Ctrl-C.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Terminal {
-    /// xtask alone; it passes the signal on to the program and everything the program started.
+    /// Only xtask, which forwards the signal to the program and its descendants.
     Own,
-    /// Also the program, as an interactive one needs; it decides itself what Ctrl-C means.
+    /// The program as well, as interactive programs need; it handles Ctrl-C itself.
     Shared,
 }
 
-/// A running program, stopped when dropped.
+/// A running program; stopped when dropped.
 pub(crate) struct Process {
     child: Child,
     terminal: Terminal,
     stop_signal: Signal,
 }
 
-/// A command that the kernel ends with `death` when xtask is gone (`kill -9` runs no `Drop`); only Linux can.
+/// Creates a command that gets the signal `death` from the kernel when xtask dies, because `kill -9` runs no `Drop`. On
+/// systems other than Linux the command is unchanged.
 pub(crate) fn bound(program: impl AsRef<OsStr>, death: &str) -> Command {
     let mut command = if *CAN_BIND {
         let mut command = Command::new("setpriv");
@@ -47,8 +48,8 @@ pub(crate) fn bound(program: impl AsRef<OsStr>, death: &str) -> Command {
     command
 }
 
-/// Hides from a command what `cargo run` says of the package xtask. Build scripts read the same names (that of ring does),
-/// so cargo would run them again, and build anew what depends on them, whenever it is called from here and by hand in turn.
+/// Removes the variables that `cargo run` sets for the package xtask. Some build scripts (such as ring's) read them, so
+/// cargo would rerun them and rebuild their dependents whenever it is called alternately from here and by hand.
 pub(crate) fn forget_package(command: &mut Command) {
     let is_of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
     for (name, _) in env::vars_os() {
@@ -58,7 +59,7 @@ pub(crate) fn forget_package(command: &mut Command) {
     }
 }
 
-/// Like [`bound`], as another user; only root may.
+/// Like [`bound`], as another user. Requires root.
 pub(crate) fn bound_as(user: &str, program: impl AsRef<OsStr>, death: &str) -> Command {
     let mut command = Command::new("setpriv");
     command
@@ -70,19 +71,19 @@ pub(crate) fn bound_as(user: &str, program: impl AsRef<OsStr>, death: &str) -> C
 static CAN_BIND: LazyLock<bool> =
     LazyLock::new(|| succeeds(Command::new("setpriv").args(["--pdeathsig", "TERM", "true"])));
 
-/// Whether a command exists and ends well; its output is of no interest.
+/// Whether a command exists and succeeds. Discards its output.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
 }
 
-/// What a command prints, or `None` when it does not exist or fails.
+/// The standard output of a command, or `None` if it does not exist or fails.
 pub(crate) fn output(command: &mut Command) -> Option<String> {
     let output = command.stderr(Stdio::null()).output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Runs a program to its end and expects success; a signal to xtask stops it.
+/// Runs a program and returns an error if it fails. A signal to xtask stops it.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let line = shown(command);
     let status = Process::spawn(command, Terminal::Own, Signal::TERM)?.wait()?;
@@ -90,7 +91,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// The command as somebody would type it, without the wrapper.
+/// The command line for messages, without the wrapper `setpriv`.
 fn shown(command: &Command) -> String {
     let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
     let start = words.iter().position(|word| *word == "--").filter(|_| words[0] == "setpriv");
@@ -104,25 +105,25 @@ pub(crate) fn exit_code(status: ExitStatus) -> u8 {
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
-/// Ends `condition`'s wait when it holds, an error when it does not in time or xtask is asked to stop.
+/// Polls `condition` until it is true. Returns an error after `limit`, or when xtask receives a signal.
 pub(crate) fn wait_until(limit: Duration, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
     let deadline = Instant::now() + limit;
     while !condition()? {
         signals::check()?;
         ensure!(Instant::now() < deadline, "not ready after {} s", limit.as_secs());
-        // Short, for start-up times are measured by it.
+        // Short, because start-up times are measured with it.
         sleep(Duration::from_millis(2));
     }
     Ok(())
 }
 
 impl Process {
-    /// Starts a program; `stop_signal` is what it takes as a request to end.
+    /// Starts a program; `stop_signal` is the signal that stops it gracefully.
     ///
-    /// Always from the main thread: the kernel's parent-death signal is tied to the thread that spawned.
+    /// Call it from the main thread only: the kernel's parent-death signal is tied to the spawning thread.
     pub(crate) fn spawn(command: &mut Command, terminal: Terminal, stop_signal: Signal) -> Result<Self> {
         if terminal == Terminal::Own {
-            // A group of its own also lets one signal reach what the program starts, such as cargo's test binaries.
+            // With its own process group, one signal also reaches its descendants, such as cargo's test binaries.
             command.process_group(0).stdin(Stdio::null());
         }
         let child = command.spawn().with_context(|| format!("starting `{}`", shown(command)))?;
@@ -134,12 +135,12 @@ impl Process {
         self.child.id()
     }
 
-    /// Whether it has ended, and how.
+    /// The exit status, if it has exited.
     pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
         self.child.try_wait().context("waiting for a program")
     }
 
-    /// Waits for the end; a signal to xtask is passed on and becomes [`Interrupted`].
+    /// Waits until the program exits. Forwards a signal to xtask to the program, and returns [`Interrupted`].
     pub(crate) fn wait(mut self) -> Result<ExitStatus> {
         loop {
             if let Some(status) = self.ended()? {
@@ -153,7 +154,7 @@ impl Process {
         }
     }
 
-    /// Asks it to end, kills it when it does not, and tells how it ended.
+    /// Stops the program gracefully, kills it after [`GRACE`], and returns its exit status.
     pub(crate) fn stop(mut self) -> Result<ExitStatus> {
         self.stop_with(self.stop_signal)
     }
@@ -177,7 +178,7 @@ impl Process {
 
     fn send(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
-        // The one way to fail is that it has just ended, which is what the signal is for.
+        // Fails only if the program has just exited, which is the purpose of the signal.
         let _ = match self.terminal {
             Terminal::Own => kill_process_group(pid, signal),
             Terminal::Shared => kill_process(pid, signal),
@@ -199,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_program_does_not_see_what_cargo_says_of_this_package() {
-        // Cargo sets them for tests as it does for `cargo run`.
+        // Cargo sets the variables for tests, too.
         assert!(env::vars_os().any(|(name, _)| name == "CARGO_PKG_NAME"));
         let names = String::from_utf8(bound("env", "KILL").output().unwrap().stdout).unwrap();
         assert!(!names.contains("CARGO_PKG_") && !names.contains("CARGO_MANIFEST_"), "{names}");

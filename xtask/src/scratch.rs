@@ -1,4 +1,4 @@
-//! Temporary directories that the next start clears away when this one could not.
+//! Temporary directories. The next run cleans up those of a run that was killed.
 
 use std::env;
 use std::fs::{self, DirBuilder, File};
@@ -16,21 +16,22 @@ use crate::process::{output, wait_until};
 const PREFIX: &str = "blegram-xtask-";
 const LOCK: &str = "lock";
 
-/// A directory under the system's temporary one, removed when dropped.
+/// A directory in the system's temporary directory, deleted when dropped.
 ///
-/// Its lock is held as long as xtask lives, even against `kill -9`: a directory whose lock is free is a leftover.
+/// It contains a lock file, locked for as long as xtask lives. `kill -9` releases the lock, so a directory whose lock
+/// is free is a leftover.
 pub(crate) struct Scratch {
     path: PathBuf,
     _lock: File,
 }
 
 impl Scratch {
-    /// Makes an empty directory of one's own.
+    /// Creates an empty directory.
     pub(crate) fn new() -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = env::temp_dir().join(format!("{PREFIX}{}-{number}", process::id()));
-        // Others may pass (PostgreSQL runs as another user under root) but not look around.
+        // Other users may traverse it (PostgreSQL runs as another user under root), but not list it.
         DirBuilder::new()
             .mode(0o711)
             .create(&path)
@@ -40,12 +41,12 @@ impl Scratch {
         Ok(Self { path, _lock: lock })
     }
 
-    /// Where it is.
+    /// The path of the directory.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Remembers a process working here, for the sweep.
+    /// Records the pid of a process that uses this directory, for [`sweep`].
     pub(crate) fn record(&self, name: &str, pid: u32) -> Result<()> {
         fs::write(self.path.join(name).with_extension("pid"), pid.to_string()).context("writing a pid file")
     }
@@ -57,7 +58,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Ends and removes what an xtask that was killed has left behind.
+/// Stops the processes and deletes the directories of runs that were killed.
 pub(crate) fn sweep() -> Result<()> {
     let temporary = env::temp_dir();
     let entries = fs::read_dir(&temporary).with_context(|| format!("reading {}", temporary.display()))?;
@@ -67,7 +68,8 @@ pub(crate) fn sweep() -> Result<()> {
     Ok(())
 }
 
-/// A directory of this user with our prefix; never a link or somebody else's trap in a shared folder.
+/// Whether it is a directory of this user with our prefix. Not a symbolic link, and not a directory of another user,
+/// who could have planted it in the shared temporary directory.
 fn is_ours(path: &Path) -> bool {
     let named = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
     let owned = |meta: fs::Metadata| meta.is_dir() && meta.uid() == geteuid().as_raw();
@@ -79,7 +81,7 @@ fn sweep_one(path: &Path) {
     if lock.try_lock().is_err() {
         return;
     }
-    println!("xtask: clearing {} of a run that was killed", path.display());
+    println!("xtask: cleaning up {} of a killed run", path.display());
     recorded_pids(path).into_iter().filter(|pid| works_in(*pid, path)).for_each(end);
     remove(path);
 }
@@ -91,7 +93,7 @@ fn recorded_pids(path: &Path) -> Vec<Pid> {
     numbers.filter_map(Pid::from_raw).collect()
 }
 
-/// The number may belong to a stranger by now: only a command line naming the directory proves the process ours.
+/// Whether a process uses the directory, by its command line: the pid may have been reused by another process.
 fn works_in(pid: Pid, path: &Path) -> bool {
     let pid = pid.as_raw_pid();
     let line =
@@ -112,7 +114,7 @@ fn end(pid: Pid) {
 
 fn remove(path: &Path) {
     if let Err(error) = fs::remove_dir_all(path) {
-        eprintln!("xtask: {} could not be removed: {error}", path.display());
+        eprintln!("xtask: cannot delete {}: {error}", path.display());
     }
 }
 
@@ -120,7 +122,7 @@ fn remove(path: &Path) {
 mod tests {
     use super::*;
 
-    /// A leftover under a name that no sweep of another test or run looks at.
+    /// A leftover with a name that the sweeps of other tests and runs ignore.
     fn leftover(name: &str) -> PathBuf {
         let path = env::temp_dir().join(format!("xtask-{name}-{}", process::id()));
         fs::create_dir(&path).unwrap();
@@ -157,7 +159,7 @@ mod tests {
         let mut stranger = Command::new("sleep").arg("600").spawn().unwrap();
         fs::write(dead.join("ours.pid"), ours.id().to_string()).unwrap();
         fs::write(dead.join("stranger.pid"), stranger.id().to_string()).unwrap();
-        // Reaped at once, as the init process does with real leftovers.
+        // Reaps the process at once, as the init process does with real leftovers.
         let reaper = std::thread::spawn(move || ours.wait().unwrap());
         sweep_one(&dead);
         assert!(!reaper.join().unwrap().success());

@@ -1,6 +1,7 @@
-//! What the tests need running beside them.
+//! The test services: PostgreSQL and an S3-compatible server, and the programs that tests start themselves.
 //!
-//! Another service is another module with a `start` and an `env` of its own, and a field here.
+//! To add a service, add a module with a `start` function, a field in [`Services`], and its variables in
+//! [`Services::env`].
 
 pub(crate) mod postgres;
 mod programs;
@@ -27,13 +28,13 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// Starts them on free ports, after clearing what a killed run has left.
+    /// Starts the services on free ports, after cleaning up what killed runs have left behind.
     pub(crate) fn start() -> Result<Self> {
         scratch::sweep()?;
         Ok(Self { programs: Programs::find()?, postgres: Postgres::start()?, s3: S3::start()? })
     }
 
-    /// How tests find them.
+    /// The environment variables by which the tests find the services.
     fn env(&self) -> [(&'static str, String); 7] {
         [
             ("BLEGRAM_TEST_POSTGRES_URL", self.postgres.url()),
@@ -46,14 +47,14 @@ impl Services {
         ]
     }
 
-    /// Runs a program that finds the services in its environment and reports its exit code.
+    /// Runs a program with the addresses of the services in its environment, and returns its exit code.
     pub(crate) fn run(&self, command: &mut Command, terminal: Terminal) -> Result<u8> {
         let status = Process::spawn(command.envs(self.env()), terminal, Signal::TERM)?.wait()?;
         Ok(process::exit_code(status))
     }
 }
 
-/// Runs a command beside the services; without one they stay until a signal comes.
+/// Runs a command with the services; without a command, keeps them running until a signal.
 pub(crate) fn run(words: &[String]) -> Result<u8> {
     let services = Services::start()?;
     if let [program, args @ ..] = words {
@@ -62,7 +63,7 @@ pub(crate) fn run(words: &[String]) -> Result<u8> {
     for (name, value) in services.env() {
         println!("export {name}={value}");
     }
-    println!("xtask: Ctrl-C stops them");
+    println!("xtask: press Ctrl-C to stop the services");
     while signals::received().is_none() {
         sleep(Duration::from_millis(50));
     }

@@ -1,4 +1,5 @@
-//! Requests to stop, kept as a flag: what was started is then stopped by ordinary `Drop`s, whatever the reason.
+//! Handles SIGINT, SIGTERM and SIGHUP with a flag, so that a stop is an ordinary error and started processes are
+//! stopped by their `Drop` implementations.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 static RECEIVED: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 
-/// The person or the CI asked for an end; not a failure of its own.
+/// The error of a command that a signal has stopped.
 #[derive(Debug)]
 pub(crate) struct Interrupted(pub(crate) i32);
 
@@ -21,21 +22,21 @@ impl fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-/// From here on Ctrl-C, SIGTERM and SIGHUP no longer end xtask on the spot.
+/// Installs the signal handlers. From here on Ctrl-C, SIGTERM and SIGHUP no longer kill xtask.
 pub(crate) fn listen() -> Result<()> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register_usize(signal, Arc::clone(&RECEIVED), usize::try_from(signal)?)
-            .with_context(|| format!("listening for signal {signal}"))?;
+            .with_context(|| format!("installing the handler of signal {signal}"))?;
     }
     Ok(())
 }
 
-/// The latest request to stop.
+/// The latest signal received.
 pub(crate) fn received() -> Option<i32> {
     i32::try_from(RECEIVED.load(Ordering::Relaxed)).ok().filter(|signal| *signal != 0)
 }
 
-/// For loops that wait: ends them when a stop was asked for.
+/// Returns an error if a signal was received. For loops that wait.
 pub(crate) fn check() -> Result<()> {
     received().map_or(Ok(()), |signal| Err(Interrupted(signal).into()))
 }

@@ -1,16 +1,16 @@
-//! `cargo xtask test`
+//! `cargo xtask test`: runs the tests with the test services.
 
 use anyhow::Result;
 
 use crate::process::{Terminal, bound};
 use crate::services::Services;
 
-/// Starts the services, runs the tests, reports cargo's exit code.
+/// Starts the services, runs the tests, and returns cargo's exit code.
 pub(crate) fn run(args: &[String]) -> Result<u8> {
     let services = Services::start()?;
     let cargo = |args: &[String]| services.run(bound("cargo", "TERM").args(args), Terminal::Own);
     if args.is_empty() {
-        // `cargo test` covers unit, integration and doc tests and builds examples, but leaves benches alone.
+        // `cargo test` runs unit, integration and doc tests and builds examples, but does not build benches.
         match cargo(&words("test --workspace --benches --no-run"))? {
             0 => {}
             code => return Ok(code),
@@ -23,7 +23,7 @@ fn words(line: &str) -> Vec<String> {
     line.split(' ').map(Into::into).collect()
 }
 
-/// `--workspace` would silently overrule a package that was asked for.
+/// Adds `--workspace`, unless a package is selected: `--workspace` would silently override it.
 fn cargo_args(args: &[String]) -> Vec<String> {
     let mut cargo_options = args.iter().take_while(|arg| *arg != "--");
     let picks = cargo_options

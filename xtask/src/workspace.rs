@@ -1,4 +1,4 @@
-//! The workspace itself: where it is, how cargo builds its binary.
+//! The cargo workspace: its root, and building its binaries.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use crate::process::forget_package;
 
-/// The folder of the workspace; commands work from any folder below it.
+/// The root directory of the workspace, independent of the current directory.
 pub(crate) fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here)
 }
 
-/// A cargo command in the workspace.
+/// Creates a cargo command that runs in the workspace.
 pub(crate) fn cargo(words: &str) -> Command {
     let mut command = Command::new("cargo");
     command.args(words.split(' ')).current_dir(root());
@@ -22,7 +22,7 @@ pub(crate) fn cargo(words: &str) -> Command {
     command
 }
 
-/// Builds the binary of a package and tells where it is, wherever cargo puts it.
+/// Builds the binary of a package and returns its path, as reported by cargo.
 pub(crate) fn build_binary(package: &str, profile: &str) -> Result<PathBuf> {
     let mut command = cargo("build --quiet --message-format json-render-diagnostics");
     let output = command
@@ -32,7 +32,7 @@ pub(crate) fn build_binary(package: &str, profile: &str) -> Result<PathBuf> {
         .context("starting cargo build")?;
     ensure!(output.status.success(), "{package} does not build");
     let messages = String::from_utf8_lossy(&output.stdout);
-    messages.lines().filter_map(executable).next_back().context("cargo did not say where it put the binary")
+    messages.lines().filter_map(executable).next_back().context("cargo did not report the path of the binary")
 }
 
 fn executable(line: &str) -> Option<PathBuf> {

@@ -1,4 +1,4 @@
-//! The command line: what `blegram` can be asked, and help that teaches by example.
+//! Command-line arguments of `blegram`, with examples in the help.
 
 use std::path::{Path, PathBuf};
 
@@ -15,8 +15,8 @@ use crate::config::{self, Config};
 #[derive(Debug, Parser)]
 #[command(name = "blegram", version, after_help = EXAMPLES)]
 pub struct Cli {
-    /// The configuration file [default: ./blegram.toml when it exists].
-    // Not clap's parser for paths: it refuses an empty variable, which Compose files set to mean "none".
+    /// Path of the configuration file [default: ./blegram.toml if it exists].
+    // clap's path parser rejects an empty variable, which Compose files set to mean "none".
     #[arg(long, global = true, value_name = "PATH", env = "BLEGRAM_CONFIG", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     config: Option<PathBuf>,
 
@@ -27,107 +27,107 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   blegram                                    Serve on http://127.0.0.1:8080 with data in ./data
-  BLEGRAM_SERVER__LISTEN=0.0.0.0:80 blegram  Set anything by the environment
-  blegram serve --demo                       The same, with a community to look at
-  blegram config show                        What is in effect, and where it came from
-  blegram --config /etc/blegram.toml doctor  Say what is wrong, and how to mend it";
+  BLEGRAM_SERVER__LISTEN=0.0.0.0:80 blegram  Override a setting with an environment variable
+  blegram serve --demo                       Serve a demo community
+  blegram config show                        Print the effective configuration and its sources
+  blegram --config /etc/blegram.toml doctor  Check the setup and print how to fix problems";
 
-/// What to do.
+/// A command.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Serve until SIGTERM or Ctrl-C, then finish what is in flight.
+    /// Run the server until SIGTERM or Ctrl-C, then shut down gracefully.
     Serve(Serve),
-    /// Change the schema of the database.
+    /// Manage database migrations.
     #[command(subcommand, after_help = MIGRATE_EXAMPLES)]
     Migrate(Migrate),
     /// Print the OpenAPI document.
     #[command(after_help = OPENAPI_EXAMPLES)]
     Openapi(Openapi),
-    /// Print the AsyncAPI document of the gateway: every frame of the WebSocket.
+    /// Print the AsyncAPI document of the realtime gateway (every WebSocket frame).
     Asyncapi,
-    /// Check or show the configuration.
+    /// Validate or print the configuration.
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(ConfigCommand),
-    /// Make, suspend and mend accounts, on the configured database; the site may run meanwhile.
+    /// Create and manage accounts in the configured database. Safe while the server is running.
     #[command(subcommand, after_help = USER_EXAMPLES)]
     User(User),
-    /// Fill an empty site with a community to look at, in Korean and English, and print two logins.
+    /// Fill an empty site with a demo community in Korean and English, and print two logins.
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(Demo),
-    /// Check every count that rows keep of other rows, and mend those that are wrong; the site may run meanwhile.
+    /// Check stored counters against the rows that they count, and correct them. Safe while the server is running.
     Recount {
-        /// Tell what is wrong, and change nothing.
+        /// Report wrong counters without correcting them.
         #[arg(long)]
         dry_run: bool,
     },
-    /// Look through all files of images: remove those that belong to nothing, and tell of images whose files are missing.
-    /// The site may run meanwhile.
+    /// Scan the image storage: delete orphaned files and report images whose files are missing. Safe while the server
+    /// is running.
     #[command(after_help = SWEEP_EXAMPLES)]
     Sweep(Sweep),
-    /// Check what blegram depends on: say what is wrong, and how to mend it.
+    /// Check the configuration, database, storage and clock, and print how to fix problems.
     Doctor,
 }
 
-/// How to serve.
+/// Options of `blegram serve`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Args)]
 pub struct Serve {
-    /// Fill the site with the demo world first, if it is empty.
+    /// Create the demo community first, if the site is empty.
     #[arg(long)]
     pub demo: bool,
 }
 
-/// How to sweep.
+/// Options of `blegram sweep`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Args)]
 pub struct Sweep {
-    /// Tell what would be removed, and remove nothing.
+    /// List orphaned files without deleting them.
     #[arg(long)]
     pub dry_run: bool,
-    /// Say that the clock is right: retention goes on that pauses because the clock jumped, or because the newest row was
-    /// more than 7 days away from it. By itself it goes on after 24 hours of a steady clock.
+    /// Confirm that the clock is right and resume retention at once. Retention pauses when the clock jumps, or when the
+    /// newest row is more than 7 days away from it; it resumes by itself after 24 hours of a steady clock.
     #[arg(long, conflicts_with = "dry_run")]
     pub clock_is_right: bool,
 }
 
-/// Which demo world.
+/// Options of `blegram demo`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 pub struct Demo {
-    /// Another number is another world; the same number in the same hour is the same one.
+    /// Seed of the random generator. The same seed within the same hour creates the same content.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 }
 
 const DEMO_EXAMPLES: &str = "\
 Examples:
-  blegram serve --demo                                 The quickest way to something to look at
-  BLEGRAM_SERVER__DATA_DIR=./world blegram serve       A folder of its own: start it once, stop it, then
+  blegram serve --demo                                 Serve a demo community
+  BLEGRAM_SERVER__DATA_DIR=./world blegram serve       Use a separate data directory: start once, stop, then
   BLEGRAM_SERVER__DATA_DIR=./world blegram demo --seed 7";
 
 const SWEEP_EXAMPLES: &str = "\
 Examples:
-  blegram sweep --dry-run          After a crash, or after a backup was restored: what is there that should not be?
-  blegram sweep                    Remove it
-  blegram sweep --clock-is-right   After `date` was looked at: let retention go on at once";
+  blegram sweep --dry-run          List orphaned files, for example after a crash or a restored backup
+  blegram sweep                    Delete them
+  blegram sweep --clock-is-right   Resume retention at once, after checking `date`";
 
-/// Schema changes.
+/// Subcommands of `blegram migrate`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum Migrate {
-    /// Apply every change that is pending. Safe to repeat.
+    /// Apply all pending migrations. Safe to repeat.
     Up,
-    /// Undo the latest change. Data that only it could hold is lost.
+    /// Revert the latest migration. Data that only the newer schema can store is lost.
     Down,
-    /// List the changes, applied and pending.
+    /// List applied and pending migrations.
     Status,
 }
 
 const MIGRATE_EXAMPLES: &str = "\
 Examples:
-  blegram migrate status   What is applied and what is pending
-  blegram migrate up       Before starting a new version on PostgreSQL; SQLite does it at start";
+  blegram migrate status   List applied and pending migrations
+  blegram migrate up       Run before starting a new version on PostgreSQL; on SQLite the server does it at start";
 
-/// How to print the OpenAPI document.
+/// Options of `blegram openapi`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 pub struct Openapi {
-    /// YAML instead of JSON.
+    /// Print YAML instead of JSON.
     #[arg(long)]
     pub yaml: bool,
 }
@@ -135,16 +135,16 @@ pub struct Openapi {
 const OPENAPI_EXAMPLES: &str = "\
 Examples:
   blegram openapi > openapi.json
-  npx openapi-typescript openapi.json -o api.d.ts   A typed client; no server need run";
+  npx openapi-typescript openapi.json -o api.d.ts   Generate a typed client, without a running server";
 
-/// Questions about the configuration.
+/// Subcommands of `blegram config`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum ConfigCommand {
-    /// Say everything that is wrong, at once; succeed when nothing is.
+    /// Validate the configuration and report all problems at once. Exits with 0 if it is valid.
     Check,
-    /// Print what is in effect as TOML, each line with its origin. Secrets are redacted.
+    /// Print the effective configuration as TOML, with the source of each value. Secrets are redacted.
     Show,
-    /// Print the reference, docs/configuration.md.
+    /// Print the configuration reference (docs/configuration.md).
     #[command(hide = true)]
     Docs {
         /// Print .env.example instead.
@@ -155,80 +155,80 @@ pub enum ConfigCommand {
 
 const CONFIG_EXAMPLES: &str = "\
 Examples:
-  blegram config check                             Before a deployment
-  BLEGRAM_PROFILE=production blegram config check  Would production accept it?
-  blegram config show > new.toml                   A file to start from (secrets are left out)";
+  blegram config check                             Validate before a deployment
+  BLEGRAM_PROFILE=production blegram config check  Validate against the rules of the production profile
+  blegram config show > new.toml                   Write a file to start from (without secrets)";
 
-/// What to do with an account.
+/// Subcommands of `blegram user`.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum User {
-    /// Make an account, also where registration is closed.
+    /// Create an account, even if registration is closed.
     Create {
         /// The username, with or without `@`.
         name: String,
-        /// What it may do.
+        /// The role.
         #[arg(long, value_enum, default_value_t = RoleArg::User)]
         role: RoleArg,
-        /// The name that the profile shows [default: the username].
+        /// The display name [default: the username].
         #[arg(long)]
         display_name: Option<String>,
-        /// Where its owner says to receive mail.
+        /// The email address. It is not verified.
         #[arg(long)]
         email: Option<String>,
-        /// Where its password comes from.
+        /// Source of the password.
         #[command(flatten)]
         password: PasswordSource,
     },
-    /// Take an account out: it cannot log in, its sessions end, nobody sees it or what it wrote.
+    /// Suspend an account: it cannot log in, its sessions end, and its profile and content are hidden.
     Suspend {
         /// The username, with or without `@`.
         name: String,
     },
-    /// Take a suspended account back in.
+    /// Reinstate a suspended account.
     Reinstate {
         /// The username, with or without `@`.
         name: String,
     },
-    /// Change what an account may do.
+    /// Change the role of an account.
     SetRole {
         /// The username, with or without `@`.
         name: String,
-        /// What it may do from now on.
+        /// The new role.
         #[arg(value_enum)]
         role: RoleArg,
     },
-    /// Give an account a new password and end its sessions.
+    /// Set a new password and revoke all sessions of the account.
     ResetPassword {
         /// The username, with or without `@`.
         name: String,
-        /// Where its password comes from.
+        /// Source of the password.
         #[command(flatten)]
         password: PasswordSource,
     },
 }
 
-/// Where a password comes from.
+/// Source of a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 pub struct PasswordSource {
-    /// Read the password from a line of standard input; without this, one is made and shown once.
-    // Never an argument of its own: every user of the machine sees those, and shells keep them.
+    /// Read the password from the first line of standard input. Otherwise a password is generated and printed once.
+    // Never a command-line argument: every user of the machine can see those, and shells store them in their history.
     #[arg(long)]
     pub password_stdin: bool,
 }
 
-/// A role, as it is typed.
+/// A role on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RoleArg {
-    /// Everybody.
+    /// A regular account.
     User,
-    /// May judge reports.
+    /// Can review reports.
     Moderator,
-    /// May do everything.
+    /// Has every permission.
     Admin,
 }
 
 impl RoleArg {
-    /// The role as it is typed.
+    /// The name on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         Role::from(self).as_str()
@@ -247,14 +247,14 @@ impl From<RoleArg> for Role {
 
 const USER_EXAMPLES: &str = "\
 Examples:
-  blegram user create ann --role admin                  An account, with a password that is shown once
-  blegram user create bob --password-stdin < password   The same with a password from a file
-  blegram user suspend spammer                          Out, with all sessions; `reinstate` takes it back
-  blegram user set-role bob moderator                   Counts within a second
-  blegram user reset-password ann                       For somebody who lost it";
+  blegram user create ann --role admin                  Create an account with a generated password
+  blegram user create bob --password-stdin < password   Read the password from a file
+  blegram user suspend spammer                          Suspend it and end its sessions; undo with `reinstate`
+  blegram user set-role bob moderator                   Takes effect within a second
+  blegram user reset-password ann                       Replace a lost password";
 
 impl Cli {
-    /// The command given, or `serve`.
+    /// The given command; defaults to `serve`.
     #[must_use]
     pub fn command(&self) -> Command {
         self.command.clone().unwrap_or(Command::Serve(Serve::default()))
@@ -264,7 +264,7 @@ impl Cli {
         self.config.as_deref().filter(|it| !it.as_os_str().is_empty())
     }
 
-    /// Reads the configuration that this command line points at.
+    /// Reads the configuration, from the file given by `--config` or `BLEGRAM_CONFIG` if there is one.
     ///
     /// # Errors
     /// As [`Config::read`].
@@ -272,10 +272,10 @@ impl Cli {
         Config::read(self.config_path())
     }
 
-    /// Answers `blegram config …` with the text to print.
+    /// Runs `blegram config …` and returns the text to print.
     ///
     /// # Errors
-    /// As [`Config::read`]; never for [`ConfigCommand::Docs`], which depends on nothing.
+    /// As [`Config::read`]; never for [`ConfigCommand::Docs`], which reads no configuration.
     pub fn answer(&self, question: ConfigCommand) -> Result<String, config::Error> {
         Ok(match question {
             ConfigCommand::Check => self.read_config().map(|_| "The configuration is valid.\n".to_owned())?,

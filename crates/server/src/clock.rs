@@ -1,9 +1,9 @@
-//! The clock of a site: what time it is, where ids begin, and whether what is old may be deleted.
+//! The site clock, the start of id generation, and the clock check for retention. Decision 25 says why.
 //!
-//! On PostgreSQL the database's clock is followed when this machine's differs by more than a second, so that all nodes
-//! agree; between two looks at it time passes as the monotonic clock says. Ids begin above the newest stored one and advance
-//! past those of other nodes. [`Retention`] answers whether the clock is trusted with deleting; the rules are in
-//! [`blegram_domain::clock_guard`].
+//! On PostgreSQL a node follows the database clock while the local clock differs by more than a second, so that all
+//! nodes agree; between two readings time advances with the monotonic clock. New ids start above the newest stored id
+//! and advance past those of other nodes. [`Retention`] decides whether the clock is trusted for deletions by age; the
+//! rules are in [`blegram_domain::clock_guard`].
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -19,44 +19,44 @@ use blegram_persistence::{Db, clock_state, jobs, newest};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-/// The database's clock is followed when this machine's differs by more.
+/// Largest difference between the local clock and the database clock at which the local clock is used.
 pub const AGREES: Duration = Duration::from_secs(1);
 
-/// How often the database is asked what time it is, and how far the ids of other nodes are.
+/// How often a node reads the database clock and the newest id of the other nodes.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// How often the clock is checked and, while retention pauses, its steady time is stored.
+/// How often the clock is checked. While retention is paused, each check stores how long the clock has been steady.
 const CHECK: Duration = Duration::from_secs(60);
 
-/// How often an undisturbed clock is stored as checked.
+/// How often a successful check is stored.
 const STORE: Duration = Duration::from_secs(10 * 60);
 
-/// How an operator ends a pause.
-const REMEDY: &str = "it goes on after 24 hours of a steady clock, or with `blegram sweep --clock-is-right`";
+/// How a pause ends, for operators.
+const REMEDY: &str = "it resumes after 24 hours of a steady clock, or with `blegram sweep --clock-is-right`";
 
-/// This machine's clock, or the database's where they differ.
+/// The local clock, or the database clock while they differ.
 pub struct SiteClock {
     machine: Arc<dyn Clock>,
     base: RwLock<Option<Base>>,
 }
 
-/// What time it was when the database was asked last. A machine's clock that is set after that is not asked: who is logged
-/// in must not depend on it for the seconds until the next look.
+/// The latest reading of the database clock. The wall clock is not read until the next one: if it is set in between,
+/// that must not log users out.
 #[derive(Clone, Copy)]
 struct Base {
     time: Timestamp,
     at: Duration,
-    /// Whether it is the database's time, because the machine's differs.
+    /// Whether `time` is the database's, because the local clock differs.
     is_followed: bool,
 }
 
 impl SiteClock {
-    /// The machine's clock; [`SiteClock::follow`] compares it with the database's.
+    /// Creates a clock that shows the local time until [`SiteClock::follow`] compares it with the database.
     pub fn new(machine: Arc<dyn Clock>) -> Self {
         Self { machine, base: RwLock::new(None) }
     }
 
-    /// The clock of the site that `db` is of.
+    /// Creates a clock and compares it with that of `db`.
     ///
     /// # Errors
     /// When the database fails.
@@ -66,8 +66,8 @@ impl SiteClock {
         Ok(Arc::new(clock))
     }
 
-    /// Compares the machine's clock with the database's, and follows that when they differ by more than a second. Says so
-    /// when it begins and when it ends.
+    /// Compares the local clock with the database clock, and follows the latter while they differ by more than a
+    /// second. Logs when that begins and ends. On SQLite does nothing.
     ///
     /// # Errors
     /// When the database fails.
@@ -76,7 +76,7 @@ impl SiteClock {
         let Some(time) = newest::find_database_time(db).await? else { return Ok(()) };
         let took = self.machine.monotonic().saturating_sub(began);
         if took > AGREES {
-            // An answer that took so long says too little about a second.
+            // Too slow to compare the clocks to the second.
             return Ok(());
         }
         let middle = before + took / 2;
@@ -92,10 +92,10 @@ impl SiteClock {
         match (was.is_some_and(|was| was.is_followed), base.is_followed) {
             (false, true) => tracing::warn!(
                 difference_ms,
-                "this machine's clock differs from the database's, which is followed; set both by NTP"
+                "local clock differs from the database clock; following the database clock; synchronise both with NTP"
             ),
             (true, false) => {
-                tracing::info!(difference_ms, "this machine's clock agrees with the database's again");
+                tracing::info!(difference_ms, "local clock agrees with the database clock again");
             }
             _ => {}
         }
@@ -122,7 +122,7 @@ fn shifted(time: Timestamp, micros: i64) -> Timestamp {
     if micros < 0 { time - span } else { time + span }
 }
 
-/// Makes the ids of this process begin above the newest stored one; says in the log when that is ahead of `clock`.
+/// Makes the ids of this process start above the newest stored id. Logs a warning if that is ahead of `clock`.
 ///
 /// # Errors
 /// When the database fails.
@@ -132,27 +132,27 @@ pub async fn begin_ids(db: &Db, clock: &dyn Clock) -> Result<(), blegram_persist
     if let Some(ahead) = ids_ahead(newest, clock.now()) {
         tracing::warn!(
             ahead = ahead.as_secs(),
-            "stored ids are ahead of the clock by this many seconds, because it or another node's was wrong once; new ids \
-             continue after them until the clock has caught up"
+            "stored ids are ahead of the clock by this many seconds, because the clock of a node was wrong in the past; new \
+             ids continue after them until the clock has caught up"
         );
     }
     Ok(())
 }
 
-/// How far ids are ahead of the clock: nodes may differ by a second without being wrong.
+/// How far the newest id is ahead of the clock; `None` up to a second, by which nodes may differ.
 pub fn ids_ahead(newest: AnyId, now: Timestamp) -> Option<Duration> {
     let made = id::instant_of(newest.as_uuid()).ok()?;
     Some(made.since(now)).filter(|ahead| *ahead > AGREES)
 }
 
 fn advance_past(newest: AnyId) {
-    // Unreachable ones were left out when they were read.
+    // The query leaves out ids that no clock can have produced.
     if let Err(error) = id::advance_past(newest.as_uuid()) {
-        tracing::warn!(error = &error as &dyn std::error::Error, "new ids do not begin after a stored one");
+        tracing::warn!(error = &error as &dyn std::error::Error, "cannot generate ids above a stored id");
     }
 }
 
-/// Whether what is old may be deleted; cheap to clone.
+/// Decides whether rows may be deleted for their age; cheap to clone.
 #[derive(Clone)]
 pub struct Retention {
     db: Db,
@@ -162,21 +162,21 @@ pub struct Retention {
 
 struct Watch {
     guard: ClockGuard,
-    /// When the state was stored, by the monotonic clock.
+    /// When the state was last stored, on the monotonic clock.
     stored_at: Duration,
 }
 
 impl Retention {
-    /// One that begins to watch the clock at its first check.
+    /// Creates a check of the clock; the first call of [`Retention::check`] starts it.
     pub fn new(db: Db, clock: Arc<dyn Clock>) -> Self {
         Self { db, clock, watch: Arc::default() }
     }
 
-    /// The time by which old things may be deleted now; `None` while retention pauses. The log says once why, and when it
-    /// goes on.
+    /// Returns the current time, checked, by which age is judged; `None` while retention is paused. Logs once when a
+    /// pause begins, with the reason, and once when it ends.
     ///
     /// # Errors
-    /// When the database fails: then nothing may be deleted either.
+    /// When the database fails; then nothing may be deleted either.
     pub async fn check(&self) -> Result<Option<Timestamp>, blegram_persistence::Error> {
         let mut watch = self.watch.lock().await;
         let record = clock_state::find(&self.db).await?;
@@ -208,24 +208,24 @@ impl Retention {
     ) -> Result<(), blegram_persistence::Error> {
         let tx = self.db.write().await?;
         clock_state::update_checked(&tx, now).await?;
-        // A node whose clock is steady must not end the pause that another one has reason for.
+        // A node with a steady clock must not end the pause of another node.
         if pause.is_some() || matches!(change, Some(Change::Resumed | Change::Confirmed)) {
             clock_state::update_pause(&tx, pause).await?;
         }
         tx.commit().await
     }
 
-    /// Watches the clock until `shutdown`.
+    /// Checks the clock every minute until `shutdown`.
     pub async fn watch(&self, shutdown: &CancellationToken) {
         let mut checks = tokio::time::interval(CHECK);
         while shutdown.run_until_cancelled(checks.tick()).await.is_some() {
             if let Err(error) = self.look().await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the clock was not checked");
+                tracing::warn!(error = &error as &dyn std::error::Error, "clock check failed");
             }
         }
     }
 
-    /// One look: checks the clock, and lets jobs run that a clock that was ahead has put off.
+    /// Checks the clock once. Also makes jobs due that a clock ahead of time has scheduled too late.
     ///
     /// # Errors
     /// When the database fails.
@@ -241,7 +241,8 @@ impl Retention {
     }
 }
 
-/// Follows the database's clock and the ids of other nodes until `shutdown`. The embedded database has neither.
+/// Follows the database clock and the ids of other nodes until `shutdown`. Returns at once on SQLite, which has
+/// neither.
 pub async fn follow(clock: &SiteClock, db: &Db, shutdown: &CancellationToken) {
     if db.is_sqlite() {
         return;
@@ -256,10 +257,7 @@ pub async fn follow(clock: &SiteClock, db: &Db, shutdown: &CancellationToken) {
         match looked.await {
             Ok(newest) => newest.into_iter().for_each(advance_past),
             Err(error) => {
-                tracing::debug!(
-                    error = &error as &dyn std::error::Error,
-                    "the database's clock was not read"
-                );
+                tracing::debug!(error = &error as &dyn std::error::Error, "cannot read the database clock");
             }
         }
     }
@@ -267,7 +265,7 @@ pub async fn follow(clock: &SiteClock, db: &Db, shutdown: &CancellationToken) {
 
 fn report_start(pause: Option<&Pause>) {
     if let Some(Pause { since, reason, .. }) = pause {
-        tracing::warn!(reason, %since, "retention pauses, because the clock may be wrong: {REMEDY}");
+        tracing::warn!(reason, %since, "retention is paused because the clock may be wrong: {REMEDY}");
     }
 }
 
@@ -275,31 +273,32 @@ fn report(change: Option<&Change>, pause: Option<&Pause>) {
     match change {
         Some(Change::Paused) => report_start(pause),
         Some(Change::Resumed) => {
-            tracing::info!("retention goes on: the clock was steady for {} hours", STEADY.as_secs() / 3_600);
+            tracing::info!("retention resumed: the clock was steady for {} hours", STEADY.as_secs() / 3_600);
         }
         Some(Change::Confirmed) => {
-            tracing::info!("retention goes on: an operator says that the clock is right")
+            tracing::info!("retention resumed: an operator confirmed the clock")
         }
         Some(Change::ConfirmedElsewhere(at)) => tracing::warn!(
             confirmed_at = %at,
-            "an operator says that the clock is right, but this node's shows another time: retention pauses here"
+            "an operator confirmed the clock, but the clock of this node shows another time; retention stays paused here"
         ),
         None => {}
     }
 }
 
-/// Why retention pauses, or would at a start now; `None` when it runs. What `blegram doctor` and `blegram sweep` ask.
+/// Returns the current pause, or the pause that a start at this moment would begin; `None` if retention runs. Used by
+/// `blegram doctor` and `blegram sweep`.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn find_pause(db: &Db, clock: &dyn Clock) -> Result<Option<Pause>, blegram_persistence::Error> {
     let record: Record = clock_state::find(db).await?;
     let (newest, now) = (newest::find(db).await?.at, Reading::of(clock));
-    // A pause is shown as it was stored: its steady time is that of the process that keeps it.
+    // A stored pause is returned as it is: the server process measures its steady time.
     Ok(record.pause.clone().or_else(|| ClockGuard::start(now, newest, &record).pause(now)))
 }
 
-/// Stores that an operator says that the clock is right, and lets retention run at once.
+/// Stores an operator's confirmation that the clock is right, and makes the retention job due at once.
 ///
 /// # Errors
 /// When the database fails.
@@ -312,11 +311,11 @@ pub async fn confirm(db: &Db, clock: &dyn Clock) -> Result<Timestamp, blegram_pe
     Ok(now)
 }
 
-/// What is said of a pause where people read it.
+/// Describes a pause for operators.
 pub fn describe(pause: &Pause) -> String {
     let Pause { since, reason, steady_for } = pause;
     let hours = steady_for.as_secs() / 3_600;
     format!(
-        "retention pauses since {since}, because {reason}; the clock was steady for {hours} h since; {REMEDY}"
+        "retention has been paused since {since} because {reason}; the clock has been steady for {hours} h; {REMEDY}"
     )
 }

@@ -1,9 +1,9 @@
-//! Every setting: `defaults < blegram.toml < .env (development) < environment`.
+//! Configuration. Precedence, lowest first: defaults, `blegram.toml`, `.env` (development only), environment.
 //!
-//! Loading is a pure function of its [`Inputs`]; only [`Config::read`] touches the machine. All problems are
-//! reported at once, each with the key, where it came from, what is expected and an example.
+//! [`Config::load`] is a pure function of its [`Inputs`]; only [`Config::read`] accesses the file system and the
+//! environment. All problems are reported at once, each with the key, its source, the expected type and an example.
 //!
-//! To add a setting, add a line to `config/sections.rs`, then run the tests and commit the pages they name.
+//! To add a setting, add a line to `config/sections.rs`, then run `cargo xtask gen` and commit the generated pages.
 
 mod dotenv;
 mod error;
@@ -32,53 +32,53 @@ use self::{
     value::{Shape, items},
 };
 
-/// The file read when nobody names one; it need not exist.
+/// The default configuration file; it is optional.
 const DEFAULT_FILE: &str = "blegram.toml";
 
-/// A valid configuration.
+/// A validated configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// How strict the rules are.
+    /// The profile, which decides how strict the validation is.
     pub profile: Profile,
-    /// Addresses, origins, proxies, files.
+    /// Listen address, public URL, trusted origins and proxies, data directory.
     pub server: Server,
-    /// What one client may take of the listener.
+    /// Limits of the HTTP listener.
     pub listener: Listener,
-    /// Where the data is; see also [`Config::database_url`].
+    /// The database; see also [`Config::database_url`].
     pub database: Database,
     /// Accounts, passwords and sessions.
     pub accounts: Accounts,
-    /// Images; see also [`Config::media_location`].
+    /// Image storage and processing; see also [`Config::media_location`].
     pub media: Media,
-    /// Live connections.
+    /// The realtime gateway.
     pub gateway: Gateway,
-    /// How often something may be tried.
+    /// Rate limits.
     pub limits: Limits,
-    /// Keys.
+    /// Secret keys.
     pub secrets: Secrets,
-    /// What is logged, and how.
+    /// Logging.
     pub log: Log,
     effective: Vec<Effective>,
     ignored: Vec<String>,
 }
 
-/// Everything that a configuration depends on.
+/// Everything that the configuration depends on.
 pub struct Inputs<'a> {
-    /// The file's name, for messages, and its text.
+    /// Name (for messages) and content of the configuration file.
     pub file: Option<(&'a str, &'a str)>,
-    /// The environment; names without the prefix `BLEGRAM_` are ignored.
+    /// The environment; variables without the prefix `BLEGRAM_` are ignored.
     pub env: &'a BTreeMap<String, String>,
-    /// The text of `.env`; ignored in production.
+    /// The content of `.env`; ignored in production.
     pub dotenv: Option<&'a str>,
-    /// Reads the file that a variable ending in `_FILE` names.
+    /// Reads the file named by a variable that ends in `_FILE`.
     pub read_secret: &'a dyn Fn(&Path) -> io::Result<String>,
 }
 
 impl Config {
-    /// Merges the layers, parses each value and checks the rules between them.
+    /// Merges the layers, parses each value and checks the rules between settings.
     ///
     /// # Errors
-    /// All problems found. Rules between settings are only checked once each setting is valid by itself.
+    /// All problems. Rules between settings are checked only if each setting is valid by itself.
     pub fn load(inputs: &Inputs<'_>) -> Result<Self, Error> {
         let mut layers = Layers::new(inputs);
         derive_defaults(&mut layers);
@@ -89,7 +89,7 @@ impl Config {
     }
 
     fn from_layers(layers: &mut Layers) -> Option<Self> {
-        // All are read before any `?`, so that one bad section does not hide the next.
+        // Reads all sections before any `?`, so that one invalid section does not hide problems of the next.
         let root = Root::read(layers);
         let (server, listener) = (Server::read(layers), Listener::read(layers));
         let (database, accounts) = (Database::read(layers), Accounts::read(layers));
@@ -114,7 +114,7 @@ impl Config {
     /// Reads the file, `.env` and the environment of this process, then [`Config::load`]s them.
     ///
     /// # Errors
-    /// As [`Config::load`]; also when `path` is given, or `.env` is there, and cannot be read.
+    /// As [`Config::load`]; also when the file at `path` or an existing `.env` cannot be read.
     pub fn read(path: Option<&Path>) -> Result<Self, Error> {
         let file =
             path.map_or_else(|| optional(DEFAULT_FILE.as_ref()), |it| std::fs::read_to_string(it).map(Some));
@@ -129,14 +129,14 @@ impl Config {
         })
     }
 
-    /// The configured database, or the embedded one in the data folder.
+    /// The configured database, or the embedded one in the data directory.
     #[must_use]
     pub fn database_url(&self) -> DatabaseUrl {
         let embedded = || DatabaseUrl::sqlite(&self.server.data_dir.join(crate::data_folder::DATABASE));
         self.database.url.clone().unwrap_or_else(embedded)
     }
 
-    /// Where images are: as configured, or in the data folder.
+    /// The configured image storage, or the directory `media` in the data directory.
     #[must_use]
     pub fn media_location(&self) -> Location {
         let media = &self.media;
@@ -156,23 +156,23 @@ impl Config {
         }
     }
 
-    /// The address that people use, without a slash at the end.
+    /// The public URL, without a trailing slash.
     #[must_use]
     pub fn site(&self) -> String {
         self.server.public_url.as_str().trim_end_matches('/').to_owned()
     }
 
-    /// Logs which variables were ignored. Called once the log works.
+    /// Logs the ignored variables. Call it after logging is initialised.
     pub fn log_ignored(&self) {
         if !self.ignored.is_empty() {
             tracing::debug!(
                 variables = self.ignored.join(" "),
-                "variables of Kubernetes services are ignored"
+                "ignored environment variables of Kubernetes services"
             );
         }
     }
 
-    /// What is in effect, as TOML, each line with its origin. Secrets are redacted.
+    /// Formats the effective configuration as TOML, with the source of each value. Secrets are redacted.
     #[must_use]
     pub fn show(&self) -> String {
         let mut page = String::new();
@@ -188,7 +188,7 @@ impl Config {
     }
 }
 
-/// Missing ones are refused before this, by the rules.
+/// A missing secret has been rejected by the rules before.
 fn secret(secret: Option<&Secret>) -> secrecy::SecretString {
     secret.map(Secret::secret).unwrap_or_default()
 }
@@ -199,16 +199,16 @@ fn shown(line: &Effective) -> String {
     let value = match line.setting.shape {
         Shape::Bare => text.clone(),
         Shape::Text => format!("{text:?}"),
-        // A comment, so that the page can be read back.
+        // A comment, so that the output is valid as a configuration file.
         Shape::Secret => return format!("{:<50} # {source}\n", format!("# {name} = {text}")),
         Shape::List => format!("{:?}", items(text).collect::<Vec<_>>()),
     };
     format!("{:<50} # {source}\n", format!("{name} = {value}"))
 }
 
-/// Defaults that depend on other settings or on the machine.
+/// Sets defaults that depend on other settings or on the machine.
 fn derive_defaults(layers: &mut Layers) {
-    // A listen address that is refused must not also be blamed for a URL nobody wrote.
+    // An invalid listen address must not cause a second problem, about the URL derived from it.
     let listen = layers.text("server.listen").and_then(|it| it.parse::<SocketAddr>().ok());
     layers.derive("server.public_url", listen.map_or("http://localhost".into(), |it| format!("http://{it}")));
     layers.derive("accounts.hash_threads", blegram_auth::Config::default().hash_threads.to_string());
@@ -218,13 +218,14 @@ fn derive_defaults(layers: &mut Layers) {
     layers.derive("log.format", if is_production { "json" } else { "pretty" });
 }
 
-/// Whoever develops signs up again and again, from one address. What an operator set holds there too.
+/// In development, allows more sign-ups over loopback, because developers sign up repeatedly from one address. If
+/// `signup_per_address` is set, it applies to loopback, too.
 fn derive_signup_from_loopback(layers: &mut Layers, is_production: bool) {
     const TIMES: u32 = 20;
     let (burst, period) = ("limits.signup_per_address.burst", "limits.signup_per_address.per_seconds");
     let is_wide = !is_production && !layers.is_set(burst) && !layers.is_set(period);
     let times = if is_wide { TIMES } else { 1 };
-    // A value that is not a number is refused under its own key.
+    // A value that is not a number is reported under its own key.
     let number = |key| layers.text(key).and_then(|text| text.parse::<u32>().ok()).unwrap_or(1);
     let (burst, period) = (number(burst).saturating_mul(times).max(1), number(period).max(1));
     layers.derive("limits.signup_from_loopback.burst", burst.to_string());
@@ -232,7 +233,7 @@ fn derive_signup_from_loopback(layers: &mut Layers, is_production: bool) {
 }
 
 fn environment() -> BTreeMap<String, String> {
-    // A name or value that is not Unicode would make `vars` panic; here it is refused by its parser instead.
+    // `vars` would panic on a name or value that is not Unicode; this way its parser rejects it.
     let text = |it: std::ffi::OsString| it.to_string_lossy().into_owned();
     std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
 }

@@ -1,4 +1,5 @@
-//! The folder of an embedded site: its database, its key, and the lock that keeps a second process out.
+//! The data directory (`server.data_dir`): the embedded database, the site key, and a lock file that keeps a second
+//! process out. Everything in it is accessible to the user of the process only.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
@@ -11,36 +12,38 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use blegram_auth::SiteKey;
 use secrecy::{ExposeSecret, SecretSlice};
 
-/// Why the folder cannot be used.
+/// The data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Another process serves it.
-    #[error("another blegram uses the data folder {0}; stop it, or set server.data_dir to another folder")]
+    /// Another process holds the lock.
+    #[error(
+        "another blegram process uses the data directory {0}; stop it, or set server.data_dir to another directory"
+    )]
     Taken(PathBuf),
-    /// The key is not what was written.
-    #[error("{0} holds no key; restore it from a backup, or delete it to get a new one")]
+    /// The key file does not contain at least 32 bytes in base64.
+    #[error("{0} does not contain a valid key; restore it from a backup, or delete it to generate a new one")]
     BadKey(PathBuf),
-    /// The file system refuses.
-    #[error("{0}: {1}; server.data_dir must be a folder that this user can write to")]
+    /// A file operation failed.
+    #[error("{0}: {1}; server.data_dir must be a directory that this user can write to")]
     Io(PathBuf, #[source] io::Error),
 }
 
-/// A folder in use by this process. Dropping it lets another in.
+/// A data directory, locked by this process until dropped.
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
     _lock: File,
 }
 
-/// The embedded database's file.
+/// File name of the embedded database.
 pub const DATABASE: &str = "blegram.db";
-/// The folder of images.
+/// Name of the directory for images.
 pub const MEDIA: &str = "media";
 const LOCK: &str = "blegram.lock";
 const KEY: &str = "secrets.key";
 
 impl DataFolder {
-    /// Takes the folder, which is made when missing, for this user only.
+    /// Locks the directory. Creates it if it is missing, accessible to this user only (mode 700).
     ///
     /// # Errors
     /// [`Error::Taken`], [`Error::Io`].
@@ -55,8 +58,8 @@ impl DataFolder {
         }
     }
 
-    /// Makes the embedded database's file, for this user only. SQLite would make it, and its journals after it, readable
-    /// for all.
+    /// Creates the file of the embedded database with mode 600. SQLite would create it readable for all users, and its
+    /// journals with the same mode.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -66,7 +69,7 @@ impl DataFolder {
         made.map(drop).map_err(|error| Error::Io(path, error))
     }
 
-    /// The site's key, made at the first call and the same ever after.
+    /// The site key, generated at the first call.
     ///
     /// # Errors
     /// [`Error::BadKey`], [`Error::Io`].
@@ -82,7 +85,7 @@ impl DataFolder {
         key.map(SecretSlice::from).ok_or(Error::BadKey(path))
     }
 
-    // Under another name first: a crash in between must not leave half a key.
+    // Writes to another file and renames it: a crash must not leave half a key.
     fn make_key(&self, path: &Path) -> Result<(), Error> {
         let draft = path.with_extension("new");
         let text = format!("{}\n", STANDARD.encode(SiteKey::random_secret().expose_secret()));

@@ -1,6 +1,7 @@
-//! A community to look at: people, posts, pictures, comments, likes, follows and conversations, in Korean and English, made by the use-cases that
-//! everybody uses. The same seed and the same last moment make the same texts, relations and times; ids and secrets
-//! differ.
+//! The demo community: users, posts, images, comments, likes, follows and conversations in Korean and English.
+//!
+//! It is created through the same use cases as those of the API, with a simulated clock that runs up to the present.
+//! The same seed and the same hour produce the same texts, relations and times; ids and secrets differ.
 
 mod conversations;
 mod pictures;
@@ -23,81 +24,81 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{config::Config, migrate, wire};
 
-/// What opens the accounts of the demo world that one logs in as.
+/// The password of the accounts in [`LOGINS`].
 pub const PASSWORD: &str = "small room with a sea view";
 
-/// Whom one logs in as.
+/// Usernames of the two accounts with a known password.
 pub const LOGINS: [&str; 2] = ["haneul", "ann"];
 
 const POSTS: usize = 400;
 
-/// Of so many people, the first ones, there is a picture.
+/// The number of users that get an avatar: the first ones.
 const PORTRAITS: usize = 12;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long people have been writing; they met in the time before.
+/// The period over which posts are written. Accounts and follows date from before it.
 const SPAN: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
-/// Fills the configured database, if nobody is there yet, and answers with the text to print.
+/// Creates the demo community in the configured database, if it is empty, and returns the text to print.
 ///
 /// # Errors
-/// When the database is not there or not current, or holds other people.
+/// When the database does not exist, its schema is out of date, or it has other accounts.
 pub async fn run(config: &Config, seed: u64) -> anyhow::Result<String> {
     migrate::check(config).await?;
-    let db = wire::database(config).await.context("the database at database.url does not answer")?;
+    let db = wire::database(config).await.context("cannot connect to the database at database.url")?;
     let filled = fill(config, &db, seed, SystemClock.now()).await;
-    db.close().await.context("the database did not take its leave")?;
+    db.close().await.context("cannot close the database")?;
     Ok(match filled? {
         Filled::Now(counts) => format!("{counts}\n{}", logins(config)),
-        Filled::Before => format!("The demo world is there already.\n{}", logins(config)),
+        Filled::Before => format!("The demo community already exists.\n{}", logins(config)),
     })
 }
 
-/// What came of filling a database.
+/// Result of [`fill`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Filled {
-    /// It is filled now; the text says with how much.
+    /// The demo community was created; the text lists what it consists of.
     Now(String),
-    /// It was before.
+    /// The demo community already existed.
     Before,
 }
 
-/// How to get in, and how to watch what happens while it happens.
+/// The text that explains how to log in and how to start the example chat client.
 #[must_use]
 pub fn logins(config: &Config) -> String {
     let [one, other] = LOGINS;
-    let logins = LOGINS.map(|name| format!("  Log in as {name:<8} with the password: {PASSWORD}\n")).concat();
+    let logins = LOGINS.map(|name| format!("  Log in as {name:<8} with password: {PASSWORD}\n")).concat();
     let site = config.site();
     let chat = |login: &str, with: &str| {
         format!("    cargo run -p blegram-example-chat -- --url {site} --login {login} --with {with}\n")
     };
     format!(
-        "{logins}\n  Watch it live, in two terminals of the source tree:\n{}{}",
+        "{logins}\n  To chat in real time, run in two terminals in the source tree:\n{}{}",
         chat(one, other),
         chat(other, one)
     )
 }
 
-/// Fills a database in which nobody is yet. The last moment of the world is the full hour before `now`.
+/// Creates the demo community in an empty database. Its latest content dates from the full hour before `now`.
 ///
 /// # Errors
-/// When it holds other people, or fails.
+/// When the database has other accounts, or fails.
 pub async fn fill(config: &Config, db: &Db, seed: u64, now: Timestamp) -> anyhow::Result<Filled> {
-    let first = Username::parse(LOGINS[0]).context("a name of the demo world")?;
+    let first = Username::parse(LOGINS[0]).context("invalid username in the demo data")?;
     if users::find_by_username(db, &first).await?.is_some() {
         return Ok(Filled::Before);
     }
     if users::is_any(db).await? {
         bail!(
-            "there are accounts already; the demo world is for an empty site (set server.data_dir to a new folder)"
+            "the database already has accounts; the demo community needs an empty site (set server.data_dir to a new directory)"
         );
     }
     let hour = 3_600_000_000;
-    let end = Timestamp::from_micros(now.as_micros() / hour * hour).context("the clock")?;
+    let end = Timestamp::from_micros(now.as_micros() / hour * hour).context("the time is out of range")?;
     let clock = Arc::new(FixedClock::new(end - SPAN - 16 * DAY));
     let auth = Auth::new(db.clone(), Arc::clone(&clock) as _, wire::operator_config(config))?;
     let social = Social::new(db.clone(), Arc::clone(&clock) as _);
-    // It signs no links, so the site's key does not matter.
+    // Any key will do: no links are signed here.
     let media = wire::media(config, db.clone(), Arc::clone(&clock) as _, &SiteKey::random_secret())?;
     let mut world = World {
         end,
@@ -116,19 +117,19 @@ pub async fn fill(config: &Config, db: &Db, seed: u64, now: Timestamp) -> anyhow
     let messages = conversations::talk(db, end, &ids).await?;
     let (people, posts, pictures) = (world.people.len(), world.posts.len(), world.pictures);
     Ok(Filled::Now(format!(
-        "Made {people} people, {posts} posts, {pictures} pictures, {comments} comments and {messages} messages."
+        "Created {people} users, {posts} posts, {pictures} images, {comments} comments and {messages} messages."
     )))
 }
 
 struct Person {
     id: UserId,
     speaks: &'static words::Language,
-    /// How much they write and are read: the first ones most.
+    /// How often this user writes and is mentioned, relative to others. The first users have the highest weights.
     weight: usize,
 }
 
 struct World {
-    /// The last moment of it.
+    /// The time of the latest content.
     end: Timestamp,
     social: Social,
     media: Media,
@@ -145,7 +146,7 @@ impl World {
         for (at, (username, display_name, is_korean)) in names.iter().enumerate() {
             self.pass(1, 40);
             let password = if LOGINS.contains(username) {
-                NewPassword::parse(PASSWORD, &[]).context("the password of the demo world")?
+                NewPassword::parse(PASSWORD, &[]).context("invalid password in the demo data")?
             } else {
                 NewPassword::generate()
             };
@@ -164,7 +165,7 @@ impl World {
             let bio = self.pick(speaks.bios);
             let profile = UpdateProfile {
                 bio: Some(Bio::parse(bio).context(bio)?),
-                // Some keep to themselves, others do not want to be found.
+                // Some accounts are private, others are not discoverable.
                 is_private: (at % 12 == 11).then_some(true),
                 discoverable: (at % 17 == 16).then_some(false),
                 avatar: avatar.map(Some),
@@ -196,12 +197,12 @@ impl World {
         Ok(())
     }
 
-    /// Writes posts, each followed by what people make of the latest ones; says how many comments that were.
+    /// Writes the posts, each followed by likes and comments on recent posts. Returns the number of comments.
     async fn posts(&mut self) -> anyhow::Result<usize> {
         let step = SPAN / u32::try_from(POSTS)?;
         let (mut comments, mut next) = (0, self.end - SPAN);
         for _ in 0..POSTS {
-            // Comments take minutes of their own: the next post is where the calendar has it, or after them.
+            // Comments advance the clock: the next post is written at its planned time, or after them.
             self.clock.advance(next.since(self.clock.now()));
             self.pass(0, step.as_secs() / 120);
             next = next + step;
@@ -210,8 +211,8 @@ impl World {
                 if self.rng.random_bool(0.1) { Visibility::Followers } else { Visibility::Public };
             let text = self.post_text(by);
             let images = self.pictures(by).await?;
-            let text = PostText::parse(&text).context("a text")?;
-            let input = CreatePost::new(text, images, visibility).context("a post")?;
+            let text = PostText::parse(&text).context("invalid post text in the demo data")?;
+            let input = CreatePost::new(text, images, visibility).context("invalid post in the demo data")?;
             let post = self.social.create_post(self.people[by].id, input).await?;
             self.posts.push((post.post.id, by));
             for _ in 0..self.rng.random_range(1..9) {
@@ -224,7 +225,7 @@ impl World {
         Ok(comments)
     }
 
-    /// The pictures of a post: of most, none.
+    /// Uploads the images of a post; most posts have none.
     async fn pictures(&mut self, by: usize) -> anyhow::Result<Vec<MediaId>> {
         let mut ids = Vec::new();
         if self.rng.random_bool(0.07) {
@@ -280,7 +281,7 @@ impl World {
         let (opening, subject, tags) =
             (self.pick(speaks.openings), self.pick(speaks.subjects), self.pick(speaks.tags));
         let mut text = format!("{opening} {subject} {tags}");
-        // What everybody writes about on the last day, for a trend.
+        // On the last day many posts have the same hashtag, so that it trends.
         if self.end.since(self.clock.now()) < DAY && self.rng.random_bool(0.5) {
             text.push_str(&format!(" {}", speaks.today));
         }
@@ -293,16 +294,15 @@ impl World {
 
     fn comment_text(&mut self, by: usize) -> WriteComment {
         let text = self.pick(self.people[by].speaks.comments);
-        let text =
-            CommentText::parse(text).expect("the words of the demo world are comments; a test says so");
-        WriteComment::new(text).expect("and mention nobody")
+        let text = CommentText::parse(text).expect("the comment texts are valid, see the test in `words`");
+        WriteComment::new(text).expect("the comment texts have no mentions")
     }
 
     fn pick(&mut self, words: &[&'static str]) -> &'static str {
         words.choose(&mut self.rng).copied().unwrap_or_default()
     }
 
-    /// Somebody, the first ones more often.
+    /// The index of a random user, by weight.
     fn somebody(&mut self) -> usize {
         let total: usize = self.people.iter().map(|person| person.weight).sum();
         let mut at = self.rng.random_range(0..total.max(1));
@@ -326,14 +326,14 @@ impl World {
         UserRef::Id(self.people[person].id)
     }
 
-    /// Lets some minutes pass.
+    /// Advances the clock by a random number of minutes.
     fn pass(&mut self, least: u64, most: u64) {
         let seconds = self.rng.random_range(least * 60..=most.max(least + 1) * 60);
         self.clock.advance(Duration::from_secs(seconds));
     }
 }
 
-/// Not everybody may see everything: who may not does nothing. Any other failure is one.
+/// Maps "not found" errors to `None`: the random user may not see the random post. Returns all other errors.
 fn allowed<T>(done: blegram_social::Result<T>) -> anyhow::Result<Option<T>> {
     use blegram_social::Error::{CommentNotFound, ParentNotFound, PostNotFound};
     match done {

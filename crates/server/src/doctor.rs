@@ -1,4 +1,5 @@
-//! What is wrong, and how to mend it. Changes nothing.
+//! `blegram doctor`: checks everything that the server depends on, without changing anything, and says how to fix
+//! problems. Each check yields one line of the report.
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
@@ -14,20 +15,20 @@ use crate::{
     migrate, wire,
 };
 
-/// What one look found.
+/// Result of one check.
 #[derive(Debug)]
 struct Finding {
     what: &'static str,
-    /// How it is, or what to do about it.
+    /// The state, or the problem with advice.
     result: Result<String, String>,
 }
 
-/// What the doctor found.
+/// The results of all checks.
 #[derive(Debug)]
 pub struct Report(Vec<Finding>);
 
 impl Report {
-    /// Whether nothing needs mending.
+    /// Whether all checks passed.
     pub fn is_well(&self) -> bool {
         self.0.iter().all(|finding| finding.result.is_ok())
     }
@@ -38,24 +39,24 @@ impl fmt::Display for Report {
         for Finding { what, result } in &self.0 {
             match result {
                 Ok(how) => writeln!(f, "  ok    {what:<14} {how}")?,
-                Err(advice) => writeln!(f, "  WRONG {what:<14} {advice}")?,
+                Err(advice) => writeln!(f, "  FAIL  {what:<14} {advice}")?,
             }
         }
-        let verdict = if self.is_well() { "Everything is well." } else { "Something needs mending." };
+        let verdict = if self.is_well() { "All checks passed." } else { "Some checks failed." };
         writeln!(f, "\n{verdict}")
     }
 }
 
-/// Looks at everything that blegram depends on.
+/// Runs all checks. The checks of the schema and the data run only if the database responds.
 pub async fn examine(config: &Config) -> Report {
     let mut findings = vec![
         Finding { what: "configuration", result: Ok("valid; see `blegram config show`".to_owned()) },
-        Finding { what: "data folder", result: data_folder(&config.server.data_dir) },
+        Finding { what: "data directory", result: data_folder(&config.server.data_dir) },
         Finding { what: "clock", result: is_plausible(SystemClock.now()) },
     ];
-    findings.push(Finding { what: "images", result: in_time(images(config)).await });
+    findings.push(Finding { what: "image storage", result: in_time(images(config)).await });
     if migrate::is_not_made_yet(config) {
-        let result = Ok("not made yet; `blegram serve` makes it".to_owned());
+        let result = Ok("not created yet; `blegram serve` creates it".to_owned());
         findings.push(Finding { what: "database", result });
     } else {
         let result = in_time(database(config)).await;
@@ -67,7 +68,7 @@ pub async fn examine(config: &Config) -> Report {
             findings.push(Finding { what: "schema", result });
             if is_current {
                 findings.push(Finding { what: "jobs", result: in_time(jobs(config)).await });
-                findings.push(Finding { what: "storage", result: in_time(storage(config)).await });
+                findings.push(Finding { what: "storage marker", result: in_time(storage(config)).await });
                 findings.extend(time(config).await);
             }
         }
@@ -79,46 +80,47 @@ fn data_folder(path: &Path) -> Result<String, String> {
     let shown = path.display();
     match std::fs::metadata(path) {
         Ok(metadata) if !metadata.is_dir() => {
-            Err(format!("{shown} is not a folder; set server.data_dir to another"))
+            Err(format!("{shown} is not a directory; set server.data_dir to another path"))
         }
-        Ok(metadata) if metadata.permissions().readonly() => Err(format!("{shown} cannot be written to")),
+        Ok(metadata) if metadata.permissions().readonly() => Err(format!("{shown} is read-only")),
         Ok(_) => Ok(shown.to_string()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Ok(format!("{shown} is made at the first start"))
+            Ok(format!("{shown} will be created at the first start"))
         }
-        Err(error) => Err(format!("{shown}: {error}; set server.data_dir to a folder of this user")),
+        Err(error) => Err(format!("{shown}: {error}; set server.data_dir to a directory of this user")),
     }
 }
 
-/// Ids and sessions are made of the time, so a machine that believes in 1970 spoils both.
+/// Rejects a clock that shows a time before this software existed. Ids and session lifetimes depend on it.
 fn is_plausible(now: Timestamp) -> Result<String, String> {
     const RELEASED: i64 = 1_763_856_000_000_000; // 2025-11-23
     if now.as_micros() < RELEASED {
-        return Err(format!("{now} has long passed; set the machine's clock, for example with NTP"));
+        return Err(format!("{now} is in the past; set the clock of this machine, for example with NTP"));
     }
     Ok(now.to_string())
 }
 
-/// How long each of the others may take to answer.
+/// Time limit of each check that talks to another system.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 async fn in_time(check: impl Future<Output = Result<String, String>>) -> Result<String, String> {
-    let slow = |_| Err("it does not answer in time".to_owned());
+    let slow = |_| Err("no response in time".to_owned());
     tokio::time::timeout(PATIENCE, check).await.unwrap_or_else(slow)
 }
 
 async fn database(config: &Config) -> Result<String, String> {
-    let advice = "check database.url, and that the server runs and lets this machine in";
+    let advice =
+        "check database.url, and that the server is running and accepts connections from this machine";
     let db = wire::database(config).await.map_err(|error| format!("{}; {advice}", on_one_line(&error)))?;
     let ping = db.ping().await.map_err(|error| format!("{}; {advice}", on_one_line(&error)));
-    // Only looked at: a failure to part is no finding.
+    // Nothing was changed, so a failure to close does not matter.
     let _ = db.close().await;
     ping.map(|()| {
         if config.database_url().backend() == Backend::Sqlite { "SQLite" } else { "PostgreSQL" }.to_owned()
     })
 }
 
-/// Nothing is made: a folder that is not there yet is the first start's to make.
+/// Whether the image storage is reachable. Does not create a missing directory; the next start does.
 async fn images(config: &Config) -> Result<String, String> {
     let location = config.media_location();
     if let Location::Folder(folder) = &location {
@@ -127,10 +129,10 @@ async fn images(config: &Config) -> Result<String, String> {
                 Ok(folder.display().to_string())
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Ok(format!("{} is made at the next start", folder.display()))
+                Ok(format!("{} will be created at the next start", folder.display()))
             }
             _ => Err(format!(
-                "{} is no folder that this user can write to; set media.storage",
+                "{} is not a directory that this user can write to; set media.storage",
                 folder.display()
             )),
         };
@@ -138,10 +140,10 @@ async fn images(config: &Config) -> Result<String, String> {
     let advice = "check media.storage and the media.s3_ settings, and that the bucket exists";
     let storage = Storage::open(&location).map_err(|error| on_one_line(&error))?;
     let answer = storage.check().await.map_err(|error| format!("{}; {advice}", on_one_line(&error)));
-    answer.map(|()| "the bucket answers".to_owned())
+    answer.map(|()| "the bucket is reachable".to_owned())
 }
 
-/// Whether the storage of images is the one that the site wrote to.
+/// Whether the image storage is the one that this site has written to, by its marker.
 async fn storage(config: &Config) -> Result<String, String> {
     let db = wire::database(config).await.map_err(|error| on_one_line(&error))?;
     let answer = marked_storage(config, &db).await;
@@ -154,20 +156,21 @@ async fn marked_storage(config: &Config, db: &Db) -> Result<String, String> {
     if let Location::Folder(folder) = config.media_location()
         && !folder.exists()
     {
-        // Opening it would make it.
+        // Opening the storage would create the directory.
         let found = storage_marker::find(db).await.map_err(|error| on_one_line(&error))?;
         return match found {
-            Some(found) if found.is_written => {
-                Err(format!("{} is not there; connect the storage that this site wrote to", folder.display()))
-            }
-            _ => Ok("marked at the next start".to_owned()),
+            Some(found) if found.is_written => Err(format!(
+                "{} does not exist; attach the storage that this site has written to",
+                folder.display()
+            )),
+            _ => Ok("will be written at the next start".to_owned()),
         };
     }
-    // It signs no links, so the site's key does not matter.
+    // Any key will do: this command signs no links.
     let media = wire::media(config, db.clone(), Arc::new(SystemClock), &SiteKey::random_secret());
     let media = media.map_err(|error| on_one_line(&error))?;
     media.inspect_storage().await.map_err(|error| on_one_line(&error))?;
-    Ok("the one that this site writes to".to_owned())
+    Ok("matches this site".to_owned())
 }
 
 async fn jobs(config: &Config) -> Result<String, String> {
@@ -177,15 +180,15 @@ async fn jobs(config: &Config) -> Result<String, String> {
     let _ = db.close().await;
     let Summary { waiting, failing, oldest_failing } = summary?;
     let Some(Failing { kind, subject, attempts, last_error, created_at }) = oldest_failing else {
-        return Ok(format!("{waiting} waiting, none failing"));
+        return Ok(format!("{waiting} pending, none failing"));
     };
     Err(format!(
-        "{failing} of {waiting} failing; the oldest is {kind} {subject}, wanted since {created_at} and tried {attempts} \
-         times: {last_error}; it is tried again until the cause is mended"
+        "{failing} of {waiting} pending jobs are failing; the oldest is {kind} {subject}, created at {created_at}, \
+         {attempts} attempts: {last_error}; it is retried until the cause is fixed"
     ))
 }
 
-/// Whether the database's clock agrees, where ids are, and whether retention runs.
+/// Compares the database clock and the newest id with the local clock, and checks whether retention is paused.
 async fn time(config: &Config) -> Vec<Finding> {
     let db = match wire::database(config).await {
         Ok(db) => db,
@@ -206,11 +209,12 @@ async fn database_clock(db: &Db) -> Result<String, String> {
     let time = newest::find_database_time(db).await.map_err(|error| on_one_line(&error))?;
     let after = SystemClock.now();
     match time {
-        None => Ok("this machine's".to_owned()),
+        None => Ok("the clock of this machine".to_owned()),
         Some(time) if time < before - clock::AGREES || after + clock::AGREES < time => Err(format!(
-            "{time}, and this machine's shows {before}: the database's is followed; set both, for example with NTP"
+            "{time}, while the clock of this machine shows {before}; blegram follows the database clock; synchronise both, \
+             for example with NTP"
         )),
-        Some(_) => Ok("agrees with this machine's".to_owned()),
+        Some(_) => Ok("agrees with the clock of this machine".to_owned()),
     }
 }
 
@@ -220,7 +224,7 @@ async fn ids(db: &Db) -> Result<String, String> {
     Ok(match newest.id.and_then(|newest| clock::ids_ahead(newest, clock.now())) {
         None => "not ahead of the clock".to_owned(),
         Some(ahead) => format!(
-            "{} s ahead of the clock, which was wrong once; they stay in order, and nothing need be done",
+            "{} s ahead of the clock, because a clock was wrong in the past; ids stay in order, no action is needed",
             ahead.as_secs()
         ),
     })
@@ -241,12 +245,12 @@ async fn schema(config: &Config) -> Result<String, String> {
     let _ = schema.close().await;
     match current {
         Ok(true) => Ok("current".to_owned()),
-        Ok(false) => Err("changes are pending; run `blegram migrate up`".to_owned()),
+        Ok(false) => Err("migrations are pending; run `blegram migrate up`".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
 
-/// An error with its causes. Many errors repeat their cause in their own words; that is said once.
+/// Formats an error with its causes on one line. Many errors repeat the text of their cause; it appears only once.
 pub fn on_one_line(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

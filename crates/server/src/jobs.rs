@@ -1,4 +1,8 @@
-//! Doing the work that must not be lost: see [`Job`].
+//! Runs durable background jobs, which are rows of the table `jobs`: see [`Job`].
+//!
+//! Each node polls for due jobs and claims one by pushing its `run_at` into the future, which is its lease. A job runs
+//! in steps of few transactions and renews the lease between them; when a node crashes, the lease expires and another
+//! node claims the job. A failed job is retried with backoff and never given up. Decision 12 says why.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -18,16 +22,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{clock::Retention, doctor::on_one_line};
 
-/// How long a job is kept from other nodes while this one is on it; each step renews it, and takes much less.
+/// Lease of a claimed job. Each step renews it and takes much less time.
 const LEASE: Duration = Duration::from_secs(60);
 
-/// How often a node with nothing to do looks for something.
+/// Poll interval of an idle worker.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Jobs at once on a node. On SQLite one more would only wait for the writer.
+/// Concurrent jobs of a node on PostgreSQL. On SQLite a second one would only wait for the writer.
 const WORKERS_ON_POSTGRES: usize = 2;
 
-/// Does jobs; cheap to clone.
+/// Claims and runs jobs; cheap to clone.
 #[derive(Clone)]
 pub struct Runner {
     db: Db,
@@ -41,7 +45,7 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// One that takes jobs until `shutdown`, and leaves the one that it is on after its present step.
+    /// Creates a runner that claims jobs until `shutdown`, and then stops running jobs after their current step.
     pub fn new(
         db: Db,
         clock: Arc<dyn Clock>,
@@ -50,22 +54,22 @@ impl Runner {
         media: Media,
         shutdown: CancellationToken,
     ) -> Self {
-        // It needs nothing but the database and the time.
+        // Without an event sink: jobs need only the database and the clock.
         let chat = Chat::new(db.clone(), Arc::clone(&clock));
         let retention = Retention::new(db.clone(), Arc::clone(&clock));
         Self { db, clock, auth, social, chat, media, retention, shutdown }
     }
 
-    /// What the clock is trusted with.
+    /// The clock check that guards deletions by age.
     pub const fn retention(&self) -> &Retention {
         &self.retention
     }
 
-    /// Works until the shutdown.
+    /// Schedules the recurring jobs, then runs due jobs and watches the clock until the shutdown.
     pub async fn work(&self) {
         if let Err(error) = self.schedule().await {
-            // They are there from an earlier start, or the next one adds them.
-            tracing::warn!(error = &*on_one_line(error.as_ref()), "recurring jobs were not scheduled");
+            // An earlier start has scheduled them, or the next one will.
+            tracing::warn!(error = &*on_one_line(error.as_ref()), "cannot schedule recurring jobs");
         }
         let workers = if self.db.is_sqlite() { 1 } else { WORKERS_ON_POSTGRES };
         let working = join_all((0..workers).map(|_| self.work_alone()));
@@ -75,14 +79,13 @@ impl Runner {
     async fn work_alone(&self) {
         while !self.shutdown.is_cancelled() {
             if let Err(error) = self.run_due().await {
-                tracing::warn!(error = &*on_one_line(error.as_ref()), "no job could be taken or put back");
+                tracing::warn!(error = &*on_one_line(error.as_ref()), "cannot claim or release a job");
             }
             self.shutdown.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
         }
     }
 
-    /// Adds the jobs that come back by themselves, where they are missing, after a first look at the clock: their rows are
-    /// written by it.
+    /// Inserts the recurring jobs that are missing. Checks the clock first, because their rows are dated by it.
     ///
     /// # Errors
     /// When the database fails.
@@ -94,10 +97,10 @@ impl Runner {
         Ok(tx.commit().await?)
     }
 
-    /// Runs every job that is due, one after the other; says how many were.
+    /// Runs the due jobs one after the other and returns their number.
     ///
     /// # Errors
-    /// When the database fails between jobs. What a job itself fails of is written to its row, and tried again.
+    /// When the database fails between jobs. The error of a job itself is stored in its row, and the job is retried.
     pub async fn run_due(&self) -> anyhow::Result<usize> {
         let mut count = 0;
         while !self.shutdown.is_cancelled() {
@@ -123,7 +126,7 @@ impl Runner {
         let Taken { kind, subject, attempts, .. } = taken;
         let began = self.clock.monotonic();
         let outcome = AssertUnwindSafe(unhurried(self.steps(taken))).catch_unwind().await;
-        let outcome = outcome.unwrap_or_else(|_| Err(anyhow!("it panicked; the log has more")));
+        let outcome = outcome.unwrap_or_else(|_| Err(anyhow!("the job panicked; see the log")));
         let now = self.clock.now();
         let duration_ms = self.clock.monotonic().saturating_sub(began).as_millis();
         let tx = self.db.write().await?;
@@ -133,24 +136,24 @@ impl Runner {
                     Some(period) => jobs::update_done(&tx, taken, now + period).await?,
                     None => jobs::delete(&tx, taken).await?,
                 }
-                tracing::debug!(kind, subject, attempts, duration_ms, "a job is done");
+                tracing::debug!(kind, subject, attempts, duration_ms, "job finished");
             }
-            // Free at once for another node.
+            // Due now, so that another node can claim it at once.
             Ok(Outcome::Interrupted) => {
                 jobs::update_run_at(&tx, taken, now).await?;
             }
-            Ok(Outcome::Lost) => tracing::info!(kind, subject, attempts, "another node took the job over"),
+            Ok(Outcome::Lost) => tracing::info!(kind, subject, attempts, "job taken over by another node"),
             Err(error) => {
                 let (error, again) = (on_one_line(error.as_ref()), now + retry_after(*attempts));
                 jobs::update_failed(&tx, taken, again, &error).await?;
-                tracing::warn!(kind, subject, attempts, duration_ms, error, again = %again, "a job failed");
+                tracing::warn!(kind, subject, attempts, duration_ms, error, again = %again, "job failed");
             }
         }
         Ok(tx.commit().await?)
     }
 
     async fn steps(&self, taken: &Taken) -> anyhow::Result<Outcome> {
-        let job = Job::parse(&taken.kind, &taken.subject).context("its row names no job")?;
+        let job = Job::parse(&taken.kind, &taken.subject).context("invalid job kind or subject")?;
         while self.step(job).await? {
             if self.shutdown.is_cancelled() {
                 return Ok(Outcome::Interrupted);
@@ -162,11 +165,11 @@ impl Runner {
         Ok(Outcome::Done(job.period()))
     }
 
-    /// A part of `job` that takes few transactions of few rows each; says whether there is more.
+    /// Runs one step of `job`: a few transactions of a few rows each. Returns whether there are more.
     async fn step(&self, job: Job) -> anyhow::Result<bool> {
         Ok(match job {
             Job::EraseAccount(user) => {
-                // Images before what shows them: a row that went first would leave its files behind.
+                // Images first: deleting their rows with the content would orphan the files.
                 self.media.erase_user(user).await?
                     || self.chat.erase_user(user).await?
                     || self.social.erase_user(user).await?
@@ -190,7 +193,7 @@ impl Runner {
         })
     }
 
-    /// Every deletion for age alone is here, by a time that was checked, and does not happen while the clock is in doubt.
+    /// Runs every deletion that depends on age alone, by a checked clock. Does nothing while retention is paused.
     async fn forget_old(&self) -> anyhow::Result<bool> {
         let Some(now) = self.retention.check().await? else { return Ok(false) };
         Ok(self.auth.forget_old(now).await?
@@ -207,12 +210,12 @@ impl Runner {
     }
 }
 
-/// How a job went that did not fail.
+/// Outcome of a job that did not fail.
 enum Outcome {
-    /// It is done; due again after this.
+    /// It has finished. A recurring job is due again after this period.
     Done(Option<Duration>),
-    /// The process ends.
+    /// The process is shutting down.
     Interrupted,
-    /// It took longer than its lease, and somebody else is on it.
+    /// Its lease expired, and another node claimed it.
     Lost,
 }

@@ -1,20 +1,22 @@
-//! What the `blegram` binary is made of, as a library so that its tests can drive each part alone.
+//! The `blegram` binary as a library, so that tests can run each module on its own.
 //!
-//! | Module | Owns |
+//! | Module | Responsibility |
 //! |---|---|
-//! | [`cli`] | the command line and its help |
-//! | [`run`](mod@run) | a command, carried out |
-//! | [`config`] | every setting: layers, types, errors, the generated reference |
-//! | [`telemetry`] | logs, and panics in the logs |
-//! | [`data_folder`] | the files that an embedded site keeps: one process at a time, and its key |
-//! | [`wire`] | the parts, put together as configured |
-//! | [`serve`](mod@serve) | from start to the last answer after SIGTERM |
-//! | [`listener`] | the accept loop: connection cap, head deadline, body pace, graceful end |
-//! | [`migrate`] | changes of the schema |
-//! | [`user`], [`recount`], [`sweep`], [`demo`] | what operators do with the data; a community to look at |
-//! | [`doctor`] | what is wrong, and how to mend it |
+//! | [`cli`] | command-line arguments and help |
+//! | [`run`](mod@run) | dispatches a command and blocks until it finishes |
+//! | [`config`] | settings: layers, types, errors, the generated reference |
+//! | [`telemetry`] | logging, including panics |
+//! | [`data_folder`] | the data directory: exclusive lock, embedded database file, site key |
+//! | [`wire`] | builds the application from the configuration |
+//! | [`serve`](mod@serve) | the server, from start to graceful shutdown |
+//! | [`listener`] | the accept loop: connection limit, timeouts, minimum body rate, graceful shutdown |
+//! | [`clock`] | the site clock, id generation after a restart, and the clock check for retention |
+//! | [`jobs`] | the runner of background jobs |
+//! | [`migrate`] | database migrations |
+//! | [`user`], [`recount`], [`sweep`], [`demo`] | maintenance commands and the demo community |
+//! | [`doctor`] | health checks with advice |
 //!
-//! A new setting is one line in `config/sections.rs`; the documentation follows from it.
+//! To add a setting, add one line to `config/sections.rs`; the documentation is generated from it.
 
 pub mod cli;
 pub mod clock;

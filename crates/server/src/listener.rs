@@ -1,10 +1,10 @@
-//! The accept loop: hyper's HTTP/1 around any poem [`Endpoint`], with the limits poem's own server lacks.
+//! The accept loop: serves any poem [`Endpoint`] over hyper's HTTP/1, with the limits that poem's own server lacks.
 //!
-//! What a hostile or broken client meets, in this order: a cap on open sockets (the kernel's backlog waits),
-//! a deadline for the head of each request, a limit on its size, a minimum pace for its body, a limit to
-//! not reading the answer, and a limit to being idle until the next request. What is left of a body that was refused is
-//! read up to a bound before the connection ends. The *size* of a body is the API's business, because it differs between
-//! routes.
+//! The limits protect against hostile and broken clients: a maximum number of open sockets (more wait in the kernel's
+//! backlog), a timeout and a maximum size for the head of each request, a minimum rate for its body, a timeout for
+//! clients that do not read the response, and a timeout for idle connections. The unread rest of a rejected body is
+//! drained up to a limit before the connection is closed. The maximum *size* of a body is enforced by the API, because
+//! it differs between routes.
 
 mod body;
 mod socket;
@@ -49,43 +49,44 @@ use self::{
 
 type BoxBody = http_body_util::combinators::BoxBody<bytes::Bytes, io::Error>;
 
-/// How long accepting rests after a failure that is ours (no file descriptors, no memory), not a client's.
-/// Trying again at once would only burn the processor that could free them.
+/// Pause of the accept loop after an error of the server (no file descriptors, no memory) rather than of the client.
+/// Retrying at once would only take CPU time from the tasks that could free these resources.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
-/// How long the server reads on after it has ended a connection, while the client still sends.
+/// Longest time that the server discards input after it has shut down its side of a connection.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// The same, while the client sends nothing.
+/// Lingering ends early when the client sends nothing for this long.
 const LINGER_QUIET: Duration = Duration::from_secs(1);
 
-/// The most that is read then.
+/// Most bytes discarded while lingering.
 const LINGER_BYTES: usize = 64 << 20;
 
-/// hyper's buffer when the head limit is smaller: larger than ours, so that the answer can be ours too.
+/// Minimum size of hyper's buffer. It must exceed `max_head_bytes`, so that the 431 is our response and not hyper's.
 const MIN_BUFFER_BYTES: usize = 64 * 1024;
 
-/// What one client may take of the server.
+/// Limits of the listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Sockets open at once, upgraded ones included. At the cap nothing is accepted: the kernel's backlog waits.
+    /// Maximum number of open sockets, including upgraded ones. At the limit, new connections wait in the kernel's
+    /// backlog.
     pub max_connections: usize,
-    /// How long the head of a request may take: of the first one from the moment the client connects, of others from the
-    /// first packet after the previous answer.
+    /// Time limit for receiving the head (request line and header fields) of a request: of the first one from the
+    /// moment the client connects, of later ones from their first byte.
     pub head_timeout: Duration,
-    /// How long a connection may be idle between two requests. A proxy in front must close its own idle connections
-    /// earlier, or it sends requests into ones that end. While less than a tenth of the slots is free, one that has been
-    /// idle for [`Limits::head_timeout`] ends within the same time again.
+    /// Time limit for a connection that is idle between two requests. A proxy in front must close its idle connections
+    /// earlier, or it sends requests on connections that are being closed. While less than a tenth of the slots is
+    /// free, a connection that has been idle for [`Limits::head_timeout`] is closed within the same time again.
     pub keep_alive_timeout: Duration,
-    /// Request line and header fields together. Above it: 431 and the connection ends.
+    /// Maximum size of the request line and header fields together. Larger heads get 431, and the connection is closed.
     pub max_head_bytes: usize,
-    /// The most waiting a body may cause beyond what its bytes earn: the longest pause, and a slow start.
+    /// Time that a body may lag behind the minimum rate: the longest pause, or a slow start.
     pub body_grace: Duration,
-    /// The slowest acceptable body in the long run. Only time spent waiting for the client counts.
+    /// Minimum average rate of a request body. Only time spent waiting for the client counts.
     pub min_body_bytes_per_second: u64,
-    /// How long a client may take no byte while an answer waits to be sent. Upgraded connections too.
+    /// Time limit for a client that accepts no byte of a pending response. Applies to upgraded connections, too.
     pub write_timeout: Duration,
-    /// How long requests in flight may go on after shutdown begins; then they are cut.
+    /// Time limit for requests in flight after the shutdown begins; then they are aborted.
     pub drain_timeout: Duration,
 }
 
@@ -106,9 +107,9 @@ impl Default for Limits {
 
 /// Serves until `shutdown`, then lets requests in flight finish for at most [`Limits::drain_timeout`].
 ///
-/// At shutdown nothing more is accepted and idle connections close at once. Upgraded connections belong to
-/// whoever upgraded them: they hold their slot while open, but are neither waited for nor cut here.
-/// Returns how many connections were cut because they outlived the drain.
+/// At shutdown, the listener stops accepting and closes idle connections at once. Upgraded connections belong to the
+/// code that upgraded them: they count against `max_connections` while open, but this function neither waits for them
+/// nor closes them. Returns the number of connections aborted after the drain timeout.
 pub async fn serve<E: Endpoint + 'static>(
     listener: TcpListener,
     endpoint: Arc<E>,
@@ -120,7 +121,7 @@ pub async fn serve<E: Endpoint + 'static>(
     let slots = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     while let Some((socket, peer)) = shutdown.run_until_cancelled(next(&listener, &slots, &limits)).await {
-        // Finished tasks are forgotten here, or the set would grow with every connection ever made.
+        // Reaps finished tasks; otherwise the set would grow with every connection.
         while connections.try_join_next().is_some() {}
         connections.spawn(connection(
             socket,
@@ -135,29 +136,29 @@ pub async fn serve<E: Endpoint + 'static>(
     drain(connections, limits.drain_timeout).await
 }
 
-/// The next client, accepted only once there is a slot for it.
+/// Accepts the next connection, once there is a free slot for it.
 async fn next(listener: &TcpListener, slots: &Arc<Semaphore>, limits: &Limits) -> (Socket, SocketAddr) {
     let slot = Arc::clone(slots).acquire_owned().await.ok();
     let (stream, peer) = accept(|| listener.accept()).await;
-    // Small answers must not wait for the acknowledgement of earlier ones. A socket that is gone fails later.
+    // Disables Nagle's algorithm for small responses. If the socket is closed already, a later call fails.
     let _ = stream.set_nodelay(true);
     bound_unsent(&stream);
     (Socket::new(stream, *limits, slot), peer)
 }
 
-/// What the kernel keeps of an answer before it can be sent, for a client that is slow or does not read: more than a
-/// round trip needs, and not the megabytes that the kernel would take by itself.
+/// Limits the unsent data that the kernel buffers for a slow client: more than a round trip needs, but not the
+/// megabytes that the kernel would buffer by default.
 #[cfg(target_os = "linux")]
 fn bound_unsent(stream: &TcpStream) {
     const UNSENT_BYTES: u32 = 64 * 1024;
-    // Where it cannot be bounded it is only larger.
+    // Without the option the buffer is only larger.
     let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES);
 }
 
 #[cfg(not(target_os = "linux"))]
 fn bound_unsent(_: &TcpStream) {}
 
-/// Repeats `attempt` until it yields a connection, resting after failures that would repeat at once.
+/// Repeats `attempt` until it yields a connection, with a pause after errors that would recur at once.
 async fn accept<T, F>(mut attempt: impl FnMut() -> F) -> T
 where
     F: Future<Output = io::Result<T>>,
@@ -166,23 +167,23 @@ where
         match attempt().await {
             Ok(accepted) => return accepted,
             Err(error) if is_the_clients(&error) => {
-                tracing::debug!(%error, "a client left while it was accepted")
+                tracing::debug!(%error, "client disconnected while being accepted")
             }
             Err(error) => {
-                tracing::error!(%error, "connections cannot be accepted; trying again soon");
+                tracing::error!(%error, "cannot accept connections; retrying");
                 tokio::time::sleep(ACCEPT_REST).await;
             }
         }
     }
 }
 
-/// Whether a failed accept concerns that one client, so that the next one may succeed right away.
+/// Whether an accept error concerns only that client, so that the next accept may succeed at once.
 fn is_the_clients(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Waits for the connections to end; after `patience` drops the rest and says how many there were.
+/// Waits until the connections have ended; after `patience` aborts the rest and returns their number.
 async fn drain(mut connections: JoinSet<()>, patience: Duration) -> usize {
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if timeout(patience, all_ended).await.is_ok() {
@@ -193,7 +194,7 @@ async fn drain(mut connections: JoinSet<()>, patience: Duration) -> usize {
     cut
 }
 
-/// One socket from its first request to its end.
+/// Serves one connection from its first request until it is closed.
 async fn connection<E: Endpoint>(
     socket: Socket,
     peer: SocketAddr,
@@ -230,7 +231,7 @@ async fn connection<E: Endpoint>(
         }
     };
     if let Err(error) = &ended {
-        tracing::debug!(%peer, %error, "connection ended early");
+        tracing::debug!(%peer, %error, "connection ended with an error");
     }
     if ended.is_err_and(|error| is_timeout(&error)) {
         return;
@@ -245,14 +246,14 @@ async fn connection<E: Endpoint>(
     }
 }
 
-/// Whether a connection ended because its client neither sent nor read in time.
+/// Whether a connection ended because its client did not send or read in time.
 fn is_timeout(error: &hyper::Error) -> bool {
     let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
     cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
 }
 
-/// The latest upgrade that a request asked for in vain. Once there was one, hyper hands the socket over at the end of the
-/// connection, whatever came after it; without a receiver it would be closed while the client may still send.
+/// The latest rejected upgrade request. After one, hyper hands the socket over at the end of the connection, whatever
+/// requests follow; without a receiver it would close the socket while the client may still be sending.
 #[derive(Default)]
 struct RefusedUpgrade(Mutex<Option<OnUpgrade>>);
 
@@ -267,7 +268,7 @@ impl RefusedUpgrade {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// The socket, once hyper is done with it.
+    /// Waits until hyper is done with the connection and returns the socket.
     async fn into_socket(self) -> Option<Socket> {
         let upgrade = self.0.into_inner().unwrap_or_else(PoisonError::into_inner)?;
         let parts = upgrade.await.ok()?.downcast::<TokioIo<Socket>>().ok()?;
@@ -275,8 +276,9 @@ impl RefusedUpgrade {
     }
 }
 
-/// Ends our side and reads on until the client ends its own (RFC 9112, 9.6). A socket closed with unread input is reset by
-/// the kernel, and a reset can destroy an answer (400, 408, 413, 431) that the client has not read yet.
+/// Shuts down the sending side and discards input until the client closes the connection (RFC 9112, 9.6). The kernel
+/// resets a socket that is closed with unread input, and a reset can destroy a response (400, 408, 413, 431) that the
+/// client has not read yet.
 async fn linger(mut socket: Socket) {
     // hyper may have done so already.
     let _ = socket.shutdown().await;
@@ -295,16 +297,16 @@ async fn linger(mut socket: Socket) {
 
 fn protocol(limits: &Limits) -> http1::Builder {
     let mut protocol = http1::Builder::new();
-    // The socket has the timers, and ends before this does. hyper asks the socket for the next head right after an answer only
-    // if it has a timeout of its own, and needs a timer for that.
+    // `Socket` has its own timers, which expire before this one. hyper reads the next head right after a response only
+    // if it has a timeout configured, and that requires a timer.
     let longest = limits.keep_alive_timeout.saturating_add(limits.head_timeout);
     protocol.timer(TokioTimer::new()).header_read_timeout(longest);
     protocol.max_buf_size(limits.max_head_bytes.saturating_mul(2).max(MIN_BUFFER_BYTES));
     protocol
 }
 
-/// One request through the endpoint, its body guarded, its errors free of internals. When the body is not read to its end,
-/// the answer announces that the connection ends.
+/// Passes one request to the endpoint, with the rate limit on its body, and hides the text of unhandled errors. If the
+/// body is not read to its end, the response has `Connection: close`.
 async fn respond<E: Endpoint>(
     endpoint: &E,
     request: Request<Incoming>,
@@ -340,17 +342,17 @@ async fn respond<E: Endpoint>(
     if is_read { answer.into() } else { ending(answer, version).into() }
 }
 
-/// The same answer, as the last one of its connection.
+/// Adds `Connection: close`: this response is the last one on its connection.
 fn ending(mut answer: poem::Response, version: Version) -> poem::Response {
     answer.headers_mut().append(header::CONNECTION, HeaderValue::from_static("close"));
     if version == Version::HTTP_10 {
-        // To an answer of a later version hyper would add `keep-alive` if the client asked for that.
+        // hyper would add `keep-alive` to a response of a later version if the client asked for it.
         answer.set_version(Version::HTTP_10);
     }
     answer
 }
 
-/// The size of a request's head as it was on the wire, give or take optional white space.
+/// The size of a request head on the wire, apart from optional white space.
 fn head_bytes<B>(request: &Request<B>) -> usize {
     let uri = request.uri();
     let target = uri.path_and_query().map_or(0, |it| it.as_str().len())
@@ -362,21 +364,21 @@ fn head_bytes<B>(request: &Request<B>) -> usize {
     line + fields.sum::<usize>() + "\r\n".len()
 }
 
-/// The API's own answer, although the request never reaches it.
+/// The API's problem response for 431; the request itself does not reach the API.
 fn headers_too_large<B>(request: &Request<B>, base_path: &str, limit: usize) -> poem::Response {
-    let detail = format!("the request line and header fields may take {limit} bytes together");
+    let detail = format!("The request line and header fields may have at most {limit} bytes in total.");
     let request_id = RequestId::generate_apart(SystemClock.now()).to_string();
     let problem = Problem::new(Code::HeadersTooLarge).with_detail(detail);
     let answer = problem.into_response(base_path, request.uri().path(), &request_id);
     ending(answer.with_header("x-request-id", request_id).into_response(), request.version())
 }
 
-/// The last resort for an error the endpoint let through. Its text may name internals, so it is logged, not sent.
+/// The response for an error that the endpoint did not handle. Its text may reveal internals: it is logged, not sent.
 fn plain_error(error: poem::Error) -> poem::Response {
     if error.is_from_response() {
         return error.into_response();
     }
-    tracing::error!(%error, "an error left the endpoint unhandled");
+    tracing::error!(%error, "unhandled error in the endpoint");
     error.status().into_response()
 }
 
@@ -396,7 +398,7 @@ mod tests {
         assert!(socket.nodelay().unwrap());
     }
 
-    /// How long it takes to accept after so many failures of one kind.
+    /// The time until a connection is accepted after a number of failures with the same error code.
     async fn accepting_after(failures: usize, code: i32) -> Duration {
         let mut outcomes = std::iter::repeat_n(code, failures);
         let mut outcome = || outcomes.next().map_or(Ok(()), |code| Err(io::Error::from_raw_os_error(code)));

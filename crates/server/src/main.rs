@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use blegram::{cli::Cli, doctor, run::run};
 use clap::Parser;
 
-/// A request makes some hundred small allocations on one thread and frees them on another; the system's allocator takes
-/// locks for that.
+/// A request makes about a hundred small allocations on one thread and frees them on another. The system allocator
+/// takes locks for that; mimalloc does not.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,4 +1,4 @@
-//! Changes of the schema, from the command line and at start.
+//! Database migrations, by `blegram migrate` and at the start of the server.
 
 use std::fmt::Write;
 
@@ -11,13 +11,13 @@ use crate::{
     data_folder::{DATABASE, DataFolder},
 };
 
-/// Answers `blegram migrate …` with the text to print.
+/// Runs `blegram migrate …` and returns the text to print.
 ///
 /// # Errors
-/// When the database cannot be reached, or refuses a change; when another process serves an embedded one.
+/// When the database cannot be reached or a migration fails, or when another process uses the embedded database.
 pub async fn run(config: &Config, direction: Migrate) -> anyhow::Result<String> {
     if direction == Migrate::Status && is_not_made_yet(config) {
-        return Ok("not made yet; `blegram serve` makes it\n".to_owned());
+        return Ok("not created yet; `blegram serve` creates it\n".to_owned());
     }
     let changes_embedded = direction != Migrate::Status && config.database_url().backend() == Backend::Sqlite;
     let _folder = changes_embedded.then(|| DataFolder::open(&config.server.data_dir)).transpose()?;
@@ -32,50 +32,49 @@ pub async fn run(config: &Config, direction: Migrate) -> anyhow::Result<String> 
     Ok(status)
 }
 
-/// Makes the schema current before serving, or says who should.
+/// Applies pending migrations before serving: always on SQLite, with `database.migrate` on PostgreSQL.
 ///
 /// # Errors
-/// On PostgreSQL, when changes are missing and `database.migrate` is off.
+/// On PostgreSQL, when migrations are pending and `database.migrate` is off.
 pub async fn at_start(config: &Config) -> anyhow::Result<()> {
     let schema = connect(config).await?;
     let may_change = config.database_url().backend() == Backend::Sqlite || config.database.migrate;
     if may_change {
-        let applied = schema.up().await.context("the schema could not be brought up to date")?;
+        let applied = schema.up().await.context("cannot migrate the database schema")?;
         if applied > 0 {
             tracing::info!("applied {applied} migration{}", if applied == 1 { "" } else { "s" });
         }
     } else if !schema.is_current().await? {
         anyhow::bail!(
-            "the database lacks changes of the schema: run `blegram migrate up`, or set database.migrate = true"
+            "the database schema is out of date: run `blegram migrate up`, or set database.migrate = true"
         );
     }
     Ok(schema.close().await?)
 }
 
-/// Whether the embedded database waits for its first start.
+/// Whether the embedded database is used and does not exist yet; the first start of the server creates it.
 pub fn is_not_made_yet(config: &Config) -> bool {
     config.database.url.is_none() && !config.server.data_dir.join(DATABASE).exists()
 }
 
-/// Connects to the configured database to change its schema.
+/// Connects to the configured database for migrations.
 ///
 /// # Errors
-/// When it does not answer, or when connections to it do not keep their sessions.
+/// When the database cannot be reached, or when a pooler in between shares sessions between connections.
 pub async fn connect(config: &Config) -> anyhow::Result<Schema> {
     let url = config.database_url();
-    let silent = "the database at database.url does not answer";
+    let silent = "cannot connect to the database at database.url";
     let schema = Schema::connect(url.expose()).await.context(silent)?;
     let shares = blegram_persistence::pooling::shares_sessions(url.expose()).await.context(silent);
     if let Ok(false) = shares {
         return Ok(schema);
     }
-    // Only looked at: a failure to part changes nothing.
+    // Nothing was changed, so a failure to close does not matter.
     let _ = schema.close().await;
     shares?;
     bail!(
-        "database.url leads to a pooler that lends its sessions for one transaction or statement (PgBouncer with \
-         pool_mode = transaction or statement); set pool_mode = session for this database, or connect to PostgreSQL \
-         itself"
+        "database.url points to a connection pooler in transaction or statement mode (PgBouncer with pool_mode = \
+         transaction or statement); set pool_mode = session for this database, or connect to PostgreSQL directly"
     );
 }
 
@@ -87,23 +86,23 @@ async fn status(schema: &Schema) -> anyhow::Result<String> {
     Ok(page)
 }
 
-/// That the configured database is there and current, for commands that work on it. Never makes a database, nor changes
-/// one: a typing error would be answered by an empty site.
+/// Checks that the configured database exists and its schema is current, for commands that work on it. Never creates or
+/// migrates a database: after a typing error in the configuration, the command would work on a new, empty site.
 ///
 /// # Errors
-/// When it is not.
+/// When the database does not exist or its schema is out of date.
 pub async fn check(config: &Config) -> anyhow::Result<()> {
     if is_not_made_yet(config) {
         bail!(
-            "there is no site in {} yet; start it once with `blegram serve`, or set server.data_dir",
+            "no database in {} yet; start the server once with `blegram serve`, or set server.data_dir",
             config.server.data_dir.display()
         );
     }
     let schema = connect(config).await?;
     let is_current = schema.is_current().await;
     schema.close().await?;
-    if !is_current.context("the schema could not be read")? {
-        bail!("the database lacks changes of the schema: run `blegram migrate up`");
+    if !is_current.context("cannot read the database schema")? {
+        bail!("the database schema is out of date: run `blegram migrate up`");
     }
     Ok(())
 }

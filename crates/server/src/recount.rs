@@ -1,4 +1,4 @@
-//! `blegram recount`: checking the counts that rows keep of others.
+//! `blegram recount`: checks stored counters, such as `posts.like_count`, against the rows that they count.
 
 use std::{fmt::Write, sync::Arc};
 
@@ -8,16 +8,16 @@ use blegram_social::{Recounted, Social};
 
 use crate::{config::Config, migrate, wire};
 
-/// Checks every count, mends it unless `dry_run`, and answers with the text to print.
+/// Checks every counter, corrects it unless `dry_run`, and returns the text to print.
 ///
 /// # Errors
-/// When the database is not there or not current.
+/// When the database does not exist or its schema is out of date.
 pub async fn run(config: &Config, dry_run: bool) -> anyhow::Result<String> {
     migrate::check(config).await?;
-    let db = wire::database(config).await.context("the database at database.url does not answer")?;
+    let db = wire::database(config).await.context("cannot connect to the database at database.url")?;
     let social = Social::new(db.clone(), Arc::new(SystemClock));
     let recounted = social.recount(!dry_run).await;
-    db.close().await.context("the database did not take its leave")?;
+    db.close().await.context("cannot close the database")?;
     Ok(report(&recounted?, dry_run))
 }
 
@@ -30,9 +30,9 @@ fn report(all: &[Recounted], dry_run: bool) -> String {
     }
     let wrong: u64 = all.iter().map(|it| it.wrong).sum();
     text.push_str(match (wrong, dry_run) {
-        (0, _) => "\nEvery count is right.\n",
-        (_, true) => "\nNothing was changed; run it without --dry-run to mend what is wrong.\n",
-        (_, false) => "\nWhat was wrong is mended.\n",
+        (0, _) => "\nAll counters are correct.\n",
+        (_, true) => "\nNothing was changed. Run without --dry-run to correct the counters.\n",
+        (_, false) => "\nThe wrong counters were corrected.\n",
     });
     text
 }

@@ -1,7 +1,8 @@
-//! A command of the command line, carried out.
+//! Runs the command given on the command line.
 //!
-//! It stands in the library, with the runtime that it blocks on: an `async fn` is compiled where it is polled, so a
-//! binary that polled [`serve`](crate::serve::serve) would compile most of the server again at each change of a line.
+//! This module and the tokio runtime are part of the library, not of the binary: an `async fn` is compiled in the crate
+//! that polls it, so a binary that polled [`serve`](crate::serve::serve) would recompile most of the server after every
+//! change.
 
 use std::{io::Write, process::ExitCode};
 
@@ -13,11 +14,11 @@ use crate::{
     demo, doctor, migrate, recount, serve, sweep, telemetry, user,
 };
 
-/// Carries out the command that `cli` names, and blocks until it is done; for `serve` until the drain has ended.
+/// Runs the command of `cli` and blocks until it finishes; for `serve`, until the graceful shutdown is complete.
 ///
 /// # Errors
-/// Whatever kept the command from being carried out, with its causes: a configuration that is refused, a database that
-/// is not reached, a port in use.
+/// The error of the command with its causes, such as an invalid configuration, an unreachable database or a port in
+/// use.
 pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     match cli.command() {
         Command::Serve(how) => {
@@ -58,10 +59,13 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads to run on")
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime threads")
 }
 
-// Not `println!`, which panics when the reader of a pipe has seen enough.
+// `println!` panics when the reader of a pipe closes it.
 fn print(text: &str) -> anyhow::Result<()> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),

@@ -1,4 +1,4 @@
-//! From start to the last answer after SIGTERM.
+//! `blegram serve`: starts the server, runs it until SIGTERM or Ctrl-C, and shuts it down gracefully.
 
 use std::{
     io::{self, Write},
@@ -28,35 +28,35 @@ use crate::{
     listener, migrate, wire,
 };
 
-/// How long requests may go on that their clients have left.
+/// Time limit at shutdown for requests whose clients have disconnected.
 const LAST_TASKS: Duration = Duration::from_secs(5);
 
-/// Serves until SIGTERM or Ctrl-C, then finishes what is in flight.
+/// Serves until SIGTERM or Ctrl-C, then finishes the requests in flight.
 ///
 /// # Errors
-/// What keeps the site from starting, each saying what to do about it.
+/// When the server cannot start; the message says what to do about it.
 pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
-    // Before anything that ends badly when it is cut off.
-    let end = asked_to_end().context("signals cannot be received")?;
+    // First, so that a signal during start-up does not kill the process in the middle of a migration.
+    let end = asked_to_end().context("cannot install the signal handlers")?;
     let (_folder, key) = keys(config)?;
     migrate::at_start(config).await?;
-    let db = wire::database(config).await.context("the database at database.url does not answer")?;
+    let db = wire::database(config).await.context("cannot connect to the database at database.url")?;
     let is_demo = how.demo;
     if is_demo {
-        tracing::info!("making the demo community, if it is not there yet");
-        // No audit line for each of its accounts.
+        tracing::info!("creating the demo community, unless it exists");
+        // Without a subscriber: the audit log would get one line per account.
         let fill = demo::fill(config, &db, 1, SystemClock.now());
         unhurried(fill.with_subscriber(NoSubscriber::default())).await?;
     }
     let shutdown = CancellationToken::new();
-    let site_clock = SiteClock::of(&db).await.context("the database's clock could not be read")?;
-    clock::begin_ids(&db, &*site_clock).await.context("the newest ids could not be read")?;
+    let site_clock = SiteClock::of(&db).await.context("cannot read the database clock")?;
+    clock::begin_ids(&db, &*site_clock).await.context("cannot read the newest ids")?;
     let (app, background) = wire::app(config, db.clone(), Arc::clone(&site_clock) as _, &key, &shutdown)?;
     let (auth, tasks) = (app.auth.clone(), app.tasks.clone());
     let (clock, social, media) = (Arc::clone(&app.clock), app.social.clone(), app.media.clone());
     let runner = Runner::new(db.clone(), clock, auth.clone(), social, media, shutdown.clone());
-    // Before the first answer: what this node signs, others must be able to verify, and the other way round.
-    auth.rotate_signing_keys().await.context("the signing keys could not be read or made")?;
+    // Before the first response: other nodes must be able to verify what this node signs, and the other way round.
+    auth.rotate_signing_keys().await.context("cannot load or create the signing keys")?;
     let address = config.server.listen;
     let socket = TcpListener::bind(address)
         .await
@@ -68,17 +68,17 @@ pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
     let serving = listener::serve(socket, router, limits, site.base_path(), shutdown.clone());
     let ending = async {
         end.await;
-        tracing::info!("finishing what is in flight");
+        tracing::info!("shutting down; finishing requests in flight");
         shutdown.cancel();
     };
     let tidying = shutdown.run_until_cancelled(tidy(&auth));
-    // What happens is told for as long as somebody is connected.
+    // Events are delivered until the last gateway connection has closed.
     let alone = CancellationToken::new();
     let leaving = async {
         shutdown.cancelled().await;
         let cut = app.live.hub().drain().await;
         if cut > 0 {
-            tracing::warn!(tasks = cut, "commands were cut that did not end");
+            tracing::warn!(tasks = cut, "aborted gateway commands at shutdown");
         }
         alone.cancel();
     };
@@ -86,19 +86,20 @@ pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
     let following = clock::follow(&site_clock, &db, &shutdown);
     let (cut, ..) = tokio::join!(serving, ending, tidying, leaving, telling, following, runner.work());
     if cut > 0 {
-        tracing::warn!(connections = cut, "requests were cut that outlived listener.drain_timeout_ms");
+        tracing::warn!(connections = cut, "aborted requests that outlived listener.drain_timeout_ms");
     }
-    // Those whose clients hung up; each is as short as the request that it was.
+    // Requests that go on after their clients disconnected; none takes longer than a usual request.
     tasks.close();
     if tokio::time::timeout(LAST_TASKS, tasks.wait()).await.is_err() {
-        tracing::warn!(tasks = tasks.len(), "requests were cut that their clients had left");
+        tracing::warn!(tasks = tasks.len(), "aborted requests whose clients had disconnected");
     }
-    db.close().await.context("the database did not take its leave")?;
+    db.close().await.context("cannot close the database")?;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// The site's key: the configured one, or the data folder's. The folder is locked where something of it is used.
+/// Returns the site key: the configured one, or the one in the data directory. Locks the data directory if the server
+/// uses anything in it, the embedded database included.
 pub(crate) fn keys(config: &Config) -> anyhow::Result<(Option<DataFolder>, SecretSlice<u8>)> {
     let is_embedded = config.database_url().backend() == Backend::Sqlite;
     match &config.secrets.key {
@@ -115,10 +116,10 @@ pub(crate) fn keys(config: &Config) -> anyhow::Result<(Option<DataFolder>, Secre
     }
 }
 
-/// Ends at SIGTERM or Ctrl-C. Both are heard from this call on, not only once the future is waited for: a
-/// supervisor may ask as soon as the site answers.
+/// Installs the handlers of SIGTERM and SIGINT and returns a future that completes at the first of them. A signal that
+/// arrives before the future is polled counts, too: a supervisor may stop the server as soon as it responds.
 fn asked_to_end() -> io::Result<impl Future<Output = ()>> {
-    // Both are asked for by people and by supervisors; a second one is not waited for: the drain has its own end.
+    // A second signal has no effect: the graceful shutdown has its own time limit.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -129,7 +130,7 @@ fn asked_to_end() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Forgets now and then who stopped trying, and looks after the signing keys, which every node must have heard of.
+/// Housekeeping: prunes the rate limiter every minute, and rotates the signing keys every hour.
 async fn tidy(auth: &Auth) {
     let mut minutes = tokio::time::interval(Duration::from_secs(60));
     for minute in 0_u64.. {
@@ -139,16 +140,13 @@ async fn tidy(auth: &Auth) {
             continue;
         }
         if let Err(error) = auth.rotate_signing_keys().await {
-            // Nothing depends on it within the hour; the next one tries again.
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the signing keys were not looked after"
-            );
+            // Nothing depends on the rotation within the hour; the next run tries again.
+            tracing::warn!(error = &error as &dyn std::error::Error, "signing key rotation failed");
         }
     }
 }
 
-/// Says where things are: in the log that machines read, or in a banner for people.
+/// Reports the URLs and the database: as a log line if logs are JSON, otherwise as a banner on standard output.
 fn greet(config: &Config, is_demo: bool) {
     let site = config.site();
     let database = match config.database_url().backend() {
@@ -163,7 +161,7 @@ fn greet(config: &Config, is_demo: bool) {
             logins = if is_demo { format!("{}\n", demo::logins(config)) } else { String::new() },
             version = env!("CARGO_PKG_VERSION"),
         );
-        // A banner that nobody can read is no reason to stop.
+        // A closed standard output does not stop the server.
         let _ = std::io::stdout().write_all(banner.as_bytes());
     }
 }

@@ -1,4 +1,4 @@
-//! `blegram sweep`: finding what was left behind in the storage of images.
+//! `blegram sweep`: finds and deletes orphaned files in the image storage, and reports images with missing files.
 
 use std::{fmt::Write, sync::Arc};
 
@@ -13,53 +13,52 @@ use crate::{
     migrate, wire,
 };
 
-/// Looks through all files, removes those that belong to nothing unless it is a dry run or the clock is in doubt, and
-/// answers with the text to print. Ends the doubt if it is told that the clock is right.
+/// Checks all files, deletes the orphaned ones, and returns the text to print. Deletes nothing on a dry run or while
+/// retention is paused. With `clock_is_right`, stores the confirmation and ends the pause first.
 ///
 /// # Errors
-/// When the database is not there or not current, or the storage fails.
+/// When the database does not exist or its schema is out of date, or when the storage fails.
 pub async fn run(config: &Config, how: Sweep) -> anyhow::Result<String> {
     migrate::check(config).await?;
-    let db = wire::database(config).await.context("the database at database.url does not answer")?;
-    // It signs no links, so the site's key does not matter.
-    let clock = SiteClock::of(&db).await.context("the database's clock could not be read")?;
+    let db = wire::database(config).await.context("cannot connect to the database at database.url")?;
+    // Any key will do: this command signs no links.
+    let clock = SiteClock::of(&db).await.context("cannot read the database clock")?;
     let media = wire::media(config, db.clone(), Arc::clone(&clock) as _, &SiteKey::random_secret())?;
     let mut text = String::new();
     if how.clock_is_right {
-        let now =
-            clock::confirm(&db, &*clock).await.context("it could not be stored that the clock is right")?;
+        let now = clock::confirm(&db, &*clock).await.context("cannot store the clock confirmation")?;
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "  The clock is right: it is {now}. Retention goes on.");
+        let _ = writeln!(text, "  Clock confirmed at {now}. Retention resumes.");
     }
-    let doubt = clock::find_pause(&db, &*clock).await.context("the clock could not be checked")?;
-    // How old a file is says the clock as well.
+    let doubt = clock::find_pause(&db, &*clock).await.context("cannot check the clock")?;
+    // Files are judged by their age, which a wrong clock falsifies.
     let dry_run = how.dry_run || doubt.is_some();
     let swept = media.sweep(!dry_run).await;
-    db.close().await.context("the database did not take its leave")?;
-    text.push_str(&report(&swept.context("the storage of images failed")?, dry_run));
+    db.close().await.context("cannot close the database")?;
+    text.push_str(&report(&swept.context("the image storage failed")?, dry_run));
     if let Some(pause) = doubt {
-        let _ = writeln!(text, "\nNothing was removed: {}.", clock::describe(&pause));
+        let _ = writeln!(text, "\nNothing was deleted: {}.", clock::describe(&pause));
     }
     Ok(text)
 }
 
-/// How many of a kind are named.
+/// Number of names listed per kind; the rest is only counted.
 const NAMED: usize = 20;
 
 fn report(swept: &Swept, dry_run: bool) -> String {
     let Swept { files, orphans, foreign, images, missing } = swept;
-    let mut text = format!("  {files} files and {images} images were looked at.\n");
-    let verb = if dry_run { "would be removed" } else { "were removed" };
-    list(&mut text, orphans, &format!("files belong to nothing and {verb}"));
-    list(&mut text, foreign, "files have names that are none of blegram's; they were left alone");
+    let mut text = format!("  Checked {files} files and {images} images.\n");
+    let verb = if dry_run { "would be deleted" } else { "were deleted" };
+    list(&mut text, orphans, &format!("orphaned files {verb}"));
+    list(&mut text, foreign, "files have names that blegram does not use; they were not deleted");
     let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
     list(
         &mut text,
         &missing,
-        "images have lost files; restore them from a backup, or delete what shows them",
+        "images have missing files; restore the files from a backup, or delete the content that shows the images",
     );
     if orphans.is_empty() && foreign.is_empty() && missing.is_empty() {
-        text.push_str("\nEverything is where it belongs.\n");
+        text.push_str("\nNo problems found.\n");
     }
     text
 }

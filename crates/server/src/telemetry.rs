@@ -1,4 +1,4 @@
-//! Logs: one subscriber for the process, panics included.
+//! Logging: installs the subscriber of the process and logs panics.
 
 use std::{
     io::{self, BufWriter, IsTerminal},
@@ -11,23 +11,22 @@ use tracing_subscriber::{EnvFilter, fmt::MakeWriter, util::SubscriberInitExt};
 
 use crate::config::{Log, LogFormat};
 
-/// Logs may already be initialised, which is a mistake in the order of start-up.
+/// The process already has a subscriber, which is a bug in the order of start-up.
 pub type Error = tracing_subscriber::util::TryInitError;
 
-/// Writes what is left of the log when it is dropped: kept until the process ends.
+/// Flushes the log when dropped. Keep it until the process ends.
 #[must_use]
 #[derive(Debug)]
 pub struct Guard {
     _worker: WorkerGuard,
 }
 
-/// How many lines may wait for whoever reads the log. Beyond them lines are lost rather than requests held up.
+/// Number of buffered lines. When the reader of the log falls behind further, lines are dropped; requests never wait.
 const BACKLOG_LINES: usize = 16 * 1024;
 
-/// Sends events to standard error (standard output belongs to commands), and panics through the log.
+/// Logs to standard error (standard output is for the output of commands), including panics.
 ///
-/// Lines are written by a thread of their own, many at once when there are many: a system call for each would cost a
-/// small request as much as all the rest of it.
+/// A separate thread writes the lines in batches: one system call per line would double the cost of a small request.
 ///
 /// # Errors
 /// When the process already has a subscriber.
@@ -53,9 +52,9 @@ where
     }
 }
 
-/// A line like any other, so that a panic reaches whoever reads the log, with its place.
+/// Logs a panic with its location, in the format of the other lines.
 fn log_panic(panic: &PanicHookInfo<'_>) {
-    let message = panic.payload_as_str().unwrap_or("a value that is not text");
+    let message = panic.payload_as_str().unwrap_or("a payload that is not text");
     let location = panic.location().map(ToString::to_string).unwrap_or_default();
     let thread = std::thread::current();
     tracing::error!(
@@ -86,7 +85,7 @@ mod tests {
         }
     }
 
-    /// What `work` logs under the given settings.
+    /// The log output of `work` with the given settings.
     fn logged(settings: &str, work: impl FnOnce()) -> String {
         let (none, page) = (Default::default(), Page::default());
         let read_secret = &|_: &std::path::Path| Err(io::ErrorKind::NotFound.into());
@@ -116,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_logged_with_its_place() {
-        // The hook is the process's; other tests' panics pass through it unharmed while it is ours.
+        // The hook is global to the process: panics of other tests may pass through it meanwhile, which is harmless.
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(log_panic));
         let line = logged("log.format = 'json'", || {

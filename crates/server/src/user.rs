@@ -1,4 +1,4 @@
-//! Accounts, from the command line: on the configured database, whether somebody serves it or not.
+//! `blegram user`: manages accounts in the configured database. Works while the server is running.
 
 use std::io::BufRead;
 
@@ -13,19 +13,19 @@ use crate::{
     migrate, wire,
 };
 
-/// Answers `blegram user …` with the text to print.
+/// Runs `blegram user …` and returns the text to print.
 ///
 /// # Errors
-/// When the database is not there or not current; when the account is not there, or its name is taken; when a value is
-/// not accepted.
+/// When the database does not exist or its schema is out of date, when the account does not exist, when the username is
+/// taken, or when a value is invalid.
 pub async fn run(config: &Config, command: &User) -> anyhow::Result<String> {
     migrate::check(config).await?;
-    let db = wire::database(config).await.context("the database at database.url does not answer")?;
-    let clock = SiteClock::of(&db).await.context("the database's clock could not be read")?;
-    clock::begin_ids(&db, &*clock).await.context("the newest ids could not be read")?;
+    let db = wire::database(config).await.context("cannot connect to the database at database.url")?;
+    let clock = SiteClock::of(&db).await.context("cannot read the database clock")?;
+    clock::begin_ids(&db, &*clock).await.context("cannot read the newest ids")?;
     let auth = Auth::new(db.clone(), clock, wire::operator_config(config))?;
     let answer = carry_out(&auth, command).await;
-    db.close().await.context("the database did not take its leave")?;
+    db.close().await.context("cannot close the database")?;
     answer
 }
 
@@ -54,14 +54,14 @@ async fn carry_out(auth: &Auth, command: &User) -> anyhow::Result<String> {
             let is_news = auth.suspend(&username(name)?, true).await.map_err(|error| explain(error, name))?;
             Ok(say(
                 is_news,
-                &format!("Suspended {name}; its sessions have ended"),
-                &format!("{name} is suspended already"),
+                &format!("Suspended {name} and ended its sessions"),
+                &format!("{name} is already suspended"),
             ))
         }
         User::Reinstate { name } => {
             let is_news =
                 auth.suspend(&username(name)?, false).await.map_err(|error| explain(error, name))?;
-            Ok(say(is_news, &format!("{name} may log in again"), &format!("{name} is not suspended")))
+            Ok(say(is_news, &format!("Reinstated {name}"), &format!("{name} is not suspended")))
         }
         User::SetRole { name, role } => {
             let is_news = auth
@@ -69,13 +69,17 @@ async fn carry_out(auth: &Auth, command: &User) -> anyhow::Result<String> {
                 .await
                 .map_err(|error| explain(error, name))?;
             let role = role.as_str();
-            Ok(say(is_news, &format!("{name} is {role} now"), &format!("{name} is {role} already")))
+            Ok(say(
+                is_news,
+                &format!("{name} now has the role {role}"),
+                &format!("{name} already has the role {role}"),
+            ))
         }
         User::ResetPassword { name, password } => {
             let (password, shown) = read_password(*password, &[name])?;
             let username = username(name)?;
             auth.reset_password(&username, password).await.map_err(|error| explain(error, name))?;
-            Ok(format!("{name} has a new password; its sessions have ended.\n{shown}"))
+            Ok(format!("Reset the password of {name} and ended its sessions.\n{shown}"))
         }
     }
 }
@@ -89,15 +93,15 @@ fn say(is_news: bool, news: &str, no_news: &str) -> String {
     if is_news { format!("{news}.\n") } else { format!("{no_news}; nothing changed.\n") }
 }
 
-/// The password, and the line that shows it if nobody knows it yet.
+/// The password, and the text that prints it if it was generated.
 fn read_password(source: PasswordSource, known: &[&str]) -> anyhow::Result<(NewPassword, String)> {
     if !source.password_stdin {
         let password = NewPassword::generate();
-        let shown = format!("Password: {}\nIt is not shown again.\n", password.expose());
+        let shown = format!("Password: {}\nIt will not be shown again.\n", password.expose());
         return Ok((password, shown));
     }
     let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).context("no password could be read from standard input")?;
+    std::io::stdin().lock().read_line(&mut line).context("cannot read the password from standard input")?;
     let given = line.trim_end_matches(['\r', '\n']);
     let password =
         NewPassword::parse(given, known).map_err(|violation| anyhow::anyhow!("the password {violation}"))?;
@@ -106,9 +110,11 @@ fn read_password(source: PasswordSource, known: &[&str]) -> anyhow::Result<(NewP
 
 fn explain(error: Error, name: &str) -> anyhow::Error {
     match error {
-        Error::AccountNotFound => anyhow::anyhow!("there is no account {name}"),
+        Error::AccountNotFound => anyhow::anyhow!("account {name} not found"),
         Error::UsernameTaken => {
-            anyhow::anyhow!("{name} is taken, looks like a name that is, or was one less than 90 days ago")
+            anyhow::anyhow!(
+                "{name} is taken: it, or a name that looks like it, is in use or was less than 90 days ago"
+            )
         }
         other => other.into(),
     }

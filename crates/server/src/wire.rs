@@ -1,4 +1,4 @@
-//! The parts, put together as configured.
+//! Builds the application from the configuration: the database, the services, the readiness check.
 
 use std::{
     num::NonZeroU32,
@@ -24,19 +24,19 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::config::{Accounts, Config, Rate, Registration};
 
-/// A statement that takes longer is worth a line in the log.
+/// SQL statements that take longer are logged.
 const SLOW_STATEMENT: Duration = Duration::from_millis(250);
 
-/// How long a readiness probe may take: orchestrators give up after little more.
+/// Time limit of a readiness probe. Orchestrators give up soon after.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
-/// How much of that the database may take to show that it is there at all.
+/// The part of [`PROBE_LIMIT`] within which the database must respond to a ping.
 const DATABASE_LIMIT: Duration = Duration::from_millis(1_500);
 
 /// Connects to the configured database.
 ///
 /// # Errors
-/// When it does not answer.
+/// When it cannot be reached.
 pub async fn database(config: &Config) -> Result<Db, blegram_persistence::Error> {
     let settings = Settings {
         url: config.database_url().expose().to_owned(),
@@ -49,14 +49,15 @@ pub async fn database(config: &Config) -> Result<Db, blegram_persistence::Error>
 fn log_slow(statement: Executed<'_>) {
     if statement.elapsed >= SLOW_STATEMENT {
         let (sql, failed) = (statement.sql, statement.failed);
-        tracing::warn!(sql, failed, duration_ms = statement.elapsed.as_millis(), "a statement was slow");
+        tracing::warn!(sql, failed, duration_ms = statement.elapsed.as_millis(), "slow SQL statement");
     }
 }
 
-/// Everything that answers requests, and what tells live connections what happens. Not ready any more once `shutdown` began.
+/// Builds the API with its services, and the background task that delivers events to gateway connections. Readiness
+/// probes fail once `shutdown` is cancelled.
 ///
 /// # Errors
-/// When the password cost is one that argon2 refuses, or the storage of images cannot be as configured.
+/// When argon2 rejects the password cost, or when the image storage cannot be opened as configured.
 pub fn app(
     config: &Config,
     db: Db,
@@ -91,10 +92,10 @@ fn site(config: &Config) -> Site {
     }
 }
 
-/// Images, at the time of `clock`, with links signed by a key that is made of the site's.
+/// Builds the image service. Its links are signed with a key derived from the site key.
 ///
 /// # Errors
-/// When the storage cannot be as configured.
+/// When the storage cannot be opened as configured.
 pub fn media(
     config: &Config,
     db: Db,
@@ -132,14 +133,15 @@ fn readiness(db: Db, media: Media, shutdown: CancellationToken) -> Readiness {
                 check_database(&db).await?;
                 check_storage(&media, &is_foreign).await
             };
-            let slow = || Err("a check did not end in time".to_owned());
+            let slow = || Err("a check timed out".to_owned());
             tokio::time::timeout(PROBE_LIMIT, checks).await.unwrap_or_else(|_| slow())
         })
     })
 }
 
-/// That the storage answers, and is still the one that it was. A node that was started beside another storage serves
-/// everything but images, and must not keep a site down; what is wrong is in the log, once, and with the doctor.
+/// Checks that the storage responds and still has the marker of this site. A node that was started with a foreign
+/// storage counts as ready: it serves everything but images, and must not take the site down. It logs the error once,
+/// and `blegram doctor` reports it.
 async fn check_storage(media: &Media, is_foreign: &AtomicBool) -> Result<(), String> {
     let answer = media.check_storage().await;
     let is_new =
@@ -149,7 +151,7 @@ async fn check_storage(media: &Media, is_foreign: &AtomicBool) -> Result<(), Str
             if is_new {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
-                    "uploads are refused and no files are removed here; the nodes of a site share one storage"
+                    "foreign image storage: this node rejects uploads and deletes no files; all nodes of a site must share one storage"
                 );
             }
             Ok(())
@@ -158,13 +160,13 @@ async fn check_storage(media: &Media, is_foreign: &AtomicBool) -> Result<(), Str
     }
 }
 
-/// That the database reads and writes. A site that reads only is of no use behind a load balancer.
+/// Checks that the database reads and commits. A node that can only read must leave the load balancer.
 async fn check_database(db: &Db) -> Result<(), String> {
     let answer = tokio::time::timeout(DATABASE_LIMIT, db.ping()).await;
-    let answer = answer.map_err(|_| "the database does not answer in time".to_owned())?;
+    let answer = answer.map_err(|_| "the database did not respond in time".to_owned())?;
     answer.map_err(|error| error.reason().to_owned())?;
     db.check_commits().await.map_err(|error| {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the database does not commit");
+        tracing::warn!(error = &error as &dyn std::error::Error, "database commit check failed");
         error.reason().to_owned()
     })
 }
@@ -210,7 +212,7 @@ fn auth_config(config: &Config, site_key: SiteKey) -> blegram_auth::Config {
     }
 }
 
-/// What `blegram user` works with. It makes no token, so the site's key does not matter.
+/// The configuration for `blegram user`. Any site key will do: the command issues no tokens.
 pub fn operator_config(config: &Config) -> blegram_auth::Config {
     auth_config(config, SiteKey::generate())
 }

@@ -1,14 +1,15 @@
-//! What the client does, without I/O: inputs with the time at which they came, outputs to be carried out in order.
+//! The client's logic as a state machine without I/O: takes inputs with the time of their arrival, and returns outputs
+//! that the event loop executes in order.
 //!
-//! [`Core::handle`] takes what happened, [`Core::wake`] says when to call it again if nothing does. Everything that the
-//! gateway asks of its clients is decided here, so it is tested without a network: see `core/tests.rs`.
+//! [`Core::handle`] processes an input; [`Core::wake`] returns when to call it next if there is no input. All rules of
+//! the gateway for its clients are implemented here, so they are tested without a network: see `core/tests.rs`.
 //!
-//! - `timeline`: which events are applied, ignored, pulled
-//! - `outbox`: messages until they are acknowledged
+//! - `timeline`: which events are applied, ignored or pulled
+//! - `outbox`: messages that are not acknowledged yet
 //! - `link`: connecting, heartbeat, closing, the access token
-//! - `replies`: answers to our commands
-//! - `lines`: what is typed
-//! - `backoff`: waiting
+//! - `replies`: replies to commands
+//! - `lines`: typed lines
+//! - `backoff`: delays between retries
 
 mod backoff;
 mod lines;
@@ -36,60 +37,60 @@ use self::{
 };
 use crate::wire::{Change, Event, Frame, Message, User, What, command, pong};
 
-/// How many events to ask for at once.
+/// Number of events per `history` command.
 const PULL: u32 = 100;
-/// Between two read marks, and before asking again what should have come by itself.
+/// Minimum interval between read marks, and delay before pulling an event that should have arrived.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Something happened outside.
+/// An input of the core.
 #[derive(Debug)]
 pub(crate) enum Input {
-    /// The time for which [`Core::wake`] asked has come.
+    /// The time returned by [`Core::wake`] has come.
     Tick,
-    /// The page for which [`Output::LoadPage`] asked.
+    /// The result of [`Output::LoadPage`].
     Page(Result<Page, Failure>),
-    /// The answer to [`Output::RefreshToken`].
+    /// The result of [`Output::RefreshToken`].
     Token(Result<AccessToken, Failure>),
     /// The WebSocket is open.
     Connected,
     /// The handshake failed.
     Refused(Failure),
-    /// A text frame came.
+    /// A text frame was received.
     Frame(String),
-    /// The connection is gone; with its close code, if it was closed.
+    /// The connection has ended; `code` is its close code, if there was one.
     Disconnected { code: Option<u16>, reason: String },
-    /// A line was typed. `client_id` is what a message made of it will be called.
+    /// A line was typed. `client_id` identifies the message if the line is one.
     Line { client_id: Uuid, text: String },
-    /// No more lines will come.
+    /// End of the input lines.
     End,
 }
 
-/// Something to be done outside.
+/// An action for the event loop.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Output {
-    /// Load the latest messages, and those before them down to this number if it is given.
+    /// Load the latest messages; with a number, all messages after it.
     LoadPage(Option<u64>),
-    /// Get new tokens.
+    /// Refresh the tokens.
     RefreshToken,
-    /// Open the WebSocket, with the present access token.
+    /// Open the WebSocket with the current access token.
     Connect,
     /// Send a text frame.
     Send(String),
-    /// Close the WebSocket, without telling of it.
+    /// Close the WebSocket, without an [`Input::Disconnected`].
     Close,
-    /// A line of the conversation.
+    /// Print a line of the conversation.
     Print(String),
-    /// A line about how it goes.
+    /// Print a status line.
     Tell(String),
-    /// It is over.
+    /// Exit with this code.
     Exit(u8),
 }
 
-/// The latest messages, in order.
+/// The latest messages, oldest first.
 #[derive(Debug, Clone)]
 pub(crate) struct Page {
     pub(crate) messages: Vec<Message>,
-    /// Events after this one are not in it.
+    /// The `seq` up to which events are reflected in the page.
     pub(crate) last_seq: u64,
 }
 
@@ -100,30 +101,30 @@ pub(crate) struct AccessToken {
     pub(crate) lifetime: Duration,
 }
 
-/// Why a request got no answer of use.
+/// Why a request failed.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
-    /// 401: the token ended.
+    /// 401: the token has expired or was revoked.
     Unauthorized,
-    /// It may work later; not before `retry_after`.
+    /// A retry may succeed, but not before `retry_after`.
     Temporary { detail: String, retry_after: Option<Duration> },
-    /// It will not work.
+    /// A retry cannot succeed.
     Fatal(String),
 }
 
-/// Who talks where.
+/// Parameters of the client.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) me: Uuid,
     pub(crate) conversation: Uuid,
     pub(crate) members: Vec<User>,
-    /// Whether to stay after the last line.
+    /// Whether to keep running after the last line.
     pub(crate) follow: bool,
-    /// What makes waits random.
+    /// Seed for the jitter of the backoff.
     pub(crate) seed: u64,
 }
 
-/// The state of the client. Times are since its start.
+/// The state of the client. Times are relative to its start.
 #[derive(Debug)]
 pub(crate) struct Core {
     me: Uuid,
@@ -135,23 +136,23 @@ pub(crate) struct Core {
     backoff: Backoff,
     link: Link,
     token: Token,
-    /// The server said when to come back.
+    /// When to reconnect, as the server requested.
     come_back_at: Option<Duration>,
-    /// When to load a page; `None` when there is one, or it is being loaded.
+    /// When to load a page; `None` if it is loaded or loading.
     page_due: Option<Duration>,
-    /// When to ask what changed, on this connection.
+    /// When to send `sync` on this connection.
     sync_due: Option<Duration>,
     sync_cursor: Option<String>,
-    /// Pull even if nothing is known to be missing: the answer tells whether we are still in the conversation.
+    /// Pull even if no gap is known, for example to learn whether this account is still a member of the conversation.
     must_pull: bool,
     not_pull_before: Duration,
-    /// The `seq` of our last acknowledged message, whose event should be here by then.
+    /// A deadline and the `seq` of the last acknowledged message: if its event has not arrived by then, pull.
     expected: Option<(Duration, u64)>,
     acknowledged: u64,
-    /// The message number up to which we said that we read, and when we may say so again.
+    /// The message number of the last read mark sent, and when the next one may be sent.
     reported: u64,
     report_due: Duration,
-    /// The server wants no command before.
+    /// Send no command before this time (rate limit).
     hold: Duration,
     ended: bool,
     over: bool,
@@ -159,7 +160,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// A client that has logged in, with an access token of that lifetime.
+    /// Creates a client that is logged in, with the lifetime of its access token.
     pub(crate) fn new(settings: Settings, token_lifetime: Duration) -> Self {
         let Settings { me, conversation, members, follow, seed } = settings;
         Self {
@@ -189,7 +190,7 @@ impl Core {
         }
     }
 
-    /// Takes what happened, and says what to do.
+    /// Processes an input and returns the actions to execute.
     pub(crate) fn handle(&mut self, now: Duration, input: Input) -> Vec<Output> {
         if self.over {
             return Vec::new();
@@ -209,12 +210,12 @@ impl Core {
         std::mem::take(&mut self.out)
     }
 
-    /// Whether more lines may come: those that wait are not too many.
+    /// Whether to read more lines: not after the end, and not while too many messages wait.
     pub(crate) fn wants_lines(&self) -> bool {
         !self.ended && self.outbox.len() < 100
     }
 
-    /// When to call [`Core::handle`] if nothing happens before.
+    /// When to call [`Core::handle`] with [`Input::Tick`] if there is no other input before.
     pub(crate) fn wake(&self) -> Option<Duration> {
         let commands = [
             self.sync_due,
@@ -228,7 +229,7 @@ impl Core {
         commands.chain(others.into_iter().flatten()).min()
     }
 
-    /// Does everything that is due.
+    /// Executes everything that is due.
     fn advance(&mut self, now: Duration) {
         if self.page_due.is_some_and(|due| due <= now) {
             self.page_due = None;
@@ -284,7 +285,7 @@ impl Core {
         self.ask(now, Asked::Read, &d);
     }
 
-    /// Ends when there are no more lines, and each is stored and printed.
+    /// Exits once there are no more lines and all messages are stored and printed.
     fn leave(&mut self) {
         let is_printed = self.timeline.cursor().is_some_and(|cursor| cursor >= self.acknowledged);
         if self.ended && !self.follow && !self.over && self.outbox.is_empty() && is_printed {
@@ -306,7 +307,7 @@ impl Core {
         self.out.push(Output::Tell(line.into()));
     }
 
-    /// Sends a command under the next id of the connection; there is none while it is not ready.
+    /// Sends a command with the next id; does nothing while there is no open connection.
     fn ask(&mut self, now: Duration, asked: Asked, d: &Value) {
         if let Some(id) = self.link.ask(now, asked) {
             self.out.push(Output::Send(command(id, asked.op(), d)));
@@ -326,7 +327,7 @@ impl Core {
             }
             Err(Failure::Temporary { detail, retry_after }) => {
                 self.page_due = Some(now + self.backoff.next(retry_after));
-                self.tell(format!("cannot load messages yet: {detail}"));
+                self.tell(format!("cannot load messages, retrying: {detail}"));
             }
             Err(Failure::Fatal(detail)) => self.stop(&format!("cannot load messages: {detail}")),
         }
@@ -369,7 +370,8 @@ impl Core {
         }
     }
 
-    /// Applies an event, wherever it came from. What is missing before it is pulled, since its number was heard of.
+    /// Applies an event, delivered or pulled. A gap before it leads to a pull, because its number raises the known
+    /// head.
     fn apply(&mut self, change: &Change) {
         if change.conversation_id != self.conversation {
             return;
@@ -391,6 +393,6 @@ impl Core {
     }
 
     fn name(&self, user: Uuid) -> String {
-        self.names.get(&user).cloned().unwrap_or_else(|| "somebody".to_owned())
+        self.names.get(&user).cloned().unwrap_or_else(|| "someone".to_owned())
     }
 }

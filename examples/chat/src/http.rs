@@ -1,4 +1,4 @@
-//! The HTTP API, as far as a chat needs it: logging in, new tokens, the conversation, its latest messages.
+//! The parts of the HTTP API that the chat needs: login, token refresh, the conversation, its latest messages.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -18,11 +18,11 @@ use crate::{
 };
 
 const PATIENCE: Duration = Duration::from_secs(15);
-/// What a first page shows, and what later ones take.
+/// Page size of the first load. [`FULL_PAGE`] is for loads after a `reset`.
 const FIRST_PAGE: u32 = 20;
 const FULL_PAGE: u32 = 100;
 
-/// The API, as somebody who has logged in.
+/// The API with the tokens of a logged-in user.
 pub(crate) struct Api {
     client: Client,
     base: String,
@@ -61,7 +61,7 @@ struct Problem {
 }
 
 impl Api {
-    /// Logs in as a native app does: the answer has tokens, which are kept in memory only.
+    /// Logs in as a native app. The tokens in the response are kept in memory only.
     pub(crate) async fn log_in(url: &Url, login: &str, password: &str) -> Result<(Self, User)> {
         let client = Client::builder().timeout(PATIENCE).build()?;
         let base = format!("{}/api/v1", url.as_str().trim_end_matches('/'));
@@ -69,19 +69,19 @@ impl Api {
             json!({ "login": login, "password": password, "client": "native", "device_name": "terminal" });
         let request = client.post(format!("{base}/auth/login")).json(&body);
         let AuthResult { account, tokens } = answer(request).await.map_err(told)?;
-        let tokens = tokens.context("the server gave no tokens")?;
+        let tokens = tokens.context("the server returned no tokens")?;
         Ok((Self { client, base, tokens: Mutex::new(tokens) }, account))
     }
 
-    /// The present access token.
+    /// The current access token.
     pub(crate) fn access_token(&self) -> AccessToken {
         let tokens = self.tokens();
         let lifetime = Duration::from_secs(tokens.expires_in);
         AccessToken { secret: tokens.access_token.clone(), lifetime }
     }
 
-    /// Exchanges the refresh token. One task at a time may, for it is good once; if the answer is lost, the same one gets
-    /// the same answer again.
+    /// Exchanges the refresh token for new tokens. Only one task at a time may do that, because the token is
+    /// single-use. If the response is lost, the same refresh token gets the same response again.
     pub(crate) async fn refresh(&self) -> Result<AccessToken, Failure> {
         let refresh_token = self.tokens().refresh_token.clone();
         let body = json!({ "grant_type": "refresh_token", "refresh_token": refresh_token });
@@ -90,7 +90,7 @@ impl Api {
         Ok(self.access_token())
     }
 
-    /// The direct conversation with somebody, begun if there is none.
+    /// Opens the direct conversation with an account; starts it if there is none.
     pub(crate) async fn open_direct(&self, with: &str) -> Result<Conversation> {
         let member = format!("@{}", with.trim_start_matches('@'));
         let request = self.client.post(format!("{}/conversations", self.base));
@@ -98,17 +98,17 @@ impl Api {
         answer(self.authorized(request)).await.map_err(told)
     }
 
-    /// A conversation that exists.
+    /// Loads an existing conversation.
     pub(crate) async fn conversation(&self, id: Uuid) -> Result<Conversation> {
         let request = self.client.get(format!("{}/conversations/{id}", self.base));
         answer(self.authorized(request)).await.map_err(told)
     }
 
-    /// The latest messages, in order; with `down_to`, all that came after that one.
+    /// Loads the latest messages, oldest first; with `down_to`, all messages after that number.
     pub(crate) async fn latest(&self, conversation: Uuid, down_to: Option<u64>) -> Result<Page, Failure> {
         let limit = if down_to.is_some() { FULL_PAGE } else { FIRST_PAGE };
         let mut page = self.messages(conversation, limit, None).await?;
-        // Of the first page: what happens while the others are read is not to be missed.
+        // From the first page: events that occur while the other pages load must not be missed.
         let last_seq = page.last_seq;
         let mut messages = std::mem::take(&mut page.items);
         while let Some(down_to) = down_to
@@ -158,7 +158,7 @@ async fn refusal(response: Response) -> Failure {
     Failure::of_status(status, retry_after, problem.unwrap_or_else(|_| status.to_string()))
 }
 
-/// A `Retry-After` in seconds. The other form, a date, is left to our own backoff.
+/// Parses a `Retry-After` in seconds. A date is ignored; then the client's own backoff applies.
 pub(crate) fn seconds(value: &str) -> Option<Duration> {
     value.trim().parse().ok().map(Duration::from_secs)
 }
@@ -174,14 +174,14 @@ impl Failure {
     }
 }
 
-/// The innermost cause, which says what happened ("connection refused").
+/// The innermost cause, which is the most specific ("connection refused").
 fn reason(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), reason)
 }
 
 fn told(failure: Failure) -> anyhow::Error {
     match failure {
-        Failure::Unauthorized => anyhow!("the name or the password is wrong"),
+        Failure::Unauthorized => anyhow!("wrong username or password"),
         Failure::Temporary { detail, .. } | Failure::Fatal(detail) => anyhow!(detail),
     }
 }

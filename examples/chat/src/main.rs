@@ -1,9 +1,9 @@
-//! A chat in the terminal: the reference client of blegram's gateway. See its README.
+//! A chat in the terminal: the reference client of blegram's realtime gateway. See its README.
 //!
-//! - `core`: what the client does, without I/O
-//! - `wire`: frames
-//! - `http`, `socket`, `terminal`: the outside
-//! - `run`: brings them together
+//! - `core`: the client's logic, without I/O
+//! - `wire`: frames of the protocol
+//! - `http`, `socket`, `terminal`: I/O
+//! - `run`: the event loop that connects them
 
 mod core;
 mod http;
@@ -24,22 +24,22 @@ use crate::{core::Settings, http::Api};
 /// Chat in the terminal.
 #[derive(Parser)]
 struct Options {
-    /// Where blegram is.
+    /// URL of the server.
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     url: Url,
-    /// Who you are.
+    /// Your username.
     #[arg(long)]
     login: String,
-    /// Your password; asked for if it is not given.
+    /// Your password; prompted for if missing.
     #[arg(long, env = "CHAT_PASSWORD", hide_env_values = true)]
     password: Option<String>,
-    /// Whom to talk to.
+    /// Username of the other account; opens or starts the direct conversation.
     #[arg(long, required_unless_present = "conversation", conflicts_with = "conversation")]
     with: Option<String>,
-    /// The id of the conversation to talk in.
+    /// Id of an existing conversation.
     #[arg(long)]
     conversation: Option<Uuid>,
-    /// Stay after the end of stdin.
+    /// Keep running after the end of stdin.
     #[arg(long)]
     follow: bool,
 }
@@ -56,7 +56,7 @@ async fn main() -> ExitCode {
 }
 
 async fn chat(options: Options) -> Result<u8> {
-    // TLS, should the URL want it.
+    // The provider for TLS. Fails only if one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let password = options.password.map_or_else(terminal::password, Ok)?;
     let (api, me) = Api::log_in(&options.url, &options.login, &password).await?;

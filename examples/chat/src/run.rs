@@ -1,4 +1,4 @@
-//! The loop around the core: carries out what it says, tells it what came of it.
+//! The event loop: feeds inputs to the core and executes its outputs.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
     terminal::{print, tell},
 };
 
-/// Chats until it is over; the answer is the exit code.
+/// Runs the chat to its end and returns the exit code.
 pub(crate) async fn run(
     url: Url,
     api: Arc<Api>,
@@ -49,7 +49,7 @@ struct Chat {
     start: Instant,
     core: Core,
     socket: Option<Socket>,
-    /// Requests on their way. They end with this.
+    /// Requests in flight; aborted on drop.
     tasks: JoinSet<Done>,
 }
 
@@ -59,7 +59,7 @@ enum Done {
 }
 
 enum Carried {
-    /// The core is to be told of this, if there is something.
+    /// Continue, with this input for the core if there is one.
     On(Option<Input>),
     Over(u8),
 }
@@ -93,7 +93,7 @@ impl Chat {
         Ok(Carried::On(broken))
     }
 
-    /// Requests run beside the loop, which goes on answering pings.
+    /// Starts a request as a task, so that the loop can answer pings meanwhile.
     fn request(&mut self, output: Output) {
         let (api, url, conversation) = (Arc::clone(&self.api), self.url.clone(), self.conversation);
         self.tasks.spawn(async move {
@@ -116,7 +116,7 @@ impl Chat {
         }
     }
 
-    /// The next thing that happens.
+    /// Waits for the next input.
     async fn wait(&mut self, lines: &mut mpsc::Receiver<String>) -> Input {
         let wake = self.core.wake().unwrap_or(Duration::from_secs(3600));
         let wants_lines = self.core.wants_lines();
@@ -148,8 +148,8 @@ async fn receive(socket: &mut Option<Socket>) -> Input {
     }
 }
 
-/// The name of a message is made when it is typed, and stays.
-#[expect(clippy::disallowed_methods, reason = "an example has no part in the server's clock and ids")]
+/// Generates the `client_id` of a message when it is typed; retries reuse it.
+#[expect(clippy::disallowed_methods, reason = "the example does not use the server's clock and ids")]
 fn message(text: String) -> Input {
     Input::Line { client_id: Uuid::now_v7(), text }
 }

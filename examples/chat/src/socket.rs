@@ -1,4 +1,4 @@
-//! The WebSocket: its handshake and its frames.
+//! The WebSocket connection to the gateway.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
     http::seconds,
 };
 
-/// The version of the protocol that we speak.
+/// The subprotocol of the gateway.
 const PROTOCOL: &str = "blegram.v1+json";
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
-    /// Authenticated by a header of the handshake: a token in a URL would be in logs.
+    /// Connects and authenticates with a header of the handshake. A token in the URL would be logged.
     pub(crate) async fn connect(url: &Url, access_token: &str) -> Result<Self, Failure> {
         let address = address(url).map_err(|error| Failure::Fatal(error.to_string()))?;
         let request = ClientRequestBuilder::new(address)
@@ -36,11 +36,11 @@ impl Socket {
             Ok(Ok((stream, _))) => Ok(Self(stream)),
             Ok(Err(Error::Http(response))) => Err(refusal(&response)),
             Ok(Err(error)) => Err(Failure::Temporary { detail: error.to_string(), retry_after: None }),
-            Err(_) => Err(Failure::Temporary { detail: "no answer".to_owned(), retry_after: None }),
+            Err(_) => Err(Failure::Temporary { detail: "no response".to_owned(), retry_after: None }),
         }
     }
 
-    /// The next frame, or how the connection ended. Nothing is lost when it is cancelled.
+    /// Waits for the next frame or the end of the connection. Cancel-safe.
     pub(crate) async fn receive(&mut self) -> Input {
         let gone = |reason: String| Input::Disconnected { code: None, reason };
         loop {
@@ -57,12 +57,12 @@ impl Socket {
         }
     }
 
-    /// Sends a text frame; `false` if the connection does not take it.
+    /// Sends a text frame; returns `false` if that fails or times out.
     pub(crate) async fn send(&mut self, text: String) -> bool {
         matches!(timeout(PATIENCE, self.0.send(Message::text(text))).await, Ok(Ok(())))
     }
 
-    /// Says goodbye.
+    /// Sends a close frame and waits up to a second for the server's.
     pub(crate) async fn close(mut self) {
         let _ = timeout(Duration::from_secs(1), self.0.close(None)).await;
     }

@@ -1,4 +1,4 @@
-//! Lines in and out, and the password.
+//! Terminal I/O: input lines, output lines, the password prompt.
 
 use std::{
     io::{self, BufRead, IsTerminal, Write},
@@ -8,9 +8,9 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use tokio::sync::mpsc;
 
-/// The lines of stdin, until it ends.
+/// Reads lines from stdin until it ends.
 ///
-/// They are read by a thread of their own that nobody waits for: a read from a terminal cannot be cancelled.
+/// A detached thread reads them, because a blocking read from a terminal cannot be cancelled.
 pub(crate) fn lines() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(1);
     thread::spawn(move || {
@@ -23,20 +23,20 @@ pub(crate) fn lines() -> mpsc::Receiver<String> {
     receiver
 }
 
-/// Prints a line of the conversation at once, even into a pipe.
+/// Prints a line of the conversation and flushes stdout, which would be buffered in a pipe.
 pub(crate) fn print(line: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}").and_then(|()| out.flush()).context("stdout is closed")
 }
 
-/// Tells how it goes. Nobody has to listen.
+/// Prints a status line to stderr; ignores errors.
 pub(crate) fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "· {line}");
 }
 
-/// Asks for the password, without showing what is typed.
+/// Prompts for the password without echo.
 pub(crate) fn password() -> Result<String> {
-    ensure!(io::stdin().is_terminal(), "give the password in CHAT_PASSWORD");
+    ensure!(io::stdin().is_terminal(), "stdin is not a terminal: set the password in CHAT_PASSWORD");
     let _ = write!(io::stderr(), "password: ");
     let mut password = String::new();
     without_echo(|| io::stdin().read_line(&mut password))?;

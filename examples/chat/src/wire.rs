@@ -1,6 +1,6 @@
-//! The frames of `blegram.v1+json` and what of the HTTP API looks the same.
+//! The frames of `blegram.v1+json`, and types shared with the HTTP API.
 //!
-//! What a client does not know is left out here and harms nobody: new fields, new events, new kinds may come.
+//! Unknown fields, events and kinds are ignored, because later versions of the server may add some.
 
 use std::collections::HashMap;
 
@@ -8,20 +8,20 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// A frame of the server.
+/// A frame from the server.
 #[derive(Debug)]
 pub(crate) enum Frame {
-    /// The answer to the command with that id.
+    /// The reply to the command with this id.
     Reply(u64, Result<Value, Refusal>),
-    /// Something happened.
+    /// An event.
     Event(Event),
-    /// The server wants to know whether we are there.
+    /// A heartbeat, to be answered with a pong.
     Ping(u64),
-    /// Nothing that this client knows.
+    /// A frame that this client does not know.
     Unknown,
 }
 
-/// Why a command was refused.
+/// The error of a rejected command.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Refusal {
     pub(crate) code: String,
@@ -30,24 +30,24 @@ pub(crate) struct Refusal {
     pub(crate) retry_after_ms: Option<u64>,
 }
 
-/// What the server tells without being asked.
+/// An event from the server.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// The first frame of a connection.
     Ready(Ready),
     /// A durable event of a conversation.
     Change(Change),
-    /// How far a conversation is: told instead of events that could not be sent.
+    /// The latest `seq` of a conversation, sent in place of events that could not be sent.
     Head(Head),
-    /// Somebody read.
+    /// A member's read mark moved.
     Read(ReadMark),
-    /// Somebody writes.
+    /// A member is typing.
     Typing(Typing),
-    /// We are in a conversation no more.
+    /// This account is no longer a member of a conversation.
     Removed(Removed),
-    /// The access token of this connection ends soon.
+    /// The access token of this connection expires soon.
     AuthExpiring,
-    /// The connection will be closed; come back after so long.
+    /// The server will close the connection; reconnect after the given delay.
     Reconnect(Reconnect),
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct Ready {
     pub(crate) degraded: bool,
 }
 
-/// Something that happened in a conversation, with its number among all that happened there.
+/// A durable event of a conversation, with its sequence number.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
     pub(crate) conversation_id: Uuid,
@@ -75,7 +75,7 @@ pub(crate) enum What {
     Joined(Option<User>),
     Left(Option<User>),
     Renamed(Option<String>),
-    /// A kind that this client does not know. It still has a number, which must not be missed.
+    /// A kind that this client does not know. Its `seq` still counts.
     Other,
 }
 
@@ -83,9 +83,9 @@ pub(crate) enum What {
 pub(crate) struct Message {
     pub(crate) id: Uuid,
     pub(crate) message_no: u64,
-    /// Null of an account that is gone.
+    /// `None` if the account was deleted.
     pub(crate) sender: Option<User>,
-    /// Null once the message is deleted.
+    /// `None` if the message was deleted.
     pub(crate) text: Option<String>,
     #[serde(default)]
     pub(crate) is_deleted: bool,
@@ -126,7 +126,7 @@ pub(crate) struct Reconnect {
     pub(crate) after_ms: u64,
 }
 
-/// The answer to `sync`.
+/// The reply to `sync`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Synced {
     pub(crate) cursor: String,
@@ -136,17 +136,17 @@ pub(crate) struct Synced {
     pub(crate) more: bool,
 }
 
-/// The answer to `history`.
+/// The reply to `history`.
 #[derive(Debug)]
 pub(crate) struct History {
     pub(crate) changes: Vec<Change>,
     pub(crate) head_seq: u64,
     pub(crate) more: bool,
-    /// We missed too much: drop what we know, and load the latest page.
+    /// Too many events were missed: drop the cursor and load the latest page.
     pub(crate) reset: bool,
 }
 
-/// The answer to `message.send`.
+/// The reply to `message.send`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Sent {
     pub(crate) seq: u64,
@@ -192,7 +192,7 @@ impl Event {
 }
 
 impl Change {
-    /// Whatever has a conversation and a `seq` is durable, known by name or not.
+    /// Parses a durable event: any event with a `conversation_id` and a `seq`, even if its name is unknown.
     fn parse(ev: &str, mut d: Value) -> Option<Self> {
         d.as_object()?;
         let conversation_id = read(d["conversation_id"].take())?;
@@ -211,7 +211,7 @@ impl Change {
 }
 
 impl What {
-    /// What became of a message; of one from before we were in only the number counts.
+    /// Maps a message event. Its message is `null` if this account may not see it; then only the `seq` counts.
     fn of_message(ev: &str, message: Option<Message>) -> Self {
         match (ev, message) {
             ("message.created", Some(message)) => Self::Created(message),
@@ -242,17 +242,17 @@ impl History {
     }
 }
 
-/// Reads the part of a frame; `None` if it is not what it should be.
+/// Deserialises a part of a frame; `None` if it has an unexpected form.
 pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Option<T> {
     serde_json::from_value(value).ok()
 }
 
-/// A command of ours, under the id that its reply names.
+/// A command frame. The reply has the same id.
 pub(crate) fn command(id: u64, op: &str, d: &Value) -> String {
     json!({ "id": id, "op": op, "d": d }).to_string()
 }
 
-/// The answer to a ping, with how far we are: the server makes "delivered" marks of it.
+/// The answer to a ping, with the cursors of the conversations, from which the server derives delivery receipts.
 pub(crate) fn pong(number: u64, received: &HashMap<Uuid, u64>) -> String {
     json!({ "pong": number, "recv": received }).to_string()
 }

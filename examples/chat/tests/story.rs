@@ -1,5 +1,5 @@
-//! The binary against a server that is no more than the documents say, and that dies in the middle.
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+//! Runs the binary against a minimal server that behaves as documented, and that dies in the middle of a chat.
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::{
     io::Write,
@@ -27,15 +27,15 @@ const HERE: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 const ANN: &str = "01890a5d-ac96-774b-bcce-b302099a80a1";
 const BOB: &str = "01890a5d-ac96-774b-bcce-b302099a80b2";
 
-/// One conversation; `seq` and `message_no` are the same, for nothing happens but messages.
+/// A server with one conversation. `seq` equals `message_no`, because all events are messages.
 struct Server {
-    /// Sender, text, and what the sender called it.
+    /// Sender, text and `client_id`.
     messages: Vec<(&'static str, String, Value)>,
     access_token: &'static str,
     commands: Vec<String>,
-    /// Die on this text, once: it is stored, and nobody is told.
+    /// Die once when this text arrives: after storing it, before any reply or event.
     dies_on: Option<&'static str>,
-    /// Close with this code on the first command.
+    /// Close the connection with this code at the first command.
     closes: Option<u16>,
 }
 
@@ -51,7 +51,7 @@ impl Server {
         }
     }
 
-    /// Serves one connection after the other, until it is dropped.
+    /// Serves connections one after the other, until dropped.
     async fn serve(&mut self, mut listener: TcpListener) {
         let address = listener.local_addr().unwrap();
         loop {
@@ -122,7 +122,7 @@ impl Server {
         }
     }
 
-    /// Whether the server died of it.
+    /// Serves a WebSocket connection; returns whether the server died.
     async fn gateway(&mut self, stream: TcpStream) -> bool {
         let expected = format!("Bearer {}", self.access_token);
         #[expect(clippy::result_large_err, reason = "the signature is that of tungstenite")]
@@ -219,11 +219,11 @@ fn user(id: &str) -> Value {
 }
 
 async fn say(socket: &mut WebSocketStream<TcpStream>, frame: &Value) {
-    // A client that is gone is no concern of the server.
+    // Ignores a client that has disconnected.
     let _ = socket.send(Message::text(frame.to_string())).await;
 }
 
-/// What the client prints, and how it ends, when these lines are piped into it.
+/// Runs the client with `lines` as its standard input and returns its output and exit status.
 fn client(server: SocketAddr, lines: &'static str) -> Output {
     let mut client = Command::new(env!("CARGO_BIN_EXE_blegram-example-chat"))
         .args(["--url", &format!("http://{server}"), "--login", "ann", "--with", "bob"])
@@ -244,7 +244,7 @@ async fn chat(server: &mut Server, lines: &'static str) -> (Option<i32>, String,
     let client = tokio::task::spawn_blocking(move || client(address, lines));
     let output = tokio::select! {
         output = client => output.unwrap(),
-        () = server.serve(listener) => unreachable!("it serves until the client is gone"),
+        () = server.serve(listener) => unreachable!("serves until dropped"),
     };
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
@@ -260,7 +260,7 @@ async fn a_server_that_dies_in_the_middle_costs_nothing() {
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("reconnecting in"), "{told}");
     let sends = server.commands.iter().filter(|op| *op == "message.send").count();
-    assert_eq!(sends, 4, "the one that was not acknowledged is sent again: {:?}", server.commands);
+    assert_eq!(sends, 4, "the unacknowledged message is sent again: {:?}", server.commands);
 }
 
 #[tokio::test]

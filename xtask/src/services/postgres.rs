@@ -1,4 +1,4 @@
-//! A PostgreSQL of one's own: fresh, fast, on loopback, gone afterwards.
+//! A temporary PostgreSQL server on loopback, configured for speed.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -17,10 +17,10 @@ use crate::signals;
 /// The oldest major version that blegram supports.
 const OLDEST: u32 = 15;
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// The server refuses to run as root; packages bring this user.
+/// The server does not run as root; packages create this user.
 const USER: &str = "postgres";
 
-/// Nothing here has to survive a crash, and everything stays inside the directory that is thrown away.
+/// No data has to survive a crash, and all files stay in the temporary directory.
 const SETTINGS: [&str; 9] = [
     "listen_addresses=127.0.0.1",
     "fsync=off",
@@ -36,7 +36,7 @@ const SETTINGS: [&str; 9] = [
 const PACKAGE: Package = Package {
     name: "PostgreSQL (15 or newer, the server)",
     apt: "postgresql",
-    // Otherwise Debian creates and starts a cluster of its own on port 5432.
+    // Otherwise the Debian package creates and starts a cluster on port 5432.
     before: "file=/etc/postgresql-common/createcluster.conf\n\
              mkdir -p /etc/postgresql-common\n\
              grep -qs '^create_main_cluster *= *false' $file || echo 'create_main_cluster = false' >> $file",
@@ -44,22 +44,22 @@ const PACKAGE: Package = Package {
     macos: "brew install postgresql@17 && export PATH=\"$(brew --prefix postgresql@17)/bin:$PATH\"",
 };
 
-/// A running server, stopped and forgotten when dropped.
+/// A running server; stopped and deleted when dropped.
 pub(crate) struct Postgres {
     port: u16,
-    // Fields drop in this order: the server ends before its directory goes.
+    // Fields drop in this order: the server stops before its directory is deleted.
     _server: Process,
     _scratch: Scratch,
 }
 
-/// The programs of one installed version.
+/// The programs of one installed version of PostgreSQL.
 struct Programs {
     version: u32,
     folder: PathBuf,
 }
 
 impl Postgres {
-    /// Finds or installs the programs, starts a server and waits until it answers.
+    /// Finds or installs PostgreSQL, starts a server and waits until it is ready.
     pub(crate) fn start() -> Result<Self> {
         let programs = find_or_install()?;
         let begin = Instant::now();
@@ -71,7 +71,7 @@ impl Postgres {
         Ok(Self { port, _server: server, _scratch: scratch })
     }
 
-    /// The address of its maintenance database, for a superuser.
+    /// The URL of the maintenance database, with a superuser.
     pub(crate) fn url(&self) -> String {
         format!("postgres://{USER}@127.0.0.1:{}/postgres", self.port)
     }
@@ -85,7 +85,7 @@ fn find_or_install() -> Result<Programs> {
     find().with_context(|| format!("the installed PostgreSQL is older than {OLDEST}"))
 }
 
-/// The newest of Debian's versions, else what `pg_config` or PATH point at.
+/// The newest version installed by Debian packages, otherwise the one that `pg_config` or PATH point to.
 fn find() -> Option<Programs> {
     let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let newest =
@@ -97,23 +97,23 @@ fn output_path(program: &str, option: &str) -> Option<PathBuf> {
     process::output(Command::new(program).arg(option)).map(|text| text.trim().into())
 }
 
-/// The programs of a folder (empty: those on PATH) if the server is there and new enough.
+/// The programs in a directory (empty: on PATH), if the server is there and new enough.
 fn usable(folder: PathBuf) -> Option<Programs> {
     process::output(Command::new(folder.join("initdb")).arg("--version"))?;
     let version = major(&process::output(Command::new(folder.join("postgres")).arg("--version"))?)?;
     (version >= OLDEST).then_some(Programs { version, folder })
 }
 
-/// `postgres (PostgreSQL) 18beta1 (Debian …)` is 18.
+/// Parses the major version: 18 from `postgres (PostgreSQL) 18beta1 (Debian …)`.
 fn major(text: &str) -> Option<u32> {
     let number = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
     number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 impl Programs {
-    /// One of the programs, as the server's user, ended quickly but tidily when xtask disappears.
+    /// A command that runs one of the programs as the server's user, and gets SIGQUIT when xtask dies.
     ///
-    /// SIGQUIT is PostgreSQL's immediate shutdown: unlike SIGKILL it gives its shared memory back.
+    /// SIGQUIT is PostgreSQL's immediate shutdown: unlike SIGKILL, it releases the shared memory.
     fn command(&self, name: &str) -> Command {
         let program = self.folder.join(name);
         if geteuid().is_root() { bound_as(USER, program, "QUIT") } else { bound(program, "QUIT") }
@@ -125,7 +125,7 @@ fn create_cluster(programs: &Programs, folder: &Path) -> Result<()> {
     fs::create_dir(&data)?;
     if geteuid().is_root() {
         process::run(Command::new("chown").arg(USER).arg(&data))
-            .context("giving the data to the server's user")?;
+            .context("changing the owner of the data directory")?;
     }
     let mut command = programs.command("initdb");
     command.args([
@@ -146,7 +146,7 @@ fn create_cluster(programs: &Programs, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Starts on a free port; tries another when somebody took it in between.
+/// Starts the server on a free port; retries with another port if it was taken in between.
 fn serve(programs: &Programs, scratch: &Scratch) -> Result<(Process, u16)> {
     let log = scratch.path().join("postgres.log");
     for _ in 0..3 {
@@ -175,15 +175,15 @@ fn spawn(programs: &Programs, scratch: &Scratch, port: u16, log: &Path) -> Resul
     Ok(server)
 }
 
-/// The server itself writes its state into the eighth line of its pid file; a probe of the port could meet a stranger.
+/// Reads the state from the eighth line of the server's pid file. A probe of the port could reach another program.
 fn is_ready(server: &mut Process, folder: &Path) -> Result<bool> {
     if let Some(status) = server.ended()? {
-        bail!("the server ended ({status})");
+        bail!("the server exited ({status})");
     }
     Ok(read(&folder.join("data/postmaster.pid")).lines().nth(7).is_some_and(|state| state.trim() == "ready"))
 }
 
-/// A port of loopback that is free now.
+/// A currently free port on loopback.
 pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0").context("looking for a free port")?.local_addr()?.port())
 }

@@ -1,4 +1,4 @@
-//! Servers of others that tests start themselves, with a configuration of their own: here they are only found.
+//! Finds or installs third-party servers (nginx, PgBouncer) that tests start themselves with their own configuration.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::packages::{self, Package};
 use crate::process::succeeds;
 
-/// Debian starts a service when its package is installed, unless this says no.
+/// Prevents Debian from starting the service when the package is installed (`policy-rc.d`).
 const NO_SERVICE: &str = "if [ ! -e /usr/sbin/policy-rc.d ]; then\n\
      printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d\n\
      chmod 755 /usr/sbin/policy-rc.d\n\
@@ -31,14 +31,14 @@ const PGBOUNCER: Package = Package {
     macos: "brew install pgbouncer",
 };
 
-/// Where they are.
+/// Paths of the programs.
 pub(crate) struct Programs {
     pub(crate) nginx: PathBuf,
     pub(crate) pgbouncer: PathBuf,
 }
 
 impl Programs {
-    /// Finds or installs them.
+    /// Finds or installs the programs.
     pub(crate) fn find() -> Result<Self> {
         Ok(Self {
             nginx: find_or_install("nginx", "-v", &NGINX)?,
@@ -52,11 +52,10 @@ fn find_or_install(program: &str, version: &str, package: &Package) -> Result<Pa
         return Ok(path);
     }
     packages::install(package)?;
-    find(program, version)
-        .with_context(|| format!("{} was installed and still cannot be found", package.name))
+    find(program, version).with_context(|| format!("{} was installed but cannot be found", package.name))
 }
 
-/// On PATH, or where Debian keeps it for administrators.
+/// Searches PATH and `/usr/sbin`.
 fn find(program: &str, version: &str) -> Option<PathBuf> {
     [PathBuf::from(program), PathBuf::from("/usr/sbin").join(program)]
         .into_iter()

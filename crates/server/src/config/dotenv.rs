@@ -1,20 +1,20 @@
-//! `.env`: lines of `NAME=value`, as dotenvy reads them.
+//! Parses `.env`: lines of `NAME=value`, as dotenvy reads them.
 
 use std::{collections::BTreeMap, ops::Range};
 
-/// What a `.env` holds.
+/// The content of a `.env` file.
 #[derive(Debug, Default)]
 pub(super) struct DotEnv {
     pub(super) values: BTreeMap<String, String>,
     pub(super) unreadable: Vec<Unreadable>,
 }
 
-/// A line that cannot be read. Its value is not kept: it may be a secret.
+/// A line that cannot be parsed. Its value is dropped, because it may be a secret.
 #[derive(Debug)]
 pub(super) struct Unreadable {
-    /// Counted from 1.
+    /// Line number, from 1.
     pub(super) line: usize,
-    /// What stands where a name would; more than one when a quote is left open, which makes one value of all that follows.
+    /// The names on the line. More than one after an unclosed quote, which makes the rest of the file one value.
     pub(super) names: Vec<String>,
 }
 
@@ -39,14 +39,15 @@ impl DotEnv {
         dotenv
     }
 
-    /// Every name, whether its value can be read or not.
+    /// All names, including those of lines that cannot be parsed.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let unreadable = self.unreadable.iter().flat_map(|unreadable| &unreadable.names);
         self.values.keys().chain(unreadable).map(String::as_str)
     }
 }
 
-/// The lines from `rest` on that hold `part`: dotenvy names a whole line, a value, or all that follows an open quote.
+/// The range of the lines after `rest` that contain `part`. `part` comes from an error of dotenvy: a whole line, a
+/// value, or everything after an unclosed quote.
 fn lines_with(text: &str, rest: usize, part: &str) -> Range<usize> {
     let line = |at: usize| text[..at].rfind('\n').map_or(0, |end| end + 1);
     let begins = |at: usize| at == line(at) || name(&text[line(at)..at]).is_some();
@@ -55,7 +56,7 @@ fn lines_with(text: &str, rest: usize, part: &str) -> Range<usize> {
     line(found)..found + part.len()
 }
 
-/// What stands left of the first `=`, or `:` as in YAML.
+/// The name left of the first `=`, or of `:` as in YAML.
 fn name(line: &str) -> Option<String> {
     let (name, _) = line.split_once(['=', ':'])?;
     let name = name.trim();

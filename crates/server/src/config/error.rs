@@ -1,11 +1,11 @@
-//! What is wrong with a configuration, all of it at once.
+//! Problems of a configuration, reported all at once.
 
 use std::fmt;
 
-/// Every problem found, so that one round of mending is enough.
+/// An invalid configuration, with all its problems.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Error {
-    /// At least one; in the order of the reference where there is one.
+    /// At least one problem. Those of known settings are in the order of the reference.
     pub problems: Vec<Problem>,
 }
 
@@ -17,16 +17,16 @@ impl fmt::Display for Error {
     }
 }
 
-/// One thing to mend.
+/// One problem of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The setting, as in `server.listen`, or what stands in its place.
+    /// The setting, as in `server.listen`, or the name of what is wrong.
     pub key: String,
-    /// What was found. `None` for secrets, and when nothing was.
+    /// The invalid value. `None` for secrets, and if there is none.
     pub found: Option<String>,
-    /// Where it came from: a variable, a line of a file, the default.
+    /// The source: a variable, a line of a file, the default.
     pub origin: String,
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to fix it.
     pub advice: String,
 }
 

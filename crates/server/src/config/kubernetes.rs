@@ -1,17 +1,17 @@
-//! The variables that Kubernetes puts into every container of a namespace for each Service:
-//! where a Service is called `blegram`, or `blegram-redis`, they have the prefix of our settings.
+//! Recognises the environment variables that Kubernetes sets in every container of a namespace for each Service. Those
+//! of a Service called `blegram` or, for example, `blegram-redis` have the same prefix as our settings.
 //!
-//! They are known by name *and* value, so that a setting that is misspelled is still refused. For a Service `blegram` with
-//! the port 8080 these are `BLEGRAM_SERVICE_HOST`, `…_SERVICE_PORT`, `…_SERVICE_PORT_<NAME>`, `…_PORT`, and
+//! A variable is recognised by name *and* value, so that misspelled settings are still rejected. For a Service
+//! `blegram` with port 8080 these are `BLEGRAM_SERVICE_HOST`, `…_SERVICE_PORT`, `…_SERVICE_PORT_<NAME>`, `…_PORT`, and
 //! `…_PORT_8080_TCP` with `_PROTO`, `_PORT` and `_ADDR`.
 
 use std::net::{IpAddr, SocketAddr};
 
 const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];
 
-/// Whether Kubernetes made this variable.
+/// Whether this is a variable of a Kubernetes Service.
 pub(super) fn is_service_variable(name: &str, value: &str) -> bool {
-    // The name of a Service ends with a letter or digit, so none makes `BLEGRAM_SERVER__PORT`.
+    // The name of a Service ends with a letter or digit, so no Service has the variable `BLEGRAM_SERVER__PORT`.
     let is_cut = ["__PORT", "__SERVICE_"].iter().any(|end| name.contains(end));
     is_upper_snake(name) && !is_cut && (is_address(name, value) || is_link(name, value))
 }
@@ -25,7 +25,7 @@ fn is_address(name: &str, value: &str) -> bool {
     (has_port_name || name.ends_with("_SERVICE_PORT")) && is_port(value)
 }
 
-/// `…_PORT=tcp://10.0.0.1:8080`, `…_PORT_8080_TCP=tcp://10.0.0.1:8080` and its parts.
+/// `…_PORT=tcp://10.0.0.1:8080`, `…_PORT_8080_TCP=tcp://10.0.0.1:8080`, and the variables with its parts.
 fn is_link(name: &str, value: &str) -> bool {
     if name.ends_with("_PORT") && url(value).is_some() {
         return true;

@@ -1,4 +1,5 @@
-//! The layers: defaults, `blegram.toml`, `.env`, environment. Later ones win; unknown keys are refused in all.
+//! Merges the layers: defaults, `blegram.toml`, `.env`, environment. Later layers override earlier ones. Unknown keys
+//! are rejected in every layer.
 
 use std::{collections::BTreeMap, fmt, io, path::Path};
 
@@ -18,7 +19,7 @@ use super::{
     words::Profile,
 };
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Source {
     Default,
@@ -41,37 +42,37 @@ impl fmt::Display for Source {
 #[derive(Debug, Clone)]
 struct Raw {
     text: String,
-    /// Written as a TOML list, which only a list setting may be.
+    /// Whether it was a TOML array, which only list settings accept.
     list: bool,
     source: Source,
 }
 
-/// A setting as it came out, for `config show`. Never holds a secret.
+/// The effective value of a setting, for `config show`. Secrets are redacted.
 #[derive(Debug, Clone)]
 pub(super) struct Effective {
     pub(super) setting: &'static Setting,
-    /// `None` when nothing is set.
+    /// `None` if it is not set and has no default.
     pub(super) text: Option<String>,
     pub(super) source: Source,
 }
 
-/// Stands for a secret wherever settings are shown.
+/// Replaces secrets in output.
 pub(super) const REDACTED: &str = "[redacted]";
 
-/// One layer of variables. An empty one is unset: Compose files and shells cannot say it otherwise.
+/// One layer of variables. An empty variable counts as unset, because Compose files and shells cannot unset one.
 struct Variables<'a> {
     values: &'a BTreeMap<String, String>,
     source: fn(String) -> Source,
     read_secret: &'a dyn Fn(&Path) -> io::Result<String>,
 }
 
-/// The merged layers, and what has been found wrong with them so far.
+/// The merged layers, and the problems found so far.
 #[derive(Default)]
 pub(super) struct Layers {
     values: BTreeMap<String, Raw>,
     pub(super) problems: Vec<Problem>,
     pub(super) effective: Vec<Effective>,
-    /// Variables that Kubernetes made.
+    /// Ignored variables of Kubernetes services.
     pub(super) ignored: Vec<String>,
 }
 
@@ -81,7 +82,7 @@ impl Layers {
         if let Some((name, text)) = inputs.file {
             layers.add_file(name, text);
         }
-        // The profile decides whether `.env` counts, so `.env` cannot decide the profile.
+        // The profile decides whether `.env` is read, so `.env` cannot set the profile.
         if let Some(text) = inputs.dotenv
             && !layers.is_production(inputs.env)
         {
@@ -100,7 +101,7 @@ impl Layers {
         text.is_some_and(|it| Profile::parse(it) == Some(Profile::Production))
     }
 
-    /// Takes one setting's value; `None` when it was refused, with the reason among the problems.
+    /// Parses the value of one setting. Returns `None` and adds a problem if it is invalid.
     pub(super) fn value<T: Value>(&mut self, setting: &'static Setting) -> Option<T> {
         let Some(raw) = self.raw(setting) else {
             self.effective.push(Effective { setting, text: None, source: Source::Default });
@@ -126,7 +127,7 @@ impl Layers {
         self.values.get(&setting.key()).cloned().or_else(default)
     }
 
-    /// The text of `key` in any layer, or its fixed default.
+    /// The unparsed value of `key` in any layer, or its fixed default.
     pub(super) fn text(&self, key: &str) -> Option<String> {
         self.raw(settings().find(|it| it.key() == key)?).map(|raw| raw.text)
     }
@@ -136,7 +137,7 @@ impl Layers {
         self.values.get(key).is_some_and(|raw| raw.source != Source::Default)
     }
 
-    /// A default that is worked out; anything a person set stays.
+    /// Sets a computed default. Does not override a value from a layer.
     pub(super) fn derive(&mut self, key: &str, text: impl Into<String>) {
         let default = Raw { text: text.into(), list: false, source: Source::Default };
         self.values.entry(key.to_owned()).or_insert(default);
@@ -145,7 +146,7 @@ impl Layers {
     fn add_file(&mut self, name: &str, text: &str) {
         match DeTable::parse(text) {
             Ok(table) => self.add_table(name, text, "", table.get_ref()),
-            // Only the message: toml's own display repeats the line, which may hold a secret.
+            // Only the message: the `Display` of toml errors repeats the line, which may contain a secret.
             Err(error) => {
                 let line = error.span().map_or(1, |it| line_of(text, it.start));
                 self.refuse("TOML", &Source::Line { file: name.into(), line }, error.message());
@@ -174,7 +175,7 @@ impl Layers {
         let list = matches!(value, DeValue::Array(_));
         match plain(value) {
             Some(text) => drop(self.values.insert(key.to_owned(), Raw { text, list, source })),
-            None => self.refuse(key, &source, "expected one value or a list of values"),
+            None => self.refuse(key, &source, "expected a value or a list of values"),
         }
     }
 
@@ -194,13 +195,13 @@ impl Layers {
         }
     }
 
-    /// A `.env` of an earlier system would otherwise start a site that has nothing of what it says. In the real environment
-    /// the same names may belong to any other program. Says whether it is one.
+    /// Rejects the variables of a predecessor's `.env` and returns whether it is one. Otherwise the server would start
+    /// without any of its settings. In the process environment the same names may belong to other programs.
     fn refuse_predecessors(&mut self, dotenv: &DotEnv) -> bool {
         let is_predecessors = dotenv.names().any(is_unmistakable);
         if is_predecessors {
             for name in dotenv.names() {
-                // Ours are refused with all others of ours, if they can be read.
+                // Readable names with our prefix are rejected by `add_variables`.
                 if let Some(advice) =
                     successor(name).filter(|_| !dotenv.values.contains_key(name) || !is_ours(name))
                 {
@@ -213,21 +214,21 @@ impl Layers {
 
     fn refuse_unreadable(&mut self, dotenv: &DotEnv, is_predecessors: bool) {
         const ADVICE: &str =
-            "is not NAME=value; write a value with spaces, quotes, #, $ or \\ in single quotes";
+            "is not NAME=value; put a value with spaces, quotes, #, $ or \\ in single quotes";
         for line in &dotenv.unreadable {
             let name = line.names.first();
             if is_predecessors && name.is_some_and(|name| successor(name).is_some()) {
                 continue;
             }
             let source = Source::Line { file: ".env".into(), line: line.line };
-            // Not the line itself, which may hold a secret.
+            // Not the line itself, which may contain a secret.
             self.refuse(name.map_or("this line", String::as_str), &source, ADVICE);
         }
     }
 
     fn add_text(&mut self, setting: &Setting, text: &str, source: Source) {
         if matches!(source, Source::DotEnv(_)) && setting.key() == "profile" {
-            let advice = "cannot be set here, because it decides whether .env is read";
+            let advice = "cannot be set in .env, because the profile decides whether .env is read";
             return self.refuse("profile", &source, advice);
         }
         self.values.insert(setting.key(), Raw { text: text.to_owned(), list: false, source });
@@ -236,10 +237,10 @@ impl Layers {
     fn add_secret(&mut self, setting: &Setting, path: &Path, source: Source, variables: &Variables<'_>) {
         let key = setting.key();
         if variables.values.get(&setting.variable()).is_some_and(|it| !it.is_empty()) {
-            self.refuse(&key, &source, "is set twice, by value and by file; choose one");
+            self.refuse(&key, &source, "is set twice, by value and by file; use only one of them");
         }
         match (variables.read_secret)(path) {
-            // An empty file is not an unset secret: it is a secret that failed to arrive, and its parser says so.
+            // An empty file does not count as unset: the secret is missing, and its parser rejects the empty text.
             Ok(secret) => self.add_text(setting, secret.trim_end_matches(['\r', '\n']), source),
             Err(error) => self.refuse(&key, &source, format!("cannot read {}: {error}", path.display())),
         }
@@ -260,12 +261,12 @@ fn refusal(setting: &Setting, raw: &Raw, reason: Option<String>) -> Problem {
     Problem { key: setting.key(), found, origin: raw.source.to_string(), advice }
 }
 
-/// Ours to judge: the prefix, but not what finds the file or belongs to the tests.
+/// Whether a variable is a setting: it has the prefix, and is neither `BLEGRAM_CONFIG` nor for the tests.
 fn is_ours(name: &str) -> bool {
     name.starts_with("BLEGRAM_") && name != "BLEGRAM_CONFIG" && !name.starts_with("BLEGRAM_TEST_")
 }
 
-/// The secret that `BLEGRAM_…_FILE` stands for.
+/// The secret setting of a variable `BLEGRAM_…_FILE`.
 fn setting_from_file(name: &str) -> Option<&'static Setting> {
     let variable = name.strip_suffix("_FILE")?;
     settings().find(|it| it.shape == Shape::Secret && it.variable() == variable)
@@ -294,7 +295,7 @@ fn plain(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// "unknown", with the nearest name when one is near enough to be a slip.
+/// The advice for an unknown name, with the most similar setting if it may be a typing error.
 fn suggestion(name: &str, spell: fn(&Setting) -> String) -> String {
     const FARTHEST: f64 = 0.8;
     let last = |it: &str| it.rsplit(['.', '_']).next().unwrap_or_default().to_owned();
@@ -305,6 +306,6 @@ fn suggestion(name: &str, spell: fn(&Setting) -> String) -> String {
     let best = settings().map(spell).max_by(|a, b| alike(a).total_cmp(&alike(b)));
     match best.filter(|it| alike(it) >= FARTHEST || it.ends_with(&format!(".{name}"))) {
         Some(near) => format!("is not a setting; did you mean {near}?"),
-        None => "is not a setting; docs/configuration.md lists all of them".into(),
+        None => "is not a setting; see docs/configuration.md for all settings".into(),
     }
 }

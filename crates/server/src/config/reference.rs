@@ -1,14 +1,15 @@
-//! The generated pages: `docs/configuration.md` and `.env.example`.
+//! Generates `docs/configuration.md` and `.env.example` from the settings.
 
 use super::sections::{Preset, SECTIONS, Setting};
 
-/// What to write instead of a variable of an earlier system.
+/// Replacement for variables of an earlier system.
 struct Predecessor {
-    /// The names that have this successor; a trailing `*` stands for any ending. The first row that fits counts.
+    /// The old names; a trailing `*` matches any ending. The first matching row applies.
     names: &'static [&'static str],
-    /// What to write instead, as an instruction.
+    /// What to do instead, as an instruction.
     instead: &'static str,
-    /// Whether other programs use the names too. In `.env` such a name is only spoken of beside one that is unmistakable.
+    /// Whether other programs use the same names. In `.env` such a name is rejected only together with an unmistakable
+    /// one.
     is_common: bool,
 }
 
@@ -16,70 +17,70 @@ const fn predecessor(names: &'static [&'static str], instead: &'static str) -> P
     Predecessor { names, instead, is_common: false }
 }
 
-/// Every variable of the two systems that blegram succeeds, *blegram* and *X-Messenger*.
+/// All variables of the two predecessors of blegram, *blegram* and *X-Messenger* on Node.js.
 const PREDECESSORS: [Predecessor; 16] = [
     predecessor(
         &["COOKIE_SECRET"],
-        "write `BLEGRAM_SECRETS__KEY=` and the output of `openssl rand -base64 32`; needed on PostgreSQL only",
+        "set `BLEGRAM_SECRETS__KEY` to the output of `openssl rand -base64 32`; required on PostgreSQL only",
     ),
     predecessor(
         &["DATABASE_HOST", "DATABASE_NAME", "DATABASE_USER_NAME", "DATABASE_PASSWORD"],
-        "write one line `BLEGRAM_DATABASE__URL=postgres://USER:PASSWORD@HOST/NAME` for host, name, user and password; without \
-         it SQLite is used (MySQL is not supported)",
+        "set one variable `BLEGRAM_DATABASE__URL=postgres://USER:PASSWORD@HOST/NAME` for host, name, user and password; \
+         without it SQLite is used (MySQL is not supported)",
     ),
     Predecessor {
         names: &["DATABASE_URL"],
-        instead: "write `BLEGRAM_DATABASE__URL=postgres://USER:PASSWORD@HOST/NAME`; without it SQLite is used",
+        instead: "set `BLEGRAM_DATABASE__URL=postgres://USER:PASSWORD@HOST/NAME`; without it SQLite is used",
         is_common: true,
     },
     predecessor(
         &["DATABASE_*"],
-        "write one line `BLEGRAM_DATABASE__URL=postgres://USER:PASSWORD@HOST/NAME`; without it SQLite is used",
+        "set one variable `BLEGRAM_DATABASE__URL=postgres://USER:PASSWORD@HOST/NAME`; without it SQLite is used",
     ),
     Predecessor {
         names: &["DB_HOST", "DB_PORT", "DB_DATABASE", "DB_NAME", "DB_USER", "DB_PASSWORD"],
-        instead: "write one line `BLEGRAM_DATABASE__URL=postgres://USER:PASSWORD@HOST:PORT/NAME`; without it SQLite is used",
+        instead: "set one variable `BLEGRAM_DATABASE__URL=postgres://USER:PASSWORD@HOST:PORT/NAME`; without it SQLite is used",
         is_common: true,
     },
     predecessor(
         &["BLEGRAM_AWS_REGION"],
-        "write `BLEGRAM_MEDIA__S3_REGION`, beside `BLEGRAM_MEDIA__STORAGE=s3://BUCKET`",
+        "set `BLEGRAM_MEDIA__S3_REGION`, together with `BLEGRAM_MEDIA__STORAGE=s3://BUCKET`",
     ),
     predecessor(
         &["BLEGRAM_AWS_ACCESS_KEY"],
-        "write `BLEGRAM_MEDIA__S3_ACCESS_KEY_ID`, beside `BLEGRAM_MEDIA__STORAGE=s3://BUCKET`",
+        "set `BLEGRAM_MEDIA__S3_ACCESS_KEY_ID`, together with `BLEGRAM_MEDIA__STORAGE=s3://BUCKET`",
     ),
     predecessor(
         &["BLEGRAM_AWS_SECRET_KEY"],
-        "write `BLEGRAM_MEDIA__S3_SECRET_ACCESS_KEY`, beside `BLEGRAM_MEDIA__STORAGE=s3://BUCKET`",
+        "set `BLEGRAM_MEDIA__S3_SECRET_ACCESS_KEY`, together with `BLEGRAM_MEDIA__STORAGE=s3://BUCKET`",
     ),
     predecessor(
         &["BLEGRAM_AWS_*"],
-        "write `BLEGRAM_MEDIA__STORAGE=s3://BUCKET` and what belongs to it: `BLEGRAM_MEDIA__S3_REGION`, \
-         `BLEGRAM_MEDIA__S3_ACCESS_KEY_ID`, `BLEGRAM_MEDIA__S3_SECRET_ACCESS_KEY`",
+        "set `BLEGRAM_MEDIA__STORAGE=s3://BUCKET` with `BLEGRAM_MEDIA__S3_REGION`, `BLEGRAM_MEDIA__S3_ACCESS_KEY_ID` and \
+         `BLEGRAM_MEDIA__S3_SECRET_ACCESS_KEY`",
     ),
-    predecessor(&["KAKAO_KEY"], "remove it: there is no login by Kakao, accounts have passwords"),
+    predecessor(&["KAKAO_KEY"], "remove it: Kakao login is not supported, accounts have passwords"),
     predecessor(
         &["JWT_SECRET"],
-        "remove it: the keys that sign access tokens are made and renewed by the server, sealed with `BLEGRAM_SECRETS__KEY`",
+        "remove it: the server generates and rotates the keys that sign access tokens, encrypted with `BLEGRAM_SECRETS__KEY`",
     ),
     predecessor(
         &["JWT_*"],
-        "write `BLEGRAM_ACCOUNTS__SESSION_IDLE_DAYS` for browsers and `BLEGRAM_ACCOUNTS__ACCESS_TOKEN_MINUTES` for apps",
+        "set `BLEGRAM_ACCOUNTS__SESSION_IDLE_DAYS` for browsers and `BLEGRAM_ACCOUNTS__ACCESS_TOKEN_MINUTES` for apps",
     ),
     predecessor(
         &["BCRYPT_SALT_ROUNDS"],
-        "write `BLEGRAM_ACCOUNTS__PASSWORD_ITERATIONS` and `BLEGRAM_ACCOUNTS__PASSWORD_MEMORY_KIB` (argon2id), or nothing: the \
-         defaults are good",
+        "set `BLEGRAM_ACCOUNTS__PASSWORD_ITERATIONS` and `BLEGRAM_ACCOUNTS__PASSWORD_MEMORY_KIB` (argon2id), or keep the \
+         recommended defaults",
     ),
-    predecessor(&["CSRF_SECRET_KEY"], "remove it: CSRF tokens belong to their session"),
+    predecessor(&["CSRF_SECRET_KEY"], "remove it: CSRF tokens are bound to the session"),
     predecessor(
         &["CORS_ALLOW_ORIGIN"],
-        "write `BLEGRAM_SERVER__TRUSTED_ORIGINS`, exact origins separated by commas",
+        "set `BLEGRAM_SERVER__TRUSTED_ORIGINS` to exact origins, separated by commas",
     ),
     Predecessor {
         names: &["NODE_ENV", "PORT", "HOST_PORT"],
-        instead: "write `BLEGRAM_SERVER__LISTEN=127.0.0.1:8080` for the port; set `BLEGRAM_PROFILE=production` in the environment, \
+        instead: "set `BLEGRAM_SERVER__LISTEN=127.0.0.1:8080` for the port; set `BLEGRAM_PROFILE=production` in the environment, \
                   not in `.env`",
         is_common: true,
     },
@@ -90,28 +91,33 @@ const INTRODUCTION: &str = "\
 
 <!-- Generated by `cargo run -- config docs`; a test compares it. Edit crates/server/src/config/sections.rs instead. -->
 
-blegram runs with nothing set. Each setting has three homes; the later one wins:
+blegram runs without any configuration. A setting can come from these sources; later ones override earlier ones:
 
-1. its default;
-2. `blegram.toml` in the working directory, or the file that `--config` or `BLEGRAM_CONFIG` names;
-3. the environment: `server.listen` is `BLEGRAM_SERVER__LISTEN`. In development a `.env` file counts as well, below the real environment.
+1. the default;
+2. `blegram.toml` in the working directory, or the file given by `--config` or `BLEGRAM_CONFIG`;
+3. in development, a `.env` file;
+4. the environment: `server.listen` is `BLEGRAM_SERVER__LISTEN`.
 
-Lists are TOML lists, or separated by commas in the environment. An empty variable is an unset one. A secret can be
-read from a file: `BLEGRAM_DATABASE__URL_FILE=/run/secrets/database-url`. An unknown name, in the file or with the
-prefix `BLEGRAM_` in the environment, is refused. The only exceptions are the variables that Kubernetes makes for a
-Service called `blegram` or `blegram-…`: `BLEGRAM_SERVICE_HOST`, `BLEGRAM_SERVICE_PORT`, `BLEGRAM_SERVICE_PORT_HTTP`,
-`BLEGRAM_PORT`, `BLEGRAM_PORT_8080_TCP` (or `UDP`, `SCTP`) with `_PROTO`, `_PORT` and `_ADDR`, and the same with more of
-the Service's name (`BLEGRAM_REDIS_PORT_6379_TCP`). They are ignored when their value fits the name too: an IP address, a
-port, a protocol, or `tcp://10.0.0.1:8080`. `enableServiceLinks: false` in the Pod turns them off. `blegram config check` says everything that is wrong at once;
-`blegram config show` prints what is in effect and where it came from, without secrets.
+Lists are arrays in TOML and comma-separated in the environment. An empty variable counts as unset. A secret can be read
+from a file: `BLEGRAM_DATABASE__URL_FILE=/run/secrets/database-url`.
 
-The `production` profile refuses: PostgreSQL without `secrets.key`, a `secrets.key` that is not random, a
-`server.public_url` that is not https, a trusted origin that is neither https nor on the user's device
-(`capacitor://localhost`, `http://localhost`, `http://tauri.localhost`). Wildcards, `null` and schemes that any page can
-have (`file:`, `data:`) are refused always.
+`blegram config check` reports all problems at once. `blegram config show` prints the effective configuration and the
+source of each value, without secrets.
+
+Unknown keys in the file and unknown variables with the prefix `BLEGRAM_` are rejected. The only exceptions are the
+variables that Kubernetes sets for a Service called `blegram` or `blegram-…`: `BLEGRAM_SERVICE_HOST`,
+`BLEGRAM_SERVICE_PORT`, `BLEGRAM_SERVICE_PORT_HTTP`, `BLEGRAM_PORT`, `BLEGRAM_PORT_8080_TCP` (or `UDP`, `SCTP`) with
+`_PROTO`, `_PORT` and `_ADDR`, and the same with a longer Service name (`BLEGRAM_REDIS_PORT_6379_TCP`). They are ignored
+if their value matches the name, too: an IP address, a port, a protocol, or `tcp://10.0.0.1:8080`.
+`enableServiceLinks: false` in the Pod turns them off.
+
+The `production` profile rejects PostgreSQL without `secrets.key`, a `secrets.key` that is not random, a
+`server.public_url` that is not https, and a trusted origin that is neither https nor on the user's device
+(`capacitor://localhost`, `http://localhost`, `http://tauri.localhost`). Every profile rejects wildcards, `null`, and
+schemes that any page can have (`file:`, `data:`).
 ";
 
-/// `docs/configuration.md`: one table per section, and where the predecessors' variables went.
+/// Renders `docs/configuration.md`: one table per section, and the replacements for the predecessors' variables.
 #[must_use]
 pub fn markdown() -> String {
     let sections: String =
@@ -123,7 +129,7 @@ fn section(name: &str, about: &str, settings: &[Setting]) -> String {
     let title = if name.is_empty() { "Top".into() } else { format!("`[{name}]`") };
     let rows: String = settings.iter().map(row).collect();
     format!(
-        "\n## {title}\n\n{}\n\n| Key | Environment variable | Type | Default | Meaning |\n|---|---|---|---|---|\n{rows}",
+        "\n## {title}\n\n{}\n\n| Key | Environment variable | Type | Default | Description |\n|---|---|---|---|---|\n{rows}",
         about.trim()
     )
 }
@@ -156,17 +162,17 @@ fn predecessors() -> String {
     };
     let rows: String = PREDECESSORS.iter().map(row).collect();
     format!(
-        "\n## Variables of earlier systems\n\nA `.env` of *blegram* or *X-Messenger* on Node.js is refused, line by line, with what to write \
-         instead.\n\n| Was | Now |\n|---|---|\n{rows}"
+        "\n## Variables of earlier systems\n\nA `.env` of *blegram* or *X-Messenger* on Node.js is rejected. The error lists \
+         the replacement for each line.\n\n| Old variable | What to do |\n|---|---|\n{rows}"
     )
 }
 
-/// What to write instead of `name`, when an earlier system knew it.
+/// The advice for `name`, if it is a variable of an earlier system.
 pub(super) fn successor(name: &str) -> Option<String> {
     Some(format!("belongs to an earlier system: {}", predecessor_of(name)?.instead))
 }
 
-/// Whether `name` means nothing but an earlier system.
+/// Whether only an earlier system has a variable `name`.
 pub(super) fn is_unmistakable(name: &str) -> bool {
     predecessor_of(name).is_some_and(|old| !old.is_common)
 }
@@ -176,13 +182,13 @@ fn predecessor_of(name: &str) -> Option<&'static Predecessor> {
     PREDECESSORS.iter().find(|old| old.names.iter().any(fits))
 }
 
-/// `.env.example`: every variable, commented out, with its default and meaning.
+/// Renders `.env.example`: every variable, commented out, with its default and description.
 #[must_use]
 pub fn env_example() -> String {
     let sections: String = SECTIONS.iter().map(|(_, about, settings)| env_section(about, settings)).collect();
     format!(
-        "# Copy to .env (development only) and uncomment what you change. Generated by
-# `cargo run -- config docs --env`; docs/configuration.md says more.\n{sections}"
+        "# Copy to .env (development only) and uncomment the lines that you change. Generated by
+# `cargo run -- config docs --env`; see docs/configuration.md.\n{sections}"
     )
 }
 

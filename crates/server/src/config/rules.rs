@@ -1,4 +1,4 @@
-//! What only several settings together can get wrong, and what production refuses.
+//! Rules between settings, and the rules of the `production` profile.
 
 use super::{
     Config,
@@ -22,23 +22,23 @@ fn sanity(config: &Config) -> Vec<Problem> {
         (
             accounts.password_memory_kib.get() < least_memory,
             "accounts.password_memory_kib",
-            "argon2 needs at least 8 KiB for each of accounts.password_parallelism",
+            "argon2 needs at least 8 KiB for each lane (accounts.password_parallelism)",
         ),
         (
             accounts.session_idle_days > accounts.session_absolute_days,
             "accounts.session_idle_days",
-            "cannot be longer than accounts.session_absolute_days, which ends every session",
+            "cannot be longer than accounts.session_absolute_days",
         ),
         (
             accounts.native_idle_days > accounts.native_absolute_days,
             "accounts.native_idle_days",
-            "cannot be longer than accounts.native_absolute_days, which ends every session of an app",
+            "cannot be longer than accounts.native_absolute_days",
         ),
         (
-            // Keys are kept for a day after they signed last.
+            // A signing key is deleted one day after its last signature.
             accounts.access_token_minutes.get() > 60,
             "accounts.access_token_minutes",
-            "can be at most 60: apps refresh their tokens, and a short one is of little use to a thief",
+            "must be at most 60: apps refresh their tokens, and a short lifetime limits the damage of a stolen one",
         ),
     ];
     let media = &config.media;
@@ -47,12 +47,12 @@ fn sanity(config: &Config) -> Vec<Problem> {
         (
             is_bucket && media.s3_access_key_id.is_none(),
             "media.s3_access_key_id",
-            "an s3:// storage needs the id of an access key",
+            "is required for s3:// storage",
         ),
         (
             is_bucket && media.s3_secret_access_key.is_none(),
             "media.s3_secret_access_key",
-            "an s3:// storage needs the secret of the access key; it can come from a file: \
+            "is required for s3:// storage; it can be read from a file: \
              BLEGRAM_MEDIA__S3_SECRET_ACCESS_KEY_FILE",
         ),
     ];
@@ -66,28 +66,28 @@ fn production(config: &Config) -> Vec<Problem> {
         (
             shared && key.is_none(),
             "secrets.key",
-            "production on PostgreSQL needs one key for all nodes: set it to the output of `openssl rand -base64 32`",
+            "production on PostgreSQL requires the same key on all nodes: set it to the output of `openssl rand -base64 32`",
         ),
         (
             key.is_some_and(super::SecretKey::is_weak),
             "secrets.key",
-            "is not random; production needs the output of `openssl rand -base64 32`",
+            "is not random; production requires the output of `openssl rand -base64 32`",
         ),
         (
             config.server.public_url.scheme() != "https",
             "server.public_url",
-            "production needs the https address that people use, for example https://blegram.example",
+            "production requires the public https URL, for example https://blegram.example",
         ),
         (
             config.server.trusted_origins.iter().any(|origin| !origin.is_secure()),
             "server.trusted_origins",
-            "production trusts https origins, and those of apps on the user's device: schemes of their own \
+            "production accepts https origins, and those of apps on the user's device: custom schemes \
              (capacitor://localhost), http://localhost and http://NAME.localhost",
         ),
         (
             config.media.s3_public_url.as_ref().is_some_and(|url| url.scheme() != "https"),
             "media.s3_public_url",
-            "production shows images over https only",
+            "production requires https",
         ),
     ];
     violated(config, rules)

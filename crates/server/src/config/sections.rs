@@ -1,4 +1,5 @@
-//! Every setting, once: name, type, default and meaning. Structures, parsing and reference come from here.
+//! Defines every setting once: name, type, default and description. The structures, the parsing and the reference are
+//! generated from these definitions by the macros `section!` and `rates!`; the doc comments become the descriptions.
 
 use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
@@ -12,18 +13,18 @@ use super::{
 };
 use crate::listener;
 
-/// What holds when nobody says otherwise.
+/// The default of a setting.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Preset {
     Fixed(&'static str),
-    /// Worked out at start; the text says from what.
+    /// Computed at start; the text says from what.
     Derived(&'static str),
-    /// Nothing; the text says what that means.
+    /// No default; the text says what that means.
     Absent(&'static str),
 }
 use Preset::{Absent, Derived, Fixed};
 
-/// One setting as the reference describes it.
+/// The definition of one setting.
 #[derive(Debug)]
 pub(super) struct Setting {
     pub(super) section: &'static str,
@@ -36,28 +37,29 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    /// As in `server.listen`.
+    /// The full key, such as `server.listen`.
     pub(super) fn key(&self) -> String {
         if self.section.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.section, self.name) }
     }
 
-    /// As in `BLEGRAM_SERVER__LISTEN`.
+    /// The environment variable, such as `BLEGRAM_SERVER__LISTEN`.
     pub(super) fn variable(&self) -> String {
         format!("BLEGRAM_{}", self.key().replace('.', "__").to_uppercase())
     }
 }
 
-/// A group of settings.
+/// A section of the configuration file.
 pub(super) trait Section: Sized {
     const NAME: &'static str;
     const ABOUT: &'static str;
     const SETTINGS: &'static [Setting];
 
-    /// `None` when a value was refused; the layers then hold the reasons, for all fields.
+    /// Reads all settings of the section. Returns `None` if a value is invalid; `layers` then has the problems of all
+    /// of them.
     fn read(layers: &mut Layers) -> Option<Self>;
 }
 
-/// Every section in the order of the reference: name, about, settings.
+/// All sections in the order of the reference: name, description, settings.
 pub(super) const SECTIONS: [(&str, &str, &[Setting]); 10] = [
     (Root::NAME, Root::ABOUT, Root::SETTINGS),
     (Server::NAME, Server::ABOUT, Server::SETTINGS),
@@ -111,96 +113,107 @@ macro_rules! section {
 }
 
 section! {
-    /// At the top of the file, before any section.
+    /// Top-level keys, before any section.
     pub(super) Root, "":
-    /// `production` refuses weak or missing secrets and plain http; `development` runs with nothing set and reads `.env`.
+    /// `production` rejects weak or missing secrets and plain HTTP; `development` needs no settings and reads `.env`.
     profile: Profile = Fixed("development");
 }
 
 section! {
-    /// Where blegram is reached and where it keeps its files.
+    /// Addresses and origins of the site, and the data directory.
     pub Server, "server":
-    /// The address and port to listen on. `0.0.0.0` or `[::]` listens on every interface.
+    /// IP address and port to listen on. `0.0.0.0` or `[::]` listens on all interfaces.
     listen: SocketAddr = Fixed("127.0.0.1:8080");
-    /// The address people use, as links show it. Its origin is always trusted. Production demands https. It may have a path, as in `https://example.org/forum`: the proxy in front takes the path off each request, and blegram writes it into every address. The session's cookie keeps `Path=/`.
+    /// The public URL of the site, used in links. Its origin is always trusted. Production requires https. It may have
+    /// a path, as in `https://example.org/forum`: the proxy in front strips the path from each request, and blegram
+    /// adds it to every URL that it generates. The session cookie keeps `Path=/`.
     public_url: Url = Derived("`http://` and `server.listen`");
-    /// Other origins whose pages may call the API (CORS and CSRF), compared exactly. Apps in a web view have origins of their own, such as `capacitor://localhost`, `tauri://localhost` or `http://localhost`: see docs/hybrid-apps.md.
+    /// Other origins whose pages may call the API (CORS and CSRF), compared exactly. Apps in a web view have origins
+    /// such as `capacitor://localhost`, `tauri://localhost` or `http://localhost`: see docs/hybrid-apps.md.
     trusted_origins: Vec<Origin> = Fixed("");
-    /// The proxies in front of blegram. Only they are believed when they say who the client is.
+    /// Proxies in front of blegram. The client address is taken from `X-Forwarded-For` only for requests from these
+    /// addresses.
     trusted_proxies: Vec<IpNet> = Fixed("");
-    /// The folder of the embedded database and of generated secrets. Made when missing.
+    /// The data directory, for the embedded database, local images and generated secrets. Created if missing.
     data_dir: PathBuf = Fixed("./data");
 }
 
 section! {
-    /// What one client may take of the listener.
+    /// Limits of the HTTP listener for each connection and request.
     pub Listener, "listener":
-    /// Sockets open at once, upgraded ones included. Above it clients wait in the kernel's backlog.
+    /// Maximum number of open sockets, including upgraded ones. Further clients wait in the kernel's backlog.
     max_connections: NonZeroU32 = Fixed("10000");
-    /// Milliseconds that the head of a request may take. The first one is timed from the moment the client connects, others from their first byte.
+    /// Milliseconds within which the head of a request (request line and header fields) must arrive. The first one is
+    /// timed from when the client connects, later ones from their first byte.
     head_timeout_ms: NonZeroU32 = Fixed("10000");
-    /// Milliseconds that a connection may be idle between two requests. Set it above the idle timeout of the proxy or load balancer in front (nginx and most cloud balancers: 60 seconds; Google's: 600). While less than a tenth of `max_connections` is free, a connection that has been idle for `head_timeout_ms` ends, at the latest after as long again.
+    /// Milliseconds that a connection may be idle between two requests. Set it above the idle timeout of the proxy or
+    /// load balancer in front (nginx and most cloud load balancers: 60 seconds; Google's: 600). While less than a tenth
+    /// of `max_connections` is free, a connection that has been idle for `head_timeout_ms` is closed within the same
+    /// time again.
     keep_alive_timeout_ms: NonZeroU32 = Fixed("75000");
-    /// Bytes of the request line and header fields together. Above it the answer is 431.
+    /// Maximum size of the request line and header fields together, in bytes. A larger head returns 431.
     max_head_bytes: NonZeroU32 = Fixed("16384");
-    /// Milliseconds that a request body may pause, or lag behind the pace below.
+    /// Milliseconds that a request body may pause, or lag behind `min_body_bytes_per_second`.
     body_grace_ms: NonZeroU32 = Fixed("10000");
-    /// The slowest acceptable request body, in bytes per second.
+    /// Minimum average rate of a request body, in bytes per second.
     min_body_bytes_per_second: NonZeroU32 = Fixed("1024");
-    /// Milliseconds that a client may take no byte of an answer while more wait to be sent.
+    /// Milliseconds after which a connection is closed if the client accepts no byte of a pending response.
     write_timeout_ms: NonZeroU32 = Fixed("30000");
-    /// Milliseconds that requests in flight may go on after shutdown begins.
+    /// Milliseconds that requests in flight may take to finish after a shutdown begins.
     drain_timeout_ms: NonZeroU32 = Fixed("30000");
 }
 
 section! {
-    /// Where the data is.
+    /// The database.
     pub Database, "database":
-    /// `sqlite:…` or `postgres://…`. A pooler between blegram and PostgreSQL must give each connection a session of its own (PgBouncer: `pool_mode = session`); one that lends sessions for a transaction or a statement is refused at start.
+    /// `sqlite:…` or `postgres://…`. A connection pooler between blegram and PostgreSQL must give each connection its
+    /// own session (PgBouncer: `pool_mode = session`); transaction and statement pooling are rejected at start.
     url: Option<DatabaseUrl> = Absent("SQLite in `server.data_dir`");
-    /// Connections that this process opens at most.
+    /// Maximum number of database connections of this process.
     max_connections: NonZeroU32 = Fixed("8");
-    /// Milliseconds after which one statement is given up. Searches on SQLite are given up after 2000 at most; background work and commands on SQLite may take ten minutes. On PostgreSQL a transaction in which this process does nothing ends after half of it.
+    /// Milliseconds after which an SQL statement is cancelled. On SQLite, searches are cancelled after at most 2000
+    /// milliseconds, and background jobs and commands after ten minutes. On PostgreSQL, a transaction in which this
+    /// process is idle ends after half of this time.
     statement_timeout_ms: NonZeroU32 = Fixed("5000");
-    /// Apply migrations at start on PostgreSQL. SQLite always does; on PostgreSQL `blegram migrate up` is the other way.
+    /// Apply migrations at start on PostgreSQL; otherwise run `blegram migrate up`. SQLite is always migrated at start.
     migrate: bool = Fixed("false");
 }
 
 section! {
     /// Accounts, passwords and sessions.
     pub Accounts, "accounts":
-    /// Whether anyone may create an account.
+    /// Whether anyone can sign up.
     registration: Registration = Fixed("open");
-    /// Memory of one password hash (argon2id), in KiB. A change applies to each password at its next login.
+    /// Memory of one password hash (argon2id), in KiB. After a change, each password is rehashed at its next login.
     password_memory_kib: NonZeroU32 = Fixed("19456");
-    /// Passes of one password hash over its memory.
+    /// Number of passes of one password hash over its memory.
     password_iterations: NonZeroU32 = Fixed("2");
-    /// Lanes of one password hash.
+    /// Number of lanes of one password hash.
     password_parallelism: NonZeroU32 = Fixed("1");
-    /// Passwords hashed at the same time. Each takes `password_memory_kib`.
-    hash_threads: NonZeroU32 = Derived("the number of processors less one, at least 1");
-    /// Logins that may wait for a hash thread. Above it the answer is 503.
+    /// Number of passwords hashed concurrently. Each uses `password_memory_kib`.
+    hash_threads: NonZeroU32 = Derived("the number of CPUs less one, at least 1");
+    /// Number of logins that may wait for a hash thread. Further ones return 503.
     hash_queue: u32 = Fixed("64");
-    /// Days without use after which a session ends.
+    /// Days of inactivity after which a browser session ends.
     session_idle_days: NonZeroU32 = Fixed("7");
-    /// Days after which a session ends even when used.
+    /// Days after which a browser session ends, even if it is used.
     session_absolute_days: NonZeroU32 = Fixed("30");
-    /// Days without use after which the session of a native app ends.
+    /// Days of inactivity after which the session of a native app ends.
     native_idle_days: NonZeroU32 = Fixed("30");
-    /// Days after which the session of a native app ends even when used.
+    /// Days after which the session of a native app ends, even if it is used.
     native_absolute_days: NonZeroU32 = Fixed("180");
-    /// Minutes that an access token of a native app is good for. It gets a new one with its refresh token.
+    /// Lifetime of the access tokens of native apps, in minutes. Apps get a new one with their refresh token.
     access_token_minutes: NonZeroU32 = Fixed("10");
-    /// Days after which the next key for access tokens is made. The one before still verifies what it signed.
+    /// Days after which the key that signs access tokens is rotated. Tokens signed with the previous key stay valid.
     signing_key_days: NonZeroU32 = Fixed("30");
 }
 
-/// So many attempts at once, refilled evenly over so many seconds.
+/// A rate limit: a burst, refilled evenly over a period (token bucket).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Attempts that may come at once, and the refill of one period.
+    /// Number of attempts allowed at once, and refilled in one period.
     pub burst: NonZeroU32,
-    /// The period, in seconds.
+    /// Length of the period, in seconds.
     pub per_seconds: NonZeroU32,
 }
 
@@ -215,7 +228,7 @@ macro_rules! rates {
             const ABOUT: &'static str = concat!($($about),+);
             const SETTINGS: &'static [Setting] = &[$(
                 setting!($section, concat!(stringify!($field), ".burst"), NonZeroU32, $burst, $($doc)+),
-                setting!($section, concat!(stringify!($field), ".per_seconds"), NonZeroU32, $seconds, " Seconds in which the burst is refilled."),
+                setting!($section, concat!(stringify!($field), ".per_seconds"), NonZeroU32, $seconds, " Seconds in which the full burst is refilled."),
             )+];
 
             fn read(layers: &mut Layers) -> Option<Self> {
@@ -228,117 +241,121 @@ macro_rules! rates {
 }
 
 section! {
-    /// Images: where their files are, and how they are worked on.
+    /// Image storage and image processing.
     pub Media, "media":
-    /// A folder (`file:///…`), or a bucket (`s3://bucket`, `s3://bucket/prefix`), which every node must reach.
-    storage: Option<StorageUrl> = Absent("the folder `media` in `server.data_dir`");
-    /// The S3 server, where it is not AWS: MinIO, R2, Garage, Ceph.
+    /// A directory (`file:///…`) or a bucket (`s3://bucket`, `s3://bucket/prefix`). All nodes must share it.
+    storage: Option<StorageUrl> = Absent("the directory `media` in `server.data_dir`");
+    /// Endpoint of the S3 server if it is not AWS, such as MinIO, R2, Garage or Ceph.
     s3_endpoint: Option<Url> = Absent("AWS");
-    /// The region of the bucket; many servers that are not AWS take `auto` or anything.
+    /// Region of the bucket. Many servers other than AWS accept `auto` or any value.
     s3_region: String = Fixed("us-east-1");
-    /// Whether URLs name the bucket in their path and not in their host, as MinIO and Garage want it.
+    /// Use path-style URLs (the bucket in the path, not in the host name), as MinIO and Garage require.
     s3_path_style: bool = Fixed("false");
-    /// Who blegram is to the S3 server.
-    s3_access_key_id: Option<Secret> = Absent("needed with `s3://`");
-    /// What proves it.
-    s3_secret_access_key: Option<Secret> = Absent("needed with `s3://`");
-    /// Where everybody can fetch what lies below `public/` in the bucket: the bucket itself, if it is open there, or a CDN.
-    s3_public_url: Option<Url> = Absent("links to the bucket are signed and end");
-    /// Images decoded at the same time. Each may take some hundred MiB for a moment.
-    threads: NonZeroU32 = Derived("the number of processors less one, at least 1");
-    /// Images that may wait for a thread. Above it the answer is 503.
+    /// Access key id for the S3 server.
+    s3_access_key_id: Option<Secret> = Absent("required with `s3://`");
+    /// Secret access key for the S3 server.
+    s3_secret_access_key: Option<Secret> = Absent("required with `s3://`");
+    /// Public URL of the prefix `public/` in the bucket: the bucket itself, if that prefix is public, or a CDN.
+    s3_public_url: Option<Url> = Absent("all image links are signed and expire");
+    /// Number of images decoded concurrently. Each may briefly use some hundred MiB of memory.
+    threads: NonZeroU32 = Derived("the number of CPUs less one, at least 1");
+    /// Number of images that may wait for a thread. Further ones return 503.
     queue: u32 = Fixed("32");
-    /// Milliseconds that an image may wait and be worked on.
+    /// Milliseconds within which an image must be processed, including the time in the queue.
     deadline_ms: NonZeroU32 = Fixed("30000");
-    /// Direct uploads that this node receives at the same time; as many forms with files, and completions. Above it the answer is 503.
+    /// Maximum number of concurrent direct uploads on this node; the same limit applies separately to multipart uploads
+    /// and to completions. Further ones return 503.
     uploads_at_once: NonZeroU32 = Fixed("64");
-    /// The same of one account. Above it the answer is 429.
+    /// The same limit for one account. Further ones return 429.
     uploads_per_account: NonZeroU32 = Fixed("8");
-    /// The average rate that the body of an upload must have, beyond its first minute. One that is slower is cut (408).
+    /// Minimum average rate of an upload after its first minute, in bytes per second. Slower uploads are aborted with
+    /// 408.
     upload_min_bytes_per_second: NonZeroU32 = Fixed("16384");
 }
 
 section! {
-    /// Live connections (WebSocket).
+    /// The realtime gateway (WebSocket).
     pub Gateway, "gateway":
-    /// Connections of one user. One more is closed with 4504.
+    /// Maximum number of connections of one user. A further one is closed with 4504.
     max_per_user: NonZeroU32 = Fixed("20");
-    /// Connections from one address (IPv6: one /64). Above it the answer is 429.
+    /// Maximum number of connections from one IP address (IPv6: one /64). Further ones return 429.
     max_per_address: NonZeroU32 = Fixed("200");
-    /// Handshakes a second of logged-in clients, on each node. Above it the answer is 503.
+    /// Maximum number of handshakes of logged-in clients per second, on each node. Further ones return 503.
     handshakes_per_second: NonZeroU32 = Fixed("500");
-    /// Seconds between two pings, give or take a tenth.
+    /// Seconds between two pings, with 10 % jitter.
     heartbeat_seconds: NonZeroU32 = Fixed("25");
     /// Seconds that a client may take to answer a ping.
     pong_timeout_seconds: NonZeroU32 = Fixed("10");
-    /// Commands a second of one connection, in the long run. Above it they are refused, and at last the connection is closed.
+    /// Average number of commands per second of one connection. Commands above it are rejected, and finally the
+    /// connection is closed.
     commands_per_second: NonZeroU32 = Fixed("5");
-    /// Commands that may come at once.
+    /// Number of commands allowed at once.
     command_burst: NonZeroU32 = Fixed("20");
-    /// Topics that one connection may subscribe to.
+    /// Maximum number of topic subscriptions of one connection.
     max_topics: NonZeroU32 = Fixed("64");
-    /// Posts a second that a topic tells a connection. Above it only how many there are is told.
+    /// Maximum number of posts per second sent to a connection for one topic. Above it, only their number is sent.
     posts_per_second: NonZeroU32 = Fixed("5");
-    /// Bytes that may wait for one connection that does not keep up.
+    /// Maximum size of the send queue of one connection, in bytes.
     queue_bytes: NonZeroU32 = Fixed("262144");
-    /// Frames that may wait for one connection that does not keep up.
+    /// Maximum length of the send queue of one connection, in frames.
     queue_frames: NonZeroU32 = Fixed("512");
-    /// Milliseconds that a client may take nothing of what waits for it.
+    /// Milliseconds after which a connection is closed if the client accepts none of the queued data.
     stall_timeout_ms: NonZeroU32 = Fixed("20000");
-    /// Seconds that others believe somebody there who went: a refresh of a page is no absence.
+    /// Seconds that a user stays online to others after the last connection has closed, so that reloading a page does
+    /// not show as going offline.
     presence_grace_seconds: u32 = Fixed("20");
-    /// When the node stops, how many clients a second it asks to reconnect.
+    /// Number of clients per second that a node asks to reconnect when it shuts down.
     drain_per_second: NonZeroU32 = Fixed("500");
-    /// Milliseconds over which the node spreads them at least.
+    /// Minimum duration over which they are spread, in milliseconds.
     drain_min_ms: NonZeroU32 = Fixed("5000");
-    /// Milliseconds over which the node spreads them at most.
+    /// Maximum duration over which they are spread, in milliseconds.
     drain_max_ms: NonZeroU32 = Fixed("30000");
 }
 
 rates! {
-    /// How often something may be tried: a burst, refilled evenly. Above it the answer is 429.
+    /// Rate limits: a burst of attempts, refilled evenly. Exceeding a limit returns 429.
     Limits, "limits":
-    /// Logins from one address.
+    /// Logins from one IP address.
     login_per_address = Fixed("25"), per Fixed("300");
-    /// Logins to one account from one address.
+    /// Logins to one account from one IP address.
     login_per_account_and_address = Fixed("10"), per Fixed("600");
-    /// Logins to one account, from anywhere: wide enough that nobody shuts its owner out by trying.
+    /// Logins to one account from any address. Wide enough that failed attempts of others do not lock the owner out.
     login_per_account = Fixed("100"), per Fixed("3600");
-    /// New accounts from one address.
+    /// Sign-ups from one IP address.
     signup_per_address = Fixed("5"), per Fixed("1800");
-    /// New accounts from programs on this machine, over loopback: a developer's own scripts and tests. A client behind a
-    /// trusted proxy counts under `signup_per_address`, whatever its address.
-    signup_from_loopback = Derived("`signup_per_address`, and 20 times as many in development while that is not set"), per Derived("as in `signup_per_address`");
-    /// Passwords given within the sessions of one account, as to change it.
+    /// Sign-ups over loopback, from programs on this machine such as a developer's scripts and tests. Clients behind a
+    /// trusted proxy count under `signup_per_address`, whatever their address.
+    signup_from_loopback = Derived("`signup_per_address`; in development 20 times as many, unless that is set"), per Derived("as `signup_per_address`");
+    /// Password checks within the sessions of one account, for example to change the password.
     password_per_account = Fixed("10"), per Fixed("600");
-    /// New names of one account: each keeps the one before from everybody else for 90 days.
+    /// Username changes of one account. Each reserves the previous name for 90 days.
     username_per_account = Fixed("5"), per Fixed("86400");
-    /// Uploads from one address, each of one image or several.
+    /// Uploads from one IP address. An upload of several images counts once.
     upload_per_address = Fixed("300"), per Fixed("600");
-    /// Refused handshakes of the gateway from one address (IPv6: one /64). Those that succeed are not counted.
+    /// Failed gateway handshakes from one IP address (IPv6: one /64). Successful ones are not counted.
     handshake_failures_per_address = Fixed("60"), per Fixed("60");
-    /// Connections to the gateway that one user opens.
+    /// Gateway connections opened by one user.
     connections_per_user = Fixed("300"), per Fixed("60");
 }
 
 section! {
-    /// Keys. Each can come from a file: `BLEGRAM_SECRETS__KEY_FILE=/run/secrets/key`.
+    /// Secret keys. A key can be read from a file: `BLEGRAM_SECRETS__KEY_FILE=/run/secrets/key`.
     pub Secrets, "secrets":
-    /// The key that signatures are made from, the same on every node. Production demands it with PostgreSQL.
-    key: Option<SecretKey> = Absent("made in `server.data_dir` at the first start");
+    /// The key from which signing keys are derived; the same on every node. Production requires it with PostgreSQL.
+    key: Option<SecretKey> = Absent("generated in `server.data_dir` at the first start");
 }
 
 section! {
-    /// What is logged, and how. Logs go to standard error.
+    /// Logging, to standard error.
     pub Log, "log":
-    /// `pretty` for people, `json` for machines.
+    /// `pretty` for humans, `json` for machines.
     format: LogFormat = Derived("`pretty` in development, `json` in production");
-    /// Levels by target, as `tracing-subscriber` reads them.
+    /// Log levels by target, in the syntax of `tracing-subscriber`.
     filter: LogFilter = Fixed("info,sea_orm_migration=warn,sqlx::postgres::notice=warn");
 }
 
 impl Server {
-    /// Every trusted origin: the public URL's own and the configured others.
+    /// All trusted origins: that of the public URL and the configured ones.
     #[must_use]
     pub fn origins(&self) -> Vec<Origin> {
         std::iter::once(Origin::of(&self.public_url)).chain(self.trusted_origins.iter().cloned()).collect()

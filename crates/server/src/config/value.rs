@@ -1,4 +1,4 @@
-//! Text to real types: what each kind of setting accepts, and how to say so when it does not.
+//! Parses the text of a setting into its type, and describes the accepted values for error messages.
 
 use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
 
@@ -11,32 +11,32 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-/// How a value is written in TOML.
+/// How `config show` writes a value in TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     Bare,
     Text,
     List,
-    /// Text that is never shown.
+    /// Text that is redacted.
     Secret,
 }
 
-/// A type that a setting can have. Every layer arrives as text, so one parser serves file and environment.
+/// The type of a setting. All layers provide text, so one parser serves the file and the environment.
 pub(super) trait Value: Sized {
-    /// Completes "expected …".
+    /// The accepted values; completes "expected …".
     const EXPECTED: &'static str;
     const EXAMPLE: &'static str;
     const SHAPE: Shape = Shape::Text;
 
     fn parse(text: &str) -> Option<Self>;
 
-    /// Why `text` is refused, where that is more than that it has another form.
+    /// An explanation of why `text` is rejected, if "expected …" does not say enough.
     fn reason(text: &str) -> Option<String> {
         let _ = text;
         None
     }
 
-    /// The value of a setting that nobody set and that has no default.
+    /// The value of a setting that is not set and has no default.
     fn absent() -> Option<Self> {
         None
     }
@@ -106,7 +106,7 @@ impl Value for PathBuf {
 
 impl Value for Url {
     const EXPECTED: &'static str =
-        "an http or https URL without credentials, query, fragment or empty parts of its path";
+        "an http or https URL without credentials, query, fragment or empty path segments";
     const EXAMPLE: &'static str = "https://blegram.example";
 
     fn parse(text: &str) -> Option<Self> {
@@ -115,7 +115,7 @@ impl Value for Url {
             && url.password().is_none()
             && url.query().is_none()
             && url.fragment().is_none()
-            // `//` at the beginning of an address names another host.
+            // A path that starts with `//` would be read as another host in relative URLs.
             && !url.path().contains("//");
         plain.then_some(url)
     }
@@ -130,7 +130,7 @@ impl Value for IpNet {
     }
 }
 
-/// Items are separated by commas; no item type here can contain one.
+/// Comma-separated items; no item type can contain a comma.
 impl<T: Value> Value for Vec<T> {
     const EXPECTED: &'static str = T::EXPECTED;
     const EXAMPLE: &'static str = T::EXAMPLE;
@@ -149,13 +149,13 @@ pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|it| !it.is_empty())
 }
 
-/// An exact web origin, `scheme://host[:port]`, in the form browsers send: lower case, default port left out. The pages of
-/// an app in a web view have a scheme of their own, such as `capacitor://localhost`.
+/// An exact web origin, `scheme://host[:port]`, in the form that browsers send: lower case, without the default port.
+/// Apps in a web view have custom schemes, such as `capacitor://localhost`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin(String);
 
 impl Origin {
-    /// As in an `Origin` header.
+    /// The origin as in an `Origin` header.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -167,7 +167,7 @@ impl Origin {
         Self(url.origin().ascii_serialization())
     }
 
-    /// Whether its pages are safe from others on the network: https, or on the user's own device.
+    /// Whether an attacker on the network cannot change its pages: https, or on the user's own device.
     pub(super) fn is_secure(&self) -> bool {
         match self.0.split_once("://") {
             Some(("http", host)) => {
@@ -178,7 +178,7 @@ impl Origin {
         }
     }
 
-    /// An origin with a scheme that an app registered. Browsers send its host as it was registered, so it is not changed.
+    /// Parses an origin with a custom scheme. Browsers send its host as the app registered it, so it is not normalised.
     fn custom(scheme: &str, rest: &str) -> Option<Self> {
         let is_scheme = scheme.starts_with(|c: char| c.is_ascii_lowercase())
             && scheme.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c));
@@ -192,15 +192,15 @@ impl Origin {
     }
 }
 
-/// Why pages of a scheme are never trusted.
+/// The reason why origins with this scheme are never trusted; `None` for other schemes.
 fn refused_scheme(scheme: &str) -> Option<&'static str> {
     match scheme {
-        "file" | "content" | "filesystem" => Some("any file on a device would be trusted"),
+        "file" | "content" | "filesystem" => Some("it would trust any file on a device"),
         "data" | "javascript" | "vbscript" | "blob" | "about" | "view-source" => {
-            Some("any page can make one, and browsers send `null` for it")
+            Some("any page can create one, and browsers send `null` for it")
         }
-        "ws" | "wss" => Some("pages that open WebSockets have an http or https origin"),
-        "ftp" | "mailto" | "tel" => Some("no page comes from there"),
+        "ws" | "wss" => Some("a page that opens a WebSocket has an http or https origin"),
+        "ftp" | "mailto" | "tel" => Some("no page has this scheme"),
         _ => None,
     }
 }
@@ -222,41 +222,41 @@ impl Value for Origin {
     fn reason(text: &str) -> Option<String> {
         let scheme = text.split(':').next().unwrap_or_default().to_lowercase();
         let reason = match text {
-            "null" => "browsers send it for every page without an origin, also for strangers' pages",
-            _ if text.contains('*') => "an origin with a wildcard is many; name each of them",
+            "null" => "browsers send it for every page without an origin, including pages of attackers",
+            _ if text.contains('*') => "wildcards are not supported; list each origin",
             _ => refused_scheme(&scheme)?,
         };
         Some(format!("{text}: {reason}"))
     }
 }
 
-/// Which database a [`DatabaseUrl`] leads to.
+/// The database system of a [`DatabaseUrl`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
-    /// The embedded database, one file.
+    /// The embedded database, a single file.
     Sqlite,
-    /// A server, shared by nodes.
+    /// A database server, which nodes can share.
     Postgres,
 }
 
-/// Where the data is. Secret as a whole, because it usually holds a password.
+/// The URL of the database. Treated as a secret, because it usually contains a password.
 #[derive(Debug, Clone)]
 pub struct DatabaseUrl(SecretString);
 
 impl DatabaseUrl {
     pub(super) fn sqlite(file: &std::path::Path) -> Self {
-        // The driver decodes the path, and ends it at the first of the other two.
+        // The driver percent-decodes the path, which ends at the first `?` or `#`.
         let path = file.display().to_string().replace('%', "%25").replace('?', "%3F").replace('#', "%23");
         Self(format!("sqlite://{path}?mode=rwc").into())
     }
 
-    /// The URL in clear, for the driver only.
+    /// The URL in plain text, for the driver only.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// Decided by the scheme.
+    /// The database system, by the scheme.
     #[must_use]
     pub fn backend(&self) -> Backend {
         if self.expose().starts_with("sqlite:") { Backend::Sqlite } else { Backend::Postgres }
@@ -270,24 +270,24 @@ impl Value for DatabaseUrl {
 
     fn parse(text: &str) -> Option<Self> {
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|it| text.starts_with(it));
-        // In memory, each connection would have a database of its own; and what no URL is, the driver would repeat,
-        // password and all.
+        // With an in-memory database, each connection would have a database of its own. And the driver's error for an
+        // invalid URL would repeat it, including the password.
         let is_file = !text.contains(":memory:") && !text.contains("mode=memory");
         (known && is_file && Url::parse(text).is_ok()).then(|| Self(text.into()))
     }
 }
 
-/// Where images are.
+/// The location of the image storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StorageUrl {
-    /// In a folder.
+    /// A local directory.
     Folder(PathBuf),
-    /// In a bucket, below a prefix, which may be empty.
+    /// An S3 bucket, and a key prefix, which may be empty.
     Bucket(String, String),
 }
 
 impl Value for StorageUrl {
-    const EXPECTED: &'static str = "`file:///` and a path, or `s3://` and a bucket, with a prefix or without";
+    const EXPECTED: &'static str = "`file:///PATH`, `s3://BUCKET` or `s3://BUCKET/PREFIX`";
     const EXAMPLE: &'static str = "s3://blegram";
 
     fn parse(text: &str) -> Option<Self> {
@@ -308,7 +308,7 @@ impl Value for StorageUrl {
 }
 
 impl Value for String {
-    const EXPECTED: &'static str = "a word";
+    const EXPECTED: &'static str = "letters, digits, `-`, `_` and `.`";
     const EXAMPLE: &'static str = "eu-central-1";
 
     fn parse(text: &str) -> Option<Self> {
@@ -317,12 +317,12 @@ impl Value for String {
     }
 }
 
-/// What proves something to somebody else's server.
+/// A credential for another server.
 #[derive(Debug, Clone)]
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// The secret, for that server only.
+    /// The credential, for that server only.
     #[must_use]
     pub fn secret(&self) -> SecretString {
         self.0.clone()
@@ -330,7 +330,7 @@ impl Secret {
 }
 
 impl Value for Secret {
-    const EXPECTED: &'static str = "a text without white space";
+    const EXPECTED: &'static str = "text without white space";
     const EXAMPLE: &'static str = "AKIAIOSFODNN7EXAMPLE";
     const SHAPE: Shape = Shape::Secret;
 
@@ -339,15 +339,15 @@ impl Value for Secret {
     }
 }
 
-/// The key that signatures (CSRF, cursors) are made from; at least 32 bytes.
+/// The key from which signing keys (CSRF tokens, cursors) are derived; at least 32 bytes.
 #[derive(Debug, Clone)]
 pub struct SecretKey(SecretSlice<u8>);
 
 impl SecretKey {
-    /// Random bytes practically always hold this many different values; words and repetitions do not.
+    /// Number of distinct byte values that random keys practically always have; words and repetitions have fewer.
     const FEWEST_DISTINCT: usize = 16;
 
-    /// The key in clear.
+    /// The key in plain text.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         self.0.expose_secret()
@@ -372,7 +372,7 @@ impl Value for SecretKey {
     }
 }
 
-/// Which events are logged: `tracing-subscriber`'s filter directives, known to be valid.
+/// A valid filter of `tracing-subscriber`: levels by target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFilter(String);
 
@@ -385,7 +385,7 @@ impl LogFilter {
 }
 
 impl Value for LogFilter {
-    const EXPECTED: &'static str = "log levels by target, separated by commas";
+    const EXPECTED: &'static str = "filter directives, separated by commas";
     const EXAMPLE: &'static str = "info,blegram=debug";
 
     fn parse(text: &str) -> Option<Self> {

@@ -1,8 +1,8 @@
-//! Settings that are one of a few words.
+//! Settings with a fixed set of values.
 
 use super::value::Value;
 
-/// An enumeration and the words that stand for it.
+/// Defines an enumeration and the names of its variants.
 macro_rules! words {
     ($(#[$about:meta])+ $name:ident: $expected:literal { $($(#[doc = $doc:literal])+ $word:literal => $variant:ident,)+ }) => {
         $(#[$about])+
@@ -21,11 +21,11 @@ macro_rules! words {
 }
 
 words! {
-    /// How strict the configuration is.
+    /// How strict the validation of the configuration is.
     Profile: "`development` or `production`" {
-        /// Runs with nothing set, on loopback; reads `.env`.
+        /// Needs no settings, listens on loopback, reads `.env`.
         "development" => Development,
-        /// Refuses weak or missing secrets and plain http.
+        /// Rejects weak or missing secrets and plain HTTP.
         "production" => Production,
     }
 }
@@ -35,17 +35,17 @@ words! {
     Registration: "`open` or `closed`" {
         /// Anyone.
         "open" => Open,
-        /// Nobody; accounts come from the command line.
+        /// Only operators, with `blegram user create`.
         "closed" => Closed,
     }
 }
 
 words! {
-    /// How log lines look.
+    /// The format of log lines.
     LogFormat: "`pretty` or `json`" {
-        /// For people.
+        /// Human-readable.
         "pretty" => Pretty,
-        /// One object per line, for machines.
+        /// One JSON object per line.
         "json" => Json,
     }
 }

@@ -1,4 +1,4 @@
-//! What people of the demo world say to each other, in the last hours of it.
+//! Conversations of the demo community, in its last three hours.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,13 +10,13 @@ use blegram_domain::{
 };
 use blegram_persistence::Db;
 
-/// How long before the end of the world they begin.
+/// Start of the conversations, before the time of the latest content.
 const BEFORE: Duration = Duration::from_secs(3 * 60 * 60);
 
-/// Between two messages.
+/// Time between two messages.
 const PAUSE: Duration = Duration::from_secs(4 * 60);
 
-/// Between the two whom one logs in as: who says it, and what.
+/// A direct conversation of the two accounts with a known password: index of the sender, and text.
 const DIRECT: [(usize, &str); 8] = [
     (0, "안녕하세요! 어제 올리신 바다 사진 정말 좋았어요."),
     (1, "Thank you! It was early, nobody else on the beach."),
@@ -30,7 +30,7 @@ const DIRECT: [(usize, &str); 8] = [
 
 const GROUP: &str = "주말 산책 · Weekend walk";
 
-/// In a group with some others.
+/// A group conversation of the first five users.
 const WALK: [(usize, &str); 8] = [
     (2, "이번 토요일 서울숲 어때요?"),
     (1, "I am in."),
@@ -42,7 +42,7 @@ const WALK: [(usize, &str); 8] = [
     (0, "필름 카메라 챙겨 갈게요."),
 ];
 
-/// Lets the first of `people` talk; says how many messages that were.
+/// Creates both conversations among the first of `people`. Returns the number of messages.
 pub(super) async fn talk(db: &Db, end: Timestamp, people: &[UserId]) -> anyhow::Result<usize> {
     let clock = Arc::new(FixedClock::new(end - BEFORE));
     let talk = Talk { chat: Chat::new(db.clone(), Arc::clone(&clock) as _), clock, people };
@@ -75,9 +75,10 @@ impl Talk<'_> {
     }
 
     async fn say(&self, conversation: ConversationId, who: usize, line: &str) -> anyhow::Result<()> {
-        let text = MessageText::parse(line).context("a line of the demo world")?;
+        let text = MessageText::parse(line).context("invalid message in the demo data")?;
         let name = ClientId::generate(self.clock.now());
-        let message = SendMessage::new(name, text, Vec::new(), None).context("a line of the demo world")?;
+        let message =
+            SendMessage::new(name, text, Vec::new(), None).context("invalid message in the demo data")?;
         self.chat.send_message(self.people[who], conversation, message).await?;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Pictures that nobody took: evenings by the sea, drawn from a few numbers.
+//! Generated images for the demo community: a sunset by the sea, from random parameters.
 
 use std::io::Cursor;
 
@@ -9,7 +9,7 @@ use image::{
 use rand::{RngExt, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 
-/// Sky above, sky at the horizon, sea.
+/// Colour palettes: zenith, horizon, sea.
 const EVENINGS: [[[f32; 3]; 3]; 5] = [
     [[38.0, 54.0, 110.0], [255.0, 158.0, 92.0], [36.0, 62.0, 96.0]],
     [[84.0, 140.0, 200.0], [250.0, 214.0, 180.0], [40.0, 108.0, 128.0]],
@@ -18,14 +18,14 @@ const EVENINGS: [[[f32; 3]; 3]; 5] = [
     [[16.0, 24.0, 54.0], [92.0, 110.0, 160.0], [14.0, 28.0, 48.0]],
 ];
 
-/// A picture of this size, as PNG: an evening, a sun, hills.
+/// Generates an image of this size, as PNG: sky, sun, sea and hills.
 pub(super) fn landscape(rng: &mut ChaCha8Rng, width: u16, height: u16) -> Vec<u8> {
     let [high, low, sea] = EVENINGS.choose(rng).copied().unwrap_or(EVENINGS[0]);
     let (w, h) = (f32::from(width), f32::from(height));
     let horizon = h * rng.random_range(0.55..0.72);
     let sun = (w * rng.random_range(0.2..0.8), horizon - h * rng.random_range(0.02..0.3));
     let radius = h * rng.random_range(0.04..0.09);
-    // How high each range of hills is at each column, the furthest first.
+    // The height of each range of hills at each column, the furthest range first.
     let hills: [Vec<f32>; 3] = [0.12_f32, 0.085, 0.05].map(|tall| {
         let (phase, waves) = (rng.random_range(0.0..6.3_f32), rng.random_range(1.5..4.5_f32));
         (0..width).map(|x| h * tall * ((f32::from(x) / w * waves + phase).sin() * 0.5 + 0.5)).collect()
@@ -37,7 +37,7 @@ pub(super) fn landscape(rng: &mut ChaCha8Rng, width: u16, height: u16) -> Vec<u8
         let mut colour = if y < horizon {
             mix(mix(high, low, y / horizon), [255.0, 236.0, 190.0], glow * 0.7)
         } else {
-            // The sun lies on the water in stripes.
+            // The reflection of the sun, in stripes.
             let stripe = ((y * 0.9).sin() * 0.5 + 0.5) * (1.0 - (x - sun.0).abs() / (radius * 3.0)).max(0.0);
             mix(mix(low, sea, ((y - horizon) / (h - horizon)).sqrt()), [255.0, 226.0, 170.0], stripe * 0.6)
         };
@@ -63,6 +63,6 @@ fn encode(image: &RgbImage) -> Vec<u8> {
     let encoder = PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Sub);
     encoder
         .write_image(image, image.width(), image.height(), ExtendedColorType::Rgb8)
-        .expect("a picture fits its file");
+        .expect("writing to memory cannot fail");
     file.into_inner()
 }

@@ -1,6 +1,6 @@
-//! What people of the demo world are called and say.
+//! Names and texts of the demo community.
 
-/// The words of those who speak one language.
+/// The texts in one language.
 pub(super) struct Language {
     pub(super) bios: &'static [&'static str],
     pub(super) openings: &'static [&'static str],
@@ -11,7 +11,7 @@ pub(super) struct Language {
     pub(super) comments: &'static [&'static str],
 }
 
-/// Username, shown name, and whether they speak Korean.
+/// Username, display name, and whether the user writes Korean.
 pub(super) const PEOPLE: [(&str, &str, bool); 50] = [
     ("haneul", "하늘", true),
     ("ann", "Ann", false),

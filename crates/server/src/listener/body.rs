@@ -1,4 +1,5 @@
-//! A request body that must arrive at a minimum pace, and what is done with the part that the endpoint did not read.
+//! Enforces a minimum rate for request bodies, and drains the part of a body that the endpoint did not read so that the
+//! connection can be reused.
 
 use std::{
     io,
@@ -15,28 +16,28 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::{BoxBody, Limits};
 
-/// The largest unread part of a body that is read after the endpoint answered, so that the connection can be used again.
+/// Largest unread rest of a body that is drained after the response, so that the connection can be reused.
 const DRAIN_BYTES: u64 = 256 * 1024;
 
-/// How long that may take. The answer waits for it, because its head says whether the connection ends.
+/// Time limit of that. The response waits for it, because its head says whether the connection is closed.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
-/// A body that the endpoint and the connection share: what the endpoint leaves unread, the connection can drain.
+/// A body shared by the endpoint and the connection: the connection can drain what the endpoint leaves unread.
 #[derive(Clone)]
 pub(super) struct RequestBody(Arc<Mutex<Paced>>);
 
 impl RequestBody {
-    /// `expects_continue`: the client waits for an interim answer (RFC 9110, 10.1.1) before it sends the body.
+    /// `expects_continue`: the client waits for an interim response (RFC 9110, 10.1.1) before it sends the body.
     pub(super) fn new(inner: BoxBody, limits: &Limits, expects_continue: bool) -> Self {
         Self(Arc::new(Mutex::new(Paced::new(inner, limits, expects_continue))))
     }
 
-    /// Reads what the endpoint left, within bounds. Returns whether the body is at its end: only then the next bytes on the
-    /// connection are a new request.
+    /// Reads and discards the rest of the body, within limits. Returns whether the body is at its end: only then are
+    /// the next bytes on the connection a new request.
     pub(super) async fn drain(self) -> bool {
         let body = match Arc::try_unwrap(self.0) {
             Ok(body) => body.into_inner().unwrap_or_else(PoisonError::into_inner),
-            // A task that outlives the answer has it, and may have read it to its end.
+            // A task that outlives the response still owns the body, and may have read it to its end.
             Err(shared) => return shared.lock().unwrap_or_else(PoisonError::into_inner).is_at_end(),
         };
         if body.is_at_end() {
@@ -64,11 +65,12 @@ impl Body for RequestBody {
     }
 }
 
-/// Fails with [`io::ErrorKind::TimedOut`] once the client has used up its credit of waiting.
+/// A body with a minimum rate: fails with [`io::ErrorKind::TimedOut`] once the client has used up its time credit.
 ///
-/// The credit begins as the grace, is spent by waiting and earned back by bytes at the minimum pace, but never
-/// beyond the grace: a fast start buys no long pause. Only time between a poll that found nothing and the next data counts, so a handler that is itself slow to
-/// read (a full disk, a busy pool) is not held against the client.
+/// The credit starts at `body_grace`. Waiting for data spends it, and each received byte earns the time that it takes
+/// at the minimum rate. It never exceeds `body_grace`, so a fast start does not allow a long pause. Only the time
+/// between a poll without data and the next data counts, so a handler that reads slowly (a full disk, a busy pool)
+/// costs the client nothing.
 struct Paced {
     inner: BoxBody,
     credit: Duration,
@@ -78,16 +80,16 @@ struct Paced {
     progress: Progress,
 }
 
-/// How far a body has been read.
+/// The state of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
-    /// Its client has not been told to send it: the first read sends 100.
+    /// The client waits for `100 Continue`, which the first read sends.
     Expected,
-    /// It is on its way.
+    /// The body is being read.
     Begun,
-    /// All of it was read.
+    /// The body was read to its end.
     Complete,
-    /// It came too slowly, or is malformed, or its client left.
+    /// The body was too slow or malformed, or the client disconnected.
     Failed,
 }
 
@@ -112,12 +114,13 @@ impl Paced {
         }
     }
 
-    /// Not when reading on would ask for a body that nobody wants, nor when it is announced as longer than the bound.
+    /// Whether to drain the rest. Not if that would send `100 Continue` for a body that no one reads, and not if the
+    /// announced length exceeds the limit.
     fn is_worth_draining(&self) -> bool {
         self.progress == Progress::Begun && self.inner.size_hint().lower() <= DRAIN_BYTES
     }
 
-    /// Reads to the end, or to the bound.
+    /// Reads and discards up to [`DRAIN_BYTES`]; returns whether the end was reached.
     async fn discard(mut self) -> bool {
         let mut room = DRAIN_BYTES;
         while let Some(Ok(frame)) = self.frame().await {
@@ -132,7 +135,7 @@ impl Paced {
         let credit = self.credit;
         let wait = self.wait.get_or_insert_with(|| Wait::of(credit));
         ready!(wait.deadline.as_mut().poll(cx));
-        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the request body arrives too slowly"))
+        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the request body arrived too slowly"))
     }
 
     fn settle(&mut self, received_bytes: usize) {
@@ -186,7 +189,7 @@ mod tests {
 
     use super::*;
 
-    /// 10 ms are earned by each byte, and 300 ms may be waited without any.
+    /// Each byte earns 10 ms, and the client may pause for 300 ms.
     const LIMITS: Limits = Limits {
         body_grace: Duration::from_millis(300),
         min_body_bytes_per_second: 100,
@@ -198,7 +201,7 @@ mod tests {
         drain_timeout: Duration::ZERO,
     };
 
-    /// A body of chunks, each after a pause of so many milliseconds.
+    /// A body of chunks, given as the pause before each in milliseconds and its size.
     fn body(chunks: &'static [(u64, usize)]) -> Paced {
         let frames = stream::iter(chunks).then(|&(pause_ms, bytes)| async move {
             tokio::time::sleep(Duration::from_millis(pause_ms)).await;

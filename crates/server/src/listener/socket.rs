@@ -1,4 +1,5 @@
-//! A TCP stream that holds its place under the connection cap, and gives it up when the client stops sending or reading.
+//! A TCP stream with timeouts for clients that stop sending or reading. It owns a permit of the connection limit, so an
+//! upgraded connection keeps counting.
 
 use std::{
     io::{self, IoSlice},
@@ -19,22 +20,23 @@ use tokio::{
 
 use super::{BoxBody, Limits};
 
-/// What a connection is doing. Its service knows when a request begins and when its answer is out; its socket knows when
-/// bytes arrive. hyper has one timer for a pause between requests and for a head that does not end, so both are timed here.
+/// What a connection is doing. The service knows when a request begins and when its response is complete; the socket
+/// knows when bytes arrive. hyper has a single timer for idle connections and for incomplete heads, so both are timed
+/// here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// The head of a request arrives: the first one from the moment the client connects, others from the first packet after
-    /// the previous answer.
+    /// Receiving the head of a request: of the first one from the moment the client connects, of later ones from their
+    /// first byte.
     Head,
-    /// A request is being read or answered.
+    /// A request is being processed.
     Exchange,
-    /// All requests were answered.
+    /// Waiting for the next request.
     Idle,
-    /// It speaks another protocol now, or is about to be closed: others set its limits.
+    /// Upgraded, or about to be closed: the timeouts of this module do not apply.
     Unlimited,
 }
 
-/// The stage of one connection.
+/// The stage of one connection, shared by its service and its socket.
 #[derive(Debug, Clone)]
 pub(super) struct Progress(Arc<Mutex<Stage>>);
 
@@ -51,12 +53,12 @@ impl Progress {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stage;
     }
 
-    /// A head is complete.
+    /// The head of a request is complete.
     pub(super) fn begin_exchange(&self) {
         self.set(Stage::Exchange);
     }
 
-    /// From here on nothing is timed.
+    /// Ends all timeouts but `write_timeout`.
     pub(super) fn lift_limits(&self) {
         self.set(Stage::Unlimited);
     }
@@ -69,7 +71,7 @@ impl Progress {
     }
 }
 
-/// The body of an answer. hyper drops it once it has all of it.
+/// The body of a response. hyper drops it once it has read it to its end, which ends the exchange.
 pub(super) struct AnswerBody {
     inner: BoxBody,
     progress: Progress,
@@ -107,21 +109,21 @@ impl Body for AnswerBody {
     }
 }
 
-/// The slot is part of the socket, not of the task that serves it: an upgraded connection outlives that task
-/// and must go on counting.
+/// A TCP stream with timeouts. It owns the permit (`slot`), rather than the task that serves the connection: an
+/// upgraded connection outlives that task and must keep counting.
 pub(super) struct Socket {
     stream: TcpStream,
     limits: Limits,
     progress: Progress,
-    /// Runs in the stage beside it, if that has a limit.
+    /// The timer of the stage in `timed`.
     deadline: Pin<Box<Sleep>>,
     timed: Option<Timed>,
-    /// Runs while the client takes nothing of what is written.
+    /// The write timeout; `Some` while the client accepts no data.
     stall: Option<Pin<Box<Sleep>>>,
     slot: Option<OwnedSemaphorePermit>,
 }
 
-/// A stage with a limit, since it began.
+/// A stage with a time limit, and when it began.
 #[derive(Debug, Clone, Copy)]
 struct Timed {
     stage: Stage,
@@ -146,14 +148,14 @@ impl Socket {
         self.progress.clone()
     }
 
-    /// Starts the timer of `stage`, unless it runs already.
+    /// Starts the timer of `stage`, unless it is running.
     fn time(&mut self, stage: Stage) {
         if self.timed.is_some_and(|timed| timed.stage == stage) {
             return;
         }
         self.timed =
             matches!(stage, Stage::Head | Stage::Idle).then(|| Timed { stage, began: Instant::now() });
-        // An idle connection is looked at again then, because slots may have become few.
+        // Wakes an idle connection early, because free slots may have become scarce.
         let look = self.limits.head_timeout.min(self.limit(stage));
         self.deadline.as_mut().reset(Instant::now() + look);
     }
@@ -162,8 +164,9 @@ impl Socket {
         if stage == Stage::Idle { self.limits.keep_alive_timeout } else { self.limits.head_timeout }
     }
 
-    /// What is left of the limit of the stage whose timer has run out: nothing for a head, and nothing for an idle
-    /// connection when few slots are free. They are worth more than an idle client's next handshake.
+    /// The rest of the current stage's time limit after its timer has fired: zero for a head, and zero for an idle
+    /// connection when less than a tenth of the slots is free. Free slots are worth more than saving an idle client its
+    /// next handshake.
     fn rest(&self) -> Duration {
         let Some(Timed { stage, began }) = self.timed else { return Duration::ZERO };
         let Limits { head_timeout, max_connections, .. } = self.limits;
@@ -176,7 +179,7 @@ impl Socket {
         }
     }
 
-    /// Ready when the stage has lasted too long.
+    /// Ready when the stage has exceeded its time limit.
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             ready!(self.deadline.as_mut().poll(cx));
@@ -188,7 +191,7 @@ impl Socket {
         }
     }
 
-    /// A client that reads nothing would otherwise keep its slot and its answer in memory for ever.
+    /// Applies the write timeout. Otherwise a client that reads nothing would hold its slot and its response for ever.
     fn bounded(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.stall = None;
@@ -196,7 +199,7 @@ impl Socket {
         }
         let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(self.limits.write_timeout)));
         ready!(stall.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client stopped reading")))
     }
 
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -215,16 +218,16 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // hyper looks for the end of the stream also while its answer waits for the client to read, and has dropped the
-        // body by then. That time is bounded by `write_timeout`.
+        // hyper also polls for the end of the stream while a response waits for a slow client, when it has dropped the
+        // body already. `write_timeout` limits that time, not the idle timeout.
         let stage = if self.stall.is_some() { Stage::Exchange } else { self.progress.get() };
         self.time(stage);
         let filled = buf.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buf) {
-            // Asked again after each piece, so a head that trickles comes by here too.
+            // hyper polls again after each part, so a head that trickles in is timed, too.
             Poll::Pending if self.timed.is_some() => {
                 ready!(self.poll_expired(cx));
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not send")))
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client stopped sending")))
             }
             Poll::Ready(Ok(())) if stage == Stage::Idle && buf.filled().len() > filled => {
                 self.progress.set(Stage::Head);

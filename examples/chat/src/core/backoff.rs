@@ -1,4 +1,4 @@
-//! How long to wait before trying again.
+//! Delays between retries: exponential backoff with full jitter.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// `min(30 s, 0.5 s · 2ⁿ)` with full jitter, so that those who lost a server together do not come back together.
+/// `min(30 s, 0.5 s · 2ⁿ)` with full jitter, so that clients that lost a server together do not reconnect together.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     attempts: u32,
@@ -19,14 +19,14 @@ impl Backoff {
         Self { attempts: 0, random: StdRng::seed_from_u64(seed) }
     }
 
-    /// The next wait, which is longer each time; never before what the server said.
+    /// The next delay, on average longer each time. `at_least`, requested by the server, is added to it.
     pub(crate) fn next(&mut self, at_least: Option<Duration>) -> Duration {
         let wait = self.jitter(self.attempts);
         self.attempts = self.attempts.saturating_add(1);
         at_least.unwrap_or_default() + wait
     }
 
-    /// A wait after `attempts` others that has nothing to do with the connection.
+    /// A delay after `attempts` retries, independent of the retries of the connection.
     pub(crate) fn jitter(&mut self, attempts: u32) -> Duration {
         let ceiling = FIRST.saturating_mul(1 << attempts.min(6)).min(LONGEST);
         ceiling.mul_f64(self.random.random::<f64>())

@@ -1,4 +1,4 @@
-//! What is typed: messages, and a few commands.
+//! Typed lines: messages and commands.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::{Core, replies::Asked};
 
-/// What a message may take, in UTF-8; and as JSON, where a frame of 16 KiB must hold it with what is around it.
+/// Maximum size of a message in UTF-8, and as JSON, where it must fit into a frame of 16 KiB with the rest of the
+/// command.
 const MAX_TEXT_BYTES: usize = 8 * 1024;
 const MAX_JSON_BYTES: usize = 15 * 1024;
 
@@ -22,18 +23,18 @@ impl Core {
             ("/edit", text) => self.change_last(now, Asked::Edit, Some(text)),
             ("/delete", _) => self.change_last(now, Asked::Delete, None),
             (command, _) if command.starts_with('/') => {
-                self.tell("commands are /who, /edit TEXT, /delete and /quit");
+                self.tell("available commands: /who, /edit TEXT, /delete, /quit");
             }
             _ if text.trim().is_empty() => {}
-            _ if is_too_long(&text) => self.tell("not sent: a message takes at most 8 KiB"),
+            _ if is_too_long(&text) => self.tell("not sent: a message can have at most 8 KiB"),
             _ => self.outbox.push(client_id, text),
         }
     }
 
-    /// Edits or deletes the last message of ours. Unlike a message this is not kept: it can be typed again.
+    /// Edits or deletes the user's last message. Unlike messages, this is not retried; the user can type it again.
     fn change_last(&mut self, now: Duration, asked: Asked, text: Option<&str>) {
         let Some(message) = self.timeline.mine().filter(|_| self.link.is_ready()) else {
-            return self.tell("there is no message of yours here, or no connection");
+            return self.tell("you have no message to change here, or there is no connection");
         };
         let mut d = json!({ "conversation_id": self.conversation, "message_id": message });
         if let Some(text) = text {
@@ -43,7 +44,7 @@ impl Core {
     }
 }
 
-/// Asked here, for a frame that is too large would end the connection, each time it is sent.
+/// Checked before sending: a frame that is too large would end the connection each time it is sent.
 fn is_too_long(text: &str) -> bool {
     text.len() > MAX_TEXT_BYTES || json!(text).to_string().len() > MAX_JSON_BYTES
 }

@@ -1,4 +1,4 @@
-//! The connection: when it is opened, whether it lives, what its end means; and the access token, which it needs.
+//! The connection: opening, liveness, the meaning of its end; and the access token that it needs.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,21 +7,21 @@ use serde_json::json;
 use super::{AccessToken, Core, Failure, Output, replies::Asked};
 use crate::wire::Ready;
 
-/// A connection that lasted so long was good.
+/// A connection that lasted this long counts as stable and resets the backoff.
 const STABLE: Duration = Duration::from_secs(60);
-/// How long to wait for the first frame, and for answers.
+/// Timeout for the first frame and for replies.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The connection, or why there is none.
+/// The state of the connection.
 #[derive(Debug)]
 pub(super) enum Link {
-    /// To be opened then, or when there is a page.
+    /// To be opened at this time, once a page is loaded.
     Waiting(Duration),
-    /// To be opened then, when there is a new access token.
+    /// To be opened at this time, once there is a new access token.
     NeedsToken(Duration),
-    /// The handshake is on its way; whether it follows on a 401.
+    /// The handshake is in progress. `again`: it is a retry after a 401.
     Connecting { again: bool },
-    /// It is open.
+    /// The connection is open.
     Open(Connection),
 }
 
@@ -30,22 +30,22 @@ pub(super) struct Connection {
     since: Duration,
     is_ready: bool,
     heard_at: Duration,
-    /// Silence for so long is its end.
+    /// The connection is dead after this time without a frame.
     patience: Duration,
     last_id: u64,
-    /// What waits for an answer, by id, and since when.
+    /// Commands without a reply, by id, with the time when they were sent.
     asked: BTreeMap<u64, (Asked, Duration)>,
 }
 
-/// When the access token is to be renewed.
+/// The schedule of token refreshes.
 #[derive(Debug)]
 pub(super) struct Token {
-    /// `None` while it is being renewed.
+    /// When to refresh; `None` while a refresh is in flight.
     pub(super) due: Option<Duration>,
 }
 
 impl Token {
-    /// One of that lifetime is renewed by our own clock a minute before it ends, should nobody remind us.
+    /// Schedules the refresh of a token a minute before it expires, in case `auth.expiring` does not arrive.
     pub(super) fn new(now: Duration, lifetime: Duration) -> Self {
         let early = Duration::from_secs(60).min(lifetime / 5);
         Self { due: Some(now + lifetime.saturating_sub(early).max(super::SECOND)) }
@@ -57,14 +57,14 @@ impl Link {
         matches!(self, Self::Open(connection) if connection.is_ready)
     }
 
-    /// Any frame shows that the server lives: it pings only where it has been silent.
+    /// Records a received frame. Any frame shows that the server is alive.
     pub(super) fn hear(&mut self, now: Duration) {
         if let Self::Open(connection) = self {
             connection.heard_at = now;
         }
     }
 
-    /// The id of the next command.
+    /// Registers a command and returns its id; `None` if the connection is not open.
     pub(super) fn ask(&mut self, now: Duration, asked: Asked) -> Option<u64> {
         let Self::Open(connection) = self else { return None };
         connection.last_id += 1;
@@ -72,7 +72,7 @@ impl Link {
         Some(connection.last_id)
     }
 
-    /// What the answer with this id is about.
+    /// The command that a reply with this id belongs to.
     pub(super) fn answered(&mut self, id: u64) -> Option<Asked> {
         let Self::Open(connection) = self else { return None };
         connection.asked.remove(&id).map(|(asked, _)| asked)
@@ -96,7 +96,7 @@ impl Connection {
         }
     }
 
-    /// When it is dead, unless something comes: too long silent, or a command too long without an answer.
+    /// When the connection counts as dead: after too long without a frame, or without the reply to a command.
     fn dead_at(&self) -> Duration {
         let silent = self.heard_at + self.patience;
         self.asked.values().next().map_or(silent, |(_, since)| silent.min(*since + PATIENCE))
@@ -122,7 +122,7 @@ impl Core {
             let is_dead = connection.dead_at() <= now;
             if is_dead || self.come_back_at.is_some_and(|at| at <= now) {
                 self.out.push(Output::Close);
-                self.disconnected(now, None, if is_dead { "no answer" } else { "the server asked for it" });
+                self.disconnected(now, None, if is_dead { "no response" } else { "requested by the server" });
             }
         }
         let may_connect = self.timeline.cursor().is_some() && !self.over;
@@ -140,7 +140,7 @@ impl Core {
         self.link = Link::Open(Connection::new(now));
     }
 
-    /// The first frame: from here on nothing falls between what `sync` tells and what comes by itself.
+    /// The first frame. From here on, no event can fall between the reply to `sync` and the delivered events.
     pub(super) fn ready(&mut self, now: Duration, ready: &Ready) {
         let Link::Open(connection) = &mut self.link else { return };
         connection.is_ready = true;
@@ -148,7 +148,7 @@ impl Core {
         self.sync_due = Some(now);
         self.tell(if ready.degraded { "connected (slower than usual)" } else { "connected" });
         if ready.user_id != self.me {
-            self.stop("the server takes us for somebody else");
+            self.stop("the connection belongs to another account");
         }
     }
 
@@ -164,11 +164,12 @@ impl Core {
                 let wait = self.backoff.next(retry_after);
                 self.wait(now, wait, &detail);
             }
-            Failure::Fatal(detail) => self.stop(&format!("the server refuses the connection: {detail}")),
+            Failure::Fatal(detail) => self.stop(&format!("the server rejected the connection: {detail}")),
         }
     }
 
-    /// 4000–4499 reconnect, 4500–4999 stop; so do frames that are none, which would be sent again.
+    /// Reconnects on close codes 4000–4499, stops on 4500–4999. Also stops on protocol errors (1002, 1007, 1009),
+    /// because the same frame would be sent again.
     pub(super) fn disconnected(&mut self, now: Duration, code: Option<u16>, reason: &str) {
         if let Link::Open(connection) = &self.link
             && connection.since + STABLE <= now
@@ -201,14 +202,14 @@ impl Core {
         self.tell(format!("not connected ({why}); reconnecting in {:.1} s", wait.as_secs_f64()));
     }
 
-    /// Asks for new tokens; once, for a refresh token is good once.
+    /// Requests new tokens, unless a request is in flight: a refresh token is single-use.
     pub(super) fn refresh(&mut self) {
         if self.token.due.take().is_some() {
             self.out.push(Output::RefreshToken);
         }
     }
 
-    /// A new token is told to the live connection in band, and is what the next handshake uses.
+    /// Sends a new token to the open connection in band. The next handshake uses it, too.
     pub(super) fn token(&mut self, now: Duration, token: Result<AccessToken, Failure>) {
         match token {
             Ok(AccessToken { secret, lifetime }) => {
@@ -224,15 +225,15 @@ impl Core {
             }
             Err(Failure::Temporary { detail, retry_after }) => {
                 self.token.due = Some(now + self.backoff.next(retry_after));
-                self.tell(format!("cannot renew the access token yet: {detail}"));
+                self.tell(format!("cannot refresh the access token, retrying: {detail}"));
             }
             Err(Failure::Unauthorized) => self.stop("the session has ended; log in again"),
-            Err(Failure::Fatal(detail)) => self.stop(&format!("cannot renew the access token: {detail}")),
+            Err(Failure::Fatal(detail)) => self.stop(&format!("cannot refresh the access token: {detail}")),
         }
     }
 }
 
-/// What the reason of close code 4000 says, for a client that did not receive `reconnect`.
+/// Parses the delay in the reason of close code 4000, for a client that did not receive `reconnect`.
 fn reconnect_delay(code: Option<u16>, reason: &str) -> Option<Duration> {
     let (_, delay) = reason.rsplit_once("reconnect in ").filter(|_| code == Some(4000))?;
     delay.strip_suffix(" ms")?.parse().ok().map(Duration::from_millis)

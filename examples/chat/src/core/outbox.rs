@@ -1,25 +1,25 @@
-//! Messages on their way: kept until the server has them, sent one after the other.
+//! Outgoing messages: kept until the server acknowledges them, sent one after the other.
 
 use std::{collections::VecDeque, time::Duration};
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// What was typed and not acknowledged yet, in order.
+/// Messages that are not acknowledged yet, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     drafts: VecDeque<Draft>,
-    /// Whether the first one was sent on this connection: the next waits for its answer, which keeps the order.
+    /// Whether the first one was sent on this connection. The next one waits for the reply, which preserves the order.
     in_flight: bool,
-    /// The first one is not sent before.
+    /// Do not send the first one before this time.
     not_before: Duration,
-    /// How often the first one was put off.
+    /// How often the first one was rejected temporarily.
     pub(crate) refusals: u32,
 }
 
 #[derive(Debug)]
 struct Draft {
-    /// The same however often it is sent: the server stores it once.
+    /// Stays the same across retries, so that the server stores the message once.
     client_id: Uuid,
     text: String,
 }
@@ -37,7 +37,7 @@ impl Outbox {
         self.drafts.len()
     }
 
-    /// What to send now: the first one, unless it is on its way or is to wait.
+    /// The command to send now: for the first message, unless it is in flight or must wait.
     pub(crate) fn send(&mut self, now: Duration, conversation: Uuid) -> Option<Value> {
         if self.in_flight || now < self.not_before {
             return None;
@@ -48,25 +48,26 @@ impl Outbox {
         Some(json!({ "conversation_id": conversation, "client_id": client_id, "text": text }))
     }
 
-    /// When there will be something to send.
+    /// When the next message can be sent; `None` if there is none or one is in flight.
     pub(crate) fn due(&self) -> Option<Duration> {
         (!self.in_flight && !self.drafts.is_empty()).then_some(self.not_before)
     }
 
-    /// The first one is stored, or will never be.
+    /// Removes the first message, which was stored or rejected permanently, and returns its text.
     pub(crate) fn settle(&mut self) -> Option<String> {
         (self.in_flight, self.refusals) = (false, 0);
         self.drafts.pop_front().map(|draft| draft.text)
     }
 
-    /// The first one is to be sent again, not before.
+    /// Schedules the first message to be sent again at `until`.
     pub(crate) fn put_off(&mut self, until: Duration) {
         self.in_flight = false;
         self.not_before = until;
         self.refusals += 1;
     }
 
-    /// Whether it was stored is not known of the one in flight; it is sent again on the next connection.
+    /// The connection was lost. It is unknown whether the message in flight was stored; the next connection sends it
+    /// again.
     pub(crate) fn disconnect(&mut self) {
         self.in_flight = false;
     }

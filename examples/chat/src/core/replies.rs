@@ -1,4 +1,4 @@
-//! Answers to our commands.
+//! Replies to commands.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Core, SECOND, timeline::plain};
 use crate::wire::{History, Refusal, Sent, Synced, read};
 
-/// What was asked.
+/// The kind of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
     Sync,
@@ -39,20 +39,20 @@ impl Core {
         match reply {
             Ok(ok) => {
                 if self.accepted(now, asked, ok).is_none() {
-                    self.stop(&format!("the answer to {} is not what it should be", asked.op()));
+                    self.stop(&format!("unexpected reply to {}", asked.op()));
                 }
             }
             Err(refusal) => self.rejected(now, asked, &refusal),
         }
     }
 
-    /// `None` if the answer cannot be read.
+    /// Handles a successful reply; `None` if it has an unexpected form.
     fn accepted(&mut self, now: Duration, asked: Asked, ok: Value) -> Option<()> {
         match asked {
             Asked::Sync => self.synced(now, read(ok)?),
             Asked::History => self.pulled(now, &History::parse(ok)?),
             Asked::Send => self.sent(now, &read(ok)?),
-            // Our own messages, edits and deletions are shown when their events come.
+            // The user's own messages, edits and deletions are shown when their events arrive.
             Asked::Read | Asked::Auth | Asked::Edit | Asked::Delete => {}
         }
         Some(())
@@ -80,12 +80,13 @@ impl Core {
         self.timeline.hear(history.head_seq);
         self.must_pull |= history.more;
         if self.timeline.cursor() == before {
-            // What we heard of is not there yet: asking at once would ask for ever.
+            // The announced events are not available yet. Pulling again at once would be a busy loop.
             self.not_pull_before = now + SECOND;
         }
     }
 
-    /// Stored: the next one may go. Its event was published before, so a second later it is pulled if it did not come.
+    /// The message is stored, and the next one can be sent. Its event was published before the reply, so if it has not
+    /// arrived a second later, it is pulled.
     fn sent(&mut self, now: Duration, sent: &Sent) {
         self.outbox.settle();
         self.acknowledged = self.acknowledged.max(sent.seq);
@@ -121,12 +122,12 @@ impl Core {
             }
             Asked::Sync | Asked::History => self.stop(&plain(&refusal.detail)),
             Asked::Read | Asked::Auth | Asked::Edit | Asked::Delete => {
-                self.tell(format!("{} was refused: {}", asked.op(), plain(&refusal.detail)));
+                self.tell(format!("{} was rejected: {}", asked.op(), plain(&refusal.detail)));
             }
         }
     }
 
-    /// How long to wait before asking again: what the server says, else longer each time.
+    /// The delay before a retry: what the server requested, otherwise longer each time.
     fn patience(&mut self, refusal: &Refusal) -> Duration {
         let told = refusal.retry_after_ms.map(Duration::from_millis);
         told.unwrap_or_else(|| SECOND + self.backoff.jitter(self.outbox.refusals))

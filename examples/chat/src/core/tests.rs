@@ -1,4 +1,4 @@
-//! The client rules: what the gateway asks of clients, and G5, against a server that may do anything a network can.
+//! Tests of the client rules against an in-memory server and an unreliable network.
 
 mod model;
 
@@ -11,7 +11,7 @@ const ME: Uuid = Uuid::from_u128(1 << 64);
 const BOB: Uuid = Uuid::from_u128(2 << 64);
 const HERE: Uuid = Uuid::from_u128(3 << 64);
 
-/// What can happen.
+/// A random step of a test.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Type,
@@ -70,7 +70,7 @@ fn take(world: &mut World, step: Step, typed: &mut Vec<String>, counter: usize) 
     }
 }
 
-/// The numbers of the messages that were printed as new; a deletion counts if it is all that there was to see.
+/// The numbers of the messages printed as new. A deletion counts if the message was not printed before.
 fn shown(printed: &[String]) -> Vec<u64> {
     let mut shown: Vec<u64> = Vec::new();
     for line in printed {
@@ -99,7 +99,7 @@ proptest! {
         }
         world.input(Input::Tick);
         let mut typed = Vec::new();
-        // The page that a start shows is short; from there on there is no hole.
+        // The first page is short; after it there must be no gap.
         prop_assert!(world.outside(true));
         let first = earlier.saturating_sub(20) as u64 + 1;
         for (counter, step) in steps.into_iter().enumerate() {
@@ -108,7 +108,7 @@ proptest! {
         world.settle();
         prop_assert_eq!(world.exit, None);
         prop_assert_eq!(world.said(), typed);
-        // What came before that page may be edited.
+        // Drops the lines of edits of messages before that page.
         world.printed.retain(|line| shown(std::slice::from_ref(line))[0] >= first);
         let expected: Vec<u64> = (first..=world.message_count() as u64).collect();
         prop_assert_eq!(shown(&world.printed), expected, "{:#?}", &world.printed);
@@ -134,7 +134,7 @@ proptest! {
     }
 }
 
-/// A client that is connected, and has asked nothing that was not answered.
+/// A connected client without pending commands.
 fn connected() -> World {
     let mut world = World::new(true, 7);
     world.input(Input::Tick);
@@ -194,7 +194,7 @@ fn a_refused_handshake_is_repeated_where_that_helps() {
     world.connecting = false;
     world.input(Input::Refused(Failure::Unauthorized));
     world.outside(true);
-    assert!(!world.connecting, "a new token did not help: later");
+    assert!(!world.connecting, "a new token did not help: retry later");
     world.sleep(Duration::from_secs(30));
     assert!(world.connecting);
 
@@ -217,7 +217,7 @@ fn a_draining_server_says_when_to_come_back() {
     run(&mut world);
     world.drop_connection(Some(4000));
     world.sleep(Duration::from_millis(11_999));
-    assert!(!world.connecting, "although it was closed before");
+    assert!(!world.connecting, "not earlier although the connection is closed");
     world.sleep(Duration::from_millis(1));
     assert!(world.connecting);
 }
@@ -254,7 +254,7 @@ fn a_token_is_renewed_in_band_before_it_ends() {
     assert!(world.outside(true));
     assert_eq!(world.commands(), ["auth"]);
     run(&mut world);
-    assert!(!world.outside(true), "it was asked for once");
+    assert!(!world.outside(true), "requested only once");
 
     let renewed = world.now;
     while world.commands() != ["auth"] {
@@ -263,7 +263,7 @@ fn a_token_is_renewed_in_band_before_it_ends() {
         world.sleep(Duration::from_secs(20));
         world.outside(true);
     }
-    assert_eq!(world.now - renewed, Duration::from_secs(540), "by our own clock, too");
+    assert_eq!(world.now - renewed, Duration::from_secs(540), "by the client's own clock, too");
     world.drop_connection(Some(4001));
     world.input(Input::Token(Err(Failure::Unauthorized)));
     assert_eq!(world.exit, Some(1), "the session has ended");
@@ -281,7 +281,7 @@ fn what_will_never_be_stored_is_told_and_dropped() {
     assert_eq!(world.said(), ["yes"]);
     world.types(&"x".repeat(8193));
     world.types(&"\u{1}".repeat(8000));
-    assert!(!world.commands().contains(&"message.send".to_owned()), "no frame can hold that");
+    assert!(!world.commands().contains(&"message.send".to_owned()), "too large for a frame");
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn a_head_that_cannot_be_pulled_yet_is_asked_for_once_a_second() {
     while world.now < start + Duration::from_secs(5) {
         while world.deliver_to_client() || !world.commands().is_empty() {
             pulls += world.commands().iter().filter(|op| *op == "history").count();
-            assert!(pulls < 10, "it asks for ever");
+            assert!(pulls < 10, "busy loop");
             world.deliver_to_server(None);
         }
         world.sleep(Duration::from_secs(60));
@@ -414,7 +414,7 @@ fn a_good_minute_makes_waits_short_again() {
 fn an_event_that_is_not_known_has_its_number_all_the_same() {
     let mut world = connected();
     world.event("message.pinned", &json!({ "conversation_id": HERE, "seq": 1, "by": null }));
-    // Of a message from before we were in.
+    // Of a message from before the user joined.
     world.event("message.edited", &json!({ "conversation_id": HERE, "seq": 2, "message": null }));
     run(&mut world);
     assert_eq!((world.core.timeline.cursor(), world.core.timeline.behind()), (Some(2), None));
@@ -425,7 +425,7 @@ fn who_is_removed_leaves() {
     let mut world = connected();
     world.event("conversation.removed", &json!({ "conversation_id": HERE, "reason": "left" }));
     world.deliver_to_client();
-    assert_eq!(world.commands(), ["history"], "it may have come back meanwhile");
+    assert_eq!(world.commands(), ["history"], "the user may have rejoined meanwhile");
     world.deliver_to_server(Some("not-found"));
     world.deliver_to_client();
     assert_eq!(world.exit, Some(1));
@@ -435,7 +435,7 @@ fn who_is_removed_leaves() {
     while world.outside(true) || world.deliver_to_client() {}
     let synced = json!({ "cursor": "c", "heads": [], "removed": [HERE], "more": false, "unread": 0 });
     world.input(Input::Frame(json!({ "re": 1, "ok": synced }).to_string()));
-    assert_eq!(world.commands(), ["sync", "history"], "the same if it happened while we were away");
+    assert_eq!(world.commands(), ["sync", "history"], "the same if it happened while disconnected");
 }
 
 #[test]
@@ -463,8 +463,8 @@ fn changes_and_members_have_lines_of_their_own() {
         "[1] bob (edited): hello",
         "[1] bob (deleted)",
         "* bob joined",
-        "* somebody left",
-        "* this is now called us",
+        "* deleted user left",
+        "* title changed to: us",
     ];
     assert_eq!(world.printed, expected);
 }

@@ -1,4 +1,4 @@
-//! What of the conversation was seen: each event once, in order, without holes.
+//! The events of the conversation: applies each one once, in order, without gaps.
 
 use std::collections::HashSet;
 
@@ -6,29 +6,29 @@ use uuid::Uuid;
 
 use crate::wire::{Change, Message, User, What};
 
-/// How far we are in the one conversation that this client shows.
+/// The position in the conversation that this client shows.
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
-    /// The highest `seq` up to which everything was applied; `None` until a page was loaded.
+    /// The `seq` up to which all events were applied; `None` until a page is loaded.
     cursor: Option<u64>,
-    /// The highest `seq` that we heard of.
+    /// The highest known `seq`.
     head: u64,
-    /// The highest message number that was printed, 0 if the first page was empty; `None` until it was loaded.
+    /// The highest message number printed, 0 if the first page was empty; `None` until it is loaded.
     shown: Option<u64>,
-    /// Messages that were gone already when they were to be printed: their deletion is to come, and is no news.
+    /// Messages that were already deleted when they were printed; their deletion events will follow and print nothing.
     gone: HashSet<u64>,
-    /// The last message of ours, to be edited or deleted.
+    /// The user's last message, for `/edit` and `/delete`.
     mine: Option<Uuid>,
 }
 
-/// What became of an event.
+/// The result of [`Timeline::apply`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Applied {
-    /// It was known, or nothing can be applied until the page is there.
+    /// Ignored: the event was known, or no page is loaded yet.
     Not,
-    /// It was the next one. The line that tells of it, if there is something to tell.
+    /// Applied: it was the next event. Has the line to print, if there is one.
     Next(Option<String>),
-    /// Something before it is missing: pull.
+    /// Not applied: earlier events are missing and must be pulled.
     Gap,
 }
 
@@ -45,17 +45,17 @@ impl Timeline {
         self.mine
     }
 
-    /// Takes note that so much happened.
+    /// Raises the highest known `seq`.
     pub(crate) fn hear(&mut self, seq: u64) {
         self.head = self.head.max(seq);
     }
 
-    /// Where to pull from: the cursor, when it is behind what we heard of.
+    /// The cursor to pull from, if it is behind the highest known `seq`.
     pub(crate) fn behind(&self) -> Option<u64> {
         self.cursor.filter(|cursor| *cursor < self.head)
     }
 
-    /// The rule of the gateway: smaller or equal, ignore; next, apply; larger, pull.
+    /// The gateway's rule for clients: ignore a smaller or equal `seq`, apply the next one, pull on a larger one.
     pub(crate) fn apply(&mut self, change: &Change, me: Uuid) -> Applied {
         self.hear(change.seq);
         match self.cursor {
@@ -68,13 +68,13 @@ impl Timeline {
         }
     }
 
-    /// Drops the cursor: a page is to be loaded.
+    /// Drops the cursor; a page must be loaded.
     pub(crate) fn reset(&mut self) {
         self.cursor = None;
         self.gone.clear();
     }
 
-    /// Goes on from a page, whose messages are in order. Those that were printed before are not printed again.
+    /// Continues from a page with its messages oldest first. Returns the lines of those that were not printed before.
     pub(crate) fn load(&mut self, messages: &[Message], last_seq: u64, me: Uuid) -> Vec<String> {
         self.cursor = Some(last_seq);
         self.hear(last_seq);
@@ -99,8 +99,8 @@ impl Timeline {
             }
             What::Joined(user) => Some(format!("* {} joined", name(user.as_ref()))),
             What::Left(user) => Some(format!("* {} left", name(user.as_ref()))),
-            What::Renamed(Some(title)) => Some(format!("* this is now called {}", plain(title))),
-            What::Renamed(None) => Some("* this has no title now".to_owned()),
+            What::Renamed(Some(title)) => Some(format!("* title changed to: {}", plain(title))),
+            What::Renamed(None) => Some("* title removed".to_owned()),
             What::Other => None,
         }
     }
@@ -126,10 +126,10 @@ fn text(message: &Message, how: &str) -> String {
 }
 
 fn name(user: Option<&User>) -> &str {
-    user.map_or("somebody", |user| &user.username)
+    user.map_or("deleted user", |user| &user.username)
 }
 
-/// One line that does nothing to the terminal: others wrote it.
+/// Makes text of other users safe for the terminal: a single line without control characters.
 pub(crate) fn plain(text: &str) -> String {
     text.replace('\n', " ⏎ ").replace(char::is_control, " ")
 }

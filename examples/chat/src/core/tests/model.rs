@@ -1,4 +1,4 @@
-//! A server in memory, and a network that loses, repeats and reorders.
+//! An in-memory server, and a network that loses, repeats and reorders frames.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{BOB, HERE, ME};
 use crate::core::{AccessToken, Core, Failure, Input, Output, Page, Settings};
 
-/// How many events an answer to `history` holds.
+/// Number of events in a reply to `history`.
 const PULLED: usize = 3;
 
 /// One message as it is now.
@@ -20,7 +20,7 @@ struct Stored {
     seq: usize,
 }
 
-/// Core and server with all that is between them.
+/// The client core, the server, and the network between them.
 pub(super) struct World {
     pub(super) core: Core,
     pub(super) now: Duration,
@@ -28,12 +28,12 @@ pub(super) struct World {
     pub(super) told: Vec<String>,
     pub(super) exit: Option<u8>,
     messages: Vec<Stored>,
-    /// What happened: the name of the event, and the index of its message.
+    /// All events: name, and index of the message.
     log: Vec<(&'static str, usize)>,
-    /// Events up to this one are kept no more.
+    /// The `seq` up to which events have expired.
     forgotten: usize,
     is_open: bool,
-    /// Tells frames of this connection from none: what the core wants of the outside.
+    /// Whether the core has requested a connection.
     pub(super) connecting: bool,
     loading: Option<Option<u64>>,
     refreshing: bool,
@@ -68,7 +68,7 @@ impl World {
 
     pub(super) fn input(&mut self, input: Input) {
         for output in self.core.handle(self.now, input) {
-            assert_eq!(self.exit, None, "nothing follows an exit, but {output:?}");
+            assert_eq!(self.exit, None, "output after an exit: {output:?}");
             match output {
                 Output::LoadPage(down_to) => assert_eq!(self.loading.replace(down_to), None),
                 Output::RefreshToken => assert!(!std::mem::replace(&mut self.refreshing, true)),
@@ -76,7 +76,7 @@ impl World {
                     assert!(!self.is_open && !std::mem::replace(&mut self.connecting, true));
                 }
                 Output::Send(text) => {
-                    assert!(self.is_open, "{text} is sent to nobody");
+                    assert!(self.is_open, "{text} is sent without a connection");
                     self.to_server.push_back(text);
                 }
                 Output::Close => self.lose(),
@@ -87,7 +87,7 @@ impl World {
         }
     }
 
-    /// Everything in flight is lost.
+    /// Loses the connection with all frames in flight.
     fn lose(&mut self) {
         self.is_open = false;
         self.to_client.clear();
@@ -110,14 +110,14 @@ impl World {
         self.input(Input::Line { client_id: Uuid::from_u128(self.lines), text: text.to_owned() });
     }
 
-    /// Lets time pass to when the core wants to be woken, or by less.
+    /// Advances the time to the core's next wake-up, or by `at_most`.
     pub(super) fn sleep(&mut self, at_most: Duration) {
         let wake = self.core.wake().unwrap_or(self.now).max(self.now);
         self.now = wake.min(self.now + at_most);
         self.input(Input::Tick);
     }
 
-    /// Answers what the core wants of the outside, if there is something.
+    /// Completes a pending request of the core (page, token or connection); returns whether there was one.
     pub(super) fn outside(&mut self, works: bool) -> bool {
         let broken = || Failure::Temporary { detail: "broken".to_owned(), retry_after: None };
         if let Some(down_to) = self.loading.take() {
@@ -148,7 +148,7 @@ impl World {
 
     fn page(&self, down_to: Option<u64>) -> Page {
         let last = self.messages.len();
-        // Pages are of a fixed size: there is more on them than was missed.
+        // Pages have a fixed size, so they contain more than what was missed.
         let first = down_to.map_or(last.saturating_sub(20), |no| (no as usize).saturating_sub(3));
         let message = |index| serde_json::from_value(self.message(index)).unwrap();
         Page { messages: (first..last).map(message).collect(), last_seq: self.log.len() as u64 }
@@ -191,7 +191,7 @@ impl World {
         self.store(BOB, Value::Null, text);
     }
 
-    /// Bob edits one of his messages, or deletes it.
+    /// Bob edits or deletes one of his messages.
     pub(super) fn bob_changes(&mut self, which: usize, text: Option<&str>) {
         let his = |(_, message): &(usize, &Stored)| message.sender == BOB && message.text.is_some();
         let his: Vec<usize> = self.messages.iter().enumerate().filter(his).map(|(index, _)| index).collect();
@@ -205,7 +205,7 @@ impl World {
         self.forgotten = self.log.len();
     }
 
-    /// Events (not replies) that wait for the client may be lost, come twice, or late.
+    /// Loses, repeats or delays an event (not a reply) in flight to the client.
     pub(super) fn disturb_events(&mut self, which: usize, how: usize) {
         let waiting: Vec<usize> =
             (0..self.to_client.len()).filter(|at| self.to_client[*at].contains(r#""seq""#)).collect();
@@ -222,7 +222,7 @@ impl World {
         }
     }
 
-    /// What the server does now and then, should events have been lost.
+    /// Sends a head, as the server does from time to time in case events were lost.
     pub(super) fn tell_head(&mut self) {
         self.event("conversation.head", &json!({ "conversation_id": HERE, "last_seq": self.log.len() }));
     }
@@ -232,7 +232,7 @@ impl World {
         frame.map(|text| self.input(Input::Frame(text))).is_some()
     }
 
-    /// The server takes the next command; with `refuse` it says that it cannot now.
+    /// The server processes the next command; with `refuse` it replies with that error code.
     pub(super) fn deliver_to_server(&mut self, refuse: Option<&str>) -> bool {
         let Some(text) = self.to_server.pop_front() else { return false };
         let frame: Value = serde_json::from_str(&text).unwrap();
@@ -273,7 +273,7 @@ impl World {
         }
     }
 
-    /// Nothing goes wrong any more: runs until the core has nothing left to do, with the promised head now and then.
+    /// Runs without failures until the core has nothing left to do, with a head from time to time.
     pub(super) fn settle(&mut self) {
         for _ in 0..40 {
             while self.outside(true) || self.deliver_to_client() || self.deliver_to_server(None) {}
@@ -282,13 +282,13 @@ impl World {
         }
     }
 
-    /// What we said, as the server has it.
+    /// The texts of the user's messages stored on the server.
     pub(super) fn said(&self) -> Vec<&str> {
         let mine = self.messages.iter().filter(|message| message.sender == ME);
         mine.filter_map(|message| message.text.as_deref()).collect()
     }
 
-    /// The next frame for the client is lost.
+    /// Loses the next frame to the client.
     pub(super) fn lose_frame(&mut self) -> Option<String> {
         self.to_client.pop_front()
     }
@@ -301,7 +301,7 @@ impl World {
         self.is_open
     }
 
-    /// What we sent that the server has not taken, by command.
+    /// The commands in flight to the server.
     pub(super) fn commands(&self) -> Vec<String> {
         let op = |text: &String| serde_json::from_str::<Value>(text).unwrap()["op"].to_string();
         self.to_server.iter().map(op).map(|op| op.trim_matches('"').to_owned()).collect()

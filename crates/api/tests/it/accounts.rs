@@ -1,3 +1,5 @@
+//! Signing up, logging in and out, and sessions in a browser.
+
 use std::time::Duration;
 
 use blegram_auth::{Config, Registration};
@@ -15,7 +17,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn signing_up_logs_in(#[case] backend: Backend) {
+async fn sign_up_logs_in(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let ann = t.stranger();
     let body = json!({
@@ -41,7 +43,7 @@ async fn signing_up_logs_in(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_name_that_looks_like_another_is_taken(#[case] backend: Backend) {
+async fn lookalike_and_reserved_usernames_are_taken(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     t.users(["paypal"]).await;
     for name in ["paypal", "PayPal", "paypa1", "admin", "r00t"] {
@@ -51,7 +53,7 @@ async fn a_name_that_looks_like_another_is_taken(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn of_twenty_who_want_a_name_at_once_one_gets_it(#[case] backend: Backend) {
+async fn concurrent_sign_ups_with_one_username_succeed_once(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let strangers: Vec<_> = (0..20).map(|_| t.stranger()).collect();
     let answers =
@@ -65,7 +67,7 @@ async fn of_twenty_who_want_a_name_at_once_one_gets_it(#[case] backend: Backend)
 // Defect 5 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
-async fn everything_wrong_is_told_at_once(#[case] backend: Backend) {
+async fn sign_up_reports_all_errors_at_once(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let body = json!({
         "username": "a b", "password": "short", "display_name": "\u{3164}", "email": "nobody", "client": "fridge", "age": 7,
@@ -83,14 +85,14 @@ async fn everything_wrong_is_told_at_once(#[case] backend: Backend) {
         ("/password", "required"),
         ("/client", "required"),
     ]);
-    // What a guesser would try first.
+    // The username is what an attacker tries first.
     let body = json!({ "username": "annabellelee", "password": "annabellelee", "client": "browser" });
     t.stranger().post("/api/v1/auth/signup", &body).await.assert_refused(&[("/password", "weak-password")]);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_closed_site_takes_nobody(#[case] backend: Backend) {
+async fn sign_up_is_rejected_when_registration_is_closed(#[case] backend: Backend) {
     let settings = Settings::default();
     let auth = Config { registration: Registration::Closed, ..settings.auth };
     let t = TestApp::with(backend, Settings { auth, ..settings }).await;
@@ -100,7 +102,7 @@ async fn a_closed_site_takes_nobody(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn logging_in_takes_the_name_in_any_form(#[case] backend: Backend) {
+async fn login_accepts_the_username_in_any_form(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let mut cookies = vec![ann.cookie().unwrap()];
@@ -112,13 +114,13 @@ async fn logging_in_takes_the_name_in_any_form(#[case] backend: Backend) {
     }
     cookies.sort();
     cookies.dedup();
-    assert_eq!(cookies.len(), 5, "each login has a secret of its own");
+    assert_eq!(cookies.len(), 5, "each login issues its own session token");
 }
 
 // Defect 11 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_wrong_login_does_not_tell_what_is_wrong(#[case] backend: Backend) {
+async fn failed_login_does_not_reveal_the_reason(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     t.users(["ann", "zoe"]).await;
     t.database.execute("UPDATE users SET status = 'suspended' WHERE username = 'zoe'").await;
@@ -143,7 +145,7 @@ async fn a_wrong_login_does_not_tell_what_is_wrong(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_suspended_account_is_told_so_after_its_password_and_is_seen_by_nobody(#[case] backend: Backend) {
+async fn suspended_account_is_hidden_and_cannot_log_in(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [zoe, ann] = t.users(["zoe", "ann"]).await;
     let post = zoe.posts("hello").await;
@@ -160,7 +162,7 @@ async fn a_suspended_account_is_told_so_after_its_password_and_is_seen_by_nobody
 // Defect 18 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
-async fn logging_out_ends_the_session_for_good(#[case] backend: Backend) {
+async fn logout_ends_the_session_permanently(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let cookie = ann.cookie();
@@ -171,14 +173,14 @@ async fn logging_out_ends_the_session_for_good(#[case] backend: Backend) {
 
     ann.set_cookie(cookie.clone());
     ann.get("/api/v1/me").await.assert_problem(401, "unauthenticated");
-    assert_eq!(ann.cookie(), None, "a dead cookie is cleared");
+    assert_eq!(ann.cookie(), None, "an invalid cookie is cleared");
     ann.set_cookie(cookie);
     ann.post("/api/v1/auth/logout", &json!(null)).await.assert_status(204);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_dead_cookie_is_nobody_where_anybody_may_read(#[case] backend: Backend) {
+async fn invalid_cookie_is_anonymous_on_public_routes(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let post = ann.posts("hello").await;
@@ -191,13 +193,13 @@ async fn a_dead_cookie_is_nobody_where_anybody_may_read(#[case] backend: Backend
 
         reader.set_cookie(Some(dead.to_owned()));
         reader.get("/api/v1/posts/nonsense").await.assert_problem(404, "not-found");
-        assert_eq!(reader.cookie(), None, "cleared by a refusal, too");
+        assert_eq!(reader.cookie(), None, "an error response clears it, too");
     }
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_login_ends_the_session_that_it_replaces(#[case] backend: Backend) {
+async fn login_ends_the_session_that_it_replaces(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let before = ann.cookie();
@@ -210,9 +212,9 @@ async fn a_login_ends_the_session_that_it_replaces(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn whoever_can_sign_up_can_log_in(#[case] backend: Backend) {
+async fn longest_password_logs_in_composed_and_decomposed(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
-    // The longest password, of syllables that a keyboard sends as three letters each.
+    // The longest password, of syllables that some keyboards send decomposed, as three letters each.
     let password: String = "강낭콩 열두 포기와 초록 대문 앞 느티나무 ".chars().cycle().take(128).collect();
     let decomposed: String = password.nfd().collect();
     let body = json!({ "username": "ann", "password": decomposed, "client": "browser" });
@@ -224,7 +226,7 @@ async fn whoever_can_sign_up_can_log_in(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_session_ends_after_a_week_without_use_and_a_month_with(#[case] backend: Backend) {
+async fn session_expires_after_a_week_idle_or_a_month(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [idle, busy] = t.users(["idle", "busy"]).await;
     for _ in 0..4 {
@@ -240,7 +242,7 @@ async fn a_session_ends_after_a_week_without_use_and_a_month_with(#[case] backen
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn on_https_the_cookie_is_bound_to_the_host(#[case] backend: Backend) {
+async fn cookie_is_bound_to_the_host_on_https(#[case] backend: Backend) {
     let t = TestApp::with(backend, Settings { public_url: "https://blegram.example", ..Settings::default() })
         .await;
     let ann = t.stranger();
@@ -251,7 +253,7 @@ async fn on_https_the_cookie_is_bound_to_the_host(#[case] backend: Backend) {
     assert_eq!(answer.header("strict-transport-security"), Some("max-age=63072000; includeSubDomains"));
     ann.get("/api/v1/me").await.assert_status(200);
 
-    // The plain name could have been set over http, or by a subdomain.
+    // Without the `__Host-` prefix, the cookie could have been set over http or by a subdomain.
     let plain = ann.cookie().unwrap().replace("__Host-", "");
     ann.set_cookie(Some(plain));
     ann.get("/api/v1/me").await.assert_problem(401, "unauthenticated");
@@ -259,7 +261,7 @@ async fn on_https_the_cookie_is_bound_to_the_host(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn no_secret_is_in_the_database(#[case] backend: Backend) {
+async fn secrets_are_not_stored_in_plain_text(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let token = ann.cookie().unwrap().split_once('=').unwrap().1.to_owned();

@@ -1,4 +1,5 @@
-//! Who may call what: every operation by every kind of actor. An operation without a row is refused.
+//! Authorization: calls every operation as each kind of actor, and compares the status with a table. The test fails for
+//! an operation without a row.
 
 use blegram_persistence::testing::Backend;
 use poem::http::{Method, StatusCode};
@@ -11,7 +12,7 @@ use crate::{
     world::{Actor, PASSWORD, TestApp, picture},
 };
 
-/// What nobody, a stranger to the thing, and its owner get.
+/// The status of each operation for an anonymous caller, for another user, and for the owner of the resource.
 const TABLE: &[(&str, [u16; 3])] = &[
     ("getInstance", [200, 200, 200]),
     ("signUp", [201, 201, 201]),
@@ -55,7 +56,7 @@ const TABLE: &[(&str, [u16; 3])] = &[
     ("likeComment", [401, 200, 200]),
     ("unlikeComment", [401, 200, 200]),
     ("listCommentLikers", [200, 200, 200]),
-    // Of oneself: refused.
+    // The owner would act on their own account, which is rejected.
     ("followUser", [401, 200, 422]),
     ("unfollowUser", [401, 200, 422]),
     ("blockUser", [401, 200, 422]),
@@ -72,13 +73,13 @@ const TABLE: &[(&str, [u16; 3])] = &[
     ("listMutes", [401, 200, 200]),
     ("uploadMedia", [401, 201, 201]),
     ("createUpload", [401, 201, 201]),
-    // Nothing was put there.
+    // The file was never uploaded.
     ("completeUpload", [401, 404, 409]),
     ("getMedia", [401, 404, 200]),
     ("updateMedia", [401, 404, 200]),
     ("deleteMedia", [401, 404, 204]),
     ("listNotifications", [401, 200, 200]),
-    // Not without the words of a handshake.
+    // The request lacks the headers of a WebSocket handshake.
     ("connectGateway", [426, 426, 426]),
     ("getGatewayStatus", [401, 200, 200]),
     ("createGatewayTicket", [401, 201, 201]),
@@ -100,7 +101,7 @@ const TABLE: &[(&str, [u16; 3])] = &[
     ("muteConversation", [401, 404, 200]),
     ("unmuteConversation", [401, 404, 200]),
     ("sync", [401, 200, 200]),
-    // Without a word to look for.
+    // The request lacks `q`.
     ("searchSuggestions", [422, 422, 422]),
     ("searchUsers", [422, 422, 422]),
     ("searchHashtags", [422, 422, 422]),
@@ -108,7 +109,7 @@ const TABLE: &[(&str, [u16; 3])] = &[
     ("listTrendingHashtags", [200, 200, 200]),
     ("getHashtag", [200, 200, 200]),
     ("listRecentSearches", [401, 200, 200]),
-    // A session is no search.
+    // `{id}` is the id of a session, not of a search.
     ("deleteRecentSearch", [401, 404, 404]),
     ("deleteRecentSearches", [401, 204, 204]),
     ("listSuggestedUsers", [401, 200, 200]),
@@ -161,7 +162,7 @@ async fn call(
 // Defect 1 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
-async fn every_operation_serves_whom_its_row_names(#[case] backend: Backend) {
+async fn every_operation_returns_the_status_of_its_row(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [owner, stranger, _] = t.users(["olga", "stranger", "bystander"]).await;
     let cookies = [None, stranger.cookie(), owner.cookie()];
@@ -178,7 +179,7 @@ async fn every_operation_serves_whom_its_row_names(#[case] backend: Backend) {
         let upload = upload["id"].as_str().unwrap();
         let conversation = owner.begins(&["@bystander"], Some("us")).await;
         let message = owner.says(&conversation, "hello").await;
-        // A second login of the owner's; too many would end the first.
+        // A second session of the owner. Too many sessions would end the first, so the others are revoked.
         owner.delete("/api/v1/auth/sessions").await.assert_status(204);
         t.stranger().log_in("olga", PASSWORD).await.assert_status(200);
         let sessions = owner.get("/api/v1/auth/sessions").await.items("id");
@@ -186,10 +187,10 @@ async fn every_operation_serves_whom_its_row_names(#[case] backend: Backend) {
         for (who, (cookie, expected)) in cookies.iter().zip(row).enumerate() {
             let actor = t.stranger();
             if ["changePassword", "changeUsername", "deleteMe"].contains(&id) && cookie.is_some() {
-                // Somebody of their own: it changes who they are.
+                // These change the account itself, so each call gets its own account.
                 actor.sign_up(&format!("owner{at}_{who}")).await.assert_status(201);
             } else if ["signUp", "logIn", "logOut"].contains(&id) && cookie.is_some() {
-                // A session of its own, which ends with this.
+                // These end or replace the session, so each call gets its own session.
                 actor.log_in("stranger", PASSWORD).await.assert_status(200);
             } else {
                 actor.set_cookie(cookie.clone());
@@ -199,10 +200,10 @@ async fn every_operation_serves_whom_its_row_names(#[case] backend: Backend) {
             let status = call(&actor, id, method.clone(), template, things, &name).await;
             assert_eq!(status.as_u16(), *expected, "{id}, actor {who}");
             if id == "blockUser" && who == 1 {
-                // The others expect that the stranger sees the owner.
+                // Later operations expect that the stranger can see the owner.
                 actor.delete("/api/v1/users/@olga/block").await.assert_status(200);
             }
         }
     }
-    assert_eq!(TABLE.len(), CONTRACT.operations().count(), "a row of no operation");
+    assert_eq!(TABLE.len(), CONTRACT.operations().count(), "a row does not name an operation");
 }

@@ -1,3 +1,5 @@
+//! Malformed and invalid requests: every rejection is a problem, in a fixed order, and reveals nothing internal.
+
 use std::sync::Arc;
 
 use blegram_persistence::testing::Backend;
@@ -19,7 +21,7 @@ async fn post_bytes(actor: &Actor<'_>, body: impl Into<Vec<u8>>) -> Answer {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_is_no_json_is_malformed(#[case] backend: Backend) {
+async fn malformed_json_is_rejected(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let deep =
@@ -47,7 +49,7 @@ async fn what_is_no_json_is_malformed(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn wrong_types_are_named_and_nothing_is_converted(#[case] backend: Backend) {
+async fn wrong_types_are_rejected_without_conversion(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     for text in [json!(7), json!(true), json!(["x"]), json!({ "a": 1 })] {
@@ -65,7 +67,7 @@ async fn wrong_types_are_named_and_nothing_is_converted(#[case] backend: Backend
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn an_answer_is_not_made_larger_than_its_request(#[case] backend: Backend) {
+async fn validation_errors_are_limited_to_50(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let many: serde_json::Value = (0..5000).map(|n| (format!("f{n}"), json!(0))).collect();
@@ -76,7 +78,7 @@ async fn an_answer_is_not_made_larger_than_its_request(#[case] backend: Backend)
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_body_must_be_json_and_of_measure(#[case] backend: Backend) {
+async fn body_must_be_json_within_the_size_limit(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let body = br#"{"text":"x"}"#;
@@ -97,7 +99,7 @@ async fn a_body_must_be_json_and_of_measure(#[case] backend: Backend) {
             .await
             .assert_status(201);
     }
-    // Too large comes before wrong: nobody looked inside.
+    // The size is checked before the content.
     let megabyte = vec![b'x'; 1024 * 1024];
     post_bytes(&ann, megabyte.clone()).await.assert_problem(413, "body-too-large");
     ann.send(Method::DELETE, "/api/v1/posts/x", &[], megabyte).await.assert_problem(413, "body-too-large");
@@ -108,7 +110,7 @@ async fn a_body_must_be_json_and_of_measure(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn refusals_come_in_the_order_of_the_contract(#[case] backend: Backend) {
+async fn rejections_follow_the_order_of_the_contract(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let stranger = t.stranger();
@@ -128,7 +130,7 @@ async fn refusals_come_in_the_order_of_the_contract(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn unknown_addresses_and_methods(#[case] backend: Backend) {
+async fn unknown_paths_and_methods_are_rejected(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let stranger = t.stranger();
     for path in [
@@ -176,7 +178,7 @@ async fn unknown_addresses_and_methods(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn bad_queries_are_told_all_at_once_and_unknown_ones_ignored(#[case] backend: Backend) {
+async fn query_errors_are_reported_together_and_unknown_parameters_ignored(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let get = async |query: &str| ann.get(&format!("/api/v1/timelines/public?{query}")).await;
@@ -198,10 +200,10 @@ async fn bad_queries_are_told_all_at_once_and_unknown_ones_ignored(#[case] backe
     }
 }
 
-/// Every list with its optional parameters, empty.
+/// Calls every list with its optional parameters empty, and expects the page that it returns without them.
 #[apply(both_databases)]
 #[tokio::test]
-async fn empty_optional_parameters_of_queries_are_absent(#[case] backend: Backend) {
+async fn empty_optional_query_parameters_are_ignored(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let post = ann.posts("hello #jeju").await;
@@ -234,7 +236,7 @@ async fn empty_optional_parameters_of_queries_are_absent(#[case] backend: Backen
             let plain = ann.get(&format!("{path}?{required}")).await;
             let asked = ann.get(&format!("{path}?{}&{required}&", empty.join("&"))).await;
             plain.assert_status(200);
-            // These cursors hold the transactions of the whole cluster, which has other tests.
+            // These cursors contain transaction ids of the PostgreSQL cluster, which other tests advance.
             let is_moving = ["/api/v1/conversations", "/api/v1/sync"].contains(&template);
             let page = |answer: &Answer| {
                 let mut page = answer.json();
@@ -253,14 +255,14 @@ async fn empty_optional_parameters_of_queries_are_absent(#[case] backend: Backen
     let page = ann.get("/api/v1/timelines/public?cursor=&limit=1&since_id=&limit=").await;
     let next = page.json()["next_cursor"].as_str().unwrap().to_owned();
     let second = ann.get(&format!("/api/v1/timelines/public?limit=1&since_id&cursor={next}")).await;
-    assert_eq!(second.items("id"), [json!(post)], "the cursor is of the same list");
+    assert_eq!(second.items("id"), [json!(post)], "the cursor belongs to the same list");
     ann.get("/api/v1/search/posts?q=&limit=").await.assert_problem(422, "invalid");
     ann.get("/api/v1/timelines/public?limit=%20").await.assert_refused(&[("/limit", "wrong-type")]);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_a_change_cannot_clear_is_not_cleared(#[case] backend: Backend) {
+async fn null_is_rejected_for_fields_that_cannot_be_cleared(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, _bob] = t.users(["ann", "bob"]).await;
     let post = ann.posts("hello").await;
@@ -288,7 +290,7 @@ async fn what_a_change_cannot_clear_is_not_cleared(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn request_ids_are_taken_over_when_they_are_harmless(#[case] backend: Backend) {
+async fn request_ids_are_echoed_if_valid_and_replaced_otherwise(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let ask = async |id: &str| {
         let answer =
@@ -305,7 +307,7 @@ async fn request_ids_are_taken_over_when_they_are_harmless(#[case] backend: Back
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_panic_is_a_problem_without_its_text(#[case] backend: Backend) {
+async fn panic_returns_a_problem_without_its_message(#[case] backend: Backend) {
     let readiness = Arc::new(|| panic!("the password is hunter2"));
     let t = TestApp::with(backend, Settings { readiness, ..Settings::default() }).await;
     let answer = t.stranger().get("/readyz").await;
@@ -315,7 +317,7 @@ async fn a_panic_is_a_problem_without_its_text(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_broken_row_is_a_problem_without_sql(#[case] backend: Backend) {
+async fn database_error_returns_a_problem_without_sql(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let post = ann.posts("hello").await;

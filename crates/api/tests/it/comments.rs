@@ -1,4 +1,4 @@
-//! Comments, replies, tombstones and what people are told of them.
+//! Comments, replies and tombstones, and their notifications.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn counts(actor: &Actor<'_>, post: &str) -> u64 {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_reply_to_a_reply_joins_its_thread_and_tells_whom_it_answers(#[case] backend: Backend) {
+async fn reply_to_a_reply_joins_the_thread_and_notifies_its_author(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
     let post = ann.posts("hello").await;
@@ -26,7 +26,7 @@ async fn a_reply_to_a_reply_joins_its_thread_and_tells_whom_it_answers(#[case] b
     let reply = chul.replies(&post, &top, "second").await;
     let nested = ann.replies(&post, &reply, "third").await;
     let thread = t.stranger().get(&format!("/api/v1/comments/{top}/replies")).await;
-    assert_eq!(thread.items("id"), [&*reply, &*nested], "the oldest first");
+    assert_eq!(thread.items("id"), [&*reply, &*nested], "oldest first");
     assert_eq!(thread.items("parent_id"), [&*top, &*top]);
     let listed = t.stranger().get(&format!("/api/v1/posts/{post}/comments")).await;
     assert_eq!((listed.items("id"), listed.items("reply_count")), (vec![json!(top)], vec![json!(2)]));
@@ -38,20 +38,24 @@ async fn a_reply_to_a_reply_joins_its_thread_and_tells_whom_it_answers(#[case] b
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn one_comment_tells_one_person_one_thing(#[case] backend: Backend) {
+async fn comment_notifies_each_recipient_once(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let post = ann.posts("hello").await;
     let top = ann.comments(&post, "to myself").await;
     bob.replies(&post, &top, "@ann @ann님 hi").await;
-    assert_eq!(ann.told().await, ["reply"], "reply before mention before comment");
+    assert_eq!(
+        ann.told().await,
+        ["reply"],
+        "a reply takes precedence over a mention, and a mention over a comment"
+    );
     bob.comments(&post, "@ann again").await;
     assert_eq!(ann.told().await, ["mention", "reply"]);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_comment_with_replies_becomes_a_tombstone_until_they_are_gone(#[case] backend: Backend) {
+async fn deleted_comment_is_a_tombstone_while_it_has_replies(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let post = ann.posts("hello").await;
@@ -63,7 +67,7 @@ async fn a_comment_with_replies_becomes_a_tombstone_until_they_are_gone(#[case] 
     assert_eq!((&tombstone["author"], &tombstone["text"]), (&json!(null), &json!(null)));
     assert_eq!((&tombstone["is_deleted"], &tombstone["mentions"]), (&json!(true), &json!([])));
     assert_eq!(counts(&ann, &post).await, 1);
-    // Nothing can be done to a tombstone, and nobody replies to it; its thread goes on.
+    // A tombstone accepts no actions and no direct replies; replies to its replies still work.
     bob.delete(&path).await.assert_problem(404, "not-found");
     ann.put_empty(&format!("{path}/like")).await.assert_problem(404, "not-found");
     ann.get(&format!("{path}/revisions")).await.assert_problem(404, "not-found");
@@ -83,9 +87,7 @@ async fn a_comment_with_replies_becomes_a_tombstone_until_they_are_gone(#[case] 
 // Defects 2 and 3 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
-async fn nobody_edits_or_deletes_the_comment_of_another_except_the_author_of_the_post(
-    #[case] backend: Backend,
-) {
+async fn comment_changes_by_others_are_rejected_except_deletion_by_the_post_author(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
     let post = ann.posts("hello").await;
@@ -101,7 +103,7 @@ async fn nobody_edits_or_deletes_the_comment_of_another_except_the_author_of_the
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_is_ones_own_is_taken_back_across_a_block(#[case] backend: Backend) {
+async fn own_likes_bookmarks_and_comments_can_be_removed_across_a_block(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
     let post = bob.posts("hello").await;
@@ -130,7 +132,7 @@ async fn what_is_ones_own_is_taken_back_across_a_block(#[case] backend: Backend)
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_is_ones_own_is_taken_back_from_a_post_that_is_not_for_one_any_more(#[case] backend: Backend) {
+async fn own_likes_bookmarks_and_comments_can_be_removed_from_a_hidden_post(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let id = bob.posts("hello").await;
@@ -150,7 +152,7 @@ async fn what_is_ones_own_is_taken_back_from_a_post_that_is_not_for_one_any_more
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn moderators_read_revisions_of_whoever_blocks_them(#[case] backend: Backend) {
+async fn comment_revisions_are_visible_to_moderators_across_a_block(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let post = ann.posts("hello").await;
@@ -168,7 +170,7 @@ async fn moderators_read_revisions_of_whoever_blocks_them(#[case] backend: Backe
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn edits_keep_the_texts_and_tell_whom_they_newly_mention(#[case] backend: Backend) {
+async fn comment_edits_store_revisions_and_notify_new_mentions(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
     let post = ann.posts("hello").await;
@@ -182,15 +184,15 @@ async fn edits_keep_the_texts_and_tell_whom_they_newly_mention(#[case] backend: 
     bob.patch(&path, &[("if-match", &tag)], &json!({ "text": "lost" }))
         .await
         .assert_problem(412, "precondition-failed");
-    assert_eq!(chul.told().await, [""; 0], "mentioned no more");
-    assert_eq!(ann.told().await, ["comment"], "who was told of the comment is not told of it again");
+    assert_eq!(chul.told().await, [""; 0], "no longer mentioned");
+    assert_eq!(ann.told().await, ["comment"], "already notified about the comment, so not again");
     let texts = bob.get(&format!("{path}/revisions")).await.items("text");
     assert_eq!(texts, ["for @ann", "for @chul"]);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn comment_revisions_are_for_the_author_and_moderators(#[case] backend: Backend) {
+async fn comment_revisions_are_visible_to_the_author_and_moderators_only(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul, mod_user, admin] = t.users(["ann", "bob", "chul", "judge", "boss"]).await;
     for (name, role) in [("judge", "moderator"), ("boss", "admin")] {
@@ -208,7 +210,7 @@ async fn comment_revisions_are_for_the_author_and_moderators(#[case] backend: Ba
         for reader in [&bob, &mod_user, &admin] {
             assert_eq!(reader.get(&path).await.items("text"), texts);
         }
-        // Nor the post's author, who may delete the comment.
+        // Not even the post's author, who may delete the comment.
         for other in [&ann, &chul] {
             other.get(&path).await.assert_problem(403, "forbidden");
         }
@@ -221,7 +223,7 @@ async fn comment_revisions_are_for_the_author_and_moderators(#[case] backend: Ba
     for reader in [&bob, &mod_user] {
         reader.get(&path).await.assert_problem(404, "not-found");
     }
-    // Those of posts stay for everybody.
+    // Revisions of posts are public.
     ann.patch(&format!("/api/v1/posts/{post}"), &[], &json!({ "text": "edited" })).await.assert_status(200);
     let texts = t.stranger().get(&format!("/api/v1/posts/{post}/revisions")).await.items("text");
     assert_eq!(texts, ["edited", "hello"]);
@@ -229,7 +231,7 @@ async fn comment_revisions_are_for_the_author_and_moderators(#[case] backend: Ba
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn parallel_comments_and_deletions_leave_exact_counts(#[case] backend: Backend) {
+async fn concurrent_comments_and_deletions_leave_exact_counts(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let post = ann.posts("busy").await;
@@ -241,7 +243,7 @@ async fn parallel_comments_and_deletions_leave_exact_counts(#[case] backend: Bac
     }))
     .await;
     assert_eq!(counts(&ann, &post).await, 31);
-    // Each is deleted by two at once: one of them is too late.
+    // Two concurrent requests delete each comment; one of them comes too late.
     let paths: Vec<String> = replies.iter().map(|reply| format!("/api/v1/comments/{reply}")).collect();
     let answers = join_all(paths.iter().take(20).flat_map(|path| [ann.delete(path), ann.delete(path)])).await;
     let done = answers.iter().filter(|answer| answer.status == 204).count();
@@ -251,7 +253,7 @@ async fn parallel_comments_and_deletions_leave_exact_counts(#[case] backend: Bac
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn comments_must_say_something_about_a_post_that_is_there(#[case] backend: Backend) {
+async fn comment_needs_text_and_an_existing_post_and_parent(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let [post, other] = [ann.posts("one").await, ann.posts("two").await];

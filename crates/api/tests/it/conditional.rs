@@ -1,4 +1,4 @@
-//! Reading what is new, and changing what one has read.
+//! Conditional requests: `If-None-Match` for reads, `If-Match` for writes, and `Cache-Control`.
 
 use blegram_persistence::testing::Backend;
 use poem::http::Method;
@@ -16,7 +16,7 @@ async fn read(actor: &Actor<'_>, method: Method, path: &str, known: &str) -> Ans
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn who_has_it_already_is_told_so(#[case] backend: Backend) {
+async fn matching_etag_returns_not_modified(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let post = format!("/api/v1/posts/{}", ann.posts("hello").await);
@@ -48,13 +48,13 @@ async fn who_has_it_already_is_told_so(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn news_are_told(#[case] backend: Backend) {
+async fn etag_depends_on_content_and_viewer(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let post = format!("/api/v1/posts/{}", ann.posts("hello").await);
     let tag = async |actor: &Actor<'_>, path: &str| actor.get(path).await.header("etag").unwrap().to_owned();
     let (of_post, of_page) = (tag(&bob, &post).await, tag(&bob, "/api/v1/timelines/public").await);
-    // Somebody logged in sees more than nobody does.
+    // A logged-in viewer gets a different representation than an anonymous one.
     read(&t.stranger(), Method::GET, &post, &of_post).await.assert_status(200);
     t.database.execute("UPDATE posts SET like_count = 1").await;
     read(&bob, Method::GET, &post, &of_post).await.assert_status(200);
@@ -63,7 +63,7 @@ async fn news_are_told(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_change_is_bound_to_the_edit_that_was_read_and_not_to_likes(#[case] backend: Backend) {
+async fn if_match_of_a_post_detects_edits_and_ignores_likes(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let post = format!("/api/v1/posts/{}", ann.posts("hello").await);
@@ -80,7 +80,7 @@ async fn a_change_is_bound_to_the_edit_that_was_read_and_not_to_likes(#[case] ba
         answer.assert_problem(412, "precondition-failed");
     }
     assert_eq!(ann.get(&post).await.json()["text"], "edited");
-    // As nginx passes on the tag of an answer that it compressed.
+    // nginx weakens the ETag of a response that it compresses.
     let weak = format!("W/{new}");
     let again = ann.patch(&post, &[("if-match", weak.as_str())], &json!({ "text": "again" })).await;
     let newest = again.assert_status(200).header("etag").unwrap().to_owned();
@@ -91,7 +91,7 @@ async fn a_change_is_bound_to_the_edit_that_was_read_and_not_to_likes(#[case] ba
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn caches_keep_what_they_may(#[case] backend: Backend) {
+async fn cache_control_depends_on_route_and_viewer(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let post = format!("/api/v1/posts/{}", ann.posts("hello").await);
@@ -108,12 +108,12 @@ async fn caches_keep_what_they_may(#[case] backend: Backend) {
 }
 
 fn tag(answer: &Answer) -> String {
-    answer.header("etag").unwrap_or_else(|| panic!("no tag: {}", answer.text())).to_owned()
+    answer.header("etag").unwrap_or_else(|| panic!("no ETag: {}", answer.text())).to_owned()
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_was_made_is_edited_by_the_tag_of_its_answer(#[case] backend: Backend) {
+async fn etag_of_a_created_resource_is_valid_for_its_first_edit(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, _bob] = t.users(["ann", "bob"]).await;
     let text = json!({ "text": "hello" });
@@ -132,7 +132,7 @@ async fn what_was_made_is_edited_by_the_tag_of_its_answer(#[case] backend: Backe
     let replayed = ann.send(Method::POST, "/api/v1/posts", &headers, body).await;
     assert_eq!(tag(&first), tag(&replayed));
     assert_eq!(tag(&direct), tag(&ann.post("/api/v1/conversations", &json!({ "members": ["@bob"] })).await));
-    assert_eq!(tag(&message), tag(&ann.post(&messages, &sent).await), "a repetition");
+    assert_eq!(tag(&message), tag(&ann.post(&messages, &sent).await), "a repeated request");
     for (made, base, change, other) in [
         (&post, "/api/v1/posts", json!({ "text": "edited" }), json!({ "text": "again" })),
         (&comment, "/api/v1/comments", json!({ "text": "edited" }), json!({ "text": "again" })),
@@ -155,7 +155,7 @@ async fn what_was_made_is_edited_by_the_tag_of_its_answer(#[case] backend: Backe
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_message_is_unsent_only_as_it_was_read(#[case] backend: Backend) {
+async fn if_match_of_a_message_guards_its_deletion(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let conversation = ann.begins(&["@bob"], None).await;
@@ -172,7 +172,7 @@ async fn a_message_is_unsent_only_as_it_was_read(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_group_is_renamed_by_its_tag_whatever_is_said_in_it(#[case] backend: Backend) {
+async fn if_match_of_a_group_ignores_new_messages(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, _cat] = t.users(["ann", "bob", "cat"]).await;
     let group = ann.begins(&["@bob"], Some("tea")).await;
@@ -194,7 +194,7 @@ async fn a_group_is_renamed_by_its_tag_whatever_is_said_in_it(#[case] backend: B
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_username_is_changed_by_the_tag_of_the_account(#[case] backend: Backend) {
+async fn if_match_of_the_account_guards_username_changes(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let old = tag(&ann.get("/api/v1/me").await);

@@ -1,4 +1,4 @@
-//! The OpenAPI document as a judge of answers.
+//! Validates responses against the OpenAPI document, and gateway frames against the AsyncAPI document.
 
 use std::sync::LazyLock;
 
@@ -10,12 +10,12 @@ use crate::world::Answer;
 pub(crate) static CONTRACT: LazyLock<Contract> = LazyLock::new(Contract::new);
 
 pub(crate) struct Contract {
-    /// As it is served.
+    /// The document as served.
     pub(crate) raw: Value,
-    /// The same with what is named put in its place; schemas stay references.
+    /// The document with all references resolved except those to schemas.
     pub(crate) document: Value,
     paths: matchit::Router<Value>,
-    /// The schemas as JSON Schema says them.
+    /// The schemas, converted to JSON Schema.
     schemas: Value,
 }
 
@@ -41,7 +41,7 @@ impl Contract {
         })
     }
 
-    /// Refuses an answer that the document does not promise.
+    /// Panics unless the document describes the response.
     pub(crate) fn judge(&self, public_url: &str, method: &Method, path: &str, answer: &Answer) {
         let Answer { status, headers, body } = answer;
         let Ok(found) = self.paths.at(path) else { return };
@@ -51,14 +51,14 @@ impl Contract {
         }
         let (id, status) = (operation["operationId"].as_str().unwrap(), status.as_str());
         let response = &operation["responses"][status];
-        assert!(!response.is_null(), "{id} answers {status}, which the document does not list");
+        assert!(!response.is_null(), "{id} returned {status}, which the document does not list");
         for name in response["headers"].as_object().unwrap().keys() {
-            // A page that is alone has no links; the session of an app has no cookie.
+            // A single page has no links; the session of a native app has no cookie.
             let is_optional = ["Link", "Set-Cookie", "Idempotent-Replayed"].contains(&name.as_str());
-            assert!(is_optional || headers.contains_key(name), "{id} answers {status} without {name}");
+            assert!(is_optional || headers.contains_key(name), "{id} returned {status} without {name}");
         }
         let Some(content) = response["content"].as_object() else {
-            return assert!(body.is_empty(), "{id} answers {status} with a body");
+            return assert!(body.is_empty(), "{id} returned {status} with a body");
         };
         let value: Value = serde_json::from_slice(body).unwrap();
         let schema = &content.values().next().unwrap()["schema"];
@@ -69,17 +69,20 @@ impl Contract {
             let listed = response["description"].as_str().unwrap();
             assert!(
                 listed.contains(&format!("`{code}`:")),
-                "{id} answers {code}, which its row does not list"
+                "{id} returned {code}, which the response's description does not list"
             );
             let example = &content["application/problem+json"]["examples"][code]["value"];
             assert_eq!(value["type"], format!("{base_path}{}", example["type"].as_str().unwrap()));
             for member in ["title", "status", "code"] {
-                assert_eq!(example[member], value[member], "{id} answers another {code} than its example");
+                assert_eq!(
+                    example[member], value[member],
+                    "{id} returned {code} with a {member} that differs from the example"
+                );
             }
         }
     }
 
-    /// Whether `value` is what `schema` says.
+    /// Validates `value` against `schema`. The error lists every violation.
     pub(crate) fn validate(&self, schema: &Value, value: &Value) -> Result<(), String> {
         let mut root = json_schema(schema);
         root["components"] = json!({ "schemas": self.schemas });
@@ -90,14 +93,14 @@ impl Contract {
     }
 }
 
-/// Puts parameters, answers and examples in the place of references to them.
+/// Replaces references to parameters, responses and examples with what they refer to.
 fn resolve(value: &Value, components: &Value) -> Value {
     match value {
         Value::Object(object) => {
             let path = object.get("$ref").and_then(|path| path.as_str()?.strip_prefix("#/components/"));
             match path.and_then(|path| path.split_once('/')) {
                 Some((kind, name)) if kind != "schemas" => {
-                    assert!(components[kind][name].is_object(), "{kind} {name} is not there");
+                    assert!(components[kind][name].is_object(), "{kind} {name} does not exist");
                     resolve(&components[kind][name], components)
                 }
                 _ => object.iter().map(|(key, value)| (key.clone(), resolve(value, components))).collect(),
@@ -108,7 +111,7 @@ fn resolve(value: &Value, components: &Value) -> Value {
     }
 }
 
-/// The AsyncAPI document as a judge of frames.
+/// Validates gateway frames against the AsyncAPI document.
 pub(crate) static FRAMES: LazyLock<Frames> = LazyLock::new(Frames::new);
 
 pub(crate) struct Frames {
@@ -144,7 +147,7 @@ impl Frames {
         assert!(errors.is_empty(), "{name}: {}\n{frame:#}", errors.join("\n"));
     }
 
-    /// Refuses a schema that names another that is not there.
+    /// Panics when a schema refers to one that does not exist.
     pub(crate) fn assert_resolves(&self, name: &str, payload: &Value) {
         assert!(payload["type"] == "object", "{name}");
         let _ = self.validator(payload);
@@ -157,8 +160,8 @@ impl Frames {
     }
 }
 
-/// OpenAPI 3.0 as JSON Schema: `nullable` is a choice; and objects have no properties that they do not list, so
-/// that none goes undocumented.
+/// Converts OpenAPI 3.0 to JSON Schema: `nullable` becomes `anyOf` with `null`, and objects allow no properties that
+/// they do not list, so that none stays undocumented.
 fn json_schema(schema: &Value) -> Value {
     let Value::Object(object) = schema else {
         return match schema {
@@ -171,7 +174,7 @@ fn json_schema(schema: &Value) -> Value {
         .filter(|(key, _)| *key != "nullable")
         .map(|(key, value)| (key.clone(), json_schema(value)))
         .collect();
-    // Defect 10 of the predecessors: an answer has nothing that its schema does not name.
+    // Defect 10 of the predecessors: a response has no property that its schema does not list.
     if object.get("type") == Some(&json!("object")) && !object.contains_key("additionalProperties") {
         converted.insert("additionalProperties".to_owned(), json!(false));
     }

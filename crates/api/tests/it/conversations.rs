@@ -1,3 +1,5 @@
+//! Conversations over HTTP: direct ones and groups, members, messages, sync and reports.
+
 use std::{collections::BTreeSet, time::Duration};
 
 use blegram_persistence::testing::Backend;
@@ -35,7 +37,7 @@ fn kinds(changes: &Value) -> Vec<&str> {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn two_have_one_conversation_and_see_it_from_its_first_message(#[case] backend: Backend) {
+async fn direct_conversation_is_unique_and_listed_from_its_first_message(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let begun = ann.post("/api/v1/conversations", &json!({ "members": ["@bob", "@ann", "@bob"] })).await;
@@ -57,19 +59,19 @@ async fn two_have_one_conversation_and_see_it_from_its_first_message(#[case] bac
     let read = bob.put(&path(&id, "/read"), &json!({ "message_no": 99 })).await.json();
     assert_eq!(read, json!({ "read_no": 1, "unread_count": 0 }));
     let back = bob.put(&path(&id, "/read"), &json!({ "message_no": 0 })).await.json();
-    assert_eq!(back["read_no"], 1, "it never goes back");
+    assert_eq!(back["read_no"], 1, "the read position never moves back");
     let states = ann.get(&path(&id, "")).await.json()["read_states"].clone();
     assert!(states.as_array().unwrap().iter().all(|state| state["read_no"] == 1));
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_message_is_sent_once_under_its_name(#[case] backend: Backend) {
+async fn message_with_the_same_client_id_is_created_once(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, _] = t.users(["ann", "bob"]).await;
     let id = ann.begins(&["@bob"], None).await;
     let name = client_id();
-    // More than there are connections: none waits for another while it holds the conversation.
+    // More requests than database connections: none may wait for another connection while it locks the conversation.
     let all = join_all((0..24).map(|_| ann.sends(&id, name, "hello"))).await;
     let created = all.iter().filter(|answer| answer.status == 201).count();
     let ids: BTreeSet<String> = all.iter().map(|answer| answer.json()["id"].to_string()).collect();
@@ -86,7 +88,7 @@ async fn a_message_is_sent_once_under_its_name(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn of_many_at_once_each_gets_the_next_number(#[case] backend: Backend) {
+async fn concurrent_messages_get_consecutive_numbers(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let id = ann.begins(&["@bob"], None).await;
@@ -108,7 +110,7 @@ async fn of_many_at_once_each_gets_the_next_number(#[case] backend: Backend) {
     assert_eq!(seqs, (1..=12).collect::<Vec<u64>>());
     let numbers = bob.get(&path(&id, "/messages?limit=100")).await.items("message_no");
     assert_eq!(numbers, (1..=12).rev().map(|n| json!(n)).collect::<Vec<_>>());
-    // By pages, the same.
+    // Page by page, the same.
     let mut walked = Vec::new();
     let mut next = path(&id, "/messages?limit=5");
     loop {
@@ -123,7 +125,7 @@ async fn of_many_at_once_each_gets_the_next_number(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn messages_are_edited_and_taken_back_by_their_senders(#[case] backend: Backend) {
+async fn messages_are_edited_and_deleted_by_their_senders_only(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let id = ann.begins(&["@bob"], None).await;
@@ -147,7 +149,7 @@ async fn messages_are_edited_and_taken_back_by_their_senders(#[case] backend: Ba
     ann.delete(&at).await.assert_problem(404, "not-found");
     let changes = bob.happened(&id, 0).await;
     assert_eq!(kinds(&changes), ["message.created", "message.created", "message.edited", "message.deleted"]);
-    // An event tells of a message as it is now.
+    // An event contains the message in its current state.
     let first = &changes["events"][0]["d"]["message"];
     assert_eq!(
         (&first["text"], &first["media"], &first["is_deleted"]),
@@ -164,15 +166,15 @@ async fn messages_are_edited_and_taken_back_by_their_senders(#[case] backend: Ba
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn groups_let_people_in_and_out(#[case] backend: Backend) {
+async fn group_members_join_leave_and_are_removed(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul, dana] = t.users(["ann", "bob", "chul", "dana"]).await;
     let id = ann.begins(&["@bob"], Some("us")).await;
-    assert_eq!(bob.lists().await, [json!(id)], "at once");
+    assert_eq!(bob.lists().await, [json!(id)], "a group is listed immediately");
     ann.says(&id, "before").await;
     let added = bob.post(&path(&id, "/members"), &json!({ "members": ["@chul", "@ann"] })).await;
     added.assert_status(200);
-    assert_eq!(chul.heard(&id).await, Vec::<Value>::new(), "what was before is not theirs");
+    assert_eq!(chul.heard(&id).await, Vec::<Value>::new(), "a new member does not see earlier messages");
     assert_eq!(chul.happened(&id, 0).await["reset"], true);
     ann.says(&id, "welcome").await;
     assert_eq!(chul.heard(&id).await, ["welcome"]);
@@ -193,7 +195,7 @@ async fn groups_let_people_in_and_out(#[case] backend: Backend) {
     let synced = chul.get("/api/v1/sync").await.json();
     assert_eq!((&synced["removed"], &synced["heads"]), (&json!([id]), &json!([])));
 
-    // The owner leaves: whoever is in for longest owns it.
+    // When the owner leaves, the longest-standing member becomes the owner.
     ann.delete(&path(&id, "/members/me")).await.assert_status(204);
     let left = bob.get(&path(&id, "")).await.json();
     assert_eq!(left["owner_id"], bob.get("/api/v1/me").await.json()["id"]);
@@ -212,7 +214,7 @@ async fn groups_let_people_in_and_out(#[case] backend: Backend) {
     );
     let titled = bob.patch(&path(&id, ""), &[], &json!({ "title": null })).await.json();
     assert_eq!((&titled["title"], &titled["last_seq"]), (&Value::Null, &json!(7)));
-    // Nothing changes, for more at once than there are connections.
+    // Requests that change nothing, more at once than there are database connections.
     let (same, again) = (json!({ "title": null }), json!({ "members": ["@bob", "@ann"] }));
     bob.post(&path(&id, "/members"), &again).await.assert_status(200);
     let (here, members) = (path(&id, ""), path(&id, "/members"));
@@ -230,7 +232,7 @@ async fn groups_let_people_in_and_out(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_direct_conversation_is_left_until_the_next_message(#[case] backend: Backend) {
+async fn leaving_a_direct_conversation_hides_it_until_the_next_message(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let id = ann.begins(&["@bob"], None).await;
@@ -256,7 +258,7 @@ async fn a_direct_conversation_is_left_until_the_next_message(#[case] backend: B
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn who_may_be_written_to(#[case] backend: Backend) {
+async fn starting_a_conversation_checks_blocks_settings_and_members(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
     let begin = async |who: &Actor<'_>, body: Value| who.post("/api/v1/conversations", &body).await;
@@ -302,7 +304,7 @@ async fn who_may_be_written_to(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn whoever_was_away_is_told_what_changed(#[case] backend: Backend) {
+async fn sync_returns_the_conversations_changed_since_the_cursor(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let [one, two] = [ann.begins(&["@bob"], None).await, ann.begins(&["@bob"], Some("us")).await];
@@ -324,7 +326,7 @@ async fn whoever_was_away_is_told_what_changed(#[case] backend: Backend) {
     assert_eq!(bob.get("/api/v1/notifications/unread-count").await.json()["messages"], 1);
     bob.delete(&path(&two, "/mute")).await.assert_status(200);
     bob.get("/api/v1/sync?cursor=nonsense").await.assert_problem(400, "cursor-invalid");
-    // As the previous version made them, and as another database does.
+    // A cursor of the previous version, and one of another database.
     for begin in [format!("65f1a2b3c4d5e.{two}"), "AQEBAQEBAQEBAQUA".to_owned()] {
         let all = bob.get(&format!("/api/v1/sync?cursor={begin}")).await.json();
         assert_eq!(all["heads"].as_array().unwrap().len(), 2, "{begin}");
@@ -339,7 +341,7 @@ async fn whoever_was_away_is_told_what_changed(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_page_of_conversations_takes_as_many_statements_as_one(#[case] backend: Backend) {
+async fn listing_conversations_takes_a_constant_number_of_statements(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, _, _] = t.users(["ann", "bob", "chul"]).await;
     let statements = async || {
@@ -357,11 +359,11 @@ async fn a_page_of_conversations_takes_as_many_statements_as_one(#[case] backend
     assert_eq!(statements().await, one);
 }
 
-/// The three texts of a direct conversation that takes nothing: what the actor can end, what they cannot, and what nobody
-/// can.
+/// The three errors of a direct conversation that accepts no messages: for the caller's own block, which they can end;
+/// for the other side's block or suspension, which they cannot; and for a deleted account, which is final.
 #[apply(both_databases)]
 #[tokio::test]
-async fn refusals_across_a_block_say_what_the_actor_can_do(#[case] backend: Backend) {
+async fn direct_message_errors_distinguish_own_block_and_deleted_account(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let direct = ann.begins(&["@bob"], None).await;
@@ -378,33 +380,33 @@ async fn refusals_across_a_block_say_what_the_actor_can_do(#[case] backend: Back
         );
         (problem["code"].clone(), problem["detail"].clone())
     };
-    let cannot_write = (json!("forbidden"), json!("You cannot write to this account."));
+    let cannot_write = (json!("forbidden"), json!("You cannot send messages to this account."));
     bob.put_empty("/api/v1/users/@ann/block").await.assert_status(200);
     assert_eq!(refused(&bob).await.0, "blocked");
     assert_eq!(refused(&ann).await, cannot_write);
-    // Each is told of their own block; who ends it learns no more than before.
+    // Each side sees an error for its own block; ending the block reveals nothing new about the other side.
     ann.put_empty("/api/v1/users/@bob/block").await.assert_status(200);
     assert_eq!((refused(&ann).await.0, refused(&bob).await.0), (json!("blocked"), json!("blocked")));
     ann.delete("/api/v1/users/@bob/block").await.assert_status(200);
     assert_eq!(refused(&ann).await, cannot_write);
     bob.delete("/api/v1/users/@ann/block").await.assert_status(200);
     ann.says(&direct, "again").await;
-    // A suspension looks the same: it is nobody else's business.
+    // A suspension looks the same, so that it is not revealed.
     t.database.execute("UPDATE users SET status = 'suspended' WHERE username = 'bob'").await;
     assert_eq!(refused(&ann).await, cannot_write);
     t.database.execute("UPDATE users SET status = 'active' WHERE username = 'bob'").await;
 
-    // Of an account that is gone, also while the actor blocks it: there is nothing to unblock it for.
-    let gone = json!("The account is gone. What was said stays, and nothing new can be.");
+    // For a deleted account, also while the caller blocks it: unblocking would not help.
+    let gone = json!("The account was deleted. Old messages remain, but you cannot send new ones.");
     ann.put_empty("/api/v1/users/@bob/block").await.assert_status(200);
     bob.post("/api/v1/me/deletion", &json!({ "password": PASSWORD })).await.assert_status(204);
     assert_eq!(refused(&ann).await, (json!("forbidden"), gone.clone()));
-    // Nothing of it is left when its job is done.
+    // The state after the purge job: none of the account's memberships is left.
     let others =
         "DELETE FROM conversation_members WHERE user_id NOT IN (SELECT id FROM users WHERE username = 'ann')";
     t.database.execute(others).await;
     assert_eq!(refused(&ann).await, (json!("forbidden"), gone));
-    // For new things it is not there.
+    // New actions do not find the account.
     ann.put_empty("/api/v1/users/@bob/follow").await.assert_problem(404, "not-found");
     let begin = json!({ "members": ["@bob"] });
     ann.post("/api/v1/conversations", &begin).await.assert_refused(&[("/members/0", "not-found")]);
@@ -412,7 +414,7 @@ async fn refusals_across_a_block_say_what_the_actor_can_do(#[case] backend: Back
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn reports_of_messages_are_for_members_and_keep_the_text(#[case] backend: Backend) {
+async fn message_reports_are_for_members_and_store_the_text(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
     let group = ann.begins(&["@bob"], Some("us")).await;
@@ -422,7 +424,7 @@ async fn reports_of_messages_are_for_members_and_keep_the_text(#[case] backend: 
     first.assert_status(201);
     let kept = async || t.database.lines("SELECT text AS line FROM reports ORDER BY id").await;
     assert_eq!(kept().await, ["an insult"]);
-    // Their own, of others, of nothing.
+    // The reporter's own message, callers who are not members, and messages that do not exist.
     bob.post("/api/v1/reports", &report(&insult)).await.assert_refused(&[("", "self")]);
     chul.post("/api/v1/reports", &report(&insult)).await.assert_problem(404, "not-found");
     t.stranger().post("/api/v1/reports", &report(&insult)).await.assert_problem(401, "unauthenticated");
@@ -430,7 +432,7 @@ async fn reports_of_messages_are_for_members_and_keep_the_text(#[case] backend: 
     ann.post("/api/v1/reports", &report("nonsense")).await.assert_refused(&[("/message_id", "not-found")]);
     let two = json!({ "message_id": insult, "user_id": client_id(), "reason": "spam" });
     ann.post("/api/v1/reports", &two).await.assert_refused(&[("", "out-of-range")]);
-    // Who came later does not see it, and who left no more.
+    // A member who joined later does not see the message, and one who left no longer does.
     ann.post(&path(&group, "/members"), &json!({ "members": ["@chul"] })).await.assert_status(200);
     chul.post("/api/v1/reports", &report(&insult)).await.assert_problem(404, "not-found");
     let later = bob.says(&group, "another").await;
@@ -439,7 +441,8 @@ async fn reports_of_messages_are_for_members_and_keep_the_text(#[case] backend: 
     chul.delete(&path(&group, "/members/me")).await.assert_status(204);
     chul.post("/api/v1/reports", &report(&last)).await.assert_problem(404, "not-found");
 
-    // What becomes of the message changes nothing, nor does reporting it again; what it says now is a report of its own.
+    // Reporting the same text again returns the same report; an edited text gets a new one. Edits and deletions do not
+    // change stored reports.
     let again = async || ann.post("/api/v1/reports", &report(&insult)).await.assert_status(201).json();
     assert_eq!(again().await, first.json());
     let message = path(&group, &format!("/messages/{insult}"));
@@ -455,7 +458,7 @@ async fn reports_of_messages_are_for_members_and_keep_the_text(#[case] backend: 
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn reports_keep_the_text_of_what_is_edited_and_deleted(#[case] backend: Backend) {
+async fn reports_store_the_text_of_edited_and_deleted_content(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let post = bob.posts("a bad post").await;
@@ -474,7 +477,7 @@ async fn reports_keep_the_text_of_what_is_edited_and_deleted(#[case] backend: Ba
     for thing in [format!("/api/v1/posts/{post}"), format!("/api/v1/comments/{comment}")] {
         bob.patch(&thing, &[], &json!({ "text": "good" })).await.assert_status(200);
     }
-    // What they say now are reports of their own.
+    // The edited texts get new reports, once.
     report_all().await;
     report_all().await;
     bob.delete(&format!("/api/v1/posts/{post}")).await.assert_status(204);

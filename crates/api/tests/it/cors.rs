@@ -1,3 +1,5 @@
+//! CORS: preflight and response headers for trusted and untrusted origins, and the security headers of every response.
+
 use std::collections::BTreeSet;
 
 use blegram_persistence::testing::Backend;
@@ -29,7 +31,7 @@ fn cors_headers(answer: &Answer) -> Vec<&str> {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn pages_of_trusted_origins_may_read_every_answer(#[case] backend: Backend) {
+async fn trusted_origins_may_read_every_response(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let from_app = [("origin", APP), ("sec-fetch-site", "cross-site")];
@@ -53,7 +55,7 @@ async fn pages_of_trusted_origins_may_read_every_answer(#[case] backend: Backend
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn other_origins_get_no_header_at_all(#[case] backend: Backend) {
+async fn untrusted_origins_get_no_cors_headers(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     for origin in STRANGERS {
@@ -66,7 +68,7 @@ async fn other_origins_get_no_header_at_all(#[case] backend: Backend) {
         assert_eq!(cors_headers(&preflight), Vec::<&str>::new(), "{origin}");
     }
     let answer = ann.send_bare(Method::GET, "/api/v1/me", &[], Vec::new()).await;
-    assert_eq!(cors_headers(&answer), Vec::<&str>::new(), "who does not ask is not answered");
+    assert_eq!(cors_headers(&answer), Vec::<&str>::new(), "no CORS headers without an Origin");
     let two = [("origin", APP), ("origin", STRANGERS[0])];
     let answer = ann.send_bare(Method::GET, "/api/v1/me", &two, Vec::new()).await;
     assert_eq!(cors_headers(&answer), Vec::<&str>::new());
@@ -74,7 +76,7 @@ async fn other_origins_get_no_header_at_all(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_preflight_says_what_the_address_takes(#[case] backend: Backend) {
+async fn preflight_returns_the_methods_of_the_path(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let asks = [
         ("origin", APP),
@@ -93,7 +95,7 @@ async fn a_preflight_says_what_the_address_takes(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn every_answer_carries_what_keeps_browsers_from_guessing(#[case] backend: Backend) {
+async fn security_headers_are_on_every_response(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     for path in [
         "/docs",
@@ -124,12 +126,12 @@ fn list(answer: &Answer, name: &str) -> BTreeSet<String> {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn pages_may_send_and_read_every_header_of_the_contract(#[case] backend: Backend) {
+async fn cors_allows_and_exposes_every_documented_header(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let asks = [("origin", APP), ("access-control-request-method", "POST")];
     let preflight = t.stranger().send_bare(Method::OPTIONS, "/api/v1/posts", &asks, Vec::new()).await;
     let allowed = list(&preflight, "access-control-allow-headers");
-    // Where parameters are shared, they are components.
+    // Shared parameters are components.
     let shared = CONTRACT.document["components"]["parameters"].as_object().into_iter().flat_map(Map::values);
     let own =
         CONTRACT.operations().flat_map(|(_, _, operation)| operation["parameters"].as_array()).flatten();
@@ -155,7 +157,7 @@ async fn pages_may_send_and_read_every_header_of_the_contract(#[case] backend: B
         t.stranger().send_bare(Method::GET, "/api/v1/instance", &[("origin", APP)], Vec::new()).await;
     let exposed = list(&answer, "access-control-expose-headers");
     for name in CONTRACT.document["components"]["headers"].as_object().unwrap().keys() {
-        // Browsers show no page what they keep as a cookie.
+        // Browsers never expose `Set-Cookie` to pages.
         let is_expected = name != "Set-Cookie";
         assert_eq!(exposed.contains(&name.to_lowercase()), is_expected, "{name}: {exposed:?}");
     }
@@ -164,7 +166,7 @@ async fn pages_may_send_and_read_every_header_of_the_contract(#[case] backend: B
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn apps_in_a_web_view_are_origins_like_others(#[case] backend: Backend) {
+async fn web_view_origins_are_trusted_on_exact_match(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let post = json!({ "text": "hello" }).to_string().into_bytes();

@@ -1,3 +1,5 @@
+//! Protection against cross-site request forgery.
+
 use blegram_persistence::testing::Backend;
 use poem::http::Method;
 use rstest_reuse::apply;
@@ -8,7 +10,7 @@ use crate::{both_databases, world::TestApp};
 // Defect 16 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_write_must_be_meant(#[case] backend: Backend) {
+async fn write_requires_a_trusted_origin_or_a_csrf_token(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let token = ann.get("/api/v1/auth/csrf").await.json()["csrf_token"].as_str().unwrap().to_owned();
@@ -54,7 +56,7 @@ async fn a_write_must_be_meant(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_login_from_another_site_is_refused_and_one_from_a_terminal_is_not(#[case] backend: Backend) {
+async fn login_from_another_site_is_rejected_and_from_a_terminal_accepted(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     t.users(["ann"]).await;
     let body = json!({ "login": "ann", "password": crate::world::PASSWORD, "client": "browser" }).to_string();
@@ -69,7 +71,7 @@ async fn a_login_from_another_site_is_refused_and_one_from_a_terminal_is_not(#[c
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn who_is_not_logged_in_has_no_token(#[case] backend: Backend) {
+async fn csrf_token_is_null_without_a_login(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     assert_eq!(t.stranger().get("/api/v1/auth/csrf").await.json(), json!({ "csrf_token": null }));
 }

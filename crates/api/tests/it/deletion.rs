@@ -1,4 +1,4 @@
-//! Deleting one's account, as everybody sees it at once. What jobs do afterwards is told in the server's stories.
+//! Account deletion and its immediate effects. The server's tests cover the jobs that run afterwards.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn delete(actor: &Actor<'_>, password: &Value) -> Answer {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_deleted_account_is_gone_at_once_for_everybody(#[case] backend: Backend) {
+async fn deleted_account_disappears_immediately(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let post = ann.posts("hello #jeju").await;
@@ -45,7 +45,7 @@ async fn a_deleted_account_is_gone_at_once_for_everybody(#[case] backend: Backen
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn its_name_is_nobodys_for_90_days(#[case] backend: Backend) {
+async fn deleted_account_keeps_its_usernames_reserved(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     ann.put("/api/v1/me/username", &json!({ "username": "lee" })).await.assert_status(200);
@@ -58,7 +58,7 @@ async fn its_name_is_nobodys_for_90_days(#[case] backend: Backend) {
 // Defect 12 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
-async fn only_its_owner_deletes_an_account(#[case] backend: Backend) {
+async fn account_deletion_needs_the_password_and_is_rate_limited(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     for wrong in [json!("wrong password here"), json!(null)] {
@@ -77,7 +77,7 @@ async fn only_its_owner_deletes_an_account(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn without_a_password_a_fresh_login_is_asked_for(#[case] backend: Backend) {
+async fn account_deletion_without_a_password_needs_a_recent_login(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     t.database.execute("UPDATE users SET password_hash = NULL").await;
@@ -88,7 +88,7 @@ async fn without_a_password_a_fresh_login_is_asked_for(#[case] backend: Backend)
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn an_account_is_deleted_once(#[case] backend: Backend) {
+async fn concurrent_account_deletions_succeed_once(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let laptop = t.stranger();

@@ -1,4 +1,4 @@
-//! The OpenAPI document: what generated clients rely on.
+//! The OpenAPI document: the properties that generated clients rely on.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,13 @@ use crate::{contract::CONTRACT, world::TestApp};
 const COMMITTED: &str = include_str!("../../../../docs/openapi.json");
 
 #[test]
-fn the_committed_document_is_the_one_that_is_served() {
+fn committed_openapi_document_is_up_to_date() {
     let served = blegram_api::openapi("http://127.0.0.1:8080");
     assert!(COMMITTED == served, "docs/openapi.json is not up to date: run `cargo xtask gen`");
 }
 
 #[test]
-fn operations_are_named_tagged_and_described() {
+fn operations_have_ids_tags_and_descriptions() {
     let mut ids = BTreeSet::new();
     let tags: BTreeSet<&str> = CONTRACT.document["tags"]
         .as_array()
@@ -27,12 +27,12 @@ fn operations_are_named_tagged_and_described() {
     assert!(CONTRACT.document["tags"].as_array().unwrap().iter().all(|tag| tag["description"].is_string()));
     for (_, template, operation) in CONTRACT.operations() {
         let id = operation["operationId"].as_str().unwrap();
-        assert!(ids.insert(id), "{id} twice");
+        assert!(ids.insert(id), "{id} is used twice");
         assert!(
             id.starts_with(|c: char| c.is_ascii_lowercase()) && id.chars().all(|c| c.is_ascii_alphanumeric()),
             "{id}"
         );
-        // The keys are where others look for them (RFC 8615).
+        // Well-known URIs have a fixed place (RFC 8615).
         let is_well_known = template == "/.well-known/jwks.json";
         assert!(is_well_known || template.starts_with("/api/v1/"), "{template}");
         assert!(operation["summary"].is_string(), "{id}");
@@ -48,11 +48,11 @@ fn operations_are_named_tagged_and_described() {
     }
 }
 
-/// Those whose answers hold secrets, or that happen once by themselves.
+/// Paths whose writes take no idempotency key: their responses contain secrets, or they happen at most once anyway.
 const WITHOUT_KEY: &[&str] = &["/api/v1/auth/", "/api/v1/me/deletion", "/api/v1/gateway/tickets"];
 
 #[test]
-fn every_write_of_somebody_logged_in_can_be_sent_again() {
+fn authenticated_writes_take_an_idempotency_key() {
     for (method, template, operation) in CONTRACT.operations() {
         let is_open = operation["security"].as_array().unwrap().contains(&json!({}));
         let is_exempt = is_open || WITHOUT_KEY.iter().any(|path| template.starts_with(path));
@@ -64,7 +64,7 @@ fn every_write_of_somebody_logged_in_can_be_sent_again() {
 }
 
 #[test]
-fn every_answer_is_described_by_a_named_schema() {
+fn responses_have_named_schemas() {
     for (_, _, operation) in CONTRACT.operations() {
         let id = operation["operationId"].as_str().unwrap();
         for (status, response) in operation["responses"].as_object().unwrap() {
@@ -86,7 +86,7 @@ fn every_answer_is_described_by_a_named_schema() {
 }
 
 #[test]
-fn no_schema_is_anonymous_and_none_is_unused() {
+fn schemas_are_named_and_used() {
     let schemas = CONTRACT.document["components"]["schemas"].as_object().unwrap();
     for (name, schema) in schemas {
         for (property, value) in schema["properties"].as_object().into_iter().flatten() {
@@ -101,7 +101,7 @@ fn no_schema_is_anonymous_and_none_is_unused() {
 }
 
 #[test]
-fn answers_have_every_property_and_no_closed_choices() {
+fn response_schemas_require_every_property_and_have_no_enums() {
     let requests: BTreeSet<&str> = request_schemas().map(|(_, _, name)| name).chain([FORM]).collect();
     let schemas = CONTRACT.document["components"]["schemas"].as_object().unwrap();
     for (name, schema) in schemas.iter().filter(|(name, _)| !requests.contains(name.as_str())) {
@@ -120,11 +120,11 @@ fn request_schemas() -> impl Iterator<Item = (&'static str, poem::http::Method, 
     })
 }
 
-/// The schema of the only body that is a form.
+/// The schema of the only multipart body.
 const FORM: &str = "UploadMedia";
 
 #[test]
-fn every_example_is_valid() {
+fn examples_match_their_schemas() {
     let mut count = 0;
     for (_, _, operation) in CONTRACT.operations() {
         let id = operation["operationId"].as_str().unwrap();
@@ -142,16 +142,16 @@ fn every_example_is_valid() {
     assert!(count > 20);
 }
 
-/// Asks the parser of each body which fields it knows, and compares with the schema.
+/// Sends invalid bodies to find out which fields each parser knows, and compares them with the schema.
 #[tokio::test]
-async fn parsers_and_schemas_know_the_same_fields() {
+async fn parsers_and_schemas_have_the_same_fields() {
     let t = TestApp::new(Backend::Sqlite).await;
     let [ann] = t.users(["ann"]).await;
     for (template, method, name) in request_schemas() {
         let schema = &CONTRACT.document["components"]["schemas"][name];
         let send = async |body: Value| {
             let headers = [("content-type", "application/json")];
-            // From an address of its own each time, so that limits do not come first.
+            // A new address each time, so that rate limits do not reject the request first.
             let sender = t.stranger();
             sender.set_cookie(ann.cookie());
             sender.send(method.clone(), template, &headers, body.to_string().into_bytes()).await.json()["errors"]
@@ -178,8 +178,8 @@ async fn parsers_and_schemas_know_the_same_fields() {
             let errors = send(json!({ property: null })).await;
             let is_refused = |code: &str| refused(&errors, code).contains(property);
             let nulled = ["wrong-type", "null-not-allowed", "required"].into_iter().any(is_refused);
-            assert_eq!(nulled, value["nullable"] != json!(true), "{name}.{property} and null");
-            // What a change cannot clear is said to be so, and not taken for a wrong type.
+            assert_eq!(nulled, value["nullable"] != json!(true), "{name}.{property}: null");
+            // A PATCH reports a field that it cannot clear as `null-not-allowed`, not as `wrong-type`.
             let is_change = method == poem::http::Method::PATCH;
             assert_eq!(nulled && is_change, is_refused("null-not-allowed"), "{name}.{property}");
         }
@@ -199,9 +199,9 @@ fn asyncapi() -> Value {
     serde_json::from_str(&blegram_api::asyncapi("https://blegram.example")).unwrap()
 }
 
-/// Whatever else is in an `allOf`, generators take for another type.
+/// Generators take an `allOf` with anything beside the reference for a different type.
 #[test]
-fn references_have_nothing_beside_them() {
+fn references_have_no_siblings() {
     for document in [&CONTRACT.raw, &asyncapi()] {
         walk(&document["components"], &mut |value| {
             if !value["$ref"].is_null() {
@@ -215,7 +215,7 @@ fn references_have_nothing_beside_them() {
 }
 
 #[test]
-fn integers_have_a_format_that_generators_know() {
+fn integers_are_int32_or_int64() {
     for document in [&CONTRACT.raw, &asyncapi()] {
         walk(document, &mut |value| {
             if value["type"] == "integer" {
@@ -229,34 +229,34 @@ fn integers_have_a_format_that_generators_know() {
 }
 
 #[test]
-fn what_operations_share_is_in_components() {
+fn shared_parameters_and_responses_are_components() {
     let mut seen = BTreeSet::new();
     let parameters = CONTRACT.raw["components"]["parameters"].as_object().unwrap();
     let shared: BTreeSet<&str> = parameters.values().filter_map(|shared| shared["name"].as_str()).collect();
     walk(&CONTRACT.raw["paths"], &mut |value| {
         for parameter in value["parameters"].as_array().into_iter().flatten() {
-            // Of those with one name and different meanings, the most frequent one is shared.
+            // Among parameters with the same name and different meanings, the most frequent one is the component.
             let name = parameter["name"].as_str();
             let is_taken = name.is_some_and(|name| shared.contains(name));
             let is_new = seen.insert(parameter.to_string());
-            assert!(is_new || is_taken || parameter["$ref"].is_string(), "twice: {parameter}");
+            assert!(is_new || is_taken || parameter["$ref"].is_string(), "duplicate: {parameter}");
         }
         for (status, response) in value["responses"].as_object().into_iter().flatten() {
             let is_shared = status.starts_with(['3', '4', '5']);
-            assert!(!is_shared || response["$ref"].is_string(), "{status} is written out: {response}");
+            assert!(!is_shared || response["$ref"].is_string(), "{status} is inline: {response}");
         }
     });
     for name in ["Limit", "Cursor", "SinceId", "Q", "IdempotencyKey", "IfMatch", "IfNoneMatch", "User"] {
         assert!(parameters.contains_key(&format!("{name}Param")), "{name}");
     }
-    // Two answers that are the same have one name.
+    // Equal responses share one component.
     let responses = CONTRACT.raw["components"]["responses"].as_object().unwrap();
     let different: BTreeSet<String> = responses.values().map(Value::to_string).collect();
     assert_eq!(different.len(), responses.len());
 }
 
 #[test]
-fn every_problem_has_an_example() {
+fn problems_have_examples() {
     let mut codes = BTreeSet::new();
     for (_, _, operation) in CONTRACT.operations() {
         let id = &operation["operationId"];
@@ -278,9 +278,9 @@ fn every_problem_has_an_example() {
     assert!(codes.len() > 30, "{codes:?}");
 }
 
-/// Swagger UI and converters for Postman take the first scheme, and only browsers can send the cookie.
+/// Swagger UI and Postman converters use the first scheme, and only browsers can send the cookie.
 #[test]
-fn the_bearer_is_named_before_the_cookie() {
+fn bearer_scheme_comes_before_the_cookie_scheme() {
     let schemes = CONTRACT.raw["components"]["securitySchemes"].as_object().unwrap();
     assert_eq!(schemes.keys().collect::<Vec<_>>(), ["bearerAuth", "cookieAuth"]);
     let (bearer, cookie) = (json!({ "bearerAuth": [] }), json!({ "cookieAuth": [] }));
@@ -294,7 +294,7 @@ fn the_bearer_is_named_before_the_cookie() {
 }
 
 #[test]
-fn what_is_looked_for_is_required() {
+fn search_query_parameter_is_required() {
     let mut count = 0;
     for (_, _, operation) in CONTRACT.operations() {
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
@@ -307,17 +307,17 @@ fn what_is_looked_for_is_required() {
     assert_eq!(count, 4);
 }
 
-/// Without it, generated clients send several texts as one, with commas between them.
+/// Without `explode`, generated clients send several texts as one, separated by commas.
 #[test]
-fn each_text_of_a_form_is_a_part_of_its_own() {
+fn alt_texts_of_a_form_are_separate_parts() {
     let (_, _, upload) =
         CONTRACT.operations().find(|(_, _, operation)| operation["operationId"] == "uploadMedia").unwrap();
     let encoding = &upload["requestBody"]["content"]["multipart/form-data"]["encoding"];
     assert_eq!(*encoding, json!({ "alt": { "style": "form", "explode": true } }));
 }
 
-/// What the generators of the usual languages rename, or what hides a type of theirs: words of the languages, of their
-/// standard libraries, and of the clients themselves.
+/// Names that the generators of the usual languages rename, or that shadow a type: keywords, names of the standard
+/// libraries, and names of the generated clients themselves.
 const COLLIDING: &str = "abstract any api apiclient apiexception apiresponse array as assert async await base bool \
     boolean buffer byte case catch char class client collection comparable complex config configuration const \
     continue data date datetime decimal default delete dictionary do double duration dynamic element else empty \
@@ -332,7 +332,7 @@ const COLLIDING: &str = "abstract any api apiclient apiexception apiresponse arr
     void volatile while with yield";
 
 #[test]
-fn no_schema_has_a_name_that_generators_change() {
+fn schema_names_do_not_collide_in_generated_clients() {
     let colliding: BTreeSet<&str> = COLLIDING.split_whitespace().collect();
     for document in [&CONTRACT.raw, &asyncapi()] {
         for name in document["components"]["schemas"].as_object().unwrap().keys() {
@@ -342,7 +342,7 @@ fn no_schema_has_a_name_that_generators_change() {
 }
 
 #[test]
-fn every_property_is_described_in_both_languages() {
+fn properties_are_described_in_english_and_korean() {
     for document in [&CONTRACT.raw, &asyncapi()] {
         for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
             assert!(schema["description"].is_string(), "{name}");

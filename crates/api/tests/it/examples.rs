@@ -1,5 +1,5 @@
-//! What newcomers run first: the first example of every operation that takes a body, as Swagger UI fills it in, in order,
-//! with nothing replaced but ids and tokens that only a run can know.
+//! Runs the first example of every operation that takes a JSON body, as Swagger UI prefills it, in the order of the
+//! document except for [`FIRST`] and [`LAST`]. Only ids and tokens that are known at run time are replaced.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use crate::{
     world::{Actor, Answer, TestApp},
 };
 
-/// Members of examples whose values nobody can know before.
+/// Members of examples whose values are known only at run time.
 const UNKNOWABLE: [&str; 3] = ["post_id", "up_to", "refresh_token"];
 
-/// These come first, in this order.
+/// Operations that run first, in this order.
 const FIRST: [&str; 3] = ["signUp", "logIn", "createConversation"];
 
-/// And these last: they change what opens the account.
+/// Operations that run last, in this order: they change the credentials of the account, or delete it.
 const LAST: [&str; 3] = ["changeUsername", "changePassword", "deleteMe"];
 
 struct Example {
@@ -45,7 +45,7 @@ fn first_examples() -> Vec<Example> {
     examples
 }
 
-/// What a newcomer has by now, by the name of the parameter that takes it.
+/// The values that earlier operations returned, by the name of the parameter that takes them.
 struct Known(BTreeMap<String, Value>);
 
 impl Known {
@@ -78,9 +78,9 @@ async fn run(actor: &Actor<'_>, example: &Example, known: &Known) -> Answer {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn first_examples_run_one_after_the_other(#[case] backend: blegram_persistence::testing::Backend) {
+async fn first_examples_succeed_in_order(#[case] backend: blegram_persistence::testing::Backend) {
     let t = TestApp::new(backend).await;
-    // Those who are in the demo world too.
+    // Accounts that the examples refer to; the demo community has them, too.
     let [haneul, ann, _minsu] = t.users(["haneul", "ann", "minsu"]).await;
     let newcomer = t.stranger();
     let mut known = Known(BTreeMap::new());
@@ -88,7 +88,7 @@ async fn first_examples_run_one_after_the_other(#[case] backend: blegram_persist
     let examples = first_examples();
     for example in &examples {
         match example.id {
-            // Proves who deletes, which the example before made untrue.
+            // Restores the password that the example sends: the example of `changePassword` replaced it.
             "deleteMe" => {
                 let changed = examples.iter().find(|example| example.id == "changePassword").unwrap();
                 let old = json!({ "current_password": changed.body["new_password"], "new_password": changed.body["current_password"] });
@@ -111,7 +111,7 @@ async fn first_examples_run_one_after_the_other(#[case] backend: blegram_persist
                 let notifications = newcomer.get("/api/v1/notifications").await.items("id");
                 known.learn("up_to", notifications[0].clone());
                 known.learn("media", json!(newcomer.uploads_picture().await));
-                // Everything below is of these two, whatever order the document has.
+                // Later examples use this post and this comment, whatever the order of the document.
                 known.learn("post", json!(newcomer.posts("바다").await));
                 let post = known.0["post"].as_str().unwrap().to_owned();
                 known.learn("comment", json!(newcomer.comments(&post, "좋아요").await));
@@ -130,10 +130,10 @@ async fn first_examples_run_one_after_the_other(#[case] backend: blegram_persist
     assert!(examples.len() > 20, "{}", examples.len());
 }
 
-/// Which accounts the first examples of the document take and expect: those who are in the demo world are
-/// tested with it.
+/// Examples of new usernames differ from the accounts that other examples expect. The server's tests compare the
+/// examples with the demo community.
 #[test]
-fn a_name_that_is_taken_is_no_example_of_a_new_one() {
+fn examples_of_new_usernames_are_free() {
     let names = first_examples();
     let taken = |id: &str| names.iter().find(|example| example.id == id).unwrap().body["username"].clone();
     assert_ne!(taken("signUp"), taken("changeUsername"));

@@ -1,4 +1,4 @@
-//! A database that is there and does not answer: whatever asks it is answered in time, and nothing happens twice.
+//! An unresponsive database: requests and commands are answered in time, and retries have no second effect.
 
 use std::{future::pending, sync::Arc, time::Duration};
 
@@ -19,15 +19,15 @@ use crate::{
     world::{Settings, TestApp, client_id},
 };
 
-/// What is between a site and its database, and stops passing bytes on when it is frozen, or for good on the connections
-/// that are there at a failover. No connection is closed.
+/// A TCP proxy between a site and its database. It stops forwarding while it is frozen, and permanently on the
+/// connections that exist at a failover. It never closes a connection.
 struct Proxy {
     port: u16,
     is_frozen: watch::Sender<bool>,
     failovers: watch::Sender<u32>,
 }
 
-/// One direction of a connection, as the proxy treats it.
+/// The proxy's state as one direction of a connection sees it.
 #[derive(Clone)]
 struct Way {
     is_frozen: watch::Receiver<bool>,
@@ -102,7 +102,7 @@ fn quick() -> Settings {
     settings
 }
 
-/// Sends a command again until it is done, as clients do.
+/// Repeats a command until it succeeds, as clients do.
 async fn insist(socket: &mut Socket, op: &str, d: serde_json::Value) -> serde_json::Value {
     for _ in 0..100 {
         let reply = socket.asks(op, d.clone()).await;
@@ -111,11 +111,11 @@ async fn insist(socket: &mut Socket, op: &str, d: serde_json::Value) -> serde_js
         }
         assert_eq!(reply["err"]["code"], "unavailable", "{reply}");
     }
-    panic!("{op} is never done");
+    panic!("{op} never succeeds");
 }
 
 #[tokio::test]
-async fn commands_to_a_frozen_database_are_answered_in_time_and_happen_once() {
+async fn commands_to_a_frozen_database_time_out_and_retries_run_once() {
     let (t, proxy) = site(quick()).await;
     let [ann, _bob] = t.users(["ann", "bob"]).await;
     let id = ann.begins(&["@bob"], None).await;
@@ -147,7 +147,7 @@ async fn commands_to_a_frozen_database_are_answered_in_time_and_happen_once() {
         assert_eq!(reply["err"]["code"], "unavailable", "{reply}");
         assert!(reply["err"]["retry_after_ms"].as_u64().unwrap() > 0);
     }
-    // Each alone, so that none is answered because of the one before.
+    // Each command alone, so that none gets a reply only because of the previous one.
     for (op, d) in &commands {
         let reply = a.asks(op, d.clone()).await;
         assert_eq!(reply["err"]["code"], "unavailable", "{op}: {reply}");
@@ -155,7 +155,7 @@ async fn commands_to_a_frozen_database_are_answered_in_time_and_happen_once() {
 
     proxy.is_frozen.send_replace(false);
     let sent = insist(&mut a, "message.send", send).await;
-    assert_eq!(sent["message_no"], 2, "once, whatever became of the attempts before");
+    assert_eq!(sent["message_no"], 2, "created once, whatever the outcome of earlier attempts");
     insist(&mut a, "message.edit", edit).await;
     let history = insist(&mut a, "history", json!({ "conversation_id": id, "after": 0 })).await;
     let happened: Vec<_> = history["events"].as_array().unwrap().iter().map(|it| it["ev"].clone()).collect();
@@ -164,14 +164,14 @@ async fn commands_to_a_frozen_database_are_answered_in_time_and_happen_once() {
 }
 
 #[tokio::test]
-async fn sockets_live_on_while_the_database_is_frozen() {
+async fn sockets_stay_open_while_the_database_is_frozen() {
     let mut settings = quick();
     settings.gateway.timing.command_deadline = Duration::from_secs(5);
     let (t, proxy) = site(settings).await;
     let [ann] = t.users(["ann"]).await;
     let mut a = ann.connects().await;
     proxy.is_frozen.send_replace(true);
-    // From here on time passes as fast as nothing else happens.
+    // From here on, time advances whenever all tasks are idle.
     tokio::time::pause();
     const COMMANDS: usize = 60;
     for _ in 0..COMMANDS {
@@ -195,7 +195,7 @@ async fn sockets_live_on_while_the_database_is_frozen() {
 }
 
 #[tokio::test]
-async fn requests_to_a_frozen_database_are_answered_in_time() {
+async fn requests_to_a_frozen_database_time_out() {
     let (t, proxy) = site(Settings::default()).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let id = ann.begins(&["@bob"], None).await;
@@ -232,11 +232,11 @@ async fn requests_to_a_frozen_database_are_answered_in_time() {
     assert_eq!(
         messages["items"].as_array().unwrap().len(),
         1,
-        "once, whatever became of the attempts before"
+        "created once, whatever the outcome of earlier attempts"
     );
 }
 
-/// Opens all of so many connections.
+/// Makes the pool open this many connections.
 async fn open(db: &Db, connections: usize) {
     let mut taken = Vec::new();
     for _ in 0..connections {
@@ -244,15 +244,15 @@ async fn open(db: &Db, connections: usize) {
     }
 }
 
-/// As after a failover: what is sent on the connections that were there vanishes, and new ones work.
+/// Simulates a failover: bytes sent on existing connections vanish, and new connections work.
 #[tokio::test]
-async fn a_site_is_served_again_by_new_connections() {
+async fn requests_succeed_on_new_connections_after_a_failover() {
     let (t, proxy, db) = site_of(2, Settings::default()).await;
     let [ann] = t.users(["ann"]).await;
     for write in [false, true] {
         open(&db, 2).await;
         proxy.fail_over();
-        // From here on time passes as fast as nothing else happens.
+        // From here on, time advances whenever all tasks are idle.
         tokio::time::pause();
         for _ in 0..2 {
             let answer = if write {
@@ -271,7 +271,7 @@ async fn a_site_is_served_again_by_new_connections() {
 }
 
 #[tokio::test]
-async fn connections_that_do_not_answer_do_not_keep_a_site_from_ending() {
+async fn unresponsive_connections_do_not_keep_the_pool_from_closing() {
     let (t, proxy, db) = site_of(2, Settings::default()).await;
     let [ann] = t.users(["ann"]).await;
     open(&db, 2).await;
@@ -280,13 +280,13 @@ async fn connections_that_do_not_answer_do_not_keep_a_site_from_ending() {
     tokio::time::pause();
     ann.get("/api/v1/timelines/public").await.assert_problem(503, "unavailable");
     let soon = Duration::from_secs(60);
-    tokio::time::timeout(soon, db.close()).await.expect("it ends").unwrap();
+    tokio::time::timeout(soon, db.close()).await.expect("the pool closes in time").unwrap();
     drop(unfinished);
 }
 
-/// SQLite's only writer is taken: what writes is answered in time, and what reads goes on.
+/// SQLite's only writer is in use: commands that write time out, and commands that read still work.
 #[tokio::test]
-async fn commands_that_wait_for_the_only_writer_are_answered_in_time() {
+async fn commands_waiting_for_the_sqlite_writer_time_out() {
     let t = TestApp::with(Backend::Sqlite, quick()).await;
     let [ann, _bob] = t.users(["ann", "bob"]).await;
     let id = ann.begins(&["@bob"], None).await;
@@ -310,6 +310,6 @@ async fn commands_that_wait_for_the_only_writer_are_answered_in_time() {
     assert_eq!(
         happened,
         ["message.created", "message.created"],
-        "what was given up before it began did not happen"
+        "commands that timed out before they began have no effect"
     );
 }

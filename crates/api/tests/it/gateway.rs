@@ -1,4 +1,4 @@
-//! Live connections: who is let in, what they can do, and what they are told.
+//! The realtime gateway: handshakes and connection limits, commands, subscriptions and events.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -30,13 +30,13 @@ const COMMITTED: &str = include_str!("../../../../docs/asyncapi.json");
 const OWN: (&str, &str) = ("origin", "http://127.0.0.1:8080");
 
 #[test]
-fn the_committed_document_is_the_one_that_is_served() {
+fn committed_asyncapi_document_is_up_to_date() {
     let served = blegram_api::asyncapi("http://127.0.0.1:8080");
     assert!(COMMITTED == served, "docs/asyncapi.json is not up to date: run `cargo xtask gen`");
 }
 
 #[tokio::test]
-async fn every_frame_is_described_in_a_document_that_is_served() {
+async fn served_asyncapi_document_describes_every_frame() {
     let t = TestApp::new(Backend::Sqlite).await;
     let served = t.stranger().get("/asyncapi.json").await;
     served.assert_status(200);
@@ -47,7 +47,7 @@ async fn every_frame_is_described_in_a_document_that_is_served() {
 }
 
 #[test]
-fn every_frame_has_a_title_a_summary_and_valid_examples() {
+fn frames_have_titles_summaries_and_valid_examples() {
     let document: Value = serde_json::from_str(&blegram_api::asyncapi("https://blegram.example")).unwrap();
     let mut titles = BTreeSet::new();
     for (name, message) in document["components"]["messages"].as_object().unwrap() {
@@ -56,7 +56,7 @@ fn every_frame_has_a_title_a_summary_and_valid_examples() {
             let text = message["description"].as_str().unwrap_or_default();
             assert!(text.contains(|c| ('가'..='힣').contains(&c)), "{name} is not described: {text}");
         }
-        assert!(titles.insert(title), "{name}: {title} twice");
+        assert!(titles.insert(title), "{name}: {title} is used twice");
         let schemas = document["components"]["schemas"].as_object().unwrap();
         assert!(!schemas.contains_key(title), "{name}: {title} is a schema");
         let summary = message["summary"].as_str().unwrap_or_else(|| panic!("{name} has no summary"));
@@ -70,7 +70,7 @@ fn every_frame_has_a_title_a_summary_and_valid_examples() {
 }
 
 #[test]
-fn the_ways_to_log_in_are_described() {
+fn security_schemes_are_described() {
     let document: Value = serde_json::from_str(&blegram_api::asyncapi("https://blegram.example")).unwrap();
     let schemes = document["components"]["securitySchemes"].as_object().unwrap();
     let named: Vec<Value> = schemes
@@ -82,7 +82,7 @@ fn the_ways_to_log_in_are_described() {
 }
 
 #[tokio::test]
-async fn a_cookie_counts_for_pages_of_trusted_origins() {
+async fn cookie_handshake_needs_a_trusted_origin() {
     let t = TestApp::new(Backend::Sqlite).await;
     let [ann] = t.users(["ann"]).await;
     let table = [
@@ -104,7 +104,7 @@ async fn a_cookie_counts_for_pages_of_trusted_origins() {
 }
 
 #[tokio::test]
-async fn the_status_tells_what_a_handshake_would() {
+async fn gateway_status_matches_the_handshake() {
     let t = TestApp::new(Backend::Sqlite).await;
     let [ann] = t.users(["ann"]).await;
     let status = ann.get("/api/v1/gateway/status").await;
@@ -121,7 +121,7 @@ async fn the_status_tells_what_a_handshake_would() {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_ticket_opens_one_connection_from_the_page_that_asked(#[case] backend: Backend) {
+async fn ticket_opens_one_connection_from_its_origin(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let ticket = async || {
@@ -145,7 +145,7 @@ async fn a_ticket_opens_one_connection_from_the_page_that_asked(#[case] backend:
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn two_chat_and_each_hears_it_once_and_in_order(#[case] backend: Backend) {
+async fn messages_are_delivered_once_and_in_order(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let id = ann.begins(&["@bob"], None).await;
@@ -162,7 +162,11 @@ async fn two_chat_and_each_hears_it_once_and_in_order(#[case] backend: Backend) 
     assert_eq!(b.hears("conversation.added").await["conversation"]["id"], json!(id));
     let heard = b.hears("message.created").await;
     assert_eq!((&heard["seq"], &heard["message"]["text"]), (&json!(1), &json!("hello")));
-    assert_eq!(phone.hears("message.created").await, heard, "on every device, the sender's too");
+    assert_eq!(
+        phone.hears("message.created").await,
+        heard,
+        "on every device, the sender's other ones included"
+    );
 
     let again = a.gets("message.send", message).await;
     assert_eq!((&again["seq"], &again["duplicate"]), (&json!(1), &json!(true)));
@@ -189,12 +193,12 @@ async fn two_chat_and_each_hears_it_once_and_in_order(#[case] backend: Backend) 
     let synced = b.gets("sync", json!({})).await;
     assert_eq!(synced["heads"][0]["last_seq"], 3);
     let left = b.heard().await;
-    assert!(!left.iter().any(|name| name.starts_with("message.")), "nothing twice: {left:?}");
+    assert!(!left.iter().any(|name| name.starts_with("message.")), "delivered twice: {left:?}");
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn who_was_removed_hears_nothing_more(#[case] backend: Backend) {
+async fn removed_member_receives_no_more_events(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, eve] = t.users(["ann", "bob", "eve"]).await;
     let (mut b, mut e) = (bob.connects().await, eve.connects().await);
@@ -211,7 +215,7 @@ async fn who_was_removed_hears_nothing_more(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn posts_reach_those_who_subscribed_and_may_see_them(#[case] backend: Backend) {
+async fn post_events_reach_subscribers_who_may_see_the_post(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, eve, mia, joe] = t.users(["ann", "bob", "eve", "mia", "joe"]).await;
     for (path, actor) in [("follow", &bob), ("mute", &mia)] {
@@ -246,7 +250,7 @@ async fn posts_reach_those_who_subscribed_and_may_see_them(#[case] backend: Back
     eve.delete(&format!("/api/v1/comments/{comment}")).await.assert_status(204);
     assert_eq!(b.hears("comment.deleted").await["comment_id"], json!(comment));
 
-    // What becomes a post for followers is gone for everybody else.
+    // Restricting a post to followers deletes it for every other subscriber.
     let narrow = json!({ "visibility": "followers" });
     ann.patch(&format!("/api/v1/posts/{id}"), &[], &narrow).await.assert_status(200);
     assert_eq!(b.hears("post.updated").await["topic"], "timeline:home");
@@ -257,12 +261,16 @@ async fn posts_reach_those_who_subscribed_and_may_see_them(#[case] backend: Back
     ann.delete(&format!("/api/v1/posts/{id}")).await.assert_status(204);
     b.hears("topic.revoked").await;
 
-    // A public one, so that everything before it was told if it was told at all.
+    // A public post as a marker: earlier events, if any were sent, arrive before it.
     eve.posts("last").await;
     for socket in [&mut *m, &mut *j] {
-        assert_eq!(socket.hears("post.created").await["post"]["text"], "last", "muted, or blocked");
+        assert_eq!(
+            socket.hears("post.created").await["post"]["text"],
+            "last",
+            "nothing earlier: one muted the author, the other is blocked"
+        );
     }
-    // Not the one for followers; one's own also comes home.
+    // No event for the followers-only post; her own post is in her home timeline, too.
     for topic in ["timeline:home", "timeline:public"] {
         let told = e.hears("post.created").await;
         assert_eq!((&told["topic"], &told["post"]["text"]), (&json!(topic), &json!("last")));
@@ -270,7 +278,7 @@ async fn posts_reach_those_who_subscribed_and_may_see_them(#[case] backend: Back
 }
 
 #[tokio::test]
-async fn what_may_not_be_seen_cannot_be_subscribed_to() {
+async fn subscriptions_are_limited_and_checked_for_visibility() {
     let t = TestApp::new(Backend::Sqlite).await;
     let [ann, bob, eve] = t.users(["ann", "bob", "eve"]).await;
     let me = ann.patch("/api/v1/me", &[], &json!({ "is_private": true })).await;
@@ -296,12 +304,12 @@ async fn what_may_not_be_seen_cannot_be_subscribed_to() {
 }
 
 #[tokio::test]
-async fn a_busy_topic_tells_how_many_there_are() {
+async fn busy_topic_sends_counts_instead_of_posts() {
     let t = TestApp::new(Backend::Sqlite).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let mut b = bob.connects().await;
     b.gets("subscribe", json!({ "topics": ["timeline:public"] })).await;
-    // At once: on a busy machine one after the other might be fewer in a second than are counted.
+    // Concurrently: one after the other, a busy machine might create too few posts in a second for them to be counted.
     let texts: Vec<String> = (0..30).map(|n| format!("post {n}")).collect();
     let ids = join_all(texts.iter().map(|text| ann.posts(text))).await;
     let last = ids.into_iter().max().unwrap();
@@ -312,12 +320,12 @@ async fn a_busy_topic_tells_how_many_there_are() {
         told += head["count"].as_u64().unwrap();
     }
     told += b.heard().await.iter().filter(|name| *name == "post.created").count() as u64;
-    assert_eq!(told, 30, "each is told, or counted");
+    assert_eq!(told, 30, "each post is delivered or counted");
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn notifications_come_at_once_and_are_read_everywhere(#[case] backend: Backend) {
+async fn notifications_are_pushed_and_their_read_position_is_shared(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let mut a = ann.connects().await;
@@ -331,7 +339,7 @@ async fn notifications_come_at_once_and_are_read_everywhere(#[case] backend: Bac
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn notifications_taken_back_are_deleted_and_not_announced_again(#[case] backend: Backend) {
+async fn withdrawn_notifications_are_deleted_and_not_pushed_again(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let mut a = ann.connects().await;
@@ -343,7 +351,7 @@ async fn notifications_taken_back_are_deleted_and_not_announced_again(#[case] ba
     assert_eq!(deleted, json!({ "id": created, "unread_count": 0 }));
     assert_eq!(ann.told().await, [""; 0]);
 
-    // The same again is there and unread, and is not announced.
+    // The same notification again is listed and unread, but not pushed.
     for _ in 0..50 {
         bob.put_empty(&like).await.assert_status(200);
         assert_eq!(a.hears("notification.state").await["unread_count"], 1);
@@ -352,7 +360,7 @@ async fn notifications_taken_back_are_deleted_and_not_announced_again(#[case] ba
         assert_eq!(a.hears("notification.deleted").await, json!({ "id": listed[0], "unread_count": 0 }));
     }
     assert_eq!(a.heard().await, [""; 0]);
-    // Another act of the same person is.
+    // Another action of the same user is pushed.
     bob.put_empty("/api/v1/users/@ann/follow").await.assert_status(200);
     assert_eq!(a.hears("notification.created").await["notification"]["type"], "follow");
     t.clock.advance(Duration::from_secs(60 * 60));
@@ -363,7 +371,7 @@ async fn notifications_taken_back_are_deleted_and_not_announced_again(#[case] ba
 }
 
 #[tokio::test]
-async fn announcements_are_an_hour_apart_whatever_the_wall_clock_shows() {
+async fn repeated_notifications_are_pushed_an_hour_apart_despite_clock_steps() {
     let t = TestApp::new(Backend::Sqlite).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let mut a = ann.connects().await;
@@ -382,10 +390,10 @@ async fn announcements_are_an_hour_apart_whatever_the_wall_clock_shows() {
     }
 }
 
-/// Nodes that cannot hear each other find out from the database what happened.
+/// Nodes that cannot reach each other learn about new events from the database.
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_happens_on_another_node_comes_as_a_head(#[case] backend: Backend) {
+async fn messages_of_another_node_arrive_as_heads(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let id = ann.begins(&["@bob"], None).await;
@@ -407,7 +415,7 @@ async fn what_happens_on_another_node_comes_as_a_head(#[case] backend: Backend) 
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn notifications_about_what_is_deleted_are_deleted(#[case] backend: Backend) {
+async fn notifications_about_deleted_content_are_deleted(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let mut a = ann.connects().await;
@@ -422,7 +430,7 @@ async fn notifications_about_what_is_deleted_are_deleted(#[case] backend: Backen
     bob.delete(&format!("/api/v1/posts/{mention}")).await.assert_status(204);
     assert_eq!(a.hears("notification.deleted").await["unread_count"], 0);
 
-    // Of many at once only how many are unread.
+    // When many are deleted at once, only the unread count is sent.
     for n in 0..21 {
         bob.comments(&post, &format!("comment {n}")).await;
         a.hears("notification.created").await;
@@ -434,7 +442,7 @@ async fn notifications_about_what_is_deleted_are_deleted(#[case] backend: Backen
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn rejoined_members_are_sent_heads_and_not_edits_of_older_messages(#[case] backend: Backend) {
+async fn rejoined_members_receive_heads_instead_of_edits_of_older_messages(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, _bob, eve] = t.users(["ann", "bob", "eve"]).await;
     let id = ann.begins(&["@bob", "@eve"], Some("us")).await;
@@ -476,7 +484,7 @@ async fn rejoined_members_are_sent_heads_and_not_edits_of_older_messages(#[case]
     let listed = eve.get(&format!("/api/v1/conversations/{id}/messages")).await.items("text");
     assert_eq!(listed, [json!("after")]);
 
-    // Her own from before is no more hers to change.
+    // She can no longer change her own message from before.
     let edit = json!({ "conversation_id": id, "message_id": own, "text": "mine" });
     assert_eq!(e.asks("message.edit", edit).await["err"]["code"], "not-found");
     let own = format!("/api/v1/conversations/{id}/messages/{own}");
@@ -487,7 +495,7 @@ async fn rejoined_members_are_sent_heads_and_not_edits_of_older_messages(#[case]
 }
 
 #[tokio::test]
-async fn handshakes_that_fail_are_limited_by_network_and_lock_nobody_out() {
+async fn failed_handshakes_are_limited_per_network_and_lock_out_no_user() {
     let mut settings = Settings::default();
     settings.auth.limits.handshake_failures_per_address = quota(6, 3600);
     settings.gateway.handshakes_per_second = std::num::NonZeroU32::new(20).unwrap();
@@ -514,7 +522,7 @@ async fn handshakes_that_fail_are_limited_by_network_and_lock_nobody_out() {
     let elsewhere = t.stranger().at("2001:db8:0:1::1");
     assert_eq!(elsewhere.tries_to_connect(&bad[0].0).await.err(), Some(401), "another network");
 
-    // They used up nothing that she needs: neither the node's budget, nor her network's.
+    // The failures used up neither the node's handshake budget nor that of her network.
     let mut sockets = Vec::new();
     for _ in 0..15 {
         for (headers, _) in &bad {
@@ -525,7 +533,7 @@ async fn handshakes_that_fail_are_limited_by_network_and_lock_nobody_out() {
 }
 
 #[tokio::test]
-async fn head_is_counted_like_get_and_opens_nothing() {
+async fn head_request_is_counted_like_get_and_opens_no_connection() {
     let mut settings = Settings::default();
     settings.auth.limits.handshake_failures_per_address = quota(2, 3600);
     let t = TestApp::with(Backend::Sqlite, settings).await;
@@ -546,7 +554,7 @@ async fn head_is_counted_like_get_and_opens_nothing() {
 }
 
 #[tokio::test]
-async fn one_user_does_not_use_up_the_handshakes_of_a_node() {
+async fn handshake_limit_of_a_user_does_not_affect_other_users() {
     let mut settings = Settings::default();
     settings.auth.limits.connections_per_user = quota(3, 3600);
     let t = TestApp::with(Backend::Sqlite, settings).await;
@@ -559,7 +567,7 @@ async fn one_user_does_not_use_up_the_handshakes_of_a_node() {
 }
 
 #[tokio::test]
-async fn expiry_is_announced_once_per_credential() {
+async fn credential_expiry_is_announced_once() {
     let mut settings = Settings::default();
     settings.auth.access_token_lifetime = Duration::from_secs(60);
     let t = TestApp::with(Backend::Sqlite, settings).await;
@@ -570,7 +578,7 @@ async fn expiry_is_announced_once_per_credential() {
     let bearer = format!("Bearer {token}");
     let connect = async || ann.tries_to_connect(&[PROTOCOL, ("authorization", &bearer)]).await.unwrap();
 
-    // Four fifths of its lifetime are not over.
+    // No warning before four fifths of the lifetime have passed.
     t.clock.advance(Duration::from_secs(40));
     let mut a = connect().await;
     assert_eq!(a.heard().await, ["ready"]);
@@ -588,14 +596,14 @@ async fn expiry_is_announced_once_per_credential() {
         a.gets("auth", json!({ "access_token": token })).await;
         a.gets("auth", json!({ "ticket": ticket().await })).await;
     }
-    assert_eq!(a.heard().await, ["ready"], "the same credential, in whichever form");
+    assert_eq!(a.heard().await, ["ready"], "the same credential, whether as token or as ticket");
 
-    // Of a ticket, too, the lifetime is that of what it was asked for with.
+    // A ticket has the lifetime of the credential that requested it.
     let by_ticket = format!("blegram.v1+json, blegram.ticket.{}", ticket().await.as_str().unwrap());
     let mut b = t.stranger().tries_to_connect(&[("sec-websocket-protocol", &by_ticket)]).await.unwrap();
     assert_eq!(b.heard().await, ["ready", "auth.expiring"]);
 
-    // Whoever refreshes at each warning is not in a loop: the next one is not about to expire.
+    // A client that refreshes at each warning does not loop: the new token is not about to expire.
     let refresh =
         json!({ "grant_type": "refresh_token", "refresh_token": signed_up["tokens"]["refresh_token"] });
     let fresh = ann.post("/api/v1/auth/token", &refresh).await.json();
@@ -604,7 +612,7 @@ async fn expiry_is_announced_once_per_credential() {
 }
 
 #[tokio::test]
-async fn only_acquaintances_see_who_is_there() {
+async fn presence_is_visible_only_to_users_with_a_shared_conversation() {
     let t = TestApp::new(Backend::Sqlite).await;
     let [ann, bob, eve] = t.users(["ann", "bob", "eve"]).await;
     let ids: Vec<String> = [ann.get("/api/v1/me").await.json(), bob.get("/api/v1/me").await.json()]
@@ -625,7 +633,7 @@ async fn only_acquaintances_see_who_is_there() {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_ends_a_session_ends_its_connections(#[case] backend: Backend) {
+async fn ending_a_session_closes_its_connections(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let phone = t.stranger();
@@ -639,7 +647,7 @@ async fn what_ends_a_session_ends_its_connections(#[case] backend: Backend) {
 }
 
 #[tokio::test]
-async fn nobody_has_too_many_connections() {
+async fn connections_per_user_are_limited() {
     let mut settings = Settings::default();
     settings.gateway.connections_per_user = 2;
     let t = TestApp::with(Backend::Sqlite, settings).await;
@@ -653,7 +661,7 @@ async fn nobody_has_too_many_connections() {
 }
 
 #[tokio::test]
-async fn an_address_has_no_more_connections_than_it_may() {
+async fn connections_per_address_are_limited() {
     let mut settings = Settings::default();
     settings.gateway.connections_per_address = 1;
     let t = TestApp::with(Backend::Sqlite, settings).await;
@@ -666,7 +674,7 @@ async fn an_address_has_no_more_connections_than_it_may() {
 }
 
 #[tokio::test]
-async fn connections_are_counted_by_network() {
+async fn connections_are_counted_per_ipv6_network() {
     let mut settings = Settings::default();
     settings.gateway.connections_per_address = 1;
     let t = TestApp::with(Backend::Sqlite, settings).await;
@@ -678,7 +686,7 @@ async fn connections_are_counted_by_network() {
 }
 
 #[tokio::test]
-async fn what_is_no_frame_ends_the_connection_and_disturbs_nobody() {
+async fn invalid_frames_close_only_their_own_connection() {
     let t = TestApp::new(Backend::Sqlite).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let mut other = bob.connects().await;
@@ -710,14 +718,14 @@ async fn what_is_no_frame_ends_the_connection_and_disturbs_nobody() {
     other.gets("sync", json!({})).await;
 }
 
-/// A frame as it is, masked.
+/// A raw frame, masked.
 fn raw(opcode: OpCode, payload: Vec<u8>) -> Message {
     let header = FrameHeader { opcode, mask: Some([1, 2, 3, 4]), ..FrameHeader::default() };
     Message::Frame(Frame::from_payload(header, payload.into()))
 }
 
 #[tokio::test]
-async fn commands_are_refused_in_the_words_of_the_api() {
+async fn command_errors_match_the_problems_of_the_api() {
     let t = TestApp::new(Backend::Sqlite).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let id = ann.begins(&["@bob"], None).await;
@@ -737,7 +745,7 @@ async fn commands_are_refused_in_the_words_of_the_api() {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn blocks_end_edits_and_typing_in_a_direct_conversation(#[case] backend: Backend) {
+async fn blocks_stop_edits_and_typing_in_a_direct_conversation(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let id = ann.begins(&["@bob"], None).await;
@@ -760,11 +768,11 @@ async fn blocks_end_edits_and_typing_in_a_direct_conversation(#[case] backend: B
     b.gets("read", json!({ "conversation_id": id, "message_no": 1 })).await;
     b.gets("message.delete", json!({ "conversation_id": id, "message_id": message })).await;
     assert_eq!(a.hears("message.deleted").await["seq"], 2);
-    assert_eq!(a.heard().await, [""; 0], "nothing else of bob's");
+    assert_eq!(a.heard().await, [""; 0], "no other event of bob's");
 }
 
 #[tokio::test]
-async fn a_credential_is_renewed_by_its_user_only() {
+async fn credential_is_renewed_by_its_own_user_only() {
     let t = TestApp::new(Backend::Sqlite).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let ticket = async |actor: &crate::world::Actor<'_>| {
@@ -779,7 +787,7 @@ async fn a_credential_is_renewed_by_its_user_only() {
 }
 
 #[tokio::test]
-async fn a_client_learns_that_its_credential_ends_and_that_the_node_stops() {
+async fn clients_are_warned_of_credential_expiry_and_node_shutdown() {
     let hour = Duration::from_secs(3600);
     let mut settings = Settings::default();
     (settings.gateway.drain.shortest, settings.gateway.drain.longest) = (hour, hour);
@@ -798,18 +806,18 @@ async fn a_client_learns_that_its_credential_ends_and_that_the_node_stops() {
     let after = a.hears("reconnect").await["after_ms"].as_u64().unwrap();
     assert!(after <= 3_600_000, "{after}");
     assert_eq!(ann.tries_to_connect(&[PROTOCOL, ("authorization", &bearer)]).await.unwrap_err(), 503);
-    // Whoever has gone is not waited for.
+    // The drain does not wait for closed connections.
     drop(a);
     drained.await.unwrap();
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_keep_up_learns_how_far_a_conversation_is() {
+async fn slow_client_receives_a_head_instead_of_messages() {
     let t = TestApp::new(Backend::Sqlite).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let id = ann.begins(&["@bob"], None).await;
     let mut b = bob.connects().await;
-    // Three times what may wait for a connection.
+    // Three times the capacity of a connection's outbox.
     const LINES: u64 = 120;
     for _ in 0..LINES {
         ann.says(&id, &"가".repeat(2000)).await;

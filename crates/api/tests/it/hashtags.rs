@@ -1,4 +1,4 @@
-//! Posts by hashtag.
+//! Hashtag timelines.
 
 use blegram_persistence::testing::Backend;
 use rstest_reuse::apply;
@@ -15,7 +15,7 @@ async fn tagged(actor: &Actor<'_>, tag: &str) -> Vec<Value> {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_tag_finds_its_posts_in_any_spelling_newest_first(#[case] backend: Backend) {
+async fn hashtag_timeline_accepts_any_spelling_and_lists_newest_first(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let first = ann.posts("노을 #제주 #Jeju").await;
@@ -53,7 +53,7 @@ async fn a_tag_finds_its_posts_in_any_spelling_newest_first(#[case] backend: Bac
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn an_edit_moves_a_post_from_tag_to_tag(#[case] backend: Backend) {
+async fn editing_a_post_updates_its_hashtags(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let post = ann.posts("#old #kept").await;
@@ -64,7 +64,7 @@ async fn an_edit_moves_a_post_from_tag_to_tag(#[case] backend: Backend) {
         assert_eq!(tagged(&ann, tag).await, [json!(post)], "{tag}");
     }
     ann.patch(&path, &[], &json!({ "visibility": "followers" })).await.assert_status(200);
-    assert_eq!(tagged(&ann, "new").await, [json!(null); 0], "tags list what is public");
+    assert_eq!(tagged(&ann, "new").await, [json!(null); 0], "hashtag timelines list public posts only");
     ann.patch(&path, &[], &json!({ "visibility": "public" })).await.assert_status(200);
     assert_eq!(tagged(&ann, "new").await, [json!(post)]);
     ann.delete(&path).await.assert_status(204);
@@ -74,7 +74,7 @@ async fn an_edit_moves_a_post_from_tag_to_tag(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn pages_of_a_tag_lead_both_ways_and_take_three_statements(#[case] backend: Backend) {
+async fn hashtag_pages_lead_both_ways_and_take_three_statements(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let mut posts = Vec::new();

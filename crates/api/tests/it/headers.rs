@@ -1,4 +1,4 @@
-//! Request headers as browsers, proxies and other applications of the site really send them.
+//! Request headers as browsers, proxies and other applications on the same domain send them in practice.
 
 use blegram_persistence::testing::Backend;
 use poem::http::Method;
@@ -16,7 +16,7 @@ const OWN: (&str, &str) = ("origin", "http://127.0.0.1:8080");
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_cookie_of_another_application_hides_no_session(#[case] backend: Backend) {
+async fn cookies_of_other_applications_do_not_hide_the_session(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let post = format!("/api/v1/posts/{}", ann.posts("hello").await);
@@ -44,7 +44,7 @@ async fn a_cookie_of_another_application_hides_no_session(#[case] backend: Backe
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_write_with_a_foreign_cookie_must_still_be_meant(#[case] backend: Backend) {
+async fn cookies_of_other_applications_do_not_bypass_the_csrf_check(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     ann.set_cookie(Some(format!("utm=가을세일; {}", ann.cookie().unwrap())));
@@ -66,7 +66,7 @@ async fn a_write_with_a_foreign_cookie_must_still_be_meant(#[case] backend: Back
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn bytes_beyond_ascii_hide_only_what_they_are_in(#[case] backend: Backend) {
+async fn non_ascii_bytes_invalidate_only_their_own_value(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let send =
@@ -92,7 +92,7 @@ async fn bytes_beyond_ascii_hide_only_what_they_are_in(#[case] backend: Backend)
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_device_is_called_what_it_calls_itself_in_any_script(#[case] backend: Backend) {
+async fn user_agent_is_stored_in_any_script(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let body = json!({ "login": "ann", "password": PASSWORD, "client": "native" }).to_string();

@@ -1,4 +1,4 @@
-//! Requests that are sent again because nobody knows what became of them.
+//! Idempotency keys: requests that a client repeats because it does not know their outcome.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ fn is_replayed(answer: &Answer) -> bool {
 }
 
 #[tokio::test]
-async fn a_stale_tag_can_be_corrected_with_the_same_key() {
+async fn failed_precondition_can_be_retried_with_the_same_key() {
     let t = TestApp::new(Backend::Sqlite).await;
     let [ann] = t.users(["ann"]).await;
     let post = write(&ann, "one", &json!({ "text": "hello" })).await;
@@ -46,7 +46,7 @@ async fn a_stale_tag_can_be_corrected_with_the_same_key() {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_post_that_is_sent_again_is_written_once(#[case] backend: Backend) {
+async fn repeated_request_runs_once_and_is_replayed(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let body = json!({ "text": "hello" });
@@ -59,7 +59,7 @@ async fn a_post_that_is_sent_again_is_written_once(#[case] backend: Backend) {
     assert_eq!((&again.body, again.header("location")), (&first.body, first.header("location")));
     assert_ne!(again.header("x-request-id"), first.header("x-request-id"));
     assert_eq!(t.database.count("posts").await, 1);
-    // After a day the key is new.
+    // The key expires after a day.
     t.clock.advance(Duration::from_secs(86_400));
     assert!(!is_replayed(&write(&ann, "one", &body).await));
     assert_eq!(t.database.count("posts").await, 2);
@@ -67,7 +67,7 @@ async fn a_post_that_is_sent_again_is_written_once(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_refusal_is_an_answer_too(#[case] backend: Backend) {
+async fn validation_errors_are_replayed(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let body = json!({ "text": "" });
@@ -81,7 +81,7 @@ async fn a_refusal_is_an_answer_too(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_key_stands_for_one_request_of_one_person(#[case] backend: Backend) {
+async fn key_is_bound_to_one_request_of_one_user(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let body = json!({ "text": "hello" });
@@ -95,12 +95,12 @@ async fn a_key_stands_for_one_request_of_one_person(#[case] backend: Backend) {
     assert!(!is_replayed(&deleted));
     let again = ann.send(Method::DELETE, &path, &key, Vec::new()).await;
     again.assert_status(204);
-    assert!(is_replayed(&again), "and not 404");
+    assert!(is_replayed(&again), "a replay, not 404");
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn of_twenty_at_once_one_happens(#[case] backend: Backend) {
+async fn concurrent_requests_with_one_key_run_once(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let body = json!({ "text": "hello" });
@@ -116,16 +116,16 @@ async fn of_twenty_at_once_one_happens(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_client_that_hangs_up_finds_what_it_did(#[case] backend: Backend) {
+async fn request_of_a_disconnected_client_completes_and_is_replayed(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let body = json!({ "text": "hello" });
     {
         let mut hangs_up = Box::pin(write(&ann, "one", &body));
-        // Far enough that the request has begun; then its client is gone.
+        // Polls until the request has begun, then drops the client.
         loop {
             assert!(futures_util::poll!(&mut hangs_up).is_pending());
-            // Asked before anything else may run: it might be over by then.
+            // Checked before other tasks may run: by then, the request might be complete.
             if !t.tasks.is_empty() {
                 break;
             }
@@ -143,12 +143,12 @@ async fn a_client_that_hangs_up_finds_what_it_did(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_request_that_crashed_runs_again_when_its_lease_is_over(#[case] backend: Backend) {
+async fn request_of_a_crashed_node_runs_again_after_its_lease(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let body = json!({ "text": "hello" });
     write(&ann, "one", &body).await.assert_status(201);
-    // As a node leaves it that crashed before it kept its answer.
+    // The state that a node leaves behind when it crashes before it stores its response.
     t.database.execute("UPDATE idempotency_keys SET status = NULL").await;
     t.clock.advance(Duration::from_secs(59));
     write(&ann, "one", &body).await.assert_problem(409, "request-in-progress");
@@ -161,7 +161,7 @@ async fn a_request_that_crashed_runs_again_when_its_lease_is_over(#[case] backen
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_failure_is_no_answer(#[case] backend: Backend) {
+async fn server_errors_are_not_replayed(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let body = json!({ "text": "hello" });
@@ -175,7 +175,7 @@ async fn a_failure_is_no_answer(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn keys_are_for_those_who_are_let_in(#[case] backend: Backend) {
+async fn keys_are_stored_only_for_authorized_writes(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let body = json!({ "text": "hello" });
@@ -198,9 +198,9 @@ async fn keys_are_for_those_who_are_let_in(#[case] backend: Backend) {
     write(&ann, &"k".repeat(255), &body).await.assert_status(201);
 }
 
-/// What the document says of a key is what is taken.
+/// The server accepts exactly the keys that the document allows.
 #[tokio::test]
-async fn keys_are_taken_as_the_document_says() {
+async fn keys_are_validated_as_documented() {
     let t = TestApp::new(Backend::Sqlite).await;
     let [ann] = t.users(["ann"]).await;
     let schema = &CONTRACT.raw["components"]["parameters"]["IdempotencyKeyParam"]["schema"];
@@ -218,7 +218,7 @@ async fn keys_are_taken_as_the_document_says() {
     let random = (0..200).map(|_| some.new_tree(&mut runner).unwrap().current());
     let (mut taken, mut refused) = (0, 0);
     for key in edges.into_iter().chain(sizes).chain(random) {
-        // What a header cannot carry is refused before anybody reads it.
+        // Not a valid header value, so it is rejected before the API sees it.
         if poem::http::HeaderValue::from_str(&key).is_err() {
             continue;
         }

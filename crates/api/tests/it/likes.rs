@@ -1,4 +1,4 @@
-//! Liking posts and comments, and keeping posts.
+//! Likes of posts and comments, and bookmarks.
 
 use blegram_persistence::testing::Backend;
 use futures_util::future::join_all;
@@ -25,12 +25,12 @@ async fn liking_twice_counts_and_notifies_once(#[case] backend: Backend) {
         let state = bob.delete(&like).await;
         assert_eq!(state.assert_status(200).json(), json!({ "liked": false, "like_count": 0 }));
     }
-    assert_eq!(ann.told().await, [""; 0], "what is undone is untold");
+    assert_eq!(ann.told().await, [""; 0], "unliking deletes the notification");
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn nobody_is_told_of_their_own_like(#[case] backend: Backend) {
+async fn liking_own_content_does_not_notify(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let post = ann.posts("mine").await;
@@ -42,7 +42,7 @@ async fn nobody_is_told_of_their_own_like(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn fifty_parallel_likes_of_one_and_of_many_leave_an_exact_count(#[case] backend: Backend) {
+async fn concurrent_likes_leave_an_exact_count(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let post = ann.posts("popular").await;
@@ -65,7 +65,7 @@ async fn fifty_parallel_likes_of_one_and_of_many_leave_an_exact_count(#[case] ba
 // Defect 22 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
-async fn likers_are_listed_the_latest_first_page_by_page(#[case] backend: Backend) {
+async fn likers_are_listed_latest_first_in_pages(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul, dana] = t.users(["ann", "bob", "chul", "dana"]).await;
     let post = ann.posts("hello").await;
@@ -83,7 +83,7 @@ async fn likers_are_listed_the_latest_first_page_by_page(#[case] backend: Backen
 // Defect 23 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
-async fn bookmarks_are_private_and_by_the_time_of_bookmarking(#[case] backend: Backend) {
+async fn bookmarks_are_private_and_sorted_by_bookmark_time(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let [old, new] = [ann.posts("old").await, ann.posts("new").await];
@@ -92,7 +92,7 @@ async fn bookmarks_are_private_and_by_the_time_of_bookmarking(#[case] backend: B
         assert_eq!(kept.assert_status(200).json(), json!({ "bookmarked": true }));
     }
     let first = bob.get("/api/v1/me/bookmarks?limit=1").await;
-    assert_eq!(first.items("id"), [&*old], "the cursor is the bookmark, not the post");
+    assert_eq!(first.items("id"), [&*old], "the cursor points at the bookmark, not at the post");
     let next = first.json()["next_cursor"].as_str().unwrap().to_owned();
     assert_eq!(bob.get(&format!("/api/v1/me/bookmarks?limit=1&cursor={next}")).await.items("id"), [&*new]);
     assert_eq!(ann.get("/api/v1/me/bookmarks").await.items("id").len(), 0);

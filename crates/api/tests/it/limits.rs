@@ -1,3 +1,5 @@
+//! Rate limits of sign-ups and logins.
+
 use std::time::Duration;
 
 use blegram_auth::{Config, Limits};
@@ -27,7 +29,7 @@ async fn limited(backend: Backend) -> TestApp {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn sign_ups_are_counted_by_address(#[case] backend: Backend) {
+async fn sign_ups_are_limited_per_address(#[case] backend: Backend) {
     let t = limited(backend).await;
     let first = t.stranger().at("192.0.2.1").sign_up("ann").await;
     first.assert_status(201);
@@ -46,19 +48,19 @@ async fn sign_ups_are_counted_by_address(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn sign_ups_over_loopback_have_a_limit_of_their_own(#[case] backend: Backend) {
+async fn sign_ups_over_loopback_have_their_own_limit(#[case] backend: Backend) {
     let t = limited(backend).await;
     let local = t.stranger().at("127.0.0.1");
     assert_eq!(local.sign_up("ann").await.header("ratelimit-policy"), Some("\"signup\";q=2;w=60"));
     local.sign_up("bob").await.assert_status(201);
     local.sign_up("cho").await.assert_problem(429, "rate-limited");
-    // Logins are counted there as anywhere.
+    // Logins over loopback have the usual limit.
     assert_eq!(local.log_in("ann", "wrong").await.header("ratelimit-policy"), Some("\"login\";q=3;w=30"));
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn guesses_are_counted_by_address_even_when_the_body_is_nonsense(#[case] backend: Backend) {
+async fn logins_are_limited_per_address_even_with_invalid_bodies(#[case] backend: Backend) {
     let t = limited(backend).await;
     let guesser = t.stranger().at("192.0.2.1");
     for name in ["ann", "bob", "cho"] {
@@ -72,7 +74,7 @@ async fn guesses_are_counted_by_address_even_when_the_body_is_nonsense(#[case] b
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn guesses_are_counted_by_account_whether_it_exists_or_not(#[case] backend: Backend) {
+async fn logins_are_limited_per_account_whether_it_exists_or_not(#[case] backend: Backend) {
     let t = limited(backend).await;
     t.stranger().sign_up("ann").await.assert_status(201);
     for name in ["ann", "nobody"] {
@@ -89,7 +91,7 @@ async fn guesses_are_counted_by_account_whether_it_exists_or_not(#[case] backend
         assert_eq!(refused.header("retry-after"), Some("300"));
         t.clock.advance(Duration::from_secs(30));
     }
-    // Its owner is elsewhere, and is let in.
+    // The owner can still log in from another address.
     t.stranger().at("192.0.2.9").log_in("ann", PASSWORD).await.assert_status(200);
     let refused = t.stranger().at("192.0.2.10").log_in("ann", PASSWORD).await;
     refused.assert_problem(429, "rate-limited");
@@ -98,7 +100,7 @@ async fn guesses_are_counted_by_account_whether_it_exists_or_not(#[case] backend
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn refusals_tell_how_the_caller_stands(#[case] backend: Backend) {
+async fn rejected_logins_carry_the_rate_limit_status(#[case] backend: Backend) {
     let t = limited(backend).await;
     let refused = t.stranger().at("192.0.2.1").log_in("nobody", "wrong").await;
     refused.assert_problem(401, "invalid-credentials");

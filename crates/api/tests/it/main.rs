@@ -1,7 +1,7 @@
-//! Stories about the API, told by actors through the router alone, on SQLite and PostgreSQL. Every answer
-//! that a story sees is checked against the OpenAPI document.
+//! Integration tests of the API. Actors send requests through the router, without a network, on SQLite and PostgreSQL.
+//! Every response is validated against the OpenAPI document, gateway events and replies against the AsyncAPI document.
 
-#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
+#![expect(clippy::unwrap_used, reason = "a failing step fails the test, helpers included")]
 
 mod accounts;
 mod authorization;
@@ -42,7 +42,7 @@ mod world;
 
 use rstest_reuse::template;
 
-/// Runs a story on SQLite and on PostgreSQL.
+/// Runs a test on SQLite and on PostgreSQL.
 #[template]
 #[rstest::rstest]
 #[case::sqlite(blegram_persistence::testing::Backend::Sqlite)]

@@ -1,3 +1,5 @@
+//! Images: uploads by form and direct uploads, storage, links and alt texts.
+
 use std::{
     sync::{
         Arc,
@@ -25,7 +27,7 @@ fn path(link: &Value) -> String {
 }
 
 impl TestApp {
-    /// Does the job that moves the images of an account.
+    /// Runs the job that moves the images of an account to the area of the storage where they belong.
     async fn moves_images(&self, of: &Actor<'_>) {
         let me = of.get("/api/v1/me").await.json()["id"].as_str().unwrap().parse().unwrap();
         while self.media.move_media(me).await.unwrap() {}
@@ -47,7 +49,7 @@ impl Actor<'_> {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_photo_is_uploaded_posted_and_seen(#[case] backend: Backend) {
+async fn uploaded_photo_is_posted_and_served(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let uploaded =
@@ -67,7 +69,7 @@ async fn a_photo_is_uploaded_posted_and_seen(#[case] backend: Backend) {
         async || t.stranger().get("/api/v1/timelines/public").await.json()["items"][0]["media"].clone();
     assert_eq!(timeline().await, post["media"]);
     let signed = post["media"][0]["url"].clone();
-    assert!(signed.as_str().unwrap().contains("signature="), "until it is in the public area");
+    assert!(signed.as_str().unwrap().contains("signature="), "signed until the image is in the public area");
     t.stranger().fetch(&signed, &[]).await.assert_status(200);
 
     t.moves_images(&ann).await;
@@ -76,7 +78,7 @@ async fn a_photo_is_uploaded_posted_and_seen(#[case] backend: Backend) {
     let variants = shown[0]["variants"].as_array().unwrap();
     assert_eq!(variants.iter().map(|it| &it["name"]).collect::<Vec<_>>(), ["thumb", "small", "large"]);
     for link in variants.iter().map(|variant| &variant["url"]).chain([&shown[0]["url"]]) {
-        assert!(!link.as_str().unwrap().contains('?'), "for good");
+        assert!(!link.as_str().unwrap().contains('?'), "a public link has no signature and does not expire");
         let file = t.stranger().fetch(link, &[]).await;
         file.assert_status(200);
         for (name, value) in [
@@ -94,7 +96,7 @@ async fn a_photo_is_uploaded_posted_and_seen(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn files_are_sent_in_parts_and_not_again(#[case] backend: Backend) {
+async fn files_support_range_and_conditional_requests(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let id = ann.uploads_picture().await;
@@ -124,7 +126,7 @@ async fn files_are_sent_in_parts_and_not_again(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_not_everybody_may_see_has_links_that_end(#[case] backend: Backend) {
+async fn followers_only_images_have_expiring_links(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     bob.put_empty("/api/v1/users/@ann/follow").await.assert_status(200);
@@ -150,7 +152,7 @@ async fn what_not_everybody_may_see_has_links_that_end(#[case] backend: Backend)
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn an_image_has_one_use_of_its_owner(#[case] backend: Backend) {
+async fn image_is_used_once_and_by_its_owner_only(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let [used, picture, of_bob] =
@@ -170,7 +172,7 @@ async fn an_image_has_one_use_of_its_owner(#[case] backend: Backend) {
     ann.patch("/api/v1/me", &[], &json!({ "avatar_media_id": of_bob }))
         .await
         .assert_refused(&[("/avatar_media_id", "not-found")]);
-    assert_eq!(ann.get("/api/v1/me").await.json()["post_count"], 1, "nothing was half done");
+    assert_eq!(ann.get("/api/v1/me").await.json()["post_count"], 1, "rejected posts leave nothing behind");
     for method in [Method::GET, Method::DELETE] {
         let path = format!("/api/v1/media/{of_bob}");
         ann.send(method, &path, &[], Vec::new()).await.assert_problem(404, "not-found");
@@ -181,7 +183,7 @@ async fn an_image_has_one_use_of_its_owner(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn of_posts_at_once_with_one_image_one_happens(#[case] backend: Backend) {
+async fn concurrent_posts_with_one_image_succeed_once(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let id = ann.uploads_picture().await;
@@ -195,7 +197,7 @@ async fn of_posts_at_once_with_one_image_one_happens(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_picture_is_seen_wherever_its_owner_is(#[case] backend: Backend) {
+async fn avatar_is_shown_wherever_its_owner_is(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let post = ann.posts("for @bob").await;
@@ -220,7 +222,7 @@ async fn a_picture_is_seen_wherever_its_owner_is(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn an_edit_changes_the_images_too(#[case] backend: Backend) {
+async fn editing_a_post_replaces_its_images(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let [one, two, of_bob] =
@@ -241,7 +243,7 @@ async fn an_edit_changes_the_images_too(#[case] backend: Backend) {
     ann.patch(&path, &[], &json!({ "media_ids": [two] })).await.assert_status(200);
     let revisions = t.stranger().get(&format!("{path}/revisions")).await.json();
     let shown: Vec<_> = revisions["items"].as_array().unwrap().iter().map(ids).collect();
-    // What was taken away is not shown in what was, either.
+    // Earlier revisions do not show a removed image, either.
     assert_eq!(shown, [vec![json!(two)], vec![json!(two)], vec![]]);
     ann.patch(&path, &[], &json!({ "media_ids": [] })).await.assert_refused(&[("/text", "blank")]);
     ann.patch(&path, &[], &json!({ "text": "words", "media_ids": [] })).await.assert_status(200);
@@ -249,7 +251,7 @@ async fn an_edit_changes_the_images_too(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_an_image_shows_can_be_said_later(#[case] backend: Backend) {
+async fn alt_text_can_be_changed_after_the_upload(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let path = format!("/api/v1/media/{}", ann.uploads_picture().await);
@@ -267,7 +269,7 @@ async fn what_an_image_shows_can_be_said_later(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn each_file_is_judged_for_itself(#[case] backend: Backend) {
+async fn files_of_an_upload_are_validated_separately(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let good = picture(20, 20);
@@ -314,7 +316,7 @@ async fn each_file_is_judged_for_itself(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn forms_are_read_strictly(#[case] backend: Backend) {
+async fn upload_forms_are_parsed_strictly(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let good = picture(4, 4);
@@ -344,10 +346,10 @@ async fn forms_are_read_strictly(#[case] backend: Backend) {
     assert_eq!(t.database.count("media").await, 0);
 }
 
-/// What is no part of a form is not kept until the end of it.
+/// The parser does not buffer an endless preamble or part header.
 #[apply(both_databases)]
 #[tokio::test]
-async fn forms_without_parts_are_given_up(#[case] backend: Backend) {
+async fn upload_forms_without_parts_are_rejected_early(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let (content_type, end) = form(&[], &[]);
@@ -364,18 +366,18 @@ async fn forms_without_parts_are_given_up(#[case] backend: Backend) {
         let headers = [("content-type", content_type.as_str())];
         let answer = ann.send_body(Method::POST, "/api/v1/media", &headers, body).await;
         answer.assert_problem(400, "malformed-request");
-        assert!(sent.load(Ordering::Relaxed) < 200_000, "{sent:?} bytes were taken");
+        assert!(sent.load(Ordering::Relaxed) < 200_000, "{sent:?} bytes were read");
     }
 }
 
-/// Whoever is not logged in, or did not mean it, sends two hundred MiB to nobody.
+/// A form may be 200 MiB, so the caller is authorized before the body is read.
 #[apply(both_databases)]
 #[tokio::test]
-async fn forms_of_nobody_are_not_read(#[case] backend: Backend) {
+async fn unauthorized_upload_forms_are_not_read(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let (content_type, _) = form(&[], &[]);
-    // A body that no form is: whoever reads it answers 400.
+    // The body is not a form: a handler that reads it returns 400.
     let body = b"no form".to_vec();
     let headers = [("content-type", content_type.as_str())];
     let stranger = t.stranger().send(Method::POST, "/api/v1/media", &headers, body.clone()).await;
@@ -393,7 +395,7 @@ async fn forms_of_nobody_are_not_read(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn an_upload_can_be_sent_again(#[case] backend: Backend) {
+async fn upload_is_replayed_with_the_same_idempotency_key(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let send = async |file: &[u8], alts: &[&str]| {
@@ -412,7 +414,7 @@ async fn an_upload_can_be_sent_again(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_file_can_go_into_storage_directly(#[case] backend: Backend) {
+async fn direct_upload_stores_the_announced_file(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let file = photo(64, 48);
@@ -425,7 +427,7 @@ async fn a_file_can_go_into_storage_directly(#[case] backend: Backend) {
     let complete = format!("/api/v1/media/uploads/{}/complete", upload["id"].as_str().unwrap());
     ann.post(&complete, &json!({})).await.assert_problem(409, "upload-not-arrived");
 
-    // Whoever has the link may put it, without a login.
+    // The link alone authorizes the upload; no login is needed.
     let put = async |link: String, content_type: &str, file: &[u8]| {
         let headers = [("content-type", content_type)];
         t.stranger().send_bare(Method::PUT, &path(&json!(link)), &headers, file.to_vec()).await
@@ -467,7 +469,7 @@ async fn a_file_can_go_into_storage_directly(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn images_cost_a_page_one_statement(#[case] backend: Backend) {
+async fn images_of_a_page_take_one_statement(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let statements = async || {
@@ -485,7 +487,7 @@ async fn images_cost_a_page_one_statement(#[case] backend: Backend) {
 }
 
 #[tokio::test]
-async fn no_name_leads_out_of_the_storage() {
+async fn media_paths_do_not_leave_the_storage() {
     let t = TestApp::new(Backend::Sqlite).await;
     for name in [
         "incoming/x",
@@ -502,7 +504,7 @@ async fn no_name_leads_out_of_the_storage() {
     t.stranger().delete("/media/public/x").await.assert_problem(405, "method-not-allowed");
 }
 
-/// A body that sends some bytes and then nothing, and what says that the server waits for more.
+/// A body that sends some bytes and then stalls, and a semaphore with a permit once the server waits for more.
 fn stalling(first: Vec<u8>) -> (poem::Body, Arc<tokio::sync::Semaphore>) {
     let waits = Arc::new(tokio::sync::Semaphore::new(0));
     let signal = Arc::clone(&waits);
@@ -515,7 +517,7 @@ fn stalling(first: Vec<u8>) -> (poem::Body, Arc<tokio::sync::Semaphore>) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn slow_uploads_have_a_share_for_each_account(#[case] backend: Backend) {
+async fn slow_uploads_are_limited_per_account(#[case] backend: Backend) {
     let mut settings = Settings::default();
     settings.media.receive.per_account = 1;
     let t = TestApp::with(backend, settings).await;
@@ -526,7 +528,7 @@ async fn slow_uploads_have_a_share_for_each_account(#[case] backend: Backend) {
     let slow = ann.send_body(Method::POST, "/api/v1/media", &headers, slow);
     tokio::pin!(slow);
     tokio::select! {
-        _ = &mut slow => panic!("it was answered"),
+        _ = &mut slow => panic!("the stalled upload was answered"),
         permit = waits.acquire() => permit.unwrap().forget(),
     }
     let refused = ann.send(Method::POST, "/api/v1/media", &headers, body.clone()).await;
@@ -537,7 +539,7 @@ async fn slow_uploads_have_a_share_for_each_account(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_direct_upload_is_sent_by_one_request_at_a_time(#[case] backend: Backend) {
+async fn direct_upload_accepts_one_request_at_a_time(#[case] backend: Backend) {
     let mut settings = Settings::default();
     settings.media.receive.per_account = 1;
     let t = TestApp::with(backend, settings).await;
@@ -557,7 +559,7 @@ async fn a_direct_upload_is_sent_by_one_request_at_a_time(#[case] backend: Backe
         let slow = anybody.send_body(Method::PUT, &one, &headers, slow);
         tokio::pin!(slow);
         tokio::select! {
-            _ = &mut slow => panic!("it was answered"),
+            _ = &mut slow => panic!("the stalled upload was answered"),
             permit = waits.acquire() => permit.unwrap().forget(),
         }
         let again = put(&one).await;
@@ -574,7 +576,7 @@ async fn a_direct_upload_is_sent_by_one_request_at_a_time(#[case] backend: Backe
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn uploads_that_take_too_long_are_cut(#[case] backend: Backend) {
+async fn slow_uploads_time_out(#[case] backend: Backend) {
     let mut settings = Settings::default();
     settings.media.receive.grace = Duration::ZERO;
     settings.media.receive.min_bytes_per_second = u64::MAX;
@@ -596,7 +598,7 @@ async fn uploads_that_take_too_long_are_cut(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn direct_uploads_that_are_not_completed_have_a_quota(#[case] backend: Backend) {
+async fn incomplete_direct_uploads_have_a_quota(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let announced = json!({ "content_type": "image/jpeg", "byte_size": Image::MAX_BYTES });
@@ -608,10 +610,10 @@ async fn direct_uploads_that_are_not_completed_have_a_quota(#[case] backend: Bac
     assert!(refused.json()["detail"].as_str().unwrap().contains("you have 25"), "{}", refused.json());
 }
 
-/// A link that says that it is signed is judged by that, wherever it leads.
+/// A link with a signature must have a valid one, even if the file is public.
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_bad_signature_opens_no_public_file_either(#[case] backend: Backend) {
+async fn invalid_signature_is_rejected_for_public_files_too(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let id = ann.uploads_picture().await;
@@ -636,7 +638,7 @@ async fn a_bad_signature_opens_no_public_file_either(#[case] backend: Backend) {
     }
     get(format!("{bare}?v=1")).await.assert_status(200);
 
-    // Deleted: neither the address nor what a client knows of it is good any more.
+    // After the deletion, neither the address nor a cached ETag is valid.
     let tag = get(bare.clone()).await.header("etag").unwrap().to_owned();
     ann.delete(&format!("/api/v1/posts/{}", post["id"].as_str().unwrap())).await.assert_status(204);
     while t.media.erase_post(post["id"].as_str().unwrap().parse().unwrap()).await.unwrap() {}
@@ -647,10 +649,10 @@ async fn a_bad_signature_opens_no_public_file_either(#[case] backend: Backend) {
         .assert_problem(404, "not-found");
 }
 
-/// The address of an image that was only ever in a message, or shown to followers, works with a signature only.
+/// An image that was only ever in a message, or only visible to followers, is served with a signature only.
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_was_never_public_never_has_an_open_address(#[case] backend: Backend) {
+async fn private_images_never_have_an_unsigned_address(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let conversation = ann.begins(&["@bob"], None).await;
@@ -677,10 +679,10 @@ async fn what_was_never_public_never_has_an_open_address(#[case] backend: Backen
     bob.fetch(&of_bob, &[]).await.assert_problem(404, "not-found");
 }
 
-/// The bytes decide what a file is: phones and browsers name types that it does not have.
+/// The bytes decide the type of a file, because phones and browsers send wrong types.
 #[apply(both_databases)]
 #[tokio::test]
-async fn the_type_of_a_part_does_not_count(#[case] backend: Backend) {
+async fn content_type_of_a_part_is_ignored(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let (png, jpeg) = (picture(8, 6), photo(16, 12));
@@ -701,7 +703,7 @@ async fn the_type_of_a_part_does_not_count(#[case] backend: Backend) {
         let refused = ann.uploads(&[("a.png", label, b"<!doctype html>")]).await;
         refused.assert_problem(415, "media-unsupported");
     }
-    // No label at all.
+    // No `Content-Type` at all.
     let (content_type, body) = form(&[("a.png", "image/png", &png)], &[]);
     let line = b"Content-Type: image/png\r\n";
     let at = body.windows(line.len()).position(|bytes| bytes.eq_ignore_ascii_case(line)).unwrap();
@@ -711,10 +713,10 @@ async fn the_type_of_a_part_does_not_count(#[case] backend: Backend) {
         .assert_status(201);
 }
 
-/// What phones make by default is refused with what to do about it, in English and in Korean.
+/// The default formats of phones are rejected with advice in English and Korean.
 #[apply(both_databases)]
 #[tokio::test]
-async fn photos_of_phones_are_refused_with_advice(#[case] backend: Backend) {
+async fn unsupported_phone_formats_are_rejected_with_advice(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     for (file, words) in [
@@ -737,7 +739,7 @@ async fn photos_of_phones_are_refused_with_advice(#[case] backend: Backend) {
             }
         }
     }
-    // Also as soon as one is announced.
+    // Also when a direct upload is announced.
     for (content_type, words) in [
         ("image/heic", &["HEIC", "Most Compatible", "Android", "높은 호환성"][..]),
         ("image/avif", &["AVIF", "JPEG", "iPhone", "저장해 보내세요"]),
@@ -750,7 +752,7 @@ async fn photos_of_phones_are_refused_with_advice(#[case] backend: Backend) {
         let text = refused.json()["errors"][0]["detail"].to_string();
         assert!(words.iter().all(|word| text.contains(word)), "{content_type}: {text}");
     }
-    // The same by a direct upload.
+    // Also when a direct upload is completed.
     let file = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
     let announced = json!({ "content_type": "image/jpeg", "byte_size": file.len() });
     let upload = ann.post("/api/v1/media/uploads", &announced).await.json();

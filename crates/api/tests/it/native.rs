@@ -1,4 +1,4 @@
-//! A phone: tokens in a safe instead of a cookie.
+//! Native apps: access and refresh tokens instead of a cookie.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Somebody with an app.
+/// A native app and its tokens.
 struct Phone<'a> {
     actor: Actor<'a>,
     tokens: Value,
@@ -38,12 +38,12 @@ impl<'a> Phone<'a> {
         self
     }
 
-    /// Gets new tokens and does not look at them: the answer was lost.
+    /// Requests new tokens but does not store them, as when the response is lost.
     async fn refresh(&self) -> Answer {
         refresh(&self.actor, text(&self.tokens["refresh_token"])).await
     }
 
-    /// Gets new tokens and keeps them.
+    /// Requests new tokens and stores them.
     async fn renew(self) -> Self {
         let answer = self.refresh().await;
         answer.assert_status(200);
@@ -55,7 +55,7 @@ impl<'a> Phone<'a> {
     }
 }
 
-/// As an app does whose access token may be over: without it.
+/// Refreshes without the access token, as an app does whose access token may have expired.
 async fn refresh(actor: &Actor<'_>, token: &str) -> Answer {
     let stranger = actor.stranger();
     stranger
@@ -74,7 +74,7 @@ fn decode(part: &str) -> Value {
 // Defect 17 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
-async fn an_app_signs_up_and_works_without_a_cookie(#[case] backend: Backend) {
+async fn native_sign_up_uses_tokens_and_no_cookie(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let ann = Phone::sign_up(&t, "ann").await;
     assert_eq!(
@@ -82,7 +82,7 @@ async fn an_app_signs_up_and_works_without_a_cookie(#[case] backend: Backend) {
         (&json!("Bearer"), &json!(600), &json!(30 * 86_400))
     );
     assert_eq!(ann.me().await.json()["username"], "ann");
-    // Nobody else's page can add the bearer, so the write need not prove that it was meant.
+    // Pages of other sites cannot add the bearer token, so the write needs no CSRF protection.
     let json = ("content-type", "application/json");
     let post = json!({ "text": "from the train" }).to_string().into_bytes();
     let headers = [json, ("origin", "https://evil.example")];
@@ -94,7 +94,7 @@ async fn an_app_signs_up_and_works_without_a_cookie(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn an_access_token_says_what_rfc_9068_wants(#[case] backend: Backend) {
+async fn access_token_follows_rfc_9068(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let ann = Phone::sign_up(&t, "ann").await;
     let me = ann.me().await.json();
@@ -113,7 +113,7 @@ async fn an_access_token_says_what_rfc_9068_wants(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn tokens_end_and_are_renewed(#[case] backend: Backend) {
+async fn tokens_expire_and_are_refreshed(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let mut ann = Phone::sign_up(&t, "ann").await;
     t.clock.advance(10 * MINUTE - Duration::from_secs(1));
@@ -123,7 +123,7 @@ async fn tokens_end_and_are_renewed(#[case] backend: Backend) {
     ann = ann.renew().await;
     ann.me().await.assert_status(200);
 
-    // A month without use ends the session; half a year ends it in any case.
+    // The session expires after a month without use, and after half a year in any case.
     for _ in 0..5 {
         t.clock.advance(30 * DAY - MINUTE);
         ann = ann.renew().await;
@@ -137,7 +137,7 @@ async fn tokens_end_and_are_renewed(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_lost_answer_can_be_asked_for_again(#[case] backend: Backend) {
+async fn refresh_can_be_repeated_after_a_lost_response(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let ann = Phone::sign_up(&t, "ann").await;
     let lost = ann.refresh().await.json();
@@ -152,9 +152,9 @@ async fn a_lost_answer_can_be_asked_for_again(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_stolen_refresh_token_ends_the_session_for_both(#[case] backend: Backend) {
+async fn reused_refresh_token_ends_the_session(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
-    // Used after the owner's app has used its new access token, or its new refresh token.
+    // The thief uses it after the owner's app has used its new access token, or its new refresh token.
     for uses_access in [true, false] {
         let ann = Phone::sign_up(&t, if uses_access { "ann" } else { "bob" }).await;
         let stolen = text(&ann.tokens["refresh_token"]).to_owned();
@@ -174,14 +174,14 @@ async fn a_stolen_refresh_token_ends_the_session_for_both(#[case] backend: Backe
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn of_fifty_simultaneous_uses_one_chain_lives(#[case] backend: Backend) {
+async fn concurrent_refreshes_return_one_new_token(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let ann = Phone::sign_up(&t, "ann").await;
     let answers = futures_util::future::join_all((0..50).map(|_| ann.refresh())).await;
     let tokens: Vec<Value> = answers.iter().map(|answer| answer.assert_status(200).json()).collect();
     assert!(tokens.iter().all(|it| it["refresh_token"] == tokens[0]["refresh_token"]));
     assert_eq!(t.database.count("refresh_tokens").await, 2);
-    // Whichever answer the app kept, it goes on.
+    // The app can continue with any of the responses.
     let ann = ann.with(tokens[17].clone());
     ann.me().await.assert_status(200);
     ann.renew().await.me().await.assert_status(200);
@@ -189,7 +189,7 @@ async fn of_fifty_simultaneous_uses_one_chain_lives(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn every_node_takes_what_any_node_issued(#[case] backend: Backend) {
+async fn tokens_are_accepted_by_every_node(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let other_node = t.another_node();
     let ann = Phone::sign_up(&t, "ann").await;
@@ -202,7 +202,7 @@ async fn every_node_takes_what_any_node_issued(#[case] backend: Backend) {
     here.get("/api/v1/me").await.assert_status(200);
     assert_eq!(t.database.count("signing_keys").await, 1);
 
-    // What one node ends, the other hears of within a second.
+    // A session that ends on one node ends on the other within a second.
     ann.actor.post("/api/v1/auth/logout", &json!(null)).await.assert_status(204);
     t.clock.advance(Duration::from_secs(1));
     elsewhere.get("/api/v1/me").await.assert_problem(401, "unauthenticated");
@@ -210,7 +210,7 @@ async fn every_node_takes_what_any_node_issued(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_bad_bearer_is_refused_everywhere_and_never_falls_back(#[case] backend: Backend) {
+async fn invalid_bearer_is_rejected_everywhere_and_never_falls_back(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let phone = Phone::sign_up(&t, "bob").await;
@@ -221,13 +221,13 @@ async fn a_bad_bearer_is_refused_everywhere_and_never_falls_back(#[case] backend
             answer.assert_problem(401, "unauthenticated");
             let challenge = answer.header("www-authenticate").unwrap();
             assert!(challenge.contains("error=\"invalid_token\""), "{challenge}");
-            assert!(ann.cookie().is_some(), "the cookie is not to blame");
+            assert!(ann.cookie().is_some(), "the cookie is valid and is not cleared");
         }
     }
-    // With both, the bearer decides.
+    // The bearer token takes precedence over the cookie.
     ann.set_authorization(Some(&format!("Bearer {}", text(&phone.tokens["access_token"]))));
     assert_eq!(ann.get("/api/v1/me").await.json()["username"], "bob");
-    // Another scheme is not ours, nor is a token in the query.
+    // Other schemes are ignored, and so is a token in the query.
     ann.set_authorization(Some("Basic YW5uOnNlY3JldA=="));
     assert_eq!(ann.get("/api/v1/me").await.json()["username"], "ann");
     let stranger = t.stranger();
@@ -237,7 +237,7 @@ async fn a_bad_bearer_is_refused_everywhere_and_never_falls_back(#[case] backend
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn tricks_with_tokens_fail(#[case] backend: Backend) {
+async fn forged_tokens_are_rejected(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let ann = Phone::sign_up(&t, "ann").await;
     let access = text(&ann.tokens["access_token"]);
@@ -286,7 +286,7 @@ async fn tricks_with_tokens_fail(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_grant_that_cannot_be_one_is_told_why(#[case] backend: Backend) {
+async fn invalid_grants_are_rejected_with_a_reason(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let app = t.stranger();
     let ask = async |body: Value| app.post("/api/v1/auth/token", &body).await;
@@ -308,7 +308,7 @@ async fn a_grant_that_cannot_be_one_is_told_why(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_suspended_account_gets_no_tokens(#[case] backend: Backend) {
+async fn suspended_account_cannot_refresh_tokens(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let ann = Phone::sign_up(&t, "ann").await;
     t.database.execute("UPDATE users SET status = 'suspended'").await;
@@ -319,7 +319,7 @@ async fn a_suspended_account_gets_no_tokens(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn no_token_and_no_key_is_in_the_database(#[case] backend: Backend) {
+async fn tokens_are_not_stored_in_plain_text(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let ann = Phone::sign_up(&t, "ann").await.renew().await;
     ann.me().await.assert_status(200);

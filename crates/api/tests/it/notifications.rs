@@ -1,4 +1,4 @@
-//! What people are told, and how far they have read it.
+//! Notifications, unread counts and read positions, and reports.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{both_databases, world::TestApp};
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn reading_is_shared_by_all_devices_and_never_goes_back(#[case] backend: Backend) {
+async fn read_position_is_shared_and_never_moves_back(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
     let post = ann.posts("hello").await;
@@ -25,8 +25,8 @@ async fn reading_is_shared_by_all_devices_and_never_goes_back(#[case] backend: B
     assert_eq!(read(&ids[1]).await, json!({ "unread_count": 1, "read_up_to": ids[1] }));
     assert_eq!(ann.get("/api/v1/notifications").await.items("is_read"), [false, true]);
     assert_eq!(read(&ids[0]).await["unread_count"], 0);
-    assert_eq!(read(&ids[1]).await["read_up_to"], ids[0], "never back");
-    // A mark in the future ends where something is: what comes later is unread.
+    assert_eq!(read(&ids[1]).await["read_up_to"], ids[0], "the read position never moves back");
+    // A read position in the future is clamped to the newest notification, so that later ones are unread.
     assert_eq!(read(&json!("ffffffff-ffff-7fff-bfff-ffffffffffff")).await["read_up_to"], ids[0]);
     bob.comments(&post, "later").await;
     assert_eq!(unread().await["notifications"], 1);
@@ -37,7 +37,7 @@ async fn reading_is_shared_by_all_devices_and_never_goes_back(#[case] backend: B
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_is_not_shown_is_not_counted(#[case] backend: Backend) {
+async fn hidden_notifications_are_not_counted(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
     let post = bob.posts("for @ann").await;
@@ -66,7 +66,7 @@ async fn what_is_not_shown_is_not_counted(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_post_for_followers_mentions_only_those_who_may_see_it(#[case] backend: Backend) {
+async fn followers_only_post_notifies_only_mentioned_followers(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
     bob.put_empty("/api/v1/users/@ann/follow").await.assert_status(200);
@@ -75,14 +75,14 @@ async fn a_post_for_followers_mentions_only_those_who_may_see_it(#[case] backend
     assert_eq!((bob.told().await.len(), chul.told().await.len()), (1, 0));
     let path = format!("/api/v1/posts/{}", post["id"].as_str().unwrap());
     ann.patch(&path, &[], &json!({ "visibility": "public" })).await.assert_status(200);
-    assert_eq!((bob.told().await.len(), chul.told().await.len()), (1, 1), "nobody is told twice");
+    assert_eq!((bob.told().await.len(), chul.told().await.len()), (1, 1), "no recipient is notified twice");
     ann.patch(&path, &[], &json!({ "text": "dear @bob" })).await.assert_status(200);
     assert_eq!((bob.told().await.len(), chul.told().await.len()), (1, 0));
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn pages_of_notifications_take_the_same_statements_whatever_their_size(#[case] backend: Backend) {
+async fn listing_notifications_takes_a_constant_number_of_statements(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
     for n in 0..6 {
@@ -100,13 +100,14 @@ async fn pages_of_notifications_take_the_same_statements_whatever_their_size(#[c
         ann.get(&format!("/api/v1/notifications?limit={limit}")).await.assert_status(200);
         counts.push(t.database.take_statements().len());
     }
-    // Ids, notifications, mark, actors; posts, their people and marks; comments, their people and likes.
+    // Ids, notifications, read position, actors; posts, their accounts, likes and bookmarks; comments, their accounts
+    // and likes.
     assert_eq!(counts, [10, 10, 10]);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn reports_are_kept_for_moderators_once(#[case] backend: Backend) {
+async fn reports_are_stored_once_and_validated(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let post = ann.posts("buy now").await;

@@ -1,3 +1,5 @@
+//! Pages and documents beside the API: Swagger UI, the OpenAPI and AsyncAPI documents, problem pages and probes.
+
 use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -13,7 +15,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn swagger_ui_needs_nothing_from_elsewhere() {
+async fn swagger_ui_loads_nothing_from_other_hosts() {
     let t = TestApp::new(Backend::Sqlite).await;
     let page = t.stranger().get("/docs").await;
     page.assert_status(200);
@@ -27,7 +29,7 @@ async fn swagger_ui_needs_nothing_from_elsewhere() {
         let answer = t.stranger().get(file).await;
         answer.assert_status(200);
         assert!(answer.body.len() > 50, "{file} is empty");
-        // The hash is the file's, and for a script it is also all that the policy lets run.
+        // The integrity hash is that of the file, and the policy allows scripts by their hashes only.
         let hash = format!("sha256-{}", STANDARD.encode(Sha256::digest(&answer.body)));
         assert!(html.contains(&format!("integrity=\"{hash}\"")), "{file}: {html}");
         let is_script = answer.header("content-type").unwrap().starts_with("text/javascript");
@@ -40,7 +42,7 @@ async fn swagger_ui_needs_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
-async fn swagger_ui_is_the_same_with_a_slash_at_its_end() {
+async fn swagger_ui_accepts_a_trailing_slash() {
     let t = TestApp::new(Backend::Sqlite).await;
     let page = t.stranger().get("/docs/").await;
     page.assert_status(200);
@@ -48,8 +50,8 @@ async fn swagger_ui_is_the_same_with_a_slash_at_its_end() {
 }
 
 #[tokio::test]
-async fn a_path_in_the_public_url_is_written_into_pages_and_documents() {
-    // Characters that URLs allow, and pages and scripts quote.
+async fn path_of_the_public_url_is_in_pages_and_documents() {
+    // Characters that URLs allow, and that HTML and JavaScript escape.
     let public_url = "https://example.org/a&b'c";
     let t = TestApp::with(Backend::Sqlite, Settings { public_url, ..Settings::default() }).await;
     let html = t.stranger().get("/docs").await.text();
@@ -79,7 +81,7 @@ async fn a_path_in_the_public_url_is_written_into_pages_and_documents() {
     let problem = t.stranger().get("/api/v1/gateway").await.json();
     assert!(problem["type"].as_str().unwrap().starts_with("/a&b'c/problems/"), "{problem}");
     assert_eq!(problem["instance"], "/a&b'c/api/v1/gateway");
-    // What is kept for repetitions of a request, too.
+    // Also in responses that are stored for idempotent replays.
     let [ann] = t.users(["ann"]).await;
     for _ in 0..2 {
         let headers = [("content-type", "application/json"), ("idempotency-key", "once")];
@@ -87,7 +89,7 @@ async fn a_path_in_the_public_url_is_written_into_pages_and_documents() {
         assert_eq!(refused.json()["type"], "/a&b'c/problems/invalid", "{}", refused.text());
         assert_eq!(refused.json()["instance"], "/a&b'c/api/v1/posts");
     }
-    // A handshake without a connection that could be upgraded is answered in the words of the code.
+    // A handshake on a connection that cannot be upgraded returns the detail of the problem code.
     let handshake = [
         ("connection", "upgrade"),
         ("upgrade", "websocket"),
@@ -101,7 +103,8 @@ async fn a_path_in_the_public_url_is_written_into_pages_and_documents() {
     assert!(detail.contains("is at /a&b'c/asyncapi.json"), "{detail}");
 }
 
-/// What begins at the root of the host, in any text that names addresses of this site. One after a host is an example.
+/// Collects texts that name an address of this site at the root of the host. An address that follows a host is an
+/// example.
 fn addresses_at_the_root(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| addresses_at_the_root(item, found)),
@@ -119,7 +122,7 @@ fn addresses_at_the_root(value: &Value, found: &mut Vec<String>) {
 }
 
 #[tokio::test]
-async fn no_text_names_an_address_without_the_path_of_the_public_url() {
+async fn texts_name_no_address_without_the_path_of_the_public_url() {
     let settings = Settings { public_url: "https://example.org/forum", ..Settings::default() };
     let t = TestApp::with(Backend::Sqlite, settings).await;
     let mut found = Vec::new();
@@ -133,7 +136,7 @@ async fn no_text_names_an_address_without_the_path_of_the_public_url() {
 }
 
 #[tokio::test]
-async fn the_document_is_served_for_this_site() {
+async fn openapi_document_is_served_as_json_and_yaml() {
     let t = TestApp::new(Backend::Sqlite).await;
     let json = t.stranger().get("/openapi.json").await;
     assert_eq!(json.header("content-type"), Some("application/json"));
@@ -144,7 +147,7 @@ async fn the_document_is_served_for_this_site() {
 }
 
 #[tokio::test]
-async fn every_problem_has_a_page() {
+async fn problems_have_pages() {
     let t = TestApp::new(Backend::Sqlite).await;
     for code in Code::ALL {
         let page = t.stranger().get(&format!("/problems/{}", code.as_str())).await;
@@ -157,7 +160,7 @@ async fn every_problem_has_a_page() {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn probes_tell_life_from_readiness(#[case] backend: Backend) {
+async fn probes_distinguish_liveness_from_readiness(#[case] backend: Backend) {
     let readiness = Arc::new(|| Box::pin(std::future::ready(Err("shutting down".to_owned()))) as _);
     let t = TestApp::with(backend, Settings { readiness, ..Settings::default() }).await;
     t.stranger().get("/healthz").await.assert_status(200);
@@ -169,7 +172,7 @@ async fn probes_tell_life_from_readiness(#[case] backend: Backend) {
 }
 
 #[tokio::test]
-async fn every_answer_has_its_headers() {
+async fn responses_have_cache_and_security_headers() {
     let t = TestApp::new(Backend::Sqlite).await;
     let [ann] = t.users(["ann"]).await;
     for (path, cache) in [
@@ -187,6 +190,6 @@ async fn every_answer_has_its_headers() {
             Some("default-src 'none'; frame-ancestors 'none'")
         );
         assert_eq!(answer.header("vary"), Some("Authorization, Cookie, Origin"));
-        assert_eq!(answer.header("strict-transport-security"), None, "not on plain http");
+        assert_eq!(answer.header("strict-transport-security"), None, "not over plain http");
     }
 }

@@ -1,3 +1,5 @@
+//! Changing the password.
+
 use std::time::Duration;
 
 use blegram_domain::Clock;
@@ -20,7 +22,7 @@ async fn change(actor: &Actor<'_>, body: &Value) -> Answer {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_new_password_ends_every_other_session_and_renews_the_cookie(#[case] backend: Backend) {
+async fn password_change_ends_other_sessions_and_renews_the_cookie(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let thief = t.stranger();
@@ -38,7 +40,7 @@ async fn a_new_password_ends_every_other_session_and_renews_the_cookie(#[case] b
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_wrong_password_changes_nothing_and_is_no_reason_to_log_in_again(#[case] backend: Backend) {
+async fn wrong_current_password_is_rejected_and_keeps_the_session(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     for current in [json!("wrong"), json!(null)] {
@@ -51,7 +53,7 @@ async fn a_wrong_password_changes_nothing_and_is_no_reason_to_log_in_again(#[cas
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn guesses_within_a_session_are_counted(#[case] backend: Backend) {
+async fn wrong_current_passwords_are_rate_limited(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let wrong = json!({ "current_password": "wrong", "new_password": NEW });
@@ -66,7 +68,7 @@ async fn guesses_within_a_session_are_counted(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_a_guesser_knows_is_no_password(#[case] backend: Backend) {
+async fn weak_new_passwords_are_rejected(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["annabellelee"]).await;
     let own_name = json!({ "current_password": PASSWORD, "new_password": "annabellelee" });
@@ -76,7 +78,7 @@ async fn what_a_guesser_knows_is_no_password(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn without_a_password_a_fresh_login_is_asked_for(#[case] backend: Backend) {
+async fn first_password_needs_a_recent_login(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     t.database.execute("UPDATE users SET password_hash = NULL").await;
@@ -84,14 +86,14 @@ async fn without_a_password_a_fresh_login_is_asked_for(#[case] backend: Backend)
     change(&bob, &first).await.assert_status(204);
     t.clock.advance(Duration::from_secs(600));
     change(&ann, &first).await.assert_problem(403, "reauthentication-required");
-    // Nor is a login fresh that lies ahead of a clock that was set back.
+    // A login in the future of a clock that was set back is not recent, either.
     t.clock.step_wall(t.clock.now() - Duration::from_secs(24 * 60 * 60));
     change(&ann, &first).await.assert_problem(403, "reauthentication-required");
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn of_two_changes_at_once_one_wins(#[case] backend: Backend) {
+async fn concurrent_password_changes_succeed_once(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let laptop = t.stranger();

@@ -1,3 +1,5 @@
+//! Creating, reading and deleting posts, and their limits.
+
 use std::time::Duration;
 
 use blegram_persistence::testing::Backend;
@@ -8,7 +10,7 @@ use crate::{both_databases, world::TestApp};
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_post_is_seen_as_it_was_written(#[case] backend: Backend) {
+async fn created_post_is_returned_as_written(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, haneul] = t.users(["ann", "haneul"]).await;
     let text = "  오늘의 노을 🌅 #제주 #Jeju #JEJU @Haneul님, @nobody <b>&</b>\n";
@@ -37,7 +39,7 @@ async fn a_post_is_seen_as_it_was_written(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn the_longest_name_that_exists_is_meant(#[case] backend: Backend) {
+async fn mention_resolves_to_the_longest_existing_username(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, _, _] = t.users(["ann", "민수야", "민수야고"]).await;
     let post = ann
@@ -51,7 +53,7 @@ async fn the_longest_name_that_exists_is_meant(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_post_for_followers_is_not_there_for_strangers(#[case] backend: Backend) {
+async fn followers_only_post_is_hidden_from_others(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let body = json!({ "text": "for friends", "visibility": "followers" });
@@ -69,13 +71,13 @@ async fn a_post_for_followers_is_not_there_for_strangers(#[case] backend: Backen
     assert_eq!(
         bob.get("/api/v1/users/@ann").await.json()["post_count"],
         1,
-        "counts are the same for everybody"
+        "counts are the same for every viewer"
     );
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn deleting_a_post_takes_it_out_of_everything(#[case] backend: Backend) {
+async fn deleting_a_post_removes_it_from_lists_and_counts(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let [kept, gone] = [ann.posts("kept").await, ann.posts("gone").await];
@@ -93,7 +95,7 @@ async fn deleting_a_post_takes_it_out_of_everything(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn fifty_posts_at_once_are_counted(#[case] backend: Backend) {
+async fn concurrent_posts_are_counted_exactly(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let texts: Vec<String> = (0..50).map(|n| format!("post {n}")).collect();
@@ -104,7 +106,7 @@ async fn fifty_posts_at_once_are_counted(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn limits_of_a_post_are_those_that_the_site_tells(#[case] backend: Backend) {
+async fn post_limits_match_the_instance_information(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let limits = ann.get("/api/v1/instance").await.json()["limits"].clone();
@@ -135,7 +137,7 @@ async fn limits_of_a_post_are_those_that_the_site_tells(#[case] backend: Backend
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn images_that_nobody_has_are_refused_one_by_one(#[case] backend: Backend) {
+async fn unknown_images_are_reported_separately(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let id = "019aaf4c-6c00-7a31-9c58-1f0e6a2b7c01";
@@ -158,7 +160,7 @@ async fn images_that_nobody_has_are_refused_one_by_one(#[case] backend: Backend)
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn posts_keep_their_order_within_an_instant(#[case] backend: Backend) {
+async fn posts_of_the_same_instant_keep_their_order(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let mut ids = Vec::new();

@@ -1,4 +1,4 @@
-//! What people make of their profiles.
+//! Updating the caller's profile.
 
 use blegram_persistence::testing::Backend;
 use futures_util::future::join_all;
@@ -16,7 +16,7 @@ async fn update(actor: &Actor<'_>, body: &Value) -> Answer {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_is_sent_changes_and_nothing_else(#[case] backend: Backend) {
+async fn profile_update_changes_only_the_sent_fields(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let before = ann.get("/api/v1/me").await.json();
@@ -38,7 +38,7 @@ async fn what_is_sent_changes_and_nothing_else(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn who_turns_private_is_read_by_nobody_else(#[case] backend: Backend) {
+async fn private_account_hides_its_posts(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let post = format!("/api/v1/posts/{}", ann.posts("hello #jeju").await);
@@ -55,7 +55,7 @@ async fn who_turns_private_is_read_by_nobody_else(#[case] backend: Backend) {
 // Defect 4 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
-async fn bad_values_are_all_named_at_once_and_change_nothing(#[case] backend: Backend) {
+async fn profile_update_reports_all_errors_and_changes_nothing(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let before = ann.get("/api/v1/me").await;
@@ -75,7 +75,7 @@ async fn bad_values_are_all_named_at_once_and_change_nothing(#[case] backend: Ba
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn of_many_devices_that_read_the_same_profile_one_changes_it(#[case] backend: Backend) {
+async fn concurrent_profile_updates_with_one_etag_succeed_once(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let tag = ann.get("/api/v1/me").await.header("etag").unwrap().to_owned();
@@ -88,7 +88,7 @@ async fn of_many_devices_that_read_the_same_profile_one_changes_it(#[case] backe
     assert_eq!(answers.iter().filter(|answer| answer.status == 412).count(), 19);
     let now = ann.get("/api/v1/me").await;
     assert_eq!((now.json(), now.header("etag")), (winners[0].json(), winners[0].header("etag")));
-    // The same again is no change, and leaves the tag as it is.
+    // An update that changes nothing keeps the ETag.
     let same = json!({ "bio": now.json()["bio"] });
     assert_eq!(update(&ann, &same).await.header("etag"), now.header("etag"));
 }

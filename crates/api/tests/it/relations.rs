@@ -1,4 +1,4 @@
-//! Following, private accounts, blocking and muting.
+//! Follows, private accounts, blocks and mutes.
 
 use blegram_persistence::testing::Backend;
 use futures_util::future::join_all;
@@ -16,7 +16,7 @@ async fn user(viewer: &Actor<'_>, name: &str) -> Value {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn following_counts_for_both_and_fills_the_home_timeline(#[case] backend: Backend) {
+async fn following_updates_both_counts_and_the_home_timeline(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
     let before = ann.posts("before").await;
@@ -52,7 +52,7 @@ async fn following_counts_for_both_and_fills_the_home_timeline(#[case] backend: 
 // Defect 21 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
-async fn nobody_follows_blocks_mutes_or_reports_themselves(#[case] backend: Backend) {
+async fn self_follow_block_mute_and_report_are_rejected(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     for act in ["follow", "block", "mute"] {
@@ -68,7 +68,7 @@ async fn nobody_follows_blocks_mutes_or_reports_themselves(#[case] backend: Back
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn thirty_who_follow_each_other_at_once_are_counted(#[case] backend: Backend) {
+async fn concurrent_follows_are_counted_exactly(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let both = [(&ann, "@bob"), (&bob, "@ann")];
@@ -84,14 +84,14 @@ async fn thirty_who_follow_each_other_at_once_are_counted(#[case] backend: Backe
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_private_account_shows_its_header_and_lets_in_whom_it_accepts(#[case] backend: Backend) {
+async fn private_account_shows_its_profile_and_opens_to_accepted_followers(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
     let post = ann.posts("secret #tag").await;
     ann.patch("/api/v1/me", &[], &json!({ "is_private": true })).await.assert_status(200);
     let (path, nobody) = (format!("/api/v1/posts/{post}"), t.stranger());
     for stranger in [&bob, &nobody] {
-        assert_eq!(user(stranger, "ann").await["post_count"], 1, "the header stays");
+        assert_eq!(user(stranger, "ann").await["post_count"], 1, "the profile stays visible");
         for list in ["posts", "followers", "following"] {
             stranger.get(&format!("/api/v1/users/@ann/{list}")).await.assert_problem(403, "account-private");
         }
@@ -123,7 +123,7 @@ async fn a_private_account_shows_its_header_and_lets_in_whom_it_accepts(#[case] 
     assert_eq!(bob.get("/api/v1/users/@ann/posts").await.items("id"), [&*post]);
     chul.get(&path).await.assert_problem(404, "not-found");
 
-    // Whoever is removed is out again; whoever asks while it turns public is in.
+    // A removed follower loses access; turning public accepts pending requests.
     ann.delete("/api/v1/me/followers/@bob").await.assert_status(204);
     bob.get(&path).await.assert_problem(404, "not-found");
     bob.put_empty("/api/v1/users/@ann/follow").await.assert_status(200);
@@ -135,7 +135,7 @@ async fn a_private_account_shows_its_header_and_lets_in_whom_it_accepts(#[case] 
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_request_can_be_withdrawn(#[case] backend: Backend) {
+async fn follow_request_can_be_withdrawn(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     ann.patch("/api/v1/me", &[], &json!({ "is_private": true })).await.assert_status(200);
@@ -147,7 +147,7 @@ async fn a_request_can_be_withdrawn(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_block_works_both_ways_by_every_route(#[case] backend: Backend) {
+async fn block_applies_both_ways_on_every_route(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
     let mine = ann.posts("mine").await;
@@ -166,7 +166,7 @@ async fn a_block_works_both_ways_by_every_route(#[case] backend: Backend) {
     assert_eq!(blocked.assert_status(200).json(), json!({ "blocking": true }));
     ann.put_empty("/api/v1/users/@bob/block").await.assert_status(200);
 
-    // The blocker keeps the header and nothing else; the blocked has nothing.
+    // The blocking account still sees the profile and nothing else; the blocked account sees nothing.
     let header = user(&ann, "bob").await;
     assert_eq!(
         (&header["viewer"]["blocking"], &header["viewer"]["following"]),
@@ -217,30 +217,34 @@ async fn a_block_works_both_ways_by_every_route(#[case] backend: Backend) {
             assert!(!names.contains(&json!(other.trim_start_matches('@'))), "{list}");
         }
         let written = viewer.post("/api/v1/posts", &json!({ "text": format!("calling {other}") })).await;
-        assert_eq!(written.json()["mentions"], json!([]), "nobody is mentioned across a block");
+        assert_eq!(written.json()["mentions"], json!([]), "no mentions across a block");
     }
     assert_eq!(
         chul.get(&format!("/api/v1/posts/{neutral}")).await.json()["comment_count"],
         2,
-        "numbers stay"
+        "counts are unchanged"
     );
     assert_eq!((ann.told().await, bob.told().await), (Vec::<String>::new(), Vec::<String>::new()));
     ann.put_empty("/api/v1/users/@bob/follow").await.assert_problem(403, "blocked");
     bob.put_empty("/api/v1/users/@ann/follow").await.assert_problem(404, "not-found");
 
-    // Blocking back works, and each block is its own.
+    // Both accounts can block each other, and each block is independent.
     bob.put_empty("/api/v1/users/@ann/block").await.assert_status(200);
     ann.delete("/api/v1/users/@bob/block").await.assert_status(200);
     ann.get("/api/v1/users/@bob").await.assert_problem(404, "not-found");
     assert_eq!(bob.get("/api/v1/me/blocks").await.items("username"), ["ann"]);
     bob.delete("/api/v1/users/@ann/block").await.assert_status(200);
-    assert_eq!(user(&ann, "bob").await["viewer"]["followed_by"], false, "what a block ended stays so");
+    assert_eq!(
+        user(&ann, "bob").await["viewer"]["followed_by"],
+        false,
+        "unblocking does not restore the follow"
+    );
     ann.get(&format!("/api/v1/posts/{theirs}")).await.assert_status(200);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn muting_is_silent_and_closes_no_door(#[case] backend: Backend) {
+async fn muting_hides_posts_and_notifications_and_restricts_nothing_else(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     ann.put_empty("/api/v1/users/@bob/follow").await.assert_status(200);
@@ -257,18 +261,18 @@ async fn muting_is_silent_and_closes_no_door(#[case] backend: Backend) {
     }
     bob.put_empty(&format!("/api/v1/posts/{mine}/like")).await.assert_status(200);
     let comment = bob.comments(&mine, "hello @ann").await;
-    assert_eq!(ann.told().await, [""; 0], "neither of before nor of now");
+    assert_eq!(ann.told().await, [""; 0], "neither earlier nor new notifications");
     let shown = ann.get(&format!("/api/v1/posts/{mine}/comments")).await.items("id");
-    assert_eq!(shown, [comment], "comments are shown");
+    assert_eq!(shown, [comment], "comments of a muted account stay visible");
     assert_eq!(ann.get("/api/v1/me/mutes").await.items("username"), ["bob"]);
-    assert_eq!(user(&bob, "ann").await["viewer"]["followed_by"], true, "the muted one sees no change");
+    assert_eq!(user(&bob, "ann").await["viewer"]["followed_by"], true, "the muted account sees no change");
     ann.delete("/api/v1/users/@bob/mute").await.assert_status(200);
     assert_eq!(ann.told().await, ["mention"]);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_follow_and_a_block_at_the_same_time_leave_no_follow(#[case] backend: Backend) {
+async fn concurrent_follow_and_block_leave_no_follow(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     for _ in 0..10 {

@@ -1,4 +1,4 @@
-//! Editing posts, and the texts that they had.
+//! Editing posts, and their revisions.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{both_databases, world::TestApp};
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn an_edit_changes_the_text_and_what_it_refers_to_and_nothing_else(#[case] backend: Backend) {
+async fn editing_a_post_changes_only_its_text_hashtags_and_mentions(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, _bob, _cho] = t.users(["ann", "bob", "cho"]).await;
     let path = format!("/api/v1/posts/{}", ann.posts("hello @bob #old #kept").await);
@@ -33,7 +33,7 @@ async fn an_edit_changes_the_text_and_what_it_refers_to_and_nothing_else(#[case]
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn visibility_alone_is_no_edit_of_the_text(#[case] backend: Backend) {
+async fn changing_the_visibility_is_not_an_edit(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let path = format!("/api/v1/posts/{}", ann.posts("hello").await);
@@ -46,7 +46,7 @@ async fn visibility_alone_is_no_edit_of_the_text(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn an_edit_that_changes_nothing_is_none(#[case] backend: Backend) {
+async fn edit_without_changes_keeps_the_etag(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let path = format!("/api/v1/posts/{}", ann.posts("hello").await);
@@ -58,7 +58,7 @@ async fn an_edit_that_changes_nothing_is_none(#[case] backend: Backend) {
         answer.assert_status(200);
         assert_eq!(answer.header("etag"), Some(tag.as_str()));
     }
-    // More at once than there are connections: none waits for another while it holds the post.
+    // More requests than database connections: none may wait for another connection while it locks the post.
     let nothing = json!({});
     for answer in join_all((0..24).map(|_| ann.patch(&path, &[], &nothing))).await {
         answer.assert_status(200);
@@ -67,7 +67,7 @@ async fn an_edit_that_changes_nothing_is_none(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn only_its_author_edits_a_post_and_never_to_nothing(#[case] backend: Backend) {
+async fn post_edits_are_for_the_author_and_validated(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let path = format!("/api/v1/posts/{}", ann.posts("hello").await);
@@ -88,7 +88,7 @@ async fn only_its_author_edits_a_post_and_never_to_nothing(#[case] backend: Back
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn every_text_is_kept_newest_first(#[case] backend: Backend) {
+async fn revisions_are_listed_newest_first(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let path = format!("/api/v1/posts/{}", ann.posts("one").await);
@@ -102,7 +102,7 @@ async fn every_text_is_kept_newest_first(#[case] backend: Backend) {
     }
     assert_eq!(t.stranger().get(&list).await.items("text"), ["four", "three", "two", "one"]);
 
-    // By pages, there and back.
+    // Page by page, forward and back.
     let first = ann.get(&format!("{list}?limit=3")).await.json();
     let next = first["next_cursor"].as_str().unwrap();
     let last = ann.get(&format!("{list}?limit=3&cursor={next}")).await;
@@ -119,7 +119,7 @@ async fn every_text_is_kept_newest_first(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn of_a_hundred_edits_of_one_version_one_wins(#[case] backend: Backend) {
+async fn concurrent_edits_with_one_etag_succeed_once(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let path = format!("/api/v1/posts/{}", ann.posts("hello").await);
@@ -138,7 +138,7 @@ async fn of_a_hundred_edits_of_one_version_one_wins(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn edits_of_different_parts_at_once_are_both_kept(#[case] backend: Backend) {
+async fn concurrent_edits_of_different_fields_are_both_applied(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let path = format!("/api/v1/posts/{}", ann.posts("hello").await);

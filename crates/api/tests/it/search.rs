@@ -1,4 +1,4 @@
-//! Finding people, hashtags and posts, on both databases alike.
+//! Search for users, hashtags and posts, trends and suggestions, with the same results on both databases.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn search(actor: &Actor<'_>, what: &str, query: &str) -> Answer {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn korean_words_are_found_inside_compounds(#[case] backend: Backend) {
+async fn search_finds_korean_words_inside_compounds(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let forest = ann.posts("서울숲나들이 다녀왔어요").await;
@@ -50,15 +50,15 @@ async fn korean_words_are_found_inside_compounds(#[case] backend: Backend) {
     assert_eq!(
         search(&t.stranger(), "posts", "서울").await.items("id"),
         [json!(null); 0],
-        "edits and deletions count"
+        "the search follows edits and deletions"
     );
     assert_eq!(search(&t.stranger(), "posts", "부산").await.items("id"), [forest]);
 }
 
-/// The database looks for a few of the words; the rest is compared.
+/// The database searches for a limited number of terms; the code compares the rest.
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_long_query_finds_only_what_has_all_of_it(#[case] backend: Backend) {
+async fn search_with_a_long_query_matches_every_term(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let syllables: String = ('가'..).take(50).collect();
@@ -81,7 +81,7 @@ async fn a_long_query_finds_only_what_has_all_of_it(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn nobody_finds_what_they_may_not_see_or_what_does_not_want_to_be_found(#[case] backend: Backend) {
+async fn search_respects_visibility_and_discoverability(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
     let post = bob.posts("noeul").await;
@@ -96,13 +96,13 @@ async fn nobody_finds_what_they_may_not_see_or_what_does_not_want_to_be_found(#[
     };
     assert_eq!(found(&ann).await, (1, 1));
     ann.put_empty("/api/v1/users/@bob/mute").await.assert_status(200);
-    assert_eq!((found(&ann).await, found(&chul).await), ((0, 1), (1, 1)), "muting hides posts, not people");
+    assert_eq!((found(&ann).await, found(&chul).await), ((0, 1), (1, 1)), "muting hides posts, not accounts");
     ann.delete("/api/v1/users/@bob/mute").await.assert_status(200);
     bob.put_empty("/api/v1/users/@ann/block").await.assert_status(200);
     assert_eq!((found(&ann).await, found(&t.stranger()).await), ((0, 0), (1, 1)));
     bob.delete("/api/v1/users/@ann/block").await.assert_status(200);
     bob.patch("/api/v1/me", &[], &json!({ "is_private": true })).await.assert_status(200);
-    assert_eq!(found(&ann).await, (0, 1), "the header stays");
+    assert_eq!(found(&ann).await, (0, 1), "the profile stays visible");
     bob.patch("/api/v1/me", &[], &json!({ "is_private": false, "discoverable": false }))
         .await
         .assert_status(200);
@@ -115,7 +115,7 @@ async fn nobody_finds_what_they_may_not_see_or_what_does_not_want_to_be_found(#[
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn people_are_found_by_name_the_best_first_and_page_by_page(#[case] backend: Backend) {
+async fn user_search_lists_best_matches_first_in_pages(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [me, ..] = t.users(["finder", "min", "minsu", "jumin", "other"]).await;
     let jumin = t.stranger();
@@ -126,7 +126,7 @@ async fn people_are_found_by_name_the_best_first_and_page_by_page(#[case] backen
     assert_eq!(search(&me, "users", "바다").await.items("username"), ["jumin"]);
     let first = me.get("/api/v1/search/users?q=min&limit=2").await;
     assert_eq!(first.items("username"), ["min", "minsu"]);
-    assert!(first.header("link").unwrap().contains("q=min"), "the link is the same search");
+    assert!(first.header("link").unwrap().contains("q=min"), "the link has the same query");
     let next = first.json()["next_cursor"].as_str().unwrap().to_owned();
     let second = me.get(&format!("/api/v1/search/users?q=min&limit=2&cursor={next}")).await;
     assert_eq!(second.items("username"), ["jumin"]);
@@ -142,7 +142,7 @@ async fn people_are_found_by_name_the_best_first_and_page_by_page(#[case] backen
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn hashtags_count_exactly_what_everybody_may_see(#[case] backend: Backend) {
+async fn hashtag_counts_include_exactly_the_public_posts(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     for text in ["#제주바다 #jeju", "#제주 #Jeju", "#jeju"] {
@@ -168,7 +168,7 @@ async fn hashtags_count_exactly_what_everybody_may_see(#[case] backend: Backend)
     assert_eq!(names(&search(&ann, "hashtags", "제주").await), ["제주", "제주바다"]);
     assert_eq!(names(&search(&ann, "hashtags", "바다").await), ["제주바다"]);
     assert_eq!(names(&search(&ann, "hashtags", "#je").await), ["jeju"]);
-    assert_eq!(names(&search(&ann, "hashtags", "hid").await), ["hidden"], "found once it is for everybody");
+    assert_eq!(names(&search(&ann, "hashtags", "hid").await), ["hidden"], "found once the account is public");
     let offered = search(&ann, "suggestions", "b").await.json();
     assert_eq!(offered["users"][0]["username"], "bob");
     let offered = search(&ann, "suggestions", "제").await.json();
@@ -177,7 +177,7 @@ async fn hashtags_count_exactly_what_everybody_may_see(#[case] backend: Backend)
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn the_newest_twenty_searches_are_remembered_each_once(#[case] backend: Backend) {
+async fn recent_searches_are_the_newest_twenty_without_duplicates(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     for n in 0..22 {
@@ -200,7 +200,7 @@ async fn the_newest_twenty_searches_are_remembered_each_once(#[case] backend: Ba
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_search_needs_a_word(#[case] backend: Backend) {
+async fn search_query_is_validated(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     for what in ["posts", "users", "hashtags", "suggestions"] {
         t.stranger().get(&format!("/api/v1/search/{what}")).await.assert_refused(&[("/q", "required")]);
@@ -213,7 +213,7 @@ async fn a_search_needs_a_word(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn posts_are_found_page_by_page_in_both_directions(#[case] backend: Backend) {
+async fn post_search_pages_lead_both_ways(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let mut posts: Vec<Value> = Vec::new();
@@ -238,7 +238,7 @@ async fn posts_are_found_page_by_page_in_both_directions(#[case] backend: Backen
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn trends_are_what_many_people_write_about_and_not_one(#[case] backend: Backend) {
+async fn trends_count_accounts_and_not_posts(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let people = t.users(["ann", "bob", "chul", "dana"]).await;
     for one in &people {
@@ -257,13 +257,13 @@ async fn trends_are_what_many_people_write_about_and_not_one(#[case] backend: Ba
     assert_eq!(
         t.stranger().get("/api/v1/trends/hashtags").await.items("score"),
         [json!(null); 0],
-        "yesterday's news"
+        "posts older than a day do not count"
     );
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn trends_are_a_minute_old_at_most_whatever_the_wall_clock_shows(#[case] backend: Backend) {
+async fn trends_are_at_most_a_minute_old_despite_clock_steps(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let people = t.users(["ann", "bob", "chul", "dana"]).await;
     let trends = async |tag: &str| {
@@ -281,7 +281,7 @@ async fn trends_are_a_minute_old_at_most_whatever_the_wall_clock_shows(#[case] b
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn friends_of_friends_are_suggested_first_and_never_again_when_dismissed(#[case] backend: Backend) {
+async fn suggested_users_rank_by_mutual_follows_and_stay_dismissed(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [me, friend, other, mutual, once, famous, blocked] =
         t.users(["me.me", "friend", "other", "mutual", "once", "famous", "blocked"]).await;

@@ -1,3 +1,5 @@
+//! Listing and revoking sessions.
+
 use std::time::Duration;
 
 use blegram_persistence::testing::Backend;
@@ -19,7 +21,7 @@ async fn id_of_current(actor: &Actor<'_>) -> String {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn somebody_sees_where_they_are_logged_in(#[case] backend: Backend) {
+async fn sessions_are_listed_with_their_devices(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, _bob] = t.users(["ann", "bob"]).await;
     t.clock.advance(Duration::from_secs(60));
@@ -36,7 +38,7 @@ async fn somebody_sees_where_they_are_logged_in(#[case] backend: Backend) {
     assert_eq!(page.header("cache-control"), Some("no-store"));
     let page = page.json();
     let [phone, laptop] = [&page["items"][0], &page["items"][1]];
-    assert_eq!(page["items"].as_array().unwrap().len(), 2, "nobody else's");
+    assert_eq!(page["items"].as_array().unwrap().len(), 2, "only the caller's sessions");
     assert_eq!(
         (&phone["kind"], &phone["device_name"], &phone["user_agent"], &phone["is_current"]),
         (&json!("native"), &json!("앤의 휴대폰"), &json!("app/1"), &json!(false))
@@ -47,7 +49,7 @@ async fn somebody_sees_where_they_are_logged_in(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn sessions_that_are_over_are_not_listed(#[case] backend: Backend) {
+async fn expired_sessions_are_not_listed(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [_forgotten] = t.users(["ann"]).await;
     t.clock.advance(Duration::from_secs(7 * 86_400));
@@ -58,7 +60,7 @@ async fn sessions_that_are_over_are_not_listed(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_revoked_session_ends_at_once_here_and_within_a_second_elsewhere(#[case] backend: Backend) {
+async fn revoked_session_ends_at_once_and_within_a_second_on_other_nodes(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let other_node = t.another_node();
     let [ann] = t.users(["ann"]).await;
@@ -79,7 +81,7 @@ async fn a_revoked_session_ends_at_once_here_and_within_a_second_elsewhere(#[cas
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn revoking_the_present_session_removes_its_cookie(#[case] backend: Backend) {
+async fn revoking_the_current_session_clears_its_cookie(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let own = id_of_current(&ann).await;
@@ -89,7 +91,7 @@ async fn revoking_the_present_session_removes_its_cookie(#[case] backend: Backen
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn somebody_elses_session_is_not_found(#[case] backend: Backend) {
+async fn session_of_another_user_is_not_found(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let anns = id_of_current(&ann).await;
@@ -101,7 +103,7 @@ async fn somebody_elses_session_is_not_found(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn logging_out_others_spares_oneself_and_other_people(#[case] backend: Backend) {
+async fn revoking_other_sessions_keeps_the_current_one_and_other_users(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let others = [t.stranger(), t.stranger()];
@@ -118,7 +120,7 @@ async fn logging_out_others_spares_oneself_and_other_people(#[case] backend: Bac
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_busy_client_hears_of_its_end_as_soon_as_a_quiet_one(#[case] backend: Backend) {
+async fn ended_session_is_rejected_within_a_second_under_constant_use(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let other = t.another_node();
     let [ann] = t.users(["ann"]).await;

@@ -1,4 +1,4 @@
-//! A connection to the gateway: every frame that a story sees is checked against the AsyncAPI document.
+//! A connection to the gateway for tests. It validates events and replies against the AsyncAPI document.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{contract::FRAMES, world::Actor};
 
-/// Longer than anything takes, and not for ever.
+/// The longest time that a test waits for a handshake, a frame or a close.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "blegram.v1+json");
@@ -37,7 +37,7 @@ pub(crate) struct Socket {
 }
 
 impl Actor<'_> {
-    /// Opens a connection as a page of the site does, and hears that it is ready.
+    /// Opens a connection as a page of the site does, and waits for `ready`.
     pub(crate) async fn connects(&self) -> Socket {
         let mut socket =
             self.tries_to_connect(&[PROTOCOL, ("origin", "http://127.0.0.1:8080")]).await.unwrap();
@@ -45,7 +45,7 @@ impl Actor<'_> {
         socket
     }
 
-    /// Tries to, with the cookie and what is given; the status of a refusal.
+    /// Tries to open a connection with the cookie and the given headers. Returns the status of a rejected handshake.
     pub(crate) async fn tries_to_connect(&self, headers: &[(&'static str, &str)]) -> Result<Socket, u16> {
         let (near, far) = tokio::io::duplex(64 * 1024);
         let (router, peer) = (self.router(), Peer(self.address()));
@@ -78,12 +78,12 @@ impl Actor<'_> {
 }
 
 impl Socket {
-    /// Sends a text as it is.
+    /// Sends a raw text frame.
     pub(crate) async fn sends(&mut self, text: &str) {
         self.ws.send(Message::text(text)).await.unwrap();
     }
 
-    /// Sends a command, and returns its reply, `ok` or `err`.
+    /// Sends a command and returns its reply, `ok` or `err`.
     pub(crate) async fn asks(&mut self, op: &str, d: Value) -> Value {
         let id = self.sends_command(op, &d).await;
         let frame = self.replied(id).await;
@@ -91,7 +91,7 @@ impl Socket {
         frame
     }
 
-    /// The reply to a command that was sent.
+    /// Waits for the reply to the command `id`, and queues other frames.
     pub(crate) async fn replied(&mut self, id: u64) -> Value {
         let is_reply = |frame: &Value| frame["re"] == json!(id);
         if let Some(at) = self.heard.iter().position(is_reply) {
@@ -106,7 +106,7 @@ impl Socket {
         }
     }
 
-    /// The same, and what was answered.
+    /// Sends a command that must succeed, and returns the `ok` of its reply.
     pub(crate) async fn gets(&mut self, op: &str, d: Value) -> Value {
         let reply = self.asks(op, d).await;
         assert!(reply["err"].is_null(), "{op}: {reply}");
@@ -119,7 +119,7 @@ impl Socket {
         self.commands
     }
 
-    /// What the next event `name` says; others are kept for later.
+    /// Waits for the next event `name` and returns its data. Queues other frames.
     pub(crate) async fn hears(&mut self, name: &str) -> Value {
         if let Some(at) = self.heard.iter().position(|frame| frame["ev"] == name) {
             return self.heard.remove(at).unwrap()["d"].clone();
@@ -133,17 +133,17 @@ impl Socket {
         }
     }
 
-    /// The names of the events that came before the answer to a command that is sent now, in order.
+    /// Sends a command, and returns the names of the events that arrived before its reply, in order.
     pub(crate) async fn heard(&mut self) -> Vec<String> {
         self.gets("open", json!({ "conversations": [] })).await;
         self.heard.drain(..).map(|frame| frame["ev"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The code that the connection is closed with.
+    /// Waits for the close frame and returns its code.
     pub(crate) async fn closed(&mut self) -> u16 {
         let until = Instant::now() + PATIENCE;
         loop {
-            match timeout_at(until, self.ws.next()).await.expect("it is closed") {
+            match timeout_at(until, self.ws.next()).await.expect("the connection closes in time") {
                 Some(Ok(Message::Close(Some(frame)))) => return frame.code.into(),
                 Some(Ok(_)) => {}
                 other => panic!("{other:?}"),
@@ -153,16 +153,16 @@ impl Socket {
 
     async fn frame(&mut self) -> Value {
         loop {
-            let frame = timeout(PATIENCE, self.any_frame()).await.expect("something is said");
+            let frame = timeout(PATIENCE, self.any_frame()).await.expect("a frame arrives in time");
             if frame["ping"].is_null() {
                 return frame;
             }
         }
     }
 
-    /// The next frame, a ping as well, however long it takes.
+    /// Waits for the next frame, which may be a ping, without a timeout.
     pub(crate) async fn any_frame(&mut self) -> Value {
-        let message = self.ws.next().await.expect("it is open");
+        let message = self.ws.next().await.expect("the connection is open");
         let text = message.unwrap().into_text().unwrap();
         let frame: Value = serde_json::from_str(&text).unwrap();
         if frame["ev"].is_string() {

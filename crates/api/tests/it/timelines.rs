@@ -1,3 +1,5 @@
+//! Timelines: pages, links, cursors and `since_id`.
+
 use std::time::Duration;
 
 use blegram_persistence::testing::Backend;
@@ -9,7 +11,7 @@ use crate::{
     world::{Actor, Answer, TestApp},
 };
 
-/// Ids of posts, newest first.
+/// Writes posts and returns their ids, newest first.
 async fn posts(actor: &Actor<'_>, count: usize) -> Vec<String> {
     let mut ids = Vec::new();
     for n in 0..count {
@@ -22,7 +24,7 @@ fn cursor(answer: &Answer, name: &str) -> Option<String> {
     answer.json()[name].as_str().map(ToOwned::to_owned)
 }
 
-/// The target of a link of an answer.
+/// The target of the link with the relation `rel` in the `Link` header.
 fn link(answer: &Answer, rel: &str) -> Option<String> {
     let links = answer.header("link")?.split(", ");
     let link = links.filter_map(|link| link.split_once(&format!(">; rel=\"{rel}\""))).next()?.0;
@@ -32,14 +34,17 @@ fn link(answer: &Answer, rel: &str) -> Option<String> {
 // Defect 24 of the predecessors.
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_timeline_is_walked_both_ways_by_links(#[case] backend: Backend) {
+async fn timeline_links_lead_both_ways(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let ids = posts(&ann, 7).await;
     for path in ["/api/v1/timelines/public", "/api/v1/users/@ann/posts"] {
         let reader = t.stranger();
         let mut page = reader.get(&format!("{path}?limit=3")).await;
-        assert!(page.header("link").unwrap().contains("limit=3&cursor="), "the client's own query stays");
+        assert!(
+            page.header("link").unwrap().contains("limit=3&cursor="),
+            "the link keeps the client's query"
+        );
         assert!(
             page.header("link").unwrap().find("rel=\"next\"")
                 < page.header("link").unwrap().find("rel=\"prev\"")
@@ -59,7 +64,7 @@ async fn a_timeline_is_walked_both_ways_by_links(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn links_can_be_followed_whatever_the_request_was_written_like(#[case] backend: Backend) {
+async fn links_are_valid_for_any_encoding_of_the_request(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [haneul] = t.users(["하늘이다"]).await;
     let ids = posts(&haneul, 3).await;
@@ -75,7 +80,7 @@ async fn links_can_be_followed_whatever_the_request_was_written_like(#[case] bac
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn newer_posts_are_found_from_the_first_page(#[case] backend: Backend) {
+async fn prev_cursor_of_the_first_page_finds_newer_posts(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let reader = t.stranger();
@@ -88,14 +93,18 @@ async fn newer_posts_are_found_from_the_first_page(#[case] backend: Backend) {
     let newer = format!("/api/v1/timelines/public?cursor={}", cursor(&first, "prev_cursor").unwrap());
     let nothing = reader.get(&newer).await;
     assert_eq!(nothing.items("id").len(), 0);
-    assert_eq!(cursor(&nothing, "prev_cursor"), cursor(&first, "prev_cursor"), "to be asked again");
+    assert_eq!(
+        cursor(&nothing, "prev_cursor"),
+        cursor(&first, "prev_cursor"),
+        "an empty page keeps the cursor for the next request"
+    );
     let fresh = posts(&ann, 2).await;
     assert_eq!(reader.get(&newer).await.items("id"), fresh);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_cursor_survives_the_post_that_it_points_at(#[case] backend: Backend) {
+async fn cursor_stays_valid_when_its_post_is_deleted(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let ids = posts(&ann, 4).await;
@@ -107,7 +116,7 @@ async fn a_cursor_survives_the_post_that_it_points_at(#[case] backend: Backend) 
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn since_id_leaves_out_what_is_known(#[case] backend: Backend) {
+async fn since_id_excludes_older_posts(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let ids = posts(&ann, 5).await;
@@ -124,7 +133,7 @@ async fn since_id_leaves_out_what_is_known(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_cursor_is_of_one_list(#[case] backend: Backend) {
+async fn cursor_of_another_list_is_rejected(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     posts(&ann, 2).await;
@@ -143,28 +152,28 @@ async fn a_cursor_is_of_one_list(#[case] backend: Backend) {
         ann.get(&path).await.assert_problem(400, "cursor-invalid");
     }
     let page = ann.get(&format!("/api/v1/timelines/public?limit=50&cursor={public}")).await;
-    assert_eq!(page.items("id").len(), 3, "another limit is another page of the same list");
+    assert_eq!(page.items("id").len(), 3, "the limit may differ from that of the previous page");
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_page_costs_few_statements_whatever_its_size(#[case] backend: Backend) {
+async fn timeline_page_takes_a_constant_number_of_statements(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     posts(&ann, 15).await;
     posts(&bob, 15).await;
-    // Ids, posts, people; for somebody logged in also their likes and bookmarks, and once a second their session.
+    // Ids, posts, accounts; for a logged-in viewer also likes and bookmarks and, once a second, the session.
     for (reader, expected, of_user) in [(&t.stranger(), 3, 1), (&ann, 5, 2)] {
         for (limit, posts) in [(1, 1), (5, 5), (30, 30)] {
             for path in ["/api/v1/timelines/public", "/api/v1/users/@bob/posts"] {
-                // What was found of the session is good for a second.
+                // Sessions are cached for a second.
                 t.clock.advance(Duration::from_secs(1));
                 t.database.take_statements();
                 let page = reader.get(&format!("{path}?limit={limit}")).await;
                 let own = u8::from(path.contains("@bob"));
                 assert_eq!(page.items("id").len(), posts.min(if own == 1 { 15 } else { 30 }));
                 let statements = t.database.take_statements();
-                // Of a user: first who that is, and how they stand to each other.
+                // For the posts of a user, first the account and, for a logged-in viewer, the relationship.
                 assert_eq!(
                     statements.len(),
                     expected + usize::from(own) * of_user,

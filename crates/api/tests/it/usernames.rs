@@ -1,4 +1,4 @@
-//! Changing names, and who may have those that were given up.
+//! Changing usernames, and the reservation of former ones.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn rename(actor: &Actor<'_>, name: &str) -> Answer {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_new_name_is_the_only_one(#[case] backend: Backend) {
+async fn new_username_replaces_the_old_one_everywhere(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let post = format!("/api/v1/posts/{}", ann.posts("hello").await);
@@ -35,7 +35,7 @@ async fn a_new_name_is_the_only_one(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_name_that_was_given_up_is_kept_for_its_owner_for_90_days(#[case] backend: Backend) {
+async fn former_username_is_reserved_for_its_owner_for_90_days(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     rename(&ann, "lee").await.assert_status(200);
@@ -54,7 +54,7 @@ async fn a_name_that_was_given_up_is_kept_for_its_owner_for_90_days(#[case] back
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn names_that_are_taken_look_alike_or_speak_for_the_site_are_refused(#[case] backend: Backend) {
+async fn taken_lookalike_and_reserved_usernames_are_rejected(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, _bob] = t.users(["ann", "b0b"]).await;
     for name in ["b0b", "bob", "admin"] {
@@ -68,19 +68,23 @@ async fn names_that_are_taken_look_alike_or_speak_for_the_site_are_refused(#[cas
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn ones_own_name_may_be_spelt_otherwise(#[case] backend: Backend) {
+async fn own_username_may_change_to_a_lookalike(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [bob] = t.users(["b0b"]).await;
     let tag = bob.get("/api/v1/me").await.header("etag").unwrap().to_owned();
     rename(&bob, "B0B").await.assert_status(200);
-    assert_eq!(bob.get("/api/v1/me").await.header("etag"), Some(tag.as_str()), "the same name is no change");
+    assert_eq!(
+        bob.get("/api/v1/me").await.header("etag"),
+        Some(tag.as_str()),
+        "the same username is no change"
+    );
     assert_eq!(rename(&bob, "bob").await.assert_status(200).json()["username"], "bob");
     t.stranger().sign_up("b0b").await.assert_problem(409, "username-taken");
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn names_are_not_collected(#[case] backend: Backend) {
+async fn username_changes_are_rate_limited(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     for name in ["ann1", "ann2", "ann3", "ann4", "ann5"] {
@@ -94,7 +98,7 @@ async fn names_are_not_collected(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn of_many_who_want_a_name_at_once_one_gets_it(#[case] backend: Backend) {
+async fn concurrent_changes_to_one_username_succeed_once(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let people = join_all((0..20).map(|n| {
         let t = &t;
@@ -110,5 +114,5 @@ async fn of_many_who_want_a_name_at_once_one_gets_it(#[case] backend: Backend) {
     let got = answers.iter().filter(|answer| answer.status == 200).count();
     let refused = answers.iter().filter(|answer| answer.status == 409).count();
     assert_eq!((got, refused), (1, 19));
-    assert_eq!(signed_up.status, 201, "it only looks a little alike");
+    assert_eq!(signed_up.status, 201, "not similar enough to count as a lookalike");
 }

@@ -1,3 +1,5 @@
+//! Looking up users by id, username and `me`.
+
 use blegram_persistence::testing::Backend;
 use rstest_reuse::apply;
 use serde_json::json;
@@ -6,13 +8,13 @@ use crate::{both_databases, world::TestApp};
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_profile_is_found_by_every_name_of_it(#[case] backend: Backend) {
+async fn user_is_found_by_id_username_and_me(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, haneul] = t.users(["ann", "하늘이다"]).await;
     let id = haneul.get("/api/v1/me").await.json()["id"].as_str().unwrap().to_owned();
     let by_id = ann.get(&format!("/api/v1/users/{id}")).await;
     assert_eq!(by_id.json()["username"], "하늘이다");
-    // Composed, decomposed, and percent-encoded as browsers do it.
+    // Percent-encoded, as browsers send it.
     for name in ["@%ED%95%98%EB%8A%98%EC%9D%B4%EB%8B%A4", "%40%ED%95%98%EB%8A%98%EC%9D%B4%EB%8B%A4"] {
         assert_eq!(ann.get(&format!("/api/v1/users/{name}")).await.json(), by_id.json());
     }
@@ -25,7 +27,7 @@ async fn a_profile_is_found_by_every_name_of_it(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_names_nobody_is_not_found(#[case] backend: Backend) {
+async fn unknown_and_malformed_users_are_not_found(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     t.users(["ann"]).await;
     for name in [

@@ -1,4 +1,5 @@
-//! Who sees what, by every route that shows posts, comments or people: one table of routes and relations.
+//! Visibility: every route that shows posts, comments or accounts, requested by every kind of viewer and compared with
+//! one table of routes and relations.
 
 use blegram_persistence::testing::Backend;
 use poem::http::Method;
@@ -10,14 +11,15 @@ use crate::{
     world::{Actor, TestApp},
 };
 
-/// How the viewers of the table's columns stand to the author.
+/// The relation of each column's viewer to the author.
 const VIEWERS: [&str; 8] =
     ["author", "nobody", "stranger", "asked", "follower", "muting", "blocking", "blocked"];
 
-/// What a route answers each viewer: a status, or for a list 1 where it shows the thing and 0 where it does not.
+/// What a route returns to each viewer: a status or, for a list, 1 if it contains the item and 0 if it does not.
 type Row = [u16; 8];
 
-/// A route, and which of its items' properties names what it should show (`None`: the route is of one thing).
+/// The method and path of a route and, for a list, the property of its items that identifies the item to look for.
+/// `None` for a route of one resource.
 type Route = (&'static str, &'static str, Option<(&'static str, &'static str)>);
 
 const POST: Option<(&str, &str)> = Some(("id", "post"));
@@ -36,8 +38,8 @@ const HEADER: Row = [200, 200, 200, 200, 200, 200, 200, 404];
 const OPEN: Row = [200, 200, 200, 200, 200, 200, 403, 404];
 const PRIVATE: Row = [200, 403, 403, 403, 200, 200, 403, 404];
 
-/// Routes of one post (`{post}`, with `{comment}` by its author under it, liked by its author): what they answer
-/// for a public post, and for one for followers or of a private account.
+/// Routes of one post (`{post}`, with `{comment}` by its author below it, liked by its author): what they return for a
+/// public post, and for a post that is followers-only or of a private account.
 const OF_A_POST: &[(Route, Row, Row)] = &[
     (("GET", "posts/{post}", None), EVERYBODY, FOLLOWERS),
     (("GET", "posts/{post}/revisions", None), EVERYBODY, FOLLOWERS),
@@ -45,7 +47,7 @@ const OF_A_POST: &[(Route, Row, Row)] = &[
     (("GET", "posts/{post}/likes", AUTHOR), SHOWN, SHOWN_TO_FOLLOWERS),
     (("GET", "comments/{comment}", None), EVERYBODY, FOLLOWERS),
     (("GET", "comments/{comment}/replies", None), EVERYBODY, FOLLOWERS),
-    // Only for its author, and for moderators.
+    // For its author and moderators only.
     (
         ("GET", "comments/{comment}/revisions", None),
         [200, 401, 403, 403, 403, 403, 404, 404],
@@ -66,20 +68,20 @@ const OF_A_POST: &[(Route, Row, Row)] = &[
         [422, 401, 404, 404, 201, 201, 404, 404],
     ),
     (("GET", "timelines/home", POST), [1, 401, 0, 0, 1, 0, 0, 0], [1, 401, 0, 0, 1, 0, 0, 0]),
-    // Everybody liked and kept it before they came to stand as they do.
+    // Every viewer liked and bookmarked the post before the relations changed.
     (("GET", "me/likes", POST), [1, 401, 1, 1, 1, 1, 0, 0], [1, 401, 0, 0, 1, 1, 0, 0]),
     (("GET", "me/bookmarks", POST), [1, 401, 1, 1, 1, 1, 0, 0], [1, 401, 0, 0, 1, 1, 0, 0]),
 ];
 
-/// Lists of public posts, which are for nobody where a post is for followers, and where the account is private for
-/// the followers that it let in.
+/// Lists of public posts: what they contain of a public post, of a followers-only post (nothing), and of a post of a
+/// private account (for its accepted followers).
 const OF_PUBLIC_POSTS: &[(&str, [Row; 3])] =
     &[("timelines/public", LISTED), ("timelines/hashtags/tag", LISTED), ("search/posts?q=words", LISTED)];
 
 const LISTED: [Row; 3] = [[1, 1, 1, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 1, 0, 0, 0]];
 
-/// Routes of one account, which wrote `{remark}` under a post of somebody else's, likes that post and follows its
-/// author: what they answer where the account is public, and where it is private.
+/// Routes of one account, which wrote `{remark}` below another user's post, likes that post and follows its author:
+/// what they return for a public account, and for a private one.
 const OF_AN_ACCOUNT: &[(Route, Row, Row)] = &[
     (("GET", "users/@{author}", None), HEADER, HEADER),
     (
@@ -99,7 +101,7 @@ const OF_AN_ACCOUNT: &[(Route, Row, Row)] = &[
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn every_route_shows_what_its_row_says_to_each_viewer(#[case] backend: Backend) {
+async fn every_route_matches_the_visibility_table(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [open, closed, neutral] = t.users(["open", "closed", "neutral"]).await;
     let names = ["stranger", "asked", "follower", "muting", "blocking", "blocked"];
@@ -108,7 +110,7 @@ async fn every_route_shows_what_its_row_says_to_each_viewer(#[case] backend: Bac
     let members = [&stranger, &asked, &follower, &muting, &blocking, &blocked];
     let common = neutral.posts("neutral").await;
 
-    // Once, everybody followed both, and liked and kept all that they wrote.
+    // At first, every viewer follows both authors, and likes and bookmarks everything that they wrote.
     let mut things = Vec::new();
     for (author, name, visibility) in
         [(&open, "open", "public"), (&open, "open", "followers"), (&closed, "closed", "public")]
@@ -136,7 +138,7 @@ async fn every_route_shows_what_its_row_says_to_each_viewer(#[case] backend: Bac
         author.put_empty(&format!("/api/v1/posts/{common}/like")).await.assert_status(200);
         things.push([post, comment, remark, name.to_owned(), common.clone()]);
     }
-    // Then each came to stand to them as their column says.
+    // Then each viewer gets the relation of their column.
     for (author, name) in [(&open, "open"), (&closed, "closed")] {
         for left in [&stranger, &asked] {
             left.delete(&format!("/api/v1/users/@{name}/follow")).await.assert_status(200);
@@ -160,8 +162,10 @@ async fn every_route_shows_what_its_row_says_to_each_viewer(#[case] backend: Bac
             for (who, (viewer, expected)) in [author].into_iter().chain(others).zip(expected).enumerate() {
                 let seen = see(viewer, route, thing).await;
                 if seen != *expected {
-                    wrong
-                        .push(format!("{route:?} of thing {at} by {}: {seen}, not {expected}", VIEWERS[who]));
+                    wrong.push(format!(
+                        "{route:?} of item {at} as {}: {seen}, expected {expected}",
+                        VIEWERS[who]
+                    ));
                 }
             }
         }

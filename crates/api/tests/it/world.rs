@@ -1,4 +1,4 @@
-//! A site with people in it.
+//! The test world: a site with its own database and clock, and the actors that send requests to it.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -34,24 +34,24 @@ use uuid::Uuid;
 
 use crate::contract::CONTRACT;
 
-/// A password that everybody has.
+/// The password of every account.
 pub(crate) const PASSWORD: &str = "small room with a sea view";
 
-/// A site on a database of its own, at a time that moves only when told.
+/// A site with its own database, and a clock that moves only when a test moves it.
 pub(crate) struct TestApp {
     pub(crate) database: Arc<TestDatabase>,
     pub(crate) clock: Arc<FixedClock>,
     settings: Settings,
     pub(crate) media: Media,
     pub(crate) live: Live,
-    /// What goes on without its client.
+    /// Requests that continue after their client has disconnected.
     pub(crate) tasks: TaskTracker,
     _ending: DropGuard,
     pub(crate) router: Arc<BoxEndpoint<'static, Response>>,
     strangers: AtomicU32,
 }
 
-/// What a story changes about a site.
+/// The settings of a site that a test may change.
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) public_url: &'static str,
@@ -97,7 +97,7 @@ impl TestApp {
         Self::on(Arc::clone(&self.database), Arc::clone(&self.clock), media, self.settings.clone())
     }
 
-    /// A site that reaches `database` by `db`.
+    /// A site that connects to `database` through `db`.
     pub(crate) fn behind(database: Arc<TestDatabase>, db: &Db, settings: Settings) -> Self {
         let clock = Arc::new(FixedClock::new(Timestamp::from_micros(1_790_000_000_000_000).unwrap()));
         let media = Media::new(db.clone(), Arc::clone(&clock) as _, settings.media.clone()).unwrap();
@@ -160,14 +160,14 @@ impl TestApp {
         }
     }
 
-    /// Somebody who is not logged in.
+    /// A client that is not logged in, with its own address.
     pub(crate) fn stranger(&self) -> Actor<'_> {
-        // Everybody has an address of their own, so that nobody is counted for another.
+        // Rate limits count by address, so each client has its own.
         let address = Ipv4Addr::from_bits(0x0a00_0000 + self.strangers.fetch_add(1, Ordering::Relaxed));
         Actor { app: self, cookie: Mutex::new(None), bearer: Mutex::new(None), address: address.into() }
     }
 
-    /// People with accounts, logged in.
+    /// Signs up accounts, and returns their logged-in clients.
     pub(crate) async fn users<const N: usize>(&self, names: [&str; N]) -> [Actor<'_>; N] {
         let mut actors = Vec::new();
         for name in names {
@@ -179,7 +179,7 @@ impl TestApp {
     }
 }
 
-/// Somebody with a browser: keeps the cookie that the site sets.
+/// A client that stores the cookie that the site sets, as a browser does.
 pub(crate) struct Actor<'a> {
     app: &'a TestApp,
     cookie: Mutex<Option<String>>,
@@ -209,12 +209,12 @@ impl Actor<'_> {
         *self.cookie.lock().unwrap() = cookie;
     }
 
-    /// Somebody else, who is nobody yet.
+    /// Another client, which is not logged in.
     pub(crate) fn stranger(&self) -> Actor<'_> {
         self.app.stranger()
     }
 
-    /// The value of `Authorization`, from now on.
+    /// Sets the `Authorization` header of later requests.
     pub(crate) fn set_authorization(&self, value: Option<&str>) {
         *self.bearer.lock().unwrap() = value.map(ToOwned::to_owned);
     }
@@ -252,31 +252,31 @@ impl Actor<'_> {
         comment.json()["id"].as_str().unwrap().to_owned()
     }
 
-    /// The types of what they are told, the newest first.
+    /// The types of the actor's notifications, newest first.
     pub(crate) async fn told(&self) -> Vec<String> {
         let types = self.get("/api/v1/notifications").await.items("type");
         types.iter().map(|it| it.as_str().unwrap().to_owned()).collect()
     }
 
-    /// Uploads files, each with a name and a type.
+    /// Uploads files, each with a name, a content type and its bytes.
     pub(crate) async fn uploads(&self, files: &[(&str, &str, &[u8])]) -> Answer {
         self.uploads_with(files, &[]).await
     }
 
-    /// The same with what they show.
+    /// Uploads files with alt texts.
     pub(crate) async fn uploads_with(&self, files: &[(&str, &str, &[u8])], alts: &[&str]) -> Answer {
         let (content_type, body) = form(files, alts);
         self.send(Method::POST, "/api/v1/media", &[("content-type", &content_type)], body).await
     }
 
-    /// Uploads a small picture and returns its id.
+    /// Uploads a small image and returns its id.
     pub(crate) async fn uploads_picture(&self) -> String {
         let uploaded = self.uploads(&[("a.png", "image/png", &picture(8, 6))]).await;
         uploaded.assert_status(201);
         uploaded.json()["items"][0]["id"].as_str().unwrap().to_owned()
     }
 
-    /// Begins a conversation and returns its id.
+    /// Starts a conversation and returns its id.
     pub(crate) async fn begins(&self, members: &[&str], title: Option<&str>) -> String {
         let body = json!({ "members": members, "title": title });
         let begun = self.post("/api/v1/conversations", &body).await.json();
@@ -290,7 +290,7 @@ impl Actor<'_> {
         sent.json()["id"].as_str().unwrap().to_owned()
     }
 
-    /// Sends a message under a name of the device's.
+    /// Sends a message with this client id.
     pub(crate) async fn sends(&self, conversation: &str, client_id: Uuid, text: &str) -> Answer {
         let body = json!({ "client_id": client_id, "text": text });
         self.post(&format!("/api/v1/conversations/{conversation}/messages"), &body).await
@@ -336,7 +336,7 @@ impl Actor<'_> {
         self.send_bare(method, path, &all, body).await
     }
 
-    /// Sends a request with nothing but the cookie and what is given.
+    /// Sends a request with only the credentials and the given headers.
     pub(crate) async fn send_bare(
         &self,
         method: Method,
@@ -347,7 +347,7 @@ impl Actor<'_> {
         self.send_whole(method, path, headers, body.into()).await
     }
 
-    /// The same with a body that comes in pieces, as a page of the site sends it.
+    /// Sends a request with a streamed body, as a page of the site does.
     pub(crate) async fn send_body(
         &self,
         method: Method,
@@ -392,13 +392,13 @@ impl Actor<'_> {
     }
 }
 
-/// What a device calls a message.
+/// A new client id for a message.
 pub(crate) fn client_id() -> Uuid {
     let now = blegram_domain::SystemClock.now();
     blegram_domain::ClientId::generate(now).as_uuid()
 }
 
-/// A picture of this size, as PNG.
+/// A PNG image of this size.
 pub(crate) fn picture(width: u32, height: u32) -> Vec<u8> {
     let image =
         image::RgbImage::from_fn(width, height, |x, y| image::Rgb([(x % 256) as u8, (y % 256) as u8, 99]));
@@ -407,7 +407,7 @@ pub(crate) fn picture(width: u32, height: u32) -> Vec<u8> {
     file.into_inner()
 }
 
-/// A form with files: its type and its bytes.
+/// A multipart form with files and alt texts: its content type and its bytes.
 pub(crate) fn form(files: &[(&str, &str, &[u8])], alts: &[&str]) -> (String, Vec<u8>) {
     const BOUNDARY: &str = "a-line-that-nobody-writes";
     let mut body = Vec::new();
@@ -428,7 +428,7 @@ pub(crate) fn form(files: &[(&str, &str, &[u8])], alts: &[&str]) -> (String, Vec
     (format!("multipart/form-data; boundary={BOUNDARY}"), body)
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -466,7 +466,7 @@ impl Answer {
         self
     }
 
-    /// Asserts that this is the problem `code`, complete in all its parts.
+    /// Asserts that this is the problem `code`, with every standard member.
     #[track_caller]
     pub(crate) fn assert_problem(&self, status: u16, code: &str) -> &Self {
         self.assert_status(status);
@@ -479,7 +479,7 @@ impl Answer {
         self
     }
 
-    /// Asserts which values were refused, and why.
+    /// Asserts which values were rejected, each with its error code.
     #[track_caller]
     pub(crate) fn assert_refused(&self, expected: &[(&str, &str)]) {
         self.assert_problem(422, "invalid");

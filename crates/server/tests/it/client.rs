@@ -1,4 +1,4 @@
-//! An HTTP/1 client that sends exactly the bytes it is told to, and a server to send them to.
+//! An HTTP/1.1 client that sends exactly the bytes it is given, and a server that receives them.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -11,14 +11,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// No test waits for longer than this; what it bounds is a failure, never a pause.
+/// The longest time that a test waits. Only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn soon<F: Future>(it: F) -> F::Output {
-    tokio::time::timeout(PATIENCE, it).await.expect("it should have happened by now")
+    tokio::time::timeout(PATIENCE, it).await.expect("completes in time")
 }
 
-/// Limits that no test meets by accident.
+/// Limits that no test reaches by accident.
 pub(crate) fn limits() -> Limits {
     Limits {
         head_timeout: PATIENCE * 2,
@@ -54,7 +54,7 @@ impl Server {
         self.shutdown.cancel();
     }
 
-    /// How many connections were cut.
+    /// Waits until the server has stopped, and returns the number of connections that it cut.
     pub(crate) async fn end(mut self) -> usize {
         soon(self.task.join_next()).await.unwrap().unwrap()
     }
@@ -127,8 +127,8 @@ impl Client {
         Ok(answer)
     }
 
-    /// Sends `piece` again and again until the server answers, ends the connection, or has been sent so many
-    /// bytes; says how many went out. A client that only wrote could lose the answer to a reset.
+    /// Sends `piece` repeatedly until the server responds or closes the connection, or until `bytes` bytes are sent.
+    /// Returns the number of bytes sent. A client that only writes could lose the response to a reset.
     pub(crate) async fn flood(&mut self, piece: &[u8], bytes: usize) -> usize {
         let (socket, mut sent) = (self.stream.get_ref(), 0);
         while sent < bytes {
@@ -150,7 +150,7 @@ impl Client {
         sent
     }
 
-    /// Goes on sending `piece` although it was answered, up to so many bytes.
+    /// Keeps sending `piece` after the response, up to `bytes` bytes, until the connection fails.
     pub(crate) async fn insist(&mut self, piece: &[u8], bytes: usize) {
         for _ in 0..bytes / piece.len() {
             if self.try_send(piece).await.is_err() {
@@ -159,7 +159,7 @@ impl Client {
         }
     }
 
-    /// Waits for the server to end the connection, by FIN or by reset, with nothing more to say.
+    /// Waits until the server closes the connection, by FIN or by reset, and asserts that it sends nothing more.
     pub(crate) async fn closed(&mut self) {
         let mut rest = Vec::new();
         let _ = soon(self.stream.read_to_end(&mut rest)).await;
@@ -172,7 +172,7 @@ impl Client {
         line
     }
 
-    /// Nothing arrives for a while: the one thing that only time can show.
+    /// Asserts that nothing arrives for 100 ms. Only waiting can show this.
     pub(crate) async fn hears_nothing(&mut self) {
         let heard = tokio::time::timeout(Duration::from_millis(100), self.stream.fill_buf()).await;
         assert!(heard.is_err(), "unexpected {heard:?}");

@@ -1,4 +1,5 @@
-//! A clock that is wrong for a while: what is deleted, where ids begin, and whose time is followed.
+//! A clock that is wrong for a while: retention pauses, ids stay above stored ones, and the site's clock follows the
+//! database.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,7 +28,7 @@ use crate::{both_databases, jobs::Site};
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A table of everything that is deleted for its age.
+/// The tables whose rows are deleted by age.
 const AGING: [&str; 7] = [
     "sessions",
     "refresh_tokens",
@@ -38,7 +39,7 @@ const AGING: [&str; 7] = [
     "media",
 ];
 
-/// Makes a row in each of [`AGING`].
+/// Inserts at least one row into each table of [`AGING`].
 async fn fill(site: &Site) -> UserId {
     let [ann, bob] = [site.sign_up("ann").await, site.sign_up("bob").await];
     let [ann, bob] = [ann, bob].map(|it| it.account.user.summary.id);
@@ -56,12 +57,13 @@ async fn fill(site: &Site) -> UserId {
         None,
     );
     chat.send_message(ann, direct.conversation.id, hello.unwrap()).await.unwrap();
-    // Notifications are as old as their ids, and other tests of this process may have moved their generator ahead.
+    // The age of a notification is that of its id, and other tests of this process may have moved the id generator
+    // ahead.
     set(site, "UPDATE notifications SET id", last_of(site.clock.now())).await;
     ann
 }
 
-/// The last id of an instant: its first twelve digits are its time, the others are the largest of a UUIDv7.
+/// The largest UUIDv7 of an instant: its first twelve hexadecimal digits are the time.
 fn last_of(instant: Timestamp) -> AnyId {
     let first = PostId::first_of(instant).to_string();
     format!("{}-7fff-bfff-ffffffffffff", &first[..13]).parse().unwrap()
@@ -101,13 +103,13 @@ async fn retention_deletes_nothing_while_the_clock_is_ahead(#[case] backend: Bac
         assert_eq!((counts(&site).await, is_paused(&site).await), (before.clone(), true));
         site.clock.advance(HOUR);
     }
-    // Another process, with a row of the wrong time, that it could take for a proof of it.
+    // Another process starts, and finds a row of the wrong time, which must not confirm that time.
     site.sign_up("cho").await;
     let (runner, before) = (site.runner(), counts(&site).await);
     runner.schedule().await.unwrap();
     run(&runner).await;
     assert_eq!((counts(&site).await, is_paused(&site).await), (before.clone(), true));
-    // Back again, by which nothing is old any more, nor is any of it trusted.
+    // The clock is set back. No row is old any more, but the clock is not trusted yet.
     site.clock.step_wall(start + 23 * HOUR);
     runner.retention().look().await.unwrap();
     run(&runner).await;
@@ -118,12 +120,12 @@ async fn retention_deletes_nothing_while_the_clock_is_ahead(#[case] backend: Bac
     }
     assert!(!is_paused(&site).await);
     let after = counts(&site).await;
-    assert_eq!(after[2], before[2] - 1, "the key was a day old: {after:?}");
+    assert_eq!(after[2], before[2] - 1, "the idempotency key is a day old: {after:?}");
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn retention_goes_on_after_a_steady_day(#[case] backend: Backend) {
+async fn retention_resumes_after_a_steady_day(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     fill(&site).await;
     let runner = site.runner();
@@ -136,17 +138,17 @@ async fn retention_goes_on_after_a_steady_day(#[case] backend: Backend) {
     }
     run(&runner).await;
     assert!(!is_paused(&site).await);
-    // All but the account's events: who said something keeps it.
+    // Every row is older than its retention period.
     assert_eq!(counts(&site).await, [0; 7]);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn retention_goes_on_when_an_operator_says_that_the_clock_is_right(#[case] backend: Backend) {
+async fn retention_resumes_when_an_operator_confirms_the_clock(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     fill(&site).await;
     let (db, start) = (site.database.db(), site.clock.now());
-    // Nobody was here for long: a start cannot know that from a clock that is ahead.
+    // The site was idle for 200 days. A start cannot distinguish that from a clock that is ahead.
     let idle = Arc::new(FixedClock::new(start + 200 * DAY));
     let runner = site.runner_by(Arc::clone(&idle) as Arc<dyn Clock>);
     runner.schedule().await.unwrap();
@@ -154,9 +156,13 @@ async fn retention_goes_on_when_an_operator_says_that_the_clock_is_right(#[case]
     assert!(is_paused(&site).await && counts(&site).await.iter().all(|count| *count > 0));
     let pause = clock::find_pause(db, &*idle).await.unwrap().unwrap();
     assert!(clock::describe(&pause).contains("the newest row is of 2026-09-21"), "{pause:?}");
-    assert_eq!(clock::find_pause(db, &*site.clock).await.unwrap(), Some(pause), "as the doctor tells it");
+    assert_eq!(
+        clock::find_pause(db, &*site.clock).await.unwrap(),
+        Some(pause),
+        "the doctor reports the same pause"
+    );
 
-    // By another clock it says nothing about this one.
+    // A confirmation of another clock does not count for this one.
     clock::confirm(db, &*site.clock).await.unwrap();
     run(&runner).await;
     assert!(is_paused(&site).await && counts(&site).await.iter().all(|count| *count > 0));
@@ -168,7 +174,7 @@ async fn retention_goes_on_when_an_operator_says_that_the_clock_is_right(#[case]
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn retention_runs_at_once_on_a_new_site(#[case] backend: Backend) {
+async fn retention_runs_immediately_on_a_new_site(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let retention = Retention::new(site.database.db().clone(), Arc::clone(&site.clock) as Arc<dyn Clock>);
     assert_eq!(retention.check().await.unwrap(), Some(site.clock.now()));
@@ -191,12 +197,12 @@ async fn retention_of_one_node_is_not_resumed_by_another(#[case] backend: Backen
     assert_eq!(wrong.check().await.unwrap(), None);
     site.clock.advance(HOUR);
     assert_eq!(right.check().await.unwrap(), Some(site.clock.now()));
-    assert!(is_paused(&site).await, "the doctor is told");
+    assert!(is_paused(&site).await, "the doctor can report the pause");
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn jobs_of_a_clock_that_was_ahead_do_not_wait_for_it(#[case] backend: Backend) {
+async fn jobs_of_a_clock_that_was_ahead_run_without_waiting_for_it(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let ann = site.sign_up("ann").await.account.user.summary.id;
     let post = site.post(ann, "taken back").await.post.id;
@@ -210,9 +216,9 @@ async fn jobs_of_a_clock_that_was_ahead_do_not_wait_for_it(#[case] backend: Back
     assert_eq!(site.database.count("posts").await, 0);
 }
 
-/// An id of a clock that is 200 days ahead, as another process made it.
+/// An id that another process generated with a clock that is 200 days ahead.
 fn ahead(site: &Site) -> AnyId {
-    // Later than all that this process made.
+    // Later than every id that this process has generated.
     let made = id::instant_of(PostId::generate(site.clock.now()).as_uuid()).unwrap();
     last_of(made + 200 * DAY)
 }
@@ -229,14 +235,14 @@ async fn set(site: &Site, what: &str, id: AnyId) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn ids_begin_above_the_newest_stored_one(#[case] backend: Backend) {
+async fn ids_start_above_the_newest_stored_one(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let [ann, bob] = [site.sign_up("ann").await, site.sign_up("bob").await];
     let [ann, bob] = [ann, bob].map(|it| it.account.user.summary.id);
     site.post(ann, "of a clock that was ahead").await;
     let ahead = ahead(&site);
     if !site.database.db().is_sqlite() {
-        // Its words refer to it.
+        // Its rows in the search index refer to it.
         site.database.execute("DELETE FROM post_search").await;
     }
     set(&site, "UPDATE posts SET id", ahead).await;
@@ -257,7 +263,7 @@ async fn ids_begin_above_the_newest_stored_one(#[case] backend: Backend) {
 
 /// Another node's clock may be ahead while both run.
 #[tokio::test]
-async fn ids_follow_those_of_other_nodes() {
+async fn ids_stay_above_those_of_other_nodes() {
     let site = Site::new(Backend::Postgres).await;
     let ann = site.sign_up("ann").await.account.user.summary.id;
     site.post(ann, "of another node").await;
@@ -275,10 +281,10 @@ async fn ids_follow_those_of_other_nodes() {
     crate::client::soon(both).await;
 }
 
-/// An idle site that is restarted now and then has no newer row, only the last check.
+/// An idle site that is restarted now and then has no newer row, only the time of the last check.
 #[apply(both_databases)]
 #[tokio::test]
-async fn retention_of_an_idle_site_goes_on_from_check_to_check(#[case] backend: Backend) {
+async fn retention_of_an_idle_site_relies_on_the_last_check(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     fill(&site).await;
     for _ in 0..3 {
@@ -288,16 +294,16 @@ async fn retention_of_an_idle_site_goes_on_from_check_to_check(#[case] backend: 
     }
     site.clock.advance(2 * DAY);
     site.runner().retention().check().await.unwrap();
-    assert!(is_paused(&site).await, "after eight days nobody knows");
+    assert!(is_paused(&site).await, "after eight days, the time is uncertain");
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn notifications_are_not_born_read_after_a_clock_was_ahead(#[case] backend: Backend) {
+async fn new_notifications_are_unread_after_a_clock_was_ahead(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let [ann, bob] = [site.sign_up("ann").await, site.sign_up("bob").await];
     let [ann, bob] = [ann, bob].map(|it| it.account.user.summary.id);
-    // What she read then was taken back since: only her mark is left.
+    // The notifications that she read then were withdrawn since; only her read position is left.
     set(&site, "UPDATE users SET notifications_read", ahead(&site)).await;
     begin_ids(site.database.db(), &*site.clock).await.unwrap();
     site.social.follow_user(bob, &UserRef::Id(ann)).await.unwrap();
@@ -310,7 +316,7 @@ async fn notifications_are_not_born_read_after_a_clock_was_ahead(#[case] backend
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn site_clock_follows_the_database_when_they_differ(#[case] backend: Backend) {
+async fn site_clock_follows_the_database_if_they_differ(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let real = SystemClock.now();
     let second = Duration::from_secs(1);
@@ -319,10 +325,11 @@ async fn site_clock_follows_the_database_when_they_differ(#[case] backend: Backe
         let clock = SiteClock::new(Arc::clone(&machine) as Arc<dyn Clock>);
         clock.follow(database.db()).await.unwrap();
         match backend {
-            Backend::Sqlite => assert_eq!(clock.now(), wrong, "the embedded database has no clock"),
+            Backend::Sqlite => assert_eq!(clock.now(), wrong, "SQLite has no clock of its own"),
             Backend::Postgres => assert!(clock.now().is_near(real, 30 * second), "{} {real}", clock.now()),
         }
-        // Set between two looks at the database: access tokens end by this clock.
+        // The machine's clock is set between two comparisons with the database. Access tokens expire by the site's
+        // clock.
         let before = clock.now();
         machine.step_wall(wrong + 60 * 60 * second);
         machine.advance(second);
@@ -330,7 +337,7 @@ async fn site_clock_follows_the_database_when_they_differ(#[case] backend: Backe
             Backend::Sqlite => assert!(clock.now() > before + 60 * 60 * second),
             Backend::Postgres => assert_eq!(clock.now(), before + second),
         }
-        // Corrected: it is the machine's again, to the microsecond.
+        // After the correction, the site's clock is the machine's again, to the microsecond.
         let corrected = SystemClock.now();
         machine.step_wall(corrected);
         clock.follow(database.db()).await.unwrap();

@@ -1,4 +1,4 @@
-//! The binary itself, as people type it.
+//! `blegram config`, run as a process.
 
 use std::process::{Command, Output};
 
@@ -15,7 +15,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn check_succeeds_or_says_everything_and_fails() {
+fn config_check_reports_every_problem() {
     let folder = TempDir::new().unwrap();
     assert!(blegram(&folder, "config check", &[]).status.success());
 
@@ -28,7 +28,7 @@ fn check_succeeds_or_says_everything_and_fails() {
 }
 
 #[test]
-fn the_file_is_named_by_argument_or_variable_and_must_exist_then() {
+fn config_file_is_named_by_argument_or_variable_and_must_exist() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("other.toml"), "server.data_dir = 'elsewhere'").unwrap();
     let named = [
@@ -46,7 +46,7 @@ fn the_file_is_named_by_argument_or_variable_and_must_exist_then() {
 }
 
 #[test]
-fn dotenv_is_read_and_a_broken_one_does_not_leak() {
+fn dotenv_is_read_and_its_errors_reveal_no_secret() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join(".env");
     std::fs::write(&path, "BLEGRAM_SERVER__LISTEN=127.0.0.1:9\n").unwrap();

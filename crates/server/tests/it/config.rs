@@ -1,3 +1,5 @@
+//! Loading the configuration: sources and their precedence, validation, and the generated pages.
+
 use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
 use blegram::{
@@ -11,7 +13,7 @@ use rstest::rstest;
 /// 32 bytes that look random, in base64.
 const KEY: &str = "3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs=";
 
-/// A configuration in the making; files named `*_FILE` hold what `secret` says.
+/// The sources of a configuration. `secret` supplies the contents of the files that `*_FILE` variables name.
 #[derive(Default)]
 struct Given {
     file: Option<&'static str>,
@@ -63,19 +65,20 @@ impl Given {
     /// The problems as `key: advice (origin)`.
     #[track_caller]
     fn problems(&self) -> Vec<String> {
-        let problems = self.load().expect_err("it should have been refused").problems;
+        let problems = self.load().expect_err("the configuration should be rejected").problems;
         problems.into_iter().map(|it| format!("{}: {} ({})", it.key, it.advice, it.origin)).collect()
     }
 
     #[track_caller]
     fn problem(&self) -> String {
-        let [problem] = self.problems().try_into().unwrap_or_else(|all| panic!("one problem, not {all:#?}"));
+        let [problem] =
+            self.problems().try_into().unwrap_or_else(|all| panic!("expected one problem, got {all:#?}"));
         problem
     }
 }
 
 #[test]
-fn nothing_set_is_a_development_server_on_sqlite() {
+fn defaults_are_a_development_server_on_sqlite() {
     let config = Given::default().valid();
     assert_eq!(config.profile, Profile::Development);
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
@@ -94,13 +97,13 @@ fn nothing_set_is_a_development_server_on_sqlite() {
 }
 
 #[test]
-fn a_data_folder_may_have_any_name() {
+fn data_dir_may_have_any_name() {
     let config = env([("BLEGRAM_SERVER__DATA_DIR", "/srv/50% off? #1")]).valid();
     assert_eq!(config.database_url().expose(), "sqlite:///srv/50%25 off%3F %231/blegram.db?mode=rwc");
 }
 
 #[test]
-fn the_listeners_defaults_are_the_limits_defaults() {
+fn listener_defaults_match_the_default_limits() {
     let config = Given::default().valid();
     assert_eq!(listener::Limits::from(&config.listener), listener::Limits::default());
     let slower = file("listener.head_timeout_ms = 1_500").valid();
@@ -108,7 +111,7 @@ fn the_listeners_defaults_are_the_limits_defaults() {
 }
 
 #[test]
-fn environment_beats_dotenv_beats_file() {
+fn environment_overrides_dotenv_and_dotenv_the_file() {
     let port = |given: &Given| given.valid().server.listen.port();
     let mut given = file("[server]\nlisten = '127.0.0.1:1'");
     assert_eq!(port(&given), 1);
@@ -117,21 +120,21 @@ fn environment_beats_dotenv_beats_file() {
     given = given.env([("BLEGRAM_SERVER__LISTEN", "127.0.0.1:3")]);
     assert_eq!(port(&given), 3);
     given = given.env([("BLEGRAM_SERVER__LISTEN", "")]);
-    assert_eq!(port(&given), 2, "an empty variable is an unset one");
+    assert_eq!(port(&given), 2, "an empty variable counts as unset");
 }
 
 #[test]
-fn dotenv_is_for_development_and_cannot_choose_the_profile() {
+fn dotenv_is_for_development_and_cannot_set_the_profile() {
     let production = [("BLEGRAM_PROFILE", "production"), ("BLEGRAM_SERVER__PUBLIC_URL", "https://b.example")];
     let given = env(production).dotenv([("BLEGRAM_SERVER__LISTEN", "127.0.0.1:2"), ("BLEGRAM_TYPO", "1")]);
     assert_eq!(given.valid().server.listen.port(), 8080);
 
     let given = Given::default().dotenv([("BLEGRAM_PROFILE", "production")]);
-    assert!(given.problem().starts_with("profile: cannot be set here"), "{}", given.problem());
+    assert!(given.problem().starts_with("profile: cannot be set in .env"), "{}", given.problem());
 }
 
 #[test]
-fn lists_are_toml_lists_or_separated_by_commas() {
+fn lists_are_toml_arrays_or_comma_separated() {
     let texts = |config: &Config| -> Vec<String> {
         config.server.origins().iter().map(|it| it.as_str().to_owned()).collect()
     };
@@ -149,7 +152,7 @@ fn lists_are_toml_lists_or_separated_by_commas() {
 }
 
 #[test]
-fn a_number_will_do_where_text_is_expected_and_the_other_way_round() {
+fn numbers_and_strings_are_interchangeable() {
     assert_eq!(env([("BLEGRAM_SERVER__DATA_DIR", "2026")]).valid().server.data_dir, Path::new("2026"));
     assert_eq!(file("server.data_dir = 2026").valid().server.data_dir, Path::new("2026"));
     assert_eq!(file("database.max_connections = '12'").valid().database.max_connections.get(), 12);
@@ -157,7 +160,7 @@ fn a_number_will_do_where_text_is_expected_and_the_other_way_round() {
 }
 
 #[test]
-fn unknown_keys_are_refused_with_the_nearest_and_where_they_stand() {
+fn unknown_keys_are_rejected_with_suggestion_and_location() {
     for (given, expected) in [
         (
             file("[server]\n\nlisen = '127.0.0.1:1'"),
@@ -177,7 +180,7 @@ fn unknown_keys_are_refused_with_the_nearest_and_where_they_stand() {
         ),
         (
             env([("BLEGRAM_FROBNICATE", "1")]),
-            "BLEGRAM_FROBNICATE: is not a setting; docs/configuration.md lists all of them (BLEGRAM_FROBNICATE)",
+            "BLEGRAM_FROBNICATE: is not a setting; see docs/configuration.md for all settings (BLEGRAM_FROBNICATE)",
         ),
         (
             Given::default().dotenv([("BLEGRAM_LOG__FORMAL", "json")]),
@@ -185,7 +188,7 @@ fn unknown_keys_are_refused_with_the_nearest_and_where_they_stand() {
         ),
         (
             env([("BLEGRAM_AWS_REGION", "r")]),
-            "BLEGRAM_AWS_REGION: belongs to an earlier system: write `BLEGRAM_MEDIA__S3_REGION`, beside `BLEGRAM_MEDIA__STORAGE=s3://BUCKET` (BLEGRAM_AWS_REGION)",
+            "BLEGRAM_AWS_REGION: belongs to an earlier system: set `BLEGRAM_MEDIA__S3_REGION`, together with `BLEGRAM_MEDIA__STORAGE=s3://BUCKET` (BLEGRAM_AWS_REGION)",
         ),
         (
             env([("BLEGRAM_SERVER__LISTEN_FILE", "/run/key")]),
@@ -197,8 +200,8 @@ fn unknown_keys_are_refused_with_the_nearest_and_where_they_stand() {
 }
 
 #[test]
-fn dotenv_of_a_predecessor_is_refused_line_by_line_with_what_to_write_instead() {
-    // The two files, as their READMEs and sources name the variables.
+fn dotenv_of_an_earlier_system_is_rejected_with_replacements() {
+    // The variables of the two earlier systems, as their READMEs and sources name them.
     let blegram = "NODE_ENV COOKIE_SECRET DATABASE_NAME DATABASE_USER_NAME DATABASE_PASSWORD DATABASE_HOST KAKAO_KEY \
                    BLEGRAM_AWS_REGION BLEGRAM_AWS_ACCESS_KEY BLEGRAM_AWS_SECRET_KEY";
     let x_messenger = "PORT JWT_SECRET JWT_EXPIRES_SEC BCRYPT_SALT_ROUNDS DB_HOST DB_USER DB_DATABASE DB_PASSWORD DB_PORT \
@@ -214,11 +217,14 @@ fn dotenv_of_a_predecessor_is_refused_line_by_line_with_what_to_write_instead() 
         expected.sort_unstable();
         assert_eq!(found, expected);
         for problem in &error.problems {
-            let says_what = ["write `BLEGRAM_", "write one line `BLEGRAM_", "remove it: "];
+            let says_what = ["set `BLEGRAM_", "set one variable `BLEGRAM_", "remove it: "];
             let advice = problem.advice.strip_prefix("belongs to an earlier system: ").unwrap();
             assert!(says_what.iter().any(|start| advice.starts_with(start)), "{problem}");
         }
-        assert!(!error.to_string().contains("hunter2"), "may be secrets: {error}");
+        assert!(
+            !error.to_string().contains("hunter2"),
+            "the error repeats a value, which may be secret: {error}"
+        );
     }
 }
 
@@ -229,7 +235,7 @@ fn dotenv_of_a_predecessor_is_refused_line_by_line_with_what_to_write_instead() 
 #[case::as_in_yaml("COOKIE_SECRET: hunter2", &["COOKIE_SECRET"])]
 #[case::exported("export COOKIE_SECRET=my hunter2", &["COOKIE_SECRET"])]
 #[case::left_open("DB_PASSWORD='hunter2\nDB_HOST=x\nDB_USER=y", &["DB_PASSWORD", "DB_HOST", "DB_USER"])]
-fn a_value_of_a_predecessor_that_cannot_be_read_does_not_hide_the_advice(
+fn dotenv_of_an_earlier_system_gets_advice_despite_syntax_errors(
     #[case] lines: &str,
     #[case] names: &[&str],
 ) {
@@ -237,11 +243,14 @@ fn a_value_of_a_predecessor_that_cannot_be_read_does_not_hide_the_advice(
     let error = given.load().unwrap_err();
     let found: Vec<&str> = error.problems.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(found, [&["JWT_EXPIRES_SEC"], names].concat());
-    assert!(!error.to_string().contains("hunter2"), "may be a secret: {error}");
+    assert!(
+        !error.to_string().contains("hunter2"),
+        "the error repeats a value, which may be secret: {error}"
+    );
 }
 
 #[test]
-fn a_line_of_dotenv_that_cannot_be_read_is_named_by_its_number() {
+fn dotenv_syntax_errors_are_reported_by_line() {
     let dotenv = "\u{feff}# ours\n\nBLEGRAM_LOG__FORMAT=json\nBLEGRAM_SECRETS__KEY=two words\nBLEGRAM_TYPO=1\nnothing\n";
     let problems = Given { dotenv: dotenv.to_owned(), ..Given::default() }.problems();
     let [key, nothing, typo] = problems.try_into().unwrap();
@@ -257,19 +266,19 @@ fn a_line_of_dotenv_that_cannot_be_read_is_named_by_its_number() {
 }
 
 #[test]
-fn what_a_predecessor_is_told_to_write_exists() {
+fn replacements_for_earlier_systems_exist() {
     let page = markdown();
     let (settings, predecessors) = page.split_once("## Variables of earlier systems").unwrap();
     let named = predecessors.split(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'));
     let named: Vec<&str> = named.filter(|word| word.starts_with("BLEGRAM_") && word.contains("__")).collect();
     assert!(named.len() > 8, "{named:?}");
     for name in named {
-        assert!(settings.contains(&format!("`{name}`")), "{name} is no setting");
+        assert!(settings.contains(&format!("`{name}`")), "{name} is not a setting");
     }
 }
 
 #[test]
-fn names_that_other_programs_share_do_not_make_a_predecessor() {
+fn variables_shared_with_other_programs_are_ignored() {
     Given::default()
         .dotenv([("NODE_ENV", "development"), ("DB_PASSWORD", "x"), ("DATABASE_URL", "x")])
         .valid();
@@ -277,7 +286,7 @@ fn names_that_other_programs_share_do_not_make_a_predecessor() {
 }
 
 #[test]
-fn sign_ups_over_loopback_are_twenty_times_as_many_in_development_unless_set() {
+fn loopback_sign_up_limit_is_twenty_times_higher_in_development_unless_set() {
     let loopback = |given: &Given| {
         let limits = given.valid().limits;
         (limits.signup_from_loopback.burst.get(), limits.signup_from_loopback.per_seconds.get())
@@ -292,12 +301,12 @@ fn sign_ups_over_loopback_are_twenty_times_as_many_in_development_unless_set() {
 }
 
 #[test]
-fn variables_of_others_of_tests_and_of_the_command_line_are_left_alone() {
+fn variables_of_other_programs_tests_and_the_command_line_are_ignored() {
     env([("PATH", "/bin"), ("BLEGRAM_CONFIG", "a.toml"), ("BLEGRAM_TEST_POSTGRES", "x"), ("BLEG", "x")])
         .valid();
 }
 
-/// What Kubernetes sets for a Service with this name, address and these named ports.
+/// The variables that Kubernetes sets for a Service with this name, address and named ports.
 fn service_variables(service: &str, ip: &str, ports: &[(&str, u16, &str)]) -> BTreeMap<String, String> {
     let host = if ip.contains(':') { format!("[{ip}]") } else { ip.to_owned() };
     let url = |protocol: &str, port: u16| format!("{protocol}://{host}:{port}");
@@ -320,7 +329,7 @@ fn service_variables(service: &str, ip: &str, ports: &[(&str, u16, &str)]) -> BT
 }
 
 #[test]
-fn variables_of_kubernetes_services_are_ignored() {
+fn kubernetes_service_variables_are_ignored() {
     let ports =
         [("HTTP", 8080, "tcp"), ("METRICS_V2", 9090, "tcp"), ("DNS", 53, "udp"), ("SIP", 5060, "sctp")];
     for service in [
@@ -336,7 +345,7 @@ fn variables_of_kubernetes_services_are_ignored() {
             for (name, value) in service_variables(service, ip, &ports) {
                 let given = env([(&name, &value)]);
                 given.valid();
-                // There they are no business of Kubernetes.
+                // Kubernetes does not write `.env`, so there they are unknown keys.
                 assert_eq!(Given::default().dotenv([(&name, &value)]).problems().len(), 1, "{name}={value}");
             }
         }
@@ -344,7 +353,7 @@ fn variables_of_kubernetes_services_are_ignored() {
 }
 
 #[test]
-fn names_like_those_of_kubernetes_services_are_refused_with_other_values() {
+fn kubernetes_service_variables_with_other_values_are_rejected() {
     for (name, value) in [
         ("BLEGRAM_PORT", "8080"),
         ("BLEGRAM_PORT", "http://10.0.0.1:80"),
@@ -374,7 +383,7 @@ fn names_like_those_of_kubernetes_services_are_refused_with_other_values() {
 }
 
 #[test]
-fn values_are_parsed_to_their_type_and_refused_with_an_example() {
+fn invalid_values_are_rejected_with_an_example() {
     for (key, value) in [
         ("BLEGRAM_PROFILE", "prod"),
         ("BLEGRAM_SERVER__LISTEN", "8080"),
@@ -411,7 +420,7 @@ fn all_problems_are_reported_at_once() {
     let expected = r#"the configuration has 4 problems
 
   colour   (blegram.toml, line 1)
-      is not a setting; docs/configuration.md lists all of them
+      is not a setting; see docs/configuration.md for all settings
 
   server.listen = "here"   (blegram.toml, line 3)
       expected an IP address and a port, for example 0.0.0.0:8080
@@ -425,7 +434,7 @@ fn all_problems_are_reported_at_once() {
 }
 
 #[test]
-fn a_file_that_is_not_toml_says_where_but_does_not_repeat_the_line() {
+fn toml_syntax_error_names_the_line_without_repeating_it() {
     let given = file("[secrets]\nkey = 'hunter2\n");
     let problem = given.problem();
     assert!(problem.starts_with("TOML: ") && problem.ends_with("(blegram.toml, line 2)"), "{problem}");
@@ -433,7 +442,7 @@ fn a_file_that_is_not_toml_says_where_but_does_not_repeat_the_line() {
 }
 
 #[test]
-fn secrets_may_come_from_files() {
+fn secrets_can_be_read_from_files() {
     let config = env([("BLEGRAM_SECRETS__KEY_FILE", "/run/key")]).valid();
     assert_eq!(config.secrets.key.unwrap().expose().len(), 32);
 
@@ -446,7 +455,7 @@ fn secrets_may_come_from_files() {
 }
 
 #[test]
-fn secrets_are_never_shown() {
+fn secrets_are_redacted() {
     let url = "postgres://ann:hunter2@db/blegram";
     let config = env([("BLEGRAM_DATABASE__URL", url), ("BLEGRAM_SECRETS__KEY", KEY)]).valid();
     for text in [config.show(), format!("{config:?}")] {
@@ -460,7 +469,7 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
-fn production_refuses_what_is_weak() {
+fn production_rejects_weak_settings() {
     let production = |pairs: &[(&str, &str)]| {
         let mut given = env([
             ("BLEGRAM_PROFILE", "production"),
@@ -475,32 +484,32 @@ fn production_refuses_what_is_weak() {
     production(&[("BLEGRAM_DATABASE__URL", "sqlite:a.db"), ("BLEGRAM_SECRETS__KEY", "")]).valid();
 
     for (name, value, expected) in [
-        ("BLEGRAM_SECRETS__KEY", "", "secrets.key: production on PostgreSQL needs one key"),
+        ("BLEGRAM_SECRETS__KEY", "", "secrets.key: production on PostgreSQL requires the same key"),
         (
             "BLEGRAM_SECRETS__KEY",
             "changemechangemechangemechangemechangemechangeme",
             "secrets.key: is not random",
         ),
-        ("BLEGRAM_SERVER__PUBLIC_URL", "", "server.public_url: production needs the https address"),
+        ("BLEGRAM_SERVER__PUBLIC_URL", "", "server.public_url: production requires the public https URL"),
         (
             "BLEGRAM_SERVER__PUBLIC_URL",
             "http://b.example",
-            "server.public_url: production needs the https address",
+            "server.public_url: production requires the public https URL",
         ),
         (
             "BLEGRAM_SERVER__TRUSTED_ORIGINS",
             "http://a.example",
-            "server.trusted_origins: production trusts https",
+            "server.trusted_origins: production accepts https",
         ),
         (
             "BLEGRAM_SERVER__TRUSTED_ORIGINS",
             "http://localhost.example",
-            "server.trusted_origins: production trusts https",
+            "server.trusted_origins: production accepts https",
         ),
         (
             "BLEGRAM_SERVER__TRUSTED_ORIGINS",
             "http://127.0.0.1:3000",
-            "server.trusted_origins: production trusts https",
+            "server.trusted_origins: production accepts https",
         ),
         ("BLEGRAM_SERVER__TRUSTED_ORIGINS", "*", "server.trusted_origins: expected exact origins"),
     ] {
@@ -515,27 +524,27 @@ fn production_refuses_what_is_weak() {
     assert_eq!(
         env([("BLEGRAM_PROFILE", "production")]).problems().len(),
         1,
-        "https; SQLite makes its own key"
+        "only https is missing; SQLite generates its own key"
     );
 }
 
 #[test]
-fn origins_that_anybody_can_have_are_refused_with_a_reason() {
+fn origins_that_any_page_can_have_are_rejected_with_a_reason() {
     for (origin, reason) in [
         ("null", "every page without an origin"),
-        ("*", "name each of them"),
-        ("https://*.example", "name each of them"),
-        ("http://*.localhost", "name each of them"),
-        ("capacitor://*", "name each of them"),
+        ("*", "list each origin"),
+        ("https://*.example", "list each origin"),
+        ("http://*.localhost", "list each origin"),
+        ("capacitor://*", "list each origin"),
         ("file://", "any file on a device"),
         ("file://localhost", "any file on a device"),
         ("FILE:///a", "any file on a device"),
         ("content://a", "any file on a device"),
-        ("data:text/html,x", "any page can make one"),
-        ("javascript:alert(1)", "any page can make one"),
-        ("javascript://localhost", "any page can make one"),
-        ("blob:https://a.example", "any page can make one"),
-        ("about:blank", "any page can make one"),
+        ("data:text/html,x", "any page can create one"),
+        ("javascript:alert(1)", "any page can create one"),
+        ("javascript://localhost", "any page can create one"),
+        ("blob:https://a.example", "any page can create one"),
+        ("about:blank", "any page can create one"),
         ("wss://a.example", "http or https origin"),
     ] {
         for given in [origin.to_owned(), format!("https://a.example,{origin}")] {
@@ -566,7 +575,7 @@ fn origins_that_anybody_can_have_are_refused_with_a_reason() {
 }
 
 #[test]
-fn settings_that_contradict_each_other_are_refused_in_any_profile() {
+fn contradicting_settings_are_rejected_in_any_profile() {
     let sessions = file("accounts.session_idle_days = 31").problem();
     assert!(sessions.starts_with("accounts.session_idle_days: cannot be longer"), "{sessions}");
     let memory = file("[accounts]\npassword_memory_kib = 31\npassword_parallelism = 4").problem();
@@ -574,7 +583,7 @@ fn settings_that_contradict_each_other_are_refused_in_any_profile() {
 }
 
 #[test]
-fn what_is_shown_can_be_read_back() {
+fn config_show_output_can_be_loaded() {
     let text = "[server]\nlisten = '[::1]:1'\ntrusted_origins = ['https://a.example']\n[limits.login_per_account]\nburst = 3";
     let shown = file(text).valid().show();
     assert!(shown.contains("login_per_account.burst = 3 "), "{shown}");
@@ -589,7 +598,7 @@ fn what_is_shown_can_be_read_back() {
 }
 
 #[test]
-fn the_committed_pages_are_the_generated_ones() {
+fn committed_pages_are_up_to_date() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     for (page, text, command) in [
         ("docs/configuration.md", markdown(), "cargo run -- config docs > docs/configuration.md"),
@@ -600,9 +609,9 @@ fn the_committed_pages_are_the_generated_ones() {
     }
 }
 
-/// Each line of `.env.example` works once its `#` is gone; empty ones are unset.
+/// Each line of `.env.example` is valid without its `#`; empty values are unset.
 #[test]
-fn the_example_is_valid_when_uncommented() {
+fn env_example_is_valid_when_uncommented() {
     let text = env_example();
     let lines = text.lines().filter(|line| line.starts_with("# BLEGRAM_") && line.contains('='));
     let dotenv: String = lines.map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();

@@ -1,4 +1,4 @@
-//! The demo world is the same wherever it is made.
+//! The demo community: it is deterministic, and the examples of the document work with it.
 
 use std::{collections::BTreeMap, io, path::Path};
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 const MOMENT: i64 = 1_790_000_000_000_000;
 
-/// The defaults, with images in a folder of the test's.
+/// The default configuration, with the images in `folder`.
 fn config(folder: &Path) -> Config {
     let storage = format!("file://{}", folder.display());
     let env = BTreeMap::from([("BLEGRAM_MEDIA__STORAGE".to_owned(), storage)]);
@@ -21,7 +21,8 @@ fn config(folder: &Path) -> Config {
     Config::load(&inputs).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The people, posts, comments, likes and follows of a world with their times, but no id and no secret.
+/// Creates a demo community and returns its accounts, posts, comments, likes, follows, images and messages with their
+/// times, without ids and secrets.
 async fn tell(backend: Backend, seed: u64, now: i64) -> Vec<String> {
     let database = TestDatabase::new(backend).await;
     let now = Timestamp::from_micros(now).unwrap();
@@ -53,15 +54,16 @@ async fn tell(backend: Backend, seed: u64, now: i64) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_seed_and_an_hour_make_one_world_on_both_databases() {
+async fn demo_community_depends_only_on_seed_and_hour_on_both_databases() {
     let world = tell(Backend::Sqlite, 1, MOMENT).await;
     assert_eq!(world, tell(Backend::Postgres, 1, MOMENT + 1_000_000).await);
     assert_ne!(world, tell(Backend::Sqlite, 2, MOMENT).await);
 }
 
-/// In the demo world too, the examples of the document can be run: new names are free, and people who are named are there.
+/// The examples of the document work with the demo community: new usernames are free, and accounts that they name
+/// exist.
 #[tokio::test]
-async fn examples_of_the_document_fit_the_demo_world() {
+async fn demo_community_matches_the_openapi_examples() {
     let database = TestDatabase::new(Backend::Sqlite).await;
     let folder = tempfile::tempdir().unwrap();
     let now = Timestamp::from_micros(MOMENT).unwrap();
@@ -77,7 +79,7 @@ async fn examples_of_the_document_fit_the_demo_world() {
         for language in ["korean", "english"] {
             let body = example(path, &format!("/{method}/{json}/{language}"));
             let name = body["username"].as_str().unwrap().to_owned();
-            assert!(!people.contains(&name), "{name} is in the demo world");
+            assert!(!people.contains(&name), "{name} is in the demo community");
         }
     }
     let group = example("/api/v1/conversations", &format!("/post/{json}/korean"));
@@ -85,7 +87,7 @@ async fn examples_of_the_document_fit_the_demo_world() {
     let members = [&group, &added].map(|body| body["members"].as_array().unwrap().clone()).concat();
     for member in members {
         let name = member.as_str().unwrap().trim_start_matches('@').to_owned();
-        assert!(people.contains(&name), "{name} is not in the demo world");
+        assert!(people.contains(&name), "{name} is not in the demo community");
     }
     let login = example("/api/v1/auth/login", &format!("/post/{json}/demo"));
     assert_eq!(

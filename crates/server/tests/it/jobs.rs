@@ -1,4 +1,4 @@
-//! Work that must not be lost: what runs, when, how often, and what it leaves.
+//! Background jobs: scheduling, retries, leases of crashed nodes, and the data that jobs delete.
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -32,7 +32,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const PASSWORD: &str = "small room with a sea view";
 
-/// The use-cases of a site without its API, at a time that moves only when it is moved.
+/// The use cases of a site without its API, with a clock that moves only when a test moves it.
 pub(crate) struct Site {
     pub(crate) database: TestDatabase,
     pub(crate) clock: Arc<FixedClock>,
@@ -65,7 +65,7 @@ impl Site {
         self.runner_with(Arc::clone(&self.clock) as Arc<dyn Clock>, shutdown)
     }
 
-    /// A node with a clock of its own.
+    /// The runner of a node with its own clock.
     pub(crate) fn runner_by(&self, clock: Arc<dyn Clock>) -> Runner {
         self.runner_with(clock, CancellationToken::new())
     }
@@ -91,7 +91,7 @@ impl Site {
         self.social.create_post(author, input).await.unwrap()
     }
 
-    /// Ties two people to each other in every way but a block.
+    /// Connects two accounts by every relation except a block.
     async fn mingle(&self, ann: UserId, bob: UserId, of_bob: PostId) {
         let social = &self.social;
         let words = |text: &str| WriteComment::new(CommentText::parse(text).unwrap()).unwrap();
@@ -120,9 +120,9 @@ impl Site {
     }
 
     async fn session(&self, somebody: &LoggedIn) -> blegram_domain::SessionId {
-        let Secret::Native(tokens) = &somebody.secret else { panic!("an app was logged in") };
+        let Secret::Native(tokens) = &somebody.secret else { panic!("expected the tokens of a native app") };
         let token = tokens.access_token.expose();
-        self.auth.authenticate_bearer(token).await.unwrap().expect("a live session").session
+        self.auth.authenticate_bearer(token).await.unwrap().expect("a valid session").session
     }
 
     pub(crate) async fn image(&self, owner: UserId) -> MediaId {
@@ -147,7 +147,7 @@ impl Site {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn of_a_deleted_account_no_row_stays(#[case] backend: Backend) {
+async fn deleted_account_leaves_no_rows(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let (ann, bob) = (site.sign_up("ann").await, site.sign_up("bob").await);
     let [ann_id, bob_id] = [&ann, &bob].map(|it| it.account.user.summary.id);
@@ -162,13 +162,13 @@ async fn of_a_deleted_account_no_row_stays(#[case] backend: Backend) {
     }
     let kept = site.post(bob_id, "mine #jeju").await;
     site.mingle(ann_id, bob_id, kept.post.id).await;
-    let Secret::Native(tokens) = &ann.secret else { panic!("an app was logged in") };
+    let Secret::Native(tokens) = &ann.secret else { panic!("expected the tokens of a native app") };
     site.auth.refresh(tokens.refresh_token.expose()).await.unwrap();
     let key =
         blegram_auth::idempotency::Keyed { user: ann_id, method: "POST", path: "/", key: "k", body: b"" };
     site.auth.idempotency().begin(key).await.unwrap();
 
-    // In a post, as a picture, and for nothing yet; and a file on its way.
+    // Images in a post, as an avatar and unused, and a pending direct upload.
     let images = [site.image(ann_id).await, site.image(ann_id).await, site.image(ann_id).await];
     let nothing = PostText::parse("").unwrap();
     let show = CreatePost::new(nothing, vec![images[0]], Visibility::Public).unwrap();
@@ -179,7 +179,7 @@ async fn of_a_deleted_account_no_row_stays(#[case] backend: Backend) {
     site.media.create_upload(ann_id, file).await.unwrap();
     assert_eq!(site.media.sweep(false).await.unwrap().files, 9);
 
-    // One of two, and a group of theirs.
+    // A direct conversation and a group.
     let chat = Chat::new(site.database.db().clone(), Arc::clone(&site.clock) as _);
     let bob_ref = [UserRef::Id(bob_id)];
     let (direct, _) = chat.create_conversation(ann_id, &bob_ref, None).await.unwrap();
@@ -192,7 +192,7 @@ async fn of_a_deleted_account_no_row_stays(#[case] backend: Backend) {
     }
 
     site.delete(&ann).await;
-    // Two images that were to move, the account, and each of its comments.
+    // Two jobs that move images, one for the account, and one for each of its comments.
     assert_eq!(site.runner().run_due().await.unwrap(), 5);
     let first = PageRequest::new(Scope::new("listMessages", &[]), Limit::default(), None, None);
     for conversation in [direct.conversation.id, group.conversation.id] {
@@ -219,7 +219,7 @@ async fn of_a_deleted_account_no_row_stays(#[case] backend: Backend) {
         ("post_hashtags", 1),
         ("revisions", 0),
         ("media", 0),
-        // Bob's two, and what was said, which is nobody's.
+        // Bob's two memberships, and the messages, which have no sender now.
         ("conversation_members", 2),
         ("messages", 2),
         ("uploads", 0),
@@ -227,7 +227,7 @@ async fn of_a_deleted_account_no_row_stays(#[case] backend: Backend) {
         ("refresh_tokens", 1),
         ("idempotency_keys", 0),
         ("jobs", 0),
-        // Both names, of nobody.
+        // Both usernames, without an account.
         ("reserved_usernames", 2),
     ] {
         assert_eq!(site.database.count(table).await, rows, "{table}");
@@ -246,7 +246,7 @@ async fn of_a_deleted_account_no_row_stays(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_long_deletion_goes_step_by_step_and_on_after_a_restart(#[case] backend: Backend) {
+async fn long_account_deletion_runs_in_steps_and_continues_after_a_restart(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let ann = site.sign_up("ann").await;
     let user = ann.account.user.summary.id;
@@ -258,9 +258,9 @@ async fn a_long_deletion_goes_step_by_step_and_on_after_a_restart(#[case] backen
     site.delete(&ann).await;
     let is_more = site.social.erase_user(user).await.unwrap();
     assert!(is_more);
-    assert_eq!(site.database.count("post_hashtags").await, 1200 - 500, "a step removes so much and no more");
+    assert_eq!(site.database.count("post_hashtags").await, 1200 - 500, "one step deletes 500 rows at most");
 
-    // A node that is asked to stop leaves the job to others, at once.
+    // A node that shuts down leaves the job to others at once.
     let shutdown = CancellationToken::new();
     shutdown.cancel();
     assert_eq!(site.runner_until(shutdown).run_due().await.unwrap(), 0);
@@ -272,7 +272,7 @@ async fn a_long_deletion_goes_step_by_step_and_on_after_a_restart(#[case] backen
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_job_that_a_crashed_node_took_is_taken_again_after_a_minute(#[case] backend: Backend) {
+async fn job_of_a_crashed_node_runs_again_after_a_minute(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let ann = site.sign_up("ann").await;
     site.delete(&ann).await;
@@ -287,7 +287,7 @@ async fn a_job_that_a_crashed_node_took_is_taken_again_after_a_minute(#[case] ba
     assert_eq!(site.runner().run_due().await.unwrap(), 1);
     assert_eq!(site.database.count("users").await, 0);
 
-    // Whoever took it first and comes back has nothing to say any more.
+    // The first node comes back. Its expired lease does not delete the job that was inserted since.
     let tx = site.database.db().write().await.unwrap();
     jobs::insert(&tx, Job::EraseAccount(ann.account.user.summary.id), now, now).await.unwrap();
     jobs::delete(&tx, &lost.unwrap()).await.unwrap();
@@ -297,7 +297,7 @@ async fn a_job_that_a_crashed_node_took_is_taken_again_after_a_minute(#[case] ba
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn many_runners_at_once_do_each_job_once(#[case] backend: Backend) {
+async fn concurrent_runners_run_each_job_once(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     for n in 0..10 {
         let somebody = site.sign_up(&format!("person{n}")).await;
@@ -314,12 +314,12 @@ async fn many_runners_at_once_do_each_job_once(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_fails_is_tried_again_ever_more_rarely_and_holds_nobody_up(#[case] backend: Backend) {
+async fn failing_job_is_retried_with_backoff_and_does_not_block_others(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let ann = site.sign_up("ann").await;
     site.add("erase-account", "not an id").await;
     site.delete(&ann).await;
-    // The bad one is the older one.
+    // The failing job is the older one.
     assert_eq!(site.runner().run_due().await.unwrap(), 2);
     assert_eq!((site.database.count("users").await, site.failing().await), (0, 1));
     for wait in [5, 10, 20] {
@@ -329,12 +329,12 @@ async fn what_fails_is_tried_again_ever_more_rarely_and_holds_nobody_up(#[case] 
         assert_eq!(site.runner().run_due().await.unwrap(), 1);
     }
     let failing = jobs::summary(site.database.db()).await.unwrap().oldest_failing.unwrap();
-    assert_eq!((failing.attempts, failing.last_error.as_str()), (4, "its row names no job"));
+    assert_eq!((failing.attempts, failing.last_error.as_str()), (4, "invalid job kind or subject"));
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn jobs_of_a_newer_version_are_left_to_it(#[case] backend: Backend) {
+async fn jobs_of_a_newer_version_are_not_run(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     site.add("paint", "").await;
     assert_eq!(site.runner().run_due().await.unwrap(), 0);
@@ -343,7 +343,7 @@ async fn jobs_of_a_newer_version_are_left_to_it(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_counts_no_more_is_forgotten_every_hour(#[case] backend: Backend) {
+async fn expired_rows_are_deleted_every_hour(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let ann = site.sign_up("ann").await;
     let user = ann.account.user.summary.id;
@@ -366,13 +366,13 @@ async fn what_counts_no_more_is_forgotten_every_hour(#[case] backend: Backend) {
     for (wait, expected) in [(DAY, [1, 1, 0, 1]), (29 * DAY, [0, 0, 0, 1]), (60 * DAY, [0, 0, 0, 0])] {
         site.clock.advance(wait - Duration::from_micros(1));
         runner.run_due().await.unwrap();
-        assert_eq!(runner.run_due().await.unwrap(), 0, "not within the hour");
+        assert_eq!(runner.run_due().await.unwrap(), 0, "at most once an hour");
         site.clock.advance(HOUR);
         assert_eq!(runner.run_due().await.unwrap(), 1);
         assert_eq!(rows().await, expected, "after {wait:?}");
     }
     assert_eq!(site.database.count("jobs").await, 1);
-    // A login now and then is not disturbed by any of this.
+    // The account can still log in.
     let log_in = LogIn {
         login: "lee".to_owned(),
         password: GivenPassword::parse(PASSWORD).unwrap(),

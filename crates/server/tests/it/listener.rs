@@ -1,3 +1,5 @@
+//! The HTTP/1.1 listener: timeouts, connection limits, unread bodies, upgrades and shutdown.
+
 use std::{error::Error, io, sync::Arc, time::Duration};
 
 use blegram::listener::Limits;
@@ -19,7 +21,7 @@ fn hello() -> impl Endpoint {
     make(|_| async { "hello" })
 }
 
-/// Answers with the length of the body, or as the API does when it comes too slowly.
+/// Returns the length of the body or, when it arrives too slowly, the same status as the API.
 fn count() -> impl Endpoint {
     make(|request: Request| async {
         match request.into_body().into_bytes().await {
@@ -37,7 +39,7 @@ fn timed_out(error: &(dyn Error + 'static)) -> bool {
         || inside.or(error.source()).is_some_and(timed_out)
 }
 
-/// Says when it has begun, and answers when it is told to.
+/// An endpoint that notifies `entered` when a request begins, and responds when `open` is notified.
 #[derive(Clone, Default)]
 struct Gate {
     entered: Arc<Notify>,
@@ -58,7 +60,7 @@ impl Gate {
     }
 }
 
-/// Switches protocols and then repeats the first line it hears.
+/// Switches protocols and then echoes the first line that it receives.
 fn parrot() -> impl Endpoint {
     let tasks = TaskTracker::new();
     make(move |request: Request| {
@@ -72,7 +74,7 @@ fn parrot() -> impl Endpoint {
                 stream.read_line(&mut line).await.unwrap();
                 stream.write_all(line.as_bytes()).await.unwrap();
                 stream.flush().await.unwrap();
-                // Holds the connection until the client ends it.
+                // Keeps the connection open until the client closes it.
                 let _ = stream.read_line(&mut line).await;
             });
             Response::builder()
@@ -85,7 +87,7 @@ fn parrot() -> impl Endpoint {
 }
 
 #[tokio::test]
-async fn one_connection_carries_many_requests() {
+async fn keep_alive_connection_carries_many_requests() {
     let server = Server::start(limits(), hello()).await;
     let mut client = server.connect().await;
     for _ in 0..200 {
@@ -106,7 +108,7 @@ async fn pipelined_requests_are_answered_in_order() {
 }
 
 #[tokio::test]
-async fn a_head_that_stops_is_cut_and_frees_its_slot() {
+async fn incomplete_head_times_out_and_frees_its_slot() {
     let server = Server::start(Limits { head_timeout: SOON, max_connections: 1, ..limits() }, hello()).await;
     let mut slow = server.connect().await;
     slow.send("GET / HTTP/1.1\r\nhost:").await;
@@ -116,7 +118,7 @@ async fn a_head_that_stops_is_cut_and_frees_its_slot() {
 }
 
 #[tokio::test]
-async fn a_head_that_trickles_is_cut_too() {
+async fn trickling_head_times_out() {
     let server = Server::start(Limits { head_timeout: SOON, ..limits() }, hello()).await;
     let mut slow = server.connect().await;
     let mut pace = tokio::time::interval(SOON / 10);
@@ -129,25 +131,25 @@ async fn a_head_that_trickles_is_cut_too() {
 }
 
 #[tokio::test]
-async fn a_connection_without_a_request_ends_after_the_head_timeout() {
+async fn connection_without_a_request_closes_after_the_head_timeout() {
     let server = Server::start(Limits { head_timeout: SOON, ..limits() }, hello()).await;
     server.connect().await.closed().await;
 }
 
 #[tokio::test]
-async fn an_idle_connection_outlives_the_head_timeout() {
+async fn idle_connection_outlives_the_head_timeout() {
     let server = Server::start(Limits { head_timeout: SOON, ..limits() }, hello()).await;
     let mut idle = server.connect().await;
     for _ in 0..3 {
         assert_eq!(idle.get("/").await.status, 200);
-        // Connected later, so its end shows that the time of a head has passed.
+        // Connected later, so its end shows that the head timeout has passed.
         server.connect().await.closed().await;
     }
     assert_eq!(idle.get("/").await.status, 200);
 }
 
 #[tokio::test]
-async fn an_idle_connection_ends_after_the_keep_alive_timeout() {
+async fn idle_connection_closes_after_the_keep_alive_timeout() {
     let server = Server::start(Limits { keep_alive_timeout: SOON, ..limits() }, hello()).await;
     let mut idle = server.connect().await;
     for _ in 0..3 {
@@ -157,7 +159,7 @@ async fn an_idle_connection_ends_after_the_keep_alive_timeout() {
 }
 
 #[tokio::test]
-async fn a_second_head_has_no_longer_than_the_first() {
+async fn second_head_has_the_same_timeout_as_the_first() {
     let server = Server::start(Limits { head_timeout: SOON, ..limits() }, hello()).await;
     let mut slow = server.connect().await;
     assert_eq!(slow.get("/").await.status, 200);
@@ -176,7 +178,7 @@ async fn a_second_head_has_no_longer_than_the_first() {
 }
 
 #[tokio::test]
-async fn a_request_that_takes_long_is_not_cut_by_either_timeout() {
+async fn long_request_outlives_both_timeouts() {
     let gate = Gate::default();
     let timeouts = Limits { head_timeout: SOON, keep_alive_timeout: SOON, ..limits() };
     let server = Server::start(timeouts, gate.endpoint()).await;
@@ -191,7 +193,7 @@ async fn a_request_that_takes_long_is_not_cut_by_either_timeout() {
 }
 
 #[tokio::test]
-async fn an_upgraded_connection_is_not_cut_by_either_timeout() {
+async fn upgraded_connection_outlives_both_timeouts() {
     let timeouts = Limits { head_timeout: SOON, keep_alive_timeout: SOON, ..limits() };
     let server = Server::start(timeouts, parrot()).await;
     let mut bird = server.connect().await;
@@ -204,7 +206,7 @@ async fn an_upgraded_connection_is_not_cut_by_either_timeout() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_gives_way_when_slots_are_few() {
+async fn idle_connection_is_closed_when_slots_are_few() {
     let few = Limits { head_timeout: SOON, max_connections: 1, ..limits() };
     let server = Server::start(few, hello()).await;
     let mut idle = server.connect().await;
@@ -215,7 +217,7 @@ async fn an_idle_connection_gives_way_when_slots_are_few() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_gives_way_when_slots_become_few() {
+async fn idle_connection_is_closed_when_slots_become_few() {
     let gate = Gate::default();
     let (entered, gated) = (Arc::clone(&gate.entered), Arc::new(gate.endpoint()));
     let endpoint = make(move |request: Request| {
@@ -238,7 +240,7 @@ async fn an_idle_connection_gives_way_when_slots_become_few() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_large_is_refused_with_a_problem() {
+async fn oversized_head_is_rejected_with_a_problem() {
     let server = Server::start(Limits { max_head_bytes: 1_000, ..limits() }, hello()).await;
     for (bytes, status) in [(900, 200), (1_000, 431), (60_000, 431)] {
         let mut client = server.connect().await;
@@ -254,7 +256,7 @@ async fn a_head_that_is_too_large_is_refused_with_a_problem() {
 }
 
 #[tokio::test]
-async fn a_head_beyond_every_buffer_is_refused_readably() {
+async fn oversized_head_beyond_every_buffer_gets_a_readable_response() {
     let server = Server::start(limits(), hello()).await;
     let mut client = server.connect().await;
     let _ = client.try_send(format!("GET / HTTP/1.1\r\nx: {}", "y".repeat(300_000))).await;
@@ -262,7 +264,7 @@ async fn a_head_beyond_every_buffer_is_refused_readably() {
 }
 
 #[tokio::test]
-async fn above_the_cap_clients_wait_in_the_backlog() {
+async fn connections_above_the_limit_wait_in_the_backlog() {
     let server = Server::start(Limits { max_connections: 1, ..limits() }, hello()).await;
     let mut first = server.connect().await;
     assert_eq!(first.get("/").await.status, 200);
@@ -274,7 +276,7 @@ async fn above_the_cap_clients_wait_in_the_backlog() {
 }
 
 #[tokio::test]
-async fn a_slow_body_times_out_and_ends_the_connection() {
+async fn slow_body_times_out_and_closes_the_connection() {
     let server = Server::start(Limits { body_grace: SOON, ..limits() }, count()).await;
     for framing in ["content-length: 10\r\n\r\nhalf", "transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"] {
         let mut client = server.connect().await;
@@ -286,25 +288,25 @@ async fn a_slow_body_times_out_and_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_body_in_time_arrives_whole() {
+async fn body_in_time_arrives_complete() {
     let server = Server::start(limits(), count()).await;
     let mut client = server.connect().await;
     client
         .send(format!("POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 300000\r\n\r\n{}", "b".repeat(300_000)))
         .await;
     assert_eq!(client.answer().await.body, "300000");
-    assert_eq!(client.get("/").await.body, "0", "the connection goes on");
+    assert_eq!(client.get("/").await.body, "0", "the connection stays usable");
 }
 
-/// Refuses every request without reading its body.
+/// Rejects every request without reading its body.
 fn refusal() -> impl Endpoint {
     make(|_| async { StatusCode::PAYLOAD_TOO_LARGE })
 }
 
-/// Without lingering the kernel resets the connection and the answer is lost while the client still sends. The socket of a
-/// connection that was refused an upgrade, now or earlier, takes another way out of hyper.
+/// Without a lingering close, the kernel resets the connection while the client still sends, and the response is lost.
+/// After a rejected upgrade, of this request or an earlier one, hyper returns the socket on a different path.
 #[tokio::test]
-async fn an_early_answer_survives_a_client_that_goes_on_sending() {
+async fn early_response_reaches_a_client_that_keeps_sending() {
     const UPGRADE: &str = "connection: upgrade\r\nupgrade: h2c\r\n";
     let server = Server::start(limits(), refusal()).await;
     for (earlier, now) in [("", ""), ("", UPGRADE), (UPGRADE, "")] {
@@ -322,7 +324,7 @@ async fn an_early_answer_survives_a_client_that_goes_on_sending() {
     }
 }
 
-/// The two ways to frame a body of so many bytes.
+/// A body of `bytes` bytes with each framing: `Content-Length` and chunked.
 fn framings(bytes: usize) -> [String; 2] {
     let body = "b".repeat(bytes);
     [
@@ -332,7 +334,7 @@ fn framings(bytes: usize) -> [String; 2] {
 }
 
 #[tokio::test]
-async fn a_short_body_that_nobody_reads_leaves_the_connection_usable() {
+async fn short_unread_body_leaves_the_connection_usable() {
     let server = Server::start(limits(), refusal()).await;
     let mut client = server.connect().await;
     for bytes in [1, 10_000, 70_000, 250_000] {
@@ -347,7 +349,7 @@ async fn a_short_body_that_nobody_reads_leaves_the_connection_usable() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_half_read_leaves_the_connection_usable() {
+async fn partially_read_body_leaves_the_connection_usable() {
     let endpoint = make(|request: Request| async {
         let mut pieces = request.into_body().into_bytes_stream();
         let first = futures_util::StreamExt::next(&mut pieces).await;
@@ -363,20 +365,21 @@ async fn a_body_that_is_half_read_leaves_the_connection_usable() {
 }
 
 #[tokio::test]
-async fn a_long_body_that_nobody_reads_ends_the_connection_and_the_answer_says_so() {
+async fn long_unread_body_closes_the_connection_as_announced() {
     let server = Server::start(limits(), refusal()).await;
     let requests = framings(1_000_000).map(|framing| format!("POST / HTTP/1.1\r\nhost: t\r\n{framing}"));
     let old = framings(1_000_000)[0].clone();
     let old =
         [format!("POST / HTTP/1.0\r\n{old}"), format!("POST / HTTP/1.0\r\nconnection: keep-alive\r\n{old}")];
-    // It waits for the answer with its body: then it may send the body or another request, and nobody knows which.
+    // With `Expect: 100-continue`, the client waits with its body. After a final response it may send the body or
+    // another request, and the server cannot know which.
     let waiting = [10, 70_000, 1_000_000].map(|bytes| {
         format!("POST / HTTP/1.1\r\nhost: t\r\nexpect: 100-continue\r\ncontent-length: {bytes}\r\n\r\n")
     });
     for request in requests.into_iter().chain(old).chain(waiting) {
         let head = request.split("\r\n\r\n").next().unwrap();
         let mut client = server.connect().await;
-        // Some of it may find the connection closed.
+        // The server may close the connection before all of it is sent.
         let _ = client.try_send(&request).await;
         let answer = client.answer().await;
         assert_eq!((answer.status, answer.header("connection")), (413, Some("close")), "{head}");
@@ -385,7 +388,7 @@ async fn a_long_body_that_nobody_reads_ends_the_connection_and_the_answer_says_s
 }
 
 #[tokio::test]
-async fn a_short_body_that_does_not_come_is_not_waited_for_long() {
+async fn short_body_that_never_arrives_closes_the_connection_soon() {
     let server = Server::start(limits(), refusal()).await;
     for framing in ["content-length: 10\r\n\r\nhalf", "transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"] {
         let mut client = server.connect().await;
@@ -397,7 +400,7 @@ async fn a_short_body_that_does_not_come_is_not_waited_for_long() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_read_after_the_client_was_asked_for_it_leaves_the_connection_usable() {
+async fn body_read_after_100_continue_leaves_the_connection_usable() {
     let server = Server::start(limits(), count()).await;
     let mut client = server.connect().await;
     client.send("POST / HTTP/1.1\r\nhost: t\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n").await;
@@ -409,7 +412,7 @@ async fn a_body_that_is_read_after_the_client_was_asked_for_it_leaves_the_connec
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_loses_its_slot() {
+async fn client_that_does_not_read_loses_its_slot() {
     let limits = Limits { write_timeout: SOON, max_connections: 1, ..limits() };
     let endpoint = make(|request: Request| async move {
         if request.uri().path() == "/large" { vec![0; 32 << 20] } else { Vec::new() }
@@ -421,13 +424,13 @@ async fn a_client_that_does_not_read_loses_its_slot() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_slowly_gets_all_of_its_answer() {
+async fn slow_reader_gets_the_complete_response() {
     const BYTES: usize = 32 << 20;
     let timeouts = Limits { head_timeout: SOON, keep_alive_timeout: SOON, ..limits() };
     let server = Server::start(timeouts, make(|_| async { vec![b'x'; BYTES] })).await;
     let mut slow = server.connect().await;
     slow.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n").await;
-    // Connected later, so its end shows that the time has passed.
+    // Connected later, so its end shows that the timeout has passed.
     for _ in 0..3 {
         server.connect().await.closed().await;
     }
@@ -435,7 +438,7 @@ async fn a_client_that_reads_slowly_gets_all_of_its_answer() {
 }
 
 #[tokio::test]
-async fn what_is_not_http_is_refused() {
+async fn malformed_http_is_rejected() {
     let server = Server::start(limits(), hello()).await;
     for garbage in
         ["\x16\x03\x01\x02\x00 not http\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/1.1\r\nbad header\r\n\r\n"]
@@ -448,7 +451,7 @@ async fn what_is_not_http_is_refused() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_endpoint_is_answered_without_its_text() {
+async fn endpoint_error_is_returned_without_its_text() {
     let server = Server::start(
         limits(),
         make(|_| async { Err::<(), _>(InternalServerError(io::Error::other("secret path"))) }),
@@ -459,9 +462,9 @@ async fn an_error_of_the_endpoint_is_answered_without_its_text() {
 }
 
 #[tokio::test]
-async fn a_panic_ends_one_connection_only() {
+async fn panic_ends_one_connection_only() {
     let panicking = make(|request: Request| async move {
-        assert_ne!(request.uri().path(), "/panic", "as planned");
+        assert_ne!(request.uri().path(), "/panic", "planned panic");
         "hello"
     });
     let server = Server::start(Limits { max_connections: 1, ..limits() }, panicking).await;
@@ -472,7 +475,7 @@ async fn a_panic_ends_one_connection_only() {
 }
 
 #[tokio::test]
-async fn an_upgraded_connection_works_and_keeps_its_slot() {
+async fn upgraded_connection_works_and_keeps_its_slot() {
     let server = Server::start(Limits { max_connections: 1, ..limits() }, parrot()).await;
     let mut bird = server.connect().await;
     bird.send("GET / HTTP/1.1\r\nhost: t\r\nconnection: upgrade\r\nupgrade: parrot\r\n\r\n").await;
@@ -488,7 +491,7 @@ async fn an_upgraded_connection_works_and_keeps_its_slot() {
 }
 
 #[tokio::test]
-async fn shutdown_finishes_what_is_in_flight_and_accepts_no_more() {
+async fn shutdown_finishes_requests_in_flight_and_accepts_no_more() {
     let gate = Gate::default();
     let server = Server::start(limits(), gate.endpoint()).await;
     let mut client = server.connect().await;
@@ -509,7 +512,7 @@ async fn shutdown_finishes_what_is_in_flight_and_accepts_no_more() {
 }
 
 #[tokio::test]
-async fn shutdown_ends_idle_and_silent_connections_at_once() {
+async fn shutdown_closes_idle_and_silent_connections_at_once() {
     let server = Server::start(limits(), hello()).await;
     let (mut silent, mut idle) = (server.connect().await, server.connect().await);
     assert_eq!(idle.get("/").await.status, 200);
@@ -521,7 +524,7 @@ async fn shutdown_ends_idle_and_silent_connections_at_once() {
 }
 
 #[tokio::test]
-async fn a_request_that_outlives_the_drain_is_cut_and_counted() {
+async fn request_that_outlives_the_drain_is_cut_and_counted() {
     let gate = Gate::default();
     let server = Server::start(Limits { drain_timeout: SOON, ..limits() }, gate.endpoint()).await;
     let mut client = server.connect().await;

@@ -1,6 +1,7 @@
-//! The server's parts, driven from outside.
+//! Integration tests of the server: configuration, commands, jobs, clock and listener as parts, and the real binary as
+//! a process.
 
-#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails, helpers included")]
+#![expect(clippy::unwrap_used, reason = "a failing step fails the test, helpers included")]
 
 mod client;
 mod clock;
@@ -13,7 +14,7 @@ mod process;
 
 use rstest_reuse::template;
 
-/// Runs a story on SQLite and on PostgreSQL.
+/// Runs a test on SQLite and on PostgreSQL.
 #[template]
 #[rstest::rstest]
 #[case::sqlite(blegram_persistence::testing::Backend::Sqlite)]

@@ -1,4 +1,4 @@
-//! Stories about the real binary, as an operator and a client meet it: processes, sockets, signals and files.
+//! Tests of the real binary, as an operator and a client use it: processes, sockets, signals and files.
 
 mod bodies;
 mod commands;

@@ -1,4 +1,4 @@
-//! Requests that are too much or too slow.
+//! Requests that are too large or too slow.
 
 use super::{
     home::{Home, Process},
@@ -9,10 +9,10 @@ use crate::client::{Answer, Client};
 const HUGE: usize = 200 << 20;
 const POST: &str = "POST /api/v1/posts";
 
-/// What a request of `HUGE` bytes may cost, a tenth of it.
+/// The memory that a request of `HUGE` bytes may take: a tenth of its size.
 const MAX_GROWTH_KIB: u64 = 20 << 10;
 
-/// Somebody with an account and somebody without one.
+/// A logged-in client and an anonymous one.
 async fn both(home: &Home) -> [Person; 2] {
     [home.sign_up("ann").await, home.stranger()]
 }
@@ -24,13 +24,13 @@ async fn assert_refused(client: &mut Client, status: u16, code: &str) -> Answer 
 }
 
 fn assert_grew_little(site: &Process, before_kib: u64) {
-    // The kernel sums its counters up roughly: the peak may seem lower a moment later.
+    // The kernel's counters are approximate: the peak may seem lower a moment later.
     let growth = site.peak_memory_kib().saturating_sub(before_kib);
     assert!(growth < MAX_GROWTH_KIB, "{growth} KiB");
 }
 
 #[tokio::test]
-async fn an_endless_body_is_refused_and_costs_no_memory() {
+async fn endless_body_is_rejected_without_using_memory() {
     let home = Home::new(&[]);
     let site = home.serve().await;
     let chunk = [b"10000\r\n", [b'a'; 0x1_0000].as_slice(), b"\r\n"].concat();
@@ -49,7 +49,7 @@ async fn an_endless_body_is_refused_and_costs_no_memory() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_announced_too_large_is_refused_unread() {
+async fn oversized_announced_body_is_rejected_unread() {
     let home = Home::new(&[]);
     let site = home.serve().await;
     for person in both(&home).await {
@@ -66,7 +66,7 @@ async fn a_body_that_is_announced_too_large_is_refused_unread() {
 }
 
 #[tokio::test]
-async fn a_slow_body_is_told_so() {
+async fn slow_body_returns_request_timeout() {
     let home = Home::new(&[("BLEGRAM_LISTENER__BODY_GRACE_MS", "300")]);
     let _site = home.serve().await;
     for person in both(&home).await {
@@ -79,7 +79,7 @@ async fn a_slow_body_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_large_is_told_so() {
+async fn oversized_head_returns_headers_too_large() {
     let home = Home::new(&[]);
     let site = home.serve().await;
     let before = site.peak_memory_kib();
@@ -96,7 +96,7 @@ async fn a_head_that_is_too_large_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_end_is_cut() {
+async fn incomplete_head_is_cut() {
     let home = Home::new(&[("BLEGRAM_LISTENER__HEAD_TIMEOUT_MS", "500")]);
     let _site = home.serve().await;
     let (mut slow, mut silent) = (home.connect().await, home.connect().await);
@@ -106,7 +106,8 @@ async fn a_head_that_does_not_end_is_cut() {
     assert_eq!(home.stranger().get("/api/v1/instance").await.status, 200);
 }
 
-/// What is refused before its body is read, or after some of it.
+/// Requests that get a response before their body is read, or after a part of it: request line, header fields and the
+/// possible statuses.
 fn refusals() -> [(&'static str, &'static str, &'static [u16]); 9] {
     const JSON: &str = "content-type: application/json\r\n";
     [
@@ -122,9 +123,9 @@ fn refusals() -> [(&'static str, &'static str, &'static [u16]); 9] {
     ]
 }
 
-/// After each answer the connection is either good for another request, or its end was announced.
+/// After each response, the connection is either usable for another request, or its end was announced.
 #[tokio::test]
-async fn a_refusal_before_the_body_was_read_never_breaks_the_next_request() {
+async fn early_responses_never_break_the_next_request() {
     let home = Home::new(&[]);
     let _site = home.serve().await;
     for person in both(&home).await {
@@ -146,7 +147,7 @@ async fn a_refusal_before_the_body_was_read_never_breaks_the_next_request() {
                     if answer.as_ref().is_none_or(|answer| answer.status == 100) {
                         let chunk = format!("{bytes:x}\r\n{body}\r\n0\r\n\r\n");
                         let sent = if framing.contains("chunked") { &chunk } else { &body };
-                        // The server may have ended the connection by now.
+                        // The server may have closed the connection by now.
                         let _ = client.try_send(sent).await;
                         answer = Some(client.answer().await);
                     }

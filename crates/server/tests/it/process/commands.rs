@@ -1,4 +1,4 @@
-//! What the binary prints when it is asked: the doctor's report and the document.
+//! Commands that print: `blegram doctor` and `blegram openapi`.
 
 use blegram_persistence::{
     Db, Settings,
@@ -12,7 +12,7 @@ use super::{both_databases, home::Home};
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn the_doctor_finds_a_healthy_site_well(#[case] backend: Backend) {
+async fn doctor_succeeds_on_a_healthy_site(#[case] backend: Backend) {
     let home = Home::on(backend, &[]).await;
     let before = home.run("doctor").end().await;
     before.assert_success();
@@ -20,14 +20,14 @@ async fn the_doctor_finds_a_healthy_site_well(#[case] backend: Backend) {
     let _site = home.serve().await;
     let report = home.run("doctor").end().await;
     report.assert_success();
-    for line in ["ok    database", "ok    schema         current", "Everything is well."] {
+    for line in ["ok    database", "ok    schema         current", "All checks passed."] {
         assert!(report.stdout.contains(line), "{report:?}");
     }
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn the_doctor_tells_that_retention_pauses_and_how_it_goes_on(#[case] backend: Backend) {
+async fn doctor_reports_paused_retention_and_how_to_resume_it(#[case] backend: Backend) {
     let home = Home::on(backend, &[]).await;
     let site = home.serve().await;
     site.signal(Signal::TERM);
@@ -39,14 +39,16 @@ async fn the_doctor_tells_that_retention_pauses_and_how_it_goes_on(#[case] backe
     let settings = Settings { url, max_connections: 1, statement_timeout: std::time::Duration::from_secs(5) };
     let db = Db::connect(&settings).await.unwrap();
     let tx = db.write().await.unwrap();
-    // As it is after a long time, or when the clock is far ahead.
+    // The state after a long downtime, or when the clock is far ahead.
     execute(&tx, "UPDATE clock_state SET checked_at = 1").await.unwrap();
     tx.commit().await.unwrap();
     db.close().await.unwrap();
 
     let report = home.run("doctor").end().await;
     assert_eq!(report.code, Some(1), "{report:?}");
-    for words in ["retention pauses since", "the last check of the clock", "blegram sweep --clock-is-right"] {
+    for words in
+        ["retention has been paused since", "the last check of the clock", "blegram sweep --clock-is-right"]
+    {
         assert!(report.stdout.contains(words), "{words:?} is not in {report:?}");
     }
     home.run("sweep --clock-is-right").end().await.assert_success();
@@ -54,7 +56,7 @@ async fn the_doctor_tells_that_retention_pauses_and_how_it_goes_on(#[case] backe
 }
 
 #[tokio::test]
-async fn storage_that_is_not_mounted_is_told_by_the_doctor_and_by_readiness() {
+async fn doctor_and_readiness_report_unmounted_storage() {
     let home = Home::new(&[]);
     let site = home.serve().await;
     assert_eq!(home.stranger().get("/readyz").await.status, 200);
@@ -74,7 +76,7 @@ async fn storage_that_is_not_mounted_is_told_by_the_doctor_and_by_readiness() {
 }
 
 #[tokio::test]
-async fn the_document_is_the_same_from_the_command_and_from_the_site() {
+async fn openapi_command_prints_the_served_document() {
     let home = Home::new(&[("BLEGRAM_SERVER__PUBLIC_URL", "https://blegram.example/")]);
     let json = home.run("openapi").end().await;
     let yaml = home.run("openapi --yaml").end().await;

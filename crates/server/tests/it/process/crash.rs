@@ -1,4 +1,4 @@
-//! Killed in the middle of its work, a site has everything that it said it has.
+//! Crash safety: a site that is killed while it writes keeps everything that it has confirmed.
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
@@ -19,7 +19,8 @@ use crate::client::soon;
 const WRITERS: usize = 4;
 const ENOUGH: u32 = 60;
 
-/// Writes one post after the other, each a step of `progress`, and returns those that were confirmed.
+/// Writes one post after the other until the connection fails, and returns the confirmed ones. Adds a permit to
+/// `progress` for each.
 async fn write_until_the_end(author: Person, progress: Arc<Semaphore>) -> Vec<String> {
     let mut confirmed = Vec::new();
     while let Ok(answer) = author.try_post("/api/v1/posts", &json!({ "text": "one more" })).await {
@@ -44,7 +45,7 @@ async fn assert_sound(file: &Path) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn every_confirmed_post_survives_a_kill(#[case] backend: Backend) {
+async fn confirmed_posts_survive_a_kill(#[case] backend: Backend) {
     let home = Home::on(backend, &[]).await;
     let site = home.serve().await;
     let ann = home.sign_up("ann").await;
@@ -66,7 +67,7 @@ async fn every_confirmed_post_survives_a_kill(#[case] backend: Backend) {
     let unique: BTreeSet<_> = listed.iter().collect();
     assert_eq!(unique.len(), listed.len(), "no post is listed twice");
     let lost: Vec<_> = confirmed.iter().filter(|post| !unique.contains(post)).collect();
-    assert!(lost.is_empty(), "{} of {} are gone: {lost:?}", lost.len(), confirmed.len());
+    assert!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), confirmed.len());
     assert!(listed.len() <= confirmed.len() + WRITERS, "only the last of each writer may be unconfirmed");
     assert_eq!(ann.get("/api/v1/users/@ann").await.json()["post_count"], listed.len());
 

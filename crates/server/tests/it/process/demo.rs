@@ -1,4 +1,4 @@
-//! A community to look at, on both databases, and the check of every count.
+//! `blegram demo` on both databases, and `blegram recount`, which checks every count.
 
 use blegram_persistence::testing::Backend;
 use rstest_reuse::apply;
@@ -7,18 +7,18 @@ use super::{both_databases, home::Home, people::PASSWORD};
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn the_demo_world_is_made_once_and_every_count_of_it_is_right(#[case] backend: Backend) {
+async fn demo_community_is_created_once_with_correct_counts(#[case] backend: Backend) {
     let home = Home::on(backend, &[]).await;
     let site = home.serve().await;
     let made = home.run_with(&["demo"], "").await;
     made.assert_success();
-    for told in ["Made 50 people, 400 posts", "16 messages", "haneul", "ann", PASSWORD, "--with ann"] {
+    for told in ["Created 50 users, 400 posts", "16 messages", "haneul", "ann", PASSWORD, "--with ann"] {
         assert!(made.stdout.contains(told), "{told}: {made:?}");
     }
     let again = home.run_with(&["demo"], "").await;
-    assert!(again.stdout.contains("there already"), "{again:?}");
+    assert!(again.stdout.contains("already exists"), "{again:?}");
     let counts = home.run_with(&["recount", "--dry-run"], "").await;
-    assert!(counts.stdout.contains("Every count is right."), "{counts:?}");
+    assert!(counts.stdout.contains("All counters are correct."), "{counts:?}");
 
     let found = home.stranger().get("/api/v1/search/posts?q=%EC%82%AC%EC%A7%84").await;
     assert!(!found.json()["items"].as_array().unwrap().is_empty());
@@ -27,15 +27,15 @@ async fn the_demo_world_is_made_once_and_every_count_of_it_is_right(#[case] back
     let people = home.stranger().get("/api/v1/users/@haneul").await;
     assert!(people.json()["avatar_url"].is_string());
     let swept = home.run_with(&["sweep"], "").await;
-    assert!(swept.stdout.contains("Everything is where it belongs."), "{swept:?}");
+    assert!(swept.stdout.contains("No problems found."), "{swept:?}");
     drop(site);
 }
 
 #[tokio::test]
-async fn the_demo_world_is_for_an_empty_site_only() {
+async fn demo_community_needs_an_empty_site() {
     let home = Home::new(&[]);
     let early = home.run_with(&["demo"], "").await;
-    assert!(early.code != Some(0) && early.stderr.contains("there is no site"), "{early:?}");
+    assert!(early.code != Some(0) && early.stderr.contains("no database in"), "{early:?}");
     let _site = home.serve().await;
     home.run_with(&["user", "create", "somebody", "--password-stdin"], "small room with a sea view\n")
         .await

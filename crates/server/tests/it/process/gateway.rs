@@ -1,4 +1,4 @@
-//! Live connections of the real binary: killed, restarted, stopped.
+//! Gateway connections of the real binary across a kill, a restart and a shutdown.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::client::soon;
 
-/// A connection; only what somebody waits for is read.
+/// A gateway connection. It reads frames only while a test waits for one.
 struct Live(WebSocketStream<TcpStream>);
 
 impl Live {
@@ -59,11 +59,11 @@ impl Live {
     }
 
     async fn frame(&mut self) -> Value {
-        let message = soon(self.0.next()).await.expect("it is open").unwrap();
+        let message = soon(self.0.next()).await.expect("the connection is open").unwrap();
         serde_json::from_str(message.to_text().unwrap()).unwrap()
     }
 
-    /// The code that it is closed with; `None` when it just ends.
+    /// Waits until the connection ends, and returns the close code. `None` when it ends without one.
     async fn ends(&mut self) -> Option<u16> {
         loop {
             match soon(self.0.next()).await {
@@ -76,14 +76,14 @@ impl Live {
 }
 
 fn message(conversation: &str, n: u64) -> Value {
-    // Named by the sender, so that sending it again is the same.
+    // The sender chooses the client id, so that a retry is the same message.
     let client_id = format!("01890a5d-ac96-774b-bcce-{n:012x}");
     json!({ "conversation_id": conversation, "client_id": client_id, "text": format!("message {n}") })
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn an_acknowledged_message_survives_a_kill_and_a_retry_is_not_doubled(#[case] backend: Backend) {
+async fn acknowledged_messages_survive_a_kill_and_retries_are_not_duplicated(#[case] backend: Backend) {
     let home = Home::on(backend, &[]).await;
     let site = home.serve().await;
     let (ann, bob) = (home.sign_up("ann").await, home.sign_up("bob").await);
@@ -94,7 +94,7 @@ async fn an_acknowledged_message_survives_a_kill_and_a_retry_is_not_doubled(#[ca
     for n in 1..=5 {
         assert_eq!(a.asks(n, "message.send", message(&conversation, n)).await["seq"], n);
     }
-    // Sent, and nobody waits for the answer.
+    // Sent without waiting for the reply.
     let sixth = json!({ "id": 6, "op": "message.send", "d": message(&conversation, 6) });
     a.0.send(Message::text(sixth.to_string())).await.unwrap();
     site.signal(Signal::KILL);
@@ -105,7 +105,7 @@ async fn an_acknowledged_message_survives_a_kill_and_a_retry_is_not_doubled(#[ca
     let (mut a, mut b) = (Live::open(&home, &ann).await, Live::open(&home, &bob).await);
     for n in 1..=6 {
         let again = a.asks(n, "message.send", message(&conversation, n)).await;
-        assert_eq!(again["seq"], n, "as it was, or new if it was not there");
+        assert_eq!(again["seq"], n, "the stored message, or a new one if it was not stored");
         assert!(n > 5 || again["duplicate"] == true);
     }
     let synced = b.asks(1, "sync", json!({ "since": synced["cursor"] })).await;
@@ -119,7 +119,7 @@ async fn an_acknowledged_message_survives_a_kill_and_a_retry_is_not_doubled(#[ca
 }
 
 #[tokio::test]
-async fn a_node_that_stops_asks_its_clients_to_come_back_and_finishes_what_they_began() {
+async fn shutdown_asks_clients_to_reconnect_and_finishes_their_commands() {
     let drain = [("BLEGRAM_GATEWAY__DRAIN_MIN_MS", "300"), ("BLEGRAM_GATEWAY__DRAIN_MAX_MS", "300")];
     let home = Home::new(&drain);
     let site = home.serve().await;
@@ -132,13 +132,13 @@ async fn a_node_that_stops_asks_its_clients_to_come_back_and_finishes_what_they_
     let after = a.hears("reconnect").await["after_ms"].as_u64().unwrap();
     assert!(Duration::from_millis(after) < Duration::from_millis(300));
     let last = json!({ "id": 1, "op": "message.send", "d": message(&conversation, 1) });
-    // Its time may have come already.
+    // The connection may be closed by now.
     let _ = a.0.send(Message::text(last.to_string())).await;
     assert_eq!(a.ends().await, Some(4000));
     site.end().await.assert_success();
     let site = home.serve().await;
     let listed = ann.get(&format!("/api/v1/conversations/{conversation}/messages")).await.json();
-    assert!(listed["items"].as_array().unwrap().len() <= 1, "once at most");
+    assert!(listed["items"].as_array().unwrap().len() <= 1, "at most once");
     site.signal(Signal::TERM);
     site.end().await.assert_success();
 }

@@ -1,4 +1,4 @@
-//! The folder and the settings of a site, and the processes that run there.
+//! The folder and the settings of a site, and the processes that run in it.
 
 use std::{
     io::{Read, Write},
@@ -20,7 +20,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::client::{Client, soon};
 
-/// Where the binary runs: a folder, an address and settings of its own.
+/// The environment of the binary: its own folder, address and settings.
 pub(crate) struct Home {
     pub(crate) address: SocketAddr,
     folder: TempDir,
@@ -29,7 +29,7 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// A new one, with passwords that are hashed in no time.
+    /// A new home with fast password hashing.
     pub(crate) fn new(settings: &[(&str, &str)]) -> Self {
         let address = free_address();
         let listen = address.to_string();
@@ -43,11 +43,11 @@ impl Home {
         Self { address, folder: TempDir::new().unwrap(), settings, database: None }
     }
 
-    /// A new one that has a database of this kind, with the current schema.
+    /// A new home with a database of this kind, which has the current schema.
     pub(crate) async fn on(backend: Backend, settings: &[(&str, &str)]) -> Self {
         let home = Self::new(settings);
         match backend {
-            // Made by its first start.
+            // The first start creates the database.
             Backend::Sqlite => home,
             Backend::Postgres => {
                 let database = TestDatabase::new(backend).await;
@@ -57,7 +57,7 @@ impl Home {
         }
     }
 
-    /// A new one whose PostgreSQL database is reached through another server.
+    /// A new home that reaches its PostgreSQL database through a pooler.
     pub(crate) async fn behind(pooler: SocketAddr, settings: &[(&str, &str)]) -> Self {
         let database = TestDatabase::new(Backend::Postgres).await;
         let (_, name) = database.url().rsplit_once('/').unwrap();
@@ -71,7 +71,7 @@ impl Home {
         self
     }
 
-    /// The one of PostgreSQL.
+    /// The URL of the PostgreSQL database.
     pub(crate) fn database_url(&self) -> &str {
         let url = self.settings.iter().rfind(|(name, _)| name == "BLEGRAM_DATABASE__URL");
         &url.unwrap().1
@@ -93,12 +93,12 @@ impl Home {
         let mut command = Command::new(env!("CARGO_BIN_EXE_blegram"));
         command.args(arguments).current_dir(&self.folder).env_clear().envs(self.settings.clone());
         let mut process = Process::with_stdin(&mut command, Stdio::piped());
-        // Dropped at once: the end of the input. A process that reads none may have ended by now.
+        // Dropping the pipe ends the input. A process that reads no input may have exited by now.
         let _ = process.child.stdin.take().unwrap().write_all(input.as_bytes());
         process.end().await
     }
 
-    /// The PostgreSQL database that it was made with.
+    /// The PostgreSQL database that the home was created with.
     pub(crate) fn database(&self) -> &TestDatabase {
         self.database.as_ref().unwrap()
     }
@@ -108,7 +108,8 @@ impl Home {
         self.ready(self.run("serve")).await
     }
 
-    /// The same, of a site that gets errors and no signal when a file may not grow.
+    /// Starts the site so that it gets an error instead of a signal (`SIGXFSZ`) when a file must not grow, and waits
+    /// until it is ready.
     pub(crate) async fn serve_ignoring_file_limits(&self) -> Process {
         let mut command = Command::new("/bin/sh");
         let script = format!("trap '' XFSZ; exec {} serve", env!("CARGO_BIN_EXE_blegram"));
@@ -119,7 +120,7 @@ impl Home {
     async fn ready(&self, mut process: Process) -> Process {
         let ready = async {
             while !self.is_ready().await {
-                assert!(!process.has_ended(), "the site ended at its start");
+                assert!(!process.has_ended(), "the site exited at start");
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -138,12 +139,12 @@ impl Home {
     }
 }
 
-/// A port that nobody uses, below those that the kernel gives to outgoing connections: none of them can
-/// take it between here and the process.
+/// A free port below the kernel's range for outgoing connections, so that none of them can take it before the process
+/// listens on it.
 pub(crate) fn free_address() -> SocketAddr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
-        // Test programs that run at the same time begin at different places.
+        // Test processes that run at the same time start at different ports.
         let offset = std::process::id().wrapping_mul(61) + NEXT.fetch_add(1, Ordering::Relaxed);
         let port = 20_000 + u16::try_from(offset % 12_000).unwrap();
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
@@ -160,16 +161,16 @@ pub(crate) fn program(variable: &str) -> PathBuf {
         .into()
 }
 
-/// Somebody else's server; killed when dropped.
+/// A third-party server; killed when dropped.
 pub(crate) struct Daemon(Process);
 
 impl Daemon {
-    /// Starts it and waits until it takes connections.
+    /// Starts the server and waits until it accepts connections.
     pub(crate) async fn start(command: &mut Command, address: SocketAddr) -> Self {
         let mut daemon = Self(Process::new(command));
         let ready = async {
             while Client::connect(address).await.is_err() {
-                assert!(!daemon.0.has_ended(), "{command:?} ended at its start");
+                assert!(!daemon.0.has_ended(), "{command:?} exited at start");
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -185,7 +186,7 @@ pub(crate) struct Process {
     stderr: Output,
 }
 
-/// How a process ended, and what it said.
+/// How a process exited, and its output.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -200,7 +201,7 @@ impl Ended {
         assert_eq!(self.code, Some(0), "{self:?}");
     }
 
-    /// The process failed, and said all of this about it.
+    /// Asserts that the process failed with exit code 1, and that its standard error contains all of `words`.
     #[track_caller]
     pub(crate) fn assert_failure(&self, words: &[&str]) {
         assert_eq!(self.code, Some(1), "{self:?}");
@@ -235,14 +236,14 @@ impl Process {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Waits for the process to end by itself.
+    /// Waits for the process to exit by itself.
     pub(crate) async fn end(mut self) -> Ended {
         let status = self.status().await;
         let (code, signal) = (status.code(), status.signal());
         Ended { code, signal, stdout: self.stdout.text(), stderr: self.stderr.text() }
     }
 
-    // Its last words are heard when both pipes close, which is when it ends.
+    // The output is complete when both pipes close, which happens when the process exits.
     async fn status(&mut self) -> ExitStatus {
         let _ = soon(&mut self.stdout.closed).await;
         let _ = soon(&mut self.stderr.closed).await;
@@ -273,7 +274,7 @@ impl Process {
         self.stdout.text()
     }
 
-    /// The most memory that the process ever held.
+    /// The peak resident memory of the process (`VmHWM`).
     pub(crate) fn peak_memory_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -287,7 +288,7 @@ impl Drop for Process {
         let _ = self.child.wait();
         if std::thread::panicking() {
             eprintln!(
-                "--- stdout of blegram\n{}--- its stderr\n{}---",
+                "--- stdout of blegram\n{}--- stderr of blegram\n{}---",
                 self.stdout.text(),
                 self.stderr.text()
             );
@@ -295,7 +296,7 @@ impl Drop for Process {
     }
 }
 
-/// What a process writes, read by a thread so that it never waits for a reader.
+/// The output of a process. A thread reads it, so that the process never waits for a reader.
 struct Output {
     bytes: Arc<Mutex<Vec<u8>>>,
     grown: Arc<Notify>,

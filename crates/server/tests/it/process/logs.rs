@@ -1,4 +1,4 @@
-//! Logs for machines: complete, and silent about what people confide.
+//! JSON logs: complete, and without secrets or the contents of posts.
 
 use rstest::rstest;
 use rustix::process::Signal;
@@ -16,7 +16,7 @@ const GUESS: &str = "hunter2 or so";
 #[case::by_default("info,sea_orm_migration=warn,sqlx::postgres::notice=warn")]
 #[case::in_every_detail("trace")]
 #[tokio::test]
-async fn each_line_is_an_object_and_none_holds_a_secret(#[case] filter: &str) {
+async fn json_log_lines_are_objects_without_secrets(#[case] filter: &str) {
     let home = Home::new(&[("BLEGRAM_LOG__FORMAT", "json"), ("BLEGRAM_LOG__FILTER", filter)]);
     let site = home.serve().await;
     let ann = home.sign_up("ann").await;
@@ -34,7 +34,7 @@ async fn each_line_is_an_object_and_none_holds_a_secret(#[case] filter: &str) {
     let ended = site.end().await;
     ended.assert_success();
 
-    assert_eq!(ended.stdout, "", "no banner for machines");
+    assert_eq!(ended.stdout, "", "no banner with JSON logs");
     let lines: Vec<Value> = ended.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let requests: Vec<_> = lines.iter().filter(|line| line["message"] == "request").collect();
     for (method, route, status) in [
@@ -51,7 +51,10 @@ async fn each_line_is_an_object_and_none_holds_a_secret(#[case] filter: &str) {
         assert!(line.is_some_and(|line| line["request_id"].is_string()), "{method} {route}: {requests:?}");
     }
     let id = post.header("x-request-id").unwrap();
-    assert!(requests.iter().any(|line| line["request_id"] == id), "the answer's id leads to its line");
+    assert!(
+        requests.iter().any(|line| line["request_id"] == id),
+        "the request id of the response is in the log"
+    );
     for secret in [PASSWORD, GUESS, &GUESS.replace(' ', "+"), POST, ann.token()] {
         assert!(!ended.stderr.contains(secret), "{secret:?} is in the log");
     }

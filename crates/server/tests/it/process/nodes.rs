@@ -1,4 +1,4 @@
-//! Two servers on one PostgreSQL: what one says, the other knows.
+//! Two nodes on one PostgreSQL database: they share tokens, revocations and jobs.
 
 use blegram_persistence::testing::{Backend, TestDatabase};
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ async fn refused_soon(home: &Home, token: &str) {
 }
 
 #[tokio::test]
-async fn two_nodes_accept_each_others_tokens_and_revocations() {
+async fn tokens_and_revocations_are_accepted_by_both_nodes() {
     let database = TestDatabase::new(Backend::Postgres).await;
     let (one, other) = (node(&database), node(&database));
     let _sites = (one.serve().await, other.serve().await);
@@ -50,7 +50,7 @@ async fn two_nodes_accept_each_others_tokens_and_revocations() {
     let token = text(&phone["tokens"], "access_token");
     assert_eq!(with_bearer(&other, "GET /api/v1/me", token).await.json()["username"], "ann");
 
-    // The answer to the first is lost; the other node gives the same again.
+    // The response of the first node is lost; the other node returns the same token again.
     let grant =
         json!({ "grant_type": "refresh_token", "refresh_token": text(&phone["tokens"], "refresh_token") });
     let refresh = async |home: &Home| home.stranger().post("/api/v1/auth/token", &grant).await.json();
@@ -68,11 +68,11 @@ async fn two_nodes_accept_each_others_tokens_and_revocations() {
     );
     refused_soon(&one, token).await;
     refused_soon(&one, text(&again, "access_token")).await;
-    assert_eq!(laptop.at(&one).get("/api/v1/me").await.status, 200, "the other session goes on");
+    assert_eq!(laptop.at(&one).get("/api/v1/me").await.status, 200, "the other session stays valid");
 }
 
 #[tokio::test]
-async fn an_account_that_is_deleted_on_one_node_is_erased_by_either() {
+async fn account_deleted_on_one_node_is_purged_by_either() {
     let database = TestDatabase::new(Backend::Postgres).await;
     let (one, other) = (node(&database), node(&database));
     let _sites = (one.serve().await, other.serve().await);

@@ -1,4 +1,4 @@
-//! Clients of a site, and what many of them do at once.
+//! Clients of a site, and concurrent sign-ups.
 
 use std::{io, net::SocketAddr};
 
@@ -10,10 +10,10 @@ use tokio::task::JoinSet;
 use super::{both_databases, home::Home};
 use crate::client::{Answer, Client};
 
-/// A password that everybody has.
+/// The password of every account.
 pub(crate) const PASSWORD: &str = "small room with a sea view";
 
-/// Somebody with a browser.
+/// A client with the cookie of a browser.
 #[derive(Debug, Clone)]
 pub(crate) struct Person {
     address: SocketAddr,
@@ -21,19 +21,19 @@ pub(crate) struct Person {
 }
 
 impl Home {
-    /// Somebody who is not logged in.
+    /// A client that is not logged in.
     pub(crate) fn stranger(&self) -> Person {
         Person { address: self.address, cookie: None }
     }
 
-    /// Somebody who makes an account, and is logged in then.
+    /// Signs up an account, and returns its logged-in client.
     pub(crate) async fn sign_up(&self, name: &str) -> Person {
         let answer = self.stranger().sign_up(name).await;
         assert_eq!(answer.status, 201, "{answer:?}");
         self.with_cookie(&answer)
     }
 
-    /// Whoever got this answer with a new session.
+    /// A client with the session cookie of this response.
     pub(crate) fn with_cookie(&self, answer: &Answer) -> Person {
         let cookie = answer.header("set-cookie").and_then(|it| it.split(';').next()).unwrap();
         Person { cookie: Some(cookie.to_owned()), ..self.stranger() }
@@ -50,7 +50,7 @@ impl Person {
         self.bare_head(line, &format!("sec-fetch-site: same-origin\r\n{fields}"))
     }
 
-    /// The same as a program sends it, which names no origin.
+    /// The head of a request as a program sends it, without an origin.
     pub(crate) fn bare_head(&self, line: &str, fields: &str) -> String {
         let cookie = self.cookie.as_ref().map(|it| format!("cookie: {it}\r\n")).unwrap_or_default();
         format!("{line} HTTP/1.1\r\nhost: {}\r\n{cookie}{fields}\r\n", self.address)
@@ -84,7 +84,7 @@ impl Person {
         self.post("/api/v1/auth/signup", &body).await
     }
 
-    /// The ids of somebody's posts, page by page.
+    /// The ids of all posts of a user, read page by page.
     pub(crate) async fn posts_of(&self, name: &str) -> Vec<String> {
         let (mut ids, mut cursor) = (Vec::new(), String::new());
         loop {
@@ -95,7 +95,7 @@ impl Person {
         }
     }
 
-    /// The same person at another node.
+    /// The same client, connected to another node.
     pub(crate) fn at(&self, home: &Home) -> Self {
         self.at_address(home.address)
     }
@@ -119,7 +119,7 @@ pub(crate) fn id(thing: &Value) -> String {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn of_many_who_want_a_name_at_once_one_gets_it(#[case] backend: Backend) {
+async fn concurrent_sign_ups_with_one_username_succeed_once(#[case] backend: Backend) {
     let home = Home::on(backend, &[("BLEGRAM_LIMITS__SIGNUP_PER_ADDRESS__BURST", "100")]).await;
     let _site = home.serve().await;
     let mut rush = JoinSet::new();

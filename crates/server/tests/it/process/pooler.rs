@@ -1,4 +1,4 @@
-//! PostgreSQL behind PgBouncer, as Debian has it.
+//! PostgreSQL behind PgBouncer, as Debian packages it.
 
 use std::{net::SocketAddr, os::unix::fs::PermissionsExt, process::Command, str::FromStr};
 
@@ -18,13 +18,13 @@ struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// In front of the server of the tests.
+    /// Starts PgBouncer in front of the tests' PostgreSQL server.
     async fn start(mode: &str, sessions: u32, takes_turns: bool) -> Self {
         let (address, folder) = (free_address(), TempDir::new().unwrap());
         let database = TestDatabase::new(Backend::Postgres).await;
         let (_, server) = database.url().split_once('@').unwrap();
         let (host, port) = server.split('/').next().unwrap().split_once(':').unwrap();
-        // As root it becomes the user of the server, who must be able to read this.
+        // As root, PgBouncer switches to the server's user, who must be able to read the configuration.
         let user = if geteuid().is_root() { "user = postgres\n" } else { "" };
         let config = format!(
             "[databases]\n* = host={host} port={port} user=postgres\n[pgbouncer]\n{user}listen_addr = {ip}\n\
@@ -44,14 +44,14 @@ impl PgBouncer {
 
 #[rstest]
 #[tokio::test]
-async fn a_pooler_of_transactions_or_statements_is_refused(
+async fn transaction_and_statement_pooling_are_rejected(
     #[values("transaction", "statement")] mode: &str,
     #[values(1, 2, 3, 20)] sessions: u32,
     #[values(false, true)] takes_turns: bool,
 ) {
     let pooler = PgBouncer::start(mode, sessions, takes_turns).await;
     let home = Home::behind(pooler.address, &[]).await;
-    // A pool that has been used has sessions to lend.
+    // Once used, the pool has open server connections to assign.
     let use_it = ["SELECT 1", "SELECT pg_sleep(0.05)"].map(|sql| query(&home, sql));
     futures_util::future::join_all(use_it).await;
     for command in ["serve", "migrate up"] {
@@ -63,7 +63,7 @@ async fn a_pooler_of_transactions_or_statements_is_refused(
     assert!(doctor.code == Some(1) && doctor.stdout.contains("pool_mode = session"), "{doctor:?}");
 }
 
-/// PgBouncer refuses the startup parameter.
+/// Connects without `extra_float_digits`, a startup parameter that PgBouncer rejects.
 async fn connect(home: &Home) -> PgConnection {
     let options = PgConnectOptions::from_str(home.database_url()).unwrap().extra_float_digits(None);
     options.connect().await.unwrap()
@@ -76,7 +76,7 @@ async fn query(home: &Home, sql: &'static str) {
 
 #[rstest]
 #[tokio::test]
-async fn a_busy_pooler_of_transactions_is_refused_too(#[values(false, true)] takes_turns: bool) {
+async fn transaction_pooling_is_rejected_under_load(#[values(false, true)] takes_turns: bool) {
     let pooler = PgBouncer::start("transaction", 6, takes_turns).await;
     let home = Home::behind(pooler.address, &[]).await;
     let mut others = JoinSet::new();
@@ -95,7 +95,7 @@ async fn a_busy_pooler_of_transactions_is_refused_too(#[values(false, true)] tak
 
 #[rstest]
 #[tokio::test]
-async fn a_pooler_of_sessions_serves(#[values(1, 2, 20)] sessions: u32) {
+async fn session_pooling_is_supported(#[values(1, 2, 20)] sessions: u32) {
     let pooler = PgBouncer::start("session", sessions, false).await;
     let connections = sessions.min(8).to_string();
     let home = Home::behind(pooler.address, &[("BLEGRAM_DATABASE__MAX_CONNECTIONS", &connections)]).await;

@@ -1,4 +1,4 @@
-//! PostgreSQL: who changes its schema, and what is said when it is not there.
+//! PostgreSQL: schema migrations, and the errors when the database is unreachable.
 
 use std::net::TcpListener;
 
@@ -33,12 +33,12 @@ fn count(page: &str, word: &str) -> usize {
 }
 
 #[tokio::test]
-async fn the_schema_is_changed_by_who_was_told_to() {
+async fn schema_is_migrated_only_on_request() {
     let database = unmigrated().await;
     let home = home_at(database.url());
     let refused = home.run("serve").end().await;
     refused.assert_failure(&[
-        "lacks changes of the schema",
+        "the database schema is out of date",
         "`blegram migrate up`",
         "database.migrate = true",
     ]);
@@ -65,7 +65,7 @@ async fn the_schema_is_changed_by_who_was_told_to() {
     home.run("serve").end().await.assert_failure(&["blegram migrate up"]);
 }
 
-/// With images in the bucket of the tests.
+/// Stores the images of `home` in the tests' S3 bucket.
 pub(crate) fn on_bucket(home: Home) -> Home {
     let S3 { bucket, prefix, endpoint, access_key_id, secret_access_key, .. } = blegram_media::testing::s3();
     home.set("BLEGRAM_MEDIA__STORAGE", &format!("s3://{bucket}/{prefix}"))
@@ -76,7 +76,7 @@ pub(crate) fn on_bucket(home: Home) -> Home {
 }
 
 #[tokio::test]
-async fn nodes_that_migrate_at_start_may_start_together_and_are_one_site() {
+async fn nodes_that_migrate_at_start_can_start_concurrently() {
     let database = unmigrated().await;
     let node = || {
         on_bucket(home_at(database.url()))
@@ -85,23 +85,23 @@ async fn nodes_that_migrate_at_start_may_start_together_and_are_one_site() {
     };
     let (one, other) = (node(), node());
     let _sites = tokio::join!(one.serve(), other.serve());
-    assert!(!one.path("data").exists(), "a node keeps no files");
+    assert!(!one.path("data").exists(), "a node stores no local files");
 
     let ann = one.sign_up("ann").await;
     let csrf = ann.get("/api/v1/auth/csrf").await.json();
     assert_eq!(ann.write("for everybody").await.status, 201);
     let ann = ann.at(&other);
     assert_eq!(ann.posts_of("ann").await.len(), 1);
-    assert_eq!(ann.get("/api/v1/auth/csrf").await.json(), csrf, "both nodes sign alike");
+    assert_eq!(ann.get("/api/v1/auth/csrf").await.json(), csrf, "both nodes sign with the same key");
 }
 
-/// How a server can fail to be there.
+/// The ways in which a database can be unreachable.
 enum Missing {
-    /// Nothing listens.
+    /// Nothing listens on the port.
     Down,
-    /// Something takes the connection and says nothing.
+    /// A server accepts the connection and sends nothing.
     Mute,
-    /// It is there, but has no such database.
+    /// The server has no such database.
     Unknown,
 }
 
@@ -110,7 +110,7 @@ enum Missing {
 #[case::mute(Missing::Mute)]
 #[case::unknown(Missing::Unknown)]
 #[tokio::test]
-async fn a_database_that_is_not_there_is_named_without_its_secret(#[case] missing: Missing) {
+async fn unreachable_database_is_reported_without_its_password(#[case] missing: Missing) {
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = match missing {
         Missing::Down => free_address().to_string(),
@@ -121,23 +121,23 @@ async fn a_database_that_is_not_there_is_named_without_its_secret(#[case] missin
     let run = |command: &'static str| home.run(command).end();
     let (serve, status, doctor) = tokio::join!(run("serve"), run("migrate status"), run("doctor"));
     for refused in [&serve, &status] {
-        refused.assert_failure(&["the database at database.url does not answer"]);
+        refused.assert_failure(&["cannot connect to the database at database.url"]);
         assert_eq!(refused.stdout, "", "{refused:?}");
     }
     assert_eq!(doctor.code, Some(1), "{doctor:?}");
-    let advice = "check database.url, and that the server runs and lets this machine in\n\nSomething needs";
-    assert!(doctor.stdout.contains("WRONG database") && doctor.stdout.contains(advice), "{doctor:?}");
+    let advice = "check database.url, and that the server is running and accepts connections from this machine\n\nSome checks failed";
+    assert!(doctor.stdout.contains("FAIL  database") && doctor.stdout.contains(advice), "{doctor:?}");
     for Ended { stdout, stderr, .. } in [serve, status, doctor] {
         let said = stdout + &stderr;
         assert!(!said.contains("hunter2"), "{said}");
         let reasons = ["timed out", "does not exist"].map(|reason| said.matches(reason).count());
-        assert_eq!(reasons.iter().sum::<usize>(), 1, "the reason is said once: {said}");
+        assert_eq!(reasons.iter().sum::<usize>(), 1, "the reason appears once: {said}");
     }
 }
 
 #[tokio::test]
-async fn a_url_that_cannot_be_read_is_not_repeated() {
-    // The first slash ends the host, so the password is in its place.
+async fn invalid_database_url_is_not_repeated() {
+    // The first slash ends the host part, so the start of the password is taken for the port.
     let home = home_at("postgres://ann:hunter/2@127.0.0.1/blegram");
     for command in ["serve", "config check", "doctor"] {
         let refused = home.run(command).end().await;
@@ -146,7 +146,7 @@ async fn a_url_that_cannot_be_read_is_not_repeated() {
     }
 }
 
-/// Host and port of the server that tests use.
+/// Host and port of the tests' PostgreSQL server.
 async fn server() -> String {
     let database = TestDatabase::new(Backend::Postgres).await;
     let (_, rest) = database.url().split_once('@').unwrap();

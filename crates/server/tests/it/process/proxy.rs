@@ -1,4 +1,4 @@
-//! A site behind nginx, as Debian has it.
+//! A site behind nginx, as Debian packages it.
 
 use std::{net::SocketAddr, path::PathBuf, process::Command};
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::client::Client;
 
-/// nginx in front of a site, with connections to it that it keeps.
+/// nginx in front of a site, with keep-alive connections to it.
 struct Nginx {
     address: SocketAddr,
     _daemon: Daemon,
@@ -20,7 +20,7 @@ struct Nginx {
 }
 
 impl Nginx {
-    /// Serves the site below `location`, which it takes off each request, at `address`.
+    /// Serves the site at `address` below `location`, which it strips from each request.
     async fn start(address: SocketAddr, site: SocketAddr, location: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let path = |name: &str| -> PathBuf { folder.path().join(name) };
@@ -57,7 +57,7 @@ impl Nginx {
 }
 
 #[tokio::test]
-async fn posts_that_are_too_large_break_nobody_elses_writes() {
+async fn oversized_posts_do_not_break_other_writes() {
     let home = Home::new(&[]);
     let _site = home.serve().await;
     let nginx = Nginx::start(free_address(), home.address, "/").await;
@@ -68,7 +68,7 @@ async fn posts_that_are_too_large_break_nobody_elses_writes() {
             let ann = ann.clone();
             clients.spawn(async move {
                 for n in 0..count {
-                    // Different each time, so that nothing is a repetition.
+                    // A different text each time, so that no post is a repetition.
                     let answer = ann.write(&format!("{client} {n} {}", "b".repeat(length))).await;
                     assert_eq!(answer.status, status, "{n}: {answer:?}");
                 }
@@ -78,7 +78,7 @@ async fn posts_that_are_too_large_break_nobody_elses_writes() {
     clients.join_all().await;
 }
 
-/// Where an absolute or path-absolute address leads at the proxy.
+/// The path of an absolute or path-absolute address at the proxy.
 fn path_of<'a>(address: &'a str, origin: &str) -> &'a str {
     address.strip_prefix(origin).unwrap_or(address)
 }
@@ -91,13 +91,13 @@ fn attributes<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
 
 async fn assert_leads_somewhere(person: &Person, address: &str, origin: &str) -> crate::client::Answer {
     let path = path_of(address, origin);
-    assert!(path.starts_with("/forum/"), "{address} has the path of the public URL");
+    assert!(path.starts_with("/forum/"), "{address} lacks the path of the public URL");
     let answer = person.get(path).await;
     assert_eq!(answer.status, 200, "{address}: {answer:?}");
     answer
 }
 
-/// A picture of one pixel.
+/// An image of one pixel.
 const GIF: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\xff\0\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
 
 async fn upload(person: &Person, address: SocketAddr) -> Value {
@@ -118,7 +118,7 @@ async fn upload(person: &Person, address: SocketAddr) -> Value {
 }
 
 #[tokio::test]
-async fn a_path_in_the_public_url_is_in_every_address() {
+async fn path_of_the_public_url_is_in_every_address() {
     let address = free_address();
     let origin = format!("http://{address}");
     let home = Home::new(&[("BLEGRAM_SERVER__PUBLIC_URL", &format!("{origin}/forum/"))]);
@@ -144,7 +144,7 @@ async fn a_path_in_the_public_url_is_in_every_address() {
         assert_eq!(answer.status, 201, "{answer:?}");
         locations.push(answer.header("location").unwrap().to_owned());
     }
-    assert_eq!(locations[2], locations[3], "the kept answer");
+    assert_eq!(locations[2], locations[3], "the replayed response");
     for location in &locations {
         assert_leads_somewhere(&ann, location, &origin).await;
     }
@@ -211,7 +211,7 @@ async fn a_path_in_the_public_url_is_in_every_address() {
     let fields = format!("content-type: image/gif\r\ncontent-length: {}\r\n", GIF.len());
     client.send(home.stranger().head(&line, &fields)).await;
     client.send(GIF).await;
-    assert!(matches!(client.answer().await.status, 200 | 204), "the link to upload leads to storage");
+    assert!(matches!(client.answer().await.status, 200 | 204), "the upload link leads to the storage");
 
     let login = json!({ "login": "ann", "password": PASSWORD, "client": "browser" });
     let answer = ann.post("/forum/api/v1/auth/login", &login).await;

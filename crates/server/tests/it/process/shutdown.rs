@@ -1,4 +1,4 @@
-//! The end of a site: nothing that was begun is lost, and nobody can hold it up.
+//! Shutdown: requests in flight are finished, and no client can delay it beyond the drain timeout.
 
 use rstest::rstest;
 use rustix::process::Signal;
@@ -13,7 +13,7 @@ use crate::client::{Client, soon};
 
 const POST: &str = "POST /api/v1/posts";
 
-/// Sends a head and waits until the site asks for the body: from then on the request is in flight.
+/// Sends a head and waits for `100 Continue`. From then on, the request is in flight.
 async fn begin(home: &Home, author: &Person, body: &str) -> Client {
     let mut client = home.connect().await;
     let fields = format!("expect: 100-continue\r\n{}", json_fields(body));
@@ -30,7 +30,7 @@ async fn refuses_connections(home: &Home) {
 #[case::terminate(Signal::TERM)]
 #[case::interrupt(Signal::INT)]
 #[tokio::test]
-async fn a_request_in_flight_is_finished_first(#[case] signal: Signal) {
+async fn shutdown_finishes_requests_in_flight(#[case] signal: Signal) {
     let home = Home::new(&[("BLEGRAM_LISTENER__BODY_GRACE_MS", "60000")]);
     let site = home.serve().await;
     let ann = home.sign_up("ann").await;
@@ -53,14 +53,17 @@ async fn a_request_in_flight_is_finished_first(#[case] signal: Signal) {
 
     let ended = site.end().await;
     ended.assert_success();
-    assert!(ended.stderr.contains("finishing what is in flight") && ended.stderr.contains("stopped"));
-    assert!(!home.path("data/blegram.db-wal").exists(), "the database is one file again");
+    assert!(ended.stderr.contains("finishing requests in flight") && ended.stderr.contains("stopped"));
+    assert!(
+        !home.path("data/blegram.db-wal").exists(),
+        "the write-ahead log is merged into the database file"
+    );
     let _site = home.serve().await;
     assert_eq!(ann.posts_of("ann").await, [id(&answer.json())]);
 }
 
 #[tokio::test]
-async fn a_client_that_never_finishes_holds_up_nothing() {
+async fn shutdown_does_not_wait_for_a_client_that_never_finishes() {
     let home = Home::new(&[("BLEGRAM_LISTENER__DRAIN_TIMEOUT_MS", "100")]);
     let site = home.serve().await;
     let ann = home.sign_up("ann").await;
@@ -73,7 +76,7 @@ async fn a_client_that_never_finishes_holds_up_nothing() {
 }
 
 #[tokio::test]
-async fn a_signal_is_heard_as_soon_as_the_site_says_that_it_serves() {
+async fn signals_are_handled_as_soon_as_the_banner_is_printed() {
     let home = Home::new(&[]);
     for _ in 0..10 {
         let site = home.run("serve");

@@ -1,4 +1,4 @@
-//! The first start, the next one, and the starts that are refused.
+//! The first start, restarts, and starts that are rejected.
 
 use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
 
@@ -21,7 +21,7 @@ fn mode(home: &Home, name: &str) -> u32 {
 }
 
 #[tokio::test]
-async fn the_first_start_in_an_empty_folder_makes_a_site() {
+async fn first_start_in_an_empty_folder_creates_a_site() {
     let home = Home::new(&[]);
     let site = home.serve().await;
     assert_eq!((mode(&home, "data"), mode(&home, "data/secrets.key")), (0o700, 0o600));
@@ -56,12 +56,9 @@ async fn the_first_start_in_an_empty_folder_makes_a_site() {
 
 #[rstest]
 #[case::empty("serve", &["applied "])]
-#[case::with_the_demo_community("serve --demo", &["applied ", "making the demo community"])]
+#[case::with_the_demo_community("serve --demo", &["applied ", "creating the demo community"])]
 #[tokio::test]
-async fn a_first_start_logs_what_a_person_needs_and_nothing_else(
-    #[case] arguments: &str,
-    #[case] expected: &[&str],
-) {
+async fn first_start_logs_only_the_expected_lines(#[case] arguments: &str, #[case] expected: &[&str]) {
     let home = Home::new(&[]);
     let site = home.run(arguments);
     site.prints("Stop with Ctrl-C").await;
@@ -70,7 +67,7 @@ async fn a_first_start_logs_what_a_person_needs_and_nothing_else(
     ended.assert_success();
     let lines: Vec<&str> = ended.stderr.lines().collect();
     let expected: Vec<&str> =
-        expected.iter().copied().chain(["finishing what is in flight", "stopped"]).collect();
+        expected.iter().copied().chain(["finishing requests in flight", "stopped"]).collect();
     assert_eq!(lines.len(), expected.len(), "{ended:?}");
     for (line, words) in lines.iter().zip(expected) {
         assert!(line.contains(" INFO ") && line.contains(words), "{words:?} is not in {line:?}");
@@ -84,7 +81,7 @@ async fn a_first_start_logs_what_a_person_needs_and_nothing_else(
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_site_goes_on_where_it_ended(#[case] backend: Backend) {
+async fn restart_keeps_posts_sessions_and_csrf_tokens(#[case] backend: Backend) {
     let home = Home::on(backend, &[]).await;
     let site = home.serve().await;
     let ann = home.sign_up("ann").await;
@@ -95,7 +92,7 @@ async fn a_site_goes_on_where_it_ended(#[case] backend: Backend) {
 
     let _site = home.serve().await;
     assert_eq!(ann.posts_of("ann").await, [post]);
-    assert_eq!(ann.get("/api/v1/me").await.json()["username"], "ann", "the session goes on");
+    assert_eq!(ann.get("/api/v1/me").await.json()["username"], "ann", "the session stays valid");
     let body = json!({ "text": "by a program" }).to_string();
     for (token, status) in [(csrf.as_str(), 201), ("another", 403)] {
         let fields = format!("x-csrf-token: {token}\r\n{}", json_fields(&body));
@@ -105,7 +102,7 @@ async fn a_site_goes_on_where_it_ended(#[case] backend: Backend) {
 }
 
 #[tokio::test]
-async fn a_data_folder_has_one_process_at_a_time() {
+async fn data_dir_is_used_by_one_process_at_a_time() {
     let home = Home::new(&[]);
     let site = home.serve().await;
     let elsewhere = free_address().to_string();
@@ -113,21 +110,21 @@ async fn a_data_folder_has_one_process_at_a_time() {
     for command in ["serve", "migrate up", "migrate down"] {
         let refused = home.run(command).end().await;
         refused.assert_failure(&[
-            "another blegram uses the data folder ./data",
+            "another blegram process uses the data directory ./data",
             "stop it",
             "server.data_dir",
         ]);
         assert_eq!(refused.stdout, "", "{command}");
     }
     home.run("migrate status").end().await.assert_success();
-    assert_eq!(home.stranger().get("/readyz").await.status, 200, "the first one goes on");
+    assert_eq!(home.stranger().get("/readyz").await.status, 200, "the first process still serves");
     site.signal(Signal::KILL);
     site.end().await;
     home.run("migrate up").end().await.assert_success();
 }
 
 #[tokio::test]
-async fn variables_of_a_kubernetes_service_are_one_line_of_the_log() {
+async fn kubernetes_service_variables_are_logged_in_one_line() {
     let home = Home::new(&[
         ("BLEGRAM_SERVICE_HOST", "10.96.0.17"),
         ("BLEGRAM_SERVICE_PORT", "8080"),
@@ -144,10 +141,10 @@ async fn variables_of_a_kubernetes_service_are_one_line_of_the_log() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_is_named() {
+async fn listen_address_in_use_is_reported() {
     let home = Home::new(&[]);
     let _other = TcpListener::bind(home.address).unwrap();
     let refused = home.run("serve").end().await;
     refused.assert_failure(&["server.listen", &home.address.to_string()]);
-    assert!(!refused.stdout.contains("API"), "no banner promises what is not served: {refused:?}");
+    assert!(!refused.stdout.contains("API"), "no banner without a listener: {refused:?}");
 }

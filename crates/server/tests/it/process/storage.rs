@@ -1,4 +1,5 @@
-//! Disks that are full or fail, databases that hang: what was acknowledged is there afterwards, and probes say what is wrong.
+//! Full or failing disks, and locked, read-only or unresponsive databases: acknowledged writes survive, and probes
+//! report the cause.
 
 use std::{
     fs::{self, File},
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::client::{Answer, soon};
 
-/// Writes posts and messages, and keeps those that were acknowledged.
+/// Writes posts and messages, and records those that were acknowledged.
 struct Writing {
     ann: Person,
     conversation: String,
@@ -37,7 +38,7 @@ impl Writing {
         Self { ann, conversation: id(&made.json()), posts: Vec::new(), messages: Vec::new() }
     }
 
-    /// Writes one of each; the first refusal, if there is one.
+    /// Writes one post and one message, and returns the first rejection, if any.
     async fn write(&mut self) -> Option<Answer> {
         let post = self.ann.write(&"가".repeat(2_000)).await;
         let at = format!("/api/v1/conversations/{}/messages", self.conversation);
@@ -55,17 +56,17 @@ impl Writing {
         [post, message].into_iter().find(|answer| answer.status != 201)
     }
 
-    /// Writes until something is refused.
+    /// Writes until a request is rejected.
     async fn write_until_refused(&mut self) -> Answer {
         for _ in 0..2_000 {
             if let Some(refused) = self.write().await {
                 return refused;
             }
         }
-        panic!("everything was taken");
+        panic!("no write was rejected");
     }
 
-    /// Everything that was acknowledged is there, and nothing is there twice.
+    /// Asserts that every acknowledged write exists, exactly once, and no other.
     async fn assert_complete(&self, home: &Home) {
         let ann = self.ann.at(home);
         let mut posts = ann.posts_of("ann").await;
@@ -108,7 +109,7 @@ fn assert_unavailable(answer: &Answer) {
     assert_eq!((answer.status, &answer.json()["code"]), (503, &json!("unavailable")), "{answer:?}");
 }
 
-/// A file system of four MiB.
+/// A file system (tmpfs) of four MiB.
 struct Small(TempDir);
 
 impl Small {
@@ -123,7 +124,7 @@ impl Small {
         self.0.path()
     }
 
-    /// Takes all of the space that is left.
+    /// Uses up the space that is left.
     fn fill(&self) {
         let mut file = File::create(self.path().join("filler")).unwrap();
         for size in [65_536, 4_096] {
@@ -143,11 +144,9 @@ impl Drop for Small {
 }
 
 #[tokio::test]
-async fn a_disk_that_is_full_for_a_moment_loses_nothing_that_was_acknowledged() {
+async fn full_disk_loses_no_acknowledged_writes() {
     let Some(disk) = Small::mount() else {
-        eprintln!(
-            "SKIPPED: a tmpfs cannot be mounted here; the tests of persistence fill SQLite by a pragma"
-        );
+        eprintln!("SKIPPED: a tmpfs cannot be mounted here; the persistence tests limit SQLite by a pragma");
         return;
     };
     let home = Home::new(&[("BLEGRAM_SERVER__DATA_DIR", disk.path().to_str().unwrap())]);
@@ -157,7 +156,7 @@ async fn a_disk_that_is_full_for_a_moment_loses_nothing_that_was_acknowledged() 
         disk.fill();
         assert_unavailable(&writing.write_until_refused().await);
         becomes(&home, 503, "disk").await;
-        site.logs("the database does not commit").await;
+        site.logs("database commit check failed").await;
         disk.free();
         for _ in 0..3 {
             assert!(writing.write().await.is_none());
@@ -165,7 +164,7 @@ async fn a_disk_that_is_full_for_a_moment_loses_nothing_that_was_acknowledged() 
         becomes(&home, 200, "ready").await;
         writing.assert_complete(&home).await;
     }
-    // Nobody else is locked out, and nothing is thrown away by the end.
+    // Other processes are not locked out, and the shutdown discards nothing.
     let database = disk.path().join("blegram.db");
     sqlite_writes(&database).await;
     site.signal(Signal::TERM);
@@ -174,7 +173,7 @@ async fn a_disk_that_is_full_for_a_moment_loses_nothing_that_was_acknowledged() 
     writing.assert_complete(&home).await;
 }
 
-/// Another process may write.
+/// Asserts that another process can take the write lock.
 async fn sqlite_writes(file: &Path) {
     let database = Database::connect(format!("sqlite:{}", file.display())).await.unwrap();
     database.execute_unprepared("BEGIN IMMEDIATE; ROLLBACK").await.unwrap();
@@ -186,9 +185,9 @@ fn limit_files(site: &Process, bytes: Option<u64>) {
     prlimit(Some(site.pid()), Resource::Fsize, limit).unwrap();
 }
 
-/// The kernel refuses to let files grow, which SQLite takes for an I/O error.
+/// The kernel prevents files from growing, which SQLite reports as an I/O error.
 #[tokio::test]
-async fn after_an_io_error_nothing_is_lost_that_was_acknowledged() {
+async fn io_errors_lose_no_acknowledged_writes() {
     let home = Home::new(&[]);
     let site = home.serve_ignoring_file_limits().await;
     let mut writing = Writing::begin(&home).await;
@@ -204,7 +203,8 @@ async fn after_an_io_error_nothing_is_lost_that_was_acknowledged() {
         becomes(&home, 200, "ready").await;
         writing.assert_complete(&home).await;
     }
-    // Killed while a transaction may be open: what was acknowledged stays, what was not is no obstacle.
+    // Killed while a transaction may be open: acknowledged writes stay, and unacknowledged ones do not prevent a
+    // restart.
     limit_files(&site, Some(0));
     assert_unavailable(&writing.write_until_refused().await);
     site.signal(Signal::KILL);
@@ -214,7 +214,7 @@ async fn after_an_io_error_nothing_is_lost_that_was_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_lock_of_another_process_is_waited_for_once() {
+async fn lock_of_another_process_is_waited_for_once_per_request() {
     let home = Home::new(&[]);
     let _site = home.serve().await;
     let ann = home.sign_up("ann").await;
@@ -235,10 +235,10 @@ async fn a_lock_of_another_process_is_waited_for_once() {
     ];
     let all = futures_util::future::join_all(requests.iter().map(|request| ann.send(request)));
     let eight = std::time::Duration::from_secs(8);
-    for answer in tokio::time::timeout(eight, all).await.expect("nobody waits twice") {
+    for answer in tokio::time::timeout(eight, all).await.expect("no request waits twice") {
         assert_unavailable(&answer.unwrap());
     }
-    // Now nothing has committed for five seconds.
+    // By now, nothing has committed for five seconds.
     becomes(&home, 503, "something else has locked it").await;
     lock.commit().await.unwrap();
     assert_eq!(ann.write("back").await.status, 201);
@@ -247,7 +247,7 @@ async fn a_lock_of_another_process_is_waited_for_once() {
 }
 
 #[tokio::test]
-async fn a_database_that_only_reads_makes_writes_unavailable_until_it_writes_again() {
+async fn read_only_database_makes_writes_unavailable_until_it_is_writable() {
     let home = Home::on(Backend::Postgres, &[]).await;
     let _site = home.serve().await;
     let ann = home.sign_up("ann").await;
@@ -261,7 +261,7 @@ async fn a_database_that_only_reads_makes_writes_unavailable_until_it_writes_aga
         admin.execute_unprepared(&sql).await.unwrap();
     };
     set("on").await;
-    // It is in force for new connections.
+    // The setting applies to new connections only.
     let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'blegram'";
     admin.execute_unprepared(&format!("{kill} AND datname = current_database()")).await.unwrap();
     let refused = soon(async {
@@ -274,14 +274,14 @@ async fn a_database_that_only_reads_makes_writes_unavailable_until_it_writes_aga
         }
     });
     assert!(refused.await.header("retry-after").is_some());
-    assert_eq!(ann.get("/api/v1/users/@ann").await.status, 200, "reads go on");
+    assert_eq!(ann.get("/api/v1/users/@ann").await.status, 200, "reads still work");
     set("off").await;
-    // The connections still only read: they go by themselves.
+    // The existing connections are still read-only; the pool replaces them without a restart.
     soon(async { while ann.write("back").await.status != 201 {} }).await;
     becomes(&home, 200, "ready").await;
 }
 
-/// Stands between the site and PostgreSQL, and can stop to pass anything on.
+/// A TCP proxy between the site and another server, which can stop forwarding.
 struct Frozen {
     url: String,
     passing: tokio::sync::watch::Sender<bool>,
@@ -330,9 +330,9 @@ async fn pass(
     }
 }
 
-/// Orchestrators give up after two seconds or little more, and do not read why.
+/// Orchestrators time out after about two seconds, and then never see the reason.
 #[tokio::test]
-async fn probes_are_answered_in_time_while_the_database_hangs() {
+async fn probes_respond_in_time_while_the_database_hangs() {
     let home = Home::on(Backend::Postgres, &[]).await;
     let frozen = Frozen::before(home.database().url()).await;
     let home = home.set("BLEGRAM_DATABASE__URL", &frozen.url);
@@ -341,17 +341,17 @@ async fn probes_are_answered_in_time_while_the_database_hangs() {
     frozen.passing.send(false).unwrap();
     let four = std::time::Duration::from_secs(4);
     let probes = futures_util::future::join_all((0..20).map(|_| readiness(&home)));
-    for (status, text) in tokio::time::timeout(four, probes).await.expect("in time") {
-        assert_eq!((status, &*text), (503, "not ready: the database does not answer in time\n"));
+    for (status, text) in tokio::time::timeout(four, probes).await.expect("the probes respond in time") {
+        assert_eq!((status, &*text), (503, "not ready: the database did not respond in time\n"));
     }
     assert_eq!(home.stranger().get("/healthz").await.status, 200);
     frozen.passing.send(true).unwrap();
     becomes(&home, 200, "ready").await;
 }
 
-/// The same of the storage of images.
+/// The same for the image storage.
 #[tokio::test]
-async fn probes_are_answered_in_time_while_the_storage_hangs() {
+async fn probes_respond_in_time_while_the_storage_hangs() {
     let endpoint = blegram_media::testing::s3().endpoint.unwrap();
     let frozen = Frozen::before(endpoint.as_str()).await;
     let home = super::postgres::on_bucket(Home::new(&[])).set("BLEGRAM_MEDIA__S3_ENDPOINT", &frozen.url);
@@ -359,8 +359,8 @@ async fn probes_are_answered_in_time_while_the_storage_hangs() {
     frozen.passing.send(false).unwrap();
     let four = std::time::Duration::from_secs(4);
     let probes = futures_util::future::join_all((0..20).map(|_| readiness(&home)));
-    for (status, text) in tokio::time::timeout(four, probes).await.expect("in time") {
-        assert_eq!((status, &*text), (503, "not ready: a check did not end in time\n"));
+    for (status, text) in tokio::time::timeout(four, probes).await.expect("the probes respond in time") {
+        assert_eq!((status, &*text), (503, "not ready: a check timed out\n"));
     }
     frozen.passing.send(true).unwrap();
     becomes(&home, 200, "ready").await;

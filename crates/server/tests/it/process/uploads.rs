@@ -1,5 +1,5 @@
-//! Images of the real binary: many slow uploads cost little memory and do not keep others from uploading, and addresses end
-//! with what showed the image.
+//! Image uploads of the real binary: many slow uploads take little memory and do not keep other accounts from
+//! uploading, and the public address of an image ends with the post or profile that showed it.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const MANY_LINKS: usize = 60;
 const PER_ACCOUNT: usize = 8;
 const MAX_GROWTH_KIB: u64 = 80 << 10;
 
-/// Announces a file, and returns the path to put it to and the path that completes it.
+/// Announces a file, and returns the path to `PUT` it to and the path that completes the upload.
 async fn announce(by: &Person, bytes: usize) -> (String, String) {
     let body = json!({ "content_type": "image/jpeg", "byte_size": bytes });
     let answer = by.post("/api/v1/media/uploads", &body).await;
@@ -37,7 +37,7 @@ fn put_head(by: &Person, path: &str, bytes: usize) -> String {
     by.bare_head(&format!("PUT {path}"), &fields)
 }
 
-/// Sends almost all of a file and leaves the connection open; the answer, if there was one before that.
+/// Sends almost all of a file and leaves the connection open. Returns the response if there was one before that.
 async fn put_slowly(home: &Home, path: &str) -> (Client, Option<Answer>) {
     let mut client = home.connect().await;
     client.send(put_head(&home.stranger(), path, BYTES)).await;
@@ -58,7 +58,7 @@ fn growth_kib(site: &Process, before: u64) -> u64 {
 }
 
 #[tokio::test]
-async fn many_slow_uploads_of_one_account_cost_little_and_others_go_on() {
+async fn slow_uploads_of_one_account_take_little_memory_and_block_no_others() {
     let home = Home::new(&[]);
     let site = home.serve().await;
     let [ann, bob] = [home.sign_up("ann").await, home.sign_up("bob").await];
@@ -71,7 +71,7 @@ async fn many_slow_uploads_of_one_account_cost_little_and_others_go_on() {
         match answer {
             None if at == 0 => open.push(client),
             Some(answer) if at > 0 => answer.assert_problem(409, "upload-in-progress"),
-            // A reset may overtake the answer of a server that does not read on.
+            // A reset may overtake the response of a server that stops reading.
             None => {}
             Some(answer) => panic!("{answer:?}"),
         }
@@ -89,7 +89,7 @@ async fn many_slow_uploads_of_one_account_cost_little_and_others_go_on() {
     }
     assert!(admitted >= PER_ACCOUNT, "{admitted}");
 
-    // Somebody else's goes through meanwhile.
+    // Meanwhile, another account can upload.
     let file = photo(400, 300);
     let (link, complete) = announce(&bob, file.len()).await;
     assert_eq!(put(&home, &link, &file).await, 200);
@@ -97,7 +97,7 @@ async fn many_slow_uploads_of_one_account_cost_little_and_others_go_on() {
     let growth = growth_kib(&site, before);
     assert!(growth < MAX_GROWTH_KIB, "{growth} KiB");
 
-    // Places are free again when the connections are gone.
+    // Closing the connections frees their slots.
     drop(open);
     let (link, complete) = announce(&ann, file.len()).await;
     let freed = async {
@@ -119,7 +119,7 @@ async fn upload(home: &Home, by: &Person) -> String {
     media.json()["id"].as_str().unwrap().to_owned()
 }
 
-/// The path of the image that `path` shows at `pointer`, when it has an address for everybody.
+/// Waits until the image at `pointer` in the response of `path` has an unsigned address, and returns its path.
 async fn open_address(of: &Person, path: &str, pointer: &str) -> String {
     let address = async {
         loop {
@@ -134,7 +134,7 @@ async fn open_address(of: &Person, path: &str, pointer: &str) -> String {
     soon(address).await
 }
 
-/// Whatever a client knows of the file: `404` comes soon, and stays.
+/// Waits until the address returns `404`.
 async fn assert_gone(home: &Home, address: &str) {
     let gone = async {
         while status(home, address).await != 404 {
@@ -144,7 +144,7 @@ async fn assert_gone(home: &Home, address: &str) {
     soon(gone).await;
 }
 
-/// Images are no text, so only the status of the answer is read.
+/// The status of a `HEAD` request. Reads only the status line of the response.
 async fn status(home: &Home, path: &str) -> u16 {
     let mut client = home.connect().await;
     client.send(home.stranger().head(&format!("HEAD {path}"), "")).await;
@@ -153,7 +153,7 @@ async fn status(home: &Home, path: &str) -> u16 {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn images_lose_their_open_address_with_what_showed_them(#[case] backend: Backend) {
+async fn image_addresses_end_when_the_post_is_deleted_or_the_owner_suspended(#[case] backend: Backend) {
     let home = Home::on(backend, &[]).await;
     let _site = home.serve().await;
     let [ann, bob] = [home.sign_up("ann").await, home.sign_up("bob").await];
@@ -188,5 +188,5 @@ async fn images_lose_their_open_address_with_what_showed_them(#[case] backend: B
     home.run("user reinstate bob").end().await.assert_success();
     let again = open_address(&stranger, &kept, "/media/0/url").await;
     assert_eq!(status(&home, &again).await, 200);
-    assert!(!of_bob.contains(&again), "under a new key");
+    assert!(!of_bob.contains(&again), "the image has a new address");
 }

@@ -1,4 +1,4 @@
-//! `blegram user`: what operators do with accounts, while the site runs.
+//! `blegram user`: how operators manage accounts while the site runs.
 
 use blegram_persistence::testing::Backend;
 use rstest_reuse::apply;
@@ -28,7 +28,7 @@ fn shown_password(ended: &Ended) -> String {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn an_operator_makes_accounts_where_nobody_else_may(#[case] backend: Backend) {
+async fn user_create_works_with_closed_registration(#[case] backend: Backend) {
     let home = Home::on(backend, &[("BLEGRAM_ACCOUNTS__REGISTRATION", "closed")]).await;
     let _site = home.serve().await;
     let made = user(&home, "create admin --role admin --email ann@example.com", "").await;
@@ -48,7 +48,7 @@ async fn an_operator_makes_accounts_where_nobody_else_may(#[case] backend: Backe
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_suspended_account_is_out_within_a_second(#[case] backend: Backend) {
+async fn user_suspend_ends_sessions_within_a_second(#[case] backend: Backend) {
     let home = Home::on(backend, &[]).await;
     let _site = home.serve().await;
     let ann = home.sign_up("ann").await;
@@ -71,12 +71,12 @@ async fn a_suspended_account_is_out_within_a_second(#[case] backend: Backend) {
     assert!(again.stdout.contains("nothing changed"), "{again:?}");
     user(&home, "reinstate ann", "").await.assert_success();
     assert_eq!(log_in(&home, "ann", PASSWORD).await.status, 200);
-    assert_eq!(ann.get("/api/v1/me").await.status, 401, "the old session stays ended");
+    assert_eq!(ann.get("/api/v1/me").await.status, 401, "the old session stays revoked");
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn roles_and_passwords_are_changed(#[case] backend: Backend) {
+async fn user_set_role_and_reset_password_change_the_account(#[case] backend: Backend) {
     let home = Home::on(backend, &[]).await;
     let _site = home.serve().await;
     home.sign_up("ann").await;
@@ -87,16 +87,16 @@ async fn roles_and_passwords_are_changed(#[case] backend: Backend) {
     let answer = log_in(&home, "ann", &shown_password(&reset)).await;
     assert_eq!((answer.status, &answer.json()["account"]["role"]), (200, &json!("moderator")));
     assert!(!reset.stderr.contains(&shown_password(&reset)), "{reset:?}");
-    assert!(reset.stderr.contains("authn_password_change"), "operators look into it later: {reset:?}");
+    assert!(reset.stderr.contains("authn_password_change"), "the audit event is logged: {reset:?}");
     for command in ["suspend nobody", "reinstate nobody", "set-role nobody admin", "reset-password nobody"] {
-        user(&home, command, "").await.assert_failure(&["there is no account nobody"]);
+        user(&home, command, "").await.assert_failure(&["account nobody not found"]);
     }
 }
 
 #[tokio::test]
-async fn no_site_is_made_by_a_typing_error() {
+async fn user_create_without_a_site_fails_and_creates_nothing() {
     let home = Home::new(&[]);
     let refused = user(&home, "create ann", "").await;
-    refused.assert_failure(&["there is no site in", "blegram serve"]);
+    refused.assert_failure(&["no database in", "blegram serve"]);
     assert!(!home.path("data").exists());
 }

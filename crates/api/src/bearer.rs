@@ -23,7 +23,7 @@ fn credentials(value: &[u8]) -> Option<&[u8]> {
 }
 
 /// The problem of an invalid access token (RFC 6750, 3.1).
-pub(crate) fn refusal() -> Problem {
+pub(crate) fn rejection() -> Problem {
     let challenge = HeaderValue::from_static("Bearer realm=\"blegram\", error=\"invalid_token\"");
     Problem::with_challenge(Code::Unauthenticated, challenge).with_detail(
         "The access token in Authorization is invalid or has expired. Get a new one, or omit the header.",

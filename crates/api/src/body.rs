@@ -113,16 +113,16 @@ pub(crate) struct Fields {
 
 /// A null for a field that cannot be cleared; its failure is recorded.
 #[derive(Debug, Clone, Copy)]
-struct NullRefused;
+struct NullRejected;
 
 impl Fields {
     /// Removes a field. Null counts as absent, except for fields that cannot be cleared.
-    fn take(&mut self, name: &str) -> Result<Option<Value>, NullRefused> {
+    fn take(&mut self, name: &str) -> Result<Option<Value>, NullRejected> {
         match self.object.remove(name) {
             Some(Value::Null) if self.kept.contains(&name) => {
                 let rule = "must not be null; omit it to keep the current value";
                 self.failures.push(Failure::new(pointer(name), "null-not-allowed", rule));
-                Err(NullRefused)
+                Err(NullRejected)
             }
             value => Ok(value.filter(|value| !value.is_null())),
         }

@@ -170,7 +170,7 @@ mod tests {
             list.insert(at.min(list.len()), ours.to_owned());
             let list = list.join(",");
             prop_assert!(names(list.as_bytes(), b"\"7-ab\""), "{}", list);
-            prop_assert!(if_match(list.as_bytes()).holds(7), "{}", list);
+            prop_assert!(if_match(list.as_bytes()).is_met(7), "{}", list);
         }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Edge {
 }
 
 /// The endpoint of the outermost layer, with all other layers inside.
-pub(crate) struct Edged<E> {
+pub(crate) struct EdgeEndpoint<E> {
     edge: Edge,
     inner: E,
 }
@@ -43,8 +43,8 @@ impl Edge {
         Self { app, catalogue }
     }
 
-    pub(crate) fn wrap<E: Endpoint<Output = Response>>(self, inner: E) -> Edged<E> {
-        Edged { edge: self, inner }
+    pub(crate) fn wrap<E: Endpoint<Output = Response>>(self, inner: E) -> EdgeEndpoint<E> {
+        EdgeEndpoint { edge: self, inner }
     }
 
     fn request_id(&self, request: &Request) -> String {
@@ -87,13 +87,13 @@ impl Edge {
     }
 }
 
-impl<E: Endpoint<Output = Response>> Endpoint for Edged<E> {
+impl<E: Endpoint<Output = Response>> Endpoint for EdgeEndpoint<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let uri = request.uri().clone();
         let asking = Asking::of(&request, &self.edge.app.site);
-        let mut line = Line::begin(&self.edge, &request);
+        let mut line = AccessLog::begin(&self.edge, &request);
         request.set_data(Id(line.request_id.clone()));
         let answering = blegram_auth::with_patience(self.inner.call(request));
         let outcome = AssertUnwindSafe(answering).catch_unwind().await;
@@ -121,7 +121,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edged<E> {
 
 /// The access log entry of a request. It is written on drop, so that a request is logged even if its client
 /// disconnects, which drops the future of the request at any await point.
-struct Line {
+struct AccessLog {
     started: Instant,
     request_id: String,
     method: Method,
@@ -131,7 +131,7 @@ struct Line {
     status: Option<StatusCode>,
 }
 
-impl Line {
+impl AccessLog {
     fn begin(edge: &Edge, request: &Request) -> Self {
         let route = edge.catalogue.find(request.uri().path()).map_or("-", Resource::template);
         Self {
@@ -149,7 +149,7 @@ impl Line {
 /// The status in the log if the client closed the connection before the response, as in nginx.
 const GONE: u16 = 499;
 
-impl Drop for Line {
+impl Drop for AccessLog {
     fn drop(&mut self) {
         tracing::info!(
             request_id = self.request_id,
@@ -164,7 +164,7 @@ impl Drop for Line {
     }
 }
 
-impl<E> Edged<E> {
+impl<E> EdgeEndpoint<E> {
     fn problem(&self, error: poem::Error, uri: &Uri) -> Problem {
         let problem = error.downcast::<Problem>().unwrap_or_else(|error| foreign(&error));
         if problem.code() != Code::MethodNotAllowed {

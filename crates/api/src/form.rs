@@ -79,7 +79,7 @@ async fn read(request: &mut Request) -> Result<(Form, Vec<u8>), Problem> {
     let boundary = boundary(request).ok_or_else(|| Problem::new(Code::UnsupportedMediaType))?;
     let limit = Constraints::new().size_limit(SizeLimit::new().whole_stream(MAX_BYTES));
     let unread = Arc::new(AtomicUsize::new(0));
-    let pieces = Gently {
+    let pieces = PacedStream {
         pieces: Box::pin(request.take_body().into_bytes_stream()),
         unread: Arc::clone(&unread),
         rests: false,
@@ -94,14 +94,14 @@ async fn read(request: &mut Request) -> Result<(Form, Vec<u8>), Problem> {
 
 /// A throttled body stream. multer reads all available data before it parses, and buffers what it cannot parse yet.
 /// This stream yields after each chunk, so that multer parses it first, and fails once too many bytes remain unparsed.
-struct Gently {
+struct PacedStream {
     pieces: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
     /// The bytes received since the parser last produced something.
     unread: Arc<AtomicUsize>,
     rests: bool,
 }
 
-impl Stream for Gently {
+impl Stream for PacedStream {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use blegram_auth::{Authenticated, Policy, limit::Standing};
+use blegram_auth::{Authenticated, Policy, limit::RateLimitStatus};
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response,
     error::ReadBodyError,
@@ -25,7 +25,7 @@ use crate::{
     idempotency,
     openapi::catalogue::{Catalogue, Resource},
     operation::{Login, Operation, Takes},
-    problem::{Code, Problem, broken_off, standing_headers},
+    problem::{Code, Problem, broken_off, rate_limit_headers},
 };
 
 /// The checks in front of the routes.
@@ -38,7 +38,7 @@ pub(crate) struct Gate {
 #[derive(Default)]
 struct Admitted {
     session: Option<Authenticated>,
-    standing: Option<Standing>,
+    standing: Option<RateLimitStatus>,
     has_dead_cookie: bool,
     /// The part of the operation's deadline that authentication took.
     spent: Duration,
@@ -67,7 +67,7 @@ impl Gate {
         check_media_type(request, operation.takes)?;
         let standing = self.count(operation, request)?;
         let admitted = self.admit_counted(operation, request).await.map_err(|problem| {
-            let headers = standing.iter().flat_map(standing_headers);
+            let headers = standing.iter().flat_map(rate_limit_headers);
             headers.fold(problem, |problem, (name, value)| problem.with_header(name, value))
         })?;
         Ok(Admitted { standing, ..admitted })
@@ -92,7 +92,7 @@ impl Gate {
         Ok(Admitted { session, standing: None, has_dead_cookie, spent })
     }
 
-    fn count(&self, operation: &Operation, request: &Request) -> Result<Option<Standing>, Problem> {
+    fn count(&self, operation: &Operation, request: &Request) -> Result<Option<RateLimitStatus>, Problem> {
         let Some(policy) = operation.policy else { return Ok(None) };
         let is_loopback = || client::is_loopback(request, &self.app.site.trusted_proxies);
         let policy = if policy == Policy::SignUp && is_loopback() { Policy::SignUpLoopback } else { policy };
@@ -131,7 +131,7 @@ impl Gate {
             };
             return match session {
                 Some(session) => Ok((Some(session), false)),
-                None => Err(bearer::refusal()),
+                None => Err(bearer::rejection()),
             };
         }
         // A write without login is authenticated as well, because the CSRF check depends on the session.
@@ -155,7 +155,7 @@ impl Gate {
 
     /// The headers that the checks add to the response, whether the operation succeeded or not.
     fn headers(&self, admitted: &Admitted) -> Vec<(HeaderName, HeaderValue)> {
-        let mut headers: Vec<_> = admitted.standing.iter().flat_map(standing_headers).collect();
+        let mut headers: Vec<_> = admitted.standing.iter().flat_map(rate_limit_headers).collect();
         if admitted.has_dead_cookie {
             headers.push((header::SET_COOKIE, cookie::remove(&self.app.site)));
         }

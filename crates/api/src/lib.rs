@@ -7,7 +7,7 @@
 //! 3. `routes/<noun>.rs`: parses the request, calls one use-case, renders the response.
 //! 4. `schema/<noun>.rs`: the JSON representation of domain types.
 //!
-//! Beside the API are the realtime gateway (`routes/gateway.rs` accepts connections, `ws.rs` runs commands, `live.rs`
+//! Beside the API are the realtime gateway (`routes/gateway.rs` accepts connections, `ws.rs` runs commands, `realtime.rs`
 //! delivers events), image files (`files.rs`), and HTML pages (`docs.rs`).
 //!
 //! Each operation has a row in `operation.rs` with its requirements and its possible errors. Only `problem.rs` knows
@@ -30,13 +30,13 @@ mod form;
 mod gate;
 mod headers;
 mod idempotency;
-mod live;
 mod openapi;
 mod operation;
 mod origin;
 mod page;
 mod param;
 pub mod problem;
+mod realtime;
 mod routes;
 mod schema;
 mod viewer;
@@ -56,8 +56,8 @@ use tokio_util::task::TaskTracker;
 pub use address::base_path;
 pub use asyncapi::asyncapi;
 pub use client::Peer;
-pub use live::{Background, Live};
 pub use openapi::{openapi, openapi_yaml};
+pub use realtime::{Background, Realtime};
 
 /// Checks whether the process can serve requests; the error text says what is missing.
 pub type Readiness = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
@@ -109,7 +109,7 @@ pub struct App {
     /// Images.
     pub media: Media,
     /// The realtime gateway.
-    pub live: Live,
+    pub realtime: Realtime,
     /// The addresses of the site.
     pub site: Arc<Site>,
     /// The readiness check.

@@ -23,7 +23,7 @@ use serde::Serialize;
 use crate::{
     answer::{Answer, tagged},
     conditional,
-    schema::Linked,
+    schema::Render,
 };
 
 /// The response with a page: body, weak `ETag` and `Link` header.
@@ -51,11 +51,11 @@ impl<P: PageSchema> Paged<P> {
     }
 
     /// Renders the items of `page`, which contain images, with `links`.
-    pub(crate) fn linked<T, K: Key>(page: Page<T, K>, links: &Links) -> Self
+    pub(crate) fn render_with<T, K: Key>(page: Page<T, K>, links: &Links) -> Self
     where
-        P::Item: Linked<T>,
+        P::Item: Render<T>,
     {
-        Self::new(page.map(|view| P::Item::linked(view, links)))
+        Self::new(page.map(|view| P::Item::render(view, links)))
     }
 
     /// Wraps a page whose items are wire types already.

@@ -5,9 +5,9 @@
 
 use std::{borrow::Cow, io};
 
-use blegram_auth::{Limits, Policy, RateLimited, limit::Standing};
+use blegram_auth::{Limits, Policy, RateLimited, limit::RateLimitStatus};
 use blegram_domain::{PostText, Violation};
-use blegram_media::Refusal;
+use blegram_media::ImageRejection;
 use poem::{
     Response,
     http::{HeaderValue, StatusCode, header},
@@ -276,7 +276,7 @@ impl Problem {
         Self { cause: Some(cause.into()), ..Self::new(Code::Internal) }
     }
 
-    pub(crate) fn rate_limited(standing: &Standing) -> Self {
+    pub(crate) fn rate_limited(standing: &RateLimitStatus) -> Self {
         let detail = format!(
             "The rate limit \"{}\" allows {} requests in {} seconds.",
             standing.policy.as_str(),
@@ -286,7 +286,7 @@ impl Problem {
         // Rounded up, so that a client that retries at that time is admitted.
         let seconds = standing.reset.as_micros().div_ceil(1_000_000);
         let seconds = u64::try_from(seconds).unwrap_or(u64::MAX).max(1);
-        standing_headers(standing)
+        rate_limit_headers(standing)
             .into_iter()
             .fold(Self::new(Code::RateLimited), |problem, (name, value)| problem.with_header(name, value))
             .with_header(header::RETRY_AFTER, seconds.into())
@@ -315,11 +315,11 @@ impl Problem {
     }
 
     /// Converts the problem to the error reply of a gateway command. Logs the cause.
-    pub(crate) fn into_refusal(self, connection: &str) -> blegram_gateway::Refusal {
+    pub(crate) fn into_command_error(self, connection: &str) -> blegram_gateway::CommandError {
         self.log(connection);
         let seconds = self.headers.iter().find(|(name, _)| *name == header::RETRY_AFTER);
         let seconds = seconds.and_then(|(_, value)| value.to_str().ok()?.parse::<u64>().ok());
-        blegram_gateway::Refusal {
+        blegram_gateway::CommandError {
             code: self.code.as_str(),
             detail: self.detail.unwrap_or_else(|| self.code.english().to_owned()),
             errors: (!self.failures.is_empty())
@@ -386,7 +386,12 @@ impl Problem {
             ]),
             Code::RateLimited => {
                 let quota = Limits::default().login_per_address;
-                Self::rate_limited(&Standing { policy: Policy::Login, quota, remaining: 0, reset: quota.per })
+                Self::rate_limited(&RateLimitStatus {
+                    policy: Policy::Login,
+                    quota,
+                    remaining: 0,
+                    reset: quota.per,
+                })
             }
             _ => Self::new(code),
         };
@@ -408,7 +413,7 @@ struct Body<'a> {
 }
 
 /// The headers `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers).
-pub(crate) fn standing_headers(standing: &Standing) -> Vec<(header::HeaderName, HeaderValue)> {
+pub(crate) fn rate_limit_headers(standing: &RateLimitStatus) -> Vec<(header::HeaderName, HeaderValue)> {
     let name = standing.policy.as_str();
     let policy = format!("\"{name}\";q={};w={}", standing.quota.burst, standing.quota.per.as_secs());
     let reset = standing.reset.as_micros().div_ceil(1_000_000);
@@ -505,8 +510,8 @@ const NO_IMAGE: Violation = Violation::NotFound("must be the id of one of your i
 impl From<blegram_media::Error> for Problem {
     fn from(error: blegram_media::Error) -> Self {
         match error {
-            blegram_media::Error::Refused(refusal) => {
-                Self::new(refused_image(refusal)).with_detail(refusal.to_string())
+            blegram_media::Error::Refused(rejection) => {
+                Self::new(rejected_image(rejection)).with_detail(rejection.to_string())
             }
             blegram_media::Error::NotFound | blegram_media::Error::AccountNotFound => Self::not_found(),
             blegram_media::Error::InUse => Self::new(Code::MediaInUse),
@@ -588,16 +593,16 @@ impl From<blegram_chat::Error> for Problem {
     }
 }
 
-const fn refused_image(refusal: Refusal) -> Code {
-    match refusal {
-        Refusal::Empty => Code::MediaEmpty,
-        Refusal::TooLarge(_) => Code::MediaTooLarge,
-        Refusal::WrongSize | Refusal::WrongHash => Code::UploadMismatch,
-        Refusal::Unsupported(_) => Code::MediaUnsupported,
-        Refusal::WrongType { .. } => Code::MediaTypeMismatch,
-        Refusal::TooManyPixels => Code::MediaTooManyPixels,
-        Refusal::Broken => Code::MediaBroken,
-        Refusal::TooSlow => Code::MediaTooSlow,
+const fn rejected_image(rejection: ImageRejection) -> Code {
+    match rejection {
+        ImageRejection::Empty => Code::MediaEmpty,
+        ImageRejection::TooLarge(_) => Code::MediaTooLarge,
+        ImageRejection::WrongSize | ImageRejection::WrongHash => Code::UploadMismatch,
+        ImageRejection::Unsupported(_) => Code::MediaUnsupported,
+        ImageRejection::WrongType { .. } => Code::MediaTypeMismatch,
+        ImageRejection::TooManyPixels => Code::MediaTooManyPixels,
+        ImageRejection::Broken => Code::MediaBroken,
+        ImageRejection::TooSlow => Code::MediaTooSlow,
     }
 }
 

@@ -30,13 +30,13 @@ use crate::body::Input as _;
 pub(crate) use time::Time;
 
 /// Conversion of a domain view to a wire type that contains image URLs, which `links` generates.
-pub(crate) trait Linked<T> {
-    fn linked(view: T, links: &Links) -> Self;
+pub(crate) trait Render<T> {
+    fn render(view: T, links: &Links) -> Self;
 }
 
 /// Converts a list of views, in order.
-pub(crate) fn all_linked<S: Linked<T>, T>(views: Vec<T>, links: &Links) -> Vec<S> {
-    views.into_iter().map(|view| S::linked(view, links)).collect()
+pub(crate) fn render_all<S: Render<T>, T>(views: Vec<T>, links: &Links) -> Vec<S> {
+    views.into_iter().map(|view| S::render(view, links)).collect()
 }
 
 /// By schema, the fields of a PATCH body that cannot be set to null: the document declares them as not nullable, and the
@@ -110,7 +110,7 @@ mod tests {
     use poem_openapi::types::ToJSON;
     use serde::Serialize;
 
-    use super::{Linked, Links, account, instance::Instance, post::PostPage};
+    use super::{Links, Render, account, instance::Instance, post::PostPage};
     use crate::page::PageSchema;
 
     /// poem-openapi documents a type and serde serialises it: both must produce the same JSON.
@@ -176,7 +176,7 @@ mod tests {
             viewer,
         };
         let links = links().await;
-        assert_alike(&PostPage::new(vec![Linked::linked(view, &links)], Some("next".to_owned()), None));
+        assert_alike(&PostPage::new(vec![Render::render(view, &links)], Some("next".to_owned()), None));
         assert_alike(&Instance::new(Registration::Open));
         let user = blegram_domain::User {
             summary: author,

@@ -22,7 +22,7 @@ use crate::{
     body::read_value,
     problem::{Code, Failure, Problem},
     schema::{
-        Linked,
+        Render,
         conversation::{ConversationEvents, ConversationRead, Message},
         gateway::{
             AuthAnswer, AuthCommand, DoneAnswer, History, HistoryCommand, MessageDeleteCommand,
@@ -67,11 +67,11 @@ impl Commands for Client {
         let reply = self.answer(peer, id, &op, d).await;
         let code = reply.as_ref().err().map(|problem| problem.code().as_str());
         tracing::debug!(connection, op, code, duration_us = started.elapsed().as_micros(), "command");
-        reply.unwrap_or_else(|problem| Some(Frame::err(id, &problem.into_refusal(&connection))))
+        reply.unwrap_or_else(|problem| Some(Frame::err(id, &problem.into_command_error(&connection))))
     }
 
     fn delivered(&self, peer: &Peer, received: Vec<(ConversationId, u64)>) {
-        self.app.live.note_delivered(peer.user(), received);
+        self.app.realtime.note_delivered(peer.user(), received);
     }
 }
 
@@ -148,9 +148,9 @@ impl Client {
         for text in topics {
             let outcome = match text.parse::<Topic>() {
                 Err(_) => "invalid",
-                Ok(topic) => match self.judge(peer.user(), &topic).await? {
+                Ok(topic) => match self.check_subscription(peer.user(), &topic).await? {
                     Some(refusal) => refusal,
-                    None if self.app.live.hub().subscribe(peer, &topic) => "ok",
+                    None if self.app.realtime.hub().subscribe(peer, &topic) => "ok",
                     None => "limit",
                 },
             };
@@ -160,7 +160,7 @@ impl Client {
     }
 
     /// Why `user` may not subscribe to `topic`, or `None` if they may.
-    async fn judge(&self, user: UserId, topic: &Topic) -> Result<Option<&'static str>, Problem> {
+    async fn check_subscription(&self, user: UserId, topic: &Topic) -> Result<Option<&'static str>, Problem> {
         let seen = match topic {
             Topic::Home | Topic::Public | Topic::Hashtag(_) => return Ok(None),
             Topic::Post(id) => self.app.social.get_post(Some(user), *id).await.map(|_| true),
@@ -181,7 +181,7 @@ impl Client {
         let unsubscribe = |text: String| {
             let outcome = match text.parse::<Topic>() {
                 Ok(topic) => {
-                    self.app.live.hub().unsubscribe(peer, &topic);
+                    self.app.realtime.hub().unsubscribe(peer, &topic);
                     "ok"
                 }
                 Err(_) => "invalid",
@@ -193,7 +193,7 @@ impl Client {
 
     async fn presence(&self, peer: &Arc<Peer>, users: Vec<UserId>) -> Result<Vec<PresenceEvent>, Problem> {
         let acquainted = self.app.chat.list_acquainted(peer.user(), &users).await?;
-        let hub = self.app.live.hub();
+        let hub = self.app.realtime.hub();
         hub.watch(peer, acquainted.iter().copied().collect());
         let gone: Vec<UserId> = acquainted.iter().copied().filter(|user| !hub.is_online(*user)).collect();
         let last_seen = self.app.auth.list_last_seen(&gone).await?;
@@ -223,7 +223,7 @@ impl Client {
         let (conversation, message, text) = read_value::<MessageEditCommand>(d)?;
         let view =
             self.app.chat.edit_message(peer.user(), conversation, message, text, &Precondition::Any).await?;
-        reply(id, &MessageEditedAnswer { message: Message::linked(view, &self.app.media.links()) })
+        reply(id, &MessageEditedAnswer { message: Message::render(view, &self.app.media.links()) })
     }
 
     async fn typing(&self, peer: &Arc<Peer>, conversation: ConversationId) -> Reply {
@@ -249,7 +249,7 @@ impl Client {
         let mut changes = self.app.chat.events(peer.user(), conversation, after).await?;
         changes.more |= changes.events.len() > limit;
         changes.events.truncate(limit);
-        reply(id, &ConversationEvents::linked(changes, &self.app.media.links()))
+        reply(id, &ConversationEvents::render(changes, &self.app.media.links()))
     }
 
     async fn renew(&self, peer: &Arc<Peer>, id: u64, d: Value) -> Reply {

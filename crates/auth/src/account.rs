@@ -12,7 +12,7 @@ use blegram_persistence::{
 
 use crate::{
     Auth, CreateAccount, Device, Error, Event, GivenPassword, NewPassword, Registration, Result,
-    SessionToken, Tokens, audit, password::Verdict, rename::refuse_kept,
+    SessionToken, Tokens, audit, password::Verdict, rename::reject_reserved,
 };
 
 /// The data of a new account.
@@ -110,7 +110,7 @@ impl Auth {
         if users::insert(&tx, user).await? == Inserted::Existing {
             return Err(Error::UsernameTaken);
         }
-        refuse_kept(&tx, &name, None, now).await?;
+        reject_reserved(&tx, &name, None, now).await?;
         Ok((tx, id, now))
     }
 
@@ -149,7 +149,7 @@ impl Auth {
         let tx = self.db.write().await?;
         // The comparison takes long. A password change or suspension in the meantime ended all sessions, and this
         // session must not start after that.
-        let account = users::hold(&tx, user).await?.ok_or(Error::InvalidCredentials)?;
+        let account = users::lock(&tx, user).await?.ok_or(Error::InvalidCredentials)?;
         admit_status(account.user.summary.status)?;
         if users::find_password_hash(&tx, user).await? != stored {
             return Ok(None);

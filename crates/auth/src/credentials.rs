@@ -36,7 +36,7 @@ impl Auth {
         change: ChangePassword,
     ) -> Result<Option<SessionToken>> {
         let account = self.account(actor).await?.ok_or(Error::SessionEnded)?;
-        judge(&change.new, &account)?;
+        validate(&change.new, &account)?;
         let outdated = self.confirm(actor, session, change.current).await?;
         let renewed = self.hasher.hash(change.new).await?;
         let tx = self.db.write().await?;
@@ -86,9 +86,9 @@ impl Auth {
 }
 
 /// Rejects a password that is easy to guess from the account's public data and address.
-fn judge(password: &NewPassword, account: &Account) -> Result<(), Violation> {
+fn validate(password: &NewPassword, account: &Account) -> Result<(), Violation> {
     let summary = &account.user.summary;
     let known =
         [summary.username.as_str(), &summary.display_name, account.email.as_deref().unwrap_or_default()];
-    password.judge(&known)
+    password.validate(&known)
 }

@@ -29,7 +29,7 @@ impl Auth {
         let confirmed = self.confirm(actor, session, password).await?;
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        let account = users::hold(&tx, actor).await?.filter(|it| it.user.is_visible());
+        let account = users::lock(&tx, actor).await?.filter(|it| it.user.is_visible());
         let account = account.ok_or(Error::SessionEnded)?;
         if users::find_password_hash(&tx, actor).await? != confirmed {
             // The password was changed while this request ran, perhaps to lock out its sender.
@@ -51,7 +51,7 @@ impl Auth {
 
     /// Removes a batch of the rows of the deleted account `user`, the account itself last; returns whether there is
     /// more. The account's content must be removed first.
-    pub async fn erase_account(&self, user: UserId) -> Result<bool> {
+    pub async fn purge_account(&self, user: UserId) -> Result<bool> {
         let tx = self.db.write().await?;
         let mut removed = refresh_tokens::delete_of_user(&tx, user, BATCH).await?;
         if removed < BATCH {

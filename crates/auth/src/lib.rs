@@ -8,7 +8,7 @@
 //! | [`account`] | sign-up and login: [`Auth::sign_up`], [`Auth::log_in`] |
 //! | [`session`] | [`Auth::authenticate`], [`Auth::authenticate_bearer`], the list of sessions, [`Auth::log_out`] |
 //! | [`session_cache`] | a short-lived cache of session look-ups |
-//! | [`live`] | sessions of open connections: [`Auth::check_sessions`] |
+//! | [`revocation`] | sessions of open connections: [`Auth::check_sessions`] |
 //! | [`ticket`] | single-use tickets for such connections: [`Auth::create_ticket`], [`Auth::redeem_ticket`] |
 //! | [`native`] | the tokens of native apps: [`Auth::refresh`] |
 //! | [`access_token`], [`signing_key`] | access tokens and the keys that sign them: [`Auth::public_keys`] |
@@ -64,12 +64,12 @@ mod error;
 pub mod event;
 pub mod idempotency;
 pub mod limit;
-pub mod live;
 pub mod native;
 pub mod operator;
 pub mod password;
 pub mod rename;
 pub mod retention;
+pub mod revocation;
 pub mod session;
 pub mod session_cache;
 pub mod signing_key;
@@ -95,10 +95,10 @@ pub use credentials::ChangePassword;
 pub use error::{Error, Result, StorageError};
 pub use event::Event;
 pub use limit::{Limits, Policy, Quota, RateLimited};
-pub use live::Ended;
 pub use native::Tokens;
 pub use operator::CreateAccount;
 pub use password::{GivenPassword, NewPassword, PasswordCost};
+pub use revocation::Ended;
 pub use session::{Authenticated, Device};
 pub use site_key::SiteKey;
 pub use token::{GatewayTicket, RefreshToken, SessionToken};

@@ -122,7 +122,7 @@ impl Policy {
 
 /// The state of a rate limit after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct RateLimitStatus {
     /// The policy.
     pub policy: Policy,
     /// The policy's quota.
@@ -136,7 +136,7 @@ pub struct Standing {
 /// The rate limit is exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many attempts; wait and try again")]
-pub struct RateLimited(pub Standing);
+pub struct RateLimited(pub RateLimitStatus);
 
 /// The key under which attempts are counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -193,12 +193,16 @@ impl Limiter {
     ///
     /// # Errors
     /// If the limit is exceeded; a rejected attempt does not count.
-    pub fn check_address(&self, policy: Policy, address: IpAddr) -> Result<Standing, RateLimited> {
+    pub fn check_address(&self, policy: Policy, address: IpAddr) -> Result<RateLimitStatus, RateLimited> {
         self.rule(policy).check(&Key::Address(subscriber(address)), &self.clock)
     }
 
     /// Counts a login to `account` from `address`.
-    pub(crate) fn check_account(&self, account: &Username, address: IpAddr) -> Result<Standing, RateLimited> {
+    pub(crate) fn check_account(
+        &self,
+        account: &Username,
+        address: IpAddr,
+    ) -> Result<RateLimitStatus, RateLimited> {
         let from_address = Key::AccountAddress(account.clone(), subscriber(address));
         self.login_account_address.check(&from_address, &self.clock)?;
         self.login_account.check(&Key::Account(account.clone()), &self.clock)
@@ -208,7 +212,7 @@ impl Limiter {
     ///
     /// # Errors
     /// If the limit is exceeded; a rejected attempt does not count.
-    pub fn check_user(&self, policy: Policy, user: UserId) -> Result<Standing, RateLimited> {
+    pub fn check_user(&self, policy: Policy, user: UserId) -> Result<RateLimitStatus, RateLimited> {
         self.rule(policy).check(&Key::User(user), &self.clock)
     }
 
@@ -229,7 +233,7 @@ impl Limiter {
 
     /// Drops the counters that are fully refilled. Call it periodically, so that memory does not grow with past
     /// clients.
-    pub fn tidy(&self) {
+    pub fn prune(&self) {
         for rule in self.rules() {
             rule.keyed.retain_recent();
             rule.keyed.shrink_to_fit();
@@ -269,13 +273,13 @@ impl fmt::Debug for Limiter {
 }
 
 impl Rule {
-    fn check(&self, key: &Key, clock: &Time) -> Result<Standing, RateLimited> {
-        let standing =
-            |remaining, reset| Standing { policy: self.policy, quota: self.quota, remaining, reset };
+    fn check(&self, key: &Key, clock: &Time) -> Result<RateLimitStatus, RateLimited> {
+        let status =
+            |remaining, reset| RateLimitStatus { policy: self.policy, quota: self.quota, remaining, reset };
         let one = self.quota.per / self.quota.burst.get();
         match self.keyed.check_key(key) {
-            Ok(snapshot) => Ok(standing(snapshot.remaining_burst_capacity(), one)),
-            Err(until) => Err(RateLimited(standing(0, until.wait_time_from(clock.now())))),
+            Ok(snapshot) => Ok(status(snapshot.remaining_burst_capacity(), one)),
+            Err(until) => Err(RateLimited(status(0, until.wait_time_from(clock.now())))),
         }
     }
 }
@@ -343,7 +347,7 @@ mod tests {
         (Limiter::new(&limits, Arc::clone(&clock) as Arc<dyn Clock>), clock)
     }
 
-    fn attempt(limiter: &Limiter, address: &str) -> Result<Standing, RateLimited> {
+    fn attempt(limiter: &Limiter, address: &str) -> Result<RateLimitStatus, RateLimited> {
         limiter.check_address(Policy::Login, address.parse().unwrap())
     }
 
@@ -352,9 +356,9 @@ mod tests {
         let (limiter, clock) = limiter();
         assert_eq!(attempt(&limiter, "192.0.2.1").unwrap().remaining, 1);
         assert_eq!(attempt(&limiter, "192.0.2.1").unwrap().remaining, 0);
-        let RateLimited(standing) = attempt(&limiter, "192.0.2.1").unwrap_err();
-        assert_eq!(standing.reset, Duration::from_secs(5));
-        clock.advance(standing.reset - Duration::from_micros(1));
+        let RateLimited(status) = attempt(&limiter, "192.0.2.1").unwrap_err();
+        assert_eq!(status.reset, Duration::from_secs(5));
+        clock.advance(status.reset - Duration::from_micros(1));
         assert!(attempt(&limiter, "192.0.2.1").is_err());
         clock.advance(Duration::from_micros(1));
         assert!(attempt(&limiter, "192.0.2.1").is_ok());
@@ -369,12 +373,12 @@ mod tests {
             clock.step_wall(to);
             attempt(&limiter, "192.0.2.1").unwrap();
             attempt(&limiter, "192.0.2.1").unwrap();
-            let RateLimited(standing) = attempt(&limiter, "192.0.2.1").unwrap_err();
-            assert_eq!(standing.reset, Duration::from_secs(5));
+            let RateLimited(status) = attempt(&limiter, "192.0.2.1").unwrap_err();
+            assert_eq!(status.reset, Duration::from_secs(5));
             clock.step_wall(start);
-            let RateLimited(standing) = attempt(&limiter, "192.0.2.1").unwrap_err();
+            let RateLimited(status) = attempt(&limiter, "192.0.2.1").unwrap_err();
             assert_eq!(
-                standing.reset,
+                status.reset,
                 Duration::from_secs(5),
                 "a clock step neither extends nor shortens the wait"
             );
@@ -399,10 +403,10 @@ mod tests {
     fn those_who_stopped_trying_are_forgotten() {
         let (limiter, clock) = limiter();
         attempt(&limiter, "192.0.2.1").unwrap();
-        limiter.tidy();
+        limiter.prune();
         assert_eq!(limiter.len(), 1);
         clock.advance(Duration::from_secs(60));
-        limiter.tidy();
+        limiter.prune();
         assert!(limiter.is_empty());
     }
 }

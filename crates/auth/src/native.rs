@@ -52,7 +52,7 @@ impl Auth {
         // Before the transaction, because the keys may have to be loaded or generated.
         self.keys.signer().await?;
         let tx = self.db.write().await?;
-        let session = self.hold_live(&tx, known.session, now).await?;
+        let session = self.lock_active(&tx, known.session, now).await?;
         // Read again, now that the session's row is locked.
         let used = refresh_tokens::find_by_hash(&tx, &token.hash()).await?.ok_or(Error::InvalidGrant)?;
         if used.expires_at <= now {
@@ -95,10 +95,10 @@ impl Auth {
         })
     }
 
-    async fn hold_live(&self, tx: &Tx, id: SessionId, now: Timestamp) -> Result<Session> {
-        sessions::hold(tx, id).await?;
+    async fn lock_active(&self, tx: &Tx, id: SessionId, now: Timestamp) -> Result<Session> {
+        sessions::lock(tx, id).await?;
         let found = sessions::find(tx, id).await?.ok_or(Error::InvalidGrant)?;
-        if self.is_live(&found, now) { Ok(found.session) } else { Err(Error::InvalidGrant) }
+        if self.is_active(&found, now) { Ok(found.session) } else { Err(Error::InvalidGrant) }
     }
 
     async fn follow(

@@ -44,7 +44,7 @@ impl Auth {
     /// # Errors
     /// [`Error::AccountNotFound`], also for a deleted account.
     pub async fn suspend(&self, username: &Username, is_suspended: bool) -> Result<bool> {
-        let (tx, account) = self.hold_account(username).await?;
+        let (tx, account) = self.lock_account(username).await?;
         let summary = account.user.summary;
         let status = if is_suspended { Status::Suspended } else { Status::Active };
         if summary.status == status {
@@ -68,7 +68,7 @@ impl Auth {
     /// # Errors
     /// [`Error::AccountNotFound`], also for a deleted account.
     pub async fn set_role(&self, username: &Username, role: Role) -> Result<bool> {
-        let (tx, account) = self.hold_account(username).await?;
+        let (tx, account) = self.lock_account(username).await?;
         if account.role == role {
             return Ok(false);
         }
@@ -86,7 +86,7 @@ impl Auth {
     /// [`Error::AccountNotFound`], also for a deleted account; [`Error::Overloaded`].
     pub async fn reset_password(&self, username: &Username, password: NewPassword) -> Result<()> {
         let hash = self.hasher.hash(password).await?;
-        let (tx, account) = self.hold_account(username).await?;
+        let (tx, account) = self.lock_account(username).await?;
         let id = account.user.summary.id;
         let outdated = users::find_password_hash(&tx, id).await?;
         users::replace_password_hash(&tx, id, outdated.as_deref(), &hash).await?;
@@ -97,10 +97,10 @@ impl Auth {
         Ok(())
     }
 
-    async fn hold_account(&self, username: &Username) -> Result<(Tx, Account)> {
+    async fn lock_account(&self, username: &Username) -> Result<(Tx, Account)> {
         let tx = self.db.write().await?;
         let user = users::find_by_username(&tx, username).await?.ok_or(Error::AccountNotFound)?;
-        let account = users::hold(&tx, user.summary.id).await?;
+        let account = users::lock(&tx, user.summary.id).await?;
         let is_there = |it: &Account| it.user.summary.status != Status::Deleted;
         Ok((tx, account.filter(is_there).ok_or(Error::AccountNotFound)?))
     }

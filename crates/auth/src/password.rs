@@ -44,7 +44,7 @@ impl NewPassword {
             return Err(Violation::TooLong { max: Self::MAX_CHARS, unit: "characters" });
         }
         let password = Self(password.into());
-        password.judge(known)?;
+        password.validate(known)?;
         Ok(password)
     }
 
@@ -59,7 +59,7 @@ impl NewPassword {
     }
 
     /// Estimates the strength against an attacker who has the `known` data about the user.
-    pub(crate) fn judge(&self, known: &[&str]) -> Result<(), Violation> {
+    pub(crate) fn validate(&self, known: &[&str]) -> Result<(), Violation> {
         let known: Vec<&str> = known.iter().copied().chain(["blegram"]).collect();
         let judged: String = self.0.expose_secret().chars().take(JUDGED_CHARS).collect();
         if zxcvbn(&judged, &known).score() < Score::Three {

@@ -25,9 +25,9 @@ impl Auth {
         }
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        let account = users::hold(&tx, actor).await?.filter(|it| it.user.is_visible());
+        let account = users::lock(&tx, actor).await?.filter(|it| it.user.is_visible());
         let account = account.ok_or(Error::SessionEnded)?;
-        if !precondition.holds(account.user.version) {
+        if !precondition.is_met(account.user.version) {
             return Err(Error::PreconditionFailed);
         }
         if account.user.summary.username == username {
@@ -56,7 +56,7 @@ async fn move_reservation(
     if from == to {
         return Ok(());
     }
-    refuse_kept(tx, &to, Some(actor), now).await?;
+    reject_reserved(tx, &to, Some(actor), now).await?;
     reserved_usernames::delete(tx, &to).await?;
     Ok(reserved_usernames::insert(tx, &from, Some(actor), now + NAME_KEPT).await?)
 }
@@ -64,7 +64,12 @@ async fn move_reservation(
 /// Rejects a username that is reserved after another account gave it up. Call it after writing the username, in the
 /// same transaction: then a concurrent rename that gives it up either has not committed, and still has the username, or
 /// has already reserved it.
-pub(crate) async fn refuse_kept(tx: &Tx, name: &Skeleton, who: Option<UserId>, now: Timestamp) -> Result<()> {
+pub(crate) async fn reject_reserved(
+    tx: &Tx,
+    name: &Skeleton,
+    who: Option<UserId>,
+    now: Timestamp,
+) -> Result<()> {
     let is_kept = reserved_usernames::is_kept_from(tx, name, who, now).await?;
     if is_kept { Err(Error::UsernameTaken) } else { Ok(()) }
 }

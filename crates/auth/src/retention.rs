@@ -19,8 +19,8 @@ pub(crate) const BATCH: u64 = 500;
 
 impl Auth {
     /// Deletes a batch of expired rows at `now`, a checked time; returns whether there may be more.
-    pub async fn forget_old(&self, now: Timestamp) -> Result<bool> {
-        self.keys.forget_outlived(now).await?;
+    pub async fn delete_expired(&self, now: Timestamp) -> Result<bool> {
+        self.keys.delete_expired(now).await?;
         let tx = self.db.write().await?;
         // Tokens and tickets before their sessions: deleting a session cascades to any number of them.
         let mut forgotten = refresh_tokens::delete_expired(&tx, now, BATCH).await?;

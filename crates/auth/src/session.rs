@@ -12,7 +12,7 @@ use blegram_domain::{
 };
 use blegram_persistence::{
     refresh_tokens,
-    sessions::{self, Found, IdleSince},
+    sessions::{self, FoundSession, IdleSince},
 };
 
 use crate::{
@@ -65,8 +65,8 @@ pub struct Authenticated {
 }
 
 impl Authenticated {
-    pub(crate) fn new(found: &Found, issued_at: Timestamp, expires_at: Timestamp) -> Self {
-        let Found { session, role, .. } = found;
+    pub(crate) fn new(found: &FoundSession, issued_at: Timestamp, expires_at: Timestamp) -> Self {
+        let FoundSession { session, role, .. } = found;
         let (user, kind) = (session.user, session.kind);
         Self { user, session: session.id, kind, role: *role, expires_at, issued_at }
     }
@@ -124,7 +124,7 @@ impl Auth {
             }
             (None, Key::Bearer(_), None) => None,
         };
-        let Some(mut found) = found.filter(|found| self.is_live(found, now)) else { return Ok(None) };
+        let Some(mut found) = found.filter(|found| self.is_active(found, now)) else { return Ok(None) };
         let cookie = (found.session.created_at, found.session.expires_at);
         let (issued_at, expires_at) = claims.map_or(cookie, |claims| (claims.issued_at, claims.expires_at));
         let authenticated = Authenticated::new(&found, issued_at, expires_at);
@@ -186,8 +186,8 @@ impl Auth {
     }
 
     /// Whether a session is valid and its account active.
-    pub(crate) fn is_live(&self, found: &Found, now: Timestamp) -> bool {
-        found.status == Status::Active && found.session.is_live(now, &self.lifetimes)
+    pub(crate) fn is_active(&self, found: &FoundSession, now: Timestamp) -> bool {
+        found.status == Status::Active && found.session.is_active(now, &self.lifetimes)
     }
 
     pub(crate) fn idle_since(&self, now: Timestamp) -> IdleSince {
@@ -228,7 +228,7 @@ struct Touch {
 }
 
 impl Touch {
-    fn of(found: &Found, token: Option<TokenId>, at: Timestamp) -> Option<Self> {
+    fn of(found: &FoundSession, token: Option<TokenId>, at: Timestamp) -> Option<Self> {
         let token = token.filter(|_| found.is_first_use);
         let is_due = token.is_some() || found.session.needs_touch(at);
         is_due.then_some(Self { session: found.session.id, token, at })

@@ -6,7 +6,7 @@ use std::{
 };
 
 use blegram_domain::TokenId;
-use blegram_persistence::sessions::{Found, TokenHash};
+use blegram_persistence::sessions::{FoundSession, TokenHash};
 use quick_cache::sync::Cache;
 
 /// The maximum age of an entry: a session that another node ends is rejected here after at most this time.
@@ -24,7 +24,7 @@ pub(crate) enum Key {
 
 #[derive(Debug, Clone)]
 struct Entry {
-    found: Found,
+    found: FoundSession,
     /// By the monotonic clock.
     read_at: Duration,
     epoch: u64,
@@ -56,14 +56,14 @@ impl SessionCache {
     }
 
     /// The cached result with the moment of its query: reading an entry does not renew it.
-    pub(crate) fn get(&self, key: &Key, moment: Moment) -> Option<(Found, Moment)> {
+    pub(crate) fn get(&self, key: &Key, moment: Moment) -> Option<(FoundSession, Moment)> {
         let entry = self.entries.get(key)?;
         let is_fresh = moment.now.saturating_sub(entry.read_at) < MAX_AGE;
         let asked = Moment { now: entry.read_at, epoch: entry.epoch };
         (entry.epoch == moment.epoch && is_fresh).then_some((entry.found, asked))
     }
 
-    pub(crate) fn insert(&self, key: Key, moment: Moment, found: Found) {
+    pub(crate) fn insert(&self, key: Key, moment: Moment, found: FoundSession) {
         self.entries.insert(key, Entry { found, read_at: moment.now, epoch: moment.epoch });
     }
 

@@ -73,7 +73,7 @@ struct Key {
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct CachedKeys {
     keys: Vec<Key>,
     /// By the monotonic clock.
     read_at: Option<Duration>,
@@ -85,15 +85,15 @@ pub(crate) struct Keyring {
     clock: Arc<dyn Clock>,
     seal: DerivedKey,
     issuer: String,
-    known: RwLock<Arc<Known>>,
+    cached: RwLock<Arc<CachedKeys>>,
     /// Only one task loads or generates keys at a time; the others wait for its result.
     reading: tokio::sync::Mutex<()>,
 }
 
 impl Keyring {
     pub(crate) fn new(db: Db, clock: Arc<dyn Clock>, seal: DerivedKey, issuer: String) -> Self {
-        let (known, reading) = (RwLock::default(), tokio::sync::Mutex::new(()));
-        Self { db, clock, seal, issuer, known, reading }
+        let (cached, reading) = (RwLock::default(), tokio::sync::Mutex::new(()));
+        Self { db, clock, seal, issuer, cached, reading }
     }
 
     pub(crate) async fn sign(&self, claims: &Claims) -> Result<access_token::AccessToken> {
@@ -112,7 +112,7 @@ impl Keyring {
     pub(crate) async fn public_keys(&self) -> Result<Vec<PublicKey>> {
         // Generates a key if there is none, because clients would cache an empty key set.
         self.signer().await?;
-        Ok(self.known().keys.iter().map(|key| key.public.clone()).collect())
+        Ok(self.cached().keys.iter().map(|key| key.public.clone()).collect())
     }
 
     /// The current signing key; generated if there is none.
@@ -139,21 +139,21 @@ impl Keyring {
 
     /// The newest key that may sign, if the loaded keys are recent enough.
     fn fresh_signer(&self, now: Timestamp) -> Option<Arc<Signer>> {
-        let known = self.known();
-        known.signer(now).filter(|_| known.is_younger_than(READ_AGAIN_AFTER, self.clock.monotonic()))
+        let cached = self.cached();
+        cached.signer(now).filter(|_| cached.is_younger_than(READ_AGAIN_AFTER, self.clock.monotonic()))
     }
 
     async fn verifier(&self, id: &str) -> Result<Option<Arc<Verifier>>> {
-        let known = self.known();
-        if let Some(verifier) = known.verifier(id) {
+        let cached = self.cached();
+        if let Some(verifier) = cached.verifier(id) {
             return Ok(Some(verifier));
         }
         let _reading = self.reading.lock().await;
-        let is_recent = self.known().is_younger_than(UNKNOWN_PAUSE, self.clock.monotonic());
+        let is_recent = self.cached().is_younger_than(UNKNOWN_PAUSE, self.clock.monotonic());
         if !is_recent {
             self.read().await?;
         }
-        Ok(self.known().verifier(id))
+        Ok(self.cached().verifier(id))
     }
 
     /// Generates the next key if the newest is older than `period`. Generates the first key, too: if only the first
@@ -175,8 +175,8 @@ impl Keyring {
     }
 
     /// Deletes the keys that no valid token needs at `now`.
-    pub(crate) async fn forget_outlived(&self, now: Timestamp) -> Result<()> {
-        let over = outlived(&rows::list(&self.db).await?, now);
+    pub(crate) async fn delete_expired(&self, now: Timestamp) -> Result<()> {
+        let over = expired(&rows::list(&self.db).await?, now);
         if over.is_empty() {
             return Ok(());
         }
@@ -196,7 +196,7 @@ impl Keyring {
     ) -> Result<()> {
         let key = self.new_key(now, signs_from)?;
         let tx = self.db.write().await?;
-        rows::hold(&tx).await?;
+        rows::lock(&tx).await?;
         if is_due(&rows::list(&tx).await?) {
             rows::insert(&tx, key).await?;
             tx.commit().await?;
@@ -207,13 +207,13 @@ impl Keyring {
     async fn read(&self) -> Result<()> {
         let now = self.clock.monotonic();
         let keys = rows::list(&self.db).await?.into_iter().filter_map(|row| self.key(row)).collect();
-        let known = Arc::new(Known { keys, read_at: Some(now) });
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        let cached = Arc::new(CachedKeys { keys, read_at: Some(now) });
+        *self.cached.write().unwrap_or_else(PoisonError::into_inner) = cached;
         Ok(())
     }
 
-    fn known(&self) -> Arc<Known> {
-        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    fn cached(&self) -> Arc<CachedKeys> {
+        Arc::clone(&self.cached.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn key(&self, row: rows::SigningKey) -> Option<Key> {
@@ -255,7 +255,7 @@ impl Keyring {
     }
 }
 
-impl Known {
+impl CachedKeys {
     fn signer(&self, now: Timestamp) -> Option<Arc<Signer>> {
         let usable = self.keys.iter().filter(|key| key.signs_from <= now);
         let newest = usable.filter(|key| key.signer.is_some()).max_by_key(|key| key.signs_from);
@@ -272,7 +272,7 @@ impl Known {
 }
 
 /// The keys whose successor has signed for so long that all their tokens have expired.
-fn outlived(keys: &[rows::SigningKey], now: Timestamp) -> Vec<String> {
+fn expired(keys: &[rows::SigningKey], now: Timestamp) -> Vec<String> {
     let long_since = now - KEPT_AFTER;
     let Some(heir) = keys.iter().map(|key| key.signs_from).filter(|from| *from <= long_since).max() else {
         return Vec::new();

@@ -33,7 +33,7 @@ impl Auth {
             expires_at: self.clock.now() + LIFETIME,
         };
         let tx = self.db.write().await?;
-        if !sessions::hold(&tx, of.session).await? {
+        if !sessions::lock(&tx, of.session).await? {
             return Err(Error::SessionEnded);
         }
         gateway_tickets::insert(&tx, &secret.hash(), &ticket).await?;
@@ -59,7 +59,7 @@ impl Auth {
         };
         let Some(ticket) = found.filter(is_good) else { return Ok(None) };
         let found = sessions::find(&self.db, ticket.session).await?;
-        let live = found.filter(|found| self.is_live(found, now));
+        let live = found.filter(|found| self.is_active(found, now));
         Ok(live.map(|found| {
             let expires_at = ticket.credential_expires_at;
             let issued_at = match found.session.kind {

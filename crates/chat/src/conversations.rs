@@ -5,7 +5,7 @@ use std::slice;
 use blegram_domain::{
     Conversation, ConversationEvent, ConversationId, ConversationTitle, Page, PageRequest, Timestamp, UserId,
     UserRef,
-    conversation::{ConversationKind, Happening, Membership},
+    conversation::{ConversationEventKind, ConversationKind, Membership},
     page::Activity,
     version::Precondition,
 };
@@ -13,7 +13,7 @@ use blegram_persistence::{Inserted, Tx, conversations, relations, users};
 
 use crate::{
     Chat, ConversationView, Error, Result,
-    event::{added, happened},
+    event::{added, publish},
     view::view_conversations,
 };
 
@@ -33,7 +33,7 @@ impl Chat {
     ) -> Result<(ConversationView, bool)> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        keep_actor(&tx, actor).await?;
+        lock_actor_shared(&tx, actor).await?;
         let (conversation, begun) = match (self.resolve(&tx, actor, members).await?.as_slice(), title) {
             ([], _) => return Err(Error::Oneself),
             ([(other, at)], None) => begin_direct(&tx, actor, *other, *at, now).await?,
@@ -57,10 +57,10 @@ impl Chat {
         actor: UserId,
         page: &PageRequest<Activity>,
     ) -> Result<Page<ConversationView, Activity>> {
-        let (slice, ids) = conversations::list_of(&self.db, actor, page).await?;
+        let (page_keys, ids) = conversations::list_of(&self.db, actor, page).await?;
         let found = conversations::list_by_ids(&self.db, &ids).await?;
         let views = view_conversations(&self.db, actor, &found).await?;
-        Ok(slice.into_page(views))
+        Ok(page_keys.into_page(views))
     }
 
     /// A conversation of `actor`, even if they have hidden it from their list.
@@ -90,7 +90,7 @@ impl Chat {
             return Ok(view);
         };
         let tx = self.db.write().await?;
-        let (mut conversation, _) = hold_group(&tx, actor, id).await?;
+        let (mut conversation, _) = lock_group(&tx, actor, id).await?;
         check(precondition, conversation.version)?;
         let now = self.clock.now();
         let title = title.map(String::from);
@@ -98,9 +98,9 @@ impl Chat {
         if conversation.title != title {
             conversation.title = title;
             conversation.version += 1;
-            let event = tell_updated(&tx, &mut conversation, now).await?;
+            let event = append_updated(&tx, &mut conversation, now).await?;
             conversations::update(&tx, &conversation, false, now).await?;
-            events = happened(&tx, &conversation, vec![event]).await?;
+            events = publish(&tx, &conversation, vec![event]).await?;
         }
         // Commits even without a change: the read below needs another connection, and this transaction still holds
         // locks.
@@ -114,7 +114,7 @@ impl Chat {
     /// [`Error::NotFound`].
     pub async fn mute_conversation(&self, actor: UserId, id: ConversationId, is_muted: bool) -> Result<()> {
         let tx = self.db.write().await?;
-        let (_, membership) = hold(&tx, actor, id).await?;
+        let (_, membership) = lock(&tx, actor, id).await?;
         let now = self.clock.now();
         conversations::update_member(&tx, &Membership { is_muted, ..membership }, now).await?;
         Ok(tx.commit().await?)
@@ -214,7 +214,7 @@ async fn reopen(
     now: Timestamp,
 ) -> Result<Option<(Conversation, Begun)>> {
     let Some(found) = conversations::find_direct(tx, actor, other).await? else { return Ok(None) };
-    let (conversation, membership) = hold(tx, actor, found.id).await?;
+    let (conversation, membership) = lock(tx, actor, found.id).await?;
     let is_listed = membership.is_listed(conversation.last_message_no);
     if membership.hidden_no.is_some() {
         conversations::update_member(tx, &Membership { hidden_no: None, ..membership }, now).await?;
@@ -271,42 +271,45 @@ pub(crate) fn joined(conversation: &Conversation, user: UserId, now: Timestamp) 
 /// the actor. Locks the relations, so that this stays true until the transaction ends.
 pub(crate) async fn check_all(tx: &Tx, actor: UserId, others: &[(UserId, usize)]) -> Result<()> {
     let ids: Vec<UserId> = others.iter().map(|(id, _)| *id).collect();
-    relations::hold(tx, actor, ids.iter().copied()).await?;
+    relations::lock_shared(tx, actor, ids.iter().copied()).await?;
     let people = relations::list_people(tx, actor, &ids).await?;
     let policies = users::list_messages_from(tx, &ids).await?;
     let is_open = |id: UserId| {
-        let person = people.get(&id).filter(|(user, relation)| user.is_shown(*relation));
+        let person = people.get(&id).filter(|(user, relation)| user.is_visible(*relation));
         person.zip(policies.get(&id)).is_some_and(|((_, relation), policy)| policy.admits(*relation))
     };
     let closed: Vec<usize> = others.iter().filter(|(id, _)| !is_open(*id)).map(|(_, at)| *at).collect();
     if closed.is_empty() { Ok(()) } else { Err(Error::MembersNotFound(closed)) }
 }
 
-pub(crate) async fn keep_actor(tx: &Tx, actor: UserId) -> Result<()> {
+pub(crate) async fn lock_actor_shared(tx: &Tx, actor: UserId) -> Result<()> {
     // A shared lock: transactions that lock the account exclusively wait for this one.
-    users::keep(tx, actor).await?.filter(blegram_domain::User::is_visible).ok_or(Error::AccountNotFound)?;
+    users::lock_shared(tx, actor)
+        .await?
+        .filter(blegram_domain::User::is_visible)
+        .ok_or(Error::AccountNotFound)?;
     Ok(())
 }
 
 /// Checks a precondition against `version` of a locked row.
 pub(crate) fn check(precondition: &Precondition, version: u64) -> Result<()> {
-    if precondition.holds(version) { Ok(()) } else { Err(Error::PreconditionFailed) }
+    if precondition.is_met(version) { Ok(()) } else { Err(Error::PreconditionFailed) }
 }
 
 /// Locks a conversation that `actor` is a member of until the transaction ends.
-pub(crate) async fn hold(tx: &Tx, actor: UserId, id: ConversationId) -> Result<(Conversation, Membership)> {
-    let conversation = conversations::hold(tx, id).await?.ok_or(Error::NotFound)?;
+pub(crate) async fn lock(tx: &Tx, actor: UserId, id: ConversationId) -> Result<(Conversation, Membership)> {
+    let conversation = conversations::lock(tx, id).await?.ok_or(Error::NotFound)?;
     let membership = conversations::find_member(tx, id, actor).await?.ok_or(Error::NotFound)?;
     Ok((conversation, membership))
 }
 
 /// Locks a group that `actor` is a member of until the transaction ends.
-pub(crate) async fn hold_group(
+pub(crate) async fn lock_group(
     tx: &Tx,
     actor: UserId,
     id: ConversationId,
 ) -> Result<(Conversation, Membership)> {
-    let (conversation, membership) = hold(tx, actor, id).await?;
+    let (conversation, membership) = lock(tx, actor, id).await?;
     if conversation.kind == ConversationKind::Direct {
         return Err(Error::NotAGroup);
     }
@@ -314,10 +317,10 @@ pub(crate) async fn hold_group(
 }
 
 /// Appends an event to the log of a locked conversation. The caller updates the conversation row.
-pub(crate) async fn tell(
+pub(crate) async fn append_event(
     tx: &Tx,
     conversation: &mut Conversation,
-    what: Happening,
+    what: ConversationEventKind,
     now: Timestamp,
 ) -> Result<ConversationEvent> {
     conversation.last_seq += 1;
@@ -327,11 +330,12 @@ pub(crate) async fn tell(
     Ok(event)
 }
 
-pub(crate) async fn tell_updated(
+pub(crate) async fn append_updated(
     tx: &Tx,
     conversation: &mut Conversation,
     now: Timestamp,
 ) -> Result<ConversationEvent> {
-    let what = Happening::Updated { title: conversation.title.clone(), owner: conversation.owner };
-    tell(tx, conversation, what, now).await
+    let what =
+        ConversationEventKind::Updated { title: conversation.title.clone(), owner: conversation.owner };
+    append_event(tx, conversation, what, now).await
 }

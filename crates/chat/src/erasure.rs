@@ -8,7 +8,7 @@ use std::time::Duration;
 use blegram_domain::{ConversationId, UserId, conversation::ConversationKind};
 use blegram_persistence::{conversations, messages};
 
-use crate::{Chat, Result, event::happened, members::leave};
+use crate::{Chat, Result, event::publish, members::leave};
 
 /// How long events are kept: 30 days. A client that missed older ones loads the conversation again.
 pub const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -23,7 +23,7 @@ impl Chat {
     /// Removes `user`, whose account is deleted, from a batch of their conversations, and clears the content of a batch
     /// of their messages. Returns whether more may be left. The messages keep their place in the conversation, without
     /// a sender.
-    pub async fn erase_user(&self, user: UserId) -> Result<bool> {
+    pub async fn purge_user(&self, user: UserId) -> Result<bool> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
         let said = messages::list_ids_of_sender(&tx, user, BATCH).await?;
@@ -31,17 +31,17 @@ impl Chat {
         let ids = conversations::list_ids_of(&tx, user, CONVERSATIONS).await?;
         let mut events = Vec::new();
         for id in &ids {
-            let Some(mut conversation) = conversations::hold(&tx, *id).await? else { continue };
+            let Some(mut conversation) = conversations::lock(&tx, *id).await? else { continue };
             let is_member = conversations::find_member(&tx, *id, user).await?.is_some();
             conversations::delete_member(&tx, *id, user).await?;
             let is_left_to_others = conversation.kind == ConversationKind::Direct;
             if is_member && !is_left_to_others {
                 let left = leave(&tx, &mut conversation, user, None, now).await?;
-                events.extend(happened(&tx, &conversation, left).await?);
+                events.extend(publish(&tx, &conversation, left).await?);
             }
             if is_left_to_others {
                 conversations::update_unpaired(&tx, *id).await?;
-                self.erase_if_empty(&tx, *id, now).await?;
+                self.purge_if_empty(&tx, *id, now).await?;
             }
         }
         let is_more = said.len() as u64 == BATCH || !ids.is_empty();
@@ -54,10 +54,10 @@ impl Chat {
 
     /// Removes a batch of the messages and images of a conversation without members, and finally the conversation.
     /// Returns whether more may be left.
-    pub async fn erase_conversation(&self, id: ConversationId) -> Result<bool> {
+    pub async fn purge_conversation(&self, id: ConversationId) -> Result<bool> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        if conversations::hold(&tx, id).await?.is_none() {
+        if conversations::lock(&tx, id).await?.is_none() {
             return Ok(false);
         }
         let emptied = messages::delete_some(&tx, id, BATCH, now).await?;
@@ -70,7 +70,7 @@ impl Chat {
 
     /// Deletes a batch of the events, and of the memberships that ended, more than [`KEPT`] before `now`, which the
     /// caller has verified against clock jumps. Returns whether more may be left. Messages are kept.
-    pub async fn forget_old(&self, now: blegram_domain::Timestamp) -> Result<bool> {
+    pub async fn delete_expired(&self, now: blegram_domain::Timestamp) -> Result<bool> {
         let before = now - KEPT;
         let tx = self.db.write().await?;
         let forgotten = conversations::delete_events_older_than(&tx, before, BATCH).await?;
@@ -79,7 +79,7 @@ impl Chat {
         Ok(forgotten == BATCH || left == BATCH)
     }
 
-    async fn erase_if_empty(
+    async fn purge_if_empty(
         &self,
         tx: &blegram_persistence::Tx,
         id: ConversationId,

@@ -4,7 +4,7 @@ use std::{panic::resume_unwind, sync::Arc};
 
 use blegram_domain::{
     Conversation, ConversationEvent, ConversationId, UserId,
-    conversation::{Happening, Membership},
+    conversation::{ConversationEventKind, Membership},
 };
 use blegram_persistence::{Error as StorageError, Tx, conversations};
 
@@ -118,7 +118,7 @@ impl Chat {
 }
 
 /// The events to publish for new entries in the log of a locked conversation.
-pub(crate) async fn happened(
+pub(crate) async fn publish(
     tx: &Tx,
     conversation: &Conversation,
     events: Vec<ConversationEvent>,
@@ -129,14 +129,13 @@ pub(crate) async fn happened(
     let members = conversations::list_members(tx, &[conversation.id]).await?.remove(&conversation.id);
     let members = members.unwrap_or_default();
     let views = view_events(tx, events).await?;
-    Ok(views.into_iter().map(|event| told(conversation, event, &members)).collect())
+    Ok(views.into_iter().map(|event| to_publish(conversation, event, &members)).collect())
 }
 
 /// The event to publish for `event`, addressed to those of `members` who may know of it.
-pub(crate) fn told(conversation: &Conversation, event: EventView, members: &[Membership]) -> Event {
+pub(crate) fn to_publish(conversation: &Conversation, event: EventView, members: &[Membership]) -> Event {
     let is_present = |it: &&Membership| {
-        let is_own =
-            matches!(event.event.what, Happening::MemberJoined { user, .. } if user == Some(it.user));
+        let is_own = matches!(event.event.what, ConversationEventKind::MemberJoined { user, .. } if user == Some(it.user));
         it.is_listed(conversation.last_message_no) && (it.since_seq < event.event.seq || is_own)
     };
     let sees = |it: &&Membership| event.message.as_ref().is_none_or(|view| it.sees(view.message.message_no));

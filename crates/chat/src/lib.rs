@@ -65,18 +65,18 @@ pub struct Chat {
     db: Db,
     clock: Arc<dyn Clock>,
     events: Arc<dyn EventSink<Event>>,
-    queues: sending::Queues,
+    queues: sending::WriteQueues,
 }
 
 impl Chat {
     /// Creates the use cases over `db`, with the time of `clock`. Events are discarded.
     pub fn new(db: Db, clock: Arc<dyn Clock>) -> Self {
-        Self { db, clock, events: Arc::new(()), queues: sending::Queues::default() }
+        Self { db, clock, events: Arc::new(()), queues: sending::WriteQueues::default() }
     }
 
     /// Publishes events to `events`. The new value has write queues of its own.
     #[must_use]
     pub fn with_events(self, events: Arc<dyn EventSink<Event>>) -> Self {
-        Self { events, queues: sending::Queues::default(), ..self }
+        Self { events, queues: sending::WriteQueues::default(), ..self }
     }
 }

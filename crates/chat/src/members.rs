@@ -2,14 +2,14 @@
 
 use blegram_domain::{
     Conversation, ConversationEvent, ConversationId, Job, Timestamp, UserId, UserRef,
-    conversation::{ConversationKind, Happening, Membership},
+    conversation::{ConversationEventKind, ConversationKind, Membership},
 };
 use blegram_persistence::{Tx, conversations, jobs};
 
 use crate::{
     Chat, ConversationView, Error, Event, RemovedReason, Result,
-    conversations::{check_all, hold, hold_group, joined, keep_actor, tell, tell_updated},
-    event::{added, happened},
+    conversations::{append_event, append_updated, check_all, joined, lock, lock_actor_shared, lock_group},
+    event::{added, publish},
 };
 
 impl Chat {
@@ -26,8 +26,8 @@ impl Chat {
         members: &[UserRef],
     ) -> Result<ConversationView> {
         let tx = self.db.write().await?;
-        keep_actor(&tx, actor).await?;
-        let (mut conversation, _) = hold_group(&tx, actor, id).await?;
+        lock_actor_shared(&tx, actor).await?;
+        let (mut conversation, _) = lock_group(&tx, actor, id).await?;
         let now = self.clock.now();
         let mut others = self.resolve(&tx, actor, members).await?;
         if others.is_empty() {
@@ -41,8 +41,8 @@ impl Chat {
         check_all(&tx, actor, &others).await?;
         let mut joins = Vec::new();
         for (user, _) in &others {
-            let what = Happening::MemberJoined { user: Some(*user), by: Some(actor) };
-            joins.push(tell(&tx, &mut conversation, what, now).await?);
+            let what = ConversationEventKind::MemberJoined { user: Some(*user), by: Some(actor) };
+            joins.push(append_event(&tx, &mut conversation, what, now).await?);
             conversations::insert_member(&tx, &joined(&conversation, *user, now), now).await?;
         }
         if !others.is_empty() {
@@ -50,7 +50,7 @@ impl Chat {
         }
         let others: Vec<UserId> = others.into_iter().map(|(user, _)| user).collect();
         let mut events = added(&tx, &conversation, &others).await?;
-        events.extend(happened(&tx, &conversation, joins).await?);
+        events.extend(publish(&tx, &conversation, joins).await?);
         self.commit(tx, events).await?;
         self.view_one(actor, conversation).await
     }
@@ -65,7 +65,7 @@ impl Chat {
     /// [`Error::NotFound`]; [`Error::NotAGroup`]; [`Error::Forbidden`].
     pub async fn remove_member(&self, actor: UserId, id: ConversationId, user: UserId) -> Result<()> {
         let tx = self.db.write().await?;
-        let (mut conversation, mine) = hold(&tx, actor, id).await?;
+        let (mut conversation, mine) = lock(&tx, actor, id).await?;
         let now = self.clock.now();
         let removed = |reason| Event::Removed { user, conversation: id, reason };
         if user == actor && conversation.kind == ConversationKind::Direct {
@@ -92,7 +92,7 @@ impl Chat {
         let left = leave(&tx, &mut conversation, user, Some(actor), now).await?;
         let mut events =
             vec![removed(if user == actor { RemovedReason::Left } else { RemovedReason::Removed })];
-        events.extend(happened(&tx, &conversation, left).await?);
+        events.extend(publish(&tx, &conversation, left).await?);
         self.commit(tx, events).await
     }
 }
@@ -113,11 +113,14 @@ pub(crate) async fn leave(
         jobs::insert(tx, Job::EraseConversation(conversation.id), now, now).await?;
         return Ok(Vec::new());
     };
-    let mut events = vec![tell(tx, conversation, Happening::MemberLeft { user: Some(user), by }, now).await?];
+    let mut events = vec![
+        append_event(tx, conversation, ConversationEventKind::MemberLeft { user: Some(user), by }, now)
+            .await?,
+    ];
     if conversation.owner == Some(user) {
         conversation.owner = Some(longest.user);
         conversation.version += 1;
-        events.push(tell_updated(tx, conversation, now).await?);
+        events.push(append_updated(tx, conversation, now).await?);
     }
     conversations::update(tx, conversation, false, now).await?;
     Ok(events)

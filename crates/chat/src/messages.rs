@@ -2,15 +2,15 @@
 
 use blegram_domain::{
     Conversation, ConversationId, Message, MessageId, MessageText, Page, PageRequest, UserId,
-    conversation::{ConversationKind, Happening},
+    conversation::{ConversationEventKind, ConversationKind},
     version::Precondition,
 };
 use blegram_persistence::{Tx, conversations, media, messages, relations};
 
 use crate::{
     Chat, Error, MessageView, Result,
-    conversations::{check, hold, keep_actor, tell},
-    event::happened,
+    conversations::{append_event, check, lock, lock_actor_shared},
+    event::publish,
     presence::check_open,
     view::{view_message, view_messages},
 };
@@ -31,9 +31,9 @@ impl Chat {
         // is missed.
         let conversation = conversations::find(&self.db, id).await?.ok_or(Error::NotFound)?;
         let mine = conversations::find_member(&self.db, id, actor).await?.ok_or(Error::NotFound)?;
-        let (slice, found) = messages::list(&self.db, id, mine.since_no, page).await?;
+        let (page_keys, found) = messages::list(&self.db, id, mine.since_no, page).await?;
         let views = view_messages(&self.db, found).await?;
-        Ok((slice.into_page(views), conversation.last_seq))
+        Ok((page_keys.into_page(views), conversation.last_seq))
     }
 
     /// Changes the text of a message of `actor`. An edit without a change writes nothing.
@@ -52,8 +52,8 @@ impl Chat {
     ) -> Result<MessageView> {
         let tx = self.db.write().await?;
         // The same lock order as for sending: account, conversation, relations.
-        keep_actor(&tx, actor).await?;
-        let (mut conversation, mut message) = hold_own(&tx, actor, id, message).await?;
+        lock_actor_shared(&tx, actor).await?;
+        let (mut conversation, mut message) = lock_own(&tx, actor, id, message).await?;
         lock_open(&tx, &conversation, actor).await?;
         let now = self.clock.now();
         if text.as_str().is_empty() && message.media.is_empty() {
@@ -67,10 +67,12 @@ impl Chat {
         message.edited_at = Some(now);
         message.version += 1;
         messages::update(&tx, &message).await?;
-        let event = tell(&tx, &mut conversation, Happening::MessageEdited(message.id), now).await?;
+        let event =
+            append_event(&tx, &mut conversation, ConversationEventKind::MessageEdited(message.id), now)
+                .await?;
         conversations::update(&tx, &conversation, false, now).await?;
         let view = view_message(&tx, message).await?;
-        let events = happened(&tx, &conversation, vec![event]).await?;
+        let events = publish(&tx, &conversation, vec![event]).await?;
         self.commit(tx, events).await?;
         Ok(view)
     }
@@ -87,7 +89,7 @@ impl Chat {
         precondition: &Precondition,
     ) -> Result<()> {
         let tx = self.db.write().await?;
-        let (mut conversation, mut message) = hold_own(&tx, actor, id, message).await?;
+        let (mut conversation, mut message) = lock_own(&tx, actor, id, message).await?;
         check(precondition, message.version)?;
         let now = self.clock.now();
         media::remove(&tx, &message.media, now).await?;
@@ -96,9 +98,11 @@ impl Chat {
         message.deleted_at = Some(now);
         message.version += 1;
         messages::update(&tx, &message).await?;
-        let event = tell(&tx, &mut conversation, Happening::MessageDeleted(message.id), now).await?;
+        let event =
+            append_event(&tx, &mut conversation, ConversationEventKind::MessageDeleted(message.id), now)
+                .await?;
         conversations::update(&tx, &conversation, false, now).await?;
-        let events = happened(&tx, &conversation, vec![event]).await?;
+        let events = publish(&tx, &conversation, vec![event]).await?;
         self.commit(tx, events).await
     }
 }
@@ -112,17 +116,17 @@ async fn lock_open(tx: &Tx, conversation: &Conversation, actor: UserId) -> Resul
     let members = conversations::list_members(tx, &[conversation.id]).await?.remove(&conversation.id);
     let members = members.unwrap_or_default().into_iter().map(|membership| membership.user);
     let others: Vec<UserId> = members.filter(|user| *user != actor).collect();
-    relations::hold(tx, actor, others.iter().copied()).await?;
+    relations::lock_shared(tx, actor, others.iter().copied()).await?;
     check_open(tx, conversation, actor, &others).await
 }
 
-async fn hold_own(
+async fn lock_own(
     tx: &Tx,
     actor: UserId,
     id: ConversationId,
     message: MessageId,
 ) -> Result<(Conversation, Message)> {
-    let (conversation, mine) = hold(tx, actor, id).await?;
+    let (conversation, mine) = lock(tx, actor, id).await?;
     let message = messages::find(tx, message).await?.ok_or(Error::NotFound)?;
     if message.conversation != id || !mine.sees(message.message_no) || message.is_deleted() {
         return Err(Error::NotFound);

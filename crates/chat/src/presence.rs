@@ -32,7 +32,7 @@ impl Chat {
     /// members of their conversations. Never the viewer.
     pub async fn list_acquainted(&self, viewer: UserId, users: &[UserId]) -> Result<HashSet<UserId>> {
         let mut people = relations::list_people(&self.db, viewer, users).await?;
-        people.retain(|id, (user, relation)| *id != viewer && user.is_shown(*relation));
+        people.retain(|id, (user, relation)| *id != viewer && user.is_visible(*relation));
         let is_friend = |id: &UserId| people[id].1.following && people[id].1.followed_by;
         let (mut acquainted, others): (HashSet<_>, Vec<_>) = {
             let (friends, others): (Vec<_>, Vec<_>) = people.keys().copied().partition(is_friend);
@@ -66,7 +66,7 @@ pub(crate) async fn check_open(
             None => return Err(Error::RecipientGone),
             Some((user, _)) if user.status == Status::Deleted => return Err(Error::RecipientGone),
             Some((_, relation)) if relation.blocking => return Err(Error::Blocked),
-            Some((user, relation)) if !user.is_shown(*relation) => return Err(Error::CannotWrite),
+            Some((user, relation)) if !user.is_visible(*relation) => return Err(Error::CannotWrite),
             Some(_) => {}
         }
     }

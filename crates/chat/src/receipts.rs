@@ -8,7 +8,7 @@ use blegram_domain::{
 };
 use blegram_persistence::{Conn, conversations, relations};
 
-use crate::{Chat, Error, Event, Result, conversations::hold, presence::check_open};
+use crate::{Chat, Error, Event, Result, conversations::lock, presence::check_open};
 
 impl Chat {
     /// Marks the messages of a conversation of `actor` as read up to `message_no`, on all devices. The mark never moves
@@ -19,7 +19,7 @@ impl Chat {
     /// [`crate::Error::NotFound`].
     pub async fn mark_read(&self, actor: UserId, id: ConversationId, message_no: u64) -> Result<(u64, u64)> {
         let tx = self.db.write().await?;
-        let (conversation, mine) = hold(&tx, actor, id).await?;
+        let (conversation, mine) = lock(&tx, actor, id).await?;
         let now = self.clock.now();
         let read_no = message_no.min(conversation.last_message_no);
         let marked = Membership { read_no: read_no.max(mine.read_no), ..mine.clone() };
@@ -90,7 +90,7 @@ impl Chat {
         };
         let others: Vec<UserId> = direct.iter().filter_map(other).collect();
         let people = relations::list_people(&self.db, user, &others).await?;
-        let is_visible = |other: UserId| people.get(&other).is_some_and(|(user, how)| user.is_shown(*how));
+        let is_visible = |other: UserId| people.get(&other).is_some_and(|(user, how)| user.is_visible(*how));
         Ok(direct.into_iter().filter(|id| !other(id).is_some_and(is_visible)).collect())
     }
 

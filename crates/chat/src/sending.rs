@@ -12,7 +12,7 @@ use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 use blegram_domain::{
     ClientId, Conversation, ConversationEvent, ConversationId, Job, Media, MediaId, Message, MessageId,
     Timestamp, User, UserId,
-    conversation::{ConversationKind, Happening, Membership, SendMessage},
+    conversation::{ConversationEventKind, ConversationKind, Membership, SendMessage},
     media::MediaUse,
 };
 use blegram_persistence::{
@@ -26,11 +26,11 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-pub(crate) use self::queues::Queues;
-use self::queues::Turn;
+pub(crate) use self::queues::WriteQueues;
+use self::queues::WriterLease;
 use crate::{
     Chat, Error, EventView, MessageView, Result,
-    event::{added, told},
+    event::{added, to_publish},
     presence::check_open,
     view::view_messages,
 };
@@ -48,13 +48,13 @@ struct Sending {
 
 /// A queued message whose sender waits for the result. If it is dropped without one, the sender sends the message
 /// alone.
-struct Waiting {
+struct PendingMessage {
     sending: Arc<Sending>,
-    done: oneshot::Sender<Sent>,
+    done: oneshot::Sender<SendResult>,
 }
 
 /// The result of sending: the message as it is now, and whether it is new.
-type Sent = Result<(MessageView, bool)>;
+type SendResult = Result<(MessageView, bool)>;
 
 impl Chat {
     /// Sends a message of `actor`. If a message with the same client id was sent before, returns that message as it is
@@ -68,13 +68,13 @@ impl Chat {
         clippy::disallowed_methods,
         reason = "a cancelled sender must not stop the other ones; the task ends with its queue"
     )]
-    pub async fn send_message(&self, actor: UserId, id: ConversationId, input: SendMessage) -> Sent {
+    pub async fn send_message(&self, actor: UserId, id: ConversationId, input: SendMessage) -> SendResult {
         let fingerprint = fingerprint(id, &input);
         let sending = Arc::new(Sending { actor, input, fingerprint });
         let (done, sent) = oneshot::channel();
-        if let Some(turn) = self.queues.add(id, Waiting { sending: Arc::clone(&sending), done })? {
+        if let Some(lease) = self.queues.add(id, PendingMessage { sending: Arc::clone(&sending), done })? {
             let chat = self.clone();
-            tokio::spawn(async move { chat.send_waiting(id, turn).await });
+            tokio::spawn(async move { chat.send_queued(id, lease).await });
         }
         match sent.await {
             Ok(sent) => sent,
@@ -83,12 +83,12 @@ impl Chat {
     }
 
     /// Writes the queued messages of a conversation, one batch after the other, until the queue is empty.
-    async fn send_waiting(&self, id: ConversationId, mut turn: Turn) {
-        while turn.goes_on() {
+    async fn send_queued(&self, id: ConversationId, mut lease: WriterLease) {
+        while lease.goes_on() {
             let end = Instant::now() + PATIENCE;
             let begun = in_time(end, self.db.write()).await;
             // Takes the batch only now: more messages arrive while the transaction waits for a connection.
-            let batch = turn.take();
+            let batch = lease.take();
             let all: Vec<&Sending> = batch.iter().map(|it| &*it.sending).collect();
             let sent = match begun {
                 Ok(tx) => in_time(end, self.send_all(tx, id, &all)).await,
@@ -98,7 +98,7 @@ impl Chat {
                 Ok(sent) => batch.into_iter().zip(sent).for_each(|(it, sent)| _ = it.done.send(sent)),
                 // The database is unreachable: fails everyone at once, instead of one time limit after the other.
                 Err(Error::Storage(error)) if error.is_unreachable() => {
-                    let all = batch.into_iter().chain(turn.take_all());
+                    let all = batch.into_iter().chain(lease.take_all());
                     all.for_each(|it| _ = it.done.send(Err(error.clone().into())));
                 }
                 // One of the messages may be the cause: sends each alone, in their order.
@@ -111,7 +111,7 @@ impl Chat {
         }
     }
 
-    async fn send_alone(&self, id: ConversationId, sending: &Sending, end: Instant) -> Sent {
+    async fn send_alone(&self, id: ConversationId, sending: &Sending, end: Instant) -> SendResult {
         let sent = in_time(end, async {
             let tx = self.db.write().await?;
             self.send_all(tx, id, &[sending]).await
@@ -120,18 +120,18 @@ impl Chat {
     }
 
     /// Sends those of `all` that are valid, in this order. An error means that none was sent.
-    async fn send_all(&self, tx: Tx, id: ConversationId, all: &[&Sending]) -> Result<Vec<Sent>> {
-        let scene = Scene::hold(&tx, id, all).await?;
+    async fn send_all(&self, tx: Tx, id: ConversationId, all: &[&Sending]) -> Result<Vec<SendResult>> {
+        let context = SendContext::lock(&tx, id, all).await?;
         // Reads the clock after locking: an earlier time could precede that of the previous message.
         let now = self.clock.now();
-        let Some(mut conversation) = scene.conversation.clone() else {
-            return Ok(all.iter().map(|it| Err(scene.refuse_unfound(it))).collect());
+        let Some(mut conversation) = context.conversation.clone() else {
+            return Ok(all.iter().map(|it| Err(context.missing_sender(it))).collect());
         };
         let mut decided = Vec::with_capacity(all.len());
         let mut new = Vec::new();
         for sending in all {
-            let said = match scene.decide(sending) {
-                Ok(None) => hold_unused(&tx, sending).await.map(|images| {
+            let said = match context.decide(sending) {
+                Ok(None) => lock_unused(&tx, sending).await.map(|images| {
                     conversation.last_seq += 1;
                     conversation.last_message_no += 1;
                     let message = sending.message(&conversation, now);
@@ -144,10 +144,10 @@ impl Chat {
             };
             decided.push(said);
         }
-        scene.write(&tx, &conversation, &new, now).await?;
+        context.write(&tx, &conversation, &new, now).await?;
         let said = decided.iter().flatten().map(|(message, _)| message.clone()).collect();
         let mut views = view_messages(&tx, said).await?.into_iter();
-        let hidden_from = if new.is_empty() { Vec::new() } else { scene.hidden_from() };
+        let hidden_from = if new.is_empty() { Vec::new() } else { context.hidden_from() };
         let mut events = added(&tx, &conversation, &hidden_from).await?;
         let mut sent = Vec::with_capacity(all.len());
         for said in decided {
@@ -158,7 +158,7 @@ impl Chat {
                     // publishing.
                     let event = created(&view.message);
                     let event = EventView { event, message: Some(view.clone()), user: None, by: None };
-                    events.push(told(&conversation, event, &scene.members));
+                    events.push(to_publish(&conversation, event, &context.members));
                     Ok((view, is_new))
                 }
                 Err(error) => Err(error),
@@ -175,7 +175,7 @@ async fn in_time<T, E: Into<Error>>(end: Instant, doing: impl Future<Output = Re
 }
 
 /// The state that decides on a batch of messages. Its rows are locked until the transaction ends.
-struct Scene {
+struct SendContext {
     actors: HashMap<UserId, User>,
     conversation: Option<Conversation>,
     members: Vec<Membership>,
@@ -187,31 +187,31 @@ struct Scene {
     answered: HashMap<MessageId, Message>,
 }
 
-impl Scene {
-    async fn hold(tx: &Tx, id: ConversationId, all: &[&Sending]) -> Result<Self> {
+impl SendContext {
+    async fn lock(tx: &Tx, id: ConversationId, all: &[&Sending]) -> Result<Self> {
         let mut actors: Vec<UserId> = all.iter().map(|it| it.actor).collect();
         actors.sort_unstable();
         actors.dedup();
-        let mut actors = users::keep_all(tx, &actors).await?;
+        let mut actors = users::lock_all_shared(tx, &actors).await?;
         actors.retain(|_, user| user.is_visible());
-        let mut scene = Self {
+        let mut context = Self {
             actors,
-            conversation: conversations::hold(tx, id).await?,
+            conversation: conversations::lock(tx, id).await?,
             members: Vec::new(),
             before: HashMap::new(),
             closed: HashMap::new(),
             answered: HashMap::new(),
         };
-        let Some(conversation) = &scene.conversation else { return Ok(scene) };
-        scene.members = conversations::list_members(tx, &[id]).await?.remove(&id).unwrap_or_default();
+        let Some(conversation) = &context.conversation else { return Ok(context) };
+        context.members = conversations::list_members(tx, &[id]).await?.remove(&id).unwrap_or_default();
         let called: Vec<_> = all.iter().map(|it| (it.actor, it.input.client_id)).collect();
-        scene.before = messages::list_by_client_ids(tx, &called).await?;
+        context.before = messages::list_by_client_ids(tx, &called).await?;
         if conversation.kind == ConversationKind::Direct {
-            scene.closed = scene.list_closed(tx, conversation).await?;
+            context.closed = context.list_closed(tx, conversation).await?;
         }
         let answered: Vec<MessageId> = all.iter().filter_map(|it| it.input.reply_to).collect();
-        scene.answered = messages::list_by_ids(tx, &answered).await?;
-        Ok(scene)
+        context.answered = messages::list_by_ids(tx, &answered).await?;
+        Ok(context)
     }
 
     /// Which senders may not write to the other member of a direct conversation. Locks the relations, so that this
@@ -222,7 +222,7 @@ impl Scene {
         for actor in senders.filter(|user| self.actors.contains_key(user)) {
             let others = self.members.iter().map(|member| member.user).filter(|user| *user != actor);
             let others: Vec<UserId> = others.collect();
-            relations::hold(tx, actor, others.iter().copied()).await?;
+            relations::lock_shared(tx, actor, others.iter().copied()).await?;
             match check_open(tx, conversation, actor, &others).await {
                 Ok(()) => {}
                 Err(error @ (Error::Blocked | Error::CannotWrite | Error::RecipientGone)) => {
@@ -235,7 +235,7 @@ impl Scene {
     }
 
     /// The error for a sender who is not a member, or whose account is not active.
-    fn refuse_unfound(&self, sending: &Sending) -> Error {
+    fn missing_sender(&self, sending: &Sending) -> Error {
         if self.actors.contains_key(&sending.actor) { Error::NotFound } else { Error::AccountNotFound }
     }
 
@@ -243,7 +243,7 @@ impl Scene {
     fn decide(&self, sending: &Sending) -> Result<Option<Message>> {
         let Sending { actor, input, fingerprint } = sending;
         let mine = self.members.iter().find(|it| it.user == *actor && self.actors.contains_key(actor));
-        let mine = mine.ok_or_else(|| self.refuse_unfound(sending))?;
+        let mine = mine.ok_or_else(|| self.missing_sender(sending))?;
         if let Some(before) = self.before.get(&(*actor, input.client_id)) {
             let is_same = before.fingerprint == *fingerprint;
             return if is_same { Ok(Some(before.clone())) } else { Err(Error::ClientIdReused) };
@@ -322,7 +322,7 @@ impl Sending {
 
 /// The event of a sent message, as it was first published.
 const fn created(message: &Message) -> ConversationEvent {
-    let what = Happening::MessageCreated(message.id);
+    let what = ConversationEventKind::MessageCreated(message.id);
     ConversationEvent { conversation: message.conversation, seq: message.seq, what, at: message.created_at }
 }
 
@@ -339,8 +339,8 @@ fn fingerprint(conversation: ConversationId, input: &SendMessage) -> [u8; 32] {
     hash.finalize().into()
 }
 
-async fn hold_unused(tx: &Tx, sending: &Sending) -> Result<Vec<Media>> {
-    match media::hold_unused(tx, sending.actor, &sending.input.media).await? {
+async fn lock_unused(tx: &Tx, sending: &Sending) -> Result<Vec<Media>> {
+    match media::lock_unused(tx, sending.actor, &sending.input.media).await? {
         Held::All(images) => Ok(images),
         Held::Missing(places) => Err(Error::MediaNotFound(places)),
         Held::InUse => Err(Error::MediaInUse),

@@ -5,7 +5,7 @@ use std::{collections::HashMap, slice};
 
 use blegram_domain::{
     Conversation, ConversationEvent, ConversationId, Media, MediaId, Message, MessageId, UserId, UserSummary,
-    conversation::{Happening, Membership},
+    conversation::{ConversationEventKind, Membership},
     user::Status,
 };
 use blegram_persistence::{Conn, conversations, media, messages, users};
@@ -136,21 +136,25 @@ pub(crate) async fn view_events(conn: &impl Conn, events: Vec<ConversationEvent>
 
 const fn message_of(event: &ConversationEvent) -> Option<MessageId> {
     match event.what {
-        Happening::MessageCreated(id) | Happening::MessageEdited(id) | Happening::MessageDeleted(id) => {
-            Some(id)
-        }
-        Happening::MemberJoined { .. } | Happening::MemberLeft { .. } | Happening::Updated { .. } => None,
+        ConversationEventKind::MessageCreated(id)
+        | ConversationEventKind::MessageEdited(id)
+        | ConversationEventKind::MessageDeleted(id) => Some(id),
+        ConversationEventKind::MemberJoined { .. }
+        | ConversationEventKind::MemberLeft { .. }
+        | ConversationEventKind::Updated { .. } => None,
     }
 }
 
 /// The member whom an event is about, and the user who caused it.
 const fn people_of(event: &ConversationEvent) -> [Option<UserId>; 2] {
     match event.what {
-        Happening::MemberJoined { user, by } | Happening::MemberLeft { user, by } => [user, by],
-        Happening::Updated { .. }
-        | Happening::MessageCreated(_)
-        | Happening::MessageEdited(_)
-        | Happening::MessageDeleted(_) => [None, None],
+        ConversationEventKind::MemberJoined { user, by } | ConversationEventKind::MemberLeft { user, by } => {
+            [user, by]
+        }
+        ConversationEventKind::Updated { .. }
+        | ConversationEventKind::MessageCreated(_)
+        | ConversationEventKind::MessageEdited(_)
+        | ConversationEventKind::MessageDeleted(_) => [None, None],
     }
 }
 

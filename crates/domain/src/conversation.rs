@@ -124,6 +124,7 @@ pub struct Message {
 }
 
 impl Message {
+    /// Whether the message was deleted: its row stays as a tombstone.
     pub const fn is_deleted(&self) -> bool {
         self.deleted_at.is_some()
     }
@@ -168,14 +169,14 @@ pub struct ConversationEvent {
     /// Its position among the conversation's events.
     pub seq: u64,
     /// What the event reports.
-    pub what: Happening,
+    pub what: ConversationEventKind,
     /// When it happened.
     pub at: Timestamp,
 }
 
 /// The kinds of conversation events, with their data.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happening {
+pub enum ConversationEventKind {
     /// A message was sent.
     MessageCreated(MessageId),
     /// The text of a message changed.
@@ -205,7 +206,7 @@ pub enum Happening {
     },
 }
 
-impl Happening {
+impl ConversationEventKind {
     /// The event's name, as it is stored and sent.
     pub const fn as_str(&self) -> &'static str {
         match self {

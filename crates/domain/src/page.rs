@@ -1,7 +1,7 @@
 //! Keyset pagination in both directions, with opaque cursors that survive the deletion of the row that they point at.
 //!
-//! A list is read in four steps: *ids* (one query, [`PageRequest::window`] and [`PageRequest::slice`]), *hydrate*,
-//! *filter*, *view* ([`Slice::into_page`]). The cursors come from the scanned ids, so a filter may leave a page short
+//! A list is read in four steps: *ids* (one query, [`PageRequest::window`] and [`PageRequest::page_keys`]), *hydrate*,
+//! *filter*, *view* ([`PageKeys::into_page`]). The cursors come from the scanned ids, so a filter may leave a page short
 //! or empty without ending the list.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -252,7 +252,7 @@ impl<K: Key> PageRequest<K> {
     }
 
     /// Selects the page from an in-memory list, as a database does with the [`window`](PageRequest::window).
-    pub fn select(&self, order: Order, list: impl IntoIterator<Item = K>) -> Slice<K> {
+    pub fn select(&self, order: Order, list: impl IntoIterator<Item = K>) -> PageKeys<K> {
         let window = self.window(order);
         let above = |key: &K| {
             window.after.as_ref().is_none_or(|bound| key > bound)
@@ -268,12 +268,12 @@ impl<K: Key> PageRequest<K> {
             keys.reverse();
         }
         keys.truncate(usize::try_from(window.rows).unwrap_or(usize::MAX));
-        self.slice(keys)
+        self.page_keys(keys)
     }
 
     /// Turns the keys that the [`window`](PageRequest::window) yielded, in scan order, into the page's keys in list
     /// order.
-    pub fn slice(&self, mut keys: Vec<K>) -> Slice<K> {
+    pub fn page_keys(&self, mut keys: Vec<K>) -> PageKeys<K> {
         let more = keys.len() > self.limit.get();
         keys.truncate(self.limit.get());
         if self.walks_back() {
@@ -292,7 +292,7 @@ impl<K: Key> PageRequest<K> {
             }
             _ => self.cursors_of_empty(),
         };
-        Slice { keys, next, prev }
+        PageKeys { keys, next, prev }
     }
 
     fn walks_back(&self) -> bool {
@@ -314,13 +314,13 @@ impl<K: Key> PageRequest<K> {
 
 /// The keys of a page, before the items are loaded and filtered by what the viewer may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slice<K = Uuid> {
+pub struct PageKeys<K = Uuid> {
     keys: Vec<K>,
     next: Option<Cursor<K>>,
     prev: Option<Cursor<K>>,
 }
 
-impl<K> Slice<K> {
+impl<K> PageKeys<K> {
     /// The keys, in list order.
     pub fn keys(&self) -> &[K] {
         &self.keys
@@ -367,12 +367,12 @@ mod tests {
         PageRequest::new(scope(), Limit::parse(limit).unwrap(), cursor, since.map(Uuid::from_u128))
     }
 
-    fn scan(list: &BTreeSet<u128>, request: &PageRequest) -> Slice {
+    fn scan(list: &BTreeSet<u128>, request: &PageRequest) -> PageKeys {
         request.select(Order::Descending, list.iter().map(|id| Uuid::from_u128(*id)))
     }
 
-    fn numbers(slice: &Slice) -> Vec<u128> {
-        slice.keys().iter().map(Uuid::as_u128).collect()
+    fn numbers(page_keys: &PageKeys) -> Vec<u128> {
+        page_keys.keys().iter().map(Uuid::as_u128).collect()
     }
 
     #[test]
@@ -403,8 +403,8 @@ mod tests {
 
     #[test]
     fn a_first_page_of_nothing_has_no_cursors() {
-        let slice = scan(&BTreeSet::new(), &request(5, None, None));
-        assert_eq!((slice.next, slice.prev), (None, None));
+        let page_keys = scan(&BTreeSet::new(), &request(5, None, None));
+        assert_eq!((page_keys.next, page_keys.prev), (None, None));
     }
 
     #[test]

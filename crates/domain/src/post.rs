@@ -73,7 +73,7 @@ impl Post {
     /// A private account's posts are visible to its followers only, whatever the post's own visibility is.
     pub fn is_visible_to(&self, viewer: Option<UserId>, author: &UserSummary, relation: Relation) -> bool {
         let is_for_viewer = self.is_public(author) || relation.following || viewer == Some(self.author);
-        author.is_shown(relation) && is_for_viewer
+        author.is_visible(relation) && is_for_viewer
     }
 
     /// Whether the post is public: its visibility and its author's account both allow everyone.

@@ -43,7 +43,7 @@ impl UserSummary {
     }
 
     /// Whether lists include the account and its content, for a viewer with `relation`.
-    pub fn is_shown(&self, relation: Relation) -> bool {
+    pub fn is_visible(&self, relation: Relation) -> bool {
         self.status == Status::Active && !relation.is_blocked()
     }
 
@@ -93,7 +93,7 @@ mod tests {
             let user =
                 UserSummary { id, username, display_name: "Ann".into(), avatar: None, is_private, status };
             let seen =
-                (user.shows_header(relation), user.is_shown(relation), user.opens_lists(relation, false));
+                (user.shows_header(relation), user.is_visible(relation), user.opens_lists(relation, false));
             assert_eq!(seen, (header, shown, lists), "{is_private} {status:?} {relation:?}");
             assert_eq!(user.opens_lists(relation, true), Ok(()));
         }

@@ -69,7 +69,7 @@ impl Session {
     pub const TOUCH_INTERVAL: Duration = Duration::from_secs(60);
 
     /// Whether the session is valid at `now`.
-    pub fn is_live(&self, now: Timestamp, lifetimes: &SessionLifetimes) -> bool {
+    pub fn is_active(&self, now: Timestamp, lifetimes: &SessionLifetimes) -> bool {
         now < self.expires_at && now.since(self.last_seen_at) < lifetimes.of(self.kind).idle
     }
 
@@ -101,10 +101,10 @@ mod tests {
             expires_at: start + lifetime.absolute,
         };
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert!(session(start).is_live(at(99), &lifetimes));
-        assert!(!session(start).is_live(at(100), &lifetimes));
-        assert!(session(at(950)).is_live(at(999), &lifetimes));
-        assert!(!session(at(950)).is_live(at(1000), &lifetimes));
+        assert!(session(start).is_active(at(99), &lifetimes));
+        assert!(!session(start).is_active(at(100), &lifetimes));
+        assert!(session(at(950)).is_active(at(999), &lifetimes));
+        assert!(!session(at(950)).is_active(at(1000), &lifetimes));
         assert!(!session(start).needs_touch(at(59)) && session(start).needs_touch(at(60)));
         assert!(!session(at(60)).needs_touch(start) && !session(at(950)).needs_touch(start));
     }

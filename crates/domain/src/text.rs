@@ -24,7 +24,7 @@ impl Rule {
     fn apply(&self, raw: &str) -> Result<String, Violation> {
         let text: String = raw.replace("\r\n", "\n").nfc().collect();
         let text = text.trim();
-        if text.chars().any(|c| self.is_refused(c)) {
+        if text.chars().any(|c| self.is_rejected(c)) {
             return Err(CONTROL);
         }
         check_direction(text)?;
@@ -35,7 +35,7 @@ impl Rule {
         Ok(text.to_owned())
     }
 
-    fn is_refused(&self, c: char) -> bool {
+    fn is_rejected(&self, c: char) -> bool {
         match c {
             '\n' | '\t' | '\u{2028}' | '\u{2029}' => !self.multi_line,
             _ => c.is_control(),

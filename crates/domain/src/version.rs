@@ -12,7 +12,7 @@ pub enum Precondition {
 
 impl Precondition {
     /// Whether the change may be applied to `version`.
-    pub fn holds(&self, version: u64) -> bool {
+    pub fn is_met(&self, version: u64) -> bool {
         match self {
             Self::Any => true,
             Self::OneOf(versions) => versions.contains(&version),
@@ -26,9 +26,9 @@ mod tests {
 
     #[test]
     fn a_change_is_meant_for_what_it_names() {
-        assert!(Precondition::Any.holds(7));
-        assert!(Precondition::OneOf(vec![3, 7]).holds(7));
-        assert!(!Precondition::OneOf(vec![3]).holds(7));
-        assert!(!Precondition::OneOf(Vec::new()).holds(0));
+        assert!(Precondition::Any.is_met(7));
+        assert!(Precondition::OneOf(vec![3, 7]).is_met(7));
+        assert!(!Precondition::OneOf(vec![3]).is_met(7));
+        assert!(!Precondition::OneOf(Vec::new()).is_met(0));
     }
 }

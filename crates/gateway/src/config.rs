@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use crate::{outbox::Room, session::Timing};
+use crate::{outbox::OutboxLimits, session::Timing};
 
 /// The limits and time limits of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct Config {
     /// Heartbeat, deadlines and the rate limit of commands.
     pub timing: Timing,
     /// The capacity of the outbox of one connection.
-    pub room: Room,
+    pub outbox: OutboxLimits,
     /// How long a write may block before the connection is closed as too slow.
     pub stall: Duration,
     /// How long the server waits for the closing handshake.
@@ -62,7 +62,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             timing: Timing::default(),
-            room: Room { bytes: 256 * 1024, frames: 512 },
+            outbox: OutboxLimits { bytes: 256 * 1024, frames: 512 },
             stall: Duration::from_secs(20),
             close_timeout: Duration::from_secs(1),
             connections_per_user: 20,

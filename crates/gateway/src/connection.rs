@@ -33,9 +33,9 @@ use tokio_tungstenite::{
 
 use crate::{
     CloseCode, Config, Hub,
-    frame::{Class, Command, Frame, Refusal},
+    frame::{Class, Command, CommandError, Frame},
     peer::Peer,
-    place::Registered,
+    permit::ConnectionGuard,
     session::{Due, Received, Session},
 };
 
@@ -73,28 +73,28 @@ pub trait Commands: Send + Sync + 'static {
 
 /// Serves a connection over `stream`, after the handshake, until it ends. Returns the close code if the server closed
 /// it.
-pub async fn serve<S, C>(stream: S, registered: Registered, commands: Arc<C>) -> Option<CloseCode>
+pub async fn serve<S, C>(stream: S, guard: ConnectionGuard, commands: Arc<C>) -> Option<CloseCode>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
     C: Commands,
 {
-    let (hub, peer) = (registered.hub().clone(), Arc::clone(registered.peer()));
+    let (hub, peer) = (guard.hub().clone(), Arc::clone(guard.peer()));
     let now = Instant::now();
-    let credential = registered.credential();
+    let credential = guard.credential();
     let mut connection = Connection {
         ws: open(stream, hub.config()).await,
         session: Session::new(hub.config().timing, now, credential, rand::random()),
         hub,
         peer,
         commands,
-        waiting: VecDeque::new(),
+        queued: VecDeque::new(),
         running: None,
         writing_since: None,
         timer: Box::pin(sleep_until(now)),
     };
     let end = poll_fn(|cx| connection.poll(cx)).await;
     // Unregisters the connection before the closing handshake, so that nothing more is sent to it.
-    drop(registered);
+    drop(guard);
     match end {
         End::Gone => None,
         End::Close(code) => {
@@ -108,7 +108,7 @@ where
 }
 
 /// Closes an unregistered connection with `code`.
-pub async fn refuse<S>(stream: S, hub: &Hub, code: CloseCode)
+pub async fn reject<S>(stream: S, hub: &Hub, code: CloseCode)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -122,7 +122,7 @@ async fn open<S: AsyncRead + AsyncWrite + Unpin>(stream: S, config: &Config) -> 
     let limits = WebSocketConfig::default()
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
-        .max_write_buffer_size(config.room.bytes + 2 * BATCH_BYTES)
+        .max_write_buffer_size(config.outbox.bytes + 2 * BATCH_BYTES)
         .max_message_size(Some(MAX_MESSAGE_BYTES))
         .max_frame_size(Some(MAX_MESSAGE_BYTES));
     WebSocketStream::from_raw_socket(stream, Role::Server, Some(limits)).await
@@ -155,7 +155,7 @@ struct Connection<S, C> {
     hub: Hub,
     peer: Arc<Peer>,
     commands: Arc<C>,
-    waiting: VecDeque<Waiting>,
+    queued: VecDeque<QueuedCommand>,
     running: Option<JoinHandle<()>>,
     /// When the current batch was handed to the socket, until it is flushed.
     writing_since: Option<Instant>,
@@ -163,7 +163,7 @@ struct Connection<S, C> {
 }
 
 /// A command in the queue, with its deadline.
-struct Waiting {
+struct QueuedCommand {
     command: Command,
     due: Instant,
 }
@@ -178,8 +178,8 @@ where
             // Registers the waker before checking the outbox, so that no frame is missed.
             self.peer.register(cx.waker());
             match self.turn(cx) {
-                Ok(Turn::Again) => {}
-                Ok(Turn::Wait(until)) => {
+                Ok(Step::Again) => {}
+                Ok(Step::Wait(until)) => {
                     if self.timer.deadline() != until {
                         self.timer.as_mut().reset(until);
                     }
@@ -192,7 +192,7 @@ where
         }
     }
 
-    fn turn(&mut self, cx: &mut Context<'_>) -> Result<Turn, End> {
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<Step, End> {
         let now = Instant::now();
         let (closing_at, credential) = self.peer.look(now).map_err(End::Close)?;
         self.session.renew(credential);
@@ -206,14 +206,14 @@ where
         self.poll_write(cx, now)?;
         self.poll_commands(cx);
         if self.poll_read(cx, now)? {
-            return Ok(Turn::Again);
+            return Ok(Step::Again);
         }
         let stall = self.writing_since.map(|since| since + self.hub.config().stall);
         if stall.is_some_and(|at| now >= at) {
             return Err(End::Close(CloseCode::Slow));
         }
         let until = [Some(self.session.deadline()), closing_at, stall].into_iter().flatten().min();
-        Ok(Turn::Wait(until.unwrap_or(now)))
+        Ok(Step::Wait(until.unwrap_or(now)))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), End> {
@@ -247,13 +247,13 @@ where
             }
             let next = self.take_commands();
             if next.is_empty() {
-                self.waiting = VecDeque::new();
+                self.queued = VecDeque::new();
                 return;
             }
-            let all = next.into_iter().map(|waiting| {
+            let all = next.into_iter().map(|queued| {
                 let (peer, commands) = (Arc::clone(&self.peer), Arc::clone(&self.commands));
                 async move {
-                    let reply = run_in_time(&*commands, &peer, waiting).await;
+                    let reply = run_in_time(&*commands, &peer, queued).await;
                     reply.into_iter().for_each(|reply| peer.send(reply));
                 }
             });
@@ -262,10 +262,10 @@ where
     }
 
     /// Removes the next commands to start: one, or all pipelined commands at the head of the queue.
-    fn take_commands(&mut self) -> Vec<Waiting> {
-        let is_pipelined = |waiting: &Waiting| self.commands.is_pipelined(&waiting.command.op);
-        let count = self.waiting.iter().take_while(|waiting| is_pipelined(waiting)).count().max(1);
-        self.waiting.drain(..count.min(self.waiting.len())).collect()
+    fn take_commands(&mut self) -> Vec<QueuedCommand> {
+        let is_pipelined = |queued: &QueuedCommand| self.commands.is_pipelined(&queued.command.op);
+        let count = self.queued.iter().take_while(|queued| is_pipelined(queued)).count().max(1);
+        self.queued.drain(..count.min(self.queued.len())).collect()
     }
 
     /// Reads and handles one message. Returns whether there was one.
@@ -273,7 +273,7 @@ where
         let received = match self.ws.poll_next_unpin(cx) {
             Poll::Pending => return Ok(false),
             Poll::Ready(None) => return Err(End::Gone),
-            Poll::Ready(Some(Err(error))) => return Err(judge(&error)),
+            Poll::Ready(Some(Err(error))) => return Err(end_of(&error)),
             Poll::Ready(Some(Ok(Message::Text(text)))) => self.session.receive(now, &text),
             Poll::Ready(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => self.session.receive_control(now),
             Poll::Ready(Some(Ok(Message::Binary(_) | Message::Frame(_)))) => {
@@ -284,12 +284,12 @@ where
         };
         match received {
             Received::Nothing => {}
-            Received::Run(command) if self.waiting.len() >= MAX_WAITING => {
+            Received::Run(command) if self.queued.len() >= MAX_WAITING => {
                 self.peer.send(Frame::err(command.id, &overloaded()));
             }
             Received::Run(command) => {
                 let due = now + self.hub.config().timing.command_deadline;
-                self.waiting.push_back(Waiting { command, due });
+                self.queued.push_back(QueuedCommand { command, due });
             }
             Received::TooMany { id, retry_after } => {
                 let retry_after_ms = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX) + 1;
@@ -303,8 +303,8 @@ where
 }
 
 /// Runs a command until its deadline. Returns the reply, or `None` for a command without one.
-async fn run_in_time<C: Commands>(commands: &C, peer: &Arc<Peer>, waiting: Waiting) -> Option<Frame> {
-    let Waiting { command, due } = waiting;
+async fn run_in_time<C: Commands>(commands: &C, peer: &Arc<Peer>, queued: QueuedCommand) -> Option<Frame> {
+    let QueuedCommand { command, due } = queued;
     let id = command.id;
     if Instant::now() >= due {
         return Some(Frame::err(id, &not_begun()));
@@ -312,18 +312,18 @@ async fn run_in_time<C: Commands>(commands: &C, peer: &Arc<Peer>, waiting: Waiti
     let run = AssertUnwindSafe(commands.run(peer, command)).catch_unwind();
     match timeout_at(due, run).await {
         Ok(Ok(reply)) => reply,
-        Ok(Err(_)) => Some(Frame::err(id, &broken())),
+        Ok(Err(_)) => Some(Frame::err(id, &internal_error())),
         Err(_) => Some(Frame::err(id, &given_up())),
     }
 }
 
-enum Turn {
+enum Step {
     Again,
     Wait(Instant),
 }
 
 /// Maps a WebSocket error to the end of the connection.
-fn judge(error: &WsError) -> End {
+fn end_of(error: &WsError) -> End {
     match error {
         WsError::Capacity(CapacityError::MessageTooLong { .. }) => End::Close(CloseCode::TooBig),
         WsError::Utf8(_) => End::Close(CloseCode::NotText),
@@ -338,8 +338,8 @@ fn expiring(left: std::time::Duration) -> Frame {
     Frame::event(Class::Reply, "auth.expiring", &json!({ "expires_in_ms": left }))
 }
 
-fn too_many(retry_after_ms: u64) -> Refusal {
-    Refusal {
+fn too_many(retry_after_ms: u64) -> CommandError {
+    CommandError {
         code: "rate-limited",
         detail: "Too many commands on this connection. Retry after retry_after_ms.".to_owned(),
         errors: None,
@@ -347,29 +347,29 @@ fn too_many(retry_after_ms: u64) -> Refusal {
     }
 }
 
-fn overloaded() -> Refusal {
+fn overloaded() -> CommandError {
     let detail =
         "Too many commands of this connection are waiting. This one was not started: send it again later.";
     busy("overloaded", detail)
 }
 
-fn not_begun() -> Refusal {
+fn not_begun() -> CommandError {
     let detail = "Earlier commands took too long. This one was not started: send it again later.";
     busy("unavailable", detail)
 }
 
-fn given_up() -> Refusal {
+fn given_up() -> CommandError {
     let detail = "The command timed out on the server. It may have taken effect, or may still take effect: send it again \
                   later. A message with the same client_id is sent only once.";
     busy("unavailable", detail)
 }
 
-fn busy(code: &'static str, detail: &str) -> Refusal {
-    Refusal { code, detail: detail.to_owned(), errors: None, retry_after_ms: Some(RETRY_AFTER_MS) }
+fn busy(code: &'static str, detail: &str) -> CommandError {
+    CommandError { code, detail: detail.to_owned(), errors: None, retry_after_ms: Some(RETRY_AFTER_MS) }
 }
 
-fn broken() -> Refusal {
-    Refusal {
+fn internal_error() -> CommandError {
+    CommandError {
         code: "internal",
         detail: "Internal server error. The command may or may not have taken effect.".to_owned(),
         errors: None,

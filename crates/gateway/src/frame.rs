@@ -85,7 +85,7 @@ pub enum Class {
     Reply,
     /// An event of a conversation. The head of the conversation may replace it, from which the client fetches the
     /// event.
-    Durable {
+    DurableEvent {
         /// The conversation of the event.
         conversation: ConversationId,
         /// The number of the event in the conversation.
@@ -128,8 +128,8 @@ impl Frame {
     }
 
     /// The error reply to command `id`.
-    pub fn err(id: u64, refusal: &Refusal) -> Self {
-        Self { class: Class::Reply, text: text(&Refused { re: id, err: refusal }) }
+    pub fn err(id: u64, error: &CommandError) -> Self {
+        Self { class: Class::Reply, text: text(&ErrorReply { re: id, err: error }) }
     }
 
     pub(crate) fn ping(number: u64) -> Self {
@@ -152,7 +152,7 @@ pub(crate) fn head_key(conversation: ConversationId) -> Key {
 
 /// The error of a command, with the problem codes of the HTTP API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Refusal {
+pub struct CommandError {
     /// The problem code.
     pub code: &'static str,
     /// The explanation for developers.
@@ -178,9 +178,9 @@ struct Reply<'a, T> {
 }
 
 #[derive(Serialize)]
-struct Refused<'a> {
+struct ErrorReply<'a> {
     re: u64,
-    err: &'a Refusal,
+    err: &'a CommandError,
 }
 
 fn text(value: &impl Serialize) -> Utf8Bytes {

@@ -24,10 +24,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     CloseCode, Config, Topic,
     frame::{Class, Frame},
-    order::{Order, PATIENCE},
     peer::{Flow, Offered, Peer},
-    place::Place,
+    permit::ConnectionPermit,
     registry::Registry,
+    reorder::{PATIENCE, ReorderBuffer},
 };
 
 /// How long running commands may continue after all clients were disconnected on shutdown.
@@ -35,7 +35,7 @@ const LAST_COMMANDS: Duration = Duration::from_secs(10);
 
 /// An event of a conversation, with its audience.
 #[derive(Debug, Clone)]
-pub struct Durable {
+pub struct DurableEvent {
     /// The conversation of the event.
     pub conversation: ConversationId,
     /// The number of the event in the conversation.
@@ -44,15 +44,15 @@ pub struct Durable {
     pub members: Vec<UserId>,
     /// The members at the time of the event who may not see it. They only receive the head of the conversation.
     pub head_only: Vec<UserId>,
-    /// The rendered event, of class [`Class::Durable`].
+    /// The rendered event, of class [`Class::DurableEvent`].
     pub frame: Frame,
 }
 
-impl Durable {
+impl DurableEvent {
     /// The head of the conversation after this event.
     fn head(&self) -> Option<Frame> {
         match self.frame.class {
-            Class::Durable { conversation, seq, last_message_no } => {
+            Class::DurableEvent { conversation, seq, last_message_no } => {
                 Some(Frame::head(conversation, seq, last_message_no))
             }
             Class::Reply | Class::State(_) | Class::Removed { .. } | Class::Hint => None,
@@ -75,7 +75,7 @@ pub struct Head {
 
 /// Why a connection is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
+pub enum Rejection {
     /// The node shuts down.
     Draining,
     /// Too many handshakes per second on this node; the client can retry after a second.
@@ -113,7 +113,7 @@ pub struct Hub(Arc<Inner>);
 struct Inner {
     config: Config,
     registry: RwLock<Registry>,
-    order: Mutex<Order<Durable>>,
+    reorder_buffer: Mutex<ReorderBuffer<DurableEvent>>,
     /// The connections with withheld posts, which receive their number on the next sweep.
     held: Mutex<HashMap<ConnectionId, Arc<Peer>>>,
     handshakes: DefaultDirectRateLimiter,
@@ -134,7 +134,7 @@ impl Hub {
             handshakes: RateLimiter::direct(Quota::per_second(config.handshakes_per_second)),
             config,
             registry: RwLock::default(),
-            order: Mutex::new(Order::new()),
+            reorder_buffer: Mutex::new(ReorderBuffer::new()),
             held: Mutex::default(),
             presence,
             has_waiting: Notify::new(),
@@ -157,14 +157,14 @@ impl Hub {
     /// Checks whether a connection from `address` would be admitted, without counting it.
     ///
     /// # Errors
-    /// [`Refused::Draining`] and [`Refused::TooManyOfAddress`].
-    pub fn check(&self, address: IpAddr) -> Result<(), Refused> {
+    /// [`Rejection::Draining`] and [`Rejection::TooManyOfAddress`].
+    pub fn check(&self, address: IpAddr) -> Result<(), Rejection> {
         if self.is_draining() {
-            return Err(Refused::Draining);
+            return Err(Rejection::Draining);
         }
         let count = self.read().addresses.get(&address).copied().unwrap_or(0);
         if count >= self.0.config.connections_per_address {
-            return Err(Refused::TooManyOfAddress);
+            return Err(Rejection::TooManyOfAddress);
         }
         Ok(())
     }
@@ -172,23 +172,23 @@ impl Hub {
     /// Checks whether `user` may open another connection.
     ///
     /// # Errors
-    /// [`Refused::TooManyOfUser`].
-    pub fn check_user(&self, user: UserId) -> Result<(), Refused> {
+    /// [`Rejection::TooManyOfUser`].
+    pub fn check_user(&self, user: UserId) -> Result<(), Rejection> {
         let count = self.read().users.get(&user).map_or(0, Vec::len);
-        if count < self.0.config.connections_per_user { Ok(()) } else { Err(Refused::TooManyOfUser) }
+        if count < self.0.config.connections_per_user { Ok(()) } else { Err(Rejection::TooManyOfUser) }
     }
 
     /// Admits a connection from `address` and counts it.
     ///
     /// # Errors
-    /// As for [`Hub::check`]; [`Refused::Busy`] above the rate of handshakes.
-    pub fn admit(&self, address: IpAddr) -> Result<Place, Refused> {
+    /// As for [`Hub::check`]; [`Rejection::Busy`] above the rate of handshakes.
+    pub fn admit(&self, address: IpAddr) -> Result<ConnectionPermit, Rejection> {
         self.check(address)?;
         if self.0.handshakes.check().is_err() {
-            return Err(Refused::Busy);
+            return Err(Rejection::Busy);
         }
         *self.write().addresses.entry(address).or_default() += 1;
-        Ok(Place { hub: self.clone(), address })
+        Ok(ConnectionPermit { hub: self.clone(), address })
     }
 
     /// Counts the connections and users.
@@ -211,7 +211,7 @@ impl Hub {
     /// Whether a user is connected, or was within the grace period ([`Config::presence_grace`]).
     pub fn is_online(&self, user: UserId) -> bool {
         let registry = self.read();
-        registry.users.contains_key(&user) || registry.leaving.contains_key(&user)
+        registry.users.contains_key(&user) || registry.offline_since.contains_key(&user)
     }
 
     /// Whether a user is connected.
@@ -220,18 +220,18 @@ impl Hub {
     }
 
     /// Delivers an event to the members of its conversation. Reorders events by their number and ignores duplicates.
-    pub fn send_durable(&self, durable: Durable) {
-        let mut order = self.order();
+    pub fn send_durable(&self, durable: DurableEvent) {
+        let mut reorder_buffer = self.reorder_buffer();
         let (of, seq) = (durable.conversation, durable.seq);
-        let due = order.take(Instant::now(), of, seq, durable);
+        let due = reorder_buffer.take(Instant::now(), of, seq, durable);
         if due.is_empty() {
             self.0.has_waiting.notify_one();
         }
         // Sends under the lock, so that no later event overtakes these.
-        self.tell(&due);
+        self.deliver(&due);
     }
 
-    fn tell(&self, due: &[Durable]) {
+    fn deliver(&self, due: &[DurableEvent]) {
         let registry = self.read();
         for durable in due {
             for peer in registry.of_users(&durable.members) {
@@ -248,11 +248,12 @@ impl Hub {
     /// Sends the heads of those conversations of which this node did not deliver all events.
     pub fn send_heads(&self, heads: Vec<Head>) {
         let now = Instant::now();
-        let mut order = self.order();
-        let lags = |head: &Head| order.given(head.conversation).is_none_or(|given| given < head.last_seq);
+        let mut reorder_buffer = self.reorder_buffer();
+        let lags =
+            |head: &Head| reorder_buffer.given(head.conversation).is_none_or(|given| given < head.last_seq);
         let lagging: Vec<Head> = heads.into_iter().filter(lags).collect();
         for head in lagging {
-            order.give(now, head.conversation, head.last_seq);
+            reorder_buffer.give(now, head.conversation, head.last_seq);
             let frame = Frame::head(head.conversation, head.last_seq, head.last_message_no);
             self.send_to_users(&head.members, &frame);
         }
@@ -403,40 +404,40 @@ impl Hub {
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = self.0.has_waiting.notified() => self.tell_late().await,
+                () = self.0.has_waiting.notified() => self.deliver_late().await,
                 _ = second.tick() => self.sweep(Instant::now()),
             }
         }
     }
 
-    async fn tell_late(&self) {
-        while self.tell_those_who_waited(Instant::now()) {
+    async fn deliver_late(&self) {
+        while self.deliver_overdue(Instant::now()) {
             tokio::time::sleep(PATIENCE / 2).await;
         }
     }
 
     /// Delivers the events that have waited long enough. Returns whether others still wait.
-    fn tell_those_who_waited(&self, now: Instant) -> bool {
-        let mut order = self.order();
-        let late = order.take_late(now);
-        self.tell(&late);
-        order.has_waiting()
+    fn deliver_overdue(&self, now: Instant) -> bool {
+        let mut reorder_buffer = self.reorder_buffer();
+        let late = reorder_buffer.take_late(now);
+        self.deliver(&late);
+        reorder_buffer.has_waiting()
     }
 
     fn sweep(&self, now: Instant) {
         let held = std::mem::take(&mut *lock(&self.0.held));
         for peer in held.into_values() {
-            peer.tell_held();
+            peer.send_withheld_counts();
         }
-        self.order().forget(now);
+        self.reorder_buffer().prune(now);
         let grace = self.0.config.presence_grace;
-        let gone: Vec<UserId> = {
+        let expired: Vec<UserId> = {
             let mut registry = self.write();
-            let gone = registry.leaving.extract_if(|_, since| now >= *since + grace);
-            gone.map(|(user, _)| user).collect()
+            let expired = registry.offline_since.extract_if(|_, since| now >= *since + grace);
+            expired.map(|(user, _)| user).collect()
         };
-        for user in gone {
-            self.tell_presence(user, false);
+        for user in expired {
+            self.notify_presence(user, false);
         }
     }
 
@@ -444,7 +445,7 @@ impl Hub {
         self.0.draining.is_cancelled()
     }
 
-    pub(crate) fn tell_presence(&self, user: UserId, is_online: bool) {
+    pub(crate) fn notify_presence(&self, user: UserId, is_online: bool) {
         // Dropping a change is harmless: clients get the current state when they query presence.
         let _ = self.0.presence.try_send(Presence { user, is_online });
     }
@@ -478,8 +479,8 @@ impl Hub {
         self.0.registry.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn order(&self) -> MutexGuard<'_, Order<Durable>> {
-        lock(&self.0.order)
+    fn reorder_buffer(&self) -> MutexGuard<'_, ReorderBuffer<DurableEvent>> {
+        lock(&self.0.reorder_buffer)
     }
 }
 

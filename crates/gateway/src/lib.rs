@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`handshake`] | the WebSocket handshake (RFC 6455, 4) |
 //! | [`hub`] | [`Hub`]: the registry of connections, and delivery of frames |
-//! | [`place`] | permits and registrations of connections |
+//! | [`permit`] | permits and registrations of connections |
 //! | [`connection`] | [`serve`]: reads and writes one connection |
 //! | [`session`] | the state machine of one connection, without I/O: heartbeat, rate limit, expiry of the credential |
 //! | [`frame`] | frames from and to clients |
@@ -51,22 +51,22 @@ pub mod connection;
 pub mod frame;
 pub mod handshake;
 pub mod hub;
-mod order;
 mod outbox;
 pub mod peer;
-pub mod place;
+pub mod permit;
 mod registry;
+mod reorder;
 pub mod session;
 pub mod topic;
 
 pub use close::CloseCode;
 pub use config::{Config, Drain};
-pub use connection::{Commands, MAX_MESSAGE_BYTES, MAX_WAITING, refuse, serve};
-pub use frame::{Class, Command, Frame, Key, Refusal};
+pub use connection::{Commands, MAX_MESSAGE_BYTES, MAX_WAITING, reject, serve};
+pub use frame::{Class, Command, CommandError, Frame, Key};
 pub use handshake::{Handshake, PROTOCOL};
-pub use hub::{Durable, Head, Hub, Presence, Refused};
-pub use outbox::Room;
-pub use peer::{Credential, Owner, Peer};
-pub use place::{Place, Registered};
+pub use hub::{DurableEvent, Head, Hub, Presence, Rejection};
+pub use outbox::OutboxLimits;
+pub use peer::{ConnectionIdentity, Credential, Peer};
+pub use permit::{ConnectionGuard, ConnectionPermit};
 pub use session::Timing;
 pub use topic::Topic;

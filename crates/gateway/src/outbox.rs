@@ -13,7 +13,7 @@ use crate::frame::{Class, Frame, head_key};
 
 /// The capacity of the outbox of one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room {
+pub struct OutboxLimits {
     /// The maximum number of bytes of text.
     pub bytes: usize,
     /// The maximum number of frames.
@@ -29,14 +29,14 @@ pub(crate) struct Overflow;
 /// the rest fits.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    room: Room,
+    limits: OutboxLimits,
     queue: VecDeque<Frame>,
     bytes: usize,
 }
 
 impl Outbox {
-    pub(crate) fn new(room: Room) -> Self {
-        Self { room, queue: VecDeque::new(), bytes: 0 }
+    pub(crate) fn new(limits: OutboxLimits) -> Self {
+        Self { limits, queue: VecDeque::new(), bytes: 0 }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -52,12 +52,12 @@ impl Outbox {
                 let head = head_key(*conversation);
                 self.remove(|class| match class {
                     Class::State(other) => other == key || *other == head,
-                    Class::Durable { conversation: other, .. }
+                    Class::DurableEvent { conversation: other, .. }
                     | Class::Removed { conversation: other, .. } => other == conversation,
                     Class::Reply | Class::Hint => false,
                 });
             }
-            Class::Durable { conversation, seq, last_message_no } => {
+            Class::DurableEvent { conversation, seq, last_message_no } => {
                 let key = head_key(*conversation);
                 if self
                     .queue
@@ -96,11 +96,11 @@ impl Outbox {
     }
 
     fn is_busy(&self) -> bool {
-        self.bytes > self.room.bytes / 2 || self.queue.len() > self.room.frames / 2
+        self.bytes > self.limits.bytes / 2 || self.queue.len() > self.limits.frames / 2
     }
 
     fn is_over(&self) -> bool {
-        self.bytes > self.room.bytes || self.queue.len() > self.room.frames
+        self.bytes > self.limits.bytes || self.queue.len() > self.limits.frames
     }
 
     fn shed(&mut self) -> Result<(), Overflow> {
@@ -118,7 +118,7 @@ impl Outbox {
     fn largest(&self) -> Option<ConversationId> {
         let mut waiting: HashMap<ConversationId, (usize, usize)> = HashMap::new();
         for frame in &self.queue {
-            if let Class::Durable { conversation, .. } = frame.class {
+            if let Class::DurableEvent { conversation, .. } = frame.class {
                 let (frames, bytes) = waiting.entry(conversation).or_default();
                 *frames += 1;
                 *bytes += frame.text.len();
@@ -131,7 +131,7 @@ impl Outbox {
     fn collapse(&mut self, of: ConversationId) {
         let mut head = None;
         self.queue.retain(|frame| match frame.class {
-            Class::Durable { conversation, seq, last_message_no } if conversation == of => {
+            Class::DurableEvent { conversation, seq, last_message_no } if conversation == of => {
                 head = Some((seq, last_message_no));
                 false
             }
@@ -150,14 +150,14 @@ mod tests {
 
     use super::*;
 
-    const ROOM: Room = Room { bytes: 4096, frames: 16 };
+    const ROOM: OutboxLimits = OutboxLimits { bytes: 4096, frames: 16 };
 
     fn conversation(n: u8) -> ConversationId {
         ConversationId::from_uuid(uuid::Uuid::from_u128(u128::from(n)))
     }
 
     fn durable(n: u8, seq: u64, size: usize) -> Frame {
-        let class = Class::Durable { conversation: conversation(n), seq, last_message_no: seq };
+        let class = Class::DurableEvent { conversation: conversation(n), seq, last_message_no: seq };
         Frame { class, text: "d".repeat(size).into() }
     }
 
@@ -261,7 +261,7 @@ mod tests {
             let mut last: HashMap<ConversationId, u64> = HashMap::new();
             let mut told: Vec<String> = Vec::new();
             for (mut frame, take) in frames.into_iter().zip(takes) {
-                if let Class::Durable { conversation, seq, last_message_no } = &mut frame.class {
+                if let Class::DurableEvent { conversation, seq, last_message_no } = &mut frame.class {
                     let next = last.entry(*conversation).or_default();
                     *next += 1;
                     (*seq, *last_message_no) = (*next, *next);

@@ -19,12 +19,12 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use crate::{
     CloseCode, Topic,
     frame::{Class, Frame},
-    outbox::{Outbox, Overflow, Room},
+    outbox::{Outbox, OutboxLimits, Overflow},
 };
 
 /// The identity of a connection.
 #[derive(Debug, Clone, Copy)]
-pub struct Owner {
+pub struct ConnectionIdentity {
     /// The user.
     pub user: UserId,
     /// The credential of the client.
@@ -88,7 +88,7 @@ pub(crate) struct Flow {
 /// The result of [`Peer::offer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Offered {
-    Told,
+    Delivered,
     /// Withheld and counted: the connection will receive the number of withheld posts.
     Held,
 }
@@ -103,9 +103,14 @@ struct TimelineHead {
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Peer {
-    pub(crate) fn new(id: ConnectionId, owner: Owner, address: IpAddr, room: Room) -> Self {
+    pub(crate) fn new(
+        id: ConnectionId,
+        owner: ConnectionIdentity,
+        address: IpAddr,
+        limits: OutboxLimits,
+    ) -> Self {
         let state = State {
-            outbox: Outbox::new(room),
+            outbox: Outbox::new(limits),
             credential: owner.credential,
             closing: None,
             reconnect_after: None,
@@ -206,7 +211,7 @@ impl Peer {
         limit: u32,
     ) -> Offered {
         let mut state = self.state();
-        let Some(flow) = state.topics.get_mut(topic) else { return Offered::Told };
+        let Some(flow) = state.topics.get_mut(topic) else { return Offered::Delivered };
         if flow.since.is_none_or(|since| now >= since + SECOND) {
             *flow = Flow { since: Some(now), told: 0, ..*flow };
         }
@@ -218,11 +223,11 @@ impl Peer {
         flow.told += 1;
         drop(state);
         self.send(frame.clone());
-        Offered::Told
+        Offered::Delivered
     }
 
     /// Sends a `timeline.head` event with the number of withheld posts, for each topic that has any.
-    pub(crate) fn tell_held(&self) {
+    pub(crate) fn send_withheld_counts(&self) {
         let held = |(topic, flow): (&Topic, &mut Flow)| {
             let newest = flow.newest.take()?;
             let topic = topic.to_string();

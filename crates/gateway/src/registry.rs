@@ -20,7 +20,7 @@ pub(crate) struct Registry {
     pub(crate) addresses: HashMap<IpAddr, usize>,
     /// When the last connection of a user ended. Entries are removed after the grace period or when the user
     /// reconnects.
-    pub(crate) leaving: HashMap<UserId, Instant>,
+    pub(crate) offline_since: HashMap<UserId, Instant>,
 }
 
 impl Registry {
@@ -66,7 +66,7 @@ impl Registry {
             entry.get_mut().retain(|it| it.id() != peer.id());
             if entry.get().is_empty() {
                 entry.remove();
-                self.leaving.insert(peer.user(), Instant::now());
+                self.offline_since.insert(peer.user(), Instant::now());
             }
         }
     }

@@ -18,24 +18,24 @@ const BATCH: usize = 50;
 
 impl Media {
     /// Deletes an image that is marked as deleted.
-    pub async fn erase_media(&self, id: MediaId) -> Result<bool> {
-        self.erase_all(Of::One(id)).await
+    pub async fn purge_media(&self, id: MediaId) -> Result<bool> {
+        self.purge_all(Of::One(id)).await
     }
 
     /// Deletes files that no image uses any longer.
-    pub async fn erase_files(&self, key: MediaKey) -> Result<()> {
-        self.delete_files(&[key]).await
+    pub async fn delete_files(&self, key: MediaKey) -> Result<()> {
+        self.delete_all_files(&[key]).await
     }
 
     /// Deletes a batch of the images of a deleted post; returns whether there may be more.
-    pub async fn erase_post(&self, post: PostId) -> Result<bool> {
-        self.erase_all(Of::Post(post)).await
+    pub async fn purge_post(&self, post: PostId) -> Result<bool> {
+        self.purge_all(Of::Post(post)).await
     }
 
     /// Deletes a batch of the images and uploads of `user`, whose account is deleted, and finally all their files;
     /// returns whether there may be more.
-    pub async fn erase_user(&self, user: UserId) -> Result<bool> {
-        if self.erase_all(Of::Owner(user)).await? || self.erase_uploads(uploads::Of::Owner(user)).await? {
+    pub async fn purge_user(&self, user: UserId) -> Result<bool> {
+        if self.purge_all(Of::Owner(user)).await? || self.purge_uploads(uploads::Of::Owner(user)).await? {
             return Ok(true);
         }
         // An empty list proves that nothing is left only if the storage is the right one.
@@ -50,11 +50,11 @@ impl Media {
 
     /// Deletes, at `now`, a checked time: a batch of images that were unused for too long, expired uploads, and
     /// unfinished files left by a crash. Returns whether there may be more.
-    pub async fn forget_old(&self, now: Timestamp) -> Result<bool> {
+    pub async fn delete_expired(&self, now: Timestamp) -> Result<bool> {
         let unused = media::list_unused(&self.db, now - domain::Media::UNUSED_FOR, BATCH as u64).await?;
         if !unused.is_empty() {
             let tx = self.db.write().await?;
-            let held = media::hold_all(&tx, &unused).await?;
+            let held = media::lock_all(&tx, &unused).await?;
             // Some may have been used since.
             let ids: Vec<MediaId> =
                 held.values().filter(|media| media.used.is_none()).map(|media| media.id).collect();
@@ -65,13 +65,13 @@ impl Media {
             tx.commit().await?;
         }
         let abandoned = uploads::Of::PendingBefore(now - Upload::ABANDONED_AFTER);
-        let is_more = self.erase_uploads(abandoned).await?
-            || self.erase_uploads(uploads::Of::Before(now - Upload::KEPT)).await?;
+        let is_more = self.purge_uploads(abandoned).await?
+            || self.purge_uploads(uploads::Of::Before(now - Upload::KEPT)).await?;
         self.storage.remove_partial(Some(Upload::PREFIX), now - PARTIAL_AFTER, true).await?;
         Ok(is_more || unused.len() == BATCH)
     }
 
-    async fn erase_all(&self, of: Of) -> Result<bool> {
+    async fn purge_all(&self, of: Of) -> Result<bool> {
         let found = media::list_of(&self.db, of, BATCH as u64).await?;
         if found.is_empty() {
             return Ok(false);
@@ -79,7 +79,7 @@ impl Media {
         // Also the files under the previous keys: links to those may stay valid for hours.
         let keys: Vec<MediaKey> =
             found.iter().flat_map(|media| [Some(media.key), media.previous_key]).flatten().collect();
-        self.delete_files(&keys).await?;
+        self.delete_all_files(&keys).await?;
         let ids: Vec<MediaId> = found.iter().map(|media| media.id).collect();
         let tx = self.db.write().await?;
         for key in found.iter().filter_map(|media| media.previous_key) {
@@ -91,7 +91,7 @@ impl Media {
     }
 
     /// Deletes the files of `keys`. A file that is not found counts as deleted only if the storage is the right one.
-    async fn delete_files(&self, keys: &[MediaKey]) -> Result<()> {
+    async fn delete_all_files(&self, keys: &[MediaKey]) -> Result<()> {
         self.check_storage().await?;
         let deletions: Vec<_> = keys.iter().map(|key| self.storage.delete_all(*key)).collect();
         let were_there = try_join_all(deletions).await?;
@@ -103,7 +103,7 @@ impl Media {
         if were_there.into_iter().all(|was_there| was_there) { Ok(()) } else { self.check_storage().await }
     }
 
-    async fn erase_uploads(&self, of: uploads::Of) -> Result<bool> {
+    async fn purge_uploads(&self, of: uploads::Of) -> Result<bool> {
         let ids: Vec<UploadId> = uploads::list_of(&self.db, of, BATCH as u64).await?;
         if ids.is_empty() {
             return Ok(false);

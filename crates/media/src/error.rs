@@ -1,13 +1,13 @@
 use blegram_domain as domain;
 
-use crate::Refusal;
+use crate::ImageRejection;
 
 /// An error of a use-case of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file is rejected.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] ImageRejection),
     /// The image or upload does not exist or belongs to another account; or the file does not exist or the link does
     /// not open it.
     #[error("the image, upload or file does not exist")]

@@ -13,7 +13,7 @@ use object_store::{GetOptions, GetRange};
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout_at};
 
-use crate::{Error, Media, Refusal, Result, links::Proof};
+use crate::{Error, ImageRejection, Media, Result, links::Proof};
 
 /// A requested byte range of a file (RFC 9110, 14.1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +120,7 @@ impl Media {
         }
         let said = content_type.and_then(|said| said.parse::<ImageType>().ok());
         if said != Some(upload.content_type) {
-            return Err(Refusal::WrongType {
+            return Err(ImageRejection::WrongType {
                 is: upload.content_type,
                 said: said.map_or("another type", ImageType::as_str),
             }
@@ -165,15 +165,15 @@ fn announced<'a>(
     futures_util::stream::try_unfold(state, move |mut state| async move {
         let Some(piece) = state.pieces.next().await.transpose().map_err(Error::BrokeOff)? else {
             if state.left > 0 {
-                return Err(Refusal::WrongSize.into());
+                return Err(ImageRejection::WrongSize.into());
             }
             let hash: [u8; 32] = state.hash.finalize().into();
             return match expected {
-                Some(expected) if expected != hash => Err(Refusal::WrongHash.into()),
+                Some(expected) if expected != hash => Err(ImageRejection::WrongHash.into()),
                 _ => Ok(None),
             };
         };
-        let over = Refusal::TooLarge(size);
+        let over = ImageRejection::TooLarge(size);
         state.left = state.left.checked_sub(piece.len() as u64).ok_or(over)?;
         state.hash.update(&piece);
         Ok(Some((piece, state)))

@@ -28,7 +28,7 @@ use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 
 /// Why a file is rejected. The text is for the person who sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ImageRejection {
     /// No bytes.
     #[error("the file is empty")]
     Empty,
@@ -67,7 +67,7 @@ const UNSUPPORTED: &str = "the file is not a JPEG, PNG, WebP or GIF image";
 
 /// An encoded image in one size.
 #[derive(Debug, Clone)]
-pub(crate) struct Drawn {
+pub(crate) struct Rendition {
     pub(crate) variant: Variant,
     pub(crate) bytes: Vec<u8>,
 }
@@ -76,7 +76,7 @@ pub(crate) struct Drawn {
 #[derive(Debug, Clone)]
 pub(crate) struct Picture {
     /// In the order of [`VariantName::ALL`].
-    pub(crate) drawn: Vec<Drawn>,
+    pub(crate) drawn: Vec<Rendition>,
     pub(crate) blurhash: String,
 }
 
@@ -84,7 +84,7 @@ pub(crate) struct Picture {
 ///
 /// # Errors
 /// Why the file is rejected.
-pub(crate) fn draw(file: &[u8], until: Instant) -> Result<Picture, Refusal> {
+pub(crate) fn render(file: &[u8], until: Instant) -> Result<Picture, ImageRejection> {
     let kind = sniff(file)?;
     let large = decode(file, kind, until)?;
     check(until)?;
@@ -99,21 +99,21 @@ pub(crate) fn draw(file: &[u8], until: Instant) -> Result<Picture, Refusal> {
         let bytes = encode(image)?;
         let variant =
             Variant { name, width: image.width(), height: image.height(), byte_size: bytes.len() as u64 };
-        drawn.push(Drawn { variant, bytes });
+        drawn.push(Rendition { variant, bytes });
     }
     Ok(Picture { drawn, blurhash })
 }
 
 /// Detects the type of a file.
-pub(crate) fn sniff(file: &[u8]) -> Result<ImageType, Refusal> {
+pub(crate) fn sniff(file: &[u8]) -> Result<ImageType, ImageRejection> {
     if file.is_empty() {
-        return Err(Refusal::Empty);
+        return Err(ImageRejection::Empty);
     }
-    ImageType::sniff(file).ok_or_else(|| Refusal::Unsupported(ForeignType::sniff(file)))
+    ImageType::sniff(file).ok_or_else(|| ImageRejection::Unsupported(ForeignType::sniff(file)))
 }
 
-fn check(until: Instant) -> Result<(), Refusal> {
-    if Instant::now() < until { Ok(()) } else { Err(Refusal::TooSlow) }
+fn check(until: Instant) -> Result<(), ImageRejection> {
+    if Instant::now() < until { Ok(()) } else { Err(ImageRejection::TooSlow) }
 }
 
 /// The allocation limit of decoders: twice the size of the largest image with 8 bits per channel.
@@ -149,16 +149,16 @@ fn open(file: &[u8], kind: ImageType, until: Instant) -> ::image::ImageResult<im
 }
 
 /// Decodes a file to its largest size, upright and in sRGB.
-fn decode(file: &[u8], kind: ImageType, until: Instant) -> Result<DynamicImage, Refusal> {
+fn decode(file: &[u8], kind: ImageType, until: Instant) -> Result<DynamicImage, ImageRejection> {
     let file = &*if kind == ImageType::Jpeg { complete_jpeg(file, until)? } else { Cow::Borrowed(file) };
-    let mut decoder = open(file, kind, until).map_err(|error| refusal(&error, until))?;
+    let mut decoder = open(file, kind, until).map_err(|error| rejection(&error, until))?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     if pixels > Media::MAX_PIXELS || width.max(height) > MAX_SIDE {
-        return Err(Refusal::TooManyPixels);
+        return Err(ImageRejection::TooManyPixels);
     }
     if pixels == 0 {
-        return Err(Refusal::Broken);
+        return Err(ImageRejection::Broken);
     }
     // Without a valid orientation, the image is upright; without a profile, its colours are sRGB.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -176,7 +176,7 @@ fn decode(file: &[u8], kind: ImageType, until: Instant) -> Result<DynamicImage, 
         let _ = decoder.read_image(&mut samples);
         Some(samples)
     };
-    let whole = read(decoder, again).map_err(|error| refusal(&error, until))?;
+    let whole = read(decoder, again).map_err(|error| rejection(&error, until))?;
     check(until)?;
     // Rotating and converting the scaled image is cheaper, with the same result.
     let mut large = fit(&eight_bits(whole), VariantName::Large.max_side());
@@ -187,21 +187,21 @@ fn decode(file: &[u8], kind: ImageType, until: Instant) -> Result<DynamicImage, 
     Ok(large)
 }
 
-fn refusal(error: &::image::ImageError, until: Instant) -> Refusal {
+fn rejection(error: &::image::ImageError, until: Instant) -> ImageRejection {
     match error {
-        _ if Instant::now() >= until => Refusal::TooSlow,
+        _ if Instant::now() >= until => ImageRejection::TooSlow,
         // A size that no decoder may allocate: more pixels than accepted, however they are stored.
-        ::image::ImageError::Limits(_) => Refusal::TooManyPixels,
-        _ => Refusal::Broken,
+        ::image::ImageError::Limits(_) => ImageRejection::TooManyPixels,
+        _ => ImageRejection::Broken,
     }
 }
 
 /// A JPEG up to the end of its pixels, with an end marker after them: a decoder would read a camera's trailer as more
 /// data.
-fn complete_jpeg(file: &[u8], until: Instant) -> Result<Cow<'_, [u8]>, Refusal> {
+fn complete_jpeg(file: &[u8], until: Instant) -> Result<Cow<'_, [u8]>, ImageRejection> {
     const END: [u8; 2] = [0xff, 0xd9];
     let Some(end) = jpeg::end_of_pixels(file, until)? else { return Ok(Cow::Borrowed(file)) };
-    let (pixels, rest) = file.split_at_checked(end).ok_or(Refusal::Broken)?;
+    let (pixels, rest) = file.split_at_checked(end).ok_or(ImageRejection::Broken)?;
     Ok(if rest.starts_with(&END) { Cow::Borrowed(file) } else { Cow::Owned([pixels, &END].concat()) })
 }
 
@@ -328,14 +328,14 @@ fn resize(image: &DynamicImage, width: u32, height: u32) -> DynamicImage {
 /// Indistinguishable from the original on a phone, at a quarter of the JPEG's size.
 const QUALITY: f32 = 80.0;
 
-fn encode(image: &DynamicImage) -> Result<Vec<u8>, Refusal> {
+fn encode(image: &DynamicImage) -> Result<Vec<u8>, ImageRejection> {
     let (width, height) = (image.width(), image.height());
     let encoder = if image.color().has_alpha() {
         webp::Encoder::from_rgba(image.as_bytes(), width, height)
     } else {
         webp::Encoder::from_rgb(image.as_bytes(), width, height)
     };
-    encoder.encode_simple(false, QUALITY).map(|file| file.to_vec()).map_err(|_| Refusal::Broken)
+    encoder.encode_simple(false, QUALITY).map(|file| file.to_vec()).map_err(|_| ImageRejection::Broken)
 }
 
 fn blurhash(image: &DynamicImage) -> String {
@@ -393,6 +393,6 @@ mod tests {
     fn a_decoder_ends_with_its_time() {
         let mut file = Vec::new();
         RgbImage::new(64, 64).write_to(&mut Cursor::new(&mut file), ImageFormat::Png).unwrap();
-        assert_eq!(draw(&file, Instant::now()).unwrap_err(), Refusal::TooSlow);
+        assert_eq!(render(&file, Instant::now()).unwrap_err(), ImageRejection::TooSlow);
     }
 }

@@ -69,7 +69,7 @@ use secrecy::SecretSlice;
 
 pub use error::{Error, Result};
 pub use files::File;
-pub use image::Refusal;
+pub use image::ImageRejection;
 pub use links::Links;
 pub use receiving::{Budget, Permit, ReceiveLimits};
 #[cfg(feature = "s3")]

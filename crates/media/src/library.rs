@@ -28,7 +28,7 @@ impl Media {
         precondition: &Precondition,
     ) -> Result<domain::Media> {
         let tx = self.db.write().await?;
-        let media = hold_own(&tx, actor, id, precondition).await?;
+        let media = lock_own(&tx, actor, id, precondition).await?;
         let mut updated = media.clone();
         if let Some(alt) = input.alt {
             updated.alt = alt.map(String::from);
@@ -48,7 +48,7 @@ impl Media {
     pub async fn delete_media(&self, actor: UserId, id: MediaId, precondition: &Precondition) -> Result<()> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        let media = hold_own(&tx, actor, id, precondition).await?;
+        let media = lock_own(&tx, actor, id, precondition).await?;
         if media.used.is_some() {
             return Err(Error::InUse);
         }
@@ -58,9 +58,9 @@ impl Media {
     }
 }
 
-async fn hold_own(tx: &Tx, actor: UserId, id: MediaId, precondition: &Precondition) -> Result<domain::Media> {
-    let media = media::hold(tx, id).await?.filter(|media| media.owner == actor).ok_or(Error::NotFound)?;
-    if !precondition.holds(media.version) {
+async fn lock_own(tx: &Tx, actor: UserId, id: MediaId, precondition: &Precondition) -> Result<domain::Media> {
+    let media = media::lock(tx, id).await?.filter(|media| media.owner == actor).ok_or(Error::NotFound)?;
+    if !precondition.is_met(media.version) {
         return Err(Error::PreconditionFailed);
     }
     Ok(media)

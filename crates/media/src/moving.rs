@@ -80,8 +80,8 @@ impl Media {
     async fn rename(&self, media: &domain::Media, to: MediaKey) -> Result<bool> {
         let tx = self.db.write().await?;
         // Locks the account before the image, the order that all code follows.
-        users::hold(&tx, media.owner).await?;
-        let locked = media::hold(&tx, media.id).await?;
+        users::lock(&tx, media.owner).await?;
+        let locked = media::lock(&tx, media.id).await?;
         let Some(locked) = locked.filter(|locked| locked.key == media.key) else { return Ok(false) };
         if !media::is_misplaced(&tx, &locked).await? {
             return Ok(false);

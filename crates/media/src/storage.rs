@@ -257,7 +257,7 @@ impl Storage {
             let mut found = Vec::new();
             find_partial(&top, before, &mut found)?;
             for file in found.iter().filter(|_| remove) {
-                gone_is_fine(std::fs::remove_file(file))?;
+                ignore_not_found(std::fs::remove_file(file))?;
             }
             let name = |file: PathBuf| file.strip_prefix(&root).unwrap_or(&file).display().to_string();
             Ok(found.into_iter().map(name).collect())
@@ -299,7 +299,7 @@ fn is_partial(name: &str) -> bool {
     !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {
+fn ignore_not_found(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncWriteExt, BufWriter};
 
 use crate::{
-    Error, Media, Refusal, Result,
+    Error, ImageRejection, Media, Result,
     image::{self, Picture},
     random,
 };
@@ -36,7 +36,7 @@ impl Source {
     /// Reads a file of at most `max` bytes from a stream. `announced` is the type that it must have.
     ///
     /// # Errors
-    /// [`Refusal::TooLarge`] as soon as the limit is exceeded; [`Error::BrokeOff`].
+    /// [`ImageRejection::TooLarge`] as soon as the limit is exceeded; [`Error::BrokeOff`].
     pub async fn read<E>(
         pieces: impl Stream<Item = Result<Bytes, E>> + Send,
         max: u64,
@@ -55,7 +55,7 @@ impl Source {
             let piece = piece.map_err(|error| Error::BrokeOff(error.into()))?;
             byte_size += piece.len() as u64;
             if byte_size > max {
-                return Err(Refusal::TooLarge(max).into());
+                return Err(ImageRejection::TooLarge(max).into());
             }
             hash.update(&piece);
             writer.write_all(&piece).await.map_err(|error| temporary(&error))?;
@@ -71,9 +71,9 @@ impl Source {
     }
 
     /// Decodes the file and encodes its variants; blocking, for a worker thread.
-    fn draw(mut self, until: Instant) -> Result<Picture> {
+    fn render(mut self, until: Instant) -> Result<Picture> {
         if self.byte_size == 0 {
-            return Err(Refusal::Empty.into());
+            return Err(ImageRejection::Empty.into());
         }
         if Instant::now() >= until {
             // It waited in the queue until its deadline: not the file's fault.
@@ -84,13 +84,13 @@ impl Source {
         read.map_err(|error| temporary(&error))?;
         let is = image::sniff(&bytes)?;
         self.check_type(is)?;
-        Ok(image::draw(&bytes, until)?)
+        Ok(image::render(&bytes, until)?)
     }
 
     /// The bytes decide the type of a file. A declared type is binding only for a direct upload.
-    fn check_type(&self, is: ImageType) -> Result<(), Refusal> {
+    fn check_type(&self, is: ImageType) -> Result<(), ImageRejection> {
         match self.announced {
-            Some(said) if said != is => Err(Refusal::WrongType { is, said: said.as_str() }),
+            Some(said) if said != is => Err(ImageRejection::WrongType { is, said: said.as_str() }),
             _ => Ok(()),
         }
     }
@@ -141,7 +141,7 @@ impl Media {
     /// [`Error::Refused`]; [`Error::AccountNotFound`]; [`Error::Overloaded`]; [`Error::Unavailable`], in which case
     /// nothing was stored.
     pub async fn upload(&self, actor: UserId, source: Source, alt: Option<AltText>) -> Result<domain::Media> {
-        let picture = self.draw(source).await?;
+        let picture = self.render(source).await?;
         self.keep(actor, picture, alt, None).await
     }
 
@@ -162,7 +162,7 @@ impl Media {
         };
         let tx = self.db.write().await?;
         // An exclusive lock, so that two concurrent requests cannot both take the last place.
-        let account = users::hold(&tx, actor).await?.filter(|account| account.user.is_visible());
+        let account = users::lock(&tx, actor).await?.filter(|account| account.user.is_visible());
         account.ok_or(Error::AccountNotFound)?;
         let pending = uploads::pending(&tx, actor).await?;
         if pending.files >= Upload::MAX_PENDING
@@ -192,7 +192,7 @@ impl Media {
         // Each completion copies its file to the temporary folder.
         let _permit = self.completions.take(actor)?;
         let taken = match self.fetch(&upload).await {
-            Ok(source) => self.draw(source).await,
+            Ok(source) => self.render(source).await,
             Err(Error::NotFound) => return self.not_there(&upload).await,
             Err(error) => Err(error),
         };
@@ -228,7 +228,12 @@ impl Media {
         let size = self.storage.size(&name).await?;
         if size != upload.byte_size {
             let is_over = size > upload.byte_size;
-            return Err(if is_over { Refusal::TooLarge(upload.byte_size) } else { Refusal::WrongSize }.into());
+            return Err(if is_over {
+                ImageRejection::TooLarge(upload.byte_size)
+            } else {
+                ImageRejection::WrongSize
+            }
+            .into());
         }
         let pieces = self.storage.get(&name, GetOptions::default()).await?.into_stream();
         let pieces = pieces.map_err(io::Error::other);
@@ -238,14 +243,14 @@ impl Media {
             other => other?,
         };
         match upload.sha256 {
-            Some(announced) if announced != source.sha256 => Err(Refusal::WrongHash.into()),
+            Some(announced) if announced != source.sha256 => Err(ImageRejection::WrongHash.into()),
             _ => Ok(source),
         }
     }
 
-    async fn draw(&self, source: Source) -> Result<Picture> {
+    async fn render(&self, source: Source) -> Result<Picture> {
         let until = Instant::now() + self.deadline;
-        self.workers.run(move || source.draw(until)).await?
+        self.workers.run(move || source.render(until)).await?
     }
 
     /// Stores an image: its files, then its row.
@@ -313,9 +318,9 @@ impl Media {
     async fn write_row(&self, media: &domain::Media, upload: Option<UploadId>) -> Result<Written> {
         let tx = self.db.write().await?;
         // A shared lock on the account, so that its deletion either finds this image or comes first.
-        users::keep(&tx, media.owner).await?.filter(User::is_visible).ok_or(Error::AccountNotFound)?;
+        users::lock_shared(&tx, media.owner).await?.filter(User::is_visible).ok_or(Error::AccountNotFound)?;
         if let Some(id) = upload {
-            let upload = uploads::hold(&tx, id).await?.ok_or(Error::NotFound)?;
+            let upload = uploads::lock(&tx, id).await?.ok_or(Error::NotFound)?;
             if let Some(before) = upload.media {
                 let before = media::find(&tx, before).await?.ok_or(Error::NotFound)?;
                 return Ok(Written::Before(before));

@@ -58,7 +58,7 @@ async fn report(database: &TestDatabase, what: &str, read: impl AsyncFn(&Db, &Pa
     let scope = Scope::new("scale", &[]);
     let first = PageRequest::new(scope, Limit::default(), None, None);
     let middle =
-        first.slice(vec![Uuid::from_u128(u128::from(POSTS / 2)); 21]).into_page::<()>(Vec::new()).next;
+        first.page_keys(vec![Uuid::from_u128(u128::from(POSTS / 2)); 21]).into_page::<()>(Vec::new()).next;
     let mut times = Vec::new();
     let mut found = Vec::new();
     for page in [first, PageRequest::new(scope, Limit::default(), middle, None)] {

@@ -47,7 +47,7 @@ impl ChangePosition {
 
 /// A [`ChangePosition`] of bounded size, for cursors that clients hold. It may say that less was seen than was.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Seen {
+pub struct SeenPosition {
     /// A hash of the database's identity.
     database: [u8; 8],
     /// Transactions from this number on are not visible, or count as not visible.
@@ -55,7 +55,7 @@ pub struct Seen {
     open: Vec<u64>,
 }
 
-impl From<&ChangePosition> for Seen {
+impl From<&ChangePosition> for SeenPosition {
     fn from(position: &ChangePosition) -> Self {
         let end = position.open.get(Self::MAX_OPEN).copied().unwrap_or(position.end);
         let open = position.open.iter().copied().take(Self::MAX_OPEN).collect();
@@ -63,7 +63,7 @@ impl From<&ChangePosition> for Seen {
     }
 }
 
-impl Seen {
+impl SeenPosition {
     /// The maximum number of in-progress transactions that it names, the lowest first, because those may have been in
     /// progress for long. Everything above the last one counts as not seen and is repeated, which is a few moments'
     /// worth of changes. Only what was seen may be shortened like this, never [what is visible now](ChangePosition): as
@@ -89,7 +89,7 @@ impl Seen {
         }
     }
 
-    /// Decodes what [`Seen::write`] wrote, and advances `bytes` past it; `None` for anything else.
+    /// Decodes what [`SeenPosition::write`] wrote, and advances `bytes` past it; `None` for anything else.
     pub fn read(bytes: &mut &[u8]) -> Option<Self> {
         let (database, rest) = bytes.split_first_chunk()?;
         *bytes = rest;
@@ -271,9 +271,9 @@ mod tests {
         for (end, open) in [(1, vec![]), (300, vec![1, 2, 299]), (i64::MAX as u64, (0..40).collect())] {
             let position = ChangePosition::new("a".to_owned(), end, open);
             let mut bytes = Vec::new();
-            Seen::from(&position).write(&mut bytes);
+            SeenPosition::from(&position).write(&mut bytes);
             let mut rest = &bytes[..];
-            let seen = Seen::read(&mut rest).unwrap();
+            let seen = SeenPosition::read(&mut rest).unwrap();
             assert!(rest.is_empty());
             let resolved = seen.resolve(&position).unwrap();
             assert_eq!((resolved.end, resolved.open), (seen.end, seen.open.clone()));
@@ -282,14 +282,14 @@ mod tests {
             let before = ChangePosition { end: seen.end - 1, ..position };
             assert_eq!(seen.resolve(&before), None);
         }
-        assert_eq!(Seen::read(&mut &[0xff; 40][..]), None);
+        assert_eq!(SeenPosition::read(&mut &[0xff; 40][..]), None);
     }
 
     #[test]
     fn cursors_name_a_bounded_number_of_open_transactions_and_the_lowest() {
         let position = ChangePosition::new("d".to_owned(), 1_000, (5..100).rev().collect());
         assert_eq!((position.end, position.open.len()), (1_000, 95));
-        let seen = Seen::from(&position);
+        let seen = SeenPosition::from(&position);
         assert_eq!((seen.end, seen.open), (21, (5..21).collect::<Vec<_>>()));
         let few = ChangePosition::new("d".to_owned(), 9, vec![8, 3, 8, 12]);
         assert_eq!((few.end, few.open), (9, vec![3, 8]));

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use blegram_domain::{Comment, CommentId, PageRequest, PostId, Timestamp, UserId, page::Slice};
+use blegram_domain::{Comment, CommentId, PageRequest, PostId, Timestamp, UserId, page::PageKeys};
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait, Select,
@@ -74,7 +74,7 @@ pub async fn find(conn: &impl Conn, id: CommentId) -> Result<Option<Comment>> {
 }
 
 /// Locks the comment row (`FOR UPDATE`) until the transaction ends, and returns the comment like [`find`].
-pub async fn hold(tx: &Tx, id: CommentId) -> Result<Option<Comment>> {
+pub async fn lock(tx: &Tx, id: CommentId) -> Result<Option<Comment>> {
     let row = Entity::find_by_id(id.as_uuid()).lock_exclusive().one(tx.inner()).await?;
     row.map(Comment::try_from).transpose()
 }
@@ -91,14 +91,14 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &[CommentId]) -> Result<Vec<Comm
 }
 
 /// Lists the ids of the top-level comments on `post`, the oldest first.
-pub async fn list_ids_of_post(conn: &impl Conn, post: PostId, page: &PageRequest) -> Result<Slice> {
+pub async fn list_ids_of_post(conn: &impl Conn, post: PostId, page: &PageRequest) -> Result<PageKeys> {
     // Spelt out, because the planner uses a partial index only if it can match the condition.
     let top = there().filter(Column::PostId.eq(post.as_uuid())).filter(Expr::cust("parent_id IS NULL"));
     keyset::oldest_ids(conn, top, Column::Id, page).await
 }
 
 /// Lists the ids of the replies in the thread of `parent`, the oldest first.
-pub async fn list_ids_of_parent(conn: &impl Conn, parent: CommentId, page: &PageRequest) -> Result<Slice> {
+pub async fn list_ids_of_parent(conn: &impl Conn, parent: CommentId, page: &PageRequest) -> Result<PageKeys> {
     let replies = there().filter(Column::ParentId.eq(parent.as_uuid()));
     keyset::oldest_ids(conn, replies, Column::Id, page).await
 }

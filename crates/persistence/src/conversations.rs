@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use blegram_domain::{
     Conversation, ConversationEvent, ConversationId, PageRequest, Timestamp, UserId,
     conversation::{ConversationKind, Membership},
-    page::{self, Activity, Slice},
+    page::{self, Activity, PageKeys},
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
@@ -18,7 +18,7 @@ use sea_orm::{
 
 use crate::{
     Conn, Db, Inserted, Result, Tx,
-    changes::{self, ChangeNo, ChangePosition, Seen},
+    changes::{self, ChangeNo, ChangePosition, SeenPosition},
     db::sealed::Sealed,
     entity::{
         conversation::{Column, Entity, Model},
@@ -66,7 +66,7 @@ pub async fn find(conn: &impl Conn, id: ConversationId) -> Result<Option<Convers
 }
 
 /// Locks the conversation row (`FOR UPDATE`) until the transaction ends, and returns the conversation.
-pub async fn hold(tx: &Tx, id: ConversationId) -> Result<Option<Conversation>> {
+pub async fn lock(tx: &Tx, id: ConversationId) -> Result<Option<Conversation>> {
     by_id(id).lock_exclusive().one(tx.inner()).await?.map(Conversation::try_from).transpose()
 }
 
@@ -95,11 +95,11 @@ pub async fn list_of(
     db: &Db,
     user: UserId,
     page: &PageRequest<Activity>,
-) -> Result<(Slice<Activity>, Vec<ConversationId>)> {
+) -> Result<(PageKeys<Activity>, Vec<ConversationId>)> {
     // Before the list: what commits in between is in this page, and once more in the page towards newer ones.
     let now = changes::position(db).await?;
     let mut seen = Vec::new();
-    Seen::from(&now).write(&mut seen);
+    SeenPosition::from(&now).write(&mut seen);
     let backend = db.inner().get_database_backend();
     let window = page.window(page::Order::Descending);
     let from = window.after.as_ref().map(|after| after.id);
@@ -108,7 +108,7 @@ pub async fn list_of(
     for (sign, Activity { id, seen }) in bounds.into_iter().filter_map(|(sign, bound)| Some((sign, bound?))) {
         values.push(id.into());
         let mut condition = format!("c.activity_id {sign} ${}", values.len());
-        let seen = Seen::read(&mut &seen[..]).and_then(|seen| seen.resolve(&now));
+        let seen = SeenPosition::read(&mut &seen[..]).and_then(|seen| seen.resolve(&now));
         if let Some(seen) = seen.filter(|_| sign.starts_with('>')) {
             let (end, open) = (format!("${}", values.len() + 1), format!("${}", values.len() + 2));
             values.extend(seen.values());
@@ -144,7 +144,7 @@ pub async fn list_of(
     if let (Some(last), Some(from), true) = (keys.last_mut(), from, is_whole && window.ascending) {
         last.id = std::cmp::Ord::max(last.id, from);
     }
-    Ok((page.slice(keys), listed))
+    Ok((page.page_keys(keys), listed))
 }
 
 /// Stores the changes of a locked conversation. With `is_activity`, its last message moves it up in conversation lists.

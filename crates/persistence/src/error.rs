@@ -66,7 +66,7 @@ impl Error {
     }
 
     /// Whether the database had no space for the write, or is read-only. A smaller write may still succeed.
-    pub(crate) fn refuses_writes(&self) -> bool {
+    pub(crate) fn rejects_writes(&self) -> bool {
         let Self::Unavailable(error) = self else { return false };
         matches!(Trouble::of(error), Some(Trouble::Full | Trouble::ReadOnly))
     }

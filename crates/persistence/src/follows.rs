@@ -65,7 +65,7 @@ pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     // The order in which every transaction updates the counts of many accounts.
     pairs.sort_unstable_by_key(|(by, of)| (*by).max(*of));
     let everybody: Vec<UserId> = pairs.iter().flat_map(|(by, of)| [*by, *of]).collect();
-    users::hold_counts(tx, &everybody).await?;
+    users::lock_counts(tx, &everybody).await?;
     for (by, of) in &pairs {
         delete(tx, *by, *of).await?;
     }

@@ -53,7 +53,7 @@ impl Health {
     }
 
     pub(crate) fn note_failure(&self, error: &Error) {
-        self.is_refused.fetch_or(error.refuses_writes(), Ordering::Relaxed);
+        self.is_refused.fetch_or(error.rejects_writes(), Ordering::Relaxed);
         self.is_failing.store(true, Ordering::Relaxed);
     }
 

@@ -34,7 +34,7 @@ pub struct Claim {
 
 /// The stored state of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredRequest {
     /// SHA-256 of the body of the first request.
     pub fingerprint: Vec<u8>,
     /// The request that is running, or ran.
@@ -82,8 +82,8 @@ pub async fn insert(tx: &Tx, claim: &Claim) -> Result<Inserted> {
 }
 
 /// Finds the key with this scope.
-pub async fn find(tx: &Tx, scope: [u8; 32]) -> Result<Option<Kept>> {
-    Entity::find_by_id(scope.to_vec()).one(tx.inner()).await?.map(Kept::try_from).transpose()
+pub async fn find(tx: &Tx, scope: [u8; 32]) -> Result<Option<StoredRequest>> {
+    Entity::find_by_id(scope.to_vec()).one(tx.inner()).await?.map(StoredRequest::try_from).transpose()
 }
 
 /// Takes over the claim of request `from`, whose lease has expired. Returns `false` if another request took it over

@@ -2,7 +2,7 @@
 
 use blegram_domain::{
     PageRequest,
-    page::{Order, Slice},
+    page::{Order, PageKeys},
 };
 use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select, prelude::Uuid,
@@ -25,7 +25,7 @@ struct Pair {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed<T> {
     /// The ids of the rows, which the page's cursors refer to.
-    pub slice: Slice,
+    pub page_keys: PageKeys,
     /// What the rows refer to, in the order of the list.
     pub targets: Vec<T>,
 }
@@ -37,7 +37,7 @@ pub(crate) async fn ids<E: EntityTrait>(
     list: Select<E>,
     id: impl ColumnTrait,
     request: &PageRequest,
-) -> Result<Slice> {
+) -> Result<PageKeys> {
     ordered_ids(conn, list, id, Order::Descending, request).await
 }
 
@@ -47,7 +47,7 @@ pub(crate) async fn oldest_ids<E: EntityTrait>(
     list: Select<E>,
     id: impl ColumnTrait,
     request: &PageRequest,
-) -> Result<Slice> {
+) -> Result<PageKeys> {
     ordered_ids(conn, list, id, Order::Ascending, request).await
 }
 
@@ -57,10 +57,10 @@ async fn ordered_ids<E: EntityTrait>(
     id: impl ColumnTrait,
     order: Order,
     request: &PageRequest,
-) -> Result<Slice> {
+) -> Result<PageKeys> {
     let query = within(list.select_only().column_as(id, "id"), id, order, request);
     let rows = query.into_model::<Row>().all(conn.inner()).await?;
-    Ok(request.slice(rows.into_iter().map(|row| row.id).collect()))
+    Ok(request.page_keys(rows.into_iter().map(|row| row.id).collect()))
 }
 
 /// Like [`ids`], with the value of `target` in each row.
@@ -75,11 +75,11 @@ pub(crate) async fn targets<E: EntityTrait, T>(
     let list = list.select_only().column_as(id, "id").column_as(target, "target");
     let query = within(list, id, Order::Descending, request);
     let rows = query.into_model::<Pair>().all(conn.inner()).await?;
-    let slice = request.slice(rows.iter().map(|row| row.id).collect());
+    let page_keys = request.page_keys(rows.iter().map(|row| row.id).collect());
     // In the order of the list: a page towards newer rows is scanned in reverse.
     let target = |id: &Uuid| rows.iter().find(|row| row.id == *id).map(|row| typed(row.target));
-    let targets = slice.keys().iter().filter_map(target).collect();
-    Ok(Listed { slice, targets })
+    let targets = page_keys.keys().iter().filter_map(target).collect();
+    Ok(Listed { page_keys, targets })
 }
 
 fn within<E: EntityTrait>(

@@ -16,7 +16,7 @@ use crate::{
 
 /// The target of a like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Liked {
+pub enum LikeTarget {
     /// A post.
     Post(PostId),
     /// A comment.
@@ -25,10 +25,10 @@ pub enum Liked {
 
 /// Generates the id of a like. Locks the list of the target's likers and the list of what `by` likes until the
 /// transaction ends, so that both lists are in the order in which likes become visible.
-pub async fn next_id(tx: &Tx, by: UserId, liked: Liked, now: Timestamp) -> Result<LikeId> {
+pub async fn next_id(tx: &Tx, by: UserId, liked: LikeTarget, now: Timestamp) -> Result<LikeId> {
     let (table, column, thing) = match liked {
-        Liked::Post(post) => ("post_likes", "post_id", post.as_uuid()),
-        Liked::Comment(comment) => ("comment_likes", "comment_id", comment.as_uuid()),
+        LikeTarget::Post(post) => ("post_likes", "post_id", post.as_uuid()),
+        LikeTarget::Comment(comment) => ("comment_likes", "comment_id", comment.as_uuid()),
     };
     let lists = [List::of(table, column, thing), List::of_user(table, "user_id", by)];
     order::lock(tx, &lists, now).await?;
@@ -37,13 +37,13 @@ pub async fn next_id(tx: &Tx, by: UserId, liked: Liked, now: Timestamp) -> Resul
 
 /// Inserts the like of `by` and counts it. Relies on the unique index on the pair. Returns `None` if the target was
 /// deleted meanwhile; the caller must then roll the transaction back.
-pub async fn insert(tx: &Tx, id: LikeId, by: UserId, liked: Liked) -> Result<Option<Inserted>> {
+pub async fn insert(tx: &Tx, id: LikeId, by: UserId, liked: LikeTarget) -> Result<Option<Inserted>> {
     let (id, user_id) = (id.as_uuid(), by.as_uuid());
     let inserted = match liked {
-        Liked::Post(post) => {
+        LikeTarget::Post(post) => {
             rows::insert(tx, post_like::Model { id, user_id, post_id: post.as_uuid() }).await?
         }
-        Liked::Comment(comment) => {
+        LikeTarget::Comment(comment) => {
             rows::insert(tx, comment_like::Model { id, user_id, comment_id: comment.as_uuid() }).await?
         }
     };
@@ -52,16 +52,16 @@ pub async fn insert(tx: &Tx, id: LikeId, by: UserId, liked: Liked) -> Result<Opt
 }
 
 /// Deletes the like of `by`, updates the count, and returns whether the like existed.
-pub async fn delete(tx: &Tx, by: UserId, liked: Liked) -> Result<bool> {
+pub async fn delete(tx: &Tx, by: UserId, liked: LikeTarget) -> Result<bool> {
     use comment_like::Column as OfComment;
     use post_like::Column as OfPost;
     let by = by.as_uuid();
     let deleted = match liked {
-        Liked::Post(post) => {
+        LikeTarget::Post(post) => {
             let pair = OfPost::UserId.eq(by).and(OfPost::PostId.eq(post.as_uuid()));
             rows::delete::<post_like::Entity>(tx, pair).await?
         }
-        Liked::Comment(comment) => {
+        LikeTarget::Comment(comment) => {
             let pair = OfComment::UserId.eq(by).and(OfComment::CommentId.eq(comment.as_uuid()));
             rows::delete::<comment_like::Entity>(tx, pair).await?
         }
@@ -72,23 +72,23 @@ pub async fn delete(tx: &Tx, by: UserId, liked: Liked) -> Result<bool> {
     Ok(deleted == 1)
 }
 
-async fn count(tx: &Tx, liked: Liked, by: i64) -> Result<bool> {
+async fn count(tx: &Tx, liked: LikeTarget, by: i64) -> Result<bool> {
     match liked {
-        Liked::Post(post) => posts::update_like_count(tx, post, by).await,
-        Liked::Comment(comment) => comments::update_like_count(tx, comment, by).await,
+        LikeTarget::Post(post) => posts::update_like_count(tx, post, by).await,
+        LikeTarget::Comment(comment) => comments::update_like_count(tx, comment, by).await,
     }
 }
 
 /// Lists the likers of a post or comment, the latest first.
-pub async fn list_likers(conn: &impl Conn, liked: Liked, page: &PageRequest) -> Result<Listed<UserId>> {
+pub async fn list_likers(conn: &impl Conn, liked: LikeTarget, page: &PageRequest) -> Result<Listed<UserId>> {
     use comment_like::Column as OfComment;
     use post_like::Column as OfPost;
     match liked {
-        Liked::Post(post) => {
+        LikeTarget::Post(post) => {
             let list = post_like::Entity::find().filter(OfPost::PostId.eq(post.as_uuid()));
             keyset::targets(conn, list, OfPost::Id, OfPost::UserId, UserId::from_uuid, page).await
         }
-        Liked::Comment(comment) => {
+        LikeTarget::Comment(comment) => {
             let list = comment_like::Entity::find().filter(OfComment::CommentId.eq(comment.as_uuid()));
             keyset::targets(conn, list, OfComment::Id, OfComment::UserId, UserId::from_uuid, page).await
         }
@@ -128,7 +128,7 @@ pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let posts = posts.filter(OfPost::UserId.eq(user.as_uuid())).order_by_asc(OfPost::PostId).limit(max);
     let posts: Vec<Uuid> = posts.into_tuple().all(tx.inner()).await?;
     for post in &posts {
-        delete(tx, user, Liked::Post(PostId::from_uuid(*post))).await?;
+        delete(tx, user, LikeTarget::Post(PostId::from_uuid(*post))).await?;
     }
     let left = max - posts.len() as u64;
     let comments = comment_like::Entity::find().select_only().column(OfComment::CommentId);
@@ -137,7 +137,7 @@ pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let comments: Vec<Uuid> =
         if left == 0 { Vec::new() } else { comments.into_tuple().all(tx.inner()).await? };
     for comment in &comments {
-        delete(tx, user, Liked::Comment(CommentId::from_uuid(*comment))).await?;
+        delete(tx, user, LikeTarget::Comment(CommentId::from_uuid(*comment))).await?;
     }
     Ok((posts.len() + comments.len()) as u64)
 }

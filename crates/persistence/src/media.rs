@@ -33,12 +33,12 @@ pub async fn find(conn: &impl Conn, id: MediaId) -> Result<Option<Media>> {
 }
 
 /// Locks the image row (`FOR UPDATE`) until the transaction ends, and returns the image.
-pub async fn hold(tx: &Tx, id: MediaId) -> Result<Option<Media>> {
+pub async fn lock(tx: &Tx, id: MediaId) -> Result<Option<Media>> {
     by_id(id).lock_exclusive().one(tx.inner()).await?.map(Media::try_from).transpose()
 }
 
 /// Locks the rows of the images of `ids` (`FOR UPDATE`) until the transaction ends. Skips ids that do not exist.
-pub async fn hold_all(tx: &Tx, ids: &[MediaId]) -> Result<HashMap<MediaId, Media>> {
+pub async fn lock_all(tx: &Tx, ids: &[MediaId]) -> Result<HashMap<MediaId, Media>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -46,7 +46,7 @@ pub async fn hold_all(tx: &Tx, ids: &[MediaId]) -> Result<HashMap<MediaId, Media
     collect(these(ids).order_by_asc(Column::Id).lock_exclusive().all(tx.inner()).await?)
 }
 
-/// The outcome of [`hold_unused`].
+/// The outcome of [`lock_unused`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Held {
     /// All images, in order.
@@ -58,8 +58,8 @@ pub enum Held {
 }
 
 /// Locks the images of `ids` until the transaction ends, if all belong to `owner` and are unused.
-pub async fn hold_unused(tx: &Tx, owner: UserId, ids: &[MediaId]) -> Result<Held> {
-    let mut found = hold_all(tx, ids).await?;
+pub async fn lock_unused(tx: &Tx, owner: UserId, ids: &[MediaId]) -> Result<Held> {
+    let mut found = lock_all(tx, ids).await?;
     found.retain(|_, media| media.owner == owner);
     let missing: Vec<usize> = (0..ids.len()).filter(|at| !found.contains_key(&ids[*at])).collect();
     Ok(if !missing.is_empty() {
@@ -89,7 +89,7 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &[MediaId]) -> Result<HashMap<Me
 }
 
 /// Locks the avatar of `owner` until the transaction ends, and returns it.
-pub async fn hold_avatar(tx: &Tx, owner: UserId) -> Result<Option<Media>> {
+pub async fn lock_avatar(tx: &Tx, owner: UserId) -> Result<Option<Media>> {
     let avatar = Entity::find()
         .filter(Column::OwnerId.eq(owner.as_uuid()))
         .filter(Expr::cust("media.is_avatar"))

@@ -1,6 +1,6 @@
 //! Messages of conversations.
 //!
-//! Writes require the lock on the conversation row ([`crate::conversations::hold`]). A message is unique by its sender
+//! Writes require the lock on the conversation row ([`crate::conversations::lock`]). A message is unique by its sender
 //! and client id, so a retried send inserts nothing. Deleted messages stay as rows without content, because message
 //! numbers have no gaps.
 
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use blegram_domain::{
     ClientId, ConversationId, Message, MessageId, PageRequest, UserId,
-    page::{Order, Slice},
+    page::{Order, PageKeys},
 };
 use sea_orm::{
     ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
@@ -106,7 +106,7 @@ pub async fn list(
     conversation: ConversationId,
     since: u64,
     page: &PageRequest<u64>,
-) -> Result<(Slice<u64>, Vec<Message>)> {
+) -> Result<(PageKeys<u64>, Vec<Message>)> {
     let window = page.window(Order::Descending);
     let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let order = if window.ascending { sea_orm::Order::Asc } else { sea_orm::Order::Desc };
@@ -124,11 +124,11 @@ pub async fn list(
     let list = bounds.into_iter().flatten().fold(list, QueryFilter::filter);
     let found: Vec<Message> =
         list.all(conn.inner()).await?.into_iter().map(Message::try_from).collect::<Result<_>>()?;
-    let slice = page.slice(found.iter().map(|message| message.message_no).collect());
+    let page_keys = page.page_keys(found.iter().map(|message| message.message_no).collect());
     let mut by_number: HashMap<u64, Message> =
         found.into_iter().map(|message| (message.message_no, message)).collect();
-    let messages = slice.keys().iter().filter_map(|number| by_number.remove(number)).collect();
-    Ok((slice, messages))
+    let messages = page_keys.keys().iter().filter_map(|number| by_number.remove(number)).collect();
+    Ok((page_keys, messages))
 }
 
 /// Stores the sender's changes of a message. The caller has locked the conversation.

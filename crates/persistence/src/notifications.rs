@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use blegram_domain::{
     CommentId, Notice, NoticeKind, Notification, NotificationId, PageRequest, PostId, Timestamp, UserId,
-    notification::ReadMark, page::Slice,
+    notification::ReadMark, page::PageKeys,
 };
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, PaginatorTrait,
@@ -147,7 +147,7 @@ async fn list_about(tx: &Tx, which: Expr, max: u64) -> Result<Vec<(UserId, Notif
 }
 
 /// Returns the recipients of notifications from `actor` about the post or comment `object`.
-pub async fn list_told(conn: &impl Conn, actor: UserId, object: Uuid) -> Result<HashSet<UserId>> {
+pub async fn list_notified(conn: &impl Conn, actor: UserId, object: Uuid) -> Result<HashSet<UserId>> {
     let told = Entity::find().select_only().column(Column::UserId).filter(Column::ObjectId.eq(object));
     let told: Vec<Uuid> =
         told.filter(Column::ActorId.eq(actor.as_uuid())).into_tuple().all(conn.inner()).await?;
@@ -212,12 +212,12 @@ pub async fn delete_older_than(tx: &Tx, until: Timestamp, max: u64) -> Result<u6
 }
 
 /// Lists the ids of the notifications that `user` may see, the newest first.
-pub async fn list_ids(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Slice> {
+pub async fn list_ids(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<PageKeys> {
     keyset::ids(conn, readable(user), Column::Id, page).await
 }
 
 /// Lists the notifications of `ids`, in that order, in one statement. Skips ids that do not exist.
-pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Notification>> {
+pub async fn list_by_ids(conn: &impl Conn, ids: &PageKeys) -> Result<Vec<Notification>> {
     if ids.keys().is_empty() {
         return Ok(Vec::new());
     }

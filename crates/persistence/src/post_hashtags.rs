@@ -1,7 +1,7 @@
 //! The public posts of each hashtag. A post's row has its hashtags in the order of its text; these rows are the index
 //! from hashtag to posts.
 
-use blegram_domain::{Hashtag, PageRequest, Post, PostId, Visibility, page::Slice};
+use blegram_domain::{Hashtag, PageRequest, Post, PostId, Visibility, page::PageKeys};
 use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait,
     sea_query::Expr,
@@ -38,7 +38,7 @@ pub(crate) async fn insert(tx: &Tx, post: &Post) -> Result<()> {
 }
 
 /// Lists the ids of the public posts with a hashtag, the newest first.
-pub async fn list_post_ids(conn: &impl Conn, tag: &Hashtag, page: &PageRequest) -> Result<Slice> {
+pub async fn list_post_ids(conn: &impl Conn, tag: &Hashtag, page: &PageRequest) -> Result<PageKeys> {
     keyset::ids(conn, Entity::find().filter(Column::Hashtag.eq(tag.as_str())), Column::PostId, page).await
 }
 

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use blegram_domain::{
-    PageRequest, Post, PostId, Timestamp, UserId, UserSummary, Visibility, page::Slice, post::Marks,
+    PageRequest, Post, PostId, Timestamp, UserId, UserSummary, Visibility, page::PageKeys, post::Marks,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, IntoActiveModel, QueryFilter,
@@ -69,7 +69,7 @@ pub async fn insert(tx: &Tx, post: &Post) -> Result<()> {
 }
 
 /// Locks the post row (`FOR UPDATE`) until the transaction ends, and returns the post.
-pub async fn hold(tx: &Tx, id: PostId) -> Result<Option<Post>> {
+pub async fn lock(tx: &Tx, id: PostId) -> Result<Option<Post>> {
     let row = by_id(id).lock_exclusive().one(tx.inner()).await?;
     row.map(Post::try_from).transpose()
 }
@@ -199,7 +199,7 @@ pub async fn list_marks(
     posts: &[PostId],
 ) -> Result<HashMap<PostId, Marks>> {
     use bookmark::Column as Kept;
-    use post_like::Column as Liked;
+    use post_like::Column as LikeTarget;
     if posts.is_empty() {
         return Ok(HashMap::new());
     }
@@ -207,9 +207,9 @@ pub async fn list_marks(
     let liked = post_like::Entity::find()
         .select_only()
         .column_as(Expr::cust("1"), "kind")
-        .column_as(Liked::PostId, "post")
-        .filter(Liked::UserId.eq(viewer.as_uuid()))
-        .filter(Liked::PostId.is_in(ids()));
+        .column_as(LikeTarget::PostId, "post")
+        .filter(LikeTarget::UserId.eq(viewer.as_uuid()))
+        .filter(LikeTarget::PostId.is_in(ids()));
     let kept = bookmark::Entity::find()
         .select_only()
         .column_as(Expr::cust("2"), "kind")
@@ -227,7 +227,7 @@ pub async fn list_marks(
 }
 
 /// Lists the ids of public posts, the newest first.
-pub async fn list_public_ids(conn: &impl Conn, page: &PageRequest) -> Result<Slice> {
+pub async fn list_public_ids(conn: &impl Conn, page: &PageRequest) -> Result<PageKeys> {
     keyset::ids(conn, public(), Column::Id, page).await
 }
 
@@ -237,7 +237,7 @@ pub async fn list_ids_of_author(
     author: UserId,
     only: Option<Visibility>,
     page: &PageRequest,
-) -> Result<Slice> {
+) -> Result<PageKeys> {
     let mut posts = undeleted().filter(Column::AuthorId.eq(author.as_uuid()));
     if let Some(visibility) = only {
         posts = posts.filter(Column::Visibility.eq(visibility.as_str()));

@@ -2,7 +2,7 @@
 
 use blegram_domain::{
     PageRequest, RecentSearchId, Timestamp, UserId,
-    page::Slice,
+    page::PageKeys,
     search::{Kind, RecentSearch},
 };
 use sea_orm::{
@@ -40,12 +40,12 @@ pub async fn insert(tx: &Tx, user: UserId, kind: Kind, query: &str, now: Timesta
 }
 
 /// Lists the ids of the recent searches of `user`, the latest first.
-pub async fn list_ids(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Slice> {
+pub async fn list_ids(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<PageKeys> {
     keyset::ids(conn, Entity::find().filter(Column::UserId.eq(user.as_uuid())), Column::Id, page).await
 }
 
 /// Lists the searches of `ids`, in that order, in one statement.
-pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<RecentSearch>> {
+pub async fn list_by_ids(conn: &impl Conn, ids: &PageKeys) -> Result<Vec<RecentSearch>> {
     if ids.keys().is_empty() {
         return Ok(Vec::new());
     }

@@ -74,12 +74,12 @@ pub struct Step {
     /// The number of rows that were wrong and are now repaired.
     pub wrong: u64,
     /// Where to continue; `None` at the end of the table.
-    pub next: Option<Place>,
+    pub next: Option<CountedColumn>,
 }
 
 /// A position in a table, by primary key.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Place(Value);
+pub struct CountedColumn(Value);
 
 #[derive(FromQueryResult)]
 struct ById {
@@ -92,14 +92,14 @@ struct ByName {
 }
 
 /// Repairs `count` in up to `max` rows, starting after `place`.
-pub async fn update_some(tx: &Tx, count: Count, place: Option<Place>, max: u64) -> Result<Step> {
+pub async fn update_some(tx: &Tx, count: Count, place: Option<CountedColumn>, max: u64) -> Result<Step> {
     let backend = tx.inner().get_database_backend();
     let Count { table, column, key, truth, which } = count;
     // Lock the rows first and count afterwards, so that a concurrent change of a count happens before or after both.
     let lock = if backend == DbBackend::Postgres { "FOR UPDATE" } else { "" };
     let after = if place.is_some() { format!("WHERE {key} > $1") } else { String::new() };
     let sql = format!("SELECT {key} AS key FROM {table} {after} ORDER BY {key} LIMIT {max} {lock}");
-    let held = Statement::from_sql_and_values(backend, sql, place.map(|Place(value)| value));
+    let held = Statement::from_sql_and_values(backend, sql, place.map(|CountedColumn(value)| value));
     let keys: Vec<Value> = if key == "name" {
         let rows = ByName::find_by_statement(held).all(tx.inner()).await?;
         rows.into_iter().map(|row| row.key.into()).collect()
@@ -116,5 +116,5 @@ pub async fn update_some(tx: &Tx, count: Count, place: Option<Place>, max: u64) 
     let update = Statement::from_sql_and_values(backend, sql, [first.clone(), last.clone()]);
     let wrong = tx.inner().execute_raw(update).await?.rows_affected();
     let rows = keys.len() as u64;
-    Ok(Step { rows, wrong, next: (rows == max).then(|| Place(last.clone())) })
+    Ok(Step { rows, wrong, next: (rows == max).then(|| CountedColumn(last.clone())) })
 }

@@ -72,7 +72,7 @@ pub async fn find(
 }
 
 #[derive(FromQueryResult)]
-struct Known {
+struct KnownRelations {
     #[sea_orm(nested)]
     summary: user::Summary,
     following: bool,
@@ -115,9 +115,10 @@ pub async fn list_people(
     ] {
         people = people.column_as(exists, name);
     }
-    let known = people.into_model::<Known>().all(conn.inner()).await?;
-    let person = |known: Known| {
-        let Known { summary, following, followed_by, requested, blocking, blocked_by, muting } = known;
+    let known = people.into_model::<KnownRelations>().all(conn.inner()).await?;
+    let person = |known: KnownRelations| {
+        let KnownRelations { summary, following, followed_by, requested, blocking, blocked_by, muting } =
+            known;
         let relation = Relation { following, followed_by, requested, blocking, blocked_by, muting };
         UserSummary::try_from(summary).map(|summary| (summary.id, (summary, relation)))
     };
@@ -207,17 +208,17 @@ fn of<E: EntityTrait>(
 
 /// Takes shared advisory locks on the relationships between `actor` and each of `others` until the transaction ends; a
 /// block waits for it. Call it before reading a relationship, when acting on something that belongs to one of `others`.
-pub async fn hold(tx: &Tx, actor: UserId, others: impl IntoIterator<Item = UserId>) -> Result<()> {
-    lock(tx, "pg_advisory_xact_lock_shared", actor, others).await
+pub async fn lock_shared(tx: &Tx, actor: UserId, others: impl IntoIterator<Item = UserId>) -> Result<()> {
+    advisory_lock(tx, "pg_advisory_xact_lock_shared", actor, others).await
 }
 
-/// Like [`hold`], but exclusive, to change the relationship: waits for all other holders.
-pub async fn hold_to_change(tx: &Tx, actor: UserId, other: UserId) -> Result<()> {
-    lock(tx, "pg_advisory_xact_lock", actor, [other]).await
+/// Like [`lock`], but exclusive, to change the relationship: waits for all other holders.
+pub async fn lock_exclusive(tx: &Tx, actor: UserId, other: UserId) -> Result<()> {
+    advisory_lock(tx, "pg_advisory_xact_lock", actor, [other]).await
 }
 
 // SQLite has a single writer, so there is nothing to lock.
-async fn lock(
+async fn advisory_lock(
     tx: &Tx,
     function: &str,
     actor: UserId,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use blegram_domain::{CommentId, PageRequest, PostId, Revision, page::Slice};
+use blegram_domain::{CommentId, PageRequest, PostId, Revision, page::PageKeys};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, sea_query::SimpleExpr};
 
 use crate::{
@@ -49,12 +49,12 @@ pub async fn insert(tx: &Tx, of: Of, revision: &Revision) -> Result<()> {
 }
 
 /// Lists the ids of the revisions, the newest first.
-pub async fn list_ids(conn: &impl Conn, of: Of, page: &PageRequest) -> Result<Slice> {
+pub async fn list_ids(conn: &impl Conn, of: Of, page: &PageRequest) -> Result<PageKeys> {
     keyset::ids(conn, Entity::find().filter(of.filter()), Column::Id, page).await
 }
 
 /// Lists the revisions of `ids`, in that order, in one statement.
-pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Revision>> {
+pub async fn list_by_ids(conn: &impl Conn, ids: &PageKeys) -> Result<Vec<Revision>> {
     if ids.keys().is_empty() {
         return Ok(Vec::new());
     }

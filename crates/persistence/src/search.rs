@@ -3,7 +3,7 @@
 
 use blegram_domain::{
     Hashtag, PageRequest, Post, PostId, User, UserId, Visibility,
-    page::{Order, Ranked, Slice, Window},
+    page::{Order, PageKeys, Ranked, Window},
     search::{Phrase, Query, terms},
 };
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value, prelude::Uuid};
@@ -138,10 +138,10 @@ struct Id {
 }
 
 /// Lists the ids of public posts by discoverable authors that match `query`, the newest first.
-pub async fn list_post_ids(conn: &impl Conn, query: &Query, page: &PageRequest) -> Result<Slice> {
+pub async fn list_post_ids(conn: &impl Conn, query: &Query, page: &PageRequest) -> Result<PageKeys> {
     let phrases = query.phrases();
     if phrases.is_empty() {
-        return Ok(page.slice(Vec::new()));
+        return Ok(page.page_keys(Vec::new()));
     }
     let backend = conn.inner().get_database_backend();
     let window = page.window(Order::Descending);
@@ -160,7 +160,7 @@ pub async fn list_post_ids(conn: &impl Conn, query: &Query, page: &PageRequest) 
     );
     let rows =
         Id::find_by_statement(Statement::from_sql_and_values(backend, sql, values)).all(conn.inner()).await?;
-    Ok(page.slice(rows.into_iter().map(|row| row.id).collect()))
+    Ok(page.page_keys(rows.into_iter().map(|row| row.id).collect()))
 }
 
 /// Joins the posts of `candidates`. In a separate (materialised) query: otherwise PostgreSQL may mistake a rare word
@@ -249,7 +249,7 @@ struct RankedUser {
 }
 
 /// A page of names, with the user or hashtag of each.
-pub type Names<T> = (Slice<Ranked>, Vec<T>);
+pub type Names<T> = (PageKeys<Ranked>, Vec<T>);
 
 /// Lists discoverable accounts: an exact match of the username first, then usernames that start with `query`, then
 /// other matches of the names; each group ordered by username.
@@ -258,8 +258,8 @@ pub async fn list_users(
     query: &Query,
     page: &PageRequest<Ranked>,
 ) -> Result<Names<UserId>> {
-    let Some(mut found) = Found::new(conn, &USERS, query) else {
-        return Ok((page.slice(Vec::new()), Vec::new()));
+    let Some(mut found) = FoundPost::new(conn, &USERS, query) else {
+        return Ok((page.page_keys(Vec::new()), Vec::new()));
     };
     let collate = found.collate;
     let inner = format!(
@@ -270,12 +270,12 @@ pub async fn list_users(
         found.candidates
     );
     let rows = RankedUser::find_by_statement(found.statement(&inner, page)).all(conn.inner()).await?;
-    let slice =
-        page.slice(rows.iter().map(|row| Ranked { rank: row.rank, name: row.name.clone() }).collect());
+    let page_keys =
+        page.page_keys(rows.iter().map(|row| Ranked { rank: row.rank, name: row.name.clone() }).collect());
     let target =
         |key: &Ranked| rows.iter().find(|row| row.name == key.name).map(|row| UserId::from_uuid(row.id));
-    let users = slice.keys().iter().filter_map(target).collect();
-    Ok((slice, users))
+    let users = page_keys.keys().iter().filter_map(target).collect();
+    Ok((page_keys, users))
 }
 
 #[derive(FromQueryResult)]
@@ -290,8 +290,8 @@ pub async fn list_hashtags(
     query: &Query,
     page: &PageRequest<Ranked>,
 ) -> Result<Names<(Hashtag, u64)>> {
-    let Some(mut found) = Found::new(conn, &HASHTAGS, query) else {
-        return Ok((page.slice(Vec::new()), Vec::new()));
+    let Some(mut found) = FoundPost::new(conn, &HASHTAGS, query) else {
+        return Ok((page.page_keys(Vec::new()), Vec::new()));
     };
     let collate = found.collate;
     let inner = format!(
@@ -301,22 +301,23 @@ pub async fn list_hashtags(
         found.candidates
     );
     let rows = RankedTag::find_by_statement(found.statement(&inner, page)).all(conn.inner()).await?;
-    let slice = page.slice(rows.into_iter().map(|row| Ranked { rank: row.rank, name: row.name }).collect());
+    let page_keys =
+        page.page_keys(rows.into_iter().map(|row| Ranked { rank: row.rank, name: row.name }).collect());
     let tag = |key: &Ranked| (Hashtag::from_stored(key.name.clone()), key.rank.unsigned_abs());
-    let tags = slice.keys().iter().map(tag).collect();
-    Ok((slice, tags))
+    let tags = page_keys.keys().iter().map(tag).collect();
+    Ok((page_keys, tags))
 }
 
 /// The common parts of name searches: `$1` is the full-text expression, `$2` and `$3` are the range of names with the
 /// prefix.
-struct Found {
+struct FoundPost {
     backend: DbBackend,
     collate: &'static str,
     candidates: String,
     values: Vec<Value>,
 }
 
-impl Found {
+impl FoundPost {
     /// `None` if the query cannot match anything.
     fn new(conn: &impl Conn, index: &Index, query: &Query) -> Option<Self> {
         let (backend, phrases) = (conn.inner().get_database_backend(), query.open_phrases());

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use blegram_domain::{
     PageRequest, Session, SessionId, Timestamp, TokenId, UserId,
-    page::Slice,
+    page::PageKeys,
     session::Kind,
     user::{Role, Status},
 };
@@ -32,7 +32,7 @@ pub type TokenHash = [u8; 32];
 
 /// A session with everything that decides whether it is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundSession {
     /// The session.
     pub session: Session,
     /// The status of its user.
@@ -70,12 +70,12 @@ struct Row {
 }
 
 #[derive(FromQueryResult)]
-struct Seen {
+struct LastUse {
     user_id: Uuid,
     at: i64,
 }
 
-impl TryFrom<Row> for Found {
+impl TryFrom<Row> for FoundSession {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self> {
@@ -117,30 +117,34 @@ pub async fn insert(tx: &Tx, session: &Session, token_hash: Option<TokenHash>) -
 }
 
 /// Finds the session of a token by its hash, expired or not, in one statement.
-pub async fn find_by_token_hash(conn: &impl Conn, hash: &TokenHash) -> Result<Option<Found>> {
+pub async fn find_by_token_hash(conn: &impl Conn, hash: &TokenHash) -> Result<Option<FoundSession>> {
     let query = with_user(Entity::find().filter(Column::TokenHash.eq(hash.to_vec())));
-    query.into_model::<Row>().one(conn.inner()).await?.map(Found::try_from).transpose()
+    query.into_model::<Row>().one(conn.inner()).await?.map(FoundSession::try_from).transpose()
 }
 
 /// Finds the session of an access token by its `jti`, expired or not, in one statement.
-pub async fn find_by_token_id(conn: &impl Conn, id: SessionId, token: TokenId) -> Result<Option<Found>> {
+pub async fn find_by_token_id(
+    conn: &impl Conn,
+    id: SessionId,
+    token: TokenId,
+) -> Result<Option<FoundSession>> {
     let query = Entity::find_by_id(id.as_uuid())
         .join(JoinType::InnerJoin, Relation::RefreshToken.def())
         .filter(refresh_token::Column::Id.eq(token.as_uuid()));
     let query = with_user(query)
         .column_as(refresh_token::Column::Id, "refresh_token_id")
         .column(refresh_token::Column::AccessUsedAt);
-    query.into_model::<Row>().one(conn.inner()).await?.map(Found::try_from).transpose()
+    query.into_model::<Row>().one(conn.inner()).await?.map(FoundSession::try_from).transpose()
 }
 
 /// Finds a session by id, expired or not.
-pub async fn find(conn: &impl Conn, id: SessionId) -> Result<Option<Found>> {
+pub async fn find(conn: &impl Conn, id: SessionId) -> Result<Option<FoundSession>> {
     let query = with_user(Entity::find_by_id(id.as_uuid()));
-    query.into_model::<Row>().one(conn.inner()).await?.map(Found::try_from).transpose()
+    query.into_model::<Row>().one(conn.inner()).await?.map(FoundSession::try_from).transpose()
 }
 
 /// Lists the sessions of `ids`, expired or not, in one statement for any number. Skips ids that do not exist.
-pub async fn list(conn: &impl Conn, ids: &[SessionId]) -> Result<Vec<Found>> {
+pub async fn list(conn: &impl Conn, ids: &[SessionId]) -> Result<Vec<FoundSession>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -152,7 +156,7 @@ pub async fn list(conn: &impl Conn, ids: &[SessionId]) -> Result<Vec<Found>> {
     );
     let values = [rows::ids(backend, ids.iter().map(|id| id.as_uuid()))];
     let found = Row::find_by_statement(Statement::from_sql_and_values(backend, sql, values));
-    found.all(conn.inner()).await?.into_iter().map(Found::try_from).collect()
+    found.all(conn.inner()).await?.into_iter().map(FoundSession::try_from).collect()
 }
 
 /// Returns when each of `users` was last seen, in one statement for any number. Skips users without a session.
@@ -166,13 +170,13 @@ pub async fn list_last_seen(conn: &impl Conn, users: &[UserId]) -> Result<HashMa
         rows::is_one_of(backend, "$1")
     );
     let values = [rows::ids(backend, users.iter().map(|id| id.as_uuid()))];
-    let seen = Seen::find_by_statement(Statement::from_sql_and_values(backend, sql, values));
+    let seen = LastUse::find_by_statement(Statement::from_sql_and_values(backend, sql, values));
     let seen = seen.all(conn.inner()).await?.into_iter();
     seen.map(|it| Ok((UserId::from_uuid(it.user_id), timestamp("sessions", it.user_id, it.at)?))).collect()
 }
 
 /// Locks the session row (`FOR UPDATE`) until the transaction ends, and returns whether it exists.
-pub async fn hold(tx: &Tx, id: SessionId) -> Result<bool> {
+pub async fn lock(tx: &Tx, id: SessionId) -> Result<bool> {
     Ok(Entity::find_by_id(id.as_uuid()).lock_exclusive().one(tx.inner()).await?.is_some())
 }
 
@@ -183,13 +187,13 @@ pub async fn list_live_ids(
     now: Timestamp,
     idle: IdleSince,
     page: &PageRequest,
-) -> Result<Slice> {
+) -> Result<PageKeys> {
     let live = Entity::find().filter(Column::UserId.eq(user.as_uuid())).filter(over(now, idle).not());
     keyset::ids(conn, live, Column::Id, page).await
 }
 
 /// Lists the sessions of `ids`, in that order, in one statement. Skips ids that do not exist.
-pub async fn list_by_ids(conn: &impl Conn, ids: &Slice) -> Result<Vec<Session>> {
+pub async fn list_by_ids(conn: &impl Conn, ids: &PageKeys) -> Result<Vec<Session>> {
     if ids.keys().is_empty() {
         return Ok(Vec::new());
     }

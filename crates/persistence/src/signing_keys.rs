@@ -28,7 +28,7 @@ pub struct SigningKey {
 const ADVISORY_LOCK: i64 = 0x626c_6567_7261_6d02;
 
 /// Lets one node at a time decide whether to create a key: takes an advisory lock until the transaction ends.
-pub async fn hold(tx: &Tx) -> Result<()> {
+pub async fn lock(tx: &Tx) -> Result<()> {
     // SQLite has a single writer.
     if tx.inner().get_database_backend() == sea_orm::DbBackend::Postgres {
         let lock = format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})");

@@ -2,7 +2,7 @@
 
 use blegram_domain::{
     PageRequest, UserId,
-    page::{Order, Slice, Window},
+    page::{Order, PageKeys, Window},
 };
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value, prelude::Uuid};
 
@@ -19,7 +19,7 @@ struct Row {
 /// Costs about one index lookup per followed account, however many posts there are. The SQL differs per database to
 /// achieve that. SQLite iterates over a list of authors (an `OR` for the user's own posts would make it read all
 /// posts); PostgreSQL reads the newest posts of each author (`LATERAL`) and merges them.
-pub async fn list_home_ids(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<Slice> {
+pub async fn list_home_ids(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<PageKeys> {
     let backend = conn.inner().get_database_backend();
     let window = page.window(Order::Descending);
     let (bounds, mut values) = bounds(&window);
@@ -41,7 +41,7 @@ pub async fn list_home_ids(conn: &impl Conn, user: UserId, page: &PageRequest) -
     };
     let statement = Statement::from_sql_and_values(backend, sql, values);
     let found = Row::find_by_statement(statement).all(conn.inner()).await?;
-    Ok(page.slice(found.into_iter().map(|row| row.id).collect()))
+    Ok(page.page_keys(found.into_iter().map(|row| row.id).collect()))
 }
 
 /// The SQL conditions of a window, and their values from `$2` on.

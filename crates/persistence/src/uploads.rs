@@ -37,7 +37,7 @@ pub async fn find(conn: &impl Conn, id: UploadId) -> Result<Option<Upload>> {
 }
 
 /// Locks the upload row (`FOR UPDATE`) until the transaction ends, and returns the upload.
-pub async fn hold(tx: &Tx, id: UploadId) -> Result<Option<Upload>> {
+pub async fn lock(tx: &Tx, id: UploadId) -> Result<Option<Upload>> {
     by_id(id).lock_exclusive().one(tx.inner()).await?.map(Upload::try_from).transpose()
 }
 

@@ -1,7 +1,7 @@
 //! Accounts, profiles and credentials.
 //!
-//! Row locks on accounts come in three strengths: [`keep`] (`FOR KEY SHARE`) before inserting rows that reference the
-//! account, [`keep_to_count`] and [`hold_counts`] (`FOR NO KEY UPDATE`) before updating its counts, [`hold`]
+//! Row locks on accounts come in three strengths: [`lock_shared`] (`FOR KEY SHARE`) before inserting rows that reference the
+//! account, [`lock_shared_to_count`] and [`lock_counts`] (`FOR NO KEY UPDATE`) before updating its counts, [`lock`]
 //! (`FOR UPDATE`) before changing the account itself. Accounts are locked before everything else, those whose counts
 //! change first, in the order of their ids.
 
@@ -204,14 +204,14 @@ pub async fn replace_password_hash(tx: &Tx, id: UserId, from: Option<&str>, to: 
 }
 
 /// Locks the account row (`FOR KEY SHARE`) until the transaction ends, and returns the profile. A transaction that
-/// wants to [`hold`] it waits; updates of its counts do not.
-pub async fn keep(tx: &Tx, id: UserId) -> Result<Option<User>> {
+/// wants to [`lock`] it waits; updates of its counts do not.
+pub async fn lock_shared(tx: &Tx, id: UserId) -> Result<Option<User>> {
     let row = Entity::find_by_id(id.as_uuid()).lock(LockType::KeyShare).one(tx.inner()).await?;
     row.map(User::try_from).transpose()
 }
 
-/// Like [`keep`], for several accounts in one statement. Skips ids without an account.
-pub async fn keep_all(tx: &Tx, ids: &[UserId]) -> Result<HashMap<UserId, User>> {
+/// Like [`lock_shared`], for several accounts in one statement. Skips ids without an account.
+pub async fn lock_all_shared(tx: &Tx, ids: &[UserId]) -> Result<HashMap<UserId, User>> {
     // In a fixed order, to avoid deadlocks.
     let rows = Entity::find()
         .filter(Column::Id.is_in(ids.iter().map(|id| id.as_uuid())))
@@ -222,32 +222,32 @@ pub async fn keep_all(tx: &Tx, ids: &[UserId]) -> Result<HashMap<UserId, User>> 
 }
 
 /// Locks the account row (`FOR UPDATE`) until the transaction ends, and returns the account.
-pub async fn hold(tx: &Tx, id: UserId) -> Result<Option<Account>> {
+pub async fn lock(tx: &Tx, id: UserId) -> Result<Option<Account>> {
     let row = Entity::find_by_id(id.as_uuid()).lock_exclusive().one(tx.inner()).await?;
     row.map(Account::try_from).transpose()
 }
 
 /// Locks the account row (`FOR NO KEY UPDATE`) until the transaction ends, and returns the profile: for a transaction
 /// that will update its counts. Call it before taking any weaker lock on the same row: between the two locks, another
-/// transaction could start to wait for [`hold`], and the two transactions would deadlock.
-pub async fn keep_to_count(tx: &Tx, id: UserId) -> Result<Option<User>> {
+/// transaction could start to wait for [`lock`], and the two transactions would deadlock.
+pub async fn lock_shared_to_count(tx: &Tx, id: UserId) -> Result<Option<User>> {
     let row = Entity::find_by_id(id.as_uuid()).lock(LockType::NoKeyUpdate).one(tx.inner()).await?;
     row.map(User::try_from).transpose()
 }
 
-/// Like [`keep_to_count`], for several accounts, without returning them: read them afterwards. Call it before locking
-/// other accounts with [`keep`], and before locking relations.
-pub async fn hold_counts(tx: &Tx, ids: &[UserId]) -> Result<()> {
-    lock_counts(tx, ids, None).await.map(drop)
+/// Like [`lock_shared_to_count`], for several accounts, without returning them: read them afterwards. Call it before locking
+/// other accounts with [`lock_shared`], and before locking relations.
+pub async fn lock_counts(tx: &Tx, ids: &[UserId]) -> Result<()> {
+    lock_count_rows(tx, ids, None).await.map(drop)
 }
 
-/// Like [`hold_counts`], but skips accounts that another transaction has locked (`SKIP LOCKED`), and returns those that
-/// it locked. For a transaction that [`hold`]s an account, which must not wait for another one.
-pub async fn hold_free_counts(tx: &Tx, ids: &[UserId]) -> Result<Vec<UserId>> {
-    lock_counts(tx, ids, Some(LockBehavior::SkipLocked)).await
+/// Like [`lock_counts`], but skips accounts that another transaction has locked (`SKIP LOCKED`), and returns those that
+/// it locked. For a transaction that [`lock`]s an account, which must not wait for another one.
+pub async fn lock_free_counts(tx: &Tx, ids: &[UserId]) -> Result<Vec<UserId>> {
+    lock_count_rows(tx, ids, Some(LockBehavior::SkipLocked)).await
 }
 
-async fn lock_counts(tx: &Tx, ids: &[UserId], behavior: Option<LockBehavior>) -> Result<Vec<UserId>> {
+async fn lock_count_rows(tx: &Tx, ids: &[UserId], behavior: Option<LockBehavior>) -> Result<Vec<UserId>> {
     // SQLite has a single writer, so there is nothing to lock.
     if tx.inner().get_database_backend() != DbBackend::Postgres || ids.is_empty() {
         return Ok(ids.to_vec());

@@ -182,7 +182,7 @@ impl Config {
                 section = line.setting.section;
                 page.push_str(&format!("\n[{section}]\n"));
             }
-            page.push_str(&shown(line));
+            page.push_str(&redacted(line));
         }
         page
     }
@@ -193,7 +193,7 @@ fn secret(secret: Option<&Secret>) -> secrecy::SecretString {
     secret.map(Secret::secret).unwrap_or_default()
 }
 
-fn shown(line: &Effective) -> String {
+fn redacted(line: &Effective) -> String {
     let (name, source) = (line.setting.name, &line.source);
     let Some(text) = &line.text else { return format!("# {name} is not set\n") };
     let value = match line.setting.shape {

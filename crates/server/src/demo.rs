@@ -114,7 +114,7 @@ pub async fn fill(config: &Config, db: &Db, seed: u64, now: Timestamp) -> anyhow
     world.relations().await?;
     let comments = world.posts().await?;
     let ids: Vec<UserId> = world.people.iter().map(|person| person.id).collect();
-    let messages = conversations::talk(db, end, &ids).await?;
+    let messages = conversations::demo(db, end, &ids).await?;
     let (people, posts, pictures) = (world.people.len(), world.posts.len(), world.pictures);
     Ok(Filled::Now(format!(
         "Created {people} users, {posts} posts, {pictures} images, {comments} comments and {messages} messages."
@@ -180,7 +180,7 @@ impl World {
     async fn relations(&mut self) -> anyhow::Result<()> {
         for by in 0..self.people.len() {
             for _ in 0..self.rng.random_range(6..18) {
-                let of = self.somebody();
+                let of = self.random_user();
                 if of == by {
                     continue;
                 }
@@ -206,7 +206,7 @@ impl World {
             self.clock.advance(next.since(self.clock.now()));
             self.pass(0, step.as_secs() / 120);
             next = next + step;
-            let by = self.somebody();
+            let by = self.random_user();
             let visibility =
                 if self.rng.random_bool(0.1) { Visibility::Followers } else { Visibility::Public };
             let text = self.post_text(by);
@@ -247,7 +247,7 @@ impl World {
     }
 
     async fn like(&mut self) -> anyhow::Result<()> {
-        let (who, post) = (self.somebody(), self.recent_post());
+        let (who, post) = (self.random_user(), self.recent_post());
         let liked = allowed(self.social.like_post(self.people[who].id, post).await)?;
         if liked.is_some() && self.rng.random_bool(0.1) {
             self.social.bookmark_post(self.people[who].id, post).await?;
@@ -256,13 +256,13 @@ impl World {
     }
 
     async fn comment(&mut self) -> anyhow::Result<usize> {
-        let (who, post) = (self.somebody(), self.recent_post());
+        let (who, post) = (self.random_user(), self.recent_post());
         let actor = self.people[who].id;
         let words = self.comment_text(who);
         let written = self.social.create_comment(actor, post, None, words).await;
         let Some(comment) = allowed(written)? else { return Ok(0) };
         if self.rng.random_bool(0.5) {
-            let (other, parent) = (self.somebody(), comment.comment.id);
+            let (other, parent) = (self.random_user(), comment.comment.id);
             return Ok(1 + self.answer(other, post, parent).await?);
         }
         Ok(1)
@@ -286,7 +286,7 @@ impl World {
             text.push_str(&format!(" {}", speaks.today));
         }
         if self.rng.random_bool(0.15) {
-            let name = words::PEOPLE[self.somebody()].0;
+            let name = words::PEOPLE[self.random_user()].0;
             text.push_str(&format!(" @{name}"));
         }
         text
@@ -303,7 +303,7 @@ impl World {
     }
 
     /// The index of a random user, by weight.
-    fn somebody(&mut self) -> usize {
+    fn random_user(&mut self) -> usize {
         let total: usize = self.people.iter().map(|person| person.weight).sum();
         let mut at = self.rng.random_range(0..total.max(1));
         self.people

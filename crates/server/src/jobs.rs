@@ -72,11 +72,11 @@ impl Runner {
             tracing::warn!(error = &*on_one_line(error.as_ref()), "cannot schedule recurring jobs");
         }
         let workers = if self.db.is_sqlite() { 1 } else { WORKERS_ON_POSTGRES };
-        let working = join_all((0..workers).map(|_| self.work_alone()));
+        let working = join_all((0..workers).map(|_| self.run_exclusively()));
         tokio::join!(working, self.retention.watch(&self.shutdown));
     }
 
-    async fn work_alone(&self) {
+    async fn run_exclusively(&self) {
         while !self.shutdown.is_cancelled() {
             if let Err(error) = self.run_due().await {
                 tracing::warn!(error = &*on_one_line(error.as_ref()), "cannot claim or release a job");
@@ -170,36 +170,36 @@ impl Runner {
         Ok(match job {
             Job::EraseAccount(user) => {
                 // Images first: deleting their rows with the content would orphan the files.
-                self.media.erase_user(user).await?
-                    || self.chat.erase_user(user).await?
-                    || self.social.erase_user(user).await?
-                    || self.auth.erase_account(user).await?
+                self.media.purge_user(user).await?
+                    || self.chat.purge_user(user).await?
+                    || self.social.purge_user(user).await?
+                    || self.auth.purge_account(user).await?
             }
             Job::ErasePost(post) => {
-                self.media.erase_post(post).await? || self.social.erase_post(post).await?
+                self.media.purge_post(post).await? || self.social.purge_post(post).await?
             }
-            Job::EraseMedia(media) => self.media.erase_media(media).await?,
+            Job::EraseMedia(media) => self.media.purge_media(media).await?,
             Job::EraseFiles(key) => {
-                self.media.erase_files(key).await?;
+                self.media.delete_files(key).await?;
                 false
             }
-            Job::EraseConversation(id) => self.chat.erase_conversation(id).await?,
+            Job::EraseConversation(id) => self.chat.purge_conversation(id).await?,
             Job::MoveMedia(user) => self.media.move_media(user).await?,
             Job::MoveImage(media) => self.media.move_image(media).await?,
-            Job::EraseComment(comment) => self.social.erase_comment(comment).await?,
+            Job::EraseComment(comment) => self.social.purge_comment(comment).await?,
             Job::AcceptFollowRequests(user) => self.social.accept_follow_requests(user).await?,
             Job::Reindex => self.social.reindex().await?,
-            Job::Retention => self.forget_old().await?,
+            Job::Retention => self.delete_expired().await?,
         })
     }
 
     /// Runs every deletion that depends on age alone, by a checked clock. Does nothing while retention is paused.
-    async fn forget_old(&self) -> anyhow::Result<bool> {
+    async fn delete_expired(&self) -> anyhow::Result<bool> {
         let Some(now) = self.retention.check().await? else { return Ok(false) };
-        Ok(self.auth.forget_old(now).await?
-            || self.social.forget_old(now).await?
-            || self.chat.forget_old(now).await?
-            || self.media.forget_old(now).await?)
+        Ok(self.auth.delete_expired(now).await?
+            || self.social.delete_expired(now).await?
+            || self.chat.delete_expired(now).await?
+            || self.media.delete_expired(now).await?)
     }
 
     async fn renew(&self, taken: &Taken, until: Timestamp) -> anyhow::Result<bool> {

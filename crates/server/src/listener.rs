@@ -204,14 +204,14 @@ async fn connection<E: Endpoint>(
     shutdown: CancellationToken,
 ) {
     let local = socket.local_addr().unwrap_or(peer);
-    let (refused, progress) = (RefusedUpgrade::default(), socket.progress());
+    let (refused, progress) = (RejectedUpgrade::default(), socket.progress());
     let service = service_fn(|request| {
         progress.begin_exchange();
         let (endpoint, refused, progress) = (Arc::clone(&endpoint), &refused, progress.clone());
         let base_path = &*base_path;
         async move {
             let answer = if head_bytes(&request) > limits.max_head_bytes {
-                refused.keep(request.extensions().get::<OnUpgrade>().cloned());
+                refused.keep_alive(request.extensions().get::<OnUpgrade>().cloned());
                 headers_too_large(&request, base_path, limits.max_head_bytes).into()
             } else {
                 respond(&*endpoint, request, local, peer, &limits, refused).await
@@ -255,10 +255,10 @@ fn is_timeout(error: &hyper::Error) -> bool {
 /// The latest rejected upgrade request. After one, hyper hands the socket over at the end of the connection, whatever
 /// requests follow; without a receiver it would close the socket while the client may still be sending.
 #[derive(Default)]
-struct RefusedUpgrade(Mutex<Option<OnUpgrade>>);
+struct RejectedUpgrade(Mutex<Option<OnUpgrade>>);
 
-impl RefusedUpgrade {
-    fn keep(&self, upgrade: Option<OnUpgrade>) {
+impl RejectedUpgrade {
+    fn keep_alive(&self, upgrade: Option<OnUpgrade>) {
         if upgrade.is_some() {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = upgrade;
         }
@@ -313,7 +313,7 @@ async fn respond<E: Endpoint>(
     local: SocketAddr,
     peer: SocketAddr,
     limits: &Limits,
-    refused: &RefusedUpgrade,
+    refused: &RejectedUpgrade,
 ) -> Response<BoxBody> {
     let (version, upgrade) = (request.version(), request.extensions().get::<OnUpgrade>().cloned());
     let (local, peer) = (LocalAddr(Addr::SocketAddr(local)), RemoteAddr(Addr::SocketAddr(peer)));
@@ -334,7 +334,7 @@ async fn respond<E: Endpoint>(
         refused.clear();
         return answer.into();
     }
-    refused.keep(upgrade);
+    refused.keep_alive(upgrade);
     let is_read = match body {
         Some(body) => body.drain().await,
         None => true,
@@ -346,7 +346,7 @@ async fn respond<E: Endpoint>(
 fn ending(mut answer: poem::Response, version: Version) -> poem::Response {
     answer.headers_mut().append(header::CONNECTION, HeaderValue::from_static("close"));
     if version == Version::HTTP_10 {
-        // hyper would add `keep-alive` to a response of a later version if the client asked for it.
+        // hyper would add `keep_alive-alive` to a response of a later version if the client asked for it.
         answer.set_version(Version::HTTP_10);
     }
     answer

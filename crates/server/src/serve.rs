@@ -37,7 +37,7 @@ const LAST_TASKS: Duration = Duration::from_secs(5);
 /// When the server cannot start; the message says what to do about it.
 pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
     // First, so that a signal during start-up does not kill the process in the middle of a migration.
-    let end = asked_to_end().context("cannot install the signal handlers")?;
+    let end = shutdown_signal().context("cannot install the signal handlers")?;
     let (_folder, key) = keys(config)?;
     migrate::at_start(config).await?;
     let db = wire::database(config).await.context("cannot connect to the database at database.url")?;
@@ -63,7 +63,7 @@ pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {address}; set server.listen to a free address"))?;
     let site = Arc::clone(&app.site);
     let router = Arc::new(blegram_api::router(app.clone()));
-    greet(config, is_demo);
+    print_banner(config, is_demo);
     let limits = listener::Limits::from(&config.listener);
     let serving = listener::serve(socket, router, limits, site.base_path(), shutdown.clone());
     let ending = async {
@@ -71,20 +71,20 @@ pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
         tracing::info!("shutting down; finishing requests in flight");
         shutdown.cancel();
     };
-    let tidying = shutdown.run_until_cancelled(tidy(&auth));
+    let tidying = shutdown.run_until_cancelled(housekeeping(&auth));
     // Events are delivered until the last gateway connection has closed.
-    let alone = CancellationToken::new();
-    let leaving = async {
+    let background_shutdown = CancellationToken::new();
+    let draining = async {
         shutdown.cancelled().await;
-        let cut = app.live.hub().drain().await;
+        let cut = app.realtime.hub().drain().await;
         if cut > 0 {
             tracing::warn!(tasks = cut, "aborted gateway commands at shutdown");
         }
-        alone.cancel();
+        background_shutdown.cancel();
     };
-    let telling = background.run(&app, &alone);
+    let realtime = background.run(&app, &background_shutdown);
     let following = clock::follow(&site_clock, &db, &shutdown);
-    let (cut, ..) = tokio::join!(serving, ending, tidying, leaving, telling, following, runner.work());
+    let (cut, ..) = tokio::join!(serving, ending, tidying, draining, realtime, following, runner.work());
     if cut > 0 {
         tracing::warn!(connections = cut, "aborted requests that outlived listener.drain_timeout_ms");
     }
@@ -118,7 +118,7 @@ pub(crate) fn keys(config: &Config) -> anyhow::Result<(Option<DataFolder>, Secre
 
 /// Installs the handlers of SIGTERM and SIGINT and returns a future that completes at the first of them. A signal that
 /// arrives before the future is polled counts, too: a supervisor may stop the server as soon as it responds.
-fn asked_to_end() -> io::Result<impl Future<Output = ()>> {
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     // A second signal has no effect: the graceful shutdown has its own time limit.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -131,11 +131,11 @@ fn asked_to_end() -> io::Result<impl Future<Output = ()>> {
 }
 
 /// Housekeeping: prunes the rate limiter every minute, and rotates the signing keys every hour.
-async fn tidy(auth: &Auth) {
+async fn housekeeping(auth: &Auth) {
     let mut minutes = tokio::time::interval(Duration::from_secs(60));
     for minute in 0_u64.. {
         minutes.tick().await;
-        auth.limiter().tidy();
+        auth.limiter().prune();
         if !minute.is_multiple_of(60) {
             continue;
         }
@@ -147,7 +147,7 @@ async fn tidy(auth: &Auth) {
 }
 
 /// Reports the URLs and the database: as a log line if logs are JSON, otherwise as a banner on standard output.
-fn greet(config: &Config, is_demo: bool) {
+fn print_banner(config: &Config, is_demo: bool) {
     let site = config.site();
     let database = match config.database_url().backend() {
         Backend::Sqlite => format!("SQLite in {}", config.server.data_dir.display()),

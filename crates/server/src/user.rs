@@ -24,12 +24,12 @@ pub async fn run(config: &Config, command: &User) -> anyhow::Result<String> {
     let clock = SiteClock::of(&db).await.context("cannot read the database clock")?;
     clock::begin_ids(&db, &*clock).await.context("cannot read the newest ids")?;
     let auth = Auth::new(db.clone(), clock, wire::operator_config(config))?;
-    let answer = carry_out(&auth, command).await;
+    let answer = run_command(&auth, command).await;
     db.close().await.context("cannot close the database")?;
     answer
 }
 
-async fn carry_out(auth: &Auth, command: &User) -> anyhow::Result<String> {
+async fn run_command(auth: &Auth, command: &User) -> anyhow::Result<String> {
     match command {
         User::Create { name, role, display_name, email, password } => {
             let username = username(name)?;

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use blegram_api::{App, Background, Live, Readiness, Site};
+use blegram_api::{App, Background, Readiness, Realtime, Site};
 use blegram_auth::{Auth, Limits, PasswordCost, Quota, SiteKey};
 use blegram_chat::Chat;
 use blegram_domain::{
@@ -66,8 +66,8 @@ pub fn app(
     shutdown: &CancellationToken,
 ) -> anyhow::Result<(App, Background)> {
     let media = media(config, db.clone(), Arc::clone(&clock), key)?;
-    let (live, background) = Live::new((&config.gateway).into(), media.clone());
-    let events = Arc::new(live.clone());
+    let (realtime, background) = Realtime::new((&config.gateway).into(), media.clone());
+    let events = Arc::new(realtime.clone());
     let auth = auth_config(config, SiteKey::new(key.expose_secret()));
     let app = App {
         auth: Auth::new(db.clone(), Arc::clone(&clock), auth)?.with_events(Arc::clone(&events) as _),
@@ -75,7 +75,7 @@ pub fn app(
         chat: Chat::new(db.clone(), Arc::clone(&clock)).with_events(events),
         site: Arc::new(site(config)),
         readiness: readiness(db, media.clone(), shutdown.clone()),
-        live,
+        realtime,
         media,
         clock,
         tasks: TaskTracker::new(),

@@ -5,7 +5,7 @@ use blegram_persistence::bookmarks;
 
 use crate::{
     PostView, Result, Social,
-    posts::{find_visible, hold_visible},
+    posts::{find_visible, lock_visible},
     view::Muted,
 };
 
@@ -16,7 +16,7 @@ impl Social {
     /// [`crate::Error::PostNotFound`] also if the actor may not see the post.
     pub async fn bookmark_post(&self, actor: UserId, id: PostId) -> Result<()> {
         let tx = self.db.write().await?;
-        hold_visible(&tx, actor, id).await?;
+        lock_visible(&tx, actor, id).await?;
         let bookmark = bookmarks::next_id(&tx, actor, self.clock.now()).await?;
         bookmarks::insert(&tx, bookmark, actor, id).await?;
         Ok(tx.commit().await?)
@@ -37,6 +37,6 @@ impl Social {
     /// The posts that `actor` bookmarked, most recent bookmark first, without those that they may no longer see.
     pub async fn bookmarks(&self, actor: UserId, page: &PageRequest) -> Result<Page<PostView>> {
         let listed = bookmarks::list_posts(&self.db, actor, page).await?;
-        self.page_of_listed(actor, listed, Muted::Shown).await
+        self.page_of_listed(actor, listed, Muted::NewDisplayName).await
     }
 }

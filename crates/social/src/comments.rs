@@ -2,17 +2,17 @@
 
 use blegram_domain::{
     Comment, CommentId, CommentText, Job, Notice, NoticeKind, Page, PageRequest, Post, PostId, Revision,
-    RevisionId, Timestamp, UserId, UserSummary, Violation, analysis::Analysis, page::Slice, user::Role,
+    RevisionId, Timestamp, UserId, UserSummary, Violation, analysis::Analysis, page::PageKeys, user::Role,
     version::Precondition,
 };
 use blegram_persistence::{Conn, Tx, comments, jobs, notifications, posts, relations, revisions::Of, users};
 
 use crate::{
     CommentView, Error, Event, Result, Social,
-    event::{Told, notified, retracted},
+    event::{Notifications, notified, retracted},
     notifications::MAX_RETRACTED,
-    posts::{find_mentioned, find_visible, hold_visible, keep},
-    revisions::{keep_texts, only},
+    posts::{find_mentioned, find_visible, lock_accounts_shared, lock_visible},
+    revisions::{only, store_texts},
     view::{People, view_comment_publicly},
 };
 
@@ -52,15 +52,15 @@ impl Social {
     ) -> Result<CommentView> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        let author = self.keep_actor(&tx, actor).await?;
-        let (post, post_author) = hold_visible(&tx, actor, post).await?;
+        let author = self.lock_actor_shared(&tx, actor).await?;
+        let (post, post_author) = lock_visible(&tx, actor, post).await?;
         let parent = match parent {
-            Some(id) => Some(hold_parent(&tx, actor, post.id, id).await?),
+            Some(id) => Some(lock_parent(&tx, actor, post.id, id).await?),
             None => None,
         };
         let mentioned = find_mentioned(&tx, actor, &input.analysis.mentions).await?;
         let answered = parent.as_ref().and_then(|parent| parent.author);
-        keep(&tx, answered.into_iter().chain([post.author])).await?;
+        lock_accounts_shared(&tx, answered.into_iter().chain([post.author])).await?;
         let thread = parent.as_ref().map(Comment::thread);
         let gone = if parent.is_some() { Error::ParentNotFound } else { Error::PostNotFound };
         let id = comments::next_id(&tx, post.id, thread, now).await?.ok_or(gone)?;
@@ -82,7 +82,7 @@ impl Social {
         let mut notices = Vec::new();
         let replied_to = parent.and_then(|parent| parent.author);
         let replied_to = replied_to.map(|author| (author, NoticeKind::Reply));
-        let meant = told_of(&tx, &comment, &post_author, post.is_public(&post_author)).await?;
+        let meant = notifications_of(&tx, &comment, &post_author, post.is_public(&post_author)).await?;
         let meant = meant.into_iter().map(|user| (user, NoticeKind::Mention));
         for (recipient, kind) in
             replied_to.into_iter().chain(meant).chain([(post.author, NoticeKind::Comment)])
@@ -139,11 +139,15 @@ impl Social {
         self.page_of_comments(viewer, ids).await
     }
 
-    async fn page_of_comments(&self, viewer: Option<UserId>, slice: Slice) -> Result<Page<CommentView>> {
-        let ids: Vec<CommentId> = slice.keys().iter().copied().map(CommentId::from_uuid).collect();
+    async fn page_of_comments(
+        &self,
+        viewer: Option<UserId>,
+        page_keys: PageKeys,
+    ) -> Result<Page<CommentView>> {
+        let ids: Vec<CommentId> = page_keys.keys().iter().copied().map(CommentId::from_uuid).collect();
         let comments = comments::list_by_ids(&self.db, &ids).await?;
         let views = self.view_comments(viewer, comments).await?;
-        Ok(slice.into_page(views))
+        Ok(page_keys.into_page(views))
     }
 
     /// Edits a comment of `actor`. Of concurrent edits with the same precondition, one succeeds. An edit without a
@@ -181,12 +185,12 @@ impl Social {
                 media: Vec::new(),
                 created_at: now,
             };
-            keep_texts(&tx, Of::Comment(id), original, &revision).await?;
+            store_texts(&tx, Of::Comment(id), original, &revision).await?;
             comments::update(&tx, &edited).await?;
             let (post, post_author) = find_visible(&tx, Some(actor), edited.post).await?;
             let untold =
                 notifications::delete_mentions_except(&tx, actor, id.as_uuid(), &edited.mentions).await?;
-            let told = tell_edited(&tx, (&post, &post_author), &comment, &edited, now).await?;
+            let told = notify_edited(&tx, (&post, &post_author), &comment, &edited, now).await?;
             let view = view_comment_publicly(&tx, edited.clone()).await?;
             events.push(Event::CommentUpdated { comment: view, post, post_author });
             events.extend(retracted(untold).chain(notified(told)));
@@ -272,10 +276,10 @@ impl Social {
 /// or the precondition does not hold.
 async fn lock_comment(tx: &Tx, found: &Comment, precondition: &Precondition) -> Result<Comment> {
     // The post before the comment, as everywhere: counts are updated in this order.
-    posts::hold(tx, found.post).await?.ok_or(Error::CommentNotFound)?;
-    let comment = comments::hold(tx, found.id).await?.filter(|comment| !comment.is_deleted());
+    posts::lock(tx, found.post).await?.ok_or(Error::CommentNotFound)?;
+    let comment = comments::lock(tx, found.id).await?.filter(|comment| !comment.is_deleted());
     let comment = comment.ok_or(Error::CommentNotFound)?;
-    if !precondition.holds(comment.version) {
+    if !precondition.is_met(comment.version) {
         return Err(Error::PreconditionFailed);
     }
     Ok(comment)
@@ -292,22 +296,22 @@ pub(crate) async fn find_visible_comment(
     let people = People::read(conn, viewer, [post.author].into_iter().chain(comment.author)).await?;
     let (author, relation) = people.find(post.author).ok_or(Error::CommentNotFound)?;
     let sees_post = post.is_visible_to(viewer, author, relation);
-    let sees_author = comment.author.is_none_or(|author| people.find_shown(author).is_some());
+    let sees_author = comment.author.is_none_or(|author| people.find_visible_user(author).is_some());
     if sees_post && sees_author { Ok(comment) } else { Err(Error::CommentNotFound) }
 }
 
 /// A comment that `actor` may see and acts on. Locks the relations, so that neither its author nor the post's author
 /// can block the actor until the transaction ends.
-pub(crate) async fn hold_visible_comment(tx: &Tx, actor: UserId, id: CommentId) -> Result<Comment> {
+pub(crate) async fn lock_visible_comment(tx: &Tx, actor: UserId, id: CommentId) -> Result<Comment> {
     let comment = find_visible_comment(tx, Some(actor), id).await?;
     let post = posts::find(tx, comment.post).await?.ok_or(Error::CommentNotFound)?;
-    relations::hold(tx, actor, comment.author.into_iter().chain([post.author])).await?;
+    relations::lock_shared(tx, actor, comment.author.into_iter().chain([post.author])).await?;
     find_visible_comment(tx, Some(actor), id).await
 }
 
 /// A comment of `post` that accepts replies.
-async fn hold_parent(tx: &Tx, actor: UserId, post: PostId, id: CommentId) -> Result<Comment> {
-    let parent = hold_visible_comment(tx, actor, id).await.map_err(|error| match error {
+async fn lock_parent(tx: &Tx, actor: UserId, post: PostId, id: CommentId) -> Result<Comment> {
+    let parent = lock_visible_comment(tx, actor, id).await.map_err(|error| match error {
         Error::CommentNotFound => Error::ParentNotFound,
         other => other,
     })?;
@@ -316,7 +320,7 @@ async fn hold_parent(tx: &Tx, actor: UserId, post: PostId, id: CommentId) -> Res
 }
 
 /// The users whom a comment mentions and who may see the post.
-async fn told_of(
+async fn notifications_of(
     tx: &Tx,
     comment: &Comment,
     post_author: &UserSummary,
@@ -335,16 +339,16 @@ async fn told_of(
 
 /// Notifies the users whom an edit newly mentions, unless the comment has already notified them. Returns the new
 /// notifications.
-async fn tell_edited(
+async fn notify_edited(
     tx: &Tx,
     (post, post_author): (&Post, &UserSummary),
     before: &Comment,
     edited: &Comment,
     now: Timestamp,
-) -> Result<Told> {
-    let Some(actor) = edited.author else { return Ok(Told::new()) };
-    let told = told_of(tx, edited, post_author, post.is_public(post_author)).await?;
-    let knows = notifications::list_told(tx, actor, edited.id.as_uuid()).await?;
+) -> Result<Notifications> {
+    let Some(actor) = edited.author else { return Ok(Notifications::new()) };
+    let told = notifications_of(tx, edited, post_author, post.is_public(post_author)).await?;
+    let knows = notifications::list_notified(tx, actor, edited.id.as_uuid()).await?;
     let is_new = |user: &UserId| !before.mentions.contains(user) && !knows.contains(user);
     let about = (edited.post, edited.id);
     let notices = told.into_iter().filter(is_new);

@@ -44,11 +44,11 @@ impl Social {
             rank: -((trend.score * 1000.0) as i64),
             name: trend.hashtag.to_string(),
         };
-        let slice = page.select(Order::Ascending, trends.iter().map(key));
+        let page_keys = page.select(Order::Ascending, trends.iter().map(key));
         let found =
             |wanted: &Ranked| trends.iter().find(|trend| trend.hashtag.as_str() == wanted.name).cloned();
-        let items = slice.keys().iter().filter_map(found).collect();
-        Ok(slice.into_page(items))
+        let items = page_keys.keys().iter().filter_map(found).collect();
+        Ok(page_keys.into_page(items))
     }
 
     async fn trends(&self) -> Result<Arc<Vec<Trend>>> {
@@ -75,9 +75,9 @@ impl Social {
             rank: -(i64::try_from(it.mutual_count << 32 | it.follower_count).unwrap_or(i64::MAX)),
             name: it.user.to_string(),
         };
-        let slice = page.select(Order::Ascending, all.iter().map(key));
+        let page_keys = page.select(Order::Ascending, all.iter().map(key));
         let wanted =
-            slice.keys().iter().filter_map(|key| all.iter().find(|it| it.user.to_string() == key.name));
+            page_keys.keys().iter().filter_map(|key| all.iter().find(|it| it.user.to_string() == key.name));
         let wanted: Vec<_> = wanted.copied().collect();
         let ids: Vec<UserId> = wanted.iter().map(|it| it.user).collect();
         let mutuals = suggestions::list_mutuals(&self.db, actor, &ids).await?;
@@ -85,11 +85,11 @@ impl Social {
         let users = self.view_users(Some(actor), &ids).await?;
         let suggested = |user: UserView| {
             let id = user.user.summary.id;
-            let mutuals = mutuals.get(&id).map(|ids| people.list_shown(ids)).unwrap_or_default();
+            let mutuals = mutuals.get(&id).map(|ids| people.list_visible_users(ids)).unwrap_or_default();
             let mutual_count = wanted.iter().find(|it| it.user == id).map_or(0, |it| it.mutual_count);
             SuggestedUser { user, mutual_count, mutuals }
         };
-        Ok(slice.into_page(users.into_iter().map(suggested).collect()))
+        Ok(page_keys.into_page(users.into_iter().map(suggested).collect()))
     }
 
     /// Removes an account from the suggestions for `actor`. Idempotent.

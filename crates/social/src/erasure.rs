@@ -12,7 +12,7 @@ use blegram_persistence::{
 
 use crate::{
     Result, Social,
-    event::{Told, retracted},
+    event::{Notifications, retracted},
 };
 
 /// The maximum number of rows that one transaction removes.
@@ -24,12 +24,12 @@ const COMMENTS: u64 = 50;
 impl Social {
     /// Removes a batch of the data of `user`, whose account is deleted. Returns whether more may be left. Other users
     /// are notified of the notifications that they lose.
-    pub async fn erase_user(&self, user: UserId) -> Result<bool> {
+    pub async fn purge_user(&self, user: UserId) -> Result<bool> {
         let tx = self.db.write().await?;
-        let mut taken_back = Told::new();
-        let is_more = self.erase_comments_of(&tx, user).await?
-            || erase_relations(&tx, user, &mut taken_back).await?
-            || erase_posts(&tx, Removed::Of(user), &mut taken_back).await?;
+        let mut taken_back = Notifications::new();
+        let is_more = self.purge_comments_of(&tx, user).await?
+            || purge_relations(&tx, user, &mut taken_back).await?
+            || purge_posts(&tx, Removed::Of(user), &mut taken_back).await?;
         taken_back.retain(|(recipient, _)| *recipient != user);
         self.commit(tx, retracted(taken_back)).await?;
         Ok(is_more)
@@ -37,23 +37,23 @@ impl Social {
 
     /// Removes a batch of the rows that depend on a deleted post, and finally the post. Returns whether more may be
     /// left.
-    pub async fn erase_post(&self, post: PostId) -> Result<bool> {
+    pub async fn purge_post(&self, post: PostId) -> Result<bool> {
         let tx = self.db.write().await?;
         // Deleting the post has already published these retractions.
-        let is_more = erase_posts(&tx, Removed::One(post), &mut Told::new()).await?;
+        let is_more = purge_posts(&tx, Removed::One(post), &mut Notifications::new()).await?;
         tx.commit().await?;
         Ok(is_more)
     }
 
     /// Removes a batch of the rows that depend on a deleted comment, and finally the comment. A comment with replies is
     /// removed together with its last reply. Returns whether more may be left.
-    pub async fn erase_comment(&self, id: CommentId) -> Result<bool> {
+    pub async fn purge_comment(&self, id: CommentId) -> Result<bool> {
         let tx = self.db.write().await?;
         let Some(comment) = comments::find(&tx, id).await? else { return Ok(false) };
         // The thread before the reply. The lock serialises the removal of the last reply with the check whether replies
         // are left.
         for held in comment.parent.into_iter().chain([id]) {
-            comments::hold(&tx, held).await?;
+            comments::lock(&tx, held).await?;
         }
         let mut removed = likes::delete_of_comment(&tx, id, BATCH).await?;
         removed += notifications::delete_of_comment(&tx, id, BATCH - removed).await?;
@@ -69,12 +69,12 @@ impl Social {
         Ok(is_more)
     }
 
-    async fn erase_comments_of(&self, tx: &Tx, user: UserId) -> Result<bool> {
+    async fn purge_comments_of(&self, tx: &Tx, user: UserId) -> Result<bool> {
         let ids = comments::list_of_author(tx, user, COMMENTS).await?;
         for id in &ids {
             let Some(comment) = comments::find(tx, *id).await? else { continue };
-            posts::hold(tx, comment.post).await?;
-            if let Some(comment) = comments::hold(tx, *id).await?.filter(|comment| !comment.is_deleted()) {
+            posts::lock(tx, comment.post).await?;
+            if let Some(comment) = comments::lock(tx, *id).await?.filter(|comment| !comment.is_deleted()) {
                 self.delete_held_comment(tx, &comment).await?;
             }
         }
@@ -83,7 +83,7 @@ impl Social {
 }
 
 /// Removes all relations of an account to others, and corrects the counts of those others.
-async fn erase_relations(tx: &Tx, user: UserId, taken_back: &mut Told) -> Result<bool> {
+async fn purge_relations(tx: &Tx, user: UserId, taken_back: &mut Notifications) -> Result<bool> {
     let mut removed = likes::delete_of_user(tx, user, BATCH).await?;
     removed += follows::delete_of_user(tx, user, BATCH - removed).await?;
     removed += follow_requests::delete_of_user(tx, user, BATCH - removed).await?;
@@ -100,7 +100,7 @@ async fn erase_relations(tx: &Tx, user: UserId, taken_back: &mut Told) -> Result
 }
 
 /// Removes dependent rows before the posts: a cascading delete could remove any number of rows at once.
-async fn erase_posts(tx: &Tx, of: Removed, taken_back: &mut Told) -> Result<bool> {
+async fn purge_posts(tx: &Tx, of: Removed, taken_back: &mut Notifications) -> Result<bool> {
     let mut removed = likes::delete_below(tx, of, BATCH).await?;
     removed += bookmarks::delete_below(tx, of, BATCH - removed).await?;
     let notifications = notifications::delete_below(tx, of, BATCH - removed).await?;

@@ -11,7 +11,7 @@ use crate::{CommentView, PostView, Result, Social};
 /// notifications that they retract or add.
 ///
 /// Views are rendered for a logged-out viewer, regardless of who may see them. The receiver decides who gets an event,
-/// with [`Post::is_visible_to`] and [`Social::standings`].
+/// with [`Post::is_visible_to`] and [`Social::relations`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A post was created.
@@ -107,14 +107,14 @@ impl Event {
 }
 
 /// Notifications that were added or removed, with their recipients.
-pub(crate) type Told = Vec<(UserId, NotificationId)>;
+pub(crate) type Notifications = Vec<(UserId, NotificationId)>;
 
-pub(crate) fn notified(told: Told) -> impl Iterator<Item = Event> {
+pub(crate) fn notified(told: Notifications) -> impl Iterator<Item = Event> {
     told.into_iter().map(|(recipient, notification)| Event::Notified { recipient, notification })
 }
 
 /// Groups the notifications into one event per recipient.
-pub(crate) fn retracted(taken_back: Told) -> impl Iterator<Item = Event> {
+pub(crate) fn retracted(taken_back: Notifications) -> impl Iterator<Item = Event> {
     let mut by_recipient: BTreeMap<UserId, Vec<NotificationId>> = BTreeMap::new();
     for (recipient, notification) in taken_back {
         by_recipient.entry(recipient).or_default().push(notification);

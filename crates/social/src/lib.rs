@@ -69,7 +69,7 @@ use std::sync::Arc;
 use blegram_domain::{Clock, EventSink};
 use blegram_persistence::Db;
 
-pub use audience::Standings;
+pub use audience::Relations;
 pub use blegram_domain::UserRef;
 pub use comments::WriteComment;
 pub use discovery::SuggestedUser;
@@ -78,7 +78,7 @@ pub use event::Event;
 pub use likes::LikeState;
 pub use notifications::NotificationView;
 pub use posts::CreatePost;
-pub use profiles::{Shown, UpdateProfile};
+pub use profiles::{NewDisplayName, UpdateProfile};
 pub use recount::Recounted;
 pub use relations::FollowState;
 pub use reports::{CreateReport, Reported};

@@ -3,15 +3,15 @@
 use blegram_domain::{CommentId, Notice, NoticeKind, Page, PageRequest, PostId, UserId};
 use blegram_persistence::{
     Inserted, Tx, comments,
-    likes::{self, Liked},
+    likes::{self, LikeTarget},
     notifications, posts,
 };
 
 use crate::{
     Error, Event, Result, Social, UserView,
-    comments::{find_visible_comment, hold_visible_comment},
-    event::{Told, notified, retracted},
-    posts::{find_visible, hold_visible, keep},
+    comments::{find_visible_comment, lock_visible_comment},
+    event::{Notifications, notified, retracted},
+    posts::{find_visible, lock_accounts_shared, lock_visible},
 };
 
 /// Whether the actor likes a post or comment, and how many likes it has.
@@ -30,9 +30,9 @@ impl Social {
     /// [`Error::PostNotFound`] also if the actor may not see the post.
     pub async fn like_post(&self, actor: UserId, id: PostId) -> Result<LikeState> {
         let tx = self.db.write().await?;
-        let (post, _) = hold_visible(&tx, actor, id).await?;
+        let (post, _) = lock_visible(&tx, actor, id).await?;
         let notice = Notice::about_post(post.author, NoticeKind::PostLike, actor, id);
-        let liked = self.like(&tx, actor, Liked::Post(id), &notice).await?;
+        let liked = self.like(&tx, actor, LikeTarget::Post(id), &notice).await?;
         let (inserted, told) = liked.ok_or(Error::PostNotFound)?;
         let like_count = self.finish_post(tx, id, inserted == Inserted::New, notified(told)).await?;
         Ok(LikeState { liked: true, like_count })
@@ -46,8 +46,8 @@ impl Social {
     pub async fn unlike_post(&self, actor: UserId, id: PostId) -> Result<LikeState> {
         let tx = self.db.write().await?;
         let post = posts::find(&tx, id).await?.ok_or(Error::PostNotFound)?;
-        let is_deleted = likes::delete(&tx, actor, Liked::Post(id)).await?;
-        let mut taken_back = Told::new();
+        let is_deleted = likes::delete(&tx, actor, LikeTarget::Post(id)).await?;
+        let mut taken_back = Notifications::new();
         if is_deleted {
             let notice = Notice::about_post(post.author, NoticeKind::PostLike, actor, id);
             taken_back = notifications::delete(&tx, &notice).await?;
@@ -64,10 +64,10 @@ impl Social {
     /// [`Error::CommentNotFound`] also if the comment is deleted or the actor may not see it.
     pub async fn like_comment(&self, actor: UserId, id: CommentId) -> Result<LikeState> {
         let tx = self.db.write().await?;
-        let comment = hold_visible_comment(&tx, actor, id).await?;
+        let comment = lock_visible_comment(&tx, actor, id).await?;
         let author = comment.author.ok_or(Error::CommentNotFound)?;
         let notice = Notice::about_comment(author, NoticeKind::CommentLike, actor, (comment.post, id));
-        let liked = self.like(&tx, actor, Liked::Comment(id), &notice).await?;
+        let liked = self.like(&tx, actor, LikeTarget::Comment(id), &notice).await?;
         let (_, told) = liked.ok_or(Error::CommentNotFound)?;
         let like_count = self.finish_comment(tx, id, notified(told)).await?;
         Ok(LikeState { liked: true, like_count })
@@ -81,8 +81,8 @@ impl Social {
         let tx = self.db.write().await?;
         let comment = comments::find(&tx, id).await?.ok_or(Error::CommentNotFound)?;
         let author = comment.author.ok_or(Error::CommentNotFound)?;
-        let mut taken_back = Told::new();
-        if likes::delete(&tx, actor, Liked::Comment(id)).await? {
+        let mut taken_back = Notifications::new();
+        if likes::delete(&tx, actor, LikeTarget::Comment(id)).await? {
             let notice = Notice::about_comment(author, NoticeKind::CommentLike, actor, (comment.post, id));
             taken_back = notifications::delete(&tx, &notice).await?;
         } else {
@@ -97,18 +97,18 @@ impl Social {
         &self,
         tx: &Tx,
         actor: UserId,
-        liked: Liked,
+        liked: LikeTarget,
         notice: &Notice,
-    ) -> Result<Option<(Inserted, Told)>> {
+    ) -> Result<Option<(Inserted, Notifications)>> {
         let now = self.clock.now();
-        keep(tx, [actor, notice.recipient]).await?;
+        lock_accounts_shared(tx, [actor, notice.recipient]).await?;
         let id = likes::next_id(tx, actor, liked, now).await?;
         let Some(inserted) = likes::insert(tx, id, actor, liked).await? else {
             return Ok(None);
         };
         let told = match inserted {
             Inserted::New => notifications::insert(tx, &[*notice], now).await?,
-            Inserted::Existing => Told::new(),
+            Inserted::Existing => Notifications::new(),
         };
         Ok(Some((inserted, told)))
     }
@@ -148,7 +148,7 @@ impl Social {
         page: &PageRequest,
     ) -> Result<Page<UserView>> {
         find_visible(&self.db, viewer, id).await?;
-        self.likers(viewer, Liked::Post(id), page).await
+        self.likers(viewer, LikeTarget::Post(id), page).await
     }
 
     /// The users who like a comment that `viewer` may see, most recent like first.
@@ -162,17 +162,17 @@ impl Social {
         page: &PageRequest,
     ) -> Result<Page<UserView>> {
         find_visible_comment(&self.db, viewer, id).await?;
-        self.likers(viewer, Liked::Comment(id), page).await
+        self.likers(viewer, LikeTarget::Comment(id), page).await
     }
 
     async fn likers(
         &self,
         viewer: Option<UserId>,
-        liked: Liked,
+        liked: LikeTarget,
         page: &PageRequest,
     ) -> Result<Page<UserView>> {
         let listed = likes::list_likers(&self.db, liked, page).await?;
         let users = self.view_users(viewer, &listed.targets).await?;
-        Ok(listed.slice.into_page(users))
+        Ok(listed.page_keys.into_page(users))
     }
 }

@@ -13,8 +13,8 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::MediaNotFound`] with the indexes of images that do not exist or belong to another user;
 /// [`Error::MediaInUse`].
-pub(crate) async fn hold_unused(tx: &Tx, actor: UserId, ids: &[MediaId]) -> Result<Vec<Media>> {
-    match media::hold_unused(tx, actor, ids).await? {
+pub(crate) async fn lock_unused(tx: &Tx, actor: UserId, ids: &[MediaId]) -> Result<Vec<Media>> {
+    match media::lock_unused(tx, actor, ids).await? {
         Held::All(images) => Ok(images),
         Held::Missing(places) => Err(Error::MediaNotFound(places)),
         Held::InUse => Err(Error::MediaInUse),
@@ -59,14 +59,14 @@ pub(crate) async fn replace_avatar(
     id: Option<MediaId>,
     now: Timestamp,
 ) -> Result<Option<Media>> {
-    let old = media::hold_avatar(tx, actor).await?;
+    let old = media::lock_avatar(tx, actor).await?;
     if old.as_ref().map(|media| media.id) == id {
         return Ok(old);
     }
     let new = match id {
         None => None,
         Some(id) => {
-            let held = hold_unused(tx, actor, &[id]).await.map_err(|error| match error {
+            let held = lock_unused(tx, actor, &[id]).await.map_err(|error| match error {
                 Error::MediaNotFound(_) => Error::AvatarNotFound,
                 other => other,
             })?;

@@ -38,9 +38,9 @@ pub struct NotificationView {
 impl Social {
     /// The notifications of `actor`, newest first, without those whose content they may no longer see.
     pub async fn notifications(&self, actor: UserId, page: &PageRequest) -> Result<Page<NotificationView>> {
-        let slice = notifications::list_ids(&self.db, actor, page).await?;
-        let notifications = notifications::list_by_ids(&self.db, &slice).await?;
-        Ok(slice.into_page(self.view_notifications(actor, notifications).await?))
+        let page_keys = notifications::list_ids(&self.db, actor, page).await?;
+        let notifications = notifications::list_by_ids(&self.db, &page_keys).await?;
+        Ok(page_keys.into_page(self.view_notifications(actor, notifications).await?))
     }
 
     /// A notification as [`Social::notifications`] lists it to `actor`; `None` if the list leaves it out.
@@ -72,7 +72,7 @@ impl Social {
                 return None;
             }
             Some(NotificationView {
-                actor: people.find_shown(notice.actor)?.clone(),
+                actor: people.find_visible_user(notice.actor)?.clone(),
                 post: post.flatten(),
                 comment: comment.flatten(),
                 is_read: mark.is_some_and(|mark| notification.id <= mark),
@@ -85,7 +85,7 @@ impl Social {
     async fn posts_of(&self, viewer: UserId, all: &[Notification]) -> Result<HashMap<PostId, PostView>> {
         let ids: Vec<PostId> = all.iter().filter_map(|it| it.notice.post).collect();
         let posts = posts::list_by_ids(&self.db, &ids).await?;
-        let views = self.view_posts(Some(viewer), posts, Muted::Shown).await?;
+        let views = self.view_posts(Some(viewer), posts, Muted::NewDisplayName).await?;
         Ok(views.into_iter().map(|view| (view.post.id, view)).collect())
     }
 
@@ -118,7 +118,7 @@ impl Social {
 
     /// Deletes a batch of notifications older than [`KEPT`] at `now`, which the caller has verified against clock
     /// jumps. Returns whether more may be left.
-    pub async fn forget_old(&self, now: Timestamp) -> Result<bool> {
+    pub async fn delete_expired(&self, now: Timestamp) -> Result<bool> {
         let tx = self.db.write().await?;
         let until = now - KEPT;
         let forgotten = notifications::delete_older_than(&tx, until, crate::erasure::BATCH).await?;

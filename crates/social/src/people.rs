@@ -57,7 +57,7 @@ impl Social {
 
     async fn page_of_users(&self, viewer: Option<UserId>, listed: Listed<UserId>) -> Result<Page<UserView>> {
         let users = self.view_users(viewer, &listed.targets).await?;
-        Ok(listed.slice.into_page(users))
+        Ok(listed.page_keys.into_page(users))
     }
 
     /// Lists every active account, including those across a block: otherwise the actor could not find them to unblock
@@ -69,6 +69,6 @@ impl Social {
             viewer: Some(relations.get(&user.summary.id).copied().unwrap_or_default()),
             user,
         });
-        Ok(listed.slice.into_page(views.collect()))
+        Ok(listed.page_keys.into_page(views.collect()))
     }
 }

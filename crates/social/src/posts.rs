@@ -50,10 +50,10 @@ impl Social {
     pub async fn create_post(&self, actor: UserId, input: CreatePost) -> Result<PostView> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        let author = users::keep_to_count(&tx, actor).await?.filter(blegram_domain::User::is_visible);
+        let author = users::lock_shared_to_count(&tx, actor).await?.filter(blegram_domain::User::is_visible);
         let author = author.ok_or(Error::UserNotFound)?.summary;
         let mentioned = find_mentioned(&tx, actor, &input.analysis.mentions).await?;
-        let images = media::hold_unused(&tx, actor, &input.media).await?;
+        let images = media::lock_unused(&tx, actor, &input.media).await?;
         let mut post = Post {
             // A placeholder until `next_id` locks the list of posts.
             id: PostId::generate(now),
@@ -92,7 +92,7 @@ impl Social {
     /// [`Error::PostNotFound`] also if the viewer may not see the post.
     pub async fn get_post(&self, viewer: Option<UserId>, id: PostId) -> Result<PostView> {
         let post = posts::find(&self.db, id).await?.ok_or(Error::PostNotFound)?;
-        self.view_posts(viewer, vec![post], Muted::Shown).await?.pop().ok_or(Error::PostNotFound)
+        self.view_posts(viewer, vec![post], Muted::NewDisplayName).await?.pop().ok_or(Error::PostNotFound)
     }
 
     /// Deletes a post of `actor` and updates all counts. A job removes the rows that depend on it.
@@ -102,7 +102,7 @@ impl Social {
     /// [`Error::PreconditionFailed`].
     pub async fn delete_post(&self, actor: UserId, id: PostId, precondition: &Precondition) -> Result<()> {
         let now = self.clock.now();
-        let (tx, post, author) = self.hold_own(actor, id, precondition, users::keep_to_count).await?;
+        let (tx, post, author) = self.lock_own(actor, id, precondition, users::lock_shared_to_count).await?;
         posts::update_deleted(&tx, &post, &author, now).await?;
         jobs::insert(&tx, Job::ErasePost(id), now, now).await?;
         // A job deletes these notifications later; they are hidden from now on.
@@ -111,8 +111,8 @@ impl Social {
     }
 
     /// Locks the account row of `actor` with a shared lock until the transaction ends.
-    pub(crate) async fn keep_actor(&self, tx: &Tx, actor: UserId) -> Result<UserSummary> {
-        let user = users::keep(tx, actor).await?.filter(blegram_domain::User::is_visible);
+    pub(crate) async fn lock_actor_shared(&self, tx: &Tx, actor: UserId) -> Result<UserSummary> {
+        let user = users::lock_shared(tx, actor).await?.filter(blegram_domain::User::is_visible);
         Ok(user.ok_or(Error::UserNotFound)?.summary)
     }
 }
@@ -135,9 +135,9 @@ pub(crate) async fn find_visible(
 
 /// A post that `actor` may see and acts on. Locks the relation, so that the author cannot block the actor until the
 /// transaction ends.
-pub(crate) async fn hold_visible(tx: &Tx, actor: UserId, id: PostId) -> Result<(Post, UserSummary)> {
+pub(crate) async fn lock_visible(tx: &Tx, actor: UserId, id: PostId) -> Result<(Post, UserSummary)> {
     let author = posts::find(tx, id).await?.ok_or(Error::PostNotFound)?.author;
-    relations::hold(tx, actor, [author]).await?;
+    relations::lock_shared(tx, actor, [author]).await?;
     find_visible(tx, Some(actor), id).await
 }
 
@@ -155,8 +155,8 @@ pub(crate) async fn find_mentioned(tx: &Tx, actor: UserId, mentions: &[Mention])
     // Removes each name on its first use, so an account that is mentioned twice is listed once.
     let mut people: Vec<_> = meant.iter().filter_map(|name| by_name.remove(name)).collect();
     let ids = || people.iter().map(|user| user.id);
-    relations::hold(tx, actor, ids()).await?;
-    keep(tx, ids()).await?;
+    relations::lock_shared(tx, actor, ids()).await?;
+    lock_accounts_shared(tx, ids()).await?;
     let relations = relations::find(tx, actor, ids()).await?;
     people.retain(|user| !relations.get(&user.id).is_some_and(|relation| relation.is_blocked()));
     Ok(people)
@@ -164,10 +164,10 @@ pub(crate) async fn find_mentioned(tx: &Tx, actor: UserId, mentions: &[Mention])
 
 /// Locks the account rows that the following inserts refer to with a shared lock. Accounts come before hashtags and
 /// lists in the lock order: a transaction that waits for a profile update must not hold locks that others need.
-pub(crate) async fn keep(tx: &Tx, people: impl IntoIterator<Item = UserId>) -> Result<()> {
+pub(crate) async fn lock_accounts_shared(tx: &Tx, people: impl IntoIterator<Item = UserId>) -> Result<()> {
     let people: Vec<UserId> = people.into_iter().collect();
     if !people.is_empty() {
-        users::keep_all(tx, &people).await?;
+        users::lock_all_shared(tx, &people).await?;
     }
     Ok(())
 }

@@ -10,14 +10,14 @@ use crate::{
     Error, Result, Social, UserView,
     event::{notified, retracted},
     media,
-    relations::{Accepted, accept_or_enqueue, hold_requesters},
+    relations::{Accepted, accept_or_enqueue, lock_requesters},
 };
 
 /// Changes to a profile; `None` leaves a field unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UpdateProfile {
-    /// The display name; [`Shown::Username`] removes it.
-    pub display_name: Option<Shown>,
+    /// The display name; [`NewDisplayName::Username`] removes it.
+    pub display_name: Option<NewDisplayName>,
     /// The bio.
     pub bio: Option<Bio>,
     /// The avatar; `Some(None)` removes it.
@@ -32,7 +32,7 @@ pub struct UpdateProfile {
 
 /// The name that a profile shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shown {
+pub enum NewDisplayName {
     /// A display name.
     Name(DisplayName),
     /// The current username.
@@ -54,9 +54,9 @@ impl Social {
     ) -> Result<Account> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        let account = users::hold(&tx, actor).await?.filter(|it| it.user.is_visible());
+        let account = users::lock(&tx, actor).await?.filter(|it| it.user.is_visible());
         let account = account.ok_or(Error::UserNotFound)?;
-        if !precondition.holds(account.user.version) {
+        if !precondition.is_met(account.user.version) {
             return Err(Error::PreconditionFailed);
         }
         let avatar = input.avatar;
@@ -70,7 +70,7 @@ impl Social {
             let mut accepted = Accepted::default();
             let (before, after) = (&account.user.summary, &updated.user.summary);
             let is_opened = before.is_private && !after.is_private;
-            let requesters = if is_opened { hold_requesters(&tx, actor).await? } else { Vec::new() };
+            let requesters = if is_opened { lock_requesters(&tx, actor).await? } else { Vec::new() };
             hashtags::update_of_author(&tx, before, after).await?;
             if before.is_private != after.is_private {
                 jobs::insert_again(&tx, Job::MoveMedia(actor), now).await?;
@@ -140,8 +140,8 @@ fn edit(account: &Account, input: UpdateProfile) -> Account {
     let summary = &mut edited.user.summary;
     match input.display_name {
         None => {}
-        Some(Shown::Name(name)) => summary.display_name = name.into(),
-        Some(Shown::Username) => summary.display_name = summary.username.to_string(),
+        Some(NewDisplayName::Name(name)) => summary.display_name = name.into(),
+        Some(NewDisplayName::Username) => summary.display_name = summary.username.to_string(),
     }
     summary.is_private = input.is_private.unwrap_or(summary.is_private);
     if let Some(bio) = input.bio {

@@ -7,8 +7,8 @@ use blegram_persistence::{
 
 use crate::{
     Error, Event, Result, Social, UserRef,
-    event::{Told, notified, retracted},
-    posts::keep,
+    event::{Notifications, notified, retracted},
+    posts::lock_accounts_shared,
 };
 
 /// The actor's follow state towards an account.
@@ -38,8 +38,8 @@ impl Social {
         let target = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
         // Locks both accounts, so that the target cannot change between private and public meanwhile.
-        users::hold_counts(&tx, &[actor, target]).await?;
-        relations::hold(&tx, actor, [target]).await?;
+        users::lock_counts(&tx, &[actor, target]).await?;
+        relations::lock_shared(&tx, actor, [target]).await?;
         let account = find_both(&tx, actor, target).await?;
         let relation = relations::find_one(&tx, actor, target).await?;
         if !account.summary.shows_header(relation) {
@@ -61,7 +61,7 @@ impl Social {
             Inserted::New => {
                 notifications::insert(&tx, &[Notice::about_you(target, kind, actor)], now).await?
             }
-            Inserted::Existing => Told::new(),
+            Inserted::Existing => Notifications::new(),
         };
         self.finish_follow(tx, actor, target, notified(told)).await
     }
@@ -98,8 +98,8 @@ impl Social {
         let now = self.clock.now();
         let requester = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
-        users::hold_counts(&tx, &[actor, requester]).await?;
-        relations::hold(&tx, actor, [requester]).await?;
+        users::lock_counts(&tx, &[actor, requester]).await?;
+        relations::lock_shared(&tx, actor, [requester]).await?;
         let accepted = accept(&tx, actor, requester, now).await?;
         if accepted.is_none() && !relations::find_one(&tx, actor, requester).await?.followed_by {
             return Err(Error::UserNotFound);
@@ -136,8 +136,8 @@ impl Social {
     pub async fn block_user(&self, actor: UserId, user: &UserRef) -> Result<()> {
         let target = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
-        users::hold_counts(&tx, &[actor, target]).await?;
-        relations::hold_to_change(&tx, actor, target).await?;
+        users::lock_counts(&tx, &[actor, target]).await?;
+        relations::lock_exclusive(&tx, actor, target).await?;
         find_both(&tx, actor, target).await?;
         let id = blocks::next_id(&tx, actor, self.clock.now()).await?;
         let inserted = blocks::insert(&tx, id, actor, target).await?;
@@ -157,7 +157,7 @@ impl Social {
     pub async fn unblock_user(&self, actor: UserId, user: &UserRef) -> Result<()> {
         let target = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
-        relations::hold_to_change(&tx, actor, target).await?;
+        relations::lock_exclusive(&tx, actor, target).await?;
         blocks::delete(&tx, actor, target).await?;
         Ok(tx.commit().await?)
     }
@@ -170,7 +170,7 @@ impl Social {
         let target = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
         self.find_header(&tx, Some(actor), target).await?;
-        keep(&tx, [actor, target]).await?;
+        lock_accounts_shared(&tx, [actor, target]).await?;
         let id = mutes::next_id(&tx, actor, self.clock.now()).await?;
         mutes::insert(&tx, id, actor, target).await?;
         Ok(tx.commit().await?)
@@ -193,7 +193,7 @@ impl Social {
         let tx = self.db.write().await?;
         let requesters = follow_requests::list_oldest(&tx, user, BATCH).await?;
         let everybody: Vec<UserId> = requesters.iter().copied().chain([user]).collect();
-        users::hold_counts(&tx, &everybody).await?;
+        users::lock_counts(&tx, &everybody).await?;
         // If the account is private again by now, its requests stay pending.
         let is_public = users::find(&tx, user).await?.is_some_and(|user| user.summary.is_public());
         let (Accepted { told, taken_back, .. }, is_more) = if is_public {
@@ -244,9 +244,9 @@ async fn find_both(tx: &Tx, actor: UserId, target: UserId) -> Result<User> {
 
 /// The oldest follow requests to `user`, whose account is locked. Locks the requesters' counts, and skips those that
 /// other transactions have locked (`SKIP LOCKED`).
-pub(crate) async fn hold_requesters(tx: &Tx, user: UserId) -> Result<Vec<UserId>> {
+pub(crate) async fn lock_requesters(tx: &Tx, user: UserId) -> Result<Vec<UserId>> {
     let requesters = follow_requests::list_oldest(tx, user, BATCH).await?;
-    Ok(users::hold_free_counts(tx, &requesters).await?)
+    Ok(users::lock_free_counts(tx, &requesters).await?)
 }
 
 /// Accepts `requesters`. The caller has locked their counts and those of `user`. If more are left, enqueues a job.
@@ -267,9 +267,9 @@ pub(crate) async fn accept_or_enqueue(
 #[derive(Debug, Default)]
 pub(crate) struct Accepted {
     /// The new notifications of the accepted requesters.
-    pub(crate) told: Told,
+    pub(crate) told: Notifications,
     /// The retracted notifications of their requests.
-    pub(crate) taken_back: Told,
+    pub(crate) taken_back: Notifications,
     /// Notifications that are still to be inserted, as the last step.
     notices: Vec<Notice>,
 }
@@ -309,15 +309,15 @@ async fn accept(tx: &Tx, user: UserId, requester: UserId, now: Timestamp) -> Res
     let id = follows::next_id(tx, requester, user, now).await?;
     let inserted = follows::insert(tx, id, requester, user).await?;
     let notices = (inserted == Inserted::New).then_some(notice).into_iter().collect();
-    Ok(Some(Accepted { told: Told::new(), taken_back, notices }))
+    Ok(Some(Accepted { told: Notifications::new(), taken_back, notices }))
 }
 
 /// Ends a follow or a request. Returns the retracted notifications.
-async fn end_follow(tx: &Tx, follower: UserId, followee: UserId) -> Result<Told> {
-    users::hold_counts(tx, &[follower, followee]).await?;
+async fn end_follow(tx: &Tx, follower: UserId, followee: UserId) -> Result<Notifications> {
+    users::lock_counts(tx, &[follower, followee]).await?;
     follows::delete(tx, follower, followee).await?;
     follow_requests::delete(tx, follower, followee).await?;
-    let mut taken_back = Told::new();
+    let mut taken_back = Notifications::new();
     for notice in [
         Notice::about_you(followee, NoticeKind::Follow, follower),
         Notice::about_you(followee, NoticeKind::FollowRequest, follower),

@@ -48,7 +48,7 @@ impl Social {
             _ => None,
         };
         let tx = self.db.write().await?;
-        self.keep_actor(&tx, actor).await?;
+        self.lock_actor_shared(&tx, actor).await?;
         let (subject, author, text) = self.describe(&tx, actor, &input.reported, user).await?;
         if author == actor {
             return Err(Error::OwnReported);

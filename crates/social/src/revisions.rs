@@ -16,7 +16,7 @@ use crate::{
     Error, Event, PostView, Result, Social,
     event::{notified, retracted},
     media,
-    posts::{find_mentioned, keep, mentions_of},
+    posts::{find_mentioned, lock_accounts_shared, mentions_of},
     view::{Muted, view_post_publicly},
 };
 
@@ -70,12 +70,12 @@ impl Social {
         precondition: &Precondition,
     ) -> Result<PostView> {
         let now = self.clock.now();
-        let (tx, post, author) = self.hold_own(actor, id, precondition, users::keep).await?;
+        let (tx, post, author) = self.lock_own(actor, id, precondition, users::lock_shared).await?;
         let edited = edit(&tx, &post, input, now).await?;
         let mut events = Vec::new();
         if edited != post {
             // The lock order of every transaction: accounts, images, hashtags, lists.
-            keep(&tx, edited.mentions.iter().copied()).await?;
+            lock_accounts_shared(&tx, edited.mentions.iter().copied()).await?;
             replace_media(&tx, &post, &edited, &author, now).await?;
             posts::update(&tx, &post, &edited, &author).await?;
             let untold =
@@ -88,7 +88,10 @@ impl Social {
         // Commits even without a change: the read below needs another connection, and this transaction still holds
         // locks.
         self.commit(tx, events).await?;
-        self.view_posts(Some(actor), vec![edited], Muted::Shown).await?.pop().ok_or(Error::PostNotFound)
+        self.view_posts(Some(actor), vec![edited], Muted::NewDisplayName)
+            .await?
+            .pop()
+            .ok_or(Error::PostNotFound)
     }
 
     /// The revisions of a post, newest first, including the current text, for viewers who may see the post.
@@ -123,25 +126,25 @@ impl Social {
 
     /// Locks a post of `actor` until the transaction ends, and the actor's account with `keep`. Returns the
     /// transaction, the post and its author.
-    pub(crate) async fn hold_own(
+    pub(crate) async fn lock_own(
         &self,
         actor: UserId,
         id: PostId,
         precondition: &Precondition,
-        keep: impl AsyncFnOnce(&Tx, UserId) -> blegram_persistence::Result<Option<User>>,
+        lock_author: impl AsyncFnOnce(&Tx, UserId) -> blegram_persistence::Result<Option<User>>,
     ) -> Result<(Tx, Post, UserSummary)> {
         let tx = self.db.write().await?;
-        let post = posts::hold(&tx, id).await?.ok_or(Error::PostNotFound)?;
+        let post = posts::lock(&tx, id).await?.ok_or(Error::PostNotFound)?;
         if post.author != actor {
             // Drops the transaction first: on SQLite it occupies the only writer.
             drop(tx);
             self.get_post(Some(actor), id).await?;
             return Err(Error::NotAuthor);
         }
-        if !precondition.holds(post.version) {
+        if !precondition.is_met(post.version) {
             return Err(Error::PreconditionFailed);
         }
-        let author = keep(&tx, actor).await?.ok_or(Error::PostNotFound)?.summary;
+        let author = lock_author(&tx, actor).await?.ok_or(Error::PostNotFound)?.summary;
         Ok((tx, post, author))
     }
 }
@@ -156,7 +159,7 @@ async fn replace_media(
 ) -> Result<()> {
     let is_new = |id: &MediaId| !post.media.contains(id);
     let added: Vec<MediaId> = edited.media.iter().copied().filter(is_new).collect();
-    let images = media::hold_unused(tx, post.author, &added).await.map_err(|error| match error {
+    let images = media::lock_unused(tx, post.author, &added).await.map_err(|error| match error {
         Error::MediaNotFound(places) => Error::MediaNotFound(places_of(&places, &added, &edited.media)),
         other => other,
     })?;
@@ -197,7 +200,7 @@ async fn edit(tx: &Tx, post: &Post, input: UpdatePost, now: Timestamp) -> Result
             media: edited.media.clone(),
             created_at: now,
         };
-        keep_texts(tx, Of::Post(post.id), original, &revision).await?;
+        store_texts(tx, Of::Post(post.id), original, &revision).await?;
     }
     edited.visibility = input.visibility.unwrap_or(post.visibility);
     if edited != *post {
@@ -207,7 +210,7 @@ async fn edit(tx: &Tx, post: &Post, input: UpdatePost, now: Timestamp) -> Result
 }
 
 /// Stores the new revision, and with the first edit also the original.
-pub(crate) async fn keep_texts(
+pub(crate) async fn store_texts(
     tx: &Tx,
     of: Of,
     original: Option<Revision>,
@@ -221,9 +224,9 @@ pub(crate) async fn keep_texts(
 
 /// The page of the only revision of an unedited post or comment.
 pub(crate) fn only(page: &PageRequest, revision: &Revision) -> Page<Revision> {
-    let slice = page.select(blegram_domain::page::Order::Descending, [revision.id.as_uuid()]);
-    let items = slice.keys().iter().map(|_| revision.clone()).collect();
-    slice.into_page(items)
+    let page_keys = page.select(blegram_domain::page::Order::Descending, [revision.id.as_uuid()]);
+    let items = page_keys.keys().iter().map(|_| revision.clone()).collect();
+    page_keys.into_page(items)
 }
 
 /// The first revision has the id of the post itself, so it sorts before every edit.

@@ -52,7 +52,7 @@ impl Social {
         query: &Query,
         page: &PageRequest<Ranked>,
     ) -> Result<Page<UserView, Ranked>> {
-        let (slice, ids) = search::list_users(&self.db.searching(), query, page).await?;
+        let (page_keys, ids) = search::list_users(&self.db.searching(), query, page).await?;
         let mut users = self.view_users(viewer, &ids).await?;
         if query.is_narrowed() {
             users.retain(|view| {
@@ -60,7 +60,7 @@ impl Social {
                 query.is_in_names(&format!("{username} {display_name}"))
             });
         }
-        Ok(slice.into_page(users))
+        Ok(page_keys.into_page(users))
     }
 
     /// Searches hashtags by name, most used first.
@@ -79,12 +79,12 @@ impl Social {
         query: &Query,
         page: &PageRequest<Ranked>,
     ) -> Result<Page<HashtagView, Ranked>> {
-        let (slice, mut tags) = search::list_hashtags(&self.db.searching(), query, page).await?;
+        let (page_keys, mut tags) = search::list_hashtags(&self.db.searching(), query, page).await?;
         if query.is_narrowed() {
             tags.retain(|(hashtag, _)| query.is_in_names(hashtag.as_str()));
         }
         let tags = tags.into_iter().map(|(hashtag, post_count)| HashtagView { hashtag, post_count });
-        Ok(slice.into_page(tags.collect()))
+        Ok(page_keys.into_page(tags.collect()))
     }
 
     /// Searches posts that `viewer` may see, newest first. Leaves out posts of authors who are not discoverable.

@@ -1,6 +1,6 @@
 //! Lists of posts, newest first.
 
-use blegram_domain::{Hashtag, Page, PageRequest, PostId, UserId, Visibility, page::Slice};
+use blegram_domain::{Hashtag, Page, PageRequest, PostId, UserId, Visibility, page::PageKeys};
 use blegram_persistence::{Listed, likes, post_hashtags, posts, timelines};
 
 use crate::{PostView, Result, Social, UserRef, view::Muted};
@@ -48,25 +48,25 @@ impl Social {
         let sees_all = viewer == Some(author) || relation.following;
         let only = (!sees_all).then_some(Visibility::Public);
         let ids = posts::list_ids_of_author(&self.db, author, only, page).await?;
-        self.page_of_posts(viewer, ids, Muted::Shown).await
+        self.page_of_posts(viewer, ids, Muted::NewDisplayName).await
     }
 
     /// The posts that `actor` likes, most recent like first, without those that they may no longer see.
     pub async fn liked_posts(&self, actor: UserId, page: &PageRequest) -> Result<Page<PostView>> {
         let listed = likes::list_liked_posts(&self.db, actor, page).await?;
-        self.page_of_listed(actor, listed, Muted::Shown).await
+        self.page_of_listed(actor, listed, Muted::NewDisplayName).await
     }
 
     pub(crate) async fn page_of_posts(
         &self,
         viewer: Option<UserId>,
-        slice: Slice,
+        page_keys: PageKeys,
         muted: Muted,
     ) -> Result<Page<PostView>> {
-        let ids: Vec<PostId> = slice.keys().iter().copied().map(PostId::from_uuid).collect();
+        let ids: Vec<PostId> = page_keys.keys().iter().copied().map(PostId::from_uuid).collect();
         let posts = posts::list_by_ids(&self.db, &ids).await?;
         let views = self.view_posts(viewer, posts, muted).await?;
-        Ok(slice.into_page(views))
+        Ok(page_keys.into_page(views))
     }
 
     pub(crate) async fn page_of_listed(
@@ -77,6 +77,6 @@ impl Social {
     ) -> Result<Page<PostView>> {
         let posts = posts::list_by_ids(&self.db, &listed.targets).await?;
         let views = self.view_posts(Some(viewer), posts, muted).await?;
-        Ok(listed.slice.into_page(views))
+        Ok(listed.page_keys.into_page(views))
     }
 }

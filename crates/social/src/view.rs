@@ -51,7 +51,7 @@ pub struct UserView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Muted {
     /// Includes their posts: the viewer asked for them.
-    Shown,
+    NewDisplayName,
     /// Leaves their posts out, as timelines and post search do.
     Hidden,
 }
@@ -81,12 +81,12 @@ impl People {
     }
 
     /// The account, if lists may show it to the viewer.
-    pub(crate) fn find_shown(&self, id: UserId) -> Option<&UserSummary> {
-        self.find(id).filter(|(user, relation)| user.is_shown(*relation)).map(|(user, _)| user)
+    pub(crate) fn find_visible_user(&self, id: UserId) -> Option<&UserSummary> {
+        self.find(id).filter(|(user, relation)| user.is_visible(*relation)).map(|(user, _)| user)
     }
 
-    pub(crate) fn list_shown(&self, ids: &[UserId]) -> Vec<UserSummary> {
-        ids.iter().filter_map(|id| self.find_shown(*id)).cloned().collect()
+    pub(crate) fn list_visible_users(&self, ids: &[UserId]) -> Vec<UserSummary> {
+        ids.iter().filter_map(|id| self.find_visible_user(*id)).cloned().collect()
     }
 }
 
@@ -106,8 +106,8 @@ impl Social {
         let mut marks = self.marks(viewer, &visible).await?;
         let mut images = list_media(&self.db, visible.iter().flat_map(|post| &post.media)).await?;
         let view = |post: Post| {
-            let author = people.find_shown(post.author)?.clone();
-            let mentions = people.list_shown(&post.mentions);
+            let author = people.find_visible_user(post.author)?.clone();
+            let mentions = people.list_visible_users(&post.mentions);
             let viewer = viewer.map(|_| marks.remove(&post.id).unwrap_or_default());
             let media = take_media(&mut images, &post.media);
             Some(PostView { post, author, media, mentions, viewer })
@@ -130,18 +130,19 @@ impl Social {
         let people =
             comments.iter().flat_map(|comment| comment.mentions.iter().copied().chain(comment.author));
         let people = People::read(&self.db, viewer, people).await?;
-        let is_shown = |comment: &Comment| {
-            comment.is_there() && comment.author.is_none_or(|author| people.find_shown(author).is_some())
+        let is_visible = |comment: &Comment| {
+            comment.is_there()
+                && comment.author.is_none_or(|author| people.find_visible_user(author).is_some())
         };
-        let visible: Vec<Comment> = comments.into_iter().filter(is_shown).collect();
+        let visible: Vec<Comment> = comments.into_iter().filter(is_visible).collect();
         let ids: Vec<CommentId> = visible.iter().map(|comment| comment.id).collect();
         let liked = match viewer {
             Some(viewer) => likes::list_liked_comments(&self.db, viewer, &ids).await?,
             None => HashSet::new(),
         };
         let view = |comment: Comment| CommentView {
-            author: comment.author.and_then(|author| people.find_shown(author)).cloned(),
-            mentions: people.list_shown(&comment.mentions),
+            author: comment.author.and_then(|author| people.find_visible_user(author)).cloned(),
+            mentions: people.list_visible_users(&comment.mentions),
             liked: viewer.map(|_| liked.contains(&comment.id)),
             comment,
         };
@@ -157,8 +158,8 @@ impl Social {
         };
         let view = |user: User| {
             let relation = relations.get(&user.summary.id).copied().unwrap_or_default();
-            let is_shown = user.summary.is_shown(relation);
-            is_shown.then(|| UserView { user, viewer: viewer.map(|_| relation) })
+            let is_visible = user.summary.is_visible(relation);
+            is_visible.then(|| UserView { user, viewer: viewer.map(|_| relation) })
         };
         Ok(users.into_iter().filter_map(view).collect())
     }
@@ -172,7 +173,7 @@ pub(crate) async fn view_post_publicly(
 ) -> Result<PostView> {
     let people = People::read(conn, None, post.mentions.iter().copied()).await?;
     let media = take_media(&mut list_media(conn, &post.media).await?, &post.media);
-    Ok(PostView { mentions: people.list_shown(&post.mentions), author, media, viewer: None, post })
+    Ok(PostView { mentions: people.list_visible_users(&post.mentions), author, media, viewer: None, post })
 }
 
 /// A comment, as [`view_post_publicly`] renders a post.
@@ -180,8 +181,8 @@ pub(crate) async fn view_comment_publicly(conn: &impl Conn, comment: Comment) ->
     let people = comment.mentions.iter().copied().chain(comment.author);
     let people = People::read(conn, None, people).await?;
     Ok(CommentView {
-        author: comment.author.and_then(|author| people.find_shown(author)).cloned(),
-        mentions: people.list_shown(&comment.mentions),
+        author: comment.author.and_then(|author| people.find_visible_user(author)).cloned(),
+        mentions: people.list_visible_users(&comment.mentions),
         liked: None,
         comment,
     })

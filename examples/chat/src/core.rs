@@ -32,7 +32,7 @@ use self::{
     backoff::Backoff,
     link::{Link, Token},
     outbox::Outbox,
-    replies::Asked,
+    replies::Request,
     timeline::{Applied, Timeline},
 };
 use crate::wire::{Change, Event, Frame, Message, User, What, command, pong};
@@ -233,7 +233,7 @@ impl Core {
     fn advance(&mut self, now: Duration) {
         if self.page_due.is_some_and(|due| due <= now) {
             self.page_due = None;
-            self.out.push(Output::LoadPage(self.timeline.shown()));
+            self.out.push(Output::LoadPage(self.timeline.displayed()));
         }
         if let Some((_, seq)) = self.expected.filter(|(due, _)| *due <= now) {
             self.expected = None;
@@ -253,16 +253,16 @@ impl Core {
             if let Some(cursor) = &self.sync_cursor {
                 d["since"] = json!(cursor);
             }
-            self.ask(now, Asked::Sync, &d);
+            self.ask(now, Request::Sync, &d);
         }
         if self.wants_pull() && self.not_pull_before <= now {
             self.must_pull = false;
             let after = self.timeline.cursor();
             let d = json!({ "conversation_id": self.conversation, "after": after, "limit": PULL });
-            self.ask(now, Asked::History, &d);
+            self.ask(now, Request::History, &d);
         }
         if let Some(d) = self.outbox.send(now, self.conversation) {
-            self.ask(now, Asked::Send, &d);
+            self.ask(now, Request::Send, &d);
         }
         if self.wants_report() && self.report_due <= now {
             self.report(now);
@@ -270,19 +270,19 @@ impl Core {
     }
 
     fn wants_pull(&self) -> bool {
-        let asked = self.link.has_asked(Asked::History);
+        let asked = self.link.has_asked(Request::History);
         !asked && self.timeline.cursor().is_some() && (self.must_pull || self.timeline.behind().is_some())
     }
 
     fn wants_report(&self) -> bool {
-        self.timeline.shown().is_some_and(|shown| shown > self.reported)
+        self.timeline.displayed().is_some_and(|displayed| displayed > self.reported)
     }
 
     fn report(&mut self, now: Duration) {
-        self.reported = self.timeline.shown().unwrap_or_default();
+        self.reported = self.timeline.displayed().unwrap_or_default();
         self.report_due = now + SECOND;
         let d = json!({ "conversation_id": self.conversation, "message_no": self.reported });
-        self.ask(now, Asked::Read, &d);
+        self.ask(now, Request::Read, &d);
     }
 
     /// Exits once there are no more lines and all messages are stored and printed.
@@ -299,16 +299,16 @@ impl Core {
     }
 
     fn stop(&mut self, why: &str) {
-        self.tell(why);
+        self.notify(why);
         self.exit(1);
     }
 
-    fn tell(&mut self, line: impl Into<String>) {
+    fn notify(&mut self, line: impl Into<String>) {
         self.out.push(Output::Tell(line.into()));
     }
 
     /// Sends a command with the next id; does nothing while there is no open connection.
-    fn ask(&mut self, now: Duration, asked: Asked, d: &Value) {
+    fn ask(&mut self, now: Duration, asked: Request, d: &Value) {
         if let Some(id) = self.link.ask(now, asked) {
             self.out.push(Output::Send(command(id, asked.op(), d)));
         }
@@ -327,7 +327,7 @@ impl Core {
             }
             Err(Failure::Temporary { detail, retry_after }) => {
                 self.page_due = Some(now + self.backoff.next(retry_after));
-                self.tell(format!("cannot load messages, retrying: {detail}"));
+                self.notify(format!("cannot load messages, retrying: {detail}"));
             }
             Err(Failure::Fatal(detail)) => self.stop(&format!("cannot load messages: {detail}")),
         }
@@ -356,11 +356,11 @@ impl Core {
             Event::Removed(removed) if removed.conversation_id == here => self.must_pull = true,
             Event::Read(mark) if mark.conversation_id == here && mark.user_id != self.me => {
                 let name = self.name(mark.user_id);
-                self.tell(format!("{name} has seen [{}]", mark.read_no));
+                self.notify(format!("{name} has seen [{}]", mark.read_no));
             }
             Event::Typing(typing) if typing.conversation_id == here => {
                 let name = self.name(typing.user_id);
-                self.tell(format!("{name} is typing"));
+                self.notify(format!("{name} is typing"));
             }
             Event::AuthExpiring => self.refresh(),
             Event::Reconnect(hint) => {

@@ -68,7 +68,7 @@ impl Api {
         let body =
             json!({ "login": login, "password": password, "client": "native", "device_name": "terminal" });
         let request = client.post(format!("{base}/auth/login")).json(&body);
-        let AuthResult { account, tokens } = answer(request).await.map_err(told)?;
+        let AuthResult { account, tokens } = answer(request).await.map_err(reported)?;
         let tokens = tokens.context("the server returned no tokens")?;
         Ok((Self { client, base, tokens: Mutex::new(tokens) }, account))
     }
@@ -95,13 +95,13 @@ impl Api {
         let member = format!("@{}", with.trim_start_matches('@'));
         let request = self.client.post(format!("{}/conversations", self.base));
         let request = request.json(&json!({ "members": [member] }));
-        answer(self.authorized(request)).await.map_err(told)
+        answer(self.authorized(request)).await.map_err(reported)
     }
 
     /// Loads an existing conversation.
     pub(crate) async fn conversation(&self, id: Uuid) -> Result<Conversation> {
         let request = self.client.get(format!("{}/conversations/{id}", self.base));
-        answer(self.authorized(request)).await.map_err(told)
+        answer(self.authorized(request)).await.map_err(reported)
     }
 
     /// Loads the latest messages, oldest first; with `down_to`, all messages after that number.
@@ -145,12 +145,12 @@ async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Failu
     let temporary = |error: reqwest::Error| Failure::Temporary { detail: reason(&error), retry_after: None };
     let response = request.send().await.map_err(temporary)?;
     if !response.status().is_success() {
-        return Err(refusal(response).await);
+        return Err(rejection(response).await);
     }
     response.json().await.map_err(temporary)
 }
 
-async fn refusal(response: Response) -> Failure {
+async fn rejection(response: Response) -> Failure {
     let status = response.status();
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after = retry_after.and_then(seconds);
@@ -179,7 +179,7 @@ fn reason(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), reason)
 }
 
-fn told(failure: Failure) -> anyhow::Error {
+fn reported(failure: Failure) -> anyhow::Error {
     match failure {
         Failure::Unauthorized => anyhow!("wrong username or password"),
         Failure::Temporary { detail, .. } | Failure::Fatal(detail) => anyhow!(detail),

@@ -49,7 +49,7 @@ async fn main() -> ExitCode {
     match chat(Options::parse()).await {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            terminal::tell(&format!("{error:#}"));
+            terminal::notify(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }

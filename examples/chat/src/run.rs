@@ -15,7 +15,7 @@ use crate::{
     core::{Core, Failure, Input, Output, Settings},
     http::Api,
     socket::Socket,
-    terminal::{print, tell},
+    terminal::{notify, print},
 };
 
 /// Runs the chat to its end and returns the exit code.
@@ -33,9 +33,9 @@ pub(crate) async fn run(
     loop {
         while let Some(input) = next.take() {
             let outputs = chat.core.handle(start.elapsed(), input);
-            match chat.carry_out(outputs).await? {
-                Carried::On(broken) => next = broken,
-                Carried::Over(code) => return Ok(code),
+            match chat.execute(outputs).await? {
+                Executed::On(broken) => next = broken,
+                Executed::Over(code) => return Ok(code),
             }
         }
         next = Some(chat.wait(&mut lines).await);
@@ -58,19 +58,19 @@ enum Done {
     Handshake(Result<Box<Socket>, Failure>),
 }
 
-enum Carried {
+enum Executed {
     /// Continue, with this input for the core if there is one.
     On(Option<Input>),
     Over(u8),
 }
 
 impl Chat {
-    async fn carry_out(&mut self, outputs: Vec<Output>) -> Result<Carried> {
+    async fn execute(&mut self, outputs: Vec<Output>) -> Result<Executed> {
         let mut broken = None;
         for output in outputs {
             match output {
                 Output::Print(line) => print(&line)?,
-                Output::Tell(line) => tell(&line),
+                Output::Tell(line) => notify(&line),
                 Output::Send(text) => {
                     if let Some(socket) = &mut self.socket
                         && !socket.send(text).await
@@ -85,12 +85,12 @@ impl Chat {
                 }
                 Output::Exit(code) => {
                     self.close().await;
-                    return Ok(Carried::Over(code));
+                    return Ok(Executed::Over(code));
                 }
                 Output::Connect | Output::LoadPage(_) | Output::RefreshToken => self.request(output),
             }
         }
-        Ok(Carried::On(broken))
+        Ok(Executed::On(broken))
     }
 
     /// Starts a request as a task, so that the loop can answer pings meanwhile.

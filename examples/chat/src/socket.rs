@@ -34,7 +34,7 @@ impl Socket {
             .with_header("Authorization", format!("Bearer {access_token}"));
         match timeout(PATIENCE, connect_async_with_config(request, None, true)).await {
             Ok(Ok((stream, _))) => Ok(Self(stream)),
-            Ok(Err(Error::Http(response))) => Err(refusal(&response)),
+            Ok(Err(Error::Http(response))) => Err(rejection(&response)),
             Ok(Err(error)) => Err(Failure::Temporary { detail: error.to_string(), retry_after: None }),
             Err(_) => Err(Failure::Temporary { detail: "no response".to_owned(), retry_after: None }),
         }
@@ -74,7 +74,7 @@ fn address(url: &Url) -> Result<Uri, impl std::error::Error + use<>> {
     format!("ws{}/api/v1/gateway", base.strip_prefix("http").unwrap_or(base)).parse::<Uri>()
 }
 
-fn refusal(response: &Response<Option<Vec<u8>>>) -> Failure {
+fn rejection(response: &Response<Option<Vec<u8>>>) -> Failure {
     let detail = response.status().to_string();
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     match response.status().as_u16() {
@@ -103,7 +103,9 @@ mod tests {
     #[test]
     fn a_refused_handshake_tells_what_to_do() {
         let refused = |status: u16, retry_after: &str| {
-            refusal(&Response::builder().status(status).header(RETRY_AFTER, retry_after).body(None).unwrap())
+            rejection(
+                &Response::builder().status(status).header(RETRY_AFTER, retry_after).body(None).unwrap(),
+            )
         };
         assert!(matches!(refused(401, ""), Failure::Unauthorized));
         assert!(matches!(refused(403, ""), Failure::Fatal(_)));

@@ -30,7 +30,7 @@ pub(crate) fn print(line: &str) -> Result<()> {
 }
 
 /// Prints a status line to stderr; ignores errors.
-pub(crate) fn tell(line: &str) {
+pub(crate) fn notify(line: &str) {
     let _ = writeln!(io::stderr(), "· {line}");
 }
 

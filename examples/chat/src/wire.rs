@@ -12,7 +12,7 @@ use uuid::Uuid;
 #[derive(Debug)]
 pub(crate) enum Frame {
     /// The reply to the command with this id.
-    Reply(u64, Result<Value, Refusal>),
+    Reply(u64, Result<Value, Rejection>),
     /// An event.
     Event(Event),
     /// A heartbeat, to be answered with a pong.
@@ -23,7 +23,7 @@ pub(crate) enum Frame {
 
 /// The error of a rejected command.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Refusal {
+pub(crate) struct Rejection {
     pub(crate) code: String,
     #[serde(default)]
     pub(crate) detail: String,
@@ -156,7 +156,7 @@ pub(crate) struct Sent {
 struct Envelope {
     re: Option<u64>,
     ok: Option<Value>,
-    err: Option<Refusal>,
+    err: Option<Rejection>,
     ping: Option<u64>,
     ev: Option<String>,
     d: Option<Value>,
@@ -165,7 +165,7 @@ struct Envelope {
 impl Frame {
     pub(crate) fn parse(text: &str) -> Self {
         match serde_json::from_str(text) {
-            Ok(Envelope { re: Some(re), err: Some(refusal), .. }) => Self::Reply(re, Err(refusal)),
+            Ok(Envelope { re: Some(re), err: Some(rejection), .. }) => Self::Reply(re, Err(rejection)),
             Ok(Envelope { re: Some(re), ok, .. }) => Self::Reply(re, Ok(ok.unwrap_or_default())),
             Ok(Envelope { ping: Some(number), .. }) => Self::Ping(number),
             Ok(Envelope { ev: Some(ev), d, .. }) => {

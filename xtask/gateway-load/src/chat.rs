@@ -24,7 +24,7 @@ use crate::{
     figures::Spread,
     rest::{Listed, Member, fresh_id},
     server,
-    socket::{Frame, Intake, Refusal, Socket, event, reply},
+    socket::{Frame, Intake, Rejection, Socket, event, reply},
 };
 
 /// How long one message may take.
@@ -159,9 +159,9 @@ pub(crate) async fn direct(setup: &Setup, options: &DirectOptions) -> Result<Dir
 }
 
 async fn open(setup: &Setup, member: &Member, number: usize) -> Result<Socket> {
-    setup.target.open(&member.token, number, Intake::Usual).await.map_err(|refusal| match refusal {
-        Refusal::Later(status) => anyhow!("a handshake was answered {status}"),
-        Refusal::Never(error) => error,
+    setup.target.open(&member.token, number, Intake::Usual).await.map_err(|rejection| match rejection {
+        Rejection::Later(status) => anyhow!("a handshake was answered {status}"),
+        Rejection::Never(error) => error,
     })
 }
 
@@ -182,7 +182,7 @@ struct Seen {
 }
 
 /// Two connections' part of it: sends until `until` and listens a little longer.
-struct Talker {
+struct Sender {
     socket: Socket,
     conversation: Arc<str>,
     in_flight: usize,
@@ -192,7 +192,7 @@ struct Talker {
     seen: Seen,
 }
 
-impl Talker {
+impl Sender {
     fn new(socket: Socket, conversation: Arc<str>, in_flight: usize) -> Self {
         let (flight, seen) = (HashMap::new(), Seen::default());
         Self { socket, conversation, in_flight, flight, next_command: 1, resume: Instant::now(), seen }
@@ -305,7 +305,7 @@ pub(crate) async fn send(setup: &Setup, options: &SendOptions) -> Result<Send> {
     let attend = {
         let (conversations, in_flight) = (conversations.clone(), options.in_flight);
         move |number: usize, socket| {
-            let talker = Talker::new(socket, Arc::clone(&conversations[number / 2]), in_flight);
+            let talker = Sender::new(socket, Arc::clone(&conversations[number / 2]), in_flight);
             let (go, result) = (go.clone(), result.clone());
             async move {
                 // Whoever waits for it has given up then.

@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     figures::Spread,
     rest::Member,
-    socket::{Intake, Refusal, Socket, Target},
+    socket::{Intake, Rejection, Socket, Target},
 };
 
 /// Handshakes that wait for the server at the same time.
@@ -127,8 +127,8 @@ async fn open(target: &Target, token: &str, number: usize) -> Result<(Socket, Du
         let begin = Instant::now();
         match target.open(token, number, Intake::Usual).await {
             Ok(socket) => return Ok((socket, begin.elapsed(), tries)),
-            Err(Refusal::Later(_)) => sleep(Duration::from_secs(1)).await,
-            Err(Refusal::Never(error)) => return Err(error).with_context(|| format!("socket {number}")),
+            Err(Rejection::Later(_)) => sleep(Duration::from_secs(1)).await,
+            Err(Rejection::Never(error)) => return Err(error).with_context(|| format!("socket {number}")),
         }
     }
     anyhow::bail!("socket {number} was put off {TRIES} times (429 or 503)")

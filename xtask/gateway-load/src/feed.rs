@@ -25,7 +25,7 @@ use crate::{
     figures::{Memory, Spread},
     rest::{Member, tag},
     server,
-    socket::{Closed, Frame, Intake, Refusal, Socket, event},
+    socket::{Closed, Frame, Intake, Rejection, Socket, event},
 };
 
 const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(30);
@@ -357,9 +357,9 @@ async fn stall(setup: &Setup, members: &[Member], numbers: std::ops::Range<usize
     for number in numbers {
         let token = &members[number % members.len()].token;
         let opened = setup.target.open(token, number, Intake::Least).await;
-        let mut socket = opened.map_err(|refusal| match refusal {
-            Refusal::Later(status) => anyhow!("a handshake was answered {status}"),
-            Refusal::Never(error) => error,
+        let mut socket = opened.map_err(|rejection| match rejection {
+            Rejection::Later(status) => anyhow!("a handshake was answered {status}"),
+            Rejection::Never(error) => error,
         })?;
         socket.subscribe().await?;
         stalled.push(socket);

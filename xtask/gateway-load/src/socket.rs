@@ -76,7 +76,7 @@ impl fmt::Display for Closed {
 
 /// Why there is no connection.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum Rejection {
     /// The server wants it to be tried again.
     Later(u16),
     Never(anyhow::Error),
@@ -117,42 +117,42 @@ impl Target {
     }
 
     /// Opens connection `number` and waits until it is ready.
-    pub(crate) async fn open(&self, token: &str, number: usize, intake: Intake) -> Result<Socket, Refusal> {
+    pub(crate) async fn open(&self, token: &str, number: usize, intake: Intake) -> Result<Socket, Rejection> {
         let opening = timeout(READY_LIMIT, self.handshake(token, number, intake)).await;
-        opening.unwrap_or_else(|_| Err(Refusal::Never(anyhow::anyhow!("not ready in {READY_LIMIT:?}"))))
+        opening.unwrap_or_else(|_| Err(Rejection::Never(anyhow::anyhow!("not ready in {READY_LIMIT:?}"))))
     }
 
-    async fn handshake(&self, token: &str, number: usize, intake: Intake) -> Result<Socket, Refusal> {
-        let stream = self.connect(number, intake).await.context("connecting").map_err(Refusal::Never)?;
-        let never = |error: Error| Refusal::Never(error.into());
+    async fn handshake(&self, token: &str, number: usize, intake: Intake) -> Result<Socket, Rejection> {
+        let stream = self.connect(number, intake).await.context("connecting").map_err(Rejection::Never)?;
+        let never = |error: Error| Rejection::Never(error.into());
         let mut request = self.url.as_str().into_client_request().map_err(never)?;
         let bearer = HeaderValue::try_from(format!("Bearer {token}"));
-        let bearer = bearer.map_err(|error| Refusal::Never(error.into()))?;
+        let bearer = bearer.map_err(|error| Rejection::Never(error.into()))?;
         request.headers_mut().insert(AUTHORIZATION, bearer);
         request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)
             .write_buffer_size(BUFFER_BYTES)
             .max_write_buffer_size(64 * BUFFER_BYTES);
-        let (stream, _) = client_async_with_config(request, stream, Some(config)).await.map_err(refusal)?;
+        let (stream, _) = client_async_with_config(request, stream, Some(config)).await.map_err(rejection)?;
         let mut socket = Socket { stream, pings: 0 };
         match socket.next().await {
             Frame::Text(text) if event(&text) == Some("ready") => Ok(socket),
-            other => Err(Refusal::Never(anyhow::anyhow!("the first frame is not ready but {other:?}"))),
+            other => Err(Rejection::Never(anyhow::anyhow!("the first frame is not ready but {other:?}"))),
         }
     }
 }
 
-fn refusal(error: Error) -> Refusal {
+fn rejection(error: Error) -> Rejection {
     match error {
         Error::Http(answer) if matches!(answer.status().as_u16(), 429 | 503) => {
-            Refusal::Later(answer.status().as_u16())
+            Rejection::Later(answer.status().as_u16())
         }
         Error::Http(answer) => {
             let body = answer.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-            Refusal::Never(anyhow::anyhow!("the handshake was answered {} {body}", answer.status()))
+            Rejection::Never(anyhow::anyhow!("the handshake was answered {} {body}", answer.status()))
         }
-        error => Refusal::Never(error.into()),
+        error => Rejection::Never(error.into()),
     }
 }
 

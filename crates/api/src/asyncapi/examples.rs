@@ -25,11 +25,11 @@ pub(super) fn frame(key: &str) -> Value {
         Some(("reply", _)) => json!({ "re": 7, "ok": content() }),
         _ if key == "ping" => json!({ "ping": 12 }),
         _ if key == "pong" => json!({ "pong": 12, "recv": content() }),
-        _ => json!({ "re": 7, "err": refusal() }),
+        _ => json!({ "re": 7, "err": rejection() }),
     }
 }
 
-fn refusal() -> Value {
+fn rejection() -> Value {
     let problem = Problem::example(Code::Invalid);
     json!({ "code": problem["code"], "detail": problem["detail"], "errors": problem["errors"] })
 }

@@ -68,6 +68,6 @@ impl BookmarksApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listBookmarks", &[&viewer.id().to_string()])?;
         let items = app.social.bookmarks(viewer.id(), &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(items, &app.media.links()))
+        Ok(Paged::render_with(items, &app.media.links()))
     }
 }

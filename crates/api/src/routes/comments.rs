@@ -12,7 +12,7 @@ use crate::{
     problem::Problem,
     routes::{AppData, Tag},
     schema::{
-        Linked,
+        Render,
         comment::{Comment, CommentPage, CommentRevisionPage, CreateComment, NewComment, UpdateComment},
         post::Like,
         user::UserPage,
@@ -45,7 +45,7 @@ impl CommentsApi {
         Ok(Created {
             location: Some(format!("/api/v1/comments/{}", written.comment.id)),
             version: Some(written.comment.version),
-            body: Comment::linked(written, &app.media.links()),
+            body: Comment::render(written, &app.media.links()),
         })
     }
 
@@ -76,7 +76,7 @@ impl CommentsApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
         let page = query.page("listComments", &[&post.to_string()])?;
         let items = app.social.post_comments(viewer.id(), post, &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(items, &app.media.links()))
+        Ok(Paged::render_with(items, &app.media.links()))
     }
 
     /// Get a comment
@@ -92,7 +92,7 @@ impl CommentsApi {
         comment: Path<CommentParam>,
     ) -> ApiResult<Versioned<Comment>> {
         let comment = app.social.get_comment(viewer.id(), comment.id()?).await.map_err(Problem::from)?;
-        Ok(Linked::linked(comment, &app.media.links()))
+        Ok(Render::render(comment, &app.media.links()))
     }
 
     /// List replies to a comment
@@ -120,7 +120,7 @@ impl CommentsApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
         let page = query.page("listReplies", &[&comment.to_string()])?;
         let items = app.social.replies(viewer.id(), comment, &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(items, &app.media.links()))
+        Ok(Paged::render_with(items, &app.media.links()))
     }
 
     /// Edit a comment
@@ -138,7 +138,7 @@ impl CommentsApi {
         body: Body<UpdateComment>,
     ) -> ApiResult<Versioned<Comment>> {
         let updated = app.social.update_comment(viewer.id(), comment.id()?, body.0, &if_match.0).await;
-        Ok(Linked::linked(updated.map_err(Problem::from)?, &app.media.links()))
+        Ok(Render::render(updated.map_err(Problem::from)?, &app.media.links()))
     }
 
     /// Delete a comment
@@ -239,6 +239,6 @@ impl CommentsApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listCommentLikers", &[&comment.to_string()])?;
         let items = app.social.comment_likers(viewer.id(), comment, &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(items, &app.media.links()))
+        Ok(Paged::render_with(items, &app.media.links()))
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     problem::Problem,
     routes::{AppData, Tag},
     schema::{
-        Linked,
+        Render,
         conversation::{
             AddMembers, Conversation, ConversationEvents, ConversationMute, ConversationPage,
             ConversationRead, CreateConversation, EditMessage, MarkRead, MemberRef, Message, MessagePage,
@@ -46,7 +46,7 @@ impl ConversationsApi {
         let (view, is_new) = made.map_err(Problem::from)?;
         let location = Some(format!("/api/v1/conversations/{}", view.conversation.id));
         let version = view.conversation.version;
-        Ok(MaybeNew { is_new, location, version, body: Conversation::linked(view, &app.media.links()) })
+        Ok(MaybeNew { is_new, location, version, body: Conversation::render(view, &app.media.links()) })
     }
 
     /// List conversations
@@ -70,7 +70,7 @@ impl ConversationsApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.ranked_page("listConversations", &[&viewer.id().to_string(), ""])?;
         let items = app.chat.conversations(viewer.id(), &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(items, &app.media.links()))
+        Ok(Paged::render_with(items, &app.media.links()))
     }
 
     /// Get a conversation
@@ -86,7 +86,7 @@ impl ConversationsApi {
         conversation: Path<ConversationParam>,
     ) -> ApiResult<Versioned<Conversation>> {
         let view = app.chat.get_conversation(viewer.id(), conversation.id()?).await.map_err(Problem::from)?;
-        Ok(Linked::linked(view, &app.media.links()))
+        Ok(Render::render(view, &app.media.links()))
     }
 
     /// Update a group conversation
@@ -105,7 +105,7 @@ impl ConversationsApi {
     ) -> ApiResult<Versioned<Conversation>> {
         let (actor, id) = (viewer.id(), conversation.id()?);
         let updated = app.chat.update_conversation(actor, id, body.0.0, &if_match.0).await;
-        Ok(Linked::linked(updated.map_err(Problem::from)?, &app.media.links()))
+        Ok(Render::render(updated.map_err(Problem::from)?, &app.media.links()))
     }
 
     /// Add members to a group
@@ -123,7 +123,7 @@ impl ConversationsApi {
     ) -> ApiResult<Versioned<Conversation>> {
         let members = resolve_members(body.0, viewer);
         let view = app.chat.add_members(viewer.id(), conversation.id()?, &members).await;
-        Ok(Linked::linked(view.map_err(Problem::from)?, &app.media.links()))
+        Ok(Render::render(view.map_err(Problem::from)?, &app.media.links()))
     }
 
     /// Remove a member, or leave
@@ -174,7 +174,8 @@ impl ConversationsApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.ranked_page("listMessages", &[&id.to_string()])?;
         let (messages, last_seq) = app.chat.messages(viewer.id(), id, &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(messages, &app.media.links()).map(|page: MessagePage| page.with_last_seq(last_seq)))
+        Ok(Paged::render_with(messages, &app.media.links())
+            .map(|page: MessagePage| page.with_last_seq(last_seq)))
     }
 
     /// Send a message
@@ -195,7 +196,7 @@ impl ConversationsApi {
         let sent = app.chat.send_message(viewer.id(), conversation.id()?, body.0).await;
         let (view, is_new) = sent.map_err(Problem::from)?;
         let version = view.message.version;
-        Ok(MaybeNew { is_new, location: None, version, body: Message::linked(view, &app.media.links()) })
+        Ok(MaybeNew { is_new, location: None, version, body: Message::render(view, &app.media.links()) })
     }
 
     /// Edit a message
@@ -223,7 +224,7 @@ impl ConversationsApi {
     ) -> ApiResult<Versioned<Message>> {
         let (conversation, message) = (conversation.id()?, message.id()?);
         let edited = app.chat.edit_message(viewer.id(), conversation, message, body.0, &if_match.0).await;
-        Ok(Linked::linked(edited.map_err(Problem::from)?, &app.media.links()))
+        Ok(Render::render(edited.map_err(Problem::from)?, &app.media.links()))
     }
 
     /// Delete (unsend) a message
@@ -275,7 +276,7 @@ impl ConversationsApi {
         let id = conversation.id()?;
         let after = after.0.as_ref().map_or(Ok(0), AfterParam::number)?;
         let changes = app.chat.events(viewer.id(), id, after).await.map_err(Problem::from)?;
-        Ok(Answer(ConversationEvents::linked(changes, &app.media.links())))
+        Ok(Answer(ConversationEvents::render(changes, &app.media.links())))
     }
 
     /// Mark messages as read

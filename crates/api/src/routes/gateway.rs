@@ -2,7 +2,10 @@ use std::{net::IpAddr, net::Ipv4Addr, sync::Arc};
 
 use blegram_auth::{Authenticated, Policy, limit::subscriber};
 use blegram_domain::ConnectionId;
-use blegram_gateway::{Class, CloseCode, Frame, Handshake, Owner, Place, Refused, handshake, refuse, serve};
+use blegram_gateway::{
+    Class, CloseCode, ConnectionIdentity, ConnectionPermit, Frame, Handshake, Rejection, handshake, reject,
+    serve,
+};
 use poem::{
     IntoResponse, OnUpgrade, Request, Response,
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -52,18 +55,18 @@ impl GatewayApi {
     ) -> ApiResult<Upgrade> {
         let handshake = Handshake::read(request.headers()).map_err(Problem::from)?;
         let upgrade = request.take_upgrade().map_err(|_| Problem::new(Code::UpgradeRequired))?;
-        let (hub, address) = (app.live.hub(), address(request, app.0));
+        let (hub, address) = (app.realtime.hub(), address(request, app.0));
         // Before authentication, which consumes a ticket.
         hub.check(address).map_err(Problem::from)?;
         let origin = readable_origin(request.headers())?;
         let credential = authenticate(app.0, viewer, &handshake, request).await?;
         // After authentication: anonymous handshakes must not use up the capacity that logged-in clients need.
         app.auth.limiter().check_user(Policy::Connect, credential.user).map_err(Problem::from)?;
-        let place = hub.admit(address).map_err(Problem::from)?;
+        let permit = hub.admit(address).map_err(Problem::from)?;
         let connection =
-            Connection { app: Arc::clone(app.0), place, credential, origin: origin.map(ToOwned::to_owned) };
+            Connection { app: Arc::clone(app.0), permit, credential, origin: origin.map(ToOwned::to_owned) };
         let is_spoken = handshake.is_spoken();
-        app.live.hub().tasks().spawn(connection.run(upgrade, is_spoken));
+        app.realtime.hub().tasks().spawn(connection.run(upgrade, is_spoken));
         Ok(Upgrade(handshake))
     }
 
@@ -78,7 +81,7 @@ impl GatewayApi {
         viewer: MaybeViewer,
         request: &Request,
     ) -> ApiResult<Answer<GatewayStatus>> {
-        let hub = app.live.hub();
+        let hub = app.realtime.hub();
         hub.check(address(request, app.0)).map_err(Problem::from)?;
         let viewer = viewer.authenticated().ok_or_else(|| Problem::new(Code::Unauthenticated))?;
         check_page(app.0, request.headers())?;
@@ -168,7 +171,7 @@ fn address(request: &Request, app: &App) -> IpAddr {
 /// An authenticated connection that awaits its upgrade.
 struct Connection {
     app: Arc<App>,
-    place: Place,
+    permit: ConnectionPermit,
     credential: Authenticated,
     origin: Option<String>,
 }
@@ -176,26 +179,26 @@ struct Connection {
 impl Connection {
     async fn run(self, upgrade: OnUpgrade, is_spoken: bool) {
         let Ok(stream) = upgrade.await else { return };
-        let Self { app, place, credential, origin } = self;
-        let hub = place.hub().clone();
+        let Self { app, permit, credential, origin } = self;
+        let hub = permit.hub().clone();
         if !is_spoken {
-            return refuse(stream, &hub, CloseCode::Version).await;
+            return reject(stream, &hub, CloseCode::Version).await;
         }
         let now = app.clock.now();
         let id = ConnectionId::generate(now);
         let ready = Ready::new(id.as_uuid(), credential.user, now, credential.expires_at, hub.config());
         let first = Frame::event(Class::Reply, "ready", &ready);
-        let owner = Owner { user: credential.user, credential: timed(&app, &credential) };
-        let registered = match place.register(id, owner, first) {
-            Ok(registered) => registered,
-            Err((_place, Refused::TooManyOfUser)) => {
-                return refuse(stream, &hub, CloseCode::TooMany).await;
+        let owner = ConnectionIdentity { user: credential.user, credential: timed(&app, &credential) };
+        let guard = match permit.register(id, owner, first) {
+            Ok(guard) => guard,
+            Err((_place, Rejection::TooManyOfUser)) => {
+                return reject(stream, &hub, CloseCode::TooMany).await;
             }
-            Err((_place, _)) => return refuse(stream, &hub, CloseCode::Draining).await,
+            Err((_place, _)) => return reject(stream, &hub, CloseCode::Draining).await,
         };
         let connection = id.to_string();
         tracing::debug!(connection, user = %credential.user, "connected");
-        let code = serve(stream, registered, Arc::new(Client::new(app, origin))).await;
+        let code = serve(stream, guard, Arc::new(Client::new(app, origin))).await;
         let code = code.map(CloseCode::as_u16);
         tracing::debug!(connection, user = %credential.user, code, "disconnected");
     }
@@ -240,20 +243,20 @@ impl From<handshake::Error> for Problem {
 /// `Retry-After` in seconds when a client has too many connections: an estimate, because any of them may end at any time.
 const CROWDED_SECONDS: u64 = 30;
 
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
         let crowded = |detail: &str| {
             Self::new(Code::RateLimited)
                 .with_detail(detail)
                 .with_header(header::RETRY_AFTER, HeaderValue::from(CROWDED_SECONDS))
         };
-        match refused {
-            Refused::Draining => {
+        match rejection {
+            Rejection::Draining => {
                 Self::new(Code::Unavailable).with_detail("This node is shutting down. Retry in a moment.")
             }
-            Refused::Busy => Self::new(Code::Overloaded).with_detail("Too many clients connect at once."),
-            Refused::TooManyOfAddress => crowded("There are too many connections from your address."),
-            Refused::TooManyOfUser => crowded("You have too many connections. Close some of them."),
+            Rejection::Busy => Self::new(Code::Overloaded).with_detail("Too many clients connect at once."),
+            Rejection::TooManyOfAddress => crowded("There are too many connections from your address."),
+            Rejection::TooManyOfUser => crowded("You have too many connections. Close some of them."),
         }
     }
 }

@@ -72,7 +72,7 @@ impl LikesApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listPostLikers", &[&post.to_string()])?;
         let items = app.social.post_likers(viewer.id(), post, &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(items, &app.media.links()))
+        Ok(Paged::render_with(items, &app.media.links()))
     }
 
     /// List liked posts
@@ -94,6 +94,6 @@ impl LikesApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listLikedPosts", &[&viewer.id().to_string()])?;
         let items = app.social.liked_posts(viewer.id(), &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(items, &app.media.links()))
+        Ok(Paged::render_with(items, &app.media.links()))
     }
 }

@@ -38,7 +38,7 @@ impl NotificationsApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
         let page = query.page("listNotifications", &[&viewer.id().to_string()])?;
         let items = app.social.notifications(viewer.id(), &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(items, &app.media.links()))
+        Ok(Paged::render_with(items, &app.media.links()))
     }
 
     /// Get unread counts

@@ -43,7 +43,7 @@ impl PeopleApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listFollowers", &[&scope])?;
         let items = app.social.followers(viewer.id(), &user, &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(items, &app.media.links()))
+        Ok(Paged::render_with(items, &app.media.links()))
     }
 
     /// List the accounts a user follows
@@ -69,7 +69,7 @@ impl PeopleApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listFollowing", &[&scope])?;
         let items = app.social.following(viewer.id(), &user, &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(items, &app.media.links()))
+        Ok(Paged::render_with(items, &app.media.links()))
     }
 
     /// List follow requests
@@ -91,7 +91,7 @@ impl PeopleApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listFollowRequests", &[&viewer.id().to_string()])?;
         let items = app.social.follow_requests(viewer.id(), &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(items, &app.media.links()))
+        Ok(Paged::render_with(items, &app.media.links()))
     }
 
     /// List blocked accounts
@@ -113,7 +113,7 @@ impl PeopleApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listBlocks", &[&viewer.id().to_string()])?;
         let items = app.social.blocks(viewer.id(), &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(items, &app.media.links()))
+        Ok(Paged::render_with(items, &app.media.links()))
     }
 
     /// List muted accounts
@@ -135,7 +135,7 @@ impl PeopleApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listMutes", &[&viewer.id().to_string()])?;
         let items = app.social.mutes(viewer.id(), &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(items, &app.media.links()))
+        Ok(Paged::render_with(items, &app.media.links()))
     }
 
     /// List suggested users
@@ -157,7 +157,7 @@ impl PeopleApi {
         let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = list.ranked_page("listSuggestedUsers", &[&viewer.id().to_string()])?;
         let suggested = app.social.suggested_users(viewer.id(), &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(suggested, &app.media.links()))
+        Ok(Paged::render_with(suggested, &app.media.links()))
     }
 
     /// Dismiss a suggested user

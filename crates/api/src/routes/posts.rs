@@ -12,7 +12,7 @@ use crate::{
     problem::Problem,
     routes::{AppData, Tag},
     schema::{
-        Linked,
+        Render,
         post::{CreatePost, Post, PostRevisionPage, UpdatePost},
     },
     viewer::{MaybeViewer, Viewer},
@@ -40,7 +40,7 @@ impl PostsApi {
         let post = app.social.create_post(viewer.id(), body.0).await.map_err(Problem::from)?;
         let location = Some(format!("/api/v1/posts/{}", post.post.id));
         let version = Some(post.post.version);
-        Ok(Created { location, version, body: Post::linked(post, &app.media.links()) })
+        Ok(Created { location, version, body: Post::render(post, &app.media.links()) })
     }
 
     /// Get a post
@@ -56,7 +56,7 @@ impl PostsApi {
         post: Path<PostParam>,
     ) -> ApiResult<Versioned<Post>> {
         let post = app.social.get_post(viewer.id(), post.id()?).await.map_err(Problem::from)?;
-        Ok(Linked::linked(post, &app.media.links()))
+        Ok(Render::render(post, &app.media.links()))
     }
 
     /// Edit a post
@@ -76,7 +76,7 @@ impl PostsApi {
         body: Body<UpdatePost>,
     ) -> ApiResult<Versioned<Post>> {
         let updated = app.social.update_post(viewer.id(), post.id()?, body.0, &if_match.0).await;
-        Ok(Linked::linked(updated.map_err(Problem::from)?, &app.media.links()))
+        Ok(Render::render(updated.map_err(Problem::from)?, &app.media.links()))
     }
 
     /// List revisions of a post
@@ -101,7 +101,7 @@ impl PostsApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let page = query.page("listPostRevisions", &[&post.to_string()])?;
         let revisions = app.social.post_revisions(viewer.id(), post, &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(revisions, &app.media.links()))
+        Ok(Paged::render_with(revisions, &app.media.links()))
     }
 
     /// Delete a post

@@ -12,7 +12,7 @@ use crate::{
     problem::Problem,
     routes::{AppData, Tag},
     schema::{
-        Linked,
+        Render,
         post::PostPage,
         search::{Hashtag, HashtagPage, RecentSearchPage, SearchSuggestions, TrendPage},
         user::UserPage,
@@ -40,7 +40,7 @@ impl SearchApi {
     ) -> ApiResult<Answer<SearchSuggestions>> {
         let wanted = query(&q.0)?;
         let found = app.social.search_suggestions(viewer.id(), &wanted).await.map_err(Problem::from)?;
-        Ok(Answer(SearchSuggestions::linked(found, &app.media.links())))
+        Ok(Answer(SearchSuggestions::render(found, &app.media.links())))
     }
 
     /// Search users
@@ -67,7 +67,7 @@ impl SearchApi {
         let wanted = query(&q.0)?;
         let page = list.ranked_page("searchUsers", &[wanted.as_str()])?;
         let found = app.social.search_users(viewer.id(), &wanted, &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(found, &app.media.links()))
+        Ok(Paged::render_with(found, &app.media.links()))
     }
 
     /// Search hashtags
@@ -119,7 +119,7 @@ impl SearchApi {
         let wanted = query(&q.0)?;
         let page = list.page("searchPosts", &[wanted.as_str()])?;
         let found = app.social.search_posts(viewer.id(), &wanted, &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(found, &app.media.links()))
+        Ok(Paged::render_with(found, &app.media.links()))
     }
 
     /// List trending hashtags

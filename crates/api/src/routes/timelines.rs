@@ -39,7 +39,7 @@ impl TimelinesApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
         let page = query.page("getHomeTimeline", &[&viewer.id().to_string()])?;
         let items = app.social.home_timeline(viewer.id(), &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(items, &app.media.links()))
+        Ok(Paged::render_with(items, &app.media.links()))
     }
 
     /// Get the public timeline
@@ -65,7 +65,7 @@ impl TimelinesApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
         let page = query.page("getPublicTimeline", &[])?;
         let posts = app.social.public_timeline(viewer.id(), &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(posts, &app.media.links()))
+        Ok(Paged::render_with(posts, &app.media.links()))
     }
 
     /// Get a hashtag timeline
@@ -95,6 +95,6 @@ impl TimelinesApi {
         let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
         let page = query.page("getHashtagTimeline", &[tag.as_str()])?;
         let posts = app.social.hashtag_timeline(viewer.id(), &tag, &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(posts, &app.media.links()))
+        Ok(Paged::render_with(posts, &app.media.links()))
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     problem::{Code, Problem},
     routes::{AppData, Tag},
     schema::{
-        Linked,
+        Render,
         account::{Account, ChangeUsername, DeleteMe, UpdateMe},
         post::PostPage,
         user::User,
@@ -34,7 +34,7 @@ impl UsersApi {
         let account = app.auth.account(viewer.id()).await.map_err(Problem::from)?;
         // The account was deleted after the gate looked up the session.
         let account = account.ok_or_else(|| Problem::new(Code::Unauthenticated))?;
-        Ok(Versioned { version: account.user.version, body: Account::linked(account, &app.media.links()) })
+        Ok(Versioned { version: account.user.version, body: Account::render(account, &app.media.links()) })
     }
 
     /// Update your profile
@@ -53,7 +53,7 @@ impl UsersApi {
     ) -> ApiResult<Versioned<Account>> {
         let updated = app.social.update_profile(viewer.id(), body.0, &if_match.0).await;
         let account = updated.map_err(Problem::from)?;
-        Ok(Versioned { version: account.user.version, body: Account::linked(account, &app.media.links()) })
+        Ok(Versioned { version: account.user.version, body: Account::render(account, &app.media.links()) })
     }
 
     /// Change your username
@@ -72,7 +72,7 @@ impl UsersApi {
     ) -> ApiResult<Versioned<Account>> {
         let changed = app.auth.change_username(viewer.id(), body.0, &if_match.0).await;
         let account = changed.map_err(Problem::from)?;
-        Ok(Versioned { version: account.user.version, body: Account::linked(account, &app.media.links()) })
+        Ok(Versioned { version: account.user.version, body: Account::render(account, &app.media.links()) })
     }
 
     /// Delete your account
@@ -109,7 +109,7 @@ impl UsersApi {
     ) -> ApiResult<Versioned<User>> {
         let user = user.user(viewer)?;
         let view = app.social.get_user(viewer.id(), &user).await.map_err(Problem::from)?;
-        Ok(Versioned { version: view.user.version, body: User::linked(view, &app.media.links()) })
+        Ok(Versioned { version: view.user.version, body: User::render(view, &app.media.links()) })
     }
 
     /// List a user's posts
@@ -137,6 +137,6 @@ impl UsersApi {
         let page = query.page("listUserPosts", &[&user.scope(viewer)?])?;
         let user = user.user(viewer)?;
         let posts = app.social.user_posts(viewer.id(), &user, &page).await.map_err(Problem::from)?;
-        Ok(Paged::linked(posts, &app.media.links()))
+        Ok(Paged::render_with(posts, &app.media.links()))
     }
 }

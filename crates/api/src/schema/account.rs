@@ -3,7 +3,7 @@ use blegram_domain::{
     Bio, DeviceName, DisplayName, EmailAddress, Relation, Username, Violation, session::Kind,
 };
 use blegram_media::Links;
-use blegram_social::{Shown, UpdateProfile, UserView};
+use blegram_social::{NewDisplayName, UpdateProfile, UserView};
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     body::{Fields, Input},
     schema::{
-        Linked, Time,
+        Render, Time,
         post::parse_media_id,
         user::{User, UserViewerState},
     },
@@ -75,10 +75,10 @@ pub(crate) struct Account {
     messages_from: String,
 }
 
-impl Linked<blegram_domain::Account> for Account {
-    fn linked(account: blegram_domain::Account, links: &Links) -> Self {
+impl Render<blegram_domain::Account> for Account {
+    fn render(account: blegram_domain::Account, links: &Links) -> Self {
         let view = UserView { user: account.user, viewer: Some(Relation::default()) };
-        let user = User::linked(view, links);
+        let user = User::render(view, links);
         Self {
             id: user.id,
             username: user.username,
@@ -136,7 +136,7 @@ pub(crate) struct Tokens {
 
 impl AuthResult {
     pub(crate) fn new(account: blegram_domain::Account, tokens: Option<Tokens>, links: &Links) -> Self {
-        Self { account: Account::linked(account, links), tokens }
+        Self { account: Account::render(account, links), tokens }
     }
 }
 
@@ -328,7 +328,8 @@ impl Input for UpdateMe {
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
         let display_name = fields.patch_nullable("display_name", DisplayName::parse);
         Some(UpdateProfile {
-            display_name: display_name.map(|name| name.map_or(Shown::Username, Shown::Name)),
+            display_name: display_name
+                .map(|name| name.map_or(NewDisplayName::Username, NewDisplayName::Name)),
             bio: fields.patch_text("bio", Bio::parse),
             avatar: fields.patch_nullable("avatar_media_id", parse_media_id),
             is_private: fields.patch_flag("is_private"),

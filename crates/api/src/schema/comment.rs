@@ -9,7 +9,7 @@ use crate::{
     answer::Versioned,
     body::{Fields, Input},
     page::PageSchema,
-    schema::{Linked, Time, all_linked, user::UserSummary},
+    schema::{Render, Time, render_all, user::UserSummary},
 };
 
 /// A comment on a post, or a reply to a comment.
@@ -63,17 +63,17 @@ pub(crate) struct CommentViewer {
     liked: bool,
 }
 
-impl Linked<CommentView> for Comment {
-    fn linked(view: CommentView, links: &Links) -> Self {
+impl Render<CommentView> for Comment {
+    fn render(view: CommentView, links: &Links) -> Self {
         let CommentView { comment, author, mentions, liked } = view;
         let is_deleted = comment.is_deleted();
         Self {
             id: comment.id.as_uuid(),
             post_id: comment.post.as_uuid(),
             parent_id: comment.parent.map(CommentId::as_uuid),
-            author: author.map(|author| UserSummary::linked(author, links)),
+            author: author.map(|author| UserSummary::render(author, links)),
             text: (!is_deleted).then_some(comment.text),
-            mentions: all_linked(mentions, links),
+            mentions: render_all(mentions, links),
             like_count: if is_deleted { 0 } else { comment.like_count },
             reply_count: comment.reply_count,
             created_at: comment.created_at.into(),
@@ -84,9 +84,9 @@ impl Linked<CommentView> for Comment {
     }
 }
 
-impl Linked<CommentView> for Versioned<Comment> {
-    fn linked(view: CommentView, links: &Links) -> Self {
-        Self { version: view.comment.version, body: Comment::linked(view, links) }
+impl Render<CommentView> for Versioned<Comment> {
+    fn render(view: CommentView, links: &Links) -> Self {
+        Self { version: view.comment.version, body: Comment::render(view, links) }
     }
 }
 

@@ -2,7 +2,7 @@ use blegram_chat::{Changes, ConversationView, EventView, Head, MemberView, Messa
 use blegram_domain::{
     ClientId, ConversationId, ConversationTitle, MessageId, MessageText, UserId, UserRef, Username,
     Violation,
-    conversation::{Happening, SendMessage as Send},
+    conversation::{ConversationEventKind, SendMessage as Send},
 };
 use blegram_media::Links;
 use poem_openapi::Object;
@@ -13,7 +13,7 @@ use crate::{
     answer::Versioned,
     body::{Fields, Input},
     page::PageSchema,
-    schema::{Linked, Time, all_linked, media::Media, post::parse_media_ids, user::UserSummary},
+    schema::{Render, Time, media::Media, post::parse_media_ids, render_all, user::UserSummary},
 };
 
 /// A conversation that you are a member of.
@@ -118,8 +118,8 @@ pub(crate) struct Message {
     is_deleted: bool,
 }
 
-impl Linked<MessageView> for Message {
-    fn linked(view: MessageView, links: &Links) -> Self {
+impl Render<MessageView> for Message {
+    fn render(view: MessageView, links: &Links) -> Self {
         let MessageView { message, sender, media } = view;
         let is_deleted = message.is_deleted();
         Self {
@@ -127,7 +127,7 @@ impl Linked<MessageView> for Message {
             conversation_id: message.conversation.as_uuid(),
             seq: message.seq,
             message_no: message.message_no,
-            sender: sender.map(|sender| UserSummary::linked(sender, links)),
+            sender: sender.map(|sender| UserSummary::render(sender, links)),
             client_id: message.client_id.as_uuid(),
             text: (!is_deleted).then_some(message.text),
             media: media.into_iter().map(|media| Media::new(media, false, links)).collect(),
@@ -139,20 +139,20 @@ impl Linked<MessageView> for Message {
     }
 }
 
-impl Linked<MessageView> for Versioned<Message> {
-    fn linked(view: MessageView, links: &Links) -> Self {
-        Self { version: view.message.version, body: Message::linked(view, links) }
+impl Render<MessageView> for Versioned<Message> {
+    fn render(view: MessageView, links: &Links) -> Self {
+        Self { version: view.message.version, body: Message::render(view, links) }
     }
 }
 
-impl Linked<ConversationView> for Versioned<Conversation> {
-    fn linked(view: ConversationView, links: &Links) -> Self {
-        Self { version: view.conversation.version, body: Conversation::linked(view, links) }
+impl Render<ConversationView> for Versioned<Conversation> {
+    fn render(view: ConversationView, links: &Links) -> Self {
+        Self { version: view.conversation.version, body: Conversation::render(view, links) }
     }
 }
 
-impl Linked<ConversationView> for Conversation {
-    fn linked(view: ConversationView, links: &Links) -> Self {
+impl Render<ConversationView> for Conversation {
+    fn render(view: ConversationView, links: &Links) -> Self {
         let ConversationView { conversation, members, last_message, mine } = view;
         let state = |MemberView { membership, .. }: &MemberView| ReadState {
             user_id: membership.user.as_uuid(),
@@ -164,10 +164,10 @@ impl Linked<ConversationView> for Conversation {
             kind: conversation.kind.as_str().to_owned(),
             owner_id: conversation.owner.map(UserId::as_uuid),
             read_states: members.iter().map(state).collect(),
-            members: all_linked(members.into_iter().map(|member| member.user).collect(), links),
+            members: render_all(members.into_iter().map(|member| member.user).collect(), links),
             last_seq: conversation.last_seq,
             last_message_no: conversation.last_message_no,
-            last_message: last_message.map(|view| Message::linked(view, links)),
+            last_message: last_message.map(|view| Message::render(view, links)),
             unread_count: mine.unread_count(conversation.last_message_no),
             read_no: mine.read_no,
             is_muted: mine.is_muted,
@@ -301,26 +301,28 @@ pub(crate) struct EventBody {
     owner_id: Option<Uuid>,
 }
 
-impl Linked<EventView> for ConversationEvent {
-    fn linked(view: EventView, links: &Links) -> Self {
+impl Render<EventView> for ConversationEvent {
+    fn render(view: EventView, links: &Links) -> Self {
         let EventView { event, message, user, by } = view;
         let is_about_message = matches!(
             event.what,
-            Happening::MessageCreated(_) | Happening::MessageEdited(_) | Happening::MessageDeleted(_)
+            ConversationEventKind::MessageCreated(_)
+                | ConversationEventKind::MessageEdited(_)
+                | ConversationEventKind::MessageDeleted(_)
         );
         let is_skipped = is_about_message && message.is_none();
         let ev = if is_skipped { SKIPPED } else { event.what.as_str() }.to_owned();
         let (title, owner_id) = match event.what {
-            Happening::Updated { title, owner } => (title, owner.map(UserId::as_uuid)),
+            ConversationEventKind::Updated { title, owner } => (title, owner.map(UserId::as_uuid)),
             _ => (None, None),
         };
         let d = EventBody {
             conversation_id: event.conversation.as_uuid(),
             seq: event.seq,
             at: event.at.into(),
-            message: message.map(|view| Message::linked(view, links)),
-            user: user.map(|user| UserSummary::linked(user, links)),
-            by: by.map(|user| UserSummary::linked(user, links)),
+            message: message.map(|view| Message::render(view, links)),
+            user: user.map(|user| UserSummary::render(user, links)),
+            by: by.map(|user| UserSummary::render(user, links)),
             title,
             owner_id,
         };
@@ -328,9 +330,9 @@ impl Linked<EventView> for ConversationEvent {
     }
 }
 
-impl Linked<Changes> for ConversationEvents {
-    fn linked(Changes { events, head_seq, more, reset }: Changes, links: &Links) -> Self {
-        Self { events: all_linked(events, links), head_seq, more, reset }
+impl Render<Changes> for ConversationEvents {
+    fn render(Changes { events, head_seq, more, reset }: Changes, links: &Links) -> Self {
+        Self { events: render_all(events, links), head_seq, more, reset }
     }
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     body::{Fields, Input},
     page::PageSchema,
-    schema::{Linked, Time, comment::Comment, post::Post, user::UserSummary},
+    schema::{Render, Time, comment::Comment, post::Post, user::UserSummary},
 };
 
 /// A notification.
@@ -42,15 +42,15 @@ pub(crate) struct Notification {
     created_at: Time,
 }
 
-impl Linked<NotificationView> for Notification {
-    fn linked(view: NotificationView, links: &Links) -> Self {
+impl Render<NotificationView> for Notification {
+    fn render(view: NotificationView, links: &Links) -> Self {
         let NotificationView { notification, actor, post, comment, is_read } = view;
         Self {
             id: notification.id.as_uuid(),
             r#type: notification.notice.kind.as_str().to_owned(),
-            actor: Some(UserSummary::linked(actor, links)),
-            post: post.map(|post| Post::linked(post, links)),
-            comment: comment.map(|comment| Comment::linked(comment, links)),
+            actor: Some(UserSummary::render(actor, links)),
+            post: post.map(|post| Post::render(post, links)),
+            comment: comment.map(|comment| Comment::render(comment, links)),
             conversation_id: None,
             is_read,
             created_at: notification.created_at.into(),

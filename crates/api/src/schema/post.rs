@@ -9,7 +9,7 @@ use crate::{
     answer::Versioned,
     body::{Fields, Input},
     page::PageSchema,
-    schema::{Linked, Time, all_linked, media::Media, user::UserSummary},
+    schema::{Render, Time, media::Media, render_all, user::UserSummary},
 };
 
 /// A post.
@@ -89,17 +89,17 @@ impl PageSchema for PostPage {
     }
 }
 
-impl Linked<PostView> for Post {
-    fn linked(view: PostView, links: &Links) -> Self {
+impl Render<PostView> for Post {
+    fn render(view: PostView, links: &Links) -> Self {
         let PostView { post, author, media, mentions, viewer } = view;
         let is_public = post.is_public(&author);
         Self {
             id: post.id.as_uuid(),
-            author: UserSummary::linked(author, links),
+            author: UserSummary::render(author, links),
             text: post.text,
             media: media.into_iter().map(|media| Media::new(media, is_public, links)).collect(),
             hashtags: post.hashtags.into_iter().map(String::from).collect(),
-            mentions: all_linked(mentions, links),
+            mentions: render_all(mentions, links),
             visibility: post.visibility.as_str().to_owned(),
             like_count: post.like_count,
             comment_count: post.comment_count,
@@ -110,9 +110,9 @@ impl Linked<PostView> for Post {
     }
 }
 
-impl Linked<PostView> for Versioned<Post> {
-    fn linked(view: PostView, links: &Links) -> Self {
-        Self { version: view.post.version, body: Post::linked(view, links) }
+impl Render<PostView> for Versioned<Post> {
+    fn render(view: PostView, links: &Links) -> Self {
+        Self { version: view.post.version, body: Post::render(view, links) }
     }
 }
 
@@ -154,8 +154,8 @@ impl PageSchema for PostRevisionPage {
     }
 }
 
-impl Linked<blegram_social::PostRevision> for PostRevision {
-    fn linked(view: blegram_social::PostRevision, links: &Links) -> Self {
+impl Render<blegram_social::PostRevision> for PostRevision {
+    fn render(view: blegram_social::PostRevision, links: &Links) -> Self {
         let blegram_social::PostRevision { revision, media, is_public } = view;
         Self {
             text: revision.text,

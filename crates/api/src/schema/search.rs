@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     page::PageSchema,
     schema::{
-        Linked, Time, all_linked,
+        Render, Time, render_all,
         user::{User, UserSummary},
     },
 };
@@ -65,10 +65,10 @@ pub(crate) struct SearchSuggestions {
     hashtags: Vec<Hashtag>,
 }
 
-impl Linked<Suggestions> for SearchSuggestions {
-    fn linked(Suggestions { users, hashtags }: Suggestions, links: &Links) -> Self {
+impl Render<Suggestions> for SearchSuggestions {
+    fn render(Suggestions { users, hashtags }: Suggestions, links: &Links) -> Self {
         Self {
-            users: users.into_iter().map(|view| UserSummary::linked(view.user.summary, links)).collect(),
+            users: users.into_iter().map(|view| UserSummary::render(view.user.summary, links)).collect(),
             hashtags: hashtags.into_iter().map(Into::into).collect(),
         }
     }
@@ -118,12 +118,12 @@ pub(crate) struct SuggestedUser {
     mutuals: Vec<UserSummary>,
 }
 
-impl Linked<blegram_social::SuggestedUser> for SuggestedUser {
-    fn linked(suggested: blegram_social::SuggestedUser, links: &Links) -> Self {
+impl Render<blegram_social::SuggestedUser> for SuggestedUser {
+    fn render(suggested: blegram_social::SuggestedUser, links: &Links) -> Self {
         Self {
-            user: User::linked(suggested.user, links),
+            user: User::render(suggested.user, links),
             mutual_count: suggested.mutual_count,
-            mutuals: all_linked(suggested.mutuals, links),
+            mutuals: render_all(suggested.mutuals, links),
         }
     }
 }

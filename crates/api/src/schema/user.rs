@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     page::PageSchema,
-    schema::{Linked, Time},
+    schema::{Render, Time},
 };
 
 /// An account in short.
@@ -101,8 +101,8 @@ impl From<Relation> for UserViewerState {
     }
 }
 
-impl Linked<blegram_domain::UserSummary> for UserSummary {
-    fn linked(user: blegram_domain::UserSummary, links: &Links) -> Self {
+impl Render<blegram_domain::UserSummary> for UserSummary {
+    fn render(user: blegram_domain::UserSummary, links: &Links) -> Self {
         Self {
             id: user.id.as_uuid(),
             username: user.username.into(),
@@ -112,8 +112,8 @@ impl Linked<blegram_domain::UserSummary> for UserSummary {
     }
 }
 
-impl Linked<UserView> for User {
-    fn linked(UserView { user, viewer }: UserView, links: &Links) -> Self {
+impl Render<UserView> for User {
+    fn render(UserView { user, viewer }: UserView, links: &Links) -> Self {
         Self {
             id: user.summary.id.as_uuid(),
             username: user.summary.username.into(),

@@ -801,7 +801,7 @@ async fn clients_are_warned_of_credential_expiry_and_node_shutdown() {
     let left = a.hears("auth.expiring").await["expires_in_ms"].as_u64().unwrap();
     assert!((1..=60_000).contains(&left), "{left}");
 
-    let hub = t.live.hub().clone();
+    let hub = t.realtime.hub().clone();
     let drained = TaskTracker::new().spawn(async move { hub.drain().await });
     let after = a.hears("reconnect").await["after_ms"].as_u64().unwrap();
     assert!(after <= 3_600_000, "{after}");

@@ -641,7 +641,7 @@ async fn invalid_signature_is_rejected_for_public_files_too(#[case] backend: Bac
     // After the deletion, neither the address nor a cached ETag is valid.
     let tag = get(bare.clone()).await.header("etag").unwrap().to_owned();
     ann.delete(&format!("/api/v1/posts/{}", post["id"].as_str().unwrap())).await.assert_status(204);
-    while t.media.erase_post(post["id"].as_str().unwrap().parse().unwrap()).await.unwrap() {}
+    while t.media.purge_post(post["id"].as_str().unwrap().parse().unwrap()).await.unwrap() {}
     get(bare.clone()).await.assert_problem(404, "not-found");
     t.stranger()
         .send(Method::GET, &bare, &[("if-none-match", &tag)], Vec::new())
@@ -675,7 +675,7 @@ async fn private_images_never_have_an_unsigned_address(#[case] backend: Backend)
     }
     let message = sent.json()["id"].as_str().unwrap().to_owned();
     ann.delete(&format!("/api/v1/conversations/{conversation}/messages/{message}")).await.assert_status(204);
-    while t.media.erase_media(in_message.parse().unwrap()).await.unwrap() {}
+    while t.media.purge_media(in_message.parse().unwrap()).await.unwrap() {}
     bob.fetch(&of_bob, &[]).await.assert_problem(404, "not-found");
 }
 

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use blegram_api::{App, Live, Peer, Readiness, Site};
+use blegram_api::{App, Peer, Readiness, Realtime, Site};
 use blegram_auth::{Auth, Config, PasswordCost, Quota};
 use blegram_chat::Chat;
 use blegram_domain::{Clock, FixedClock, Timestamp};
@@ -43,7 +43,7 @@ pub(crate) struct TestApp {
     pub(crate) clock: Arc<FixedClock>,
     settings: Settings,
     pub(crate) media: Media,
-    pub(crate) live: Live,
+    pub(crate) realtime: Realtime,
     /// Requests that continue after their client has disconnected.
     pub(crate) tasks: TaskTracker,
     _ending: DropGuard,
@@ -118,14 +118,14 @@ impl TestApp {
     ) -> Self {
         let (kept, tasks) = (settings.clone(), TaskTracker::new());
         let time = Arc::clone(&clock) as Arc<dyn Clock>;
-        let (live, background) = Live::new(settings.gateway, media.clone());
-        let events = Arc::new(live.clone());
+        let (realtime, background) = Realtime::new(settings.gateway, media.clone());
+        let events = Arc::new(realtime.clone());
         let auth = Auth::new(db.clone(), Arc::clone(&time), settings.auth).unwrap();
         let app = App {
             auth: auth.with_events(Arc::clone(&events) as _),
             social: Social::new(db.clone(), Arc::clone(&time)).with_events(Arc::clone(&events) as _),
             chat: Chat::new(db.clone(), time).with_events(events),
-            live: live.clone(),
+            realtime: realtime.clone(),
             media: media.clone(),
             site: Arc::new(Site {
                 public_url: settings.public_url.to_owned(),
@@ -151,7 +151,7 @@ impl TestApp {
             database,
             clock,
             media,
-            live,
+            realtime,
             settings: kept,
             tasks,
             _ending: ending.drop_guard(),

@@ -85,10 +85,10 @@ async fn a_key_is_published_before_it_signs_and_kept_after(#[case] backend: Back
     assert!(one.authenticate_bearer(after.access_token.expose()).await.unwrap().is_some());
 
     site.clock.advance(DAY - Duration::from_secs(1));
-    one.forget_old(site.clock.now()).await.unwrap();
+    one.delete_expired(site.clock.now()).await.unwrap();
     assert_eq!(ids(&one).await.len(), 2);
     site.clock.advance(Duration::from_secs(1));
-    one.forget_old(site.clock.now()).await.unwrap();
+    one.delete_expired(site.clock.now()).await.unwrap();
     assert_eq!(ids(&one).await, both[..1]);
 }
 

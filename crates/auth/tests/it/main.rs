@@ -6,7 +6,7 @@ mod account;
 mod clock;
 mod event;
 mod keys;
-mod live;
+mod revocation;
 mod session;
 mod ticket;
 

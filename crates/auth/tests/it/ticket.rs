@@ -141,7 +141,7 @@ async fn tickets_that_nobody_used_are_forgotten(#[case] backend: Backend) {
     site.clock.advance(MICRO);
     let kept = site.ticket(PAGE).await;
     site.clock.advance(LIFETIME - MICRO);
-    assert!(!site.auth.forget_old(site.clock.now()).await.unwrap());
+    assert!(!site.auth.delete_expired(site.clock.now()).await.unwrap());
     assert_eq!(site.database.count("gateway_tickets").await, 1);
     assert_eq!(site.redeem(&kept, PAGE).await, Some(site.ann));
 }

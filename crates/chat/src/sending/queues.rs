@@ -7,7 +7,7 @@ use std::{
 
 use blegram_domain::{ClientId, ConversationId, UserId};
 
-use super::Waiting;
+use super::PendingMessage;
 use crate::{Error, Result};
 
 /// The maximum number of messages per transaction.
@@ -22,41 +22,45 @@ const WAITING: usize = 16 * BATCH;
 
 /// A conversation has an entry while a task writes its messages.
 #[derive(Clone, Default)]
-pub(crate) struct Queues(Arc<Mutex<HashMap<ConversationId, VecDeque<Waiting>>>>);
+pub(crate) struct WriteQueues(Arc<Mutex<HashMap<ConversationId, VecDeque<PendingMessage>>>>);
 
 /// The right to write in a conversation, at most one per conversation and process. Dropping it drops the queued
 /// messages, and their senders send them alone.
-pub(super) struct Turn {
-    queues: Queues,
+pub(super) struct WriterLease {
+    queues: WriteQueues,
     conversation: ConversationId,
     is_over: bool,
 }
 
-impl Queues {
+impl WriteQueues {
     /// Queues a message. Returns the right to write if no task writes in this conversation yet.
     ///
     /// # Errors
     /// [`Error::Busy`] if the queue is full.
-    pub(super) fn add(&self, conversation: ConversationId, waiting: Waiting) -> Result<Option<Turn>> {
+    pub(super) fn add(
+        &self,
+        conversation: ConversationId,
+        pending: PendingMessage,
+    ) -> Result<Option<WriterLease>> {
         match self.lock().entry(conversation) {
             Entry::Occupied(queue) if queue.get().len() >= WAITING => Err(Error::Busy),
             Entry::Occupied(mut queue) => {
-                queue.get_mut().push_back(waiting);
+                queue.get_mut().push_back(pending);
                 Ok(None)
             }
             Entry::Vacant(place) => {
-                place.insert(VecDeque::from([waiting]));
-                Ok(Some(Turn { queues: self.clone(), conversation, is_over: false }))
+                place.insert(VecDeque::from([pending]));
+                Ok(Some(WriterLease { queues: self.clone(), conversation, is_over: false }))
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ConversationId, VecDeque<Waiting>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ConversationId, VecDeque<PendingMessage>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Turn {
+impl WriterLease {
     /// Whether messages wait. If not, removes the queue and ends the right to write.
     pub(super) fn goes_on(&mut self) -> bool {
         let mut queues = self.queues.lock();
@@ -70,13 +74,13 @@ impl Turn {
 
     /// Takes the oldest messages that one transaction can write: without images (which are locked one message at a
     /// time), with distinct client ids, and within the limits. A message with images is taken alone.
-    pub(super) fn take(&mut self) -> Vec<Waiting> {
+    pub(super) fn take(&mut self) -> Vec<PendingMessage> {
         let mut queues = self.queues.lock();
         let Some(queue) = queues.get_mut(&self.conversation) else { return Vec::new() };
-        let mut batch: Vec<Waiting> = queue.pop_front().into_iter().collect();
-        let mut called: HashSet<_> = batch.iter().map(Waiting::called).collect();
-        let mut bytes: usize = batch.iter().map(Waiting::bytes).sum();
-        let is_plain = |waiting: &Waiting| waiting.sending.input.media.is_empty();
+        let mut batch: Vec<PendingMessage> = queue.pop_front().into_iter().collect();
+        let mut called: HashSet<_> = batch.iter().map(PendingMessage::called).collect();
+        let mut bytes: usize = batch.iter().map(PendingMessage::bytes).sum();
+        let is_plain = |pending: &PendingMessage| pending.sending.input.media.is_empty();
         if batch.iter().all(is_plain) {
             while let Some(next) = queue.front()
                 && batch.len() < BATCH
@@ -92,12 +96,12 @@ impl Turn {
     }
 
     /// Takes all queued messages.
-    pub(super) fn take_all(&mut self) -> VecDeque<Waiting> {
+    pub(super) fn take_all(&mut self) -> VecDeque<PendingMessage> {
         self.queues.lock().get_mut(&self.conversation).map(std::mem::take).unwrap_or_default()
     }
 }
 
-impl Drop for Turn {
+impl Drop for WriterLease {
     fn drop(&mut self) {
         if !self.is_over {
             self.queues.lock().remove(&self.conversation);
@@ -105,7 +109,7 @@ impl Drop for Turn {
     }
 }
 
-impl Waiting {
+impl PendingMessage {
     fn bytes(&self) -> usize {
         self.sending.input.text.as_str().len()
     }

@@ -7,7 +7,7 @@ use blegram_domain::{
     ConversationId,
     page::{CursorInvalid, Key},
 };
-use blegram_persistence::changes::{ChangePosition, Seen};
+use blegram_persistence::changes::{ChangePosition, SeenPosition};
 
 /// The format version, the first byte of every cursor.
 const VERSION: u8 = 1;
@@ -19,17 +19,17 @@ const VERSION: u8 = 1;
 /// The default is the beginning and lists everything. So does a cursor of the previous format, of another database, or
 /// from its future.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SyncCursor(Option<Place>);
+pub struct SyncCursor(Option<SyncPosition>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
-    since: Option<Seen>,
+struct SyncPosition {
+    since: Option<SeenPosition>,
     paging: Option<Paging>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Paging {
-    began: Seen,
+    began: SeenPosition,
     after: ConversationId,
 }
 
@@ -55,7 +55,7 @@ impl SyncCursor {
     }
 }
 
-impl Place {
+impl SyncPosition {
     fn resume(self, now: &ChangePosition) -> Option<Walk> {
         let since = match self.since {
             Some(since) => Some(since.resolve(now)?),
@@ -70,19 +70,19 @@ impl Place {
 
 impl Walk {
     pub(crate) fn go_on_after(self, after: ConversationId) -> SyncCursor {
-        let paging = Some(Paging { began: Seen::from(&self.began), after });
-        SyncCursor(Some(Place { since: self.since.as_ref().map(Seen::from), paging }))
+        let paging = Some(Paging { began: SeenPosition::from(&self.began), after });
+        SyncCursor(Some(SyncPosition { since: self.since.as_ref().map(SeenPosition::from), paging }))
     }
 
     pub(crate) fn finish(self) -> SyncCursor {
-        SyncCursor(Some(Place { since: Some(Seen::from(&self.began)), paging: None }))
+        SyncCursor(Some(SyncPosition { since: Some(SeenPosition::from(&self.began)), paging: None }))
     }
 }
 
 impl fmt::Display for SyncCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = vec![VERSION];
-        if let Some(Place { since, paging }) = &self.0 {
+        if let Some(SyncPosition { since, paging }) = &self.0 {
             bytes.push(u8::from(since.is_some()) | u8::from(paging.is_some()) << 1);
             since.iter().for_each(|since| since.write(&mut bytes));
             if let Some(Paging { began, after }) = paging {
@@ -104,7 +104,9 @@ impl FromStr for SyncCursor {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorInvalid)?;
         match bytes.split_first() {
             Some((&VERSION, [])) => Ok(Self::default()),
-            Some((&VERSION, rest)) => Place::read(rest).map(|place| Self(Some(place))).ok_or(CursorInvalid),
+            Some((&VERSION, rest)) => {
+                SyncPosition::read(rest).map(|place| Self(Some(place))).ok_or(CursorInvalid)
+            }
             _ => Err(CursorInvalid),
         }
     }
@@ -116,13 +118,13 @@ fn is_of_previous_version(text: &str) -> bool {
         .is_some_and(|(at, id)| u64::from_str_radix(at, 16).is_ok() && id.parse::<ConversationId>().is_ok())
 }
 
-impl Place {
+impl SyncPosition {
     /// Parses what `Display` writes after the version; rejects trailing bytes.
     fn read(bytes: &[u8]) -> Option<Self> {
         let (&flags, mut bytes) = bytes.split_first()?;
-        let since = if flags & 1 == 1 { Some(Seen::read(&mut bytes)?) } else { None };
+        let since = if flags & 1 == 1 { Some(SeenPosition::read(&mut bytes)?) } else { None };
         let paging = if flags & 2 == 2 {
-            let began = Seen::read(&mut bytes)?;
+            let began = SeenPosition::read(&mut bytes)?;
             let (id, rest) = bytes.split_at_checked(16)?;
             bytes = rest;
             Some(Paging { began, after: ConversationId::from_uuid(Key::from_bytes(id)?) })

@@ -3,7 +3,7 @@
 use blegram_chat::{Event, EventView, MessageView, RemovedReason};
 use blegram_domain::{
     ConversationEvent, ConversationId, ConversationTitle, MessageText, UserId, UserRef,
-    conversation::Happening, version::Precondition,
+    conversation::ConversationEventKind, version::Precondition,
 };
 use blegram_persistence::testing::Backend;
 use rstest_reuse::apply;
@@ -15,7 +15,7 @@ fn created(view: &MessageView, last_message_no: u64, members: Vec<UserId>) -> Ev
     let event = ConversationEvent {
         conversation: view.message.conversation,
         seq: view.message.seq,
-        what: Happening::MessageCreated(view.message.id),
+        what: ConversationEventKind::MessageCreated(view.message.id),
         at: view.message.created_at,
     };
     let event = EventView { event, message: Some(view.clone()), user: None, by: None };
@@ -189,7 +189,7 @@ async fn messages_are_told_as_they_are(#[case] backend: Backend) {
     let told = world.take_told();
     let [Event::Happened { event, last_message_no: 2, members, .. }] = &told[..] else { panic!("{told:?}") };
     assert_eq!((event.event.seq, event.event.at), (3, now()));
-    assert_eq!(event.event.what, Happening::MessageEdited(sent.message.id));
+    assert_eq!(event.event.what, ConversationEventKind::MessageEdited(sent.message.id));
     assert_eq!((event.message.as_ref(), members), (Some(&edited), &vec![ann, bob]));
     world.chat.edit_message(ann, id, sent.message.id, text.clone(), &Precondition::Any).await.unwrap();
     assert_eq!(world.take_told(), [], "nothing changed");
@@ -198,7 +198,7 @@ async fn messages_are_told_as_they_are(#[case] backend: Backend) {
     world.chat.delete_message(ann, id, sent.message.id, &Precondition::Any).await.unwrap();
     let told = world.take_told();
     let [Event::Happened { event, .. }] = &told[..] else { panic!("{told:?}") };
-    assert_eq!(event.event.what, Happening::MessageDeleted(sent.message.id));
+    assert_eq!(event.event.what, ConversationEventKind::MessageDeleted(sent.message.id));
     let deleted = event.message.clone().unwrap();
     assert!(deleted.message.is_deleted() && deleted.message.text.is_empty());
     let (again, _) = world.chat.send_message(ann, id, first.clone()).await.unwrap();
@@ -240,7 +240,7 @@ async fn whoever_deletes_their_account_leaves_their_groups(#[case] backend: Back
     world.begin(ann, &[bob]).await;
     let members: Vec<UserId> = world.view(bob, id).await.members.iter().map(|it| it.user.id).collect();
     world.take_told();
-    while world.chat.erase_user(ann).await.unwrap() {}
+    while world.chat.purge_user(ann).await.unwrap() {}
     let told = world.take_told();
     assert_eq!(told.len(), 2);
     assert_eq!(seen(&told[0]), (1, "member.left", &members[1..]));

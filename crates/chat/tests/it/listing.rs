@@ -41,7 +41,7 @@ async fn a_message_that_is_committed_late_moves_its_conversation_up() {
     let slow = world.begin_group(ann, &[bob]).await;
     let quick = world.begin_group(ann, &[bob]).await;
     let tx = world.database.db().write().await.unwrap();
-    let mut conversation = conversations::hold(&tx, slow).await.unwrap().unwrap();
+    let mut conversation = conversations::lock(&tx, slow).await.unwrap().unwrap();
     conversation.last_seq += 1;
     conversation.last_message_no += 1;
     let late = Message {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use blegram_chat::{Error, Event};
 use blegram_domain::{
     ConversationId, MessageId, MessageText, PageRequest, UserId, UserRef,
-    conversation::Happening,
+    conversation::ConversationEventKind,
     page::{Limit, Scope},
     version::Precondition,
 };
@@ -166,11 +166,11 @@ async fn rejoined_members_learn_every_number_whatever_happens(#[case] backend: B
     }
 }
 
-fn about(what: &Happening) -> Option<MessageId> {
+fn about(what: &ConversationEventKind) -> Option<MessageId> {
     match what {
-        Happening::MessageCreated(id) | Happening::MessageEdited(id) | Happening::MessageDeleted(id) => {
-            Some(*id)
-        }
+        ConversationEventKind::MessageCreated(id)
+        | ConversationEventKind::MessageEdited(id)
+        | ConversationEventKind::MessageDeleted(id) => Some(*id),
         _ => None,
     }
 }

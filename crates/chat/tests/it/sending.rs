@@ -332,7 +332,7 @@ async fn nobody_waits_for_a_database_that_does_not_answer(#[case] backend: Backe
     let reads = join_all((0..4).map(|_| w.chat.get_conversation(ann, direct))).await;
     assert!(reads.iter().all(Result::is_ok));
     let tx = w.database.db().write().await.unwrap();
-    conversations::hold(&tx, direct).await.unwrap();
+    conversations::lock(&tx, direct).await.unwrap();
     // Paused time advances whenever no task is ready, which the database does not notice.
     tokio::time::pause();
     let start = Instant::now();
@@ -358,7 +358,7 @@ async fn whoever_cannot_be_asked_about_does_not_stop_the_others() {
     };
     let chat = Chat::new(Db::connect(&settings).await.unwrap(), w.clock.clone());
     let tx = w.database.db().write().await.unwrap();
-    users::hold(&tx, ann).await.unwrap();
+    users::lock(&tx, ann).await.unwrap();
     let said = [(bob, group, message("one")), (ann, group, message("held")), (bob, group, message("two"))];
     let sent = join_all(said.map(|it| send(&chat, it))).await;
     tx.commit().await.unwrap();

@@ -10,7 +10,7 @@ use std::{
 use blegram_chat::{ChangePosition, ChangedHead, Chat, SyncCursor};
 use blegram_domain::{
     Conversation, ConversationEvent, ConversationId, FixedClock, Timestamp, UserId, UserRef,
-    conversation::{ConversationKind, Happening, Membership},
+    conversation::{ConversationEventKind, ConversationKind, Membership},
     version::Precondition,
 };
 use blegram_persistence::{
@@ -238,7 +238,7 @@ async fn a_group_passes_to_its_longest_member_whatever_the_clock_said(#[case] ba
 
 /// Advances `last_seq` of a conversation, as its events do.
 async fn touch(tx: &Tx, id: ConversationId, at: Timestamp) {
-    let mut conversation = conversations::hold(tx, id).await.unwrap().unwrap();
+    let mut conversation = conversations::lock(tx, id).await.unwrap().unwrap();
     conversation.last_seq += 1;
     conversations::update(tx, &conversation, false, at).await.unwrap();
 }
@@ -283,7 +283,7 @@ async fn heads_of_a_transaction_that_stays_open_are_found_when_it_is_committed()
     let start = here().await;
     let tx = world.database.db().write().await.unwrap();
     touch(&tx, slow, now()).await;
-    let what = Happening::Updated { title: None, owner: None };
+    let what = ConversationEventKind::Updated { title: None, owner: None };
     let event = ConversationEvent { conversation: slow, seq: 1, what, at: now() };
     conversations::insert_events(&tx, &[event]).await.unwrap();
     world.send(ann, quick, "1").await;
@@ -494,7 +494,7 @@ async fn crowd(world: &World, user: UserId) -> Vec<ConversationId> {
     ids
 }
 
-async fn carry_out(world: &World, ids: &[ConversationId], reader: &mut Reader, steps: Vec<Step>) {
+async fn run_steps(world: &World, ids: &[ConversationId], reader: &mut Reader, steps: Vec<Step>) {
     let is_sqlite = world.database.db().is_sqlite();
     let mut open: HashMap<usize, (Tx, Vec<usize>)> = HashMap::new();
     for step in steps {
@@ -557,7 +557,7 @@ fn whatever_order_writers_commit_in_a_reader_misses_nothing(#[case] backend: Bac
     let steps = prop::collection::vec(step(), 1..60);
     let outcome = proptest::test_runner::TestRunner::new(config).run(&steps, |steps| {
         let mut reader = Reader { user: reader, cursor: None, known: HashMap::new() };
-        runtime.block_on(carry_out(&world, &ids, &mut reader, steps));
+        runtime.block_on(run_steps(&world, &ids, &mut reader, steps));
         Ok(())
     });
     outcome.unwrap();

@@ -10,8 +10,8 @@ use std::{
 
 use blegram_domain::{Clock, ConnectionId, ConversationId, SessionId, SystemClock, UserId};
 use blegram_gateway::{
-    Class, CloseCode, Command, Commands, Config, Credential, Durable, Frame, Hub, Owner, Peer, Presence,
-    Refused, Timing, Topic, refuse, serve,
+    Class, CloseCode, Command, Commands, Config, ConnectionIdentity, Credential, DurableEvent, Frame, Hub,
+    Peer, Presence, Rejection, Timing, Topic, reject, serve,
 };
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -92,11 +92,11 @@ impl World {
     async fn connect_with(&self, user: UserId, lives: Duration, buffer: usize) -> Client {
         let (near, far) = tokio::io::duplex(buffer);
         let now = SystemClock.now();
-        let owner = Owner { user, credential: credential(lives) };
+        let owner = ConnectionIdentity { user, credential: credential(lives) };
         let first = Frame::event(Class::Reply, "ready", &json!({}));
-        let place = self.hub.admit(HERE).unwrap();
+        let permit = self.hub.admit(HERE).unwrap();
         let registered =
-            place.register(ConnectionId::generate(now), owner, first).map_err(|(_, why)| why).unwrap();
+            permit.register(ConnectionId::generate(now), owner, first).map_err(|(_, why)| why).unwrap();
         let peer = Arc::clone(registered.peer());
         let end = TaskTracker::new().spawn(serve(far, registered, Arc::clone(&self.echo)));
         let mut client =
@@ -149,10 +149,10 @@ fn hint(text: &str) -> Frame {
     Frame::event(Class::Hint, "hint", &text)
 }
 
-fn durable(conversation: ConversationId, seq: u64, members: &[UserId]) -> Durable {
-    let class = Class::Durable { conversation, seq, last_message_no: seq };
+fn durable(conversation: ConversationId, seq: u64, members: &[UserId]) -> DurableEvent {
+    let class = Class::DurableEvent { conversation, seq, last_message_no: seq };
     let frame = Frame::event(class, "happened", &seq);
-    Durable { conversation, seq, members: members.to_vec(), head_only: Vec::new(), frame }
+    DurableEvent { conversation, seq, members: members.to_vec(), head_only: Vec::new(), frame }
 }
 
 #[tokio::test(start_paused = true)]
@@ -365,7 +365,7 @@ async fn members_who_may_not_see_an_event_are_sent_the_head() {
     let (mut a, mut b) = (world.connect(ann).await, world.connect(bob).await);
     let conversation = ConversationId::generate(SystemClock.now());
     world.hub.send_durable(durable(conversation, 1, &[ann, bob]));
-    world.hub.send_durable(Durable { head_only: vec![bob], ..durable(conversation, 2, &[ann]) });
+    world.hub.send_durable(DurableEvent { head_only: vec![bob], ..durable(conversation, 2, &[ann]) });
     assert_eq!(b.frame().await["d"], 1);
     let head = b.frame().await;
     assert_eq!((&head["ev"], &head["d"]["last_seq"]), (&json!("conversation.head"), &json!(2)));
@@ -452,7 +452,7 @@ async fn a_node_that_stops_spreads_its_clients() {
         delays.push(end.await.unwrap());
     }
     assert!(delays.iter().max().unwrap().as_secs() < 5 && delays.iter().min() < delays.iter().max());
-    assert_eq!(world.hub.admit(HERE).err(), Some(Refused::Draining));
+    assert_eq!(world.hub.admit(HERE).err(), Some(Rejection::Draining));
 }
 
 #[tokio::test(start_paused = true)]
@@ -467,12 +467,12 @@ async fn drain_closes_with_the_delay_in_the_reason() {
     drained.await.unwrap();
 
     // A connection that arrives while the node drains gets a random delay as well.
-    let owner = Owner { user: user(), credential: credential(Duration::from_secs(3600)) };
+    let owner = ConnectionIdentity { user: user(), credential: credential(Duration::from_secs(3600)) };
     let first = Frame::event(Class::Reply, "ready", &json!({}));
     let id = ConnectionId::generate(SystemClock.now());
     late = late.register(id, owner, first).map(|_| ()).unwrap_err().0;
     let (near, far) = tokio::io::duplex(4096);
-    let refused = TaskTracker::new().spawn(async move { refuse(far, late.hub(), CloseCode::Draining).await });
+    let refused = TaskTracker::new().spawn(async move { reject(far, late.hub(), CloseCode::Draining).await });
     let mut ws = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
     let reason = close_reason(&mut ws).await;
     let delay = reason.strip_prefix("this node stops; reconnect in ").and_then(|it| it.strip_suffix(" ms"));
@@ -506,7 +506,7 @@ async fn a_node_that_stops_does_not_wait_for_ever() {
 async fn places_are_given_back() {
     let world = World::new(Config { connections_per_address: 1, ..Config::default() });
     let client = world.connect(user()).await;
-    assert_eq!(world.hub.admit(HERE).err(), Some(Refused::TooManyOfAddress));
+    assert_eq!(world.hub.admit(HERE).err(), Some(Rejection::TooManyOfAddress));
     client.peer.close(CloseCode::Revoked);
     assert_eq!(client.lasts().await, Some(CloseCode::Revoked));
     assert!(world.hub.admit(HERE).is_ok());

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use blegram_domain::Media;
 
-use super::{FILLER, MAX_SIDE, Refusal, check};
+use super::{FILLER, ImageRejection, MAX_SIDE, check};
 
 const MAX_COMPONENTS: usize = 4;
 
@@ -19,15 +19,17 @@ const MAX_SCANS: usize = 100;
 /// The offset after the last byte of the pixels; `None` for files that only the decoder can check.
 ///
 /// # Errors
-/// [`Refusal::Broken`] if pixels are missing or damaged; [`Refusal::TooSlow`] at `until`.
-pub(super) fn end_of_pixels(file: &[u8], until: Instant) -> Result<Option<usize>, Refusal> {
+/// [`ImageRejection::Broken`] if pixels are missing or damaged; [`ImageRejection::TooSlow`] at `until`.
+pub(super) fn end_of_pixels(file: &[u8], until: Instant) -> Result<Option<usize>, ImageRejection> {
     let mut walk = Walk { file, at: 2, ..Walk::default() };
     let mut scans = 0;
     loop {
-        let marker = walk.next_marker().ok_or(Refusal::Broken)?;
+        let marker = walk.next_marker().ok_or(ImageRejection::Broken)?;
         match marker {
             // The encoder marks the end, even if it left out frequency bands.
-            0xd9 => return walk.has_every_component().then_some(Some(walk.end)).ok_or(Refusal::Broken),
+            0xd9 => {
+                return walk.has_every_component().then_some(Some(walk.end)).ok_or(ImageRejection::Broken);
+            }
             0x01 | 0xd0..=0xd8 => {}
             0xc0..=0xc2 => {
                 let segment = walk.segment()?;
@@ -38,18 +40,18 @@ pub(super) fn end_of_pixels(file: &[u8], until: Instant) -> Result<Option<usize>
             }
             0xc4 => {
                 let segment = walk.segment()?;
-                walk.tables.read(segment).ok_or(Refusal::Broken)?;
+                walk.tables.read(segment).ok_or(ImageRejection::Broken)?;
             }
             // Other coding processes: lossless, arithmetic.
             0xc3 | 0xc5..=0xcf => return Ok(None),
             0xdd => {
-                let &[high, low, ..] = walk.segment()? else { return Err(Refusal::Broken) };
+                let &[high, low, ..] = walk.segment()? else { return Err(ImageRejection::Broken) };
                 walk.restart_interval = usize::from(u16::from_be_bytes([high, low]));
             }
             0xda => {
                 scans += 1;
                 if scans > MAX_SCANS {
-                    return Err(Refusal::Broken);
+                    return Err(ImageRejection::Broken);
                 }
                 walk.scan(until)?;
                 if walk.is_complete() {
@@ -92,10 +94,10 @@ impl<'a> Walk<'a> {
     }
 
     /// The parameters of the marker.
-    fn segment(&mut self) -> Result<&'a [u8], Refusal> {
-        let length = self.file.get(self.at..self.at + 2).ok_or(Refusal::Broken)?;
+    fn segment(&mut self) -> Result<&'a [u8], ImageRejection> {
+        let length = self.file.get(self.at..self.at + 2).ok_or(ImageRejection::Broken)?;
         let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
-        let segment = self.file.get(self.at + 2..self.at + length).ok_or(Refusal::Broken)?;
+        let segment = self.file.get(self.at + 2..self.at + length).ok_or(ImageRejection::Broken)?;
         self.at += length;
         Ok(segment)
     }
@@ -113,10 +115,10 @@ impl<'a> Walk<'a> {
     }
 
     /// Parses a scan to its end.
-    fn scan(&mut self, until: Instant) -> Result<(), Refusal> {
+    fn scan(&mut self, until: Instant) -> Result<(), ImageRejection> {
         let header = self.segment()?;
-        let frame = self.frame.as_mut().ok_or(Refusal::Broken)?;
-        let scan = Scan::parse(header, frame).ok_or(Refusal::Broken)?;
+        let frame = self.frame.as_mut().ok_or(ImageRejection::Broken)?;
+        let scan = Scan::parse(header, frame).ok_or(ImageRejection::Broken)?;
         let mut bits = Bits::new(self.file, self.at);
         let mut eob_run = 0;
         let (across, down) = scan.units(frame);
@@ -125,12 +127,12 @@ impl<'a> Walk<'a> {
             check(until)?;
             for column in 0..across {
                 if self.restart_interval > 0 && left == 0 {
-                    bits.restart().ok_or(Refusal::Broken)?;
+                    bits.restart().ok_or(ImageRejection::Broken)?;
                     (left, eob_run) = (self.restart_interval, 0);
                 }
                 left = left.wrapping_sub(1);
                 scan.unit(frame, &self.tables, &mut bits, &mut eob_run, (column, row))
-                    .ok_or(Refusal::Broken)?;
+                    .ok_or(ImageRejection::Broken)?;
             }
         }
         for part in &scan.parts {
@@ -138,7 +140,7 @@ impl<'a> Walk<'a> {
         }
         self.at = bits.position();
         self.end = self.at;
-        if self.is_filled() { Err(Refusal::Broken) } else { Ok(()) }
+        if self.is_filled() { Err(ImageRejection::Broken) } else { Ok(()) }
     }
 
     /// Whether the scan ends with zeros that no encoder wrote: an interrupted download was stored in its full length,

@@ -179,9 +179,9 @@ async fn loses_nothing_while_storage_is_away(
     assert_foreign(w.media.inspect_storage().await);
     assert_foreign(w.media.move_image(images[0].id).await);
     assert_foreign(w.media.move_media(ann).await);
-    assert_foreign(w.media.erase_post(posts[2]).await);
-    assert_foreign(w.media.erase_media(unused.id).await);
-    assert_foreign(w.media.erase_files(before[1]).await);
+    assert_foreign(w.media.purge_post(posts[2]).await);
+    assert_foreign(w.media.purge_media(unused.id).await);
+    assert_foreign(w.media.delete_files(before[1]).await);
     assert_foreign(w.media.sweep(true).await);
     assert_foreign(w.upload(ann, &photo(64, 48)).await);
 
@@ -224,9 +224,9 @@ async fn an_account_is_not_erased_from_a_volume_that_is_not_mounted() {
     // As after restoring a backup: files without a row.
     w.database.execute("DELETE FROM media").await;
     unmount(&folder(&w));
-    assert_foreign(w.media.erase_user(ann).await);
+    assert_foreign(w.media.purge_user(ann).await);
     mount(&folder(&w));
-    while w.media.erase_user(ann).await.unwrap() {}
+    while w.media.purge_user(ann).await.unwrap() {}
     assert_eq!(w.files().await, Vec::<String>::new());
 }
 

@@ -6,7 +6,7 @@ use blegram_domain::{
     Media as Image,
     media::{ForeignType, ImageType},
 };
-use blegram_media::{Config, Error, Location, Media, Refusal, testing::photo};
+use blegram_media::{Config, Error, ImageRejection, Location, Media, testing::photo};
 use image::{Rgb, RgbImage};
 
 use crate::{
@@ -75,37 +75,48 @@ async fn what_is_no_photo_is_refused_and_leaves_nothing() {
     use image::ImageFormat::{Gif, Png, WebP};
     let w = World::new(Place::Folder).await;
     let ann = w.user("ann").await;
-    let announced_as = |said: ImageType, is| (Some(said), Refusal::WrongType { is, said: said.as_str() });
+    let announced_as =
+        |said: ImageType, is| (Some(said), ImageRejection::WrongType { is, said: said.as_str() });
     let (jpeg, png) =
         (announced_as(ImageType::Jpeg, ImageType::Png), announced_as(ImageType::Png, ImageType::Gif));
-    let table: Vec<(&str, Vec<u8>, Option<ImageType>, Refusal)> = vec![
-        ("nothing", vec![], None, Refusal::Empty),
-        ("SVG", b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(), None, Refusal::Unsupported(None)),
-        ("HTML", b"<!doctype html><script>".to_vec(), Some(ImageType::Png), Refusal::Unsupported(None)),
+    let table: Vec<(&str, Vec<u8>, Option<ImageType>, ImageRejection)> = vec![
+        ("nothing", vec![], None, ImageRejection::Empty),
+        (
+            "SVG",
+            b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(),
+            None,
+            ImageRejection::Unsupported(None),
+        ),
+        (
+            "HTML",
+            b"<!doctype html><script>".to_vec(),
+            Some(ImageType::Png),
+            ImageRejection::Unsupported(None),
+        ),
         (
             "HEIC",
             b"\0\0\0\x18ftypheic\0\0\0\0mif1heic\0\0\0\0".to_vec(),
             Some(ImageType::Jpeg),
-            Refusal::Unsupported(Some(ForeignType::Heif)),
+            ImageRejection::Unsupported(Some(ForeignType::Heif)),
         ),
         ("PNG announced as JPEG", png_of(1, 1), jpeg.0, jpeg.1),
         ("GIF announced as PNG", gif_of(1, 1), png.0, png.1),
-        ("a large PNG", png_of(50_000, 50_000), None, Refusal::TooManyPixels),
-        ("a PNG just too large", png_of(40_000, 1_001), None, Refusal::TooManyPixels),
-        ("a large GIF", gif_of(50_000, 50_000), None, Refusal::TooManyPixels),
-        ("a large JPEG", jpeg_of(50_000, 50_000), None, Refusal::TooManyPixels),
-        ("a large WebP", webp_of(16_000, 16_000), None, Refusal::TooManyPixels),
-        ("a cut JPEG", cut(photo(640, 480)), None, Refusal::Broken),
-        ("a cut PNG", cut(encoded(Png)), None, Refusal::Broken),
-        ("a cut GIF", cut(encoded(Gif)), None, Refusal::Broken),
-        ("a cut WebP", cut(encoded(WebP)), None, Refusal::Broken),
-        ("a JPEG's first bytes", b"\xff\xd8\xff\xe0".to_vec(), None, Refusal::Broken),
-        ("a GIF's first bytes", b"GIF89a".to_vec(), None, Refusal::Broken),
-        ("a PNG's first bytes", b"\x89PNG\r\n\x1a\n".to_vec(), None, Refusal::Broken),
+        ("a large PNG", png_of(50_000, 50_000), None, ImageRejection::TooManyPixels),
+        ("a PNG just too large", png_of(40_000, 1_001), None, ImageRejection::TooManyPixels),
+        ("a large GIF", gif_of(50_000, 50_000), None, ImageRejection::TooManyPixels),
+        ("a large JPEG", jpeg_of(50_000, 50_000), None, ImageRejection::TooManyPixels),
+        ("a large WebP", webp_of(16_000, 16_000), None, ImageRejection::TooManyPixels),
+        ("a cut JPEG", cut(photo(640, 480)), None, ImageRejection::Broken),
+        ("a cut PNG", cut(encoded(Png)), None, ImageRejection::Broken),
+        ("a cut GIF", cut(encoded(Gif)), None, ImageRejection::Broken),
+        ("a cut WebP", cut(encoded(WebP)), None, ImageRejection::Broken),
+        ("a JPEG's first bytes", b"\xff\xd8\xff\xe0".to_vec(), None, ImageRejection::Broken),
+        ("a GIF's first bytes", b"GIF89a".to_vec(), None, ImageRejection::Broken),
+        ("a PNG's first bytes", b"\x89PNG\r\n\x1a\n".to_vec(), None, ImageRejection::Broken),
     ];
     for (what, file, said, expected) in table {
         match w.upload_as(ann, &file, said).await {
-            Err(Error::Refused(refusal)) => assert_eq!(refusal, expected, "{what}"),
+            Err(Error::Refused(rejection)) => assert_eq!(rejection, expected, "{what}"),
             other => panic!("{what}: {other:?}"),
         }
     }
@@ -121,7 +132,10 @@ async fn a_file_that_unpacks_to_much_is_no_more_than_its_pixels() {
     let flat = png(image::GrayImage::new(6_000, 6_000));
     assert!(flat.len() < 200_000, "36 million pixels in {} bytes", flat.len());
     assert!(w.upload(ann, &flat).await.is_ok());
-    assert_refused(w.upload(ann, &png(image::GrayImage::new(7_000, 6_000))).await, Refusal::TooManyPixels);
+    assert_refused(
+        w.upload(ann, &png(image::GrayImage::new(7_000, 6_000))).await,
+        ImageRejection::TooManyPixels,
+    );
 }
 
 #[tokio::test]
@@ -132,7 +146,7 @@ async fn a_file_that_is_too_large_is_not_read_to_its_end() {
         Ok::<_, std::io::Error>(vec![0; 1024 * 1024].into())
     });
     let source = blegram_media::Source::read(endless, Image::MAX_BYTES, None).await;
-    assert!(matches!(source, Err(Error::Refused(Refusal::TooLarge(Image::MAX_BYTES)))));
+    assert!(matches!(source, Err(Error::Refused(ImageRejection::TooLarge(Image::MAX_BYTES)))));
     assert_eq!(sent, Image::MAX_BYTES + 1024 * 1024);
 }
 
@@ -142,7 +156,7 @@ async fn a_side_has_a_largest_size_too() {
     let w = World::new(Place::Folder).await;
     let ann = w.user("ann").await;
     for (width, height) in [(20_001, 1), (1, 20_001), (40_000_000, 1)] {
-        assert_refused(w.upload(ann, &png_of(width, height)).await, Refusal::TooManyPixels);
+        assert_refused(w.upload(ann, &png_of(width, height)).await, ImageRejection::TooManyPixels);
     }
     assert!(w.upload(ann, &png(image::GrayImage::new(20_000, 3))).await.is_ok());
 }

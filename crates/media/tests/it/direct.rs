@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use blegram_domain::Clock;
 use blegram_domain::media::{ImageType, Upload};
-use blegram_media::{Announced, CreateUpload, Error, Location, Refusal, testing::photo};
+use blegram_media::{Announced, CreateUpload, Error, ImageRejection, Location, testing::photo};
 use futures_util::{StreamExt, stream};
 use rstest_reuse::apply;
 use sha2::{Digest, Sha256};
@@ -106,7 +106,7 @@ async fn a_file_of_another_type_than_was_announced_is_refused(#[case] place: Pla
     let announced = w.media.create_upload(ann, png).await.unwrap();
     assert!(w.put(&announced, "image/png", &file).await, "the completion checks the bytes");
     match w.media.complete_upload(ann, announced.upload.id).await {
-        Err(Error::Refused(Refusal::WrongType { is, .. })) => assert_eq!(is, ImageType::Jpeg),
+        Err(Error::Refused(ImageRejection::WrongType { is, .. })) => assert_eq!(is, ImageType::Jpeg),
         other => panic!("{other:?}"),
     }
     assert_eq!(w.database.count("media").await, 0);
@@ -141,7 +141,10 @@ async fn a_file_that_is_no_image_is_refused_when_it_is_looked_at() {
     let page = b"<!doctype html><script>alert(1)</script>".repeat(10);
     let announced = w.media.create_upload(ann, announce(&page)).await.unwrap();
     assert!(w.put(&announced, "image/jpeg", &page).await);
-    assert_refused(w.media.complete_upload(ann, announced.upload.id).await, Refusal::Unsupported(None));
+    assert_refused(
+        w.media.complete_upload(ann, announced.upload.id).await,
+        ImageRejection::Unsupported(None),
+    );
 }
 
 #[apply(both_places)]
@@ -155,9 +158,9 @@ async fn uploads_that_nobody_completes_are_forgotten_with_their_files(#[case] pl
         assert!(w.put(&announced, "image/jpeg", &file).await);
     }
     w.clock.advance(Upload::ABANDONED_AFTER);
-    assert!(!w.media.forget_old(w.clock.now()).await.unwrap());
+    assert!(!w.media.delete_expired(w.clock.now()).await.unwrap());
     assert_eq!((w.database.count("uploads").await, w.files().await.len()), (2, 2), "not abandoned yet");
     w.clock.advance(Duration::from_secs(1));
-    assert!(!w.media.forget_old(w.clock.now()).await.unwrap());
+    assert!(!w.media.delete_expired(w.clock.now()).await.unwrap());
     assert_eq!((w.database.count("uploads").await, w.files().await.len()), (0, 0));
 }

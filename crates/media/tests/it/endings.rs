@@ -1,7 +1,7 @@
 //! Files that end too early or too late for their format, judged by whether their pixels are complete.
 
 use blegram_domain::{UserId, media::VariantName};
-use blegram_media::{Error, Refusal, testing::photo};
+use blegram_media::{Error, ImageRejection, testing::photo};
 use image::{Rgb, RgbImage};
 
 use crate::world::{Place, World, assert_refused};
@@ -66,10 +66,13 @@ async fn jpegs_that_are_cut_anywhere_are_broken() {
         let pixels = file.len() - END.len();
         for at in (4..pixels).rev().take(40).chain((4..pixels).step_by(17)) {
             let cut = w.upload(ann, &file[..at]).await;
-            assert!(matches!(cut, Err(Error::Refused(Refusal::Broken))), "{name}: {at} of {pixels}: {cut:?}");
+            assert!(
+                matches!(cut, Err(Error::Refused(ImageRejection::Broken))),
+                "{name}: {at} of {pixels}: {cut:?}"
+            );
             // Between two scans, a progressive image may end legitimately.
             if !name.starts_with("progressive") {
-                assert_refused(w.upload(ann, &[&file[..at], END].concat()).await, Refusal::Broken);
+                assert_refused(w.upload(ann, &[&file[..at], END].concat()).await, ImageRejection::Broken);
             }
         }
     }
@@ -92,7 +95,7 @@ async fn files_that_are_cut_anywhere_and_filled_with_zeros_are_broken() {
             for zeros in [file.len() - at, 4096] {
                 let filled = w.upload(ann, &[&file[..at], &vec![0; zeros]].concat()).await;
                 let what = format!("{name}, cut at {at} of {}, {zeros} zeros: {filled:?}", file.len());
-                assert!(matches!(filled, Err(Error::Refused(Refusal::Broken))), "{what}");
+                assert!(matches!(filled, Err(Error::Refused(ImageRejection::Broken))), "{what}");
             }
         }
     }
@@ -110,7 +113,7 @@ async fn an_end_mark_does_not_make_half_an_image_complete() {
         let half = &file[..scan + 30];
         for rest in [END, &photo(16, 16), b"\xff\xd9SEFT"] {
             let refused = w.upload(ann, &[half, rest].concat()).await;
-            assert!(matches!(refused, Err(Error::Refused(Refusal::Broken))), "{name}: {refused:?}");
+            assert!(matches!(refused, Err(Error::Refused(ImageRejection::Broken))), "{name}: {refused:?}");
         }
     }
 }
@@ -150,7 +153,7 @@ async fn other_formats_are_taken_when_their_pixels_are_complete() {
             assert!(large(&w, ann, &what, &[&file[..], &trailer].concat()).await == expected, "{what}");
         }
         for end in (16..file.len() * 9 / 10).step_by(29) {
-            assert_refused(w.upload(ann, &file[..end]).await, Refusal::Broken);
+            assert_refused(w.upload(ann, &file[..end]).await, ImageRejection::Broken);
         }
     }
 }

@@ -29,10 +29,10 @@ async fn what_nothing_uses_for_a_day_is_removed(#[case] place: Place) {
 
     assert_eq!(w.work().await, 2, "used images are public now");
     w.clock.advance(Image::UNUSED_FOR);
-    w.media.forget_old(w.clock.now()).await.unwrap();
+    w.media.delete_expired(w.clock.now()).await.unwrap();
     assert_eq!((w.work().await, w.files().await.len()), (2, 9), "the day is not over");
     w.clock.advance(Duration::from_secs(1));
-    w.media.forget_old(w.clock.now()).await.unwrap();
+    w.media.delete_expired(w.clock.now()).await.unwrap();
     assert!(matches!(w.media.get_media(ann, unused).await, Err(Error::NotFound)));
     assert_eq!((w.work().await, w.files().await.len()), (1, 6));
     assert!(w.media.get_media(ann, used).await.is_ok() && w.media.get_media(ann, picture).await.is_ok());
@@ -91,7 +91,7 @@ async fn nothing_is_left_of_an_account_that_is_deleted(#[case] place: Place) {
     w.database.execute("DELETE FROM media WHERE post_id IS NULL AND owner_id IN (SELECT id FROM users WHERE username = 'ann')").await;
 
     w.database.execute("UPDATE users SET status = 'deleted' WHERE username = 'ann'").await;
-    while w.media.erase_user(ann).await.unwrap() {}
+    while w.media.purge_user(ann).await.unwrap() {}
     assert_eq!((w.database.count("media").await, w.database.count("uploads").await), (1, 0));
     assert_eq!(w.files().await.len(), 3, "bob's");
 }

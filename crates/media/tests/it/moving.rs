@@ -136,7 +136,7 @@ async fn an_image_without_files_does_not_keep_others_from_moving(#[case] place: 
         w.posts(ann, &ids, Visibility::Public).await;
     }
     w.work().await;
-    w.media.erase_files(w.image(ann, &images[3]).await.key).await.unwrap();
+    w.media.delete_files(w.image(ann, &images[3]).await.key).await.unwrap();
     w.turns(ann, true).await;
     w.work().await;
     for image in &images {
@@ -358,7 +358,7 @@ async fn an_account_takes_its_addresses_along(#[case] place: Place) {
     }
     w.database.execute("UPDATE users SET status = 'deleted'").await;
     assert!(!w.media.move_media(ann).await.unwrap(), "images of deleted accounts are deleted, not moved");
-    while w.media.erase_user(ann).await.unwrap() {}
+    while w.media.purge_user(ann).await.unwrap() {}
     for key in before.into_iter().chain([posted.key, avatar.key]) {
         w.assert_reach("deleted", key, GONE).await;
     }

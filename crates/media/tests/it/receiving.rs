@@ -184,10 +184,10 @@ async fn files_that_a_kill_left_unfinished_are_removed() {
     }
 
     w.clock.advance(SystemClock.now().since(w.clock.now()));
-    w.media.forget_old(w.clock.now()).await.unwrap();
+    w.media.delete_expired(w.clock.now()).await.unwrap();
     assert_eq!(w.media.sweep(true).await.unwrap().orphans, Vec::<String>::new(), "they may be in progress");
     w.clock.advance(Duration::from_secs(61 * 60));
-    w.media.forget_old(w.clock.now()).await.unwrap();
+    w.media.delete_expired(w.clock.now()).await.unwrap();
     assert!(!of_upload.exists() && of_image.exists(), "only incoming files are pruned every hour");
     let found = w.media.sweep(false).await.unwrap().orphans;
     assert_eq!(found, [format!("{}/large.webp#1", image.key)]);
@@ -213,6 +213,6 @@ async fn what_is_announced_and_not_completed_has_a_bound(#[case] place: Place) {
     assert!(matches!(announce(&w.media, bob, 1).await, Err(Error::TooManyPending { .. })));
 
     w.clock.advance(Upload::ABANDONED_AFTER + Duration::from_secs(1));
-    while w.media.forget_old(w.clock.now()).await.unwrap() {}
+    while w.media.delete_expired(w.clock.now()).await.unwrap() {}
     assert!(announce(&w.media, ann, large).await.is_ok() && announce(&w.media, bob, 1).await.is_ok());
 }

@@ -33,7 +33,7 @@ async fn what_belongs_to_nothing_is_found_and_removed(#[case] place: Place) {
     assert_eq!(w.files().await.len(), 3);
 
     // The opposite case: a row without files.
-    w.media.erase_files(kept.key).await.unwrap();
+    w.media.delete_files(kept.key).await.unwrap();
     let found = w.media.sweep(true).await.unwrap();
     assert_eq!((found.missing, found.orphans.len()), (vec![kept.id], 0));
 }

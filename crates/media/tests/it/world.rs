@@ -9,7 +9,9 @@ use blegram_domain::{
     user::Role,
     version::Precondition,
 };
-use blegram_media::{Config, Error, Location, Media, Refusal, Source, links::Proof, marker::NAME, testing};
+use blegram_media::{
+    Config, Error, ImageRejection, Location, Media, Source, links::Proof, marker::NAME, testing,
+};
 use blegram_persistence::{
     jobs,
     testing::{Backend, TestDatabase},
@@ -137,15 +139,15 @@ impl World {
 
     async fn step(&self, job: Job) -> bool {
         match job {
-            Job::EraseMedia(id) => self.media.erase_media(id).await.unwrap(),
+            Job::EraseMedia(id) => self.media.purge_media(id).await.unwrap(),
             Job::EraseFiles(key) => {
-                self.media.erase_files(key).await.unwrap();
+                self.media.delete_files(key).await.unwrap();
                 false
             }
             Job::MoveMedia(user) => self.media.move_media(user).await.unwrap(),
             Job::MoveImage(media) => self.media.move_image(media).await.unwrap(),
             Job::ErasePost(post) => {
-                self.media.erase_post(post).await.unwrap() || self.social.erase_post(post).await.unwrap()
+                self.media.purge_post(post).await.unwrap() || self.social.purge_post(post).await.unwrap()
             }
             other => panic!("not an image job: {other:?}"),
         }
@@ -210,9 +212,9 @@ pub(crate) fn parts(link: &str) -> (String, Option<Proof>) {
 }
 
 #[track_caller]
-pub(crate) fn assert_refused(result: Result<Image, Error>, expected: Refusal) {
+pub(crate) fn assert_refused(result: Result<Image, Error>, expected: ImageRejection) {
     match result {
-        Err(Error::Refused(refusal)) => assert_eq!(refusal, expected),
+        Err(Error::Refused(rejection)) => assert_eq!(rejection, expected),
         other => panic!("{other:?} is not {expected:?}"),
     }
 }

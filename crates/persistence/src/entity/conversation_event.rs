@@ -1,4 +1,6 @@
-use blegram_domain::{ConversationEvent, ConversationId, MessageId, UserId, conversation::Happening};
+use blegram_domain::{
+    ConversationEvent, ConversationId, MessageId, UserId, conversation::ConversationEventKind,
+};
 use sea_orm::entity::prelude::{
     ActiveModelBehavior, DeriveEntityModel, DerivePrimaryKey, DeriveRelation, EntityTrait, EnumIter,
     PrimaryKeyTrait, Uuid,
@@ -44,13 +46,14 @@ impl From<&ConversationEvent> for Model {
             changed_no: 0,
         };
         match &event.what {
-            Happening::MessageCreated(id) | Happening::MessageEdited(id) | Happening::MessageDeleted(id) => {
-                Self { message_id: Some(id.as_uuid()), ..bare }
-            }
-            Happening::MemberJoined { user, by } | Happening::MemberLeft { user, by } => {
+            ConversationEventKind::MessageCreated(id)
+            | ConversationEventKind::MessageEdited(id)
+            | ConversationEventKind::MessageDeleted(id) => Self { message_id: Some(id.as_uuid()), ..bare },
+            ConversationEventKind::MemberJoined { user, by }
+            | ConversationEventKind::MemberLeft { user, by } => {
                 Self { user_id: user.map(UserId::as_uuid), by_id: by.map(UserId::as_uuid), ..bare }
             }
-            Happening::Updated { title, owner } => {
+            ConversationEventKind::Updated { title, owner } => {
                 Self { title: title.clone(), user_id: owner.map(UserId::as_uuid), ..bare }
             }
         }
@@ -70,14 +73,15 @@ impl TryFrom<Model> for ConversationEvent {
             conversation: ConversationId::from_uuid(row.conversation_id),
             seq: count(TABLE, row.conversation_id, row.seq)?,
             what: match row.kind.as_str() {
-                "message.created" => Happening::MessageCreated(message()?),
-                "message.edited" => Happening::MessageEdited(message()?),
-                "message.deleted" => Happening::MessageDeleted(message()?),
-                "member.joined" => Happening::MemberJoined { user, by },
-                "member.left" => Happening::MemberLeft { user, by },
-                "conversation.updated" => {
-                    Happening::Updated { title: row.title.clone(), owner: row.user_id.map(UserId::from_uuid) }
-                }
+                "message.created" => ConversationEventKind::MessageCreated(message()?),
+                "message.edited" => ConversationEventKind::MessageEdited(message()?),
+                "message.deleted" => ConversationEventKind::MessageDeleted(message()?),
+                "member.joined" => ConversationEventKind::MemberJoined { user, by },
+                "member.left" => ConversationEventKind::MemberLeft { user, by },
+                "conversation.updated" => ConversationEventKind::Updated {
+                    title: row.title.clone(),
+                    owner: row.user_id.map(UserId::from_uuid),
+                },
                 other => {
                     let reason = format!("{other} is not a kind of event");
                     return Err(Error::corrupt(TABLE, row.conversation_id, reason));

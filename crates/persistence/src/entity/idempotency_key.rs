@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::{
 use super::timestamp;
 use crate::{
     Error, Result,
-    idempotency_keys::{Answer, Kept},
+    idempotency_keys::{Answer, StoredRequest},
 };
 
 const TABLE: &str = "idempotency_keys";
@@ -32,7 +32,7 @@ pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-impl TryFrom<Model> for Kept {
+impl TryFrom<Model> for StoredRequest {
     type Error = Error;
 
     fn try_from(row: Model) -> Result<Self> {

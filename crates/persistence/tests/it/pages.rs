@@ -1,6 +1,6 @@
 use blegram_domain::{
     PageRequest, PostId, Visibility,
-    page::{Cursor, Limit, Scope, Slice},
+    page::{Cursor, Limit, PageKeys, Scope},
 };
 use blegram_persistence::{
     posts,
@@ -21,7 +21,7 @@ fn page(limit: i64, cursor: Option<String>, since: Option<PostId>) -> PageReques
     )
 }
 
-async fn read(database: &TestDatabase, page: &PageRequest) -> Slice {
+async fn read(database: &TestDatabase, page: &PageRequest) -> PageKeys {
     posts::list_public_ids(database.db(), page).await.unwrap()
 }
 
@@ -37,8 +37,8 @@ async fn five_posts(database: &TestDatabase) -> Vec<PostId> {
     ids
 }
 
-fn ids(slice: &Slice) -> Vec<PostId> {
-    slice.keys().iter().copied().map(PostId::from_uuid).collect()
+fn ids(page_keys: &PageKeys) -> Vec<PostId> {
+    page_keys.keys().iter().copied().map(PostId::from_uuid).collect()
 }
 
 // `domain` tests paging in general; this tests that both databases read a window alike.
@@ -89,10 +89,14 @@ async fn lists_of_an_author_hold_what_is_asked_for(#[case] backend: Backend) {
 async fn hydration_keeps_the_order_and_leaves_out_what_is_gone(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let newest_first = five_posts(&database).await;
-    let slice = read(&database, &page(5, None, None)).await;
+    let page_keys = read(&database, &page(5, None, None)).await;
     database.execute("DELETE FROM posts WHERE text = '2'").await;
-    let posts: Vec<PostId> =
-        posts::list_by_ids(database.db(), &ids(&slice)).await.unwrap().iter().map(|post| post.id).collect();
+    let posts: Vec<PostId> = posts::list_by_ids(database.db(), &ids(&page_keys))
+        .await
+        .unwrap()
+        .iter()
+        .map(|post| post.id)
+        .collect();
     let expected: Vec<PostId> =
         newest_first.iter().enumerate().filter(|(at, _)| *at != 2).map(|(_, id)| *id).collect();
     assert_eq!(posts, expected);

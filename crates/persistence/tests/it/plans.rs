@@ -9,7 +9,7 @@ use blegram_persistence::{
     bookmarks,
     changes::{self, ChangePosition},
     comments, conversations, follows, jobs,
-    likes::{self, Liked},
+    likes::{self, LikeTarget},
     media, messages, notifications, post_hashtags, posts, relations, sessions,
     testing::{Backend, TestDatabase},
     timelines, users,
@@ -105,7 +105,7 @@ fn pages() -> Vec<PageRequest> {
     let first = PageRequest::new(scope, Limit::default(), None, None);
     let since = PageRequest::new(scope, Limit::default(), None, Some(some));
     let mut pages = vec![first, since];
-    let cursors = first.slice(vec![some; 21]).into_page::<()>(vec![]);
+    let cursors = first.page_keys(vec![some; 21]).into_page::<()>(vec![]);
     for cursor in [cursors.next, cursors.prev] {
         pages.push(PageRequest::new(scope, Limit::default(), cursor, None));
     }
@@ -196,7 +196,7 @@ async fn what_people_do_is_listed_by_index(#[case] backend: Backend) {
         assert_plans(&database, "follows_followee_id_id").await;
         follows::list_following(db, first, &page).await.unwrap();
         assert_plans(&database, "follows_follower_id_id").await;
-        likes::list_likers(db, Liked::Post(post), &page).await.unwrap();
+        likes::list_likers(db, LikeTarget::Post(post), &page).await.unwrap();
         assert_plans(&database, "post_likes_post_id_id").await;
         likes::list_liked_posts(db, first, &page).await.unwrap();
         assert_plans(&database, "post_likes_user_id_id").await;
@@ -366,8 +366,8 @@ async fn conversations_and_images_are_read_by_index(#[case] backend: Backend) {
     // Only the user's own conversations are sorted.
     let user = UserId::from_uuid(Uuid::from_u128(1));
     let first = PageRequest::new(Scope::new("list", &[]), Limit::default(), None, None);
-    let (slice, _) = conversations::list_of(db, user, &first).await.unwrap();
-    let cursors = slice.into_page::<()>(vec![]);
+    let (page_keys, _) = conversations::list_of(db, user, &first).await.unwrap();
+    let cursors = page_keys.into_page::<()>(vec![]);
     let mut pages = vec![first];
     for cursor in [cursors.next, cursors.prev] {
         pages.push(PageRequest::new(Scope::new("list", &[]), Limit::default(), cursor, None));

@@ -1,7 +1,7 @@
 use blegram_domain::LikeId;
 use blegram_persistence::{
     Error, Inserted,
-    likes::{self, Liked},
+    likes::{self, LikeTarget},
     posts,
     testing::{Backend, TestDatabase},
     users,
@@ -30,7 +30,7 @@ async fn fifty_likes_at_once_count_once_each(#[case] backend: Backend) {
     insert_post(&database, &post).await;
     let mut likes = JoinSet::new();
     for n in 0..50 {
-        let (db, liked) = (database.db().clone(), Liked::Post(post.id));
+        let (db, liked) = (database.db().clone(), LikeTarget::Post(post.id));
         let by = if n % 2 == 0 { ann } else { insert_user(&database, &format!("user{n}")).await };
         likes.spawn(async move {
             let tx = db.write().await.unwrap();
@@ -54,7 +54,7 @@ async fn what_is_deleted_takes_no_likes(#[case] backend: Backend) {
     let author = users::find(database.db(), ann).await.unwrap().unwrap().summary;
     let tx = database.db().write().await.unwrap();
     posts::update_deleted(&tx, &post, &author, now()).await.unwrap();
-    let inserted = likes::insert(&tx, LikeId::generate(now()), ann, Liked::Post(post.id)).await.unwrap();
+    let inserted = likes::insert(&tx, LikeId::generate(now()), ann, LikeTarget::Post(post.id)).await.unwrap();
     assert_eq!(inserted, None);
     tx.commit().await.unwrap();
     assert!(posts::find(database.db(), post.id).await.unwrap().is_none());

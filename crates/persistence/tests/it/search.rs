@@ -61,9 +61,9 @@ async fn walk(database: &TestDatabase, query: &str, limit: i64) -> Vec<PostId> {
     loop {
         let scope = Scope::new("searchPosts", &[query.as_str()]);
         let page = PageRequest::new(scope, Limit::parse(limit).unwrap(), cursor, None);
-        let slice = search::list_post_ids(database.db(), &query, &page).await.unwrap();
-        found.extend(slice.keys().iter().copied().map(PostId::from_uuid));
-        cursor = slice.into_page::<()>(vec![]).next;
+        let page_keys = search::list_post_ids(database.db(), &query, &page).await.unwrap();
+        found.extend(page_keys.keys().iter().copied().map(PostId::from_uuid));
+        cursor = page_keys.into_page::<()>(vec![]).next;
         if cursor.is_none() {
             return found;
         }
@@ -127,7 +127,7 @@ async fn a_post_is_found_in_its_place_however_late_it_is_for_everybody(#[case] b
 async fn words_are_looked_up_and_posts_never_scanned(#[case] backend: Backend) {
     let database = crowd(backend).await;
     let first = PageRequest::new(Scope::new("searchPosts", &[]), Limit::default(), None, None);
-    let cursors = first.slice(vec![PostId::generate(now()).as_uuid(); 21]).into_page::<()>(vec![]);
+    let cursors = first.page_keys(vec![PostId::generate(now()).as_uuid(); 21]).into_page::<()>(vec![]);
     for word in ["서울", "드문말", "없는말", "드문말 서울", "드"] {
         for cursor in [None, cursors.next, cursors.prev] {
             let page = PageRequest::new(Scope::new("searchPosts", &[]), Limit::default(), cursor, None);

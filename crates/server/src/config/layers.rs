@@ -87,8 +87,8 @@ impl Layers {
             && !layers.is_production(inputs.env)
         {
             let dotenv = DotEnv::parse(text);
-            let is_predecessors = layers.refuse_predecessors(&dotenv);
-            layers.refuse_unreadable(&dotenv, is_predecessors);
+            let is_predecessors = layers.reject_predecessors(&dotenv);
+            layers.reject_unreadable(&dotenv, is_predecessors);
             layers.add_variables(&Variables { values: &dotenv.values, source: Source::DotEnv, read_secret });
         }
         layers.add_variables(&Variables { values: inputs.env, source: Source::Variable, read_secret });
@@ -112,7 +112,7 @@ impl Layers {
         self.effective.push(Effective { setting, text: Some(text.to_owned()), source: raw.source.clone() });
         let value = T::parse(&raw.text).filter(|_| !raw.list || setting.shape == Shape::List);
         if value.is_none() {
-            self.problems.push(refusal(setting, &raw, T::reason(&raw.text)));
+            self.problems.push(problem(setting, &raw, T::reason(&raw.text)));
         }
         value
     }
@@ -149,7 +149,7 @@ impl Layers {
             // Only the message: the `Display` of toml errors repeats the line, which may contain a secret.
             Err(error) => {
                 let line = error.span().map_or(1, |it| line_of(text, it.start));
-                self.refuse("TOML", &Source::Line { file: name.into(), line }, error.message());
+                self.reject("TOML", &Source::Line { file: name.into(), line }, error.message());
             }
         }
     }
@@ -170,12 +170,12 @@ impl Layers {
     fn add_entry(&mut self, key: &str, value: &DeValue<'_>, source: Source) {
         if !settings().any(|it| it.key() == key) {
             let advice = suggestion(key, Setting::key);
-            return self.refuse(key, &source, advice);
+            return self.reject(key, &source, advice);
         }
         let list = matches!(value, DeValue::Array(_));
         match plain(value) {
             Some(text) => drop(self.values.insert(key.to_owned(), Raw { text, list, source })),
-            None => self.refuse(key, &source, "expected a value or a list of values"),
+            None => self.reject(key, &source, "expected a value or a list of values"),
         }
     }
 
@@ -190,14 +190,14 @@ impl Layers {
                 self.ignored.push(name.clone());
             } else {
                 let advice = successor(name).unwrap_or_else(|| suggestion(name, Setting::variable));
-                self.refuse(name, &source, advice);
+                self.reject(name, &source, advice);
             }
         }
     }
 
     /// Rejects the variables of a predecessor's `.env` and returns whether it is one. Otherwise the server would start
     /// without any of its settings. In the process environment the same names may belong to other programs.
-    fn refuse_predecessors(&mut self, dotenv: &DotEnv) -> bool {
+    fn reject_predecessors(&mut self, dotenv: &DotEnv) -> bool {
         let is_predecessors = dotenv.names().any(is_unmistakable);
         if is_predecessors {
             for name in dotenv.names() {
@@ -205,14 +205,14 @@ impl Layers {
                 if let Some(advice) =
                     successor(name).filter(|_| !dotenv.values.contains_key(name) || !is_ours(name))
                 {
-                    self.refuse(name, &Source::DotEnv(name.to_owned()), advice);
+                    self.reject(name, &Source::DotEnv(name.to_owned()), advice);
                 }
             }
         }
         is_predecessors
     }
 
-    fn refuse_unreadable(&mut self, dotenv: &DotEnv, is_predecessors: bool) {
+    fn reject_unreadable(&mut self, dotenv: &DotEnv, is_predecessors: bool) {
         const ADVICE: &str =
             "is not NAME=value; put a value with spaces, quotes, #, $ or \\ in single quotes";
         for line in &dotenv.unreadable {
@@ -222,14 +222,14 @@ impl Layers {
             }
             let source = Source::Line { file: ".env".into(), line: line.line };
             // Not the line itself, which may contain a secret.
-            self.refuse(name.map_or("this line", String::as_str), &source, ADVICE);
+            self.reject(name.map_or("this line", String::as_str), &source, ADVICE);
         }
     }
 
     fn add_text(&mut self, setting: &Setting, text: &str, source: Source) {
         if matches!(source, Source::DotEnv(_)) && setting.key() == "profile" {
             let advice = "cannot be set in .env, because the profile decides whether .env is read";
-            return self.refuse("profile", &source, advice);
+            return self.reject("profile", &source, advice);
         }
         self.values.insert(setting.key(), Raw { text: text.to_owned(), list: false, source });
     }
@@ -237,23 +237,23 @@ impl Layers {
     fn add_secret(&mut self, setting: &Setting, path: &Path, source: Source, variables: &Variables<'_>) {
         let key = setting.key();
         if variables.values.get(&setting.variable()).is_some_and(|it| !it.is_empty()) {
-            self.refuse(&key, &source, "is set twice, by value and by file; use only one of them");
+            self.reject(&key, &source, "is set twice, by value and by file; use only one of them");
         }
         match (variables.read_secret)(path) {
             // An empty file does not count as unset: the secret is missing, and its parser rejects the empty text.
             Ok(secret) => self.add_text(setting, secret.trim_end_matches(['\r', '\n']), source),
-            Err(error) => self.refuse(&key, &source, format!("cannot read {}: {error}", path.display())),
+            Err(error) => self.reject(&key, &source, format!("cannot read {}: {error}", path.display())),
         }
     }
 
-    fn refuse(&mut self, key: &str, source: &Source, advice: impl Into<String>) {
+    fn reject(&mut self, key: &str, source: &Source, advice: impl Into<String>) {
         let problem =
             Problem { key: key.to_owned(), found: None, origin: source.to_string(), advice: advice.into() };
         self.problems.push(problem);
     }
 }
 
-fn refusal(setting: &Setting, raw: &Raw, reason: Option<String>) -> Problem {
+fn problem(setting: &Setting, raw: &Raw, reason: Option<String>) -> Problem {
     let found = (setting.shape != Shape::Secret).then(|| raw.text.clone());
     let kind = if raw.list && setting.shape != Shape::List { "one value, not a list: " } else { "" };
     let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();

@@ -382,7 +382,10 @@ impl From<&Gateway> for blegram_gateway::Config {
                 command_burst: it.command_burst.get(),
                 ..standard.timing
             },
-            room: blegram_gateway::Room { bytes: size(it.queue_bytes), frames: size(it.queue_frames) },
+            outbox: blegram_gateway::OutboxLimits {
+                bytes: size(it.queue_bytes),
+                frames: size(it.queue_frames),
+            },
             stall: ms(it.stall_timeout_ms),
             connections_per_user: size(it.max_per_user),
             connections_per_address: size(it.max_per_address),

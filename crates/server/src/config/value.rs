@@ -187,13 +187,13 @@ impl Origin {
             !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c));
         let is_port =
             port.is_none_or(|port| port.parse::<u16>().is_ok_and(|number| number.to_string() == port));
-        let is_exact = is_scheme && is_host && is_port && refused_scheme(scheme).is_none();
+        let is_exact = is_scheme && is_host && is_port && rejected_scheme(scheme).is_none();
         is_exact.then(|| Self(format!("{scheme}://{rest}")))
     }
 }
 
 /// The reason why origins with this scheme are never trusted; `None` for other schemes.
-fn refused_scheme(scheme: &str) -> Option<&'static str> {
+fn rejected_scheme(scheme: &str) -> Option<&'static str> {
     match scheme {
         "file" | "content" | "filesystem" => Some("it would trust any file on a device"),
         "data" | "javascript" | "vbscript" | "blob" | "about" | "view-source" => {
@@ -224,7 +224,7 @@ impl Value for Origin {
         let reason = match text {
             "null" => "browsers send it for every page without an origin, including pages of attackers",
             _ if text.contains('*') => "wildcards are not supported; list each origin",
-            _ => refused_scheme(&scheme)?,
+            _ => rejected_scheme(&scheme)?,
         };
         Some(format!("{text}: {reason}"))
     }

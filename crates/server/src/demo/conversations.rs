@@ -43,23 +43,23 @@ const WALK: [(usize, &str); 8] = [
 ];
 
 /// Creates both conversations among the first of `people`. Returns the number of messages.
-pub(super) async fn talk(db: &Db, end: Timestamp, people: &[UserId]) -> anyhow::Result<usize> {
+pub(super) async fn demo(db: &Db, end: Timestamp, people: &[UserId]) -> anyhow::Result<usize> {
     let clock = Arc::new(FixedClock::new(end - BEFORE));
-    let talk = Talk { chat: Chat::new(db.clone(), Arc::clone(&clock) as _), clock, people };
+    let demo = DemoChat { chat: Chat::new(db.clone(), Arc::clone(&clock) as _), clock, people };
     let title = ConversationTitle::parse(GROUP).context(GROUP)?;
-    talk.hold(&people[1..=4], Some(title), &WALK).await?;
-    talk.hold(&people[1..=1], None, &DIRECT).await?;
+    demo.converse(&people[1..=4], Some(title), &WALK).await?;
+    demo.converse(&people[1..=1], None, &DIRECT).await?;
     Ok(WALK.len() + DIRECT.len())
 }
 
-struct Talk<'a> {
+struct DemoChat<'a> {
     chat: Chat,
     clock: Arc<FixedClock>,
     people: &'a [UserId],
 }
 
-impl Talk<'_> {
-    async fn hold(
+impl DemoChat<'_> {
+    async fn converse(
         &self,
         with: &[UserId],
         title: Option<ConversationTitle>,

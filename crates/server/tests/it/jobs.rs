@@ -256,7 +256,7 @@ async fn long_account_deletion_runs_in_steps_and_continues_after_a_restart(#[cas
         site.post(user, &format!("{n}{tags}")).await;
     }
     site.delete(&ann).await;
-    let is_more = site.social.erase_user(user).await.unwrap();
+    let is_more = site.social.purge_user(user).await.unwrap();
     assert!(is_more);
     assert_eq!(site.database.count("post_hashtags").await, 1200 - 500, "one step deletes 500 rows at most");
 

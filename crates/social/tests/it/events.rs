@@ -52,18 +52,18 @@ fn show_to(visibility: Visibility) -> UpdatePost {
     UpdatePost::new(None, None, Some(visibility)).unwrap()
 }
 
-async fn list_told(social: &Social, user: UserId) -> Vec<NotificationView> {
+async fn list_notified(social: &Social, user: UserId) -> Vec<NotificationView> {
     social.notifications(user, &page(50, None)).await.unwrap().items
 }
 
 /// The event of the newest notification of `user`.
 async fn told(social: &Social, user: UserId) -> Event {
-    let newest = list_told(social, user).await.remove(0).notification.id;
+    let newest = list_notified(social, user).await.remove(0).notification.id;
     Event::Notified { recipient: user, notification: newest }
 }
 
 async fn newest(social: &Social, user: UserId) -> NotificationId {
-    list_told(social, user).await.remove(0).notification.id
+    list_notified(social, user).await.remove(0).notification.id
 }
 
 /// The event that retracts one notification of `recipient`.
@@ -111,7 +111,7 @@ async fn what_becomes_of_a_post_is_told(#[case] backend: Backend) {
     social.delete_post(ann, id, &Precondition::Any).await.unwrap();
     assert!(social.delete_post(ann, id, &Precondition::Any).await.is_err());
     assert_eq!(recorder.take(), [&[Event::PostDeleted { post: deleted, author }], &hidden[..]].concat());
-    while social.erase_post(id).await.unwrap() {}
+    while social.purge_post(id).await.unwrap() {}
     assert_eq!(recorder.take(), [], "the job must not retract the notifications again");
 }
 
@@ -128,7 +128,7 @@ async fn notifications_that_go_with_an_account_are_taken_back(#[case] backend: B
     social.create_comment(chul, post, None, comment("@ann look")).await.unwrap();
     let below_bobs_post = newest(&social, ann).await;
     recorder.take();
-    while social.erase_user(bob).await.unwrap() {}
+    while social.purge_user(bob).await.unwrap() {}
     let events = recorder.take();
     let mut taken_back: Vec<_> = events
         .into_iter()
@@ -139,7 +139,7 @@ async fn notifications_that_go_with_an_account_are_taken_back(#[case] backend: B
         .collect();
     taken_back.sort_unstable();
     assert_eq!(taken_back, [of_bob, below_bobs_post]);
-    assert_eq!(list_told(&social, ann).await, []);
+    assert_eq!(list_notified(&social, ann).await, []);
 }
 
 #[apply(both_databases)]
@@ -157,7 +157,7 @@ async fn mentions_that_an_edit_drops_are_taken_back(#[case] backend: Backend) {
     assert_eq!(recorder.take()[1..], [retracted(bob, in_post)]);
     social.update_comment(ann, about, comment("?"), &Precondition::Any).await.unwrap();
     assert_eq!(recorder.take()[1..], [retracted(bob, in_comment)]);
-    assert_eq!(list_told(&social, bob).await, []);
+    assert_eq!(list_notified(&social, bob).await, []);
 }
 
 #[apply(both_databases)]
@@ -252,7 +252,7 @@ async fn what_becomes_of_a_comment_is_told(#[case] backend: Backend) {
     let deleted =
         Event::CommentDeleted { comment: public.comment, post: post_now, post_author: about.author };
     assert_eq!(recorder.take(), [&[deleted, counts(1)], &hidden[..]].concat());
-    while social.erase_comment(id).await.unwrap() {}
+    while social.purge_comment(id).await.unwrap() {}
     assert_eq!(recorder.take(), []);
 }
 
@@ -406,7 +406,8 @@ async fn reading_further_is_told(#[case] backend: Backend) {
 
     let post = social.create_post(ann, text("hello")).await.unwrap().post.id;
     social.like_post(bob, post).await.unwrap();
-    let mark = ReadMark { unread_count: 0, up_to: Some(list_told(&social, ann).await[0].notification.id) };
+    let mark =
+        ReadMark { unread_count: 0, up_to: Some(list_notified(&social, ann).await[0].notification.id) };
     recorder.take();
     for _ in 0..2 {
         assert_eq!(social.mark_notifications_read(ann, newest).await.unwrap(), mark);
@@ -430,18 +431,18 @@ async fn how_viewers_stand_to_an_author_takes_two_looks(#[case] backend: Backend
     social.block_user(ann, &UserRef::Id(chul)).await.unwrap();
 
     database.take_statements();
-    let standings = social.standings(ann, &[ann, bob, chul, zoe]).await.unwrap().unwrap();
+    let relations = social.relations(ann, &[ann, bob, chul, zoe]).await.unwrap().unwrap();
     assert_eq!(database.take_statements().len(), 2);
-    assert_eq!(standings.author.id, ann);
+    assert_eq!(relations.author.id, ann);
     let none = Relation::default();
-    assert_eq!(standings.relations[&bob], Relation { following: true, muting: true, ..none });
-    assert_eq!(standings.relations[&chul], Relation { blocked_by: true, ..none });
-    assert_eq!(standings.relations.len(), 2);
-    assert!(social.standings(ann, &[]).await.unwrap().unwrap().relations.is_empty());
+    assert_eq!(relations.relations[&bob], Relation { following: true, muting: true, ..none });
+    assert_eq!(relations.relations[&chul], Relation { blocked_by: true, ..none });
+    assert_eq!(relations.relations.len(), 2);
+    assert!(social.relations(ann, &[]).await.unwrap().unwrap().relations.is_empty());
 
-    assert_eq!(social.standings(UserId::generate(now()), &[bob]).await.unwrap(), None);
+    assert_eq!(social.relations(UserId::generate(now()), &[bob]).await.unwrap(), None);
     database.execute("UPDATE users SET status = 'suspended' WHERE username = 'ann'").await;
-    assert_eq!(social.standings(ann, &[bob]).await.unwrap(), None);
+    assert_eq!(social.relations(ann, &[bob]).await.unwrap(), None);
 }
 
 #[apply(both_databases)]
@@ -453,7 +454,7 @@ async fn a_notification_is_read_as_it_is_listed(#[case] backend: Backend) {
     let post = social.create_post(ann, text("hello")).await.unwrap().post.id;
     social.create_comment(bob, post, None, comment("hi")).await.unwrap();
 
-    let listed = list_told(&social, ann).await.remove(0);
+    let listed = list_notified(&social, ann).await.remove(0);
     let id = listed.notification.id;
     assert_eq!(social.get_notification(ann, id).await.unwrap(), Some(listed.clone()));
     assert_eq!(social.get_notification(bob, id).await.unwrap(), None);

@@ -59,7 +59,7 @@ fn pick<T: Copy>(all: &[T], at: u8) -> Option<T> {
     if all.is_empty() { None } else { Some(all[usize::from(at) % all.len()]) }
 }
 
-async fn carry_out(social: &Social, people: &[UserId], model: &mut Model, act: Act) {
+async fn run_step(social: &Social, people: &[UserId], model: &mut Model, act: Act) {
     let (actor, other) = (pick(people, act.by).unwrap(), pick(people, act.to).unwrap());
     let other_ref = UserRef::Id(other);
     match act.what % 11 {
@@ -174,10 +174,10 @@ async fn judge(database: &TestDatabase, social: &Social, people: &[UserId], mode
 /// Runs the purge jobs of the server until nothing is left to do.
 async fn erase(social: &Social, posts: &BTreeSet<PostId>, comments: &BTreeSet<CommentId>) {
     for post in posts {
-        while social.erase_post(*post).await.unwrap() {}
+        while social.purge_post(*post).await.unwrap() {}
     }
     for comment in comments {
-        while social.erase_comment(*comment).await.unwrap() {}
+        while social.purge_comment(*comment).await.unwrap() {}
     }
 }
 
@@ -202,7 +202,7 @@ async fn random_histories_leave_every_count_exact_and_nothing_behind(#[case] bac
         let mut model = Model::default();
         let (mut posts, mut comments) = (BTreeSet::new(), BTreeSet::new());
         for act in history {
-            carry_out(&social, &people, &mut model, act).await;
+            run_step(&social, &people, &mut model, act).await;
             posts.extend(model.posts.iter().map(|(id, _)| *id));
             comments.extend(model.comments.iter().map(|(id, ..)| *id));
         }

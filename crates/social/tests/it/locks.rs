@@ -44,7 +44,7 @@ async fn who_is_mentioned_holds_up_nobody_elses_post() {
     let social = social(&database);
     let other = connect(&database).await;
     let profile = other.write().await.unwrap();
-    users::hold(&profile, ann).await.unwrap();
+    users::lock(&profile, ann).await.unwrap();
 
     let mut mentions = JoinSet::new();
     let mentioning = social.clone();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Core, replies::Asked};
+use super::{Core, replies::Request};
 
 /// Maximum size of a message in UTF-8, and as JSON, where it must fit into a frame of 16 KiB with the rest of the
 /// command.
@@ -18,23 +18,23 @@ impl Core {
             ("/quit", _) => (self.ended, self.follow) = (true, false),
             ("/who", _) => {
                 let names: Vec<&str> = self.names.values().map(String::as_str).collect();
-                self.tell(names.join(", "));
+                self.notify(names.join(", "));
             }
-            ("/edit", text) => self.change_last(now, Asked::Edit, Some(text)),
-            ("/delete", _) => self.change_last(now, Asked::Delete, None),
+            ("/edit", text) => self.change_last(now, Request::Edit, Some(text)),
+            ("/delete", _) => self.change_last(now, Request::Delete, None),
             (command, _) if command.starts_with('/') => {
-                self.tell("available commands: /who, /edit TEXT, /delete, /quit");
+                self.notify("available commands: /who, /edit TEXT, /delete, /quit");
             }
             _ if text.trim().is_empty() => {}
-            _ if is_too_long(&text) => self.tell("not sent: a message can have at most 8 KiB"),
+            _ if is_too_long(&text) => self.notify("not sent: a message can have at most 8 KiB"),
             _ => self.outbox.push(client_id, text),
         }
     }
 
     /// Edits or deletes the user's last message. Unlike messages, this is not retried; the user can type it again.
-    fn change_last(&mut self, now: Duration, asked: Asked, text: Option<&str>) {
+    fn change_last(&mut self, now: Duration, asked: Request, text: Option<&str>) {
         let Some(message) = self.timeline.mine().filter(|_| self.link.is_ready()) else {
-            return self.tell("you have no message to change here, or there is no connection");
+            return self.notify("you have no message to change here, or there is no connection");
         };
         let mut d = json!({ "conversation_id": self.conversation, "message_id": message });
         if let Some(text) = text {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
 
-use super::{AccessToken, Core, Failure, Output, replies::Asked};
+use super::{AccessToken, Core, Failure, Output, replies::Request};
 use crate::wire::Ready;
 
 /// A connection that lasted this long counts as stable and resets the backoff.
@@ -34,7 +34,7 @@ pub(super) struct Connection {
     patience: Duration,
     last_id: u64,
     /// Commands without a reply, by id, with the time when they were sent.
-    asked: BTreeMap<u64, (Asked, Duration)>,
+    asked: BTreeMap<u64, (Request, Duration)>,
 }
 
 /// The schedule of token refreshes.
@@ -65,7 +65,7 @@ impl Link {
     }
 
     /// Registers a command and returns its id; `None` if the connection is not open.
-    pub(super) fn ask(&mut self, now: Duration, asked: Asked) -> Option<u64> {
+    pub(super) fn ask(&mut self, now: Duration, asked: Request) -> Option<u64> {
         let Self::Open(connection) = self else { return None };
         connection.last_id += 1;
         connection.asked.insert(connection.last_id, (asked, now));
@@ -73,12 +73,12 @@ impl Link {
     }
 
     /// The command that a reply with this id belongs to.
-    pub(super) fn answered(&mut self, id: u64) -> Option<Asked> {
+    pub(super) fn answered(&mut self, id: u64) -> Option<Request> {
         let Self::Open(connection) = self else { return None };
         connection.asked.remove(&id).map(|(asked, _)| asked)
     }
 
-    pub(super) fn has_asked(&self, what: Asked) -> bool {
+    pub(super) fn has_asked(&self, what: Request) -> bool {
         let Self::Open(connection) = self else { return false };
         connection.asked.values().any(|(asked, _)| *asked == what)
     }
@@ -146,7 +146,7 @@ impl Core {
         connection.is_ready = true;
         connection.patience = Duration::from_millis(ready.heartbeat_ms) * 3 / 2 + Duration::from_secs(10);
         self.sync_due = Some(now);
-        self.tell(if ready.degraded { "connected (slower than usual)" } else { "connected" });
+        self.notify(if ready.degraded { "connected (slower than usual)" } else { "connected" });
         if ready.user_id != self.me {
             self.stop("the connection belongs to another account");
         }
@@ -199,7 +199,7 @@ impl Core {
 
     fn wait(&mut self, now: Duration, wait: Duration, why: &str) {
         self.link = Link::Waiting(now + wait);
-        self.tell(format!("not connected ({why}); reconnecting in {:.1} s", wait.as_secs_f64()));
+        self.notify(format!("not connected ({why}); reconnecting in {:.1} s", wait.as_secs_f64()));
     }
 
     /// Requests new tokens, unless a request is in flight: a refresh token is single-use.
@@ -218,14 +218,14 @@ impl Core {
                     Link::NeedsToken(due) if due <= now => self.connect(true),
                     Link::NeedsToken(due) => self.link = Link::Waiting(due),
                     _ if self.link.is_ready() => {
-                        self.ask(now, Asked::Auth, &json!({ "access_token": secret }));
+                        self.ask(now, Request::Auth, &json!({ "access_token": secret }));
                     }
                     _ => {}
                 }
             }
             Err(Failure::Temporary { detail, retry_after }) => {
                 self.token.due = Some(now + self.backoff.next(retry_after));
-                self.tell(format!("cannot refresh the access token, retrying: {detail}"));
+                self.notify(format!("cannot refresh the access token, retrying: {detail}"));
             }
             Err(Failure::Unauthorized) => self.stop("the session has ended; log in again"),
             Err(Failure::Fatal(detail)) => self.stop(&format!("cannot refresh the access token: {detail}")),

@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Core, SECOND, timeline::plain};
-use crate::wire::{History, Refusal, Sent, Synced, read};
+use crate::wire::{History, Rejection, Sent, Synced, read};
 
 /// The kind of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum Request {
     Sync,
     History,
     Send,
@@ -19,7 +19,7 @@ pub(super) enum Asked {
     Delete,
 }
 
-impl Asked {
+impl Request {
     pub(super) fn op(self) -> &'static str {
         match self {
             Self::Sync => "sync",
@@ -34,7 +34,7 @@ impl Asked {
 }
 
 impl Core {
-    pub(super) fn reply(&mut self, now: Duration, id: u64, reply: Result<Value, Refusal>) {
+    pub(super) fn reply(&mut self, now: Duration, id: u64, reply: Result<Value, Rejection>) {
         let Some(asked) = self.link.answered(id) else { return };
         match reply {
             Ok(ok) => {
@@ -42,18 +42,18 @@ impl Core {
                     self.stop(&format!("unexpected reply to {}", asked.op()));
                 }
             }
-            Err(refusal) => self.rejected(now, asked, &refusal),
+            Err(rejection) => self.rejected(now, asked, &rejection),
         }
     }
 
     /// Handles a successful reply; `None` if it has an unexpected form.
-    fn accepted(&mut self, now: Duration, asked: Asked, ok: Value) -> Option<()> {
+    fn accepted(&mut self, now: Duration, asked: Request, ok: Value) -> Option<()> {
         match asked {
-            Asked::Sync => self.synced(now, read(ok)?),
-            Asked::History => self.pulled(now, &History::parse(ok)?),
-            Asked::Send => self.sent(now, &read(ok)?),
+            Request::Sync => self.synced(now, read(ok)?),
+            Request::History => self.pulled(now, &History::parse(ok)?),
+            Request::Send => self.sent(now, &read(ok)?),
             // The user's own messages, edits and deletions are shown when their events arrive.
-            Asked::Read | Asked::Auth | Asked::Edit | Asked::Delete => {}
+            Request::Read | Request::Auth | Request::Edit | Request::Delete => {}
         }
         Some(())
     }
@@ -94,42 +94,42 @@ impl Core {
         self.expected = Some((due, self.acknowledged));
     }
 
-    fn rejected(&mut self, now: Duration, asked: Asked, refusal: &Refusal) {
+    fn rejected(&mut self, now: Duration, asked: Request, rejection: &Rejection) {
         let is_temporary =
-            matches!(&*refusal.code, "rate-limited" | "unavailable" | "internal" | "overloaded");
-        let again = now + self.patience(refusal);
-        if refusal.code == "rate-limited" {
+            matches!(&*rejection.code, "rate-limited" | "unavailable" | "internal" | "overloaded");
+        let again = now + self.patience(rejection);
+        if rejection.code == "rate-limited" {
             self.hold = again;
         }
         match asked {
-            Asked::Send if is_temporary => self.outbox.put_off(again),
-            Asked::Sync if is_temporary => self.sync_due = Some(again),
-            Asked::History if is_temporary => {
+            Request::Send if is_temporary => self.outbox.put_off(again),
+            Request::Sync if is_temporary => self.sync_due = Some(again),
+            Request::History if is_temporary => {
                 self.must_pull = true;
                 self.not_pull_before = again;
             }
-            Asked::Read if is_temporary => {
+            Request::Read if is_temporary => {
                 self.reported = 0;
                 self.report_due = again.max(now + SECOND);
             }
-            Asked::Send => {
+            Request::Send => {
                 let text = self.outbox.settle().unwrap_or_default();
-                self.tell(format!("not sent: {} ({})", plain(&text), plain(&refusal.detail)));
+                self.notify(format!("not sent: {} ({})", plain(&text), plain(&rejection.detail)));
             }
-            Asked::Sync if self.sync_cursor.take().is_some() => self.sync_due = Some(now),
-            Asked::History if refusal.code == "not-found" => {
+            Request::Sync if self.sync_cursor.take().is_some() => self.sync_due = Some(now),
+            Request::History if rejection.code == "not-found" => {
                 self.stop("you are no longer in this conversation");
             }
-            Asked::Sync | Asked::History => self.stop(&plain(&refusal.detail)),
-            Asked::Read | Asked::Auth | Asked::Edit | Asked::Delete => {
-                self.tell(format!("{} was rejected: {}", asked.op(), plain(&refusal.detail)));
+            Request::Sync | Request::History => self.stop(&plain(&rejection.detail)),
+            Request::Read | Request::Auth | Request::Edit | Request::Delete => {
+                self.notify(format!("{} was rejected: {}", asked.op(), plain(&rejection.detail)));
             }
         }
     }
 
     /// The delay before a retry: what the server requested, otherwise longer each time.
-    fn patience(&mut self, refusal: &Refusal) -> Duration {
-        let told = refusal.retry_after_ms.map(Duration::from_millis);
+    fn patience(&mut self, rejection: &Rejection) -> Duration {
+        let told = rejection.retry_after_ms.map(Duration::from_millis);
         told.unwrap_or_else(|| SECOND + self.backoff.jitter(self.outbox.refusals))
     }
 }

@@ -71,17 +71,17 @@ fn take(world: &mut World, step: Step, typed: &mut Vec<String>, counter: usize) 
 }
 
 /// The numbers of the messages printed as new. A deletion counts if the message was not printed before.
-fn shown(printed: &[String]) -> Vec<u64> {
-    let mut shown: Vec<u64> = Vec::new();
+fn displayed(printed: &[String]) -> Vec<u64> {
+    let mut displayed: Vec<u64> = Vec::new();
     for line in printed {
         let (no, rest) = line.strip_prefix('[').unwrap().split_once("] ").unwrap();
         let no: u64 = no.parse().unwrap();
         let is_change = rest.contains("(edited)") || rest.contains("(deleted)");
-        if !is_change || !shown.contains(&no) {
-            shown.push(no);
+        if !is_change || !displayed.contains(&no) {
+            displayed.push(no);
         }
     }
-    shown
+    displayed
 }
 
 proptest! {
@@ -109,9 +109,9 @@ proptest! {
         prop_assert_eq!(world.exit, None);
         prop_assert_eq!(world.said(), typed);
         // Drops the lines of edits of messages before that page.
-        world.printed.retain(|line| shown(std::slice::from_ref(line))[0] >= first);
+        world.printed.retain(|line| displayed(std::slice::from_ref(line))[0] >= first);
         let expected: Vec<u64> = (first..=world.message_count() as u64).collect();
-        prop_assert_eq!(shown(&world.printed), expected, "{:#?}", &world.printed);
+        prop_assert_eq!(displayed(&world.printed), expected, "{:#?}", &world.printed);
     }
 
     #[test]
@@ -378,7 +378,7 @@ fn a_page_that_replaces_events_goes_back_to_an_empty_beginning() {
     while world.lose_frame().is_some() {}
     world.forget_events();
     world.settle();
-    assert_eq!(shown(&world.printed), (1..=30).collect::<Vec<_>>());
+    assert_eq!(displayed(&world.printed), (1..=30).collect::<Vec<_>>());
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub(crate) struct Timeline {
     /// The highest known `seq`.
     head: u64,
     /// The highest message number printed, 0 if the first page was empty; `None` until it is loaded.
-    shown: Option<u64>,
+    displayed: Option<u64>,
     /// Messages that were already deleted when they were printed; their deletion events will follow and print nothing.
     gone: HashSet<u64>,
     /// The user's last message, for `/edit` and `/delete`.
@@ -37,8 +37,8 @@ impl Timeline {
         self.cursor
     }
 
-    pub(crate) fn shown(&self) -> Option<u64> {
-        self.shown
+    pub(crate) fn displayed(&self) -> Option<u64> {
+        self.displayed
     }
 
     pub(crate) fn mine(&self) -> Option<Uuid> {
@@ -78,7 +78,7 @@ impl Timeline {
     pub(crate) fn load(&mut self, messages: &[Message], last_seq: u64, me: Uuid) -> Vec<String> {
         self.cursor = Some(last_seq);
         self.hear(last_seq);
-        self.shown.get_or_insert(0);
+        self.displayed.get_or_insert(0);
         messages.iter().filter_map(|message| self.created(message, me)).collect()
     }
 
@@ -106,10 +106,10 @@ impl Timeline {
     }
 
     fn created(&mut self, message: &Message, me: Uuid) -> Option<String> {
-        if Some(message.message_no) <= self.shown {
+        if Some(message.message_no) <= self.displayed {
             return None;
         }
-        self.shown = Some(message.message_no);
+        self.displayed = Some(message.message_no);
         if !message.is_deleted && message.sender.as_ref().is_some_and(|sender| sender.id == me) {
             self.mine = Some(message.id);
         }

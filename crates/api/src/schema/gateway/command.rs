@@ -56,7 +56,7 @@ pub(crate) struct SyncCommand {
 }
 
 /// A parsed [`SyncCommand`].
-pub(crate) struct Wants {
+pub(crate) struct Authenticate {
     pub(crate) since: Option<String>,
     pub(crate) open: Option<Vec<ConversationId>>,
     pub(crate) topics: Vec<String>,
@@ -64,10 +64,10 @@ pub(crate) struct Wants {
 }
 
 impl Input for SyncCommand {
-    type Parsed = Wants;
+    type Parsed = Authenticate;
 
-    fn parse(fields: &mut Fields) -> Option<Wants> {
-        Some(Wants {
+    fn parse(fields: &mut Fields) -> Option<Authenticate> {
+        Some(Authenticate {
             since: fields.optional_text("since", |raw| Ok(raw.to_owned())),
             open: conversations(fields, "open"),
             topics: topics(fields).unwrap_or_default(),

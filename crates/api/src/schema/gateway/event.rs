@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{GatewayLimits, millis};
 use crate::schema::{
-    Linked, Time, comment::Comment, conversation::Conversation, notification::Notification, post::Post,
+    Render, Time, comment::Comment, conversation::Conversation, notification::Notification, post::Post,
 };
 
 /// The first frame of a connection.
@@ -249,7 +249,7 @@ pub(crate) struct PostEvent {
 
 impl PostEvent {
     pub(crate) fn new(topic: String, view: PostView, links: &Links) -> Self {
-        Self { topic, post: Post::linked(view, links) }
+        Self { topic, post: Post::render(view, links) }
     }
 }
 
@@ -267,7 +267,7 @@ pub(crate) struct CommentEvent {
 
 impl CommentEvent {
     pub(crate) fn new(topic: String, view: CommentView, links: &Links) -> Self {
-        Self { topic, comment: Comment::linked(view, links) }
+        Self { topic, comment: Comment::render(view, links) }
     }
 }
 

@@ -21,9 +21,9 @@ use super::{
 use crate::client::soon;
 
 /// A gateway connection. It reads frames only while a test waits for one.
-struct Live(WebSocketStream<TcpStream>);
+struct Realtime(WebSocketStream<TcpStream>);
 
-impl Live {
+impl Realtime {
     async fn open(home: &Home, person: &Person) -> Self {
         let url = format!("ws://{}/api/v1/gateway", home.address);
         let mut request = url.into_client_request().unwrap();
@@ -89,7 +89,7 @@ async fn acknowledged_messages_survive_a_kill_and_retries_are_not_duplicated(#[c
     let (ann, bob) = (home.sign_up("ann").await, home.sign_up("bob").await);
     let begun = ann.post("/api/v1/conversations", &json!({ "members": ["@bob"] })).await;
     let conversation = id(&begun.json());
-    let (mut a, mut b) = (Live::open(&home, &ann).await, Live::open(&home, &bob).await);
+    let (mut a, mut b) = (Realtime::open(&home, &ann).await, Realtime::open(&home, &bob).await);
     let synced = b.asks(1, "sync", json!({})).await;
     for n in 1..=5 {
         assert_eq!(a.asks(n, "message.send", message(&conversation, n)).await["seq"], n);
@@ -102,7 +102,7 @@ async fn acknowledged_messages_survive_a_kill_and_retries_are_not_duplicated(#[c
     assert_eq!(b.ends().await, None);
 
     let site = home.serve().await;
-    let (mut a, mut b) = (Live::open(&home, &ann).await, Live::open(&home, &bob).await);
+    let (mut a, mut b) = (Realtime::open(&home, &ann).await, Realtime::open(&home, &bob).await);
     for n in 1..=6 {
         let again = a.asks(n, "message.send", message(&conversation, n)).await;
         assert_eq!(again["seq"], n, "the stored message, or a new one if it was not stored");
@@ -127,7 +127,7 @@ async fn shutdown_asks_clients_to_reconnect_and_finishes_their_commands() {
     home.sign_up("bob").await;
     let begun = ann.post("/api/v1/conversations", &json!({ "members": ["@bob"] })).await;
     let conversation = id(&begun.json());
-    let mut a = Live::open(&home, &ann).await;
+    let mut a = Realtime::open(&home, &ann).await;
     site.signal(Signal::TERM);
     let after = a.hears("reconnect").await["after_ms"].as_u64().unwrap();
     assert!(Duration::from_millis(after) < Duration::from_millis(300));

@@ -24,9 +24,9 @@ use tokio::{
 use super::announced::Announced;
 use crate::{
     App,
-    live::{PATIENCE, state, warn},
+    realtime::{PATIENCE, state, warn},
     schema::{
-        Linked,
+        Render,
         gateway::{
             CommentEvent, DeletedEvent, NotificationCreatedEvent, NotificationDeletedEvent, PostCountsEvent,
             PostEvent,
@@ -52,14 +52,14 @@ const MAX_RETRACTED: usize = 20;
 
 pub(super) struct Feed {
     app: App,
-    known: HashMap<UserId, Known>,
+    known: HashMap<UserId, CachedRelations>,
     counts: HashMap<PostId, Counts>,
     announced: Announced,
 }
 
 /// A cache entry: the relationships of the users in `asked` to an author, loaded at `since`. `author` is `None` if the
 /// account is missing or not active.
-struct Known {
+struct CachedRelations {
     since: Instant,
     author: Option<UserSummary>,
     asked: HashSet<UserId>,
@@ -82,10 +82,10 @@ impl Feed {
         loop {
             let told = tokio::select! {
                 event = events.recv() => match event {
-                    Some(event) => timeout(PATIENCE, self.tell(event)).await,
+                    Some(event) => timeout(PATIENCE, self.deliver(event)).await,
                     None => return,
                 },
-                _ = ticks.tick() => timeout(PATIENCE, self.tell_due_counts()).await,
+                _ = ticks.tick() => timeout(PATIENCE, self.send_due_counts()).await,
             };
             match told {
                 Ok(Ok(())) => {}
@@ -95,16 +95,16 @@ impl Feed {
         }
     }
 
-    async fn tell(&mut self, event: Event) -> Result<()> {
+    async fn deliver(&mut self, event: Event) -> Result<()> {
         match event {
             Event::PostCreated(post) => self.post_created(post).await,
             Event::PostUpdated { post, before } => self.post_updated(post, &before).await,
             Event::PostDeleted { post, author } => self.post_deleted(&post, &author).await,
             Event::CommentCreated { comment, post, .. } => {
-                self.comment_told("comment.created", comment, &post).await
+                self.deliver_comment("comment.created", comment, &post).await
             }
             Event::CommentUpdated { comment, post, .. } => {
-                self.comment_told("comment.updated", comment, &post).await
+                self.deliver_comment("comment.updated", comment, &post).await
             }
             Event::CommentDeleted { comment, post, .. } => self.comment_deleted(&comment, &post).await,
             Event::PostCounts { post, author, like_count, comment_count } => {
@@ -129,7 +129,7 @@ impl Feed {
     async fn post_created(&mut self, view: PostView) -> Result<()> {
         let topics = topics_of(&view.post);
         let Some(audience) = self.audience(view.post.author, &topics).await? else { return Ok(()) };
-        let hub = self.app.live.hub().clone();
+        let hub = self.app.realtime.hub().clone();
         let links = self.app.media.links();
         for topic in topics {
             audience.revoke(&hub, &topic, &view.post);
@@ -152,7 +152,7 @@ impl Feed {
         }
         topics.push(Topic::Post(before.id));
         let Some(audience) = self.audience(view.post.author, &topics).await? else { return Ok(()) };
-        let hub = self.app.live.hub().clone();
+        let hub = self.app.realtime.hub().clone();
         let links = self.app.media.links();
         for topic in topics {
             if hub.subscribers(&topic).is_empty() {
@@ -178,7 +178,7 @@ impl Feed {
         let mut topics = topics_of(post);
         topics.push(Topic::Post(post.id));
         let Some(audience) = self.audience(author.id, &topics).await? else { return Ok(()) };
-        let hub = self.app.live.hub().clone();
+        let hub = self.app.realtime.hub().clone();
         for topic in topics {
             let about: [&dyn std::fmt::Display; 2] = [&topic, &post.id];
             let frame = Frame::event(key(&about), "post.deleted", &deleted(&topic, post.id, None));
@@ -188,7 +188,7 @@ impl Feed {
         Ok(())
     }
 
-    async fn comment_told(&mut self, name: &str, view: CommentView, post: &Post) -> Result<()> {
+    async fn deliver_comment(&mut self, name: &str, view: CommentView, post: &Post) -> Result<()> {
         let topic = Topic::Post(post.id);
         let Some((of_post, of_comment)) = self.audiences(&view.comment, post).await? else { return Ok(()) };
         let id = view.comment.id;
@@ -198,7 +198,7 @@ impl Feed {
         };
         let told = CommentEvent::new(topic.to_string(), view, &self.app.media.links());
         let frame = Frame::event(class, name, &told);
-        let hub = self.app.live.hub();
+        let hub = self.app.realtime.hub();
         of_post.revoke(hub, &topic, post);
         hub.send_to_topic(&topic, &frame, |user| {
             of_post.sees(user, post, &topic) && of_comment.as_ref().is_none_or(|it| it.shows(user))
@@ -211,7 +211,7 @@ impl Feed {
         let Some((of_post, of_comment)) = self.audiences(comment, post).await? else { return Ok(()) };
         let told = deleted(&topic, post.id, Some(comment.id));
         let frame = Frame::event(key(&[&topic, &comment.id]), "comment.deleted", &told);
-        let hub = self.app.live.hub();
+        let hub = self.app.realtime.hub();
         of_post.revoke(hub, &topic, post);
         hub.send_to_topic(&topic, &frame, |user| {
             of_post.sees(user, post, &topic) && of_comment.as_ref().is_none_or(|it| it.shows(user))
@@ -228,12 +228,12 @@ impl Feed {
             }
             _ => {
                 self.counts.insert(post, Counts { told_at: now, next: None });
-                self.tell_counts(post, author, &counts).await
+                self.send_counts(post, author, &counts).await
             }
         }
     }
 
-    async fn tell_due_counts(&mut self) -> Result<()> {
+    async fn send_due_counts(&mut self) -> Result<()> {
         let now = Instant::now();
         let mut due = Vec::new();
         // An entry stays while its interval runs, and for another one if counts are sent now.
@@ -246,25 +246,25 @@ impl Feed {
             due.last().is_some_and(|(last, ..)| last == post)
         });
         for (post, author, counts) in due {
-            self.tell_counts(post, author, &counts).await?;
+            self.send_counts(post, author, &counts).await?;
         }
         Ok(())
     }
 
-    async fn tell_counts(&mut self, post: PostId, author: UserId, counts: &PostCountsEvent) -> Result<()> {
+    async fn send_counts(&mut self, post: PostId, author: UserId, counts: &PostCountsEvent) -> Result<()> {
         let topic = Topic::Post(post);
         let Some(audience) = self.audience(author, std::slice::from_ref(&topic)).await? else {
             return Ok(());
         };
         let frame = state("post.counts", &[&post], counts);
-        self.app.live.hub().send_to_topic(&topic, &frame, |user| audience.shows(user));
+        self.app.realtime.hub().send_to_topic(&topic, &frame, |user| audience.shows(user));
         Ok(())
     }
 
     /// Sends `notification.created`, or only `notification.state` if the same notification was announced within the
     /// last hour.
     async fn notified(&mut self, recipient: UserId, id: NotificationId) -> Result<()> {
-        if !self.app.live.hub().is_connected(recipient) {
+        if !self.app.realtime.hub().is_connected(recipient) {
             return Ok(());
         }
         let Some(view) = self.app.social.get_notification(recipient, id).await? else { return Ok(()) };
@@ -273,17 +273,17 @@ impl Feed {
             self.notifications_read(recipient, mark);
             return Ok(());
         }
-        let notification = Notification::linked(view, &self.app.media.links());
+        let notification = Notification::render(view, &self.app.media.links());
         let created = NotificationCreatedEvent { notification };
         let frame = Frame::event(about_notification(id), "notification.created", &created);
-        self.app.live.hub().send_to_users(&[recipient], &frame);
+        self.app.realtime.hub().send_to_users(&[recipient], &frame);
         Ok(())
     }
 
     /// Sends `notification.deleted` for each retracted notification, or only `notification.state` if there are more
     /// than [`MAX_RETRACTED`].
     async fn retracted(&self, recipient: UserId, ids: &[NotificationId]) -> Result<()> {
-        let hub = self.app.live.hub();
+        let hub = self.app.realtime.hub();
         if !hub.is_connected(recipient) {
             return Ok(());
         }
@@ -302,7 +302,7 @@ impl Feed {
 
     fn notifications_read(&self, user: UserId, mark: ReadMark) {
         let frame = state("notification.state", &[], &NotificationRead::from(mark));
-        self.app.live.hub().send_to_users(&[user], &frame);
+        self.app.realtime.hub().send_to_users(&[user], &frame);
     }
 
     /// The audiences of a comment: by the post's author and, if that is another user, by the comment's author.
@@ -326,7 +326,7 @@ impl Feed {
     /// The subscribers of `topics` on this node with their relationships to `author`; `None` if there are none, or if
     /// the author's account is not active.
     async fn audience(&mut self, author: UserId, topics: &[Topic]) -> Result<Option<Audience>> {
-        let hub = self.app.live.hub();
+        let hub = self.app.realtime.hub();
         let viewers: HashSet<UserId> = topics.iter().flat_map(|topic| hub.subscribers(topic)).collect();
         if viewers.is_empty() {
             return Ok(None);
@@ -336,13 +336,14 @@ impl Feed {
         let is_known = self.known.get(&author).is_some_and(|known| viewers.is_subset(&known.asked));
         if !is_known {
             let asked: Vec<UserId> = viewers.iter().copied().collect();
-            let standings = self.app.social.standings(author, &asked).await?;
+            let relations = self.app.social.relations(author, &asked).await?;
             let (found, relations) =
-                standings.map_or((None, HashMap::new()), |it| (Some(it.author), it.relations));
+                relations.map_or((None, HashMap::new()), |it| (Some(it.author), it.relations));
             if self.known.len() >= AUTHORS {
                 self.known.clear();
             }
-            let known = Known { since: now, author: found, asked: viewers, relations: Arc::new(relations) };
+            let known =
+                CachedRelations { since: now, author: found, asked: viewers, relations: Arc::new(relations) };
             self.known.insert(author, known);
         }
         let known = self.known.get(&author);
@@ -368,7 +369,7 @@ impl Audience {
     /// the author.
     fn shows(&self, user: UserId) -> bool {
         let relation = self.relation(user);
-        self.author.is_shown(relation) && !relation.muting
+        self.author.is_visible(relation) && !relation.muting
     }
 
     /// Whether events about `post` are sent to `user` as a subscriber of `topic`, in which the post is listed.

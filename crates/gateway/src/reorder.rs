@@ -20,23 +20,23 @@ const MEMORY: Duration = Duration::from_secs(60);
 
 /// The position and the waiting events of each conversation; `T` is an event.
 #[derive(Debug)]
-pub(crate) struct Order<T>(HashMap<ConversationId, Line<T>>);
+pub(crate) struct ReorderBuffer<T>(HashMap<ConversationId, Pending<T>>);
 
 #[derive(Debug)]
-struct Line<T> {
+struct Pending<T> {
     given: u64,
     waiting: BTreeMap<u64, T>,
     touched: Instant,
 }
 
-impl<T> Order<T> {
+impl<T> ReorderBuffer<T> {
     pub(crate) fn new() -> Self {
         Self(HashMap::new())
     }
 
     /// Adds event `seq` and returns the events that are now due, in order. Ignores an event that was delivered before.
     pub(crate) fn take(&mut self, now: Instant, of: ConversationId, seq: u64, what: T) -> Vec<T> {
-        let new = || Line { given: seq - 1, waiting: BTreeMap::new(), touched: now };
+        let new = || Pending { given: seq - 1, waiting: BTreeMap::new(), touched: now };
         let line = self.0.entry(of).or_insert_with(new);
         if seq <= line.given {
             return Vec::new();
@@ -72,13 +72,13 @@ impl<T> Order<T> {
 
     /// Marks all events up to `seq` as delivered.
     pub(crate) fn give(&mut self, now: Instant, of: ConversationId, seq: u64) {
-        let line = self.0.entry(of).or_insert(Line { given: seq, waiting: BTreeMap::new(), touched: now });
+        let line = self.0.entry(of).or_insert(Pending { given: seq, waiting: BTreeMap::new(), touched: now });
         line.given = line.given.max(seq);
         line.waiting.retain(|waiting, _| *waiting > seq);
     }
 
     /// Removes conversations that were inactive for [`MEMORY`].
-    pub(crate) fn forget(&mut self, now: Instant) {
+    pub(crate) fn prune(&mut self, now: Instant) {
         self.0.retain(|_, line| !line.waiting.is_empty() || now < line.touched + MEMORY);
         if self.0.capacity() > 1024 && self.0.len() < self.0.capacity() / 4 {
             self.0.shrink_to_fit();
@@ -86,7 +86,7 @@ impl<T> Order<T> {
     }
 }
 
-impl<T> Line<T> {
+impl<T> Pending<T> {
     fn release(&mut self) -> Vec<T> {
         let mut released = Vec::new();
         while let Some(what) = self.waiting.remove(&(self.given + 1)) {
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn later_ones_wait_for_earlier_ones_a_moment() {
         let (now, of) = (Instant::now(), conversation());
-        let mut order = Order::new();
+        let mut order = ReorderBuffer::new();
         assert_eq!(order.take(now, of, 7, 7), [7], "the first event sets the position");
         assert_eq!(order.take(now, of, 9, 9), [0u64; 0]);
         assert!(order.has_waiting() && order.take_late(now).is_empty());
@@ -124,7 +124,7 @@ mod tests {
         order.give(now, of, 20);
         assert_eq!(order.take(now, of, 15, 15), [0u64; 0]);
         assert_eq!(order.take(now, of, 21, 21), [21]);
-        order.forget(now + MEMORY);
+        order.prune(now + MEMORY);
         assert_eq!(order.given(of), None);
     }
 
@@ -132,7 +132,7 @@ mod tests {
         #[test]
         fn whatever_the_order_each_is_told_once(seqs in Just((1..=50u64).collect::<Vec<_>>()).prop_shuffle()) {
             let (now, of) = (Instant::now(), conversation());
-            let mut order = Order::new();
+            let mut order = ReorderBuffer::new();
             let first = seqs[0];
             let mut told: Vec<u64> = Vec::new();
             for seq in seqs {

@@ -29,12 +29,12 @@ impl Announced {
         if self.0.get(&key).is_some_and(|at| now < *at + QUIET) {
             return false;
         }
-        self.make_room(now);
+        self.evict(now);
         self.0.insert(key, now);
         true
     }
 
-    fn make_room(&mut self, now: Duration) {
+    fn evict(&mut self, now: Duration) {
         let mut quiet = QUIET;
         while self.0.len() >= CAPACITY {
             // First remove entries that are older than an hour; if that is not enough, older than half an hour, and so

@@ -31,7 +31,7 @@ impl Auth {
     pub async fn check_sessions(&self, sessions: &[SessionId]) -> Result<Vec<(SessionId, Ended)>> {
         let now = self.clock.now();
         let found = sessions::list(&self.db, sessions).await?;
-        let (live, over): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| self.is_live(found, now));
+        let (live, over): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| self.is_active(found, now));
         let suspended = over.iter().filter(|found| found.status == Status::Suspended);
         let suspended: HashSet<_> = suspended.map(|found| found.session.id).collect();
         let due = live.iter().filter(|found| found.session.needs_touch(now));

@@ -107,7 +107,7 @@ async fn a_login_that_is_checked_does_not_idle_out(#[case] backend: Backend) {
     let seen = site.auth.list_last_seen(&[ann, bob]).await.unwrap();
     let begin = site.clock.now() - 5 * (6 * DAY - MINUTE);
     assert_eq!(seen, HashMap::from([(ann, site.clock.now()), (bob, begin)]));
-    assert!(!site.auth.forget_old(site.clock.now()).await.unwrap());
+    assert!(!site.auth.delete_expired(site.clock.now()).await.unwrap());
     assert_eq!(site.last_seen(bob).await, None, "an ended session is not restored");
 
     site.clock.advance(5 * MINUTE);
@@ -142,7 +142,7 @@ async fn a_check_does_not_fail_because_it_cannot_write(#[case] backend: Backend)
     let begin = site.clock.now();
     site.clock.advance(MINUTE);
     let writer = site.database.db().write().await.unwrap();
-    blegram_persistence::sessions::hold(&writer, session).await.unwrap();
+    blegram_persistence::sessions::lock(&writer, session).await.unwrap();
     assert_eq!(site.check(&[session]).await, []);
     assert_eq!(site.last_seen(ann).await, Some(begin));
     drop(writer);

@@ -1,7 +1,7 @@
 //! Guards that count and register connections in the hub.
 //!
-//! [`Place`] is a permit that is taken before the response to the handshake; it counts the connection of an address.
-//! [`Registered`] is the registration of an authenticated connection. Dropping a guard undoes it.
+//! [`ConnectionPermit`] is a permit that is taken before the response to the handshake; it counts the connection of an address.
+//! [`ConnectionGuard`] is the registration of an authenticated connection. Dropping a guard undoes it.
 
 use std::{collections::hash_map::Entry, net::IpAddr, sync::Arc};
 
@@ -10,59 +10,59 @@ use blegram_domain::ConnectionId;
 use crate::{
     Hub,
     frame::Frame,
-    hub::Refused,
-    peer::{Credential, Owner, Peer},
+    hub::Rejection,
+    peer::{ConnectionIdentity, Credential, Peer},
 };
 
 /// A permit for one connection from an address. The connection counts until the permit is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct ConnectionPermit {
     pub(crate) hub: Hub,
     pub(crate) address: IpAddr,
 }
 
 /// The registration of a connection in the hub. Dropping it removes the connection.
 #[derive(Debug)]
-pub struct Registered {
-    place: Place,
+pub struct ConnectionGuard {
+    permit: ConnectionPermit,
     peer: Arc<Peer>,
 }
 
-impl Place {
+impl ConnectionPermit {
     /// Registers the connection, with `first` as its first frame: all other frames come after it.
     ///
     /// # Errors
-    /// [`Refused::TooManyOfUser`]; [`Refused::Draining`] if the node has begun to shut down. Both return the permit.
+    /// [`Rejection::TooManyOfUser`]; [`Rejection::Draining`] if the node has begun to shut down. Both return the permit.
     pub fn register(
         self,
         id: ConnectionId,
-        owner: Owner,
+        owner: ConnectionIdentity,
         first: Frame,
-    ) -> Result<Registered, (Self, Refused)> {
+    ) -> Result<ConnectionGuard, (Self, Rejection)> {
         let config = self.hub.config();
-        let peer = Arc::new(Peer::new(id, owner, self.address, config.room));
+        let peer = Arc::new(Peer::new(id, owner, self.address, config.outbox));
         peer.send(first);
         let mut registry = self.hub.write();
         // Checked under the lock: `Hub::drain` cancels first and lists the connections afterwards, so it either sees
         // this connection, or this check sees that the node drains.
         if self.hub.is_draining() {
             drop(registry);
-            return Err((self, Refused::Draining));
+            return Err((self, Rejection::Draining));
         }
         let of_user = registry.users.entry(owner.user).or_default();
         if of_user.len() >= config.connections_per_user {
             drop(registry);
-            return Err((self, Refused::TooManyOfUser));
+            return Err((self, Rejection::TooManyOfUser));
         }
         of_user.push(Arc::clone(&peer));
         let is_first = of_user.len() == 1;
         registry.peers.insert(id, Arc::clone(&peer));
-        let was_leaving = registry.leaving.remove(&owner.user).is_some();
+        let was_offline = registry.offline_since.remove(&owner.user).is_some();
         drop(registry);
-        if is_first && !was_leaving {
-            self.hub.tell_presence(owner.user, true);
+        if is_first && !was_offline {
+            self.hub.notify_presence(owner.user, true);
         }
-        Ok(Registered { place: self, peer })
+        Ok(ConnectionGuard { permit: self, peer })
     }
 
     /// The hub of the permit.
@@ -71,7 +71,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         if let Entry::Occupied(mut entry) = self.hub.write().addresses.entry(self.address) {
             *entry.get_mut() -= 1;
@@ -82,7 +82,7 @@ impl Drop for Place {
     }
 }
 
-impl Registered {
+impl ConnectionGuard {
     /// The connection.
     pub fn peer(&self) -> &Arc<Peer> {
         &self.peer
@@ -95,12 +95,12 @@ impl Registered {
 
     /// The hub of the registration.
     pub fn hub(&self) -> &Hub {
-        &self.place.hub
+        &self.permit.hub
     }
 }
 
-impl Drop for Registered {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        self.place.hub.write().remove(&self.peer);
+        self.permit.hub.write().remove(&self.peer);
     }
 }

@@ -1,6 +1,6 @@
 //! Realtime delivery: turns the events of the features into gateway frames for the connections of this node.
 //!
-//! [`Live`] is the [`EventSink`] of every feature. It renders an event once, and the [`Hub`] sends the same bytes to
+//! [`Realtime`] is the [`EventSink`] of every feature. It renders an event once, and the [`Hub`] sends the same bytes to
 //! every recipient.
 //!
 //! - Chat events carry their recipients and are sent at once.
@@ -20,7 +20,7 @@ use std::{
 
 use blegram_chat::ChangePosition;
 use blegram_domain::{ConversationId, EventSink, SessionId, UserId};
-use blegram_gateway::{Class, CloseCode, Config, Durable, Frame, Head, Hub, Key, Presence};
+use blegram_gateway::{Class, CloseCode, Config, DurableEvent, Frame, Head, Hub, Key, Presence};
 use blegram_media::Media;
 use serde::Serialize;
 use tokio::{
@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     App,
     schema::{
-        Linked,
+        Render,
         conversation::{Conversation, ConversationEvent},
         gateway::{
             ConversationAddedEvent, ConversationDeliveredEvent, ConversationReadEvent,
@@ -65,7 +65,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sends events to the connections of this node. Cheap to clone. It is the [`EventSink`] of every feature.
 #[derive(Clone)]
-pub struct Live {
+pub struct Realtime {
     hub: Hub,
     media: Media,
     feed: mpsc::Sender<blegram_social::Event>,
@@ -78,13 +78,13 @@ pub struct Background {
     presence: mpsc::Receiver<Presence>,
 }
 
-impl Live {
+impl Realtime {
     /// Creates the hub of a node, without connections. Until [`Background::run`] runs, only chat events are delivered.
     pub fn new(config: Config, media: Media) -> (Self, Background) {
         let (hub, presence) = Hub::new(config);
         let (feed, waiting) = mpsc::channel(MAX_FEED);
-        let live = Self { hub, media, feed, delivered: Arc::default() };
-        (live, Background { feed: waiting, presence })
+        let realtime = Self { hub, media, feed, delivered: Arc::default() };
+        (realtime, Background { feed: waiting, presence })
     }
 
     /// The registry of the connections.
@@ -108,7 +108,7 @@ impl Live {
         std::mem::take(&mut *self.delivered.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn happened(
+    fn publish(
         &self,
         event: blegram_chat::EventView,
         last_message_no: u64,
@@ -116,10 +116,10 @@ impl Live {
         head_only: Vec<UserId>,
     ) {
         let (conversation, seq) = (event.event.conversation, event.event.seq);
-        let rendered = ConversationEvent::linked(event, &self.media.links());
-        let class = Class::Durable { conversation, seq, last_message_no };
+        let rendered = ConversationEvent::render(event, &self.media.links());
+        let class = Class::DurableEvent { conversation, seq, last_message_no };
         let frame = Frame::event(class, &rendered.ev, &rendered.d);
-        self.hub.send_durable(Durable { conversation, seq, members, head_only, frame });
+        self.hub.send_durable(DurableEvent { conversation, seq, members, head_only, frame });
     }
 }
 
@@ -130,15 +130,15 @@ fn state(name: &str, about: &[&dyn std::fmt::Display], d: &impl Serialize) -> Fr
     Frame::event(Class::State(format!("{name}{about}").into()), name, d)
 }
 
-impl EventSink<blegram_chat::Event> for Live {
+impl EventSink<blegram_chat::Event> for Realtime {
     fn publish(&self, event: blegram_chat::Event) {
         match event {
             blegram_chat::Event::Happened { event, last_message_no, members, head_only } => {
-                self.happened(event, last_message_no, members, head_only);
+                self.publish(event, last_message_no, members, head_only);
             }
             blegram_chat::Event::Added { user, conversation } => {
                 let id = conversation.conversation.id;
-                let conversation = Conversation::linked(conversation, &self.media.links());
+                let conversation = Conversation::render(conversation, &self.media.links());
                 let added = ConversationAddedEvent { conversation };
                 let frame = Frame::event(Class::State(membership(id)), "conversation.added", &added);
                 self.hub.send_to_users(&[user], &frame);
@@ -185,7 +185,7 @@ fn membership(of: ConversationId) -> Key {
     format!("conversation.membership:{of}").into()
 }
 
-impl EventSink<blegram_social::Event> for Live {
+impl EventSink<blegram_social::Event> for Realtime {
     fn publish(&self, event: blegram_social::Event) {
         if self.feed.try_send(event).is_err() {
             tracing::warn!("the feed queue is full; an event was dropped");
@@ -193,7 +193,7 @@ impl EventSink<blegram_social::Event> for Live {
     }
 }
 
-impl EventSink<blegram_auth::Event> for Live {
+impl EventSink<blegram_auth::Event> for Realtime {
     fn publish(&self, event: blegram_auth::Event) {
         match event {
             blegram_auth::Event::SessionEnded { session } => {
@@ -213,14 +213,14 @@ impl Background {
     /// Delivers queued events and runs the periodic checks until `shutdown`, then writes the remaining delivery marks.
     pub async fn run(self, app: &App, shutdown: &CancellationToken) {
         let feed = feed::Feed::new(app.clone());
-        let hub = app.live.hub();
+        let hub = app.realtime.hub();
         let rest = async {
             tokio::join!(
                 feed.run(self.feed),
-                tell_presence(app, self.presence),
+                send_presence(app, self.presence),
                 write_delivered(app),
                 end_sessions(app),
-                tell_heads(app),
+                send_heads(app),
             )
         };
         tokio::join!(hub.run(shutdown), shutdown.run_until_cancelled(rest));
@@ -248,7 +248,7 @@ async fn write_delivered(app: &App) {
 }
 
 async fn flush_delivered(app: &App) {
-    for (user, marks) in app.live.take_delivered() {
+    for (user, marks) in app.realtime.take_delivered() {
         let marks: Vec<_> = marks.into_iter().collect();
         for marks in marks.chunks(MARKS) {
             match timeout(PATIENCE, app.chat.mark_delivered(user, marks)).await {
@@ -266,14 +266,14 @@ async fn end_sessions(app: &App) {
     let mut times = every(LOOK);
     loop {
         times.tick().await;
-        let sessions: Vec<SessionId> = app.live.hub.sessions();
+        let sessions: Vec<SessionId> = app.realtime.hub.sessions();
         if sessions.is_empty() {
             continue;
         }
         match timeout(PATIENCE, app.auth.check_sessions(&sessions)).await {
             Ok(Ok(ended)) => {
                 for (session, how) in ended {
-                    app.live.hub.close_session(session, close_code(how));
+                    app.realtime.hub.close_session(session, close_code(how));
                 }
             }
             Ok(Err(error)) => warn(&error, "sessions"),
@@ -291,7 +291,7 @@ const fn close_code(how: blegram_auth::Ended) -> CloseCode {
 
 /// Sends `conversation.head` for conversations with events that this node did not deliver. Compares commit positions and
 /// not timestamps, so that clocks do not matter.
-async fn tell_heads(app: &App) {
+async fn send_heads(app: &App) {
     let mut times = every(LOOK);
     let mut before = None;
     loop {
@@ -311,12 +311,12 @@ async fn send_lagging_heads(
     let until = timeout(PATIENCE, app.chat.change_position()).await??;
     // After this delay every event up to `until` has been delivered here, unless it was lost.
     tokio::time::sleep(TOLD).await;
-    let users = app.live.hub.users();
+    let users = app.realtime.hub.users();
     let mut after = None;
     while !users.is_empty() {
         let (heads, next) =
             timeout(PATIENCE, app.chat.heads_changed(&users, (before, &until), after)).await??;
-        app.live.hub.send_heads(heads.into_iter().map(head).collect());
+        app.realtime.hub.send_heads(heads.into_iter().map(head).collect());
         after = next;
         if after.is_none() {
             break;
@@ -333,10 +333,10 @@ fn head(head: blegram_chat::ChangedHead) -> Head {
 /// Largest number of users in one query.
 const ACQUAINTED: usize = 100;
 
-async fn tell_presence(app: &App, mut changes: mpsc::Receiver<Presence>) {
+async fn send_presence(app: &App, mut changes: mpsc::Receiver<Presence>) {
     while let Some(Presence { user, is_online }) = changes.recv().await {
         let mut acquainted = std::collections::HashSet::new();
-        for watchers in app.live.hub.watchers(user).chunks(ACQUAINTED) {
+        for watchers in app.realtime.hub.watchers(user).chunks(ACQUAINTED) {
             match timeout(PATIENCE, app.chat.list_acquainted(user, watchers)).await {
                 Ok(Ok(some)) => acquainted.extend(some),
                 Ok(Err(error)) => warn(&error, "presence"),
@@ -346,6 +346,6 @@ async fn tell_presence(app: &App, mut changes: mpsc::Receiver<Presence>) {
         let last_seen_at = (!is_online).then(|| app.clock.now().into());
         let presence = PresenceEvent { user_id: user.as_uuid(), online: is_online, last_seen_at };
         let frame = state("presence", &[&user], &presence);
-        app.live.hub.send_to_watchers(user, &frame, |watcher| acquainted.contains(&watcher));
+        app.realtime.hub.send_to_watchers(user, &frame, |watcher| acquainted.contains(&watcher));
     }
 }

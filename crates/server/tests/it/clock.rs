@@ -155,7 +155,7 @@ async fn retention_resumes_when_an_operator_confirms_the_clock(#[case] backend: 
     run(&runner).await;
     assert!(is_paused(&site).await && counts(&site).await.iter().all(|count| *count > 0));
     let pause = clock::find_pause(db, &*idle).await.unwrap().unwrap();
-    assert!(clock::describe(&pause).contains("the newest row is of 2026-09-21"), "{pause:?}");
+    assert!(clock::describe(&pause).contains("the newest row is dated 2026-09-21"), "{pause:?}");
     assert_eq!(
         clock::find_pause(db, &*site.clock).await.unwrap(),
         Some(pause),

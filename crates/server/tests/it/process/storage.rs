@@ -239,7 +239,7 @@ async fn lock_of_another_process_is_waited_for_once_per_request() {
         assert_unavailable(&answer.unwrap());
     }
     // By now, nothing has committed for five seconds.
-    becomes(&home, 503, "something else has locked it").await;
+    becomes(&home, 503, "it is locked").await;
     lock.commit().await.unwrap();
     assert_eq!(ann.write("back").await.status, 201);
     becomes(&home, 200, "ready").await;

@@ -7,33 +7,30 @@ use anyhow::{Context, Result};
 
 use crate::process::{run as run_command, succeeds};
 use crate::workspace::cargo;
-use crate::{generate, layering};
+use crate::{generate, layering, words};
 
 /// One step: its name, how to run it, and how to fix its failures.
 struct Step {
     name: &'static str,
     run: fn() -> Result<()>,
-    mend: &'static str,
+    fix: &'static str,
 }
 
-const STEPS: [Step; 6] = [
-    Step { name: "format", run: format, mend: "cargo fmt --all" },
+const STEPS: [Step; 7] = [
+    Step { name: "format", run: format, fix: "cargo fmt --all" },
     Step {
         name: "clippy",
         run: clippy,
-        mend: "cargo clippy --fix --workspace --all-targets --allow-dirty (or by hand)",
+        fix: "cargo clippy --fix --workspace --all-targets --allow-dirty (or by hand)",
     },
-    Step { name: "docs", run: docs, mend: "fix the doc comments listed above" },
-    Step {
-        name: "layering",
-        run: layering::check,
-        mend: "remove the dependency from the crate's Cargo.toml",
-    },
-    Step { name: "generated files", run: generated, mend: "cargo xtask gen" },
+    Step { name: "docs", run: docs, fix: "fix the doc comments listed above" },
+    Step { name: "layering", run: layering::check, fix: "remove the dependency from the crate's Cargo.toml" },
+    Step { name: "words", run: words::check, fix: "use the terms named above, or extend xtask/words.txt" },
+    Step { name: "generated files", run: generated, fix: "cargo xtask gen" },
     Step {
         name: "dependencies",
         run: dependencies,
-        mend: "see deny.toml; `cargo tree -i CRATE` shows what depends on a crate",
+        fix: "see deny.toml; `cargo tree -i CRATE` shows what depends on a crate",
     },
 ];
 
@@ -46,7 +43,7 @@ pub(crate) fn run() -> Result<u8> {
 fn run_step(step: &Step) -> Result<()> {
     println!("xtask: {} …", step.name);
     let begin = Instant::now();
-    (step.run)().with_context(|| format!("{} failed; to fix it: {}", step.name, step.mend))?;
+    (step.run)().with_context(|| format!("{} failed; to fix it: {}", step.name, step.fix))?;
     println!("xtask: {} ok ({:.1} s)", step.name, begin.elapsed().as_secs_f32());
     Ok(())
 }

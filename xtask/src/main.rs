@@ -14,6 +14,7 @@ mod scratch;
 mod services;
 mod signals;
 mod test;
+mod words;
 mod workspace;
 
 use std::process::ExitCode;

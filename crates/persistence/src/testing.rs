@@ -1,10 +1,13 @@
 //! Real databases for tests, on SQLite or PostgreSQL: each test gets its own.
 //!
-//! A SQLite database is a file in a temporary folder. For PostgreSQL, `BLEGRAM_TEST_POSTGRES_URL` names the server,
-//! which `cargo xtask test` starts; each database is a copy of one migrated template. A test that needs PostgreSQL
+//! Each database is a copy of a migrated template, which the first test of a test program makes. A SQLite database is a
+//! file in a temporary folder. For PostgreSQL, `BLEGRAM_TEST_POSTGRES_URL` names the server, which `cargo xtask test`
+//! starts. A test that needs PostgreSQL
 //! fails if the variable is not set; no test is skipped.
 
 use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -192,18 +195,41 @@ async fn connect(url: &str) -> Db {
 }
 
 async fn sqlite() -> (String, Option<TempDir>) {
+    static TEMPLATE: OnceCell<PathBuf> = OnceCell::const_new();
+    let template = TEMPLATE.get_or_init(sqlite_template).await;
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let url = format!("sqlite:{}", folder.path().join("test.db").display());
-    let schema = Schema::connect(&format!("{url}?mode=rwc")).await.expect("a new file");
+    let file = folder.path().join("test.db");
+    std::fs::copy(template, &file).expect("a copy of the template");
+    (format!("sqlite:{}", file.display()), Some(folder))
+}
+
+/// A migrated database file beside the test program, which all of its processes copy. It is up to date while it is newer
+/// than the program, which contains the migrations.
+async fn sqlite_template() -> PathBuf {
+    let program = std::env::current_exe().expect("the path of the test program");
+    let template = program.with_extension("template.db");
+    let modified = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified());
+    if modified(&template).is_ok_and(|made| modified(&program).is_ok_and(|built| made > built)) {
+        return template;
+    }
+    // Renamed when it is complete: another process may do the same at the same time.
+    let folder = tempfile::tempdir_in(program.parent().expect("a folder")).expect("a temporary folder");
+    let file = folder.path().join("template.db");
+    migrate(&format!("sqlite:{}?mode=rwc", file.display())).await;
+    std::fs::rename(&file, &template).expect("a renamed file");
+    template
+}
+
+async fn migrate(url: &str) {
+    let schema = Schema::connect(url).await.expect("an empty database");
     schema.up().await.expect("a migrated database");
     schema.close().await.expect("a closed database");
-    (url, Some(folder))
 }
 
 async fn postgres() -> String {
     static TEMPLATE: OnceCell<String> = OnceCell::const_new();
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let template = TEMPLATE.get_or_init(template).await;
+    let template = TEMPLATE.get_or_init(postgres_template).await;
     let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let server = server("postgres").await;
     // `CREATE DATABASE ... TEMPLATE` fails while another session is connected to the template, as a concurrent copy
@@ -215,15 +241,26 @@ async fn postgres() -> String {
     url_of(&name)
 }
 
-/// One template per process, because test programs of different builds may share a server.
-async fn template() -> String {
-    let name = format!("template_{}", std::process::id());
+/// One template per test program and build, because test programs of different builds may share a server.
+async fn postgres_template() -> String {
+    let program = std::env::current_exe().expect("the path of the test program");
+    let built = std::fs::metadata(&program).and_then(|file| file.modified()).expect("when it was built");
+    let mut hasher = DefaultHasher::new();
+    (program, built).hash(&mut hasher);
+    let name = format!("template_{:016x}", hasher.finish());
     let server = server("postgres").await;
-    server.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a new database");
+    server.execute_unprepared("SELECT pg_advisory_lock(2)").await.expect("a lock");
+    let find = format!("SELECT 1 FROM pg_database WHERE datname = '{name}'");
+    let find = Statement::from_string(server.get_database_backend(), find);
+    if server.query_one_raw(find).await.expect("a query").is_none() {
+        // Renamed when it is complete: a process that is killed leaves no half of it.
+        let draft = format!("draft_{}", std::process::id());
+        server.execute_unprepared(&format!("CREATE DATABASE {draft}")).await.expect("a new database");
+        migrate(&url_of(&draft)).await;
+        let rename = format!("ALTER DATABASE {draft} RENAME TO {name}");
+        server.execute_unprepared(&rename).await.expect("a renamed database");
+    }
     server.close().await.expect("a closed connection");
-    let schema = Schema::connect(&url_of(&name)).await.expect("the new database");
-    schema.up().await.expect("a migrated database");
-    schema.close().await.expect("a closed connection");
     name
 }
 

@@ -64,7 +64,7 @@ pub fn openapi(public_url: &str) -> String {
 
 /// The OpenAPI document as YAML, for a site at `public_url`.
 pub fn openapi_yaml(public_url: &str) -> String {
-    serde_yaml::to_string(&document(public_url)).unwrap_or_default()
+    serde_saphyr::to_string(&document(public_url)).unwrap_or_default()
 }
 
 const DESCRIPTION: &str = "\

@@ -142,7 +142,7 @@ async fn openapi_document_is_served_as_json_and_yaml() {
     assert_eq!(json.header("content-type"), Some("application/json"));
     assert_eq!(json.text(), blegram_api::openapi("http://127.0.0.1:8080"));
     let yaml: serde_json::Value =
-        serde_yaml::from_str(&t.stranger().get("/openapi.yaml").await.text()).unwrap();
+        serde_saphyr::from_str(&t.stranger().get("/openapi.yaml").await.text()).unwrap();
     assert_eq!(yaml, json.json());
 }
 

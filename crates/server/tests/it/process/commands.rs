@@ -86,7 +86,7 @@ async fn openapi_command_prints_the_served_document() {
 
     let document: Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(document["servers"][0]["url"], "https://blegram.example");
-    assert_eq!(serde_yaml::from_str::<Value>(&yaml.stdout).unwrap(), document);
+    assert_eq!(serde_saphyr::from_str::<Value>(&yaml.stdout).unwrap(), document);
     let _site = home.serve().await;
     assert_eq!(home.stranger().get("/openapi.json").await.body, json.stdout);
     assert_eq!(home.stranger().get("/openapi.yaml").await.body, yaml.stdout);

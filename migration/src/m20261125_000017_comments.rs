@@ -55,7 +55,7 @@ impl MigrationTrait for Migration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let of = |from, to: ForeignKeyAction| {
+        let key_from = |from, to: ForeignKeyAction| {
             let mut key = ForeignKey::create();
             key.from(Comments::Table, from).on_delete(to);
             key
@@ -76,9 +76,11 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new(Comments::EditedAt).big_integer())
             .col(ColumnDef::new(Comments::DeletedAt).big_integer())
             .col(ColumnDef::new(Comments::Version).big_integer().not_null().default(0))
-            .foreign_key(of(Comments::PostId, ForeignKeyAction::Cascade).to(Posts::Table, Posts::Id))
-            .foreign_key(of(Comments::ParentId, ForeignKeyAction::Cascade).to(Comments::Table, Comments::Id))
-            .foreign_key(of(Comments::AuthorId, ForeignKeyAction::SetNull).to(Users::Table, Users::Id))
+            .foreign_key(key_from(Comments::PostId, ForeignKeyAction::Cascade).to(Posts::Table, Posts::Id))
+            .foreign_key(
+                key_from(Comments::ParentId, ForeignKeyAction::Cascade).to(Comments::Table, Comments::Id),
+            )
+            .foreign_key(key_from(Comments::AuthorId, ForeignKeyAction::SetNull).to(Users::Table, Users::Id))
             .to_owned();
         manager.create_table(table).await?;
         execute_all(manager, &INDEXES).await

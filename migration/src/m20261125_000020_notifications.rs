@@ -59,7 +59,7 @@ impl MigrationTrait for Migration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let of = |from| {
+        let key_from = |from| {
             let mut key = ForeignKey::create();
             key.from(Notifications::Table, from).on_delete(ForeignKeyAction::Cascade);
             key
@@ -76,10 +76,10 @@ impl MigrationTrait for Migration {
             // not detect duplicates.
             .col(ColumnDef::new(Notifications::ObjectId).uuid().not_null())
             .col(ColumnDef::new(Notifications::CreatedAt).big_integer().not_null())
-            .foreign_key(of(Notifications::UserId).to(Users::Table, Users::Id))
-            .foreign_key(of(Notifications::ActorId).to(Users::Table, Users::Id))
-            .foreign_key(of(Notifications::PostId).to(Posts::Table, Posts::Id))
-            .foreign_key(of(Notifications::CommentId).to(Comments::Table, Comments::Id))
+            .foreign_key(key_from(Notifications::UserId).to(Users::Table, Users::Id))
+            .foreign_key(key_from(Notifications::ActorId).to(Users::Table, Users::Id))
+            .foreign_key(key_from(Notifications::PostId).to(Posts::Table, Posts::Id))
+            .foreign_key(key_from(Notifications::CommentId).to(Comments::Table, Comments::Id))
             .to_owned();
         manager.create_table(table).await?;
         execute_all(manager, &INDEXES).await?;

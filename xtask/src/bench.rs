@@ -52,7 +52,7 @@ fn measure(database: &str, site: &Site, wrk: &Wrk, rounds: u32) -> Result<()> {
     let loads = load(wrk, blegram.origin(), &post, &fields, rounds)?;
     println!("\n### {database}\n");
     print_table(&loads);
-    print_logins(&logins::beside_reads(&blegram, wrk, &post)?);
+    print_logins(&logins::measure_reads(&blegram, wrk, &post)?);
     println!("\n{}", logins::enumeration(site, &blegram)?);
     let start_ms = median(starts.iter().map(Duration::as_secs_f64)) * 1000.0;
     println!(
@@ -68,8 +68,10 @@ fn load(wrk: &Wrk, origin: &str, post: &str, fields: &Fields, rounds: u32) -> Re
     let mut loads = ROUTES.map(|_| Vec::new());
     for round in 1..=rounds {
         println!("xtask: load, round {round} of {rounds}");
-        for ((route, who), loads) in ROUTES.iter().zip(&mut loads) {
-            loads.push(wrk.run(&format!("{origin}{}", route.replace("{id}", post)), fields.of(*who))?);
+        for ((route, authentication), loads) in ROUTES.iter().zip(&mut loads) {
+            loads.push(
+                wrk.run(&format!("{origin}{}", route.replace("{id}", post)), fields.of(*authentication))?,
+            );
         }
     }
     Ok(loads.map(|loads| Load::median(&loads)))
@@ -88,8 +90,8 @@ fn memory(blegram: &Blegram) -> String {
 
 /// The authentication of a request.
 #[derive(Clone, Copy)]
-enum Who {
-    Nobody,
+enum Authentication {
+    Anonymous,
     Browser,
     App,
 }
@@ -101,11 +103,11 @@ struct Fields {
 }
 
 impl Fields {
-    fn of(&self, who: Who) -> Option<&str> {
-        match who {
-            Who::Nobody => None,
-            Who::Browser => Some(&self.cookie),
-            Who::App => Some(&self.bearer),
+    fn of(&self, authentication: Authentication) -> Option<&str> {
+        match authentication {
+            Authentication::Anonymous => None,
+            Authentication::Browser => Some(&self.cookie),
+            Authentication::App => Some(&self.bearer),
         }
     }
 }
@@ -128,22 +130,22 @@ fn fill(blegram: &Blegram) -> Result<(String, Fields)> {
 }
 
 /// The measured routes with their authentication; the first one is the baseline.
-const ROUTES: [(&str, Who); 6] = [
-    ("/healthz", Who::Nobody),
-    ("/api/v1/posts/{id}", Who::Nobody),
-    ("/api/v1/posts/{id}", Who::Browser),
-    ("/api/v1/posts/{id}", Who::App),
-    ("/api/v1/timelines/public?limit=20", Who::Nobody),
-    ("/api/v1/timelines/hashtags/%EC%84%9C%EC%9A%B8?limit=20", Who::Nobody),
+const ROUTES: [(&str, Authentication); 6] = [
+    ("/healthz", Authentication::Anonymous),
+    ("/api/v1/posts/{id}", Authentication::Anonymous),
+    ("/api/v1/posts/{id}", Authentication::Browser),
+    ("/api/v1/posts/{id}", Authentication::App),
+    ("/api/v1/timelines/public?limit=20", Authentication::Anonymous),
+    ("/api/v1/timelines/hashtags/%EC%84%9C%EC%9A%B8?limit=20", Authentication::Anonymous),
 ];
 
 fn print_table(loads: &[Load; ROUTES.len()]) {
     println!("| GET | by | req/s | of /healthz | p50 ms | p99 ms |\n|---|---|---:|---:|---:|---:|");
-    for ((route, who), load) in ROUTES.iter().zip(loads) {
-        let by = match who {
-            Who::Nobody => "anonymous",
-            Who::Browser => "cookie",
-            Who::App => "bearer",
+    for ((route, authentication), load) in ROUTES.iter().zip(loads) {
+        let by = match authentication {
+            Authentication::Anonymous => "anonymous",
+            Authentication::Browser => "cookie",
+            Authentication::App => "bearer",
         };
         let Load { per_second, p50_ms, p99_ms } = load;
         println!(
@@ -153,15 +155,15 @@ fn print_table(loads: &[Load; ROUTES.len()]) {
     }
 }
 
-fn print_logins(logins::Beside { alone, beside, logins_per_second }: &logins::Beside) {
+fn print_logins(logins::ReadLoad { without_logins, with_logins, logins_per_second }: &logins::ReadLoad) {
     println!(
         "\ngetPost with {} concurrent logins: p99 {:.2} ms, {:.1} × the {:.2} ms without ({:.0} req/s, {:.0} without), at \
          {logins_per_second:.1} logins/s.",
         logins::AT_ONCE,
-        beside.p99_ms,
-        beside.p99_ms / alone.p99_ms,
-        alone.p99_ms,
-        beside.per_second,
-        alone.per_second,
+        with_logins.p99_ms,
+        with_logins.p99_ms / without_logins.p99_ms,
+        without_logins.p99_ms,
+        with_logins.per_second,
+        without_logins.per_second,
     );
 }

@@ -65,7 +65,7 @@ pub(crate) fn command(binary: &Path) -> Command {
 }
 
 /// The directory `target/xtask`, for files kept between runs, and logs.
-pub(crate) fn keep() -> Result<PathBuf> {
+pub(crate) fn output_folder() -> Result<PathBuf> {
     let folder = root().join("target/xtask");
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     Ok(folder)
@@ -101,7 +101,7 @@ impl Site {
     /// Starts the server and waits until it is ready; its log goes to `target/xtask/blegram.log`.
     pub(crate) fn start(&self) -> Result<Blegram> {
         let address = format!("127.0.0.1:{}", free_port()?);
-        let path = keep()?.join("blegram.log");
+        let path = output_folder()?.join("blegram.log");
         let log = File::create(&path).context("creating the server's log")?;
         let mut command = self.command();
         command.arg("serve").env("BLEGRAM_SERVER__LISTEN", &address).stdout(log.try_clone()?).stderr(log);
@@ -231,13 +231,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_burst_is_found_commented_out_or_not() {
+    fn burst_settings_are_found_commented_out_or_not() {
         let text = "# BLEGRAM_LIMITS__A__BURST=5\nBLEGRAM_LIMITS__B__BURST=6\n#BLEGRAM_LIMITS__C__PERIOD=1\n# free text\n";
         assert!(burst_names(text).eq(["BLEGRAM_LIMITS__A__BURST", "BLEGRAM_LIMITS__B__BURST"]));
     }
 
     #[test]
-    fn the_session_is_cut_out_of_its_cookie() {
+    fn session_is_extracted_from_its_cookie() {
         assert_eq!(session_of("auth-blegram=abc; Path=/; HttpOnly"), Some("abc"));
         assert_eq!(session_of("other=abc"), None);
     }

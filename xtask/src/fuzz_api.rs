@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::blegram::{Blegram, Member, Site, keep};
+use crate::blegram::{Blegram, Member, Site, output_folder};
 use crate::packages::{self, Package};
 use crate::process::{run as run_command, succeeds};
 use crate::scratch::sweep;
@@ -63,7 +63,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     let member = blegram.sign_up("fuzzer")?;
     let results = [anonymous, pass(&schemathesis, &blegram, Some(&member), options)];
     blegram.stop()?;
-    let log = keep()?.join("blegram.log");
+    let log = output_folder()?.join("blegram.log");
     for result in results {
         result.with_context(|| format!("see the server log in {}", log.display()))?;
     }
@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
 }
 
 fn find_or_install() -> Result<PathBuf> {
-    let folder = keep()?.join(format!("schemathesis-{VERSION}"));
+    let folder = output_folder()?.join(format!("schemathesis-{VERSION}"));
     let program = folder.join("bin/schemathesis");
     if succeeds(Command::new(&program).arg("--version")) {
         return Ok(program);
@@ -91,31 +91,31 @@ fn find_or_install() -> Result<PathBuf> {
     Ok(program)
 }
 
-fn pass(program: &Path, blegram: &Blegram, who: Option<&Member>, options: &Options) -> Result<()> {
-    println!("xtask: fuzzing {}", if who.is_some() { "as a logged-in user" } else { "anonymously" });
-    let config = write_config(who)?;
+fn pass(program: &Path, blegram: &Blegram, member: Option<&Member>, options: &Options) -> Result<()> {
+    println!("xtask: fuzzing {}", if member.is_some() { "as a logged-in user" } else { "anonymously" });
+    let config = write_config(member)?;
     let mut command = Command::new(program);
     command.arg("--config-file").arg(config).arg("run").arg(format!("{}/openapi.json", blegram.origin()));
     command.args(["--url", blegram.origin(), "--max-examples", &options.max_examples.to_string()]);
-    command.args(["--header", "Sec-Fetch-Site: same-origin"]).current_dir(keep()?);
+    command.args(["--header", "Sec-Fetch-Site: same-origin"]).current_dir(output_folder()?);
     if let Some(seed) = options.seed {
         command.args(["--seed", &seed.to_string()]);
     }
-    if let Some(member) = who {
+    if let Some(member) = member {
         command.env("FUZZ_SESSION", &member.session).args(["--exclude-operation-id-regex", CLOSES_DOORS]);
     }
     run_command(&mut command)
 }
 
 /// Writes the committed settings to a file; for a logged-in user, adds the session and fails if it is not accepted.
-fn write_config(who: Option<&Member>) -> Result<PathBuf> {
+fn write_config(member: Option<&Member>) -> Result<PathBuf> {
     let committed = root().join("xtask/schemathesis.toml");
     let mut text =
         fs::read_to_string(&committed).with_context(|| format!("reading {}", committed.display()))?;
-    if who.is_some() {
+    if member.is_some() {
         text += MEMBER_CONFIG;
     }
-    let path = keep()?.join("schemathesis.toml");
+    let path = output_folder()?.join("schemathesis.toml");
     fs::write(&path, text).context("writing schemathesis.toml")?;
     Ok(path)
 }

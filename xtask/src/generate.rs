@@ -24,13 +24,13 @@ pub(crate) fn run(check: bool) -> Result<()> {
     let binary = build_binary("blegram", "dev")?;
     let mut stale = Vec::new();
     for (file, args) in FILES {
-        let fresh = print(&binary, args)?;
+        let generated = print(&binary, args)?;
         let path = root().join(file);
         let committed = fs::read(&path).unwrap_or_default();
-        match first_difference(&committed, &fresh) {
+        match first_difference(&committed, &generated) {
             None => {}
             Some(line) if check => stale.push(format!("{file} differs from line {line}")),
-            Some(_) => write(&path, &fresh)?,
+            Some(_) => write(&path, &generated)?,
         }
     }
     if !stale.is_empty() {
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_differing_line_is_named() {
+    fn first_differing_line_is_returned() {
         assert_eq!(first_difference(b"a\nb\n", b"a\nb\n"), None);
         assert_eq!(first_difference(b"a\nb\n", b"a\nc\n"), Some(2));
         assert_eq!(first_difference(b"a\n", b"a"), Some(2));

@@ -37,7 +37,7 @@ const API: &str = "blegram-api";
 const WORKERS: &str = "blegram-workers";
 const MIGRATION: &str = "blegram-migration";
 
-const EVERYTHING: &[&str] =
+const ALL_CRATES: &[&str] =
     &[DOMAIN, PERSISTENCE, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, WORKERS, API, MIGRATION];
 
 #[rustfmt::skip]
@@ -52,7 +52,7 @@ const TABLE: &[Row] = &[
     Row { package: API,         ours: &[DOMAIN, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY], optional: &[],          never: &[SQL, OPAQUE] },
     Row { package: WORKERS,     ours: &[],                                           optional: &[],          never: &[SQL, HTTP, OPAQUE] },
     Row { package: MIGRATION,   ours: &[],                                           optional: &[],          never: &[HTTP, OPAQUE] },
-    Row { package: "blegram",   ours: EVERYTHING,                                    optional: &[],          never: &[] },
+    Row { package: "blegram",   ours: ALL_CRATES,                                    optional: &[],          never: &[] },
     Row { package: "blegram-example-chat", ours: &[],                                optional: &[],          never: &[SQL] },
     Row { package: "xtask",     ours: &[],                                           optional: &[],          never: &[] },
     Row { package: "xtask-gateway-load", ours: &[],                                  optional: &[],          never: &[] },
@@ -113,7 +113,7 @@ fn violations(package: &str, dependencies: &[Dependency<'_>], members: &[&str]) 
 
 fn violation(row: &Row, dependency: Dependency<'_>, members: &[&str]) -> Option<String> {
     let Dependency { package, is_optional } = dependency;
-    let is_ours = members.contains(&package) || EVERYTHING.contains(&package);
+    let is_ours = members.contains(&package) || ALL_CRATES.contains(&package);
     if is_ours && row.optional.contains(&package) {
         return (!is_optional)
             .then(|| format!("{} may depend on {package} behind a feature only", row.package));
@@ -130,18 +130,18 @@ fn violation(row: &Row, dependency: Dependency<'_>, members: &[&str]) -> Option<
 mod tests {
     use super::*;
 
-    fn broken(package: &str, dependency: &str) -> bool {
+    fn is_rejected(package: &str, dependency: &str) -> bool {
         let dependency = Dependency { package: dependency, is_optional: false };
         !violations(package, &[dependency], &["blegram", "xtask"]).is_empty()
     }
 
     #[test]
-    fn the_workspace_keeps_its_layers() {
+    fn workspace_follows_the_layering_table() {
         check().unwrap();
     }
 
     #[test]
-    fn each_forbidden_dependency_is_found() {
+    fn forbidden_dependencies_are_reported() {
         let cases = [
             (
                 DOMAIN,
@@ -178,13 +178,13 @@ mod tests {
         ];
         for (package, dependencies) in cases {
             for dependency in dependencies.split(' ') {
-                assert!(broken(package, dependency), "{package} → {dependency}");
+                assert!(is_rejected(package, dependency), "{package} → {dependency}");
             }
         }
     }
 
     #[test]
-    fn what_the_architecture_draws_is_allowed() {
+    fn documented_dependencies_are_allowed() {
         let cases = [
             (DOMAIN, "chrono serde uuid"),
             (PERSISTENCE, "blegram-domain sea-orm tokio"),
@@ -196,19 +196,19 @@ mod tests {
         ];
         for (package, dependencies) in cases {
             for dependency in dependencies.split(' ') {
-                assert!(!broken(package, dependency), "{package} → {dependency}");
+                assert!(!is_rejected(package, dependency), "{package} → {dependency}");
             }
         }
     }
 
     #[test]
-    fn persistence_may_use_the_migrations_behind_a_feature() {
+    fn persistence_may_depend_on_migrations_behind_a_feature() {
         let dependency = Dependency { package: MIGRATION, is_optional: true };
         assert!(violations(PERSISTENCE, &[dependency], &[]).is_empty());
     }
 
     #[test]
-    fn optional_build_and_renamed_dependencies_count_but_tests_are_free() {
+    fn dev_dependencies_are_ignored_and_all_others_checked() {
         let metadata = serde_json::json!({"packages": [{"name": DOMAIN, "dependencies": [
             {"name": "tokio", "kind": null, "optional": true},
             {"name": "poem", "kind": "build", "optional": false},
@@ -219,8 +219,8 @@ mod tests {
     }
 
     #[test]
-    fn a_package_without_a_row_is_refused() {
-        assert!(broken("blegram-new", "serde"));
+    fn package_without_a_row_is_rejected() {
+        assert!(is_rejected("blegram-new", "serde"));
         assert_eq!(violations("blegram-new", &[], &[]).len(), 1);
     }
 }

@@ -112,13 +112,13 @@ Transfer/sec:      2.00MB
 ";
 
     #[test]
-    fn figures_are_read_from_the_output() {
+    fn load_is_parsed_from_the_wrk_output() {
         assert_eq!(parse(OUTPUT), Some(Load { per_second: 11_111.5, p50_ms: 0.812, p99_ms: 1050.0 }));
         assert_eq!(parse("unable to connect"), None);
     }
 
     #[test]
-    fn the_median_ignores_an_outlier() {
+    fn median_ignores_outliers() {
         assert_eq!(median([3.0, 900.0, 2.0].into_iter()).to_bits(), 3.0_f64.to_bits());
     }
 }

@@ -17,36 +17,32 @@ pub(crate) const AT_ONCE: usize = 64;
 const SAMPLES: usize = 300;
 
 /// Load of reads without and with concurrent logins.
-pub(crate) struct Beside {
-    pub(crate) alone: Load,
-    pub(crate) beside: Load,
+pub(crate) struct ReadLoad {
+    pub(crate) without_logins: Load,
+    pub(crate) with_logins: Load,
     pub(crate) logins_per_second: f64,
 }
 
 /// Measures reads of a post, alternately without and with [`AT_ONCE`] concurrent logins.
-pub(crate) fn beside_reads(blegram: &Blegram, wrk: &Wrk, post: &str) -> Result<Beside> {
+pub(crate) fn measure_reads(blegram: &Blegram, wrk: &Wrk, post: &str) -> Result<ReadLoad> {
     const ROUNDS: usize = 3;
     let url = format!("{}/api/v1/posts/{post}", blegram.origin());
-    let (mut alone, mut beside) = (Vec::new(), Vec::new());
+    let (mut without_logins, mut with_logins) = (Vec::new(), Vec::new());
     let (done, mut elapsed) = (AtomicUsize::new(0), Duration::ZERO);
     for _ in 0..ROUNDS {
-        alone.push(wrk.run(&url, None)?);
+        without_logins.push(wrk.run(&url, None)?);
         let begin = Instant::now();
-        beside.push(while_others_log_in(blegram, &done, || wrk.run(&url, None))?);
+        with_logins.push(during_logins(blegram, &done, || wrk.run(&url, None))?);
         elapsed += begin.elapsed();
     }
-    Ok(Beside {
-        alone: Load::median(&alone),
-        beside: Load::median(&beside),
+    Ok(ReadLoad {
+        without_logins: Load::median(&without_logins),
+        with_logins: Load::median(&with_logins),
         logins_per_second: done.load(Ordering::Relaxed) as f64 / elapsed.as_secs_f64(),
     })
 }
 
-fn while_others_log_in<T>(
-    blegram: &Blegram,
-    done: &AtomicUsize,
-    work: impl FnOnce() -> Result<T>,
-) -> Result<T> {
+fn during_logins<T>(blegram: &Blegram, done: &AtomicUsize, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
@@ -102,7 +98,7 @@ impl Group {
         samples.truncate(samples.len() * 9 / 10);
         let count = samples.len() as f64;
         let mean_ms = samples.iter().sum::<f64>() / count;
-        let variance = samples.iter().map(|it| (it - mean_ms).powi(2)).sum::<f64>() / (count - 1.0);
+        let variance = samples.iter().map(|ms| (ms - mean_ms).powi(2)).sum::<f64>() / (count - 1.0);
         Self { count, mean_ms, variance }
     }
 
@@ -115,16 +111,16 @@ impl Group {
 
 impl fmt::Display for Enumeration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [nobody, wrong, suspended] = &self.groups;
+        let [no_account, wrong, suspended] = &self.groups;
         write!(
             f,
             "Rejected logins, {SAMPLES} each: no account {:.2} ms, wrong password {:.2} ms (t = {:+.1}), suspended {:.2} ms \
              (t = {:+.1}); |t| above 4.5 would distinguish them.",
-            nobody.mean_ms,
+            no_account.mean_ms,
             wrong.mean_ms,
-            wrong.t(nobody),
+            wrong.t(no_account),
             suspended.mean_ms,
-            suspended.t(nobody),
+            suspended.t(no_account),
         )
     }
 }
@@ -134,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_difference_beyond_chance_is_seen() {
+    fn t_test_detects_a_significant_difference() {
         let group = |base: f64| Group::of(&(0..100).map(|n| base + f64::from(n % 10)).collect::<Vec<_>>());
         assert!(group(20.0).t(&group(20.0)).abs() < 0.1);
         assert!(group(25.0).t(&group(20.0)) > 4.5);

@@ -79,7 +79,7 @@ mod tests {
     };
 
     #[test]
-    fn preparation_comes_before_the_installation() {
+    fn script_runs_the_preparation_first() {
         let script = script(&SAMPLE);
         assert!(script.starts_with("echo first\n"));
         assert!(script.ends_with(" sample >/dev/null"));

@@ -44,13 +44,13 @@ pub(crate) fn bound(program: impl AsRef<OsStr>, death: &str) -> Command {
     } else {
         Command::new(program)
     };
-    forget_package(&mut command);
+    remove_package_variables(&mut command);
     command
 }
 
 /// Removes the variables that `cargo run` sets for the package xtask. Some build scripts (such as ring's) read them, so
 /// cargo would rerun them and rebuild their dependents whenever it is called alternately from here and by hand.
-pub(crate) fn forget_package(command: &mut Command) {
+pub(crate) fn remove_package_variables(command: &mut Command) {
     let is_of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(is_of_package) {
@@ -85,14 +85,14 @@ pub(crate) fn output(command: &mut Command) -> Option<String> {
 
 /// Runs a program and returns an error if it fails. A signal to xtask stops it.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let line = shown(command);
+    let line = command_line(command);
     let status = Process::spawn(command, Terminal::Own, Signal::TERM)?.wait()?;
     ensure!(status.success(), "`{line}` failed ({status})");
     Ok(())
 }
 
 /// The command line for messages, without the wrapper `setpriv`.
-fn shown(command: &Command) -> String {
+fn command_line(command: &Command) -> String {
     let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
     let start = words.iter().position(|word| *word == "--").filter(|_| words[0] == "setpriv");
     let words = &words[start.map_or(0, |position| position + 1)..];
@@ -126,7 +126,7 @@ impl Process {
             // With its own process group, one signal also reaches its descendants, such as cargo's test binaries.
             command.process_group(0).stdin(Stdio::null());
         }
-        let child = command.spawn().with_context(|| format!("starting `{}`", shown(command)))?;
+        let child = command.spawn().with_context(|| format!("starting `{}`", command_line(command)))?;
         Ok(Self { child, terminal, stop_signal })
     }
 
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_does_not_see_what_cargo_says_of_this_package() {
+    fn cargo_package_variables_are_removed() {
         // Cargo sets the variables for tests, too.
         assert!(env::vars_os().any(|(name, _)| name == "CARGO_PKG_NAME"));
         let names = String::from_utf8(bound("env", "KILL").output().unwrap().stdout).unwrap();
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_program_is_ended_with_what_it_started() {
+    fn dropped_process_is_stopped_with_its_children() {
         let mut command = bound("sh", "KILL");
         command.args(["-c", "sleep 600 & wait"]);
         let process = Process::spawn(&mut command, Terminal::Own, Signal::TERM).unwrap();
@@ -217,14 +217,14 @@ mod tests {
     }
 
     #[test]
-    fn exit_codes_are_those_of_a_shell() {
+    fn exit_codes_match_those_of_a_shell() {
         let code = |script: &str| exit_code(Command::new("sh").args(["-c", script]).status().unwrap());
         assert_eq!([code("exit 0"), code("exit 101"), code("kill -9 $$")], [0, 101, 137]);
     }
 
     #[test]
-    fn messages_show_the_command_without_the_wrapper() {
+    fn messages_omit_the_setpriv_wrapper() {
         let mut command = bound("cargo", "TERM");
-        assert_eq!(shown(command.arg("test")), "cargo test");
+        assert_eq!(command_line(command.arg("test")), "cargo test");
     }
 }

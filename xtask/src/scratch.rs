@@ -131,18 +131,18 @@ mod tests {
     }
 
     #[test]
-    fn a_living_directory_survives_a_sweep_and_a_dead_one_does_not() {
-        let living = Scratch::new().unwrap();
-        assert!(is_ours(living.path()));
-        sweep_one(living.path());
-        assert!(living.path().exists());
-        let dead = leftover("dead");
-        sweep_one(&dead);
-        assert!(!dead.exists());
+    fn sweep_removes_unlocked_directories_only() {
+        let locked = Scratch::new().unwrap();
+        assert!(is_ours(locked.path()));
+        sweep_one(locked.path());
+        assert!(locked.path().exists());
+        let abandoned = leftover("dead");
+        sweep_one(&abandoned);
+        assert!(!abandoned.exists());
     }
 
     #[test]
-    fn strangers_folders_are_not_swept() {
+    fn sweep_ignores_other_directories_and_links() {
         assert!(!is_ours(&env::temp_dir()));
         let folder = leftover("target");
         let link = env::temp_dir().join(format!("{PREFIX}link-{}", process::id()));
@@ -153,15 +153,15 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_ends_a_recorded_process_but_not_a_stranger() {
-        let dead = leftover("pids");
-        let mut ours = Command::new("tail").arg("-f").arg(dead.join(LOCK)).spawn().unwrap();
+    fn sweep_stops_recorded_processes_of_the_directory_only() {
+        let abandoned = leftover("pids");
+        let mut ours = Command::new("tail").arg("-f").arg(abandoned.join(LOCK)).spawn().unwrap();
         let mut stranger = Command::new("sleep").arg("600").spawn().unwrap();
-        fs::write(dead.join("ours.pid"), ours.id().to_string()).unwrap();
-        fs::write(dead.join("stranger.pid"), stranger.id().to_string()).unwrap();
+        fs::write(abandoned.join("ours.pid"), ours.id().to_string()).unwrap();
+        fs::write(abandoned.join("stranger.pid"), stranger.id().to_string()).unwrap();
         // Reaps the process at once, as the init process does with real leftovers.
         let reaper = std::thread::spawn(move || ours.wait().unwrap());
-        sweep_one(&dead);
+        sweep_one(&abandoned);
         assert!(!reaper.join().unwrap().success());
         assert!(stranger.try_wait().unwrap().is_none());
         stranger.kill().unwrap();

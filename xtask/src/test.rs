@@ -26,9 +26,9 @@ fn words(line: &str) -> Vec<String> {
 /// Adds `--workspace`, unless a package is selected: `--workspace` would silently override it.
 fn cargo_args(args: &[String]) -> Vec<String> {
     let mut cargo_options = args.iter().take_while(|arg| *arg != "--");
-    let picks = cargo_options
+    let selects_package = cargo_options
         .any(|arg| (arg.starts_with("-p") && !arg.starts_with("--")) || arg.starts_with("--package"));
-    let start = if picks { "test" } else { "test --workspace" };
+    let start = if selects_package { "test" } else { "test --workspace" };
     words(start).into_iter().chain(args.iter().cloned()).collect()
 }
 
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_whole_workspace_unless_a_package_is_picked() {
+    fn workspace_is_tested_unless_a_package_is_selected() {
         let line =
             |args: &[&str]| cargo_args(&args.iter().map(|arg| (*arg).into()).collect::<Vec<_>>()).join(" ");
         assert_eq!(line(&[]), "test --workspace");

@@ -6,19 +6,19 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::process::forget_package;
+use crate::process::remove_package_variables;
 
 /// The root directory of the workspace, independent of the current directory.
 pub(crate) fn root() -> &'static Path {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here)
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    folder.parent().unwrap_or(folder)
 }
 
 /// Creates a cargo command that runs in the workspace.
 pub(crate) fn cargo(words: &str) -> Command {
     let mut command = Command::new("cargo");
     command.args(words.split(' ')).current_dir(root());
-    forget_package(&mut command);
+    remove_package_variables(&mut command);
     command
 }
 

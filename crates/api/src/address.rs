@@ -31,22 +31,23 @@ pub(crate) fn in_text<'a>(base_path: &str, text: &'a str) -> Cow<'a, str> {
     if base_path.is_empty() {
         return Cow::Borrowed(text);
     }
-    let is_named = |at: usize| {
+    let is_address = |at: usize| {
         let follows_a_name =
             text[..at].ends_with(|last: char| last.is_alphanumeric() || "/.:-_}".contains(last));
         !follows_a_name && ROOTS.iter().any(|root| text[at..].starts_with(root))
     };
-    let places: Vec<usize> = text.match_indices('/').map(|(at, _)| at).filter(|at| is_named(*at)).collect();
-    if places.is_empty() {
+    let positions: Vec<usize> =
+        text.match_indices('/').map(|(at, _)| at).filter(|at| is_address(*at)).collect();
+    if positions.is_empty() {
         return Cow::Borrowed(text);
     }
-    let mut named = String::with_capacity(text.len() + places.len() * base_path.len());
+    let mut output = String::with_capacity(text.len() + positions.len() * base_path.len());
     let mut begin = 0;
-    for at in places {
-        named.push_str(&text[begin..at]);
-        named.push_str(base_path);
+    for at in positions {
+        output.push_str(&text[begin..at]);
+        output.push_str(base_path);
         begin = at;
     }
-    named.push_str(&text[begin..]);
-    Cow::Owned(named)
+    output.push_str(&text[begin..]);
+    Cow::Owned(output)
 }

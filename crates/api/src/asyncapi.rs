@@ -126,9 +126,10 @@ fn document(public_url: &str) -> Value {
         .keys()
         .map(|name| (name.clone(), json!({ "$ref": format!("#/components/messages/{name}") })))
         .collect();
-    let is_said = |name: &&String| name.starts_with("command.") || *name == "pong";
-    let said: Vec<Value> = messages.keys().filter(is_said).map(|name| in_channel(name)).collect();
-    let told: Vec<Value> = messages.keys().filter(|it| !is_said(it)).map(|name| in_channel(name)).collect();
+    let is_from_client = |name: &&String| name.starts_with("command.") || *name == "pong";
+    let received: Vec<Value> = messages.keys().filter(is_from_client).map(|name| in_channel(name)).collect();
+    let sent: Vec<Value> =
+        messages.keys().filter(|name| !is_from_client(name)).map(|name| in_channel(name)).collect();
     let (protocol, rest) = public_url.split_once("://").unwrap_or(("http", public_url));
     let (host, path) = (rest.split('/').next().unwrap_or_default(), base_path(public_url));
     let mut document = json!({
@@ -154,13 +155,13 @@ fn document(public_url: &str) -> Value {
             "bindings": { "ws": { "method": "GET" } },
         } },
         "operations": {
-            "told": {
+            "sendFrames": {
                 "action": "send", "channel": { "$ref": "#/channels/gateway" },
-                "summary": "Frames that the server sends. 서버가 보내는 프레임입니다.", "messages": told,
+                "summary": "Frames that the server sends. 서버가 보내는 프레임입니다.", "messages": sent,
             },
-            "said": {
+            "receiveFrames": {
                 "action": "receive", "channel": { "$ref": "#/channels/gateway" },
-                "summary": "Frames that a client sends. 클라이언트가 보내는 프레임입니다.", "messages": said,
+                "summary": "Frames that a client sends. 클라이언트가 보내는 프레임입니다.", "messages": received,
             },
         },
         "components": {

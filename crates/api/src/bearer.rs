@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bearers_are_told_from_other_schemes() {
+    fn bearer_tokens_are_distinguished_from_other_schemes() {
         type Case = (&'static [&'static [u8]], Option<Option<&'static str>>);
         let table: &[Case] = &[
             (&[], None),

@@ -28,9 +28,9 @@ pub(crate) trait Input: Type {
     /// The parsed body, as use-cases take it.
     type Parsed: Send;
 
-    /// The fields of a PATCH body that must not be null, because they always have a value. [`crate::schema::KEPT`]
-    /// lists them as well, for the document.
-    const KEPT: &'static [&'static str] = &[];
+    /// The fields of a PATCH body that must not be null, because they always have a value.
+    /// [`crate::schema::NOT_NULLABLE`] lists them as well, for the document.
+    const NOT_NULLABLE: &'static [&'static str] = &[];
 
     /// Parses the fields. Returns `None` only if [`Fields`] has recorded a failure.
     fn parse(fields: &mut Fields) -> Option<Self::Parsed>;
@@ -78,14 +78,14 @@ pub(crate) fn read_value<I: Input>(value: Value) -> Result<I::Parsed, Problem> {
     let Value::Object(object) = value else {
         return Err(Problem::invalid(vec![Failure::new("", "wrong-type", "must be an object")]));
     };
-    let mut fields = Fields { object, kept: I::KEPT, failures: Vec::new() };
+    let mut fields = Fields { object, not_nullable: I::NOT_NULLABLE, failures: Vec::new() };
     let parsed = I::parse(&mut fields);
     fields.finish(parsed)
 }
 
-fn malformed(why: impl Display) -> Problem {
+fn malformed(reason: impl Display) -> Problem {
     Problem::new(Code::MalformedRequest)
-        .with_detail(format!("Cannot parse the JSON in the request body: {why}"))
+        .with_detail(format!("Cannot parse the JSON in the request body: {reason}"))
 }
 
 // The recursion is bounded: serde_json parses at most 128 levels.
@@ -107,7 +107,7 @@ const MAX_FAILURES: usize = 50;
 #[derive(Debug)]
 pub(crate) struct Fields {
     object: Map<String, Value>,
-    kept: &'static [&'static str],
+    not_nullable: &'static [&'static str],
     failures: Vec<Failure>,
 }
 
@@ -119,7 +119,7 @@ impl Fields {
     /// Removes a field. Null counts as absent, except for fields that cannot be cleared.
     fn take(&mut self, name: &str) -> Result<Option<Value>, NullRejected> {
         match self.object.remove(name) {
-            Some(Value::Null) if self.kept.contains(&name) => {
+            Some(Value::Null) if self.not_nullable.contains(&name) => {
                 let rule = "must not be null; omit it to keep the current value";
                 self.failures.push(Failure::new(pointer(name), "null-not-allowed", rule));
                 Err(NullRejected)
@@ -190,14 +190,14 @@ impl Fields {
         value.as_bool()
     }
 
-    /// Parses a string that is required if `is_wanted` and optional otherwise.
+    /// Parses a string that is required if `is_required` and optional otherwise.
     pub(crate) fn text_if<T>(
         &mut self,
-        is_wanted: bool,
+        is_required: bool,
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, Violation>,
     ) -> Option<T> {
-        if is_wanted { self.text(name, parse) } else { self.optional_text(name, parse) }
+        if is_required { self.text(name, parse) } else { self.optional_text(name, parse) }
     }
 
     /// Parses an array of at most `max` strings; `None` if it is absent.
@@ -209,7 +209,7 @@ impl Fields {
     ) -> Option<Vec<T>> {
         // Null reaches `parse_texts`, which rejects it, unless `take` reports it as a field that cannot be cleared.
         let value = match self.object.get(name)? {
-            Value::Null if !self.kept.contains(&name) => self.object.remove(name),
+            Value::Null if !self.not_nullable.contains(&name) => self.object.remove(name),
             _ => self.take(name).ok().flatten(),
         };
         self.parse_texts(name, max, value?, parse)
@@ -319,11 +319,11 @@ impl Fields {
     }
 
     fn finish<T>(mut self, parsed: Option<T>) -> Result<T, Problem> {
-        let room = MAX_FAILURES.saturating_sub(self.failures.len());
+        let remaining = MAX_FAILURES.saturating_sub(self.failures.len());
         let unknown = self
             .object
             .keys()
-            .take(room)
+            .take(remaining)
             .map(|name| Failure::new(pointer(&escape(name)), "unknown-field", "is not a known field"));
         self.failures.extend(unknown);
         match parsed {

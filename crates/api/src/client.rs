@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_what_connects_from_this_machine_and_is_no_proxy() {
+    fn loopback_excludes_remote_clients_and_proxies() {
         let is_loopback = |peer, forwarded: &[&str]| is_loopback(&request_of(peer, forwarded), &trusted());
         for peer in ["127.0.0.2", "::1", "::ffff:127.0.0.3"] {
             assert!(is_loopback(peer, &[]), "{peer}");
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn only_trusted_proxies_are_believed() {
+    fn forwarded_addresses_are_accepted_from_trusted_proxies_only() {
         assert_eq!(address_of("192.0.2.1", &["198.51.100.1"]), "192.0.2.1");
         assert_eq!(address_of("127.0.0.1", &["198.51.100.1"]), "198.51.100.1");
         assert_eq!(address_of("127.0.0.1", &["6.6.6.6, 198.51.100.1, 10.0.0.2"]), "198.51.100.1");

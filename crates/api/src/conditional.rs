@@ -25,14 +25,14 @@ pub(crate) fn weak(body: &[u8]) -> Option<HeaderValue> {
 }
 
 /// Whether `If-None-Match` of a request contains `tag`.
-pub(crate) fn is_known(asked: &HeaderMap, tag: &HeaderValue) -> bool {
-    RequestHeader::IfNoneMatch.values(asked).any(|list| names(list, tag.as_bytes()))
+pub(crate) fn if_none_match_contains(request_headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    RequestHeader::IfNoneMatch.values(request_headers).any(|list| contains_tag(list, tag.as_bytes()))
 }
 
-/// Turns a 200 into a 304 without body if the client already has it. `asked` are the headers of a GET request.
-pub(crate) fn shorten(asked: &HeaderMap, response: &mut Response) {
+/// Turns a 200 into a 304 without body if the client already has it. `request_headers` are those of a GET request.
+pub(crate) fn apply_if_none_match(request_headers: &HeaderMap, response: &mut Response) {
     let Some(tag) = response.headers().get(header::ETAG) else { return };
-    if response.status() == StatusCode::OK && is_known(asked, tag) {
+    if response.status() == StatusCode::OK && if_none_match_contains(request_headers, tag) {
         response.set_status(StatusCode::NOT_MODIFIED);
         response.headers_mut().remove(header::CONTENT_TYPE);
         response.take_body();
@@ -40,7 +40,7 @@ pub(crate) fn shorten(asked: &HeaderMap, response: &mut Response) {
 }
 
 /// Whether a list of tags contains `tag`, by weak comparison.
-fn names(list: &[u8], tag: &[u8]) -> bool {
+fn contains_tag(list: &[u8], tag: &[u8]) -> bool {
     let opaque = tag.strip_prefix(b"W/").unwrap_or(tag);
     is_any(list) || tags(list).any(|other| other == opaque)
 }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_meant_for_the_versions_of_its_tags() {
+    fn if_match_is_parsed_into_versions() {
         assert_eq!(precondition(&HeaderMap::new()), Precondition::Any);
         assert_eq!(if_match(b"*"), Precondition::Any);
         assert_eq!(if_match(b" * "), Precondition::Any);
@@ -150,17 +150,17 @@ mod tests {
     }
 
     #[test]
-    fn readers_compare_weakly() {
-        assert!(names(b"\"1-a\", W/\"2-b\"", b"\"2-b\""));
-        assert!(names(b"*", b"\"2-b\"") && names(b"\"b\"", b"W/\"b\""));
-        assert!(names(b"\"\xea\xb0\x80\", \"a,b\", nonsense, \"2-b\"", b"\"2-b\""));
-        assert!(!names(b"\"2-bb\"", b"\"2-b\"") && !names(b"", b"\"2-b\""));
-        assert!(!names(b"\"a,2-b\"", b"\"2-b\""), "inside another tag");
+    fn if_none_match_compares_weakly() {
+        assert!(contains_tag(b"\"1-a\", W/\"2-b\"", b"\"2-b\""));
+        assert!(contains_tag(b"*", b"\"2-b\"") && contains_tag(b"\"b\"", b"W/\"b\""));
+        assert!(contains_tag(b"\"\xea\xb0\x80\", \"a,b\", nonsense, \"2-b\"", b"\"2-b\""));
+        assert!(!contains_tag(b"\"2-bb\"", b"\"2-b\"") && !contains_tag(b"", b"\"2-b\""));
+        assert!(!contains_tag(b"\"a,2-b\"", b"\"2-b\""), "inside another tag");
     }
 
     proptest! {
         #[test]
-        fn a_tag_is_found_among_others(
+        fn tag_is_found_in_a_list(
             others in proptest::collection::vec("(W/)?\"[!#-~\u{80}-\u{ff}]{0,8}\"|[a-z/]{1,5}| ?", 0..6),
             at in 0_usize..6,
             is_weak in any::<bool>(),
@@ -169,7 +169,7 @@ mod tests {
             let mut list = others;
             list.insert(at.min(list.len()), ours.to_owned());
             let list = list.join(",");
-            prop_assert!(names(list.as_bytes(), b"\"7-ab\""), "{}", list);
+            prop_assert!(contains_tag(list.as_bytes(), b"\"7-ab\""), "{}", list);
             prop_assert!(if_match(list.as_bytes()).is_met(7), "{}", list);
         }
     }

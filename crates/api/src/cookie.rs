@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_are_found_between_others() {
+    fn session_tokens_are_found_among_other_cookies() {
         let table: &[(&[&[u8]], &[&str])] = &[
             (&[b"auth-blegram=a"], &["a"]),
             (&["utm=가을세일; auth-blegram=a".as_bytes()], &["a"]),
@@ -125,7 +125,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_other_cookie_hides_the_session(
+        fn other_cookies_do_not_hide_the_session(
             before in proptest::collection::vec(any::<u8>(), 0..40),
             after in proptest::collection::vec(any::<u8>(), 0..40),
             is_split in any::<bool>(),

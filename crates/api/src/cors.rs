@@ -19,12 +19,12 @@ const MAX_AGE: &str = "600";
 
 /// A request from a page of a trusted origin.
 #[derive(Debug)]
-pub(crate) struct Asking {
+pub(crate) struct CorsRequest {
     origin: HeaderValue,
     is_preflight: bool,
 }
 
-impl Asking {
+impl CorsRequest {
     /// Reads the origin of a request; `None` unless it is trusted.
     pub(crate) fn of(request: &Request, site: &Site) -> Option<Self> {
         let headers = request.headers();
@@ -35,7 +35,7 @@ impl Asking {
     }
 
     /// Adds the headers that let the page read `response`, including error responses.
-    pub(crate) fn answer(self, response: &mut Response) {
+    pub(crate) fn add_headers(self, response: &mut Response) {
         let allow = response.headers().get(header::ALLOW).cloned();
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, self.origin);

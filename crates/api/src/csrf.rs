@@ -34,7 +34,7 @@ pub(crate) fn check(
         }
         _ => None,
     };
-    let is_meant = has_valid_token != Some(false)
+    let is_allowed = has_valid_token != Some(false)
         && match (RequestHeader::SecFetchSite.first(headers), RequestOrigin::of(headers)) {
             (Some(b"same-origin" | b"none"), _) => true,
             // Not a current browser, so not a page of another site. An old browser could still abuse a session cookie,
@@ -42,5 +42,5 @@ pub(crate) fn check(
             (None, RequestOrigin::Absent) => session.is_none() || has_valid_token == Some(true),
             (_, origin) => origin.is_trusted(site),
         };
-    if is_meant { Ok(()) } else { Err(Problem::new(Code::CsrfRejected)) }
+    if is_allowed { Ok(()) } else { Err(Problem::new(Code::CsrfRejected)) }
 }

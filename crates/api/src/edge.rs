@@ -15,7 +15,7 @@ use poem::{
 
 use crate::{
     App,
-    cors::Asking,
+    cors::CorsRequest,
     headers::RequestHeader,
     openapi::catalogue::{Catalogue, Resource},
     page::Cursors,
@@ -48,11 +48,11 @@ impl Edge {
     }
 
     fn request_id(&self, request: &Request) -> String {
-        let given = RequestHeader::RequestId.text(request.headers()).filter(|id| is_request_id(id));
-        given.map_or_else(|| RequestId::generate(self.app.clock.now()).to_string(), ToOwned::to_owned)
+        let id = RequestHeader::RequestId.text(request.headers()).filter(|id| is_request_id(id));
+        id.map_or_else(|| RequestId::generate(self.app.clock.now()).to_string(), ToOwned::to_owned)
     }
 
-    fn answer(&self, problem: Problem, path: &str, request_id: &str) -> Response {
+    fn render(&self, problem: Problem, path: &str, request_id: &str) -> Response {
         problem.into_response(self.app.site.base_path(), path, request_id)
     }
 
@@ -92,11 +92,11 @@ impl<E: Endpoint<Output = Response>> Endpoint for EdgeEndpoint<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let uri = request.uri().clone();
-        let asking = Asking::of(&request, &self.edge.app.site);
+        let cors_request = CorsRequest::of(&request, &self.edge.app.site);
         let mut line = AccessLog::begin(&self.edge, &request);
         request.set_data(Id(line.request_id.clone()));
-        let answering = blegram_auth::with_patience(self.inner.call(request));
-        let outcome = AssertUnwindSafe(answering).catch_unwind().await;
+        let running = blegram_auth::with_patience(self.inner.call(request));
+        let outcome = AssertUnwindSafe(running).catch_unwind().await;
         let outcome = match outcome {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {
@@ -107,11 +107,11 @@ impl<E: Endpoint<Output = Response>> Endpoint for EdgeEndpoint<E> {
         };
         line.code = outcome.as_ref().err().map(Problem::code);
         let mut response =
-            outcome.unwrap_or_else(|problem| self.edge.answer(problem, uri.path(), &line.request_id));
+            outcome.unwrap_or_else(|problem| self.edge.render(problem, uri.path(), &line.request_id));
         line.user = line.user.or_else(|| response.data::<Authenticated>().map(|viewer| viewer.user));
         self.edge.finish(&uri, &line.request_id, line.user.is_some(), &mut response);
-        if let Some(asking) = asking {
-            asking.answer(&mut response);
+        if let Some(cors_request) = cors_request {
+            cors_request.add_headers(&mut response);
         }
         line.code = line.code.or_else(|| response.data::<Code>().copied());
         line.status = Some(response.status());
@@ -147,7 +147,7 @@ impl AccessLog {
 }
 
 /// The status in the log if the client closed the connection before the response, as in nginx.
-const GONE: u16 = 499;
+const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 impl Drop for AccessLog {
     fn drop(&mut self) {
@@ -155,7 +155,7 @@ impl Drop for AccessLog {
             request_id = self.request_id,
             method = self.method.as_str(),
             route = self.route,
-            status = self.status.map_or(GONE, |status| status.as_u16()),
+            status = self.status.map_or(CLIENT_CLOSED_REQUEST, |status| status.as_u16()),
             code = self.code.map(Code::as_str),
             user = self.user.map(tracing::field::display),
             duration_us = self.started.elapsed().as_micros(),

@@ -37,7 +37,7 @@ pub(crate) async fn get(
     let proof = proof(request);
     let (tag, is_public) = app.media.find_file(&name, proof.as_ref()).map_err(Problem::from)?;
     let tag = HeaderValue::from_str(&format!("\"{tag}\"")).map_err(|_| Problem::not_found())?;
-    let mut response = if conditional::is_known(request.headers(), &tag) {
+    let mut response = if conditional::if_none_match_contains(request.headers(), &tag) {
         app.media.check_file(&name).await.map_err(Problem::from)?;
         StatusCode::NOT_MODIFIED.into_response()
     } else {

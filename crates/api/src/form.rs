@@ -29,7 +29,7 @@ use tokio::time::timeout;
 
 use crate::{
     headers::RequestHeader,
-    problem::{Code, Failure, Problem, broken_off},
+    problem::{Code, Failure, Problem, incomplete_body},
     schema::media::UploadMedia,
 };
 
@@ -66,8 +66,8 @@ pub(crate) async fn spool(
     let permit = media.forms().take(sender)?;
     let announced =
         RequestHeader::ContentLength.text(request.headers()).and_then(|length| length.parse().ok());
-    let patience = media.receive_limits().patience(announced.unwrap_or(MAX_BYTES).min(MAX_BYTES));
-    let read = timeout(patience, read(request)).await;
+    let time_limit = media.receive_limits().patience(announced.unwrap_or(MAX_BYTES).min(MAX_BYTES));
+    let read = timeout(time_limit, read(request)).await;
     let (form, fingerprint) = read.map_err(|_| Problem::new(Code::RequestTimeout))??;
     let spooled: Spooled = Arc::new(Mutex::new(Some(Form { _permit: Some(permit), ..form })));
     request.set_data(spooled);
@@ -82,7 +82,7 @@ async fn read(request: &mut Request) -> Result<(Form, Vec<u8>), Problem> {
     let pieces = PacedStream {
         pieces: Box::pin(request.take_body().into_bytes_stream()),
         unread: Arc::clone(&unread),
-        rests: false,
+        must_yield: false,
     };
     let mut reader = Reader { unread, ..Reader::default() };
     let mut parts = Multipart::with_constraints(pieces, boundary, limit);
@@ -98,14 +98,14 @@ struct PacedStream {
     pieces: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
     /// The bytes received since the parser last produced something.
     unread: Arc<AtomicUsize>,
-    rests: bool,
+    must_yield: bool,
 }
 
 impl Stream for PacedStream {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if std::mem::take(&mut self.rests) {
+        if std::mem::take(&mut self.must_yield) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -115,7 +115,7 @@ impl Stream for PacedStream {
         let piece = ready!(self.pieces.as_mut().poll_next(cx));
         if let Some(Ok(piece)) = &piece {
             self.unread.fetch_add(piece.len(), Ordering::Relaxed);
-            self.rests = true;
+            self.must_yield = true;
         }
         Poll::Ready(piece)
     }
@@ -206,7 +206,7 @@ fn too_many(pointer: &str) -> Problem {
 fn unreadable(error: multer::Error) -> Problem {
     match error {
         multer::Error::StreamSizeExceeded { .. } => Problem::new(Code::BodyTooLarge),
-        multer::Error::StreamReadFailed(cause) => broken_off(&io::Error::other(cause)),
+        multer::Error::StreamReadFailed(cause) => incomplete_body(&io::Error::other(cause)),
         other => {
             Problem::new(Code::MalformedRequest).with_detail(format!("The form cannot be read: {other}"))
         }
@@ -220,7 +220,7 @@ fn unreadable_file(error: io::Error) -> Problem {
     };
     match cause.downcast::<multer::Error>() {
         Ok(cause) => unreadable(*cause),
-        Err(cause) => broken_off(&io::Error::other(cause)),
+        Err(cause) => incomplete_body(&io::Error::other(cause)),
     }
 }
 

@@ -24,8 +24,8 @@ use crate::{
     headers::RequestHeader,
     idempotency,
     openapi::catalogue::{Catalogue, Resource},
-    operation::{Login, Operation, Takes},
-    problem::{Code, Problem, broken_off, rate_limit_headers},
+    operation::{Login, Operation, RequestBody},
+    problem::{Code, Problem, incomplete_body, rate_limit_headers},
 };
 
 /// The checks in front of the routes.
@@ -38,8 +38,8 @@ pub(crate) struct Gate {
 #[derive(Default)]
 struct Admitted {
     session: Option<Authenticated>,
-    standing: Option<RateLimitStatus>,
-    has_dead_cookie: bool,
+    rate_limit: Option<RateLimitStatus>,
+    has_invalid_cookie: bool,
     /// The part of the operation's deadline that authentication took.
     spent: Duration,
 }
@@ -59,37 +59,37 @@ impl Gate {
 
     async fn admit(&self, request: &mut Request, resource: &Resource) -> Result<Admitted, Problem> {
         let Some(operation) = resource.operation(request.method())? else { return Ok(Admitted::default()) };
-        match operation.takes {
-            Takes::Form => check_length(request, form::MAX_BYTES)?,
+        match operation.body {
+            RequestBody::Form => check_length(request, form::MAX_BYTES)?,
             _ if operation.is_write => read_body(request).await?,
             _ => {}
         }
-        check_media_type(request, operation.takes)?;
-        let standing = self.count(operation, request)?;
+        check_media_type(request, operation.body)?;
+        let rate_limit = self.count(operation, request)?;
         let admitted = self.admit_counted(operation, request).await.map_err(|problem| {
-            let headers = standing.iter().flat_map(rate_limit_headers);
+            let headers = rate_limit.iter().flat_map(rate_limit_headers);
             headers.fold(problem, |problem, (name, value)| problem.with_header(name, value))
         })?;
-        Ok(Admitted { standing, ..admitted })
+        Ok(Admitted { rate_limit, ..admitted })
     }
 
     async fn admit_counted(&self, operation: &Operation, request: &mut Request) -> Result<Admitted, Problem> {
         let authenticating = self.authenticate(operation, request);
-        let began = Instant::now();
-        let (session, has_dead_cookie) = in_time(operation, Duration::ZERO, authenticating).await??;
-        let spent = began.elapsed();
+        let started = Instant::now();
+        let (session, has_invalid_cookie) = in_time(operation, Duration::ZERO, authenticating).await??;
+        let spent = started.elapsed();
         if operation.login == Login::Required && session.is_none() {
             let problem = Problem::new(Code::Unauthenticated);
-            return Err(if has_dead_cookie { self.with_removal(problem) } else { problem });
+            return Err(if has_invalid_cookie { self.with_removal(problem) } else { problem });
         }
         if operation.is_write {
             csrf::check(request.headers(), session.as_ref(), &self.app.auth, &self.app.site)?;
         }
         // After authentication and the CSRF check, because a form may have 200 MiB.
-        if let (Takes::Form, Some(session)) = (operation.takes, &session) {
+        if let (RequestBody::Form, Some(session)) = (operation.body, &session) {
             form::spool(request, session.user, &self.app.media).await?;
         }
-        Ok(Admitted { session, standing: None, has_dead_cookie, spent })
+        Ok(Admitted { session, rate_limit: None, has_invalid_cookie, spent })
     }
 
     fn count(&self, operation: &Operation, request: &Request) -> Result<Option<RateLimitStatus>, Problem> {
@@ -107,8 +107,8 @@ impl Gate {
 
     /// Counts a rejected request and replaces its error by `rate-limited` if the address exceeds the limit.
     fn count_failure(&self, policy: Policy, address: IpAddr, error: poem::Error) -> poem::Error {
-        let is_refused = error.downcast_ref::<Problem>().is_some_and(Problem::is_final);
-        if !is_refused {
+        let is_rejection = error.downcast_ref::<Problem>().is_some_and(Problem::is_final);
+        if !is_rejection {
             return error;
         }
         match self.app.auth.limiter().check_address(policy, address) {
@@ -138,15 +138,15 @@ impl Gate {
         if operation.login == Login::None && !operation.is_write {
             return Ok((None, false));
         }
-        let mut has_dead_cookie = false;
+        let mut has_invalid_cookie = false;
         for token in cookie::tokens(request.headers(), &self.app.site) {
             let session = self.app.auth.authenticate(token).await?;
             if session.is_some() {
                 return Ok((session, false));
             }
-            has_dead_cookie = true;
+            has_invalid_cookie = true;
         }
-        Ok((None, has_dead_cookie))
+        Ok((None, has_invalid_cookie))
     }
 
     fn with_removal(&self, problem: Problem) -> Problem {
@@ -155,8 +155,8 @@ impl Gate {
 
     /// The headers that the checks add to the response, whether the operation succeeded or not.
     fn headers(&self, admitted: &Admitted) -> Vec<(HeaderName, HeaderValue)> {
-        let mut headers: Vec<_> = admitted.standing.iter().flat_map(rate_limit_headers).collect();
-        if admitted.has_dead_cookie {
+        let mut headers: Vec<_> = admitted.rate_limit.iter().flat_map(rate_limit_headers).collect();
+        if admitted.has_invalid_cookie {
             headers.push((header::SET_COOKIE, cookie::remove(&self.app.site)));
         }
         headers
@@ -227,7 +227,7 @@ impl<E: Endpoint + 'static> Endpoint for Gated<E> {
         let operation = resource.operation(request.method()).ok().flatten();
         let failure_policy = operation.and_then(|operation| operation.failure_policy);
         let address = failure_policy.map(|policy| (policy, self.gate.address(&request)));
-        let outcome = self.pass(resource, request).await;
+        let outcome = self.handle(resource, request).await;
         match address {
             Some((policy, address)) => {
                 outcome.map_err(|error| self.gate.count_failure(policy, address, error))
@@ -238,7 +238,7 @@ impl<E: Endpoint + 'static> Endpoint for Gated<E> {
 }
 
 impl<E: Endpoint + 'static> Gated<E> {
-    async fn pass(&self, resource: &Resource, mut request: Request) -> poem::Result<Response> {
+    async fn handle(&self, resource: &Resource, mut request: Request) -> poem::Result<Response> {
         if request.method() == Method::OPTIONS {
             return Ok(options(resource));
         }
@@ -249,38 +249,40 @@ impl<E: Endpoint + 'static> Gated<E> {
         if let Some(session) = admitted.session {
             request.set_data(session);
         }
-        let is_known = RequestHeader::IfNoneMatch.is_present(request.headers());
-        let asked = (is_known && request.method() == Method::GET).then(|| request.headers().clone());
+        let is_conditional = RequestHeader::IfNoneMatch.is_present(request.headers());
+        let request_headers =
+            (is_conditional && request.method() == Method::GET).then(|| request.headers().clone());
         let operation = resource.operation(request.method())?;
         let running = self.run(operation, admitted.session, request);
         let mut outcome = match operation {
-            Some(operation) => {
-                in_time(operation, admitted.spent, running).await.unwrap_or_else(|late| Err(late.into()))
-            }
+            Some(operation) => in_time(operation, admitted.spent, running)
+                .await
+                .unwrap_or_else(|problem| Err(problem.into())),
             None => running.await,
         };
-        if let (Some(asked), Ok(response)) = (asked, &mut outcome) {
-            conditional::shorten(&asked, response);
+        if let (Some(request_headers), Ok(response)) = (request_headers, &mut outcome) {
+            conditional::apply_if_none_match(&request_headers, response);
         }
         self.gate.finish(&admitted, outcome)
     }
 }
 
-/// Runs `doing` until the deadline of the operation, then drops it at its current await point, as when a client
+/// Runs `future` until the deadline of the operation, then drops it at its current await point, as when a client
 /// disconnects.
 async fn in_time<T>(
     operation: &Operation,
     spent: Duration,
-    doing: impl Future<Output = T>,
+    future: impl Future<Output = T>,
 ) -> Result<T, Problem> {
-    timeout(operation.deadline().saturating_sub(spent), doing).await.map_err(|_| {
-        let detail = if operation.is_write { GIVEN_UP } else { "The request timed out on the server." };
+    timeout(operation.deadline().saturating_sub(spent), future).await.map_err(|_| {
+        let detail =
+            if operation.is_write { UNKNOWN_OUTCOME } else { "The request timed out on the server." };
         Problem::new(Code::Unavailable).with_detail(detail)
     })
 }
 
 /// The detail for a write that timed out: the outcome is unknown, so the client has to check it.
-const GIVEN_UP: &str = "The request timed out on the server. It may have taken effect, or may still take effect. Check \
+const UNKNOWN_OUTCOME: &str = "The request timed out on the server. It may have taken effect, or may still take effect. Check \
     before you send it again, or retry with the same Idempotency-Key or client_id, with which it takes effect only once.";
 
 /// The URI without empty optional query parameters; `None` if there are none. Generated clients send empty parameters
@@ -290,17 +292,17 @@ fn without_empty_query(request: &Request, resource: &Resource) -> Option<Uri> {
     // Only for operations: pages and files parse their own queries.
     resource.operation(method).ok().flatten()?;
     let query = uri.query()?;
-    let is_meant = |pair: &&str| {
+    let is_used = |pair: &&str| {
         let mut pair = form_urlencoded::parse(pair.as_bytes());
         pair.next().is_some_and(|(name, value)| !value.is_empty() || resource.requires(method, &name))
     };
-    let meant: Vec<&str> = query.split('&').filter(is_meant).collect();
-    if meant.len() == query.split('&').count() {
+    let pairs: Vec<&str> = query.split('&').filter(is_used).collect();
+    if pairs.len() == query.split('&').count() {
         return None;
     }
     let mut parts = uri.clone().into_parts();
     let address =
-        if meant.is_empty() { uri.path().to_owned() } else { format!("{}?{}", uri.path(), meant.join("&")) };
+        if pairs.is_empty() { uri.path().to_owned() } else { format!("{}?{}", uri.path(), pairs.join("&")) };
     parts.path_and_query = Some(address.parse().ok()?);
     Uri::from_parts(parts).ok()
 }
@@ -333,21 +335,21 @@ fn check_length(request: &Request, max: u64) -> Result<(), Problem> {
 fn unreadable(error: ReadBodyError) -> Problem {
     match error {
         ReadBodyError::PayloadTooLarge => Problem::new(Code::BodyTooLarge),
-        ReadBodyError::Io(cause) => broken_off(&cause),
+        ReadBodyError::Io(cause) => incomplete_body(&cause),
         other => Problem::new(Code::MalformedRequest).with_detail(format!("Cannot read the body: {other}")),
     }
 }
 
-fn check_media_type(request: &Request, takes: Takes) -> Result<(), Problem> {
-    let is_taken = match takes {
-        Takes::Nothing => return Ok(()),
-        Takes::Json => request.content_type().is_some_and(is_json),
-        Takes::Form => form::boundary(request).is_some(),
+fn check_media_type(request: &Request, body: RequestBody) -> Result<(), Problem> {
+    let is_supported = match body {
+        RequestBody::None => return Ok(()),
+        RequestBody::Json => request.content_type().is_some_and(is_json),
+        RequestBody::Form => form::boundary(request).is_some(),
     };
     let is_plain = RequestHeader::ContentEncoding
         .values(request.headers())
         .all(|encoding| encoding.trim_ascii().eq_ignore_ascii_case(b"identity"));
-    if is_plain && is_taken { Ok(()) } else { Err(Problem::new(Code::UnsupportedMediaType)) }
+    if is_plain && is_supported { Ok(()) } else { Err(Problem::new(Code::UnsupportedMediaType)) }
 }
 
 fn is_json(content_type: &str) -> bool {

@@ -54,12 +54,14 @@ pub(crate) fn key(
     let visible = text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()));
     match visible {
         Some(text) if text.len() <= MAX_CHARS => Ok(Some(text.to_owned())),
-        Some(_) => Err(refused(Violation::TooLong { max: MAX_CHARS, unit: "characters" })),
-        None => Err(refused(Violation::InvalidCharacters("must be 1 to 255 visible ASCII characters, once"))),
+        Some(_) => Err(invalid_key(Violation::TooLong { max: MAX_CHARS, unit: "characters" })),
+        None => {
+            Err(invalid_key(Violation::InvalidCharacters("must be 1 to 255 visible ASCII characters, once")))
+        }
     }
 }
 
-fn refused(violation: Violation) -> Problem {
+fn invalid_key(violation: Violation) -> Problem {
     Problem::invalid(vec![Failure::of("/Idempotency-Key", violation)])
 }
 
@@ -76,9 +78,9 @@ pub(crate) async fn once<E: Endpoint>(
     let body = request.take_body().into_bytes().await?;
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let keyed = Keyed { user: session.user, method: method.as_str(), path: &path, key: &key, body: &body };
-    let begun = keys.begin(keyed).await.map_err(Problem::from)?;
+    let claimed = keys.begin(keyed).await.map_err(Problem::from)?;
     request.set_body(Body::from_bytes(body));
-    match begun {
+    match claimed {
         Begun::New(claim) => run(&keys, &claim, request, &path, routes, &site).await,
         Begun::Replay(answer) => Ok(replay(answer)),
         Begun::InProgress => Err(Problem::new(Code::RequestInProgress)
@@ -113,11 +115,11 @@ async fn run<E: Endpoint>(
             }
         },
     };
-    keep(keys, claim, response).await
+    store_response(keys, claim, response).await
 }
 
 /// Stores the response. If that fails, returns it all the same: the request was executed.
-async fn keep(keys: &Idempotency, claim: &Claim, mut response: Response) -> poem::Result<Response> {
+async fn store_response(keys: &Idempotency, claim: &Claim, mut response: Response) -> poem::Result<Response> {
     let body = response.take_body().into_bytes().await?;
     if body.len() > MAX_BYTES {
         release(keys, claim).await;

@@ -135,7 +135,7 @@ pub(crate) fn document(public_url: &str) -> Value {
 
 /// Removes `nullable` from the fields of PATCH bodies that null cannot clear: they are optional, but not nullable.
 fn deny_null(document: &mut Value) {
-    for (schema, fields) in schema::KEPT {
+    for (schema, fields) in schema::NOT_NULLABLE {
         for field in *fields {
             let property = &mut document["components"]["schemas"][schema]["properties"][field];
             property.as_object_mut().and_then(|property| property.remove("nullable"));

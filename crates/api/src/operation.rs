@@ -22,9 +22,9 @@ pub(crate) enum Login {
 
 /// The request body of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Takes {
+pub(crate) enum RequestBody {
     /// No body.
-    Nothing,
+    None,
     /// JSON, which the gate reads before it authenticates the request.
     Json,
     /// A multipart form with files, which the gate reads after it has authenticated the request.
@@ -44,7 +44,7 @@ pub(crate) struct Operation {
     /// address are not locked out.
     pub(crate) failure_policy: Option<Policy>,
     /// Its request body.
-    pub(crate) takes: Takes,
+    pub(crate) body: RequestBody,
     /// Whether it changes data, and so needs the CSRF check.
     pub(crate) is_write: bool,
     /// Whether it supports `Idempotency-Key`.
@@ -66,7 +66,7 @@ pub(crate) struct Operation {
 const ALWAYS: [Code; 4] = [Code::HeadersTooLarge, Code::Internal, Code::Unauthenticated, Code::Unavailable];
 
 /// The problem codes of operations that process image files.
-const REFUSED_IMAGES: [Code; 6] = [
+const IMAGE_REJECTIONS: [Code; 6] = [
     Code::MediaTooLarge,
     Code::MediaUnsupported,
     Code::MediaTooManyPixels,
@@ -82,7 +82,7 @@ impl Operation {
             login,
             policy: None,
             failure_policy: None,
-            takes: Takes::Nothing,
+            body: RequestBody::None,
             is_write: false,
             takes_key: false,
             has_tag: false,
@@ -98,11 +98,11 @@ impl Operation {
     }
 
     const fn with_body(self) -> Self {
-        Self { takes: Takes::Json, ..self }
+        Self { body: RequestBody::Json, ..self }
     }
 
     const fn with_form(self) -> Self {
-        Self { takes: Takes::Form, ..self }
+        Self { body: RequestBody::Form, ..self }
     }
 
     const fn with_key(self) -> Self {
@@ -149,14 +149,14 @@ impl Operation {
         if self.is_write {
             codes.extend([Code::CsrfRejected, Code::BodyTooLarge, Code::RequestTimeout]);
         }
-        if self.takes != Takes::Nothing {
+        if self.body != RequestBody::None {
             codes.extend([Code::MalformedRequest, Code::UnsupportedMediaType, Code::Invalid]);
         }
         if self.takes_key {
             codes.extend([Code::RequestInProgress, Code::IdempotencyKeyReused, Code::Invalid]);
         }
         if self.takes_images {
-            codes.extend(REFUSED_IMAGES);
+            codes.extend(IMAGE_REJECTIONS);
         }
         if self.has_precondition {
             codes.push(Code::PreconditionFailed);

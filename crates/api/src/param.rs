@@ -312,11 +312,11 @@ impl ListQuery {
 
     fn limit(&self, failures: &mut Vec<Failure>) -> Limit {
         let Some(LimitParam(text)) = &self.limit else { return Limit::default() };
-        let Some(asked) = integer(text) else {
+        let Some(value) = integer(text) else {
             failures.push(Failure::new("/limit", "wrong-type", "must be an integer"));
             return Limit::default();
         };
-        Limit::parse(asked).unwrap_or_else(|violation| {
+        Limit::parse(value).unwrap_or_else(|violation| {
             failures.push(Failure::of("/limit", violation));
             Limit::default()
         })

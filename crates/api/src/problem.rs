@@ -276,17 +276,17 @@ impl Problem {
         Self { cause: Some(cause.into()), ..Self::new(Code::Internal) }
     }
 
-    pub(crate) fn rate_limited(standing: &RateLimitStatus) -> Self {
+    pub(crate) fn rate_limited(rate_limit: &RateLimitStatus) -> Self {
         let detail = format!(
             "The rate limit \"{}\" allows {} requests in {} seconds.",
-            standing.policy.as_str(),
-            standing.quota.burst,
-            standing.quota.per.as_secs()
+            rate_limit.policy.as_str(),
+            rate_limit.quota.burst,
+            rate_limit.quota.per.as_secs()
         );
         // Rounded up, so that a client that retries at that time is admitted.
-        let seconds = standing.reset.as_micros().div_ceil(1_000_000);
+        let seconds = rate_limit.reset.as_micros().div_ceil(1_000_000);
         let seconds = u64::try_from(seconds).unwrap_or(u64::MAX).max(1);
-        rate_limit_headers(standing)
+        rate_limit_headers(rate_limit)
             .into_iter()
             .fold(Self::new(Code::RateLimited), |problem, (name, value)| problem.with_header(name, value))
             .with_header(header::RETRY_AFTER, seconds.into())
@@ -413,11 +413,11 @@ struct Body<'a> {
 }
 
 /// The headers `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers).
-pub(crate) fn rate_limit_headers(standing: &RateLimitStatus) -> Vec<(header::HeaderName, HeaderValue)> {
-    let name = standing.policy.as_str();
-    let policy = format!("\"{name}\";q={};w={}", standing.quota.burst, standing.quota.per.as_secs());
-    let reset = standing.reset.as_micros().div_ceil(1_000_000);
-    let state = format!("\"{name}\";r={};t={reset}", standing.remaining);
+pub(crate) fn rate_limit_headers(rate_limit: &RateLimitStatus) -> Vec<(header::HeaderName, HeaderValue)> {
+    let name = rate_limit.policy.as_str();
+    let policy = format!("\"{name}\";q={};w={}", rate_limit.quota.burst, rate_limit.quota.per.as_secs());
+    let reset = rate_limit.reset.as_micros().div_ceil(1_000_000);
+    let state = format!("\"{name}\";r={};t={reset}", rate_limit.remaining);
     let value = |text: &str| HeaderValue::from_str(text).ok();
     [("ratelimit-policy", value(&policy)), ("ratelimit", value(&state))]
         .into_iter()
@@ -463,8 +463,8 @@ impl From<blegram_auth::Error> for Problem {
 }
 
 impl From<RateLimited> for Problem {
-    fn from(RateLimited(standing): RateLimited) -> Self {
-        Self::rate_limited(&standing)
+    fn from(RateLimited(rate_limit): RateLimited) -> Self {
+        Self::rate_limited(&rate_limit)
     }
 }
 
@@ -480,8 +480,8 @@ impl From<blegram_social::Error> for Problem {
                 "/parent_id",
                 Violation::NotFound("must be the id of a comment on this post that accepts replies"),
             )]),
-            blegram_social::Error::MediaNotFound(places) => Self::invalid(
-                places.into_iter().map(|at| Failure::of(format!("/media_ids/{at}"), NO_IMAGE)).collect(),
+            blegram_social::Error::MediaNotFound(indexes) => Self::invalid(
+                indexes.into_iter().map(|at| Failure::of(format!("/media_ids/{at}"), NO_IMAGE)).collect(),
             ),
             blegram_social::Error::AvatarNotFound => {
                 Self::invalid(vec![Failure::of("/avatar_media_id", NO_IMAGE)])
@@ -536,7 +536,7 @@ impl From<blegram_media::Error> for Problem {
                 Self::new(Code::QuotaExceeded).with_detail(error.to_string())
             }
             blegram_media::Error::Overloaded => Self::new(Code::Overloaded),
-            blegram_media::Error::BrokeOff(cause) => broken_off(&cause),
+            blegram_media::Error::BrokeOff(cause) => incomplete_body(&cause),
             blegram_media::Error::Internal(cause) | blegram_media::Error::Configuration(cause) => {
                 Self::internal(cause)
             }
@@ -553,13 +553,13 @@ impl From<blegram_media::Error> for Problem {
 
 impl From<blegram_chat::Error> for Problem {
     fn from(error: blegram_chat::Error) -> Self {
-        let each = |places: Vec<usize>, list: &str, violation: Violation| {
-            Self::invalid(places.iter().map(|at| Failure::of(format!("/{list}/{at}"), violation)).collect())
+        let each = |indexes: Vec<usize>, list: &str, violation: Violation| {
+            Self::invalid(indexes.iter().map(|at| Failure::of(format!("/{list}/{at}"), violation)).collect())
         };
         match error {
             blegram_chat::Error::NotFound | blegram_chat::Error::AccountNotFound => Self::not_found(),
-            blegram_chat::Error::MembersNotFound(places) => each(
-                places,
+            blegram_chat::Error::MembersNotFound(indexes) => each(
+                indexes,
                 "members",
                 Violation::NotFound("must be an account that you can send messages to"),
             ),
@@ -583,7 +583,7 @@ impl From<blegram_chat::Error> for Problem {
                 "/reply_to",
                 Violation::NotFound("must be the id of a message in this conversation"),
             )]),
-            blegram_chat::Error::MediaNotFound(places) => each(places, "media_ids", NO_IMAGE),
+            blegram_chat::Error::MediaNotFound(indexes) => each(indexes, "media_ids", NO_IMAGE),
             blegram_chat::Error::MediaInUse => Self::new(Code::MediaInUse),
             blegram_chat::Error::MessageBlank => Self::invalid(vec![Failure::of("/text", Violation::Blank)]),
             blegram_chat::Error::PreconditionFailed => Self::new(Code::PreconditionFailed),
@@ -607,7 +607,7 @@ const fn rejected_image(rejection: ImageRejection) -> Code {
 }
 
 /// The problem of a body that could not be read to its end.
-pub(crate) fn broken_off(error: &io::Error) -> Problem {
+pub(crate) fn incomplete_body(error: &io::Error) -> Problem {
     if is_timeout(error) {
         Problem::new(Code::RequestTimeout)
     } else {

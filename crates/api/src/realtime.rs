@@ -45,23 +45,23 @@ use crate::{
 const MAX_FEED: usize = 1024;
 
 /// Interval of the checks for changes without an event on this node: ended sessions, and conversations with new events.
-const LOOK: Duration = Duration::from_secs(10);
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Time after a commit within which its event has been delivered, unless it was lost.
-const TOLD: Duration = Duration::from_secs(1);
+const DELIVERY_TIME: Duration = Duration::from_secs(1);
 
 /// Interval in which delivery marks are written and sent to the other members.
-const DELIVERED: Duration = Duration::from_secs(2);
+const MARK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Largest number of marks that one transaction writes.
-const MARKS: usize = 100;
+const MARKS_PER_WRITE: usize = 100;
 
 /// Largest number of conversations per user with a mark that waits to be written. Marks beyond it are dropped; clients
 /// send them again.
 const MAX_MARKS: usize = 1000;
 
 /// Timeout of every database access here, so that a hanging database blocks no task forever.
-const PATIENCE: Duration = Duration::from_secs(5);
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Sends events to the connections of this node. Cheap to clone. It is the [`EventSink`] of every feature.
 #[derive(Clone)]
@@ -82,9 +82,9 @@ impl Realtime {
     /// Creates the hub of a node, without connections. Until [`Background::run`] runs, only chat events are delivered.
     pub fn new(config: Config, media: Media) -> (Self, Background) {
         let (hub, presence) = Hub::new(config);
-        let (feed, waiting) = mpsc::channel(MAX_FEED);
+        let (feed, receiver) = mpsc::channel(MAX_FEED);
         let realtime = Self { hub, media, feed, delivered: Arc::default() };
-        (realtime, Background { feed: waiting, presence })
+        (realtime, Background { feed: receiver, presence })
     }
 
     /// The registry of the connections.
@@ -92,8 +92,8 @@ impl Realtime {
         &self.hub
     }
 
-    /// Records the delivery marks of a device; [`Background::run`] writes and publishes them within [`DELIVERED`].
-    pub(crate) fn note_delivered(&self, user: UserId, marks: Vec<(ConversationId, u64)>) {
+    /// Records the delivery marks of a device; [`Background::run`] writes and publishes them within [`MARK_INTERVAL`].
+    pub(crate) fn record_delivered(&self, user: UserId, marks: Vec<(ConversationId, u64)>) {
         let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
         let delivered = delivered.entry(user).or_default();
         for (conversation, seq) in marks {
@@ -214,7 +214,7 @@ impl Background {
     pub async fn run(self, app: &App, shutdown: &CancellationToken) {
         let feed = feed::Feed::new(app.clone());
         let hub = app.realtime.hub();
-        let rest = async {
+        let periodic = async {
             tokio::join!(
                 feed.run(self.feed),
                 send_presence(app, self.presence),
@@ -223,7 +223,7 @@ impl Background {
                 send_heads(app),
             )
         };
-        tokio::join!(hub.run(shutdown), shutdown.run_until_cancelled(rest));
+        tokio::join!(hub.run(shutdown), shutdown.run_until_cancelled(periodic));
         // Writes the marks that were recorded after the last tick.
         flush_delivered(app).await;
     }
@@ -240,7 +240,7 @@ fn warn(error: &(dyn std::error::Error + 'static), what: &'static str) {
 }
 
 async fn write_delivered(app: &App) {
-    let mut times = every(DELIVERED);
+    let mut times = every(MARK_INTERVAL);
     loop {
         times.tick().await;
         flush_delivered(app).await;
@@ -250,8 +250,8 @@ async fn write_delivered(app: &App) {
 async fn flush_delivered(app: &App) {
     for (user, marks) in app.realtime.take_delivered() {
         let marks: Vec<_> = marks.into_iter().collect();
-        for marks in marks.chunks(MARKS) {
-            match timeout(PATIENCE, app.chat.mark_delivered(user, marks)).await {
+        for marks in marks.chunks(MARKS_PER_WRITE) {
+            match timeout(DATABASE_TIMEOUT, app.chat.mark_delivered(user, marks)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => warn(&error, "delivery marks"),
                 // Do not wait for the database once per user. Dropping the other marks is safe: clients send them again.
@@ -263,17 +263,17 @@ async fn flush_delivered(app: &App) {
 
 /// Closes the connections of sessions that ended elsewhere: on another node, or by a command of the CLI.
 async fn end_sessions(app: &App) {
-    let mut times = every(LOOK);
+    let mut times = every(CHECK_INTERVAL);
     loop {
         times.tick().await;
         let sessions: Vec<SessionId> = app.realtime.hub.sessions();
         if sessions.is_empty() {
             continue;
         }
-        match timeout(PATIENCE, app.auth.check_sessions(&sessions)).await {
+        match timeout(DATABASE_TIMEOUT, app.auth.check_sessions(&sessions)).await {
             Ok(Ok(ended)) => {
-                for (session, how) in ended {
-                    app.realtime.hub.close_session(session, close_code(how));
+                for (session, reason) in ended {
+                    app.realtime.hub.close_session(session, close_code(reason));
                 }
             }
             Ok(Err(error)) => warn(&error, "sessions"),
@@ -282,8 +282,8 @@ async fn end_sessions(app: &App) {
     }
 }
 
-const fn close_code(how: blegram_auth::Ended) -> CloseCode {
-    match how {
+const fn close_code(reason: blegram_auth::Ended) -> CloseCode {
+    match reason {
         blegram_auth::Ended::Revoked => CloseCode::Revoked,
         blegram_auth::Ended::Suspended => CloseCode::Suspended,
     }
@@ -292,7 +292,7 @@ const fn close_code(how: blegram_auth::Ended) -> CloseCode {
 /// Sends `conversation.head` for conversations with events that this node did not deliver. Compares commit positions and
 /// not timestamps, so that clocks do not matter.
 async fn send_heads(app: &App) {
-    let mut times = every(LOOK);
+    let mut times = every(CHECK_INTERVAL);
     let mut before = None;
     loop {
         times.tick().await;
@@ -308,14 +308,14 @@ async fn send_lagging_heads(
     app: &App,
     before: Option<&ChangePosition>,
 ) -> Result<ChangePosition, Box<dyn std::error::Error + Send + Sync>> {
-    let until = timeout(PATIENCE, app.chat.change_position()).await??;
+    let until = timeout(DATABASE_TIMEOUT, app.chat.change_position()).await??;
     // After this delay every event up to `until` has been delivered here, unless it was lost.
-    tokio::time::sleep(TOLD).await;
+    tokio::time::sleep(DELIVERY_TIME).await;
     let users = app.realtime.hub.users();
     let mut after = None;
     while !users.is_empty() {
         let (heads, next) =
-            timeout(PATIENCE, app.chat.heads_changed(&users, (before, &until), after)).await??;
+            timeout(DATABASE_TIMEOUT, app.chat.heads_changed(&users, (before, &until), after)).await??;
         app.realtime.hub.send_heads(heads.into_iter().map(head).collect());
         after = next;
         if after.is_none() {
@@ -331,13 +331,13 @@ fn head(head: blegram_chat::ChangedHead) -> Head {
 }
 
 /// Largest number of users in one query.
-const ACQUAINTED: usize = 100;
+const USERS_PER_QUERY: usize = 100;
 
 async fn send_presence(app: &App, mut changes: mpsc::Receiver<Presence>) {
     while let Some(Presence { user, is_online }) = changes.recv().await {
         let mut acquainted = std::collections::HashSet::new();
-        for watchers in app.realtime.hub.watchers(user).chunks(ACQUAINTED) {
-            match timeout(PATIENCE, app.chat.list_acquainted(user, watchers)).await {
+        for watchers in app.realtime.hub.watchers(user).chunks(USERS_PER_QUERY) {
+            match timeout(DATABASE_TIMEOUT, app.chat.list_acquainted(user, watchers)).await {
                 Ok(Ok(some)) => acquainted.extend(some),
                 Ok(Err(error)) => warn(&error, "presence"),
                 Err(elapsed) => warn(&elapsed, "presence"),

@@ -41,11 +41,11 @@ pub(crate) fn render_all<S: Render<T>, T>(views: Vec<T>, links: &Links) -> Vec<S
 
 /// By schema, the fields of a PATCH body that cannot be set to null: the document declares them as not nullable, and the
 /// parser rejects null with `null-not-allowed`. A test compares the two.
-pub(crate) const KEPT: &[(&str, &[&str])] = &[
-    ("EditMessage", conversation::EditMessage::KEPT),
-    ("UpdateComment", comment::UpdateComment::KEPT),
-    ("UpdateMe", account::UpdateMe::KEPT),
-    ("UpdatePost", post::UpdatePost::KEPT),
+pub(crate) const NOT_NULLABLE: &[(&str, &[&str])] = &[
+    ("EditMessage", conversation::EditMessage::NOT_NULLABLE),
+    ("UpdateComment", comment::UpdateComment::NOT_NULLABLE),
+    ("UpdateMe", account::UpdateMe::NOT_NULLABLE),
+    ("UpdatePost", post::UpdatePost::NOT_NULLABLE),
 ];
 
 /// An error response (problem details, RFC 9457).
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_documented_is_what_is_sent() {
+    async fn serialized_values_match_the_document() {
         let now = Timestamp::from_micros(1_790_000_000_123_456).unwrap();
         let author = summary(now);
         let post = Post {

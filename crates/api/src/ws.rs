@@ -34,10 +34,10 @@ use crate::{
 };
 
 /// Minimum interval between two `typing` commands of a connection in one conversation; commands in between are ignored.
-const TYPING: Duration = Duration::from_secs(3);
+const TYPING_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Largest number of conversations in which one connection can be typing at the same time; others are ignored.
-const TYPED: usize = 16;
+const MAX_TYPING: usize = 16;
 
 /// The command handler of one connection.
 pub(crate) struct Client {
@@ -71,7 +71,7 @@ impl Commands for Client {
     }
 
     fn delivered(&self, peer: &Peer, received: Vec<(ConversationId, u64)>) {
-        self.app.realtime.note_delivered(peer.user(), received);
+        self.app.realtime.record_delivered(peer.user(), received);
     }
 }
 
@@ -124,14 +124,14 @@ impl Client {
     }
 
     async fn sync(&self, peer: &Arc<Peer>, id: u64, d: Value) -> Reply {
-        let wants = read_value::<SyncCommand>(d)?;
-        let cursor = wants.since.map(|since| since.parse()).transpose()?;
-        if let Some(open) = wants.open {
+        let command = read_value::<SyncCommand>(d)?;
+        let cursor = command.since.map(|since| since.parse()).transpose()?;
+        if let Some(open) = command.open {
             peer.open(open);
         }
         // Subscribe before reading the changes: an event in between is delivered twice, but none is missed.
-        let topics = self.subscribe(peer, wants.topics).await?;
-        let presence = match wants.presence {
+        let topics = self.subscribe(peer, command.topics).await?;
+        let presence = match command.presence {
             Some(users) => self.presence(peer, users).await?,
             None => Vec::new(),
         };
@@ -149,7 +149,7 @@ impl Client {
             let outcome = match text.parse::<Topic>() {
                 Err(_) => "invalid",
                 Ok(topic) => match self.check_subscription(peer.user(), &topic).await? {
-                    Some(refusal) => refusal,
+                    Some(reason) => reason,
                     None if self.app.realtime.hub().subscribe(peer, &topic) => "ok",
                     None => "limit",
                 },
@@ -161,7 +161,7 @@ impl Client {
 
     /// Why `user` may not subscribe to `topic`, or `None` if they may.
     async fn check_subscription(&self, user: UserId, topic: &Topic) -> Result<Option<&'static str>, Problem> {
-        let seen = match topic {
+        let visible = match topic {
             Topic::Home | Topic::Public | Topic::Hashtag(_) => return Ok(None),
             Topic::Post(id) => self.app.social.get_post(Some(user), *id).await.map(|_| true),
             Topic::User(id) => self.app.social.get_user(Some(user), &UserRef::Id(*id)).await.map(|view| {
@@ -169,7 +169,7 @@ impl Client {
                 view.user.summary.opens_lists(relation, user == *id).is_ok()
             }),
         };
-        match seen.map_err(Problem::from) {
+        match visible.map_err(Problem::from) {
             Ok(true) => Ok(None),
             Ok(false) => Ok(Some("forbidden")),
             Err(problem) if problem.code() == Code::NotFound => Ok(Some("not-found")),
@@ -195,8 +195,8 @@ impl Client {
         let acquainted = self.app.chat.list_acquainted(peer.user(), &users).await?;
         let hub = self.app.realtime.hub();
         hub.watch(peer, acquainted.iter().copied().collect());
-        let gone: Vec<UserId> = acquainted.iter().copied().filter(|user| !hub.is_online(*user)).collect();
-        let last_seen = self.app.auth.list_last_seen(&gone).await?;
+        let offline: Vec<UserId> = acquainted.iter().copied().filter(|user| !hub.is_online(*user)).collect();
+        let last_seen = self.app.auth.list_last_seen(&offline).await?;
         let state = |user: UserId| PresenceEvent {
             user_id: user.as_uuid(),
             online: acquainted.contains(&user) && hub.is_online(user),
@@ -227,17 +227,17 @@ impl Client {
     }
 
     async fn typing(&self, peer: &Arc<Peer>, conversation: ConversationId) -> Reply {
-        if self.is_news(conversation) {
+        if self.record_typing(conversation) {
             self.app.chat.start_typing(peer.user(), conversation).await?;
         }
         Ok(None)
     }
 
-    fn is_news(&self, conversation: ConversationId) -> bool {
+    fn record_typing(&self, conversation: ConversationId) -> bool {
         let now = Instant::now();
         let mut typed = self.typed.lock().unwrap_or_else(PoisonError::into_inner);
-        typed.retain(|_, at| now < *at + TYPING);
-        if typed.len() >= TYPED || typed.contains_key(&conversation) {
+        typed.retain(|_, at| now < *at + TYPING_INTERVAL);
+        if typed.len() >= MAX_TYPING || typed.contains_key(&conversation) {
             return false;
         }
         typed.insert(conversation, now);
@@ -266,14 +266,14 @@ impl Client {
                 "The credential belongs to another user. Open a new connection for that user.",
             ));
         }
-        peer.renew(timed(&self.app, &found));
+        peer.renew(gateway_credential(&self.app, &found));
         let left = found.expires_at.since(self.app.clock.now());
         reply(id, &AuthAnswer { auth_expires_in_ms: millis(left) })
     }
 }
 
 /// Converts a credential for the gateway, with its expiry as an instant of the monotonic clock, which timers use.
-pub(crate) fn timed(app: &App, credential: &Authenticated) -> Credential {
+pub(crate) fn gateway_credential(app: &App, credential: &Authenticated) -> Credential {
     let Authenticated { session, issued_at, expires_at: valid_until, .. } = *credential;
     let left = valid_until.since(app.clock.now());
     let now = Instant::now();

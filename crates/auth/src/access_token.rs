@@ -71,19 +71,19 @@ impl AccessToken {
 }
 
 /// The `kid` in the header of `token`; `None` if it cannot be one of our access tokens.
-pub(crate) fn key_of(token: &str) -> Option<String> {
+pub(crate) fn key_id(token: &str) -> Option<String> {
     if token.len() > MAX_BYTES {
         return None;
     }
     let header = jsonwebtoken::decode_header(token).ok()?;
     // A key that the token contains or points to proves nothing (RFC 8725, 3.10).
-    let brings_own = header.jku.is_some()
+    let has_embedded_key = header.jku.is_some()
         || header.jwk.is_some()
         || header.x5u.is_some()
         || header.x5c.is_some()
         || header.crit.is_some();
     let is_ours = header.alg == Algorithm::ES256 && header.typ.as_deref().is_some_and(is_access_token);
-    header.kid.filter(|_| is_ours && !brings_own)
+    header.kid.filter(|_| is_ours && !has_embedded_key)
 }
 
 // RFC 9068, 4: also with the prefix `application/`, case-insensitive.
@@ -130,16 +130,16 @@ mod tests {
 
     use super::*;
 
-    fn key_named_by(header: &str) -> Option<String> {
-        key_of(&format!("{}.e30.AAAA", URL_SAFE_NO_PAD.encode(header)))
+    fn key_id_in_header(header: &str) -> Option<String> {
+        key_id(&format!("{}.e30.AAAA", URL_SAFE_NO_PAD.encode(header)))
     }
 
     // The header alone decides, whatever the signature: our keys may sign other things one day.
     #[test]
-    fn only_an_access_token_names_a_key() {
+    fn key_id_is_read_from_access_token_headers_only() {
         for typ in ["at+jwt", "AT+JWT", "application/at+jwt"] {
             let header = format!(r#"{{"alg":"ES256","typ":"{typ}","kid":"k"}}"#);
-            assert_eq!(key_named_by(&header).as_deref(), Some("k"), "{typ}");
+            assert_eq!(key_id_in_header(&header).as_deref(), Some("k"), "{typ}");
         }
         for other in [
             r#"{"alg":"ES256","kid":"k"}"#,
@@ -154,7 +154,7 @@ mod tests {
             r#"{"alg":"ES256","typ":"at+jwt","kid":"k","x5c":["AAAA"]}"#,
             r#"{"alg":"ES256","typ":"at+jwt","kid":"k","crit":["b64"]}"#,
         ] {
-            assert_eq!(key_named_by(other), None, "{other}");
+            assert_eq!(key_id_in_header(other), None, "{other}");
         }
     }
 }

@@ -64,7 +64,7 @@ pub const MAX_SESSIONS: u64 = 20;
 
 /// The largest number of comparisons per login: one is repeated if the stored hash changes during one. A guesser gains
 /// nothing from the repetitions.
-const COMPARISONS: usize = 3;
+const MAX_COMPARISONS: usize = 3;
 
 impl Auth {
     /// Creates an account and logs it in.
@@ -124,7 +124,7 @@ impl Auth {
         if let Some(username) = &username {
             self.limiter.check_account(username, log_in.device.address())?;
         }
-        for _ in 0..COMPARISONS {
+        for _ in 0..MAX_COMPARISONS {
             if let Some(logged_in) = self.compare(username.as_ref(), &log_in).await? {
                 audit::record("authn_login_success", logged_in.account.user.summary.id);
                 return Ok(logged_in);
@@ -143,7 +143,7 @@ impl Auth {
         let stored = credentials.as_ref().and_then(|credentials| credentials.password_hash.clone());
         let verdict = self.hasher.verify(log_in.password.clone(), stored.clone()).await?;
         let user = admit(credentials.as_ref(), &verdict).inspect_err(|_| {
-            audit::login_failed(credentials.as_ref().map(|it| it.user), log_in.device.address());
+            audit::login_failed(credentials.as_ref().map(|c| c.user), log_in.device.address());
         })?;
         let now = self.clock.now();
         let tx = self.db.write().await?;
@@ -211,7 +211,7 @@ impl Auth {
     ) -> Result<()> {
         let surplus = sessions::prune(&tx, user, MAX_SESSIONS, now, self.idle_since(now)).await?;
         tx.commit().await?;
-        self.announce(replaced.into_iter().chain(surplus).map(|session| Event::SessionEnded { session }));
+        self.publish(replaced.into_iter().chain(surplus).map(|session| Event::SessionEnded { session }));
         Ok(())
     }
 }

@@ -51,7 +51,7 @@ impl Auth {
         }
         sessions::delete_others(&tx, actor, Some(session)).await?;
         tx.commit().await?;
-        self.announce([Event::SessionsEnded { user: actor, except: Some(session) }]);
+        self.publish([Event::SessionsEnded { user: actor, except: Some(session) }]);
         audit::record("authn_password_change", actor);
         Ok(token)
     }
@@ -62,17 +62,17 @@ impl Auth {
         &self,
         actor: UserId,
         session: SessionId,
-        given: Option<GivenPassword>,
+        password: Option<GivenPassword>,
     ) -> Result<Option<String>> {
         self.limiter.check_user(Policy::Password, actor)?;
         let stored = users::find_password_hash(&self.db, actor).await?;
-        let (Some(stored), Some(given)) = (stored.clone(), given) else {
+        let (Some(stored), Some(password)) = (stored.clone(), password) else {
             return match stored {
                 Some(_) => Err(Error::WrongPassword),
                 None => self.confirm_by_login(session, self.clock.now()).await.map(|()| None),
             };
         };
-        match self.hasher.verify(given, Some(stored.clone())).await? {
+        match self.hasher.verify(password, Some(stored.clone())).await? {
             Verdict::Wrong => Err(Error::WrongPassword),
             Verdict::Right | Verdict::RightButOutdated(_) => Ok(Some(stored)),
         }

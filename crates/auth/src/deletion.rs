@@ -10,7 +10,7 @@ use blegram_persistence::{
 use crate::{Auth, Error, Event, GivenPassword, Result, audit, retention::BATCH};
 
 /// How long the username of an account stays reserved after its owner gave it up.
-pub const NAME_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+pub const NAME_RESERVED_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 impl Auth {
     /// Deletes the account of `actor`: from now on it is hidden and cannot log in; a job removes its data. This cannot
@@ -29,7 +29,7 @@ impl Auth {
         let confirmed = self.confirm(actor, session, password).await?;
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        let account = users::lock(&tx, actor).await?.filter(|it| it.user.is_visible());
+        let account = users::lock(&tx, actor).await?.filter(|account| account.user.is_visible());
         let account = account.ok_or(Error::SessionEnded)?;
         if users::find_password_hash(&tx, actor).await? != confirmed {
             // The password was changed while this request ran, perhaps to lock out its sender.
@@ -41,10 +41,10 @@ impl Auth {
         hashtags::update_of_author(&tx, summary, &deleted).await?;
         reserved_usernames::update_disowned(&tx, actor).await?;
         let name = summary.username.skeleton();
-        reserved_usernames::insert(&tx, &name, None, now + NAME_KEPT).await?;
+        reserved_usernames::insert(&tx, &name, None, now + NAME_RESERVED_FOR).await?;
         jobs::insert(&tx, Job::EraseAccount(actor), now, now).await?;
         tx.commit().await?;
-        self.announce([Event::SessionsEnded { user: actor, except: None }]);
+        self.publish([Event::SessionsEnded { user: actor, except: None }]);
         audit::record("user_deleted", actor);
         Ok(())
     }
@@ -60,11 +60,11 @@ impl Auth {
         if removed < BATCH {
             removed += idempotency_keys::delete_of_user(&tx, user, BATCH - removed).await?;
         }
-        let is_more = removed == BATCH;
-        if !is_more {
+        let has_more = removed == BATCH;
+        if !has_more {
             users::delete(&tx, user).await?;
         }
         tx.commit().await?;
-        Ok(is_more)
+        Ok(has_more)
     }
 }

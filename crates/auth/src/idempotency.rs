@@ -15,7 +15,7 @@ pub use blegram_persistence::idempotency_keys::{Answer, Claim};
 use crate::{Auth, Result};
 
 /// How long a response is kept.
-pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+pub const RESPONSE_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long a request may run before a retry may take over its claim.
 pub const LEASE: Duration = Duration::from_secs(60);
@@ -78,12 +78,12 @@ impl Idempotency {
             lease_until: now + LEASE,
         };
         let tx = self.db.write().await?;
-        let begun = match rows::insert(&tx, &claim).await? {
+        let outcome = match rows::insert(&tx, &claim).await? {
             Inserted::New => Begun::New(claim),
-            Inserted::Existing => meet(&tx, claim).await?,
+            Inserted::Existing => resolve_existing(&tx, claim).await?,
         };
         tx.commit().await?;
-        Ok(begun)
+        Ok(outcome)
     }
 
     /// Stores the response to a completed request.
@@ -102,24 +102,24 @@ impl Idempotency {
 }
 
 /// Decides how to proceed with a request whose key exists.
-async fn meet(tx: &blegram_persistence::Tx, claim: Claim) -> Result<Begun> {
+async fn resolve_existing(tx: &blegram_persistence::Tx, claim: Claim) -> Result<Begun> {
     // The key was released between the two statements: treated as still running.
-    let Some(kept) = rows::find(tx, claim.scope).await? else { return Ok(Begun::InProgress) };
-    if claim.at.since(kept.created_at) >= KEPT {
-        rows::delete(tx, claim.scope, kept.claimed_by).await?;
+    let Some(stored) = rows::find(tx, claim.scope).await? else { return Ok(Begun::InProgress) };
+    if claim.at.since(stored.created_at) >= RESPONSE_RETENTION {
+        rows::delete(tx, claim.scope, stored.claimed_by).await?;
         let inserted = rows::insert(tx, &claim).await?;
         return Ok(if inserted == Inserted::New { Begun::New(claim) } else { Begun::InProgress });
     }
-    if kept.fingerprint != claim.fingerprint {
+    if stored.fingerprint != claim.fingerprint {
         return Ok(Begun::Reused);
     }
-    if let Some(answer) = kept.answer {
+    if let Some(answer) = stored.answer {
         return Ok(Begun::Replay(answer));
     }
     // A lease that ends later than a new one would was granted by a clock that was ahead, and would block retries until
     // then.
-    let is_over = kept.lease_until <= claim.at || kept.lease_until > claim.lease_until + SKEW;
-    let is_ours = is_over && rows::update_claim(tx, kept.claimed_by, &claim).await?;
+    let is_expired = stored.lease_until <= claim.at || stored.lease_until > claim.lease_until + SKEW;
+    let is_ours = is_expired && rows::update_claim(tx, stored.claimed_by, &claim).await?;
     Ok(if is_ours { Begun::New(claim) } else { Begun::InProgress })
 }
 

@@ -246,7 +246,7 @@ impl Auth {
     }
 
     /// Publishes `events`. Call it after the commit of every change that ends sessions or changes permissions.
-    pub(crate) fn announce(&self, events: impl IntoIterator<Item = Event>) {
+    pub(crate) fn publish(&self, events: impl IntoIterator<Item = Event>) {
         // The cache first: a subscriber that checks the session in response must not get a stale result.
         self.sessions.clear();
         for event in events {

@@ -140,14 +140,14 @@ pub struct RateLimited(pub RateLimitStatus);
 
 /// The key under which attempts are counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Key {
+enum CounterKey {
     Address(IpAddr),
     AccountAddress(Username, IpAddr),
     Account(Username),
     User(UserId),
 }
 
-type Keyed = RateLimiter<Key, DashMapStateStore<Key>, Time, StateInformationMiddleware>;
+type Keyed = RateLimiter<CounterKey, DashMapStateStore<CounterKey>, Time, StateInformationMiddleware>;
 
 /// Counts attempts, and rejects those above a limit.
 pub struct Limiter {
@@ -194,7 +194,7 @@ impl Limiter {
     /// # Errors
     /// If the limit is exceeded; a rejected attempt does not count.
     pub fn check_address(&self, policy: Policy, address: IpAddr) -> Result<RateLimitStatus, RateLimited> {
-        self.rule(policy).check(&Key::Address(subscriber(address)), &self.clock)
+        self.rule(policy).check(&CounterKey::Address(subscriber(address)), &self.clock)
     }
 
     /// Counts a login to `account` from `address`.
@@ -203,9 +203,9 @@ impl Limiter {
         account: &Username,
         address: IpAddr,
     ) -> Result<RateLimitStatus, RateLimited> {
-        let from_address = Key::AccountAddress(account.clone(), subscriber(address));
+        let from_address = CounterKey::AccountAddress(account.clone(), subscriber(address));
         self.login_account_address.check(&from_address, &self.clock)?;
-        self.login_account.check(&Key::Account(account.clone()), &self.clock)
+        self.login_account.check(&CounterKey::Account(account.clone()), &self.clock)
     }
 
     /// Counts an attempt by `user`, who is logged in.
@@ -213,7 +213,7 @@ impl Limiter {
     /// # Errors
     /// If the limit is exceeded; a rejected attempt does not count.
     pub fn check_user(&self, policy: Policy, user: UserId) -> Result<RateLimitStatus, RateLimited> {
-        self.rule(policy).check(&Key::User(user), &self.clock)
+        self.rule(policy).check(&CounterKey::User(user), &self.clock)
     }
 
     const fn rules(&self) -> [&Rule; 10] {
@@ -268,12 +268,12 @@ impl Limiter {
 
 impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Limiter").field("remembered", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Limiter").field("counters", &self.len()).finish_non_exhaustive()
     }
 }
 
 impl Rule {
-    fn check(&self, key: &Key, clock: &Time) -> Result<RateLimitStatus, RateLimited> {
+    fn check(&self, key: &CounterKey, clock: &Time) -> Result<RateLimitStatus, RateLimited> {
         let status =
             |remaining, reset| RateLimitStatus { policy: self.policy, quota: self.quota, remaining, reset };
         let one = self.quota.per / self.quota.burst.get();
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_exactly_when_to_come_back() {
+    fn rate_limit_rejection_reports_the_exact_wait() {
         let (limiter, clock) = limiter();
         assert_eq!(attempt(&limiter, "192.0.2.1").unwrap().remaining, 1);
         assert_eq!(attempt(&limiter, "192.0.2.1").unwrap().remaining, 0);
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_of_the_wall_clock_change_no_limit() {
+    fn rate_limits_ignore_wall_clock_steps() {
         const HOUR: Duration = Duration::from_secs(3_600);
         let (limiter, clock) = limiter();
         let start = clock.now();
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscriber_has_one_bucket() {
+    fn rate_limit_counts_addresses_of_one_subscriber_together() {
         let (limiter, _) = limiter();
         for address in ["2001:db8::1", "2001:db8::2"] {
             attempt(&limiter, address).unwrap();
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_stopped_trying_are_forgotten() {
+    fn rate_limit_counters_are_pruned_when_refilled() {
         let (limiter, clock) = limiter();
         attempt(&limiter, "192.0.2.1").unwrap();
         limiter.prune();

@@ -36,7 +36,7 @@ pub struct Tokens {
 }
 
 /// How long consumed refresh tokens are stored, to detect reuse.
-const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const CONSUMED_TOKEN_RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 impl Auth {
     /// Exchanges a refresh token for new tokens. Concurrent uses of one token all return the same tokens.
@@ -47,12 +47,12 @@ impl Auth {
     pub async fn refresh(&self, token: &str) -> Result<Tokens> {
         let token = RefreshToken::parse(token).ok_or(Error::InvalidGrant)?;
         let now = self.clock.now();
-        let known =
+        let found =
             refresh_tokens::find_by_hash(&self.db, &token.hash()).await?.ok_or(Error::InvalidGrant)?;
         // Before the transaction, because the keys may have to be loaded or generated.
         self.keys.signer().await?;
         let tx = self.db.write().await?;
-        let session = self.lock_active(&tx, known.session, now).await?;
+        let session = self.lock_active(&tx, found.session, now).await?;
         // Read again, now that the session's row is locked.
         let used = refresh_tokens::find_by_hash(&tx, &token.hash()).await?.ok_or(Error::InvalidGrant)?;
         if used.expires_at <= now {
@@ -60,10 +60,10 @@ impl Auth {
         }
         let next = token.next(&self.refresh_key);
         let issued = match used.next {
-            None => self.follow(&tx, &session, used.id, &next, now).await?,
+            None => self.rotate(&tx, &session, used.id, &next, now).await?,
             Some(id) => match self.find_unused(&tx, id, &next).await? {
                 Some(issued) => issued,
-                None => return self.end_replayed(tx, &session).await,
+                None => return self.end_replayed_session(tx, &session).await,
             },
         };
         tx.commit().await?;
@@ -101,7 +101,7 @@ impl Auth {
         if self.is_active(&found, now) { Ok(found.session) } else { Err(Error::InvalidGrant) }
     }
 
-    async fn follow(
+    async fn rotate(
         &self,
         tx: &Tx,
         session: &Session,
@@ -111,7 +111,7 @@ impl Auth {
     ) -> Result<Issued> {
         let issued = self.insert(tx, session, next, now).await?;
         refresh_tokens::update_consumed(tx, used, issued.id, now).await?;
-        refresh_tokens::delete_consumed_before(tx, session.id, now - REMEMBERED).await?;
+        refresh_tokens::delete_consumed_before(tx, session.id, now - CONSUMED_TOKEN_RETENTION).await?;
         // An app that only refreshes counts as used, too.
         sessions::update_last_seen(tx, session.id, now).await?;
         Ok(issued)
@@ -134,16 +134,16 @@ impl Auth {
 
     /// The successor that an earlier use created, if neither of its tokens has been used yet.
     async fn find_unused(&self, tx: &Tx, id: TokenId, next: &RefreshToken) -> Result<Option<Issued>> {
-        let made = refresh_tokens::find(tx, id).await?;
+        let successor = refresh_tokens::find(tx, id).await?;
         let unused =
-            made.filter(|it| it.next.is_none() && !it.is_access_used && it.token_hash == next.hash());
-        Ok(unused.map(|it| Issued { id: it.id, expires_at: it.expires_at }))
+            successor.filter(|t| t.next.is_none() && !t.is_access_used && t.token_hash == next.hash());
+        Ok(unused.map(|t| Issued { id: t.id, expires_at: t.expires_at }))
     }
 
-    async fn end_replayed(&self, tx: Tx, session: &Session) -> Result<Tokens> {
+    async fn end_replayed_session(&self, tx: Tx, session: &Session) -> Result<Tokens> {
         sessions::delete(&tx, session.id).await?;
         tx.commit().await?;
-        self.announce([Event::SessionEnded { session: session.id }]);
+        self.publish([Event::SessionEnded { session: session.id }]);
         audit::suspect("authn_token_reuse", session.user);
         Err(Error::InvalidGrant)
     }

@@ -58,7 +58,7 @@ impl Auth {
             sessions::delete_others(&tx, summary.id, None).await?;
         }
         tx.commit().await?;
-        self.announce(is_suspended.then_some(Event::Suspended { user: summary.id }));
+        self.publish(is_suspended.then_some(Event::Suspended { user: summary.id }));
         audit::record(if is_suspended { "user_suspended" } else { "user_reinstated" }, summary.id);
         Ok(true)
     }
@@ -75,7 +75,7 @@ impl Auth {
         let id = account.user.summary.id;
         users::update_role(&tx, id, role).await?;
         tx.commit().await?;
-        self.announce([]);
+        self.publish([]);
         audit::record("authz_change", id);
         Ok(true)
     }
@@ -92,7 +92,7 @@ impl Auth {
         users::replace_password_hash(&tx, id, outdated.as_deref(), &hash).await?;
         sessions::delete_others(&tx, id, None).await?;
         tx.commit().await?;
-        self.announce([Event::SessionsEnded { user: id, except: None }]);
+        self.publish([Event::SessionsEnded { user: id, except: None }]);
         audit::record("authn_password_change", id);
         Ok(())
     }
@@ -101,7 +101,7 @@ impl Auth {
         let tx = self.db.write().await?;
         let user = users::find_by_username(&tx, username).await?.ok_or(Error::AccountNotFound)?;
         let account = users::lock(&tx, user.summary.id).await?;
-        let is_there = |it: &Account| it.user.summary.status != Status::Deleted;
-        Ok((tx, account.filter(is_there).ok_or(Error::AccountNotFound)?))
+        let exists = |account: &Account| account.user.summary.status != Status::Deleted;
+        Ok((tx, account.filter(exists).ok_or(Error::AccountNotFound)?))
     }
 }

@@ -21,7 +21,7 @@ pub struct NewPassword(SecretString);
 
 /// The number of characters whose strength is estimated: a strong beginning makes the whole password strong. The cost
 /// of the estimate grows faster than the length, and it runs on a thread that serves requests.
-const JUDGED_CHARS: usize = 32;
+const ESTIMATED_CHARS: usize = 32;
 
 impl NewPassword {
     /// The smallest number of code points.
@@ -61,8 +61,8 @@ impl NewPassword {
     /// Estimates the strength against an attacker who has the `known` data about the user.
     pub(crate) fn validate(&self, known: &[&str]) -> Result<(), Violation> {
         let known: Vec<&str> = known.iter().copied().chain(["blegram"]).collect();
-        let judged: String = self.0.expose_secret().chars().take(JUDGED_CHARS).collect();
-        if zxcvbn(&judged, &known).score() < Score::Three {
+        let prefix: String = self.0.expose_secret().chars().take(ESTIMATED_CHARS).collect();
+        if zxcvbn(&prefix, &known).score() < Score::Three {
             return Err(Violation::WeakPassword(
                 "is too easy to guess; use a few unrelated words, without your name or common passwords",
             ));
@@ -156,9 +156,9 @@ impl Hasher {
     pub(crate) async fn verify(&self, password: GivenPassword, phc: Option<String>) -> Result<Verdict> {
         let (argon2, dummy) = (self.argon2.clone(), Arc::clone(&self.dummy));
         self.run(move || {
-            let is_known = phc.is_some();
+            let has_hash = phc.is_some();
             let verdict = verify(&argon2, &password.0, phc.as_deref().unwrap_or(&dummy))?;
-            Ok(if is_known { verdict } else { Verdict::Wrong })
+            Ok(if has_hash { verdict } else { Verdict::Wrong })
         })
         .await
     }
@@ -200,7 +200,7 @@ mod tests {
     const CHEAP: PasswordCost = PasswordCost { memory_kib: 64, iterations: 1, parallelism: 1 };
 
     #[test]
-    fn new_passwords_are_long_and_hard_to_guess() {
+    fn new_password_must_be_long_and_hard_to_guess() {
         assert!(NewPassword::parse("correct horse battery", &[]).is_ok());
         assert!(NewPassword::parse("노을이 지는 제주 바다", &[]).is_ok());
         assert_eq!(NewPassword::parse("x7#kQ!2w", &[]).unwrap_err(), Violation::TooShort { min: 10 });
@@ -216,48 +216,48 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn decomposed_hangul_is_the_same_password() {
+    async fn password_matches_in_composed_and_decomposed_hangul() {
         let hasher = Hasher::new(CHEAP, 1, 0).unwrap();
         let phc = hasher.hash(NewPassword::parse("한글 암호는 길고 길다", &[]).unwrap()).await.unwrap();
         let decomposed: String = "한글 암호는 길고 길다".nfd().collect();
-        let given = GivenPassword::parse(&decomposed).unwrap();
-        assert_eq!(hasher.verify(given, Some(phc)).await.unwrap(), Verdict::Right);
+        let password = GivenPassword::parse(&decomposed).unwrap();
+        assert_eq!(hasher.verify(password, Some(phc)).await.unwrap(), Verdict::Right);
     }
 
     #[tokio::test]
-    async fn a_hash_of_another_cost_is_renewed() {
-        let given = || GivenPassword::parse("correct horse battery").unwrap();
-        let phc = hash(&Hasher::new(CHEAP, 1, 0).unwrap().argon2, &given().0).unwrap();
+    async fn password_hash_with_outdated_cost_is_renewed() {
+        let password = || GivenPassword::parse("correct horse battery").unwrap();
+        let phc = hash(&Hasher::new(CHEAP, 1, 0).unwrap().argon2, &password().0).unwrap();
         let hasher = Hasher::new(PasswordCost { iterations: 2, ..CHEAP }, 1, 0).unwrap();
-        let Verdict::RightButOutdated(renewed) = hasher.verify(given(), Some(phc)).await.unwrap() else {
+        let Verdict::RightButOutdated(renewed) = hasher.verify(password(), Some(phc)).await.unwrap() else {
             panic!("expected an outdated cost");
         };
-        assert_eq!(hasher.verify(given(), Some(renewed)).await.unwrap(), Verdict::Right);
+        assert_eq!(hasher.verify(password(), Some(renewed)).await.unwrap(), Verdict::Right);
     }
 
     #[tokio::test]
-    async fn no_hash_is_never_right() {
+    async fn password_without_hash_never_matches() {
         let hasher = Hasher::new(CHEAP, 1, 0).unwrap();
-        let given = GivenPassword::parse("any password").unwrap();
-        assert_eq!(hasher.verify(given, None).await.unwrap(), Verdict::Wrong);
+        let password = GivenPassword::parse("any password").unwrap();
+        assert_eq!(hasher.verify(password, None).await.unwrap(), Verdict::Wrong);
     }
 
     #[tokio::test]
-    async fn what_does_not_fit_the_queue_is_refused() {
+    async fn hashing_beyond_the_queue_is_rejected() {
         let hasher = Hasher::new(CHEAP, 1, 1).unwrap();
-        let (release, held) = std::sync::mpsc::channel::<()>();
+        let (release, blocker) = std::sync::mpsc::channel::<()>();
         // Ends when the other end is dropped.
-        let mut running = Box::pin(hasher.workers.run(move || held.recv().is_err()));
+        let mut running = Box::pin(hasher.workers.run(move || blocker.recv().is_err()));
         let verify = || hasher.verify(GivenPassword::parse("x").unwrap(), None);
         let mut waiting = Box::pin(verify());
-        assert!(futures_pending(&mut running) && futures_pending(&mut waiting));
+        assert!(is_pending(&mut running) && is_pending(&mut waiting));
         assert!(matches!(verify().await, Err(Error::Overloaded)));
         drop(release);
         assert!(running.await.unwrap());
         assert_eq!(waiting.await.unwrap(), Verdict::Wrong);
     }
 
-    fn futures_pending<T>(future: &mut (impl Future<Output = T> + Unpin)) -> bool {
+    fn is_pending<T>(future: &mut (impl Future<Output = T> + Unpin)) -> bool {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         std::pin::Pin::new(future).poll(&mut context).is_pending()
     }

@@ -3,11 +3,11 @@
 use blegram_domain::{Account, Timestamp, UserId, Username, username::Skeleton, version::Precondition};
 use blegram_persistence::{Tx, reserved_usernames, users};
 
-use crate::{Auth, Error, Policy, Result, audit, deletion::NAME_KEPT};
+use crate::{Auth, Error, Policy, Result, audit, deletion::NAME_RESERVED_FOR};
 
 impl Auth {
-    /// Changes the username of the account of `actor`. The old username stays reserved for the owner for [`NAME_KEPT`];
-    /// setting the current username changes nothing.
+    /// Changes the username of the account of `actor`. The old username stays reserved for the owner for
+    /// [`NAME_RESERVED_FOR`]; setting the current username changes nothing.
     ///
     /// # Errors
     /// [`Error::UsernameTaken`], also for a username that looks like another account's or belonged to one recently;
@@ -25,7 +25,7 @@ impl Auth {
         }
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        let account = users::lock(&tx, actor).await?.filter(|it| it.user.is_visible());
+        let account = users::lock(&tx, actor).await?.filter(|account| account.user.is_visible());
         let account = account.ok_or(Error::SessionEnded)?;
         if !precondition.is_met(account.user.version) {
             return Err(Error::PreconditionFailed);
@@ -58,7 +58,7 @@ async fn move_reservation(
     }
     reject_reserved(tx, &to, Some(actor), now).await?;
     reserved_usernames::delete(tx, &to).await?;
-    Ok(reserved_usernames::insert(tx, &from, Some(actor), now + NAME_KEPT).await?)
+    Ok(reserved_usernames::insert(tx, &from, Some(actor), now + NAME_RESERVED_FOR).await?)
 }
 
 /// Rejects a username that is reserved after another account gave it up. Call it after writing the username, in the
@@ -67,9 +67,9 @@ async fn move_reservation(
 pub(crate) async fn reject_reserved(
     tx: &Tx,
     name: &Skeleton,
-    who: Option<UserId>,
+    user: Option<UserId>,
     now: Timestamp,
 ) -> Result<()> {
-    let is_kept = reserved_usernames::is_kept_from(tx, name, who, now).await?;
-    if is_kept { Err(Error::UsernameTaken) } else { Ok(()) }
+    let is_reserved = reserved_usernames::is_kept_from(tx, name, user, now).await?;
+    if is_reserved { Err(Error::UsernameTaken) } else { Ok(()) }
 }

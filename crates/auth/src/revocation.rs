@@ -20,7 +20,7 @@ pub enum Ended {
 }
 
 /// How long a check waits to store the last use; a later check tries again, long before a session idles out.
-const TOUCH_PATIENCE: Duration = Duration::from_secs(1);
+const TOUCH_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Auth {
     /// Returns which of `sessions` have ended, with one query for thousands of them. Counts the others as used, so that
@@ -31,18 +31,19 @@ impl Auth {
     pub async fn check_sessions(&self, sessions: &[SessionId]) -> Result<Vec<(SessionId, Ended)>> {
         let now = self.clock.now();
         let found = sessions::list(&self.db, sessions).await?;
-        let (live, over): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| self.is_active(found, now));
-        let suspended = over.iter().filter(|found| found.status == Status::Suspended);
+        let (active, inactive): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|found| self.is_active(found, now));
+        let suspended = inactive.iter().filter(|found| found.status == Status::Suspended);
         let suspended: HashSet<_> = suspended.map(|found| found.session.id).collect();
-        let due = live.iter().filter(|found| found.session.needs_touch(now));
+        let due = active.iter().filter(|found| found.session.needs_touch(now));
         let due: Vec<_> = due.map(|found| found.session.id).collect();
-        let live: HashSet<_> = live.iter().map(|found| found.session.id).collect();
+        let active: HashSet<_> = active.iter().map(|found| found.session.id).collect();
         if !due.is_empty() {
-            self.touch(TOUCH_PATIENCE, self.write_down_all(&due, now)).await;
+            self.touch(TOUCH_TIMEOUT, self.store_uses(&due, now)).await;
         }
-        let ended = sessions.iter().filter(|id| !live.contains(id));
-        let why = |id| if suspended.contains(id) { Ended::Suspended } else { Ended::Revoked };
-        Ok(ended.map(|id| (*id, why(id))).collect())
+        let ended = sessions.iter().filter(|id| !active.contains(id));
+        let reason = |id| if suspended.contains(id) { Ended::Suspended } else { Ended::Revoked };
+        Ok(ended.map(|id| (*id, reason(id))).collect())
     }
 
     /// When each of `users` was last seen, to the minute, according to their existing sessions; users without a session
@@ -51,7 +52,7 @@ impl Auth {
         Ok(sessions::list_last_seen(&self.db, users).await?)
     }
 
-    async fn write_down_all(&self, due: &[SessionId], now: Timestamp) -> Result<()> {
+    async fn store_uses(&self, due: &[SessionId], now: Timestamp) -> Result<()> {
         let tx = self.db.write().await?;
         sessions::update_all_last_seen(&tx, due, now).await?;
         Ok(tx.commit().await?)

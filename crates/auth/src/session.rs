@@ -16,7 +16,8 @@ use blegram_persistence::{
 };
 
 use crate::{
-    Auth, Error, Event, Result, SessionToken, access_token::Claims, audit, session_cache::Key, token::hash,
+    Auth, Error, Event, Result, SessionToken, access_token::Claims, audit, session_cache::CacheKey,
+    token::hash,
 };
 
 /// The device of a login, for the owner's list of sessions.
@@ -73,14 +74,14 @@ impl Authenticated {
 }
 
 /// How long a request waits to store its session's last use; a later request tries again.
-const TOUCH_PATIENCE: Duration = Duration::from_millis(100);
+const TOUCH_TIMEOUT: Duration = Duration::from_millis(100);
 
 impl Auth {
     /// Authenticates the session token of a cookie; `None` if it is invalid, or if its session or account has ended: on
     /// this node at once, on others within [`crate::session_cache::MAX_AGE`].
     pub async fn authenticate(&self, token: &str) -> Result<Option<Authenticated>> {
         match SessionToken::parse(token) {
-            Some(token) => self.look_up(Key::Cookie(token.hash()), None).await,
+            Some(token) => self.look_up(CacheKey::Cookie(token.hash()), None).await,
             None => Ok(None),
         }
     }
@@ -90,14 +91,14 @@ impl Auth {
     pub async fn authenticate_bearer(&self, token: &str) -> Result<Option<Authenticated>> {
         let now = self.clock.now();
         let Some(claims) = self.verify(token, now).await? else { return Ok(None) };
-        let authenticated = self.look_up(Key::Bearer(claims.token), Some(claims)).await?;
-        Ok(authenticated.filter(|it| it.user == claims.user))
+        let authenticated = self.look_up(CacheKey::Bearer(claims.token), Some(claims)).await?;
+        Ok(authenticated.filter(|a| a.user == claims.user))
     }
 
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Option<Claims>> {
         let hash = hash(token);
-        let known = self.access_tokens.get(&hash);
-        let claims = match known {
+        let cached = self.access_tokens.get(&hash);
+        let claims = match cached {
             Some(claims) => Some(claims),
             None => self.keys.verify(token).await?,
         };
@@ -105,40 +106,43 @@ impl Auth {
             self.access_tokens.remove(&hash);
             return Ok(None);
         };
-        if known.is_none() {
+        if cached.is_none() {
             self.access_tokens.insert(hash, claims);
         }
         Ok(Some(claims))
     }
 
-    async fn look_up(&self, key: Key, claims: Option<Claims>) -> Result<Option<Authenticated>> {
+    async fn look_up(&self, key: CacheKey, claims: Option<Claims>) -> Result<Option<Authenticated>> {
         let now = self.clock.now();
-        let asked = self.sessions.moment(self.clock.monotonic());
-        let (known, moment) = self.sessions.get(&key, asked).map_or((None, asked), |(it, at)| (Some(it), at));
-        let is_known = known.is_some();
-        let found = match (known, key, claims) {
+        let query_moment = self.sessions.moment(self.clock.monotonic());
+        let (cached, moment) = self
+            .sessions
+            .get(&key, query_moment)
+            .map_or((None, query_moment), |(found, at)| (Some(found), at));
+        let is_cached = cached.is_some();
+        let found = match (cached, key, claims) {
             (Some(found), ..) => Some(found),
-            (None, Key::Cookie(hash), _) => sessions::find_by_token_hash(&self.db, &hash).await?,
-            (None, Key::Bearer(token), Some(claims)) => {
+            (None, CacheKey::Cookie(hash), _) => sessions::find_by_token_hash(&self.db, &hash).await?,
+            (None, CacheKey::Bearer(token), Some(claims)) => {
                 sessions::find_by_token_id(&self.db, claims.session, token).await?
             }
-            (None, Key::Bearer(_), None) => None,
+            (None, CacheKey::Bearer(_), None) => None,
         };
         let Some(mut found) = found.filter(|found| self.is_active(found, now)) else { return Ok(None) };
         let cookie = (found.session.created_at, found.session.expires_at);
         let (issued_at, expires_at) = claims.map_or(cookie, |claims| (claims.issued_at, claims.expires_at));
         let authenticated = Authenticated::new(&found, issued_at, expires_at);
-        let touch = Touch::of(&found, claims.map(|claims| claims.token), now);
+        let touch = Touch::if_due(&found, claims.map(|claims| claims.token), now);
         // Cached as stored first, so that only one of many concurrent requests writes.
         found.is_first_use = false;
         if touch.is_some() {
             found.session.last_seen_at = now;
         }
-        if !is_known || touch.is_some() {
+        if !is_cached || touch.is_some() {
             self.sessions.insert(key, moment, found);
         }
         if let Some(touch) = touch {
-            self.touch(TOUCH_PATIENCE, self.write_down(touch)).await;
+            self.touch(TOUCH_TIMEOUT, self.store_use(touch)).await;
         }
         Ok(Some(authenticated))
     }
@@ -161,17 +165,17 @@ impl Auth {
             return Err(Error::SessionNotFound);
         }
         tx.commit().await?;
-        self.announce([Event::SessionEnded { session }]);
+        self.publish([Event::SessionEnded { session }]);
         audit::record("authn_token_revoked", user);
         Ok(())
     }
 
-    /// Ends all sessions of `user` except `keep`.
-    pub async fn revoke_other_sessions(&self, user: UserId, keep: SessionId) -> Result<()> {
+    /// Ends all sessions of `user` except `current`.
+    pub async fn revoke_other_sessions(&self, user: UserId, current: SessionId) -> Result<()> {
         let tx = self.db.write().await?;
-        sessions::delete_others(&tx, user, Some(keep)).await?;
+        sessions::delete_others(&tx, user, Some(current)).await?;
         tx.commit().await?;
-        self.announce([Event::SessionsEnded { user, except: Some(keep) }]);
+        self.publish([Event::SessionsEnded { user, except: Some(current) }]);
         audit::record("authn_token_revoked", user);
         Ok(())
     }
@@ -181,7 +185,7 @@ impl Auth {
         let tx = self.db.write().await?;
         sessions::delete(&tx, session).await?;
         tx.commit().await?;
-        self.announce([Event::SessionEnded { session }]);
+        self.publish([Event::SessionEnded { session }]);
         Ok(())
     }
 
@@ -195,8 +199,8 @@ impl Auth {
     }
 
     // A read must neither fail nor wait because its session's last use cannot be stored.
-    pub(crate) async fn touch(&self, patience: Duration, written: impl Future<Output = Result<()>>) {
-        match tokio::time::timeout(patience, written).await {
+    pub(crate) async fn touch(&self, timeout: Duration, write: impl Future<Output = Result<()>>) {
+        match tokio::time::timeout(timeout, write).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!(
@@ -208,7 +212,7 @@ impl Auth {
         }
     }
 
-    async fn write_down(&self, touch: Touch) -> Result<()> {
+    async fn store_use(&self, touch: Touch) -> Result<()> {
         let tx = self.db.write().await?;
         sessions::update_last_seen(&tx, touch.session, touch.at).await?;
         if let Some(token) = touch.token {
@@ -228,7 +232,7 @@ struct Touch {
 }
 
 impl Touch {
-    fn of(found: &FoundSession, token: Option<TokenId>, at: Timestamp) -> Option<Self> {
+    fn if_due(found: &FoundSession, token: Option<TokenId>, at: Timestamp) -> Option<Self> {
         let token = token.filter(|_| found.is_first_use);
         let is_due = token.is_some() || found.session.needs_touch(at);
         is_due.then_some(Self { session: found.session.id, token, at })

@@ -17,7 +17,7 @@ const CAPACITY: usize = 20_000;
 
 /// The credential that a session was looked up by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Key {
+pub(crate) enum CacheKey {
     Cookie(TokenHash),
     Bearer(TokenId),
 }
@@ -34,7 +34,7 @@ struct Entry {
 /// entry can be missed.
 #[derive(Debug)]
 pub(crate) struct SessionCache {
-    entries: Cache<Key, Entry>,
+    entries: Cache<CacheKey, Entry>,
     epoch: AtomicU64,
 }
 
@@ -56,14 +56,14 @@ impl SessionCache {
     }
 
     /// The cached result with the moment of its query: reading an entry does not renew it.
-    pub(crate) fn get(&self, key: &Key, moment: Moment) -> Option<(FoundSession, Moment)> {
+    pub(crate) fn get(&self, key: &CacheKey, moment: Moment) -> Option<(FoundSession, Moment)> {
         let entry = self.entries.get(key)?;
         let is_fresh = moment.now.saturating_sub(entry.read_at) < MAX_AGE;
-        let asked = Moment { now: entry.read_at, epoch: entry.epoch };
-        (entry.epoch == moment.epoch && is_fresh).then_some((entry.found, asked))
+        let query_moment = Moment { now: entry.read_at, epoch: entry.epoch };
+        (entry.epoch == moment.epoch && is_fresh).then_some((entry.found, query_moment))
     }
 
-    pub(crate) fn insert(&self, key: Key, moment: Moment, found: FoundSession) {
+    pub(crate) fn insert(&self, key: CacheKey, moment: Moment, found: FoundSession) {
         self.entries.insert(key, Entry { found, read_at: moment.now, epoch: moment.epoch });
     }
 

@@ -28,16 +28,16 @@ use crate::{
 pub(crate) const PURPOSE: &str = "blegram signing key seal v1";
 
 /// How long a new key is published before it signs, because clients may cache the key set.
-pub const PUBLISHED_AHEAD: Duration = Duration::from_secs(60 * 60);
+pub const PUBLISH_AHEAD: Duration = Duration::from_secs(60 * 60);
 
 /// How long a key is kept after its successor started to sign: longer than any token that it signed is valid.
-pub const KEPT_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+pub const RETENTION_AFTER_SUCCESSION: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The age at which a node reloads its keys: short enough to load a new key before it signs.
-const READ_AGAIN_AFTER: Duration = Duration::from_secs(10 * 60);
+const RELOAD_AFTER: Duration = Duration::from_secs(10 * 60);
 
 /// The minimum interval between reloads for unknown key ids, because anyone can invent key ids.
-const UNKNOWN_PAUSE: Duration = Duration::from_secs(1);
+const UNKNOWN_KEY_RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A private key with its id.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ pub struct PublicKey {
 }
 
 #[derive(Debug)]
-struct Key {
+struct CachedKey {
     public: PublicKey,
     signs_from: Timestamp,
     /// `None` if it was encrypted with another site's key.
@@ -74,9 +74,9 @@ struct Key {
 
 #[derive(Debug, Default)]
 struct CachedKeys {
-    keys: Vec<Key>,
+    keys: Vec<CachedKey>,
     /// By the monotonic clock.
-    read_at: Option<Duration>,
+    loaded_at: Option<Duration>,
 }
 
 /// The keys of a site.
@@ -87,13 +87,13 @@ pub(crate) struct Keyring {
     issuer: String,
     cached: RwLock<Arc<CachedKeys>>,
     /// Only one task loads or generates keys at a time; the others wait for its result.
-    reading: tokio::sync::Mutex<()>,
+    loading: tokio::sync::Mutex<()>,
 }
 
 impl Keyring {
     pub(crate) fn new(db: Db, clock: Arc<dyn Clock>, seal: DerivedKey, issuer: String) -> Self {
-        let (cached, reading) = (RwLock::default(), tokio::sync::Mutex::new(()));
-        Self { db, clock, seal, issuer, cached, reading }
+        let (cached, loading) = (RwLock::default(), tokio::sync::Mutex::new(()));
+        Self { db, clock, seal, issuer, cached, loading }
     }
 
     pub(crate) async fn sign(&self, claims: &Claims) -> Result<access_token::AccessToken> {
@@ -103,7 +103,7 @@ impl Keyring {
 
     /// The claims of `token`, if one of the keys signed it.
     pub(crate) async fn verify(&self, token: &str) -> Result<Option<Claims>> {
-        let Some(id) = access_token::key_of(token) else { return Ok(None) };
+        let Some(id) = access_token::key_id(token) else { return Ok(None) };
         let verifier = self.verifier(&id).await?;
         Ok(verifier.and_then(|verifier| access_token::verify(token, &self.issuer, &verifier)))
     }
@@ -121,26 +121,26 @@ impl Keyring {
         if let Some(signer) = self.fresh_signer(now) {
             return Ok(signer);
         }
-        let _reading = self.reading.lock().await;
+        let _loading = self.loading.lock().await;
         if let Some(signer) = self.fresh_signer(now) {
             return Ok(signer);
         }
-        self.read().await?;
+        self.load().await?;
         if let Some(signer) = self.fresh_signer(now) {
             return Ok(signer);
         }
-        let lacks = |keys: &[rows::SigningKey]| {
+        let is_missing = |keys: &[rows::SigningKey]| {
             !keys.iter().any(|key| key.signs_from <= now && self.open(key).is_some())
         };
-        self.make(now, now, lacks).await?;
-        self.read().await?;
+        self.generate(now, now, is_missing).await?;
+        self.load().await?;
         self.fresh_signer(now).ok_or_else(|| Error::Signing("the new signing key was not found".to_owned()))
     }
 
     /// The newest key that may sign, if the loaded keys are recent enough.
     fn fresh_signer(&self, now: Timestamp) -> Option<Arc<Signer>> {
         let cached = self.cached();
-        cached.signer(now).filter(|_| cached.is_younger_than(READ_AGAIN_AFTER, self.clock.monotonic()))
+        cached.signer(now).filter(|_| cached.is_younger_than(RELOAD_AFTER, self.clock.monotonic()))
     }
 
     async fn verifier(&self, id: &str) -> Result<Option<Arc<Verifier>>> {
@@ -148,10 +148,10 @@ impl Keyring {
         if let Some(verifier) = cached.verifier(id) {
             return Ok(Some(verifier));
         }
-        let _reading = self.reading.lock().await;
-        let is_recent = self.cached().is_younger_than(UNKNOWN_PAUSE, self.clock.monotonic());
+        let _loading = self.loading.lock().await;
+        let is_recent = self.cached().is_younger_than(UNKNOWN_KEY_RELOAD_INTERVAL, self.clock.monotonic());
         if !is_recent {
-            self.read().await?;
+            self.load().await?;
         }
         Ok(self.cached().verifier(id))
     }
@@ -163,32 +163,32 @@ impl Keyring {
         self.signer().await?;
         // A key created by a clock that was ahead must not delay the next one.
         let is_due = |keys: &[rows::SigningKey]| {
-            let made = keys.iter().map(|key| key.created_at).filter(|made| *made <= now);
-            made.max().is_some_and(|made| now.since(made) >= period)
+            let created = keys.iter().map(|key| key.created_at).filter(|created| *created <= now);
+            created.max().is_some_and(|created| now.since(created) >= period)
         };
         let keys = rows::list(&self.db).await?;
         if is_due(&keys) {
-            self.make(now, now + PUBLISHED_AHEAD, is_due).await?;
+            self.generate(now, now + PUBLISH_AHEAD, is_due).await?;
         }
-        let _reading = self.reading.lock().await;
-        self.read().await
+        let _loading = self.loading.lock().await;
+        self.load().await
     }
 
     /// Deletes the keys that no valid token needs at `now`.
     pub(crate) async fn delete_expired(&self, now: Timestamp) -> Result<()> {
-        let over = expired(&rows::list(&self.db).await?, now);
-        if over.is_empty() {
+        let ids = expired(&rows::list(&self.db).await?, now);
+        if ids.is_empty() {
             return Ok(());
         }
         let tx = self.db.write().await?;
-        rows::delete(&tx, &over).await?;
+        rows::delete(&tx, &ids).await?;
         tx.commit().await?;
-        let _reading = self.reading.lock().await;
-        self.read().await
+        let _loading = self.loading.lock().await;
+        self.load().await
     }
 
     /// Generates a key if `is_due` still holds while the lock excludes other nodes.
-    async fn make(
+    async fn generate(
         &self,
         now: Timestamp,
         signs_from: Timestamp,
@@ -204,10 +204,10 @@ impl Keyring {
         Ok(())
     }
 
-    async fn read(&self) -> Result<()> {
+    async fn load(&self) -> Result<()> {
         let now = self.clock.monotonic();
         let keys = rows::list(&self.db).await?.into_iter().filter_map(|row| self.key(row)).collect();
-        let cached = Arc::new(CachedKeys { keys, read_at: Some(now) });
+        let cached = Arc::new(CachedKeys { keys, loaded_at: Some(now) });
         *self.cached.write().unwrap_or_else(PoisonError::into_inner) = cached;
         Ok(())
     }
@@ -216,14 +216,19 @@ impl Keyring {
         Arc::clone(&self.cached.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn key(&self, row: rows::SigningKey) -> Option<Key> {
+    fn key(&self, row: rows::SigningKey) -> Option<CachedKey> {
         let (x, y) = coordinates(&row.public_key)?;
         let verifier = Arc::new(Verifier { key: DecodingKey::from_ec_components(&x, &y).ok()? });
         let signer = self.open(&row).map(|key| Arc::new(Signer { id: row.id.clone(), key }));
         if signer.is_none() {
             tracing::warn!(kid = row.id, "secrets.key cannot decrypt this signing key; it only verifies");
         }
-        Some(Key { public: PublicKey { id: row.id, x, y }, signs_from: row.signs_from, signer, verifier })
+        Some(CachedKey {
+            public: PublicKey { id: row.id, x, y },
+            signs_from: row.signs_from,
+            signer,
+            verifier,
+        })
     }
 
     fn new_key(&self, created_at: Timestamp, signs_from: Timestamp) -> Result<rows::SigningKey> {
@@ -267,17 +272,18 @@ impl CachedKeys {
     }
 
     fn is_younger_than(&self, age: Duration, now: Duration) -> bool {
-        self.read_at.is_some_and(|read_at| now.saturating_sub(read_at) < age)
+        self.loaded_at.is_some_and(|loaded_at| now.saturating_sub(loaded_at) < age)
     }
 }
 
 /// The keys whose successor has signed for so long that all their tokens have expired.
 fn expired(keys: &[rows::SigningKey], now: Timestamp) -> Vec<String> {
-    let long_since = now - KEPT_AFTER;
-    let Some(heir) = keys.iter().map(|key| key.signs_from).filter(|from| *from <= long_since).max() else {
+    let latest = now - RETENTION_AFTER_SUCCESSION;
+    let Some(successor_from) = keys.iter().map(|key| key.signs_from).filter(|from| *from <= latest).max()
+    else {
         return Vec::new();
     };
-    keys.iter().filter(|key| key.signs_from < heir).map(|key| key.id.clone()).collect()
+    keys.iter().filter(|key| key.signs_from < successor_from).map(|key| key.id.clone()).collect()
 }
 
 // Almost every random 256-bit value is a valid key; if one is not, the next one is tried.

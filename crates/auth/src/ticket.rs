@@ -15,25 +15,25 @@ use crate::{Auth, Authenticated, Error, GatewayTicket, Result};
 pub const LIFETIME: Duration = Duration::from_secs(30);
 
 impl Auth {
-    /// Creates a ticket that authenticates as `of` once, within [`LIFETIME`], for the page that requests it: `origin`,
-    /// or `None` for an app. Returns it with its expiry.
+    /// Creates a ticket for the session of `authenticated`, valid once, within [`LIFETIME`], for the page that requests
+    /// it: `origin`, or `None` for an app. Returns it with its expiry.
     ///
     /// # Errors
     /// [`Error::SessionEnded`] if the session was ended concurrently.
     pub async fn create_ticket(
         &self,
-        of: &Authenticated,
+        authenticated: &Authenticated,
         origin: Option<&str>,
     ) -> Result<(GatewayTicket, Timestamp)> {
         let secret = GatewayTicket::generate();
         let ticket = Ticket {
-            session: of.session,
+            session: authenticated.session,
             origin: origin.map(ToOwned::to_owned),
-            credential_expires_at: of.expires_at,
+            credential_expires_at: authenticated.expires_at,
             expires_at: self.clock.now() + LIFETIME,
         };
         let tx = self.db.write().await?;
-        if !sessions::lock(&tx, of.session).await? {
+        if !sessions::lock(&tx, authenticated.session).await? {
             return Err(Error::SessionEnded);
         }
         gateway_tickets::insert(&tx, &secret.hash(), &ticket).await?;
@@ -53,14 +53,14 @@ impl Auth {
         let tx = self.db.write().await?;
         let found = gateway_tickets::delete(&tx, &secret.hash()).await?;
         tx.commit().await?;
-        let is_good = |ticket: &Ticket| {
-            let is_in_time = now < ticket.expires_at && now < ticket.credential_expires_at;
-            is_in_time && ticket.origin.as_deref() == origin
+        let is_valid = |ticket: &Ticket| {
+            let is_unexpired = now < ticket.expires_at && now < ticket.credential_expires_at;
+            is_unexpired && ticket.origin.as_deref() == origin
         };
-        let Some(ticket) = found.filter(is_good) else { return Ok(None) };
+        let Some(ticket) = found.filter(is_valid) else { return Ok(None) };
         let found = sessions::find(&self.db, ticket.session).await?;
-        let live = found.filter(|found| self.is_active(found, now));
-        Ok(live.map(|found| {
+        let active = found.filter(|found| self.is_active(found, now));
+        Ok(active.map(|found| {
             let expires_at = ticket.credential_expires_at;
             let issued_at = match found.session.kind {
                 Kind::Browser => found.session.created_at,

@@ -21,10 +21,10 @@ macro_rules! secrets {
             const PREFIX: &str = $prefix;
 
             pub(crate) fn generate() -> Self {
-                Self::of(&random_bytes())
+                Self::from_secret(&random_bytes())
             }
 
-            fn of(secret: &[u8; 32]) -> Self {
+            fn from_secret(secret: &[u8; 32]) -> Self {
                 Self(format!("{}{}", Self::PREFIX, URL_SAFE_NO_PAD.encode(secret)).into())
             }
 
@@ -59,7 +59,7 @@ impl RefreshToken {
     /// The successor of this token. It is deterministic, so that an app that lost the response gets it again, and can
     /// only be computed with both this token and the site's key.
     pub(crate) fn next(&self, key: &DerivedKey) -> Self {
-        Self::of(&key.mac(&[self.expose().as_bytes()]).finalize().into_bytes().into())
+        Self::from_secret(&key.mac(&[self.expose().as_bytes()]).finalize().into_bytes().into())
     }
 }
 
@@ -84,7 +84,7 @@ mod tests {
     use crate::SiteKey;
 
     #[test]
-    fn a_token_is_read_again_and_nothing_else_is() {
+    fn token_parsing_accepts_issued_tokens_only() {
         let token = SessionToken::generate();
         assert_eq!(SessionToken::parse(token.expose()).unwrap().hash(), token.hash());
         for other in ["", "bls_", "bls_AAAA", "bls_*", &token.expose()[4..], &format!("{}A", token.expose())]
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_is_followed_by_one_that_only_the_site_can_tell() {
+    fn refresh_token_successor_depends_on_the_site_key() {
         let key = |secret| SiteKey::new(secret).derive("refresh");
         let token = RefreshToken::generate();
         let next = token.next(&key(b"ours"));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_output_keeps_the_secret() {
+    fn token_debug_output_hides_the_secret() {
         let token = SessionToken::generate();
         assert!(!format!("{token:?}").contains(token.expose()));
     }

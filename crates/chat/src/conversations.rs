@@ -34,20 +34,22 @@ impl Chat {
         let now = self.clock.now();
         let tx = self.db.write().await?;
         lock_actor_shared(&tx, actor).await?;
-        let (conversation, begun) = match (self.resolve(&tx, actor, members).await?.as_slice(), title) {
+        let (conversation, created) = match (self.resolve(&tx, actor, members).await?.as_slice(), title) {
             ([], _) => return Err(Error::Oneself),
-            ([(other, at)], None) => begin_direct(&tx, actor, *other, *at, now).await?,
-            (others, _) if others.len() >= Conversation::MAX_MEMBERS => return Err(Error::TooManyMembers),
-            (others, title) => {
-                check_all(&tx, actor, others).await?;
-                let others = others.iter().map(|(user, _)| *user);
-                let all: Vec<UserId> = others.chain([actor]).collect();
-                (begin_group(&tx, actor, &all, title, now).await?, Begun { is_new: true, shown_to: all })
+            ([(other, at)], None) => create_direct(&tx, actor, *other, *at, now).await?,
+            (other_users, _) if other_users.len() >= Conversation::MAX_MEMBERS => {
+                return Err(Error::TooManyMembers);
+            }
+            (other_users, title) => {
+                check_all(&tx, actor, other_users).await?;
+                let other_users = other_users.iter().map(|(user, _)| *user);
+                let all: Vec<UserId> = other_users.chain([actor]).collect();
+                (create_group(&tx, actor, &all, title, now).await?, Created { is_new: true, added_to: all })
             }
         };
-        let events = added(&tx, &conversation, &begun.shown_to).await?;
+        let events = added(&tx, &conversation, &created.added_to).await?;
         self.commit(tx, events).await?;
-        Ok((self.view_one(actor, conversation).await?, begun.is_new))
+        Ok((self.view_one(actor, conversation).await?, created.is_new))
     }
 
     /// The conversations of `actor`, most recent message first. A page towards newer ones contains every conversation
@@ -176,19 +178,19 @@ impl Chat {
 }
 
 /// The outcome of starting a conversation.
-struct Begun {
+struct Created {
     is_new: bool,
     /// The users whose lists the conversation was not in before.
-    shown_to: Vec<UserId>,
+    added_to: Vec<UserId>,
 }
 
-async fn begin_direct(
+async fn create_direct(
     tx: &Tx,
     actor: UserId,
     other: UserId,
     at: usize,
     now: Timestamp,
-) -> Result<(Conversation, Begun)> {
+) -> Result<(Conversation, Created)> {
     if let Some(before) = reopen(tx, actor, other, now).await? {
         return Ok(before);
     }
@@ -203,7 +205,7 @@ async fn begin_direct(
         let membership = Membership { hidden_no, ..joined(&conversation, user, now) };
         conversations::insert_member(tx, &membership, now).await?;
     }
-    Ok((conversation, Begun { is_new: true, shown_to: vec![actor] }))
+    Ok((conversation, Created { is_new: true, added_to: vec![actor] }))
 }
 
 /// The existing direct conversation, which is listed for the actor again.
@@ -212,18 +214,18 @@ async fn reopen(
     actor: UserId,
     other: UserId,
     now: Timestamp,
-) -> Result<Option<(Conversation, Begun)>> {
+) -> Result<Option<(Conversation, Created)>> {
     let Some(found) = conversations::find_direct(tx, actor, other).await? else { return Ok(None) };
     let (conversation, membership) = lock(tx, actor, found.id).await?;
     let is_listed = membership.is_listed(conversation.last_message_no);
     if membership.hidden_no.is_some() {
         conversations::update_member(tx, &Membership { hidden_no: None, ..membership }, now).await?;
     }
-    let shown_to = if is_listed { Vec::new() } else { vec![actor] };
-    Ok(Some((conversation, Begun { is_new: false, shown_to })))
+    let added_to = if is_listed { Vec::new() } else { vec![actor] };
+    Ok(Some((conversation, Created { is_new: false, added_to })))
 }
 
-async fn begin_group(
+async fn create_group(
     tx: &Tx,
     actor: UserId,
     all: &[UserId],
@@ -267,10 +269,10 @@ pub(crate) fn joined(conversation: &Conversation, user: UserId, now: Timestamp) 
     }
 }
 
-/// Checks that `actor` may start a conversation with all of `others`: no block, and the message policy of each admits
-/// the actor. Locks the relations, so that this stays true until the transaction ends.
-pub(crate) async fn check_all(tx: &Tx, actor: UserId, others: &[(UserId, usize)]) -> Result<()> {
-    let ids: Vec<UserId> = others.iter().map(|(id, _)| *id).collect();
+/// Checks that `actor` may start a conversation with all of `other_users`: no block, and the message policy of each
+/// admits the actor. Locks the relations, so that this stays true until the transaction ends.
+pub(crate) async fn check_all(tx: &Tx, actor: UserId, other_users: &[(UserId, usize)]) -> Result<()> {
+    let ids: Vec<UserId> = other_users.iter().map(|(id, _)| *id).collect();
     relations::lock_shared(tx, actor, ids.iter().copied()).await?;
     let people = relations::list_people(tx, actor, &ids).await?;
     let policies = users::list_messages_from(tx, &ids).await?;
@@ -278,7 +280,7 @@ pub(crate) async fn check_all(tx: &Tx, actor: UserId, others: &[(UserId, usize)]
         let person = people.get(&id).filter(|(user, relation)| user.is_visible(*relation));
         person.zip(policies.get(&id)).is_some_and(|((_, relation), policy)| policy.admits(*relation))
     };
-    let closed: Vec<usize> = others.iter().filter(|(id, _)| !is_open(*id)).map(|(_, at)| *at).collect();
+    let closed: Vec<usize> = other_users.iter().filter(|(id, _)| !is_open(*id)).map(|(_, at)| *at).collect();
     if closed.is_empty() { Ok(()) } else { Err(Error::MembersNotFound(closed)) }
 }
 

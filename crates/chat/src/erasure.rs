@@ -10,8 +10,8 @@ use blegram_persistence::{conversations, messages};
 
 use crate::{Chat, Result, event::publish, members::leave};
 
-/// How long events are kept: 30 days. A client that missed older ones loads the conversation again.
-pub const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long events are stored: 30 days. A client that missed older ones loads the conversation again.
+pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The maximum number of rows that one transaction changes.
 const BATCH: u64 = 500;
@@ -26,25 +26,25 @@ impl Chat {
     pub async fn purge_user(&self, user: UserId) -> Result<bool> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        let said = messages::list_ids_of_sender(&tx, user, BATCH).await?;
-        messages::update_disowned(&tx, &said, now).await?;
+        let message_ids = messages::list_ids_of_sender(&tx, user, BATCH).await?;
+        messages::update_disowned(&tx, &message_ids, now).await?;
         let ids = conversations::list_ids_of(&tx, user, CONVERSATIONS).await?;
         let mut events = Vec::new();
         for id in &ids {
             let Some(mut conversation) = conversations::lock(&tx, *id).await? else { continue };
             let is_member = conversations::find_member(&tx, *id, user).await?.is_some();
             conversations::delete_member(&tx, *id, user).await?;
-            let is_left_to_others = conversation.kind == ConversationKind::Direct;
-            if is_member && !is_left_to_others {
+            let is_direct = conversation.kind == ConversationKind::Direct;
+            if is_member && !is_direct {
                 let left = leave(&tx, &mut conversation, user, None, now).await?;
                 events.extend(publish(&tx, &conversation, left).await?);
             }
-            if is_left_to_others {
+            if is_direct {
                 conversations::update_unpaired(&tx, *id).await?;
                 self.purge_if_empty(&tx, *id, now).await?;
             }
         }
-        let is_more = said.len() as u64 == BATCH || !ids.is_empty();
+        let is_more = message_ids.len() as u64 == BATCH || !ids.is_empty();
         // Last, because it also covers the events of their leaving, which were added above.
         let disowned =
             if is_more { 0 } else { conversations::update_disowned_events(&tx, user, BATCH).await? };
@@ -60,23 +60,23 @@ impl Chat {
         if conversations::lock(&tx, id).await?.is_none() {
             return Ok(false);
         }
-        let emptied = messages::delete_some(&tx, id, BATCH, now).await?;
-        if emptied < BATCH {
+        let deleted = messages::delete_some(&tx, id, BATCH, now).await?;
+        if deleted < BATCH {
             conversations::delete(&tx, id).await?;
         }
         tx.commit().await?;
-        Ok(emptied == BATCH)
+        Ok(deleted == BATCH)
     }
 
-    /// Deletes a batch of the events, and of the memberships that ended, more than [`KEPT`] before `now`, which the
-    /// caller has verified against clock jumps. Returns whether more may be left. Messages are kept.
+    /// Deletes a batch of the events, and of the memberships that ended, more than [`RETENTION`] before `now`, which
+    /// the caller has verified against clock jumps. Returns whether more may be left. Messages are not deleted.
     pub async fn delete_expired(&self, now: blegram_domain::Timestamp) -> Result<bool> {
-        let before = now - KEPT;
+        let before = now - RETENTION;
         let tx = self.db.write().await?;
-        let forgotten = conversations::delete_events_older_than(&tx, before, BATCH).await?;
-        let left = conversations::delete_left_before(&tx, before, BATCH).await?;
+        let deleted_events = conversations::delete_events_older_than(&tx, before, BATCH).await?;
+        let deleted_memberships = conversations::delete_left_before(&tx, before, BATCH).await?;
         tx.commit().await?;
-        Ok(forgotten == BATCH || left == BATCH)
+        Ok(deleted_events == BATCH || deleted_memberships == BATCH)
     }
 
     async fn purge_if_empty(

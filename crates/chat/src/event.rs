@@ -10,7 +10,7 @@ use blegram_persistence::{Error as StorageError, Tx, conversations};
 
 use crate::{
     Chat, ConversationView, EventView, Result,
-    view::{view_events, view_to_each},
+    view::{view_events, view_for_viewers},
 };
 
 /// A committed change, with the users to deliver it to.
@@ -110,7 +110,7 @@ impl Chat {
         });
         match committing.await {
             Ok(committed) => committed,
-            Err(lost) if lost.is_panic() => resume_unwind(lost.into_panic()),
+            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
             // The runtime is shutting down: whether the commit took effect is unknown.
             Err(_) => Err(StorageError::TimedOut.into()),
         }
@@ -134,23 +134,27 @@ pub(crate) async fn publish(
 
 /// The event to publish for `event`, addressed to those of `members` who may know of it.
 pub(crate) fn to_publish(conversation: &Conversation, event: EventView, members: &[Membership]) -> Event {
-    let is_present = |it: &&Membership| {
-        let is_own = matches!(event.event.what, ConversationEventKind::MemberJoined { user, .. } if user == Some(it.user));
-        it.is_listed(conversation.last_message_no) && (it.since_seq < event.event.seq || is_own)
+    let is_present = |member: &&Membership| {
+        let is_own = matches!(
+            event.event.what,
+            ConversationEventKind::MemberJoined { user, .. } if user == Some(member.user)
+        );
+        member.is_listed(conversation.last_message_no) && (member.since_seq < event.event.seq || is_own)
     };
-    let sees = |it: &&Membership| event.message.as_ref().is_none_or(|view| it.sees(view.message.message_no));
+    let sees =
+        |member: &&Membership| event.message.as_ref().is_none_or(|view| member.sees(view.message.message_no));
     let (members, head_only): (Vec<_>, Vec<_>) = members.iter().filter(is_present).partition(sees);
-    let ids = |of: Vec<&Membership>| of.into_iter().map(|membership| membership.user).collect();
+    let ids = |members: Vec<&Membership>| members.into_iter().map(|membership| membership.user).collect();
     let (members, head_only) = (ids(members), ids(head_only));
     Event::Happened { event, last_message_no: conversation.last_message_no, members, head_only }
 }
 
-/// The events that tell `users` that a conversation is in their lists now.
+/// The events that notify `users` that a conversation was added to their lists.
 pub(crate) async fn added(tx: &Tx, conversation: &Conversation, users: &[UserId]) -> Result<Vec<Event>> {
     if users.is_empty() {
         return Ok(Vec::new());
     }
-    let views = view_to_each(tx, conversation, users).await?;
+    let views = view_for_viewers(tx, conversation, users).await?;
     let added = |view: ConversationView| Event::Added { user: view.mine.user, conversation: view };
     Ok(views.into_iter().map(added).collect())
 }

@@ -29,27 +29,27 @@ impl Chat {
         lock_actor_shared(&tx, actor).await?;
         let (mut conversation, _) = lock_group(&tx, actor, id).await?;
         let now = self.clock.now();
-        let mut others = self.resolve(&tx, actor, members).await?;
-        if others.is_empty() {
+        let mut new_members = self.resolve(&tx, actor, members).await?;
+        if new_members.is_empty() {
             return Err(Error::Oneself);
         }
         let present = conversations::list_members(&tx, &[id]).await?.remove(&id).unwrap_or_default();
-        others.retain(|(user, _)| !present.iter().any(|it| it.user == *user));
-        if present.len() + others.len() > Conversation::MAX_MEMBERS {
+        new_members.retain(|(user, _)| !present.iter().any(|member| member.user == *user));
+        if present.len() + new_members.len() > Conversation::MAX_MEMBERS {
             return Err(Error::TooManyMembers);
         }
-        check_all(&tx, actor, &others).await?;
+        check_all(&tx, actor, &new_members).await?;
         let mut joins = Vec::new();
-        for (user, _) in &others {
+        for (user, _) in &new_members {
             let what = ConversationEventKind::MemberJoined { user: Some(*user), by: Some(actor) };
             joins.push(append_event(&tx, &mut conversation, what, now).await?);
             conversations::insert_member(&tx, &joined(&conversation, *user, now), now).await?;
         }
-        if !others.is_empty() {
+        if !new_members.is_empty() {
             conversations::update(&tx, &conversation, false, now).await?;
         }
-        let others: Vec<UserId> = others.into_iter().map(|(user, _)| user).collect();
-        let mut events = added(&tx, &conversation, &others).await?;
+        let new_members: Vec<UserId> = new_members.into_iter().map(|(user, _)| user).collect();
+        let mut events = added(&tx, &conversation, &new_members).await?;
         events.extend(publish(&tx, &conversation, joins).await?);
         self.commit(tx, events).await?;
         self.view_one(actor, conversation).await
@@ -106,10 +106,11 @@ pub(crate) async fn leave(
     by: Option<UserId>,
     now: Timestamp,
 ) -> Result<Vec<ConversationEvent>> {
-    let left = conversations::list_members(tx, &[conversation.id]).await?.remove(&conversation.id);
+    let remaining = conversations::list_members(tx, &[conversation.id]).await?.remove(&conversation.id);
     // By `since_seq`, which clock jumps cannot affect.
-    let longest = left.unwrap_or_default().into_iter().min_by_key(|member| (member.since_seq, member.user));
-    let Some(longest) = longest else {
+    let longest_member =
+        remaining.unwrap_or_default().into_iter().min_by_key(|member| (member.since_seq, member.user));
+    let Some(longest_member) = longest_member else {
         jobs::insert(tx, Job::EraseConversation(conversation.id), now, now).await?;
         return Ok(Vec::new());
     };
@@ -118,7 +119,7 @@ pub(crate) async fn leave(
             .await?,
     ];
     if conversation.owner == Some(user) {
-        conversation.owner = Some(longest.user);
+        conversation.owner = Some(longest_member.user);
         conversation.version += 1;
         events.push(append_updated(tx, conversation, now).await?);
     }

@@ -115,9 +115,9 @@ async fn lock_open(tx: &Tx, conversation: &Conversation, actor: UserId) -> Resul
     }
     let members = conversations::list_members(tx, &[conversation.id]).await?.remove(&conversation.id);
     let members = members.unwrap_or_default().into_iter().map(|membership| membership.user);
-    let others: Vec<UserId> = members.filter(|user| *user != actor).collect();
-    relations::lock_shared(tx, actor, others.iter().copied()).await?;
-    check_open(tx, conversation, actor, &others).await
+    let other_members: Vec<UserId> = members.filter(|user| *user != actor).collect();
+    relations::lock_shared(tx, actor, other_members.iter().copied()).await?;
+    check_open(tx, conversation, actor, &other_members).await
 }
 
 async fn lock_own(

@@ -15,14 +15,14 @@ impl Chat {
     pub async fn start_typing(&self, actor: UserId, id: ConversationId) -> Result<()> {
         let conversation = conversations::find(&self.db, id).await?.ok_or(Error::NotFound)?;
         let mut members = conversations::list_members(&self.db, &[id]).await?.remove(&id).unwrap_or_default();
-        let mine = members.iter().position(|it| it.user == actor).ok_or(Error::NotFound)?;
+        let mine = members.iter().position(|member| member.user == actor).ok_or(Error::NotFound)?;
         members.remove(mine);
-        let others: Vec<UserId> = members.iter().map(|it| it.user).collect();
-        check_open(&self.db, &conversation, actor, &others).await?;
+        let other_members: Vec<UserId> = members.iter().map(|member| member.user).collect();
+        check_open(&self.db, &conversation, actor, &other_members).await?;
         // Leaves out members who do not see the conversation before its next message.
-        members.retain(|it| it.is_listed(conversation.last_message_no));
+        members.retain(|member| member.is_listed(conversation.last_message_no));
         if !members.is_empty() {
-            let members = members.into_iter().map(|it| it.user).collect();
+            let members = members.into_iter().map(|member| member.user).collect();
             self.events.publish(Event::Typing { conversation: id, user: actor, members });
         }
         Ok(())
@@ -34,11 +34,11 @@ impl Chat {
         let mut people = relations::list_people(&self.db, viewer, users).await?;
         people.retain(|id, (user, relation)| *id != viewer && user.is_visible(*relation));
         let is_friend = |id: &UserId| people[id].1.following && people[id].1.followed_by;
-        let (mut acquainted, others): (HashSet<_>, Vec<_>) = {
-            let (friends, others): (Vec<_>, Vec<_>) = people.keys().copied().partition(is_friend);
-            (friends.into_iter().collect(), others)
+        let (mut acquainted, rest): (HashSet<_>, Vec<_>) = {
+            let (friends, rest): (Vec<_>, Vec<_>) = people.keys().copied().partition(is_friend);
+            (friends.into_iter().collect(), rest)
         };
-        acquainted.extend(conversations::list_met(&self.db, viewer, &others).await?);
+        acquainted.extend(conversations::list_met(&self.db, viewer, &rest).await?);
         Ok(acquainted)
     }
 }
@@ -52,17 +52,17 @@ pub(crate) async fn check_open(
     conn: &impl Conn,
     conversation: &Conversation,
     actor: UserId,
-    others: &[UserId],
+    other_members: &[UserId],
 ) -> Result<()> {
     if conversation.kind != ConversationKind::Direct {
         return Ok(());
     }
-    let people = relations::list_people(conn, actor, others).await?;
-    if others.is_empty() {
+    let people = relations::list_people(conn, actor, other_members).await?;
+    if other_members.is_empty() {
         return Err(Error::RecipientGone);
     }
-    for other in others {
-        match people.get(other) {
+    for member in other_members {
+        match people.get(member) {
             None => return Err(Error::RecipientGone),
             Some((user, _)) if user.status == Status::Deleted => return Err(Error::RecipientGone),
             Some((_, relation)) if relation.blocking => return Err(Error::Blocked),

@@ -26,7 +26,7 @@ impl Chat {
         if marked != mine {
             conversations::update_member(&tx, &marked, now).await?;
             let members = conversations::list_members(&tx, &[id]).await?.remove(&id).unwrap_or_default();
-            let mut members: Vec<UserId> = members.into_iter().map(|it| it.user).collect();
+            let mut members: Vec<UserId> = members.into_iter().map(|member| member.user).collect();
             if !is_open(&tx, &conversation, actor, &members).await? {
                 members.retain(|user| *user == actor);
             }
@@ -49,21 +49,21 @@ impl Chat {
         let heads: HashMap<_, _> =
             open.map(|conversation| (conversation.id, conversation.last_seq)).collect();
         // Sorted, so that concurrent transactions lock in the same order and cannot deadlock.
-        let mut further = BTreeMap::new();
+        let mut advanced = BTreeMap::new();
         for (id, seq) in marks {
             let (Some(mine), Some(head)) = (mine.get(id), heads.get(id)) else { continue };
             let seq = *seq.min(head);
             if seq > mine.delivered_seq {
-                let mark = further.entry(*id).or_insert(seq);
+                let mark = advanced.entry(*id).or_insert(seq);
                 *mark = seq.max(*mark);
             }
         }
-        if further.is_empty() {
+        if advanced.is_empty() {
             return Ok(());
         }
         let tx = self.db.write().await?;
         let mut marked = Vec::new();
-        for (id, seq) in further {
+        for (id, seq) in advanced {
             if conversations::update_delivered(&tx, id, user, seq).await? {
                 marked.push((id, seq));
             }
@@ -71,7 +71,8 @@ impl Chat {
         let ids: Vec<ConversationId> = marked.iter().map(|(id, _)| *id).collect();
         let mut members = conversations::list_members(&tx, &ids).await?;
         let delivered = |(id, delivered_seq)| {
-            let members = members.remove(&id).unwrap_or_default().into_iter().map(|it| it.user).collect();
+            let members =
+                members.remove(&id).unwrap_or_default().into_iter().map(|member| member.user).collect();
             Event::Delivered { conversation: id, user, delivered_seq, members }
         };
         let events = marked.into_iter().map(delivered).collect();
@@ -85,12 +86,13 @@ impl Chat {
         let direct: Vec<ConversationId> = direct.map(|conversation| conversation.id).collect();
         let members = conversations::list_members(&self.db, &direct).await?;
         let other = |id: &ConversationId| {
-            let others = members.get(id).into_iter().flatten().map(|membership| membership.user);
-            others.into_iter().find(|other| *other != user)
+            let mut users = members.get(id).into_iter().flatten().map(|membership| membership.user);
+            users.find(|other| *other != user)
         };
-        let others: Vec<UserId> = direct.iter().filter_map(other).collect();
-        let people = relations::list_people(&self.db, user, &others).await?;
-        let is_visible = |other: UserId| people.get(&other).is_some_and(|(user, how)| user.is_visible(*how));
+        let other_members: Vec<UserId> = direct.iter().filter_map(other).collect();
+        let people = relations::list_people(&self.db, user, &other_members).await?;
+        let is_visible =
+            |other: UserId| people.get(&other).is_some_and(|(user, relation)| user.is_visible(*relation));
         Ok(direct.into_iter().filter(|id| !other(id).is_some_and(is_visible)).collect())
     }
 
@@ -107,8 +109,8 @@ async fn is_open(
     actor: UserId,
     members: &[UserId],
 ) -> Result<bool> {
-    let others: Vec<UserId> = members.iter().copied().filter(|user| *user != actor).collect();
-    match check_open(conn, conversation, actor, &others).await {
+    let other_members: Vec<UserId> = members.iter().copied().filter(|user| *user != actor).collect();
+    match check_open(conn, conversation, actor, &other_members).await {
         Ok(()) => Ok(true),
         Err(Error::Blocked | Error::CannotWrite | Error::RecipientGone) => Ok(false),
         Err(error) => Err(error),

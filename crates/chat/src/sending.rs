@@ -37,7 +37,7 @@ use crate::{
 
 /// The time limit of a batch. Databases end statements by themselves; this limit is for connections that no longer
 /// deliver any answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const BATCH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A message to send, and its sender.
 struct Sending {
@@ -78,41 +78,43 @@ impl Chat {
         }
         match sent.await {
             Ok(sent) => sent,
-            Err(_) => self.send_alone(id, &sending, Instant::now() + PATIENCE).await,
+            Err(_) => self.send_single(id, &sending, Instant::now() + BATCH_TIMEOUT).await,
         }
     }
 
     /// Writes the queued messages of a conversation, one batch after the other, until the queue is empty.
     async fn send_queued(&self, id: ConversationId, mut lease: WriterLease) {
-        while lease.goes_on() {
-            let end = Instant::now() + PATIENCE;
-            let begun = in_time(end, self.db.write()).await;
+        while lease.renew() {
+            let deadline = Instant::now() + BATCH_TIMEOUT;
+            let transaction = with_deadline(deadline, self.db.write()).await;
             // Takes the batch only now: more messages arrive while the transaction waits for a connection.
-            let batch = lease.take();
-            let all: Vec<&Sending> = batch.iter().map(|it| &*it.sending).collect();
-            let sent = match begun {
-                Ok(tx) => in_time(end, self.send_all(tx, id, &all)).await,
+            let batch = lease.take_batch();
+            let all: Vec<&Sending> = batch.iter().map(|pending| &*pending.sending).collect();
+            let sent = match transaction {
+                Ok(tx) => with_deadline(deadline, self.send_all(tx, id, &all)).await,
                 Err(error) => Err(error),
             };
             match sent {
-                Ok(sent) => batch.into_iter().zip(sent).for_each(|(it, sent)| _ = it.done.send(sent)),
+                Ok(sent) => {
+                    batch.into_iter().zip(sent).for_each(|(pending, sent)| _ = pending.done.send(sent))
+                }
                 // The database is unreachable: fails everyone at once, instead of one time limit after the other.
                 Err(Error::Storage(error)) if error.is_unreachable() => {
                     let all = batch.into_iter().chain(lease.take_all());
-                    all.for_each(|it| _ = it.done.send(Err(error.clone().into())));
+                    all.for_each(|pending| _ = pending.done.send(Err(error.clone().into())));
                 }
                 // One of the messages may be the cause: sends each alone, in their order.
                 Err(_) => {
-                    for it in batch {
-                        _ = it.done.send(self.send_alone(id, &it.sending, end).await);
+                    for pending in batch {
+                        _ = pending.done.send(self.send_single(id, &pending.sending, deadline).await);
                     }
                 }
             }
         }
     }
 
-    async fn send_alone(&self, id: ConversationId, sending: &Sending, end: Instant) -> SendResult {
-        let sent = in_time(end, async {
+    async fn send_single(&self, id: ConversationId, sending: &Sending, deadline: Instant) -> SendResult {
+        let sent = with_deadline(deadline, async {
             let tx = self.db.write().await?;
             self.send_all(tx, id, &[sending]).await
         });
@@ -125,12 +127,12 @@ impl Chat {
         // Reads the clock after locking: an earlier time could precede that of the previous message.
         let now = self.clock.now();
         let Some(mut conversation) = context.conversation.clone() else {
-            return Ok(all.iter().map(|it| Err(context.missing_sender(it))).collect());
+            return Ok(all.iter().map(|sending| Err(context.missing_sender(sending))).collect());
         };
-        let mut decided = Vec::with_capacity(all.len());
+        let mut decisions = Vec::with_capacity(all.len());
         let mut new = Vec::new();
         for sending in all {
-            let said = match context.decide(sending) {
+            let decision = match context.decide(sending) {
                 Ok(None) => lock_unused(&tx, sending).await.map(|images| {
                     conversation.last_seq += 1;
                     conversation.last_message_no += 1;
@@ -139,19 +141,19 @@ impl Chat {
                     new.push((message.clone(), images));
                     (message, true)
                 }),
-                Ok(Some(before)) => Ok((before, false)),
+                Ok(Some(existing)) => Ok((existing, false)),
                 Err(error) => Err(error),
             };
-            decided.push(said);
+            decisions.push(decision);
         }
         context.write(&tx, &conversation, &new, now).await?;
-        let said = decided.iter().flatten().map(|(message, _)| message.clone()).collect();
-        let mut views = view_messages(&tx, said).await?.into_iter();
+        let accepted = decisions.iter().flatten().map(|(message, _)| message.clone()).collect();
+        let mut views = view_messages(&tx, accepted).await?.into_iter();
         let hidden_from = if new.is_empty() { Vec::new() } else { context.hidden_from() };
         let mut events = added(&tx, &conversation, &hidden_from).await?;
         let mut sent = Vec::with_capacity(all.len());
-        for said in decided {
-            sent.push(match said {
+        for decision in decisions {
+            sent.push(match decision {
                 Ok((_, is_new)) => {
                     let view = views.next().ok_or(Error::NotFound)?;
                     // Publishes an existing message again, too: the process that committed it may have stopped before
@@ -169,9 +171,12 @@ impl Chat {
     }
 }
 
-/// Gives up at `end`.
-async fn in_time<T, E: Into<Error>>(end: Instant, doing: impl Future<Output = Result<T, E>>) -> Result<T> {
-    timeout_at(end, doing).await.map_err(|_| StorageError::TimedOut)?.map_err(Into::into)
+/// Gives up at `deadline`.
+async fn with_deadline<T, E: Into<Error>>(
+    deadline: Instant,
+    future: impl Future<Output = Result<T, E>>,
+) -> Result<T> {
+    timeout_at(deadline, future).await.map_err(|_| StorageError::TimedOut)?.map_err(Into::into)
 }
 
 /// The state that decides on a batch of messages. Its rows are locked until the transaction ends.
@@ -180,16 +185,16 @@ struct SendContext {
     conversation: Option<Conversation>,
     members: Vec<Membership>,
     /// Messages that were sent before with the same client ids.
-    before: HashMap<(UserId, ClientId), Message>,
+    existing: HashMap<(UserId, ClientId), Message>,
     /// Why a sender may not write to the other member of a direct conversation; the reason depends on the sender.
     closed: HashMap<UserId, Error>,
     /// The messages that the batch replies to.
-    answered: HashMap<MessageId, Message>,
+    reply_targets: HashMap<MessageId, Message>,
 }
 
 impl SendContext {
     async fn lock(tx: &Tx, id: ConversationId, all: &[&Sending]) -> Result<Self> {
-        let mut actors: Vec<UserId> = all.iter().map(|it| it.actor).collect();
+        let mut actors: Vec<UserId> = all.iter().map(|sending| sending.actor).collect();
         actors.sort_unstable();
         actors.dedup();
         let mut actors = users::lock_all_shared(tx, &actors).await?;
@@ -198,19 +203,20 @@ impl SendContext {
             actors,
             conversation: conversations::lock(tx, id).await?,
             members: Vec::new(),
-            before: HashMap::new(),
+            existing: HashMap::new(),
             closed: HashMap::new(),
-            answered: HashMap::new(),
+            reply_targets: HashMap::new(),
         };
         let Some(conversation) = &context.conversation else { return Ok(context) };
         context.members = conversations::list_members(tx, &[id]).await?.remove(&id).unwrap_or_default();
-        let called: Vec<_> = all.iter().map(|it| (it.actor, it.input.client_id)).collect();
-        context.before = messages::list_by_client_ids(tx, &called).await?;
+        let client_keys: Vec<_> =
+            all.iter().map(|sending| (sending.actor, sending.input.client_id)).collect();
+        context.existing = messages::list_by_client_ids(tx, &client_keys).await?;
         if conversation.kind == ConversationKind::Direct {
             context.closed = context.list_closed(tx, conversation).await?;
         }
-        let answered: Vec<MessageId> = all.iter().filter_map(|it| it.input.reply_to).collect();
-        context.answered = messages::list_by_ids(tx, &answered).await?;
+        let reply_targets: Vec<MessageId> = all.iter().filter_map(|sending| sending.input.reply_to).collect();
+        context.reply_targets = messages::list_by_ids(tx, &reply_targets).await?;
         Ok(context)
     }
 
@@ -220,10 +226,10 @@ impl SendContext {
         let mut closed = HashMap::new();
         let senders = self.members.iter().map(|member| member.user);
         for actor in senders.filter(|user| self.actors.contains_key(user)) {
-            let others = self.members.iter().map(|member| member.user).filter(|user| *user != actor);
-            let others: Vec<UserId> = others.collect();
-            relations::lock_shared(tx, actor, others.iter().copied()).await?;
-            match check_open(tx, conversation, actor, &others).await {
+            let other_members = self.members.iter().map(|member| member.user).filter(|user| *user != actor);
+            let other_members: Vec<UserId> = other_members.collect();
+            relations::lock_shared(tx, actor, other_members.iter().copied()).await?;
+            match check_open(tx, conversation, actor, &other_members).await {
                 Ok(()) => {}
                 Err(error @ (Error::Blocked | Error::CannotWrite | Error::RecipientGone)) => {
                     closed.insert(actor, error);
@@ -242,26 +248,32 @@ impl SendContext {
     /// Decides on a message: `None` if it may be sent, the message as it is now if it was sent before.
     fn decide(&self, sending: &Sending) -> Result<Option<Message>> {
         let Sending { actor, input, fingerprint } = sending;
-        let mine = self.members.iter().find(|it| it.user == *actor && self.actors.contains_key(actor));
+        let mine =
+            self.members.iter().find(|member| member.user == *actor && self.actors.contains_key(actor));
         let mine = mine.ok_or_else(|| self.missing_sender(sending))?;
-        if let Some(before) = self.before.get(&(*actor, input.client_id)) {
-            let is_same = before.fingerprint == *fingerprint;
-            return if is_same { Ok(Some(before.clone())) } else { Err(Error::ClientIdReused) };
+        if let Some(existing) = self.existing.get(&(*actor, input.client_id)) {
+            let is_same = existing.fingerprint == *fingerprint;
+            return if is_same { Ok(Some(existing.clone())) } else { Err(Error::ClientIdReused) };
         }
         if let Some(reason) = self.closed.get(actor) {
             return Err(reason.clone());
         }
-        let is_seen = |id| {
-            let found: Option<&Message> = self.answered.get(&id);
-            found.is_some_and(|it| it.conversation == mine.conversation && mine.sees(it.message_no))
+        let is_visible = |id| {
+            let found: Option<&Message> = self.reply_targets.get(&id);
+            found.is_some_and(|m| m.conversation == mine.conversation && mine.sees(m.message_no))
         };
-        if input.reply_to.is_none_or(is_seen) { Ok(None) } else { Err(Error::ReplyNotFound) }
+        if input.reply_to.is_none_or(is_visible) { Ok(None) } else { Err(Error::ReplyNotFound) }
     }
 
     /// The members who do not have the conversation in their list before the next message.
     fn hidden_from(&self) -> Vec<UserId> {
-        let last_message_no = self.conversation.as_ref().map_or(0, |it| it.last_message_no);
-        self.members.iter().filter(|it| !it.is_listed(last_message_no)).map(|it| it.user).collect()
+        let last_message_no =
+            self.conversation.as_ref().map_or(0, |conversation| conversation.last_message_no);
+        self.members
+            .iter()
+            .filter(|member| !member.is_listed(last_message_no))
+            .map(|member| member.user)
+            .collect()
     }
 
     /// Stores the messages with their images and events, the conversation, and the read marks of the senders.

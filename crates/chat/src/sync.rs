@@ -92,8 +92,7 @@ impl Chat {
         let mut bytes = 0;
         let fits = events.iter().take_while(|view| {
             let is_first = bytes == 0;
-            bytes +=
-                view.message.as_ref().map_or(64, |it| 512 + it.message.text.len() + 2048 * it.media.len());
+            bytes += view.message.as_ref().map_or(64, |m| 512 + m.message.text.len() + 2048 * m.media.len());
             is_first || bytes <= MAX_BYTES
         });
         let count = fits.count();
@@ -137,16 +136,16 @@ impl Chat {
         let more = changed.len() as u64 > MAX_HEADS;
         changed.truncate(usize::try_from(MAX_HEADS).unwrap_or(usize::MAX));
         // Changes since the first page belong to the next response, which the client should request at once.
-        let is_behind = walk.after.is_some() && walk.began != now;
+        let is_behind = walk.after.is_some() && walk.start != now;
         let cursor = match changed.last().filter(|_| more) {
-            Some(last) => walk.go_on_after(last.conversation),
+            Some(last) => walk.continue_after(last.conversation),
             None => walk.finish(),
         };
-        let (left, kept): (Vec<_>, Vec<_>) = changed.into_iter().partition(|it| it.is_left);
-        let ids: Vec<ConversationId> = kept.into_iter().map(|it| it.conversation).collect();
+        let (left, joined): (Vec<_>, Vec<_>) = changed.into_iter().partition(|change| change.is_left);
+        let ids: Vec<ConversationId> = joined.into_iter().map(|change| change.conversation).collect();
         let found = conversations::list_by_ids(&self.db, &ids).await?;
         let mut mine = conversations::list_memberships(&self.db, actor, &ids).await?;
-        let mut removed: Vec<ConversationId> = left.into_iter().map(|changed| changed.conversation).collect();
+        let mut removed: Vec<ConversationId> = left.into_iter().map(|change| change.conversation).collect();
         let mut heads = Vec::with_capacity(found.len());
         for conversation in found {
             let Some(mine) = mine.remove(&conversation.id) else { continue };

@@ -71,7 +71,7 @@ pub(crate) async fn view_conversations(
 }
 
 /// Hydrates a conversation for each of `viewers` who is a member, with as many statements as for one.
-pub(crate) async fn view_to_each(
+pub(crate) async fn view_for_viewers(
     conn: &impl Conn,
     conversation: &Conversation,
     viewers: &[UserId],
@@ -102,15 +102,15 @@ impl Parts {
     /// `None` if the viewer is not a member.
     fn view(&self, viewer: UserId, conversation: &Conversation) -> Option<ConversationView> {
         let memberships = self.members.get(&conversation.id)?;
-        let mine = memberships.iter().find(|it| it.user == viewer)?.clone();
+        let mine = memberships.iter().find(|membership| membership.user == viewer)?.clone();
         let last_message = conversation.last_message.and_then(|id| self.last.get(&id));
-        let shown = |membership: &Membership| {
+        let member_view = |membership: &Membership| {
             let user = self.people.find(membership.user)?;
             Some(MemberView { membership: membership.clone(), user })
         };
         Some(ConversationView {
             conversation: conversation.clone(),
-            members: memberships.iter().filter_map(shown).collect(),
+            members: memberships.iter().filter_map(member_view).collect(),
             last_message: last_message.filter(|view| mine.sees(view.message.message_no)).cloned(),
             mine,
         })

@@ -119,10 +119,10 @@ impl Analysis {
                 Reference::Mention(mention) => push_new(&mut found.mentions, mention),
             }
         }
-        found.within_limits()
+        found.check_limits()
     }
 
-    fn within_limits(self) -> Result<Self, Violation> {
+    fn check_limits(self) -> Result<Self, Violation> {
         if self.hashtags.len() > Self::MAX_HASHTAGS {
             return Err(Violation::TooMany { max: Self::MAX_HASHTAGS, what: "hashtags" });
         }
@@ -148,7 +148,7 @@ fn references(text: &str) -> Vec<(Range<usize>, Reference)> {
     for (at, sign) in text.char_indices() {
         while links.next_if(|link| link.end <= at).is_some() {}
         let next = links.peek().map_or(text.len()..text.len(), Clone::clone);
-        if at < next.start && opens(before) {
+        if at < next.start && may_precede_sign(before) {
             // A word ends where a link begins.
             let rest = &text[at + sign.len_utf8()..next.start];
             let (word, reference) = match sign {
@@ -162,8 +162,8 @@ fn references(text: &str) -> Vec<(Range<usize>, Reference)> {
                 }
                 _ => ("", None),
             };
-            let place = at..at + sign.len_utf8() + word.len();
-            found.extend(reference.map(|reference| (place, reference)));
+            let range = at..at + sign.len_utf8() + word.len();
+            found.extend(reference.map(|reference| (range, reference)));
         }
         before = sign;
     }
@@ -187,7 +187,7 @@ fn run(text: &str, is_part: impl Fn(char) -> bool) -> &str {
 }
 
 /// Whether a sign after `before` may start a hashtag or mention.
-pub(crate) fn opens(before: char) -> bool {
+pub(crate) fn may_precede_sign(before: char) -> bool {
     !is_tag_char(before) && !matches!(before, '#' | '＃' | '@' | '＠' | '/' | '&' | '=' | '.' | '-' | '+')
 }
 
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_hashtags() {
+    fn hashtags_are_found() {
         let table: &[(&str, &[&str])] = &[
             ("오늘의 노을 #제주 #Jeju!", &["제주", "jeju"]),
             ("#a#b", &["a"]),
@@ -248,13 +248,13 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_is_too_long_is_no_tag() {
+    fn hashtag_that_is_too_long_is_ignored() {
         assert_eq!(tags(&format!("#{}", "가".repeat(50))).len(), 1);
         assert_eq!(tags(&format!("#{}", "가".repeat(51))).len(), 0);
     }
 
     #[test]
-    fn finds_mentions_with_their_korean_suffixes() {
+    fn mentions_are_found_with_korean_suffixes() {
         let table: &[(&str, &[&str])] = &[
             ("hi @Ann, @bob.", &["ann", "bob"]),
             ("@ann @ANN", &["ann"]),
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_more_than_the_limits() {
+    fn hashtags_and_mentions_beyond_the_limits_are_rejected() {
         let many =
             |sign: &str, count: usize| (0..count).map(|n| format!("{sign}name{n} ")).collect::<String>();
         assert!(Analysis::of(&many("#", 30)).is_ok());
@@ -290,25 +290,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_tag_found_is_a_tag(text in "[#＃a-zA-Z0-9_ ﷺ가-힣ﬁßİ\u{301}@.]{0,60}") {
+        fn hashtags_found_can_be_parsed(text in "[#＃a-zA-Z0-9_ ﷺ가-힣ﬁßİ\u{301}@.]{0,60}") {
             for tag in Analysis::of(&text).map(|found| found.hashtags).unwrap_or_default() {
                 prop_assert_eq!(Hashtag::parse(tag.as_str()), Some(tag));
             }
         }
 
         #[test]
-        fn nothing_found_overlaps_a_link(
+        fn references_do_not_overlap_links(
             text in "([#@＃＠a-z가-힣 ./~!:(),_-]|https://|x\\.example/|@ann|#tag|@b@x\\.kr){0,30}",
         ) {
             let links = link::find(&text);
-            for (place, reference) in references(&text) {
-                let overlaps = links.iter().any(|link| link.start < place.end && place.start < link.end);
-                prop_assert!(!overlaps, "{:?} {:?} in {:?} of {:?}", reference, place, links, text);
+            for (range, reference) in references(&text) {
+                let overlaps = links.iter().any(|link| link.start < range.end && range.start < link.end);
+                prop_assert!(!overlaps, "{:?} {:?} in {:?} of {:?}", reference, range, links, text);
             }
         }
 
         #[test]
-        fn a_link_says_nothing_of_its_own(
+        fn links_contain_no_references(
             before in "([#@a-z가-힣 .,!~]|@ann|#tag){0,10}",
             scheme in "https?://|ftp://|app://|//|",
             host in "[a-z]{1,8}(\\.[a-z_-]{0,3}[a-z]{2})?\\.(example|kr|한국|닷컴)(:[0-9]{2,4})?",
@@ -322,7 +322,7 @@ mod tests {
         }
 
         #[test]
-        fn a_foreign_handle_is_nobody_here(
+        fn handles_of_other_sites_are_not_mentions(
             name in "[a-z0-9_]{3,10}(\\.[a-z]{1,4})?",
             host in "[a-z0-9-]{0,6}[a-z0-9]\\.([a-z]{2,4}\\.)?(example|kr|org|한국)",
             after in "|에서|님| |\\)|,|!|\\. ",
@@ -332,7 +332,7 @@ mod tests {
         }
 
         #[test]
-        fn an_address_of_whatever_kind_says_nothing_of_its_own(
+        fn addresses_contain_no_references(
             before in "(|[(「 ]|mailto:kim@|kim@|@kim@|https://)",
             host in "([a-z]{1,8}\\.example|💩\\.la|x\\.한국)(:[0-9]{2,4})?",
             rest in "(/|/~|/[a-z]{1,4}[|`]|\\?[a-z]{1,3}=)\\(?[@#][a-z]{3,5}",
@@ -342,7 +342,7 @@ mod tests {
         }
 
         #[test]
-        fn a_link_ends_behind_a_name_or_tag_and_before_the_next(
+        fn links_end_before_the_next_reference(
             between in "[-.]",
             end in "[！？：…｡､，；。、｣」›»“”]",
         ) {
@@ -351,12 +351,12 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_analysed(text in ".{0,200}") {
+        fn analysis_accepts_any_text(text in ".{0,200}") {
             let _ = Analysis::of(&text);
         }
 
         #[test]
-        fn a_mention_has_one_to_five_candidates_longest_first(name in "[a-z가-힣]{3,12}") {
+        fn mention_has_one_to_five_candidates_longest_first(name in "[a-z가-힣]{3,12}") {
             let text = format!("@{name}");
             let found = Analysis::of(&text).unwrap();
             let names = found.mentions[0].candidates();

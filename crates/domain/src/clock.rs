@@ -137,31 +137,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_written_as_rfc_3339_with_milliseconds() {
+    fn timestamp_is_written_as_rfc_3339_with_milliseconds() {
         let time = Timestamp::from_micros(1_790_000_000_123_456).unwrap();
         assert_eq!(time.to_string(), "2026-09-21T14:13:20.123Z");
     }
 
     #[test]
-    fn refuses_what_no_calendar_can_name() {
+    fn timestamp_beyond_the_calendar_is_rejected() {
         assert_eq!(Timestamp::from_micros(i64::MAX), None);
     }
 
     #[test]
-    fn for_ever_ends_where_the_calendar_does() {
+    fn timestamp_addition_is_clamped_to_the_calendar() {
         let end = Timestamp::from_micros(0).unwrap() + Duration::MAX;
         assert_eq!(Timestamp::from_micros(end.as_micros()), Some(end));
     }
 
     #[test]
-    fn the_future_was_no_time_ago() {
+    fn timestamp_since_the_future_is_zero() {
         let now = Timestamp::from_micros(5_000_000).unwrap();
         assert_eq!(now.since(now + Duration::from_secs(1)), Duration::ZERO);
         assert_eq!((now + Duration::from_secs(1)).since(now), Duration::from_secs(1));
     }
 
     #[test]
-    fn near_is_before_and_after() {
+    fn timestamp_is_near_before_and_after() {
         let (now, minute) = (Timestamp::from_micros(5_000_000).unwrap(), Duration::from_secs(60));
         let less = minute - Duration::from_micros(1);
         assert!(
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixed_clock_moves_only_when_told() {
+    fn fixed_clock_moves_only_when_advanced() {
         let start = Timestamp::from_micros(0).unwrap();
         let clock = FixedClock::new(start);
         assert_eq!(clock.now(), start);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_the_wall_clock_leaves_the_monotonic_clock() {
+    fn fixed_clock_step_does_not_change_the_monotonic_clock() {
         let start = Timestamp::from_micros(1_790_000_000_000_000).unwrap();
         let clock = FixedClock::new(start);
         clock.advance(Duration::from_secs(60));
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_monotonic_clock_of_the_system_never_goes_back() {
+    fn system_clock_is_monotonic() {
         let readings: Vec<_> = (0..1_000).map(|_| SystemClock.monotonic()).collect();
         assert!(readings.is_sorted());
     }

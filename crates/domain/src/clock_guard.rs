@@ -98,9 +98,9 @@ impl ClockGuard {
     /// Starts from the state in the database: the time of its `newest` row, and the last process's record.
     pub fn start(now: Reading, newest: Option<Timestamp>, record: &Record) -> Self {
         let pause = match &record.pause {
-            Some(pause) => Some(continued(pause, now, record)),
+            Some(pause) => Some(continued_pause(pause, now, record)),
             None if is_confirmed(now, record) => None,
-            None => doubt(now, newest, record.checked_at),
+            None => pause_at_start(now, newest, record.checked_at),
         };
         Self {
             difference: now.difference(),
@@ -121,9 +121,9 @@ impl ClockGuard {
     pub fn check(&mut self, now: Reading, confirmed: Option<Confirmation>) -> Option<Change> {
         let jump = now.difference() - self.difference;
         let is_jump = jump.unsigned_abs() > JUMP.as_micros();
-        let news = confirmed.filter(|confirmation| confirmation.number > self.confirmations);
-        self.confirmations = news.map_or(self.confirmations, |confirmation| confirmation.number);
-        let is_right = news.is_some_and(|confirmation| confirmation.at.is_near(now.wall, JUMP));
+        let new_confirmation = confirmed.filter(|confirmation| confirmation.number > self.confirmations);
+        self.confirmations = new_confirmation.map_or(self.confirmations, |confirmation| confirmation.number);
+        let is_right = new_confirmation.is_some_and(|confirmation| confirmation.at.is_near(now.wall, JUMP));
         let is_steady = self.pause.as_ref().is_some_and(|pause| self.steady_for(pause, now) >= STEADY);
         if is_jump || now.monotonic.saturating_sub(self.difference_at) >= STEADY {
             (self.difference, self.difference_at) = (now.difference(), now.monotonic);
@@ -140,7 +140,9 @@ impl ClockGuard {
         if is_steady {
             return self.pause.take().map(|_| Change::Resumed);
         }
-        news.filter(|_| self.pause.is_some()).map(|elsewhere| Change::ConfirmedElsewhere(elsewhere.at))
+        new_confirmation
+            .filter(|_| self.pause.is_some())
+            .map(|elsewhere| Change::ConfirmedElsewhere(elsewhere.at))
     }
 
     fn steady_for(&self, pause: &Pause, now: Reading) -> Duration {
@@ -150,7 +152,7 @@ impl ClockGuard {
 
 /// A pause of the last process. Its steady time continues to count, so that daily restarts do not extend the pause for
 /// ever.
-fn continued(pause: &Pause, now: Reading, record: &Record) -> Pause {
+fn continued_pause(pause: &Pause, now: Reading, record: &Record) -> Pause {
     let is_same_clock = record.checked_at.is_some_and(|checked_at| checked_at.is_near(now.wall, NEAR));
     let steady_for = if is_same_clock { pause.steady_for } else { Duration::ZERO };
     Pause { steady_for, ..pause.clone() }
@@ -162,7 +164,7 @@ fn is_confirmed(now: Reading, record: &Record) -> bool {
 
 /// Why the clock is in doubt at a start. A time in the future was written by a clock that was ahead, or this one is
 /// behind. An old time may only mean an idle site, unless the clock was checked here not long ago.
-fn doubt(now: Reading, newest: Option<Timestamp>, checked_at: Option<Timestamp>) -> Option<Pause> {
+fn pause_at_start(now: Reading, newest: Option<Timestamp>, checked_at: Option<Timestamp>) -> Option<Pause> {
     let ahead = [(newest, "the newest row"), (checked_at, "the last check of the clock")];
     let ahead = ahead.into_iter().find(|(at, _)| at.is_some_and(|at| at >= now.wall + NEAR));
     let behind = checked_at.map(|at| (Some(at), "the last check of the clock"));
@@ -241,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_of_more_than_an_hour_pauses_for_a_steady_day() {
+    fn jump_of_more_than_an_hour_pauses_for_a_steady_day() {
         for to in [start() + 200 * DAY, start() + HOUR + MINUTE, start() - HOUR - MINUTE, start() - 200 * DAY]
         {
             let mut w = World::new(Some(start()), Record::default());
@@ -258,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_jump_begins_the_day_anew() {
+    fn second_jump_restarts_the_steady_day() {
         let mut w = World::new(Some(start()), Record::default());
         w.clock.step_wall(start() + 200 * DAY);
         w.check();
@@ -272,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn many_small_steps_within_a_day_are_a_jump() {
+    fn small_steps_within_a_day_add_up_to_a_jump() {
         let mut w = World::new(Some(start()), Record::default());
         w.clock.step_wall(w.clock.now() + 40 * MINUTE);
         assert_eq!(w.check(), None, "one step of less than an hour is not a jump");
@@ -282,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_drift_is_no_jump() {
+    fn slow_drift_is_not_a_jump() {
         let mut w = World::new(Some(start()), Record::default());
         for _ in 0..1_000 {
             w.clock.advance(HOUR);
@@ -292,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_pauses_when_the_newest_row_is_far_away() {
+    fn start_pauses_when_the_newest_row_is_far_away() {
         let ms = Duration::from_millis(1);
         for (newest, is_paused) in [
             (None, false),
@@ -308,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_site_is_not_in_doubt_while_it_runs_now_and_then() {
+    fn idle_site_is_not_paused_if_its_clock_was_checked_recently() {
         let record = |at| Record { checked_at: Some(at), ..Record::default() };
         let idle = Some(start() - 100 * DAY);
         for (newest, checked_at, is_paused) in [
@@ -326,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_ends_a_pause_by_the_same_clock() {
+    fn confirmation_by_the_same_clock_ends_a_pause() {
         let mut w = World::new(Some(start() - 30 * DAY), Record::default());
         w.check();
         assert!(w.is_paused());
@@ -343,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_may_set_the_clock_and_say_so_before_it_is_noticed() {
+    fn confirmation_before_the_check_prevents_a_pause() {
         let mut w = World::new(Some(start()), Record::default());
         w.check();
         w.clock.step_wall(start() + 5 * HOUR);
@@ -352,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_outlives_the_process_and_its_steady_time_counts_on() {
+    fn pause_and_its_steady_time_survive_a_restart() {
         let mut w = World::new(Some(start()), Record::default());
         w.check();
         w.clock.step_wall(start() + 200 * DAY);
@@ -367,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn another_clock_after_a_restart_begins_the_day_anew() {
+    fn restart_with_another_clock_restarts_the_steady_day() {
         let mut w = World::new(Some(start()), Record::default());
         w.check();
         w.clock.step_wall(start() + 200 * DAY);
@@ -382,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_that_is_restarted_every_eight_hours_is_not_stuck() {
+    fn pause_ends_despite_regular_restarts() {
         let mut w = World::new(Some(start() - 30 * DAY), Record::default());
         let mut days = 0;
         while w.check() != Some(Change::Resumed) {
@@ -402,7 +404,7 @@ mod tests {
         // Whatever the clock does, nothing is deleted by a time that is more than an hour away from the one that the
         // monotonic clock predicts, unless a steady day has passed since.
         #[test]
-        fn no_deletion_follows_a_jump_within_a_day(
+        fn jump_pauses_deletion_for_a_day(
             steps in proptest::collection::vec((-400_i64..400, 0_u64..1_500), 1..60)
         ) {
             let mut w = World::new(Some(start()), Record::default());

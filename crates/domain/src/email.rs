@@ -9,7 +9,7 @@ use crate::Violation;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmailAddress(String);
 
-const NO_ADDRESS: Violation =
+const NOT_AN_ADDRESS: Violation =
     Violation::InvalidCharacters("must be an e-mail address such as ann@example.com");
 
 impl EmailAddress {
@@ -27,9 +27,9 @@ impl EmailAddress {
         }
         let options = Options::default().with_required_tld().without_display_text().without_domain_literal();
         let address =
-            email_address::EmailAddress::parse_with_options(raw, options).map_err(|_| NO_ADDRESS)?;
+            email_address::EmailAddress::parse_with_options(raw, options).map_err(|_| NOT_AN_ADDRESS)?;
         if raw.chars().any(char::is_control) {
-            return Err(NO_ADDRESS);
+            return Err(NOT_AN_ADDRESS);
         }
         Ok(Self(format!("{}@{}", address.local_part(), address.domain().to_lowercase())))
     }
@@ -51,13 +51,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accepts_addresses_and_lower_cases_the_domain() {
+    fn email_address_is_accepted_with_its_domain_in_lower_case() {
         assert_eq!(EmailAddress::parse(" Ann+tag@Example.COM ").unwrap().as_str(), "Ann+tag@example.com");
         assert!(EmailAddress::parse("민수@예시.한국").is_ok());
     }
 
     #[test]
-    fn refuses_what_is_no_address() {
+    fn email_that_is_not_an_address_is_rejected() {
         for bad in [
             "",
             "ann",

@@ -26,7 +26,7 @@ pub struct UnreachableId(Uuid);
 
 static GENERATOR: Mutex<ContextV7> = Mutex::new(ContextV7::new());
 
-static APART: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+static SEPARATE_GENERATOR: Mutex<ContextV7> = Mutex::new(ContextV7::new());
 
 // The end of the year 9999, the last that RFC 3339 can express. A UUIDv7 can express years up to 10889, so the counter
 // of the generator can overflow into the time without wrapping around.
@@ -55,14 +55,14 @@ pub fn advance_past(id: Uuid) -> Result<(), UnreachableId> {
 }
 
 fn advance(generator: &Mutex<ContextV7>, id: Uuid) -> Result<(), UnreachableId> {
-    let millis = made_in_millis(id).ok_or(UnreachableId(id))?;
+    let millis = millis_of(id).ok_or(UnreachableId(id))?;
     // Generates one id and discards it: all later ids carry at least its millisecond, which is larger than any counter
     // value of an earlier one. A generator that is already further ahead does not change.
     next(generator, (millis + 1) * 1_000);
     Ok(())
 }
 
-fn made_in_millis(id: Uuid) -> Option<u64> {
+fn millis_of(id: Uuid) -> Option<u64> {
     let millis = u64::try_from(id.as_u128() >> 80).ok()?;
     (id.get_version_num() == 7 && millis <= LAST_MILLIS).then_some(millis)
 }
@@ -72,7 +72,7 @@ fn made_in_millis(id: Uuid) -> Option<u64> {
 /// # Errors
 /// `id` is unreachable.
 pub fn instant_of(id: Uuid) -> Result<Timestamp, UnreachableId> {
-    made_in_millis(id)
+    millis_of(id)
         .and_then(|millis| Timestamp::from_micros(i64::try_from(millis).ok()? * 1_000))
         .ok_or(UnreachableId(id))
 }
@@ -180,7 +180,7 @@ impl RequestId {
     /// Generates an id for a request that is rejected before the clock is checked. It comes from a separate generator,
     /// so that a wrong clock does not advance the other ids of this process.
     pub fn generate_apart(now: Timestamp) -> Self {
-        Self(generate_from(&APART, now))
+        Self(generate_from(&SEPARATE_GENERATOR, now))
     }
 }
 
@@ -218,16 +218,16 @@ mod tests {
     }
 
     #[test]
-    fn ids_of_refused_requests_move_no_others() {
+    fn ids_of_rejected_requests_do_not_advance_the_generator() {
         let late = at(LAST_MILLIS - 1);
-        let refused = [RequestId::generate_apart(late), RequestId::generate_apart(late)];
-        assert!(refused[0] < refused[1]);
-        assert!(PostId::generate(at(1_790_000_000_000)).as_uuid() < refused[0].as_uuid());
+        let rejected = [RequestId::generate_apart(late), RequestId::generate_apart(late)];
+        assert!(rejected[0] < rejected[1]);
+        assert!(PostId::generate(at(1_790_000_000_000)).as_uuid() < rejected[0].as_uuid());
     }
 
     proptest! {
         #[test]
-        fn ids_grow_and_pass_every_id_that_was_advanced_past(
+        fn ids_increase_past_every_advanced_id(
             steps in proptest::collection::vec(
                 prop_oneof![any_millis().prop_map(Step::Generate), any_v7().prop_map(Step::Advance)],
                 1..60,
@@ -252,7 +252,7 @@ mod tests {
         }
 
         #[test]
-        fn an_unreachable_id_moves_nothing(bits in any::<u128>(), beyond in LAST_MILLIS + 1..(1 << 48)) {
+        fn unreachable_id_does_not_advance_the_generator(bits in any::<u128>(), beyond in LAST_MILLIS + 1..(1 << 48)) {
             let generator = Mutex::new(ContextV7::new());
             let is_v7 = Uuid::from_u128(bits).get_version_num() == 7;
             for id in [(!is_v7).then_some(Uuid::from_u128(bits)), Some(v7(beyond, bits))].into_iter().flatten() {
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_that_overflows_in_the_last_millisecond_wraps_nothing() {
+    fn counter_overflow_in_the_last_millisecond_does_not_wrap_around() {
         let generator = Mutex::new(ContextV7::new());
         advance(&generator, v7(LAST_MILLIS, u128::MAX)).unwrap();
         let mut last = generate_from(&generator, at(LAST_MILLIS));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_of_this_process_pass_an_id_of_another() {
+    fn ids_increase_past_an_id_of_another_process() {
         let now = Timestamp::from_micros(1_790_000_000_000_000).unwrap();
         let ahead = v7(1_790_000_000_000 + 200 * 24 * 3_600_000, u128::MAX);
         advance_past(ahead).unwrap();
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_grow_while_the_clock_stands_still_or_steps_back() {
+    fn ids_increase_while_the_clock_stops_or_steps_back() {
         let now = Timestamp::from_micros(1_790_000_000_000_000).unwrap();
         let mut last = PostId::generate(now);
         for step in 0..10_000 {
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_has_one_spelling() {
+    fn id_has_one_spelling() {
         let id = "01890a5d-ac96-774b-bcce-b302099a8057";
         assert_eq!(id.parse::<UserId>().unwrap().to_string(), id);
         for other in

@@ -148,7 +148,7 @@ mod tests {
     use crate::Timestamp;
 
     #[test]
-    fn stored_jobs_are_read_again() {
+    fn stored_jobs_can_be_parsed() {
         let now = Timestamp::from_micros(1_790_000_000_000_000).unwrap();
         let user = UserId::generate(now);
         let jobs = [
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_tried_again_ever_more_rarely() {
+    fn retry_delay_doubles_up_to_an_hour() {
         let seconds = [1, 2, 3, 10, 11, 64, u64::MAX].map(|attempt| retry_after(attempt).as_secs());
         assert_eq!(seconds, [5, 10, 20, 2560, 3600, 3600, 3600]);
     }

@@ -15,7 +15,7 @@
 
 use std::ops::Range;
 
-use crate::analysis::{is_tag_char, opens};
+use crate::analysis::{is_tag_char, may_precede_sign};
 
 /// The links and foreign handles in `text`, in order, as byte ranges that do not overlap.
 pub fn find(text: &str) -> Vec<Range<usize>> {
@@ -27,7 +27,7 @@ pub fn find(text: &str) -> Vec<Range<usize>> {
         let end_of_last = found.last().map_or(0, |link| link.end);
         let link = match c {
             ':' => with_scheme(text, at, end_of_last),
-            '@' | '＠' if opens(before) => handle(text, at),
+            '@' | '＠' if may_precede_sign(before) => handle(text, at),
             // A sign after a word is that of an e-mail address.
             _ if is_host_char(c) && (!is_sign(before) || is_host_char(before_last) && before == '@') => {
                 bare(text, at)
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_links() {
+    fn links_are_found() {
         let table: &[(&str, &[&str])] = &[
             ("https://x.example", &["https://x.example"]),
             ("보세요https://x.example/a 어때", &["https://x.example/a"]),
@@ -361,7 +361,7 @@ mod tests {
 
     /// Whatever closes a sentence or a quote also closes the link in it.
     #[test]
-    fn ends_a_link_where_a_sentence_does() {
+    fn links_end_with_their_sentence() {
         for c in "！？：…｡､，；。、｣」›»“”\"<>".chars() {
             assert_eq!(links(&format!("https://x.example/a{c}#b")), ["https://x.example/a"], "{c}");
             assert_eq!(links(&format!("x.example/a{c}#b")), ["x.example/a"], "{c}");
@@ -370,14 +370,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn links_are_in_order_and_apart(text in "([#@a-z가-힣 ./:(),」「\u{200b}…?-]|://|https://|x\\.kr/){0,40}") {
+        fn links_are_ordered_and_do_not_overlap(text in "([#@a-z가-힣 ./:(),」「\u{200b}…?-]|://|https://|x\\.kr/){0,40}") {
             let found = find(&text);
             prop_assert!(found.iter().all(|link| link.start < link.end && text.get(link.clone()).is_some()));
             prop_assert!(found.windows(2).all(|pair| pair[0].end <= pair[1].start));
         }
 
         #[test]
-        fn any_text_is_searched(text in ".{0,200}") {
+        fn link_search_accepts_any_text(text in ".{0,200}") {
             for link in find(&text) {
                 prop_assert!(!text[link].contains(char::is_whitespace));
             }

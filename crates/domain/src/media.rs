@@ -342,7 +342,7 @@ impl Upload {
     /// How long an uploaded file may wait for completion, counted from the announcement.
     pub const ABANDONED_AFTER: Duration = Duration::from_secs(2 * 60 * 60);
     /// How long the record of an upload is kept.
-    pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+    pub const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// The largest number of announced uploads per account that wait for completion; [`Upload::MAX_PENDING_BYTES`]
     /// limits their total size. Uploaded files that are never completed stay in storage for
@@ -370,7 +370,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_what_their_first_bytes_say() {
+    fn image_type_is_detected_from_the_first_bytes() {
         let table: [(&[u8], Option<ImageType>); 9] = [
             (b"\xff\xd8\xff\xe0rest", Some(ImageType::Jpeg)),
             (b"\x89PNG\r\n\x1a\nrest", Some(ImageType::Png)),
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn what_phones_and_cameras_make_is_told_by_its_first_bytes() {
+    fn foreign_type_is_detected_from_the_first_bytes() {
         use ForeignType::{Avif, Heif, JpegXl, TiffOrRaw, Video};
         let brands = |main: &[u8; 4], others: &[&[u8; 4]]| {
             let others = others.iter().map(|brand| brand.as_slice()).collect::<Vec<_>>().concat();
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_has_one_spelling_and_its_files_lead_back_to_it() {
+    fn media_key_has_one_spelling_and_is_parsed_from_its_file_names() {
         let now = Timestamp::from_micros(1_790_000_000_000_000).unwrap();
         let owner = UserId::generate(now);
         for is_public in [true, false] {

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stored_kinds_are_read_again() {
+    fn stored_notice_kinds_can_be_parsed() {
         for kind in NoticeKind::ALL {
             assert_eq!(kind.as_str().parse::<NoticeKind>().as_ref(), Ok(kind));
         }

@@ -104,11 +104,11 @@ impl Limit {
     ///
     /// # Errors
     /// [`Violation::OutOfRange`] below 1.
-    pub fn parse(asked: i64) -> Result<Self, Violation> {
-        if asked < 1 {
+    pub fn parse(requested: i64) -> Result<Self, Violation> {
+        if requested < 1 {
             return Err(Violation::OutOfRange("must be at least 1"));
         }
-        Ok(Self(u8::try_from(asked).unwrap_or(Self::MAX).min(Self::MAX)))
+        Ok(Self(u8::try_from(requested).unwrap_or(Self::MAX).min(Self::MAX)))
     }
 
     /// The limit as a number of items.
@@ -240,7 +240,7 @@ impl<K: Key> PageRequest<K> {
     /// The range of keys to scan, for a list in this order.
     pub fn window(&self, order: Order) -> Window<K> {
         let rows = self.limit.get() as u64 + 1;
-        let ascending = (order == Order::Ascending) != self.walks_back();
+        let ascending = (order == Order::Ascending) != self.is_backward();
         let all = Window { after: self.since.clone(), from: None, before: None, to: None, ascending, rows };
         let Some(Cursor { inclusive, position, .. }) = self.cursor.clone() else { return all };
         match (ascending, inclusive) {
@@ -274,9 +274,9 @@ impl<K: Key> PageRequest<K> {
     /// Turns the keys that the [`window`](PageRequest::window) yielded, in scan order, into the page's keys in list
     /// order.
     pub fn page_keys(&self, mut keys: Vec<K>) -> PageKeys<K> {
-        let more = keys.len() > self.limit.get();
+        let has_more = keys.len() > self.limit.get();
         keys.truncate(self.limit.get());
-        if self.walks_back() {
+        if self.is_backward() {
             keys.reverse();
         }
         let at = |direction, position: &K| Cursor {
@@ -287,7 +287,7 @@ impl<K: Key> PageRequest<K> {
         };
         let (next, prev) = match (keys.first(), keys.last()) {
             (Some(first), Some(last)) => {
-                let next = (more || self.walks_back()).then(|| at(Direction::Next, last));
+                let next = (has_more || self.is_backward()).then(|| at(Direction::Next, last));
                 (next, Some(at(Direction::Prev, first)))
             }
             _ => self.cursors_of_empty(),
@@ -295,7 +295,7 @@ impl<K: Key> PageRequest<K> {
         PageKeys { keys, next, prev }
     }
 
-    fn walks_back(&self) -> bool {
+    fn is_backward(&self) -> bool {
         self.cursor.as_ref().is_some_and(|cursor| cursor.direction == Direction::Prev)
     }
 
@@ -376,14 +376,14 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_coerced_at_the_top_only() {
+    fn limit_is_capped_at_the_maximum() {
         assert_eq!(Limit::parse(1_000_000), Limit::parse(100));
         assert!(Limit::parse(0).is_err() && Limit::parse(-1).is_err());
         assert_eq!(Limit::default().get(), 20);
     }
 
     #[test]
-    fn a_cursor_is_good_for_its_own_list_only() {
+    fn cursor_is_valid_for_its_own_list_only() {
         let cursor =
             Cursor { scope: scope(), direction: Direction::Next, inclusive: false, position: Uuid::max() };
         assert_eq!(Cursor::decode(&cursor.encode(), scope()), Ok(cursor));
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_of_names_is_read_again() {
+    fn cursor_of_a_ranked_list_can_be_decoded() {
         let position = Ranked { rank: -7, name: "제주".to_owned() };
         let cursor = Cursor { scope: scope(), direction: Direction::Prev, inclusive: true, position };
         assert_eq!(Cursor::decode(&cursor.encode(), scope()), Ok(cursor.clone()));
@@ -402,13 +402,13 @@ mod tests {
     }
 
     #[test]
-    fn a_first_page_of_nothing_has_no_cursors() {
+    fn empty_first_page_has_no_cursors() {
         let page_keys = scan(&BTreeSet::new(), &request(5, None, None));
         assert_eq!((page_keys.next, page_keys.prev), (None, None));
     }
 
     #[test]
-    fn an_empty_page_of_newer_items_can_be_asked_for_again() {
+    fn empty_page_of_newer_items_can_be_requested_again() {
         let mut list = BTreeSet::from([1, 2, 3]);
         let newest = scan(&list, &request(5, None, None)).prev;
         let empty = scan(&list, &request(5, newest, None));
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_was_deleted_can_be_left_backwards() {
+    fn deleted_last_page_has_a_cursor_to_the_page_before() {
         let mut list = BTreeSet::from([1, 2, 3, 4]);
         let first = scan(&list, &request(2, None, None));
         list.remove(&1);
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn since_bounds_every_page_of_the_walk() {
+    fn since_bounds_every_page() {
         let list: BTreeSet<u128> = (1..=10).collect();
         let first = scan(&list, &request(3, None, Some(5)));
         assert_eq!(numbers(&first), [10, 9, 8]);
@@ -441,16 +441,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_decoding_panic(text in ".{0,60}") {
+        fn cursor_decoding_never_panics(text in ".{0,60}") {
             let _ = Cursor::<Uuid>::decode(&text, scope());
             let _ = Cursor::<Ranked>::decode(&text, scope());
         }
 
         #[test]
-        fn a_walk_shows_what_stays_exactly_once(
+        fn pages_contain_every_remaining_item_exactly_once(
             list in prop::collection::btree_set(0u128..200, 0..60),
             limit in 1i64..10,
-            gone in prop::collection::btree_set(0u128..200, 0..30),
+            deleted in prop::collection::btree_set(0u128..200, 0..30),
             new in prop::collection::btree_set(200u128..260, 0..10),
         ) {
             let (mut now, mut seen) = (list.clone(), Vec::new());
@@ -458,18 +458,18 @@ mod tests {
             // After the first page, some items are deleted and newer ones are created.
             let first: BTreeSet<u128> = numbers(&page).into_iter().collect();
             seen.extend(numbers(&page));
-            now.retain(|id| !gone.contains(id));
+            now.retain(|id| !deleted.contains(id));
             now.extend(new.iter().copied());
             while let Some(next) = page.next {
                 page = scan(&now, &request(limit, Some(next), None));
                 seen.extend(numbers(&page));
             }
-            let expected: Vec<u128> = list.iter().rev().filter(|id| first.contains(id) || !gone.contains(id)).copied().collect();
+            let expected: Vec<u128> = list.iter().rev().filter(|id| first.contains(id) || !deleted.contains(id)).copied().collect();
             prop_assert_eq!(seen, expected);
         }
 
         #[test]
-        fn a_list_with_the_oldest_first_is_walked_like_one_turned_round(
+        fn pages_of_an_ascending_list_are_in_its_order(
             list in prop::collection::btree_set(0u128..200, 0..60), limit in 1i64..10,
         ) {
             let (mut cursor, mut seen) = (None, Vec::new());
@@ -485,7 +485,7 @@ mod tests {
         }
 
         #[test]
-        fn walking_back_shows_the_list_in_its_order(list in prop::collection::btree_set(0u128..200, 1..60), limit in 1i64..10) {
+        fn pages_backwards_are_in_list_order(list in prop::collection::btree_set(0u128..200, 1..60), limit in 1i64..10) {
             let mut page = scan(&list, &request(limit, None, None));
             while let Some(next) = page.next {
                 page = scan(&list, &request(limit, Some(next), None));

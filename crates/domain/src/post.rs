@@ -88,18 +88,18 @@ mod tests {
     use crate::{Username, user::Status};
 
     #[test]
-    fn who_sees_a_post() {
+    fn post_visibility_depends_on_audience_author_and_relation() {
         let now = Timestamp::from_micros(1_790_000_000_000_000).unwrap();
-        let [author, somebody] = [UserId::generate(now), UserId::generate(now)];
+        let [author, stranger] = [UserId::generate(now), UserId::generate(now)];
         let none = Relation::default();
         let follower = Relation { following: true, ..none };
         let viewers = [
             (None, none),
-            (Some(somebody), none),
-            (Some(somebody), follower),
-            (Some(somebody), Relation { blocking: true, ..none }),
-            (Some(somebody), Relation { blocked_by: true, ..none }),
-            (Some(somebody), Relation { muting: true, ..follower }),
+            (Some(stranger), none),
+            (Some(stranger), follower),
+            (Some(stranger), Relation { blocking: true, ..none }),
+            (Some(stranger), Relation { blocked_by: true, ..none }),
+            (Some(stranger), Relation { muting: true, ..follower }),
             (Some(author), none),
         ];
         let table = [

@@ -67,7 +67,7 @@ mod tests {
     use crate::{Timestamp, UserId, Username};
 
     #[test]
-    fn who_sees_what_of_an_account() {
+    fn account_visibility_depends_on_status_and_relation() {
         let none = Relation::default();
         let [following, blocking, blocked_by, muting] = [
             Relation { following: true, ..none },
@@ -87,14 +87,14 @@ mod tests {
             (false, Status::Suspended, following, false, false, open),
             (false, Status::Deleted, none, false, false, open),
         ];
-        for (is_private, status, relation, header, shown, lists) in table {
+        for (is_private, status, relation, header, visible, lists) in table {
             let id = UserId::generate(Timestamp::from_micros(1_790_000_000_000_000).unwrap());
             let username = Username::parse("ann").unwrap();
             let user =
                 UserSummary { id, username, display_name: "Ann".into(), avatar: None, is_private, status };
             let seen =
                 (user.shows_header(relation), user.is_visible(relation), user.opens_lists(relation, false));
-            assert_eq!(seen, (header, shown, lists), "{is_private} {status:?} {relation:?}");
+            assert_eq!(seen, (header, visible, lists), "{is_private} {status:?} {relation:?}");
             assert_eq!(user.opens_lists(relation, true), Ok(()));
         }
     }

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stored_reasons_are_read_again() {
+    fn stored_reasons_can_be_parsed() {
         for reason in Reason::ALL {
             assert_eq!(reason.as_str().parse::<Reason>().as_ref(), Ok(reason));
         }

@@ -178,13 +178,13 @@ fn sizes(phrases: &[Phrase]) -> (usize, usize) {
 fn has_all(text: &str, phrases: &[Phrase]) -> bool {
     let terms = terms(text);
     let terms: Vec<&str> = terms.split_whitespace().collect();
-    let begins_at = |phrase: &Phrase, at: &[&str]| {
+    let starts_at = |phrase: &Phrase, at: &[&str]| {
         let last = phrase.terms.len() - 1;
-        phrase.terms.iter().zip(at).enumerate().all(|(n, (want, have))| {
-            want == have || n == last && phrase.is_prefix && have.starts_with(want.as_str())
+        phrase.terms.iter().zip(at).enumerate().all(|(n, (expected, actual))| {
+            expected == actual || n == last && phrase.is_prefix && actual.starts_with(expected.as_str())
         })
     };
-    let has = |phrase: &Phrase| terms.windows(phrase.terms.len()).any(|at| begins_at(phrase, at));
+    let has = |phrase: &Phrase| terms.windows(phrase.terms.len()).any(|at| starts_at(phrase, at));
     phrases.iter().all(has) && !phrases.is_empty()
 }
 
@@ -213,19 +213,19 @@ enum Run {
 
 fn runs(folded: &str) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
-    let mut goes_on = false;
+    let mut continues = false;
     for c in folded.chars().filter(|c| c.is_whitespace() || c.is_control() || !is_invisible(*c)) {
         let is_part = is_word_char(c);
         if is_part {
-            push(&mut runs, c, goes_on);
+            push(&mut runs, c, continues);
         }
-        goes_on = is_part;
+        continues = is_part;
     }
     runs
 }
 
-fn push(runs: &mut Vec<Run>, c: char, goes_on: bool) {
-    match runs.last_mut().filter(|_| goes_on) {
+fn push(runs: &mut Vec<Run>, c: char, continues: bool) {
+    match runs.last_mut().filter(|_| continues) {
         Some(Run::Word(word)) if is_mark(c) || !is_compound_char(c) => {
             if word.len() < MAX_WORD {
                 word.push(c);
@@ -281,14 +281,14 @@ mod tests {
     }
 
     #[test]
-    fn terms_are_what_tokenisers_leave_alone() {
+    fn terms_are_unchanged_by_tokenisers() {
         assert_eq!(terms("Ann 사진"), "x616e6e xec82aceca784 xeca784");
         assert_eq!(terms("사"), "xec82ac");
         assert_eq!(terms(" ...!? 😀"), "");
     }
 
     #[test]
-    fn what_finds_what() {
+    fn query_finds_the_expected_texts() {
         let table = [
             ("서울", "서울숲나들이", true),
             ("울숲", "서울숲나들이", true),
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_may_be_its_beginning_only_while_it_is_written() {
+    fn query_ends_with_a_prefix_in_open_phrases_only() {
         let query = Query::parse("Ann kim").unwrap();
         assert!(is_found(&query.open_phrases(), "ann kimberly"));
         assert!(!is_found(&query.phrases(), "ann kimberly"));
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_has_1_to_100_characters() {
+    fn query_has_1_to_100_characters() {
         for blank in ["", "  ", "\u{200b}", "\u{3164}"] {
             assert_eq!(Query::parse(blank), Err(Violation::Blank), "{blank:?}");
         }
@@ -346,14 +346,14 @@ mod tests {
     }
 
     #[test]
-    fn a_word_without_end_is_a_term_that_databases_take() {
+    fn terms_of_long_words_are_truncated() {
         let long = "\u{1e922}".repeat(4000);
         assert!(terms(&long).len() <= 1 + MAX_WORD * 4 * 2);
         assert!(finds(&"a".repeat(90), &"a".repeat(3000)));
     }
 
     #[test]
-    fn a_database_looks_for_a_few_rare_terms_only() {
+    fn query_is_narrowed_to_a_few_rare_terms() {
         let terms = |query: &str| Query::parse(query).unwrap().phrases();
         let count = |query: &str| terms(query).iter().map(|phrase| phrase.terms.len()).sum::<usize>();
         assert_eq!(count(&"가나".repeat(50)), 8);
@@ -371,7 +371,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_has_a_query_has_what_a_database_looks_for(query in "[가-다a-c ]{1,60}", text in "[가-다a-c ]{0,60}") {
+        fn query_matches_imply_matches_of_the_narrowed_query(query in "[가-다a-c ]{1,60}", text in "[가-다a-c ]{0,60}") {
             let Ok(query) = Query::parse(&query) else { return Ok(()) };
             let narrowed = query.phrases();
             prop_assert!(narrowed.iter().map(|phrase| phrase.terms.len()).sum::<usize>() <= MAX_TERMS);
@@ -388,7 +388,7 @@ mod tests {
         }
 
         #[test]
-        fn every_two_syllables_of_a_compound_find_it(compound in "[가-힣]{2,12}", around in "[ a-z가-힣.]{0,8}") {
+        fn compound_is_found_by_every_pair_of_syllables(compound in "[가-힣]{2,12}", around in "[ a-z가-힣.]{0,8}") {
             let text = format!("{around} {compound} {around}");
             let syllables: Vec<char> = compound.chars().collect();
             for pair in syllables.windows(2) {
@@ -399,12 +399,12 @@ mod tests {
         }
 
         #[test]
-        fn a_compound_is_found_by_what_it_has_only(compound in "[가-다]{2,5}", text in "[가-다 ]{0,12}") {
+        fn compound_is_found_only_by_its_substrings(compound in "[가-다]{2,5}", text in "[가-다 ]{0,12}") {
             prop_assert_eq!(finds(&compound, &text), text.contains(&compound));
         }
 
         #[test]
-        fn any_text_is_analysed_and_finds_itself(text in "\\PC{1,60}") {
+        fn query_of_any_text_finds_the_text(text in "\\PC{1,60}") {
             if let Ok(query) = Query::parse(&text) {
                 let phrases = query.phrases();
                 prop_assert!(phrases.is_empty() || is_found(&phrases, &text));
@@ -412,7 +412,7 @@ mod tests {
         }
 
         #[test]
-        fn no_term_has_a_meaning_in_a_query_language(text in ".{0,100}") {
+        fn terms_have_no_meaning_in_query_languages(text in ".{0,100}") {
             let harmless = |c: char| c == 'x' || c.is_ascii_digit() || ('a'..='f').contains(&c);
             prop_assert!(terms(&text).split_whitespace().all(|term| term.starts_with('x')));
             prop_assert!(terms(&text).chars().all(|c| c == ' ' || harmless(c)));

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ends_by_idleness_and_by_age() {
+    fn session_ends_by_idleness_and_by_age() {
         let start = Timestamp::from_micros(1_790_000_000_000_000).unwrap();
         let lifetime =
             SessionLifetime { idle: Duration::from_secs(100), absolute: Duration::from_secs(1000) };

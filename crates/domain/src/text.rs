@@ -174,13 +174,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn composes_and_trims() {
+    fn text_is_composed_and_trimmed() {
         assert_eq!(PostText::parse("  \u{1112}\u{1161}\u{11ab}글 \n").unwrap().as_str(), "한글");
         assert_eq!(PostText::parse("a\r\nb").unwrap().as_str(), "a\nb");
     }
 
     #[test]
-    fn counts_what_a_reader_counts() {
+    fn text_length_counts_grapheme_clusters() {
         let family = "👨‍👩‍👧‍👦";
         assert!(DisplayName::parse(&family.repeat(8)).is_ok());
         assert!(PostText::parse(&"가".repeat(2200)).is_ok());
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_text_that_only_looks_empty() {
+    fn text_of_invisible_characters_is_rejected() {
         for blank in [
             "\u{3164}",
             "\u{115f}\u{1160}",
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_breaks_storage_or_deceives() {
+    fn text_with_control_characters_is_rejected() {
         for bad in [
             "a\0b",
             "a\u{7}b",
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_changes_of_direction_that_are_closed() {
+    fn text_with_closed_direction_controls_is_accepted() {
         for closed in [
             "see \u{2067}עברית\u{2069} here",
             "\u{202b}עברית\u{202c}",
@@ -247,7 +247,7 @@ mod tests {
 
     /// Whether a letter after each paragraph of `text` keeps its direction under the Unicode Bidirectional Algorithm:
     /// it does if nothing is open.
-    fn is_letter_behind_untouched(text: &str) -> bool {
+    fn leaves_following_letter_unaffected(text: &str) -> bool {
         let printed = format!("{}x", text.replace('\n', "x\n"));
         let info = unicode_bidi::BidiInfo::new(&printed, Some(unicode_bidi::Level::ltr()));
         let letters = printed.char_indices().filter(|(_, c)| *c == 'x');
@@ -256,18 +256,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_changes_of_direction_that_are_open_are_refused(
+        fn text_with_open_direction_controls_is_rejected(
             text in "[a-cא-ג1\n\u{202a}-\u{202e}\u{2066}-\u{2069}]{0,14}",
             // The algorithm supports a depth of up to 125.
             deep in "([\u{202a}\u{202b}\u{202d}\u{202e}]{120,140}|[\u{2066}-\u{2068}]{120,140}|)",
             closed in "[\u{202c}\u{2069}a]{0,140}",
         ) {
             let text = format!("{text}{deep}{closed}");
-            prop_assert_eq!(check_direction(&text).is_ok(), is_letter_behind_untouched(&text), "{:?}", text);
+            prop_assert_eq!(check_direction(&text).is_ok(), leaves_following_letter_unaffected(&text), "{:?}", text);
         }
 
         #[test]
-        fn parsing_an_accepted_text_again_changes_nothing(raw in ".{0,80}") {
+        fn text_parsing_is_idempotent(raw in ".{0,80}") {
             if let Ok(text) = PostText::parse(&raw) {
                 prop_assert_eq!(PostText::parse(text.as_str()), Ok(text));
             }

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_a_trend_and_how_strong() {
+    fn trend_score_depends_on_accounts_and_age() {
         let hours = Duration::from_hours;
         let table = [
             (3, 0, 0, Some(4.0)),

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stored_values_are_read_again() {
+    fn stored_values_can_be_parsed() {
         for role in Role::ALL {
             assert_eq!(role.as_str().parse::<Role>().as_ref(), Ok(role));
         }

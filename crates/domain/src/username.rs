@@ -172,13 +172,13 @@ mod tests {
     }
 
     #[test]
-    fn is_kept_in_lower_case_and_composed() {
+    fn username_is_lower_cased_and_composed() {
         assert_eq!(name("Ann.Lee_7").as_str(), "ann.lee_7");
         assert_eq!(name("\u{1112}\u{1161}\u{11ab}글이").as_str(), "한글이");
     }
 
     #[test]
-    fn refuses_with_the_reason() {
+    fn username_is_rejected_with_the_reason() {
         let characters = [
             "ann lee",
             " ann",
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_look_alike_share_a_skeleton() {
+    fn usernames_that_look_alike_share_a_skeleton() {
         for (a, b) in [("paypal", "paypa1"), ("google", "g00gle"), ("modern", "rnodern")] {
             assert_eq!(name(a).skeleton(), name(b).skeleton(), "{a} {b}");
         }
@@ -212,23 +212,23 @@ mod tests {
     }
 
     #[test]
-    fn names_that_speak_for_the_site_are_reserved() {
-        for taken in ["admin", "Admin", "r00t", "b1egram", "관리자"] {
-            assert!(name(taken).is_reserved(), "{taken}");
+    fn usernames_that_look_official_are_reserved() {
+        for reserved in ["admin", "Admin", "r00t", "b1egram", "관리자"] {
+            assert!(name(reserved).is_reserved(), "{reserved}");
         }
         assert!(!name("ann").is_reserved());
     }
 
     proptest! {
         #[test]
-        fn parsing_an_accepted_name_again_changes_nothing(raw in "[a-zA-Z0-9._가-힣ᄀ-ᇿ]{1,32}") {
+        fn username_parsing_is_idempotent(raw in "[a-zA-Z0-9._가-힣ᄀ-ᇿ]{1,32}") {
             if let Ok(name) = Username::parse(&raw) {
                 prop_assert_eq!(Username::parse(name.as_str()), Ok(name));
             }
         }
 
         #[test]
-        fn any_text_is_parsed_or_refused(raw in ".{0,40}") {
+        fn username_parsing_never_panics(raw in ".{0,40}") {
             let _ = Username::parse(&raw);
         }
     }

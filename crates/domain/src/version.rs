@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_is_meant_for_what_it_names() {
+    fn precondition_is_met_by_listed_versions_only() {
         assert!(Precondition::Any.is_met(7));
         assert!(Precondition::OneOf(vec![3, 7]).is_met(7));
         assert!(!Precondition::OneOf(vec![3]).is_met(7));

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_take_longer() {
+    fn drain_window_grows_with_the_connections() {
         let window = |connections| Config::default().drain.window(connections).as_secs();
         assert_eq!([0, 1, 2500, 5000, 1_000_000].map(window), [0, 5, 5, 10, 30]);
     }

@@ -96,7 +96,7 @@ where
     // Unregisters the connection before the closing handshake, so that nothing more is sent to it.
     drop(guard);
     match end {
-        End::Gone => None,
+        End::Disconnected => None,
         End::Close(code) => {
             // A client that has stopped reading does not answer the close frame either.
             let limit = connection.hub.config().close_timeout;
@@ -145,7 +145,7 @@ where
 /// How a connection ends.
 enum End {
     /// The client disconnected, or the network failed.
-    Gone,
+    Disconnected,
     Close(CloseCode),
 }
 
@@ -177,7 +177,7 @@ where
         loop {
             // Registers the waker before checking the outbox, so that no frame is missed.
             self.peer.register(cx.waker());
-            match self.turn(cx) {
+            match self.poll_once(cx) {
                 Ok(Step::Again) => {}
                 Ok(Step::Wait(until)) => {
                     if self.timer.deadline() != until {
@@ -192,9 +192,9 @@ where
         }
     }
 
-    fn turn(&mut self, cx: &mut Context<'_>) -> Result<Step, End> {
+    fn poll_once(&mut self, cx: &mut Context<'_>) -> Result<Step, End> {
         let now = Instant::now();
-        let (closing_at, credential) = self.peer.look(now).map_err(End::Close)?;
+        let (closing_at, credential) = self.peer.check_close(now).map_err(End::Close)?;
         self.session.renew(credential);
         while let Some(due) = self.session.due(now) {
             self.peer.send(match due {
@@ -221,7 +221,7 @@ where
             if self.writing_since.is_some() {
                 match self.ws.poll_flush_unpin(cx) {
                     Poll::Ready(Ok(())) => self.writing_since = None,
-                    Poll::Ready(Err(_)) => return Err(End::Gone),
+                    Poll::Ready(Err(_)) => return Err(End::Disconnected),
                     Poll::Pending => return Ok(()),
                 }
             }
@@ -229,10 +229,10 @@ where
                 return Ok(());
             }
             let mut batch = Vec::new();
-            self.peer.take(BATCH_FRAMES, BATCH_BYTES, &mut batch);
+            self.peer.take_frames(BATCH_FRAMES, BATCH_BYTES, &mut batch);
             self.writing_since = Some(now);
             for text in batch {
-                self.ws.start_send_unpin(Message::Text(text)).map_err(|_| End::Gone)?;
+                self.ws.start_send_unpin(Message::Text(text)).map_err(|_| End::Disconnected)?;
             }
         }
     }
@@ -253,7 +253,7 @@ where
             let all = next.into_iter().map(|queued| {
                 let (peer, commands) = (Arc::clone(&self.peer), Arc::clone(&self.commands));
                 async move {
-                    let reply = run_in_time(&*commands, &peer, queued).await;
+                    let reply = run_with_deadline(&*commands, &peer, queued).await;
                     reply.into_iter().for_each(|reply| peer.send(reply));
                 }
             });
@@ -272,7 +272,7 @@ where
     fn poll_read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, End> {
         let received = match self.ws.poll_next_unpin(cx) {
             Poll::Pending => return Ok(false),
-            Poll::Ready(None) => return Err(End::Gone),
+            Poll::Ready(None) => return Err(End::Disconnected),
             Poll::Ready(Some(Err(error))) => return Err(end_of(&error)),
             Poll::Ready(Some(Ok(Message::Text(text)))) => self.session.receive(now, &text),
             Poll::Ready(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => self.session.receive_control(now),
@@ -303,17 +303,21 @@ where
 }
 
 /// Runs a command until its deadline. Returns the reply, or `None` for a command without one.
-async fn run_in_time<C: Commands>(commands: &C, peer: &Arc<Peer>, queued: QueuedCommand) -> Option<Frame> {
+async fn run_with_deadline<C: Commands>(
+    commands: &C,
+    peer: &Arc<Peer>,
+    queued: QueuedCommand,
+) -> Option<Frame> {
     let QueuedCommand { command, due } = queued;
     let id = command.id;
     if Instant::now() >= due {
-        return Some(Frame::err(id, &not_begun()));
+        return Some(Frame::err(id, &not_started()));
     }
     let run = AssertUnwindSafe(commands.run(peer, command)).catch_unwind();
     match timeout_at(due, run).await {
         Ok(Ok(reply)) => reply,
         Ok(Err(_)) => Some(Frame::err(id, &internal_error())),
-        Err(_) => Some(Frame::err(id, &given_up())),
+        Err(_) => Some(Frame::err(id, &timed_out())),
     }
 }
 
@@ -329,7 +333,7 @@ fn end_of(error: &WsError) -> End {
         WsError::Utf8(_) => End::Close(CloseCode::NotText),
         WsError::Io(error) if error.kind() == io::ErrorKind::InvalidData => End::Close(CloseCode::WebSocket),
         WsError::Protocol(_) => End::Close(CloseCode::WebSocket),
-        _ => End::Gone,
+        _ => End::Disconnected,
     }
 }
 
@@ -353,12 +357,12 @@ fn overloaded() -> CommandError {
     busy("overloaded", detail)
 }
 
-fn not_begun() -> CommandError {
+fn not_started() -> CommandError {
     let detail = "Earlier commands took too long. This one was not started: send it again later.";
     busy("unavailable", detail)
 }
 
-fn given_up() -> CommandError {
+fn timed_out() -> CommandError {
     let detail = "The command timed out on the server. It may have taken effect, or may still take effect: send it again \
                   later. A message with the same client_id is sent only once.";
     busy("unavailable", detail)

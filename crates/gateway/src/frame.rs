@@ -204,7 +204,7 @@ mod tests {
     const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
     #[test]
-    fn frames_of_clients_are_commands_or_pongs() {
+    fn client_frames_parse_as_commands_or_pongs() {
         let command = |d| Ok(Incoming::Command(Command { id: 7, op: "sync".into(), d }));
         assert_eq!(Incoming::parse(r#"{"id":7,"op":"sync","d":{"a":1}}"#), command(json!({ "a": 1 })));
         assert_eq!(Incoming::parse(r#"{"op":"sync","id":7}"#), command(json!({})));
@@ -212,7 +212,7 @@ mod tests {
         let pong = Incoming::parse(&format!(r#"{{"pong":3,"recv":{{"{ID}":9}}}}"#));
         assert_eq!(pong, Ok(Incoming::Pong { ping: 3, received }));
         let deep = format!(r#"{{"id":1,"op":"sync","d":{}{}}}"#, "[".repeat(4000), "]".repeat(4000));
-        let refused = [
+        let rejected = [
             "",
             "null",
             "[]",
@@ -227,14 +227,14 @@ mod tests {
             r#"{"pong":1,"recv":{"01890a5d-ac96-774b-bcce-b302099a8057":-1}}"#,
             &deep,
         ];
-        for text in refused {
+        for text in rejected {
             assert_eq!(Incoming::parse(text), Err(Malformed), "{text}");
         }
     }
 
     proptest! {
         #[test]
-        fn no_text_is_too_strange_to_be_refused(text in ".{0,200}") {
+        fn client_frames_with_any_text_do_not_panic(text in ".{0,200}") {
             let _ = Incoming::parse(&text);
         }
     }

@@ -52,10 +52,10 @@ impl Handshake {
     /// # Errors
     /// If the request is not a valid handshake.
     pub fn read(headers: &HeaderMap) -> Result<Self, Error> {
-        let is_asked = has_token(headers, &CONNECTION, "upgrade")
+        let is_upgrade = has_token(headers, &CONNECTION, "upgrade")
             && has_token(headers, &UPGRADE, "websocket")
             && has_token(headers, &SEC_WEBSOCKET_VERSION, "13");
-        if !is_asked {
+        if !is_upgrade {
             return Err(Error::NotAsked);
         }
         let key = headers.get(SEC_WEBSOCKET_KEY).filter(|key| is_key(key)).ok_or(Error::Key)?;
@@ -111,7 +111,7 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 }
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
-    tokens(headers, name).any(|it| it.eq_ignore_ascii_case(token))
+    tokens(headers, name).any(|element| element.eq_ignore_ascii_case(token))
 }
 
 fn is_key(key: &HeaderValue) -> bool {
@@ -122,7 +122,7 @@ fn is_key(key: &HeaderValue) -> bool {
 mod tests {
     use super::*;
 
-    const ASKED: [(&str, &str); 5] = [
+    const REQUEST: [(&str, &str); 5] = [
         ("connection", "keep-alive, Upgrade"),
         ("upgrade", "WebSocket"),
         ("sec-websocket-version", "13"),
@@ -132,7 +132,7 @@ mod tests {
 
     fn read(changes: &[(&str, Option<&str>)]) -> Result<Handshake, Error> {
         let mut headers = HeaderMap::new();
-        for (name, value) in ASKED {
+        for (name, value) in REQUEST {
             headers.insert(HeaderName::try_from(name).unwrap(), value.parse().unwrap());
         }
         for (name, value) in changes {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_the_rfc() {
+    fn handshake_accepts_the_rfc_6455_example() {
         let handshake = read(&[]).unwrap();
         assert_eq!((handshake.ticket(), handshake.is_spoken()), (Some("abc_-"), true));
         let answer = handshake.answer().map(|(_, value)| value.to_str().unwrap().to_owned());
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn handshakes_that_are_refused() {
+    fn handshake_rejects_invalid_headers() {
         let table = [
             ("connection", None, Error::NotAsked),
             ("connection", Some("close"), Error::NotAsked),
@@ -181,11 +181,11 @@ mod tests {
     }
 
     #[test]
-    fn an_element_that_is_no_text_hides_only_itself() {
+    fn handshake_ignores_header_elements_that_are_not_utf8() {
         let mut headers = HeaderMap::new();
-        for (name, value) in ASKED {
+        for (name, value) in REQUEST {
             let value = [b"\xff, ", value.as_bytes(), ",\u{ac00}".as_bytes()].concat();
-            let value = if name == "sec-websocket-key" { ASKED[3].1.as_bytes().to_vec() } else { value };
+            let value = if name == "sec-websocket-key" { REQUEST[3].1.as_bytes().to_vec() } else { value };
             headers.insert(HeaderName::try_from(name).unwrap(), HeaderValue::from_bytes(&value).unwrap());
         }
         let handshake = Handshake::read(&headers).unwrap();

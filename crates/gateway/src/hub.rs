@@ -27,11 +27,11 @@ use crate::{
     peer::{Flow, Offered, Peer},
     permit::ConnectionPermit,
     registry::Registry,
-    reorder::{PATIENCE, ReorderBuffer},
+    reorder::{MAX_DELAY, ReorderBuffer},
 };
 
 /// How long running commands may continue after all clients were disconnected on shutdown.
-const LAST_COMMANDS: Duration = Duration::from_secs(10);
+const COMMAND_GRACE: Duration = Duration::from_secs(10);
 
 /// An event of a conversation, with its audience.
 #[derive(Debug, Clone)]
@@ -115,7 +115,7 @@ struct Inner {
     registry: RwLock<Registry>,
     reorder_buffer: Mutex<ReorderBuffer<DurableEvent>>,
     /// The connections with withheld posts, which receive their number on the next sweep.
-    held: Mutex<HashMap<ConnectionId, Arc<Peer>>>,
+    withheld: Mutex<HashMap<ConnectionId, Arc<Peer>>>,
     handshakes: DefaultDirectRateLimiter,
     presence: mpsc::Sender<Presence>,
     has_waiting: Notify,
@@ -135,7 +135,7 @@ impl Hub {
             config,
             registry: RwLock::default(),
             reorder_buffer: Mutex::new(ReorderBuffer::new()),
-            held: Mutex::default(),
+            withheld: Mutex::default(),
             presence,
             has_waiting: Notify::new(),
             draining: CancellationToken::new(),
@@ -222,8 +222,8 @@ impl Hub {
     /// Delivers an event to the members of its conversation. Reorders events by their number and ignores duplicates.
     pub fn send_durable(&self, durable: DurableEvent) {
         let mut reorder_buffer = self.reorder_buffer();
-        let (of, seq) = (durable.conversation, durable.seq);
-        let due = reorder_buffer.take(Instant::now(), of, seq, durable);
+        let (conversation, seq) = (durable.conversation, durable.seq);
+        let due = reorder_buffer.insert(Instant::now(), conversation, seq, durable);
         if due.is_empty() {
             self.0.has_waiting.notify_one();
         }
@@ -234,11 +234,11 @@ impl Hub {
     fn deliver(&self, due: &[DurableEvent]) {
         let registry = self.read();
         for durable in due {
-            for peer in registry.of_users(&durable.members) {
+            for peer in registry.peers_of_users(&durable.members) {
                 peer.send(durable.frame.clone());
             }
             if let Some(head) = (!durable.head_only.is_empty()).then(|| durable.head()).flatten() {
-                for peer in registry.of_users(&durable.head_only) {
+                for peer in registry.peers_of_users(&durable.head_only) {
                     peer.send(head.clone());
                 }
             }
@@ -249,11 +249,12 @@ impl Hub {
     pub fn send_heads(&self, heads: Vec<Head>) {
         let now = Instant::now();
         let mut reorder_buffer = self.reorder_buffer();
-        let lags =
-            |head: &Head| reorder_buffer.given(head.conversation).is_none_or(|given| given < head.last_seq);
+        let lags = |head: &Head| {
+            reorder_buffer.delivered(head.conversation).is_none_or(|delivered| delivered < head.last_seq)
+        };
         let lagging: Vec<Head> = heads.into_iter().filter(lags).collect();
         for head in lagging {
-            reorder_buffer.give(now, head.conversation, head.last_seq);
+            reorder_buffer.mark_delivered(now, head.conversation, head.last_seq);
             let frame = Frame::head(head.conversation, head.last_seq, head.last_message_no);
             self.send_to_users(&head.members, &frame);
         }
@@ -261,14 +262,14 @@ impl Hub {
 
     /// Sends a frame to all connections of `users`.
     pub fn send_to_users(&self, users: &[UserId], frame: &Frame) {
-        for peer in self.read().of_users(users) {
+        for peer in self.read().peers_of_users(users) {
             peer.send(frame.clone());
         }
     }
 
     /// Sends a frame to those connections of `users` that display the conversation.
     pub fn send_to_open(&self, conversation: ConversationId, users: &[UserId], frame: &Frame) {
-        for peer in self.read().of_users(users) {
+        for peer in self.read().peers_of_users(users) {
             if peer.state().open.contains(&conversation) {
                 peer.send(frame.clone());
             }
@@ -283,27 +284,34 @@ impl Hub {
         users.into_iter().collect()
     }
 
-    /// Sends a frame to the subscribers of a topic for whom `is_for` returns true.
-    pub fn send_to_topic(&self, topic: &Topic, frame: &Frame, is_for: impl Fn(UserId) -> bool) {
-        for peer in self.read().of_topic(topic) {
-            if is_for(peer.user()) {
+    /// Sends a frame to the subscribers of a topic for whom `is_recipient` returns true.
+    pub fn send_to_topic(&self, topic: &Topic, frame: &Frame, is_recipient: impl Fn(UserId) -> bool) {
+        for peer in self.read().peers_of_topic(topic) {
+            if is_recipient(peer.user()) {
                 peer.send(frame.clone());
             }
         }
     }
 
-    /// Sends a post to the subscribers of a topic for whom `is_for` returns true. Above [`Config::posts_per_second`], a
-    /// connection receives the number of further posts instead.
-    pub fn send_post(&self, topic: &Topic, post: PostId, frame: &Frame, is_for: impl Fn(UserId) -> bool) {
+    /// Sends a post to the subscribers of a topic for whom `is_recipient` returns true. Above
+    /// [`Config::posts_per_second`], a connection receives the number of further posts instead.
+    pub fn send_post(
+        &self,
+        topic: &Topic,
+        post: PostId,
+        frame: &Frame,
+        is_recipient: impl Fn(UserId) -> bool,
+    ) {
         let (now, limit) = (Instant::now(), self.0.config.posts_per_second);
-        let mut held = Vec::new();
-        for peer in self.read().of_topic(topic) {
-            if is_for(peer.user()) && peer.offer((topic, post), frame, now, limit) == Offered::Held {
-                held.push(Arc::clone(peer));
+        let mut withheld = Vec::new();
+        for peer in self.read().peers_of_topic(topic) {
+            if is_recipient(peer.user()) && peer.offer((topic, post), frame, now, limit) == Offered::Withheld
+            {
+                withheld.push(Arc::clone(peer));
             }
         }
-        if !held.is_empty() {
-            lock(&self.0.held).extend(held.into_iter().map(|peer| (peer.id(), peer)));
+        if !withheld.is_empty() {
+            lock(&self.0.withheld).extend(withheld.into_iter().map(|peer| (peer.id(), peer)));
         }
     }
 
@@ -333,11 +341,11 @@ impl Hub {
         registry.remove_subscriber(peer.id(), topic);
     }
 
-    /// Removes the subscriptions of users for whom `has_lost` returns true, and sends them `topic.revoked`.
-    pub fn revoke_topic(&self, topic: &Topic, has_lost: impl Fn(UserId) -> bool) {
+    /// Removes the subscriptions of users for whom `has_lost_access` returns true, and sends them `topic.revoked`.
+    pub fn revoke_topic(&self, topic: &Topic, has_lost_access: impl Fn(UserId) -> bool) {
         let lost: Vec<Arc<Peer>> = {
             let registry = self.read();
-            registry.of_topic(topic).filter(|peer| has_lost(peer.user())).cloned().collect()
+            registry.peers_of_topic(topic).filter(|peer| has_lost_access(peer.user())).cloned().collect()
         };
         if lost.is_empty() {
             return;
@@ -371,10 +379,10 @@ impl Hub {
         users.into_iter().collect()
     }
 
-    /// Sends a frame to the watchers of `user` for whom `is_for` returns true.
-    pub fn send_to_watchers(&self, user: UserId, frame: &Frame, is_for: impl Fn(UserId) -> bool) {
+    /// Sends a frame to the watchers of `user` for whom `is_recipient` returns true.
+    pub fn send_to_watchers(&self, user: UserId, frame: &Frame, is_recipient: impl Fn(UserId) -> bool) {
         for peer in self.read().watchers.get(&user).into_iter().flatten() {
-            if is_for(peer.user()) {
+            if is_recipient(peer.user()) {
                 peer.send(frame.clone());
             }
         }
@@ -390,8 +398,8 @@ impl Hub {
         self.close_where(code, |peer| peer.user() == user && Some(peer.session()) != except);
     }
 
-    fn close_where(&self, code: CloseCode, is_meant: impl Fn(&Peer) -> bool) {
-        for peer in self.read().peers.values().filter(|peer| is_meant(peer)) {
+    fn close_where(&self, code: CloseCode, is_affected: impl Fn(&Peer) -> bool) {
+        for peer in self.read().peers.values().filter(|peer| is_affected(peer)) {
             peer.close(code);
         }
     }
@@ -412,21 +420,21 @@ impl Hub {
 
     async fn deliver_late(&self) {
         while self.deliver_overdue(Instant::now()) {
-            tokio::time::sleep(PATIENCE / 2).await;
+            tokio::time::sleep(MAX_DELAY / 2).await;
         }
     }
 
     /// Delivers the events that have waited long enough. Returns whether others still wait.
     fn deliver_overdue(&self, now: Instant) -> bool {
         let mut reorder_buffer = self.reorder_buffer();
-        let late = reorder_buffer.take_late(now);
+        let late = reorder_buffer.take_overdue(now);
         self.deliver(&late);
         reorder_buffer.has_waiting()
     }
 
     fn sweep(&self, now: Instant) {
-        let held = std::mem::take(&mut *lock(&self.0.held));
-        for peer in held.into_values() {
+        let withheld = std::mem::take(&mut *lock(&self.0.withheld));
+        for peer in withheld.into_values() {
             peer.send_withheld_counts();
         }
         self.reorder_buffer().prune(now);
@@ -462,7 +470,7 @@ impl Hub {
         for peer in peers {
             peer.drain(now, spread(window));
         }
-        _ = timeout(window + LAST_COMMANDS, self.0.tasks.wait()).await;
+        _ = timeout(window + COMMAND_GRACE, self.0.tasks.wait()).await;
         self.0.tasks.len()
     }
 

@@ -25,7 +25,7 @@
 //! # #[tokio::main]
 //! # async fn main() {
 //! use blegram_domain::{Clock, ConnectionId, SessionId, SystemClock, UserId};
-//! use blegram_gateway::{Class, Config, Credential, Frame, Hub, Owner};
+//! use blegram_gateway::{Class, Config, ConnectionIdentity, Credential, Frame, Hub};
 //!
 //! let (hub, _presence) = Hub::new(Config::default());
 //! let now = SystemClock.now();
@@ -35,13 +35,13 @@
 //! let credential = Credential { session, valid_until: now + lifetime, expires_at, lifetime };
 //! let ready = Frame::event(Class::Reply, "ready", &serde_json::json!({}));
 //!
-//! let place = hub.admit([127, 0, 0, 1].into()).expect("below the limits");
-//! let owner = Owner { user, credential };
-//! let registered = place.register(ConnectionId::generate(now), owner, ready).expect("below the limits");
+//! let permit = hub.admit([127, 0, 0, 1].into()).expect("below the limits");
+//! let identity = ConnectionIdentity { user, credential };
+//! let guard = permit.register(ConnectionId::generate(now), identity, ready).expect("below the limits");
 //! assert!(hub.is_online(user));
 //! hub.send_to_users(&[user], &Frame::event(Class::Hint, "hello", &serde_json::json!({})));
 //! // `serve` writes the frames to the stream of the connection.
-//! # drop(registered);
+//! # drop(guard);
 //! # }
 //! ```
 

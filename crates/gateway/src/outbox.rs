@@ -74,14 +74,14 @@ impl Outbox {
         self.shed()
     }
 
-    /// Removes the next frames into `into`, until that has `frames` frames or about `bytes` bytes were added.
-    pub(crate) fn take(&mut self, frames: usize, bytes: usize, into: &mut Vec<Utf8Bytes>) {
+    /// Removes the next frames into `batch`, until that has `frames` frames or about `bytes` bytes were added.
+    pub(crate) fn take_frames(&mut self, frames: usize, bytes: usize, batch: &mut Vec<Utf8Bytes>) {
         let mut taken = 0;
-        while into.len() < frames && taken < bytes {
+        while batch.len() < frames && taken < bytes {
             let Some(frame) = self.queue.pop_front() else { break };
             taken += frame.text.len();
             self.bytes -= frame.text.len();
-            into.push(frame.text);
+            batch.push(frame.text);
         }
         if self.queue.is_empty() {
             // Frees the memory of a burst, which the connection would otherwise use until it ends.
@@ -90,8 +90,8 @@ impl Outbox {
     }
 
     /// Removes the frames that a later frame supersedes. The later one is added at the end, to preserve the order.
-    fn remove(&mut self, is_needless: impl Fn(&Class) -> bool) {
-        self.queue.retain(|waiting| !is_needless(&waiting.class));
+    fn remove(&mut self, is_superseded: impl Fn(&Class) -> bool) {
+        self.queue.retain(|waiting| !is_superseded(&waiting.class));
         self.bytes = self.queue.iter().map(|waiting| waiting.text.len()).sum();
     }
 
@@ -128,17 +128,17 @@ impl Outbox {
         many.max_by_key(|(_, (_, bytes))| *bytes).map(|(conversation, _)| conversation)
     }
 
-    fn collapse(&mut self, of: ConversationId) {
+    fn collapse(&mut self, largest: ConversationId) {
         let mut head = None;
         self.queue.retain(|frame| match frame.class {
-            Class::DurableEvent { conversation, seq, last_message_no } if conversation == of => {
+            Class::DurableEvent { conversation, seq, last_message_no } if conversation == largest => {
                 head = Some((seq, last_message_no));
                 false
             }
             _ => true,
         });
         if let Some((seq, last_message_no)) = head {
-            self.queue.push_back(Frame::head(of, seq, last_message_no));
+            self.queue.push_back(Frame::head(largest, seq, last_message_no));
         }
         self.bytes = self.queue.iter().map(|frame| frame.text.len()).sum();
     }
@@ -150,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    const ROOM: OutboxLimits = OutboxLimits { bytes: 4096, frames: 16 };
+    const LIMITS: OutboxLimits = OutboxLimits { bytes: 4096, frames: 16 };
 
     fn conversation(n: u8) -> ConversationId {
         ConversationId::from_uuid(uuid::Uuid::from_u128(u128::from(n)))
@@ -167,13 +167,13 @@ mod tests {
 
     fn drain(outbox: &mut Outbox) -> Vec<String> {
         let mut taken = Vec::new();
-        outbox.take(usize::MAX, usize::MAX, &mut taken);
+        outbox.take_frames(usize::MAX, usize::MAX, &mut taken);
         taken.iter().map(|text| text.as_str().to_owned()).collect()
     }
 
     #[test]
-    fn a_later_state_makes_an_earlier_one_needless() {
-        let mut outbox = Outbox::new(ROOM);
+    fn state_frames_replace_earlier_ones_with_the_same_key() {
+        let mut outbox = Outbox::new(LIMITS);
         outbox.push(plain(Class::State("a".into()), "a1")).unwrap();
         outbox.push(plain(Class::Reply, "r")).unwrap();
         outbox.push(plain(Class::State("b".into()), "b1")).unwrap();
@@ -183,9 +183,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_conversation_follows_its_removal() {
+    fn removal_drops_the_queued_frames_of_its_conversation() {
         let removed = |n: u8| Class::Removed { conversation: conversation(n), key: "m".into() };
-        let mut outbox = Outbox::new(ROOM);
+        let mut outbox = Outbox::new(LIMITS);
         outbox.push(plain(Class::State("m".into()), "added")).unwrap();
         outbox.push(durable(2, 1, 1)).unwrap();
         for seq in 1..=40 {
@@ -201,8 +201,8 @@ mod tests {
     }
 
     #[test]
-    fn hints_go_first() {
-        let mut outbox = Outbox::new(ROOM);
+    fn hints_are_dropped_first() {
+        let mut outbox = Outbox::new(LIMITS);
         for n in 0..20 {
             outbox.push(plain(Class::Hint, &format!("h{n}"))).unwrap();
         }
@@ -214,8 +214,8 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_conversation_becomes_its_head() {
-        let mut outbox = Outbox::new(ROOM);
+    fn largest_conversation_is_replaced_by_its_head() {
+        let mut outbox = Outbox::new(LIMITS);
         outbox.push(durable(1, 1, 500)).unwrap();
         for seq in 1..=8 {
             outbox.push(durable(2, seq, 500)).unwrap();
@@ -231,13 +231,13 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_left_out_overflows() {
-        let mut outbox = Outbox::new(ROOM);
+    fn replies_above_the_capacity_overflow() {
+        let mut outbox = Outbox::new(LIMITS);
         for _ in 0..16 {
             outbox.push(plain(Class::Reply, "r")).unwrap();
         }
         assert_eq!(outbox.push(plain(Class::Reply, "r")), Err(Overflow));
-        let mut outbox = Outbox::new(ROOM);
+        let mut outbox = Outbox::new(LIMITS);
         assert_eq!(outbox.push(plain(Class::Reply, &"r".repeat(5000))), Err(Overflow));
     }
 
@@ -256,10 +256,10 @@ mod tests {
         /// For all inputs: the queue is bounded, and the events of each conversation arrive in order, up to the last
         /// event or a head with its number.
         #[test]
-        fn nothing_durable_is_lost_unseen(frames in frames(), takes in proptest::collection::vec(0..4usize, 200)) {
-            let mut outbox = Outbox::new(ROOM);
+        fn durable_events_arrive_in_order_or_as_a_head(frames in frames(), takes in proptest::collection::vec(0..4usize, 200)) {
+            let mut outbox = Outbox::new(LIMITS);
             let mut last: HashMap<ConversationId, u64> = HashMap::new();
-            let mut told: Vec<String> = Vec::new();
+            let mut sent: Vec<String> = Vec::new();
             for (mut frame, take) in frames.into_iter().zip(takes) {
                 if let Class::DurableEvent { conversation, seq, last_message_no } = &mut frame.class {
                     let next = last.entry(*conversation).or_default();
@@ -269,15 +269,15 @@ mod tests {
                 }
                 prop_assert_eq!(outbox.push(frame), Ok(()));
                 prop_assert!(!outbox.is_over());
-                prop_assert_eq!(outbox.bytes, outbox.queue.iter().map(|it| it.text.len()).sum::<usize>());
+                prop_assert_eq!(outbox.bytes, outbox.queue.iter().map(|frame| frame.text.len()).sum::<usize>());
                 let mut taken = Vec::new();
-                outbox.take(take, usize::MAX, &mut taken);
-                told.extend(taken.iter().map(|text| text.as_str().to_owned()));
+                outbox.take_frames(take, usize::MAX, &mut taken);
+                sent.extend(taken.iter().map(|text| text.as_str().to_owned()));
             }
-            told.extend(drain(&mut outbox));
+            sent.extend(drain(&mut outbox));
             for (conversation, last) in last {
                 let mut seen = 0;
-                for text in &told {
+                for text in &sent {
                     if let Some(rest) = text.strip_prefix(&format!("{conversation} ")) {
                         let seq: u64 = rest.split(' ').next().unwrap().parse().unwrap();
                         prop_assert!(seq > seen);

@@ -80,8 +80,8 @@ pub(crate) struct State {
 #[derive(Debug, Default)]
 pub(crate) struct Flow {
     since: Option<Instant>,
-    told: u32,
-    held: u64,
+    sent: u32,
+    withheld: u64,
     newest: Option<PostId>,
 }
 
@@ -90,7 +90,7 @@ pub(crate) struct Flow {
 pub(crate) enum Offered {
     Delivered,
     /// Withheld and counted: the connection will receive the number of withheld posts.
-    Held,
+    Withheld,
 }
 
 #[derive(Serialize)]
@@ -105,20 +105,20 @@ const SECOND: Duration = Duration::from_secs(1);
 impl Peer {
     pub(crate) fn new(
         id: ConnectionId,
-        owner: ConnectionIdentity,
+        identity: ConnectionIdentity,
         address: IpAddr,
         limits: OutboxLimits,
     ) -> Self {
         let state = State {
             outbox: Outbox::new(limits),
-            credential: owner.credential,
+            credential: identity.credential,
             closing: None,
             reconnect_after: None,
             topics: HashMap::new(),
             open: Vec::new(),
             watched: Vec::new(),
         };
-        Self { id, user: owner.user, address, state: Mutex::new(state), waker: AtomicWaker::new() }
+        Self { id, user: identity.user, address, state: Mutex::new(state), waker: AtomicWaker::new() }
     }
 
     /// The id of the connection.
@@ -213,14 +213,14 @@ impl Peer {
         let mut state = self.state();
         let Some(flow) = state.topics.get_mut(topic) else { return Offered::Delivered };
         if flow.since.is_none_or(|since| now >= since + SECOND) {
-            *flow = Flow { since: Some(now), told: 0, ..*flow };
+            *flow = Flow { since: Some(now), sent: 0, ..*flow };
         }
-        if flow.told >= limit {
-            flow.held += 1;
+        if flow.sent >= limit {
+            flow.withheld += 1;
             flow.newest = flow.newest.max(Some(post));
-            return Offered::Held;
+            return Offered::Withheld;
         }
-        flow.told += 1;
+        flow.sent += 1;
         drop(state);
         self.send(frame.clone());
         Offered::Delivered
@@ -228,15 +228,18 @@ impl Peer {
 
     /// Sends a `timeline.head` event with the number of withheld posts, for each topic that has any.
     pub(crate) fn send_withheld_counts(&self) {
-        let held = |(topic, flow): (&Topic, &mut Flow)| {
+        let timeline_head = |(topic, flow): (&Topic, &mut Flow)| {
             let newest = flow.newest.take()?;
             let topic = topic.to_string();
             let class = Class::State(format!("timeline.head:{topic}").into());
-            let head =
-                TimelineHead { topic, newest_id: newest.to_string(), count: std::mem::take(&mut flow.held) };
+            let head = TimelineHead {
+                topic,
+                newest_id: newest.to_string(),
+                count: std::mem::take(&mut flow.withheld),
+            };
             Some(Frame::event(class, "timeline.head", &head))
         };
-        let heads: Vec<Frame> = self.state().topics.iter_mut().filter_map(held).collect();
+        let heads: Vec<Frame> = self.state().topics.iter_mut().filter_map(timeline_head).collect();
         for head in heads {
             self.send(head);
         }
@@ -246,13 +249,13 @@ impl Peer {
         self.waker.register(waker);
     }
 
-    pub(crate) fn take(&self, frames: usize, bytes: usize, into: &mut Vec<Utf8Bytes>) {
-        self.state().outbox.take(frames, bytes, into);
+    pub(crate) fn take_frames(&self, frames: usize, bytes: usize, batch: &mut Vec<Utf8Bytes>) {
+        self.state().outbox.take_frames(frames, bytes, batch);
     }
 
     /// The close code, if the connection has to be closed by `now`; otherwise the time of a scheduled close and the
     /// credential.
-    pub(crate) fn look(&self, now: Instant) -> Result<(Option<Instant>, Credential), CloseCode> {
+    pub(crate) fn check_close(&self, now: Instant) -> Result<(Option<Instant>, Credential), CloseCode> {
         let state = self.state();
         match state.closing_by(now) {
             Some(code) => Err(code),

@@ -36,11 +36,11 @@ impl ConnectionPermit {
     pub fn register(
         self,
         id: ConnectionId,
-        owner: ConnectionIdentity,
+        identity: ConnectionIdentity,
         first: Frame,
     ) -> Result<ConnectionGuard, (Self, Rejection)> {
         let config = self.hub.config();
-        let peer = Arc::new(Peer::new(id, owner, self.address, config.outbox));
+        let peer = Arc::new(Peer::new(id, identity, self.address, config.outbox));
         peer.send(first);
         let mut registry = self.hub.write();
         // Checked under the lock: `Hub::drain` cancels first and lists the connections afterwards, so it either sees
@@ -49,18 +49,18 @@ impl ConnectionPermit {
             drop(registry);
             return Err((self, Rejection::Draining));
         }
-        let of_user = registry.users.entry(owner.user).or_default();
-        if of_user.len() >= config.connections_per_user {
+        let user_peers = registry.users.entry(identity.user).or_default();
+        if user_peers.len() >= config.connections_per_user {
             drop(registry);
             return Err((self, Rejection::TooManyOfUser));
         }
-        of_user.push(Arc::clone(&peer));
-        let is_first = of_user.len() == 1;
+        user_peers.push(Arc::clone(&peer));
+        let is_first = user_peers.len() == 1;
         registry.peers.insert(id, Arc::clone(&peer));
-        let was_offline = registry.offline_since.remove(&owner.user).is_some();
+        let was_offline = registry.offline_since.remove(&identity.user).is_some();
         drop(registry);
         if is_first && !was_offline {
-            self.hub.notify_presence(owner.user, true);
+            self.hub.notify_presence(identity.user, true);
         }
         Ok(ConnectionGuard { permit: self, peer })
     }

@@ -24,11 +24,11 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn of_users<'a>(&'a self, users: &'a [UserId]) -> impl Iterator<Item = &'a Arc<Peer>> {
+    pub(crate) fn peers_of_users<'a>(&'a self, users: &'a [UserId]) -> impl Iterator<Item = &'a Arc<Peer>> {
         users.iter().filter_map(|user| self.users.get(user)).flatten()
     }
 
-    pub(crate) fn of_topic(&self, topic: &Topic) -> impl Iterator<Item = &Arc<Peer>> {
+    pub(crate) fn peers_of_topic(&self, topic: &Topic) -> impl Iterator<Item = &Arc<Peer>> {
         self.topics.get(topic).into_iter().flat_map(HashMap::values)
     }
 
@@ -63,7 +63,7 @@ impl Registry {
         }
         self.remove_watcher(peer.id(), &watched);
         if let Entry::Occupied(mut entry) = self.users.entry(peer.user()) {
-            entry.get_mut().retain(|it| it.id() != peer.id());
+            entry.get_mut().retain(|other| other.id() != peer.id());
             if entry.get().is_empty() {
                 entry.remove();
                 self.offline_since.insert(peer.user(), Instant::now());

@@ -13,10 +13,10 @@ use blegram_domain::ConversationId;
 use tokio::time::Instant;
 
 /// How long an event waits for earlier ones. Then it is delivered without them, and clients fetch the missing events.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
+pub(crate) const MAX_DELAY: Duration = Duration::from_millis(50);
 
 /// How long the buffer remembers the position of an inactive conversation.
-const MEMORY: Duration = Duration::from_secs(60);
+const IDLE_RETENTION: Duration = Duration::from_secs(60);
 
 /// The position and the waiting events of each conversation; `T` is an event.
 #[derive(Debug)]
@@ -24,9 +24,9 @@ pub(crate) struct ReorderBuffer<T>(HashMap<ConversationId, Pending<T>>);
 
 #[derive(Debug)]
 struct Pending<T> {
-    given: u64,
+    delivered: u64,
     waiting: BTreeMap<u64, T>,
-    touched: Instant,
+    active_at: Instant,
 }
 
 impl<T> ReorderBuffer<T> {
@@ -35,51 +35,61 @@ impl<T> ReorderBuffer<T> {
     }
 
     /// Adds event `seq` and returns the events that are now due, in order. Ignores an event that was delivered before.
-    pub(crate) fn take(&mut self, now: Instant, of: ConversationId, seq: u64, what: T) -> Vec<T> {
-        let new = || Pending { given: seq - 1, waiting: BTreeMap::new(), touched: now };
-        let line = self.0.entry(of).or_insert_with(new);
-        if seq <= line.given {
+    pub(crate) fn insert(
+        &mut self,
+        now: Instant,
+        conversation: ConversationId,
+        seq: u64,
+        event: T,
+    ) -> Vec<T> {
+        let new = || Pending { delivered: seq - 1, waiting: BTreeMap::new(), active_at: now };
+        let pending = self.0.entry(conversation).or_insert_with(new);
+        if seq <= pending.delivered {
             return Vec::new();
         }
-        if line.waiting.is_empty() {
-            line.touched = now;
+        if pending.waiting.is_empty() {
+            pending.active_at = now;
         }
-        line.waiting.insert(seq, what);
-        line.release()
+        pending.waiting.insert(seq, event);
+        pending.release()
     }
 
     /// Whether any events wait.
     pub(crate) fn has_waiting(&self) -> bool {
-        self.0.values().any(|line| !line.waiting.is_empty())
+        self.0.values().any(|pending| !pending.waiting.is_empty())
     }
 
-    /// Removes and returns the events that have waited for [`PATIENCE`], in the order of each conversation.
-    pub(crate) fn take_late(&mut self, now: Instant) -> Vec<T> {
-        let late = self.0.values_mut().filter(|line| now >= line.touched + PATIENCE);
-        late.flat_map(|line| {
-            if let Some((first, _)) = line.waiting.first_key_value() {
-                line.given = first - 1;
+    /// Removes and returns the events that have waited for [`MAX_DELAY`], in the order of each conversation.
+    pub(crate) fn take_overdue(&mut self, now: Instant) -> Vec<T> {
+        let late = self.0.values_mut().filter(|pending| now >= pending.active_at + MAX_DELAY);
+        late.flat_map(|pending| {
+            if let Some((first, _)) = pending.waiting.first_key_value() {
+                pending.delivered = first - 1;
             }
-            line.release()
+            pending.release()
         })
         .collect()
     }
 
     /// The `seq` of the last delivered event of a conversation, if it is remembered.
-    pub(crate) fn given(&self, of: ConversationId) -> Option<u64> {
-        self.0.get(&of).map(|line| line.given)
+    pub(crate) fn delivered(&self, conversation: ConversationId) -> Option<u64> {
+        self.0.get(&conversation).map(|pending| pending.delivered)
     }
 
     /// Marks all events up to `seq` as delivered.
-    pub(crate) fn give(&mut self, now: Instant, of: ConversationId, seq: u64) {
-        let line = self.0.entry(of).or_insert(Pending { given: seq, waiting: BTreeMap::new(), touched: now });
-        line.given = line.given.max(seq);
-        line.waiting.retain(|waiting, _| *waiting > seq);
+    pub(crate) fn mark_delivered(&mut self, now: Instant, conversation: ConversationId, seq: u64) {
+        let pending = self.0.entry(conversation).or_insert(Pending {
+            delivered: seq,
+            waiting: BTreeMap::new(),
+            active_at: now,
+        });
+        pending.delivered = pending.delivered.max(seq);
+        pending.waiting.retain(|waiting, _| *waiting > seq);
     }
 
-    /// Removes conversations that were inactive for [`MEMORY`].
+    /// Removes conversations that were inactive for [`IDLE_RETENTION`].
     pub(crate) fn prune(&mut self, now: Instant) {
-        self.0.retain(|_, line| !line.waiting.is_empty() || now < line.touched + MEMORY);
+        self.0.retain(|_, pending| !pending.waiting.is_empty() || now < pending.active_at + IDLE_RETENTION);
         if self.0.capacity() > 1024 && self.0.len() < self.0.capacity() / 4 {
             self.0.shrink_to_fit();
         }
@@ -89,9 +99,9 @@ impl<T> ReorderBuffer<T> {
 impl<T> Pending<T> {
     fn release(&mut self) -> Vec<T> {
         let mut released = Vec::new();
-        while let Some(what) = self.waiting.remove(&(self.given + 1)) {
-            self.given += 1;
-            released.push(what);
+        while let Some(event) = self.waiting.remove(&(self.delivered + 1)) {
+            self.delivered += 1;
+            released.push(event);
         }
         released
     }
@@ -109,37 +119,37 @@ mod tests {
     }
 
     #[test]
-    fn later_ones_wait_for_earlier_ones_a_moment() {
-        let (now, of) = (Instant::now(), conversation());
-        let mut order = ReorderBuffer::new();
-        assert_eq!(order.take(now, of, 7, 7), [7], "the first event sets the position");
-        assert_eq!(order.take(now, of, 9, 9), [0u64; 0]);
-        assert!(order.has_waiting() && order.take_late(now).is_empty());
-        assert_eq!(order.take(now, of, 8, 8), [8, 9]);
-        assert_eq!(order.take(now, of, 8, 8), [0u64; 0], "a duplicate is ignored");
-        assert_eq!(order.take(now, of, 12, 12), [0u64; 0]);
-        assert_eq!(order.take(now, of, 11, 11), [0u64; 0]);
-        assert_eq!(order.take_late(now + PATIENCE), [11, 12]);
-        assert_eq!((order.given(of), order.has_waiting()), (Some(12), false));
-        order.give(now, of, 20);
-        assert_eq!(order.take(now, of, 15, 15), [0u64; 0]);
-        assert_eq!(order.take(now, of, 21, 21), [21]);
-        order.prune(now + MEMORY);
-        assert_eq!(order.given(of), None);
+    fn later_events_wait_briefly_for_missing_ones() {
+        let (now, conversation) = (Instant::now(), conversation());
+        let mut buffer = ReorderBuffer::new();
+        assert_eq!(buffer.insert(now, conversation, 7, 7), [7], "the first event sets the position");
+        assert_eq!(buffer.insert(now, conversation, 9, 9), [0u64; 0]);
+        assert!(buffer.has_waiting() && buffer.take_overdue(now).is_empty());
+        assert_eq!(buffer.insert(now, conversation, 8, 8), [8, 9]);
+        assert_eq!(buffer.insert(now, conversation, 8, 8), [0u64; 0], "a duplicate is ignored");
+        assert_eq!(buffer.insert(now, conversation, 12, 12), [0u64; 0]);
+        assert_eq!(buffer.insert(now, conversation, 11, 11), [0u64; 0]);
+        assert_eq!(buffer.take_overdue(now + MAX_DELAY), [11, 12]);
+        assert_eq!((buffer.delivered(conversation), buffer.has_waiting()), (Some(12), false));
+        buffer.mark_delivered(now, conversation, 20);
+        assert_eq!(buffer.insert(now, conversation, 15, 15), [0u64; 0]);
+        assert_eq!(buffer.insert(now, conversation, 21, 21), [21]);
+        buffer.prune(now + IDLE_RETENTION);
+        assert_eq!(buffer.delivered(conversation), None);
     }
 
     proptest! {
         #[test]
-        fn whatever_the_order_each_is_told_once(seqs in Just((1..=50u64).collect::<Vec<_>>()).prop_shuffle()) {
-            let (now, of) = (Instant::now(), conversation());
-            let mut order = ReorderBuffer::new();
+        fn events_are_delivered_once_and_in_order(seqs in Just((1..=50u64).collect::<Vec<_>>()).prop_shuffle()) {
+            let (now, conversation) = (Instant::now(), conversation());
+            let mut buffer = ReorderBuffer::new();
             let first = seqs[0];
-            let mut told: Vec<u64> = Vec::new();
+            let mut delivered: Vec<u64> = Vec::new();
             for seq in seqs {
-                told.extend(order.take(now, of, seq, seq));
+                delivered.extend(buffer.insert(now, conversation, seq, seq));
             }
-            told.extend(order.take_late(now + PATIENCE));
-            prop_assert_eq!(told, (first..=50).collect::<Vec<_>>());
+            delivered.extend(buffer.take_overdue(now + MAX_DELAY));
+            prop_assert_eq!(delivered, (first..=50).collect::<Vec<_>>());
         }
     }
 }

@@ -91,7 +91,7 @@ pub struct Session {
 }
 
 /// The maximum number of consecutive commands above the rate limit; one more closes the connection.
-const MAX_REFUSED: u32 = 20;
+const MAX_REJECTED: u32 = 20;
 
 /// The generic cell rate algorithm (ATM Forum TM 4.1): a leaky bucket whose state is one instant.
 #[derive(Debug)]
@@ -99,26 +99,26 @@ struct Rate {
     per_command: Duration,
     tolerance: Duration,
     /// The theoretical arrival time: when the bucket is empty again.
-    paid_at: Instant,
-    refused: u32,
+    theoretical_arrival: Instant,
+    rejected: u32,
 }
 
 impl Rate {
     fn admit(&mut self, now: Instant) -> Result<(), Duration> {
-        let start = self.paid_at.max(now);
+        let start = self.theoretical_arrival.max(now);
         let debt = start + self.per_command - now;
         if debt > self.tolerance {
-            self.refused += 1;
+            self.rejected += 1;
             return Err(debt - self.tolerance);
         }
-        self.paid_at = start + self.per_command;
-        self.refused = 0;
+        self.theoretical_arrival = start + self.per_command;
+        self.rejected = 0;
         Ok(())
     }
 
     /// Whether the client exceeded the rate limit so often that the connection has to be closed.
     fn is_exhausted(&self) -> bool {
-        self.refused > MAX_REFUSED
+        self.rejected > MAX_REJECTED
     }
 }
 
@@ -139,8 +139,8 @@ impl Session {
             rate: Rate {
                 per_command,
                 tolerance: per_command * timing.command_burst.max(1),
-                paid_at: now,
-                refused: 0,
+                theoretical_arrival: now,
+                rejected: 0,
             },
         }
     }
@@ -229,17 +229,17 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     /// The `n`th credential of a session, issued at `now`.
-    fn credential(now: Instant, lives: Duration, n: u64) -> Credential {
+    fn credential(now: Instant, lifetime: Duration, n: u64) -> Credential {
         Credential {
             session: SessionId::from_uuid(Uuid::from_u128(1)),
             valid_until: Timestamp::from_micros(0).unwrap() + seconds(n),
-            expires_at: now + lives,
-            lifetime: lives,
+            expires_at: now + lifetime,
+            lifetime,
         }
     }
 
-    fn new(now: Instant, lives: Duration) -> Session {
-        Session::new(Timing::default(), now, credential(now, lives, 0), 0.5)
+    fn new(now: Instant, lifetime: Duration) -> Session {
+        Session::new(Timing::default(), now, credential(now, lifetime, 0), 0.5)
     }
 
     fn seconds(n: u64) -> Duration {
@@ -249,7 +249,7 @@ mod tests {
     const COMMAND: &str = r#"{"id":1,"op":"sync"}"#;
 
     #[test]
-    fn a_ping_wants_a_pong() {
+    fn ping_without_a_pong_closes_the_connection() {
         let start = Instant::now();
         let mut session = new(start, HOUR);
         assert_eq!((session.due(start + seconds(24)), session.deadline()), (None, start + seconds(25)));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn pings_are_spread() {
+    fn pings_are_spread_by_jitter() {
         let start = Instant::now();
         let hour = credential(start, HOUR, 0);
         let first = |jitter| Session::new(Timing::default(), start, hour, jitter).deadline() - start;
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_ends_unless_it_is_renewed() {
+    fn credential_expires_unless_renewed() {
         let start = Instant::now();
         let first = credential(start, seconds(600), 0);
         let mut session = Session::new(Timing { heartbeat: HOUR, ..Timing::default() }, start, first, 0.5);
@@ -290,20 +290,20 @@ mod tests {
     }
 
     #[test]
-    fn expiry_of_a_short_credential_is_announced_a_fifth_of_its_lifetime_before() {
+    fn expiry_warning_of_a_short_credential_is_a_fifth_of_its_lifetime() {
         let start = Instant::now();
-        for (lives, before) in [(10, 2), (60, 12), (120, 24), (600, 120), (3600, 120)] {
+        for (lifetime, before) in [(10, 2), (60, 12), (120, 24), (600, 120), (3600, 120)] {
             let timing = Timing { heartbeat: HOUR, ..Timing::default() };
-            let mut session = Session::new(timing, start, credential(start, seconds(lives), 0), 0.5);
-            let warned_at = start + seconds(lives - before);
-            assert_eq!(session.due(warned_at - Duration::from_millis(1)), None, "{lives}");
-            assert_eq!(session.due(warned_at), Some(Due::Expiring(seconds(before))), "{lives}");
-            assert_eq!(session.due(warned_at), None, "{lives}");
+            let mut session = Session::new(timing, start, credential(start, seconds(lifetime), 0), 0.5);
+            let warned_at = start + seconds(lifetime - before);
+            assert_eq!(session.due(warned_at - Duration::from_millis(1)), None, "{lifetime}");
+            assert_eq!(session.due(warned_at), Some(Due::Expiring(seconds(before))), "{lifetime}");
+            assert_eq!(session.due(warned_at), None, "{lifetime}");
         }
     }
 
     #[test]
-    fn expiry_is_announced_once_per_credential() {
+    fn expiry_warning_is_sent_once_per_credential() {
         let start = Instant::now();
         let timing = Timing { heartbeat: HOUR, ..Timing::default() };
         let mut session = Session::new(timing, start, credential(start, seconds(60), 0), 0.5);
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_are_refused_then_the_connection_is_closed() {
+    fn commands_above_the_rate_are_rejected_then_close_the_connection() {
         let now = Instant::now();
         let mut session = new(now, HOUR);
         for _ in 0..20 {
@@ -334,14 +334,17 @@ mod tests {
         for _ in 0..20 {
             assert_eq!(session.receive(now, COMMAND), Received::TooMany { id: 1, retry_after });
         }
-        let mut patient = new(now, HOUR);
-        patient.rate.paid_at = session.rate.paid_at;
-        assert!(matches!(patient.receive(now + retry_after, COMMAND), Received::Run(_)), "after retry_after");
+        let mut retrying = new(now, HOUR);
+        retrying.rate.theoretical_arrival = session.rate.theoretical_arrival;
+        assert!(
+            matches!(retrying.receive(now + retry_after, COMMAND), Received::Run(_)),
+            "after retry_after"
+        );
         assert_eq!(session.receive(now, COMMAND), Received::Close(CloseCode::Rate));
     }
 
     #[test]
-    fn pongs_and_pings_that_nobody_asked_for_count() {
+    fn unsolicited_pongs_and_pings_count_as_commands() {
         let now = Instant::now();
         let mut session = new(now, HOUR);
         for _ in 0..40 {
@@ -376,9 +379,9 @@ mod tests {
         /// in time stays connected; garbage and an expired credential close the connection; something is due at every
         /// deadline.
         #[test]
-        fn a_session_keeps_its_rules(steps in steps(), lives in 1..400u64, answers in any::<bool>()) {
+        fn session_invariants_hold_for_any_client(steps in steps(), lifetime in 1..400u64, answers in any::<bool>()) {
             let start = Instant::now();
-            let (mut now, mut session) = (start, new(start, seconds(lives)));
+            let (mut now, mut session) = (start, new(start, seconds(lifetime)));
             let (mut run, mut unanswered): (u32, Option<(u64, Instant)>) = (0, None);
             'steps: for step in steps {
                 let received = match step {
@@ -393,10 +396,10 @@ mod tests {
                                     prop_assert_eq!(session.receive(now, &format!(r#"{{"pong":{n}}}"#)), Received::Nothing);
                                 }
                                 Some(Due::Ping(n)) => unanswered = Some((n, now)),
-                                Some(Due::Expiring(left)) => prop_assert_eq!(now + left, start + seconds(lives)),
+                                Some(Due::Expiring(left)) => prop_assert_eq!(now + left, start + seconds(lifetime)),
                                 Some(Due::Close(code)) => {
                                     match code {
-                                        CloseCode::Expired => prop_assert_eq!(now, start + seconds(lives)),
+                                        CloseCode::Expired => prop_assert_eq!(now, start + seconds(lifetime)),
                                         _ => {
                                             prop_assert_eq!(code, CloseCode::Heartbeat);
                                             let since = unanswered.map(|(_, since)| since + seconds(10));

@@ -28,8 +28,8 @@ impl FromStr for Topic {
     type Err = ParseTopicError;
 
     fn from_str(text: &str) -> Result<Self, ParseTopicError> {
-        let (kind, of) = text.split_once(':').ok_or(ParseTopicError)?;
-        match (kind, of) {
+        let (kind, value) = text.split_once(':').ok_or(ParseTopicError)?;
+        match (kind, value) {
             ("timeline", "home") => Ok(Self::Home),
             ("timeline", "public") => Ok(Self::Public),
             ("hashtag", tag) => Hashtag::parse(tag).map(Self::Hashtag).ok_or(ParseTopicError),
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn topics_are_written_as_they_are_read() {
+    fn topics_round_trip_as_text() {
         let id = "01890a5d-ac96-774b-bcce-b302099a8057";
         let texts = [
             "timeline:home",

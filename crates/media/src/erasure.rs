@@ -54,10 +54,10 @@ impl Media {
         let unused = media::list_unused(&self.db, now - domain::Media::UNUSED_FOR, BATCH as u64).await?;
         if !unused.is_empty() {
             let tx = self.db.write().await?;
-            let held = media::lock_all(&tx, &unused).await?;
+            let locked = media::lock_all(&tx, &unused).await?;
             // Some may have been used since.
             let ids: Vec<MediaId> =
-                held.values().filter(|media| media.used.is_none()).map(|media| media.id).collect();
+                locked.values().filter(|media| media.used.is_none()).map(|media| media.id).collect();
             media::update_deleted(&tx, &ids, now).await?;
             for id in &ids {
                 jobs::insert(&tx, Job::EraseMedia(*id), now, now).await?;
@@ -65,14 +65,14 @@ impl Media {
             tx.commit().await?;
         }
         let abandoned = uploads::Of::PendingBefore(now - Upload::ABANDONED_AFTER);
-        let is_more = self.purge_uploads(abandoned).await?
-            || self.purge_uploads(uploads::Of::Before(now - Upload::KEPT)).await?;
+        let has_more = self.purge_uploads(abandoned).await?
+            || self.purge_uploads(uploads::Of::Before(now - Upload::RETENTION)).await?;
         self.storage.remove_partial(Some(Upload::PREFIX), now - PARTIAL_AFTER, true).await?;
-        Ok(is_more || unused.len() == BATCH)
+        Ok(has_more || unused.len() == BATCH)
     }
 
-    async fn purge_all(&self, of: Of) -> Result<bool> {
-        let found = media::list_of(&self.db, of, BATCH as u64).await?;
+    async fn purge_all(&self, filter: Of) -> Result<bool> {
+        let found = media::list_of(&self.db, filter, BATCH as u64).await?;
         if found.is_empty() {
             return Ok(false);
         }
@@ -94,25 +94,25 @@ impl Media {
     async fn delete_all_files(&self, keys: &[MediaKey]) -> Result<()> {
         self.check_storage().await?;
         let deletions: Vec<_> = keys.iter().map(|key| self.storage.delete_all(*key)).collect();
-        let were_there = try_join_all(deletions).await?;
-        self.confirm(were_there).await
+        let existed = try_join_all(deletions).await?;
+        self.confirm(existed).await
     }
 
     /// Checks the storage again, because it may have become unavailable during the deletion.
-    async fn confirm(&self, were_there: Vec<bool>) -> Result<()> {
-        if were_there.into_iter().all(|was_there| was_there) { Ok(()) } else { self.check_storage().await }
+    async fn confirm(&self, existed: Vec<bool>) -> Result<()> {
+        if existed.into_iter().all(|existed| existed) { Ok(()) } else { self.check_storage().await }
     }
 
-    async fn purge_uploads(&self, of: uploads::Of) -> Result<bool> {
-        let ids: Vec<UploadId> = uploads::list_of(&self.db, of, BATCH as u64).await?;
+    async fn purge_uploads(&self, filter: uploads::Of) -> Result<bool> {
+        let ids: Vec<UploadId> = uploads::list_of(&self.db, filter, BATCH as u64).await?;
         if ids.is_empty() {
             return Ok(false);
         }
         self.check_storage().await?;
         let names: Vec<String> = ids.iter().map(|id| Upload::file(*id)).collect();
         let deletions: Vec<_> = names.iter().map(|name| self.storage.delete(name)).collect();
-        let were_there = try_join_all(deletions).await?;
-        self.confirm(were_there).await?;
+        let existed = try_join_all(deletions).await?;
+        self.confirm(existed).await?;
         let tx = self.db.write().await?;
         uploads::delete(&tx, &ids).await?;
         tx.commit().await?;

@@ -58,11 +58,11 @@ impl Media {
     /// if the link is invalid, for any file.
     pub fn find_file(&self, name: &str, proof: Option<&Proof>) -> Result<(String, bool)> {
         let (key, variant) = MediaKey::parse_file(name).ok_or(Error::NotFound)?;
-        let is_open = match proof {
+        let is_accessible = match proof {
             Some(proof) => self.signer.accepts("GET", name, proof, self.clock.now()),
             None => key.is_public(),
         };
-        if !is_open {
+        if !is_accessible {
             return Err(Error::NotFound);
         }
         let secret = key.to_string();
@@ -118,11 +118,11 @@ impl Media {
         if upload.media.is_some() {
             return Err(Error::Expired);
         }
-        let said = content_type.and_then(|said| said.parse::<ImageType>().ok());
-        if said != Some(upload.content_type) {
+        let declared = content_type.and_then(|declared| declared.parse::<ImageType>().ok());
+        if declared != Some(upload.content_type) {
             return Err(ImageRejection::WrongType {
                 is: upload.content_type,
-                said: said.map_or("another type", ImageType::as_str),
+                declared: declared.map_or("another type", ImageType::as_str),
             }
             .into());
         }
@@ -173,8 +173,8 @@ fn announced<'a>(
                 _ => Ok(None),
             };
         };
-        let over = ImageRejection::TooLarge(size);
-        state.left = state.left.checked_sub(piece.len() as u64).ok_or(over)?;
+        let too_large = ImageRejection::TooLarge(size);
+        state.left = state.left.checked_sub(piece.len() as u64).ok_or(too_large)?;
         state.hash.update(&piece);
         Ok(Some((piece, state)))
     })
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_cut_to_the_file() {
+    fn part_is_clamped_to_the_file() {
         let table = [
             (Part::From(0, None), Some(0..10)),
             (Part::From(3, Some(4)), Some(3..5)),

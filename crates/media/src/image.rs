@@ -45,12 +45,12 @@ pub enum ImageRejection {
     #[error("{}", .0.map_or(UNSUPPORTED, ForeignType::advice))]
     Unsupported(Option<ForeignType>),
     /// Declared as another type than it has.
-    #[error("the file is {is}, but was declared as {said}", is = .is.as_str(), said = .said)]
+    #[error("the file is {is}, but was declared as {declared}", is = .is.as_str(), declared = .declared)]
     WrongType {
         /// The actual type.
         is: ImageType,
         /// The declared type.
-        said: &'static str,
+        declared: &'static str,
     },
     /// More than [`Media::MAX_PIXELS`], or a side of more than 20,000.
     #[error("the image has more than {max} pixels, or a side of more than 20000", max = Media::MAX_PIXELS)]
@@ -76,7 +76,7 @@ pub(crate) struct Rendition {
 #[derive(Debug, Clone)]
 pub(crate) struct Picture {
     /// In the order of [`VariantName::ALL`].
-    pub(crate) drawn: Vec<Rendition>,
+    pub(crate) renditions: Vec<Rendition>,
     pub(crate) blurhash: String,
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn render(file: &[u8], until: Instant) -> Result<Picture, ImageReject
     let small = fit(&large, VariantName::Small.max_side());
     let thumb = square(&large, VariantName::Thumb.max_side());
     let blurhash = blurhash(&small);
-    let mut drawn = Vec::new();
+    let mut renditions = Vec::new();
     for (name, image) in
         [(VariantName::Thumb, &thumb), (VariantName::Small, &small), (VariantName::Large, &large)]
     {
@@ -99,9 +99,9 @@ pub(crate) fn render(file: &[u8], until: Instant) -> Result<Picture, ImageReject
         let bytes = encode(image)?;
         let variant =
             Variant { name, width: image.width(), height: image.height(), byte_size: bytes.len() as u64 };
-        drawn.push(Rendition { variant, bytes });
+        renditions.push(Rendition { variant, bytes });
     }
-    Ok(Picture { drawn, blurhash })
+    Ok(Picture { renditions, blurhash })
 }
 
 /// Detects the type of a file.
@@ -164,19 +164,19 @@ fn decode(file: &[u8], kind: ImageType, until: Instant) -> Result<DynamicImage, 
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let profile = decoder.icc_profile().unwrap_or_default();
     let profile = profile.filter(|profile| profile.len() <= MAX_PROFILE_BYTES);
-    let again = || {
+    let decode_again = || {
         // For JPEG, completeness is already known; the WebP decoder only writes complete images.
-        let is_told_by_it = matches!(kind, ImageType::Png | ImageType::Gif)
+        let is_useful = matches!(kind, ImageType::Png | ImageType::Gif)
             // If a file was truncated and padded, the rest of the pixels may have been decoded from zeros.
             && !file.ends_with(&[0; FILLER])
             && Instant::now() < until;
-        let decoder = open(file, kind, until).ok().filter(|_| is_told_by_it)?;
+        let decoder = open(file, kind, until).ok().filter(|_| is_useful)?;
         let mut samples = vec![u8::MAX; usize::try_from(decoder.total_bytes()).ok()?];
         // It fails like the first time.
         let _ = decoder.read_image(&mut samples);
         Some(samples)
     };
-    let whole = read(decoder, again).map_err(|error| rejection(&error, until))?;
+    let whole = read(decoder, decode_again).map_err(|error| rejection(&error, until))?;
     check(until)?;
     // Rotating and converting the scaled image is cheaper, with the same result.
     let mut large = fit(&eight_bits(whole), VariantName::Large.max_side());
@@ -212,14 +212,14 @@ fn complete_jpeg(file: &[u8], until: Instant) -> Result<Cow<'_, [u8]>, ImageReje
 /// with different initial values end up equal, every pixel was written.
 fn read(
     decoder: impl ImageDecoder,
-    again: impl Fn() -> Option<Vec<u8>>,
+    decode_again: impl Fn() -> Option<Vec<u8>>,
 ) -> ::image::ImageResult<DynamicImage> {
     let ((width, height), color) = (decoder.dimensions(), decoder.color_type());
     let bytes = usize::try_from(decoder.total_bytes()).map_err(|_| too_large())?;
     let mut samples = vec![0; bytes];
     let sixteen = match decoder.read_image(&mut samples) {
         Ok(()) => u16::from_ne_bytes,
-        Err(error) => match again() {
+        Err(error) => match decode_again() {
             // The failed decoder has not yet converted the samples to native byte order.
             Some(other) if other == samples => u16::from_be_bytes,
             _ => return Err(error),
@@ -390,7 +390,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_decoder_ends_with_its_time() {
+    fn decoder_stops_at_its_deadline() {
         let mut file = Vec::new();
         RgbImage::new(64, 64).write_to(&mut Cursor::new(&mut file), ImageFormat::Png).unwrap();
         assert_eq!(render(&file, Instant::now()).unwrap_err(), ImageRejection::TooSlow);

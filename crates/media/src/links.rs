@@ -81,7 +81,7 @@ impl Signer {
             return bucket.public(file).unwrap_or_else(|| self.signed(file, now));
         }
         let _ = now;
-        self.here(file)
+        self.local_url(file)
     }
 
     fn signed(&self, file: &str, now: Timestamp) -> String {
@@ -105,14 +105,14 @@ impl Signer {
         (self.sign("PUT", &Upload::file(upload.id), upload.expires_at()), headers)
     }
 
-    fn here(&self, file: &str) -> String {
+    fn local_url(&self, file: &str) -> String {
         format!("{}/media/{file}", self.site)
     }
 
     fn sign(&self, method: &str, file: &str, until: Timestamp) -> String {
         let expires = until.as_micros() / 1_000_000;
         let signature = URL_SAFE_NO_PAD.encode(self.mac(method, file, expires).finalize().into_bytes());
-        format!("{}?expires={expires}&signature={signature}", self.here(file))
+        format!("{}?expires={expires}&signature={signature}", self.local_url(file))
     }
 
     fn mac(&self, method: &str, file: &str, expires: i64) -> Hmac<Sha256> {
@@ -125,9 +125,9 @@ impl Signer {
 
     /// Whether `proof` is a valid signature of this site for `file` and has not expired.
     pub(crate) fn accepts(&self, method: &str, file: &str, proof: &Proof, now: Timestamp) -> bool {
-        let is_good = now.as_micros() < proof.expires.saturating_mul(1_000_000);
+        let is_unexpired = now.as_micros() < proof.expires.saturating_mul(1_000_000);
         let signature = URL_SAFE_NO_PAD.decode(&proof.signature).unwrap_or_default();
-        is_good && self.mac(method, file, proof.expires).verify_slice(&signature).is_ok()
+        is_unexpired && self.mac(method, file, proof.expires).verify_slice(&signature).is_ok()
     }
 }
 

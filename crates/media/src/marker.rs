@@ -58,9 +58,9 @@ impl Media {
                 Ok(())
             }
             found => {
-                let lacks = if found.is_none() { "is missing" } else { "belongs to another site" };
+                let problem = if found.is_none() { "is missing" } else { "belongs to another site" };
                 Err(Error::ForeignStorage(format!(
-                    "its file {NAME} {lacks}; connect the right storage or, if this one has all images, write {marker} into that file"
+                    "its file {NAME} {problem}; connect the right storage or, if this one has all images, write {marker} into that file"
                 )))
             }
         }

@@ -39,7 +39,7 @@ impl Media {
         let to = MediaKey::new(!media.key.is_public(), media.owner, u128::from_be_bytes(random()));
         // First, so that hours of retries write no rows.
         self.check_storage().await?;
-        self.expect(to).await?;
+        self.schedule_cleanup(to).await?;
         self.copy(media, to).await?;
         let moved = self.rename(media, to).await?;
         if !moved {
@@ -69,7 +69,7 @@ impl Media {
 
     /// Schedules the deletion of the copies before they exist: if this process stops before the image uses them, a job
     /// deletes them, and a sweep does not take them for orphans.
-    async fn expect(&self, key: MediaKey) -> Result<()> {
+    async fn schedule_cleanup(&self, key: MediaKey) -> Result<()> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
         jobs::insert(&tx, Job::EraseFiles(key), now + LIFETIME, now).await?;
@@ -87,22 +87,22 @@ impl Media {
             return Ok(false);
         }
         jobs::delete_wanted(&tx, Job::EraseFiles(to)).await?;
-        self.leave(&tx, &locked, to).await?;
+        self.replace_key(&tx, &locked, to).await?;
         tx.commit().await?;
         Ok(true)
     }
 
     /// Gives a locked image the key `to`, and schedules the deletion of the files under its old keys: the earlier of
     /// two at once, so that copies do not accumulate.
-    async fn leave(&self, tx: &Tx, media: &domain::Media, to: MediaKey) -> Result<()> {
+    async fn replace_key(&self, tx: &Tx, media: &domain::Media, to: MediaKey) -> Result<()> {
         let now = self.clock.now();
         // Signed links to the old key stay valid for a while, and everyone may see the image.
-        let stays = to.is_public();
-        media::update_key(tx, media, to, stays.then_some(media.key)).await?;
-        let gone = if stays { now + 2 * LIFETIME } else { now };
-        jobs::insert(tx, Job::EraseFiles(media.key), gone, now).await?;
-        if let Some(before) = media.previous_key {
-            jobs::bring_forward(tx, Job::EraseFiles(before), now).await?;
+        let old_key_stays_valid = to.is_public();
+        media::update_key(tx, media, to, old_key_stays_valid.then_some(media.key)).await?;
+        let delete_at = if old_key_stays_valid { now + 2 * LIFETIME } else { now };
+        jobs::insert(tx, Job::EraseFiles(media.key), delete_at, now).await?;
+        if let Some(previous) = media.previous_key {
+            jobs::bring_forward(tx, Job::EraseFiles(previous), now).await?;
         }
         Ok(())
     }

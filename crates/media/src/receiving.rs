@@ -50,11 +50,11 @@ pub struct Budget(Arc<Shared>);
 struct Shared {
     at_once: usize,
     per_account: usize,
-    taken: Mutex<Taken>,
+    usage: Mutex<Usage>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct Usage {
     all: usize,
     by_account: HashMap<UserId, usize>,
 }
@@ -62,7 +62,7 @@ struct Taken {
 impl Budget {
     pub(crate) fn new(limits: &ReceiveLimits) -> Self {
         let (at_once, per_account) = (limits.at_once, limits.per_account);
-        Self(Arc::new(Shared { at_once, per_account, taken: Mutex::default() }))
+        Self(Arc::new(Shared { at_once, per_account, usage: Mutex::default() }))
     }
 
     /// Takes a permit for `account`.
@@ -70,16 +70,16 @@ impl Budget {
     /// # Errors
     /// [`Error::TooManyAtOnce`] if the account is at its limit; [`Error::Overloaded`] if the node is.
     pub fn take(&self, account: UserId) -> Result<Permit> {
-        let mut taken = lock(&self.0.taken);
-        let of_account = taken.by_account.get(&account).copied().unwrap_or(0);
-        if of_account >= self.0.per_account {
+        let mut usage = lock(&self.0.usage);
+        let used_by_account = usage.by_account.get(&account).copied().unwrap_or(0);
+        if used_by_account >= self.0.per_account {
             return Err(Error::TooManyAtOnce(self.0.per_account));
         }
-        if taken.all >= self.0.at_once {
+        if usage.all >= self.0.at_once {
             return Err(Error::Overloaded);
         }
-        taken.all += 1;
-        taken.by_account.insert(account, of_account + 1);
+        usage.all += 1;
+        usage.by_account.insert(account, used_by_account + 1);
         Ok(Permit { budget: Arc::clone(&self.0), account })
     }
 }
@@ -93,13 +93,13 @@ pub struct Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut taken = lock(&self.budget.taken);
-        taken.all = taken.all.saturating_sub(1);
-        let left = taken.by_account.get(&self.account).map_or(0, |count| count.saturating_sub(1));
+        let mut usage = lock(&self.budget.usage);
+        usage.all = usage.all.saturating_sub(1);
+        let left = usage.by_account.get(&self.account).map_or(0, |count| count.saturating_sub(1));
         if left == 0 {
-            taken.by_account.remove(&self.account);
+            usage.by_account.remove(&self.account);
         } else {
-            taken.by_account.insert(self.account, left);
+            usage.by_account.insert(self.account, left);
         }
     }
 }
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_has_a_share_and_the_node_a_bound() {
+    fn budget_is_limited_per_account_and_per_node() {
         let now = Timestamp::from_micros(1_790_000_000_000_000).unwrap();
         let [ann, bob, cho] = [0, 1, 2].map(|_| UserId::generate(now));
         let budget = Budget::new(&ReceiveLimits { at_once: 3, per_account: 2, ..ReceiveLimits::default() });
@@ -152,6 +152,6 @@ mod tests {
         assert!(matches!(budget.take(cho), Err(Error::Overloaded)));
         drop(of_ann);
         assert!(budget.take(cho).is_ok() && budget.take(ann).is_ok());
-        assert_eq!(lock(&budget.0.taken).by_account.len(), 1, "accounts without permits are removed");
+        assert_eq!(lock(&budget.0.usage).by_account.len(), 1, "accounts without permits are removed");
     }
 }

@@ -11,7 +11,7 @@ use url::Url;
 use crate::{Error, Result};
 
 /// The timeout of a request, without retries: the caller has a deadline, too.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The address and credentials of a bucket.
 #[derive(Debug, Clone)]
@@ -45,9 +45,13 @@ impl S3 {
             .with_secret_access_key(self.secret_access_key.expose_secret())
             .with_virtual_hosted_style_request(!self.path_style)
             .with_client_options(
-                ClientOptions::new().with_timeout(PATIENCE).with_connect_timeout(PATIENCE / 2),
+                ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_connect_timeout(REQUEST_TIMEOUT / 2),
             )
-            .with_retry(RetryConfig { max_retries: 2, retry_timeout: PATIENCE, ..RetryConfig::default() });
+            .with_retry(RetryConfig {
+                max_retries: 2,
+                retry_timeout: REQUEST_TIMEOUT,
+                ..RetryConfig::default()
+            });
         if let Some(endpoint) = &self.endpoint {
             let bucket = self.bucket()?;
             // In virtual-hosted style, the endpoint is that of the bucket itself.

@@ -53,14 +53,14 @@ impl Storage {
     pub fn open(location: &Location) -> Result<Self> {
         let store: Arc<dyn ObjectStore> = match location {
             Location::Folder(folder) => {
-                let refused = |error: &dyn std::fmt::Display| {
+                let folder_error = |error: &dyn std::fmt::Display| {
                     Error::Configuration(format!(
                         "image folder {}: {error}; the server's user must be able to write to it",
                         folder.display()
                     ))
                 };
-                make_private(folder).map_err(|error| refused(&error))?;
-                let files = LocalFileSystem::new_with_prefix(folder).map_err(|error| refused(&error))?;
+                make_private(folder).map_err(|error| folder_error(&error))?;
+                let files = LocalFileSystem::new_with_prefix(folder).map_err(|error| folder_error(&error))?;
                 // Files survive a power failure once the client has received a success response.
                 Arc::new(files.with_fsync(true).with_automatic_cleanup(true))
             }
@@ -148,8 +148,8 @@ impl Storage {
     pub(crate) async fn delete_all(&self, key: MediaKey) -> Result<bool> {
         let names: Vec<String> = VariantName::ALL.iter().map(|name| key.file(*name)).collect();
         let deletions: Vec<_> = names.iter().map(|name| self.delete(name)).collect();
-        let were_there = try_join_all(deletions).await?;
-        Ok(were_there.into_iter().all(|was_there| was_there))
+        let existed = try_join_all(deletions).await?;
+        Ok(existed.into_iter().all(|existed| existed))
     }
 
     /// Whether any file of a key exists.

@@ -93,7 +93,7 @@ impl Media {
     }
 
     async fn without_files(&self, images: &[domain::Media]) -> Result<Vec<MediaId>> {
-        let look = |media: domain::Media| async move {
+        let check = |media: domain::Media| async move {
             for name in VariantName::ALL {
                 match self.storage.size(&media.key.file(*name)).await {
                     Ok(_) => {}
@@ -105,7 +105,7 @@ impl Media {
         };
         // The image may have moved, or been deleted, since its row was read.
         let missing: Vec<Option<MediaId>> =
-            stream::iter(images.to_vec()).map(look).buffered(AT_ONCE).try_collect().await?;
+            stream::iter(images.to_vec()).map(check).buffered(AT_ONCE).try_collect().await?;
         let missing: Vec<MediaId> = missing.into_iter().flatten().collect();
         if !missing.is_empty() {
             self.check_storage().await?;

@@ -90,7 +90,9 @@ impl Source {
     /// The bytes decide the type of a file. A declared type is binding only for a direct upload.
     fn check_type(&self, is: ImageType) -> Result<(), ImageRejection> {
         match self.announced {
-            Some(said) if said != is => Err(ImageRejection::WrongType { is, said: said.as_str() }),
+            Some(declared) if declared != is => {
+                Err(ImageRejection::WrongType { is, declared: declared.as_str() })
+            }
             _ => Ok(()),
         }
     }
@@ -129,9 +131,9 @@ pub struct Announced {
 /// The result of inserting the row of an image.
 enum Written {
     /// Inserted; to be committed.
-    Now(Tx),
+    Inserted(Tx),
     /// A concurrent request completed the upload before.
-    Before(domain::Media),
+    Existing(domain::Media),
 }
 
 impl Media {
@@ -142,7 +144,7 @@ impl Media {
     /// nothing was stored.
     pub async fn upload(&self, actor: UserId, source: Source, alt: Option<AltText>) -> Result<domain::Media> {
         let picture = self.render(source).await?;
-        self.keep(actor, picture, alt, None).await
+        self.store_image(actor, picture, alt, None).await
     }
 
     /// Announces a direct upload by `actor`.
@@ -191,27 +193,27 @@ impl Media {
         }
         // Each completion copies its file to the temporary folder.
         let _permit = self.completions.take(actor)?;
-        let taken = match self.fetch(&upload).await {
+        let rendered = match self.fetch(&upload).await {
             Ok(source) => self.render(source).await,
-            Err(Error::NotFound) => return self.not_there(&upload).await,
+            Err(Error::NotFound) => return self.handle_missing_file(&upload).await,
             Err(error) => Err(error),
         };
-        let kept = match taken {
-            Ok(picture) => self.keep(actor, picture, None, Some(id)).await,
+        let result = match rendered {
+            Ok(picture) => self.store_image(actor, picture, None, Some(id)).await,
             Err(error) => Err(error),
         };
         // A rejected file would be rejected again; the client sends a corrected one instead.
-        if matches!(&kept, Ok(_) | Err(Error::Refused(_)))
+        if matches!(&result, Ok(_) | Err(Error::Refused(_)))
             && let Err(error) = self.storage.delete(&Upload::file(id)).await
         {
             // It is deleted with the row later.
             tracing::warn!(error = &error as &dyn std::error::Error, upload = %id, "an uploaded file was not deleted");
         }
-        kept
+        result
     }
 
     /// Handles an upload without a file: it has not arrived, or was completed in this moment.
-    async fn not_there(&self, upload: &Upload) -> Result<domain::Media> {
+    async fn handle_missing_file(&self, upload: &Upload) -> Result<domain::Media> {
         self.check_storage().await?;
         let now = self.clock.now();
         let again = uploads::find(&self.db, upload.id).await?.ok_or(Error::NotFound)?;
@@ -254,7 +256,7 @@ impl Media {
     }
 
     /// Stores an image: its files, then its row.
-    async fn keep(
+    async fn store_image(
         &self,
         actor: UserId,
         picture: Picture,
@@ -271,7 +273,7 @@ impl Media {
             previous_key: None,
             blurhash: picture.blurhash.clone(),
             alt: alt.map(String::from),
-            variants: picture.drawn.iter().map(|drawn| drawn.variant).collect(),
+            variants: picture.renditions.iter().map(|rendition| rendition.variant).collect(),
             used: None,
             created_at: now,
             version: 0,
@@ -284,10 +286,10 @@ impl Media {
         };
         match written {
             // The outcome of a failed commit is unknown: the files stay, and a sweep decides.
-            Ok(Written::Now(tx)) => tx.commit().await.map(|()| media).map_err(Error::from),
-            Ok(Written::Before(before)) => {
+            Ok(Written::Inserted(tx)) => tx.commit().await.map(|()| media).map_err(Error::from),
+            Ok(Written::Existing(existing)) => {
                 self.discard(media.key).await;
-                Ok(before)
+                Ok(existing)
             }
             Err(error) => {
                 self.discard(media.key).await;
@@ -307,9 +309,9 @@ impl Media {
     }
 
     async fn write_files(&self, media: &domain::Media, picture: Picture) -> Result<()> {
-        try_join_all(picture.drawn.into_iter().map(|drawn| async move {
-            let name = media.key.file(drawn.variant.name);
-            self.storage.put(&name, drawn.bytes.into(), domain::Media::CONTENT_TYPE).await
+        try_join_all(picture.renditions.into_iter().map(|rendition| async move {
+            let name = media.key.file(rendition.variant.name);
+            self.storage.put(&name, rendition.bytes.into(), domain::Media::CONTENT_TYPE).await
         }))
         .await
         .map(drop)
@@ -321,13 +323,13 @@ impl Media {
         users::lock_shared(&tx, media.owner).await?.filter(User::is_visible).ok_or(Error::AccountNotFound)?;
         if let Some(id) = upload {
             let upload = uploads::lock(&tx, id).await?.ok_or(Error::NotFound)?;
-            if let Some(before) = upload.media {
-                let before = media::find(&tx, before).await?.ok_or(Error::NotFound)?;
-                return Ok(Written::Before(before));
+            if let Some(existing) = upload.media {
+                let existing = media::find(&tx, existing).await?.ok_or(Error::NotFound)?;
+                return Ok(Written::Existing(existing));
             }
             uploads::update_media(&tx, id, media.id).await?;
         }
         media::insert(&tx, media).await?;
-        Ok(Written::Now(tx))
+        Ok(Written::Inserted(tx))
     }
 }

@@ -54,7 +54,7 @@ async fn main() {
 }
 
 /// Measures the first page and a page halfway down, and prints the query plans.
-async fn report(database: &TestDatabase, what: &str, read: impl AsyncFn(&Db, &PageRequest) -> usize) {
+async fn report(database: &TestDatabase, name: &str, read: impl AsyncFn(&Db, &PageRequest) -> usize) {
     let scope = Scope::new("scale", &[]);
     let first = PageRequest::new(scope, Limit::default(), None, None);
     let middle =
@@ -64,14 +64,14 @@ async fn report(database: &TestDatabase, what: &str, read: impl AsyncFn(&Db, &Pa
     for page in [first, PageRequest::new(scope, Limit::default(), middle, None)] {
         let mut rounds: Vec<Duration> = Vec::new();
         for _ in 0..ROUNDS {
-            let begin = Instant::now();
+            let start = Instant::now();
             found.push(read(database.db(), &page).await);
-            rounds.push(begin.elapsed());
+            rounds.push(start.elapsed());
         }
         rounds.sort_unstable();
         times.push(format!("{:.2} ms", rounds[ROUNDS / 2].as_secs_f64() * 1000.0));
     }
-    println!("{what}: first page {} ({} posts), halfway down {}", times[0], found[0], times[1]);
+    println!("{name}: first page {} ({} posts), halfway down {}", times[0], found[0], times[1]);
     let mut statements = database.take_statements();
     statements.dedup();
     statements.sort();

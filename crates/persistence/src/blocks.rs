@@ -14,7 +14,7 @@ use crate::{
 /// Generates the id of a block. Locks the list of accounts that `blocker` blocks until the transaction ends, so that it
 /// is in the order in which blocks become visible.
 pub async fn next_id(tx: &Tx, blocker: UserId, now: Timestamp) -> Result<RelationId> {
-    order::lock(tx, &[List::of_user("blocks", "blocker_id", blocker)], now).await?;
+    order::lock(tx, &[List::by_user("blocks", "blocker_id", blocker)], now).await?;
     Ok(RelationId::generate(now))
 }
 
@@ -33,8 +33,8 @@ pub async fn delete(tx: &Tx, blocker: UserId, blocked: UserId) -> Result<bool> {
 /// Deletes up to `max` blocks by and of `user`, and returns how many.
 pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let id = user.as_uuid();
-    let mine = Condition::any().add(Column::BlockerId.eq(id)).add(Column::BlockedId.eq(id));
-    rows::delete_some::<Entity>(tx, Column::Id, mine, max).await
+    let of_user = Condition::any().add(Column::BlockerId.eq(id)).add(Column::BlockedId.eq(id));
+    rows::delete_some::<Entity>(tx, Column::Id, of_user, max).await
 }
 
 /// Lists the accounts that `blocker` blocks, the latest first.

@@ -14,7 +14,7 @@ use crate::{
 /// Generates the id of a bookmark. Locks the user's list of bookmarks until the transaction ends, so that it is in the
 /// order in which bookmarks become visible.
 pub async fn next_id(tx: &Tx, user: UserId, now: Timestamp) -> Result<BookmarkId> {
-    order::lock(tx, &[List::of_user("bookmarks", "user_id", user)], now).await?;
+    order::lock(tx, &[List::by_user("bookmarks", "user_id", user)], now).await?;
     Ok(BookmarkId::generate(now))
 }
 

@@ -72,8 +72,8 @@ impl SeenPosition {
 
     /// Returns the position, if it belongs to the database of `now` and is not in its future.
     pub fn resolve(&self, now: &ChangePosition) -> Option<ChangePosition> {
-        let is_of_here = self.database == tag(&now.database) && self.end <= now.end;
-        is_of_here.then(|| ChangePosition::new(now.database.clone(), self.end, self.open.clone()))
+        let is_resolvable = self.database == tag(&now.database) && self.end <= now.end;
+        is_resolvable.then(|| ChangePosition::new(now.database.clone(), self.end, self.open.clone()))
     }
 
     /// Encodes it: the database, the end, the number of open transactions, and the distance of each to the next higher
@@ -165,8 +165,8 @@ pub async fn position(db: &Db) -> Result<ChangePosition> {
         return Ok(ChangePosition::new(db.identity().to_owned(), last.unsigned_abs() + 1, Vec::new()));
     }
     let row = match query_one(db, POSTGRES_POSITION).await {
-        Err(Error::Refused(_)) => query_one(db, POSTGRES_POSITION_BY_START).await?,
-        answer => answer?,
+        Err(Error::Rejected(_)) => query_one(db, POSTGRES_POSITION_BY_START).await?,
+        result => result?,
     };
     let snapshot: String = row.try_get("", "snapshot")?;
     let (end, open) = parse_snapshot(&snapshot)
@@ -193,7 +193,7 @@ fn parse_snapshot(text: &str) -> Option<(u64, Vec<u64>)> {
 pub(crate) struct ChangeNo(Option<i64>);
 
 impl ChangeNo {
-    pub(crate) async fn of(tx: &Tx) -> Result<Self> {
+    pub(crate) async fn for_tx(tx: &Tx) -> Result<Self> {
         Ok(Self(if tx.inner().get_database_backend() == DbBackend::Postgres {
             None
         } else {
@@ -258,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn snapshots_of_postgres_are_read() {
+    fn postgres_snapshots_are_parsed() {
         assert_eq!(parse_snapshot("10:10:"), Some((10, vec![])));
         assert_eq!(parse_snapshot("10:20:10,14,15"), Some((20, vec![10, 14, 15])));
         for broken in ["", "10", "10:20", "10:x:", "10:20:a"] {
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_is_written_and_read() {
+    fn seen_position_round_trips() {
         for (end, open) in [(1, vec![]), (300, vec![1, 2, 299]), (i64::MAX as u64, (0..40).collect())] {
             let position = ChangePosition::new("a".to_owned(), end, open);
             let mut bytes = Vec::new();
@@ -277,8 +277,8 @@ mod tests {
             assert!(rest.is_empty());
             let resolved = seen.resolve(&position).unwrap();
             assert_eq!((resolved.end, resolved.open), (seen.end, seen.open.clone()));
-            let elsewhere = ChangePosition { database: "b".to_owned(), ..position.clone() };
-            assert_eq!(seen.resolve(&elsewhere), None);
+            let other_database = ChangePosition { database: "b".to_owned(), ..position.clone() };
+            assert_eq!(seen.resolve(&other_database), None);
             let before = ChangePosition { end: seen.end - 1, ..position };
             assert_eq!(seen.resolve(&before), None);
         }
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn cursors_name_a_bounded_number_of_open_transactions_and_the_lowest() {
+    fn seen_position_names_a_bounded_number_of_the_lowest_open_transactions() {
         let position = ChangePosition::new("d".to_owned(), 1_000, (5..100).rev().collect());
         assert_eq!((position.end, position.open.len()), (1_000, 95));
         let seen = SeenPosition::from(&position);

@@ -41,8 +41,8 @@ pub async fn next_id(
         return Ok(None);
     }
     let list = match parent {
-        Some(parent) => List::of("comments", "parent_id", parent.as_uuid()),
-        None => List::of("comments", "post_id", post.as_uuid()).with(" AND parent_id IS NULL"),
+        Some(parent) => List::by_column("comments", "parent_id", parent.as_uuid()),
+        None => List::by_column("comments", "post_id", post.as_uuid()).with(" AND parent_id IS NULL"),
     };
     order::follow_newest(tx, &[list], now).await?;
     Ok(Some(CommentId::generate(now)))
@@ -84,8 +84,8 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &[CommentId]) -> Result<Vec<Comm
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let these = Column::Id.is_in(ids.iter().map(|id| id.as_uuid()));
-    let rows = Entity::find().filter(these).all(conn.inner()).await?;
+    let by_ids = Column::Id.is_in(ids.iter().map(|id| id.as_uuid()));
+    let rows = Entity::find().filter(by_ids).all(conn.inner()).await?;
     let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
     ids.iter().filter_map(|id| rows.remove(&id.as_uuid())).map(Comment::try_from).collect()
 }
@@ -93,26 +93,27 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &[CommentId]) -> Result<Vec<Comm
 /// Lists the ids of the top-level comments on `post`, the oldest first.
 pub async fn list_ids_of_post(conn: &impl Conn, post: PostId, page: &PageRequest) -> Result<PageKeys> {
     // Spelt out, because the planner uses a partial index only if it can match the condition.
-    let top = there().filter(Column::PostId.eq(post.as_uuid())).filter(Expr::cust("parent_id IS NULL"));
+    let top = listed().filter(Column::PostId.eq(post.as_uuid())).filter(Expr::cust("parent_id IS NULL"));
     keyset::oldest_ids(conn, top, Column::Id, page).await
 }
 
 /// Lists the ids of the replies in the thread of `parent`, the oldest first.
 pub async fn list_ids_of_parent(conn: &impl Conn, parent: CommentId, page: &PageRequest) -> Result<PageKeys> {
-    let replies = there().filter(Column::ParentId.eq(parent.as_uuid()));
+    let replies = listed().filter(Column::ParentId.eq(parent.as_uuid()));
     keyset::oldest_ids(conn, replies, Column::Id, page).await
 }
 
-fn there() -> Select<Entity> {
-    let there = Condition::any().add(Column::DeletedAt.is_null()).add(Column::ReplyCount.gt(0));
-    Entity::find().filter(there)
+fn listed() -> Select<Entity> {
+    let listed = Condition::any().add(Column::DeletedAt.is_null()).add(Column::ReplyCount.gt(0));
+    Entity::find().filter(listed)
 }
 
 /// Lists up to `max` comments that `author` has not deleted, ordered by post.
 pub async fn list_of_author(conn: &impl Conn, author: UserId, max: u64) -> Result<Vec<CommentId>> {
-    let mine = Entity::find().select_only().column(Column::Id).filter(Column::AuthorId.eq(author.as_uuid()));
-    let mine = mine.order_by_asc(Column::PostId).order_by_asc(Column::Id).limit(max);
-    let ids: Vec<Uuid> = mine.into_tuple().all(conn.inner()).await?;
+    let of_author =
+        Entity::find().select_only().column(Column::Id).filter(Column::AuthorId.eq(author.as_uuid()));
+    let of_author = of_author.order_by_asc(Column::PostId).order_by_asc(Column::Id).limit(max);
+    let ids: Vec<Uuid> = of_author.into_tuple().all(conn.inner()).await?;
     Ok(ids.into_iter().map(CommentId::from_uuid).collect())
 }
 
@@ -171,7 +172,7 @@ async fn count(tx: &Tx, (post, parent): (PostId, Option<CommentId>), by: i64) ->
 /// its top comment, which is then deleted with the last of them.
 pub async fn delete_if_bare(tx: &Tx, id: CommentId) -> Result<bool> {
     let uuid = id.as_uuid();
-    let hangs = |query: SelectStatement| Expr::exists(query).not();
+    let has_no = |query: SelectStatement| Expr::exists(query).not();
     let replies = Entity::find().select_only().column(Column::Id).filter(Column::ParentId.eq(uuid));
     let likes = comment_like::Entity::find().select_only().column(comment_like::Column::Id);
     let likes = likes.filter(comment_like::Column::CommentId.eq(uuid));
@@ -182,10 +183,10 @@ pub async fn delete_if_bare(tx: &Tx, id: CommentId) -> Result<bool> {
     let bare = Condition::all()
         .add(Column::Id.eq(uuid))
         .add(Column::DeletedAt.is_not_null())
-        .add(hangs(replies.into_query()))
-        .add(hangs(likes.into_query()))
-        .add(hangs(revisions.into_query()))
-        .add(hangs(notices.into_query()));
+        .add(has_no(replies.into_query()))
+        .add(has_no(likes.into_query()))
+        .add(has_no(revisions.into_query()))
+        .add(has_no(notices.into_query()));
     Ok(rows::delete::<Entity>(tx, bare).await? == 1)
 }
 

@@ -52,7 +52,7 @@ pub async fn insert(
         begun_no: 0,
         activity_no: 0,
     };
-    let number = ChangeNo::of(tx).await?;
+    let number = ChangeNo::for_tx(tx).await?;
     let mut row = row.into_active_model();
     row.changed_no = number.value();
     row.begun_no = number.value();
@@ -150,7 +150,7 @@ pub async fn list_of(
 /// Stores the changes of a locked conversation. With `is_activity`, its last message moves it up in conversation lists.
 pub async fn update(tx: &Tx, conversation: &Conversation, is_activity: bool, now: Timestamp) -> Result<()> {
     let last_message = conversation.last_message.map(blegram_domain::MessageId::as_uuid);
-    let number_of_change = ChangeNo::of(tx).await?;
+    let change_no = ChangeNo::for_tx(tx).await?;
     let mut update = Entity::update_many()
         .col_expr(Column::Title, Expr::value(conversation.title.clone()))
         .col_expr(Column::OwnerId, Expr::value(conversation.owner.map(UserId::as_uuid)))
@@ -159,12 +159,12 @@ pub async fn update(tx: &Tx, conversation: &Conversation, is_activity: bool, now
         .col_expr(Column::LastMessageId, Expr::value(last_message))
         .col_expr(Column::UpdatedAt, now.as_micros().into())
         .col_expr(Column::Version, number(conversation.version))
-        .col_expr(Column::ChangedNo, number_of_change.expr())
+        .col_expr(Column::ChangedNo, change_no.expr())
         .filter(Column::Id.eq(conversation.id.as_uuid()));
     if let (true, Some(message)) = (is_activity, last_message) {
         update = update
             .col_expr(Column::ActivityId, Expr::value(message))
-            .col_expr(Column::ActivityNo, number_of_change.expr());
+            .col_expr(Column::ActivityNo, change_no.expr());
     }
     update.exec(tx.inner()).await?;
     Ok(())
@@ -192,9 +192,9 @@ pub async fn insert_member(tx: &Tx, membership: &Membership, now: Timestamp) -> 
         changed_no: 0,
     };
     let mut row = row.into_active_model();
-    row.changed_no = ChangeNo::of(tx).await?.value();
+    row.changed_no = ChangeNo::for_tx(tx).await?.value();
     use member::Column as C;
-    let again = OnConflict::columns([C::ConversationId, C::UserId])
+    let upsert = OnConflict::columns([C::ConversationId, C::UserId])
         .update_columns([
             C::JoinedAt,
             C::SinceSeq,
@@ -208,7 +208,7 @@ pub async fn insert_member(tx: &Tx, membership: &Membership, now: Timestamp) -> 
             C::ChangedNo,
         ])
         .to_owned();
-    member::Entity::insert(row).on_conflict(again).exec_without_returning(tx.inner()).await?;
+    member::Entity::insert(row).on_conflict(upsert).exec_without_returning(tx.inner()).await?;
     Ok(())
 }
 
@@ -218,7 +218,7 @@ pub async fn find_member(
     conversation: ConversationId,
     user: UserId,
 ) -> Result<Option<Membership>> {
-    let row = present().filter(of(conversation, user)).one(conn.inner()).await?;
+    let row = current_members().filter(by_member(conversation, user)).one(conn.inner()).await?;
     row.map(Membership::try_from).transpose()
 }
 
@@ -232,11 +232,13 @@ pub async fn list_memberships(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = present()
+    let rows = current_members()
         .filter(member::Column::UserId.eq(user.as_uuid()))
         .filter(member::Column::ConversationId.is_in(uuids(ids)));
     let rows = rows.all(conn.inner()).await?;
-    rows.into_iter().map(|row| Membership::try_from(row).map(|it| (it.conversation, it))).collect()
+    rows.into_iter()
+        .map(|row| Membership::try_from(row).map(|membership| (membership.conversation, membership)))
+        .collect()
 }
 
 /// Lists the members of each of `ids`, in the order in which they joined, in one statement.
@@ -248,7 +250,7 @@ pub async fn list_members(
     if ids.is_empty() {
         return Ok(members);
     }
-    let rows = present()
+    let rows = current_members()
         .filter(member::Column::ConversationId.is_in(uuids(ids)))
         .order_by_asc(member::Column::JoinedAt)
         .order_by_asc(member::Column::UserId);
@@ -268,8 +270,8 @@ pub async fn update_member(tx: &Tx, membership: &Membership, now: Timestamp) -> 
         .col_expr(member::Column::HiddenNo, Expr::value(membership.hidden_no.map(signed)))
         .col_expr(member::Column::IsMuted, membership.is_muted.into())
         .col_expr(member::Column::UpdatedAt, now.as_micros().into())
-        .col_expr(member::Column::ChangedNo, ChangeNo::of(tx).await?.expr())
-        .filter(of(membership.conversation, membership.user))
+        .col_expr(member::Column::ChangedNo, ChangeNo::for_tx(tx).await?.expr())
+        .filter(by_member(membership.conversation, membership.user))
         .exec(tx.inner())
         .await?;
     Ok(())
@@ -280,8 +282,8 @@ pub async fn update_left(tx: &Tx, conversation: ConversationId, user: UserId, no
     member::Entity::update_many()
         .col_expr(member::Column::LeftAt, now.as_micros().into())
         .col_expr(member::Column::UpdatedAt, now.as_micros().into())
-        .col_expr(member::Column::ChangedNo, ChangeNo::of(tx).await?.expr())
-        .filter(of(conversation, user))
+        .col_expr(member::Column::ChangedNo, ChangeNo::for_tx(tx).await?.expr())
+        .filter(by_member(conversation, user))
         .exec(tx.inner())
         .await?;
     Ok(())
@@ -292,7 +294,7 @@ pub async fn update_left(tx: &Tx, conversation: ConversationId, user: UserId, no
 pub async fn update_delivered(tx: &Tx, conversation: ConversationId, user: UserId, seq: u64) -> Result<bool> {
     let updated = member::Entity::update_many()
         .col_expr(member::Column::DeliveredSeq, number(seq))
-        .filter(of(conversation, user))
+        .filter(by_member(conversation, user))
         .filter(member::Column::LeftAt.is_null())
         .filter(member::Column::DeliveredSeq.lt(signed(seq)))
         .exec(tx.inner())
@@ -306,7 +308,7 @@ pub async fn list_met(conn: &impl Conn, user: UserId, others: &[UserId]) -> Resu
     if others.is_empty() {
         return Ok(Vec::new());
     }
-    let theirs = Query::select()
+    let of_user = Query::select()
         .column((member::Entity, C::ConversationId))
         .from(member::Entity)
         .inner_join(Entity, Column::Id.into_expr().equals((member::Entity, C::ConversationId)))
@@ -314,13 +316,13 @@ pub async fn list_met(conn: &impl Conn, user: UserId, others: &[UserId]) -> Resu
         .and_where(C::LeftAt.is_null())
         .and_where(Column::Kind.eq(ConversationKind::Group.as_str()).or(Column::LastMessageNo.gt(0)))
         .to_owned();
-    let met = present()
+    let members = current_members()
         .select_only()
         .column(C::UserId)
         .distinct()
         .filter(C::UserId.is_in(others.iter().map(|id| id.as_uuid())))
-        .filter(C::ConversationId.in_subquery(theirs));
-    let ids: Vec<Uuid> = met.into_tuple().all(conn.inner()).await?;
+        .filter(C::ConversationId.in_subquery(of_user));
+    let ids: Vec<Uuid> = members.into_tuple().all(conn.inner()).await?;
     Ok(ids.into_iter().map(UserId::from_uuid).collect())
 }
 
@@ -407,7 +409,7 @@ pub async fn list_changed_heads(
     // Bound as one JSON value, for any number of users.
     let users: Vec<Uuid> = users.iter().map(|id| id.as_uuid()).collect();
     let backend = conn.inner().get_database_backend();
-    let asked = match backend {
+    let requested = match backend {
         DbBackend::Postgres => "SELECT CAST(value AS uuid) FROM jsonb_array_elements_text($1)",
         _ => "SELECT unhex(value, '-') FROM json_each($1)",
     };
@@ -418,26 +420,27 @@ pub async fn list_changed_heads(
     ];
     let changed = match since {
         None => {
-            "SELECT conversation_id FROM conversation_members WHERE user_id IN (SELECT id FROM asked)".into()
+            "SELECT conversation_id FROM conversation_members WHERE user_id IN (SELECT id FROM requested)"
+                .into()
         }
         Some(since) => {
             values.extend(since.values());
             values.extend(until.values());
             let at = ["$4", "$5", "$6", "$7"];
             let events = ("conversation_id", "conversation_events", "changed_no");
-            let begun = ("id", "conversations", "begun_no");
-            let [events, begun] = [events, begun].map(|rows| changes::select_between(backend, rows, at));
-            format!("{events} UNION {begun}")
+            let created = ("id", "conversations", "begun_no");
+            let [events, created] = [events, created].map(|rows| changes::select_between(backend, rows, at));
+            format!("{events} UNION {created}")
         }
     };
     let sql = format!(
-        "WITH asked(id) AS ({asked}), changed(id) AS ({changed}), \
+        "WITH requested(id) AS ({requested}), changed(id) AS ({changed}), \
          seen AS (\
            SELECT c.id, c.last_seq, c.last_message_no, m.user_id \
            FROM changed JOIN conversations c ON c.id = changed.id \
            JOIN conversation_members m ON m.conversation_id = c.id \
            WHERE c.id > $2 AND m.left_at IS NULL AND (m.hidden_no IS NULL OR c.last_message_no > m.hidden_no) \
-           AND m.user_id IN (SELECT id FROM asked)) \
+           AND m.user_id IN (SELECT id FROM requested)) \
          SELECT DISTINCT id, last_seq, last_message_no, user_id FROM seen \
          WHERE id IN (SELECT DISTINCT id FROM seen ORDER BY id LIMIT $3) ORDER BY id, user_id"
     );
@@ -474,7 +477,7 @@ pub async fn list_ids_of(conn: &impl Conn, user: UserId, max: u64) -> Result<Vec
 
 /// Deletes the membership row of `user`.
 pub async fn delete_member(tx: &Tx, conversation: ConversationId, user: UserId) -> Result<()> {
-    rows::delete::<member::Entity>(tx, of(conversation, user)).await.map(drop)
+    rows::delete::<member::Entity>(tx, by_member(conversation, user)).await.map(drop)
 }
 
 /// Deletes up to `max` membership rows of members who left before `before`, and returns how many.
@@ -488,10 +491,10 @@ pub async fn delete_left_before(tx: &Tx, before: Timestamp, max: u64) -> Result<
 
 /// Clears the pair of a locked direct conversation, because one of the two accounts is deleted.
 pub async fn update_unpaired(tx: &Tx, id: ConversationId) -> Result<()> {
-    let nobody = || Expr::value(Option::<Uuid>::None);
+    let none = || Expr::value(Option::<Uuid>::None);
     Entity::update_many()
-        .col_expr(Column::PairLow, nobody())
-        .col_expr(Column::PairHigh, nobody())
+        .col_expr(Column::PairLow, none())
+        .col_expr(Column::PairHigh, none())
         .filter(Column::Id.eq(id.as_uuid()))
         .exec(tx.inner())
         .await?;
@@ -515,7 +518,7 @@ pub async fn update_disowned_events(tx: &Tx, user: UserId, max: u64) -> Result<u
 
 /// Adds events to a locked conversation, in one statement.
 pub async fn insert_events(tx: &Tx, events: &[ConversationEvent]) -> Result<()> {
-    let number = ChangeNo::of(tx).await?;
+    let number = ChangeNo::for_tx(tx).await?;
     let rows = events.iter().map(|event| {
         let mut row = event::Model::from(event).into_active_model();
         row.changed_no = number.value();
@@ -553,13 +556,13 @@ fn by_id(id: ConversationId) -> Select<Entity> {
     Entity::find().filter(Column::Id.eq(id.as_uuid()))
 }
 
-fn present() -> Select<member::Entity> {
+fn current_members() -> Select<member::Entity> {
     member::Entity::find().filter(member::Column::LeftAt.is_null())
 }
 
-fn of(conversation: ConversationId, user: UserId) -> SimpleExpr {
-    let in_it = member::Column::ConversationId.eq(conversation.as_uuid());
-    in_it.and(member::Column::UserId.eq(user.as_uuid()))
+fn by_member(conversation: ConversationId, user: UserId) -> SimpleExpr {
+    let in_conversation = member::Column::ConversationId.eq(conversation.as_uuid());
+    in_conversation.and(member::Column::UserId.eq(user.as_uuid()))
 }
 
 fn uuids(ids: &[ConversationId]) -> impl Iterator<Item = Uuid> {

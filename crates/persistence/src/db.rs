@@ -19,7 +19,7 @@ use sea_orm::{
 };
 use tokio::sync::OnceCell;
 
-use crate::{Error, Result, health::Health, patience::Patience, postgres, sqlite};
+use crate::{Error, Result, budget::WaitBudget, health::Health, postgres, sqlite};
 
 /// How to connect to a database.
 #[derive(Debug, Clone)]
@@ -71,15 +71,15 @@ impl Db {
     /// Connects to the database.
     ///
     /// # Errors
-    /// [`crate::Error::Unavailable`] when the database does not respond, [`crate::Error::Refused`] for an invalid URL.
+    /// [`crate::Error::Unavailable`] when the database does not respond, [`crate::Error::Rejected`] for an invalid URL.
     pub async fn connect(settings: &Settings) -> Result<Self> {
         let health = Arc::new(Health::new());
         if settings.url.starts_with("sqlite:") {
             return Self::connect_sqlite(settings, health).await;
         }
         let pool = postgres::Pool::connect(settings).await?;
-        let at_once = usize::try_from(settings.max_connections / 4).unwrap_or(1).max(1);
-        let search = Reads(Source::Postgres(pool.searching(at_once, SEARCH_LIMIT)));
+        let max_concurrent = usize::try_from(settings.max_connections / 4).unwrap_or(1).max(1);
+        let search = Reads(Source::Postgres(pool.searching(max_concurrent, SEARCH_LIMIT)));
         Ok(Self {
             read: Reads(Source::Postgres(pool.clone())),
             search,
@@ -95,11 +95,12 @@ impl Db {
         let writer = sqlite::Pool::new(url, sqlite::Role::Write, 1)?;
         let readers = sqlite::Pool::new(url, sqlite::Role::Read, (*max_connections).max(1))?;
         // Searches are CPU-bound: leave half of the cores to everything else.
-        let at_once = available_parallelism().map_or(1, |cores| cores.get() / 2).max(1);
-        let searching = sqlite::Pool::new(url, sqlite::Role::Read, u32::try_from(at_once).unwrap_or(1))?;
+        let max_concurrent = available_parallelism().map_or(1, |cores| cores.get() / 2).max(1);
+        let searching =
+            sqlite::Pool::new(url, sqlite::Role::Read, u32::try_from(max_concurrent).unwrap_or(1))?;
         // The writer first: it creates the file that the readers open.
         for pool in [&writer, &readers] {
-            drop(pool.acquire(&Patience::current()).await?);
+            drop(pool.acquire(&WaitBudget::current()).await?);
         }
         Ok(Self {
             read: Reads(Source::Sqlite(sqlite::Reads { pool: readers, limit })),
@@ -115,13 +116,13 @@ impl Db {
     /// # Errors
     /// [`crate::Error::Unavailable`] when no connection becomes free in time.
     pub async fn write(&self) -> Result<Tx> {
-        let begun = match &self.write {
+        let result = match &self.write {
             Writer::Sqlite { pool, limit } => {
                 sqlite::Transaction::begin(pool, *limit).await.map(Transaction::Sqlite)
             }
             Writer::Postgres(pool) => postgres::Transaction::begin(pool).await.map(Transaction::Postgres),
         };
-        let inner = begun.map_err(Error::from).inspect_err(|error| self.note_failure(error))?;
+        let inner = result.map_err(Error::from).inspect_err(|error| self.note_failure(error))?;
         let health = Arc::clone(&self.health);
         let (has_failed, has_changed) = (AtomicBool::new(false), AtomicBool::new(false));
         Ok(Tx { writes: Writes { inner, has_failed, has_changed, health }, change_no: OnceCell::new() })

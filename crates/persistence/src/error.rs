@@ -29,7 +29,7 @@ pub enum Error {
     },
     /// Any other error that the database reports: a bug.
     #[error("the database rejected a statement")]
-    Refused(#[source] DbErr),
+    Rejected(#[source] DbErr),
 }
 
 /// A result of this crate.
@@ -37,7 +37,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        if Trouble::of(&error).is_some() { Self::Unavailable(error) } else { Self::Refused(error) }
+        if FailureKind::classify(&error).is_some() { Self::Unavailable(error) } else { Self::Rejected(error) }
     }
 }
 
@@ -50,41 +50,41 @@ impl Error {
     /// Whether the database fails, not this statement alone: any other call would fail now, too.
     pub fn is_unreachable(&self) -> bool {
         match self {
-            Self::Unavailable(error) => Trouble::of(error) != Some(Trouble::OfStatement),
+            Self::Unavailable(error) => FailureKind::classify(error) != Some(FailureKind::Statement),
             Self::TimedOut => true,
-            Self::Corrupt { .. } | Self::Refused(_) => false,
+            Self::Corrupt { .. } | Self::Rejected(_) => false,
         }
     }
 
     /// Whether a wait timed out and nothing else is known to be wrong.
     pub(crate) fn is_wait(&self) -> bool {
         match self {
-            Self::Unavailable(error) => Trouble::of(error) == Some(Trouble::Locked),
+            Self::Unavailable(error) => FailureKind::classify(error) == Some(FailureKind::Locked),
             Self::TimedOut => true,
-            Self::Corrupt { .. } | Self::Refused(_) => false,
+            Self::Corrupt { .. } | Self::Rejected(_) => false,
         }
     }
 
     /// Whether the database had no space for the write, or is read-only. A smaller write may still succeed.
     pub(crate) fn rejects_writes(&self) -> bool {
         let Self::Unavailable(error) = self else { return false };
-        matches!(Trouble::of(error), Some(Trouble::Full | Trouble::ReadOnly))
+        matches!(FailureKind::classify(error), Some(FailureKind::Full | FailureKind::ReadOnly))
     }
 
     /// What is wrong with the database, for operators. Contains nothing of the statement.
     pub fn reason(&self) -> &'static str {
         let error = match self {
-            Self::Unavailable(error) | Self::Refused(error) => error,
+            Self::Unavailable(error) | Self::Rejected(error) => error,
             Self::TimedOut => return "the database does not answer in time",
             Self::Corrupt { .. } => return "a row in the database is corrupt",
         };
-        match Trouble::of(error) {
-            Some(Trouble::Full) => "the database cannot write: its disk is full",
-            Some(Trouble::ReadOnly) => "the database cannot write: it is read-only",
-            Some(Trouble::Locked) => "the database cannot write: it is locked",
-            Some(Trouble::Disk) => "the database reports a disk I/O error",
-            Some(Trouble::Away) => "the database cannot be reached",
-            Some(Trouble::OfStatement) | None => "the database rejects a statement",
+        match FailureKind::classify(error) {
+            Some(FailureKind::Full) => "the database cannot write: its disk is full",
+            Some(FailureKind::ReadOnly) => "the database cannot write: it is read-only",
+            Some(FailureKind::Locked) => "the database cannot write: it is locked",
+            Some(FailureKind::Disk) => "the database reports a disk I/O error",
+            Some(FailureKind::Unreachable) => "the database cannot be reached",
+            Some(FailureKind::Statement) | None => "the database rejects a statement",
         }
     }
 
@@ -99,7 +99,7 @@ impl Error {
 
 /// Why a call failed that may succeed later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
+enum FailureKind {
     /// Timed out waiting for a lock or a connection.
     Locked,
     Full,
@@ -107,43 +107,47 @@ enum Trouble {
     /// I/O error: the files cannot be read or written.
     Disk,
     /// No connection, or an unusable one.
-    Away,
+    Unreachable,
     /// Concerns this statement only: it timed out, or conflicted with another transaction.
-    OfStatement,
+    Statement,
 }
 
-impl Trouble {
-    fn of(error: &DbErr) -> Option<Self> {
+impl FailureKind {
+    fn classify(error: &DbErr) -> Option<Self> {
         match error {
             DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout) => Some(Self::Locked),
-            DbErr::ConnectionAcquire(_) => Some(Self::Away),
-            DbErr::Conn(RuntimeErr::SqlxError(cause)) => Some(Self::of_cause(cause).unwrap_or(Self::Away)),
-            DbErr::Conn(_) => Some(Self::Away),
+            DbErr::ConnectionAcquire(_) => Some(Self::Unreachable),
+            DbErr::Conn(RuntimeErr::SqlxError(cause)) => {
+                Some(Self::from_sqlx(cause).unwrap_or(Self::Unreachable))
+            }
+            DbErr::Conn(_) => Some(Self::Unreachable),
             DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
-                Self::of_cause(cause)
+                Self::from_sqlx(cause)
             }
             _ => None,
         }
     }
 
-    fn of_cause(cause: &sqlx::Error) -> Option<Self> {
+    fn from_sqlx(cause: &sqlx::Error) -> Option<Self> {
         match cause {
             sqlx::Error::PoolTimedOut => Some(Self::Locked),
-            sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Some(Self::Away),
+            sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+                Some(Self::Unreachable)
+            }
             sqlx::Error::Database(error) => match sqlite_code(&**error) {
-                Some(code) => Self::of_sqlite(code),
-                None => Self::of_postgres(&error.code()?),
+                Some(code) => Self::from_sqlite_code(code),
+                None => Self::from_sqlstate(&error.code()?),
             },
             _ => None,
         }
     }
 
     /// By the primary result code, the lowest byte: <https://sqlite.org/rescode.html>.
-    const fn of_sqlite(code: i32) -> Option<Self> {
+    const fn from_sqlite_code(code: i32) -> Option<Self> {
         /// The commit hook rejected a commit: the statement ran after SQLite had ended the transaction.
         const CONSTRAINT_COMMITHOOK: i32 = 19 | 2 << 8;
         if code == CONSTRAINT_COMMITHOOK {
-            return Some(Self::Away);
+            return Some(Self::Unreachable);
         }
         Some(match code & 0xff {
             // BUSY, LOCKED
@@ -155,28 +159,28 @@ impl Trouble {
             // IOERR, CANTOPEN, PROTOCOL
             10 | 14 | 15 => Self::Disk,
             // ABORT (by a rollback), NOMEM
-            4 | 7 => Self::Away,
+            4 | 7 => Self::Unreachable,
             // INTERRUPT
-            9 => Self::OfStatement,
+            9 => Self::Statement,
             _ => return None,
         })
     }
 
     /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-    fn of_postgres(code: &str) -> Option<Self> {
+    fn from_sqlstate(code: &str) -> Option<Self> {
         Some(match code {
             // read_only_sql_transaction: a standby, or a database that was set to read-only
             "25006" => Self::ReadOnly,
             // idle_in_transaction_session_timeout, transaction_timeout
-            "25P03" | "25P04" => Self::Away,
+            "25P03" | "25P04" => Self::Unreachable,
             "53100" => Self::Full,
             // query_canceled, lock_not_available
-            "57014" | "55P03" => Self::OfStatement,
+            "57014" | "55P03" => Self::Statement,
             _ => match code.get(..2)? {
                 // Transaction rollback: serialization failure, deadlock.
-                "40" => Self::OfStatement,
+                "40" => Self::Statement,
                 // Connection exception, insufficient resources, operator intervention.
-                "08" | "53" | "57" => Self::Away,
+                "08" | "53" | "57" => Self::Unreachable,
                 // System error of the server, such as I/O.
                 "58" => Self::Disk,
                 _ => return None,
@@ -202,7 +206,7 @@ pub(crate) fn is_locked(error: &DbErr) -> bool {
 }
 
 /// Whether a connection to SQLite is unusable after this error: its view of the file may be wrong.
-pub(crate) fn loses_connection(error: &sqlx::Error) -> bool {
+pub(crate) fn breaks_connection(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::WorkerCrashed => true,
         // NOMEM, READONLY, IOERR, CORRUPT, CANTOPEN, PROTOCOL, NOTADB
@@ -214,12 +218,15 @@ pub(crate) fn loses_connection(error: &sqlx::Error) -> bool {
 }
 
 /// Whether this error makes other connections to PostgreSQL suspect.
-pub(crate) fn leaves_doubt(error: &sqlx::Error) -> bool {
-    matches!(Trouble::of_cause(error), Some(Trouble::Away | Trouble::ReadOnly | Trouble::Disk))
+pub(crate) fn makes_connections_suspect(error: &sqlx::Error) -> bool {
+    matches!(
+        FailureKind::from_sqlx(error),
+        Some(FailureKind::Unreachable | FailureKind::ReadOnly | FailureKind::Disk)
+    )
 }
 
 /// Whether this error makes the connection to PostgreSQL unusable.
-pub(crate) const fn loses_server(error: &sqlx::Error) -> bool {
+pub(crate) const fn breaks_server_connection(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_))
 }
 
@@ -249,8 +256,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sqlite_errors_are_judged_by_their_primary_code() {
-        use Trouble::{Away, Disk, Full, Locked, OfStatement, ReadOnly};
+    fn sqlite_errors_are_classified_by_primary_code() {
+        use FailureKind::{Disk, Full, Locked, ReadOnly, Statement, Unreachable};
         let table = [
             (5, Some(Locked)),
             (261, Some(Locked)), // BUSY_RECOVERY
@@ -269,10 +276,10 @@ mod tests {
             (14, Some(Disk)),
             (270, Some(Disk)), // CANTOPEN_NOTEMPDIR
             (15, Some(Disk)),
-            (7, Some(Away)),
-            (516, Some(Away)), // ABORT_ROLLBACK
-            (531, Some(Away)), // CONSTRAINT_COMMITHOOK
-            (9, Some(OfStatement)),
+            (7, Some(Unreachable)),
+            (516, Some(Unreachable)), // ABORT_ROLLBACK
+            (531, Some(Unreachable)), // CONSTRAINT_COMMITHOOK
+            (9, Some(Statement)),
             (1, None),
             (11, None),
             (19, None),
@@ -280,40 +287,40 @@ mod tests {
             (2067, None), // CONSTRAINT_UNIQUE
             (26, None),
         ];
-        for (code, trouble) in table {
-            assert_eq!(Trouble::of_sqlite(code), trouble, "{code}");
+        for (code, kind) in table {
+            assert_eq!(FailureKind::from_sqlite_code(code), kind, "{code}");
         }
     }
 
     #[test]
-    fn postgres_errors_are_judged_by_their_code_or_class() {
-        use Trouble::{Away, Disk, Full, OfStatement, ReadOnly};
+    fn postgres_errors_are_classified_by_code_or_class() {
+        use FailureKind::{Disk, Full, ReadOnly, Statement, Unreachable};
         let table = [
             ("25006", Some(ReadOnly)),
-            ("25P03", Some(Away)),
-            ("25P04", Some(Away)),
+            ("25P03", Some(Unreachable)),
+            ("25P04", Some(Unreachable)),
             ("25P02", None),
-            ("08006", Some(Away)),
-            ("08P01", Some(Away)),
-            ("53000", Some(Away)),
+            ("08006", Some(Unreachable)),
+            ("08P01", Some(Unreachable)),
+            ("53000", Some(Unreachable)),
             ("53100", Some(Full)),
-            ("53200", Some(Away)),
-            ("53300", Some(Away)),
-            ("57P01", Some(Away)),
-            ("57P02", Some(Away)),
-            ("57P03", Some(Away)),
-            ("57014", Some(OfStatement)),
-            ("55P03", Some(OfStatement)),
-            ("40001", Some(OfStatement)),
-            ("40P01", Some(OfStatement)),
+            ("53200", Some(Unreachable)),
+            ("53300", Some(Unreachable)),
+            ("57P01", Some(Unreachable)),
+            ("57P02", Some(Unreachable)),
+            ("57P03", Some(Unreachable)),
+            ("57014", Some(Statement)),
+            ("55P03", Some(Statement)),
+            ("40001", Some(Statement)),
+            ("40P01", Some(Statement)),
             ("58030", Some(Disk)),
             ("23505", None),
             ("42601", None),
             ("XX000", None),
             ("", None),
         ];
-        for (code, trouble) in table {
-            assert_eq!(Trouble::of_postgres(code), trouble, "{code}");
+        for (code, kind) in table {
+            assert_eq!(FailureKind::from_sqlstate(code), kind, "{code}");
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 /// Generates the id of a request. Locks the list of requests to `target` until the transaction ends, so that it is in
 /// the order in which requests become visible.
 pub async fn next_id(tx: &Tx, target: UserId, now: Timestamp) -> Result<RelationId> {
-    order::lock(tx, &[List::of_user("follow_requests", "target_id", target)], now).await?;
+    order::lock(tx, &[List::by_user("follow_requests", "target_id", target)], now).await?;
     Ok(RelationId::generate(now))
 }
 
@@ -35,8 +35,8 @@ pub async fn delete(tx: &Tx, requester: UserId, target: UserId) -> Result<bool> 
 /// Deletes up to `max` requests by and to `user`, and returns how many.
 pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let id = user.as_uuid();
-    let mine = Condition::any().add(Column::RequesterId.eq(id)).add(Column::TargetId.eq(id));
-    rows::delete_some::<Entity>(tx, Column::Id, mine, max).await
+    let of_user = Condition::any().add(Column::RequesterId.eq(id)).add(Column::TargetId.eq(id));
+    rows::delete_some::<Entity>(tx, Column::Id, of_user, max).await
 }
 
 /// Lists the accounts that requested to follow `target`, the latest first.

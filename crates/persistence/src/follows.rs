@@ -30,8 +30,8 @@ pub async fn lock(tx: &Tx, followers: &[UserId], followee: UserId) -> Result<()>
 }
 
 fn lists(followers: &[UserId], followee: UserId) -> Vec<List> {
-    let of_followers = followers.iter().map(|follower| List::of_user("follows", "follower_id", *follower));
-    of_followers.chain([List::of_user("follows", "followee_id", followee)]).collect()
+    let of_followers = followers.iter().map(|follower| List::by_user("follows", "follower_id", *follower));
+    of_followers.chain([List::by_user("follows", "followee_id", followee)]).collect()
 }
 
 /// Inserts a follow and counts it for both accounts. Changes nothing if it exists.
@@ -47,27 +47,30 @@ pub async fn insert(tx: &Tx, id: RelationId, follower: UserId, followee: UserId)
 /// Deletes a follow, updates the counts, and returns whether it existed.
 pub async fn delete(tx: &Tx, follower: UserId, followee: UserId) -> Result<bool> {
     let pair = Column::FollowerId.eq(follower.as_uuid()).and(Column::FolloweeId.eq(followee.as_uuid()));
-    let was_there = rows::delete::<Entity>(tx, pair).await? == 1;
-    if was_there {
+    let existed = rows::delete::<Entity>(tx, pair).await? == 1;
+    if existed {
         users::update_follow_counts(tx, follower, followee, -1).await?;
     }
-    Ok(was_there)
+    Ok(existed)
 }
 
 /// Deletes up to `max` follows of and by `user`, updates the counts, and returns how many.
 pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let id = user.as_uuid();
-    let mine = Condition::any().add(Column::FollowerId.eq(id)).add(Column::FolloweeId.eq(id));
+    let of_user = Condition::any().add(Column::FollowerId.eq(id)).add(Column::FolloweeId.eq(id));
     let pairs = Entity::find().select_only().columns([Column::FollowerId, Column::FolloweeId]);
-    let pairs: Vec<(Uuid, Uuid)> = pairs.filter(mine).limit(max).into_tuple().all(tx.inner()).await?;
-    let mut pairs: Vec<_> =
-        pairs.into_iter().map(|(by, of)| (UserId::from_uuid(by), UserId::from_uuid(of))).collect();
+    let pairs: Vec<(Uuid, Uuid)> = pairs.filter(of_user).limit(max).into_tuple().all(tx.inner()).await?;
+    let mut pairs: Vec<_> = pairs
+        .into_iter()
+        .map(|(follower, followee)| (UserId::from_uuid(follower), UserId::from_uuid(followee)))
+        .collect();
     // The order in which every transaction updates the counts of many accounts.
-    pairs.sort_unstable_by_key(|(by, of)| (*by).max(*of));
-    let everybody: Vec<UserId> = pairs.iter().flat_map(|(by, of)| [*by, *of]).collect();
-    users::lock_counts(tx, &everybody).await?;
-    for (by, of) in &pairs {
-        delete(tx, *by, *of).await?;
+    pairs.sort_unstable_by_key(|(follower, followee)| (*follower).max(*followee));
+    let accounts: Vec<UserId> =
+        pairs.iter().flat_map(|(follower, followee)| [*follower, *followee]).collect();
+    users::lock_counts(tx, &accounts).await?;
+    for (follower, followee) in &pairs {
+        delete(tx, *follower, *followee).await?;
     }
     Ok(pairs.len() as u64)
 }

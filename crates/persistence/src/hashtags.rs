@@ -36,15 +36,15 @@ pub(crate) async fn change(tx: &Tx, before: &[Hashtag], after: &[Hashtag]) -> Re
     }
     let known = Entity::find().filter(Column::Name.is_in(&added)).all(tx.inner()).await?;
     let by = Expr::case(Expr::col((Entity, Column::Name)).is_in(&removed), -1).finally(1);
-    let again = OnConflict::column(Column::Name)
+    let upsert = OnConflict::column(Column::Name)
         .value(Column::PostCount, Expr::col((Entity, Column::PostCount)).add(by))
         .to_owned();
     let rows = all.iter().map(|name| {
         let post_count = i64::from(added.contains(name));
         Model { name: name.clone(), post_count }.into_active_model()
     });
-    Entity::insert_many(rows).on_conflict(again).exec_without_returning(tx.inner()).await?;
-    let is_new = |name: &String| known.iter().all(|it| it.name != *name);
+    Entity::insert_many(rows).on_conflict(upsert).exec_without_returning(tx.inner()).await?;
+    let is_new = |name: &String| known.iter().all(|row| row.name != *name);
     search::index_hashtags(tx, &added.into_iter().filter(is_new).collect::<Vec<_>>()).await
 }
 

@@ -9,17 +9,17 @@ use std::{
 use sea_orm::ConnectionTrait;
 use tokio::{sync::Mutex, time::timeout};
 
-use crate::{Db, Error, Result, db::sealed::Sealed, patience::with_budget};
+use crate::{Db, Error, Result, budget::with_budget, db::sealed::Sealed};
 
 /// How long a commit proves that the next one is possible. Within that time, a lock or a slow response is no failure
 /// yet.
 const TRUSTED_FOR: Duration = Duration::from_secs(5);
 
 /// The timeout of a probe. Callers give up after two seconds.
-const PROBE_LIMIT: Duration = Duration::from_millis(1_500);
+const PROBE_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// How long a probe waits for a connection and for locks: less than its timeout, so that it can report the lock.
-const PROBE_PATIENCE: Duration = Duration::from_secs(1);
+const PROBE_BUDGET: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Health {
@@ -29,7 +29,7 @@ pub(crate) struct Health {
     is_failing: AtomicBool,
     /// Whether a write failed because the disk is full or the database read-only. Then a smaller commit proves nothing;
     /// only a probe does.
-    is_refused: AtomicBool,
+    is_write_rejected: AtomicBool,
     probe: Mutex<()>,
 }
 
@@ -39,7 +39,7 @@ impl Health {
             base: Instant::now(),
             committed: AtomicU64::new(0),
             is_failing: AtomicBool::new(false),
-            is_refused: AtomicBool::new(false),
+            is_write_rejected: AtomicBool::new(false),
             probe: Mutex::new(()),
         }
     }
@@ -47,28 +47,28 @@ impl Health {
     /// Records a commit that changed something.
     pub(crate) fn note_commit(&self) {
         self.committed.store(self.now(), Ordering::Relaxed);
-        if !self.is_refused.load(Ordering::Relaxed) {
+        if !self.is_write_rejected.load(Ordering::Relaxed) {
             self.is_failing.store(false, Ordering::Relaxed);
         }
     }
 
     pub(crate) fn note_failure(&self, error: &Error) {
-        self.is_refused.fetch_or(error.rejects_writes(), Ordering::Relaxed);
+        self.is_write_rejected.fetch_or(error.rejects_writes(), Ordering::Relaxed);
         self.is_failing.store(true, Ordering::Relaxed);
     }
 
     fn note_probe(&self) {
-        self.is_refused.store(false, Ordering::Relaxed);
+        self.is_write_rejected.store(false, Ordering::Relaxed);
         self.note_commit();
     }
 
-    fn committed_lately(&self) -> bool {
+    fn committed_recently(&self) -> bool {
         let committed = self.committed.load(Ordering::Relaxed);
         committed > 0 && u128::from(self.now().saturating_sub(committed)) <= TRUSTED_FOR.as_millis()
     }
 
-    fn is_sound(&self) -> bool {
-        self.committed_lately() && !self.is_failing.load(Ordering::Relaxed)
+    fn is_healthy(&self) -> bool {
+        self.committed_recently() && !self.is_failing.load(Ordering::Relaxed)
     }
 
     fn now(&self) -> u64 {
@@ -83,24 +83,24 @@ impl Db {
     /// # Errors
     /// Why the database accepts no writes. A lock of another process counts only after five seconds without a commit.
     pub async fn check_commits(&self) -> Result<()> {
-        if self.health.is_sound() {
+        if self.health.is_healthy() {
             return Ok(());
         }
         // One probe at a time, so that frequent health checks do not block SQLite's only writer.
         let _probe = self.health.probe.lock().await;
-        if self.health.is_sound() {
+        if self.health.is_healthy() {
             return Ok(());
         }
-        let probe = with_budget(PROBE_PATIENCE, self.commit_nothing());
-        let outcome = timeout(PROBE_LIMIT, probe).await.unwrap_or(Err(Error::TimedOut));
+        let probe = with_budget(PROBE_BUDGET, self.commit_probe());
+        let outcome = timeout(PROBE_TIMEOUT, probe).await.unwrap_or(Err(Error::TimedOut));
         match outcome {
-            Err(error) if error.is_wait() && self.health.committed_lately() => Ok(()),
+            Err(error) if error.is_wait() && self.health.committed_recently() => Ok(()),
             outcome => outcome,
         }
     }
 
     /// Commits a transaction that inserts a row larger than a post and deletes it again.
-    async fn commit_nothing(&self) -> Result<()> {
+    async fn commit_probe(&self) -> Result<()> {
         let sql = if self.is_sqlite() { PROBE_SQLITE } else { PROBE_POSTGRES };
         let tx = self.write().await?;
         tx.inner().execute_unprepared(sql).await?;

@@ -101,7 +101,7 @@ pub async fn update_claim(tx: &Tx, from: RequestId, claim: &Claim) -> Result<boo
 /// Stores the response to `claim`, unless another request has taken it over meanwhile.
 pub async fn update_answer(tx: &Tx, claim: &Claim, answer: &Answer) -> Result<()> {
     let headers =
-        serde_json::to_string(&answer.headers).map_err(|e| Error::Refused(DbErr::Json(e.to_string())))?;
+        serde_json::to_string(&answer.headers).map_err(|e| Error::Rejected(DbErr::Json(e.to_string())))?;
     Entity::update_many()
         .col_expr(Column::Status, i32::from(answer.status).into())
         .col_expr(Column::Headers, headers.into())

@@ -76,12 +76,12 @@ pub async fn insert(tx: &Tx, job: Job, run_at: Timestamp, now: Timestamp) -> Res
 /// the data before the change that this call belongs to.
 pub async fn insert_again(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
     while insert(tx, job, now, now).await? == Inserted::Existing {
-        let again = Entity::update_many()
+        let restart = Entity::update_many()
             // Invalidates the lease of a worker that is running it.
             .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
             .col_expr(Column::RunAt, now.as_micros().into())
-            .filter(wanted(job));
-        if again.exec(tx.inner()).await?.rows_affected > 0 {
+            .filter(by_job(job));
+        if restart.exec(tx.inner()).await?.rows_affected > 0 {
             break;
         }
         // It finished in between.
@@ -93,7 +93,7 @@ pub async fn insert_again(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
 pub async fn bring_forward(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::RunAt, now.as_micros().into())
-        .filter(wanted(job))
+        .filter(by_job(job))
         .filter(Column::RunAt.gt(now.as_micros()))
         .exec(tx.inner())
         .await?;
@@ -102,10 +102,10 @@ pub async fn bring_forward(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
 
 /// Deletes a job that is no longer needed.
 pub async fn delete_wanted(tx: &Tx, job: Job) -> Result<()> {
-    rows::delete::<Entity>(tx, wanted(job)).await.map(drop)
+    rows::delete::<Entity>(tx, by_job(job)).await.map(drop)
 }
 
-fn wanted(job: Job) -> sea_orm::Condition {
+fn by_job(job: Job) -> sea_orm::Condition {
     sea_orm::Condition::all().add(Column::Kind.eq(job.kind())).add(Column::Subject.eq(job.subject()))
 }
 
@@ -150,37 +150,37 @@ pub async fn take(tx: &Tx, kinds: &[&str], now: Timestamp, lease_until: Timestam
 }
 
 /// Extends the lease of a job until `run_at`, and returns whether this process still held it.
-pub async fn update_run_at(tx: &Tx, taken: &Taken, run_at: Timestamp) -> Result<bool> {
+pub async fn update_run_at(tx: &Tx, leased: &Taken, run_at: Timestamp) -> Result<bool> {
     let update = Entity::update_many().col_expr(Column::RunAt, run_at.as_micros().into());
-    Ok(update.filter(is(taken)).exec(tx.inner()).await?.rows_affected == 1)
+    Ok(update.filter(by_lease(leased)).exec(tx.inner()).await?.rows_affected == 1)
 }
 
 /// Reschedules a job that failed.
-pub async fn update_failed(tx: &Tx, taken: &Taken, run_at: Timestamp, error: &str) -> Result<()> {
+pub async fn update_failed(tx: &Tx, leased: &Taken, run_at: Timestamp, error: &str) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::RunAt, run_at.as_micros().into())
         .col_expr(Column::LastError, error.into())
-        .filter(is(taken))
+        .filter(by_lease(leased))
         .exec(tx.inner())
         .await?;
     Ok(())
 }
 
 /// Reschedules a recurring job that succeeded.
-pub async fn update_done(tx: &Tx, taken: &Taken, run_at: Timestamp) -> Result<()> {
+pub async fn update_done(tx: &Tx, leased: &Taken, run_at: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::RunAt, run_at.as_micros().into())
         .col_expr(Column::Attempts, 0.into())
         .col_expr(Column::LastError, Expr::value(Option::<String>::None))
-        .filter(is(taken))
+        .filter(by_lease(leased))
         .exec(tx.inner())
         .await?;
     Ok(())
 }
 
 /// Deletes a job that succeeded.
-pub async fn delete(tx: &Tx, taken: &Taken) -> Result<()> {
-    Entity::delete_many().filter(is(taken)).exec(tx.inner()).await?;
+pub async fn delete(tx: &Tx, leased: &Taken) -> Result<()> {
+    Entity::delete_many().filter(by_lease(leased)).exec(tx.inner()).await?;
     Ok(())
 }
 
@@ -218,8 +218,8 @@ fn due(kinds: &[&str], now: Timestamp) -> Select<Entity> {
 }
 
 /// The row, if the lease is still valid.
-fn is(taken: &Taken) -> sea_orm::Condition {
+fn by_lease(leased: &Taken) -> sea_orm::Condition {
     sea_orm::Condition::all()
-        .add(Column::Id.eq(taken.id.as_uuid()))
-        .add(Column::Attempts.eq(i64::try_from(taken.attempts).unwrap_or(i64::MAX)))
+        .add(Column::Id.eq(leased.id.as_uuid()))
+        .add(Column::Attempts.eq(i64::try_from(leased.attempts).unwrap_or(i64::MAX)))
 }

@@ -46,14 +46,15 @@
 //! use blegram_domain::Username;
 //!
 //! let database = TestDatabase::new(Backend::Sqlite).await;
-//! let nobody = users::find_by_username(database.db(), &Username::parse("nobody")?).await?;
-//! assert!(nobody.is_none());
+//! let user = users::find_by_username(database.db(), &Username::parse("nobody")?).await?;
+//! assert!(user.is_none());
 //! # Ok(())
 //! # }
 //! ```
 
 pub mod blocks;
 pub mod bookmarks;
+mod budget;
 pub mod changes;
 pub mod clock_state;
 pub mod comments;
@@ -76,7 +77,6 @@ pub mod mutes;
 pub mod newest;
 pub mod notifications;
 mod order;
-mod patience;
 pub mod pooling;
 pub mod post_hashtags;
 mod postgres;
@@ -102,10 +102,10 @@ pub mod trends;
 pub mod uploads;
 pub mod users;
 
+pub use budget::{unhurried, with_patience};
 pub use db::{Conn, Db, Executed, Searching, Settings, Tx};
 pub use error::{Error, Result};
 pub use keyset::Listed;
-pub use patience::{unhurried, with_patience};
 
 /// The outcome of an insert that may conflict with an existing row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

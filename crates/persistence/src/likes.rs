@@ -25,21 +25,21 @@ pub enum LikeTarget {
 
 /// Generates the id of a like. Locks the list of the target's likers and the list of what `by` likes until the
 /// transaction ends, so that both lists are in the order in which likes become visible.
-pub async fn next_id(tx: &Tx, by: UserId, liked: LikeTarget, now: Timestamp) -> Result<LikeId> {
-    let (table, column, thing) = match liked {
+pub async fn next_id(tx: &Tx, by: UserId, target: LikeTarget, now: Timestamp) -> Result<LikeId> {
+    let (table, column, id) = match target {
         LikeTarget::Post(post) => ("post_likes", "post_id", post.as_uuid()),
         LikeTarget::Comment(comment) => ("comment_likes", "comment_id", comment.as_uuid()),
     };
-    let lists = [List::of(table, column, thing), List::of_user(table, "user_id", by)];
+    let lists = [List::by_column(table, column, id), List::by_user(table, "user_id", by)];
     order::lock(tx, &lists, now).await?;
     Ok(LikeId::generate(now))
 }
 
 /// Inserts the like of `by` and counts it. Relies on the unique index on the pair. Returns `None` if the target was
 /// deleted meanwhile; the caller must then roll the transaction back.
-pub async fn insert(tx: &Tx, id: LikeId, by: UserId, liked: LikeTarget) -> Result<Option<Inserted>> {
+pub async fn insert(tx: &Tx, id: LikeId, by: UserId, target: LikeTarget) -> Result<Option<Inserted>> {
     let (id, user_id) = (id.as_uuid(), by.as_uuid());
-    let inserted = match liked {
+    let inserted = match target {
         LikeTarget::Post(post) => {
             rows::insert(tx, post_like::Model { id, user_id, post_id: post.as_uuid() }).await?
         }
@@ -47,16 +47,16 @@ pub async fn insert(tx: &Tx, id: LikeId, by: UserId, liked: LikeTarget) -> Resul
             rows::insert(tx, comment_like::Model { id, user_id, comment_id: comment.as_uuid() }).await?
         }
     };
-    let is_there = inserted == Inserted::Existing || count(tx, liked, 1).await?;
-    Ok(is_there.then_some(inserted))
+    let exists = inserted == Inserted::Existing || count(tx, target, 1).await?;
+    Ok(exists.then_some(inserted))
 }
 
 /// Deletes the like of `by`, updates the count, and returns whether the like existed.
-pub async fn delete(tx: &Tx, by: UserId, liked: LikeTarget) -> Result<bool> {
+pub async fn delete(tx: &Tx, by: UserId, target: LikeTarget) -> Result<bool> {
     use comment_like::Column as OfComment;
     use post_like::Column as OfPost;
     let by = by.as_uuid();
-    let deleted = match liked {
+    let deleted = match target {
         LikeTarget::Post(post) => {
             let pair = OfPost::UserId.eq(by).and(OfPost::PostId.eq(post.as_uuid()));
             rows::delete::<post_like::Entity>(tx, pair).await?
@@ -67,23 +67,23 @@ pub async fn delete(tx: &Tx, by: UserId, liked: LikeTarget) -> Result<bool> {
         }
     };
     if deleted == 1 {
-        count(tx, liked, -1).await?;
+        count(tx, target, -1).await?;
     }
     Ok(deleted == 1)
 }
 
-async fn count(tx: &Tx, liked: LikeTarget, by: i64) -> Result<bool> {
-    match liked {
+async fn count(tx: &Tx, target: LikeTarget, by: i64) -> Result<bool> {
+    match target {
         LikeTarget::Post(post) => posts::update_like_count(tx, post, by).await,
         LikeTarget::Comment(comment) => comments::update_like_count(tx, comment, by).await,
     }
 }
 
 /// Lists the likers of a post or comment, the latest first.
-pub async fn list_likers(conn: &impl Conn, liked: LikeTarget, page: &PageRequest) -> Result<Listed<UserId>> {
+pub async fn list_likers(conn: &impl Conn, target: LikeTarget, page: &PageRequest) -> Result<Listed<UserId>> {
     use comment_like::Column as OfComment;
     use post_like::Column as OfPost;
-    match liked {
+    match target {
         LikeTarget::Post(post) => {
             let list = post_like::Entity::find().filter(OfPost::PostId.eq(post.as_uuid()));
             keyset::targets(conn, list, OfPost::Id, OfPost::UserId, UserId::from_uuid, page).await

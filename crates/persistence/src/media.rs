@@ -43,7 +43,7 @@ pub async fn lock_all(tx: &Tx, ids: &[MediaId]) -> Result<HashMap<MediaId, Media
         return Ok(HashMap::new());
     }
     // In a fixed order, to avoid deadlocks.
-    collect(these(ids).order_by_asc(Column::Id).lock_exclusive().all(tx.inner()).await?)
+    collect(by_ids(ids).order_by_asc(Column::Id).lock_exclusive().all(tx.inner()).await?)
 }
 
 /// The outcome of [`lock_unused`].
@@ -85,7 +85,7 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &[MediaId]) -> Result<HashMap<Me
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    collect(these(ids).all(conn.inner()).await?)
+    collect(by_ids(ids).all(conn.inner()).await?)
 }
 
 /// Locks the avatar of `owner` until the transaction ends, and returns it.
@@ -198,7 +198,7 @@ pub enum Of {
 }
 
 impl Of {
-    fn filter(self) -> SimpleExpr {
+    fn condition(self) -> SimpleExpr {
         match self {
             Self::Owner(owner) => Column::OwnerId.eq(owner.as_uuid()),
             Self::Post(post) => Column::PostId.eq(post.as_uuid()),
@@ -207,9 +207,9 @@ impl Of {
     }
 }
 
-/// Lists up to `max` images that match `of`, including those marked as deleted.
-pub async fn list_of(conn: &impl Conn, of: Of, max: u64) -> Result<Vec<Media>> {
-    let rows = Entity::find().filter(of.filter()).limit(max).all(conn.inner()).await?;
+/// Lists up to `max` images that match `filter`, including those marked as deleted.
+pub async fn list_of(conn: &impl Conn, filter: Of, max: u64) -> Result<Vec<Media>> {
+    let rows = Entity::find().filter(filter.condition()).limit(max).all(conn.inner()).await?;
     rows.into_iter().map(Media::try_from).collect()
 }
 
@@ -286,7 +286,7 @@ fn by_id(id: MediaId) -> Select<Entity> {
     undeleted().filter(Column::Id.eq(id.as_uuid()))
 }
 
-fn these(ids: &[MediaId]) -> Select<Entity> {
+fn by_ids(ids: &[MediaId]) -> Select<Entity> {
     undeleted().filter(Column::Id.is_in(ids.iter().map(|id| id.as_uuid())))
 }
 

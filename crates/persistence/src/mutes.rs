@@ -14,7 +14,7 @@ use crate::{
 /// Generates the id of a mute. Locks the list of accounts that `muter` mutes until the transaction ends, so that it is
 /// in the order in which mutes become visible.
 pub async fn next_id(tx: &Tx, muter: UserId, now: Timestamp) -> Result<RelationId> {
-    order::lock(tx, &[List::of_user("mutes", "muter_id", muter)], now).await?;
+    order::lock(tx, &[List::by_user("mutes", "muter_id", muter)], now).await?;
     Ok(RelationId::generate(now))
 }
 
@@ -33,8 +33,8 @@ pub async fn delete(tx: &Tx, muter: UserId, muted: UserId) -> Result<bool> {
 /// Deletes up to `max` mutes by and of `user`, and returns how many.
 pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let id = user.as_uuid();
-    let mine = Condition::any().add(Column::MuterId.eq(id)).add(Column::MutedId.eq(id));
-    rows::delete_some::<Entity>(tx, Column::Id, mine, max).await
+    let of_user = Condition::any().add(Column::MuterId.eq(id)).add(Column::MutedId.eq(id));
+    rows::delete_some::<Entity>(tx, Column::Id, of_user, max).await
 }
 
 /// Lists the accounts that `muter` mutes, the latest first.

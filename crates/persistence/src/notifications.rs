@@ -46,15 +46,16 @@ impl Changed {
 /// the actor, or who are the actor. Returns the recipients and ids of the new notifications.
 pub async fn insert(tx: &Tx, notices: &[Notice], now: Timestamp) -> Result<Vec<(UserId, NotificationId)>> {
     let Some(actor) = notices.first().map(|notice| notice.actor) else { return Ok(Vec::new()) };
-    let deaf = list_muters(tx, actor, notices).await?;
-    let told = notices.iter().filter(|notice| notice.recipient != actor && !deaf.contains(&notice.recipient));
-    let told: Vec<&Notice> = told.collect();
-    if told.is_empty() {
+    let muters = list_muters(tx, actor, notices).await?;
+    let notified =
+        notices.iter().filter(|notice| notice.recipient != actor && !muters.contains(&notice.recipient));
+    let notified: Vec<&Notice> = notified.collect();
+    if notified.is_empty() {
         return Ok(Vec::new());
     }
     // The last lock of a transaction, except that on the list of posts.
-    order::lock(tx, &lists(told.iter().map(|notice| notice.recipient)), now).await?;
-    let rows: Vec<_> = told.into_iter().map(|notice| model(notice, now).into_active_model()).collect();
+    order::lock(tx, &lists(notified.iter().map(|notice| notice.recipient)), now).await?;
+    let rows: Vec<_> = notified.into_iter().map(|notice| model(notice, now).into_active_model()).collect();
     let once = OnConflict::new().do_nothing().to_owned();
     let mut insert = Entity::insert_many(rows).on_conflict(once).into_query();
     insert.returning(Query::returning().columns([Column::Id, Column::UserId]));
@@ -73,7 +74,7 @@ fn lists(recipients: impl IntoIterator<Item = UserId>) -> Vec<List> {
     let mut recipients: Vec<UserId> = recipients.into_iter().collect();
     recipients.sort_unstable();
     recipients.dedup();
-    recipients.into_iter().map(|user| List::of_user("notifications", "user_id", user)).collect()
+    recipients.into_iter().map(|user| List::by_user("notifications", "user_id", user)).collect()
 }
 
 async fn list_muters(tx: &Tx, actor: UserId, notices: &[Notice]) -> Result<HashSet<UserId>> {
@@ -101,18 +102,18 @@ fn model(notice: &Notice, now: Timestamp) -> Model {
 }
 
 fn object(notice: &Notice) -> Uuid {
-    let thing = notice.comment.map(CommentId::as_uuid).or(notice.post.map(PostId::as_uuid));
-    thing.unwrap_or(notice.actor.as_uuid())
+    let id = notice.comment.map(CommentId::as_uuid).or(notice.post.map(PostId::as_uuid));
+    id.unwrap_or(notice.actor.as_uuid())
 }
 
 /// Deletes the notification of an action that was undone. Returns the recipient and id of the deleted notification.
 pub async fn delete(tx: &Tx, notice: &Notice) -> Result<Vec<(UserId, NotificationId)>> {
-    let this = Condition::all()
+    let by_notice = Condition::all()
         .add(Column::ObjectId.eq(object(notice)))
         .add(Column::ActorId.eq(notice.actor.as_uuid()))
         .add(Column::UserId.eq(notice.recipient.as_uuid()))
         .add(Column::Kind.eq(notice.kind.as_str()));
-    delete_returning(tx, this).await
+    delete_returning(tx, by_notice).await
 }
 
 /// Deletes the rows that match `which`, and returns their recipients and ids.
@@ -148,33 +149,34 @@ async fn list_about(tx: &Tx, which: Expr, max: u64) -> Result<Vec<(UserId, Notif
 
 /// Returns the recipients of notifications from `actor` about the post or comment `object`.
 pub async fn list_notified(conn: &impl Conn, actor: UserId, object: Uuid) -> Result<HashSet<UserId>> {
-    let told = Entity::find().select_only().column(Column::UserId).filter(Column::ObjectId.eq(object));
-    let told: Vec<Uuid> =
-        told.filter(Column::ActorId.eq(actor.as_uuid())).into_tuple().all(conn.inner()).await?;
-    Ok(told.into_iter().map(UserId::from_uuid).collect())
+    let notified = Entity::find().select_only().column(Column::UserId).filter(Column::ObjectId.eq(object));
+    let notified: Vec<Uuid> =
+        notified.filter(Column::ActorId.eq(actor.as_uuid())).into_tuple().all(conn.inner()).await?;
+    Ok(notified.into_iter().map(UserId::from_uuid).collect())
 }
 
-/// Deletes the notifications of mentions by `actor` in the post or comment `object`, except those to `kept`, who are
-/// still mentioned. Returns the recipients and ids.
+/// Deletes the notifications of mentions by `actor` in the post or comment `object`, except those to `mentioned`, who
+/// are still mentioned. Returns the recipients and ids.
 pub async fn delete_mentions_except(
     tx: &Tx,
     actor: UserId,
     object: Uuid,
-    kept: &[UserId],
+    mentioned: &[UserId],
 ) -> Result<Vec<(UserId, NotificationId)>> {
-    let these = Condition::all()
+    let mentions = Condition::all()
         .add(Column::ObjectId.eq(object))
         .add(Column::ActorId.eq(actor.as_uuid()))
         .add(Column::Kind.eq(NoticeKind::Mention.as_str()))
-        .add(Column::UserId.is_not_in(kept.iter().map(|user| user.as_uuid())));
-    delete_returning(tx, these).await
+        .add(Column::UserId.is_not_in(mentioned.iter().map(|user| user.as_uuid())));
+    delete_returning(tx, mentions).await
 }
 
 /// Deletes the notifications that two users have of each other. Returns the recipients and ids.
 pub async fn delete_between(tx: &Tx, one: UserId, other: UserId) -> Result<Vec<(UserId, NotificationId)>> {
-    let told =
-        |who: UserId, of: UserId| Column::UserId.eq(who.as_uuid()).and(Column::ActorId.eq(of.as_uuid()));
-    delete_returning(tx, Condition::any().add(told(one, other)).add(told(other, one))).await
+    let between = |recipient: UserId, actor: UserId| {
+        Column::UserId.eq(recipient.as_uuid()).and(Column::ActorId.eq(actor.as_uuid()))
+    };
+    delete_returning(tx, Condition::any().add(between(one, other)).add(between(other, one))).await
 }
 
 /// Deletes up to `max` notifications to and from `user`. Returns the recipients and ids.

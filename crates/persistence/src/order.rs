@@ -18,24 +18,24 @@ use crate::{Result, Tx, db::sealed::Sealed};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct List {
     table: &'static str,
-    of: Option<(&'static str, Uuid)>,
+    filter: Option<(&'static str, Uuid)>,
     condition: &'static str,
 }
 
 impl List {
     /// All rows of a table.
     pub(crate) const fn all(table: &'static str) -> Self {
-        Self { table, of: None, condition: "" }
+        Self { table, filter: None, condition: "" }
     }
 
     /// The rows in which `column` is `id`.
-    pub(crate) const fn of(table: &'static str, column: &'static str, id: Uuid) -> Self {
-        Self { table, of: Some((column, id)), condition: "" }
+    pub(crate) const fn by_column(table: &'static str, column: &'static str, id: Uuid) -> Self {
+        Self { table, filter: Some((column, id)), condition: "" }
     }
 
     /// The rows in which `column` is `user`.
-    pub(crate) const fn of_user(table: &'static str, column: &'static str, user: UserId) -> Self {
-        Self::of(table, column, user.as_uuid())
+    pub(crate) const fn by_user(table: &'static str, column: &'static str, user: UserId) -> Self {
+        Self::by_column(table, column, user.as_uuid())
     }
 
     /// Adds a condition, so that a partial index applies.
@@ -45,14 +45,16 @@ impl List {
 
     /// The name of the lock.
     fn name(&self) -> String {
-        let of = self.of.map(|(column, id)| format!(" {column} {id}")).unwrap_or_default();
-        format!("{}{of}", self.table)
+        let filter = self.filter.map(|(column, id)| format!(" {column} {id}")).unwrap_or_default();
+        format!("{}{filter}", self.table)
     }
 
     fn newest(&self, at: usize) -> String {
-        let Self { table, of, condition } = self;
-        let of = of.map(|(column, _)| format!(" WHERE {column} = ${at}")).unwrap_or_default();
-        format!("SELECT id FROM (SELECT id FROM {table}{of}{condition} ORDER BY id DESC LIMIT 1) AS list{at}")
+        let Self { table, filter, condition } = self;
+        let filter = filter.map(|(column, _)| format!(" WHERE {column} = ${at}")).unwrap_or_default();
+        format!(
+            "SELECT id FROM (SELECT id FROM {table}{filter}{condition} ORDER BY id DESC LIMIT 1) AS list{at}"
+        )
     }
 }
 
@@ -101,7 +103,7 @@ pub(crate) async fn follow_newest(tx: &Tx, lists: &[List], now: Timestamp) -> Re
     let mut values: Vec<Value> = Vec::new();
     let mut selects = Vec::new();
     for list in lists {
-        values.extend(list.of.map(|(_, id)| Value::from(id)));
+        values.extend(list.filter.map(|(_, id)| Value::from(id)));
         selects.push(list.newest(values.len()));
     }
     let sql = selects.join(" UNION ALL ");

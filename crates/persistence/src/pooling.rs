@@ -19,7 +19,7 @@ use crate::{Error, Result, db::new_identity};
 
 /// The timeout of one step. If every connection has its own session, a session pooler without free sessions makes the
 /// second connection wait.
-const PATIENCE: Duration = Duration::from_secs(3);
+const STEP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Other clients of the pooler may change which session is assigned next, so one round is not enough.
 const ROUNDS: usize = 5;
@@ -31,8 +31,9 @@ struct Session {
     mark: String,
 }
 
-const LOOK: &str = "SELECT pg_backend_pid(), coalesce(current_setting('blegram.session', true), '')";
-const BEGIN_AND_LOOK: &str =
+const SELECT_SESSION: &str =
+    "SELECT pg_backend_pid(), coalesce(current_setting('blegram.session', true), '')";
+const BEGIN_AND_SELECT_SESSION: &str =
     "BEGIN; SELECT pg_backend_pid(), coalesce(current_setting('blegram.session', true), '')";
 
 /// Whether connections to `url` share their sessions with other connections. Always `false` for SQLite.
@@ -56,14 +57,16 @@ pub async fn shares_sessions(url: &str) -> Result<bool> {
     let mut own = step(options.connect()).await?;
     let first = step(raw_sql(AssertSqlSafe(set)).fetch_one(&mut own)).await?;
     let first = session(&first)?;
-    let mut others = Others::connect(&options).await;
+    let mut others = OtherConnections::connect(&options).await;
     for _ in 0..ROUNDS {
         // Twice, for a pooler that rotates sessions.
-        if look(&mut own, LOOK).await? != first || look(&mut own, LOOK).await? != first {
+        if query_session(&mut own, SELECT_SESSION).await? != first
+            || query_session(&mut own, SELECT_SESSION).await? != first
+        {
             return Ok(true);
         }
-        let is_shared = others.meet(&first).await;
-        if is_shared || look(&mut own, LOOK).await? != first {
+        let is_shared = others.sees_session(&first).await;
+        if is_shared || query_session(&mut own, SELECT_SESSION).await? != first {
             return Ok(true);
         }
         others.end().await;
@@ -73,9 +76,9 @@ pub async fn shares_sessions(url: &str) -> Result<bool> {
 
 /// Connections that try to get the session of the first one. A connection that fails to open, or waits too long, is
 /// dropped.
-struct Others(Vec<PgConnection>);
+struct OtherConnections(Vec<PgConnection>);
 
-impl Others {
+impl OtherConnections {
     async fn connect(options: &PgConnectOptions) -> Self {
         let mut others = Vec::new();
         for _ in 0..2 {
@@ -86,20 +89,22 @@ impl Others {
 
     /// Queries the session outside a transaction and inside one, which stays open. Returns whether one of these
     /// connections got the session of another connection.
-    async fn meet(&mut self, session: &Session) -> bool {
-        let mut kept = Vec::new();
+    async fn sees_session(&mut self, session: &Session) -> bool {
+        let mut usable = Vec::new();
         for mut other in std::mem::take(&mut self.0) {
-            for sql in [LOOK, BEGIN_AND_LOOK] {
-                match look(&mut other, sql).await {
-                    Ok(met) if met.process == session.process || met.mark == session.mark => return true,
+            for sql in [SELECT_SESSION, BEGIN_AND_SELECT_SESSION] {
+                match query_session(&mut other, sql).await {
+                    Ok(found) if found.process == session.process || found.mark == session.mark => {
+                        return true;
+                    }
                     Ok(_) => {}
                     Err(error) if is_statement_pooling(&error) => return true,
                     Err(_) => return false,
                 }
             }
-            kept.push(other);
+            usable.push(other);
         }
-        self.0 = kept;
+        self.0 = usable;
         false
     }
 
@@ -113,11 +118,11 @@ impl Others {
 
 /// Whether the pooler rejected a transaction, because it assigns sessions for single statements.
 fn is_statement_pooling(error: &Error) -> bool {
-    let (Error::Unavailable(cause) | Error::Refused(cause)) = error else { return false };
+    let (Error::Unavailable(cause) | Error::Rejected(cause)) = error else { return false };
     cause.to_string().contains("statement pooling")
 }
 
-async fn look(connection: &mut PgConnection, sql: &'static str) -> Result<Session> {
+async fn query_session(connection: &mut PgConnection, sql: &'static str) -> Result<Session> {
     // Unprepared: a prepared statement might be looked up in a session that does not have it.
     session(&step(raw_sql(sql).fetch_one(connection)).await?)
 }
@@ -127,7 +132,7 @@ fn session(row: &PgRow) -> Result<Session> {
 }
 
 async fn step<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
-    timeout(PATIENCE, work).await.map_err(|_| Error::TimedOut)?.map_err(error)
+    timeout(STEP_TIMEOUT, work).await.map_err(|_| Error::TimedOut)?.map_err(error)
 }
 
 fn error(cause: sqlx::Error) -> Error {

@@ -49,6 +49,6 @@ pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u6
     }
     let some = Entity::find().select_only().column(Column::PostId).column(Column::Hashtag);
     let some = some.filter(Column::PostId.in_subquery(posts.ids())).limit(max);
-    let these = Expr::tuple([Expr::col(Column::PostId), Expr::col(Column::Hashtag)]);
-    rows::delete::<Entity>(tx, these.in_subquery(some.into_query())).await
+    let keys = Expr::tuple([Expr::col(Column::PostId), Expr::col(Column::Hashtag)]);
+    rows::delete::<Entity>(tx, keys.in_subquery(some.into_query())).await
 }

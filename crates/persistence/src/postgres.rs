@@ -4,9 +4,10 @@
 //! and waits for the answer without a timeout. Here:
 //!
 //! - A connection whose last statement completed returns to the pool at once. After an abandoned statement, or a
-//!   transaction that did not commit, it is rolled back first, and closed if it does not respond within [`ANSWER`].
+//!   transaction that did not commit, it is rolled back first, and closed if it does not respond within
+//!   [`TEST_TIMEOUT`].
 //! - For a minute after a server error, each connection is tested before it is used; so is a connection that was idle.
-//! - Waiting for a connection counts against the wait budget ([`Patience`]) of the request; each statement has a
+//! - Waiting for a connection counts against the wait budget ([`WaitBudget`]) of the request; each statement has a
 //!   timeout.
 
 use std::{
@@ -36,17 +37,19 @@ use tokio::{
 };
 
 use crate::{
+    budget::WaitBudget,
     db::{Executed, Settings},
-    error::{connecting, executing, is_starting, leaves_doubt, loses_server, querying},
-    patience::Patience,
+    error::{
+        breaks_server_connection, connecting, executing, is_starting, makes_connections_suspect, querying,
+    },
     sqlite::{GRACE, Observer, STATEMENT_CACHE},
 };
 
 /// How long after a server error each connection is tested before it is used.
-const DOUBTED_FOR: Duration = Duration::from_secs(60);
+const TEST_AFTER_ERROR: Duration = Duration::from_secs(60);
 
 /// A connection that was idle for longer than this is tested, too.
-const UNASKED_FOR: Duration = Duration::from_secs(30);
+const TEST_AFTER_IDLE: Duration = Duration::from_secs(30);
 
 /// The maximum age of a connection. Older ones are replaced, because the caches of a backend only grow.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
@@ -57,7 +60,7 @@ const YOUNG: Duration = Duration::from_secs(1);
 
 /// The timeout of a connection test. After a failover, the network may silently drop packets on existing connections;
 /// TCP takes about a quarter of an hour to notice.
-const ANSWER: Duration = Duration::from_secs(1);
+const TEST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The maximum pause between two attempts to connect to a server that is starting.
 const RETRY: Duration = Duration::from_secs(1);
@@ -68,17 +71,17 @@ const RETRY: Duration = Duration::from_secs(1);
 const TURNS: usize = 2;
 
 /// The timeout for closing all connections.
-const CLOSING: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// When an error last indicated that connections may have lost their server, or that the server is read-only now.
 #[derive(Debug)]
-struct Doubt {
+struct LastServerError {
     base: Instant,
     /// Milliseconds since `base` plus one; 0 means never.
     last: AtomicU64,
 }
 
-impl Doubt {
+impl LastServerError {
     fn new() -> Self {
         Self { base: Instant::now(), last: AtomicU64::new(0) }
     }
@@ -89,7 +92,7 @@ impl Doubt {
 
     fn is_recent(&self) -> bool {
         let last = self.last.load(Ordering::Relaxed);
-        last > 0 && u128::from(self.now().saturating_sub(last)) <= DOUBTED_FOR.as_millis()
+        last > 0 && u128::from(self.now().saturating_sub(last)) <= TEST_AFTER_ERROR.as_millis()
     }
 
     fn now(&self) -> u64 {
@@ -103,7 +106,7 @@ struct Manager {
     options: PgConnectOptions,
     /// `SET` statements that run after connecting: PgBouncer rejects the startup parameter `options`.
     limits: String,
-    doubt: Arc<Doubt>,
+    last_error: Arc<LastServerError>,
 }
 
 impl managed::Manager for Manager {
@@ -119,10 +122,12 @@ impl managed::Manager for Manager {
         if metrics.age() >= LIFETIME {
             return Err(RecycleError::message("maximum lifetime exceeded"));
         }
-        if !self.doubt.is_recent() && metrics.last_used() < UNASKED_FOR {
+        if !self.last_error.is_recent() && metrics.last_used() < TEST_AFTER_IDLE {
             return Ok(());
         }
-        if answered(&self.doubt, Box::pin(may_write(connection))).await? || metrics.age() < YOUNG {
+        if with_test_timeout(&self.last_error, Box::pin(may_write(connection))).await?
+            || metrics.age() < YOUNG
+        {
             return Ok(());
         }
         Err(RecycleError::message("the connection is read-only"))
@@ -153,12 +158,12 @@ async fn may_write(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
 }
 
 /// Awaits the result of a connection test, with a timeout.
-async fn answered<T>(
-    doubt: &Doubt,
-    answer: impl Future<Output = Result<T, sqlx::Error>>,
+async fn with_test_timeout<T>(
+    last_error: &LastServerError,
+    test: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
-    timeout(ANSWER, answer).await.unwrap_or_else(|_| {
-        doubt.note();
+    timeout(TEST_TIMEOUT, test).await.unwrap_or_else(|_| {
+        last_error.note();
         Err(timed_out())
     })
 }
@@ -211,7 +216,7 @@ impl Pool {
             settings.statement_timeout.as_millis(),
             (settings.statement_timeout / 2).as_millis()
         );
-        let manager = Manager { options, limits, doubt: Arc::new(Doubt::new()) };
+        let manager = Manager { options, limits, last_error: Arc::new(LastServerError::new()) };
         let max_size = usize::try_from(settings.max_connections).unwrap_or(Semaphore::MAX_PERMITS);
         let connections = managed::Pool::builder(manager).max_size(max_size);
         let pool = Self {
@@ -221,14 +226,14 @@ impl Pool {
             turns: Arc::new(Semaphore::new(TURNS)),
             observer: Arc::default(),
         };
-        drop(pool.acquire(&Patience::current()).await?);
+        drop(pool.acquire(&WaitBudget::current()).await?);
         Ok(pool)
     }
 
-    /// Returns the same pool for searches: at most `at_once` connections at a time, and `limit` as the statement
-    /// timeout.
-    pub(crate) fn searching(&self, at_once: usize, limit: Duration) -> Self {
-        let permits = Arc::new(Semaphore::new(at_once));
+    /// Returns the same pool for searches: at most `max_concurrent` connections at a time, and `limit` as the
+    /// statement timeout.
+    pub(crate) fn searching(&self, max_concurrent: usize, limit: Duration) -> Self {
+        let permits = Arc::new(Semaphore::new(max_concurrent));
         Self { search: Some(Search { permits, limit: limit.min(self.limit) }), ..self.clone() }
     }
 
@@ -248,22 +253,22 @@ impl Pool {
                 let _ = connection.close().await;
             }
         };
-        if timeout(CLOSING, closing).await.is_err() {
+        if timeout(CLOSE_TIMEOUT, closing).await.is_err() {
             tracing::warn!("dropped connections to PostgreSQL that did not close in time");
         }
     }
 
     /// Takes a connection from the pool, in the order of the waiting callers.
-    async fn acquire(&self, patience: &Patience) -> Result<Lease, DbErr> {
+    async fn acquire(&self, budget: &WaitBudget) -> Result<Lease, DbErr> {
         let permit = match &self.search {
-            Some(search) => Some(wait_for(&search.permits, patience).await?),
+            Some(search) => Some(wait_for(&search.permits, budget).await?),
             None => None,
         };
-        let connection = patience.wait(self.connections.get()).await;
+        let connection = budget.wait(self.connections.get()).await;
         let connection = connection.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
         let connection = connection.map_err(|error| match error {
             PoolError::Backend(error) => {
-                self.doubt().note();
+                self.last_error().note();
                 connecting(error)
             }
             _ => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
@@ -273,19 +278,19 @@ impl Pool {
             unanswered_since: None,
             in_transaction: false,
             is_lost: false,
-            is_left: false,
+            is_recovering: false,
             pool: self.clone(),
             permit,
         })
     }
 
-    fn doubt(&self) -> &Doubt {
-        &self.connections.manager().doubt
+    fn last_error(&self) -> &LastServerError {
+        &self.connections.manager().last_error
     }
 
-    fn report(&self, statement: &Statement, began: Instant, failed: bool) {
+    fn report(&self, statement: &Statement, start: Instant, failed: bool) {
         if let Some(observer) = self.observer.get() {
-            observer(Executed { sql: &statement.sql, elapsed: began.elapsed(), failed });
+            observer(Executed { sql: &statement.sql, elapsed: start.elapsed(), failed });
         }
     }
 
@@ -302,8 +307,8 @@ impl Pool {
     }
 }
 
-async fn wait_for(permits: &Arc<Semaphore>, patience: &Patience) -> Result<OwnedSemaphorePermit, DbErr> {
-    let permit = patience.wait(Arc::clone(permits).acquire_owned()).await;
+async fn wait_for(permits: &Arc<Semaphore>, budget: &WaitBudget) -> Result<OwnedSemaphorePermit, DbErr> {
+    let permit = budget.wait(Arc::clone(permits).acquire_owned()).await;
     let permit = permit.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
     permit.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
 }
@@ -319,7 +324,7 @@ struct Lease {
     is_lost: bool,
     /// Whether only [`Lease::recover`] still uses it. If it is dropped then, as when the runtime shuts down, the
     /// connection is closed.
-    is_left: bool,
+    is_recovering: bool,
     pool: Pool,
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -343,24 +348,24 @@ impl Lease {
             return Err(timed_out());
         };
         *unanswered_since = None;
-        *is_lost |= result.as_ref().is_err_and(loses_server);
-        if result.as_ref().is_err_and(leaves_doubt) {
-            pool.doubt().note();
+        *is_lost |= result.as_ref().is_err_and(breaks_server_connection);
+        if result.as_ref().is_err_and(makes_connections_suspect) {
+            pool.last_error().note();
         }
         result
     }
 
     async fn execute(&mut self, statement: &Statement) -> Result<ExecResult, DbErr> {
-        let began = Instant::now();
+        let start = Instant::now();
         let result = self.run(self.pool.limit, |raw| query(statement).execute(raw)).await;
-        self.pool.report(statement, began, result.is_err());
+        self.pool.report(statement, start, result.is_err());
         result.map(ExecResult::from).map_err(executing)
     }
 
     async fn query_all(&mut self, statement: &Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let began = Instant::now();
+        let start = Instant::now();
         let result = self.run(self.pool.limit, |raw| query(statement).fetch_all(raw)).await;
-        self.pool.report(statement, began, result.is_err());
+        self.pool.report(statement, start, result.is_err());
         result.map(|rows| rows.into_iter().map(QueryResult::from).collect()).map_err(querying)
     }
 
@@ -385,7 +390,7 @@ impl Lease {
         let Some(connection) = self.connection.as_mut() else { return };
         // The server executes this only after the abandoned statement.
         let rolled_back = raw_sql("ROLLBACK").execute(&mut **connection);
-        if answered(self.pool.doubt(), rolled_back).await.is_ok() {
+        if with_test_timeout(self.pool.last_error(), rolled_back).await.is_ok() {
             (self.unanswered_since, self.in_transaction) = (None, false);
         }
     }
@@ -402,17 +407,17 @@ impl Drop for Lease {
             // Dropping it returns it to the pool.
             return;
         }
-        if self.unanswered_since.is_some_and(|since| since.elapsed() >= ANSWER) {
-            self.pool.doubt().note();
+        if self.unanswered_since.is_some_and(|since| since.elapsed() >= TEST_TIMEOUT) {
+            self.pool.last_error().note();
         }
         match Handle::try_current() {
-            Ok(runtime) if !self.is_lost && !self.is_left => {
+            Ok(runtime) if !self.is_lost && !self.is_recovering => {
                 let rest = Self {
                     connection: Some(connection),
                     unanswered_since: self.unanswered_since,
                     in_transaction: self.in_transaction,
                     is_lost: false,
-                    is_left: true,
+                    is_recovering: true,
                     pool: self.pool.clone(),
                     permit: self.permit.take(),
                 };
@@ -435,25 +440,25 @@ impl ConnectionTrait for Pool {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.acquire(&Patience::current()).await?.execute(&statement).await
+        self.acquire(&WaitBudget::current()).await?.execute(&statement).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.acquire(&Patience::current()).await?.execute_unprepared(sql).await
+        self.acquire(&WaitBudget::current()).await?.execute_unprepared(sql).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         if let Some(transaction) = self.search().await? {
             return transaction.query_one_raw(statement).await;
         }
-        self.acquire(&Patience::current()).await?.query_one(&statement).await
+        self.acquire(&WaitBudget::current()).await?.query_one(&statement).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         if let Some(transaction) = self.search().await? {
             return transaction.query_all_raw(statement).await;
         }
-        self.acquire(&Patience::current()).await?.query_all(&statement).await
+        self.acquire(&WaitBudget::current()).await?.query_all(&statement).await
     }
 }
 
@@ -472,20 +477,20 @@ impl fmt::Debug for Transaction {
 
 impl Transaction {
     pub(crate) async fn begin(pool: &Pool) -> Result<Self, DbErr> {
-        let patience = Patience::current();
-        let mut lease = pool.acquire(&patience).await?;
+        let budget = WaitBudget::current();
+        let mut lease = pool.acquire(&budget).await?;
         // Set before `BEGIN` is sent: if this future is dropped before the response arrives, the transaction may be
         // open.
         lease.in_transaction = true;
-        let begun = patience.wait(lease.control("BEGIN")).await;
-        begun.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??;
+        let result = budget.wait(lease.control("BEGIN")).await;
+        result.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??;
         Ok(Self { lease: Mutex::new(lease), turns: Arc::clone(&pool.turns), turn: OnceCell::new() })
     }
 
     /// Waits for one of the few permits of this process to lock the site-wide list of posts. Keeps it until the
     /// transaction ends.
     pub(crate) async fn take_turn(&self) -> Result<(), DbErr> {
-        let take = || async { wait_for(&self.turns, &Patience::current()).await };
+        let take = || async { wait_for(&self.turns, &WaitBudget::current()).await };
         self.turn.get_or_try_init(take).await.map(drop)
     }
 

@@ -180,8 +180,8 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &[PostId]) -> Result<Vec<Post>> 
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let these = Column::Id.is_in(ids.iter().map(|id| id.as_uuid()));
-    let rows = undeleted().filter(these).all(conn.inner()).await?;
+    let by_ids = Column::Id.is_in(ids.iter().map(|id| id.as_uuid()));
+    let rows = undeleted().filter(by_ids).all(conn.inner()).await?;
     let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
     ids.iter().filter_map(|id| rows.remove(&id.as_uuid())).map(Post::try_from).collect()
 }
@@ -198,8 +198,8 @@ pub async fn list_marks(
     viewer: UserId,
     posts: &[PostId],
 ) -> Result<HashMap<PostId, Marks>> {
-    use bookmark::Column as Kept;
-    use post_like::Column as LikeTarget;
+    use bookmark::Column as BookmarkColumn;
+    use post_like::Column as LikeColumn;
     if posts.is_empty() {
         return Ok(HashMap::new());
     }
@@ -207,16 +207,16 @@ pub async fn list_marks(
     let liked = post_like::Entity::find()
         .select_only()
         .column_as(Expr::cust("1"), "kind")
-        .column_as(LikeTarget::PostId, "post")
-        .filter(LikeTarget::UserId.eq(viewer.as_uuid()))
-        .filter(LikeTarget::PostId.is_in(ids()));
-    let kept = bookmark::Entity::find()
+        .column_as(LikeColumn::PostId, "post")
+        .filter(LikeColumn::UserId.eq(viewer.as_uuid()))
+        .filter(LikeColumn::PostId.is_in(ids()));
+    let bookmarked = bookmark::Entity::find()
         .select_only()
         .column_as(Expr::cust("2"), "kind")
-        .column_as(Kept::PostId, "post")
-        .filter(Kept::UserId.eq(viewer.as_uuid()))
-        .filter(Kept::PostId.is_in(ids()));
-    let both = liked.into_query().union(UnionType::All, kept.into_query()).to_owned();
+        .column_as(BookmarkColumn::PostId, "post")
+        .filter(BookmarkColumn::UserId.eq(viewer.as_uuid()))
+        .filter(BookmarkColumn::PostId.is_in(ids()));
+    let both = liked.into_query().union(UnionType::All, bookmarked.into_query()).to_owned();
     let statement = conn.inner().get_database_backend().build(&both);
     let mut marks = HashMap::new();
     for Mark { kind, post } in Mark::find_by_statement(statement).all(conn.inner()).await? {

@@ -20,7 +20,7 @@ use crate::{
 /// Inserts a search as the latest of `user`. Deletes the same earlier search, and all beyond the newest
 /// [`RecentSearch::MAX`].
 pub async fn insert(tx: &Tx, user: UserId, kind: Kind, query: &str, now: Timestamp) -> Result<()> {
-    order::lock(tx, &[List::of_user("recent_searches", "user_id", user)], now).await?;
+    order::lock(tx, &[List::by_user("recent_searches", "user_id", user)], now).await?;
     let same =
         Column::UserId.eq(user.as_uuid()).and(Column::Kind.eq(kind.as_str())).and(Column::Query.eq(query));
     rows::delete::<Entity>(tx, same).await?;
@@ -57,8 +57,8 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &PageKeys) -> Result<Vec<RecentS
 
 /// Deletes one search of `user`, and returns whether it existed.
 pub async fn delete(tx: &Tx, user: UserId, id: RecentSearchId) -> Result<bool> {
-    let this = Column::UserId.eq(user.as_uuid()).and(Column::Id.eq(id.as_uuid()));
-    Ok(rows::delete::<Entity>(tx, this).await? == 1)
+    let by_id = Column::UserId.eq(user.as_uuid()).and(Column::Id.eq(id.as_uuid()));
+    Ok(rows::delete::<Entity>(tx, by_id).await? == 1)
 }
 
 /// Deletes all searches of `user`: only a few, so that one statement can do it.

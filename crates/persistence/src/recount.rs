@@ -16,7 +16,7 @@ pub struct Count {
     pub column: &'static str,
     key: &'static str,
     /// The subquery that computes the correct value for the row.
-    truth: &'static str,
+    expected: &'static str,
     /// The condition on the rows to check. Deleted rows are skipped: a job removes them together with what they
     /// counted.
     which: &'static str,
@@ -24,32 +24,32 @@ pub struct Count {
 
 /// Every count.
 pub const COUNTS: [Count; 8] = [
-    undeleted(of("posts", "like_count", "SELECT count(*) FROM post_likes WHERE post_id = posts.id")),
-    undeleted(of(
+    undeleted(counted("posts", "like_count", "SELECT count(*) FROM post_likes WHERE post_id = posts.id")),
+    undeleted(counted(
         "posts",
         "comment_count",
         "SELECT count(*) FROM comments WHERE post_id = posts.id AND comments.deleted_at IS NULL",
     )),
-    undeleted(of(
+    undeleted(counted(
         "comments",
         "like_count",
         "SELECT count(*) FROM comment_likes WHERE comment_id = comments.id",
     )),
-    of(
+    counted(
         "comments",
         "reply_count",
         "SELECT count(*) FROM comments AS replies WHERE replies.parent_id = comments.id AND replies.deleted_at IS NULL",
     ),
-    of(
+    counted(
         "users",
         "post_count",
         "SELECT count(*) FROM posts WHERE author_id = users.id AND posts.deleted_at IS NULL",
     ),
-    of("users", "follower_count", "SELECT count(*) FROM follows WHERE followee_id = users.id"),
-    of("users", "following_count", "SELECT count(*) FROM follows WHERE follower_id = users.id"),
+    counted("users", "follower_count", "SELECT count(*) FROM follows WHERE followee_id = users.id"),
+    counted("users", "following_count", "SELECT count(*) FROM follows WHERE follower_id = users.id"),
     Count {
         key: "name",
-        ..of(
+        ..counted(
             "hashtags",
             "post_count",
             "SELECT count(*) FROM post_hashtags JOIN posts ON posts.id = post_id JOIN users ON users.id = author_id \
@@ -58,8 +58,8 @@ pub const COUNTS: [Count; 8] = [
     },
 ];
 
-const fn of(table: &'static str, column: &'static str, truth: &'static str) -> Count {
-    Count { table, column, key: "id", truth, which: "true" }
+const fn counted(table: &'static str, column: &'static str, expected: &'static str) -> Count {
+    Count { table, column, key: "id", expected, which: "true" }
 }
 
 const fn undeleted(count: Count) -> Count {
@@ -74,12 +74,12 @@ pub struct Step {
     /// The number of rows that were wrong and are now repaired.
     pub wrong: u64,
     /// Where to continue; `None` at the end of the table.
-    pub next: Option<CountedColumn>,
+    pub next: Option<RowPosition>,
 }
 
 /// A position in a table, by primary key.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CountedColumn(Value);
+pub struct RowPosition(Value);
 
 #[derive(FromQueryResult)]
 struct ById {
@@ -91,30 +91,30 @@ struct ByName {
     key: String,
 }
 
-/// Repairs `count` in up to `max` rows, starting after `place`.
-pub async fn update_some(tx: &Tx, count: Count, place: Option<CountedColumn>, max: u64) -> Result<Step> {
+/// Repairs `count` in up to `max` rows, starting after `start`.
+pub async fn update_some(tx: &Tx, count: Count, start: Option<RowPosition>, max: u64) -> Result<Step> {
     let backend = tx.inner().get_database_backend();
-    let Count { table, column, key, truth, which } = count;
+    let Count { table, column, key, expected, which } = count;
     // Lock the rows first and count afterwards, so that a concurrent change of a count happens before or after both.
     let lock = if backend == DbBackend::Postgres { "FOR UPDATE" } else { "" };
-    let after = if place.is_some() { format!("WHERE {key} > $1") } else { String::new() };
+    let after = if start.is_some() { format!("WHERE {key} > $1") } else { String::new() };
     let sql = format!("SELECT {key} AS key FROM {table} {after} ORDER BY {key} LIMIT {max} {lock}");
-    let held = Statement::from_sql_and_values(backend, sql, place.map(|CountedColumn(value)| value));
+    let locked = Statement::from_sql_and_values(backend, sql, start.map(|RowPosition(value)| value));
     let keys: Vec<Value> = if key == "name" {
-        let rows = ByName::find_by_statement(held).all(tx.inner()).await?;
+        let rows = ByName::find_by_statement(locked).all(tx.inner()).await?;
         rows.into_iter().map(|row| row.key.into()).collect()
     } else {
-        let rows = ById::find_by_statement(held).all(tx.inner()).await?;
+        let rows = ById::find_by_statement(locked).all(tx.inner()).await?;
         rows.into_iter().map(|row| row.key.into()).collect()
     };
     let (Some(first), Some(last)) = (keys.first(), keys.last()) else {
         return Ok(Step { rows: 0, wrong: 0, next: None });
     };
     let sql = format!(
-        "UPDATE {table} SET {column} = ({truth}) WHERE {key} >= $1 AND {key} <= $2 AND {which} AND {column} <> ({truth})"
+        "UPDATE {table} SET {column} = ({expected}) WHERE {key} >= $1 AND {key} <= $2 AND {which} AND {column} <> ({expected})"
     );
     let update = Statement::from_sql_and_values(backend, sql, [first.clone(), last.clone()]);
     let wrong = tx.inner().execute_raw(update).await?.rows_affected();
     let rows = keys.len() as u64;
-    Ok(Step { rows, wrong, next: (rows == max).then(|| CountedColumn(last.clone())) })
+    Ok(Step { rows, wrong, next: (rows == max).then(|| RowPosition(last.clone())) })
 }

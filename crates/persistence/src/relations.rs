@@ -38,19 +38,19 @@ pub async fn find(
         return Ok(HashMap::new());
     }
     let mut query =
-        of::<follow::Entity>(1, viewer, follow::Column::FollowerId, follow::Column::FolloweeId, &others);
+        pairs::<follow::Entity>(1, viewer, follow::Column::FollowerId, follow::Column::FolloweeId, &others);
     for other_kind in [
-        of::<follow::Entity>(2, viewer, follow::Column::FolloweeId, follow::Column::FollowerId, &others),
-        of::<follow_request::Entity>(
+        pairs::<follow::Entity>(2, viewer, follow::Column::FolloweeId, follow::Column::FollowerId, &others),
+        pairs::<follow_request::Entity>(
             3,
             viewer,
             follow_request::Column::RequesterId,
             follow_request::Column::TargetId,
             &others,
         ),
-        of::<block::Entity>(4, viewer, block::Column::BlockerId, block::Column::BlockedId, &others),
-        of::<block::Entity>(5, viewer, block::Column::BlockedId, block::Column::BlockerId, &others),
-        of::<mute::Entity>(6, viewer, mute::Column::MuterId, mute::Column::MutedId, &others),
+        pairs::<block::Entity>(4, viewer, block::Column::BlockerId, block::Column::BlockedId, &others),
+        pairs::<block::Entity>(5, viewer, block::Column::BlockedId, block::Column::BlockerId, &others),
+        pairs::<mute::Entity>(6, viewer, mute::Column::MuterId, mute::Column::MutedId, &others),
     ] {
         query.union(UnionType::All, other_kind);
     }
@@ -97,21 +97,30 @@ pub async fn list_people(
         .select_only()
         .columns(user::Summary::COLUMNS)
         .filter(user::Column::Id.is_in(ids.iter().map(|id| id.as_uuid())));
-    let of = viewer.as_uuid();
+    let viewer_id = viewer.as_uuid();
     for (name, exists) in [
-        ("following", exists::<follow::Entity>(of, follow::Column::FollowerId, follow::Column::FolloweeId)),
-        ("followed_by", exists::<follow::Entity>(of, follow::Column::FolloweeId, follow::Column::FollowerId)),
+        (
+            "following",
+            exists::<follow::Entity>(viewer_id, follow::Column::FollowerId, follow::Column::FolloweeId),
+        ),
+        (
+            "followed_by",
+            exists::<follow::Entity>(viewer_id, follow::Column::FolloweeId, follow::Column::FollowerId),
+        ),
         (
             "requested",
             exists::<follow_request::Entity>(
-                of,
+                viewer_id,
                 follow_request::Column::RequesterId,
                 follow_request::Column::TargetId,
             ),
         ),
-        ("blocking", exists::<block::Entity>(of, block::Column::BlockerId, block::Column::BlockedId)),
-        ("blocked_by", exists::<block::Entity>(of, block::Column::BlockedId, block::Column::BlockerId)),
-        ("muting", exists::<mute::Entity>(of, mute::Column::MuterId, mute::Column::MutedId)),
+        ("blocking", exists::<block::Entity>(viewer_id, block::Column::BlockerId, block::Column::BlockedId)),
+        (
+            "blocked_by",
+            exists::<block::Entity>(viewer_id, block::Column::BlockedId, block::Column::BlockerId),
+        ),
+        ("muting", exists::<mute::Entity>(viewer_id, mute::Column::MuterId, mute::Column::MutedId)),
     ] {
         people = people.column_as(exists, name);
     }
@@ -126,8 +135,8 @@ pub async fn list_people(
 }
 
 /// An `EXISTS` condition: a pair of `viewer` and the row of `users` is in the table.
-fn exists<E: EntityTrait>(viewer: Uuid, of: E::Column, to: E::Column) -> Expr {
-    let pair = E::find().select_only().column(to).filter(of.eq(viewer));
+fn exists<E: EntityTrait>(viewer: Uuid, from: E::Column, to: E::Column) -> Expr {
+    let pair = E::find().select_only().column(to).filter(from.eq(viewer));
     let pair = pair.filter(to.into_expr().equals((user::Entity, user::Column::Id)));
     Expr::exists(pair.into_query())
 }
@@ -190,10 +199,10 @@ pub async fn find_one(conn: &impl Conn, viewer: UserId, other: UserId) -> Result
     Ok(find(conn, viewer, [other]).await?.remove(&other).unwrap_or_default())
 }
 
-fn of<E: EntityTrait>(
+fn pairs<E: EntityTrait>(
     kind: i32,
     viewer: UserId,
-    of: E::Column,
+    from: E::Column,
     to: E::Column,
     others: &[Uuid],
 ) -> SelectStatement {
@@ -201,7 +210,7 @@ fn of<E: EntityTrait>(
         .select_only()
         .column_as(Expr::cust(kind.to_string()), "kind")
         .column_as(to, "other")
-        .filter(of.eq(viewer.as_uuid()))
+        .filter(from.eq(viewer.as_uuid()))
         .filter(to.is_in(others.iter().copied()))
         .into_query()
 }

@@ -19,22 +19,22 @@ pub async fn insert(tx: &Tx, name: &Skeleton, owner: Option<UserId>, until: Time
         user_id: owner.map(UserId::as_uuid),
         until: until.as_micros(),
     };
-    let again =
+    let upsert =
         OnConflict::column(Column::Skeleton).update_columns([Column::UserId, Column::Until]).to_owned();
-    Entity::insert(row.into_active_model()).on_conflict(again).exec_without_returning(tx.inner()).await?;
+    Entity::insert(row.into_active_model()).on_conflict(upsert).exec_without_returning(tx.inner()).await?;
     Ok(())
 }
 
-/// Whether a name is reserved and not available to `who` (`None`: a new account).
+/// Whether a name is reserved and not available to `account` (`None`: a new account).
 pub async fn is_kept_from(
     conn: &impl Conn,
     name: &Skeleton,
-    who: Option<UserId>,
+    account: Option<UserId>,
     now: Timestamp,
 ) -> Result<bool> {
-    let kept = Entity::find_by_id(name.as_str()).filter(Column::Until.gt(now.as_micros()));
-    let kept = kept.one(conn.inner()).await?;
-    Ok(kept.is_some_and(|it| it.user_id.is_none() || it.user_id != who.map(UserId::as_uuid)))
+    let reservation = Entity::find_by_id(name.as_str()).filter(Column::Until.gt(now.as_micros()));
+    let reservation = reservation.one(conn.inner()).await?;
+    Ok(reservation.is_some_and(|row| row.user_id.is_none() || row.user_id != account.map(UserId::as_uuid)))
 }
 
 /// Deletes the reservation of a name.

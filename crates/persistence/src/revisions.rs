@@ -31,8 +31,8 @@ impl Of {
 }
 
 /// Inserts an earlier or the current text.
-pub async fn insert(tx: &Tx, of: Of, revision: &Revision) -> Result<()> {
-    let (post, comment) = match of {
+pub async fn insert(tx: &Tx, subject: Of, revision: &Revision) -> Result<()> {
+    let (post, comment) = match subject {
         Of::Post(post) => (Some(post), None),
         Of::Comment(comment) => (None, Some(comment)),
     };
@@ -49,8 +49,8 @@ pub async fn insert(tx: &Tx, of: Of, revision: &Revision) -> Result<()> {
 }
 
 /// Lists the ids of the revisions, the newest first.
-pub async fn list_ids(conn: &impl Conn, of: Of, page: &PageRequest) -> Result<PageKeys> {
-    keyset::ids(conn, Entity::find().filter(of.filter()), Column::Id, page).await
+pub async fn list_ids(conn: &impl Conn, subject: Of, page: &PageRequest) -> Result<PageKeys> {
+    keyset::ids(conn, Entity::find().filter(subject.filter()), Column::Id, page).await
 }
 
 /// Lists the revisions of `ids`, in that order, in one statement.

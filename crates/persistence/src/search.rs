@@ -21,7 +21,7 @@ const USERS: Index = Index { table: "user_search", key: "user_id" };
 const HASHTAGS: Index = Index { table: "hashtag_search", key: "name" };
 
 impl Index {
-    async fn put(&self, tx: &Tx, id: Value, terms: String) -> Result<()> {
+    async fn upsert(&self, tx: &Tx, id: Value, terms: String) -> Result<()> {
         let Self { table, key } = self;
         if is_postgres(tx) {
             let sql = format!(
@@ -98,7 +98,7 @@ fn expression(backend: DbBackend, phrases: &[Phrase]) -> String {
 /// Adds a post to the search index, if it is public; otherwise removes its terms.
 pub(crate) async fn index_post(tx: &Tx, post: &Post) -> Result<()> {
     if post.visibility == Visibility::Public {
-        return POSTS.put(tx, post.id.as_uuid().into(), terms(&post.text)).await;
+        return POSTS.upsert(tx, post.id.as_uuid().into(), terms(&post.text)).await;
     }
     if is_postgres(tx) {
         return unindex_post(tx, post.id).await;
@@ -116,7 +116,7 @@ pub(crate) async fn unindex_post(tx: &Tx, post: PostId) -> Result<()> {
 /// Adds an account to the search index, by its names.
 pub(crate) async fn index_user(tx: &Tx, user: &User) -> Result<()> {
     let names = format!("{} {}", user.summary.username, user.summary.display_name);
-    USERS.put(tx, user.summary.id.as_uuid().into(), terms(&names)).await
+    USERS.upsert(tx, user.summary.id.as_uuid().into(), terms(&names)).await
 }
 
 /// Removes an account from the search index.
@@ -127,7 +127,7 @@ pub(crate) async fn unindex_user(tx: &Tx, user: UserId) -> Result<()> {
 /// Adds new hashtags to the search index.
 pub(crate) async fn index_hashtags(tx: &Tx, names: &[String]) -> Result<()> {
     for name in names {
-        HASHTAGS.put(tx, name.clone().into(), terms(name)).await?;
+        HASHTAGS.upsert(tx, name.clone().into(), terms(name)).await?;
     }
     Ok(())
 }
@@ -200,7 +200,7 @@ async fn is_common(conn: &impl Conn, expression: &Value) -> Result<bool> {
     );
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [expression.clone()]);
     let count = Count::find_by_statement(statement).one(conn.inner()).await?;
-    Ok(count.is_some_and(|it| usize::try_from(it.count).unwrap_or(usize::MAX) >= MAX_CANDIDATES))
+    Ok(count.is_some_and(|row| usize::try_from(row.count).unwrap_or(usize::MAX) >= MAX_CANDIDATES))
 }
 
 /// On SQLite, row numbers of posts grow with their ids, except for posts that were written at the same time. So matches
@@ -258,7 +258,7 @@ pub async fn list_users(
     query: &Query,
     page: &PageRequest<Ranked>,
 ) -> Result<Names<UserId>> {
-    let Some(mut found) = FoundPost::new(conn, &USERS, query) else {
+    let Some(mut found) = NameSearch::new(conn, &USERS, query) else {
         return Ok((page.page_keys(Vec::new()), Vec::new()));
     };
     let collate = found.collate;
@@ -290,7 +290,7 @@ pub async fn list_hashtags(
     query: &Query,
     page: &PageRequest<Ranked>,
 ) -> Result<Names<(Hashtag, u64)>> {
-    let Some(mut found) = FoundPost::new(conn, &HASHTAGS, query) else {
+    let Some(mut found) = NameSearch::new(conn, &HASHTAGS, query) else {
         return Ok((page.page_keys(Vec::new()), Vec::new()));
     };
     let collate = found.collate;
@@ -310,14 +310,14 @@ pub async fn list_hashtags(
 
 /// The common parts of name searches: `$1` is the full-text expression, `$2` and `$3` are the range of names with the
 /// prefix.
-struct FoundPost {
+struct NameSearch {
     backend: DbBackend,
     collate: &'static str,
     candidates: String,
     values: Vec<Value>,
 }
 
-impl FoundPost {
+impl NameSearch {
     /// `None` if the query cannot match anything.
     fn new(conn: &impl Conn, index: &Index, query: &Query) -> Option<Self> {
         let (backend, phrases) = (conn.inner().get_database_backend(), query.open_phrases());

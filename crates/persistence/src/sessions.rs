@@ -172,7 +172,8 @@ pub async fn list_last_seen(conn: &impl Conn, users: &[UserId]) -> Result<HashMa
     let values = [rows::ids(backend, users.iter().map(|id| id.as_uuid()))];
     let seen = LastUse::find_by_statement(Statement::from_sql_and_values(backend, sql, values));
     let seen = seen.all(conn.inner()).await?.into_iter();
-    seen.map(|it| Ok((UserId::from_uuid(it.user_id), timestamp("sessions", it.user_id, it.at)?))).collect()
+    seen.map(|row| Ok((UserId::from_uuid(row.user_id), timestamp("sessions", row.user_id, row.at)?)))
+        .collect()
 }
 
 /// Locks the session row (`FOR UPDATE`) until the transaction ends, and returns whether it exists.
@@ -188,8 +189,8 @@ pub async fn list_live_ids(
     idle: IdleSince,
     page: &PageRequest,
 ) -> Result<PageKeys> {
-    let live = Entity::find().filter(Column::UserId.eq(user.as_uuid())).filter(over(now, idle).not());
-    keyset::ids(conn, live, Column::Id, page).await
+    let active = Entity::find().filter(Column::UserId.eq(user.as_uuid())).filter(expired(now, idle).not());
+    keyset::ids(conn, active, Column::Id, page).await
 }
 
 /// Lists the sessions of `ids`, in that order, in one statement. Skips ids that do not exist.
@@ -250,11 +251,11 @@ pub async fn delete_of_user(tx: &Tx, user: UserId, id: SessionId) -> Result<bool
     Ok(of_user.exec(tx.inner()).await?.rows_affected == 1)
 }
 
-/// Deletes all sessions of `user` except `keep`, and returns how many.
-pub async fn delete_others(tx: &Tx, user: UserId, keep: Option<SessionId>) -> Result<u64> {
+/// Deletes all sessions of `user` but `except`, and returns how many.
+pub async fn delete_others(tx: &Tx, user: UserId, except: Option<SessionId>) -> Result<u64> {
     let mut of_user = Entity::delete_many().filter(Column::UserId.eq(user.as_uuid()));
-    if let Some(keep) = keep {
-        of_user = of_user.filter(Column::Id.ne(keep.as_uuid()));
+    if let Some(except) = except {
+        of_user = of_user.filter(Column::Id.ne(except.as_uuid()));
     }
     Ok(of_user.exec(tx.inner()).await?.rows_affected)
 }
@@ -266,7 +267,7 @@ pub async fn delete_some(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
 
 /// Deletes up to `max` expired sessions, and returns how many.
 pub async fn delete_over(tx: &Tx, now: Timestamp, idle: IdleSince, max: u64) -> Result<u64> {
-    delete_up_to(tx, over(now, idle), max).await
+    delete_up_to(tx, expired(now, idle), max).await
 }
 
 async fn delete_up_to(tx: &Tx, which: Condition, max: u64) -> Result<u64> {
@@ -274,24 +275,24 @@ async fn delete_up_to(tx: &Tx, which: Condition, max: u64) -> Result<u64> {
     Ok(Entity::delete_many().filter(Column::Id.in_subquery(some)).exec(tx.inner()).await?.rows_affected)
 }
 
-/// Deletes all but `keep` sessions of `user`, expired ones first, then the oldest, and returns their ids. Expired
+/// Deletes all but `max` sessions of `user`, expired ones first, then the oldest, and returns their ids. Expired
 /// sessions within that limit stay until [`delete_over`], which does not run while the clock is not trusted.
 pub async fn prune(
     tx: &Tx,
     user: UserId,
-    keep: u64,
+    max: u64,
     now: Timestamp,
     idle: IdleSince,
 ) -> Result<Vec<SessionId>> {
-    let is_over: SimpleExpr = Expr::case(over(now, idle), 1).finally(0).into();
+    let is_expired: SimpleExpr = Expr::case(expired(now, idle), 1).finally(0).into();
     let surplus: Vec<Uuid> = Entity::find()
         .select_only()
         .column(Column::Id)
         .filter(Column::UserId.eq(user.as_uuid()))
-        .order_by_asc(is_over)
+        .order_by_asc(is_expired)
         .order_by_desc(Column::Id)
-        .offset(keep)
-        // A user has only a few sessions more than `keep`, because each login deletes as many as it adds.
+        .offset(max)
+        // A user has only a few sessions more than `max`, because each login deletes as many as it adds.
         .limit(100)
         .into_tuple()
         .all(tx.inner())
@@ -303,7 +304,7 @@ pub async fn prune(
 }
 
 /// Expired: by age, or because it was idle for too long.
-fn over(now: Timestamp, idle: IdleSince) -> Condition {
+fn expired(now: Timestamp, idle: IdleSince) -> Condition {
     let idle = [(Kind::Browser, idle.browser), (Kind::Native, idle.native)].map(|(kind, since)| {
         Condition::all().add(Column::Kind.eq(kind.as_str())).add(Column::LastSeenAt.lte(since.as_micros()))
     });

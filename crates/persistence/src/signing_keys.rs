@@ -59,8 +59,8 @@ pub async fn insert(tx: &Tx, key: SigningKey) -> Result<()> {
 /// Deletes the keys with these ids.
 pub async fn delete(tx: &Tx, ids: &[String]) -> Result<()> {
     if !ids.is_empty() {
-        let those = Column::Id.is_in(ids.iter().map(String::as_str));
-        Entity::delete_many().filter(those).exec(tx.inner()).await?;
+        let by_ids = Column::Id.is_in(ids.iter().map(String::as_str));
+        Entity::delete_many().filter(by_ids).exec(tx.inner()).await?;
     }
     Ok(())
 }

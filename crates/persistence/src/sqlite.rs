@@ -43,9 +43,9 @@ use tokio::{
 };
 
 use crate::{
+    budget::{WaitBudget, statement_limit},
     db::Executed,
-    error::{connecting, executing, is_locked, loses_connection, querying},
-    patience::{Patience, statement_limit},
+    error::{breaks_connection, connecting, executing, is_locked, querying},
 };
 
 /// The number of cached prepared statements. Large, because the text of some statements varies with the number of ids
@@ -62,7 +62,7 @@ const INSTRUCTIONS: i32 = 1_000;
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// The timeout for closing a connection.
-const CLOSING: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A callback that receives every executed statement.
 pub(crate) type Observer = Arc<dyn Fn(Executed<'_>) + Send + Sync>;
@@ -112,7 +112,7 @@ impl Watch {
         self.deadline.store(0, Ordering::Relaxed);
     }
 
-    fn may_go_on(&self) -> bool {
+    fn is_within_deadline(&self) -> bool {
         let deadline = self.deadline.load(Ordering::Relaxed);
         deadline == u64::MAX || self.base.elapsed().as_micros() <= u128::from(deadline)
     }
@@ -141,11 +141,11 @@ impl Connection {
         let watch = Arc::new(Watch::new());
         let mut handle = raw.lock_handle().await?;
         let clock = Arc::clone(&watch);
-        handle.set_progress_handler(INSTRUCTIONS, move || clock.may_go_on());
+        handle.set_progress_handler(INSTRUCTIONS, move || clock.is_within_deadline());
         if role == Role::Write {
-            let (committing, ending) = (Arc::clone(&watch), Arc::clone(&watch));
+            let (committing, rolled_back) = (Arc::clone(&watch), Arc::clone(&watch));
             handle.set_commit_hook(move || committing.step(phase::COMMITTING, phase::COMMITTED));
-            handle.set_rollback_hook(move || ending.enter(phase::ENDED));
+            handle.set_rollback_hook(move || rolled_back.enter(phase::ENDED));
         }
         drop(handle);
         Ok(Self { raw, watch })
@@ -153,7 +153,7 @@ impl Connection {
 
     async fn close(self) {
         // An error or a timeout changes nothing: the connection is not used again either way.
-        let _ = timeout(CLOSING, self.raw.close()).await;
+        let _ = timeout(CLOSE_TIMEOUT, self.raw.close()).await;
     }
 }
 
@@ -163,7 +163,7 @@ pub(crate) struct Pool {
     role: Role,
     idle: Mutex<VecDeque<Connection>>,
     size: u32,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     observer: OnceLock<Observer>,
 }
 
@@ -190,13 +190,13 @@ impl Pool {
             .statement_cache_capacity(STATEMENT_CACHE)
             .disable_statement_logging();
         let options = if role == Role::Read { options.pragma("query_only", "ON") } else { options };
-        let places = usize::try_from(size).unwrap_or(Semaphore::MAX_PERMITS);
+        let permits = usize::try_from(size).unwrap_or(Semaphore::MAX_PERMITS);
         Ok(Arc::new(Self {
             options,
             role,
             idle: Mutex::default(),
             size,
-            places: Arc::new(Semaphore::new(places)),
+            permits: Arc::new(Semaphore::new(permits)),
             observer: OnceLock::new(),
         }))
     }
@@ -210,11 +210,11 @@ impl Pool {
     ///
     /// # Errors
     /// When no connection becomes free or can be opened within the wait budget.
-    pub(crate) async fn acquire(self: &Arc<Self>, patience: &Patience) -> Result<Lease, DbErr> {
-        let permit = match Arc::clone(&self.places).try_acquire_owned() {
+    pub(crate) async fn acquire(self: &Arc<Self>, budget: &WaitBudget) -> Result<Lease, DbErr> {
+        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
             Ok(permit) => permit,
-            Err(_) => patience
-                .wait(Arc::clone(&self.places).acquire_owned())
+            Err(_) => budget
+                .wait(Arc::clone(&self.permits).acquire_owned())
                 .await
                 .ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?
                 .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?,
@@ -222,25 +222,25 @@ impl Pool {
         let idle = self.idle().pop_front();
         let connection = match idle {
             Some(connection) => connection,
-            None => self.open(patience).await?,
+            None => self.open(budget).await?,
         };
         Ok(Lease {
             connection: Some(connection),
             is_idle: true,
             in_transaction: false,
             is_lost: false,
-            is_left: false,
+            is_recovering: false,
             pool: Arc::clone(self),
             permit: Some(permit),
         })
     }
 
-    async fn open(&self, patience: &Patience) -> Result<Connection, DbErr> {
-        let mut attempts = patience.attempts();
+    async fn open(&self, budget: &WaitBudget) -> Result<Connection, DbErr> {
+        let mut attempts = budget.attempts();
         loop {
-            let opened = patience.wait(Connection::open(&self.options, self.role)).await;
+            let opened = budget.wait(Connection::open(&self.options, self.role)).await;
             let opened = opened.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?.map_err(connecting);
-            if !attempts.go_on(opened.as_ref().is_err_and(is_locked)).await {
+            if !attempts.should_retry(opened.as_ref().is_err_and(is_locked)).await {
                 return opened;
             }
         }
@@ -253,17 +253,17 @@ impl Pool {
     /// Waits for connections in use, with a timeout, and closes all idle ones.
     pub(crate) async fn close(&self) {
         // A connection still in use after that is dropped at the end of its use, or of the runtime or process.
-        let _ = timeout(CLOSING, self.places.acquire_many(self.size)).await;
-        self.places.close();
+        let _ = timeout(CLOSE_TIMEOUT, self.permits.acquire_many(self.size)).await;
+        self.permits.close();
         let idle = std::mem::take(&mut *self.idle());
         for connection in idle {
             connection.close().await;
         }
     }
 
-    fn report(&self, statement: &Statement, began: Instant, failed: bool) {
+    fn report(&self, statement: &Statement, start: Instant, failed: bool) {
         if let Some(observer) = self.observer.get() {
-            observer(Executed { sql: &statement.sql, elapsed: began.elapsed(), failed });
+            observer(Executed { sql: &statement.sql, elapsed: start.elapsed(), failed });
         }
     }
 }
@@ -279,7 +279,7 @@ pub(crate) struct Lease {
     is_lost: bool,
     /// Whether only [`Lease::recover`] still uses it. If it is dropped then, as when the runtime shuts down, the
     /// connection is closed.
-    is_left: bool,
+    is_recovering: bool,
     pool: Arc<Pool>,
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -315,14 +315,14 @@ impl Lease {
         };
         watch.unlimit();
         *is_idle = true;
-        *is_lost |= result.as_ref().is_err_and(loses_connection);
+        *is_lost |= result.as_ref().is_err_and(breaks_connection);
         result
     }
 
     async fn execute(&mut self, statement: &Statement, limit: Duration) -> Result<ExecResult, DbErr> {
-        let began = Instant::now();
+        let start = Instant::now();
         let result = self.run(limit, |raw| query(statement).execute(raw)).await;
-        self.pool.report(statement, began, result.is_err());
+        self.pool.report(statement, start, result.is_err());
         result.map(ExecResult::from).map_err(executing)
     }
 
@@ -331,16 +331,16 @@ impl Lease {
         statement: &Statement,
         limit: Duration,
     ) -> Result<Option<QueryResult>, DbErr> {
-        let began = Instant::now();
+        let start = Instant::now();
         let result = self.run(limit, |raw| query(statement).fetch_optional(raw)).await;
-        self.pool.report(statement, began, result.is_err());
+        self.pool.report(statement, start, result.is_err());
         result.map(|row| row.map(QueryResult::from)).map_err(querying)
     }
 
     async fn query_all(&mut self, statement: &Statement, limit: Duration) -> Result<Vec<QueryResult>, DbErr> {
-        let began = Instant::now();
+        let start = Instant::now();
         let result = self.run(limit, |raw| query(statement).fetch_all(raw)).await;
-        self.pool.report(statement, began, result.is_err());
+        self.pool.report(statement, start, result.is_err());
         result.map(|rows| rows.into_iter().map(QueryResult::from).collect()).map_err(querying)
     }
 
@@ -392,7 +392,7 @@ impl Drop for Lease {
             self.pool.idle().push_back(connection);
             return;
         }
-        if self.is_left {
+        if self.is_recovering {
             return;
         }
         let rest = Self {
@@ -400,7 +400,7 @@ impl Drop for Lease {
             is_idle: self.is_idle,
             in_transaction: self.in_transaction,
             is_lost: self.is_lost,
-            is_left: true,
+            is_recovering: true,
             pool: Arc::clone(&self.pool),
             permit: self.permit.take(),
         };
@@ -414,7 +414,7 @@ fn recover_later(mut lease: Lease) {
         drop(lease.connection.take());
         return;
     };
-    runtime.spawn(lease.recover(CLOSING));
+    runtime.spawn(lease.recover(CLOSE_TIMEOUT));
 }
 
 fn query(statement: &Statement) -> Query<'_, Sqlite, SqlxValues> {
@@ -437,36 +437,36 @@ impl ConnectionTrait for Reads {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        let patience = Patience::current();
-        let mut lease = self.pool.acquire(&patience).await?;
+        let budget = WaitBudget::current();
+        let mut lease = self.pool.acquire(&budget).await?;
         lease.execute(&statement, self.limit).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let patience = Patience::current();
-        let mut lease = self.pool.acquire(&patience).await?;
+        let budget = WaitBudget::current();
+        let mut lease = self.pool.acquire(&budget).await?;
         lease.execute_unprepared(sql, self.limit).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let patience = Patience::current();
-        let mut lease = self.pool.acquire(&patience).await?;
-        let mut attempts = patience.attempts();
+        let budget = WaitBudget::current();
+        let mut lease = self.pool.acquire(&budget).await?;
+        let mut attempts = budget.attempts();
         loop {
             let result = lease.query_one(&statement, self.limit).await;
-            if !attempts.go_on(result.as_ref().is_err_and(is_locked)).await {
+            if !attempts.should_retry(result.as_ref().is_err_and(is_locked)).await {
                 return result;
             }
         }
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let patience = Patience::current();
-        let mut lease = self.pool.acquire(&patience).await?;
-        let mut attempts = patience.attempts();
+        let budget = WaitBudget::current();
+        let mut lease = self.pool.acquire(&budget).await?;
+        let mut attempts = budget.attempts();
         loop {
             let result = lease.query_all(&statement, self.limit).await;
-            if !attempts.go_on(result.as_ref().is_err_and(is_locked)).await {
+            if !attempts.should_retry(result.as_ref().is_err_and(is_locked)).await {
                 return result;
             }
         }
@@ -483,20 +483,20 @@ impl Transaction {
     /// Begins a transaction that takes the write lock at once: one that reads first cannot upgrade to a writer while
     /// another connection writes.
     pub(crate) async fn begin(pool: &Arc<Pool>, limit: Duration) -> Result<Self, DbErr> {
-        let patience = Patience::current();
-        let mut lease = pool.acquire(&patience).await?;
-        let mut attempts = patience.attempts();
+        let budget = WaitBudget::current();
+        let mut lease = pool.acquire(&budget).await?;
+        let mut attempts = budget.attempts();
         loop {
             // Set before `BEGIN` is sent: if this future is dropped before the result arrives, the transaction may be
             // open.
             lease.in_transaction = true;
-            let begun = lease.control("BEGIN IMMEDIATE", limit).await;
-            let was_locked = begun.as_ref().is_err_and(is_locked);
+            let result = lease.control("BEGIN IMMEDIATE", limit).await;
+            let was_locked = result.as_ref().is_err_and(is_locked);
             if was_locked {
                 lease.in_transaction = false;
             }
-            if !attempts.go_on(was_locked).await {
-                begun?;
+            if !attempts.should_retry(was_locked).await {
+                result?;
                 break;
             }
         }

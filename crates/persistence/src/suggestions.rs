@@ -36,7 +36,7 @@ struct Row {
 /// with the most followers. Excludes accounts that `user` follows, requested to follow, blocks, mutes or dismissed,
 /// that block `user`, or that are not discoverable.
 pub async fn list(conn: &impl Conn, user: UserId, max: usize) -> Result<Vec<Suggestion>> {
-    let left_out = "users.status = 'active' AND users.discoverable AND users.id <> $1 \
+    let is_eligible = "users.status = 'active' AND users.discoverable AND users.id <> $1 \
          AND NOT EXISTS (SELECT 1 FROM follows WHERE follower_id = $1 AND followee_id = users.id) \
          AND NOT EXISTS (SELECT 1 FROM follow_requests WHERE requester_id = $1 AND target_id = users.id) \
          AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocker_id = $1 AND blocked_id = users.id) \
@@ -48,17 +48,17 @@ pub async fn list(conn: &impl Conn, user: UserId, max: usize) -> Result<Vec<Sugg
          (SELECT theirs.followee_id AS id, count(*) AS mutual_count FROM \
            (SELECT followee_id FROM follows WHERE follower_id = $1 ORDER BY id DESC LIMIT {MAX_FRIENDS}) AS friends \
            JOIN follows AS theirs ON theirs.follower_id = friends.followee_id GROUP BY theirs.followee_id) AS mutuals \
-         JOIN users ON users.id = mutuals.id WHERE {left_out} \
+         JOIN users ON users.id = mutuals.id WHERE {is_eligible} \
          ORDER BY mutuals.mutual_count DESC, users.follower_count DESC, users.id LIMIT {max}"
     );
-    let mut suggestions = read(conn, of_friends, user).await?;
+    let mut suggestions = query(conn, of_friends, user).await?;
     if suggestions.len() < max {
-        let known = format!(
-            "SELECT users.id AS id, CAST(0 AS BIGINT) AS mutual_count, users.follower_count AS follower_count FROM users WHERE {left_out} \
+        let popular = format!(
+            "SELECT users.id AS id, CAST(0 AS BIGINT) AS mutual_count, users.follower_count AS follower_count FROM users WHERE {is_eligible} \
              ORDER BY users.follower_count DESC, users.id LIMIT {max}"
         );
-        for other in read(conn, known, user).await? {
-            if suggestions.len() < max && suggestions.iter().all(|it| it.user != other.user) {
+        for other in query(conn, popular, user).await? {
+            if suggestions.len() < max && suggestions.iter().all(|suggestion| suggestion.user != other.user) {
                 suggestions.push(other);
             }
         }
@@ -66,7 +66,7 @@ pub async fn list(conn: &impl Conn, user: UserId, max: usize) -> Result<Vec<Sugg
     Ok(suggestions)
 }
 
-async fn read(conn: &impl Conn, sql: String, user: UserId) -> Result<Vec<Suggestion>> {
+async fn query(conn: &impl Conn, sql: String, user: UserId) -> Result<Vec<Suggestion>> {
     let backend = conn.inner().get_database_backend();
     let statement = Statement::from_sql_and_values(backend, sql, [user.as_uuid().into()]);
     let rows = Row::find_by_statement(statement).all(conn.inner()).await?;
@@ -120,6 +120,6 @@ pub async fn insert_dismissal(tx: &Tx, id: RelationId, user: UserId, dismissed: 
 /// Deletes up to `max` dismissals by and of `user`, and returns how many.
 pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let id = user.as_uuid();
-    let mine = Condition::any().add(Column::UserId.eq(id)).add(Column::DismissedId.eq(id));
-    rows::delete_some::<Entity>(tx, Column::Id, mine, max).await
+    let of_user = Condition::any().add(Column::UserId.eq(id)).add(Column::DismissedId.eq(id));
+    rows::delete_some::<Entity>(tx, Column::Id, of_user, max).await
 }

@@ -86,10 +86,10 @@ pub enum Of {
     PendingBefore(Timestamp),
 }
 
-/// Lists up to `max` ids of uploads that match `of`, the oldest first.
-pub async fn list_of(conn: &impl Conn, of: Of, max: u64) -> Result<Vec<UploadId>> {
+/// Lists up to `max` ids of uploads that match `filter`, the oldest first.
+pub async fn list_of(conn: &impl Conn, filter: Of, max: u64) -> Result<Vec<UploadId>> {
     let uploads = Entity::find().select_only().column(Column::Id).order_by_asc(Column::CreatedAt).limit(max);
-    let uploads = match of {
+    let uploads = match filter {
         Of::Owner(owner) => uploads.filter(Column::OwnerId.eq(owner.as_uuid())),
         Of::Before(before) => uploads.filter(Column::CreatedAt.lt(before.as_micros())),
         Of::PendingBefore(before) => {

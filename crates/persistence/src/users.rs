@@ -258,8 +258,8 @@ async fn lock_count_rows(tx: &Tx, ids: &[UserId], behavior: Option<LockBehavior>
         Some(behavior) => rows.lock_with_behavior(LockType::NoKeyUpdate, behavior),
         None => rows.lock(LockType::NoKeyUpdate),
     };
-    let held: Vec<Uuid> = rows.into_tuple().all(tx.inner()).await?;
-    Ok(held.into_iter().map(UserId::from_uuid).collect())
+    let locked: Vec<Uuid> = rows.into_tuple().all(tx.inner()).await?;
+    Ok(locked.into_iter().map(UserId::from_uuid).collect())
 }
 
 /// Changes the username of a locked account. Relies on the unique indexes on the username and its skeleton: of any

@@ -261,7 +261,7 @@ impl Cli {
     }
 
     fn config_path(&self) -> Option<&Path> {
-        self.config.as_deref().filter(|it| !it.as_os_str().is_empty())
+        self.config.as_deref().filter(|path| !path.as_os_str().is_empty())
     }
 
     /// Reads the configuration, from the file given by `--config` or `BLEGRAM_CONFIG` if there is one.
@@ -276,8 +276,8 @@ impl Cli {
     ///
     /// # Errors
     /// As [`Config::read`]; never for [`ConfigCommand::Docs`], which reads no configuration.
-    pub fn answer(&self, question: ConfigCommand) -> Result<String, config::Error> {
-        Ok(match question {
+    pub fn run_config(&self, command: ConfigCommand) -> Result<String, config::Error> {
+        Ok(match command {
             ConfigCommand::Check => self.read_config().map(|_| "The configuration is valid.\n".to_owned())?,
             ConfigCommand::Show => self.read_config()?.show(),
             ConfigCommand::Docs { env: false } => config::markdown(),
@@ -297,12 +297,12 @@ mod tests {
     }
 
     #[test]
-    fn the_definition_is_sound() {
+    fn cli_definition_is_valid() {
         <Cli as CommandFactory>::command().debug_assert();
     }
 
     #[test]
-    fn lines_mean_what_they_say() {
+    fn command_lines_are_parsed() {
         assert_eq!(command("blegram"), Command::Serve(Serve { demo: false }));
         assert_eq!(command("blegram serve --demo"), Command::Serve(Serve { demo: true }));
         assert_eq!(command("blegram demo --seed 7"), Command::Demo(Demo { seed: 7 }));
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_may_be_named_before_or_after_the_command() {
+    fn config_file_is_accepted_before_and_after_the_command() {
         for line in ["blegram --config a.toml doctor", "blegram doctor --config a.toml"] {
             let cli = Cli::try_parse_from(line.split(' ')).unwrap();
             assert_eq!(cli.config_path(), Some("a.toml".as_ref()));
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_that_needs_it_has_examples() {
+    fn help_of_complex_commands_has_examples() {
         for name in ["migrate", "openapi", "config", "user", "demo", "sweep"] {
             let mut cli = <Cli as CommandFactory>::command();
             let help = cli.find_subcommand_mut(name).unwrap().render_help().to_string();

@@ -20,16 +20,16 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// Largest difference between the local clock and the database clock at which the local clock is used.
-pub const AGREES: Duration = Duration::from_secs(1);
+pub const MAX_DIFFERENCE: Duration = Duration::from_secs(1);
 
 /// How often a node reads the database clock and the newest id of the other nodes.
-const LOOK: Duration = Duration::from_secs(10);
+const FOLLOW_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How often the clock is checked. While retention is paused, each check stores how long the clock has been steady.
-const CHECK: Duration = Duration::from_secs(60);
+const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How often a successful check is stored.
-const STORE: Duration = Duration::from_secs(10 * 60);
+const STORE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// How a pause ends, for operators.
 const REMEDY: &str = "it resumes after 24 hours of a steady clock, or with `blegram sweep --clock-is-right`";
@@ -72,24 +72,24 @@ impl SiteClock {
     /// # Errors
     /// When the database fails.
     pub async fn follow(&self, db: &Db) -> Result<(), blegram_persistence::Error> {
-        let (before, began) = (self.machine.now(), self.machine.monotonic());
+        let (before, started) = (self.machine.now(), self.machine.monotonic());
         let Some(time) = newest::find_database_time(db).await? else { return Ok(()) };
-        let took = self.machine.monotonic().saturating_sub(began);
-        if took > AGREES {
+        let elapsed = self.machine.monotonic().saturating_sub(started);
+        if elapsed > MAX_DIFFERENCE {
             // Too slow to compare the clocks to the second.
             return Ok(());
         }
-        let middle = before + took / 2;
+        let middle = before + elapsed / 2;
         let difference = time.as_micros() - middle.as_micros();
-        let agrees = time.is_near(middle, AGREES + took / 2);
+        let agrees = time.is_near(middle, MAX_DIFFERENCE + elapsed / 2);
         let base = Base {
             time: if agrees { before } else { shifted(before, difference) },
-            at: began,
+            at: started,
             is_followed: !agrees,
         };
-        let was = self.base.write().unwrap_or_else(PoisonError::into_inner).replace(base);
+        let previous = self.base.write().unwrap_or_else(PoisonError::into_inner).replace(base);
         let difference_ms = difference / 1_000;
-        match (was.is_some_and(|was| was.is_followed), base.is_followed) {
+        match (previous.is_some_and(|previous| previous.is_followed), base.is_followed) {
             (false, true) => tracing::warn!(
                 difference_ms,
                 "local clock differs from the database clock; following the database clock; synchronise both with NTP"
@@ -141,8 +141,8 @@ pub async fn begin_ids(db: &Db, clock: &dyn Clock) -> Result<(), blegram_persist
 
 /// How far the newest id is ahead of the clock; `None` up to a second, by which nodes may differ.
 pub fn ids_ahead(newest: AnyId, now: Timestamp) -> Option<Duration> {
-    let made = id::instant_of(newest.as_uuid()).ok()?;
-    Some(made.since(now)).filter(|ahead| *ahead > AGREES)
+    let created_at = id::instant_of(newest.as_uuid()).ok()?;
+    Some(created_at.since(now)).filter(|ahead| *ahead > MAX_DIFFERENCE)
 }
 
 fn advance_past(newest: AnyId) {
@@ -192,8 +192,8 @@ impl Retention {
         let change = guard.check(now, record.confirmation);
         let pause = guard.pause(now);
         report(change.as_ref(), pause.as_ref());
-        let often = if pause.is_some() { CHECK } else { STORE };
-        if is_start || change.is_some() || now.monotonic.saturating_sub(*stored_at) >= often {
+        let interval = if pause.is_some() { CHECK_INTERVAL } else { STORE_INTERVAL };
+        if is_start || change.is_some() || now.monotonic.saturating_sub(*stored_at) >= interval {
             self.store(now.wall, change.as_ref(), pause.as_ref()).await?;
             *stored_at = now.monotonic;
         }
@@ -217,9 +217,9 @@ impl Retention {
 
     /// Checks the clock every minute until `shutdown`.
     pub async fn watch(&self, shutdown: &CancellationToken) {
-        let mut checks = tokio::time::interval(CHECK);
+        let mut checks = tokio::time::interval(CHECK_INTERVAL);
         while shutdown.run_until_cancelled(checks.tick()).await.is_some() {
-            if let Err(error) = self.look().await {
+            if let Err(error) = self.check_once().await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "clock check failed");
             }
         }
@@ -229,7 +229,7 @@ impl Retention {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn look(&self) -> Result<(), blegram_persistence::Error> {
+    pub async fn check_once(&self) -> Result<(), blegram_persistence::Error> {
         self.check().await?;
         let now = self.clock.now();
         if jobs::is_any_after(&self.db, now + Job::LONGEST_DELAY).await? {
@@ -247,14 +247,14 @@ pub async fn follow(clock: &SiteClock, db: &Db, shutdown: &CancellationToken) {
     if db.is_sqlite() {
         return;
     }
-    let mut looks = tokio::time::interval(LOOK);
-    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while shutdown.run_until_cancelled(looks.tick()).await.is_some() {
-        let looked = async {
+    let mut ticks = tokio::time::interval(FOLLOW_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        let reading = async {
             clock.follow(db).await?;
             newest::find_id(db).await
         };
-        match looked.await {
+        match reading.await {
             Ok(newest) => newest.into_iter().for_each(advance_past),
             Err(error) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "cannot read the database clock");

@@ -84,7 +84,7 @@ impl Config {
         derive_defaults(&mut layers);
         let config = Self::from_layers(&mut layers);
         let mut problems = layers.problems;
-        problems.extend(config.as_ref().map(rules::broken).unwrap_or_default());
+        problems.extend(config.as_ref().map(rules::check).unwrap_or_default());
         config.filter(|_| problems.is_empty()).ok_or(Error { problems })
     }
 
@@ -116,9 +116,9 @@ impl Config {
     /// # Errors
     /// As [`Config::load`]; also when the file at `path` or an existing `.env` cannot be read.
     pub fn read(path: Option<&Path>) -> Result<Self, Error> {
-        let file =
-            path.map_or_else(|| optional(DEFAULT_FILE.as_ref()), |it| std::fs::read_to_string(it).map(Some));
-        let name = path.map_or_else(|| DEFAULT_FILE.into(), |it| it.display().to_string());
+        let file = path
+            .map_or_else(|| optional(DEFAULT_FILE.as_ref()), |path| std::fs::read_to_string(path).map(Some));
+        let name = path.map_or_else(|| DEFAULT_FILE.into(), |path| path.display().to_string());
         let text = file.map_err(|error| unreadable(&name, &error))?;
         let dotenv = optional(".env".as_ref()).map_err(|error| unreadable(".env", &error))?;
         Self::load(&Inputs {
@@ -209,8 +209,11 @@ fn redacted(line: &Effective) -> String {
 /// Sets defaults that depend on other settings or on the machine.
 fn derive_defaults(layers: &mut Layers) {
     // An invalid listen address must not cause a second problem, about the URL derived from it.
-    let listen = layers.text("server.listen").and_then(|it| it.parse::<SocketAddr>().ok());
-    layers.derive("server.public_url", listen.map_or("http://localhost".into(), |it| format!("http://{it}")));
+    let listen = layers.text("server.listen").and_then(|text| text.parse::<SocketAddr>().ok());
+    layers.derive(
+        "server.public_url",
+        listen.map_or("http://localhost".into(), |address| format!("http://{address}")),
+    );
     layers.derive("accounts.hash_threads", blegram_auth::Config::default().hash_threads.to_string());
     layers.derive("media.threads", blegram_media::Config::default().threads.to_string());
     let is_production = layers.text("profile").as_deref() == Some("production");
@@ -234,7 +237,7 @@ fn derive_signup_from_loopback(layers: &mut Layers, is_production: bool) {
 
 fn environment() -> BTreeMap<String, String> {
     // `vars` would panic on a name or value that is not Unicode; this way its parser rejects it.
-    let text = |it: std::ffi::OsString| it.to_string_lossy().into_owned();
+    let text = |value: std::ffi::OsString| value.to_string_lossy().into_owned();
     std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
 }
 

@@ -19,7 +19,7 @@ pub enum Error {
     #[error(
         "another blegram process uses the data directory {0}; stop it, or set server.data_dir to another directory"
     )]
-    Taken(PathBuf),
+    Locked(PathBuf),
     /// The key file does not contain at least 32 bytes in base64.
     #[error("{0} does not contain a valid key; restore it from a backup, or delete it to generate a new one")]
     BadKey(PathBuf),
@@ -46,15 +46,15 @@ impl DataFolder {
     /// Locks the directory. Creates it if it is missing, accessible to this user only (mode 700).
     ///
     /// # Errors
-    /// [`Error::Taken`], [`Error::Io`].
+    /// [`Error::Locked`], [`Error::Io`].
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let refused = |error| Error::Io(path.to_owned(), error);
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(refused)?;
-        let lock = private().create(true).truncate(false).open(path.join(LOCK)).map_err(refused)?;
+        let io_error = |error| Error::Io(path.to_owned(), error);
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io_error)?;
+        let lock = private().create(true).truncate(false).open(path.join(LOCK)).map_err(io_error)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(Error::Taken(path.to_owned())),
-            Err(TryLockError::Error(error)) => Err(refused(error)),
+            Err(TryLockError::WouldBlock) => Err(Error::Locked(path.to_owned())),
+            Err(TryLockError::Error(error)) => Err(io_error(error)),
         }
     }
 
@@ -63,10 +63,10 @@ impl DataFolder {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn make_database(&self) -> Result<(), Error> {
+    pub fn create_database(&self) -> Result<(), Error> {
         let path = self.path.join(DATABASE);
-        let made = private().create(true).truncate(false).open(&path);
-        made.map(drop).map_err(|error| Error::Io(path, error))
+        let created = private().create(true).truncate(false).open(&path);
+        created.map(drop).map_err(|error| Error::Io(path, error))
     }
 
     /// The site key, generated at the first call.
@@ -76,7 +76,7 @@ impl DataFolder {
     pub fn key(&self) -> Result<SecretSlice<u8>, Error> {
         let path = self.path.join(KEY);
         if !path.exists() {
-            self.make_key(&path)?;
+            self.create_key(&path)?;
         }
         let mut text = String::new();
         let read = File::open(&path).and_then(|mut file| file.read_to_string(&mut text));
@@ -86,7 +86,7 @@ impl DataFolder {
     }
 
     // Writes to another file and renames it: a crash must not leave half a key.
-    fn make_key(&self, path: &Path) -> Result<(), Error> {
+    fn create_key(&self, path: &Path) -> Result<(), Error> {
         let draft = path.with_extension("new");
         let text = format!("{}\n", STANDARD.encode(SiteKey::random_secret().expose_secret()));
         let write = || {
@@ -113,17 +113,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_has_one_user_at_a_time() {
+    fn data_folder_is_used_by_one_process_at_a_time() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("a/b");
         let folder = DataFolder::open(&path).unwrap();
-        assert!(matches!(DataFolder::open(&path), Err(Error::Taken(_))));
+        assert!(matches!(DataFolder::open(&path), Err(Error::Locked(_))));
         drop(folder);
         assert!(DataFolder::open(&path).is_ok());
     }
 
     #[test]
-    fn the_key_stays_and_is_for_its_owner_only() {
+    fn key_is_stable_and_readable_by_its_owner_only() {
         let parent = tempfile::tempdir().unwrap();
         let folder = DataFolder::open(parent.path()).unwrap();
         let key = folder.key().unwrap();
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_key_is_not_replaced_in_silence() {
+    fn invalid_key_is_rejected_and_not_replaced() {
         let parent = tempfile::tempdir().unwrap();
         fs::write(parent.path().join(KEY), "hello").unwrap();
         let folder = DataFolder::open(parent.path()).unwrap();

@@ -144,7 +144,7 @@ impl World {
     async fn people(&mut self, auth: &Auth) -> anyhow::Result<()> {
         let names = words::PEOPLE;
         for (at, (username, display_name, is_korean)) in names.iter().enumerate() {
-            self.pass(1, 40);
+            self.advance_clock(1, 40);
             let password = if LOGINS.contains(username) {
                 NewPassword::parse(PASSWORD, &[]).context("invalid password in the demo data")?
             } else {
@@ -184,7 +184,7 @@ impl World {
                 if of == by {
                     continue;
                 }
-                self.pass(1, 15);
+                self.advance_clock(1, 15);
                 let state = self.social.follow_user(self.people[by].id, &self.reference(of)).await?;
                 if state.requested && self.rng.random_bool(0.7) {
                     self.social.accept_follow_request(self.people[of].id, &self.reference(by)).await?;
@@ -204,7 +204,7 @@ impl World {
         for _ in 0..POSTS {
             // Comments advance the clock: the next post is written at its planned time, or after them.
             self.clock.advance(next.since(self.clock.now()));
-            self.pass(0, step.as_secs() / 120);
+            self.advance_clock(0, step.as_secs() / 120);
             next = next + step;
             let by = self.random_user();
             let visibility =
@@ -269,7 +269,7 @@ impl World {
     }
 
     async fn answer(&mut self, who: usize, post: PostId, parent: CommentId) -> anyhow::Result<usize> {
-        self.pass(1, 3);
+        self.advance_clock(1, 3);
         let (actor, words) = (self.people[who].id, self.comment_text(who));
         let replied = self.social.create_comment(actor, post, Some(parent), words).await;
         allowed(self.social.like_comment(actor, parent).await)?;
@@ -309,9 +309,9 @@ impl World {
         self.people
             .iter()
             .position(|person| {
-                let is_it = at < person.weight;
+                let is_match = at < person.weight;
                 at = at.saturating_sub(person.weight);
-                is_it
+                is_match
             })
             .unwrap_or(0)
     }
@@ -327,7 +327,7 @@ impl World {
     }
 
     /// Advances the clock by a random number of minutes.
-    fn pass(&mut self, least: u64, most: u64) {
+    fn advance_clock(&mut self, least: u64, most: u64) {
         let seconds = self.rng.random_range(least * 60..=most.max(least + 1) * 60);
         self.clock.advance(Duration::from_secs(seconds));
     }

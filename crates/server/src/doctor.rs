@@ -18,7 +18,7 @@ use crate::{
 /// Result of one check.
 #[derive(Debug)]
 struct Finding {
-    what: &'static str,
+    name: &'static str,
     /// The state, or the problem with advice.
     result: Result<String, String>,
 }
@@ -29,20 +29,20 @@ pub struct Report(Vec<Finding>);
 
 impl Report {
     /// Whether all checks passed.
-    pub fn is_well(&self) -> bool {
+    pub fn is_healthy(&self) -> bool {
         self.0.iter().all(|finding| finding.result.is_ok())
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Finding { what, result } in &self.0 {
+        for Finding { name, result } in &self.0 {
             match result {
-                Ok(how) => writeln!(f, "  ok    {what:<14} {how}")?,
-                Err(advice) => writeln!(f, "  FAIL  {what:<14} {advice}")?,
+                Ok(detail) => writeln!(f, "  ok    {name:<14} {detail}")?,
+                Err(advice) => writeln!(f, "  FAIL  {name:<14} {advice}")?,
             }
         }
-        let verdict = if self.is_well() { "All checks passed." } else { "Some checks failed." };
+        let verdict = if self.is_healthy() { "All checks passed." } else { "Some checks failed." };
         writeln!(f, "\n{verdict}")
     }
 }
@@ -50,25 +50,25 @@ impl fmt::Display for Report {
 /// Runs all checks. The checks of the schema and the data run only if the database responds.
 pub async fn examine(config: &Config) -> Report {
     let mut findings = vec![
-        Finding { what: "configuration", result: Ok("valid; see `blegram config show`".to_owned()) },
-        Finding { what: "data directory", result: data_folder(&config.server.data_dir) },
-        Finding { what: "clock", result: is_plausible(SystemClock.now()) },
+        Finding { name: "configuration", result: Ok("valid; see `blegram config show`".to_owned()) },
+        Finding { name: "data directory", result: data_folder(&config.server.data_dir) },
+        Finding { name: "clock", result: is_plausible(SystemClock.now()) },
     ];
-    findings.push(Finding { what: "image storage", result: in_time(images(config)).await });
-    if migrate::is_not_made_yet(config) {
+    findings.push(Finding { name: "image storage", result: in_time(images(config)).await });
+    if migrate::is_database_missing(config) {
         let result = Ok("not created yet; `blegram serve` creates it".to_owned());
-        findings.push(Finding { what: "database", result });
+        findings.push(Finding { name: "database", result });
     } else {
         let result = in_time(database(config)).await;
         let answers = result.is_ok();
-        findings.push(Finding { what: "database", result });
+        findings.push(Finding { name: "database", result });
         if answers {
             let result = in_time(schema(config)).await;
             let is_current = result.is_ok();
-            findings.push(Finding { what: "schema", result });
+            findings.push(Finding { name: "schema", result });
             if is_current {
-                findings.push(Finding { what: "jobs", result: in_time(jobs(config)).await });
-                findings.push(Finding { what: "storage marker", result: in_time(storage(config)).await });
+                findings.push(Finding { name: "jobs", result: in_time(jobs(config)).await });
+                findings.push(Finding { name: "storage marker", result: in_time(storage(config)).await });
                 findings.extend(time(config).await);
             }
         }
@@ -77,17 +77,17 @@ pub async fn examine(config: &Config) -> Report {
 }
 
 fn data_folder(path: &Path) -> Result<String, String> {
-    let shown = path.display();
+    let path_text = path.display();
     match std::fs::metadata(path) {
         Ok(metadata) if !metadata.is_dir() => {
-            Err(format!("{shown} is not a directory; set server.data_dir to another path"))
+            Err(format!("{path_text} is not a directory; set server.data_dir to another path"))
         }
-        Ok(metadata) if metadata.permissions().readonly() => Err(format!("{shown} is read-only")),
-        Ok(_) => Ok(shown.to_string()),
+        Ok(metadata) if metadata.permissions().readonly() => Err(format!("{path_text} is read-only")),
+        Ok(_) => Ok(path_text.to_string()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Ok(format!("{shown} will be created at the first start"))
+            Ok(format!("{path_text} will be created at the first start"))
         }
-        Err(error) => Err(format!("{shown}: {error}; set server.data_dir to a directory of this user")),
+        Err(error) => Err(format!("{path_text}: {error}; set server.data_dir to a directory of this user")),
     }
 }
 
@@ -101,11 +101,11 @@ fn is_plausible(now: Timestamp) -> Result<String, String> {
 }
 
 /// Time limit of each check that talks to another system.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
 async fn in_time(check: impl Future<Output = Result<String, String>>) -> Result<String, String> {
     let slow = |_| Err("no response in time".to_owned());
-    tokio::time::timeout(PATIENCE, check).await.unwrap_or_else(slow)
+    tokio::time::timeout(CHECK_TIMEOUT, check).await.unwrap_or_else(slow)
 }
 
 async fn database(config: &Config) -> Result<String, String> {
@@ -192,12 +192,12 @@ async fn jobs(config: &Config) -> Result<String, String> {
 async fn time(config: &Config) -> Vec<Finding> {
     let db = match wire::database(config).await {
         Ok(db) => db,
-        Err(error) => return vec![Finding { what: "retention", result: Err(on_one_line(&error)) }],
+        Err(error) => return vec![Finding { name: "retention", result: Err(on_one_line(&error)) }],
     };
     let findings = vec![
-        Finding { what: "database clock", result: database_clock(&db).await },
-        Finding { what: "ids", result: ids(&db).await },
-        Finding { what: "retention", result: retention(&db).await },
+        Finding { name: "database clock", result: database_clock(&db).await },
+        Finding { name: "ids", result: ids(&db).await },
+        Finding { name: "retention", result: retention(&db).await },
     ];
     // As above.
     let _ = db.close().await;
@@ -210,10 +210,12 @@ async fn database_clock(db: &Db) -> Result<String, String> {
     let after = SystemClock.now();
     match time {
         None => Ok("the clock of this machine".to_owned()),
-        Some(time) if time < before - clock::AGREES || after + clock::AGREES < time => Err(format!(
-            "{time}, while the clock of this machine shows {before}; blegram follows the database clock; synchronise both, \
+        Some(time) if time < before - clock::MAX_DIFFERENCE || after + clock::MAX_DIFFERENCE < time => {
+            Err(format!(
+                "{time}, while the clock of this machine shows {before}; blegram follows the database clock; synchronise both, \
              for example with NTP"
-        )),
+            ))
+        }
         Some(_) => Ok("agrees with the clock of this machine".to_owned()),
     }
 }
@@ -269,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_lost_its_battery_is_found() {
+    fn clock_before_the_release_date_is_reported() {
         assert!(is_plausible(Timestamp::from_micros(0).unwrap()).is_err());
         assert!(is_plausible(SystemClock.now()).is_ok());
     }

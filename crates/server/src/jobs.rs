@@ -104,61 +104,61 @@ impl Runner {
     pub async fn run_due(&self) -> anyhow::Result<usize> {
         let mut count = 0;
         while !self.shutdown.is_cancelled() {
-            let Some(taken) = self.take().await? else { break };
-            self.run(&taken).await?;
+            let Some(claimed) = self.claim().await? else { break };
+            self.run(&claimed).await?;
             count += 1;
         }
         Ok(count)
     }
 
-    async fn take(&self) -> anyhow::Result<Option<Taken>> {
+    async fn claim(&self) -> anyhow::Result<Option<Taken>> {
         let now = self.clock.now();
         if !jobs::is_any_due(&self.db, &Job::KINDS, now).await? {
             return Ok(None);
         }
         let tx = self.db.write().await?;
-        let taken = jobs::take(&tx, &Job::KINDS, now, now + LEASE).await?;
+        let claimed = jobs::take(&tx, &Job::KINDS, now, now + LEASE).await?;
         tx.commit().await?;
-        Ok(taken)
+        Ok(claimed)
     }
 
-    async fn run(&self, taken: &Taken) -> anyhow::Result<()> {
-        let Taken { kind, subject, attempts, .. } = taken;
-        let began = self.clock.monotonic();
-        let outcome = AssertUnwindSafe(unhurried(self.steps(taken))).catch_unwind().await;
+    async fn run(&self, claimed: &Taken) -> anyhow::Result<()> {
+        let Taken { kind, subject, attempts, .. } = claimed;
+        let started = self.clock.monotonic();
+        let outcome = AssertUnwindSafe(unhurried(self.steps(claimed))).catch_unwind().await;
         let outcome = outcome.unwrap_or_else(|_| Err(anyhow!("the job panicked; see the log")));
         let now = self.clock.now();
-        let duration_ms = self.clock.monotonic().saturating_sub(began).as_millis();
+        let duration_ms = self.clock.monotonic().saturating_sub(started).as_millis();
         let tx = self.db.write().await?;
         match outcome {
             Ok(Outcome::Done(again)) => {
                 match again {
-                    Some(period) => jobs::update_done(&tx, taken, now + period).await?,
-                    None => jobs::delete(&tx, taken).await?,
+                    Some(period) => jobs::update_done(&tx, claimed, now + period).await?,
+                    None => jobs::delete(&tx, claimed).await?,
                 }
                 tracing::debug!(kind, subject, attempts, duration_ms, "job finished");
             }
             // Due now, so that another node can claim it at once.
             Ok(Outcome::Interrupted) => {
-                jobs::update_run_at(&tx, taken, now).await?;
+                jobs::update_run_at(&tx, claimed, now).await?;
             }
             Ok(Outcome::Lost) => tracing::info!(kind, subject, attempts, "job taken over by another node"),
             Err(error) => {
                 let (error, again) = (on_one_line(error.as_ref()), now + retry_after(*attempts));
-                jobs::update_failed(&tx, taken, again, &error).await?;
+                jobs::update_failed(&tx, claimed, again, &error).await?;
                 tracing::warn!(kind, subject, attempts, duration_ms, error, again = %again, "job failed");
             }
         }
         Ok(tx.commit().await?)
     }
 
-    async fn steps(&self, taken: &Taken) -> anyhow::Result<Outcome> {
-        let job = Job::parse(&taken.kind, &taken.subject).context("invalid job kind or subject")?;
+    async fn steps(&self, claimed: &Taken) -> anyhow::Result<Outcome> {
+        let job = Job::parse(&claimed.kind, &claimed.subject).context("invalid job kind or subject")?;
         while self.step(job).await? {
             if self.shutdown.is_cancelled() {
                 return Ok(Outcome::Interrupted);
             }
-            if !self.renew(taken, self.clock.now() + LEASE).await? {
+            if !self.renew(claimed, self.clock.now() + LEASE).await? {
                 return Ok(Outcome::Lost);
             }
         }
@@ -202,9 +202,9 @@ impl Runner {
             || self.media.delete_expired(now).await?)
     }
 
-    async fn renew(&self, taken: &Taken, until: Timestamp) -> anyhow::Result<bool> {
+    async fn renew(&self, claimed: &Taken, until: Timestamp) -> anyhow::Result<bool> {
         let tx = self.db.write().await?;
-        let is_ours = jobs::update_run_at(&tx, taken, until).await?;
+        let is_ours = jobs::update_run_at(&tx, claimed, until).await?;
         tx.commit().await?;
         Ok(is_ours)
     }

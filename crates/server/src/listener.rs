@@ -51,7 +51,7 @@ type BoxBody = http_body_util::combinators::BoxBody<bytes::Bytes, io::Error>;
 
 /// Pause of the accept loop after an error of the server (no file descriptors, no memory) rather than of the client.
 /// Retrying at once would only take CPU time from the tasks that could free these resources.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Longest time that the server discards input after it has shut down its side of a connection.
 const LINGER: Duration = Duration::from_secs(5);
@@ -166,27 +166,27 @@ where
     loop {
         match attempt().await {
             Ok(accepted) => return accepted,
-            Err(error) if is_the_clients(&error) => {
+            Err(error) if is_client_error(&error) => {
                 tracing::debug!(%error, "client disconnected while being accepted")
             }
             Err(error) => {
                 tracing::error!(%error, "cannot accept connections; retrying");
-                tokio::time::sleep(ACCEPT_REST).await;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
 /// Whether an accept error concerns only that client, so that the next accept may succeed at once.
-fn is_the_clients(error: &io::Error) -> bool {
+fn is_client_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Waits until the connections have ended; after `patience` aborts the rest and returns their number.
-async fn drain(mut connections: JoinSet<()>, patience: Duration) -> usize {
+/// Waits until the connections have ended; after `limit` aborts the rest and returns their number.
+async fn drain(mut connections: JoinSet<()>, limit: Duration) -> usize {
     let all_ended = async { while connections.join_next().await.is_some() {} };
-    if timeout(patience, all_ended).await.is_ok() {
+    if timeout(limit, all_ended).await.is_ok() {
         return 0;
     }
     let cut = connections.len();
@@ -204,17 +204,18 @@ async fn connection<E: Endpoint>(
     shutdown: CancellationToken,
 ) {
     let local = socket.local_addr().unwrap_or(peer);
-    let (refused, progress) = (RejectedUpgrade::default(), socket.progress());
+    let (rejected_upgrade, progress) = (RejectedUpgrade::default(), socket.progress());
     let service = service_fn(|request| {
         progress.begin_exchange();
-        let (endpoint, refused, progress) = (Arc::clone(&endpoint), &refused, progress.clone());
+        let (endpoint, rejected_upgrade, progress) =
+            (Arc::clone(&endpoint), &rejected_upgrade, progress.clone());
         let base_path = &*base_path;
         async move {
             let answer = if head_bytes(&request) > limits.max_head_bytes {
-                refused.keep_alive(request.extensions().get::<OnUpgrade>().cloned());
+                rejected_upgrade.store(request.extensions().get::<OnUpgrade>().cloned());
                 headers_too_large(&request, base_path, limits.max_head_bytes).into()
             } else {
-                respond(&*endpoint, request, local, peer, &limits, refused).await
+                respond(&*endpoint, request, local, peer, &limits, rejected_upgrade).await
             };
             if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
                 progress.lift_limits();
@@ -238,7 +239,7 @@ async fn connection<E: Endpoint>(
     }
     let socket = match exchange.into_parts() {
         Some(parts) => Some(parts.io.into_inner()),
-        None => refused.into_socket().await,
+        None => rejected_upgrade.into_socket().await,
     };
     if let Some(socket) = socket {
         progress.lift_limits();
@@ -258,7 +259,7 @@ fn is_timeout(error: &hyper::Error) -> bool {
 struct RejectedUpgrade(Mutex<Option<OnUpgrade>>);
 
 impl RejectedUpgrade {
-    fn keep_alive(&self, upgrade: Option<OnUpgrade>) {
+    fn store(&self, upgrade: Option<OnUpgrade>) {
         if upgrade.is_some() {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = upgrade;
         }
@@ -282,12 +283,12 @@ impl RejectedUpgrade {
 async fn linger(mut socket: Socket) {
     // hyper may have done so already.
     let _ = socket.shutdown().await;
-    let mut room = LINGER_BYTES;
+    let mut remaining = LINGER_BYTES;
     let discard = async {
-        let mut waste = vec![0; 16 * 1024];
-        while let Ok(Ok(count @ 1..)) = timeout(LINGER_QUIET, socket.read(&mut waste)).await {
-            room = room.saturating_sub(count);
-            if room == 0 {
+        let mut buffer = vec![0; 16 * 1024];
+        while let Ok(Ok(count @ 1..)) = timeout(LINGER_QUIET, socket.read(&mut buffer)).await {
+            remaining = remaining.saturating_sub(count);
+            if remaining == 0 {
                 break;
             }
         }
@@ -313,7 +314,7 @@ async fn respond<E: Endpoint>(
     local: SocketAddr,
     peer: SocketAddr,
     limits: &Limits,
-    refused: &RejectedUpgrade,
+    rejected_upgrade: &RejectedUpgrade,
 ) -> Response<BoxBody> {
     let (version, upgrade) = (request.version(), request.extensions().get::<OnUpgrade>().cloned());
     let (local, peer) = (LocalAddr(Addr::SocketAddr(local)), RemoteAddr(Addr::SocketAddr(peer)));
@@ -331,10 +332,10 @@ async fn respond<E: Endpoint>(
     }
     let answer = endpoint.call(request).await.map_or_else(plain_error, IntoResponse::into_response);
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-        refused.clear();
+        rejected_upgrade.clear();
         return answer.into();
     }
-    refused.keep_alive(upgrade);
+    rejected_upgrade.store(upgrade);
     let is_read = match body {
         Some(body) => body.drain().await,
         None => true,
@@ -346,7 +347,7 @@ async fn respond<E: Endpoint>(
 fn ending(mut answer: poem::Response, version: Version) -> poem::Response {
     answer.headers_mut().append(header::CONNECTION, HeaderValue::from_static("close"));
     if version == Version::HTTP_10 {
-        // hyper would add `keep_alive-alive` to a response of a later version if the client asked for it.
+        // hyper would add `keep-alive` to a response of a later version if the client asked for it.
         answer.set_version(Version::HTTP_10);
     }
     answer
@@ -355,9 +356,9 @@ fn ending(mut answer: poem::Response, version: Version) -> poem::Response {
 /// The size of a request head on the wire, apart from optional white space.
 fn head_bytes<B>(request: &Request<B>) -> usize {
     let uri = request.uri();
-    let target = uri.path_and_query().map_or(0, |it| it.as_str().len())
-        + uri.authority().map_or(0, |it| it.as_str().len())
-        + uri.scheme_str().map_or(0, |it| it.len() + "://".len());
+    let target = uri.path_and_query().map_or(0, |path| path.as_str().len())
+        + uri.authority().map_or(0, |authority| authority.as_str().len())
+        + uri.scheme_str().map_or(0, |scheme| scheme.len() + "://".len());
     let line = request.method().as_str().len() + target + "  HTTP/1.1\r\n".len();
     let fields =
         request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
@@ -408,19 +409,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn accepting_rests_when_descriptors_run_out() {
+    async fn accepting_pauses_when_descriptors_run_out() {
         let emfile = 24;
-        assert!(accepting_after(2, emfile).await >= ACCEPT_REST * 2);
+        assert!(accepting_after(2, emfile).await >= ACCEPT_PAUSE * 2);
     }
 
     #[tokio::test]
-    async fn accepting_goes_on_at_once_when_a_client_left() {
+    async fn accepting_continues_at_once_after_an_aborted_connection() {
         let aborted = 103;
-        assert!(accepting_after(100, aborted).await < ACCEPT_REST * 50);
+        assert!(accepting_after(100, aborted).await < ACCEPT_PAUSE * 50);
     }
 
     #[test]
-    fn a_head_is_measured_as_it_was_sent() {
+    fn head_size_equals_the_bytes_on_the_wire() {
         let sent = "GET /posts?limit=2 HTTP/1.1\r\nhost: a\r\nx-b: cd\r\n\r\n";
         let request =
             Request::get("/posts?limit=2").header("host", "a").header("x-b", "cd").body(()).unwrap();
@@ -428,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unhandled_error_keeps_its_status_and_hides_its_text() {
+    fn unhandled_error_is_sent_without_its_text() {
         let error = poem::Error::from_string("table users is locked", StatusCode::BAD_GATEWAY);
         let answer = plain_error(error);
         assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);

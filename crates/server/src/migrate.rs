@@ -16,7 +16,7 @@ use crate::{
 /// # Errors
 /// When the database cannot be reached or a migration fails, or when another process uses the embedded database.
 pub async fn run(config: &Config, direction: Migrate) -> anyhow::Result<String> {
-    if direction == Migrate::Status && is_not_made_yet(config) {
+    if direction == Migrate::Status && is_database_missing(config) {
         return Ok("not created yet; `blegram serve` creates it\n".to_owned());
     }
     let changes_embedded = direction != Migrate::Status && config.database_url().backend() == Backend::Sqlite;
@@ -53,7 +53,7 @@ pub async fn at_start(config: &Config) -> anyhow::Result<()> {
 }
 
 /// Whether the embedded database is used and does not exist yet; the first start of the server creates it.
-pub fn is_not_made_yet(config: &Config) -> bool {
+pub fn is_database_missing(config: &Config) -> bool {
     config.database.url.is_none() && !config.server.data_dir.join(DATABASE).exists()
 }
 
@@ -92,7 +92,7 @@ async fn status(schema: &Schema) -> anyhow::Result<String> {
 /// # Errors
 /// When the database does not exist or its schema is out of date.
 pub async fn check(config: &Config) -> anyhow::Result<()> {
-    if is_not_made_yet(config) {
+    if is_database_missing(config) {
         bail!(
             "no database in {} yet; start the server once with `blegram serve`, or set server.data_dir",
             config.server.data_dir.display()

@@ -28,7 +28,7 @@ fn report(all: &[Recounted], dry_run: bool) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {name:<22} {rows:>10} checked {wrong:>10} wrong");
     }
-    let wrong: u64 = all.iter().map(|it| it.wrong).sum();
+    let wrong: u64 = all.iter().map(|counter| counter.wrong).sum();
     text.push_str(match (wrong, dry_run) {
         (0, _) => "\nAll counters are correct.\n",
         (_, true) => "\nNothing was changed. Run without --dry-run to correct the counters.\n",

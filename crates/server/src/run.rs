@@ -21,19 +21,21 @@ use crate::{
 /// use.
 pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     match cli.command() {
-        Command::Serve(how) => {
+        Command::Serve(options) => {
             let config = cli.read_config()?;
             let _log = telemetry::init(&config.log)?;
             config.log_ignored();
-            runtime()?.block_on(serve::serve(&config, how))?;
+            runtime()?.block_on(serve::serve(&config, options))?;
         }
-        Command::Demo(which) => {
-            print(&runtime()?.block_on(unhurried(demo::run(&cli.read_config()?, which.seed)))?)?
+        Command::Demo(options) => {
+            print(&runtime()?.block_on(unhurried(demo::run(&cli.read_config()?, options.seed)))?)?
         }
         Command::Recount { dry_run } => {
             print(&runtime()?.block_on(unhurried(recount::run(&cli.read_config()?, dry_run)))?)?
         }
-        Command::Sweep(how) => print(&runtime()?.block_on(unhurried(sweep::run(&cli.read_config()?, how)))?)?,
+        Command::Sweep(options) => {
+            print(&runtime()?.block_on(unhurried(sweep::run(&cli.read_config()?, options)))?)?
+        }
         Command::Migrate(direction) => {
             print(&runtime()?.block_on(migrate::run(&cli.read_config()?, direction))?)?
         }
@@ -48,11 +50,11 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             config.log_ignored();
             print(&runtime()?.block_on(unhurried(user::run(&config, &command)))?)?;
         }
-        Command::Config(question) => print(&cli.answer(question)?)?,
+        Command::Config(command) => print(&cli.run_config(command)?)?,
         Command::Doctor => {
             let report = runtime()?.block_on(doctor::examine(&cli.read_config()?));
             print(&report.to_string())?;
-            return Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return Ok(if report.is_healthy() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -35,13 +35,13 @@ const LAST_TASKS: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// When the server cannot start; the message says what to do about it.
-pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
+pub async fn serve(config: &Config, options: Serve) -> anyhow::Result<()> {
     // First, so that a signal during start-up does not kill the process in the middle of a migration.
     let end = shutdown_signal().context("cannot install the signal handlers")?;
     let (_folder, key) = keys(config)?;
     migrate::at_start(config).await?;
     let db = wire::database(config).await.context("cannot connect to the database at database.url")?;
-    let is_demo = how.demo;
+    let is_demo = options.demo;
     if is_demo {
         tracing::info!("creating the demo community, unless it exists");
         // Without a subscriber: the audit log would get one line per account.
@@ -71,7 +71,7 @@ pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
         tracing::info!("shutting down; finishing requests in flight");
         shutdown.cancel();
     };
-    let tidying = shutdown.run_until_cancelled(housekeeping(&auth));
+    let pruning = shutdown.run_until_cancelled(housekeeping(&auth));
     // Events are delivered until the last gateway connection has closed.
     let background_shutdown = CancellationToken::new();
     let draining = async {
@@ -84,7 +84,7 @@ pub async fn serve(config: &Config, how: Serve) -> anyhow::Result<()> {
     };
     let realtime = background.run(&app, &background_shutdown);
     let following = clock::follow(&site_clock, &db, &shutdown);
-    let (cut, ..) = tokio::join!(serving, ending, tidying, draining, realtime, following, runner.work());
+    let (cut, ..) = tokio::join!(serving, ending, pruning, draining, realtime, following, runner.work());
     if cut > 0 {
         tracing::warn!(connections = cut, "aborted requests that outlived listener.drain_timeout_ms");
     }
@@ -107,7 +107,7 @@ pub(crate) fn keys(config: &Config) -> anyhow::Result<(Option<DataFolder>, Secre
         configured => {
             let folder = DataFolder::open(&config.server.data_dir)?;
             if config.database.url.is_none() {
-                folder.make_database()?;
+                folder.create_database()?;
             }
             let key =
                 configured.as_ref().map_or_else(|| folder.key(), |key| Ok(key.expose().to_vec().into()))?;

@@ -18,32 +18,32 @@ use crate::{
 ///
 /// # Errors
 /// When the database does not exist or its schema is out of date, or when the storage fails.
-pub async fn run(config: &Config, how: Sweep) -> anyhow::Result<String> {
+pub async fn run(config: &Config, options: Sweep) -> anyhow::Result<String> {
     migrate::check(config).await?;
     let db = wire::database(config).await.context("cannot connect to the database at database.url")?;
     // Any key will do: this command signs no links.
     let clock = SiteClock::of(&db).await.context("cannot read the database clock")?;
     let media = wire::media(config, db.clone(), Arc::clone(&clock) as _, &SiteKey::random_secret())?;
     let mut text = String::new();
-    if how.clock_is_right {
+    if options.clock_is_right {
         let now = clock::confirm(&db, &*clock).await.context("cannot store the clock confirmation")?;
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  Clock confirmed at {now}. Retention resumes.");
     }
-    let doubt = clock::find_pause(&db, &*clock).await.context("cannot check the clock")?;
+    let pause = clock::find_pause(&db, &*clock).await.context("cannot check the clock")?;
     // Files are judged by their age, which a wrong clock falsifies.
-    let dry_run = how.dry_run || doubt.is_some();
+    let dry_run = options.dry_run || pause.is_some();
     let swept = media.sweep(!dry_run).await;
     db.close().await.context("cannot close the database")?;
     text.push_str(&report(&swept.context("the image storage failed")?, dry_run));
-    if let Some(pause) = doubt {
+    if let Some(pause) = pause {
         let _ = writeln!(text, "\nNothing was deleted: {}.", clock::describe(&pause));
     }
     Ok(text)
 }
 
 /// Number of names listed per kind; the rest is only counted.
-const NAMED: usize = 20;
+const MAX_NAMES: usize = 20;
 
 fn report(swept: &Swept, dry_run: bool) -> String {
     let Swept { files, orphans, foreign, images, missing } = swept;
@@ -69,10 +69,10 @@ fn list(text: &mut String, names: &[String], what: &str) {
     }
     // Writing to a string cannot fail.
     let _ = writeln!(text, "\n  {} {what}:", names.len());
-    for name in names.iter().take(NAMED) {
+    for name in names.iter().take(MAX_NAMES) {
         let _ = writeln!(text, "    {name}");
     }
-    if names.len() > NAMED {
-        let _ = writeln!(text, "    … and {} more", names.len() - NAMED);
+    if names.len() > MAX_NAMES {
+        let _ = writeln!(text, "    … and {} more", names.len() - MAX_NAMES);
     }
 }

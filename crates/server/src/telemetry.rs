@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_filter_decides() {
+    fn filter_selects_the_logged_levels() {
         let both = || {
             tracing::info!("quiet");
             tracing::warn!("loud");
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_logged_with_its_place() {
+    fn panic_is_logged_with_its_location() {
         // The hook is global to the process: panics of other tests may pass through it meanwhile, which is harmless.
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(log_panic));

@@ -35,7 +35,7 @@ async fn run_command(auth: &Auth, command: &User) -> anyhow::Result<String> {
             let username = username(name)?;
             let known = [Some(name), display_name.as_ref(), email.as_ref()];
             let known: Vec<&str> = known.into_iter().flatten().map(String::as_str).collect();
-            let (password, shown) = read_password(*password, &known)?;
+            let (password, message) = read_password(*password, &known)?;
             let create = CreateAccount {
                 display_name: display_name
                     .as_deref()
@@ -48,38 +48,39 @@ async fn run_command(auth: &Auth, command: &User) -> anyhow::Result<String> {
                 password,
             };
             let account = auth.create_account(create).await.map_err(|error| explain(error, name))?;
-            Ok(format!("Created @{}.\n{shown}", account.user.summary.username))
+            Ok(format!("Created @{}.\n{message}", account.user.summary.username))
         }
         User::Suspend { name } => {
-            let is_news = auth.suspend(&username(name)?, true).await.map_err(|error| explain(error, name))?;
-            Ok(say(
-                is_news,
+            let is_changed =
+                auth.suspend(&username(name)?, true).await.map_err(|error| explain(error, name))?;
+            Ok(report(
+                is_changed,
                 &format!("Suspended {name} and ended its sessions"),
                 &format!("{name} is already suspended"),
             ))
         }
         User::Reinstate { name } => {
-            let is_news =
+            let is_changed =
                 auth.suspend(&username(name)?, false).await.map_err(|error| explain(error, name))?;
-            Ok(say(is_news, &format!("Reinstated {name}"), &format!("{name} is not suspended")))
+            Ok(report(is_changed, &format!("Reinstated {name}"), &format!("{name} is not suspended")))
         }
         User::SetRole { name, role } => {
-            let is_news = auth
+            let is_changed = auth
                 .set_role(&username(name)?, (*role).into())
                 .await
                 .map_err(|error| explain(error, name))?;
             let role = role.as_str();
-            Ok(say(
-                is_news,
+            Ok(report(
+                is_changed,
                 &format!("{name} now has the role {role}"),
                 &format!("{name} already has the role {role}"),
             ))
         }
         User::ResetPassword { name, password } => {
-            let (password, shown) = read_password(*password, &[name])?;
+            let (password, message) = read_password(*password, &[name])?;
             let username = username(name)?;
             auth.reset_password(&username, password).await.map_err(|error| explain(error, name))?;
-            Ok(format!("Reset the password of {name} and ended its sessions.\n{shown}"))
+            Ok(format!("Reset the password of {name} and ended its sessions.\n{message}"))
         }
     }
 }
@@ -89,22 +90,22 @@ fn username(name: &str) -> anyhow::Result<Username> {
         .map_err(|violation| anyhow::anyhow!("a username {violation}"))
 }
 
-fn say(is_news: bool, news: &str, no_news: &str) -> String {
-    if is_news { format!("{news}.\n") } else { format!("{no_news}; nothing changed.\n") }
+fn report(is_changed: bool, changed: &str, unchanged: &str) -> String {
+    if is_changed { format!("{changed}.\n") } else { format!("{unchanged}; nothing changed.\n") }
 }
 
 /// The password, and the text that prints it if it was generated.
 fn read_password(source: PasswordSource, known: &[&str]) -> anyhow::Result<(NewPassword, String)> {
     if !source.password_stdin {
         let password = NewPassword::generate();
-        let shown = format!("Password: {}\nIt will not be shown again.\n", password.expose());
-        return Ok((password, shown));
+        let message = format!("Password: {}\nIt will not be shown again.\n", password.expose());
+        return Ok((password, message));
     }
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).context("cannot read the password from standard input")?;
-    let given = line.trim_end_matches(['\r', '\n']);
+    let text = line.trim_end_matches(['\r', '\n']);
     let password =
-        NewPassword::parse(given, known).map_err(|violation| anyhow::anyhow!("the password {violation}"))?;
+        NewPassword::parse(text, known).map_err(|violation| anyhow::anyhow!("the password {violation}"))?;
     Ok((password, String::new()))
 }
 

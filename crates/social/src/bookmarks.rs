@@ -37,6 +37,6 @@ impl Social {
     /// The posts that `actor` bookmarked, most recent bookmark first, without those that they may no longer see.
     pub async fn bookmarks(&self, actor: UserId, page: &PageRequest) -> Result<Page<PostView>> {
         let listed = bookmarks::list_posts(&self.db, actor, page).await?;
-        self.page_of_listed(actor, listed, Muted::NewDisplayName).await
+        self.page_of_listed(actor, listed, Muted::Included).await
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     event::{Notifications, notified, retracted},
     notifications::MAX_RETRACTED,
     posts::{find_mentioned, find_visible, lock_accounts_shared, lock_visible},
-    revisions::{only, store_texts},
+    revisions::{single_page, store_revisions},
     view::{People, view_comment_publicly},
 };
 
@@ -59,11 +59,11 @@ impl Social {
             None => None,
         };
         let mentioned = find_mentioned(&tx, actor, &input.analysis.mentions).await?;
-        let answered = parent.as_ref().and_then(|parent| parent.author);
-        lock_accounts_shared(&tx, answered.into_iter().chain([post.author])).await?;
+        let parent_author = parent.as_ref().and_then(|parent| parent.author);
+        lock_accounts_shared(&tx, parent_author.into_iter().chain([post.author])).await?;
         let thread = parent.as_ref().map(Comment::thread);
-        let gone = if parent.is_some() { Error::ParentNotFound } else { Error::PostNotFound };
-        let id = comments::next_id(&tx, post.id, thread, now).await?.ok_or(gone)?;
+        let missing = if parent.is_some() { Error::ParentNotFound } else { Error::PostNotFound };
+        let id = comments::next_id(&tx, post.id, thread, now).await?.ok_or(missing)?;
         let comment = Comment {
             id,
             post: post.id,
@@ -82,21 +82,21 @@ impl Social {
         let mut notices = Vec::new();
         let replied_to = parent.and_then(|parent| parent.author);
         let replied_to = replied_to.map(|author| (author, NoticeKind::Reply));
-        let meant = notifications_of(&tx, &comment, &post_author, post.is_public(&post_author)).await?;
-        let meant = meant.into_iter().map(|user| (user, NoticeKind::Mention));
+        let mentions = mention_recipients(&tx, &comment, &post_author, post.is_public(&post_author)).await?;
+        let mentions = mentions.into_iter().map(|user| (user, NoticeKind::Mention));
         for (recipient, kind) in
-            replied_to.into_iter().chain(meant).chain([(post.author, NoticeKind::Comment)])
+            replied_to.into_iter().chain(mentions).chain([(post.author, NoticeKind::Comment)])
         {
             if !notices.iter().any(|notice: &Notice| notice.recipient == recipient) {
                 notices.push(Notice::about_comment(recipient, kind, actor, (post.id, comment.id)));
             }
         }
-        let told = notifications::insert(&tx, &notices, now).await?;
+        let added = notifications::insert(&tx, &notices, now).await?;
         let post = posts::find(&tx, post.id).await?.ok_or(Error::PostNotFound)?;
         let view = CommentView { comment, author: Some(author), mentions: mentioned, liked: None };
         let counts = Event::counts(&post);
         let created = Event::CommentCreated { comment: view.clone(), post, post_author };
-        self.commit(tx, [created, counts].into_iter().chain(notified(told))).await?;
+        self.commit(tx, [created, counts].into_iter().chain(notified(added))).await?;
         Ok(CommentView { liked: Some(false), ..view })
     }
 
@@ -185,15 +185,15 @@ impl Social {
                 media: Vec::new(),
                 created_at: now,
             };
-            store_texts(&tx, Of::Comment(id), original, &revision).await?;
+            store_revisions(&tx, Of::Comment(id), original, &revision).await?;
             comments::update(&tx, &edited).await?;
             let (post, post_author) = find_visible(&tx, Some(actor), edited.post).await?;
-            let untold =
+            let withdrawn =
                 notifications::delete_mentions_except(&tx, actor, id.as_uuid(), &edited.mentions).await?;
-            let told = notify_edited(&tx, (&post, &post_author), &comment, &edited, now).await?;
+            let added = notify_edited(&tx, (&post, &post_author), &comment, &edited, now).await?;
             let view = view_comment_publicly(&tx, edited.clone()).await?;
             events.push(Event::CommentUpdated { comment: view, post, post_author });
-            events.extend(retracted(untold).chain(notified(told)));
+            events.extend(retracted(withdrawn).chain(notified(added)));
         }
         // Commits even without a change: the read below needs another connection, and this transaction still holds
         // locks.
@@ -224,7 +224,7 @@ impl Social {
         if !is_theirs {
             return Err(Error::NotAuthor);
         }
-        self.delete_held_comment(&tx, &comment).await?;
+        self.delete_locked_comment(&tx, &comment).await?;
         let hidden = notifications::list_about_comment(&tx, comment.id, MAX_RETRACTED).await?;
         // Reads the post again, because its comment count has changed.
         let post = posts::find(&tx, post.id).await?.ok_or(Error::CommentNotFound)?;
@@ -234,7 +234,7 @@ impl Social {
         self.commit(tx, [deleted, counts].into_iter().chain(retracted(hidden))).await
     }
 
-    pub(crate) async fn delete_held_comment(&self, tx: &Tx, comment: &Comment) -> Result<()> {
+    pub(crate) async fn delete_locked_comment(&self, tx: &Tx, comment: &Comment) -> Result<()> {
         let now = self.clock.now();
         comments::update_deleted(tx, comment, now).await?;
         jobs::insert(tx, Job::EraseComment(comment.id), now, now).await?;
@@ -266,7 +266,7 @@ impl Social {
             return Err(Error::NotModerator);
         }
         if comment.edited_at.is_none() {
-            return Ok(only(page, &original_comment(&comment)));
+            return Ok(single_page(page, &original_comment(&comment)));
         }
         self.revisions(Of::Comment(id), page).await
     }
@@ -315,12 +315,12 @@ async fn lock_parent(tx: &Tx, actor: UserId, post: PostId, id: CommentId) -> Res
         Error::CommentNotFound => Error::ParentNotFound,
         other => other,
     })?;
-    let takes_replies = parent.post == post && !parent.is_deleted();
-    if takes_replies { Ok(parent) } else { Err(Error::ParentNotFound) }
+    let accepts_replies = parent.post == post && !parent.is_deleted();
+    if accepts_replies { Ok(parent) } else { Err(Error::ParentNotFound) }
 }
 
 /// The users whom a comment mentions and who may see the post.
-async fn notifications_of(
+async fn mention_recipients(
     tx: &Tx,
     comment: &Comment,
     post_author: &UserSummary,
@@ -347,11 +347,11 @@ async fn notify_edited(
     now: Timestamp,
 ) -> Result<Notifications> {
     let Some(actor) = edited.author else { return Ok(Notifications::new()) };
-    let told = notifications_of(tx, edited, post_author, post.is_public(post_author)).await?;
-    let knows = notifications::list_notified(tx, actor, edited.id.as_uuid()).await?;
-    let is_new = |user: &UserId| !before.mentions.contains(user) && !knows.contains(user);
+    let recipients = mention_recipients(tx, edited, post_author, post.is_public(post_author)).await?;
+    let already_notified = notifications::list_notified(tx, actor, edited.id.as_uuid()).await?;
+    let is_new = |user: &UserId| !before.mentions.contains(user) && !already_notified.contains(user);
     let about = (edited.post, edited.id);
-    let notices = told.into_iter().filter(is_new);
+    let notices = recipients.into_iter().filter(is_new);
     let notices = notices.map(|user| Notice::about_comment(user, NoticeKind::Mention, actor, about));
     Ok(notifications::insert(tx, &notices.collect::<Vec<_>>(), now).await?)
 }

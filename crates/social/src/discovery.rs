@@ -29,10 +29,10 @@ pub struct SuggestedUser {
 const MAX_SUGGESTIONS: usize = 100;
 
 /// How long computed trends are cached. They compare whole days, so a minute does not matter.
-const TRENDS_KEPT: Duration = Duration::from_secs(60);
+const TRENDS_TTL: Duration = Duration::from_secs(60);
 
 /// The cached trends, with the monotonic time of their computation.
-pub(crate) type KnownTrends = Arc<Mutex<Option<(Duration, Arc<Vec<Trend>>)>>>;
+pub(crate) type CachedTrends = Arc<Mutex<Option<(Duration, Arc<Vec<Trend>>)>>>;
 
 impl Social {
     /// The hashtags that more accounts use than the day before, highest score first. Cached for up to a minute.
@@ -45,22 +45,21 @@ impl Social {
             name: trend.hashtag.to_string(),
         };
         let page_keys = page.select(Order::Ascending, trends.iter().map(key));
-        let found =
-            |wanted: &Ranked| trends.iter().find(|trend| trend.hashtag.as_str() == wanted.name).cloned();
+        let found = |key: &Ranked| trends.iter().find(|trend| trend.hashtag.as_str() == key.name).cloned();
         let items = page_keys.keys().iter().filter_map(found).collect();
         Ok(page_keys.into_page(items))
     }
 
     async fn trends(&self) -> Result<Arc<Vec<Trend>>> {
-        let asked_at = self.clock.monotonic();
-        let known = self.trends.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((at, trends)) = known
-            && asked_at.saturating_sub(at) < TRENDS_KEPT
+        let now = self.clock.monotonic();
+        let cached = self.trends.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((at, trends)) = cached
+            && now.saturating_sub(at) < TRENDS_TTL
         {
             return Ok(trends);
         }
         let trends = Arc::new(trends::list(&self.db, self.clock.now()).await?);
-        *self.trends.lock().unwrap_or_else(PoisonError::into_inner) = Some((asked_at, Arc::clone(&trends)));
+        *self.trends.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Arc::clone(&trends)));
         Ok(trends)
     }
 
@@ -71,22 +70,23 @@ impl Social {
         page: &PageRequest<Ranked>,
     ) -> Result<Page<SuggestedUser, Ranked>> {
         let all = suggestions::list(&self.db, actor, MAX_SUGGESTIONS).await?;
-        let key = |it: &suggestions::Suggestion| Ranked {
-            rank: -(i64::try_from(it.mutual_count << 32 | it.follower_count).unwrap_or(i64::MAX)),
-            name: it.user.to_string(),
+        let key = |suggestion: &suggestions::Suggestion| Ranked {
+            rank: -(i64::try_from(suggestion.mutual_count << 32 | suggestion.follower_count)
+                .unwrap_or(i64::MAX)),
+            name: suggestion.user.to_string(),
         };
         let page_keys = page.select(Order::Ascending, all.iter().map(key));
-        let wanted =
-            page_keys.keys().iter().filter_map(|key| all.iter().find(|it| it.user.to_string() == key.name));
-        let wanted: Vec<_> = wanted.copied().collect();
-        let ids: Vec<UserId> = wanted.iter().map(|it| it.user).collect();
+        let selected =
+            page_keys.keys().iter().filter_map(|key| all.iter().find(|s| s.user.to_string() == key.name));
+        let selected: Vec<_> = selected.copied().collect();
+        let ids: Vec<UserId> = selected.iter().map(|suggestion| suggestion.user).collect();
         let mutuals = suggestions::list_mutuals(&self.db, actor, &ids).await?;
         let people = People::read(&self.db, Some(actor), mutuals.values().flatten().copied()).await?;
         let users = self.view_users(Some(actor), &ids).await?;
         let suggested = |user: UserView| {
             let id = user.user.summary.id;
             let mutuals = mutuals.get(&id).map(|ids| people.list_visible_users(ids)).unwrap_or_default();
-            let mutual_count = wanted.iter().find(|it| it.user == id).map_or(0, |it| it.mutual_count);
+            let mutual_count = selected.iter().find(|s| s.user == id).map_or(0, |s| s.mutual_count);
             SuggestedUser { user, mutual_count, mutuals }
         };
         Ok(page_keys.into_page(users.into_iter().map(suggested).collect()))

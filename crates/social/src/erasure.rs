@@ -26,12 +26,12 @@ impl Social {
     /// are notified of the notifications that they lose.
     pub async fn purge_user(&self, user: UserId) -> Result<bool> {
         let tx = self.db.write().await?;
-        let mut taken_back = Notifications::new();
+        let mut withdrawn = Notifications::new();
         let is_more = self.purge_comments_of(&tx, user).await?
-            || purge_relations(&tx, user, &mut taken_back).await?
-            || purge_posts(&tx, Removed::Of(user), &mut taken_back).await?;
-        taken_back.retain(|(recipient, _)| *recipient != user);
-        self.commit(tx, retracted(taken_back)).await?;
+            || purge_relations(&tx, user, &mut withdrawn).await?
+            || purge_posts(&tx, Removed::Of(user), &mut withdrawn).await?;
+        withdrawn.retain(|(recipient, _)| *recipient != user);
+        self.commit(tx, retracted(withdrawn)).await?;
         Ok(is_more)
     }
 
@@ -52,8 +52,8 @@ impl Social {
         let Some(comment) = comments::find(&tx, id).await? else { return Ok(false) };
         // The thread before the reply. The lock serialises the removal of the last reply with the check whether replies
         // are left.
-        for held in comment.parent.into_iter().chain([id]) {
-            comments::lock(&tx, held).await?;
+        for row in comment.parent.into_iter().chain([id]) {
+            comments::lock(&tx, row).await?;
         }
         let mut removed = likes::delete_of_comment(&tx, id, BATCH).await?;
         removed += notifications::delete_of_comment(&tx, id, BATCH - removed).await?;
@@ -75,7 +75,7 @@ impl Social {
             let Some(comment) = comments::find(tx, *id).await? else { continue };
             posts::lock(tx, comment.post).await?;
             if let Some(comment) = comments::lock(tx, *id).await?.filter(|comment| !comment.is_deleted()) {
-                self.delete_held_comment(tx, &comment).await?;
+                self.delete_locked_comment(tx, &comment).await?;
             }
         }
         Ok(!ids.is_empty())
@@ -83,7 +83,7 @@ impl Social {
 }
 
 /// Removes all relations of an account to others, and corrects the counts of those others.
-async fn purge_relations(tx: &Tx, user: UserId, taken_back: &mut Notifications) -> Result<bool> {
+async fn purge_relations(tx: &Tx, user: UserId, withdrawn: &mut Notifications) -> Result<bool> {
     let mut removed = likes::delete_of_user(tx, user, BATCH).await?;
     removed += follows::delete_of_user(tx, user, BATCH - removed).await?;
     removed += follow_requests::delete_of_user(tx, user, BATCH - removed).await?;
@@ -93,19 +93,19 @@ async fn purge_relations(tx: &Tx, user: UserId, taken_back: &mut Notifications) 
     removed += bookmarks::delete_of_user(tx, user, BATCH - removed).await?;
     let notifications = notifications::delete_of_user(tx, user, BATCH - removed).await?;
     removed += notifications.len() as u64;
-    taken_back.extend(notifications);
+    withdrawn.extend(notifications);
     removed += reports::update_disowned(tx, user, BATCH - removed).await?;
     recent_searches::delete_of_user(tx, user).await?;
     Ok(removed == BATCH)
 }
 
 /// Removes dependent rows before the posts: a cascading delete could remove any number of rows at once.
-async fn purge_posts(tx: &Tx, of: Removed, taken_back: &mut Notifications) -> Result<bool> {
+async fn purge_posts(tx: &Tx, of: Removed, withdrawn: &mut Notifications) -> Result<bool> {
     let mut removed = likes::delete_below(tx, of, BATCH).await?;
     removed += bookmarks::delete_below(tx, of, BATCH - removed).await?;
     let notifications = notifications::delete_below(tx, of, BATCH - removed).await?;
     removed += notifications.len() as u64;
-    taken_back.extend(notifications);
+    withdrawn.extend(notifications);
     removed += revisions::delete_below(tx, of, BATCH - removed).await?;
     removed += post_hashtags::delete_below(tx, of, BATCH - removed).await?;
     removed += comments::delete_below(tx, of, BATCH - removed).await?;

@@ -109,14 +109,14 @@ impl Event {
 /// Notifications that were added or removed, with their recipients.
 pub(crate) type Notifications = Vec<(UserId, NotificationId)>;
 
-pub(crate) fn notified(told: Notifications) -> impl Iterator<Item = Event> {
-    told.into_iter().map(|(recipient, notification)| Event::Notified { recipient, notification })
+pub(crate) fn notified(added: Notifications) -> impl Iterator<Item = Event> {
+    added.into_iter().map(|(recipient, notification)| Event::Notified { recipient, notification })
 }
 
 /// Groups the notifications into one event per recipient.
-pub(crate) fn retracted(taken_back: Notifications) -> impl Iterator<Item = Event> {
+pub(crate) fn retracted(withdrawn: Notifications) -> impl Iterator<Item = Event> {
     let mut by_recipient: BTreeMap<UserId, Vec<NotificationId>> = BTreeMap::new();
-    for (recipient, notification) in taken_back {
+    for (recipient, notification) in withdrawn {
         by_recipient.entry(recipient).or_default().push(notification);
     }
     by_recipient.into_iter().map(|(recipient, notifications)| Event::Retracted { recipient, notifications })
@@ -135,7 +135,7 @@ impl Social {
         });
         match committing.await {
             Ok(committed) => committed,
-            Err(lost) if lost.is_panic() => resume_unwind(lost.into_panic()),
+            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
             // The runtime is shutting down: whether the commit took effect is unknown.
             Err(_) => Err(StorageError::TimedOut.into()),
         }

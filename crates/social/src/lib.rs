@@ -91,14 +91,14 @@ pub use view::{CommentView, PostView, UserView};
 pub struct Social {
     db: Db,
     clock: Arc<dyn Clock>,
-    trends: discovery::KnownTrends,
+    trends: discovery::CachedTrends,
     events: Arc<dyn EventSink<Event>>,
 }
 
 impl Social {
     /// Creates the use cases over `db`, with the time of `clock`. Events are discarded.
     pub fn new(db: Db, clock: Arc<dyn Clock>) -> Self {
-        Self { db, clock, trends: discovery::KnownTrends::default(), events: Arc::new(()) }
+        Self { db, clock, trends: discovery::CachedTrends::default(), events: Arc::new(()) }
     }
 
     /// Publishes events to `events`.

@@ -33,8 +33,8 @@ impl Social {
         let (post, _) = lock_visible(&tx, actor, id).await?;
         let notice = Notice::about_post(post.author, NoticeKind::PostLike, actor, id);
         let liked = self.like(&tx, actor, LikeTarget::Post(id), &notice).await?;
-        let (inserted, told) = liked.ok_or(Error::PostNotFound)?;
-        let like_count = self.finish_post(tx, id, inserted == Inserted::New, notified(told)).await?;
+        let (inserted, added) = liked.ok_or(Error::PostNotFound)?;
+        let like_count = self.finish_post(tx, id, inserted == Inserted::New, notified(added)).await?;
         Ok(LikeState { liked: true, like_count })
     }
 
@@ -47,14 +47,14 @@ impl Social {
         let tx = self.db.write().await?;
         let post = posts::find(&tx, id).await?.ok_or(Error::PostNotFound)?;
         let is_deleted = likes::delete(&tx, actor, LikeTarget::Post(id)).await?;
-        let mut taken_back = Notifications::new();
+        let mut withdrawn = Notifications::new();
         if is_deleted {
             let notice = Notice::about_post(post.author, NoticeKind::PostLike, actor, id);
-            taken_back = notifications::delete(&tx, &notice).await?;
+            withdrawn = notifications::delete(&tx, &notice).await?;
         } else {
             find_visible(&tx, Some(actor), id).await?;
         }
-        let like_count = self.finish_post(tx, id, is_deleted, retracted(taken_back)).await?;
+        let like_count = self.finish_post(tx, id, is_deleted, retracted(withdrawn)).await?;
         Ok(LikeState { liked: false, like_count })
     }
 
@@ -68,8 +68,8 @@ impl Social {
         let author = comment.author.ok_or(Error::CommentNotFound)?;
         let notice = Notice::about_comment(author, NoticeKind::CommentLike, actor, (comment.post, id));
         let liked = self.like(&tx, actor, LikeTarget::Comment(id), &notice).await?;
-        let (_, told) = liked.ok_or(Error::CommentNotFound)?;
-        let like_count = self.finish_comment(tx, id, notified(told)).await?;
+        let (_, added) = liked.ok_or(Error::CommentNotFound)?;
+        let like_count = self.finish_comment(tx, id, notified(added)).await?;
         Ok(LikeState { liked: true, like_count })
     }
 
@@ -81,14 +81,14 @@ impl Social {
         let tx = self.db.write().await?;
         let comment = comments::find(&tx, id).await?.ok_or(Error::CommentNotFound)?;
         let author = comment.author.ok_or(Error::CommentNotFound)?;
-        let mut taken_back = Notifications::new();
+        let mut withdrawn = Notifications::new();
         if likes::delete(&tx, actor, LikeTarget::Comment(id)).await? {
             let notice = Notice::about_comment(author, NoticeKind::CommentLike, actor, (comment.post, id));
-            taken_back = notifications::delete(&tx, &notice).await?;
+            withdrawn = notifications::delete(&tx, &notice).await?;
         } else {
             find_visible_comment(&tx, Some(actor), id).await?;
         }
-        let like_count = self.finish_comment(tx, id, retracted(taken_back)).await?;
+        let like_count = self.finish_comment(tx, id, retracted(withdrawn)).await?;
         Ok(LikeState { liked: false, like_count })
     }
 
@@ -106,11 +106,11 @@ impl Social {
         let Some(inserted) = likes::insert(tx, id, actor, liked).await? else {
             return Ok(None);
         };
-        let told = match inserted {
+        let added = match inserted {
             Inserted::New => notifications::insert(tx, &[*notice], now).await?,
             Inserted::Existing => Notifications::new(),
         };
-        Ok(Some((inserted, told)))
+        Ok(Some((inserted, added)))
     }
 
     async fn finish_post(

@@ -16,7 +16,7 @@ use crate::{Error, Result};
 pub(crate) async fn lock_unused(tx: &Tx, actor: UserId, ids: &[MediaId]) -> Result<Vec<Media>> {
     match media::lock_unused(tx, actor, ids).await? {
         Held::All(images) => Ok(images),
-        Held::Missing(places) => Err(Error::MediaNotFound(places)),
+        Held::Missing(indexes) => Err(Error::MediaNotFound(indexes)),
         Held::InUse => Err(Error::MediaInUse),
     }
 }
@@ -66,11 +66,11 @@ pub(crate) async fn replace_avatar(
     let new = match id {
         None => None,
         Some(id) => {
-            let held = lock_unused(tx, actor, &[id]).await.map_err(|error| match error {
+            let locked = lock_unused(tx, actor, &[id]).await.map_err(|error| match error {
                 Error::MediaNotFound(_) => Error::AvatarNotFound,
                 other => other,
             })?;
-            held.into_iter().next()
+            locked.into_iter().next()
         }
     };
     media::remove(tx, old.map(|media| media.id).as_slice(), now).await?;

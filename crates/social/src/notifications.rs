@@ -13,8 +13,8 @@ use crate::{
     view::{Muted, People},
 };
 
-/// How long a notification is kept: 90 days.
-pub const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// How long a notification is stored: 90 days.
+pub const RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// The maximum number of notifications that a deletion retracts with an event. Clients find the others missing when
 /// they next list.
@@ -60,7 +60,7 @@ impl Social {
     ) -> Result<Vec<NotificationView>> {
         let mark = notifications::find_read_up_to(&self.db, actor).await?;
         let people =
-            People::read(&self.db, Some(actor), notifications.iter().map(|it| it.notice.actor)).await?;
+            People::read(&self.db, Some(actor), notifications.iter().map(|n| n.notice.actor)).await?;
         let posts = self.posts_of(actor, &notifications).await?;
         let comments = self.comments_of(actor, &notifications).await?;
         let view = |notification: Notification| {
@@ -83,9 +83,9 @@ impl Social {
     }
 
     async fn posts_of(&self, viewer: UserId, all: &[Notification]) -> Result<HashMap<PostId, PostView>> {
-        let ids: Vec<PostId> = all.iter().filter_map(|it| it.notice.post).collect();
+        let ids: Vec<PostId> = all.iter().filter_map(|n| n.notice.post).collect();
         let posts = posts::list_by_ids(&self.db, &ids).await?;
-        let views = self.view_posts(Some(viewer), posts, Muted::NewDisplayName).await?;
+        let views = self.view_posts(Some(viewer), posts, Muted::Included).await?;
         Ok(views.into_iter().map(|view| (view.post.id, view)).collect())
     }
 
@@ -94,7 +94,7 @@ impl Social {
         viewer: UserId,
         all: &[Notification],
     ) -> Result<HashMap<CommentId, CommentView>> {
-        let ids: Vec<CommentId> = all.iter().filter_map(|it| it.notice.comment).collect();
+        let ids: Vec<CommentId> = all.iter().filter_map(|n| n.notice.comment).collect();
         let comments = comments::list_by_ids(&self.db, &ids).await?;
         let views = self.view_comments(Some(viewer), comments).await?;
         Ok(views.into_iter().map(|view| (view.comment.id, view)).collect())
@@ -116,13 +116,13 @@ impl Social {
         Ok(mark)
     }
 
-    /// Deletes a batch of notifications older than [`KEPT`] at `now`, which the caller has verified against clock
+    /// Deletes a batch of notifications older than [`RETENTION`] at `now`, which the caller has verified against clock
     /// jumps. Returns whether more may be left.
     pub async fn delete_expired(&self, now: Timestamp) -> Result<bool> {
         let tx = self.db.write().await?;
-        let until = now - KEPT;
-        let forgotten = notifications::delete_older_than(&tx, until, crate::erasure::BATCH).await?;
+        let until = now - RETENTION;
+        let deleted = notifications::delete_older_than(&tx, until, crate::erasure::BATCH).await?;
         tx.commit().await?;
-        Ok(forgotten == crate::erasure::BATCH)
+        Ok(deleted == crate::erasure::BATCH)
     }
 }

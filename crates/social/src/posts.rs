@@ -79,10 +79,10 @@ impl Social {
         notices.iter_mut().for_each(|notice| notice.post = Some(post.id));
         posts::insert(&tx, &post).await?;
         media::use_in_post(&tx, &images, &post).await?;
-        let told = notifications::insert(&tx, &notices, now).await?;
+        let added = notifications::insert(&tx, &notices, now).await?;
         let view = PostView { post, author, media: images, mentions: mentioned, viewer: None };
         let created = Event::PostCreated(view.clone());
-        self.commit(tx, [created].into_iter().chain(notified(told))).await?;
+        self.commit(tx, [created].into_iter().chain(notified(added))).await?;
         Ok(PostView { viewer: Some(Marks::default()), ..view })
     }
 
@@ -92,7 +92,7 @@ impl Social {
     /// [`Error::PostNotFound`] also if the viewer may not see the post.
     pub async fn get_post(&self, viewer: Option<UserId>, id: PostId) -> Result<PostView> {
         let post = posts::find(&self.db, id).await?.ok_or(Error::PostNotFound)?;
-        self.view_posts(viewer, vec![post], Muted::NewDisplayName).await?.pop().ok_or(Error::PostNotFound)
+        self.view_posts(viewer, vec![post], Muted::Included).await?.pop().ok_or(Error::PostNotFound)
     }
 
     /// Deletes a post of `actor` and updates all counts. A job removes the rows that depend on it.
@@ -148,12 +148,12 @@ pub(crate) async fn find_mentioned(tx: &Tx, actor: UserId, mentions: &[Mention])
     let names: Vec<Username> = mentions.iter().flat_map(Mention::candidates).cloned().collect();
     let found = users::list_by_usernames(tx, &names).await?;
     let mut by_name: HashMap<_, _> = found.into_iter().map(|user| (user.username.clone(), user)).collect();
-    let meant = mentions
+    let resolved = mentions
         .iter()
         .filter_map(|mention| mention.candidates().iter().find(|name| by_name.contains_key(name)));
-    let meant: Vec<Username> = meant.cloned().collect();
+    let resolved: Vec<Username> = resolved.cloned().collect();
     // Removes each name on its first use, so an account that is mentioned twice is listed once.
-    let mut people: Vec<_> = meant.iter().filter_map(|name| by_name.remove(name)).collect();
+    let mut people: Vec<_> = resolved.iter().filter_map(|name| by_name.remove(name)).collect();
     let ids = || people.iter().map(|user| user.id);
     relations::lock_shared(tx, actor, ids()).await?;
     lock_accounts_shared(tx, ids()).await?;
@@ -180,6 +180,6 @@ pub(crate) async fn mentions_of(tx: &Tx, post: &Post, author: &UserSummary) -> R
             !relation.is_blocked() && (post.is_public(author) || relation.followed_by)
         })
     };
-    let told = post.mentions.iter().filter(|id| may_see(id));
-    Ok(told.map(|id| Notice::about_post(*id, NoticeKind::Mention, author.id, post.id)).collect())
+    let recipients = post.mentions.iter().filter(|id| may_see(id));
+    Ok(recipients.map(|id| Notice::about_post(*id, NoticeKind::Mention, author.id, post.id)).collect())
 }

@@ -54,7 +54,7 @@ impl Social {
     ) -> Result<Account> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        let account = users::lock(&tx, actor).await?.filter(|it| it.user.is_visible());
+        let account = users::lock(&tx, actor).await?.filter(|account| account.user.is_visible());
         let account = account.ok_or(Error::UserNotFound)?;
         if !precondition.is_met(account.user.version) {
             return Err(Error::PreconditionFailed);
@@ -80,8 +80,8 @@ impl Social {
                 let user = users::find(&tx, actor).await?.ok_or(Error::UserNotFound)?;
                 updated.user.follower_count = user.follower_count;
             }
-            let Accepted { told, taken_back, .. } = accepted;
-            self.commit(tx, retracted(taken_back).chain(notified(told))).await?;
+            let Accepted { added, withdrawn, .. } = accepted;
+            self.commit(tx, retracted(withdrawn).chain(notified(added))).await?;
             updated.user.version += 1;
         }
         Ok(updated)

@@ -23,17 +23,17 @@ impl Social {
     pub async fn recount(&self, mend: bool) -> Result<Vec<Recounted>> {
         let mut all = Vec::new();
         for count in COUNTS {
-            let (mut rows, mut wrong, mut place) = (0, 0, None);
+            let (mut rows, mut wrong, mut position) = (0, 0, None);
             loop {
                 let tx = self.db.write().await?;
-                let step = recount::update_some(&tx, count, place, BATCH).await?;
+                let step = recount::update_some(&tx, count, position, BATCH).await?;
                 if mend && step.wrong > 0 {
                     tx.commit().await?;
                 }
                 rows += step.rows;
                 wrong += step.wrong;
-                place = step.next;
-                if place.is_none() {
+                position = step.next;
+                if position.is_none() {
                     break;
                 }
             }

@@ -57,13 +57,13 @@ impl Social {
             let id = follows::next_id(&tx, actor, target, now).await?;
             (follows::insert(&tx, id, actor, target).await?, NoticeKind::Follow)
         };
-        let told = match inserted {
+        let added = match inserted {
             Inserted::New => {
                 notifications::insert(&tx, &[Notice::about_you(target, kind, actor)], now).await?
             }
             Inserted::Existing => Notifications::new(),
         };
-        self.finish_follow(tx, actor, target, notified(told)).await
+        self.finish_follow(tx, actor, target, notified(added)).await
     }
 
     /// Unfollows an account, or withdraws the follow request, and retracts its owner's notification.
@@ -74,8 +74,8 @@ impl Social {
         let target = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
         self.find_header(&tx, Some(actor), target).await?;
-        let taken_back = end_follow(&tx, actor, target).await?;
-        self.finish_follow(tx, actor, target, retracted(taken_back)).await
+        let withdrawn = end_follow(&tx, actor, target).await?;
+        self.finish_follow(tx, actor, target, retracted(withdrawn)).await
     }
 
     /// Removes a follower of `actor`, or their follow request, without a notification. Idempotent.
@@ -85,8 +85,8 @@ impl Social {
     pub async fn remove_follower(&self, actor: UserId, user: &UserRef) -> Result<()> {
         let follower = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
-        let taken_back = end_follow(&tx, follower, actor).await?;
-        self.commit(tx, retracted(taken_back)).await
+        let withdrawn = end_follow(&tx, follower, actor).await?;
+        self.commit(tx, retracted(withdrawn)).await
     }
 
     /// Accepts a follow request to `actor` and notifies the requester. Returns the requester. Succeeds without a change
@@ -104,9 +104,9 @@ impl Social {
         if accepted.is_none() && !relations::find_one(&tx, actor, requester).await?.followed_by {
             return Err(Error::UserNotFound);
         }
-        let Accepted { mut told, taken_back, notices } = accepted.unwrap_or_default();
-        told.extend(notifications::insert(&tx, &notices, now).await?);
-        self.commit(tx, retracted(taken_back).chain(notified(told))).await?;
+        let Accepted { mut added, withdrawn, notices } = accepted.unwrap_or_default();
+        added.extend(notifications::insert(&tx, &notices, now).await?);
+        self.commit(tx, retracted(withdrawn).chain(notified(added))).await?;
         Ok(requester)
     }
 
@@ -120,9 +120,9 @@ impl Social {
         let tx = self.db.write().await?;
         follow_requests::delete(&tx, requester, actor).await?;
         let notice = Notice::about_you(actor, NoticeKind::FollowRequest, requester);
-        let taken_back = notifications::delete(&tx, &notice).await?;
+        let withdrawn = notifications::delete(&tx, &notice).await?;
         let is_follower = relations::find_one(&tx, actor, requester).await?.followed_by;
-        self.commit(tx, retracted(taken_back)).await?;
+        self.commit(tx, retracted(withdrawn)).await?;
         Ok((requester, is_follower))
     }
 
@@ -145,9 +145,9 @@ impl Social {
             follows::delete(&tx, follower, followee).await?;
             follow_requests::delete(&tx, follower, followee).await?;
         }
-        let taken_back = notifications::delete_between(&tx, actor, target).await?;
+        let withdrawn = notifications::delete_between(&tx, actor, target).await?;
         let blocked = (inserted == Inserted::New).then_some(Event::Blocked { by: actor, user: target });
-        self.commit(tx, blocked.into_iter().chain(retracted(taken_back))).await
+        self.commit(tx, blocked.into_iter().chain(retracted(withdrawn))).await
     }
 
     /// Unblocks an account. Follows that the block removed are not restored.
@@ -192,16 +192,16 @@ impl Social {
         let now = self.clock.now();
         let tx = self.db.write().await?;
         let requesters = follow_requests::list_oldest(&tx, user, BATCH).await?;
-        let everybody: Vec<UserId> = requesters.iter().copied().chain([user]).collect();
-        users::lock_counts(&tx, &everybody).await?;
+        let accounts: Vec<UserId> = requesters.iter().copied().chain([user]).collect();
+        users::lock_counts(&tx, &accounts).await?;
         // If the account is private again by now, its requests stay pending.
         let is_public = users::find(&tx, user).await?.is_some_and(|user| user.summary.is_public());
-        let (Accepted { told, taken_back, .. }, is_more) = if is_public {
+        let (Accepted { added, withdrawn, .. }, is_more) = if is_public {
             accept_some(&tx, user, &requesters, now).await?
         } else {
             (Accepted::default(), false)
         };
-        self.commit(tx, retracted(taken_back).chain(notified(told))).await?;
+        self.commit(tx, retracted(withdrawn).chain(notified(added))).await?;
         Ok(is_more)
     }
 
@@ -267,9 +267,9 @@ pub(crate) async fn accept_or_enqueue(
 #[derive(Debug, Default)]
 pub(crate) struct Accepted {
     /// The new notifications of the accepted requesters.
-    pub(crate) told: Notifications,
+    pub(crate) added: Notifications,
     /// The retracted notifications of their requests.
-    pub(crate) taken_back: Notifications,
+    pub(crate) withdrawn: Notifications,
     /// Notifications that are still to be inserted, as the last step.
     notices: Vec<Notice>,
 }
@@ -286,13 +286,13 @@ async fn accept_some(
     for requester in requesters {
         let accepted = accept(tx, user, *requester, now).await?.unwrap_or_default();
         all.notices.extend(accepted.notices);
-        all.taken_back.extend(accepted.taken_back);
+        all.withdrawn.extend(accepted.withdrawn);
     }
     // At the end, and all at once: every transaction locks notifications last.
     let notices = std::mem::take(&mut all.notices);
     notifications::lock(tx, notices.iter().map(|notice| notice.recipient)).await?;
     for some in notices.chunks(CHUNK) {
-        all.told.extend(notifications::insert(tx, some, now).await?);
+        all.added.extend(notifications::insert(tx, some, now).await?);
     }
     let is_more = !follow_requests::list_oldest(tx, user, 1).await?.is_empty();
     Ok((all, is_more))
@@ -304,12 +304,12 @@ async fn accept(tx: &Tx, user: UserId, requester: UserId, now: Timestamp) -> Res
         return Ok(None);
     }
     let request = Notice::about_you(user, NoticeKind::FollowRequest, requester);
-    let taken_back = notifications::delete(tx, &request).await?;
+    let withdrawn = notifications::delete(tx, &request).await?;
     let notice = Notice::about_you(requester, NoticeKind::FollowAccepted, user);
     let id = follows::next_id(tx, requester, user, now).await?;
     let inserted = follows::insert(tx, id, requester, user).await?;
     let notices = (inserted == Inserted::New).then_some(notice).into_iter().collect();
-    Ok(Some(Accepted { told: Notifications::new(), taken_back, notices }))
+    Ok(Some(Accepted { added: Notifications::new(), withdrawn, notices }))
 }
 
 /// Ends a follow or a request. Returns the retracted notifications.
@@ -317,13 +317,13 @@ async fn end_follow(tx: &Tx, follower: UserId, followee: UserId) -> Result<Notif
     users::lock_counts(tx, &[follower, followee]).await?;
     follows::delete(tx, follower, followee).await?;
     follow_requests::delete(tx, follower, followee).await?;
-    let mut taken_back = Notifications::new();
+    let mut withdrawn = Notifications::new();
     for notice in [
         Notice::about_you(followee, NoticeKind::Follow, follower),
         Notice::about_you(followee, NoticeKind::FollowRequest, follower),
         Notice::about_you(follower, NoticeKind::FollowAccepted, followee),
     ] {
-        taken_back.extend(notifications::delete(tx, &notice).await?);
+        withdrawn.extend(notifications::delete(tx, &notice).await?);
     }
-    Ok(taken_back)
+    Ok(withdrawn)
 }

@@ -64,9 +64,9 @@ impl Social {
             created_at: now,
         };
         reports::insert(&tx, &report).await?;
-        let kept = reports::find(&tx, actor, subject, &report.text).await?.unwrap_or(report);
+        let stored = reports::find(&tx, actor, subject, &report.text).await?.unwrap_or(report);
         tx.commit().await?;
-        Ok(kept)
+        Ok(stored)
     }
 
     async fn describe(

@@ -78,20 +78,17 @@ impl Social {
             lock_accounts_shared(&tx, edited.mentions.iter().copied()).await?;
             replace_media(&tx, &post, &edited, &author, now).await?;
             posts::update(&tx, &post, &edited, &author).await?;
-            let untold =
+            let withdrawn =
                 notifications::delete_mentions_except(&tx, actor, id.as_uuid(), &edited.mentions).await?;
-            let told = notifications::insert(&tx, &mentions_of(&tx, &edited, &author).await?, now).await?;
+            let added = notifications::insert(&tx, &mentions_of(&tx, &edited, &author).await?, now).await?;
             let view = view_post_publicly(&tx, edited.clone(), author).await?;
             events.push(Event::PostUpdated { post: view, before: post });
-            events.extend(retracted(untold).chain(notified(told)));
+            events.extend(retracted(withdrawn).chain(notified(added)));
         }
         // Commits even without a change: the read below needs another connection, and this transaction still holds
         // locks.
         self.commit(tx, events).await?;
-        self.view_posts(Some(actor), vec![edited], Muted::NewDisplayName)
-            .await?
-            .pop()
-            .ok_or(Error::PostNotFound)
+        self.view_posts(Some(actor), vec![edited], Muted::Included).await?.pop().ok_or(Error::PostNotFound)
     }
 
     /// The revisions of a post, newest first, including the current text, for viewers who may see the post.
@@ -106,7 +103,7 @@ impl Social {
     ) -> Result<Page<PostRevision>> {
         let PostView { post, author, media, .. } = self.get_post(viewer, id).await?;
         let page = if post.edited_at.is_none() {
-            only(page, &original_post(&post))
+            single_page(page, &original_post(&post))
         } else {
             self.revisions(Of::Post(id), page).await?
         };
@@ -124,7 +121,7 @@ impl Social {
         Ok(ids.into_page(revisions))
     }
 
-    /// Locks a post of `actor` until the transaction ends, and the actor's account with `keep`. Returns the
+    /// Locks a post of `actor` until the transaction ends, and the actor's account with `lock_author`. Returns the
     /// transaction, the post and its author.
     pub(crate) async fn lock_own(
         &self,
@@ -160,7 +157,7 @@ async fn replace_media(
     let is_new = |id: &MediaId| !post.media.contains(id);
     let added: Vec<MediaId> = edited.media.iter().copied().filter(is_new).collect();
     let images = media::lock_unused(tx, post.author, &added).await.map_err(|error| match error {
-        Error::MediaNotFound(places) => Error::MediaNotFound(places_of(&places, &added, &edited.media)),
+        Error::MediaNotFound(indexes) => Error::MediaNotFound(indexes_of(&indexes, &added, &edited.media)),
         other => other,
     })?;
     media::use_in_post(tx, &images, edited).await?;
@@ -174,8 +171,8 @@ async fn replace_media(
 }
 
 /// Maps indexes into `some` to indexes into `all`.
-fn places_of(places: &[usize], some: &[MediaId], all: &[MediaId]) -> Vec<usize> {
-    places.iter().filter_map(|at| all.iter().position(|id| *id == some[*at])).collect()
+fn indexes_of(indexes: &[usize], some: &[MediaId], all: &[MediaId]) -> Vec<usize> {
+    indexes.iter().filter_map(|at| all.iter().position(|id| *id == some[*at])).collect()
 }
 
 async fn edit(tx: &Tx, post: &Post, input: UpdatePost, now: Timestamp) -> Result<Post> {
@@ -200,7 +197,7 @@ async fn edit(tx: &Tx, post: &Post, input: UpdatePost, now: Timestamp) -> Result
             media: edited.media.clone(),
             created_at: now,
         };
-        store_texts(tx, Of::Post(post.id), original, &revision).await?;
+        store_revisions(tx, Of::Post(post.id), original, &revision).await?;
     }
     edited.visibility = input.visibility.unwrap_or(post.visibility);
     if edited != *post {
@@ -210,7 +207,7 @@ async fn edit(tx: &Tx, post: &Post, input: UpdatePost, now: Timestamp) -> Result
 }
 
 /// Stores the new revision, and with the first edit also the original.
-pub(crate) async fn store_texts(
+pub(crate) async fn store_revisions(
     tx: &Tx,
     of: Of,
     original: Option<Revision>,
@@ -223,7 +220,7 @@ pub(crate) async fn store_texts(
 }
 
 /// The page of the only revision of an unedited post or comment.
-pub(crate) fn only(page: &PageRequest, revision: &Revision) -> Page<Revision> {
+pub(crate) fn single_page(page: &PageRequest, revision: &Revision) -> Page<Revision> {
     let page_keys = page.select(blegram_domain::page::Order::Descending, [revision.id.as_uuid()]);
     let items = page_keys.keys().iter().map(|_| revision.clone()).collect();
     page_keys.into_page(items)

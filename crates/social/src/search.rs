@@ -42,7 +42,7 @@ impl Social {
         query: &Query,
         page: &PageRequest<Ranked>,
     ) -> Result<Page<UserView, Ranked>> {
-        self.remember(viewer, Kind::Users, query, page.is_first()).await?;
+        self.record_search(viewer, Kind::Users, query, page.is_first()).await?;
         self.find_users(viewer, query, page).await
     }
 
@@ -70,7 +70,7 @@ impl Social {
         query: &Query,
         page: &PageRequest<Ranked>,
     ) -> Result<Page<HashtagView, Ranked>> {
-        self.remember(viewer, Kind::Hashtags, query, page.is_first()).await?;
+        self.record_search(viewer, Kind::Hashtags, query, page.is_first()).await?;
         self.find_hashtags(query, page).await
     }
 
@@ -94,7 +94,7 @@ impl Social {
         query: &Query,
         page: &PageRequest,
     ) -> Result<Page<PostView>> {
-        self.remember(viewer, Kind::Posts, query, page.is_first()).await?;
+        self.record_search(viewer, Kind::Posts, query, page.is_first()).await?;
         let ids = search::list_post_ids(&self.db.searching(), query, page).await?;
         let mut found = self.page_of_posts(viewer, ids, Muted::Hidden).await?;
         if query.is_narrowed() {
@@ -152,7 +152,7 @@ impl Social {
         Ok(indexed > 0)
     }
 
-    async fn remember(
+    async fn record_search(
         &self,
         viewer: Option<UserId>,
         kind: Kind,

@@ -48,13 +48,13 @@ impl Social {
         let sees_all = viewer == Some(author) || relation.following;
         let only = (!sees_all).then_some(Visibility::Public);
         let ids = posts::list_ids_of_author(&self.db, author, only, page).await?;
-        self.page_of_posts(viewer, ids, Muted::NewDisplayName).await
+        self.page_of_posts(viewer, ids, Muted::Included).await
     }
 
     /// The posts that `actor` likes, most recent like first, without those that they may no longer see.
     pub async fn liked_posts(&self, actor: UserId, page: &PageRequest) -> Result<Page<PostView>> {
         let listed = likes::list_liked_posts(&self.db, actor, page).await?;
-        self.page_of_listed(actor, listed, Muted::NewDisplayName).await
+        self.page_of_listed(actor, listed, Muted::Included).await
     }
 
     pub(crate) async fn page_of_posts(

@@ -51,7 +51,7 @@ pub struct UserView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Muted {
     /// Includes their posts: the viewer asked for them.
-    NewDisplayName,
+    Included,
     /// Leaves their posts out, as timelines and post search do.
     Hidden,
 }

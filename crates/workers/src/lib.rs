@@ -60,7 +60,7 @@ pub fn default_threads() -> usize {
 #[derive(Clone)]
 pub struct Workers {
     /// One permit per running or queued piece of work.
-    admission: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     threads: Arc<ThreadPool>,
 }
 
@@ -79,11 +79,11 @@ impl Workers {
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(move |n| format!("{name}-{n}"))
-            .start_handler(move |_| yield_to_others(priority))
+            .start_handler(move |_| lower_priority(priority))
             // The caller gets an error, and the panic itself is already in the log.
             .panic_handler(|_| {})
             .build()?;
-        Ok(Self { admission: Arc::new(Semaphore::new(threads + queue)), threads: Arc::new(pool) })
+        Ok(Self { permits: Arc::new(Semaphore::new(threads + queue)), threads: Arc::new(pool) })
     }
 
     /// Runs `work` when a thread is free, in FIFO order.
@@ -94,13 +94,13 @@ impl Workers {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let admitted = Arc::clone(&self.admission).try_acquire_owned().map_err(|_| Error::Full)?;
+        let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Error::Full)?;
         let (sender, receiver) = oneshot::channel();
         self.threads.spawn_fifo(move || {
             let result = work();
             // The work owns the permit, not the caller, who may be dropped while it runs. It is released before the
             // caller gets the result and may submit more work.
-            drop(admitted);
+            drop(permit);
             // The caller may have stopped waiting.
             let _ = sender.send(result);
         });
@@ -110,7 +110,7 @@ impl Workers {
 
 /// Raises this thread's nice value above the process's. On Linux the nice value is per thread; elsewhere this would
 /// slow down the whole process.
-fn yield_to_others(priority: Priority) {
+fn lower_priority(priority: Priority) {
     #[cfg(target_os = "linux")]
     // If the system denies it, the work runs at the process's priority.
     if let Ok(own) = rustix::process::getpriority_process(None) {
@@ -131,14 +131,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_may_not_wait_is_refused() {
+    async fn work_beyond_the_queue_is_rejected() {
         let workers = Workers::new("test", Priority::Interactive, 1, 1).unwrap();
         let (release, blocked) = mpsc::channel::<()>();
         let first = workers.run(move || blocked.recv().unwrap());
         let mut first = Box::pin(first);
-        assert!(futures_poll_once(&mut first).await, "the first work runs");
+        assert!(poll_is_pending(&mut first).await, "the first work runs");
         let mut second = Box::pin(workers.run(|| ()));
-        assert!(futures_poll_once(&mut second).await, "the second work waits");
+        assert!(poll_is_pending(&mut second).await, "the second work waits");
         assert_eq!(workers.run(|| ()).await, Err(Error::Full));
         release.send(()).unwrap();
         assert_eq!((first.await, second.await), (Ok(()), Ok(())));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_told_and_costs_no_place() {
+    async fn panic_is_reported_and_frees_its_thread() {
         let workers = Workers::new("test", Priority::Interactive, 1, 0).unwrap();
         assert_eq!(workers.run(|| panic!("intended by the test")).await, Err::<(), _>(Error::Panicked));
         assert_eq!(workers.run(|| 1).await, Ok(1));
@@ -155,7 +155,7 @@ mod tests {
     /// At the lowest priority, a login would wait for every other process on the machine.
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn priorities_are_modest_and_hashes_go_before_images() {
+    async fn thread_priority_is_lowered_less_for_interactive_work() {
         let nice = || rustix::process::getpriority_process(None).unwrap();
         let own = nice();
         let mut found = Vec::new();
@@ -167,7 +167,7 @@ mod tests {
     }
 
     /// Polls a future once and returns whether it is pending.
-    async fn futures_poll_once<F: Future + Unpin>(future: &mut F) -> bool {
+    async fn poll_is_pending<F: Future + Unpin>(future: &mut F) -> bool {
         std::future::poll_fn(|cx| {
             std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_pending())
         })

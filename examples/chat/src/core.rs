@@ -35,7 +35,7 @@ use self::{
     replies::Request,
     timeline::{Applied, Timeline},
 };
-use crate::wire::{Change, Event, Frame, Message, User, What, command, pong};
+use crate::wire::{Change, ChangeKind, Event, Frame, Message, User, command, pong};
 
 /// Number of events per `history` command.
 const PULL: u32 = 100;
@@ -54,7 +54,7 @@ pub(crate) enum Input {
     /// The WebSocket is open.
     Connected,
     /// The handshake failed.
-    Refused(Failure),
+    HandshakeFailed(Failure),
     /// A text frame was received.
     Frame(String),
     /// The connection has ended; `code` is its close code, if there was one.
@@ -81,7 +81,7 @@ pub(crate) enum Output {
     /// Print a line of the conversation.
     Print(String),
     /// Print a status line.
-    Tell(String),
+    Notify(String),
     /// Exit with this code.
     Exit(u8),
 }
@@ -137,7 +137,7 @@ pub(crate) struct Core {
     link: Link,
     token: Token,
     /// When to reconnect, as the server requested.
-    come_back_at: Option<Duration>,
+    reconnect_at: Option<Duration>,
     /// When to load a page; `None` if it is loaded or loading.
     page_due: Option<Duration>,
     /// When to send `sync` on this connection.
@@ -153,7 +153,7 @@ pub(crate) struct Core {
     reported: u64,
     report_due: Duration,
     /// Send no command before this time (rate limit).
-    hold: Duration,
+    paused_until: Duration,
     ended: bool,
     over: bool,
     out: Vec<Output>,
@@ -173,7 +173,7 @@ impl Core {
             backoff: Backoff::new(seed),
             link: Link::Waiting(Duration::ZERO),
             token: Token::new(Duration::ZERO, token_lifetime),
-            come_back_at: None,
+            reconnect_at: None,
             page_due: Some(Duration::ZERO),
             sync_due: None,
             sync_cursor: None,
@@ -183,7 +183,7 @@ impl Core {
             acknowledged: 0,
             reported: 0,
             report_due: Duration::ZERO,
-            hold: Duration::ZERO,
+            paused_until: Duration::ZERO,
             ended: false,
             over: false,
             out: Vec::new(),
@@ -200,7 +200,7 @@ impl Core {
             Input::Page(page) => self.page(now, page),
             Input::Token(token) => self.token(now, token),
             Input::Connected => self.connected(now),
-            Input::Refused(failure) => self.refused(now, failure),
+            Input::HandshakeFailed(failure) => self.handshake_failed(now, failure),
             Input::Frame(text) => self.frame(now, &text),
             Input::Disconnected { code, reason } => self.disconnected(now, code, &reason),
             Input::Line { client_id, text } => self.line(now, client_id, text),
@@ -211,7 +211,7 @@ impl Core {
     }
 
     /// Whether to read more lines: not after the end, and not while too many messages wait.
-    pub(crate) fn wants_lines(&self) -> bool {
+    pub(crate) fn accepts_lines(&self) -> bool {
         !self.ended && self.outbox.len() < 100
     }
 
@@ -219,11 +219,11 @@ impl Core {
     pub(crate) fn wake(&self) -> Option<Duration> {
         let commands = [
             self.sync_due,
-            self.wants_pull().then_some(self.not_pull_before),
+            self.needs_pull().then_some(self.not_pull_before),
             self.outbox.due(),
-            self.wants_report().then_some(self.report_due),
+            self.needs_report().then_some(self.report_due),
         ];
-        let commands = commands.into_iter().flatten().map(|due| due.max(self.hold));
+        let commands = commands.into_iter().flatten().map(|due| due.max(self.paused_until));
         let commands = commands.filter(|_| self.link.is_ready());
         let others = [self.page_due, self.token.due, self.link_due(), self.expected.map(|(due, _)| due)];
         commands.chain(others.into_iter().flatten()).min()
@@ -237,13 +237,13 @@ impl Core {
         }
         if let Some((_, seq)) = self.expected.filter(|(due, _)| *due <= now) {
             self.expected = None;
-            self.timeline.hear(seq);
+            self.timeline.raise_head(seq);
         }
         self.advance_link(now);
-        if self.link.is_ready() && self.hold <= now && !self.over {
+        if self.link.is_ready() && self.paused_until <= now && !self.over {
             self.advance_commands(now);
         }
-        self.leave();
+        self.exit_if_done();
     }
 
     fn advance_commands(&mut self, now: Duration) {
@@ -253,28 +253,30 @@ impl Core {
             if let Some(cursor) = &self.sync_cursor {
                 d["since"] = json!(cursor);
             }
-            self.ask(now, Request::Sync, &d);
+            self.send_command(now, Request::Sync, &d);
         }
-        if self.wants_pull() && self.not_pull_before <= now {
+        if self.needs_pull() && self.not_pull_before <= now {
             self.must_pull = false;
             let after = self.timeline.cursor();
             let d = json!({ "conversation_id": self.conversation, "after": after, "limit": PULL });
-            self.ask(now, Request::History, &d);
+            self.send_command(now, Request::History, &d);
         }
         if let Some(d) = self.outbox.send(now, self.conversation) {
-            self.ask(now, Request::Send, &d);
+            self.send_command(now, Request::Send, &d);
         }
-        if self.wants_report() && self.report_due <= now {
+        if self.needs_report() && self.report_due <= now {
             self.report(now);
         }
     }
 
-    fn wants_pull(&self) -> bool {
-        let asked = self.link.has_asked(Request::History);
-        !asked && self.timeline.cursor().is_some() && (self.must_pull || self.timeline.behind().is_some())
+    fn needs_pull(&self) -> bool {
+        let is_pending = self.link.is_pending(Request::History);
+        !is_pending
+            && self.timeline.cursor().is_some()
+            && (self.must_pull || self.timeline.behind().is_some())
     }
 
-    fn wants_report(&self) -> bool {
+    fn needs_report(&self) -> bool {
         self.timeline.displayed().is_some_and(|displayed| displayed > self.reported)
     }
 
@@ -282,11 +284,11 @@ impl Core {
         self.reported = self.timeline.displayed().unwrap_or_default();
         self.report_due = now + SECOND;
         let d = json!({ "conversation_id": self.conversation, "message_no": self.reported });
-        self.ask(now, Request::Read, &d);
+        self.send_command(now, Request::Read, &d);
     }
 
     /// Exits once there are no more lines and all messages are stored and printed.
-    fn leave(&mut self) {
+    fn exit_if_done(&mut self) {
         let is_printed = self.timeline.cursor().is_some_and(|cursor| cursor >= self.acknowledged);
         if self.ended && !self.follow && !self.over && self.outbox.is_empty() && is_printed {
             self.exit(0);
@@ -298,26 +300,26 @@ impl Core {
         self.out.push(Output::Exit(code));
     }
 
-    fn stop(&mut self, why: &str) {
-        self.notify(why);
+    fn stop(&mut self, reason: &str) {
+        self.notify(reason);
         self.exit(1);
     }
 
     fn notify(&mut self, line: impl Into<String>) {
-        self.out.push(Output::Tell(line.into()));
+        self.out.push(Output::Notify(line.into()));
     }
 
     /// Sends a command with the next id; does nothing while there is no open connection.
-    fn ask(&mut self, now: Duration, asked: Request, d: &Value) {
-        if let Some(id) = self.link.ask(now, asked) {
-            self.out.push(Output::Send(command(id, asked.op(), d)));
+    fn send_command(&mut self, now: Duration, request: Request, d: &Value) {
+        if let Some(id) = self.link.register(now, request) {
+            self.out.push(Output::Send(command(id, request.op(), d)));
         }
     }
 
     fn page(&mut self, now: Duration, page: Result<Page, Failure>) {
         match page {
             Ok(Page { messages, last_seq }) => {
-                self.learn(messages.iter().filter_map(|message| message.sender.as_ref()));
+                self.add_names(messages.iter().filter_map(|message| message.sender.as_ref()));
                 let lines = self.timeline.load(&messages, last_seq, self.me);
                 self.out.extend(lines.into_iter().map(Output::Print));
             }
@@ -334,7 +336,7 @@ impl Core {
     }
 
     fn frame(&mut self, now: Duration, text: &str) {
-        self.link.hear(now);
+        self.link.record_frame(now);
         match Frame::parse(text) {
             Frame::Reply(id, reply) => self.reply(now, id, reply),
             Frame::Event(event) => self.event(now, event),
@@ -348,23 +350,23 @@ impl Core {
     }
 
     fn event(&mut self, now: Duration, event: Event) {
-        let here = self.conversation;
+        let current = self.conversation;
         match event {
             Event::Ready(ready) => self.ready(now, &ready),
             Event::Change(change) => self.apply(&change),
-            Event::Head(head) if head.conversation_id == here => self.timeline.hear(head.last_seq),
-            Event::Removed(removed) if removed.conversation_id == here => self.must_pull = true,
-            Event::Read(mark) if mark.conversation_id == here && mark.user_id != self.me => {
+            Event::Head(head) if head.conversation_id == current => self.timeline.raise_head(head.last_seq),
+            Event::Removed(removed) if removed.conversation_id == current => self.must_pull = true,
+            Event::Read(mark) if mark.conversation_id == current && mark.user_id != self.me => {
                 let name = self.name(mark.user_id);
                 self.notify(format!("{name} has seen [{}]", mark.read_no));
             }
-            Event::Typing(typing) if typing.conversation_id == here => {
+            Event::Typing(typing) if typing.conversation_id == current => {
                 let name = self.name(typing.user_id);
                 self.notify(format!("{name} is typing"));
             }
             Event::AuthExpiring => self.refresh(),
             Event::Reconnect(hint) => {
-                self.come_back_at = Some(now + Duration::from_millis(hint.after_ms));
+                self.reconnect_at = Some(now + Duration::from_millis(hint.after_ms));
             }
             Event::Head(_) | Event::Removed(_) | Event::Read(_) | Event::Typing(_) => {}
         }
@@ -377,17 +379,17 @@ impl Core {
             return;
         }
         if let Applied::Next(line) = self.timeline.apply(change, self.me) {
-            match &change.what {
-                What::Created(message) => self.learn(&message.sender),
-                What::Joined(user) => self.learn(user),
-                What::Left(Some(user)) => drop(self.names.remove(&user.id)),
+            match &change.kind {
+                ChangeKind::Created(message) => self.add_names(&message.sender),
+                ChangeKind::Joined(user) => self.add_names(user),
+                ChangeKind::Left(Some(user)) => drop(self.names.remove(&user.id)),
                 _ => {}
             }
             self.out.extend(line.map(Output::Print));
         }
     }
 
-    fn learn<'a>(&mut self, users: impl IntoIterator<Item = &'a User>) {
+    fn add_names<'a>(&mut self, users: impl IntoIterator<Item = &'a User>) {
         let names = users.into_iter().map(|user| (user.id, user.username.clone()));
         self.names.extend(names);
     }

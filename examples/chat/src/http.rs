@@ -17,7 +17,7 @@ use crate::{
     wire::{Message, User},
 };
 
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 /// Page size of the first load. [`FULL_PAGE`] is for loads after a `reset`.
 const FIRST_PAGE: u32 = 20;
 const FULL_PAGE: u32 = 100;
@@ -63,7 +63,7 @@ struct Problem {
 impl Api {
     /// Logs in as a native app. The tokens in the response are kept in memory only.
     pub(crate) async fn log_in(url: &Url, login: &str, password: &str) -> Result<(Self, User)> {
-        let client = Client::builder().timeout(PATIENCE).build()?;
+        let client = Client::builder().timeout(TIMEOUT).build()?;
         let base = format!("{}/api/v1", url.as_str().trim_end_matches('/'));
         let body =
             json!({ "login": login, "password": password, "client": "native", "device_name": "terminal" });

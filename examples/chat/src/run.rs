@@ -70,7 +70,7 @@ impl Chat {
         for output in outputs {
             match output {
                 Output::Print(line) => print(&line)?,
-                Output::Tell(line) => notify(&line),
+                Output::Notify(line) => notify(&line),
                 Output::Send(text) => {
                     if let Some(socket) = &mut self.socket
                         && !socket.send(text).await
@@ -119,7 +119,7 @@ impl Chat {
     /// Waits for the next input.
     async fn wait(&mut self, lines: &mut mpsc::Receiver<String>) -> Input {
         let wake = self.core.wake().unwrap_or(Duration::from_secs(3600));
-        let wants_lines = self.core.wants_lines();
+        let accepts_lines = self.core.accepts_lines();
         tokio::select! {
             Some(Ok(done)) = self.tasks.join_next() => match done {
                 Done::Input(input) => input,
@@ -127,7 +127,7 @@ impl Chat {
                     self.socket = Some(*socket);
                     Input::Connected
                 }
-                Done::Handshake(Err(failure)) => Input::Refused(failure),
+                Done::Handshake(Err(failure)) => Input::HandshakeFailed(failure),
             },
             input = receive(&mut self.socket) => {
                 if matches!(input, Input::Disconnected { .. }) {
@@ -135,7 +135,7 @@ impl Chat {
                 }
                 input
             }
-            line = lines.recv(), if wants_lines => line.map_or(Input::End, message),
+            line = lines.recv(), if accepts_lines => line.map_or(Input::End, message),
             () = sleep_until(self.start + wake) => Input::Tick,
         }
     }

@@ -20,7 +20,7 @@ use crate::{
 
 /// The subprotocol of the gateway.
 const PROTOCOL: &str = "blegram.v1+json";
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An open connection.
 pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
@@ -32,7 +32,7 @@ impl Socket {
         let request = ClientRequestBuilder::new(address)
             .with_sub_protocol(PROTOCOL)
             .with_header("Authorization", format!("Bearer {access_token}"));
-        match timeout(PATIENCE, connect_async_with_config(request, None, true)).await {
+        match timeout(TIMEOUT, connect_async_with_config(request, None, true)).await {
             Ok(Ok((stream, _))) => Ok(Self(stream)),
             Ok(Err(Error::Http(response))) => Err(rejection(&response)),
             Ok(Err(error)) => Err(Failure::Temporary { detail: error.to_string(), retry_after: None }),
@@ -42,7 +42,7 @@ impl Socket {
 
     /// Waits for the next frame or the end of the connection. Cancel-safe.
     pub(crate) async fn receive(&mut self) -> Input {
-        let gone = |reason: String| Input::Disconnected { code: None, reason };
+        let disconnected = |reason: String| Input::Disconnected { code: None, reason };
         loop {
             match self.0.next().await {
                 Some(Ok(Message::Text(text))) => return Input::Frame(text.to_string()),
@@ -50,16 +50,16 @@ impl Socket {
                     let reason = frame.reason.to_string();
                     return Input::Disconnected { code: Some(frame.code.into()), reason };
                 }
-                Some(Ok(Message::Close(None))) | None => return gone("closed".to_owned()),
+                Some(Ok(Message::Close(None))) | None => return disconnected("closed".to_owned()),
                 Some(Ok(_)) => {}
-                Some(Err(error)) => return gone(error.to_string()),
+                Some(Err(error)) => return disconnected(error.to_string()),
             }
         }
     }
 
     /// Sends a text frame; returns `false` if that fails or times out.
     pub(crate) async fn send(&mut self, text: String) -> bool {
-        matches!(timeout(PATIENCE, self.0.send(Message::text(text))).await, Ok(Ok(())))
+        matches!(timeout(TIMEOUT, self.0.send(Message::text(text))).await, Ok(Ok(())))
     }
 
     /// Sends a close frame and waits up to a second for the server's.
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_gateway_is_where_the_api_is() {
+    fn gateway_address_is_derived_from_the_site_url() {
         let cases = [
             ("http://127.0.0.1:8080", "ws://127.0.0.1:8080/api/v1/gateway"),
             ("https://example.org/", "wss://example.org/api/v1/gateway"),
@@ -101,18 +101,18 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_handshake_tells_what_to_do() {
-        let refused = |status: u16, retry_after: &str| {
+    fn handshake_status_decides_whether_to_retry() {
+        let failure_of = |status: u16, retry_after: &str| {
             rejection(
                 &Response::builder().status(status).header(RETRY_AFTER, retry_after).body(None).unwrap(),
             )
         };
-        assert!(matches!(refused(401, ""), Failure::Unauthorized));
-        assert!(matches!(refused(403, ""), Failure::Fatal(_)));
+        assert!(matches!(failure_of(401, ""), Failure::Unauthorized));
+        assert!(matches!(failure_of(403, ""), Failure::Fatal(_)));
         let after = |expected| move |failure| matches!(failure, Failure::Temporary { retry_after, .. } if retry_after == expected);
         for status in [429, 503] {
-            assert!(after(Some(Duration::from_secs(7)))(refused(status, "7")));
+            assert!(after(Some(Duration::from_secs(7)))(failure_of(status, "7")));
         }
-        assert!(after(None)(refused(500, "tomorrow")));
+        assert!(after(None)(failure_of(500, "tomorrow")));
     }
 }

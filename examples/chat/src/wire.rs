@@ -64,11 +64,11 @@ pub(crate) struct Ready {
 pub(crate) struct Change {
     pub(crate) conversation_id: Uuid,
     pub(crate) seq: u64,
-    pub(crate) what: What,
+    pub(crate) kind: ChangeKind,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum What {
+pub(crate) enum ChangeKind {
     Created(Message),
     Edited(Message),
     Deleted(Message),
@@ -197,20 +197,20 @@ impl Change {
         d.as_object()?;
         let conversation_id = read(d["conversation_id"].take())?;
         let seq = read(d["seq"].take())?;
-        let what = match ev {
+        let kind = match ev {
             "message.created" | "message.edited" | "message.deleted" => {
-                What::of_message(ev, read(d["message"].take())?)
+                ChangeKind::of_message(ev, read(d["message"].take())?)
             }
-            "member.joined" => What::Joined(read(d["user"].take())?),
-            "member.left" => What::Left(read(d["user"].take())?),
-            "conversation.updated" => What::Renamed(read(d["title"].take())?),
-            _ => What::Other,
+            "member.joined" => ChangeKind::Joined(read(d["user"].take())?),
+            "member.left" => ChangeKind::Left(read(d["user"].take())?),
+            "conversation.updated" => ChangeKind::Renamed(read(d["title"].take())?),
+            _ => ChangeKind::Other,
         };
-        Some(Self { conversation_id, seq, what })
+        Some(Self { conversation_id, seq, kind })
     }
 }
 
-impl What {
+impl ChangeKind {
     /// Maps a message event. Its message is `null` if this account may not see it; then only the `seq` counts.
     fn of_message(ev: &str, message: Option<Message>) -> Self {
         match (ev, message) {

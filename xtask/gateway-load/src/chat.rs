@@ -22,7 +22,7 @@ use crate::{
     Report, Setup,
     crowd::{Crowd, Opening},
     figures::Spread,
-    rest::{Listed, Member, fresh_id},
+    rest::{Listed, Member, new_id},
     server,
     socket::{Frame, Intake, Rejection, Socket, event, reply},
 };
@@ -119,7 +119,7 @@ pub(crate) async fn direct(setup: &Setup, options: &DirectOptions) -> Result<Dir
     let (mut acks, mut arrivals) = (Vec::new(), Vec::new());
     let mut missing = 0;
     for number in 0..options.messages {
-        let (command, client_id) = (number as u64 + 1, fresh_id());
+        let (command, client_id) = (number as u64 + 1, new_id());
         let text = message(command, &conversation, client_id);
         let mark = client_id.to_string();
         let begin = Instant::now();
@@ -131,7 +131,7 @@ pub(crate) async fn direct(setup: &Setup, options: &DirectOptions) -> Result<Dir
                         return Ok(begin.elapsed());
                     }
                     Frame::Text(_) => {}
-                    Frame::Closed(how) => bail!("the other connection was closed ({how})"),
+                    Frame::Closed(closed) => bail!("the other connection was closed ({closed})"),
                 }
             }
         };
@@ -144,7 +144,7 @@ pub(crate) async fn direct(setup: &Setup, options: &DirectOptions) -> Result<Dir
                         return Ok(took);
                     }
                     Frame::Text(_) => {}
-                    Frame::Closed(how) => bail!("the sender's connection was closed ({how})"),
+                    Frame::Closed(closed) => bail!("the sender's connection was closed ({closed})"),
                 }
             }
         };
@@ -167,16 +167,16 @@ async fn open(setup: &Setup, member: &Member, number: usize) -> Result<Socket> {
 
 /// What one connection saw.
 #[derive(Default)]
-struct Seen {
+struct Observed {
     /// Every message that was sent.
     sent: HashSet<Uuid>,
     /// The `seq` of each acknowledged one.
     acked: HashMap<Uuid, u64>,
-    refused_ids: HashSet<Uuid>,
+    rejected_ids: HashSet<Uuid>,
     refused: BTreeMap<String, usize>,
     /// Of the acks in time.
     times: Vec<Duration>,
-    told: usize,
+    delivered: usize,
     heads: usize,
     ended: Option<String>,
 }
@@ -189,36 +189,36 @@ struct Sender {
     flight: HashMap<u64, (Uuid, Instant)>,
     next_command: u64,
     resume: Instant,
-    seen: Seen,
+    observed: Observed,
 }
 
 impl Sender {
     fn new(socket: Socket, conversation: Arc<str>, in_flight: usize) -> Self {
-        let (flight, seen) = (HashMap::new(), Seen::default());
-        Self { socket, conversation, in_flight, flight, next_command: 1, resume: Instant::now(), seen }
+        let (flight, observed) = (HashMap::new(), Observed::default());
+        Self { socket, conversation, in_flight, flight, next_command: 1, resume: Instant::now(), observed }
     }
 
-    async fn talk(mut self, mut go: watch::Receiver<Option<Instant>>) -> Seen {
-        let Some(until) = self.wait(&mut go).await else { return self.seen };
+    async fn run(mut self, mut go: watch::Receiver<Option<Instant>>) -> Observed {
+        let Some(until) = self.wait(&mut go).await else { return self.observed };
         loop {
             let now = Instant::now();
             if now >= until + END || (now >= until + SETTLE && self.flight.is_empty()) {
-                return self.seen;
+                return self.observed;
             }
             if now < until
                 && now >= self.resume
                 && let Err(error) = self.fill().await
             {
-                self.seen.ended = Some(error.to_string());
-                return self.seen;
+                self.observed.ended = Some(error.to_string());
+                return self.observed;
             }
             let wake = if now < until { self.resume.max(now + PAUSE).min(until) } else { now + PAUSE };
             tokio::select! {
                 frame = self.socket.next() => match frame {
-                    Frame::Text(text) => self.note(&text, until),
-                    Frame::Closed(how) => {
-                        self.seen.ended = Some(how.to_string());
-                        return self.seen;
+                    Frame::Text(text) => self.handle_frame(&text, until),
+                    Frame::Closed(closed) => {
+                        self.observed.ended = Some(closed.to_string());
+                        return self.observed;
                     }
                 },
                 () = sleep_until(wake) => {}
@@ -233,8 +233,8 @@ impl Sender {
                 return Some(until);
             }
             tokio::select! {
-                frame = self.socket.next() => if let Frame::Closed(how) = frame {
-                    self.seen.ended = Some(how.to_string());
+                frame = self.socket.next() => if let Frame::Closed(closed) = frame {
+                    self.observed.ended = Some(closed.to_string());
                     return None;
                 },
                 changed = go.changed() => changed.ok()?,
@@ -247,48 +247,48 @@ impl Sender {
             return Ok(());
         }
         while self.flight.len() < self.in_flight {
-            let (command, client_id) = (self.next_command, fresh_id());
+            let (command, client_id) = (self.next_command, new_id());
             self.next_command += 1;
-            self.seen.sent.insert(client_id);
+            self.observed.sent.insert(client_id);
             self.flight.insert(command, (client_id, Instant::now()));
             self.socket.feed(message(command, &self.conversation, client_id)).await?;
         }
         self.socket.flush().await
     }
 
-    fn note(&mut self, text: &str, until: Instant) {
+    fn handle_frame(&mut self, text: &str, until: Instant) {
         match event(text) {
             // One's own messages come back as well; what is asked here is whether the other's arrive.
-            Some("message.created") => self.seen.told += usize::from(!self.is_own(text)),
-            Some("conversation.head") => self.seen.heads += 1,
-            _ => self.note_reply(text, until),
+            Some("message.created") => self.observed.delivered += usize::from(!self.is_own(text)),
+            Some("conversation.head") => self.observed.heads += 1,
+            _ => self.handle_reply(text, until),
         }
     }
 
     fn is_own(&self, text: &str) -> bool {
         let client_id =
             text.split_once(r#""client_id":""#).and_then(|(_, rest)| rest.get(..36)?.parse().ok());
-        client_id.is_some_and(|id: Uuid| self.seen.sent.contains(&id))
+        client_id.is_some_and(|id: Uuid| self.observed.sent.contains(&id))
     }
 
-    fn note_reply(&mut self, text: &str, until: Instant) {
+    fn handle_reply(&mut self, text: &str, until: Instant) {
         let Some((client_id, begin)) = reply(text).and_then(|command| self.flight.remove(&command)) else {
             return;
         };
         let now = Instant::now();
         let frame: Value = serde_json::from_str(text).unwrap_or_default();
         if let Some(seq) = frame["ok"]["seq"].as_u64() {
-            self.seen.acked.insert(client_id, seq);
+            self.observed.acked.insert(client_id, seq);
             if now <= until {
-                self.seen.times.push(now - begin);
+                self.observed.times.push(now - begin);
             }
             return;
         }
         let code = frame["err"]["code"].as_str().unwrap_or("a reply that is none");
-        *self.seen.refused.entry(code.into()).or_default() += 1;
+        *self.observed.refused.entry(code.into()).or_default() += 1;
         // After these two nobody knows whether it happened.
         if !matches!(code, "internal" | "unavailable") {
-            self.seen.refused_ids.insert(client_id);
+            self.observed.rejected_ids.insert(client_id);
         }
         let pause = frame["err"]["retry_after_ms"].as_u64().map_or(PAUSE, Duration::from_millis);
         self.resume = now + pause;
@@ -305,28 +305,28 @@ pub(crate) async fn send(setup: &Setup, options: &SendOptions) -> Result<Send> {
     let attend = {
         let (conversations, in_flight) = (conversations.clone(), options.in_flight);
         move |number: usize, socket| {
-            let talker = Sender::new(socket, Arc::clone(&conversations[number / 2]), in_flight);
+            let sender = Sender::new(socket, Arc::clone(&conversations[number / 2]), in_flight);
             let (go, result) = (go.clone(), result.clone());
             async move {
                 // Whoever waits for it has given up then.
-                let _ = result.send((number / 2, talker.talk(go).await));
+                let _ = result.send((number / 2, sender.run(go).await));
             }
         }
     };
     let crowd = Crowd::open(&setup.target, &members, members.len(), setup.handshakes, attend).await?;
     start.send_replace(Some(Instant::now() + Duration::from_secs(options.seconds)));
-    let mut seen: Vec<Vec<Seen>> = (0..options.conversations).map(|_| Vec::new()).collect();
+    let mut observed: Vec<Vec<Observed>> = (0..options.conversations).map(|_| Vec::new()).collect();
     for _ in 0..members.len() {
         let (pair, one) = results.recv().await.context("a connection's task was lost")?;
-        seen[pair].push(one);
+        observed[pair].push(one);
     }
     let rss_after = server::resident(setup.pid);
     let check = |pair: usize| {
-        let (reader, conversation, seen) = (&members[pair * 2], &conversations[pair], &seen[pair]);
-        async move { Ok(compare(&setup.rest.messages(reader, conversation).await?, seen)) }
+        let (reader, conversation, observed) = (&members[pair * 2], &conversations[pair], &observed[pair]);
+        async move { Ok(compare(&setup.rest.messages(reader, conversation).await?, observed)) }
     };
     let stored = stream::iter((0..options.conversations).map(check)).buffer_unordered(AT_ONCE);
-    let stored = stored.try_fold(Stored::default(), async |sum, one| anyhow::Ok(sum.and(&one))).await?;
+    let stored = stored.try_fold(Stored::default(), async |sum, one| anyhow::Ok(sum.merged(&one))).await?;
     let mut report = Send {
         opening: crowd.opening,
         seconds: options.seconds,
@@ -344,18 +344,18 @@ pub(crate) async fn send(setup: &Setup, options: &SendOptions) -> Result<Send> {
         rss_after,
     };
     let mut times = Vec::new();
-    for seen in seen.into_iter().flatten() {
-        report.sent += seen.sent.len();
-        report.acked += seen.acked.len();
-        report.told += seen.told;
-        report.heads += seen.heads;
-        for (code, count) in seen.refused {
+    for observed in observed.into_iter().flatten() {
+        report.sent += observed.sent.len();
+        report.acked += observed.acked.len();
+        report.told += observed.delivered;
+        report.heads += observed.heads;
+        for (code, count) in observed.refused {
             *report.refused.entry(code).or_default() += count;
         }
-        if let Some(how) = seen.ended {
-            *report.ended.entry(how).or_default() += 1;
+        if let Some(closed) = observed.ended {
+            *report.ended.entry(closed).or_default() += 1;
         }
-        times.extend(seen.times);
+        times.extend(observed.times);
     }
     report.acked_per_second = times.len() as f64 / options.seconds.max(1) as f64;
     report.ack = Spread::of(times);
@@ -363,19 +363,22 @@ pub(crate) async fn send(setup: &Setup, options: &SendOptions) -> Result<Send> {
 }
 
 /// Compares what a conversation holds with what its two members saw.
-fn compare(listed: &[Listed], seen: &[Seen]) -> Stored {
-    let places: HashMap<Uuid, u64> = listed.iter().map(|message| (message.client_id, message.seq)).collect();
-    let acked: HashMap<Uuid, u64> = seen.iter().flat_map(|seen| seen.acked.clone()).collect();
+fn compare(listed: &[Listed], observed: &[Observed]) -> Stored {
+    let seqs: HashMap<Uuid, u64> = listed.iter().map(|message| (message.client_id, message.seq)).collect();
+    let acked: HashMap<Uuid, u64> = observed.iter().flat_map(|observed| observed.acked.clone()).collect();
     let mut stored = Stored {
         listed: listed.len(),
-        doubled: listed.len() - places.len(),
-        lost: acked.keys().filter(|id| !places.contains_key(id)).count(),
+        doubled: listed.len() - seqs.len(),
+        lost: acked.keys().filter(|id| !seqs.contains_key(id)).count(),
         ..Stored::default()
     };
-    for (id, seq) in &places {
+    for (id, seq) in &seqs {
         match acked.get(id) {
             Some(acked) => stored.moved += usize::from(acked != seq),
-            None if seen.iter().any(|seen| seen.sent.contains(id) && !seen.refused_ids.contains(id)) => {
+            None if observed
+                .iter()
+                .any(|observed| observed.sent.contains(id) && !observed.rejected_ids.contains(id)) =>
+            {
                 stored.unanswered += 1;
             }
             None => stored.strange += 1,
@@ -388,7 +391,7 @@ fn compare(listed: &[Listed], seen: &[Seen]) -> Stored {
 }
 
 impl Stored {
-    fn and(&self, other: &Self) -> Self {
+    fn merged(&self, other: &Self) -> Self {
         Self {
             listed: self.listed + other.listed,
             lost: self.lost + other.lost,
@@ -402,13 +405,13 @@ impl Stored {
 }
 
 impl Report for Direct {
-    fn broken(&self) -> Option<String> {
+    fn failure(&self) -> Option<String> {
         (self.missing > 0).then(|| format!("{} messages did not reach the other one", self.missing))
     }
 }
 
 impl Report for Send {
-    fn broken(&self) -> Option<String> {
+    fn failure(&self) -> Option<String> {
         let Stored { lost, doubled, moved, strange, gaps, .. } = self.stored;
         (lost + doubled + moved + strange + gaps > 0)
             .then(|| format!("what is stored is not what was acknowledged: {:?}", self.stored))
@@ -462,20 +465,20 @@ mod tests {
     }
 
     /// Sent 1 to 5: 1 and 2 acknowledged, 3 refused, 4 and 5 unanswered.
-    fn seen() -> Seen {
-        Seen {
+    fn observed() -> Observed {
+        Observed {
             sent: (1..=5).map(Uuid::from_u128).collect(),
             acked: [(Uuid::from_u128(1), 1), (Uuid::from_u128(2), 2)].into(),
-            refused_ids: [Uuid::from_u128(3)].into(),
-            ..Seen::default()
+            rejected_ids: [Uuid::from_u128(3)].into(),
+            ..Observed::default()
         }
     }
 
     #[test]
-    fn what_is_stored_is_compared_with_what_was_acknowledged() {
-        let good = Stored { listed: 3, unanswered: 1, ..Stored::default() };
+    fn stored_messages_are_compared_with_acknowledged_ones() {
+        let complete = Stored { listed: 3, unanswered: 1, ..Stored::default() };
         let table = [
-            (vec![(1, 1), (2, 2), (4, 3)], good),
+            (vec![(1, 1), (2, 2), (4, 3)], complete),
             (vec![(1, 1)], Stored { listed: 1, lost: 1, ..Stored::default() }),
             (vec![(1, 1), (2, 2), (2, 3)], Stored { listed: 3, doubled: 1, moved: 1, ..Stored::default() }),
             (vec![(2, 1), (1, 2)], Stored { listed: 2, moved: 2, ..Stored::default() }),
@@ -484,7 +487,7 @@ mod tests {
             (vec![(1, 1), (2, 2), (4, 4)], Stored { listed: 3, unanswered: 1, gaps: 1, ..Stored::default() }),
         ];
         for (rows, expected) in table {
-            assert_eq!(compare(&listed(&rows), &[seen()]), expected, "{rows:?}");
+            assert_eq!(compare(&listed(&rows), &[observed()]), expected, "{rows:?}");
         }
     }
 }

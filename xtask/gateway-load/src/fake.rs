@@ -62,11 +62,11 @@ struct State {
     handshakes: AtomicUsize,
     posts: AtomicUsize,
     messages: AtomicUsize,
-    sockets: Mutex<Vec<Live>>,
+    sockets: Mutex<Vec<Client>>,
     conversations: Mutex<HashMap<String, Conversation>>,
 }
 
-struct Live {
+struct Client {
     user: String,
     is_subscribed: bool,
     frames: mpsc::UnboundedSender<String>,
@@ -120,7 +120,7 @@ fn answer(status: u16, body: &Value) -> Answer {
 }
 
 impl State {
-    fn sockets(&self) -> MutexGuard<'_, Vec<Live>> {
+    fn sockets(&self) -> MutexGuard<'_, Vec<Client>> {
         self.sockets.lock().unwrap()
     }
 
@@ -157,15 +157,15 @@ impl State {
         let d = json!({"topic": "timeline:public", "post": {"id": number, "text": input["text"]}});
         let frame = json!({"ev": "post.created", "d": d}).to_string();
         let sockets = self.sockets();
-        let subscribed = sockets.iter().filter(|live| live.is_subscribed);
-        for (index, live) in subscribed.enumerate() {
+        let subscribed = sockets.iter().filter(|client| client.is_subscribed);
+        for (index, client) in subscribed.enumerate() {
             let times = match self.fault {
                 Fault::LosePost if (index, number) == (0, 2) => 0,
                 Fault::DoublePost if (index, number) == (0, 2) => 2,
                 _ => 1,
             };
             for _ in 0..times {
-                let _ = live.frames.send(frame.clone());
+                let _ = client.frames.send(frame.clone());
             }
         }
         answer(201, &json!({ "id": number }))
@@ -205,7 +205,7 @@ impl State {
         frames.send(json!({"ev": "ready", "d": {}}).to_string()).unwrap();
         let index = {
             let mut sockets = self.sockets();
-            sockets.push(Live { user: user.clone(), is_subscribed: false, frames });
+            sockets.push(Client { user: user.clone(), is_subscribed: false, frames });
             sockets.len() - 1
         };
         let mut pings = interval(Duration::from_millis(20));
@@ -261,8 +261,8 @@ impl State {
             let message =
                 json!({"client_id": d["client_id"], "seq": no, "message_no": no, "text": d["text"]});
             let event = json!({"ev": "message.created", "d": {"seq": no, "message": message}}).to_string();
-            for live in self.sockets().iter().filter(|live| conversation.members.contains(&live.user)) {
-                let _ = live.frames.send(event.clone());
+            for client in self.sockets().iter().filter(|client| conversation.members.contains(&client.user)) {
+                let _ = client.frames.send(event.clone());
             }
             conversation.messages.push(message);
         }

@@ -30,7 +30,7 @@ use crate::{
 
 const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(30);
 /// How often it is looked whether the server gave a connection up.
-const LOOK: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// How long what is left is read from a connection, to see how it ended.
 const LEAVE: Duration = Duration::from_secs(3);
 const DIGITS: usize = 6;
@@ -345,8 +345,8 @@ pub(crate) async fn slow(setup: &Setup, options: &SlowOptions) -> Result<Slow> {
     let (with, watched) = tokio::join!(writing, watch(setup, &stalled, &posted, wait));
     let (with, (mut report, rss_during)) = (with?, watched?);
     let rss_after = server::resident(setup.pid);
-    for how in join_all(stalled.into_iter().map(leave)).await {
-        *report.ends.entry(how).or_default() += 1;
+    for closed in join_all(stalled.into_iter().map(read_to_end)).await {
+        *report.ends.entry(closed).or_default() += 1;
     }
     Ok(Slow { opening: crowd.opening, without, with, stalled: report, rss_before, rss_during, rss_after })
 }
@@ -384,12 +384,12 @@ async fn watch(
         sleep(wait).await;
     };
     tokio::pin!(over);
-    let mut is_posted_and_gone = false;
+    let mut are_all_closed = false;
     loop {
-        let is_over = timeout(LOOK, &mut over).await.is_ok();
+        let is_over = timeout(POLL_INTERVAL, &mut over).await.is_ok();
         most = most.max(server::resident(setup.pid));
-        if let Some(held) = server::held(setup.target.address.port(), &peers) {
-            let given_up = peers.len().saturating_sub(held);
+        if let Some(connected) = server::count_connected(setup.target.address.port(), &peers) {
+            let given_up = peers.len().saturating_sub(connected);
             let seconds = begin.elapsed().as_secs_f64();
             if given_up > 0 {
                 report.first_seconds.get_or_insert(seconds);
@@ -398,20 +398,20 @@ async fn watch(
                 report.last_seconds = Some(seconds);
             }
             report.given_up = Some(given_up);
-            is_posted_and_gone = held == 0;
+            are_all_closed = connected == 0;
         }
-        if is_over || is_posted_and_gone {
+        if is_over || are_all_closed {
             return Ok((report, most));
         }
     }
 }
 
 /// Reads what is left, and tells how it ended.
-async fn leave(mut socket: Socket) -> String {
+async fn read_to_end(mut socket: Socket) -> String {
     let end = async {
         loop {
-            if let Some(Frame::Closed(how)) = socket.step().await {
-                return how;
+            if let Some(Frame::Closed(closed)) = socket.step().await {
+                return closed;
             }
         }
     };
@@ -423,19 +423,19 @@ async fn leave(mut socket: Socket) -> String {
 }
 
 impl Report for Fanout {
-    fn broken(&self) -> Option<String> {
-        self.round.broken()
+    fn failure(&self) -> Option<String> {
+        self.round.failure()
     }
 }
 
 impl Report for Slow {
-    fn broken(&self) -> Option<String> {
-        self.without.broken().or_else(|| self.with.broken())
+    fn failure(&self) -> Option<String> {
+        self.without.failure().or_else(|| self.with.failure())
     }
 }
 
 impl Round {
-    fn broken(&self) -> Option<String> {
+    fn failure(&self) -> Option<String> {
         let Self { missing, doubled, ended, .. } = self;
         (missing + doubled + ended > 0)
             .then(|| format!("{missing} frames missing, {doubled} doubled, {ended} connections ended"))

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_spread_names_times_that_happened() {
+    fn percentiles_are_measured_values() {
         let spread = Spread::of((1..=200).rev().map(Duration::from_millis));
         let expected = Spread { count: 200, p50_ms: 100.0, p90_ms: 180.0, p99_ms: 198.0, max_ms: 200.0 };
         assert_eq!(spread, expected);

@@ -61,7 +61,7 @@ pub(crate) async fn run(setup: &Setup, options: &Options) -> Result<Idle> {
     let tally = Arc::new(Mutex::new(Tally::default()));
     let attend = {
         let tally = Arc::clone(&tally);
-        move |_, socket| live(socket, Arc::clone(&tally))
+        move |_, socket| answer_pings(socket, Arc::clone(&tally))
     };
     let crowd = Crowd::open(&setup.target, &members, options.sockets, setup.handshakes, attend).await?;
     let rss_ready = resident(setup.pid);
@@ -84,22 +84,22 @@ pub(crate) async fn run(setup: &Setup, options: &Options) -> Result<Idle> {
     })
 }
 
-async fn live(mut socket: Socket, tally: Arc<Mutex<Tally>>) {
+async fn answer_pings(mut socket: Socket, tally: Arc<Mutex<Tally>>) {
     let mut pings = 0;
     loop {
         let frame = socket.step().await;
         let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.pings += socket.pings - pings;
         pings = socket.pings;
-        if let Some(Frame::Closed(how)) = frame {
-            *tally.closed.entry(how.to_string()).or_default() += 1;
+        if let Some(Frame::Closed(closed)) = frame {
+            *tally.closed.entry(closed.to_string()).or_default() += 1;
             return;
         }
     }
 }
 
 impl Report for Idle {
-    fn broken(&self) -> Option<String> {
+    fn failure(&self) -> Option<String> {
         let missing = self.opening.sockets - self.alive;
         (missing > 0).then(|| format!("{missing} connections ended"))
     }
@@ -116,10 +116,10 @@ impl fmt::Display for Idle {
             Memory(self.rss_held),
             self.held_seconds
         )?;
-        if let (Some(ready), Some(held)) = (self.bytes_per_socket, self.bytes_per_socket_held) {
+        if let (Some(ready), Some(later)) = (self.bytes_per_socket, self.bytes_per_socket_held) {
             writeln!(
                 f,
-                "bytes per connection: {ready} when all were ready, {held} after {} s",
+                "bytes per connection: {ready} when all were ready, {later} after {} s",
                 self.held_seconds
             )?;
         }

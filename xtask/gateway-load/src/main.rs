@@ -84,7 +84,7 @@ struct Setup {
 /// What was measured.
 trait Report: Serialize + Display {
     /// What is wrong that no load excuses.
-    fn broken(&self) -> Option<String>;
+    fn failure(&self) -> Option<String>;
 }
 
 impl Setup {
@@ -129,10 +129,10 @@ fn show(report: &impl Report, json: bool) -> Result<ExitCode> {
     } else {
         println!("{report}");
     }
-    let Some(what) = report.broken() else {
+    let Some(failure) = report.failure() else {
         return Ok(ExitCode::SUCCESS);
     };
-    eprintln!("broken: {what}");
+    eprintln!("broken: {failure}");
     Ok(ExitCode::FAILURE)
 }
 

@@ -132,12 +132,12 @@ fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str> {
 
 /// Something that no other run has, of characters that usernames may have.
 pub(crate) fn tag() -> String {
-    let id = fresh_id().simple().to_string();
+    let id = new_id().simple().to_string();
     id[id.len() - 8..].into()
 }
 
 /// What a device calls a message.
 #[expect(clippy::disallowed_methods, reason = "this is a client: it has no clock but its own")]
-pub(crate) fn fresh_id() -> Uuid {
+pub(crate) fn new_id() -> Uuid {
     Uuid::now_v7()
 }

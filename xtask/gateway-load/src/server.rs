@@ -15,12 +15,12 @@ pub(crate) fn resident(pid: Option<u32>) -> Option<u64> {
 
 /// Which of `peers` the server at `port` of this machine still holds a connection with. A client that reads nothing
 /// cannot see that its connection was closed: what was sent before lies in front of the end.
-pub(crate) fn held(port: u16, peers: &HashSet<SocketAddr>) -> Option<usize> {
-    Some(count_held(&fs::read_to_string("/proc/net/tcp").ok()?, port, peers))
+pub(crate) fn count_connected(port: u16, peers: &HashSet<SocketAddr>) -> Option<usize> {
+    Some(count_in_table(&fs::read_to_string("/proc/net/tcp").ok()?, port, peers))
 }
 
-fn count_held(table: &str, port: u16, peers: &HashSet<SocketAddr>) -> usize {
-    let held = |line: &&str| {
+fn count_in_table(table: &str, port: u16, peers: &HashSet<SocketAddr>) -> usize {
+    let is_connected = |line: &&str| {
         let mut columns = line.split_whitespace().skip(1);
         let (Some(local), Some(peer), Some(state)) = (columns.next(), columns.next(), columns.next()) else {
             return false;
@@ -28,7 +28,7 @@ fn count_held(table: &str, port: u16, peers: &HashSet<SocketAddr>) -> usize {
         let is_servers = address(local).is_some_and(|address| address.port() == port);
         is_servers && state == "01" && address(peer).is_some_and(|address| peers.contains(&address))
     };
-    table.lines().skip(1).filter(held).count()
+    table.lines().skip(1).filter(is_connected).count()
 }
 
 /// `0100007F:1F90` is 127.0.0.1:8080: the four bytes as they lie in memory, read as one number.
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_connections_that_the_server_has_are_held() {
+    fn open_connections_are_counted_by_their_server_end() {
         let row = |local: &str, peer: &str, state: &str| {
             format!("   0: {local} {peer} {state} 00000000:00000000\n")
         };
@@ -60,6 +60,6 @@ mod tests {
             row(&server, &format!("{one}:9C41"), "01"),
         ];
         let peers = ["127.0.0.2:40000", "127.0.0.3:40000"].map(|text| text.parse().unwrap());
-        assert_eq!(count_held(&table.concat(), 8080, &HashSet::from(peers)), 1);
+        assert_eq!(count_in_table(&table.concat(), 8080, &HashSet::from(peers)), 1);
     }
 }

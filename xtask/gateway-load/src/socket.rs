@@ -218,7 +218,7 @@ impl Socket {
                     return Ok(());
                 }
                 Frame::Text(_) => {}
-                Frame::Closed(how) => bail!("closed ({how}) while subscribing"),
+                Frame::Closed(closed) => bail!("closed ({closed}) while subscribing"),
             }
         }
     }
@@ -246,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_told_apart_by_how_they_begin() {
+    fn frame_kinds_are_distinguished_by_their_first_key() {
         let texts = [r#"{"ping":7}"#, r#"{"ev":"post.created","d":{"ping":1}}"#, r#"{"re":12,"ok":{}}"#];
         assert_eq!(texts.map(ping), [Some(7), None, None]);
         assert_eq!(texts.map(event), [None, Some("post.created"), None]);
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn clients_on_loopback_come_from_many_addresses() {
+    async fn loopback_clients_use_many_source_addresses() {
         let target = Target::find("http://127.0.0.1:8080", 300).await.unwrap();
         let sources = [0, 1, 249, 250, 299, 300].map(|number| target.source(number).unwrap().to_string());
         assert_eq!(

@@ -12,8 +12,8 @@ use crate::{
 /// Runs a command line; what it would print as JSON, and what it would complain of.
 async fn run(fault: Fault, line: &str) -> (Value, Option<String>) {
     let fake = Fake::start(fault).await;
-    let (report, broken) = run_at(&fake, line).await;
-    (report, broken)
+    let (report, failure) = run_at(&fake, line).await;
+    (report, failure)
 }
 
 async fn run_at(fake: &Fake, line: &str) -> (Value, Option<String>) {
@@ -21,95 +21,95 @@ async fn run_at(fake: &Fake, line: &str) -> (Value, Option<String>) {
     let cli = Cli::parse_from(line.split(' '));
     let setup = Setup::new(&cli.common).await.unwrap();
     match &cli.scenario {
-        Scenario::Idle(options) => told(&idle::run(&setup, options).await.unwrap()),
-        Scenario::Fanout(options) => told(&feed::fanout(&setup, options).await.unwrap()),
-        Scenario::Direct(options) => told(&chat::direct(&setup, options).await.unwrap()),
-        Scenario::Send(options) => told(&chat::send(&setup, options).await.unwrap()),
-        Scenario::Slow(options) => told(&feed::slow(&setup, options).await.unwrap()),
+        Scenario::Idle(options) => results(&idle::run(&setup, options).await.unwrap()),
+        Scenario::Fanout(options) => results(&feed::fanout(&setup, options).await.unwrap()),
+        Scenario::Direct(options) => results(&chat::direct(&setup, options).await.unwrap()),
+        Scenario::Send(options) => results(&chat::send(&setup, options).await.unwrap()),
+        Scenario::Slow(options) => results(&feed::slow(&setup, options).await.unwrap()),
     }
 }
 
-fn told(report: &impl Report) -> (Value, Option<String>) {
+fn results(report: &impl Report) -> (Value, Option<String>) {
     assert!(!report.to_string().is_empty());
-    (serde_json::to_value(report).unwrap(), report.broken())
+    (serde_json::to_value(report).unwrap(), report.failure())
 }
 
 #[tokio::test]
-async fn idle_connections_answer_pings_and_live() {
-    let (report, broken) = run(Fault::None, "idle --sockets 30 --users 4 --hold 1").await;
-    assert_eq!((broken, &report["alive"], &report["opening"]["put_off"]), (None, &30.into(), &0.into()));
+async fn idle_connections_answer_pings_and_stay_open() {
+    let (report, failure) = run(Fault::None, "idle --sockets 30 --users 4 --hold 1").await;
+    assert_eq!((failure, &report["alive"], &report["opening"]["put_off"]), (None, &30.into(), &0.into()));
     assert!(report["pings"].as_u64().unwrap() >= 30, "{report}");
     assert!(report["rss_before"].as_u64().unwrap() > 1 << 20, "{report}");
 }
 
 #[tokio::test]
-async fn connections_that_end_are_told_by_their_code() {
-    let (report, broken) = run(Fault::Expire, "idle --sockets 5 --users 1 --hold 1").await;
+async fn ended_connections_are_counted_by_close_code() {
+    let (report, failure) = run(Fault::Expire, "idle --sockets 5 --users 1 --hold 1").await;
     assert_eq!(report["closed"]["4001"], 5);
-    assert_eq!(broken.unwrap(), "5 connections ended");
+    assert_eq!(failure.unwrap(), "5 connections ended");
 }
 
 #[tokio::test]
-async fn a_handshake_to_be_tried_later_is_tried_later() {
+async fn rejected_handshake_is_retried_later() {
     let fake = Fake::start(Fault::Later).await;
-    let (report, broken) = run_at(&fake, "idle --sockets 2 --users 1 --hold 0").await;
-    assert_eq!((broken, &report["alive"]), (None, &2.into()));
+    let (report, failure) = run_at(&fake, "idle --sockets 2 --users 1 --hold 0").await;
+    assert_eq!((failure, &report["alive"]), (None, &2.into()));
     assert_eq!(report["opening"]["put_off"], fake.handshakes() - 2);
     assert!(fake.handshakes() > 2);
 }
 
 #[tokio::test]
-async fn each_post_is_awaited_at_each_connection() {
-    let (report, broken) = run(Fault::None, "fanout --sockets 20 --users 3 --posts 4 --every 10").await;
+async fn fanout_waits_for_each_post_on_each_connection() {
+    let (report, failure) = run(Fault::None, "fanout --sockets 20 --users 3 --posts 4 --every 10").await;
     let round = &report["round"];
-    assert_eq!((broken, &round["every"]["count"], &round["last"]["count"]), (None, &80.into(), &4.into()));
+    assert_eq!((failure, &round["every"]["count"], &round["last"]["count"]), (None, &80.into(), &4.into()));
     assert!(round["first"]["max_ms"].as_f64() <= round["last"]["max_ms"].as_f64(), "{report}");
 }
 
 #[tokio::test]
-async fn a_post_that_misses_a_connection_or_comes_twice_is_seen() {
+async fn fanout_reports_missing_and_duplicate_posts() {
     let line = "fanout --sockets 5 --users 1 --posts 3 --every 10 --limit 200";
-    let (_, broken) = run(Fault::LosePost, line).await;
-    assert_eq!(broken.unwrap(), "1 frames missing, 0 doubled, 0 connections ended");
-    let (_, broken) = run(Fault::DoublePost, line).await;
-    assert_eq!(broken.unwrap(), "0 frames missing, 1 doubled, 0 connections ended");
+    let (_, failure) = run(Fault::LosePost, line).await;
+    assert_eq!(failure.unwrap(), "1 frames missing, 0 doubled, 0 connections ended");
+    let (_, failure) = run(Fault::DoublePost, line).await;
+    assert_eq!(failure.unwrap(), "0 frames missing, 1 doubled, 0 connections ended");
 }
 
 #[tokio::test]
-async fn a_message_is_timed_at_both_ends() {
-    let (report, broken) = run(Fault::None, "direct --messages 7").await;
-    assert_eq!((broken, &report["ack"]["count"], &report["created"]["count"]), (None, &7.into(), &7.into()));
+async fn direct_message_is_timed_at_sender_and_recipient() {
+    let (report, failure) = run(Fault::None, "direct --messages 7").await;
+    assert_eq!((failure, &report["ack"]["count"], &report["created"]["count"]), (None, &7.into(), &7.into()));
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_looked_for_afterwards() {
+async fn acknowledged_messages_are_checked_after_the_run() {
     let line = "send --conversations 3 --in-flight 2 --seconds 1";
-    let (report, broken) = run(Fault::None, line).await;
-    assert_eq!((broken, &report["stored"]["listed"]), (None, &report["acked"]));
+    let (report, failure) = run(Fault::None, line).await;
+    assert_eq!((failure, &report["stored"]["listed"]), (None, &report["acked"]));
     assert_eq!((&report["told"], &report["sent"]), (&report["acked"], &report["acked"]));
     assert!(report["ack"]["count"].as_u64().unwrap() > 0, "{report}");
-    let (report, broken) = run(Fault::LoseMessage, line).await;
-    assert_eq!((&report["stored"]["lost"], broken.is_some()), (&1.into(), true));
-    let (report, broken) = run(Fault::DoubleMessage, line).await;
-    assert_eq!((&report["stored"]["doubled"], broken.is_some()), (&1.into(), true));
+    let (report, failure) = run(Fault::LoseMessage, line).await;
+    assert_eq!((&report["stored"]["lost"], failure.is_some()), (&1.into(), true));
+    let (report, failure) = run(Fault::DoubleMessage, line).await;
+    assert_eq!((&report["stored"]["doubled"], failure.is_some()), (&1.into(), true));
 }
 
 #[tokio::test]
-async fn refused_messages_are_counted_by_code() {
-    let (report, broken) = run(Fault::Rate, "send --conversations 1 --in-flight 2 --seconds 1").await;
-    let refused = report["refused"]["rate-limited"].as_u64().unwrap();
+async fn rejected_messages_are_counted_by_code() {
+    let (report, failure) = run(Fault::Rate, "send --conversations 1 --in-flight 2 --seconds 1").await;
+    let rejected = report["refused"]["rate-limited"].as_u64().unwrap();
     assert_eq!(
-        (broken, report["sent"].as_u64().unwrap()),
-        (None, report["acked"].as_u64().unwrap() + refused)
+        (failure, report["sent"].as_u64().unwrap()),
+        (None, report["acked"].as_u64().unwrap() + rejected)
     );
-    assert!(refused > 1, "{report}");
+    assert!(rejected > 1, "{report}");
 }
 
 #[tokio::test]
-async fn stalled_connections_are_seen_to_be_given_up() {
+async fn stalled_connections_are_closed_by_the_server() {
     let line = "slow --sockets 12 --stalled 2 --users 2 --posts 60 --every 1 --text 40000 --wait 20";
-    let (report, broken) = run(Fault::None, line).await;
-    assert_eq!((broken, &report["without"]["every"]["count"]), (None, &600.into()));
+    let (report, failure) = run(Fault::None, line).await;
+    assert_eq!((failure, &report["without"]["every"]["count"]), (None, &600.into()));
     assert_eq!(report["with"]["every"]["count"], 600);
     assert_eq!(report["stalled"]["given_up"], 2, "{report}");
     assert_eq!(report["stalled"]["ends"]["reset or cut off"], 2, "{report}");

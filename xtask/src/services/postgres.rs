@@ -197,14 +197,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_from_each_systems_wording() {
+    fn version_is_parsed_on_each_system() {
         assert_eq!(major("postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)"), Some(15));
         assert_eq!(major("postgres (PostgreSQL) 18beta1"), Some(18));
         assert_eq!(major("nothing"), None);
     }
 
     #[test]
-    fn a_missing_server_is_not_usable() {
+    fn missing_server_is_not_usable() {
         assert!(usable("/nonexistent".into()).is_none());
     }
 }

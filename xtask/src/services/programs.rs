@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_program_is_not_found() {
+    fn missing_program_is_not_found() {
         assert!(find("no-such-program", "--version").is_none());
     }
 }

@@ -95,7 +95,7 @@ impl Resource {
     /// # Errors
     /// 405 with `Allow`.
     pub(crate) fn operation(&self, method: &Method) -> Result<Option<&'static Operation>, Problem> {
-        let found = self.methods.iter().find(|(taken, _)| taken == method);
+        let found = self.methods.iter().find(|(other, _)| other == method);
         found.map(|(_, operation)| *operation).ok_or_else(|| Problem::new(Code::MethodNotAllowed))
     }
 

@@ -26,8 +26,8 @@ impl Problems {
     pub(super) fn response(&mut self, operation: &Operation, codes: &[Code]) -> Value {
         self.codes.extend(codes);
         let response = response(operation, codes);
-        let known = self.responses.iter().find(|(_, other)| **other == response);
-        let name = known.map_or_else(|| self.new_name(operation, codes), |(name, _)| name.clone());
+        let existing = self.responses.iter().find(|(_, other)| **other == response);
+        let name = existing.map_or_else(|| self.new_name(operation, codes), |(name, _)| name.clone());
         self.reference(name, response)
     }
 

@@ -37,14 +37,14 @@ pub(crate) fn normalize_schema(schema: &mut Value) {
 // part for a type: openapi-python-client drops every operation that uses it, and TypeScript gets `X & unknown`.
 fn hoist_siblings(object: &mut Map<String, Value>) {
     let Some(Value::Array(parts)) = object.remove("allOf") else { return };
-    let (kept, siblings): (Vec<Value>, Vec<Value>) = parts.into_iter().partition(constrains);
+    let (constraints, siblings): (Vec<Value>, Vec<Value>) = parts.into_iter().partition(constrains);
     for (key, value) in siblings.into_iter().filter_map(into_object).flatten() {
         object.entry(key).or_insert(value);
     }
-    match kept.as_slice() {
+    match constraints.as_slice() {
         [] => {}
         [Value::Object(only)] if object.is_empty() => object.clone_from(only),
-        _ => drop(object.insert("allOf".to_owned(), Value::Array(kept))),
+        _ => drop(object.insert("allOf".to_owned(), Value::Array(constraints))),
     }
 }
 

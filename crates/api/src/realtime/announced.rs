@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn announcements_of_the_same_are_an_hour_apart() {
+    fn same_notification_is_announced_once_an_hour() {
         let mut announced = Announced::default();
         let at = |minutes: u64| Duration::from_secs(60 * minutes);
         for (minutes, is_announced) in
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_the_newest_is_remembered() {
+    fn memory_is_bounded_and_retains_the_newest_entry() {
         let mut announced = Announced::default();
         for n in 0..(2 * CAPACITY as u128) {
             let now = Duration::from_millis(u64::try_from(n).unwrap() / 100);

@@ -24,7 +24,7 @@ use tokio::{
 use super::announced::Announced;
 use crate::{
     App,
-    realtime::{PATIENCE, state, warn},
+    realtime::{DATABASE_TIMEOUT, state, warn},
     schema::{
         Render,
         gateway::{
@@ -36,58 +36,58 @@ use crate::{
 };
 
 /// Time for which the relationships of subscribers to an author are cached.
-const BELIEVED: Duration = Duration::from_secs(1);
+const CACHE_LIFETIME: Duration = Duration::from_secs(1);
 
 /// Minimum interval between two `post.counts` events of a post.
-const COUNTS: Duration = Duration::from_secs(1);
+const COUNTS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Interval of the check for counts that are due.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Largest number of cached authors; the cache is cleared when it is full.
-const AUTHORS: usize = 1000;
+const MAX_AUTHORS: usize = 1000;
 
 /// Largest number of retracted notifications that are sent one by one; beyond it only `notification.state` is sent.
 const MAX_RETRACTED: usize = 20;
 
 pub(super) struct Feed {
     app: App,
-    known: HashMap<UserId, CachedRelations>,
+    cache: HashMap<UserId, CachedRelations>,
     counts: HashMap<PostId, Counts>,
     announced: Announced,
 }
 
-/// A cache entry: the relationships of the users in `asked` to an author, loaded at `since`. `author` is `None` if the
-/// account is missing or not active.
+/// A cache entry: the relationships of `viewers` to an author, loaded at `since`. `author` is `None` if the account is
+/// missing or not active.
 struct CachedRelations {
     since: Instant,
     author: Option<UserSummary>,
-    asked: HashSet<UserId>,
+    viewers: HashSet<UserId>,
     relations: Arc<HashMap<UserId, Relation>>,
 }
 
 /// The throttle of a post's counts: the time of the last event, and the counts to send next.
 struct Counts {
-    told_at: Instant,
+    sent_at: Instant,
     next: Option<(UserId, PostCountsEvent)>,
 }
 
 impl Feed {
     pub(super) fn new(app: App) -> Self {
-        Self { app, known: HashMap::new(), counts: HashMap::new(), announced: Announced::default() }
+        Self { app, cache: HashMap::new(), counts: HashMap::new(), announced: Announced::default() }
     }
 
     pub(super) async fn run(mut self, mut events: mpsc::Receiver<Event>) {
         let mut ticks = interval(TICK);
         loop {
-            let told = tokio::select! {
+            let result = tokio::select! {
                 event = events.recv() => match event {
-                    Some(event) => timeout(PATIENCE, self.deliver(event)).await,
+                    Some(event) => timeout(DATABASE_TIMEOUT, self.deliver(event)).await,
                     None => return,
                 },
-                _ = ticks.tick() => timeout(PATIENCE, self.send_due_counts()).await,
+                _ = ticks.tick() => timeout(DATABASE_TIMEOUT, self.send_due_counts()).await,
             };
-            match told {
+            match result {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => warn(&error, "feed"),
                 Err(elapsed) => warn(&elapsed, "feed"),
@@ -119,8 +119,8 @@ impl Feed {
             }
             Event::Blocked { by, user } => {
                 // A block takes effect at once, not when the cached relationships expire.
-                self.known.remove(&by);
-                self.known.remove(&user);
+                self.cache.remove(&by);
+                self.cache.remove(&user);
                 Ok(())
             }
         }
@@ -136,9 +136,9 @@ impl Feed {
             if hub.subscribers(&topic).is_empty() {
                 continue;
             }
-            let told = PostEvent::new(topic.to_string(), view.clone(), &links);
-            let frame = Frame::event(Class::Hint, "post.created", &told);
-            hub.send_post(&topic, view.post.id, &frame, |user| audience.sees(user, &view.post, &topic));
+            let event = PostEvent::new(topic.to_string(), view.clone(), &links);
+            let frame = Frame::event(Class::Hint, "post.created", &event);
+            hub.send_post(&topic, view.post.id, &frame, |user| audience.receives(user, &view.post, &topic));
         }
         Ok(())
     }
@@ -159,15 +159,15 @@ impl Feed {
                 continue;
             }
             let is_on = |post: &Post| topic == Topic::Post(post.id) || topics_of(post).contains(&topic);
-            let sees = |user: UserId| is_on(&view.post) && audience.sees(user, &view.post, &topic);
-            let saw = |user: UserId| is_on(before) && audience.sees(user, before, &topic);
+            let receives = |user: UserId| is_on(&view.post) && audience.receives(user, &view.post, &topic);
+            let received = |user: UserId| is_on(before) && audience.receives(user, before, &topic);
             let about: [&dyn std::fmt::Display; 2] = [&topic, &before.id];
-            let told = PostEvent::new(topic.to_string(), view.clone(), &links);
-            let updated = Frame::event(key(&about), "post.updated", &told);
-            hub.send_to_topic(&topic, &updated, sees);
+            let event = PostEvent::new(topic.to_string(), view.clone(), &links);
+            let updated = Frame::event(key(&about), "post.updated", &event);
+            hub.send_to_topic(&topic, &updated, receives);
             // For subscribers who saw the post in this topic before the edit and no longer do.
-            let gone = Frame::event(key(&about), "post.deleted", &deleted(&topic, before.id, None));
-            hub.send_to_topic(&topic, &gone, |user| saw(user) && !sees(user));
+            let removed = Frame::event(key(&about), "post.deleted", &deleted(&topic, before.id, None));
+            hub.send_to_topic(&topic, &removed, |user| received(user) && !receives(user));
             audience.revoke(&hub, &topic, &view.post);
         }
         Ok(())
@@ -182,7 +182,7 @@ impl Feed {
         for topic in topics {
             let about: [&dyn std::fmt::Display; 2] = [&topic, &post.id];
             let frame = Frame::event(key(&about), "post.deleted", &deleted(&topic, post.id, None));
-            hub.send_to_topic(&topic, &frame, |user| audience.sees(user, post, &topic));
+            hub.send_to_topic(&topic, &frame, |user| audience.receives(user, post, &topic));
         }
         hub.revoke_topic(&Topic::Post(post.id), |_| true);
         Ok(())
@@ -196,12 +196,13 @@ impl Feed {
             "comment.created" => Class::Hint,
             _ => key(&[&topic, &id]),
         };
-        let told = CommentEvent::new(topic.to_string(), view, &self.app.media.links());
-        let frame = Frame::event(class, name, &told);
+        let event = CommentEvent::new(topic.to_string(), view, &self.app.media.links());
+        let frame = Frame::event(class, name, &event);
         let hub = self.app.realtime.hub();
         of_post.revoke(hub, &topic, post);
         hub.send_to_topic(&topic, &frame, |user| {
-            of_post.sees(user, post, &topic) && of_comment.as_ref().is_none_or(|it| it.shows(user))
+            of_post.receives(user, post, &topic)
+                && of_comment.as_ref().is_none_or(|audience| audience.includes(user))
         });
         Ok(())
     }
@@ -209,12 +210,13 @@ impl Feed {
     async fn comment_deleted(&mut self, comment: &Comment, post: &Post) -> Result<()> {
         let topic = Topic::Post(post.id);
         let Some((of_post, of_comment)) = self.audiences(comment, post).await? else { return Ok(()) };
-        let told = deleted(&topic, post.id, Some(comment.id));
-        let frame = Frame::event(key(&[&topic, &comment.id]), "comment.deleted", &told);
+        let event = deleted(&topic, post.id, Some(comment.id));
+        let frame = Frame::event(key(&[&topic, &comment.id]), "comment.deleted", &event);
         let hub = self.app.realtime.hub();
         of_post.revoke(hub, &topic, post);
         hub.send_to_topic(&topic, &frame, |user| {
-            of_post.sees(user, post, &topic) && of_comment.as_ref().is_none_or(|it| it.shows(user))
+            of_post.receives(user, post, &topic)
+                && of_comment.as_ref().is_none_or(|audience| audience.includes(user))
         });
         Ok(())
     }
@@ -222,12 +224,12 @@ impl Feed {
     async fn counted(&mut self, post: PostId, author: UserId, counts: PostCountsEvent) -> Result<()> {
         let now = Instant::now();
         match self.counts.get_mut(&post) {
-            Some(told) if now < told.told_at + COUNTS => {
-                told.next = Some((author, counts));
+            Some(entry) if now < entry.sent_at + COUNTS_INTERVAL => {
+                entry.next = Some((author, counts));
                 Ok(())
             }
             _ => {
-                self.counts.insert(post, Counts { told_at: now, next: None });
+                self.counts.insert(post, Counts { sent_at: now, next: None });
                 self.send_counts(post, author, &counts).await
             }
         }
@@ -237,12 +239,12 @@ impl Feed {
         let now = Instant::now();
         let mut due = Vec::new();
         // An entry stays while its interval runs, and for another one if counts are sent now.
-        self.counts.retain(|post, told| {
-            if now < told.told_at + COUNTS {
+        self.counts.retain(|post, entry| {
+            if now < entry.sent_at + COUNTS_INTERVAL {
                 return true;
             }
-            told.told_at = now;
-            due.extend(told.next.take().map(|(author, counts)| (*post, author, counts)));
+            entry.sent_at = now;
+            due.extend(entry.next.take().map(|(author, counts)| (*post, author, counts)));
             due.last().is_some_and(|(last, ..)| last == post)
         });
         for (post, author, counts) in due {
@@ -257,7 +259,7 @@ impl Feed {
             return Ok(());
         };
         let frame = state("post.counts", &[&post], counts);
-        self.app.realtime.hub().send_to_topic(&topic, &frame, |user| audience.shows(user));
+        self.app.realtime.hub().send_to_topic(&topic, &frame, |user| audience.includes(user));
         Ok(())
     }
 
@@ -332,24 +334,28 @@ impl Feed {
             return Ok(None);
         }
         let now = Instant::now();
-        self.known.retain(|_, known| now < known.since + BELIEVED);
-        let is_known = self.known.get(&author).is_some_and(|known| viewers.is_subset(&known.asked));
-        if !is_known {
-            let asked: Vec<UserId> = viewers.iter().copied().collect();
-            let relations = self.app.social.relations(author, &asked).await?;
-            let (found, relations) =
-                relations.map_or((None, HashMap::new()), |it| (Some(it.author), it.relations));
-            if self.known.len() >= AUTHORS {
-                self.known.clear();
+        self.cache.retain(|_, entry| now < entry.since + CACHE_LIFETIME);
+        let is_cached = self.cache.get(&author).is_some_and(|entry| viewers.is_subset(&entry.viewers));
+        if !is_cached {
+            let users: Vec<UserId> = viewers.iter().copied().collect();
+            let relations = self.app.social.relations(author, &users).await?;
+            let (author_summary, relations) =
+                relations.map_or((None, HashMap::new()), |found| (Some(found.author), found.relations));
+            if self.cache.len() >= MAX_AUTHORS {
+                self.cache.clear();
             }
-            let known =
-                CachedRelations { since: now, author: found, asked: viewers, relations: Arc::new(relations) };
-            self.known.insert(author, known);
+            let entry = CachedRelations {
+                since: now,
+                author: author_summary,
+                viewers,
+                relations: Arc::new(relations),
+            };
+            self.cache.insert(author, entry);
         }
-        let known = self.known.get(&author);
-        Ok(known.and_then(|known| {
-            let author = known.author.clone()?;
-            Some(Audience { author, relations: Arc::clone(&known.relations) })
+        let entry = self.cache.get(&author);
+        Ok(entry.and_then(|entry| {
+            let author = entry.author.clone()?;
+            Some(Audience { author, relations: Arc::clone(&entry.relations) })
         }))
     }
 }
@@ -367,19 +373,19 @@ impl Audience {
 
     /// Whether events about the author's content are sent to `user`: neither blocks the other, and `user` does not mute
     /// the author.
-    fn shows(&self, user: UserId) -> bool {
+    fn includes(&self, user: UserId) -> bool {
         let relation = self.relation(user);
         self.author.is_visible(relation) && !relation.muting
     }
 
     /// Whether events about `post` are sent to `user` as a subscriber of `topic`, in which the post is listed.
-    fn sees(&self, user: UserId, post: &Post, topic: &Topic) -> bool {
+    fn receives(&self, user: UserId, post: &Post, topic: &Topic) -> bool {
         let is_listed = match topic {
             Topic::Home => self.relation(user).following || user == post.author,
             Topic::Public | Topic::Hashtag(_) => post.is_public(&self.author),
             Topic::User(_) | Topic::Post(_) => true,
         };
-        is_listed && self.may_see(user, post) && self.shows(user)
+        is_listed && self.may_see(user, post) && self.includes(user)
     }
 
     fn may_see(&self, user: UserId, post: &Post) -> bool {

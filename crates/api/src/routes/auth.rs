@@ -117,24 +117,24 @@ fn with_session<R>(
     Ok(WithCookie { cookie, answer: answer(AuthResult::new(logged_in.account, tokens, &app.media.links())) })
 }
 
-/// Completes `given` with what the connection tells: the user agent, the address, and the session that this login
+/// Completes `input` with what the connection tells: the user agent, the address, and the session that this login
 /// replaces.
-fn device(app: &App, viewer: MaybeViewer, request: &Request, given: Device) -> Device {
+fn device(app: &App, viewer: MaybeViewer, request: &Request, input: Device) -> Device {
     // Native apps have no cookie whose session the login could replace.
-    let replaces = viewer.cookie_session().filter(|_| given.kind == Kind::Browser);
+    let replaces = viewer.cookie_session().filter(|_| input.kind == Kind::Browser);
     Device {
         user_agent: user_agent(request),
         address: client::address(request, &app.site.trusted_proxies),
         replaces,
-        ..given
+        ..input
     }
 }
 
 /// The `User-Agent`, for the owner's list of sessions: at most 256 characters of any script, without control characters
 /// and bidirectional overrides, which could disguise the rest.
 fn user_agent(request: &Request) -> Option<String> {
-    let given = String::from_utf8_lossy(RequestHeader::UserAgent.first(request.headers())?);
+    let text = String::from_utf8_lossy(RequestHeader::UserAgent.first(request.headers())?);
     let is_deceptive =
         |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    Some(given.chars().filter(|c| !is_deceptive(*c)).take(256).collect())
+    Some(text.chars().filter(|c| !is_deceptive(*c)).take(256).collect())
 }

@@ -42,8 +42,8 @@ impl ConversationsApi {
         body: Body<CreateConversation>,
     ) -> ApiResult<MaybeNew<Conversation>> {
         let members = resolve_members(body.0.members, viewer);
-        let made = app.chat.create_conversation(viewer.id(), &members, body.0.title).await;
-        let (view, is_new) = made.map_err(Problem::from)?;
+        let result = app.chat.create_conversation(viewer.id(), &members, body.0.title).await;
+        let (view, is_new) = result.map_err(Problem::from)?;
         let location = Some(format!("/api/v1/conversations/{}", view.conversation.id));
         let version = view.conversation.version;
         Ok(MaybeNew { is_new, location, version, body: Conversation::render(view, &app.media.links()) })

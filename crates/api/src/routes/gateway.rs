@@ -25,7 +25,7 @@ use crate::{
     routes::{AppData, Tag},
     schema::gateway::{GatewayStatus, Ready, Ticket},
     viewer::{MaybeViewer, Viewer},
-    ws::{Client, timed},
+    ws::{Client, gateway_credential},
 };
 
 pub(crate) struct GatewayApi;
@@ -65,8 +65,8 @@ impl GatewayApi {
         let permit = hub.admit(address).map_err(Problem::from)?;
         let connection =
             Connection { app: Arc::clone(app.0), permit, credential, origin: origin.map(ToOwned::to_owned) };
-        let is_spoken = handshake.is_spoken();
-        app.realtime.hub().tasks().spawn(connection.run(upgrade, is_spoken));
+        let is_supported = handshake.is_spoken();
+        app.realtime.hub().tasks().spawn(connection.run(upgrade, is_supported));
         Ok(Upgrade(handshake))
     }
 
@@ -103,8 +103,8 @@ impl GatewayApi {
         request: &Request,
     ) -> ApiResult<Created<Ticket>> {
         let origin = readable_origin(request.headers())?;
-        let made = app.auth.create_ticket(&viewer.authenticated(), origin).await;
-        let (ticket, expires_at) = made.map_err(Problem::from)?;
+        let result = app.auth.create_ticket(&viewer.authenticated(), origin).await;
+        let (ticket, expires_at) = result.map_err(Problem::from)?;
         let body = Ticket { ticket: ticket.expose().to_owned(), expires_at: expires_at.into() };
         Ok(Created { location: None, version: None, body })
     }
@@ -120,7 +120,7 @@ async fn authenticate(
     let headers = request.headers();
     let origin = readable_origin(headers)?;
     if origin.is_some() && !RequestOrigin::of(headers).is_trusted(&app.site) {
-        return Err(foreign());
+        return Err(untrusted_page());
     }
     let unauthenticated = || Problem::new(Code::Unauthenticated);
     // The gate has already rejected an invalid bearer token.
@@ -134,7 +134,7 @@ async fn authenticate(
     }
     let credential = viewer.authenticated().ok_or_else(unauthenticated)?;
     // Browsers send the cookie with the handshake of any page, and name the page in `Origin`: without it, reject.
-    if origin.is_none() { Err(foreign()) } else { Ok(credential) }
+    if origin.is_none() { Err(untrusted_page()) } else { Ok(credential) }
 }
 
 /// Rejects pages of other sites: they must not learn whether their visitor is logged in here.
@@ -145,10 +145,10 @@ fn check_page(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
             .is_none_or(|site| matches!(site, b"same-origin" | b"none")),
         origin => origin.is_trusted(&app.site),
     };
-    if is_trusted { Ok(()) } else { Err(foreign()) }
+    if is_trusted { Ok(()) } else { Err(untrusted_page()) }
 }
 
-fn foreign() -> Problem {
+fn untrusted_page() -> Problem {
     Problem::new(Code::CsrfRejected).with_detail(
         "Only pages of this site or of a trusted origin can open a WebSocket with the session cookie; the browser names the origin in the Origin header. Other clients must send Authorization: Bearer.",
     )
@@ -158,7 +158,7 @@ fn readable_origin(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     match RequestOrigin::of(headers) {
         RequestOrigin::Absent => Ok(None),
         RequestOrigin::Named(origin) => Ok(Some(origin)),
-        RequestOrigin::Unreadable => Err(foreign()),
+        RequestOrigin::Unreadable => Err(untrusted_page()),
     }
 }
 
@@ -177,24 +177,25 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(self, upgrade: OnUpgrade, is_spoken: bool) {
+    async fn run(self, upgrade: OnUpgrade, is_supported: bool) {
         let Ok(stream) = upgrade.await else { return };
         let Self { app, permit, credential, origin } = self;
         let hub = permit.hub().clone();
-        if !is_spoken {
+        if !is_supported {
             return reject(stream, &hub, CloseCode::Version).await;
         }
         let now = app.clock.now();
         let id = ConnectionId::generate(now);
         let ready = Ready::new(id.as_uuid(), credential.user, now, credential.expires_at, hub.config());
         let first = Frame::event(Class::Reply, "ready", &ready);
-        let owner = ConnectionIdentity { user: credential.user, credential: timed(&app, &credential) };
-        let guard = match permit.register(id, owner, first) {
+        let identity =
+            ConnectionIdentity { user: credential.user, credential: gateway_credential(&app, &credential) };
+        let guard = match permit.register(id, identity, first) {
             Ok(guard) => guard,
-            Err((_place, Rejection::TooManyOfUser)) => {
+            Err((_permit, Rejection::TooManyOfUser)) => {
                 return reject(stream, &hub, CloseCode::TooMany).await;
             }
-            Err((_place, _)) => return reject(stream, &hub, CloseCode::Draining).await,
+            Err((_permit, _)) => return reject(stream, &hub, CloseCode::Draining).await,
         };
         let connection = id.to_string();
         tracing::debug!(connection, user = %credential.user, "connected");

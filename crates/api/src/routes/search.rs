@@ -38,8 +38,8 @@ impl SearchApi {
         /// The search text, 1 to 100 characters. 검색어, 1~100자.
         q: Query<Required<SearchParam>>,
     ) -> ApiResult<Answer<SearchSuggestions>> {
-        let wanted = query(&q.0)?;
-        let found = app.social.search_suggestions(viewer.id(), &wanted).await.map_err(Problem::from)?;
+        let text = query(&q.0)?;
+        let found = app.social.search_suggestions(viewer.id(), &text).await.map_err(Problem::from)?;
         Ok(Answer(SearchSuggestions::render(found, &app.media.links())))
     }
 
@@ -64,9 +64,9 @@ impl SearchApi {
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<UserPage>> {
         let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let wanted = query(&q.0)?;
-        let page = list.ranked_page("searchUsers", &[wanted.as_str()])?;
-        let found = app.social.search_users(viewer.id(), &wanted, &page).await.map_err(Problem::from)?;
+        let text = query(&q.0)?;
+        let page = list.ranked_page("searchUsers", &[text.as_str()])?;
+        let found = app.social.search_users(viewer.id(), &text, &page).await.map_err(Problem::from)?;
         Ok(Paged::render_with(found, &app.media.links()))
     }
 
@@ -89,9 +89,9 @@ impl SearchApi {
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<HashtagPage>> {
         let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let wanted = query(&q.0)?;
-        let page = list.ranked_page("searchHashtags", &[wanted.as_str()])?;
-        let found = app.social.search_hashtags(viewer.id(), &wanted, &page).await.map_err(Problem::from)?;
+        let text = query(&q.0)?;
+        let page = list.ranked_page("searchHashtags", &[text.as_str()])?;
+        let found = app.social.search_hashtags(viewer.id(), &text, &page).await.map_err(Problem::from)?;
         Ok(Paged::render(found))
     }
 
@@ -116,9 +116,9 @@ impl SearchApi {
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Paged<PostPage>> {
         let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let wanted = query(&q.0)?;
-        let page = list.page("searchPosts", &[wanted.as_str()])?;
-        let found = app.social.search_posts(viewer.id(), &wanted, &page).await.map_err(Problem::from)?;
+        let text = query(&q.0)?;
+        let page = list.page("searchPosts", &[text.as_str()])?;
+        let found = app.social.search_posts(viewer.id(), &text, &page).await.map_err(Problem::from)?;
         Ok(Paged::render_with(found, &app.media.links()))
     }
 

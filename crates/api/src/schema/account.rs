@@ -323,7 +323,7 @@ pub(crate) enum MessagesFrom {
 impl Input for UpdateMe {
     type Parsed = UpdateProfile;
 
-    const KEPT: &'static [&'static str] = &["is_private", "discoverable", "messages_from"];
+    const NOT_NULLABLE: &'static [&'static str] = &["is_private", "discoverable", "messages_from"];
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
         let display_name = fields.patch_nullable("display_name", DisplayName::parse);

@@ -195,7 +195,7 @@ pub(crate) struct UpdateComment {
 impl Input for UpdateComment {
     type Parsed = WriteComment;
 
-    const KEPT: &'static [&'static str] = &["text"];
+    const NOT_NULLABLE: &'static [&'static str] = &["text"];
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
         let text = fields.text("text", CommentText::parse);

@@ -567,7 +567,7 @@ pub(crate) struct EditMessage {
 impl Input for EditMessage {
     type Parsed = MessageText;
 
-    const KEPT: &'static [&'static str] = &["text"];
+    const NOT_NULLABLE: &'static [&'static str] = &["text"];
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
         fields.text("text", MessageText::parse)

@@ -235,7 +235,7 @@ pub(crate) struct UpdatePost {
 impl Input for UpdatePost {
     type Parsed = blegram_social::UpdatePost;
 
-    const KEPT: &'static [&'static str] = &["media_ids", "visibility"];
+    const NOT_NULLABLE: &'static [&'static str] = &["media_ids", "visibility"];
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
         let text = fields.patch_text("text", PostText::parse);

@@ -72,7 +72,7 @@ async fn sign_up_reports_all_errors_at_once(#[case] backend: Backend) {
     let body = json!({
         "username": "a b", "password": "short", "display_name": "\u{3164}", "email": "nobody", "client": "fridge", "age": 7,
     });
-    t.stranger().post("/api/v1/auth/signup", &body).await.assert_refused(&[
+    t.stranger().post("/api/v1/auth/signup", &body).await.assert_invalid(&[
         ("/username", "invalid-characters"),
         ("/display_name", "blank"),
         ("/email", "invalid-characters"),
@@ -80,14 +80,14 @@ async fn sign_up_reports_all_errors_at_once(#[case] backend: Backend) {
         ("/client", "out-of-range"),
         ("/age", "unknown-field"),
     ]);
-    t.stranger().post("/api/v1/auth/signup", &json!({})).await.assert_refused(&[
+    t.stranger().post("/api/v1/auth/signup", &json!({})).await.assert_invalid(&[
         ("/username", "required"),
         ("/password", "required"),
         ("/client", "required"),
     ]);
     // The username is what an attacker tries first.
     let body = json!({ "username": "annabellelee", "password": "annabellelee", "client": "browser" });
-    t.stranger().post("/api/v1/auth/signup", &body).await.assert_refused(&[("/password", "weak-password")]);
+    t.stranger().post("/api/v1/auth/signup", &body).await.assert_invalid(&[("/password", "weak-password")]);
 }
 
 #[apply(both_databases)]
@@ -184,14 +184,14 @@ async fn invalid_cookie_is_anonymous_on_public_routes(#[case] backend: Backend) 
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let post = ann.posts("hello").await;
-    for dead in ["auth-blegram=bls_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "auth-blegram=nonsense"] {
+    for invalid in ["auth-blegram=bls_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "auth-blegram=nonsense"] {
         let reader = t.stranger();
-        reader.set_cookie(Some(dead.to_owned()));
+        reader.set_cookie(Some(invalid.to_owned()));
         let answer = reader.get(&format!("/api/v1/posts/{post}")).await;
         assert_eq!(answer.json()["viewer"], json!(null));
         assert_eq!(reader.cookie(), None);
 
-        reader.set_cookie(Some(dead.to_owned()));
+        reader.set_cookie(Some(invalid.to_owned()));
         reader.get("/api/v1/posts/nonsense").await.assert_problem(404, "not-found");
         assert_eq!(reader.cookie(), None, "an error response clears it, too");
     }

@@ -177,8 +177,8 @@ async fn every_operation_returns_the_status_of_its_row(#[case] backend: Backend)
             .await
             .json();
         let upload = upload["id"].as_str().unwrap();
-        let conversation = owner.begins(&["@bystander"], Some("us")).await;
-        let message = owner.says(&conversation, "hello").await;
+        let conversation = owner.starts_conversation(&["@bystander"], Some("us")).await;
+        let message = owner.sends_message(&conversation, "hello").await;
         // A second session of the owner. Too many sessions would end the first, so the others are revoked.
         owner.delete("/api/v1/auth/sessions").await.assert_status(204);
         t.stranger().log_in("olga", PASSWORD).await.assert_status(200);

@@ -40,9 +40,9 @@ async fn malformed_json_is_rejected(#[case] backend: Backend) {
     for body in malformed {
         post_bytes(&ann, body).await.assert_problem(400, "malformed-request");
     }
-    post_bytes(&ann, deep(31)).await.assert_refused(&[("/a", "unknown-field")]);
+    post_bytes(&ann, deep(31)).await.assert_invalid(&[("/a", "unknown-field")]);
     for body in ["[]", "7", "\"text\"", "null"] {
-        post_bytes(&ann, body).await.assert_refused(&[("", "wrong-type")]);
+        post_bytes(&ann, body).await.assert_invalid(&[("", "wrong-type")]);
     }
     assert_eq!(ann.get("/api/v1/me").await.json()["post_count"], 0);
 }
@@ -53,12 +53,12 @@ async fn wrong_types_are_rejected_without_conversion(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     for text in [json!(7), json!(true), json!(["x"]), json!({ "a": 1 })] {
-        ann.post("/api/v1/posts", &json!({ "text": text })).await.assert_refused(&[("/text", "wrong-type")]);
+        ann.post("/api/v1/posts", &json!({ "text": text })).await.assert_invalid(&[("/text", "wrong-type")]);
     }
-    ann.post("/api/v1/posts", &json!({ "text": null })).await.assert_refused(&[("/text", "blank")]);
+    ann.post("/api/v1/posts", &json!({ "text": null })).await.assert_invalid(&[("/text", "blank")]);
     ann.post("/api/v1/posts", &json!({ "text": "x", "media_ids": null, "visibility": 1, "a/b~c": 1 }))
         .await
-        .assert_refused(&[
+        .assert_invalid(&[
             ("/media_ids", "wrong-type"),
             ("/visibility", "wrong-type"),
             ("/a~1b~0c", "unknown-field"),
@@ -105,7 +105,7 @@ async fn body_must_be_json_within_the_size_limit(#[case] backend: Backend) {
     ann.send(Method::DELETE, "/api/v1/posts/x", &[], megabyte).await.assert_problem(413, "body-too-large");
     let fits = json!({ "text": "x".repeat(65_536 - 11) }).to_string();
     assert_eq!(fits.len(), 65_536);
-    post_bytes(&ann, fits).await.assert_refused(&[("/text", "too-long")]);
+    post_bytes(&ann, fits).await.assert_invalid(&[("/text", "too-long")]);
 }
 
 #[apply(both_databases)]
@@ -184,15 +184,15 @@ async fn query_errors_are_reported_together_and_unknown_parameters_ignored(#[cas
     let get = async |query: &str| ann.get(&format!("/api/v1/timelines/public?{query}")).await;
     get("limit=0&since_id=x")
         .await
-        .assert_refused(&[("/limit", "out-of-range"), ("/since_id", "wrong-type")]);
-    get("limit=-5").await.assert_refused(&[("/limit", "out-of-range")]);
+        .assert_invalid(&[("/limit", "out-of-range"), ("/since_id", "wrong-type")]);
+    get("limit=-5").await.assert_invalid(&[("/limit", "out-of-range")]);
     for limit in ["ten", "1.5", "1e3", "0x10", "%31%00", "+1", "１"] {
-        get(&format!("limit={limit}")).await.assert_refused(&[("/limit", "wrong-type")]);
+        get(&format!("limit={limit}")).await.assert_invalid(&[("/limit", "wrong-type")]);
     }
     get("limit=0&cursor=garbage").await.assert_problem(400, "cursor-invalid");
-    ann.get("/api/v1/users/nonsense/posts?limit=0").await.assert_refused(&[("/limit", "out-of-range")]);
+    ann.get("/api/v1/users/nonsense/posts?limit=0").await.assert_invalid(&[("/limit", "out-of-range")]);
     ann.get("/api/v1/users/nonsense/posts?cursor=x").await.assert_problem(400, "cursor-invalid");
-    get("limit=-99999999999999999999").await.assert_refused(&[("/limit", "out-of-range")]);
+    get("limit=-99999999999999999999").await.assert_invalid(&[("/limit", "out-of-range")]);
     for fine in
         ["limit=1000000", "limit=99999999999999999999", "limit=007", "utm_source=x&limit=5", "&&&", "%ff=%fe"]
     {
@@ -208,8 +208,8 @@ async fn empty_optional_query_parameters_are_ignored(#[case] backend: Backend) {
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let post = ann.posts("hello #jeju").await;
     let comment = ann.comments(&post, "first").await;
-    let conversation = ann.begins(&["@bob"], None).await;
-    ann.says(&conversation, "hello").await;
+    let conversation = ann.starts_conversation(&["@bob"], None).await;
+    ann.sends_message(&conversation, "hello").await;
     bob.posts("another").await;
     let mut count = 0;
     for (method, template, operation) in CONTRACT.operations() {
@@ -234,7 +234,7 @@ async fn empty_optional_query_parameters_are_ignored(#[case] backend: Backend) {
         for spelling in ["", "="] {
             let empty: Vec<String> = optional.clone().map(|name| format!("{name}{spelling}")).collect();
             let plain = ann.get(&format!("{path}?{required}")).await;
-            let asked = ann.get(&format!("{path}?{}&{required}&", empty.join("&"))).await;
+            let with_empty = ann.get(&format!("{path}?{}&{required}&", empty.join("&"))).await;
             plain.assert_status(200);
             // These cursors contain transaction ids of the PostgreSQL cluster, which other tests advance.
             let is_moving = ["/api/v1/conversations", "/api/v1/sync"].contains(&template);
@@ -245,9 +245,9 @@ async fn empty_optional_query_parameters_are_ignored(#[case] backend: Backend) {
                 }
                 page
             };
-            assert_eq!(page(asked.assert_status(200)), page(&plain), "{path} {empty:?}");
+            assert_eq!(page(with_empty.assert_status(200)), page(&plain), "{path} {empty:?}");
             let link = |answer: &Answer| answer.header("link").filter(|_| !is_moving).map(ToOwned::to_owned);
-            assert_eq!(link(&asked), link(&plain), "{path} {empty:?}");
+            assert_eq!(link(&with_empty), link(&plain), "{path} {empty:?}");
             count += empty.len();
         }
     }
@@ -257,7 +257,7 @@ async fn empty_optional_query_parameters_are_ignored(#[case] backend: Backend) {
     let second = ann.get(&format!("/api/v1/timelines/public?limit=1&since_id&cursor={next}")).await;
     assert_eq!(second.items("id"), [json!(post)], "the cursor belongs to the same list");
     ann.get("/api/v1/search/posts?q=&limit=").await.assert_problem(422, "invalid");
-    ann.get("/api/v1/timelines/public?limit=%20").await.assert_refused(&[("/limit", "wrong-type")]);
+    ann.get("/api/v1/timelines/public?limit=%20").await.assert_invalid(&[("/limit", "wrong-type")]);
 }
 
 #[apply(both_databases)]
@@ -267,8 +267,8 @@ async fn null_is_rejected_for_fields_that_cannot_be_cleared(#[case] backend: Bac
     let [ann, _bob] = t.users(["ann", "bob"]).await;
     let post = ann.posts("hello").await;
     let comment = ann.comments(&post, "hello").await;
-    let conversation = ann.begins(&["@bob"], None).await;
-    let message = ann.says(&conversation, "hello").await;
+    let conversation = ann.starts_conversation(&["@bob"], None).await;
+    let message = ann.sends_message(&conversation, "hello").await;
     for (path, fields) in [
         ("/api/v1/me".to_owned(), &["is_private", "discoverable", "messages_from"][..]),
         (format!("/api/v1/posts/{post}"), &["visibility", "media_ids"]),
@@ -277,7 +277,7 @@ async fn null_is_rejected_for_fields_that_cannot_be_cleared(#[case] backend: Bac
     ] {
         for field in fields {
             let answer = ann.patch(&path, &[], &json!({ *field: null })).await;
-            answer.assert_refused(&[(&format!("/{field}"), "null-not-allowed")]);
+            answer.assert_invalid(&[(&format!("/{field}"), "null-not-allowed")]);
         }
         let all: Value = fields.iter().map(|field| ((*field).to_owned(), json!(null))).collect();
         let answer = ann.patch(&path, &[], &all).await;
@@ -292,15 +292,15 @@ async fn null_is_rejected_for_fields_that_cannot_be_cleared(#[case] backend: Bac
 #[tokio::test]
 async fn request_ids_are_echoed_if_valid_and_replaced_otherwise(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
-    let ask = async |id: &str| {
+    let echoed_id = async |id: &str| {
         let answer =
             t.stranger().send(Method::GET, "/api/v1/nothing", &[("x-request-id", id)], Vec::new()).await;
         answer.assert_problem(404, "not-found");
         answer.header("x-request-id").unwrap().to_owned()
     };
-    assert_eq!(ask("trace-1.A_b").await, "trace-1.A_b");
+    assert_eq!(echoed_id("trace-1.A_b").await, "trace-1.A_b");
     for odd in ["", "a b", "<script>", "x\"y", &"a".repeat(65)] {
-        let id = ask(odd).await;
+        let id = echoed_id(odd).await;
         assert!(id != odd && id.len() == 36, "{id}");
     }
 }

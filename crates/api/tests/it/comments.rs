@@ -31,9 +31,9 @@ async fn reply_to_a_reply_joins_the_thread_and_notifies_its_author(#[case] backe
     let listed = t.stranger().get(&format!("/api/v1/posts/{post}/comments")).await;
     assert_eq!((listed.items("id"), listed.items("reply_count")), (vec![json!(top)], vec![json!(2)]));
     assert_eq!(counts(&ann, &post).await, 3);
-    assert_eq!(ann.told().await, ["comment", "comment"]);
-    assert_eq!(bob.told().await, ["reply"]);
-    assert_eq!(chul.told().await, ["reply"]);
+    assert_eq!(ann.notifications().await, ["comment", "comment"]);
+    assert_eq!(bob.notifications().await, ["reply"]);
+    assert_eq!(chul.notifications().await, ["reply"]);
 }
 
 #[apply(both_databases)]
@@ -45,12 +45,12 @@ async fn comment_notifies_each_recipient_once(#[case] backend: Backend) {
     let top = ann.comments(&post, "to myself").await;
     bob.replies(&post, &top, "@ann @ann님 hi").await;
     assert_eq!(
-        ann.told().await,
+        ann.notifications().await,
         ["reply"],
         "a reply takes precedence over a mention, and a mention over a comment"
     );
     bob.comments(&post, "@ann again").await;
-    assert_eq!(ann.told().await, ["mention", "reply"]);
+    assert_eq!(ann.notifications().await, ["mention", "reply"]);
 }
 
 #[apply(both_databases)]
@@ -74,7 +74,7 @@ async fn deleted_comment_is_a_tombstone_while_it_has_replies(#[case] backend: Ba
     let body = json!({ "text": "hello?", "parent_id": top });
     ann.post(&format!("/api/v1/posts/{post}/comments"), &body)
         .await
-        .assert_refused(&[("/parent_id", "not-found")]);
+        .assert_invalid(&[("/parent_id", "not-found")]);
     let last = bob.replies(&post, &reply, "third").await;
     for reply in [&reply, &last] {
         ann.delete(&format!("/api/v1/comments/{reply}")).await.assert_status(204);
@@ -176,7 +176,7 @@ async fn comment_edits_store_revisions_and_notify_new_mentions(#[case] backend: 
     let post = ann.posts("hello").await;
     let comment = bob.comments(&post, "for @chul").await;
     let path = format!("/api/v1/comments/{comment}");
-    assert_eq!(chul.told().await, ["mention"]);
+    assert_eq!(chul.notifications().await, ["mention"]);
     t.clock.advance(Duration::from_secs(60));
     let tag = bob.get(&path).await.header("etag").unwrap().to_owned();
     let edited = bob.patch(&path, &[("if-match", &tag)], &json!({ "text": "for @ann" })).await;
@@ -184,8 +184,8 @@ async fn comment_edits_store_revisions_and_notify_new_mentions(#[case] backend: 
     bob.patch(&path, &[("if-match", &tag)], &json!({ "text": "lost" }))
         .await
         .assert_problem(412, "precondition-failed");
-    assert_eq!(chul.told().await, [""; 0], "no longer mentioned");
-    assert_eq!(ann.told().await, ["comment"], "already notified about the comment, so not again");
+    assert_eq!(chul.notifications().await, [""; 0], "no longer mentioned");
+    assert_eq!(ann.notifications().await, ["comment"], "already notified about the comment, so not again");
     let texts = bob.get(&format!("{path}/revisions")).await.items("text");
     assert_eq!(texts, ["for @ann", "for @chul"]);
 }
@@ -265,11 +265,11 @@ async fn comment_needs_text_and_an_existing_post_and_parent(#[case] backend: Bac
         (&*"가".repeat(1001), "too-long"),
         ("a\0", "invalid-characters"),
     ] {
-        ann.post(&path, &json!({ "text": text })).await.assert_refused(&[("/text", code)]);
+        ann.post(&path, &json!({ "text": text })).await.assert_invalid(&[("/text", code)]);
     }
     for parent in [&*elsewhere, &*post, "nonsense", "01890a5d-ac96-774b-bcce-b302099a8057"] {
         let body = json!({ "text": "hello", "parent_id": parent });
-        ann.post(&path, &body).await.assert_refused(&[("/parent_id", "not-found")]);
+        ann.post(&path, &body).await.assert_invalid(&[("/parent_id", "not-found")]);
     }
     ann.delete(&format!("/api/v1/posts/{post}")).await.assert_status(204);
     ann.post(&path, &json!({ "text": "late" })).await.assert_problem(404, "not-found");

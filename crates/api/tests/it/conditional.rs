@@ -95,15 +95,15 @@ async fn cache_control_depends_on_route_and_viewer(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann] = t.users(["ann"]).await;
     let post = format!("/api/v1/posts/{}", ann.posts("hello").await);
-    for (path, mine, everybodys) in [
+    for (path, authenticated, anonymous) in [
         (post.as_str(), "private, no-cache", "no-cache"),
         ("/api/v1/timelines/public", "private, no-cache", "no-cache"),
         ("/api/v1/me", "no-store", "no-store"),
         ("/api/v1/auth/csrf", "no-store", "no-store"),
         ("/api/v1/posts/nonsense", "private, no-cache", "no-cache"),
     ] {
-        assert_eq!(ann.get(path).await.header("cache-control"), Some(mine), "{path}");
-        assert_eq!(t.stranger().get(path).await.header("cache-control"), Some(everybodys), "{path}");
+        assert_eq!(ann.get(path).await.header("cache-control"), Some(authenticated), "{path}");
+        assert_eq!(t.stranger().get(path).await.header("cache-control"), Some(anonymous), "{path}");
     }
 }
 
@@ -158,7 +158,7 @@ async fn etag_of_a_created_resource_is_valid_for_its_first_edit(#[case] backend:
 async fn if_match_of_a_message_guards_its_deletion(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
-    let conversation = ann.begins(&["@bob"], None).await;
+    let conversation = ann.starts_conversation(&["@bob"], None).await;
     let messages = format!("/api/v1/conversations/{conversation}/messages");
     let sent = ann.sends(&conversation, crate::world::client_id(), "hello").await;
     let path = format!("{messages}/{}", sent.json()["id"].as_str().unwrap());
@@ -175,12 +175,12 @@ async fn if_match_of_a_message_guards_its_deletion(#[case] backend: Backend) {
 async fn if_match_of_a_group_ignores_new_messages(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, _cat] = t.users(["ann", "bob", "cat"]).await;
-    let group = ann.begins(&["@bob"], Some("tea")).await;
+    let group = ann.starts_conversation(&["@bob"], Some("tea")).await;
     let path = format!("/api/v1/conversations/{group}");
     let read = ann.get(&path).await;
     let old = tag(&read);
     ann.send(Method::GET, &path, &[("if-none-match", &old)], Vec::new()).await.assert_status(304);
-    bob.says(&group, "hello").await;
+    bob.sends_message(&group, "hello").await;
     ann.send(Method::GET, &path, &[("if-none-match", &old)], Vec::new()).await.assert_status(200);
     let added = ann.post(&format!("{path}/members"), &json!({ "members": ["@cat"] })).await;
     assert_eq!(tag(&added), tag(&ann.get(&path).await));

@@ -42,7 +42,7 @@ impl Contract {
     }
 
     /// Panics unless the document describes the response.
-    pub(crate) fn judge(&self, public_url: &str, method: &Method, path: &str, answer: &Answer) {
+    pub(crate) fn check(&self, public_url: &str, method: &Method, path: &str, answer: &Answer) {
         let Answer { status, headers, body } = answer;
         let Ok(found) = self.paths.at(path) else { return };
         let operation = &found.value[method.as_str().to_lowercase()];
@@ -127,16 +127,16 @@ impl Frames {
         Self { messages: components["messages"].clone(), schemas: json_schema(&components["schemas"]) }
     }
 
-    pub(crate) fn judge_event(&self, frame: &Value) {
-        self.judge(&format!("event.{}", frame["ev"].as_str().unwrap()), frame);
+    pub(crate) fn check_event(&self, frame: &Value) {
+        self.check(&format!("event.{}", frame["ev"].as_str().unwrap()), frame);
     }
 
-    pub(crate) fn judge_reply(&self, op: &str, frame: &Value) {
-        let is_refusal = frame["ok"].is_null();
-        self.judge(&if is_refusal { "error".to_owned() } else { format!("reply.{op}") }, frame);
+    pub(crate) fn check_reply(&self, op: &str, frame: &Value) {
+        let is_error = frame["ok"].is_null();
+        self.check(&if is_error { "error".to_owned() } else { format!("reply.{op}") }, frame);
     }
 
-    pub(crate) fn judge(&self, name: &str, frame: &Value) {
+    pub(crate) fn check(&self, name: &str, frame: &Value) {
         let payload = &self.messages[name]["payload"];
         assert!(payload.is_object(), "{name} is not in the document");
         let errors: Vec<String> = self

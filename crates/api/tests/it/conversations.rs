@@ -18,15 +18,15 @@ fn path(conversation: &str, rest: &str) -> String {
 }
 
 impl Actor<'_> {
-    async fn heard(&self, conversation: &str) -> Vec<Value> {
+    async fn messages(&self, conversation: &str) -> Vec<Value> {
         self.get(&path(conversation, "/messages")).await.items("text")
     }
 
-    async fn happened(&self, conversation: &str, after: u64) -> Value {
+    async fn events(&self, conversation: &str, after: u64) -> Value {
         self.get(&path(conversation, &format!("/events?after={after}"))).await.json()
     }
 
-    async fn lists(&self) -> Vec<Value> {
+    async fn conversations(&self) -> Vec<Value> {
         self.get("/api/v1/conversations").await.items("id")
     }
 }
@@ -40,16 +40,16 @@ fn kinds(changes: &Value) -> Vec<&str> {
 async fn direct_conversation_is_unique_and_listed_from_its_first_message(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
-    let begun = ann.post("/api/v1/conversations", &json!({ "members": ["@bob", "@ann", "@bob"] })).await;
-    begun.assert_status(201);
-    let id = begun.json()["id"].as_str().unwrap().to_owned();
-    assert_eq!(begun.header("location"), Some(&*path(&id, "")));
-    assert_eq!((ann.lists().await, bob.lists().await), (vec![json!(id)], vec![]));
+    let created = ann.post("/api/v1/conversations", &json!({ "members": ["@bob", "@ann", "@bob"] })).await;
+    created.assert_status(201);
+    let id = created.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(created.header("location"), Some(&*path(&id, "")));
+    assert_eq!((ann.conversations().await, bob.conversations().await), (vec![json!(id)], vec![]));
     let again = bob.post("/api/v1/conversations", &json!({ "members": ["@ann"] })).await;
     again.assert_status(200);
     assert_eq!(again.json()["id"], id);
 
-    ann.says(&id, "hello").await;
+    ann.sends_message(&id, "hello").await;
     let seen = bob.get(&path(&id, "")).await.json();
     assert_eq!(
         (&seen["kind"], &seen["unread_count"], &seen["last_message"]["text"]),
@@ -69,7 +69,7 @@ async fn direct_conversation_is_unique_and_listed_from_its_first_message(#[case]
 async fn message_with_the_same_client_id_is_created_once(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, _] = t.users(["ann", "bob"]).await;
-    let id = ann.begins(&["@bob"], None).await;
+    let id = ann.starts_conversation(&["@bob"], None).await;
     let name = client_id();
     // More requests than database connections: none may wait for another connection while it locks the conversation.
     let all = join_all((0..24).map(|_| ann.sends(&id, name, "hello"))).await;
@@ -80,10 +80,10 @@ async fn message_with_the_same_client_id_is_created_once(#[case] backend: Backen
     ann.log_in("ann", crate::world::PASSWORD).await.assert_status(200);
     ann.sends(&id, name, "hello").await.assert_status(200);
     ann.sends(&id, name, "another").await.assert_problem(422, "client-id-reused");
-    let other = ann.begins(&["@bob"], Some("us")).await;
+    let other = ann.starts_conversation(&["@bob"], Some("us")).await;
     ann.sends(&other, name, "hello").await.assert_problem(422, "client-id-reused");
-    assert_eq!(ann.heard(&id).await, ["hello"]);
-    assert_eq!(ann.heard(&other).await, Vec::<Value>::new());
+    assert_eq!(ann.messages(&id).await, ["hello"]);
+    assert_eq!(ann.messages(&other).await, Vec::<Value>::new());
 }
 
 #[apply(both_databases)]
@@ -91,7 +91,7 @@ async fn message_with_the_same_client_id_is_created_once(#[case] backend: Backen
 async fn concurrent_messages_get_consecutive_numbers(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
-    let id = ann.begins(&["@bob"], None).await;
+    let id = ann.starts_conversation(&["@bob"], None).await;
     let texts: Vec<String> = (0..12).map(|n| format!("number {n}")).collect();
     let sent = texts.iter().enumerate().map(|(n, text)| {
         let who = if n % 2 == 0 { &ann } else { &bob };
@@ -100,7 +100,7 @@ async fn concurrent_messages_get_consecutive_numbers(#[case] backend: Backend) {
     join_all(sent).await.iter().for_each(|answer| {
         answer.assert_status(201);
     });
-    let changes = ann.happened(&id, 0).await;
+    let changes = ann.events(&id, 0).await;
     let seqs: Vec<u64> = changes["events"]
         .as_array()
         .unwrap()
@@ -115,7 +115,7 @@ async fn concurrent_messages_get_consecutive_numbers(#[case] backend: Backend) {
     let mut next = path(&id, "/messages?limit=5");
     loop {
         let page = bob.get(&next).await.json();
-        walked.extend(page["items"].as_array().unwrap().iter().map(|it| it["message_no"].clone()));
+        walked.extend(page["items"].as_array().unwrap().iter().map(|message| message["message_no"].clone()));
         assert_eq!(page["last_seq"], 12);
         let Some(cursor) = page["next_cursor"].as_str() else { break };
         next = path(&id, &format!("/messages?limit=5&cursor={cursor}"));
@@ -128,12 +128,12 @@ async fn concurrent_messages_get_consecutive_numbers(#[case] backend: Backend) {
 async fn messages_are_edited_and_deleted_by_their_senders_only(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
-    let id = ann.begins(&["@bob"], None).await;
+    let id = ann.starts_conversation(&["@bob"], None).await;
     let image = ann.uploads_picture().await;
     let body = json!({ "client_id": client_id(), "media_ids": [image] });
-    let shown = ann.post(&path(&id, "/messages"), &body).await;
-    shown.assert_status(201);
-    let message = shown.json()["id"].as_str().unwrap().to_owned();
+    let sent = ann.post(&path(&id, "/messages"), &body).await;
+    sent.assert_status(201);
+    let message = sent.json()["id"].as_str().unwrap().to_owned();
     assert_eq!(bob.get(&path(&id, "/messages")).await.json()["items"][0]["media"][0]["id"], image);
     ann.post("/api/v1/posts", &json!({ "media_ids": [image] })).await.assert_problem(409, "media-in-use");
 
@@ -147,7 +147,7 @@ async fn messages_are_edited_and_deleted_by_their_senders_only(#[case] backend: 
     }
     ann.delete(&at).await.assert_status(204);
     ann.delete(&at).await.assert_problem(404, "not-found");
-    let changes = bob.happened(&id, 0).await;
+    let changes = bob.events(&id, 0).await;
     assert_eq!(kinds(&changes), ["message.created", "message.created", "message.edited", "message.deleted"]);
     // An event contains the message in its current state.
     let first = &changes["events"][0]["d"]["message"];
@@ -157,11 +157,11 @@ async fn messages_are_edited_and_deleted_by_their_senders_only(#[case] backend: 
     );
     ann.get(&format!("/api/v1/media/{image}")).await.assert_problem(404, "not-found");
 
-    let other = ann.begins(&["@bob"], Some("us")).await;
+    let other = ann.starts_conversation(&["@bob"], Some("us")).await;
     let foreign = json!({ "client_id": client_id(), "text": "x", "reply_to": message });
-    ann.post(&path(&other, "/messages"), &foreign).await.assert_refused(&[("/reply_to", "not-found")]);
+    ann.post(&path(&other, "/messages"), &foreign).await.assert_invalid(&[("/reply_to", "not-found")]);
     let nothing = json!({ "client_id": client_id(), "text": "  " });
-    ann.post(&path(&id, "/messages"), &nothing).await.assert_refused(&[("/text", "blank")]);
+    ann.post(&path(&id, "/messages"), &nothing).await.assert_invalid(&[("/text", "blank")]);
 }
 
 #[apply(both_databases)]
@@ -169,15 +169,15 @@ async fn messages_are_edited_and_deleted_by_their_senders_only(#[case] backend: 
 async fn group_members_join_leave_and_are_removed(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul, dana] = t.users(["ann", "bob", "chul", "dana"]).await;
-    let id = ann.begins(&["@bob"], Some("us")).await;
-    assert_eq!(bob.lists().await, [json!(id)], "a group is listed immediately");
-    ann.says(&id, "before").await;
+    let id = ann.starts_conversation(&["@bob"], Some("us")).await;
+    assert_eq!(bob.conversations().await, [json!(id)], "a group is listed immediately");
+    ann.sends_message(&id, "before").await;
     let added = bob.post(&path(&id, "/members"), &json!({ "members": ["@chul", "@ann"] })).await;
     added.assert_status(200);
-    assert_eq!(chul.heard(&id).await, Vec::<Value>::new(), "a new member does not see earlier messages");
-    assert_eq!(chul.happened(&id, 0).await["reset"], true);
-    ann.says(&id, "welcome").await;
-    assert_eq!(chul.heard(&id).await, ["welcome"]);
+    assert_eq!(chul.messages(&id).await, Vec::<Value>::new(), "a new member does not see earlier messages");
+    assert_eq!(chul.events(&id, 0).await["reset"], true);
+    ann.sends_message(&id, "welcome").await;
+    assert_eq!(chul.messages(&id).await, ["welcome"]);
     assert_eq!(chul.get(&path(&id, "")).await.json()["unread_count"], 1);
 
     chul.delete(&path(&id, "/members/@bob")).await.assert_problem(403, "forbidden");
@@ -200,9 +200,9 @@ async fn group_members_join_leave_and_are_removed(#[case] backend: Backend) {
     let left = bob.get(&path(&id, "")).await.json();
     assert_eq!(left["owner_id"], bob.get("/api/v1/me").await.json()["id"]);
     assert_eq!(left["members"].as_array().unwrap().len(), 1);
-    let told = bob.happened(&id, 0).await;
+    let history = bob.events(&id, 0).await;
     assert_eq!(
-        kinds(&told),
+        kinds(&history),
         [
             "message.created",
             "member.joined",
@@ -227,7 +227,7 @@ async fn group_members_join_leave_and_are_removed(#[case] backend: Backend) {
     for who in [&ann, &bob] {
         who.delete(&path(&id, "/members/me")).await.assert_status(204);
     }
-    assert_eq!(bob.lists().await, Vec::<Value>::new());
+    assert_eq!(bob.conversations().await, Vec::<Value>::new());
 }
 
 #[apply(both_databases)]
@@ -235,16 +235,16 @@ async fn group_members_join_leave_and_are_removed(#[case] backend: Backend) {
 async fn leaving_a_direct_conversation_hides_it_until_the_next_message(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
-    let id = ann.begins(&["@bob"], None).await;
-    ann.says(&id, "old").await;
+    let id = ann.starts_conversation(&["@bob"], None).await;
+    ann.sends_message(&id, "old").await;
     bob.delete(&path(&id, "/members/me")).await.assert_status(204);
-    assert_eq!((bob.lists().await, ann.lists().await), (vec![], vec![json!(id)]));
+    assert_eq!((bob.conversations().await, ann.conversations().await), (vec![], vec![json!(id)]));
     assert_eq!(bob.get("/api/v1/sync").await.json()["heads"], json!([]));
     bob.get(&path(&id, "")).await.assert_status(200);
-    assert_eq!(bob.heard(&id).await, Vec::<Value>::new());
-    ann.says(&id, "new").await;
-    assert_eq!((bob.lists().await, bob.heard(&id).await), (vec![json!(id)], vec![json!("new")]));
-    assert_eq!(ann.heard(&id).await, ["new", "old"]);
+    assert_eq!(bob.messages(&id).await, Vec::<Value>::new());
+    ann.sends_message(&id, "new").await;
+    assert_eq!((bob.conversations().await, bob.messages(&id).await), (vec![json!(id)], vec![json!("new")]));
+    assert_eq!(ann.messages(&id).await, ["new", "old"]);
     for (method, rest, body) in [
         (Method::PATCH, "", json!({ "title": "us" })),
         (Method::POST, "/members", json!({ "members": ["@bob"] })),
@@ -262,44 +262,44 @@ async fn starting_a_conversation_checks_blocks_settings_and_members(#[case] back
     let t = TestApp::new(backend).await;
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
     let begin = async |who: &Actor<'_>, body: Value| who.post("/api/v1/conversations", &body).await;
-    let direct = ann.begins(&["@bob"], None).await;
+    let direct = ann.starts_conversation(&["@bob"], None).await;
     bob.put_empty("/api/v1/users/@ann/block").await.assert_status(200);
     bob.sends(&direct, client_id(), "x").await.assert_problem(403, "blocked");
     ann.sends(&direct, client_id(), "x").await.assert_problem(403, "forbidden");
-    begin(&ann, json!({ "members": ["@chul", "@bob"] })).await.assert_refused(&[("/members/1", "not-found")]);
+    begin(&ann, json!({ "members": ["@chul", "@bob"] })).await.assert_invalid(&[("/members/1", "not-found")]);
     bob.delete("/api/v1/users/@ann/block").await.assert_status(200);
-    ann.says(&direct, "again").await;
+    ann.sends_message(&direct, "again").await;
 
     chul.patch("/api/v1/me", &[], &json!({ "messages_from": "followed" })).await.assert_status(200);
-    begin(&ann, json!({ "members": ["@chul"] })).await.assert_refused(&[("/members/0", "not-found")]);
+    begin(&ann, json!({ "members": ["@chul"] })).await.assert_invalid(&[("/members/0", "not-found")]);
     chul.put_empty("/api/v1/users/@ann/follow").await.assert_status(200);
     begin(&ann, json!({ "members": ["@chul"] })).await.assert_status(201);
     let me = chul.patch("/api/v1/me", &[], &json!({ "messages_from": "nobody" })).await.json();
     assert_eq!(me["messages_from"], "nobody");
     begin(&ann, json!({ "members": ["@chul"], "title": "us" }))
         .await
-        .assert_refused(&[("/members/0", "not-found")]);
+        .assert_invalid(&[("/members/0", "not-found")]);
     begin(&ann, json!({ "members": ["@chul"] })).await.assert_status(200);
 
-    begin(&ann, json!({ "members": ["@ann"] })).await.assert_refused(&[("/members", "self")]);
-    begin(&ann, json!({ "members": ["me"] })).await.assert_refused(&[("/members", "self")]);
+    begin(&ann, json!({ "members": ["@ann"] })).await.assert_invalid(&[("/members", "self")]);
+    begin(&ann, json!({ "members": ["me"] })).await.assert_invalid(&[("/members", "self")]);
     begin(&ann, json!({ "members": ["me", "@ann"], "title": "us" }))
         .await
-        .assert_refused(&[("/members", "self")]);
-    begin(&ann, json!({ "members": [] })).await.assert_refused(&[("/members", "self")]);
-    begin(&ann, json!({})).await.assert_refused(&[("/members", "required")]);
-    begin(&ann, json!({ "members": null, "title": "us" })).await.assert_refused(&[("/members", "required")]);
-    begin(&ann, json!({ "members": ["me", "@nobody"] })).await.assert_refused(&[("/members/1", "not-found")]);
+        .assert_invalid(&[("/members", "self")]);
+    begin(&ann, json!({ "members": [] })).await.assert_invalid(&[("/members", "self")]);
+    begin(&ann, json!({})).await.assert_invalid(&[("/members", "required")]);
+    begin(&ann, json!({ "members": null, "title": "us" })).await.assert_invalid(&[("/members", "required")]);
+    begin(&ann, json!({ "members": ["me", "@nobody"] })).await.assert_invalid(&[("/members/1", "not-found")]);
     begin(&ann, json!({ "members": ["me", "@bob"] })).await.assert_status(200);
-    let group = ann.begins(&["@bob", "me"], Some("us")).await;
+    let group = ann.starts_conversation(&["@bob", "me"], Some("us")).await;
     let add = async |body: Value| ann.post(&path(&group, "/members"), &body).await;
-    add(json!({ "members": ["me"] })).await.assert_refused(&[("/members", "self")]);
-    add(json!({})).await.assert_refused(&[("/members", "required")]);
-    begin(&ann, json!({ "members": ["@nobody"] })).await.assert_refused(&[("/members/0", "not-found")]);
-    begin(&ann, json!({ "members": vec!["@bob"; 64] })).await.assert_refused(&[("/members", "too-many")]);
+    add(json!({ "members": ["me"] })).await.assert_invalid(&[("/members", "self")]);
+    add(json!({})).await.assert_invalid(&[("/members", "required")]);
+    begin(&ann, json!({ "members": ["@nobody"] })).await.assert_invalid(&[("/members/0", "not-found")]);
+    begin(&ann, json!({ "members": vec!["@bob"; 64] })).await.assert_invalid(&[("/members", "too-many")]);
     bob.patch("/api/v1/me", &[], &json!({ "messages_from": "x" }))
         .await
-        .assert_refused(&[("/messages_from", "out-of-range")]);
+        .assert_invalid(&[("/messages_from", "out-of-range")]);
 }
 
 #[apply(both_databases)]
@@ -307,9 +307,12 @@ async fn starting_a_conversation_checks_blocks_settings_and_members(#[case] back
 async fn sync_returns_the_conversations_changed_since_the_cursor(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
-    let [one, two] = [ann.begins(&["@bob"], None).await, ann.begins(&["@bob"], Some("us")).await];
-    ann.says(&one, "1").await;
-    ann.says(&two, "2").await;
+    let [one, two] = [
+        ann.starts_conversation(&["@bob"], None).await,
+        ann.starts_conversation(&["@bob"], Some("us")).await,
+    ];
+    ann.sends_message(&one, "1").await;
+    ann.sends_message(&two, "2").await;
     let all = bob.get("/api/v1/sync").await.json();
     assert_eq!((all["heads"].as_array().unwrap().len(), &all["unread"]), (2, &json!(2)));
     t.clock.advance(Duration::from_secs(60));
@@ -317,7 +320,7 @@ async fn sync_returns_the_conversations_changed_since_the_cursor(#[case] backend
     bob.get(&later(&all["cursor"])).await.assert_status(200);
     let quiet = bob.get(&later(&all["cursor"])).await.json();
     t.clock.advance(Duration::from_secs(60));
-    ann.says(&two, "3").await;
+    ann.sends_message(&two, "3").await;
     let changed = bob.get(&later(&quiet["cursor"])).await.json();
     let heads: Vec<_> =
         changed["heads"].as_array().unwrap().iter().map(|head| &head["conversation_id"]).collect();
@@ -331,10 +334,10 @@ async fn sync_returns_the_conversations_changed_since_the_cursor(#[case] backend
         let all = bob.get(&format!("/api/v1/sync?cursor={begin}")).await.json();
         assert_eq!(all["heads"].as_array().unwrap().len(), 2, "{begin}");
     }
-    bob.get(&path(&two, "/events?after=-1")).await.assert_refused(&[("/after", "out-of-range")]);
-    assert_eq!(bob.happened(&two, 99).await["reset"], true);
+    bob.get(&path(&two, "/events?after=-1")).await.assert_invalid(&[("/after", "out-of-range")]);
+    assert_eq!(bob.events(&two, 99).await["reset"], true);
     assert_eq!(
-        bob.happened(&two, 2).await,
+        bob.events(&two, 2).await,
         json!({ "events": [], "head_seq": 2, "more": false, "reset": false })
     );
 }
@@ -349,12 +352,12 @@ async fn listing_conversations_takes_a_constant_number_of_statements(#[case] bac
         ann.get("/api/v1/conversations").await.assert_status(200);
         t.database.take_statements().len()
     };
-    let id = ann.begins(&["@bob"], Some("first")).await;
-    ann.says(&id, "x").await;
+    let id = ann.starts_conversation(&["@bob"], Some("first")).await;
+    ann.sends_message(&id, "x").await;
     let one = statements().await;
     for n in 0..5 {
-        let id = ann.begins(&["@bob", "@chul"], Some(&format!("us {n}"))).await;
-        ann.says(&id, "x").await;
+        let id = ann.starts_conversation(&["@bob", "@chul"], Some(&format!("us {n}"))).await;
+        ann.sends_message(&id, "x").await;
     }
     assert_eq!(statements().await, one);
 }
@@ -366,13 +369,13 @@ async fn listing_conversations_takes_a_constant_number_of_statements(#[case] bac
 async fn direct_message_errors_distinguish_own_block_and_deleted_account(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
-    let direct = ann.begins(&["@bob"], None).await;
-    ann.says(&direct, "hello").await;
-    let refused = async |who: &Actor<'_>| -> (Value, Value) {
+    let direct = ann.starts_conversation(&["@bob"], None).await;
+    ann.sends_message(&direct, "hello").await;
+    let rejection = async |who: &Actor<'_>| -> (Value, Value) {
         let answer = who.sends(&direct, client_id(), "x").await;
         let mut socket = who.connects().await;
         let send = json!({ "conversation_id": direct, "client_id": client_id(), "text": "x" });
-        let socket = socket.asks("message.send", send).await["err"].clone();
+        let socket = socket.requests("message.send", send).await["err"].clone();
         let problem = answer.json();
         assert_eq!(
             (answer.status.as_u16(), &problem["code"], &problem["detail"]),
@@ -382,34 +385,34 @@ async fn direct_message_errors_distinguish_own_block_and_deleted_account(#[case]
     };
     let cannot_write = (json!("forbidden"), json!("You cannot send messages to this account."));
     bob.put_empty("/api/v1/users/@ann/block").await.assert_status(200);
-    assert_eq!(refused(&bob).await.0, "blocked");
-    assert_eq!(refused(&ann).await, cannot_write);
+    assert_eq!(rejection(&bob).await.0, "blocked");
+    assert_eq!(rejection(&ann).await, cannot_write);
     // Each side sees an error for its own block; ending the block reveals nothing new about the other side.
     ann.put_empty("/api/v1/users/@bob/block").await.assert_status(200);
-    assert_eq!((refused(&ann).await.0, refused(&bob).await.0), (json!("blocked"), json!("blocked")));
+    assert_eq!((rejection(&ann).await.0, rejection(&bob).await.0), (json!("blocked"), json!("blocked")));
     ann.delete("/api/v1/users/@bob/block").await.assert_status(200);
-    assert_eq!(refused(&ann).await, cannot_write);
+    assert_eq!(rejection(&ann).await, cannot_write);
     bob.delete("/api/v1/users/@ann/block").await.assert_status(200);
-    ann.says(&direct, "again").await;
+    ann.sends_message(&direct, "again").await;
     // A suspension looks the same, so that it is not revealed.
     t.database.execute("UPDATE users SET status = 'suspended' WHERE username = 'bob'").await;
-    assert_eq!(refused(&ann).await, cannot_write);
+    assert_eq!(rejection(&ann).await, cannot_write);
     t.database.execute("UPDATE users SET status = 'active' WHERE username = 'bob'").await;
 
     // For a deleted account, also while the caller blocks it: unblocking would not help.
-    let gone = json!("The account was deleted. Old messages remain, but you cannot send new ones.");
+    let deleted = json!("The account was deleted. Old messages remain, but you cannot send new ones.");
     ann.put_empty("/api/v1/users/@bob/block").await.assert_status(200);
     bob.post("/api/v1/me/deletion", &json!({ "password": PASSWORD })).await.assert_status(204);
-    assert_eq!(refused(&ann).await, (json!("forbidden"), gone.clone()));
+    assert_eq!(rejection(&ann).await, (json!("forbidden"), deleted.clone()));
     // The state after the purge job: none of the account's memberships is left.
     let others =
         "DELETE FROM conversation_members WHERE user_id NOT IN (SELECT id FROM users WHERE username = 'ann')";
     t.database.execute(others).await;
-    assert_eq!(refused(&ann).await, (json!("forbidden"), gone));
+    assert_eq!(rejection(&ann).await, (json!("forbidden"), deleted));
     // New actions do not find the account.
     ann.put_empty("/api/v1/users/@bob/follow").await.assert_problem(404, "not-found");
     let begin = json!({ "members": ["@bob"] });
-    ann.post("/api/v1/conversations", &begin).await.assert_refused(&[("/members/0", "not-found")]);
+    ann.post("/api/v1/conversations", &begin).await.assert_invalid(&[("/members/0", "not-found")]);
 }
 
 #[apply(both_databases)]
@@ -417,27 +420,27 @@ async fn direct_message_errors_distinguish_own_block_and_deleted_account(#[case]
 async fn message_reports_are_for_members_and_store_the_text(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
-    let group = ann.begins(&["@bob"], Some("us")).await;
-    let insult = bob.says(&group, "an insult").await;
+    let group = ann.starts_conversation(&["@bob"], Some("us")).await;
+    let insult = bob.sends_message(&group, "an insult").await;
     let report = |message: &str| json!({ "message_id": message, "reason": "harassment" });
     let first = ann.post("/api/v1/reports", &report(&insult)).await;
     first.assert_status(201);
-    let kept = async || t.database.lines("SELECT text AS line FROM reports ORDER BY id").await;
-    assert_eq!(kept().await, ["an insult"]);
+    let stored_texts = async || t.database.lines("SELECT text AS line FROM reports ORDER BY id").await;
+    assert_eq!(stored_texts().await, ["an insult"]);
     // The reporter's own message, callers who are not members, and messages that do not exist.
-    bob.post("/api/v1/reports", &report(&insult)).await.assert_refused(&[("", "self")]);
+    bob.post("/api/v1/reports", &report(&insult)).await.assert_invalid(&[("", "self")]);
     chul.post("/api/v1/reports", &report(&insult)).await.assert_problem(404, "not-found");
     t.stranger().post("/api/v1/reports", &report(&insult)).await.assert_problem(401, "unauthenticated");
     ann.post("/api/v1/reports", &report(&client_id().to_string())).await.assert_problem(404, "not-found");
-    ann.post("/api/v1/reports", &report("nonsense")).await.assert_refused(&[("/message_id", "not-found")]);
+    ann.post("/api/v1/reports", &report("nonsense")).await.assert_invalid(&[("/message_id", "not-found")]);
     let two = json!({ "message_id": insult, "user_id": client_id(), "reason": "spam" });
-    ann.post("/api/v1/reports", &two).await.assert_refused(&[("", "out-of-range")]);
+    ann.post("/api/v1/reports", &two).await.assert_invalid(&[("", "out-of-range")]);
     // A member who joined later does not see the message, and one who left no longer does.
     ann.post(&path(&group, "/members"), &json!({ "members": ["@chul"] })).await.assert_status(200);
     chul.post("/api/v1/reports", &report(&insult)).await.assert_problem(404, "not-found");
-    let later = bob.says(&group, "another").await;
+    let later = bob.sends_message(&group, "another").await;
     chul.post("/api/v1/reports", &report(&later)).await.assert_status(201);
-    let last = bob.says(&group, "the last").await;
+    let last = bob.sends_message(&group, "the last").await;
     chul.delete(&path(&group, "/members/me")).await.assert_status(204);
     chul.post("/api/v1/reports", &report(&last)).await.assert_problem(404, "not-found");
 
@@ -453,7 +456,7 @@ async fn message_reports_are_for_members_and_store_the_text(#[case] backend: Bac
     bob.delete(&message).await.assert_status(204);
     ann.post("/api/v1/reports", &report(&insult)).await.assert_problem(404, "not-found");
     bob.post("/api/v1/me/deletion", &json!({ "password": PASSWORD })).await.assert_status(204);
-    assert_eq!(kept().await, ["an insult", "another", "a threat"]);
+    assert_eq!(stored_texts().await, ["an insult", "another", "a threat"]);
 }
 
 #[apply(both_databases)]
@@ -482,6 +485,9 @@ async fn reports_store_the_text_of_edited_and_deleted_content(#[case] backend: B
     report_all().await;
     bob.delete(&format!("/api/v1/posts/{post}")).await.assert_status(204);
     bob.post("/api/v1/me/deletion", &json!({ "password": PASSWORD })).await.assert_status(204);
-    let kept = t.database.lines("SELECT text AS line FROM reports ORDER BY id").await;
-    assert_eq!(kept, ["a bad post", "a bad comment", "bob\na bad profile", "good", "good", "bob\ngood"]);
+    let stored_texts = t.database.lines("SELECT text AS line FROM reports ORDER BY id").await;
+    assert_eq!(
+        stored_texts,
+        ["a bad post", "a bad comment", "bob\na bad profile", "good", "good", "bob\ngood"]
+    );
 }

@@ -62,8 +62,8 @@ async fn untrusted_origins_get_no_cors_headers(#[case] backend: Backend) {
         let answer = ann.send_bare(Method::GET, "/api/v1/me", &[("origin", origin)], Vec::new()).await;
         assert_eq!(cors_headers(&answer), Vec::<&str>::new(), "{origin}");
         assert!(answer.header("vary").unwrap().contains("Origin"));
-        let asks = [("origin", origin), ("access-control-request-method", "POST")];
-        let preflight = ann.send_bare(Method::OPTIONS, "/api/v1/posts", &asks, Vec::new()).await;
+        let request_headers = [("origin", origin), ("access-control-request-method", "POST")];
+        let preflight = ann.send_bare(Method::OPTIONS, "/api/v1/posts", &request_headers, Vec::new()).await;
         preflight.assert_status(204);
         assert_eq!(cors_headers(&preflight), Vec::<&str>::new(), "{origin}");
     }
@@ -78,13 +78,13 @@ async fn untrusted_origins_get_no_cors_headers(#[case] backend: Backend) {
 #[tokio::test]
 async fn preflight_returns_the_methods_of_the_path(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
-    let asks = [
+    let request_headers = [
         ("origin", APP),
         ("access-control-request-method", "DELETE"),
         ("access-control-request-headers", "authorization,if-match"),
     ];
     let path = "/api/v1/posts/01890a5d-ac96-774b-bcce-b302099a8057";
-    let answer = t.stranger().send_bare(Method::OPTIONS, path, &asks, Vec::new()).await;
+    let answer = t.stranger().send_bare(Method::OPTIONS, path, &request_headers, Vec::new()).await;
     answer.assert_status(204);
     assert_eq!(answer.header("access-control-allow-origin"), Some(APP));
     assert_eq!(answer.header("access-control-allow-methods"), answer.header("allow"));
@@ -128,8 +128,9 @@ fn list(answer: &Answer, name: &str) -> BTreeSet<String> {
 #[tokio::test]
 async fn cors_allows_and_exposes_every_documented_header(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
-    let asks = [("origin", APP), ("access-control-request-method", "POST")];
-    let preflight = t.stranger().send_bare(Method::OPTIONS, "/api/v1/posts", &asks, Vec::new()).await;
+    let request_headers = [("origin", APP), ("access-control-request-method", "POST")];
+    let preflight =
+        t.stranger().send_bare(Method::OPTIONS, "/api/v1/posts", &request_headers, Vec::new()).await;
     let allowed = list(&preflight, "access-control-allow-headers");
     // Shared parameters are components.
     let shared = CONTRACT.document["components"]["parameters"].as_object().into_iter().flat_map(Map::values);
@@ -190,8 +191,8 @@ async fn web_view_origins_are_trusted_on_exact_match(#[case] backend: Backend) {
         written.assert_status(if is_trusted { 201 } else { 403 });
         let allowed = written.header("access-control-allow-origin");
         assert_eq!(allowed, is_trusted.then_some(origin));
-        let asks = [("origin", origin), ("access-control-request-method", "POST")];
-        let preflight = ann.send_bare(Method::OPTIONS, "/api/v1/posts", &asks, Vec::new()).await;
+        let request_headers = [("origin", origin), ("access-control-request-method", "POST")];
+        let preflight = ann.send_bare(Method::OPTIONS, "/api/v1/posts", &request_headers, Vec::new()).await;
         assert_eq!(preflight.header("access-control-allow-origin"), is_trusted.then_some(origin));
         let socket = ann.tries_to_connect(&[PROTOCOL, ("origin", origin)]).await;
         assert_eq!(socket.err(), (!is_trusted).then_some(403), "{origin}");

@@ -40,17 +40,17 @@ async fn write_requires_a_trusted_origin_or_a_csrf_token(#[case] backend: Backen
         (&[("x-csrf-token", "AAAA")], false),
         (&[("sec-fetch-site", "same-origin"), ("x-csrf-token", &others)], false),
     ];
-    for (headers, is_meant) in table {
+    for (headers, is_allowed) in table {
         let headers = [headers, &[("content-type", "application/json")][..]].concat();
         let body = json!({ "text": "hello" }).to_string().into_bytes();
         let answer = ann.send_bare(Method::POST, "/api/v1/posts", &headers, body).await;
-        if *is_meant {
+        if *is_allowed {
             answer.assert_status(201);
         } else {
             answer.assert_problem(403, "csrf-rejected");
         }
     }
-    let written = table.iter().filter(|(_, is_meant)| *is_meant).count();
+    let written = table.iter().filter(|(_, is_allowed)| *is_allowed).count();
     assert_eq!(ann.get("/api/v1/me").await.json()["post_count"], written);
 }
 

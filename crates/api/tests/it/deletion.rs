@@ -26,9 +26,9 @@ async fn deleted_account_disappears_immediately(#[case] backend: Backend) {
     laptop.log_in("ann", PASSWORD).await.assert_status(200);
     laptop.get("/api/v1/me").await.assert_status(200);
 
-    let gone = delete(&ann, &json!(PASSWORD)).await;
-    gone.assert_status(204);
-    assert!(gone.header("set-cookie").unwrap().contains("Max-Age=0"));
+    let deleted = delete(&ann, &json!(PASSWORD)).await;
+    deleted.assert_status(204);
+    assert!(deleted.header("set-cookie").unwrap().contains("Max-Age=0"));
     laptop.get("/api/v1/me").await.assert_problem(401, "unauthenticated");
     for path in
         ["users/@ann", "users/@ann/posts", &format!("posts/{post}"), &format!("posts/{post}/revisions")]
@@ -66,7 +66,7 @@ async fn account_deletion_needs_the_password_and_is_rate_limited(#[case] backend
     }
     ann.post("/api/v1/me/deletion", &json!({ "password": 7 }))
         .await
-        .assert_refused(&[("/password", "wrong-type")]);
+        .assert_invalid(&[("/password", "wrong-type")]);
     ann.get("/api/v1/me").await.assert_status(200);
     t.stranger().log_in("ann", PASSWORD).await.assert_status(200);
     for _ in 0..8 {

@@ -58,7 +58,8 @@ fn authenticated_writes_take_an_idempotency_key() {
         let is_exempt = is_open || WITHOUT_KEY.iter().any(|path| template.starts_with(path));
         let expected = ["POST", "PATCH", "DELETE"].contains(&method.as_str()) && !is_exempt;
         let parameters = operation["parameters"].as_array();
-        let takes_key = parameters.is_some_and(|all| all.iter().any(|it| it["name"] == "Idempotency-Key"));
+        let takes_key =
+            parameters.is_some_and(|all| all.iter().any(|parameter| parameter["name"] == "Idempotency-Key"));
         assert_eq!(takes_key, expected, "{}", operation["operationId"]);
     }
 }
@@ -157,7 +158,7 @@ async fn parsers_and_schemas_have_the_same_fields() {
             sender.send(method.clone(), template, &headers, body.to_string().into_bytes()).await.json()["errors"]
                 .clone()
         };
-        let refused = |errors: &Value, code: &str| -> BTreeSet<String> {
+        let rejected_fields = |errors: &Value, code: &str| -> BTreeSet<String> {
             let errors = errors.as_array().into_iter().flatten().filter(|error| error["code"] == code);
             errors
                 .map(|error| error["pointer"].as_str().unwrap().trim_start_matches('/').to_owned())
@@ -165,23 +166,27 @@ async fn parsers_and_schemas_have_the_same_fields() {
         };
         let required: BTreeSet<String> =
             serde_json::from_value(schema["required"].clone()).unwrap_or_default();
-        assert_eq!(refused(&send(json!({})).await, "required"), required, "{name}");
+        assert_eq!(rejected_fields(&send(json!({})).await, "required"), required, "{name}");
 
         let properties = schema["properties"].as_object().unwrap();
         let wrong: Value = properties.keys().map(|property| (property.clone(), json!({}))).collect();
         let known: BTreeSet<String> = properties.keys().cloned().collect();
-        assert_eq!(refused(&send(wrong).await, "wrong-type"), known, "{name}");
-        assert_eq!(refused(&send(json!({ "no such field": 1 })).await, "unknown-field").len(), 1, "{name}");
+        assert_eq!(rejected_fields(&send(wrong).await, "wrong-type"), known, "{name}");
+        assert_eq!(
+            rejected_fields(&send(json!({ "no such field": 1 })).await, "unknown-field").len(),
+            1,
+            "{name}"
+        );
         assert_eq!(schema["additionalProperties"], json!(false));
 
         for (property, value) in properties {
             let errors = send(json!({ property: null })).await;
-            let is_refused = |code: &str| refused(&errors, code).contains(property);
-            let nulled = ["wrong-type", "null-not-allowed", "required"].into_iter().any(is_refused);
+            let is_rejected = |code: &str| rejected_fields(&errors, code).contains(property);
+            let nulled = ["wrong-type", "null-not-allowed", "required"].into_iter().any(is_rejected);
             assert_eq!(nulled, value["nullable"] != json!(true), "{name}.{property}: null");
             // A PATCH reports a field that it cannot clear as `null-not-allowed`, not as `wrong-type`.
             let is_change = method == poem::http::Method::PATCH;
-            assert_eq!(nulled && is_change, is_refused("null-not-allowed"), "{name}.{property}");
+            assert_eq!(nulled && is_change, is_rejected("null-not-allowed"), "{name}.{property}");
         }
     }
 }

@@ -46,9 +46,9 @@ fn first_examples() -> Vec<Example> {
 }
 
 /// The values that earlier operations returned, by the name of the parameter that takes them.
-struct Known(BTreeMap<String, Value>);
+struct Values(BTreeMap<String, Value>);
 
-impl Known {
+impl Values {
     fn fill(&self, example: &Example) -> (String, Value) {
         let mut path = example.template.to_owned();
         for (name, value) in &self.0 {
@@ -62,14 +62,14 @@ impl Known {
         (path, body)
     }
 
-    fn learn(&mut self, name: &str, value: Value) {
+    fn insert(&mut self, name: &str, value: Value) {
         assert!(value.is_string(), "{name}: {value}");
         self.0.insert(name.to_owned(), value);
     }
 }
 
-async fn run(actor: &Actor<'_>, example: &Example, known: &Known) -> Answer {
-    let (path, body) = known.fill(example);
+async fn run(actor: &Actor<'_>, example: &Example, values: &Values) -> Answer {
+    let (path, body) = values.fill(example);
     let headers = [("content-type", "application/json")];
     let answer = actor.send(example.method.clone(), &path, &headers, body.to_string().into_bytes()).await;
     assert!(answer.status.is_success(), "{} {path} {body}: {}", example.id, answer.text());
@@ -83,8 +83,8 @@ async fn first_examples_succeed_in_order(#[case] backend: blegram_persistence::t
     // Accounts that the examples refer to; the demo community has them, too.
     let [haneul, ann, _minsu] = t.users(["haneul", "ann", "minsu"]).await;
     let newcomer = t.stranger();
-    let mut known = Known(BTreeMap::new());
-    known.learn("post_id", json!(haneul.posts("제주").await));
+    let mut values = Values(BTreeMap::new());
+    values.insert("post_id", json!(haneul.posts("제주").await));
     let examples = first_examples();
     for example in &examples {
         match example.id {
@@ -99,30 +99,30 @@ async fn first_examples_succeed_in_order(#[case] backend: blegram_persistence::t
                 login["client"] = json!("native");
                 let app = newcomer.stranger();
                 let tokens = app.post("/api/v1/auth/login", &login).await.json()["tokens"].clone();
-                known.learn("refresh_token", tokens["refresh_token"].clone());
+                values.insert("refresh_token", tokens["refresh_token"].clone());
             }
             _ => {}
         }
-        let answer = run(&newcomer, example, &known).await;
+        let answer = run(&newcomer, example, &values).await;
         match example.id {
             "logIn" => {
                 let id = answer.json()["account"]["id"].as_str().unwrap().to_owned();
                 ann.put_empty(&format!("/api/v1/users/{id}/follow")).await.assert_status(200);
                 let notifications = newcomer.get("/api/v1/notifications").await.items("id");
-                known.learn("up_to", notifications[0].clone());
-                known.learn("media", json!(newcomer.uploads_picture().await));
+                values.insert("up_to", notifications[0].clone());
+                values.insert("media", json!(newcomer.uploads_picture().await));
                 // Later examples use this post and this comment, whatever the order of the document.
-                known.learn("post", json!(newcomer.posts("바다").await));
-                let post = known.0["post"].as_str().unwrap().to_owned();
-                known.learn("comment", json!(newcomer.comments(&post, "좋아요").await));
+                values.insert("post", json!(newcomer.posts("바다").await));
+                let post = values.0["post"].as_str().unwrap().to_owned();
+                values.insert("comment", json!(newcomer.comments(&post, "좋아요").await));
             }
             "createConversation" => {
                 let conversation = answer.json()["id"].clone();
-                known.learn(
+                values.insert(
                     "message",
-                    json!(newcomer.says(conversation.as_str().unwrap(), "안녕하세요").await),
+                    json!(newcomer.sends_message(conversation.as_str().unwrap(), "안녕하세요").await),
                 );
-                known.learn("conversation", conversation);
+                values.insert("conversation", conversation);
             }
             _ => {}
         }
@@ -135,9 +135,10 @@ async fn first_examples_succeed_in_order(#[case] backend: blegram_persistence::t
 #[test]
 fn examples_of_new_usernames_are_free() {
     let names = first_examples();
-    let taken = |id: &str| names.iter().find(|example| example.id == id).unwrap().body["username"].clone();
-    assert_ne!(taken("signUp"), taken("changeUsername"));
+    let username_of =
+        |id: &str| names.iter().find(|example| example.id == id).unwrap().body["username"].clone();
+    assert_ne!(username_of("signUp"), username_of("changeUsername"));
     for id in ["signUp", "changeUsername"] {
-        assert!(!["haneul", "ann", "minsu"].contains(&taken(id).as_str().unwrap()), "{id}");
+        assert!(!["haneul", "ann", "minsu"].contains(&username_of(id).as_str().unwrap()), "{id}");
     }
 }

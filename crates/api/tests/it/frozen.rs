@@ -29,7 +29,7 @@ struct Proxy {
 
 /// The proxy's state as one direction of a connection sees it.
 #[derive(Clone)]
-struct Way {
+struct Direction {
     is_frozen: watch::Receiver<bool>,
     failovers: watch::Receiver<u32>,
     failovers_before: u32,
@@ -47,9 +47,10 @@ impl Proxy {
                 let far = TcpStream::connect(&host).await.unwrap();
                 let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
                 let failovers_before = *failed_over.borrow();
-                let way = Way { is_frozen: frozen.clone(), failovers: failed_over.clone(), failovers_before };
-                tasks.spawn(pass_on(from_near, to_far, way.clone()));
-                tasks.spawn(pass_on(from_far, to_near, way));
+                let direction =
+                    Direction { is_frozen: frozen.clone(), failovers: failed_over.clone(), failovers_before };
+                tasks.spawn(forward(from_near, to_far, direction.clone()));
+                tasks.spawn(forward(from_far, to_near, direction));
             }
         });
         Self { port, is_frozen, failovers }
@@ -60,13 +61,17 @@ impl Proxy {
     }
 }
 
-async fn pass_on(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, mut way: Way) {
+async fn forward(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    mut direction: Direction,
+) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
-        if *way.failovers.borrow() != way.failovers_before {
+        if *direction.failovers.borrow() != direction.failovers_before {
             return pending().await;
         }
-        if way.is_frozen.wait_for(|is_frozen| !is_frozen).await.is_err()
+        if direction.is_frozen.wait_for(|is_frozen| !is_frozen).await.is_err()
             || to.write_all(&buffer[..count]).await.is_err()
         {
             return;
@@ -103,9 +108,9 @@ fn quick() -> Settings {
 }
 
 /// Repeats a command until it succeeds, as clients do.
-async fn insist(socket: &mut Socket, op: &str, d: serde_json::Value) -> serde_json::Value {
+async fn retry(socket: &mut Socket, op: &str, d: serde_json::Value) -> serde_json::Value {
     for _ in 0..100 {
-        let reply = socket.asks(op, d.clone()).await;
+        let reply = socket.requests(op, d.clone()).await;
         if reply["err"].is_null() {
             return reply["ok"].clone();
         }
@@ -118,22 +123,22 @@ async fn insist(socket: &mut Socket, op: &str, d: serde_json::Value) -> serde_js
 async fn commands_to_a_frozen_database_time_out_and_retries_run_once() {
     let (t, proxy) = site(quick()).await;
     let [ann, _bob] = t.users(["ann", "bob"]).await;
-    let id = ann.begins(&["@bob"], None).await;
-    let first = ann.says(&id, "first").await;
+    let id = ann.starts_conversation(&["@bob"], None).await;
+    let first = ann.sends_message(&id, "first").await;
     let mut a = ann.connects().await;
     let send = json!({ "conversation_id": id, "client_id": client_id(), "text": "second" });
     let edit = json!({ "conversation_id": id, "message_id": first, "text": "first, edited" });
-    let somebody = client_id();
+    let missing_id = client_id();
     let commands = [
         ("message.send", send.clone()),
         ("history", json!({ "conversation_id": id, "after": 0 })),
         ("sync", json!({})),
         ("message.edit", edit.clone()),
-        ("message.delete", json!({ "conversation_id": id, "message_id": somebody })),
+        ("message.delete", json!({ "conversation_id": id, "message_id": missing_id })),
         ("read", json!({ "conversation_id": id, "message_no": 1 })),
         ("typing", json!({ "conversation_id": id })),
-        ("presence", json!({ "users": [somebody] })),
-        ("subscribe", json!({ "topics": [format!("user:{somebody}")] })),
+        ("presence", json!({ "users": [missing_id] })),
+        ("subscribe", json!({ "topics": [format!("user:{missing_id}")] })),
         ("auth", json!({ "ticket": format!("blt_{}", "A".repeat(43)) })),
     ];
 
@@ -149,18 +154,19 @@ async fn commands_to_a_frozen_database_time_out_and_retries_run_once() {
     }
     // Each command alone, so that none gets a reply only because of the previous one.
     for (op, d) in &commands {
-        let reply = a.asks(op, d.clone()).await;
+        let reply = a.requests(op, d.clone()).await;
         assert_eq!(reply["err"]["code"], "unavailable", "{op}: {reply}");
     }
 
     proxy.is_frozen.send_replace(false);
-    let sent = insist(&mut a, "message.send", send).await;
+    let sent = retry(&mut a, "message.send", send).await;
     assert_eq!(sent["message_no"], 2, "created once, whatever the outcome of earlier attempts");
-    insist(&mut a, "message.edit", edit).await;
-    let history = insist(&mut a, "history", json!({ "conversation_id": id, "after": 0 })).await;
-    let happened: Vec<_> = history["events"].as_array().unwrap().iter().map(|it| it["ev"].clone()).collect();
-    let count = |name: &str| happened.iter().filter(|ev| *ev == name).count();
-    assert_eq!((count("message.created"), count("message.edited")), (2, 1), "{happened:?}");
+    retry(&mut a, "message.edit", edit).await;
+    let history = retry(&mut a, "history", json!({ "conversation_id": id, "after": 0 })).await;
+    let events: Vec<_> =
+        history["events"].as_array().unwrap().iter().map(|event| event["ev"].clone()).collect();
+    let count = |name: &str| events.iter().filter(|ev| *ev == name).count();
+    assert_eq!((count("message.created"), count("message.edited")), (2, 1), "{events:?}");
 }
 
 #[tokio::test]
@@ -191,27 +197,27 @@ async fn sockets_stay_open_while_the_database_is_frozen() {
     assert!(codes.iter().filter(|code| *code == "unavailable").count() >= 32, "{codes:?}");
     tokio::time::resume();
     proxy.is_frozen.send_replace(false);
-    insist(&mut a, "sync", json!({})).await;
+    retry(&mut a, "sync", json!({})).await;
 }
 
 #[tokio::test]
 async fn requests_to_a_frozen_database_time_out() {
     let (t, proxy) = site(Settings::default()).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
-    let id = ann.begins(&["@bob"], None).await;
+    let id = ann.starts_conversation(&["@bob"], None).await;
     let post = ann.posts("hello").await;
     proxy.is_frozen.send_replace(true);
     tokio::time::pause();
-    let began = tokio::time::Instant::now();
-    let mut asked = 0;
+    let started = tokio::time::Instant::now();
+    let mut requests = 0;
     for path in
         ["/api/v1/me", "/api/v1/conversations", "/api/v1/timelines/public", "/api/v1/search/posts?q=hello"]
     {
         let answer = ann.get(path).await;
         answer.assert_problem(503, "unavailable");
         assert!(answer.header("retry-after").is_some());
-        asked += 1;
-        assert!(began.elapsed() <= asked * Duration::from_secs(11), "{path}: {:?}", began.elapsed());
+        requests += 1;
+        assert!(started.elapsed() <= requests * Duration::from_secs(11), "{path}: {:?}", started.elapsed());
     }
     t.stranger().get(&format!("/api/v1/posts/{post}")).await.assert_problem(503, "unavailable");
     bob.put_empty(&format!("/api/v1/posts/{post}/like")).await.assert_problem(503, "unavailable");
@@ -238,9 +244,9 @@ async fn requests_to_a_frozen_database_time_out() {
 
 /// Makes the pool open this many connections.
 async fn open(db: &Db, connections: usize) {
-    let mut taken = Vec::new();
+    let mut transactions = Vec::new();
     for _ in 0..connections {
-        taken.push(db.write().await.unwrap());
+        transactions.push(db.write().await.unwrap());
     }
 }
 
@@ -279,8 +285,8 @@ async fn unresponsive_connections_do_not_keep_the_pool_from_closing() {
     proxy.fail_over();
     tokio::time::pause();
     ann.get("/api/v1/timelines/public").await.assert_problem(503, "unavailable");
-    let soon = Duration::from_secs(60);
-    tokio::time::timeout(soon, db.close()).await.expect("the pool closes in time").unwrap();
+    let limit = Duration::from_secs(60);
+    tokio::time::timeout(limit, db.close()).await.expect("the pool closes in time").unwrap();
     drop(unfinished);
 }
 
@@ -289,26 +295,27 @@ async fn unresponsive_connections_do_not_keep_the_pool_from_closing() {
 async fn commands_waiting_for_the_sqlite_writer_time_out() {
     let t = TestApp::with(Backend::Sqlite, quick()).await;
     let [ann, _bob] = t.users(["ann", "bob"]).await;
-    let id = ann.begins(&["@bob"], None).await;
-    let first = ann.says(&id, "first").await;
+    let id = ann.starts_conversation(&["@bob"], None).await;
+    let first = ann.sends_message(&id, "first").await;
     let mut a = ann.connects().await;
     let send = json!({ "conversation_id": id, "client_id": client_id(), "text": "second" });
-    let taken = t.database.db().write().await.unwrap();
+    let transaction = t.database.db().write().await.unwrap();
     for (op, d) in [
         ("message.send", send.clone()),
         ("message.edit", json!({ "conversation_id": id, "message_id": first, "text": "edited" })),
         ("message.delete", json!({ "conversation_id": id, "message_id": first })),
     ] {
-        let reply = a.asks(op, d).await;
+        let reply = a.requests(op, d).await;
         assert_eq!(reply["err"]["code"], "unavailable", "{op}: {reply}");
     }
     assert_eq!(a.gets("history", json!({ "conversation_id": id, "after": 0 })).await["head_seq"], 1);
-    drop(taken);
-    assert_eq!(insist(&mut a, "message.send", send).await["message_no"], 2);
+    drop(transaction);
+    assert_eq!(retry(&mut a, "message.send", send).await["message_no"], 2);
     let history = a.gets("history", json!({ "conversation_id": id, "after": 0 })).await;
-    let happened: Vec<_> = history["events"].as_array().unwrap().iter().map(|it| it["ev"].clone()).collect();
+    let events: Vec<_> =
+        history["events"].as_array().unwrap().iter().map(|event| event["ev"].clone()).collect();
     assert_eq!(
-        happened,
+        events,
         ["message.created", "message.created"],
         "commands that timed out before they began have no effect"
     );

@@ -64,7 +64,7 @@ fn frames_have_titles_summaries_and_valid_examples() {
         let examples = message["examples"].as_array().unwrap();
         assert!(!examples.is_empty(), "{name} has no example");
         for example in examples {
-            FRAMES.judge(name, &example["payload"]);
+            FRAMES.check(name, &example["payload"]);
         }
     }
 }
@@ -132,12 +132,12 @@ async fn ticket_opens_one_connection_from_its_origin(#[case] backend: Backend) {
     let stranger = t.stranger();
     let good = ticket().await;
     let mut socket = stranger.tries_to_connect(&[("sec-websocket-protocol", &good), OWN]).await.unwrap();
-    socket.hears("ready").await;
+    socket.receives("ready").await;
     assert_eq!(stranger.tries_to_connect(&[("sec-websocket-protocol", &good), OWN]).await.err(), Some(401));
     let elsewhere = ticket().await;
     let other = ("origin", "https://app.example");
-    let refused = stranger.tries_to_connect(&[("sec-websocket-protocol", &elsewhere), other]).await;
-    assert_eq!(refused.err(), Some(401));
+    let rejected = stranger.tries_to_connect(&[("sec-websocket-protocol", &elsewhere), other]).await;
+    assert_eq!(rejected.err(), Some(401));
     let late = ticket().await;
     t.clock.advance(Duration::from_secs(31));
     assert_eq!(stranger.tries_to_connect(&[("sec-websocket-protocol", &late), OWN]).await.err(), Some(401));
@@ -148,7 +148,7 @@ async fn ticket_opens_one_connection_from_its_origin(#[case] backend: Backend) {
 async fn messages_are_delivered_once_and_in_order(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
-    let id = ann.begins(&["@bob"], None).await;
+    let id = ann.starts_conversation(&["@bob"], None).await;
     let (mut a, mut b, mut phone) = (ann.connects().await, bob.connects().await, ann.connects().await);
     b.gets("open", json!({ "conversations": [id] })).await;
 
@@ -159,40 +159,40 @@ async fn messages_are_delivered_once_and_in_order(#[case] backend: Backend) {
         (&sent["seq"], &sent["message_no"], &sent["duplicate"]),
         (&json!(1), &json!(1), &json!(false))
     );
-    assert_eq!(b.hears("conversation.added").await["conversation"]["id"], json!(id));
-    let heard = b.hears("message.created").await;
-    assert_eq!((&heard["seq"], &heard["message"]["text"]), (&json!(1), &json!("hello")));
+    assert_eq!(b.receives("conversation.added").await["conversation"]["id"], json!(id));
+    let event = b.receives("message.created").await;
+    assert_eq!((&event["seq"], &event["message"]["text"]), (&json!(1), &json!("hello")));
     assert_eq!(
-        phone.hears("message.created").await,
-        heard,
+        phone.receives("message.created").await,
+        event,
         "on every device, the sender's other ones included"
     );
 
     let again = a.gets("message.send", message).await;
     assert_eq!((&again["seq"], &again["duplicate"]), (&json!(1), &json!(true)));
     let other = json!({ "conversation_id": id, "client_id": name, "text": "other" });
-    assert_eq!(a.asks("message.send", other).await["err"]["code"], "client-id-reused");
+    assert_eq!(a.requests("message.send", other).await["err"]["code"], "client-id-reused");
 
     let edit = json!({ "conversation_id": id, "message_id": sent["id"], "text": "hello!" });
     assert_eq!(a.gets("message.edit", edit).await["message"]["text"], "hello!");
-    assert_eq!(b.hears("message.edited").await["seq"], 2);
+    assert_eq!(b.receives("message.edited").await["seq"], 2);
     a.gets("message.delete", json!({ "conversation_id": id, "message_id": sent["id"] })).await;
-    assert_eq!(b.hears("message.deleted").await["message"]["text"], json!(null));
+    assert_eq!(b.receives("message.deleted").await["message"]["text"], json!(null));
 
     a.sends_command("typing", &json!({ "conversation_id": id })).await;
-    assert_eq!(b.hears("typing").await["conversation_id"], json!(id));
+    assert_eq!(b.receives("typing").await["conversation_id"], json!(id));
 
     let read = b.gets("read", json!({ "conversation_id": id, "message_no": 9 })).await;
     assert_eq!(read, json!({ "read_no": 1, "unread_count": 0 }));
-    assert_eq!(a.hears("conversation.read").await["read_no"], 1);
+    assert_eq!(a.receives("conversation.read").await["read_no"], 1);
     b.sends(&json!({ "pong": 0, "recv": { id.clone(): 3 } }).to_string()).await;
-    assert_eq!(a.hears("conversation.delivered").await["delivered_seq"], 3);
+    assert_eq!(a.receives("conversation.delivered").await["delivered_seq"], 3);
 
     let history = b.gets("history", json!({ "conversation_id": id, "after": 0, "limit": 2 })).await;
     assert_eq!((history["events"].as_array().unwrap().len(), &history["more"]), (2, &json!(true)));
     let synced = b.gets("sync", json!({})).await;
     assert_eq!(synced["heads"][0]["last_seq"], 3);
-    let left = b.heard().await;
+    let left = b.received().await;
     assert!(!left.iter().any(|name| name.starts_with("message.")), "delivered twice: {left:?}");
 }
 
@@ -202,15 +202,15 @@ async fn removed_member_receives_no_more_events(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob, eve] = t.users(["ann", "bob", "eve"]).await;
     let (mut b, mut e) = (bob.connects().await, eve.connects().await);
-    let id = ann.begins(&["@bob", "@eve"], Some("us")).await;
-    assert_eq!(e.hears("conversation.added").await["conversation"]["title"], "us");
+    let id = ann.starts_conversation(&["@bob", "@eve"], Some("us")).await;
+    assert_eq!(e.receives("conversation.added").await["conversation"]["title"], "us");
     ann.delete(&format!("/api/v1/conversations/{id}/members/@eve")).await.assert_status(204);
-    assert_eq!(e.hears("conversation.removed").await["reason"], "removed");
-    ann.says(&id, "now that she is gone").await;
-    b.hears("message.created").await;
-    assert_eq!(e.heard().await, [""; 0]);
-    let refused = e.asks("history", json!({ "conversation_id": id, "after": 0 })).await;
-    assert_eq!(refused["err"]["code"], "not-found");
+    assert_eq!(e.receives("conversation.removed").await["reason"], "removed");
+    ann.sends_message(&id, "now that she is gone").await;
+    b.receives("message.created").await;
+    assert_eq!(e.received().await, [""; 0]);
+    let rejected = e.requests("history", json!({ "conversation_id": id, "after": 0 })).await;
+    assert_eq!(rejected["err"]["code"], "not-found");
 }
 
 #[apply(both_databases)]
@@ -234,46 +234,46 @@ async fn post_events_reach_subscribers_who_may_see_the_post(#[case] backend: Bac
 
     let id = ann.posts("the #sea").await;
     for topic in ["timeline:home", "timeline:public", "hashtag:sea"] {
-        let told = b.hears("post.created").await;
-        assert_eq!((&told["topic"], &told["post"]["id"]), (&json!(topic), &json!(id)));
-        assert!(told["post"]["viewer"].is_null());
+        let event = b.receives("post.created").await;
+        assert_eq!((&event["topic"], &event["post"]["id"]), (&json!(topic), &json!(id)));
+        assert!(event["post"]["viewer"].is_null());
     }
-    assert_eq!(e.hears("post.created").await["topic"], "timeline:public");
-    assert_eq!(e.hears("post.created").await["topic"], "hashtag:sea");
+    assert_eq!(e.receives("post.created").await["topic"], "timeline:public");
+    assert_eq!(e.receives("post.created").await["topic"], "hashtag:sea");
 
     let topic = format!("post:{id}");
     b.gets("subscribe", json!({ "topics": [topic] })).await;
     let comment = eve.comments(&id, "indeed").await;
-    let told = b.hears("comment.created").await;
-    assert_eq!((&told["topic"], &told["comment"]["id"]), (&json!(topic), &json!(comment)));
-    assert_eq!(b.hears("post.counts").await["comment_count"], 1);
+    let event = b.receives("comment.created").await;
+    assert_eq!((&event["topic"], &event["comment"]["id"]), (&json!(topic), &json!(comment)));
+    assert_eq!(b.receives("post.counts").await["comment_count"], 1);
     eve.delete(&format!("/api/v1/comments/{comment}")).await.assert_status(204);
-    assert_eq!(b.hears("comment.deleted").await["comment_id"], json!(comment));
+    assert_eq!(b.receives("comment.deleted").await["comment_id"], json!(comment));
 
     // Restricting a post to followers deletes it for every other subscriber.
     let narrow = json!({ "visibility": "followers" });
     ann.patch(&format!("/api/v1/posts/{id}"), &[], &narrow).await.assert_status(200);
-    assert_eq!(b.hears("post.updated").await["topic"], "timeline:home");
-    assert_eq!(e.hears("post.deleted").await["post_id"], json!(id));
+    assert_eq!(b.receives("post.updated").await["topic"], "timeline:home");
+    assert_eq!(e.receives("post.deleted").await["post_id"], json!(id));
     let hidden = json!({ "text": "for some", "visibility": "followers" });
     ann.post("/api/v1/posts", &hidden).await.assert_status(201);
-    assert_eq!(b.hears("post.created").await["post"]["text"], "for some");
+    assert_eq!(b.receives("post.created").await["post"]["text"], "for some");
     ann.delete(&format!("/api/v1/posts/{id}")).await.assert_status(204);
-    b.hears("topic.revoked").await;
+    b.receives("topic.revoked").await;
 
     // A public post as a marker: earlier events, if any were sent, arrive before it.
     eve.posts("last").await;
     for socket in [&mut *m, &mut *j] {
         assert_eq!(
-            socket.hears("post.created").await["post"]["text"],
+            socket.receives("post.created").await["post"]["text"],
             "last",
             "nothing earlier: one muted the author, the other is blocked"
         );
     }
     // No event for the followers-only post; her own post is in her home timeline, too.
     for topic in ["timeline:home", "timeline:public"] {
-        let told = e.hears("post.created").await;
-        assert_eq!((&told["topic"], &told["post"]["text"]), (&json!(topic), &json!("last")));
+        let event = e.receives("post.created").await;
+        assert_eq!((&event["topic"], &event["post"]["text"]), (&json!(topic), &json!("last")));
     }
 }
 
@@ -286,13 +286,13 @@ async fn subscriptions_are_limited_and_checked_for_visibility() {
     let post = format!("post:{}", ann.posts("mine").await);
     bob.put_empty("/api/v1/users/@ann/follow").await;
     ann.put_empty("/api/v1/me/follow-requests/@bob").await;
-    let nobody = format!("user:{}", client_id());
-    let topics = json!({ "topics": [user, post, nobody, "timeline:everything"] });
+    let missing_user = format!("user:{}", client_id());
+    let topics = json!({ "topics": [user, post, missing_user, "timeline:everything"] });
     let mut e = eve.connects().await;
     let outcome = e.gets("subscribe", topics).await["topics"].clone();
     assert_eq!(outcome[&user], "forbidden");
     assert_eq!(outcome[&post], "not-found");
-    assert_eq!(outcome[&nobody], "not-found");
+    assert_eq!(outcome[&missing_user], "not-found");
     assert_eq!(outcome["timeline:everything"], "invalid");
     let many: Vec<String> = (0..64).map(|n| format!("hashtag:t{n}")).collect();
     e.gets("subscribe", json!({ "topics": many })).await;
@@ -313,14 +313,14 @@ async fn busy_topic_sends_counts_instead_of_posts() {
     let texts: Vec<String> = (0..30).map(|n| format!("post {n}")).collect();
     let ids = join_all(texts.iter().map(|text| ann.posts(text))).await;
     let last = ids.into_iter().max().unwrap();
-    let (mut told, mut newest) = (0, String::new());
+    let (mut count, mut newest) = (0, String::new());
     while newest != last {
-        let head = b.hears("timeline.head").await;
+        let head = b.receives("timeline.head").await;
         newest = head["newest_id"].as_str().unwrap().to_owned();
-        told += head["count"].as_u64().unwrap();
+        count += head["count"].as_u64().unwrap();
     }
-    told += b.heard().await.iter().filter(|name| *name == "post.created").count() as u64;
-    assert_eq!(told, 30, "each post is delivered or counted");
+    count += b.received().await.iter().filter(|name| *name == "post.created").count() as u64;
+    assert_eq!(count, 30, "each post is delivered or counted");
 }
 
 #[apply(both_databases)]
@@ -331,10 +331,10 @@ async fn notifications_are_pushed_and_their_read_position_is_shared(#[case] back
     let mut a = ann.connects().await;
     let id = ann.posts("like me").await;
     bob.put_empty(&format!("/api/v1/posts/{id}/like")).await.assert_status(200);
-    let told = a.hears("notification.created").await["notification"].clone();
-    assert_eq!((&told["type"], &told["post"]["id"]), (&json!("post_like"), &json!(id)));
-    ann.put("/api/v1/notifications/read", &json!({ "up_to": told["id"] })).await.assert_status(200);
-    assert_eq!(a.hears("notification.state").await["unread_count"], 0);
+    let event = a.receives("notification.created").await["notification"].clone();
+    assert_eq!((&event["type"], &event["post"]["id"]), (&json!("post_like"), &json!(id)));
+    ann.put("/api/v1/notifications/read", &json!({ "up_to": event["id"] })).await.assert_status(200);
+    assert_eq!(a.receives("notification.state").await["unread_count"], 0);
 }
 
 #[apply(both_databases)]
@@ -345,29 +345,29 @@ async fn withdrawn_notifications_are_deleted_and_not_pushed_again(#[case] backen
     let mut a = ann.connects().await;
     let like = format!("/api/v1/posts/{}/like", ann.posts("like me").await);
     bob.put_empty(&like).await.assert_status(200);
-    let created = a.hears("notification.created").await["notification"]["id"].clone();
+    let created = a.receives("notification.created").await["notification"]["id"].clone();
     bob.delete(&like).await.assert_status(200);
-    let deleted = a.hears("notification.deleted").await;
+    let deleted = a.receives("notification.deleted").await;
     assert_eq!(deleted, json!({ "id": created, "unread_count": 0 }));
-    assert_eq!(ann.told().await, [""; 0]);
+    assert_eq!(ann.notifications().await, [""; 0]);
 
     // The same notification again is listed and unread, but not pushed.
     for _ in 0..50 {
         bob.put_empty(&like).await.assert_status(200);
-        assert_eq!(a.hears("notification.state").await["unread_count"], 1);
+        assert_eq!(a.receives("notification.state").await["unread_count"], 1);
         let listed = ann.get("/api/v1/notifications").await.items("id");
         bob.delete(&like).await.assert_status(200);
-        assert_eq!(a.hears("notification.deleted").await, json!({ "id": listed[0], "unread_count": 0 }));
+        assert_eq!(a.receives("notification.deleted").await, json!({ "id": listed[0], "unread_count": 0 }));
     }
-    assert_eq!(a.heard().await, [""; 0]);
+    assert_eq!(a.received().await, [""; 0]);
     // Another action of the same user is pushed.
     bob.put_empty("/api/v1/users/@ann/follow").await.assert_status(200);
-    assert_eq!(a.hears("notification.created").await["notification"]["type"], "follow");
+    assert_eq!(a.receives("notification.created").await["notification"]["type"], "follow");
     t.clock.advance(Duration::from_secs(60 * 60));
     bob.put_empty(&like).await.assert_status(200);
-    let again = a.hears("notification.created").await["notification"]["id"].clone();
+    let again = a.receives("notification.created").await["notification"]["id"].clone();
     assert_ne!(again, created);
-    assert_eq!(ann.told().await, ["post_like", "follow"]);
+    assert_eq!(ann.notifications().await, ["post_like", "follow"]);
 }
 
 #[tokio::test]
@@ -377,16 +377,16 @@ async fn repeated_notifications_are_pushed_an_hour_apart_despite_clock_steps() {
     let mut a = ann.connects().await;
     let like = format!("/api/v1/posts/{}/like", ann.posts("like me").await);
     bob.put_empty(&like).await.assert_status(200);
-    a.hears("notification.created").await;
+    a.receives("notification.created").await;
     let start = t.clock.now();
     let hour = Duration::from_secs(60 * 60);
     for step in [start + 2 * hour, start] {
         t.clock.step_wall(step);
         bob.delete(&like).await.assert_status(200);
-        a.hears("notification.deleted").await;
+        a.receives("notification.deleted").await;
         bob.put_empty(&like).await.assert_status(200);
-        assert_eq!(a.hears("notification.state").await["unread_count"], 1);
-        assert_eq!(a.heard().await, [""; 0], "{step}");
+        assert_eq!(a.receives("notification.state").await["unread_count"], 1);
+        assert_eq!(a.received().await, [""; 0], "{step}");
     }
 }
 
@@ -396,16 +396,16 @@ async fn repeated_notifications_are_pushed_an_hour_apart_despite_clock_steps() {
 async fn messages_of_another_node_arrive_as_heads(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
-    let id = ann.begins(&["@bob"], None).await;
-    ann.says(&id, "here").await;
+    let id = ann.starts_conversation(&["@bob"], None).await;
+    ann.sends_message(&id, "here").await;
     let mut b = bob.connects().await;
     b.gets("open", json!({ "conversations": [] })).await;
     let elsewhere = t.another_node();
-    let there = elsewhere.stranger();
-    there.log_in("ann", PASSWORD).await.assert_status(200);
-    there.says(&id, "there").await;
+    let remote_ann = elsewhere.stranger();
+    remote_ann.log_in("ann", PASSWORD).await.assert_status(200);
+    remote_ann.sends_message(&id, "there").await;
     loop {
-        let head = b.hears("conversation.head").await;
+        let head = b.receives("conversation.head").await;
         assert_eq!(head["conversation_id"], id);
         if head["last_seq"] == 2 {
             break;
@@ -421,23 +421,23 @@ async fn notifications_about_deleted_content_are_deleted(#[case] backend: Backen
     let mut a = ann.connects().await;
     let post = ann.posts("talk to me").await;
     let comment = bob.comments(&post, "hello").await;
-    a.hears("notification.created").await;
+    a.receives("notification.created").await;
     bob.delete(&format!("/api/v1/comments/{comment}")).await.assert_status(204);
-    assert_eq!(a.hears("notification.deleted").await["unread_count"], 0);
+    assert_eq!(a.receives("notification.deleted").await["unread_count"], 0);
 
     let mention = bob.posts("hello @ann").await;
-    a.hears("notification.created").await;
+    a.receives("notification.created").await;
     bob.delete(&format!("/api/v1/posts/{mention}")).await.assert_status(204);
-    assert_eq!(a.hears("notification.deleted").await["unread_count"], 0);
+    assert_eq!(a.receives("notification.deleted").await["unread_count"], 0);
 
     // When many are deleted at once, only the unread count is sent.
     for n in 0..21 {
         bob.comments(&post, &format!("comment {n}")).await;
-        a.hears("notification.created").await;
+        a.receives("notification.created").await;
     }
     ann.delete(&format!("/api/v1/posts/{post}")).await.assert_status(204);
-    assert_eq!(a.hears("notification.state").await["unread_count"], 0);
-    assert_eq!(a.heard().await, [""; 0]);
+    assert_eq!(a.receives("notification.state").await["unread_count"], 0);
+    assert_eq!(a.received().await, [""; 0]);
 }
 
 #[apply(both_databases)]
@@ -445,24 +445,24 @@ async fn notifications_about_deleted_content_are_deleted(#[case] backend: Backen
 async fn rejoined_members_receive_heads_instead_of_edits_of_older_messages(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, _bob, eve] = t.users(["ann", "bob", "eve"]).await;
-    let id = ann.begins(&["@bob", "@eve"], Some("us")).await;
+    let id = ann.starts_conversation(&["@bob", "@eve"], Some("us")).await;
     let members = format!("/api/v1/conversations/{id}/members");
-    let before = ann.says(&id, "before").await;
-    let own = eve.says(&id, "of eve, before").await;
+    let before = ann.sends_message(&id, "before").await;
+    let own = eve.sends_message(&id, "of eve, before").await;
     ann.delete(&format!("{members}/@eve")).await.assert_status(204);
     let mut e = eve.connects().await;
     ann.post(&members, &json!({ "members": ["@eve"] })).await.assert_status(200);
-    let joined = e.hears("member.joined").await["seq"].as_u64().unwrap();
+    let joined = e.receives("member.joined").await["seq"].as_u64().unwrap();
 
     let message = format!("/api/v1/conversations/{id}/messages/{before}");
     ann.patch(&message, &[], &json!({ "text": "edited" })).await.assert_status(200);
-    let head = e.hears("conversation.head").await;
+    let head = e.receives("conversation.head").await;
     assert_eq!((&head["conversation_id"], &head["last_seq"]), (&json!(id), &json!(joined + 1)));
     ann.delete(&message).await.assert_status(204);
-    assert_eq!(e.hears("conversation.head").await["last_seq"], joined + 2);
-    ann.says(&id, "after").await;
-    assert_eq!(e.hears("message.created").await["seq"], joined + 3);
-    let names = e.heard().await;
+    assert_eq!(e.receives("conversation.head").await["last_seq"], joined + 2);
+    ann.sends_message(&id, "after").await;
+    assert_eq!(e.receives("message.created").await["seq"], joined + 3);
+    let names = e.received().await;
     assert!(!names.iter().any(|name| name == "message.edited" || name == "message.deleted"), "{names:?}");
 
     let expected = [
@@ -475,7 +475,8 @@ async fn rejoined_members_receive_heads_instead_of_edits_of_older_messages(#[cas
     let path = format!("/api/v1/conversations/{id}/events?after={joined}");
     for history in [by_socket, eve.get(&path).await.json()] {
         let events = history["events"].as_array().unwrap();
-        let seen: Vec<_> = events.iter().map(|it| (it["ev"].clone(), it["d"]["seq"].clone())).collect();
+        let seen: Vec<_> =
+            events.iter().map(|event| (event["ev"].clone(), event["d"]["seq"].clone())).collect();
         assert_eq!(seen, expected);
         assert!(events[0]["d"]["message"].is_null() && !history.to_string().contains(&before));
         assert_eq!(history["head_seq"], joined + 3);
@@ -486,12 +487,12 @@ async fn rejoined_members_receive_heads_instead_of_edits_of_older_messages(#[cas
 
     // She can no longer change her own message from before.
     let edit = json!({ "conversation_id": id, "message_id": own, "text": "mine" });
-    assert_eq!(e.asks("message.edit", edit).await["err"]["code"], "not-found");
+    assert_eq!(e.requests("message.edit", edit).await["err"]["code"], "not-found");
     let own = format!("/api/v1/conversations/{id}/messages/{own}");
     eve.patch(&own, &[], &json!({ "text": "mine" })).await.assert_problem(404, "not-found");
     let quoting =
         json!({ "conversation_id": id, "client_id": client_id(), "text": "this", "reply_to": before });
-    assert_eq!(e.asks("message.send", quoting).await["err"]["errors"][0]["pointer"], "/reply_to");
+    assert_eq!(e.requests("message.send", quoting).await["err"]["errors"][0]["pointer"], "/reply_to");
 }
 
 #[tokio::test]
@@ -581,11 +582,11 @@ async fn credential_expiry_is_announced_once() {
     // No warning before four fifths of the lifetime have passed.
     t.clock.advance(Duration::from_secs(40));
     let mut a = connect().await;
-    assert_eq!(a.heard().await, ["ready"]);
+    assert_eq!(a.received().await, ["ready"]);
     drop(a);
     t.clock.advance(Duration::from_secs(10));
     let mut a = connect().await;
-    let left = a.hears("auth.expiring").await["expires_in_ms"].as_u64().unwrap();
+    let left = a.receives("auth.expiring").await["expires_in_ms"].as_u64().unwrap();
     assert!((1..=10_000).contains(&left), "{left}");
     let ticket = async || {
         let headers = [("authorization", bearer.as_str())];
@@ -596,19 +597,19 @@ async fn credential_expiry_is_announced_once() {
         a.gets("auth", json!({ "access_token": token })).await;
         a.gets("auth", json!({ "ticket": ticket().await })).await;
     }
-    assert_eq!(a.heard().await, ["ready"], "the same credential, whether as token or as ticket");
+    assert_eq!(a.received().await, ["ready"], "the same credential, whether as token or as ticket");
 
     // A ticket has the lifetime of the credential that requested it.
     let by_ticket = format!("blegram.v1+json, blegram.ticket.{}", ticket().await.as_str().unwrap());
     let mut b = t.stranger().tries_to_connect(&[("sec-websocket-protocol", &by_ticket)]).await.unwrap();
-    assert_eq!(b.heard().await, ["ready", "auth.expiring"]);
+    assert_eq!(b.received().await, ["ready", "auth.expiring"]);
 
     // A client that refreshes at each warning does not loop: the new token is not about to expire.
     let refresh =
         json!({ "grant_type": "refresh_token", "refresh_token": signed_up["tokens"]["refresh_token"] });
     let fresh = ann.post("/api/v1/auth/token", &refresh).await.json();
     a.gets("auth", json!({ "access_token": fresh["access_token"] })).await;
-    assert_eq!(a.heard().await, [""; 0]);
+    assert_eq!(a.received().await, [""; 0]);
 }
 
 #[tokio::test]
@@ -619,16 +620,16 @@ async fn presence_is_visible_only_to_users_with_a_shared_conversation() {
         .iter()
         .map(|me| me["id"].as_str().unwrap().to_owned())
         .collect();
-    ann.begins(&["@bob"], Some("us")).await;
+    ann.starts_conversation(&["@bob"], Some("us")).await;
     let (mut b, mut e) = (bob.connects().await, eve.connects().await);
     let watch = json!({ "users": [ids[0]] });
     assert_eq!(b.gets("presence", watch.clone()).await["states"][0]["online"], false);
     assert_eq!(e.gets("presence", watch.clone()).await["states"][0]["online"], false);
     let _a = ann.connects().await;
-    assert_eq!(b.hears("presence").await["online"], true);
+    assert_eq!(b.receives("presence").await["online"], true);
     assert_eq!(b.gets("presence", watch.clone()).await["states"][0]["online"], true);
     assert_eq!(e.gets("presence", watch).await["states"][0]["online"], false);
-    assert_eq!(e.heard().await, [""; 0]);
+    assert_eq!(e.received().await, [""; 0]);
 }
 
 #[apply(both_databases)]
@@ -728,19 +729,20 @@ fn raw(opcode: OpCode, payload: Vec<u8>) -> Message {
 async fn command_errors_match_the_problems_of_the_api() {
     let t = TestApp::new(Backend::Sqlite).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
-    let id = ann.begins(&["@bob"], None).await;
+    let id = ann.starts_conversation(&["@bob"], None).await;
     let mut a = ann.connects().await;
-    let refused = a.asks("message.send", json!({ "conversation_id": id, "more": 1 })).await["err"].clone();
-    assert_eq!(refused["code"], "invalid");
+    let rejected =
+        a.requests("message.send", json!({ "conversation_id": id, "more": 1 })).await["err"].clone();
+    assert_eq!(rejected["code"], "invalid");
     let pointers: Vec<_> =
-        refused["errors"].as_array().unwrap().iter().map(|it| it["pointer"].clone()).collect();
+        rejected["errors"].as_array().unwrap().iter().map(|error| error["pointer"].clone()).collect();
     assert_eq!(pointers, ["/client_id", "/text", "/more"]);
     let nowhere = json!({ "conversation_id": client_id(), "client_id": client_id(), "text": "hi" });
-    assert_eq!(a.asks("message.send", nowhere).await["err"]["code"], "not-found");
+    assert_eq!(a.requests("message.send", nowhere).await["err"]["code"], "not-found");
     bob.put_empty("/api/v1/users/@ann/block").await.assert_status(200);
     let blocked = json!({ "conversation_id": id, "client_id": client_id(), "text": "hi" });
-    assert_eq!(a.asks("message.send", blocked).await["err"]["code"], "forbidden");
-    assert_eq!(a.asks("auth", json!({ "access_token": "x" })).await["err"]["code"], "unauthenticated");
+    assert_eq!(a.requests("message.send", blocked).await["err"]["code"], "forbidden");
+    assert_eq!(a.requests("auth", json!({ "access_token": "x" })).await["err"]["code"], "unauthenticated");
 }
 
 #[apply(both_databases)]
@@ -748,27 +750,27 @@ async fn command_errors_match_the_problems_of_the_api() {
 async fn blocks_stop_edits_and_typing_in_a_direct_conversation(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
-    let id = ann.begins(&["@bob"], None).await;
-    let message = bob.says(&id, "hello").await;
+    let id = ann.starts_conversation(&["@bob"], None).await;
+    let message = bob.sends_message(&id, "hello").await;
     let mut a = ann.connects().await;
     let mut b = bob.connects().await;
     a.gets("open", json!({ "conversations": [id] })).await;
     ann.put_empty("/api/v1/users/@bob/block").await.assert_status(200);
 
     let edit = json!({ "conversation_id": id, "message_id": message, "text": "and another thing" });
-    let refused = b.asks("message.edit", edit).await["err"]["code"].clone();
+    let rejected = b.requests("message.edit", edit).await["err"]["code"].clone();
     let sent = json!({ "conversation_id": id, "client_id": client_id(), "text": "hi" });
-    assert_eq!(refused, b.asks("message.send", sent).await["err"]["code"]);
+    assert_eq!(rejected, b.requests("message.send", sent).await["err"]["code"]);
     b.sends_command("typing", &json!({ "conversation_id": id })).await;
     let path = format!("/api/v1/conversations/{id}/messages/{message}");
     bob.patch(&path, &[], &json!({ "text": "and another thing" })).await.assert_status(403);
     let sent = bob.sends(&id, client_id(), "hi").await;
-    assert_eq!((sent.status, &sent.json()["code"]), (poem::http::StatusCode::FORBIDDEN, &refused));
+    assert_eq!((sent.status, &sent.json()["code"]), (poem::http::StatusCode::FORBIDDEN, &rejected));
 
     b.gets("read", json!({ "conversation_id": id, "message_no": 1 })).await;
     b.gets("message.delete", json!({ "conversation_id": id, "message_id": message })).await;
-    assert_eq!(a.hears("message.deleted").await["seq"], 2);
-    assert_eq!(a.heard().await, [""; 0], "no other event of bob's");
+    assert_eq!(a.receives("message.deleted").await["seq"], 2);
+    assert_eq!(a.received().await, [""; 0], "no other event of bob's");
 }
 
 #[tokio::test]
@@ -781,7 +783,7 @@ async fn credential_is_renewed_by_its_own_user_only() {
     };
     let mut a = ann.connects().await;
     let theirs = json!({ "ticket": ticket(&bob).await });
-    assert_eq!(a.asks("auth", theirs).await["err"]["code"], "forbidden");
+    assert_eq!(a.requests("auth", theirs).await["err"]["code"], "forbidden");
     let own = json!({ "ticket": ticket(&ann).await });
     assert!(a.gets("auth", own).await["auth_expires_in_ms"].as_u64().unwrap() > 1_000_000);
 }
@@ -798,12 +800,12 @@ async fn clients_are_warned_of_credential_expiry_and_node_shutdown() {
     let bearer = format!("Bearer {}", signed_up["tokens"]["access_token"].as_str().unwrap());
     t.clock.advance(Duration::from_secs(9 * 60));
     let mut a = ann.tries_to_connect(&[PROTOCOL, ("authorization", &bearer)]).await.unwrap();
-    let left = a.hears("auth.expiring").await["expires_in_ms"].as_u64().unwrap();
+    let left = a.receives("auth.expiring").await["expires_in_ms"].as_u64().unwrap();
     assert!((1..=60_000).contains(&left), "{left}");
 
     let hub = t.realtime.hub().clone();
     let drained = TaskTracker::new().spawn(async move { hub.drain().await });
-    let after = a.hears("reconnect").await["after_ms"].as_u64().unwrap();
+    let after = a.receives("reconnect").await["after_ms"].as_u64().unwrap();
     assert!(after <= 3_600_000, "{after}");
     assert_eq!(ann.tries_to_connect(&[PROTOCOL, ("authorization", &bearer)]).await.unwrap_err(), 503);
     // The drain does not wait for closed connections.
@@ -815,17 +817,17 @@ async fn clients_are_warned_of_credential_expiry_and_node_shutdown() {
 async fn slow_client_receives_a_head_instead_of_messages() {
     let t = TestApp::new(Backend::Sqlite).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
-    let id = ann.begins(&["@bob"], None).await;
+    let id = ann.starts_conversation(&["@bob"], None).await;
     let mut b = bob.connects().await;
     // Three times the capacity of a connection's outbox.
     const LINES: u64 = 120;
     for _ in 0..LINES {
-        ann.says(&id, &"가".repeat(2000)).await;
+        ann.sends_message(&id, &"가".repeat(2000)).await;
     }
-    let head = b.hears("conversation.head").await;
+    let head = b.receives("conversation.head").await;
     assert_eq!(head["conversation_id"], json!(id));
-    let told = b.heard().await.iter().filter(|name| *name == "message.created").count() as u64;
-    assert!(told < LINES, "{told}");
+    let delivered = b.received().await.iter().filter(|name| *name == "message.created").count() as u64;
+    assert!(delivered < LINES, "{delivered}");
     let synced = b.gets("sync", json!({})).await;
     assert_eq!(synced["heads"][0]["last_seq"], LINES);
 }

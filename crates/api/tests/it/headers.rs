@@ -86,7 +86,7 @@ async fn non_ascii_bytes_invalidate_only_their_own_value(#[case] backend: Backen
     let post = async |headers: &[(&str, &str)]| {
         ann.send(Method::POST, "/api/v1/posts", &[&[JSON], headers].concat(), body.clone()).await
     };
-    post(&[("idempotency-key", "가을")]).await.assert_refused(&[("/Idempotency-Key", "invalid-characters")]);
+    post(&[("idempotency-key", "가을")]).await.assert_invalid(&[("/Idempotency-Key", "invalid-characters")]);
     post(&[("content-encoding", "가을")]).await.assert_problem(415, "unsupported-media-type");
 }
 

@@ -72,7 +72,7 @@ async fn validation_errors_are_replayed(#[case] backend: Backend) {
     let [ann] = t.users(["ann"]).await;
     let body = json!({ "text": "" });
     let first = write(&ann, "one", &body).await;
-    first.assert_refused(&[("/text", "blank")]);
+    first.assert_invalid(&[("/text", "blank")]);
     let again = write(&ann, "one", &body).await;
     assert!(is_replayed(&again));
     assert_eq!((again.status, &again.body), (first.status, &first.body));
@@ -193,7 +193,7 @@ async fn keys_are_stored_only_for_authorized_writes(#[case] backend: Backend) {
     for (key, code) in
         [("", "invalid-characters"), ("a b", "invalid-characters"), (&*"k".repeat(256), "too-long")]
     {
-        write(&ann, key, &body).await.assert_refused(&[("/Idempotency-Key", code)]);
+        write(&ann, key, &body).await.assert_invalid(&[("/Idempotency-Key", code)]);
     }
     write(&ann, &"k".repeat(255), &body).await.assert_status(201);
 }
@@ -216,7 +216,7 @@ async fn keys_are_validated_as_documented() {
     let edges = ["", " ", "!", "~", "a b", "\t", "é"].map(ToOwned::to_owned);
     let sizes = [1, 254, 255, 256].map(|count| "k".repeat(count));
     let random = (0..200).map(|_| some.new_tree(&mut runner).unwrap().current());
-    let (mut taken, mut refused) = (0, 0);
+    let (mut accepted, mut rejected) = (0, 0);
     for key in edges.into_iter().chain(sizes).chain(random) {
         // Not a valid header value, so it is rejected before the API sees it.
         if poem::http::HeaderValue::from_str(&key).is_err() {
@@ -226,7 +226,7 @@ async fn keys_are_validated_as_documented() {
         let answer = write(&ann, &key, &json!({ "text": "" })).await;
         let pointer = answer.json()["errors"][0]["pointer"].clone();
         assert_eq!(pointer != "/Idempotency-Key", is_valid, "{key:?}: {pointer}");
-        *(if is_valid { &mut taken } else { &mut refused }) += 1;
+        *(if is_valid { &mut accepted } else { &mut rejected }) += 1;
     }
-    assert!(taken > 50 && refused > 50, "{taken} {refused}");
+    assert!(accepted > 50 && rejected > 50, "{accepted} {rejected}");
 }

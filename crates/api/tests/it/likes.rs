@@ -19,13 +19,13 @@ async fn liking_twice_counts_and_notifies_once(#[case] backend: Backend) {
         let state = bob.put_empty(&like).await;
         assert_eq!(state.assert_status(200).json(), json!({ "liked": true, "like_count": 1 }));
     }
-    assert_eq!(ann.told().await, ["post_like"]);
+    assert_eq!(ann.notifications().await, ["post_like"]);
     assert_eq!(bob.get(&format!("/api/v1/posts/{post}")).await.json()["viewer"]["liked"], true);
     for _ in 0..2 {
         let state = bob.delete(&like).await;
         assert_eq!(state.assert_status(200).json(), json!({ "liked": false, "like_count": 0 }));
     }
-    assert_eq!(ann.told().await, [""; 0], "unliking deletes the notification");
+    assert_eq!(ann.notifications().await, [""; 0], "unliking deletes the notification");
 }
 
 #[apply(both_databases)]
@@ -37,7 +37,7 @@ async fn liking_own_content_does_not_notify(#[case] backend: Backend) {
     ann.put_empty(&format!("/api/v1/posts/{post}/like")).await.assert_status(200);
     let comment = ann.comments(&post, "mine, too @ann").await;
     ann.put_empty(&format!("/api/v1/comments/{comment}/like")).await.assert_status(200);
-    assert_eq!(ann.told().await, [""; 0]);
+    assert_eq!(ann.notifications().await, [""; 0]);
 }
 
 #[apply(both_databases)]
@@ -59,7 +59,7 @@ async fn concurrent_likes_leave_an_exact_count(#[case] backend: Backend) {
     assert_eq!(ann.get(&format!("/api/v1/posts/{post}")).await.json()["like_count"], 51);
     join_all(fans.iter().flat_map(|fan| [fan.delete(&like), fan.delete(&like)])).await;
     assert_eq!(ann.get(&format!("/api/v1/posts/{post}")).await.json()["like_count"], 1);
-    assert_eq!(ann.told().await, ["post_like"]);
+    assert_eq!(ann.notifications().await, ["post_like"]);
 }
 
 // Defect 22 of the predecessors.
@@ -88,15 +88,15 @@ async fn bookmarks_are_private_and_sorted_by_bookmark_time(#[case] backend: Back
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let [old, new] = [ann.posts("old").await, ann.posts("new").await];
     for post in [&new, &old, &old] {
-        let kept = bob.put_empty(&format!("/api/v1/posts/{post}/bookmark")).await;
-        assert_eq!(kept.assert_status(200).json(), json!({ "bookmarked": true }));
+        let bookmarked = bob.put_empty(&format!("/api/v1/posts/{post}/bookmark")).await;
+        assert_eq!(bookmarked.assert_status(200).json(), json!({ "bookmarked": true }));
     }
     let first = bob.get("/api/v1/me/bookmarks?limit=1").await;
     assert_eq!(first.items("id"), [&*old], "the cursor points at the bookmark, not at the post");
     let next = first.json()["next_cursor"].as_str().unwrap().to_owned();
     assert_eq!(bob.get(&format!("/api/v1/me/bookmarks?limit=1&cursor={next}")).await.items("id"), [&*new]);
     assert_eq!(ann.get("/api/v1/me/bookmarks").await.items("id").len(), 0);
-    assert_eq!(ann.told().await, [""; 0]);
+    assert_eq!(ann.notifications().await, [""; 0]);
     bob.delete(&format!("/api/v1/posts/{old}/bookmark")).await.assert_status(200);
     assert_eq!(bob.get("/api/v1/me/bookmarks").await.items("id"), [new]);
 }

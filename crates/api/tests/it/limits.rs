@@ -66,9 +66,9 @@ async fn logins_are_limited_per_address_even_with_invalid_bodies(#[case] backend
     for name in ["ann", "bob", "cho"] {
         guesser.log_in(name, "wrong").await.assert_problem(401, "invalid-credentials");
     }
-    let refused = guesser.log_in("dan", "wrong").await;
-    refused.assert_problem(429, "rate-limited");
-    assert_eq!(refused.header("ratelimit-policy"), Some("\"login\";q=3;w=30"));
+    let rejected = guesser.log_in("dan", "wrong").await;
+    rejected.assert_problem(429, "rate-limited");
+    assert_eq!(rejected.header("ratelimit-policy"), Some("\"login\";q=3;w=30"));
     guesser.post("/api/v1/auth/login", &serde_json::json!({})).await.assert_problem(429, "rate-limited");
 }
 
@@ -85,25 +85,25 @@ async fn logins_are_limited_per_account_whether_it_exists_or_not(#[case] backend
                 .await
                 .assert_problem(401, "invalid-credentials");
         }
-        let refused = t.stranger().at("192.0.2.1").log_in(name, PASSWORD).await;
-        refused.assert_problem(429, "rate-limited");
-        assert_eq!(refused.header("ratelimit-policy"), Some("\"login-account-address\";q=2;w=600"));
-        assert_eq!(refused.header("retry-after"), Some("300"));
+        let rejected = t.stranger().at("192.0.2.1").log_in(name, PASSWORD).await;
+        rejected.assert_problem(429, "rate-limited");
+        assert_eq!(rejected.header("ratelimit-policy"), Some("\"login-account-address\";q=2;w=600"));
+        assert_eq!(rejected.header("retry-after"), Some("300"));
         t.clock.advance(Duration::from_secs(30));
     }
     // The owner can still log in from another address.
     t.stranger().at("192.0.2.9").log_in("ann", PASSWORD).await.assert_status(200);
-    let refused = t.stranger().at("192.0.2.10").log_in("ann", PASSWORD).await;
-    refused.assert_problem(429, "rate-limited");
-    assert_eq!(refused.header("ratelimit-policy"), Some("\"login-account\";q=3;w=3600"));
+    let rejected = t.stranger().at("192.0.2.10").log_in("ann", PASSWORD).await;
+    rejected.assert_problem(429, "rate-limited");
+    assert_eq!(rejected.header("ratelimit-policy"), Some("\"login-account\";q=3;w=3600"));
 }
 
 #[apply(both_databases)]
 #[tokio::test]
 async fn rejected_logins_carry_the_rate_limit_status(#[case] backend: Backend) {
     let t = limited(backend).await;
-    let refused = t.stranger().at("192.0.2.1").log_in("nobody", "wrong").await;
-    refused.assert_problem(401, "invalid-credentials");
-    assert_eq!(refused.header("ratelimit"), Some("\"login\";r=2;t=10"));
-    assert!(refused.header("www-authenticate").is_some());
+    let rejected = t.stranger().at("192.0.2.1").log_in("nobody", "wrong").await;
+    rejected.assert_problem(401, "invalid-credentials");
+    assert_eq!(rejected.header("ratelimit"), Some("\"login\";r=2;t=10"));
+    assert!(rejected.header("www-authenticate").is_some());
 }

@@ -74,10 +74,13 @@ async fn uploaded_photo_is_posted_and_served(#[case] backend: Backend) {
 
     t.moves_images(&ann).await;
     t.stranger().fetch(&signed, &[]).await.assert_status(200);
-    let shown = timeline().await;
-    let variants = shown[0]["variants"].as_array().unwrap();
-    assert_eq!(variants.iter().map(|it| &it["name"]).collect::<Vec<_>>(), ["thumb", "small", "large"]);
-    for link in variants.iter().map(|variant| &variant["url"]).chain([&shown[0]["url"]]) {
+    let listed = timeline().await;
+    let variants = listed[0]["variants"].as_array().unwrap();
+    assert_eq!(
+        variants.iter().map(|variant| &variant["name"]).collect::<Vec<_>>(),
+        ["thumb", "small", "large"]
+    );
+    for link in variants.iter().map(|variant| &variant["url"]).chain([&listed[0]["url"]]) {
         assert!(!link.as_str().unwrap().contains('?'), "a public link has no signature and does not expire");
         let file = t.stranger().fetch(link, &[]).await;
         file.assert_status(200);
@@ -168,10 +171,10 @@ async fn image_is_used_once_and_by_its_owner_only(#[case] backend: Backend) {
         ann.delete(&format!("/api/v1/media/{id}")).await.assert_problem(409, "media-in-use");
     }
     let body = json!({ "text": "x", "media_ids": [of_bob] });
-    ann.post("/api/v1/posts", &body).await.assert_refused(&[("/media_ids/0", "not-found")]);
+    ann.post("/api/v1/posts", &body).await.assert_invalid(&[("/media_ids/0", "not-found")]);
     ann.patch("/api/v1/me", &[], &json!({ "avatar_media_id": of_bob }))
         .await
-        .assert_refused(&[("/avatar_media_id", "not-found")]);
+        .assert_invalid(&[("/avatar_media_id", "not-found")]);
     assert_eq!(ann.get("/api/v1/me").await.json()["post_count"], 1, "rejected posts leave nothing behind");
     for method in [Method::GET, Method::DELETE] {
         let path = format!("/api/v1/media/{of_bob}");
@@ -230,11 +233,11 @@ async fn editing_a_post_replaces_its_images(#[case] backend: Backend) {
     let post = ann.posts_images(&[&one], "public").await;
     let path = format!("/api/v1/posts/{}", post["id"].as_str().unwrap());
     let ids = |post: &Value| {
-        post["media"].as_array().unwrap().iter().map(|it| it["id"].clone()).collect::<Vec<_>>()
+        post["media"].as_array().unwrap().iter().map(|image| image["id"].clone()).collect::<Vec<_>>()
     };
 
-    let refused = ann.patch(&path, &[], &json!({ "media_ids": [one, two, of_bob] })).await;
-    refused.assert_refused(&[("/media_ids/2", "not-found")]);
+    let rejected = ann.patch(&path, &[], &json!({ "media_ids": [one, two, of_bob] })).await;
+    rejected.assert_invalid(&[("/media_ids/2", "not-found")]);
     t.clock.advance(Duration::from_secs(1));
     let edited = ann.patch(&path, &[], &json!({ "media_ids": [two, one] })).await.json();
     assert_eq!(ids(&edited), [json!(two), json!(one)]);
@@ -242,10 +245,10 @@ async fn editing_a_post_replaces_its_images(#[case] backend: Backend) {
     t.clock.advance(Duration::from_secs(1));
     ann.patch(&path, &[], &json!({ "media_ids": [two] })).await.assert_status(200);
     let revisions = t.stranger().get(&format!("{path}/revisions")).await.json();
-    let shown: Vec<_> = revisions["items"].as_array().unwrap().iter().map(ids).collect();
+    let stored: Vec<_> = revisions["items"].as_array().unwrap().iter().map(ids).collect();
     // Earlier revisions do not show a removed image, either.
-    assert_eq!(shown, [vec![json!(two)], vec![json!(two)], vec![]]);
-    ann.patch(&path, &[], &json!({ "media_ids": [] })).await.assert_refused(&[("/text", "blank")]);
+    assert_eq!(stored, [vec![json!(two)], vec![json!(two)], vec![]]);
+    ann.patch(&path, &[], &json!({ "media_ids": [] })).await.assert_invalid(&[("/text", "blank")]);
     ann.patch(&path, &[], &json!({ "text": "words", "media_ids": [] })).await.assert_status(200);
 }
 
@@ -257,14 +260,14 @@ async fn alt_text_can_be_changed_after_the_upload(#[case] backend: Backend) {
     let path = format!("/api/v1/media/{}", ann.uploads_picture().await);
     let before = ann.get(&path).await;
     let tag = before.header("etag").unwrap();
-    let said = ann.patch(&path, &[("if-match", tag)], &json!({ "alt": "해 질 녘의 바다" })).await;
-    assert_eq!(said.json()["alt"], "해 질 녘의 바다");
+    let updated = ann.patch(&path, &[("if-match", tag)], &json!({ "alt": "해 질 녘의 바다" })).await;
+    assert_eq!(updated.json()["alt"], "해 질 녘의 바다");
     let late = ann.patch(&path, &[("if-match", tag)], &json!({ "alt": "x" })).await;
     late.assert_problem(412, "precondition-failed");
     assert_eq!(ann.patch(&path, &[], &json!({})).await.json()["alt"], "해 질 녘의 바다");
     assert_eq!(ann.patch(&path, &[], &json!({ "alt": null })).await.json()["alt"], Value::Null);
     let long = "a".repeat(1001);
-    ann.patch(&path, &[], &json!({ "alt": long })).await.assert_refused(&[("/alt", "too-long")]);
+    ann.patch(&path, &[], &json!({ "alt": long })).await.assert_invalid(&[("/alt", "too-long")]);
 }
 
 #[apply(both_databases)]
@@ -292,10 +295,14 @@ async fn files_of_an_upload_are_validated_separately(#[case] backend: Backend) {
         .await;
     answer.assert_status(201);
     let answer = answer.json();
-    let alts: Vec<_> = answer["items"].as_array().unwrap().iter().map(|it| it["alt"].clone()).collect();
+    let alts: Vec<_> = answer["items"].as_array().unwrap().iter().map(|image| image["alt"].clone()).collect();
     assert_eq!(alts, ["first", "last"]);
-    let problems: Vec<_> =
-        answer["problems"].as_array().unwrap().iter().map(|it| (&it["pointer"], &it["code"])).collect();
+    let problems: Vec<_> = answer["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| (&problem["pointer"], &problem["code"]))
+        .collect();
     let expected = [
         ("/file/1", "media-unsupported"),
         ("/file/2", "media-unsupported"),
@@ -321,11 +328,11 @@ async fn upload_forms_are_parsed_strictly(#[case] backend: Backend) {
     let [ann] = t.users(["ann"]).await;
     let good = picture(4, 4);
     let file = ("a.png", "image/png", good.as_slice());
-    ann.uploads(&[file; 11]).await.assert_refused(&[("/file", "too-many")]);
-    ann.uploads(&[]).await.assert_refused(&[("/file", "required")]);
-    ann.uploads_with(&[file], &["one", "two"]).await.assert_refused(&[("/alt", "too-many")]);
+    ann.uploads(&[file; 11]).await.assert_invalid(&[("/file", "too-many")]);
+    ann.uploads(&[]).await.assert_invalid(&[("/file", "required")]);
+    ann.uploads_with(&[file], &["one", "two"]).await.assert_invalid(&[("/alt", "too-many")]);
     let long = "a".repeat(1001);
-    ann.uploads_with(&[file], &[&long]).await.assert_refused(&[("/alt/0", "too-long")]);
+    ann.uploads_with(&[file], &[&long]).await.assert_invalid(&[("/alt/0", "too-long")]);
     ann.post("/api/v1/media", &json!({})).await.assert_problem(415, "unsupported-media-type");
     let send = async |content_type: &str, headers: &[(&str, &str)], body: Vec<u8>| {
         let headers = [&[("content-type", content_type)], headers].concat();
@@ -342,7 +349,7 @@ async fn upload_forms_are_parsed_strictly(#[case] backend: Backend) {
         .await
         .assert_problem(413, "body-too-large");
     let other = String::from_utf8_lossy(&form(&[], &["x"]).1).replace("\"alt\"", "\"na/me\"");
-    send(&content_type, &[], other.into_bytes()).await.assert_refused(&[("/na~1me", "unknown-field")]);
+    send(&content_type, &[], other.into_bytes()).await.assert_invalid(&[("/na~1me", "unknown-field")]);
     assert_eq!(t.database.count("media").await, 0);
 }
 
@@ -463,7 +470,7 @@ async fn direct_upload_stores_the_announced_file(#[case] backend: Backend) {
             [("/sha256", "invalid-characters")],
         ),
     ] {
-        ann.post("/api/v1/media/uploads", &body).await.assert_refused(&errors);
+        ann.post("/api/v1/media/uploads", &body).await.assert_invalid(&errors);
     }
 }
 
@@ -531,9 +538,9 @@ async fn slow_uploads_are_limited_per_account(#[case] backend: Backend) {
         _ = &mut slow => panic!("the stalled upload was answered"),
         permit = waits.acquire() => permit.unwrap().forget(),
     }
-    let refused = ann.send(Method::POST, "/api/v1/media", &headers, body.clone()).await;
-    refused.assert_problem(429, "rate-limited");
-    assert_eq!(refused.header("retry-after"), Some("5"));
+    let rejected = ann.send(Method::POST, "/api/v1/media", &headers, body.clone()).await;
+    rejected.assert_problem(429, "rate-limited");
+    assert_eq!(rejected.header("retry-after"), Some("5"));
     bob.send(Method::POST, "/api/v1/media", &headers, body).await.assert_status(201);
 }
 
@@ -552,11 +559,11 @@ async fn direct_upload_accepts_one_request_at_a_time(#[case] backend: Backend) {
     };
     let [one, other, of_bob] = [announce(&ann).await, announce(&ann).await, announce(&bob).await];
     let headers = [("content-type", "image/jpeg")];
-    let anybody = t.stranger();
-    let put = async |link: &str| anybody.send_bare(Method::PUT, link, &headers, file.clone()).await;
+    let anonymous = t.stranger();
+    let put = async |link: &str| anonymous.send_bare(Method::PUT, link, &headers, file.clone()).await;
     {
         let (slow, waits) = stalling(file[..20].to_vec());
-        let slow = anybody.send_body(Method::PUT, &one, &headers, slow);
+        let slow = anonymous.send_body(Method::PUT, &one, &headers, slow);
         tokio::pin!(slow);
         tokio::select! {
             _ = &mut slow => panic!("the stalled upload was answered"),
@@ -605,9 +612,9 @@ async fn incomplete_direct_uploads_have_a_quota(#[case] backend: Backend) {
     for _ in 0..25 {
         ann.post("/api/v1/media/uploads", &announced).await.assert_status(201);
     }
-    let refused = ann.post("/api/v1/media/uploads", &announced).await;
-    refused.assert_problem(403, "quota-exceeded");
-    assert!(refused.json()["detail"].as_str().unwrap().contains("you have 25"), "{}", refused.json());
+    let rejected = ann.post("/api/v1/media/uploads", &announced).await;
+    rejected.assert_problem(403, "quota-exceeded");
+    assert!(rejected.json()["detail"].as_str().unwrap().contains("you have 25"), "{}", rejected.json());
 }
 
 /// A link with a signature must have a valid one, even if the file is public.
@@ -655,7 +662,7 @@ async fn invalid_signature_is_rejected_for_public_files_too(#[case] backend: Bac
 async fn private_images_never_have_an_unsigned_address(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
-    let conversation = ann.begins(&["@bob"], None).await;
+    let conversation = ann.starts_conversation(&["@bob"], None).await;
     let [in_message, for_followers] = [ann.uploads_picture().await, ann.uploads_picture().await];
     ann.posts_images(&[&for_followers], "followers").await;
     let body = json!({ "client_id": client_id(), "text": "look", "media_ids": [in_message] });
@@ -700,8 +707,8 @@ async fn content_type_of_a_part_is_ignored(#[case] backend: Backend) {
         for file in [&png, &jpeg] {
             ann.uploads(&[("a", label, file)]).await.assert_status(201);
         }
-        let refused = ann.uploads(&[("a.png", label, b"<!doctype html>")]).await;
-        refused.assert_problem(415, "media-unsupported");
+        let rejected = ann.uploads(&[("a.png", label, b"<!doctype html>")]).await;
+        rejected.assert_problem(415, "media-unsupported");
     }
     // No `Content-Type` at all.
     let (content_type, body) = form(&[("a.png", "image/png", &png)], &[]);
@@ -730,9 +737,9 @@ async fn unsupported_phone_formats_are_rejected_with_advice(#[case] backend: Bac
         (b"II*\0\x08\0\0\0", &["DNG", "ProRAW", "받지 않습니다"]),
         (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", &["video", "동영상"]),
     ] {
-        let refused = ann.uploads(&[("IMG_1.HEIC", "image/jpeg", file)]).await;
-        refused.assert_problem(415, "media-unsupported");
-        let problem = refused.json();
+        let rejected = ann.uploads(&[("IMG_1.HEIC", "image/jpeg", file)]).await;
+        rejected.assert_problem(415, "media-unsupported");
+        let problem = rejected.json();
         for text in [&problem["detail"], &problem["errors"][0]["detail"]] {
             for word in words {
                 assert!(text.as_str().unwrap().contains(word), "{word}: {text}");
@@ -747,9 +754,9 @@ async fn unsupported_phone_formats_are_rejected_with_advice(#[case] backend: Bac
         ("image/bmp", &["must be image/jpeg"]),
     ] {
         let announced = json!({ "content_type": content_type, "byte_size": 9 });
-        let refused = ann.post("/api/v1/media/uploads", &announced).await;
-        refused.assert_refused(&[("/content_type", "out-of-range")]);
-        let text = refused.json()["errors"][0]["detail"].to_string();
+        let rejected = ann.post("/api/v1/media/uploads", &announced).await;
+        rejected.assert_invalid(&[("/content_type", "out-of-range")]);
+        let text = rejected.json()["errors"][0]["detail"].to_string();
         assert!(words.iter().all(|word| text.contains(word)), "{content_type}: {text}");
     }
     // Also when a direct upload is completed.
@@ -760,7 +767,7 @@ async fn unsupported_phone_formats_are_rejected_with_advice(#[case] backend: Bac
     let put = t.stranger().send_bare(Method::PUT, &path(&upload["url"]), &headers, file.to_vec()).await;
     put.assert_status(200);
     let complete = format!("/api/v1/media/uploads/{}/complete", upload["id"].as_str().unwrap());
-    let refused = ann.post(&complete, &json!({})).await;
-    refused.assert_problem(415, "media-unsupported");
-    assert!(refused.json()["detail"].as_str().unwrap().contains("Most Compatible"));
+    let rejected = ann.post(&complete, &json!({})).await;
+    rejected.assert_problem(415, "media-unsupported");
+    assert!(rejected.json()["detail"].as_str().unwrap().contains("Most Compatible"));
 }

@@ -179,7 +179,7 @@ async fn concurrent_refreshes_return_one_new_token(#[case] backend: Backend) {
     let ann = Phone::sign_up(&t, "ann").await;
     let answers = futures_util::future::join_all((0..50).map(|_| ann.refresh())).await;
     let tokens: Vec<Value> = answers.iter().map(|answer| answer.assert_status(200).json()).collect();
-    assert!(tokens.iter().all(|it| it["refresh_token"] == tokens[0]["refresh_token"]));
+    assert!(tokens.iter().all(|pair| pair["refresh_token"] == tokens[0]["refresh_token"]));
     assert_eq!(t.database.count("refresh_tokens").await, 2);
     // The app can continue with any of the responses.
     let ann = ann.with(tokens[17].clone());
@@ -289,18 +289,20 @@ async fn forged_tokens_are_rejected(#[case] backend: Backend) {
 async fn invalid_grants_are_rejected_with_a_reason(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let app = t.stranger();
-    let ask = async |body: Value| app.post("/api/v1/auth/token", &body).await;
-    ask(json!({})).await.assert_refused(&[("/grant_type", "required")]);
-    ask(json!({ "grant_type": "password", "scope": "all" }))
+    let request_token = async |body: Value| app.post("/api/v1/auth/token", &body).await;
+    request_token(json!({})).await.assert_invalid(&[("/grant_type", "required")]);
+    request_token(json!({ "grant_type": "password", "scope": "all" }))
         .await
-        .assert_refused(&[("/grant_type", "out-of-range"), ("/scope", "unknown-field")]);
-    ask(json!({ "grant_type": "refresh_token" })).await.assert_refused(&[("/refresh_token", "required")]);
-    ask(json!({ "grant_type": "authorization_code", "code": "x" }))
+        .assert_invalid(&[("/grant_type", "out-of-range"), ("/scope", "unknown-field")]);
+    request_token(json!({ "grant_type": "refresh_token" }))
         .await
-        .assert_refused(&[("/code_verifier", "required"), ("/redirect_uri", "required")]);
+        .assert_invalid(&[("/refresh_token", "required")]);
+    request_token(json!({ "grant_type": "authorization_code", "code": "x" }))
+        .await
+        .assert_invalid(&[("/code_verifier", "required"), ("/redirect_uri", "required")]);
     let code =
         json!({ "grant_type": "authorization_code", "code": "x", "code_verifier": "y", "redirect_uri": "z" });
-    ask(code).await.assert_problem(401, "invalid-grant");
+    request_token(code).await.assert_problem(401, "invalid-grant");
     for token in ["", "nonsense", "blr_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
         refresh(&app, token).await.assert_problem(401, "invalid-grant");
     }

@@ -32,7 +32,7 @@ async fn read_position_is_shared_and_never_moves_back(#[case] backend: Backend) 
     assert_eq!(unread().await["notifications"], 1);
     ann.put("/api/v1/notifications/read", &json!({ "up_to": 7 }))
         .await
-        .assert_refused(&[("/up_to", "wrong-type")]);
+        .assert_invalid(&[("/up_to", "wrong-type")]);
 }
 
 #[apply(both_databases)]
@@ -42,26 +42,26 @@ async fn hidden_notifications_are_not_counted(#[case] backend: Backend) {
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
     let post = bob.posts("for @ann").await;
     let comment = chul.comments(&bob.posts("other").await, "for @ann, too").await;
-    let told = async || {
+    let notification_count = async || {
         let count =
             ann.get("/api/v1/notifications/unread-count").await.json()["notifications"].as_u64().unwrap();
-        let list = ann.told().await;
+        let list = ann.notifications().await;
         assert_eq!(u64::try_from(list.len()).unwrap(), count);
         list.len()
     };
-    assert_eq!(told().await, 2);
+    assert_eq!(notification_count().await, 2);
     bob.patch("/api/v1/me", &[], &json!({ "is_private": true })).await.assert_status(200);
-    assert_eq!(told().await, 0, "both posts are bob's");
+    assert_eq!(notification_count().await, 0, "both posts are bob's");
     bob.patch("/api/v1/me", &[], &json!({ "is_private": false })).await.assert_status(200);
     bob.patch(&format!("/api/v1/posts/{post}"), &[], &json!({ "visibility": "followers" }))
         .await
         .assert_status(200);
-    assert_eq!(told().await, 1);
+    assert_eq!(notification_count().await, 1);
     t.database.execute("UPDATE users SET status = 'suspended' WHERE username = 'chul'").await;
-    assert_eq!(told().await, 0);
+    assert_eq!(notification_count().await, 0);
     t.database.execute("UPDATE users SET status = 'active' WHERE username = 'chul'").await;
     chul.delete(&format!("/api/v1/comments/{comment}")).await.assert_status(204);
-    assert_eq!(told().await, 0);
+    assert_eq!(notification_count().await, 0);
 }
 
 #[apply(both_databases)]
@@ -72,12 +72,16 @@ async fn followers_only_post_notifies_only_mentioned_followers(#[case] backend: 
     bob.put_empty("/api/v1/users/@ann/follow").await.assert_status(200);
     let body = json!({ "text": "dear @bob and @chul", "visibility": "followers" });
     let post = ann.post("/api/v1/posts", &body).await.json();
-    assert_eq!((bob.told().await.len(), chul.told().await.len()), (1, 0));
+    assert_eq!((bob.notifications().await.len(), chul.notifications().await.len()), (1, 0));
     let path = format!("/api/v1/posts/{}", post["id"].as_str().unwrap());
     ann.patch(&path, &[], &json!({ "visibility": "public" })).await.assert_status(200);
-    assert_eq!((bob.told().await.len(), chul.told().await.len()), (1, 1), "no recipient is notified twice");
+    assert_eq!(
+        (bob.notifications().await.len(), chul.notifications().await.len()),
+        (1, 1),
+        "no recipient is notified twice"
+    );
     ann.patch(&path, &[], &json!({ "text": "dear @bob" })).await.assert_status(200);
-    assert_eq!((bob.told().await.len(), chul.told().await.len()), (1, 0));
+    assert_eq!((bob.notifications().await.len(), chul.notifications().await.len()), (1, 0));
 }
 
 #[apply(both_databases)]
@@ -121,15 +125,15 @@ async fn reports_are_stored_once_and_validated(#[case] backend: Backend) {
     report(json!({ "comment_id": comment, "reason": "self_harm" })).await.assert_status(201);
     let id = ann.get("/api/v1/me").await.json()["id"].clone();
     report(json!({ "user_id": id, "reason": "impersonation" })).await.assert_status(201);
-    assert_eq!((t.database.count("reports").await, ann.told().await), (3, Vec::<String>::new()));
-    report(json!({ "reason": "spam" })).await.assert_refused(&[("", "out-of-range")]);
+    assert_eq!((t.database.count("reports").await, ann.notifications().await), (3, Vec::<String>::new()));
+    report(json!({ "reason": "spam" })).await.assert_invalid(&[("", "out-of-range")]);
     report(json!({ "post_id": post, "comment_id": comment, "reason": "dull" }))
         .await
-        .assert_refused(&[("/reason", "out-of-range")]);
+        .assert_invalid(&[("/reason", "out-of-range")]);
     report(json!({ "post_id": "01890a5d-ac96-774b-bcce-b302099a8057", "reason": "spam" }))
         .await
         .assert_problem(404, "not-found");
     ann.post("/api/v1/reports", &json!({ "post_id": post, "reason": "spam" }))
         .await
-        .assert_refused(&[("", "self")]);
+        .assert_invalid(&[("", "self")]);
 }

@@ -35,8 +35,12 @@ async fn swagger_ui_loads_nothing_from_other_hosts() {
         let is_script = answer.header("content-type").unwrap().starts_with("text/javascript");
         assert_eq!(policy.contains(&format!("'{hash}'")), is_script, "{file}: {policy}");
     }
-    let scripts = policy.split(';').find(|it| it.contains("script-src")).unwrap();
-    assert_eq!(scripts.split_whitespace().filter(|it| it.starts_with("'sha256-")).count(), 2, "{scripts}");
+    let scripts = policy.split(';').find(|directive| directive.contains("script-src")).unwrap();
+    assert_eq!(
+        scripts.split_whitespace().filter(|source| source.starts_with("'sha256-")).count(),
+        2,
+        "{scripts}"
+    );
     assert_eq!(scripts.split_whitespace().count(), 3, "{scripts}");
     assert!(t.stranger().get("/docs/swagger-ui-bundle.js").await.text().contains("SwaggerUIBundle"));
 }
@@ -85,9 +89,9 @@ async fn path_of_the_public_url_is_in_pages_and_documents() {
     let [ann] = t.users(["ann"]).await;
     for _ in 0..2 {
         let headers = [("content-type", "application/json"), ("idempotency-key", "once")];
-        let refused = ann.send(poem::http::Method::POST, "/api/v1/posts", &headers, b"{}".to_vec()).await;
-        assert_eq!(refused.json()["type"], "/a&b'c/problems/invalid", "{}", refused.text());
-        assert_eq!(refused.json()["instance"], "/a&b'c/api/v1/posts");
+        let rejected = ann.send(poem::http::Method::POST, "/api/v1/posts", &headers, b"{}".to_vec()).await;
+        assert_eq!(rejected.json()["type"], "/a&b'c/problems/invalid", "{}", rejected.text());
+        assert_eq!(rejected.json()["instance"], "/a&b'c/api/v1/posts");
     }
     // A handshake on a connection that cannot be upgraded returns the detail of the problem code.
     let handshake = [
@@ -97,9 +101,10 @@ async fn path_of_the_public_url_is_in_pages_and_documents() {
         ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
         ("sec-websocket-protocol", "blegram.v1+json"),
     ];
-    let refused = t.stranger().send(poem::http::Method::GET, "/api/v1/gateway", &handshake, Vec::new()).await;
-    refused.assert_status(426);
-    let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+    let rejected =
+        t.stranger().send(poem::http::Method::GET, "/api/v1/gateway", &handshake, Vec::new()).await;
+    rejected.assert_status(426);
+    let detail = rejected.json()["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("is at /a&b'c/asyncapi.json"), "{detail}");
 }
 

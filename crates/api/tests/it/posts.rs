@@ -25,8 +25,8 @@ async fn created_post_is_returned_as_written(#[case] backend: Backend) {
     assert_eq!(post["mentions"][0]["id"], haneul.get("/api/v1/me").await.json()["id"]);
     assert_eq!(post["mentions"].as_array().unwrap().len(), 1);
     assert_eq!(post["author"]["username"], "ann");
-    for gone in ["id", "author", "mentions"] {
-        post.as_object_mut().unwrap().remove(gone);
+    for field in ["id", "author", "mentions"] {
+        post.as_object_mut().unwrap().remove(field);
     }
     let expected = json!({
         "text": "오늘의 노을 🌅 #제주 #Jeju #JEJU @Haneul님, @nobody <b>&</b>",
@@ -80,16 +80,16 @@ async fn followers_only_post_is_hidden_from_others(#[case] backend: Backend) {
 async fn deleting_a_post_removes_it_from_lists_and_counts(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
-    let [kept, gone] = [ann.posts("kept").await, ann.posts("gone").await];
-    let path = format!("/api/v1/posts/{gone}");
+    let [remaining, deleted] = [ann.posts("kept").await, ann.posts("gone").await];
+    let path = format!("/api/v1/posts/{deleted}");
 
     bob.delete(&path).await.assert_problem(403, "forbidden");
     t.stranger().delete(&path).await.assert_problem(401, "unauthenticated");
     ann.delete(&path).await.assert_status(204);
     ann.delete(&path).await.assert_problem(404, "not-found");
     bob.get(&path).await.assert_problem(404, "not-found");
-    assert_eq!(bob.get("/api/v1/timelines/public").await.items("id"), [&*kept]);
-    assert_eq!(bob.get("/api/v1/users/@ann/posts").await.items("id"), [kept]);
+    assert_eq!(bob.get("/api/v1/timelines/public").await.items("id"), [&*remaining]);
+    assert_eq!(bob.get("/api/v1/users/@ann/posts").await.items("id"), [remaining]);
     assert_eq!(ann.get("/api/v1/me").await.json()["post_count"], 1);
 }
 
@@ -117,7 +117,7 @@ async fn post_limits_match_the_instance_information(#[case] backend: Backend) {
     for text in ["가".repeat(chars), many('#', tags), many('@', mentions)] {
         ann.posts(&text).await;
     }
-    let refused = [
+    let rejected = [
         ("가".repeat(chars + 1), "too-long"),
         ("👨‍👩‍👧‍👦".repeat(limit("post_max_bytes") / 25 + 1), "too-long"),
         (many('#', tags + 1), "too-many"),
@@ -129,8 +129,8 @@ async fn post_limits_match_the_instance_information(#[case] backend: Backend) {
         ("a\u{7}b".to_owned(), "invalid-characters"),
         ("a\0b".to_owned(), "invalid-characters"),
     ];
-    for (text, code) in refused {
-        ann.post("/api/v1/posts", &json!({ "text": text })).await.assert_refused(&[("/text", code)]);
+    for (text, code) in rejected {
+        ann.post("/api/v1/posts", &json!({ "text": text })).await.assert_invalid(&[("/text", code)]);
     }
     assert_eq!(ann.get("/api/v1/me").await.json()["post_count"], 3);
 }
@@ -142,7 +142,7 @@ async fn unknown_images_are_reported_separately(#[case] backend: Backend) {
     let [ann] = t.users(["ann"]).await;
     let id = "019aaf4c-6c00-7a31-9c58-1f0e6a2b7c01";
     let body = json!({ "text": "x", "media_ids": [id, 7, id, "x"], "visibility": "nobody" });
-    ann.post("/api/v1/posts", &body).await.assert_refused(&[
+    ann.post("/api/v1/posts", &body).await.assert_invalid(&[
         ("/media_ids/1", "wrong-type"),
         ("/media_ids/2", "repeated"),
         ("/media_ids/3", "not-found"),
@@ -152,9 +152,9 @@ async fn unknown_images_are_reported_separately(#[case] backend: Backend) {
     let body = json!({ "text": "x", "media_ids": [id, other] });
     ann.post("/api/v1/posts", &body)
         .await
-        .assert_refused(&[("/media_ids/0", "not-found"), ("/media_ids/1", "not-found")]);
+        .assert_invalid(&[("/media_ids/0", "not-found"), ("/media_ids/1", "not-found")]);
     let body = json!({ "text": "x", "media_ids": vec![id; 11] });
-    ann.post("/api/v1/posts", &body).await.assert_refused(&[("/media_ids", "too-many")]);
+    ann.post("/api/v1/posts", &body).await.assert_invalid(&[("/media_ids", "too-many")]);
     ann.post("/api/v1/posts", &json!({ "text": "x", "media_ids": [] })).await.assert_status(201);
 }
 

@@ -62,7 +62,7 @@ async fn profile_update_reports_all_errors_and_changes_nothing(#[case] backend: 
     let bad = json!({
         "display_name": " ", "bio": "가".repeat(301), "is_private": 1, "discoverable": "yes", "role": "admin",
     });
-    update(&ann, &bad).await.assert_refused(&[
+    update(&ann, &bad).await.assert_invalid(&[
         ("/display_name", "blank"),
         ("/bio", "too-long"),
         ("/is_private", "wrong-type"),
@@ -81,8 +81,8 @@ async fn concurrent_profile_updates_with_one_etag_succeed_once(#[case] backend: 
     let tag = ann.get("/api/v1/me").await.header("etag").unwrap().to_owned();
     let bodies: Vec<_> = (0..20).map(|n| json!({ "bio": format!("bio {n}") })).collect();
     let headers = [("if-match", tag.as_str())];
-    let rush = bodies.iter().map(|body| ann.patch("/api/v1/me", &headers, body));
-    let answers = join_all(rush).await;
+    let requests = bodies.iter().map(|body| ann.patch("/api/v1/me", &headers, body));
+    let answers = join_all(requests).await;
     let winners: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
     assert_eq!(winners.len(), 1);
     assert_eq!(answers.iter().filter(|answer| answer.status == 412).count(), 19);

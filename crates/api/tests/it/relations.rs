@@ -26,7 +26,7 @@ async fn following_updates_both_counts_and_the_home_timeline(#[case] backend: Ba
         let state = bob.put_empty("/api/v1/users/@ann/follow").await;
         assert_eq!(state.json(), json!({ "following": true, "requested": false, "follower_count": 1 }));
     }
-    assert_eq!(ann.told().await, ["follow"]);
+    assert_eq!(ann.notifications().await, ["follow"]);
     assert_eq!(
         (
             user(&bob, "ann").await["follower_count"].clone(),
@@ -46,7 +46,7 @@ async fn following_updates_both_counts_and_the_home_timeline(#[case] backend: Ba
     let state = bob.delete("/api/v1/users/@ann/follow").await;
     assert_eq!(state.json(), json!({ "following": false, "requested": false, "follower_count": 0 }));
     assert_eq!(bob.get("/api/v1/timelines/home").await.items("id"), [own]);
-    assert_eq!(ann.told().await, [""; 0]);
+    assert_eq!(ann.notifications().await, [""; 0]);
 }
 
 // Defect 21 of the predecessors.
@@ -57,13 +57,13 @@ async fn self_follow_block_mute_and_report_are_rejected(#[case] backend: Backend
     let [ann] = t.users(["ann"]).await;
     for act in ["follow", "block", "mute"] {
         for me in ["me", "@ann"] {
-            ann.put_empty(&format!("/api/v1/users/{me}/{act}")).await.assert_refused(&[("/user", "self")]);
+            ann.put_empty(&format!("/api/v1/users/{me}/{act}")).await.assert_invalid(&[("/user", "self")]);
         }
     }
     let id = ann.get("/api/v1/me").await.json()["id"].clone();
     ann.post("/api/v1/reports", &json!({ "user_id": id, "reason": "spam" }))
         .await
-        .assert_refused(&[("", "self")]);
+        .assert_invalid(&[("", "self")]);
 }
 
 #[apply(both_databases)]
@@ -77,8 +77,8 @@ async fn concurrent_follows_are_counted_exactly(#[case] backend: Backend) {
     }))
     .await;
     for (viewer, name) in [(&ann, "bob"), (&bob, "ann")] {
-        let it = user(viewer, name).await;
-        assert_eq!((&it["follower_count"], &it["following_count"]), (&json!(1), &json!(1)));
+        let profile = user(viewer, name).await;
+        assert_eq!((&profile["follower_count"], &profile["following_count"]), (&json!(1), &json!(1)));
     }
 }
 
@@ -89,8 +89,8 @@ async fn private_account_shows_its_profile_and_opens_to_accepted_followers(#[cas
     let [ann, bob, chul] = t.users(["ann", "bob", "chul"]).await;
     let post = ann.posts("secret #tag").await;
     ann.patch("/api/v1/me", &[], &json!({ "is_private": true })).await.assert_status(200);
-    let (path, nobody) = (format!("/api/v1/posts/{post}"), t.stranger());
-    for stranger in [&bob, &nobody] {
+    let (path, anonymous) = (format!("/api/v1/posts/{post}"), t.stranger());
+    for stranger in [&bob, &anonymous] {
         assert_eq!(user(stranger, "ann").await["post_count"], 1, "the profile stays visible");
         for list in ["posts", "followers", "following"] {
             stranger.get(&format!("/api/v1/users/@ann/{list}")).await.assert_problem(403, "account-private");
@@ -107,18 +107,21 @@ async fn private_account_shows_its_profile_and_opens_to_accepted_followers(#[cas
         }
     }
     for fan in [&bob, &chul] {
-        let asked = fan.put_empty("/api/v1/users/@ann/follow").await;
-        assert_eq!(asked.json(), json!({ "following": false, "requested": true, "follower_count": 0 }));
+        let requested = fan.put_empty("/api/v1/users/@ann/follow").await;
+        assert_eq!(requested.json(), json!({ "following": false, "requested": true, "follower_count": 0 }));
     }
-    assert_eq!(ann.told().await, ["follow_request", "follow_request"]);
+    assert_eq!(ann.notifications().await, ["follow_request", "follow_request"]);
     assert_eq!(ann.get("/api/v1/me/follow-requests").await.items("username"), ["chul", "bob"]);
     let accepted = ann.put_empty("/api/v1/me/follow-requests/@bob").await;
     assert_eq!(accepted.assert_status(200).json()["accepted"], true);
     ann.put_empty("/api/v1/me/follow-requests/@bob").await.assert_status(200);
     assert_eq!(ann.delete("/api/v1/me/follow-requests/@chul").await.json()["accepted"], false);
     ann.put_empty("/api/v1/me/follow-requests/@chul").await.assert_problem(404, "not-found");
-    assert_eq!((bob.told().await, chul.told().await), (vec!["follow_accepted".to_owned()], Vec::new()));
-    assert_eq!(ann.told().await, [""; 0]);
+    assert_eq!(
+        (bob.notifications().await, chul.notifications().await),
+        (vec!["follow_accepted".to_owned()], Vec::new())
+    );
+    assert_eq!(ann.notifications().await, [""; 0]);
     assert_eq!(bob.get("/api/v1/timelines/home").await.items("id"), [&*post]);
     assert_eq!(bob.get("/api/v1/users/@ann/posts").await.items("id"), [&*post]);
     chul.get(&path).await.assert_problem(404, "not-found");
@@ -142,7 +145,7 @@ async fn follow_request_can_be_withdrawn(#[case] backend: Backend) {
     bob.put_empty("/api/v1/users/@ann/follow").await.assert_status(200);
     bob.delete("/api/v1/users/@ann/follow").await.assert_status(200);
     assert_eq!(ann.get("/api/v1/me/follow-requests").await.items("username").len(), 0);
-    assert_eq!(ann.told().await, [""; 0]);
+    assert_eq!(ann.notifications().await, [""; 0]);
 }
 
 #[apply(both_databases)]
@@ -203,7 +206,7 @@ async fn block_applies_both_ways_on_every_route(#[case] backend: Backend) {
         viewer
             .post(&format!("/api/v1/posts/{neutral}/comments"), &reply)
             .await
-            .assert_refused(&[("/parent_id", "not-found")]);
+            .assert_invalid(&[("/parent_id", "not-found")]);
         for list in ["timelines/public", "timelines/home", "me/bookmarks"] {
             assert!(
                 !viewer.get(&format!("/api/v1/{list}")).await.items("id").contains(&json!(post)),
@@ -224,7 +227,10 @@ async fn block_applies_both_ways_on_every_route(#[case] backend: Backend) {
         2,
         "counts are unchanged"
     );
-    assert_eq!((ann.told().await, bob.told().await), (Vec::<String>::new(), Vec::<String>::new()));
+    assert_eq!(
+        (ann.notifications().await, bob.notifications().await),
+        (Vec::<String>::new(), Vec::<String>::new())
+    );
     ann.put_empty("/api/v1/users/@bob/follow").await.assert_problem(403, "blocked");
     bob.put_empty("/api/v1/users/@ann/follow").await.assert_problem(404, "not-found");
 
@@ -250,7 +256,7 @@ async fn muting_hides_posts_and_notifications_and_restricts_nothing_else(#[case]
     ann.put_empty("/api/v1/users/@bob/follow").await.assert_status(200);
     let post = bob.posts("loud #tag @ann").await;
     let mine = ann.posts("mine").await;
-    assert_eq!(ann.told().await, ["mention"]);
+    assert_eq!(ann.notifications().await, ["mention"]);
     let muted = ann.put_empty("/api/v1/users/@bob/mute").await;
     assert_eq!(muted.json(), json!({ "muting": true }));
     for list in ["timelines/home", "timelines/public", "timelines/hashtags/tag"] {
@@ -261,13 +267,13 @@ async fn muting_hides_posts_and_notifications_and_restricts_nothing_else(#[case]
     }
     bob.put_empty(&format!("/api/v1/posts/{mine}/like")).await.assert_status(200);
     let comment = bob.comments(&mine, "hello @ann").await;
-    assert_eq!(ann.told().await, [""; 0], "neither earlier nor new notifications");
-    let shown = ann.get(&format!("/api/v1/posts/{mine}/comments")).await.items("id");
-    assert_eq!(shown, [comment], "comments of a muted account stay visible");
+    assert_eq!(ann.notifications().await, [""; 0], "neither earlier nor new notifications");
+    let visible = ann.get(&format!("/api/v1/posts/{mine}/comments")).await.items("id");
+    assert_eq!(visible, [comment], "comments of a muted account stay visible");
     assert_eq!(ann.get("/api/v1/me/mutes").await.items("username"), ["bob"]);
     assert_eq!(user(&bob, "ann").await["viewer"]["followed_by"], true, "the muted account sees no change");
     ann.delete("/api/v1/users/@bob/mute").await.assert_status(200);
-    assert_eq!(ann.told().await, ["mention"]);
+    assert_eq!(ann.notifications().await, ["mention"]);
 }
 
 #[apply(both_databases)]

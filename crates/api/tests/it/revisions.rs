@@ -74,10 +74,10 @@ async fn post_edits_are_for_the_author_and_validated(#[case] backend: Backend) {
     bob.patch(&path, &[], &json!({ "text": "mine" })).await.assert_problem(403, "forbidden");
     t.stranger().patch(&path, &[], &json!({ "text": "mine" })).await.assert_problem(401, "unauthenticated");
     for blank in [json!(null), json!(""), json!("  ")] {
-        ann.patch(&path, &[], &json!({ "text": blank })).await.assert_refused(&[("/text", "blank")]);
+        ann.patch(&path, &[], &json!({ "text": blank })).await.assert_invalid(&[("/text", "blank")]);
     }
     let body = json!({ "text": 7, "visibility": "friends", "media_ids": ["x"], "title": "no" });
-    ann.patch(&path, &[], &body).await.assert_refused(&[
+    ann.patch(&path, &[], &body).await.assert_invalid(&[
         ("/text", "wrong-type"),
         ("/media_ids/0", "not-found"),
         ("/visibility", "out-of-range"),

@@ -203,10 +203,10 @@ async fn recent_searches_are_the_newest_twenty_without_duplicates(#[case] backen
 async fn search_query_is_validated(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     for what in ["posts", "users", "hashtags", "suggestions"] {
-        t.stranger().get(&format!("/api/v1/search/{what}")).await.assert_refused(&[("/q", "required")]);
-        search(&t.stranger(), what, "  ").await.assert_refused(&[("/q", "blank")]);
-        search(&t.stranger(), what, &"가".repeat(101)).await.assert_refused(&[("/q", "too-long")]);
-        search(&t.stranger(), what, "a\0").await.assert_refused(&[("/q", "invalid-characters")]);
+        t.stranger().get(&format!("/api/v1/search/{what}")).await.assert_invalid(&[("/q", "required")]);
+        search(&t.stranger(), what, "  ").await.assert_invalid(&[("/q", "blank")]);
+        search(&t.stranger(), what, &"가".repeat(101)).await.assert_invalid(&[("/q", "too-long")]);
+        search(&t.stranger(), what, "a\0").await.assert_invalid(&[("/q", "invalid-characters")]);
         search(&t.stranger(), what, "!?").await.assert_status(200);
     }
 }
@@ -222,7 +222,7 @@ async fn post_search_pages_lead_both_ways(#[case] backend: Backend) {
         ann.posts("other").await;
     }
     let page = async |cursor: &Value| {
-        let cursor = cursor.as_str().map(|it| format!("&cursor={it}")).unwrap_or_default();
+        let cursor = cursor.as_str().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
         ann.get(&format!("/api/v1/search/posts?q=%EB%85%B8%EC%9D%84&limit=2{cursor}")).await
     };
     let first = page(&json!(null)).await;

@@ -51,7 +51,7 @@ async fn sessions_are_listed_with_their_devices(#[case] backend: Backend) {
 #[tokio::test]
 async fn expired_sessions_are_not_listed(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
-    let [_forgotten] = t.users(["ann"]).await;
+    let [_expired] = t.users(["ann"]).await;
     t.clock.advance(Duration::from_secs(7 * 86_400));
     let ann = t.stranger();
     ann.log_in("ann", PASSWORD).await.assert_status(200);

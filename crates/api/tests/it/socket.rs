@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::{contract::FRAMES, world::Actor};
 
 /// The longest time that a test waits for a handshake, a frame or a close.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "blegram.v1+json");
 
@@ -33,7 +33,7 @@ pub(crate) const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "blegram.v1
 pub(crate) struct Socket {
     pub(crate) ws: WebSocketStream<DuplexStream>,
     commands: u64,
-    heard: VecDeque<Value>,
+    received: VecDeque<Value>,
 }
 
 impl Actor<'_> {
@@ -41,7 +41,7 @@ impl Actor<'_> {
     pub(crate) async fn connects(&self) -> Socket {
         let mut socket =
             self.tries_to_connect(&[PROTOCOL, ("origin", "http://127.0.0.1:8080")]).await.unwrap();
-        socket.hears("ready").await;
+        socket.receives("ready").await;
         socket
     }
 
@@ -69,8 +69,8 @@ impl Actor<'_> {
         if let Some(cookie) = self.cookie() {
             request.headers_mut().insert("cookie", cookie.parse().unwrap());
         }
-        match timeout(PATIENCE, client_async(request, near)).await.unwrap() {
-            Ok((ws, _)) => Ok(Socket { ws, commands: 0, heard: VecDeque::new() }),
+        match timeout(TIMEOUT, client_async(request, near)).await.unwrap() {
+            Ok((ws, _)) => Ok(Socket { ws, commands: 0, received: VecDeque::new() }),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("{error}"),
         }
@@ -84,31 +84,31 @@ impl Socket {
     }
 
     /// Sends a command and returns its reply, `ok` or `err`.
-    pub(crate) async fn asks(&mut self, op: &str, d: Value) -> Value {
+    pub(crate) async fn requests(&mut self, op: &str, d: Value) -> Value {
         let id = self.sends_command(op, &d).await;
         let frame = self.replied(id).await;
-        FRAMES.judge_reply(op, &frame);
+        FRAMES.check_reply(op, &frame);
         frame
     }
 
     /// Waits for the reply to the command `id`, and queues other frames.
     pub(crate) async fn replied(&mut self, id: u64) -> Value {
         let is_reply = |frame: &Value| frame["re"] == json!(id);
-        if let Some(at) = self.heard.iter().position(is_reply) {
-            return self.heard.remove(at).unwrap();
+        if let Some(at) = self.received.iter().position(is_reply) {
+            return self.received.remove(at).unwrap();
         }
         loop {
             let frame = self.frame().await;
             if is_reply(&frame) {
                 return frame;
             }
-            self.heard.push_back(frame);
+            self.received.push_back(frame);
         }
     }
 
     /// Sends a command that must succeed, and returns the `ok` of its reply.
     pub(crate) async fn gets(&mut self, op: &str, d: Value) -> Value {
-        let reply = self.asks(op, d).await;
+        let reply = self.requests(op, d).await;
         assert!(reply["err"].is_null(), "{op}: {reply}");
         reply["ok"].clone()
     }
@@ -120,28 +120,28 @@ impl Socket {
     }
 
     /// Waits for the next event `name` and returns its data. Queues other frames.
-    pub(crate) async fn hears(&mut self, name: &str) -> Value {
-        if let Some(at) = self.heard.iter().position(|frame| frame["ev"] == name) {
-            return self.heard.remove(at).unwrap()["d"].clone();
+    pub(crate) async fn receives(&mut self, name: &str) -> Value {
+        if let Some(at) = self.received.iter().position(|frame| frame["ev"] == name) {
+            return self.received.remove(at).unwrap()["d"].clone();
         }
         loop {
             let frame = self.frame().await;
             if frame["ev"] == name {
                 return frame["d"].clone();
             }
-            self.heard.push_back(frame);
+            self.received.push_back(frame);
         }
     }
 
     /// Sends a command, and returns the names of the events that arrived before its reply, in order.
-    pub(crate) async fn heard(&mut self) -> Vec<String> {
+    pub(crate) async fn received(&mut self) -> Vec<String> {
         self.gets("open", json!({ "conversations": [] })).await;
-        self.heard.drain(..).map(|frame| frame["ev"].as_str().unwrap().to_owned()).collect()
+        self.received.drain(..).map(|frame| frame["ev"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Waits for the close frame and returns its code.
     pub(crate) async fn closed(&mut self) -> u16 {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             match timeout_at(until, self.ws.next()).await.expect("the connection closes in time") {
                 Some(Ok(Message::Close(Some(frame)))) => return frame.code.into(),
@@ -153,7 +153,7 @@ impl Socket {
 
     async fn frame(&mut self) -> Value {
         loop {
-            let frame = timeout(PATIENCE, self.any_frame()).await.expect("a frame arrives in time");
+            let frame = timeout(TIMEOUT, self.any_frame()).await.expect("a frame arrives in time");
             if frame["ping"].is_null() {
                 return frame;
             }
@@ -166,7 +166,7 @@ impl Socket {
         let text = message.unwrap().into_text().unwrap();
         let frame: Value = serde_json::from_str(&text).unwrap();
         if frame["ev"].is_string() {
-            FRAMES.judge_event(&frame);
+            FRAMES.check_event(&frame);
         }
         frame
     }

@@ -62,7 +62,7 @@ async fn taken_lookalike_and_reserved_usernames_are_rejected(#[case] backend: Ba
     }
     ann.put("/api/v1/me/username", &json!({ "username": "a" }))
         .await
-        .assert_refused(&[("/username", "too-short")]);
+        .assert_invalid(&[("/username", "too-short")]);
     assert_eq!(ann.get("/api/v1/me").await.json()["username"], "ann");
 }
 
@@ -109,10 +109,10 @@ async fn concurrent_changes_to_one_username_succeed_once(#[case] backend: Backen
     }))
     .await;
     let newcomer = t.stranger();
-    let rush = join_all(people.iter().map(|person| rename(person, "wanted")));
-    let (answers, signed_up) = tokio::join!(rush, newcomer.sign_up("want3d"));
+    let requests = join_all(people.iter().map(|person| rename(person, "wanted")));
+    let (answers, signed_up) = tokio::join!(requests, newcomer.sign_up("want3d"));
     let got = answers.iter().filter(|answer| answer.status == 200).count();
-    let refused = answers.iter().filter(|answer| answer.status == 409).count();
-    assert_eq!((got, refused), (1, 19));
+    let rejected = answers.iter().filter(|answer| answer.status == 409).count();
+    assert_eq!((got, rejected), (1, 19));
     assert_eq!(signed_up.status, 201, "not similar enough to count as a lookalike");
 }

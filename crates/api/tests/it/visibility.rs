@@ -27,12 +27,12 @@ const COMMENT: Option<(&str, &str)> = Some(("id", "comment"));
 const REMARK: Option<(&str, &str)> = Some(("id", "remark"));
 const AUTHOR: Option<(&str, &str)> = Some(("username", "author"));
 
-const EVERYBODY: Row = [200, 200, 200, 200, 200, 200, 404, 404];
+const EVERYONE: Row = [200, 200, 200, 200, 200, 200, 404, 404];
 const MEMBERS: Row = [200, 401, 200, 200, 200, 200, 404, 404];
 const FOLLOWERS: Row = [200, 404, 404, 404, 200, 200, 404, 404];
 const FOLLOWING_MEMBERS: Row = [200, 401, 404, 404, 200, 200, 404, 404];
-const SHOWN: Row = [1, 1, 1, 1, 1, 1, 404, 404];
-const SHOWN_TO_FOLLOWERS: Row = [1, 404, 404, 404, 1, 1, 404, 404];
+const VISIBLE: Row = [1, 1, 1, 1, 1, 1, 404, 404];
+const VISIBLE_TO_FOLLOWERS: Row = [1, 404, 404, 404, 1, 1, 404, 404];
 const NAMED: Row = [1, 1, 1, 1, 1, 1, 0, 0];
 const HEADER: Row = [200, 200, 200, 200, 200, 200, 200, 404];
 const OPEN: Row = [200, 200, 200, 200, 200, 200, 403, 404];
@@ -41,19 +41,19 @@ const PRIVATE: Row = [200, 403, 403, 403, 200, 200, 403, 404];
 /// Routes of one post (`{post}`, with `{comment}` by its author below it, liked by its author): what they return for a
 /// public post, and for a post that is followers-only or of a private account.
 const OF_A_POST: &[(Route, Row, Row)] = &[
-    (("GET", "posts/{post}", None), EVERYBODY, FOLLOWERS),
-    (("GET", "posts/{post}/revisions", None), EVERYBODY, FOLLOWERS),
-    (("GET", "posts/{post}/comments", COMMENT), SHOWN, SHOWN_TO_FOLLOWERS),
-    (("GET", "posts/{post}/likes", AUTHOR), SHOWN, SHOWN_TO_FOLLOWERS),
-    (("GET", "comments/{comment}", None), EVERYBODY, FOLLOWERS),
-    (("GET", "comments/{comment}/replies", None), EVERYBODY, FOLLOWERS),
+    (("GET", "posts/{post}", None), EVERYONE, FOLLOWERS),
+    (("GET", "posts/{post}/revisions", None), EVERYONE, FOLLOWERS),
+    (("GET", "posts/{post}/comments", COMMENT), VISIBLE, VISIBLE_TO_FOLLOWERS),
+    (("GET", "posts/{post}/likes", AUTHOR), VISIBLE, VISIBLE_TO_FOLLOWERS),
+    (("GET", "comments/{comment}", None), EVERYONE, FOLLOWERS),
+    (("GET", "comments/{comment}/replies", None), EVERYONE, FOLLOWERS),
     // For its author and moderators only.
     (
         ("GET", "comments/{comment}/revisions", None),
         [200, 401, 403, 403, 403, 403, 404, 404],
         [200, 401, 404, 404, 403, 403, 404, 404],
     ),
-    (("GET", "comments/{comment}/likes", AUTHOR), SHOWN, SHOWN_TO_FOLLOWERS),
+    (("GET", "comments/{comment}/likes", AUTHOR), VISIBLE, VISIBLE_TO_FOLLOWERS),
     (("PUT", "posts/{post}/like", None), MEMBERS, FOLLOWING_MEMBERS),
     (("PUT", "posts/{post}/bookmark", None), MEMBERS, FOLLOWING_MEMBERS),
     (("PUT", "comments/{comment}/like", None), MEMBERS, FOLLOWING_MEMBERS),
@@ -95,7 +95,7 @@ const OF_AN_ACCOUNT: &[(Route, Row, Row)] = &[
     (("GET", "users/@neutral/followers", AUTHOR), NAMED, NAMED),
     (("GET", "posts/{neutral}/likes", AUTHOR), NAMED, NAMED),
     (("GET", "posts/{neutral}/comments", REMARK), NAMED, NAMED),
-    (("GET", "comments/{remark}", None), EVERYBODY, EVERYBODY),
+    (("GET", "comments/{remark}", None), EVERYONE, EVERYONE),
     (("PUT", "comments/{remark}/like", None), MEMBERS, MEMBERS),
 ];
 
@@ -105,9 +105,9 @@ async fn every_route_matches_the_visibility_table(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [open, closed, neutral] = t.users(["open", "closed", "neutral"]).await;
     let names = ["stranger", "asked", "follower", "muting", "blocking", "blocked"];
-    let [stranger, asked, follower, muting, blocking, blocked] = t.users(names).await;
-    let nobody = t.stranger();
-    let members = [&stranger, &asked, &follower, &muting, &blocking, &blocked];
+    let [stranger, requester, follower, muting, blocking, blocked] = t.users(names).await;
+    let anonymous = t.stranger();
+    let members = [&stranger, &requester, &follower, &muting, &blocking, &blocked];
     let common = neutral.posts("neutral").await;
 
     // At first, every viewer follows both authors, and likes and bookmarks everything that they wrote.
@@ -120,18 +120,18 @@ async fn every_route_matches_the_visibility_table(#[case] backend: Backend) {
         let post = post.as_str().unwrap().to_owned();
         let comment = author.comments(&post, "mine").await;
         let remark = author.comments(&common, "a remark").await;
-        let mut doers = members.to_vec();
-        doers.push(author);
-        for doer in doers {
-            if !std::ptr::eq(doer, author) {
-                doer.put_empty(&format!("/api/v1/users/@{name}/follow")).await.assert_status(200);
+        let mut users = members.to_vec();
+        users.push(author);
+        for user in users {
+            if !std::ptr::eq(user, author) {
+                user.put_empty(&format!("/api/v1/users/@{name}/follow")).await.assert_status(200);
             }
             for act in [
                 format!("posts/{post}/like"),
                 format!("posts/{post}/bookmark"),
                 format!("comments/{comment}/like"),
             ] {
-                doer.put_empty(&format!("/api/v1/{act}")).await.assert_status(200);
+                user.put_empty(&format!("/api/v1/{act}")).await.assert_status(200);
             }
         }
         author.put_empty("/api/v1/users/@neutral/follow").await.assert_status(200);
@@ -140,7 +140,7 @@ async fn every_route_matches_the_visibility_table(#[case] backend: Backend) {
     }
     // Then each viewer gets the relation of their column.
     for (author, name) in [(&open, "open"), (&closed, "closed")] {
-        for left in [&stranger, &asked] {
+        for left in [&stranger, &requester] {
             left.delete(&format!("/api/v1/users/@{name}/follow")).await.assert_status(200);
         }
         muting.put_empty(&format!("/api/v1/users/@{name}/mute")).await.assert_status(200);
@@ -148,10 +148,10 @@ async fn every_route_matches_the_visibility_table(#[case] backend: Backend) {
         author.put_empty("/api/v1/users/@blocked/block").await.assert_status(200);
     }
     closed.patch("/api/v1/me", &[], &json!({ "is_private": true })).await.assert_status(200);
-    let asks = asked.put_empty("/api/v1/users/@closed/follow").await;
-    assert_eq!(asks.json()["requested"], true);
+    let request = requester.put_empty("/api/v1/users/@closed/follow").await;
+    assert_eq!(request.json()["requested"], true);
 
-    let others = [&nobody, &stranger, &asked, &follower, &muting, &blocking, &blocked];
+    let others = [&anonymous, &stranger, &requester, &follower, &muting, &blocking, &blocked];
     let mut wrong = Vec::new();
     for (at, (author, thing)) in [&open, &open, &closed].into_iter().zip(&things).enumerate() {
         let of_an_account = if at == 1 { &[] } else { OF_AN_ACCOUNT };
@@ -160,10 +160,10 @@ async fn every_route_matches_the_visibility_table(#[case] backend: Backend) {
         let lists = OF_PUBLIC_POSTS.iter().map(|(path, rows)| (("GET", *path, POST), &rows[at]));
         for (route, expected) in rows.chain(lists) {
             for (who, (viewer, expected)) in [author].into_iter().chain(others).zip(expected).enumerate() {
-                let seen = see(viewer, route, thing).await;
-                if seen != *expected {
+                let actual = fetch(viewer, route, thing).await;
+                if actual != *expected {
                     wrong.push(format!(
-                        "{route:?} of item {at} as {}: {seen}, expected {expected}",
+                        "{route:?} of item {at} as {}: {actual}, expected {expected}",
                         VIEWERS[who]
                     ));
                 }
@@ -173,7 +173,7 @@ async fn every_route_matches_the_visibility_table(#[case] backend: Backend) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-async fn see(viewer: &Actor<'_>, (method, path, shows): Route, thing: &[String; 5]) -> u16 {
+async fn fetch(viewer: &Actor<'_>, (method, path, listed): Route, thing: &[String; 5]) -> u16 {
     let names = ["post", "comment", "remark", "author", "neutral"];
     let mut path = path.to_owned();
     for (name, value) in names.iter().zip(thing) {
@@ -190,10 +190,10 @@ async fn see(viewer: &Actor<'_>, (method, path, shows): Route, thing: &[String; 
                 .await
         }
     };
-    match shows {
+    match listed {
         Some((property, of)) if answer.status == 200 => {
-            let wanted = &thing[names.iter().position(|name| *name == of).unwrap()];
-            answer.items(property).contains(&Value::from(wanted.as_str())).into()
+            let id = &thing[names.iter().position(|name| *name == of).unwrap()];
+            answer.items(property).contains(&Value::from(id.as_str())).into()
         }
         _ => answer.status.as_u16(),
     }

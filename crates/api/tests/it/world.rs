@@ -116,7 +116,7 @@ impl TestApp {
         media: Media,
         settings: Settings,
     ) -> Self {
-        let (kept, tasks) = (settings.clone(), TaskTracker::new());
+        let (stored_settings, tasks) = (settings.clone(), TaskTracker::new());
         let time = Arc::clone(&clock) as Arc<dyn Clock>;
         let (realtime, background) = Realtime::new(settings.gateway, media.clone());
         let events = Arc::new(realtime.clone());
@@ -144,15 +144,15 @@ impl TestApp {
             tasks: tasks.clone(),
         };
         let ending = CancellationToken::new();
-        let (told, end) = (app.clone(), ending.clone());
-        TaskTracker::new().spawn(async move { background.run(&told, &end).await });
+        let (background_app, end) = (app.clone(), ending.clone());
+        TaskTracker::new().spawn(async move { background.run(&background_app, &end).await });
         let router = blegram_api::router(app);
         Self {
             database,
             clock,
             media,
             realtime,
-            settings: kept,
+            settings: stored_settings,
             tasks,
             _ending: ending.drop_guard(),
             router: Arc::new(router.boxed()),
@@ -253,9 +253,9 @@ impl Actor<'_> {
     }
 
     /// The types of the actor's notifications, newest first.
-    pub(crate) async fn told(&self) -> Vec<String> {
+    pub(crate) async fn notifications(&self) -> Vec<String> {
         let types = self.get("/api/v1/notifications").await.items("type");
-        types.iter().map(|it| it.as_str().unwrap().to_owned()).collect()
+        types.iter().map(|kind| kind.as_str().unwrap().to_owned()).collect()
     }
 
     /// Uploads files, each with a name, a content type and its bytes.
@@ -277,14 +277,14 @@ impl Actor<'_> {
     }
 
     /// Starts a conversation and returns its id.
-    pub(crate) async fn begins(&self, members: &[&str], title: Option<&str>) -> String {
+    pub(crate) async fn starts_conversation(&self, members: &[&str], title: Option<&str>) -> String {
         let body = json!({ "members": members, "title": title });
-        let begun = self.post("/api/v1/conversations", &body).await.json();
-        begun["id"].as_str().unwrap_or_else(|| panic!("{begun}")).to_owned()
+        let created = self.post("/api/v1/conversations", &body).await.json();
+        created["id"].as_str().unwrap_or_else(|| panic!("{created}")).to_owned()
     }
 
     /// Sends a message and returns its id.
-    pub(crate) async fn says(&self, conversation: &str, text: &str) -> String {
+    pub(crate) async fn sends_message(&self, conversation: &str, text: &str) -> String {
         let sent = self.sends(conversation, client_id(), text).await;
         sent.assert_status(201);
         sent.json()["id"].as_str().unwrap().to_owned()
@@ -379,12 +379,12 @@ impl Actor<'_> {
         let request = request.extension(Peer(self.address)).body(body);
         let answer = Answer::of(self.app.router.call(request).await.unwrap()).await;
         let public_url = self.app.settings.public_url;
-        CONTRACT.judge(public_url, &method, path.split('?').next().unwrap(), &answer);
-        self.keep_cookie(&answer);
+        CONTRACT.check(public_url, &method, path.split('?').next().unwrap(), &answer);
+        self.store_cookie(&answer);
         answer
     }
 
-    fn keep_cookie(&self, answer: &Answer) {
+    fn store_cookie(&self, answer: &Answer) {
         let Some(set) = answer.header("set-cookie") else { return };
         let pair = set.split(';').next().unwrap();
         let is_removal = pair.ends_with('=') && set.contains("Max-Age=0");
@@ -481,15 +481,15 @@ impl Answer {
 
     /// Asserts which values were rejected, each with its error code.
     #[track_caller]
-    pub(crate) fn assert_refused(&self, expected: &[(&str, &str)]) {
+    pub(crate) fn assert_invalid(&self, expected: &[(&str, &str)]) {
         self.assert_problem(422, "invalid");
         let problem = self.json();
         let errors = problem["errors"].as_array().unwrap();
-        let refused: Vec<(&str, &str)> = errors
+        let rejected: Vec<(&str, &str)> = errors
             .iter()
             .map(|error| (error["pointer"].as_str().unwrap(), error["code"].as_str().unwrap()))
             .collect();
-        assert_eq!(refused, expected);
+        assert_eq!(rejected, expected);
     }
 
     /// One property of each item of a page.

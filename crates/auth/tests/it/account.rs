@@ -13,21 +13,21 @@ use crate::{CHEAP, PASSWORD, auth, both_databases, cheap, log_in, sign_up, token
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_login_renews_a_hash_of_another_cost(#[case] backend: Backend) {
+async fn login_renews_a_hash_with_outdated_cost(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     sign_up(&auth(&database, cheap()), "ann").await.unwrap();
-    let dearer =
+    let expensive =
         auth(&database, Config { password_cost: PasswordCost { iterations: 2, ..CHEAP }, ..cheap() });
     let hash = async || {
         let credentials = users::find_credentials(database.db(), &Username::parse("ann").unwrap()).await;
         credentials.unwrap().unwrap().password_hash.unwrap()
     };
     assert!(hash().await.contains("m=64,t=1,p=1"));
-    assert!(matches!(log_in(&dearer, "ann", "wrong").await, Err(Error::InvalidCredentials)));
+    assert!(matches!(log_in(&expensive, "ann", "wrong").await, Err(Error::InvalidCredentials)));
     assert!(hash().await.contains("m=64,t=1,p=1"));
-    log_in(&dearer, "ann", PASSWORD).await.unwrap();
+    log_in(&expensive, "ann", PASSWORD).await.unwrap();
     assert!(hash().await.contains("m=64,t=2,p=1"));
-    log_in(&dearer, "ann", PASSWORD).await.unwrap();
+    log_in(&expensive, "ann", PASSWORD).await.unwrap();
 }
 
 // An attacker who probes for usernames by response time finds the same work behind each. The test observes it by
@@ -35,22 +35,22 @@ async fn a_login_renews_a_hash_of_another_cost(#[case] backend: Backend) {
 // than the rest.
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_name_that_does_not_exist_costs_a_hash_too(#[case] backend: Backend) {
+async fn login_with_unknown_username_hashes_the_password_too(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let password_cost = PasswordCost { memory_kib: 64 * 1024, iterations: 6, parallelism: 1 };
     let auth = auth(&database, Config { password_cost, hash_threads: 1, hash_queue: 0, ..cheap() });
     for login in ["nobody", "no such name!"] {
         let (one, other) = tokio::join!(log_in(&auth, login, "wrong"), log_in(&auth, login, "wrong"));
-        let refusals = [one.unwrap_err(), other.unwrap_err()];
-        let count = |is: fn(&Error) -> bool| refusals.iter().filter(|error| is(error)).count();
-        assert_eq!(count(|error| matches!(error, Error::Overloaded)), 1, "{login}: {refusals:?}");
-        assert_eq!(count(|error| matches!(error, Error::InvalidCredentials)), 1, "{login}: {refusals:?}");
+        let errors = [one.unwrap_err(), other.unwrap_err()];
+        let count = |is: fn(&Error) -> bool| errors.iter().filter(|error| is(error)).count();
+        assert_eq!(count(|error| matches!(error, Error::Overloaded)), 1, "{login}: {errors:?}");
+        assert_eq!(count(|error| matches!(error, Error::InvalidCredentials)), 1, "{login}: {errors:?}");
     }
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn who_loses_the_race_for_a_name_leaves_nothing(#[case] backend: Backend) {
+async fn sign_up_race_for_a_username_creates_one_account(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let auth = auth(&database, cheap());
     let mut racers = JoinSet::new();
@@ -71,7 +71,7 @@ async fn who_loses_the_race_for_a_name_leaves_nothing(#[case] backend: Backend) 
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_request_that_is_dropped_anywhere_leaves_all_or_nothing(#[case] backend: Backend) {
+async fn sign_up_dropped_midway_leaves_all_or_nothing(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let auth = auth(&database, cheap());
     for polls in 0..40 {
@@ -99,7 +99,7 @@ async fn a_request_that_is_dropped_anywhere_leaves_all_or_nothing(#[case] backen
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn no_login_with_the_password_before_outlives_its_change(#[case] backend: Backend) {
+async fn password_change_ends_concurrent_logins_with_the_old_password(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let auth = auth(&database, Config { limits: wide(), hash_queue: 1000, ..cheap() });
     for round in 0..10 {

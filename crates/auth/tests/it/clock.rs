@@ -17,7 +17,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn clock_steps_leave_the_login_limit(#[case] backend: Backend) {
+async fn clock_steps_do_not_change_the_login_limit(#[case] backend: Backend) {
     let (database, clock) = (TestDatabase::new(backend).await, clock());
     let auth = Auth::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>, cheap()).unwrap();
     sign_up(&auth, "ann").await.unwrap();
@@ -37,7 +37,7 @@ async fn clock_steps_leave_the_login_limit(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn clock_steps_keep_no_ended_session_in_the_cache(#[case] backend: Backend) {
+async fn clock_steps_do_not_extend_the_session_cache(#[case] backend: Backend) {
     let (database, clock) = (TestDatabase::new(backend).await, clock());
     let node = || Auth::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>, cheap()).unwrap();
     let (auth, other) = (node(), node());
@@ -52,7 +52,7 @@ async fn clock_steps_keep_no_ended_session_in_the_cache(#[case] backend: Backend
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn clock_that_is_behind_logs_nobody_out(#[case] backend: Backend) {
+async fn clock_that_is_behind_ends_no_session(#[case] backend: Backend) {
     let (database, clock) = (TestDatabase::new(backend).await, clock());
     let auth = || Auth::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>, cheap()).unwrap();
     let token = token(sign_up(&auth(), "ann").await.unwrap());
@@ -66,7 +66,7 @@ async fn clock_that_is_behind_logs_nobody_out(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn clock_that_was_ahead_does_not_put_the_next_signing_key_off(#[case] backend: Backend) {
+async fn clock_that_was_ahead_does_not_delay_the_next_signing_key(#[case] backend: Backend) {
     let (database, clock) = (TestDatabase::new(backend).await, clock());
     let auth = Auth::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>, cheap()).unwrap();
     let start = clock.now();
@@ -82,7 +82,7 @@ async fn clock_that_was_ahead_does_not_put_the_next_signing_key_off(#[case] back
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn clock_that_was_ahead_leaves_no_request_running_for_ever(#[case] backend: Backend) {
+async fn clock_that_was_ahead_does_not_block_an_idempotency_key(#[case] backend: Backend) {
     let (database, clock) = (TestDatabase::new(backend).await, clock());
     let auth = Auth::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>, cheap()).unwrap();
     let user = sign_up(&auth, "ann").await.unwrap().account.user.summary.id;

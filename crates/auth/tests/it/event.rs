@@ -39,7 +39,7 @@ impl Site {
     }
 
     /// The events published since the last call.
-    fn take(&self) -> Vec<Event> {
+    fn take_events(&self) -> Vec<Event> {
         std::mem::take(&mut self.events.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -57,12 +57,12 @@ impl Site {
     }
 }
 
-fn given(password: &str) -> Option<GivenPassword> {
+fn current_password(password: &str) -> Option<GivenPassword> {
     Some(GivenPassword::parse(password).unwrap())
 }
 
 fn change(current: &str) -> ChangePassword {
-    ChangePassword { current: given(current), new: NewPassword::parse(OTHER, &[]).unwrap() }
+    ChangePassword { current: current_password(current), new: NewPassword::parse(OTHER, &[]).unwrap() }
 }
 
 fn name(name: &str) -> Username {
@@ -71,49 +71,49 @@ fn name(name: &str) -> Username {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn whoever_ends_logins_tells_which(#[case] backend: Backend) {
+async fn ended_sessions_are_published(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let (ann, session) = site.ann().await;
-    assert_eq!(site.take(), []);
+    assert_eq!(site.take_events(), []);
 
     let second = site.session(&log_in(&site.auth, "ann", PASSWORD).await.unwrap()).await;
-    assert_eq!(site.take(), [], "a login ends no other session");
+    assert_eq!(site.take_events(), [], "a login ends no other session");
     let device = Device { replaces: Some(second), ..Device::default() };
     let third = site.session(&log_in_from(&site.auth, "ann", PASSWORD, device).await.unwrap()).await;
-    assert_eq!(site.take(), [Event::SessionEnded { session: second }]);
+    assert_eq!(site.take_events(), [Event::SessionEnded { session: second }]);
 
     site.auth.revoke_session(ann, third).await.unwrap();
-    assert_eq!(site.take(), [Event::SessionEnded { session: third }]);
+    assert_eq!(site.take_events(), [Event::SessionEnded { session: third }]);
     site.auth.revoke_other_sessions(ann, session).await.unwrap();
-    assert_eq!(site.take(), [Event::SessionsEnded { user: ann, except: Some(session) }]);
+    assert_eq!(site.take_events(), [Event::SessionsEnded { user: ann, except: Some(session) }]);
     site.auth.change_password(ann, session, change(PASSWORD)).await.unwrap();
-    assert_eq!(site.take(), [Event::SessionsEnded { user: ann, except: Some(session) }]);
+    assert_eq!(site.take_events(), [Event::SessionsEnded { user: ann, except: Some(session) }]);
     site.auth.log_out(session).await.unwrap();
-    assert_eq!(site.take(), [Event::SessionEnded { session }]);
+    assert_eq!(site.take_events(), [Event::SessionEnded { session }]);
 
     let last = site.session(&log_in(&site.auth, "ann", OTHER).await.unwrap()).await;
-    site.auth.delete_account(ann, last, given(OTHER)).await.unwrap();
-    assert_eq!(site.take(), [Event::SessionsEnded { user: ann, except: None }]);
+    site.auth.delete_account(ann, last, current_password(OTHER)).await.unwrap();
+    assert_eq!(site.take_events(), [Event::SessionsEnded { user: ann, except: None }]);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_operators_do_is_told(#[case] backend: Backend) {
+async fn operator_changes_that_end_sessions_are_published(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let (user, _) = site.ann().await;
     assert!(site.auth.suspend(&name("ann"), true).await.unwrap());
-    assert_eq!(site.take(), [Event::Suspended { user }]);
+    assert_eq!(site.take_events(), [Event::Suspended { user }]);
     assert!(!site.auth.suspend(&name("ann"), true).await.unwrap());
     assert!(site.auth.suspend(&name("ann"), false).await.unwrap());
     assert!(site.auth.set_role(&name("ann"), Role::Moderator).await.unwrap());
-    assert_eq!(site.take(), [], "no session ended");
+    assert_eq!(site.take_events(), [], "no session ended");
     site.auth.reset_password(&name("ann"), NewPassword::parse(OTHER, &[]).unwrap()).await.unwrap();
-    assert_eq!(site.take(), [Event::SessionsEnded { user, except: None }]);
+    assert_eq!(site.take_events(), [Event::SessionsEnded { user, except: None }]);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn the_login_that_makes_room_is_told(#[case] backend: Backend) {
+async fn login_beyond_the_session_limit_publishes_the_ended_session(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let (_, oldest) = site.ann().await;
     // Each from another address, so that the login limit does not apply.
@@ -124,14 +124,14 @@ async fn the_login_that_makes_room_is_told(#[case] backend: Backend) {
     for n in 1..20 {
         log_in(n).await;
     }
-    assert_eq!(site.take(), []);
+    assert_eq!(site.take_events(), []);
     log_in(20).await;
-    assert_eq!(site.take(), [Event::SessionEnded { session: oldest }]);
+    assert_eq!(site.take_events(), [Event::SessionEnded { session: oldest }]);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_replayed_refresh_token_is_told(#[case] backend: Backend) {
+async fn replayed_refresh_token_publishes_the_ended_session(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let device = Device { kind: Kind::Native, ..Device::default() };
     let ann = sign_up_from(&site.auth, "ann", device).await.unwrap();
@@ -139,31 +139,31 @@ async fn a_replayed_refresh_token_is_told(#[case] backend: Backend) {
     let Secret::Native(stolen) = ann.secret else { panic!("expected a native session") };
     let next = site.auth.refresh(stolen.refresh_token.expose()).await.unwrap();
     site.auth.refresh(next.refresh_token.expose()).await.unwrap();
-    assert_eq!(site.take(), []);
+    assert_eq!(site.take_events(), []);
     let replay = site.auth.refresh(stolen.refresh_token.expose()).await;
     assert!(matches!(replay, Err(Error::InvalidGrant)), "{replay:?}");
-    assert_eq!(site.take(), [Event::SessionEnded { session }]);
+    assert_eq!(site.take_events(), [Event::SessionEnded { session }]);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_is_refused_is_not_told(#[case] backend: Backend) {
+async fn rejected_requests_publish_nothing(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let (ann, session) = site.ann().await;
     let bob = sign_up(&site.auth, "bob").await.unwrap();
-    let (bob, his) = (bob.account.user.summary.id, site.session(&bob).await);
-    let refused: [Result<()>; 7] = [
+    let (bob, bobs_session) = (bob.account.user.summary.id, site.session(&bob).await);
+    let rejected: [Result<()>; 7] = [
         site.auth.revoke_session(bob, session).await,
         site.auth.change_password(ann, session, change("wrong")).await.map(drop),
-        site.auth.delete_account(ann, session, given("wrong")).await,
+        site.auth.delete_account(ann, session, current_password("wrong")).await,
         site.auth.suspend(&name("nobody"), true).await.map(drop),
         site.auth.reset_password(&name("nobody"), NewPassword::parse(OTHER, &[]).unwrap()).await,
-        log_in_from(&site.auth, "ann", "wrong", Device { replaces: Some(his), ..Device::default() })
+        log_in_from(&site.auth, "ann", "wrong", Device { replaces: Some(bobs_session), ..Device::default() })
             .await
             .map(drop),
         site.auth.refresh("blr_nonsense").await.map(drop),
     ];
-    assert!(refused.iter().all(Result::is_err), "{refused:?}");
-    assert_eq!(site.take(), []);
+    assert!(rejected.iter().all(Result::is_err), "{rejected:?}");
+    assert_eq!(site.take_events(), []);
     assert_eq!(site.database.count("sessions").await, 2);
 }

@@ -44,7 +44,7 @@ async fn ids(auth: &Auth) -> Vec<String> {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn of_many_nodes_that_start_at_once_one_makes_the_key(#[case] backend: Backend) {
+async fn signing_key_is_generated_once_by_concurrent_nodes(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let mut nodes = JoinSet::new();
     for _ in 0..8 {
@@ -57,7 +57,7 @@ async fn of_many_nodes_that_start_at_once_one_makes_the_key(#[case] backend: Bac
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_key_is_published_before_it_signs_and_kept_after(#[case] backend: Backend) {
+async fn signing_key_is_published_before_and_after_it_signs(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let (one, other) = (site.node(b"ours"), site.node(b"ours"));
     let old = ids(&one).await;
@@ -94,7 +94,7 @@ async fn a_key_is_published_before_it_signs_and_kept_after(#[case] backend: Back
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_node_with_another_site_key_cannot_sign_with_ours(#[case] backend: Backend) {
+async fn node_with_another_site_key_generates_its_own_signing_key(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let (ours, stranger) = (site.node(b"ours"), site.node(b"theirs"));
     let first = tokens(&ours, "ann").await;
@@ -108,7 +108,7 @@ async fn a_node_with_another_site_key_cannot_sign_with_ours(#[case] backend: Bac
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_token_of_another_site_is_nobodys(#[case] backend: Backend) {
+async fn access_token_of_another_issuer_is_rejected(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let ours = site.node(b"ours");
     let config =
@@ -122,7 +122,7 @@ async fn a_token_of_another_site_is_nobodys(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn invented_key_ids_do_not_make_the_database_busy(#[case] backend: Backend) {
+async fn unknown_key_ids_cost_at_most_one_statement(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let auth = site.node(b"ours");
     let tokens = tokens(&auth, "ann").await;
@@ -138,7 +138,7 @@ async fn invented_key_ids_do_not_make_the_database_busy(#[case] backend: Backend
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_verified_token_costs_one_statement_a_second(#[case] backend: Backend) {
+async fn verified_access_token_costs_one_statement_per_second(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let auth = site.node(b"ours");
     let tokens = tokens(&auth, "ann").await;

@@ -42,9 +42,9 @@ impl Site {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_was_shown_says_when_it_stops_counting(#[case] backend: Backend) {
+async fn authenticated_credential_reports_its_expiry(#[case] backend: Backend) {
     let site = Site::new(backend).await;
-    let begin = site.clock.now();
+    let start = site.clock.now();
     let browser = token(sign_up(&site.auth, "ann").await.unwrap());
     let device = Device { kind: Kind::Native, ..Device::default() };
     let Secret::Native(app) = sign_up_from(&site.auth, "bob", device).await.unwrap().secret else {
@@ -52,26 +52,26 @@ async fn what_was_shown_says_when_it_stops_counting(#[case] backend: Backend) {
     };
     for _ in 0..2 {
         let ann = site.auth.authenticate(browser.expose()).await.unwrap().unwrap();
-        assert_eq!(ann.expires_at, begin + 30 * DAY);
+        assert_eq!(ann.expires_at, start + 30 * DAY);
         let bob = site.auth.authenticate_bearer(app.access_token.expose()).await.unwrap().unwrap();
-        assert_eq!(bob.expires_at, begin + 10 * MINUTE);
+        assert_eq!(bob.expires_at, start + 10 * MINUTE);
         site.clock.advance(5 * MINUTE);
     }
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_check_finds_what_has_ended(#[case] backend: Backend) {
+async fn session_check_finds_ended_sessions(#[case] backend: Backend) {
     let site = Site::new(backend).await;
-    let (ann, kept) = site.sign_up("ann").await;
+    let (ann, active) = site.sign_up("ann").await;
     let second = token(log_in(&site.auth, "ann", PASSWORD).await.unwrap());
     let second = site.auth.authenticate(second.expose()).await.unwrap().unwrap().session;
     let (_, suspended) = site.sign_up("bob").await;
-    let (_, taken) = site.sign_up("cho").await;
+    let (_, suspended_later) = site.sign_up("cho").await;
     let (_, deleted) = site.sign_up("dan").await;
-    let never = SessionId::generate(site.clock.now());
-    let all = [kept, second, suspended, taken, deleted, never];
-    assert_eq!(site.check(&all).await, [(never, Ended::Revoked)]);
+    let unknown = SessionId::generate(site.clock.now());
+    let all = [active, second, suspended, suspended_later, deleted, unknown];
+    assert_eq!(site.check(&all).await, [(unknown, Ended::Revoked)]);
     assert_eq!(site.check(&[]).await, []);
 
     site.auth.revoke_session(ann, second).await.unwrap();
@@ -82,19 +82,19 @@ async fn a_check_finds_what_has_ended(#[case] backend: Backend) {
     let ended = [
         (second, Ended::Revoked),
         (suspended, Ended::Suspended),
-        (taken, Ended::Revoked),
+        (suspended_later, Ended::Revoked),
         (deleted, Ended::Revoked),
-        (never, Ended::Revoked),
+        (unknown, Ended::Revoked),
     ];
     assert_eq!(site.check(&all).await, ended);
 
     site.clock.advance(7 * DAY);
-    assert_eq!(site.check(&[kept]).await, [(kept, Ended::Revoked)], "unused for seven days");
+    assert_eq!(site.check(&[active]).await, [(active, Ended::Revoked)], "unused for seven days");
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_login_that_is_checked_does_not_idle_out(#[case] backend: Backend) {
+async fn session_check_prevents_idling_out(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let (ann, checked) = site.sign_up("ann").await;
     let (bob, idle) = site.sign_up("bob").await;
@@ -105,8 +105,8 @@ async fn a_login_that_is_checked_does_not_idle_out(#[case] backend: Backend) {
     }
     assert_eq!(site.check(&[checked, idle]).await, [(idle, Ended::Revoked)]);
     let seen = site.auth.list_last_seen(&[ann, bob]).await.unwrap();
-    let begin = site.clock.now() - 5 * (6 * DAY - MINUTE);
-    assert_eq!(seen, HashMap::from([(ann, site.clock.now()), (bob, begin)]));
+    let start = site.clock.now() - 5 * (6 * DAY - MINUTE);
+    assert_eq!(seen, HashMap::from([(ann, site.clock.now()), (bob, start)]));
     assert!(!site.auth.delete_expired(site.clock.now()).await.unwrap());
     assert_eq!(site.last_seen(bob).await, None, "an ended session is not restored");
 
@@ -116,7 +116,7 @@ async fn a_login_that_is_checked_does_not_idle_out(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_check_of_thousands_is_one_statement(#[case] backend: Backend) {
+async fn session_check_of_thousands_is_one_statement(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let (_, ann) = site.sign_up("ann").await;
     let (_, bob) = site.sign_up("bob").await;
@@ -136,15 +136,15 @@ async fn a_check_of_thousands_is_one_statement(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_check_does_not_fail_because_it_cannot_write(#[case] backend: Backend) {
+async fn session_check_succeeds_while_the_writer_is_busy(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let (ann, session) = site.sign_up("ann").await;
-    let begin = site.clock.now();
+    let start = site.clock.now();
     site.clock.advance(MINUTE);
     let writer = site.database.db().write().await.unwrap();
     blegram_persistence::sessions::lock(&writer, session).await.unwrap();
     assert_eq!(site.check(&[session]).await, []);
-    assert_eq!(site.last_seen(ann).await, Some(begin));
+    assert_eq!(site.last_seen(ann).await, Some(start));
     drop(writer);
     assert_eq!(site.check(&[session]).await, []);
     assert_eq!(site.last_seen(ann).await, Some(site.clock.now()));

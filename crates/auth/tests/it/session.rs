@@ -9,7 +9,7 @@ use crate::{auth, both_databases, cheap, clock, sign_up, token};
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_use_is_written_down_once_a_minute(#[case] backend: Backend) {
+async fn session_use_is_stored_once_a_minute(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let clock = clock();
     let auth = Auth::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>, cheap()).unwrap();
@@ -32,7 +32,7 @@ async fn a_use_is_written_down_once_a_minute(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_busy_writer_does_not_hold_up_readers(#[case] backend: Backend) {
+async fn authentication_does_not_wait_for_a_busy_writer(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let clock = clock();
     let auth = Auth::new(database.db().clone(), Arc::clone(&clock) as Arc<dyn Clock>, cheap()).unwrap();
@@ -44,7 +44,7 @@ async fn a_busy_writer_does_not_hold_up_readers(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_is_no_token_costs_no_statement(#[case] backend: Backend) {
+async fn malformed_token_costs_no_statement(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let auth = auth(&database, cheap());
     database.take_statements();
@@ -54,7 +54,7 @@ async fn what_is_no_token_costs_no_statement(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_csrf_token_is_of_one_session_and_of_one_key(#[case] backend: Backend) {
+async fn csrf_token_is_valid_for_one_session_and_one_key(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let with_key =
         |secret: &[u8]| auth(&database, blegram_auth::Config { site_key: SiteKey::new(secret), ..cheap() });
@@ -67,7 +67,7 @@ async fn a_csrf_token_is_of_one_session_and_of_one_key(#[case] backend: Backend)
     let token = one.csrf_token(sessions[0]);
     assert!(one.is_csrf_token(sessions[0], &token) && restarted.is_csrf_token(sessions[0], &token));
     assert!(!one.is_csrf_token(sessions[1], &token) && !other.is_csrf_token(sessions[0], &token));
-    for broken in ["", "A", &token[1..], &format!("{token}A")] {
-        assert!(!one.is_csrf_token(sessions[0], broken), "{broken}");
+    for invalid in ["", "A", &token[1..], &format!("{token}A")] {
+        assert!(!one.is_csrf_token(sessions[0], invalid), "{invalid}");
     }
 }

@@ -35,8 +35,8 @@ impl Site {
     }
 
     async fn ticket_until(&self, expires_at: Timestamp, origin: Option<&str>) -> String {
-        let of = Authenticated { expires_at, ..self.ann };
-        self.auth.create_ticket(&of, origin).await.unwrap().0.expose().to_owned()
+        let authenticated = Authenticated { expires_at, ..self.ann };
+        self.auth.create_ticket(&authenticated, origin).await.unwrap().0.expose().to_owned()
     }
 
     async fn redeem(&self, ticket: &str, origin: Option<&str>) -> Option<Authenticated> {
@@ -46,7 +46,7 @@ impl Site {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn of_many_who_show_a_ticket_at_once_one_is_let_in(#[case] backend: Backend) {
+async fn ticket_is_redeemed_once_by_concurrent_requests(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let ticket = site.ticket(PAGE).await;
     assert!(!site.database.dump().await.contains(&ticket), "the database does not contain the ticket itself");
@@ -55,20 +55,20 @@ async fn of_many_who_show_a_ticket_at_once_one_is_let_in(#[case] backend: Backen
         let (auth, ticket) = (site.auth.clone(), ticket.clone());
         racers.spawn(async move { auth.redeem_ticket(&ticket, PAGE).await.unwrap() });
     }
-    let let_in: Vec<_> = racers.join_all().await.into_iter().flatten().collect();
-    assert_eq!(let_in, [site.ann]);
+    let accepted: Vec<_> = racers.join_all().await.into_iter().flatten().collect();
+    assert_eq!(accepted, [site.ann]);
     assert_eq!(site.redeem(&ticket, PAGE).await, None);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_ticket_is_good_for_the_page_that_asked(#[case] backend: Backend) {
+async fn ticket_is_valid_only_for_the_origin_that_requested_it(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let other = Some("https://app.example.evil");
-    for (asked, shown) in [(PAGE, other), (PAGE, None), (None, PAGE), (PAGE, Some("null"))] {
-        let ticket = site.ticket(asked).await;
-        assert_eq!(site.redeem(&ticket, shown).await, None, "{asked:?} {shown:?}");
-        assert_eq!(site.redeem(&ticket, asked).await, None, "a failed attempt consumes it");
+    for (requested, presented) in [(PAGE, other), (PAGE, None), (None, PAGE), (PAGE, Some("null"))] {
+        let ticket = site.ticket(requested).await;
+        assert_eq!(site.redeem(&ticket, presented).await, None, "{requested:?} {presented:?}");
+        assert_eq!(site.redeem(&ticket, requested).await, None, "a failed attempt consumes it");
     }
     for origin in [PAGE, None] {
         let ticket = site.ticket(origin).await;
@@ -78,18 +78,18 @@ async fn a_ticket_is_good_for_the_page_that_asked(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_ticket_ends_with_its_time_and_with_what_it_was_asked_for_with(#[case] backend: Backend) {
+async fn ticket_expires_with_its_lifetime_and_its_credential(#[case] backend: Backend) {
     let site = Site::new(backend).await;
-    let begin = site.clock.now();
-    assert_eq!(site.auth.create_ticket(&site.ann, None).await.unwrap().1, begin + LIFETIME);
+    let start = site.clock.now();
+    assert_eq!(site.auth.create_ticket(&site.ann, None).await.unwrap().1, start + LIFETIME);
     let [in_time, late] = [site.ticket(PAGE).await, site.ticket(PAGE).await];
-    let soon = begin + Duration::from_secs(10);
-    let [still, over] = [site.ticket_until(soon, PAGE).await, site.ticket_until(soon, PAGE).await];
+    let soon = start + Duration::from_secs(10);
+    let [valid, expired] = [site.ticket_until(soon, PAGE).await, site.ticket_until(soon, PAGE).await];
 
     site.clock.advance(Duration::from_secs(10) - MICRO);
-    assert_eq!(site.redeem(&still, PAGE).await, Some(Authenticated { expires_at: soon, ..site.ann }));
+    assert_eq!(site.redeem(&valid, PAGE).await, Some(Authenticated { expires_at: soon, ..site.ann }));
     site.clock.advance(MICRO);
-    assert_eq!(site.redeem(&over, PAGE).await, None);
+    assert_eq!(site.redeem(&expired, PAGE).await, None);
     site.clock.advance(Duration::from_secs(20) - MICRO);
     assert_eq!(site.redeem(&in_time, PAGE).await, Some(site.ann));
     site.clock.advance(MICRO);
@@ -98,13 +98,13 @@ async fn a_ticket_ends_with_its_time_and_with_what_it_was_asked_for_with(#[case]
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_ticket_ends_with_the_login_and_with_the_account(#[case] backend: Backend) {
+async fn ticket_ends_with_its_session_and_account(#[case] backend: Backend) {
     let site = Site::new(backend).await;
-    for (status, is_let_in) in [("suspended", false), ("deleted", false), ("active", true)] {
+    for (status, is_accepted) in [("suspended", false), ("deleted", false), ("active", true)] {
         let ticket = site.ticket(PAGE).await;
         // The status changes before the sessions are deleted.
         site.database.execute(&format!("UPDATE users SET status = '{status}'")).await;
-        assert_eq!(site.redeem(&ticket, PAGE).await.is_some(), is_let_in, "{status}");
+        assert_eq!(site.redeem(&ticket, PAGE).await.is_some(), is_accepted, "{status}");
     }
     let ticket = site.ticket(PAGE).await;
     site.database.execute("UPDATE sessions SET last_seen_at = 0").await;
@@ -114,13 +114,13 @@ async fn a_ticket_ends_with_the_login_and_with_the_account(#[case] backend: Back
     site.auth.suspend(&Username::parse("ann").unwrap(), true).await.unwrap();
     assert_eq!(site.redeem(&ticket, PAGE).await, None);
     assert_eq!(site.database.count("gateway_tickets").await, 0, "the ticket was deleted with the session");
-    let refused = site.auth.create_ticket(&site.ann, PAGE).await;
-    assert!(matches!(refused, Err(Error::SessionEnded)), "{refused:?}");
+    let rejected = site.auth.create_ticket(&site.ann, PAGE).await;
+    assert!(matches!(rejected, Err(Error::SessionEnded)), "{rejected:?}");
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn tickets_that_are_made_up_cost_no_transaction(#[case] backend: Backend) {
+async fn ticket_that_does_not_exist_costs_no_transaction(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let used = site.ticket(PAGE).await;
     site.redeem(&used, PAGE).await.unwrap();
@@ -135,13 +135,13 @@ async fn tickets_that_are_made_up_cost_no_transaction(#[case] backend: Backend) 
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn tickets_that_nobody_used_are_forgotten(#[case] backend: Backend) {
+async fn ticket_is_deleted_when_expired(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     site.ticket(PAGE).await;
     site.clock.advance(MICRO);
-    let kept = site.ticket(PAGE).await;
+    let unexpired = site.ticket(PAGE).await;
     site.clock.advance(LIFETIME - MICRO);
     assert!(!site.auth.delete_expired(site.clock.now()).await.unwrap());
     assert_eq!(site.database.count("gateway_tickets").await, 1);
-    assert_eq!(site.redeem(&kept, PAGE).await, Some(site.ann));
+    assert_eq!(site.redeem(&unexpired, PAGE).await, Some(site.ann));
 }

@@ -18,7 +18,7 @@ const BATCH: usize = 64;
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// The maximum number of messages that wait in a conversation.
-const WAITING: usize = 16 * BATCH;
+const MAX_QUEUED: usize = 16 * BATCH;
 
 /// A conversation has an entry while a task writes its messages.
 #[derive(Clone, Default)]
@@ -29,7 +29,7 @@ pub(crate) struct WriteQueues(Arc<Mutex<HashMap<ConversationId, VecDeque<Pending
 pub(super) struct WriterLease {
     queues: WriteQueues,
     conversation: ConversationId,
-    is_over: bool,
+    is_released: bool,
 }
 
 impl WriteQueues {
@@ -43,14 +43,14 @@ impl WriteQueues {
         pending: PendingMessage,
     ) -> Result<Option<WriterLease>> {
         match self.lock().entry(conversation) {
-            Entry::Occupied(queue) if queue.get().len() >= WAITING => Err(Error::Busy),
+            Entry::Occupied(queue) if queue.get().len() >= MAX_QUEUED => Err(Error::Busy),
             Entry::Occupied(mut queue) => {
                 queue.get_mut().push_back(pending);
                 Ok(None)
             }
-            Entry::Vacant(place) => {
-                place.insert(VecDeque::from([pending]));
-                Ok(Some(WriterLease { queues: self.clone(), conversation, is_over: false }))
+            Entry::Vacant(entry) => {
+                entry.insert(VecDeque::from([pending]));
+                Ok(Some(WriterLease { queues: self.clone(), conversation, is_released: false }))
             }
         }
     }
@@ -61,24 +61,24 @@ impl WriteQueues {
 }
 
 impl WriterLease {
-    /// Whether messages wait. If not, removes the queue and ends the right to write.
-    pub(super) fn goes_on(&mut self) -> bool {
+    /// Renews the lease if messages wait. If none wait, removes the queue, ends the lease, and returns `false`.
+    pub(super) fn renew(&mut self) -> bool {
         let mut queues = self.queues.lock();
         let is_empty = queues.get(&self.conversation).is_none_or(VecDeque::is_empty);
         if is_empty {
             queues.remove(&self.conversation);
-            self.is_over = true;
+            self.is_released = true;
         }
         !is_empty
     }
 
     /// Takes the oldest messages that one transaction can write: without images (which are locked one message at a
     /// time), with distinct client ids, and within the limits. A message with images is taken alone.
-    pub(super) fn take(&mut self) -> Vec<PendingMessage> {
+    pub(super) fn take_batch(&mut self) -> Vec<PendingMessage> {
         let mut queues = self.queues.lock();
         let Some(queue) = queues.get_mut(&self.conversation) else { return Vec::new() };
         let mut batch: Vec<PendingMessage> = queue.pop_front().into_iter().collect();
-        let mut called: HashSet<_> = batch.iter().map(PendingMessage::called).collect();
+        let mut client_keys: HashSet<_> = batch.iter().map(PendingMessage::client_key).collect();
         let mut bytes: usize = batch.iter().map(PendingMessage::bytes).sum();
         let is_plain = |pending: &PendingMessage| pending.sending.input.media.is_empty();
         if batch.iter().all(is_plain) {
@@ -86,7 +86,7 @@ impl WriterLease {
                 && batch.len() < BATCH
                 && bytes + next.bytes() <= BATCH_BYTES
                 && is_plain(next)
-                && called.insert(next.called())
+                && client_keys.insert(next.client_key())
             {
                 bytes += next.bytes();
                 batch.extend(queue.pop_front());
@@ -103,7 +103,7 @@ impl WriterLease {
 
 impl Drop for WriterLease {
     fn drop(&mut self) {
-        if !self.is_over {
+        if !self.is_released {
             self.queues.lock().remove(&self.conversation);
         }
     }
@@ -114,7 +114,7 @@ impl PendingMessage {
         self.sending.input.text.as_str().len()
     }
 
-    fn called(&self) -> (UserId, ClientId) {
+    fn client_key(&self) -> (UserId, ClientId) {
         (self.sending.actor, self.sending.input.client_id)
     }
 }

@@ -29,7 +29,7 @@ struct SyncPosition {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Paging {
-    began: SeenPosition,
+    start: SeenPosition,
     after: ConversationId,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Walk {
     /// What the client has seen; `None` at first.
     pub(crate) since: Option<ChangePosition>,
     /// What was visible at the first page.
-    pub(crate) began: ChangePosition,
+    pub(crate) start: ChangePosition,
     /// The last conversation of the previous page.
     pub(crate) after: Option<ConversationId>,
 }
@@ -47,9 +47,9 @@ pub(crate) struct Walk {
 impl SyncCursor {
     /// Continues at this cursor if it is valid for `now`, or else from the beginning.
     pub(crate) fn resume(self, now: &ChangePosition) -> Walk {
-        self.0.and_then(|place| place.resume(now)).unwrap_or_else(|| Walk {
+        self.0.and_then(|position| position.resume(now)).unwrap_or_else(|| Walk {
             since: None,
-            began: now.clone(),
+            start: now.clone(),
             after: None,
         })
     }
@@ -62,20 +62,20 @@ impl SyncPosition {
             None => None,
         };
         Some(match self.paging {
-            Some(Paging { began, after }) => Walk { since, began: began.resolve(now)?, after: Some(after) },
-            None => Walk { since, began: now.clone(), after: None },
+            Some(Paging { start, after }) => Walk { since, start: start.resolve(now)?, after: Some(after) },
+            None => Walk { since, start: now.clone(), after: None },
         })
     }
 }
 
 impl Walk {
-    pub(crate) fn go_on_after(self, after: ConversationId) -> SyncCursor {
-        let paging = Some(Paging { began: SeenPosition::from(&self.began), after });
+    pub(crate) fn continue_after(self, after: ConversationId) -> SyncCursor {
+        let paging = Some(Paging { start: SeenPosition::from(&self.start), after });
         SyncCursor(Some(SyncPosition { since: self.since.as_ref().map(SeenPosition::from), paging }))
     }
 
     pub(crate) fn finish(self) -> SyncCursor {
-        SyncCursor(Some(SyncPosition { since: Some(SeenPosition::from(&self.began)), paging: None }))
+        SyncCursor(Some(SyncPosition { since: Some(SeenPosition::from(&self.start)), paging: None }))
     }
 }
 
@@ -85,8 +85,8 @@ impl fmt::Display for SyncCursor {
         if let Some(SyncPosition { since, paging }) = &self.0 {
             bytes.push(u8::from(since.is_some()) | u8::from(paging.is_some()) << 1);
             since.iter().for_each(|since| since.write(&mut bytes));
-            if let Some(Paging { began, after }) = paging {
-                began.write(&mut bytes);
+            if let Some(Paging { start, after }) = paging {
+                start.write(&mut bytes);
                 bytes.extend(after.as_uuid().as_bytes());
             }
         }
@@ -105,7 +105,7 @@ impl FromStr for SyncCursor {
         match bytes.split_first() {
             Some((&VERSION, [])) => Ok(Self::default()),
             Some((&VERSION, rest)) => {
-                SyncPosition::read(rest).map(|place| Self(Some(place))).ok_or(CursorInvalid)
+                SyncPosition::read(rest).map(|position| Self(Some(position))).ok_or(CursorInvalid)
             }
             _ => Err(CursorInvalid),
         }
@@ -124,10 +124,10 @@ impl SyncPosition {
         let (&flags, mut bytes) = bytes.split_first()?;
         let since = if flags & 1 == 1 { Some(SeenPosition::read(&mut bytes)?) } else { None };
         let paging = if flags & 2 == 2 {
-            let began = SeenPosition::read(&mut bytes)?;
+            let start = SeenPosition::read(&mut bytes)?;
             let (id, rest) = bytes.split_at_checked(16)?;
             bytes = rest;
-            Some(Paging { began, after: ConversationId::from_uuid(Key::from_bytes(id)?) })
+            Some(Paging { start, after: ConversationId::from_uuid(Key::from_bytes(id)?) })
         } else {
             None
         };
@@ -150,29 +150,29 @@ mod tests {
         ConversationId::generate(Timestamp::from_micros(1_790_000_000_000_000).unwrap())
     }
 
-    fn reread(cursor: &SyncCursor) -> SyncCursor {
+    fn round_trip(cursor: &SyncCursor) -> SyncCursor {
         cursor.to_string().parse().unwrap()
     }
 
     #[test]
-    fn an_answer_of_pages_ends_where_it_began() {
+    fn cursor_after_the_last_page_has_the_position_of_the_first() {
         let first = SyncCursor::default().resume(&now("a", 10, &[7]));
         assert_eq!((first.since.clone(), first.after), (None, None));
         let after = id();
-        let second = reread(&first.go_on_after(after)).resume(&now("a", 50, &[]));
+        let second = round_trip(&first.continue_after(after)).resume(&now("a", 50, &[]));
         assert_eq!((second.since.clone(), second.after), (None, Some(after)));
-        let next = reread(&second.finish()).resume(&now("a", 60, &[]));
+        let next = round_trip(&second.finish()).resume(&now("a", 60, &[]));
         let since = next.since.as_ref().map(|since| (since.end, since.open.clone()));
         assert_eq!((since, next.after), (Some((10, vec![7])), None));
     }
 
     #[test]
-    fn what_is_of_another_database_or_of_the_future_or_old_begins_anew() {
+    fn cursor_of_another_database_the_future_or_the_old_format_restarts() {
         let cursor = SyncCursor::default().resume(&now("a", 10, &[])).finish();
-        let paging = SyncCursor::default().resume(&now("a", 10, &[])).go_on_after(id());
+        let paging = SyncCursor::default().resume(&now("a", 10, &[])).continue_after(id());
         for cursor in [cursor, paging] {
             for other in [now("b", 10, &[]), now("a", 9, &[])] {
-                let walk = reread(&cursor).resume(&other);
+                let walk = round_trip(&cursor).resume(&other);
                 assert_eq!((walk.since, walk.after), (None, None));
             }
         }
@@ -181,29 +181,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cursor_is_refused() {
-        let whole = SyncCursor::default().resume(&now("a", 10, &[3, 7])).finish().to_string();
-        for broken in
-            ["", "x", "zz.zz", "12.34", &whole[1..], &whole[..whole.len() - 2], &format!("{whole}AAAA")]
+    fn invalid_cursor_is_rejected() {
+        let valid = SyncCursor::default().resume(&now("a", 10, &[3, 7])).finish().to_string();
+        for invalid in
+            ["", "x", "zz.zz", "12.34", &valid[1..], &valid[..valid.len() - 2], &format!("{valid}AAAA")]
         {
-            assert_eq!(broken.parse::<SyncCursor>(), Err(CursorInvalid), "{broken}");
+            assert_eq!(invalid.parse::<SyncCursor>(), Err(CursorInvalid), "{invalid}");
         }
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(
+        fn cursor_round_trips_through_its_text(
             end in 0..i64::MAX as u64,
             open in prop::collection::vec(0..i64::MAX as u64, 0..40),
             is_paging: bool,
         ) {
             let walk = SyncCursor::default().resume(&now("a", end, &open));
-            let cursor = if is_paging { walk.go_on_after(id()) } else { walk.finish() };
-            prop_assert_eq!(reread(&cursor), cursor);
+            let cursor = if is_paging { walk.continue_after(id()) } else { walk.finish() };
+            prop_assert_eq!(round_trip(&cursor), cursor);
         }
 
         #[test]
-        fn no_text_makes_reading_panic(text in ".{0,80}", bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+        fn cursor_parsing_never_panics(text in ".{0,80}", bytes in prop::collection::vec(any::<u8>(), 0..60)) {
             let _ = text.parse::<SyncCursor>();
             let _ = URL_SAFE_NO_PAD.encode(&bytes).parse::<SyncCursor>();
             let _ = URL_SAFE_NO_PAD.encode([&[VERSION][..], &bytes].concat()).parse::<SyncCursor>();

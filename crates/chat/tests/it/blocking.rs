@@ -24,8 +24,8 @@ async fn last_seq(world: &World, viewer: UserId, id: ConversationId) -> u64 {
 /// Ann and bob with a direct conversation and a group, and a message of each in both.
 async fn acquaintances(world: &World) -> ([UserId; 2], [ConversationId; 2], [[MessageView; 2]; 2]) {
     let users @ [ann, bob] = world.users(["ann", "bob"]).await;
-    let direct = world.begin(ann, &[bob]).await.conversation.id;
-    let group = world.begin_group(ann, &[bob]).await;
+    let direct = world.create_conversation(ann, &[bob]).await.conversation.id;
+    let group = world.create_group(ann, &[bob]).await;
     let mut messages = Vec::new();
     for id in [direct, group] {
         messages.push([world.send(ann, id, "one").await, world.send(bob, id, "two").await]);
@@ -35,26 +35,26 @@ async fn acquaintances(world: &World) -> ([UserId; 2], [ConversationId; 2], [[Me
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn editing_across_a_block_is_refused_as_sending_is(#[case] backend: Backend) {
+async fn editing_across_a_block_is_rejected_like_sending(#[case] backend: Backend) {
     for blocker in [0, 1] {
         let world = World::new(backend).await;
         let (users, [direct, group], [in_direct, in_group]) = acquaintances(&world).await;
         world.block(users[blocker], users[1 - blocker]).await;
-        world.take_told();
+        world.take_events();
         for (actor, own) in users.into_iter().zip(&in_direct) {
             let sent = world.chat.send_message(actor, direct, message("hello")).await.map(drop);
             let edited = edit(&world, actor, own, "and another thing").await.map(drop);
             let same = edit(&world, actor, own, &own.message.text).await.map(drop);
-            for refused in [sent, edited, same] {
+            for rejected in [sent, edited, same] {
                 // Only the blocker learns of the block and can end it.
-                match refused {
+                match rejected {
                     Err(Error::Blocked) => assert_eq!(actor, users[blocker]),
                     Err(Error::CannotWrite) => assert_ne!(actor, users[blocker]),
                     other => panic!("{other:?}"),
                 }
             }
         }
-        assert_eq!(world.take_told(), []);
+        assert_eq!(world.take_events(), []);
         assert_eq!(last_seq(&world, users[0], direct).await, 2);
 
         // Deleting own messages stays possible.
@@ -73,7 +73,7 @@ async fn editing_across_a_block_is_refused_as_sending_is(#[case] backend: Backen
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn editing_works_again_after_the_block(#[case] backend: Backend) {
+async fn editing_works_after_unblocking(#[case] backend: Backend) {
     let world = World::new(backend).await;
     let ([ann, bob], _, [in_direct, _]) = acquaintances(&world).await;
     world.block(ann, bob).await;
@@ -86,22 +86,22 @@ async fn editing_works_again_after_the_block(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn marks_across_a_block_are_not_shown_to_the_other(#[case] backend: Backend) {
+async fn marks_across_a_block_are_hidden_from_the_other_member(#[case] backend: Backend) {
     for blocker in [0, 1] {
         let world = World::new(backend).await;
         let (users @ [ann, bob], [direct, group], _) = acquaintances(&world).await;
         world.block(users[blocker], users[1 - blocker]).await;
-        world.take_told();
+        world.take_events();
         let read = |conversation, members| Event::Read { conversation, user: ann, read_no: 2, members };
         assert_eq!(world.chat.mark_read(ann, direct, 2).await.unwrap(), (2, 0), "reading must stay possible");
         world.chat.mark_read(ann, group, 2).await.unwrap();
         let mut both = vec![ann, bob];
         both.sort();
-        assert_eq!(world.take_told(), [read(direct, vec![ann]), read(group, both.clone())]);
+        assert_eq!(world.take_events(), [read(direct, vec![ann]), read(group, both.clone())]);
 
         world.chat.mark_delivered(ann, &[(direct, 2), (group, 2)]).await.unwrap();
         let delivered = Event::Delivered { conversation: group, user: ann, delivered_seq: 2, members: both };
-        assert_eq!(world.take_told(), [delivered]);
+        assert_eq!(world.take_events(), [delivered]);
         let seen = world.view(bob, direct).await;
         let mark = seen.members.iter().find(|member| member.user.id == ann).unwrap();
         assert_eq!(mark.membership.delivered_seq, 0, "a delivery mark would show that a device is online");

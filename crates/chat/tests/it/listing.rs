@@ -35,11 +35,11 @@ fn ids(page: &Page<ConversationView, Activity>) -> Vec<ConversationId> {
 }
 
 #[tokio::test]
-async fn a_message_that_is_committed_late_moves_its_conversation_up() {
+async fn listing_moves_a_conversation_up_when_a_late_message_commits() {
     let world = World::new(Backend::Postgres).await;
     let [ann, bob] = world.users(["ann", "bob"]).await;
-    let slow = world.begin_group(ann, &[bob]).await;
-    let quick = world.begin_group(ann, &[bob]).await;
+    let slow = world.create_group(ann, &[bob]).await;
+    let quick = world.create_group(ann, &[bob]).await;
     let tx = world.database.db().write().await.unwrap();
     let mut conversation = conversations::lock(&tx, slow).await.unwrap().unwrap();
     conversation.last_seq += 1;
@@ -78,14 +78,14 @@ async fn a_message_that_is_committed_late_moves_its_conversation_up() {
 
 #[apply(both_databases)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn whoever_follows_the_list_learns_of_every_message(#[case] backend: Backend) {
+async fn listing_towards_newer_misses_no_message(#[case] backend: Backend) {
     const GROUPS: usize = 8;
     const EACH: u64 = 15;
     let world = World::new(backend).await;
     let [ann, reader] = world.users(["ann", "reader"]).await;
     let mut groups = Vec::new();
     for _ in 0..GROUPS {
-        groups.push(world.begin_group(ann, &[reader]).await);
+        groups.push(world.create_group(ann, &[reader]).await);
     }
     let other = if backend == Backend::Postgres {
         let settings = Settings {

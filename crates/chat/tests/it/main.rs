@@ -51,17 +51,17 @@ pub(crate) struct World {
     pub(crate) database: TestDatabase,
     pub(crate) chat: Chat,
     pub(crate) clock: Arc<FixedClock>,
-    told: Arc<Recorder>,
+    recorder: Arc<Recorder>,
 }
 
 impl World {
     pub(crate) async fn new(backend: Backend) -> Self {
         let database = TestDatabase::new(backend).await;
         let clock = Arc::new(FixedClock::new(now()));
-        let told = Arc::new(Recorder::default());
+        let recorder = Arc::new(Recorder::default());
         let chat =
-            Chat::new(database.db().clone(), Arc::clone(&clock) as _).with_events(Arc::clone(&told) as _);
-        Self { database, chat, clock, told }
+            Chat::new(database.db().clone(), Arc::clone(&clock) as _).with_events(Arc::clone(&recorder) as _);
+        Self { database, chat, clock, recorder }
     }
 
     pub(crate) async fn users<const N: usize>(&self, names: [&str; N]) -> [UserId; N] {
@@ -102,16 +102,20 @@ impl World {
     }
 
     /// Starts a direct conversation with one other user, or a group with several.
-    pub(crate) async fn begin(&self, actor: UserId, others: &[UserId]) -> ConversationView {
-        let others: Vec<UserRef> = others.iter().map(|id| UserRef::Id(*id)).collect();
-        self.chat.create_conversation(actor, &others, None).await.unwrap().0
+    pub(crate) async fn create_conversation(
+        &self,
+        actor: UserId,
+        other_users: &[UserId],
+    ) -> ConversationView {
+        let other_users: Vec<UserRef> = other_users.iter().map(|id| UserRef::Id(*id)).collect();
+        self.chat.create_conversation(actor, &other_users, None).await.unwrap().0
     }
 
     /// Starts a group with any number of members.
-    pub(crate) async fn begin_group(&self, actor: UserId, others: &[UserId]) -> ConversationId {
-        let others: Vec<UserRef> = others.iter().map(|id| UserRef::Id(*id)).collect();
+    pub(crate) async fn create_group(&self, actor: UserId, other_users: &[UserId]) -> ConversationId {
+        let other_users: Vec<UserRef> = other_users.iter().map(|id| UserRef::Id(*id)).collect();
         let title = ConversationTitle::parse("us").unwrap();
-        self.chat.create_conversation(actor, &others, Some(title)).await.unwrap().0.conversation.id
+        self.chat.create_conversation(actor, &other_users, Some(title)).await.unwrap().0.conversation.id
     }
 
     pub(crate) async fn send(&self, sender: UserId, id: ConversationId, text: &str) -> MessageView {
@@ -121,13 +125,13 @@ impl World {
     }
 
     /// The events since the last call.
-    pub(crate) fn take_told(&self) -> Vec<Event> {
-        std::mem::take(&mut *self.told.0.lock().unwrap())
+    pub(crate) fn take_events(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.recorder.0.lock().unwrap())
     }
 
     /// The names of the events since the last call.
     pub(crate) fn take_names(&self) -> Vec<String> {
-        self.take_told().iter().map(name).collect()
+        self.take_events().iter().map(name).collect()
     }
 
     pub(crate) async fn view(&self, viewer: UserId, id: ConversationId) -> ConversationView {
@@ -152,7 +156,7 @@ pub(crate) fn message(text: &str) -> SendMessage {
 }
 
 /// Asserts that the call was rejected and published nothing.
-pub(crate) fn assert_refused<T: std::fmt::Debug>(world: &World, result: Result<T>) {
+pub(crate) fn assert_rejected<T: std::fmt::Debug>(world: &World, result: Result<T>) {
     result.unwrap_err();
-    assert_eq!(world.take_told(), []);
+    assert_eq!(world.take_events(), []);
 }

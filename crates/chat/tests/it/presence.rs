@@ -11,38 +11,38 @@ use crate::{World, both_databases};
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn the_others_learn_who_is_writing(#[case] backend: Backend) {
+async fn typing_notifies_the_other_members(#[case] backend: Backend) {
     let world = World::new(backend).await;
     let [ann, bob, cho] = [world.user("ann").await, world.user("bob").await, world.user("cho").await];
-    let direct = world.begin(ann, &[bob]).await.conversation.id;
-    let group = world.begin(ann, &[bob, cho]).await.conversation.id;
+    let direct = world.create_conversation(ann, &[bob]).await.conversation.id;
+    let group = world.create_conversation(ann, &[bob, cho]).await.conversation.id;
     let typing = |conversation, members| Event::Typing { conversation, user: ann, members };
-    world.take_told();
+    world.take_events();
     world.chat.start_typing(ann, direct).await.unwrap();
-    assert_eq!(world.take_told(), [], "bob does not see the conversation before its first message");
+    assert_eq!(world.take_events(), [], "bob does not see the conversation before its first message");
     world.send(ann, direct, "hello").await;
-    world.take_told();
+    world.take_events();
     world.chat.start_typing(ann, direct).await.unwrap();
-    assert_eq!(world.take_told(), [typing(direct, vec![bob])]);
-    let refused = world.chat.start_typing(cho, direct).await;
-    assert!(matches!(refused, Err(Error::NotFound)), "{refused:?}");
+    assert_eq!(world.take_events(), [typing(direct, vec![bob])]);
+    let rejected = world.chat.start_typing(cho, direct).await;
+    assert!(matches!(rejected, Err(Error::NotFound)), "{rejected:?}");
 
     world.block(bob, ann).await;
-    let refused = world.chat.start_typing(bob, direct).await;
-    assert!(matches!(refused, Err(Error::Blocked)), "{refused:?}");
-    let refused = world.chat.start_typing(ann, direct).await;
-    assert!(matches!(refused, Err(Error::CannotWrite)), "{refused:?}");
-    assert_eq!(world.take_told(), []);
+    let rejected = world.chat.start_typing(bob, direct).await;
+    assert!(matches!(rejected, Err(Error::Blocked)), "{rejected:?}");
+    let rejected = world.chat.start_typing(ann, direct).await;
+    assert!(matches!(rejected, Err(Error::CannotWrite)), "{rejected:?}");
+    assert_eq!(world.take_events(), []);
     // A group that both are in behaves as for messages.
     world.chat.start_typing(ann, group).await.unwrap();
-    let mut others = vec![bob, cho];
-    others.sort();
-    assert_eq!(world.take_told(), [typing(group, others)]);
+    let mut recipients = vec![bob, cho];
+    recipients.sort();
+    assert_eq!(world.take_events(), [typing(group, recipients)]);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn presence_is_for_the_acquainted(#[case] backend: Backend) {
+async fn presence_is_visible_to_acquaintances(#[case] backend: Backend) {
     let world = World::new(backend).await;
     let ann = world.user("ann").await;
     let mut all = vec![ann];
@@ -71,7 +71,7 @@ async fn presence_is_for_the_acquainted(#[case] backend: Backend) {
             world.follow(user, ann).await;
         }
         if ["unwritten", "written", "hidden"].contains(&name) {
-            let id = world.begin(ann, &[user]).await.conversation.id;
+            let id = world.create_conversation(ann, &[user]).await.conversation.id;
             if name != "unwritten" {
                 world.send(ann, id, "hello").await;
             }
@@ -81,7 +81,7 @@ async fn presence_is_for_the_acquainted(#[case] backend: Backend) {
         }
         if name.ends_with("group") {
             let other = world.user(&name.replace("group", "third").replace('-', "_")).await;
-            let id = world.begin(ann, &[user, other]).await.conversation.id;
+            let id = world.create_conversation(ann, &[user, other]).await.conversation.id;
             if name == "left-group" {
                 world.chat.remove_member(user, id, user).await.unwrap();
             }

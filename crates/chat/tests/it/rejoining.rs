@@ -25,21 +25,21 @@ async fn rejoin(world: &World, owner: UserId, id: ConversationId, user: UserId) 
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn rejoined_members_are_sent_no_edits_of_older_messages(#[case] backend: Backend) {
+async fn rejoined_members_receive_no_edits_of_older_messages(#[case] backend: Backend) {
     let world = World::new(backend).await;
     let [ann, bob, eve] = world.users(["ann", "bob", "eve"]).await;
-    let id = world.begin_group(ann, &[bob, eve]).await;
+    let id = world.create_group(ann, &[bob, eve]).await;
     let before = world.send(ann, id, "before").await.message;
     let own = world.send(eve, id, "of eve, before").await.message;
     rejoin(&world, ann, id, eve).await;
     let after = world.send(ann, id, "after").await.message;
-    world.take_told();
+    world.take_events();
 
     world.chat.edit_message(ann, id, before.id, text("edited"), &Precondition::Any).await.unwrap();
     world.chat.delete_message(ann, id, before.id, &Precondition::Any).await.unwrap();
     world.chat.edit_message(ann, id, after.id, text("edited"), &Precondition::Any).await.unwrap();
     let mut seen = Vec::new();
-    for event in world.take_told() {
+    for event in world.take_events() {
         let Event::Happened { event, members, head_only, .. } = event else { panic!("{event:?}") };
         assert!(members.contains(&ann) && members.contains(&bob));
         assert_ne!(
@@ -77,8 +77,8 @@ async fn rejoined_members_are_sent_no_edits_of_older_messages(#[case] backend: B
         assert!(matches!(deleted, Err(Error::NotFound)), "{deleted:?}");
         let mut reply = self::message("quoting");
         reply.reply_to = Some(message);
-        let refused = world.chat.send_message(eve, id, reply).await;
-        assert!(matches!(refused, Err(Error::ReplyNotFound)), "{refused:?}");
+        let rejected = world.chat.send_message(eve, id, reply).await;
+        assert!(matches!(rejected, Err(Error::ReplyNotFound)), "{rejected:?}");
     }
 }
 
@@ -97,13 +97,13 @@ impl Numbers {
 /// were sent during their membership, and learns of every number.
 #[apply(both_databases)]
 #[tokio::test]
-async fn rejoined_members_learn_every_number_whatever_happens(#[case] backend: Backend) {
+async fn rejoined_members_receive_every_seq_after_any_actions(#[case] backend: Backend) {
     let world = World::new(backend).await;
     let [ann, bob, eve] = world.users(["ann", "bob", "eve"]).await;
     for seed in 0..6 {
         let mut numbers = Numbers(seed);
-        let id = world.begin_group(ann, &[bob, eve]).await;
-        world.take_told();
+        let id = world.create_group(ann, &[bob, eve]).await;
+        world.take_events();
         let (mut sent, mut visible): (Vec<MessageId>, HashSet<MessageId>) = (Vec::new(), HashSet::new());
         let mut is_in = true;
         for step in 0..40 {
@@ -136,7 +136,7 @@ async fn rejoined_members_learn_every_number_whatever_happens(#[case] backend: B
                 }
                 _ => {}
             }
-            for event in world.take_told() {
+            for event in world.take_events() {
                 let Event::Happened { event, members, head_only, .. } = event else { continue };
                 let is_hers = about(&event.event.what).is_none_or(|message| visible.contains(&message));
                 assert_eq!(members.contains(&eve), is_in && is_hers, "seed {seed}, step {step}: {event:?}");

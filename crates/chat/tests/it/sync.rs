@@ -47,10 +47,10 @@ async fn connect(url: &str) -> Db {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn heads_that_changed_are_those_of_the_asked(#[case] backend: Backend) {
+async fn changed_heads_are_limited_to_the_requested_users(#[case] backend: Backend) {
     let world = World::new(backend).await;
     let [ann, bob, cho] = world.users(["ann", "bob", "cho"]).await;
-    let here = async || world.chat.change_position().await.unwrap();
+    let position = async || world.chat.change_position().await.unwrap();
     let heads = async |users: &[UserId], since: Option<&ChangePosition>, until: &ChangePosition| {
         let (heads, next) = world.chat.heads_changed(users, (since, until), None).await.unwrap();
         assert_eq!(next, None);
@@ -62,20 +62,20 @@ async fn heads_that_changed_are_those_of_the_asked(#[case] backend: Backend) {
         last_message_no,
         members: members.to_vec(),
     };
-    let start = here().await;
-    let direct = world.begin(ann, &[bob]).await.conversation.id;
-    let begun = here().await;
+    let start = position().await;
+    let direct = world.create_conversation(ann, &[bob]).await.conversation.id;
+    let after_direct = position().await;
     assert_eq!(
-        heads(&[ann, bob], Some(&start), &begun).await,
+        heads(&[ann, bob], Some(&start), &after_direct).await,
         [head(direct, 0, 0, &[ann])],
         "bob does not see the conversation yet"
     );
-    let group = world.begin(ann, &[bob, cho]).await.conversation.id;
+    let group = world.create_conversation(ann, &[bob, cho]).await.conversation.id;
     world.send(ann, group, "one").await;
     let two = world.send(bob, group, "two").await;
-    let said = here().await;
+    let after_group = position().await;
     world.send(ann, direct, "one").await;
-    let end = here().await;
+    let end = position().await;
     let mut both = [ann, bob];
     both.sort();
 
@@ -89,8 +89,8 @@ async fn heads_that_changed_are_those_of_the_asked(#[case] backend: Backend) {
         "a position of another database lists all conversations"
     );
     assert_eq!(heads(&[cho], Some(&start), &end).await, [head(group, 2, 2, &[cho])]);
-    assert_eq!(heads(&both, Some(&begun), &said).await, [head(group, 2, 2, &both)]);
-    assert_eq!(heads(&both, Some(&said), &end).await, [head(direct, 1, 1, &both)]);
+    assert_eq!(heads(&both, Some(&after_direct), &after_group).await, [head(group, 2, 2, &both)]);
+    assert_eq!(heads(&both, Some(&after_group), &end).await, [head(direct, 1, 1, &both)]);
     assert_eq!(heads(&both, Some(&end), &end).await, []);
     assert_eq!(heads(&[], Some(&start), &end).await, []);
 
@@ -99,7 +99,7 @@ async fn heads_that_changed_are_those_of_the_asked(#[case] backend: Backend) {
     let edited = world.view(ann, direct).await.last_message.unwrap().message.id;
     let text = blegram_domain::MessageText::parse("edited").unwrap();
     world.chat.edit_message(ann, direct, edited, text, &Precondition::Any).await.unwrap();
-    let left = here().await;
+    let left = position().await;
     let changed = heads(&[ann, bob, cho], Some(&end), &left).await;
     assert_eq!(changed, [head(direct, 2, 1, &[ann]), head(group, 3, 2, &both)]);
     assert_eq!(heads(&[cho], None, &left).await, []);
@@ -108,12 +108,12 @@ async fn heads_that_changed_are_those_of_the_asked(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn sync_lists_what_changed_and_nothing_again(#[case] backend: Backend) {
+async fn sync_lists_each_change_once(#[case] backend: Backend) {
     let world = World::new(backend).await;
     let [ann, bob] = world.users(["ann", "bob"]).await;
-    let one = world.begin(ann, &[bob]).await.conversation.id;
+    let one = world.create_conversation(ann, &[bob]).await.conversation.id;
     world.send(ann, one, "1").await;
-    let two = world.begin_group(ann, &[bob]).await;
+    let two = world.create_group(ann, &[bob]).await;
     let (listed, cursor) = sync(&world.chat, bob, None).await;
     assert_eq!(listed, [one, two]);
     let (listed, cursor) = sync(&world.chat, bob, Some(cursor)).await;
@@ -135,8 +135,8 @@ async fn sync_lists_what_changed_and_nothing_again(#[case] backend: Backend) {
 async fn sync_misses_nothing_when_the_clock_steps(#[case] backend: Backend) {
     let world = World::new(backend).await;
     let [ann, bob] = world.users(["ann", "bob"]).await;
-    let id = world.begin(ann, &[bob]).await.conversation.id;
-    let other = world.begin_group(ann, &[bob]).await;
+    let id = world.create_conversation(ann, &[bob]).await.conversation.id;
+    let other = world.create_group(ann, &[bob]).await;
     world.send(ann, id, "first").await;
     let (_, mut cursor) = sync(&world.chat, bob, None).await;
     let mut before = world.chat.change_position().await.unwrap();
@@ -156,10 +156,10 @@ async fn sync_misses_nothing_when_the_clock_steps(#[case] backend: Backend) {
 }
 
 #[tokio::test]
-async fn sync_misses_nothing_of_a_node_whose_clock_is_behind() {
+async fn sync_misses_nothing_from_a_node_with_a_slow_clock() {
     let world = World::new(Backend::Postgres).await;
     let [ann, bob] = world.users(["ann", "bob"]).await;
-    let id = world.begin(ann, &[bob]).await.conversation.id;
+    let id = world.create_conversation(ann, &[bob]).await.conversation.id;
     for seconds in [0_u64, 40, 40] {
         let behind = Arc::new(FixedClock::new(now() - Duration::from_secs(seconds)));
         let node = Chat::new(connect(world.database.url()).await, behind);
@@ -177,13 +177,13 @@ async fn sync_misses_nothing_of_a_node_whose_clock_is_behind() {
 }
 
 #[tokio::test]
-async fn however_many_transactions_are_in_flight_they_hide_no_change() {
+async fn sync_misses_nothing_with_many_open_transactions() {
     let world = World::new(Backend::Postgres).await;
     let [ann, bob] = world.users(["ann", "bob"]).await;
-    let id = world.begin(ann, &[bob]).await.conversation.id;
+    let id = world.create_conversation(ann, &[bob]).await.conversation.id;
     let mut open = Vec::new();
     for _ in 0..20 {
-        let other = world.begin_group(ann, &[bob]).await;
+        let other = world.create_group(ann, &[bob]).await;
         let db = connect(world.database.url()).await;
         let tx = db.write().await.unwrap();
         touch(&tx, other, now()).await;
@@ -201,10 +201,10 @@ async fn however_many_transactions_are_in_flight_they_hide_no_change() {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_hidden_conversation_is_removed_on_other_devices(#[case] backend: Backend) {
+async fn hidden_conversation_is_removed_on_other_devices(#[case] backend: Backend) {
     let world = World::new(backend).await;
     let [ann, bob] = world.users(["ann", "bob"]).await;
-    let id = world.begin(ann, &[bob]).await.conversation.id;
+    let id = world.create_conversation(ann, &[bob]).await.conversation.id;
     let synced = world.chat.sync(bob, None).await.unwrap();
     assert_eq!(
         (synced.heads, synced.removed),
@@ -223,10 +223,10 @@ async fn a_hidden_conversation_is_removed_on_other_devices(#[case] backend: Back
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_group_passes_to_its_longest_member_whatever_the_clock_said(#[case] backend: Backend) {
+async fn group_ownership_passes_to_the_longest_member_despite_clock_steps(#[case] backend: Backend) {
     let world = World::new(backend).await;
     let [ann, bob, cho, dan] = world.users(["ann", "bob", "cho", "dan"]).await;
-    let group = world.begin_group(ann, &[dan]).await;
+    let group = world.create_group(ann, &[dan]).await;
     world.chat.remove_member(ann, group, dan).await.unwrap();
     world.chat.add_members(ann, group, &[UserRef::Id(bob)]).await.unwrap();
     world.clock.step_wall(now() - Duration::from_secs(3600));
@@ -244,11 +244,11 @@ async fn touch(tx: &Tx, id: ConversationId, at: Timestamp) {
 }
 
 #[tokio::test]
-async fn a_transaction_that_stays_open_hides_nothing_and_repeats_nothing() {
+async fn sync_neither_misses_nor_repeats_changes_with_an_open_transaction() {
     let world = World::new(Backend::Postgres).await;
     let [ann, bob] = world.users(["ann", "bob"]).await;
-    let slow = world.begin_group(ann, &[bob]).await;
-    let quick = world.begin_group(ann, &[bob]).await;
+    let slow = world.create_group(ann, &[bob]).await;
+    let quick = world.create_group(ann, &[bob]).await;
     let tx = world.database.db().write().await.unwrap();
     touch(&tx, slow, now()).await;
     let (_, cursor) = sync(&world.chat, bob, None).await;
@@ -270,27 +270,27 @@ async fn a_transaction_that_stays_open_hides_nothing_and_repeats_nothing() {
 
 /// A transaction that stays open has a lower number than those that commit meanwhile.
 #[tokio::test]
-async fn heads_of_a_transaction_that_stays_open_are_found_when_it_is_committed() {
+async fn changed_heads_include_a_long_transaction_after_its_commit() {
     let world = World::new(Backend::Postgres).await;
     let [ann, bob] = world.users(["ann", "bob"]).await;
-    let slow = world.begin_group(ann, &[bob]).await;
-    let quick = world.begin_group(ann, &[bob]).await;
-    let here = async || world.chat.change_position().await.unwrap();
+    let slow = world.create_group(ann, &[bob]).await;
+    let quick = world.create_group(ann, &[bob]).await;
+    let position = async || world.chat.change_position().await.unwrap();
     let heads = async |since: &ChangePosition, until: &ChangePosition| {
         let (heads, _) = world.chat.heads_changed(&[bob], (Some(since), until), None).await.unwrap();
         heads.into_iter().map(|head| head.conversation).collect::<Vec<_>>()
     };
-    let start = here().await;
+    let start = position().await;
     let tx = world.database.db().write().await.unwrap();
     touch(&tx, slow, now()).await;
     let what = ConversationEventKind::Updated { title: None, owner: None };
     let event = ConversationEvent { conversation: slow, seq: 1, what, at: now() };
     conversations::insert_events(&tx, &[event]).await.unwrap();
     world.send(ann, quick, "1").await;
-    let between = here().await;
+    let between = position().await;
     assert_eq!(heads(&start, &between).await, [quick]);
     tx.commit().await.unwrap();
-    let end = here().await;
+    let end = position().await;
     assert_eq!(heads(&between, &end).await, [slow]);
     assert_eq!(
         heads(&start, &between).await,
@@ -302,11 +302,11 @@ async fn heads_of_a_transaction_that_stays_open_are_found_when_it_is_committed()
 /// The later of two transactions may have the lower number; and of a conversation and a membership, the newer change
 /// may have it.
 #[tokio::test]
-async fn numbers_that_go_down_hide_nothing() {
+async fn sync_misses_nothing_when_transaction_numbers_decrease() {
     let world = World::new(Backend::Postgres).await;
     let [ann, bob] = world.users(["ann", "bob"]).await;
-    let id = world.begin_group(ann, &[bob]).await;
-    let other = world.begin_group(ann, &[bob]).await;
+    let id = world.create_group(ann, &[bob]).await;
+    let other = world.create_group(ann, &[bob]).await;
     let early = world.database.db().write().await.unwrap();
     touch(&early, other, now()).await;
     world.send(ann, id, "of a later transaction").await;
@@ -321,10 +321,10 @@ async fn numbers_that_go_down_hide_nothing() {
 
 /// Both versions run during an upgrade; the previous one writes times only, no transaction numbers.
 #[tokio::test]
-async fn what_a_node_of_the_previous_version_writes_is_listed() {
+async fn sync_lists_changes_by_a_node_of_the_previous_version() {
     let world = World::new(Backend::Postgres).await;
     let [ann, bob] = world.users(["ann", "bob"]).await;
-    let id = world.begin_group(ann, &[bob]).await;
+    let id = world.create_group(ann, &[bob]).await;
     let (_, mut cursor) = sync(&world.chat, bob, None).await;
     let of_bob = format!("conversation_id = '{id}' AND user_id = '{bob}'");
     let mut before = world.chat.change_position().await.unwrap();
@@ -372,10 +372,10 @@ async fn tool(name: &str, arguments: &[&str], input: &str) -> String {
 }
 
 #[tokio::test]
-async fn after_a_dump_and_restore_numbers_of_before_hide_nothing() {
+async fn sync_misses_nothing_after_a_dump_and_restore() {
     let world = World::new(Backend::Postgres).await;
     let [ann, bob] = world.users(["ann", "bob"]).await;
-    let [old, busy] = [world.begin_group(ann, &[bob]).await, world.begin_group(ann, &[bob]).await];
+    let [old, busy] = [world.create_group(ann, &[bob]).await, world.create_group(ann, &[bob]).await];
     world.send(ann, busy, "before").await;
     let (_, cursor) = sync(&world.chat, bob, None).await;
     let dump = tool("pg_dump", &["--no-owner", world.database.url()], "").await;
@@ -458,7 +458,7 @@ impl Reader {
     }
 }
 
-async fn crowd(world: &World, user: UserId) -> Vec<ConversationId> {
+async fn create_conversations(world: &World, user: UserId) -> Vec<ConversationId> {
     let tx = world.database.db().write().await.unwrap();
     let mut ids = Vec::new();
     for _ in 0..CONVERSATIONS {
@@ -508,8 +508,8 @@ async fn run_steps(world: &World, ids: &[ConversationId], reader: &mut Reader, s
                 if open.iter().any(is_locked) {
                     continue;
                 }
-                if let Entry::Vacant(place) = open.entry(transaction) {
-                    place.insert((world.database.db().write().await.unwrap(), Vec::new()));
+                if let Entry::Vacant(entry) = open.entry(transaction) {
+                    entry.insert((world.database.db().write().await.unwrap(), Vec::new()));
                 }
                 let (tx, locked) = open.get_mut(&transaction).unwrap();
                 locked.push(conversation);
@@ -538,19 +538,19 @@ async fn run_steps(world: &World, ids: &[ConversationId], reader: &mut Reader, s
     while reader.sync(&world.chat).await {}
     let heads = conversations::list_by_ids(world.database.db(), ids).await.unwrap();
     let mine = conversations::list_memberships(world.database.db(), reader.user, ids).await.unwrap();
-    let truth = heads.into_iter().map(|it| (it.id, (it.last_seq, mine[&it.id].read_no)));
-    assert_eq!(reader.known, truth.collect());
+    let expected = heads.into_iter().map(|head| (head.id, (head.last_seq, mine[&head.id].read_no)));
+    assert_eq!(reader.known, expected.collect());
     assert!(!reader.sync(&world.chat).await);
 }
 
 #[apply(both_databases)]
 #[test]
-fn whatever_order_writers_commit_in_a_reader_misses_nothing(#[case] backend: Backend) {
+fn sync_misses_nothing_in_any_commit_order(#[case] backend: Backend) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let (world, reader, ids) = runtime.block_on(async {
         let world = World::new(backend).await;
         let reader = world.user("reader").await;
-        let ids = crowd(&world, reader).await;
+        let ids = create_conversations(&world, reader).await;
         (world, reader, ids)
     });
     let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };

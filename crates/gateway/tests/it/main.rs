@@ -27,14 +27,14 @@ use tokio_tungstenite::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Echoes commands. `wait` first waits for a permit, `together` for another `together`.
 struct Echo {
     permits: Semaphore,
     pair: Barrier,
-    begun: Mutex<Vec<u64>>,
-    done: Mutex<Vec<u64>>,
+    started: Mutex<Vec<u64>>,
+    finished: Mutex<Vec<u64>>,
 }
 
 impl Commands for Echo {
@@ -43,14 +43,14 @@ impl Commands for Echo {
     }
 
     async fn run(&self, _: &Arc<Peer>, command: Command) -> Option<Frame> {
-        self.begun.lock().unwrap().push(command.id);
+        self.started.lock().unwrap().push(command.id);
         match command.op.as_str() {
             "wait" => self.permits.acquire().await.unwrap().forget(),
             "together" => _ = self.pair.wait().await,
             _ => {}
         }
-        assert!(command.op != "panic", "the test asked for a panic");
-        self.done.lock().unwrap().push(command.id);
+        assert!(command.op != "panic", "the test requested a panic");
+        self.finished.lock().unwrap().push(command.id);
         Some(Frame::ok(command.id, &command.d))
     }
 
@@ -79,8 +79,8 @@ impl World {
         let echo = Arc::new(Echo {
             permits: Semaphore::new(0),
             pair: Barrier::new(2),
-            begun: Mutex::default(),
-            done: Mutex::default(),
+            started: Mutex::default(),
+            finished: Mutex::default(),
         });
         Self { hub, presence, echo }
     }
@@ -89,16 +89,18 @@ impl World {
         self.connect_with(user, Duration::from_secs(3600), 64 * 1024).await
     }
 
-    async fn connect_with(&self, user: UserId, lives: Duration, buffer: usize) -> Client {
+    async fn connect_with(&self, user: UserId, lifetime: Duration, buffer: usize) -> Client {
         let (near, far) = tokio::io::duplex(buffer);
         let now = SystemClock.now();
-        let owner = ConnectionIdentity { user, credential: credential(lives) };
+        let identity = ConnectionIdentity { user, credential: credential(lifetime) };
         let first = Frame::event(Class::Reply, "ready", &json!({}));
-        let permit = self.hub.admit(HERE).unwrap();
-        let registered =
-            permit.register(ConnectionId::generate(now), owner, first).map_err(|(_, why)| why).unwrap();
-        let peer = Arc::clone(registered.peer());
-        let end = TaskTracker::new().spawn(serve(far, registered, Arc::clone(&self.echo)));
+        let permit = self.hub.admit(ADDRESS).unwrap();
+        let guard = permit
+            .register(ConnectionId::generate(now), identity, first)
+            .map_err(|(_, rejection)| rejection)
+            .unwrap();
+        let peer = Arc::clone(guard.peer());
+        let end = TaskTracker::new().spawn(serve(far, guard, Arc::clone(&self.echo)));
         let mut client =
             Client { ws: WebSocketStream::from_raw_socket(near, Role::Client, None).await, peer, end };
         assert_eq!(client.frame().await["ev"], "ready");
@@ -112,12 +114,12 @@ impl Client {
         serde_json::from_str(message.to_text().unwrap()).unwrap()
     }
 
-    async fn says(&mut self, frame: Value) {
+    async fn send(&mut self, frame: Value) {
         self.ws.send(Message::text(frame.to_string())).await.unwrap();
     }
 
     /// Answers pings until the connection ends, and returns the close code.
-    async fn lasts(mut self) -> Option<CloseCode> {
+    async fn wait_for_close(mut self) -> Option<CloseCode> {
         while let Some(Ok(message)) = self.ws.next().await {
             if let Ok(text) = message.to_text()
                 && let Ok(frame) = serde_json::from_str::<Value>(text)
@@ -131,13 +133,13 @@ impl Client {
 }
 
 /// A credential of a new session, issued now.
-fn credential(lives: Duration) -> Credential {
+fn credential(lifetime: Duration) -> Credential {
     let now = SystemClock.now();
     Credential {
         session: SessionId::generate(now),
-        valid_until: now + lives,
-        expires_at: Instant::now() + lives,
-        lifetime: lives,
+        valid_until: now + lifetime,
+        expires_at: Instant::now() + lifetime,
+        lifetime,
     }
 }
 
@@ -151,41 +153,41 @@ fn hint(text: &str) -> Frame {
 
 fn durable(conversation: ConversationId, seq: u64, members: &[UserId]) -> DurableEvent {
     let class = Class::DurableEvent { conversation, seq, last_message_no: seq };
-    let frame = Frame::event(class, "happened", &seq);
+    let frame = Frame::event(class, "message.created", &seq);
     DurableEvent { conversation, seq, members: members.to_vec(), head_only: Vec::new(), frame }
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_does_not_answer_a_ping_is_gone() {
+async fn heartbeat_closes_silent_connections() {
     let world = World::new(Config::default());
     let start = Instant::now();
     let mut silent = world.connect(user()).await;
     assert!(silent.frame().await["ping"].is_u64());
     let pinged = start.elapsed().as_secs_f64();
     assert!((22.5..=27.6).contains(&pinged), "{pinged}");
-    while silent.ws.next().await.is_some_and(|it| it.is_ok()) {}
+    while silent.ws.next().await.is_some_and(|message| message.is_ok()) {}
     assert_eq!(silent.end.await.unwrap(), Some(CloseCode::Heartbeat));
     assert!(start.elapsed().as_secs_f64() <= 38.7);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_credential_ends_a_connection_unless_it_is_renewed() {
+async fn credential_expiry_closes_the_connection_unless_renewed() {
     let world = World::new(Config::default());
-    let lives = Duration::from_secs(600);
+    let lifetime = Duration::from_secs(600);
     let (ending, renewed) =
-        (world.connect_with(user(), lives, 4096).await, world.connect_with(user(), lives, 4096).await);
+        (world.connect_with(user(), lifetime, 4096).await, world.connect_with(user(), lifetime, 4096).await);
     let start = Instant::now();
-    renewed.peer.renew(credential(3 * lives));
-    let ended = TaskTracker::new().spawn(async move { (ending.lasts().await, start.elapsed()) });
-    assert_eq!(renewed.lasts().await, Some(CloseCode::Expired));
-    assert!(start.elapsed() >= 3 * lives);
+    renewed.peer.renew(credential(3 * lifetime));
+    let ended = TaskTracker::new().spawn(async move { (ending.wait_for_close().await, start.elapsed()) });
+    assert_eq!(renewed.wait_for_close().await, Some(CloseCode::Expired));
+    assert!(start.elapsed() >= 3 * lifetime);
     let (code, at) = ended.await.unwrap();
     assert_eq!(code, Some(CloseCode::Expired));
-    assert!(at < lives + Duration::from_secs(5));
+    assert!(at < lifetime + Duration::from_secs(5));
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_does_not_read_is_closed_and_keeps_nobody_waiting() {
+async fn slow_reader_is_closed_and_delays_no_other_client() {
     let world = World::new(Config::default());
     let topic = Topic::Public;
     let (stalled, mut other) =
@@ -205,7 +207,7 @@ async fn who_does_not_read_is_closed_and_keeps_nobody_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_kept_ends_the_connection() {
+async fn outbox_overflow_closes_the_connection() {
     let world = World::new(Config::default());
     let stalled = world.connect_with(user(), Duration::from_secs(3600), 256).await;
     for _ in 0..600 {
@@ -215,26 +217,26 @@ async fn what_cannot_be_kept_ends_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn commands_are_run_one_after_the_other_to_their_end() {
+async fn commands_run_one_at_a_time_and_complete_after_a_disconnect() {
     let world = World::new(Config::default());
     let mut client = world.connect(user()).await;
-    client.says(json!({ "id": 1, "op": "wait", "d": 1 })).await;
-    client.says(json!({ "id": 2, "op": "panic" })).await;
-    client.says(json!({ "id": 3, "op": "echo", "d": 3 })).await;
+    client.send(json!({ "id": 1, "op": "wait", "d": 1 })).await;
+    client.send(json!({ "id": 2, "op": "panic" })).await;
+    client.send(json!({ "id": 3, "op": "echo", "d": 3 })).await;
     world.echo.permits.add_permits(1);
     assert_eq!(client.frame().await, json!({ "re": 1, "ok": 1 }));
-    let broken = client.frame().await;
-    assert_eq!((&broken["re"], &broken["err"]["code"]), (&json!(2), &json!("internal")));
+    let failed = client.frame().await;
+    assert_eq!((&failed["re"], &failed["err"]["code"]), (&json!(2), &json!("internal")));
     assert_eq!(client.frame().await, json!({ "re": 3, "ok": 3 }));
     // A command completes even if the client disconnects while it runs.
-    client.says(json!({ "id": 4, "op": "wait" })).await;
-    client.says(json!({ "id": 5, "op": "echo", "d": 5 })).await;
+    client.send(json!({ "id": 4, "op": "wait" })).await;
+    client.send(json!({ "id": 5, "op": "echo", "d": 5 })).await;
     drop(client.ws);
     client.end.await.unwrap();
     world.echo.permits.add_permits(1);
     world.hub.tasks().close();
     world.hub.tasks().wait().await;
-    assert_eq!(world.echo.done.lock().unwrap().as_slice(), [1, 3, 4]);
+    assert_eq!(world.echo.finished.lock().unwrap().as_slice(), [1, 3, 4]);
 }
 
 /// A configuration that practically does not limit the rate of commands.
@@ -244,12 +246,12 @@ fn unlimited() -> Config {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_command_is_answered_in_time_whatever_hangs() {
+async fn commands_that_hang_are_answered_at_their_deadline() {
     let world = World::new(unlimited());
     let mut client = world.connect(user()).await;
     let start = Instant::now();
     for (id, op) in [(1, "wait"), (2, "together"), (3, "wait"), (4, "echo")] {
-        client.says(json!({ "id": id, "op": op })).await;
+        client.send(json!({ "id": id, "op": op })).await;
     }
     for id in 1..=4 {
         let reply = client.frame().await;
@@ -257,50 +259,54 @@ async fn every_command_is_answered_in_time_whatever_hangs() {
         assert!(reply["err"]["retry_after_ms"].as_u64().unwrap() > 0);
         assert_eq!(start.elapsed().as_secs(), 5, "the deadline counts from when the command was read");
     }
-    assert_eq!(world.echo.begun.lock().unwrap().as_slice(), [1], "the others timed out before they started");
-    client.says(json!({ "id": 5, "op": "echo", "d": 5 })).await;
+    assert_eq!(
+        world.echo.started.lock().unwrap().as_slice(),
+        [1],
+        "the others timed out before they started"
+    );
+    client.send(json!({ "id": 5, "op": "echo", "d": 5 })).await;
     assert_eq!(client.frame().await, json!({ "re": 5, "ok": 5 }));
-    assert_eq!(world.echo.done.lock().unwrap().as_slice(), [5], "a command that timed out is dropped");
+    assert_eq!(world.echo.finished.lock().unwrap().as_slice(), [5], "a command that timed out is dropped");
 }
 
 #[tokio::test(start_paused = true)]
-async fn control_frames_are_read_whatever_waits() {
+async fn control_frames_are_read_while_commands_wait() {
     let mut config = unlimited();
     config.timing.command_deadline = Duration::from_secs(3600);
     let world = World::new(config);
     let mut client = world.connect(user()).await;
     const COMMANDS: u64 = 60;
     for id in 1..=COMMANDS {
-        client.says(json!({ "id": id, "op": "wait" })).await;
+        client.send(json!({ "id": id, "op": "wait" })).await;
     }
-    let (mut refused, mut pings) = (Vec::new(), 0);
+    let (mut rejected, mut pings) = (Vec::new(), 0);
     while pings < 5 {
         let frame = client.frame().await;
         if frame["ping"].is_u64() {
             pings += 1;
-            client.says(json!({ "pong": frame["ping"] })).await;
+            client.send(json!({ "pong": frame["ping"] })).await;
         } else {
             assert_eq!(frame["err"]["code"], "overloaded");
-            refused.push(frame["re"].as_u64().unwrap());
+            rejected.push(frame["re"].as_u64().unwrap());
         }
     }
     // One command runs, and `MAX_WAITING` wait.
-    assert_eq!(refused, (34..=COMMANDS).collect::<Vec<_>>());
+    assert_eq!(rejected, (34..=COMMANDS).collect::<Vec<_>>());
     // WebSocket pings are answered as well.
-    client.ws.send(Message::Ping(b"there?".to_vec().into())).await.unwrap();
-    assert_eq!(client.ws.next().await.unwrap().unwrap(), Message::Pong(b"there?".to_vec().into()));
+    client.ws.send(Message::Ping(b"payload".to_vec().into())).await.unwrap();
+    assert_eq!(client.ws.next().await.unwrap().unwrap(), Message::Pong(b"payload".to_vec().into()));
     client.ws.close(None).await.unwrap();
     assert_eq!(client.end.await.unwrap(), None, "the client closed the connection, not the server");
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_that_may_are_run_together_in_their_order() {
+async fn pipelined_commands_run_concurrently_and_start_in_order() {
     let world = World::new(Config::default());
     let mut client = world.connect(user()).await;
-    client.says(json!({ "id": 1, "op": "wait" })).await;
+    client.send(json!({ "id": 1, "op": "wait" })).await;
     // The commands of a pair end only if both have started. The command between the pairs runs alone.
     for (id, op) in [(2, "together"), (3, "together"), (4, "wait"), (5, "together"), (6, "together")] {
-        client.says(json!({ "id": id, "op": op })).await;
+        client.send(json!({ "id": id, "op": op })).await;
     }
     world.echo.permits.add_permits(2);
     let mut ids = Vec::new();
@@ -308,15 +314,15 @@ async fn those_that_may_are_run_together_in_their_order() {
         ids.push(client.frame().await["re"].as_u64().unwrap());
     }
     assert_eq!((ids[0], ids[3]), (1, 4));
-    assert_eq!(world.echo.begun.lock().unwrap().as_slice(), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(world.echo.started.lock().unwrap().as_slice(), [1, 2, 3, 4, 5, 6]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn marks_are_heard_and_frames_may_come_in_pieces() {
+async fn delivery_marks_and_fragmented_messages_are_received() {
     let world = World::new(Config::default());
     let mut client = world.connect(user()).await;
     let conversation = ConversationId::generate(SystemClock.now()).to_string();
-    client.says(json!({ "pong": 0, "recv": { conversation.clone(): 7 } })).await;
+    client.send(json!({ "pong": 0, "recv": { conversation.clone(): 7 } })).await;
     assert_eq!(client.frame().await["d"], json!([[conversation, 7]]));
     use tokio_tungstenite::tungstenite::protocol::frame::{
         Frame as Piece,
@@ -335,14 +341,14 @@ async fn marks_are_heard_and_frames_may_come_in_pieces() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn members_hear_each_event_once_and_in_order() {
+async fn members_receive_each_event_once_and_in_order() {
     let world = World::new(Config::default());
     let (ann, bob, eve) = (user(), user(), user());
     let (mut a, mut e) = (world.connect(ann).await, world.connect(eve).await);
     let conversation = ConversationId::generate(SystemClock.now());
     let end = CancellationToken::new();
-    let (hub, until) = (world.hub.clone(), end.clone());
-    TaskTracker::new().spawn(async move { hub.run(&until).await });
+    let (hub, shutdown) = (world.hub.clone(), end.clone());
+    TaskTracker::new().spawn(async move { hub.run(&shutdown).await });
     for seq in [1, 3, 2, 2, 4] {
         world.hub.send_durable(durable(conversation, seq, &[ann, bob]));
     }
@@ -359,7 +365,7 @@ async fn members_hear_each_event_once_and_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn members_who_may_not_see_an_event_are_sent_the_head() {
+async fn members_who_may_not_see_an_event_receive_the_head() {
     let world = World::new(Config::default());
     let (ann, bob) = (user(), user());
     let (mut a, mut b) = (world.connect(ann).await, world.connect(bob).await);
@@ -377,7 +383,7 @@ async fn members_who_may_not_see_an_event_are_sent_the_head() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn expiry_is_announced_once_although_the_same_credential_is_shown_again() {
+async fn expiry_warning_is_not_repeated_for_the_same_credential() {
     let world = World::new(Config::default());
     let minute = Duration::from_secs(60);
     let mut client = world.connect_with(user(), minute, 4096).await;
@@ -390,7 +396,7 @@ async fn expiry_is_announced_once_although_the_same_credential_is_shown_again() 
             continue;
         };
         if frame["ping"].is_u64() {
-            client.says(json!({ "pong": frame["ping"] })).await;
+            client.send(json!({ "pong": frame["ping"] })).await;
         } else if frame["ev"] == "auth.expiring" {
             warnings += 1;
             assert_eq!(start.elapsed().as_secs(), 48);
@@ -404,11 +410,11 @@ async fn expiry_is_announced_once_although_the_same_credential_is_shown_again() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn somebody_is_there_until_they_stay_away() {
+async fn presence_ends_after_the_grace_period() {
     let mut world = World::new(Config::default());
     let end = CancellationToken::new();
-    let (hub, until) = (world.hub.clone(), end.clone());
-    TaskTracker::new().spawn(async move { hub.run(&until).await });
+    let (hub, shutdown) = (world.hub.clone(), end.clone());
+    TaskTracker::new().spawn(async move { hub.run(&shutdown).await });
     let ann = user();
     let first = world.connect(ann).await;
     assert_eq!(world.presence.recv().await, Some(Presence { user: ann, is_online: true }));
@@ -426,7 +432,7 @@ async fn somebody_is_there_until_they_stay_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_stops_spreads_its_clients() {
+async fn drain_spreads_the_reconnects() {
     let world = World::new(Config::default());
     let mut clients = Vec::new();
     for _ in 0..50 {
@@ -441,7 +447,7 @@ async fn a_node_that_stops_spreads_its_clients() {
             let reconnect = client.frame().await;
             assert_eq!(reconnect["ev"], "reconnect");
             let after = Duration::from_millis(reconnect["d"]["after_ms"].as_u64().unwrap());
-            assert_eq!(client.lasts().await, Some(CloseCode::Draining));
+            assert_eq!(client.wait_for_close().await, Some(CloseCode::Draining));
             assert!(start.elapsed() >= after);
             after
         }));
@@ -452,14 +458,14 @@ async fn a_node_that_stops_spreads_its_clients() {
         delays.push(end.await.unwrap());
     }
     assert!(delays.iter().max().unwrap().as_secs() < 5 && delays.iter().min() < delays.iter().max());
-    assert_eq!(world.hub.admit(HERE).err(), Some(Rejection::Draining));
+    assert_eq!(world.hub.admit(ADDRESS).err(), Some(Rejection::Draining));
 }
 
 #[tokio::test(start_paused = true)]
 async fn drain_closes_with_the_delay_in_the_reason() {
     let world = World::new(Config::default());
     let mut client = world.connect(user()).await;
-    let mut late = world.hub.admit(HERE).unwrap();
+    let mut permit = world.hub.admit(ADDRESS).unwrap();
     let hub = world.hub.clone();
     let drained = TaskTracker::new().spawn(async move { hub.drain().await });
     let after = client.frame().await["d"]["after_ms"].as_u64().unwrap();
@@ -467,18 +473,20 @@ async fn drain_closes_with_the_delay_in_the_reason() {
     drained.await.unwrap();
 
     // A connection that arrives while the node drains gets a random delay as well.
-    let owner = ConnectionIdentity { user: user(), credential: credential(Duration::from_secs(3600)) };
+    let identity = ConnectionIdentity { user: user(), credential: credential(Duration::from_secs(3600)) };
     let first = Frame::event(Class::Reply, "ready", &json!({}));
     let id = ConnectionId::generate(SystemClock.now());
-    late = late.register(id, owner, first).map(|_| ()).unwrap_err().0;
+    permit = permit.register(id, identity, first).map(|_| ()).unwrap_err().0;
     let (near, far) = tokio::io::duplex(4096);
-    let refused = TaskTracker::new().spawn(async move { reject(far, late.hub(), CloseCode::Draining).await });
+    let rejected =
+        TaskTracker::new().spawn(async move { reject(far, permit.hub(), CloseCode::Draining).await });
     let mut ws = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
     let reason = close_reason(&mut ws).await;
-    let delay = reason.strip_prefix("this node stops; reconnect in ").and_then(|it| it.strip_suffix(" ms"));
+    let delay =
+        reason.strip_prefix("this node stops; reconnect in ").and_then(|text| text.strip_suffix(" ms"));
     assert!(delay.unwrap().parse::<u64>().unwrap() < 5000, "{reason}");
     drop(ws);
-    refused.await.unwrap();
+    rejected.await.unwrap();
 }
 
 async fn close_reason(ws: &mut WebSocketStream<DuplexStream>) -> String {
@@ -491,34 +499,34 @@ async fn close_reason(ws: &mut WebSocketStream<DuplexStream>) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_stops_does_not_wait_for_ever() {
+async fn drain_does_not_wait_for_a_command_that_hangs() {
     let timing = Timing { command_deadline: Duration::from_secs(3600), ..Timing::default() };
     let world = World::new(Config { timing, ..Config::default() });
     let mut client = world.connect(user()).await;
-    client.says(json!({ "id": 1, "op": "wait", "d": {} })).await;
+    client.send(json!({ "id": 1, "op": "wait", "d": {} })).await;
     let hub = world.hub.clone();
     let drained = TaskTracker::new().spawn(async move { hub.drain().await });
-    assert_eq!(client.lasts().await, Some(CloseCode::Draining));
+    assert_eq!(client.wait_for_close().await, Some(CloseCode::Draining));
     assert_eq!(drained.await.unwrap(), 1, "the command never ends");
 }
 
 #[tokio::test(start_paused = true)]
-async fn places_are_given_back() {
+async fn permits_are_released_when_the_connection_ends() {
     let world = World::new(Config { connections_per_address: 1, ..Config::default() });
     let client = world.connect(user()).await;
-    assert_eq!(world.hub.admit(HERE).err(), Some(Rejection::TooManyOfAddress));
+    assert_eq!(world.hub.admit(ADDRESS).err(), Some(Rejection::TooManyOfAddress));
     client.peer.close(CloseCode::Revoked);
-    assert_eq!(client.lasts().await, Some(CloseCode::Revoked));
-    assert!(world.hub.admit(HERE).is_ok());
+    assert_eq!(client.wait_for_close().await, Some(CloseCode::Revoked));
+    assert!(world.hub.admit(ADDRESS).is_ok());
     assert_eq!(world.hub.count().connections, 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_frame_without_a_mask_ends_the_connection() {
+async fn unmasked_frame_closes_the_connection() {
     use tokio::io::AsyncWriteExt;
     let world = World::new(Config::default());
     let mut client = world.connect(user()).await;
     // RFC 6455, 5.1: a text frame of two bytes, as a server would send it.
     client.ws.get_mut().write_all(&[0x81, 0x02, b'{', b'}']).await.unwrap();
-    assert_eq!(client.lasts().await, Some(CloseCode::WebSocket));
+    assert_eq!(client.wait_for_close().await, Some(CloseCode::WebSocket));
 }

@@ -184,11 +184,11 @@ impl Frame {
         let &[8, h1, h2, w1, w2, count, ref rest @ ..] = segment else { return None };
         let (width, height) = (u16::from_be_bytes([w1, w2]), u16::from_be_bytes([h1, h2]));
         let count = usize::from(count);
-        let is_size_taken = width > 0
+        let is_size_accepted = width > 0
             && height > 0
             && u32::from(width.max(height)) <= MAX_SIDE
             && u64::from(width) * u64::from(height) <= Media::MAX_PIXELS;
-        if !is_size_taken || !(1..=MAX_COMPONENTS).contains(&count) || rest.len() < 3 * count {
+        if !is_size_accepted || !(1..=MAX_COMPONENTS).contains(&count) || rest.len() < 3 * count {
             return None;
         }
         let (width, height) = (usize::from(width), usize::from(height));
@@ -284,10 +284,10 @@ impl Scan {
         eob_run: &mut u32,
         (column, row): (usize, usize),
     ) -> Option<()> {
-        let is_alone = self.parts.len() == 1;
+        let is_single = self.parts.len() == 1;
         for part in &self.parts {
             let component = &mut frame.components[part.component];
-            let (across, down) = if is_alone { (1, 1) } else { (component.across, component.down) };
+            let (across, down) = if is_single { (1, 1) } else { (component.across, component.down) };
             for block in 0..across * down {
                 let at = (row * down + block / across) * component.stride + column * across + block % across;
                 match (self.is_progressive, self.first, self.refines) {

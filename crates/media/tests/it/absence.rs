@@ -25,8 +25,8 @@ use object_store::{
 use rstest_reuse::apply;
 
 use crate::{
-    both_places,
-    world::{Place, World},
+    both_storages,
+    world::{StorageKind, World},
 };
 
 /// A storage server behind an ingress, which answers 404 while the server is away: for all requests, or for the next
@@ -133,12 +133,12 @@ fn assert_foreign<T: fmt::Debug>(result: Result<T, Error>) {
 }
 
 impl World {
-    async fn is_open(&self, key: MediaKey) -> bool {
+    async fn is_open_unsigned(&self, key: MediaKey) -> bool {
         let signed = self.media.links().url(key, Large, false);
         self.fetch(signed.split('?').next().unwrap()).await.is_some()
     }
 
-    async fn is_there(&self, key: MediaKey) -> bool {
+    async fn exists(&self, key: MediaKey) -> bool {
         self.fetch(&self.media.links().url(key, Large, false)).await.is_some()
     }
 
@@ -149,26 +149,26 @@ impl World {
 
 async fn loses_nothing_while_storage_is_away(
     w: World,
-    leave: &(dyn Fn() + Sync),
-    come_back: &(dyn Fn() + Sync),
+    disconnect: &(dyn Fn() + Sync),
+    restore: &(dyn Fn() + Sync),
 ) {
     let ann = w.user("ann").await;
     let mut images = Vec::new();
     let mut posts = Vec::new();
     for visibility in [Visibility::Followers, Visibility::Public, Visibility::Public, Visibility::Public] {
         let image = w.upload(ann, &photo(64, 48)).await.unwrap();
-        posts.push(w.posts(ann, &[image.id], visibility).await);
+        posts.push(w.create_post(ann, &[image.id], visibility).await);
         images.push(image);
     }
     let unused = w.upload(ann, &photo(64, 48)).await.unwrap();
-    w.work().await;
+    w.run_jobs().await;
     let mut before = Vec::new();
     for image in &images {
         before.push(w.now(image).await.key);
     }
     assert_eq!(before.iter().map(|key| key.is_public()).collect::<Vec<_>>(), [false, true, true, true]);
 
-    leave();
+    disconnect();
     for (post, visibility) in [(posts[0], Visibility::Public), (posts[1], Visibility::Followers)] {
         let edit = UpdatePost::new(None, None, Some(visibility)).unwrap();
         w.social.update_post(ann, post, edit, &Precondition::Any).await.unwrap();
@@ -185,31 +185,31 @@ async fn loses_nothing_while_storage_is_away(
     assert_foreign(w.media.sweep(true).await);
     assert_foreign(w.upload(ann, &photo(64, 48)).await);
 
-    come_back();
-    w.work().await;
+    restore();
+    w.run_jobs().await;
     w.clock.advance(2 * LIFETIME);
-    w.work().await;
+    w.run_jobs().await;
     let after = [w.now(&images[0]).await.key, w.now(&images[1]).await.key];
     assert_eq!(after.map(MediaKey::is_public), [true, false]);
     for key in after.into_iter().chain([before[3]]) {
-        assert!(w.is_there(key).await, "{key}");
+        assert!(w.exists(key).await, "{key}");
     }
     for key in before[..3].iter().copied().chain([unused.key]) {
-        assert!(!w.is_open(key).await && !w.is_there(key).await, "{key}");
+        assert!(!w.is_open_unsigned(key).await && !w.exists(key).await, "{key}");
     }
     assert_eq!(w.files().await.len(), 9);
     w.media.check_storage().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_volume_that_is_not_mounted_loses_nothing() {
-    let w = World::new(Place::Folder).await;
+async fn unmounted_volume_loses_nothing() {
+    let w = World::new(StorageKind::Folder).await;
     let folder = folder(&w);
     loses_nothing_while_storage_is_away(w, &|| unmount(&folder), &|| mount(&folder)).await;
 }
 
 #[tokio::test]
-async fn an_ingress_that_answers_404_loses_nothing() {
+async fn ingress_that_answers_404_loses_nothing() {
     let store = Ingress::new();
     let w = World::over(store.clone()).await;
     let away = |is_away| store.is_away.store(is_away, Ordering::Relaxed);
@@ -217,8 +217,8 @@ async fn an_ingress_that_answers_404_loses_nothing() {
 }
 
 #[tokio::test]
-async fn an_account_is_not_erased_from_a_volume_that_is_not_mounted() {
-    let w = World::new(Place::Folder).await;
+async fn unmounted_volume_stops_the_purge_of_an_account() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     w.upload(ann, &photo(64, 48)).await.unwrap();
     // As after restoring a backup: files without a row.
@@ -231,28 +231,28 @@ async fn an_account_is_not_erased_from_a_volume_that_is_not_mounted() {
 }
 
 #[tokio::test]
-async fn a_copy_that_is_not_found_for_a_moment_is_made_again() {
+async fn copy_that_is_temporarily_not_found_is_retried() {
     let store = Ingress::new();
     let w = World::over(store.clone()).await;
     let ann = w.user("ann").await;
     let image = w.upload(ann, &photo(64, 48)).await.unwrap();
-    w.posts(ann, &[image.id], Visibility::Public).await;
+    w.create_post(ann, &[image.id], Visibility::Public).await;
     store.copies_lost.store(2, Ordering::Relaxed);
     assert!(matches!(w.media.move_image(image.id).await, Err(Error::Unavailable(_))));
     assert_eq!(w.now(&image).await.key, image.key);
-    w.work().await;
+    w.run_jobs().await;
     let key = w.now(&image).await.key;
-    assert!(key.is_public() && w.is_open(key).await);
+    assert!(key.is_public() && w.is_open_unsigned(key).await);
 }
 
 #[tokio::test]
-async fn a_size_that_is_lost_costs_no_other() {
-    let w = World::new(Place::Folder).await;
+async fn lost_variant_does_not_prevent_moving_the_others() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let image = w.upload(ann, &photo(640, 480)).await.unwrap();
     std::fs::remove_file(folder(&w).join(image.key.file(VariantName::Small))).unwrap();
-    w.posts(ann, &[image.id], Visibility::Public).await;
-    w.work().await;
+    w.create_post(ann, &[image.id], Visibility::Public).await;
+    w.run_jobs().await;
     let after = w.now(&image).await;
     assert!(after.key.is_public());
     for name in VariantName::ALL.iter().copied() {
@@ -263,8 +263,8 @@ async fn a_size_that_is_lost_costs_no_other() {
 }
 
 #[tokio::test]
-async fn a_site_of_the_version_before_marks_the_storage_that_has_its_images() {
-    let w = World::new(Place::Folder).await;
+async fn site_of_the_previous_version_marks_the_storage_with_its_images() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     w.upload(ann, &photo(64, 48)).await.unwrap();
     w.database.execute("DELETE FROM storage_marker").await;
@@ -286,10 +286,10 @@ async fn a_site_of_the_version_before_marks_the_storage_that_has_its_images() {
     w.another_node(w.location.clone()).check_storage().await.unwrap();
 }
 
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn nodes_that_start_at_the_same_time_write_one_marker(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn nodes_that_start_concurrently_write_one_marker(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let nodes = [(); 4].map(|()| w.another_node(w.location.clone()));
     let checks = futures_util::future::join_all(nodes.iter().map(blegram_media::Media::check_storage)).await;
     for node in nodes.iter().zip(checks) {
@@ -299,7 +299,7 @@ async fn nodes_that_start_at_the_same_time_write_one_marker(#[case] place: Place
 }
 
 #[tokio::test]
-async fn the_storage_of_another_site_is_none_of_ours() {
+async fn storage_of_another_site_is_rejected() {
     let (store, other) = (Arc::new(InMemory::new()), Arc::new(InMemory::new()));
     let w = World::over(store.clone()).await;
     let another = World::over(other.clone()).await;

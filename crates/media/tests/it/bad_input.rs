@@ -11,7 +11,7 @@ use image::{Rgb, RgbImage};
 
 use crate::{
     pictures::png,
-    world::{Place, World, assert_refused, source},
+    world::{StorageKind, World, assert_rejected, source},
 };
 
 /// The start of a PNG whose header declares this size.
@@ -44,7 +44,7 @@ fn gif_of(width: u16, height: u16) -> Vec<u8> {
 
 fn jpeg_of(width: u16, height: u16) -> Vec<u8> {
     let mut file = photo(16, 16);
-    let frame = file.windows(2).position(|it| it == [0xff, 0xc0]).unwrap();
+    let frame = file.windows(2).position(|bytes| bytes == [0xff, 0xc0]).unwrap();
     file[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
     file[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes());
     file
@@ -71,12 +71,13 @@ fn encoded(format: image::ImageFormat) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_is_no_photo_is_refused_and_leaves_nothing() {
+async fn invalid_images_are_rejected_and_leave_nothing() {
     use image::ImageFormat::{Gif, Png, WebP};
-    let w = World::new(Place::Folder).await;
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
-    let announced_as =
-        |said: ImageType, is| (Some(said), ImageRejection::WrongType { is, said: said.as_str() });
+    let announced_as = |declared: ImageType, is| {
+        (Some(declared), ImageRejection::WrongType { is, declared: declared.as_str() })
+    };
     let (jpeg, png) =
         (announced_as(ImageType::Jpeg, ImageType::Png), announced_as(ImageType::Png, ImageType::Gif));
     let table: Vec<(&str, Vec<u8>, Option<ImageType>, ImageRejection)> = vec![
@@ -114,8 +115,8 @@ async fn what_is_no_photo_is_refused_and_leaves_nothing() {
         ("a GIF's first bytes", b"GIF89a".to_vec(), None, ImageRejection::Broken),
         ("a PNG's first bytes", b"\x89PNG\r\n\x1a\n".to_vec(), None, ImageRejection::Broken),
     ];
-    for (what, file, said, expected) in table {
-        match w.upload_as(ann, &file, said).await {
+    for (what, file, declared, expected) in table {
+        match w.upload_as(ann, &file, declared).await {
             Err(Error::Refused(rejection)) => assert_eq!(rejection, expected, "{what}"),
             other => panic!("{what}: {other:?}"),
         }
@@ -126,20 +127,20 @@ async fn what_is_no_photo_is_refused_and_leaves_nothing() {
 
 /// Decompression bombs declare their size in the header, or are small.
 #[tokio::test]
-async fn a_file_that_unpacks_to_much_is_no_more_than_its_pixels() {
-    let w = World::new(Place::Folder).await;
+async fn decompression_bombs_are_limited_by_their_pixels() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let flat = png(image::GrayImage::new(6_000, 6_000));
     assert!(flat.len() < 200_000, "36 million pixels in {} bytes", flat.len());
     assert!(w.upload(ann, &flat).await.is_ok());
-    assert_refused(
+    assert_rejected(
         w.upload(ann, &png(image::GrayImage::new(7_000, 6_000))).await,
         ImageRejection::TooManyPixels,
     );
 }
 
 #[tokio::test]
-async fn a_file_that_is_too_large_is_not_read_to_its_end() {
+async fn oversized_file_is_not_read_to_its_end() {
     let mut sent = 0;
     let endless = futures_util::stream::repeat_with(|| {
         sent += 1024 * 1024;
@@ -152,24 +153,24 @@ async fn a_file_that_is_too_large_is_not_read_to_its_end() {
 
 /// Scaling costs depend on how much a side shrinks: a single line of pixels would take gigabytes.
 #[tokio::test]
-async fn a_side_has_a_largest_size_too() {
-    let w = World::new(Place::Folder).await;
+async fn image_side_has_a_maximum_length() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     for (width, height) in [(20_001, 1), (1, 20_001), (40_000_000, 1)] {
-        assert_refused(w.upload(ann, &png_of(width, height)).await, ImageRejection::TooManyPixels);
+        assert_rejected(w.upload(ann, &png_of(width, height)).await, ImageRejection::TooManyPixels);
     }
     assert!(w.upload(ann, &png(image::GrayImage::new(20_000, 3))).await.is_ok());
 }
 
 #[tokio::test]
-async fn what_waited_too_long_may_come_again() {
-    let w = World::new(Place::Folder).await;
+async fn upload_that_waited_too_long_is_overloaded() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let config = Config { location: Location::Memory, deadline: Duration::ZERO, ..Config::default() };
     let hurried = Media::new(w.database.db().clone(), w.clock.clone(), config).unwrap();
     for file in [photo(64, 48), encoded(image::ImageFormat::Png)] {
-        let refused = hurried.upload(ann, source(&file, None).await.unwrap(), None).await;
-        assert!(matches!(refused, Err(Error::Overloaded)));
+        let rejected = hurried.upload(ann, source(&file, None).await.unwrap(), None).await;
+        assert!(matches!(rejected, Err(Error::Overloaded)));
     }
 }
 
@@ -178,7 +179,7 @@ proptest::proptest! {
 
     /// Any input is either accepted as an image or rejected; nothing else happens.
     #[test]
-    fn damaged_files_never_do_more_than_being_refused(at in 0_usize..2000, byte: u8, format in 0..4_usize) {
+    fn damaged_files_are_accepted_or_rejected(at in 0_usize..2000, byte: u8, format in 0..4_usize) {
         let formats = [image::ImageFormat::Jpeg, image::ImageFormat::Png, image::ImageFormat::Gif, image::ImageFormat::WebP];
         let mut file = encoded(formats[format]);
         let at = at % file.len();

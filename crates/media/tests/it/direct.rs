@@ -10,8 +10,8 @@ use rstest_reuse::apply;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    both_places,
-    world::{Place, World, assert_refused, parts},
+    both_storages,
+    world::{StorageKind, World, assert_rejected, parts},
 };
 
 fn announce(file: &[u8]) -> CreateUpload {
@@ -40,10 +40,10 @@ impl World {
     }
 }
 
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn a_file_goes_up_in_three_steps_and_completing_twice_is_completing_once(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn direct_upload_in_three_steps_completes_once(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let [ann, bob] = [w.user("ann").await, w.user("bob").await];
     let file = photo(400, 300);
     let announced = w.media.create_upload(ann, announce(&file)).await.unwrap();
@@ -64,10 +64,10 @@ async fn a_file_goes_up_in_three_steps_and_completing_twice_is_completing_once(#
     assert_eq!((media.variants[2].width, media.variants[2].height), (300, 400));
 }
 
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn only_what_was_announced_is_taken(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn direct_upload_must_match_its_announcement(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let ann = w.user("ann").await;
     let file = photo(64, 48);
     let announced = w.media.create_upload(ann, announce(&file)).await.unwrap();
@@ -81,9 +81,9 @@ async fn only_what_was_announced_is_taken(#[case] place: Place) {
         ("more bytes", "image/jpeg", &longer),
         ("other bytes", "image/jpeg", &other),
     ] {
-        let taken = w.put(&announced, content_type, file).await;
+        let accepted = w.put(&announced, content_type, file).await;
         // A bucket may accept a file that its completion rejects; this server does not.
-        assert!(place == Place::Bucket || !taken, "{what}");
+        assert!(storage == StorageKind::Bucket || !accepted, "{what}");
         assert!(w.media.complete_upload(ann, announced.upload.id).await.is_err(), "{what}");
         assert_eq!(w.database.count("media").await, 0, "{what}");
     }
@@ -96,10 +96,10 @@ async fn only_what_was_announced_is_taken(#[case] place: Place) {
 }
 
 /// The announcement fixes the type: here it differs from the file's bytes.
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn a_file_of_another_type_than_was_announced_is_refused(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn direct_upload_of_another_type_is_rejected(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let ann = w.user("ann").await;
     let file = photo(64, 48);
     let png = CreateUpload { content_type: ImageType::Png, ..announce(&file) };
@@ -112,10 +112,10 @@ async fn a_file_of_another_type_than_was_announced_is_refused(#[case] place: Pla
     assert_eq!(w.database.count("media").await, 0);
 }
 
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn a_link_is_for_one_file_and_ends(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn direct_upload_link_is_for_one_file_and_expires(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let ann = w.user("ann").await;
     let file = photo(64, 48);
     let [one, other] = [
@@ -125,7 +125,7 @@ async fn a_link_is_for_one_file_and_ends(#[case] place: Place) {
     let from = one.upload.id.to_string();
     let forged = Announced { url: one.url.replace(&from, &other.upload.id.to_string()), ..other.clone() };
     assert!(!w.put(&forged, "image/jpeg", &file).await, "a link to another file");
-    if place == Place::Folder {
+    if storage == StorageKind::Folder {
         // A bucket uses the real time.
         w.clock.advance(Upload::LIFETIME);
         assert!(!w.put(&one, "image/jpeg", &file).await, "the link has expired");
@@ -135,22 +135,22 @@ async fn a_link_is_for_one_file_and_ends(#[case] place: Place) {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_image_is_refused_when_it_is_looked_at() {
-    let w = World::new(Place::Bucket).await;
+async fn direct_upload_that_is_not_an_image_is_rejected_on_completion() {
+    let w = World::new(StorageKind::Bucket).await;
     let ann = w.user("ann").await;
     let page = b"<!doctype html><script>alert(1)</script>".repeat(10);
     let announced = w.media.create_upload(ann, announce(&page)).await.unwrap();
     assert!(w.put(&announced, "image/jpeg", &page).await);
-    assert_refused(
+    assert_rejected(
         w.media.complete_upload(ann, announced.upload.id).await,
         ImageRejection::Unsupported(None),
     );
 }
 
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn uploads_that_nobody_completes_are_forgotten_with_their_files(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn direct_uploads_that_are_abandoned_are_deleted_with_their_files(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let ann = w.user("ann").await;
     let file = photo(64, 48);
     for _ in 0..2 {

@@ -4,7 +4,7 @@ use blegram_domain::{UserId, media::VariantName};
 use blegram_media::{Error, ImageRejection, testing::photo};
 use image::{Rgb, RgbImage};
 
-use crate::world::{Place, World, assert_refused};
+use crate::world::{StorageKind, World, assert_rejected};
 
 /// Encoded by libjpeg: 70 by 50 pixels.
 const JPEGS: [(&str, &[u8]); 6] = [
@@ -40,8 +40,8 @@ async fn large(w: &World, by: UserId, what: &str, file: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn jpegs_are_taken_with_and_without_an_end_mark_whatever_follows() {
-    let w = World::new(Place::Folder).await;
+async fn jpeg_is_accepted_without_end_marker_and_with_trailers() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let own = photo(90, 60);
     for (name, file) in JPEGS.into_iter().chain([("a phone's", own.as_slice())]) {
@@ -59,8 +59,8 @@ async fn jpegs_are_taken_with_and_without_an_end_mark_whatever_follows() {
 
 /// A truncated file is detected at every byte, even with an end marker appended.
 #[tokio::test]
-async fn jpegs_that_are_cut_anywhere_are_broken() {
-    let w = World::new(Place::Folder).await;
+async fn jpeg_truncated_anywhere_is_rejected() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     for (name, file) in JPEGS {
         let pixels = file.len() - END.len();
@@ -72,7 +72,7 @@ async fn jpegs_that_are_cut_anywhere_are_broken() {
             );
             // Between two scans, a progressive image may end legitimately.
             if !name.starts_with("progressive") {
-                assert_refused(w.upload(ann, &[&file[..at], END].concat()).await, ImageRejection::Broken);
+                assert_rejected(w.upload(ann, &[&file[..at], END].concat()).await, ImageRejection::Broken);
             }
         }
     }
@@ -81,9 +81,9 @@ async fn jpegs_that_are_cut_anywhere_are_broken() {
 
 /// An interrupted download stored in its full length, or a memory card that lost its last blocks.
 #[tokio::test]
-async fn files_that_are_cut_anywhere_and_filled_with_zeros_are_broken() {
+async fn truncated_files_padded_with_zeros_are_rejected() {
     use image::ImageFormat::{Gif, Png};
-    let w = World::new(Place::Folder).await;
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let own = photo(640, 480);
     let [interlaced, deep] = interlaced_and_deep_pngs();
@@ -104,16 +104,16 @@ async fn files_that_are_cut_anywhere_and_filled_with_zeros_are_broken() {
 
 /// An end marker in the middle of a scan, or half an image followed by another one.
 #[tokio::test]
-async fn an_end_mark_does_not_make_half_an_image_complete() {
-    let w = World::new(Place::Folder).await;
+async fn end_marker_does_not_complete_a_truncated_jpeg() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     for (name, file) in JPEGS {
         // In the first third of the coded data: within its first scan, or its first scans.
         let scan = file.windows(2).position(|bytes| bytes == [0xff, 0xda]).unwrap();
         let half = &file[..scan + 30];
         for rest in [END, &photo(16, 16), b"\xff\xd9SEFT"] {
-            let refused = w.upload(ann, &[half, rest].concat()).await;
-            assert!(matches!(refused, Err(Error::Refused(ImageRejection::Broken))), "{name}: {refused:?}");
+            let rejected = w.upload(ann, &[half, rest].concat()).await;
+            assert!(matches!(rejected, Err(Error::Refused(ImageRejection::Broken))), "{name}: {rejected:?}");
         }
     }
 }
@@ -131,9 +131,9 @@ fn interlaced_and_deep_pngs() -> [Vec<u8>; 2] {
 
 /// A PNG without its last chunk, or with half of it; a GIF without its last byte; any data after the end.
 #[tokio::test]
-async fn other_formats_are_taken_when_their_pixels_are_complete() {
+async fn other_formats_are_accepted_if_their_pixels_are_complete() {
     use image::ImageFormat::{Gif, Png, WebP};
-    let w = World::new(Place::Folder).await;
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let [interlaced, deep] = interlaced_and_deep_pngs();
     for (name, file, spare) in [
@@ -153,15 +153,15 @@ async fn other_formats_are_taken_when_their_pixels_are_complete() {
             assert!(large(&w, ann, &what, &[&file[..], &trailer].concat()).await == expected, "{what}");
         }
         for end in (16..file.len() * 9 / 10).step_by(29) {
-            assert_refused(w.upload(ann, &file[..end]).await, ImageRejection::Broken);
+            assert_rejected(w.upload(ann, &file[..end]).await, ImageRejection::Broken);
         }
     }
 }
 
 /// The checksums of a PNG's last data chunk and of its compressed stream may be missing together with its end.
 #[tokio::test]
-async fn a_png_needs_its_rows_and_not_its_sums() {
-    let w = World::new(Place::Folder).await;
+async fn png_is_accepted_without_its_checksums() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let file = encoded(image::ImageFormat::Png);
     let expected = large(&w, ann, "whole", &file).await;

@@ -70,7 +70,7 @@ impl ObjectStore for Full {
 }
 
 #[tokio::test]
-async fn storage_that_fails_midway_leaves_neither_row_nor_file() {
+async fn storage_failure_leaves_neither_row_nor_file() {
     let store = Arc::new(Full { inner: InMemory::new(), left: AtomicUsize::new(3) });
     let w = World::over(store.clone()).await;
     let ann = w.user("ann").await;
@@ -86,7 +86,7 @@ async fn storage_that_fails_midway_leaves_neither_row_nor_file() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_gone_keeps_no_image() {
+async fn deleted_account_stores_no_image() {
     let w = World::over(Arc::new(InMemory::new())).await;
     let ann = w.user("ann").await;
     w.database.execute("UPDATE users SET status = 'deleted'").await;

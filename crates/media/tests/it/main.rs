@@ -19,6 +19,6 @@ use rstest_reuse::template;
 /// Runs a test on SQLite with a folder, and on PostgreSQL with a bucket.
 #[template]
 #[rstest::rstest]
-#[case::sqlite_and_a_folder(crate::world::Place::Folder)]
-#[case::postgres_and_a_bucket(crate::world::Place::Bucket)]
-fn both_places(#[case] place: crate::world::Place) {}
+#[case::sqlite_and_a_folder(crate::world::StorageKind::Folder)]
+#[case::postgres_and_a_bucket(crate::world::StorageKind::Bucket)]
+fn both_storages(#[case] storage: crate::world::StorageKind) {}

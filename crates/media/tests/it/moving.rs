@@ -16,8 +16,8 @@ use blegram_social::{UpdatePost, UpdateProfile, UserRef};
 use rstest_reuse::apply;
 
 use crate::{
-    both_places,
-    world::{Place, World, parts},
+    both_storages,
+    world::{StorageKind, World, parts},
 };
 
 impl World {
@@ -26,14 +26,14 @@ impl World {
     }
 }
 
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn what_turns_non_public_gets_new_keys(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn image_that_becomes_private_gets_a_new_key(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let ann = w.user("ann").await;
     let before = w.upload(ann, &photo(64, 48)).await.unwrap();
-    let post = w.posts(ann, &[before.id], Visibility::Public).await;
-    assert_eq!(w.work().await, 1, "the image moved");
+    let post = w.create_post(ann, &[before.id], Visibility::Public).await;
+    assert_eq!(w.run_jobs().await, 1, "the image moved");
     let before = w.image(ann, &before).await;
     assert!(before.key.is_public());
     let stable = w.media.links().url(before.key, Large, true);
@@ -43,7 +43,7 @@ async fn what_turns_non_public_gets_new_keys(#[case] place: Place) {
     // Until the job has run, viewers of the post get a signed link to the old key.
     let signed = w.media.links().url(before.key, Large, false);
     assert!(signed.contains("ignature") && w.fetch(&signed).await.is_some());
-    assert_eq!(w.work().await, 3, "the image moved, and the files of two old keys were deleted");
+    assert_eq!(w.run_jobs().await, 3, "the image moved, and the files of two old keys were deleted");
     let after = w.image(ann, &before).await;
     assert!(!after.key.is_public() && after.key.to_string()[8..] != before.key.to_string()[7..]);
     assert_eq!((w.fetch(&stable).await, w.fetch(&signed).await), (None, None), "old links do not work");
@@ -54,28 +54,28 @@ async fn what_turns_non_public_gets_new_keys(#[case] place: Place) {
     let edit = UpdatePost::new(None, None, Some(Visibility::Public)).unwrap();
     let signed = w.media.links().url(after.key, Large, false);
     w.social.update_post(ann, post, edit, &Precondition::Any).await.unwrap();
-    assert_eq!(w.work().await, 1);
+    assert_eq!(w.run_jobs().await, 1);
     let public = w.image(ann, &before).await;
     assert!(public.key.is_public() && public.key != before.key, "keys are not reused");
     assert!(w.fetch(&signed).await.is_some());
     w.clock.advance(2 * LIFETIME);
-    assert_eq!((w.work().await, w.files().await.len()), (1, 3));
+    assert_eq!((w.run_jobs().await, w.files().await.len()), (1, 3));
 }
 
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn an_account_that_turns_private_takes_its_images_along(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn private_account_moves_its_images(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let ann = w.user("ann").await;
     let mut images = Vec::new();
     for _ in 0..3 {
         images.push(w.upload(ann, &photo(64, 48)).await.unwrap());
     }
-    w.posts(ann, &[images[0].id, images[1].id], Visibility::Public).await;
+    w.create_post(ann, &[images[0].id, images[1].id], Visibility::Public).await;
     let profile = UpdateProfile { avatar: Some(Some(images[2].id)), ..UpdateProfile::default() };
     w.social.update_profile(ann, profile, &Precondition::Any).await.unwrap();
-    w.turns(ann, true).await;
-    w.work().await;
+    w.set_private(ann, true).await;
+    w.run_jobs().await;
     let areas = async |w: &World| {
         let mut areas = Vec::new();
         for image in &images {
@@ -85,23 +85,23 @@ async fn an_account_that_turns_private_takes_its_images_along(#[case] place: Pla
     };
     assert_eq!(areas(&w).await, [false, false, true], "profile pictures stay public");
     assert!(!w.upload(ann, &photo(8, 8)).await.unwrap().key.is_public(), "new images start as private");
-    w.turns(ann, false).await;
-    w.work().await;
+    w.set_private(ann, false).await;
+    w.run_jobs().await;
     assert_eq!(areas(&w).await, [true, true, true]);
 }
 
 #[tokio::test]
-async fn a_picture_of_a_private_account_becomes_public() {
-    let w = World::new(Place::Folder).await;
+async fn avatar_of_a_private_account_becomes_public() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
-    w.turns(ann, true).await;
-    w.work().await;
+    w.set_private(ann, true).await;
+    w.run_jobs().await;
     let image = w.upload(ann, &photo(64, 48)).await.unwrap();
     let profile = UpdateProfile { avatar: Some(Some(image.id)), ..UpdateProfile::default() };
     let account = w.social.update_profile(ann, profile, &Precondition::Any).await.unwrap();
     let key = account.user.summary.avatar.unwrap();
     assert!(w.fetch(&w.media.links().url(key, Small, true)).await.is_some(), "immediately, by a signed link");
-    w.work().await;
+    w.run_jobs().await;
     let key = w.social.get_user(None, &UserRef::Id(ann)).await.unwrap().user.summary.avatar;
     let link = w.media.links().url(key.unwrap(), Small, true);
     assert!(!link.contains('?') && w.fetch(&link).await.is_some(), "then by a stable link");
@@ -109,23 +109,23 @@ async fn a_picture_of_a_private_account_becomes_public() {
 
 /// Links signed before a post's images move to the public area stay valid until they expire.
 #[tokio::test]
-async fn links_that_were_signed_survive_the_first_move() {
-    let w = World::new(Place::Folder).await;
+async fn signed_links_survive_the_first_move() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let image = w.upload(ann, &photo(64, 48)).await.unwrap();
-    w.posts(ann, &[image.id], Visibility::Public).await;
+    w.create_post(ann, &[image.id], Visibility::Public).await;
     let link = w.media.links().url(image.key, Large, true);
     assert!(link.contains("signature="), "there is no stable link yet");
-    assert_eq!(w.work().await, 1);
+    assert_eq!(w.run_jobs().await, 1);
     assert!(w.image(ann, &image).await.key.is_public() && w.fetch(&link).await.is_some());
     w.clock.advance(2 * LIFETIME);
-    assert_eq!((w.work().await, w.files().await.len()), (1, 3));
+    assert_eq!((w.run_jobs().await, w.files().await.len()), (1, 3));
 }
 
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn an_image_without_files_does_not_keep_others_from_moving(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn image_without_files_does_not_stop_others_from_moving(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let ann = w.user("ann").await;
     let mut images = Vec::new();
     for _ in 0..25 {
@@ -133,12 +133,12 @@ async fn an_image_without_files_does_not_keep_others_from_moving(#[case] place: 
     }
     for some in images.chunks(10) {
         let ids: Vec<_> = some.iter().map(|image| image.id).collect();
-        w.posts(ann, &ids, Visibility::Public).await;
+        w.create_post(ann, &ids, Visibility::Public).await;
     }
-    w.work().await;
+    w.run_jobs().await;
     w.media.delete_files(w.image(ann, &images[3]).await.key).await.unwrap();
-    w.turns(ann, true).await;
-    w.work().await;
+    w.set_private(ann, true).await;
+    w.run_jobs().await;
     for image in &images {
         assert!(!w.image(ann, image).await.key.is_public());
     }
@@ -147,25 +147,25 @@ async fn an_image_without_files_does_not_keep_others_from_moving(#[case] place: 
 
 /// A change during the job is not lost.
 #[tokio::test]
-async fn turning_back_and_forth_ends_where_it_should() {
-    let w = World::new(Place::Folder).await;
+async fn visibility_toggles_end_in_the_right_area() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let image = w.upload(ann, &photo(64, 48)).await.unwrap();
-    w.posts(ann, &[image.id], Visibility::Public).await;
-    w.work().await;
+    w.create_post(ann, &[image.id], Visibility::Public).await;
+    w.run_jobs().await;
     for is_private in [true, false, true] {
-        w.turns(ann, is_private).await;
+        w.set_private(ann, is_private).await;
     }
-    w.work().await;
+    w.run_jobs().await;
     assert!(!w.image(ann, &image).await.key.is_public());
     assert_eq!(w.files().await.len(), 3);
 }
 
 #[tokio::test]
-async fn signed_links_are_the_same_for_an_hour_and_end() {
-    let w = World::new(Place::Folder).await;
+async fn signed_links_are_stable_for_an_hour_and_expire() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
-    w.turns(ann, true).await;
+    w.set_private(ann, true).await;
     let image = w.upload(ann, &photo(64, 48)).await.unwrap();
     let link = || w.media.links().url(image.key, Small, false);
     let first = link();
@@ -196,7 +196,7 @@ struct Reach {
 
 const PUBLIC: Reach = Reach { unsigned: true, signed: true };
 const SIGNED: Reach = Reach { unsigned: false, signed: true };
-const GONE: Reach = Reach { unsigned: false, signed: false };
+const MISSING: Reach = Reach { unsigned: false, signed: false };
 
 impl World {
     #[track_caller]
@@ -220,122 +220,122 @@ impl World {
         self.image(by, image).await.key
     }
 
-    async fn uses_in_message(&self, image: &Image) {
+    async fn attach_to_message(&self, image: &Image) {
         let message = MediaUse::Message(MessageId::generate(self.clock.now()));
         let tx = self.database.db().write().await.unwrap();
         media::update_used(&tx, &[image.id], message).await.unwrap();
         tx.commit().await.unwrap();
     }
 
-    async fn is_avatar(&self, by: UserId, image: Option<&Image>) {
+    async fn set_avatar(&self, by: UserId, image: Option<&Image>) {
         let profile = UpdateProfile { avatar: Some(image.map(|image| image.id)), ..UpdateProfile::default() };
         self.social.update_profile(by, profile, &Precondition::Any).await.unwrap();
     }
 
-    async fn is_shown_to(&self, by: UserId, post: PostId, visibility: Visibility) {
+    async fn set_visibility(&self, by: UserId, post: PostId, visibility: Visibility) {
         let edit = UpdatePost::new(None, None, Some(visibility)).unwrap();
         self.social.update_post(by, post, edit, &Precondition::Any).await.unwrap();
     }
 }
 
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn an_image_without_a_use_is_reached_by_signature_only(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn unused_image_is_reachable_by_signed_link_only(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let ann = w.user("ann").await;
     let image = w.upload(ann, &photo(64, 48)).await.unwrap();
-    assert_eq!(w.work().await, 0);
+    assert_eq!(w.run_jobs().await, 0);
     w.assert_reach("unused", image.key, SIGNED).await;
     w.media.delete_media(ann, image.id, &Precondition::Any).await.unwrap();
-    w.work().await;
-    w.assert_reach("deleted", image.key, GONE).await;
+    w.run_jobs().await;
+    w.assert_reach("deleted", image.key, MISSING).await;
 }
 
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn a_deleted_avatar_leaves_no_address(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn deleted_avatar_is_not_reachable(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let ann = w.user("ann").await;
     let image = w.upload(ann, &photo(64, 48)).await.unwrap();
-    w.is_avatar(ann, Some(&image)).await;
+    w.set_avatar(ann, Some(&image)).await;
     w.assert_reach("before it moved", image.key, SIGNED).await;
-    w.work().await;
+    w.run_jobs().await;
     let public = w.key(ann, &image).await;
     w.assert_reach("an avatar", public, PUBLIC).await;
     w.assert_reach("the key of the upload", image.key, SIGNED).await;
-    w.is_avatar(ann, None).await;
-    w.work().await;
+    w.set_avatar(ann, None).await;
+    w.run_jobs().await;
     for key in [public, image.key] {
-        w.assert_reach("no longer an avatar", key, GONE).await;
+        w.assert_reach("no longer an avatar", key, MISSING).await;
     }
     assert_eq!(w.files().await.len(), 0);
 }
 
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn a_post_moves_its_images_with_who_sees_it_and_takes_every_address_along(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn post_moves_its_images_with_its_visibility_and_deletes_them(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let ann = w.user("ann").await;
     let image = w.upload(ann, &photo(64, 48)).await.unwrap();
-    let post = w.posts(ann, &[image.id], Visibility::Followers).await;
-    assert_eq!(w.work().await, 0, "the image is already in the right area");
+    let post = w.create_post(ann, &[image.id], Visibility::Followers).await;
+    assert_eq!(w.run_jobs().await, 0, "the image is already in the right area");
     w.assert_reach("for followers", image.key, SIGNED).await;
 
-    w.is_shown_to(ann, post, Visibility::Public).await;
-    w.work().await;
+    w.set_visibility(ann, post, Visibility::Public).await;
+    w.run_jobs().await;
     let public = w.key(ann, &image).await;
     w.assert_reach("public", public, PUBLIC).await;
     w.assert_reach("signed links from before the move", image.key, SIGNED).await;
 
-    w.is_shown_to(ann, post, Visibility::Followers).await;
-    w.work().await;
+    w.set_visibility(ann, post, Visibility::Followers).await;
+    w.run_jobs().await;
     let private = w.key(ann, &image).await;
     w.assert_reach("for followers again", private, SIGNED).await;
     for key in [public, image.key] {
-        w.assert_reach("previous keys", key, GONE).await;
+        w.assert_reach("previous keys", key, MISSING).await;
     }
 
-    w.is_shown_to(ann, post, Visibility::Public).await;
-    w.work().await;
+    w.set_visibility(ann, post, Visibility::Public).await;
+    w.run_jobs().await;
     let again = w.key(ann, &image).await;
     assert!(again != public && private != image.key, "keys are not reused");
     w.social.delete_post(ann, post, &Precondition::Any).await.unwrap();
-    w.work().await;
+    w.run_jobs().await;
     for key in [again, private, public, image.key] {
-        w.assert_reach("deleted", key, GONE).await;
+        w.assert_reach("deleted", key, MISSING).await;
     }
     assert_eq!(w.files().await.len(), 0);
     w.clock.advance(2 * LIFETIME);
-    assert_eq!(w.work().await, 0, "no deletion is pending");
+    assert_eq!(w.run_jobs().await, 0, "no deletion is pending");
 }
 
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn images_of_messages_never_get_a_public_address(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn message_images_never_become_public(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let ann = w.user("ann").await;
     let image = w.upload(ann, &photo(64, 48)).await.unwrap();
-    w.uses_in_message(&image).await;
+    w.attach_to_message(&image).await;
     while w.media.move_image(image.id).await.unwrap() || w.media.move_media(ann).await.unwrap() {}
     assert_eq!(w.key(ann, &image).await, image.key);
     w.assert_reach("in a message", image.key, SIGNED).await;
     let tx = w.database.db().write().await.unwrap();
     media::remove(&tx, &[image.id], w.clock.now()).await.unwrap();
     tx.commit().await.unwrap();
-    w.work().await;
-    w.assert_reach("of a deleted message", image.key, GONE).await;
+    w.run_jobs().await;
+    w.assert_reach("of a deleted message", image.key, MISSING).await;
 }
 
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn an_account_takes_its_addresses_along(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn account_status_moves_its_images(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let ann = w.user("ann").await;
     let [posted, avatar] =
         [w.upload(ann, &photo(64, 48)).await.unwrap(), w.upload(ann, &photo(64, 48)).await.unwrap()];
-    w.posts(ann, &[posted.id], Visibility::Public).await;
-    w.is_avatar(ann, Some(&avatar)).await;
-    w.work().await;
+    w.create_post(ann, &[posted.id], Visibility::Public).await;
+    w.set_avatar(ann, Some(&avatar)).await;
+    w.run_jobs().await;
     let mut before = [w.key(ann, &posted).await, w.key(ann, &avatar).await];
     for (what, change, [of_post, of_avatar]) in [
         ("private", "is_private = true", [SIGNED, PUBLIC]),
@@ -345,13 +345,13 @@ async fn an_account_takes_its_addresses_along(#[case] place: Place) {
     ] {
         w.database.execute(&format!("UPDATE users SET {change}")).await;
         while w.media.move_media(ann).await.unwrap() {}
-        w.work().await;
+        w.run_jobs().await;
         let after = [w.key(ann, &posted).await, w.key(ann, &avatar).await];
         for ((old, new), reach) in before.into_iter().zip(after).zip([of_post, of_avatar]) {
-            let is_left = old.is_public() && old != new;
+            let has_left = old.is_public() && old != new;
             w.assert_reach(what, new, reach).await;
-            if is_left {
-                w.assert_reach(what, old, GONE).await;
+            if has_left {
+                w.assert_reach(what, old, MISSING).await;
             }
         }
         before = after;
@@ -360,29 +360,29 @@ async fn an_account_takes_its_addresses_along(#[case] place: Place) {
     assert!(!w.media.move_media(ann).await.unwrap(), "images of deleted accounts are deleted, not moved");
     while w.media.purge_user(ann).await.unwrap() {}
     for key in before.into_iter().chain([posted.key, avatar.key]) {
-        w.assert_reach("deleted", key, GONE).await;
+        w.assert_reach("deleted", key, MISSING).await;
     }
     assert_eq!(w.files().await.len(), 0);
 }
 
 /// The previous version stored new images of public accounts in the public area.
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn what_has_a_public_key_and_no_public_use_loses_it_at_once(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn image_with_public_key_but_no_public_use_moves_at_once(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let ann = w.user("ann").await;
     let [unused, sent] =
         [w.upload(ann, &photo(64, 48)).await.unwrap(), w.upload(ann, &photo(64, 48)).await.unwrap()];
-    w.posts(ann, &[unused.id, sent.id], Visibility::Public).await;
-    w.work().await;
+    w.create_post(ann, &[unused.id, sent.id], Visibility::Public).await;
+    w.run_jobs().await;
     w.database.execute("UPDATE media SET post_id = NULL").await;
-    w.uses_in_message(&sent).await;
+    w.attach_to_message(&sent).await;
     let before = [w.key(ann, &unused).await, w.key(ann, &sent).await];
     w.assert_reach("as the previous version left it", before[0], PUBLIC).await;
     while w.media.move_media(ann).await.unwrap() {}
-    w.work().await;
+    w.run_jobs().await;
     for key in before {
-        w.assert_reach("the public key", key, GONE).await;
+        w.assert_reach("the public key", key, MISSING).await;
     }
     for image in [&unused, &sent] {
         w.assert_reach("its own key", w.key(ann, image).await, SIGNED).await;
@@ -392,32 +392,32 @@ async fn what_has_a_public_key_and_no_public_use_loses_it_at_once(#[case] place:
 
 /// Each toggle copies the files: a key before the previous one is deleted before its links expire.
 #[tokio::test]
-async fn turning_back_and_forth_does_not_pile_up_files() {
-    let w = World::new(Place::Folder).await;
+async fn visibility_toggles_do_not_accumulate_files() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let image = w.upload(ann, &photo(64, 48)).await.unwrap();
-    let post = w.posts(ann, &[image.id], Visibility::Public).await;
+    let post = w.create_post(ann, &[image.id], Visibility::Public).await;
     for visibility in [Visibility::Followers, Visibility::Public].repeat(3) {
-        w.is_shown_to(ann, post, visibility).await;
-        w.work().await;
+        w.set_visibility(ann, post, visibility).await;
+        w.run_jobs().await;
         assert!(w.files().await.len() <= 6);
     }
 }
 
 /// Only viewers who may see an image get a link; a block takes them from one viewer, but changes no address.
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn a_block_changes_no_address(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn block_does_not_move_images(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let [ann, bob] = [w.user("ann").await, w.user("bob").await];
     let [public, private] =
         [w.upload(ann, &photo(64, 48)).await.unwrap(), w.upload(ann, &photo(64, 48)).await.unwrap()];
-    w.posts(ann, &[public.id], Visibility::Public).await;
-    w.posts(ann, &[private.id], Visibility::Followers).await;
-    w.work().await;
+    w.create_post(ann, &[public.id], Visibility::Public).await;
+    w.create_post(ann, &[private.id], Visibility::Followers).await;
+    w.run_jobs().await;
     let key = w.key(ann, &public).await;
     w.social.block_user(ann, &UserRef::Id(bob)).await.unwrap();
-    w.work().await;
+    w.run_jobs().await;
     assert_eq!((w.key(ann, &public).await, w.key(ann, &private).await), (key, private.key));
     w.assert_reach("public", key, PUBLIC).await;
     w.assert_reach("for followers", private.key, SIGNED).await;

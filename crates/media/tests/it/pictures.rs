@@ -11,8 +11,8 @@ use image::{
 use rstest_reuse::apply;
 
 use crate::{
-    both_places,
-    world::{Place, World},
+    both_storages,
+    world::{StorageKind, World},
 };
 
 pub(crate) fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
@@ -21,16 +21,16 @@ pub(crate) fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
     file.into_inner()
 }
 
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn a_photo_comes_out_upright_small_and_clean(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn photo_is_rotated_resized_and_stripped_of_metadata(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let ann = w.user("ann").await;
     let file = photo(2000, 1500);
     assert!(String::from_utf8_lossy(&file).contains(SECRET), "the photo contains private metadata");
     let media = w.upload(ann, &file).await.unwrap();
 
-    let sizes: Vec<_> = media.variants.iter().map(|it| (it.name, it.width, it.height)).collect();
+    let sizes: Vec<_> = media.variants.iter().map(|v| (v.name, v.width, v.height)).collect();
     let expected =
         [(VariantName::Thumb, 320, 320), (VariantName::Small, 540, 720), (VariantName::Large, 1080, 1440)];
     assert_eq!(sizes, expected);
@@ -49,8 +49,8 @@ async fn a_photo_comes_out_upright_small_and_clean(#[case] place: Place) {
 }
 
 #[tokio::test]
-async fn every_format_is_taken_and_what_is_transparent_stays_so() {
-    let w = World::new(Place::Folder).await;
+async fn every_format_is_accepted_with_its_transparency() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let red = RgbImage::from_pixel(40, 30, Rgb([200, 0, 0]));
     for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif] {
@@ -59,7 +59,7 @@ async fn every_format_is_taken_and_what_is_transparent_stays_so() {
         for announced in [None, format.to_mime_type().parse().ok()] {
             let media = w.upload_as(ann, file.get_ref(), announced).await.unwrap();
             // Images are never enlarged.
-            let sides: Vec<_> = media.variants.iter().map(|it| (it.width, it.height)).collect();
+            let sides: Vec<_> = media.variants.iter().map(|v| (v.width, v.height)).collect();
             assert_eq!(sides, [(30, 30), (40, 30), (40, 30)]);
         }
     }
@@ -71,8 +71,8 @@ async fn every_format_is_taken_and_what_is_transparent_stays_so() {
 }
 
 #[tokio::test]
-async fn of_a_moving_image_the_first_frame_is_kept() {
-    let w = World::new(Place::Folder).await;
+async fn animation_is_reduced_to_its_first_frame() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let mut file = Vec::new();
     {
@@ -91,8 +91,8 @@ async fn of_a_moving_image_the_first_frame_is_kept() {
 
 /// Phones take photos in wider colour spaces, which look pale without their profile.
 #[tokio::test]
-async fn colours_are_those_that_the_profile_means() {
-    let w = World::new(Place::Folder).await;
+async fn colour_profile_is_applied() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let plain = RgbImage::from_pixel(64, 64, Rgb([200, 60, 60]));
     let profile = moxcms::ColorProfile::new_display_p3().encode().unwrap();
@@ -111,8 +111,8 @@ async fn colours_are_those_that_the_profile_means() {
 }
 
 #[tokio::test]
-async fn what_follows_an_image_does_not_come_along() {
-    let w = World::new(Place::Folder).await;
+async fn trailing_data_is_removed() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let script = b"<script>alert(document.cookie)</script>";
     let plain = png(RgbImage::from_pixel(20, 20, Rgb([9, 9, 9])));
@@ -120,7 +120,7 @@ async fn what_follows_an_image_does_not_come_along() {
         let media = w.upload(ann, &[&file, script.as_slice()].concat()).await.unwrap();
         for name in VariantName::ALL {
             let file = w.fetch_variant(&media, *name).await;
-            assert!(!file.windows(script.len()).any(|it| it == script));
+            assert!(!file.windows(script.len()).any(|bytes| bytes == script));
         }
     }
 }

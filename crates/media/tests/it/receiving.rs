@@ -15,8 +15,8 @@ use rstest_reuse::apply;
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use crate::{
-    both_places,
-    world::{Place, World, parts},
+    both_storages,
+    world::{StorageKind, World, parts},
 };
 
 /// A node with these limits, with the storage and database of `w`.
@@ -45,28 +45,28 @@ impl Stalled {
     /// Returns once the server waits for more bytes.
     #[expect(clippy::disallowed_methods, reason = "the test ends it, as a broken connection would")]
     async fn put(media: &Media, to: &Announced, first: &[u8]) -> Self {
-        let (media, to, waits) = (media.clone(), to.clone(), Arc::new(Semaphore::new(0)));
-        let (first, signal) = (Bytes::copy_from_slice(first), Arc::clone(&waits));
+        let (media, to, ready) = (media.clone(), to.clone(), Arc::new(Semaphore::new(0)));
+        let (first, signal) = (Bytes::copy_from_slice(first), Arc::clone(&ready));
         let pause = stream::once(async move {
             signal.add_permits(1);
             std::future::pending().await
         });
         let pieces = stream::iter([Ok(first)]).chain(pause).boxed();
         let request = tokio::spawn(async move { put(&media, &to, pieces).await });
-        waits.acquire().await.unwrap().forget();
+        ready.acquire().await.unwrap().forget();
         Self(request)
     }
 
     /// Drops the request, as the server does when the connection breaks.
-    async fn hangs_up(self) {
+    async fn hang_up(self) {
         self.0.abort();
         assert!(self.0.await.unwrap_err().is_cancelled());
     }
 }
 
 #[tokio::test]
-async fn an_upload_is_sent_by_one_request_at_a_time() {
-    let w = World::new(Place::Folder).await;
+async fn upload_is_received_by_one_request_at_a_time() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let file = photo(64, 48);
     let media = limited(&w, ReceiveLimits::default());
@@ -77,15 +77,15 @@ async fn an_upload_is_sent_by_one_request_at_a_time() {
     let stalled = Stalled::put(&media, &one, &file[..100]).await;
     assert!(matches!(put(&media, &one, whole(&file)).await, Err(Error::InProgress)));
     assert!(put(&media, &other, whole(&file)).await.is_ok(), "another upload is not affected");
-    stalled.hangs_up().await;
+    stalled.hang_up().await;
     assert!(put(&media, &one, whole(&file)).await.is_ok(), "a broken connection releases the upload at once");
     assert!(put(&media, &one, whole(&file)).await.is_ok(), "a completed request releases it, too");
     assert!(media.complete_upload(ann, one.upload.id).await.is_ok());
 }
 
 #[tokio::test]
-async fn an_account_has_a_share_of_the_places_and_the_node_a_bound() {
-    let w = World::new(Place::Folder).await;
+async fn uploads_are_limited_per_account_and_per_node() {
+    let w = World::new(StorageKind::Folder).await;
     let [ann, bob, cho] = [w.user("ann").await, w.user("bob").await, w.user("cho").await];
     let file = photo(64, 48);
     let media = limited(&w, ReceiveLimits { at_once: 3, per_account: 2, ..ReceiveLimits::default() });
@@ -101,15 +101,15 @@ async fn an_account_has_a_share_of_the_places_and_the_node_a_bound() {
     let of_cho = announce(&media, cho, file.len() as u64).await.unwrap();
     assert!(matches!(put(&media, &of_cho, whole(&file)).await, Err(Error::Overloaded)));
 
-    stalled_bob.hangs_up().await;
+    stalled_bob.hang_up().await;
     assert!(put(&media, &of_cho, whole(&file)).await.is_ok());
-    stalled.pop().unwrap().hangs_up().await;
+    stalled.pop().unwrap().hang_up().await;
     assert!(put(&media, &third, whole(&file)).await.is_ok());
 }
 
 #[tokio::test]
-async fn completions_of_an_account_have_a_share_of_the_places() {
-    let w = World::new(Place::Folder).await;
+async fn upload_completions_are_limited_per_account_and_per_node() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let file = photo(64, 48);
     let to = announce(&w.media, ann, file.len() as u64).await.unwrap();
@@ -123,9 +123,9 @@ async fn completions_of_an_account_have_a_share_of_the_places() {
 
 /// Received bytes are on disk, not in memory, however slowly the rest arrives.
 #[tokio::test]
-async fn a_file_that_arrives_slowly_is_written_in_small_parts() {
+async fn slow_upload_is_written_in_small_parts() {
     const ARRIVED: usize = 256 * 1024;
-    let w = World::new(Place::Folder).await;
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let Location::Folder(folder) = &w.location else { unreachable!() };
     let media = limited(&w, ReceiveLimits::default());
@@ -136,12 +136,12 @@ async fn a_file_that_arrives_slowly_is_written_in_small_parts() {
         .map(|entry| entry.unwrap().metadata().unwrap().len())
         .sum();
     assert_eq!(written, ARRIVED as u64);
-    stalled.hangs_up().await;
+    stalled.hang_up().await;
 }
 
 #[tokio::test]
-async fn a_file_that_takes_too_long_is_given_up_and_leaves_nothing() {
-    let w = World::new(Place::Folder).await;
+async fn upload_that_takes_too_long_leaves_nothing() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let hurried =
         ReceiveLimits { grace: Duration::ZERO, min_bytes_per_second: u64::MAX, ..ReceiveLimits::default() };
@@ -157,8 +157,8 @@ async fn a_file_that_takes_too_long_is_given_up_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_file_that_breaks_off_leaves_nothing() {
-    let w = World::new(Place::Folder).await;
+async fn interrupted_upload_leaves_nothing() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let media = limited(&w, ReceiveLimits::default());
     let to = announce(&media, ann, 400_000).await.unwrap();
@@ -170,8 +170,8 @@ async fn a_file_that_breaks_off_leaves_nothing() {
 
 /// A killed process leaves files under the store's temporary names.
 #[tokio::test]
-async fn files_that_a_kill_left_unfinished_are_removed() {
-    let w = World::new(Place::Folder).await;
+async fn partial_files_of_a_killed_process_are_removed() {
+    let w = World::new(StorageKind::Folder).await;
     let ann = w.user("ann").await;
     let Location::Folder(folder) = &w.location else { unreachable!() };
     let image = w.upload(ann, &photo(64, 48)).await.unwrap();
@@ -196,17 +196,17 @@ async fn files_that_a_kill_left_unfinished_are_removed() {
     assert_eq!(w.files().await.len(), 3, "the image is complete");
 }
 
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn what_is_announced_and_not_completed_has_a_bound(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn pending_uploads_are_limited_per_account(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let [ann, bob] = [w.user("ann").await, w.user("bob").await];
     let large = 20 * 1024 * 1024;
     for _ in 0..Upload::MAX_PENDING_BYTES / large {
         announce(&w.media, ann, large).await.unwrap();
     }
-    let refused = announce(&w.media, ann, 1).await;
-    assert!(matches!(refused, Err(Error::TooManyPending { pending_files: 25, .. })), "{refused:?}");
+    let rejected = announce(&w.media, ann, 1).await;
+    assert!(matches!(rejected, Err(Error::TooManyPending { pending_files: 25, .. })), "{rejected:?}");
     for _ in 0..Upload::MAX_PENDING {
         announce(&w.media, bob, 1).await.unwrap();
     }

@@ -7,18 +7,18 @@ use blegram_media::testing::photo;
 use rstest_reuse::apply;
 
 use crate::{
-    both_places,
-    world::{Place, World},
+    both_storages,
+    world::{StorageKind, World},
 };
 
-#[apply(both_places)]
+#[apply(both_storages)]
 #[tokio::test]
-async fn what_belongs_to_nothing_is_found_and_removed(#[case] place: Place) {
-    let w = World::new(place).await;
+async fn orphaned_files_are_found_and_removed(#[case] storage: StorageKind) {
+    let w = World::new(storage).await;
     let ann = w.user("ann").await;
-    let [kept, lost] =
+    let [posted, orphaned] =
         [w.upload(ann, &photo(64, 48)).await.unwrap(), w.upload(ann, &photo(64, 48)).await.unwrap()];
-    w.posts(ann, &[kept.id], Visibility::Public).await;
+    w.create_post(ann, &[posted.id], Visibility::Public).await;
     w.database.execute("DELETE FROM media WHERE post_id IS NULL").await;
 
     // Files carry the storage's time; the row of a new file may not be written yet.
@@ -27,20 +27,20 @@ async fn what_belongs_to_nothing_is_found_and_removed(#[case] place: Place) {
     w.clock.advance(Duration::from_secs(2 * 60 * 60));
     let found = w.media.sweep(false).await.unwrap();
     assert_eq!((found.files, found.images, found.orphans.len(), found.missing.len()), (6, 1, 3, 0));
-    assert!(found.orphans.iter().all(|name| name.starts_with(&lost.key.to_string())), "{found:?}");
+    assert!(found.orphans.iter().all(|name| name.starts_with(&orphaned.key.to_string())), "{found:?}");
     assert_eq!(w.files().await.len(), 6, "only reported");
     w.media.sweep(true).await.unwrap();
     assert_eq!(w.files().await.len(), 3);
 
     // The opposite case: a row without files.
-    w.media.delete_files(kept.key).await.unwrap();
+    w.media.delete_files(posted.key).await.unwrap();
     let found = w.media.sweep(true).await.unwrap();
-    assert_eq!((found.missing, found.orphans.len()), (vec![kept.id], 0));
+    assert_eq!((found.missing, found.orphans.len()), (vec![posted.id], 0));
 }
 
 #[tokio::test]
-async fn names_of_others_are_left_alone() {
-    let w = World::new(Place::Folder).await;
+async fn foreign_files_are_not_removed() {
+    let w = World::new(StorageKind::Folder).await;
     let blegram_media::Location::Folder(folder) = &w.location else { unreachable!() };
     std::fs::write(folder.join("notes.txt"), "mine").unwrap();
     w.clock.advance(SystemClock.now().since(w.clock.now()) + Duration::from_secs(2 * 60 * 60));

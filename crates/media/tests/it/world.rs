@@ -24,7 +24,7 @@ use tempfile::TempDir;
 
 /// The storage and database of a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum StorageKind {
     Folder,
     Bucket,
 }
@@ -39,15 +39,15 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) async fn new(place: Place) -> Self {
-        match place {
-            Place::Folder => {
+    pub(crate) async fn new(storage: StorageKind) -> Self {
+        match storage {
+            StorageKind::Folder => {
                 let folder = TempDir::new().unwrap();
                 let location = Location::Folder(folder.path().join("media"));
                 let world = Self::at(Backend::Sqlite, location).await;
                 Self { _folder: Some(folder), ..world }
             }
-            Place::Bucket => Self::at(Backend::Postgres, Location::S3(Box::new(testing::s3()))).await,
+            StorageKind::Bucket => Self::at(Backend::Postgres, Location::S3(Box::new(testing::s3()))).await,
         }
     }
 
@@ -109,29 +109,29 @@ impl World {
         self.media.upload(by, source(file, announced).await?, None).await
     }
 
-    pub(crate) async fn posts(&self, by: UserId, images: &[MediaId], visibility: Visibility) -> PostId {
+    pub(crate) async fn create_post(&self, by: UserId, images: &[MediaId], visibility: Visibility) -> PostId {
         let text = PostText::parse("").unwrap();
         let post = CreatePost::new(text, images.to_vec(), visibility).unwrap();
         self.social.create_post(by, post).await.unwrap().post.id
     }
 
-    pub(crate) async fn turns(&self, by: UserId, is_private: bool) {
+    pub(crate) async fn set_private(&self, by: UserId, is_private: bool) {
         let profile = UpdateProfile { is_private: Some(is_private), ..UpdateProfile::default() };
         self.social.update_profile(by, profile, &Precondition::Any).await.unwrap();
     }
 
     /// Runs all due image jobs, as a node does.
-    pub(crate) async fn work(&self) -> usize {
+    pub(crate) async fn run_jobs(&self) -> usize {
         let (db, mut count) = (self.database.db(), 0);
         loop {
             let now = self.clock.now();
             let tx = db.write().await.unwrap();
-            let taken = jobs::take(&tx, &Job::KINDS, now, now + Duration::from_secs(60)).await.unwrap();
+            let job = jobs::take(&tx, &Job::KINDS, now, now + Duration::from_secs(60)).await.unwrap();
             tx.commit().await.unwrap();
-            let Some(taken) = taken else { return count };
-            while self.step(Job::parse(&taken.kind, &taken.subject).unwrap()).await {}
+            let Some(job) = job else { return count };
+            while self.step(Job::parse(&job.kind, &job.subject).unwrap()).await {}
             let tx = db.write().await.unwrap();
-            jobs::delete(&tx, &taken).await.unwrap();
+            jobs::delete(&tx, &job).await.unwrap();
             tx.commit().await.unwrap();
             count += 1;
         }
@@ -202,9 +202,8 @@ pub(crate) async fn source(file: &[u8], announced: Option<ImageType>) -> Result<
 pub(crate) fn parts(link: &str) -> (String, Option<Proof>) {
     let url: url::Url = link.parse().unwrap();
     let name = url.path().strip_prefix("/media/").unwrap().to_owned();
-    let value = |wanted: &str| {
-        url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
-    };
+    let value =
+        |key: &str| url.query_pairs().find(|(name, _)| name == key).map(|(_, value)| value.into_owned());
     let proof = value("expires")
         .zip(value("signature"))
         .map(|(expires, signature)| Proof { expires: expires.parse().unwrap(), signature });
@@ -212,7 +211,7 @@ pub(crate) fn parts(link: &str) -> (String, Option<Proof>) {
 }
 
 #[track_caller]
-pub(crate) fn assert_refused(result: Result<Image, Error>, expected: ImageRejection) {
+pub(crate) fn assert_rejected(result: Result<Image, Error>, expected: ImageRejection) {
     match result {
         Err(Error::Refused(rejection)) => assert_eq!(rejection, expected),
         other => panic!("{other:?} is not {expected:?}"),

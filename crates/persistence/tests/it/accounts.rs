@@ -11,7 +11,7 @@ use crate::{both_databases, insert_user, new_user};
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn of_twenty_simultaneous_inserts_of_look_alikes_one_wins(#[case] backend: Backend) {
+async fn confusable_usernames_inserted_concurrently_create_one_account(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let mut inserts = JoinSet::new();
     for name in ["paypal", "paypa1"].iter().cycle().take(20) {
@@ -29,7 +29,7 @@ async fn of_twenty_simultaneous_inserts_of_look_alikes_one_wins(#[case] backend:
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_transaction_that_is_dropped_leaves_nothing(#[case] backend: Backend) {
+async fn dropped_transaction_is_rolled_back(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let ann = new_user("ann");
     let id = ann.id;
@@ -42,7 +42,7 @@ async fn a_transaction_that_is_dropped_leaves_nothing(#[case] backend: Backend) 
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_row_that_breaks_a_rule_is_named_and_no_panic(#[case] backend: Backend) {
+async fn corrupt_account_row_is_an_error_with_its_id(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let id = insert_user(&database, "ann").await;
     for edit in ["status = 'asleep'", "created_at = 9223372036854775807", "username = 'Not A Name'"] {
@@ -50,14 +50,14 @@ async fn a_row_that_breaks_a_rule_is_named_and_no_panic(#[case] backend: Backend
         let error = users::find(database.db(), id).await.unwrap_err();
         assert!(matches!(&error, Error::Corrupt { table: "users", .. }), "{edit}: {error:?}");
         assert!(error.to_string().contains(&id.to_string()), "{error}");
-        let mend = "UPDATE users SET status = 'active', created_at = 0, username = 'ann'";
-        database.execute(mend).await;
+        let repair = "UPDATE users SET status = 'active', created_at = 0, username = 'ann'";
+        database.execute(repair).await;
     }
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_renewed_hash_does_not_undo_a_changed_password(#[case] backend: Backend) {
+async fn password_rehash_does_not_overwrite_a_changed_password(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
     let name = Username::parse("ann").unwrap();
@@ -74,7 +74,7 @@ async fn a_renewed_hash_does_not_undo_a_changed_password(#[case] backend: Backen
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn summaries_of_nobody_cost_nothing(#[case] backend: Backend) {
+async fn summaries_of_no_accounts_execute_no_statement(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     database.take_statements();
     assert!(users::list_summaries(database.db(), &[]).await.unwrap().is_empty());
@@ -85,7 +85,7 @@ async fn summaries_of_nobody_cost_nothing(#[case] backend: Backend) {
 // Regression: sqlx 0.9.0 would return the connection to the pool with the transaction open.
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_transaction_that_nobody_waits_for_is_taken_back(#[case] backend: Backend) {
+async fn cancelled_transaction_is_rolled_back(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     for polls in 0..20 {
         let mut write = Box::pin(database.db().write());

@@ -16,10 +16,10 @@ use rstest_reuse::apply;
 use crate::{both_databases, insert_user, new_post, new_user, now};
 
 /// The upper bound of every wait. Only a failing test waits that long.
-const SOON: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-async fn soon<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(SOON, future).await.expect("the future completes within a minute")
+async fn with_timeout<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(TIMEOUT, future).await.expect("the future completes within a minute")
 }
 
 async fn connect(database: &TestDatabase, statement_timeout: Duration) -> Db {
@@ -49,7 +49,7 @@ async fn fill(db: &Db) {
 }
 
 #[tokio::test]
-async fn after_a_full_disk_every_acknowledged_write_is_committed() {
+async fn full_disk_loses_no_acknowledged_write() {
     let database = TestDatabase::new(Backend::Sqlite).await;
     let ann = insert_user(&database, "ann").await;
     let db = database.db();
@@ -70,7 +70,7 @@ async fn after_a_full_disk_every_acknowledged_write_is_committed() {
             assert_eq!(database.count("posts").await, acknowledged, "round {round}");
         }
         // Nor is a transaction left open that locks the database.
-        let other = connect(&database, SOON).await;
+        let other = connect(&database, TIMEOUT).await;
         write_post(&other, ann).await.unwrap();
         other.close().await.unwrap();
         assert_eq!(database.count("posts").await, acknowledged + 1);
@@ -89,12 +89,12 @@ async fn exists(db: &Db, name: &str) -> bool {
 
 /// Asserts that the next transaction commits, visible to this handle and to another process.
 async fn assert_commits(database: &TestDatabase, db: &Db, name: &str) {
-    let tx = soon(db.write()).await.unwrap();
+    let tx = with_timeout(db.write()).await.unwrap();
     add_user(&tx, name).await.unwrap();
     tx.commit().await.unwrap();
-    let other = connect(database, SOON).await;
+    let other = connect(database, TIMEOUT).await;
     assert!(exists(db, name).await && exists(&other, name).await);
-    soon(other.write()).await.unwrap().commit().await.unwrap();
+    with_timeout(other.write()).await.unwrap().commit().await.unwrap();
     other.close().await.unwrap();
 }
 
@@ -114,7 +114,7 @@ enum End {
 #[case(End::Full)]
 #[case(End::Commit)]
 #[tokio::test]
-async fn nothing_of_a_transaction_that_sqlite_ended_is_committed(#[case] end: End) {
+async fn transaction_ended_by_sqlite_commits_nothing(#[case] end: End) {
     let database = TestDatabase::new(Backend::Sqlite).await;
     let db = connect(&database, Duration::from_millis(200)).await;
     let tx = db.write().await.unwrap();
@@ -132,7 +132,7 @@ async fn nothing_of_a_transaction_that_sqlite_ended_is_committed(#[case] end: En
     // Each of these would autocommit.
     let after = [add_user(&tx, "after").await, execute(&tx, "DELETE FROM users").await];
     if !matches!(end, End::Full) {
-        assert!(after.iter().all(|it| it.as_ref().is_err_and(Error::is_transient)), "{after:?}");
+        assert!(after.iter().all(|result| result.as_ref().is_err_and(Error::is_transient)), "{after:?}");
     }
     assert!(tx.commit().await.is_err());
     assert!(!exists(&db, "before").await && !exists(&db, "after").await);
@@ -141,7 +141,7 @@ async fn nothing_of_a_transaction_that_sqlite_ended_is_committed(#[case] end: En
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_transaction_of_which_a_statement_failed_does_not_commit(#[case] backend: Backend) {
+async fn transaction_with_a_failed_statement_does_not_commit(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let db = database.db();
     let tx = db.write().await.unwrap();
@@ -154,19 +154,19 @@ async fn a_transaction_of_which_a_statement_failed_does_not_commit(#[case] backe
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn empty_and_dropped_transactions_leave_nothing_behind(#[case] backend: Backend) {
+async fn transactions_that_are_empty_or_dropped_leave_nothing_open(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
-    let db = connect(&database, SOON).await;
+    let db = connect(&database, TIMEOUT).await;
     db.write().await.unwrap().commit().await.unwrap();
     let tx = db.write().await.unwrap();
     add_user(&tx, "ann").await.unwrap();
     drop(tx);
     // Dropped before it has begun, and in the middle of a statement.
     drop(db.write().now_or_never());
-    let tx = soon(db.write()).await.unwrap();
+    let tx = with_timeout(db.write()).await.unwrap();
     drop(add_user(&tx, "ann").now_or_never());
     drop(tx);
-    let tx = soon(db.write()).await.unwrap();
+    let tx = with_timeout(db.write()).await.unwrap();
     add_user(&tx, "bob").await.unwrap();
     let _ = tx.commit().now_or_never();
     assert_commits(&database, &db, "next").await;
@@ -175,9 +175,9 @@ async fn empty_and_dropped_transactions_leave_nothing_behind(#[case] backend: Ba
 
 /// Two handles act as two processes: while one holds the lock, a request of the other uses its wait budget only once.
 #[tokio::test]
-async fn a_request_waits_once_for_a_lock_of_another_process() {
+async fn lock_of_another_process_uses_the_wait_budget_once_per_request() {
     let database = TestDatabase::new(Backend::Sqlite).await;
-    let (db, other) = (connect(&database, SOON).await, connect(&database, SOON).await);
+    let (db, other) = (connect(&database, TIMEOUT).await, connect(&database, TIMEOUT).await);
     let lock = other.write().await.unwrap();
     // The second request waits for the connection of the first one, so it has no budget left for the lock.
     let request = || with_patience(async { [db.write().await.err(), db.write().await.err()] });
@@ -194,14 +194,14 @@ async fn a_request_waits_once_for_a_lock_of_another_process() {
 }
 
 #[tokio::test]
-async fn a_lock_that_is_given_up_in_time_is_waited_for() {
+async fn lock_released_within_the_wait_budget_is_acquired() {
     let database = TestDatabase::new(Backend::Sqlite).await;
-    let (db, other) = (connect(&database, SOON).await, connect(&database, SOON).await);
+    let (db, other) = (connect(&database, TIMEOUT).await, connect(&database, TIMEOUT).await);
     let lock = other.write().await.unwrap();
     let mut waiting = std::pin::pin!(db.write());
     assert!((&mut waiting).now_or_never().is_none());
     lock.commit().await.unwrap();
-    soon(waiting).await.unwrap().commit().await.unwrap();
+    with_timeout(waiting).await.unwrap().commit().await.unwrap();
 }
 
 /// Runs until it is interrupted.
@@ -217,14 +217,14 @@ const fn endless(backend: Backend) -> &'static str {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn statements_of_readers_and_writers_have_a_deadline(#[case] backend: Backend) {
+async fn statement_timeout_applies_to_reads_and_writes(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let db = connect(&database, Duration::from_millis(200)).await;
     for _ in 0..3 {
-        let error = soon(select(&db, endless(backend))).await.unwrap_err();
+        let error = with_timeout(select(&db, endless(backend))).await.unwrap_err();
         assert!(error.is_transient() && !error.is_unreachable(), "{error:?}");
         let tx = db.write().await.unwrap();
-        let error = soon(select(&tx, endless(backend))).await.unwrap_err();
+        let error = with_timeout(select(&tx, endless(backend))).await.unwrap_err();
         assert!(error.is_transient() && !error.is_unreachable(), "{error:?}");
         drop(tx);
     }
@@ -232,7 +232,7 @@ async fn statements_of_readers_and_writers_have_a_deadline(#[case] backend: Back
 }
 
 #[tokio::test]
-async fn background_work_on_sqlite_takes_longer() {
+async fn statement_timeout_of_background_work_on_sqlite_is_longer() {
     let database = TestDatabase::new(Backend::Sqlite).await;
     let db = connect(&database, Duration::from_millis(1)).await;
     let long = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 2000000) \
@@ -243,9 +243,9 @@ async fn background_work_on_sqlite_takes_longer() {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn nothing_waits_for_searches_but_searches(#[case] backend: Backend) {
+async fn searches_block_only_other_searches(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
-    let db = connect_some(&database, SOON, 4).await;
+    let db = connect_some(&database, TIMEOUT, 4).await;
     let searching = db.searching();
     let mut searches: FuturesUnordered<_> = (0..20).map(|_| select(&searching, endless(backend))).collect();
     // The permitted searches are running now.
@@ -266,17 +266,17 @@ async fn nothing_waits_for_searches_but_searches(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_search_ends_after_two_seconds_whatever_is_configured(#[case] backend: Backend) {
+async fn search_times_out_after_two_seconds(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let db = connect(&database, Duration::from_secs(3_600)).await;
-    let error = soon(select(&db.searching(), endless(backend))).await.unwrap_err();
+    let error = with_timeout(select(&db.searching(), endless(backend))).await.unwrap_err();
     assert!(error.is_transient() && !error.is_unreachable(), "{error:?}");
 }
 
 /// Two nodes of one site: one freezes while it holds the lock of the list of all posts, with more of its transactions
 /// waiting.
 #[tokio::test]
-async fn a_frozen_node_loses_the_list_of_all_posts() {
+async fn frozen_node_loses_the_lock_of_the_post_list() {
     let database = TestDatabase::new(Backend::Postgres).await;
     let hour = Duration::from_secs(3_600);
     let (frozen, other) = (connect_some(&database, hour, 6).await, connect(&database, hour).await);
@@ -288,19 +288,19 @@ async fn a_frozen_node_loses_the_list_of_all_posts() {
         tx
     };
     let mut waiting: FuturesUnordered<_> = (0..5).map(|_| wait()).collect();
-    let in_the_queue = "SELECT state AS line FROM pg_stat_activity \
+    let waiting_for_lock = "SELECT state AS line FROM pg_stat_activity \
                         WHERE datname = current_database() AND wait_event = 'advisory'";
     // Until one waits, and then for a while longer.
-    let (mut most, mut looks) = (0, 0);
-    while looks < 20 {
+    let (mut most, mut polls) = (0, 0);
+    while polls < 20 {
         assert!(waiting.next().now_or_never().is_none());
-        most = most.max(database.lines(in_the_queue).await.len());
-        looks += usize::from(most > 0);
+        most = most.max(database.lines(waiting_for_lock).await.len());
+        polls += usize::from(most > 0);
     }
     assert_eq!(most, 1, "the others wait in the process");
     // From here on, nothing of the frozen node is polled.
     let tx = other.write().await.unwrap();
-    soon(rows::next_id(&tx, now())).await.unwrap();
+    with_timeout(rows::next_id(&tx, now())).await.unwrap();
     tx.commit().await.unwrap();
     let lost = first.commit().await.unwrap_err();
     assert!(lost.is_unreachable(), "{lost:?}");
@@ -308,7 +308,7 @@ async fn a_frozen_node_loses_the_list_of_all_posts() {
 
 /// A full database still accepts small changes.
 #[tokio::test]
-async fn a_full_disk_is_told_until_there_is_room_again() {
+async fn full_disk_is_reported_until_space_is_free() {
     let database = TestDatabase::new(Backend::Sqlite).await;
     let ann = insert_user(&database, "ann").await;
     let db = database.db();
@@ -332,7 +332,7 @@ async fn a_full_disk_is_told_until_there_is_room_again() {
 
 /// PostgreSQL compresses large values, so a compressible probe would fit where a post does not.
 #[tokio::test]
-async fn a_probe_needs_as_much_room_as_it_writes() {
+async fn probe_writes_incompressible_data() {
     let database = TestDatabase::new(Backend::Postgres).await;
     for sql in [
         "CREATE TABLE probes (bytes int)",
@@ -342,7 +342,7 @@ async fn a_probe_needs_as_much_room_as_it_writes() {
     ] {
         database.execute(sql).await;
     }
-    let db = connect(&database, SOON).await;
+    let db = connect(&database, TIMEOUT).await;
     db.check_commits().await.unwrap();
     let bytes = database.lines("SELECT bytes::text AS line FROM probes").await;
     let bytes: Vec<usize> = bytes.iter().map(|bytes| bytes.parse().unwrap()).collect();
@@ -351,32 +351,32 @@ async fn a_probe_needs_as_much_room_as_it_writes() {
 
 /// The detection of connection poolers runs before this machine's clock is compared with the database's.
 #[tokio::test]
-async fn a_look_at_the_sessions_moves_no_ids() {
+async fn pooler_detection_does_not_advance_the_id_generator() {
     let database = TestDatabase::new(Backend::Postgres).await;
     let day = Duration::from_secs(24 * 60 * 60);
-    let made = |id: PostId| blegram_domain::id::instant_of(id.as_uuid()).unwrap();
+    let instant = |id: PostId| blegram_domain::id::instant_of(id.as_uuid()).unwrap();
     let real = SystemClock.now();
-    assert!(made(PostId::generate(now())) < real - day, "test ids are in the past");
+    assert!(instant(PostId::generate(now())) < real - day, "test ids are in the past");
     assert!(!shares_sessions(database.url()).await.unwrap());
-    assert!(made(PostId::generate(now())) < real - day);
+    assert!(instant(PostId::generate(now())) < real - day);
 }
 
 #[tokio::test]
-async fn a_read_that_nobody_waits_for_ends_at_once() {
+async fn cancelled_read_is_interrupted_at_once() {
     let database = TestDatabase::new(Backend::Sqlite).await;
     let db = connect_some(&database, Duration::from_secs(3_600), 1).await;
     for _ in 0..3 {
         assert!(select(&db, ENDLESS).now_or_never().is_none());
-        assert_eq!(soon(select(&db, "SELECT 1 AS line")).await.unwrap(), 1);
+        assert_eq!(with_timeout(select(&db, "SELECT 1 AS line")).await.unwrap(), 1);
     }
 }
 
 /// As after a failover: the server that the connections reach is read-only for a while.
 #[tokio::test]
-async fn connections_to_a_read_only_postgres_do_not_stay() {
+async fn read_only_postgres_connections_are_replaced() {
     let database = TestDatabase::new(Backend::Postgres).await;
-    let db = connect_some(&database, SOON, 2).await;
-    let admin = connect_some(&database, SOON, 1).await;
+    let db = connect_some(&database, TIMEOUT, 2).await;
+    let admin = connect_some(&database, TIMEOUT, 1).await;
     db.check_commits().await.unwrap();
     let set = async |value: &str| {
         let tx = admin.write().await.unwrap();
@@ -396,7 +396,7 @@ async fn connections_to_a_read_only_postgres_do_not_stay() {
         add_user(&tx, "ann").await?;
         tx.commit().await
     };
-    let read_only = soon(async {
+    let read_only = with_timeout(async {
         loop {
             match write().await {
                 Err(error) if error.reason().ends_with("read-only") => break error,
@@ -411,16 +411,16 @@ async fn connections_to_a_read_only_postgres_do_not_stay() {
     assert_eq!(select(&db, "SELECT 1 AS line").await.unwrap(), 1, "reads still work");
 
     set("off").await;
-    soon(async { while write().await.is_err() {} }).await;
+    with_timeout(async { while write().await.is_err() {} }).await;
     assert!(exists(&db, "ann").await);
     db.check_commits().await.unwrap();
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_probe_commits_and_leaves_nothing_behind(#[case] backend: Backend) {
+async fn probe_commits_and_leaves_no_rows(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
-    let db = connect(&database, SOON).await;
+    let db = connect(&database, TIMEOUT).await;
     let before = database.count("jobs").await;
     db.check_commits().await.unwrap();
     assert_eq!(database.count("jobs").await, before);

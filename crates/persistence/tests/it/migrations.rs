@@ -14,7 +14,7 @@ use crate::{both_databases, insert_user};
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn every_change_can_be_taken_back_and_made_again(#[case] backend: Backend) {
+async fn migrations_can_be_reverted_and_applied_again(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let schema = Schema::connect(database.url()).await.unwrap();
     let changes = schema.status().await.unwrap();
@@ -34,7 +34,7 @@ async fn every_change_can_be_taken_back_and_made_again(#[case] backend: Backend)
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn applying_twice_changes_nothing(#[case] backend: Backend) {
+async fn migrations_applied_twice_change_nothing(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     insert_user(&database, "ann").await;
     Schema::connect(database.url()).await.unwrap().up().await.unwrap();
@@ -42,7 +42,7 @@ async fn applying_twice_changes_nothing(#[case] backend: Backend) {
 }
 
 #[tokio::test]
-async fn nodes_that_start_at_once_take_turns() {
+async fn migrations_by_concurrent_nodes_take_turns() {
     let database = TestDatabase::new(Backend::Postgres).await;
     let schema = Schema::connect(database.url()).await.unwrap();
     let count = schema.status().await.unwrap().len();
@@ -61,7 +61,7 @@ async fn nodes_that_start_at_once_take_turns() {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn posts_from_before_hashtags_had_rows_are_found_by_them(#[case] backend: Backend) {
+async fn post_hashtags_migration_indexes_existing_posts(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
     let schema = Schema::connect(database.url()).await.unwrap();

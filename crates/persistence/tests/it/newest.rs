@@ -22,7 +22,7 @@ const UNORDERED: [&str; 2] = ["jobs", "refresh_tokens"];
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn newest_looks_at_every_table_whose_ids_order_a_list(#[case] backend: Backend) {
+async fn newest_covers_every_table_whose_ids_order_a_list(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let sql = if database.db().is_sqlite() {
         "SELECT m.name AS line FROM sqlite_schema m JOIN pragma_table_info(m.name) c \
@@ -88,7 +88,7 @@ async fn newest_ids_are_found_without_a_scan(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn clock_state_is_read_again(#[case] backend: Backend) {
+async fn clock_state_round_trips(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     assert_eq!(clock_state::find(database.db()).await.unwrap(), Record::default());
     let reason = "시계가 앞섰다".to_owned();
@@ -112,13 +112,13 @@ async fn clock_state_is_read_again(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn database_time_is_that_of_a_server(#[case] backend: Backend) {
+async fn database_time_is_the_clock_of_the_server(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let time = newest::find_database_time(database.db()).await.unwrap();
-    let here = blegram_domain::Clock::now(&blegram_domain::SystemClock);
+    let local_time = blegram_domain::Clock::now(&blegram_domain::SystemClock);
     match backend {
         Backend::Sqlite => assert_eq!(time, None),
         // Both run on the same machine.
-        Backend::Postgres => assert!(time.unwrap().is_near(here, Duration::from_secs(60))),
+        Backend::Postgres => assert!(time.unwrap().is_near(local_time, Duration::from_secs(60))),
     }
 }

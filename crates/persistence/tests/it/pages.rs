@@ -44,7 +44,7 @@ fn ids(page_keys: &PageKeys) -> Vec<PostId> {
 // `domain` tests paging in general; this tests that both databases read a window alike.
 #[apply(both_databases)]
 #[tokio::test]
-async fn both_databases_read_every_kind_of_window(#[case] backend: Backend) {
+async fn pages_support_every_kind_of_window(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let newest_first = five_posts(&database).await;
 
@@ -67,7 +67,7 @@ async fn both_databases_read_every_kind_of_window(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn lists_of_an_author_hold_what_is_asked_for(#[case] backend: Backend) {
+async fn author_lists_filter_by_visibility(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let [ann, bob] = [insert_user(&database, "ann").await, insert_user(&database, "bob").await];
     let public = new_post(ann, "public");
@@ -86,7 +86,7 @@ async fn lists_of_an_author_hold_what_is_asked_for(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn hydration_keeps_the_order_and_leaves_out_what_is_gone(#[case] backend: Backend) {
+async fn hydration_preserves_the_order_and_skips_deleted_posts(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let newest_first = five_posts(&database).await;
     let page_keys = read(&database, &page(5, None, None)).await;

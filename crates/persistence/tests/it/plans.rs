@@ -138,7 +138,7 @@ async fn assert_plans(database: &TestDatabase, index: &str) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn lists_read_an_index_and_no_more(#[case] backend: Backend) {
+async fn post_lists_use_an_index(#[case] backend: Backend) {
     let (database, ann) = crowd(backend).await;
     for page in pages() {
         posts::list_public_ids(database.db(), &page).await.unwrap();
@@ -158,7 +158,7 @@ async fn lists_read_an_index_and_no_more(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn things_are_found_by_index(#[case] backend: Backend) {
+async fn lookups_use_an_index(#[case] backend: Backend) {
     let (database, ann) = crowd(backend).await;
     let name = Username::parse("ann").unwrap();
     users::find_by_username(database.db(), &name).await.unwrap();
@@ -186,7 +186,7 @@ async fn things_are_found_by_index(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_people_do_is_listed_by_index(#[case] backend: Backend) {
+async fn activity_lists_use_an_index(#[case] backend: Backend) {
     let (database, _) = crowd(backend).await;
     let db = database.db();
     let first = UserId::from_uuid(Uuid::from_u128(1));
@@ -211,7 +211,7 @@ async fn what_people_do_is_listed_by_index(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn notifications_are_read_by_their_recipient(#[case] backend: Backend) {
+async fn notifications_use_the_index_of_their_recipient(#[case] backend: Backend) {
     let (database, _) = crowd(backend).await;
     let first = UserId::from_uuid(Uuid::from_u128(1));
     for page in pages() {
@@ -236,7 +236,7 @@ async fn notifications_are_read_by_their_recipient(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn how_many_stand_to_an_author_is_looked_up_for_each(#[case] backend: Backend) {
+async fn relations_to_an_author_use_an_index_lookup_per_viewer(#[case] backend: Backend) {
     let (database, _) = crowd(backend).await;
     let ids: Vec<_> = (1..=2_000).map(|n| UserId::from_uuid(Uuid::from_u128(n))).collect();
     relations::list_toward(database.db(), ids[0], &ids).await.unwrap();
@@ -252,7 +252,7 @@ async fn how_many_stand_to_an_author_is_looked_up_for_each(#[case] backend: Back
 /// One index lookup per author, for a user who follows 2,000 accounts and for one who follows none.
 #[apply(both_databases)]
 #[tokio::test]
-async fn the_home_timeline_looks_into_the_index_of_each_author(#[case] backend: Backend) {
+async fn home_timeline_uses_the_index_of_each_author(#[case] backend: Backend) {
     let (database, quiet) = crowd(backend).await;
     let first = UserId::from_uuid(Uuid::from_u128(1));
     for reader in [first, quiet] {
@@ -275,7 +275,7 @@ async fn the_home_timeline_looks_into_the_index_of_each_author(#[case] backend: 
 /// A conversation with many messages, a user in many conversations, and images of many users.
 #[apply(both_databases)]
 #[tokio::test]
-async fn conversations_and_images_are_read_by_index(#[case] backend: Backend) {
+async fn conversations_and_images_use_an_index(#[case] backend: Backend) {
     let (database, ann) = crowd(backend).await;
     let series = match backend {
         Backend::Sqlite => {

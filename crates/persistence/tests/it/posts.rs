@@ -13,7 +13,7 @@ use crate::{both_databases, insert_post, insert_user, new_post, now};
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_post_is_read_as_it_was_written(#[case] backend: Backend) {
+async fn post_round_trips(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
     let post = new_post(ann, "노을 🌅 #제주 '; DROP TABLE posts; --");
@@ -23,18 +23,18 @@ async fn a_post_is_read_as_it_was_written(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn fifty_likes_at_once_count_once_each(#[case] backend: Backend) {
+async fn concurrent_likes_count_once_per_user(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
     let post = new_post(ann, "liked");
     insert_post(&database, &post).await;
     let mut likes = JoinSet::new();
     for n in 0..50 {
-        let (db, liked) = (database.db().clone(), LikeTarget::Post(post.id));
+        let (db, target) = (database.db().clone(), LikeTarget::Post(post.id));
         let by = if n % 2 == 0 { ann } else { insert_user(&database, &format!("user{n}")).await };
         likes.spawn(async move {
             let tx = db.write().await.unwrap();
-            let inserted = likes::insert(&tx, LikeId::generate(now()), by, liked).await.unwrap();
+            let inserted = likes::insert(&tx, LikeId::generate(now()), by, target).await.unwrap();
             tx.commit().await.unwrap();
             inserted == Some(Inserted::New)
         });
@@ -46,10 +46,10 @@ async fn fifty_likes_at_once_count_once_each(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_is_deleted_takes_no_likes(#[case] backend: Backend) {
+async fn deleted_post_cannot_be_liked(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
-    let post = new_post(ann, "gone");
+    let post = new_post(ann, "deleted");
     insert_post(&database, &post).await;
     let author = users::find(database.db(), ann).await.unwrap().unwrap().summary;
     let tx = database.db().write().await.unwrap();
@@ -63,7 +63,7 @@ async fn what_is_deleted_takes_no_likes(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_post_that_breaks_a_rule_is_named(#[case] backend: Backend) {
+async fn corrupt_post_row_is_an_error(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
     let post = new_post(ann, "mine");

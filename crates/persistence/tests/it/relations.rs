@@ -12,19 +12,19 @@ use crate::{both_databases, insert_user, now};
 /// More viewers than either database accepts parameters in one statement.
 #[apply(both_databases)]
 #[tokio::test]
-async fn how_any_number_stands_to_an_author_is_one_statement(#[case] backend: Backend) {
+async fn relations_to_an_author_are_read_in_one_statement(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let author = insert_user(&database, "author").await;
     let mut people = Vec::new();
-    for name in ["follower", "followed", "asker", "blocker", "blocked", "muter", "muted"] {
+    for name in ["follower", "followed", "requester", "blocker", "blocked", "muter", "muted"] {
         people.push(insert_user(&database, name).await);
     }
-    let [follower, followed, asker, blocker, blocked, muter, muted] = people[..] else { unreachable!() };
+    let [follower, followed, requester, blocker, blocked, muter, muted] = people[..] else { unreachable!() };
     let tx = database.db().write().await.unwrap();
     let id = || RelationId::generate(now());
     follows::insert(&tx, id(), follower, author).await.unwrap();
     follows::insert(&tx, id(), author, followed).await.unwrap();
-    follow_requests::insert(&tx, id(), asker, author).await.unwrap();
+    follow_requests::insert(&tx, id(), requester, author).await.unwrap();
     blocks::insert(&tx, id(), blocker, author).await.unwrap();
     blocks::insert(&tx, id(), author, blocked).await.unwrap();
     mutes::insert(&tx, id(), muter, author).await.unwrap();
@@ -41,14 +41,14 @@ async fn how_any_number_stands_to_an_author_is_one_statement(#[case] backend: Ba
     let expected = HashMap::from([
         (follower, Relation { following: true, ..none }),
         (followed, Relation { followed_by: true, ..none }),
-        (asker, Relation { requested: true, ..none }),
+        (requester, Relation { requested: true, ..none }),
         (blocker, Relation { blocking: true, ..none }),
         (blocked, Relation { blocked_by: true, ..none }),
         (muter, Relation { muting: true, ..none }),
     ]);
     assert_eq!(relations, expected);
     for viewer in people {
-        let alone = relations::find_one(database.db(), viewer, author).await.unwrap();
-        assert_eq!(relations.get(&viewer).copied().unwrap_or_default(), alone);
+        let single = relations::find_one(database.db(), viewer, author).await.unwrap();
+        assert_eq!(relations.get(&viewer).copied().unwrap_or_default(), single);
     }
 }

@@ -72,7 +72,7 @@ async fn walk(database: &TestDatabase, query: &str, limit: i64) -> Vec<PostId> {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_common_word_finds_every_post_once(#[case] backend: Backend) {
+async fn search_for_a_common_word_finds_every_post_once(#[case] backend: Backend) {
     let found = walk(&crowd(backend).await, "서울", 100).await;
     assert_eq!(found.len(), 20_000);
     assert!(found.windows(2).all(|pair| pair[0] > pair[1]));
@@ -81,7 +81,7 @@ async fn a_common_word_finds_every_post_once(#[case] backend: Backend) {
 /// A page examines at most 2,000 posts, however many posts of an undiscoverable author match.
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_search_goes_no_further_than_two_thousand_posts(#[case] backend: Backend) {
+async fn search_examines_at_most_two_thousand_posts(#[case] backend: Backend) {
     let database = crowd(backend).await;
     insert_user(&database, "bob").await;
     let oldest = |count: &str| {
@@ -100,7 +100,7 @@ async fn a_search_goes_no_further_than_two_thousand_posts(#[case] backend: Backe
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_post_is_found_in_its_place_however_late_it_is_for_everybody(#[case] backend: Backend) {
+async fn search_finds_a_post_in_order_after_it_becomes_public(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
     let old = Post { visibility: Visibility::Followers, ..new_post(ann, "옛날 서울") };
@@ -124,7 +124,7 @@ async fn a_post_is_found_in_its_place_however_late_it_is_for_everybody(#[case] b
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn words_are_looked_up_and_posts_never_scanned(#[case] backend: Backend) {
+async fn search_uses_the_index_and_never_scans_posts(#[case] backend: Backend) {
     let database = crowd(backend).await;
     let first = PageRequest::new(Scope::new("searchPosts", &[]), Limit::default(), None, None);
     let cursors = first.page_keys(vec![PostId::generate(now()).as_uuid(); 21]).into_page::<()>(vec![]);

@@ -96,9 +96,9 @@ impl Layers {
     }
 
     fn is_production(&self, env: &BTreeMap<String, String>) -> bool {
-        let from_env = env.get("BLEGRAM_PROFILE").filter(|it| !it.is_empty());
-        let text = from_env.or_else(|| self.values.get("profile").map(|it| &it.text));
-        text.is_some_and(|it| Profile::parse(it) == Some(Profile::Production))
+        let from_env = env.get("BLEGRAM_PROFILE").filter(|text| !text.is_empty());
+        let text = from_env.or_else(|| self.values.get("profile").map(|raw| &raw.text));
+        text.is_some_and(|text| Profile::parse(text) == Some(Profile::Production))
     }
 
     /// Parses the value of one setting. Returns `None` and adds a problem if it is invalid.
@@ -129,7 +129,7 @@ impl Layers {
 
     /// The unparsed value of `key` in any layer, or its fixed default.
     pub(super) fn text(&self, key: &str) -> Option<String> {
-        self.raw(settings().find(|it| it.key() == key)?).map(|raw| raw.text)
+        self.raw(settings().find(|setting| setting.key() == key)?).map(|raw| raw.text)
     }
 
     /// Whether any layer sets `key`.
@@ -148,7 +148,7 @@ impl Layers {
             Ok(table) => self.add_table(name, text, "", table.get_ref()),
             // Only the message: the `Display` of toml errors repeats the line, which may contain a secret.
             Err(error) => {
-                let line = error.span().map_or(1, |it| line_of(text, it.start));
+                let line = error.span().map_or(1, |span| line_of(text, span.start));
                 self.reject("TOML", &Source::Line { file: name.into(), line }, error.message());
             }
         }
@@ -168,7 +168,7 @@ impl Layers {
     }
 
     fn add_entry(&mut self, key: &str, value: &DeValue<'_>, source: Source) {
-        if !settings().any(|it| it.key() == key) {
+        if !settings().any(|setting| setting.key() == key) {
             let advice = suggestion(key, Setting::key);
             return self.reject(key, &source, advice);
         }
@@ -182,7 +182,7 @@ impl Layers {
     fn add_variables(&mut self, variables: &Variables<'_>) {
         for (name, text) in variables.values.iter().filter(|(name, text)| is_ours(name) && !text.is_empty()) {
             let source = (variables.source)(name.clone());
-            if let Some(setting) = settings().find(|it| it.variable() == *name) {
+            if let Some(setting) = settings().find(|setting| setting.variable() == *name) {
                 self.add_text(setting, text, source);
             } else if let Some(setting) = setting_from_file(name) {
                 self.add_secret(setting, Path::new(text), source, variables);
@@ -236,7 +236,7 @@ impl Layers {
 
     fn add_secret(&mut self, setting: &Setting, path: &Path, source: Source, variables: &Variables<'_>) {
         let key = setting.key();
-        if variables.values.get(&setting.variable()).is_some_and(|it| !it.is_empty()) {
+        if variables.values.get(&setting.variable()).is_some_and(|value| !value.is_empty()) {
             self.reject(&key, &source, "is set twice, by value and by file; use only one of them");
         }
         match (variables.read_secret)(path) {
@@ -269,15 +269,15 @@ fn is_ours(name: &str) -> bool {
 /// The secret setting of a variable `BLEGRAM_…_FILE`.
 fn setting_from_file(name: &str) -> Option<&'static Setting> {
     let variable = name.strip_suffix("_FILE")?;
-    settings().find(|it| it.shape == Shape::Secret && it.variable() == variable)
+    settings().find(|setting| setting.shape == Shape::Secret && setting.variable() == variable)
 }
 
 fn is_prefix(key: &str) -> bool {
-    settings().any(|it| it.key().strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+    settings().any(|setting| setting.key().strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
 }
 
 fn line_of(text: &str, at: usize) -> usize {
-    text.bytes().take(at).filter(|it| *it == b'\n').count() + 1
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
 fn plain(value: &DeValue<'_>) -> Option<String> {
@@ -297,14 +297,14 @@ fn plain(value: &DeValue<'_>) -> Option<String> {
 
 /// The advice for an unknown name, with the most similar setting if it may be a typing error.
 fn suggestion(name: &str, spell: fn(&Setting) -> String) -> String {
-    const FARTHEST: f64 = 0.8;
-    let last = |it: &str| it.rsplit(['.', '_']).next().unwrap_or_default().to_owned();
-    let alike = |known: &str| {
+    const MIN_SIMILARITY: f64 = 0.8;
+    let last = |name: &str| name.rsplit(['.', '_']).next().unwrap_or_default().to_owned();
+    let similarity = |known: &str| {
         let same_end = if last(name) == last(known) { 0.02 } else { 0.0 };
         strsim::normalized_damerau_levenshtein(name, known) + same_end
     };
-    let best = settings().map(spell).max_by(|a, b| alike(a).total_cmp(&alike(b)));
-    match best.filter(|it| alike(it) >= FARTHEST || it.ends_with(&format!(".{name}"))) {
+    let best = settings().map(spell).max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    match best.filter(|best| similarity(best) >= MIN_SIMILARITY || best.ends_with(&format!(".{name}"))) {
         Some(near) => format!("is not a setting; did you mean {near}?"),
         None => "is not a setting; see docs/configuration.md for all settings".into(),
     }

@@ -143,7 +143,7 @@ fn row(setting: &Setting) -> String {
         default(setting),
         setting.meaning.trim().into(),
     ];
-    format!("| {} |\n", cells.map(|it| it.replace('|', "\\|")).join(" | "))
+    format!("| {} |\n", cells.map(|cell| cell.replace('|', "\\|")).join(" | "))
 }
 
 fn default(setting: &Setting) -> String {
@@ -156,9 +156,9 @@ fn default(setting: &Setting) -> String {
 }
 
 fn predecessors() -> String {
-    let row = |it: &Predecessor| {
-        let names: Vec<String> = it.names.iter().map(|name| format!("`{name}`")).collect();
-        format!("| {} | {} |\n", names.join(", "), it.instead)
+    let row = |old: &Predecessor| {
+        let names: Vec<String> = old.names.iter().map(|name| format!("`{name}`")).collect();
+        format!("| {} | {} |\n", names.join(", "), old.instead)
     };
     let rows: String = PREDECESSORS.iter().map(row).collect();
     format!(
@@ -193,7 +193,7 @@ pub fn env_example() -> String {
 }
 
 fn env_section(about: &str, settings: &[Setting]) -> String {
-    let lines: String = settings.iter().filter(|it| it.name != "profile").map(env_line).collect();
+    let lines: String = settings.iter().filter(|setting| setting.name != "profile").map(env_line).collect();
     if lines.is_empty() { lines } else { format!("\n# --- {}\n{lines}", about.trim()) }
 }
 

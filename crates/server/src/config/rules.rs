@@ -7,7 +7,7 @@ use super::{
     words::Profile,
 };
 
-pub(super) fn broken(config: &Config) -> Vec<Problem> {
+pub(super) fn check(config: &Config) -> Vec<Problem> {
     let mut problems = sanity(config);
     if config.profile == Profile::Production {
         problems.extend(production(config));
@@ -96,17 +96,19 @@ fn production(config: &Config) -> Vec<Problem> {
 fn violated<const N: usize>(config: &Config, rules: [(bool, &str, &str); N]) -> Vec<Problem> {
     rules
         .into_iter()
-        .filter(|(broken, ..)| *broken)
+        .filter(|(is_violated, ..)| *is_violated)
         .map(|(_, key, advice)| problem(config, key, advice))
         .collect()
 }
 
 fn problem(config: &Config, key: &str, advice: &str) -> Problem {
-    let effective = config.effective.iter().find(|it| it.setting.key() == key);
+    let effective = config.effective.iter().find(|effective| effective.setting.key() == key);
     Problem {
         key: key.to_owned(),
-        found: effective.and_then(|it| it.text.clone()).filter(|it| it != super::layers::REDACTED),
-        origin: effective.map_or_else(|| "default".into(), |it| it.source.to_string()),
+        found: effective
+            .and_then(|effective| effective.text.clone())
+            .filter(|text| text != super::layers::REDACTED),
+        origin: effective.map_or_else(|| "default".into(), |effective| effective.source.to_string()),
         advice: advice.to_owned(),
     }
 }

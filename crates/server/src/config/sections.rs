@@ -371,32 +371,32 @@ fn size(count: NonZeroU32) -> usize {
 }
 
 impl From<&Gateway> for blegram_gateway::Config {
-    fn from(it: &Gateway) -> Self {
+    fn from(section: &Gateway) -> Self {
         let seconds = |count: u32| Duration::from_secs(count.into());
         let standard = Self::default();
         Self {
             timing: blegram_gateway::Timing {
-                heartbeat: seconds(it.heartbeat_seconds.get()),
-                pong_timeout: seconds(it.pong_timeout_seconds.get()),
-                commands_per_second: it.commands_per_second.get(),
-                command_burst: it.command_burst.get(),
+                heartbeat: seconds(section.heartbeat_seconds.get()),
+                pong_timeout: seconds(section.pong_timeout_seconds.get()),
+                commands_per_second: section.commands_per_second.get(),
+                command_burst: section.command_burst.get(),
                 ..standard.timing
             },
             outbox: blegram_gateway::OutboxLimits {
-                bytes: size(it.queue_bytes),
-                frames: size(it.queue_frames),
+                bytes: size(section.queue_bytes),
+                frames: size(section.queue_frames),
             },
-            stall: ms(it.stall_timeout_ms),
-            connections_per_user: size(it.max_per_user),
-            connections_per_address: size(it.max_per_address),
-            handshakes_per_second: it.handshakes_per_second,
-            topics_per_connection: size(it.max_topics),
-            posts_per_second: it.posts_per_second.get(),
-            presence_grace: seconds(it.presence_grace_seconds),
+            stall: ms(section.stall_timeout_ms),
+            connections_per_user: size(section.max_per_user),
+            connections_per_address: size(section.max_per_address),
+            handshakes_per_second: section.handshakes_per_second,
+            topics_per_connection: size(section.max_topics),
+            posts_per_second: section.posts_per_second.get(),
+            presence_grace: seconds(section.presence_grace_seconds),
             drain: blegram_gateway::Drain {
-                per_second: it.drain_per_second,
-                shortest: ms(it.drain_min_ms),
-                longest: ms(it.drain_max_ms.max(it.drain_min_ms)),
+                per_second: section.drain_per_second,
+                shortest: ms(section.drain_min_ms),
+                longest: ms(section.drain_max_ms.max(section.drain_min_ms)),
             },
             ..standard
         }
@@ -404,16 +404,16 @@ impl From<&Gateway> for blegram_gateway::Config {
 }
 
 impl From<&Listener> for listener::Limits {
-    fn from(it: &Listener) -> Self {
+    fn from(section: &Listener) -> Self {
         Self {
-            max_connections: size(it.max_connections),
-            head_timeout: ms(it.head_timeout_ms),
-            keep_alive_timeout: ms(it.keep_alive_timeout_ms),
-            max_head_bytes: size(it.max_head_bytes),
-            body_grace: ms(it.body_grace_ms),
-            min_body_bytes_per_second: it.min_body_bytes_per_second.get().into(),
-            write_timeout: ms(it.write_timeout_ms),
-            drain_timeout: ms(it.drain_timeout_ms),
+            max_connections: size(section.max_connections),
+            head_timeout: ms(section.head_timeout_ms),
+            keep_alive_timeout: ms(section.keep_alive_timeout_ms),
+            max_head_bytes: size(section.max_head_bytes),
+            body_grace: ms(section.body_grace_ms),
+            min_body_bytes_per_second: section.min_body_bytes_per_second.get().into(),
+            write_timeout: ms(section.write_timeout_ms),
+            drain_timeout: ms(section.drain_timeout_ms),
         }
     }
 }

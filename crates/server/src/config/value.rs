@@ -110,7 +110,7 @@ impl Value for Url {
     const EXAMPLE: &'static str = "https://blegram.example";
 
     fn parse(text: &str) -> Option<Self> {
-        let url = Url::parse(text).ok().filter(|it| matches!(it.scheme(), "http" | "https"))?;
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
         let plain = url.username().is_empty()
             && url.password().is_none()
             && url.query().is_none()
@@ -146,7 +146,7 @@ impl<T: Value> Value for Vec<T> {
 }
 
 pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').map(str::trim).filter(|it| !it.is_empty())
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
 /// An exact web origin, `scheme://host[:port]`, in the form that browsers send: lower case, without the default port.
@@ -269,7 +269,7 @@ impl Value for DatabaseUrl {
     const SHAPE: Shape = Shape::Secret;
 
     fn parse(text: &str) -> Option<Self> {
-        let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|it| text.starts_with(it));
+        let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
         // With an in-memory database, each connection would have a database of its own. And the driver's error for an
         // invalid URL would repeat it, including the password.
         let is_file = !text.contains(":memory:") && !text.contains("mode=memory");

@@ -66,15 +66,20 @@ impl DemoChat<'_> {
         lines: &[(usize, &str)],
     ) -> anyhow::Result<()> {
         let with: Vec<UserRef> = with.iter().map(|id| UserRef::Id(*id)).collect();
-        let begun = self.chat.create_conversation(self.people[0], &with, title).await?;
+        let created = self.chat.create_conversation(self.people[0], &with, title).await?;
         for (who, line) in lines {
             self.clock.advance(PAUSE);
-            self.say(begun.0.conversation.id, *who, line).await?;
+            self.send_message_as(created.0.conversation.id, *who, line).await?;
         }
         Ok(())
     }
 
-    async fn say(&self, conversation: ConversationId, who: usize, line: &str) -> anyhow::Result<()> {
+    async fn send_message_as(
+        &self,
+        conversation: ConversationId,
+        who: usize,
+        line: &str,
+    ) -> anyhow::Result<()> {
         let text = MessageText::parse(line).context("invalid message in the demo data")?;
         let name = ClientId::generate(self.clock.now());
         let message =

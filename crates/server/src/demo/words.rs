@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_are_ones_that_the_site_takes() {
+    fn demo_texts_are_valid() {
         for (username, display_name, _) in PEOPLE {
             let name = Username::parse(username).unwrap();
             assert!(!name.is_reserved() && DisplayName::parse(display_name).is_ok(), "{username}");

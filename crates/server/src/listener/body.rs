@@ -86,7 +86,7 @@ enum Progress {
     /// The client waits for `100 Continue`, which the first read sends.
     Expected,
     /// The body is being read.
-    Begun,
+    Reading,
     /// The body was read to its end.
     Complete,
     /// The body was too slow or malformed, or the client disconnected.
@@ -100,7 +100,7 @@ struct Wait {
 
 impl Paced {
     fn new(inner: BoxBody, limits: &Limits, expects_continue: bool) -> Self {
-        let progress = if expects_continue { Progress::Expected } else { Progress::Begun };
+        let progress = if expects_continue { Progress::Expected } else { Progress::Reading };
         let pace = u32::try_from(limits.min_body_bytes_per_second.max(1)).unwrap_or(u32::MAX);
         let per_byte = Duration::from_secs(1) / pace;
         Self { inner, credit: limits.body_grace, grace: limits.body_grace, per_byte, wait: None, progress }
@@ -109,7 +109,7 @@ impl Paced {
     fn is_at_end(&self) -> bool {
         match self.progress {
             Progress::Complete => true,
-            Progress::Begun => self.inner.is_end_stream(),
+            Progress::Reading => self.inner.is_end_stream(),
             Progress::Expected | Progress::Failed => false,
         }
     }
@@ -117,16 +117,16 @@ impl Paced {
     /// Whether to drain the rest. Not if that would send `100 Continue` for a body that no one reads, and not if the
     /// announced length exceeds the limit.
     fn is_worth_draining(&self) -> bool {
-        self.progress == Progress::Begun && self.inner.size_hint().lower() <= DRAIN_BYTES
+        self.progress == Progress::Reading && self.inner.size_hint().lower() <= DRAIN_BYTES
     }
 
     /// Reads and discards up to [`DRAIN_BYTES`]; returns whether the end was reached.
     async fn discard(mut self) -> bool {
-        let mut room = DRAIN_BYTES;
+        let mut remaining = DRAIN_BYTES;
         while let Some(Ok(frame)) = self.frame().await {
             let length = frame.data_ref().map_or(0, |data| data.len() as u64);
-            let Some(rest) = room.checked_sub(length) else { return false };
-            room = rest;
+            let Some(rest) = remaining.checked_sub(length) else { return false };
+            remaining = rest;
         }
         self.is_at_end()
     }
@@ -158,7 +158,7 @@ impl Body for Paced {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if self.progress == Progress::Expected {
-            self.progress = Progress::Begun;
+            self.progress = Progress::Reading;
         }
         let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
             let error = ready!(self.poll_deadline(cx));
@@ -211,28 +211,28 @@ mod tests {
     }
 
     async fn length(body: Paced) -> io::Result<usize> {
-        body.collect().await.map(|it| it.to_bytes().len())
+        body.collect().await.map(|body| body.to_bytes().len())
     }
 
     #[tokio::test]
-    async fn a_body_at_the_minimum_pace_passes_however_long_it_takes() {
+    async fn body_at_the_minimum_rate_has_no_time_limit() {
         assert_eq!(length(body(&[(60, 30); 10])).await.unwrap(), 300);
     }
 
     #[tokio::test]
-    async fn a_trickle_ends_when_the_grace_is_used_up() {
+    async fn slow_body_times_out_after_the_grace_period() {
         let error = length(body(&[(60, 1); 10])).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]
-    async fn a_fast_start_buys_no_long_pause() {
+    async fn fast_start_does_not_extend_the_grace_period() {
         let error = length(body(&[(0, 100_000), (2_000, 1)])).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]
-    async fn a_slow_reader_is_not_held_against_the_client() {
+    async fn slow_reading_by_the_server_does_not_count() {
         let mut body = body(&[(0, 1), (0, 1)]);
         body.frame().await.unwrap().unwrap();
         tokio::time::sleep(Duration::from_millis(500)).await;

@@ -127,7 +127,7 @@ pub(super) struct Socket {
 #[derive(Debug, Clone, Copy)]
 struct Timed {
     stage: Stage,
-    began: Instant,
+    started: Instant,
 }
 
 impl Socket {
@@ -138,7 +138,7 @@ impl Socket {
             limits,
             progress: Progress::new(),
             deadline,
-            timed: Some(Timed { stage: Stage::Head, began: Instant::now() }),
+            timed: Some(Timed { stage: Stage::Head, started: Instant::now() }),
             stall: None,
             slot,
         }
@@ -154,10 +154,10 @@ impl Socket {
             return;
         }
         self.timed =
-            matches!(stage, Stage::Head | Stage::Idle).then(|| Timed { stage, began: Instant::now() });
+            matches!(stage, Stage::Head | Stage::Idle).then(|| Timed { stage, started: Instant::now() });
         // Wakes an idle connection early, because free slots may have become scarce.
-        let look = self.limits.head_timeout.min(self.limit(stage));
-        self.deadline.as_mut().reset(Instant::now() + look);
+        let next_check = self.limits.head_timeout.min(self.limit(stage));
+        self.deadline.as_mut().reset(Instant::now() + next_check);
     }
 
     fn limit(&self, stage: Stage) -> Duration {
@@ -167,15 +167,15 @@ impl Socket {
     /// The rest of the current stage's time limit after its timer has fired: zero for a head, and zero for an idle
     /// connection when less than a tenth of the slots is free. Free slots are worth more than saving an idle client its
     /// next handshake.
-    fn rest(&self) -> Duration {
-        let Some(Timed { stage, began }) = self.timed else { return Duration::ZERO };
+    fn remaining(&self) -> Duration {
+        let Some(Timed { stage, started }) = self.timed else { return Duration::ZERO };
         let Limits { head_timeout, max_connections, .. } = self.limits;
         let free = self.slot.as_ref().map_or(max_connections, |slot| slot.semaphore().available_permits());
         let is_needed = stage == Stage::Idle && free < max_connections.div_ceil(10);
         if is_needed {
             Duration::ZERO
         } else {
-            self.limit(stage).saturating_sub(began.elapsed()).min(head_timeout)
+            self.limit(stage).saturating_sub(started.elapsed()).min(head_timeout)
         }
     }
 
@@ -183,11 +183,11 @@ impl Socket {
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             ready!(self.deadline.as_mut().poll(cx));
-            let rest = self.rest();
-            if rest.is_zero() {
+            let remaining = self.remaining();
+            if remaining.is_zero() {
                 return Poll::Ready(());
             }
-            self.deadline.as_mut().reset(Instant::now() + rest);
+            self.deadline.as_mut().reset(Instant::now() + remaining);
         }
     }
 

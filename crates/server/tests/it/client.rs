@@ -12,19 +12,19 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// The longest time that a test waits. Only a failing test waits that long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-pub(crate) async fn soon<F: Future>(it: F) -> F::Output {
-    tokio::time::timeout(PATIENCE, it).await.expect("completes in time")
+pub(crate) async fn in_time<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(TIMEOUT, future).await.expect("completes in time")
 }
 
 /// Limits that no test reaches by accident.
 pub(crate) fn limits() -> Limits {
     Limits {
-        head_timeout: PATIENCE * 2,
-        keep_alive_timeout: PATIENCE * 2,
-        body_grace: PATIENCE * 2,
-        drain_timeout: PATIENCE * 2,
+        head_timeout: TIMEOUT * 2,
+        keep_alive_timeout: TIMEOUT * 2,
+        body_grace: TIMEOUT * 2,
+        drain_timeout: TIMEOUT * 2,
         ..Limits::default()
     }
 }
@@ -56,7 +56,7 @@ impl Server {
 
     /// Waits until the server has stopped, and returns the number of connections that it cut.
     pub(crate) async fn end(mut self) -> usize {
-        soon(self.task.join_next()).await.unwrap().unwrap()
+        in_time(self.task.join_next()).await.unwrap().unwrap()
     }
 }
 
@@ -93,7 +93,7 @@ impl Answer {
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> io::Result<Self> {
-        Ok(Self { stream: BufReader::new(soon(TcpStream::connect(address)).await?) })
+        Ok(Self { stream: BufReader::new(in_time(TcpStream::connect(address)).await?) })
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -101,7 +101,7 @@ impl Client {
     }
 
     pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        soon(self.stream.write_all(bytes.as_ref())).await
+        in_time(self.stream.write_all(bytes.as_ref())).await
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Answer {
@@ -116,13 +116,13 @@ impl Client {
     pub(crate) async fn try_answer(&mut self) -> io::Result<Answer> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
-            if soon(self.stream.read_line(&mut head)).await? == 0 {
+            if in_time(self.stream.read_line(&mut head)).await? == 0 {
                 return Err(io::Error::other(format!("the connection ended after {head:?}")));
             }
         }
         let mut answer = Answer { status: head[9..12].parse().unwrap(), head, body: String::new() };
         let mut body = vec![0; answer.header("content-length").unwrap_or("0").parse().unwrap()];
-        soon(self.stream.read_exact(&mut body)).await?;
+        in_time(self.stream.read_exact(&mut body)).await?;
         answer.body = String::from_utf8_lossy(&body).into_owned();
         Ok(answer)
     }
@@ -139,7 +139,7 @@ impl Client {
             let written = tokio::select! {
                 biased;
                 _ = socket.readable() => break,
-                written = soon(write) => written,
+                written = in_time(write) => written,
             };
             match written {
                 Ok(count) => sent += count,
@@ -151,7 +151,7 @@ impl Client {
     }
 
     /// Keeps sending `piece` after the response, up to `bytes` bytes, until the connection fails.
-    pub(crate) async fn insist(&mut self, piece: &[u8], bytes: usize) {
+    pub(crate) async fn keep_sending(&mut self, piece: &[u8], bytes: usize) {
         for _ in 0..bytes / piece.len() {
             if self.try_send(piece).await.is_err() {
                 return;
@@ -162,19 +162,19 @@ impl Client {
     /// Waits until the server closes the connection, by FIN or by reset, and asserts that it sends nothing more.
     pub(crate) async fn closed(&mut self) {
         let mut rest = Vec::new();
-        let _ = soon(self.stream.read_to_end(&mut rest)).await;
+        let _ = in_time(self.stream.read_to_end(&mut rest)).await;
         assert!(rest.is_empty(), "unexpected {:?}", String::from_utf8_lossy(&rest));
     }
 
     pub(crate) async fn line(&mut self) -> String {
         let mut line = String::new();
-        soon(self.stream.read_line(&mut line)).await.unwrap();
+        in_time(self.stream.read_line(&mut line)).await.unwrap();
         line
     }
 
     /// Asserts that nothing arrives for 100 ms. Only waiting can show this.
-    pub(crate) async fn hears_nothing(&mut self) {
-        let heard = tokio::time::timeout(Duration::from_millis(100), self.stream.fill_buf()).await;
-        assert!(heard.is_err(), "unexpected {heard:?}");
+    pub(crate) async fn receives_nothing(&mut self) {
+        let received = tokio::time::timeout(Duration::from_millis(100), self.stream.fill_buf()).await;
+        assert!(received.is_err(), "unexpected {received:?}");
     }
 }

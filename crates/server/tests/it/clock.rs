@@ -42,7 +42,7 @@ const AGING: [&str; 7] = [
 /// Inserts at least one row into each table of [`AGING`].
 async fn fill(site: &Site) -> UserId {
     let [ann, bob] = [site.sign_up("ann").await, site.sign_up("bob").await];
-    let [ann, bob] = [ann, bob].map(|it| it.account.user.summary.id);
+    let [ann, bob] = [ann, bob].map(|login| login.account.user.summary.id);
     site.auth.change_username(ann, Username::parse("lee").unwrap(), &Precondition::Any).await.unwrap();
     let key = blegram_auth::idempotency::Keyed { user: ann, method: "POST", path: "/", key: "k", body: b"" };
     site.auth.idempotency().begin(key).await.unwrap();
@@ -111,7 +111,7 @@ async fn retention_deletes_nothing_while_the_clock_is_ahead(#[case] backend: Bac
     assert_eq!((counts(&site).await, is_paused(&site).await), (before.clone(), true));
     // The clock is set back. No row is old any more, but the clock is not trusted yet.
     site.clock.step_wall(start + 23 * HOUR);
-    runner.retention().look().await.unwrap();
+    runner.retention().check_once().await.unwrap();
     run(&runner).await;
     assert_eq!((counts(&site).await, is_paused(&site).await), (before.clone(), true));
     for _ in 0..24 {
@@ -211,7 +211,7 @@ async fn jobs_of_a_clock_that_was_ahead_run_without_waiting_for_it(#[case] backe
     site.clock.step_wall(start + DAY);
     site.social.delete_post(ann, post, &Precondition::Any).await.unwrap();
     site.clock.step_wall(start);
-    runner.retention().look().await.unwrap();
+    runner.retention().check_once().await.unwrap();
     run(&runner).await;
     assert_eq!(site.database.count("posts").await, 0);
 }
@@ -219,8 +219,8 @@ async fn jobs_of_a_clock_that_was_ahead_run_without_waiting_for_it(#[case] backe
 /// An id that another process generated with a clock that is 200 days ahead.
 fn ahead(site: &Site) -> AnyId {
     // Later than every id that this process has generated.
-    let made = id::instant_of(PostId::generate(site.clock.now()).as_uuid()).unwrap();
-    last_of(made + 200 * DAY)
+    let created_at = id::instant_of(PostId::generate(site.clock.now()).as_uuid()).unwrap();
+    last_of(created_at + 200 * DAY)
 }
 
 async fn set(site: &Site, what: &str, id: AnyId) {
@@ -238,7 +238,7 @@ async fn set(site: &Site, what: &str, id: AnyId) {
 async fn ids_start_above_the_newest_stored_one(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let [ann, bob] = [site.sign_up("ann").await, site.sign_up("bob").await];
-    let [ann, bob] = [ann, bob].map(|it| it.account.user.summary.id);
+    let [ann, bob] = [ann, bob].map(|login| login.account.user.summary.id);
     site.post(ann, "of a clock that was ahead").await;
     let ahead = ahead(&site);
     if !site.database.db().is_sqlite() {
@@ -278,7 +278,7 @@ async fn ids_stay_above_those_of_other_nodes() {
         shutdown.cancel();
     };
     let both = async { tokio::join!(clock::follow(&clock, site.database.db(), &shutdown), followed) };
-    crate::client::soon(both).await;
+    crate::client::in_time(both).await;
 }
 
 /// An idle site that is restarted now and then has no newer row, only the time of the last check.
@@ -302,15 +302,15 @@ async fn retention_of_an_idle_site_relies_on_the_last_check(#[case] backend: Bac
 async fn new_notifications_are_unread_after_a_clock_was_ahead(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let [ann, bob] = [site.sign_up("ann").await, site.sign_up("bob").await];
-    let [ann, bob] = [ann, bob].map(|it| it.account.user.summary.id);
+    let [ann, bob] = [ann, bob].map(|login| login.account.user.summary.id);
     // The notifications that she read then were withdrawn since; only her read position is left.
     set(&site, "UPDATE users SET notifications_read", ahead(&site)).await;
     begin_ids(site.database.db(), &*site.clock).await.unwrap();
     site.social.follow_user(bob, &UserRef::Id(ann)).await.unwrap();
     let page = PageRequest::new(Scope::new("listNotifications", &[]), Limit::default(), None, None);
-    let told = site.social.notifications(ann, &page).await.unwrap().items;
-    assert_eq!(told.iter().map(|view| view.is_read).collect::<Vec<_>>(), [false]);
-    let mark = site.social.mark_notifications_read(ann, told[0].notification.id).await.unwrap();
+    let notifications = site.social.notifications(ann, &page).await.unwrap().items;
+    assert_eq!(notifications.iter().map(|view| view.is_read).collect::<Vec<_>>(), [false]);
+    let mark = site.social.mark_notifications_read(ann, notifications[0].notification.id).await.unwrap();
     assert_eq!(mark.unread_count, 0);
 }
 

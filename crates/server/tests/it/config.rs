@@ -15,18 +15,18 @@ const KEY: &str = "3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs=";
 
 /// The sources of a configuration. `secret` supplies the contents of the files that `*_FILE` variables name.
 #[derive(Default)]
-struct Given {
+struct TestInputs {
     file: Option<&'static str>,
     env: BTreeMap<String, String>,
     dotenv: String,
 }
 
-fn file(text: &'static str) -> Given {
-    Given { file: Some(text), ..Given::default() }
+fn file(text: &'static str) -> TestInputs {
+    TestInputs { file: Some(text), ..TestInputs::default() }
 }
 
-fn env<const N: usize>(pairs: [(&str, &str); N]) -> Given {
-    Given::default().env(pairs)
+fn env<const N: usize>(pairs: [(&str, &str); N]) -> TestInputs {
+    TestInputs::default().env(pairs)
 }
 
 fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
@@ -41,7 +41,7 @@ fn secret(path: &Path) -> io::Result<String> {
     }
 }
 
-impl Given {
+impl TestInputs {
     fn env<const N: usize>(mut self, pairs: [(&str, &str); N]) -> Self {
         self.env = map(pairs);
         self
@@ -66,7 +66,10 @@ impl Given {
     #[track_caller]
     fn problems(&self) -> Vec<String> {
         let problems = self.load().expect_err("the configuration should be rejected").problems;
-        problems.into_iter().map(|it| format!("{}: {} ({})", it.key, it.advice, it.origin)).collect()
+        problems
+            .into_iter()
+            .map(|problem| format!("{}: {} ({})", problem.key, problem.advice, problem.origin))
+            .collect()
     }
 
     #[track_caller]
@@ -79,7 +82,7 @@ impl Given {
 
 #[test]
 fn defaults_are_a_development_server_on_sqlite() {
-    let config = Given::default().valid();
+    let config = TestInputs::default().valid();
     assert_eq!(config.profile, Profile::Development);
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.server.public_url.as_str(), "http://127.0.0.1:8080/");
@@ -104,7 +107,7 @@ fn data_dir_may_have_any_name() {
 
 #[test]
 fn listener_defaults_match_the_default_limits() {
-    let config = Given::default().valid();
+    let config = TestInputs::default().valid();
     assert_eq!(listener::Limits::from(&config.listener), listener::Limits::default());
     let slower = file("listener.head_timeout_ms = 1_500").valid();
     assert_eq!(listener::Limits::from(&slower.listener).head_timeout, Duration::from_millis(1500));
@@ -112,31 +115,31 @@ fn listener_defaults_match_the_default_limits() {
 
 #[test]
 fn environment_overrides_dotenv_and_dotenv_the_file() {
-    let port = |given: &Given| given.valid().server.listen.port();
-    let mut given = file("[server]\nlisten = '127.0.0.1:1'");
-    assert_eq!(port(&given), 1);
-    given = given.dotenv([("BLEGRAM_SERVER__LISTEN", "127.0.0.1:2")]);
-    assert_eq!(port(&given), 2);
-    given = given.env([("BLEGRAM_SERVER__LISTEN", "127.0.0.1:3")]);
-    assert_eq!(port(&given), 3);
-    given = given.env([("BLEGRAM_SERVER__LISTEN", "")]);
-    assert_eq!(port(&given), 2, "an empty variable counts as unset");
+    let port = |inputs: &TestInputs| inputs.valid().server.listen.port();
+    let mut inputs = file("[server]\nlisten = '127.0.0.1:1'");
+    assert_eq!(port(&inputs), 1);
+    inputs = inputs.dotenv([("BLEGRAM_SERVER__LISTEN", "127.0.0.1:2")]);
+    assert_eq!(port(&inputs), 2);
+    inputs = inputs.env([("BLEGRAM_SERVER__LISTEN", "127.0.0.1:3")]);
+    assert_eq!(port(&inputs), 3);
+    inputs = inputs.env([("BLEGRAM_SERVER__LISTEN", "")]);
+    assert_eq!(port(&inputs), 2, "an empty variable counts as unset");
 }
 
 #[test]
 fn dotenv_is_for_development_and_cannot_set_the_profile() {
     let production = [("BLEGRAM_PROFILE", "production"), ("BLEGRAM_SERVER__PUBLIC_URL", "https://b.example")];
-    let given = env(production).dotenv([("BLEGRAM_SERVER__LISTEN", "127.0.0.1:2"), ("BLEGRAM_TYPO", "1")]);
-    assert_eq!(given.valid().server.listen.port(), 8080);
+    let inputs = env(production).dotenv([("BLEGRAM_SERVER__LISTEN", "127.0.0.1:2"), ("BLEGRAM_TYPO", "1")]);
+    assert_eq!(inputs.valid().server.listen.port(), 8080);
 
-    let given = Given::default().dotenv([("BLEGRAM_PROFILE", "production")]);
-    assert!(given.problem().starts_with("profile: cannot be set in .env"), "{}", given.problem());
+    let inputs = TestInputs::default().dotenv([("BLEGRAM_PROFILE", "production")]);
+    assert!(inputs.problem().starts_with("profile: cannot be set in .env"), "{}", inputs.problem());
 }
 
 #[test]
 fn lists_are_toml_arrays_or_comma_separated() {
     let texts = |config: &Config| -> Vec<String> {
-        config.server.origins().iter().map(|it| it.as_str().to_owned()).collect()
+        config.server.origins().iter().map(|origin| origin.as_str().to_owned()).collect()
     };
     let expected = ["http://127.0.0.1:8080", "https://a.example", "http://localhost:3000"];
     let from_file =
@@ -161,7 +164,7 @@ fn numbers_and_strings_are_interchangeable() {
 
 #[test]
 fn unknown_keys_are_rejected_with_suggestion_and_location() {
-    for (given, expected) in [
+    for (inputs, expected) in [
         (
             file("[server]\n\nlisen = '127.0.0.1:1'"),
             "server.lisen: is not a setting; did you mean server.listen? (blegram.toml, line 3)",
@@ -183,7 +186,7 @@ fn unknown_keys_are_rejected_with_suggestion_and_location() {
             "BLEGRAM_FROBNICATE: is not a setting; see docs/configuration.md for all settings (BLEGRAM_FROBNICATE)",
         ),
         (
-            Given::default().dotenv([("BLEGRAM_LOG__FORMAL", "json")]),
+            TestInputs::default().dotenv([("BLEGRAM_LOG__FORMAL", "json")]),
             "BLEGRAM_LOG__FORMAL: is not a setting; did you mean BLEGRAM_LOG__FORMAT? (BLEGRAM_LOG__FORMAL in .env)",
         ),
         (
@@ -195,7 +198,7 @@ fn unknown_keys_are_rejected_with_suggestion_and_location() {
             "BLEGRAM_SERVER__LISTEN_FILE: is not a setting; did you mean BLEGRAM_SERVER__LISTEN? (BLEGRAM_SERVER__LISTEN_FILE)",
         ),
     ] {
-        assert_eq!(given.problem(), expected);
+        assert_eq!(inputs.problem(), expected);
     }
 }
 
@@ -208,18 +211,18 @@ fn dotenv_of_an_earlier_system_is_rejected_with_replacements() {
                        CORS_ALLOW_ORIGIN CSRF_SECRET_KEY";
     for file in [blegram, x_messenger] {
         let names: Vec<&str> = file.split(' ').filter(|name| !name.is_empty()).collect();
-        let mut given = Given::default();
-        given.dotenv.extend(names.iter().map(|name| format!("{name}=hunter2\n")));
-        let error = given.load().unwrap_err();
+        let mut inputs = TestInputs::default();
+        inputs.dotenv.extend(names.iter().map(|name| format!("{name}=hunter2\n")));
+        let error = inputs.load().unwrap_err();
         let mut found: Vec<&str> = error.problems.iter().map(|problem| problem.key.as_str()).collect();
         let mut expected = names.clone();
         found.sort_unstable();
         expected.sort_unstable();
         assert_eq!(found, expected);
         for problem in &error.problems {
-            let says_what = ["set `BLEGRAM_", "set one variable `BLEGRAM_", "remove it: "];
+            let prefixes = ["set `BLEGRAM_", "set one variable `BLEGRAM_", "remove it: "];
             let advice = problem.advice.strip_prefix("belongs to an earlier system: ").unwrap();
-            assert!(says_what.iter().any(|start| advice.starts_with(start)), "{problem}");
+            assert!(prefixes.iter().any(|start| advice.starts_with(start)), "{problem}");
         }
         assert!(
             !error.to_string().contains("hunter2"),
@@ -239,8 +242,8 @@ fn dotenv_of_an_earlier_system_gets_advice_despite_syntax_errors(
     #[case] lines: &str,
     #[case] names: &[&str],
 ) {
-    let given = Given { dotenv: format!("JWT_EXPIRES_SEC=86400\n{lines}\n"), ..Given::default() };
-    let error = given.load().unwrap_err();
+    let inputs = TestInputs { dotenv: format!("JWT_EXPIRES_SEC=86400\n{lines}\n"), ..TestInputs::default() };
+    let error = inputs.load().unwrap_err();
     let found: Vec<&str> = error.problems.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(found, [&["JWT_EXPIRES_SEC"], names].concat());
     assert!(
@@ -252,7 +255,7 @@ fn dotenv_of_an_earlier_system_gets_advice_despite_syntax_errors(
 #[test]
 fn dotenv_syntax_errors_are_reported_by_line() {
     let dotenv = "\u{feff}# ours\n\nBLEGRAM_LOG__FORMAT=json\nBLEGRAM_SECRETS__KEY=two words\nBLEGRAM_TYPO=1\nnothing\n";
-    let problems = Given { dotenv: dotenv.to_owned(), ..Given::default() }.problems();
+    let problems = TestInputs { dotenv: dotenv.to_owned(), ..TestInputs::default() }.problems();
     let [key, nothing, typo] = problems.try_into().unwrap();
     assert!(
         key.starts_with("BLEGRAM_SECRETS__KEY: is not NAME=value") && key.ends_with("(.env, line 4)"),
@@ -279,7 +282,7 @@ fn replacements_for_earlier_systems_exist() {
 
 #[test]
 fn variables_shared_with_other_programs_are_ignored() {
-    Given::default()
+    TestInputs::default()
         .dotenv([("NODE_ENV", "development"), ("DB_PASSWORD", "x"), ("DATABASE_URL", "x")])
         .valid();
     env([("DATABASE_HOST", "db"), ("JWT_SECRET", "x"), ("CORS_ALLOW_ORIGIN", "*")]).valid();
@@ -287,11 +290,11 @@ fn variables_shared_with_other_programs_are_ignored() {
 
 #[test]
 fn loopback_sign_up_limit_is_twenty_times_higher_in_development_unless_set() {
-    let loopback = |given: &Given| {
-        let limits = given.valid().limits;
+    let loopback = |inputs: &TestInputs| {
+        let limits = inputs.valid().limits;
         (limits.signup_from_loopback.burst.get(), limits.signup_from_loopback.per_seconds.get())
     };
-    assert_eq!(loopback(&Given::default()), (100, 1800));
+    assert_eq!(loopback(&TestInputs::default()), (100, 1800));
     assert_eq!(loopback(&file("limits.signup_per_address.burst = 3")), (3, 1800));
     assert_eq!(loopback(&env([("BLEGRAM_LIMITS__SIGNUP_PER_ADDRESS__PER_SECONDS", "60")])), (5, 60));
     assert_eq!(loopback(&file("limits.signup_from_loopback.burst = 7")), (7, 1800));
@@ -343,10 +346,14 @@ fn kubernetes_service_variables_are_ignored() {
     ] {
         for ip in ["10.96.0.17", "fd00:10:96::17"] {
             for (name, value) in service_variables(service, ip, &ports) {
-                let given = env([(&name, &value)]);
-                given.valid();
+                let inputs = env([(&name, &value)]);
+                inputs.valid();
                 // Kubernetes does not write `.env`, so there they are unknown keys.
-                assert_eq!(Given::default().dotenv([(&name, &value)]).problems().len(), 1, "{name}={value}");
+                assert_eq!(
+                    TestInputs::default().dotenv([(&name, &value)]).problems().len(),
+                    1,
+                    "{name}={value}"
+                );
             }
         }
     }
@@ -414,9 +421,9 @@ fn invalid_values_are_rejected_with_an_example() {
 
 #[test]
 fn all_problems_are_reported_at_once() {
-    let given = file("colour = 'red'\n[server]\nlisten = 'here'\n[log]\nformat = 'xml'")
+    let inputs = file("colour = 'red'\n[server]\nlisten = 'here'\n[log]\nformat = 'xml'")
         .env([("BLEGRAM_DATABASE__MAX_CONNECTIONS", "many")]);
-    let text = given.load().unwrap_err().to_string();
+    let text = inputs.load().unwrap_err().to_string();
     let expected = r#"the configuration has 4 problems
 
   colour   (blegram.toml, line 1)
@@ -435,10 +442,10 @@ fn all_problems_are_reported_at_once() {
 
 #[test]
 fn toml_syntax_error_names_the_line_without_repeating_it() {
-    let given = file("[secrets]\nkey = 'hunter2\n");
-    let problem = given.problem();
+    let inputs = file("[secrets]\nkey = 'hunter2\n");
+    let problem = inputs.problem();
     assert!(problem.starts_with("TOML: ") && problem.ends_with("(blegram.toml, line 2)"), "{problem}");
-    assert!(!given.load().unwrap_err().to_string().contains("hunter2"));
+    assert!(!inputs.load().unwrap_err().to_string().contains("hunter2"));
 }
 
 #[test]
@@ -461,9 +468,9 @@ fn secrets_are_redacted() {
     for text in [config.show(), format!("{config:?}")] {
         assert!(!text.contains("hunter2") && !text.contains(KEY) && !text.contains("222, 173"), "{text}");
     }
-    let refused =
+    let inputs =
         env([("BLEGRAM_DATABASE__URL", "mysql://ann:hunter2@db"), ("BLEGRAM_SECRETS__KEY", "hunter2")]);
-    let error = refused.load().unwrap_err();
+    let error = inputs.load().unwrap_err();
     assert_eq!(error.problems.len(), 2);
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
 }
@@ -471,14 +478,14 @@ fn secrets_are_redacted() {
 #[test]
 fn production_rejects_weak_settings() {
     let production = |pairs: &[(&str, &str)]| {
-        let mut given = env([
+        let mut inputs = env([
             ("BLEGRAM_PROFILE", "production"),
             ("BLEGRAM_SERVER__PUBLIC_URL", "https://b.example"),
             ("BLEGRAM_DATABASE__URL", "postgres://localhost/b"),
             ("BLEGRAM_SECRETS__KEY", KEY),
         ]);
-        given.env.extend(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        given
+        inputs.env.extend(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        inputs
     };
     assert_eq!(production(&[]).valid().log.format, LogFormat::Json);
     production(&[("BLEGRAM_DATABASE__URL", "sqlite:a.db"), ("BLEGRAM_SECRETS__KEY", "")]).valid();
@@ -547,8 +554,8 @@ fn origins_that_any_page_can_have_are_rejected_with_a_reason() {
         ("about:blank", "any page can create one"),
         ("wss://a.example", "http or https origin"),
     ] {
-        for given in [origin.to_owned(), format!("https://a.example,{origin}")] {
-            let problem = env([("BLEGRAM_SERVER__TRUSTED_ORIGINS", given.as_str())]).problem();
+        for origins in [origin.to_owned(), format!("https://a.example,{origin}")] {
+            let problem = env([("BLEGRAM_SERVER__TRUSTED_ORIGINS", origins.as_str())]).problem();
             assert!(problem.starts_with("server.trusted_origins: expected exact origins"), "{problem}");
             assert!(problem.contains(reason), "{problem}");
         }
@@ -585,16 +592,16 @@ fn contradicting_settings_are_rejected_in_any_profile() {
 #[test]
 fn config_show_output_can_be_loaded() {
     let text = "[server]\nlisten = '[::1]:1'\ntrusted_origins = ['https://a.example']\n[limits.login_per_account]\nburst = 3";
-    let shown = file(text).valid().show();
-    assert!(shown.contains("login_per_account.burst = 3 "), "{shown}");
-    assert!(shown.contains("# blegram.toml, line 5\n"), "{shown}");
+    let output = file(text).valid().show();
+    assert!(output.contains("login_per_account.burst = 3 "), "{output}");
+    assert!(output.contains("# blegram.toml, line 5\n"), "{output}");
     let secret = env([("BLEGRAM_DATABASE__URL", "sqlite:a.db")]).valid().show();
     assert!(secret.contains("\n# url = [redacted] "), "{secret}");
-    let again = file(Box::leak(shown.clone().into_boxed_str())).valid().show();
+    let again = file(Box::leak(output.clone().into_boxed_str())).valid().show();
     let values = |page: &str| -> Vec<String> {
-        page.lines().map(|it| it.split(" # ").next().unwrap_or_default().trim().to_owned()).collect()
+        page.lines().map(|line| line.split(" # ").next().unwrap_or_default().trim().to_owned()).collect()
     };
-    assert_eq!(values(&again), values(&shown));
+    assert_eq!(values(&again), values(&output));
 }
 
 #[test]
@@ -616,5 +623,5 @@ fn env_example_is_valid_when_uncommented() {
     let lines = text.lines().filter(|line| line.starts_with("# BLEGRAM_") && line.contains('='));
     let dotenv: String = lines.map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();
     assert!(dotenv.lines().count() > 25, "{dotenv}");
-    Given { dotenv, ..Given::default() }.valid();
+    TestInputs { dotenv, ..TestInputs::default() }.valid();
 }

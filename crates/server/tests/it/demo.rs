@@ -23,13 +23,13 @@ fn config(folder: &Path) -> Config {
 
 /// Creates a demo community and returns its accounts, posts, comments, likes, follows, images and messages with their
 /// times, without ids and secrets.
-async fn tell(backend: Backend, seed: u64, now: i64) -> Vec<String> {
+async fn dump_demo(backend: Backend, seed: u64, now: i64) -> Vec<String> {
     let database = TestDatabase::new(backend).await;
     let now = Timestamp::from_micros(now).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let filled = demo::fill(&config(folder.path()), database.db(), seed, now).await.unwrap();
     assert!(matches!(filled, Filled::Now(_)));
-    let mut told = Vec::new();
+    let mut dump = Vec::new();
     for sql in [
         "SELECT u.username || ' ' || u.display_name || ' ' || u.bio || ' ' || u.created_at AS line FROM users u",
         "SELECT u.username || ' ' || t.text || ' ' || t.visibility || ' ' || t.comment_count || ' ' || t.created_at \
@@ -48,16 +48,16 @@ async fn tell(backend: Backend, seed: u64, now: i64) -> Vec<String> {
         let mut lines = database.lines(sql).await;
         assert!(lines.len() >= 16, "{sql}: {}", lines.len());
         lines.sort_unstable();
-        told.extend(lines);
+        dump.extend(lines);
     }
-    told
+    dump
 }
 
 #[tokio::test]
 async fn demo_community_depends_only_on_seed_and_hour_on_both_databases() {
-    let world = tell(Backend::Sqlite, 1, MOMENT).await;
-    assert_eq!(world, tell(Backend::Postgres, 1, MOMENT + 1_000_000).await);
-    assert_ne!(world, tell(Backend::Sqlite, 2, MOMENT).await);
+    let world = dump_demo(Backend::Sqlite, 1, MOMENT).await;
+    assert_eq!(world, dump_demo(Backend::Postgres, 1, MOMENT + 1_000_000).await);
+    assert_ne!(world, dump_demo(Backend::Sqlite, 2, MOMENT).await);
 }
 
 /// The examples of the document work with the demo community: new usernames are free, and accounts that they name

@@ -112,15 +112,15 @@ impl Site {
         social.create_comment(bob, of_ann, None, words("on yours")).await.unwrap();
     }
 
-    async fn delete(&self, somebody: &LoggedIn) {
-        let session = self.session(somebody).await;
-        let user = somebody.account.user.summary.id;
+    async fn delete(&self, login: &LoggedIn) {
+        let session = self.session(login).await;
+        let user = login.account.user.summary.id;
         let password = GivenPassword::parse(PASSWORD).unwrap();
         self.auth.delete_account(user, session, Some(password)).await.unwrap();
     }
 
-    async fn session(&self, somebody: &LoggedIn) -> blegram_domain::SessionId {
-        let Secret::Native(tokens) = &somebody.secret else { panic!("expected the tokens of a native app") };
+    async fn session(&self, login: &LoggedIn) -> blegram_domain::SessionId {
+        let Secret::Native(tokens) = &login.secret else { panic!("expected the tokens of a native app") };
         let token = tokens.access_token.expose();
         self.auth.authenticate_bearer(token).await.unwrap().expect("a valid session").session
     }
@@ -150,7 +150,7 @@ impl Site {
 async fn deleted_account_leaves_no_rows(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     let (ann, bob) = (site.sign_up("ann").await, site.sign_up("bob").await);
-    let [ann_id, bob_id] = [&ann, &bob].map(|it| it.account.user.summary.id);
+    let [ann_id, bob_id] = [&ann, &bob].map(|login| login.account.user.summary.id);
     site.auth.change_username(ann_id, Username::parse("ann.lee").unwrap(), &Precondition::Any).await.unwrap();
     for n in 0..30 {
         let post = site.post(ann_id, &format!("post {n} #jeju #sea #sky #photo")).await;
@@ -160,8 +160,8 @@ async fn deleted_account_leaves_no_rows(#[case] backend: Backend) {
             site.social.update_post(ann_id, post.post.id, edit, &Precondition::Any).await.unwrap();
         }
     }
-    let kept = site.post(bob_id, "mine #jeju").await;
-    site.mingle(ann_id, bob_id, kept.post.id).await;
+    let remaining = site.post(bob_id, "mine #jeju").await;
+    site.mingle(ann_id, bob_id, remaining.post.id).await;
     let Secret::Native(tokens) = &ann.secret else { panic!("expected the tokens of a native app") };
     site.auth.refresh(tokens.refresh_token.expose()).await.unwrap();
     let key =
@@ -236,11 +236,11 @@ async fn deleted_account_leaves_no_rows(#[case] backend: Backend) {
         let dump = site.database.dump().await;
         assert!(!dump.contains(&ann_id.to_string()) && dump.contains(&bob_id.to_string()));
     }
-    let kept = site.social.get_post(None, kept.post.id).await.unwrap().post;
-    assert_eq!((kept.like_count, kept.comment_count), (1, 1));
+    let remaining = site.social.get_post(None, remaining.post.id).await.unwrap().post;
+    assert_eq!((remaining.like_count, remaining.comment_count), (1, 1));
     let bob = site.social.get_user(None, &UserRef::Id(bob_id)).await.unwrap().user;
     assert_eq!((bob.follower_count, bob.following_count), (0, 0));
-    assert!(site.social.recount(true).await.unwrap().iter().all(|it| it.wrong == 0));
+    assert!(site.social.recount(true).await.unwrap().iter().all(|counter| counter.wrong == 0));
     assert_eq!(site.runner().run_due().await.unwrap(), 0);
 }
 
@@ -300,8 +300,8 @@ async fn job_of_a_crashed_node_runs_again_after_a_minute(#[case] backend: Backen
 async fn concurrent_runners_run_each_job_once(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     for n in 0..10 {
-        let somebody = site.sign_up(&format!("person{n}")).await;
-        site.delete(&somebody).await;
+        let login = site.sign_up(&format!("person{n}")).await;
+        site.delete(&login).await;
     }
     let mut runners = JoinSet::new();
     for _ in 0..4 {

@@ -13,9 +13,9 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use crate::client::{Server, limits, soon};
+use crate::client::{Server, in_time, limits};
 
-const SOON: Duration = Duration::from_millis(100);
+const SHORT_TIMEOUT: Duration = Duration::from_millis(100);
 
 fn hello() -> impl Endpoint {
     make(|_| async { "hello" })
@@ -33,9 +33,9 @@ fn count() -> impl Endpoint {
 }
 
 fn timed_out(error: &(dyn Error + 'static)) -> bool {
-    let here = error.downcast_ref::<io::Error>();
-    let inside = here.and_then(|it| it.get_ref()).map(|it| it as &(dyn Error + 'static));
-    here.is_some_and(|it| it.kind() == io::ErrorKind::TimedOut)
+    let io_error = error.downcast_ref::<io::Error>();
+    let inside = io_error.and_then(|error| error.get_ref()).map(|error| error as &(dyn Error + 'static));
+    io_error.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
         || inside.or(error.source()).is_some_and(timed_out)
 }
 
@@ -61,7 +61,7 @@ impl Gate {
 }
 
 /// Switches protocols and then echoes the first line that it receives.
-fn parrot() -> impl Endpoint {
+fn echo() -> impl Endpoint {
     let tasks = TaskTracker::new();
     make(move |request: Request| {
         let upgrade = request.take_upgrade();
@@ -109,7 +109,8 @@ async fn pipelined_requests_are_answered_in_order() {
 
 #[tokio::test]
 async fn incomplete_head_times_out_and_frees_its_slot() {
-    let server = Server::start(Limits { head_timeout: SOON, max_connections: 1, ..limits() }, hello()).await;
+    let server =
+        Server::start(Limits { head_timeout: SHORT_TIMEOUT, max_connections: 1, ..limits() }, hello()).await;
     let mut slow = server.connect().await;
     slow.send("GET / HTTP/1.1\r\nhost:").await;
     let mut next = server.connect().await;
@@ -119,10 +120,10 @@ async fn incomplete_head_times_out_and_frees_its_slot() {
 
 #[tokio::test]
 async fn trickling_head_times_out() {
-    let server = Server::start(Limits { head_timeout: SOON, ..limits() }, hello()).await;
+    let server = Server::start(Limits { head_timeout: SHORT_TIMEOUT, ..limits() }, hello()).await;
     let mut slow = server.connect().await;
-    let mut pace = tokio::time::interval(SOON / 10);
-    soon(async {
+    let mut pace = tokio::time::interval(SHORT_TIMEOUT / 10);
+    in_time(async {
         while slow.try_send("G").await.is_ok() {
             pace.tick().await;
         }
@@ -132,13 +133,13 @@ async fn trickling_head_times_out() {
 
 #[tokio::test]
 async fn connection_without_a_request_closes_after_the_head_timeout() {
-    let server = Server::start(Limits { head_timeout: SOON, ..limits() }, hello()).await;
+    let server = Server::start(Limits { head_timeout: SHORT_TIMEOUT, ..limits() }, hello()).await;
     server.connect().await.closed().await;
 }
 
 #[tokio::test]
 async fn idle_connection_outlives_the_head_timeout() {
-    let server = Server::start(Limits { head_timeout: SOON, ..limits() }, hello()).await;
+    let server = Server::start(Limits { head_timeout: SHORT_TIMEOUT, ..limits() }, hello()).await;
     let mut idle = server.connect().await;
     for _ in 0..3 {
         assert_eq!(idle.get("/").await.status, 200);
@@ -150,7 +151,7 @@ async fn idle_connection_outlives_the_head_timeout() {
 
 #[tokio::test]
 async fn idle_connection_closes_after_the_keep_alive_timeout() {
-    let server = Server::start(Limits { keep_alive_timeout: SOON, ..limits() }, hello()).await;
+    let server = Server::start(Limits { keep_alive_timeout: SHORT_TIMEOUT, ..limits() }, hello()).await;
     let mut idle = server.connect().await;
     for _ in 0..3 {
         assert_eq!(idle.get("/").await.status, 200);
@@ -160,7 +161,7 @@ async fn idle_connection_closes_after_the_keep_alive_timeout() {
 
 #[tokio::test]
 async fn second_head_has_the_same_timeout_as_the_first() {
-    let server = Server::start(Limits { head_timeout: SOON, ..limits() }, hello()).await;
+    let server = Server::start(Limits { head_timeout: SHORT_TIMEOUT, ..limits() }, hello()).await;
     let mut slow = server.connect().await;
     assert_eq!(slow.get("/").await.status, 200);
     slow.send("GET / HTTP/1.1\r\nhost:").await;
@@ -168,8 +169,8 @@ async fn second_head_has_the_same_timeout_as_the_first() {
 
     let mut slow = server.connect().await;
     assert_eq!(slow.get("/").await.status, 200);
-    let mut pace = tokio::time::interval(SOON / 10);
-    soon(async {
+    let mut pace = tokio::time::interval(SHORT_TIMEOUT / 10);
+    in_time(async {
         while slow.try_send("G").await.is_ok() {
             pace.tick().await;
         }
@@ -180,11 +181,11 @@ async fn second_head_has_the_same_timeout_as_the_first() {
 #[tokio::test]
 async fn long_request_outlives_both_timeouts() {
     let gate = Gate::default();
-    let timeouts = Limits { head_timeout: SOON, keep_alive_timeout: SOON, ..limits() };
+    let timeouts = Limits { head_timeout: SHORT_TIMEOUT, keep_alive_timeout: SHORT_TIMEOUT, ..limits() };
     let server = Server::start(timeouts, gate.endpoint()).await;
     let mut client = server.connect().await;
     client.send("POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 4\r\n\r\nbo").await;
-    soon(gate.entered.notified()).await;
+    in_time(gate.entered.notified()).await;
     server.connect().await.closed().await;
     client.send("dy").await;
     server.connect().await.closed().await;
@@ -194,20 +195,20 @@ async fn long_request_outlives_both_timeouts() {
 
 #[tokio::test]
 async fn upgraded_connection_outlives_both_timeouts() {
-    let timeouts = Limits { head_timeout: SOON, keep_alive_timeout: SOON, ..limits() };
-    let server = Server::start(timeouts, parrot()).await;
-    let mut bird = server.connect().await;
-    bird.send("GET / HTTP/1.1\r\nhost: t\r\nconnection: upgrade\r\nupgrade: parrot\r\n\r\n").await;
-    assert_eq!(bird.answer().await.status, 101);
+    let timeouts = Limits { head_timeout: SHORT_TIMEOUT, keep_alive_timeout: SHORT_TIMEOUT, ..limits() };
+    let server = Server::start(timeouts, echo()).await;
+    let mut upgraded = server.connect().await;
+    upgraded.send("GET / HTTP/1.1\r\nhost: t\r\nconnection: upgrade\r\nupgrade: parrot\r\n\r\n").await;
+    assert_eq!(upgraded.answer().await.status, 101);
     server.connect().await.closed().await;
     server.connect().await.closed().await;
-    bird.send("polly\n").await;
-    assert_eq!(bird.line().await, "polly\n");
+    upgraded.send("polly\n").await;
+    assert_eq!(upgraded.line().await, "polly\n");
 }
 
 #[tokio::test]
 async fn idle_connection_is_closed_when_slots_are_few() {
-    let few = Limits { head_timeout: SOON, max_connections: 1, ..limits() };
+    let few = Limits { head_timeout: SHORT_TIMEOUT, max_connections: 1, ..limits() };
     let server = Server::start(few, hello()).await;
     let mut idle = server.connect().await;
     assert_eq!(idle.get("/").await.status, 200);
@@ -230,12 +231,13 @@ async fn idle_connection_is_closed_when_slots_become_few() {
             }
         }
     });
-    let server = Server::start(Limits { head_timeout: SOON, max_connections: 2, ..limits() }, endpoint).await;
+    let server =
+        Server::start(Limits { head_timeout: SHORT_TIMEOUT, max_connections: 2, ..limits() }, endpoint).await;
     let mut idle = server.connect().await;
     assert_eq!(idle.get("/").await.status, 200);
     let mut busy = server.connect().await;
     busy.send("GET /long HTTP/1.1\r\nhost: t\r\n\r\n").await;
-    soon(entered.notified()).await;
+    in_time(entered.notified()).await;
     idle.closed().await;
 }
 
@@ -270,14 +272,14 @@ async fn connections_above_the_limit_wait_in_the_backlog() {
     assert_eq!(first.get("/").await.status, 200);
     let mut second = server.connect().await;
     second.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n").await;
-    second.hears_nothing().await;
+    second.receives_nothing().await;
     drop(first);
     assert_eq!(second.answer().await.status, 200);
 }
 
 #[tokio::test]
 async fn slow_body_times_out_and_closes_the_connection() {
-    let server = Server::start(Limits { body_grace: SOON, ..limits() }, count()).await;
+    let server = Server::start(Limits { body_grace: SHORT_TIMEOUT, ..limits() }, count()).await;
     for framing in ["content-length: 10\r\n\r\nhalf", "transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"] {
         let mut client = server.connect().await;
         client.send(format!("POST / HTTP/1.1\r\nhost: t\r\n{framing}")).await;
@@ -299,7 +301,7 @@ async fn body_in_time_arrives_complete() {
 }
 
 /// Rejects every request without reading its body.
-fn refusal() -> impl Endpoint {
+fn rejecting_endpoint() -> impl Endpoint {
     make(|_| async { StatusCode::PAYLOAD_TOO_LARGE })
 }
 
@@ -308,7 +310,7 @@ fn refusal() -> impl Endpoint {
 #[tokio::test]
 async fn early_response_reaches_a_client_that_keeps_sending() {
     const UPGRADE: &str = "connection: upgrade\r\nupgrade: h2c\r\n";
-    let server = Server::start(limits(), refusal()).await;
+    let server = Server::start(limits(), rejecting_endpoint()).await;
     for (earlier, now) in [("", ""), ("", UPGRADE), (UPGRADE, "")] {
         let mut client = server.connect().await;
         client.send(format!("GET / HTTP/1.1\r\nhost: t\r\n{earlier}\r\n")).await;
@@ -335,7 +337,7 @@ fn framings(bytes: usize) -> [String; 2] {
 
 #[tokio::test]
 async fn short_unread_body_leaves_the_connection_usable() {
-    let server = Server::start(limits(), refusal()).await;
+    let server = Server::start(limits(), rejecting_endpoint()).await;
     let mut client = server.connect().await;
     for bytes in [1, 10_000, 70_000, 250_000] {
         for framing in framings(bytes) {
@@ -366,7 +368,7 @@ async fn partially_read_body_leaves_the_connection_usable() {
 
 #[tokio::test]
 async fn long_unread_body_closes_the_connection_as_announced() {
-    let server = Server::start(limits(), refusal()).await;
+    let server = Server::start(limits(), rejecting_endpoint()).await;
     let requests = framings(1_000_000).map(|framing| format!("POST / HTTP/1.1\r\nhost: t\r\n{framing}"));
     let old = framings(1_000_000)[0].clone();
     let old =
@@ -389,7 +391,7 @@ async fn long_unread_body_closes_the_connection_as_announced() {
 
 #[tokio::test]
 async fn short_body_that_never_arrives_closes_the_connection_soon() {
-    let server = Server::start(limits(), refusal()).await;
+    let server = Server::start(limits(), rejecting_endpoint()).await;
     for framing in ["content-length: 10\r\n\r\nhalf", "transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"] {
         let mut client = server.connect().await;
         client.send(format!("POST / HTTP/1.1\r\nhost: t\r\n{framing}")).await;
@@ -413,7 +415,7 @@ async fn body_read_after_100_continue_leaves_the_connection_usable() {
 
 #[tokio::test]
 async fn client_that_does_not_read_loses_its_slot() {
-    let limits = Limits { write_timeout: SOON, max_connections: 1, ..limits() };
+    let limits = Limits { write_timeout: SHORT_TIMEOUT, max_connections: 1, ..limits() };
     let endpoint = make(|request: Request| async move {
         if request.uri().path() == "/large" { vec![0; 32 << 20] } else { Vec::new() }
     });
@@ -426,7 +428,7 @@ async fn client_that_does_not_read_loses_its_slot() {
 #[tokio::test]
 async fn slow_reader_gets_the_complete_response() {
     const BYTES: usize = 32 << 20;
-    let timeouts = Limits { head_timeout: SOON, keep_alive_timeout: SOON, ..limits() };
+    let timeouts = Limits { head_timeout: SHORT_TIMEOUT, keep_alive_timeout: SHORT_TIMEOUT, ..limits() };
     let server = Server::start(timeouts, make(|_| async { vec![b'x'; BYTES] })).await;
     let mut slow = server.connect().await;
     slow.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n").await;
@@ -476,17 +478,17 @@ async fn panic_ends_one_connection_only() {
 
 #[tokio::test]
 async fn upgraded_connection_works_and_keeps_its_slot() {
-    let server = Server::start(Limits { max_connections: 1, ..limits() }, parrot()).await;
-    let mut bird = server.connect().await;
-    bird.send("GET / HTTP/1.1\r\nhost: t\r\nconnection: upgrade\r\nupgrade: parrot\r\n\r\n").await;
-    assert_eq!(bird.answer().await.status, 101);
-    bird.send("polly\n").await;
-    assert_eq!(bird.line().await, "polly\n");
+    let server = Server::start(Limits { max_connections: 1, ..limits() }, echo()).await;
+    let mut upgraded = server.connect().await;
+    upgraded.send("GET / HTTP/1.1\r\nhost: t\r\nconnection: upgrade\r\nupgrade: parrot\r\n\r\n").await;
+    assert_eq!(upgraded.answer().await.status, 101);
+    upgraded.send("polly\n").await;
+    assert_eq!(upgraded.line().await, "polly\n");
 
     let mut next = server.connect().await;
     next.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n").await;
-    next.hears_nothing().await;
-    drop(bird);
+    next.receives_nothing().await;
+    drop(upgraded);
     assert_eq!(next.answer().await.status, 426);
 }
 
@@ -496,11 +498,11 @@ async fn shutdown_finishes_requests_in_flight_and_accepts_no_more() {
     let server = Server::start(limits(), gate.endpoint()).await;
     let mut client = server.connect().await;
     client.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n").await;
-    soon(gate.entered.notified()).await;
+    in_time(gate.entered.notified()).await;
 
     server.begin_shutdown();
-    soon(async { while TcpStream::connect(server.address).await.is_ok() {} }).await;
-    client.hears_nothing().await;
+    in_time(async { while TcpStream::connect(server.address).await.is_ok() {} }).await;
+    client.receives_nothing().await;
     gate.open.notify_one();
 
     let answer = client.answer().await;
@@ -526,10 +528,10 @@ async fn shutdown_closes_idle_and_silent_connections_at_once() {
 #[tokio::test]
 async fn request_that_outlives_the_drain_is_cut_and_counted() {
     let gate = Gate::default();
-    let server = Server::start(Limits { drain_timeout: SOON, ..limits() }, gate.endpoint()).await;
+    let server = Server::start(Limits { drain_timeout: SHORT_TIMEOUT, ..limits() }, gate.endpoint()).await;
     let mut client = server.connect().await;
     client.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n").await;
-    soon(gate.entered.notified()).await;
+    in_time(gate.entered.notified()).await;
     server.begin_shutdown();
     assert_eq!(server.end().await, 1);
     client.closed().await;

@@ -48,22 +48,22 @@ fn rewrite(text: &str) -> UpdatePost {
     UpdatePost::new(Some(PostText::parse(text).unwrap()), None, None).unwrap()
 }
 
-fn show_to(visibility: Visibility) -> UpdatePost {
+fn set_visibility(visibility: Visibility) -> UpdatePost {
     UpdatePost::new(None, None, Some(visibility)).unwrap()
 }
 
-async fn list_notified(social: &Social, user: UserId) -> Vec<NotificationView> {
+async fn list_notifications(social: &Social, user: UserId) -> Vec<NotificationView> {
     social.notifications(user, &page(50, None)).await.unwrap().items
 }
 
 /// The event of the newest notification of `user`.
-async fn told(social: &Social, user: UserId) -> Event {
-    let newest = list_notified(social, user).await.remove(0).notification.id;
+async fn notification_event(social: &Social, user: UserId) -> Event {
+    let newest = list_notifications(social, user).await.remove(0).notification.id;
     Event::Notified { recipient: user, notification: newest }
 }
 
 async fn newest(social: &Social, user: UserId) -> NotificationId {
-    list_notified(social, user).await.remove(0).notification.id
+    list_notifications(social, user).await.remove(0).notification.id
 }
 
 /// The event that retracts one notification of `recipient`.
@@ -73,7 +73,7 @@ fn retracted(recipient: UserId, notification: NotificationId) -> Event {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_becomes_of_a_post_is_told(#[case] backend: Backend) {
+async fn post_changes_are_published(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let [ann, bob, chul] =
         [user(&database, "ann").await, user(&database, "bob").await, user(&database, "chul").await];
@@ -85,20 +85,20 @@ async fn what_becomes_of_a_post_is_told(#[case] backend: Backend) {
     let id = written.post.id;
     let public = social.get_post(None, id).await.unwrap();
     assert_eq!(public, PostView { viewer: None, ..written });
-    assert_eq!(recorder.take(), [Event::PostCreated(public.clone()), told(&social, bob).await]);
+    assert_eq!(recorder.take(), [Event::PostCreated(public.clone()), notification_event(&social, bob).await]);
 
-    for same in [UpdatePost::default(), rewrite("hello @bob"), show_to(Visibility::Public)] {
+    for same in [UpdatePost::default(), rewrite("hello @bob"), set_visibility(Visibility::Public)] {
         social.update_post(ann, id, same, &Precondition::Any).await.unwrap();
     }
-    let refused = social.update_post(bob, id, rewrite("mine"), &Precondition::Any).await;
-    assert!(matches!(refused, Err(Error::NotAuthor)), "{refused:?}");
+    let rejected = social.update_post(bob, id, rewrite("mine"), &Precondition::Any).await;
+    assert!(matches!(rejected, Err(Error::NotAuthor)), "{rejected:?}");
     assert_eq!(recorder.take(), []);
 
     // Bob was notified by the first text.
     social.update_post(ann, id, rewrite("hello @bob @chul #jeju"), &Precondition::Any).await.unwrap();
     let edited = social.get_post(None, id).await.unwrap();
     let updated = Event::PostUpdated { post: edited.clone(), before: public.post };
-    assert_eq!(recorder.take(), [updated, told(&social, chul).await]);
+    assert_eq!(recorder.take(), [updated, notification_event(&social, chul).await]);
 
     let author = edited.author.clone();
     let deleted = edited.post.clone();
@@ -117,7 +117,7 @@ async fn what_becomes_of_a_post_is_told(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn notifications_that_go_with_an_account_are_taken_back(#[case] backend: Backend) {
+async fn notifications_of_a_purged_account_are_retracted(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let [ann, bob, chul] =
         [user(&database, "ann").await, user(&database, "bob").await, user(&database, "chul").await];
@@ -130,21 +130,21 @@ async fn notifications_that_go_with_an_account_are_taken_back(#[case] backend: B
     recorder.take();
     while social.purge_user(bob).await.unwrap() {}
     let events = recorder.take();
-    let mut taken_back: Vec<_> = events
+    let mut withdrawn: Vec<_> = events
         .into_iter()
         .flat_map(|event| match event {
             Event::Retracted { recipient, notifications } if recipient == ann => notifications,
             other => panic!("{other:?}"),
         })
         .collect();
-    taken_back.sort_unstable();
-    assert_eq!(taken_back, [of_bob, below_bobs_post]);
-    assert_eq!(list_notified(&social, ann).await, []);
+    withdrawn.sort_unstable();
+    assert_eq!(withdrawn, [of_bob, below_bobs_post]);
+    assert_eq!(list_notifications(&social, ann).await, []);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn mentions_that_an_edit_drops_are_taken_back(#[case] backend: Backend) {
+async fn mentions_removed_by_an_edit_are_retracted(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let [ann, bob] = [user(&database, "ann").await, user(&database, "bob").await];
     let (social, recorder) = recorded(&database);
@@ -157,12 +157,12 @@ async fn mentions_that_an_edit_drops_are_taken_back(#[case] backend: Backend) {
     assert_eq!(recorder.take()[1..], [retracted(bob, in_post)]);
     social.update_comment(ann, about, comment("?"), &Precondition::Any).await.unwrap();
     assert_eq!(recorder.take()[1..], [retracted(bob, in_comment)]);
-    assert_eq!(list_notified(&social, bob).await, []);
+    assert_eq!(list_notifications(&social, bob).await, []);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_post_that_strangers_may_not_see_is_told_as_one_would_see_it(#[case] backend: Backend) {
+async fn post_events_are_rendered_for_a_logged_out_viewer(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let [ann, bob] = [user(&database, "ann").await, user(&database, "bob").await];
     user(&database, "zoe").await;
@@ -185,7 +185,8 @@ async fn a_post_that_strangers_may_not_see_is_told_as_one_would_see_it(#[case] b
     social.update_post(ann, written.post.id, rewrite("hello @bob"), &Precondition::Any).await.unwrap();
     social.block_user(bob, &UserRef::Id(ann)).await.unwrap();
     recorder.take();
-    let own = social.update_post(ann, written.post.id, show_to(Visibility::Public), &Precondition::Any);
+    let own =
+        social.update_post(ann, written.post.id, set_visibility(Visibility::Public), &Precondition::Any);
     assert_eq!(own.await.unwrap().mentions, []);
     let public = social.get_post(None, written.post.id).await.unwrap();
     assert_eq!(public.mentions.iter().map(|user| user.id).collect::<Vec<_>>(), [bob]);
@@ -195,7 +196,7 @@ async fn a_post_that_strangers_may_not_see_is_told_as_one_would_see_it(#[case] b
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_becomes_of_a_comment_is_told(#[case] backend: Backend) {
+async fn comment_changes_are_published(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let [ann, bob, chul] =
         [user(&database, "ann").await, user(&database, "bob").await, user(&database, "chul").await];
@@ -213,20 +214,21 @@ async fn what_becomes_of_a_comment_is_told(#[case] backend: Backend) {
         post: about.post.clone(),
         post_author: about.author.clone(),
     };
-    assert_eq!(recorder.take(), [created, counts(1), told(&social, ann).await]);
+    assert_eq!(recorder.take(), [created, counts(1), notification_event(&social, ann).await]);
 
     let reply = social.create_comment(ann, post, Some(id), comment("welcome")).await.unwrap();
-    let [Event::CommentCreated { comment: told_reply, .. }, counted, notified] = &recorder.take()[..] else {
+    let [Event::CommentCreated { comment: published_reply, .. }, counted, notified] = &recorder.take()[..]
+    else {
         panic!()
     };
-    assert_eq!(told_reply.comment, reply.comment);
-    assert_eq!((counted, notified), (&counts(2), &told(&social, bob).await));
+    assert_eq!(published_reply.comment, reply.comment);
+    assert_eq!((counted, notified), (&counts(2), &notification_event(&social, bob).await));
 
     social.update_comment(bob, id, comment("hi"), &Precondition::Any).await.unwrap();
-    let refused = social.update_comment(ann, id, comment("mine"), &Precondition::Any).await;
-    assert!(matches!(refused, Err(Error::NotAuthor)), "{refused:?}");
-    let refused = social.delete_comment(chul, id, &Precondition::Any).await;
-    assert!(matches!(refused, Err(Error::NotAuthor)), "{refused:?}");
+    let rejected = social.update_comment(ann, id, comment("mine"), &Precondition::Any).await;
+    assert!(matches!(rejected, Err(Error::NotAuthor)), "{rejected:?}");
+    let rejected = social.delete_comment(chul, id, &Precondition::Any).await;
+    assert!(matches!(rejected, Err(Error::NotAuthor)), "{rejected:?}");
     assert_eq!(recorder.take(), []);
 
     social.update_comment(bob, id, comment("hi @chul"), &Precondition::Any).await.unwrap();
@@ -238,7 +240,7 @@ async fn what_becomes_of_a_comment_is_told(#[case] backend: Backend) {
         post: about.post.clone(),
         post_author: about.author.clone(),
     };
-    assert_eq!(recorder.take(), [updated, told(&social, chul).await]);
+    assert_eq!(recorder.take(), [updated, notification_event(&social, chul).await]);
 
     // The author of the post deletes it. Bob's notification of the reply stays.
     let mut hidden =
@@ -258,17 +260,17 @@ async fn what_becomes_of_a_comment_is_told(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn likes_tell_counts_and_whoever_is_liked(#[case] backend: Backend) {
+async fn likes_publish_counts_and_notify_authors(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let [ann, bob] = [user(&database, "ann").await, user(&database, "bob").await];
     let (social, recorder) = recorded(&database);
     let post = social.create_post(ann, text("hello")).await.unwrap().post.id;
-    let on_it = social.create_comment(ann, post, None, comment("mine")).await.unwrap().comment.id;
+    let comment_id = social.create_comment(ann, post, None, comment("mine")).await.unwrap().comment.id;
     recorder.take();
     let counts = |like_count| Event::PostCounts { post, author: ann, like_count, comment_count: 1 };
 
     social.like_post(bob, post).await.unwrap();
-    assert_eq!(recorder.take(), [counts(1), told(&social, ann).await]);
+    assert_eq!(recorder.take(), [counts(1), notification_event(&social, ann).await]);
     social.like_post(bob, post).await.unwrap();
     assert_eq!(recorder.take(), []);
     social.like_post(ann, post).await.unwrap();
@@ -279,17 +281,17 @@ async fn likes_tell_counts_and_whoever_is_liked(#[case] backend: Backend) {
     social.unlike_post(bob, post).await.unwrap();
     assert_eq!(recorder.take(), []);
 
-    social.like_comment(bob, on_it).await.unwrap();
-    assert_eq!(recorder.take(), [told(&social, ann).await]);
-    social.like_comment(bob, on_it).await.unwrap();
+    social.like_comment(bob, comment_id).await.unwrap();
+    assert_eq!(recorder.take(), [notification_event(&social, ann).await]);
+    social.like_comment(bob, comment_id).await.unwrap();
     let of_like = newest(&social, ann).await;
-    social.unlike_comment(bob, on_it).await.unwrap();
+    social.unlike_comment(bob, comment_id).await.unwrap();
     assert_eq!(recorder.take(), [retracted(ann, of_like)]);
-    social.unlike_comment(bob, on_it).await.unwrap();
+    social.unlike_comment(bob, comment_id).await.unwrap();
     assert_eq!(recorder.take(), []);
 
     social.mute_user(ann, &UserRef::Id(bob)).await.unwrap();
-    social.like_comment(bob, on_it).await.unwrap();
+    social.like_comment(bob, comment_id).await.unwrap();
     assert_eq!(recorder.take(), []);
     social.like_post(bob, post).await.unwrap();
     assert_eq!(recorder.take(), [counts(2)]);
@@ -302,7 +304,7 @@ async fn likes_tell_counts_and_whoever_is_liked(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn of_likes_at_once_each_tells_the_count_that_it_committed(#[case] backend: Backend) {
+async fn concurrent_likes_publish_each_committed_count(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let ann = user(&database, "ann").await;
     let (social, recorder) = recorded(&database);
@@ -325,7 +327,7 @@ async fn of_likes_at_once_each_tells_the_count_that_it_committed(#[case] backend
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn following_tells_whoever_is_told_and_a_block_is_told_once(#[case] backend: Backend) {
+async fn follows_and_blocks_publish_each_change_once(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let [ann, bob, chul] =
         [user(&database, "ann").await, user(&database, "bob").await, user(&database, "chul").await];
@@ -334,7 +336,7 @@ async fn following_tells_whoever_is_told_and_a_block_is_told_once(#[case] backen
     let set_private = |is_private| UpdateProfile { is_private: Some(is_private), ..UpdateProfile::default() };
 
     social.follow_user(bob, &ann_ref).await.unwrap();
-    assert_eq!(recorder.take(), [told(&social, ann).await]);
+    assert_eq!(recorder.take(), [notification_event(&social, ann).await]);
     social.follow_user(bob, &ann_ref).await.unwrap();
     assert!(social.follow_user(bob, &bob_ref).await.is_err());
     let of_follow = newest(&social, ann).await;
@@ -343,12 +345,12 @@ async fn following_tells_whoever_is_told_and_a_block_is_told_once(#[case] backen
     assert_eq!(recorder.take(), [retracted(ann, of_follow)]);
 
     social.follow_user(bob, &ann_ref).await.unwrap();
-    assert_eq!(recorder.take(), [told(&social, ann).await]);
+    assert_eq!(recorder.take(), [notification_event(&social, ann).await]);
     social.follow_user(bob, &ann_ref).await.unwrap();
     assert_eq!(recorder.take(), []);
     let of_request = newest(&social, ann).await;
     social.accept_follow_request(ann, &bob_ref).await.unwrap();
-    assert_eq!(recorder.take(), [retracted(ann, of_request), told(&social, bob).await]);
+    assert_eq!(recorder.take(), [retracted(ann, of_request), notification_event(&social, bob).await]);
     social.accept_follow_request(ann, &bob_ref).await.unwrap();
     assert!(social.accept_follow_request(ann, &chul_ref).await.is_err());
     assert_eq!(recorder.take(), []);
@@ -358,7 +360,7 @@ async fn following_tells_whoever_is_told_and_a_block_is_told_once(#[case] backen
     recorder.take();
     let of_request = newest(&social, ann).await;
     social.update_profile(ann, set_private(false), &Precondition::Any).await.unwrap();
-    assert_eq!(recorder.take(), [retracted(ann, of_request), told(&social, chul).await]);
+    assert_eq!(recorder.take(), [retracted(ann, of_request), notification_event(&social, chul).await]);
 
     // The job accepts the remaining requests in the same way.
     database.execute("UPDATE users SET is_private = true WHERE username = 'ann'").await;
@@ -368,7 +370,7 @@ async fn following_tells_whoever_is_told_and_a_block_is_told_once(#[case] backen
     recorder.take();
     let of_request = newest(&social, ann).await;
     assert!(!social.accept_follow_requests(ann).await.unwrap());
-    assert_eq!(recorder.take(), [retracted(ann, of_request), told(&social, chul).await]);
+    assert_eq!(recorder.take(), [retracted(ann, of_request), notification_event(&social, chul).await]);
 
     let [of_bob, of_chul] = [newest(&social, bob).await, newest(&social, chul).await];
     social.block_user(ann, &bob_ref).await.unwrap();
@@ -396,7 +398,7 @@ async fn following_tells_whoever_is_told_and_a_block_is_told_once(#[case] backen
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn reading_further_is_told(#[case] backend: Backend) {
+async fn notification_read_mark_is_published_once(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let [ann, bob] = [user(&database, "ann").await, user(&database, "bob").await];
     let (social, recorder) = recorded(&database);
@@ -407,7 +409,7 @@ async fn reading_further_is_told(#[case] backend: Backend) {
     let post = social.create_post(ann, text("hello")).await.unwrap().post.id;
     social.like_post(bob, post).await.unwrap();
     let mark =
-        ReadMark { unread_count: 0, up_to: Some(list_notified(&social, ann).await[0].notification.id) };
+        ReadMark { unread_count: 0, up_to: Some(list_notifications(&social, ann).await[0].notification.id) };
     recorder.take();
     for _ in 0..2 {
         assert_eq!(social.mark_notifications_read(ann, newest).await.unwrap(), mark);
@@ -417,7 +419,7 @@ async fn reading_further_is_told(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn how_viewers_stand_to_an_author_takes_two_looks(#[case] backend: Backend) {
+async fn relations_of_viewers_take_two_statements(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let [ann, bob, chul, zoe] = [
         user(&database, "ann").await,
@@ -447,14 +449,14 @@ async fn how_viewers_stand_to_an_author_takes_two_looks(#[case] backend: Backend
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_notification_is_read_as_it_is_listed(#[case] backend: Backend) {
+async fn notification_by_id_matches_the_list(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let [ann, bob] = [user(&database, "ann").await, user(&database, "bob").await];
     let social = social(&database);
     let post = social.create_post(ann, text("hello")).await.unwrap().post.id;
     social.create_comment(bob, post, None, comment("hi")).await.unwrap();
 
-    let listed = list_notified(&social, ann).await.remove(0);
+    let listed = list_notifications(&social, ann).await.remove(0);
     let id = listed.notification.id;
     assert_eq!(social.get_notification(ann, id).await.unwrap(), Some(listed.clone()));
     assert_eq!(social.get_notification(bob, id).await.unwrap(), None);

@@ -48,7 +48,7 @@ impl Model {
                 && (!self.private.contains(&author) || self.follows.contains(&(viewer, author)))
     }
 
-    fn forget_post(&mut self, post: PostId) {
+    fn remove_post(&mut self, post: PostId) {
         self.posts.retain(|(id, _)| *id != post);
         self.comments.retain(|(_, _, of, _)| *of != post);
         self.likes.retain(|(_, of)| *of != post);
@@ -88,10 +88,10 @@ async fn run_step(social: &Social, people: &[UserId], model: &mut Model, act: Ac
                 model.comments.iter().copied().filter(|(_, _, of, _)| *of == post).collect();
             let parent = if act.what % 11 == 5 { pick(&on_post, act.by) } else { None };
             let words = WriteComment::new(CommentText::parse("hi").unwrap()).unwrap();
-            let written = social.create_comment(actor, post, parent.map(|it| it.0), words).await;
-            let may = model.sees(actor, author)
+            let written = social.create_comment(actor, post, parent.map(|(id, ..)| id), words).await;
+            let is_allowed = model.sees(actor, author)
                 && parent.is_none_or(|(_, by, ..)| by == actor || !model.is_blocked(actor, by));
-            assert_eq!(written.is_ok(), may, "{written:?}");
+            assert_eq!(written.is_ok(), is_allowed, "{written:?}");
             if let Ok(view) = written {
                 model.comments.push((view.comment.id, actor, post, view.comment.parent));
             }
@@ -105,7 +105,7 @@ async fn run_step(social: &Social, people: &[UserId], model: &mut Model, act: Ac
         7 => {
             let Some((post, author)) = pick(&model.posts, act.to) else { return };
             social.delete_post(author, post, &Precondition::Any).await.unwrap();
-            model.forget_post(post);
+            model.remove_post(post);
         }
         8 if actor != other => {
             let state = social.follow_user(actor, &other_ref).await;
@@ -138,8 +138,8 @@ async fn run_step(social: &Social, people: &[UserId], model: &mut Model, act: Ac
             } else {
                 model.private.remove(&actor);
                 // Pending requests are accepted.
-                let asked: Vec<_> = model.requests.iter().filter(|(_, of)| *of == actor).copied().collect();
-                for pair in asked {
+                let pending: Vec<_> = model.requests.iter().filter(|(_, of)| *of == actor).copied().collect();
+                for pair in pending {
                     model.requests.remove(&pair);
                     model.follows.insert(pair);
                 }
@@ -150,7 +150,7 @@ async fn run_step(social: &Social, people: &[UserId], model: &mut Model, act: Ac
 }
 
 /// Compares the database with the model.
-async fn judge(database: &TestDatabase, social: &Social, people: &[UserId], model: &Model) {
+async fn assert_matches_model(database: &TestDatabase, social: &Social, people: &[UserId], model: &Model) {
     for (post, author) in &model.posts {
         let post = social.get_post(Some(*author), *post).await.unwrap().post;
         let likes = model.likes.iter().filter(|(_, of)| *of == post.id).count();
@@ -165,14 +165,14 @@ async fn judge(database: &TestDatabase, social: &Social, people: &[UserId], mode
         let counts = (user.post_count, user.follower_count, user.following_count);
         assert_eq!(counts, (posts as u64, followers as u64, following as u64));
     }
-    for it in social.recount(false).await.unwrap() {
-        assert_eq!(it.wrong, 0, "{it:?}");
+    for count in social.recount(false).await.unwrap() {
+        assert_eq!(count.wrong, 0, "{count:?}");
     }
     assert_eq!(database.count("blocks").await, model.blocks.len());
 }
 
 /// Runs the purge jobs of the server until nothing is left to do.
-async fn erase(social: &Social, posts: &BTreeSet<PostId>, comments: &BTreeSet<CommentId>) {
+async fn purge(social: &Social, posts: &BTreeSet<PostId>, comments: &BTreeSet<CommentId>) {
     for post in posts {
         while social.purge_post(*post).await.unwrap() {}
     }
@@ -183,7 +183,7 @@ async fn erase(social: &Social, posts: &BTreeSet<PostId>, comments: &BTreeSet<Co
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn random_histories_leave_every_count_exact_and_nothing_behind(#[case] backend: Backend) {
+async fn counts_are_exact_and_no_orphans_remain_after_random_histories(#[case] backend: Backend) {
     let acts =
         vec((any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, by, to)| Act { what, by, to }), 120);
     // A fixed seed makes failures reproducible.
@@ -206,12 +206,16 @@ async fn random_histories_leave_every_count_exact_and_nothing_behind(#[case] bac
             posts.extend(model.posts.iter().map(|(id, _)| *id));
             comments.extend(model.comments.iter().map(|(id, ..)| *id));
         }
-        judge(&database, &social, &people, &model).await;
-        let gone =
-            posts.iter().filter(|id| !model.posts.iter().any(|(kept, _)| kept == *id)).copied().collect();
-        let deleted = comments.iter().filter(|id| !model.comments.iter().any(|(kept, ..)| kept == *id));
-        erase(&social, &gone, &deleted.copied().collect()).await;
-        judge(&database, &social, &people, &model).await;
+        assert_matches_model(&database, &social, &people, &model).await;
+        let deleted_posts = posts
+            .iter()
+            .filter(|id| !model.posts.iter().any(|(existing, _)| existing == *id))
+            .copied()
+            .collect();
+        let deleted_comments =
+            comments.iter().filter(|id| !model.comments.iter().any(|(existing, ..)| existing == *id));
+        purge(&social, &deleted_posts, &deleted_comments.copied().collect()).await;
+        assert_matches_model(&database, &social, &people, &model).await;
         assert_eq!(database.count("posts").await, model.posts.len());
         assert_eq!(database.count("post_likes").await, model.likes.len());
         // What is left: live comments, and tombstones of threads that have replies.

@@ -15,7 +15,7 @@ use crate::{social, text, user};
 
 /// The timeout of each wait. It bounds failures, never passing tests, and is shorter than
 /// `idle_in_transaction_session_timeout`, after which an idle transaction loses its locks.
-const SOON: Duration = Duration::from_secs(10);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 async fn connect(database: &TestDatabase) -> Db {
     let settings = Settings {
@@ -27,7 +27,7 @@ async fn connect(database: &TestDatabase) -> Db {
 }
 
 /// Waits until `count` transactions wait for a lock.
-async fn wait_for_waiting(database: &TestDatabase, count: usize) {
+async fn wait_for_lock_waiters(database: &TestDatabase, count: usize) {
     let sql = "SELECT state AS line FROM pg_stat_activity \
                WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while database.lines(sql).await.len() < count {
@@ -37,7 +37,7 @@ async fn wait_for_waiting(database: &TestDatabase, count: usize) {
 
 /// Another transaction locks the row of ann, as a profile update does. Bob mentions her, and waits.
 #[tokio::test]
-async fn who_is_mentioned_holds_up_nobody_elses_post() {
+async fn mention_that_waits_for_a_lock_does_not_delay_other_posts() {
     let database = TestDatabase::new(Backend::Postgres).await;
     let [ann, bob, cat] =
         [user(&database, "ann").await, user(&database, "bob").await, user(&database, "cat").await];
@@ -49,9 +49,9 @@ async fn who_is_mentioned_holds_up_nobody_elses_post() {
     let mut mentions = JoinSet::new();
     let mentioning = social.clone();
     mentions.spawn(async move { mentioning.create_post(bob, text("@ann #jeju")).await });
-    tokio::time::timeout(SOON, wait_for_waiting(&database, 1)).await.unwrap();
+    tokio::time::timeout(WAIT_TIMEOUT, wait_for_lock_waiters(&database, 1)).await.unwrap();
     for words in ["plain", "#jeju", "@bob"] {
-        let post = tokio::time::timeout(SOON, social.create_post(cat, text(words))).await;
+        let post = tokio::time::timeout(WAIT_TIMEOUT, social.create_post(cat, text(words))).await;
         post.expect("other posts must not wait for the one that waits for ann").unwrap();
     }
     assert!(mentions.try_join_next().is_none(), "the mention waits for the row of ann");
@@ -117,7 +117,7 @@ async fn act(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_who_write_at_once_no_two_wait_for_each_other() {
+async fn concurrent_writers_do_not_deadlock() {
     let database = TestDatabase::new(Backend::Postgres).await;
     let mut people = Vec::new();
     for name in ["ann", "bob", "cat", "dan"] {
@@ -137,7 +137,7 @@ async fn of_many_who_write_at_once_no_two_wait_for_each_other() {
         });
     }
     writers.join_all().await;
-    for it in social.recount(false).await.unwrap() {
-        assert_eq!(it.wrong, 0, "{it:?}");
+    for count in social.recount(false).await.unwrap() {
+        assert_eq!(count.wrong, 0, "{count:?}");
     }
 }

@@ -240,7 +240,7 @@ async fn comments_replies_and_notifications_lose_none(#[case] backend: Backend) 
 /// Different users like different posts, so only the recipient is the same.
 #[apply(both_databases)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn notifications_of_different_things_lose_none(#[case] backend: Backend) {
+async fn notifications_of_different_posts_lose_none(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let nodes = nodes(&database).await;
     let people: [UserId; WRITERS * EACH] = people(&database).await;
@@ -315,18 +315,18 @@ async fn likes_and_bookmarks_lose_none(#[case] backend: Backend) {
     };
     let liked = async |page| nodes[0].liked_posts(reader, &page).await.unwrap().map(of_post);
     watch(liked, By::Prev, WRITERS * EACH, by_one(true)).await;
-    let kept = async |page| nodes[1].bookmarks(reader, &page).await.unwrap().map(of_post);
-    watch(kept, By::Prev, WRITERS * EACH, by_one(false)).await;
+    let bookmarks = async |page| nodes[1].bookmarks(reader, &page).await.unwrap().map(of_post);
+    watch(bookmarks, By::Prev, WRITERS * EACH, by_one(false)).await;
 }
 
 #[apply(both_databases)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn lists_of_people_lose_none(#[case] backend: Backend) {
+async fn account_lists_lose_none(#[case] backend: Backend) {
     #[derive(Clone, Copy)]
     enum Act {
         IsFollowed,
         Follows,
-        IsAsked,
+        IsRequested,
         Blocks,
         Mutes,
     }
@@ -344,7 +344,7 @@ async fn lists_of_people_lose_none(#[case] backend: Backend) {
                 match act {
                     Act::IsFollowed => _ = node.follow_user(person, &UserRef::Id(ann)).await.unwrap(),
                     Act::Follows => _ = node.follow_user(ann, &UserRef::Id(person)).await.unwrap(),
-                    Act::IsAsked => _ = node.follow_user(person, &UserRef::Id(bob)).await.unwrap(),
+                    Act::IsRequested => _ = node.follow_user(person, &UserRef::Id(bob)).await.unwrap(),
                     Act::Blocks => node.block_user(cho, &UserRef::Id(person)).await.unwrap(),
                     Act::Mutes => node.mute_user(ann, &UserRef::Id(person)).await.unwrap(),
                 }
@@ -358,7 +358,7 @@ async fn lists_of_people_lose_none(#[case] backend: Backend) {
     let following = async |page| nodes[1].following(None, &of_ann, &page).await.unwrap().map(key);
     watch(following, By::Prev, all, write(Act::Follows)).await;
     let requests = async |page| nodes[0].follow_requests(bob, &page).await.unwrap().map(key);
-    watch(requests, By::Prev, all, write(Act::IsAsked)).await;
+    watch(requests, By::Prev, all, write(Act::IsRequested)).await;
     let mutes = async |page| nodes[0].mutes(ann, &page).await.unwrap().map(key);
     watch(mutes, By::Prev, all, write(Act::Mutes)).await;
     let blocks = async |page| nodes[0].blocks(cho, &page).await.unwrap().map(key);
@@ -368,7 +368,7 @@ async fn lists_of_people_lose_none(#[case] backend: Backend) {
 /// Two writers of posts: the first has an id and is about to commit. The second one must wait, and gets a larger id.
 #[expect(clippy::disallowed_methods, reason = "the test awaits the task")]
 #[tokio::test]
-async fn whoever_posts_later_waits_for_whoever_has_an_id() {
+async fn posts_become_visible_in_the_order_of_their_ids() {
     let database = TestDatabase::new(Backend::Postgres).await;
     let social = social(&database);
     let [ann, bob] = people(&database).await;
@@ -406,7 +406,7 @@ async fn whoever_posts_later_waits_for_whoever_has_an_id() {
 /// A node whose clock is ahead has written the newest comment, notification and like.
 #[apply(both_databases)]
 #[tokio::test]
-async fn new_ids_are_above_those_of_a_node_whose_clock_is_ahead(#[case] backend: Backend) {
+async fn ids_stay_ascending_when_a_node_clock_is_ahead(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let social = social(&database);
     let [ann, bob] = people(&database).await;

@@ -7,17 +7,17 @@ use crate::{both_databases, now, social, text, user};
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn a_post_of_an_account_that_is_gone_is_not_written(#[case] backend: Backend) {
+async fn post_of_a_missing_account_is_rejected(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
-    let nobody = UserId::generate(now());
-    let refused = social(&database).create_post(nobody, text("hello")).await;
-    assert!(matches!(refused, Err(Error::UserNotFound)), "{refused:?}");
+    let missing_user = UserId::generate(now());
+    let rejected = social(&database).create_post(missing_user, text("hello")).await;
+    assert!(matches!(rejected, Err(Error::UserNotFound)), "{rejected:?}");
     assert_eq!(database.count("posts").await, 0);
 }
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn whoever_is_mentioned_twice_is_listed_once_and_a_suspended_account_never(#[case] backend: Backend) {
+async fn mentions_list_each_account_once_and_skip_suspended_ones(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let [ann, bob, zoe] =
         [user(&database, "ann").await, user(&database, "bob").await, user(&database, "zoe").await];
@@ -34,7 +34,7 @@ async fn whoever_is_mentioned_twice_is_listed_once_and_a_suspended_account_never
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn deleting_tells_what_is_hidden_from_what_is_not_yours(#[case] backend: Backend) {
+async fn delete_post_reports_hidden_posts_as_not_found(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let [ann, bob] = [user(&database, "ann").await, user(&database, "bob").await];
     let social = social(&database);
@@ -56,7 +56,7 @@ async fn deleting_tells_what_is_hidden_from_what_is_not_yours(#[case] backend: B
 /// The text still mentions bob when the post becomes public.
 #[apply(both_databases)]
 #[tokio::test]
-async fn whoever_blocked_the_author_since_is_not_told_of_a_mention(#[case] backend: Backend) {
+async fn mention_does_not_notify_a_user_who_blocked_the_author(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let [ann, bob] = [user(&database, "ann").await, user(&database, "bob").await];
     let social = social(&database);
@@ -69,7 +69,7 @@ async fn whoever_blocked_the_author_since_is_not_told_of_a_mention(#[case] backe
 }
 
 #[test]
-fn a_post_says_something() {
-    let nothing = CreatePost::new(PostText::parse(" ").unwrap(), Vec::new(), Visibility::Public);
-    assert_eq!(nothing, Err(Violation::Blank));
+fn post_without_text_and_images_is_rejected() {
+    let blank = CreatePost::new(PostText::parse(" ").unwrap(), Vec::new(), Visibility::Public);
+    assert_eq!(blank, Err(Violation::Blank));
 }

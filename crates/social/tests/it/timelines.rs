@@ -6,7 +6,7 @@ use crate::{both_databases, page, social, text, user};
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn what_the_viewer_may_not_see_shortens_pages_and_ends_no_list(#[case] backend: Backend) {
+async fn timeline_continues_after_hidden_posts(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let [ann, zoe] = [user(&database, "ann").await, user(&database, "zoe").await];
     let social = social(&database);

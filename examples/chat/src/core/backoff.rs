@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_to_half_a_minute_and_are_spread() {
+    fn backoff_grows_to_30_seconds_with_jitter() {
         let mut backoff = Backoff::new(1);
         for attempt in 0..200 {
             let ceiling = FIRST.saturating_mul(1 << attempt.min(10)).min(LONGEST);

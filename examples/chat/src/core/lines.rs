@@ -32,15 +32,15 @@ impl Core {
     }
 
     /// Edits or deletes the user's last message. Unlike messages, this is not retried; the user can type it again.
-    fn change_last(&mut self, now: Duration, asked: Request, text: Option<&str>) {
-        let Some(message) = self.timeline.mine().filter(|_| self.link.is_ready()) else {
+    fn change_last(&mut self, now: Duration, request: Request, text: Option<&str>) {
+        let Some(message) = self.timeline.last_own().filter(|_| self.link.is_ready()) else {
             return self.notify("you have no message to change here, or there is no connection");
         };
         let mut d = json!({ "conversation_id": self.conversation, "message_id": message });
         if let Some(text) = text {
             d["text"] = json!(text);
         }
-        self.ask(now, asked, &d);
+        self.send_command(now, request, &d);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::wire::Ready;
 /// A connection that lasted this long counts as stable and resets the backoff.
 const STABLE: Duration = Duration::from_secs(60);
 /// Timeout for the first frame and for replies.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The state of the connection.
 #[derive(Debug)]
@@ -29,12 +29,12 @@ pub(super) enum Link {
 pub(super) struct Connection {
     since: Duration,
     is_ready: bool,
-    heard_at: Duration,
+    last_frame_at: Duration,
     /// The connection is dead after this time without a frame.
-    patience: Duration,
+    silence_limit: Duration,
     last_id: u64,
     /// Commands without a reply, by id, with the time when they were sent.
-    asked: BTreeMap<u64, (Request, Duration)>,
+    requests: BTreeMap<u64, (Request, Duration)>,
 }
 
 /// The schedule of token refreshes.
@@ -58,29 +58,29 @@ impl Link {
     }
 
     /// Records a received frame. Any frame shows that the server is alive.
-    pub(super) fn hear(&mut self, now: Duration) {
+    pub(super) fn record_frame(&mut self, now: Duration) {
         if let Self::Open(connection) = self {
-            connection.heard_at = now;
+            connection.last_frame_at = now;
         }
     }
 
     /// Registers a command and returns its id; `None` if the connection is not open.
-    pub(super) fn ask(&mut self, now: Duration, asked: Request) -> Option<u64> {
+    pub(super) fn register(&mut self, now: Duration, request: Request) -> Option<u64> {
         let Self::Open(connection) = self else { return None };
         connection.last_id += 1;
-        connection.asked.insert(connection.last_id, (asked, now));
+        connection.requests.insert(connection.last_id, (request, now));
         Some(connection.last_id)
     }
 
     /// The command that a reply with this id belongs to.
-    pub(super) fn answered(&mut self, id: u64) -> Option<Request> {
+    pub(super) fn complete(&mut self, id: u64) -> Option<Request> {
         let Self::Open(connection) = self else { return None };
-        connection.asked.remove(&id).map(|(asked, _)| asked)
+        connection.requests.remove(&id).map(|(request, _)| request)
     }
 
-    pub(super) fn has_asked(&self, what: Request) -> bool {
+    pub(super) fn is_pending(&self, kind: Request) -> bool {
         let Self::Open(connection) = self else { return false };
-        connection.asked.values().any(|(asked, _)| *asked == what)
+        connection.requests.values().any(|(request, _)| *request == kind)
     }
 }
 
@@ -89,17 +89,17 @@ impl Connection {
         Self {
             since: now,
             is_ready: false,
-            heard_at: now,
-            patience: PATIENCE,
+            last_frame_at: now,
+            silence_limit: TIMEOUT,
             last_id: 0,
-            asked: BTreeMap::new(),
+            requests: BTreeMap::new(),
         }
     }
 
     /// When the connection counts as dead: after too long without a frame, or without the reply to a command.
     fn dead_at(&self) -> Duration {
-        let silent = self.heard_at + self.patience;
-        self.asked.values().next().map_or(silent, |(_, since)| silent.min(*since + PATIENCE))
+        let silent = self.last_frame_at + self.silence_limit;
+        self.requests.values().next().map_or(silent, |(_, since)| silent.min(*since + TIMEOUT))
     }
 }
 
@@ -109,7 +109,7 @@ impl Core {
             Link::Waiting(due) => self.timeline.cursor().map(|_| *due),
             Link::NeedsToken(_) | Link::Connecting { .. } => None,
             Link::Open(connection) => {
-                Some(self.come_back_at.map_or(connection.dead_at(), |at| at.min(connection.dead_at())))
+                Some(self.reconnect_at.map_or(connection.dead_at(), |at| at.min(connection.dead_at())))
             }
         }
     }
@@ -120,7 +120,7 @@ impl Core {
         }
         if let Link::Open(connection) = &self.link {
             let is_dead = connection.dead_at() <= now;
-            if is_dead || self.come_back_at.is_some_and(|at| at <= now) {
+            if is_dead || self.reconnect_at.is_some_and(|at| at <= now) {
                 self.out.push(Output::Close);
                 self.disconnected(now, None, if is_dead { "no response" } else { "requested by the server" });
             }
@@ -144,7 +144,8 @@ impl Core {
     pub(super) fn ready(&mut self, now: Duration, ready: &Ready) {
         let Link::Open(connection) = &mut self.link else { return };
         connection.is_ready = true;
-        connection.patience = Duration::from_millis(ready.heartbeat_ms) * 3 / 2 + Duration::from_secs(10);
+        connection.silence_limit =
+            Duration::from_millis(ready.heartbeat_ms) * 3 / 2 + Duration::from_secs(10);
         self.sync_due = Some(now);
         self.notify(if ready.degraded { "connected (slower than usual)" } else { "connected" });
         if ready.user_id != self.me {
@@ -152,7 +153,7 @@ impl Core {
         }
     }
 
-    pub(super) fn refused(&mut self, now: Duration, failure: Failure) {
+    pub(super) fn handshake_failed(&mut self, now: Duration, failure: Failure) {
         let again = matches!(self.link, Link::Connecting { again: true });
         match failure {
             Failure::Unauthorized => {
@@ -179,8 +180,8 @@ impl Core {
         self.outbox.disconnect();
         self.sync_due = None;
         self.reported = 0;
-        self.hold = Duration::ZERO;
-        let hint = self.come_back_at.take().map(|at| at.saturating_sub(now));
+        self.paused_until = Duration::ZERO;
+        let hint = self.reconnect_at.take().map(|at| at.saturating_sub(now));
         let hint = hint.or_else(|| reconnect_delay(code, reason));
         match code {
             Some(code @ (4500..=4999 | 1002 | 1007 | 1009)) => {
@@ -197,9 +198,9 @@ impl Core {
         }
     }
 
-    fn wait(&mut self, now: Duration, wait: Duration, why: &str) {
+    fn wait(&mut self, now: Duration, wait: Duration, reason: &str) {
         self.link = Link::Waiting(now + wait);
-        self.notify(format!("not connected ({why}); reconnecting in {:.1} s", wait.as_secs_f64()));
+        self.notify(format!("not connected ({reason}); reconnecting in {:.1} s", wait.as_secs_f64()));
     }
 
     /// Requests new tokens, unless a request is in flight: a refresh token is single-use.
@@ -218,7 +219,7 @@ impl Core {
                     Link::NeedsToken(due) if due <= now => self.connect(true),
                     Link::NeedsToken(due) => self.link = Link::Waiting(due),
                     _ if self.link.is_ready() => {
-                        self.ask(now, Request::Auth, &json!({ "access_token": secret }));
+                        self.send_command(now, Request::Auth, &json!({ "access_token": secret }));
                     }
                     _ => {}
                 }

@@ -14,7 +14,7 @@ pub(crate) struct Outbox {
     /// Do not send the first one before this time.
     not_before: Duration,
     /// How often the first one was rejected temporarily.
-    pub(crate) refusals: u32,
+    pub(crate) rejections: u32,
 }
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Outbox {
 
     /// Removes the first message, which was stored or rejected permanently, and returns its text.
     pub(crate) fn settle(&mut self) -> Option<String> {
-        (self.in_flight, self.refusals) = (false, 0);
+        (self.in_flight, self.rejections) = (false, 0);
         self.drafts.pop_front().map(|draft| draft.text)
     }
 
@@ -63,7 +63,7 @@ impl Outbox {
     pub(crate) fn put_off(&mut self, until: Duration) {
         self.in_flight = false;
         self.not_before = until;
-        self.refusals += 1;
+        self.rejections += 1;
     }
 
     /// The connection was lost. It is unknown whether the message in flight was stored; the next connection sends it

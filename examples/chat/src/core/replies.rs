@@ -35,20 +35,20 @@ impl Request {
 
 impl Core {
     pub(super) fn reply(&mut self, now: Duration, id: u64, reply: Result<Value, Rejection>) {
-        let Some(asked) = self.link.answered(id) else { return };
+        let Some(request) = self.link.complete(id) else { return };
         match reply {
             Ok(ok) => {
-                if self.accepted(now, asked, ok).is_none() {
-                    self.stop(&format!("unexpected reply to {}", asked.op()));
+                if self.accepted(now, request, ok).is_none() {
+                    self.stop(&format!("unexpected reply to {}", request.op()));
                 }
             }
-            Err(rejection) => self.rejected(now, asked, &rejection),
+            Err(rejection) => self.rejected(now, request, &rejection),
         }
     }
 
     /// Handles a successful reply; `None` if it has an unexpected form.
-    fn accepted(&mut self, now: Duration, asked: Request, ok: Value) -> Option<()> {
-        match asked {
+    fn accepted(&mut self, now: Duration, request: Request, ok: Value) -> Option<()> {
+        match request {
             Request::Sync => self.synced(now, read(ok)?),
             Request::History => self.pulled(now, &History::parse(ok)?),
             Request::Send => self.sent(now, &read(ok)?),
@@ -60,7 +60,7 @@ impl Core {
 
     fn synced(&mut self, now: Duration, synced: Synced) {
         for head in synced.heads.iter().filter(|head| head.conversation_id == self.conversation) {
-            self.timeline.hear(head.last_seq);
+            self.timeline.raise_head(head.last_seq);
         }
         self.must_pull |= synced.removed.contains(&self.conversation);
         self.sync_cursor = Some(synced.cursor);
@@ -77,7 +77,7 @@ impl Core {
         for change in &history.changes {
             self.apply(change);
         }
-        self.timeline.hear(history.head_seq);
+        self.timeline.raise_head(history.head_seq);
         self.must_pull |= history.more;
         if self.timeline.cursor() == before {
             // The announced events are not available yet. Pulling again at once would be a busy loop.
@@ -94,14 +94,14 @@ impl Core {
         self.expected = Some((due, self.acknowledged));
     }
 
-    fn rejected(&mut self, now: Duration, asked: Request, rejection: &Rejection) {
+    fn rejected(&mut self, now: Duration, request: Request, rejection: &Rejection) {
         let is_temporary =
             matches!(&*rejection.code, "rate-limited" | "unavailable" | "internal" | "overloaded");
-        let again = now + self.patience(rejection);
+        let again = now + self.retry_delay(rejection);
         if rejection.code == "rate-limited" {
-            self.hold = again;
+            self.paused_until = again;
         }
-        match asked {
+        match request {
             Request::Send if is_temporary => self.outbox.put_off(again),
             Request::Sync if is_temporary => self.sync_due = Some(again),
             Request::History if is_temporary => {
@@ -122,14 +122,14 @@ impl Core {
             }
             Request::Sync | Request::History => self.stop(&plain(&rejection.detail)),
             Request::Read | Request::Auth | Request::Edit | Request::Delete => {
-                self.notify(format!("{} was rejected: {}", asked.op(), plain(&rejection.detail)));
+                self.notify(format!("{} was rejected: {}", request.op(), plain(&rejection.detail)));
             }
         }
     }
 
     /// The delay before a retry: what the server requested, otherwise longer each time.
-    fn patience(&mut self, rejection: &Rejection) -> Duration {
-        let told = rejection.retry_after_ms.map(Duration::from_millis);
-        told.unwrap_or_else(|| SECOND + self.backoff.jitter(self.outbox.refusals))
+    fn retry_delay(&mut self, rejection: &Rejection) -> Duration {
+        let requested = rejection.retry_after_ms.map(Duration::from_millis);
+        requested.unwrap_or_else(|| SECOND + self.backoff.jitter(self.outbox.rejections))
     }
 }

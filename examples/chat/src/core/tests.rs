@@ -9,63 +9,63 @@ use super::*;
 
 const ME: Uuid = Uuid::from_u128(1 << 64);
 const BOB: Uuid = Uuid::from_u128(2 << 64);
-const HERE: Uuid = Uuid::from_u128(3 << 64);
+const CONVERSATION: Uuid = Uuid::from_u128(3 << 64);
 
 /// A random step of a test.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Type,
-    BobSays,
+    BobSends,
     BobEdits(Index),
     BobDeletes(Index),
     ToClient,
     ToServer,
-    Refuse,
+    Reject,
     Outside(bool),
     Disturb(Index, usize),
     Drop(Option<u16>),
     Head,
-    Forget,
+    Expire,
     Pass(u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => Just(Step::Type),
-        3 => Just(Step::BobSays),
+        3 => Just(Step::BobSends),
         1 => any::<Index>().prop_map(Step::BobEdits),
         1 => any::<Index>().prop_map(Step::BobDeletes),
         9 => Just(Step::ToClient),
         9 => Just(Step::ToServer),
-        1 => Just(Step::Refuse),
+        1 => Just(Step::Reject),
         6 => prop::bool::weighted(0.8).prop_map(Step::Outside),
         4 => (any::<Index>(), 0_usize..3).prop_map(|(which, how)| Step::Disturb(which, how)),
         1 => prop::sample::select(vec![None, Some(1006), Some(4000), Some(4001), Some(4004)]).prop_map(Step::Drop),
         1 => Just(Step::Head),
-        1 => prop::bool::weighted(0.3).prop_map(|forget| if forget { Step::Forget } else { Step::Head }),
+        1 => prop::bool::weighted(0.3).prop_map(|expire| if expire { Step::Expire } else { Step::Head }),
         6 => (0_u64..5_000).prop_map(Step::Pass),
     ]
 }
 
-fn take(world: &mut World, step: Step, typed: &mut Vec<String>, counter: usize) {
+fn apply_step(world: &mut World, step: Step, typed: &mut Vec<String>, counter: usize) {
     match step {
         Step::Type => {
             typed.push(format!("line {counter}"));
             world.types(&typed[typed.len() - 1]);
         }
-        Step::BobSays => world.bob_says(&format!("words {counter}")),
+        Step::BobSends => world.bob_sends(&format!("words {counter}")),
         Step::BobEdits(which) => {
             world.bob_changes(which.index(1 << 16), Some(&format!("better words {counter}")));
         }
         Step::BobDeletes(which) => world.bob_changes(which.index(1 << 16), None),
         Step::ToClient => drop(world.deliver_to_client()),
         Step::ToServer => drop(world.deliver_to_server(None)),
-        Step::Refuse => drop(world.deliver_to_server(Some("unavailable"))),
+        Step::Reject => drop(world.deliver_to_server(Some("unavailable"))),
         Step::Outside(works) => drop(world.outside(works)),
         Step::Disturb(which, how) => world.disturb_events(which.index(1 << 16), how),
         Step::Drop(code) => world.drop_connection(code),
-        Step::Head => world.tell_head(),
-        Step::Forget => world.forget_events(),
+        Step::Head => world.send_head(),
+        Step::Expire => world.expire_events(),
         Step::Pass(ms) => world.sleep(Duration::from_millis(ms)),
     }
 }
@@ -88,14 +88,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_each_message_is_stored_once_and_shown_once_in_order(
+    fn messages_are_stored_and_printed_once_in_order_despite_failures(
         earlier in 0_usize..25,
         steps in prop::collection::vec(step(), 0..250),
         seed: u64,
     ) {
         let mut world = World::new(true, seed);
         for number in 0..earlier {
-            world.bob_says(&format!("earlier {number}"));
+            world.bob_sends(&format!("earlier {number}"));
         }
         world.input(Input::Tick);
         let mut typed = Vec::new();
@@ -103,11 +103,11 @@ proptest! {
         prop_assert!(world.outside(true));
         let first = earlier.saturating_sub(20) as u64 + 1;
         for (counter, step) in steps.into_iter().enumerate() {
-            take(&mut world, step, &mut typed, counter);
+            apply_step(&mut world, step, &mut typed, counter);
         }
         world.settle();
         prop_assert_eq!(world.exit, None);
-        prop_assert_eq!(world.said(), typed);
+        prop_assert_eq!(world.stored_texts(), typed);
         // Drops the lines of edits of messages before that page.
         world.printed.retain(|line| displayed(std::slice::from_ref(line))[0] >= first);
         let expected: Vec<u64> = (first..=world.message_count() as u64).collect();
@@ -115,7 +115,7 @@ proptest! {
     }
 
     #[test]
-    fn after_the_last_line_it_ends_when_all_is_stored_and_shown(
+    fn client_exits_when_all_lines_are_stored_and_printed(
         steps in prop::collection::vec(step(), 0..100),
         seed: u64,
     ) {
@@ -123,14 +123,14 @@ proptest! {
         world.input(Input::Tick);
         let mut typed = Vec::new();
         for (counter, step) in steps.into_iter().enumerate() {
-            take(&mut world, step, &mut typed, counter);
+            apply_step(&mut world, step, &mut typed, counter);
         }
         world.input(Input::End);
         world.settle();
         prop_assert_eq!(world.exit, Some(0));
-        prop_assert_eq!(world.said(), typed);
-        let mine = world.printed.iter().filter(|line| line.contains("ann: line")).count();
-        prop_assert_eq!(mine, world.said().len());
+        prop_assert_eq!(world.stored_texts(), typed);
+        let own = world.printed.iter().filter(|line| line.contains("ann: line")).count();
+        prop_assert_eq!(own, world.stored_texts().len());
     }
 }
 
@@ -147,7 +147,7 @@ fn run(world: &mut World) {
 }
 
 #[test]
-fn a_close_code_says_whether_to_come_back() {
+fn close_code_decides_whether_to_reconnect() {
     let cases = [
         (None, true),
         (Some(1001), true),
@@ -158,59 +158,59 @@ fn a_close_code_says_whether_to_come_back() {
         (Some(4999), false),
         (Some(5000), true),
     ];
-    for (code, comes_back) in cases {
+    for (code, reconnects) in cases {
         let mut world = connected();
         world.drop_connection(code);
-        assert_eq!(world.exit, (!comes_back).then_some(1), "{code:?}");
+        assert_eq!(world.exit, (!reconnects).then_some(1), "{code:?}");
         world.sleep(Duration::from_secs(30));
-        assert_eq!(world.connecting, comes_back, "{code:?}");
+        assert_eq!(world.connecting, reconnects, "{code:?}");
     }
 }
 
 #[test]
-fn a_refused_handshake_is_repeated_where_that_helps() {
+fn failed_handshake_is_retried_unless_fatal() {
     let temporary = |seconds| Failure::Temporary {
         detail: "busy".to_owned(),
         retry_after: Some(Duration::from_secs(seconds)),
     };
-    let refused = |failure| {
+    let after_failure = |failure| {
         let mut world = connected();
         world.drop_connection(None);
         world.sleep(Duration::from_secs(30));
         assert!(std::mem::take(&mut world.connecting));
-        world.input(Input::Refused(failure));
+        world.input(Input::HandshakeFailed(failure));
         world
     };
-    let mut world = refused(temporary(50));
+    let mut world = after_failure(temporary(50));
     world.sleep(Duration::from_secs(49));
     assert!(!world.connecting, "not before Retry-After");
     world.sleep(Duration::from_secs(31));
     assert!(world.connecting);
 
-    let mut world = refused(Failure::Unauthorized);
+    let mut world = after_failure(Failure::Unauthorized);
     assert!(!world.connecting);
     world.outside(true);
     assert!(world.connecting, "with the new token, at once");
     world.connecting = false;
-    world.input(Input::Refused(Failure::Unauthorized));
+    world.input(Input::HandshakeFailed(Failure::Unauthorized));
     world.outside(true);
     assert!(!world.connecting, "a new token did not help: retry later");
     world.sleep(Duration::from_secs(30));
     assert!(world.connecting);
 
-    assert_eq!(refused(Failure::Fatal("origin".to_owned())).exit, Some(1));
+    assert_eq!(after_failure(Failure::Fatal("origin".to_owned())).exit, Some(1));
 }
 
 #[test]
-fn a_draining_server_says_when_to_come_back() {
+fn reconnect_event_sets_the_reconnect_time() {
     let mut world = connected();
     world.event("reconnect", &json!({ "after_ms": 12_000 }));
     run(&mut world);
-    let asked = world.now;
+    let requested_at = world.now;
     while !world.connecting {
         world.sleep(Duration::from_secs(60));
     }
-    assert_eq!(world.now - asked, Duration::from_secs(12));
+    assert_eq!(world.now - requested_at, Duration::from_secs(12));
 
     let mut world = connected();
     world.event("reconnect", &json!({ "after_ms": 12_000 }));
@@ -223,7 +223,7 @@ fn a_draining_server_says_when_to_come_back() {
 }
 
 #[test]
-fn a_close_reason_says_when_to_come_back_to_whoever_missed_it() {
+fn close_reason_sets_the_reconnect_time_without_the_event() {
     let mut world = connected();
     world.drop_connection_because(Some(4000), "this node stops; reconnect in 12000 ms");
     world.sleep(Duration::from_millis(11_999));
@@ -233,10 +233,10 @@ fn a_close_reason_says_when_to_come_back_to_whoever_missed_it() {
 }
 
 #[test]
-fn silence_ends_a_connection_and_a_ping_does_not() {
+fn connection_ends_after_silence_but_not_after_a_ping() {
     let mut world = connected();
     let ping = r#"{"ping":1}"#.to_owned();
-    let pong = format!(r#"{{"pong":1,"recv":{{"{HERE}":0}}}}"#);
+    let pong = format!(r#"{{"pong":1,"recv":{{"{CONVERSATION}":0}}}}"#);
     world.now += Duration::from_millis(47_000);
     assert_eq!(world.core.handle(world.now, Input::Frame(ping)), [Output::Send(pong)]);
     world.sleep(Duration::from_millis(47_499));
@@ -246,7 +246,7 @@ fn silence_ends_a_connection_and_a_ping_does_not() {
 }
 
 #[test]
-fn a_token_is_renewed_in_band_before_it_ends() {
+fn token_is_renewed_in_band_before_it_expires() {
     let mut world = connected();
     world.event("auth.expiring", &json!({}));
     world.event("auth.expiring", &json!({}));
@@ -258,7 +258,7 @@ fn a_token_is_renewed_in_band_before_it_ends() {
 
     let renewed = world.now;
     while world.commands() != ["auth"] {
-        world.event("typing", &json!({ "conversation_id": HERE, "user_id": BOB }));
+        world.event("typing", &json!({ "conversation_id": CONVERSATION, "user_id": BOB }));
         run(&mut world);
         world.sleep(Duration::from_secs(20));
         world.outside(true);
@@ -270,22 +270,22 @@ fn a_token_is_renewed_in_band_before_it_ends() {
 }
 
 #[test]
-fn what_will_never_be_stored_is_told_and_dropped() {
+fn permanently_rejected_message_is_reported_and_dropped() {
     let mut world = connected();
     world.types("no");
     world.types("yes");
     assert_eq!(world.commands(), ["message.send"], "one at a time");
     world.deliver_to_server(Some("blocked"));
     run(&mut world);
-    assert!(world.told.iter().any(|line| line.starts_with("not sent: no")), "{:?}", world.told);
-    assert_eq!(world.said(), ["yes"]);
+    assert!(world.notices.iter().any(|line| line.starts_with("not sent: no")), "{:?}", world.notices);
+    assert_eq!(world.stored_texts(), ["yes"]);
     world.types(&"x".repeat(8193));
     world.types(&"\u{1}".repeat(8000));
     assert!(!world.commands().contains(&"message.send".to_owned()), "too large for a frame");
 }
 
 #[test]
-fn a_refusal_for_now_is_waited_for() {
+fn temporarily_rejected_message_is_retried_after_the_delay() {
     for code in ["rate-limited", "unavailable", "internal", "overloaded"] {
         let mut world = connected();
         world.types("hello");
@@ -300,12 +300,12 @@ fn a_refusal_for_now_is_waited_for() {
 }
 
 #[test]
-fn reading_is_told_at_most_once_a_second() {
+fn read_marks_are_sent_at_most_once_a_second() {
     let mut world = connected();
     let mut marks = 0;
     let start = world.now;
     while world.now < start + Duration::from_secs(10) {
-        world.bob_says("hello");
+        world.bob_sends("hello");
         while world.deliver_to_client() {}
         marks += world.commands().iter().filter(|op| *op == "read").count();
         run(&mut world);
@@ -315,11 +315,11 @@ fn reading_is_told_at_most_once_a_second() {
 }
 
 #[test]
-fn a_head_beyond_the_cursor_is_pulled() {
+fn head_beyond_the_cursor_causes_a_pull() {
     let mut world = connected();
-    world.bob_says("hello");
+    world.bob_sends("hello");
     assert!(world.lose_frame().unwrap().contains("message.created"));
-    world.tell_head();
+    world.send_head();
     world.deliver_to_client();
     assert_eq!(world.commands(), ["history"]);
     run(&mut world);
@@ -327,9 +327,9 @@ fn a_head_beyond_the_cursor_is_pulled() {
 }
 
 #[test]
-fn a_head_that_cannot_be_pulled_yet_is_asked_for_once_a_second() {
+fn unavailable_events_are_pulled_once_a_second() {
     let mut world = connected();
-    world.event("conversation.head", &json!({ "conversation_id": HERE, "last_seq": 5 }));
+    world.event("conversation.head", &json!({ "conversation_id": CONVERSATION, "last_seq": 5 }));
     let mut pulls = 0;
     let start = world.now;
     while world.now < start + Duration::from_secs(5) {
@@ -344,7 +344,7 @@ fn a_head_that_cannot_be_pulled_yet_is_asked_for_once_a_second() {
 }
 
 #[test]
-fn a_message_whose_event_does_not_come_is_pulled_a_second_after_it_was_stored() {
+fn own_message_without_an_event_is_pulled_after_a_second() {
     let mut world = connected();
     world.types("hello");
     world.deliver_to_server(None);
@@ -358,31 +358,31 @@ fn a_message_whose_event_does_not_come_is_pulled_a_second_after_it_was_stored() 
 }
 
 #[test]
-fn a_message_that_was_gone_before_it_was_seen_has_one_line() {
+fn message_deleted_before_it_was_printed_has_one_line() {
     let mut world = connected();
-    world.bob_says("hello");
+    world.bob_sends("hello");
     world.bob_changes(0, None);
     while world.lose_frame().is_some() {}
-    world.tell_head();
+    world.send_head();
     run(&mut world);
     assert_eq!(world.printed, ["[1] bob (deleted)"]);
     assert_eq!(world.core.timeline.cursor(), Some(2));
 }
 
 #[test]
-fn a_page_that_replaces_events_goes_back_to_an_empty_beginning() {
+fn page_after_expired_events_starts_at_the_first_message() {
     let mut world = connected();
     for number in 0..30 {
-        world.bob_says(&format!("words {number}"));
+        world.bob_sends(&format!("words {number}"));
     }
     while world.lose_frame().is_some() {}
-    world.forget_events();
+    world.expire_events();
     world.settle();
     assert_eq!(displayed(&world.printed), (1..=30).collect::<Vec<_>>());
 }
 
 #[test]
-fn a_good_minute_makes_waits_short_again() {
+fn stable_minute_resets_the_backoff() {
     let waits_after = |minute: Duration| {
         let mut world = connected();
         let mut longest = Duration::ZERO;
@@ -411,19 +411,19 @@ fn a_good_minute_makes_waits_short_again() {
 }
 
 #[test]
-fn an_event_that_is_not_known_has_its_number_all_the_same() {
+fn unknown_event_advances_the_cursor() {
     let mut world = connected();
-    world.event("message.pinned", &json!({ "conversation_id": HERE, "seq": 1, "by": null }));
+    world.event("message.pinned", &json!({ "conversation_id": CONVERSATION, "seq": 1, "by": null }));
     // Of a message from before the user joined.
-    world.event("message.edited", &json!({ "conversation_id": HERE, "seq": 2, "message": null }));
+    world.event("message.edited", &json!({ "conversation_id": CONVERSATION, "seq": 2, "message": null }));
     run(&mut world);
     assert_eq!((world.core.timeline.cursor(), world.core.timeline.behind()), (Some(2), None));
 }
 
 #[test]
-fn who_is_removed_leaves() {
+fn removed_member_exits() {
     let mut world = connected();
-    world.event("conversation.removed", &json!({ "conversation_id": HERE, "reason": "left" }));
+    world.event("conversation.removed", &json!({ "conversation_id": CONVERSATION, "reason": "left" }));
     world.deliver_to_client();
     assert_eq!(world.commands(), ["history"], "the user may have rejoined meanwhile");
     world.deliver_to_server(Some("not-found"));
@@ -433,30 +433,36 @@ fn who_is_removed_leaves() {
     let mut world = World::new(true, 7);
     world.input(Input::Tick);
     while world.outside(true) || world.deliver_to_client() {}
-    let synced = json!({ "cursor": "c", "heads": [], "removed": [HERE], "more": false, "unread": 0 });
+    let synced = json!({ "cursor": "c", "heads": [], "removed": [CONVERSATION], "more": false, "unread": 0 });
     world.input(Input::Frame(json!({ "re": 1, "ok": synced }).to_string()));
     assert_eq!(world.commands(), ["sync", "history"], "the same if it happened while disconnected");
 }
 
 #[test]
-fn lines_do_nothing_to_the_terminal() {
+fn control_characters_are_not_printed() {
     let mut world = connected();
-    world.bob_says("a\nb\u{1b}[2J\tc");
+    world.bob_sends("a\nb\u{1b}[2J\tc");
     run(&mut world);
     assert_eq!(world.printed, ["[1] bob: a ⏎ b [2J c"]);
 }
 
 #[test]
-fn changes_and_members_have_lines_of_their_own() {
+fn edits_deletions_and_member_changes_are_printed() {
     let mut world = connected();
-    world.bob_says("helo");
+    world.bob_sends("helo");
     world.bob_changes(0, Some("hello"));
     world.bob_changes(0, None);
     run(&mut world);
     let user = json!({ "id": BOB, "username": "bob" });
-    world.event("member.joined", &json!({ "conversation_id": HERE, "seq": 4, "user": user, "by": null }));
-    world.event("member.left", &json!({ "conversation_id": HERE, "seq": 5, "user": null, "by": null }));
-    world.event("conversation.updated", &json!({ "conversation_id": HERE, "seq": 6, "title": "us" }));
+    world.event(
+        "member.joined",
+        &json!({ "conversation_id": CONVERSATION, "seq": 4, "user": user, "by": null }),
+    );
+    world.event(
+        "member.left",
+        &json!({ "conversation_id": CONVERSATION, "seq": 5, "user": null, "by": null }),
+    );
+    world.event("conversation.updated", &json!({ "conversation_id": CONVERSATION, "seq": 6, "title": "us" }));
     run(&mut world);
     let expected = [
         "[1] bob: helo",

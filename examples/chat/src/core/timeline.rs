@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use crate::wire::{Change, Message, User, What};
+use crate::wire::{Change, ChangeKind, Message, User};
 
 /// The position in the conversation that this client shows.
 #[derive(Debug, Default)]
@@ -16,9 +16,9 @@ pub(crate) struct Timeline {
     /// The highest message number printed, 0 if the first page was empty; `None` until it is loaded.
     displayed: Option<u64>,
     /// Messages that were already deleted when they were printed; their deletion events will follow and print nothing.
-    gone: HashSet<u64>,
+    deleted: HashSet<u64>,
     /// The user's last message, for `/edit` and `/delete`.
-    mine: Option<Uuid>,
+    last_own: Option<Uuid>,
 }
 
 /// The result of [`Timeline::apply`].
@@ -41,12 +41,12 @@ impl Timeline {
         self.displayed
     }
 
-    pub(crate) fn mine(&self) -> Option<Uuid> {
-        self.mine
+    pub(crate) fn last_own(&self) -> Option<Uuid> {
+        self.last_own
     }
 
     /// Raises the highest known `seq`.
-    pub(crate) fn hear(&mut self, seq: u64) {
+    pub(crate) fn raise_head(&mut self, seq: u64) {
         self.head = self.head.max(seq);
     }
 
@@ -57,11 +57,11 @@ impl Timeline {
 
     /// The gateway's rule for clients: ignore a smaller or equal `seq`, apply the next one, pull on a larger one.
     pub(crate) fn apply(&mut self, change: &Change, me: Uuid) -> Applied {
-        self.hear(change.seq);
+        self.raise_head(change.seq);
         match self.cursor {
             Some(cursor) if change.seq == cursor + 1 => {
                 self.cursor = Some(change.seq);
-                Applied::Next(self.line(&change.what, me))
+                Applied::Next(self.line(&change.kind, me))
             }
             Some(cursor) if change.seq > cursor => Applied::Gap,
             _ => Applied::Not,
@@ -71,37 +71,37 @@ impl Timeline {
     /// Drops the cursor; a page must be loaded.
     pub(crate) fn reset(&mut self) {
         self.cursor = None;
-        self.gone.clear();
+        self.deleted.clear();
     }
 
     /// Continues from a page with its messages oldest first. Returns the lines of those that were not printed before.
     pub(crate) fn load(&mut self, messages: &[Message], last_seq: u64, me: Uuid) -> Vec<String> {
         self.cursor = Some(last_seq);
-        self.hear(last_seq);
+        self.raise_head(last_seq);
         self.displayed.get_or_insert(0);
         messages.iter().filter_map(|message| self.created(message, me)).collect()
     }
 
-    fn line(&mut self, what: &What, me: Uuid) -> Option<String> {
-        match what {
-            What::Created(message) => {
+    fn line(&mut self, kind: &ChangeKind, me: Uuid) -> Option<String> {
+        match kind {
+            ChangeKind::Created(message) => {
                 let line = self.created(message, me);
                 if message.is_deleted {
-                    self.gone.insert(message.message_no);
+                    self.deleted.insert(message.message_no);
                 }
                 line
             }
-            What::Edited(message) if message.is_deleted => None,
-            What::Edited(message) => Some(text(message, " (edited)")),
-            What::Deleted(message) => {
-                let is_news = !self.gone.remove(&message.message_no);
-                is_news.then(|| text(message, ""))
+            ChangeKind::Edited(message) if message.is_deleted => None,
+            ChangeKind::Edited(message) => Some(text(message, " (edited)")),
+            ChangeKind::Deleted(message) => {
+                let is_new = !self.deleted.remove(&message.message_no);
+                is_new.then(|| text(message, ""))
             }
-            What::Joined(user) => Some(format!("* {} joined", name(user.as_ref()))),
-            What::Left(user) => Some(format!("* {} left", name(user.as_ref()))),
-            What::Renamed(Some(title)) => Some(format!("* title changed to: {}", plain(title))),
-            What::Renamed(None) => Some("* title removed".to_owned()),
-            What::Other => None,
+            ChangeKind::Joined(user) => Some(format!("* {} joined", name(user.as_ref()))),
+            ChangeKind::Left(user) => Some(format!("* {} left", name(user.as_ref()))),
+            ChangeKind::Renamed(Some(title)) => Some(format!("* title changed to: {}", plain(title))),
+            ChangeKind::Renamed(None) => Some("* title removed".to_owned()),
+            ChangeKind::Other => None,
         }
     }
 
@@ -111,16 +111,16 @@ impl Timeline {
         }
         self.displayed = Some(message.message_no);
         if !message.is_deleted && message.sender.as_ref().is_some_and(|sender| sender.id == me) {
-            self.mine = Some(message.id);
+            self.last_own = Some(message.id);
         }
         Some(text(message, ""))
     }
 }
 
-fn text(message: &Message, how: &str) -> String {
+fn text(message: &Message, suffix: &str) -> String {
     let (no, sender) = (message.message_no, name(message.sender.as_ref()));
     match &message.text {
-        Some(text) if !message.is_deleted => format!("[{no}] {sender}{how}: {}", plain(text)),
+        Some(text) if !message.is_deleted => format!("[{no}] {sender}{suffix}: {}", plain(text)),
         _ => format!("[{no}] {sender} (deleted)"),
     }
 }

@@ -140,11 +140,11 @@ impl Input for TopicsCommand {
 }
 
 fn required(fields: &mut Fields, name: &str) -> bool {
-    let is_there = fields.has(name);
-    if !is_there {
+    let is_present = fields.has(name);
+    if !is_present {
         fields.fail_required(name);
     }
-    is_there
+    is_present
 }
 
 /// The outcome of each topic.

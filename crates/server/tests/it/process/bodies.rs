@@ -17,7 +17,7 @@ async fn both(home: &Home) -> [Person; 2] {
     [home.sign_up("ann").await, home.stranger()]
 }
 
-async fn assert_refused(client: &mut Client, status: u16, code: &str) -> Answer {
+async fn assert_rejected(client: &mut Client, status: u16, code: &str) -> Answer {
     let answer = client.answer().await;
     answer.assert_problem(status, code);
     answer
@@ -40,8 +40,8 @@ async fn endless_body_is_rejected_without_using_memory() {
         let fields = "content-type: application/json\r\ntransfer-encoding: chunked\r\n";
         client.send(person.head(POST, fields)).await;
         client.flood(&chunk, HUGE).await;
-        assert_refused(&mut client, 413, "body-too-large").await;
-        client.insist(&chunk, HUGE).await;
+        assert_rejected(&mut client, 413, "body-too-large").await;
+        client.keep_sending(&chunk, HUGE).await;
         client.closed().await;
         assert_grew_little(&site, before);
     }
@@ -58,7 +58,7 @@ async fn oversized_announced_body_is_rejected_unread() {
             let mut client = home.connect().await;
             let fields = format!("content-type: application/json\r\ncontent-length: {HUGE}\r\n{expect}");
             client.send(person.head(POST, &fields)).await;
-            assert_refused(&mut client, 413, "body-too-large").await;
+            assert_rejected(&mut client, 413, "body-too-large").await;
             client.closed().await;
             assert_grew_little(&site, before);
         }
@@ -73,7 +73,7 @@ async fn slow_body_returns_request_timeout() {
         let mut client = home.connect().await;
         client.send(person.head(POST, &json_fields("{\"text\":\"half\"}"))).await;
         client.send("{\"text\":").await;
-        assert_refused(&mut client, 408, "request-timeout").await;
+        assert_rejected(&mut client, 408, "request-timeout").await;
         client.closed().await;
     }
 }
@@ -88,7 +88,7 @@ async fn oversized_head_returns_headers_too_large() {
         client
             .send(home.stranger().head("GET /api/v1/instance", &format!("x: {}\r\n", "y".repeat(bytes))))
             .await;
-        let answer = assert_refused(&mut client, 431, "headers-too-large").await;
+        let answer = assert_rejected(&mut client, 431, "headers-too-large").await;
         assert!(answer.header("x-request-id").is_some_and(|id| !id.is_empty()), "{answer:?}");
         client.closed().await;
     }
@@ -108,7 +108,7 @@ async fn incomplete_head_is_cut() {
 
 /// Requests that get a response before their body is read, or after a part of it: request line, header fields and the
 /// possible statuses.
-fn refusals() -> [(&'static str, &'static str, &'static [u16]); 9] {
+fn early_responses() -> [(&'static str, &'static str, &'static [u16]); 9] {
     const JSON: &str = "content-type: application/json\r\n";
     [
         ("POST /api/v1/posts", JSON, &[400, 401, 413]),
@@ -129,7 +129,7 @@ async fn early_responses_never_break_the_next_request() {
     let home = Home::new(&[]);
     let _site = home.serve().await;
     for person in both(&home).await {
-        for (line, fields, statuses) in refusals() {
+        for (line, fields, statuses) in early_responses() {
             for bytes in [30_000, 70_000, 600_000] {
                 let body = "b".repeat(bytes);
                 let framings = [

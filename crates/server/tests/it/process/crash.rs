@@ -14,7 +14,7 @@ use super::{
     home::Home,
     people::{Person, id},
 };
-use crate::client::soon;
+use crate::client::in_time;
 
 const WRITERS: usize = 4;
 const ENOUGH: u32 = 60;
@@ -54,10 +54,10 @@ async fn confirmed_posts_survive_a_kill(#[case] backend: Backend) {
     for _ in 0..WRITERS {
         writers.spawn(write_until_the_end(ann.clone(), Arc::clone(&progress)));
     }
-    soon(progress.acquire_many(ENOUGH)).await.unwrap().forget();
+    in_time(progress.acquire_many(ENOUGH)).await.unwrap().forget();
     site.signal(Signal::KILL);
     assert_eq!(site.end().await.signal, Some(9));
-    let confirmed = soon(writers.join_all()).await.concat();
+    let confirmed = in_time(writers.join_all()).await.concat();
     if backend == Backend::Sqlite {
         assert_sound(&home.path("data/blegram.db")).await;
     }

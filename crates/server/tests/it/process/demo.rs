@@ -12,8 +12,8 @@ async fn demo_community_is_created_once_with_correct_counts(#[case] backend: Bac
     let site = home.serve().await;
     let made = home.run_with(&["demo"], "").await;
     made.assert_success();
-    for told in ["Created 50 users, 400 posts", "16 messages", "haneul", "ann", PASSWORD, "--with ann"] {
-        assert!(made.stdout.contains(told), "{told}: {made:?}");
+    for text in ["Created 50 users, 400 posts", "16 messages", "haneul", "ann", PASSWORD, "--with ann"] {
+        assert!(made.stdout.contains(text), "{text}: {made:?}");
     }
     let again = home.run_with(&["demo"], "").await;
     assert!(again.stdout.contains("already exists"), "{again:?}");
@@ -40,6 +40,6 @@ async fn demo_community_needs_an_empty_site() {
     home.run_with(&["user", "create", "somebody", "--password-stdin"], "small room with a sea view\n")
         .await
         .assert_success();
-    let refused = home.run_with(&["demo"], "").await;
-    assert!(refused.code != Some(0) && refused.stderr.contains("empty site"), "{refused:?}");
+    let rejected = home.run_with(&["demo"], "").await;
+    assert!(rejected.code != Some(0) && rejected.stderr.contains("empty site"), "{rejected:?}");
 }

@@ -18,7 +18,7 @@ use super::{
     home::Home,
     people::{Person, id},
 };
-use crate::client::soon;
+use crate::client::in_time;
 
 /// A gateway connection. It reads frames only while a test waits for one.
 struct Realtime(WebSocketStream<TcpStream>);
@@ -32,13 +32,13 @@ impl Realtime {
         headers.insert("cookie", person.cookie().parse().unwrap());
         headers.insert("sec-websocket-protocol", "blegram.v1+json".parse().unwrap());
         let stream = TcpStream::connect(home.address).await.unwrap();
-        let (ws, _) = soon(client_async(request, stream)).await.unwrap();
-        let mut live = Self(ws);
-        live.hears("ready").await;
-        live
+        let (ws, _) = in_time(client_async(request, stream)).await.unwrap();
+        let mut realtime = Self(ws);
+        realtime.receives("ready").await;
+        realtime
     }
 
-    async fn asks(&mut self, id: u64, op: &str, d: Value) -> Value {
+    async fn requests(&mut self, id: u64, op: &str, d: Value) -> Value {
         let command = json!({ "id": id, "op": op, "d": d }).to_string();
         self.0.send(Message::text(command)).await.unwrap();
         loop {
@@ -49,7 +49,7 @@ impl Realtime {
         }
     }
 
-    async fn hears(&mut self, name: &str) -> Value {
+    async fn receives(&mut self, name: &str) -> Value {
         loop {
             let frame = self.frame().await;
             if frame["ev"] == name {
@@ -59,14 +59,14 @@ impl Realtime {
     }
 
     async fn frame(&mut self) -> Value {
-        let message = soon(self.0.next()).await.expect("the connection is open").unwrap();
+        let message = in_time(self.0.next()).await.expect("the connection is open").unwrap();
         serde_json::from_str(message.to_text().unwrap()).unwrap()
     }
 
     /// Waits until the connection ends, and returns the close code. `None` when it ends without one.
     async fn ends(&mut self) -> Option<u16> {
         loop {
-            match soon(self.0.next()).await {
+            match in_time(self.0.next()).await {
                 Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return None,
@@ -87,12 +87,12 @@ async fn acknowledged_messages_survive_a_kill_and_retries_are_not_duplicated(#[c
     let home = Home::on(backend, &[]).await;
     let site = home.serve().await;
     let (ann, bob) = (home.sign_up("ann").await, home.sign_up("bob").await);
-    let begun = ann.post("/api/v1/conversations", &json!({ "members": ["@bob"] })).await;
-    let conversation = id(&begun.json());
+    let created = ann.post("/api/v1/conversations", &json!({ "members": ["@bob"] })).await;
+    let conversation = id(&created.json());
     let (mut a, mut b) = (Realtime::open(&home, &ann).await, Realtime::open(&home, &bob).await);
-    let synced = b.asks(1, "sync", json!({})).await;
+    let synced = b.requests(1, "sync", json!({})).await;
     for n in 1..=5 {
-        assert_eq!(a.asks(n, "message.send", message(&conversation, n)).await["seq"], n);
+        assert_eq!(a.requests(n, "message.send", message(&conversation, n)).await["seq"], n);
     }
     // Sent without waiting for the reply.
     let sixth = json!({ "id": 6, "op": "message.send", "d": message(&conversation, 6) });
@@ -104,15 +104,15 @@ async fn acknowledged_messages_survive_a_kill_and_retries_are_not_duplicated(#[c
     let site = home.serve().await;
     let (mut a, mut b) = (Realtime::open(&home, &ann).await, Realtime::open(&home, &bob).await);
     for n in 1..=6 {
-        let again = a.asks(n, "message.send", message(&conversation, n)).await;
+        let again = a.requests(n, "message.send", message(&conversation, n)).await;
         assert_eq!(again["seq"], n, "the stored message, or a new one if it was not stored");
         assert!(n > 5 || again["duplicate"] == true);
     }
-    let synced = b.asks(1, "sync", json!({ "since": synced["cursor"] })).await;
+    let synced = b.requests(1, "sync", json!({ "since": synced["cursor"] })).await;
     assert_eq!((&synced["heads"][0]["last_seq"], &synced["unread"]), (&json!(6), &json!(6)));
-    let missed = b.asks(2, "history", json!({ "conversation_id": conversation, "after": 0 })).await;
+    let missed = b.requests(2, "history", json!({ "conversation_id": conversation, "after": 0 })).await;
     let texts: Vec<_> =
-        missed["events"].as_array().unwrap().iter().map(|it| &it["d"]["message"]["text"]).collect();
+        missed["events"].as_array().unwrap().iter().map(|event| &event["d"]["message"]["text"]).collect();
     assert_eq!(texts, ["message 1", "message 2", "message 3", "message 4", "message 5", "message 6"]);
     site.signal(Signal::KILL);
     site.end().await;
@@ -125,11 +125,11 @@ async fn shutdown_asks_clients_to_reconnect_and_finishes_their_commands() {
     let site = home.serve().await;
     let ann = home.sign_up("ann").await;
     home.sign_up("bob").await;
-    let begun = ann.post("/api/v1/conversations", &json!({ "members": ["@bob"] })).await;
-    let conversation = id(&begun.json());
+    let created = ann.post("/api/v1/conversations", &json!({ "members": ["@bob"] })).await;
+    let conversation = id(&created.json());
     let mut a = Realtime::open(&home, &ann).await;
     site.signal(Signal::TERM);
-    let after = a.hears("reconnect").await["after_ms"].as_u64().unwrap();
+    let after = a.receives("reconnect").await["after_ms"].as_u64().unwrap();
     assert!(Duration::from_millis(after) < Duration::from_millis(300));
     let last = json!({ "id": 1, "op": "message.send", "d": message(&conversation, 1) });
     // The connection may be closed by now.

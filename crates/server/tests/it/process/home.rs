@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::sync::{Notify, oneshot};
 
-use crate::client::{Client, soon};
+use crate::client::{Client, in_time};
 
 /// The environment of the binary: its own folder, address and settings.
 pub(crate) struct Home {
@@ -124,14 +124,14 @@ impl Home {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        soon(ready).await;
+        in_time(ready).await;
         process
     }
 
     async fn is_ready(&self) -> bool {
         let Ok(mut client) = Client::connect(self.address).await else { return false };
-        let asked = client.try_send("GET /readyz HTTP/1.1\r\nhost: t\r\n\r\n").await;
-        asked.is_ok() && client.try_answer().await.is_ok_and(|answer| answer.status == 200)
+        let sent = client.try_send("GET /readyz HTTP/1.1\r\nhost: t\r\n\r\n").await;
+        sent.is_ok() && client.try_answer().await.is_ok_and(|answer| answer.status == 200)
     }
 
     pub(crate) async fn connect(&self) -> Client {
@@ -174,7 +174,7 @@ impl Daemon {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        soon(ready).await;
+        in_time(ready).await;
         daemon
     }
 }
@@ -245,8 +245,8 @@ impl Process {
 
     // The output is complete when both pipes close, which happens when the process exits.
     async fn status(&mut self) -> ExitStatus {
-        let _ = soon(&mut self.stdout.closed).await;
-        let _ = soon(&mut self.stderr.closed).await;
+        let _ = in_time(&mut self.stdout.closed).await;
+        let _ = in_time(&mut self.stderr.closed).await;
         self.child.wait().unwrap()
     }
 
@@ -257,7 +257,7 @@ impl Process {
                 self.stdout.grown.notified().await;
             }
         };
-        soon(printed).await;
+        in_time(printed).await;
     }
 
     /// Waits until the process has logged this.
@@ -267,7 +267,7 @@ impl Process {
                 self.stderr.grown.notified().await;
             }
         };
-        soon(logged).await;
+        in_time(logged).await;
     }
 
     pub(crate) fn stdout(&self) -> String {

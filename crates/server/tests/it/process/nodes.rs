@@ -7,7 +7,7 @@ use super::{
     home::Home,
     people::{PASSWORD, Person},
 };
-use crate::client::{Answer, soon};
+use crate::client::{Answer, in_time};
 
 /// 32 bytes, as `openssl rand -base64 32` prints them.
 const KEY: &str = "3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs=";
@@ -31,8 +31,8 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap()
 }
 
-async fn refused_soon(home: &Home, token: &str) {
-    soon(async {
+async fn assert_rejected_in_time(home: &Home, token: &str) {
+    in_time(async {
         while with_bearer(home, "GET /api/v1/me", token).await.status != 401 {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
@@ -60,14 +60,15 @@ async fn tokens_and_revocations_are_accepted_by_both_nodes() {
     let laptop = log_in(&other).await;
     assert_eq!(laptop.get("/api/v1/me").await.status, 200);
     let sessions = with_bearer(&one, "GET /api/v1/auth/sessions", token).await.json();
-    let current = sessions["items"].as_array().unwrap().iter().find(|it| it["is_current"] == true).unwrap();
+    let current =
+        sessions["items"].as_array().unwrap().iter().find(|session| session["is_current"] == true).unwrap();
     let path = format!("/api/v1/auth/sessions/{}", text(current, "id"));
     assert_eq!(
         with_bearer(&other, &format!("DELETE {path}"), text(&again, "access_token")).await.status,
         204
     );
-    refused_soon(&one, token).await;
-    refused_soon(&one, text(&again, "access_token")).await;
+    assert_rejected_in_time(&one, token).await;
+    assert_rejected_in_time(&one, text(&again, "access_token")).await;
     assert_eq!(laptop.at(&one).get("/api/v1/me").await.status, 200, "the other session stays valid");
 }
 
@@ -82,7 +83,7 @@ async fn account_deleted_on_one_node_is_purged_by_either() {
     let body = json!({ "password": PASSWORD });
     assert_eq!(ann.post("/api/v1/me/deletion", &body).await.status, 204);
     assert_eq!(one.stranger().get("/api/v1/users/@ann").await.status, 404);
-    soon(async {
+    in_time(async {
         while database.count("users").await != 0 {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }

@@ -35,7 +35,7 @@ impl Home {
 
     /// A client with the session cookie of this response.
     pub(crate) fn with_cookie(&self, answer: &Answer) -> Person {
-        let cookie = answer.header("set-cookie").and_then(|it| it.split(';').next()).unwrap();
+        let cookie = answer.header("set-cookie").and_then(|cookie| cookie.split(';').next()).unwrap();
         Person { cookie: Some(cookie.to_owned()), ..self.stranger() }
     }
 }
@@ -52,7 +52,7 @@ impl Person {
 
     /// The head of a request as a program sends it, without an origin.
     pub(crate) fn bare_head(&self, line: &str, fields: &str) -> String {
-        let cookie = self.cookie.as_ref().map(|it| format!("cookie: {it}\r\n")).unwrap_or_default();
+        let cookie = self.cookie.as_ref().map(|cookie| format!("cookie: {cookie}\r\n")).unwrap_or_default();
         format!("{line} HTTP/1.1\r\nhost: {}\r\n{cookie}{fields}\r\n", self.address)
     }
 
@@ -105,7 +105,7 @@ impl Person {
     }
 
     pub(crate) fn token(&self) -> &str {
-        self.cookie.as_ref().and_then(|it| it.split_once('=')).unwrap().1
+        self.cookie.as_ref().and_then(|cookie| cookie.split_once('=')).unwrap().1
     }
 }
 
@@ -122,12 +122,12 @@ pub(crate) fn id(thing: &Value) -> String {
 async fn concurrent_sign_ups_with_one_username_succeed_once(#[case] backend: Backend) {
     let home = Home::on(backend, &[("BLEGRAM_LIMITS__SIGNUP_PER_ADDRESS__BURST", "100")]).await;
     let _site = home.serve().await;
-    let mut rush = JoinSet::new();
+    let mut requests = JoinSet::new();
     for _ in 0..20 {
         let stranger = home.stranger();
-        rush.spawn(async move { stranger.sign_up("ann").await });
+        requests.spawn(async move { stranger.sign_up("ann").await });
     }
-    let mut statuses: Vec<u16> = rush.join_all().await.iter().map(|answer| answer.status).collect();
+    let mut statuses: Vec<u16> = requests.join_all().await.iter().map(|answer| answer.status).collect();
     statuses.sort_unstable();
     assert_eq!((statuses[0], &statuses[1..]), (201, [409; 19].as_slice()));
 }

@@ -55,9 +55,9 @@ async fn transaction_and_statement_pooling_are_rejected(
     let use_it = ["SELECT 1", "SELECT pg_sleep(0.05)"].map(|sql| query(&home, sql));
     futures_util::future::join_all(use_it).await;
     for command in ["serve", "migrate up"] {
-        let refused = home.run(command).end().await;
-        refused.assert_failure(&["pool_mode = session", "database.url"]);
-        assert_eq!(refused.stdout, "", "{refused:?}");
+        let rejected = home.run(command).end().await;
+        rejected.assert_failure(&["pool_mode = session", "database.url"]);
+        assert_eq!(rejected.stdout, "", "{rejected:?}");
     }
     let doctor = home.run("doctor").end().await;
     assert!(doctor.code == Some(1) && doctor.stdout.contains("pool_mode = session"), "{doctor:?}");

@@ -36,8 +36,8 @@ fn count(page: &str, word: &str) -> usize {
 async fn schema_is_migrated_only_on_request() {
     let database = unmigrated().await;
     let home = home_at(database.url());
-    let refused = home.run("serve").end().await;
-    refused.assert_failure(&[
+    let rejected = home.run("serve").end().await;
+    rejected.assert_failure(&[
         "the database schema is out of date",
         "`blegram migrate up`",
         "database.migrate = true",
@@ -120,18 +120,18 @@ async fn unreachable_database_is_reported_without_its_password(#[case] missing: 
     let home = home_at(&format!("postgres://postgres:hunter2@{address}/nowhere"));
     let run = |command: &'static str| home.run(command).end();
     let (serve, status, doctor) = tokio::join!(run("serve"), run("migrate status"), run("doctor"));
-    for refused in [&serve, &status] {
-        refused.assert_failure(&["cannot connect to the database at database.url"]);
-        assert_eq!(refused.stdout, "", "{refused:?}");
+    for rejected in [&serve, &status] {
+        rejected.assert_failure(&["cannot connect to the database at database.url"]);
+        assert_eq!(rejected.stdout, "", "{rejected:?}");
     }
     assert_eq!(doctor.code, Some(1), "{doctor:?}");
     let advice = "check database.url, and that the server is running and accepts connections from this machine\n\nSome checks failed";
     assert!(doctor.stdout.contains("FAIL  database") && doctor.stdout.contains(advice), "{doctor:?}");
     for Ended { stdout, stderr, .. } in [serve, status, doctor] {
-        let said = stdout + &stderr;
-        assert!(!said.contains("hunter2"), "{said}");
-        let reasons = ["timed out", "does not exist"].map(|reason| said.matches(reason).count());
-        assert_eq!(reasons.iter().sum::<usize>(), 1, "the reason appears once: {said}");
+        let output = stdout + &stderr;
+        assert!(!output.contains("hunter2"), "{output}");
+        let reasons = ["timed out", "does not exist"].map(|reason| output.matches(reason).count());
+        assert_eq!(reasons.iter().sum::<usize>(), 1, "the reason appears once: {output}");
     }
 }
 
@@ -140,9 +140,9 @@ async fn invalid_database_url_is_not_repeated() {
     // The first slash ends the host part, so the start of the password is taken for the port.
     let home = home_at("postgres://ann:hunter/2@127.0.0.1/blegram");
     for command in ["serve", "config check", "doctor"] {
-        let refused = home.run(command).end().await;
-        refused.assert_failure(&["database.url", "BLEGRAM_DATABASE__URL", "encoded"]);
-        assert!(!format!("{refused:?}").contains("hunter"), "{refused:?}");
+        let rejected = home.run(command).end().await;
+        rejected.assert_failure(&["database.url", "BLEGRAM_DATABASE__URL", "encoded"]);
+        assert!(!format!("{rejected:?}").contains("hunter"), "{rejected:?}");
     }
 }
 

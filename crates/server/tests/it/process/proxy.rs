@@ -158,13 +158,13 @@ async fn path_of_the_public_url_is_in_every_address() {
 
     let oversized =
         ann.head("GET /forum/api/v1/instance", &format!("x: {}\r\n", "y".repeat(7_000)).repeat(3));
-    let refusals = [
+    let rejections = [
         ann.get("/forum/api/v1/posts/nothing").await,
         home.stranger().at_address(nginx.address).get("/forum/api/v1/me").await,
         ann.send(&oversized).await.unwrap(),
     ];
-    for refusal in refusals {
-        let problem = refusal.json();
+    for rejection in rejections {
+        let problem = rejection.json();
         assert_leads_somewhere(&ann, problem["type"].as_str().unwrap(), &origin).await;
         assert!(problem["instance"].as_str().unwrap().starts_with("/forum/api/v1/"), "{problem}");
     }

@@ -9,7 +9,7 @@ use super::{
     home::Home,
     people::{Person, id, json_fields},
 };
-use crate::client::{Client, soon};
+use crate::client::{Client, in_time};
 
 const POST: &str = "POST /api/v1/posts";
 
@@ -23,7 +23,7 @@ async fn begin(home: &Home, author: &Person, body: &str) -> Client {
 }
 
 async fn refuses_connections(home: &Home) {
-    soon(async { while TcpStream::connect(home.address).await.is_ok() {} }).await;
+    in_time(async { while TcpStream::connect(home.address).await.is_ok() {} }).await;
 }
 
 #[rstest]

@@ -8,7 +8,7 @@ use rstest_reuse::apply;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::client::soon;
+use crate::client::in_time;
 
 use super::{
     both_databases,
@@ -28,11 +28,11 @@ async fn first_start_in_an_empty_folder_creates_a_site() {
     assert!(home.path("data/blegram.db").exists());
 
     let url = format!("http://{}", home.address);
-    let banner = soon(async {
+    let banner = in_time(async {
         loop {
-            let told = site.stdout();
-            if told.contains("Stop with Ctrl-C") {
-                return told;
+            let output = site.stdout();
+            if output.contains("Stop with Ctrl-C") {
+                return output;
             }
             tokio::task::yield_now().await;
         }
@@ -108,13 +108,13 @@ async fn data_dir_is_used_by_one_process_at_a_time() {
     let elsewhere = free_address().to_string();
     let home = home.set("BLEGRAM_SERVER__LISTEN", &elsewhere);
     for command in ["serve", "migrate up", "migrate down"] {
-        let refused = home.run(command).end().await;
-        refused.assert_failure(&[
+        let rejected = home.run(command).end().await;
+        rejected.assert_failure(&[
             "another blegram process uses the data directory ./data",
             "stop it",
             "server.data_dir",
         ]);
-        assert_eq!(refused.stdout, "", "{command}");
+        assert_eq!(rejected.stdout, "", "{command}");
     }
     home.run("migrate status").end().await.assert_success();
     assert_eq!(home.stranger().get("/readyz").await.status, 200, "the first process still serves");
@@ -144,7 +144,7 @@ async fn kubernetes_service_variables_are_logged_in_one_line() {
 async fn listen_address_in_use_is_reported() {
     let home = Home::new(&[]);
     let _other = TcpListener::bind(home.address).unwrap();
-    let refused = home.run("serve").end().await;
-    refused.assert_failure(&["server.listen", &home.address.to_string()]);
-    assert!(!refused.stdout.contains("API"), "no banner without a listener: {refused:?}");
+    let rejected = home.run("serve").end().await;
+    rejected.assert_failure(&["server.listen", &home.address.to_string()]);
+    assert!(!rejected.stdout.contains("API"), "no banner without a listener: {rejected:?}");
 }

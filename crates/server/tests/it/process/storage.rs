@@ -19,7 +19,7 @@ use super::{
     home::{Home, Process},
     people::{Person, id},
 };
-use crate::client::{Answer, soon};
+use crate::client::{Answer, in_time};
 
 /// Writes posts and messages, and records those that were acknowledged.
 struct Writing {
@@ -57,10 +57,10 @@ impl Writing {
     }
 
     /// Writes until a request is rejected.
-    async fn write_until_refused(&mut self) -> Answer {
+    async fn write_until_rejected(&mut self) -> Answer {
         for _ in 0..2_000 {
-            if let Some(refused) = self.write().await {
-                return refused;
+            if let Some(rejected) = self.write().await {
+                return rejected;
             }
         }
         panic!("no write was rejected");
@@ -91,8 +91,8 @@ async fn readiness(home: &Home) -> (u16, String) {
     (answer.status, answer.body)
 }
 
-async fn becomes(home: &Home, status: u16, words: &str) {
-    let becoming = async {
+async fn wait_for_readiness(home: &Home, status: u16, words: &str) {
+    let waiting = async {
         loop {
             let (is, text) = readiness(home).await;
             if is == status && text.contains(words) {
@@ -101,7 +101,7 @@ async fn becomes(home: &Home, status: u16, words: &str) {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
-    soon(becoming).await;
+    in_time(waiting).await;
 }
 
 #[track_caller]
@@ -154,14 +154,14 @@ async fn full_disk_loses_no_acknowledged_writes() {
     let mut writing = Writing::begin(&home).await;
     for _ in 0..2 {
         disk.fill();
-        assert_unavailable(&writing.write_until_refused().await);
-        becomes(&home, 503, "disk").await;
+        assert_unavailable(&writing.write_until_rejected().await);
+        wait_for_readiness(&home, 503, "disk").await;
         site.logs("database commit check failed").await;
         disk.free();
         for _ in 0..3 {
             assert!(writing.write().await.is_none());
         }
-        becomes(&home, 200, "ready").await;
+        wait_for_readiness(&home, 200, "ready").await;
         writing.assert_complete(&home).await;
     }
     // Other processes are not locked out, and the shutdown discards nothing.
@@ -193,20 +193,20 @@ async fn io_errors_lose_no_acknowledged_writes() {
     let mut writing = Writing::begin(&home).await;
     for _ in 0..3 {
         limit_files(&site, Some(fs::metadata(home.path("data/blegram.db-wal")).unwrap().len()));
-        let refused = writing.write_until_refused().await;
-        assert_unavailable(&refused);
-        becomes(&home, 503, "disk").await;
+        let rejected = writing.write_until_rejected().await;
+        assert_unavailable(&rejected);
+        wait_for_readiness(&home, 503, "disk").await;
         limit_files(&site, None);
         for _ in 0..3 {
             assert!(writing.write().await.is_none());
         }
-        becomes(&home, 200, "ready").await;
+        wait_for_readiness(&home, 200, "ready").await;
         writing.assert_complete(&home).await;
     }
     // Killed while a transaction may be open: acknowledged writes stay, and unacknowledged ones do not prevent a
     // restart.
     limit_files(&site, Some(0));
-    assert_unavailable(&writing.write_until_refused().await);
+    assert_unavailable(&writing.write_until_rejected().await);
     site.signal(Signal::KILL);
     site.end().await;
     let _site = home.serve().await;
@@ -239,10 +239,10 @@ async fn lock_of_another_process_is_waited_for_once_per_request() {
         assert_unavailable(&answer.unwrap());
     }
     // By now, nothing has committed for five seconds.
-    becomes(&home, 503, "it is locked").await;
+    wait_for_readiness(&home, 503, "it is locked").await;
     lock.commit().await.unwrap();
     assert_eq!(ann.write("back").await.status, 201);
-    becomes(&home, 200, "ready").await;
+    wait_for_readiness(&home, 200, "ready").await;
     other.close().await.unwrap();
 }
 
@@ -264,7 +264,7 @@ async fn read_only_database_makes_writes_unavailable_until_it_is_writable() {
     // The setting applies to new connections only.
     let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'blegram'";
     admin.execute_unprepared(&format!("{kill} AND datname = current_database()")).await.unwrap();
-    let refused = soon(async {
+    let rejected = in_time(async {
         loop {
             let answer = ann.write("hello").await;
             assert_unavailable(&answer);
@@ -273,12 +273,12 @@ async fn read_only_database_makes_writes_unavailable_until_it_is_writable() {
             }
         }
     });
-    assert!(refused.await.header("retry-after").is_some());
+    assert!(rejected.await.header("retry-after").is_some());
     assert_eq!(ann.get("/api/v1/users/@ann").await.status, 200, "reads still work");
     set("off").await;
     // The existing connections are still read-only; the pool replaces them without a restart.
-    soon(async { while ann.write("back").await.status != 201 {} }).await;
-    becomes(&home, 200, "ready").await;
+    in_time(async { while ann.write("back").await.status != 201 {} }).await;
+    wait_for_readiness(&home, 200, "ready").await;
 }
 
 /// A TCP proxy between the site and another server, which can stop forwarding.
@@ -346,7 +346,7 @@ async fn probes_respond_in_time_while_the_database_hangs() {
     }
     assert_eq!(home.stranger().get("/healthz").await.status, 200);
     frozen.passing.send(true).unwrap();
-    becomes(&home, 200, "ready").await;
+    wait_for_readiness(&home, 200, "ready").await;
 }
 
 /// The same for the image storage.
@@ -363,5 +363,5 @@ async fn probes_respond_in_time_while_the_storage_hangs() {
         assert_eq!((status, &*text), (503, "not ready: a check timed out\n"));
     }
     frozen.passing.send(true).unwrap();
-    becomes(&home, 200, "ready").await;
+    wait_for_readiness(&home, 200, "ready").await;
 }

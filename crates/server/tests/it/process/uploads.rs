@@ -13,7 +13,7 @@ use super::{
     home::{Home, Process},
     people::{Person, json_fields},
 };
-use crate::client::{Answer, Client, soon};
+use crate::client::{Answer, Client, in_time};
 
 const BYTES: usize = 5 * 1024 * 1024 - 1024;
 const ONE_LINK: usize = 120;
@@ -105,7 +105,7 @@ async fn slow_uploads_of_one_account_take_little_memory_and_block_no_others() {
             tokio::task::yield_now().await;
         }
     };
-    soon(freed).await;
+    in_time(freed).await;
     assert_eq!(ann.post(&complete, &json!({})).await.status, 200);
 }
 
@@ -123,25 +123,25 @@ async fn upload(home: &Home, by: &Person) -> String {
 async fn open_address(of: &Person, path: &str, pointer: &str) -> String {
     let address = async {
         loop {
-            let shown = of.get(path).await.json();
-            let url = shown.pointer(pointer).unwrap().as_str().unwrap().to_owned();
+            let resource = of.get(path).await.json();
+            let url = resource.pointer(pointer).unwrap().as_str().unwrap().to_owned();
             if let Some((_, path)) = url.split_once("/media/").filter(|(_, path)| !path.contains('?')) {
                 return format!("/media/{path}");
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    soon(address).await
+    in_time(address).await
 }
 
 /// Waits until the address returns `404`.
-async fn assert_gone(home: &Home, address: &str) {
-    let gone = async {
+async fn assert_missing(home: &Home, address: &str) {
+    let missing = async {
         while status(home, address).await != 404 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    soon(gone).await;
+    in_time(missing).await;
 }
 
 /// The status of a `HEAD` request. Reads only the status line of the response.
@@ -161,7 +161,7 @@ async fn image_addresses_end_when_the_post_is_deleted_or_the_owner_suspended(#[c
         let body = json!({ "text": "", "media_ids": [upload(&home, by).await] });
         format!("/api/v1/posts/{}", by.post("/api/v1/posts", &body).await.json()["id"].as_str().unwrap())
     };
-    let (deleted, kept) = (post(&ann).await, post(&bob).await);
+    let (deleted, remaining) = (post(&ann).await, post(&bob).await);
     let avatar = json!({ "avatar_media_id": upload(&home, &bob).await });
     let fields = json_fields(&avatar.to_string());
     let answer = bob.send(&(bob.head("PATCH /api/v1/me", &fields) + &avatar.to_string())).await.unwrap();
@@ -170,7 +170,7 @@ async fn image_addresses_end_when_the_post_is_deleted_or_the_owner_suspended(#[c
     let stranger = home.stranger();
     let of_deleted = open_address(&stranger, &deleted, "/media/0/url").await;
     let of_bob = [
-        open_address(&stranger, &kept, "/media/0/url").await,
+        open_address(&stranger, &remaining, "/media/0/url").await,
         open_address(&stranger, "/api/v1/users/@bob", "/avatar_url").await,
     ];
     for address in of_bob.iter().chain([&of_deleted]) {
@@ -178,15 +178,15 @@ async fn image_addresses_end_when_the_post_is_deleted_or_the_owner_suspended(#[c
     }
     let answer = ann.send(&ann.head(&format!("DELETE {deleted}"), "")).await.unwrap();
     assert_eq!(answer.status, 204, "{answer:?}");
-    assert_gone(&home, &of_deleted).await;
+    assert_missing(&home, &of_deleted).await;
     assert_eq!(status(&home, &of_bob[0]).await, 200);
 
     home.run("user suspend bob").end().await.assert_success();
     for address in &of_bob {
-        assert_gone(&home, address).await;
+        assert_missing(&home, address).await;
     }
     home.run("user reinstate bob").end().await.assert_success();
-    let again = open_address(&stranger, &kept, "/media/0/url").await;
+    let again = open_address(&stranger, &remaining, "/media/0/url").await;
     assert_eq!(status(&home, &again).await, 200);
     assert!(!of_bob.contains(&again), "the image has a new address");
 }

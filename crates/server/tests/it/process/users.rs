@@ -9,7 +9,7 @@ use super::{
     home::{Ended, Home},
     people::PASSWORD,
 };
-use crate::client::{Answer, soon};
+use crate::client::{Answer, in_time};
 
 async fn user(home: &Home, arguments: &str, input: &str) -> Ended {
     let arguments: Vec<&str> = ["user"].into_iter().chain(arguments.split(' ')).collect();
@@ -21,7 +21,7 @@ async fn log_in(home: &Home, name: &str, password: &str) -> Answer {
     home.stranger().post("/api/v1/auth/login", &body).await
 }
 
-fn shown_password(ended: &Ended) -> String {
+fn printed_password(ended: &Ended) -> String {
     let line = ended.stdout.lines().find_map(|line| line.strip_prefix("Password: "));
     line.unwrap_or_else(|| panic!("no password in {ended:?}")).to_owned()
 }
@@ -33,7 +33,7 @@ async fn user_create_works_with_closed_registration(#[case] backend: Backend) {
     let _site = home.serve().await;
     let made = user(&home, "create admin --role admin --email ann@example.com", "").await;
     made.assert_success();
-    let answer = log_in(&home, "admin", &shown_password(&made)).await;
+    let answer = log_in(&home, "admin", &printed_password(&made)).await;
     assert_eq!((answer.status, &answer.json()["account"]["role"]), (200, &json!("admin")));
     assert_eq!(answer.json()["account"]["email"], "ann@example.com");
 
@@ -56,14 +56,14 @@ async fn user_suspend_ends_sessions_within_a_second(#[case] backend: Backend) {
     let out = user(&home, "suspend @ann", "").await;
     out.assert_success();
     assert!(out.stdout.contains("Suspended @ann"), "{out:?}");
-    soon(async {
+    in_time(async {
         while ann.get("/api/v1/me").await.status != 401 {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     })
     .await;
-    let refused = log_in(&home, "ann", PASSWORD).await;
-    assert_eq!((refused.status, &refused.json()["code"]), (403, &json!("account-suspended")));
+    let rejected = log_in(&home, "ann", PASSWORD).await;
+    assert_eq!((rejected.status, &rejected.json()["code"]), (403, &json!("account-suspended")));
     assert_eq!(home.stranger().get("/api/v1/users/@ann").await.status, 404);
 
     let again = user(&home, "suspend ann", "").await;
@@ -84,9 +84,9 @@ async fn user_set_role_and_reset_password_change_the_account(#[case] backend: Ba
     let reset = user(&home, "reset-password ann", "").await;
     reset.assert_success();
     assert_eq!(log_in(&home, "ann", PASSWORD).await.status, 401);
-    let answer = log_in(&home, "ann", &shown_password(&reset)).await;
+    let answer = log_in(&home, "ann", &printed_password(&reset)).await;
     assert_eq!((answer.status, &answer.json()["account"]["role"]), (200, &json!("moderator")));
-    assert!(!reset.stderr.contains(&shown_password(&reset)), "{reset:?}");
+    assert!(!reset.stderr.contains(&printed_password(&reset)), "{reset:?}");
     assert!(reset.stderr.contains("authn_password_change"), "the audit event is logged: {reset:?}");
     for command in ["suspend nobody", "reinstate nobody", "set-role nobody admin", "reset-password nobody"] {
         user(&home, command, "").await.assert_failure(&["account nobody not found"]);
@@ -96,7 +96,7 @@ async fn user_set_role_and_reset_password_change_the_account(#[case] backend: Ba
 #[tokio::test]
 async fn user_create_without_a_site_fails_and_creates_nothing() {
     let home = Home::new(&[]);
-    let refused = user(&home, "create ann", "").await;
-    refused.assert_failure(&["no database in", "blegram serve"]);
+    let rejected = user(&home, "create ann", "").await;
+    rejected.assert_failure(&["no database in", "blegram serve"]);
     assert!(!home.path("data").exists());
 }

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{BOB, HERE, ME};
+use super::{BOB, CONVERSATION, ME};
 use crate::core::{AccessToken, Core, Failure, Input, Output, Page, Settings};
 
 /// Number of events in a reply to `history`.
@@ -25,13 +25,13 @@ pub(super) struct World {
     pub(super) core: Core,
     pub(super) now: Duration,
     pub(super) printed: Vec<String>,
-    pub(super) told: Vec<String>,
+    pub(super) notices: Vec<String>,
     pub(super) exit: Option<u8>,
     messages: Vec<Stored>,
     /// All events: name, and index of the message.
     log: Vec<(&'static str, usize)>,
     /// The `seq` up to which events have expired.
-    forgotten: usize,
+    expired: usize,
     is_open: bool,
     /// Whether the core has requested a connection.
     pub(super) connecting: bool,
@@ -45,16 +45,16 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(follow: bool, seed: u64) -> Self {
-        let settings = Settings { me: ME, conversation: HERE, members: Vec::new(), follow, seed };
+        let settings = Settings { me: ME, conversation: CONVERSATION, members: Vec::new(), follow, seed };
         Self {
             core: Core::new(settings, Duration::from_secs(600)),
             now: Duration::ZERO,
             printed: Vec::new(),
-            told: Vec::new(),
+            notices: Vec::new(),
             exit: None,
             messages: Vec::new(),
             log: Vec::new(),
-            forgotten: 0,
+            expired: 0,
             is_open: false,
             connecting: false,
             loading: None,
@@ -81,7 +81,7 @@ impl World {
                 }
                 Output::Close => self.lose(),
                 Output::Print(line) => self.printed.push(line),
-                Output::Tell(line) => self.told.push(line),
+                Output::Notify(line) => self.notices.push(line),
                 Output::Exit(code) => self.exit = Some(code),
             }
         }
@@ -130,7 +130,7 @@ impl World {
             if works {
                 self.open();
             } else {
-                self.input(Input::Refused(broken()));
+                self.input(Input::HandshakeFailed(broken()));
             }
         } else {
             return false;
@@ -164,17 +164,17 @@ impl World {
         let Stored { id, client_id, sender, text, seq } = &self.messages[index];
         let username = if *sender == ME { "ann" } else { "bob" };
         json!({
-            "id": id, "conversation_id": HERE, "seq": seq, "message_no": index + 1, "client_id": client_id,
+            "id": id, "conversation_id": CONVERSATION, "seq": seq, "message_no": index + 1, "client_id": client_id,
             "sender": { "id": sender, "username": username }, "text": text, "is_deleted": text.is_none(),
         })
     }
 
     fn change(&self, seq: usize) -> Value {
         let (ev, index) = self.log[seq - 1];
-        json!({ "ev": ev, "d": { "conversation_id": HERE, "seq": seq, "message": self.message(index) } })
+        json!({ "ev": ev, "d": { "conversation_id": CONVERSATION, "seq": seq, "message": self.message(index) } })
     }
 
-    fn happen(&mut self, ev: &'static str, index: usize) {
+    fn record(&mut self, ev: &'static str, index: usize) {
         self.log.push((ev, index));
         let change = self.change(self.log.len());
         self.event(ev, &change["d"]);
@@ -183,11 +183,11 @@ impl World {
     fn store(&mut self, sender: Uuid, client_id: Value, text: &str) -> usize {
         let (seq, id) = (self.log.len() + 1, Uuid::from_u128(self.messages.len() as u128));
         self.messages.push(Stored { id, client_id, sender, text: Some(text.to_owned()), seq });
-        self.happen("message.created", self.messages.len() - 1);
+        self.record("message.created", self.messages.len() - 1);
         self.messages.len() - 1
     }
 
-    pub(super) fn bob_says(&mut self, text: &str) {
+    pub(super) fn bob_sends(&mut self, text: &str) {
         self.store(BOB, Value::Null, text);
     }
 
@@ -197,12 +197,12 @@ impl World {
         let his: Vec<usize> = self.messages.iter().enumerate().filter(his).map(|(index, _)| index).collect();
         if let Some(&index) = his.get(which % his.len().max(1)) {
             self.messages[index].text = text.map(str::to_owned);
-            self.happen(if text.is_some() { "message.edited" } else { "message.deleted" }, index);
+            self.record(if text.is_some() { "message.edited" } else { "message.deleted" }, index);
         }
     }
 
-    pub(super) fn forget_events(&mut self) {
-        self.forgotten = self.log.len();
+    pub(super) fn expire_events(&mut self) {
+        self.expired = self.log.len();
     }
 
     /// Loses, repeats or delays an event (not a reply) in flight to the client.
@@ -223,8 +223,11 @@ impl World {
     }
 
     /// Sends a head, as the server does from time to time in case events were lost.
-    pub(super) fn tell_head(&mut self) {
-        self.event("conversation.head", &json!({ "conversation_id": HERE, "last_seq": self.log.len() }));
+    pub(super) fn send_head(&mut self) {
+        self.event(
+            "conversation.head",
+            &json!({ "conversation_id": CONVERSATION, "last_seq": self.log.len() }),
+        );
     }
 
     pub(super) fn deliver_to_client(&mut self) -> bool {
@@ -232,14 +235,14 @@ impl World {
         frame.map(|text| self.input(Input::Frame(text))).is_some()
     }
 
-    /// The server processes the next command; with `refuse` it replies with that error code.
-    pub(super) fn deliver_to_server(&mut self, refuse: Option<&str>) -> bool {
+    /// The server processes the next command; with `error_code` it replies with that error code.
+    pub(super) fn deliver_to_server(&mut self, error_code: Option<&str>) -> bool {
         let Some(text) = self.to_server.pop_front() else { return false };
         let frame: Value = serde_json::from_str(&text).unwrap();
         let Some(id) = frame["id"].as_u64() else { return true };
         assert!(id > self.last_id, "ids grow");
         self.last_id = id;
-        let reply = match refuse {
+        let reply = match error_code {
             Some(code) => json!({ "re": id, "err": { "code": code, "detail": code, "retry_after_ms": 200 } }),
             None => json!({ "re": id, "ok": self.answer(frame["op"].as_str().unwrap(), &frame["d"]) }),
         };
@@ -251,23 +254,24 @@ impl World {
         let (head, no) = (self.log.len(), self.messages.len());
         match op {
             "sync" => {
-                assert_eq!(d["open"], json!([HERE]));
-                let head = json!({ "conversation_id": HERE, "last_seq": head, "last_message_no": no });
+                assert_eq!(d["open"], json!([CONVERSATION]));
+                let head =
+                    json!({ "conversation_id": CONVERSATION, "last_seq": head, "last_message_no": no });
                 json!({ "cursor": "c", "heads": [head], "removed": [], "more": false, "unread": 0 })
             }
             "history" => {
                 let after = d["after"].as_u64().unwrap() as usize;
-                let reset = after < self.forgotten;
+                let reset = after < self.expired;
                 let last = if reset { after } else { head.min(after + PULLED) };
                 let events: Vec<Value> = (after + 1..=last).map(|seq| self.change(seq)).collect();
                 json!({ "events": events, "head_seq": head, "more": last < head, "reset": reset })
             }
             "message.send" => {
-                let known = self.messages.iter().position(|message| message.client_id == d["client_id"]);
+                let existing = self.messages.iter().position(|message| message.client_id == d["client_id"]);
                 let text = d["text"].as_str().unwrap();
-                let index = known.unwrap_or_else(|| self.store(ME, d["client_id"].clone(), text));
+                let index = existing.unwrap_or_else(|| self.store(ME, d["client_id"].clone(), text));
                 let Stored { id, seq, .. } = &self.messages[index];
-                json!({ "seq": seq, "message_no": index + 1, "id": id, "duplicate": known.is_some() })
+                json!({ "seq": seq, "message_no": index + 1, "id": id, "duplicate": existing.is_some() })
             }
             _ => json!({}),
         }
@@ -277,15 +281,15 @@ impl World {
     pub(super) fn settle(&mut self) {
         for _ in 0..40 {
             while self.outside(true) || self.deliver_to_client() || self.deliver_to_server(None) {}
-            self.tell_head();
+            self.send_head();
             self.sleep(Duration::from_secs(40));
         }
     }
 
     /// The texts of the user's messages stored on the server.
-    pub(super) fn said(&self) -> Vec<&str> {
-        let mine = self.messages.iter().filter(|message| message.sender == ME);
-        mine.filter_map(|message| message.text.as_deref()).collect()
+    pub(super) fn stored_texts(&self) -> Vec<&str> {
+        let own = self.messages.iter().filter(|message| message.sender == ME);
+        own.filter_map(|message| message.text.as_deref()).collect()
     }
 
     /// Loses the next frame to the client.

@@ -23,7 +23,7 @@ use tokio_tungstenite::{
     },
 };
 
-const HERE: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+const CONVERSATION: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 const ANN: &str = "01890a5d-ac96-774b-bcce-b302099a80a1";
 const BOB: &str = "01890a5d-ac96-774b-bcce-b302099a80b2";
 
@@ -110,7 +110,7 @@ impl Server {
             }
             "POST /api/v1/conversations" => {
                 assert_eq!(*body, json!({ "members": ["@bob"] }));
-                json!({ "id": HERE, "members": [ann, bob] })
+                json!({ "id": CONVERSATION, "members": [ann, bob] })
             }
             "GET /api/v1/conversations/01890a5d-ac96-774b-bcce-b302099a8057/messages" => {
                 let newest_first: Vec<Value> =
@@ -130,8 +130,8 @@ impl Server {
             let header = |name: &str| request.headers()[name].to_str().unwrap();
             assert_eq!(header("sec-websocket-protocol"), "blegram.v1+json");
             if header("authorization") != expected {
-                let refused = Response::builder().status(StatusCode::UNAUTHORIZED).body(None);
-                return Err(refused.unwrap());
+                let unauthorized = Response::builder().status(StatusCode::UNAUTHORIZED).body(None);
+                return Err(unauthorized.unwrap());
             }
             let protocol = "blegram.v1+json".parse().unwrap();
             response.headers_mut().insert("sec-websocket-protocol", protocol);
@@ -139,10 +139,10 @@ impl Server {
         };
         let Ok(mut socket) = accept_hdr_async(stream, check).await else { return false };
         let ready = json!({
-            "proto": 1, "connection_id": HERE, "user_id": ANN, "now": "2026-01-01T00:00:00Z", "heartbeat_ms": 25_000,
+            "proto": 1, "connection_id": CONVERSATION, "user_id": ANN, "now": "2026-01-01T00:00:00Z", "heartbeat_ms": 25_000,
             "auth_expires_in_ms": 600_000, "degraded": false, "limits": {},
         });
-        say(&mut socket, &json!({ "ev": "ready", "d": ready })).await;
+        send_frame(&mut socket, &json!({ "ev": "ready", "d": ready })).await;
         while let Some(Ok(Message::Text(text))) = socket.next().await {
             let frame: Value = serde_json::from_str(&text).unwrap();
             if let Some(code) = self.closes {
@@ -164,7 +164,8 @@ impl Server {
         let head = self.messages.len();
         let ok = match op {
             "sync" => {
-                let head = json!({ "conversation_id": HERE, "last_seq": head, "last_message_no": head });
+                let head =
+                    json!({ "conversation_id": CONVERSATION, "last_seq": head, "last_message_no": head });
                 json!({ "cursor": "c", "heads": [head], "removed": [], "more": false, "unread": 0 })
             }
             "history" => {
@@ -173,32 +174,32 @@ impl Server {
                 json!({ "events": events, "head_seq": head, "more": false, "reset": false })
             }
             "message.send" => {
-                let known = self.messages.iter().position(|(_, _, id)| *id == d["client_id"]);
+                let existing = self.messages.iter().position(|(_, _, id)| *id == d["client_id"]);
                 let text = d["text"].as_str().unwrap();
-                if known.is_none() {
+                if existing.is_none() {
                     self.messages.push((ANN, text.to_owned(), d["client_id"].clone()));
                 }
                 if self.dies_on.take_if(|fatal| *fatal == text).is_some() {
                     return true;
                 }
-                let no = known.map_or(self.messages.len(), |index| index + 1);
-                say(socket, &self.created(no)).await;
+                let no = existing.map_or(self.messages.len(), |index| index + 1);
+                send_frame(socket, &self.created(no)).await;
                 let message = self.message(no);
                 json!({
                     "seq": no, "message_no": no, "id": message["id"], "created_at": message["created_at"],
-                    "duplicate": known.is_some(),
+                    "duplicate": existing.is_some(),
                 })
             }
             "read" => json!({ "read_no": d["message_no"], "unread_count": 0 }),
             op => panic!("{op} was not expected"),
         };
-        say(socket, &json!({ "re": frame["id"], "ok": ok })).await;
+        send_frame(socket, &json!({ "re": frame["id"], "ok": ok })).await;
         false
     }
 
     fn created(&self, seq: usize) -> Value {
         let d = json!({
-            "conversation_id": HERE, "seq": seq, "at": "2026-01-01T00:00:00Z", "message": self.message(seq),
+            "conversation_id": CONVERSATION, "seq": seq, "at": "2026-01-01T00:00:00Z", "message": self.message(seq),
         });
         json!({ "ev": "message.created", "d": d })
     }
@@ -206,7 +207,7 @@ impl Server {
     fn message(&self, no: usize) -> Value {
         let (sender, text, client_id) = &self.messages[no - 1];
         json!({
-            "id": format!("01890a5d-ac96-774b-bcce-{no:012}"), "conversation_id": HERE, "seq": no,
+            "id": format!("01890a5d-ac96-774b-bcce-{no:012}"), "conversation_id": CONVERSATION, "seq": no,
             "message_no": no, "sender": user(sender), "client_id": client_id, "text": text, "media": [],
             "reply_to": null, "created_at": "2026-01-01T00:00:00Z", "edited_at": null, "is_deleted": false,
         })
@@ -218,7 +219,7 @@ fn user(id: &str) -> Value {
     json!({ "id": id, "username": name, "display_name": name, "avatar_url": null })
 }
 
-async fn say(socket: &mut WebSocketStream<TcpStream>, frame: &Value) {
+async fn send_frame(socket: &mut WebSocketStream<TcpStream>, frame: &Value) {
     // Ignores a client that has disconnected.
     let _ = socket.send(Message::text(frame.to_string())).await;
 }
@@ -251,22 +252,22 @@ async fn chat(server: &mut Server, lines: &'static str) -> (Option<i32>, String,
 }
 
 #[tokio::test]
-async fn a_server_that_dies_in_the_middle_costs_nothing() {
+async fn server_crash_loses_and_duplicates_no_messages() {
     let mut server = Server { dies_on: Some("two"), ..Server::new() };
-    let (code, printed, told) = chat(&mut server, "one\ntwo\n\nthree\n").await;
+    let (code, printed, stderr) = chat(&mut server, "one\ntwo\n\nthree\n").await;
     let expected =
         ["[1] bob: earlier", "[2] ann: one", "[3] ann: two", "[4] bob: meanwhile", "[5] ann: three"];
-    assert_eq!(printed.lines().collect::<Vec<_>>(), expected, "{told}");
-    assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains("reconnecting in"), "{told}");
+    assert_eq!(printed.lines().collect::<Vec<_>>(), expected, "{stderr}");
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("reconnecting in"), "{stderr}");
     let sends = server.commands.iter().filter(|op| *op == "message.send").count();
     assert_eq!(sends, 4, "the unacknowledged message is sent again: {:?}", server.commands);
 }
 
 #[tokio::test]
-async fn a_session_that_was_revoked_ends_the_chat() {
+async fn revoked_session_ends_the_chat() {
     let mut server = Server { closes: Some(4500), ..Server::new() };
-    let (code, _, told) = chat(&mut server, "one\n").await;
+    let (code, _, stderr) = chat(&mut server, "one\n").await;
     assert_eq!(code, Some(1));
-    assert!(told.contains("the session ended (4500)"), "{told}");
+    assert!(stderr.contains("the session ended (4500)"), "{stderr}");
 }

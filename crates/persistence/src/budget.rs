@@ -15,48 +15,48 @@ use std::{
 use tokio::time::{Instant, sleep, timeout};
 
 /// The default wait budget.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const DEFAULT_BUDGET: Duration = Duration::from_secs(5);
 
 /// The pause between two attempts while another process holds the lock. SQLite itself waits during each attempt.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The statement timeout of background work on SQLite.
-const UNHURRIED: Duration = Duration::from_secs(10 * 60);
+const BACKGROUND_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 tokio::task_local! {
-    static CURRENT: Patience;
-    static IS_UNHURRIED: ();
+    static CURRENT: WaitBudget;
+    static IS_BACKGROUND: ();
 }
 
 /// Runs `future` with one budget of five seconds for all of its waits for the database. Inherits the budget of the
 /// caller, if there is one, so that a request that continues in another task does not get a second one.
 pub fn with_patience<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    CURRENT.scope(Patience::current(), future)
+    CURRENT.scope(WaitBudget::current(), future)
 }
 
 /// Runs `future` with `budget`, regardless of the caller's.
 pub(crate) fn with_budget<F: Future>(budget: Duration, future: F) -> impl Future<Output = F::Output> {
-    CURRENT.scope(Patience(Arc::new(AtomicU64::new(micros(budget)))), future)
+    CURRENT.scope(WaitBudget(Arc::new(AtomicU64::new(micros(budget)))), future)
 }
 
 /// Runs `future` as background work: on SQLite, the timeout of its statements is at least ten minutes, even if a
 /// shorter one is configured.
 pub fn unhurried<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    IS_UNHURRIED.scope((), future)
+    IS_BACKGROUND.scope((), future)
 }
 
 /// The statement timeout of the current task, where `limit` is that of requests.
 pub(crate) fn statement_limit(limit: Duration) -> Duration {
-    if IS_UNHURRIED.try_with(|()| ()).is_ok() { limit.max(UNHURRIED) } else { limit }
+    if IS_BACKGROUND.try_with(|()| ()).is_ok() { limit.max(BACKGROUND_TIMEOUT) } else { limit }
 }
 
 /// The remaining wait budget, in microseconds. Clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct Patience(Arc<AtomicU64>);
+pub(crate) struct WaitBudget(Arc<AtomicU64>);
 
-impl Patience {
+impl WaitBudget {
     fn new() -> Self {
-        Self(Arc::new(AtomicU64::new(micros(PATIENCE))))
+        Self(Arc::new(AtomicU64::new(micros(DEFAULT_BUDGET))))
     }
 
     /// The budget of the current task, or a new one.
@@ -77,33 +77,33 @@ impl Patience {
     /// Awaits `future`; `None` when the budget is spent first. A future that is ready at once always completes, even
     /// without budget.
     pub(crate) async fn wait<F: Future>(&self, future: F) -> Option<F::Output> {
-        let began = Instant::now();
+        let start = Instant::now();
         let output = timeout(self.left(), future).await.ok();
-        self.spend(began.elapsed());
+        self.spend(start.elapsed());
         output
     }
 
     /// Starts a series of attempts at something that another process may have locked.
     pub(crate) fn attempts(&self) -> Attempts<'_> {
-        Attempts { patience: self, began: Instant::now() }
+        Attempts { budget: self, start: Instant::now() }
     }
 }
 
 /// A series of attempts at something that another process may have locked.
 pub(crate) struct Attempts<'a> {
-    patience: &'a Patience,
-    began: Instant,
+    budget: &'a WaitBudget,
+    start: Instant,
 }
 
 impl Attempts<'_> {
     /// Whether to try again: only after an attempt that found a lock, and while there is budget left. Pauses first.
-    pub(crate) async fn go_on(&mut self, was_locked: bool) -> bool {
+    pub(crate) async fn should_retry(&mut self, was_locked: bool) -> bool {
         if !was_locked {
             return false;
         }
-        self.patience.spend(self.began.elapsed());
-        self.began = Instant::now();
-        if self.patience.left().is_zero() {
+        self.budget.spend(self.start.elapsed());
+        self.start = Instant::now();
+        if self.budget.left().is_zero() {
             return false;
         }
         sleep(PAUSE).await;
@@ -122,12 +122,12 @@ mod tests {
     use super::*;
 
     async fn wait() -> Option<()> {
-        Patience::current().wait(pending()).await
+        WaitBudget::current().wait(pending()).await
     }
 
     #[tokio::test(start_paused = true)]
-    async fn all_waits_of_a_request_share_five_seconds() {
-        let began = Instant::now();
+    async fn waits_of_a_request_share_one_budget() {
+        let start = Instant::now();
         let request = with_patience(async {
             assert_eq!(wait().await, None);
             assert_eq!(wait().await, None);
@@ -137,11 +137,11 @@ mod tests {
             tasks.spawn(later);
             assert_eq!(tasks.join_all().await, [None]);
             // A future that is ready at once needs no budget.
-            assert_eq!(Patience::current().wait(async { 1 }).await, Some(1));
+            assert_eq!(WaitBudget::current().wait(async { 1 }).await, Some(1));
         });
         request.await;
-        assert_eq!(began.elapsed().as_secs(), 5);
+        assert_eq!(start.elapsed().as_secs(), 5);
         assert_eq!(wait().await, None);
-        assert_eq!(began.elapsed().as_secs(), 10, "a new request has its own budget");
+        assert_eq!(start.elapsed().as_secs(), 10, "a new request has its own budget");
     }
 }

@@ -95,7 +95,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for EdgeEndpoint<E> {
         let cors_request = CorsRequest::of(&request, &self.edge.app.site);
         let mut line = AccessLog::begin(&self.edge, &request);
         request.set_data(Id(line.request_id.clone()));
-        let running = blegram_auth::with_patience(self.inner.call(request));
+        let running = blegram_auth::with_wait_budget(self.inner.call(request));
         let outcome = AssertUnwindSafe(running).catch_unwind().await;
         let outcome = match outcome {
             Ok(Ok(response)) => Ok(response),

@@ -151,7 +151,7 @@ impl Reader {
         let pieces = field.map_err(io::Error::other).inspect_ok(|_| unread.store(0, Ordering::Relaxed));
         // Dropping a field skips the rest of it, so a file that is too large does not affect the next one.
         let file = match Source::read(pieces, Media::MAX_BYTES, None).await {
-            Err(Error::BrokeOff(error)) => return Err(unreadable_file(error)),
+            Err(Error::Interrupted(error)) => return Err(unreadable_file(error)),
             other => other,
         };
         self.fingerprint.update(file.as_ref().map_or([0; 32], Source::sha256));

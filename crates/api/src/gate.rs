@@ -208,7 +208,7 @@ impl<E: Endpoint + 'static> Gated<E> {
         let keys = self.gate.app.auth.idempotency();
         let (routes, site) = (Arc::clone(&self.routes), Arc::clone(&self.gate.app.site));
         let once = idempotency::once(keys, session, key, request, routes, site);
-        let outcome = self.gate.app.tasks.spawn(blegram_auth::with_patience(once)).await;
+        let outcome = self.gate.app.tasks.spawn(blegram_auth::with_wait_budget(once)).await;
         outcome.map_err(|panic| Problem::internal(panic.to_string()))?
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use blegram_auth::{
     Authenticated,
-    idempotency::{Answer, Begun, Claim, Idempotency, Keyed},
+    idempotency::{Answer, Claim, ClaimOutcome, Idempotency, Keyed},
 };
 use blegram_domain::Violation;
 use poem::{
@@ -81,12 +81,12 @@ pub(crate) async fn once<E: Endpoint>(
     let claimed = keys.begin(keyed).await.map_err(Problem::from)?;
     request.set_body(Body::from_bytes(body));
     match claimed {
-        Begun::New(claim) => run(&keys, &claim, request, &path, routes, &site).await,
-        Begun::Replay(answer) => Ok(replay(answer)),
-        Begun::InProgress => Err(Problem::new(Code::RequestInProgress)
+        ClaimOutcome::New(claim) => run(&keys, &claim, request, &path, routes, &site).await,
+        ClaimOutcome::Replay(answer) => Ok(replay(answer)),
+        ClaimOutcome::InProgress => Err(Problem::new(Code::RequestInProgress)
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
             .into()),
-        Begun::Reused => Err(Problem::new(Code::IdempotencyKeyReused).into()),
+        ClaimOutcome::Reused => Err(Problem::new(Code::IdempotencyKeyReused).into()),
     }
 }
 

@@ -536,7 +536,7 @@ impl From<blegram_media::Error> for Problem {
                 Self::new(Code::QuotaExceeded).with_detail(error.to_string())
             }
             blegram_media::Error::Overloaded => Self::new(Code::Overloaded),
-            blegram_media::Error::BrokeOff(cause) => incomplete_body(&cause),
+            blegram_media::Error::Interrupted(cause) => incomplete_body(&cause),
             blegram_media::Error::Internal(cause) | blegram_media::Error::Configuration(cause) => {
                 Self::internal(cause)
             }
@@ -576,7 +576,7 @@ impl From<blegram_chat::Error> for Problem {
             blegram_chat::Error::CannotWrite => {
                 Self::new(Code::Forbidden).with_detail("You cannot send messages to this account.")
             }
-            blegram_chat::Error::RecipientGone => Self::new(Code::Forbidden)
+            blegram_chat::Error::RecipientDeleted => Self::new(Code::Forbidden)
                 .with_detail("The account was deleted. Old messages remain, but you cannot send new ones."),
             blegram_chat::Error::ClientIdReused => Self::new(Code::ClientIdReused),
             blegram_chat::Error::ReplyNotFound => Self::invalid(vec![Failure::of(

@@ -133,7 +133,7 @@ fn state(name: &str, about: &[&dyn std::fmt::Display], d: &impl Serialize) -> Fr
 impl EventSink<blegram_chat::Event> for Realtime {
     fn publish(&self, event: blegram_chat::Event) {
         match event {
-            blegram_chat::Event::Happened { event, last_message_no, members, head_only } => {
+            blegram_chat::Event::Appended { event, last_message_no, members, head_only } => {
                 self.publish(event, last_message_no, members, head_only);
             }
             blegram_chat::Event::Added { user, conversation } => {

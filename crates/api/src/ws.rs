@@ -166,7 +166,7 @@ impl Client {
             Topic::Post(id) => self.app.social.get_post(Some(user), *id).await.map(|_| true),
             Topic::User(id) => self.app.social.get_user(Some(user), &UserRef::Id(*id)).await.map(|view| {
                 let relation = view.viewer.unwrap_or_default();
-                view.user.summary.opens_lists(relation, user == *id).is_ok()
+                view.user.summary.check_lists_visible(relation, user == *id).is_ok()
             }),
         };
         match visible.map_err(Problem::from) {

@@ -11,7 +11,7 @@ use blegram_persistence::{
 };
 
 use crate::{
-    Auth, CreateAccount, Device, Error, Event, GivenPassword, NewPassword, Registration, Result,
+    Auth, CreateAccount, Device, EnteredPassword, Error, Event, NewPassword, Registration, Result,
     SessionToken, Tokens, audit, password::Verdict, rename::reject_reserved,
 };
 
@@ -36,7 +36,7 @@ pub struct LogIn {
     /// The username in any case, with or without `@`.
     pub login: String,
     /// The password.
-    pub password: GivenPassword,
+    pub password: EnteredPassword,
     /// The device that logs in.
     pub device: Device,
 }

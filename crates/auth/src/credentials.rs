@@ -6,14 +6,14 @@ use blegram_domain::{Account, SessionId, Timestamp, UserId, Violation, session::
 use blegram_persistence::{sessions, users};
 
 use crate::{
-    Auth, Error, Event, GivenPassword, NewPassword, Policy, Result, SessionToken, audit, password::Verdict,
+    Auth, EnteredPassword, Error, Event, NewPassword, Policy, Result, SessionToken, audit, password::Verdict,
 };
 
 /// A password change.
 #[derive(Debug, Clone)]
 pub struct ChangePassword {
     /// The current password; `None` for an account without one.
-    pub current: Option<GivenPassword>,
+    pub current: Option<EnteredPassword>,
     /// The new password.
     pub new: NewPassword,
 }
@@ -62,7 +62,7 @@ impl Auth {
         &self,
         actor: UserId,
         session: SessionId,
-        password: Option<GivenPassword>,
+        password: Option<EnteredPassword>,
     ) -> Result<Option<String>> {
         self.limiter.check_user(Policy::Password, actor)?;
         let stored = users::find_password_hash(&self.db, actor).await?;

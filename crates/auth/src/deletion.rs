@@ -7,7 +7,7 @@ use blegram_persistence::{
     hashtags, idempotency_keys, jobs, refresh_tokens, reserved_usernames, sessions, users,
 };
 
-use crate::{Auth, Error, Event, GivenPassword, Result, audit, retention::BATCH};
+use crate::{Auth, EnteredPassword, Error, Event, Result, audit, retention::BATCH};
 
 /// How long the username of an account stays reserved after its owner gave it up.
 pub const NAME_RESERVED_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -24,7 +24,7 @@ impl Auth {
         &self,
         actor: UserId,
         session: SessionId,
-        password: Option<GivenPassword>,
+        password: Option<EnteredPassword>,
     ) -> Result<()> {
         let confirmed = self.confirm(actor, session, password).await?;
         let now = self.clock.now();
@@ -39,7 +39,7 @@ impl Auth {
         let summary = &account.user.summary;
         let deleted = UserSummary { status: Status::Deleted, ..summary.clone() };
         hashtags::update_of_author(&tx, summary, &deleted).await?;
-        reserved_usernames::update_disowned(&tx, actor).await?;
+        reserved_usernames::update_anonymized(&tx, actor).await?;
         let name = summary.username.skeleton();
         reserved_usernames::insert(&tx, &name, None, now + NAME_RESERVED_FOR).await?;
         jobs::insert(&tx, Job::EraseAccount(actor), now, now).await?;

@@ -40,7 +40,7 @@ pub struct Keyed<'a> {
 
 /// How to proceed with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Begun {
+pub enum ClaimOutcome {
     /// First use of the key: run the request, then [`Idempotency::finish`] or [`Idempotency::release`] the claim.
     New(Claim),
     /// The request completed before, with this response.
@@ -67,7 +67,7 @@ impl Auth {
 
 impl Idempotency {
     /// Claims the key of `request`, or returns the state of its earlier use.
-    pub async fn begin(&self, request: Keyed<'_>) -> Result<Begun> {
+    pub async fn begin(&self, request: Keyed<'_>) -> Result<ClaimOutcome> {
         let now = self.clock.now();
         let claim = Claim {
             scope: scope(&request),
@@ -79,7 +79,7 @@ impl Idempotency {
         };
         let tx = self.db.write().await?;
         let outcome = match rows::insert(&tx, &claim).await? {
-            Inserted::New => Begun::New(claim),
+            Inserted::New => ClaimOutcome::New(claim),
             Inserted::Existing => resolve_existing(&tx, claim).await?,
         };
         tx.commit().await?;
@@ -102,25 +102,29 @@ impl Idempotency {
 }
 
 /// Decides how to proceed with a request whose key exists.
-async fn resolve_existing(tx: &blegram_persistence::Tx, claim: Claim) -> Result<Begun> {
+async fn resolve_existing(tx: &blegram_persistence::Tx, claim: Claim) -> Result<ClaimOutcome> {
     // The key was released between the two statements: treated as still running.
-    let Some(stored) = rows::find(tx, claim.scope).await? else { return Ok(Begun::InProgress) };
+    let Some(stored) = rows::find(tx, claim.scope).await? else { return Ok(ClaimOutcome::InProgress) };
     if claim.at.since(stored.created_at) >= RESPONSE_RETENTION {
         rows::delete(tx, claim.scope, stored.claimed_by).await?;
         let inserted = rows::insert(tx, &claim).await?;
-        return Ok(if inserted == Inserted::New { Begun::New(claim) } else { Begun::InProgress });
+        return Ok(if inserted == Inserted::New {
+            ClaimOutcome::New(claim)
+        } else {
+            ClaimOutcome::InProgress
+        });
     }
     if stored.fingerprint != claim.fingerprint {
-        return Ok(Begun::Reused);
+        return Ok(ClaimOutcome::Reused);
     }
     if let Some(answer) = stored.answer {
-        return Ok(Begun::Replay(answer));
+        return Ok(ClaimOutcome::Replay(answer));
     }
     // A lease that ends later than a new one would was granted by a clock that was ahead, and would block retries until
     // then.
     let is_expired = stored.lease_until <= claim.at || stored.lease_until > claim.lease_until + SKEW;
     let is_ours = is_expired && rows::update_claim(tx, stored.claimed_by, &claim).await?;
-    Ok(if is_ours { Begun::New(claim) } else { Begun::InProgress })
+    Ok(if is_ours { ClaimOutcome::New(claim) } else { ClaimOutcome::InProgress })
 }
 
 fn scope(request: &Keyed<'_>) -> [u8; 32] {

@@ -90,14 +90,14 @@ use quick_cache::sync::Cache;
 pub use access_token::AccessToken;
 pub use account::{LogIn, LoggedIn, Secret, SignUp};
 /// A shared time limit for database access, re-exported for crates that do not depend on the persistence crate.
-pub use blegram_persistence::with_patience;
+pub use blegram_persistence::with_wait_budget;
 pub use credentials::ChangePassword;
 pub use error::{Error, Result, StorageError};
 pub use event::Event;
 pub use limit::{Limits, Policy, Quota, RateLimited};
 pub use native::Tokens;
 pub use operator::CreateAccount;
-pub use password::{GivenPassword, NewPassword, PasswordCost};
+pub use password::{EnteredPassword, NewPassword, PasswordCost};
 pub use revocation::Ended;
 pub use session::{Authenticated, Device};
 pub use site_key::SiteKey;

@@ -73,9 +73,9 @@ impl NewPassword {
 
 /// A password entered for a login; only its size is limited.
 #[derive(Debug, Clone)]
-pub struct GivenPassword(SecretString);
+pub struct EnteredPassword(SecretString);
 
-impl GivenPassword {
+impl EnteredPassword {
     /// The largest number of bytes as sent: more than any accepted password has in any normal form.
     pub const MAX_BYTES: usize = 4096;
 
@@ -91,7 +91,7 @@ impl GivenPassword {
     }
 }
 
-impl From<NewPassword> for GivenPassword {
+impl From<NewPassword> for EnteredPassword {
     fn from(password: NewPassword) -> Self {
         Self(password.0)
     }
@@ -153,7 +153,7 @@ impl Hasher {
     }
 
     /// Verifies `password` against `phc`; without one, takes the same time and returns [`Verdict::Wrong`].
-    pub(crate) async fn verify(&self, password: GivenPassword, phc: Option<String>) -> Result<Verdict> {
+    pub(crate) async fn verify(&self, password: EnteredPassword, phc: Option<String>) -> Result<Verdict> {
         let (argon2, dummy) = (self.argon2.clone(), Arc::clone(&self.dummy));
         self.run(move || {
             let has_hash = phc.is_some();
@@ -220,13 +220,13 @@ mod tests {
         let hasher = Hasher::new(CHEAP, 1, 0).unwrap();
         let phc = hasher.hash(NewPassword::parse("한글 암호는 길고 길다", &[]).unwrap()).await.unwrap();
         let decomposed: String = "한글 암호는 길고 길다".nfd().collect();
-        let password = GivenPassword::parse(&decomposed).unwrap();
+        let password = EnteredPassword::parse(&decomposed).unwrap();
         assert_eq!(hasher.verify(password, Some(phc)).await.unwrap(), Verdict::Right);
     }
 
     #[tokio::test]
     async fn password_hash_with_outdated_cost_is_renewed() {
-        let password = || GivenPassword::parse("correct horse battery").unwrap();
+        let password = || EnteredPassword::parse("correct horse battery").unwrap();
         let phc = hash(&Hasher::new(CHEAP, 1, 0).unwrap().argon2, &password().0).unwrap();
         let hasher = Hasher::new(PasswordCost { iterations: 2, ..CHEAP }, 1, 0).unwrap();
         let Verdict::RightButOutdated(renewed) = hasher.verify(password(), Some(phc)).await.unwrap() else {
@@ -238,7 +238,7 @@ mod tests {
     #[tokio::test]
     async fn password_without_hash_never_matches() {
         let hasher = Hasher::new(CHEAP, 1, 0).unwrap();
-        let password = GivenPassword::parse("any password").unwrap();
+        let password = EnteredPassword::parse("any password").unwrap();
         assert_eq!(hasher.verify(password, None).await.unwrap(), Verdict::Wrong);
     }
 
@@ -248,7 +248,7 @@ mod tests {
         let (release, blocker) = std::sync::mpsc::channel::<()>();
         // Ends when the other end is dropped.
         let mut running = Box::pin(hasher.workers.run(move || blocker.recv().is_err()));
-        let verify = || hasher.verify(GivenPassword::parse("x").unwrap(), None);
+        let verify = || hasher.verify(EnteredPassword::parse("x").unwrap(), None);
         let mut waiting = Box::pin(verify());
         assert!(is_pending(&mut running) && is_pending(&mut waiting));
         assert!(matches!(verify().await, Err(Error::Overloaded)));

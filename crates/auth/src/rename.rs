@@ -70,6 +70,6 @@ pub(crate) async fn reject_reserved(
     user: Option<UserId>,
     now: Timestamp,
 ) -> Result<()> {
-    let is_reserved = reserved_usernames::is_kept_from(tx, name, user, now).await?;
+    let is_reserved = reserved_usernames::is_reserved_for_other(tx, name, user, now).await?;
     if is_reserved { Err(Error::UsernameTaken) } else { Ok(()) }
 }

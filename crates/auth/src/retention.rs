@@ -29,7 +29,7 @@ impl Auth {
         }
         if deleted < BATCH {
             let idle = self.idle_since(now);
-            deleted += sessions::delete_over(&tx, now, idle, BATCH - deleted).await?;
+            deleted += sessions::delete_expired(&tx, now, idle, BATCH - deleted).await?;
         }
         if deleted < BATCH {
             deleted +=

@@ -150,7 +150,7 @@ impl Auth {
     /// The valid sessions of `user`, newest first.
     pub async fn list_sessions(&self, user: UserId, page: &PageRequest) -> Result<Page<Session>> {
         let now = self.clock.now();
-        let ids = sessions::list_live_ids(&self.db, user, now, self.idle_since(now), page).await?;
+        let ids = sessions::list_active_ids(&self.db, user, now, self.idle_since(now), page).await?;
         let sessions = sessions::list_by_ids(&self.db, &ids).await?;
         Ok(ids.into_page(sessions))
     }

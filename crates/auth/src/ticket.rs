@@ -47,7 +47,7 @@ impl Auth {
         let Some(secret) = GatewayTicket::parse(ticket) else { return Ok(None) };
         let now = self.clock.now();
         // Checked without a transaction first, so that invented tickets do not block SQLite's only writer.
-        if !gateway_tickets::is_there(&self.db, &secret.hash()).await? {
+        if !gateway_tickets::exists(&self.db, &secret.hash()).await? {
             return Ok(None);
         }
         let tx = self.db.write().await?;

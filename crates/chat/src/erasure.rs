@@ -27,7 +27,7 @@ impl Chat {
         let now = self.clock.now();
         let tx = self.db.write().await?;
         let message_ids = messages::list_ids_of_sender(&tx, user, BATCH).await?;
-        messages::update_disowned(&tx, &message_ids, now).await?;
+        messages::update_anonymized(&tx, &message_ids, now).await?;
         let ids = conversations::list_ids_of(&tx, user, CONVERSATIONS).await?;
         let mut events = Vec::new();
         for id in &ids {
@@ -47,7 +47,7 @@ impl Chat {
         let is_more = message_ids.len() as u64 == BATCH || !ids.is_empty();
         // Last, because it also covers the events of their leaving, which were added above.
         let disowned =
-            if is_more { 0 } else { conversations::update_disowned_events(&tx, user, BATCH).await? };
+            if is_more { 0 } else { conversations::update_anonymized_events(&tx, user, BATCH).await? };
         self.commit(tx, events).await?;
         Ok(is_more || disowned == BATCH)
     }

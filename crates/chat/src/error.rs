@@ -31,7 +31,7 @@ pub enum Error {
     CannotWrite,
     /// The account of the other member of a direct conversation is deleted.
     #[error("the recipient's account is deleted")]
-    RecipientGone,
+    RecipientDeleted,
     /// The actor has used the client id for a different message.
     #[error("the client id belongs to another message")]
     ClientIdReused,

@@ -18,7 +18,7 @@ use crate::{
 pub enum Event {
     /// A new entry of the conversation's event log. A client that missed it finds it by `seq`. If a client sends a
     /// message again, its event is published again.
-    Happened {
+    Appended {
         /// The entry.
         event: EventView,
         /// The number of the newest message.
@@ -146,7 +146,7 @@ pub(crate) fn to_publish(conversation: &Conversation, event: EventView, members:
     let (members, head_only): (Vec<_>, Vec<_>) = members.iter().filter(is_present).partition(sees);
     let ids = |members: Vec<&Membership>| members.into_iter().map(|membership| membership.user).collect();
     let (members, head_only) = (ids(members), ids(head_only));
-    Event::Happened { event, last_message_no: conversation.last_message_no, members, head_only }
+    Event::Appended { event, last_message_no: conversation.last_message_no, members, head_only }
 }
 
 /// The events that notify `users` that a conversation was added to their lists.

@@ -40,7 +40,7 @@ impl Chat {
     ///
     /// # Errors
     /// [`Error::NotFound`], also for a deleted message; [`Error::Forbidden`] for a message of another sender;
-    /// [`Error::Blocked`], [`Error::CannotWrite`] or [`Error::RecipientGone`] in a direct conversation, as for sending;
+    /// [`Error::Blocked`], [`Error::CannotWrite`] or [`Error::RecipientDeleted`] in a direct conversation, as for sending;
     /// [`Error::MessageBlank`]; [`Error::AccountNotFound`]; [`Error::PreconditionFailed`].
     pub async fn edit_message(
         &self,

@@ -38,7 +38,7 @@ impl Chat {
             let (friends, rest): (Vec<_>, Vec<_>) = people.keys().copied().partition(is_friend);
             (friends.into_iter().collect(), rest)
         };
-        acquainted.extend(conversations::list_met(&self.db, viewer, &rest).await?);
+        acquainted.extend(conversations::list_sharing_conversation(&self.db, viewer, &rest).await?);
         Ok(acquainted)
     }
 }
@@ -46,7 +46,7 @@ impl Chat {
 /// Checks that `actor` may write to the other member of a direct conversation. Groups have no such rule.
 ///
 /// # Errors
-/// [`Error::RecipientGone`]; [`Error::Blocked`] if the actor blocks them; [`Error::CannotWrite`] if they block the
+/// [`Error::RecipientDeleted`]; [`Error::Blocked`] if the actor blocks them; [`Error::CannotWrite`] if they block the
 /// actor or their account is suspended.
 pub(crate) async fn check_open(
     conn: &impl Conn,
@@ -59,12 +59,12 @@ pub(crate) async fn check_open(
     }
     let people = relations::list_people(conn, actor, other_members).await?;
     if other_members.is_empty() {
-        return Err(Error::RecipientGone);
+        return Err(Error::RecipientDeleted);
     }
     for member in other_members {
         match people.get(member) {
-            None => return Err(Error::RecipientGone),
-            Some((user, _)) if user.status == Status::Deleted => return Err(Error::RecipientGone),
+            None => return Err(Error::RecipientDeleted),
+            Some((user, _)) if user.status == Status::Deleted => return Err(Error::RecipientDeleted),
             Some((_, relation)) if relation.blocking => return Err(Error::Blocked),
             Some((user, relation)) if !user.is_visible(*relation) => return Err(Error::CannotWrite),
             Some(_) => {}

@@ -112,7 +112,7 @@ async fn is_open(
     let other_members: Vec<UserId> = members.iter().copied().filter(|user| *user != actor).collect();
     match check_open(conn, conversation, actor, &other_members).await {
         Ok(()) => Ok(true),
-        Err(Error::Blocked | Error::CannotWrite | Error::RecipientGone) => Ok(false),
+        Err(Error::Blocked | Error::CannotWrite | Error::RecipientDeleted) => Ok(false),
         Err(error) => Err(error),
     }
 }

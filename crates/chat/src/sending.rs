@@ -17,7 +17,7 @@ use blegram_domain::{
 };
 use blegram_persistence::{
     Error as StorageError, Inserted, Tx, conversations, jobs,
-    media::{self, Held},
+    media::{self, UnusedMedia},
     messages, relations, users,
 };
 use sha2::{Digest, Sha256};
@@ -62,7 +62,7 @@ impl Chat {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::AccountNotFound`]; [`Error::Blocked`], [`Error::CannotWrite`] or
-    /// [`Error::RecipientGone`] in a direct conversation; [`Error::ClientIdReused`] if the client id belongs to a
+    /// [`Error::RecipientDeleted`] in a direct conversation; [`Error::ClientIdReused`] if the client id belongs to a
     /// different message; [`Error::ReplyNotFound`]; [`Error::MediaNotFound`], [`Error::MediaInUse`]; [`Error::Busy`].
     #[expect(
         clippy::disallowed_methods,
@@ -231,7 +231,7 @@ impl SendContext {
             relations::lock_shared(tx, actor, other_members.iter().copied()).await?;
             match check_open(tx, conversation, actor, &other_members).await {
                 Ok(()) => {}
-                Err(error @ (Error::Blocked | Error::CannotWrite | Error::RecipientGone)) => {
+                Err(error @ (Error::Blocked | Error::CannotWrite | Error::RecipientDeleted)) => {
                     closed.insert(actor, error);
                 }
                 Err(error) => return Err(error),
@@ -353,9 +353,9 @@ fn fingerprint(conversation: ConversationId, input: &SendMessage) -> [u8; 32] {
 
 async fn lock_unused(tx: &Tx, sending: &Sending) -> Result<Vec<Media>> {
     match media::lock_unused(tx, sending.actor, &sending.input.media).await? {
-        Held::All(images) => Ok(images),
-        Held::Missing(places) => Err(Error::MediaNotFound(places)),
-        Held::InUse => Err(Error::MediaInUse),
+        UnusedMedia::All(images) => Ok(images),
+        UnusedMedia::Missing(places) => Err(Error::MediaNotFound(places)),
+        UnusedMedia::InUse => Err(Error::MediaInUse),
     }
 }
 

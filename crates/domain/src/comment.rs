@@ -39,7 +39,7 @@ impl Comment {
     }
 
     /// Whether viewers of the post see the comment, at least as a tombstone.
-    pub const fn is_there(&self) -> bool {
+    pub const fn exists(&self) -> bool {
         !self.is_deleted() || self.reply_count > 0
     }
 

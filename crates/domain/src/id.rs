@@ -179,7 +179,7 @@ ids! {
 impl RequestId {
     /// Generates an id for a request that is rejected before the clock is checked. It comes from a separate generator,
     /// so that a wrong clock does not advance the other ids of this process.
-    pub fn generate_apart(now: Timestamp) -> Self {
+    pub fn generate_separately(now: Timestamp) -> Self {
         Self(generate_from(&SEPARATE_GENERATOR, now))
     }
 }
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn ids_of_rejected_requests_do_not_advance_the_generator() {
         let late = at(LAST_MILLIS - 1);
-        let rejected = [RequestId::generate_apart(late), RequestId::generate_apart(late)];
+        let rejected = [RequestId::generate_separately(late), RequestId::generate_separately(late)];
         assert!(rejected[0] < rejected[1]);
         assert!(PostId::generate(at(1_790_000_000_000)).as_uuid() < rejected[0].as_uuid());
     }

@@ -44,13 +44,13 @@ pub struct Notice {
 
 impl Notice {
     /// A notice about the recipient's account: follows and follow requests.
-    pub const fn about_you(recipient: UserId, kind: NoticeKind, actor: UserId) -> Self {
+    pub const fn about_account(recipient: UserId, kind: NoticeKind, actor: UserId) -> Self {
         Self { recipient, kind, actor, post: None, comment: None }
     }
 
     /// A notice about a post.
     pub const fn about_post(recipient: UserId, kind: NoticeKind, actor: UserId, post: PostId) -> Self {
-        Self { post: Some(post), ..Self::about_you(recipient, kind, actor) }
+        Self { post: Some(post), ..Self::about_account(recipient, kind, actor) }
     }
 
     /// A notice about a comment on a post.

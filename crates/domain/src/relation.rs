@@ -38,7 +38,7 @@ pub enum Closed {
 
 impl UserSummary {
     /// Whether a viewer with `relation` may see the account's header: name, counts, whether it is private.
-    pub fn shows_header(&self, relation: Relation) -> bool {
+    pub fn is_header_visible(&self, relation: Relation) -> bool {
         self.status == Status::Active && !relation.blocked_by
     }
 
@@ -51,7 +51,7 @@ impl UserSummary {
     ///
     /// # Errors
     /// Why the lists are closed.
-    pub fn opens_lists(&self, relation: Relation, is_own: bool) -> Result<(), Closed> {
+    pub fn check_lists_visible(&self, relation: Relation, is_own: bool) -> Result<(), Closed> {
         match relation {
             _ if is_own => Ok(()),
             Relation { blocking: true, .. } => Err(Closed::Blocked),
@@ -92,10 +92,13 @@ mod tests {
             let username = Username::parse("ann").unwrap();
             let user =
                 UserSummary { id, username, display_name: "Ann".into(), avatar: None, is_private, status };
-            let seen =
-                (user.shows_header(relation), user.is_visible(relation), user.opens_lists(relation, false));
+            let seen = (
+                user.is_header_visible(relation),
+                user.is_visible(relation),
+                user.check_lists_visible(relation, false),
+            );
             assert_eq!(seen, (header, visible, lists), "{is_private} {status:?} {relation:?}");
-            assert_eq!(user.opens_lists(relation, true), Ok(()));
+            assert_eq!(user.check_lists_visible(relation, true), Ok(()));
         }
     }
 }

@@ -35,7 +35,7 @@ pub enum Error {
     #[error(
         "a WebSocket handshake is required: send Connection: Upgrade, Upgrade: websocket and Sec-WebSocket-Version: 13"
     )]
-    NotAsked,
+    UpgradeRequired,
     /// `Sec-WebSocket-Key` is missing or invalid.
     #[error("Sec-WebSocket-Key must be 16 bytes, encoded in base64")]
     Key,
@@ -56,7 +56,7 @@ impl Handshake {
             && has_token(headers, &UPGRADE, "websocket")
             && has_token(headers, &SEC_WEBSOCKET_VERSION, "13");
         if !is_upgrade {
-            return Err(Error::NotAsked);
+            return Err(Error::UpgradeRequired);
         }
         let key = headers.get(SEC_WEBSOCKET_KEY).filter(|key| is_key(key)).ok_or(Error::Key)?;
         let accept = derive_accept_key(key.as_bytes());
@@ -81,7 +81,7 @@ impl Handshake {
 
     /// Whether the client supports this version of the protocol. If not, the server has to accept the connection and
     /// send a close frame, because browsers do not show a rejected handshake to pages.
-    pub fn is_spoken(&self) -> bool {
+    pub fn is_supported(&self) -> bool {
         self.protocol == PROTOCOL
     }
 
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn handshake_accepts_the_rfc_6455_example() {
         let handshake = read(&[]).unwrap();
-        assert_eq!((handshake.ticket(), handshake.is_spoken()), (Some("abc_-"), true));
+        assert_eq!((handshake.ticket(), handshake.is_supported()), (Some("abc_-"), true));
         let answer = handshake.answer().map(|(_, value)| value.to_str().unwrap().to_owned());
         assert_eq!(answer, ["upgrade", "websocket", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "blegram.v1+json"]);
     }
@@ -155,10 +155,10 @@ mod tests {
     #[test]
     fn handshake_rejects_invalid_headers() {
         let table = [
-            ("connection", None, Error::NotAsked),
-            ("connection", Some("close"), Error::NotAsked),
-            ("upgrade", Some("h2c"), Error::NotAsked),
-            ("sec-websocket-version", Some("8"), Error::NotAsked),
+            ("connection", None, Error::UpgradeRequired),
+            ("connection", Some("close"), Error::UpgradeRequired),
+            ("upgrade", Some("h2c"), Error::UpgradeRequired),
+            ("sec-websocket-version", Some("8"), Error::UpgradeRequired),
             ("sec-websocket-key", None, Error::Key),
             ("sec-websocket-key", Some("c2hvcnQ="), Error::Key),
             ("sec-websocket-key", Some("no base64"), Error::Key),
@@ -175,9 +175,9 @@ mod tests {
             assert_eq!(read(&[(name, value)]).err(), Some(expected), "{name}: {value:?}");
         }
         let newer = read(&[("sec-websocket-protocol", Some("blegram.v9+json"))]).unwrap();
-        assert!(!newer.is_spoken());
+        assert!(!newer.is_supported());
         let both = read(&[("sec-websocket-protocol", Some("blegram.v9+json, blegram.v1+json"))]).unwrap();
-        assert!(both.is_spoken());
+        assert!(both.is_supported());
     }
 
     #[test]
@@ -189,6 +189,6 @@ mod tests {
             headers.insert(HeaderName::try_from(name).unwrap(), HeaderValue::from_bytes(&value).unwrap());
         }
         let handshake = Handshake::read(&headers).unwrap();
-        assert_eq!((handshake.ticket(), handshake.is_spoken()), (Some("abc_-"), true));
+        assert_eq!((handshake.ticket(), handshake.is_supported()), (Some("abc_-"), true));
     }
 }

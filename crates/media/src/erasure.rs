@@ -6,7 +6,7 @@ use blegram_domain::{
 };
 use blegram_persistence::{
     jobs,
-    media::{self, Of},
+    media::{self, MediaFilter},
     uploads,
 };
 use futures_util::future::try_join_all;
@@ -19,7 +19,7 @@ const BATCH: usize = 50;
 impl Media {
     /// Deletes an image that is marked as deleted.
     pub async fn purge_media(&self, id: MediaId) -> Result<bool> {
-        self.purge_all(Of::One(id)).await
+        self.purge_all(MediaFilter::One(id)).await
     }
 
     /// Deletes files that no image uses any longer.
@@ -29,13 +29,15 @@ impl Media {
 
     /// Deletes a batch of the images of a deleted post; returns whether there may be more.
     pub async fn purge_post(&self, post: PostId) -> Result<bool> {
-        self.purge_all(Of::Post(post)).await
+        self.purge_all(MediaFilter::Post(post)).await
     }
 
     /// Deletes a batch of the images and uploads of `user`, whose account is deleted, and finally all their files;
     /// returns whether there may be more.
     pub async fn purge_user(&self, user: UserId) -> Result<bool> {
-        if self.purge_all(Of::Owner(user)).await? || self.purge_uploads(uploads::Of::Owner(user)).await? {
+        if self.purge_all(MediaFilter::Owner(user)).await?
+            || self.purge_uploads(uploads::UploadFilter::Owner(user)).await?
+        {
             return Ok(true);
         }
         // An empty list proves that nothing is left only if the storage is the right one.
@@ -64,14 +66,14 @@ impl Media {
             }
             tx.commit().await?;
         }
-        let abandoned = uploads::Of::PendingBefore(now - Upload::ABANDONED_AFTER);
+        let abandoned = uploads::UploadFilter::PendingBefore(now - Upload::ABANDONED_AFTER);
         let has_more = self.purge_uploads(abandoned).await?
-            || self.purge_uploads(uploads::Of::Before(now - Upload::RETENTION)).await?;
+            || self.purge_uploads(uploads::UploadFilter::Before(now - Upload::RETENTION)).await?;
         self.storage.remove_partial(Some(Upload::PREFIX), now - PARTIAL_AFTER, true).await?;
         Ok(has_more || unused.len() == BATCH)
     }
 
-    async fn purge_all(&self, filter: Of) -> Result<bool> {
+    async fn purge_all(&self, filter: MediaFilter) -> Result<bool> {
         let found = media::list_of(&self.db, filter, BATCH as u64).await?;
         if found.is_empty() {
             return Ok(false);
@@ -83,7 +85,7 @@ impl Media {
         let ids: Vec<MediaId> = found.iter().map(|media| media.id).collect();
         let tx = self.db.write().await?;
         for key in found.iter().filter_map(|media| media.previous_key) {
-            jobs::delete_wanted(&tx, Job::EraseFiles(key)).await?;
+            jobs::cancel(&tx, Job::EraseFiles(key)).await?;
         }
         media::delete(&tx, &ids).await?;
         tx.commit().await?;
@@ -103,7 +105,7 @@ impl Media {
         if existed.into_iter().all(|existed| existed) { Ok(()) } else { self.check_storage().await }
     }
 
-    async fn purge_uploads(&self, filter: uploads::Of) -> Result<bool> {
+    async fn purge_uploads(&self, filter: uploads::UploadFilter) -> Result<bool> {
         let ids: Vec<UploadId> = uploads::list_of(&self.db, filter, BATCH as u64).await?;
         if ids.is_empty() {
             return Ok(false);

@@ -49,7 +49,7 @@ pub enum Error {
     Overloaded,
     /// The connection broke while a file was received.
     #[error("the connection broke before the file was complete")]
-    BrokeOff(#[source] std::io::Error),
+    Interrupted(#[source] std::io::Error),
     /// Processing an image failed because of an internal error.
     #[error("{0}")]
     Internal(String),

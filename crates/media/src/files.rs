@@ -102,7 +102,7 @@ impl Media {
     /// # Errors
     /// [`Error::NotFound`] without a valid link; [`Error::Expired`] if the upload was completed; [`Error::Refused`];
     /// [`Error::InProgress`] while another request sends the file; [`Error::TooManyAtOnce`], [`Error::Overloaded`];
-    /// [`Error::BrokeOff`], also if it takes too long; [`Error::Unavailable`]. In all these cases nothing was stored.
+    /// [`Error::Interrupted`], also if it takes too long; [`Error::Unavailable`]. In all these cases nothing was stored.
     pub async fn receive(
         &self,
         id: UploadId,
@@ -163,7 +163,7 @@ fn announced<'a>(
     let (size, expected) = (upload.byte_size, upload.sha256);
     let state = State { pieces, hash: Sha256::new(), left: size };
     futures_util::stream::try_unfold(state, move |mut state| async move {
-        let Some(piece) = state.pieces.next().await.transpose().map_err(Error::BrokeOff)? else {
+        let Some(piece) = state.pieces.next().await.transpose().map_err(Error::Interrupted)? else {
             if state.left > 0 {
                 return Err(ImageRejection::WrongSize.into());
             }

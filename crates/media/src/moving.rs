@@ -86,7 +86,7 @@ impl Media {
         if !media::is_misplaced(&tx, &locked).await? {
             return Ok(false);
         }
-        jobs::delete_wanted(&tx, Job::EraseFiles(to)).await?;
+        jobs::cancel(&tx, Job::EraseFiles(to)).await?;
         self.replace_key(&tx, &locked, to).await?;
         tx.commit().await?;
         Ok(true)
@@ -102,7 +102,7 @@ impl Media {
         let delete_at = if old_key_stays_valid { now + 2 * LIFETIME } else { now };
         jobs::insert(tx, Job::EraseFiles(media.key), delete_at, now).await?;
         if let Some(previous) = media.previous_key {
-            jobs::bring_forward(tx, Job::EraseFiles(previous), now).await?;
+            jobs::expedite(tx, Job::EraseFiles(previous), now).await?;
         }
         Ok(())
     }

@@ -36,7 +36,7 @@ impl Source {
     /// Reads a file of at most `max` bytes from a stream. `announced` is the type that it must have.
     ///
     /// # Errors
-    /// [`ImageRejection::TooLarge`] as soon as the limit is exceeded; [`Error::BrokeOff`].
+    /// [`ImageRejection::TooLarge`] as soon as the limit is exceeded; [`Error::Interrupted`].
     pub async fn read<E>(
         pieces: impl Stream<Item = Result<Bytes, E>> + Send,
         max: u64,
@@ -52,7 +52,7 @@ impl Source {
         let (mut hash, mut byte_size) = (Sha256::new(), 0);
         pin_mut!(pieces);
         while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|error| Error::BrokeOff(error.into()))?;
+            let piece = piece.map_err(|error| Error::Interrupted(error.into()))?;
             byte_size += piece.len() as u64;
             if byte_size > max {
                 return Err(ImageRejection::TooLarge(max).into());
@@ -241,7 +241,7 @@ impl Media {
         let pieces = pieces.map_err(io::Error::other);
         let source = match Source::read(pieces, upload.byte_size, Some(upload.content_type)).await {
             // The connection to our own storage broke, not the client's.
-            Err(Error::BrokeOff(error)) => return Err(Error::Unavailable(error.into())),
+            Err(Error::Interrupted(error)) => return Err(Error::Unavailable(error.into())),
             other => other?,
         };
         match upload.sha256 {

@@ -1,7 +1,7 @@
 //! Wait budgets: how long one request waits for the database in total, for connections from the pool and for locks of
 //! other processes. Without a shared budget, two waits of five seconds each would add up to ten.
 //!
-//! A budget belongs to a task: [`with_patience`] gives one to a future. Code that runs without one, such as a job, gets
+//! A budget belongs to a task: [`with_wait_budget`] gives one to a future. Code that runs without one, such as a job, gets
 //! a new budget for each transaction and each read.
 
 use std::{
@@ -30,7 +30,7 @@ tokio::task_local! {
 
 /// Runs `future` with one budget of five seconds for all of its waits for the database. Inherits the budget of the
 /// caller, if there is one, so that a request that continues in another task does not get a second one.
-pub fn with_patience<F: Future>(future: F) -> impl Future<Output = F::Output> {
+pub fn with_wait_budget<F: Future>(future: F) -> impl Future<Output = F::Output> {
     CURRENT.scope(WaitBudget::current(), future)
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn with_budget<F: Future>(budget: Duration, future: F) -> impl Future
 
 /// Runs `future` as background work: on SQLite, the timeout of its statements is at least ten minutes, even if a
 /// shorter one is configured.
-pub fn unhurried<F: Future>(future: F) -> impl Future<Output = F::Output> {
+pub fn as_background_work<F: Future>(future: F) -> impl Future<Output = F::Output> {
     IS_BACKGROUND.scope((), future)
 }
 
@@ -128,11 +128,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn waits_of_a_request_share_one_budget() {
         let start = Instant::now();
-        let request = with_patience(async {
+        let request = with_wait_budget(async {
             assert_eq!(wait().await, None);
             assert_eq!(wait().await, None);
             // Also a task that continues the request.
-            let later = with_patience(wait());
+            let later = with_wait_budget(wait());
             let mut tasks = tokio::task::JoinSet::new();
             tasks.spawn(later);
             assert_eq!(tasks.join_all().await, [None]);

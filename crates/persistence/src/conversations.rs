@@ -303,7 +303,11 @@ pub async fn update_delivered(tx: &Tx, conversation: ConversationId, user: UserI
 }
 
 /// Returns those of `others` who share a conversation with `user`. Direct conversations without messages do not count.
-pub async fn list_met(conn: &impl Conn, user: UserId, others: &[UserId]) -> Result<Vec<UserId>> {
+pub async fn list_sharing_conversation(
+    conn: &impl Conn,
+    user: UserId,
+    others: &[UserId],
+) -> Result<Vec<UserId>> {
     use member::Column as C;
     if others.is_empty() {
         return Ok(Vec::new());
@@ -502,7 +506,7 @@ pub async fn update_unpaired(tx: &Tx, id: ConversationId) -> Result<()> {
 }
 
 /// Clears the references to `user` in up to `max` events, as subject or as actor, and returns how many.
-pub async fn update_disowned_events(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
+pub async fn update_anonymized_events(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let mut disowned = 0;
     for column in ["user_id", "by_id"] {
         let sql = format!(

@@ -40,7 +40,7 @@ pub async fn insert(tx: &Tx, hash: &TokenHash, ticket: &Ticket) -> Result<()> {
 }
 
 /// Whether a ticket exists, expired or not.
-pub async fn is_there(conn: &impl Conn, hash: &TokenHash) -> Result<bool> {
+pub async fn exists(conn: &impl Conn, hash: &TokenHash) -> Result<bool> {
     let found = Entity::find().filter(Column::TokenHash.eq(hash.to_vec())).one(conn.inner()).await?;
     Ok(found.is_some())
 }

@@ -19,7 +19,7 @@ use crate::{
 
 /// A job that this process has leased.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
+pub struct LeasedJob {
     /// The row.
     pub id: JobId,
     /// The kind of job.
@@ -90,7 +90,7 @@ pub async fn insert_again(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
 }
 
 /// Makes a job due at `now` if it is due later. Does nothing if it does not exist.
-pub async fn bring_forward(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
+pub async fn expedite(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::RunAt, now.as_micros().into())
         .filter(by_job(job))
@@ -101,7 +101,7 @@ pub async fn bring_forward(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
 }
 
 /// Deletes a job that is no longer needed.
-pub async fn delete_wanted(tx: &Tx, job: Job) -> Result<()> {
+pub async fn cancel(tx: &Tx, job: Job) -> Result<()> {
     rows::delete::<Entity>(tx, by_job(job)).await.map(drop)
 }
 
@@ -136,7 +136,12 @@ pub async fn update_run_at_after(tx: &Tx, after: Timestamp, run_at: Timestamp) -
 
 /// Leases the job of one of these kinds that has been due longest, until `lease_until`. Of any number of concurrent
 /// callers, each gets a different job (`SKIP LOCKED`).
-pub async fn take(tx: &Tx, kinds: &[&str], now: Timestamp, lease_until: Timestamp) -> Result<Option<Taken>> {
+pub async fn take(
+    tx: &Tx,
+    kinds: &[&str],
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<Option<LeasedJob>> {
     let free = due(kinds, now).lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
     let Some(row) = free.one(tx.inner()).await? else { return Ok(None) };
     Entity::update_many()
@@ -146,17 +151,17 @@ pub async fn take(tx: &Tx, kinds: &[&str], now: Timestamp, lease_until: Timestam
         .exec(tx.inner())
         .await?;
     let attempts = entity::count("jobs", row.id, row.attempts)? + 1;
-    Ok(Some(Taken { id: JobId::from_uuid(row.id), kind: row.kind, subject: row.subject, attempts }))
+    Ok(Some(LeasedJob { id: JobId::from_uuid(row.id), kind: row.kind, subject: row.subject, attempts }))
 }
 
 /// Extends the lease of a job until `run_at`, and returns whether this process still held it.
-pub async fn update_run_at(tx: &Tx, leased: &Taken, run_at: Timestamp) -> Result<bool> {
+pub async fn update_run_at(tx: &Tx, leased: &LeasedJob, run_at: Timestamp) -> Result<bool> {
     let update = Entity::update_many().col_expr(Column::RunAt, run_at.as_micros().into());
     Ok(update.filter(by_lease(leased)).exec(tx.inner()).await?.rows_affected == 1)
 }
 
 /// Reschedules a job that failed.
-pub async fn update_failed(tx: &Tx, leased: &Taken, run_at: Timestamp, error: &str) -> Result<()> {
+pub async fn update_failed(tx: &Tx, leased: &LeasedJob, run_at: Timestamp, error: &str) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::RunAt, run_at.as_micros().into())
         .col_expr(Column::LastError, error.into())
@@ -167,7 +172,7 @@ pub async fn update_failed(tx: &Tx, leased: &Taken, run_at: Timestamp, error: &s
 }
 
 /// Reschedules a recurring job that succeeded.
-pub async fn update_done(tx: &Tx, leased: &Taken, run_at: Timestamp) -> Result<()> {
+pub async fn update_done(tx: &Tx, leased: &LeasedJob, run_at: Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::RunAt, run_at.as_micros().into())
         .col_expr(Column::Attempts, 0.into())
@@ -179,7 +184,7 @@ pub async fn update_done(tx: &Tx, leased: &Taken, run_at: Timestamp) -> Result<(
 }
 
 /// Deletes a job that succeeded.
-pub async fn delete(tx: &Tx, leased: &Taken) -> Result<()> {
+pub async fn delete(tx: &Tx, leased: &LeasedJob) -> Result<()> {
     Entity::delete_many().filter(by_lease(leased)).exec(tx.inner()).await?;
     Ok(())
 }
@@ -218,7 +223,7 @@ fn due(kinds: &[&str], now: Timestamp) -> Select<Entity> {
 }
 
 /// The row, if the lease is still valid.
-fn by_lease(leased: &Taken) -> sea_orm::Condition {
+fn by_lease(leased: &LeasedJob) -> sea_orm::Condition {
     sea_orm::Condition::all()
         .add(Column::Id.eq(leased.id.as_uuid()))
         .add(Column::Attempts.eq(i64::try_from(leased.attempts).unwrap_or(i64::MAX)))

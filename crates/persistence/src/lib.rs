@@ -102,7 +102,7 @@ pub mod trends;
 pub mod uploads;
 pub mod users;
 
-pub use budget::{unhurried, with_patience};
+pub use budget::{as_background_work, with_wait_budget};
 pub use db::{Conn, Db, Executed, Searching, Settings, Tx};
 pub use error::{Error, Result};
 pub use keyset::Listed;

@@ -48,7 +48,7 @@ pub async fn lock_all(tx: &Tx, ids: &[MediaId]) -> Result<HashMap<MediaId, Media
 
 /// The outcome of [`lock_unused`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Held {
+pub enum UnusedMedia {
     /// All images, in order.
     All(Vec<Media>),
     /// The indexes at which the owner has no such image.
@@ -58,16 +58,16 @@ pub enum Held {
 }
 
 /// Locks the images of `ids` until the transaction ends, if all belong to `owner` and are unused.
-pub async fn lock_unused(tx: &Tx, owner: UserId, ids: &[MediaId]) -> Result<Held> {
+pub async fn lock_unused(tx: &Tx, owner: UserId, ids: &[MediaId]) -> Result<UnusedMedia> {
     let mut found = lock_all(tx, ids).await?;
     found.retain(|_, media| media.owner == owner);
     let missing: Vec<usize> = (0..ids.len()).filter(|at| !found.contains_key(&ids[*at])).collect();
     Ok(if !missing.is_empty() {
-        Held::Missing(missing)
+        UnusedMedia::Missing(missing)
     } else if found.values().any(|media| media.used.is_some()) {
-        Held::InUse
+        UnusedMedia::InUse
     } else {
-        Held::All(ids.iter().filter_map(|id| found.remove(id)).collect())
+        UnusedMedia::All(ids.iter().filter_map(|id| found.remove(id)).collect())
     })
 }
 
@@ -188,7 +188,7 @@ pub async fn list_unused(conn: &impl Conn, before: Timestamp, max: u64) -> Resul
 
 /// A filter for images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Of {
+pub enum MediaFilter {
     /// All images of an account.
     Owner(UserId),
     /// All images of a post.
@@ -197,7 +197,7 @@ pub enum Of {
     One(MediaId),
 }
 
-impl Of {
+impl MediaFilter {
     fn condition(self) -> SimpleExpr {
         match self {
             Self::Owner(owner) => Column::OwnerId.eq(owner.as_uuid()),
@@ -208,7 +208,7 @@ impl Of {
 }
 
 /// Lists up to `max` images that match `filter`, including those marked as deleted.
-pub async fn list_of(conn: &impl Conn, filter: Of, max: u64) -> Result<Vec<Media>> {
+pub async fn list_of(conn: &impl Conn, filter: MediaFilter, max: u64) -> Result<Vec<Media>> {
     let rows = Entity::find().filter(filter.condition()).limit(max).all(conn.inner()).await?;
     rows.into_iter().map(Media::try_from).collect()
 }

@@ -161,7 +161,7 @@ pub async fn list_ids_of_sender(conn: &impl Conn, sender: UserId, max: u64) -> R
 }
 
 /// Clears messages of a deleted account. The rows stay, without sender, text and images.
-pub async fn update_disowned(tx: &Tx, ids: &[MessageId], now: blegram_domain::Timestamp) -> Result<()> {
+pub async fn update_anonymized(tx: &Tx, ids: &[MessageId], now: blegram_domain::Timestamp) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::SenderId, Expr::value(Option::<Uuid>::None))
         .col_expr(Column::Text, "".into())

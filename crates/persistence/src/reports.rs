@@ -40,7 +40,7 @@ pub async fn find(tx: &Tx, reporter: UserId, subject: Subject, text: &str) -> Re
 }
 
 /// Clears the reporter of up to `max` reports, and returns how many.
-pub async fn update_disowned(tx: &Tx, reporter: UserId, max: u64) -> Result<u64> {
+pub async fn update_anonymized(tx: &Tx, reporter: UserId, max: u64) -> Result<u64> {
     let some = Entity::find().select_only().column(Column::Id);
     let some = some.filter(Column::ReporterId.eq(reporter.as_uuid())).limit(max).into_query();
     let update = Entity::update_many()

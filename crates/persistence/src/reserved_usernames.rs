@@ -26,7 +26,7 @@ pub async fn insert(tx: &Tx, name: &Skeleton, owner: Option<UserId>, until: Time
 }
 
 /// Whether a name is reserved and not available to `account` (`None`: a new account).
-pub async fn is_kept_from(
+pub async fn is_reserved_for_other(
     conn: &impl Conn,
     name: &Skeleton,
     account: Option<UserId>,
@@ -44,7 +44,7 @@ pub async fn delete(tx: &Tx, name: &Skeleton) -> Result<()> {
 }
 
 /// Clears the owner of the names reserved for `owner`. They stay reserved, for no account.
-pub async fn update_disowned(tx: &Tx, owner: UserId) -> Result<()> {
+pub async fn update_anonymized(tx: &Tx, owner: UserId) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::UserId, Expr::value(Option::<sea_orm::prelude::Uuid>::None))
         .filter(Column::UserId.eq(owner.as_uuid()))

@@ -14,14 +14,14 @@ use crate::{
 
 /// The post or comment of a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Of {
+pub enum RevisionSubject {
     /// A post.
     Post(PostId),
     /// A comment.
     Comment(CommentId),
 }
 
-impl Of {
+impl RevisionSubject {
     fn filter(self) -> SimpleExpr {
         match self {
             Self::Post(post) => Column::PostId.eq(post.as_uuid()),
@@ -31,10 +31,10 @@ impl Of {
 }
 
 /// Inserts an earlier or the current text.
-pub async fn insert(tx: &Tx, subject: Of, revision: &Revision) -> Result<()> {
+pub async fn insert(tx: &Tx, subject: RevisionSubject, revision: &Revision) -> Result<()> {
     let (post, comment) = match subject {
-        Of::Post(post) => (Some(post), None),
-        Of::Comment(comment) => (None, Some(comment)),
+        RevisionSubject::Post(post) => (Some(post), None),
+        RevisionSubject::Comment(comment) => (None, Some(comment)),
     };
     let row = Model {
         id: revision.id.as_uuid(),
@@ -49,7 +49,7 @@ pub async fn insert(tx: &Tx, subject: Of, revision: &Revision) -> Result<()> {
 }
 
 /// Lists the ids of the revisions, the newest first.
-pub async fn list_ids(conn: &impl Conn, subject: Of, page: &PageRequest) -> Result<PageKeys> {
+pub async fn list_ids(conn: &impl Conn, subject: RevisionSubject, page: &PageRequest) -> Result<PageKeys> {
     keyset::ids(conn, Entity::find().filter(subject.filter()), Column::Id, page).await
 }
 
@@ -73,5 +73,5 @@ pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u6
 
 /// Deletes up to `max` revisions of a comment, and returns how many.
 pub async fn delete_of_comment(tx: &Tx, comment: CommentId, max: u64) -> Result<u64> {
-    rows::delete_some::<Entity>(tx, Column::Id, Of::Comment(comment).filter(), max).await
+    rows::delete_some::<Entity>(tx, Column::Id, RevisionSubject::Comment(comment).filter(), max).await
 }

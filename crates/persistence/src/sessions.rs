@@ -182,7 +182,7 @@ pub async fn lock(tx: &Tx, id: SessionId) -> Result<bool> {
 }
 
 /// Lists the ids of the active sessions of `user`, the newest first.
-pub async fn list_live_ids(
+pub async fn list_active_ids(
     conn: &impl Conn,
     user: UserId,
     now: Timestamp,
@@ -266,7 +266,7 @@ pub async fn delete_some(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
 }
 
 /// Deletes up to `max` expired sessions, and returns how many.
-pub async fn delete_over(tx: &Tx, now: Timestamp, idle: IdleSince, max: u64) -> Result<u64> {
+pub async fn delete_expired(tx: &Tx, now: Timestamp, idle: IdleSince, max: u64) -> Result<u64> {
     delete_up_to(tx, expired(now, idle), max).await
 }
 
@@ -276,7 +276,7 @@ async fn delete_up_to(tx: &Tx, which: Condition, max: u64) -> Result<u64> {
 }
 
 /// Deletes all but `max` sessions of `user`, expired ones first, then the oldest, and returns their ids. Expired
-/// sessions within that limit stay until [`delete_over`], which does not run while the clock is not trusted.
+/// sessions within that limit stay until [`delete_expired`], which does not run while the clock is not trusted.
 pub async fn prune(
     tx: &Tx,
     user: UserId,

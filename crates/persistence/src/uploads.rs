@@ -77,7 +77,7 @@ pub async fn pending(conn: &impl Conn, owner: UserId) -> Result<Pending> {
 
 /// A filter for uploads to delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Of {
+pub enum UploadFilter {
     /// All uploads of an account.
     Owner(UserId),
     /// All uploads announced before this instant.
@@ -87,12 +87,12 @@ pub enum Of {
 }
 
 /// Lists up to `max` ids of uploads that match `filter`, the oldest first.
-pub async fn list_of(conn: &impl Conn, filter: Of, max: u64) -> Result<Vec<UploadId>> {
+pub async fn list_of(conn: &impl Conn, filter: UploadFilter, max: u64) -> Result<Vec<UploadId>> {
     let uploads = Entity::find().select_only().column(Column::Id).order_by_asc(Column::CreatedAt).limit(max);
     let uploads = match filter {
-        Of::Owner(owner) => uploads.filter(Column::OwnerId.eq(owner.as_uuid())),
-        Of::Before(before) => uploads.filter(Column::CreatedAt.lt(before.as_micros())),
-        Of::PendingBefore(before) => {
+        UploadFilter::Owner(owner) => uploads.filter(Column::OwnerId.eq(owner.as_uuid())),
+        UploadFilter::Before(before) => uploads.filter(Column::CreatedAt.lt(before.as_micros())),
+        UploadFilter::PendingBefore(before) => {
             uploads.filter(Column::CreatedAt.lt(before.as_micros())).filter(Column::MediaId.is_null())
         }
     };

@@ -1,7 +1,7 @@
 //! Accounts, profiles and credentials.
 //!
 //! Row locks on accounts come in three strengths: [`lock_shared`] (`FOR KEY SHARE`) before inserting rows that reference the
-//! account, [`lock_shared_to_count`] and [`lock_counts`] (`FOR NO KEY UPDATE`) before updating its counts, [`lock`]
+//! account, [`lock_to_count`] and [`lock_counts`] (`FOR NO KEY UPDATE`) before updating its counts, [`lock`]
 //! (`FOR UPDATE`) before changing the account itself. Accounts are locked before everything else, those whose counts
 //! change first, in the order of their ids.
 
@@ -230,12 +230,12 @@ pub async fn lock(tx: &Tx, id: UserId) -> Result<Option<Account>> {
 /// Locks the account row (`FOR NO KEY UPDATE`) until the transaction ends, and returns the profile: for a transaction
 /// that will update its counts. Call it before taking any weaker lock on the same row: between the two locks, another
 /// transaction could start to wait for [`lock`], and the two transactions would deadlock.
-pub async fn lock_shared_to_count(tx: &Tx, id: UserId) -> Result<Option<User>> {
+pub async fn lock_to_count(tx: &Tx, id: UserId) -> Result<Option<User>> {
     let row = Entity::find_by_id(id.as_uuid()).lock(LockType::NoKeyUpdate).one(tx.inner()).await?;
     row.map(User::try_from).transpose()
 }
 
-/// Like [`lock_shared_to_count`], for several accounts, without returning them: read them afterwards. Call it before locking
+/// Like [`lock_to_count`], for several accounts, without returning them: read them afterwards. Call it before locking
 /// other accounts with [`lock_shared`], and before locking relations.
 pub async fn lock_counts(tx: &Tx, ids: &[UserId]) -> Result<()> {
     lock_count_rows(tx, ids, None).await.map(drop)

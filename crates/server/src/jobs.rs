@@ -12,9 +12,8 @@ use blegram_chat::Chat;
 use blegram_domain::{Clock, Job, Timestamp, job::retry_after};
 use blegram_media::Media;
 use blegram_persistence::{
-    Db,
-    jobs::{self, Taken},
-    unhurried,
+    Db, as_background_work,
+    jobs::{self, LeasedJob},
 };
 use blegram_social::Social;
 use futures_util::{FutureExt, future::join_all};
@@ -111,7 +110,7 @@ impl Runner {
         Ok(count)
     }
 
-    async fn claim(&self) -> anyhow::Result<Option<Taken>> {
+    async fn claim(&self) -> anyhow::Result<Option<LeasedJob>> {
         let now = self.clock.now();
         if !jobs::is_any_due(&self.db, &Job::KINDS, now).await? {
             return Ok(None);
@@ -122,10 +121,10 @@ impl Runner {
         Ok(claimed)
     }
 
-    async fn run(&self, claimed: &Taken) -> anyhow::Result<()> {
-        let Taken { kind, subject, attempts, .. } = claimed;
+    async fn run(&self, claimed: &LeasedJob) -> anyhow::Result<()> {
+        let LeasedJob { kind, subject, attempts, .. } = claimed;
         let started = self.clock.monotonic();
-        let outcome = AssertUnwindSafe(unhurried(self.steps(claimed))).catch_unwind().await;
+        let outcome = AssertUnwindSafe(as_background_work(self.steps(claimed))).catch_unwind().await;
         let outcome = outcome.unwrap_or_else(|_| Err(anyhow!("the job panicked; see the log")));
         let now = self.clock.now();
         let duration_ms = self.clock.monotonic().saturating_sub(started).as_millis();
@@ -152,7 +151,7 @@ impl Runner {
         Ok(tx.commit().await?)
     }
 
-    async fn steps(&self, claimed: &Taken) -> anyhow::Result<Outcome> {
+    async fn steps(&self, claimed: &LeasedJob) -> anyhow::Result<Outcome> {
         let job = Job::parse(&claimed.kind, &claimed.subject).context("invalid job kind or subject")?;
         while self.step(job).await? {
             if self.shutdown.is_cancelled() {
@@ -202,7 +201,7 @@ impl Runner {
             || self.media.delete_expired(now).await?)
     }
 
-    async fn renew(&self, claimed: &Taken, until: Timestamp) -> anyhow::Result<bool> {
+    async fn renew(&self, claimed: &LeasedJob, until: Timestamp) -> anyhow::Result<bool> {
         let tx = self.db.write().await?;
         let is_ours = jobs::update_run_at(&tx, claimed, until).await?;
         tx.commit().await?;

@@ -368,7 +368,7 @@ fn head_bytes<B>(request: &Request<B>) -> usize {
 /// The API's problem response for 431; the request itself does not reach the API.
 fn headers_too_large<B>(request: &Request<B>, base_path: &str, limit: usize) -> poem::Response {
     let detail = format!("The request line and header fields may have at most {limit} bytes in total.");
-    let request_id = RequestId::generate_apart(SystemClock.now()).to_string();
+    let request_id = RequestId::generate_separately(SystemClock.now()).to_string();
     let problem = Problem::new(Code::HeadersTooLarge).with_detail(detail);
     let answer = problem.into_response(base_path, request.uri().path(), &request_id);
     ending(answer.with_header("x-request-id", request_id).into_response(), request.version())

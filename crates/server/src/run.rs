@@ -7,7 +7,7 @@
 use std::{io::Write, process::ExitCode};
 
 use anyhow::Context;
-use blegram_persistence::unhurried;
+use blegram_persistence::as_background_work;
 
 use crate::{
     cli::{Cli, Command},
@@ -28,13 +28,13 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(serve::serve(&config, options))?;
         }
         Command::Demo(options) => {
-            print(&runtime()?.block_on(unhurried(demo::run(&cli.read_config()?, options.seed)))?)?
+            print(&runtime()?.block_on(as_background_work(demo::run(&cli.read_config()?, options.seed)))?)?
         }
         Command::Recount { dry_run } => {
-            print(&runtime()?.block_on(unhurried(recount::run(&cli.read_config()?, dry_run)))?)?
+            print(&runtime()?.block_on(as_background_work(recount::run(&cli.read_config()?, dry_run)))?)?
         }
         Command::Sweep(options) => {
-            print(&runtime()?.block_on(unhurried(sweep::run(&cli.read_config()?, options)))?)?
+            print(&runtime()?.block_on(as_background_work(sweep::run(&cli.read_config()?, options)))?)?
         }
         Command::Migrate(direction) => {
             print(&runtime()?.block_on(migrate::run(&cli.read_config()?, direction))?)?
@@ -48,7 +48,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             let config = cli.read_config()?;
             let _log = telemetry::init(&config.log)?;
             config.log_ignored();
-            print(&runtime()?.block_on(unhurried(user::run(&config, &command)))?)?;
+            print(&runtime()?.block_on(as_background_work(user::run(&config, &command)))?)?;
         }
         Command::Config(command) => print(&cli.run_config(command)?)?,
         Command::Doctor => {

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use blegram_auth::Auth;
 use blegram_domain::{Clock, SystemClock};
-use blegram_persistence::unhurried;
+use blegram_persistence::as_background_work;
 use secrecy::SecretSlice;
 use tokio::{
     net::TcpListener,
@@ -46,7 +46,7 @@ pub async fn serve(config: &Config, options: Serve) -> anyhow::Result<()> {
         tracing::info!("creating the demo community, unless it exists");
         // Without a subscriber: the audit log would get one line per account.
         let fill = demo::fill(config, &db, 1, SystemClock.now());
-        unhurried(fill.with_subscriber(NoSubscriber::default())).await?;
+        as_background_work(fill.with_subscriber(NoSubscriber::default())).await?;
     }
     let shutdown = CancellationToken::new();
     let site_clock = SiteClock::of(&db).await.context("cannot read the database clock")?;

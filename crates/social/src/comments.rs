@@ -5,7 +5,9 @@ use blegram_domain::{
     RevisionId, Timestamp, UserId, UserSummary, Violation, analysis::Analysis, page::PageKeys, user::Role,
     version::Precondition,
 };
-use blegram_persistence::{Conn, Tx, comments, jobs, notifications, posts, relations, revisions::Of, users};
+use blegram_persistence::{
+    Conn, Tx, comments, jobs, notifications, posts, relations, revisions::RevisionSubject, users,
+};
 
 use crate::{
     CommentView, Error, Event, Result, Social,
@@ -185,7 +187,7 @@ impl Social {
                 media: Vec::new(),
                 created_at: now,
             };
-            store_revisions(&tx, Of::Comment(id), original, &revision).await?;
+            store_revisions(&tx, RevisionSubject::Comment(id), original, &revision).await?;
             comments::update(&tx, &edited).await?;
             let (post, post_author) = find_visible(&tx, Some(actor), edited.post).await?;
             let withdrawn =
@@ -268,7 +270,7 @@ impl Social {
         if comment.edited_at.is_none() {
             return Ok(single_page(page, &original_comment(&comment)));
         }
-        self.revisions(Of::Comment(id), page).await
+        self.revisions(RevisionSubject::Comment(id), page).await
     }
 }
 
@@ -291,7 +293,7 @@ pub(crate) async fn find_visible_comment(
     viewer: Option<UserId>,
     id: CommentId,
 ) -> Result<Comment> {
-    let comment = comments::find(conn, id).await?.filter(Comment::is_there).ok_or(Error::CommentNotFound)?;
+    let comment = comments::find(conn, id).await?.filter(Comment::exists).ok_or(Error::CommentNotFound)?;
     let post = posts::find(conn, comment.post).await?.ok_or(Error::CommentNotFound)?;
     let people = People::read(conn, viewer, [post.author].into_iter().chain(comment.author)).await?;
     let (author, relation) = people.find(post.author).ok_or(Error::CommentNotFound)?;

@@ -94,7 +94,7 @@ async fn purge_relations(tx: &Tx, user: UserId, withdrawn: &mut Notifications) -
     let notifications = notifications::delete_of_user(tx, user, BATCH - removed).await?;
     removed += notifications.len() as u64;
     withdrawn.extend(notifications);
-    removed += reports::update_disowned(tx, user, BATCH - removed).await?;
+    removed += reports::update_anonymized(tx, user, BATCH - removed).await?;
     recent_searches::delete_of_user(tx, user).await?;
     Ok(removed == BATCH)
 }

@@ -3,7 +3,7 @@
 use blegram_domain::{Job, Media, MediaId, Post, Timestamp, UserId, UserSummary, media::MediaUse};
 use blegram_persistence::{
     Tx, jobs,
-    media::{self, Held},
+    media::{self, UnusedMedia},
 };
 
 use crate::{Error, Result};
@@ -15,9 +15,9 @@ use crate::{Error, Result};
 /// [`Error::MediaInUse`].
 pub(crate) async fn lock_unused(tx: &Tx, actor: UserId, ids: &[MediaId]) -> Result<Vec<Media>> {
     match media::lock_unused(tx, actor, ids).await? {
-        Held::All(images) => Ok(images),
-        Held::Missing(indexes) => Err(Error::MediaNotFound(indexes)),
-        Held::InUse => Err(Error::MediaInUse),
+        UnusedMedia::All(images) => Ok(images),
+        UnusedMedia::Missing(indexes) => Err(Error::MediaNotFound(indexes)),
+        UnusedMedia::InUse => Err(Error::MediaInUse),
     }
 }
 

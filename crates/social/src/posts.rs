@@ -50,7 +50,7 @@ impl Social {
     pub async fn create_post(&self, actor: UserId, input: CreatePost) -> Result<PostView> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        let author = users::lock_shared_to_count(&tx, actor).await?.filter(blegram_domain::User::is_visible);
+        let author = users::lock_to_count(&tx, actor).await?.filter(blegram_domain::User::is_visible);
         let author = author.ok_or(Error::UserNotFound)?.summary;
         let mentioned = find_mentioned(&tx, actor, &input.analysis.mentions).await?;
         let images = media::lock_unused(&tx, actor, &input.media).await?;
@@ -102,7 +102,7 @@ impl Social {
     /// [`Error::PreconditionFailed`].
     pub async fn delete_post(&self, actor: UserId, id: PostId, precondition: &Precondition) -> Result<()> {
         let now = self.clock.now();
-        let (tx, post, author) = self.lock_own(actor, id, precondition, users::lock_shared_to_count).await?;
+        let (tx, post, author) = self.lock_own(actor, id, precondition, users::lock_to_count).await?;
         posts::update_deleted(&tx, &post, &author, now).await?;
         jobs::insert(&tx, Job::ErasePost(id), now, now).await?;
         // A job deletes these notifications later; they are hidden from now on.

@@ -94,7 +94,7 @@ impl Social {
     pub async fn get_user(&self, viewer: Option<UserId>, user: &UserRef) -> Result<UserView> {
         let user = self.find_user(user).await?;
         let relation = self.relation(viewer, user.summary.id).await?;
-        if !user.summary.shows_header(relation) {
+        if !user.summary.is_header_visible(relation) {
             return Err(Error::UserNotFound);
         }
         Ok(UserView { user, viewer: viewer.map(|_| relation) })
@@ -117,10 +117,10 @@ impl Social {
     ) -> Result<(UserId, Relation)> {
         let user = self.find_user(user).await?.summary;
         let relation = self.relation(viewer, user.id).await?;
-        if !user.shows_header(relation) {
+        if !user.is_header_visible(relation) {
             return Err(Error::UserNotFound);
         }
-        user.opens_lists(relation, viewer == Some(user.id)).map_err(|closed| match closed {
+        user.check_lists_visible(relation, viewer == Some(user.id)).map_err(|closed| match closed {
             Closed::Blocked => Error::Blocked,
             Closed::Private => Error::AccountPrivate,
         })?;

@@ -42,7 +42,7 @@ impl Social {
         relations::lock_shared(&tx, actor, [target]).await?;
         let account = find_both(&tx, actor, target).await?;
         let relation = relations::find_one(&tx, actor, target).await?;
-        if !account.summary.shows_header(relation) {
+        if !account.summary.is_header_visible(relation) {
             return Err(Error::UserNotFound);
         }
         if relation.blocking {
@@ -59,7 +59,7 @@ impl Social {
         };
         let added = match inserted {
             Inserted::New => {
-                notifications::insert(&tx, &[Notice::about_you(target, kind, actor)], now).await?
+                notifications::insert(&tx, &[Notice::about_account(target, kind, actor)], now).await?
             }
             Inserted::Existing => Notifications::new(),
         };
@@ -119,7 +119,7 @@ impl Social {
         let requester = self.find_target(actor, user).await?;
         let tx = self.db.write().await?;
         follow_requests::delete(&tx, requester, actor).await?;
-        let notice = Notice::about_you(actor, NoticeKind::FollowRequest, requester);
+        let notice = Notice::about_account(actor, NoticeKind::FollowRequest, requester);
         let withdrawn = notifications::delete(&tx, &notice).await?;
         let is_follower = relations::find_one(&tx, actor, requester).await?.followed_by;
         self.commit(tx, retracted(withdrawn)).await?;
@@ -232,7 +232,7 @@ impl Social {
             Some(viewer) => relations::find_one(tx, viewer, id).await?,
             None => blegram_domain::Relation::default(),
         };
-        if user.summary.shows_header(relation) { Ok(user) } else { Err(Error::UserNotFound) }
+        if user.summary.is_header_visible(relation) { Ok(user) } else { Err(Error::UserNotFound) }
     }
 }
 
@@ -303,9 +303,9 @@ async fn accept(tx: &Tx, user: UserId, requester: UserId, now: Timestamp) -> Res
     if !follow_requests::delete(tx, requester, user).await? {
         return Ok(None);
     }
-    let request = Notice::about_you(user, NoticeKind::FollowRequest, requester);
+    let request = Notice::about_account(user, NoticeKind::FollowRequest, requester);
     let withdrawn = notifications::delete(tx, &request).await?;
-    let notice = Notice::about_you(requester, NoticeKind::FollowAccepted, user);
+    let notice = Notice::about_account(requester, NoticeKind::FollowAccepted, user);
     let id = follows::next_id(tx, requester, user, now).await?;
     let inserted = follows::insert(tx, id, requester, user).await?;
     let notices = (inserted == Inserted::New).then_some(notice).into_iter().collect();
@@ -319,9 +319,9 @@ async fn end_follow(tx: &Tx, follower: UserId, followee: UserId) -> Result<Notif
     follow_requests::delete(tx, follower, followee).await?;
     let mut withdrawn = Notifications::new();
     for notice in [
-        Notice::about_you(followee, NoticeKind::Follow, follower),
-        Notice::about_you(followee, NoticeKind::FollowRequest, follower),
-        Notice::about_you(follower, NoticeKind::FollowAccepted, followee),
+        Notice::about_account(followee, NoticeKind::Follow, follower),
+        Notice::about_account(followee, NoticeKind::FollowRequest, follower),
+        Notice::about_account(follower, NoticeKind::FollowAccepted, followee),
     ] {
         withdrawn.extend(notifications::delete(tx, &notice).await?);
     }

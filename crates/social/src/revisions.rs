@@ -8,7 +8,7 @@ use blegram_domain::{
 };
 use blegram_persistence::{
     Tx, notifications, posts,
-    revisions::{self, Of},
+    revisions::{self, RevisionSubject},
     users,
 };
 
@@ -105,7 +105,7 @@ impl Social {
         let page = if post.edited_at.is_none() {
             single_page(page, &original_post(&post))
         } else {
-            self.revisions(Of::Post(id), page).await?
+            self.revisions(RevisionSubject::Post(id), page).await?
         };
         let is_public = post.is_public(&author);
         Ok(page.map(|revision| PostRevision {
@@ -115,7 +115,7 @@ impl Social {
         }))
     }
 
-    pub(crate) async fn revisions(&self, of: Of, page: &PageRequest) -> Result<Page<Revision>> {
+    pub(crate) async fn revisions(&self, of: RevisionSubject, page: &PageRequest) -> Result<Page<Revision>> {
         let ids = revisions::list_ids(&self.db, of, page).await?;
         let revisions = revisions::list_by_ids(&self.db, &ids).await?;
         Ok(ids.into_page(revisions))
@@ -197,7 +197,7 @@ async fn edit(tx: &Tx, post: &Post, input: UpdatePost, now: Timestamp) -> Result
             media: edited.media.clone(),
             created_at: now,
         };
-        store_revisions(tx, Of::Post(post.id), original, &revision).await?;
+        store_revisions(tx, RevisionSubject::Post(post.id), original, &revision).await?;
     }
     edited.visibility = input.visibility.unwrap_or(post.visibility);
     if edited != *post {
@@ -209,7 +209,7 @@ async fn edit(tx: &Tx, post: &Post, input: UpdatePost, now: Timestamp) -> Result
 /// Stores the new revision, and with the first edit also the original.
 pub(crate) async fn store_revisions(
     tx: &Tx,
-    of: Of,
+    of: RevisionSubject,
     original: Option<Revision>,
     revision: &Revision,
 ) -> Result<()> {

@@ -131,8 +131,7 @@ impl Social {
             comments.iter().flat_map(|comment| comment.mentions.iter().copied().chain(comment.author));
         let people = People::read(&self.db, viewer, people).await?;
         let is_visible = |comment: &Comment| {
-            comment.is_there()
-                && comment.author.is_none_or(|author| people.find_visible_user(author).is_some())
+            comment.exists() && comment.author.is_none_or(|author| people.find_visible_user(author).is_some())
         };
         let visible: Vec<Comment> = comments.into_iter().filter(is_visible).collect();
         let ids: Vec<CommentId> = visible.iter().map(|comment| comment.id).collect();

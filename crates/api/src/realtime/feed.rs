@@ -399,8 +399,8 @@ impl Audience {
             Topic::Post(_) => hub.revoke_topic(topic, |user| !self.may_see(user, post)),
             Topic::User(author) => hub.revoke_topic(topic, |user| {
                 let relation = self.relation(user);
-                let is_open = self.author.opens_lists(relation, user == *author).is_ok();
-                !(self.author.shows_header(relation) && is_open)
+                let is_open = self.author.check_lists_visible(relation, user == *author).is_ok();
+                !(self.author.is_header_visible(relation) && is_open)
             }),
             Topic::Home | Topic::Public | Topic::Hashtag(_) => {}
         }

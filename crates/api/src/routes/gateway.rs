@@ -65,7 +65,7 @@ impl GatewayApi {
         let permit = hub.admit(address).map_err(Problem::from)?;
         let connection =
             Connection { app: Arc::clone(app.0), permit, credential, origin: origin.map(ToOwned::to_owned) };
-        let is_supported = handshake.is_spoken();
+        let is_supported = handshake.is_supported();
         app.realtime.hub().tasks().spawn(connection.run(upgrade, is_supported));
         Ok(Upgrade(handshake))
     }
@@ -234,7 +234,7 @@ impl ApiResponse for Upgrade {
 impl From<handshake::Error> for Problem {
     fn from(error: handshake::Error) -> Self {
         let code = match error {
-            handshake::Error::NotAsked => Code::UpgradeRequired,
+            handshake::Error::UpgradeRequired => Code::UpgradeRequired,
             handshake::Error::Key | handshake::Error::Protocol => Code::MalformedRequest,
         };
         Self::new(code).with_detail(error.to_string())

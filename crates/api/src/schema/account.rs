@@ -1,4 +1,4 @@
-use blegram_auth::{Device, GivenPassword, NewPassword};
+use blegram_auth::{Device, EnteredPassword, NewPassword};
 use blegram_domain::{
     Bio, DeviceName, DisplayName, EmailAddress, Relation, Username, Violation, session::Kind,
 };
@@ -253,7 +253,7 @@ impl Input for LogIn {
             let max = EmailAddress::MAX_BYTES;
             if raw.len() > max { Err(Violation::TooLong { max, unit: "bytes" }) } else { Ok(raw.to_owned()) }
         });
-        let password = fields.text("password", GivenPassword::parse);
+        let password = fields.text("password", EnteredPassword::parse);
         let device = parse_device(fields);
         Some(blegram_auth::LogIn { login: login?, password: password?, device: device? })
     }
@@ -276,7 +276,7 @@ impl Input for ChangePassword {
     type Parsed = blegram_auth::ChangePassword;
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let current = fields.optional_text("current_password", GivenPassword::parse);
+        let current = fields.optional_text("current_password", EnteredPassword::parse);
         let new = fields.text("new_password", |raw| NewPassword::parse(raw, &[]));
         Some(blegram_auth::ChangePassword { current, new: new? })
     }
@@ -371,10 +371,10 @@ pub(crate) struct DeleteMe {
 }
 
 impl Input for DeleteMe {
-    type Parsed = Option<GivenPassword>;
+    type Parsed = Option<EnteredPassword>;
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        Some(fields.optional_text("password", GivenPassword::parse))
+        Some(fields.optional_text("password", EnteredPassword::parse))
     }
 }
 

@@ -1,6 +1,8 @@
 use std::{num::NonZeroU32, time::Duration};
 
-use blegram_auth::{ChangePassword, Config, Error, GivenPassword, Limits, NewPassword, PasswordCost, Quota};
+use blegram_auth::{
+    ChangePassword, Config, EnteredPassword, Error, Limits, NewPassword, PasswordCost, Quota,
+};
 use blegram_domain::Username;
 use blegram_persistence::{
     testing::{Backend, TestDatabase},
@@ -112,7 +114,7 @@ async fn password_change_ends_concurrent_logins_with_the_old_password(#[case] ba
             racers.spawn(async move { log_in(&auth, &name, PASSWORD).await });
         }
         let new = NewPassword::parse("another room, without a view", &[]).unwrap();
-        let change = ChangePassword { current: Some(GivenPassword::parse(PASSWORD).unwrap()), new };
+        let change = ChangePassword { current: Some(EnteredPassword::parse(PASSWORD).unwrap()), new };
         let changed = tokio::join!(auth.change_password(ann.user, ann.session, change), racers.join_all());
         changed.0.unwrap();
         for logged_in in changed.1.into_iter().flatten() {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use blegram_auth::{
     Auth, Device,
-    idempotency::{Begun, Keyed},
+    idempotency::{ClaimOutcome, Keyed},
 };
 use blegram_domain::Clock;
 use blegram_persistence::testing::{Backend, TestDatabase};
@@ -90,9 +90,9 @@ async fn clock_that_was_ahead_does_not_block_an_idempotency_key(#[case] backend:
     let start = clock.now();
     clock.step_wall(start + HOUR);
     // As a crashed node leaves it.
-    assert!(matches!(auth.idempotency().begin(keyed).await.unwrap(), Begun::New(_)));
-    assert_eq!(auth.idempotency().begin(keyed).await.unwrap(), Begun::InProgress);
+    assert!(matches!(auth.idempotency().begin(keyed).await.unwrap(), ClaimOutcome::New(_)));
+    assert_eq!(auth.idempotency().begin(keyed).await.unwrap(), ClaimOutcome::InProgress);
     clock.step_wall(start);
-    assert!(matches!(auth.idempotency().begin(keyed).await.unwrap(), Begun::New(_)));
-    assert_eq!(auth.idempotency().begin(keyed).await.unwrap(), Begun::InProgress);
+    assert!(matches!(auth.idempotency().begin(keyed).await.unwrap(), ClaimOutcome::New(_)));
+    assert_eq!(auth.idempotency().begin(keyed).await.unwrap(), ClaimOutcome::InProgress);
 }

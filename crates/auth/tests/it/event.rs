@@ -6,7 +6,7 @@ use std::{
 };
 
 use blegram_auth::{
-    ChangePassword, Device, Error, Event, GivenPassword, LoggedIn, NewPassword, Result, Secret,
+    ChangePassword, Device, EnteredPassword, Error, Event, LoggedIn, NewPassword, Result, Secret,
 };
 use blegram_domain::{SessionId, UserId, Username, event::EventSink, session::Kind, user::Role};
 use blegram_persistence::testing::{Backend, TestDatabase};
@@ -57,8 +57,8 @@ impl Site {
     }
 }
 
-fn current_password(password: &str) -> Option<GivenPassword> {
-    Some(GivenPassword::parse(password).unwrap())
+fn current_password(password: &str) -> Option<EnteredPassword> {
+    Some(EnteredPassword::parse(password).unwrap())
 }
 
 fn change(current: &str) -> ChangePassword {

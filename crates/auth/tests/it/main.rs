@@ -13,7 +13,7 @@ mod ticket;
 use std::sync::Arc;
 
 use blegram_auth::{
-    Auth, Config, Device, Error, GivenPassword, LogIn, LoggedIn, NewPassword, PasswordCost, Result, Secret,
+    Auth, Config, Device, EnteredPassword, Error, LogIn, LoggedIn, NewPassword, PasswordCost, Result, Secret,
     SessionToken, SignUp,
 };
 use blegram_domain::{Clock, FixedClock, Timestamp, Username};
@@ -63,7 +63,7 @@ pub(crate) async fn log_in_from(
     password: &str,
     device: Device,
 ) -> Result<LoggedIn, Error> {
-    let password = GivenPassword::parse(password).unwrap();
+    let password = EnteredPassword::parse(password).unwrap();
     auth.log_in(LogIn { login: name.to_owned(), password, device }).await
 }
 

@@ -19,12 +19,12 @@ fn created(view: &MessageView, last_message_no: u64, members: Vec<UserId>) -> Ev
         at: view.message.created_at,
     };
     let event = EventView { event, message: Some(view.clone()), user: None, by: None };
-    Event::Happened { event, last_message_no, members, head_only: Vec::new() }
+    Event::Appended { event, last_message_no, members, head_only: Vec::new() }
 }
 
 /// The `seq`, the name and the recipients of an event.
 fn summary(event: &Event) -> (u64, &'static str, &[UserId]) {
-    let Event::Happened { event, members, .. } = event else { panic!("{event:?}") };
+    let Event::Appended { event, members, .. } = event else { panic!("{event:?}") };
     (event.event.seq, event.event.what.as_str(), members)
 }
 
@@ -117,7 +117,7 @@ async fn group_events_are_published_to_its_members(#[case] backend: Backend) {
     let view = world.chat.add_members(cho, id, &members).await.unwrap();
     let [added, joined] = &world.take_events()[..] else { panic!("expected the events of one new member") };
     assert_eq!(added, &Event::Added { user: dan, conversation: world.view(dan, id).await });
-    let Event::Happened { event, .. } = joined else { panic!("{joined:?}") };
+    let Event::Appended { event, .. } = joined else { panic!("{joined:?}") };
     assert_eq!((&event.user, &event.by), (&Some(view.members[3].user.clone()), &Some(user_of(&view, cho))));
     let all = [&sorted([ann, bob, cho])[..], &[dan]].concat();
     assert_eq!(summary(joined), (2, "member.joined", &all[..]));
@@ -187,7 +187,7 @@ async fn message_events_contain_the_current_message(#[case] backend: Backend) {
     let edited =
         world.chat.edit_message(ann, id, sent.message.id, text.clone(), &Precondition::Any).await.unwrap();
     let events = world.take_events();
-    let [Event::Happened { event, last_message_no: 2, members, .. }] = &events[..] else {
+    let [Event::Appended { event, last_message_no: 2, members, .. }] = &events[..] else {
         panic!("{events:?}")
     };
     assert_eq!((event.event.seq, event.event.at), (3, now()));
@@ -199,7 +199,7 @@ async fn message_events_contain_the_current_message(#[case] backend: Backend) {
     assert_eq!(world.take_events(), [created(&edited, 2, vec![ann, bob])]);
     world.chat.delete_message(ann, id, sent.message.id, &Precondition::Any).await.unwrap();
     let events = world.take_events();
-    let [Event::Happened { event, .. }] = &events[..] else { panic!("{events:?}") };
+    let [Event::Appended { event, .. }] = &events[..] else { panic!("{events:?}") };
     assert_eq!(event.event.what, ConversationEventKind::MessageDeleted(sent.message.id));
     let deleted = event.message.clone().unwrap();
     assert!(deleted.message.is_deleted() && deleted.message.text.is_empty());
@@ -272,7 +272,7 @@ async fn messages_from_before_a_membership_stay_hidden_after_edits(#[case] backe
         )
         .await
         .unwrap();
-    let Event::Happened { members, event, .. } = &world.take_events()[0] else {
+    let Event::Appended { members, event, .. } = &world.take_events()[0] else {
         panic!("expected the event of the edit")
     };
     assert_eq!(members, &sorted([ann, bob]), "cho must not be notified");

@@ -40,7 +40,7 @@ async fn rejoined_members_receive_no_edits_of_older_messages(#[case] backend: Ba
     world.chat.edit_message(ann, id, after.id, text("edited"), &Precondition::Any).await.unwrap();
     let mut seen = Vec::new();
     for event in world.take_events() {
-        let Event::Happened { event, members, head_only, .. } = event else { panic!("{event:?}") };
+        let Event::Appended { event, members, head_only, .. } = event else { panic!("{event:?}") };
         assert!(members.contains(&ann) && members.contains(&bob));
         assert_ne!(
             members.contains(&eve),
@@ -137,7 +137,7 @@ async fn rejoined_members_receive_every_seq_after_any_actions(#[case] backend: B
                 _ => {}
             }
             for event in world.take_events() {
-                let Event::Happened { event, members, head_only, .. } = event else { continue };
+                let Event::Appended { event, members, head_only, .. } = event else { continue };
                 let is_hers = about(&event.event.what).is_none_or(|message| visible.contains(&message));
                 assert_eq!(members.contains(&eve), is_in && is_hers, "seed {seed}, step {step}: {event:?}");
                 assert_eq!(

@@ -30,7 +30,7 @@ async fn send(
 /// The `seq` of each message event.
 fn seqs(events: &[Event]) -> Vec<u64> {
     let seq = |event: &Event| match event {
-        Event::Happened { event, .. } => Some(event.event.seq),
+        Event::Appended { event, .. } => Some(event.event.seq),
         _ => None,
     };
     events.iter().filter_map(seq).collect()
@@ -57,7 +57,7 @@ async fn concurrent_messages_are_batched_in_one_order(#[case] backend: Backend) 
     assert_eq!(inserts(&w), 2);
     let events = w.take_events();
     assert_eq!(seqs(&events), (1..=100).collect::<Vec<_>>());
-    let Event::Happened { event, .. } = &events[6] else { panic!("{:?}", events[6]) };
+    let Event::Appended { event, .. } = &events[6] else { panic!("{:?}", events[6]) };
     assert_eq!(event.message.as_ref().unwrap().message.text, "6");
     let view = w.chat.get_conversation(bob, group).await.unwrap();
     assert_eq!((view.conversation.last_seq, view.conversation.last_message_no), (100, 100));
@@ -208,7 +208,7 @@ async fn block_rejects_both_senders_and_hidden_conversation_is_added_once(#[case
     assert!(
         events[1..]
             .iter()
-            .all(|event| matches!(event, Event::Happened { members, .. } if members.len() == 2))
+            .all(|event| matches!(event, Event::Appended { members, .. } if members.len() == 2))
     );
     w.block(bob, ann).await;
     // Both are in one batch, and each is rejected for their own reason.

@@ -149,7 +149,7 @@ async fn upload_that_takes_too_long_leaves_nothing() {
     let to = announce(&media, ann, 1000).await.unwrap();
     let slow = stream::iter([Ok(Bytes::from_static(b"\xff\xd8\xff"))]).chain(stream::pending()).boxed();
     match put(&media, &to, slow).await {
-        Err(Error::BrokeOff(error)) => assert_eq!(error.kind(), io::ErrorKind::TimedOut),
+        Err(Error::Interrupted(error)) => assert_eq!(error.kind(), io::ErrorKind::TimedOut),
         other => panic!("{other:?}"),
     }
     assert_eq!(w.files().await, Vec::<String>::new());
@@ -164,7 +164,7 @@ async fn interrupted_upload_leaves_nothing() {
     let to = announce(&media, ann, 400_000).await.unwrap();
     let broken =
         stream::iter([Ok(Bytes::from(vec![1; 300_000])), Err(io::ErrorKind::ConnectionReset.into())]);
-    assert!(matches!(put(&media, &to, broken.boxed()).await, Err(Error::BrokeOff(_))));
+    assert!(matches!(put(&media, &to, broken.boxed()).await, Err(Error::Interrupted(_))));
     assert_eq!(w.files().await, Vec::<String>::new());
 }
 

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use blegram_domain::{Clock, PostId, SystemClock, UserId, Username};
 use blegram_persistence::{
-    Db, Error, Result, Settings, Tx,
+    Db, Error, Result, Settings, Tx, as_background_work,
     pooling::shares_sessions,
     posts as rows,
     testing::{Backend, TestDatabase, execute, select},
-    unhurried, users, with_patience,
+    users, with_wait_budget,
 };
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use rstest_reuse::apply;
@@ -180,7 +180,7 @@ async fn lock_of_another_process_uses_the_wait_budget_once_per_request() {
     let (db, other) = (connect(&database, TIMEOUT).await, connect(&database, TIMEOUT).await);
     let lock = other.write().await.unwrap();
     // The second request waits for the connection of the first one, so it has no budget left for the lock.
-    let request = || with_patience(async { [db.write().await.err(), db.write().await.err()] });
+    let request = || with_wait_budget(async { [db.write().await.err(), db.write().await.err()] });
     let eight = Duration::from_secs(8);
     let both = tokio::time::timeout(eight, async { tokio::join!(request(), request()) }).await;
     let (one, two) = both.expect("no request waits twice");
@@ -238,7 +238,7 @@ async fn statement_timeout_of_background_work_on_sqlite_is_longer() {
     let long = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 2000000) \
                 SELECT max(n) AS line FROM n";
     assert!(select(&db, long).await.is_err());
-    assert_eq!(unhurried(select(&db, long)).await.unwrap(), 1);
+    assert_eq!(as_background_work(select(&db, long)).await.unwrap(), 1);
 }
 
 #[apply(both_databases)]

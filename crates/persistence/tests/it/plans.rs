@@ -335,7 +335,9 @@ async fn conversations_and_images_use_an_index(#[case] backend: Backend) {
     conversations::list_events(db, some, 19_000, 100).await.unwrap();
     let key = if backend == Backend::Sqlite { "conversation_events" } else { "conversation_events_pkey" };
     assert_plans(&database, key).await;
-    media::list_of(db, media::Of::Post(PostId::from_uuid(Uuid::from_u128(30_000))), 50).await.unwrap();
+    media::list_of(db, media::MediaFilter::Post(PostId::from_uuid(Uuid::from_u128(30_000))), 50)
+        .await
+        .unwrap();
     assert_plans(&database, "media_post_id").await;
     media::list_unused(db, now(), 50).await.unwrap();
     assert_plans(&database, "media_unused").await;
@@ -357,7 +359,9 @@ async fn conversations_and_images_use_an_index(#[case] backend: Backend) {
         assert!(!scans.iter().any(|scan| plan.contains(scan)), "{plan}");
     }
     database.take_statements();
-    conversations::list_met(db, ann, &[UserId::from_uuid(Uuid::from_u128(1))]).await.unwrap();
+    conversations::list_sharing_conversation(db, ann, &[UserId::from_uuid(Uuid::from_u128(1))])
+        .await
+        .unwrap();
     assert_plans(&database, "conversation_members_user_id").await;
     conversations::list_changed(db, UserId::from_uuid(Uuid::from_u128(1)), Some(&since), None, 100)
         .await

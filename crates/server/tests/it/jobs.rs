@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use blegram::jobs::Runner;
 use blegram_auth::{
-    Auth, Config, Device, GivenPassword, LogIn, LoggedIn, NewPassword, PasswordCost, Quota, Secret, SignUp,
+    Auth, Config, Device, EnteredPassword, LogIn, LoggedIn, NewPassword, PasswordCost, Quota, Secret, SignUp,
 };
 use blegram_chat::Chat;
 use blegram_domain::{
@@ -115,7 +115,7 @@ impl Site {
     async fn delete(&self, login: &LoggedIn) {
         let session = self.session(login).await;
         let user = login.account.user.summary.id;
-        let password = GivenPassword::parse(PASSWORD).unwrap();
+        let password = EnteredPassword::parse(PASSWORD).unwrap();
         self.auth.delete_account(user, session, Some(password)).await.unwrap();
     }
 
@@ -375,7 +375,7 @@ async fn expired_rows_are_deleted_every_hour(#[case] backend: Backend) {
     // The account can still log in.
     let log_in = LogIn {
         login: "lee".to_owned(),
-        password: GivenPassword::parse(PASSWORD).unwrap(),
+        password: EnteredPassword::parse(PASSWORD).unwrap(),
         device: Device::default(),
     };
     assert!(site.auth.log_in(log_in).await.is_ok());

@@ -37,7 +37,7 @@ use tokio::{
 };
 
 use crate::{
-    budget::WaitBudget,
+    budget::{DEFAULT_BUDGET, WaitBudget},
     db::{Executed, Settings},
     error::{
         breaks_server_connection, connecting, executing, is_starting, makes_connections_suspect, querying,
@@ -69,6 +69,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// posts: the one that commits, and the next. The others wait in this process: while a process is frozen, the lock has
 /// to time out once for each of its transactions that waits in the database.
 const TURNS: usize = 2;
+
+/// A request that has waited for less than this may wait for a lock until the statement timeout.
+const NEGLIGIBLE_WAIT: Duration = Duration::from_millis(50);
 
 /// The timeout for closing all connections.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -381,8 +384,9 @@ impl Lease {
     }
 
     /// Runs `BEGIN` or `COMMIT`.
-    async fn control(&mut self, sql: &'static str) -> Result<(), DbErr> {
-        self.run(self.pool.limit, |raw| raw_sql(sql).execute(raw)).await.map(drop).map_err(executing)
+    async fn control(&mut self, sql: impl Into<String>) -> Result<(), DbErr> {
+        let statements = raw_sql(AssertSqlSafe(sql.into()));
+        self.run(self.pool.limit, |raw| statements.execute(raw)).await.map(drop).map_err(executing)
     }
 
     /// Rolls the connection back so that it can return to the pool, or closes it.
@@ -482,7 +486,14 @@ impl Transaction {
         // Set before `BEGIN` is sent: if this future is dropped before the response arrives, the transaction may be
         // open.
         lease.in_transaction = true;
-        let result = budget.wait(lease.control("BEGIN")).await;
+        // Waiting for a connection and waiting for a lock share the budget.
+        let left = budget.left();
+        let begin = if left + NEGLIGIBLE_WAIT < DEFAULT_BUDGET {
+            format!("BEGIN; SET LOCAL lock_timeout = {}", left.as_millis().max(1))
+        } else {
+            "BEGIN".to_owned()
+        };
+        let result = budget.wait(lease.control(begin)).await;
         result.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??;
         Ok(Self { lease: Mutex::new(lease), turns: Arc::clone(&pool.turns), turn: OnceCell::new() })
     }

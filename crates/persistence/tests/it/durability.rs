@@ -48,6 +48,25 @@ async fn fill(db: &Db) {
     tx.commit().await.unwrap();
 }
 
+/// Otherwise a write would wait for a connection and then as long again for a lock.
+#[tokio::test]
+async fn lock_timeout_is_what_waiting_for_a_connection_left_of_the_budget() {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    let db = connect_some(&database, TIMEOUT, 1).await;
+    let limited = "SELECT 1 WHERE current_setting('lock_timeout') <> '0'";
+    let only = db.write().await.unwrap();
+    assert_eq!(select(&only, limited).await.unwrap(), 0);
+    let late = with_wait_budget(db.write());
+    // The wait is what is tested, not something that is waited for.
+    let (late, ()) = tokio::join!(late, async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        drop(only);
+    });
+    assert_eq!(select(&late.unwrap(), limited).await.unwrap(), 1);
+    // It ends with the transaction.
+    assert_eq!(select(&db, limited).await.unwrap(), 0);
+}
+
 #[tokio::test]
 async fn full_disk_loses_no_acknowledged_write() {
     let database = TestDatabase::new(Backend::Sqlite).await;

@@ -21,6 +21,9 @@ const DEFINING: &[&str] =
 /// The keys of the generated documents whose values are sentences.
 const SENTENCES: &[&str] = &["description", "summary", "title", "detail"];
 
+/// Lists what breaks the rules in the content of a file.
+type Check = fn(&Rules<'_>, &str) -> Result<Vec<String>>;
+
 /// A word or phrase, and what to use.
 #[derive(Debug, PartialEq)]
 struct Rule<'a> {
@@ -66,9 +69,9 @@ impl<'a> Rules<'a> {
     }
 
     /// How to check a file, by its path; `None` for files that are not checked.
-    fn check_of(path: &str) -> Option<fn(&Self, &str) -> Result<Vec<String>>> {
+    fn check_of(path: &str) -> Option<Check> {
         match path {
-            "docs/openapi.json" | "docs/asyncapi.json" => Some(Self::check_document),
+            "docs/openapi.json" | "docs/asyncapi.json" => Some(Rules::check_document),
             _ if path.ends_with(".rs") => Some(|rules, content| Ok(rules.check_rust(content))),
             _ if path.ends_with(".md") => Some(|rules, content| Ok(rules.check_markdown(content))),
             _ => None,

@@ -21,8 +21,25 @@ const DEFINING: &[&str] =
 /// The keys of the generated documents whose values are sentences.
 const SENTENCES: &[&str] = &["description", "summary", "title", "detail"];
 
-/// Lists what breaks the rules in the content of a file.
-type Check = fn(&Rules<'_>, &str) -> Result<Vec<String>>;
+/// The kinds of files that are checked.
+#[derive(Clone, Copy)]
+enum Kind {
+    Rust,
+    Markdown,
+    /// A generated OpenAPI or AsyncAPI document.
+    Document,
+}
+
+impl Kind {
+    fn of(path: &str) -> Option<Self> {
+        match path {
+            "docs/openapi.json" | "docs/asyncapi.json" => Some(Self::Document),
+            _ if path.ends_with(".rs") => Some(Self::Rust),
+            _ if path.ends_with(".md") => Some(Self::Markdown),
+            _ => None,
+        }
+    }
+}
 
 /// A word or phrase, and what to use.
 #[derive(Debug, PartialEq)]
@@ -44,10 +61,10 @@ pub(crate) fn check() -> Result<()> {
         output(Command::new("git").arg("ls-files").current_dir(root())).context("git ls-files failed")?;
     let mut found = Vec::new();
     for path in files.lines() {
-        let Some(check) = Rules::check_of(path) else { continue };
+        let Some(kind) = Kind::of(path) else { continue };
         // A file that was deleted and is not committed yet is still listed.
         let Ok(content) = fs::read_to_string(root().join(path)) else { continue };
-        let lines = check(&rules, &content).with_context(|| format!("reading {path}"))?;
+        let lines = rules.check(kind, &content).with_context(|| format!("reading {path}"))?;
         found.extend(lines.into_iter().map(|line| format!("{path}:{line}")));
     }
     ensure!(found.is_empty(), "{} words to replace:\n{}", found.len(), found.join("\n"));
@@ -68,13 +85,11 @@ impl<'a> Rules<'a> {
         Ok(rules)
     }
 
-    /// How to check a file, by its path; `None` for files that are not checked.
-    fn check_of(path: &str) -> Option<Check> {
-        match path {
-            "docs/openapi.json" | "docs/asyncapi.json" => Some(Rules::check_document),
-            _ if path.ends_with(".rs") => Some(|rules, content| Ok(rules.check_rust(content))),
-            _ if path.ends_with(".md") => Some(|rules, content| Ok(rules.check_markdown(content))),
-            _ => None,
+    fn check(&self, kind: Kind, content: &str) -> Result<Vec<String>> {
+        match kind {
+            Kind::Rust => Ok(self.check_rust(content)),
+            Kind::Markdown => Ok(self.check_markdown(content)),
+            Kind::Document => self.check_document(content),
         }
     }
 
@@ -135,11 +150,11 @@ fn contains_phrase(text: &str, phrase: &str) -> bool {
     })
 }
 
-/// The identifiers that follow a defining keyword.
+/// The identifiers that follow a defining keyword, outside of string literals.
 fn defined_names(line: &str) -> Vec<&str> {
-    let words =
-        line.split(|char: char| !char.is_alphanumeric() && char != '_').filter(|word| !word.is_empty());
-    let words: Vec<&str> = words.collect();
+    let code = line.split('"').step_by(2);
+    let words = code.flat_map(|code| code.split(|char: char| !char.is_alphanumeric() && char != '_'));
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
     let pairs = words.windows(2).filter(|pair| DEFINING.contains(&pair[0]) && !DEFINING.contains(&pair[1]));
     pairs.map(|pair| pair[1]).collect()
 }
@@ -185,7 +200,8 @@ fn collect_sentences(value: &Value, pointer: &str, into: &mut Vec<(String, Strin
 mod tests {
     use super::*;
 
-    const LIST: &str = "# a comment\nname told: notified\ntext somebody: the role\ntext no more: no longer\n";
+    const LIST: &str =
+        "# a comment\nname told: notified\ntext somebody: the role\ntext whoever: the caller\n";
 
     fn rules() -> Rules<'static> {
         Rules::parse(LIST).unwrap()
@@ -195,7 +211,7 @@ mod tests {
     fn defined_names_are_checked_by_their_parts() {
         let rules = rules();
         for line in
-            ["fn take_told() {", "    let mut toldUsers = 1;", "struct WhatIsTold;", "const TOLD: u8 = 1;"]
+            ["fn take_told() {", "    let mut is_told = 1;", "struct WhatIsTold;", "const TOLD: u8 = 1;"]
         {
             assert_eq!(rules.check_rust(line), ["1: \"told\": use notified"], "{line}");
         }
@@ -209,16 +225,15 @@ mod tests {
     fn comments_and_markdown_are_checked_outside_of_code() {
         let rules = rules();
         assert_eq!(rules.check_rust("// Somebody's."), ["1: \"somebody\": use the role"]);
-        assert_eq!(rules.check_rust("/// The enum value `somebody`, nothing more."), [""; 0]);
-        let markdown = "```\nno more\n```\nText of somebody\n`somebody`\n";
+        assert_eq!(rules.check_rust("/// The enum value `somebody`, and the rest."), [""; 0]);
+        let markdown = "```\nwhoever\n```\nText of somebody\n`somebody`\n";
         assert_eq!(rules.check_markdown(markdown), ["4: \"somebody\": use the role"]);
     }
 
     #[test]
     fn sentences_of_documents_are_checked() {
-        let document =
-            r#"{"info": {"title": "No more"}, "example": {"name": "somebody"}, "list": [{"summary": "x"}]}"#;
-        assert_eq!(rules().check_document(document).unwrap(), ["/info/title: \"no more\": use no longer"]);
+        let document = r#"{"info": {"title": "Whoever calls"}, "example": {"name": "somebody"}, "list": [{"summary": "x"}]}"#;
+        assert_eq!(rules().check_document(document).unwrap(), ["/info/title: \"whoever\": use the caller"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use blegram_domain::{Clock, media::Upload};
 use blegram_media::{
     File,
-    files::{Part, kept_until},
+    files::{Part, cacheable_until},
     links::Proof,
 };
 use futures_util::StreamExt;
@@ -68,7 +68,7 @@ fn cache_control(is_public: bool, proof: Option<&Proof>, clock: &dyn Clock) -> H
     if is_public {
         return HeaderValue::from_static("public, max-age=31536000, immutable");
     }
-    let left = proof.and_then(kept_until).map_or(0, |until| until.since(clock.now()).as_secs());
+    let left = proof.and_then(cacheable_until).map_or(0, |until| until.since(clock.now()).as_secs());
     HeaderValue::from_str(&format!("private, max-age={left}, immutable"))
         .unwrap_or(HeaderValue::from_static("no-store"))
 }

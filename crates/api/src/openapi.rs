@@ -96,7 +96,7 @@ other users do not count as edits. 응답의 `ETag`를 `If-None-Match`로 보내
 소유자가 수정했을 때 412를 받습니다. 다른 사용자의 좋아요는 수정으로 보지 않습니다.
 
 **Realtime events** are delivered over a WebSocket: see the group *Gateway*, and `/asyncapi.json` for the protocol. 실시간
-이벤트는 WebSocket으로 받습니다. *Gateway* 그룹과 `/asyncapi.json`의 프로토콜을 참고하세요.";
+이벤트는 웹소켓으로 받습니다. *Gateway* 그룹과 `/asyncapi.json`의 프로토콜을 참고하세요.";
 
 /// The OpenAPI document of a site at `public_url`.
 pub(crate) fn document(public_url: &str) -> Value {

@@ -56,7 +56,7 @@ pub(crate) enum Tag {
     /// Direct conversations and groups. 1:1 대화와 그룹 대화.
     Conversations,
     /// Realtime events over a WebSocket: messages, posts, notifications. [`/asyncapi.json`](/asyncapi.json) describes the
-    /// protocol. 메시지, 게시글, 알림을 WebSocket으로 실시간으로 받습니다. 프로토콜은 `/asyncapi.json`에 있습니다.
+    /// protocol. 메시지, 게시글, 알림을 웹소켓으로 실시간으로 받습니다. 프로토콜은 `/asyncapi.json`에 있습니다.
     Gateway,
     /// Notifications of other users' activity. 다른 사용자의 활동 알림.
     Notifications,

@@ -10,7 +10,7 @@ pub enum Error {
     /// At these indexes of the list, there is no account that the actor may message.
     #[error("members not found")]
     MembersNotFound(Vec<usize>),
-    /// The list names nobody but the actor.
+    /// The list names only the actor.
     #[error("the actor is the only member")]
     Oneself,
     /// The group would exceed the maximum number of members.

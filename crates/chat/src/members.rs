@@ -17,7 +17,7 @@ impl Chat {
     /// members are left as they are.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::NotAGroup`]; [`Error::Oneself`] if the list names nobody but the actor;
+    /// [`Error::NotFound`]; [`Error::NotAGroup`]; [`Error::Oneself`] if the list names only the actor;
     /// [`Error::MembersNotFound`]; [`Error::TooManyMembers`]; [`Error::AccountNotFound`].
     pub async fn add_members(
         &self,

@@ -227,7 +227,7 @@ stored_enum! {
         Everyone = "everyone",
         /// The accounts that the account follows.
         Followed = "followed",
-        /// Nobody.
+        /// No user.
         Nobody = "nobody",
     }
 }

@@ -379,7 +379,7 @@ mod tests {
         /// in time stays connected; garbage and an expired credential close the connection; something is due at every
         /// deadline.
         #[test]
-        fn session_invariants_hold_for_any_client(steps in steps(), lifetime in 1..400u64, answers in any::<bool>()) {
+        fn session_satisfies_its_invariants_with_any_client(steps in steps(), lifetime in 1..400u64, answers in any::<bool>()) {
             let start = Instant::now();
             let (mut now, mut session) = (start, new(start, seconds(lifetime)));
             let (mut run, mut unanswered): (u32, Option<(u64, Instant)>) = (0, None);

@@ -181,7 +181,7 @@ fn announced<'a>(
 }
 
 /// Until when clients may cache a file that they fetched by a signed link.
-pub fn kept_until(proof: &Proof) -> Option<Timestamp> {
+pub fn cacheable_until(proof: &Proof) -> Option<Timestamp> {
     Timestamp::from_micros(proof.expires.checked_mul(1_000_000)?)
 }
 

@@ -46,7 +46,7 @@
 //! use blegram_domain::Username;
 //!
 //! let database = TestDatabase::new(Backend::Sqlite).await;
-//! let user = users::find_by_username(database.db(), &Username::parse("nobody")?).await?;
+//! let user = users::find_by_username(database.db(), &Username::parse("absent")?).await?;
 //! assert!(user.is_none());
 //! # Ok(())
 //! # }

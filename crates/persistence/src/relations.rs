@@ -221,7 +221,7 @@ pub async fn lock_shared(tx: &Tx, actor: UserId, others: impl IntoIterator<Item 
     advisory_lock(tx, "pg_advisory_xact_lock_shared", actor, others).await
 }
 
-/// Like [`lock`], but exclusive, to change the relationship: waits for all other holders.
+/// Like [`lock_shared`], but exclusive, to change the relationship: waits for all other holders.
 pub async fn lock_exclusive(tx: &Tx, actor: UserId, other: UserId) -> Result<()> {
     advisory_lock(tx, "pg_advisory_xact_lock", actor, [other]).await
 }

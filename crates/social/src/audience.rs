@@ -18,7 +18,7 @@ pub struct Relations {
 
 impl Social {
     /// The relations of `viewers` to `author`, in two statements for any number of viewers. `None` if the author's
-    /// account is not active: then nobody may see its content.
+    /// account is not active: then no viewer may see its content.
     pub async fn relations(&self, author: UserId, viewers: &[UserId]) -> Result<Option<Relations>> {
         let author = users::list_summaries(&self.db, &[author]).await?.remove(&author);
         let Some(author) = author.filter(|author| author.is_visible(Relation::default())) else {

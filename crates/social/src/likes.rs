@@ -24,7 +24,7 @@ pub struct LikeState {
 }
 
 impl Social {
-    /// Likes a post that `actor` may see, and notifies its author. Liking it again changes nothing and notifies nobody.
+    /// Likes a post that `actor` may see, and notifies its author. Liking it again changes nothing and notifies no one again.
     ///
     /// # Errors
     /// [`Error::PostNotFound`] also if the actor may not see the post.

@@ -44,7 +44,7 @@ impl GatewayApi {
     /// 서브프로토콜 `blegram.v1+json`으로 WebSocket(RFC 6455)을 엽니다. 메시지 형식은 `/asyncapi.json`에 있습니다. 세션
     /// 쿠키(신뢰된 출처의 페이지), `Authorization: Bearer`, 또는 두 번째 서브프로토콜 `blegram.ticket.<ticket>`으로
     /// 보내는 createGatewayTicket의 티켓으로 인증하세요. 브라우저는 연결이 거절된 이유를 페이지에 알려 주지 않으므로
-    /// getGatewayStatus로 확인하세요. Swagger UI에서는 WebSocket을 열 수 없지만 페이지에서는 위와 같이 열 수 있습니다.
+    /// getGatewayStatus로 확인하세요. Swagger UI에서는 웹소켓을 열 수 없지만 페이지에서는 위와 같이 열 수 있습니다.
     /// 거절된 연결 시도는 주소별로 세며, 너무 많으면 429를 반환합니다.
     #[oai(path = "/gateway", method = "get", operation_id = "connectGateway")]
     async fn connect_gateway(

@@ -68,7 +68,7 @@ impl MediaApi {
     /// with 500 MiB in total (403 `quota-exceeded`).
     /// 파일을 저장소에 직접 올리는 앱을 위한 방법입니다. 먼저 파일 정보를 보내고, `url`로 `headers`와 함께 파일을 PUT한
     /// 뒤, 두 시간 안에 완료를 요청하세요. 파일은 한 번에 한 요청으로만 보낼 수 있고(409 `upload-in-progress`), 한
-    /// 계정은 동시에 여덟 개까지 보낼 수 있습니다(429). 완료하지 않은 업로드는 계정당 100개, 합계 500 MiB까지 둘 수
+    /// 계정은 동시에 여덟 개까지 보낼 수 있습니다(429). 완료하지 않은 업로드는 계정당 100개, 합계 500 MiB 이내로 둘 수
     /// 있습니다(403 `quota-exceeded`).
     #[oai(path = "/media/uploads", method = "post", operation_id = "createUpload")]
     async fn create_upload(

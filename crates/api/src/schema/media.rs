@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// A processed image in several sizes: upright, in sRGB, without metadata. All files are WebP.
-/// 여러 크기로 변환한 이미지. 방향이 바로잡혀 있고 sRGB이며 메타데이터가 없습니다. 모든 파일은 WebP입니다.
+/// 여러 크기로 변환한 이미지. 방향이 바로잡혀 있고 sRGB이며 메타데이터가 없습니다. 모든 파일은 `WebP` 형식입니다.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Media {
     /// Unique id; sorts by creation time.
@@ -42,7 +42,7 @@ pub(crate) struct Media {
     /// Size of the file at `url`, in bytes.
     /// `url` 파일의 바이트 수.
     byte_size: u64,
-    /// BlurHash of the image, for a blurred preview (blurha.sh).
+    /// The `BlurHash` of the image (blurha.sh), for a blurred preview.
     /// 흐린 미리보기를 만드는 BlurHash(blurha.sh).
     blurhash: String,
     /// Alt text: a description for people who cannot see the image; null if there is none.

@@ -200,7 +200,7 @@ async fn concurrent_posts_with_one_image_succeed_once(#[case] backend: Backend) 
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn avatar_is_shown_wherever_its_owner_is(#[case] backend: Backend) {
+async fn avatar_is_visible_wherever_its_owner_is(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     let post = ann.posts("for @bob").await;

@@ -177,7 +177,7 @@ async fn post_events_are_rendered_for_a_logged_out_viewer(#[case] backend: Backe
     database.execute("UPDATE users SET status = 'suspended' WHERE username = 'zoe'").await;
     recorder.take();
     social.update_post(ann, written.post.id, rewrite("@bob @zoe"), &Precondition::Any).await.unwrap();
-    // The new text mentions nobody: ann and bob are blocked from each other, and zoe is suspended.
+    // The new text mentions no account: ann and bob are blocked from each other, and zoe is suspended.
     let [Event::PostUpdated { post, .. }] = &recorder.take()[..] else { panic!() };
     assert_eq!((&post.viewer, &post.mentions[..]), (&None, &[][..]));
 

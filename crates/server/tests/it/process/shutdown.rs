@@ -22,7 +22,7 @@ async fn begin(home: &Home, author: &Person, body: &str) -> Client {
     client
 }
 
-async fn refuses_connections(home: &Home) {
+async fn rejects_connections(home: &Home) {
     in_time(async { while TcpStream::connect(home.address).await.is_ok() {} }).await;
 }
 
@@ -42,7 +42,7 @@ async fn shutdown_finishes_requests_in_flight(#[case] signal: Signal) {
     assert_eq!(idle.get("/healthz").await.status, 200);
 
     site.signal(signal);
-    refuses_connections(&home).await;
+    rejects_connections(&home).await;
     idle.closed().await;
     client.send(rest).await;
     let answer = client.answer().await;

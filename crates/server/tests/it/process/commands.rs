@@ -27,7 +27,7 @@ async fn doctor_succeeds_on_a_healthy_site(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn doctor_reports_paused_retention_and_how_to_resume_it(#[case] backend: Backend) {
+async fn paused_retention_deletes_nothing_until_the_clock_is_confirmed(#[case] backend: Backend) {
     let home = Home::on(backend, &[]).await;
     let site = home.serve().await;
     site.signal(Signal::TERM);
@@ -51,7 +51,22 @@ async fn doctor_reports_paused_retention_and_how_to_resume_it(#[case] backend: B
     {
         assert!(report.stdout.contains(words), "{words:?} is not in {report:?}");
     }
+    // Whether a file is an orphan depends on its age, which a wrong clock falsifies.
+    let orphan = home.path("data/media/private/0123456789abcdef0123456789abcdef");
+    std::fs::create_dir_all(&orphan).unwrap();
+    let orphan = orphan.join("0123456789abcdef0123456789abcdef").join("large.webp");
+    std::fs::create_dir_all(orphan.parent().unwrap()).unwrap();
+    let file = std::fs::File::create(&orphan).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let swept = home.run("sweep").end().await;
+    swept.assert_success();
+    assert!(
+        swept.stdout.contains("would be deleted") && swept.stdout.contains("Nothing was deleted"),
+        "{swept:?}"
+    );
+    assert!(orphan.exists());
     home.run("sweep --clock-is-right").end().await.assert_success();
+    assert!(!orphan.exists());
     home.run("doctor").end().await.assert_success();
 }
 

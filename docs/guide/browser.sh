@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# A browser: the session is a cookie. Signs up, writes, edits what it has read, sees its sessions, revokes one and logs
-# out. Needs curl and jq.
+# A browser client, with a session cookie: signs up, writes a post, edits it with If-Match, lists its sessions, revokes
+# one and logs out. Needs curl and jq.
 #
 #   docs/guide/browser.sh http://127.0.0.1:8080 [http://127.0.0.1:8081]
 #
-# With a second address, a node on the same database, each step goes to the other node in turn.
+# The optional second address is another node on the same database. Requests alternate between the nodes.
 set -euo pipefail
 one=${1:-http://127.0.0.1:8080} two=${2:-${1:-http://127.0.0.1:8080}}
 name=browser$RANDOM$RANDOM password='small room with a sea view'
 folder=$(mktemp -d); trap 'rm -r "$folder"' EXIT
 laptop=$folder/laptop library=$folder/library
 
-# What a browser adds by itself. The cookie is for the host, so both nodes see it.
+# Sends the cookie and Sec-Fetch-Site, as a browser does. Cookies ignore the port, so both nodes receive it.
 ask() { local jar=$1; shift; curl -sS -b "$jar" -c "$jar" -H 'Sec-Fetch-Site: same-origin' -H 'Content-Type: application/json' "$@"; }
 status() { ask "$@" -o /dev/null -w '%{http_code}'; }
 expect() { if [ "$1" = "$2" ]; then echo "  ok: $3 ($2)"; else echo "  FAILED: $3: $2, not $1" >&2; exit 1; fi; }

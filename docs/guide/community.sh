@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What people do with each other: follow, comment, like, search, block. Three of them, in cookies. Needs curl and jq.
+# Three users follow, comment, like, search and block, each with a session cookie. Needs curl and jq.
 #
 #   docs/guide/community.sh http://127.0.0.1:8080
 set -euo pipefail

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# A phone: tokens instead of a cookie. Signs up, loses the answer to a refresh and survives, sees its sessions and
-# revokes one. Needs curl and jq.
+# A native client, with tokens instead of a cookie: signs up, recovers from a lost refresh response, lists its sessions,
+# revokes one, and shows how the server detects a reused refresh token. Needs curl and jq.
 #
 #   docs/guide/phone.sh http://127.0.0.1:8080 [http://127.0.0.1:8081]
 #
-# With a second address, a node on the same database, each step goes to the other node in turn.
+# The optional second address is another node on the same database. Requests alternate between the nodes.
 set -euo pipefail
 one=${1:-http://127.0.0.1:8080} two=${2:-${1:-http://127.0.0.1:8080}}
 name=phone$RANDOM$RANDOM password='small room with a sea view'

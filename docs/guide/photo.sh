@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A photo goes up through the server and directly into storage, is posted, and is seen by everybody. Needs curl and jq.
+# Uploads a photo through the server and directly to storage, publishes it in a post and as an avatar, then restricts the
+# post to followers. Needs curl, jq, file and openssl.
 #
 #   docs/guide/photo.sh http://127.0.0.1:8080 IMG_1.JPG
 set -euo pipefail

@@ -1,4 +1,5 @@
-//! A server that speaks as blegram does, as far as this client looks, and does wrong what it is told to.
+//! A fake server for tests. It implements the parts of the REST API and the gateway protocol that the scenarios use,
+//! and injects the [`Fault`] that a test selects.
 
 use std::{
     collections::HashMap,
@@ -31,27 +32,27 @@ use tokio_tungstenite::{
 };
 use tokio_util::task::TaskTracker;
 
-/// What the server does wrong.
+/// The fault that the server injects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
-    /// One connection is not told of the second post.
+    /// One connection does not receive the second post.
     LosePost,
-    /// One connection is told of the second post twice.
+    /// One connection receives the second post twice.
     DoublePost,
-    /// The third message is acknowledged and not stored.
+    /// The third message is acknowledged but not stored.
     LoseMessage,
     /// The third message is stored twice.
     DoubleMessage,
-    /// Every third message is refused for the rate.
-    Rate,
-    /// Every other handshake is to be tried later.
-    Later,
+    /// Every third message is rejected with `rate-limited`.
+    RateLimit,
+    /// Every other handshake is rejected with 503.
+    RejectHandshake,
     /// Connections are closed with 4001 as soon as they answer a ping.
-    Expire,
+    ExpireToken,
 }
 
-pub(crate) struct Fake {
+pub(crate) struct FakeServer {
     pub(crate) address: SocketAddr,
     state: Arc<State>,
 }
@@ -77,9 +78,9 @@ struct Conversation {
     messages: Vec<Value>,
 }
 
-type Answer = Response<Full<Bytes>>;
+type HttpResponse = Response<Full<Bytes>>;
 
-impl Fake {
+impl FakeServer {
     pub(crate) async fn start(fault: Fault) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -92,12 +93,12 @@ impl Fake {
             sockets: Mutex::default(),
             conversations: Mutex::default(),
         });
-        let accepting = Arc::clone(&state);
+        let accept_state = Arc::clone(&state);
         state.tasks.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let state = Arc::clone(&accepting);
-                accepting.tasks.spawn(async move {
-                    let service = service_fn(move |request| Arc::clone(&state).answer(request));
+                let state = Arc::clone(&accept_state);
+                accept_state.tasks.spawn(async move {
+                    let service = service_fn(move |request| Arc::clone(&state).handle_request(request));
                     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
                     let _ = connection.with_upgrades().await;
                 });
@@ -115,7 +116,7 @@ impl Fake {
     }
 }
 
-fn answer(status: u16, body: &Value) -> Answer {
+fn json_response(status: u16, body: &Value) -> HttpResponse {
     Response::builder().status(status).body(Full::from(body.to_string())).unwrap()
 }
 
@@ -124,7 +125,10 @@ impl State {
         self.sockets.lock().unwrap()
     }
 
-    async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Result<Answer, hyper::Error> {
+    async fn handle_request(
+        self: Arc<Self>,
+        mut request: Request<Incoming>,
+    ) -> Result<HttpResponse, hyper::Error> {
         let bearer = request.headers().get("authorization").and_then(|value| value.to_str().ok());
         let user = bearer.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().to_owned();
         let path = request.uri().path().to_owned();
@@ -137,22 +141,22 @@ impl State {
         Ok(match path.as_str() {
             "/api/v1/auth/signup" => {
                 let id = &input["username"];
-                answer(201, &json!({"account": {"id": id}, "tokens": {"access_token": id}}))
+                json_response(201, &json!({"account": {"id": id}, "tokens": {"access_token": id}}))
             }
-            "/api/v1/posts" => self.post(&input),
+            "/api/v1/posts" => self.create_post(&input),
             "/api/v1/conversations" => {
                 let id = format!("conversation of {user}");
                 let members = [user, input["members"][0].as_str().unwrap().into()];
                 let conversation = Conversation { members, messages: Vec::new() };
                 let id = id.replace(' ', "-");
                 self.conversations.lock().unwrap().insert(id.clone(), conversation);
-                answer(201, &json!({ "id": id }))
+                json_response(201, &json!({ "id": id }))
             }
-            path => self.page(path.split('/').nth(4).unwrap_or_default(), &query),
+            path => self.list_messages(path.split('/').nth(4).unwrap_or_default(), &query),
         })
     }
 
-    fn post(&self, input: &Value) -> Answer {
+    fn create_post(&self, input: &Value) -> HttpResponse {
         let number = self.posts.fetch_add(1, Relaxed) + 1;
         let d = json!({"topic": "timeline:public", "post": {"id": number, "text": input["text"]}});
         let frame = json!({"ev": "post.created", "d": d}).to_string();
@@ -168,40 +172,42 @@ impl State {
                 let _ = client.frames.send(frame.clone());
             }
         }
-        answer(201, &json!({ "id": number }))
+        json_response(201, &json!({ "id": number }))
     }
 
-    /// Three messages a page, the newest first.
-    fn page(&self, conversation: &str, query: &str) -> Answer {
+    /// Returns three messages per page, newest first.
+    fn list_messages(&self, conversation: &str, query: &str) -> HttpResponse {
         let conversations = self.conversations.lock().unwrap();
         let messages = &conversations[conversation].messages;
         let before = query.split("cursor=").nth(1).map_or(messages.len(), |cursor| cursor.parse().unwrap());
         let from = before.saturating_sub(3);
         let items: Vec<_> = messages[from..before].iter().rev().collect();
         let next = (from > 0).then(|| from.to_string());
-        answer(200, &json!({"items": items, "next_cursor": next}))
+        json_response(200, &json!({"items": items, "next_cursor": next}))
     }
 
-    fn upgrade(self: &Arc<Self>, request: &mut Request<Incoming>, user: String) -> Answer {
-        let field = |name: &str| request.headers().get(name).unwrap().to_str().unwrap().to_owned();
-        assert_eq!(field("sec-websocket-protocol"), "blegram.v1+json");
+    fn upgrade(self: &Arc<Self>, request: &mut Request<Incoming>, user: String) -> HttpResponse {
+        let header = |name: &str| request.headers().get(name).unwrap().to_str().unwrap().to_owned();
+        assert_eq!(header("sec-websocket-protocol"), "blegram.v1+json");
         let number = self.handshakes.fetch_add(1, Relaxed);
-        if self.fault == Fault::Later && number.is_multiple_of(2) {
-            return answer(503, &json!({"code": "overloaded"}));
+        if self.fault == Fault::RejectHandshake && number.is_multiple_of(2) {
+            return json_response(503, &json!({"code": "overloaded"}));
         }
-        let accept = derive_accept_key(field("sec-websocket-key").as_bytes());
-        let (upgrading, state) = (upgrade::on(request), Arc::clone(self));
+        let accept = derive_accept_key(header("sec-websocket-key").as_bytes());
+        let (upgrade_future, state) = (upgrade::on(request), Arc::clone(self));
         self.tasks.spawn(async move {
-            let stream = TokioIo::new(upgrading.await.unwrap());
-            state.serve(WebSocketStream::from_raw_socket(stream, Role::Server, None).await, user).await;
+            let stream = TokioIo::new(upgrade_future.await.unwrap());
+            state
+                .serve_socket(WebSocketStream::from_raw_socket(stream, Role::Server, None).await, user)
+                .await;
         });
-        let answer = Response::builder().status(101).header("connection", "upgrade");
-        let answer = answer.header("upgrade", "websocket").header("sec-websocket-accept", accept);
-        answer.header("sec-websocket-protocol", "blegram.v1+json").body(Full::default()).unwrap()
+        let response = Response::builder().status(101).header("connection", "upgrade");
+        let response = response.header("upgrade", "websocket").header("sec-websocket-accept", accept);
+        response.header("sec-websocket-protocol", "blegram.v1+json").body(Full::default()).unwrap()
     }
 
-    async fn serve(&self, mut ws: WebSocketStream<TokioIo<upgrade::Upgraded>>, user: String) {
-        let (frames, mut waiting) = mpsc::unbounded_channel();
+    async fn serve_socket(&self, mut ws: WebSocketStream<TokioIo<upgrade::Upgraded>>, user: String) {
+        let (frames, mut outgoing) = mpsc::unbounded_channel();
         frames.send(json!({"ev": "ready", "d": {}}).to_string()).unwrap();
         let index = {
             let mut sockets = self.sockets();
@@ -211,11 +217,11 @@ impl State {
         let mut pings = interval(Duration::from_millis(20));
         loop {
             let text = tokio::select! {
-                frame = waiting.recv() => frame.unwrap(),
+                frame = outgoing.recv() => frame.unwrap(),
                 _ = pings.tick() => json!({ "ping": 1 }).to_string(),
                 received = ws.next() => match received {
                     Some(Ok(Message::Text(text))) if text.starts_with(r#"{"pong":1"#) => {
-                        if self.fault == Fault::Expire {
+                        if self.fault == Fault::ExpireToken {
                             let frame = CloseFrame { code: 4001.into(), reason: "expired".into() };
                             let _ = ws.close(Some(frame)).await;
                             while let Some(Ok(_)) = ws.next().await {}
@@ -223,18 +229,18 @@ impl State {
                         }
                         continue;
                     }
-                    Some(Ok(Message::Text(text))) => self.run(index, &user, &text),
+                    Some(Ok(Message::Text(text))) => self.run_command(index, &user, &text),
                     _ => return,
                 },
             };
-            // Whoever takes nothing for this long is given up.
+            // Closes the connection of a client that does not read for this long.
             if !matches!(timeout(Duration::from_millis(300), ws.send(text.into())).await, Ok(Ok(()))) {
                 return;
             }
         }
     }
 
-    fn run(&self, index: usize, user: &str, text: &str) -> String {
+    fn run_command(&self, index: usize, user: &str, text: &str) -> String {
         let command: Value = serde_json::from_str(text).unwrap();
         let re = &command["id"];
         let d = &command["d"];
@@ -244,7 +250,7 @@ impl State {
         }
         assert_eq!(command["op"], "message.send");
         let number = self.messages.fetch_add(1, Relaxed) + 1;
-        if self.fault == Fault::Rate && number.is_multiple_of(3) {
+        if self.fault == Fault::RateLimit && number.is_multiple_of(3) {
             return json!({"re": re, "err": {"code": "rate-limited", "retry_after_ms": 5}}).to_string();
         }
         let mut conversations = self.conversations.lock().unwrap();
@@ -256,8 +262,8 @@ impl State {
             Fault::DoubleMessage if number == 3 => 2,
             _ => 1,
         };
-        for more in 0..times {
-            let no = seq + more;
+        for copy in 0..times {
+            let no = seq + copy;
             let message =
                 json!({"client_id": d["client_id"], "seq": no, "message_no": no, "text": d["text"]});
             let event = json!({"ev": "message.created", "d": {"seq": no, "message": message}}).to_string();

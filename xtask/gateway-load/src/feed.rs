@@ -1,4 +1,6 @@
-//! Posts that many connections are told of, with connections among them that read nothing or without.
+//! The `fanout` and `slow` scenarios: write posts over REST, and measure when each connection that subscribes to the
+//! public timeline receives them. `slow` repeats the measurement with additional connections that read nothing, and
+//! watches when the server closes those.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -21,143 +23,145 @@ use tokio::{
 
 use crate::{
     Report, Setup,
-    crowd::{Crowd, Opening},
-    figures::{Memory, Spread},
-    rest::{Member, tag},
+    connections::{ConnectSummary, ConnectionSet},
+    rest::{Member, unique_tag},
     server,
-    socket::{Closed, Frame, Intake, Rejection, Socket, event},
+    socket::{CloseReason, ConnectError, Frame, ReceiveBuffer, Socket, event_name},
+    stats::{LatencySummary, Memory},
 };
 
-const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(30);
-/// How often it is looked whether the server gave a connection up.
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often to check whether the server closed the stalled connections.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
-/// How long what is left is read from a connection, to see how it ended.
-const LEAVE: Duration = Duration::from_secs(3);
+/// How long to read the remaining data of a stalled connection, to find its close code.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+/// Digits of a post's number in its text.
 const DIGITS: usize = 6;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Connections that subscribe to the public timeline
+    /// Number of connections that subscribe to the public timeline
     #[arg(long, default_value_t = 1000)]
     pub(crate) sockets: usize,
-    /// Users whose connections they are
+    /// Number of users that the connections are spread over
     #[arg(long, default_value_t = 100, value_parser = crate::at_least_one)]
     pub(crate) users: usize,
-    /// Posts, one after another
+    /// Number of posts, written one after another
     #[arg(long, default_value_t = 20)]
     pub(crate) posts: usize,
-    /// Milliseconds from one post to the next; with less than 200 the server sends counts instead of posts
+    /// Milliseconds from one post to the next; below 200, the server sends timeline.head counts instead of posts
     #[arg(long, default_value_t = 400)]
     pub(crate) every: u64,
-    /// Milliseconds after its request in which a post may reach the last connection
+    /// Milliseconds within which a post has to reach the last connection, from just before its request
     #[arg(long, default_value_t = 5000)]
     pub(crate) limit: u64,
-    /// Characters of a post, of three bytes each
+    /// Characters per post, three bytes each
     #[arg(long, default_value_t = 40)]
     pub(crate) text: usize,
 }
 
 #[derive(Args)]
 pub(crate) struct SlowOptions {
-    /// Connections that subscribe to the public timeline, with the stalled ones
+    /// Number of connections that subscribe to the public timeline, including the stalled ones
     #[arg(long, default_value_t = 1000)]
     pub(crate) sockets: usize,
-    /// Connections that read nothing after they have subscribed
+    /// Number of connections that read nothing after they have subscribed
     #[arg(long, default_value_t = 50)]
     pub(crate) stalled: usize,
-    /// Users whose connections they are
+    /// Number of users that the connections are spread over
     #[arg(long, default_value_t = 100, value_parser = crate::at_least_one)]
     pub(crate) users: usize,
-    /// Posts without stalled connections, and as many with them
+    /// Number of posts in each round: one without and one with stalled connections
     #[arg(long, default_value_t = 100)]
     pub(crate) posts: usize,
     /// Milliseconds from one post to the next
     #[arg(long, default_value_t = 400)]
     pub(crate) every: u64,
-    /// Milliseconds after its request in which a post may reach the last connection
+    /// Milliseconds within which a post has to reach the last connection, from just before its request
     #[arg(long, default_value_t = 5000)]
     pub(crate) limit: u64,
-    /// Characters of a post, of three bytes each: enough of them fill what the systems take for a stalled client
+    /// Characters per post, three bytes each; long posts fill the kernel's buffers of a stalled connection sooner
     #[arg(long, default_value_t = 2000)]
     pub(crate) text: usize,
-    /// Seconds after the last post in which the server may give the stalled ones up
+    /// Seconds to wait after the last post for the server to close the stalled connections
     #[arg(long, default_value_t = 40)]
     pub(crate) wait: u64,
 }
 
 #[derive(Serialize)]
-pub(crate) struct Fanout {
-    opening: Opening,
+pub(crate) struct FanoutReport {
+    opening: ConnectSummary,
     round: Round,
     rss_before: Option<u64>,
     rss_after: Option<u64>,
 }
 
 #[derive(Serialize)]
-pub(crate) struct Slow {
-    opening: Opening,
+pub(crate) struct SlowReport {
+    opening: ConnectSummary,
     without: Round,
     with: Round,
-    stalled: Stalled,
+    stalled: StalledReport,
     rss_before: Option<u64>,
-    /// The most that was seen while there were stalled connections.
+    /// The maximum while there were stalled connections.
     rss_during: Option<u64>,
     rss_after: Option<u64>,
 }
 
-/// What became of the connections that read nothing.
+/// When and how the server closed the connections that read nothing.
 #[derive(Debug, Default, Serialize)]
-struct Stalled {
+struct StalledReport {
     sockets: usize,
-    /// How many the server gave up in time; unknown where the system does not tell of the server's connections.
+    /// Connections that the server closed in time; `None` if the server's connections cannot be read from `/proc`.
     given_up: Option<usize>,
-    /// Seconds from the first post until it gave up the first one, and the last.
+    /// Seconds from the first post until the server closed the first stalled connection.
     first_seconds: Option<f64>,
+    /// Seconds from the first post until the server closed the last stalled connection.
     last_seconds: Option<f64>,
-    /// What was read in the end, by close code.
+    /// Number of stalled connections by the close code that they read at the end.
     ends: BTreeMap<String, usize>,
 }
 
-/// Posts one after another; each time is from just before the request.
+/// Measurements of a series of posts. Each latency starts just before the REST request.
 #[derive(Debug, Serialize)]
 struct Round {
     posts: usize,
     listeners: usize,
-    answer: Spread,
-    first: Spread,
-    last: Spread,
-    first_to_last: Spread,
-    /// Over every post and every connection.
-    every: Spread,
+    answer: LatencySummary,
+    first: LatencySummary,
+    last: LatencySummary,
+    first_to_last: LatencySummary,
+    /// Latency of every post at every connection.
+    every: LatencySummary,
     missing: usize,
     doubled: usize,
-    /// `timeline.head` frames: posts came too fast.
+    /// `timeline.head` frames, which the server sends instead of posts if they come too fast.
     heads: usize,
-    /// Connections that ended meanwhile.
+    /// Connections that ended during the round.
     ended: usize,
 }
 
-/// How posts are written.
+/// The interval, delivery timeout and length of posts.
 #[derive(Clone, Copy)]
 struct Pace {
-    every: Duration,
-    limit: Duration,
-    /// Characters.
+    interval: Duration,
+    timeout: Duration,
+    /// In characters.
     length: usize,
 }
 
 impl Pace {
-    fn new(every: u64, limit: u64, length: usize) -> Self {
-        Self { every: Duration::from_millis(every), limit: Duration::from_millis(limit), length }
+    fn new(interval: u64, timeout: u64, length: usize) -> Self {
+        Self { interval: Duration::from_millis(interval), timeout: Duration::from_millis(timeout), length }
     }
 }
 
-/// Who got which post when.
-struct Board {
-    begin: Instant,
-    /// What comes before a post's number in its text.
-    mark: String,
-    posts: Vec<Row>,
+/// Records when each connection received each post.
+struct DeliveryLog {
+    start: Instant,
+    /// Precedes a post's number in its text; unique per run.
+    marker: String,
+    posts: Vec<PostDeliveries>,
     heads: AtomicUsize,
     doubled: AtomicUsize,
     subscribed: AtomicUsize,
@@ -166,20 +170,22 @@ struct Board {
     changed: Notify,
 }
 
-struct Row {
-    /// Nanoseconds since the beginning, by connection; 0 for what did not come.
-    at: Vec<AtomicU64>,
-    arrived: AtomicUsize,
+struct PostDeliveries {
+    /// Nanoseconds since `DeliveryLog::start`, by connection; 0 if it has not received the post.
+    received_at: Vec<AtomicU64>,
+    received: AtomicUsize,
 }
 
-impl Board {
+impl DeliveryLog {
     fn new(posts: usize, listeners: usize) -> Self {
-        let row =
-            |_| Row { at: (0..listeners).map(|_| AtomicU64::new(0)).collect(), arrived: AtomicUsize::new(0) };
+        let post = |_| PostDeliveries {
+            received_at: (0..listeners).map(|_| AtomicU64::new(0)).collect(),
+            received: AtomicUsize::new(0),
+        };
         Self {
-            begin: Instant::now(),
-            mark: format!("load{}n", tag()),
-            posts: (0..posts).map(row).collect(),
+            start: Instant::now(),
+            marker: format!("load{}n", unique_tag()),
+            posts: (0..posts).map(post).collect(),
             heads: AtomicUsize::new(0),
             doubled: AtomicUsize::new(0),
             subscribed: AtomicUsize::new(0),
@@ -189,18 +195,18 @@ impl Board {
         }
     }
 
-    fn text(&self, number: usize, length: usize) -> String {
-        format!("{}{number:0DIGITS$} {}", self.mark, "가".repeat(length))
+    fn post_text(&self, number: usize, length: usize) -> String {
+        format!("{}{number:0DIGITS$} {}", self.marker, "가".repeat(length))
     }
 
-    /// Which of the posts a frame tells.
-    fn number(&self, text: &str) -> Option<usize> {
-        let after = text.split_once(self.mark.as_str())?.1;
+    /// The number of the post in a frame; `None` for posts of other runs.
+    fn post_number(&self, text: &str) -> Option<usize> {
+        let after = text.split_once(self.marker.as_str())?.1;
         after.get(..DIGITS)?.parse().ok()
     }
 
-    fn note(&self, listener: usize, text: &str) {
-        match event(text) {
+    fn record(&self, listener: usize, text: &str) {
+        match event_name(text) {
             Some("post.created") => {}
             Some("timeline.head") => {
                 self.heads.fetch_add(1, Relaxed);
@@ -208,158 +214,185 @@ impl Board {
             }
             _ => return,
         }
-        let nanos = u64::try_from(self.begin.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1);
-        let Some(row) = self.number(text).and_then(|number| self.posts.get(number)) else { return };
-        if row.at[listener].compare_exchange(0, nanos, Relaxed, Relaxed).is_err() {
+        let nanos = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1);
+        let Some(post) = self.post_number(text).and_then(|number| self.posts.get(number)) else { return };
+        if post.received_at[listener].compare_exchange(0, nanos, Relaxed, Relaxed).is_err() {
             self.doubled.fetch_add(1, Relaxed);
             return;
         }
-        if row.arrived.fetch_add(1, Relaxed) + 1 == row.at.len() {
+        if post.received.fetch_add(1, Relaxed) + 1 == post.received_at.len() {
             self.changed.notify_one();
         }
     }
 
-    /// When a post reached those whom it reached.
-    fn times(&self, number: usize) -> Vec<Instant> {
-        let nanos = self.posts[number].at.iter().map(|at| at.load(Relaxed)).filter(|nanos| *nanos > 0);
-        nanos.map(|nanos| self.begin + Duration::from_nanos(nanos)).collect()
+    /// The times at which connections received a post; connections that did not are left out.
+    fn delivery_times(&self, number: usize) -> Vec<Instant> {
+        let nanos = self.posts[number]
+            .received_at
+            .iter()
+            .map(|received_at| received_at.load(Relaxed))
+            .filter(|nanos| *nanos > 0);
+        nanos.map(|nanos| self.start + Duration::from_nanos(nanos)).collect()
     }
 
-    async fn until(&self, limit: Instant, is_so: impl Fn() -> bool) -> bool {
+    async fn wait_until(&self, deadline: Instant, condition: impl Fn() -> bool) -> bool {
         loop {
-            if is_so() {
+            if condition() {
                 return true;
             }
-            if timeout_at(limit, self.changed.notified()).await.is_err() {
-                return is_so();
+            if timeout_at(deadline, self.changed.notified()).await.is_err() {
+                return condition();
             }
         }
     }
 }
 
-async fn listen(board: Arc<Board>, listener: usize, mut socket: Socket) {
+async fn listen(log: Arc<DeliveryLog>, listener: usize, mut socket: Socket) {
     let subscribed = socket.subscribe().await;
-    let count = if subscribed.is_ok() { &board.subscribed } else { &board.failed };
+    let count = if subscribed.is_ok() { &log.subscribed } else { &log.failed };
     count.fetch_add(1, Relaxed);
-    board.changed.notify_one();
+    log.changed.notify_one();
     while let Frame::Text(text) = socket.next().await {
-        board.note(listener, &text);
+        log.record(listener, &text);
     }
-    board.ended.fetch_add(1, Relaxed);
+    log.ended.fetch_add(1, Relaxed);
 }
 
-/// Lets so many connections listen, and waits until all have subscribed.
-async fn audience(setup: &Setup, members: &[Member], listeners: usize, board: &Arc<Board>) -> Result<Crowd> {
-    let attend = {
-        let board = Arc::clone(board);
-        move |listener, socket| listen(Arc::clone(&board), listener, socket)
+/// Opens `listeners` connections and waits until all of them have subscribed.
+async fn connect_listeners(
+    setup: &Setup,
+    members: &[Member],
+    listeners: usize,
+    log: &Arc<DeliveryLog>,
+) -> Result<ConnectionSet> {
+    let handler = {
+        let log = Arc::clone(log);
+        move |listener, socket| listen(Arc::clone(&log), listener, socket)
     };
-    let crowd = Crowd::open(&setup.target, members, listeners, setup.handshakes, attend).await?;
-    let answered = || board.subscribed.load(Relaxed) + board.failed.load(Relaxed) == listeners;
-    board.until(Instant::now() + SUBSCRIBE_LIMIT, answered).await;
-    let subscribed = board.subscribed.load(Relaxed);
-    anyhow::ensure!(subscribed == listeners, "{subscribed} of {listeners} connections could subscribe");
-    Ok(crowd)
+    let connections =
+        ConnectionSet::open(&setup.target, members, listeners, setup.handshakes, handler).await?;
+    let all_answered = || log.subscribed.load(Relaxed) + log.failed.load(Relaxed) == listeners;
+    log.wait_until(Instant::now() + SUBSCRIBE_TIMEOUT, all_answered).await;
+    let subscribed = log.subscribed.load(Relaxed);
+    anyhow::ensure!(subscribed == listeners, "only {subscribed} of {listeners} connections could subscribe");
+    Ok(connections)
 }
 
-/// Writes the posts `numbers` of the board.
-async fn write(
+/// Writes the posts `numbers`, and waits for the delivery of each before it writes the next.
+async fn write_posts(
     setup: &Setup,
     author: &Member,
-    board: &Board,
+    log: &DeliveryLog,
     numbers: std::ops::Range<usize>,
     pace: Pace,
 ) -> Result<Round> {
-    let counted = |counter: &AtomicUsize| counter.load(Relaxed);
-    let (doubled, heads, ended) = (counted(&board.doubled), counted(&board.heads), counted(&board.ended));
-    let listeners = board.posts.first().map_or(0, |row| row.at.len());
-    let (mut answers, mut all) = (Vec::new(), Vec::new());
-    let (mut firsts, mut lasts, mut between) = (Vec::new(), Vec::new(), Vec::new());
+    let load = |counter: &AtomicUsize| counter.load(Relaxed);
+    let (doubled, heads, ended) = (load(&log.doubled), load(&log.heads), load(&log.ended));
+    let listeners = log.posts.first().map_or(0, |post| post.received_at.len());
+    let (mut responses, mut all) = (Vec::new(), Vec::new());
+    let (mut firsts, mut lasts, mut spans) = (Vec::new(), Vec::new(), Vec::new());
     let mut missing = 0;
     let posts = numbers.len();
     for number in numbers {
-        let text = board.text(number, pace.length);
-        let begin = Instant::now();
-        setup.rest.post(author, &text).await?;
-        answers.push(begin.elapsed());
-        let row = &board.posts[number];
-        board.until(begin + pace.limit, || counted(&row.arrived) == listeners).await;
-        let times = board.times(number);
+        let text = log.post_text(number, pace.length);
+        let start = Instant::now();
+        setup.rest.create_post(author, &text).await?;
+        responses.push(start.elapsed());
+        let post = &log.posts[number];
+        log.wait_until(start + pace.timeout, || load(&post.received) == listeners).await;
+        let times = log.delivery_times(number);
         missing += listeners - times.len();
         if let (Some(first), Some(last)) = (times.iter().min(), times.iter().max()) {
-            firsts.push(*first - begin);
-            lasts.push(*last - begin);
-            between.push(*last - *first);
+            firsts.push(*first - start);
+            lasts.push(*last - start);
+            spans.push(*last - *first);
         }
-        all.extend(times.into_iter().map(|time| time - begin));
-        sleep_until(begin + pace.every).await;
+        all.extend(times.into_iter().map(|time| time - start));
+        sleep_until(start + pace.interval).await;
     }
     Ok(Round {
         posts,
         listeners,
-        answer: Spread::of(answers),
-        first: Spread::of(firsts),
-        last: Spread::of(lasts),
-        first_to_last: Spread::of(between),
-        every: Spread::of(all),
+        answer: LatencySummary::from_durations(responses),
+        first: LatencySummary::from_durations(firsts),
+        last: LatencySummary::from_durations(lasts),
+        first_to_last: LatencySummary::from_durations(spans),
+        every: LatencySummary::from_durations(all),
         missing,
-        doubled: counted(&board.doubled) - doubled,
-        heads: counted(&board.heads) - heads,
-        ended: counted(&board.ended) - ended,
+        doubled: load(&log.doubled) - doubled,
+        heads: load(&log.heads) - heads,
+        ended: load(&log.ended) - ended,
     })
 }
 
 async fn sign_up(setup: &Setup, users: usize) -> Result<(Member, Vec<Member>)> {
     let mut members = setup.sign_up(users + 1).await?;
-    let author = members.pop().context("nobody signed up")?;
+    let author = members.pop().context("no account was created")?;
     Ok((author, members))
 }
 
-pub(crate) async fn fanout(setup: &Setup, options: &Options) -> Result<Fanout> {
+pub(crate) async fn fanout(setup: &Setup, options: &Options) -> Result<FanoutReport> {
     let (author, members) = sign_up(setup, options.users).await?;
-    let board = Arc::new(Board::new(options.posts, options.sockets));
-    let crowd = audience(setup, &members, options.sockets, &board).await?;
-    let rss_before = server::resident(setup.pid);
+    let log = Arc::new(DeliveryLog::new(options.posts, options.sockets));
+    let connections = connect_listeners(setup, &members, options.sockets, &log).await?;
+    let rss_before = server::resident_memory(setup.pid);
     let pace = Pace::new(options.every, options.limit, options.text);
-    let round = write(setup, &author, &board, 0..options.posts, pace).await?;
-    Ok(Fanout { rss_before, rss_after: server::resident(setup.pid), opening: crowd.opening, round })
+    let round = write_posts(setup, &author, &log, 0..options.posts, pace).await?;
+    Ok(FanoutReport {
+        rss_before,
+        rss_after: server::resident_memory(setup.pid),
+        opening: connections.opening,
+        round,
+    })
 }
 
-pub(crate) async fn slow(setup: &Setup, options: &SlowOptions) -> Result<Slow> {
-    anyhow::ensure!(options.stalled < options.sockets, "somebody has to listen");
+pub(crate) async fn slow(setup: &Setup, options: &SlowOptions) -> Result<SlowReport> {
+    anyhow::ensure!(options.stalled < options.sockets, "--stalled must be less than --sockets");
     let (author, members) = sign_up(setup, options.users).await?;
     let listeners = options.sockets - options.stalled;
-    let board = Arc::new(Board::new(options.posts * 2, listeners));
-    let crowd = audience(setup, &members, listeners, &board).await?;
+    let log = Arc::new(DeliveryLog::new(options.posts * 2, listeners));
+    let connections = connect_listeners(setup, &members, listeners, &log).await?;
     let pace = Pace::new(options.every, options.limit, options.text);
-    let without = write(setup, &author, &board, 0..options.posts, pace).await?;
-    let rss_before = server::resident(setup.pid);
-    let stalled = stall(setup, &members, listeners..options.sockets).await?;
-    let posted = Notify::new();
+    let without = write_posts(setup, &author, &log, 0..options.posts, pace).await?;
+    let rss_before = server::resident_memory(setup.pid);
+    let stalled = open_stalled(setup, &members, listeners..options.sockets).await?;
+    let all_posted = Notify::new();
     let wait = Duration::from_secs(options.wait);
     let writing = async {
-        let round = write(setup, &author, &board, options.posts..options.posts * 2, pace).await;
-        posted.notify_one();
+        let round = write_posts(setup, &author, &log, options.posts..options.posts * 2, pace).await;
+        all_posted.notify_one();
         round
     };
-    let (with, watched) = tokio::join!(writing, watch(setup, &stalled, &posted, wait));
+    let (with, watched) = tokio::join!(writing, watch_stalled(setup, &stalled, &all_posted, wait));
     let (with, (mut report, rss_during)) = (with?, watched?);
-    let rss_after = server::resident(setup.pid);
+    let rss_after = server::resident_memory(setup.pid);
     for closed in join_all(stalled.into_iter().map(read_to_end)).await {
         *report.ends.entry(closed).or_default() += 1;
     }
-    Ok(Slow { opening: crowd.opening, without, with, stalled: report, rss_before, rss_during, rss_after })
+    Ok(SlowReport {
+        opening: connections.opening,
+        without,
+        with,
+        stalled: report,
+        rss_before,
+        rss_during,
+        rss_after,
+    })
 }
 
-/// Connections that subscribe and then read nothing.
-async fn stall(setup: &Setup, members: &[Member], numbers: std::ops::Range<usize>) -> Result<Vec<Socket>> {
+/// Opens connections that subscribe and then read nothing.
+async fn open_stalled(
+    setup: &Setup,
+    members: &[Member],
+    numbers: std::ops::Range<usize>,
+) -> Result<Vec<Socket>> {
     let mut stalled = Vec::new();
     for number in numbers {
         let token = &members[number % members.len()].token;
-        let opened = setup.target.open(token, number, Intake::Least).await;
-        let mut socket = opened.map_err(|rejection| match rejection {
-            Rejection::Later(status) => anyhow!("a handshake was answered {status}"),
-            Rejection::Never(error) => error,
+        let opened = setup.target.open(token, number, ReceiveBuffer::Minimal).await;
+        let mut socket = opened.map_err(|error| match error {
+            ConnectError::Retry(status) => anyhow!("the server rejected a handshake: {status}"),
+            ConnectError::Permanent(error) => error,
         })?;
         socket.subscribe().await?;
         stalled.push(socket);
@@ -368,67 +401,68 @@ async fn stall(setup: &Setup, members: &[Member], numbers: std::ops::Range<usize
     Ok(stalled)
 }
 
-/// Looks until all of `stalled` were given up, but `wait` after the last post at the latest.
-async fn watch(
+/// Watches the server until it has closed all of `stalled`, or until `wait` after the last post. Also returns the
+/// server's peak memory.
+async fn watch_stalled(
     setup: &Setup,
     stalled: &[Socket],
-    posted: &Notify,
+    all_posted: &Notify,
     wait: Duration,
-) -> Result<(Stalled, Option<u64>)> {
-    let begin = Instant::now();
-    let peers = stalled.iter().map(Socket::local).collect::<Result<HashSet<_>>>()?;
-    let mut report = Stalled { sockets: peers.len(), ..Stalled::default() };
-    let mut most = server::resident(setup.pid);
-    let over = async {
-        posted.notified().await;
+) -> Result<(StalledReport, Option<u64>)> {
+    let start = Instant::now();
+    let peers = stalled.iter().map(Socket::local_address).collect::<Result<HashSet<_>>>()?;
+    let mut report = StalledReport { sockets: peers.len(), ..StalledReport::default() };
+    let mut peak_rss = server::resident_memory(setup.pid);
+    let deadline = async {
+        all_posted.notified().await;
         sleep(wait).await;
     };
-    tokio::pin!(over);
+    tokio::pin!(deadline);
     let mut are_all_closed = false;
     loop {
-        let is_over = timeout(POLL_INTERVAL, &mut over).await.is_ok();
-        most = most.max(server::resident(setup.pid));
-        if let Some(connected) = server::count_connected(setup.target.address.port(), &peers) {
-            let given_up = peers.len().saturating_sub(connected);
-            let seconds = begin.elapsed().as_secs_f64();
-            if given_up > 0 {
+        let is_past_deadline = timeout(POLL_INTERVAL, &mut deadline).await.is_ok();
+        peak_rss = peak_rss.max(server::resident_memory(setup.pid));
+        if let Some(connected) = server::count_open_connections(setup.target.address.port(), &peers) {
+            let closed_count = peers.len().saturating_sub(connected);
+            let seconds = start.elapsed().as_secs_f64();
+            if closed_count > 0 {
                 report.first_seconds.get_or_insert(seconds);
             }
-            if given_up > report.given_up.unwrap_or(0) {
+            if closed_count > report.given_up.unwrap_or(0) {
                 report.last_seconds = Some(seconds);
             }
-            report.given_up = Some(given_up);
+            report.given_up = Some(closed_count);
             are_all_closed = connected == 0;
         }
-        if is_over || are_all_closed {
-            return Ok((report, most));
+        if is_past_deadline || are_all_closed {
+            return Ok((report, peak_rss));
         }
     }
 }
 
-/// Reads what is left, and tells how it ended.
+/// Reads the remaining data of a connection and returns its close code as text.
 async fn read_to_end(mut socket: Socket) -> String {
     let end = async {
         loop {
-            if let Some(Frame::Closed(closed)) = socket.step().await {
+            if let Some(Frame::Closed(closed)) = socket.read_frame().await {
                 return closed;
             }
         }
     };
-    match timeout(LEAVE, end).await {
-        Ok(Closed::With(code)) => code.to_string(),
-        Ok(Closed::Without) => "reset or cut off".into(),
+    match timeout(DRAIN_TIMEOUT, end).await {
+        Ok(CloseReason::Code(code)) => code.to_string(),
+        Ok(CloseReason::NoCode) => "reset or cut off".into(),
         Err(_) => "still open".into(),
     }
 }
 
-impl Report for Fanout {
+impl Report for FanoutReport {
     fn failure(&self) -> Option<String> {
         self.round.failure()
     }
 }
 
-impl Report for Slow {
+impl Report for SlowReport {
     fn failure(&self) -> Option<String> {
         self.without.failure().or_else(|| self.with.failure())
     }
@@ -438,51 +472,55 @@ impl Round {
     fn failure(&self) -> Option<String> {
         let Self { missing, doubled, ended, .. } = self;
         (missing + doubled + ended > 0)
-            .then(|| format!("{missing} frames missing, {doubled} doubled, {ended} connections ended"))
+            .then(|| format!("{missing} frames missing, {doubled} duplicated, {ended} connections ended"))
     }
 }
 
 impl fmt::Display for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { posts, listeners, missing, doubled, heads, ended, .. } = self;
-        writeln!(f, "{posts} posts to {listeners} connections, from just before the request:")?;
-        writeln!(f, "  to the answer            {}", self.answer)?;
+        writeln!(f, "{posts} posts to {listeners} connections, measured from just before the request:")?;
+        writeln!(f, "  to the response          {}", self.answer)?;
         writeln!(f, "  to the first connection  {}", self.first)?;
         writeln!(f, "  to the last connection   {}", self.last)?;
         writeln!(f, "  from first to last       {}", self.first_to_last)?;
         writeln!(f, "  to each connection       {}", self.every)?;
         write!(
             f,
-            "  missing {missing}, doubled {doubled}, timeline.head instead {heads}, connections ended {ended}"
+            "  missing {missing}, duplicated {doubled}, timeline.head instead {heads}, connections ended {ended}"
         )
     }
 }
 
-impl fmt::Display for Fanout {
+impl fmt::Display for FanoutReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}\n{}", self.opening, self.round)?;
         write!(f, "server memory: {} before, {} after", Memory(self.rss_before), Memory(self.rss_after))
     }
 }
 
-impl fmt::Display for Slow {
+impl fmt::Display for SlowReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.opening)?;
         writeln!(f, "without stalled connections: {}", self.without)?;
         writeln!(f, "with {} stalled connections: {}", self.stalled.sockets, self.with)?;
-        let Stalled { sockets, given_up, first_seconds, last_seconds, ends } = &self.stalled;
+        let StalledReport { sockets, given_up, first_seconds, last_seconds, ends } = &self.stalled;
         match (given_up, first_seconds, last_seconds) {
             (Some(given_up), Some(first), Some(last)) => writeln!(
                 f,
-                "the server gave up {given_up} of {sockets} stalled ones, {first:.1} to {last:.1} s after the first post"
+                "the server closed {given_up} of {sockets} stalled connections, {first:.1} to {last:.1} s after the first post"
             )?,
-            (Some(given_up), ..) => writeln!(f, "the server gave up {given_up} of {sockets} stalled ones")?,
-            (None, ..) => writeln!(f, "whether the server gave stalled ones up is unknown")?,
+            (Some(given_up), ..) => {
+                writeln!(f, "the server closed {given_up} of {sockets} stalled connections")?
+            }
+            (None, ..) => {
+                writeln!(f, "unknown whether the server closed the stalled connections (no /proc/net/tcp)")?
+            }
         }
-        writeln!(f, "their ends, as they were read at last: {ends:?}")?;
+        writeln!(f, "stalled connections by close code: {ends:?}")?;
         write!(
             f,
-            "server memory: {} before, {} at most during, {} after",
+            "server memory: {} before, {} maximum during, {} after",
             Memory(self.rss_before),
             Memory(self.rss_during),
             Memory(self.rss_after)

@@ -1,4 +1,5 @@
-//! Connections that do nothing but live.
+//! The `idle` scenario: opens connections that only answer pings, and measures the server's memory per connection and
+//! how many connections stay open.
 
 use std::{
     collections::BTreeMap,
@@ -14,28 +15,28 @@ use tokio::time::sleep;
 
 use crate::{
     Report, Setup,
-    crowd::{Crowd, Opening},
-    figures::Memory,
-    server::resident,
+    connections::{ConnectSummary, ConnectionSet},
+    server::resident_memory,
     socket::{Frame, Socket},
+    stats::Memory,
 };
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Connections
+    /// Number of connections
     #[arg(long, default_value_t = 10_000)]
     pub(crate) sockets: usize,
-    /// Users whose connections they are
+    /// Number of users that the connections are spread over
     #[arg(long, default_value_t = 500, value_parser = crate::at_least_one)]
     pub(crate) users: usize,
-    /// Seconds to hold them, after the last one is ready
+    /// Seconds to keep the connections open after the last one is ready
     #[arg(long, default_value_t = 60)]
     pub(crate) hold: u64,
 }
 
 #[derive(Serialize)]
-pub(crate) struct Idle {
-    opening: Opening,
+pub(crate) struct IdleReport {
+    opening: ConnectSummary,
     users: usize,
     rss_before: Option<u64>,
     rss_ready: Option<u64>,
@@ -45,7 +46,7 @@ pub(crate) struct Idle {
     held_seconds: u64,
     alive: usize,
     pings: u64,
-    /// How many ended, by close code.
+    /// Number of ended connections by close code.
     closed: BTreeMap<String, usize>,
 }
 
@@ -55,39 +56,41 @@ struct Tally {
     closed: BTreeMap<String, usize>,
 }
 
-pub(crate) async fn run(setup: &Setup, options: &Options) -> Result<Idle> {
+pub(crate) async fn run(setup: &Setup, options: &Options) -> Result<IdleReport> {
     let members = setup.sign_up(options.users).await?;
-    let rss_before = resident(setup.pid);
+    let rss_before = resident_memory(setup.pid);
     let tally = Arc::new(Mutex::new(Tally::default()));
-    let attend = {
+    let handler = {
         let tally = Arc::clone(&tally);
         move |_, socket| answer_pings(socket, Arc::clone(&tally))
     };
-    let crowd = Crowd::open(&setup.target, &members, options.sockets, setup.handshakes, attend).await?;
-    let rss_ready = resident(setup.pid);
+    let connections =
+        ConnectionSet::open(&setup.target, &members, options.sockets, setup.handshakes, handler).await?;
+    let rss_ready = resident_memory(setup.pid);
     sleep(Duration::from_secs(options.hold)).await;
-    let rss_held = resident(setup.pid);
-    let each = |rss: Option<u64>| Some(rss?.saturating_sub(rss_before?) / options.sockets.max(1) as u64);
+    let rss_after = resident_memory(setup.pid);
+    let per_socket =
+        |rss: Option<u64>| Some(rss?.saturating_sub(rss_before?) / options.sockets.max(1) as u64);
     let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(Idle {
+    Ok(IdleReport {
         users: options.users,
         rss_before,
         rss_ready,
-        rss_held,
-        bytes_per_socket: each(rss_ready),
-        bytes_per_socket_held: each(rss_held),
+        rss_held: rss_after,
+        bytes_per_socket: per_socket(rss_ready),
+        bytes_per_socket_held: per_socket(rss_after),
         held_seconds: options.hold,
-        alive: crowd.opening.sockets - tally.closed.values().sum::<usize>(),
+        alive: connections.opening.sockets - tally.closed.values().sum::<usize>(),
         pings: tally.pings,
         closed: tally.closed.clone(),
-        opening: crowd.opening,
+        opening: connections.opening,
     })
 }
 
 async fn answer_pings(mut socket: Socket, tally: Arc<Mutex<Tally>>) {
     let mut pings = 0;
     loop {
-        let frame = socket.step().await;
+        let frame = socket.read_frame().await;
         let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.pings += socket.pings - pings;
         pings = socket.pings;
@@ -98,19 +101,19 @@ async fn answer_pings(mut socket: Socket, tally: Arc<Mutex<Tally>>) {
     }
 }
 
-impl Report for Idle {
+impl Report for IdleReport {
     fn failure(&self) -> Option<String> {
         let missing = self.opening.sockets - self.alive;
         (missing > 0).then(|| format!("{missing} connections ended"))
     }
 }
 
-impl fmt::Display for Idle {
+impl fmt::Display for IdleReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}, of {} users", self.opening, self.users)?;
+        writeln!(f, "{}; {} users", self.opening, self.users)?;
         writeln!(
             f,
-            "server memory: {} before, {} when all were ready, {} after {} s",
+            "server memory: {} before, {} when all connections were ready, {} after {} s",
             Memory(self.rss_before),
             Memory(self.rss_ready),
             Memory(self.rss_held),
@@ -119,10 +122,14 @@ impl fmt::Display for Idle {
         if let (Some(ready), Some(later)) = (self.bytes_per_socket, self.bytes_per_socket_held) {
             writeln!(
                 f,
-                "bytes per connection: {ready} when all were ready, {later} after {} s",
+                "bytes per connection: {ready} when all connections were ready, {later} after {} s",
                 self.held_seconds
             )?;
         }
-        write!(f, "alive {}, ended {:?}, pings answered {}", self.alive, self.closed, self.pings)
+        write!(
+            f,
+            "alive {}, ended by close code {:?}, pings answered {}",
+            self.alive, self.closed, self.pings
+        )
     }
 }

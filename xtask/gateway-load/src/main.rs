@@ -1,17 +1,20 @@
-//! Loads the realtime gateway of a running server and prints what was measured; `README.md` tells how to start one for it.
+//! A load generator for the realtime gateway of a running server. It signs up its own accounts, opens WebSocket
+//! connections, runs one scenario and prints its measurements. `README.md` explains how to configure and start the
+//! server.
 //!
-//! The exit code is 1 when something is wrong that no load excuses: a frame or a message that is missing or comes twice.
+//! The exit code is 1 if a report contains a failure that load does not explain, such as a missing or duplicate frame,
+//! a lost message, or an idle connection that ended.
 
 mod chat;
-mod crowd;
+mod connections;
 #[cfg(test)]
 mod fake;
 mod feed;
-mod figures;
 mod idle;
 mod rest;
 mod server;
 mod socket;
+mod stats;
 #[cfg(test)]
 mod tests;
 
@@ -23,12 +26,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 
 use crate::{
-    rest::{Member, Rest},
+    rest::{Member, RestClient},
     socket::Target,
 };
 
 #[derive(Parser)]
-#[command(about = "Loads the realtime gateway of a running server")]
+#[command(about = "Load-tests the realtime gateway of a running server")]
 struct Cli {
     #[command(flatten)]
     common: Common,
@@ -38,52 +41,52 @@ struct Cli {
 
 #[derive(Args)]
 struct Common {
-    /// The server
+    /// Base URL of the server
     #[arg(long, global = true, default_value = "http://127.0.0.1:8080")]
     url: String,
-    /// The server's process, whose memory is told
+    /// Process id of the server, to measure its memory
     #[arg(long, global = true)]
     pid: Option<u32>,
-    /// Addresses of 127.0.0.0/8 that connections come from, when the server is on loopback
+    /// Number of source addresses in 127.0.0.0/8 to connect from, if the server is on loopback
     #[arg(long, global = true, default_value_t = 50)]
     addresses: usize,
-    /// Handshakes a second, at most
+    /// Maximum handshakes per second
     #[arg(long, global = true, default_value_t = 400)]
     handshakes: u32,
-    /// Users who sign up at the same time
+    /// Maximum concurrent sign-ups
     #[arg(long, global = true, default_value_t = 8, value_parser = at_least_one)]
     sign_ups: usize,
-    /// Print one JSON object
+    /// Print the report as one JSON object
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Subcommand)]
 enum Scenario {
-    /// Connections that do nothing: what each costs, and whether they live
+    /// Measure the memory and stability of idle connections
     Idle(idle::Options),
-    /// A post until the last of many connections has it
+    /// Measure the delivery of posts to many connections
     Fanout(feed::Options),
-    /// A message until its answer, and until the other one has it
+    /// Measure the latency of direct messages: to the reply, and to the recipient
     Direct(chat::DirectOptions),
-    /// As many messages as the server acknowledges, and whether all of them are there afterwards
+    /// Measure message throughput, then verify that every acknowledged message is stored
     Send(chat::SendOptions),
-    /// Like fanout, with connections that stop reading
+    /// Run fanout without and with connections that stop reading
     Slow(feed::SlowOptions),
 }
 
-/// What all scenarios start from.
+/// What every scenario needs: clients for the REST API and the gateway, and the common options.
 struct Setup {
-    rest: Rest,
+    rest: RestClient,
     target: Arc<Target>,
     pid: Option<u32>,
     handshakes: u32,
     sign_ups: usize,
 }
 
-/// What was measured.
+/// The result of a scenario, printable as text and as JSON.
 trait Report: Serialize + Display {
-    /// What is wrong that no load excuses.
+    /// Describes a failure that load does not explain; the exit code is then 1.
     fn failure(&self) -> Option<String>;
 }
 
@@ -91,8 +94,8 @@ impl Setup {
     async fn new(common: &Common) -> Result<Self> {
         let origin = common.url.trim_end_matches('/');
         Ok(Self {
-            rest: Rest::new(origin),
-            target: Arc::new(Target::find(origin, common.addresses).await?),
+            rest: RestClient::new(origin),
+            target: Arc::new(Target::resolve(origin, common.addresses).await?),
             pid: common.pid,
             handshakes: common.handshakes,
             sign_ups: common.sign_ups,
@@ -105,25 +108,28 @@ impl Setup {
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a whole number, 1 or more".to_owned())
+    text.parse()
+        .ok()
+        .filter(|number| *number > 0)
+        .ok_or_else(|| "expected a whole number of 1 or more".to_owned())
 }
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
-    raise_limit().context("raising the limit of open files")?;
+    raise_open_file_limit().context("raising the limit of open files")?;
     let setup = Setup::new(&cli.common).await?;
     let json = cli.common.json;
     match &cli.scenario {
-        Scenario::Idle(options) => show(&idle::run(&setup, options).await?, json),
-        Scenario::Fanout(options) => show(&feed::fanout(&setup, options).await?, json),
-        Scenario::Direct(options) => show(&chat::direct(&setup, options).await?, json),
-        Scenario::Send(options) => show(&chat::send(&setup, options).await?, json),
-        Scenario::Slow(options) => show(&feed::slow(&setup, options).await?, json),
+        Scenario::Idle(options) => print_report(&idle::run(&setup, options).await?, json),
+        Scenario::Fanout(options) => print_report(&feed::fanout(&setup, options).await?, json),
+        Scenario::Direct(options) => print_report(&chat::direct(&setup, options).await?, json),
+        Scenario::Send(options) => print_report(&chat::send(&setup, options).await?, json),
+        Scenario::Slow(options) => print_report(&feed::slow(&setup, options).await?, json),
     }
 }
 
-fn show(report: &impl Report, json: bool) -> Result<ExitCode> {
+fn print_report(report: &impl Report, json: bool) -> Result<ExitCode> {
     if json {
         println!("{}", serde_json::to_string(report)?);
     } else {
@@ -132,12 +138,12 @@ fn show(report: &impl Report, json: bool) -> Result<ExitCode> {
     let Some(failure) = report.failure() else {
         return Ok(ExitCode::SUCCESS);
     };
-    eprintln!("broken: {failure}");
+    eprintln!("failure: {failure}");
     Ok(ExitCode::FAILURE)
 }
 
-/// Each connection is an open file.
-fn raise_limit() -> Result<()> {
+/// Raises the limit of open files to the hard limit: each connection is an open file.
+fn raise_open_file_limit() -> Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
 }

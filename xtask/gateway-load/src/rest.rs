@@ -1,4 +1,4 @@
-//! The HTTP API, as far as it is needed to bring about what the gateway tells.
+//! A client for the parts of the REST API that the scenarios use: sign-up, posts, conversations and messages.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,41 +18,43 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 const PASSWORD: &str = "plum tractor 92 sings";
-/// Less than the server keeps idle connections (`listener.keep_alive_timeout_ms`).
-const IDLE: Duration = Duration::from_secs(4);
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// Shorter than the server's own idle timeout (`listener.keep_alive_timeout_ms`), so that no request goes out on a
+/// connection that the server is closing.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub(crate) struct Rest {
+pub(crate) struct RestClient {
     client: Client<HttpConnector, Full<Bytes>>,
-    /// `http://` and the authority.
+    /// The scheme and authority, without a trailing slash.
     origin: String,
 }
 
-/// Somebody who has signed up.
+/// An account and its access token.
 #[derive(Debug, Clone)]
 pub(crate) struct Member {
     pub(crate) id: String,
     pub(crate) token: Arc<str>,
 }
 
-/// A message as the list shows it.
+/// A message as `listMessages` returns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Listed {
+pub(crate) struct ListedMessage {
     pub(crate) client_id: Uuid,
     pub(crate) seq: u64,
     pub(crate) message_no: u64,
 }
 
-impl Rest {
+impl RestClient {
     pub(crate) fn new(origin: &str) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector);
+        let client =
+            Client::builder(TokioExecutor::new()).pool_idle_timeout(POOL_IDLE_TIMEOUT).build(connector);
         Self { client, origin: origin.into() }
     }
 
     async fn call(&self, method: Method, path: &str, token: &str, input: Option<&Value>) -> Result<Value> {
-        let what = format!("{method} {path}");
+        let label = format!("{method} {path}");
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.origin));
         if !token.is_empty() {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
@@ -61,83 +63,92 @@ impl Rest {
             request = request.header(CONTENT_TYPE, "application/json");
         }
         let body = input.map(Value::to_string).unwrap_or_default();
-        let answer = async {
-            let answer = self.client.request(request.body(Full::from(body))?).await?;
-            let status = answer.status();
-            anyhow::Ok((status, answer.into_body().collect().await?.to_bytes()))
+        let response = async {
+            let response = self.client.request(request.body(Full::from(body))?).await?;
+            let status = response.status();
+            anyhow::Ok((status, response.into_body().collect().await?.to_bytes()))
         };
-        let answer = tokio::time::timeout(ANSWER_LIMIT, answer).await;
-        let (status, body) =
-            answer.with_context(|| format!("{what}: no answer"))?.with_context(|| what.clone())?;
-        ensure!(status.is_success(), "{what}: {status} {}", String::from_utf8_lossy(&body));
-        serde_json::from_slice(&body).with_context(|| format!("{what}: the answer is no JSON"))
+        let response = tokio::time::timeout(RESPONSE_TIMEOUT, response).await;
+        let (status, body) = response
+            .with_context(|| format!("{label}: no response in {RESPONSE_TIMEOUT:?}"))?
+            .with_context(|| label.clone())?;
+        ensure!(status.is_success(), "{label}: {status} {}", String::from_utf8_lossy(&body));
+        serde_json::from_slice(&body).with_context(|| format!("{label}: the response is not JSON"))
     }
 
-    /// Makes accounts of apps, so many at a time.
-    pub(crate) async fn sign_up(&self, count: usize, at_once: usize) -> Result<Vec<Member>> {
-        let tag = tag();
+    /// Creates `count` accounts with native clients, at most `concurrency` at a time.
+    pub(crate) async fn sign_up(&self, count: usize, concurrency: usize) -> Result<Vec<Member>> {
+        let tag = unique_tag();
         let member = |number: usize| {
             let username = format!("load{tag}.{number}");
             async move {
                 let input = json!({"username": username, "password": PASSWORD, "client": "native"});
-                let answer = self.call(Method::POST, "/api/v1/auth/signup", "", Some(&input)).await?;
-                let token = text(&answer["tokens"], "access_token")?;
-                Ok(Member { id: text(&answer["account"], "id")?.into(), token: token.into() })
+                let response = self.call(Method::POST, "/api/v1/auth/signup", "", Some(&input)).await?;
+                let token = string_field(&response["tokens"], "access_token")?;
+                Ok(Member { id: string_field(&response["account"], "id")?.into(), token: token.into() })
             }
         };
-        stream::iter((0..count).map(member)).buffer_unordered(at_once).try_collect().await
+        stream::iter((0..count).map(member)).buffer_unordered(concurrency).try_collect().await
     }
 
     /// Publishes a post.
-    pub(crate) async fn post(&self, author: &Member, body: &str) -> Result<()> {
+    pub(crate) async fn create_post(&self, author: &Member, body: &str) -> Result<()> {
         self.call(Method::POST, "/api/v1/posts", &author.token, Some(&json!({ "text": body }))).await?;
         Ok(())
     }
 
-    /// The id of the direct conversation of two.
-    pub(crate) async fn direct(&self, one: &Member, other: &Member) -> Result<String> {
-        let input = json!({"members": [other.id]});
-        let answer = self.call(Method::POST, "/api/v1/conversations", &one.token, Some(&input)).await?;
-        Ok(text(&answer, "id")?.into())
+    /// Creates the direct conversation of two users and returns its id.
+    pub(crate) async fn create_direct_conversation(
+        &self,
+        creator: &Member,
+        recipient: &Member,
+    ) -> Result<String> {
+        let input = json!({"members": [recipient.id]});
+        let response = self.call(Method::POST, "/api/v1/conversations", &creator.token, Some(&input)).await?;
+        Ok(string_field(&response, "id")?.into())
     }
 
-    /// All messages of a conversation.
-    pub(crate) async fn messages(&self, reader: &Member, conversation: &str) -> Result<Vec<Listed>> {
-        let mut listed = Vec::new();
+    /// Lists all messages of a conversation, page by page.
+    pub(crate) async fn list_messages(
+        &self,
+        reader: &Member,
+        conversation: &str,
+    ) -> Result<Vec<ListedMessage>> {
+        let mut messages = Vec::new();
         let mut cursor = String::new();
         loop {
             let path = format!("/api/v1/conversations/{conversation}/messages?limit=100{cursor}");
             let page = self.call(Method::GET, &path, &reader.token, None).await?;
             let Some(items) = page["items"].as_array() else {
-                bail!("{path}: no items in {page}");
+                bail!("{path}: the response has no items: {page}");
             };
             for item in items {
-                listed.push(Listed {
-                    client_id: text(item, "client_id")?.parse()?,
+                messages.push(ListedMessage {
+                    client_id: string_field(item, "client_id")?.parse()?,
                     seq: item["seq"].as_u64().context("a message has no seq")?,
-                    message_no: item["message_no"].as_u64().context("a message has no number")?,
+                    message_no: item["message_no"].as_u64().context("a message has no message_no")?,
                 });
             }
             match page["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
-                None => return Ok(listed),
+                None => return Ok(messages),
             }
         }
     }
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str> {
+fn string_field<'a>(value: &'a Value, name: &str) -> Result<&'a str> {
     value[name].as_str().with_context(|| format!("no {name} in {value}"))
 }
 
-/// Something that no other run has, of characters that usernames may have.
-pub(crate) fn tag() -> String {
+/// Generates a suffix that is unique per run and valid in usernames.
+pub(crate) fn unique_tag() -> String {
     let id = new_id().simple().to_string();
     id[id.len() - 8..].into()
 }
 
-/// What a device calls a message.
-#[expect(clippy::disallowed_methods, reason = "this is a client: it has no clock but its own")]
+/// Generates a UUIDv7, the `client_id` of a message.
+#[expect(clippy::disallowed_methods, reason = "a client uses the system clock")]
 pub(crate) fn new_id() -> Uuid {
     Uuid::now_v7()
 }

@@ -1,4 +1,4 @@
-//! What the system knows of the server, when it runs on this machine.
+//! Reads the server's memory and connections from `/proc`, which requires that it runs on this machine.
 
 use std::{
     collections::HashSet,
@@ -6,16 +6,17 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
 };
 
-/// What is in the process's memory, in bytes.
-pub(crate) fn resident(pid: Option<u32>) -> Option<u64> {
+/// The resident set size of a process in bytes; `None` without a process id or without `/proc`.
+pub(crate) fn resident_memory(pid: Option<u32>) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", pid?)).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
-/// Which of `peers` the server at `port` of this machine still holds a connection with. A client that reads nothing
-/// cannot see that its connection was closed: what was sent before lies in front of the end.
-pub(crate) fn count_connected(port: u16, peers: &HashSet<SocketAddr>) -> Option<usize> {
+/// Counts the `peers` that the server on `port` of this machine still has an established connection to; `None` without
+/// `/proc`. IPv4 only. A client that reads nothing cannot detect that the server closed its connection: unread data
+/// precedes the end of the stream.
+pub(crate) fn count_open_connections(port: u16, peers: &HashSet<SocketAddr>) -> Option<usize> {
     Some(count_in_table(&fs::read_to_string("/proc/net/tcp").ok()?, port, peers))
 }
 
@@ -25,14 +26,14 @@ fn count_in_table(table: &str, port: u16, peers: &HashSet<SocketAddr>) -> usize 
         let (Some(local), Some(peer), Some(state)) = (columns.next(), columns.next(), columns.next()) else {
             return false;
         };
-        let is_servers = address(local).is_some_and(|address| address.port() == port);
-        is_servers && state == "01" && address(peer).is_some_and(|address| peers.contains(&address))
+        let is_server_end = parse_address(local).is_some_and(|address| address.port() == port);
+        is_server_end && state == "01" && parse_address(peer).is_some_and(|address| peers.contains(&address))
     };
     table.lines().skip(1).filter(is_connected).count()
 }
 
-/// `0100007F:1F90` is 127.0.0.1:8080: the four bytes as they lie in memory, read as one number.
-fn address(text: &str) -> Option<SocketAddr> {
+/// Parses an address of `/proc/net/tcp`: `0100007F:1F90` is 127.0.0.1:8080. The IP is one number in native byte order.
+fn parse_address(text: &str) -> Option<SocketAddr> {
     let (ip, port) = text.split_once(':')?;
     let ip = Ipv4Addr::from(u32::from_str_radix(ip, 16).ok()?.to_ne_bytes());
     Some(SocketAddr::from((ip, u16::from_str_radix(port, 16).ok()?)))
@@ -53,9 +54,9 @@ mod tests {
         let table = [
             "  sl  local_address rem_address   st\n".to_owned(),
             row(&server, &format!("{one}:9C40"), "01"),
-            // Closed by the server, with bytes that the client does not take.
+            // FIN_WAIT1: closed by the server, with bytes that the client has not received.
             row(&server, &format!("{two}:9C40"), "04"),
-            // The client's end of the first, and a stranger.
+            // The client's end of the first connection, and a connection of an unrelated client.
             row(&format!("{one}:9C40"), &server, "01"),
             row(&server, &format!("{one}:9C41"), "01"),
         ];

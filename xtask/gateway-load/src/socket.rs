@@ -1,4 +1,4 @@
-//! One connection to the gateway.
+//! A WebSocket connection to the gateway: the handshake, pings, commands and frames.
 
 use std::{
     fmt,
@@ -26,11 +26,11 @@ use tokio_tungstenite::{
 };
 
 const PROTOCOL: &str = "blegram.v1+json";
-/// Ten thousand of these live here.
+/// Small, because this process has up to ten thousand connections.
 const BUFFER_BYTES: usize = 4 * 1024;
-const READY_LIMIT: Duration = Duration::from_secs(20);
+const READY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Where the gateway is, and where its clients come from.
+/// The address of the gateway, and the number of source addresses to connect from.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
@@ -38,77 +38,78 @@ pub(crate) struct Target {
     addresses: usize,
 }
 
-/// How much the system takes for a client that does not read.
+/// The size of the kernel's receive buffer. With the minimal one, less data piles up outside of the server for a client
+/// that does not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Intake {
-    Usual,
-    Least,
+pub(crate) enum ReceiveBuffer {
+    Standard,
+    Minimal,
 }
 
 pub(crate) struct Socket {
     stream: WebSocketStream<TcpStream>,
-    /// Pings that were answered.
+    /// The number of answered pings.
     pub(crate) pings: u64,
 }
 
-/// What came.
+/// What [`Socket::next`] received.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Frame {
     Text(Utf8Bytes),
-    Closed(Closed),
+    Closed(CloseReason),
 }
 
-/// How a connection ended.
+/// The close code of a connection; `NoCode` also if it was reset or cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Closed {
-    With(u16),
-    Without,
+pub(crate) enum CloseReason {
+    Code(u16),
+    NoCode,
 }
 
-impl fmt::Display for Closed {
+impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::With(code) => write!(f, "{code}"),
-            Self::Without => f.write_str("no code"),
+            Self::Code(code) => write!(f, "{code}"),
+            Self::NoCode => f.write_str("no code"),
         }
     }
 }
 
-/// Why there is no connection.
+/// Why a connection could not be opened.
 #[derive(Debug)]
-pub(crate) enum Rejection {
-    /// The server wants it to be tried again.
-    Later(u16),
-    Never(anyhow::Error),
+pub(crate) enum ConnectError {
+    /// The server answered 429 or 503: retry later.
+    Retry(u16),
+    Permanent(anyhow::Error),
 }
 
 impl Target {
-    /// Clients of a server on loopback come from `addresses` addresses: each has only so many ports, and the server admits
-    /// only so many connections from each.
-    pub(crate) async fn find(origin: &str, addresses: usize) -> Result<Self> {
-        ensure!((1..=60_000).contains(&addresses), "--addresses is from 1 to 60000");
-        let uri: Uri = origin.parse().context("--url is no URL")?;
-        ensure!(uri.scheme_str() == Some("http"), "--url must begin with http://");
+    /// Resolves the host of `origin`. If the server is on loopback, connections use `addresses` source addresses: the
+    /// number of ports per address is limited, and so is the number of connections that the server accepts from each.
+    pub(crate) async fn resolve(origin: &str, addresses: usize) -> Result<Self> {
+        ensure!((1..=60_000).contains(&addresses), "--addresses must be between 1 and 60000");
+        let uri: Uri = origin.parse().context("--url is not a URL")?;
+        ensure!(uri.scheme_str() == Some("http"), "--url must start with http://");
         let host = uri.host().context("--url has no host")?;
-        let mut found = lookup_host((host.trim_matches(['[', ']']), uri.port_u16().unwrap_or(80))).await?;
-        let address = found.next().with_context(|| format!("{host} has no address"))?;
+        let mut resolved = lookup_host((host.trim_matches(['[', ']']), uri.port_u16().unwrap_or(80))).await?;
+        let address = resolved.next().with_context(|| format!("{host} does not resolve to an address"))?;
         let authority = uri.authority().context("--url has no host")?;
         Ok(Self { address, url: format!("ws://{authority}/api/v1/gateway"), addresses })
     }
 
-    fn source(&self, number: usize) -> Option<Ipv4Addr> {
+    fn source_address(&self, number: usize) -> Option<Ipv4Addr> {
         let IpAddr::V4(ip) = self.address.ip() else { return None };
         let number = number % self.addresses;
         let byte = |value: usize| u8::try_from(value).unwrap_or(u8::MAX);
         ip.is_loopback().then(|| Ipv4Addr::new(127, 0, byte(number / 250), byte(number % 250 + 1)))
     }
 
-    async fn connect(&self, number: usize, intake: Intake) -> Result<TcpStream> {
+    async fn connect(&self, number: usize, receive_buffer: ReceiveBuffer) -> Result<TcpStream> {
         let socket = if self.address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        if let Some(source) = self.source(number) {
-            socket.bind((source, 0).into())?;
+        if let Some(source_address) = self.source_address(number) {
+            socket.bind((source_address, 0).into())?;
         }
-        if intake == Intake::Least {
+        if receive_buffer == ReceiveBuffer::Minimal {
             socket.set_recv_buffer_size(1)?;
         }
         let stream = socket.connect(self.address).await?;
@@ -116,84 +117,106 @@ impl Target {
         Ok(stream)
     }
 
-    /// Opens connection `number` and waits until it is ready.
-    pub(crate) async fn open(&self, token: &str, number: usize, intake: Intake) -> Result<Socket, Rejection> {
-        let opening = timeout(READY_LIMIT, self.handshake(token, number, intake)).await;
-        opening.unwrap_or_else(|_| Err(Rejection::Never(anyhow::anyhow!("not ready in {READY_LIMIT:?}"))))
+    /// Opens connection `number` and waits for the `ready` event.
+    pub(crate) async fn open(
+        &self,
+        token: &str,
+        number: usize,
+        receive_buffer: ReceiveBuffer,
+    ) -> Result<Socket, ConnectError> {
+        let handshake = timeout(READY_TIMEOUT, self.handshake(token, number, receive_buffer)).await;
+        handshake.unwrap_or_else(|_| {
+            Err(ConnectError::Permanent(anyhow::anyhow!("no ready event in {READY_TIMEOUT:?}")))
+        })
     }
 
-    async fn handshake(&self, token: &str, number: usize, intake: Intake) -> Result<Socket, Rejection> {
-        let stream = self.connect(number, intake).await.context("connecting").map_err(Rejection::Never)?;
-        let never = |error: Error| Rejection::Never(error.into());
-        let mut request = self.url.as_str().into_client_request().map_err(never)?;
+    async fn handshake(
+        &self,
+        token: &str,
+        number: usize,
+        receive_buffer: ReceiveBuffer,
+    ) -> Result<Socket, ConnectError> {
+        let stream = self
+            .connect(number, receive_buffer)
+            .await
+            .context("connecting")
+            .map_err(ConnectError::Permanent)?;
+        let permanent = |error: Error| ConnectError::Permanent(error.into());
+        let mut request = self.url.as_str().into_client_request().map_err(permanent)?;
         let bearer = HeaderValue::try_from(format!("Bearer {token}"));
-        let bearer = bearer.map_err(|error| Rejection::Never(error.into()))?;
+        let bearer = bearer.map_err(|error| ConnectError::Permanent(error.into()))?;
         request.headers_mut().insert(AUTHORIZATION, bearer);
         request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)
             .write_buffer_size(BUFFER_BYTES)
             .max_write_buffer_size(64 * BUFFER_BYTES);
-        let (stream, _) = client_async_with_config(request, stream, Some(config)).await.map_err(rejection)?;
+        let (stream, _) =
+            client_async_with_config(request, stream, Some(config)).await.map_err(connect_error)?;
         let mut socket = Socket { stream, pings: 0 };
         match socket.next().await {
-            Frame::Text(text) if event(&text) == Some("ready") => Ok(socket),
-            other => Err(Rejection::Never(anyhow::anyhow!("the first frame is not ready but {other:?}"))),
+            Frame::Text(text) if event_name(&text) == Some("ready") => Ok(socket),
+            other => Err(ConnectError::Permanent(anyhow::anyhow!(
+                "the first frame is not a ready event: {other:?}"
+            ))),
         }
     }
 }
 
-fn rejection(error: Error) -> Rejection {
+fn connect_error(error: Error) -> ConnectError {
     match error {
-        Error::Http(answer) if matches!(answer.status().as_u16(), 429 | 503) => {
-            Rejection::Later(answer.status().as_u16())
+        Error::Http(response) if matches!(response.status().as_u16(), 429 | 503) => {
+            ConnectError::Retry(response.status().as_u16())
         }
-        Error::Http(answer) => {
-            let body = answer.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-            Rejection::Never(anyhow::anyhow!("the handshake was answered {} {body}", answer.status()))
+        Error::Http(response) => {
+            let body = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+            ConnectError::Permanent(anyhow::anyhow!(
+                "the server rejected the handshake: {} {body}",
+                response.status()
+            ))
         }
-        error => Rejection::Never(error.into()),
+        error => ConnectError::Permanent(error.into()),
     }
 }
 
 impl Socket {
-    /// From which address it comes.
-    pub(crate) fn local(&self) -> Result<SocketAddr> {
+    /// The client's address.
+    pub(crate) fn local_address(&self) -> Result<SocketAddr> {
         Ok(self.stream.get_ref().local_addr()?)
     }
 
-    /// The next frame that is no ping.
+    /// Returns the next frame. Answers pings.
     pub(crate) async fn next(&mut self) -> Frame {
         loop {
-            if let Some(frame) = self.step().await {
+            if let Some(frame) = self.read_frame().await {
                 return frame;
             }
         }
     }
 
-    /// The next frame, or nothing if it was a ping, which is answered then.
-    pub(crate) async fn step(&mut self) -> Option<Frame> {
+    /// Reads one frame. Returns `None` after answering a ping, and for frames that are neither text nor close.
+    pub(crate) async fn read_frame(&mut self) -> Option<Frame> {
         match self.stream.next().await {
             Some(Ok(Message::Text(text))) => {
-                let Some(number) = ping(&text) else {
+                let Some(number) = ping_number(&text) else {
                     return Some(Frame::Text(text));
                 };
                 self.pings += 1;
-                // What cannot be written will not be read either.
+                // If the connection is broken, the next read reports it.
                 let _ = self.send(format!("{{\"pong\":{number}}}")).await;
                 None
             }
             Some(Ok(Message::Close(frame))) => {
                 let _ = self.stream.flush().await;
-                let with = |frame: CloseFrame| Closed::With(frame.code.into());
-                Some(Frame::Closed(frame.map_or(Closed::Without, with)))
+                let with_code = |frame: CloseFrame| CloseReason::Code(frame.code.into());
+                Some(Frame::Closed(frame.map_or(CloseReason::NoCode, with_code)))
             }
             Some(Ok(_)) => None,
-            Some(Err(_)) | None => Some(Frame::Closed(Closed::Without)),
+            Some(Err(_)) | None => Some(Frame::Closed(CloseReason::NoCode)),
         }
     }
 
-    /// Hands a command over, to be written at the next [`Self::flush`] at the latest.
+    /// Buffers a command; the next [`Self::flush`] writes it at the latest.
     pub(crate) async fn feed(&mut self, command: String) -> Result<()> {
         Ok(self.stream.feed(Message::text(command)).await?)
     }
@@ -207,37 +230,37 @@ impl Socket {
         self.flush().await
     }
 
-    /// Subscribes to the public timeline.
+    /// Subscribes to the public timeline and waits for the reply.
     pub(crate) async fn subscribe(&mut self) -> Result<()> {
         let command = r#"{"id":1,"op":"subscribe","d":{"topics":["timeline:public"]}}"#;
         self.send(command.into()).await?;
         loop {
             match self.next().await {
-                Frame::Text(text) if reply(&text) == Some(1) => {
-                    ensure!(text.contains(r#""timeline:public":"ok""#), "subscribing was answered {text}");
+                Frame::Text(text) if reply_id(&text) == Some(1) => {
+                    ensure!(text.contains(r#""timeline:public":"ok""#), "the subscription failed: {text}");
                     return Ok(());
                 }
                 Frame::Text(_) => {}
-                Frame::Closed(closed) => bail!("closed ({closed}) while subscribing"),
+                Frame::Closed(closed) => bail!("the connection was closed while subscribing ({closed})"),
             }
         }
     }
 }
 
-// Broadcast frames are not parsed as JSON: a client that does would be slower than the server. The server writes these
-// names first.
+// These functions do not parse broadcast frames as JSON, which would make the client slower than the server. They
+// rely on the server writing these keys first.
 
-fn ping(text: &str) -> Option<u64> {
+fn ping_number(text: &str) -> Option<u64> {
     text.strip_prefix(r#"{"ping":"#)?.strip_suffix('}')?.trim().parse().ok()
 }
 
-/// The name of an event.
-pub(crate) fn event(text: &str) -> Option<&str> {
+/// The name of an event, or `None` for other frames.
+pub(crate) fn event_name(text: &str) -> Option<&str> {
     Some(text.strip_prefix(r#"{"ev":""#)?.split_once('"')?.0)
 }
 
-/// The command that a reply answers.
-pub(crate) fn reply(text: &str) -> Option<u64> {
+/// The id of the command that a reply belongs to, or `None` for other frames.
+pub(crate) fn reply_id(text: &str) -> Option<u64> {
     text.strip_prefix(r#"{"re":"#)?.split_once(',')?.0.trim().parse().ok()
 }
 
@@ -248,20 +271,21 @@ mod tests {
     #[test]
     fn frame_kinds_are_distinguished_by_their_first_key() {
         let texts = [r#"{"ping":7}"#, r#"{"ev":"post.created","d":{"ping":1}}"#, r#"{"re":12,"ok":{}}"#];
-        assert_eq!(texts.map(ping), [Some(7), None, None]);
-        assert_eq!(texts.map(event), [None, Some("post.created"), None]);
-        assert_eq!(texts.map(reply), [None, None, Some(12)]);
+        assert_eq!(texts.map(ping_number), [Some(7), None, None]);
+        assert_eq!(texts.map(event_name), [None, Some("post.created"), None]);
+        assert_eq!(texts.map(reply_id), [None, None, Some(12)]);
     }
 
     #[tokio::test]
     async fn loopback_clients_use_many_source_addresses() {
-        let target = Target::find("http://127.0.0.1:8080", 300).await.unwrap();
-        let sources = [0, 1, 249, 250, 299, 300].map(|number| target.source(number).unwrap().to_string());
+        let target = Target::resolve("http://127.0.0.1:8080", 300).await.unwrap();
+        let sources =
+            [0, 1, 249, 250, 299, 300].map(|number| target.source_address(number).unwrap().to_string());
         assert_eq!(
             sources,
             ["127.0.0.1", "127.0.0.2", "127.0.0.250", "127.0.1.1", "127.0.1.50", "127.0.0.1"]
         );
-        let elsewhere = Target::find("http://192.0.2.1", 300).await.unwrap();
-        assert_eq!((elsewhere.source(1), elsewhere.address.port()), (None, 80));
+        let remote = Target::resolve("http://192.0.2.1", 300).await.unwrap();
+        assert_eq!((remote.source_address(1), remote.address.port()), (None, 80));
     }
 }

@@ -1,22 +1,22 @@
-//! Each scenario against a server that does right, and against one that does wrong what the scenario is there to find.
+//! Runs each scenario against a fake server without faults, and against one with the fault that the scenario detects.
 
 use clap::Parser as _;
 use serde_json::Value;
 
 use crate::{
     Cli, Report, Scenario, Setup, chat,
-    fake::{Fake, Fault},
+    fake::{FakeServer, Fault},
     feed, idle,
 };
 
-/// Runs a command line; what it would print as JSON, and what it would complain of.
+/// Runs a command line against a new fake server. Returns the JSON report and the failure.
 async fn run(fault: Fault, line: &str) -> (Value, Option<String>) {
-    let fake = Fake::start(fault).await;
+    let fake = FakeServer::start(fault).await;
     let (report, failure) = run_at(&fake, line).await;
     (report, failure)
 }
 
-async fn run_at(fake: &Fake, line: &str) -> (Value, Option<String>) {
+async fn run_at(fake: &FakeServer, line: &str) -> (Value, Option<String>) {
     let line = format!("gateway-load --url {} --addresses 3 --pid {} {line}", fake.url(), std::process::id());
     let cli = Cli::parse_from(line.split(' '));
     let setup = Setup::new(&cli.common).await.unwrap();
@@ -44,14 +44,14 @@ async fn idle_connections_answer_pings_and_stay_open() {
 
 #[tokio::test]
 async fn ended_connections_are_counted_by_close_code() {
-    let (report, failure) = run(Fault::Expire, "idle --sockets 5 --users 1 --hold 1").await;
+    let (report, failure) = run(Fault::ExpireToken, "idle --sockets 5 --users 1 --hold 1").await;
     assert_eq!(report["closed"]["4001"], 5);
     assert_eq!(failure.unwrap(), "5 connections ended");
 }
 
 #[tokio::test]
 async fn rejected_handshake_is_retried_later() {
-    let fake = Fake::start(Fault::Later).await;
+    let fake = FakeServer::start(Fault::RejectHandshake).await;
     let (report, failure) = run_at(&fake, "idle --sockets 2 --users 1 --hold 0").await;
     assert_eq!((failure, &report["alive"]), (None, &2.into()));
     assert_eq!(report["opening"]["put_off"], fake.handshakes() - 2);
@@ -70,9 +70,9 @@ async fn fanout_waits_for_each_post_on_each_connection() {
 async fn fanout_reports_missing_and_duplicate_posts() {
     let line = "fanout --sockets 5 --users 1 --posts 3 --every 10 --limit 200";
     let (_, failure) = run(Fault::LosePost, line).await;
-    assert_eq!(failure.unwrap(), "1 frames missing, 0 doubled, 0 connections ended");
+    assert_eq!(failure.unwrap(), "1 frames missing, 0 duplicated, 0 connections ended");
     let (_, failure) = run(Fault::DoublePost, line).await;
-    assert_eq!(failure.unwrap(), "0 frames missing, 1 doubled, 0 connections ended");
+    assert_eq!(failure.unwrap(), "0 frames missing, 1 duplicated, 0 connections ended");
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn acknowledged_messages_are_checked_after_the_run() {
 
 #[tokio::test]
 async fn rejected_messages_are_counted_by_code() {
-    let (report, failure) = run(Fault::Rate, "send --conversations 1 --in-flight 2 --seconds 1").await;
+    let (report, failure) = run(Fault::RateLimit, "send --conversations 1 --in-flight 2 --seconds 1").await;
     let rejected = report["refused"]["rate-limited"].as_u64().unwrap();
     assert_eq!(
         (failure, report["sent"].as_u64().unwrap()),

@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::{conditional, problem::Problem};
 
 /// The result of a handler.
-pub(crate) type ApiResult<T> = Result<T, poem::Error>;
+pub(crate) type ApiResult<T> = Result<T, Problem>;
 
 const JSON: &str = "application/json";
 

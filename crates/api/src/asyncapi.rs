@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     base_path,
-    openapi::{capitalized, complete_addresses, complete_schema, normalize_schema},
+    openapi::{SERIALISES, capitalized, complete_addresses, complete_schema, normalize_schema},
     schema::{
         conversation::{ConversationEvents, ConversationRead, EventBody},
         gateway as wire,
@@ -98,7 +98,7 @@ fn commands(registry: &mut Registry) -> Vec<Message> {
 
 /// The document as JSON, for a site at `public_url`.
 pub fn asyncapi(public_url: &str) -> String {
-    let mut text = serde_json::to_string_pretty(&document(public_url)).unwrap_or_default();
+    let mut text = serde_json::to_string_pretty(&document(public_url)).expect(SERIALISES);
     text.push('\n');
     text
 }
@@ -324,7 +324,7 @@ fn pong_message() -> Value {
 /// Converts the schemas to JSON Schema draft 7, which AsyncAPI uses and in which null is a type.
 fn schemas(registry: Registry, commands: &[Message]) -> Value {
     let schemas = registry.schemas.into_iter().map(|(name, schema)| {
-        let mut schema = serde_json::to_value(schema).unwrap_or_default();
+        let mut schema = serde_json::to_value(schema).expect(SERIALISES);
         normalize_schema(&mut schema);
         complete_schema(&mut schema, commands.iter().any(|command| command.schema == name));
         if name == "CommandError" {

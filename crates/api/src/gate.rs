@@ -253,6 +253,9 @@ impl<E: Endpoint + 'static> Gated<E> {
         let request_headers =
             (is_conditional && request.method() == Method::GET).then(|| request.headers().clone());
         let operation = resource.operation(request.method())?;
+        if let Some(operation) = operation {
+            request.set_data(operation);
+        }
         let running = self.run(operation, admitted.session, request);
         let mut outcome = match operation {
             Some(operation) => in_time(operation, admitted.spent, running)

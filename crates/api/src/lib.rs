@@ -30,6 +30,7 @@ mod form;
 mod gate;
 mod headers;
 mod idempotency;
+mod list;
 mod openapi;
 mod operation;
 mod origin;

@@ -11,7 +11,7 @@ mod schemas;
 mod shared;
 
 use poem::IntoEndpoint;
-use poem_openapi::{OpenApiService, registry::Registry, types::Type};
+use poem_openapi::{OpenApi, OpenApiService, registry::Registry, types::Type};
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::schemas::{complete_schema, normalize_schema};
@@ -21,50 +21,34 @@ use self::{
 };
 use crate::{
     address::{address, base_path, in_text},
-    idempotency,
+    idempotency, list,
     operation::{Login, Operation, operation},
-    routes::{
-        auth::AuthApi, bookmarks::BookmarksApi, comments::CommentsApi, conversations::ConversationsApi,
-        gateway::GatewayApi, instance::InstanceApi, jwks::JwksApi, likes::LikesApi, media::MediaApi,
-        notifications::NotificationsApi, people::PeopleApi, posts::PostsApi, relations::RelationsApi,
-        reports::ReportsApi, search::SearchApi, sessions::SessionsApi, timelines::TimelinesApi,
-        users::UsersApi,
-    },
+    routes::apis,
     schema,
 };
 
-type Apis = (
-    (InstanceApi, AuthApi, SessionsApi, JwksApi),
-    (UsersApi, RelationsApi, PeopleApi),
-    (PostsApi, LikesApi, BookmarksApi, CommentsApi, MediaApi),
-    (TimelinesApi, SearchApi, NotificationsApi, ReportsApi, ConversationsApi, GatewayApi),
-);
-
-fn apis() -> OpenApiService<Apis, ()> {
-    let apis = (
-        (InstanceApi, AuthApi, SessionsApi, JwksApi),
-        (UsersApi, RelationsApi, PeopleApi),
-        (PostsApi, LikesApi, BookmarksApi, CommentsApi, MediaApi),
-        (TimelinesApi, SearchApi, NotificationsApi, ReportsApi, ConversationsApi, GatewayApi),
-    );
-    OpenApiService::new(apis, "blegram", env!("CARGO_PKG_VERSION"))
+fn service_of_all() -> OpenApiService<impl OpenApi, ()> {
+    OpenApiService::new(apis(), "blegram", env!("CARGO_PKG_VERSION"))
 }
 
 /// The endpoint that serves all operations.
 pub(crate) fn service() -> impl IntoEndpoint {
-    apis()
+    service_of_all()
 }
+
+/// Not being so would be a bug of this crate, which stops the server at its start.
+pub(crate) const SERIALISES: &str = "the parts of a document are serialisable";
 
 /// The OpenAPI document as JSON, for a site at `public_url`.
 pub fn openapi(public_url: &str) -> String {
-    let mut text = serde_json::to_string_pretty(&document(public_url)).unwrap_or_default();
+    let mut text = serde_json::to_string_pretty(&document(public_url)).expect(SERIALISES);
     text.push('\n');
     text
 }
 
 /// The OpenAPI document as YAML, for a site at `public_url`.
 pub fn openapi_yaml(public_url: &str) -> String {
-    serde_saphyr::to_string(&document(public_url)).unwrap_or_default()
+    serde_saphyr::to_string(&document(public_url)).expect(SERIALISES)
 }
 
 const DESCRIPTION: &str = "\
@@ -100,7 +84,8 @@ other users do not count as edits. 응답의 `ETag`를 `If-None-Match`로 보내
 
 /// The OpenAPI document of a site at `public_url`.
 pub(crate) fn document(public_url: &str) -> Value {
-    let mut document: Value = serde_json::from_str(&apis().spec()).unwrap_or_default();
+    let mut document: Value =
+        serde_json::from_str(&service_of_all().spec()).expect("poem-openapi writes JSON");
     document["openapi"] = json!("3.0.3");
     document["info"] = json!({
         "title": "blegram",
@@ -168,7 +153,7 @@ fn add_problem(document: &mut Value) {
     let mut registry = Registry::new();
     schema::Problem::register(&mut registry);
     for (name, schema) in registry.schemas {
-        document["components"]["schemas"][name] = serde_json::to_value(schema).unwrap_or_default();
+        document["components"]["schemas"][name] = serde_json::to_value(schema).expect(SERIALISES);
     }
 }
 
@@ -188,7 +173,8 @@ fn complete_operation(operation: &Operation, value: &mut Value, problems: &mut P
         Login::Optional => json!([{}, { "bearerAuth": [] }, { "cookieAuth": [] }]),
         Login::Required => json!([{ "bearerAuth": [] }, { "cookieAuth": [] }]),
     };
-    let parameters = header_parameters(operation);
+    let mut parameters = operation.paging.map(list::parameters).unwrap_or_default();
+    parameters.extend(header_parameters(operation));
     if !parameters.is_empty() {
         let mut all = value["parameters"].as_array().cloned().unwrap_or_default();
         all.extend(parameters);
@@ -221,13 +207,10 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
     if operation.policy.is_some() {
         headers.extend(["RateLimit-Policy", "RateLimit"]);
     }
-    if ["signUp", "logIn", "logOut", "revokeSession", "changePassword"].contains(&operation.id) {
+    if operation.sets_cookie {
         headers.push("Set-Cookie");
     }
-    if status == "201"
-        && !["createReport", "uploadMedia", "createUpload", "sendMessage", "createGatewayTicket"]
-            .contains(&operation.id)
-    {
+    if status == "201" && operation.has_location {
         headers.push("Location");
     }
     if operation.has_tag {

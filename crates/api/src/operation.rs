@@ -1,13 +1,13 @@
-//! The table of operations: the requirements and possible errors of each.
+//! The row of an operation: its requirements, its headers and its possible errors.
 //!
-//! The gate enforces the requirements and the OpenAPI document describes them. Tests fail for an operation without a
-//! row, and for a response that the row does not list.
+//! Each file of `routes/` has the rows of its handlers in `OPERATIONS`. The gate enforces the requirements and the OpenAPI
+//! document describes them. Tests fail for an operation without a row, and for a response that the row does not list.
 
 use std::time::Duration;
 
 use blegram_auth::Policy;
 
-use crate::problem::Code;
+use crate::{problem::Code, routes::OPERATIONS};
 
 /// Whether an operation requires a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,15 @@ pub(crate) enum RequestBody {
     Json,
     /// A multipart form with files, which the gate reads after it has authenticated the request.
     Form,
+}
+
+/// The query parameters of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Paging {
+    /// `limit` and `cursor`.
+    Cursor,
+    /// Also `since_id`.
+    WithSince,
 }
 
 /// One operation of the API.
@@ -57,6 +66,12 @@ pub(crate) struct Operation {
     pub(crate) takes_images: bool,
     /// Whether it hashes a password, which may have to wait for a free worker.
     pub(crate) hashes_password: bool,
+    /// The query parameters of a list; `None` for an operation that returns no list.
+    pub(crate) paging: Option<Paging>,
+    /// Whether its 201 response has a `Location`.
+    pub(crate) has_location: bool,
+    /// Whether its response can set or remove the session cookie.
+    pub(crate) sets_cookie: bool,
     /// Its specific problem codes; [`Operation::codes`] adds those that follow from the other fields.
     own_codes: &'static [Code],
 }
@@ -76,7 +91,7 @@ const IMAGE_REJECTIONS: [Code; 6] = [
 ];
 
 impl Operation {
-    const fn read(id: &'static str, login: Login, own_codes: &'static [Code]) -> Self {
+    pub(crate) const fn read(id: &'static str, login: Login, own_codes: &'static [Code]) -> Self {
         Self {
             id,
             login,
@@ -89,43 +104,62 @@ impl Operation {
             has_precondition: false,
             takes_images: false,
             hashes_password: false,
+            paging: None,
+            has_location: false,
+            sets_cookie: false,
             own_codes,
         }
     }
 
-    const fn write(id: &'static str, login: Login, own_codes: &'static [Code]) -> Self {
+    pub(crate) const fn write(id: &'static str, login: Login, own_codes: &'static [Code]) -> Self {
         Self { is_write: true, ..Self::read(id, login, own_codes) }
     }
 
-    const fn with_body(self) -> Self {
+    pub(crate) const fn with_body(self) -> Self {
         Self { body: RequestBody::Json, ..self }
     }
 
-    const fn with_form(self) -> Self {
+    pub(crate) const fn with_form(self) -> Self {
         Self { body: RequestBody::Form, ..self }
     }
 
-    const fn with_key(self) -> Self {
+    pub(crate) const fn with_key(self) -> Self {
         Self { takes_key: true, ..self }
     }
 
-    const fn tagged(self) -> Self {
+    pub(crate) const fn tagged(self) -> Self {
         Self { has_tag: true, ..self }
     }
 
-    const fn with_precondition(self) -> Self {
+    pub(crate) const fn with_precondition(self) -> Self {
         Self { has_precondition: true, ..self }
     }
 
-    const fn taking_images(self) -> Self {
+    pub(crate) const fn list(self) -> Self {
+        Self { paging: Some(Paging::Cursor), ..self }
+    }
+
+    pub(crate) const fn list_with_since(self) -> Self {
+        Self { paging: Some(Paging::WithSince), ..self }
+    }
+
+    pub(crate) const fn with_location(self) -> Self {
+        Self { has_location: true, ..self }
+    }
+
+    pub(crate) const fn setting_cookie(self) -> Self {
+        Self { sets_cookie: true, ..self }
+    }
+
+    pub(crate) const fn taking_images(self) -> Self {
         Self { takes_images: true, ..self }
     }
 
-    const fn hashing_password(self) -> Self {
+    pub(crate) const fn hashing_password(self) -> Self {
         Self { hashes_password: true, ..self }
     }
 
-    const fn limiting_failures(self, policy: Policy) -> Self {
+    pub(crate) const fn limiting_failures(self, policy: Policy) -> Self {
         Self { failure_policy: Some(policy), ..self }
     }
 
@@ -139,7 +173,7 @@ impl Operation {
         }
     }
 
-    const fn limited(self, policy: Policy) -> Self {
+    pub(crate) const fn limited(self, policy: Policy) -> Self {
         Self { policy: Some(policy), ..self }
     }
 
@@ -154,6 +188,9 @@ impl Operation {
         }
         if self.takes_key {
             codes.extend([Code::RequestInProgress, Code::IdempotencyKeyReused, Code::Invalid]);
+        }
+        if self.paging.is_some() {
+            codes.extend([Code::CursorInvalid, Code::Invalid]);
         }
         if self.takes_images {
             codes.extend(IMAGE_REJECTIONS);
@@ -170,263 +207,12 @@ impl Operation {
     }
 }
 
-/// All operations, by group.
-pub(crate) const OPERATIONS: &[Operation] = &[
-    Operation::read("getInstance", Login::None, &[]),
-    Operation::write(
-        "signUp",
-        Login::None,
-        &[Code::RegistrationClosed, Code::UsernameTaken, Code::Overloaded],
-    )
-    .with_body()
-    .hashing_password()
-    .limited(Policy::SignUp),
-    Operation::write(
-        "logIn",
-        Login::None,
-        &[Code::InvalidCredentials, Code::AccountSuspended, Code::Overloaded],
-    )
-    .with_body()
-    .hashing_password()
-    .limited(Policy::Login),
-    Operation::write("logOut", Login::Optional, &[]),
-    Operation::write("issueToken", Login::None, &[Code::InvalidGrant]).with_body(),
-    Operation::read("getCsrfToken", Login::Optional, &[]),
-    Operation::read("listSessions", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
-    Operation::write("revokeSession", Login::Required, &[Code::NotFound]),
-    Operation::write("revokeOtherSessions", Login::Required, &[]),
-    Operation::read("getJwks", Login::None, &[]),
-    Operation::write(
-        "changePassword",
-        Login::Required,
-        &[Code::WrongPassword, Code::ReauthenticationRequired, Code::RateLimited, Code::Overloaded],
-    )
-    .hashing_password()
-    .with_body(),
-    Operation::read("getMe", Login::Required, &[]).tagged(),
-    Operation::write("updateMe", Login::Required, &[Code::NotFound, Code::MediaInUse])
-        .with_body()
-        .tagged()
-        .with_precondition()
-        .with_key(),
-    Operation::write("changeUsername", Login::Required, &[Code::UsernameTaken, Code::RateLimited])
-        .with_body()
-        .tagged()
-        .with_precondition(),
-    Operation::write(
-        "deleteMe",
-        Login::Required,
-        &[Code::WrongPassword, Code::ReauthenticationRequired, Code::RateLimited, Code::Overloaded],
-    )
-    .hashing_password()
-    .with_body(),
-    Operation::read("getUser", Login::Optional, &[Code::NotFound]).tagged(),
-    Operation::read(
-        "listUserPosts",
-        Login::Optional,
-        &[Code::NotFound, Code::Blocked, Code::AccountPrivate, Code::CursorInvalid, Code::Invalid],
-    )
-    .tagged(),
-    Operation::write("createPost", Login::Required, &[Code::MediaInUse]).with_body().tagged().with_key(),
-    Operation::read("getPost", Login::Optional, &[Code::NotFound]).tagged(),
-    Operation::write("updatePost", Login::Required, &[Code::NotFound, Code::Forbidden, Code::MediaInUse])
-        .with_body()
-        .tagged()
-        .with_precondition()
-        .with_key(),
-    Operation::read(
-        "listPostRevisions",
-        Login::Optional,
-        &[Code::NotFound, Code::CursorInvalid, Code::Invalid],
-    )
-    .tagged(),
-    Operation::write("deletePost", Login::Required, &[Code::NotFound, Code::Forbidden])
-        .with_precondition()
-        .with_key(),
-    Operation::read("getPublicTimeline", Login::Optional, &[Code::CursorInvalid, Code::Invalid]).tagged(),
-    Operation::read(
-        "getHashtagTimeline",
-        Login::Optional,
-        &[Code::NotFound, Code::CursorInvalid, Code::Invalid],
-    )
-    .tagged(),
-    Operation::read(
-        "listFollowers",
-        Login::Optional,
-        &[Code::NotFound, Code::Blocked, Code::AccountPrivate, Code::CursorInvalid, Code::Invalid],
-    )
-    .tagged(),
-    Operation::read(
-        "listFollowing",
-        Login::Optional,
-        &[Code::NotFound, Code::Blocked, Code::AccountPrivate, Code::CursorInvalid, Code::Invalid],
-    )
-    .tagged(),
-    Operation::read("listFollowRequests", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
-    Operation::read("listBlocks", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
-    Operation::read("listMutes", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
-    Operation::read("listBookmarks", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
-    Operation::read("listLikedPosts", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
-    Operation::read("getHomeTimeline", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
-    Operation::read("listNotifications", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
-    Operation::write("followUser", Login::Required, &[Code::NotFound, Code::Blocked, Code::Invalid]),
-    Operation::write("blockUser", Login::Required, &[Code::NotFound, Code::Invalid]),
-    Operation::write("muteUser", Login::Required, &[Code::NotFound, Code::Invalid]),
-    Operation::write("acceptFollowRequest", Login::Required, &[Code::NotFound, Code::Invalid]),
-    Operation::write("unfollowUser", Login::Required, &[Code::NotFound]).with_key(),
-    Operation::write("unblockUser", Login::Required, &[Code::NotFound]).with_key(),
-    Operation::write("unmuteUser", Login::Required, &[Code::NotFound]).with_key(),
-    Operation::write("rejectFollowRequest", Login::Required, &[Code::NotFound]).with_key(),
-    Operation::write("removeFollower", Login::Required, &[Code::NotFound]).with_key(),
-    Operation::write("likePost", Login::Required, &[Code::NotFound]),
-    Operation::write("bookmarkPost", Login::Required, &[Code::NotFound]),
-    Operation::write("likeComment", Login::Required, &[Code::NotFound]),
-    Operation::write("unlikePost", Login::Required, &[Code::NotFound]).with_key(),
-    Operation::write("unbookmarkPost", Login::Required, &[Code::NotFound]).with_key(),
-    Operation::write("unlikeComment", Login::Required, &[Code::NotFound]).with_key(),
-    Operation::read("listPostLikers", Login::Optional, &[Code::NotFound, Code::CursorInvalid, Code::Invalid])
-        .tagged(),
-    Operation::read(
-        "listCommentLikers",
-        Login::Optional,
-        &[Code::NotFound, Code::CursorInvalid, Code::Invalid],
-    )
-    .tagged(),
-    Operation::read("listComments", Login::Optional, &[Code::NotFound, Code::CursorInvalid, Code::Invalid])
-        .tagged(),
-    Operation::read("listReplies", Login::Optional, &[Code::NotFound, Code::CursorInvalid, Code::Invalid])
-        .tagged(),
-    Operation::read(
-        "listCommentRevisions",
-        Login::Required,
-        &[Code::NotFound, Code::Forbidden, Code::CursorInvalid, Code::Invalid],
-    )
-    .tagged(),
-    Operation::read("getComment", Login::Optional, &[Code::NotFound]).tagged(),
-    Operation::write("createComment", Login::Required, &[Code::NotFound]).with_body().tagged().with_key(),
-    Operation::write("updateComment", Login::Required, &[Code::NotFound, Code::Forbidden])
-        .with_body()
-        .tagged()
-        .with_precondition()
-        .with_key(),
-    Operation::write("deleteComment", Login::Required, &[Code::NotFound, Code::Forbidden])
-        .with_precondition()
-        .with_key(),
-    Operation::write("uploadMedia", Login::Required, &[Code::MediaEmpty])
-        .with_form()
-        .taking_images()
-        .limited(Policy::Upload)
-        .with_key(),
-    Operation::write("createUpload", Login::Required, &[Code::NotFound, Code::QuotaExceeded])
-        .with_body()
-        .limited(Policy::Upload)
-        .with_key(),
-    Operation::write(
-        "completeUpload",
-        Login::Required,
-        &[
-            Code::NotFound,
-            Code::UploadNotArrived,
-            Code::UploadExpired,
-            Code::UploadMismatch,
-            Code::MediaTypeMismatch,
-        ],
-    )
-    .taking_images()
-    .limited(Policy::Upload)
-    .tagged()
-    .with_key(),
-    Operation::read("getMedia", Login::Required, &[Code::NotFound]).tagged(),
-    Operation::write("updateMedia", Login::Required, &[Code::NotFound])
-        .with_body()
-        .tagged()
-        .with_precondition()
-        .with_key(),
-    Operation::write("deleteMedia", Login::Required, &[Code::NotFound, Code::MediaInUse])
-        .with_precondition()
-        .with_key(),
-    Operation::write("createConversation", Login::Required, &[Code::NotFound])
-        .with_body()
-        .tagged()
-        .with_key(),
-    Operation::read("listConversations", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
-    Operation::read("getConversation", Login::Required, &[Code::NotFound]).tagged(),
-    Operation::write("updateConversation", Login::Required, &[Code::NotFound, Code::NotAGroup])
-        .with_body()
-        .tagged()
-        .with_precondition()
-        .with_key(),
-    Operation::write("addMembers", Login::Required, &[Code::NotFound, Code::NotAGroup])
-        .with_body()
-        .tagged()
-        .with_key(),
-    Operation::write("removeMember", Login::Required, &[Code::NotFound, Code::NotAGroup, Code::Forbidden])
-        .with_key(),
-    Operation::read("listMessages", Login::Required, &[Code::NotFound, Code::CursorInvalid, Code::Invalid])
-        .tagged(),
-    Operation::write(
-        "sendMessage",
-        Login::Required,
-        &[
-            Code::NotFound,
-            Code::Blocked,
-            Code::Forbidden,
-            Code::ClientIdReused,
-            Code::MediaInUse,
-            Code::Overloaded,
-        ],
-    )
-    .with_body()
-    .tagged()
-    .with_key(),
-    Operation::write("editMessage", Login::Required, &[Code::NotFound, Code::Forbidden, Code::Blocked])
-        .with_body()
-        .tagged()
-        .with_precondition()
-        .with_key(),
-    Operation::write("deleteMessage", Login::Required, &[Code::NotFound, Code::Forbidden])
-        .with_precondition()
-        .with_key(),
-    Operation::read("listConversationEvents", Login::Required, &[Code::NotFound, Code::Invalid]),
-    Operation::write("markRead", Login::Required, &[Code::NotFound]).with_body(),
-    Operation::write("muteConversation", Login::Required, &[Code::NotFound]),
-    Operation::write("unmuteConversation", Login::Required, &[Code::NotFound]).with_key(),
-    Operation::read("sync", Login::Required, &[Code::CursorInvalid]),
-    Operation::read(
-        "connectGateway",
-        Login::Optional,
-        &[
-            Code::MalformedRequest,
-            Code::UpgradeRequired,
-            Code::RateLimited,
-            Code::CsrfRejected,
-            Code::Overloaded,
-        ],
-    )
-    .limiting_failures(Policy::HandshakeFailure),
-    Operation::read(
-        "getGatewayStatus",
-        Login::Optional,
-        &[Code::RateLimited, Code::CsrfRejected, Code::Overloaded],
-    ),
-    Operation::write("createGatewayTicket", Login::Required, &[]),
-    Operation::read("getUnreadCount", Login::Required, &[]),
-    Operation::write("markNotificationsRead", Login::Required, &[]).with_body(),
-    Operation::write("createReport", Login::Required, &[Code::NotFound]).with_body().with_key(),
-    Operation::read("searchSuggestions", Login::Optional, &[Code::Invalid]),
-    Operation::read("searchUsers", Login::Optional, &[Code::CursorInvalid, Code::Invalid]).tagged(),
-    Operation::read("searchHashtags", Login::Optional, &[Code::CursorInvalid, Code::Invalid]).tagged(),
-    Operation::read("searchPosts", Login::Optional, &[Code::CursorInvalid, Code::Invalid]).tagged(),
-    Operation::read("listTrendingHashtags", Login::None, &[Code::CursorInvalid, Code::Invalid]).tagged(),
-    Operation::read("getHashtag", Login::Optional, &[Code::NotFound]),
-    Operation::read("listRecentSearches", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
-    Operation::write("deleteRecentSearch", Login::Required, &[Code::NotFound]).with_key(),
-    Operation::write("deleteRecentSearches", Login::Required, &[]).with_key(),
-    Operation::read("listSuggestedUsers", Login::Required, &[Code::CursorInvalid, Code::Invalid]).tagged(),
-    Operation::write("dismissSuggestedUser", Login::Required, &[Code::NotFound, Code::Invalid]),
-];
+/// All operations, by file.
+pub(crate) fn operations() -> impl Iterator<Item = &'static Operation> {
+    OPERATIONS.iter().copied().flatten()
+}
 
 /// Finds an operation by its `operationId`.
 pub(crate) fn operation(id: &str) -> Option<&'static Operation> {
-    OPERATIONS.iter().find(|operation| operation.id == id)
+    operations().find(|operation| operation.id == id)
 }

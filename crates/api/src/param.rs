@@ -8,17 +8,14 @@ use std::borrow::Cow;
 
 use blegram_chat::SyncCursor;
 use blegram_domain::{
-    CommentId, ConversationId, Hashtag, MediaId, MessageId, PageRequest, PostId, RecentSearchId, SessionId,
-    UploadId, UserId, Username,
-    page::{Cursor, Key, Limit, Scope},
-    search::Query as SearchQuery,
+    CommentId, ConversationId, Hashtag, MediaId, MessageId, PostId, RecentSearchId, SessionId, UploadId,
+    UserId, Username, search::Query as SearchQuery,
 };
 use blegram_social::UserRef;
 use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
     types::{ParseError, ParseFromParameter, ParseResult, Type},
 };
-use uuid::Uuid;
 
 use crate::{
     problem::{Code, Failure, Problem},
@@ -97,17 +94,8 @@ parameters! {
     UserParam: MetaSchema { example: Some("@haneul".into()), ..MetaSchema::new("string") };
     /// A hashtag, with or without `#`.
     HashtagParam: MetaSchema { example: Some("제주".into()), ..MetaSchema::new("string") };
-    /// The maximum number of items on a page.
-    LimitParam: MetaSchema {
-        default: Some(20.into()),
-        minimum: Some(1.0),
-        // No maximum: a value above the largest page size counts as that size.
-        ..MetaSchema::new_with_format("integer", "int32")
-    };
     /// An opaque position in a list.
     CursorParam: MetaSchema::new("string");
-    /// The ID after which a list begins, exclusive.
-    SinceParam: string("uuid");
 }
 
 impl PostParam {
@@ -264,76 +252,8 @@ impl UserParam {
     }
 }
 
-/// The query parameters that lists share.
-#[derive(Debug)]
-pub(crate) struct ListQuery {
-    pub(crate) limit: Option<LimitParam>,
-    pub(crate) cursor: Option<CursorParam>,
-    pub(crate) since_id: Option<SinceParam>,
-}
-
-impl ListQuery {
-    /// The requested page of a list that is ordered by ID. A cursor is valid for one `operation`, with the same
-    /// `filters` and the same `since_id`.
-    pub(crate) fn page(&self, operation: &str, filters: &[&str]) -> Result<PageRequest, Problem> {
-        let since = self.since_id.as_ref().map_or("", |since| since.0.as_str());
-        let scope = Scope::new(operation, &[filters, &[since]].concat());
-        // An invalid cursor (400) takes precedence over invalid values (422).
-        let cursor = self.cursor(scope)?;
-        let mut failures = Vec::new();
-        let (limit, since) = (self.limit(&mut failures), self.since(&mut failures));
-        if failures.is_empty() {
-            Ok(PageRequest::new(scope, limit, cursor, since))
-        } else {
-            Err(Problem::invalid(failures))
-        }
-    }
-
-    /// The requested page of a list that is ordered by another key; such lists take no `since_id`.
-    pub(crate) fn ranked_page<K: Key>(
-        &self,
-        operation: &str,
-        filters: &[&str],
-    ) -> Result<PageRequest<K>, Problem> {
-        let scope = Scope::new(operation, filters);
-        let cursor = self.cursor(scope)?;
-        let mut failures = Vec::new();
-        let limit = self.limit(&mut failures);
-        if failures.is_empty() {
-            Ok(PageRequest::new(scope, limit, cursor, None))
-        } else {
-            Err(Problem::invalid(failures))
-        }
-    }
-
-    fn cursor<K: Key>(&self, scope: Scope) -> Result<Option<Cursor<K>>, Problem> {
-        Ok(self.cursor.as_ref().map(|cursor| Cursor::decode(&cursor.0, scope)).transpose()?)
-    }
-
-    fn limit(&self, failures: &mut Vec<Failure>) -> Limit {
-        let Some(LimitParam(text)) = &self.limit else { return Limit::default() };
-        let Some(value) = integer(text) else {
-            failures.push(Failure::new("/limit", "wrong-type", "must be an integer"));
-            return Limit::default();
-        };
-        Limit::parse(value).unwrap_or_else(|violation| {
-            failures.push(Failure::of("/limit", violation));
-            Limit::default()
-        })
-    }
-
-    fn since(&self, failures: &mut Vec<Failure>) -> Option<Uuid> {
-        let SinceParam(text) = self.since_id.as_ref()?;
-        let id = text.parse::<PostId>();
-        if let Err(error) = &id {
-            failures.push(Failure::new("/since_id", "wrong-type", error.to_string()));
-        }
-        id.ok().map(PostId::as_uuid)
-    }
-}
-
 /// Parses an integer of any size; a value outside 64 bits becomes the nearest one that fits.
-fn integer(text: &str) -> Option<i64> {
+pub(crate) fn integer(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is_integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     let bound = if text.starts_with('-') { i64::MIN } else { i64::MAX };

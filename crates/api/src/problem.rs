@@ -12,6 +12,10 @@ use poem::{
     Response,
     http::{HeaderValue, StatusCode, header},
 };
+use poem_openapi::{
+    ApiResponse,
+    registry::{MetaResponses, Registry},
+};
 use serde::Serialize;
 
 use crate::address::{address, in_text};
@@ -423,6 +427,15 @@ pub(crate) fn rate_limit_headers(rate_limit: &RateLimitStatus) -> Vec<(header::H
         .into_iter()
         .filter_map(|(name, value)| Some((header::HeaderName::from_static(name), value?)))
         .collect()
+}
+
+/// Handlers return problems; the document describes them from the row of the operation.
+impl ApiResponse for Problem {
+    fn meta() -> MetaResponses {
+        MetaResponses { responses: Vec::new() }
+    }
+
+    fn register(_registry: &mut Registry) {}
 }
 
 impl poem::error::ResponseError for Problem {

@@ -27,9 +27,50 @@ pub(crate) mod users;
 use std::sync::Arc;
 
 use poem::web::Data;
-use poem_openapi::Tags;
+use poem_openapi::{OpenApi, Tags};
 
-use crate::App;
+use crate::{App, operation::Operation};
+
+/// The handlers, the rows of the operations and the examples of each noun. The modules are declared above, because rustfmt
+/// does not find those that a macro declares.
+macro_rules! routes {
+    ($($noun:ident: $api:ident,)*) => {
+        /// The types with the handlers, in the order of the document.
+        pub(crate) fn apis() -> impl OpenApi {
+            routes!(@nest $($noun::$api,)*)
+        }
+
+        /// The rows of the operations, by noun.
+        pub(crate) const OPERATIONS: &[&[Operation]] = &[$($noun::OPERATIONS,)*];
+
+        /// The examples, by noun: the files beside the handlers.
+        pub(crate) const EXAMPLES: &[&str] =
+            &[$(include_str!(concat!("routes/", stringify!($noun), ".json")),)*];
+    };
+    (@nest $first:path, $($rest:path,)*) => { ($first, routes!(@nest $($rest,)*)) };
+    (@nest) => { () };
+}
+
+routes! {
+    instance: InstanceApi,
+    auth: AuthApi,
+    sessions: SessionsApi,
+    jwks: JwksApi,
+    users: UsersApi,
+    relations: RelationsApi,
+    people: PeopleApi,
+    posts: PostsApi,
+    likes: LikesApi,
+    bookmarks: BookmarksApi,
+    comments: CommentsApi,
+    media: MediaApi,
+    timelines: TimelinesApi,
+    search: SearchApi,
+    notifications: NotificationsApi,
+    reports: ReportsApi,
+    conversations: ConversationsApi,
+    gateway: GatewayApi,
+}
 
 /// The application state, as handlers extract it.
 pub(crate) type AppData<'a> = Data<&'a Arc<App>>;

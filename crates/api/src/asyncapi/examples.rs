@@ -14,7 +14,7 @@ use crate::{
 };
 
 static EXAMPLES: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(include_str!("examples.json")).unwrap_or_default());
+    LazyLock::new(|| serde_json::from_str(include_str!("examples.json")).expect("a JSON object"));
 
 /// An example frame for the message that the document lists under `key`.
 pub(super) fn frame(key: &str) -> Value {

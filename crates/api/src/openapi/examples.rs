@@ -1,19 +1,23 @@
-//! Examples of requests and responses in Korean and English, from `examples.json`, by operation ID. A test validates each
+//! Examples of requests and responses in Korean and English, from the JSON files in `routes/`, by operation ID. A test validates each
 //! against its schema.
 
 use std::sync::LazyLock;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-static EXAMPLES: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(include_str!("examples.json")).unwrap_or_default());
+use crate::routes;
+
+static EXAMPLES: LazyLock<Map<String, Value>> = LazyLock::new(|| {
+    let of_noun = |text: &&str| serde_json::from_str::<Map<String, Value>>(text).expect("a JSON object");
+    routes::EXAMPLES.iter().flat_map(of_noun).collect()
+});
 
 /// The examples of `operation`'s request body.
 pub(crate) fn request(operation: &str) -> Option<Value> {
-    EXAMPLES[operation].get("request").cloned()
+    EXAMPLES.get(operation)?.get("request").cloned()
 }
 
 /// The examples of `operation`'s successful response.
 pub(crate) fn response(operation: &str) -> Option<Value> {
-    EXAMPLES[operation].get("response").cloned()
+    EXAMPLES.get(operation)?.get("response").cloned()
 }

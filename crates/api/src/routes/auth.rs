@@ -1,4 +1,4 @@
-use blegram_auth::{Device, LoggedIn, Secret};
+use blegram_auth::{Device, LoggedIn, Policy, Secret};
 use blegram_domain::session::Kind;
 use poem::Request;
 use poem_openapi::OpenApi;
@@ -9,6 +9,7 @@ use crate::{
     body::Body,
     client, cookie,
     headers::RequestHeader,
+    operation::{Login, Operation},
     problem::{Code, Problem},
     routes::{AppData, Tag},
     schema::account::{AuthResult, CsrfToken, Grant, IssueToken, LogIn, SignUp, Tokens},
@@ -16,6 +17,32 @@ use crate::{
 };
 
 pub(crate) struct AuthApi;
+
+/// The rules of the operations in this file.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation::write(
+        "signUp",
+        Login::None,
+        &[Code::RegistrationClosed, Code::UsernameTaken, Code::Overloaded],
+    )
+    .with_body()
+    .hashing_password()
+    .limited(Policy::SignUp)
+    .with_location()
+    .setting_cookie(),
+    Operation::write(
+        "logIn",
+        Login::None,
+        &[Code::InvalidCredentials, Code::AccountSuspended, Code::Overloaded],
+    )
+    .with_body()
+    .hashing_password()
+    .limited(Policy::Login)
+    .setting_cookie(),
+    Operation::write("logOut", Login::Optional, &[]).setting_cookie(),
+    Operation::write("issueToken", Login::None, &[Code::InvalidGrant]).with_body(),
+    Operation::read("getCsrfToken", Login::Optional, &[]),
+];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Auth")]
 impl AuthApi {
@@ -35,7 +62,7 @@ impl AuthApi {
     ) -> ApiResult<WithCookie<Created<AuthResult>>> {
         let mut input = body.0;
         input.device = device(&app, viewer, request, input.device);
-        let logged_in = app.auth.sign_up(input).await.map_err(Problem::from)?;
+        let logged_in = app.auth.sign_up(input).await?;
         let location = Some("/api/v1/me".to_owned());
         Ok(with_session(&app, logged_in, |body| Created { location, version: None, body })?)
     }
@@ -58,7 +85,7 @@ impl AuthApi {
     ) -> ApiResult<WithCookie<Answer<AuthResult>>> {
         let mut input = body.0;
         input.device = device(&app, viewer, request, input.device);
-        let logged_in = app.auth.log_in(input).await.map_err(Problem::from)?;
+        let logged_in = app.auth.log_in(input).await?;
         Ok(with_session(&app, logged_in, Answer)?)
     }
 
@@ -69,7 +96,7 @@ impl AuthApi {
     #[oai(path = "/auth/logout", method = "post", operation_id = "logOut")]
     async fn log_out(&self, app: AppData<'_>, viewer: MaybeViewer) -> ApiResult<WithCookie<NoContent>> {
         if let Some(session) = viewer.session() {
-            app.auth.log_out(session).await.map_err(Problem::from)?;
+            app.auth.log_out(session).await?;
         }
         Ok(WithCookie { cookie: Some(cookie::remove(&app.site)), answer: NoContent })
     }
@@ -85,9 +112,7 @@ impl AuthApi {
     #[oai(path = "/auth/token", method = "post", operation_id = "issueToken")]
     async fn issue_token(&self, app: AppData<'_>, body: Body<IssueToken>) -> ApiResult<Answer<Tokens>> {
         match body.0 {
-            Grant::RefreshToken(token) => {
-                Ok(Answer(app.auth.refresh(&token).await.map_err(Problem::from)?.into()))
-            }
+            Grant::RefreshToken(token) => Ok(Answer(app.auth.refresh(&token).await?.into())),
             Grant::AuthorizationCode => Err(Problem::new(Code::InvalidGrant).into()),
         }
     }

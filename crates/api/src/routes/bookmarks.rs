@@ -1,19 +1,25 @@
-use poem_openapi::{
-    OpenApi,
-    param::{Path, Query},
-};
+use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
     answer::{Answer, ApiResult},
+    list::List,
+    operation::{Login, Operation},
     page::Paged,
-    param::{CursorParam, LimitParam, ListQuery, PostParam},
-    problem::Problem,
+    param::PostParam,
+    problem::Code,
     routes::{AppData, Tag},
     schema::post::{Bookmark, PostPage},
     viewer::Viewer,
 };
 
 pub(crate) struct BookmarksApi;
+
+/// The rules of the operations in this file.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation::write("bookmarkPost", Login::Required, &[Code::NotFound]),
+    Operation::write("unbookmarkPost", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::read("listBookmarks", Login::Required, &[]).tagged().list(),
+];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Posts")]
 impl BookmarksApi {
@@ -29,7 +35,7 @@ impl BookmarksApi {
         /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
     ) -> ApiResult<Answer<Bookmark>> {
-        app.social.bookmark_post(viewer.id(), post.id()?).await.map_err(Problem::from)?;
+        app.social.bookmark_post(viewer.id(), post.id()?).await?;
         Ok(Answer(Bookmark { bookmarked: true }))
     }
 
@@ -45,7 +51,7 @@ impl BookmarksApi {
         /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
     ) -> ApiResult<Answer<Bookmark>> {
-        app.social.unbookmark_post(viewer.id(), post.id()?).await.map_err(Problem::from)?;
+        app.social.unbookmark_post(viewer.id(), post.id()?).await?;
         Ok(Answer(Bookmark { bookmarked: false }))
     }
 
@@ -58,16 +64,10 @@ impl BookmarksApi {
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
+        list: List,
     ) -> ApiResult<Paged<PostPage>> {
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let page = query.page("listBookmarks", &[&viewer.id().to_string()])?;
-        let items = app.social.bookmarks(viewer.id(), &page).await.map_err(Problem::from)?;
+        let page = list.page(&[&viewer.id().to_string()])?;
+        let items = app.social.bookmarks(viewer.id(), &page).await?;
         Ok(Paged::render_with(items, &app.media.links()))
     }
 }

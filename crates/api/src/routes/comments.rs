@@ -1,15 +1,14 @@
-use poem_openapi::{
-    OpenApi,
-    param::{Path, Query},
-};
+use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
     answer::{Answer, ApiResult, Created, NoContent, Versioned},
     body::Body,
     conditional::IfMatch,
+    list::List,
+    operation::{Login, Operation},
     page::Paged,
-    param::{CommentParam, CursorParam, LimitParam, ListQuery, PostParam, SinceParam},
-    problem::Problem,
+    param::{CommentParam, PostParam},
+    problem::Code,
     routes::{AppData, Tag},
     schema::{
         Render,
@@ -21,6 +20,32 @@ use crate::{
 };
 
 pub(crate) struct CommentsApi;
+
+/// The rules of the operations in this file.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation::write("createComment", Login::Required, &[Code::NotFound])
+        .with_body()
+        .tagged()
+        .with_key()
+        .with_location(),
+    Operation::read("listComments", Login::Optional, &[Code::NotFound]).tagged().list_with_since(),
+    Operation::read("getComment", Login::Optional, &[Code::NotFound]).tagged(),
+    Operation::read("listReplies", Login::Optional, &[Code::NotFound]).tagged().list_with_since(),
+    Operation::write("updateComment", Login::Required, &[Code::NotFound, Code::Forbidden])
+        .with_body()
+        .tagged()
+        .with_precondition()
+        .with_key(),
+    Operation::write("deleteComment", Login::Required, &[Code::NotFound, Code::Forbidden])
+        .with_precondition()
+        .with_key(),
+    Operation::read("listCommentRevisions", Login::Required, &[Code::NotFound, Code::Forbidden])
+        .tagged()
+        .list(),
+    Operation::write("likeComment", Login::Required, &[Code::NotFound]),
+    Operation::write("unlikeComment", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::read("listCommentLikers", Login::Optional, &[Code::NotFound]).tagged().list(),
+];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Comments")]
 impl CommentsApi {
@@ -41,7 +66,7 @@ impl CommentsApi {
     ) -> ApiResult<Created<Comment>> {
         let NewComment { comment, parent } = body.0;
         let written = app.social.create_comment(viewer.id(), post.id()?, parent, comment).await;
-        let written = written.map_err(Problem::from)?;
+        let written = written?;
         Ok(Created {
             location: Some(format!("/api/v1/comments/{}", written.comment.id)),
             version: Some(written.comment.version),
@@ -62,20 +87,11 @@ impl CommentsApi {
         viewer: MaybeViewer,
         /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
-        /// Returns only items newer than this ID, which does not have to exist.
-        /// 이 ID보다 새로운 항목만 반환합니다. 이 ID의 항목이 없어도 됩니다.
-        since_id: Query<Option<SinceParam>>,
+        list: List,
     ) -> ApiResult<Paged<CommentPage>> {
         let post = post.id()?;
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
-        let page = query.page("listComments", &[&post.to_string()])?;
-        let items = app.social.post_comments(viewer.id(), post, &page).await.map_err(Problem::from)?;
+        let page = list.page(&[&post.to_string()])?;
+        let items = app.social.post_comments(viewer.id(), post, &page).await?;
         Ok(Paged::render_with(items, &app.media.links()))
     }
 
@@ -91,7 +107,7 @@ impl CommentsApi {
         /// The ID of the comment. 댓글 ID.
         comment: Path<CommentParam>,
     ) -> ApiResult<Versioned<Comment>> {
-        let comment = app.social.get_comment(viewer.id(), comment.id()?).await.map_err(Problem::from)?;
+        let comment = app.social.get_comment(viewer.id(), comment.id()?).await?;
         Ok(Render::render(comment, &app.media.links()))
     }
 
@@ -106,20 +122,11 @@ impl CommentsApi {
         viewer: MaybeViewer,
         /// The ID of the comment. 댓글 ID.
         comment: Path<CommentParam>,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
-        /// Returns only items newer than this ID, which does not have to exist.
-        /// 이 ID보다 새로운 항목만 반환합니다. 이 ID의 항목이 없어도 됩니다.
-        since_id: Query<Option<SinceParam>>,
+        list: List,
     ) -> ApiResult<Paged<CommentPage>> {
         let comment = comment.id()?;
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
-        let page = query.page("listReplies", &[&comment.to_string()])?;
-        let items = app.social.replies(viewer.id(), comment, &page).await.map_err(Problem::from)?;
+        let page = list.page(&[&comment.to_string()])?;
+        let items = app.social.replies(viewer.id(), comment, &page).await?;
         Ok(Paged::render_with(items, &app.media.links()))
     }
 
@@ -138,7 +145,7 @@ impl CommentsApi {
         body: Body<UpdateComment>,
     ) -> ApiResult<Versioned<Comment>> {
         let updated = app.social.update_comment(viewer.id(), comment.id()?, body.0, &if_match.0).await;
-        Ok(Render::render(updated.map_err(Problem::from)?, &app.media.links()))
+        Ok(Render::render(updated?, &app.media.links()))
     }
 
     /// Delete a comment
@@ -155,7 +162,7 @@ impl CommentsApi {
         comment: Path<CommentParam>,
         if_match: IfMatch,
     ) -> ApiResult<NoContent> {
-        app.social.delete_comment(viewer.id(), comment.id()?, &if_match.0).await.map_err(Problem::from)?;
+        app.social.delete_comment(viewer.id(), comment.id()?, &if_match.0).await?;
         Ok(NoContent)
     }
 
@@ -172,18 +179,12 @@ impl CommentsApi {
         viewer: Viewer,
         /// The ID of the comment. 댓글 ID.
         comment: Path<CommentParam>,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
+        list: List,
     ) -> ApiResult<Paged<CommentRevisionPage>> {
         let comment = comment.id()?;
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let page = query.page("listCommentRevisions", &[&comment.to_string()])?;
+        let page = list.page(&[&comment.to_string()])?;
         let items = app.social.comment_revisions(viewer.id(), viewer.role(), comment, &page).await;
-        let items = items.map_err(Problem::from)?;
+        let items = items?;
         Ok(Paged::render(items))
     }
 
@@ -199,7 +200,7 @@ impl CommentsApi {
         /// The ID of the comment. 댓글 ID.
         comment: Path<CommentParam>,
     ) -> ApiResult<Answer<Like>> {
-        Ok(Answer(app.social.like_comment(viewer.id(), comment.id()?).await.map_err(Problem::from)?.into()))
+        Ok(Answer(app.social.like_comment(viewer.id(), comment.id()?).await?.into()))
     }
 
     /// Unlike a comment
@@ -214,7 +215,7 @@ impl CommentsApi {
         /// The ID of the comment. 댓글 ID.
         comment: Path<CommentParam>,
     ) -> ApiResult<Answer<Like>> {
-        Ok(Answer(app.social.unlike_comment(viewer.id(), comment.id()?).await.map_err(Problem::from)?.into()))
+        Ok(Answer(app.social.unlike_comment(viewer.id(), comment.id()?).await?.into()))
     }
 
     /// List a comment's likers
@@ -228,17 +229,11 @@ impl CommentsApi {
         viewer: MaybeViewer,
         /// The ID of the comment. 댓글 ID.
         comment: Path<CommentParam>,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
+        list: List,
     ) -> ApiResult<Paged<UserPage>> {
         let comment = comment.id()?;
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let page = query.page("listCommentLikers", &[&comment.to_string()])?;
-        let items = app.social.comment_likers(viewer.id(), comment, &page).await.map_err(Problem::from)?;
+        let page = list.page(&[&comment.to_string()])?;
+        let items = app.social.comment_likers(viewer.id(), comment, &page).await?;
         Ok(Paged::render_with(items, &app.media.links()))
     }
 }

@@ -8,9 +8,11 @@ use crate::{
     answer::{Answer, ApiResult, MaybeNew, NoContent, Versioned},
     body::Body,
     conditional::IfMatch,
+    list::List,
+    operation::{Login, Operation},
     page::Paged,
-    param::{AfterParam, ConversationParam, CursorParam, LimitParam, ListQuery, MessageParam, UserParam},
-    problem::Problem,
+    param::{AfterParam, ConversationParam, CursorParam, MessageParam, UserParam},
+    problem::Code,
     routes::{AppData, Tag},
     schema::{
         Render,
@@ -24,6 +26,57 @@ use crate::{
 };
 
 pub(crate) struct ConversationsApi;
+
+/// The rules of the operations in this file.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation::write("createConversation", Login::Required, &[Code::NotFound])
+        .with_body()
+        .tagged()
+        .with_key()
+        .with_location(),
+    Operation::read("listConversations", Login::Required, &[]).tagged().list(),
+    Operation::read("getConversation", Login::Required, &[Code::NotFound]).tagged(),
+    Operation::write("updateConversation", Login::Required, &[Code::NotFound, Code::NotAGroup])
+        .with_body()
+        .tagged()
+        .with_precondition()
+        .with_key(),
+    Operation::write("addMembers", Login::Required, &[Code::NotFound, Code::NotAGroup])
+        .with_body()
+        .tagged()
+        .with_key(),
+    Operation::write("removeMember", Login::Required, &[Code::NotFound, Code::NotAGroup, Code::Forbidden])
+        .with_key(),
+    Operation::read("listMessages", Login::Required, &[Code::NotFound]).tagged().list(),
+    Operation::write(
+        "sendMessage",
+        Login::Required,
+        &[
+            Code::NotFound,
+            Code::Blocked,
+            Code::Forbidden,
+            Code::ClientIdReused,
+            Code::MediaInUse,
+            Code::Overloaded,
+        ],
+    )
+    .with_body()
+    .tagged()
+    .with_key(),
+    Operation::write("editMessage", Login::Required, &[Code::NotFound, Code::Forbidden, Code::Blocked])
+        .with_body()
+        .tagged()
+        .with_precondition()
+        .with_key(),
+    Operation::write("deleteMessage", Login::Required, &[Code::NotFound, Code::Forbidden])
+        .with_precondition()
+        .with_key(),
+    Operation::read("listConversationEvents", Login::Required, &[Code::NotFound, Code::Invalid]),
+    Operation::write("markRead", Login::Required, &[Code::NotFound]).with_body(),
+    Operation::write("muteConversation", Login::Required, &[Code::NotFound]),
+    Operation::write("unmuteConversation", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::read("sync", Login::Required, &[Code::CursorInvalid]),
+];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Conversations")]
 impl ConversationsApi {
@@ -43,7 +96,7 @@ impl ConversationsApi {
     ) -> ApiResult<MaybeNew<Conversation>> {
         let members = resolve_members(body.0.members, viewer);
         let result = app.chat.create_conversation(viewer.id(), &members, body.0.title).await;
-        let (view, is_new) = result.map_err(Problem::from)?;
+        let (view, is_new) = result?;
         let location = Some(format!("/api/v1/conversations/{}", view.conversation.id));
         let version = view.conversation.version;
         Ok(MaybeNew { is_new, location, version, body: Conversation::render(view, &app.media.links()) })
@@ -60,16 +113,10 @@ impl ConversationsApi {
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
+        list: List,
     ) -> ApiResult<Paged<ConversationPage>> {
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let page = query.ranked_page("listConversations", &[&viewer.id().to_string(), ""])?;
-        let items = app.chat.conversations(viewer.id(), &page).await.map_err(Problem::from)?;
+        let page = list.ranked_page(&[&viewer.id().to_string(), ""])?;
+        let items = app.chat.conversations(viewer.id(), &page).await?;
         Ok(Paged::render_with(items, &app.media.links()))
     }
 
@@ -85,7 +132,7 @@ impl ConversationsApi {
         /// The ID of the conversation. 대화 ID.
         conversation: Path<ConversationParam>,
     ) -> ApiResult<Versioned<Conversation>> {
-        let view = app.chat.get_conversation(viewer.id(), conversation.id()?).await.map_err(Problem::from)?;
+        let view = app.chat.get_conversation(viewer.id(), conversation.id()?).await?;
         Ok(Render::render(view, &app.media.links()))
     }
 
@@ -105,7 +152,7 @@ impl ConversationsApi {
     ) -> ApiResult<Versioned<Conversation>> {
         let (actor, id) = (viewer.id(), conversation.id()?);
         let updated = app.chat.update_conversation(actor, id, body.0.0, &if_match.0).await;
-        Ok(Render::render(updated.map_err(Problem::from)?, &app.media.links()))
+        Ok(Render::render(updated?, &app.media.links()))
     }
 
     /// Add members to a group
@@ -123,7 +170,7 @@ impl ConversationsApi {
     ) -> ApiResult<Versioned<Conversation>> {
         let members = resolve_members(body.0, viewer);
         let view = app.chat.add_members(viewer.id(), conversation.id()?, &members).await;
-        Ok(Render::render(view.map_err(Problem::from)?, &app.media.links()))
+        Ok(Render::render(view?, &app.media.links()))
     }
 
     /// Remove a member, or leave
@@ -147,8 +194,8 @@ impl ConversationsApi {
         user: Path<UserParam>,
     ) -> ApiResult<NoContent> {
         let id = conversation.id()?;
-        let user = app.chat.find_user(&user.user(viewer.into())?).await.map_err(Problem::from)?;
-        app.chat.remove_member(viewer.id(), id, user).await.map_err(Problem::from)?;
+        let user = app.chat.find_user(&user.user(viewer.into())?).await?;
+        app.chat.remove_member(viewer.id(), id, user).await?;
         Ok(NoContent)
     }
 
@@ -163,17 +210,11 @@ impl ConversationsApi {
         viewer: Viewer,
         /// The ID of the conversation. 대화 ID.
         conversation: Path<ConversationParam>,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
+        list: List,
     ) -> ApiResult<Paged<MessagePage>> {
         let id = conversation.id()?;
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let page = query.ranked_page("listMessages", &[&id.to_string()])?;
-        let (messages, last_seq) = app.chat.messages(viewer.id(), id, &page).await.map_err(Problem::from)?;
+        let page = list.ranked_page(&[&id.to_string()])?;
+        let (messages, last_seq) = app.chat.messages(viewer.id(), id, &page).await?;
         Ok(Paged::render_with(messages, &app.media.links())
             .map(|page: MessagePage| page.with_last_seq(last_seq)))
     }
@@ -194,7 +235,7 @@ impl ConversationsApi {
         body: Body<SendMessage>,
     ) -> ApiResult<MaybeNew<Message>> {
         let sent = app.chat.send_message(viewer.id(), conversation.id()?, body.0).await;
-        let (view, is_new) = sent.map_err(Problem::from)?;
+        let (view, is_new) = sent?;
         let version = view.message.version;
         Ok(MaybeNew { is_new, location: None, version, body: Message::render(view, &app.media.links()) })
     }
@@ -224,7 +265,7 @@ impl ConversationsApi {
     ) -> ApiResult<Versioned<Message>> {
         let (conversation, message) = (conversation.id()?, message.id()?);
         let edited = app.chat.edit_message(viewer.id(), conversation, message, body.0, &if_match.0).await;
-        Ok(Render::render(edited.map_err(Problem::from)?, &app.media.links()))
+        Ok(Render::render(edited?, &app.media.links()))
     }
 
     /// Delete (unsend) a message
@@ -248,7 +289,7 @@ impl ConversationsApi {
     ) -> ApiResult<NoContent> {
         let (conversation, message) = (conversation.id()?, message.id()?);
         let deleted = app.chat.delete_message(viewer.id(), conversation, message, &if_match.0).await;
-        deleted.map_err(Problem::from)?;
+        deleted?;
         Ok(NoContent)
     }
 
@@ -275,7 +316,7 @@ impl ConversationsApi {
     ) -> ApiResult<Answer<ConversationEvents>> {
         let id = conversation.id()?;
         let after = after.0.as_ref().map_or(Ok(0), AfterParam::number)?;
-        let changes = app.chat.events(viewer.id(), id, after).await.map_err(Problem::from)?;
+        let changes = app.chat.events(viewer.id(), id, after).await?;
         Ok(Answer(ConversationEvents::render(changes, &app.media.links())))
     }
 
@@ -293,7 +334,7 @@ impl ConversationsApi {
         body: Body<MarkRead>,
     ) -> ApiResult<Answer<ConversationRead>> {
         let marked = app.chat.mark_read(viewer.id(), conversation.id()?, body.0).await;
-        let (read_no, unread_count) = marked.map_err(Problem::from)?;
+        let (read_no, unread_count) = marked?;
         Ok(Answer(ConversationRead { read_no, unread_count }))
     }
 
@@ -310,7 +351,7 @@ impl ConversationsApi {
         conversation: Path<ConversationParam>,
     ) -> ApiResult<Answer<ConversationMute>> {
         let id = conversation.id()?;
-        app.chat.mute_conversation(viewer.id(), id, true).await.map_err(Problem::from)?;
+        app.chat.mute_conversation(viewer.id(), id, true).await?;
         Ok(Answer(ConversationMute { is_muted: true }))
     }
 
@@ -327,7 +368,7 @@ impl ConversationsApi {
         conversation: Path<ConversationParam>,
     ) -> ApiResult<Answer<ConversationMute>> {
         let id = conversation.id()?;
-        app.chat.mute_conversation(viewer.id(), id, false).await.map_err(Problem::from)?;
+        app.chat.mute_conversation(viewer.id(), id, false).await?;
         Ok(Answer(ConversationMute { is_muted: false }))
     }
 
@@ -349,7 +390,7 @@ impl ConversationsApi {
         cursor: Query<Option<CursorParam>>,
     ) -> ApiResult<Answer<SyncResult>> {
         let cursor = cursor.0.as_ref().map(CursorParam::sync).transpose()?;
-        Ok(Answer(app.chat.sync(viewer.id(), cursor).await.map_err(Problem::from)?.into()))
+        Ok(Answer(app.chat.sync(viewer.id(), cursor).await?.into()))
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
     answer::{Answer, ApiResult, Created},
     bearer, client,
     headers::RequestHeader,
+    operation::{Login, Operation},
     origin::RequestOrigin,
     problem::{Code, Problem},
     routes::{AppData, Tag},
@@ -29,6 +30,28 @@ use crate::{
 };
 
 pub(crate) struct GatewayApi;
+
+/// The rules of the operations in this file.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation::read(
+        "connectGateway",
+        Login::Optional,
+        &[
+            Code::MalformedRequest,
+            Code::UpgradeRequired,
+            Code::RateLimited,
+            Code::CsrfRejected,
+            Code::Overloaded,
+        ],
+    )
+    .limiting_failures(Policy::HandshakeFailure),
+    Operation::read(
+        "getGatewayStatus",
+        Login::Optional,
+        &[Code::RateLimited, Code::CsrfRejected, Code::Overloaded],
+    ),
+    Operation::write("createGatewayTicket", Login::Required, &[]),
+];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Gateway")]
 impl GatewayApi {
@@ -53,16 +76,16 @@ impl GatewayApi {
         viewer: MaybeViewer,
         request: &Request,
     ) -> ApiResult<Upgrade> {
-        let handshake = Handshake::read(request.headers()).map_err(Problem::from)?;
+        let handshake = Handshake::read(request.headers())?;
         let upgrade = request.take_upgrade().map_err(|_| Problem::new(Code::UpgradeRequired))?;
         let (hub, address) = (app.realtime.hub(), address(request, app.0));
         // Before authentication, which consumes a ticket.
-        hub.check(address).map_err(Problem::from)?;
+        hub.check(address)?;
         let origin = readable_origin(request.headers())?;
         let credential = authenticate(app.0, viewer, &handshake, request).await?;
         // After authentication: anonymous handshakes must not use up the capacity that logged-in clients need.
-        app.auth.limiter().check_user(Policy::Connect, credential.user).map_err(Problem::from)?;
-        let permit = hub.admit(address).map_err(Problem::from)?;
+        app.auth.limiter().check_user(Policy::Connect, credential.user)?;
+        let permit = hub.admit(address)?;
         let connection =
             Connection { app: Arc::clone(app.0), permit, credential, origin: origin.map(ToOwned::to_owned) };
         let is_supported = handshake.is_supported();
@@ -82,10 +105,10 @@ impl GatewayApi {
         request: &Request,
     ) -> ApiResult<Answer<GatewayStatus>> {
         let hub = app.realtime.hub();
-        hub.check(address(request, app.0)).map_err(Problem::from)?;
+        hub.check(address(request, app.0))?;
         let viewer = viewer.authenticated().ok_or_else(|| Problem::new(Code::Unauthenticated))?;
         check_page(app.0, request.headers())?;
-        hub.check_user(viewer.user).map_err(Problem::from)?;
+        hub.check_user(viewer.user)?;
         Ok(Answer(GatewayStatus::new(&app.site.public_url, hub.config())))
     }
 
@@ -104,7 +127,7 @@ impl GatewayApi {
     ) -> ApiResult<Created<Ticket>> {
         let origin = readable_origin(request.headers())?;
         let result = app.auth.create_ticket(&viewer.authenticated(), origin).await;
-        let (ticket, expires_at) = result.map_err(Problem::from)?;
+        let (ticket, expires_at) = result?;
         let body = Ticket { ticket: ticket.expose().to_owned(), expires_at: expires_at.into() };
         Ok(Created { location: None, version: None, body })
     }

@@ -2,11 +2,15 @@ use poem_openapi::OpenApi;
 
 use crate::{
     answer::{Answer, ApiResult},
+    operation::{Login, Operation},
     routes::{AppData, Tag},
     schema::instance::Instance,
 };
 
 pub(crate) struct InstanceApi;
+
+/// The rules of the operations in this file.
+pub(crate) const OPERATIONS: &[Operation] = &[Operation::read("getInstance", Login::None, &[])];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Instance")]
 impl InstanceApi {

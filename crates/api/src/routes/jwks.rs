@@ -2,12 +2,15 @@ use poem_openapi::OpenApi;
 
 use crate::{
     answer::{Answer, ApiResult, Public},
-    problem::Problem,
+    operation::{Login, Operation},
     routes::{AppData, Tag},
     schema::jwks::Jwks,
 };
 
 pub(crate) struct JwksApi;
+
+/// The rules of the operations in this file.
+pub(crate) const OPERATIONS: &[Operation] = &[Operation::read("getJwks", Login::None, &[])];
 
 #[OpenApi(tag = "Tag::Auth")]
 impl JwksApi {
@@ -19,7 +22,7 @@ impl JwksApi {
     /// 공개됩니다. 서명이 유효해도 세션은 이미 끝났을 수 있으며, 이는 이 사이트만 확인할 수 있습니다.
     #[oai(path = "/.well-known/jwks.json", method = "get", operation_id = "getJwks")]
     async fn get_jwks(&self, app: AppData<'_>) -> ApiResult<Public<Answer<Jwks>>> {
-        let keys = app.auth.public_keys().await.map_err(Problem::from)?;
+        let keys = app.auth.public_keys().await?;
         Ok(Public(Answer(keys.into())))
     }
 }

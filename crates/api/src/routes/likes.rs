@@ -1,13 +1,12 @@
-use poem_openapi::{
-    OpenApi,
-    param::{Path, Query},
-};
+use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
     answer::{Answer, ApiResult},
+    list::List,
+    operation::{Login, Operation},
     page::Paged,
-    param::{CursorParam, LimitParam, ListQuery, PostParam},
-    problem::Problem,
+    param::PostParam,
+    problem::Code,
     routes::{AppData, Tag},
     schema::{
         post::{Like, PostPage},
@@ -17,6 +16,14 @@ use crate::{
 };
 
 pub(crate) struct LikesApi;
+
+/// The rules of the operations in this file.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation::write("likePost", Login::Required, &[Code::NotFound]),
+    Operation::write("unlikePost", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::read("listPostLikers", Login::Optional, &[Code::NotFound]).tagged().list(),
+    Operation::read("listLikedPosts", Login::Required, &[]).tagged().list(),
+];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Posts")]
 impl LikesApi {
@@ -32,7 +39,7 @@ impl LikesApi {
         /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
     ) -> ApiResult<Answer<Like>> {
-        Ok(Answer(app.social.like_post(viewer.id(), post.id()?).await.map_err(Problem::from)?.into()))
+        Ok(Answer(app.social.like_post(viewer.id(), post.id()?).await?.into()))
     }
 
     /// Unlike a post
@@ -47,7 +54,7 @@ impl LikesApi {
         /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
     ) -> ApiResult<Answer<Like>> {
-        Ok(Answer(app.social.unlike_post(viewer.id(), post.id()?).await.map_err(Problem::from)?.into()))
+        Ok(Answer(app.social.unlike_post(viewer.id(), post.id()?).await?.into()))
     }
 
     /// List a post's likers
@@ -61,17 +68,11 @@ impl LikesApi {
         viewer: MaybeViewer,
         /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
+        list: List,
     ) -> ApiResult<Paged<UserPage>> {
         let post = post.id()?;
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let page = query.page("listPostLikers", &[&post.to_string()])?;
-        let items = app.social.post_likers(viewer.id(), post, &page).await.map_err(Problem::from)?;
+        let page = list.page(&[&post.to_string()])?;
+        let items = app.social.post_likers(viewer.id(), post, &page).await?;
         Ok(Paged::render_with(items, &app.media.links()))
     }
 
@@ -84,16 +85,10 @@ impl LikesApi {
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
+        list: List,
     ) -> ApiResult<Paged<PostPage>> {
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let page = query.page("listLikedPosts", &[&viewer.id().to_string()])?;
-        let items = app.social.liked_posts(viewer.id(), &page).await.map_err(Problem::from)?;
+        let page = list.page(&[&viewer.id().to_string()])?;
+        let items = app.social.liked_posts(viewer.id(), &page).await?;
         Ok(Paged::render_with(items, &app.media.links()))
     }
 }

@@ -1,3 +1,4 @@
+use blegram_auth::Policy;
 use blegram_media::{Media as Images, Source};
 use poem::Request;
 use poem_openapi::{OpenApi, param::Path};
@@ -8,14 +9,52 @@ use crate::{
     conditional::IfMatch,
     edge::Id,
     form::Form,
+    operation::{Login, Operation},
     param::{MediaParam, UploadParam},
-    problem::Problem,
+    problem::{Code, Problem},
     routes::{AppData, Tag},
     schema::media::{CreateUpload, Media, MediaUpload, UpdateMedia, Upload},
     viewer::Viewer,
 };
 
 pub(crate) struct MediaApi;
+
+/// The rules of the operations in this file.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation::write("uploadMedia", Login::Required, &[Code::MediaEmpty])
+        .with_form()
+        .taking_images()
+        .limited(Policy::Upload)
+        .with_key(),
+    Operation::write("createUpload", Login::Required, &[Code::NotFound, Code::QuotaExceeded])
+        .with_body()
+        .limited(Policy::Upload)
+        .with_key(),
+    Operation::write(
+        "completeUpload",
+        Login::Required,
+        &[
+            Code::NotFound,
+            Code::UploadNotArrived,
+            Code::UploadExpired,
+            Code::UploadMismatch,
+            Code::MediaTypeMismatch,
+        ],
+    )
+    .taking_images()
+    .limited(Policy::Upload)
+    .tagged()
+    .with_key(),
+    Operation::read("getMedia", Login::Required, &[Code::NotFound]).tagged(),
+    Operation::write("updateMedia", Login::Required, &[Code::NotFound])
+        .with_body()
+        .tagged()
+        .with_precondition()
+        .with_key(),
+    Operation::write("deleteMedia", Login::Required, &[Code::NotFound, Code::MediaInUse])
+        .with_precondition()
+        .with_key(),
+];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Media")]
 impl MediaApi {
@@ -77,7 +116,7 @@ impl MediaApi {
         viewer: Viewer,
         body: Body<CreateUpload>,
     ) -> ApiResult<Created<Upload>> {
-        let announced = app.media.create_upload(viewer.id(), body.0).await.map_err(Problem::from)?;
+        let announced = app.media.create_upload(viewer.id(), body.0).await?;
         Ok(Created { location: None, version: None, body: announced.into() })
     }
 
@@ -95,7 +134,7 @@ impl MediaApi {
         /// The ID of the upload. 업로드 ID.
         upload: Path<UploadParam>,
     ) -> ApiResult<Versioned<Media>> {
-        let media = app.media.complete_upload(viewer.id(), upload.id()?).await.map_err(Problem::from)?;
+        let media = app.media.complete_upload(viewer.id(), upload.id()?).await?;
         Ok(Versioned { version: media.version, body: Media::of_owner(media, &app.media.links()) })
     }
 
@@ -111,7 +150,7 @@ impl MediaApi {
         /// The ID of the image. 이미지 ID.
         media: Path<MediaParam>,
     ) -> ApiResult<Versioned<Media>> {
-        let media = app.media.get_media(viewer.id(), media.id()?).await.map_err(Problem::from)?;
+        let media = app.media.get_media(viewer.id(), media.id()?).await?;
         Ok(Versioned { version: media.version, body: Media::of_owner(media, &app.media.links()) })
     }
 
@@ -130,7 +169,7 @@ impl MediaApi {
         body: Body<UpdateMedia>,
     ) -> ApiResult<Versioned<Media>> {
         let updated = app.media.update_media(viewer.id(), media.id()?, body.0, &if_match.0).await;
-        let media = updated.map_err(Problem::from)?;
+        let media = updated?;
         Ok(Versioned { version: media.version, body: Media::of_owner(media, &app.media.links()) })
     }
 
@@ -149,7 +188,7 @@ impl MediaApi {
         media: Path<MediaParam>,
         if_match: IfMatch,
     ) -> ApiResult<NoContent> {
-        app.media.delete_media(viewer.id(), media.id()?, &if_match.0).await.map_err(Problem::from)?;
+        app.media.delete_media(viewer.id(), media.id()?, &if_match.0).await?;
         Ok(NoContent)
     }
 }

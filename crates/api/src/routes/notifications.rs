@@ -1,17 +1,24 @@
-use poem_openapi::{OpenApi, param::Query};
+use poem_openapi::OpenApi;
 
 use crate::{
     answer::{Answer, ApiResult},
     body::Body,
+    list::List,
+    operation::{Login, Operation},
     page::Paged,
-    param::{CursorParam, LimitParam, ListQuery, SinceParam},
-    problem::Problem,
     routes::{AppData, Tag},
     schema::notification::{MarkNotificationsRead, NotificationPage, NotificationRead, UnreadCount},
     viewer::Viewer,
 };
 
 pub(crate) struct NotificationsApi;
+
+/// The rules of the operations in this file.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation::read("listNotifications", Login::Required, &[]).tagged().list_with_since(),
+    Operation::read("getUnreadCount", Login::Required, &[]),
+    Operation::write("markNotificationsRead", Login::Required, &[]).with_body(),
+];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Notifications")]
 impl NotificationsApi {
@@ -25,19 +32,10 @@ impl NotificationsApi {
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
-        /// Returns only items newer than this ID, which does not have to exist.
-        /// 이 ID보다 새로운 항목만 반환합니다. 이 ID의 항목이 없어도 됩니다.
-        since_id: Query<Option<SinceParam>>,
+        list: List,
     ) -> ApiResult<Paged<NotificationPage>> {
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
-        let page = query.page("listNotifications", &[&viewer.id().to_string()])?;
-        let items = app.social.notifications(viewer.id(), &page).await.map_err(Problem::from)?;
+        let page = list.page(&[&viewer.id().to_string()])?;
+        let items = app.social.notifications(viewer.id(), &page).await?;
         Ok(Paged::render_with(items, &app.media.links()))
     }
 
@@ -48,8 +46,8 @@ impl NotificationsApi {
     /// 읽지 않은 알림과 메시지의 정확한 수이며 모든 기기에서 같습니다. 알림을 끈 대화는 세지 않습니다.
     #[oai(path = "/notifications/unread-count", method = "get", operation_id = "getUnreadCount")]
     async fn get_unread_count(&self, app: AppData<'_>, viewer: Viewer) -> ApiResult<Answer<UnreadCount>> {
-        let mark = app.social.unread_notifications(viewer.id()).await.map_err(Problem::from)?;
-        let messages = app.chat.unread_count(viewer.id()).await.map_err(Problem::from)?;
+        let mark = app.social.unread_notifications(viewer.id()).await?;
+        let messages = app.chat.unread_count(viewer.id()).await?;
         Ok(Answer(UnreadCount { notifications: mark.unread_count, messages }))
     }
 
@@ -65,6 +63,6 @@ impl NotificationsApi {
         body: Body<MarkNotificationsRead>,
     ) -> ApiResult<Answer<NotificationRead>> {
         let mark = app.social.mark_notifications_read(viewer.id(), body.0).await;
-        Ok(Answer(mark.map_err(Problem::from)?.into()))
+        Ok(Answer(mark?.into()))
     }
 }

@@ -1,13 +1,12 @@
-use poem_openapi::{
-    OpenApi,
-    param::{Path, Query},
-};
+use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
     answer::{Answer, ApiResult},
+    list::List,
+    operation::{Login, Operation},
     page::Paged,
-    param::{CursorParam, LimitParam, ListQuery, UserParam},
-    problem::Problem,
+    param::UserParam,
+    problem::Code,
     routes::{AppData, Tag},
     schema::{
         search::{Dismissal, SuggestedUserPage},
@@ -17,6 +16,21 @@ use crate::{
 };
 
 pub(crate) struct PeopleApi;
+
+/// The rules of the operations in this file.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation::read("listFollowers", Login::Optional, &[Code::NotFound, Code::Blocked, Code::AccountPrivate])
+        .tagged()
+        .list(),
+    Operation::read("listFollowing", Login::Optional, &[Code::NotFound, Code::Blocked, Code::AccountPrivate])
+        .tagged()
+        .list(),
+    Operation::read("listFollowRequests", Login::Required, &[]).tagged().list(),
+    Operation::read("listBlocks", Login::Required, &[]).tagged().list(),
+    Operation::read("listMutes", Login::Required, &[]).tagged().list(),
+    Operation::read("listSuggestedUsers", Login::Required, &[]).tagged().list(),
+    Operation::write("dismissSuggestedUser", Login::Required, &[Code::NotFound, Code::Invalid]),
+];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Users")]
 impl PeopleApi {
@@ -31,18 +45,12 @@ impl PeopleApi {
         viewer: MaybeViewer,
         /// A user ID, `@username`, or `me`. 사용자 ID, `@아이디` 또는 `me`.
         user: Path<UserParam>,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
+        list: List,
     ) -> ApiResult<Paged<UserPage>> {
         let scope = user.scope(viewer)?;
         let user = user.user(viewer)?;
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let page = query.page("listFollowers", &[&scope])?;
-        let items = app.social.followers(viewer.id(), &user, &page).await.map_err(Problem::from)?;
+        let page = list.page(&[&scope])?;
+        let items = app.social.followers(viewer.id(), &user, &page).await?;
         Ok(Paged::render_with(items, &app.media.links()))
     }
 
@@ -57,18 +65,12 @@ impl PeopleApi {
         viewer: MaybeViewer,
         /// A user ID, `@username`, or `me`. 사용자 ID, `@아이디` 또는 `me`.
         user: Path<UserParam>,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
+        list: List,
     ) -> ApiResult<Paged<UserPage>> {
         let scope = user.scope(viewer)?;
         let user = user.user(viewer)?;
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let page = query.page("listFollowing", &[&scope])?;
-        let items = app.social.following(viewer.id(), &user, &page).await.map_err(Problem::from)?;
+        let page = list.page(&[&scope])?;
+        let items = app.social.following(viewer.id(), &user, &page).await?;
         Ok(Paged::render_with(items, &app.media.links()))
     }
 
@@ -81,16 +83,10 @@ impl PeopleApi {
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
+        list: List,
     ) -> ApiResult<Paged<UserPage>> {
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let page = query.page("listFollowRequests", &[&viewer.id().to_string()])?;
-        let items = app.social.follow_requests(viewer.id(), &page).await.map_err(Problem::from)?;
+        let page = list.page(&[&viewer.id().to_string()])?;
+        let items = app.social.follow_requests(viewer.id(), &page).await?;
         Ok(Paged::render_with(items, &app.media.links()))
     }
 
@@ -99,20 +95,9 @@ impl PeopleApi {
     /// Most recently blocked first.
     /// 최근에 차단한 순서입니다.
     #[oai(path = "/me/blocks", method = "get", operation_id = "listBlocks")]
-    async fn list_blocks(
-        &self,
-        app: AppData<'_>,
-        viewer: Viewer,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
-    ) -> ApiResult<Paged<UserPage>> {
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let page = query.page("listBlocks", &[&viewer.id().to_string()])?;
-        let items = app.social.blocks(viewer.id(), &page).await.map_err(Problem::from)?;
+    async fn list_blocks(&self, app: AppData<'_>, viewer: Viewer, list: List) -> ApiResult<Paged<UserPage>> {
+        let page = list.page(&[&viewer.id().to_string()])?;
+        let items = app.social.blocks(viewer.id(), &page).await?;
         Ok(Paged::render_with(items, &app.media.links()))
     }
 
@@ -121,20 +106,9 @@ impl PeopleApi {
     /// Most recently muted first.
     /// 최근에 뮤트한 순서입니다.
     #[oai(path = "/me/mutes", method = "get", operation_id = "listMutes")]
-    async fn list_mutes(
-        &self,
-        app: AppData<'_>,
-        viewer: Viewer,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
-    ) -> ApiResult<Paged<UserPage>> {
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let page = query.page("listMutes", &[&viewer.id().to_string()])?;
-        let items = app.social.mutes(viewer.id(), &page).await.map_err(Problem::from)?;
+    async fn list_mutes(&self, app: AppData<'_>, viewer: Viewer, list: List) -> ApiResult<Paged<UserPage>> {
+        let page = list.page(&[&viewer.id().to_string()])?;
+        let items = app.social.mutes(viewer.id(), &page).await?;
         Ok(Paged::render_with(items, &app.media.links()))
     }
 
@@ -147,16 +121,10 @@ impl PeopleApi {
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
+        list: List,
     ) -> ApiResult<Paged<SuggestedUserPage>> {
-        let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let page = list.ranked_page("listSuggestedUsers", &[&viewer.id().to_string()])?;
-        let suggested = app.social.suggested_users(viewer.id(), &page).await.map_err(Problem::from)?;
+        let page = list.ranked_page(&[&viewer.id().to_string()])?;
+        let suggested = app.social.suggested_users(viewer.id(), &page).await?;
         Ok(Paged::render_with(suggested, &app.media.links()))
     }
 
@@ -173,7 +141,7 @@ impl PeopleApi {
         user: Path<UserParam>,
     ) -> ApiResult<Answer<Dismissal>> {
         let user = user.user(viewer.into())?;
-        app.social.dismiss_suggested_user(viewer.id(), &user).await.map_err(Problem::from)?;
+        app.social.dismiss_suggested_user(viewer.id(), &user).await?;
         Ok(Answer(Dismissal { dismissed: true }))
     }
 }

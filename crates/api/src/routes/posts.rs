@@ -1,15 +1,14 @@
-use poem_openapi::{
-    OpenApi,
-    param::{Path, Query},
-};
+use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
     answer::{ApiResult, Created, NoContent, Versioned},
     body::Body,
     conditional::IfMatch,
+    list::List,
+    operation::{Login, Operation},
     page::Paged,
-    param::{CursorParam, LimitParam, ListQuery, PostParam},
-    problem::Problem,
+    param::PostParam,
+    problem::Code,
     routes::{AppData, Tag},
     schema::{
         Render,
@@ -19,6 +18,25 @@ use crate::{
 };
 
 pub(crate) struct PostsApi;
+
+/// The rules of the operations in this file.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation::write("createPost", Login::Required, &[Code::MediaInUse])
+        .with_body()
+        .tagged()
+        .with_key()
+        .with_location(),
+    Operation::read("getPost", Login::Optional, &[Code::NotFound]).tagged(),
+    Operation::write("updatePost", Login::Required, &[Code::NotFound, Code::Forbidden, Code::MediaInUse])
+        .with_body()
+        .tagged()
+        .with_precondition()
+        .with_key(),
+    Operation::read("listPostRevisions", Login::Optional, &[Code::NotFound]).tagged().list(),
+    Operation::write("deletePost", Login::Required, &[Code::NotFound, Code::Forbidden])
+        .with_precondition()
+        .with_key(),
+];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Posts")]
 impl PostsApi {
@@ -37,7 +55,7 @@ impl PostsApi {
         viewer: Viewer,
         body: Body<CreatePost>,
     ) -> ApiResult<Created<Post>> {
-        let post = app.social.create_post(viewer.id(), body.0).await.map_err(Problem::from)?;
+        let post = app.social.create_post(viewer.id(), body.0).await?;
         let location = Some(format!("/api/v1/posts/{}", post.post.id));
         let version = Some(post.post.version);
         Ok(Created { location, version, body: Post::render(post, &app.media.links()) })
@@ -55,7 +73,7 @@ impl PostsApi {
         /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
     ) -> ApiResult<Versioned<Post>> {
-        let post = app.social.get_post(viewer.id(), post.id()?).await.map_err(Problem::from)?;
+        let post = app.social.get_post(viewer.id(), post.id()?).await?;
         Ok(Render::render(post, &app.media.links()))
     }
 
@@ -76,7 +94,7 @@ impl PostsApi {
         body: Body<UpdatePost>,
     ) -> ApiResult<Versioned<Post>> {
         let updated = app.social.update_post(viewer.id(), post.id()?, body.0, &if_match.0).await;
-        Ok(Render::render(updated.map_err(Problem::from)?, &app.media.links()))
+        Ok(Render::render(updated?, &app.media.links()))
     }
 
     /// List revisions of a post
@@ -90,17 +108,11 @@ impl PostsApi {
         viewer: MaybeViewer,
         /// The ID of the post. 게시글 ID.
         post: Path<PostParam>,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
+        list: List,
     ) -> ApiResult<Paged<PostRevisionPage>> {
         let post = post.id()?;
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let page = query.page("listPostRevisions", &[&post.to_string()])?;
-        let revisions = app.social.post_revisions(viewer.id(), post, &page).await.map_err(Problem::from)?;
+        let page = list.page(&[&post.to_string()])?;
+        let revisions = app.social.post_revisions(viewer.id(), post, &page).await?;
         Ok(Paged::render_with(revisions, &app.media.links()))
     }
 
@@ -117,7 +129,7 @@ impl PostsApi {
         post: Path<PostParam>,
         if_match: IfMatch,
     ) -> ApiResult<NoContent> {
-        app.social.delete_post(viewer.id(), post.id()?, &if_match.0).await.map_err(Problem::from)?;
+        app.social.delete_post(viewer.id(), post.id()?, &if_match.0).await?;
         Ok(NoContent)
     }
 }

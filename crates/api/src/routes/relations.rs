@@ -2,14 +2,28 @@ use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
     answer::{Answer, ApiResult, NoContent},
+    operation::{Login, Operation},
     param::UserParam,
-    problem::Problem,
+    problem::Code,
     routes::{AppData, Tag},
     schema::user::{Block, Follow, FollowDecision, Mute},
     viewer::Viewer,
 };
 
 pub(crate) struct RelationsApi;
+
+/// The rules of the operations in this file.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation::write("followUser", Login::Required, &[Code::NotFound, Code::Blocked, Code::Invalid]),
+    Operation::write("unfollowUser", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::write("blockUser", Login::Required, &[Code::NotFound, Code::Invalid]),
+    Operation::write("unblockUser", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::write("muteUser", Login::Required, &[Code::NotFound, Code::Invalid]),
+    Operation::write("unmuteUser", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::write("acceptFollowRequest", Login::Required, &[Code::NotFound, Code::Invalid]),
+    Operation::write("rejectFollowRequest", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::write("removeFollower", Login::Required, &[Code::NotFound]).with_key(),
+];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Users")]
 impl RelationsApi {
@@ -26,7 +40,7 @@ impl RelationsApi {
         user: Path<UserParam>,
     ) -> ApiResult<Answer<Follow>> {
         let user = user.user(viewer.into())?;
-        Ok(Answer(app.social.follow_user(viewer.id(), &user).await.map_err(Problem::from)?.into()))
+        Ok(Answer(app.social.follow_user(viewer.id(), &user).await?.into()))
     }
 
     /// Unfollow a user
@@ -42,7 +56,7 @@ impl RelationsApi {
         user: Path<UserParam>,
     ) -> ApiResult<Answer<Follow>> {
         let user = user.user(viewer.into())?;
-        Ok(Answer(app.social.unfollow_user(viewer.id(), &user).await.map_err(Problem::from)?.into()))
+        Ok(Answer(app.social.unfollow_user(viewer.id(), &user).await?.into()))
     }
 
     /// Block a user
@@ -60,7 +74,7 @@ impl RelationsApi {
         user: Path<UserParam>,
     ) -> ApiResult<Answer<Block>> {
         let user = user.user(viewer.into())?;
-        app.social.block_user(viewer.id(), &user).await.map_err(Problem::from)?;
+        app.social.block_user(viewer.id(), &user).await?;
         Ok(Answer(Block { blocking: true }))
     }
 
@@ -77,7 +91,7 @@ impl RelationsApi {
         user: Path<UserParam>,
     ) -> ApiResult<Answer<Block>> {
         let user = user.user(viewer.into())?;
-        app.social.unblock_user(viewer.id(), &user).await.map_err(Problem::from)?;
+        app.social.unblock_user(viewer.id(), &user).await?;
         Ok(Answer(Block { blocking: false }))
     }
 
@@ -96,7 +110,7 @@ impl RelationsApi {
         user: Path<UserParam>,
     ) -> ApiResult<Answer<Mute>> {
         let user = user.user(viewer.into())?;
-        app.social.mute_user(viewer.id(), &user).await.map_err(Problem::from)?;
+        app.social.mute_user(viewer.id(), &user).await?;
         Ok(Answer(Mute { muting: true }))
     }
 
@@ -113,7 +127,7 @@ impl RelationsApi {
         user: Path<UserParam>,
     ) -> ApiResult<Answer<Mute>> {
         let user = user.user(viewer.into())?;
-        app.social.unmute_user(viewer.id(), &user).await.map_err(Problem::from)?;
+        app.social.unmute_user(viewer.id(), &user).await?;
         Ok(Answer(Mute { muting: false }))
     }
 
@@ -130,7 +144,7 @@ impl RelationsApi {
         user: Path<UserParam>,
     ) -> ApiResult<Answer<FollowDecision>> {
         let user = user.user(viewer.into())?;
-        let requester = app.social.accept_follow_request(viewer.id(), &user).await.map_err(Problem::from)?;
+        let requester = app.social.accept_follow_request(viewer.id(), &user).await?;
         Ok(Answer(FollowDecision { user_id: requester.as_uuid(), accepted: true }))
     }
 
@@ -148,7 +162,7 @@ impl RelationsApi {
     ) -> ApiResult<Answer<FollowDecision>> {
         let user = user.user(viewer.into())?;
         let rejected = app.social.reject_follow_request(viewer.id(), &user).await;
-        let (requester, accepted) = rejected.map_err(Problem::from)?;
+        let (requester, accepted) = rejected?;
         Ok(Answer(FollowDecision { user_id: requester.as_uuid(), accepted }))
     }
 
@@ -165,7 +179,7 @@ impl RelationsApi {
         user: Path<UserParam>,
     ) -> ApiResult<NoContent> {
         let user = user.user(viewer.into())?;
-        app.social.remove_follower(viewer.id(), &user).await.map_err(Problem::from)?;
+        app.social.remove_follower(viewer.id(), &user).await?;
         Ok(NoContent)
     }
 }

@@ -3,13 +3,18 @@ use poem_openapi::OpenApi;
 use crate::{
     answer::{ApiResult, Created},
     body::Body,
-    problem::Problem,
+    operation::{Login, Operation},
+    problem::Code,
     routes::{AppData, Tag},
     schema::report::{CreateReport, Report},
     viewer::Viewer,
 };
 
 pub(crate) struct ReportsApi;
+
+/// The rules of the operations in this file.
+pub(crate) const OPERATIONS: &[Operation] =
+    &[Operation::write("createReport", Login::Required, &[Code::NotFound]).with_body().with_key()];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Reports")]
 impl ReportsApi {
@@ -28,7 +33,7 @@ impl ReportsApi {
         viewer: Viewer,
         body: Body<CreateReport>,
     ) -> ApiResult<Created<Report>> {
-        let report = app.social.create_report(viewer.id(), body.0).await.map_err(Problem::from)?;
+        let report = app.social.create_report(viewer.id(), body.0).await?;
         Ok(Created { location: None, version: None, body: report.into() })
     }
 }

@@ -5,11 +5,11 @@ use poem_openapi::{
 
 use crate::{
     answer::{Answer, ApiResult, NoContent},
+    list::List,
+    operation::{Login, Operation},
     page::Paged,
-    param::{
-        CursorParam, HashtagParam, LimitParam, ListQuery, RecentSearchParam, Required, SearchParam, query,
-    },
-    problem::Problem,
+    param::{HashtagParam, RecentSearchParam, Required, SearchParam, query},
+    problem::Code,
     routes::{AppData, Tag},
     schema::{
         Render,
@@ -21,6 +21,19 @@ use crate::{
 };
 
 pub(crate) struct SearchApi;
+
+/// The rules of the operations in this file.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation::read("searchSuggestions", Login::Optional, &[Code::Invalid]),
+    Operation::read("searchUsers", Login::Optional, &[]).tagged().list(),
+    Operation::read("searchHashtags", Login::Optional, &[]).tagged().list(),
+    Operation::read("searchPosts", Login::Optional, &[]).tagged().list(),
+    Operation::read("listTrendingHashtags", Login::None, &[]).tagged().list(),
+    Operation::read("getHashtag", Login::Optional, &[Code::NotFound]),
+    Operation::read("listRecentSearches", Login::Required, &[]).tagged().list(),
+    Operation::write("deleteRecentSearch", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::write("deleteRecentSearches", Login::Required, &[]).with_key(),
+];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Discovery")]
 impl SearchApi {
@@ -39,7 +52,7 @@ impl SearchApi {
         q: Query<Required<SearchParam>>,
     ) -> ApiResult<Answer<SearchSuggestions>> {
         let text = query(&q.0)?;
-        let found = app.social.search_suggestions(viewer.id(), &text).await.map_err(Problem::from)?;
+        let found = app.social.search_suggestions(viewer.id(), &text).await?;
         Ok(Answer(SearchSuggestions::render(found, &app.media.links())))
     }
 
@@ -56,17 +69,11 @@ impl SearchApi {
         viewer: MaybeViewer,
         /// The search text, 1 to 100 characters. 검색어, 1~100자.
         q: Query<Required<SearchParam>>,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
+        list: List,
     ) -> ApiResult<Paged<UserPage>> {
-        let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let text = query(&q.0)?;
-        let page = list.ranked_page("searchUsers", &[text.as_str()])?;
-        let found = app.social.search_users(viewer.id(), &text, &page).await.map_err(Problem::from)?;
+        let page = list.ranked_page(&[text.as_str()])?;
+        let found = app.social.search_users(viewer.id(), &text, &page).await?;
         Ok(Paged::render_with(found, &app.media.links()))
     }
 
@@ -81,17 +88,11 @@ impl SearchApi {
         viewer: MaybeViewer,
         /// The search text, 1 to 100 characters. 검색어, 1~100자.
         q: Query<Required<SearchParam>>,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
+        list: List,
     ) -> ApiResult<Paged<HashtagPage>> {
-        let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let text = query(&q.0)?;
-        let page = list.ranked_page("searchHashtags", &[text.as_str()])?;
-        let found = app.social.search_hashtags(viewer.id(), &text, &page).await.map_err(Problem::from)?;
+        let page = list.ranked_page(&[text.as_str()])?;
+        let found = app.social.search_hashtags(viewer.id(), &text, &page).await?;
         Ok(Paged::render(found))
     }
 
@@ -108,17 +109,11 @@ impl SearchApi {
         viewer: MaybeViewer,
         /// The search text, 1 to 100 characters. 검색어, 1~100자.
         q: Query<Required<SearchParam>>,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
+        list: List,
     ) -> ApiResult<Paged<PostPage>> {
-        let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
         let text = query(&q.0)?;
-        let page = list.page("searchPosts", &[text.as_str()])?;
-        let found = app.social.search_posts(viewer.id(), &text, &page).await.map_err(Problem::from)?;
+        let page = list.page(&[text.as_str()])?;
+        let found = app.social.search_posts(viewer.id(), &text, &page).await?;
         Ok(Paged::render_with(found, &app.media.links()))
     }
 
@@ -127,19 +122,9 @@ impl SearchApi {
     /// Hashtags that more accounts use than on the day before, strongest trend first.
     /// 전날보다 많은 계정이 쓰고 있는 해시태그를 상승세가 큰 순서로 반환합니다.
     #[oai(path = "/trends/hashtags", method = "get", operation_id = "listTrendingHashtags")]
-    async fn list_trending_hashtags(
-        &self,
-        app: AppData<'_>,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
-    ) -> ApiResult<Paged<TrendPage>> {
-        let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let page = list.ranked_page("listTrendingHashtags", &[])?;
-        let trends = app.social.trending_hashtags(&page).await.map_err(Problem::from)?;
+    async fn list_trending_hashtags(&self, app: AppData<'_>, list: List) -> ApiResult<Paged<TrendPage>> {
+        let page = list.ranked_page(&[])?;
+        let trends = app.social.trending_hashtags(&page).await?;
         Ok(Paged::render(trends))
     }
 
@@ -154,7 +139,7 @@ impl SearchApi {
         /// A hashtag, with or without `#`. 해시태그. `#`은 없어도 됩니다.
         tag: Path<HashtagParam>,
     ) -> ApiResult<Answer<Hashtag>> {
-        let hashtag = app.social.get_hashtag(tag.hashtag()?).await.map_err(Problem::from)?;
+        let hashtag = app.social.get_hashtag(tag.hashtag()?).await?;
         Ok(Answer(hashtag.into()))
     }
 
@@ -167,16 +152,10 @@ impl SearchApi {
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
+        list: List,
     ) -> ApiResult<Paged<RecentSearchPage>> {
-        let list = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let page = list.page("listRecentSearches", &[&viewer.id().to_string()])?;
-        let searches = app.social.recent_searches(viewer.id(), &page).await.map_err(Problem::from)?;
+        let page = list.page(&[&viewer.id().to_string()])?;
+        let searches = app.social.recent_searches(viewer.id(), &page).await?;
         Ok(Paged::render(searches))
     }
 
@@ -192,7 +171,7 @@ impl SearchApi {
         /// The ID of a search from listRecentSearches. listRecentSearches에서 받은 검색 ID.
         id: Path<RecentSearchParam>,
     ) -> ApiResult<NoContent> {
-        app.social.delete_recent_search(viewer.id(), id.id()?).await.map_err(Problem::from)?;
+        app.social.delete_recent_search(viewer.id(), id.id()?).await?;
         Ok(NoContent)
     }
 
@@ -202,7 +181,7 @@ impl SearchApi {
     /// 내 검색 기록을 모두 삭제합니다.
     #[oai(path = "/me/recent-searches", method = "delete", operation_id = "deleteRecentSearches")]
     async fn delete_recent_searches(&self, app: AppData<'_>, viewer: Viewer) -> ApiResult<NoContent> {
-        app.social.delete_recent_searches(viewer.id()).await.map_err(Problem::from)?;
+        app.social.delete_recent_searches(viewer.id()).await?;
         Ok(NoContent)
     }
 }

@@ -1,15 +1,14 @@
-use poem_openapi::{
-    OpenApi,
-    param::{Path, Query},
-};
+use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
     answer::{ApiResult, NoContent, WithCookie},
     body::Body,
     cookie,
+    list::List,
+    operation::{Login, Operation},
     page::Paged,
-    param::{CursorParam, LimitParam, ListQuery, SessionParam},
-    problem::Problem,
+    param::SessionParam,
+    problem::Code,
     routes::{AppData, Tag},
     schema::{
         account::ChangePassword,
@@ -19,6 +18,21 @@ use crate::{
 };
 
 pub(crate) struct SessionsApi;
+
+/// The rules of the operations in this file.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation::read("listSessions", Login::Required, &[]).tagged().list(),
+    Operation::write("revokeSession", Login::Required, &[Code::NotFound]).setting_cookie(),
+    Operation::write(
+        "changePassword",
+        Login::Required,
+        &[Code::WrongPassword, Code::ReauthenticationRequired, Code::RateLimited, Code::Overloaded],
+    )
+    .hashing_password()
+    .with_body()
+    .setting_cookie(),
+    Operation::write("revokeOtherSessions", Login::Required, &[]),
+];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Auth")]
 impl SessionsApi {
@@ -33,16 +47,10 @@ impl SessionsApi {
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
+        list: List,
     ) -> ApiResult<Paged<SessionPage>> {
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: None };
-        let page = query.page("listSessions", &[&viewer.id().to_string()])?;
-        let sessions = app.auth.list_sessions(viewer.id(), &page).await.map_err(Problem::from)?;
+        let page = list.page(&[&viewer.id().to_string()])?;
+        let sessions = app.auth.list_sessions(viewer.id(), &page).await?;
         Ok(Paged::new(sessions.map(|session| Session::new(session, viewer.session()))))
     }
 
@@ -61,7 +69,7 @@ impl SessionsApi {
         id: Path<SessionParam>,
     ) -> ApiResult<WithCookie<NoContent>> {
         let id = id.id()?;
-        app.auth.revoke_session(viewer.id(), id).await.map_err(Problem::from)?;
+        app.auth.revoke_session(viewer.id(), id).await?;
         let is_current = viewer.cookie_session() == Some(id);
         Ok(WithCookie { cookie: is_current.then(|| cookie::remove(&app.site)), answer: NoContent })
     }
@@ -80,7 +88,7 @@ impl SessionsApi {
         body: Body<ChangePassword>,
     ) -> ApiResult<WithCookie<NoContent>> {
         let changed = app.auth.change_password(viewer.id(), viewer.session(), body.0).await;
-        let token = changed.map_err(Problem::from)?;
+        let token = changed?;
         let cookie = token.map(|token| cookie::of_browser(&app, &token)).transpose()?;
         Ok(WithCookie { cookie, answer: NoContent })
     }
@@ -91,7 +99,7 @@ impl SessionsApi {
     /// 현재 세션을 제외한 모든 세션을 종료합니다.
     #[oai(path = "/auth/sessions", method = "delete", operation_id = "revokeOtherSessions")]
     async fn revoke_other_sessions(&self, app: AppData<'_>, viewer: Viewer) -> ApiResult<NoContent> {
-        app.auth.revoke_other_sessions(viewer.id(), viewer.session()).await.map_err(Problem::from)?;
+        app.auth.revoke_other_sessions(viewer.id(), viewer.session()).await?;
         Ok(NoContent)
     }
 }

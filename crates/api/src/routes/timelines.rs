@@ -1,19 +1,25 @@
-use poem_openapi::{
-    OpenApi,
-    param::{Path, Query},
-};
+use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
     answer::ApiResult,
+    list::List,
+    operation::{Login, Operation},
     page::Paged,
-    param::{CursorParam, HashtagParam, LimitParam, ListQuery, SinceParam},
-    problem::Problem,
+    param::HashtagParam,
+    problem::Code,
     routes::{AppData, Tag},
     schema::post::PostPage,
     viewer::{MaybeViewer, Viewer},
 };
 
 pub(crate) struct TimelinesApi;
+
+/// The rules of the operations in this file.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation::read("getHomeTimeline", Login::Required, &[]).tagged().list_with_since(),
+    Operation::read("getPublicTimeline", Login::Optional, &[]).tagged().list_with_since(),
+    Operation::read("getHashtagTimeline", Login::Optional, &[Code::NotFound]).tagged().list_with_since(),
+];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Timelines")]
 impl TimelinesApi {
@@ -26,19 +32,10 @@ impl TimelinesApi {
         &self,
         app: AppData<'_>,
         viewer: Viewer,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
-        /// Returns only items newer than this ID, which does not have to exist.
-        /// 이 ID보다 새로운 항목만 반환합니다. 이 ID의 항목이 없어도 됩니다.
-        since_id: Query<Option<SinceParam>>,
+        list: List,
     ) -> ApiResult<Paged<PostPage>> {
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
-        let page = query.page("getHomeTimeline", &[&viewer.id().to_string()])?;
-        let items = app.social.home_timeline(viewer.id(), &page).await.map_err(Problem::from)?;
+        let page = list.page(&[&viewer.id().to_string()])?;
+        let items = app.social.home_timeline(viewer.id(), &page).await?;
         Ok(Paged::render_with(items, &app.media.links()))
     }
 
@@ -52,19 +49,10 @@ impl TimelinesApi {
         &self,
         app: AppData<'_>,
         viewer: MaybeViewer,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
-        /// Returns only items newer than this ID, which does not have to exist.
-        /// 이 ID보다 새로운 항목만 반환합니다. 이 ID의 항목이 없어도 됩니다.
-        since_id: Query<Option<SinceParam>>,
+        list: List,
     ) -> ApiResult<Paged<PostPage>> {
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
-        let page = query.page("getPublicTimeline", &[])?;
-        let posts = app.social.public_timeline(viewer.id(), &page).await.map_err(Problem::from)?;
+        let page = list.page(&[])?;
+        let posts = app.social.public_timeline(viewer.id(), &page).await?;
         Ok(Paged::render_with(posts, &app.media.links()))
     }
 
@@ -81,20 +69,11 @@ impl TimelinesApi {
         viewer: MaybeViewer,
         /// A hashtag, with or without `#`. 해시태그. `#`은 없어도 됩니다.
         tag: Path<HashtagParam>,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
-        /// Returns only items newer than this ID, which does not have to exist.
-        /// 이 ID보다 새로운 항목만 반환합니다. 이 ID의 항목이 없어도 됩니다.
-        since_id: Query<Option<SinceParam>>,
+        list: List,
     ) -> ApiResult<Paged<PostPage>> {
         let tag = tag.hashtag()?;
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
-        let page = query.page("getHashtagTimeline", &[tag.as_str()])?;
-        let posts = app.social.hashtag_timeline(viewer.id(), &tag, &page).await.map_err(Problem::from)?;
+        let page = list.page(&[tag.as_str()])?;
+        let posts = app.social.hashtag_timeline(viewer.id(), &tag, &page).await?;
         Ok(Paged::render_with(posts, &app.media.links()))
     }
 }

@@ -1,15 +1,14 @@
-use poem_openapi::{
-    OpenApi,
-    param::{Path, Query},
-};
+use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
     answer::{ApiResult, NoContent, Versioned, WithCookie},
     body::Body,
     conditional::IfMatch,
     cookie,
+    list::List,
+    operation::{Login, Operation},
     page::Paged,
-    param::{CursorParam, LimitParam, ListQuery, SinceParam, UserParam},
+    param::UserParam,
     problem::{Code, Problem},
     routes::{AppData, Tag},
     schema::{
@@ -23,6 +22,31 @@ use crate::{
 
 pub(crate) struct UsersApi;
 
+/// The rules of the operations in this file.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation::read("getMe", Login::Required, &[]).tagged(),
+    Operation::write("updateMe", Login::Required, &[Code::NotFound, Code::MediaInUse])
+        .with_body()
+        .tagged()
+        .with_precondition()
+        .with_key(),
+    Operation::write("changeUsername", Login::Required, &[Code::UsernameTaken, Code::RateLimited])
+        .with_body()
+        .tagged()
+        .with_precondition(),
+    Operation::write(
+        "deleteMe",
+        Login::Required,
+        &[Code::WrongPassword, Code::ReauthenticationRequired, Code::RateLimited, Code::Overloaded],
+    )
+    .hashing_password()
+    .with_body(),
+    Operation::read("getUser", Login::Optional, &[Code::NotFound]).tagged(),
+    Operation::read("listUserPosts", Login::Optional, &[Code::NotFound, Code::Blocked, Code::AccountPrivate])
+        .tagged()
+        .list_with_since(),
+];
+
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Users")]
 impl UsersApi {
     /// Get your account
@@ -31,7 +55,7 @@ impl UsersApi {
     /// 내 프로필과 나만 볼 수 있는 정보를 반환합니다.
     #[oai(path = "/me", method = "get", operation_id = "getMe")]
     async fn get_me(&self, app: AppData<'_>, viewer: Viewer) -> ApiResult<Versioned<Account>> {
-        let account = app.auth.account(viewer.id()).await.map_err(Problem::from)?;
+        let account = app.auth.account(viewer.id()).await?;
         // The account was deleted after the gate looked up the session.
         let account = account.ok_or_else(|| Problem::new(Code::Unauthenticated))?;
         Ok(Versioned { version: account.user.version, body: Account::render(account, &app.media.links()) })
@@ -52,7 +76,7 @@ impl UsersApi {
         body: Body<UpdateMe>,
     ) -> ApiResult<Versioned<Account>> {
         let updated = app.social.update_profile(viewer.id(), body.0, &if_match.0).await;
-        let account = updated.map_err(Problem::from)?;
+        let account = updated?;
         Ok(Versioned { version: account.user.version, body: Account::render(account, &app.media.links()) })
     }
 
@@ -71,7 +95,7 @@ impl UsersApi {
         body: Body<ChangeUsername>,
     ) -> ApiResult<Versioned<Account>> {
         let changed = app.auth.change_username(viewer.id(), body.0, &if_match.0).await;
-        let account = changed.map_err(Problem::from)?;
+        let account = changed?;
         Ok(Versioned { version: account.user.version, body: Account::render(account, &app.media.links()) })
     }
 
@@ -90,7 +114,7 @@ impl UsersApi {
         viewer: Viewer,
         body: Body<DeleteMe>,
     ) -> ApiResult<WithCookie<NoContent>> {
-        app.auth.delete_account(viewer.id(), viewer.session(), body.0).await.map_err(Problem::from)?;
+        app.auth.delete_account(viewer.id(), viewer.session(), body.0).await?;
         let cookie = viewer.cookie_session().map(|_| cookie::remove(&app.site));
         Ok(WithCookie { cookie, answer: NoContent })
     }
@@ -108,7 +132,7 @@ impl UsersApi {
         user: Path<UserParam>,
     ) -> ApiResult<Versioned<User>> {
         let user = user.user(viewer)?;
-        let view = app.social.get_user(viewer.id(), &user).await.map_err(Problem::from)?;
+        let view = app.social.get_user(viewer.id(), &user).await?;
         Ok(Versioned { version: view.user.version, body: User::render(view, &app.media.links()) })
     }
 
@@ -123,20 +147,11 @@ impl UsersApi {
         viewer: MaybeViewer,
         /// A user ID, `@username`, or `me`. 사용자 ID, `@아이디` 또는 `me`.
         user: Path<UserParam>,
-        /// The maximum number of items on the page; values above 100 count as 100.
-        /// 한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.
-        limit: Query<Option<LimitParam>>,
-        /// A `next_cursor` or `prev_cursor` from a page of this list.
-        /// 이 목록의 페이지에서 받은 `next_cursor` 또는 `prev_cursor`.
-        cursor: Query<Option<CursorParam>>,
-        /// Returns only items newer than this ID, which does not have to exist.
-        /// 이 ID보다 새로운 항목만 반환합니다. 이 ID의 항목이 없어도 됩니다.
-        since_id: Query<Option<SinceParam>>,
+        list: List,
     ) -> ApiResult<Paged<PostPage>> {
-        let query = ListQuery { limit: limit.0, cursor: cursor.0, since_id: since_id.0 };
-        let page = query.page("listUserPosts", &[&user.scope(viewer)?])?;
+        let page = list.page(&[&user.scope(viewer)?])?;
         let user = user.user(viewer)?;
-        let posts = app.social.user_posts(viewer.id(), &user, &page).await.map_err(Problem::from)?;
+        let posts = app.social.user_posts(viewer.id(), &user, &page).await?;
         Ok(Paged::render_with(posts, &app.media.links()))
     }
 }

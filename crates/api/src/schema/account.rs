@@ -1,13 +1,21 @@
-use blegram_auth::{Device, EnteredPassword, NewPassword};
-use blegram_domain::{
-    Bio, DeviceName, DisplayName, EmailAddress, Relation, Username, Violation, session::Kind,
-};
+//! The caller's own account: its profile, settings, password and deletion. Signing up and logging in are in `login`,
+//! tokens in `token`.
+
+mod login;
+mod token;
+
+use blegram_auth::{EnteredPassword, NewPassword};
+use blegram_domain::{Bio, DisplayName, Relation, Username, Violation};
 use blegram_media::Links;
 use blegram_social::{NewDisplayName, UpdateProfile, UserView};
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 use uuid::Uuid;
 
+pub(crate) use self::{
+    login::{AuthResult, CsrfToken, LogIn, SignUp},
+    token::{Grant, IssueToken, Tokens},
+};
 use crate::{
     body::{Fields, Input},
     schema::{
@@ -98,164 +106,6 @@ impl Render<blegram_domain::Account> for Account {
             discoverable: account.discoverable,
             messages_from: account.messages_from.as_str().to_owned(),
         }
-    }
-}
-
-/// The result of a login.
-/// 로그인 결과.
-#[derive(Debug, Object, Serialize)]
-pub(crate) struct AuthResult {
-    /// The logged-in account.
-    /// 로그인한 계정.
-    account: Account,
-    /// Tokens of a native client; null for browsers, whose session is a cookie.
-    /// 네이티브 클라이언트의 토큰. 쿠키로 세션을 유지하는 브라우저에서는 null입니다.
-    tokens: Option<Tokens>,
-}
-
-/// The tokens of a native client.
-/// 네이티브 클라이언트의 토큰.
-#[derive(Debug, Object, Serialize)]
-pub(crate) struct Tokens {
-    /// Access token. Send it with every request as `Authorization: Bearer <token>`. Treat it as opaque.
-    /// 액세스 토큰. 모든 요청에 `Authorization: Bearer <token>`으로 보내세요. 내용은 해석하지 마세요.
-    access_token: String,
-    /// Always `Bearer`.
-    /// 항상 `Bearer`입니다.
-    token_type: String,
-    /// Seconds until the access token expires.
-    /// 액세스 토큰이 만료될 때까지의 초.
-    expires_in: u64,
-    /// Refresh token. Exchange it once for new tokens with issueToken. Store it where only the app can read it.
-    /// 갱신 토큰. issueToken에 한 번만 사용해 새 토큰을 받습니다. 앱만 읽을 수 있는 곳에 보관하세요.
-    refresh_token: String,
-    /// Seconds until the refresh token expires.
-    /// 갱신 토큰이 만료될 때까지의 초.
-    refresh_expires_in: u64,
-}
-
-impl AuthResult {
-    pub(crate) fn new(account: blegram_domain::Account, tokens: Option<Tokens>, links: &Links) -> Self {
-        Self { account: Account::render(account, links), tokens }
-    }
-}
-
-impl From<blegram_auth::Tokens> for Tokens {
-    fn from(tokens: blegram_auth::Tokens) -> Self {
-        Self {
-            access_token: tokens.access_token.expose().to_owned(),
-            token_type: "Bearer".to_owned(),
-            expires_in: tokens.expires_in.as_secs(),
-            refresh_token: tokens.refresh_token.expose().to_owned(),
-            refresh_expires_in: tokens.refresh_expires_in.as_secs(),
-        }
-    }
-}
-
-/// The CSRF token of your session, for clients that send neither `Sec-Fetch-Site` nor `Origin`.
-/// 세션의 CSRF 토큰. `Sec-Fetch-Site`와 `Origin`을 보내지 않는 클라이언트에 필요합니다.
-#[derive(Debug, Object, Serialize)]
-pub(crate) struct CsrfToken {
-    /// Value for the `X-CSRF-Token` header; null if you are not logged in and need no token.
-    /// `X-CSRF-Token` 헤더의 값. 로그인하지 않아 필요 없으면 null입니다.
-    pub(crate) csrf_token: Option<String>,
-}
-
-/// The kind of client, which decides whether the session is a cookie or tokens.
-/// 클라이언트의 종류. 세션이 쿠키인지 토큰인지 결정합니다.
-#[derive(Debug, Enum)]
-#[oai(rename_all = "snake_case")]
-pub(crate) enum ClientKind {
-    /// The session is the cookie `auth-blegram`.
-    Browser,
-    /// The session is an access token and a refresh token, in the response. Also for apps in a web view (Capacitor,
-    /// Ionic, Tauri): from there browsers never send a Lax cookie to the API.
-    Native,
-}
-
-/// A new account.
-/// 새 계정.
-#[derive(Debug, Object)]
-pub(crate) struct SignUp {
-    /// Username: 3 to 30 characters of a-z, digits, `.`, `_` and Hangul syllables, case-insensitive. Must not be
-    /// confusable with a taken username.
-    /// 영문, 숫자, `.`, `_`, 한글 음절 3~30자. 대소문자는 구분하지 않으며, 이미 쓰이는 아이디와 비슷하면 안 됩니다.
-    #[oai(validator(min_length = 3))]
-    username: String,
-    /// Password: 10 to 128 characters, not easy to guess.
-    /// 추측하기 어려운 10~128자.
-    #[oai(validator(min_length = 10))]
-    password: String,
-    /// Display name, 1 to 30 characters; defaults to the username.
-    /// 프로필에 표시되는 이름, 1~30자. 기본값은 아이디입니다.
-    display_name: Option<String>,
-    /// Email address.
-    /// 이메일 주소.
-    email: Option<String>,
-    /// `browser` for a session cookie, `native` for tokens.
-    /// 세션을 쿠키로 받으려면 `browser`, 토큰으로 받으려면 `native`.
-    client: ClientKind,
-    /// Name of the device, 1 to 60 characters.
-    /// 기기 이름, 1~60자.
-    device_name: Option<String>,
-}
-
-impl Input for SignUp {
-    type Parsed = blegram_auth::SignUp;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let username = fields.text("username", |raw| Username::parse(raw.trim()));
-        let display_name = fields.optional_text("display_name", DisplayName::parse);
-        let email = fields.optional_text("email", EmailAddress::parse);
-        let known: Vec<&str> = [
-            username.as_ref().map(Username::as_str),
-            display_name.as_ref().map(DisplayName::as_str),
-            email.as_ref().map(EmailAddress::as_str),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        let password = fields.text("password", |raw| NewPassword::parse(raw, &known));
-        let device = parse_device(fields);
-        Some(blegram_auth::SignUp {
-            username: username?,
-            password: password?,
-            display_name,
-            email,
-            device: device?,
-        })
-    }
-}
-
-/// Login credentials.
-/// 로그인 정보.
-#[derive(Debug, Object)]
-pub(crate) struct LogIn {
-    /// Username, case-insensitive, with or without `@`.
-    /// 아이디. 대소문자를 구분하지 않으며 앞에 `@`를 붙여도 됩니다.
-    login: String,
-    /// Password of the account.
-    /// 계정의 비밀번호.
-    password: String,
-    /// `browser` for a session cookie, `native` for tokens.
-    /// 세션을 쿠키로 받으려면 `browser`, 토큰으로 받으려면 `native`.
-    client: ClientKind,
-    /// Name of the device, 1 to 60 characters.
-    /// 기기 이름, 1~60자.
-    device_name: Option<String>,
-}
-
-impl Input for LogIn {
-    type Parsed = blegram_auth::LogIn;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let login = fields.text("login", |raw| {
-            let max = EmailAddress::MAX_BYTES;
-            if raw.len() > max { Err(Violation::TooLong { max, unit: "bytes" }) } else { Ok(raw.to_owned()) }
-        });
-        let password = fields.text("password", EnteredPassword::parse);
-        let device = parse_device(fields);
-        Some(blegram_auth::LogIn { login: login?, password: password?, device: device? })
     }
 }
 
@@ -376,91 +226,4 @@ impl Input for DeleteMe {
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
         Some(fields.optional_text("password", EnteredPassword::parse))
     }
-}
-
-/// The type of a grant.
-/// 권한 부여 방식.
-#[derive(Debug, Enum)]
-#[oai(rename_all = "snake_case")]
-pub(crate) enum GrantType {
-    /// Needs `refresh_token`.
-    RefreshToken,
-    /// Needs `code`, `code_verifier` and `redirect_uri`, from a login with another provider.
-    AuthorizationCode,
-}
-
-/// A grant to exchange for tokens (RFC 6749, 4.1.3 and 6).
-/// 토큰과 교환할 권한 부여(RFC 6749, 4.1.3과 6).
-#[derive(Debug, Object)]
-pub(crate) struct IssueToken {
-    /// Type of the grant; decides which other fields are required.
-    /// 권한 부여 방식. 이에 따라 필요한 다른 필드가 달라집니다.
-    grant_type: GrantType,
-    /// Required for `refresh_token`.
-    /// `refresh_token`일 때 필요합니다.
-    refresh_token: Option<String>,
-    /// Required for `authorization_code`.
-    /// `authorization_code`일 때 필요합니다.
-    code: Option<String>,
-    /// Required for `authorization_code` (RFC 7636).
-    /// `authorization_code`일 때 필요합니다(RFC 7636).
-    code_verifier: Option<String>,
-    /// Required for `authorization_code`.
-    /// `authorization_code`일 때 필요합니다.
-    redirect_uri: Option<String>,
-}
-
-/// A parsed [`IssueToken`].
-#[derive(Debug)]
-pub(crate) enum Grant {
-    RefreshToken(String),
-    /// Authorization codes are not issued yet, so every code is invalid.
-    AuthorizationCode,
-}
-
-/// Largest accepted grant, in bytes; longer than every issued one.
-const MAX_GRANT_BYTES: usize = 1024;
-
-impl Input for IssueToken {
-    type Parsed = Grant;
-
-    fn parse(fields: &mut Fields) -> Option<Grant> {
-        let grant_type = fields.text("grant_type", parse_grant_type);
-        let is_code = matches!(grant_type, Some(GrantType::AuthorizationCode));
-        let is_refresh = matches!(grant_type, Some(GrantType::RefreshToken));
-        let refresh_token = fields.text_if(is_refresh, "refresh_token", parse_grant);
-        let code =
-            ["code", "code_verifier", "redirect_uri"].map(|name| fields.text_if(is_code, name, parse_grant));
-        match grant_type? {
-            GrantType::RefreshToken => refresh_token.map(Grant::RefreshToken),
-            GrantType::AuthorizationCode => {
-                code.iter().all(Option::is_some).then_some(Grant::AuthorizationCode)
-            }
-        }
-    }
-}
-
-fn parse_grant_type(raw: &str) -> Result<GrantType, Violation> {
-    match raw {
-        "refresh_token" => Ok(GrantType::RefreshToken),
-        "authorization_code" => Ok(GrantType::AuthorizationCode),
-        _ => Err(Violation::OutOfRange("must be \"refresh_token\" or \"authorization_code\"")),
-    }
-}
-
-fn parse_grant(raw: &str) -> Result<String, Violation> {
-    if raw.len() > MAX_GRANT_BYTES {
-        return Err(Violation::TooLong { max: MAX_GRANT_BYTES, unit: "bytes" });
-    }
-    Ok(raw.to_owned())
-}
-
-fn parse_client(raw: &str) -> Result<Kind, Violation> {
-    raw.parse().map_err(|_| Violation::OutOfRange("must be \"browser\" or \"native\""))
-}
-
-fn parse_device(fields: &mut Fields) -> Option<Device> {
-    let kind = fields.text("client", parse_client);
-    let name = fields.optional_text("device_name", DeviceName::parse);
-    Some(Device { kind: kind?, name: name.map(String::from), ..Device::default() })
 }

@@ -1,0 +1,188 @@
+//! The one table from the errors of the service crates to problems. No match has a `_` arm: a new variant does not compile
+//! until it has a code here.
+
+use blegram_auth::RateLimited;
+use blegram_domain::Violation;
+use blegram_media::ImageRejection;
+use poem::http::{HeaderValue, header};
+
+use super::{Code, Failure, NO_IMAGE, PAUSE_SECONDS, Problem, UPLOAD_PAUSE_SECONDS, incomplete_body};
+
+fn storage(cause: blegram_auth::StorageError) -> Problem {
+    let code = if cause.is_transient() { Code::Unavailable } else { Code::Internal };
+    Problem { cause: Some(cause.into()), ..Problem::new(code) }
+}
+
+impl From<blegram_auth::Error> for Problem {
+    fn from(error: blegram_auth::Error) -> Self {
+        match error {
+            blegram_auth::Error::UsernameTaken => Self::new(Code::UsernameTaken),
+            blegram_auth::Error::RegistrationClosed => Self::new(Code::RegistrationClosed),
+            blegram_auth::Error::InvalidCredentials => Self::new(Code::InvalidCredentials),
+            blegram_auth::Error::AccountSuspended => Self::new(Code::AccountSuspended),
+            blegram_auth::Error::WrongPassword => Self::new(Code::WrongPassword),
+            blegram_auth::Error::ReauthenticationRequired => Self::new(Code::ReauthenticationRequired),
+            blegram_auth::Error::WeakPassword(violation) => {
+                Self::invalid(vec![Failure::of("/new_password", violation)])
+            }
+            blegram_auth::Error::PreconditionFailed => Self::new(Code::PreconditionFailed),
+            blegram_auth::Error::InvalidGrant => Self::new(Code::InvalidGrant),
+            blegram_auth::Error::SessionEnded => Self::new(Code::Unauthenticated),
+            blegram_auth::Error::SessionNotFound | blegram_auth::Error::AccountNotFound => Self::not_found(),
+            blegram_auth::Error::RateLimited(limited) => limited.into(),
+            blegram_auth::Error::Overloaded => Self::new(Code::Overloaded),
+            blegram_auth::Error::Hashing(cause) | blegram_auth::Error::Signing(cause) => {
+                Self::internal(cause)
+            }
+            blegram_auth::Error::Storage(cause) => storage(cause),
+        }
+    }
+}
+
+impl From<RateLimited> for Problem {
+    fn from(RateLimited(rate_limit): RateLimited) -> Self {
+        Self::rate_limited(&rate_limit)
+    }
+}
+
+impl From<blegram_social::Error> for Problem {
+    fn from(error: blegram_social::Error) -> Self {
+        match error {
+            blegram_social::Error::PostNotFound
+            | blegram_social::Error::CommentNotFound
+            | blegram_social::Error::MessageNotFound
+            | blegram_social::Error::SearchNotFound
+            | blegram_social::Error::UserNotFound => Self::not_found(),
+            blegram_social::Error::ParentNotFound => Self::invalid(vec![Failure::of(
+                "/parent_id",
+                Violation::NotFound("must be the id of a comment on this post that accepts replies"),
+            )]),
+            blegram_social::Error::MediaNotFound(indexes) => Self::invalid(
+                indexes.into_iter().map(|at| Failure::of(format!("/media_ids/{at}"), NO_IMAGE)).collect(),
+            ),
+            blegram_social::Error::AvatarNotFound => {
+                Self::invalid(vec![Failure::of("/avatar_media_id", NO_IMAGE)])
+            }
+            blegram_social::Error::MediaInUse => Self::new(Code::MediaInUse),
+            blegram_social::Error::PostBlank => Self::invalid(vec![Failure::of("/text", Violation::Blank)]),
+            blegram_social::Error::Blocked => Self::new(Code::Blocked),
+            blegram_social::Error::AccountPrivate => Self::new(Code::AccountPrivate),
+            blegram_social::Error::Oneself => {
+                Self::invalid(vec![Failure::new("/user", "self", "must not be your own account")])
+            }
+            blegram_social::Error::OwnReported => {
+                Self::invalid(vec![Failure::new("", "self", "must not be your own account or content")])
+            }
+            blegram_social::Error::PreconditionFailed => Self::new(Code::PreconditionFailed),
+            blegram_social::Error::NotAuthor | blegram_social::Error::NotModerator => {
+                Self::new(Code::Forbidden)
+            }
+            blegram_social::Error::Storage(cause) => storage(cause),
+        }
+    }
+}
+
+impl From<blegram_media::Error> for Problem {
+    fn from(error: blegram_media::Error) -> Self {
+        match error {
+            blegram_media::Error::Refused(rejection) => {
+                Self::new(rejected_image(rejection)).with_detail(rejection.to_string())
+            }
+            blegram_media::Error::NotFound | blegram_media::Error::AccountNotFound => Self::not_found(),
+            blegram_media::Error::InUse => Self::new(Code::MediaInUse),
+            blegram_media::Error::PreconditionFailed => Self::new(Code::PreconditionFailed),
+            blegram_media::Error::NotArrived => Self::new(Code::UploadNotArrived),
+            blegram_media::Error::Expired => Self::new(Code::UploadExpired),
+            blegram_media::Error::RangeNotSatisfiable(size) => {
+                let problem = Self::new(Code::RangeNotSatisfiable);
+                match HeaderValue::from_str(&format!("bytes */{size}")) {
+                    Ok(range) => problem.with_header(header::CONTENT_RANGE, range),
+                    Err(_) => problem,
+                }
+            }
+            blegram_media::Error::InProgress => {
+                Self::new(Code::UploadInProgress).with_header(header::RETRY_AFTER, PAUSE_SECONDS.into())
+            }
+            // A fixed delay: the server cannot know when the client ends one of its uploads.
+            blegram_media::Error::TooManyAtOnce(_) => Self::new(Code::RateLimited)
+                .with_header(header::RETRY_AFTER, UPLOAD_PAUSE_SECONDS.into())
+                .with_detail(error.to_string()),
+            blegram_media::Error::TooManyPending { .. } => {
+                Self::new(Code::QuotaExceeded).with_detail(error.to_string())
+            }
+            blegram_media::Error::Overloaded => Self::new(Code::Overloaded),
+            blegram_media::Error::Interrupted(cause) => incomplete_body(&cause),
+            blegram_media::Error::Internal(cause) | blegram_media::Error::Configuration(cause) => {
+                Self::internal(cause)
+            }
+            blegram_media::Error::Unavailable(cause) => {
+                Self { cause: Some(cause), ..Self::new(Code::Unavailable) }
+            }
+            error @ blegram_media::Error::ForeignStorage(_) => {
+                Self { cause: Some(error.into()), ..Self::new(Code::Unavailable) }
+            }
+            blegram_media::Error::Storage(cause) => storage(cause),
+        }
+    }
+}
+
+impl From<blegram_chat::Error> for Problem {
+    fn from(error: blegram_chat::Error) -> Self {
+        let each = |indexes: Vec<usize>, list: &str, violation: Violation| {
+            Self::invalid(indexes.iter().map(|at| Failure::of(format!("/{list}/{at}"), violation)).collect())
+        };
+        match error {
+            blegram_chat::Error::NotFound | blegram_chat::Error::AccountNotFound => Self::not_found(),
+            blegram_chat::Error::MembersNotFound(indexes) => each(
+                indexes,
+                "members",
+                Violation::NotFound("must be an account that you can send messages to"),
+            ),
+            blegram_chat::Error::Oneself => {
+                Self::invalid(vec![Failure::new("/members", "self", "must contain another account")])
+            }
+            blegram_chat::Error::TooManyMembers => {
+                let max = blegram_domain::Conversation::MAX_MEMBERS;
+                Self::invalid(vec![Failure::of("/members", Violation::TooMany { max, what: "members" })])
+            }
+            blegram_chat::Error::NotAGroup => Self::new(Code::NotAGroup),
+            blegram_chat::Error::Forbidden => Self::new(Code::Forbidden),
+            blegram_chat::Error::Blocked => Self::new(Code::Blocked),
+            blegram_chat::Error::CannotWrite => {
+                Self::new(Code::Forbidden).with_detail("You cannot send messages to this account.")
+            }
+            blegram_chat::Error::RecipientDeleted => Self::new(Code::Forbidden)
+                .with_detail("The account was deleted. Old messages remain, but you cannot send new ones."),
+            blegram_chat::Error::ClientIdReused => Self::new(Code::ClientIdReused),
+            blegram_chat::Error::ReplyNotFound => Self::invalid(vec![Failure::of(
+                "/reply_to",
+                Violation::NotFound("must be the id of a message in this conversation"),
+            )]),
+            blegram_chat::Error::MediaNotFound(indexes) => each(indexes, "media_ids", NO_IMAGE),
+            blegram_chat::Error::MediaInUse => Self::new(Code::MediaInUse),
+            blegram_chat::Error::MessageBlank => Self::invalid(vec![Failure::of("/text", Violation::Blank)]),
+            blegram_chat::Error::PreconditionFailed => Self::new(Code::PreconditionFailed),
+            blegram_chat::Error::Busy => Self::new(Code::Overloaded),
+            blegram_chat::Error::Storage(cause) => storage(cause),
+        }
+    }
+}
+
+const fn rejected_image(rejection: ImageRejection) -> Code {
+    match rejection {
+        ImageRejection::Empty => Code::MediaEmpty,
+        ImageRejection::TooLarge(_) => Code::MediaTooLarge,
+        ImageRejection::WrongSize | ImageRejection::WrongHash => Code::UploadMismatch,
+        ImageRejection::Unsupported(_) => Code::MediaUnsupported,
+        ImageRejection::WrongType { .. } => Code::MediaTypeMismatch,
+        ImageRejection::TooManyPixels => Code::MediaTooManyPixels,
+        ImageRejection::Broken => Code::MediaBroken,
+        ImageRejection::TooSlow => Code::MediaTooSlow,
+    }
+}
+
+impl From<blegram_domain::page::CursorInvalid> for Problem {
+    fn from(_: blegram_domain::page::CursorInvalid) -> Self {
+        Self::new(Code::CursorInvalid)
+    }
+}

@@ -13,21 +13,21 @@ pub struct Recounted {
     pub column: &'static str,
     /// How many rows were checked.
     pub rows: u64,
-    /// How many of them were wrong. With `mend`, they are corrected.
+    /// How many of them were wrong. With `repair`, they are corrected.
     pub wrong: u64,
 }
 
 impl Social {
     /// Checks every count of every row in small transactions, so that the site keeps running, and corrects wrong counts
-    /// if `mend` is set.
-    pub async fn recount(&self, mend: bool) -> Result<Vec<Recounted>> {
+    /// if `repair` is set.
+    pub async fn recount(&self, repair: bool) -> Result<Vec<Recounted>> {
         let mut all = Vec::new();
         for count in COUNTS {
             let (mut rows, mut wrong, mut position) = (0, 0, None);
             loop {
                 let tx = self.db.write().await?;
                 let step = recount::update_some(&tx, count, position, BATCH).await?;
-                if mend && step.wrong > 0 {
+                if repair && step.wrong > 0 {
                     tx.commit().await?;
                 }
                 rows += step.rows;

@@ -4,7 +4,7 @@
 //! because it cannot name anything; invalid query parameters are 422, with all failures in one response. The types
 //! still document the schema of the parsed value, such as a UUID.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, str::FromStr};
 
 use blegram_chat::SyncCursor;
 use blegram_domain::{
@@ -165,6 +165,75 @@ impl RecentSearchParam {
     /// The id, or 404.
     pub(crate) fn id(&self) -> Result<RecentSearchId, Problem> {
         self.0.parse().map_err(|_| Problem::not_found())
+    }
+}
+
+/// Up to 100 IDs: a repeated parameter, or one with commas.
+#[derive(Debug)]
+pub(crate) struct IdsParam(Vec<String>);
+
+impl IdsParam {
+    /// The largest number of IDs.
+    const MAX: usize = 100;
+
+    /// The IDs in their order, each once, or 422.
+    pub(crate) fn ids<T: FromStr + PartialEq>(&self) -> Result<Vec<T>, Problem> {
+        if self.0.is_empty() {
+            return Err(Problem::invalid(vec![Failure::new("/ids", "required", "is required")]));
+        }
+        if self.0.len() > Self::MAX {
+            let violation = Violation::TooMany { max: Self::MAX, what: "IDs" };
+            return Err(Problem::invalid(vec![Failure::of("/ids", violation)]));
+        }
+        let (mut ids, mut failures) = (Vec::new(), Vec::new());
+        for (index, text) in self.0.iter().enumerate() {
+            match text.parse::<T>() {
+                Ok(id) if ids.contains(&id) => {}
+                Ok(id) => ids.push(id),
+                Err(_) => {
+                    failures.push(Failure::new(format!("/ids/{index}"), "wrong-type", "must be a UUID"));
+                }
+            }
+        }
+        if failures.is_empty() { Ok(ids) } else { Err(Problem::invalid(failures)) }
+    }
+}
+
+impl Type for IdsParam {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        "IdsParam".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        MetaSchemaRef::Inline(Box::new(MetaSchema {
+            items: Some(Box::new(MetaSchemaRef::Inline(Box::new(string("uuid"))))),
+            min_items: Some(1),
+            max_items: Some(Self::MAX),
+            ..MetaSchema::new("array")
+        }))
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+impl ParseFromParameter for IdsParam {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        Self::parse_from_parameters([value])
+    }
+
+    fn parse_from_parameters<I: IntoIterator<Item = A>, A: AsRef<str>>(values: I) -> ParseResult<Self> {
+        let texts = |value: A| value.as_ref().split(',').map(str::to_owned).collect::<Vec<_>>();
+        Ok(Self(values.into_iter().flat_map(texts).collect()))
     }
 }
 

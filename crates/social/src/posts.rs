@@ -95,6 +95,15 @@ impl Social {
         self.view_posts(viewer, vec![post], Muted::Included).await?.pop().ok_or(Error::PostNotFound)
     }
 
+    /// The posts of `ids` that `viewer` may see, in that order, in a constant number of statements.
+    ///
+    /// # Errors
+    /// Only those of the database: posts that do not exist or that the viewer may not see are left out.
+    pub async fn get_posts(&self, viewer: Option<UserId>, ids: &[PostId]) -> Result<Vec<PostView>> {
+        let posts = posts::list_by_ids(&self.db, ids).await?;
+        self.view_posts(viewer, posts, Muted::Included).await
+    }
+
     /// Deletes a post of `actor` and updates all counts. A job removes the rows that depend on it.
     ///
     /// # Errors

@@ -1,18 +1,22 @@
-use poem_openapi::{OpenApi, param::Path};
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+};
 
 use crate::{
-    answer::{ApiResult, Created, NoContent, Versioned},
+    answer::{Answer, ApiResult, Created, NoContent, Versioned},
     body::Body,
     conditional::IfMatch,
     list::List,
     operation::{Login, Operation},
     page::Paged,
-    param::PostParam,
+    param::{IdsParam, PostParam},
     problem::Code,
     routes::{AppData, Tag},
     schema::{
         Render,
-        post::{CreatePost, Post, PostRevisionPage, UpdatePost},
+        post::{CreatePost, Post, PostList, PostRevisionPage, UpdatePost},
+        render_all,
     },
     viewer::{MaybeViewer, Viewer},
 };
@@ -26,6 +30,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         .tagged()
         .with_key()
         .with_location(),
+    Operation::read("getPosts", Login::Optional, &[Code::Invalid]),
     Operation::read("getPost", Login::Optional, &[Code::NotFound]).tagged(),
     Operation::write("updatePost", Login::Required, &[Code::NotFound, Code::Forbidden, Code::MediaInUse])
         .with_body()
@@ -59,6 +64,25 @@ impl PostsApi {
         let location = Some(format!("/api/v1/posts/{}", post.post.id));
         let version = Some(post.post.version);
         Ok(Created { location, version, body: Post::render(post, &app.media.links()) })
+    }
+
+    /// Get posts by ID
+    ///
+    /// Up to 100 posts, in the order of the IDs; an ID that occurs twice counts once. Posts that do not exist or that you are
+    /// not allowed to see are left out.
+    /// 게시글을 최대 100개까지 ID 순서대로 반환합니다. 같은 ID는 한 번만 셉니다. 존재하지 않거나 볼 수 없는 게시글은
+    /// 제외됩니다.
+    #[oai(path = "/posts", method = "get", operation_id = "getPosts")]
+    async fn get_posts(
+        &self,
+        app: AppData<'_>,
+        viewer: MaybeViewer,
+        /// The IDs of the posts: repeat the parameter, or separate them by commas.
+        /// 게시글 ID. 파라미터를 반복하거나 쉼표로 구분합니다.
+        ids: Query<IdsParam>,
+    ) -> ApiResult<Answer<PostList>> {
+        let posts = app.social.get_posts(viewer.id(), &ids.ids()?).await?;
+        Ok(Answer(PostList { items: render_all(posts, &app.media.links()) }))
     }
 
     /// Get a post

@@ -1,21 +1,25 @@
-use poem_openapi::{OpenApi, param::Path};
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+};
 
 use crate::{
-    answer::{ApiResult, NoContent, Versioned, WithCookie},
+    answer::{Answer, ApiResult, NoContent, Versioned, WithCookie},
     body::Body,
     conditional::IfMatch,
     cookie,
     list::List,
     operation::{Login, Operation},
     page::Paged,
-    param::UserParam,
+    param::{IdsParam, UserParam},
     problem::{Code, Problem},
     routes::{AppData, Tag},
     schema::{
         Render,
         account::{Account, ChangeUsername, DeleteMe, UpdateMe},
         post::PostPage,
-        user::User,
+        render_all,
+        user::{User, UserList},
     },
     viewer::{MaybeViewer, Viewer},
 };
@@ -41,6 +45,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     )
     .hashing_password()
     .with_body(),
+    Operation::read("getUsers", Login::Optional, &[Code::Invalid]),
     Operation::read("getUser", Login::Optional, &[Code::NotFound]).tagged(),
     Operation::read("listUserPosts", Login::Optional, &[Code::NotFound, Code::Blocked, Code::AccountPrivate])
         .tagged()
@@ -117,6 +122,25 @@ impl UsersApi {
         app.auth.delete_account(viewer.id(), viewer.session(), body.0).await?;
         let cookie = viewer.cookie_session().map(|_| cookie::remove(&app.site));
         Ok(WithCookie { cookie, answer: NoContent })
+    }
+
+    /// Get users by ID
+    ///
+    /// Up to 100 profiles, in the order of the IDs; an ID that occurs twice counts once. Accounts that do not exist, are
+    /// suspended or deleted, or are across a block are left out.
+    /// 프로필을 최대 100개까지 ID 순서대로 반환합니다. 같은 ID는 한 번만 셉니다. 존재하지 않거나 정지·삭제된 계정, 차단 관계인
+    /// 계정은 제외됩니다.
+    #[oai(path = "/users", method = "get", operation_id = "getUsers")]
+    async fn get_users(
+        &self,
+        app: AppData<'_>,
+        viewer: MaybeViewer,
+        /// The IDs of the users: repeat the parameter, or separate them by commas.
+        /// 사용자 ID. 파라미터를 반복하거나 쉼표로 구분합니다.
+        ids: Query<IdsParam>,
+    ) -> ApiResult<Answer<UserList>> {
+        let users = app.social.get_users(viewer.id(), &ids.ids()?).await?;
+        Ok(Answer(UserList { items: render_all(users, &app.media.links()) }))
     }
 
     /// Get a user's profile

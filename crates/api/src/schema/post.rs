@@ -81,6 +81,15 @@ pub(crate) struct PostPage {
     prev_cursor: Option<String>,
 }
 
+/// Posts that were requested by ID.
+/// ID로 요청한 게시글 목록.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct PostList {
+    /// The items that exist and that you may see, in the order of the IDs.
+    /// 존재하고 볼 수 있는 항목. 요청한 ID 순서대로입니다.
+    pub(crate) items: Vec<Post>,
+}
+
 impl PageSchema for PostPage {
     type Item = Post;
 

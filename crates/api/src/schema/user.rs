@@ -150,6 +150,15 @@ pub(crate) struct UserPage {
     prev_cursor: Option<String>,
 }
 
+/// Accounts that were requested by ID.
+/// ID로 요청한 계정 목록.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct UserList {
+    /// The items that exist and that you may see, in the order of the IDs.
+    /// 존재하고 볼 수 있는 항목. 요청한 ID 순서대로입니다.
+    pub(crate) items: Vec<User>,
+}
+
 impl PageSchema for UserPage {
     type Item = User;
 

@@ -10,6 +10,48 @@ use crate::{both_databases, world::TestApp};
 
 #[apply(both_databases)]
 #[tokio::test]
+async fn posts_by_id_keep_the_order_and_skip_invisible_ones(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let mut ids = Vec::new();
+    for text in ["one", "two", "three"] {
+        ids.push(ann.posts(text).await);
+    }
+    let hidden = json!({ "text": "for followers", "visibility": "followers" });
+    let hidden = ann.post("/api/v1/posts", &hidden).await.json()["id"].as_str().unwrap().to_owned();
+    bob.put_empty(&format!("/api/v1/posts/{}/like", ids[0])).await.assert_status(200);
+    let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let path = format!("/api/v1/posts?ids={},{unknown},{hidden},{}&ids={}", ids[2], ids[0], ids[2]);
+    let found = bob.get(&path).await;
+    assert_eq!(found.assert_status(200).items("text"), ["three", "one"]);
+    assert_eq!(found.json()["items"][1]["viewer"]["liked"], true);
+    assert_eq!(ann.get(&path).await.items("text"), ["three", "for followers", "one"]);
+    assert_eq!(t.stranger().get(&path).await.json()["items"][0]["viewer"], json!(null));
+
+    // As many statements for three as for one.
+    let mut counts = Vec::new();
+    for some in [&ids[..1], &ids[..]] {
+        t.database.take_statements();
+        bob.get(&format!("/api/v1/posts?ids={}", some.join(","))).await.assert_status(200);
+        counts.push(t.database.take_statements().len());
+    }
+    assert_eq!(counts[0], counts[1]);
+
+    let many = vec![unknown; 101].join(",");
+    bob.get(&format!("/api/v1/posts?ids={}", &many[..many.len() - 37])).await.assert_status(200);
+    for (ids, pointer, code) in [
+        ("", "/ids", "required"),
+        ("?ids=", "/ids/0", "wrong-type"),
+        ("?ids=x", "/ids/0", "wrong-type"),
+        (&format!("?ids={unknown},7"), "/ids/1", "wrong-type"),
+        (&format!("?ids={many}"), "/ids", "too-many"),
+    ] {
+        bob.get(&format!("/api/v1/posts{ids}")).await.assert_invalid(&[(pointer, code)]);
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
 async fn created_post_is_returned_as_written(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let [ann, haneul] = t.users(["ann", "haneul"]).await;

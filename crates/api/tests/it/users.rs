@@ -27,6 +27,27 @@ async fn user_is_found_by_id_username_and_me(#[case] backend: Backend) {
 
 #[apply(both_databases)]
 #[tokio::test]
+async fn users_by_id_keep_the_order_and_skip_invisible_ones(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [ann, bob, chul, dana] = t.users(["ann", "bob", "chul", "dana"]).await;
+    let mut ids = Vec::new();
+    for user in [&ann, &bob, &chul, &dana] {
+        ids.push(user.get("/api/v1/me").await.json()["id"].as_str().unwrap().to_owned());
+    }
+    dana.put_empty("/api/v1/users/@ann/block").await.assert_status(200);
+    ann.put_empty("/api/v1/users/@bob/follow").await.assert_status(200);
+    let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let path = format!("/api/v1/users?ids={},{unknown},{}&ids={}&ids={}", ids[2], ids[1], ids[3], ids[2]);
+    let found = ann.get(&path).await;
+    assert_eq!(found.assert_status(200).items("username"), ["chul", "bob"]);
+    assert_eq!(found.json()["items"][1]["viewer"]["following"], true);
+    let anonymous = t.stranger().get(&path).await;
+    assert_eq!(anonymous.items("username"), ["chul", "bob", "dana"]);
+    assert_eq!(anonymous.json()["items"][0]["viewer"], json!(null));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
 async fn unknown_and_malformed_users_are_not_found(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     t.users(["ann"]).await;

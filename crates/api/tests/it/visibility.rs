@@ -42,6 +42,7 @@ const PRIVATE: Row = [200, 403, 403, 403, 200, 200, 403, 404];
 /// public post, and for a post that is followers-only or of a private account.
 const OF_A_POST: &[(Route, Row, Row)] = &[
     (("GET", "posts/{post}", None), EVERYONE, FOLLOWERS),
+    (("GET", "posts?ids={post}", POST), NAMED, [1, 0, 0, 0, 1, 1, 0, 0]),
     (("GET", "posts/{post}/revisions", None), EVERYONE, FOLLOWERS),
     (("GET", "posts/{post}/comments", COMMENT), VISIBLE, VISIBLE_TO_FOLLOWERS),
     (("GET", "posts/{post}/likes", AUTHOR), VISIBLE, VISIBLE_TO_FOLLOWERS),

@@ -4,74 +4,33 @@
 //! topic, the watchers of a user. The hub pushes it into the outbox of each matching connection. It also limits
 //! connections, publishes changes of presence, and closes all connections when the node shuts down.
 
+mod event;
+mod upkeep;
+
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-    time::Duration,
 };
 
 use blegram_domain::{ConnectionId, ConversationId, PostId, SessionId, UserId};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use rand::RngExt;
 use serde_json::json;
 use tokio::{
     sync::{Notify, mpsc},
-    time::{Instant, timeout},
+    time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::event::{DurableEvent, Head, Presence};
 use crate::{
     CloseCode, Config, Topic,
     frame::{Class, Frame},
     peer::{Flow, Offered, Peer},
     permit::ConnectionPermit,
     registry::Registry,
-    reorder::{MAX_DELAY, ReorderBuffer},
+    reorder::ReorderBuffer,
 };
-
-/// How long running commands may continue after all clients were disconnected on shutdown.
-const COMMAND_GRACE: Duration = Duration::from_secs(10);
-
-/// An event of a conversation, with its audience.
-#[derive(Debug, Clone)]
-pub struct DurableEvent {
-    /// The conversation of the event.
-    pub conversation: ConversationId,
-    /// The number of the event in the conversation.
-    pub seq: u64,
-    /// The members at the time of the event who may see it.
-    pub members: Vec<UserId>,
-    /// The members at the time of the event who may not see it. They only receive the head of the conversation.
-    pub head_only: Vec<UserId>,
-    /// The rendered event, of class [`Class::DurableEvent`].
-    pub frame: Frame,
-}
-
-impl DurableEvent {
-    /// The head of the conversation after this event.
-    fn head(&self) -> Option<Frame> {
-        match self.frame.class {
-            Class::DurableEvent { conversation, seq, last_message_no } => {
-                Some(Frame::head(conversation, seq, last_message_no))
-            }
-            Class::Reply | Class::State(_) | Class::Removed { .. } | Class::Hint => None,
-        }
-    }
-}
-
-/// The head of a conversation, for members who may have missed events.
-#[derive(Debug, Clone)]
-pub struct Head {
-    /// The conversation.
-    pub conversation: ConversationId,
-    /// The number of the last event.
-    pub last_seq: u64,
-    /// The number of the last message.
-    pub last_message_no: u64,
-    /// The members.
-    pub members: Vec<UserId>,
-}
 
 /// Why a connection is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,15 +43,6 @@ pub enum Rejection {
     TooManyOfAddress,
     /// The user has reached the maximum number of connections.
     TooManyOfUser,
-}
-
-/// A change of a user's presence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Presence {
-    /// The user.
-    pub user: UserId,
-    /// Whether the user is online now.
-    pub is_online: bool,
 }
 
 /// The number of connections and users on this node.
@@ -404,51 +354,6 @@ impl Hub {
         }
     }
 
-    /// Runs the periodic work until `shutdown`: delivers events whose predecessors are missing, sends the numbers of
-    /// withheld posts, and publishes users who went offline.
-    pub async fn run(&self, shutdown: &CancellationToken) {
-        let mut second = tokio::time::interval(Duration::from_secs(1));
-        second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = self.0.has_waiting.notified() => self.deliver_late().await,
-                _ = second.tick() => self.sweep(Instant::now()),
-            }
-        }
-    }
-
-    async fn deliver_late(&self) {
-        while self.deliver_overdue(Instant::now()) {
-            tokio::time::sleep(MAX_DELAY / 2).await;
-        }
-    }
-
-    /// Delivers the events that have waited long enough. Returns whether others still wait.
-    fn deliver_overdue(&self, now: Instant) -> bool {
-        let mut reorder_buffer = self.reorder_buffer();
-        let late = reorder_buffer.take_overdue(now);
-        self.deliver(&late);
-        reorder_buffer.has_waiting()
-    }
-
-    fn sweep(&self, now: Instant) {
-        let withheld = std::mem::take(&mut *lock(&self.0.withheld));
-        for peer in withheld.into_values() {
-            peer.send_withheld_counts();
-        }
-        self.reorder_buffer().prune(now);
-        let grace = self.0.config.presence_grace;
-        let expired: Vec<UserId> = {
-            let mut registry = self.write();
-            let expired = registry.offline_since.extract_if(|_, since| now >= *since + grace);
-            expired.map(|(user, _)| user).collect()
-        };
-        for user in expired {
-            self.notify_presence(user, false);
-        }
-    }
-
     pub(crate) fn is_draining(&self) -> bool {
         self.0.draining.is_cancelled()
     }
@@ -456,27 +361,6 @@ impl Hub {
     pub(crate) fn notify_presence(&self, user: UserId, is_online: bool) {
         // Dropping a change is harmless: clients get the current state when they query presence.
         let _ = self.0.presence.try_send(Presence { user, is_online });
-    }
-
-    /// Shuts the hub down. Rejects new connections, asks every client to reconnect after a random delay, and closes its
-    /// connection at that time. Waits until all connections and commands have ended, but no longer than ten seconds
-    /// after the last connection was closed. Returns the number of tasks that still run.
-    pub async fn drain(&self) -> usize {
-        self.0.draining.cancel();
-        self.0.tasks.close();
-        let peers: Vec<Arc<Peer>> = self.read().peers.values().cloned().collect();
-        let window = self.0.config.drain.window(peers.len());
-        let now = Instant::now();
-        for peer in peers {
-            peer.drain(now, spread(window));
-        }
-        _ = timeout(window + COMMAND_GRACE, self.0.tasks.wait()).await;
-        self.0.tasks.len()
-    }
-
-    /// A random reconnect delay for a client that is rejected because the node drains.
-    pub(crate) fn reconnect_delay(&self) -> Duration {
-        spread(self.0.config.drain.window(self.count().connections + 1))
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Registry> {
@@ -490,11 +374,6 @@ impl Hub {
     fn reorder_buffer(&self) -> MutexGuard<'_, ReorderBuffer<DurableEvent>> {
         lock(&self.0.reorder_buffer)
     }
-}
-
-/// A random duration up to `window`.
-fn spread(window: Duration) -> Duration {
-    window.mul_f64(rand::rng().random())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -4,20 +4,23 @@
 //! searches, with its own connections or limits. Every failure updates the health state that [`Db::check_commits`]
 //! reports.
 
+mod reads;
+mod writes;
+
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     thread::available_parallelism,
     time::Duration,
 };
 
-use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, prelude::async_trait::async_trait,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use tokio::sync::OnceCell;
+
+use self::{
+    reads::{Reads, Source},
+    writes::{Transaction, Writes},
+};
 
 use crate::{Error, Result, budget::WaitBudget, health::Health, postgres, sqlite};
 
@@ -259,150 +262,6 @@ impl Tx {
             }
         }
     }
-}
-
-/// Reads in autocommit mode: sees committed data only.
-#[derive(Debug, Clone)]
-pub struct Reads(Source);
-
-#[derive(Debug, Clone)]
-enum Source {
-    Sqlite(sqlite::Reads),
-    Postgres(postgres::Pool),
-}
-
-/// A write transaction's statements.
-#[derive(Debug)]
-pub struct Writes {
-    inner: Transaction,
-    /// Whether a statement failed. PostgreSQL then answers `COMMIT` with a rollback, which sqlx does not check; SQLite
-    /// would commit the rest.
-    has_failed: AtomicBool,
-    /// Whether a statement changed a row.
-    has_changed: AtomicBool,
-    health: Arc<Health>,
-}
-
-#[derive(Debug)]
-enum Transaction {
-    Sqlite(sqlite::Transaction),
-    Postgres(postgres::Transaction),
-}
-
-impl Writes {
-    fn noted<T>(&self, result: Result<T, DbErr>) -> Result<T, DbErr> {
-        result.inspect_err(|error| {
-            self.has_failed.store(true, Ordering::Relaxed);
-            let error = Error::from(error.clone());
-            if error.is_unreachable() {
-                self.health.note_failure(&error);
-            }
-        })
-    }
-
-    fn note_change(&self, is_change: bool) {
-        self.has_changed.fetch_or(is_change, Ordering::Relaxed);
-    }
-
-    /// See [`postgres::Transaction::take_turn`]. A no-op on SQLite, where only one transaction writes.
-    pub(crate) async fn take_turn(&self) -> Result<(), DbErr> {
-        match &self.inner {
-            Transaction::Sqlite(_) => Ok(()),
-            Transaction::Postgres(transaction) => transaction.take_turn().await,
-        }
-    }
-}
-
-#[async_trait]
-impl ConnectionTrait for Reads {
-    fn get_database_backend(&self) -> DbBackend {
-        match &self.0 {
-            Source::Sqlite(_) => DbBackend::Sqlite,
-            Source::Postgres(_) => DbBackend::Postgres,
-        }
-    }
-
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        match &self.0 {
-            Source::Sqlite(reads) => reads.execute_raw(statement).await,
-            Source::Postgres(pool) => pool.execute_raw(statement).await,
-        }
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        match &self.0 {
-            Source::Sqlite(reads) => reads.execute_unprepared(sql).await,
-            Source::Postgres(pool) => pool.execute_unprepared(sql).await,
-        }
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        match &self.0 {
-            Source::Sqlite(reads) => reads.query_one_raw(statement).await,
-            Source::Postgres(pool) => pool.query_one_raw(statement).await,
-        }
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        match &self.0 {
-            Source::Sqlite(reads) => reads.query_all_raw(statement).await,
-            Source::Postgres(pool) => pool.query_all_raw(statement).await,
-        }
-    }
-}
-
-#[async_trait]
-impl ConnectionTrait for Writes {
-    fn get_database_backend(&self) -> DbBackend {
-        match &self.inner {
-            Transaction::Sqlite(_) => DbBackend::Sqlite,
-            Transaction::Postgres(_) => DbBackend::Postgres,
-        }
-    }
-
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        let reads = is_select(&statement.sql);
-        let result = self.noted(match &self.inner {
-            Transaction::Sqlite(transaction) => transaction.execute_raw(statement).await,
-            Transaction::Postgres(transaction) => transaction.execute_raw(statement).await,
-        })?;
-        self.note_change(result.rows_affected() > 0 && !reads);
-        Ok(result)
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let result = self.noted(match &self.inner {
-            Transaction::Sqlite(transaction) => transaction.execute_unprepared(sql).await,
-            Transaction::Postgres(transaction) => transaction.execute_unprepared(sql).await,
-        })?;
-        self.note_change(result.rows_affected() > 0 && !is_select(sql));
-        Ok(result)
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let reads = is_select(&statement.sql);
-        let result = self.noted(match &self.inner {
-            Transaction::Sqlite(transaction) => transaction.query_one_raw(statement).await,
-            Transaction::Postgres(transaction) => transaction.query_one_raw(statement).await,
-        })?;
-        self.note_change(result.is_some() && !reads);
-        Ok(result)
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let reads = is_select(&statement.sql);
-        let result = self.noted(match &self.inner {
-            Transaction::Sqlite(transaction) => transaction.query_all_raw(statement).await,
-            Transaction::Postgres(transaction) => transaction.query_all_raw(statement).await,
-        })?;
-        self.note_change(!result.is_empty() && !reads);
-        Ok(result)
-    }
-}
-
-/// Whether a statement is a `SELECT`: it changes nothing, even if it returns rows, such as one that locks them.
-fn is_select(sql: &str) -> bool {
-    sql.trim_start().get(.."SELECT".len()).is_some_and(|word| word.eq_ignore_ascii_case("SELECT"))
 }
 
 /// A source of reads: a [`Db`], or a [`Tx`] to see its uncommitted changes.

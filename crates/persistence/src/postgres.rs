@@ -10,6 +10,9 @@
 //! - Waiting for a connection counts against the wait budget ([`WaitBudget`]) of the request; each statement has a
 //!   timeout.
 
+mod lease;
+mod transaction;
+
 use std::{
     fmt,
     sync::{
@@ -19,30 +22,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleResult};
+use deadpool::managed::{self, Metrics, PoolError, RecycleError, RecycleResult};
 use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement,
     prelude::async_trait::async_trait,
-    sea_query::Values,
     sqlx::{
-        self, AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Postgres,
-        postgres::PgConnectOptions, query::Query, raw_sql,
+        self, AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions,
+        raw_sql,
     },
 };
-use sea_query_sqlx::SqlxValues;
 use tokio::{
-    runtime::Handle,
-    sync::{Mutex, MutexGuard, OnceCell, OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
 
+use self::lease::Lease;
+pub(crate) use self::transaction::Transaction;
 use crate::{
-    budget::{DEFAULT_BUDGET, WaitBudget},
+    budget::WaitBudget,
     db::{Executed, Settings},
-    error::{
-        breaks_server_connection, connecting, executing, is_starting, makes_connections_suspect, querying,
-    },
-    sqlite::{GRACE, Observer, STATEMENT_CACHE},
+    error::{connecting, is_starting},
+    sqlite::{Observer, STATEMENT_CACHE},
 };
 
 /// How long after a server error each connection is tested before it is used.
@@ -69,9 +69,6 @@ const RETRY: Duration = Duration::from_secs(1);
 /// posts: the one that commits, and the next. The others wait in this process: while a process is frozen, the lock has
 /// to time out once for each of its transactions that waits in the database.
 const TURNS: usize = 2;
-
-/// A request that has waited for less than this may wait for a lock until the statement timeout.
-const NEGLIGIBLE_WAIT: Duration = Duration::from_millis(50);
 
 /// The timeout for closing all connections.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -276,15 +273,7 @@ impl Pool {
             }
             _ => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
         })?;
-        Ok(Lease {
-            connection: Some(connection),
-            unanswered_since: None,
-            in_transaction: false,
-            is_lost: false,
-            is_recovering: false,
-            pool: self.clone(),
-            permit,
-        })
+        Ok(Lease::new(connection, self.clone(), permit))
     }
 
     fn last_error(&self) -> &LastServerError {
@@ -316,127 +305,6 @@ async fn wait_for(permits: &Arc<Semaphore>, budget: &WaitBudget) -> Result<Owned
     permit.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
 }
 
-/// A connection in use.
-struct Lease {
-    connection: Option<Object<Manager>>,
-    /// When the running statement started.
-    unanswered_since: Option<Instant>,
-    /// Whether a transaction may be open on the connection.
-    in_transaction: bool,
-    /// Whether the connection lost its server.
-    is_lost: bool,
-    /// Whether only [`Lease::recover`] still uses it. If it is dropped then, as when the runtime shuts down, the
-    /// connection is closed.
-    is_recovering: bool,
-    pool: Pool,
-    permit: Option<OwnedSemaphorePermit>,
-}
-
-impl Lease {
-    /// Runs one statement. Abandons it some time after the server's own timeout, in case the server or the network
-    /// hangs.
-    async fn run<'c, T, F>(
-        &'c mut self,
-        limit: Duration,
-        work: impl FnOnce(&'c mut PgConnection) -> F,
-    ) -> Result<T, sqlx::Error>
-    where
-        F: Future<Output = Result<T, sqlx::Error>>,
-    {
-        let Self { connection: Some(connection), unanswered_since, is_lost, pool, .. } = self else {
-            return Err(sqlx::Error::PoolClosed);
-        };
-        *unanswered_since = Some(Instant::now());
-        let Ok(result) = timeout(limit.saturating_add(GRACE), work(connection)).await else {
-            return Err(timed_out());
-        };
-        *unanswered_since = None;
-        *is_lost |= result.as_ref().is_err_and(breaks_server_connection);
-        if result.as_ref().is_err_and(makes_connections_suspect) {
-            pool.last_error().note();
-        }
-        result
-    }
-
-    async fn execute(&mut self, statement: &Statement) -> Result<ExecResult, DbErr> {
-        let start = Instant::now();
-        let result = self.run(self.pool.limit, |raw| query(statement).execute(raw)).await;
-        self.pool.report(statement, start, result.is_err());
-        result.map(ExecResult::from).map_err(executing)
-    }
-
-    async fn query_all(&mut self, statement: &Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let start = Instant::now();
-        let result = self.run(self.pool.limit, |raw| query(statement).fetch_all(raw)).await;
-        self.pool.report(statement, start, result.is_err());
-        result.map(|rows| rows.into_iter().map(QueryResult::from).collect()).map_err(querying)
-    }
-
-    /// Returns the first row. Reads the whole result, because the rest would reach the next user of the connection.
-    async fn query_one(&mut self, statement: &Statement) -> Result<Option<QueryResult>, DbErr> {
-        Ok(self.query_all(statement).await?.into_iter().next())
-    }
-
-    async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, DbErr> {
-        let statements = raw_sql(AssertSqlSafe(sql.to_owned()));
-        let result = self.run(self.pool.limit, |raw| statements.execute(raw)).await;
-        result.map(ExecResult::from).map_err(executing)
-    }
-
-    /// Runs `BEGIN` or `COMMIT`.
-    async fn control(&mut self, sql: impl Into<String>) -> Result<(), DbErr> {
-        let statements = raw_sql(AssertSqlSafe(sql.into()));
-        self.run(self.pool.limit, |raw| statements.execute(raw)).await.map(drop).map_err(executing)
-    }
-
-    /// Rolls the connection back so that it can return to the pool, or closes it.
-    async fn recover(mut self) {
-        let Some(connection) = self.connection.as_mut() else { return };
-        // The server executes this only after the abandoned statement.
-        let rolled_back = raw_sql("ROLLBACK").execute(&mut **connection);
-        if with_test_timeout(self.pool.last_error(), rolled_back).await.is_ok() {
-            (self.unanswered_since, self.in_transaction) = (None, false);
-        }
-    }
-
-    const fn is_clean(&self) -> bool {
-        self.unanswered_since.is_none() && !self.in_transaction && !self.is_lost
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let Some(connection) = self.connection.take() else { return };
-        if self.is_clean() {
-            // Dropping it returns it to the pool.
-            return;
-        }
-        if self.unanswered_since.is_some_and(|since| since.elapsed() >= TEST_TIMEOUT) {
-            self.pool.last_error().note();
-        }
-        match Handle::try_current() {
-            Ok(runtime) if !self.is_lost && !self.is_recovering => {
-                let rest = Self {
-                    connection: Some(connection),
-                    unanswered_since: self.unanswered_since,
-                    in_transaction: self.in_transaction,
-                    is_lost: false,
-                    is_recovering: true,
-                    pool: self.pool.clone(),
-                    permit: self.permit.take(),
-                };
-                runtime.spawn(rest.recover());
-            }
-            _ => drop(Object::take(connection)),
-        }
-    }
-}
-
-fn query(statement: &Statement) -> Query<'_, Postgres, SqlxValues> {
-    let values = statement.values.clone().unwrap_or(Values(Vec::new()));
-    sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), SqlxValues(values))
-}
-
 #[async_trait]
 impl ConnectionTrait for Pool {
     fn get_database_backend(&self) -> DbBackend {
@@ -463,81 +331,5 @@ impl ConnectionTrait for Pool {
             return transaction.query_all_raw(statement).await;
         }
         self.acquire(&WaitBudget::current()).await?.query_all(&statement).await
-    }
-}
-
-/// A write transaction. Dropping it rolls it back.
-pub(crate) struct Transaction {
-    lease: Mutex<Lease>,
-    turns: Arc<Semaphore>,
-    turn: OnceCell<OwnedSemaphorePermit>,
-}
-
-impl fmt::Debug for Transaction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transaction").finish_non_exhaustive()
-    }
-}
-
-impl Transaction {
-    pub(crate) async fn begin(pool: &Pool) -> Result<Self, DbErr> {
-        let budget = WaitBudget::current();
-        let mut lease = pool.acquire(&budget).await?;
-        // Set before `BEGIN` is sent: if this future is dropped before the response arrives, the transaction may be
-        // open.
-        lease.in_transaction = true;
-        // Waiting for a connection and waiting for a lock share the budget.
-        let left = budget.left();
-        let begin = if left + NEGLIGIBLE_WAIT < DEFAULT_BUDGET {
-            format!("BEGIN; SET LOCAL lock_timeout = {}", left.as_millis().max(1))
-        } else {
-            "BEGIN".to_owned()
-        };
-        let result = budget.wait(lease.control(begin)).await;
-        result.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??;
-        Ok(Self { lease: Mutex::new(lease), turns: Arc::clone(&pool.turns), turn: OnceCell::new() })
-    }
-
-    /// Waits for one of the few permits of this process to lock the site-wide list of posts. Keeps it until the
-    /// transaction ends.
-    pub(crate) async fn take_turn(&self) -> Result<(), DbErr> {
-        let take = || async { wait_for(&self.turns, &WaitBudget::current()).await };
-        self.turn.get_or_try_init(take).await.map(drop)
-    }
-
-    pub(crate) async fn commit(self) -> Result<(), DbErr> {
-        let Self { lease, turn, .. } = self;
-        let mut lease = lease.into_inner();
-        lease.control("COMMIT").await?;
-        lease.in_transaction = false;
-        drop(turn);
-        Ok(())
-    }
-
-    async fn lease(&self) -> MutexGuard<'_, Lease> {
-        self.lease.lock().await
-    }
-}
-
-#[async_trait]
-impl ConnectionTrait for Transaction {
-    fn get_database_backend(&self) -> DbBackend {
-        DbBackend::Postgres
-    }
-
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.lease().await.execute(&statement).await
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.lease().await.execute_unprepared(sql).await
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.lease().await.query_one(&statement).await
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.lease().await.query_all(&statement).await
     }
 }

@@ -15,6 +15,9 @@
 //!
 //! See `docs/decisions/0023-sqlite-transactions.md`.
 
+mod lease;
+mod transaction;
+
 use std::{
     collections::VecDeque,
     fmt,
@@ -28,24 +31,19 @@ use std::{
 use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement,
     prelude::async_trait::async_trait,
-    sea_query::Values,
     sqlx::{
-        self, AssertSqlSafe, ConnectOptions as _, Connection as _, Sqlite, SqliteConnection,
-        query::Query,
+        self, ConnectOptions as _, Connection as _, SqliteConnection,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
     },
 };
-use sea_query_sqlx::SqlxValues;
-use tokio::{
-    runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::{sync::Semaphore, time::timeout};
 
+use self::lease::Lease;
+pub(crate) use self::transaction::Transaction;
 use crate::{
-    budget::{WaitBudget, statement_limit},
+    budget::WaitBudget,
     db::Executed,
-    error::{breaks_connection, connecting, executing, is_locked, querying},
+    error::{connecting, is_locked},
 };
 
 /// The number of cached prepared statements. Large, because the text of some statements varies with the number of ids
@@ -224,15 +222,7 @@ impl Pool {
             Some(connection) => connection,
             None => self.open(budget).await?,
         };
-        Ok(Lease {
-            connection: Some(connection),
-            is_idle: true,
-            in_transaction: false,
-            is_lost: false,
-            is_recovering: false,
-            pool: Arc::clone(self),
-            permit: Some(permit),
-        })
+        Ok(Lease::new(connection, Arc::clone(self), permit))
     }
 
     async fn open(&self, budget: &WaitBudget) -> Result<Connection, DbErr> {
@@ -266,160 +256,6 @@ impl Pool {
             observer(Executed { sql: &statement.sql, elapsed: start.elapsed(), failed });
         }
     }
-}
-
-/// A connection in use.
-pub(crate) struct Lease {
-    connection: Option<Connection>,
-    /// Whether no statement runs on it.
-    is_idle: bool,
-    /// Whether a transaction may be open on it.
-    in_transaction: bool,
-    /// Whether its view of the file may be wrong.
-    is_lost: bool,
-    /// Whether only [`Lease::recover`] still uses it. If it is dropped then, as when the runtime shuts down, the
-    /// connection is closed.
-    is_recovering: bool,
-    pool: Arc<Pool>,
-    permit: Option<OwnedSemaphorePermit>,
-}
-
-impl Lease {
-    fn watch(&self) -> Option<&Watch> {
-        self.connection.as_ref().map(|connection| &*connection.watch)
-    }
-
-    fn is(&self, phase: u8) -> bool {
-        self.watch().is_some_and(|watch| watch.is(phase))
-    }
-
-    /// Runs one statement with the timeout `limit`, or a longer one in background work.
-    async fn run<'c, T, F>(
-        &'c mut self,
-        limit: Duration,
-        work: impl FnOnce(&'c mut SqliteConnection) -> F,
-    ) -> Result<T, sqlx::Error>
-    where
-        F: Future<Output = Result<T, sqlx::Error>>,
-    {
-        let Self { connection: Some(connection), is_idle, is_lost, .. } = self else {
-            return Err(sqlx::Error::PoolClosed);
-        };
-        let limit = statement_limit(limit);
-        *is_idle = false;
-        connection.watch.limit(limit);
-        let watch = Arc::clone(&connection.watch);
-        let Ok(result) = timeout(limit.saturating_add(GRACE), work(&mut connection.raw)).await else {
-            // Not a lock timeout: SQLite would have returned `SQLITE_BUSY`.
-            return Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
-        };
-        watch.unlimit();
-        *is_idle = true;
-        *is_lost |= result.as_ref().is_err_and(breaks_connection);
-        result
-    }
-
-    async fn execute(&mut self, statement: &Statement, limit: Duration) -> Result<ExecResult, DbErr> {
-        let start = Instant::now();
-        let result = self.run(limit, |raw| query(statement).execute(raw)).await;
-        self.pool.report(statement, start, result.is_err());
-        result.map(ExecResult::from).map_err(executing)
-    }
-
-    async fn query_one(
-        &mut self,
-        statement: &Statement,
-        limit: Duration,
-    ) -> Result<Option<QueryResult>, DbErr> {
-        let start = Instant::now();
-        let result = self.run(limit, |raw| query(statement).fetch_optional(raw)).await;
-        self.pool.report(statement, start, result.is_err());
-        result.map(|row| row.map(QueryResult::from)).map_err(querying)
-    }
-
-    async fn query_all(&mut self, statement: &Statement, limit: Duration) -> Result<Vec<QueryResult>, DbErr> {
-        let start = Instant::now();
-        let result = self.run(limit, |raw| query(statement).fetch_all(raw)).await;
-        self.pool.report(statement, start, result.is_err());
-        result.map(|rows| rows.into_iter().map(QueryResult::from).collect()).map_err(querying)
-    }
-
-    async fn execute_unprepared(&mut self, sql: &str, limit: Duration) -> Result<ExecResult, DbErr> {
-        let statements = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        self.run(limit, |raw| statements.execute(raw)).await.map(ExecResult::from).map_err(executing)
-    }
-
-    /// Runs `BEGIN IMMEDIATE`, `COMMIT` or `ROLLBACK`.
-    async fn control(&mut self, sql: &'static str, limit: Duration) -> Result<(), DbErr> {
-        self.run(limit, |raw| sqlx::query(sql).execute(raw)).await.map(|_| ()).map_err(executing)
-    }
-
-    /// Rolls the connection back so that it can return to the pool, or closes it. `limit` is the timeout of the
-    /// `ROLLBACK`.
-    async fn recover(mut self, limit: Duration) {
-        if let Some(connection) = self.connection.as_mut() {
-            if self.pool.role == Role::Read {
-                connection.watch.interrupt();
-            }
-            // The ping completes only after the abandoned statement has ended.
-            if connection.raw.ping().await.is_ok() {
-                connection.watch.unlimit();
-                self.is_idle = true;
-            }
-        }
-        if self.is_idle && !self.is_lost && self.in_transaction {
-            self.in_transaction = self.control("ROLLBACK", limit).await.is_err();
-        }
-        if self.is_clean() {
-            return;
-        }
-        if let Some(connection) = self.connection.take() {
-            tracing::debug!(role = ?self.pool.role, "closing a SQLite connection; the next user opens a new one");
-            connection.close().await;
-        }
-    }
-
-    const fn is_clean(&self) -> bool {
-        self.is_idle && !self.in_transaction && !self.is_lost
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let Some(connection) = self.connection.take() else { return };
-        if self.is_clean() {
-            // The permit is released after this, so the next user finds the connection.
-            self.pool.idle().push_back(connection);
-            return;
-        }
-        if self.is_recovering {
-            return;
-        }
-        let rest = Self {
-            connection: Some(connection),
-            is_idle: self.is_idle,
-            in_transaction: self.in_transaction,
-            is_lost: self.is_lost,
-            is_recovering: true,
-            pool: Arc::clone(&self.pool),
-            permit: self.permit.take(),
-        };
-        recover_later(rest);
-    }
-}
-
-fn recover_later(mut lease: Lease) {
-    let Ok(runtime) = Handle::try_current() else {
-        // Without a runtime there is no place to wait for it: dropping the connection closes it.
-        drop(lease.connection.take());
-        return;
-    };
-    runtime.spawn(lease.recover(CLOSE_TIMEOUT));
-}
-
-fn query(statement: &Statement) -> Query<'_, Sqlite, SqlxValues> {
-    let values = statement.values.clone().unwrap_or(Values(Vec::new()));
-    sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), SqlxValues(values))
 }
 
 /// Reads in autocommit mode, each on any free connection.
@@ -470,121 +306,5 @@ impl ConnectionTrait for Reads {
                 return result;
             }
         }
-    }
-}
-
-/// A write transaction. Dropping it rolls it back.
-pub(crate) struct Transaction {
-    lease: tokio::sync::Mutex<Lease>,
-    limit: Duration,
-}
-
-impl Transaction {
-    /// Begins a transaction that takes the write lock at once: one that reads first cannot upgrade to a writer while
-    /// another connection writes.
-    pub(crate) async fn begin(pool: &Arc<Pool>, limit: Duration) -> Result<Self, DbErr> {
-        let budget = WaitBudget::current();
-        let mut lease = pool.acquire(&budget).await?;
-        let mut attempts = budget.attempts();
-        loop {
-            // Set before `BEGIN` is sent: if this future is dropped before the result arrives, the transaction may be
-            // open.
-            lease.in_transaction = true;
-            let result = lease.control("BEGIN IMMEDIATE", limit).await;
-            let was_locked = result.as_ref().is_err_and(is_locked);
-            if was_locked {
-                lease.in_transaction = false;
-            }
-            if !attempts.should_retry(was_locked).await {
-                result?;
-                break;
-            }
-        }
-        if let Some(watch) = lease.watch() {
-            watch.enter(phase::OPEN);
-        }
-        Ok(Self { lease: tokio::sync::Mutex::new(lease), limit })
-    }
-
-    /// Commits. After `Ok`, the changes are durable.
-    pub(crate) async fn commit(self) -> Result<(), DbErr> {
-        let (mut lease, limit) = (self.lease.into_inner(), self.limit);
-        if !lease.watch().is_some_and(|watch| watch.step(phase::OPEN, phase::COMMITTING)) {
-            return Err(ended());
-        }
-        lease.control("COMMIT", limit).await.inspect_err(|error| {
-            tracing::warn!(error = error as &dyn std::error::Error, "SQLite did not commit");
-        })?;
-        if !lease.is(phase::COMMITTED) {
-            tracing::error!("COMMIT succeeded in SQLite, but committed nothing");
-            return Err(ended());
-        }
-        lease.in_transaction = false;
-        if let Some(watch) = lease.watch() {
-            watch.enter(phase::NONE);
-        }
-        Ok(())
-    }
-
-    /// The connection, unless SQLite has ended the transaction: a statement after that would run outside of it.
-    async fn lease(&self) -> Result<tokio::sync::MutexGuard<'_, Lease>, DbErr> {
-        let lease = self.lease.lock().await;
-        if lease.is(phase::OPEN) { Ok(lease) } else { Err(ended()) }
-    }
-}
-
-impl fmt::Debug for Transaction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transaction").finish_non_exhaustive()
-    }
-}
-
-/// The error after SQLite rolled the transaction back by itself.
-const fn ended() -> DbErr {
-    DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)
-}
-
-/// Logs when a statement made SQLite end the transaction by itself.
-fn log_end<T>(lease: &Lease, result: &Result<T, DbErr>) {
-    if let Err(error) = result
-        && !lease.is(phase::OPEN)
-    {
-        let error = error as &dyn std::error::Error;
-        tracing::warn!(error, "SQLite rolled back a transaction by itself; closing its connection");
-    }
-}
-
-#[async_trait]
-impl ConnectionTrait for Transaction {
-    fn get_database_backend(&self) -> DbBackend {
-        DbBackend::Sqlite
-    }
-
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        let mut lease = self.lease().await?;
-        let result = lease.execute(&statement, self.limit).await;
-        log_end(&lease, &result);
-        result
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let mut lease = self.lease().await?;
-        let result = lease.execute_unprepared(sql, self.limit).await;
-        log_end(&lease, &result);
-        result
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let mut lease = self.lease().await?;
-        let result = lease.query_one(&statement, self.limit).await;
-        log_end(&lease, &result);
-        result
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let mut lease = self.lease().await?;
-        let result = lease.query_all(&statement, self.limit).await;
-        log_end(&lease, &result);
-        result
     }
 }

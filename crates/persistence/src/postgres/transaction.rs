@@ -1,0 +1,91 @@
+//! Write transactions on PostgreSQL. They wait for locks no longer than the wait budget of the request allows.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use sea_orm::{
+    ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement,
+    prelude::async_trait::async_trait,
+};
+use tokio::sync::{Mutex, MutexGuard, OnceCell, OwnedSemaphorePermit, Semaphore};
+
+use super::{Pool, lease::Lease, wait_for};
+use crate::budget::{DEFAULT_BUDGET, WaitBudget};
+
+/// A request that has waited for less than this may wait for a lock until the statement timeout.
+const NEGLIGIBLE_WAIT: Duration = Duration::from_millis(50);
+
+/// A write transaction. Dropping it rolls it back.
+pub(crate) struct Transaction {
+    lease: Mutex<Lease>,
+    turns: Arc<Semaphore>,
+    turn: OnceCell<OwnedSemaphorePermit>,
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
+    }
+}
+
+impl Transaction {
+    pub(crate) async fn begin(pool: &Pool) -> Result<Self, DbErr> {
+        let budget = WaitBudget::current();
+        let mut lease = pool.acquire(&budget).await?;
+        // Set before `BEGIN` is sent: if this future is dropped before the response arrives, the transaction may be
+        // open.
+        lease.in_transaction = true;
+        // Waiting for a connection and waiting for a lock share the budget.
+        let left = budget.left();
+        let begin = if left + NEGLIGIBLE_WAIT < DEFAULT_BUDGET {
+            format!("BEGIN; SET LOCAL lock_timeout = {}", left.as_millis().max(1))
+        } else {
+            "BEGIN".to_owned()
+        };
+        let result = budget.wait(lease.control(begin)).await;
+        result.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??;
+        Ok(Self { lease: Mutex::new(lease), turns: Arc::clone(&pool.turns), turn: OnceCell::new() })
+    }
+
+    /// Waits for one of the few permits of this process to lock the site-wide list of posts. Keeps it until the
+    /// transaction ends.
+    pub(crate) async fn take_turn(&self) -> Result<(), DbErr> {
+        let take = || async { wait_for(&self.turns, &WaitBudget::current()).await };
+        self.turn.get_or_try_init(take).await.map(drop)
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), DbErr> {
+        let Self { lease, turn, .. } = self;
+        let mut lease = lease.into_inner();
+        lease.control("COMMIT").await?;
+        lease.in_transaction = false;
+        drop(turn);
+        Ok(())
+    }
+
+    async fn lease(&self) -> MutexGuard<'_, Lease> {
+        self.lease.lock().await
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Transaction {
+    fn get_database_backend(&self) -> DbBackend {
+        DbBackend::Postgres
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.lease().await.execute(&statement).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.lease().await.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.lease().await.query_one(&statement).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.lease().await.query_all(&statement).await
+    }
+}

@@ -9,7 +9,7 @@ use std::{borrow::Cow, str::FromStr};
 use blegram_chat::SyncCursor;
 use blegram_domain::{
     CommentId, ConversationId, Hashtag, MediaId, MessageId, PostId, RecentSearchId, SessionId, UploadId,
-    UserId, Username, search::Query as SearchQuery,
+    UserId, Username, Violation, search::Query as SearchQuery,
 };
 use blegram_social::UserRef;
 use poem_openapi::{

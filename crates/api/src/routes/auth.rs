@@ -64,7 +64,7 @@ impl AuthApi {
         input.device = device(&app, viewer, request, input.device);
         let logged_in = app.auth.sign_up(input).await?;
         let location = Some("/api/v1/me".to_owned());
-        Ok(with_session(&app, logged_in, |body| Created { location, version: None, body })?)
+        with_session(&app, logged_in, |body| Created { location, version: None, body })
     }
 
     /// Log in
@@ -86,7 +86,7 @@ impl AuthApi {
         let mut input = body.0;
         input.device = device(&app, viewer, request, input.device);
         let logged_in = app.auth.log_in(input).await?;
-        Ok(with_session(&app, logged_in, Answer)?)
+        with_session(&app, logged_in, Answer)
     }
 
     /// Log out
@@ -113,7 +113,7 @@ impl AuthApi {
     async fn issue_token(&self, app: AppData<'_>, body: Body<IssueToken>) -> ApiResult<Answer<Tokens>> {
         match body.0 {
             Grant::RefreshToken(token) => Ok(Answer(app.auth.refresh(&token).await?.into())),
-            Grant::AuthorizationCode => Err(Problem::new(Code::InvalidGrant).into()),
+            Grant::AuthorizationCode => Err(Problem::new(Code::InvalidGrant)),
         }
     }
 

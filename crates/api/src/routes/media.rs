@@ -94,7 +94,7 @@ impl MediaApi {
             }
         }
         match first {
-            Some(problem) if items.is_empty() => Err(problem.with_failures(failures).into()),
+            Some(problem) if items.is_empty() => Err(problem.with_failures(failures)),
             _ => Ok(Created { location: None, version: None, body: MediaUpload::new(items, failures) }),
         }
     }

@@ -25,11 +25,11 @@ post=$(ask "$laptop" -d '{"text":"오늘의 노을 #제주"}' "$two/api/v1/posts
 tag=$(ask "$laptop" -o /dev/null -D - "$one/api/v1/posts/$post" | tr -d '\r' | sed -n 's/^etag: //Ip')
 expect 304 "$(status "$laptop" -H "If-None-Match: $tag" "$two/api/v1/posts/$post")" 'nothing is new'
 expect 200 "$(status "$laptop" -X PATCH -H "If-Match: $tag" -d '{"text":"내일의 노을 #제주"}' "$two/api/v1/posts/$post")" 'edited'
-expect 412 "$(status "$laptop" -X PATCH -H "If-Match: $tag" -d '{"text":"어제의 노을"}' "$one/api/v1/posts/$post")" 'a change of what it was before is refused'
+expect 412 "$(status "$laptop" -X PATCH -H "If-Match: $tag" -d '{"text":"어제의 노을"}' "$one/api/v1/posts/$post")" 'a change to an outdated version is rejected'
 ask "$laptop" "$one/api/v1/posts/$post/revisions" | jq -r '.items[] | "     " + .text'
 
 echo '3. A page of another site cannot write'
-expect 403 "$(curl -sS -o /dev/null -w '%{http_code}' -b "$laptop" -H 'Origin: https://evil.example' -H 'Sec-Fetch-Site: cross-site' -H 'Content-Type: application/json' -d '{"text":"spam"}' "$one/api/v1/posts")" 'refused'
+expect 403 "$(curl -sS -o /dev/null -w '%{http_code}' -b "$laptop" -H 'Origin: https://evil.example' -H 'Sec-Fetch-Site: cross-site' -H 'Content-Type: application/json' -d '{"text":"spam"}' "$one/api/v1/posts")" 'rejected'
 
 echo '4. Log in at the library, list the sessions, revoke it'
 status "$library" -d "{\"login\":\"$name\",\"password\":\"$password\",\"client\":\"browser\",\"device_name\":\"Library\"}" "$two/api/v1/auth/login" >/dev/null
@@ -38,9 +38,9 @@ jq -r '.items[] | "     \(.device_name)\(if .is_current then "  (this one)" else
 id=$(jq -r '.items[] | select(.device_name == "Library").id' <<<"$sessions")
 expect 204 "$(status "$laptop" -X DELETE "$one/api/v1/auth/sessions/$id")" 'revoked'
 sleep 1
-expect 401 "$(status "$library" "$two/api/v1/me")" 'the other node refuses it a second later'
+expect 401 "$(status "$library" "$two/api/v1/me")" 'the other node rejects it a second later'
 
 echo '5. Log out'
 expect 204 "$(status "$laptop" -X POST "$one/api/v1/auth/logout")" 'logged out'
-expect 401 "$(status "$laptop" "$one/api/v1/me")" 'the cookie is gone'
+expect 401 "$(status "$laptop" "$one/api/v1/me")" 'the cookie was removed'
 echo Done.

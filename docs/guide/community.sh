@@ -19,7 +19,7 @@ done
 echo '2. Bob follows Ann, and sees her post at home'
 expect 1 "$(as bob -X PUT "$api/users/@ann.$n/follow" | jq .follower_count)" 'followed'
 post=$(as ann -d "{\"text\":\"서울숲나들이 #가을$n @bob.$n\"}" "$api/posts" | jq -r .id)
-expect "$post" "$(as bob "$api/timelines/home" | jq -r '.items[0].id')" 'it is there'
+expect "$post" "$(as bob "$api/timelines/home" | jq -r '.items[0].id')" 'the post is in it'
 
 echo '3. Likes and comments'
 expect '{"liked":true,"like_count":1}' "$(as bob -X PUT "$api/posts/$post/like")" 'liked'
@@ -27,7 +27,7 @@ expect '{"liked":true,"like_count":1}' "$(as bob -X PUT "$api/posts/$post/like")
 comment=$(as bob -d '{"text":"정말 예쁘네요!"}' "$api/posts/$post/comments" | jq -r .id)
 as ann -d "{\"text\":\"고마워요\",\"parent_id\":\"$comment\"}" "$api/posts/$post/comments" >/dev/null
 expect 2 "$(as chul "$api/posts/$post" | jq .comment_count)" 'a comment and a reply'
-expect 'comment post_like follow' "$(as ann "$api/notifications" | jq -r '[.items[].type] | join(" ")')" 'Ann was told'
+expect 'comment post_like follow' "$(as ann "$api/notifications" | jq -r '[.items[].type] | join(" ")')" 'Ann is notified'
 expect 'reply mention' "$(as bob "$api/notifications" | jq -r '[.items[].type] | join(" ")')" 'and Bob'
 
 echo '4. A two-syllable word is found inside a compound, a hashtag is counted'
@@ -43,11 +43,11 @@ as ann -X PATCH -d '{"is_private":true}' "$api/me" >/dev/null
 expect 404 "$(status chul "$api/posts/$post")" 'the post is not there for strangers'
 expect true "$(as chul -X PUT "$api/users/@ann.$n/follow" | jq .requested)" 'asked'
 expect true "$(as ann -X PUT "$api/me/follow-requests/@chul.$n" | jq .accepted)" 'accepted'
-expect 200 "$(status chul "$api/posts/$post")" 'and there it is'
+expect 200 "$(status chul "$api/posts/$post")" 'now it is visible'
 
 echo '7. Ann blocks Bob'
 as ann -X PUT "$api/users/@bob.$n/block" >/dev/null
 expect 404 "$(status bob "$api/users/@ann.$n")" 'Bob does not find her any more'
-expect 404 "$(status bob "$api/posts/$post")" 'nor what she wrote'
+expect 404 "$(status bob "$api/posts/$post")" 'nor her posts'
 expect 200 "$(status ann "$api/users/@bob.$n")" 'Ann still sees who that is'
 echo Done.

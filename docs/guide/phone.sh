@@ -36,10 +36,10 @@ jq -r '.items[] | "     \(.device_name)\(if .is_current then "  (this one)" else
 id=$(jq -r '.items[] | select(.device_name == "Old tablet").id' <<<"$sessions")
 expect 204 "$(status -X DELETE -H "Authorization: Bearer $access" "$one/api/v1/auth/sessions/$id")" 'revoked'
 sleep 1
-expect 401 "$(status -H "Authorization: Bearer $tablet" "$two/api/v1/me")" 'the other node refuses it a second later'
+expect 401 "$(status -H "Authorization: Bearer $tablet" "$two/api/v1/me")" 'the other node rejects it a second later'
 
-echo '4. Somebody uses the old refresh token: the session ends for both'
-expect 401 "$(status -H 'Content-Type: application/json' -d "{\"grant_type\":\"refresh_token\",\"refresh_token\":\"$old\"}" "$two/api/v1/auth/token")" 'refused'
+echo '4. A thief uses the old refresh token: the session ends for both'
+expect 401 "$(status -H 'Content-Type: application/json' -d "{\"grant_type\":\"refresh_token\",\"refresh_token\":\"$old\"}" "$two/api/v1/auth/token")" 'rejected'
 sleep 1
 expect 401 "$(status -H "Authorization: Bearer $access" "$one/api/v1/me")" 'and noticed'
 echo Done.

@@ -18,10 +18,10 @@ expect 201 "$(json -d "$body" "$api/auth/signup" -o /dev/null -w '%{http_code}')
 
 echo '2. She uploads a photo, and says what it shows'
 media=$(as_ann -F "file=@$photo" -F 'alt=해 질 녘의 바다' "$api/media" | jq '.items[0]')
-expect '해 질 녘의 바다' "$(jq -r .alt <<<"$media")" 'taken in'
+expect '해 질 녘의 바다' "$(jq -r .alt <<<"$media")" 'uploaded'
 echo "  $(jq -r '"\(.width) × \(.height) pixels, \(.byte_size) bytes, \(.blurhash)"' <<<"$media")"
 
-echo '3. She posts it; a moment later everybody can fetch it, by a link that stays'
+echo '3. She posts it; a moment later anyone can fetch it, with a permanent link'
 post=$(json -d "{\"text\":\"#노을\",\"media_ids\":[$(jq .id <<<"$media")]}" "$api/posts")
 for _ in $(seq 100); do
   link=$(curl -sS "$api/posts/$(jq -r .id <<<"$post")" | jq -r '.media[0].url')
@@ -47,7 +47,7 @@ echo '5. It becomes her picture'
 avatar=$(json -X PATCH -d "{\"avatar_media_id\":\"$direct\"}" "$api/me" | jq -r .avatar_url)
 expect 200 "$(curl -sS -o /dev/null -w '%{http_code}' "$avatar")" "$avatar"
 
-echo '6. A post for followers has links that end; the one that everybody had leads nowhere'
+echo '6. A followers-only post has links that expire; the permanent link returns 404'
 id=$(jq -r .id <<<"$post")
 json -X PATCH -d '{"visibility":"followers"}' "$api/posts/$id" >/dev/null
 for _ in $(seq 50); do [ "$(curl -sS -o /dev/null -w '%{http_code}' "$link")" = 200 ] || break; sleep 0.1; done

@@ -48,7 +48,7 @@ const TABLE: &[Row] = &[
     Row { package: AUTH,        ours: &[DOMAIN, PERSISTENCE, WORKERS],               optional: &[],          never: &[SQL, HTTP, OPAQUE] },
     Row { package: CHAT,        ours: &[DOMAIN, PERSISTENCE],                        optional: &[],          never: &[SQL, HTTP, OPAQUE] },
     Row { package: MEDIA,       ours: &[DOMAIN, PERSISTENCE, WORKERS],               optional: &[],          never: &[SQL, HTTP, OPAQUE] },
-    Row { package: GATEWAY,     ours: &[DOMAIN, PERSISTENCE],                        optional: &[],          never: &[SQL, HTTP, OPAQUE] },
+    Row { package: GATEWAY,     ours: &[DOMAIN],                                     optional: &[],          never: &[SQL, HTTP, OPAQUE] },
     Row { package: API,         ours: &[DOMAIN, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY], optional: &[],          never: &[SQL, OPAQUE] },
     Row { package: WORKERS,     ours: &[],                                           optional: &[],          never: &[SQL, HTTP, OPAQUE] },
     Row { package: MIGRATION,   ours: &[],                                           optional: &[],          never: &[HTTP, OPAQUE] },

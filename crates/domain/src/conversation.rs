@@ -3,11 +3,9 @@
 //! A conversation has two counters. `seq` numbers its events without a gap, so a client that missed one detects it.
 //! `message_no` numbers its messages, so the unread count is a subtraction.
 
-use std::str::FromStr;
-
 use crate::{
     ClientId, ConversationId, MediaId, MessageId, MessageText, Relation, Timestamp, UserId, Violation,
-    user::stored_enum,
+    stored::stored_enum,
 };
 
 stored_enum! {

@@ -53,6 +53,7 @@ pub mod relation;
 pub mod report;
 pub mod search;
 pub mod session;
+pub mod stored;
 pub mod text;
 pub mod trend;
 pub mod user;

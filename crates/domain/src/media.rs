@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use uuid::Uuid;
 
-use crate::{AltText, MediaId, MessageId, PostId, Timestamp, UploadId, UserId, user::stored_enum};
+use crate::{AltText, MediaId, MessageId, PostId, Timestamp, UploadId, UserId, stored::stored_enum};
 
 stored_enum! {
     /// The accepted file types. SVG is not among them, because it can contain scripts.

@@ -1,8 +1,6 @@
 //! Notifications about other accounts' actions.
 
-use std::str::FromStr;
-
-use crate::{CommentId, NotificationId, PostId, Timestamp, UserId, user::stored_enum};
+use crate::{CommentId, NotificationId, PostId, Timestamp, UserId, stored::stored_enum};
 
 stored_enum! {
     /// What the actor did.

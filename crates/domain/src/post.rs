@@ -1,9 +1,7 @@
 //! Posts and their visibility rules.
 
-use std::str::FromStr;
-
 use crate::{
-    Hashtag, MediaId, PostId, Relation, RevisionId, Timestamp, UserId, UserSummary, user::stored_enum,
+    Hashtag, MediaId, PostId, Relation, RevisionId, Timestamp, UserId, UserSummary, stored::stored_enum,
 };
 
 stored_enum! {

@@ -1,8 +1,6 @@
 //! Reports to the moderators.
 
-use std::str::FromStr;
-
-use crate::{CommentId, MessageId, PostId, ReportId, Timestamp, UserId, user::stored_enum};
+use crate::{CommentId, MessageId, PostId, ReportId, Timestamp, UserId, stored::stored_enum};
 
 stored_enum! {
     /// The reason for a report.

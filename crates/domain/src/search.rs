@@ -13,7 +13,7 @@ use crate::{
     RecentSearchId, SearchText, Timestamp, Violation,
     analysis::{fold, is_mark},
     text::is_invisible,
-    user::stored_enum,
+    stored::stored_enum,
 };
 
 stored_enum! {

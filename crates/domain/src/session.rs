@@ -2,7 +2,7 @@
 
 use std::{str::FromStr, time::Duration};
 
-use crate::{SessionId, Timestamp, UserId, user::stored_enum};
+use crate::{SessionId, Timestamp, UserId, stored::stored_enum};
 
 stored_enum! {
     /// The type of client that holds a session's secret.

@@ -1,44 +1,6 @@
 //! Accounts and their public profiles.
 
-use std::str::FromStr;
-
-use crate::{MediaKey, Timestamp, UserId, Username, conversation::MessagesFrom};
-
-/// A text that is not a known value of an enum, such as [`Role`] or [`Status`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a known value")]
-pub struct UnknownValue(pub String);
-
-/// Generates an enum with `as_str` and `FromStr` from one list, so that every stored value can be parsed again.
-macro_rules! stored_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name { $($(#[$variant_doc])* $variant,)* }
-
-        impl $name {
-            /// Every value.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The stored and sent text.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = $crate::user::UnknownValue;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                match text {
-                    $($text => Ok(Self::$variant),)*
-                    _ => Err($crate::user::UnknownValue(text.to_owned())),
-                }
-            }
-        }
-    };
-}
-pub(crate) use stored_enum;
+use crate::{MediaKey, Timestamp, UserId, Username, conversation::MessagesFrom, stored::stored_enum};
 
 stored_enum! {
     /// The permissions of an account.

@@ -150,7 +150,7 @@ impl Default for Config {
         Self {
             registration: Registration::Open,
             password_cost: PasswordCost::default(),
-            hash_threads: blegram_workers::default_threads(),
+            hash_threads: blegram_cpu_pool::default_threads(),
             hash_queue: 64,
             session_lifetimes: SessionLifetimes {
                 browser: SessionLifetime { idle: 7 * day, absolute: 30 * day },

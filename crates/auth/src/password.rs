@@ -7,8 +7,8 @@ use argon2::{
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use blegram_cpu_pool::{CpuPool, Priority};
 use blegram_domain::Violation;
-use blegram_workers::{Priority, Workers};
 use secrecy::{ExposeSecret, SecretString};
 use unicode_normalization::UnicodeNormalization;
 use zxcvbn::{Score, zxcvbn};
@@ -128,7 +128,7 @@ pub(crate) enum Verdict {
 #[derive(Clone)]
 pub(crate) struct Hasher {
     argon2: Argon2<'static>,
-    workers: Workers,
+    cpu_pool: CpuPool,
     /// Verified when there is no hash, so that the response takes the same time.
     dummy: Arc<str>,
 }
@@ -143,8 +143,8 @@ impl Hasher {
         let (salt, output) = ("A".repeat(22), "A".repeat(43));
         let dummy =
             format!("$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}${salt}${output}").into();
-        let workers = Workers::new("hash", Priority::Interactive, threads, queue).map_err(hashing)?;
-        Ok(Self { argon2, workers, dummy })
+        let cpu_pool = CpuPool::new("hash", Priority::Interactive, threads, queue).map_err(hashing)?;
+        Ok(Self { argon2, cpu_pool, dummy })
     }
 
     pub(crate) async fn hash(&self, password: NewPassword) -> Result<String> {
@@ -164,9 +164,9 @@ impl Hasher {
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        self.workers.run(work).await.map_err(|error| match error {
-            blegram_workers::Error::Full => Error::Overloaded,
-            blegram_workers::Error::Panicked => hashing(error),
+        self.cpu_pool.run(work).await.map_err(|error| match error {
+            blegram_cpu_pool::Error::Full => Error::Overloaded,
+            blegram_cpu_pool::Error::Panicked => hashing(error),
         })?
     }
 }
@@ -247,7 +247,7 @@ mod tests {
         let hasher = Hasher::new(CHEAP, 1, 1).unwrap();
         let (release, blocker) = std::sync::mpsc::channel::<()>();
         // Ends when the other end is dropped.
-        let mut running = Box::pin(hasher.workers.run(move || blocker.recv().is_err()));
+        let mut running = Box::pin(hasher.cpu_pool.run(move || blocker.recv().is_err()));
         let verify = || hasher.verify(EnteredPassword::parse("x").unwrap(), None);
         let mut waiting = Box::pin(verify());
         assert!(is_pending(&mut running) && is_pending(&mut waiting));

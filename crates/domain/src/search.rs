@@ -12,8 +12,8 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 use crate::{
     RecentSearchId, SearchText, Timestamp, Violation,
     analysis::{fold, is_mark},
-    text::is_invisible,
     stored::stored_enum,
+    text::is_invisible,
 };
 
 stored_enum! {

@@ -80,11 +80,11 @@ impl From<object_store::Error> for Error {
     }
 }
 
-impl From<blegram_workers::Error> for Error {
-    fn from(error: blegram_workers::Error) -> Self {
+impl From<blegram_cpu_pool::Error> for Error {
+    fn from(error: blegram_cpu_pool::Error) -> Self {
         match error {
-            blegram_workers::Error::Full => Self::Overloaded,
-            blegram_workers::Error::Panicked => Self::Internal(error.to_string()),
+            blegram_cpu_pool::Error::Full => Self::Overloaded,
+            blegram_cpu_pool::Error::Panicked => Self::Internal(error.to_string()),
         }
     }
 }

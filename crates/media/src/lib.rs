@@ -61,9 +61,9 @@ use std::{
     time::Duration,
 };
 
+use blegram_cpu_pool::{CpuPool, Priority};
 use blegram_domain::Clock;
 use blegram_persistence::Db;
-use blegram_workers::{Priority, Workers};
 use rand::TryRng;
 use secrecy::SecretSlice;
 
@@ -104,7 +104,7 @@ impl Default for Config {
             location: Location::Memory,
             site: "http://127.0.0.1:8080".to_owned(),
             signing_key: random::<32>().to_vec().into(),
-            threads: blegram_workers::default_threads(),
+            threads: blegram_cpu_pool::default_threads(),
             queue: 32,
             deadline: Duration::from_secs(30),
             receive: ReceiveLimits::default(),
@@ -119,7 +119,7 @@ pub struct Media {
     clock: Arc<dyn Clock>,
     storage: Storage,
     signer: Arc<links::Signer>,
-    workers: Workers,
+    cpu_pool: CpuPool,
     deadline: Duration,
     receive: ReceiveLimits,
     /// The permits for direct uploads, for forms, and for completions of direct uploads.
@@ -138,7 +138,7 @@ impl Media {
     /// [`Error::Configuration`] if the storage cannot be opened, for example because its folder cannot be created.
     pub fn new(db: Db, clock: Arc<dyn Clock>, config: Config) -> Result<Self> {
         let storage = Storage::open(&config.location)?;
-        let workers = Workers::new("image", Priority::Background, config.threads, config.queue)
+        let cpu_pool = CpuPool::new("image", Priority::Background, config.threads, config.queue)
             .map_err(|error| Error::Configuration(error.to_string()))?;
         let signer = links::Signer::new(config.site, config.signing_key, &config.location)?;
         let receive = config.receive;
@@ -147,7 +147,7 @@ impl Media {
             clock,
             storage,
             signer: Arc::new(signer),
-            workers,
+            cpu_pool,
             deadline: config.deadline,
             receive,
             uploads: Budget::new(&receive),

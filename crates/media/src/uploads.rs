@@ -252,7 +252,7 @@ impl Media {
 
     async fn render(&self, source: Source) -> Result<Picture> {
         let until = Instant::now() + self.deadline;
-        self.workers.run(move || source.render(until)).await?
+        self.cpu_pool.run(move || source.render(until)).await?
     }
 
     /// Stores an image: its files, then its row.

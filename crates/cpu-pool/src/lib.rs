@@ -5,10 +5,10 @@
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use blegram_workers::{Priority, Workers};
+//! use blegram_cpu_pool::{Priority, CpuPool};
 //!
-//! let workers = Workers::new("sum", Priority::Interactive, 2, 16)?;
-//! assert_eq!(workers.run(|| (1..=100).sum::<u32>()).await?, 5050);
+//! let pool = CpuPool::new("sum", Priority::Interactive, 2, 16)?;
+//! assert_eq!(pool.run(|| (1..=100).sum::<u32>()).await?, 5050);
 //! # Ok(())
 //! # }
 //! ```
@@ -58,13 +58,13 @@ pub fn default_threads() -> usize {
 
 /// A thread pool with a bounded queue; cheap to clone.
 #[derive(Clone)]
-pub struct Workers {
+pub struct CpuPool {
     /// One permit per running or queued piece of work.
     permits: Arc<Semaphore>,
     threads: Arc<ThreadPool>,
 }
 
-impl Workers {
+impl CpuPool {
     /// Creates a pool of `threads` (at least one) called `name`; `queue` further pieces of work may wait.
     ///
     /// # Errors
@@ -132,24 +132,24 @@ mod tests {
 
     #[tokio::test]
     async fn work_beyond_the_queue_is_rejected() {
-        let workers = Workers::new("test", Priority::Interactive, 1, 1).unwrap();
+        let pool = CpuPool::new("test", Priority::Interactive, 1, 1).unwrap();
         let (release, blocked) = mpsc::channel::<()>();
-        let first = workers.run(move || blocked.recv().unwrap());
+        let first = pool.run(move || blocked.recv().unwrap());
         let mut first = Box::pin(first);
         assert!(poll_is_pending(&mut first).await, "the first work runs");
-        let mut second = Box::pin(workers.run(|| ()));
+        let mut second = Box::pin(pool.run(|| ()));
         assert!(poll_is_pending(&mut second).await, "the second work waits");
-        assert_eq!(workers.run(|| ()).await, Err(Error::Full));
+        assert_eq!(pool.run(|| ()).await, Err(Error::Full));
         release.send(()).unwrap();
         assert_eq!((first.await, second.await), (Ok(()), Ok(())));
-        assert_eq!(workers.run(|| 1).await, Ok(1));
+        assert_eq!(pool.run(|| 1).await, Ok(1));
     }
 
     #[tokio::test]
     async fn panic_is_reported_and_frees_its_thread() {
-        let workers = Workers::new("test", Priority::Interactive, 1, 0).unwrap();
-        assert_eq!(workers.run(|| panic!("intended by the test")).await, Err::<(), _>(Error::Panicked));
-        assert_eq!(workers.run(|| 1).await, Ok(1));
+        let pool = CpuPool::new("test", Priority::Interactive, 1, 0).unwrap();
+        assert_eq!(pool.run(|| panic!("intended by the test")).await, Err::<(), _>(Error::Panicked));
+        assert_eq!(pool.run(|| 1).await, Ok(1));
     }
 
     /// At the lowest priority, a login would wait for every other process on the machine.
@@ -160,8 +160,8 @@ mod tests {
         let own = nice();
         let mut found = Vec::new();
         for priority in [Priority::Interactive, Priority::Background] {
-            let workers = Workers::new("test", priority, 1, 0).unwrap();
-            found.push(workers.run(nice).await.unwrap());
+            let pool = CpuPool::new("test", priority, 1, 0).unwrap();
+            found.push(pool.run(nice).await.unwrap());
         }
         assert_eq!(found, [own + 3, own + 10].map(|nice| nice.min(LOWEST)));
     }

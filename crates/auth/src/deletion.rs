@@ -42,7 +42,7 @@ impl Auth {
         reserved_usernames::update_anonymized(&tx, actor).await?;
         let name = summary.username.skeleton();
         reserved_usernames::insert(&tx, &name, None, now + NAME_RESERVED_FOR).await?;
-        jobs::insert(&tx, Job::EraseAccount(actor), now, now).await?;
+        jobs::insert(&tx, Job::PurgeAccount(actor), now, now).await?;
         tx.commit().await?;
         self.publish([Event::SessionsEnded { user: actor, except: None }]);
         audit::record("user_deleted", actor);

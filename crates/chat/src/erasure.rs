@@ -86,7 +86,7 @@ impl Chat {
         now: blegram_domain::Timestamp,
     ) -> Result<()> {
         if conversations::list_members(tx, &[id]).await?.is_empty() {
-            let job = blegram_domain::Job::EraseConversation(id);
+            let job = blegram_domain::Job::PurgeConversation(id);
             blegram_persistence::jobs::insert(tx, job, now, now).await?;
         }
         Ok(())

@@ -111,7 +111,7 @@ pub(crate) async fn leave(
     let longest_member =
         remaining.unwrap_or_default().into_iter().min_by_key(|member| (member.since_seq, member.user));
     let Some(longest_member) = longest_member else {
-        jobs::insert(tx, Job::EraseConversation(conversation.id), now, now).await?;
+        jobs::insert(tx, Job::PurgeConversation(conversation.id), now, now).await?;
         return Ok(Vec::new());
     };
     let mut events = vec![

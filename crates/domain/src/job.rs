@@ -6,31 +6,68 @@ use std::time::Duration;
 
 use crate::{CommentId, ConversationId, MediaId, MediaKey, PostId, UserId};
 
-/// A background job with its subject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Job {
-    /// Removes the data of a deleted account, then the account.
-    EraseAccount(UserId),
-    /// Removes the data attached to a deleted post, then the post.
-    ErasePost(PostId),
-    /// Removes the data attached to a deleted comment, then the comment, unless replies need it as a tombstone.
-    EraseComment(CommentId),
-    /// Removes an image that its owner deleted, replaced, or never used.
-    EraseMedia(MediaId),
-    /// Removes the files that an image had under another key.
-    EraseFiles(MediaKey),
+/// One row per kind of job: its variant, the type of its subject if it has one, and the stored kind.
+macro_rules! jobs {
+    ($($(#[$doc:meta])* $variant:ident $(($subject:ident))? = $kind:literal;)*) => {
+        /// A background job with its subject.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Job { $($(#[$doc])* $variant $(($subject))?,)* }
+
+        impl Job {
+            /// The kinds that this version knows; it leaves other kinds to newer nodes.
+            pub const KINDS: &'static [&'static str] = &[$($kind,)*];
+
+            /// The kind, as it is stored.
+            pub const fn kind(self) -> &'static str {
+                match self { $(Self::$variant { .. } => $kind,)* }
+            }
+
+            /// The subject, as it is stored; empty for a job about the whole site. A kind and subject identify one job.
+            pub fn subject(self) -> String {
+                match self { $(jobs!(@pattern subject $variant $($subject)?) => jobs!(@text subject $($subject)?),)* }
+            }
+
+            /// Parses a stored `kind` and `subject`; `None` for a job that this version does not know.
+            pub fn parse(kind: &str, subject: &str) -> Option<Self> {
+                match kind {
+                    $($kind => jobs!(@parse subject $variant $($subject)?),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+    (@pattern $name:ident $variant:ident) => { Self::$variant };
+    (@pattern $name:ident $variant:ident $subject:ident) => { Self::$variant($name) };
+    (@text $name:ident) => { String::new() };
+    (@text $name:ident $subject:ident) => { $name.to_string() };
+    (@parse $name:ident $variant:ident) => { $name.is_empty().then_some(Self::$variant) };
+    (@parse $name:ident $variant:ident $subject:ident) => { $name.parse().ok().map(Self::$variant) };
+}
+
+// The stored kinds keep their text: nodes of several versions take jobs from one queue.
+jobs! {
+    /// Purges the data of a deleted account, then the account.
+    PurgeAccount(UserId) = "erase-account";
+    /// Purges the data attached to a deleted post, then the post.
+    PurgePost(PostId) = "erase-post";
+    /// Purges the data attached to a deleted comment, then the comment, unless replies need it as a tombstone.
+    PurgeComment(CommentId) = "erase-comment";
+    /// Purges an image that its owner deleted, replaced, or never used.
+    PurgeMedia(MediaId) = "erase-media";
+    /// Deletes the files that an image had under another key.
+    DeleteFiles(MediaKey) = "erase-files";
     /// Moves the files of all images of an account to the area where they belong: public or private.
-    MoveMedia(UserId),
+    MoveMedia(UserId) = "move-media";
     /// Moves the files of one image to the area where they belong.
-    MoveImage(MediaId),
-    /// Removes a conversation without members.
-    EraseConversation(ConversationId),
+    MoveImage(MediaId) = "move-image";
+    /// Purges a conversation without members.
+    PurgeConversation(ConversationId) = "erase-conversation";
     /// Accepts the pending follow requests of an account that is no longer private.
-    AcceptFollowRequests(UserId),
+    AcceptFollowRequests(UserId) = "accept-follow-requests";
     /// Indexes the texts that were written before search existed.
-    Reindex,
+    Reindex = "reindex";
     /// Deletes expired data. Recurring: it runs again every [`Job::period`].
-    Retention,
+    Retention = "retention";
 }
 
 impl Job {
@@ -38,97 +75,11 @@ impl Job {
     /// is due now.
     pub const LONGEST_DELAY: Duration = Duration::from_secs(6 * 60 * 60);
 
-    /// The kinds that this version knows; it leaves other kinds to newer nodes.
-    pub const KINDS: [&str; 11] = [
-        Self::ERASE_ACCOUNT,
-        Self::ERASE_POST,
-        Self::ERASE_COMMENT,
-        Self::ERASE_MEDIA,
-        Self::ERASE_FILES,
-        Self::MOVE_MEDIA,
-        Self::MOVE_IMAGE,
-        Self::ERASE_CONVERSATION,
-        Self::ACCEPT_FOLLOW_REQUESTS,
-        Self::REINDEX,
-        Self::RETENTION,
-    ];
-
-    const ERASE_ACCOUNT: &str = "erase-account";
-    const ERASE_POST: &str = "erase-post";
-    const ERASE_COMMENT: &str = "erase-comment";
-    const ERASE_MEDIA: &str = "erase-media";
-    const ERASE_FILES: &str = "erase-files";
-    const MOVE_MEDIA: &str = "move-media";
-    const MOVE_IMAGE: &str = "move-image";
-    const ERASE_CONVERSATION: &str = "erase-conversation";
-    const ACCEPT_FOLLOW_REQUESTS: &str = "accept-follow-requests";
-    const REINDEX: &str = "reindex";
-    const RETENTION: &str = "retention";
-
-    /// The kind, as it is stored.
-    pub const fn kind(self) -> &'static str {
-        match self {
-            Self::EraseAccount(_) => Self::ERASE_ACCOUNT,
-            Self::ErasePost(_) => Self::ERASE_POST,
-            Self::EraseComment(_) => Self::ERASE_COMMENT,
-            Self::EraseMedia(_) => Self::ERASE_MEDIA,
-            Self::EraseFiles(_) => Self::ERASE_FILES,
-            Self::MoveMedia(_) => Self::MOVE_MEDIA,
-            Self::MoveImage(_) => Self::MOVE_IMAGE,
-            Self::EraseConversation(_) => Self::ERASE_CONVERSATION,
-            Self::AcceptFollowRequests(_) => Self::ACCEPT_FOLLOW_REQUESTS,
-            Self::Reindex => Self::REINDEX,
-            Self::Retention => Self::RETENTION,
-        }
-    }
-
-    /// The subject, as it is stored; empty for a job about the whole site. A kind and subject identify one job.
-    pub fn subject(self) -> String {
-        match self {
-            Self::EraseAccount(user) | Self::AcceptFollowRequests(user) | Self::MoveMedia(user) => {
-                user.to_string()
-            }
-            Self::ErasePost(post) => post.to_string(),
-            Self::EraseComment(comment) => comment.to_string(),
-            Self::EraseMedia(media) | Self::MoveImage(media) => media.to_string(),
-            Self::EraseConversation(conversation) => conversation.to_string(),
-            Self::EraseFiles(key) => key.to_string(),
-            Self::Reindex | Self::Retention => String::new(),
-        }
-    }
-
-    /// Parses a stored `kind` and `subject`; `None` for a job that this version does not know.
-    pub fn parse(kind: &str, subject: &str) -> Option<Self> {
-        match kind {
-            Self::ERASE_ACCOUNT => subject.parse().ok().map(Self::EraseAccount),
-            Self::ERASE_POST => subject.parse().ok().map(Self::ErasePost),
-            Self::ERASE_COMMENT => subject.parse().ok().map(Self::EraseComment),
-            Self::ERASE_MEDIA => subject.parse().ok().map(Self::EraseMedia),
-            Self::ERASE_FILES => subject.parse().ok().map(Self::EraseFiles),
-            Self::MOVE_MEDIA => subject.parse().ok().map(Self::MoveMedia),
-            Self::MOVE_IMAGE => subject.parse().ok().map(Self::MoveImage),
-            Self::ERASE_CONVERSATION => subject.parse().ok().map(Self::EraseConversation),
-            Self::ACCEPT_FOLLOW_REQUESTS => subject.parse().ok().map(Self::AcceptFollowRequests),
-            Self::REINDEX => subject.is_empty().then_some(Self::Reindex),
-            Self::RETENTION => subject.is_empty().then_some(Self::Retention),
-            _ => None,
-        }
-    }
-
     /// The interval after which a finished job runs again; `None` for a job that runs once.
     pub const fn period(self) -> Option<Duration> {
         match self {
             Self::Retention => Some(Duration::from_secs(60 * 60)),
-            Self::EraseAccount(_)
-            | Self::ErasePost(_)
-            | Self::EraseComment(_)
-            | Self::EraseMedia(_)
-            | Self::EraseFiles(_)
-            | Self::MoveMedia(_)
-            | Self::MoveImage(_)
-            | Self::EraseConversation(_)
-            | Self::AcceptFollowRequests(_)
-            | Self::Reindex => None,
+            _ => None,
         }
     }
 }
@@ -152,14 +103,14 @@ mod tests {
         let now = Timestamp::from_micros(1_790_000_000_000_000).unwrap();
         let user = UserId::generate(now);
         let jobs = [
-            Job::EraseAccount(user),
-            Job::ErasePost(PostId::generate(now)),
-            Job::EraseComment(CommentId::generate(now)),
-            Job::EraseMedia(MediaId::generate(now)),
-            Job::EraseFiles(MediaKey::new(false, user, 7)),
+            Job::PurgeAccount(user),
+            Job::PurgePost(PostId::generate(now)),
+            Job::PurgeComment(CommentId::generate(now)),
+            Job::PurgeMedia(MediaId::generate(now)),
+            Job::DeleteFiles(MediaKey::new(false, user, 7)),
             Job::MoveMedia(user),
             Job::MoveImage(MediaId::generate(now)),
-            Job::EraseConversation(ConversationId::generate(now)),
+            Job::PurgeConversation(ConversationId::generate(now)),
             Job::AcceptFollowRequests(user),
             Job::Reindex,
             Job::Retention,
@@ -171,6 +122,24 @@ mod tests {
         for (kind, subject) in [("erase-account", "ann"), ("retention", "x"), ("paint", "")] {
             assert_eq!(Job::parse(kind, subject), None, "{kind} {subject}");
         }
+    }
+
+    #[test]
+    fn jobs_of_the_previous_version_are_known() {
+        let kinds = [
+            "erase-account",
+            "erase-post",
+            "erase-comment",
+            "erase-media",
+            "erase-files",
+            "move-media",
+            "move-image",
+            "erase-conversation",
+            "accept-follow-requests",
+            "reindex",
+            "retention",
+        ];
+        assert_eq!(Job::KINDS, kinds);
     }
 
     #[test]

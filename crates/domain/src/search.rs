@@ -5,7 +5,7 @@
 //! is encoded as `x` and the hexadecimal digits of its UTF-8, which every tokeniser leaves unchanged and which has no
 //! meaning in any query language.
 
-use std::{cmp::Reverse, fmt::Write, str::FromStr};
+use std::{cmp::Reverse, fmt::Write};
 
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 

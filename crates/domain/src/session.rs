@@ -1,6 +1,6 @@
 //! Login sessions of browsers and devices.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
 use crate::{SessionId, Timestamp, UserId, stored::stored_enum};
 

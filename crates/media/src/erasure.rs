@@ -62,7 +62,7 @@ impl Media {
                 locked.values().filter(|media| media.used.is_none()).map(|media| media.id).collect();
             media::update_deleted(&tx, &ids, now).await?;
             for id in &ids {
-                jobs::insert(&tx, Job::EraseMedia(*id), now, now).await?;
+                jobs::insert(&tx, Job::PurgeMedia(*id), now, now).await?;
             }
             tx.commit().await?;
         }
@@ -85,7 +85,7 @@ impl Media {
         let ids: Vec<MediaId> = found.iter().map(|media| media.id).collect();
         let tx = self.db.write().await?;
         for key in found.iter().filter_map(|media| media.previous_key) {
-            jobs::cancel(&tx, Job::EraseFiles(key)).await?;
+            jobs::cancel(&tx, Job::DeleteFiles(key)).await?;
         }
         media::delete(&tx, &ids).await?;
         tx.commit().await?;

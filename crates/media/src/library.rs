@@ -53,7 +53,7 @@ impl Media {
             return Err(Error::InUse);
         }
         media::update_deleted(&tx, &[id], now).await?;
-        jobs::insert(&tx, Job::EraseMedia(id), now, now).await?;
+        jobs::insert(&tx, Job::PurgeMedia(id), now, now).await?;
         Ok(tx.commit().await?)
     }
 }

@@ -72,7 +72,7 @@ impl Media {
     async fn schedule_cleanup(&self, key: MediaKey) -> Result<()> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        jobs::insert(&tx, Job::EraseFiles(key), now + LIFETIME, now).await?;
+        jobs::insert(&tx, Job::DeleteFiles(key), now + LIFETIME, now).await?;
         Ok(tx.commit().await?)
     }
 
@@ -86,7 +86,7 @@ impl Media {
         if !media::is_misplaced(&tx, &locked).await? {
             return Ok(false);
         }
-        jobs::cancel(&tx, Job::EraseFiles(to)).await?;
+        jobs::cancel(&tx, Job::DeleteFiles(to)).await?;
         self.replace_key(&tx, &locked, to).await?;
         tx.commit().await?;
         Ok(true)
@@ -100,9 +100,9 @@ impl Media {
         let old_key_stays_valid = to.is_public();
         media::update_key(tx, media, to, old_key_stays_valid.then_some(media.key)).await?;
         let delete_at = if old_key_stays_valid { now + 2 * LIFETIME } else { now };
-        jobs::insert(tx, Job::EraseFiles(media.key), delete_at, now).await?;
+        jobs::insert(tx, Job::DeleteFiles(media.key), delete_at, now).await?;
         if let Some(previous) = media.previous_key {
-            jobs::expedite(tx, Job::EraseFiles(previous), now).await?;
+            jobs::expedite(tx, Job::DeleteFiles(previous), now).await?;
         }
         Ok(())
     }

@@ -75,7 +75,7 @@ pub async fn lock_unused(tx: &Tx, owner: UserId, ids: &[MediaId]) -> Result<Unus
 pub async fn remove(tx: &Tx, ids: &[MediaId], now: Timestamp) -> Result<()> {
     update_deleted(tx, ids, now).await?;
     for id in ids {
-        jobs::insert(tx, Job::EraseMedia(*id), now, now).await?;
+        jobs::insert(tx, Job::PurgeMedia(*id), now, now).await?;
     }
     Ok(())
 }
@@ -263,7 +263,7 @@ pub async fn list_known(conn: &impl Conn, keys: &[MediaKey]) -> Result<HashSet<M
     let texts: Vec<String> = keys.iter().map(ToString::to_string).collect();
     let of_rows = Entity::find().select_only().column(Column::Key).filter(Column::Key.is_in(&texts));
     let mut known: HashSet<String> = of_rows.into_tuple().all(conn.inner()).await?.into_iter().collect();
-    let kinds = keys.iter().map(|key| Job::EraseFiles(*key).kind());
+    let kinds = keys.iter().map(|key| Job::DeleteFiles(*key).kind());
     let of_jobs = job::Entity::find()
         .select_only()
         .column(job::Column::Subject)

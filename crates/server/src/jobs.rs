@@ -112,11 +112,11 @@ impl Runner {
 
     async fn claim(&self) -> anyhow::Result<Option<LeasedJob>> {
         let now = self.clock.now();
-        if !jobs::is_any_due(&self.db, &Job::KINDS, now).await? {
+        if !jobs::is_any_due(&self.db, Job::KINDS, now).await? {
             return Ok(None);
         }
         let tx = self.db.write().await?;
-        let claimed = jobs::take(&tx, &Job::KINDS, now, now + LEASE).await?;
+        let claimed = jobs::take(&tx, Job::KINDS, now, now + LEASE).await?;
         tx.commit().await?;
         Ok(claimed)
     }
@@ -167,25 +167,25 @@ impl Runner {
     /// Runs one step of `job`: a few transactions of a few rows each. Returns whether there are more.
     async fn step(&self, job: Job) -> anyhow::Result<bool> {
         Ok(match job {
-            Job::EraseAccount(user) => {
+            Job::PurgeAccount(user) => {
                 // Images first: deleting their rows with the content would orphan the files.
                 self.media.purge_user(user).await?
                     || self.chat.purge_user(user).await?
                     || self.social.purge_user(user).await?
                     || self.auth.purge_account(user).await?
             }
-            Job::ErasePost(post) => {
+            Job::PurgePost(post) => {
                 self.media.purge_post(post).await? || self.social.purge_post(post).await?
             }
-            Job::EraseMedia(media) => self.media.purge_media(media).await?,
-            Job::EraseFiles(key) => {
+            Job::PurgeMedia(media) => self.media.purge_media(media).await?,
+            Job::DeleteFiles(key) => {
                 self.media.delete_files(key).await?;
                 false
             }
-            Job::EraseConversation(id) => self.chat.purge_conversation(id).await?,
+            Job::PurgeConversation(id) => self.chat.purge_conversation(id).await?,
             Job::MoveMedia(user) => self.media.move_media(user).await?,
             Job::MoveImage(media) => self.media.move_image(media).await?,
-            Job::EraseComment(comment) => self.social.purge_comment(comment).await?,
+            Job::PurgeComment(comment) => self.social.purge_comment(comment).await?,
             Job::AcceptFollowRequests(user) => self.social.accept_follow_requests(user).await?,
             Job::Reindex => self.social.reindex().await?,
             Job::Retention => self.delete_expired().await?,

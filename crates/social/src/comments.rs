@@ -239,7 +239,7 @@ impl Social {
     pub(crate) async fn delete_locked_comment(&self, tx: &Tx, comment: &Comment) -> Result<()> {
         let now = self.clock.now();
         comments::update_deleted(tx, comment, now).await?;
-        jobs::insert(tx, Job::EraseComment(comment.id), now, now).await?;
+        jobs::insert(tx, Job::PurgeComment(comment.id), now, now).await?;
         Ok(())
     }
 

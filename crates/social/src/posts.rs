@@ -113,7 +113,7 @@ impl Social {
         let now = self.clock.now();
         let (tx, post, author) = self.lock_own(actor, id, precondition, users::lock_to_count).await?;
         posts::update_deleted(&tx, &post, &author, now).await?;
-        jobs::insert(&tx, Job::ErasePost(id), now, now).await?;
+        jobs::insert(&tx, Job::PurgePost(id), now, now).await?;
         // A job deletes these notifications later; they are hidden from now on.
         let hidden = notifications::list_about_post(&tx, id, MAX_RETRACTED).await?;
         self.commit(tx, [Event::PostDeleted { post, author }].into_iter().chain(retracted(hidden))).await

@@ -126,7 +126,7 @@ impl World {
         loop {
             let now = self.clock.now();
             let tx = db.write().await.unwrap();
-            let job = jobs::take(&tx, &Job::KINDS, now, now + Duration::from_secs(60)).await.unwrap();
+            let job = jobs::take(&tx, Job::KINDS, now, now + Duration::from_secs(60)).await.unwrap();
             tx.commit().await.unwrap();
             let Some(job) = job else { return count };
             while self.step(Job::parse(&job.kind, &job.subject).unwrap()).await {}
@@ -139,14 +139,14 @@ impl World {
 
     async fn step(&self, job: Job) -> bool {
         match job {
-            Job::EraseMedia(id) => self.media.purge_media(id).await.unwrap(),
-            Job::EraseFiles(key) => {
+            Job::PurgeMedia(id) => self.media.purge_media(id).await.unwrap(),
+            Job::DeleteFiles(key) => {
                 self.media.delete_files(key).await.unwrap();
                 false
             }
             Job::MoveMedia(user) => self.media.move_media(user).await.unwrap(),
             Job::MoveImage(media) => self.media.move_image(media).await.unwrap(),
-            Job::ErasePost(post) => {
+            Job::PurgePost(post) => {
                 self.media.purge_post(post).await.unwrap() || self.social.purge_post(post).await.unwrap()
             }
             other => panic!("not an image job: {other:?}"),

@@ -278,7 +278,7 @@ async fn job_of_a_crashed_node_runs_again_after_a_minute(#[case] backend: Backen
     site.delete(&ann).await;
     let now = site.clock.now();
     let tx = site.database.db().write().await.unwrap();
-    let lost = jobs::take(&tx, &Job::KINDS, now, now + Duration::from_secs(60)).await.unwrap();
+    let lost = jobs::take(&tx, Job::KINDS, now, now + Duration::from_secs(60)).await.unwrap();
     tx.commit().await.unwrap();
     assert!(lost.is_some());
     site.clock.advance(Duration::from_secs(59));
@@ -289,7 +289,7 @@ async fn job_of_a_crashed_node_runs_again_after_a_minute(#[case] backend: Backen
 
     // The first node comes back. Its expired lease does not delete the job that was inserted since.
     let tx = site.database.db().write().await.unwrap();
-    jobs::insert(&tx, Job::EraseAccount(ann.account.user.summary.id), now, now).await.unwrap();
+    jobs::insert(&tx, Job::PurgeAccount(ann.account.user.summary.id), now, now).await.unwrap();
     jobs::delete(&tx, &lost.unwrap()).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(site.database.count("jobs").await, 1);

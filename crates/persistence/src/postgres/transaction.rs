@@ -34,13 +34,7 @@ impl Transaction {
         // Set before `BEGIN` is sent: if this future is dropped before the response arrives, the transaction may be
         // open.
         lease.in_transaction = true;
-        // Waiting for a connection and waiting for a lock share the budget.
-        let left = budget.left();
-        let begin = if left + NEGLIGIBLE_WAIT < DEFAULT_BUDGET {
-            format!("BEGIN; SET LOCAL lock_timeout = {}", left.as_millis().max(1))
-        } else {
-            "BEGIN".to_owned()
-        };
+        let begin = limit_locks(&budget).map_or("BEGIN".to_owned(), |limit| format!("BEGIN; {limit}"));
         let result = budget.wait(lease.control(begin)).await;
         result.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??;
         Ok(Self { lease: Mutex::new(lease), turns: Arc::clone(&pool.turns), turn: OnceCell::new() })
@@ -49,7 +43,14 @@ impl Transaction {
     /// Waits for one of the few permits of this process to lock the site-wide list of posts. Keeps it until the
     /// transaction ends.
     pub(crate) async fn take_turn(&self) -> Result<(), DbErr> {
-        let take = || async { wait_for(&self.turns, &WaitBudget::current()).await };
+        let take = || async {
+            let budget = WaitBudget::current();
+            let permit = wait_for(&self.turns, &budget).await?;
+            if let Some(limit) = limit_locks(&budget) {
+                self.execute_unprepared(&limit).await?;
+            }
+            Ok(permit)
+        };
         self.turn.get_or_try_init(take).await.map(drop)
     }
 
@@ -65,6 +66,14 @@ impl Transaction {
     async fn lease(&self) -> MutexGuard<'_, Lease> {
         self.lease.lock().await
     }
+}
+
+/// The statement that lets locks be waited for only as long as the waits for a connection or a turn have left of the
+/// budget; `None` if nothing was waited for.
+fn limit_locks(budget: &WaitBudget) -> Option<String> {
+    let left = budget.left();
+    let has_waited = left + NEGLIGIBLE_WAIT < DEFAULT_BUDGET;
+    has_waited.then(|| format!("SET LOCAL lock_timeout = {}", left.as_millis().max(1)))
 }
 
 #[async_trait]

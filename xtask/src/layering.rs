@@ -169,7 +169,7 @@ mod tests {
             ),
             (
                 GATEWAY,
-                "blegram-social blegram-auth blegram-chat blegram-media blegram-api poem sea-orm anyhow",
+                "blegram-persistence blegram-social blegram-auth blegram-chat blegram-media blegram-api poem sea-orm anyhow",
             ),
             (API, "blegram-persistence blegram-migration blegram sea-orm sqlx anyhow"),
             (MIGRATION, "blegram-domain blegram-persistence blegram poem anyhow"),
@@ -189,7 +189,7 @@ mod tests {
             (DOMAIN, "chrono serde uuid"),
             (PERSISTENCE, "blegram-domain sea-orm tokio"),
             (SOCIAL, "blegram-domain blegram-persistence thiserror tokio"),
-            (GATEWAY, "blegram-domain blegram-persistence tokio redis"),
+            (GATEWAY, "blegram-domain tokio redis"),
             (API, "blegram-domain blegram-social blegram-auth blegram-gateway poem poem-openapi"),
             ("blegram", "blegram-api blegram-migration anyhow poem tokio"),
             ("xtask", "anyhow clap"),

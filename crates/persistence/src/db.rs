@@ -238,7 +238,7 @@ impl Tx {
         let Writes { inner, has_failed, has_changed, health } = self.writes;
         if has_failed.into_inner() {
             return Err(DbErr::Custom(
-                "cannot commit the transaction: one of its statements failed".to_owned(),
+                "cannot commit the transaction: one of its statements failed or was abandoned".to_owned(),
             )
             .into());
         }

@@ -106,7 +106,7 @@ struct Manager {
     options: PgConnectOptions,
     /// `SET` statements that run after connecting: PgBouncer rejects the startup parameter `options`.
     limits: String,
-    last_error: Arc<LastServerError>,
+    last_error: LastServerError,
 }
 
 impl managed::Manager for Manager {
@@ -216,7 +216,7 @@ impl Pool {
             settings.statement_timeout.as_millis(),
             (settings.statement_timeout / 2).as_millis()
         );
-        let manager = Manager { options, limits, last_error: Arc::new(LastServerError::new()) };
+        let manager = Manager { options, limits, last_error: LastServerError::new() };
         let max_size = usize::try_from(settings.max_connections).unwrap_or(Semaphore::MAX_PERMITS);
         let connections = managed::Pool::builder(manager).max_size(max_size);
         let pool = Self {

@@ -1,6 +1,6 @@
 //! The statements of a write transaction, dispatched to SQLite or PostgreSQL.
 //!
-//! Remembers whether a statement failed, which prevents the commit, and whether one changed a row.
+//! Remembers whether a statement failed or was abandoned, which prevents the commit, and whether one changed a row.
 
 use std::sync::{
     Arc,
@@ -17,8 +17,8 @@ use crate::{Error, health::Health, postgres, sqlite};
 #[derive(Debug)]
 pub struct Writes {
     pub(super) inner: Transaction,
-    /// Whether a statement failed. PostgreSQL then answers `COMMIT` with a rollback, which sqlx does not check; SQLite
-    /// would commit the rest.
+    /// Whether a statement failed, or was abandoned before its result, and so may have failed. PostgreSQL then answers
+    /// `COMMIT` with a rollback, which sqlx does not check; SQLite would commit the rest.
     pub(super) has_failed: AtomicBool,
     /// Whether a statement changed a row.
     pub(super) has_changed: AtomicBool,
@@ -32,9 +32,11 @@ pub(super) enum Transaction {
 }
 
 impl Writes {
-    fn noted<T>(&self, result: Result<T, DbErr>) -> Result<T, DbErr> {
+    async fn noted<T>(&self, statement: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        let mut outcome = StatementOutcome { has_failed: &self.has_failed, is_success: false };
+        let result = statement.await;
+        outcome.is_success = result.is_ok();
         result.inspect_err(|error| {
-            self.has_failed.store(true, Ordering::Relaxed);
             let error = Error::from(error.clone());
             if error.is_unreachable() {
                 self.health.note_failure(&error);
@@ -55,6 +57,18 @@ impl Writes {
     }
 }
 
+/// Dropped when the statement ends, or when its caller abandons it.
+struct StatementOutcome<'a> {
+    has_failed: &'a AtomicBool,
+    is_success: bool,
+}
+
+impl Drop for StatementOutcome<'_> {
+    fn drop(&mut self) {
+        self.has_failed.fetch_or(!self.is_success, Ordering::Relaxed);
+    }
+}
+
 #[async_trait]
 impl ConnectionTrait for Writes {
     fn get_database_backend(&self) -> DbBackend {
@@ -66,39 +80,55 @@ impl ConnectionTrait for Writes {
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let reads = is_select(&statement.sql);
-        let result = self.noted(match &self.inner {
-            Transaction::Sqlite(transaction) => transaction.execute_raw(statement).await,
-            Transaction::Postgres(transaction) => transaction.execute_raw(statement).await,
-        })?;
+        let result = self
+            .noted(async {
+                match &self.inner {
+                    Transaction::Sqlite(transaction) => transaction.execute_raw(statement).await,
+                    Transaction::Postgres(transaction) => transaction.execute_raw(statement).await,
+                }
+            })
+            .await?;
         self.note_change(result.rows_affected() > 0 && !reads);
         Ok(result)
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let result = self.noted(match &self.inner {
-            Transaction::Sqlite(transaction) => transaction.execute_unprepared(sql).await,
-            Transaction::Postgres(transaction) => transaction.execute_unprepared(sql).await,
-        })?;
+        let result = self
+            .noted(async {
+                match &self.inner {
+                    Transaction::Sqlite(transaction) => transaction.execute_unprepared(sql).await,
+                    Transaction::Postgres(transaction) => transaction.execute_unprepared(sql).await,
+                }
+            })
+            .await?;
         self.note_change(result.rows_affected() > 0 && !is_select(sql));
         Ok(result)
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let reads = is_select(&statement.sql);
-        let result = self.noted(match &self.inner {
-            Transaction::Sqlite(transaction) => transaction.query_one_raw(statement).await,
-            Transaction::Postgres(transaction) => transaction.query_one_raw(statement).await,
-        })?;
+        let result = self
+            .noted(async {
+                match &self.inner {
+                    Transaction::Sqlite(transaction) => transaction.query_one_raw(statement).await,
+                    Transaction::Postgres(transaction) => transaction.query_one_raw(statement).await,
+                }
+            })
+            .await?;
         self.note_change(result.is_some() && !reads);
         Ok(result)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let reads = is_select(&statement.sql);
-        let result = self.noted(match &self.inner {
-            Transaction::Sqlite(transaction) => transaction.query_all_raw(statement).await,
-            Transaction::Postgres(transaction) => transaction.query_all_raw(statement).await,
-        })?;
+        let result = self
+            .noted(async {
+                match &self.inner {
+                    Transaction::Sqlite(transaction) => transaction.query_all_raw(statement).await,
+                    Transaction::Postgres(transaction) => transaction.query_all_raw(statement).await,
+                }
+            })
+            .await?;
         self.note_change(!result.is_empty() && !reads);
         Ok(result)
     }

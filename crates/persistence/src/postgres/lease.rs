@@ -1,6 +1,6 @@
 //! A connection in use: runs statements with a timeout, and returns the connection to the pool or closes it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use deadpool::managed::Object;
 use sea_orm::{
@@ -54,7 +54,6 @@ impl Lease {
     /// hangs.
     async fn run<'c, T, F>(
         &'c mut self,
-        limit: Duration,
         work: impl FnOnce(&'c mut PgConnection) -> F,
     ) -> Result<T, sqlx::Error>
     where
@@ -64,7 +63,7 @@ impl Lease {
             return Err(sqlx::Error::PoolClosed);
         };
         *unanswered_since = Some(Instant::now());
-        let Ok(result) = timeout(limit.saturating_add(GRACE), work(connection)).await else {
+        let Ok(result) = timeout(pool.limit.saturating_add(GRACE), work(connection)).await else {
             return Err(timed_out());
         };
         *unanswered_since = None;
@@ -77,14 +76,14 @@ impl Lease {
 
     pub(super) async fn execute(&mut self, statement: &Statement) -> Result<ExecResult, DbErr> {
         let start = Instant::now();
-        let result = self.run(self.pool.limit, |raw| query(statement).execute(raw)).await;
+        let result = self.run(|raw| query(statement).execute(raw)).await;
         self.pool.report(statement, start, result.is_err());
         result.map(ExecResult::from).map_err(executing)
     }
 
     pub(super) async fn query_all(&mut self, statement: &Statement) -> Result<Vec<QueryResult>, DbErr> {
         let start = Instant::now();
-        let result = self.run(self.pool.limit, |raw| query(statement).fetch_all(raw)).await;
+        let result = self.run(|raw| query(statement).fetch_all(raw)).await;
         self.pool.report(statement, start, result.is_err());
         result.map(|rows| rows.into_iter().map(QueryResult::from).collect()).map_err(querying)
     }
@@ -96,14 +95,14 @@ impl Lease {
 
     pub(super) async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, DbErr> {
         let statements = raw_sql(AssertSqlSafe(sql.to_owned()));
-        let result = self.run(self.pool.limit, |raw| statements.execute(raw)).await;
+        let result = self.run(|raw| statements.execute(raw)).await;
         result.map(ExecResult::from).map_err(executing)
     }
 
     /// Runs `BEGIN` or `COMMIT`.
     pub(super) async fn control(&mut self, sql: impl Into<String>) -> Result<(), DbErr> {
         let statements = raw_sql(AssertSqlSafe(sql.into()));
-        self.run(self.pool.limit, |raw| statements.execute(raw)).await.map(drop).map_err(executing)
+        self.run(|raw| statements.execute(raw)).await.map(drop).map_err(executing)
     }
 
     /// Rolls the connection back so that it can return to the pool, or closes it.

@@ -34,7 +34,8 @@ impl Transaction {
         // Set before `BEGIN` is sent: if this future is dropped before the response arrives, the transaction may be
         // open.
         lease.in_transaction = true;
-        let begin = limit_locks(&budget).map_or("BEGIN".to_owned(), |limit| format!("BEGIN; {limit}"));
+        let begin =
+            limit_locks(&budget).map_or_else(|| "BEGIN".to_owned(), |limit| format!("BEGIN; {limit}"));
         let result = budget.wait(lease.control(begin)).await;
         result.ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??;
         Ok(Self { lease: Mutex::new(lease), turns: Arc::clone(&pool.turns), turn: OnceCell::new() })
@@ -68,8 +69,8 @@ impl Transaction {
     }
 }
 
-/// The statement that lets locks be waited for only as long as the waits for a connection or a turn have left of the
-/// budget; `None` if nothing was waited for.
+/// The statement that limits waits for locks to the rest of the budget; `None` if the request has not waited for a
+/// connection or a turn.
 fn limit_locks(budget: &WaitBudget) -> Option<String> {
     let left = budget.left();
     let has_waited = left + NEGLIGIBLE_WAIT < DEFAULT_BUDGET;

@@ -48,23 +48,69 @@ async fn fill(db: &Db) {
     tx.commit().await.unwrap();
 }
 
-/// Otherwise a write would wait for a connection and then as long again for a lock.
+const WAITS_FOR_A_LIST: &str = "SELECT state AS line FROM pg_stat_activity \
+    WHERE datname = current_database() AND wait_event = 'advisory'";
+
+const HAS_LOCK_TIMEOUT: &str = "SELECT 1 WHERE current_setting('lock_timeout') <> '0'";
+
+/// Otherwise a write could wait for a connection, and then for as long again for a lock.
 #[tokio::test]
-async fn lock_timeout_is_what_waiting_for_a_connection_left_of_the_budget() {
+async fn lock_timeout_is_the_budget_left_after_waiting_for_a_connection() {
     let database = TestDatabase::new(Backend::Postgres).await;
     let db = connect_some(&database, TIMEOUT, 1).await;
-    let limited = "SELECT 1 WHERE current_setting('lock_timeout') <> '0'";
     let only = db.write().await.unwrap();
-    assert_eq!(select(&only, limited).await.unwrap(), 0);
-    let late = with_wait_budget(db.write());
-    // The wait is what is tested, not something that is waited for.
-    let (late, ()) = tokio::join!(late, async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(select(&only, HAS_LOCK_TIMEOUT).await.unwrap(), 0);
+    let (late, ()) = tokio::join!(with_wait_budget(db.write()), async {
+        execute(&only, "SELECT pg_sleep(0.2)").await.unwrap();
         drop(only);
     });
-    assert_eq!(select(&late.unwrap(), limited).await.unwrap(), 1);
+    assert_eq!(select(&late.unwrap(), HAS_LOCK_TIMEOUT).await.unwrap(), 1);
     // It ends with the transaction.
-    assert_eq!(select(&db, limited).await.unwrap(), 0);
+    assert_eq!(select(&db, HAS_LOCK_TIMEOUT).await.unwrap(), 0);
+}
+
+/// The same for waiting in this process until another transaction has added to the list of all posts.
+#[tokio::test]
+async fn lock_timeout_is_the_budget_left_after_waiting_for_a_turn() {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    let db = connect_some(&database, TIMEOUT, 4).await;
+    let first = db.write().await.unwrap();
+    rows::next_id(&first, now()).await.unwrap();
+    let begin = || async {
+        let tx = db.write().await.unwrap();
+        rows::next_id(&tx, now()).await.unwrap();
+        tx
+    };
+    // The second has a turn and waits in the database; the third waits for a turn.
+    let mut second = Box::pin(begin());
+    while database.lines(WAITS_FOR_A_LIST).await.is_empty() {
+        assert!((&mut second).now_or_never().is_none());
+    }
+    let ((), second, third) = tokio::join!(
+        async {
+            execute(&first, "SELECT pg_sleep(0.2)").await.unwrap();
+            first.commit().await.unwrap();
+        },
+        async { second.await.commit().await },
+        with_wait_budget(begin())
+    );
+    second.unwrap();
+    assert_eq!(select(&third, HAS_LOCK_TIMEOUT).await.unwrap(), 1);
+}
+
+/// The statement may fail: PostgreSQL then responds to `COMMIT` with a rollback, and SQLite commits the rest.
+#[apply(both_databases)]
+#[tokio::test]
+async fn transaction_with_an_abandoned_statement_does_not_commit(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let ann = insert_user(&database, "ann").await;
+    let tx = database.db().write().await.unwrap();
+    execute(&tx, "UPDATE users SET bio = 'new'").await.unwrap();
+    // Sent and then abandoned, or failed at once when SQLite is that quick.
+    let result = execute(&tx, "UPDATE users SET username = NULL").now_or_never();
+    assert!(result.is_none_or(|result| result.is_err()));
+    tx.commit().await.unwrap_err();
+    assert_eq!(users::find(database.db(), ann).await.unwrap().unwrap().bio, "");
 }
 
 #[tokio::test]
@@ -307,13 +353,11 @@ async fn frozen_node_loses_the_lock_of_the_post_list() {
         tx
     };
     let mut waiting: FuturesUnordered<_> = (0..5).map(|_| wait()).collect();
-    let waiting_for_lock = "SELECT state AS line FROM pg_stat_activity \
-                        WHERE datname = current_database() AND wait_event = 'advisory'";
     // Until one waits, and then for a while longer.
     let (mut most, mut polls) = (0, 0);
     while polls < 20 {
         assert!(waiting.next().now_or_never().is_none());
-        most = most.max(database.lines(waiting_for_lock).await.len());
+        most = most.max(database.lines(WAITS_FOR_A_LIST).await.len());
         polls += usize::from(most > 0);
     }
     assert_eq!(most, 1, "the others wait in the process");

@@ -10,7 +10,6 @@ mod problems;
 mod schemas;
 mod shared;
 
-use poem::IntoEndpoint;
 use poem_openapi::{OpenApi, OpenApiService, registry::Registry, types::Type};
 use serde_json::{Map, Value, json};
 
@@ -27,16 +26,13 @@ use crate::{
     schema,
 };
 
-fn service_of_all() -> OpenApiService<impl OpenApi, ()> {
+/// The service with all operations: the endpoint, and the document as poem-openapi derives it.
+pub(crate) fn service() -> OpenApiService<impl OpenApi, ()> {
     OpenApiService::new(apis(), "blegram", env!("CARGO_PKG_VERSION"))
 }
 
-/// The endpoint that serves all operations.
-pub(crate) fn service() -> impl IntoEndpoint {
-    service_of_all()
-}
-
-/// Not being so would be a bug of this crate, which stops the server at its start.
+/// The message of the panic if a document cannot be serialised. The server builds both documents when it starts, so such
+/// a bug stops the start.
 pub(crate) const SERIALISES: &str = "the parts of a document are serialisable";
 
 /// The OpenAPI document as JSON, for a site at `public_url`.
@@ -84,8 +80,7 @@ other users do not count as edits. 응답의 `ETag`를 `If-None-Match`로 보내
 
 /// The OpenAPI document of a site at `public_url`.
 pub(crate) fn document(public_url: &str) -> Value {
-    let mut document: Value =
-        serde_json::from_str(&service_of_all().spec()).expect("poem-openapi writes JSON");
+    let mut document: Value = serde_json::from_str(&service().spec()).expect("poem-openapi writes JSON");
     document["openapi"] = json!("3.0.3");
     document["info"] = json!({
         "title": "blegram",

@@ -61,7 +61,12 @@ impl WaitBudget {
 
     /// The budget of the current task, or a new one.
     pub(crate) fn current() -> Self {
-        CURRENT.try_with(Clone::clone).unwrap_or_else(|_| Self::new())
+        Self::of_request().unwrap_or_else(Self::new)
+    }
+
+    /// The budget of the current task, if it has one.
+    pub(crate) fn of_request() -> Option<Self> {
+        CURRENT.try_with(Clone::clone).ok()
     }
 
     pub(crate) fn left(&self) -> Duration {

@@ -1,6 +1,10 @@
 //! Write transactions on PostgreSQL. They wait for locks no longer than the wait budget of the request allows.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement,
@@ -67,6 +71,18 @@ impl Transaction {
     async fn lease(&self) -> MutexGuard<'_, Lease> {
         self.lease.lock().await
     }
+
+    /// Charges a statement that took long, and so probably waited for a lock, to the budget of the request: the next
+    /// statement waits that much less. Background work has no such budget.
+    async fn charge(&self, started: Instant, mut lease: MutexGuard<'_, Lease>) -> Result<(), DbErr> {
+        let took = started.elapsed();
+        let Some(budget) = WaitBudget::of_request().filter(|_| took > NEGLIGIBLE_WAIT) else { return Ok(()) };
+        budget.spend(took);
+        match limit_locks(&budget) {
+            Some(limit) => lease.control(limit).await,
+            None => Ok(()),
+        }
+    }
 }
 
 /// The statement that limits waits for locks to the rest of the budget; `None` if the request has not waited for a
@@ -84,18 +100,34 @@ impl ConnectionTrait for Transaction {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.lease().await.execute(&statement).await
+        let mut lease = self.lease().await;
+        let started = Instant::now();
+        let result = lease.execute(&statement).await?;
+        self.charge(started, lease).await?;
+        Ok(result)
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.lease().await.execute_unprepared(sql).await
+        let mut lease = self.lease().await;
+        let started = Instant::now();
+        let result = lease.execute_unprepared(sql).await?;
+        self.charge(started, lease).await?;
+        Ok(result)
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.lease().await.query_one(&statement).await
+        let mut lease = self.lease().await;
+        let started = Instant::now();
+        let result = lease.query_one(&statement).await?;
+        self.charge(started, lease).await?;
+        Ok(result)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.lease().await.query_all(&statement).await
+        let mut lease = self.lease().await;
+        let started = Instant::now();
+        let result = lease.query_all(&statement).await?;
+        self.charge(started, lease).await?;
+        Ok(result)
     }
 }

@@ -98,6 +98,21 @@ async fn lock_timeout_is_the_budget_left_after_waiting_for_a_turn() {
     assert_eq!(select(&third, HAS_LOCK_TIMEOUT).await.unwrap(), 1);
 }
 
+/// The same for a statement that took long: otherwise a write could wait for one lock, and then for as long again for
+/// the next. Background work takes long without waiting for others.
+#[tokio::test]
+async fn lock_timeout_is_the_budget_left_after_a_slow_statement() {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    let db = connect_some(&database, TIMEOUT, 1).await;
+    let write_slowly = || async {
+        let tx = db.write().await.unwrap();
+        execute(&tx, "SELECT pg_sleep(0.2)").await.unwrap();
+        select(&tx, HAS_LOCK_TIMEOUT).await.unwrap()
+    };
+    assert_eq!(with_wait_budget(write_slowly()).await, 1);
+    assert_eq!(write_slowly().await, 0);
+}
+
 /// The statement may fail: PostgreSQL then responds to `COMMIT` with a rollback, and SQLite commits the rest.
 #[apply(both_databases)]
 #[tokio::test]

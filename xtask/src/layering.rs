@@ -35,21 +35,23 @@ const MEDIA: &str = "blegram-media";
 const GATEWAY: &str = "blegram-gateway";
 const API: &str = "blegram-api";
 const CPU_POOL: &str = "blegram-cpu-pool";
+const LIMITS: &str = "blegram-limits";
 const MIGRATION: &str = "blegram-migration";
 
 const ALL_CRATES: &[&str] =
-    &[DOMAIN, PERSISTENCE, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, CPU_POOL, API, MIGRATION];
+    &[DOMAIN, PERSISTENCE, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, LIMITS, CPU_POOL, API, MIGRATION];
 
 #[rustfmt::skip]
 const TABLE: &[Row] = &[
     Row { package: DOMAIN,      ours: &[],                                           optional: &[],          never: &[IO, SQL, HTTP, OPAQUE] },
     Row { package: PERSISTENCE, ours: &[DOMAIN],                                     optional: &[MIGRATION], never: &[HTTP, OPAQUE] },
     Row { package: SOCIAL,      ours: &[DOMAIN, PERSISTENCE],                        optional: &[],          never: &[SQL, HTTP, OPAQUE] },
-    Row { package: AUTH,        ours: &[DOMAIN, PERSISTENCE, CPU_POOL],               optional: &[],          never: &[SQL, HTTP, OPAQUE] },
+    Row { package: AUTH,        ours: &[DOMAIN, PERSISTENCE, LIMITS, CPU_POOL],       optional: &[],          never: &[SQL, HTTP, OPAQUE] },
     Row { package: CHAT,        ours: &[DOMAIN, PERSISTENCE],                        optional: &[],          never: &[SQL, HTTP, OPAQUE] },
-    Row { package: MEDIA,       ours: &[DOMAIN, PERSISTENCE, CPU_POOL],               optional: &[],          never: &[SQL, HTTP, OPAQUE] },
-    Row { package: GATEWAY,     ours: &[DOMAIN],                                     optional: &[],          never: &[SQL, HTTP, OPAQUE] },
-    Row { package: API,         ours: &[DOMAIN, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY], optional: &[],          never: &[SQL, OPAQUE] },
+    Row { package: MEDIA,       ours: &[DOMAIN, PERSISTENCE, LIMITS, CPU_POOL],       optional: &[],          never: &[SQL, HTTP, OPAQUE] },
+    Row { package: GATEWAY,     ours: &[DOMAIN, LIMITS],                             optional: &[],          never: &[SQL, HTTP, OPAQUE] },
+    Row { package: LIMITS,      ours: &[DOMAIN],                                     optional: &[],          never: &[IO, SQL, HTTP, OPAQUE] },
+    Row { package: API,         ours: &[DOMAIN, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, LIMITS], optional: &[],          never: &[SQL, OPAQUE] },
     Row { package: CPU_POOL,     ours: &[],                                           optional: &[],          never: &[SQL, HTTP, OPAQUE] },
     Row { package: MIGRATION,   ours: &[],                                           optional: &[],          never: &[HTTP, OPAQUE] },
     Row { package: "blegram",   ours: ALL_CRATES,                                    optional: &[],          never: &[] },

@@ -1,0 +1,117 @@
+//! The table of rate limits.
+
+use std::{num::NonZeroU32, time::Duration};
+
+/// A rate limit: `burst` attempts at once, refilled evenly over `per`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// The largest number of attempts at once.
+    pub burst: NonZeroU32,
+    /// The time to refill all of them.
+    pub per: Duration,
+}
+
+impl Quota {
+    /// `burst` attempts (at least 1) at once, refilled in `seconds`.
+    pub const fn new(burst: u32, seconds: u64) -> Self {
+        let burst = match NonZeroU32::new(burst) {
+            Some(burst) => burst,
+            None => NonZeroU32::MIN,
+        };
+        Self { burst, per: Duration::from_secs(seconds) }
+    }
+
+    /// `factor` times as many attempts in the same time.
+    #[must_use]
+    pub const fn times(self, factor: u32) -> Self {
+        let burst = match NonZeroU32::new(factor) {
+            Some(factor) => self.burst.saturating_mul(factor),
+            None => self.burst,
+        };
+        Self { burst, ..self }
+    }
+}
+
+macro_rules! policies {
+    ($($(#[$doc:meta])* $policy:ident = $name:literal, $field:ident: $burst:literal in $seconds:literal;)*) => {
+        /// A rate limit.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Policy {
+            $($(#[$doc])* $policy,)*
+        }
+
+        /// The quota of each policy.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct Quotas {
+            $($(#[$doc])* pub $field: Quota,)*
+        }
+
+        impl Default for Quotas {
+            fn default() -> Self {
+                Self { $($field: Quota::new($burst, $seconds),)* }
+            }
+        }
+
+        impl Quotas {
+            /// The quota of `policy`.
+            pub const fn of(&self, policy: Policy) -> Quota {
+                match policy {
+                    $(Policy::$policy => self.$field,)*
+                }
+            }
+        }
+
+        impl Policy {
+            /// All policies, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$policy,)*];
+
+            /// The name that clients see in `RateLimit-Policy`.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$policy => $name,)*
+                }
+            }
+        }
+    };
+}
+
+policies! {
+    /// All requests of one address, of clients that are not logged in.
+    GlobalAddress = "global", global_per_address: 200 in 60;
+    /// All requests and gateway commands of one user.
+    GlobalUser = "global", global_per_user: 1200 in 60;
+    /// Logins from one address.
+    Login = "login", login_per_address: 25 in 300;
+    /// Logins to one account from one address.
+    LoginAccountAddress = "login-account-address", login_per_account_and_address: 10 in 600;
+    /// Logins to one account from addresses and devices that are new to it.
+    LoginAccount = "login-account", login_per_account: 100 in 3600;
+    /// Sign-ups from one address.
+    SignUp = "signup", signup_per_address: 5 in 1800;
+    /// Sign-ups over loopback, by clients that are no proxy.
+    SignUpLoopback = "signup", signup_from_loopback: 5 in 1800;
+    /// Password confirmations within the sessions of one account.
+    Password = "password", password_per_account: 10 in 600;
+    /// Username changes of one account: each reserves the old username.
+    Username = "username", username_per_account: 5 in 86_400;
+    /// Posts and edits of posts by one user.
+    Post = "post", posts_per_user: 60 in 300;
+    /// Comments and edits of comments by one user.
+    Comment = "comment", comments_per_user: 120 in 300;
+    /// Likes, bookmarks, follows, blocks and mutes by one user, and their reversals.
+    Reaction = "reaction", reactions_per_user: 240 in 60;
+    /// Messages sent and edited by one user, over HTTP and the gateway.
+    Message = "message", messages_per_user: 240 in 60;
+    /// Uploads by one user, each with one or several files.
+    Upload = "upload", uploads_per_user: 300 in 600;
+    /// Gateway tickets of one user.
+    Ticket = "ticket", tickets_per_user: 120 in 60;
+    /// Searches by one user or, without login, from one address.
+    Search = "search", searches: 120 in 60;
+    /// Reports by one user.
+    Report = "report", reports_per_user: 30 in 3600;
+    /// Rejected gateway handshakes from one address; successful ones do not count.
+    HandshakeFailure = "handshake-failure", handshake_failures_per_address: 60 in 60;
+    /// Gateway connections opened by one user.
+    Connect = "connect", connections_per_user: 300 in 60;
+}

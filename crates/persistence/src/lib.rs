@@ -6,35 +6,21 @@
 //! Every function that accesses the database can fail with [`Error`]. A section `# Errors` lists only what a caller
 //! handles beyond that.
 //!
-//! | Module | Rows of |
+//! | Folder | Modules, which callers use as `blegram_persistence::users` and so on |
 //! |---|---|
-//! | [`users`] | accounts, profiles, credentials |
-//! | [`sessions`] | sessions of browsers and native apps |
-//! | [`refresh_tokens`] | refresh tokens of native apps |
-//! | [`signing_keys`] | keys that sign access tokens |
-//! | [`gateway_tickets`] | single-use tickets that open realtime connections |
-//! | [`idempotency_keys`] | idempotency keys and stored responses |
-//! | [`posts`] | posts |
-//! | [`comments`] | comments, replies and tombstones |
-//! | [`revisions`] | earlier texts of posts and comments |
-//! | [`post_hashtags`], [`hashtags`] | which posts have a hashtag, and how many |
-//! | [`likes`], [`bookmarks`] | likes and bookmarks |
-//! | [`follows`], [`follow_requests`], [`blocks`], [`mutes`] | relationships between accounts; [`relations`] reads all of them at once |
-//! | [`timelines`] | the home timeline |
-//! | [`search`], [`recent_searches`] | the search index, and each user's recent searches |
-//! | [`trends`], [`suggestions`] | trending hashtags, and suggested accounts |
-//! | [`conversations`], [`messages`] | conversations, their members, events and messages |
-//! | [`changes`] | the order in which transactions changed rows |
-//! | [`media`], [`uploads`] | images, and pending uploads |
-//! | [`storage_marker`] | the marker that identifies this site's image storage |
-//! | [`notifications`] | notifications and read marks |
-//! | [`reports`] | reports to moderators |
-//! | [`recount`] | checks and repairs denormalised counts |
-//! | [`reserved_usernames`] | former usernames, reserved for a while |
-//! | [`jobs`] | the durable job queue |
-//! | [`clock_state`], [`newest`] | whether the clock is trusted, and where new ids start |
+//! | `accounts` | [`users`], [`reserved_usernames`], [`sessions`], [`refresh_tokens`], [`signing_keys`], [`gateway_tickets`] |
+//! | `people` | [`follows`], [`follow_requests`], [`blocks`], [`mutes`], [`relations`], [`suggestions`] |
+//! | `content` | [`posts`], [`comments`], [`revisions`], [`hashtags`], [`post_hashtags`], [`likes`], [`bookmarks`], [`timelines`], [`trends`], [`search`], [`recent_searches`], [`notifications`], [`reports`] |
+//! | `chat` | [`conversations`], [`messages`] |
+//! | `images` | [`media`], [`uploads`], [`storage_marker`] |
+//! | `system` | [`jobs`], [`idempotency_keys`], [`clock_state`], [`newest`], [`recount`] |
+//! | `entity` | the tables as SeaORM entities, and the conversion of their rows to domain types |
 //!
-//! To add a query: write a function in the module of its aggregate, named `find_*` (→ `Option`), `list_*`, `insert`,
+//! The files beside the folders are shared: `db` connects and begins transactions, on `sqlite` or `postgres`, with the
+//! waits of `budget` and the state of `health`; `keyset` pages through lists, `order` and [`changes`] keep them in commit
+//! order, and `rows` has common statements. Each folder's file says what its modules are for.
+//!
+//! To add a query: write a function in the module of its noun, in the folder of its area, named `find_*` (→ `Option`), `list_*`, `insert`,
 //! `update_*` or `delete*`; add an index for it in a migration; test its edge cases on both databases and its query
 //! plan on 20,000 rows in `tests/it`. An insert into a list that clients page towards newer items takes its id from a
 //! `next_id`, which locks the list (see `order`).
@@ -52,60 +38,40 @@
 //! # }
 //! ```
 
-pub mod blocks;
-pub mod bookmarks;
+mod accounts;
 mod budget;
 pub mod changes;
-pub mod clock_state;
-pub mod comments;
-pub mod conversations;
+mod chat;
+mod content;
 mod db;
 mod entity;
 mod error;
-pub mod follow_requests;
-pub mod follows;
-pub mod gateway_tickets;
-pub mod hashtags;
 mod health;
-pub mod idempotency_keys;
-pub mod jobs;
+mod images;
 mod keyset;
-pub mod likes;
-pub mod media;
-pub mod messages;
-pub mod mutes;
-pub mod newest;
-pub mod notifications;
 mod order;
+mod people;
 pub mod pooling;
-pub mod post_hashtags;
 mod postgres;
-pub mod posts;
-pub mod recent_searches;
-pub mod recount;
-pub mod refresh_tokens;
-pub mod relations;
-pub mod reports;
-pub mod reserved_usernames;
-pub mod revisions;
 mod rows;
-pub mod search;
-pub mod sessions;
-pub mod signing_keys;
 mod sqlite;
-pub mod storage_marker;
-pub mod suggestions;
+mod system;
 #[cfg(feature = "testing")]
 pub mod testing;
-pub mod timelines;
-pub mod trends;
-pub mod uploads;
-pub mod users;
 
+pub use accounts::{gateway_tickets, refresh_tokens, reserved_usernames, sessions, signing_keys, users};
 pub use budget::{as_background_work, with_wait_budget};
+pub use chat::{conversations, messages};
+pub use content::{
+    bookmarks, comments, hashtags, likes, notifications, post_hashtags, posts, recent_searches, reports,
+    revisions, search, timelines, trends,
+};
 pub use db::{Conn, Db, Executed, Searching, Settings, Tx};
 pub use error::{Error, Result};
+pub use images::{media, storage_marker, uploads};
 pub use keyset::Listed;
+pub use people::{blocks, follow_requests, follows, mutes, relations, suggestions};
+pub use system::{clock_state, idempotency_keys, jobs, newest, recount};
 
 /// The outcome of an insert that may conflict with an existing row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

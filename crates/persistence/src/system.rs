@@ -1,0 +1,14 @@
+//! What keeps the site running.
+//!
+//! | Module | Rows of |
+//! |---|---|
+//! | [`jobs`] | the durable job queue |
+//! | [`idempotency_keys`] | idempotency keys and stored responses |
+//! | [`clock_state`], [`newest`] | whether the clock is trusted, and where new ids start |
+//! | [`recount`] | none: checks and repairs denormalised counts |
+
+pub mod clock_state;
+pub mod idempotency_keys;
+pub mod jobs;
+pub mod newest;
+pub mod recount;

@@ -1,30 +1,17 @@
 //! Single-use tickets that authenticate a realtime connection instead of a cookie or bearer token.
 
-use blegram_domain::{SessionId, Timestamp};
+use blegram_domain::Timestamp;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait};
 
+pub use crate::entity::gateway_ticket::Ticket;
 use crate::{
     Conn, Result, Tx,
     db::sealed::Sealed,
     entity::{
         gateway_ticket::{Column, Entity, Model},
-        timestamp,
+        session::TokenHash,
     },
-    sessions::TokenHash,
 };
-
-/// A ticket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ticket {
-    /// The session that it authenticates.
-    pub session: SessionId,
-    /// The web origin that requested it; `None` for an app.
-    pub origin: Option<String>,
-    /// The expiry of the credential that it was requested with.
-    pub credential_expires_at: Timestamp,
-    /// The expiry of the ticket.
-    pub expires_at: Timestamp,
-}
 
 /// Inserts a ticket.
 pub async fn insert(tx: &Tx, hash: &TokenHash, ticket: &Ticket) -> Result<()> {
@@ -49,16 +36,7 @@ pub async fn exists(conn: &impl Conn, hash: &TokenHash) -> Result<bool> {
 pub async fn delete(tx: &Tx, hash: &TokenHash) -> Result<Option<Ticket>> {
     let deleted = Entity::delete_many().filter(Column::TokenHash.eq(hash.to_vec()));
     let row = deleted.exec_with_returning(tx.inner()).await?.into_iter().next();
-    row.map(|row| {
-        let id = row.session_id;
-        Ok(Ticket {
-            session: SessionId::from_uuid(id),
-            origin: row.origin,
-            credential_expires_at: timestamp("gateway_tickets", id, row.credential_expires_at)?,
-            expires_at: timestamp("gateway_tickets", id, row.expires_at)?,
-        })
-    })
-    .transpose()
+    row.map(Ticket::try_from).transpose()
 }
 
 /// Deletes up to `max` expired tickets, and returns how many.

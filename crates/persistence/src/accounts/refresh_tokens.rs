@@ -4,14 +4,14 @@
 use blegram_domain::{SessionId, Timestamp, TokenId, UserId};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait};
 
+pub use crate::entity::refresh_token::RefreshToken;
 use crate::{
     Conn, Result, Tx,
     db::sealed::Sealed,
     entity::{
         refresh_token::{Column, Entity, Model},
-        session,
+        session::{self, TokenHash},
     },
-    sessions::TokenHash,
 };
 
 /// A refresh token to insert.
@@ -27,23 +27,6 @@ pub struct NewRefreshToken {
     pub issued_at: Timestamp,
     /// The expiry.
     pub expires_at: Timestamp,
-}
-
-/// A stored refresh token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefreshToken {
-    /// Also the `jti` of the access token issued with it.
-    pub id: TokenId,
-    /// The session that it extends.
-    pub session: SessionId,
-    /// The hash of the token.
-    pub token_hash: TokenHash,
-    /// The expiry.
-    pub expires_at: Timestamp,
-    /// The token issued when this one was used; `None` if it is unused.
-    pub next: Option<TokenId>,
-    /// Whether the access token issued with it was used, so that the client must have received it.
-    pub is_access_used: bool,
 }
 
 /// Inserts a refresh token.

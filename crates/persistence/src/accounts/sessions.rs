@@ -16,6 +16,7 @@ use sea_orm::{
     sea_query::{Expr, IntoCondition, SimpleExpr},
 };
 
+pub use crate::entity::session::TokenHash;
 use crate::{
     Conn, Error, Result, Tx,
     db::sealed::Sealed,
@@ -26,9 +27,6 @@ use crate::{
     },
     keyset, rows,
 };
-
-/// The SHA-256 hash of a token.
-pub type TokenHash = [u8; 32];
 
 /// A session with everything that decides whether it is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +127,7 @@ pub async fn find_by_token_id(
     token: TokenId,
 ) -> Result<Option<FoundSession>> {
     let query = Entity::find_by_id(id.as_uuid())
-        .join(JoinType::InnerJoin, Relation::RefreshToken.def())
+        .join(JoinType::InnerJoin, refresh_token::Relation::Session.def().rev())
         .filter(refresh_token::Column::Id.eq(token.as_uuid()));
     let query = with_user(query)
         .column_as(refresh_token::Column::Id, "refresh_token_id")

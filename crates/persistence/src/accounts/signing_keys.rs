@@ -1,28 +1,13 @@
 //! The key pairs that sign access tokens. The public key is stored as it is, the private key encrypted.
 
-use blegram_domain::Timestamp;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 
+pub use crate::entity::signing_key::SigningKey;
 use crate::{
     Conn, Result, Tx,
     db::sealed::Sealed,
     entity::signing_key::{Column, Entity, Model},
 };
-
-/// A key pair.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SigningKey {
-    /// The key id (`kid`).
-    pub id: String,
-    /// The uncompressed point on the curve (SEC 1).
-    pub public_key: Vec<u8>,
-    /// The private key, encrypted with a key that is not in the database.
-    pub sealed_key: Vec<u8>,
-    /// The time of creation.
-    pub created_at: Timestamp,
-    /// When it starts to sign: later than its creation, so that verifiers have fetched it by then.
-    pub signs_from: Timestamp,
-}
 
 /// An arbitrary constant. Only the creation of signing keys takes this lock.
 const ADVISORY_LOCK: i64 = 0x626c_6567_7261_6d02;

@@ -1,14 +1,11 @@
-use blegram_domain::RequestId;
+use blegram_domain::{RequestId, Timestamp};
 use sea_orm::entity::prelude::{
     ActiveModelBehavior, DeriveEntityModel, DerivePrimaryKey, DeriveRelation, EntityTrait, EnumIter,
     PrimaryKeyTrait, Uuid,
 };
 
 use super::timestamp;
-use crate::{
-    Error, Result,
-    idempotency_keys::{Answer, StoredRequest},
-};
+use crate::{Error, Result};
 
 const TABLE: &str = "idempotency_keys";
 
@@ -31,6 +28,32 @@ pub(crate) struct Model {
 pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// The stored state of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRequest {
+    /// SHA-256 of the body of the first request.
+    pub fingerprint: Vec<u8>,
+    /// The request that is running, or ran.
+    pub claimed_by: RequestId,
+    /// The end of its lease: until then, no other request may run.
+    pub lease_until: Timestamp,
+    /// The time of the first request.
+    pub created_at: Timestamp,
+    /// The stored response; `None` while the request is running.
+    pub answer: Option<Answer>,
+}
+
+/// A stored response, to be replayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status code.
+    pub status: u16,
+    /// Names and values of the headers to replay.
+    pub headers: Vec<(String, String)>,
+    /// The response body.
+    pub body: Vec<u8>,
+}
 
 impl TryFrom<Model> for StoredRequest {
     type Error = Error;

@@ -1,7 +1,13 @@
+use blegram_domain::Timestamp;
 use sea_orm::entity::prelude::{
     ActiveModelBehavior, DeriveEntityModel, DerivePrimaryKey, DeriveRelation, EntityTrait, EnumIter,
     PrimaryKeyTrait, Uuid,
 };
+
+use super::{count, timestamp};
+use crate::{Error, Result};
+
+const TABLE: &str = "jobs";
 
 #[derive(Clone, Debug, DeriveEntityModel)]
 #[sea_orm(table_name = "jobs")]
@@ -20,3 +26,32 @@ pub(crate) struct Model {
 pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// A failing job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failing {
+    /// The kind of job.
+    pub kind: String,
+    /// The subject of the job.
+    pub subject: String,
+    /// The number of attempts.
+    pub attempts: u64,
+    /// The error of the last failure.
+    pub last_error: String,
+    /// When it was inserted.
+    pub created_at: Timestamp,
+}
+
+impl TryFrom<Model> for Failing {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self> {
+        Ok(Self {
+            attempts: count(TABLE, row.id, row.attempts)?,
+            created_at: timestamp(TABLE, row.id, row.created_at)?,
+            kind: row.kind,
+            subject: row.subject,
+            last_error: row.last_error.unwrap_or_default(),
+        })
+    }
+}

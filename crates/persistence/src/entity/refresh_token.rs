@@ -1,11 +1,11 @@
-use blegram_domain::{SessionId, TokenId};
+use blegram_domain::{SessionId, Timestamp, TokenId};
 use sea_orm::entity::prelude::{
     ActiveModelBehavior, DeriveEntityModel, DerivePrimaryKey, DeriveRelation, EntityTrait, EnumIter,
-    PrimaryKeyTrait, RelationTrait, Uuid,
+    PrimaryKeyTrait, Uuid,
 };
 
-use super::timestamp;
-use crate::{Error, Result, refresh_tokens::RefreshToken};
+use super::{session::TokenHash, timestamp};
+use crate::{Error, Result};
 
 const TABLE: &str = "refresh_tokens";
 
@@ -33,13 +33,24 @@ pub(crate) enum Relation {
     Session,
 }
 
-impl sea_orm::Related<super::session::Entity> for Entity {
-    fn to() -> sea_orm::RelationDef {
-        Relation::Session.def()
-    }
-}
-
 impl ActiveModelBehavior for ActiveModel {}
+
+/// A stored refresh token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefreshToken {
+    /// Also the `jti` of the access token issued with it.
+    pub id: TokenId,
+    /// The session that it extends.
+    pub session: SessionId,
+    /// The hash of the token.
+    pub token_hash: TokenHash,
+    /// The expiry.
+    pub expires_at: Timestamp,
+    /// The token issued when this one was used; `None` if it is unused.
+    pub next: Option<TokenId>,
+    /// Whether the access token issued with it was used, so that the client must have received it.
+    pub is_access_used: bool,
+}
 
 impl TryFrom<Model> for RefreshToken {
     type Error = Error;

@@ -1,13 +1,16 @@
 use blegram_domain::{Session, SessionId, UserId};
 use sea_orm::entity::prelude::{
     ActiveModelBehavior, DeriveEntityModel, DerivePrimaryKey, DeriveRelation, EntityTrait, EnumIter,
-    PrimaryKeyTrait, RelationTrait, Uuid,
+    PrimaryKeyTrait, Uuid,
 };
 
 use super::timestamp;
 use crate::{Error, Result};
 
 const TABLE: &str = "sessions";
+
+/// The SHA-256 hash of a token.
+pub type TokenHash = [u8; 32];
 
 #[derive(Clone, Debug, DeriveEntityModel)]
 #[sea_orm(table_name = "sessions")]
@@ -28,14 +31,6 @@ pub(crate) struct Model {
 pub(crate) enum Relation {
     #[sea_orm(belongs_to = "super::user::Entity", from = "Column::UserId", to = "super::user::Column::Id")]
     User,
-    #[sea_orm(has_many = "super::refresh_token::Entity")]
-    RefreshToken,
-}
-
-impl sea_orm::Related<super::user::Entity> for Entity {
-    fn to() -> sea_orm::RelationDef {
-        Relation::User.def()
-    }
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -1,10 +1,11 @@
+use blegram_domain::Timestamp;
 use sea_orm::entity::prelude::{
     ActiveModelBehavior, DeriveEntityModel, DerivePrimaryKey, DeriveRelation, EntityTrait, EnumIter,
     PrimaryKeyTrait,
 };
 
 use super::timestamp;
-use crate::{Error, Result, signing_keys::SigningKey};
+use crate::{Error, Result};
 
 #[derive(Clone, Debug, DeriveEntityModel)]
 #[sea_orm(table_name = "signing_keys")]
@@ -21,6 +22,21 @@ pub(crate) struct Model {
 pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// A key pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SigningKey {
+    /// The key id (`kid`).
+    pub id: String,
+    /// The uncompressed point on the curve (SEC 1).
+    pub public_key: Vec<u8>,
+    /// The private key, encrypted with a key that is not in the database.
+    pub sealed_key: Vec<u8>,
+    /// The time of creation.
+    pub created_at: Timestamp,
+    /// When it starts to sign: later than its creation, so that verifiers have fetched it by then.
+    pub signs_from: Timestamp,
+}
 
 impl TryFrom<Model> for SigningKey {
     type Error = Error;

@@ -16,3 +16,18 @@ pub(crate) struct Model {
 pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// The marker of the image storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageMarker {
+    /// The content that the marker file in the storage must have.
+    pub marker: String,
+    /// Whether the storage was seen with this marker. Until then, every node may write it.
+    pub is_written: bool,
+}
+
+impl From<Model> for StorageMarker {
+    fn from(row: Model) -> Self {
+        Self { marker: row.marker, is_written: row.is_written }
+    }
+}

@@ -3,6 +3,7 @@
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
+pub use crate::entity::storage_marker::StorageMarker;
 use crate::{
     Conn, Result, Tx,
     db::sealed::Sealed,
@@ -12,19 +13,10 @@ use crate::{
 
 const ROW: i32 = 1;
 
-/// The marker of the image storage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StorageMarker {
-    /// The content that the marker file in the storage must have.
-    pub marker: String,
-    /// Whether the storage was seen with this marker. Until then, every node may write it.
-    pub is_written: bool,
-}
-
 /// Finds the marker, if one was chosen.
 pub async fn find(conn: &impl Conn) -> Result<Option<StorageMarker>> {
     let row = Entity::find_by_id(ROW).one(conn.inner()).await?;
-    Ok(row.map(|row| StorageMarker { marker: row.marker, is_written: row.is_written }))
+    Ok(row.map(StorageMarker::from))
 }
 
 /// Stores `marker`, unless a marker exists already.

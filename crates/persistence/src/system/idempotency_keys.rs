@@ -9,6 +9,7 @@ use sea_orm::{
     sea_query::OnConflict,
 };
 
+pub use crate::entity::idempotency_key::{Answer, StoredRequest};
 use crate::{
     Error, Inserted, Result, Tx,
     db::sealed::Sealed,
@@ -30,32 +31,6 @@ pub struct Claim {
     pub at: Timestamp,
     /// The end of the lease: until then, no other request may run.
     pub lease_until: Timestamp,
-}
-
-/// The stored state of a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredRequest {
-    /// SHA-256 of the body of the first request.
-    pub fingerprint: Vec<u8>,
-    /// The request that is running, or ran.
-    pub claimed_by: RequestId,
-    /// The end of its lease: until then, no other request may run.
-    pub lease_until: Timestamp,
-    /// The time of the first request.
-    pub created_at: Timestamp,
-    /// The stored response; `None` while the request is running.
-    pub answer: Option<Answer>,
-}
-
-/// A stored response, to be replayed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The HTTP status code.
-    pub status: u16,
-    /// Names and values of the headers to replay.
-    pub headers: Vec<(String, String)>,
-    /// The response body.
-    pub body: Vec<u8>,
 }
 
 /// Claims a key that no request has claimed. Relies on the primary key: of any number of concurrent claims, one is

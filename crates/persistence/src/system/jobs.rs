@@ -7,6 +7,7 @@ use sea_orm::{
     sea_query::{Expr, LockBehavior, LockType},
 };
 
+pub use crate::entity::job::Failing;
 use crate::{
     Conn, Inserted, Result, Tx,
     db::sealed::Sealed,
@@ -40,21 +41,6 @@ pub struct Summary {
     pub failing: u64,
     /// The oldest of those.
     pub oldest_failing: Option<Failing>,
-}
-
-/// A failing job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failing {
-    /// The kind of job.
-    pub kind: String,
-    /// The subject of the job.
-    pub subject: String,
-    /// The number of attempts.
-    pub attempts: u64,
-    /// The error of the last failure.
-    pub last_error: String,
-    /// When it was inserted.
-    pub created_at: Timestamp,
 }
 
 /// Inserts a job that is due at `run_at`. Relies on the unique index on kind and subject: inserting it twice has the
@@ -198,20 +184,6 @@ pub async fn summary(conn: &impl Conn) -> Result<Summary> {
         failing: failing().count(conn.inner()).await?,
         oldest_failing: oldest.map(Failing::try_from).transpose()?,
     })
-}
-
-impl TryFrom<Model> for Failing {
-    type Error = crate::Error;
-
-    fn try_from(row: Model) -> Result<Self> {
-        Ok(Self {
-            attempts: entity::count("jobs", row.id, row.attempts)?,
-            created_at: entity::timestamp("jobs", row.id, row.created_at)?,
-            kind: row.kind,
-            subject: row.subject,
-            last_error: row.last_error.unwrap_or_default(),
-        })
-    }
 }
 
 fn due(kinds: &[&str], now: Timestamp) -> Select<Entity> {

@@ -4,6 +4,7 @@
 //! searches, with its own connections or limits. Every failure updates the health state that [`Db::check_commits`]
 //! reports.
 
+mod commit_check;
 mod reads;
 mod writes;
 
@@ -22,18 +23,13 @@ use self::{
     writes::{Transaction, Writes},
 };
 
-use crate::{Error, Result, budget::WaitBudget, health::Health, postgres, sqlite};
-
-/// How to connect to a database.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// `sqlite:<path>` or `postgres://…`.
-    pub url: String,
-    /// The maximum number of connections to PostgreSQL, or of readers on SQLite (which has one writer).
-    pub max_connections: u32,
-    /// The statement timeout.
-    pub statement_timeout: Duration,
-}
+use crate::{
+    Error, Result,
+    budget::WaitBudget,
+    connection::{Executed, Settings},
+    health::Health,
+    postgres, sqlite,
+};
 
 /// The statement timeout of searches, on either database.
 const SEARCH_LIMIT: Duration = Duration::from_secs(2);
@@ -57,17 +53,6 @@ pub struct Db {
 enum Writer {
     Sqlite { pool: Arc<sqlite::Pool>, limit: Duration },
     Postgres(postgres::Pool),
-}
-
-/// An executed statement, for logs and metrics. Never contains the bound values.
-#[derive(Debug, Clone, Copy)]
-pub struct Executed<'a> {
-    /// The SQL, with placeholders.
-    pub sql: &'a str,
-    /// The execution time.
-    pub elapsed: Duration,
-    /// Whether it failed.
-    pub failed: bool,
 }
 
 impl Db {

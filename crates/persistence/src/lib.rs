@@ -16,9 +16,10 @@
 //! | `system` | [`jobs`], [`idempotency_keys`], [`clock_state`], [`newest`], [`recount`] |
 //! | `entity` | the tables as SeaORM entities, and the conversion of their rows to domain types |
 //!
-//! The files beside the folders are shared: `db` connects and begins transactions, on `sqlite` or `postgres`, with the
-//! waits of `budget` and the state of `health`; `keyset` pages through lists, `order` and [`changes`] keep them in commit
-//! order, and `rows` has common statements. Each folder's file says what its modules are for.
+//! The files beside the folders are shared: `db` connects and begins transactions, on `sqlite` or `postgres` (both use
+//! `connection`), with the waits of `budget` and the state of `health`; `keyset` pages through lists, `order` and
+//! [`changes`] keep them in commit order, `search_index` writes what [`search`] reads, and `rows` has common statements.
+//! Each folder's file says what its modules are for. Modules do not import each other in circles.
 //!
 //! To add a query: write a function in the module of its noun, in the folder of its area, named `find_*` (→ `Option`), `list_*`, `insert`,
 //! `update_*` or `delete*`; add an index for it in a migration; test its edge cases on both databases and its query
@@ -42,6 +43,7 @@ mod accounts;
 mod budget;
 pub mod changes;
 mod chat;
+mod connection;
 mod content;
 mod db;
 mod entity;
@@ -54,6 +56,7 @@ mod people;
 pub mod pooling;
 mod postgres;
 mod rows;
+mod search_index;
 mod sqlite;
 mod system;
 #[cfg(feature = "testing")]
@@ -62,11 +65,12 @@ pub mod testing;
 pub use accounts::{gateway_tickets, refresh_tokens, reserved_usernames, sessions, signing_keys, users};
 pub use budget::{as_background_work, with_wait_budget};
 pub use chat::{conversations, messages};
+pub use connection::{Executed, Settings};
 pub use content::{
     bookmarks, comments, hashtags, likes, notifications, post_hashtags, posts, recent_searches, reports,
     revisions, search, timelines, trends,
 };
-pub use db::{Conn, Db, Executed, Searching, Settings, Tx};
+pub use db::{Conn, Db, Searching, Tx};
 pub use error::{Error, Result};
 pub use images::{media, storage_marker, uploads};
 pub use keyset::Listed;

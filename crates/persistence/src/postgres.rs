@@ -40,9 +40,8 @@ use self::lease::Lease;
 pub(crate) use self::transaction::Transaction;
 use crate::{
     budget::WaitBudget,
-    db::{Executed, Settings},
+    connection::{Executed, Observer, STATEMENT_CACHE, Settings},
     error::{connecting, is_starting},
-    sqlite::{Observer, STATEMENT_CACHE},
 };
 
 /// How long after a server error each connection is tested before it is used.

@@ -42,13 +42,9 @@ use self::lease::Lease;
 pub(crate) use self::transaction::Transaction;
 use crate::{
     budget::WaitBudget,
-    db::Executed,
+    connection::{Executed, Observer, STATEMENT_CACHE},
     error::{connecting, is_locked},
 };
-
-/// The number of cached prepared statements. Large, because the text of some statements varies with the number of ids
-/// in a page.
-pub(crate) const STATEMENT_CACHE: usize = 512;
 
 /// The `busy_timeout` of one attempt. Attempts are repeated while the request has wait budget left.
 const LOCK_WAIT: Duration = Duration::from_millis(100);
@@ -56,14 +52,8 @@ const LOCK_WAIT: Duration = Duration::from_millis(100);
 /// Instructions of SQLite's virtual machine between two calls of the progress handler: some tens of microseconds.
 const INSTRUCTIONS: i32 = 1_000;
 
-/// How long after its deadline a statement is abandoned that cannot be interrupted, as on a disk that hangs.
-pub(crate) const GRACE: Duration = Duration::from_secs(1);
-
 /// The timeout for closing a connection.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A callback that receives every executed statement.
-pub(crate) type Observer = Arc<dyn Fn(Executed<'_>) + Send + Sync>;
 
 /// The role of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

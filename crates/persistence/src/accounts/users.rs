@@ -23,7 +23,7 @@ use crate::{
     Conn, Error, Inserted, Result, Tx,
     db::sealed::Sealed,
     entity::user::{Column, Entity, Model, Summary},
-    rows, search,
+    rows, search_index,
 };
 
 /// An account to insert.
@@ -92,7 +92,7 @@ pub async fn insert(tx: &Tx, user: NewUser) -> Result<Inserted> {
 /// Updates the search index with the current names of an account.
 async fn index(tx: &Tx, id: UserId) -> Result<()> {
     match find(tx, id).await? {
-        Some(user) => search::index_user(tx, &user).await,
+        Some(user) => search_index::index_user(tx, &user).await,
         None => Ok(()),
     }
 }
@@ -287,7 +287,7 @@ pub async fn update_profile(tx: &Tx, account: &Account) -> Result<()> {
         .col_expr(Column::MessagesFrom, account.messages_from.as_str().into())
         .exec(tx.inner())
         .await?;
-    search::index_user(tx, &account.user).await
+    search_index::index_user(tx, &account.user).await
 }
 
 /// Changes the role of an account.
@@ -311,7 +311,7 @@ pub async fn update_deleted(tx: &Tx, id: UserId) -> Result<()> {
         .col_expr(Column::PasswordHash, Expr::value(Option::<String>::None))
         .exec(tx.inner())
         .await?;
-    search::unindex_user(tx, id).await
+    search_index::unindex_user(tx, id).await
 }
 
 /// Deletes the row of an account that its owner deleted, and rows that still reference it.

@@ -5,10 +5,13 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
 
 use crate::{
     Conn, Inserted, Listed, Result, Tx,
-    entity::pair::bookmark::{Column, Entity, Model},
+    entity::{
+        pair::bookmark::{Column, Entity, Model},
+        post::Removed,
+    },
     keyset,
     order::{self, List},
-    posts, rows,
+    rows,
 };
 
 /// Generates the id of a bookmark. Locks the user's list of bookmarks until the transaction ends, so that it is in the
@@ -41,6 +44,6 @@ pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
 }
 
 /// Deletes up to `max` bookmarks of posts that are being deleted, and returns how many.
-pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
+pub async fn delete_below(tx: &Tx, posts: Removed, max: u64) -> Result<u64> {
     rows::delete_some::<Entity>(tx, Column::Id, Column::PostId.in_subquery(posts.ids()), max).await
 }

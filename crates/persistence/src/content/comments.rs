@@ -20,7 +20,7 @@ use crate::{
         comment::{Column, Entity, Model},
         notification,
         pair::comment_like,
-        post::Mentions,
+        post::{Mentions, Removed},
         revision,
     },
     keyset,
@@ -191,7 +191,7 @@ pub async fn delete_if_bare(tx: &Tx, id: CommentId) -> Result<bool> {
 }
 
 /// Deletes up to `max` comments on posts that are being deleted, replies first, and returns how many.
-pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
+pub async fn delete_below(tx: &Tx, posts: Removed, max: u64) -> Result<u64> {
     let below = || Column::PostId.in_subquery(posts.ids());
     let replies = below().and(Column::ParentId.is_not_null());
     let deleted = rows::delete_some::<Entity>(tx, Column::Id, replies, max).await?;
@@ -202,7 +202,7 @@ pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u6
 }
 
 /// Selects the ids of all comments on posts that are being deleted.
-pub(crate) fn ids_below(posts: posts::Removed) -> SelectStatement {
+pub(crate) fn ids_below(posts: Removed) -> SelectStatement {
     let below = Entity::find().select_only().column(Column::Id);
     below.filter(Column::PostId.in_subquery(posts.ids())).into_query()
 }

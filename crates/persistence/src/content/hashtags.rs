@@ -15,7 +15,7 @@ use crate::{
         self,
         hashtag::{Column, Entity, Model},
     },
-    search,
+    search_index,
 };
 
 /// Returns how many posts that everyone may see have the hashtag.
@@ -45,7 +45,7 @@ pub(crate) async fn change(tx: &Tx, before: &[Hashtag], after: &[Hashtag]) -> Re
     });
     Entity::insert_many(rows).on_conflict(upsert).exec_without_returning(tx.inner()).await?;
     let is_new = |name: &String| known.iter().all(|row| row.name != *name);
-    search::index_hashtags(tx, &added.into_iter().filter(is_new).collect::<Vec<_>>()).await
+    search_index::index_hashtags(tx, &added.into_iter().filter(is_new).collect::<Vec<_>>()).await
 }
 
 fn names(tags: &[Hashtag]) -> BTreeSet<String> {
@@ -85,7 +85,7 @@ async fn recount_of_author(tx: &Tx, author: UserId, sign: char) -> Result<()> {
         tx.inner().execute_raw(statement).await?;
     }
     // A formerly private author's hashtags may not be in the search index yet.
-    search::index_missing_hashtags(tx, MAX_NEW).await?;
+    search_index::index_missing_hashtags(tx, MAX_NEW).await?;
     Ok(())
 }
 

@@ -8,7 +8,10 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, Quer
 use crate::{
     Conn, Inserted, Listed, Result, Tx, comments,
     db::sealed::Sealed,
-    entity::pair::{comment_like, post_like},
+    entity::{
+        pair::{comment_like, post_like},
+        post::Removed,
+    },
     keyset,
     order::{self, List},
     posts, rows,
@@ -143,7 +146,7 @@ pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
 }
 
 /// Deletes up to `max` likes of posts that are being deleted and of their comments, and returns how many.
-pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
+pub async fn delete_below(tx: &Tx, posts: Removed, max: u64) -> Result<u64> {
     let of_posts = post_like::Column::PostId.in_subquery(posts.ids());
     let deleted = rows::delete_some::<post_like::Entity>(tx, post_like::Column::Id, of_posts, max).await?;
     let of_comments = comment_like::Column::CommentId.in_subquery(comments::ids_below(posts));

@@ -23,11 +23,12 @@ use crate::{
     entity::{
         notification::{Column, Entity, Model},
         pair::mute,
+        post::Removed,
         user,
     },
     keyset,
     order::{self, List},
-    posts, rows,
+    rows,
 };
 
 #[derive(FromQueryResult)]
@@ -187,7 +188,7 @@ pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<Vec<(User
 
 /// Deletes up to `max` notifications about posts that are being deleted, and about their comments. Returns the
 /// recipients and ids.
-pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<Vec<(UserId, NotificationId)>> {
+pub async fn delete_below(tx: &Tx, posts: Removed, max: u64) -> Result<Vec<(UserId, NotificationId)>> {
     let mut deleted = delete_some(tx, Column::PostId.in_subquery(posts.ids()), max).await?;
     let rest = max - deleted.len() as u64;
     deleted.extend(delete_some(tx, Column::CommentId.in_subquery(comments::ids_below(posts)), rest).await?);

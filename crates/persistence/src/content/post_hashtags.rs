@@ -10,8 +10,11 @@ use sea_orm::{
 use crate::{
     Conn, Result, Tx,
     db::sealed::Sealed,
-    entity::post_hashtag::{Column, Entity, Model},
-    keyset, posts, rows,
+    entity::{
+        post::Removed,
+        post_hashtag::{Column, Entity, Model},
+    },
+    keyset, rows,
 };
 
 /// Replaces the rows of a locked post according to its text and visibility.
@@ -43,7 +46,7 @@ pub async fn list_post_ids(conn: &impl Conn, tag: &Hashtag, page: &PageRequest) 
 }
 
 /// Deletes up to `max` rows of posts that are being deleted, and returns how many.
-pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
+pub async fn delete_below(tx: &Tx, posts: Removed, max: u64) -> Result<u64> {
     if max == 0 {
         return Ok(0);
     }

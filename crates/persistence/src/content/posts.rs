@@ -13,9 +13,10 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, IntoActiveModel, QueryFilter,
     QueryOrder, QuerySelect, QueryTrait, Select, Set,
     prelude::Uuid,
-    sea_query::{Expr, SelectStatement, UnionType},
+    sea_query::{Expr, UnionType},
 };
 
+pub use crate::entity::post::Removed;
 use crate::{
     Conn, Result, Tx,
     db::sealed::Sealed,
@@ -25,7 +26,7 @@ use crate::{
     },
     hashtags, keyset,
     order::{self, List},
-    post_hashtags, rows, search, users,
+    post_hashtags, rows, search_index, users,
 };
 
 /// Counts a new post for its author, whose account is locked, and for its hashtags. Call it before [`next_id`], because
@@ -65,7 +66,7 @@ pub async fn insert(tx: &Tx, post: &Post) -> Result<()> {
     };
     Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
     post_hashtags::insert(tx, post).await?;
-    search::index_post(tx, post).await
+    search_index::index_post(tx, post).await
 }
 
 /// Locks the post row (`FOR UPDATE`) until the transaction ends, and returns the post.
@@ -89,7 +90,7 @@ pub async fn update(tx: &Tx, before: &Post, post: &Post, author: &UserSummary) -
         ..ActiveModel::default()
     };
     Entity::update_many().set(edited).filter(Column::Id.eq(post.id.as_uuid())).exec(tx.inner()).await?;
-    search::index_post(tx, post).await?;
+    search_index::index_post(tx, post).await?;
     if (&before.hashtags, before.visibility) == (&post.hashtags, post.visibility) {
         return Ok(());
     }
@@ -107,34 +108,12 @@ pub async fn update_deleted(tx: &Tx, post: &Post, author: &UserSummary, now: Tim
         .exec(tx.inner())
         .await?;
     post_hashtags::delete(tx, post.id).await?;
-    search::unindex_post(tx, post.id).await?;
+    search_index::unindex_post(tx, post.id).await?;
     users::update_post_count(tx, post.author, -1).await?;
     if post.is_public(author) {
         hashtags::change(tx, &post.hashtags, &[]).await?;
     }
     Ok(())
-}
-
-/// Posts that are being deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removed {
-    /// One post that is marked as deleted.
-    One(PostId),
-    /// All posts of a deleted account.
-    Of(UserId),
-}
-
-impl Removed {
-    pub(crate) fn ids(self) -> SelectStatement {
-        let posts = Entity::find().select_only().column(Column::Id);
-        match self {
-            Self::One(post) => {
-                posts.filter(Column::Id.eq(post.as_uuid())).filter(Column::DeletedAt.is_not_null())
-            }
-            Self::Of(author) => posts.filter(Column::AuthorId.eq(author.as_uuid())),
-        }
-        .into_query()
-    }
 }
 
 /// Deletes up to `max` posts without dependent rows, and returns how many.
@@ -145,7 +124,7 @@ pub async fn delete(tx: &Tx, posts: Removed, max: u64) -> Result<u64> {
         let some = some.filter(Column::Id.in_subquery(posts.ids())).order_by_asc(Column::Id).limit(max);
         let ids: Vec<Uuid> = some.into_tuple().all(tx.inner()).await?;
         for id in &ids {
-            search::unindex_post(tx, PostId::from_uuid(*id)).await?;
+            search_index::unindex_post(tx, PostId::from_uuid(*id)).await?;
         }
         return rows::delete::<Entity>(tx, Column::Id.is_in(ids)).await;
     }

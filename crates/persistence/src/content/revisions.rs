@@ -8,8 +8,11 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, sea_query:
 use crate::{
     Conn, Result, Tx, comments,
     db::sealed::Sealed,
-    entity::revision::{Column, Entity, Model},
-    keyset, posts, rows,
+    entity::{
+        post::Removed,
+        revision::{Column, Entity, Model},
+    },
+    keyset, rows,
 };
 
 /// The post or comment of a revision.
@@ -64,7 +67,7 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &PageKeys) -> Result<Vec<Revisio
 }
 
 /// Deletes up to `max` revisions of posts that are being deleted and of their comments, and returns how many.
-pub async fn delete_below(tx: &Tx, posts: posts::Removed, max: u64) -> Result<u64> {
+pub async fn delete_below(tx: &Tx, posts: Removed, max: u64) -> Result<u64> {
     let of_posts = Column::PostId.in_subquery(posts.ids());
     let deleted = rows::delete_some::<Entity>(tx, Column::Id, of_posts, max).await?;
     let of_comments = Column::CommentId.in_subquery(comments::ids_below(posts));

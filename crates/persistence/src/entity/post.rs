@@ -1,10 +1,11 @@
 use blegram_domain::{Hashtag, Post, PostId, UserId, Visibility};
 use sea_orm::{
-    FromJsonQueryResult,
+    ColumnTrait, FromJsonQueryResult, QueryFilter, QuerySelect, QueryTrait,
     entity::prelude::{
         ActiveModelBehavior, DeriveEntityModel, DerivePrimaryKey, DeriveRelation, EntityTrait, EnumIter,
         PrimaryKeyTrait, Uuid,
     },
+    sea_query::SelectStatement,
 };
 use serde::{Deserialize, Serialize};
 
@@ -64,5 +65,27 @@ impl TryFrom<Model> for Post {
             version: count(TABLE, row.id, row.version)?,
             text: row.text,
         })
+    }
+}
+
+/// Posts that are being deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// One post that is marked as deleted.
+    One(PostId),
+    /// All posts of a deleted account.
+    Of(UserId),
+}
+
+impl Removed {
+    pub(crate) fn ids(self) -> SelectStatement {
+        let posts = Entity::find().select_only().column(Column::Id);
+        match self {
+            Self::One(post) => {
+                posts.filter(Column::Id.eq(post.as_uuid())).filter(Column::DeletedAt.is_not_null())
+            }
+            Self::Of(author) => posts.filter(Column::AuthorId.eq(author.as_uuid())),
+        }
+        .into_query()
     }
 }

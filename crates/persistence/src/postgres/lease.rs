@@ -13,8 +13,8 @@ use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{Manager, Pool, TEST_TIMEOUT, timed_out, with_test_timeout};
 use crate::{
+    connection::GRACE,
     error::{breaks_server_connection, executing, makes_connections_suspect, querying},
-    sqlite::GRACE,
 };
 
 /// A connection in use.

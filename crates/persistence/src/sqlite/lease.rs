@@ -13,9 +13,10 @@ use sea_orm::{
 use sea_query_sqlx::SqlxValues;
 use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, time::timeout};
 
-use super::{CLOSE_TIMEOUT, Connection, GRACE, Pool, Role, Watch};
+use super::{CLOSE_TIMEOUT, Connection, Pool, Role, Watch};
 use crate::{
     budget::statement_limit,
+    connection::GRACE,
     error::{breaks_connection, executing, querying},
 };
 

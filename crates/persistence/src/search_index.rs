@@ -1,0 +1,141 @@
+//! The search index for posts, users and hashtags. Both databases index the same terms, which `domain` computes: SQLite
+//! in an FTS5 table beside a table of keys, PostgreSQL in a `tsvector` column.
+
+use blegram_domain::{Post, PostId, User, UserId, Visibility, search::terms};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
+
+use crate::{Result, Tx, db::sealed::Sealed};
+
+/// A search index: a table of keys with their terms.
+pub(crate) struct Index {
+    table: &'static str,
+    key: &'static str,
+}
+
+pub(crate) const POSTS: Index = Index { table: "post_search", key: "post_id" };
+pub(crate) const USERS: Index = Index { table: "user_search", key: "user_id" };
+pub(crate) const HASHTAGS: Index = Index { table: "hashtag_search", key: "name" };
+
+impl Index {
+    async fn upsert(&self, tx: &Tx, id: Value, terms: String) -> Result<()> {
+        let Self { table, key } = self;
+        if is_postgres(tx) {
+            let sql = format!(
+                "INSERT INTO {table} ({key}, terms) VALUES ($1, to_tsvector('simple', $2)) \
+                 ON CONFLICT ({key}) DO UPDATE SET terms = excluded.terms"
+            );
+            return execute(tx, sql, vec![id, terms.into()]).await;
+        }
+        self.add(tx, id.clone()).await?;
+        self.delete_terms(tx, id.clone()).await?;
+        let sql = format!(
+            "INSERT INTO {table}_terms (rowid, terms) SELECT row_no, $2 FROM {table} WHERE {key} = $1"
+        );
+        execute(tx, sql, vec![id, terms.into()]).await
+    }
+
+    /// SQLite only: inserts a key, which assigns its row number. A key keeps its number, because the numbers are in
+    /// insertion order.
+    async fn add(&self, tx: &Tx, id: Value) -> Result<()> {
+        let Self { table, key } = self;
+        execute(tx, format!("INSERT INTO {table} ({key}) VALUES ($1) ON CONFLICT DO NOTHING"), vec![id]).await
+    }
+
+    /// SQLite only: deletes the terms of a key.
+    async fn delete_terms(&self, tx: &Tx, id: Value) -> Result<()> {
+        let Self { table, key } = self;
+        let sql =
+            format!("DELETE FROM {table}_terms WHERE rowid = (SELECT row_no FROM {table} WHERE {key} = $1)");
+        execute(tx, sql, vec![id]).await
+    }
+
+    async fn delete(&self, tx: &Tx, id: Value) -> Result<()> {
+        let Self { table, key } = self;
+        if !is_postgres(tx) {
+            self.delete_terms(tx, id.clone()).await?;
+        }
+        execute(tx, format!("DELETE FROM {table} WHERE {key} = $1"), vec![id]).await
+    }
+
+    /// The SQL that selects the keys of up to [`MAX_CANDIDATES`] rows that match the expression in `$1`.
+    pub(crate) fn candidates(&self, backend: DbBackend) -> String {
+        let Self { table, key } = self;
+        if backend == DbBackend::Postgres {
+            return format!(
+                "SELECT {key} FROM {table} WHERE terms @@ to_tsquery('simple', $1) LIMIT {MAX_CANDIDATES}"
+            );
+        }
+        format!(
+            "SELECT {key} FROM {table} WHERE row_no IN \
+             (SELECT rowid FROM {table}_terms WHERE {table}_terms MATCH $1 LIMIT {MAX_CANDIDATES})"
+        )
+    }
+}
+
+/// The maximum number of matches that one search sorts. Words with more matches are common: posts with them are
+/// searched from the newest on, and for names any of the matches will do.
+pub(crate) const MAX_CANDIDATES: usize = 2_000;
+
+/// Adds a post to the search index, if it is public; otherwise removes its terms.
+pub(crate) async fn index_post(tx: &Tx, post: &Post) -> Result<()> {
+    if post.visibility == Visibility::Public {
+        return POSTS.upsert(tx, post.id.as_uuid().into(), terms(&post.text)).await;
+    }
+    if is_postgres(tx) {
+        return unindex_post(tx, post.id).await;
+    }
+    // Keep its row number, in the order of the posts, in case the post becomes public.
+    POSTS.add(tx, post.id.as_uuid().into()).await?;
+    POSTS.delete_terms(tx, post.id.as_uuid().into()).await
+}
+
+/// Removes a post from the search index.
+pub(crate) async fn unindex_post(tx: &Tx, post: PostId) -> Result<()> {
+    POSTS.delete(tx, post.as_uuid().into()).await
+}
+
+/// Adds an account to the search index, by its names.
+pub(crate) async fn index_user(tx: &Tx, user: &User) -> Result<()> {
+    let names = format!("{} {}", user.summary.username, user.summary.display_name);
+    USERS.upsert(tx, user.summary.id.as_uuid().into(), terms(&names)).await
+}
+
+/// Removes an account from the search index.
+pub(crate) async fn unindex_user(tx: &Tx, user: UserId) -> Result<()> {
+    USERS.delete(tx, user.as_uuid().into()).await
+}
+
+/// Adds new hashtags to the search index.
+pub(crate) async fn index_hashtags(tx: &Tx, names: &[String]) -> Result<()> {
+    for name in names {
+        HASHTAGS.upsert(tx, name.clone().into(), terms(name)).await?;
+    }
+    Ok(())
+}
+
+/// Adds up to `max` hashtags to the search index that are missing there, and returns how many.
+pub(crate) async fn index_missing_hashtags(tx: &Tx, max: u64) -> Result<u64> {
+    let sql = format!(
+        "SELECT name FROM hashtags \
+         WHERE NOT EXISTS (SELECT 1 FROM hashtag_search WHERE hashtag_search.name = hashtags.name) LIMIT {max}"
+    );
+    let names = Name::find_by_statement(Statement::from_string(tx.inner().get_database_backend(), sql));
+    let names: Vec<String> = names.all(tx.inner()).await?.into_iter().map(|row| row.name).collect();
+    index_hashtags(tx, &names).await?;
+    Ok(names.len() as u64)
+}
+
+#[derive(FromQueryResult)]
+struct Name {
+    name: String,
+}
+
+pub(crate) fn is_postgres(tx: &Tx) -> bool {
+    tx.inner().get_database_backend() == DbBackend::Postgres
+}
+
+async fn execute(tx: &Tx, sql: String, values: Vec<Value>) -> Result<()> {
+    let statement = Statement::from_sql_and_values(tx.inner().get_database_backend(), sql, values);
+    tx.inner().execute_raw(statement).await?;
+    Ok(())
+}

@@ -11,11 +11,11 @@
 //! overwrites it.
 
 use sea_orm::{
-    ActiveValue, ConnectionTrait, DbBackend, Statement,
+    ActiveValue, DbBackend, DbErr, TryGetableMany,
     sea_query::{Expr, SimpleExpr},
 };
 
-use crate::{Db, Error, Result, Tx, db::sealed::Sealed};
+use crate::{Db, Error, Result, Tx, sql};
 
 /// What a reader has seen: the transactions visible in one snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl ChangePosition {
     pub(crate) fn values(&self) -> [sea_orm::Value; 2] {
         let open: Vec<String> = self.open.iter().map(ToString::to_string).collect();
         let open = open.join(",");
-        [i64::try_from(self.end).unwrap_or(i64::MAX).into(), format!("{{{open}}}").into()]
+        [sql::signed(self.end).into(), format!("{{{open}}}").into()]
     }
 }
 
@@ -160,24 +160,20 @@ const POSTGRES_POSITION_BY_START: &str = "SELECT pg_current_snapshot()::text AS 
 /// Reads the current position. Every change visible in it is also visible to statements that run later.
 pub async fn position(db: &Db) -> Result<ChangePosition> {
     if db.is_sqlite() {
-        let row = query_one(db, SQLITE_POSITION).await?;
-        let last: i64 = row.try_get("", "last")?;
+        let last: i64 = find(db, SQLITE_POSITION).await?;
         return Ok(ChangePosition::new(db.identity().to_owned(), last.unsigned_abs() + 1, Vec::new()));
     }
-    let row = match query_one(db, POSTGRES_POSITION).await {
-        Err(Error::Rejected(_)) => query_one(db, POSTGRES_POSITION_BY_START).await?,
+    let (snapshot, database): (String, String) = match find(db, POSTGRES_POSITION).await {
+        Err(Error::Rejected(_)) => find(db, POSTGRES_POSITION_BY_START).await?,
         result => result?,
     };
-    let snapshot: String = row.try_get("", "snapshot")?;
     let (end, open) = parse_snapshot(&snapshot)
         .ok_or_else(|| Error::corrupt("pg_snapshot", &snapshot, "cannot be parsed"))?;
-    Ok(ChangePosition::new(row.try_get("", "database")?, end, open))
+    Ok(ChangePosition::new(database, end, open))
 }
 
-async fn query_one(db: &Db, sql: &str) -> Result<sea_orm::QueryResult> {
-    let statement = Statement::from_string(db.inner().get_database_backend(), sql);
-    let row = db.inner().query_one_raw(statement).await?;
-    row.ok_or_else(|| Error::corrupt("change_counter", 1, "is missing"))
+async fn find<T: TryGetableMany>(db: &Db, sql: &str) -> Result<T> {
+    sql::find(db, sql, []).await?.ok_or_else(|| Error::corrupt("change_counter", 1, "is missing"))
 }
 
 /// `xmin:xmax:xip,xip,…`
@@ -194,11 +190,15 @@ pub(crate) struct ChangeNo(Option<i64>);
 
 impl ChangeNo {
     pub(crate) async fn for_tx(tx: &Tx) -> Result<Self> {
-        Ok(Self(if tx.inner().get_database_backend() == DbBackend::Postgres {
-            None
-        } else {
-            Some(tx.change_no().await?)
-        }))
+        if sql::is_postgres(tx) {
+            return Ok(Self(None));
+        }
+        let next = async || {
+            const SQL: &str = "UPDATE change_counter SET last = last + 1 RETURNING last";
+            let last: Option<i64> = sql::find(tx, SQL, []).await?;
+            last.ok_or_else(|| Error::from(DbErr::RecordNotFound("change_counter".to_owned())))
+        };
+        Ok(Self(Some(*tx.change_no.get_or_try_init(next).await?)))
     }
 
     /// The value for an update.

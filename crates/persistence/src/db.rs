@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use tokio::sync::OnceCell;
 
 use self::{
@@ -198,23 +198,11 @@ pub struct Searching(Reads);
 #[derive(Debug)]
 pub struct Tx {
     writes: Writes,
-    /// The number of this transaction, once it was assigned.
-    change_no: OnceCell<i64>,
+    /// On SQLite, the number of this transaction, once [`crate::changes`] assigned it.
+    pub(crate) change_no: OnceCell<i64>,
 }
 
 impl Tx {
-    /// The number of this transaction on SQLite, larger than that of every earlier one; see [`crate::changes`].
-    pub(crate) async fn change_no(&self) -> Result<i64> {
-        let next = async || {
-            const SQL: &str = "UPDATE change_counter SET last = last + 1 RETURNING last";
-            let statement = Statement::from_string(self.writes.get_database_backend(), SQL);
-            let row = self.writes.query_one_raw(statement).await?;
-            let row = row.ok_or_else(|| DbErr::RecordNotFound("change_counter".to_owned()))?;
-            row.try_get::<i64>("", "last")
-        };
-        Ok(*self.change_no.get_or_try_init(next).await?)
-    }
-
     /// Commits: the changes are durable and visible. Fails if any statement of the transaction failed.
     ///
     /// # Errors

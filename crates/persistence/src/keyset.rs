@@ -2,24 +2,11 @@
 
 use blegram_domain::{
     PageRequest,
-    page::{Order, PageKeys},
+    page::{Order, PageKeys, Window},
 };
-use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select, prelude::Uuid,
-};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, prelude::Uuid};
 
-use crate::{Conn, Result};
-
-#[derive(FromQueryResult)]
-struct Row {
-    id: Uuid,
-}
-
-#[derive(FromQueryResult)]
-struct Pair {
-    id: Uuid,
-    target: Uuid,
-}
+use crate::{Conn, Result, sql::Values};
 
 /// A keyset page of rows that refer to something else, such as the likes of a post to the users who like it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +46,7 @@ async fn ordered_ids<E: EntityTrait>(
     request: &PageRequest,
 ) -> Result<PageKeys> {
     let query = within(list.select_only().column_as(id, "id"), id, order, request);
-    let rows = query.into_model::<Row>().all(conn.inner()).await?;
-    Ok(request.page_keys(rows.into_iter().map(|row| row.id).collect()))
+    Ok(request.page_keys(query.into_tuple().all(conn.inner()).await?))
 }
 
 /// Like [`ids`], with the value of `target` in each row.
@@ -74,10 +60,10 @@ pub(crate) async fn targets<E: EntityTrait, T>(
 ) -> Result<Listed<T>> {
     let list = list.select_only().column_as(id, "id").column_as(target, "target");
     let query = within(list, id, Order::Descending, request);
-    let rows = query.into_model::<Pair>().all(conn.inner()).await?;
-    let page_keys = request.page_keys(rows.iter().map(|row| row.id).collect());
+    let rows: Vec<(Uuid, Uuid)> = query.into_tuple().all(conn.inner()).await?;
+    let page_keys = request.page_keys(rows.iter().map(|(id, _)| *id).collect());
     // In the order of the list: a page towards newer rows is scanned in reverse.
-    let target = |id: &Uuid| rows.iter().find(|row| row.id == *id).map(|row| typed(row.target));
+    let target = |id: &Uuid| rows.iter().find(|(row, _)| row == id).map(|(_, target)| typed(*target));
     let targets = page_keys.keys().iter().filter_map(target).collect();
     Ok(Listed { page_keys, targets })
 }
@@ -98,4 +84,16 @@ fn within<E: EntityTrait>(
     ];
     let query = list.order_by(id, order).limit(window.rows);
     bounds.into_iter().flatten().fold(query, QueryFilter::filter)
+}
+
+/// The SQL conditions that `column` is in a window, each after an `AND`. Binds their values.
+pub(crate) fn bounds(column: &str, window: &Window, values: &mut Values) -> String {
+    let bounds = [(">", window.after), (">=", window.from), ("<", window.before), ("<=", window.to)];
+    let set = bounds.into_iter().filter_map(|(sign, bound)| Some((sign, bound?)));
+    set.map(|(sign, bound)| format!(" AND {column} {sign} {}", values.bind(bound))).collect()
+}
+
+/// The direction of the scan of a window, for `ORDER BY`.
+pub(crate) const fn direction<K>(window: &Window<K>) -> &'static str {
+    if window.ascending { "ASC" } else { "DESC" }
 }

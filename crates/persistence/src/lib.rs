@@ -57,6 +57,7 @@ pub mod pooling;
 mod postgres;
 mod rows;
 mod search_index;
+mod sql;
 mod sqlite;
 mod system;
 #[cfg(feature = "testing")]

@@ -10,9 +10,13 @@
 //! writer and needs no lock.
 
 use blegram_domain::{RequestId, Timestamp, UserId, id};
-use sea_orm::{ConnectionTrait, DbBackend, Statement, Value, prelude::Uuid};
+use sea_orm::prelude::Uuid;
 
-use crate::{Result, Tx, db::sealed::Sealed};
+use crate::{
+    Result, Tx,
+    db::sealed::Sealed,
+    sql::{self, Values},
+};
 
 /// The rows of a table, optionally only those with a given value in one column, ordered by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,9 +53,11 @@ impl List {
         format!("{}{filter}", self.table)
     }
 
-    fn newest(&self, at: usize) -> String {
+    fn newest(&self, values: &mut Values) -> String {
         let Self { table, filter, condition } = self;
-        let filter = filter.map(|(column, _)| format!(" WHERE {column} = ${at}")).unwrap_or_default();
+        let bind = |(column, id)| format!(" WHERE {column} = {}", values.bind(id));
+        let filter = filter.map(bind).unwrap_or_default();
+        let at = values.len();
         format!(
             "SELECT id FROM (SELECT id FROM {table}{filter}{condition} ORDER BY id DESC LIMIT 1) AS list{at}"
         )
@@ -64,10 +70,9 @@ impl List {
 pub(crate) async fn lock_for_all(tx: &Tx, list: List, now: Timestamp) -> Result<()> {
     const SQL: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1)), \
         set_config('idle_in_transaction_session_timeout', '500', true)";
-    if tx.inner().get_database_backend() == DbBackend::Postgres {
+    if sql::is_postgres(tx) {
         tx.inner().take_turn().await?;
-        let statement = Statement::from_sql_and_values(DbBackend::Postgres, SQL, [list.name().into()]);
-        tx.inner().query_all_raw(statement).await?;
+        sql::execute(tx, SQL, [list.name().into()]).await?;
     }
     follow_newest(tx, &[list], now).await
 }
@@ -81,7 +86,7 @@ pub(crate) async fn lock(tx: &Tx, lists: &[List], now: Timestamp) -> Result<()> 
 
 /// Like [`lock`], without reading the newest ids: for callers that lock many lists before they insert into each.
 pub(crate) async fn lock_only(tx: &Tx, lists: &[List]) -> Result<()> {
-    if tx.inner().get_database_backend() != DbBackend::Postgres || lists.is_empty() {
+    if !sql::is_postgres(tx) || lists.is_empty() {
         return Ok(());
     }
     // Sorted by key to avoid deadlocks. The seed 1 separates these advisory locks from those on relations (seed 0).
@@ -89,9 +94,7 @@ pub(crate) async fn lock_only(tx: &Tx, lists: &[List]) -> Result<()> {
         (SELECT DISTINCT hashtextextended(name, 1) AS key FROM unnest($1::text[]) AS name ORDER BY 1) AS keys";
     let names: Vec<String> = lists.iter().map(|list| format!("\"{}\"", list.name())).collect();
     let names = format!("{{{}}}", names.join(","));
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, SQL, [names.into()]);
-    tx.inner().query_all_raw(statement).await?;
-    Ok(())
+    sql::execute(tx, SQL, [names.into()]).await.map(drop)
 }
 
 /// Makes ids generated from now on larger than all ids in the locked lists. A separate statement: one that waits for
@@ -100,21 +103,12 @@ pub(crate) async fn follow_newest(tx: &Tx, lists: &[List], now: Timestamp) -> Re
     if lists.is_empty() {
         return Ok(());
     }
-    let mut values: Vec<Value> = Vec::new();
+    let mut values = Values::default();
     let mut selects = Vec::new();
     for list in lists {
-        values.extend(list.filter.map(|(_, id)| Value::from(id)));
-        selects.push(list.newest(values.len()));
+        selects.push(list.newest(&mut values));
     }
-    let sql = selects.join(" UNION ALL ");
-    let statement = Statement::from_sql_and_values(tx.inner().get_database_backend(), sql, values);
-    let newest: Vec<Uuid> = tx
-        .inner()
-        .query_all_raw(statement)
-        .await?
-        .iter()
-        .map(|row| row.try_get("", "id"))
-        .collect::<Result<_, _>>()?;
+    let newest: Vec<Uuid> = sql::list(tx, selects.join(" UNION ALL "), values).await?;
     let Some(newest) = newest.into_iter().max() else { return Ok(()) };
     // Generate one id to compare with: in most cases the newest id was made by a clock that shows the same time.
     if newest >= RequestId::generate(now).as_uuid() {

@@ -1,35 +1,12 @@
-//! Helpers that many tables share.
+//! Inserts and deletions that many tables share.
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QuerySelect, QueryTrait, Value,
-    prelude::Uuid,
+    ActiveModelTrait, ColumnTrait, Condition, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
+    QueryTrait,
     sea_query::{IntoCondition, OnConflict},
 };
 
 use crate::{Inserted, Result, Tx, db::sealed::Sealed};
-
-/// Encodes any number of ids as one bound value, so that the statement text is the same for all numbers and no
-/// placeholder limit applies. Bind it to the placeholder of [`is_one_of`].
-pub(crate) fn ids(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Value {
-    let ids = ids.into_iter();
-    if backend == DbBackend::Postgres {
-        let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
-        format!("{{{}}}", ids.join(",")).into()
-    } else {
-        let ids: Vec<String> = ids.map(|id| format!("\"{}\"", id.simple())).collect();
-        format!("[{}]", ids.join(",")).into()
-    }
-}
-
-/// The SQL after a column name that tests whether its value is one of the [`ids`] bound to `placeholder`.
-pub(crate) fn is_one_of(backend: DbBackend, placeholder: &str) -> String {
-    if backend == DbBackend::Postgres {
-        format!("= ANY ({placeholder}::uuid[])")
-    } else {
-        format!("IN (SELECT unhex(value) FROM json_each({placeholder}))")
-    }
-}
 
 /// Inserts a row unless it conflicts with another one in any unique index: of any number of concurrent inserts, one is
 /// [`Inserted::New`].

@@ -2,9 +2,9 @@
 //! in an FTS5 table beside a table of keys, PostgreSQL in a `tsvector` column.
 
 use blegram_domain::{Post, PostId, User, UserId, Visibility, search::terms};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
+use sea_orm::{DbBackend, Value};
 
-use crate::{Result, Tx, db::sealed::Sealed};
+use crate::{Result, Tx, sql};
 
 /// A search index: a table of keys with their terms.
 pub(crate) struct Index {
@@ -19,26 +19,28 @@ pub(crate) const HASHTAGS: Index = Index { table: "hashtag_search", key: "name" 
 impl Index {
     async fn upsert(&self, tx: &Tx, id: Value, terms: String) -> Result<()> {
         let Self { table, key } = self;
-        if is_postgres(tx) {
+        if sql::is_postgres(tx) {
             let sql = format!(
                 "INSERT INTO {table} ({key}, terms) VALUES ($1, to_tsvector('simple', $2)) \
                  ON CONFLICT ({key}) DO UPDATE SET terms = excluded.terms"
             );
-            return execute(tx, sql, vec![id, terms.into()]).await;
+            return sql::execute(tx, sql, [id, terms.into()]).await.map(drop);
         }
         self.add(tx, id.clone()).await?;
         self.delete_terms(tx, id.clone()).await?;
         let sql = format!(
             "INSERT INTO {table}_terms (rowid, terms) SELECT row_no, $2 FROM {table} WHERE {key} = $1"
         );
-        execute(tx, sql, vec![id, terms.into()]).await
+        sql::execute(tx, sql, [id, terms.into()]).await.map(drop)
     }
 
     /// SQLite only: inserts a key, which assigns its row number. A key keeps its number, because the numbers are in
     /// insertion order.
     async fn add(&self, tx: &Tx, id: Value) -> Result<()> {
         let Self { table, key } = self;
-        execute(tx, format!("INSERT INTO {table} ({key}) VALUES ($1) ON CONFLICT DO NOTHING"), vec![id]).await
+        sql::execute(tx, format!("INSERT INTO {table} ({key}) VALUES ($1) ON CONFLICT DO NOTHING"), [id])
+            .await
+            .map(drop)
     }
 
     /// SQLite only: deletes the terms of a key.
@@ -46,15 +48,15 @@ impl Index {
         let Self { table, key } = self;
         let sql =
             format!("DELETE FROM {table}_terms WHERE rowid = (SELECT row_no FROM {table} WHERE {key} = $1)");
-        execute(tx, sql, vec![id]).await
+        sql::execute(tx, sql, [id]).await.map(drop)
     }
 
     async fn delete(&self, tx: &Tx, id: Value) -> Result<()> {
         let Self { table, key } = self;
-        if !is_postgres(tx) {
+        if !sql::is_postgres(tx) {
             self.delete_terms(tx, id.clone()).await?;
         }
-        execute(tx, format!("DELETE FROM {table} WHERE {key} = $1"), vec![id]).await
+        sql::execute(tx, format!("DELETE FROM {table} WHERE {key} = $1"), [id]).await.map(drop)
     }
 
     /// The SQL that selects the keys of up to [`MAX_CANDIDATES`] rows that match the expression in `$1`.
@@ -81,7 +83,7 @@ pub(crate) async fn index_post(tx: &Tx, post: &Post) -> Result<()> {
     if post.visibility == Visibility::Public {
         return POSTS.upsert(tx, post.id.as_uuid().into(), terms(&post.text)).await;
     }
-    if is_postgres(tx) {
+    if sql::is_postgres(tx) {
         return unindex_post(tx, post.id).await;
     }
     // Keep its row number, in the order of the posts, in case the post becomes public.
@@ -119,23 +121,7 @@ pub(crate) async fn index_missing_hashtags(tx: &Tx, max: u64) -> Result<u64> {
         "SELECT name FROM hashtags \
          WHERE NOT EXISTS (SELECT 1 FROM hashtag_search WHERE hashtag_search.name = hashtags.name) LIMIT {max}"
     );
-    let names = Name::find_by_statement(Statement::from_string(tx.inner().get_database_backend(), sql));
-    let names: Vec<String> = names.all(tx.inner()).await?.into_iter().map(|row| row.name).collect();
+    let names: Vec<String> = sql::list(tx, sql, []).await?;
     index_hashtags(tx, &names).await?;
     Ok(names.len() as u64)
-}
-
-#[derive(FromQueryResult)]
-struct Name {
-    name: String,
-}
-
-pub(crate) fn is_postgres(tx: &Tx) -> bool {
-    tx.inner().get_database_backend() == DbBackend::Postgres
-}
-
-async fn execute(tx: &Tx, sql: String, values: Vec<Value>) -> Result<()> {
-    let statement = Statement::from_sql_and_values(tx.inner().get_database_backend(), sql, values);
-    tx.inner().execute_raw(statement).await?;
-    Ok(())
 }

@@ -10,8 +10,8 @@ use blegram_domain::{
     user::{Role, Status},
 };
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IntoActiveModel,
-    JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait, Select, Statement,
+    ColumnTrait, Condition, DbBackend, EntityTrait, FromQueryResult, IntoActiveModel, JoinType, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, RelationTrait, Select,
     prelude::Uuid,
     sea_query::{Expr, IntoCondition, SimpleExpr},
 };
@@ -25,7 +25,7 @@ use crate::{
         session::{Column, Entity, Model, Relation},
         timestamp, user,
     },
-    keyset, rows,
+    keyset, sql,
 };
 
 /// A session with everything that decides whether it is valid.
@@ -65,12 +65,6 @@ struct Row {
     /// Only selected by `find_by_token_id`.
     refresh_token_id: Option<Uuid>,
     access_used_at: Option<i64>,
-}
-
-#[derive(FromQueryResult)]
-struct LastUse {
-    user_id: Uuid,
-    at: i64,
 }
 
 impl TryFrom<Row> for FoundSession {
@@ -146,15 +140,15 @@ pub async fn list(conn: &impl Conn, ids: &[SessionId]) -> Result<Vec<FoundSessio
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let backend = conn.inner().get_database_backend();
+    let backend = sql::backend(conn);
     let sql = format!(
         "SELECT sessions.id, user_id, kind, device_name, user_agent, sessions.created_at, last_seen_at, expires_at, \
          status, role FROM sessions JOIN users ON users.id = user_id WHERE sessions.id {}",
-        rows::is_one_of(backend, "$1")
+        sql::is_one_of(backend, "$1")
     );
-    let values = [rows::ids(backend, ids.iter().map(|id| id.as_uuid()))];
-    let found = Row::find_by_statement(Statement::from_sql_and_values(backend, sql, values));
-    found.all(conn.inner()).await?.into_iter().map(FoundSession::try_from).collect()
+    let values = [sql::ids(backend, ids.iter().map(|id| id.as_uuid()))];
+    let found: Vec<Row> = sql::list_named(conn, sql, values).await?;
+    found.into_iter().map(FoundSession::try_from).collect()
 }
 
 /// Returns when each of `users` was last seen, in one statement for any number. Skips users without a session.
@@ -162,15 +156,15 @@ pub async fn list_last_seen(conn: &impl Conn, users: &[UserId]) -> Result<HashMa
     if users.is_empty() {
         return Ok(HashMap::new());
     }
-    let backend = conn.inner().get_database_backend();
+    let backend = sql::backend(conn);
     let sql = format!(
         "SELECT user_id, max(last_seen_at) AS at FROM sessions WHERE user_id {} GROUP BY user_id",
-        rows::is_one_of(backend, "$1")
+        sql::is_one_of(backend, "$1")
     );
-    let values = [rows::ids(backend, users.iter().map(|id| id.as_uuid()))];
-    let seen = LastUse::find_by_statement(Statement::from_sql_and_values(backend, sql, values));
-    let seen = seen.all(conn.inner()).await?.into_iter();
-    seen.map(|row| Ok((UserId::from_uuid(row.user_id), timestamp("sessions", row.user_id, row.at)?)))
+    let values = [sql::ids(backend, users.iter().map(|id| id.as_uuid()))];
+    let seen: Vec<(Uuid, i64)> = sql::list(conn, sql, values).await?;
+    seen.into_iter()
+        .map(|(user, at)| Ok((UserId::from_uuid(user), timestamp("sessions", user, at)?)))
         .collect()
 }
 
@@ -214,16 +208,15 @@ pub async fn update_last_seen(tx: &Tx, id: SessionId, at: Timestamp) -> Result<(
 
 /// Sets the last use of each of `ids`. Skips sessions that another transaction has locked: it uses or ends them.
 pub async fn update_all_last_seen(tx: &Tx, ids: &[SessionId], at: Timestamp) -> Result<()> {
-    let backend = tx.inner().get_database_backend();
-    let is_one = rows::is_one_of(backend, "$2");
+    let backend = sql::backend(tx);
+    let is_one = sql::is_one_of(backend, "$2");
     let due = format!("SELECT id FROM sessions WHERE id {is_one} AND last_seen_at < $1");
     // `SKIP LOCKED`, so that nodes that update the same sessions at the same time do not deadlock.
     let lock = if backend == DbBackend::Postgres { "FOR NO KEY UPDATE SKIP LOCKED" } else { "" };
     let sql = format!("UPDATE sessions SET last_seen_at = $1 WHERE id IN ({due} {lock})");
-    let ids = rows::ids(backend, ids.iter().map(|id| id.as_uuid()));
+    let ids = sql::ids(backend, ids.iter().map(|id| id.as_uuid()));
     let values = [at.as_micros().into(), ids];
-    tx.inner().execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
-    Ok(())
+    sql::execute(tx, sql, values).await.map(drop)
 }
 
 /// Replaces the token of a browser session. The previous token becomes invalid.

@@ -7,6 +7,7 @@ use crate::{
     Conn, Result, Tx,
     db::sealed::Sealed,
     entity::signing_key::{Column, Entity, Model},
+    sql,
 };
 
 /// An arbitrary constant. Only the creation of signing keys takes this lock.
@@ -15,7 +16,7 @@ const ADVISORY_LOCK: i64 = 0x626c_6567_7261_6d02;
 /// Lets one node at a time decide whether to create a key: takes an advisory lock until the transaction ends.
 pub async fn lock(tx: &Tx) -> Result<()> {
     // SQLite has a single writer.
-    if tx.inner().get_database_backend() == sea_orm::DbBackend::Postgres {
+    if sql::is_postgres(tx) {
         let lock = format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})");
         tx.inner().execute_unprepared(&lock).await?;
     }

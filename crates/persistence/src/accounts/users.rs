@@ -13,8 +13,7 @@ use blegram_domain::{
     user::{Role, Status},
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
-    Select, SqlErr, UpdateMany,
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select, SqlErr, UpdateMany,
     prelude::Uuid,
     sea_query::{Expr, LockBehavior, LockType},
 };
@@ -23,7 +22,7 @@ use crate::{
     Conn, Error, Inserted, Result, Tx,
     db::sealed::Sealed,
     entity::user::{Column, Entity, Model, Summary},
-    rows, search_index,
+    rows, search_index, sql,
 };
 
 /// An account to insert.
@@ -249,7 +248,7 @@ pub async fn lock_free_counts(tx: &Tx, ids: &[UserId]) -> Result<Vec<UserId>> {
 
 async fn lock_count_rows(tx: &Tx, ids: &[UserId], behavior: Option<LockBehavior>) -> Result<Vec<UserId>> {
     // SQLite has a single writer, so there is nothing to lock.
-    if tx.inner().get_database_backend() != DbBackend::Postgres || ids.is_empty() {
+    if !sql::is_postgres(tx) || ids.is_empty() {
         return Ok(ids.to_vec());
     }
     let rows = Entity::find().select_only().column(Column::Id);

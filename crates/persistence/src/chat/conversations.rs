@@ -12,8 +12,7 @@ use blegram_domain::{
     page::{self, Activity, PageKeys},
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Select,
-    Statement, Value,
+    ColumnTrait, DbBackend, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Select,
     prelude::Uuid,
     sea_query::{Expr, SimpleExpr},
 };
@@ -31,7 +30,8 @@ use crate::{
     changes::{self, ChangeNo, ChangePosition, SeenPosition},
     db::sealed::Sealed,
     entity::conversation::{Column, Entity, Model},
-    rows,
+    keyset, rows,
+    sql::{self, Values},
 };
 
 /// Inserts a conversation without members. Relies on the unique index on the pair: of any number of concurrent inserts
@@ -107,40 +107,34 @@ pub async fn list_of(
     let now = changes::position(db).await?;
     let mut seen = Vec::new();
     SeenPosition::from(&now).write(&mut seen);
-    let backend = db.inner().get_database_backend();
+    let backend = sql::backend(db);
     let window = page.window(page::Order::Descending);
+    let order = keyset::direction(&window);
     let from = window.after.as_ref().map(|after| after.id);
     let bounds = [(">", window.after), (">=", window.from), ("<", window.before), ("<=", window.to)];
-    let (mut values, mut conditions): (Vec<Value>, _) = (vec![user.as_uuid().into()], String::new());
+    let (mut values, mut conditions) = (Values::from([user.as_uuid().into()]), String::new());
     for (sign, Activity { id, seen }) in bounds.into_iter().filter_map(|(sign, bound)| Some((sign, bound?))) {
-        values.push(id.into());
-        let mut condition = format!("c.activity_id {sign} ${}", values.len());
+        let mut condition = format!("c.activity_id {sign} {}", values.bind(id));
         let seen = SeenPosition::read(&mut &seen[..]).and_then(|seen| seen.resolve(&now));
         if let Some(seen) = seen.filter(|_| sign.starts_with('>')) {
-            let (end, open) = (format!("${}", values.len() + 1), format!("${}", values.len() + 2));
-            values.extend(seen.values());
+            let [end, open] = seen.values().map(|value| values.bind(value));
             condition =
                 format!("({condition} OR {})", changes::is_new(backend, "c.activity_no", &end, &open));
         }
         conditions.push_str(&format!(" AND {condition}"));
     }
-    values.push(signed(window.rows).into());
-    let order = if window.ascending { "ASC" } else { "DESC" };
+    let rows = values.bind(sql::signed(window.rows));
     // A user is in few conversations of many: their memberships are found first, and then sorted.
     let sql = format!(
         "SELECT c.id AS id, c.activity_id AS activity FROM conversation_members m \
          JOIN conversations c ON c.id = m.conversation_id \
          WHERE m.user_id = $1 AND m.left_at IS NULL AND (m.hidden_no IS NULL OR c.last_message_no > m.hidden_no) \
-         {conditions} ORDER BY c.activity_id {order} LIMIT ${}",
-        values.len()
+         {conditions} ORDER BY c.activity_id {order} LIMIT {rows}"
     );
-    let rows = db.inner().query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
-    let mut listed = Vec::new();
-    let mut keys = Vec::new();
-    for row in rows {
-        listed.push(ConversationId::from_uuid(row.try_get("", "id")?));
-        keys.push(Activity { id: row.try_get("", "activity")?, seen: seen.clone() });
-    }
+    let rows: Vec<(Uuid, Uuid)> = sql::list(db, sql, values).await?;
+    let mut listed: Vec<_> = rows.iter().map(|(id, _)| ConversationId::from_uuid(*id)).collect();
+    let mut keys: Vec<_> =
+        rows.into_iter().map(|(_, activity)| Activity { id: activity, seen: seen.clone() }).collect();
     let is_whole = keys.len() <= page.limit();
     listed.truncate(page.limit());
     if window.ascending {
@@ -200,18 +194,17 @@ pub async fn list_changed(
     after: Option<ConversationId>,
     max: u64,
 ) -> Result<Vec<Changed>> {
-    let backend = conn.inner().get_database_backend();
     let mut values = vec![
         user.as_uuid().into(),
         after.map_or(Uuid::nil(), ConversationId::as_uuid).into(),
-        signed(max).into(),
+        sql::signed(max).into(),
     ];
     let mut condition = String::new();
     if let Some(since) = since {
         values.extend(since.values());
         // Compare each number by itself: the larger one may be visible while the smaller one is not.
-        let [of_member, of_conversation] =
-            ["m.changed_no", "c.changed_no"].map(|column| changes::is_new(backend, column, "$4", "$5"));
+        let [of_member, of_conversation] = ["m.changed_no", "c.changed_no"]
+            .map(|column| changes::is_new(sql::backend(conn), column, "$4", "$5"));
         condition = format!("AND ({of_member} OR (m.left_at IS NULL AND {of_conversation}))");
     }
     let sql = format!(
@@ -219,13 +212,9 @@ pub async fn list_changed(
          FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id \
          WHERE m.user_id = $1 AND m.conversation_id > $2 {condition} ORDER BY m.conversation_id LIMIT $3"
     );
-    let rows = conn.inner().query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
-    rows.iter()
-        .map(|row| {
-            let conversation = ConversationId::from_uuid(row.try_get("", "id")?);
-            Ok(Changed { conversation, is_left: row.try_get("", "is_left")? })
-        })
-        .collect()
+    let rows: Vec<(Uuid, bool)> = sql::list(conn, sql, values).await?;
+    let changed = |(id, is_left)| Changed { conversation: ConversationId::from_uuid(id), is_left };
+    Ok(rows.into_iter().map(changed).collect())
 }
 
 /// The latest numbers of a conversation that changed, and the members concerned.
@@ -252,7 +241,7 @@ pub async fn list_changed_heads(
 ) -> Result<Vec<ChangedHead>> {
     // Bound as one JSON value, for any number of users.
     let users: Vec<Uuid> = users.iter().map(|id| id.as_uuid()).collect();
-    let backend = conn.inner().get_database_backend();
+    let backend = sql::backend(conn);
     let requested = match backend {
         DbBackend::Postgres => "SELECT CAST(value AS uuid) FROM jsonb_array_elements_text($1)",
         _ => "SELECT unhex(value, '-') FROM json_each($1)",
@@ -260,7 +249,7 @@ pub async fn list_changed_heads(
     let mut values = vec![
         serde_json::json!(users).into(),
         after.map_or(Uuid::nil(), ConversationId::as_uuid).into(),
-        signed(max).into(),
+        sql::signed(max).into(),
     ];
     let changed = match since {
         None => {
@@ -288,19 +277,18 @@ pub async fn list_changed_heads(
          SELECT DISTINCT id, last_seq, last_message_no, user_id FROM seen \
          WHERE id IN (SELECT DISTINCT id FROM seen ORDER BY id LIMIT $3) ORDER BY id, user_id"
     );
-    let rows = conn.inner().query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    let rows: Vec<(Uuid, i64, i64, Uuid)> = sql::list(conn, sql, values).await?;
     let mut heads: Vec<ChangedHead> = Vec::new();
-    for row in rows {
-        let id: Uuid = row.try_get("", "id")?;
+    for (id, last_seq, last_message_no, user) in rows {
         let conversation = ConversationId::from_uuid(id);
-        let number = |column| crate::entity::count("conversations", id, row.try_get("", column)?);
-        let user = UserId::from_uuid(row.try_get("", "user_id")?);
+        let number = |stored| crate::entity::count("conversations", id, stored);
+        let user = UserId::from_uuid(user);
         match heads.last_mut().filter(|head| head.conversation == conversation) {
             Some(head) => head.members.push(user),
             None => heads.push(ChangedHead {
                 conversation,
-                last_seq: number("last_seq")?,
-                last_message_no: number("last_message_no")?,
+                last_seq: number(last_seq)?,
+                last_message_no: number(last_message_no)?,
                 members: vec![user],
             }),
         }
@@ -328,10 +316,6 @@ fn uuids(ids: &[ConversationId]) -> impl Iterator<Item = Uuid> {
     ids.iter().map(|id| id.as_uuid())
 }
 
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
 fn number(number: u64) -> SimpleExpr {
-    signed(number).into()
+    sql::signed(number).into()
 }

@@ -25,6 +25,7 @@ use crate::{
         upload::to_hex,
     },
     media, rows,
+    sql::signed,
 };
 
 /// Inserts messages into a locked conversation, in one statement. Relies on the unique index on sender and client id:
@@ -33,7 +34,6 @@ pub async fn insert_all(tx: &Tx, messages: &[Message]) -> Result<Inserted> {
     if messages.is_empty() {
         return Ok(Inserted::New);
     }
-    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let row = |message: &Message| Model {
         id: message.id.as_uuid(),
         conversation_id: message.conversation.as_uuid(),
@@ -108,7 +108,6 @@ pub async fn list(
     page: &PageRequest<u64>,
 ) -> Result<(PageKeys<u64>, Vec<Message>)> {
     let window = page.window(Order::Descending);
-    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let order = if window.ascending { sea_orm::Order::Asc } else { sea_orm::Order::Desc };
     let bounds = [
         Some(Column::MessageNo.gt(signed(since))),
@@ -140,7 +139,7 @@ pub async fn update(tx: &Tx, message: &Message) -> Result<()> {
         .col_expr(Column::Media, Expr::value(MediaIds::from(message.media.as_slice())))
         .col_expr(Column::EditedAt, micros(message.edited_at))
         .col_expr(Column::DeletedAt, micros(message.deleted_at))
-        .col_expr(Column::Version, i64::try_from(message.version).unwrap_or(i64::MAX).into())
+        .col_expr(Column::Version, signed(message.version).into())
         .filter(Column::Id.eq(message.id.as_uuid()))
         .exec(tx.inner())
         .await?;

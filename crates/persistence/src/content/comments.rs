@@ -25,7 +25,7 @@ use crate::{
     },
     keyset,
     order::{self, List},
-    posts, rows,
+    posts, rows, sql,
 };
 
 /// Counts a new comment for its post and its thread, and generates its id. Returns `None` if the post or the thread
@@ -123,7 +123,7 @@ pub async fn update(tx: &Tx, comment: &Comment) -> Result<()> {
         .col_expr(Column::Text, comment.text.as_str().into())
         .col_expr(Column::Mentions, Expr::value(mentions(comment)))
         .col_expr(Column::EditedAt, Expr::value(comment.edited_at.map(Timestamp::as_micros)))
-        .col_expr(Column::Version, i64::try_from(comment.version).unwrap_or(i64::MAX).into())
+        .col_expr(Column::Version, sql::signed(comment.version).into())
         .filter(Column::Id.eq(comment.id.as_uuid()))
         .exec(tx.inner())
         .await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use blegram_domain::{Hashtag, UserId, UserSummary};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, Statement,
+    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
     sea_query::{Expr, OnConflict},
 };
 
@@ -15,7 +15,7 @@ use crate::{
         self,
         hashtag::{Column, Entity, Model},
     },
-    search_index,
+    search_index, sql,
 };
 
 /// Returns how many posts that everyone may see have the hashtag.
@@ -65,8 +65,7 @@ pub async fn update_of_author(tx: &Tx, before: &UserSummary, after: &UserSummary
 async fn recount_of_author(tx: &Tx, author: UserId, sign: char) -> Result<()> {
     let used = "SELECT hashtag FROM post_hashtags JOIN posts ON posts.id = post_hashtags.post_id \
                 WHERE posts.author_id = $1 AND posts.deleted_at IS NULL";
-    let collate =
-        if tx.inner().get_database_backend() == DbBackend::Postgres { " COLLATE \"C\"" } else { "" };
+    let collate = if sql::is_postgres(tx) { " COLLATE \"C\"" } else { "" };
     let statements = [
         // A hashtag that only this author used may have no row yet. Locks all of them in the fixed order.
         format!(
@@ -80,9 +79,7 @@ async fn recount_of_author(tx: &Tx, author: UserId, sign: char) -> Result<()> {
         ),
     ];
     for sql in statements {
-        let values = [author.as_uuid().into()];
-        let statement = Statement::from_sql_and_values(tx.inner().get_database_backend(), sql, values);
-        tx.inner().execute_raw(statement).await?;
+        sql::execute(tx, sql, [author.as_uuid().into()]).await?;
     }
     // A formerly private author's hashtags may not be in the search index yet.
     search_index::index_missing_hashtags(tx, MAX_NEW).await?;

@@ -11,8 +11,8 @@ use blegram_domain::{
     notification::ReadMark, page::PageKeys,
 };
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    ColumnTrait, Condition, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Select, StatementBuilder,
     prelude::Uuid,
     sea_query::{Expr, ExprTrait, IntoCondition, OnConflict, Query},
 };
@@ -28,20 +28,8 @@ use crate::{
     },
     keyset,
     order::{self, List},
-    rows,
+    rows, sql,
 };
-
-#[derive(FromQueryResult)]
-struct Changed {
-    id: Uuid,
-    user_id: Uuid,
-}
-
-impl Changed {
-    fn ids(self) -> (UserId, NotificationId) {
-        (UserId::from_uuid(self.user_id), NotificationId::from_uuid(self.id))
-    }
-}
 
 /// Inserts notifications about actions of one actor. Skips recipients who were notified of the same before, who mute
 /// the actor, or who are the actor. Returns the recipients and ids of the new notifications.
@@ -60,9 +48,7 @@ pub async fn insert(tx: &Tx, notices: &[Notice], now: Timestamp) -> Result<Vec<(
     let once = OnConflict::new().do_nothing().to_owned();
     let mut insert = Entity::insert_many(rows).on_conflict(once).into_query();
     insert.returning(Query::returning().columns([Column::Id, Column::UserId]));
-    let statement = tx.inner().get_database_backend().build(&insert);
-    let inserted = Changed::find_by_statement(statement).all(tx.inner()).await?;
-    Ok(inserted.into_iter().map(Changed::ids).collect())
+    list_returned(tx, &insert).await
 }
 
 /// Locks the notifications of `recipients` until the transaction ends. [`insert`] does this itself; call it earlier to
@@ -122,9 +108,14 @@ async fn delete_returning(tx: &Tx, which: Condition) -> Result<Vec<(UserId, Noti
     let mut delete = Query::delete();
     delete.from_table(Entity).cond_where(which);
     delete.returning(Query::returning().columns([Column::Id, Column::UserId]));
-    let statement = tx.inner().get_database_backend().build(&delete);
-    let deleted = Changed::find_by_statement(statement).all(tx.inner()).await?;
-    Ok(deleted.into_iter().map(Changed::ids).collect())
+    list_returned(tx, &delete).await
+}
+
+/// Executes a statement that returns the ids and recipients of notifications.
+async fn list_returned(tx: &Tx, statement: &impl StatementBuilder) -> Result<Vec<(UserId, NotificationId)>> {
+    let rows: Vec<(Uuid, Uuid)> = sql::list_built(tx, statement).await?;
+    let ids = |(id, user)| (UserId::from_uuid(user), NotificationId::from_uuid(id));
+    Ok(rows.into_iter().map(ids).collect())
 }
 
 /// Lists up to `max` notifications about a post and its comments, with their recipients.

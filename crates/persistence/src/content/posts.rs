@@ -10,8 +10,8 @@ use blegram_domain::{
     PageRequest, Post, PostId, Timestamp, UserId, UserSummary, Visibility, page::PageKeys, post::Marks,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Select, Set,
+    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Select, Set,
     prelude::Uuid,
     sea_query::{Expr, UnionType},
 };
@@ -26,7 +26,7 @@ use crate::{
     },
     hashtags, keyset,
     order::{self, List},
-    post_hashtags, rows, search_index, users,
+    post_hashtags, rows, search_index, sql, users,
 };
 
 /// Counts a new post for its author, whose account is locked, and for its hashtags. Call it before [`next_id`], because
@@ -86,7 +86,7 @@ pub async fn update(tx: &Tx, before: &Post, post: &Post, author: &UserSummary) -
         mentions: Set(Mentions(post.mentions.iter().map(|user| user.as_uuid()).collect())),
         visibility: Set(post.visibility.as_str().to_owned()),
         edited_at: Set(post.edited_at.map(Timestamp::as_micros)),
-        version: Set(i64::try_from(post.version).unwrap_or(i64::MAX)),
+        version: Set(sql::signed(post.version)),
         ..ActiveModel::default()
     };
     Entity::update_many().set(edited).filter(Column::Id.eq(post.id.as_uuid())).exec(tx.inner()).await?;
@@ -165,12 +165,6 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &[PostId]) -> Result<Vec<Post>> 
     ids.iter().filter_map(|id| rows.remove(&id.as_uuid())).map(Post::try_from).collect()
 }
 
-#[derive(FromQueryResult)]
-struct Mark {
-    kind: i32,
-    post: Uuid,
-}
-
 /// Returns which of `posts` the viewer likes or bookmarked, in one statement. Skips posts with neither.
 pub async fn list_marks(
     conn: &impl Conn,
@@ -196,9 +190,8 @@ pub async fn list_marks(
         .filter(BookmarkColumn::UserId.eq(viewer.as_uuid()))
         .filter(BookmarkColumn::PostId.is_in(ids()));
     let both = liked.into_query().union(UnionType::All, bookmarked.into_query()).to_owned();
-    let statement = conn.inner().get_database_backend().build(&both);
     let mut marks = HashMap::new();
-    for Mark { kind, post } in Mark::find_by_statement(statement).all(conn.inner()).await? {
+    for (kind, post) in sql::list_built::<(i32, Uuid)>(conn, &both).await? {
         let mark: &mut Marks = marks.entry(PostId::from_uuid(post)).or_default();
         if kind == 1 { mark.liked = true } else { mark.bookmarked = true }
     }

@@ -5,16 +5,14 @@ use blegram_domain::{
     page::{Order, PageKeys, Ranked, Window},
     search::{Phrase, Query},
 };
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value, prelude::Uuid};
+use sea_orm::{DbBackend, TryGetableMany, prelude::Uuid};
 
 use crate::{
-    Conn, Result, Tx,
-    db::sealed::Sealed,
-    posts,
+    Conn, Result, Tx, keyset, posts,
     search_index::{
         HASHTAGS, Index, MAX_CANDIDATES, POSTS, USERS, index_missing_hashtags, index_post, index_user,
-        is_postgres,
     },
+    sql::{self, Values},
     users,
 };
 
@@ -33,35 +31,28 @@ fn expression(backend: DbBackend, phrases: &[Phrase]) -> String {
     phrases.iter().map(phrase).collect::<Vec<_>>().join(and)
 }
 
-#[derive(FromQueryResult)]
-struct Id {
-    id: Uuid,
-}
-
 /// Lists the ids of public posts by discoverable authors that match `query`, the newest first.
 pub async fn list_post_ids(conn: &impl Conn, query: &Query, page: &PageRequest) -> Result<PageKeys> {
     let phrases = query.phrases();
     if phrases.is_empty() {
         return Ok(page.page_keys(Vec::new()));
     }
-    let backend = conn.inner().get_database_backend();
+    let backend = sql::backend(conn);
     let window = page.window(Order::Descending);
-    let mut values: Vec<Value> = vec![expression(backend, &phrases).into()];
+    let expression = expression(backend, &phrases);
+    let mut values = Values::from([expression.clone().into()]);
     let from = match backend {
-        DbBackend::Postgres if is_common(conn, &values[0]).await? => common(&window, &mut values),
+        DbBackend::Postgres if is_common(conn, expression).await? => common(&window, &mut values),
         DbBackend::Postgres => rare("MATERIALIZED", &POSTS.candidates(backend)),
         _ => rare("", &newest_candidates(&window, &mut values)),
     };
-    let bounds = bounds("posts.id", &window, &mut values);
-    values.push(i64::try_from(window.rows).unwrap_or(i64::MAX).into());
-    let (order, rows) = (if window.ascending { "ASC" } else { "DESC" }, values.len());
+    let bounds = keyset::bounds("posts.id", &window, &mut values);
+    let (order, rows) = (keyset::direction(&window), values.bind(sql::signed(window.rows)));
     let sql = format!(
         "{from} WHERE posts.visibility = 'public' AND posts.deleted_at IS NULL AND users.discoverable{bounds} \
-         ORDER BY posts.id {order} LIMIT ${rows}"
+         ORDER BY posts.id {order} LIMIT {rows}"
     );
-    let rows =
-        Id::find_by_statement(Statement::from_sql_and_values(backend, sql, values)).all(conn.inner()).await?;
-    Ok(page.page_keys(rows.into_iter().map(|row| row.id).collect()))
+    Ok(page.page_keys(sql::list(conn, sql, values).await?))
 }
 
 /// Joins the posts of `candidates`. In a separate (materialised) query: otherwise PostgreSQL may mistake a rare word
@@ -76,9 +67,9 @@ fn rare(materialized: &str, candidates: &str) -> String {
 /// Up to [`MAX_CANDIDATES`] posts with a common word. Walks the posts from the cursor on and tests each for the word,
 /// because matches are frequent. `OFFSET 0` keeps PostgreSQL from collecting all matches instead. The authors are
 /// joined after that limit: otherwise the posts of an undiscoverable author would be walked without end.
-fn common(window: &Window, values: &mut Vec<Value>) -> String {
-    let bounds = bounds("posts.id", window, values);
-    let order = if window.ascending { "ASC" } else { "DESC" };
+fn common(window: &Window, values: &mut Values) -> String {
+    let bounds = keyset::bounds("posts.id", window, values);
+    let order = keyset::direction(window);
     format!(
         "SELECT posts.id FROM (SELECT posts.id, posts.author_id, posts.visibility, posts.deleted_at FROM posts \
          CROSS JOIN LATERAL (SELECT 1 FROM post_search WHERE post_search.post_id = posts.id \
@@ -90,63 +81,40 @@ fn common(window: &Window, values: &mut Vec<Value>) -> String {
 }
 
 /// Whether at least [`MAX_CANDIDATES`] posts match `expression`.
-async fn is_common(conn: &impl Conn, expression: &Value) -> Result<bool> {
-    #[derive(FromQueryResult)]
-    struct Count {
-        count: i64,
-    }
+async fn is_common(conn: &impl Conn, expression: String) -> Result<bool> {
     let sql = format!(
         "SELECT count(*) AS count FROM ({} OFFSET 0) AS found",
         POSTS.candidates(DbBackend::Postgres)
     );
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [expression.clone()]);
-    let count = Count::find_by_statement(statement).one(conn.inner()).await?;
-    Ok(count.is_some_and(|row| usize::try_from(row.count).unwrap_or(usize::MAX) >= MAX_CANDIDATES))
+    let count: Option<i64> = sql::find(conn, sql, [expression.into()]).await?;
+    Ok(count.is_some_and(|count| usize::try_from(count).unwrap_or(usize::MAX) >= MAX_CANDIDATES))
 }
 
 /// On SQLite, row numbers of posts grow with their ids, except for posts that were written at the same time. So matches
 /// are read in the order of row numbers from the cursor on, and only as many as the page needs.
-fn newest_candidates(window: &Window, values: &mut Vec<Value>) -> String {
+fn newest_candidates(window: &Window, values: &mut Values) -> String {
     /// The maximum distance between the two orders.
     const SLACK: usize = 1_000;
-    let number = |sign: &str, extreme: &str, at: usize| {
+    let number = |sign: &str, extreme: &str, at: &str| {
         format!(
-            "(SELECT {extreme}(row_no) FROM (SELECT row_no FROM post_search WHERE post_id {sign} ${at} \
+            "(SELECT {extreme}(row_no) FROM (SELECT row_no FROM post_search WHERE post_id {sign} {at} \
                  ORDER BY post_id {} LIMIT 1))",
             if sign == "<=" { "DESC" } else { "ASC" }
         )
     };
     let mut conditions = String::new();
     if let Some(low) = window.after.or(window.from).filter(|_| window.ascending) {
-        values.push(low.into());
-        conditions = format!(" AND rowid >= coalesce({}, 0) - {SLACK}", number("<=", "max", values.len()));
+        let row_no = number("<=", "max", &values.bind(low));
+        conditions = format!(" AND rowid >= coalesce({row_no}, 0) - {SLACK}");
     } else if let Some(high) = window.before.or(window.to) {
-        values.push(high.into());
-        conditions = format!(" AND rowid <= coalesce({}, 0) + {SLACK}", number("<=", "max", values.len()));
+        let row_no = number("<=", "max", &values.bind(high));
+        conditions = format!(" AND rowid <= coalesce({row_no}, 0) + {SLACK}");
     }
-    let order = if window.ascending { "ASC" } else { "DESC" };
+    let order = keyset::direction(window);
     format!(
         "SELECT post_id FROM post_search WHERE row_no IN (SELECT rowid FROM post_search_terms \
          WHERE post_search_terms MATCH $1{conditions} ORDER BY rowid {order} LIMIT {MAX_CANDIDATES})"
     )
-}
-
-fn bounds(column: &str, window: &Window, values: &mut Vec<Value>) -> String {
-    let bounds = [(">", window.after), (">=", window.from), ("<", window.before), ("<=", window.to)];
-    let set = bounds.into_iter().filter_map(|(sign, bound)| Some((sign, bound?)));
-    let mut sql = String::new();
-    for (sign, bound) in set {
-        values.push(bound.into());
-        sql.push_str(&format!(" AND {column} {sign} ${}", values.len()));
-    }
-    sql
-}
-
-#[derive(FromQueryResult)]
-struct RankedUser {
-    id: Uuid,
-    rank: i64,
-    name: String,
 }
 
 /// A page of names, with the user or hashtag of each.
@@ -159,7 +127,7 @@ pub async fn list_users(
     query: &Query,
     page: &PageRequest<Ranked>,
 ) -> Result<Names<UserId>> {
-    let Some(mut found) = NameSearch::new(conn, &USERS, query) else {
+    let Some(found) = NameSearch::new(conn, &USERS, query) else {
         return Ok((page.page_keys(Vec::new()), Vec::new()));
     };
     let collate = found.collate;
@@ -170,19 +138,14 @@ pub async fn list_users(
           ORDER BY username{collate} LIMIT {MAX_CANDIDATES}) AS begin UNION ALL SELECT user_id FROM ({}) AS found)",
         found.candidates
     );
-    let rows = RankedUser::find_by_statement(found.statement(&inner, page)).all(conn.inner()).await?;
-    let page_keys =
-        page.page_keys(rows.iter().map(|row| Ranked { rank: row.rank, name: row.name.clone() }).collect());
-    let target =
-        |key: &Ranked| rows.iter().find(|row| row.name == key.name).map(|row| UserId::from_uuid(row.id));
+    let rows: Vec<(Uuid, i64, String)> = found.list(conn, &inner, page).await?;
+    let ranked = |(_, rank, name): &(Uuid, i64, String)| Ranked { rank: *rank, name: name.clone() };
+    let page_keys = page.page_keys(rows.iter().map(ranked).collect());
+    let target = |key: &Ranked| {
+        rows.iter().find(|(_, _, name)| *name == key.name).map(|(id, ..)| UserId::from_uuid(*id))
+    };
     let users = page_keys.keys().iter().filter_map(target).collect();
     Ok((page_keys, users))
-}
-
-#[derive(FromQueryResult)]
-struct RankedTag {
-    rank: i64,
-    name: String,
 }
 
 /// Lists hashtags in use that start with or match `query`, the most used first, each with its post count.
@@ -191,7 +154,7 @@ pub async fn list_hashtags(
     query: &Query,
     page: &PageRequest<Ranked>,
 ) -> Result<Names<(Hashtag, u64)>> {
-    let Some(mut found) = NameSearch::new(conn, &HASHTAGS, query) else {
+    let Some(found) = NameSearch::new(conn, &HASHTAGS, query) else {
         return Ok((page.page_keys(Vec::new()), Vec::new()));
     };
     let collate = found.collate;
@@ -201,9 +164,8 @@ pub async fn list_hashtags(
           ORDER BY name{collate} LIMIT {MAX_CANDIDATES}) AS begin UNION ALL SELECT name FROM ({}) AS found)",
         found.candidates
     );
-    let rows = RankedTag::find_by_statement(found.statement(&inner, page)).all(conn.inner()).await?;
-    let page_keys =
-        page.page_keys(rows.into_iter().map(|row| Ranked { rank: row.rank, name: row.name }).collect());
+    let rows: Vec<(i64, String)> = found.list(conn, &inner, page).await?;
+    let page_keys = page.page_keys(rows.into_iter().map(|(rank, name)| Ranked { rank, name }).collect());
     let tag = |key: &Ranked| (Hashtag::from_stored(key.name.clone()), key.rank.unsigned_abs());
     let tags = page_keys.keys().iter().map(tag).collect();
     Ok((page_keys, tags))
@@ -212,59 +174,64 @@ pub async fn list_hashtags(
 /// The common parts of name searches: `$1` is the full-text expression, `$2` and `$3` are the range of names with the
 /// prefix.
 struct NameSearch {
-    backend: DbBackend,
     collate: &'static str,
     candidates: String,
-    values: Vec<Value>,
+    values: Values,
 }
 
 impl NameSearch {
     /// `None` if the query cannot match anything.
     fn new(conn: &impl Conn, index: &Index, query: &Query) -> Option<Self> {
-        let (backend, phrases) = (conn.inner().get_database_backend(), query.open_phrases());
+        let (backend, phrases) = (sql::backend(conn), query.open_phrases());
         let name = query.name();
         if phrases.is_empty() || name.is_empty() {
             return None;
         }
         let end = format!("{name}{}", char::MAX);
-        let values = vec![expression(backend, &phrases).into(), name.to_owned().into(), end.into()];
+        let values = Values::from([expression(backend, &phrases).into(), name.to_owned().into(), end.into()]);
         let collate = if backend == DbBackend::Postgres { " COLLATE \"C\"" } else { "" };
-        Some(Self { backend, collate, candidates: index.candidates(backend), values })
+        Some(Self { collate, candidates: index.candidates(backend), values })
     }
 
-    /// The statement for the page of `inner`, which selects `rank` and `name`.
-    fn statement(&mut self, inner: &str, page: &PageRequest<Ranked>) -> Statement {
+    /// Reads the page of `inner`, which selects `rank` and `name`.
+    async fn list<T: TryGetableMany>(
+        self,
+        conn: &impl Conn,
+        inner: &str,
+        page: &PageRequest<Ranked>,
+    ) -> Result<Vec<T>> {
+        let Self { collate, mut values, .. } = self;
         let window = page.window(Order::Ascending);
-        let collate = self.collate;
+        let order = keyset::direction(&window);
         let bounds = [(">", window.after), (">=", window.from), ("<", window.before), ("<=", window.to)];
         let mut conditions = String::from("true");
         for (sign, bound) in bounds {
             let Some(Ranked { rank, name }) = bound else { continue };
-            self.values.extend([rank.into(), name.into()]);
-            let at = self.values.len();
-            conditions.push_str(&format!(" AND (rank, name{collate}) {sign} (${}, ${at})", at - 1));
+            let (rank, name) = (values.bind(rank), values.bind(name));
+            conditions.push_str(&format!(" AND (rank, name{collate}) {sign} ({rank}, {name})"));
         }
-        let order = if window.ascending { "ASC" } else { "DESC" };
-        self.values.push(i64::try_from(window.rows).unwrap_or(i64::MAX).into());
+        let rows = values.bind(sql::signed(window.rows));
         let sql = format!(
-            "SELECT * FROM ({inner}) AS ranked WHERE {conditions} ORDER BY rank {order}, name{collate} {order} LIMIT ${}",
-            self.values.len()
+            "SELECT * FROM ({inner}) AS ranked WHERE {conditions} ORDER BY rank {order}, name{collate} {order} LIMIT {rows}"
         );
-        Statement::from_sql_and_values(self.backend, sql, std::mem::take(&mut self.values))
+        sql::list(conn, sql, values).await
     }
 }
 
 /// Adds up to `max` posts, accounts and hashtags each to the search index that are missing there, and returns how many.
 pub async fn index_missing(tx: &Tx, max: u64) -> Result<u64> {
     // On SQLite, every post has had a row number since the index exists; an indexed post also has a row in `docsize`.
-    let terms =
-        if is_postgres(tx) { "" } else { "JOIN post_search_terms_docsize AS terms ON terms.id = row_no" };
+    let terms = if sql::is_postgres(tx) {
+        ""
+    } else {
+        "JOIN post_search_terms_docsize AS terms ON terms.id = row_no"
+    };
     let posts = format!(
         "SELECT id FROM posts WHERE visibility = 'public' AND deleted_at IS NULL \
          AND NOT EXISTS (SELECT 1 FROM post_search {terms} WHERE post_id = posts.id) ORDER BY id LIMIT {max}"
     );
     let mut count = 0;
-    for id in ids(tx, posts).await? {
+    for id in sql::list(tx, posts, []).await? {
         if let Some(post) = posts::find(tx, PostId::from_uuid(id)).await? {
             index_post(tx, &post).await?;
             count += 1;
@@ -274,16 +241,11 @@ pub async fn index_missing(tx: &Tx, max: u64) -> Result<u64> {
         "SELECT id FROM users WHERE status <> 'deleted' \
          AND NOT EXISTS (SELECT 1 FROM user_search WHERE user_id = users.id) LIMIT {max}"
     );
-    for id in ids(tx, users).await? {
+    for id in sql::list(tx, users, []).await? {
         if let Some(user) = users::find(tx, UserId::from_uuid(id)).await? {
             index_user(tx, &user).await?;
             count += 1;
         }
     }
     Ok(count + index_missing_hashtags(tx, max).await?)
-}
-
-async fn ids(tx: &Tx, sql: String) -> Result<Vec<Uuid>> {
-    let statement = Statement::from_string(tx.inner().get_database_backend(), sql);
-    Ok(Id::find_by_statement(statement).all(tx.inner()).await?.into_iter().map(|row| row.id).collect())
 }

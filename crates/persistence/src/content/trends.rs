@@ -6,9 +6,9 @@ use blegram_domain::{
     Hashtag, PostId, Timestamp,
     trend::{MIN_ACCOUNTS, Trend, score},
 };
-use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
+use sea_orm::FromQueryResult;
 
-use crate::{Conn, Result, entity};
+use crate::{Conn, Result, entity, sql};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -48,8 +48,7 @@ pub async fn list(conn: &impl Conn, now: Timestamp) -> Result<Vec<Trend>> {
         before.as_micros().into(),
         now.as_micros().into(),
     ];
-    let statement = Statement::from_sql_and_values(conn.inner().get_database_backend(), sql, values);
-    let rows = Row::find_by_statement(statement).all(conn.inner()).await?;
+    let rows: Vec<Row> = sql::list_named(conn, sql, values).await?;
     let mut trends =
         rows.into_iter().filter_map(|row| trend(&row, now).transpose()).collect::<Result<Vec<_>>>()?;
     trends.sort_by(|one, other| {

@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::{
 };
 
 use super::{count, timestamp};
-use crate::{Error, Result};
+use crate::{Error, Result, sql};
 
 const TABLE: &str = "conversation_events";
 
@@ -36,7 +36,7 @@ impl From<&ConversationEvent> for Model {
     fn from(event: &ConversationEvent) -> Self {
         let bare = Self {
             conversation_id: event.conversation.as_uuid(),
-            seq: i64::try_from(event.seq).unwrap_or(i64::MAX),
+            seq: sql::signed(event.seq),
             kind: event.what.as_str().to_owned(),
             message_id: None,
             user_id: None,

@@ -12,7 +12,7 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 
 use super::{count, timestamp};
-use crate::{Error, Result};
+use crate::{Error, Result, sql};
 
 const TABLE: &str = "media";
 
@@ -99,7 +99,7 @@ impl From<&Media> for Model {
             },
             is_avatar: media.used == Some(MediaUse::Avatar),
             created_at: media.created_at.as_micros(),
-            version: i64::try_from(media.version).unwrap_or(i64::MAX),
+            version: sql::signed(media.version),
             deleted_at: None,
         }
     }

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use blegram_domain::{Job, Media, MediaId, MediaKey, PostId, Timestamp, UserId, media::MediaUse};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, Select, Statement, Value,
+    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
+    Value,
     prelude::Uuid,
     sea_query::{Expr, SimpleExpr},
 };
@@ -18,7 +18,7 @@ use crate::{
         media::{Column, Entity, Model},
         user,
     },
-    jobs, rows,
+    jobs, rows, sql,
 };
 
 /// Inserts an image.
@@ -140,7 +140,7 @@ async fn update_all<const N: usize>(
 
 /// Stores the owner's changes of a locked image.
 pub async fn update(tx: &Tx, media: &Media) -> Result<()> {
-    let version = i64::try_from(media.version).unwrap_or(i64::MAX);
+    let version = sql::signed(media.version);
     let values = [(Column::Alt, Expr::value(media.alt.clone())), (Column::Version, Expr::value(version))];
     update_all(tx, &[media.id], values).await
 }
@@ -215,7 +215,7 @@ pub async fn list_of(conn: &impl Conn, filter: MediaFilter, max: u64) -> Result<
 
 /// Lists up to `max` images of `owner` whose files are in the wrong storage area for their use.
 pub async fn list_misplaced(conn: &impl Conn, owner: UserId, max: u64) -> Result<Vec<Media>> {
-    misplaced(conn, owner, "LIMIT $2", i64::try_from(max).unwrap_or(i64::MAX).into()).await
+    misplaced(conn, owner, "LIMIT $2", sql::signed(max).into()).await
 }
 
 async fn misplaced(conn: &impl Conn, owner: UserId, which: &str, value: Value) -> Result<Vec<Media>> {
@@ -229,8 +229,7 @@ async fn misplaced(conn: &impl Conn, owner: UserId, which: &str, value: Value) -
             (media.is_avatar OR coalesce(posts.visibility = 'public' AND NOT users.is_private, false)))";
     let values = [owner.as_uuid().into(), value];
     let sql = format!("{SQL} {which}");
-    let statement = Statement::from_sql_and_values(conn.inner().get_database_backend(), sql, values);
-    let rows = Entity::find().from_raw_sql(statement).all(conn.inner()).await?;
+    let rows: Vec<Model> = sql::list_named(conn, sql, values).await?;
     rows.into_iter().map(Media::try_from).collect()
 }
 

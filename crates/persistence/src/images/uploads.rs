@@ -13,7 +13,7 @@ use crate::{
     Conn, Result, Tx,
     db::sealed::Sealed,
     entity::upload::{Column, Entity, Model, to_hex},
-    rows,
+    rows, sql,
 };
 
 /// Inserts an upload.
@@ -22,7 +22,7 @@ pub async fn insert(tx: &Tx, upload: &Upload) -> Result<()> {
         id: upload.id.as_uuid(),
         owner_id: upload.owner.as_uuid(),
         content_type: upload.content_type.as_str().to_owned(),
-        byte_size: i64::try_from(upload.byte_size).unwrap_or(i64::MAX),
+        byte_size: sql::signed(upload.byte_size),
         sha256: upload.sha256.map(to_hex),
         created_at: upload.created_at.as_micros(),
         media_id: upload.media.map(MediaId::as_uuid),

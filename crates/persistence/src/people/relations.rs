@@ -5,26 +5,19 @@ use std::collections::HashMap;
 
 use blegram_domain::{Relation, UserId, UserSummary};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
-    QueryTrait, Statement,
+    ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, QueryTrait,
     prelude::Uuid,
     sea_query::{Expr, ExprTrait, SelectStatement, UnionType},
 };
 
 use crate::{
     Conn, Result, Tx,
-    db::sealed::Sealed,
     entity::{
         pair::{block, follow, follow_request, mute},
         user,
     },
+    sql,
 };
-
-#[derive(FromQueryResult)]
-struct Row {
-    kind: i32,
-    other: Uuid,
-}
 
 /// Returns the relationship of `viewer` to each of `others`, in one statement. Skips accounts without one.
 pub async fn find(
@@ -54,10 +47,8 @@ pub async fn find(
     ] {
         query.union(UnionType::All, other_kind);
     }
-    let statement = conn.inner().get_database_backend().build(&query);
-    let rows = Row::find_by_statement(statement).all(conn.inner()).await?;
     let mut relations = HashMap::new();
-    for Row { kind, other } in rows {
+    for (kind, other) in sql::list_built::<(i32, Uuid)>(conn, &query).await? {
         let relation: &mut Relation = relations.entry(UserId::from_uuid(other)).or_default();
         match kind {
             1 => relation.following = true,
@@ -162,7 +153,7 @@ pub async fn list_toward(
     if viewers.is_empty() {
         return Ok(HashMap::new());
     }
-    let backend = conn.inner().get_database_backend();
+    let backend = sql::backend(conn);
     // Bound as one value, because there may be more viewers than a statement takes parameters.
     let ids = if backend == DbBackend::Postgres {
         "SELECT CAST(value AS uuid) AS id FROM json_array_elements_text(CAST($2 AS json))"
@@ -182,8 +173,7 @@ pub async fn list_toward(
     let viewers = viewers.iter().map(|viewer| viewer.as_uuid().simple().to_string());
     let viewers = serde_json::Value::from_iter(viewers).to_string();
     let values = [author.as_uuid().into(), viewers.into()];
-    let statement = Statement::from_sql_and_values(backend, sql, values);
-    let rows = Toward::find_by_statement(statement).all(conn.inner()).await?;
+    let rows: Vec<Toward> = sql::list_named(conn, sql, values).await?;
     let relation = |row: Toward| {
         let Toward { viewer, following, followed_by, requested, blocking, blocked_by, muting } = row;
         (
@@ -233,7 +223,7 @@ async fn advisory_lock(
     actor: UserId,
     others: impl IntoIterator<Item = UserId>,
 ) -> Result<()> {
-    if tx.inner().get_database_backend() != DbBackend::Postgres {
+    if !sql::is_postgres(tx) {
         return Ok(());
     }
     let mut pairs: Vec<String> = others
@@ -245,8 +235,7 @@ async fn advisory_lock(
     pairs.sort_unstable();
     for pair in pairs {
         let sql = format!("SELECT {function}(hashtextextended($1, 0))");
-        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [pair.into()]);
-        tx.inner().execute_raw(statement).await?;
+        sql::execute(tx, sql, [pair.into()]).await?;
     }
     Ok(())
 }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use blegram_domain::{RelationId, UserId};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, FromQueryResult, Statement, Value, prelude::Uuid};
+use sea_orm::{ColumnTrait, Condition, Value, prelude::Uuid};
 
 use crate::{
     Conn, Inserted, Result, Tx,
     entity::pair::dismissed_suggestion::{Column, Entity, Model},
-    rows,
+    rows, sql,
 };
 
 /// A suggested account.
@@ -24,13 +24,6 @@ pub struct Suggestion {
 
 /// How many followed accounts are considered, the latest follows first.
 const MAX_FRIENDS: usize = 200;
-
-#[derive(FromQueryResult)]
-struct Row {
-    id: Uuid,
-    mutual_count: i64,
-    follower_count: i64,
-}
 
 /// Suggests at most `max` accounts to `user`: first those followed by the most accounts that `user` follows, then those
 /// with the most followers. Excludes accounts that `user` follows, requested to follow, blocks, mutes or dismissed,
@@ -67,21 +60,13 @@ pub async fn list(conn: &impl Conn, user: UserId, max: usize) -> Result<Vec<Sugg
 }
 
 async fn query(conn: &impl Conn, sql: String, user: UserId) -> Result<Vec<Suggestion>> {
-    let backend = conn.inner().get_database_backend();
-    let statement = Statement::from_sql_and_values(backend, sql, [user.as_uuid().into()]);
-    let rows = Row::find_by_statement(statement).all(conn.inner()).await?;
-    let suggestion = |row: Row| Suggestion {
-        user: UserId::from_uuid(row.id),
-        mutual_count: row.mutual_count.unsigned_abs(),
-        follower_count: row.follower_count.unsigned_abs(),
+    let rows: Vec<(Uuid, i64, i64)> = sql::list(conn, sql, [user.as_uuid().into()]).await?;
+    let suggestion = |(id, mutual_count, follower_count): (Uuid, i64, i64)| Suggestion {
+        user: UserId::from_uuid(id),
+        mutual_count: mutual_count.unsigned_abs(),
+        follower_count: follower_count.unsigned_abs(),
     };
     Ok(rows.into_iter().map(suggestion).collect())
-}
-
-#[derive(FromQueryResult)]
-struct Mutual {
-    of: Uuid,
-    friend: Uuid,
 }
 
 /// Returns up to three followers of each of `others` whom `user` follows, in one statement.
@@ -103,9 +88,8 @@ pub async fn list_mutuals(
         numbers.join(", ")
     );
     let values: Vec<Value> = [user].iter().chain(others).map(|id| id.as_uuid().into()).collect();
-    let statement = Statement::from_sql_and_values(conn.inner().get_database_backend(), sql, values);
     let mut mutuals: HashMap<UserId, Vec<UserId>> = HashMap::new();
-    for Mutual { of, friend } in Mutual::find_by_statement(statement).all(conn.inner()).await? {
+    for (of, friend) in sql::list::<(Uuid, Uuid)>(conn, sql, values).await? {
         mutuals.entry(UserId::from_uuid(of)).or_default().push(UserId::from_uuid(friend));
     }
     Ok(mutuals)

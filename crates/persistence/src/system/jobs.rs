@@ -15,7 +15,7 @@ use crate::{
         self,
         job::{Column, Entity, Model},
     },
-    rows,
+    rows, sql,
 };
 
 /// A job that this process has leased.
@@ -198,5 +198,5 @@ fn due(kinds: &[&str], now: Timestamp) -> Select<Entity> {
 fn by_lease(leased: &LeasedJob) -> sea_orm::Condition {
     sea_orm::Condition::all()
         .add(Column::Id.eq(leased.id.as_uuid()))
-        .add(Column::Attempts.eq(i64::try_from(leased.attempts).unwrap_or(i64::MAX)))
+        .add(Column::Attempts.eq(sql::signed(leased.attempts)))
 }

@@ -4,9 +4,9 @@ use blegram_domain::{
     Timestamp,
     id::{self, AnyId},
 };
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, prelude::Uuid};
+use sea_orm::prelude::Uuid;
 
-use crate::{Conn, Result};
+use crate::{Conn, Result, sql};
 
 /// Every table whose id orders a list, with the column of the row's creation time, if there is one. A test compares
 /// this with the schema.
@@ -47,39 +47,30 @@ pub struct Newest {
     pub at: Option<Timestamp>,
 }
 
-#[derive(FromQueryResult)]
-struct Row {
-    id: Uuid,
-    at: Option<i64>,
-}
+/// An id, and the creation time of its row.
+type Row = (Uuid, Option<i64>);
 
 /// Finds the newest row, read marks included. Reads the read mark of every account, so call it only at startup.
 pub async fn find(conn: &impl Conn) -> Result<Newest> {
     let mut rows = list(conn, Some(MARKS)).await?;
-    rows.sort_by_key(|row| row.id);
-    let at = rows.iter().rev().find_map(|row| Timestamp::from_micros(row.at?));
-    Ok(Newest { id: rows.last().map(|row| AnyId::from_uuid(row.id)), at })
+    rows.sort_by_key(|(id, _)| *id);
+    let at = rows.iter().rev().find_map(|(_, at)| Timestamp::from_micros((*at)?));
+    Ok(Newest { id: rows.last().map(|(id, _)| AnyId::from_uuid(*id)), at })
 }
 
 /// Finds the largest id: reads the end of one index per table.
 pub async fn find_id(conn: &impl Conn) -> Result<Option<AnyId>> {
-    Ok(list(conn, None).await?.into_iter().map(|row| AnyId::from_uuid(row.id)).max())
+    Ok(list(conn, None).await?.into_iter().map(|(id, _)| AnyId::from_uuid(id)).max())
 }
 
 /// Reads the clock of the database server; `None` for SQLite, which runs in this process.
 pub async fn find_database_time(conn: &impl Conn) -> Result<Option<Timestamp>> {
-    #[derive(FromQueryResult)]
-    struct Time {
-        at: i64,
-    }
-    let connection = conn.inner();
-    if connection.get_database_backend() != DbBackend::Postgres {
+    if !sql::is_postgres(conn) {
         return Ok(None);
     }
     let sql = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT) AS at";
-    let statement = Statement::from_string(DbBackend::Postgres, sql);
-    let time = Time::find_by_statement(statement).one(connection).await?;
-    Ok(time.and_then(|time| Timestamp::from_micros(time.at)))
+    let time: Option<i64> = sql::find(conn, sql, []).await?;
+    Ok(time.and_then(Timestamp::from_micros))
 }
 
 async fn list(conn: &impl Conn, more: Option<&str>) -> Result<Vec<Row>> {
@@ -92,9 +83,7 @@ async fn list(conn: &impl Conn, more: Option<&str>) -> Result<Vec<Row>> {
         .enumerate()
         .map(|(number, part)| format!("SELECT id, at FROM ({part}) AS part_{number}"))
         .collect();
-    let connection = conn.inner();
-    let statement = Statement::from_string(connection.get_database_backend(), parts.join(" UNION ALL "));
-    let rows = Row::find_by_statement(statement).all(connection).await?;
+    let rows: Vec<Row> = sql::list(conn, parts.join(" UNION ALL "), []).await?;
     // Ignore ids that no clock can have made, such as those inserted by hand.
-    Ok(rows.into_iter().filter(|row| id::instant_of(row.id).is_ok()).collect())
+    Ok(rows.into_iter().filter(|(id, _)| id::instant_of(*id).is_ok()).collect())
 }

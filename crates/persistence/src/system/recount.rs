@@ -3,9 +3,9 @@
 //! A count changes in the same transaction as the rows that it counts, so this should never find a wrong one. It is for
 //! databases that were edited by hand, and for the tests that verify this rule.
 
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value, prelude::Uuid};
+use sea_orm::{Value, prelude::Uuid};
 
-use crate::{Result, Tx, db::sealed::Sealed};
+use crate::{Result, Tx, sql};
 
 /// A denormalised count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,31 +81,18 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq)]
 pub struct RowPosition(Value);
 
-#[derive(FromQueryResult)]
-struct ById {
-    key: Uuid,
-}
-
-#[derive(FromQueryResult)]
-struct ByName {
-    key: String,
-}
-
 /// Repairs `count` in up to `max` rows, starting after `start`.
 pub async fn update_some(tx: &Tx, count: Count, start: Option<RowPosition>, max: u64) -> Result<Step> {
-    let backend = tx.inner().get_database_backend();
     let Count { table, column, key, expected, which } = count;
     // Lock the rows first and count afterwards, so that a concurrent change of a count happens before or after both.
-    let lock = if backend == DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    let lock = if sql::is_postgres(tx) { "FOR UPDATE" } else { "" };
     let after = if start.is_some() { format!("WHERE {key} > $1") } else { String::new() };
     let sql = format!("SELECT {key} AS key FROM {table} {after} ORDER BY {key} LIMIT {max} {lock}");
-    let locked = Statement::from_sql_and_values(backend, sql, start.map(|RowPosition(value)| value));
+    let start = start.map(|RowPosition(value)| value);
     let keys: Vec<Value> = if key == "name" {
-        let rows = ByName::find_by_statement(locked).all(tx.inner()).await?;
-        rows.into_iter().map(|row| row.key.into()).collect()
+        sql::list::<String>(tx, sql, start).await?.into_iter().map(Value::from).collect()
     } else {
-        let rows = ById::find_by_statement(locked).all(tx.inner()).await?;
-        rows.into_iter().map(|row| row.key.into()).collect()
+        sql::list::<Uuid>(tx, sql, start).await?.into_iter().map(Value::from).collect()
     };
     let (Some(first), Some(last)) = (keys.first(), keys.last()) else {
         return Ok(Step { rows: 0, wrong: 0, next: None });
@@ -113,8 +100,7 @@ pub async fn update_some(tx: &Tx, count: Count, start: Option<RowPosition>, max:
     let sql = format!(
         "UPDATE {table} SET {column} = ({expected}) WHERE {key} >= $1 AND {key} <= $2 AND {which} AND {column} <> ({expected})"
     );
-    let update = Statement::from_sql_and_values(backend, sql, [first.clone(), last.clone()]);
-    let wrong = tx.inner().execute_raw(update).await?.rows_affected();
+    let wrong = sql::execute(tx, sql, [first.clone(), last.clone()]).await?;
     let rows = keys.len() as u64;
     Ok(Step { rows, wrong, next: (rows == max).then(|| RowPosition(last.clone())) })
 }

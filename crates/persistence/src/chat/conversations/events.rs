@@ -1,13 +1,11 @@
 //! The events of conversations: numbered per conversation, and deleted after a while.
 
 use blegram_domain::{ConversationEvent, ConversationId, Timestamp, UserId};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    Statement,
-};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 
-use super::signed;
-use crate::{Conn, Result, Tx, changes::ChangeNo, db::sealed::Sealed, entity::conversation_event as event};
+use crate::{
+    Conn, Result, Tx, changes::ChangeNo, db::sealed::Sealed, entity::conversation_event as event, sql,
+};
 
 /// Clears the references to `user` in up to `max` events, as subject or as actor, and returns how many.
 pub async fn update_anonymized_events(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
@@ -17,9 +15,8 @@ pub async fn update_anonymized_events(tx: &Tx, user: UserId, max: u64) -> Result
             "UPDATE conversation_events SET {column} = NULL WHERE (conversation_id, seq) IN \
              (SELECT conversation_id, seq FROM conversation_events WHERE {column} = $1 LIMIT $2)"
         );
-        let values = [user.as_uuid().into(), signed(max - disowned).into()];
-        let statement = Statement::from_sql_and_values(tx.inner().get_database_backend(), sql, values);
-        disowned += tx.inner().execute_raw(statement).await?.rows_affected();
+        let values = [user.as_uuid().into(), sql::signed(max - disowned).into()];
+        disowned += sql::execute(tx, sql, values).await?;
     }
     Ok(disowned)
 }
@@ -45,7 +42,7 @@ pub async fn list_events(
 ) -> Result<Vec<ConversationEvent>> {
     let rows = event::Entity::find()
         .filter(event::Column::ConversationId.eq(conversation.as_uuid()))
-        .filter(event::Column::Seq.gt(signed(after)))
+        .filter(event::Column::Seq.gt(sql::signed(after)))
         .order_by_asc(event::Column::Seq)
         .limit(max);
     rows.all(conn.inner()).await?.into_iter().map(ConversationEvent::try_from).collect()
@@ -55,7 +52,6 @@ pub async fn list_events(
 pub async fn delete_events_older_than(tx: &Tx, before: Timestamp, max: u64) -> Result<u64> {
     const SQL: &str = "DELETE FROM conversation_events WHERE (conversation_id, seq) IN \
         (SELECT conversation_id, seq FROM conversation_events WHERE created_at < $1 LIMIT $2)";
-    let values = [before.as_micros().into(), i64::try_from(max).unwrap_or(i64::MAX).into()];
-    let statement = Statement::from_sql_and_values(tx.inner().get_database_backend(), SQL, values);
-    Ok(tx.inner().execute_raw(statement).await?.rows_affected())
+    let values = [before.as_micros().into(), sql::signed(max).into()];
+    sql::execute(tx, SQL, values).await
 }

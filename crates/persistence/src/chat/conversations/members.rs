@@ -9,13 +9,12 @@ use blegram_domain::{
     conversation::{ConversationKind, Membership},
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, Select, Statement,
+    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
     prelude::Uuid,
     sea_query::{Expr, OnConflict, Query, SimpleExpr},
 };
 
-use super::{number, signed, uuids};
+use super::{number, uuids};
 use crate::{
     Conn, Result, Tx,
     changes::ChangeNo,
@@ -25,6 +24,7 @@ use crate::{
         conversation_member as member,
     },
     rows,
+    sql::{self, signed},
 };
 
 /// Adds a member to a locked conversation, or re-adds one who left.
@@ -187,11 +187,8 @@ pub async fn count_unread(conn: &impl Conn, user: UserId) -> Result<u64> {
     const SQL: &str = "SELECT CAST(coalesce(sum(c.last_message_no - m.read_no), 0) AS BIGINT) AS unread \
         FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id \
         WHERE m.user_id = $1 AND m.left_at IS NULL AND NOT m.is_muted AND c.last_message_no > m.read_no";
-    let backend = conn.inner().get_database_backend();
-    let statement = Statement::from_sql_and_values(backend, SQL, [user.as_uuid().into()]);
-    let row = conn.inner().query_one_raw(statement).await?;
-    let unread: i64 = row.map(|row| row.try_get("", "unread")).transpose()?.unwrap_or(0);
-    Ok(unread.unsigned_abs())
+    let unread: Option<i64> = sql::find(conn, SQL, [user.as_uuid().into()]).await?;
+    Ok(unread.unwrap_or(0).unsigned_abs())
 }
 
 /// Lists up to `max` conversations that `user` is or was a member of.
@@ -214,9 +211,8 @@ pub async fn delete_member(tx: &Tx, conversation: ConversationId, user: UserId) 
 pub async fn delete_left_before(tx: &Tx, before: Timestamp, max: u64) -> Result<u64> {
     const SQL: &str = "DELETE FROM conversation_members WHERE (conversation_id, user_id) IN \
         (SELECT conversation_id, user_id FROM conversation_members WHERE left_at < $1 LIMIT $2)";
-    let values = [before.as_micros().into(), i64::try_from(max).unwrap_or(i64::MAX).into()];
-    let statement = Statement::from_sql_and_values(tx.inner().get_database_backend(), SQL, values);
-    Ok(tx.inner().execute_raw(statement).await?.rows_affected())
+    let values = [before.as_micros().into(), signed(max).into()];
+    sql::execute(tx, SQL, values).await
 }
 
 fn current_members() -> Select<member::Entity> {

@@ -106,7 +106,7 @@ impl IntoIterator for Values {
 }
 
 /// Encodes any number of ids as one bound value, so that the statement text is the same for all numbers and no
-/// placeholder limit applies. Bind it to the placeholder of [`is_one_of`] or [`select_ids`].
+/// placeholder limit applies. Check the plan: PostgreSQL does not know their number. Bind it to the placeholder of [`is_one_of`] or [`select_ids`].
 pub(crate) fn ids(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Value {
     let ids = ids.into_iter();
     if backend == DbBackend::Postgres {
@@ -124,6 +124,15 @@ pub(crate) fn is_one_of(backend: DbBackend, placeholder: &str) -> String {
         format!("= ANY ({placeholder}::uuid[])")
     } else {
         format!("IN (SELECT unhex(value) FROM json_each({placeholder}))")
+    }
+}
+
+/// The SQL that selects the [`ids`] bound to `placeholder`, in a column `id`.
+pub(crate) fn select_ids(backend: DbBackend, placeholder: &str) -> String {
+    if backend == DbBackend::Postgres {
+        format!("SELECT id FROM unnest({placeholder}::uuid[]) AS ids(id)")
+    } else {
+        format!("SELECT unhex(value) AS id FROM json_each({placeholder})")
     }
 }
 

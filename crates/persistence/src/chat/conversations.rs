@@ -12,7 +12,7 @@ use blegram_domain::{
     page::{self, Activity, PageKeys},
 };
 use sea_orm::{
-    ColumnTrait, DbBackend, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Select,
+    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Select,
     prelude::Uuid,
     sea_query::{Expr, SimpleExpr},
 };
@@ -239,15 +239,10 @@ pub async fn list_changed_heads(
     after: Option<ConversationId>,
     max: u64,
 ) -> Result<Vec<ChangedHead>> {
-    // Bound as one JSON value, for any number of users.
-    let users: Vec<Uuid> = users.iter().map(|id| id.as_uuid()).collect();
     let backend = sql::backend(conn);
-    let requested = match backend {
-        DbBackend::Postgres => "SELECT CAST(value AS uuid) FROM jsonb_array_elements_text($1)",
-        _ => "SELECT unhex(value, '-') FROM json_each($1)",
-    };
+    let requested = sql::select_ids(backend, "$1");
     let mut values = vec![
-        serde_json::json!(users).into(),
+        sql::ids(backend, users.iter().map(|id| id.as_uuid())),
         after.map_or(Uuid::nil(), ConversationId::as_uuid).into(),
         sql::signed(max).into(),
     ];

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use blegram_domain::{Relation, UserId, UserSummary};
 use sea_orm::{
-    ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, QueryTrait,
+    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, QueryTrait,
     prelude::Uuid,
     sea_query::{Expr, ExprTrait, SelectStatement, UnionType},
 };
@@ -154,12 +154,7 @@ pub async fn list_toward(
         return Ok(HashMap::new());
     }
     let backend = sql::backend(conn);
-    // Bound as one value, because there may be more viewers than a statement takes parameters.
-    let ids = if backend == DbBackend::Postgres {
-        "SELECT CAST(value AS uuid) AS id FROM json_array_elements_text(CAST($2 AS json))"
-    } else {
-        "SELECT unhex(value) AS id FROM json_each($2)"
-    };
+    let ids = sql::select_ids(backend, "$2");
     let sql = format!(
         "SELECT viewer.id AS viewer, \
          EXISTS (SELECT 1 FROM follows WHERE follower_id = viewer.id AND followee_id = $1) AS following, \
@@ -170,9 +165,8 @@ pub async fn list_toward(
          EXISTS (SELECT 1 FROM mutes WHERE muter_id = viewer.id AND muted_id = $1) AS muting \
          FROM ({ids}) AS viewer"
     );
-    let viewers = viewers.iter().map(|viewer| viewer.as_uuid().simple().to_string());
-    let viewers = serde_json::Value::from_iter(viewers).to_string();
-    let values = [author.as_uuid().into(), viewers.into()];
+    let viewers = sql::ids(backend, viewers.iter().map(|viewer| viewer.as_uuid()));
+    let values = [author.as_uuid().into(), viewers];
     let rows: Vec<Toward> = sql::list_named(conn, sql, values).await?;
     let relation = |row: Toward| {
         let Toward { viewer, following, followed_by, requested, blocking, blocked_by, muting } = row;

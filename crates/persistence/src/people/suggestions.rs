@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use blegram_domain::{RelationId, UserId};
-use sea_orm::{ColumnTrait, Condition, Value, prelude::Uuid};
+use sea_orm::{ColumnTrait, Condition, prelude::Uuid};
 
 use crate::{
     Conn, Inserted, Result, Tx,
     entity::pair::dismissed_suggestion::{Column, Entity, Model},
-    rows, sql,
+    rows,
+    sql::{self, Values},
 };
 
 /// A suggested account.
@@ -78,16 +79,17 @@ pub async fn list_mutuals(
     if others.is_empty() {
         return Ok(HashMap::new());
     }
-    let numbers: Vec<String> = (2..others.len() + 2).map(|n| format!("${n}")).collect();
+    let mut values = Values::from([user.as_uuid().into()]);
+    // Not as one array: PostgreSQL would then read all followers of each account.
+    let others: Vec<String> = others.iter().map(|id| values.bind(id.as_uuid())).collect();
     let sql = format!(
         "SELECT ranked.of AS of, ranked.friend AS friend FROM (SELECT theirs.followee_id AS of, theirs.follower_id AS friend, \
            row_number() OVER (PARTITION BY theirs.followee_id ORDER BY theirs.id DESC) AS place FROM \
            (SELECT followee_id FROM follows WHERE follower_id = $1 ORDER BY id DESC LIMIT {MAX_FRIENDS}) AS friends \
            JOIN follows AS theirs ON theirs.follower_id = friends.followee_id \
            WHERE theirs.followee_id IN ({})) AS ranked WHERE ranked.place <= 3",
-        numbers.join(", ")
+        others.join(", ")
     );
-    let values: Vec<Value> = [user].iter().chain(others).map(|id| id.as_uuid().into()).collect();
     let mut mutuals: HashMap<UserId, Vec<UserId>> = HashMap::new();
     for (of, friend) in sql::list::<(Uuid, Uuid)>(conn, sql, values).await? {
         mutuals.entry(UserId::from_uuid(of)).or_default().push(UserId::from_uuid(friend));

@@ -10,7 +10,7 @@ use blegram_persistence::{
     changes::{self, ChangePosition},
     comments, conversations, follows, jobs,
     likes::{self, LikeTarget},
-    media, messages, notifications, post_hashtags, posts, relations, sessions,
+    media, messages, notifications, post_hashtags, posts, relations, sessions, suggestions,
     testing::{Backend, TestDatabase},
     timelines, users,
 };
@@ -245,6 +245,21 @@ async fn relations_to_an_author_use_an_index_lookup_per_viewer(#[case] backend: 
     let plan = database.plan(&statements[0]).await;
     // The tables of blocks and mutes are empty here and may be scanned.
     for bad in ["SCAN follows", "Seq Scan on follows"] {
+        assert!(!plan.contains(bad), "{plan}");
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn mutual_followers_use_the_index_of_each_followed_account(#[case] backend: Backend) {
+    let (database, _) = crowd(backend).await;
+    let ids: Vec<_> = (1..=50).map(|n| UserId::from_uuid(Uuid::from_u128(n))).collect();
+    suggestions::list_mutuals(database.db(), ids[0], &ids).await.unwrap();
+    let statements = database.take_statements();
+    assert_eq!(statements.len(), 1);
+    let plan = database.plan(&statements[0]).await;
+    // Not the followers of each of the 50, who may be many.
+    for bad in ["SCAN follows", "SCAN theirs", "Seq Scan on follows", "follows_followee_id"] {
         assert!(!plan.contains(bad), "{plan}");
     }
 }

@@ -18,13 +18,14 @@
 //!
 //! The files beside the folders are shared: `db` connects and begins transactions, on `sqlite` or `postgres` (both use
 //! `connection`), with the waits of `budget` and the state of `health`; `keyset` pages through lists, `order` and
-//! [`changes`] keep them in commit order, `search_index` writes what [`search`] reads, and `rows` has common statements.
-//! Each folder's file says what its modules are for. Modules do not import each other in circles.
+//! [`changes`] keep them in commit order, and `search_index` writes what [`search`] reads; `rows` inserts and deletes,
+//! and `sql` runs statements that are written as SQL. Each folder's file says what its modules are for. Modules do not
+//! import each other in circles.
 //!
-//! To add a query: write a function in the module of its noun, in the folder of its area, named `find_*` (→ `Option`), `list_*`, `insert`,
-//! `update_*` or `delete*`; add an index for it in a migration; test its edge cases on both databases and its query
-//! plan on 20,000 rows in `tests/it`. An insert into a list that clients page towards newer items takes its id from a
-//! `next_id`, which locks the list (see `order`).
+//! To add a query: write a function in the module of its noun, in the folder of its area, named `find_*` (→ `Option`),
+//! `list_*`, `insert`, `update_*` or `delete*`; add an index for it in a migration; test its edge cases on both
+//! databases and its query plan on 20,000 rows in `tests/it`. An insert into a list that clients page towards newer
+//! items takes its id from a `next_id`, which locks the list (see `order`).
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]

@@ -82,9 +82,8 @@ impl Values {
         self.0.push(value.into());
         format!("${}", self.0.len())
     }
-}
 
-impl Values {
+    /// The number of the placeholder that was bound last.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

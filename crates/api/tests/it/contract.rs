@@ -1,7 +1,11 @@
 //! Validates responses against the OpenAPI document, and gateway frames against the AsyncAPI document.
 
-use std::sync::LazyLock;
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex},
+};
 
+use jsonschema::{Registry, Validator};
 use poem::http::Method;
 use serde_json::{Map, Value, json};
 
@@ -15,8 +19,7 @@ pub(crate) struct Contract {
     /// The document with all references resolved except those to schemas.
     pub(crate) document: Value,
     paths: matchit::Router<Value>,
-    /// The schemas, converted to JSON Schema.
-    schemas: Value,
+    schemas: Schemas,
 }
 
 impl Contract {
@@ -27,7 +30,7 @@ impl Contract {
         for (template, item) in document["paths"].as_object().unwrap() {
             paths.insert(template.clone(), item.clone()).unwrap();
         }
-        let schemas = json_schema(&document["components"]["schemas"]);
+        let schemas = Schemas::new(&document["components"]["schemas"]);
         Self { raw, document, paths, schemas }
     }
 
@@ -84,12 +87,43 @@ impl Contract {
 
     /// Validates `value` against `schema`. The error lists every violation.
     pub(crate) fn validate(&self, schema: &Value, value: &Value) -> Result<(), String> {
-        let mut root = json_schema(schema);
-        root["components"] = json!({ "schemas": self.schemas });
-        let validator = jsonschema::options().should_validate_formats(true).build(&root).unwrap();
-        let errors: Vec<String> =
-            validator.iter_errors(value).map(|error| format!("{} {error}", error.instance_path())).collect();
+        let errors = self.schemas.errors(schema, value);
         if errors.is_empty() { Ok(()) } else { Err(errors.join("\n")) }
+    }
+}
+
+/// The schemas of a document. Each is compiled once, when it is first used: compiling takes longer than most requests.
+struct Schemas {
+    components: Registry<'static>,
+    validators: Mutex<HashMap<Value, Arc<Validator>>>,
+}
+
+impl Schemas {
+    /// The URI under which validators find the schemas of the document.
+    const URI: &str = "document:///";
+
+    fn new(components: &Value) -> Self {
+        let document = json!({ "components": { "schemas": json_schema(components) } });
+        let components = Registry::new().add(Self::URI, document).unwrap().prepare().unwrap();
+        Self { components, validators: Mutex::default() }
+    }
+
+    /// Every violation of `schema` by `value`.
+    fn errors(&self, schema: &Value, value: &Value) -> Vec<String> {
+        let validator = self.validator(schema);
+        validator.iter_errors(value).map(|error| format!("{} {error}", error.instance_path())).collect()
+    }
+
+    /// Panics when the schema refers to one that does not exist.
+    fn validator(&self, schema: &Value) -> Arc<Validator> {
+        let known = self.validators.lock().unwrap().get(schema).cloned();
+        known.unwrap_or_else(|| {
+            // Not under the lock, because a panic would fail all other tests as well.
+            let options = jsonschema::options().with_registry(&self.components).should_validate_formats(true);
+            let validator = Arc::new(options.build(&json_schema(schema)).unwrap());
+            self.validators.lock().unwrap().insert(schema.clone(), Arc::clone(&validator));
+            validator
+        })
     }
 }
 
@@ -116,7 +150,7 @@ pub(crate) static FRAMES: LazyLock<Frames> = LazyLock::new(Frames::new);
 
 pub(crate) struct Frames {
     messages: Value,
-    schemas: Value,
+    schemas: Schemas,
 }
 
 impl Frames {
@@ -124,7 +158,7 @@ impl Frames {
         let document: Value =
             serde_json::from_str(&blegram_api::asyncapi("https://blegram.example")).unwrap();
         let components = &document["components"];
-        Self { messages: components["messages"].clone(), schemas: json_schema(&components["schemas"]) }
+        Self { messages: components["messages"].clone(), schemas: Schemas::new(&components["schemas"]) }
     }
 
     pub(crate) fn check_event(&self, frame: &Value) {
@@ -139,29 +173,20 @@ impl Frames {
     pub(crate) fn check(&self, name: &str, frame: &Value) {
         let payload = &self.messages[name]["payload"];
         assert!(payload.is_object(), "{name} is not in the document");
-        let errors: Vec<String> = self
-            .validator(payload)
-            .iter_errors(frame)
-            .map(|error| format!("{} {error}", error.instance_path()))
-            .collect();
+        let errors = self.schemas.errors(payload, frame);
         assert!(errors.is_empty(), "{name}: {}\n{frame:#}", errors.join("\n"));
     }
 
     /// Panics when a schema refers to one that does not exist.
     pub(crate) fn assert_resolves(&self, name: &str, payload: &Value) {
         assert!(payload["type"] == "object", "{name}");
-        let _ = self.validator(payload);
-    }
-
-    fn validator(&self, payload: &Value) -> jsonschema::Validator {
-        let mut root = json_schema(payload);
-        root["components"] = json!({ "schemas": self.schemas });
-        jsonschema::options().should_validate_formats(true).build(&root).unwrap()
+        self.schemas.validator(payload);
     }
 }
 
 /// Converts OpenAPI 3.0 to JSON Schema: `nullable` becomes `anyOf` with `null`, and objects allow no properties that
-/// they do not list, so that none stays undocumented.
+/// they do not list, so that none stays undocumented. References become absolute: a schema is compiled without the
+/// document around it.
 fn json_schema(schema: &Value) -> Value {
     let Value::Object(object) = schema else {
         return match schema {
@@ -172,7 +197,12 @@ fn json_schema(schema: &Value) -> Value {
     let mut converted: Map<String, Value> = object
         .iter()
         .filter(|(key, _)| *key != "nullable")
-        .map(|(key, value)| (key.clone(), json_schema(value)))
+        .map(|(key, value)| match (key.as_str(), value) {
+            ("$ref", Value::String(reference)) => {
+                (key.clone(), json!(format!("{}{reference}", Schemas::URI)))
+            }
+            _ => (key.clone(), json_schema(value)),
+        })
         .collect();
     // Defect 10 of the predecessors: a response has no property that its schema does not list.
     if object.get("type") == Some(&json!("object")) && !object.contains_key("additionalProperties") {

@@ -1,127 +1,30 @@
 //! The routes beside the API: the OpenAPI and AsyncAPI documents, Swagger UI, a page per problem code, and the probes
 //! `/healthz` and `/readyz`.
 
+mod swagger_ui;
+
 use std::sync::{Arc, OnceLock};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use poem::{
-    Endpoint, IntoResponse, Response, Route,
+    Endpoint, IntoResponse, Response,
     endpoint::make_sync,
     handler,
     http::{StatusCode, header},
     web::{Data, Path},
 };
-use poem_openapi::OpenApiService;
-use sha2::{Digest, Sha256};
+
+pub(crate) use swagger_ui::swagger_ui;
 
 use crate::{
     App,
-    address::{address, in_text},
+    address::in_text,
     asyncapi::asyncapi,
     openapi::{openapi, openapi_yaml},
     problem::{Code, Problem},
 };
 
-/// Serves Swagger UI from this server alone, so that it works without internet access.
-///
-/// poem-openapi ships it as one page with everything inline. Here its parts are separate files that browsers can cache.
-/// The page references each by its hash (Subresource Integrity), so that browsers only run what this binary contains.
-pub(crate) fn swagger_ui(base_path: &str) -> impl Endpoint<Output = Response> + use<> {
-    let start = start(base_path);
-    Route::new()
-        .at("/", page(address(base_path, "/docs"), start.clone()))
-        .at("/start.js", file("text/javascript; charset=utf-8", FOR_A_DAY, move || start.clone()))
-        .at("/swagger-ui.css", file("text/css; charset=utf-8", FOR_A_DAY, style))
-        .at("/swagger-ui-bundle.js", file("text/javascript; charset=utf-8", FOR_A_DAY, bundle))
-}
-
-fn style() -> String {
-    inline_part("<style charset=\"UTF-8\">", "</style>")
-}
-
-fn bundle() -> String {
-    inline_part("<script charset=\"UTF-8\">", "</script>\n</head>")
-}
-
-fn inline_part(open: &str, close: &str) -> String {
-    let page = OpenApiService::new((), "", "").swagger_ui_html();
-    let rest = page.split_once(open).map(|(_, rest)| rest);
-    rest.and_then(|rest| rest.split_once(close)).map(|(part, _)| part.to_owned()).unwrap_or_default()
-}
-
 const FOR_A_DAY: &str = "public, max-age=86400";
-
-/// The script that starts Swagger UI. It uses the host from which the page was loaded, because the site may be
-/// reachable under other names than that of its public URL.
-fn start(base_path: &str) -> String {
-    format!(
-        "const base = {};
-fetch(base + '/openapi.json').then((answer) => answer.json()).then((spec) => {{
-  spec.servers = [{{ url: location.origin + base }}];
-  SwaggerUIBundle({{ dom_id: '#ui', spec, deepLinking: true }});
-}});
-",
-        serde_json::Value::from(base_path)
-    )
-}
-
-/// The HTML page; `docs` is the address of its parts.
-fn page(docs: String, start: String) -> impl Endpoint<Output = Response> {
-    let page = OnceLock::new();
-    make_sync(move |_| {
-        let (html, policy): &(String, String) = page.get_or_init(|| {
-            let [style, bundle, start] = [&style(), &bundle(), &start].map(|text| integrity(text));
-            (html(&docs.replace('&', "&amp;"), &style, &bundle, &start), policy(&bundle, &start))
-        });
-        Response::builder()
-            .content_type("text/html; charset=utf-8")
-            .header(header::CACHE_CONTROL, "no-cache")
-            .header(header::CONTENT_SECURITY_POLICY, policy)
-            .body(html.clone())
-    })
-}
-
-/// The hash of a file, as used in `integrity` attributes and policies (Subresource Integrity, 3.1).
-fn integrity(text: &str) -> String {
-    format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
-}
-
-/// Adds its hash to the address of each file: a browser would reject a cached file of another version.
-fn html(docs: &str, style: &str, bundle: &str, start: &str) -> String {
-    let query =
-        |hash: &str| hash.chars().filter(char::is_ascii_alphanumeric).skip(6).take(12).collect::<String>();
-    format!(
-        r##"<!doctype html>
-<html lang="ko">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>blegram API</title>
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="{docs}/swagger-ui.css?{}" integrity="{style}">
-</head>
-<body>
-<div id="ui"></div>
-<script src="{docs}/swagger-ui-bundle.js?{}" integrity="{bundle}"></script>
-<script src="{docs}/start.js?{}" integrity="{start}"></script>
-</body>
-</html>
-"##,
-        query(style),
-        query(bundle),
-        query(start)
-    )
-}
-
-/// The Content-Security-Policy. It allows scripts by their hashes (CSP 3, 8.4), so that no other file of this origin,
-/// such as an upload, can run as a script. Styles may be inline, because Swagger UI sets them on its elements.
-fn policy(bundle: &str, start: &str) -> String {
-    format!(
-        "default-src 'none'; script-src '{bundle}' '{start}'; style-src 'self' 'unsafe-inline'; \
-         img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-}
 
 /// Serves a file that is generated on its first request: most processes never serve most of these files.
 fn file(

@@ -38,6 +38,7 @@ macro_rules! request_headers {
 }
 
 request_headers! {
+    AcceptEncoding = "Accept-Encoding";
     /// RFC 6750.
     Authorization = "Authorization", allowed;
     /// Only the identity encoding is accepted.

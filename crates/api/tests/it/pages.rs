@@ -1,10 +1,11 @@
 //! Pages and documents beside the API: Swagger UI, the OpenAPI and AsyncAPI documents, problem pages and probes.
 
-use std::sync::Arc;
+use std::{io::Read, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use blegram_api::problem::Code;
 use blegram_persistence::testing::Backend;
+use flate2::read::GzDecoder;
 use rstest_reuse::apply;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -43,6 +44,36 @@ async fn swagger_ui_loads_nothing_from_other_hosts() {
     );
     assert_eq!(scripts.split_whitespace().count(), 3, "{scripts}");
     assert!(t.stranger().get("/docs/swagger-ui-bundle.js").await.text().contains("SwaggerUIBundle"));
+}
+
+#[tokio::test]
+async fn swagger_ui_is_compressed_for_clients_that_accept_gzip() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    for file in ["/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js"] {
+        let plain = t.stranger().get(file).await;
+        let accepted = [("accept-encoding", "gzip, deflate, br")];
+        let compressed = t.stranger().send(poem::http::Method::GET, file, &accepted, Vec::new()).await;
+        assert_eq!(plain.header("content-encoding"), None);
+        assert_eq!(compressed.header("content-encoding"), Some("gzip"));
+        assert_eq!(compressed.header("content-type"), plain.header("content-type"));
+        assert!(compressed.body.len() < plain.body.len() / 3, "{file}");
+        let mut decompressed = Vec::new();
+        GzDecoder::new(&*compressed.body).read_to_end(&mut decompressed).unwrap();
+        assert_eq!(decompressed, plain.body, "{file}");
+        for answer in [plain, compressed] {
+            assert_eq!(answer.header("vary"), Some("Accept-Encoding, Origin"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn swagger_ui_names_the_licences_of_its_libraries() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let bundle = t.stranger().get("/docs/swagger-ui-bundle.js").await.text();
+    let name = bundle.split_whitespace().find(|word| word.ends_with(".LICENSE.txt")).unwrap();
+    let licences = t.stranger().get(&format!("/docs/{name}")).await;
+    licences.assert_status(200);
+    assert!(licences.text().contains("MIT License"));
 }
 
 #[tokio::test]

@@ -52,6 +52,8 @@ fn is_any(list: &[u8]) -> bool {
 /// The tags of a list, without the prefix `W/` of weak ones. They are quoted and may contain commas and non-ASCII bytes
 /// (RFC 9110, 8.8.3). An element that is not a tag is skipped; the others count.
 fn tags(mut list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    // `headers::IfNoneMatch` and `IfMatch` skip a whole list if a byte of it is not ASCII, and do not give access to the
+    // tags, of which `If-Match` needs the versions.
     std::iter::from_fn(move || {
         loop {
             list = list.trim_ascii_start();

@@ -110,6 +110,8 @@ fn proof(request: &Request) -> Option<Proof> {
 /// The requested range. Several ranges, an invalid `Range` (RFC 9110, 14.2) and an `If-Range` that does not match the
 /// current file return `None`: the response is then the whole file.
 fn part(request: &Request, tag: &HeaderValue) -> Option<Part> {
+    // `headers::Range` needs the size, which is known only once the file is open, and ignores a suffix that is longer
+    // than the file, which selects the whole file (RFC 9110, 14.1.2).
     let headers = request.headers();
     if RequestHeader::IfRange.first(headers).is_some_and(|other| other != tag.as_bytes()) {
         return None;

@@ -355,6 +355,7 @@ fn check_media_type(request: &Request, body: RequestBody) -> Result<(), Problem>
     if is_plain && is_supported { Ok(()) } else { Err(Problem::new(Code::UnsupportedMediaType)) }
 }
 
+// Not `mime::Mime`: it rejects white space before `;` and empty parameters, which RFC 9110, 5.6.6, allows.
 fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let charset = content_type.split(';').skip(1).filter_map(|parameter| parameter.trim().split_once('='));

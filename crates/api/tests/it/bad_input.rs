@@ -94,7 +94,13 @@ async fn body_must_be_json_within_the_size_limit(#[case] backend: Backend) {
             .await
             .assert_problem(415, "unsupported-media-type");
     }
-    for content_type in ["application/json", "Application/JSON; charset=UTF-8"] {
+    for content_type in [
+        "application/json",
+        "Application/JSON; charset=UTF-8",
+        "application/json;charset=\"utf-8\"",
+        "application/json\t;\tcharset=utf-8 ; profile=x",
+        "application/json;; charset=utf-8;",
+    ] {
         ann.send(Method::POST, "/api/v1/posts", &[("content-type", content_type)], body.to_vec())
             .await
             .assert_status(201);

@@ -322,12 +322,12 @@ pub(crate) async fn lock_group(
 pub(crate) async fn append_event(
     tx: &Tx,
     conversation: &mut Conversation,
-    what: ConversationEventKind,
+    kind: ConversationEventKind,
     now: Timestamp,
 ) -> Result<ConversationEvent> {
     conversation.last_seq += 1;
     let event =
-        ConversationEvent { conversation: conversation.id, seq: conversation.last_seq, what, at: now };
+        ConversationEvent { conversation: conversation.id, seq: conversation.last_seq, kind, at: now };
     conversations::insert_events(tx, slice::from_ref(&event)).await?;
     Ok(event)
 }
@@ -337,7 +337,7 @@ pub(crate) async fn append_updated(
     conversation: &mut Conversation,
     now: Timestamp,
 ) -> Result<ConversationEvent> {
-    let what =
+    let kind =
         ConversationEventKind::Updated { title: conversation.title.clone(), owner: conversation.owner };
-    append_event(tx, conversation, what, now).await
+    append_event(tx, conversation, kind, now).await
 }

@@ -136,7 +136,7 @@ pub(crate) async fn publish(
 pub(crate) fn to_publish(conversation: &Conversation, event: EventView, members: &[Membership]) -> Event {
     let is_present = |member: &&Membership| {
         let is_own = matches!(
-            event.event.what,
+            event.event.kind,
             ConversationEventKind::MemberJoined { user, .. } if user == Some(member.user)
         );
         member.is_listed(conversation.last_message_no) && (member.since_seq < event.event.seq || is_own)

@@ -41,8 +41,8 @@ impl Chat {
         check_all(&tx, actor, &new_members).await?;
         let mut joins = Vec::new();
         for (user, _) in &new_members {
-            let what = ConversationEventKind::MemberJoined { user: Some(*user), by: Some(actor) };
-            joins.push(append_event(&tx, &mut conversation, what, now).await?);
+            let kind = ConversationEventKind::MemberJoined { user: Some(*user), by: Some(actor) };
+            joins.push(append_event(&tx, &mut conversation, kind, now).await?);
             conversations::insert_member(&tx, &joined(&conversation, *user, now), now).await?;
         }
         if !new_members.is_empty() {

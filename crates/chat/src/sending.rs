@@ -334,8 +334,8 @@ impl Sending {
 
 /// The event of a sent message, as it was first published.
 const fn created(message: &Message) -> ConversationEvent {
-    let what = ConversationEventKind::MessageCreated(message.id);
-    ConversationEvent { conversation: message.conversation, seq: message.seq, what, at: message.created_at }
+    let kind = ConversationEventKind::MessageCreated(message.id);
+    ConversationEvent { conversation: message.conversation, seq: message.seq, kind, at: message.created_at }
 }
 
 /// A hash of the conversation and content, which tells a retry from a different message with the same client id.

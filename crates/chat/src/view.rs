@@ -135,7 +135,7 @@ pub(crate) async fn view_events(conn: &impl Conn, events: Vec<ConversationEvent>
 }
 
 const fn message_of(event: &ConversationEvent) -> Option<MessageId> {
-    match event.what {
+    match event.kind {
         ConversationEventKind::MessageCreated(id)
         | ConversationEventKind::MessageEdited(id)
         | ConversationEventKind::MessageDeleted(id) => Some(id),
@@ -147,7 +147,7 @@ const fn message_of(event: &ConversationEvent) -> Option<MessageId> {
 
 /// The member whom an event is about, and the user who caused it.
 const fn people_of(event: &ConversationEvent) -> [Option<UserId>; 2] {
-    match event.what {
+    match event.kind {
         ConversationEventKind::MemberJoined { user, by } | ConversationEventKind::MemberLeft { user, by } => {
             [user, by]
         }

@@ -166,8 +166,8 @@ pub struct ConversationEvent {
     pub conversation: ConversationId,
     /// Its position among the conversation's events.
     pub seq: u64,
-    /// What the event reports.
-    pub what: ConversationEventKind,
+    /// What happened, with its data.
+    pub kind: ConversationEventKind,
     /// When it happened.
     pub at: Timestamp,
 }

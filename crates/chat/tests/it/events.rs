@@ -15,7 +15,7 @@ fn created(view: &MessageView, last_message_no: u64, members: Vec<UserId>) -> Ev
     let event = ConversationEvent {
         conversation: view.message.conversation,
         seq: view.message.seq,
-        what: ConversationEventKind::MessageCreated(view.message.id),
+        kind: ConversationEventKind::MessageCreated(view.message.id),
         at: view.message.created_at,
     };
     let event = EventView { event, message: Some(view.clone()), user: None, by: None };
@@ -25,7 +25,7 @@ fn created(view: &MessageView, last_message_no: u64, members: Vec<UserId>) -> Ev
 /// The `seq`, the name and the recipients of an event.
 fn summary(event: &Event) -> (u64, &'static str, &[UserId]) {
     let Event::Appended { event, members, .. } = event else { panic!("{event:?}") };
-    (event.event.seq, event.event.what.as_str(), members)
+    (event.event.seq, event.event.kind.as_str(), members)
 }
 
 fn sorted<const N: usize>(mut users: [UserId; N]) -> [UserId; N] {
@@ -191,7 +191,7 @@ async fn message_events_contain_the_current_message(#[case] backend: Backend) {
         panic!("{events:?}")
     };
     assert_eq!((event.event.seq, event.event.at), (3, now()));
-    assert_eq!(event.event.what, ConversationEventKind::MessageEdited(sent.message.id));
+    assert_eq!(event.event.kind, ConversationEventKind::MessageEdited(sent.message.id));
     assert_eq!((event.message.as_ref(), members), (Some(&edited), &vec![ann, bob]));
     world.chat.edit_message(ann, id, sent.message.id, text.clone(), &Precondition::Any).await.unwrap();
     assert_eq!(world.take_events(), [], "nothing changed");
@@ -200,7 +200,7 @@ async fn message_events_contain_the_current_message(#[case] backend: Backend) {
     world.chat.delete_message(ann, id, sent.message.id, &Precondition::Any).await.unwrap();
     let events = world.take_events();
     let [Event::Appended { event, .. }] = &events[..] else { panic!("{events:?}") };
-    assert_eq!(event.event.what, ConversationEventKind::MessageDeleted(sent.message.id));
+    assert_eq!(event.event.kind, ConversationEventKind::MessageDeleted(sent.message.id));
     let deleted = event.message.clone().unwrap();
     assert!(deleted.message.is_deleted() && deleted.message.text.is_empty());
     let (again, _) = world.chat.send_message(ann, id, first.clone()).await.unwrap();

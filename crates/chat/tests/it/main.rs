@@ -141,7 +141,7 @@ impl World {
 
 fn name(event: &Event) -> String {
     match event {
-        Event::Appended { event, .. } => event.event.what.as_str().to_owned(),
+        Event::Appended { event, .. } => event.event.kind.as_str().to_owned(),
         Event::Added { .. } => "added".to_owned(),
         Event::Removed { reason, .. } => reason.as_str().to_owned(),
         Event::Read { .. } => "read".to_owned(),

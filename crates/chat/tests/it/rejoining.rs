@@ -48,7 +48,7 @@ async fn rejoined_members_receive_no_edits_of_older_messages(#[case] backend: Ba
             "as a member she must be in exactly one of the two lists"
         );
         assert_eq!(head_only.iter().filter(|user| **user != eve).count(), 0);
-        seen.push((event.event.what.as_str(), members.contains(&eve)));
+        seen.push((event.event.kind.as_str(), members.contains(&eve)));
     }
     assert_eq!(
         seen,
@@ -138,7 +138,7 @@ async fn rejoined_members_receive_every_seq_after_any_actions(#[case] backend: B
             }
             for event in world.take_events() {
                 let Event::Appended { event, members, head_only, .. } = event else { continue };
-                let is_hers = about(&event.event.what).is_none_or(|message| visible.contains(&message));
+                let is_hers = about(&event.event.kind).is_none_or(|message| visible.contains(&message));
                 assert_eq!(members.contains(&eve), is_in && is_hers, "seed {seed}, step {step}: {event:?}");
                 assert_eq!(
                     head_only.contains(&eve),
@@ -153,7 +153,7 @@ async fn rejoined_members_receive_every_seq_after_any_actions(#[case] backend: B
             let changes = world.chat.events(eve, id, mine.since_seq).await.unwrap();
             for (seq, view) in (mine.since_seq + 1..).zip(&changes.events) {
                 assert_eq!(view.event.seq, seq, "the log must have no gap");
-                if let Some(message) = about(&view.event.what) {
+                if let Some(message) = about(&view.event.kind) {
                     assert_eq!(
                         view.message.is_some(),
                         visible.contains(&message),
@@ -166,8 +166,8 @@ async fn rejoined_members_receive_every_seq_after_any_actions(#[case] backend: B
     }
 }
 
-fn about(what: &ConversationEventKind) -> Option<MessageId> {
-    match what {
+fn about(kind: &ConversationEventKind) -> Option<MessageId> {
+    match kind {
         ConversationEventKind::MessageCreated(id)
         | ConversationEventKind::MessageEdited(id)
         | ConversationEventKind::MessageDeleted(id) => Some(*id),

@@ -283,8 +283,8 @@ async fn changed_heads_include_a_long_transaction_after_its_commit() {
     let start = position().await;
     let tx = world.database.db().write().await.unwrap();
     touch(&tx, slow, now()).await;
-    let what = ConversationEventKind::Updated { title: None, owner: None };
-    let event = ConversationEvent { conversation: slow, seq: 1, what, at: now() };
+    let kind = ConversationEventKind::Updated { title: None, owner: None };
+    let event = ConversationEvent { conversation: slow, seq: 1, kind, at: now() };
     conversations::insert_events(&tx, &[event]).await.unwrap();
     world.send(ann, quick, "1").await;
     let between = position().await;

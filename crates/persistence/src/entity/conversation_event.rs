@@ -37,7 +37,7 @@ impl From<&ConversationEvent> for Model {
         let bare = Self {
             conversation_id: event.conversation.as_uuid(),
             seq: sql::signed(event.seq),
-            kind: event.what.as_str().to_owned(),
+            kind: event.kind.as_str().to_owned(),
             message_id: None,
             user_id: None,
             by_id: None,
@@ -45,7 +45,7 @@ impl From<&ConversationEvent> for Model {
             created_at: event.at.as_micros(),
             changed_no: 0,
         };
-        match &event.what {
+        match &event.kind {
             ConversationEventKind::MessageCreated(id)
             | ConversationEventKind::MessageEdited(id)
             | ConversationEventKind::MessageDeleted(id) => Self { message_id: Some(id.as_uuid()), ..bare },
@@ -72,7 +72,7 @@ impl TryFrom<Model> for ConversationEvent {
         Ok(Self {
             conversation: ConversationId::from_uuid(row.conversation_id),
             seq: count(TABLE, row.conversation_id, row.seq)?,
-            what: match row.kind.as_str() {
+            kind: match row.kind.as_str() {
                 "message.created" => ConversationEventKind::MessageCreated(message()?),
                 "message.edited" => ConversationEventKind::MessageEdited(message()?),
                 "message.deleted" => ConversationEventKind::MessageDeleted(message()?),

@@ -82,14 +82,14 @@ impl Render<EventView> for ConversationEvent {
     fn render(view: EventView, links: &Links) -> Self {
         let EventView { event, message, user, by } = view;
         let is_about_message = matches!(
-            event.what,
+            event.kind,
             ConversationEventKind::MessageCreated(_)
                 | ConversationEventKind::MessageEdited(_)
                 | ConversationEventKind::MessageDeleted(_)
         );
         let is_skipped = is_about_message && message.is_none();
-        let ev = if is_skipped { SKIPPED } else { event.what.as_str() }.to_owned();
-        let (title, owner_id) = match event.what {
+        let ev = if is_skipped { SKIPPED } else { event.kind.as_str() }.to_owned();
+        let (title, owner_id) = match event.kind {
             ConversationEventKind::Updated { title, owner } => (title, owner.map(UserId::as_uuid)),
             _ => (None, None),
         };

@@ -81,9 +81,9 @@ pub(crate) struct SendReport {
     sent: usize,
     acked: usize,
     /// Number of errors by code.
-    refused: BTreeMap<String, usize>,
+    rejected: BTreeMap<String, usize>,
     /// `message.created` events that connections received for the other member's messages.
-    told: usize,
+    delivered: usize,
     /// `conversation.head` events, which the server sends in place of `message.created`.
     heads: usize,
     ended: BTreeMap<String, usize>,
@@ -98,14 +98,14 @@ struct StoredMessages {
     /// Acknowledged but not stored.
     lost: usize,
     /// Stored more than once.
-    doubled: usize,
+    duplicated: usize,
     /// Stored with a different `seq` than acknowledged.
-    moved: usize,
+    renumbered: usize,
     /// Stored but not answered. This is allowed: the client cannot know, and sends it again with the same
     /// `client_id`.
     unanswered: usize,
     /// Stored although it was rejected or never sent.
-    strange: usize,
+    unexpected: usize,
     /// Conversations whose `message_no` values are not 1, 2, 3…
     gaps: usize,
 }
@@ -372,8 +372,8 @@ pub(crate) async fn send(setup: &Setup, options: &SendOptions) -> Result<SendRep
         ack: LatencySummary::default(),
         sent: 0,
         acked: 0,
-        refused: BTreeMap::new(),
-        told: 0,
+        rejected: BTreeMap::new(),
+        delivered: 0,
         heads: 0,
         ended: BTreeMap::new(),
         stored,
@@ -383,10 +383,10 @@ pub(crate) async fn send(setup: &Setup, options: &SendOptions) -> Result<SendRep
     for observed in observed.into_iter().flatten() {
         report.sent += observed.sent.len();
         report.acked += observed.acked.len();
-        report.told += observed.delivered;
+        report.delivered += observed.delivered;
         report.heads += observed.heads;
         for (code, count) in observed.rejections {
-            *report.refused.entry(code).or_default() += count;
+            *report.rejected.entry(code).or_default() += count;
         }
         if let Some(closed) = observed.ended {
             *report.ended.entry(closed).or_default() += 1;
@@ -404,20 +404,20 @@ fn compare(listed: &[ListedMessage], observed: &[SenderLog]) -> StoredMessages {
     let acked: HashMap<Uuid, u64> = observed.iter().flat_map(|observed| observed.acked.clone()).collect();
     let mut stored = StoredMessages {
         listed: listed.len(),
-        doubled: listed.len() - seqs.len(),
+        duplicated: listed.len() - seqs.len(),
         lost: acked.keys().filter(|id| !seqs.contains_key(id)).count(),
         ..StoredMessages::default()
     };
     for (id, seq) in &seqs {
         match acked.get(id) {
-            Some(acked) => stored.moved += usize::from(acked != seq),
+            Some(acked) => stored.renumbered += usize::from(acked != seq),
             None if observed
                 .iter()
                 .any(|observed| observed.sent.contains(id) && !observed.rejected_ids.contains(id)) =>
             {
                 stored.unanswered += 1;
             }
-            None => stored.strange += 1,
+            None => stored.unexpected += 1,
         }
     }
     let mut numbers: Vec<u64> = listed.iter().map(|message| message.message_no).collect();
@@ -431,10 +431,10 @@ impl StoredMessages {
         Self {
             listed: self.listed + other.listed,
             lost: self.lost + other.lost,
-            doubled: self.doubled + other.doubled,
-            moved: self.moved + other.moved,
+            duplicated: self.duplicated + other.duplicated,
+            renumbered: self.renumbered + other.renumbered,
             unanswered: self.unanswered + other.unanswered,
-            strange: self.strange + other.strange,
+            unexpected: self.unexpected + other.unexpected,
             gaps: self.gaps + other.gaps,
         }
     }
@@ -448,8 +448,8 @@ impl Report for DirectReport {
 
 impl Report for SendReport {
     fn failure(&self) -> Option<String> {
-        let StoredMessages { lost, doubled, moved, strange, gaps, .. } = self.stored;
-        (lost + doubled + moved + strange + gaps > 0)
+        let StoredMessages { lost, duplicated, renumbered, unexpected, gaps, .. } = self.stored;
+        (lost + duplicated + renumbered + unexpected + gaps > 0)
             .then(|| format!("stored messages differ from the acknowledged ones: {:?}", self.stored))
     }
 }
@@ -479,17 +479,18 @@ impl fmt::Display for SendReport {
         writeln!(
             f,
             "  sent {sent}, acknowledged {acked}, rejected {:?}, connections ended {:?}",
-            self.refused, self.ended
+            self.rejected, self.ended
         )?;
         writeln!(
             f,
             "  received by the other member: {} message.created, {} conversation.head",
-            self.told, self.heads
+            self.delivered, self.heads
         )?;
-        let StoredMessages { listed, lost, doubled, moved, unanswered, strange, gaps } = self.stored;
+        let StoredMessages { listed, lost, duplicated, renumbered, unanswered, unexpected, gaps } =
+            self.stored;
         write!(
             f,
-            "  stored {listed}: lost {lost}, duplicated {doubled}, with a different seq {moved}, unanswered {unanswered}, never sent {strange}, conversations with gaps {gaps}"
+            "  stored {listed}: lost {lost}, duplicated {duplicated}, with a different seq {renumbered}, unanswered {unanswered}, never sent {unexpected}, conversations with gaps {gaps}"
         )
     }
 }
@@ -525,16 +526,16 @@ mod tests {
             (vec![(1, 1)], StoredMessages { listed: 1, lost: 1, ..StoredMessages::default() }),
             (
                 vec![(1, 1), (2, 2), (2, 3)],
-                StoredMessages { listed: 3, doubled: 1, moved: 1, ..StoredMessages::default() },
+                StoredMessages { listed: 3, duplicated: 1, renumbered: 1, ..StoredMessages::default() },
             ),
-            (vec![(2, 1), (1, 2)], StoredMessages { listed: 2, moved: 2, ..StoredMessages::default() }),
+            (vec![(2, 1), (1, 2)], StoredMessages { listed: 2, renumbered: 2, ..StoredMessages::default() }),
             (
                 vec![(1, 1), (2, 2), (3, 3)],
-                StoredMessages { listed: 3, strange: 1, ..StoredMessages::default() },
+                StoredMessages { listed: 3, unexpected: 1, ..StoredMessages::default() },
             ),
             (
                 vec![(1, 1), (2, 2), (9, 3)],
-                StoredMessages { listed: 3, strange: 1, ..StoredMessages::default() },
+                StoredMessages { listed: 3, unexpected: 1, ..StoredMessages::default() },
             ),
             (
                 vec![(1, 1), (2, 2), (4, 4)],

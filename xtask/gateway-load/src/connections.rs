@@ -39,17 +39,17 @@ pub(crate) struct ConnectSummary {
     /// From the first handshake until all connections were ready.
     pub(crate) seconds: f64,
     /// Handshakes that the server rejected with 429 or 503 and that were retried.
-    pub(crate) put_off: usize,
+    pub(crate) retried: usize,
     /// From the TCP connect of the successful attempt to `ready`.
     pub(crate) ready: LatencySummary,
 }
 
 impl fmt::Display for ConnectSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sockets, seconds, put_off, ready } = self;
+        let Self { sockets, seconds, retried, ready } = self;
         write!(
             f,
-            "{sockets} connections in {seconds:.1} s, {put_off} handshakes retried; until ready: {ready}"
+            "{sockets} connections in {seconds:.1} s, {retried} handshakes retried; until ready: {ready}"
         )
     }
 }
@@ -111,7 +111,7 @@ impl ConnectionSet {
         let opening = ConnectSummary {
             sockets: times.len(),
             seconds: start.elapsed().as_secs_f64(),
-            put_off: retry_count,
+            retried: retry_count,
             ready: LatencySummary::from_durations(times),
         };
         Ok(Self { opening, _connections: connections })

@@ -113,13 +113,13 @@ pub(crate) struct SlowReport {
 struct StalledReport {
     sockets: usize,
     /// Connections that the server closed in time; `None` if the server's connections cannot be read from `/proc`.
-    given_up: Option<usize>,
+    closed: Option<usize>,
     /// Seconds from the first post until the server closed the first stalled connection.
     first_seconds: Option<f64>,
     /// Seconds from the first post until the server closed the last stalled connection.
     last_seconds: Option<f64>,
     /// Number of stalled connections by the close code that they read at the end.
-    ends: BTreeMap<String, usize>,
+    close_codes: BTreeMap<String, usize>,
 }
 
 /// Measurements of a series of posts. Each latency starts just before the REST request.
@@ -134,7 +134,7 @@ struct Round {
     /// Latency of every post at every connection.
     every: LatencySummary,
     missing: usize,
-    doubled: usize,
+    duplicated: usize,
     /// `timeline.head` frames, which the server sends instead of posts if they come too fast.
     heads: usize,
     /// Connections that ended during the round.
@@ -163,7 +163,7 @@ struct DeliveryLog {
     marker: String,
     posts: Vec<PostDeliveries>,
     heads: AtomicUsize,
-    doubled: AtomicUsize,
+    duplicated: AtomicUsize,
     subscribed: AtomicUsize,
     failed: AtomicUsize,
     ended: AtomicUsize,
@@ -187,7 +187,7 @@ impl DeliveryLog {
             marker: format!("load{}n", unique_tag()),
             posts: (0..posts).map(post).collect(),
             heads: AtomicUsize::new(0),
-            doubled: AtomicUsize::new(0),
+            duplicated: AtomicUsize::new(0),
             subscribed: AtomicUsize::new(0),
             failed: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
@@ -217,7 +217,7 @@ impl DeliveryLog {
         let nanos = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1);
         let Some(post) = self.post_number(text).and_then(|number| self.posts.get(number)) else { return };
         if post.received_at[listener].compare_exchange(0, nanos, Relaxed, Relaxed).is_err() {
-            self.doubled.fetch_add(1, Relaxed);
+            self.duplicated.fetch_add(1, Relaxed);
             return;
         }
         if post.received.fetch_add(1, Relaxed) + 1 == post.received_at.len() {
@@ -287,7 +287,7 @@ async fn write_posts(
     pace: Pace,
 ) -> Result<Round> {
     let load = |counter: &AtomicUsize| counter.load(Relaxed);
-    let (doubled, heads, ended) = (load(&log.doubled), load(&log.heads), load(&log.ended));
+    let (duplicated, heads, ended) = (load(&log.duplicated), load(&log.heads), load(&log.ended));
     let listeners = log.posts.first().map_or(0, |post| post.received_at.len());
     let (mut responses, mut all) = (Vec::new(), Vec::new());
     let (mut firsts, mut lasts, mut spans) = (Vec::new(), Vec::new(), Vec::new());
@@ -319,7 +319,7 @@ async fn write_posts(
         first_to_last: LatencySummary::from_durations(spans),
         every: LatencySummary::from_durations(all),
         missing,
-        doubled: load(&log.doubled) - doubled,
+        duplicated: load(&log.duplicated) - duplicated,
         heads: load(&log.heads) - heads,
         ended: load(&log.ended) - ended,
     })
@@ -367,7 +367,7 @@ pub(crate) async fn slow(setup: &Setup, options: &SlowOptions) -> Result<SlowRep
     let (with, (mut report, rss_during)) = (with?, watched?);
     let rss_after = server::resident_memory(setup.pid);
     for closed in join_all(stalled.into_iter().map(read_to_end)).await {
-        *report.ends.entry(closed).or_default() += 1;
+        *report.close_codes.entry(closed).or_default() += 1;
     }
     Ok(SlowReport {
         opening: connections.opening,
@@ -428,10 +428,10 @@ async fn watch_stalled(
             if closed_count > 0 {
                 report.first_seconds.get_or_insert(seconds);
             }
-            if closed_count > report.given_up.unwrap_or(0) {
+            if closed_count > report.closed.unwrap_or(0) {
                 report.last_seconds = Some(seconds);
             }
-            report.given_up = Some(closed_count);
+            report.closed = Some(closed_count);
             are_all_closed = connected == 0;
         }
         if is_past_deadline || are_all_closed {
@@ -470,15 +470,15 @@ impl Report for SlowReport {
 
 impl Round {
     fn failure(&self) -> Option<String> {
-        let Self { missing, doubled, ended, .. } = self;
-        (missing + doubled + ended > 0)
-            .then(|| format!("{missing} frames missing, {doubled} duplicated, {ended} connections ended"))
+        let Self { missing, duplicated, ended, .. } = self;
+        (missing + duplicated + ended > 0)
+            .then(|| format!("{missing} frames missing, {duplicated} duplicated, {ended} connections ended"))
     }
 }
 
 impl fmt::Display for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { posts, listeners, missing, doubled, heads, ended, .. } = self;
+        let Self { posts, listeners, missing, duplicated, heads, ended, .. } = self;
         writeln!(f, "{posts} posts to {listeners} connections, measured from just before the request:")?;
         writeln!(f, "  to the response          {}", self.answer)?;
         writeln!(f, "  to the first connection  {}", self.first)?;
@@ -487,7 +487,7 @@ impl fmt::Display for Round {
         writeln!(f, "  to each connection       {}", self.every)?;
         write!(
             f,
-            "  missing {missing}, duplicated {doubled}, timeline.head instead {heads}, connections ended {ended}"
+            "  missing {missing}, duplicated {duplicated}, timeline.head instead {heads}, connections ended {ended}"
         )
     }
 }
@@ -504,20 +504,18 @@ impl fmt::Display for SlowReport {
         writeln!(f, "{}", self.opening)?;
         writeln!(f, "without stalled connections: {}", self.without)?;
         writeln!(f, "with {} stalled connections: {}", self.stalled.sockets, self.with)?;
-        let StalledReport { sockets, given_up, first_seconds, last_seconds, ends } = &self.stalled;
-        match (given_up, first_seconds, last_seconds) {
-            (Some(given_up), Some(first), Some(last)) => writeln!(
+        let StalledReport { sockets, closed, first_seconds, last_seconds, close_codes } = &self.stalled;
+        match (closed, first_seconds, last_seconds) {
+            (Some(closed), Some(first), Some(last)) => writeln!(
                 f,
-                "the server closed {given_up} of {sockets} stalled connections, {first:.1} to {last:.1} s after the first post"
+                "the server closed {closed} of {sockets} stalled connections, {first:.1} to {last:.1} s after the first post"
             )?,
-            (Some(given_up), ..) => {
-                writeln!(f, "the server closed {given_up} of {sockets} stalled connections")?
-            }
+            (Some(closed), ..) => writeln!(f, "the server closed {closed} of {sockets} stalled connections")?,
             (None, ..) => {
                 writeln!(f, "unknown whether the server closed the stalled connections (no /proc/net/tcp)")?
             }
         }
-        writeln!(f, "stalled connections by close code: {ends:?}")?;
+        writeln!(f, "stalled connections by close code: {close_codes:?}")?;
         write!(
             f,
             "server memory: {} before, {} maximum during, {} after",

@@ -40,11 +40,11 @@ pub(crate) struct IdleReport {
     users: usize,
     rss_before: Option<u64>,
     rss_ready: Option<u64>,
-    rss_held: Option<u64>,
+    rss_after_hold: Option<u64>,
     bytes_per_socket: Option<u64>,
-    bytes_per_socket_held: Option<u64>,
-    held_seconds: u64,
-    alive: usize,
+    bytes_per_socket_after_hold: Option<u64>,
+    hold_seconds: u64,
+    open: usize,
     pings: u64,
     /// Number of ended connections by close code.
     closed: BTreeMap<String, usize>,
@@ -76,11 +76,11 @@ pub(crate) async fn run(setup: &Setup, options: &Options) -> Result<IdleReport> 
         users: options.users,
         rss_before,
         rss_ready,
-        rss_held: rss_after,
+        rss_after_hold: rss_after,
         bytes_per_socket: per_socket(rss_ready),
-        bytes_per_socket_held: per_socket(rss_after),
-        held_seconds: options.hold,
-        alive: connections.opening.sockets - tally.closed.values().sum::<usize>(),
+        bytes_per_socket_after_hold: per_socket(rss_after),
+        hold_seconds: options.hold,
+        open: connections.opening.sockets - tally.closed.values().sum::<usize>(),
         pings: tally.pings,
         closed: tally.closed.clone(),
         opening: connections.opening,
@@ -103,7 +103,7 @@ async fn answer_pings(mut socket: Socket, tally: Arc<Mutex<Tally>>) {
 
 impl Report for IdleReport {
     fn failure(&self) -> Option<String> {
-        let missing = self.opening.sockets - self.alive;
+        let missing = self.opening.sockets - self.open;
         (missing > 0).then(|| format!("{missing} connections ended"))
     }
 }
@@ -116,20 +116,16 @@ impl fmt::Display for IdleReport {
             "server memory: {} before, {} when all connections were ready, {} after {} s",
             Memory(self.rss_before),
             Memory(self.rss_ready),
-            Memory(self.rss_held),
-            self.held_seconds
+            Memory(self.rss_after_hold),
+            self.hold_seconds
         )?;
-        if let (Some(ready), Some(later)) = (self.bytes_per_socket, self.bytes_per_socket_held) {
+        if let (Some(ready), Some(later)) = (self.bytes_per_socket, self.bytes_per_socket_after_hold) {
             writeln!(
                 f,
                 "bytes per connection: {ready} when all connections were ready, {later} after {} s",
-                self.held_seconds
+                self.hold_seconds
             )?;
         }
-        write!(
-            f,
-            "alive {}, ended by close code {:?}, pings answered {}",
-            self.alive, self.closed, self.pings
-        )
+        write!(f, "open {}, ended by close code {:?}, pings answered {}", self.open, self.closed, self.pings)
     }
 }

@@ -37,7 +37,7 @@ fn results(report: &impl Report) -> (Value, Option<String>) {
 #[tokio::test]
 async fn idle_connections_answer_pings_and_stay_open() {
     let (report, failure) = run(Fault::None, "idle --sockets 30 --users 4 --hold 1").await;
-    assert_eq!((failure, &report["alive"], &report["opening"]["put_off"]), (None, &30.into(), &0.into()));
+    assert_eq!((failure, &report["open"], &report["opening"]["retried"]), (None, &30.into(), &0.into()));
     assert!(report["pings"].as_u64().unwrap() >= 30, "{report}");
     assert!(report["rss_before"].as_u64().unwrap() > 1 << 20, "{report}");
 }
@@ -53,8 +53,8 @@ async fn ended_connections_are_counted_by_close_code() {
 async fn rejected_handshake_is_retried_later() {
     let fake = FakeServer::start(Fault::RejectHandshake).await;
     let (report, failure) = run_at(&fake, "idle --sockets 2 --users 1 --hold 0").await;
-    assert_eq!((failure, &report["alive"]), (None, &2.into()));
-    assert_eq!(report["opening"]["put_off"], fake.handshakes() - 2);
+    assert_eq!((failure, &report["open"]), (None, &2.into()));
+    assert_eq!(report["opening"]["retried"], fake.handshakes() - 2);
     assert!(fake.handshakes() > 2);
 }
 
@@ -86,18 +86,18 @@ async fn acknowledged_messages_are_checked_after_the_run() {
     let line = "send --conversations 3 --in-flight 2 --seconds 1";
     let (report, failure) = run(Fault::None, line).await;
     assert_eq!((failure, &report["stored"]["listed"]), (None, &report["acked"]));
-    assert_eq!((&report["told"], &report["sent"]), (&report["acked"], &report["acked"]));
+    assert_eq!((&report["delivered"], &report["sent"]), (&report["acked"], &report["acked"]));
     assert!(report["ack"]["count"].as_u64().unwrap() > 0, "{report}");
     let (report, failure) = run(Fault::LoseMessage, line).await;
     assert_eq!((&report["stored"]["lost"], failure.is_some()), (&1.into(), true));
     let (report, failure) = run(Fault::DoubleMessage, line).await;
-    assert_eq!((&report["stored"]["doubled"], failure.is_some()), (&1.into(), true));
+    assert_eq!((&report["stored"]["duplicated"], failure.is_some()), (&1.into(), true));
 }
 
 #[tokio::test]
 async fn rejected_messages_are_counted_by_code() {
     let (report, failure) = run(Fault::RateLimit, "send --conversations 1 --in-flight 2 --seconds 1").await;
-    let rejected = report["refused"]["rate-limited"].as_u64().unwrap();
+    let rejected = report["rejected"]["rate-limited"].as_u64().unwrap();
     assert_eq!(
         (failure, report["sent"].as_u64().unwrap()),
         (None, report["acked"].as_u64().unwrap() + rejected)
@@ -111,6 +111,6 @@ async fn stalled_connections_are_closed_by_the_server() {
     let (report, failure) = run(Fault::None, line).await;
     assert_eq!((failure, &report["without"]["every"]["count"]), (None, &600.into()));
     assert_eq!(report["with"]["every"]["count"], 600);
-    assert_eq!(report["stalled"]["given_up"], 2, "{report}");
-    assert_eq!(report["stalled"]["ends"]["reset or cut off"], 2, "{report}");
+    assert_eq!(report["stalled"]["closed"], 2, "{report}");
+    assert_eq!(report["stalled"]["close_codes"]["reset or cut off"], 2, "{report}");
 }

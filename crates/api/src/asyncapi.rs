@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     base_path,
-    openapi::{SERIALISES, capitalized, complete_addresses, complete_schema, normalize_schema},
+    openapi::{SERIALISES, Usage, capitalized, complete_addresses, complete_schema, normalize_schema},
     schema::{
         conversation::{ConversationEvents, ConversationRead, EventBody},
         gateway as wire,
@@ -326,7 +326,8 @@ fn schemas(registry: Registry, commands: &[Message]) -> Value {
     let schemas = registry.schemas.into_iter().map(|(name, schema)| {
         let mut schema = serde_json::to_value(schema).expect(SERIALISES);
         normalize_schema(&mut schema);
-        complete_schema(&mut schema, commands.iter().any(|command| command.schema == name));
+        let is_command = commands.iter().any(|command| command.schema == name);
+        complete_schema(&mut schema, if is_command { Usage::Request } else { Usage::Response });
         if name == "CommandError" {
             // Unlike in HTTP responses, absent values are omitted instead of null.
             schema["required"] = json!(["code", "detail"]);

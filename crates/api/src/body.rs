@@ -8,7 +8,7 @@ mod fields;
 
 use std::fmt::Display;
 
-use poem::{Request, RequestBody};
+use poem::{Request, RequestBody, http::Method};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaMediaType, MetaRequest, Registry},
@@ -29,10 +29,6 @@ const MAX_DEPTH: usize = 32;
 pub(crate) trait Input: Type {
     /// The parsed body, as use-cases take it.
     type Parsed: Send;
-
-    /// The fields of a PATCH body that must not be null, because they always have a value.
-    /// [`crate::schema::NOT_NULLABLE`] lists them as well, for the document.
-    const NOT_NULLABLE: &'static [&'static str] = &[];
 
     /// Parses the fields. Returns `None` only if [`Fields`] has recorded a failure.
     fn parse(fields: &mut Fields) -> Option<Self::Parsed>;
@@ -57,30 +53,30 @@ impl<'a, I: Input> ApiExtractor<'a> for Body<I> {
     }
 
     async fn from_request(
-        _: &'a Request,
+        request: &'a Request,
         body: &mut RequestBody,
         _: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
         // The gate limits its size.
         let bytes = body.take()?.into_bytes().await?;
-        Ok(Self(read::<I>(&bytes)?))
+        let value = serde_json::from_slice(&bytes).map_err(malformed)?;
+        Ok(Self(read::<I>(value, request.method() == Method::PATCH)?))
     }
 }
 
-fn read<I: Input>(bytes: &[u8]) -> Result<I::Parsed, Problem> {
-    let value: Value = serde_json::from_slice(bytes).map_err(malformed)?;
-    read_value::<I>(value)
+/// Parses the `d` of a gateway command as `I`.
+pub(crate) fn read_value<I: Input>(value: Value) -> Result<I::Parsed, Problem> {
+    read::<I>(value, false)
 }
 
-/// Parses a value as `I`: a request body, or the `d` of a gateway command.
-pub(crate) fn read_value<I: Input>(value: Value) -> Result<I::Parsed, Problem> {
+fn read<I: Input>(value: Value, is_patch: bool) -> Result<I::Parsed, Problem> {
     if depth(&value) > MAX_DEPTH {
         return Err(malformed(format!("it has more than {MAX_DEPTH} levels of nesting")));
     }
     let Value::Object(object) = value else {
         return Err(Problem::invalid(vec![Failure::new("", "wrong-type", "must be an object")]));
     };
-    let mut fields = Fields::new(object, I::NOT_NULLABLE);
+    let mut fields = Fields::new(object, is_patch);
     let parsed = I::parse(&mut fields);
     fields.finish(parsed)
 }

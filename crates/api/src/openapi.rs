@@ -13,7 +13,7 @@ mod shared;
 use poem_openapi::{OpenApi, OpenApiService, registry::Registry, types::Type};
 use serde_json::{Map, Value, json};
 
-pub(crate) use self::schemas::{complete_schema, normalize_schema};
+pub(crate) use self::schemas::{Usage, complete_schema, normalize_schema};
 use self::{
     problems::Problems,
     schemas::{complete_schemas, encode_forms, normalize_schemas},
@@ -92,7 +92,6 @@ pub(crate) fn document(public_url: &str) -> Value {
     add_problem(&mut document);
     normalize_schemas(&mut document);
     complete_schemas(&mut document);
-    deny_null(&mut document);
     encode_forms(&mut document);
     let mut problems = Problems::default();
     for_each_operation(&mut document, |operation, value| complete_operation(operation, value, &mut problems));
@@ -111,16 +110,6 @@ pub(crate) fn document(public_url: &str) -> Value {
     document["components"]["headers"] = headers();
     complete_addresses(&mut document, base_path(public_url));
     document
-}
-
-/// Removes `nullable` from the fields of PATCH bodies that null cannot clear: they are optional, but not nullable.
-fn deny_null(document: &mut Value) {
-    for (schema, fields) in schema::NOT_NULLABLE {
-        for field in *fields {
-            let property = &mut document["components"]["schemas"][schema]["properties"][field];
-            property.as_object_mut().and_then(|property| property.remove("nullable"));
-        }
-    }
 }
 
 /// Prepends the path of the public URL to the addresses in descriptions and examples.

@@ -25,8 +25,6 @@ use blegram_media::Links;
 use poem_openapi::Object;
 use serde::Serialize;
 
-use crate::body::Input as _;
-
 pub(crate) use time::Time;
 
 /// Conversion of a domain view to a wire type that contains image URLs, which `links` generates.
@@ -38,15 +36,6 @@ pub(crate) trait Render<T> {
 pub(crate) fn render_all<S: Render<T>, T>(views: Vec<T>, links: &Links) -> Vec<S> {
     views.into_iter().map(|view| S::render(view, links)).collect()
 }
-
-/// By schema, the fields of a PATCH body that cannot be set to null: the document declares them as not nullable, and the
-/// parser rejects null with `null-not-allowed`. A test compares the two.
-pub(crate) const NOT_NULLABLE: &[(&str, &[&str])] = &[
-    ("EditMessage", conversation::EditMessage::NOT_NULLABLE),
-    ("UpdateComment", comment::UpdateComment::NOT_NULLABLE),
-    ("UpdateMe", account::UpdateMe::NOT_NULLABLE),
-    ("UpdatePost", post::UpdatePost::NOT_NULLABLE),
-];
 
 /// An error response (problem details, RFC 9457).
 /// 오류 응답(RFC 9457 problem details).

@@ -17,23 +17,24 @@ const MAX_FAILURES: usize = 50;
 #[derive(Debug)]
 pub(crate) struct Fields {
     object: Map<String, Value>,
-    not_nullable: &'static [&'static str],
+    /// Whether an absent field keeps its value, so that null is not the same as absent.
+    is_patch: bool,
     failures: Vec<Failure>,
 }
 
-/// A null for a field that cannot be cleared; its failure is recorded.
+/// A null for a field of a PATCH body that cannot be cleared; its failure is recorded.
 #[derive(Debug, Clone, Copy)]
 struct NullRejected;
 
 impl Fields {
-    pub(super) fn new(object: Map<String, Value>, not_nullable: &'static [&'static str]) -> Self {
-        Self { object, not_nullable, failures: Vec::new() }
+    pub(super) fn new(object: Map<String, Value>, is_patch: bool) -> Self {
+        Self { object, is_patch, failures: Vec::new() }
     }
 
-    /// Removes a field. Null counts as absent, except for fields that cannot be cleared.
+    /// Removes a field. Null counts as absent, except in a PATCH body, where it could only clear the field.
     fn take(&mut self, name: &str) -> Result<Option<Value>, NullRejected> {
         match self.object.remove(name) {
-            Some(Value::Null) if self.not_nullable.contains(&name) => {
+            Some(Value::Null) if self.is_patch => {
                 let rule = "must not be null; omit it to keep the current value";
                 self.failures.push(Failure::new(pointer(name), "null-not-allowed", rule));
                 Err(NullRejected)
@@ -121,9 +122,9 @@ impl Fields {
         max: usize,
         parse: impl FnMut(&str) -> Result<T, Violation>,
     ) -> Option<Vec<T>> {
-        // Null reaches `parse_texts`, which rejects it, unless `take` reports it as a field that cannot be cleared.
+        // Null reaches `parse_texts`, which rejects it, unless `take` does.
         let value = match self.object.get(name)? {
-            Value::Null if !self.not_nullable.contains(&name) => self.object.remove(name),
+            Value::Null if !self.is_patch => self.object.remove(name),
             _ => self.take(name).ok().flatten(),
         };
         self.parse_texts(name, max, value?, parse)

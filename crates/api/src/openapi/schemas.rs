@@ -1,6 +1,8 @@
 //! Rewrites the schemas that poem-openapi derives into a form that all client generators read the same way: references,
 //! integer formats, form encodings, `required` and `nullable`.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::for_each_operation;
@@ -112,44 +114,60 @@ fn is_list_of_texts(property: &Value) -> bool {
     property["items"]["type"] == "string" && property["items"]["format"] != "binary"
 }
 
+/// What a schema describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Usage {
+    Response,
+    Request,
+    /// The body of a PATCH request.
+    Patch,
+}
+
 /// Completes every schema: optional properties are nullable, all properties of a response are required, and a request
 /// accepts no properties beyond its own.
 pub(super) fn complete_schemas(document: &mut Value) {
     let requests = request_schemas(document);
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
     for (name, schema) in schemas.iter_mut() {
-        let is_request = requests.contains(name);
-        complete_schema(schema, is_request);
+        complete_schema(schema, requests.get(name).copied().unwrap_or(Usage::Response));
     }
 }
 
-fn request_schemas(document: &mut Value) -> Vec<String> {
-    let mut names = Vec::new();
-    for_each_operation(document, |_, value| {
-        let contents = value["requestBody"]["content"].as_object().into_iter().flat_map(Map::values);
+fn request_schemas(document: &Value) -> BTreeMap<String, Usage> {
+    let mut schemas = BTreeMap::new();
+    let paths = document["paths"].as_object().into_iter().flat_map(Map::values);
+    for (method, operation) in paths.filter_map(Value::as_object).flatten() {
+        let usage = if method == "patch" { Usage::Patch } else { Usage::Request };
+        let contents = operation["requestBody"]["content"].as_object().into_iter().flat_map(Map::values);
         let references = contents.filter_map(|content| content["schema"]["$ref"].as_str());
-        names.extend(references.filter_map(|name| name.rsplit('/').next()).map(ToOwned::to_owned));
-    });
-    names
+        let names = references.filter_map(|name| name.rsplit('/').next());
+        schemas.extend(names.map(|name| (name.to_owned(), usage)));
+    }
+    schemas
 }
 
 /// Completes one schema, as [`complete_schemas`] does.
-pub(crate) fn complete_schema(schema: &mut Value, is_request: bool) {
+pub(crate) fn complete_schema(schema: &mut Value, usage: Usage) {
     let required: Vec<String> = serde_json::from_value(schema["required"].clone()).unwrap_or_default();
     let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
     let mut names = Vec::new();
     for (name, property) in properties.iter_mut() {
         names.push(name.clone());
-        let is_optional = !required.contains(name);
-        // An absent array is an empty one; null is not an array.
-        if is_optional && !(is_request && property["type"] == "array") {
+        let is_nullable = match usage {
+            Usage::Response => true,
+            // An absent array is an empty one; null is not an array.
+            Usage::Request => property["type"] != "array",
+            // Absent keeps the value, and null clears it: the fields that it can clear say so themselves.
+            Usage::Patch => false,
+        };
+        if is_nullable && !required.contains(name) {
             make_nullable(property);
         }
     }
-    if is_request {
-        schema["additionalProperties"] = json!(false);
-    } else {
+    if usage == Usage::Response {
         schema["required"] = json!(names);
+    } else {
+        schema["additionalProperties"] = json!(false);
     }
 }
 

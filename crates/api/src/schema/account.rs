@@ -138,13 +138,16 @@ impl Input for ChangePassword {
 pub(crate) struct UpdateMe {
     /// Display name, 1 to 30 characters; null resets it to the username.
     /// 프로필에 표시되는 이름, 1~30자. null이면 아이디로 되돌립니다.
+    #[oai(nullable)]
     display_name: Option<String>,
     /// Text about yourself: plain text, at most 300 characters; null clears it.
     /// 자기소개. 일반 텍스트, 최대 300자. null이면 비웁니다.
+    #[oai(nullable)]
     bio: Option<String>,
     /// Id of one of your uploaded images that is not in use yet; null removes the avatar. The previous avatar image is
     /// deleted.
     /// 업로드했지만 아직 사용하지 않은 내 이미지의 ID. null이면 프로필 사진을 없앱니다. 이전 사진은 삭제됩니다.
+    #[oai(nullable)]
     avatar_media_id: Option<Uuid>,
     /// Whether only your followers can see your posts.
     /// 팔로워만 내 게시글을 볼 수 있는지 여부.
@@ -172,8 +175,6 @@ pub(crate) enum MessagesFrom {
 
 impl Input for UpdateMe {
     type Parsed = UpdateProfile;
-
-    const NOT_NULLABLE: &'static [&'static str] = &["is_private", "discoverable", "messages_from"];
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
         let display_name = fields.patch_nullable("display_name", DisplayName::parse);

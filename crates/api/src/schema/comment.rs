@@ -195,8 +195,6 @@ pub(crate) struct UpdateComment {
 impl Input for UpdateComment {
     type Parsed = WriteComment;
 
-    const NOT_NULLABLE: &'static [&'static str] = &["text"];
-
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
         let text = fields.text("text", CommentText::parse);
         write(fields, text?)

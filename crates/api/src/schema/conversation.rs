@@ -237,6 +237,7 @@ fn parse_members(fields: &mut Fields) -> Option<Vec<MemberRef>> {
 pub(crate) struct UpdateConversation {
     /// Title of the group, at most 60 characters; null removes it.
     /// 그룹 이름, 최대 60자. null이면 이름을 없앱니다.
+    #[oai(nullable)]
     title: Option<String>,
 }
 

@@ -277,6 +277,7 @@ impl From<Announced> for Upload {
 pub(crate) struct UpdateMedia {
     /// Alt text, at most 1,000 characters; null for a decorative image that needs none.
     /// 대체 텍스트, 최대 1,000자. 대체 텍스트가 필요 없는 장식용 이미지는 null로 보내세요.
+    #[oai(nullable)]
     alt: Option<String>,
 }
 

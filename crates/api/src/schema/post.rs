@@ -229,6 +229,7 @@ impl Input for CreatePost {
 pub(crate) struct UpdatePost {
     /// Plain text, at most 2,200 characters, 10 KiB, 30 hashtags and 20 mentions.
     /// 일반 텍스트, 최대 2,200자, 10 KiB, 해시태그 30개, 멘션 20개.
+    #[oai(nullable)]
     text: Option<String>,
     /// Ids of the post's images after the edit, at most 10, in display order: images that the post already has, and
     /// your uploaded images that are not in use yet. Images of the post that are missing from the list are deleted
@@ -243,8 +244,6 @@ pub(crate) struct UpdatePost {
 
 impl Input for UpdatePost {
     type Parsed = blegram_social::UpdatePost;
-
-    const NOT_NULLABLE: &'static [&'static str] = &["media_ids", "visibility"];
 
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
         let text = fields.patch_text("text", PostText::parse);

@@ -173,8 +173,6 @@ pub(crate) struct EditMessage {
 impl Input for EditMessage {
     type Parsed = MessageText;
 
-    const NOT_NULLABLE: &'static [&'static str] = &["text"];
-
     fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
         fields.text("text", MessageText::parse)
     }

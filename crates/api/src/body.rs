@@ -1,10 +1,11 @@
 //! JSON request bodies, parsed strictly and with all errors reported at once.
 //!
-//! poem-openapi would accept a number as a string and stop at the first error. So each body implements [`Input`] and
-//! parses itself from [`Fields`]; its poem-openapi schema only serves the document. A test checks that parser and
-//! schema agree on every field.
+//! poem-openapi would accept a number as a string and stop at the first error. So the struct of a body only documents it,
+//! and its [`Input`] parses [`Fields`]. The macro [`request!`](macro@request) makes both from one declaration; a test checks that
+//! they agree on every field.
 
 mod fields;
+mod request;
 
 use std::fmt::Display;
 
@@ -16,7 +17,10 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-pub(crate) use self::fields::Fields;
+pub(crate) use self::{
+    fields::{Field, Fields, parse_or},
+    request::request,
+};
 use crate::problem::{Code, Failure, Problem};
 
 /// The maximum size of a JSON body: 64 KiB.

@@ -4,7 +4,7 @@
 //!
 //! - Responses always contain every property; nullable ones are `Option`. Enumerations in responses are open strings, so
 //!   that a new value does not break clients.
-//! - Request types only document the body: [`crate::body::Fields`] reads and validates it.
+//! - Request types are declared with [`request!`](macro@crate::body::request), which makes their parser, too.
 
 pub(crate) mod account;
 pub(crate) mod comment;

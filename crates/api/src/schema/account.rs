@@ -17,7 +17,7 @@ pub(crate) use self::{
     token::{Grant, IssueToken, Tokens},
 };
 use crate::{
-    body::{Fields, Input},
+    body::{parse_or, request},
     schema::{
         Render, Time,
         post::parse_media_id,
@@ -109,55 +109,60 @@ impl Render<blegram_domain::Account> for Account {
     }
 }
 
-/// A change of the password.
-/// 비밀번호 변경.
-#[derive(Debug, Object)]
-pub(crate) struct ChangePassword {
-    /// Current password; null or absent only if the account has no password.
-    /// 현재 비밀번호. 비밀번호가 없는 계정에서만 null이거나 생략할 수 있습니다.
-    current_password: Option<String>,
-    /// Password: 10 to 128 characters, not easy to guess.
-    /// 추측하기 어려운 10~128자.
-    #[oai(validator(min_length = 10))]
-    new_password: String,
-}
+request! {
+    /// A change of the password.
+    /// 비밀번호 변경.
+    pub(crate) struct ChangePassword {
+        /// Current password; null or absent only if the account has no password.
+        /// 현재 비밀번호. 비밀번호가 없는 계정에서만 null이거나 생략할 수 있습니다.
+        current_password: Option<String> = text(EnteredPassword::parse),
+        /// Password: 10 to 128 characters, not easy to guess.
+        /// 추측하기 어려운 10~128자.
+        #[oai(validator(min_length = 10))]
+        new_password: String = text(|raw| NewPassword::parse(raw, &[])),
+    }
 
-impl Input for ChangePassword {
-    type Parsed = blegram_auth::ChangePassword;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let current = fields.optional_text("current_password", EnteredPassword::parse);
-        let new = fields.text("new_password", |raw| NewPassword::parse(raw, &[]));
-        Some(blegram_auth::ChangePassword { current, new: new? })
+    fn parse(fields) -> Option<blegram_auth::ChangePassword> {
+        Some(blegram_auth::ChangePassword { current: current_password, new: new_password? })
     }
 }
 
-/// A change of your profile and settings. Absent fields stay unchanged.
-/// 프로필과 설정 변경. 보내지 않은 필드는 그대로 유지됩니다.
-#[derive(Debug, Object)]
-pub(crate) struct UpdateMe {
-    /// Display name, 1 to 30 characters; null resets it to the username.
-    /// 프로필에 표시되는 이름, 1~30자. null이면 아이디로 되돌립니다.
-    #[oai(nullable)]
-    display_name: Option<String>,
-    /// Text about yourself: plain text, at most 300 characters; null clears it.
-    /// 자기소개. 일반 텍스트, 최대 300자. null이면 비웁니다.
-    #[oai(nullable)]
-    bio: Option<String>,
-    /// Id of one of your uploaded images that is not in use yet; null removes the avatar. The previous avatar image is
-    /// deleted.
-    /// 업로드했지만 아직 사용하지 않은 내 이미지의 ID. null이면 프로필 사진을 없앱니다. 이전 사진은 삭제됩니다.
-    #[oai(nullable)]
-    avatar_media_id: Option<Uuid>,
-    /// Whether only your followers can see your posts.
-    /// 팔로워만 내 게시글을 볼 수 있는지 여부.
-    is_private: Option<bool>,
-    /// Whether your account can appear in search and suggestions.
-    /// 검색과 추천에 내 계정이 나올 수 있는지 여부.
-    discoverable: Option<bool>,
-    /// Who can start a conversation with you or add you to groups.
-    /// 나에게 먼저 메시지를 보내거나 나를 그룹에 추가할 수 있는 사람.
-    messages_from: Option<MessagesFrom>,
+request! {
+    /// A change of your profile and settings. Absent fields stay unchanged.
+    /// 프로필과 설정 변경. 보내지 않은 필드는 그대로 유지됩니다.
+    pub(crate) struct UpdateMe {
+        /// Display name, 1 to 30 characters; null resets it to the username.
+        /// 프로필에 표시되는 이름, 1~30자. null이면 아이디로 되돌립니다.
+        display_name: Option<String> | nullable = patch_nullable(DisplayName::parse),
+        /// Text about yourself: plain text, at most 300 characters; null clears it.
+        /// 자기소개. 일반 텍스트, 최대 300자. null이면 비웁니다.
+        bio: Option<String> | nullable = patch_text(Bio::parse),
+        /// Id of one of your uploaded images that is not in use yet; null removes the avatar. The previous avatar image is
+        /// deleted.
+        /// 업로드했지만 아직 사용하지 않은 내 이미지의 ID. null이면 프로필 사진을 없앱니다. 이전 사진은 삭제됩니다.
+        avatar_media_id: Option<Uuid> | nullable = patch_nullable(parse_media_id),
+        /// Whether only your followers can see your posts.
+        /// 팔로워만 내 게시글을 볼 수 있는지 여부.
+        is_private: Option<bool> = flag(),
+        /// Whether your account can appear in search and suggestions.
+        /// 검색과 추천에 내 계정이 나올 수 있는지 여부.
+        discoverable: Option<bool> = flag(),
+        /// Who can start a conversation with you or add you to groups.
+        /// 나에게 먼저 메시지를 보내거나 나를 그룹에 추가할 수 있는 사람.
+        messages_from: Option<MessagesFrom> =
+            text(parse_or(Violation::OutOfRange("must be \"everyone\", \"followed\" or \"nobody\""))),
+    }
+
+    fn parse(fields) -> Option<UpdateProfile> {
+        Some(UpdateProfile {
+            display_name: display_name.map(|name| name.map_or(NewDisplayName::Username, NewDisplayName::Name)),
+            bio,
+            avatar: avatar_media_id,
+            is_private,
+            discoverable,
+            messages_from,
+        })
+    }
 }
 
 /// Who can start a conversation with an account or add it to groups.
@@ -173,58 +178,32 @@ pub(crate) enum MessagesFrom {
     Nobody,
 }
 
-impl Input for UpdateMe {
-    type Parsed = UpdateProfile;
+request! {
+    /// A change of the username.
+    /// 아이디 변경.
+    pub(crate) struct ChangeUsername {
+        /// Username: 3 to 30 characters of a-z, digits, `.`, `_` and Hangul syllables, case-insensitive. Must not be
+        /// confusable with a taken username.
+        /// 영문, 숫자, `.`, `_`, 한글 음절 3~30자. 대소문자는 구분하지 않으며, 이미 쓰이는 아이디와 비슷하면 안 됩니다.
+        #[oai(validator(min_length = 3))]
+        username: String = text(|raw| Username::parse(raw.trim())),
+    }
 
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let display_name = fields.patch_nullable("display_name", DisplayName::parse);
-        Some(UpdateProfile {
-            display_name: display_name
-                .map(|name| name.map_or(NewDisplayName::Username, NewDisplayName::Name)),
-            bio: fields.patch_text("bio", Bio::parse),
-            avatar: fields.patch_nullable("avatar_media_id", parse_media_id),
-            is_private: fields.patch_flag("is_private"),
-            discoverable: fields.patch_flag("discoverable"),
-            messages_from: fields.optional_text("messages_from", |raw| {
-                let rule = "must be \"everyone\", \"followed\" or \"nobody\"";
-                raw.parse().map_err(|_| Violation::OutOfRange(rule))
-            }),
-        })
+    fn parse(fields) -> Option<Username> {
+        username
     }
 }
 
-/// A change of the username.
-/// 아이디 변경.
-#[derive(Debug, Object)]
-pub(crate) struct ChangeUsername {
-    /// Username: 3 to 30 characters of a-z, digits, `.`, `_` and Hangul syllables, case-insensitive. Must not be
-    /// confusable with a taken username.
-    /// 영문, 숫자, `.`, `_`, 한글 음절 3~30자. 대소문자는 구분하지 않으며, 이미 쓰이는 아이디와 비슷하면 안 됩니다.
-    #[oai(validator(min_length = 3))]
-    username: String,
-}
-
-impl Input for ChangeUsername {
-    type Parsed = Username;
-
-    fn parse(fields: &mut Fields) -> Option<Username> {
-        fields.text("username", |raw| Username::parse(raw.trim()))
+request! {
+    /// Confirmation of the deletion of your account.
+    /// 계정 삭제 확인.
+    pub(crate) struct DeleteMe {
+        /// Your password; null or absent only if the account has no password.
+        /// 비밀번호. 비밀번호가 없는 계정에서만 null이거나 생략할 수 있습니다.
+        password: Option<String> = text(EnteredPassword::parse),
     }
-}
 
-/// Confirmation of the deletion of your account.
-/// 계정 삭제 확인.
-#[derive(Debug, Object)]
-pub(crate) struct DeleteMe {
-    /// Your password; null or absent only if the account has no password.
-    /// 비밀번호. 비밀번호가 없는 계정에서만 null이거나 생략할 수 있습니다.
-    password: Option<String>,
-}
-
-impl Input for DeleteMe {
-    type Parsed = Option<EnteredPassword>;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        Some(fields.optional_text("password", EnteredPassword::parse))
+    fn parse(fields) -> Option<Option<EnteredPassword>> {
+        Some(password)
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     answer::Versioned,
-    body::{Fields, Input},
+    body::{Fields, parse_or, request},
     page::PageSchema,
     schema::{Render, Time, render_all, user::UserSummary},
 };
@@ -154,16 +154,21 @@ impl PageSchema for CommentRevisionPage {
     }
 }
 
-/// A new comment.
-/// 새 댓글.
-#[derive(Debug, Object)]
-pub(crate) struct CreateComment {
-    /// Plain text, 1 to 1,000 characters, at most 20 mentions.
-    /// 일반 텍스트 1~1,000자, 멘션 최대 20개.
-    text: String,
-    /// Id of the comment to reply to. A reply to a reply belongs to the same thread.
-    /// 답글을 달 댓글의 ID. 답글에 단 답글은 같은 스레드에 속합니다.
-    parent_id: Option<Uuid>,
+request! {
+    /// A new comment.
+    /// 새 댓글.
+    pub(crate) struct CreateComment {
+        /// Plain text, 1 to 1,000 characters, at most 20 mentions.
+        /// 일반 텍스트 1~1,000자, 멘션 최대 20개.
+        text: String = text(CommentText::parse),
+        /// Id of the comment to reply to. A reply to a reply belongs to the same thread.
+        /// 답글을 달 댓글의 ID. 답글에 단 답글은 같은 스레드에 속합니다.
+        parent_id: Option<Uuid> = text(parse_or(PARENT_NOT_FOUND)),
+    }
+
+    fn parse(fields) -> Option<NewComment> {
+        Some(NewComment { comment: write(fields, text?)?, parent: parent_id })
+    }
 }
 
 /// A parsed [`CreateComment`].
@@ -172,34 +177,22 @@ pub(crate) struct NewComment {
     pub(crate) parent: Option<CommentId>,
 }
 
-impl Input for CreateComment {
-    type Parsed = NewComment;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let text = fields.text("text", CommentText::parse);
-        let not_found = Violation::NotFound("must be the id of a comment on this post that accepts replies");
-        let parent = fields.optional_text("parent_id", |raw| raw.parse::<CommentId>().map_err(|_| not_found));
-        Some(NewComment { comment: write(fields, text?)?, parent })
+request! {
+    /// An edit of a comment.
+    /// 댓글 수정.
+    pub(crate) struct UpdateComment {
+        /// Plain text, 1 to 1,000 characters, at most 20 mentions.
+        /// 일반 텍스트 1~1,000자, 멘션 최대 20개.
+        text: String = text(CommentText::parse),
     }
-}
 
-/// An edit of a comment.
-/// 댓글 수정.
-#[derive(Debug, Object)]
-pub(crate) struct UpdateComment {
-    /// Plain text, 1 to 1,000 characters, at most 20 mentions.
-    /// 일반 텍스트 1~1,000자, 멘션 최대 20개.
-    text: String,
-}
-
-impl Input for UpdateComment {
-    type Parsed = WriteComment;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let text = fields.text("text", CommentText::parse);
+    fn parse(fields) -> Option<WriteComment> {
         write(fields, text?)
     }
 }
+
+const PARENT_NOT_FOUND: Violation =
+    Violation::NotFound("must be the id of a comment on this post that accepts replies");
 
 fn write(fields: &mut Fields, text: CommentText) -> Option<WriteComment> {
     WriteComment::new(text).map_err(|violation| fields.fail("text", violation)).ok()

@@ -14,12 +14,14 @@ use uuid::Uuid;
 
 pub(crate) use self::{
     event::{ConversationEvent, ConversationEvents, EventBody},
-    message::{EditMessage, Message, MessagePage, SendMessage},
+    message::{
+        EditMessage, INVALID_CLIENT_ID, Message, MessagePage, REPLIED_NOT_FOUND, SendMessage, new_message,
+    },
     sync::SyncResult,
 };
 use crate::{
     answer::Versioned,
-    body::{Fields, Input},
+    body::request,
     page::PageSchema,
     schema::{Render, Time, render_all, user::UserSummary},
 };
@@ -160,18 +162,23 @@ pub(crate) struct ConversationMute {
     pub(crate) is_muted: bool,
 }
 
-/// A new conversation.
-/// 새 대화.
-#[derive(Debug, Object)]
-pub(crate) struct CreateConversation {
-    /// Ids or `@username`s of the other members, at most 63. One member without a title makes a direct conversation; if
-    /// it already exists, it is returned.
-    /// 대화할 사람의 ID나 `@아이디`, 최대 63명. 한 명이고 제목이 없으면 1:1 대화이며, 이미 있으면 그 대화를 돌려줍니다.
-    #[oai(validator(max_items = 63))]
-    members: Vec<String>,
-    /// Title of the group, at most 60 characters.
-    /// 그룹 이름, 최대 60자.
-    title: Option<String>,
+request! {
+    /// A new conversation.
+    /// 새 대화.
+    pub(crate) struct CreateConversation {
+        /// Ids or `@username`s of the other members, at most 63. One member without a title makes a direct conversation; if
+        /// it already exists, it is returned.
+        /// 대화할 사람의 ID나 `@아이디`, 최대 63명. 한 명이고 제목이 없으면 1:1 대화이며, 이미 있으면 그 대화를 돌려줍니다.
+        #[oai(validator(max_items = 63))]
+        members: Vec<String> = texts(MAX_OTHERS, parse_member),
+        /// Title of the group, at most 60 characters.
+        /// 그룹 이름, 최대 60자.
+        title: Option<String> = text(ConversationTitle::parse),
+    }
+
+    fn parse(fields) -> Option<NewConversation> {
+        Some(NewConversation { members: members?, title })
+    }
 }
 
 /// A parsed [`CreateConversation`].
@@ -180,31 +187,18 @@ pub(crate) struct NewConversation {
     pub(crate) title: Option<ConversationTitle>,
 }
 
-impl Input for CreateConversation {
-    type Parsed = NewConversation;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let members = parse_members(fields);
-        let title = fields.optional_text("title", ConversationTitle::parse);
-        Some(NewConversation { members: members?, title })
+request! {
+    /// Members to add to a group.
+    /// 그룹에 추가할 참여자.
+    pub(crate) struct AddMembers {
+        /// Ids or `@username`s of the users to add, at most 63.
+        /// 추가할 사람의 ID나 `@아이디`, 최대 63명.
+        #[oai(validator(max_items = 63))]
+        members: Vec<String> = texts(MAX_OTHERS, parse_member),
     }
-}
 
-/// Members to add to a group.
-/// 그룹에 추가할 참여자.
-#[derive(Debug, Object)]
-pub(crate) struct AddMembers {
-    /// Ids or `@username`s of the users to add, at most 63.
-    /// 추가할 사람의 ID나 `@아이디`, 최대 63명.
-    #[oai(validator(max_items = 63))]
-    members: Vec<String>,
-}
-
-impl Input for AddMembers {
-    type Parsed = Vec<MemberRef>;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        parse_members(fields)
+    fn parse(fields) -> Option<Vec<MemberRef>> {
+        members
     }
 }
 
@@ -216,55 +210,48 @@ pub(crate) enum MemberRef {
     User(UserRef),
 }
 
-fn parse_members(fields: &mut Fields) -> Option<Vec<MemberRef>> {
-    let max = blegram_domain::Conversation::MAX_MEMBERS - 1;
-    fields.texts("members", max, |raw| {
-        if raw == "me" {
-            return Ok(MemberRef::Me);
-        }
-        let named = match raw.strip_prefix('@') {
-            Some(username) => Username::parse(username).ok().map(UserRef::Username),
-            None => raw.parse::<UserId>().ok().map(UserRef::Id),
-        };
-        let named = named.map(MemberRef::User);
-        named.ok_or(Violation::NotFound("must be an account that you can send messages to"))
-    })
+/// The maximum number of members besides the caller.
+const MAX_OTHERS: usize = blegram_domain::Conversation::MAX_MEMBERS - 1;
+
+fn parse_member(raw: &str) -> Result<MemberRef, Violation> {
+    if raw == "me" {
+        return Ok(MemberRef::Me);
+    }
+    let named = match raw.strip_prefix('@') {
+        Some(username) => Username::parse(username).ok().map(UserRef::Username),
+        None => raw.parse::<UserId>().ok().map(UserRef::Id),
+    };
+    let named = named.map(MemberRef::User);
+    named.ok_or(Violation::NotFound("must be an account that you can send messages to"))
 }
 
-/// A change of a group.
-/// 그룹 변경.
-#[derive(Debug, Object)]
-pub(crate) struct UpdateConversation {
-    /// Title of the group, at most 60 characters; null removes it.
-    /// 그룹 이름, 최대 60자. null이면 이름을 없앱니다.
-    #[oai(nullable)]
-    title: Option<String>,
+request! {
+    /// A change of a group.
+    /// 그룹 변경.
+    pub(crate) struct UpdateConversation {
+        /// Title of the group, at most 60 characters; null removes it.
+        /// 그룹 이름, 최대 60자. null이면 이름을 없앱니다.
+        title: Option<String> | nullable = patch_nullable(ConversationTitle::parse),
+    }
+
+    fn parse(fields) -> Option<Retitle> {
+        Some(Retitle(title))
+    }
 }
 
 /// The new title of a group: `None` leaves it unchanged, `Some(None)` removes it.
 pub(crate) struct Retitle(pub(crate) Option<Option<ConversationTitle>>);
 
-impl Input for UpdateConversation {
-    type Parsed = Retitle;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        Some(Retitle(fields.patch_nullable("title", ConversationTitle::parse)))
+request! {
+    /// Marks messages as read.
+    /// 메시지를 읽음으로 표시합니다.
+    pub(crate) struct MarkRead {
+        /// Number of the newest message that you have read.
+        /// 마지막으로 읽은 메시지의 번호.
+        message_no: u64 = integer(0..=u64::MAX, "must be the number of a message"),
     }
-}
 
-/// Marks messages as read.
-/// 메시지를 읽음으로 표시합니다.
-#[derive(Debug, Object)]
-pub(crate) struct MarkRead {
-    /// Number of the newest message that you have read.
-    /// 마지막으로 읽은 메시지의 번호.
-    message_no: u64,
-}
-
-impl Input for MarkRead {
-    type Parsed = u64;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        fields.integer("message_no", 0..=u64::MAX, "must be the number of a message")
+    fn parse(fields) -> Option<u64> {
+        message_no
     }
 }

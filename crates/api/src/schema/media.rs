@@ -15,7 +15,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    body::{Fields, Input},
+    body::request,
     problem::Failure,
     schema::{FieldProblem, Time},
 };
@@ -201,41 +201,39 @@ pub(crate) enum UploadType {
     Gif,
 }
 
-/// A file to upload directly to storage.
-/// 저장소에 직접 업로드할 파일.
-#[derive(Debug, Object)]
-pub(crate) struct CreateUpload {
-    /// Media type of the file.
-    /// 파일의 미디어 타입.
-    content_type: UploadType,
-    /// Exact size of the file in bytes, 1 to 20,971,520.
-    /// 파일의 정확한 바이트 수, 1~20,971,520.
-    #[oai(validator(minimum(value = "1"), maximum(value = "20971520")))]
-    byte_size: u64,
-    /// SHA-256 of the file in base64; if set, the upload is verified against it.
-    /// 파일의 SHA-256(base64). 보내면 업로드한 파일과 비교해 검증합니다.
-    sha256: Option<String>,
+request! {
+    /// A file to upload directly to storage.
+    /// 저장소에 직접 업로드할 파일.
+    pub(crate) struct CreateUpload {
+        /// Media type of the file.
+        /// 파일의 미디어 타입.
+        content_type: UploadType = text(parse_type),
+        /// Exact size of the file in bytes, 1 to 20,971,520.
+        /// 파일의 정확한 바이트 수, 1~20,971,520.
+        #[oai(validator(minimum(value = "1"), maximum(value = "20971520")))]
+        byte_size: u64 = integer(1..=Image::MAX_BYTES, "must be 1 to 20971520"),
+        /// SHA-256 of the file in base64; if set, the upload is verified against it.
+        /// 파일의 SHA-256(base64). 보내면 업로드한 파일과 비교해 검증합니다.
+        sha256: Option<String> = text(parse_sha256),
+    }
+
+    fn parse(fields) -> Option<blegram_media::CreateUpload> {
+        Some(blegram_media::CreateUpload { content_type: content_type?, byte_size: byte_size?, sha256 })
+    }
 }
 
 const IMAGE_TYPES: &str =
     "must be image/jpeg, image/png, image/webp or image/gif; convert HEIC and AVIF photos to JPEG";
 
-impl Input for CreateUpload {
-    type Parsed = blegram_media::CreateUpload;
+fn parse_type(raw: &str) -> Result<ImageType, Violation> {
+    raw.parse().map_err(|_| {
+        Violation::OutOfRange(ForeignType::of_mime(raw).map_or(IMAGE_TYPES, ForeignType::advice))
+    })
+}
 
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let content_type = fields.text("content_type", |raw| {
-            raw.parse::<ImageType>().map_err(|_| {
-                Violation::OutOfRange(ForeignType::of_mime(raw).map_or(IMAGE_TYPES, ForeignType::advice))
-            })
-        });
-        let byte_size = fields.integer("byte_size", 1..=Image::MAX_BYTES, "must be 1 to 20971520");
-        let sha256 = fields.optional_text("sha256", |raw| {
-            let hash = STANDARD.decode(raw).ok().and_then(|bytes| bytes.try_into().ok());
-            hash.ok_or(Violation::InvalidCharacters("must be the 32 bytes of a SHA-256 in base64"))
-        });
-        Some(blegram_media::CreateUpload { content_type: content_type?, byte_size: byte_size?, sha256 })
-    }
+fn parse_sha256(raw: &str) -> Result<[u8; 32], Violation> {
+    let hash = STANDARD.decode(raw).ok().and_then(|bytes| bytes.try_into().ok());
+    hash.ok_or(Violation::InvalidCharacters("must be the 32 bytes of a SHA-256 in base64"))
 }
 
 /// How to upload the file to storage.
@@ -271,21 +269,16 @@ impl From<Announced> for Upload {
     }
 }
 
-/// A change of an image. Absent fields stay unchanged.
-/// 이미지 수정. 보내지 않은 필드는 그대로 유지됩니다.
-#[derive(Debug, Object)]
-pub(crate) struct UpdateMedia {
-    /// Alt text, at most 1,000 characters; null for a decorative image that needs none.
-    /// 대체 텍스트, 최대 1,000자. 대체 텍스트가 필요 없는 장식용 이미지는 null로 보내세요.
-    #[oai(nullable)]
-    alt: Option<String>,
-}
+request! {
+    /// A change of an image. Absent fields stay unchanged.
+    /// 이미지 수정. 보내지 않은 필드는 그대로 유지됩니다.
+    pub(crate) struct UpdateMedia {
+        /// Alt text, at most 1,000 characters; null for a decorative image that needs none.
+        /// 대체 텍스트, 최대 1,000자. 대체 텍스트가 필요 없는 장식용 이미지는 null로 보내세요.
+        alt: Option<String> | nullable = patch_nullable(AltText::parse),
+    }
 
-impl Input for UpdateMedia {
-    type Parsed = Update;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let alt = fields.patch_nullable("alt", AltText::parse);
+    fn parse(fields) -> Option<Update> {
         Some(Update { alt })
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    body::{Fields, Input},
+    body::{parse_or, request},
     page::PageSchema,
     schema::{Render, Time, comment::Comment, post::Post, user::UserSummary},
 };
@@ -111,21 +111,16 @@ impl From<ReadMark> for NotificationRead {
     }
 }
 
-/// Marks notifications as read.
-/// 알림을 읽음으로 표시합니다.
-#[derive(Debug, Object)]
-pub(crate) struct MarkNotificationsRead {
-    /// Id of the newest notification that you have seen; it and all older ones are marked as read.
-    /// 마지막으로 본 알림의 ID. 이 알림과 그 이전 알림을 모두 읽음으로 표시합니다.
-    up_to: Uuid,
-}
+request! {
+    /// Marks notifications as read.
+    /// 알림을 읽음으로 표시합니다.
+    pub(crate) struct MarkNotificationsRead {
+        /// Id of the newest notification that you have seen; it and all older ones are marked as read.
+        /// 마지막으로 본 알림의 ID. 이 알림과 그 이전 알림을 모두 읽음으로 표시합니다.
+        up_to: Uuid = text(parse_or(Violation::InvalidCharacters("must be the id of a notification"))),
+    }
 
-impl Input for MarkNotificationsRead {
-    type Parsed = NotificationId;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        fields.text("up_to", |raw| {
-            raw.parse().map_err(|_| Violation::InvalidCharacters("must be the id of a notification"))
-        })
+    fn parse(fields) -> Option<NotificationId> {
+        up_to
     }
 }

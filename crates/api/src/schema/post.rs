@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     answer::Versioned,
-    body::{Fields, Input},
+    body::{parse_or, request},
     page::PageSchema,
     schema::{Render, Time, media::Media, render_all, user::UserSummary},
 };
@@ -185,87 +185,71 @@ pub(crate) enum Visibility {
     Followers,
 }
 
-/// A new post.
-/// 새 게시글.
-#[derive(Debug, Object)]
-pub(crate) struct CreatePost {
-    /// Plain text, at most 2,200 characters, 10 KiB, 30 hashtags and 20 mentions. May be empty if the post has images.
-    /// 일반 텍스트, 최대 2,200자, 10 KiB, 해시태그 30개, 멘션 20개. 이미지가 있으면 비어 있어도 됩니다.
-    text: Option<String>,
-    /// Ids of your uploaded images that are not in use yet, at most 10, in display order.
-    /// 업로드했지만 아직 사용하지 않은 내 이미지의 ID, 최대 10개. 이 순서대로 표시됩니다.
-    #[oai(validator(max_items = 10))]
-    media_ids: Option<Vec<Uuid>>,
-    /// Audience of the post; defaults to `public`.
-    /// 공개 범위. 기본값은 `public`입니다.
-    visibility: Option<Visibility>,
-}
+request! {
+    /// A new post.
+    /// 새 게시글.
+    pub(crate) struct CreatePost {
+        /// Plain text, at most 2,200 characters, 10 KiB, 30 hashtags and 20 mentions. May be empty if the post has images.
+        /// 일반 텍스트, 최대 2,200자, 10 KiB, 해시태그 30개, 멘션 20개. 이미지가 있으면 비어 있어도 됩니다.
+        text: Option<String> = text_unless(&media_ids, PostText::parse),
+        /// Ids of your uploaded images that are not in use yet, at most 10, in display order.
+        /// 업로드했지만 아직 사용하지 않은 내 이미지의 ID, 최대 10개. 이 순서대로 표시됩니다.
+        #[oai(validator(max_items = 10))]
+        media_ids: Option<Vec<Uuid>> = texts(Image::MAX_PER_POST, distinct_media_ids()),
+        /// Audience of the post; defaults to `public`.
+        /// 공개 범위. 기본값은 `public`입니다.
+        visibility: Option<Visibility> = text(parse_or(INVALID_VISIBILITY)),
+    }
 
-impl Input for CreatePost {
-    type Parsed = blegram_social::CreatePost;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        if !fields.has("text") && !fields.has("media_ids") {
-            fields.fail("text", Violation::Blank);
-        }
-        let text = fields.optional_text("text", PostText::parse);
-        let media = parse_media_ids(fields).unwrap_or_default();
-        let visibility = fields.optional_text("visibility", parse_visibility);
-        let visibility = visibility.unwrap_or(blegram_domain::Visibility::Public);
+    fn parse(fields) -> Option<blegram_social::CreatePost> {
         let text = text.or_else(|| PostText::parse("").ok())?;
         // After another failure do not report a blank text as well: the rejected field may be `media_ids`.
         if text.as_str().is_empty() && fields.has_failed() {
             return None;
         }
-        blegram_social::CreatePost::new(text, media, visibility)
+        let visibility = visibility.unwrap_or(blegram_domain::Visibility::Public);
+        blegram_social::CreatePost::new(text, media_ids.unwrap_or_default(), visibility)
             .map_err(|violation| fields.fail("text", violation))
             .ok()
     }
 }
 
-/// An edit of a post. Absent fields stay unchanged.
-/// 게시글 수정. 보내지 않은 필드는 그대로 유지됩니다.
-#[derive(Debug, Object)]
-pub(crate) struct UpdatePost {
-    /// Plain text, at most 2,200 characters, 10 KiB, 30 hashtags and 20 mentions.
-    /// 일반 텍스트, 최대 2,200자, 10 KiB, 해시태그 30개, 멘션 20개.
-    #[oai(nullable)]
-    text: Option<String>,
-    /// Ids of the post's images after the edit, at most 10, in display order: images that the post already has, and
-    /// your uploaded images that are not in use yet. Images of the post that are missing from the list are deleted
-    /// permanently.
-    /// 수정한 뒤 게시글에 표시할 이미지의 ID, 최대 10개. 이 순서대로 표시됩니다. 게시글에 이미 있는 이미지와 아직 사용하지 않은 내 이미지를 넣을 수 있고, 목록에서 빠진 이미지는 완전히 삭제됩니다.
-    #[oai(validator(max_items = 10))]
-    media_ids: Option<Vec<Uuid>>,
-    /// Audience of the post; cannot be null.
-    /// 공개 범위. null로 지울 수 없습니다.
-    visibility: Option<Visibility>,
-}
+request! {
+    /// An edit of a post. Absent fields stay unchanged.
+    /// 게시글 수정. 보내지 않은 필드는 그대로 유지됩니다.
+    pub(crate) struct UpdatePost {
+        /// Plain text, at most 2,200 characters, 10 KiB, 30 hashtags and 20 mentions.
+        /// 일반 텍스트, 최대 2,200자, 10 KiB, 해시태그 30개, 멘션 20개.
+        text: Option<String> | nullable = patch_text(PostText::parse),
+        /// Ids of the post's images after the edit, at most 10, in display order: images that the post already has, and
+        /// your uploaded images that are not in use yet. Images of the post that are missing from the list are deleted
+        /// permanently.
+        /// 수정한 뒤 게시글에 표시할 이미지의 ID, 최대 10개. 이 순서대로 표시됩니다. 게시글에 이미 있는 이미지와 아직 사용하지 않은 내 이미지를 넣을 수 있고, 목록에서 빠진 이미지는 완전히 삭제됩니다.
+        #[oai(validator(max_items = 10))]
+        media_ids: Option<Vec<Uuid>> = texts(Image::MAX_PER_POST, distinct_media_ids()),
+        /// Audience of the post; cannot be null.
+        /// 공개 범위. null로 지울 수 없습니다.
+        visibility: Option<Visibility> = text(parse_or(INVALID_VISIBILITY)),
+    }
 
-impl Input for UpdatePost {
-    type Parsed = blegram_social::UpdatePost;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let text = fields.patch_text("text", PostText::parse);
-        let media = parse_media_ids(fields);
-        let visibility = fields.optional_text("visibility", parse_visibility);
-        blegram_social::UpdatePost::new(text, media, visibility)
+    fn parse(fields) -> Option<blegram_social::UpdatePost> {
+        blegram_social::UpdatePost::new(text, media_ids, visibility)
             .map_err(|violation| fields.fail("text", violation))
             .ok()
     }
 }
 
-/// Parses `media_ids` of a post or a message; `None` if the field is absent or invalid.
-pub(crate) fn parse_media_ids(fields: &mut Fields) -> Option<Vec<MediaId>> {
+/// Parses each of the `media_ids` of a post or a message, and rejects repeated ones.
+pub(crate) fn distinct_media_ids() -> impl FnMut(&str) -> Result<MediaId, Violation> {
     let mut seen = Vec::new();
-    fields.optional_texts("media_ids", Image::MAX_PER_POST, |raw| {
+    move |raw| {
         let id = parse_media_id(raw)?;
         if seen.contains(&id) {
             return Err(Violation::Repeated("must not contain the same image twice"));
         }
         seen.push(id);
         Ok(id)
-    })
+    }
 }
 
 /// Parses the id of an image. A malformed id is reported like the id of an unknown image.
@@ -273,9 +257,7 @@ pub(crate) fn parse_media_id(raw: &str) -> Result<MediaId, Violation> {
     raw.parse().map_err(|_| Violation::NotFound("must be the id of one of your images"))
 }
 
-fn parse_visibility(raw: &str) -> Result<blegram_domain::Visibility, Violation> {
-    raw.parse().map_err(|_| Violation::OutOfRange("must be \"public\" or \"followers\""))
-}
+const INVALID_VISIBILITY: Violation = Violation::OutOfRange("must be \"public\" or \"followers\"");
 
 /// Your like of a post or comment, after the change.
 /// 변경 후의 좋아요 상태.

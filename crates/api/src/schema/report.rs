@@ -1,11 +1,11 @@
-use blegram_domain::{CommentId, MessageId, PostId, ReportNote, UserId, Violation};
+use blegram_domain::{ReportNote, Violation};
 use blegram_social::{Reported, UserRef};
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    body::{Fields, Input},
+    body::{parse_or, request},
     schema::Time,
 };
 
@@ -61,60 +61,46 @@ pub(crate) enum Reason {
     Other,
 }
 
-/// A report of a post, a comment, an account or a message to the moderators.
-/// 게시글, 댓글, 계정, 메시지에 대한 신고.
-#[derive(Debug, Object)]
-pub(crate) struct CreateReport {
-    /// Id of the reported post. Set exactly one of `post_id`, `comment_id`, `user_id` and `message_id`.
-    /// 신고할 게시글의 ID. `post_id`, `comment_id`, `user_id`, `message_id` 가운데 하나만 보내세요.
-    post_id: Option<Uuid>,
-    /// Id of the reported comment.
-    /// 신고할 댓글의 ID.
-    comment_id: Option<Uuid>,
-    /// Id of the reported account.
-    /// 신고할 계정의 ID.
-    user_id: Option<Uuid>,
-    /// Id of the reported message, in a conversation that you are a member of.
-    /// 신고할 메시지의 ID. 내가 참여한 대화의 메시지여야 합니다.
-    message_id: Option<Uuid>,
-    /// Reason of the report.
-    /// 신고 사유.
-    reason: Reason,
-    /// Explanation for the moderators, at most 1,000 characters.
-    /// 운영자에게 전할 설명, 최대 1,000자.
-    note: Option<String>,
-}
+request! {
+    /// A report of a post, a comment, an account or a message to the moderators.
+    /// 게시글, 댓글, 계정, 메시지에 대한 신고.
+    pub(crate) struct CreateReport {
+        /// Id of the reported post. Set exactly one of `post_id`, `comment_id`, `user_id` and `message_id`.
+        /// 신고할 게시글의 ID. `post_id`, `comment_id`, `user_id`, `message_id` 가운데 하나만 보내세요.
+        post_id: Option<Uuid> = text(parse_or(NOT_FOUND)),
+        /// Id of the reported comment.
+        /// 신고할 댓글의 ID.
+        comment_id: Option<Uuid> = text(parse_or(NOT_FOUND)),
+        /// Id of the reported account.
+        /// 신고할 계정의 ID.
+        user_id: Option<Uuid> = text(parse_or(NOT_FOUND)),
+        /// Id of the reported message, in a conversation that you are a member of.
+        /// 신고할 메시지의 ID. 내가 참여한 대화의 메시지여야 합니다.
+        message_id: Option<Uuid> = text(parse_or(NOT_FOUND)),
+        /// Reason of the report.
+        /// 신고 사유.
+        reason: Reason = text(parse_or(Violation::OutOfRange("must be one of the documented reasons"))),
+        /// Explanation for the moderators, at most 1,000 characters.
+        /// 운영자에게 전할 설명, 최대 1,000자.
+        note: Option<String> = text(ReportNote::parse),
+    }
 
-impl Input for CreateReport {
-    type Parsed = blegram_social::CreateReport;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let not_found = Violation::NotFound("must be the id of something that you can see");
-        let post = fields.optional_text("post_id", |raw| raw.parse::<PostId>().map_err(|_| not_found));
-        let comment =
-            fields.optional_text("comment_id", |raw| raw.parse::<CommentId>().map_err(|_| not_found));
-        let user = fields
-            .optional_text("user_id", |raw| raw.parse::<UserId>().map(UserRef::Id).map_err(|_| not_found));
-        let message =
-            fields.optional_text("message_id", |raw| raw.parse::<MessageId>().map_err(|_| not_found));
-        let reason = fields.text("reason", |raw| {
-            raw.parse().map_err(|_| Violation::OutOfRange("must be one of the documented reasons"))
-        });
-        let note = fields.optional_text("note", ReportNote::parse);
-        let reported = match (post, comment, user, message) {
+    fn parse(fields) -> Option<blegram_social::CreateReport> {
+        let reported = match (post_id, comment_id, user_id, message_id) {
             (Some(post), None, None, None) => Some(Reported::Post(post)),
             (None, Some(comment), None, None) => Some(Reported::Comment(comment)),
-            (None, None, Some(user), None) => Some(Reported::User(user)),
+            (None, None, Some(user), None) => Some(Reported::User(UserRef::Id(user))),
             (None, None, None, Some(message)) => Some(Reported::Message(message)),
+            _ if fields.has_failed() => None,
             _ => {
-                if !fields.has_failed() {
-                    fields.fail_whole(Violation::OutOfRange(
-                        "must have exactly one of post_id, comment_id, user_id and message_id",
-                    ));
-                }
+                fields.fail_whole(Violation::OutOfRange(
+                    "must have exactly one of post_id, comment_id, user_id and message_id",
+                ));
                 None
             }
         };
         Some(blegram_social::CreateReport { reported: reported?, reason: reason?, note })
     }
 }
+
+const NOT_FOUND: Violation = Violation::NotFound("must be the id of something that you can see");

@@ -1,14 +1,14 @@
 //! Signing up and logging in: the bodies, the result, and the CSRF token of a session.
 
 use blegram_auth::{Device, EnteredPassword, NewPassword};
-use blegram_domain::{DeviceName, DisplayName, EmailAddress, Username, Violation, session::Kind};
+use blegram_domain::{DeviceName, DisplayName, EmailAddress, Username, Violation};
 use blegram_media::Links;
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 
 use super::{Account, Tokens};
 use crate::{
-    body::{Fields, Input},
+    body::{parse_or, request},
     schema::Render,
 };
 
@@ -51,50 +51,38 @@ enum ClientKind {
     Native,
 }
 
-/// A new account.
-/// 새 계정.
-#[derive(Debug, Object)]
-pub(crate) struct SignUp {
-    /// Username: 3 to 30 characters of a-z, digits, `.`, `_` and Hangul syllables, case-insensitive. Must not be
-    /// confusable with a taken username.
-    /// 영문, 숫자, `.`, `_`, 한글 음절 3~30자. 대소문자는 구분하지 않으며, 이미 쓰이는 아이디와 비슷하면 안 됩니다.
-    #[oai(validator(min_length = 3))]
-    username: String,
-    /// Password: 10 to 128 characters, not easy to guess.
-    /// 추측하기 어려운 10~128자.
-    #[oai(validator(min_length = 10))]
-    password: String,
-    /// Display name, 1 to 30 characters; defaults to the username.
-    /// 프로필에 표시되는 이름, 1~30자. 기본값은 아이디입니다.
-    display_name: Option<String>,
-    /// Email address.
-    /// 이메일 주소.
-    email: Option<String>,
-    /// `browser` for a session cookie, `native` for tokens.
-    /// 세션을 쿠키로 받으려면 `browser`, 토큰으로 받으려면 `native`.
-    client: ClientKind,
-    /// Name of the device, 1 to 60 characters.
-    /// 기기 이름, 1~60자.
-    device_name: Option<String>,
-}
+request! {
+    /// A new account.
+    /// 새 계정.
+    pub(crate) struct SignUp {
+        /// Username: 3 to 30 characters of a-z, digits, `.`, `_` and Hangul syllables, case-insensitive. Must not be
+        /// confusable with a taken username.
+        /// 영문, 숫자, `.`, `_`, 한글 음절 3~30자. 대소문자는 구분하지 않으며, 이미 쓰이는 아이디와 비슷하면 안 됩니다.
+        #[oai(validator(min_length = 3))]
+        username: String = text(|raw| Username::parse(raw.trim())),
+        /// Password: 10 to 128 characters, not easy to guess.
+        /// 추측하기 어려운 10~128자.
+        #[oai(validator(min_length = 10))]
+        password: String,
+        /// Display name, 1 to 30 characters; defaults to the username.
+        /// 프로필에 표시되는 이름, 1~30자. 기본값은 아이디입니다.
+        display_name: Option<String> = text(DisplayName::parse),
+        /// Email address.
+        /// 이메일 주소.
+        email: Option<String> = text(EmailAddress::parse),
+        #[oai(flatten)]
+        device: ClientDevice,
+    }
 
-impl Input for SignUp {
-    type Parsed = blegram_auth::SignUp;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let username = fields.text("username", |raw| Username::parse(raw.trim()));
-        let display_name = fields.optional_text("display_name", DisplayName::parse);
-        let email = fields.optional_text("email", EmailAddress::parse);
-        let known: Vec<&str> = [
+    fn parse(fields) -> Option<blegram_auth::SignUp> {
+        let known = [
             username.as_ref().map(Username::as_str),
             display_name.as_ref().map(DisplayName::as_str),
             email.as_ref().map(EmailAddress::as_str),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        let password = fields.text("password", |raw| NewPassword::parse(raw, &known));
-        let device = parse_device(fields);
+        ];
+        let known: Vec<&str> = known.into_iter().flatten().collect();
+        let password = fields.text(password, |raw| NewPassword::parse(raw, &known));
+        let device = fields.flatten(device);
         Some(blegram_auth::SignUp {
             username: username?,
             password: password?,
@@ -105,44 +93,43 @@ impl Input for SignUp {
     }
 }
 
-/// Login credentials.
-/// 로그인 정보.
-#[derive(Debug, Object)]
-pub(crate) struct LogIn {
-    /// Username, case-insensitive, with or without `@`.
-    /// 아이디. 대소문자를 구분하지 않으며 앞에 `@`를 붙여도 됩니다.
-    login: String,
-    /// Password of the account.
-    /// 계정의 비밀번호.
-    password: String,
-    /// `browser` for a session cookie, `native` for tokens.
-    /// 세션을 쿠키로 받으려면 `browser`, 토큰으로 받으려면 `native`.
-    client: ClientKind,
-    /// Name of the device, 1 to 60 characters.
-    /// 기기 이름, 1~60자.
-    device_name: Option<String>,
-}
+request! {
+    /// Login credentials.
+    /// 로그인 정보.
+    pub(crate) struct LogIn {
+        /// Username, case-insensitive, with or without `@`.
+        /// 아이디. 대소문자를 구분하지 않으며 앞에 `@`를 붙여도 됩니다.
+        login: String = text(parse_login),
+        /// Password of the account.
+        /// 계정의 비밀번호.
+        password: String = text(EnteredPassword::parse),
+        #[oai(flatten)]
+        device: ClientDevice = flatten(),
+    }
 
-impl Input for LogIn {
-    type Parsed = blegram_auth::LogIn;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let login = fields.text("login", |raw| {
-            let max = EmailAddress::MAX_BYTES;
-            if raw.len() > max { Err(Violation::TooLong { max, unit: "bytes" }) } else { Ok(raw.to_owned()) }
-        });
-        let password = fields.text("password", EnteredPassword::parse);
-        let device = parse_device(fields);
+    fn parse(fields) -> Option<blegram_auth::LogIn> {
         Some(blegram_auth::LogIn { login: login?, password: password?, device: device? })
     }
 }
 
-fn parse_client(raw: &str) -> Result<Kind, Violation> {
-    raw.parse().map_err(|_| Violation::OutOfRange("must be \"browser\" or \"native\""))
+request! {
+    /// The client that logs in.
+    /// 로그인하는 클라이언트.
+    pub(crate) struct ClientDevice {
+        /// `browser` for a session cookie, `native` for tokens.
+        /// 세션을 쿠키로 받으려면 `browser`, 토큰으로 받으려면 `native`.
+        client: ClientKind = text(parse_or(Violation::OutOfRange("must be \"browser\" or \"native\""))),
+        /// Name of the device, 1 to 60 characters.
+        /// 기기 이름, 1~60자.
+        device_name: Option<String> = text(DeviceName::parse),
+    }
+
+    fn parse(fields) -> Option<Device> {
+        Some(Device { kind: client?, name: device_name.map(String::from), ..Device::default() })
+    }
 }
 
-fn parse_device(fields: &mut Fields) -> Option<Device> {
-    let kind = fields.text("client", parse_client);
-    let name = fields.optional_text("device_name", DeviceName::parse);
-    Some(Device { kind: kind?, name: name.map(String::from), ..Device::default() })
+fn parse_login(raw: &str) -> Result<String, Violation> {
+    let max = EmailAddress::MAX_BYTES;
+    if raw.len() > max { Err(Violation::TooLong { max, unit: "bytes" }) } else { Ok(raw.to_owned()) }
 }

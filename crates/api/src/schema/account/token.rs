@@ -4,7 +4,7 @@ use blegram_domain::Violation;
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 
-use crate::body::{Fields, Input};
+use crate::body::request;
 
 /// The tokens of a native client.
 /// 네이티브 클라이언트의 토큰.
@@ -41,7 +41,7 @@ impl From<blegram_auth::Tokens> for Tokens {
 
 /// The type of a grant.
 /// 권한 부여 방식.
-#[derive(Debug, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "snake_case")]
 enum GrantType {
     /// Needs `refresh_token`.
@@ -50,25 +50,36 @@ enum GrantType {
     AuthorizationCode,
 }
 
-/// A grant to exchange for tokens (RFC 6749, 4.1.3 and 6).
-/// 토큰과 교환할 권한 부여(RFC 6749, 4.1.3과 6).
-#[derive(Debug, Object)]
-pub(crate) struct IssueToken {
-    /// Type of the grant; decides which other fields are required.
-    /// 권한 부여 방식. 이에 따라 필요한 다른 필드가 달라집니다.
-    grant_type: GrantType,
-    /// Required for `refresh_token`.
-    /// `refresh_token`일 때 필요합니다.
-    refresh_token: Option<String>,
-    /// Required for `authorization_code`.
-    /// `authorization_code`일 때 필요합니다.
-    code: Option<String>,
-    /// Required for `authorization_code` (RFC 7636).
-    /// `authorization_code`일 때 필요합니다(RFC 7636).
-    code_verifier: Option<String>,
-    /// Required for `authorization_code`.
-    /// `authorization_code`일 때 필요합니다.
-    redirect_uri: Option<String>,
+request! {
+    /// A grant to exchange for tokens (RFC 6749, 4.1.3 and 6).
+    /// 토큰과 교환할 권한 부여(RFC 6749, 4.1.3과 6).
+    pub(crate) struct IssueToken {
+        /// Type of the grant; decides which other fields are required.
+        /// 권한 부여 방식. 이에 따라 필요한 다른 필드가 달라집니다.
+        grant_type: GrantType = text(parse_grant_type),
+        /// Required for `refresh_token`.
+        /// `refresh_token`일 때 필요합니다.
+        refresh_token: Option<String> = text_if(grant_type == Some(GrantType::RefreshToken), parse_grant),
+        /// Required for `authorization_code`.
+        /// `authorization_code`일 때 필요합니다.
+        code: Option<String> = text_if(grant_type == Some(GrantType::AuthorizationCode), parse_grant),
+        /// Required for `authorization_code` (RFC 7636).
+        /// `authorization_code`일 때 필요합니다(RFC 7636).
+        code_verifier: Option<String> =
+            text_if(grant_type == Some(GrantType::AuthorizationCode), parse_grant),
+        /// Required for `authorization_code`.
+        /// `authorization_code`일 때 필요합니다.
+        redirect_uri: Option<String> = text_if(grant_type == Some(GrantType::AuthorizationCode), parse_grant),
+    }
+
+    fn parse(fields) -> Option<Grant> {
+        match grant_type? {
+            GrantType::RefreshToken => refresh_token.map(Grant::RefreshToken),
+            GrantType::AuthorizationCode => {
+                code.and(code_verifier).and(redirect_uri).map(|_| Grant::AuthorizationCode)
+            }
+        }
+    }
 }
 
 /// A parsed [`IssueToken`].
@@ -81,25 +92,6 @@ pub(crate) enum Grant {
 
 /// Largest accepted grant, in bytes; longer than every issued one.
 const MAX_GRANT_BYTES: usize = 1024;
-
-impl Input for IssueToken {
-    type Parsed = Grant;
-
-    fn parse(fields: &mut Fields) -> Option<Grant> {
-        let grant_type = fields.text("grant_type", parse_grant_type);
-        let is_code = matches!(grant_type, Some(GrantType::AuthorizationCode));
-        let is_refresh = matches!(grant_type, Some(GrantType::RefreshToken));
-        let refresh_token = fields.text_if(is_refresh, "refresh_token", parse_grant);
-        let code =
-            ["code", "code_verifier", "redirect_uri"].map(|name| fields.text_if(is_code, name, parse_grant));
-        match grant_type? {
-            GrantType::RefreshToken => refresh_token.map(Grant::RefreshToken),
-            GrantType::AuthorizationCode => {
-                code.iter().all(Option::is_some).then_some(Grant::AuthorizationCode)
-            }
-        }
-    }
-}
 
 fn parse_grant_type(raw: &str) -> Result<GrantType, Violation> {
     match raw {

@@ -1,7 +1,9 @@
 //! Messages of a conversation: the message and its pages, and the bodies that send and edit one.
 
 use blegram_chat::MessageView;
-use blegram_domain::{ClientId, MessageId, MessageText, Violation, conversation::SendMessage as Send};
+use blegram_domain::{
+    ClientId, Media as Image, MediaId, MessageId, MessageText, Violation, conversation::SendMessage as Send,
+};
 use blegram_media::Links;
 use poem_openapi::Object;
 use serde::Serialize;
@@ -9,9 +11,9 @@ use uuid::Uuid;
 
 use crate::{
     answer::Versioned,
-    body::{Fields, Input},
+    body::{Fields, parse_or, request},
     page::PageSchema,
-    schema::{Render, Time, media::Media, post::parse_media_ids, user::UserSummary},
+    schema::{Render, Time, media::Media, post::distinct_media_ids, user::UserSummary},
 };
 
 /// A message.
@@ -116,64 +118,62 @@ impl PageSchema for MessagePage {
     }
 }
 
-/// A new message.
-/// 새 메시지.
-#[derive(Debug, Object)]
-pub(crate) struct SendMessage {
-    /// A UUID (version 7) that the client chooses. Retrying with the same `client_id`, however much later, does not
-    /// create a second message.
-    /// 클라이언트가 정하는 UUID(버전 7). 나중에 같은 값으로 다시 보내도 메시지가 중복되지 않습니다.
-    client_id: Uuid,
-    /// Plain text, at most 2,000 characters and 8 KiB. May be empty if the message has images.
-    /// 일반 텍스트, 최대 2,000자, 8 KiB. 이미지가 있으면 비어 있어도 됩니다.
-    text: Option<String>,
-    /// Ids of your uploaded images that are not in use yet, at most 10, in display order.
-    /// 업로드했지만 아직 사용하지 않은 내 이미지의 ID, 최대 10개. 이 순서대로 표시됩니다.
-    #[oai(validator(max_items = 10))]
-    media_ids: Option<Vec<Uuid>>,
-    /// Id of the message to reply to, in the same conversation.
-    /// 답장할 메시지의 ID. 같은 대화의 메시지여야 합니다.
-    reply_to: Option<Uuid>,
-}
+request! {
+    /// A new message.
+    /// 새 메시지.
+    pub(crate) struct SendMessage {
+        /// A UUID (version 7) that the client chooses. Retrying with the same `client_id`, however much later, does not
+        /// create a second message.
+        /// 클라이언트가 정하는 UUID(버전 7). 나중에 같은 값으로 다시 보내도 메시지가 중복되지 않습니다.
+        client_id: Uuid = text(parse_or(INVALID_CLIENT_ID)),
+        /// Plain text, at most 2,000 characters and 8 KiB. May be empty if the message has images.
+        /// 일반 텍스트, 최대 2,000자, 8 KiB. 이미지가 있으면 비어 있어도 됩니다.
+        text: Option<String> = text_unless(&media_ids, MessageText::parse),
+        /// Ids of your uploaded images that are not in use yet, at most 10, in display order.
+        /// 업로드했지만 아직 사용하지 않은 내 이미지의 ID, 최대 10개. 이 순서대로 표시됩니다.
+        #[oai(validator(max_items = 10))]
+        media_ids: Option<Vec<Uuid>> = texts(Image::MAX_PER_POST, distinct_media_ids()),
+        /// Id of the message to reply to, in the same conversation.
+        /// 답장할 메시지의 ID. 같은 대화의 메시지여야 합니다.
+        reply_to: Option<Uuid> = text(parse_or(REPLIED_NOT_FOUND)),
+    }
 
-impl Input for SendMessage {
-    type Parsed = Send;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let client_id = fields.text("client_id", |raw| {
-            raw.parse::<ClientId>().map_err(|_| Violation::InvalidCharacters("must be a UUID"))
-        });
-        if !fields.has("text") && !fields.has("media_ids") {
-            fields.fail("text", Violation::Blank);
-        }
-        let text = fields.optional_text("text", MessageText::parse);
-        let media = parse_media_ids(fields).unwrap_or_default();
-        let reply_to = fields.optional_text("reply_to", |raw| {
-            raw.parse::<MessageId>()
-                .map_err(|_| Violation::NotFound("must be the id of a message in this conversation"))
-        });
-        let text = text.or_else(|| MessageText::parse("").ok())?;
-        // After another failure do not report a blank text as well: the rejected field may be `media_ids`.
-        if text.as_str().is_empty() && fields.has_failed() {
-            return None;
-        }
-        Send::new(client_id?, text, media, reply_to).map_err(|violation| fields.fail("text", violation)).ok()
+    fn parse(fields) -> Option<Send> {
+        new_message(fields, client_id, text, media_ids, reply_to)
     }
 }
 
-/// An edit of a message.
-/// 메시지 수정.
-#[derive(Debug, Object)]
-pub(crate) struct EditMessage {
-    /// Plain text, at most 2,000 characters and 8 KiB.
-    /// 일반 텍스트, 최대 2,000자, 8 KiB.
-    text: String,
+request! {
+    /// An edit of a message.
+    /// 메시지 수정.
+    pub(crate) struct EditMessage {
+        /// Plain text, at most 2,000 characters and 8 KiB.
+        /// 일반 텍스트, 최대 2,000자, 8 KiB.
+        text: String = text(MessageText::parse),
+    }
+
+    fn parse(fields) -> Option<MessageText> {
+        text
+    }
 }
 
-impl Input for EditMessage {
-    type Parsed = MessageText;
+pub(crate) const INVALID_CLIENT_ID: Violation = Violation::InvalidCharacters("must be a UUID");
+pub(crate) const REPLIED_NOT_FOUND: Violation =
+    Violation::NotFound("must be the id of a message in this conversation");
 
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        fields.text("text", MessageText::parse)
+/// Makes a message of the parsed fields of a body that sends one.
+pub(crate) fn new_message(
+    fields: &mut Fields,
+    client_id: Option<ClientId>,
+    text: Option<MessageText>,
+    media: Option<Vec<MediaId>>,
+    reply_to: Option<MessageId>,
+) -> Option<Send> {
+    let text = text.or_else(|| MessageText::parse("").ok())?;
+    // After another failure do not report a blank text as well: the rejected field may be `media_ids`.
+    if text.as_str().is_empty() && fields.has_failed() {
+        return None;
     }
+    let media = media.unwrap_or_default();
+    Send::new(client_id?, text, media, reply_to).map_err(|violation| fields.fail("text", violation)).ok()
 }

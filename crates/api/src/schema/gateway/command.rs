@@ -16,7 +16,7 @@ pub(crate) use self::conversation::{
 };
 use super::{MAX_OPEN, MAX_TOPICS, MAX_WATCHED, event::PresenceEvent};
 use crate::{
-    body::{Fields, Input},
+    body::{parse_or, request},
     schema::{FieldProblem, conversation::SyncResult},
 };
 
@@ -38,25 +38,30 @@ pub(crate) struct CommandError {
     retry_after_ms: Option<u64>,
 }
 
-/// Returns what changed while you were disconnected, and sets your subscriptions.
-/// 연결이 끊긴 동안 바뀐 내용을 돌려주고 구독을 설정합니다.
-#[derive(Debug, Object)]
-pub(crate) struct SyncCommand {
-    /// The `cursor` of the previous sync; absent for the first sync.
-    /// 이전 동기화에서 받은 `cursor`. 첫 동기화에서는 생략합니다.
-    since: Option<String>,
-    /// Ids of the open conversations, as `conversations` of the `open` command.
-    /// 화면에 열린 대화의 ID. `open` 명령의 `conversations`와 같습니다.
-    #[oai(validator(max_items = 16))]
-    open: Option<Vec<Uuid>>,
-    /// Topics to subscribe to, as `topics` of the `subscribe` command.
-    /// 구독할 주제. `subscribe` 명령의 `topics`와 같습니다.
-    #[oai(validator(max_items = 64))]
-    topics: Option<Vec<String>>,
-    /// Ids of the users whose presence to watch, as `users` of the `presence` command.
-    /// 접속 상태를 구독할 사용자의 ID. `presence` 명령의 `users`와 같습니다.
-    #[oai(validator(max_items = 100))]
-    presence: Option<Vec<Uuid>>,
+request! {
+    /// Returns what changed while you were disconnected, and sets your subscriptions.
+    /// 연결이 끊긴 동안 바뀐 내용을 돌려주고 구독을 설정합니다.
+    pub(crate) struct SyncCommand {
+        /// The `cursor` of the previous sync; absent for the first sync.
+        /// 이전 동기화에서 받은 `cursor`. 첫 동기화에서는 생략합니다.
+        since: Option<String> = text(parse_any),
+        /// Ids of the open conversations, as `conversations` of the `open` command.
+        /// 화면에 열린 대화의 ID. `open` 명령의 `conversations`와 같습니다.
+        #[oai(validator(max_items = 16))]
+        open: Option<Vec<Uuid>> = texts(MAX_OPEN, parse_or(INVALID_CONVERSATION_ID)),
+        /// Topics to subscribe to, as `topics` of the `subscribe` command.
+        /// 구독할 주제. `subscribe` 명령의 `topics`와 같습니다.
+        #[oai(validator(max_items = 64))]
+        topics: Option<Vec<String>> = texts(MAX_TOPICS, parse_topic),
+        /// Ids of the users whose presence to watch, as `users` of the `presence` command.
+        /// 접속 상태를 구독할 사용자의 ID. `presence` 명령의 `users`와 같습니다.
+        #[oai(validator(max_items = 100))]
+        presence: Option<Vec<Uuid>> = texts(MAX_WATCHED, parse_or(INVALID_USER_ID)),
+    }
+
+    fn parse(fields) -> Option<Authenticate> {
+        Some(Authenticate { since, open, topics: topics.unwrap_or_default(), presence })
+    }
 }
 
 /// A parsed [`SyncCommand`].
@@ -67,34 +72,16 @@ pub(crate) struct Authenticate {
     pub(crate) presence: Option<Vec<UserId>>,
 }
 
-impl Input for SyncCommand {
-    type Parsed = Authenticate;
+const INVALID_CONVERSATION_ID: Violation = Violation::InvalidCharacters("must be the id of a conversation");
+const INVALID_USER_ID: Violation = Violation::InvalidCharacters("must be the id of a user");
 
-    fn parse(fields: &mut Fields) -> Option<Authenticate> {
-        Some(Authenticate {
-            since: fields.optional_text("since", |raw| Ok(raw.to_owned())),
-            open: conversations(fields, "open"),
-            topics: topics(fields).unwrap_or_default(),
-            presence: users(fields, "presence"),
-        })
-    }
+// Not validated: each topic has its own outcome in the reply, so that an invalid one does not reject the command.
+fn parse_topic(raw: &str) -> Result<String, Violation> {
+    Ok(raw.chars().take(256).collect())
 }
 
-fn topics(fields: &mut Fields) -> Option<Vec<String>> {
-    // Not parsed here: each topic has its own outcome in the reply, so that an invalid one does not reject the command.
-    fields.optional_texts("topics", MAX_TOPICS, |raw| Ok(raw.chars().take(256).collect()))
-}
-
-fn conversations(fields: &mut Fields, name: &str) -> Option<Vec<ConversationId>> {
-    fields.optional_texts(name, MAX_OPEN, |raw| {
-        raw.parse().map_err(|_| Violation::InvalidCharacters("must be the id of a conversation"))
-    })
-}
-
-fn users(fields: &mut Fields, name: &str) -> Option<Vec<UserId>> {
-    fields.optional_texts(name, MAX_WATCHED, |raw| {
-        raw.parse().map_err(|_| Violation::InvalidCharacters("must be the id of a user"))
-    })
+fn parse_any(raw: &str) -> Result<String, Violation> {
+    Ok(raw.to_owned())
 }
 
 /// The changes since the cursor, and the outcome of the subscriptions.
@@ -112,31 +99,19 @@ pub(crate) struct SyncAnswer {
     pub(crate) presence: Vec<PresenceEvent>,
 }
 
-/// The topics to subscribe to or to unsubscribe from.
-/// 구독하거나 구독을 취소할 주제.
-#[derive(Debug, Object)]
-pub(crate) struct TopicsCommand {
-    /// Topics, at most 64: `timeline:home`, `timeline:public`, `hashtag:<tag>`, `user:<id>` or `post:<id>`.
-    /// 주제, 최대 64개: `timeline:home`, `timeline:public`, `hashtag:<tag>`, `user:<id>`, `post:<id>`.
-    #[oai(validator(max_items = 64))]
-    topics: Option<Vec<String>>,
-}
-
-impl Input for TopicsCommand {
-    type Parsed = Vec<String>;
-
-    fn parse(fields: &mut Fields) -> Option<Vec<String>> {
-        required(fields, "topics").then_some(())?;
-        topics(fields)
+request! {
+    /// The topics to subscribe to or to unsubscribe from.
+    /// 구독하거나 구독을 취소할 주제.
+    pub(crate) struct TopicsCommand {
+        /// Topics, at most 64: `timeline:home`, `timeline:public`, `hashtag:<tag>`, `user:<id>` or `post:<id>`.
+        /// 주제, 최대 64개: `timeline:home`, `timeline:public`, `hashtag:<tag>`, `user:<id>`, `post:<id>`.
+        #[oai(validator(max_items = 64))]
+        topics: Option<Vec<String>> = required_texts(MAX_TOPICS, parse_topic),
     }
-}
 
-fn required(fields: &mut Fields, name: &str) -> bool {
-    let is_present = fields.has(name);
-    if !is_present {
-        fields.fail_required(name);
+    fn parse(fields) -> Option<Vec<String>> {
+        topics
     }
-    is_present
 }
 
 /// The outcome of each topic.
@@ -148,22 +123,18 @@ pub(crate) struct TopicsAnswer {
     pub(crate) topics: HashMap<String, String>,
 }
 
-/// Sets the open conversations, replacing the previous ones. You receive `typing` events only for open conversations.
-/// 화면에 열린 대화를 설정합니다. 이전 목록을 대체하며, 열린 대화에 대해서만 `typing` 이벤트를 받습니다.
-#[derive(Debug, Object)]
-pub(crate) struct OpenCommand {
-    /// The ids of the conversations, at most 16.
-    /// 대화의 ID, 최대 16개.
-    #[oai(validator(max_items = 16))]
-    conversations: Option<Vec<Uuid>>,
-}
+request! {
+    /// Sets the open conversations, replacing the previous ones. You receive `typing` events only for open conversations.
+    /// 화면에 열린 대화를 설정합니다. 이전 목록을 대체하며, 열린 대화에 대해서만 `typing` 이벤트를 받습니다.
+    pub(crate) struct OpenCommand {
+        /// The ids of the conversations, at most 16.
+        /// 대화의 ID, 최대 16개.
+        #[oai(validator(max_items = 16))]
+        conversations: Option<Vec<Uuid>> = required_texts(MAX_OPEN, parse_or(INVALID_CONVERSATION_ID)),
+    }
 
-impl Input for OpenCommand {
-    type Parsed = Vec<ConversationId>;
-
-    fn parse(fields: &mut Fields) -> Option<Vec<ConversationId>> {
-        required(fields, "conversations").then_some(())?;
-        conversations(fields, "conversations")
+    fn parse(fields) -> Option<Vec<ConversationId>> {
+        conversations
     }
 }
 
@@ -172,23 +143,19 @@ impl Input for OpenCommand {
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct DoneAnswer {}
 
-/// Sets the users whose presence you watch, replacing the previous ones. You receive the presence of users who share a
-/// conversation with you, and of users whom you follow and who follow you.
-/// 접속 상태를 구독할 사용자를 설정합니다. 이전 목록을 대체합니다. 서로 팔로우하는 사용자와 같은 대화에 참여한 사용자의 접속 상태를 받을 수 있습니다.
-#[derive(Debug, Object)]
-pub(crate) struct PresenceCommand {
-    /// The ids of the users, at most 100.
-    /// 사용자의 ID, 최대 100개.
-    #[oai(validator(max_items = 100))]
-    users: Option<Vec<Uuid>>,
-}
+request! {
+    /// Sets the users whose presence you watch, replacing the previous ones. You receive the presence of users who share a
+    /// conversation with you, and of users whom you follow and who follow you.
+    /// 접속 상태를 구독할 사용자를 설정합니다. 이전 목록을 대체합니다. 서로 팔로우하는 사용자와 같은 대화에 참여한 사용자의 접속 상태를 받을 수 있습니다.
+    pub(crate) struct PresenceCommand {
+        /// The ids of the users, at most 100.
+        /// 사용자의 ID, 최대 100개.
+        #[oai(validator(max_items = 100))]
+        users: Option<Vec<Uuid>> = required_texts(MAX_WATCHED, parse_or(INVALID_USER_ID)),
+    }
 
-impl Input for PresenceCommand {
-    type Parsed = Vec<UserId>;
-
-    fn parse(fields: &mut Fields) -> Option<Vec<UserId>> {
-        required(fields, "users").then_some(())?;
-        users(fields, "users")
+    fn parse(fields) -> Option<Vec<UserId>> {
+        users
     }
 }
 
@@ -201,31 +168,20 @@ pub(crate) struct PresenceAnswer {
     pub(crate) states: Vec<PresenceEvent>,
 }
 
-/// Renews the credential of the connection with another one of the same user. Set exactly one of the two fields.
-/// 같은 사용자의 다른 자격 증명으로 연결을 갱신합니다. 두 필드 가운데 하나만 보내세요.
-#[derive(Debug, Object)]
-pub(crate) struct AuthCommand {
-    /// An access token of the same user.
-    /// 같은 사용자의 액세스 토큰.
-    access_token: Option<String>,
-    /// A ticket from createGatewayTicket.
-    /// createGatewayTicket으로 받은 티켓.
-    ticket: Option<String>,
-}
+request! {
+    /// Renews the credential of the connection with another one of the same user. Set exactly one of the two fields.
+    /// 같은 사용자의 다른 자격 증명으로 연결을 갱신합니다. 두 필드 가운데 하나만 보내세요.
+    pub(crate) struct AuthCommand {
+        /// An access token of the same user.
+        /// 같은 사용자의 액세스 토큰.
+        access_token: Option<String> = text(parse_any),
+        /// A ticket from createGatewayTicket.
+        /// createGatewayTicket으로 받은 티켓.
+        ticket: Option<String> = text(parse_any),
+    }
 
-/// A parsed [`AuthCommand`].
-pub(crate) enum RenewedCredential {
-    AccessToken(String),
-    Ticket(String),
-}
-
-impl Input for AuthCommand {
-    type Parsed = RenewedCredential;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let token = fields.optional_text("access_token", |raw| Ok(raw.to_owned()));
-        let ticket = fields.optional_text("ticket", |raw| Ok(raw.to_owned()));
-        match (token, ticket) {
+    fn parse(fields) -> Option<RenewedCredential> {
+        match (access_token, ticket) {
             (Some(token), None) => Some(RenewedCredential::AccessToken(token)),
             (None, Some(ticket)) => Some(RenewedCredential::Ticket(ticket)),
             _ => {
@@ -236,6 +192,12 @@ impl Input for AuthCommand {
             }
         }
     }
+}
+
+/// A parsed [`AuthCommand`].
+pub(crate) enum RenewedCredential {
+    AccessToken(String),
+    Ticket(String),
 }
 
 /// The credential of the connection was renewed.

@@ -1,48 +1,48 @@
 //! Gateway commands on one conversation: messages, read position, typing and history.
 
-use blegram_domain::{ConversationId, MessageId, MessageText, Violation, conversation::SendMessage as Send};
+use blegram_domain::{
+    ConversationId, Media as Image, MessageId, MessageText, Violation, conversation::SendMessage as Send,
+};
 use poem_openapi::Object;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::INVALID_CONVERSATION_ID;
 use crate::{
-    body::{Fields, Input},
+    body::{parse_or, request},
     schema::{
         Time,
-        conversation::{Message, SendMessage},
+        conversation::{INVALID_CLIENT_ID, Message, REPLIED_NOT_FOUND, new_message},
+        post::distinct_media_ids,
     },
 };
 
-/// Sends a message, like sendMessage of the HTTP API.
-/// 메시지를 보냅니다. HTTP API의 sendMessage와 같습니다.
-#[derive(Debug, Object)]
-pub(crate) struct MessageSendCommand {
-    /// The id of the conversation.
-    /// 대화의 ID.
-    conversation_id: Uuid,
-    /// A UUID (version 7) that the client chooses. Retrying with the same `client_id`, however much later, does not
-    /// create a second message.
-    /// 클라이언트가 정하는 UUID(버전 7). 나중에 같은 값으로 다시 보내도 메시지가 중복되지 않습니다.
-    client_id: Uuid,
-    /// Plain text, at most 2,000 characters and 8 KiB. May be empty if the message has images.
-    /// 일반 텍스트, 최대 2,000자, 8 KiB. 이미지가 있으면 비어 있어도 됩니다.
-    text: Option<String>,
-    /// Ids of your uploaded images that are not in use yet, at most 10, in display order.
-    /// 업로드했지만 아직 사용하지 않은 내 이미지의 ID, 최대 10개. 이 순서대로 표시됩니다.
-    #[oai(validator(max_items = 10))]
-    media_ids: Option<Vec<Uuid>>,
-    /// Id of the message to reply to, in the same conversation.
-    /// 답장할 메시지의 ID. 같은 대화의 메시지여야 합니다.
-    reply_to: Option<Uuid>,
-}
+request! {
+    /// Sends a message, like sendMessage of the HTTP API.
+    /// 메시지를 보냅니다. HTTP API의 sendMessage와 같습니다.
+    pub(crate) struct MessageSendCommand {
+        /// The id of the conversation.
+        /// 대화의 ID.
+        conversation_id: Uuid = text(parse_or(INVALID_CONVERSATION_ID)),
+        /// A UUID (version 7) that the client chooses. Retrying with the same `client_id`, however much later, does not
+        /// create a second message.
+        /// 클라이언트가 정하는 UUID(버전 7). 나중에 같은 값으로 다시 보내도 메시지가 중복되지 않습니다.
+        client_id: Uuid = text(parse_or(INVALID_CLIENT_ID)),
+        /// Plain text, at most 2,000 characters and 8 KiB. May be empty if the message has images.
+        /// 일반 텍스트, 최대 2,000자, 8 KiB. 이미지가 있으면 비어 있어도 됩니다.
+        text: Option<String> = text_unless(&media_ids, MessageText::parse),
+        /// Ids of your uploaded images that are not in use yet, at most 10, in display order.
+        /// 업로드했지만 아직 사용하지 않은 내 이미지의 ID, 최대 10개. 이 순서대로 표시됩니다.
+        #[oai(validator(max_items = 10))]
+        media_ids: Option<Vec<Uuid>> = texts(Image::MAX_PER_POST, distinct_media_ids()),
+        /// Id of the message to reply to, in the same conversation.
+        /// 답장할 메시지의 ID. 같은 대화의 메시지여야 합니다.
+        reply_to: Option<Uuid> = text(parse_or(REPLIED_NOT_FOUND)),
+    }
 
-impl Input for MessageSendCommand {
-    type Parsed = (ConversationId, Send);
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let conversation = conversation(fields);
-        let message = SendMessage::parse(fields);
-        Some((conversation?, message?))
+    fn parse(fields) -> Option<(ConversationId, Send)> {
+        let message = new_message(fields, client_id, text, media_ids, reply_to);
+        Some((conversation_id?, message?))
     }
 }
 
@@ -67,28 +67,23 @@ pub(crate) struct MessageSentAnswer {
     pub(crate) duplicate: bool,
 }
 
-/// Edits one of your messages.
-/// 내 메시지를 수정합니다.
-#[derive(Debug, Object)]
-pub(crate) struct MessageEditCommand {
-    /// The id of the conversation.
-    /// 대화의 ID.
-    conversation_id: Uuid,
-    /// The id of the message.
-    /// 메시지의 ID.
-    message_id: Uuid,
-    /// Plain text, at most 2,000 characters and 8 KiB.
-    /// 일반 텍스트, 최대 2,000자, 8 KiB.
-    text: String,
-}
+request! {
+    /// Edits one of your messages.
+    /// 내 메시지를 수정합니다.
+    pub(crate) struct MessageEditCommand {
+        /// The id of the conversation.
+        /// 대화의 ID.
+        conversation_id: Uuid = text(parse_or(INVALID_CONVERSATION_ID)),
+        /// The id of the message.
+        /// 메시지의 ID.
+        message_id: Uuid = text(parse_or(Violation::InvalidCharacters("must be the id of a message"))),
+        /// Plain text, at most 2,000 characters and 8 KiB.
+        /// 일반 텍스트, 최대 2,000자, 8 KiB.
+        text: String = text(MessageText::parse),
+    }
 
-impl Input for MessageEditCommand {
-    type Parsed = (ConversationId, MessageId, MessageText);
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let (conversation, message) = (conversation(fields), message(fields));
-        let text = fields.text("text", MessageText::parse);
-        Some((conversation?, message?, text?))
+    fn parse(fields) -> Option<(ConversationId, MessageId, MessageText)> {
+        Some((conversation_id?, message_id?, text?))
     }
 }
 
@@ -101,80 +96,74 @@ pub(crate) struct MessageEditedAnswer {
     pub(crate) message: Message,
 }
 
-/// Deletes (unsends) one of your messages.
-/// 내 메시지를 삭제(전송 취소)합니다.
-#[derive(Debug, Object)]
-pub(crate) struct MessageDeleteCommand {
-    /// The id of the conversation.
-    /// 대화의 ID.
-    conversation_id: Uuid,
-    /// The id of the message.
-    /// 메시지의 ID.
-    message_id: Uuid,
-}
+request! {
+    /// Deletes (unsends) one of your messages.
+    /// 내 메시지를 삭제(전송 취소)합니다.
+    pub(crate) struct MessageDeleteCommand {
+        /// The id of the conversation.
+        /// 대화의 ID.
+        conversation_id: Uuid = text(parse_or(INVALID_CONVERSATION_ID)),
+        /// The id of the message.
+        /// 메시지의 ID.
+        message_id: Uuid = text(parse_or(Violation::InvalidCharacters("must be the id of a message"))),
+    }
 
-impl Input for MessageDeleteCommand {
-    type Parsed = (ConversationId, MessageId);
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let (conversation, message) = (conversation(fields), message(fields));
-        Some((conversation?, message?))
+    fn parse(fields) -> Option<(ConversationId, MessageId)> {
+        Some((conversation_id?, message_id?))
     }
 }
 
-/// Marks messages as read.
-/// 메시지를 읽음으로 표시합니다.
-#[derive(Debug, Object)]
-pub(crate) struct ReadCommand {
-    /// The id of the conversation.
-    /// 대화의 ID.
-    conversation_id: Uuid,
-    /// Number of the newest message that you have read.
-    /// 마지막으로 읽은 메시지의 번호.
-    message_no: u64,
-}
+request! {
+    /// Marks messages as read.
+    /// 메시지를 읽음으로 표시합니다.
+    pub(crate) struct ReadCommand {
+        /// The id of the conversation.
+        /// 대화의 ID.
+        conversation_id: Uuid = text(parse_or(INVALID_CONVERSATION_ID)),
+        /// Number of the newest message that you have read.
+        /// 마지막으로 읽은 메시지의 번호.
+        message_no: u64 = integer(0..=u64::MAX, "must be the number of a message"),
+    }
 
-impl Input for ReadCommand {
-    type Parsed = (ConversationId, u64);
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let conversation = conversation(fields);
-        let message_no = fields.integer("message_no", 0..=u64::MAX, "must be the number of a message");
-        Some((conversation?, message_no?))
+    fn parse(fields) -> Option<(ConversationId, u64)> {
+        Some((conversation_id?, message_no?))
     }
 }
 
-/// Tells the other members that you are typing. Send it at most once every three seconds per conversation: the server
-/// ignores more frequent ones.
-/// 입력 중임을 다른 참여자에게 알립니다. 대화마다 3초에 한 번만 보내세요. 더 자주 보내면 무시됩니다.
-#[derive(Debug, Object)]
-pub(crate) struct TypingCommand {
-    /// The id of the conversation.
-    /// 대화의 ID.
-    conversation_id: Uuid,
-}
+request! {
+    /// Tells the other members that you are typing. Send it at most once every three seconds per conversation: the server
+    /// ignores more frequent ones.
+    /// 입력 중임을 다른 참여자에게 알립니다. 대화마다 3초에 한 번만 보내세요. 더 자주 보내면 무시됩니다.
+    pub(crate) struct TypingCommand {
+        /// The id of the conversation.
+        /// 대화의 ID.
+        conversation_id: Uuid = text(parse_or(INVALID_CONVERSATION_ID)),
+    }
 
-impl Input for TypingCommand {
-    type Parsed = ConversationId;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        conversation(fields)
+    fn parse(fields) -> Option<ConversationId> {
+        conversation_id
     }
 }
 
-/// Reads events of a conversation, like listConversationEvents of the HTTP API.
-/// 대화의 이벤트를 읽습니다. HTTP API의 listConversationEvents와 같습니다.
-#[derive(Debug, Object)]
-pub(crate) struct HistoryCommand {
-    /// The id of the conversation.
-    /// 대화의 ID.
-    conversation_id: Uuid,
-    /// Sequence number of the last event that you have applied; events after it are returned.
-    /// 마지막으로 적용한 이벤트의 번호. 그 뒤의 이벤트를 돌려줍니다.
-    after: u64,
-    /// Maximum number of events to return, 1 to 100; defaults to 100.
-    /// 받을 이벤트의 최대 수, 1~100. 기본값은 100입니다.
-    limit: Option<u64>,
+request! {
+    /// Reads events of a conversation, like listConversationEvents of the HTTP API.
+    /// 대화의 이벤트를 읽습니다. HTTP API의 listConversationEvents와 같습니다.
+    pub(crate) struct HistoryCommand {
+        /// The id of the conversation.
+        /// 대화의 ID.
+        conversation_id: Uuid = text(parse_or(INVALID_CONVERSATION_ID)),
+        /// Sequence number of the last event that you have applied; events after it are returned.
+        /// 마지막으로 적용한 이벤트의 번호. 그 뒤의 이벤트를 돌려줍니다.
+        after: u64 = integer(0..=u64::MAX, "must be the sequence number of an event"),
+        /// Maximum number of events to return, 1 to 100; defaults to 100.
+        /// 받을 이벤트의 최대 수, 1~100. 기본값은 100입니다.
+        limit: Option<u64> = integer(1..=100, "must be from 1 to 100"),
+    }
+
+    fn parse(fields) -> Option<History> {
+        let limit = usize::try_from(limit.unwrap_or(100)).ok()?;
+        Some(History { conversation: conversation_id?, after: after?, limit })
+    }
 }
 
 /// A parsed [`HistoryCommand`].
@@ -182,32 +171,4 @@ pub(crate) struct History {
     pub(crate) conversation: ConversationId,
     pub(crate) after: u64,
     pub(crate) limit: usize,
-}
-
-impl Input for HistoryCommand {
-    type Parsed = History;
-
-    fn parse(fields: &mut Fields) -> Option<Self::Parsed> {
-        let conversation = conversation(fields);
-        let after = fields.integer("after", 0..=u64::MAX, "must be the sequence number of an event");
-        let limit = if fields.has("limit") {
-            fields.integer("limit", 1..=100, "must be from 1 to 100")
-        } else {
-            fields.skip("limit");
-            Some(100)
-        };
-        Some(History { conversation: conversation?, after: after?, limit: usize::try_from(limit?).ok()? })
-    }
-}
-
-fn conversation(fields: &mut Fields) -> Option<ConversationId> {
-    fields.text("conversation_id", |raw| {
-        raw.parse().map_err(|_| Violation::InvalidCharacters("must be the id of a conversation"))
-    })
-}
-
-fn message(fields: &mut Fields) -> Option<MessageId> {
-    fields.text("message_id", |raw| {
-        raw.parse().map_err(|_| Violation::InvalidCharacters("must be the id of a message"))
-    })
 }

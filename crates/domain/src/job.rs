@@ -6,38 +6,63 @@ use std::time::Duration;
 
 use crate::{CommentId, ConversationId, MediaId, MediaKey, PostId, UserId};
 
-/// One row per kind of job: its variant, the type of its subject if it has one, and the stored kind.
+/// One row per kind of job, grouped by the feature that runs it: its variant, the type of its subject if it has one, and
+/// the stored kind.
 macro_rules! jobs {
-    ($($(#[$doc:meta])* $variant:ident $(($subject:ident))? = $kind:literal;)*) => {
+    ($($(#[$feature_doc:meta])* $feature:ident: $jobs:ident {
+        $($(#[$doc:meta])* $variant:ident $(($subject:ident))? = $kind:literal;)+
+    })+) => {
         /// A background job with its subject.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Job { $($(#[$doc])* $variant $(($subject))?,)* }
+        pub enum Job { $($($(#[$doc])* $variant $(($subject))?,)+)+ }
+
+        /// A job, by the feature that runs it: see [`Job::by_feature`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum FeatureJob { $($(#[$feature_doc])* $feature($jobs),)+ }
+
+        $(
+            $(#[$feature_doc])*
+            #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+            pub enum $jobs { $($(#[$doc])* $variant $(($subject))?,)+ }
+        )+
 
         impl Job {
             /// The kinds that this version knows; it leaves other kinds to newer nodes.
-            pub const KINDS: &'static [&'static str] = &[$($kind,)*];
+            pub const KINDS: &'static [&'static str] = &[$($($kind,)+)+];
 
             /// The kind, as it is stored.
             pub const fn kind(self) -> &'static str {
-                match self { $(Self::$variant { .. } => $kind,)* }
+                match self { $($(Self::$variant { .. } => $kind,)+)+ }
             }
 
             /// The subject, as it is stored; empty for a job about the whole site. A kind and subject identify one job.
             pub fn subject(self) -> String {
-                match self { $(jobs!(@pattern subject $variant $($subject)?) => jobs!(@text subject $($subject)?),)* }
+                match self {
+                    $($(jobs!(@job Self, subject, $variant $($subject)?) => jobs!(@text subject $($subject)?),)+)+
+                }
             }
 
             /// Parses a stored `kind` and `subject`; `None` for a job that this version does not know.
             pub fn parse(kind: &str, subject: &str) -> Option<Self> {
                 match kind {
-                    $($kind => jobs!(@parse subject $variant $($subject)?),)*
+                    $($($kind => jobs!(@parse subject $variant $($subject)?),)+)+
                     _ => None,
+                }
+            }
+
+            /// The same job in the enum of its feature, so that each feature matches its own kinds only.
+            pub const fn by_feature(self) -> FeatureJob {
+                match self {
+                    $($(
+                        jobs!(@job Self, subject, $variant $($subject)?) =>
+                            FeatureJob::$feature(jobs!(@job $jobs, subject, $variant $($subject)?)),
+                    )+)+
                 }
             }
         }
     };
-    (@pattern $name:ident $variant:ident) => { Self::$variant };
-    (@pattern $name:ident $variant:ident $subject:ident) => { Self::$variant($name) };
+    (@job $type:ident, $name:ident, $variant:ident) => { $type::$variant };
+    (@job $type:ident, $name:ident, $variant:ident $subject:ident) => { $type::$variant($name) };
     (@text $name:ident) => { String::new() };
     (@text $name:ident $subject:ident) => { $name.to_string() };
     (@parse $name:ident $variant:ident) => { $name.is_empty().then_some(Self::$variant) };
@@ -46,28 +71,40 @@ macro_rules! jobs {
 
 // The stored kinds keep their text: nodes of several versions take jobs from one queue.
 jobs! {
-    /// Purges the data of a deleted account, then the account.
-    PurgeAccount(UserId) = "erase-account";
-    /// Purges the data attached to a deleted post, then the post.
-    PurgePost(PostId) = "erase-post";
-    /// Purges the data attached to a deleted comment, then the comment, unless replies need it as a tombstone.
-    PurgeComment(CommentId) = "erase-comment";
-    /// Purges an image that its owner deleted, replaced, or never used.
-    PurgeMedia(MediaId) = "erase-media";
-    /// Deletes the files that an image had under another key.
-    DeleteFiles(MediaKey) = "erase-files";
-    /// Moves the files of all images of an account to the area where they belong: public or private.
-    MoveMedia(UserId) = "move-media";
-    /// Moves the files of one image to the area where they belong.
-    MoveImage(MediaId) = "move-image";
-    /// Purges a conversation without members.
-    PurgeConversation(ConversationId) = "erase-conversation";
-    /// Accepts the pending follow requests of an account that is no longer private.
-    AcceptFollowRequests(UserId) = "accept-follow-requests";
-    /// Indexes the texts that were written before search existed.
-    Reindex = "reindex";
-    /// Deletes expired data. Recurring: it runs again every [`Job::period`].
-    Retention = "retention";
+    /// Jobs that need several features, in an order.
+    Site: SiteJob {
+        /// Purges the data of a deleted account, then the account.
+        PurgeAccount(UserId) = "erase-account";
+        /// Purges the data attached to a deleted post, then the post.
+        PurgePost(PostId) = "erase-post";
+        /// Deletes expired data. Recurring: it runs again every [`Job::period`].
+        Retention = "retention";
+    }
+    /// Jobs of posts, comments, relationships and search.
+    Social: SocialJob {
+        /// Purges the data attached to a deleted comment, then the comment, unless replies need it as a tombstone.
+        PurgeComment(CommentId) = "erase-comment";
+        /// Accepts the pending follow requests of an account that is no longer private.
+        AcceptFollowRequests(UserId) = "accept-follow-requests";
+        /// Indexes the texts that were written before search existed.
+        Reindex = "reindex";
+    }
+    /// Jobs of conversations.
+    Chat: ChatJob {
+        /// Purges a conversation without members.
+        PurgeConversation(ConversationId) = "erase-conversation";
+    }
+    /// Jobs of images and their files.
+    Media: MediaJob {
+        /// Purges an image that its owner deleted, replaced, or never used.
+        PurgeMedia(MediaId) = "erase-media";
+        /// Deletes the files that an image had under another key.
+        DeleteFiles(MediaKey) = "erase-files";
+        /// Moves the files of all images of an account to the area where they belong: public or private.
+        MoveMedia(UserId) = "move-media";
+        /// Moves the files of one image to the area where they belong.
+        MoveImage(MediaId) = "move-image";
+    }
 }
 
 impl Job {
@@ -129,15 +166,15 @@ mod tests {
         let kinds = [
             "erase-account",
             "erase-post",
+            "retention",
             "erase-comment",
+            "accept-follow-requests",
+            "reindex",
+            "erase-conversation",
             "erase-media",
             "erase-files",
             "move-media",
             "move-image",
-            "erase-conversation",
-            "accept-follow-requests",
-            "reindex",
-            "retention",
         ];
         assert_eq!(Job::KINDS, kinds);
     }

@@ -4,11 +4,16 @@
 //! in steps of few transactions and renews the lease between them; when a node crashes, the lease expires and another
 //! node claims the job. A failed job is retried with backoff and never given up. Decision 12 says why.
 
+mod chat;
+mod handlers;
+mod media;
+mod site;
+mod social;
+
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use blegram_auth::Auth;
-use blegram_chat::Chat;
 use blegram_domain::{Clock, Job, Timestamp, job::retry_after};
 use blegram_media::Media;
 use blegram_persistence::{
@@ -19,6 +24,7 @@ use blegram_social::Social;
 use futures_util::{FutureExt, future::join_all};
 use tokio_util::sync::CancellationToken;
 
+use self::handlers::Handlers;
 use crate::{clock::Retention, doctor::on_one_line};
 
 /// Lease of a claimed job. Each step renews it and takes much less time.
@@ -35,11 +41,7 @@ const WORKERS_ON_POSTGRES: usize = 2;
 pub struct Runner {
     db: Db,
     clock: Arc<dyn Clock>,
-    auth: Auth,
-    social: Social,
-    chat: Chat,
-    media: Media,
-    retention: Retention,
+    handlers: Handlers,
     shutdown: CancellationToken,
 }
 
@@ -53,15 +55,13 @@ impl Runner {
         media: Media,
         shutdown: CancellationToken,
     ) -> Self {
-        // Without an event sink: jobs need only the database and the clock.
-        let chat = Chat::new(db.clone(), Arc::clone(&clock));
-        let retention = Retention::new(db.clone(), Arc::clone(&clock));
-        Self { db, clock, auth, social, chat, media, retention, shutdown }
+        let handlers = Handlers::new(db.clone(), Arc::clone(&clock), auth, social, media);
+        Self { db, clock, handlers, shutdown }
     }
 
     /// The clock check that guards deletions by age.
     pub const fn retention(&self) -> &Retention {
-        &self.retention
+        &self.handlers.retention
     }
 
     /// Schedules the recurring jobs, then runs due jobs and watches the clock until the shutdown.
@@ -72,7 +72,7 @@ impl Runner {
         }
         let workers = if self.db.is_sqlite() { 1 } else { WORKERS_ON_POSTGRES };
         let working = join_all((0..workers).map(|_| self.run_exclusively()));
-        tokio::join!(working, self.retention.watch(&self.shutdown));
+        tokio::join!(working, self.retention().watch(&self.shutdown));
     }
 
     async fn run_exclusively(&self) {
@@ -89,7 +89,7 @@ impl Runner {
     /// # Errors
     /// When the database fails.
     pub async fn schedule(&self) -> anyhow::Result<()> {
-        self.retention.check().await?;
+        self.retention().check().await?;
         let now = self.clock.now();
         let tx = self.db.write().await?;
         jobs::insert(&tx, Job::Retention, now, now).await?;
@@ -153,7 +153,7 @@ impl Runner {
 
     async fn steps(&self, claimed: &LeasedJob) -> anyhow::Result<Outcome> {
         let job = Job::parse(&claimed.kind, &claimed.subject).context("invalid job kind or subject")?;
-        while self.step(job).await? {
+        while self.handlers.step(job).await? {
             if self.shutdown.is_cancelled() {
                 return Ok(Outcome::Interrupted);
             }
@@ -162,43 +162,6 @@ impl Runner {
             }
         }
         Ok(Outcome::Done(job.period()))
-    }
-
-    /// Runs one step of `job`: a few transactions of a few rows each. Returns whether there are more.
-    async fn step(&self, job: Job) -> anyhow::Result<bool> {
-        Ok(match job {
-            Job::PurgeAccount(user) => {
-                // Images first: deleting their rows with the content would orphan the files.
-                self.media.purge_user(user).await?
-                    || self.chat.purge_user(user).await?
-                    || self.social.purge_user(user).await?
-                    || self.auth.purge_account(user).await?
-            }
-            Job::PurgePost(post) => {
-                self.media.purge_post(post).await? || self.social.purge_post(post).await?
-            }
-            Job::PurgeMedia(media) => self.media.purge_media(media).await?,
-            Job::DeleteFiles(key) => {
-                self.media.delete_files(key).await?;
-                false
-            }
-            Job::PurgeConversation(id) => self.chat.purge_conversation(id).await?,
-            Job::MoveMedia(user) => self.media.move_media(user).await?,
-            Job::MoveImage(media) => self.media.move_image(media).await?,
-            Job::PurgeComment(comment) => self.social.purge_comment(comment).await?,
-            Job::AcceptFollowRequests(user) => self.social.accept_follow_requests(user).await?,
-            Job::Reindex => self.social.reindex().await?,
-            Job::Retention => self.delete_expired().await?,
-        })
-    }
-
-    /// Runs every deletion that depends on age alone, by a checked clock. Does nothing while retention is paused.
-    async fn delete_expired(&self) -> anyhow::Result<bool> {
-        let Some(now) = self.retention.check().await? else { return Ok(false) };
-        Ok(self.auth.delete_expired(now).await?
-            || self.social.delete_expired(now).await?
-            || self.chat.delete_expired(now).await?
-            || self.media.delete_expired(now).await?)
     }
 
     async fn renew(&self, claimed: &LeasedJob, until: Timestamp) -> anyhow::Result<bool> {

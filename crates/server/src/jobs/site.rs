@@ -1,0 +1,36 @@
+//! Jobs that need several features, in an order that none of them knows.
+
+use blegram_domain::{PostId, UserId, job::SiteJob};
+
+use super::handlers::Handlers;
+
+impl Handlers {
+    pub(super) async fn site(&self, job: SiteJob) -> anyhow::Result<bool> {
+        match job {
+            SiteJob::PurgeAccount(user) => self.purge_account(user).await,
+            SiteJob::PurgePost(post) => self.purge_post(post).await,
+            SiteJob::Retention => self.delete_expired().await,
+        }
+    }
+
+    // Images first: deleting their rows with the content would orphan the files.
+    async fn purge_account(&self, user: UserId) -> anyhow::Result<bool> {
+        Ok(self.media.purge_user(user).await?
+            || self.chat.purge_user(user).await?
+            || self.social.purge_user(user).await?
+            || self.auth.purge_account(user).await?)
+    }
+
+    async fn purge_post(&self, post: PostId) -> anyhow::Result<bool> {
+        Ok(self.media.purge_post(post).await? || self.social.purge_post(post).await?)
+    }
+
+    /// Runs every deletion that depends on age alone, by a checked clock. Does nothing while retention is paused.
+    async fn delete_expired(&self) -> anyhow::Result<bool> {
+        let Some(now) = self.retention.check().await? else { return Ok(false) };
+        Ok(self.auth.delete_expired(now).await?
+            || self.social.delete_expired(now).await?
+            || self.chat.delete_expired(now).await?
+            || self.media.delete_expired(now).await?)
+    }
+}

@@ -17,14 +17,15 @@ mod words;
 
 use std::{collections::BTreeMap, io, net::SocketAddr, path::Path};
 
+use blegram_auth::Limits;
 use blegram_media::{Location, S3};
 
 pub use self::{
     error::{Error, Problem},
     reference::{env_example, markdown},
-    sections::{Accounts, Database, Gateway, Limits, Listener, Log, Media, Rate, Secrets, Server},
+    sections::{Accounts, Database, Gateway, Listener, Log, Media, Secrets, Server},
     value::{Backend, DatabaseUrl, LogFilter, Origin, Secret, SecretKey, StorageUrl},
-    words::{LogFormat, Profile, Registration},
+    words::{LogFormat, Profile},
 };
 use self::{
     layers::{Effective, Layers},

@@ -10,7 +10,7 @@ use std::{
 };
 
 use blegram_api::{App, Background, Readiness, Realtime, Site};
-use blegram_auth::{Auth, Limits, PasswordCost, Quota, SiteKey};
+use blegram_auth::{Auth, PasswordCost, SiteKey};
 use blegram_chat::Chat;
 use blegram_domain::{
     Clock,
@@ -22,7 +22,7 @@ use blegram_social::Social;
 use secrecy::{ExposeSecret, SecretSlice};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::config::{Accounts, Config, Rate, Registration};
+use crate::config::{Accounts, Config};
 
 /// SQL statements that take longer are logged.
 const SLOW_STATEMENT: Duration = Duration::from_millis(250);
@@ -174,10 +174,7 @@ async fn check_database(db: &Db) -> Result<(), String> {
 fn auth_config(config: &Config, site_key: SiteKey) -> blegram_auth::Config {
     let Accounts { hash_threads, hash_queue, .. } = config.accounts;
     blegram_auth::Config {
-        registration: match config.accounts.registration {
-            Registration::Open => blegram_auth::Registration::Open,
-            Registration::Closed => blegram_auth::Registration::Closed,
-        },
+        registration: config.accounts.registration,
         password_cost: password_cost(&config.accounts),
         hash_threads: size(hash_threads.get()),
         hash_queue: size(hash_queue),
@@ -195,18 +192,7 @@ fn auth_config(config: &Config, site_key: SiteKey) -> blegram_auth::Config {
             60 * u64::from(config.accounts.access_token_minutes.get()),
         ),
         signing_key_period: days(config.accounts.signing_key_days),
-        limits: Limits {
-            login_per_address: quota(config.limits.login_per_address),
-            login_per_account_and_address: quota(config.limits.login_per_account_and_address),
-            login_per_account: quota(config.limits.login_per_account),
-            signup_per_address: quota(config.limits.signup_per_address),
-            signup_from_loopback: quota(config.limits.signup_from_loopback),
-            password_per_account: quota(config.limits.password_per_account),
-            username_per_account: quota(config.limits.username_per_account),
-            upload_per_address: quota(config.limits.upload_per_address),
-            handshake_failures_per_address: quota(config.limits.handshake_failures_per_address),
-            connections_per_user: quota(config.limits.connections_per_user),
-        },
+        limits: config.limits,
         site_key,
         issuer: config.site(),
     }
@@ -223,10 +209,6 @@ fn password_cost(accounts: &Accounts) -> PasswordCost {
         iterations: accounts.password_iterations.get(),
         parallelism: accounts.password_parallelism.get(),
     }
-}
-
-fn quota(rate: Rate) -> Quota {
-    Quota { burst: rate.burst, per: Duration::from_secs(rate.per_seconds.get().into()) }
 }
 
 fn days(count: NonZeroU32) -> Duration {

@@ -3,13 +3,14 @@
 
 use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
+use blegram_auth::{Limits, Quota, Registration};
 use ipnet::IpNet;
 use url::Url;
 
 use super::{
     layers::Layers,
     value::{DatabaseUrl, LogFilter, Origin, Secret, SecretKey, Shape, StorageUrl, Value},
-    words::{LogFormat, Profile, Registration},
+    words::{LogFormat, Profile},
 };
 use crate::listener;
 
@@ -208,21 +209,9 @@ section! {
     signing_key_days: NonZeroU32 = Fixed("30");
 }
 
-/// A rate limit: a burst, refilled evenly over a period (token bucket).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    /// Number of attempts allowed at once, and refilled in one period.
-    pub burst: NonZeroU32,
-    /// Length of the period, in seconds.
-    pub per_seconds: NonZeroU32,
-}
-
+/// Implements a section of a structure that has a [`Quota`] per field.
 macro_rules! rates {
     ($(#[doc = $about:literal])+ $struct:ident, $section:literal: $($(#[doc = $doc:literal])+ $field:ident = $burst:expr, per $seconds:expr;)+) => {
-        $(#[doc = $about])+
-        #[derive(Debug, Clone)]
-        pub struct $struct { $($(#[doc = $doc])+ pub $field: Rate,)+ }
-
         impl Section for $struct {
             const NAME: &'static str = $section;
             const ABOUT: &'static str = concat!($($about),+);
@@ -234,7 +223,7 @@ macro_rules! rates {
             fn read(layers: &mut Layers) -> Option<Self> {
                 let mut settings = Self::SETTINGS.iter();
                 $(let $field = (layers.value(settings.next()?), layers.value(settings.next()?));)+
-                Some(Self { $($field: Rate { burst: $field.0?, per_seconds: $field.1? },)+ })
+                Some(Self { $($field: quota($field.0?, $field.1?),)+ })
             }
         }
     };
@@ -360,6 +349,10 @@ impl Server {
     pub fn origins(&self) -> Vec<Origin> {
         std::iter::once(Origin::of(&self.public_url)).chain(self.trusted_origins.iter().cloned()).collect()
     }
+}
+
+fn quota(burst: NonZeroU32, seconds: NonZeroU32) -> Quota {
+    Quota { burst, per: Duration::from_secs(seconds.get().into()) }
 }
 
 fn ms(count: NonZeroU32) -> Duration {

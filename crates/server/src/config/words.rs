@@ -1,5 +1,7 @@
 //! Settings with a fixed set of values.
 
+use blegram_auth::Registration;
+
 use super::value::Value;
 
 /// Defines an enumeration and the names of its variants.
@@ -9,6 +11,13 @@ macro_rules! words {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum $name { $($(#[doc = $doc])+ $variant,)+ }
 
+        named! { $name: $expected { $($word => $variant,)+ } }
+    };
+}
+
+/// Defines the names of the variants of an enumeration.
+macro_rules! named {
+    ($name:ident: $expected:literal { $($word:literal => $variant:ident,)+ }) => {
         impl Value for $name {
             const EXPECTED: &'static str = $expected;
             const EXAMPLE: &'static str = [$($word),+][0];
@@ -30,12 +39,9 @@ words! {
     }
 }
 
-words! {
-    /// Who may create an account.
+named! {
     Registration: "`open` or `closed`" {
-        /// Anyone.
         "open" => Open,
-        /// Only operators, with `blegram user create`.
         "closed" => Closed,
     }
 }

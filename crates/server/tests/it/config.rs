@@ -3,11 +3,10 @@
 use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
 use blegram::{
-    config::{
-        Backend, Config, Error, Inputs, LogFormat, Origin, Profile, Registration, env_example, markdown,
-    },
+    config::{Backend, Config, Error, Inputs, LogFormat, Origin, Profile, env_example, markdown},
     listener,
 };
+use blegram_auth::Registration;
 use rstest::rstest;
 
 /// 32 bytes that look random, in base64.
@@ -90,7 +89,7 @@ fn defaults_are_a_development_server_on_sqlite() {
     assert_eq!(config.database_url().backend(), Backend::Sqlite);
     assert_eq!(config.accounts.registration, Registration::Open);
     assert_eq!(config.limits.login_per_address.burst.get(), 25);
-    assert_eq!(config.limits.signup_per_address.per_seconds.get(), 1800);
+    assert_eq!(config.limits.signup_per_address.per.as_secs(), 1800);
     assert_eq!(config.log.format, LogFormat::Pretty);
     let processors = u32::try_from(std::thread::available_parallelism().unwrap().get()).unwrap();
     // One is left to requests, where there are two.
@@ -292,7 +291,7 @@ fn variables_shared_with_other_programs_are_ignored() {
 fn loopback_sign_up_limit_is_twenty_times_higher_in_development_unless_set() {
     let loopback = |inputs: &TestInputs| {
         let limits = inputs.valid().limits;
-        (limits.signup_from_loopback.burst.get(), limits.signup_from_loopback.per_seconds.get())
+        (limits.signup_from_loopback.burst.get(), limits.signup_from_loopback.per.as_secs())
     };
     assert_eq!(loopback(&TestInputs::default()), (100, 1800));
     assert_eq!(loopback(&file("limits.signup_per_address.burst = 3")), (3, 1800));

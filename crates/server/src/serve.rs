@@ -1,21 +1,33 @@
 //! `blegram serve`: starts the server, runs it until SIGTERM or Ctrl-C, and shuts it down gracefully.
+//!
+//! 1. Prepare: install the signal handlers (first, so that a signal does not kill the process in the middle of a
+//!    migration), lock the data directory and read the site key, migrate and connect the database.
+//! 2. Build: compare the clocks, start ids above the stored ones, build the services, load the signing keys.
+//! 3. Listen: bind the address. Clients can connect now; they wait for the next phase.
+//! 4. Run: serve requests, deliver events, run jobs. At the signal, readiness fails and the listener accepts no more;
+//!    requests in flight, gateway connections and jobs finish at the same time, each within its limit. Events are
+//!    delivered until the gateway has closed.
+//! 5. Drain: wait for requests whose clients have disconnected.
+//! 6. Close: close the database, which all of them used.
 
 use std::{
     io::{self, Write},
+    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
 
 use anyhow::Context;
+use blegram_api::{App, Background};
 use blegram_auth::Auth;
 use blegram_domain::{Clock, SystemClock};
-use blegram_persistence::as_background_work;
+use blegram_persistence::{Db, as_background_work};
 use secrecy::SecretSlice;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
 
 use crate::{
@@ -36,66 +48,108 @@ const LAST_TASKS: Duration = Duration::from_secs(5);
 /// # Errors
 /// When the server cannot start; the message says what to do about it.
 pub async fn serve(config: &Config, options: Serve) -> anyhow::Result<()> {
-    // First, so that a signal during start-up does not kill the process in the middle of a migration.
-    let end = shutdown_signal().context("cannot install the signal handlers")?;
+    // 1. Prepare
+    let signal = shutdown_signal().context("cannot install the signal handlers")?;
     let (_folder, key) = keys(config)?;
+    let db = prepare_database(config, options.demo).await?;
+    // 2. Build
+    let node = Node::build(config, &db, &key).await?;
+    let tasks = node.app.tasks.clone();
+    // 3. Listen
+    let socket = listen(config.server.listen).await?;
+    print_banner(config, options.demo);
+    // 4. Run
+    node.run(socket, listener::Limits::from(&config.listener), signal).await;
+    // 5. Drain
+    finish(&tasks).await;
+    // 6. Close
+    db.close().await.context("cannot close the database")?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Migrates the database, connects to it, and creates the demo community if `is_demo`.
+async fn prepare_database(config: &Config, is_demo: bool) -> anyhow::Result<Db> {
     migrate::at_start(config).await?;
     let db = wire::database(config).await.context("cannot connect to the database at database.url")?;
-    let is_demo = options.demo;
     if is_demo {
         tracing::info!("creating the demo community, unless it exists");
         // Without a subscriber: the audit log would get one line per account.
         let fill = demo::fill(config, &db, 1, SystemClock.now());
         as_background_work(fill.with_subscriber(NoSubscriber::default())).await?;
     }
-    let shutdown = CancellationToken::new();
-    let site_clock = SiteClock::of(&db).await.context("cannot read the database clock")?;
-    clock::begin_ids(&db, &*site_clock).await.context("cannot read the newest ids")?;
-    let (app, background) = wire::app(config, db.clone(), Arc::clone(&site_clock) as _, &key, &shutdown)?;
-    let (auth, tasks) = (app.auth.clone(), app.tasks.clone());
-    let (clock, social, media) = (Arc::clone(&app.clock), app.social.clone(), app.media.clone());
-    let runner = Runner::new(db.clone(), clock, auth.clone(), social, media, shutdown.clone());
-    // Before the first response: other nodes must be able to verify what this node signs, and the other way round.
-    auth.rotate_signing_keys().await.context("cannot load or create the signing keys")?;
-    let address = config.server.listen;
-    let socket = TcpListener::bind(address)
+    Ok(db)
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
         .await
-        .with_context(|| format!("cannot listen on {address}; set server.listen to a free address"))?;
-    let site = Arc::clone(&app.site);
-    let router = Arc::new(blegram_api::router(app.clone()));
-    print_banner(config, is_demo);
-    let limits = listener::Limits::from(&config.listener);
-    let serving = listener::serve(socket, router, limits, site.base_path(), shutdown.clone());
-    let ending = async {
-        end.await;
-        tracing::info!("shutting down; finishing requests in flight");
-        shutdown.cancel();
-    };
-    let pruning = shutdown.run_until_cancelled(housekeeping(&auth));
-    // Events are delivered until the last gateway connection has closed.
-    let background_shutdown = CancellationToken::new();
-    let draining = async {
-        shutdown.cancelled().await;
-        let cut = app.realtime.hub().drain().await;
-        if cut > 0 {
-            tracing::warn!(tasks = cut, "aborted gateway commands at shutdown");
-        }
-        background_shutdown.cancel();
-    };
-    let realtime = background.run(&app, &background_shutdown);
-    let following = clock::follow(&site_clock, &db, &shutdown);
-    let (cut, ..) = tokio::join!(serving, ending, pruning, draining, realtime, following, runner.work());
-    if cut > 0 {
-        tracing::warn!(connections = cut, "aborted requests that outlived listener.drain_timeout_ms");
+        .with_context(|| format!("cannot listen on {address}; set server.listen to a free address"))
+}
+
+/// The parts of the process that run until the shutdown.
+struct Node {
+    db: Db,
+    site_clock: Arc<SiteClock>,
+    app: App,
+    background: Background,
+    runner: Runner,
+    shutdown: CancellationToken,
+}
+
+impl Node {
+    async fn build(config: &Config, db: &Db, key: &SecretSlice<u8>) -> anyhow::Result<Self> {
+        let (db, shutdown) = (db.clone(), CancellationToken::new());
+        let site_clock = SiteClock::of(&db).await.context("cannot read the database clock")?;
+        clock::begin_ids(&db, &*site_clock).await.context("cannot read the newest ids")?;
+        let (app, background) = wire::app(config, db.clone(), Arc::clone(&site_clock) as _, key, &shutdown)?;
+        let App { auth, social, media, clock, .. } = app.clone();
+        let runner = Runner::new(db.clone(), clock, auth, social, media, shutdown.clone());
+        // Before the first response: other nodes must be able to verify what this node signs, and the other way round.
+        app.auth.rotate_signing_keys().await.context("cannot load or create the signing keys")?;
+        Ok(Self { db, site_clock, app, background, runner, shutdown })
     }
-    // Requests that go on after their clients disconnected; none takes longer than a usual request.
+
+    /// Runs everything until `signal`, and then until the listener, the gateway and the job runner have finished.
+    async fn run(self, socket: TcpListener, limits: listener::Limits, signal: impl Future<Output = ()>) {
+        let Self { db, site_clock, app, background, runner, shutdown } = self;
+        let router = Arc::new(blegram_api::router(app.clone()));
+        let serving = listener::serve(socket, router, limits, app.site.base_path(), shutdown.clone());
+        let ending = async {
+            signal.await;
+            tracing::info!("shutting down; finishing requests in flight");
+            shutdown.cancel();
+        };
+        let housekeeping = shutdown.run_until_cancelled(housekeeping(&app.auth));
+        // Events are delivered until the last gateway connection has closed.
+        let gateway_closed = CancellationToken::new();
+        let draining = drain_gateway(&app, &shutdown, &gateway_closed);
+        let delivering = background.run(&app, &gateway_closed);
+        let following = clock::follow(&site_clock, &db, &shutdown);
+        let (cut, ..) =
+            tokio::join!(serving, ending, housekeeping, draining, delivering, following, runner.work());
+        if cut > 0 {
+            tracing::warn!(connections = cut, "aborted requests that outlived listener.drain_timeout_ms");
+        }
+    }
+}
+
+/// Closes the gateway connections at the shutdown, spread over time, and then cancels `closed`.
+async fn drain_gateway(app: &App, shutdown: &CancellationToken, closed: &CancellationToken) {
+    shutdown.cancelled().await;
+    let cut = app.realtime.hub().drain().await;
+    if cut > 0 {
+        tracing::warn!(tasks = cut, "aborted gateway commands at shutdown");
+    }
+    closed.cancel();
+}
+
+/// Waits for requests that go on after their clients disconnected; none takes longer than a usual request.
+async fn finish(tasks: &TaskTracker) {
     tasks.close();
     if tokio::time::timeout(LAST_TASKS, tasks.wait()).await.is_err() {
         tracing::warn!(tasks = tasks.len(), "aborted requests whose clients had disconnected");
     }
-    db.close().await.context("cannot close the database")?;
-    tracing::info!("stopped");
-    Ok(())
 }
 
 /// Returns the site key: the configured one, or the one in the data directory. Locks the data directory if the server

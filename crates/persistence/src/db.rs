@@ -6,11 +6,15 @@
 
 mod commit_check;
 mod reads;
+mod wakeups;
 mod writes;
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::available_parallelism,
     time::Duration,
 };
@@ -20,6 +24,7 @@ use tokio::sync::OnceCell;
 
 use self::{
     reads::{Reads, Source},
+    wakeups::Wakeups,
     writes::{Transaction, Writes},
 };
 
@@ -45,6 +50,7 @@ pub struct Db {
     search: Reads,
     write: Writer,
     pub(crate) health: Arc<Health>,
+    wakeups: Arc<Wakeups>,
     /// Distinguishes this opening of the database from every other.
     identity: Arc<str>,
 }
@@ -73,6 +79,7 @@ impl Db {
             search,
             write: Writer::Postgres(pool),
             health,
+            wakeups: Arc::default(),
             identity: new_identity(),
         })
     }
@@ -95,6 +102,7 @@ impl Db {
             search: Reads(Source::Sqlite(sqlite::Reads { pool: searching, limit: limit.min(SEARCH_LIMIT) })),
             write: Writer::Sqlite { pool: writer, limit },
             health,
+            wakeups: Arc::default(),
             identity: new_identity(),
         })
     }
@@ -113,7 +121,12 @@ impl Db {
         let inner = result.map_err(Error::from).inspect_err(|error| self.note_failure(error))?;
         let health = Arc::clone(&self.health);
         let (has_failed, has_changed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Tx { writes: Writes { inner, has_failed, has_changed, health }, change_no: OnceCell::new() })
+        Ok(Tx {
+            writes: Writes { inner, has_failed, has_changed, health },
+            change_no: OnceCell::new(),
+            has_scheduled_job: AtomicBool::new(false),
+            wakeups: Arc::clone(&self.wakeups),
+        })
     }
 
     /// Identifies this opening of the database. SQLite files have no identity of their own that distinguishes a file
@@ -200,9 +213,16 @@ pub struct Tx {
     writes: Writes,
     /// On SQLite, the number of this transaction, once [`crate::changes`] assigned it.
     pub(crate) change_no: OnceCell<i64>,
+    has_scheduled_job: AtomicBool,
+    wakeups: Arc<Wakeups>,
 }
 
 impl Tx {
+    /// Makes the commit wake the workers of the job queue.
+    pub(crate) fn note_scheduled_job(&self) {
+        self.has_scheduled_job.store(true, Ordering::Relaxed);
+    }
+
     /// Commits: the changes are durable and visible. Fails if any statement of the transaction failed.
     ///
     /// # Errors
@@ -224,6 +244,9 @@ impl Tx {
                 // A transaction without changes writes nothing, so it proves nothing about the disk.
                 if has_changed.into_inner() {
                     health.note_commit();
+                }
+                if self.has_scheduled_job.into_inner() {
+                    self.wakeups.wake();
                 }
                 Ok(())
             }

@@ -11,6 +11,7 @@
 //!   timeout.
 
 mod lease;
+mod listener;
 mod transaction;
 
 use std::{
@@ -181,6 +182,8 @@ pub(crate) struct Pool {
     search: Option<Search>,
     turns: Arc<Semaphore>,
     observer: Arc<OnceLock<Observer>>,
+    /// Whether one connection is reserved for [`Pool::listen`].
+    can_listen: bool,
 }
 
 /// The limits for searches.
@@ -216,7 +219,9 @@ impl Pool {
             (settings.statement_timeout / 2).as_millis()
         );
         let manager = Manager { options, limits, last_error: LastServerError::new() };
-        let max_size = usize::try_from(settings.max_connections).unwrap_or(Semaphore::MAX_PERMITS);
+        let listening = listener::count(settings.max_connections);
+        let max_size =
+            usize::try_from(settings.max_connections - listening).unwrap_or(Semaphore::MAX_PERMITS);
         let connections = managed::Pool::builder(manager).max_size(max_size);
         let pool = Self {
             connections: connections.build().map_err(|error| DbErr::Custom(error.to_string()))?,
@@ -224,6 +229,7 @@ impl Pool {
             search: None,
             turns: Arc::new(Semaphore::new(TURNS)),
             observer: Arc::default(),
+            can_listen: listening > 0,
         };
         drop(pool.acquire(&WaitBudget::current()).await?);
         Ok(pool)

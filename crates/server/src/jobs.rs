@@ -1,8 +1,11 @@
 //! Runs durable background jobs, which are rows of the table `jobs`: see [`Job`].
 //!
-//! Each node polls for due jobs and claims one by pushing its `run_at` into the future, which is its lease. A job runs
-//! in steps of few transactions and renews the lease between them; when a node crashes, the lease expires and another
-//! node claims the job. A failed job is retried with backoff and never given up. Decision 12 says why.
+//! A worker claims a due job by pushing its `run_at` into the future, which is its lease. A job runs in steps of few
+//! transactions and renews the lease between them; when a node crashes, the lease expires and another node claims the
+//! job. A failed job is retried with backoff and never given up. Decision 12 says why.
+//!
+//! An idle worker waits until the next job is due, or a commit schedules another one (decision 34). Because it may miss
+//! that, it also looks every ten seconds.
 
 mod chat;
 mod handlers;
@@ -21,7 +24,11 @@ use blegram_persistence::{
     jobs::{self, LeasedJob},
 };
 use blegram_social::Social;
-use futures_util::{FutureExt, future::join_all};
+use futures_util::{
+    FutureExt,
+    future::{self, join_all},
+};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::handlers::Handlers;
@@ -30,8 +37,15 @@ use crate::{clock::Retention, doctor::on_one_line};
 /// Lease of a claimed job. Each step renews it and takes much less time.
 const LEASE: Duration = Duration::from_secs(60);
 
-/// Poll interval of an idle worker.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause of an idle worker, for jobs of which no wake-up reaches it: those of commands such as
+/// `blegram sweep`, and those of a node that crashed.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// The shortest pause, for a due job that another worker is about to claim.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+
+/// The pause after the database failed.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
 
 /// Concurrent jobs of a node on PostgreSQL. On SQLite a second one would only wait for the writer.
 const WORKERS_ON_POSTGRES: usize = 2;
@@ -43,6 +57,7 @@ pub struct Runner {
     clock: Arc<dyn Clock>,
     handlers: Handlers,
     shutdown: CancellationToken,
+    max_pause: Duration,
 }
 
 impl Runner {
@@ -56,7 +71,13 @@ impl Runner {
         shutdown: CancellationToken,
     ) -> Self {
         let handlers = Handlers::new(db.clone(), Arc::clone(&clock), auth, social, media);
-        Self { db, clock, handlers, shutdown }
+        Self { db, clock, handlers, shutdown, max_pause: MAX_PAUSE }
+    }
+
+    /// Replaces the longest pause of an idle worker.
+    #[must_use]
+    pub fn with_max_pause(self, max_pause: Duration) -> Self {
+        Self { max_pause, ..self }
     }
 
     /// The clock check that guards deletions by age.
@@ -71,17 +92,29 @@ impl Runner {
             tracing::warn!(error = &*on_one_line(error.as_ref()), "cannot schedule recurring jobs");
         }
         let workers = if self.db.is_sqlite() { 1 } else { WORKERS_ON_POSTGRES };
-        let working = join_all((0..workers).map(|_| self.run_exclusively()));
-        tokio::join!(working, self.retention().watch(&self.shutdown));
+        let working = join_all((0..workers).map(|_| self.run_worker()));
+        let watching = self.retention().watch(&self.shutdown);
+        self.db.relay_job_wakeups(future::join(working, watching)).await;
     }
 
-    async fn run_exclusively(&self) {
+    async fn run_worker(&self) {
         while !self.shutdown.is_cancelled() {
-            if let Err(error) = self.run_due().await {
+            // Before the queue is read, so that no later commit is missed.
+            let wakeup = self.db.job_wakeup();
+            let pause = self.run_until_idle().await.unwrap_or_else(|error| {
                 tracing::warn!(error = &*on_one_line(error.as_ref()), "cannot claim or release a job");
-            }
-            self.shutdown.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+                PAUSE_AFTER_ERROR
+            });
+            self.shutdown.run_until_cancelled(timeout(pause, wakeup)).await;
         }
+    }
+
+    /// Runs the due jobs, and returns how long to wait for the next one.
+    async fn run_until_idle(&self) -> anyhow::Result<Duration> {
+        self.run_due().await?;
+        let next = jobs::find_next_run_at(&self.db, Job::KINDS).await?;
+        let wait = next.map_or(self.max_pause, |run_at| run_at.since(self.clock.now()));
+        Ok(wait.min(self.max_pause).max(MIN_PAUSE))
     }
 
     /// Inserts the recurring jobs that are missing. Checks the clock first, because their rows are dated by it.
@@ -112,7 +145,7 @@ impl Runner {
 
     async fn claim(&self) -> anyhow::Result<Option<LeasedJob>> {
         let now = self.clock.now();
-        if !jobs::is_any_due(&self.db, Job::KINDS, now).await? {
+        if jobs::find_next_run_at(&self.db, Job::KINDS).await?.is_none_or(|run_at| run_at > now) {
             return Ok(None);
         }
         let tx = self.db.write().await?;
@@ -138,9 +171,7 @@ impl Runner {
                 tracing::debug!(kind, subject, attempts, duration_ms, "job finished");
             }
             // Due now, so that another node can claim it at once.
-            Ok(Outcome::Interrupted) => {
-                jobs::update_run_at(&tx, claimed, now).await?;
-            }
+            Ok(Outcome::Interrupted) => jobs::update_released(&tx, claimed, now).await?,
             Ok(Outcome::Lost) => tracing::info!(kind, subject, attempts, "job taken over by another node"),
             Err(error) => {
                 let (error, again) = (on_one_line(error.as_ref()), now + retry_after(*attempts));

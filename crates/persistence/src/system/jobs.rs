@@ -1,9 +1,11 @@
 //! The durable job queue. A worker takes a job by moving its `run_at` into the future, as a lease: if it does not renew
-//! the lease or finish by then, another worker takes the job.
+//! the lease or finish by then, another worker takes the job. The commit of a transaction that changes when a job is due
+//! wakes waiting workers: see [`Db::job_wakeup`](crate::Db::job_wakeup).
 
 use blegram_domain::{Job, JobId, Timestamp};
 use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    prelude::Uuid,
     sea_query::{Expr, LockBehavior, LockType},
 };
 
@@ -55,7 +57,11 @@ pub async fn insert(tx: &Tx, job: Job, run_at: Timestamp, now: Timestamp) -> Res
         last_error: None,
         created_at: now.as_micros(),
     };
-    rows::insert(tx, row).await
+    let inserted = rows::insert(tx, row).await?;
+    if inserted == Inserted::New {
+        tx.note_scheduled_job();
+    }
+    Ok(inserted)
 }
 
 /// Inserts a job that is due at `now`, or restarts it if it exists: also one that is running, because it may have read
@@ -68,6 +74,7 @@ pub async fn insert_again(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
             .col_expr(Column::RunAt, now.as_micros().into())
             .filter(by_job(job));
         if restart.exec(tx.inner()).await?.rows_affected > 0 {
+            tx.note_scheduled_job();
             break;
         }
         // It finished in between.
@@ -83,6 +90,7 @@ pub async fn expedite(tx: &Tx, job: Job, now: Timestamp) -> Result<()> {
         .filter(Column::RunAt.gt(now.as_micros()))
         .exec(tx.inner())
         .await?;
+    tx.note_scheduled_job();
     Ok(())
 }
 
@@ -95,15 +103,13 @@ fn by_job(job: Job) -> sea_orm::Condition {
     sea_orm::Condition::all().add(Column::Kind.eq(job.kind())).add(Column::Subject.eq(job.subject()))
 }
 
-/// Whether a job of one of these kinds is due: a cheap read, so that an idle site never waits for SQLite's only writer.
-pub async fn is_any_due(conn: &impl Conn, kinds: &[&str], now: Timestamp) -> Result<bool> {
-    Ok(due(kinds, now)
-        .select_only()
-        .column(Column::RunAt)
-        .into_tuple::<i64>()
-        .one(conn.inner())
-        .await?
-        .is_some())
+/// Finds when the first job of these kinds is due: a cheap read, so that an idle site never waits for SQLite's only
+/// writer. A job that is running is due when its lease ends.
+pub async fn find_next_run_at(conn: &impl Conn, kinds: &[&str]) -> Result<Option<Timestamp>> {
+    let next =
+        first(kinds).select_only().column(Column::Id).column(Column::RunAt).into_tuple::<(Uuid, i64)>();
+    let Some((id, run_at)) = next.one(conn.inner()).await? else { return Ok(None) };
+    entity::timestamp("jobs", id, run_at).map(Some)
 }
 
 /// Whether a job is due after `after`.
@@ -117,6 +123,7 @@ pub async fn is_any_after(conn: &impl Conn, after: Timestamp) -> Result<bool> {
 pub async fn update_run_at_after(tx: &Tx, after: Timestamp, run_at: Timestamp) -> Result<()> {
     let update = Entity::update_many().col_expr(Column::RunAt, run_at.as_micros().into());
     update.filter(Column::RunAt.gt(after.as_micros())).exec(tx.inner()).await?;
+    tx.note_scheduled_job();
     Ok(())
 }
 
@@ -128,7 +135,8 @@ pub async fn take(
     now: Timestamp,
     lease_until: Timestamp,
 ) -> Result<Option<LeasedJob>> {
-    let free = due(kinds, now).lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    let due = first(kinds).filter(Column::RunAt.lte(now.as_micros()));
+    let free = due.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
     let Some(row) = free.one(tx.inner()).await? else { return Ok(None) };
     Entity::update_many()
         .col_expr(Column::RunAt, lease_until.as_micros().into())
@@ -146,6 +154,13 @@ pub async fn update_run_at(tx: &Tx, leased: &LeasedJob, run_at: Timestamp) -> Re
     Ok(update.filter(by_lease(leased)).exec(tx.inner()).await?.rows_affected == 1)
 }
 
+/// Ends the lease of a job that has not finished: it is due at `now`, for any worker.
+pub async fn update_released(tx: &Tx, leased: &LeasedJob, now: Timestamp) -> Result<()> {
+    update_run_at(tx, leased, now).await?;
+    tx.note_scheduled_job();
+    Ok(())
+}
+
 /// Reschedules a job that failed.
 pub async fn update_failed(tx: &Tx, leased: &LeasedJob, run_at: Timestamp, error: &str) -> Result<()> {
     Entity::update_many()
@@ -154,6 +169,7 @@ pub async fn update_failed(tx: &Tx, leased: &LeasedJob, run_at: Timestamp, error
         .filter(by_lease(leased))
         .exec(tx.inner())
         .await?;
+    tx.note_scheduled_job();
     Ok(())
 }
 
@@ -166,6 +182,7 @@ pub async fn update_done(tx: &Tx, leased: &LeasedJob, run_at: Timestamp) -> Resu
         .filter(by_lease(leased))
         .exec(tx.inner())
         .await?;
+    tx.note_scheduled_job();
     Ok(())
 }
 
@@ -186,12 +203,8 @@ pub async fn summary(conn: &impl Conn) -> Result<Summary> {
     })
 }
 
-fn due(kinds: &[&str], now: Timestamp) -> Select<Entity> {
-    Entity::find()
-        .filter(Column::RunAt.lte(now.as_micros()))
-        .filter(Column::Kind.is_in(kinds.iter().copied()))
-        .order_by_asc(Column::RunAt)
-        .limit(1)
+fn first(kinds: &[&str]) -> Select<Entity> {
+    Entity::find().filter(Column::Kind.is_in(kinds.iter().copied())).order_by_asc(Column::RunAt).limit(1)
 }
 
 /// The row, if the lease is still valid.

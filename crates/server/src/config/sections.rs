@@ -170,7 +170,8 @@ section! {
     /// `sqlite:…` or `postgres://…`. A connection pooler between blegram and PostgreSQL must give each connection its
     /// own session (PgBouncer: `pool_mode = session`); transaction and statement pooling are rejected at start.
     url: Option<DatabaseUrl> = Absent("SQLite in `server.data_dir`");
-    /// Maximum number of database connections of this process.
+    /// Maximum number of database connections of this process. On PostgreSQL, one of five or more only listens for jobs
+    /// of other nodes.
     max_connections: NonZeroU32 = Fixed("8");
     /// Milliseconds after which an SQL statement is cancelled. On SQLite, searches are cancelled after at most 2000
     /// milliseconds, and background jobs and commands after ten minutes. On PostgreSQL, a transaction in which this

@@ -9,7 +9,7 @@ use blegram_auth::{
 use blegram_chat::Chat;
 use blegram_domain::{
     ClientId, Clock, CommentText, ConversationTitle, FixedClock, Job, MediaId, MessageText, PageRequest,
-    PostId, PostText, Timestamp, UserId, Username, Visibility,
+    PostId, PostText, SystemClock, Timestamp, UserId, Username, Visibility,
     conversation::SendMessage,
     media::ImageType,
     page::{Limit, Scope},
@@ -18,7 +18,7 @@ use blegram_domain::{
 };
 use blegram_media::{CreateUpload, Media, Source};
 use blegram_persistence::{
-    jobs,
+    Db, Settings, jobs,
     testing::{Backend, TestDatabase},
 };
 use blegram_social::{CreatePost, Social, UpdatePost, UpdateProfile, UserRef, WriteComment};
@@ -26,7 +26,7 @@ use rstest_reuse::apply;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::both_databases;
+use crate::{both_databases, client::in_time};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -138,6 +138,20 @@ impl Site {
             if self.database.db().is_sqlite() { "randomblob(16)" } else { "gen_random_uuid()" }
         );
         self.database.execute(&sql).await;
+    }
+
+    /// Schedules a job, and waits until it has run.
+    async fn run_after_commit(&self, job: Job, run_at: Timestamp) {
+        let tx = self.database.db().write().await.unwrap();
+        jobs::insert(&tx, job, run_at, run_at).await.unwrap();
+        tx.commit().await.unwrap();
+        let rest = format!("SELECT kind AS line FROM jobs WHERE kind = '{}'", job.kind());
+        in_time(async {
+            while !self.database.lines(&rest).await.is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
     }
 
     async fn failing(&self) -> u64 {
@@ -334,11 +348,100 @@ async fn failing_job_is_retried_with_backoff_and_does_not_block_others(#[case] b
 
 #[apply(both_databases)]
 #[tokio::test]
+async fn jobs_stored_by_the_previous_version_run(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    let (ann, bob) = (site.sign_up("ann").await, site.sign_up("bob").await);
+    let bob = bob.account.user.summary.id;
+    let post = site.post(bob, "old #jeju").await.post.id;
+    let image = site.image(bob).await;
+    site.delete(&ann).await;
+    site.social.delete_post(bob, post, &Precondition::Any).await.unwrap();
+    site.media.delete_media(bob, image, &Precondition::Any).await.unwrap();
+    site.database.execute("DELETE FROM jobs").await;
+
+    let user = ann.account.user.summary.id.to_string();
+    let files = format!("public/{}/0000000000000000000000000000002a", user.replace('-', ""));
+    let nothing = "01a1b2c3-0000-7000-8000-000000000000";
+    for (kind, subject) in [
+        ("erase-account", user.as_str()),
+        ("erase-post", &post.to_string()),
+        ("erase-comment", nothing),
+        ("erase-media", &image.to_string()),
+        ("erase-files", &files),
+        ("move-media", &bob.to_string()),
+        ("move-image", nothing),
+        ("erase-conversation", nothing),
+        ("accept-follow-requests", &bob.to_string()),
+        ("reindex", ""),
+        ("retention", ""),
+    ] {
+        site.add(kind, subject).await;
+    }
+    assert_eq!(site.runner().run_due().await.unwrap(), 11);
+    assert_eq!(site.failing().await, 0);
+    assert_eq!(site.database.lines("SELECT kind AS line FROM jobs").await, ["retention"]);
+    for (table, rows) in [("users", 1), ("posts", 0), ("media", 0)] {
+        assert_eq!(site.database.count(table).await, rows, "{table}");
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
 async fn jobs_of_a_newer_version_are_not_run(#[case] backend: Backend) {
     let site = Site::new(backend).await;
     site.add("paint", "").await;
     assert_eq!(site.runner().run_due().await.unwrap(), 0);
     assert_eq!((site.database.count("jobs").await, site.failing().await), (1, 0));
+}
+
+/// A worker that never looks at the queue on its own, until `shutdown`.
+fn work(runner: Runner) -> JoinSet<()> {
+    let runner = runner.with_max_pause(DAY);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { runner.work().await });
+    tasks
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn job_starts_when_its_transaction_commits(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    let shutdown = CancellationToken::new();
+    let mut worker = work(site.runner_until(shutdown.clone()));
+    // Several, because the worker may still be looking for the first ones.
+    for _ in 0..5 {
+        site.run_after_commit(Job::Reindex, site.clock.now()).await;
+    }
+    shutdown.cancel();
+    in_time(worker.join_next()).await.unwrap().unwrap();
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn job_for_later_starts_when_it_is_due(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    let _worker = work(site.runner_by(Arc::new(SystemClock)));
+    for _ in 0..2 {
+        site.run_after_commit(Job::Reindex, SystemClock.now() + Duration::from_millis(300)).await;
+    }
+}
+
+#[tokio::test]
+async fn job_starts_on_another_node_when_its_transaction_commits() {
+    let site = Site::new(Backend::Postgres).await;
+    let statement_timeout = Duration::from_secs(30);
+    let settings = Settings { url: site.database.url().to_owned(), max_connections: 8, statement_timeout };
+    let other = Db::connect(&settings).await.unwrap();
+    let (auth, social, media) = (site.auth.clone(), site.social.clone(), site.media.clone());
+    let clock = Arc::clone(&site.clock) as Arc<dyn Clock>;
+    let _worker = work(Runner::new(other, clock, auth, social, media, CancellationToken::new()));
+    // This node runs no jobs.
+    let db = site.database.db().clone();
+    let mut relay = JoinSet::new();
+    relay.spawn(async move { db.relay_job_wakeups(std::future::pending::<()>()).await });
+    for _ in 0..5 {
+        site.run_after_commit(Job::Reindex, site.clock.now()).await;
+    }
 }
 
 #[apply(both_databases)]

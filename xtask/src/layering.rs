@@ -19,7 +19,9 @@ struct Row {
     never: &'static [&'static [&'static str]],
 }
 
-const HTTP: &[&str] = &["poem", "poem-openapi"];
+/// The formats of one surface; `blegram-http` serves several.
+const OPENAPI: &[&str] = &["poem-openapi", "serde_json"];
+const WEB: &[&str] = &["poem", "poem-openapi"];
 const SQL: &[&str] = &["sea-orm", "sea-orm-migration", "sea-query", "sqlx", "rusqlite"];
 const IO: &[&str] =
     &["tokio", "tokio-util", "tokio-tungstenite", "hyper", "hyper-util", "reqwest", "redis", "object_store"];
@@ -34,31 +36,33 @@ const CHAT: &str = "blegram-chat";
 const MEDIA: &str = "blegram-media";
 const GATEWAY: &str = "blegram-gateway";
 const API: &str = "blegram-api";
+const HTTP: &str = "blegram-http";
 const CPU_POOL: &str = "blegram-cpu-pool";
 const LIMITS: &str = "blegram-limits";
 const MIGRATION: &str = "blegram-migration";
 
 const ALL_CRATES: &[&str] =
-    &[DOMAIN, PERSISTENCE, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, LIMITS, CPU_POOL, API, MIGRATION];
+    &[DOMAIN, PERSISTENCE, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, LIMITS, CPU_POOL, HTTP, API, MIGRATION];
 
 #[rustfmt::skip]
 const TABLE: &[Row] = &[
-    Row { package: DOMAIN,      ours: &[],                                           optional: &[],          never: &[IO, SQL, HTTP, OPAQUE] },
-    Row { package: PERSISTENCE, ours: &[DOMAIN],                                     optional: &[MIGRATION], never: &[HTTP, OPAQUE] },
-    Row { package: SOCIAL,      ours: &[DOMAIN, PERSISTENCE],                        optional: &[],          never: &[SQL, HTTP, OPAQUE] },
-    Row { package: AUTH,        ours: &[DOMAIN, PERSISTENCE, LIMITS, CPU_POOL],       optional: &[],          never: &[SQL, HTTP, OPAQUE] },
-    Row { package: CHAT,        ours: &[DOMAIN, PERSISTENCE],                        optional: &[],          never: &[SQL, HTTP, OPAQUE] },
-    Row { package: MEDIA,       ours: &[DOMAIN, PERSISTENCE, LIMITS, CPU_POOL],       optional: &[],          never: &[SQL, HTTP, OPAQUE] },
-    Row { package: GATEWAY,     ours: &[DOMAIN, LIMITS],                             optional: &[],          never: &[SQL, HTTP, OPAQUE] },
-    Row { package: LIMITS,      ours: &[DOMAIN],                                     optional: &[],          never: &[IO, SQL, HTTP, OPAQUE] },
-    Row { package: API,         ours: &[DOMAIN, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, LIMITS], optional: &[],          never: &[SQL, OPAQUE] },
-    Row { package: CPU_POOL,     ours: &[],                                           optional: &[],          never: &[SQL, HTTP, OPAQUE] },
-    Row { package: MIGRATION,   ours: &[],                                           optional: &[],          never: &[HTTP, OPAQUE] },
-    Row { package: "blegram",   ours: ALL_CRATES,                                    optional: &[],          never: &[] },
-    Row { package: "blegram-example-chat", ours: &[],                                optional: &[],          never: &[SQL] },
-    Row { package: "xtask",     ours: &[],                                           optional: &[],          never: &[] },
-    Row { package: "xtask-gateway-load", ours: &[],                                  optional: &[],          never: &[] },
-    Row { package: "xtask-s3",  ours: &[],                                           optional: &[],          never: &[] },
+    Row { package: DOMAIN,       ours: &[],                                                      optional: &[],          never: &[IO, SQL, WEB, OPAQUE] },
+    Row { package: PERSISTENCE,  ours: &[DOMAIN],                                                optional: &[MIGRATION], never: &[WEB, OPAQUE] },
+    Row { package: SOCIAL,       ours: &[DOMAIN, PERSISTENCE],                                   optional: &[],          never: &[SQL, WEB, OPAQUE] },
+    Row { package: AUTH,         ours: &[DOMAIN, PERSISTENCE, LIMITS, CPU_POOL],                 optional: &[],          never: &[SQL, WEB, OPAQUE] },
+    Row { package: CHAT,         ours: &[DOMAIN, PERSISTENCE],                                   optional: &[],          never: &[SQL, WEB, OPAQUE] },
+    Row { package: MEDIA,        ours: &[DOMAIN, PERSISTENCE, LIMITS, CPU_POOL],                 optional: &[],          never: &[SQL, WEB, OPAQUE] },
+    Row { package: GATEWAY,      ours: &[DOMAIN, LIMITS],                                        optional: &[],          never: &[SQL, WEB, OPAQUE] },
+    Row { package: HTTP,         ours: &[DOMAIN, AUTH, LIMITS],                                  optional: &[],          never: &[SQL, OPENAPI, OPAQUE] },
+    Row { package: API,          ours: &[DOMAIN, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, LIMITS, HTTP],optional: &[],          never: &[SQL, OPAQUE] },
+    Row { package: LIMITS,       ours: &[DOMAIN],                                                optional: &[],          never: &[IO, SQL, WEB, OPAQUE] },
+    Row { package: CPU_POOL,     ours: &[],                                                      optional: &[],          never: &[SQL, WEB, OPAQUE] },
+    Row { package: MIGRATION,    ours: &[],                                                      optional: &[],          never: &[WEB, OPAQUE] },
+    Row { package: "blegram",    ours: ALL_CRATES,                                               optional: &[],          never: &[] },
+    Row { package: "blegram-example-chat", ours: &[],                                            optional: &[],          never: &[SQL] },
+    Row { package: "xtask",      ours: &[],                                                      optional: &[],          never: &[] },
+    Row { package: "xtask-gateway-load", ours: &[],                                              optional: &[],          never: &[] },
+    Row { package: "xtask-s3",   ours: &[],                                                      optional: &[],          never: &[] },
 ];
 
 /// A direct dependency that is not a dev-dependency.
@@ -173,6 +177,10 @@ mod tests {
                 GATEWAY,
                 "blegram-persistence blegram-social blegram-auth blegram-chat blegram-media blegram-api poem sea-orm anyhow",
             ),
+            (
+                HTTP,
+                "blegram-persistence blegram-social blegram-chat blegram-media blegram-gateway blegram-api poem-openapi serde_json sea-orm anyhow",
+            ),
             (API, "blegram-persistence blegram-migration blegram sea-orm sqlx anyhow"),
             (MIGRATION, "blegram-domain blegram-persistence blegram poem anyhow"),
             ("blegram", "xtask"),
@@ -192,7 +200,11 @@ mod tests {
             (PERSISTENCE, "blegram-domain sea-orm tokio"),
             (SOCIAL, "blegram-domain blegram-persistence thiserror tokio"),
             (GATEWAY, "blegram-domain tokio redis"),
-            (API, "blegram-domain blegram-social blegram-auth blegram-gateway poem poem-openapi"),
+            (HTTP, "blegram-domain blegram-auth poem hyper tokio"),
+            (
+                API,
+                "blegram-domain blegram-social blegram-auth blegram-gateway blegram-http poem poem-openapi",
+            ),
             ("blegram", "blegram-api blegram-migration anyhow poem tokio"),
             ("xtask", "anyhow clap"),
         ];

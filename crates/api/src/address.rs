@@ -1,26 +1,8 @@
-//! Addresses as clients see them.
-//!
-//! The public URL may have a path, such as `https://example.org/forum`. The reverse proxy in front removes that path
-//! from each request, so the routes of this server do not contain it. Every address that the server sends to clients
-//! does.
+//! Addresses in texts for people, as clients see them: below the path of the public URL.
 
 use std::borrow::Cow;
 
-/// The path of the public URL without a trailing slash, empty for the root of a host.
-///
-/// ```
-/// assert_eq!(blegram_api::base_path("https://example.org/forum"), "/forum");
-/// assert_eq!(blegram_api::base_path("https://example.org"), "");
-/// ```
-pub fn base_path(public_url: &str) -> &str {
-    let rest = public_url.split_once("://").map_or(public_url, |(_, rest)| rest);
-    rest.find('/').map_or("", |at| rest[at..].trim_end_matches('/'))
-}
-
-/// The address of `path` for clients, without scheme and host.
-pub(crate) fn address(base_path: &str, path: &str) -> String {
-    format!("{base_path}{path}")
-}
+pub(crate) use blegram_http::address;
 
 /// The prefixes of addresses that occur in texts.
 const ROOTS: [&str; 5] = ["/api/v1/", "/asyncapi.json", "/docs", "/openapi.", "/problems/"];

@@ -2,8 +2,9 @@
 //! the bytes that are sent.
 //!
 //! The types implement `ApiResponse`, so that poem-openapi documents their status and schema, and `IntoResponse`. Those
-//! with a version add an `ETag` (see [`crate::conditional`]). Errors are [`Problem`]s.
+//! with a version add an `ETag` (see [`conditional`]). Errors are [`Problem`]s.
 
+use blegram_http::conditional;
 use poem::{
     IntoResponse, Response,
     http::{HeaderValue, StatusCode, header},
@@ -16,7 +17,7 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-use crate::{conditional, problem::Problem};
+use crate::problem::Problem;
 
 /// The result of a handler.
 pub(crate) type ApiResult<T> = Result<T, Problem>;

@@ -7,11 +7,11 @@
 mod examples;
 
 use blegram_gateway::{CloseCode, MAX_MESSAGE_BYTES, PROTOCOL, Timing};
+use blegram_http::base_path;
 use poem_openapi::{registry::Registry, types::Type};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    base_path,
     openapi::{SERIALISES, Usage, capitalized, complete_addresses, complete_schema, normalize_schema},
     schema::{
         conversation::{ConversationEvents, ConversationRead, EventBody},

@@ -24,7 +24,7 @@ pub(crate) use self::{
 use crate::problem::{Code, Failure, Problem};
 
 /// The maximum size of a JSON body: 64 KiB.
-pub(crate) const MAX_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_BYTES: usize = blegram_http::MAX_BODY_BYTES;
 
 /// The maximum nesting depth of a JSON body: each object or array is one level.
 const MAX_DEPTH: usize = 32;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use blegram_domain::{Clock, media::Upload};
+use blegram_http::{conditional, headers::RequestHeader};
 use blegram_media::{
     File,
     files::{Part, cacheable_until},
@@ -16,7 +17,7 @@ use poem::{
     web::{Data, Path},
 };
 
-use crate::{App, conditional, headers::RequestHeader, problem::Problem};
+use crate::{App, problem::Problem};
 
 /// The headers of files. The Content-Security-Policy sandboxes a file that is opened as a page, so that it cannot run
 /// scripts (CSP 3, 6.3.2). Pages of other sites may embed files.

@@ -1,23 +1,16 @@
-//! Multipart forms with files (RFC 7578).
+//! Forms with image files.
 //!
-//! The gate reads a form after it has authenticated the request, and writes each file to a temporary file. So the
+//! The gate has a form read after it has authenticated the request. Each file is written to a temporary file, so the
 //! memory use of a request does not grow with the size of its files. The handler then takes the parsed [`Form`].
 
-use std::{
-    io,
-    pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::{Context, Poll, ready},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use blegram_domain::{AltText, Media, UserId};
+use blegram_http::{
+    Rejection,
+    form::{self, Part, announced_bytes, stream_rejection},
+};
 use blegram_media::{Error, Permit, Source};
-use bytes::Bytes;
-use futures_util::{Stream, TryStreamExt};
-use multer::{Constraints, Field, Multipart, SizeLimit};
 use poem::{Body, Request, RequestBody};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -28,8 +21,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use crate::{
-    headers::RequestHeader,
-    problem::{Code, Failure, Problem, incomplete_body},
+    problem::{Code, Failure, Problem},
     schema::media::UploadMedia,
 };
 
@@ -44,16 +36,8 @@ pub(crate) struct Form {
     _permit: Option<Permit>,
 }
 
-/// The maximum number of bytes that the parser may read without completing anything, such as part headers: 64 KiB.
-const MAX_UNREAD_BYTES: usize = 64 * 1024;
-
 /// A parsed form, passed from the gate to the handler as request data.
 type Spooled = Arc<Mutex<Option<Form>>>;
-
-/// The multipart boundary from the Content-Type of the request.
-pub(crate) fn boundary(request: &Request) -> Option<String> {
-    multer::parse_boundary(request.content_type()?).ok()
-}
 
 /// Reads the form of `sender`'s request into temporary files. Replaces the body of the request with a fingerprint of
 /// the form, so that requests with different forms have different bodies.
@@ -64,11 +48,10 @@ pub(crate) async fn spool(
 ) -> Result<(), Problem> {
     // Limits the number of forms, because each may use 200 MiB of the temporary folder until its images are processed.
     let permit = media.forms().take(sender)?;
-    let announced =
-        RequestHeader::ContentLength.text(request.headers()).and_then(|length| length.parse().ok());
-    let time_limit = media.receive_limits().patience(announced.unwrap_or(MAX_BYTES).min(MAX_BYTES));
+    let bytes = announced_bytes(request).unwrap_or(MAX_BYTES).min(MAX_BYTES);
+    let time_limit = media.receive_limits().patience(bytes);
     let read = timeout(time_limit, read(request)).await;
-    let (form, fingerprint) = read.map_err(|_| Problem::new(Code::RequestTimeout))??;
+    let (form, fingerprint) = read.map_err(|_| Rejection::BodyTimeout)??;
     let spooled: Spooled = Arc::new(Mutex::new(Some(Form { _permit: Some(permit), ..form })));
     request.set_data(spooled);
     request.set_body(Body::from_vec(fingerprint));
@@ -76,67 +59,28 @@ pub(crate) async fn spool(
 }
 
 async fn read(request: &mut Request) -> Result<(Form, Vec<u8>), Problem> {
-    let boundary = boundary(request).ok_or_else(|| Problem::new(Code::UnsupportedMediaType))?;
-    let limit = Constraints::new().size_limit(SizeLimit::new().whole_stream(MAX_BYTES));
-    let unread = Arc::new(AtomicUsize::new(0));
-    let pieces = PacedStream {
-        pieces: Box::pin(request.take_body().into_bytes_stream()),
-        unread: Arc::clone(&unread),
-        must_yield: false,
-    };
-    let mut reader = Reader { unread, ..Reader::default() };
-    let mut parts = Multipart::with_constraints(pieces, boundary, limit);
-    while let Some(field) = parts.next_field().await.map_err(unreadable)? {
-        reader.take(field).await?;
+    let mut parts = form::Form::take(request, MAX_BYTES)?;
+    let mut reader = Reader::default();
+    while let Some(part) = parts.next_part().await? {
+        reader.take(part).await?;
     }
     reader.finish()
 }
 
-/// A throttled body stream. multer reads all available data before it parses, and buffers what it cannot parse yet.
-/// This stream yields after each chunk, so that multer parses it first, and fails once too many bytes remain unparsed.
-struct PacedStream {
-    pieces: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
-    /// The bytes received since the parser last produced something.
-    unread: Arc<AtomicUsize>,
-    must_yield: bool,
-}
-
-impl Stream for PacedStream {
-    type Item = io::Result<Bytes>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if std::mem::take(&mut self.must_yield) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        if self.unread.load(Ordering::Relaxed) > MAX_UNREAD_BYTES {
-            return Poll::Ready(Some(Err(io::Error::other("the form has too much data outside its parts"))));
-        }
-        let piece = ready!(self.pieces.as_mut().poll_next(cx));
-        if let Some(Ok(piece)) = &piece {
-            self.unread.fetch_add(piece.len(), Ordering::Relaxed);
-            self.must_yield = true;
-        }
-        Poll::Ready(piece)
-    }
-}
-
 #[derive(Default)]
 struct Reader {
-    unread: Arc<AtomicUsize>,
     form: Form,
     failures: Vec<Failure>,
     fingerprint: Sha256,
 }
 
 impl Reader {
-    async fn take(&mut self, field: Field<'_>) -> Result<(), Problem> {
-        self.unread.store(0, Ordering::Relaxed);
-        match field.name() {
+    async fn take(&mut self, part: Part) -> Result<(), Problem> {
+        match part.name() {
             Some("file") if self.form.files.len() == Media::MAX_PER_POST => Err(too_many("/file")),
-            Some("file") => self.take_file(field).await,
+            Some("file") => self.take_file(part).await,
             Some("alt") if self.form.alts.len() == Media::MAX_PER_POST => Err(too_many("/alt")),
-            Some("alt") => self.take_alt(field).await,
+            Some("alt") => self.take_alt(part).await,
             other => {
                 let name: String = other.unwrap_or_default().chars().take(64).collect();
                 let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
@@ -145,13 +89,11 @@ impl Reader {
         }
     }
 
-    async fn take_file(&mut self, field: Field<'_>) -> Result<(), Problem> {
-        // Ignores the Content-Type of the part: the content decides.
-        let unread = Arc::clone(&self.unread);
-        let pieces = field.map_err(io::Error::other).inspect_ok(|_| unread.store(0, Ordering::Relaxed));
-        // Dropping a field skips the rest of it, so a file that is too large does not affect the next one.
-        let file = match Source::read(pieces, Media::MAX_BYTES, None).await {
-            Err(Error::Interrupted(error)) => return Err(unreadable_file(error)),
+    async fn take_file(&mut self, part: Part) -> Result<(), Problem> {
+        // Ignores the Content-Type of the part: the content decides. Dropping a part skips the rest of it, so a file that
+        // is too large does not affect the next one.
+        let file = match Source::read(part.into_stream(), Media::MAX_BYTES, None).await {
+            Err(Error::Interrupted(error)) => return Err(stream_rejection(error).into()),
             other => other,
         };
         self.fingerprint.update(file.as_ref().map_or([0; 32], Source::sha256));
@@ -159,14 +101,13 @@ impl Reader {
         Ok(())
     }
 
-    async fn take_alt(&mut self, mut field: Field<'_>) -> Result<(), Problem> {
+    async fn take_alt(&mut self, mut part: Part) -> Result<(), Problem> {
         let at = self.form.alts.len();
         let mut bytes = Vec::new();
-        while let Some(piece) = field.chunk().await.map_err(unreadable)? {
-            self.unread.store(0, Ordering::Relaxed);
+        while let Some(piece) = part.chunk().await? {
             // The text may be longer before its white space is trimmed.
             if bytes.len() + piece.len() > 2 * AltText::MAX_BYTES {
-                return Err(Problem::new(Code::BodyTooLarge));
+                return Err(Rejection::BodyTooLarge.into());
             }
             bytes.extend_from_slice(&piece);
         }
@@ -201,27 +142,6 @@ impl Reader {
 fn too_many(pointer: &str) -> Problem {
     let rule = format!("must have at most {} items", Media::MAX_PER_POST);
     Problem::invalid(vec![Failure::new(pointer, "too-many", rule)])
-}
-
-fn unreadable(error: multer::Error) -> Problem {
-    match error {
-        multer::Error::StreamSizeExceeded { .. } => Problem::new(Code::BodyTooLarge),
-        multer::Error::StreamReadFailed(cause) => incomplete_body(&io::Error::other(cause)),
-        other => {
-            Problem::new(Code::MalformedRequest).with_detail(format!("The form cannot be read: {other}"))
-        }
-    }
-}
-
-/// Converts an error of the stream that [`Source::read`] reads.
-fn unreadable_file(error: io::Error) -> Problem {
-    let Some(cause) = error.into_inner() else {
-        return Problem::new(Code::MalformedRequest).with_detail("Cannot read the body.");
-    };
-    match cause.downcast::<multer::Error>() {
-        Ok(cause) => unreadable(*cause),
-        Err(cause) => incomplete_body(&io::Error::other(cause)),
-    }
 }
 
 impl<'a> ApiExtractor<'a> for Form {

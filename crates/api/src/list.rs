@@ -1,18 +1,19 @@
 //! The query parameters of lists: `limit`, `cursor`, and for some lists `since_id`.
 //!
-//! A handler of a list takes a [`List`], which knows the operation (the gate puts its row into the request), and asks it
+//! A handler of a list takes a [`List`], which knows the operation (the gate puts its id into the request), and asks it
 //! for the page. The row says whether the list takes `since_id`; the document describes the parameters from the row, too.
 
 use blegram_domain::{
     PageRequest, PostId,
     page::{Cursor, Key, Limit, Scope},
 };
+use blegram_http::router::RoutedOperation;
 use poem::{FromRequest, Request, RequestBody};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    operation::{Operation, Paging},
+    operation::{Paging, operation},
     param::integer,
     problem::{Failure, Problem},
 };
@@ -28,7 +29,7 @@ pub(crate) struct List {
 
 impl<'a> FromRequest<'a> for List {
     async fn from_request(request: &'a Request, _body: &mut RequestBody) -> poem::Result<Self> {
-        let operation = request.data::<&'static Operation>();
+        let operation = request.data::<RoutedOperation>().and_then(|routed| operation(routed.id));
         let operation =
             operation.ok_or_else(|| Problem::internal("the gate does not know this operation"))?;
         let pairs: Vec<(String, String)> = request.params()?;

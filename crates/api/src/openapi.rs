@@ -4,12 +4,12 @@
 //! are always present and which of them can be null, the authentication of each operation, every error that it can
 //! return (from its row in `operation.rs`), headers, and examples in Korean and English.
 
-pub(crate) mod catalogue;
 pub(crate) mod examples;
 mod problems;
 mod schemas;
 mod shared;
 
+use blegram_http::{Login, base_path, idempotency::MAX_CHARS};
 use poem_openapi::{OpenApi, OpenApiService, registry::Registry, types::Type};
 use serde_json::{Map, Value, json};
 
@@ -19,9 +19,9 @@ use self::{
     schemas::{complete_schemas, encode_forms, normalize_schemas},
 };
 use crate::{
-    address::{address, base_path, in_text},
-    idempotency, list,
-    operation::{Login, Operation, operation},
+    address::{address, in_text},
+    list,
+    operation::{Operation, operation},
     routes::apis,
     schema,
 };
@@ -151,7 +151,7 @@ fn for_each_operation(document: &mut Value, mut visit: impl FnMut(&Operation, &m
 }
 
 fn complete_operation(operation: &Operation, value: &mut Value, problems: &mut Problems) {
-    value["security"] = match operation.login {
+    value["security"] = match operation.rule.login {
         Login::None => json!([]),
         // The bearer comes first: tools that support one scheme take the first, and only browsers can set the cookie.
         Login::Optional => json!([{}, { "bearerAuth": [] }, { "cookieAuth": [] }]),
@@ -168,7 +168,7 @@ fn complete_operation(operation: &Operation, value: &mut Value, problems: &mut P
     for (status, response) in responses.iter_mut() {
         describe_success(operation, status, response);
     }
-    if operation.has_tag && !operation.is_write {
+    if operation.has_tag && !operation.rule.is_write {
         responses.insert("304".to_owned(), problems.not_modified());
     }
     for (status, codes) in problems::by_status(&operation.codes()) {
@@ -188,7 +188,7 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
         _ => "Success without a response body. 성공했으며 응답 본문은 없습니다.",
     });
     let mut headers = vec!["X-Request-Id"];
-    if operation.policy.is_some() {
+    if operation.rule.policy.is_some() {
         headers.extend(["RateLimit-Policy", "RateLimit"]);
     }
     if operation.sets_cookie {
@@ -200,7 +200,7 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
     if operation.has_tag {
         headers.push("ETag");
     }
-    if operation.takes_key {
+    if operation.rule.takes_key {
         headers.push("Idempotent-Replayed");
     }
     let content = &mut response["content"]["application/json"];
@@ -220,15 +220,15 @@ fn header_parameters(operation: &Operation) -> Vec<Value> {
     let header = |name: &str, schema: Value, description: &str| json!({ "name": name, "in": "header", "required": false, "schema": schema, "description": description });
     let text = json!({ "type": "string" });
     let mut parameters = Vec::new();
-    if operation.has_tag && !operation.is_write {
+    if operation.has_tag && !operation.rule.is_write {
         parameters.push(header(
             "If-None-Match",
             text.clone(),
             "The `ETag` of an earlier response: if nothing has changed since, the response is 304. 이전 응답의 `ETag`. 바뀐 것이 없으면 304를 반환합니다.",
         ));
     }
-    if operation.takes_key {
-        parameters.push(header("Idempotency-Key", idempotency::key_schema(), "A unique key for this request, such as a UUID: 1 to 255 visible ASCII characters. Sending the request again with the same key within a day returns the first response instead of executing it again. 이 요청의 고유한 키(예: UUID). 화면에 표시되는 ASCII 문자 1~255자입니다. 하루 안에 같은 키로 다시 보내면 다시 처리하지 않고 첫 응답을 반환합니다."));
+    if operation.rule.takes_key {
+        parameters.push(header("Idempotency-Key", json!({ "type": "string", "minLength": 1, "maxLength": MAX_CHARS, "pattern": "^[!-~]+$" }), "A unique key for this request, such as a UUID: 1 to 255 visible ASCII characters. Sending the request again with the same key within a day returns the first response instead of executing it again. 이 요청의 고유한 키(예: UUID). 화면에 표시되는 ASCII 문자 1~255자입니다. 하루 안에 같은 키로 다시 보내면 다시 처리하지 않고 첫 응답을 반환합니다."));
     }
     if operation.has_precondition {
         parameters.push(header(

@@ -1,35 +1,13 @@
 //! The row of an operation: its requirements, its headers and its possible errors.
 //!
-//! Each file of `routes/` has the rows of its handlers in `OPERATIONS`. The gate enforces the requirements and the OpenAPI
-//! document describes them. Tests fail for an operation without a row, and for a response that the row does not list.
-
-use std::time::Duration;
+//! Each file of `routes/` has the rows of its handlers in `OPERATIONS`. The gate enforces the rule of a row, and the OpenAPI
+//! document describes the whole row. Tests fail for an operation without a row, and for a response that the row does not list.
 
 use blegram_auth::Policy;
+pub(crate) use blegram_http::Login;
+use blegram_http::{Deadline, RequestBody, Rule};
 
-use crate::{problem::Code, routes::OPERATIONS};
-
-/// Whether an operation requires a login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Login {
-    /// No login; reads do not look up the session.
-    None,
-    /// Optional: a logged-in viewer also gets their relationship to each item.
-    Optional,
-    /// A login is required.
-    Required,
-}
-
-/// The request body of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RequestBody {
-    /// No body.
-    None,
-    /// JSON, which the gate reads before it authenticates the request.
-    Json,
-    /// A multipart form with files, which the gate reads after it has authenticated the request.
-    Form,
-}
+use crate::{form, problem::Code, routes::OPERATIONS};
 
 /// The query parameters of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,27 +23,12 @@ pub(crate) enum Paging {
 pub(crate) struct Operation {
     /// The `operationId`.
     pub(crate) id: &'static str,
-    /// Whether it requires a login.
-    pub(crate) login: Login,
-    /// The rate limit for all calls, by address.
-    pub(crate) policy: Option<Policy>,
-    /// The rate limit for rejected calls, by address. Successful calls do not count, so that clients that share an
-    /// address are not locked out.
-    pub(crate) failure_policy: Option<Policy>,
-    /// Its request body.
-    pub(crate) body: RequestBody,
-    /// Whether it changes data, and so needs the CSRF check.
-    pub(crate) is_write: bool,
-    /// Whether it supports `Idempotency-Key`.
-    pub(crate) takes_key: bool,
+    /// What it demands of a request.
+    pub(crate) rule: Rule,
     /// Whether its response has an `ETag`, so that reads support `If-None-Match`.
     pub(crate) has_tag: bool,
     /// Whether it supports `If-Match`.
     pub(crate) has_precondition: bool,
-    /// Whether it processes image files.
-    pub(crate) takes_images: bool,
-    /// Whether it hashes a password, which may have to wait for a free worker.
-    pub(crate) hashes_password: bool,
     /// The query parameters of a list; `None` for an operation that returns no list.
     pub(crate) paging: Option<Paging>,
     /// Whether its 201 response has a `Location`.
@@ -92,18 +55,19 @@ const IMAGE_REJECTIONS: [Code; 6] = [
 
 impl Operation {
     pub(crate) const fn read(id: &'static str, login: Login, own_codes: &'static [Code]) -> Self {
+        Self::new(id, Rule::read(login), own_codes)
+    }
+
+    pub(crate) const fn write(id: &'static str, login: Login, own_codes: &'static [Code]) -> Self {
+        Self::new(id, Rule::write(login), own_codes)
+    }
+
+    const fn new(id: &'static str, rule: Rule, own_codes: &'static [Code]) -> Self {
         Self {
             id,
-            login,
-            policy: None,
-            failure_policy: None,
-            body: RequestBody::None,
-            is_write: false,
-            takes_key: false,
+            rule,
             has_tag: false,
             has_precondition: false,
-            takes_images: false,
-            hashes_password: false,
             paging: None,
             has_location: false,
             sets_cookie: false,
@@ -111,20 +75,17 @@ impl Operation {
         }
     }
 
-    pub(crate) const fn write(id: &'static str, login: Login, own_codes: &'static [Code]) -> Self {
-        Self { is_write: true, ..Self::read(id, login, own_codes) }
-    }
-
     pub(crate) const fn with_body(self) -> Self {
-        Self { body: RequestBody::Json, ..self }
+        Self { rule: Rule { body: RequestBody::Json, ..self.rule }, ..self }
     }
 
     pub(crate) const fn with_form(self) -> Self {
-        Self { body: RequestBody::Form, ..self }
+        let body = RequestBody::Form { max_bytes: form::MAX_BYTES };
+        Self { rule: Rule { body, ..self.rule }, ..self }
     }
 
     pub(crate) const fn with_key(self) -> Self {
-        Self { takes_key: true, ..self }
+        Self { rule: Rule { takes_key: true, ..self.rule }, ..self }
     }
 
     pub(crate) const fn tagged(self) -> Self {
@@ -151,54 +112,47 @@ impl Operation {
         Self { sets_cookie: true, ..self }
     }
 
+    /// For an operation that processes image files.
     pub(crate) const fn taking_images(self) -> Self {
-        Self { takes_images: true, ..self }
+        Self { rule: Rule { deadline: Deadline::Images, ..self.rule }, ..self }
     }
 
+    /// For an operation that hashes a password.
     pub(crate) const fn hashing_password(self) -> Self {
-        Self { hashes_password: true, ..self }
+        Self { rule: Rule { deadline: Deadline::PasswordHash, ..self.rule }, ..self }
     }
 
     pub(crate) const fn limiting_failures(self, policy: Policy) -> Self {
-        Self { failure_policy: Some(policy), ..self }
-    }
-
-    /// The time limit for authentication and the handler; reading the request body does not count.
-    pub(crate) const fn deadline(&self) -> Duration {
-        match self {
-            // Ten images, each with up to `media.deadline_ms` of processing and its transfer to storage.
-            Self { takes_images: true, .. } => Duration::from_secs(600),
-            Self { hashes_password: true, .. } => Duration::from_secs(30),
-            _ => Duration::from_secs(10),
-        }
+        Self { rule: Rule { failure_policy: Some(policy), ..self.rule }, ..self }
     }
 
     pub(crate) const fn limited(self, policy: Policy) -> Self {
-        Self { policy: Some(policy), ..self }
+        Self { rule: Rule { policy: Some(policy), ..self.rule }, ..self }
     }
 
     /// All possible problem codes, sorted and without duplicates.
     pub(crate) fn codes(&self) -> Vec<Code> {
+        let Rule { is_write, body, policy, failure_policy, takes_key, deadline, .. } = self.rule;
         let mut codes = [&ALWAYS[..], self.own_codes].concat();
-        if self.is_write {
+        if is_write {
             codes.extend([Code::CsrfRejected, Code::BodyTooLarge, Code::RequestTimeout]);
         }
-        if self.body != RequestBody::None {
+        if body != RequestBody::None {
             codes.extend([Code::MalformedRequest, Code::UnsupportedMediaType, Code::Invalid]);
         }
-        if self.takes_key {
+        if takes_key {
             codes.extend([Code::RequestInProgress, Code::IdempotencyKeyReused, Code::Invalid]);
         }
         if self.paging.is_some() {
             codes.extend([Code::CursorInvalid, Code::Invalid]);
         }
-        if self.takes_images {
+        if deadline == Deadline::Images {
             codes.extend(IMAGE_REJECTIONS);
         }
         if self.has_precondition {
             codes.push(Code::PreconditionFailed);
         }
-        if self.policy.is_some() || self.failure_policy.is_some() {
+        if policy.is_some() || failure_policy.is_some() {
             codes.push(Code::RateLimited);
         }
         codes.sort_unstable();

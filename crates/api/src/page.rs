@@ -1,8 +1,10 @@
 //! Pages of lists: items and cursors in the body, and the cursors again as a `Link` header (RFC 8288).
 //!
 //! A handler wraps the page of a use-case in [`Paged`], which renders its items and attaches the cursors to the
-//! response. The outermost layer (`edge.rs`) knows the request's path and query, and writes the header with
-//! [`Cursors::link`].
+//! response. [`LinkHeader`], a layer in front of the gate, knows the path and the query that the client sent, and writes the header.
+
+use blegram_http::{Site, conditional};
+use std::sync::Arc;
 
 use blegram_domain::{
     Page,
@@ -10,7 +12,7 @@ use blegram_domain::{
 };
 use blegram_media::Links;
 use poem::{
-    IntoResponse, Response,
+    Endpoint, IntoResponse, Request, Response,
     http::{HeaderValue, header},
 };
 use poem_openapi::{
@@ -22,7 +24,6 @@ use serde::Serialize;
 
 use crate::{
     answer::{Answer, tagged},
-    conditional,
     schema::Render,
 };
 
@@ -76,7 +77,7 @@ impl<P> Paged<P> {
 impl<P: PageSchema> IntoResponse for Paged<P> {
     fn into_response(self) -> Response {
         let mut response = tagged(&self.page.0, conditional::weak);
-        // The `edge` layer knows path and query, and makes the `Link` header of this.
+        // `LinkHeader` knows path and query, and makes the `Link` header of this.
         response.set_data(Cursors { next: self.next, prev: self.prev });
         response
     }
@@ -92,16 +93,41 @@ impl<P: PageSchema> ApiResponse for Paged<P> {
     }
 }
 
+/// The layer that writes the `Link` header of pages.
+pub(crate) struct LinkHeader<E> {
+    site: Arc<Site>,
+    inner: E,
+}
+
+impl<E> LinkHeader<E> {
+    pub(crate) const fn new(site: Arc<Site>, inner: E) -> Self {
+        Self { site, inner }
+    }
+}
+
+impl<E: Endpoint<Output = Response>> Endpoint for LinkHeader<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let uri = request.uri().clone();
+        let mut response = self.inner.call(request).await?;
+        if let Some(cursors) = response.data::<Cursors>().cloned() {
+            cursors.link(&self.site.address(uri.path()), uri.query(), &mut response);
+        }
+        Ok(response)
+    }
+}
+
 /// The cursors of a page, attached to the response.
 #[derive(Debug, Clone)]
-pub(crate) struct Cursors {
+struct Cursors {
     next: Option<String>,
     prev: Option<String>,
 }
 
 impl Cursors {
     /// Adds the `Link` header, `rel="next"` first, to the response to a request for `path` and `query`.
-    pub(crate) fn link(&self, path: &str, query: Option<&str>, response: &mut Response) {
+    fn link(&self, path: &str, query: Option<&str>, response: &mut Response) {
         let path = percent_encoding::utf8_percent_encode(path, percent_encoding::CONTROLS);
         let link = |cursor: &Option<String>, rel: &str| {
             cursor.as_ref().map(|cursor| format!("<{path}?{}>; rel=\"{rel}\"", with_cursor(query, cursor)))

@@ -11,16 +11,14 @@ use blegram_domain::{
     CommentId, ConversationId, Hashtag, MediaId, MessageId, PostId, RecentSearchId, SessionId, UploadId,
     UserId, Username, Violation, search::Query as SearchQuery,
 };
+use blegram_http::MaybeViewer;
 use blegram_social::UserRef;
 use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
     types::{ParseError, ParseFromParameter, ParseResult, Type},
 };
 
-use crate::{
-    problem::{Code, Failure, Problem},
-    viewer::MaybeViewer,
-};
+use crate::problem::{Code, Failure, Problem};
 
 macro_rules! parameters {
     ($($(#[$doc:meta])* $name:ident: $schema:expr;)*) => {$(

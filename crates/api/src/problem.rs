@@ -8,10 +8,11 @@ mod mapping;
 
 pub use self::code::Code;
 
-use std::{borrow::Cow, io};
+use std::borrow::Cow;
 
 use blegram_auth::{Limits, Policy, limit::RateLimitStatus};
 use blegram_domain::{PostText, Violation};
+use blegram_http::{rate_limit, surface::ErrorCode};
 use poem::{
     Response,
     http::{HeaderValue, StatusCode, header},
@@ -45,7 +46,7 @@ impl Failure {
     }
 }
 
-/// An error response. `edge` renders it, because it knows the path and the id of the request.
+/// An error response. The edge has it rendered, because it knows the path and the id of the request.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.code.as_str())]
 pub struct Problem {
@@ -120,7 +121,7 @@ impl Problem {
         // Rounded up, so that a client that retries at that time is admitted.
         let seconds = rate_limit.reset.as_micros().div_ceil(1_000_000);
         let seconds = u64::try_from(seconds).unwrap_or(u64::MAX).max(1);
-        rate_limit_headers(rate_limit)
+        rate_limit::headers(rate_limit)
             .into_iter()
             .fold(Self::new(Code::RateLimited), |problem, (name, value)| problem.with_header(name, value))
             .with_header(header::RETRY_AFTER, seconds.into())
@@ -173,14 +174,6 @@ impl Problem {
         }
     }
 
-    /// Whether the same request would be rejected again: false for server errors, rate limits and an `If-Match` that
-    /// the client can correct.
-    pub(crate) fn is_final(&self) -> bool {
-        let status = self.code.status();
-        let may_pass = [StatusCode::TOO_MANY_REQUESTS, StatusCode::PRECONDITION_FAILED].contains(&status);
-        !status.is_server_error() && !may_pass
-    }
-
     pub(crate) const fn code(&self) -> Code {
         self.code
     }
@@ -194,7 +187,7 @@ impl Problem {
             .content_type("application/problem+json")
             .body(serde_json::to_vec(&self.body(base_path, path, request_id)).unwrap_or_default());
         response.headers_mut().extend(self.headers);
-        response.set_data(self.code);
+        response.set_data(ErrorCode(self.code.as_str()));
         response
     }
 
@@ -246,19 +239,6 @@ struct Body<'a> {
     errors: Option<&'a Vec<Failure>>,
 }
 
-/// The headers `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers).
-pub(crate) fn rate_limit_headers(rate_limit: &RateLimitStatus) -> Vec<(header::HeaderName, HeaderValue)> {
-    let name = rate_limit.policy.as_str();
-    let policy = format!("\"{name}\";q={};w={}", rate_limit.quota.burst, rate_limit.quota.per.as_secs());
-    let reset = rate_limit.reset.as_micros().div_ceil(1_000_000);
-    let state = format!("\"{name}\";r={};t={reset}", rate_limit.remaining);
-    let value = |text: &str| HeaderValue::from_str(text).ok();
-    [("ratelimit-policy", value(&policy)), ("ratelimit", value(&state))]
-        .into_iter()
-        .filter_map(|(name, value)| Some((header::HeaderName::from_static(name), value?)))
-        .collect()
-}
-
 /// Handlers return problems; the document describes them from the row of the operation.
 impl ApiResponse for Problem {
     fn meta() -> MetaResponses {
@@ -272,21 +252,4 @@ impl poem::error::ResponseError for Problem {
     fn status(&self) -> StatusCode {
         self.code.status()
     }
-}
-
-/// The problem of a body that could not be read to its end.
-pub(crate) fn incomplete_body(error: &io::Error) -> Problem {
-    if is_timeout(error) {
-        Problem::new(Code::RequestTimeout)
-    } else {
-        Problem::new(Code::MalformedRequest).with_detail(format!("Cannot read the body: {error}"))
-    }
-}
-
-// poem and other libraries wrap the listener's error in their own.
-fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
-    let is_own =
-        error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);
-    let inner = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
-    is_own || inner.is_some_and(|inner| is_timeout(inner)) || error.source().is_some_and(is_timeout)
 }

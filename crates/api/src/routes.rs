@@ -2,8 +2,8 @@
 //!
 //! A handler parses its parameters, calls one use-case of a service crate (`auth`, `social`, `chat`, `media`) and
 //! renders the result with a wire type of [`crate::schema`]. Checks that all operations share happen before it, in
-//! `gate.rs`. The doc comments of handlers and their parameters are the texts of the OpenAPI document: a summary, then
-//! a description in English and Korean.
+//! the gate of `blegram-http`. The doc comments of handlers and their parameters are the texts of the OpenAPI document: a
+//! summary, then a description in English and Korean.
 
 pub(crate) mod auth;
 pub(crate) mod bookmarks;

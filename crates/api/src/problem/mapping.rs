@@ -1,12 +1,13 @@
-//! The one table from the errors of the service crates to problems. No match has a `_` arm: a new variant does not compile
+//! The one table from the errors of the other crates to problems. No match has a `_` arm: a new variant does not compile
 //! until it has a code here.
 
 use blegram_auth::RateLimited;
 use blegram_domain::Violation;
+use blegram_http::{Rejection, bearer};
 use blegram_media::ImageRejection;
 use poem::http::{HeaderValue, header};
 
-use super::{Code, Failure, NO_IMAGE, PAUSE_SECONDS, Problem, UPLOAD_PAUSE_SECONDS, incomplete_body};
+use super::{Code, Failure, NO_IMAGE, PAUSE_SECONDS, Problem, UPLOAD_PAUSE_SECONDS};
 
 fn storage(cause: blegram_auth::StorageError) -> Problem {
     let code = if cause.is_transient() { Code::Unavailable } else { Code::Internal };
@@ -38,6 +39,50 @@ impl From<blegram_auth::Error> for Problem {
         }
     }
 }
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        let text = rejection.to_string();
+        match rejection {
+            Rejection::NotFound => Self::not_found(),
+            Rejection::MethodNotAllowed => Self::new(Code::MethodNotAllowed),
+            Rejection::HeadersTooLarge { .. } => Self::new(Code::HeadersTooLarge).with_detail(text),
+            Rejection::BodyTooLarge => Self::new(Code::BodyTooLarge),
+            Rejection::UnsupportedMediaType => Self::new(Code::UnsupportedMediaType),
+            Rejection::UnreadableBody(_) | Rejection::UnreadableForm(_) => {
+                Self::new(Code::MalformedRequest).with_detail(text)
+            }
+            Rejection::BodyTimeout => Self::new(Code::RequestTimeout),
+            Rejection::RateLimited(rate_limit) => Self::rate_limited(&rate_limit),
+            Rejection::Unauthenticated => Self::new(Code::Unauthenticated),
+            Rejection::InvalidToken => {
+                let challenge = HeaderValue::from_static(bearer::INVALID_TOKEN);
+                Self::with_challenge(Code::Unauthenticated, challenge).with_detail(INVALID_TOKEN)
+            }
+            Rejection::CrossSite => Self::new(Code::CsrfRejected),
+            Rejection::InvalidKey(violation) => {
+                Self::invalid(vec![Failure::of("/Idempotency-Key", violation)])
+            }
+            Rejection::KeyInProgress => Self::new(Code::RequestInProgress),
+            Rejection::KeyReused => Self::new(Code::IdempotencyKeyReused),
+            Rejection::DeadlineExceeded { is_write: false } => {
+                Self::new(Code::Unavailable).with_detail("The request timed out on the server.")
+            }
+            Rejection::DeadlineExceeded { is_write: true } => {
+                Self::new(Code::Unavailable).with_detail(UNKNOWN_OUTCOME)
+            }
+            Rejection::Auth(error) => error.into(),
+            Rejection::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+const INVALID_TOKEN: &str =
+    "The access token in Authorization is invalid or has expired. Get a new one, or omit the header.";
+
+/// The detail for a write that timed out: the outcome is unknown, so the client has to check it.
+const UNKNOWN_OUTCOME: &str = "The request timed out on the server. It may have taken effect, or may still take effect. Check \
+    before you send it again, or retry with the same Idempotency-Key or client_id, with which it takes effect only once.";
 
 impl From<RateLimited> for Problem {
     fn from(RateLimited(rate_limit): RateLimited) -> Self {
@@ -111,7 +156,7 @@ impl From<blegram_media::Error> for Problem {
                 Self::new(Code::QuotaExceeded).with_detail(error.to_string())
             }
             blegram_media::Error::Overloaded => Self::new(Code::Overloaded),
-            blegram_media::Error::Interrupted(cause) => incomplete_body(&cause),
+            blegram_media::Error::Interrupted(cause) => Rejection::of_body(&cause).into(),
             blegram_media::Error::Internal(cause) | blegram_media::Error::Configuration(cause) => {
                 Self::internal(cause)
             }
@@ -184,5 +229,43 @@ const fn rejected_image(rejection: ImageRejection) -> Code {
 impl From<blegram_domain::page::CursorInvalid> for Problem {
     fn from(_: blegram_domain::page::CursorInvalid) -> Self {
         Self::new(Code::CursorInvalid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use blegram_auth::{Limits, Policy, limit::RateLimitStatus};
+    use poem::error::ResponseError;
+
+    use super::*;
+
+    #[test]
+    fn rejections_keep_the_status_that_the_layers_give_them() {
+        let quota = Limits::default().login_per_address;
+        let rate_limit = RateLimitStatus { policy: Policy::Login, quota, remaining: 0, reset: quota.per };
+        let rejections = [
+            Rejection::NotFound,
+            Rejection::MethodNotAllowed,
+            Rejection::HeadersTooLarge { max_bytes: 1 },
+            Rejection::BodyTooLarge,
+            Rejection::UnsupportedMediaType,
+            Rejection::UnreadableBody("end of file".to_owned()),
+            Rejection::UnreadableForm("no boundary".to_owned()),
+            Rejection::BodyTimeout,
+            Rejection::RateLimited(rate_limit),
+            Rejection::Unauthenticated,
+            Rejection::InvalidToken,
+            Rejection::CrossSite,
+            Rejection::InvalidKey(Violation::Blank),
+            Rejection::KeyInProgress,
+            Rejection::KeyReused,
+            Rejection::DeadlineExceeded { is_write: true },
+            Rejection::Auth(blegram_auth::Error::Hashing("no memory".to_owned())),
+            Rejection::internal("a bug"),
+        ];
+        for rejection in rejections {
+            let (status, text) = (rejection.status(), format!("{rejection:?}"));
+            assert_eq!(Problem::from(rejection).status(), status, "{text}");
+        }
     }
 }

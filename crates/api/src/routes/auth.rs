@@ -1,5 +1,6 @@
 use blegram_auth::{Device, LoggedIn, Policy, Secret};
 use blegram_domain::session::Kind;
+use blegram_http::{MaybeViewer, client, cookie, headers::RequestHeader};
 use poem::Request;
 use poem_openapi::OpenApi;
 
@@ -7,13 +8,10 @@ use crate::{
     App,
     answer::{Answer, ApiResult, Created, NoContent, WithCookie},
     body::Body,
-    client, cookie,
-    headers::RequestHeader,
     operation::{Login, Operation},
     problem::{Code, Problem},
     routes::{AppData, Tag},
     schema::account::{AuthResult, CsrfToken, Grant, IssueToken, LogIn, SignUp, Tokens},
-    viewer::MaybeViewer,
 };
 
 pub(crate) struct AuthApi;
@@ -136,7 +134,7 @@ fn with_session<R>(
     answer: impl FnOnce(AuthResult) -> R,
 ) -> Result<WithCookie<R>, Problem> {
     let (cookie, tokens) = match logged_in.secret {
-        Secret::Browser(token) => (Some(cookie::of_browser(app, &token)?), None),
+        Secret::Browser(token) => (Some(cookie::of_browser(&app.site, &app.auth, &token)?), None),
         Secret::Native(tokens) => (None, Some(tokens.into())),
     };
     Ok(WithCookie { cookie, answer: answer(AuthResult::new(logged_in.account, tokens, &app.media.links())) })

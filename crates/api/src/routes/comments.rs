@@ -1,9 +1,9 @@
+use blegram_http::{MaybeViewer, Viewer, conditional::IfMatch};
 use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
     answer::{Answer, ApiResult, Created, NoContent, Versioned},
     body::Body,
-    conditional::IfMatch,
     list::List,
     operation::{Login, Operation},
     page::Paged,
@@ -16,7 +16,6 @@ use crate::{
         post::Like,
         user::UserPage,
     },
-    viewer::{MaybeViewer, Viewer},
 };
 
 pub(crate) struct CommentsApi;

@@ -1,4 +1,5 @@
 use blegram_domain::UserRef;
+use blegram_http::{Viewer, conditional::IfMatch};
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
@@ -7,7 +8,6 @@ use poem_openapi::{
 use crate::{
     answer::{Answer, ApiResult, MaybeNew, NoContent, Versioned},
     body::Body,
-    conditional::IfMatch,
     list::List,
     operation::{Login, Operation},
     page::Paged,
@@ -22,7 +22,6 @@ use crate::{
             SendMessage, SyncResult, UpdateConversation,
         },
     },
-    viewer::Viewer,
 };
 
 pub(crate) struct ConversationsApi;

@@ -6,6 +6,7 @@ use blegram_gateway::{
     Class, CloseCode, ConnectionIdentity, ConnectionPermit, Frame, Handshake, Rejection, handshake, reject,
     serve,
 };
+use blegram_http::{MaybeViewer, Viewer, bearer, client, headers::RequestHeader, origin::RequestOrigin};
 use poem::{
     IntoResponse, OnUpgrade, Request, Response,
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -18,14 +19,10 @@ use poem_openapi::{
 use crate::{
     App,
     answer::{Answer, ApiResult, Created},
-    bearer, client,
-    headers::RequestHeader,
     operation::{Login, Operation},
-    origin::RequestOrigin,
     problem::{Code, Problem},
     routes::{AppData, Tag},
     schema::gateway::{GatewayStatus, Ready, Ticket},
-    viewer::{MaybeViewer, Viewer},
     ws::{Client, gateway_credential},
 };
 

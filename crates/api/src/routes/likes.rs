@@ -1,3 +1,4 @@
+use blegram_http::{MaybeViewer, Viewer};
 use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
@@ -12,7 +13,6 @@ use crate::{
         post::{Like, PostPage},
         user::UserPage,
     },
-    viewer::{MaybeViewer, Viewer},
 };
 
 pub(crate) struct LikesApi;

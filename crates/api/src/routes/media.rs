@@ -1,4 +1,5 @@
 use blegram_auth::Policy;
+use blegram_http::{Viewer, conditional::IfMatch, edge::Id};
 use blegram_media::{Media as Images, Source};
 use poem::Request;
 use poem_openapi::{OpenApi, param::Path};
@@ -6,15 +7,12 @@ use poem_openapi::{OpenApi, param::Path};
 use crate::{
     answer::{ApiResult, Created, NoContent, Versioned},
     body::Body,
-    conditional::IfMatch,
-    edge::Id,
     form::Form,
     operation::{Login, Operation},
     param::{MediaParam, UploadParam},
     problem::{Code, Problem},
     routes::{AppData, Tag},
     schema::media::{CreateUpload, Media, MediaUpload, UpdateMedia, Upload},
-    viewer::Viewer,
 };
 
 pub(crate) struct MediaApi;

@@ -1,3 +1,4 @@
+use blegram_http::Viewer;
 use poem_openapi::OpenApi;
 
 use crate::{
@@ -8,7 +9,6 @@ use crate::{
     page::Paged,
     routes::{AppData, Tag},
     schema::notification::{MarkNotificationsRead, NotificationPage, NotificationRead, UnreadCount},
-    viewer::Viewer,
 };
 
 pub(crate) struct NotificationsApi;

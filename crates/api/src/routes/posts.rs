@@ -1,3 +1,4 @@
+use blegram_http::{MaybeViewer, Viewer, conditional::IfMatch};
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
@@ -6,7 +7,6 @@ use poem_openapi::{
 use crate::{
     answer::{Answer, ApiResult, Created, NoContent, Versioned},
     body::Body,
-    conditional::IfMatch,
     list::List,
     operation::{Login, Operation},
     page::Paged,
@@ -18,7 +18,6 @@ use crate::{
         post::{CreatePost, Post, PostList, PostRevisionPage, UpdatePost},
         render_all,
     },
-    viewer::{MaybeViewer, Viewer},
 };
 
 pub(crate) struct PostsApi;

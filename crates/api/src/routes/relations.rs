@@ -1,3 +1,4 @@
+use blegram_http::Viewer;
 use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
@@ -7,7 +8,6 @@ use crate::{
     problem::Code,
     routes::{AppData, Tag},
     schema::user::{Block, Follow, FollowDecision, Mute},
-    viewer::Viewer,
 };
 
 pub(crate) struct RelationsApi;

@@ -1,3 +1,4 @@
+use blegram_http::{MaybeViewer, Viewer};
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
@@ -17,7 +18,6 @@ use crate::{
         search::{Hashtag, HashtagPage, RecentSearchPage, SearchSuggestions, TrendPage},
         user::UserPage,
     },
-    viewer::{MaybeViewer, Viewer},
 };
 
 pub(crate) struct SearchApi;

@@ -1,9 +1,9 @@
+use blegram_http::{Viewer, cookie};
 use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
     answer::{ApiResult, NoContent, WithCookie},
     body::Body,
-    cookie,
     list::List,
     operation::{Login, Operation},
     page::Paged,
@@ -14,7 +14,6 @@ use crate::{
         account::ChangePassword,
         session::{Session, SessionPage},
     },
-    viewer::Viewer,
 };
 
 pub(crate) struct SessionsApi;
@@ -89,7 +88,7 @@ impl SessionsApi {
     ) -> ApiResult<WithCookie<NoContent>> {
         let changed = app.auth.change_password(viewer.id(), viewer.session(), body.0).await;
         let token = changed?;
-        let cookie = token.map(|token| cookie::of_browser(&app, &token)).transpose()?;
+        let cookie = token.map(|token| cookie::of_browser(&app.site, &app.auth, &token)).transpose()?;
         Ok(WithCookie { cookie, answer: NoContent })
     }
 

@@ -1,3 +1,4 @@
+use blegram_http::{MaybeViewer, Viewer};
 use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
@@ -9,7 +10,6 @@ use crate::{
     problem::Code,
     routes::{AppData, Tag},
     schema::post::PostPage,
-    viewer::{MaybeViewer, Viewer},
 };
 
 pub(crate) struct TimelinesApi;

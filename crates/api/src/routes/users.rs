@@ -1,3 +1,4 @@
+use blegram_http::{MaybeViewer, Viewer, conditional::IfMatch, cookie};
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
@@ -6,8 +7,6 @@ use poem_openapi::{
 use crate::{
     answer::{Answer, ApiResult, NoContent, Versioned, WithCookie},
     body::Body,
-    conditional::IfMatch,
-    cookie,
     list::List,
     operation::{Login, Operation},
     page::Paged,
@@ -21,7 +20,6 @@ use crate::{
         render_all,
         user::{User, UserList},
     },
-    viewer::{MaybeViewer, Viewer},
 };
 
 pub(crate) struct UsersApi;

@@ -67,7 +67,7 @@ impl Contract {
         let schema = &content.values().next().unwrap()["schema"];
         self.validate(schema, &value).unwrap_or_else(|error| panic!("{id} {status}: {error}\n{value:#}"));
         if let Some(code) = value["code"].as_str() {
-            let base_path = blegram_api::base_path(public_url);
+            let base_path = blegram_http::base_path(public_url);
             assert_eq!(value["instance"], format!("{base_path}{path}"));
             let listed = response["description"].as_str().unwrap();
             assert!(

@@ -10,10 +10,11 @@ use std::{
     time::Duration,
 };
 
-use blegram_api::{App, Peer, Readiness, Realtime, Site};
+use blegram_api::{App, Readiness, Realtime, Site};
 use blegram_auth::{Auth, Config, PasswordCost, Quota};
 use blegram_chat::Chat;
 use blegram_domain::{Clock, FixedClock, Timestamp};
+use blegram_http::Peer;
 use blegram_media::Media;
 use blegram_persistence::{
     Db,

@@ -6,7 +6,7 @@ use crate::{Site, headers::RequestHeader};
 
 /// The value of `Origin`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RequestOrigin<'a> {
+pub enum RequestOrigin<'a> {
     /// No `Origin`: not a browser, or a kind of request for which browsers do not send it.
     Absent,
     /// One origin, as serialised by the browser.
@@ -16,7 +16,8 @@ pub(crate) enum RequestOrigin<'a> {
 }
 
 impl<'a> RequestOrigin<'a> {
-    pub(crate) fn of(headers: &'a HeaderMap) -> Self {
+    /// Reads `Origin`.
+    pub fn of(headers: &'a HeaderMap) -> Self {
         let mut values = RequestHeader::Origin.values(headers);
         match (values.next().map(str::from_utf8), values.next()) {
             (None, _) => Self::Absent,
@@ -26,7 +27,7 @@ impl<'a> RequestOrigin<'a> {
     }
 
     /// Whether pages of this origin may act with the cookie of their user.
-    pub(crate) fn is_trusted(self, site: &Site) -> bool {
+    pub fn is_trusted(self, site: &Site) -> bool {
         matches!(self, Self::Named(origin) if site.trusts(origin))
     }
 }

@@ -1,14 +1,11 @@
 //! The access token of native apps, which is accepted only in `Authorization: Bearer` (RFC 6750, 2.1).
 
-use poem::http::{HeaderMap, HeaderValue};
+use poem::http::HeaderMap;
 
-use crate::{
-    headers::RequestHeader,
-    problem::{Code, Problem},
-};
+use crate::headers::RequestHeader;
 
 /// The bearer token of a request: `None` without one, `Some(None)` if the credentials cannot be a token.
-pub(crate) fn token(headers: &HeaderMap) -> Option<Option<&str>> {
+pub fn token(headers: &HeaderMap) -> Option<Option<&str>> {
     let token = RequestHeader::Authorization.values(headers).find_map(credentials)?;
     // Of two headers, a proxy and this server may each read a different one.
     let is_single = RequestHeader::Authorization.values(headers).count() == 1;
@@ -22,17 +19,12 @@ fn credentials(value: &[u8]) -> Option<&[u8]> {
     value[..end].eq_ignore_ascii_case(b"bearer").then(|| value[end..].trim_ascii())
 }
 
-/// The problem of an invalid access token (RFC 6750, 3.1).
-pub(crate) fn rejection() -> Problem {
-    let challenge = HeaderValue::from_static("Bearer realm=\"blegram\", error=\"invalid_token\"");
-    Problem::with_challenge(Code::Unauthenticated, challenge).with_detail(
-        "The access token in Authorization is invalid or has expired. Get a new one, or omit the header.",
-    )
-}
+/// The challenge in the response to an invalid access token (RFC 6750, 3.1).
+pub const INVALID_TOKEN: &str = "Bearer realm=\"blegram\", error=\"invalid_token\"";
 
 #[cfg(test)]
 mod tests {
-    use poem::http::header;
+    use poem::http::{HeaderValue, header};
 
     use super::*;
 

@@ -1,12 +1,12 @@
 //! The outermost layer.
 //!
-//! It assigns an id to every request, adds the common headers to every response, writes the access log, and renders
-//! every error, including panics, as problem+json.
+//! It assigns an id to every request, adds the common headers to every response, writes the access log, and has the
+//! surface render every error, including panics.
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use blegram_auth::Authenticated;
-use blegram_domain::{RequestId, UserId};
+use blegram_domain::{Clock, RequestId, UserId};
 use futures_util::FutureExt;
 use poem::{
     Endpoint, Request, Response,
@@ -14,46 +14,67 @@ use poem::{
 };
 
 use crate::{
-    App,
+    Rejection, Site, Surface,
     cors::CorsRequest,
     headers::RequestHeader,
-    openapi::catalogue::{Catalogue, Resource},
-    page::Cursors,
-    problem::{Code, Problem},
+    router::{Resource, Router},
+    surface::ErrorCode,
 };
 
 /// The request id, for handlers that render an error response themselves.
 #[derive(Debug, Clone)]
-pub(crate) struct Id(pub(crate) String);
+pub struct Id(pub String);
+
+/// Headers for the response to a rejected request: data of the error.
+#[derive(Debug, Clone)]
+struct ErrorHeaders(Vec<(HeaderName, HeaderValue)>);
+
+/// Adds headers for the response to `error`. Of several with the same name the first is sent, and before them the one of
+/// the surface.
+pub(crate) fn with_headers(mut error: poem::Error, headers: Vec<(HeaderName, HeaderValue)>) -> poem::Error {
+    let earlier = error.data::<ErrorHeaders>().cloned().map(|earlier| earlier.0).unwrap_or_default();
+    error.set_data(ErrorHeaders([earlier, headers].concat()));
+    error
+}
 
 /// The outermost layer, before it wraps the others.
-pub(crate) struct Edge {
-    app: App,
-    catalogue: Arc<Catalogue>,
+pub struct Edge {
+    /// The addresses of the site.
+    pub site: Arc<Site>,
+    /// The clock of request ids.
+    pub clock: Arc<dyn Clock>,
+    /// The routes, for the access log and `Allow`.
+    pub router: Arc<Router>,
+    /// Renders the errors.
+    pub surface: Arc<dyn Surface>,
+    /// The paths below which no response may be stored by any cache.
+    pub never_stored: &'static [&'static str],
 }
 
 /// The endpoint of the outermost layer, with all other layers inside.
-pub(crate) struct EdgeEndpoint<E> {
+pub struct EdgeEndpoint<E> {
     edge: Edge,
     inner: E,
 }
 
 impl Edge {
-    pub(crate) fn new(app: App, catalogue: Arc<Catalogue>) -> Self {
-        Self { app, catalogue }
-    }
-
-    pub(crate) fn wrap<E: Endpoint<Output = Response>>(self, inner: E) -> EdgeEndpoint<E> {
+    /// Puts the layer around `inner`.
+    pub fn wrap<E: Endpoint<Output = Response>>(self, inner: E) -> EdgeEndpoint<E> {
         EdgeEndpoint { edge: self, inner }
     }
 
     fn request_id(&self, request: &Request) -> String {
         let id = RequestHeader::RequestId.text(request.headers()).filter(|id| is_request_id(id));
-        id.map_or_else(|| RequestId::generate(self.app.clock.now()).to_string(), ToOwned::to_owned)
+        id.map_or_else(|| RequestId::generate(self.clock.now()).to_string(), ToOwned::to_owned)
     }
 
-    fn render(&self, problem: Problem, path: &str, request_id: &str) -> Response {
-        problem.into_response(self.app.site.base_path(), path, request_id)
+    fn render(&self, error: poem::Error, path: &str, request_id: &str) -> Response {
+        let headers = error.data::<ErrorHeaders>().cloned();
+        let mut response = self.surface.render(error, path, request_id);
+        for (name, value) in headers.into_iter().flat_map(|headers| headers.0) {
+            response.headers_mut().entry(name).or_insert(value);
+        }
+        response
     }
 
     /// Prepends the path of the public URL to `Location`. Handlers, and responses stored for an `Idempotency-Key`,
@@ -61,17 +82,19 @@ impl Edge {
     fn complete_location(&self, response: &mut Response) {
         let location = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
         let address =
-            location.filter(|location| location.starts_with('/')).map(|path| self.app.site.address(path));
+            location.filter(|location| location.starts_with('/')).map(|path| self.site.address(path));
         if let Some(Ok(address)) = address.map(|address| HeaderValue::from_str(&address)) {
             response.headers_mut().insert(header::LOCATION, address);
         }
     }
 
     fn finish(&self, uri: &Uri, request_id: &str, is_own: bool, response: &mut Response) {
-        if let Some(cursors) = response.data::<Cursors>().cloned() {
-            cursors.link(&self.app.site.address(uri.path()), uri.query(), response);
-        }
         self.complete_location(response);
+        if let (StatusCode::METHOD_NOT_ALLOWED, Some(resource)) =
+            (response.status(), self.router.find(uri.path()))
+        {
+            response.headers_mut().insert(header::ALLOW, resource.allow());
+        }
         let headers = response.headers_mut();
         if let Ok(id) = HeaderValue::from_str(request_id) {
             headers.insert(REQUEST_ID, id);
@@ -79,10 +102,22 @@ impl Edge {
         for (name, value) in HEADERS {
             headers.entry(name).or_insert(HeaderValue::from_static(value));
         }
-        let cache = HeaderValue::from_static(cache_control(uri.path(), is_own));
+        let cache = HeaderValue::from_static(self.cache_control(uri.path(), is_own));
         headers.entry(header::CACHE_CONTROL).or_insert(cache);
-        if self.app.site.public_url.starts_with("https://") {
+        if self.site.is_secure() {
             headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ONLY));
+        }
+    }
+
+    fn cache_control(&self, path: &str, is_own: bool) -> &'static str {
+        let is_at = |prefix: &&str| {
+            path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        match is_own {
+            _ if self.never_stored.iter().any(is_at) => "no-store",
+            true => "private, no-cache",
+            // Caches must revalidate it for each request. `Vary` separates it from responses to authenticated requests.
+            false => "no-cache",
         }
     }
 }
@@ -92,7 +127,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for EdgeEndpoint<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let uri = request.uri().clone();
-        let cors_request = CorsRequest::of(&request, &self.edge.app.site);
+        let cors_request = CorsRequest::of(&request, &self.edge.site);
         let mut line = AccessLog::begin(&self.edge, &request);
         request.set_data(Id(line.request_id.clone()));
         let running = blegram_auth::with_wait_budget(self.inner.call(request));
@@ -101,19 +136,18 @@ impl<E: Endpoint<Output = Response>> Endpoint for EdgeEndpoint<E> {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {
                 line.user = error.data::<Authenticated>().map(|viewer| viewer.user);
-                Err(self.problem(error, &uri))
+                Err(error)
             }
-            Err(panic) => Err(Problem::internal(panic_message(panic.as_ref()))),
+            Err(panic) => Err(Rejection::internal(panic_message(panic.as_ref())).into()),
         };
-        line.code = outcome.as_ref().err().map(Problem::code);
         let mut response =
-            outcome.unwrap_or_else(|problem| self.edge.render(problem, uri.path(), &line.request_id));
+            outcome.unwrap_or_else(|error| self.edge.render(error, uri.path(), &line.request_id));
         line.user = line.user.or_else(|| response.data::<Authenticated>().map(|viewer| viewer.user));
         self.edge.finish(&uri, &line.request_id, line.user.is_some(), &mut response);
         if let Some(cors_request) = cors_request {
             cors_request.add_headers(&mut response);
         }
-        line.code = line.code.or_else(|| response.data::<Code>().copied());
+        line.code = response.data::<ErrorCode>().copied();
         line.status = Some(response.status());
         Ok(response)
     }
@@ -127,13 +161,13 @@ struct AccessLog {
     method: Method,
     route: String,
     user: Option<UserId>,
-    code: Option<Code>,
+    code: Option<ErrorCode>,
     status: Option<StatusCode>,
 }
 
 impl AccessLog {
     fn begin(edge: &Edge, request: &Request) -> Self {
-        let route = edge.catalogue.find(request.uri().path()).map_or("-", Resource::template);
+        let route = edge.router.find(request.uri().path()).map_or("-", Resource::template);
         Self {
             started: Instant::now(),
             request_id: edge.request_id(request),
@@ -156,34 +190,11 @@ impl Drop for AccessLog {
             method = self.method.as_str(),
             route = self.route,
             status = self.status.map_or(CLIENT_CLOSED_REQUEST, |status| status.as_u16()),
-            code = self.code.map(Code::as_str),
+            code = self.code.map(|code| code.0),
             user = self.user.map(tracing::field::display),
             duration_us = self.started.elapsed().as_micros(),
             "request"
         );
-    }
-}
-
-impl<E> EdgeEndpoint<E> {
-    fn problem(&self, error: poem::Error, uri: &Uri) -> Problem {
-        let problem = error.downcast::<Problem>().unwrap_or_else(|error| foreign(&error));
-        if problem.code() != Code::MethodNotAllowed {
-            return problem;
-        }
-        match self.edge.catalogue.find(uri.path()) {
-            Some(resource) => problem.with_header(header::ALLOW, resource.allow()),
-            None => problem,
-        }
-    }
-}
-
-/// Converts an error of poem itself. The gate rejects unknown routes first, so this occurs only where the two differ,
-/// such as for a path whose percent-encoding is not UTF-8.
-fn foreign(error: &poem::Error) -> Problem {
-    match error.status() {
-        StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => Problem::not_found(),
-        StatusCode::METHOD_NOT_ALLOWED => Problem::new(Code::MethodNotAllowed),
-        _ => Problem::internal(error.to_string()),
     }
 }
 
@@ -200,7 +211,7 @@ fn is_request_id(id: &str) -> bool {
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
-/// The security headers of API responses (OWASP REST Security). HTML pages set their own Content-Security-Policy.
+/// The security headers of responses (OWASP REST Security). HTML pages set their own Content-Security-Policy.
 const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -213,18 +224,3 @@ const HEADERS: [(HeaderName, &str); 6] = [
 
 /// Two years, as recommended for HSTS preload lists.
 const HTTPS_ONLY: &str = "max-age=63072000; includeSubDomains";
-
-/// The paths below which no response may be stored by any cache.
-const NEVER_STORED: [&str; 5] =
-    ["/api/v1/auth", "/api/v1/me", "/api/v1/conversations", "/api/v1/gateway", "/api/v1/notifications"];
-
-fn cache_control(path: &str, is_own: bool) -> &'static str {
-    let is_at =
-        |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    match is_own {
-        _ if NEVER_STORED.into_iter().any(is_at) => "no-store",
-        true => "private, no-cache",
-        // Caches must revalidate it for each request. `Vary` separates it from responses to authenticated requests.
-        false => "no-cache",
-    }
-}

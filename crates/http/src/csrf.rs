@@ -6,12 +6,7 @@ use blegram_auth::{Auth, Authenticated};
 use blegram_domain::session::Kind;
 use poem::http::HeaderMap;
 
-use crate::{
-    Site,
-    headers::RequestHeader,
-    origin::RequestOrigin,
-    problem::{Code, Problem},
-};
+use crate::{Rejection, Site, headers::RequestHeader, origin::RequestOrigin};
 
 /// The headers that may contain the token.
 const HEADERS: [RequestHeader; 2] = [RequestHeader::CsrfToken, RequestHeader::DwitterCsrfToken];
@@ -22,7 +17,7 @@ pub(crate) fn check(
     session: Option<&Authenticated>,
     auth: &Auth,
     site: &Site,
-) -> Result<(), Problem> {
+) -> Result<(), Rejection> {
     // A page of another site cannot set Authorization without a CORS preflight.
     if session.is_some_and(|session| session.kind == Kind::Native) {
         return Ok(());
@@ -42,5 +37,5 @@ pub(crate) fn check(
             (None, RequestOrigin::Absent) => session.is_none() || has_valid_token == Some(true),
             (_, origin) => origin.is_trusted(site),
         };
-    if is_allowed { Ok(()) } else { Err(Problem::new(Code::CsrfRejected)) }
+    if is_allowed { Ok(()) } else { Err(Rejection::CrossSite) }
 }

@@ -4,54 +4,61 @@ use blegram_auth::Authenticated;
 use blegram_domain::{SessionId, UserId, session::Kind, user::Role};
 use poem::{FromRequest, Request, RequestBody};
 
-use crate::problem::{Code, Problem};
+use crate::Rejection;
 
 /// The viewer of an operation that requires a login.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Viewer(Authenticated);
+pub struct Viewer(Authenticated);
 
 /// The viewer of an operation that does not require a login.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct MaybeViewer(Option<Authenticated>);
+pub struct MaybeViewer(Option<Authenticated>);
 
 impl Viewer {
-    pub(crate) const fn authenticated(self) -> Authenticated {
+    /// The session and its user.
+    pub const fn authenticated(self) -> Authenticated {
         self.0
     }
 
-    pub(crate) const fn id(self) -> UserId {
+    /// The user.
+    pub const fn id(self) -> UserId {
         self.0.user
     }
 
-    pub(crate) const fn role(self) -> Role {
+    /// The user's role.
+    pub const fn role(self) -> Role {
         self.0.role
     }
 
-    pub(crate) const fn session(self) -> SessionId {
+    /// The session.
+    pub const fn session(self) -> SessionId {
         self.0.session
     }
 
     /// The session, if it was authenticated by the cookie.
-    pub(crate) fn cookie_session(self) -> Option<SessionId> {
+    pub fn cookie_session(self) -> Option<SessionId> {
         (self.0.kind == Kind::Browser).then_some(self.0.session)
     }
 }
 
 impl MaybeViewer {
-    pub(crate) const fn authenticated(self) -> Option<Authenticated> {
+    /// The session and its user.
+    pub const fn authenticated(self) -> Option<Authenticated> {
         self.0
     }
 
-    pub(crate) fn id(self) -> Option<UserId> {
+    /// The user.
+    pub fn id(self) -> Option<UserId> {
         self.0.map(|viewer| viewer.user)
     }
 
-    pub(crate) fn session(self) -> Option<SessionId> {
+    /// The session.
+    pub fn session(self) -> Option<SessionId> {
         self.0.map(|viewer| viewer.session)
     }
 
     /// The session, if it was authenticated by the cookie.
-    pub(crate) fn cookie_session(self) -> Option<SessionId> {
+    pub fn cookie_session(self) -> Option<SessionId> {
         self.0.filter(|viewer| viewer.kind == Kind::Browser).map(|viewer| viewer.session)
     }
 }
@@ -73,6 +80,6 @@ impl<'a> FromRequest<'a> for Viewer {
         // The gate has already rejected anonymous requests to operations with `Login::Required`. An operation whose row
         // lacks that is rejected here instead of running without a viewer.
         let viewer = request.data::<Authenticated>().copied();
-        Ok(Self(viewer.ok_or_else(|| Problem::new(Code::Unauthenticated))?))
+        Ok(Self(viewer.ok_or(Rejection::Unauthenticated)?))
     }
 }

@@ -15,17 +15,17 @@ use twox_hash::XxHash3_128;
 use crate::headers::RequestHeader;
 
 /// The tag of a resource in `version` whose representation is `body`.
-pub(crate) fn strong(version: u64, body: &[u8]) -> Option<HeaderValue> {
+pub fn strong(version: u64, body: &[u8]) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("\"{version}-{:032x}\"", XxHash3_128::oneshot(body))).ok()
 }
 
 /// The weak tag of a page: an equal body does not prove that it contains the same resources.
-pub(crate) fn weak(body: &[u8]) -> Option<HeaderValue> {
+pub fn weak(body: &[u8]) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("W/\"{:032x}\"", XxHash3_128::oneshot(body))).ok()
 }
 
 /// Whether `If-None-Match` of a request contains `tag`.
-pub(crate) fn if_none_match_contains(request_headers: &HeaderMap, tag: &HeaderValue) -> bool {
+pub fn if_none_match_contains(request_headers: &HeaderMap, tag: &HeaderValue) -> bool {
     RequestHeader::IfNoneMatch.values(request_headers).any(|list| contains_tag(list, tag.as_bytes()))
 }
 
@@ -85,7 +85,7 @@ fn split_tag(list: &[u8]) -> (Option<&[u8]>, &[u8]) {
 
 /// The precondition of a write request, from its `If-Match` header.
 #[derive(Debug)]
-pub(crate) struct IfMatch(pub(crate) Precondition);
+pub struct IfMatch(pub Precondition);
 
 impl<'a> FromRequest<'a> for IfMatch {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {

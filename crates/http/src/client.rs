@@ -15,7 +15,7 @@ pub struct Peer(pub IpAddr);
 /// The address of the client: that of the peer or, if the peer is a trusted proxy, the right-most address in
 /// `X-Forwarded-For` that is not a trusted proxy. Any client can forge the addresses to the left of it. Reading stops
 /// at an entry that is not an address; if no untrusted address precedes it, the last trusted one counts.
-pub(crate) fn address(request: &Request, trusted: &[IpNet]) -> Option<IpAddr> {
+pub fn address(request: &Request, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = peer(request)?.to_canonical();
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
     if !is_trusted(&peer) {

@@ -17,18 +17,15 @@ use poem::{
     Body, Endpoint, IntoResponse, Request, Response,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
-use serde_json::{Value, json};
 
 use crate::{
-    Site,
-    edge::Id,
+    Rejection, Rule, Surface,
+    edge::{Id, with_headers},
     headers::RequestHeader,
-    operation::Operation,
-    problem::{Code, Failure, Problem},
 };
 
-/// The maximum length of a key.
-const MAX_CHARS: usize = 255;
+/// The maximum length of a key, which consists of visible ASCII characters.
+pub const MAX_CHARS: usize = 255;
 
 /// The maximum size of a stored response body. Responses to writes are small; a larger one is not stored for replay.
 const MAX_BYTES: usize = 256 * 1024;
@@ -36,33 +33,24 @@ const MAX_BYTES: usize = 256 * 1024;
 /// The response headers that are stored and replayed; all others are created anew for each request.
 const HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::LOCATION];
 
-/// The JSON schema of a key: visible ASCII characters.
-pub(crate) fn key_schema() -> Value {
-    json!({ "type": "string", "minLength": 1, "maxLength": MAX_CHARS, "pattern": "^[!-~]+$" })
-}
-
 /// The key of a request, if its operation takes one and the client is logged in; otherwise the header is ignored.
 pub(crate) fn key(
     request: &Request,
-    operation: Option<&Operation>,
+    rule: Option<&Rule>,
     session: Option<&Authenticated>,
-) -> Result<Option<String>, Problem> {
-    let takes_key = operation.is_some_and(|operation| operation.takes_key) && session.is_some();
+) -> Result<Option<String>, Rejection> {
+    let takes_key = rule.is_some_and(|rule| rule.takes_key) && session.is_some();
     let mut keys = RequestHeader::IdempotencyKey.values(request.headers());
     let Some(key) = keys.next().filter(|_| takes_key) else { return Ok(None) };
     let text = str::from_utf8(key).ok().filter(|_| keys.next().is_none());
     let visible = text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()));
     match visible {
         Some(text) if text.len() <= MAX_CHARS => Ok(Some(text.to_owned())),
-        Some(_) => Err(invalid_key(Violation::TooLong { max: MAX_CHARS, unit: "characters" })),
-        None => {
-            Err(invalid_key(Violation::InvalidCharacters("must be 1 to 255 visible ASCII characters, once")))
-        }
+        Some(_) => Err(Rejection::InvalidKey(Violation::TooLong { max: MAX_CHARS, unit: "characters" })),
+        None => Err(Rejection::InvalidKey(Violation::InvalidCharacters(
+            "must be 1 to 255 visible ASCII characters, once",
+        ))),
     }
-}
-
-fn invalid_key(violation: Violation) -> Problem {
-    Problem::invalid(vec![Failure::of("/Idempotency-Key", violation)])
 }
 
 /// Runs a request of `session`, or replays its response if it ran before. Call it in a separate task: a client that
@@ -73,20 +61,21 @@ pub(crate) async fn once<E: Endpoint>(
     key: String,
     mut request: Request,
     routes: Arc<E>,
-    site: Arc<Site>,
+    surface: Arc<dyn Surface>,
 ) -> poem::Result<Response> {
     let body = request.take_body().into_bytes().await?;
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let keyed = Keyed { user: session.user, method: method.as_str(), path: &path, key: &key, body: &body };
-    let claimed = keys.begin(keyed).await.map_err(Problem::from)?;
+    let claimed = keys.begin(keyed).await.map_err(Rejection::from)?;
     request.set_body(Body::from_bytes(body));
     match claimed {
-        ClaimOutcome::New(claim) => run(&keys, &claim, request, &path, routes, &site).await,
+        ClaimOutcome::New(claim) => run(&keys, &claim, request, &path, routes, &*surface).await,
         ClaimOutcome::Replay(answer) => Ok(replay(answer)),
-        ClaimOutcome::InProgress => Err(Problem::new(Code::RequestInProgress)
-            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
-            .into()),
-        ClaimOutcome::Reused => Err(Problem::new(Code::IdempotencyKeyReused).into()),
+        ClaimOutcome::InProgress => {
+            let retry_after = (header::RETRY_AFTER, HeaderValue::from_static("1"));
+            Err(with_headers(Rejection::KeyInProgress.into(), vec![retry_after]))
+        }
+        ClaimOutcome::Reused => Err(Rejection::KeyReused.into()),
     }
 }
 
@@ -96,24 +85,18 @@ async fn run<E: Endpoint>(
     request: Request,
     path: &str,
     routes: Arc<E>,
-    site: &Site,
+    surface: &dyn Surface,
 ) -> poem::Result<Response> {
     let id = request.data::<Id>().map(|id| id.0.clone()).unwrap_or_default();
     let outcome = routes.call(request).await.map(IntoResponse::into_response);
     let response = match outcome {
         Ok(response) => response,
-        Err(error) => match error.downcast::<Problem>() {
-            // An error that would occur again is stored like any response; a temporary one is not.
-            Ok(problem) if problem.is_final() => problem.into_response(site.base_path(), path, &id),
-            Ok(problem) => {
-                release(keys, claim).await;
-                return Err(problem.into());
-            }
-            Err(error) => {
-                release(keys, claim).await;
-                return Err(error);
-            }
-        },
+        // An error that would occur again is stored like any response; a temporary one is not.
+        Err(error) if surface.is_final(&error) => surface.render(error, path, &id),
+        Err(error) => {
+            release(keys, claim).await;
+            return Err(error);
+        }
     };
     store_response(keys, claim, response).await
 }

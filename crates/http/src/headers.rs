@@ -1,4 +1,4 @@
-//! The request headers that the API reads, and the response headers that scripts of other origins can read: one list
+//! The request headers that the server reads, and the response headers that scripts of other origins can read: one list
 //! for the parsers and for CORS.
 //!
 //! Values are bytes (RFC 9110, 5.5). Browsers send cookies that other applications of the site have set, and proxies
@@ -11,9 +11,10 @@ macro_rules! request_headers {
     (@is allowed) => { true };
     (@is) => { false };
     ($($(#[$doc:meta])* $variant:ident = $name:literal $(, $allowed:ident)?;)*) => {
-        /// A request header that the API reads. Reading headers through this type makes CORS preflights allow them.
+        /// A request header that the server reads. Reading headers through this type makes CORS preflights allow them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum RequestHeader {
+        #[expect(missing_docs, reason = "the names of the headers")]
+        pub enum RequestHeader {
             $($(#[$doc])* $variant,)*
         }
 
@@ -21,7 +22,7 @@ macro_rules! request_headers {
             const ALL: &[Self] = &[$(Self::$variant),*];
 
             /// The name, as the OpenAPI document spells it.
-            pub(crate) const fn name(self) -> &'static str {
+            pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
                 }
@@ -67,21 +68,22 @@ request_headers! {
 
 impl RequestHeader {
     /// All values, in order.
-    pub(crate) fn values(self, headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    pub fn values(self, headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
         headers.get_all(self.name()).iter().map(HeaderValue::as_bytes)
     }
 
     /// The first value.
-    pub(crate) fn first(self, headers: &HeaderMap) -> Option<&[u8]> {
+    pub fn first(self, headers: &HeaderMap) -> Option<&[u8]> {
         headers.get(self.name()).map(HeaderValue::as_bytes)
     }
 
     /// The first value, if it is UTF-8.
-    pub(crate) fn text(self, headers: &HeaderMap) -> Option<&str> {
+    pub fn text(self, headers: &HeaderMap) -> Option<&str> {
         str::from_utf8(self.first(headers)?).ok()
     }
 
-    pub(crate) fn is_present(self, headers: &HeaderMap) -> bool {
+    /// Whether the request has it.
+    pub fn is_present(self, headers: &HeaderMap) -> bool {
         headers.contains_key(self.name())
     }
 }
@@ -94,5 +96,5 @@ pub(crate) fn allowed() -> String {
 
 /// The value of `Access-Control-Expose-Headers`: the response headers that scripts can read, beside those that CORS
 /// always exposes. A test compares them with the headers in the OpenAPI document.
-pub(crate) const EXPOSED: &str = "Accept-Ranges, Allow, Content-Range, Date, ETag, Idempotent-Replayed, Link, Location, \
+pub const EXPOSED: &str = "Accept-Ranges, Allow, Content-Range, Date, ETag, Idempotent-Replayed, Link, Location, \
     RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id";

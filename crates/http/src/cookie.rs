@@ -5,33 +5,33 @@
 
 use std::time::Duration;
 
-use blegram_auth::SessionToken;
+use blegram_auth::{Auth, SessionToken};
 use poem::http::{HeaderMap, HeaderValue};
 
-use crate::{App, Site, headers::RequestHeader, problem::Problem};
+use crate::{Rejection, Site, headers::RequestHeader};
 
 /// The name of the cookie on `site`. On https it has the prefix `__Host-`, with which browsers reject the cookie
 /// without `Secure`, from subdomains and over plain http (RFC 6265bis, 4.1.3.2).
-pub(crate) fn name(site: &Site) -> &'static str {
+fn name(site: &Site) -> &'static str {
     if site.is_secure() { "__Host-auth-blegram" } else { "auth-blegram" }
 }
 
 /// The header that sets the cookie for `lifetime`. The session may end earlier on the server.
-fn set(site: &Site, token: &SessionToken, lifetime: Duration) -> Result<HeaderValue, Problem> {
+fn set(site: &Site, token: &SessionToken, lifetime: Duration) -> Result<HeaderValue, Rejection> {
     let (name, token, seconds) = (name(site), token.expose(), lifetime.as_secs());
     let text = format!("{name}={token}; Max-Age={seconds}{}", attributes(site));
-    let mut value = HeaderValue::from_str(&text).map_err(Problem::internal)?;
+    let mut value = HeaderValue::from_str(&text).map_err(Rejection::internal)?;
     value.set_sensitive(true);
     Ok(value)
 }
 
 /// The header that sets the cookie for the maximum lifetime of a browser session.
-pub(crate) fn of_browser(app: &App, token: &SessionToken) -> Result<HeaderValue, Problem> {
-    set(&app.site, token, app.auth.session_lifetimes().browser.absolute)
+pub fn of_browser(site: &Site, auth: &Auth, token: &SessionToken) -> Result<HeaderValue, Rejection> {
+    set(site, token, auth.session_lifetimes().browser.absolute)
 }
 
 /// The header that removes the cookie.
-pub(crate) fn remove(site: &Site) -> HeaderValue {
+pub fn remove(site: &Site) -> HeaderValue {
     let text = format!("{}=; Max-Age=0{}", name(site), attributes(site));
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

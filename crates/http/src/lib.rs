@@ -1,10 +1,11 @@
 //! The layers that every HTTP surface of blegram shares. A surface is a set of routes that speaks one format, such as the
 //! API with its JSON; this crate knows no format. It knows accounts and sessions (`blegram-auth`), but no other feature.
 //!
-//! A request passes two layers before its handler:
+//! A request passes three layers before its handler:
 //!
-//! 1. [`edge`]: request id, access log, common headers, CORS; the surface renders every error, including panics.
-//! 2. [`gate`]: the checks that the [`Rule`] of the operation demands, in this order: 404, 405, 413, 415, 429, 401, 403.
+//! 1. [`listener`]: HTTP/1 with limits on connections, heads, slow bodies and idle time.
+//! 2. [`edge`]: request id, access log, common headers, CORS; the surface renders every error, including panics.
+//! 3. [`gate`]: the checks that the [`Rule`] of the operation demands, in this order: 404, 405, 413, 415, 429, 401, 403.
 //!    Also its deadline, `Idempotency-Key` and `If-None-Match`.
 //!
 //! The layers reject a request with a [`Rejection`], and the [`Surface`] says it in its own words.
@@ -92,6 +93,7 @@ pub mod form;
 pub mod gate;
 pub mod headers;
 pub mod idempotency;
+pub mod listener;
 pub mod origin;
 pub mod rate_limit;
 mod rejection;

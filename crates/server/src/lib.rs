@@ -9,7 +9,6 @@
 //! | [`data_folder`] | the data directory: exclusive lock, embedded database file, site key |
 //! | [`wire`] | builds the application from the configuration |
 //! | [`serve`](mod@serve) | the server, from start to graceful shutdown |
-//! | [`listener`] | the accept loop: connection limit, timeouts, minimum body rate, graceful shutdown |
 //! | [`clock`] | the site clock, id generation after a restart, and the clock check for retention |
 //! | [`jobs`] | the runner of background jobs |
 //! | [`migrate`] | database migrations |
@@ -25,7 +24,6 @@ pub mod data_folder;
 pub mod demo;
 pub mod doctor;
 pub mod jobs;
-pub mod listener;
 pub mod migrate;
 pub mod recount;
 pub mod run;

@@ -21,6 +21,7 @@ use anyhow::Context;
 use blegram_api::{App, Background};
 use blegram_auth::Auth;
 use blegram_domain::{Clock, SystemClock};
+use blegram_http::listener;
 use blegram_persistence::{Db, as_background_work};
 use secrecy::SecretSlice;
 use tokio::{
@@ -37,7 +38,7 @@ use crate::{
     data_folder::DataFolder,
     demo,
     jobs::Runner,
-    listener, migrate, wire,
+    migrate, wire,
 };
 
 /// Time limit at shutdown for requests whose clients have disconnected.
@@ -114,7 +115,7 @@ impl Node {
     async fn run(self, socket: TcpListener, limits: listener::Limits, signal: impl Future<Output = ()>) {
         let Self { db, site_clock, app, background, runner, shutdown } = self;
         let router = Arc::new(blegram_api::router(app.clone()));
-        let serving = listener::serve(socket, router, limits, app.site.base_path(), shutdown.clone());
+        let serving = listener::serve(socket, router, limits, blegram_api::surface(&app), shutdown.clone());
         let ending = async {
             signal.await;
             tracing::info!("shutting down; finishing requests in flight");

@@ -4,6 +4,7 @@
 use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use blegram_auth::{Limits, Quota, Registration};
+use blegram_http::listener;
 use ipnet::IpNet;
 use url::Url;
 
@@ -12,7 +13,6 @@ use super::{
     value::{DatabaseUrl, LogFilter, Origin, Secret, SecretKey, Shape, StorageUrl, Value},
     words::{LogFormat, Profile},
 };
-use crate::listener;
 
 /// The default of a setting.
 #[derive(Debug, Clone, Copy)]

@@ -2,8 +2,12 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use blegram::listener::{Limits, serve};
-use poem::Endpoint;
+use blegram_api::problem::Problem;
+use blegram_http::{
+    Rejection, Surface,
+    listener::{Limits, serve},
+};
+use poem::{Endpoint, Response};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
@@ -29,6 +33,16 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
+/// Renders what the listener itself rejects as the API does.
+struct Problems;
+
+impl Surface for Problems {
+    fn render(&self, error: poem::Error, path: &str, request_id: &str) -> Response {
+        let rejection = error.downcast::<Rejection>().expect("an error of the listener");
+        Problem::from(rejection).into_response("", path, request_id)
+    }
+}
+
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     shutdown: CancellationToken,
@@ -42,7 +56,7 @@ impl Server {
         let shutdown = CancellationToken::new();
         let mut task = JoinSet::new();
         let end = shutdown.clone();
-        task.spawn(async move { serve(listener, Arc::new(endpoint), limits, "", end).await });
+        task.spawn(async move { serve(listener, Arc::new(endpoint), limits, Arc::new(Problems), end).await });
         Self { address, shutdown, task }
     }
 

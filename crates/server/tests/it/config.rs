@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
-use blegram::{
-    config::{Backend, Config, Error, Inputs, LogFormat, Origin, Profile, env_example, markdown},
-    listener,
-};
+use blegram::config::{Backend, Config, Error, Inputs, LogFormat, Origin, Profile, env_example, markdown};
 use blegram_auth::Registration;
+use blegram_http::listener;
 use rstest::rstest;
 
 /// 32 bytes that look random, in base64.

@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, sync::Arc, time::Duration};
 
-use blegram::listener::Limits;
+use blegram_http::listener::Limits;
 use poem::{
     Endpoint, IntoResponse, Request, Response, endpoint::make, error::InternalServerError, http::StatusCode,
 };

@@ -18,7 +18,6 @@ use std::{
     time::Duration,
 };
 
-use blegram_api::problem::{Code, Problem};
 use blegram_domain::{Clock, RequestId, SystemClock};
 use http::{HeaderValue, StatusCode, Version, header, uri::Scheme};
 use hyper::{
@@ -46,6 +45,7 @@ use self::{
     body::RequestBody,
     socket::{AnswerBody, Socket},
 };
+use crate::{Rejection, Surface};
 
 type BoxBody = http_body_util::combinators::BoxBody<bytes::Bytes, io::Error>;
 
@@ -114,10 +114,9 @@ pub async fn serve<E: Endpoint + 'static>(
     listener: TcpListener,
     endpoint: Arc<E>,
     limits: Limits,
-    base_path: &str,
+    surface: Arc<dyn Surface>,
     shutdown: CancellationToken,
 ) -> usize {
-    let base_path = Arc::<str>::from(base_path);
     let slots = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     while let Some((socket, peer)) = shutdown.run_until_cancelled(next(&listener, &slots, &limits)).await {
@@ -128,7 +127,7 @@ pub async fn serve<E: Endpoint + 'static>(
             peer,
             Arc::clone(&endpoint),
             limits,
-            Arc::clone(&base_path),
+            Arc::clone(&surface),
             shutdown.clone(),
         ));
     }
@@ -200,7 +199,7 @@ async fn connection<E: Endpoint>(
     peer: SocketAddr,
     endpoint: Arc<E>,
     limits: Limits,
-    base_path: Arc<str>,
+    surface: Arc<dyn Surface>,
     shutdown: CancellationToken,
 ) {
     let local = socket.local_addr().unwrap_or(peer);
@@ -209,11 +208,11 @@ async fn connection<E: Endpoint>(
         progress.begin_exchange();
         let (endpoint, rejected_upgrade, progress) =
             (Arc::clone(&endpoint), &rejected_upgrade, progress.clone());
-        let base_path = &*base_path;
+        let surface = &*surface;
         async move {
             let answer = if head_bytes(&request) > limits.max_head_bytes {
                 rejected_upgrade.store(request.extensions().get::<OnUpgrade>().cloned());
-                headers_too_large(&request, base_path, limits.max_head_bytes).into()
+                headers_too_large(&request, surface, limits.max_head_bytes).into()
             } else {
                 respond(&*endpoint, request, local, peer, &limits, rejected_upgrade).await
             };
@@ -365,12 +364,11 @@ fn head_bytes<B>(request: &Request<B>) -> usize {
     line + fields.sum::<usize>() + "\r\n".len()
 }
 
-/// The API's problem response for 431; the request itself does not reach the API.
-fn headers_too_large<B>(request: &Request<B>, base_path: &str, limit: usize) -> poem::Response {
-    let detail = format!("The request line and header fields may have at most {limit} bytes in total.");
+/// The surface's response for 431; the request itself does not reach the endpoint.
+fn headers_too_large<B>(request: &Request<B>, surface: &dyn Surface, max_bytes: usize) -> poem::Response {
     let request_id = RequestId::generate_separately(SystemClock.now()).to_string();
-    let problem = Problem::new(Code::HeadersTooLarge).with_detail(detail);
-    let answer = problem.into_response(base_path, request.uri().path(), &request_id);
+    let rejection = Rejection::HeadersTooLarge { max_bytes };
+    let answer = surface.render(rejection.into(), request.uri().path(), &request_id);
     ending(answer.with_header("x-request-id", request_id).into_response(), request.version())
 }
 

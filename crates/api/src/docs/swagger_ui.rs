@@ -16,7 +16,7 @@ use poem::{
 use sha2::{Digest, Sha256};
 
 use super::{FOR_A_DAY, file};
-use crate::{address::address, headers::RequestHeader};
+use blegram_http::{address, headers::RequestHeader};
 
 const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";

@@ -30,7 +30,20 @@ pub(crate) struct Claims {
     pub(crate) session: SessionId,
     pub(crate) token: TokenId,
     pub(crate) issued_at: Timestamp,
+    /// `nbf`, which this site does not set.
+    pub(crate) not_before: Option<Timestamp>,
     pub(crate) expires_at: Timestamp,
+}
+
+/// How far another node's clock may be ahead.
+const LEEWAY: Duration = Duration::from_secs(60);
+
+impl Claims {
+    /// Whether the token is valid at `now`: neither expired, nor issued or valid from a time in the future.
+    pub(crate) fn are_current(&self, now: Timestamp) -> bool {
+        let starts = self.not_before.unwrap_or(self.issued_at).max(self.issued_at);
+        now < self.expires_at && starts <= now + LEEWAY
+    }
 }
 
 /// The claims on the wire.
@@ -42,6 +55,8 @@ struct Payload {
     sid: String,
     jti: String,
     iat: i64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    nbf: Option<i64>,
     exp: i64,
 }
 
@@ -58,6 +73,7 @@ impl AccessToken {
             sid: claims.session.to_string(),
             jti: claims.token.to_string(),
             iat: seconds(claims.issued_at),
+            nbf: claims.not_before.map(seconds),
             exp: seconds(claims.expires_at),
         };
         let token = jsonwebtoken::encode(&header, &payload, &signer.key).map_err(Error::signing)?;
@@ -92,7 +108,7 @@ fn is_access_token(typ: &str) -> bool {
     typ.strip_prefix("application/").unwrap_or(&typ) == TYPE
 }
 
-/// The claims of `token`, if `verifier`'s key signed it for `issuer`. The caller checks the expiry.
+/// The claims of `token`, if `verifier`'s key signed it for `issuer`. The caller checks the times.
 pub(crate) fn verify(token: &str, issuer: &str, verifier: &Verifier) -> Option<Claims> {
     let mut validation = Validation::new(Algorithm::ES256);
     validation.set_issuer(&[issuer]);
@@ -105,6 +121,7 @@ pub(crate) fn verify(token: &str, issuer: &str, verifier: &Verifier) -> Option<C
         session: claims.sid.parse().ok()?,
         token: claims.jti.parse().ok()?,
         issued_at: instant(claims.iat)?,
+        not_before: claims.nbf.map(|nbf| instant(nbf).ok_or(())).transpose().ok()?,
         expires_at: instant(claims.exp)?,
     })
 }
@@ -126,9 +143,17 @@ pub(crate) fn lifetime(from: Timestamp, to: Timestamp) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
+    use blegram_domain::{Clock, FixedClock, Username, session::Kind};
+    use blegram_persistence::testing::{Backend, TestDatabase};
+
     use super::*;
+    use crate::{
+        Auth, Config, Device, EnteredPassword, LogIn, LoggedIn, NewPassword, PasswordCost, Secret, SignUp,
+    };
 
     fn key_id_in_header(header: &str) -> Option<String> {
         key_id(&format!("{}.e30.AAAA", URL_SAFE_NO_PAD.encode(header)))
@@ -156,5 +181,77 @@ mod tests {
         ] {
             assert_eq!(key_id_in_header(other), None, "{other}");
         }
+    }
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// A site with two native sessions of one user, whose keys sign any claims.
+    struct Site {
+        _database: TestDatabase,
+        clock: Arc<FixedClock>,
+        auth: Auth,
+        claims: [Claims; 2],
+    }
+
+    impl Site {
+        async fn new() -> Self {
+            let database = TestDatabase::new(Backend::Sqlite).await;
+            let clock = Arc::new(FixedClock::new(Timestamp::from_micros(1_790_000_000_000_000).unwrap()));
+            let time = Arc::clone(&clock) as Arc<dyn Clock>;
+            let password_cost = PasswordCost { memory_kib: 64, iterations: 1, parallelism: 1 };
+            let config = Config { password_cost, ..Config::default() };
+            let auth = Auth::new(database.db().clone(), time, config).unwrap();
+            let device = Device { kind: Kind::Native, ..Device::default() };
+            let (username, password) = ("ann", "small room with a sea view");
+            let sign_up = SignUp {
+                username: Username::parse(username).unwrap(),
+                password: NewPassword::parse(password, &[]).unwrap(),
+                display_name: None,
+                email: None,
+                device: device.clone(),
+            };
+            let log_in = LogIn {
+                login: username.to_owned(),
+                password: EnteredPassword::parse(password).unwrap(),
+                device,
+            };
+            let logged_in = [auth.sign_up(sign_up).await.unwrap(), auth.log_in(log_in).await.unwrap()];
+            let mut claims = Vec::new();
+            for LoggedIn { secret, .. } in logged_in {
+                let Secret::Native(tokens) = secret else { panic!("expected a native session") };
+                claims.push(auth.keys.verify(tokens.access_token.expose()).await.unwrap().unwrap());
+            }
+            Self { _database: database, clock, auth, claims: claims.try_into().unwrap() }
+        }
+
+        async fn accepts(&self, claims: Claims) -> bool {
+            let token = self.auth.keys.sign(&claims).await.unwrap();
+            self.auth.authenticate_bearer(token.expose()).await.unwrap().is_some()
+        }
+    }
+
+    #[tokio::test]
+    async fn tokens_from_the_future_are_rejected_beyond_the_leeway() {
+        let site = Site::new().await;
+        let [claims, _] = site.claims;
+        let now = site.clock.now();
+        for (ahead, is_accepted) in [(MINUTE, true), (2 * MINUTE, false)] {
+            assert_eq!(site.accepts(Claims { issued_at: now + ahead, ..claims }).await, is_accepted);
+            assert_eq!(site.accepts(Claims { not_before: Some(now + ahead), ..claims }).await, is_accepted);
+        }
+        assert!(site.accepts(Claims { not_before: Some(now - MINUTE), ..claims }).await);
+        // Also of a token whose signature was verified before.
+        site.clock.step_wall(now - 2 * MINUTE);
+        assert!(!site.accepts(claims).await);
+    }
+
+    /// While the session of a token's id is cached, as after a request.
+    #[tokio::test]
+    async fn token_must_name_the_session_of_its_id() {
+        let site = Site::new().await;
+        let [one, other] = site.claims;
+        assert!(site.accepts(one).await);
+        assert!(!site.accepts(Claims { session: other.session, ..one }).await);
+        assert!(site.accepts(one).await && site.accepts(other).await);
     }
 }

@@ -85,8 +85,14 @@ impl Auth {
         now: Timestamp,
     ) -> Result<Tokens> {
         let expires_at = (now + self.access_token_lifetime).min(session.expires_at);
-        let claims =
-            Claims { user: session.user, session: session.id, token: issued.id, issued_at: now, expires_at };
+        let claims = Claims {
+            user: session.user,
+            session: session.id,
+            token: issued.id,
+            issued_at: now,
+            not_before: None,
+            expires_at,
+        };
         Ok(Tokens {
             access_token: self.keys.sign(&claims).await?,
             expires_in: lifetime(now, expires_at),

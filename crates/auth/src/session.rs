@@ -92,7 +92,8 @@ impl Auth {
         let now = self.clock.now();
         let Some(claims) = self.verify(token, now).await? else { return Ok(None) };
         let authenticated = self.look_up(CacheKey::Bearer(claims.token), Some(claims)).await?;
-        Ok(authenticated.filter(|a| a.user == claims.user))
+        // The cache knows the session of the token's id; the token must name the same one.
+        Ok(authenticated.filter(|a| (a.user, a.session) == (claims.user, claims.session)))
     }
 
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Option<Claims>> {
@@ -102,7 +103,7 @@ impl Auth {
             Some(claims) => Some(claims),
             None => self.keys.verify(token).await?,
         };
-        let Some(claims) = claims.filter(|claims| now < claims.expires_at) else {
+        let Some(claims) = claims.filter(|claims| claims.are_current(now)) else {
             self.access_tokens.remove(&hash);
             return Ok(None);
         };

@@ -44,6 +44,7 @@ mod m20261128_000080_changes;
 mod m20261128_000090_media_keys;
 mod m20261129_000100_storage_marker;
 mod m20261129_000110_report_texts;
+mod m20261129_000115_session_networks;
 
 /// The list of migrations.
 #[derive(Debug)]
@@ -82,6 +83,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000090_media_keys::Migration),
             Box::new(m20261129_000100_storage_marker::Migration),
             Box::new(m20261129_000110_report_texts::Migration),
+            Box::new(m20261129_000115_session_networks::Migration),
         ]
     }
 }

@@ -61,8 +61,8 @@ pub(crate) struct NoContent;
 /// A response that also sets or removes the session cookie.
 #[derive(Debug)]
 pub(crate) struct WithCookie<R> {
-    /// The value of `Set-Cookie`; `None` leaves the client's cookie unchanged.
-    pub(crate) cookie: Option<HeaderValue>,
+    /// The values of `Set-Cookie`; without any, the client's cookies stay.
+    pub(crate) cookies: Vec<HeaderValue>,
     pub(crate) answer: R,
 }
 
@@ -154,7 +154,7 @@ impl IntoResponse for NoContent {
 impl<R: IntoResponse> IntoResponse for WithCookie<R> {
     fn into_response(self) -> Response {
         let mut response = self.answer.into_response();
-        if let Some(cookie) = self.cookie {
+        for cookie in self.cookies {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
         response

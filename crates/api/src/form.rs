@@ -10,7 +10,8 @@ use blegram_http::{
     Rejection,
     form::{self, Part, announced_bytes, stream_rejection},
 };
-use blegram_media::{Error, Permit, Source};
+use blegram_limits::Permit;
+use blegram_media::{Error, Source};
 use poem::{Body, Request, RequestBody};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -47,7 +48,7 @@ pub(crate) async fn spool(
     media: &blegram_media::Media,
 ) -> Result<(), Problem> {
     // Limits the number of forms, because each may use 200 MiB of the temporary folder until its images are processed.
-    let permit = media.forms().take(sender)?;
+    let permit = media.forms().take_for_user(sender).map_err(Error::from)?;
     let bytes = announced_bytes(request).unwrap_or(MAX_BYTES).min(MAX_BYTES);
     let time_limit = media.receive_limits().patience(bytes);
     let read = timeout(time_limit, read(request)).await;

@@ -3,9 +3,9 @@
 //! Each file of `routes/` has the rows of its handlers in `OPERATIONS`. The gate enforces the rule of a row, and the OpenAPI
 //! document describes the whole row. Tests fail for an operation without a row, and for a response that the row does not list.
 
-use blegram_auth::Policy;
 pub(crate) use blegram_http::Login;
 use blegram_http::{Deadline, RequestBody, Rule};
+use blegram_limits::Policy;
 
 use crate::{form, problem::Code, routes::OPERATIONS};
 
@@ -40,8 +40,9 @@ pub(crate) struct Operation {
 }
 
 /// The problem codes of every operation.
-// Unauthenticated, because an invalid bearer token is rejected even where no login is required.
-const ALWAYS: [Code; 4] = [Code::HeadersTooLarge, Code::Internal, Code::Unauthenticated, Code::Unavailable];
+// Rate limited, because every request counts under the global limit. Unauthenticated, because an invalid bearer token is rejected even where no login is required.
+const ALWAYS: [Code; 5] =
+    [Code::HeadersTooLarge, Code::Internal, Code::RateLimited, Code::Unauthenticated, Code::Unavailable];
 
 /// The problem codes of operations that process image files.
 const IMAGE_REJECTIONS: [Code; 6] = [
@@ -132,7 +133,7 @@ impl Operation {
 
     /// All possible problem codes, sorted and without duplicates.
     pub(crate) fn codes(&self) -> Vec<Code> {
-        let Rule { is_write, body, policy, failure_policy, takes_key, deadline, .. } = self.rule;
+        let Rule { is_write, body, takes_key, deadline, .. } = self.rule;
         let mut codes = [&ALWAYS[..], self.own_codes].concat();
         if is_write {
             codes.extend([Code::CsrfRejected, Code::BodyTooLarge, Code::RequestTimeout]);
@@ -151,9 +152,6 @@ impl Operation {
         }
         if self.has_precondition {
             codes.push(Code::PreconditionFailed);
-        }
-        if policy.is_some() || failure_policy.is_some() {
-            codes.push(Code::RateLimited);
         }
         codes.sort_unstable();
         codes.dedup();

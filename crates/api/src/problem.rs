@@ -8,11 +8,11 @@ mod mapping;
 
 pub use self::code::Code;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
-use blegram_auth::{Limits, Policy, limit::RateLimitStatus};
 use blegram_domain::{PostText, Violation};
 use blegram_http::{rate_limit, surface::ErrorCode};
+use blegram_limits::{Policy, Quotas, RateLimitStatus};
 use poem::{
     Response,
     http::{HeaderValue, StatusCode, header},
@@ -64,6 +64,9 @@ const CHALLENGES: &str = "Bearer realm=\"blegram\", Cookie realm=\"blegram\"";
 
 /// `Retry-After` of a server that is overloaded or misses a dependency.
 const PAUSE_SECONDS: u64 = 2;
+
+/// The longest `Retry-After` of a server that is overloaded.
+const MAX_PAUSE_SECONDS: u64 = 60;
 
 /// `Retry-After` of an account that sends too many files at the same time.
 const UPLOAD_PAUSE_SECONDS: u64 = 5;
@@ -126,6 +129,15 @@ impl Problem {
             .fold(Self::new(Code::RateLimited), |problem, (name, value)| problem.with_header(name, value))
             .with_header(header::RETRY_AFTER, seconds.into())
             .with_detail(detail)
+    }
+
+    /// The server is overloaded, probably for another `wait`.
+    pub(crate) fn overloaded(wait: Duration) -> Self {
+        let seconds = wait.as_millis().div_ceil(1_000);
+        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX).clamp(PAUSE_SECONDS, MAX_PAUSE_SECONDS);
+        let mut problem = Self::new(Code::Overloaded);
+        problem.headers.retain(|(name, _)| *name != header::RETRY_AFTER);
+        problem.with_header(header::RETRY_AFTER, seconds.into())
     }
 
     /// Replaces the general text of the code with a specific one.
@@ -212,7 +224,7 @@ impl Problem {
                 Failure::of("/media_ids/0", NO_IMAGE),
             ]),
             Code::RateLimited => {
-                let quota = Limits::default().login_per_address;
+                let quota = Quotas::default().login_per_address;
                 Self::rate_limited(&RateLimitStatus {
                     policy: Policy::Login,
                     quota,

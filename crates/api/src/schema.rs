@@ -84,6 +84,7 @@ pub(crate) struct FieldProblem {
 
 #[cfg(test)]
 mod tests {
+    use blegram_limits::Quotas;
     use std::sync::Arc;
 
     use blegram_auth::Registration;
@@ -166,7 +167,7 @@ mod tests {
         };
         let links = links().await;
         assert_alike(&PostPage::new(vec![Render::render(view, &links)], Some("next".to_owned()), None));
-        assert_alike(&Instance::new(Registration::Open));
+        assert_alike(&Instance::new(Registration::Open, &Quotas::default()));
         let user = blegram_domain::User {
             summary: author,
             bio: String::new(),

@@ -13,6 +13,7 @@ use std::{
 use blegram_auth::Authenticated;
 use blegram_domain::{ConversationId, UserId, UserRef, version::Precondition};
 use blegram_gateway::{Command, Commands, Credential, Frame, Peer, Topic};
+use blegram_limits::{Demand, Policy, Subject};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -44,6 +45,7 @@ pub(crate) struct Client {
     app: Arc<App>,
     /// The `Origin` of the handshake, which a renewed ticket must match.
     origin: Option<String>,
+    is_loopback: bool,
     typed: Mutex<HashMap<ConversationId, Instant>>,
 }
 
@@ -64,7 +66,10 @@ impl Commands for Client {
         let started = Instant::now();
         let Command { id, op, d } = command;
         let connection = peer.id().to_string();
-        let reply = self.answer(peer, id, &op, d).await;
+        let reply = match self.count(peer.user(), &op) {
+            Ok(()) => self.answer(peer, id, &op, d).await,
+            Err(limited) => Err(limited),
+        };
         let code = reply.as_ref().err().map(|problem| problem.code().as_str());
         tracing::debug!(connection, op, code, duration_us = started.elapsed().as_micros(), "command");
         reply.unwrap_or_else(|problem| Some(Frame::err(id, &problem.into_command_error(&connection))))
@@ -76,8 +81,17 @@ impl Commands for Client {
 }
 
 impl Client {
-    pub(crate) fn new(app: Arc<App>, origin: Option<String>) -> Self {
-        Self { app, origin, typed: Mutex::default() }
+    pub(crate) fn new(app: Arc<App>, origin: Option<String>, is_loopback: bool) -> Self {
+        Self { app, origin, is_loopback, typed: Mutex::default() }
+    }
+
+    /// Counts a command like a request over HTTP.
+    fn count(&self, user: UserId, op: &str) -> Result<(), Problem> {
+        let demand = |policy| Demand::new(policy, Subject::User(user)).over_loopback(self.is_loopback);
+        let is_message = matches!(op, "message.send" | "message.edit");
+        let own = is_message.then(|| demand(Policy::Message));
+        self.app.auth.limiter().take(&demand(Policy::GlobalUser), own)?;
+        Ok(())
     }
 
     async fn answer(&self, peer: &Arc<Peer>, id: u64, op: &str, d: Value) -> Reply {

@@ -1,18 +1,22 @@
 //! Sign-up and login.
 
+use std::net::IpAddr;
+
+use blegram_cpu_pool::Work;
 use blegram_domain::{
     Account, DisplayName, EmailAddress, Session, SessionId, Timestamp, UserId, Username,
     session::Kind,
     user::{Role, Status},
 };
+use blegram_limits::{Demand, Network, Policy, Subject};
 use blegram_persistence::{
     Inserted, Tx, sessions,
     users::{self, Credentials, NewUser},
 };
 
 use crate::{
-    Auth, CreateAccount, Device, EnteredPassword, Error, Event, NewPassword, Registration, Result,
-    SessionToken, Tokens, audit, password::Verdict, rename::reject_reserved,
+    Auth, CreateAccount, Device, DeviceToken, EnteredPassword, Error, Event, NewPassword, Registration,
+    Result, SessionToken, Tokens, audit, device::Origin, password::Verdict, rename::reject_reserved,
 };
 
 /// The data of a new account.
@@ -48,6 +52,8 @@ pub struct LoggedIn {
     pub account: Account,
     /// The client's proof of the session.
     pub secret: Secret,
+    /// For the cookie of a browser that had not logged in to the account before.
+    pub device: Option<DeviceToken>,
 }
 
 /// The secret that proves a session.
@@ -81,19 +87,24 @@ impl Auth {
         }
         let SignUp { username, password, display_name, email, device } = sign_up;
         let create = CreateAccount { username, password, display_name, email, role: Role::User };
-        let (tx, id, now) = self.insert_account(create).await?;
+        let work = Work::of(Subject::Network(Network::around(device.address()))).known(false);
+        let (tx, id, now) = self.insert_account(create, work).await?;
         let logged_in = self.open_session(tx, id, device, now).await?;
         audit::record("user_created", id);
         Ok(logged_in)
     }
 
     /// Creates an account, in a transaction that the caller commits.
-    pub(crate) async fn insert_account(&self, create: CreateAccount) -> Result<(Tx, UserId, Timestamp)> {
+    pub(crate) async fn insert_account(
+        &self,
+        create: CreateAccount,
+        work: Work<Subject>,
+    ) -> Result<(Tx, UserId, Timestamp)> {
         // Checked first, because a hash costs more than a query.
         if users::find_by_username(&self.db, &create.username).await?.is_some() {
             return Err(Error::UsernameTaken);
         }
-        let password_hash = self.hasher.hash(create.password).await?;
+        let password_hash = self.hasher.hash(create.password, work).await?;
         let now = self.clock.now();
         let id = UserId::generate(now);
         let name = create.username.skeleton();
@@ -121,11 +132,19 @@ impl Auth {
     /// [`Error::RateLimited`] per account, whether it exists or not; [`Error::Overloaded`].
     pub async fn log_in(&self, log_in: LogIn) -> Result<LoggedIn> {
         let username = Username::parse(log_in.login.trim().trim_start_matches('@')).ok();
+        let (address, token) = (log_in.device.address(), log_in.device.token.as_deref());
+        let credentials = self.find_credentials(username.as_ref()).await?;
+        let user = credentials.map(|credentials| credentials.user);
+        let origin = self.find_origin(user, token, address).await?;
         if let Some(username) = &username {
-            self.limiter.check_account(username, log_in.device.address())?;
+            self.limit_attempts(username, user, origin, address)?;
         }
+        let work = match (origin, &username) {
+            (Origin::New, _) | (_, None) => Work::of(Subject::Network(Network::around(address))).known(false),
+            (_, Some(username)) => Work::of(Subject::Account(username.clone())),
+        };
         for _ in 0..MAX_COMPARISONS {
-            if let Some(logged_in) = self.compare(username.as_ref(), &log_in).await? {
+            if let Some(logged_in) = self.compare(username.as_ref(), &log_in, work.clone()).await? {
                 audit::record("authn_login_success", logged_in.account.user.summary.id);
                 return Ok(logged_in);
             }
@@ -133,15 +152,50 @@ impl Auth {
         Err(Error::InvalidCredentials)
     }
 
+    async fn find_credentials(&self, username: Option<&Username>) -> Result<Option<Credentials>> {
+        match username {
+            Some(username) => Ok(users::find_credentials(&self.db, username).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Counts a login to `account`, whether it exists or not. A device that has logged in to it before counts by itself,
+    /// and so does a network in which it has a session: the attempts of everybody else, who share one limit, do not shut
+    /// the owner out.
+    fn limit_attempts(
+        &self,
+        account: &Username,
+        user: Option<UserId>,
+        origin: Origin,
+        address: IpAddr,
+    ) -> Result<()> {
+        let from_network = || Subject::AccountNetwork(account.clone(), Network::of_subscriber(address));
+        let own = match origin {
+            Origin::Device(nonce) => Subject::AccountDevice(account.clone(), nonce),
+            Origin::Network | Origin::New => from_network(),
+        };
+        let own = Demand::new(Policy::LoginAccountAddress, own);
+        let all = Demand::new(Policy::LoginAccount, Subject::Account(account.clone()));
+        let shared = (origin == Origin::New).then_some(all);
+        self.limiter.take(&own, shared).inspect_err(|limited| {
+            if limited.0.policy == Policy::LoginAccount {
+                audit::login_limited(user, address);
+            }
+        })?;
+        Ok(())
+    }
+
     /// Logs in; `None` if the password was replaced during the comparison, or its hash renewed by another login: then
     /// the caller compares again.
-    async fn compare(&self, username: Option<&Username>, log_in: &LogIn) -> Result<Option<LoggedIn>> {
-        let credentials = match username {
-            Some(username) => users::find_credentials(&self.db, username).await?,
-            None => None,
-        };
+    async fn compare(
+        &self,
+        username: Option<&Username>,
+        log_in: &LogIn,
+        work: Work<Subject>,
+    ) -> Result<Option<LoggedIn>> {
+        let credentials = self.find_credentials(username).await?;
         let stored = credentials.as_ref().and_then(|credentials| credentials.password_hash.clone());
-        let verdict = self.hasher.verify(log_in.password.clone(), stored.clone()).await?;
+        let verdict = self.hasher.verify(log_in.password.clone(), stored.clone(), work).await?;
         let user = admit(credentials.as_ref(), &verdict).inspect_err(|_| {
             audit::login_failed(credentials.as_ref().map(|c| c.user), log_in.device.address());
         })?;
@@ -180,21 +234,30 @@ impl Auth {
             expires_at: now + self.lifetimes.of(device.kind).absolute,
         };
         let account = users::find_account(&tx, user).await?.ok_or(Error::InvalidCredentials)?;
-        let secret = self.insert_session(tx, session, device.replaces).await?;
-        Ok(LoggedIn { account, secret })
+        let network = device.address.map(|address| self.network_tag(address));
+        let needs_token = session.kind == Kind::Browser && !self.knows_device(device.token.as_deref(), user);
+        let secret = self.insert_session(tx, session, network, device.replaces).await?;
+        let device = needs_token.then(|| self.issue_device(user, now));
+        Ok(LoggedIn { account, secret, device })
     }
 
-    async fn insert_session(&self, tx: Tx, session: Session, replaced: Option<SessionId>) -> Result<Secret> {
+    async fn insert_session(
+        &self,
+        tx: Tx,
+        session: Session,
+        network: Option<[u8; 16]>,
+        replaced: Option<SessionId>,
+    ) -> Result<Secret> {
         let now = session.created_at;
         match session.kind {
             Kind::Browser => {
                 let token = SessionToken::generate();
-                sessions::insert(&tx, &session, Some(token.hash())).await?;
+                sessions::insert(&tx, &session, Some(token.hash()), network).await?;
                 self.commit_session(tx, session.user, replaced, now).await?;
                 Ok(Secret::Browser(token))
             }
             Kind::Native => {
-                sessions::insert(&tx, &session, None).await?;
+                sessions::insert(&tx, &session, None, network).await?;
                 let (issued, token) = self.issue_first(&tx, &session).await?;
                 self.commit_session(tx, session.user, replaced, now).await?;
                 Ok(Secret::Native(self.tokens(&session, issued, token, now).await?))

@@ -19,6 +19,13 @@ pub(crate) fn login_failed(user: Option<UserId>, address: IpAddr) {
     tracing::warn!(target: TARGET, event = "authn_login_fail", user, %address, "login failed");
 }
 
+/// Records that attempts from addresses that are new to an account are rejected; `user` is `None` if the username is
+/// unknown.
+pub(crate) fn login_limited(user: Option<UserId>, address: IpAddr) {
+    let user = user.map(tracing::field::display);
+    tracing::warn!(target: TARGET, event = "authn_login_fail_max", user, %address, "too many failed logins to the account");
+}
+
 /// Records an event that may be caused by token theft.
 pub(crate) fn suspect(event: &'static str, user: UserId) {
     tracing::warn!(target: TARGET, event, %user, "possible token theft; the session was ended");

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use blegram_cpu_pool::Work;
 use blegram_domain::{Account, SessionId, Timestamp, UserId, Violation, session::Kind};
+use blegram_limits::{Policy, Subject};
 use blegram_persistence::{sessions, users};
 
 use crate::{
-    Auth, EnteredPassword, Error, Event, NewPassword, Policy, Result, SessionToken, audit, password::Verdict,
+    Auth, EnteredPassword, Error, Event, NewPassword, Result, SessionToken, audit, password::Verdict,
 };
 
 /// A password change.
@@ -38,7 +40,7 @@ impl Auth {
         let account = self.account(actor).await?.ok_or(Error::SessionEnded)?;
         validate(&change.new, &account)?;
         let outdated = self.confirm(actor, session, change.current).await?;
-        let renewed = self.hasher.hash(change.new).await?;
+        let renewed = self.hasher.hash(change.new, Work::of(Subject::User(actor))).await?;
         let tx = self.db.write().await?;
         let found = sessions::find(&tx, session).await?.ok_or(Error::SessionEnded)?;
         if !users::replace_password_hash(&tx, actor, outdated.as_deref(), &renewed).await? {
@@ -72,7 +74,7 @@ impl Auth {
                 None => self.confirm_by_login(session, self.clock.now()).await.map(|()| None),
             };
         };
-        match self.hasher.verify(password, Some(stored.clone())).await? {
+        match self.hasher.verify(password, Some(stored.clone()), Work::of(Subject::User(actor))).await? {
             Verdict::Wrong => Err(Error::WrongPassword),
             Verdict::Right | Verdict::RightButOutdated(_) => Ok(Some(stored)),
         }

@@ -1,4 +1,6 @@
-use crate::RateLimited;
+use std::time::Duration;
+
+use blegram_limits::RateLimited;
 
 /// An error of a use-case of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +44,9 @@ pub enum Error {
     /// A rate limit is exceeded.
     #[error(transparent)]
     RateLimited(#[from] RateLimited),
-    /// Too many passwords are being hashed at once.
-    #[error("too many logins at once; try again later")]
-    Overloaded,
+    /// Too many passwords are being hashed at once; there will probably be room again after this time.
+    #[error("too many logins at once; try again in {} seconds", .0.as_secs())]
+    Overloaded(Duration),
     /// Password hashing failed: invalid parameters, or not enough memory.
     #[error("password hashing failed: {0}")]
     Hashing(String),

@@ -13,6 +13,7 @@
 //! | [`native`] | the tokens of native apps: [`Auth::refresh`] |
 //! | [`access_token`], [`signing_key`] | access tokens and the keys that sign them: [`Auth::public_keys`] |
 //! | [`credentials`] | [`Auth::change_password`] |
+//! | [`device`] | devices and networks that an account was logged in from before |
 //! | [`rename`] | [`Auth::change_username`] |
 //! | [`deletion`] | [`Auth::delete_account`] |
 //! | [`operator`] | account administration by operators |
@@ -22,7 +23,6 @@
 //! | [`password`] | rules for new passwords; argon2id on a bounded thread pool |
 //! | [`token`] | secrets that clients hold, and their stored hashes |
 //! | [`csrf`] | CSRF tokens |
-//! | [`limit`] | rate limits |
 //! | [`site_key`] | the site's secret and the keys derived from it |
 //!
 //! To add a use-case: write a method on [`Auth`] in the file of its noun. It reads the clock once, uses one
@@ -60,10 +60,10 @@ mod audit;
 pub mod credentials;
 pub mod csrf;
 pub mod deletion;
+pub mod device;
 mod error;
 pub mod event;
 pub mod idempotency;
-pub mod limit;
 pub mod native;
 pub mod operator;
 pub mod password;
@@ -84,6 +84,7 @@ use blegram_domain::{
     event::EventSink,
     session::{SessionLifetime, SessionLifetimes},
 };
+use blegram_limits::{Limiter, Quotas};
 use blegram_persistence::{Db, sessions::TokenHash};
 use quick_cache::sync::Cache;
 
@@ -92,9 +93,9 @@ pub use account::{LogIn, LoggedIn, Secret, SignUp};
 /// A shared time limit for database access, re-exported for crates that do not depend on the persistence crate.
 pub use blegram_persistence::with_wait_budget;
 pub use credentials::ChangePassword;
+pub use device::DeviceToken;
 pub use error::{Error, Result, StorageError};
 pub use event::Event;
-pub use limit::{Limits, Policy, Quota, RateLimited};
 pub use native::Tokens;
 pub use operator::CreateAccount;
 pub use password::{EnteredPassword, NewPassword, PasswordCost};
@@ -136,7 +137,9 @@ pub struct Config {
     /// The age at which a signing key is replaced.
     pub signing_key_period: Duration,
     /// The rate limits.
-    pub limits: Limits,
+    pub quotas: Quotas,
+    /// The rate limits of clients that connect over loopback, if they differ.
+    pub loopback_quotas: Option<Quotas>,
     /// The secret that CSRF keys and others are derived from.
     pub site_key: SiteKey,
     /// The URL of the site: issuer and audience of access tokens.
@@ -158,7 +161,8 @@ impl Default for Config {
             },
             access_token_lifetime: Duration::from_secs(10 * 60),
             signing_key_period: 30 * day,
-            limits: Limits::default(),
+            quotas: Quotas::default(),
+            loopback_quotas: None,
             site_key: SiteKey::generate(),
             issuer: "http://127.0.0.1:8080".to_owned(),
         }
@@ -171,7 +175,7 @@ pub struct Auth {
     db: Db,
     clock: Arc<dyn Clock>,
     hasher: Hasher,
-    limiter: Arc<limit::Limiter>,
+    limiter: Arc<Limiter>,
     sessions: Arc<SessionCache>,
     events: Arc<dyn EventSink<Event>>,
     /// Access tokens with a verified signature.
@@ -182,6 +186,7 @@ pub struct Auth {
     access_token_lifetime: Duration,
     signing_key_period: Duration,
     csrf_key: DerivedKey,
+    device_key: DerivedKey,
     refresh_key: DerivedKey,
 }
 
@@ -201,7 +206,10 @@ impl Auth {
             access_tokens: Arc::new(Cache::new(VERIFIED_TOKENS)),
             keys: Arc::new(Keyring::new(db.clone(), Arc::clone(&clock), seal, config.issuer)),
             hasher: Hasher::new(config.password_cost, config.hash_threads, config.hash_queue)?,
-            limiter: Arc::new(limit::Limiter::new(&config.limits, Arc::clone(&clock))),
+            limiter: Arc::new(
+                Limiter::new(config.quotas, Arc::clone(&clock))
+                    .with_loopback_quotas(config.loopback_quotas.unwrap_or(config.quotas)),
+            ),
             db,
             clock,
             registration: config.registration,
@@ -209,6 +217,7 @@ impl Auth {
             access_token_lifetime: config.access_token_lifetime,
             signing_key_period: config.signing_key_period,
             csrf_key: config.site_key.derive(csrf::PURPOSE),
+            device_key: config.site_key.derive(device::PURPOSE),
             refresh_key: config.site_key.derive(native::PURPOSE),
         })
     }
@@ -240,8 +249,8 @@ impl Auth {
         self.keys.rotate(self.signing_key_period).await
     }
 
-    /// The rate limiter.
-    pub fn limiter(&self) -> &limit::Limiter {
+    /// The rate limiter, which other crates share.
+    pub const fn limiter(&self) -> &Arc<Limiter> {
         &self.limiter
     }
 

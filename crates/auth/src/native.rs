@@ -4,7 +4,7 @@
 //! response was probably lost. After that, the reuse means that two clients have the token and the owner cannot be
 //! identified, so the session ends (RFC 9700, 4.14.2).
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use blegram_domain::{Session, SessionId, Timestamp, TokenId, session::Kind};
 use blegram_persistence::{
@@ -39,12 +39,12 @@ pub struct Tokens {
 const CONSUMED_TOKEN_RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 impl Auth {
-    /// Exchanges a refresh token for new tokens. Concurrent uses of one token all return the same tokens.
+    /// Exchanges a refresh token for new tokens, for the client at `address`. Concurrent uses of one token all return the same tokens.
     ///
     /// # Errors
     /// [`Error::InvalidGrant`] if the token is unknown or expired, or its session has ended; also if its successor was
     /// already used, which ends the session.
-    pub async fn refresh(&self, token: &str) -> Result<Tokens> {
+    pub async fn refresh(&self, token: &str, address: Option<IpAddr>) -> Result<Tokens> {
         let token = RefreshToken::parse(token).ok_or(Error::InvalidGrant)?;
         let now = self.clock.now();
         let found =
@@ -66,6 +66,9 @@ impl Auth {
                 None => return self.end_replayed_session(tx, &session).await,
             },
         };
+        if let Some(address) = address {
+            sessions::update_network(&tx, session.id, &self.network_tag(address)).await?;
+        }
         tx.commit().await?;
         self.tokens(&session, issued, next, now).await
     }

@@ -2,10 +2,12 @@
 //!
 //! Another process may serve the site at the same time: it applies a change within [`crate::session_cache::MAX_AGE`].
 
+use blegram_cpu_pool::Work;
 use blegram_domain::{
     Account, DisplayName, EmailAddress, Job, UserSummary, Username,
     user::{Role, Status},
 };
+use blegram_limits::Subject;
 use blegram_persistence::{Tx, hashtags, jobs, sessions, users};
 
 use crate::{Auth, Error, Event, NewPassword, Result, audit};
@@ -31,7 +33,7 @@ impl Auth {
     /// # Errors
     /// [`Error::UsernameTaken`]; [`Error::Overloaded`].
     pub async fn create_account(&self, create: CreateAccount) -> Result<Account> {
-        let (tx, id, _now) = self.insert_account(create).await?;
+        let (tx, id, _now) = self.insert_account(create, Work::of(Subject::Operator)).await?;
         let account = users::find_account(&tx, id).await?.ok_or(Error::AccountNotFound)?;
         tx.commit().await?;
         audit::record("user_created", id);
@@ -85,7 +87,7 @@ impl Auth {
     /// # Errors
     /// [`Error::AccountNotFound`], also for a deleted account; [`Error::Overloaded`].
     pub async fn reset_password(&self, username: &Username, password: NewPassword) -> Result<()> {
-        let hash = self.hasher.hash(password).await?;
+        let hash = self.hasher.hash(password, Work::of(Subject::Operator)).await?;
         let (tx, account) = self.lock_account(username).await?;
         let id = account.user.summary.id;
         let outdated = users::find_password_hash(&tx, id).await?;

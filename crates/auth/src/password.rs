@@ -7,8 +7,9 @@ use argon2::{
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use blegram_cpu_pool::{CpuPool, Priority};
+use blegram_cpu_pool::{CpuPool, Priority, Work};
 use blegram_domain::Violation;
+use blegram_limits::Subject;
 use secrecy::{ExposeSecret, SecretString};
 use unicode_normalization::UnicodeNormalization;
 use zxcvbn::{Score, zxcvbn};
@@ -128,7 +129,7 @@ pub(crate) enum Verdict {
 #[derive(Clone)]
 pub(crate) struct Hasher {
     argon2: Argon2<'static>,
-    cpu_pool: CpuPool,
+    cpu_pool: CpuPool<Subject>,
     /// Verified when there is no hash, so that the response takes the same time.
     dummy: Arc<str>,
 }
@@ -147,15 +148,20 @@ impl Hasher {
         Ok(Self { argon2, cpu_pool, dummy })
     }
 
-    pub(crate) async fn hash(&self, password: NewPassword) -> Result<String> {
+    pub(crate) async fn hash(&self, password: NewPassword, work: Work<Subject>) -> Result<String> {
         let argon2 = self.argon2.clone();
-        self.run(move || hash(&argon2, &password.0)).await
+        self.run(work, move || hash(&argon2, &password.0)).await
     }
 
     /// Verifies `password` against `phc`; without one, takes the same time and returns [`Verdict::Wrong`].
-    pub(crate) async fn verify(&self, password: EnteredPassword, phc: Option<String>) -> Result<Verdict> {
+    pub(crate) async fn verify(
+        &self,
+        password: EnteredPassword,
+        phc: Option<String>,
+        work: Work<Subject>,
+    ) -> Result<Verdict> {
         let (argon2, dummy) = (self.argon2.clone(), Arc::clone(&self.dummy));
-        self.run(move || {
+        self.run(work, move || {
             let has_hash = phc.is_some();
             let verdict = verify(&argon2, &password.0, phc.as_deref().unwrap_or(&dummy))?;
             Ok(if has_hash { verdict } else { Verdict::Wrong })
@@ -163,9 +169,14 @@ impl Hasher {
         .await
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        self.cpu_pool.run(work).await.map_err(|error| match error {
-            blegram_cpu_pool::Error::Full => Error::Overloaded,
+    async fn run<T: Send + 'static>(
+        &self,
+        work: Work<Subject>,
+        run: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.cpu_pool.run(work, run).await.map_err(|error| match error {
+            blegram_cpu_pool::Error::Full { retry_after }
+            | blegram_cpu_pool::Error::ShareFull { retry_after } => Error::Overloaded(retry_after),
             blegram_cpu_pool::Error::Panicked => hashing(error),
         })?
     }
@@ -195,7 +206,13 @@ fn hashing(error: impl std::fmt::Display) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use blegram_limits::Network;
+
     use super::*;
+
+    fn work() -> Work<Subject> {
+        Work::of(Subject::Network(Network::around([192, 0, 2, 1].into())))
+    }
 
     const CHEAP: PasswordCost = PasswordCost { memory_kib: 64, iterations: 1, parallelism: 1 };
 
@@ -218,10 +235,11 @@ mod tests {
     #[tokio::test]
     async fn password_matches_in_composed_and_decomposed_hangul() {
         let hasher = Hasher::new(CHEAP, 1, 0).unwrap();
-        let phc = hasher.hash(NewPassword::parse("한글 암호는 길고 길다", &[]).unwrap()).await.unwrap();
+        let phc =
+            hasher.hash(NewPassword::parse("한글 암호는 길고 길다", &[]).unwrap(), work()).await.unwrap();
         let decomposed: String = "한글 암호는 길고 길다".nfd().collect();
         let password = EnteredPassword::parse(&decomposed).unwrap();
-        assert_eq!(hasher.verify(password, Some(phc)).await.unwrap(), Verdict::Right);
+        assert_eq!(hasher.verify(password, Some(phc), work()).await.unwrap(), Verdict::Right);
     }
 
     #[tokio::test]
@@ -229,17 +247,18 @@ mod tests {
         let password = || EnteredPassword::parse("correct horse battery").unwrap();
         let phc = hash(&Hasher::new(CHEAP, 1, 0).unwrap().argon2, &password().0).unwrap();
         let hasher = Hasher::new(PasswordCost { iterations: 2, ..CHEAP }, 1, 0).unwrap();
-        let Verdict::RightButOutdated(renewed) = hasher.verify(password(), Some(phc)).await.unwrap() else {
+        let Verdict::RightButOutdated(renewed) = hasher.verify(password(), Some(phc), work()).await.unwrap()
+        else {
             panic!("expected an outdated cost");
         };
-        assert_eq!(hasher.verify(password(), Some(renewed)).await.unwrap(), Verdict::Right);
+        assert_eq!(hasher.verify(password(), Some(renewed), work()).await.unwrap(), Verdict::Right);
     }
 
     #[tokio::test]
     async fn password_without_hash_never_matches() {
         let hasher = Hasher::new(CHEAP, 1, 0).unwrap();
         let password = EnteredPassword::parse("any password").unwrap();
-        assert_eq!(hasher.verify(password, None).await.unwrap(), Verdict::Wrong);
+        assert_eq!(hasher.verify(password, None, work()).await.unwrap(), Verdict::Wrong);
     }
 
     #[tokio::test]
@@ -247,11 +266,11 @@ mod tests {
         let hasher = Hasher::new(CHEAP, 1, 1).unwrap();
         let (release, blocker) = std::sync::mpsc::channel::<()>();
         // Ends when the other end is dropped.
-        let mut running = Box::pin(hasher.cpu_pool.run(move || blocker.recv().is_err()));
-        let verify = || hasher.verify(EnteredPassword::parse("x").unwrap(), None);
+        let mut running = Box::pin(hasher.cpu_pool.run(work(), move || blocker.recv().is_err()));
+        let verify = || hasher.verify(EnteredPassword::parse("x").unwrap(), None, work());
         let mut waiting = Box::pin(verify());
         assert!(is_pending(&mut running) && is_pending(&mut waiting));
-        assert!(matches!(verify().await, Err(Error::Overloaded)));
+        assert!(matches!(verify().await, Err(Error::Overloaded(_))));
         drop(release);
         assert!(running.await.unwrap());
         assert_eq!(waiting.await.unwrap(), Verdict::Wrong);

@@ -1,9 +1,10 @@
 //! Username changes.
 
 use blegram_domain::{Account, Timestamp, UserId, Username, username::Skeleton, version::Precondition};
+use blegram_limits::Policy;
 use blegram_persistence::{Tx, reserved_usernames, users};
 
-use crate::{Auth, Error, Policy, Result, audit, deletion::NAME_RESERVED_FOR};
+use crate::{Auth, Error, Result, audit, deletion::NAME_RESERVED_FOR};
 
 impl Auth {
     /// Changes the username of the account of `actor`. The old username stays reserved for the owner for

@@ -31,6 +31,8 @@ pub struct Device {
     pub user_agent: Option<String>,
     /// The IP address. For rate limits, all devices with `None` share one address.
     pub address: Option<IpAddr>,
+    /// A browser's [`crate::DeviceToken`] of an earlier login.
+    pub token: Option<String>,
     /// The client's previous session, which ends with the login (ASVS 7.2.4).
     pub replaces: Option<SessionId>,
 }
@@ -38,7 +40,7 @@ pub struct Device {
 impl Default for Device {
     /// A browser without any details.
     fn default() -> Self {
-        Self { kind: Kind::Browser, name: None, user_agent: None, address: None, replaces: None }
+        Self { kind: Kind::Browser, name: None, user_agent: None, address: None, token: None, replaces: None }
     }
 }
 

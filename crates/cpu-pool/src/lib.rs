@@ -2,28 +2,49 @@
 //! requests, such work would delay every other request; without a limit, it would queue without bound. A pool has a
 //! fixed number of threads of lower priority and a bounded queue.
 //!
+//! The queue is fair: work belongs to somebody, such as a user or a network, and a free thread takes the work of whoever
+//! has had the least time so far. Nobody can have more than half of the queue, and the last third of it is kept for the work of
+//! those who are known.
+//!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use blegram_cpu_pool::{Priority, CpuPool};
+//! use blegram_cpu_pool::{CpuPool, Priority, Work};
 //!
 //! let pool = CpuPool::new("sum", Priority::Interactive, 2, 16)?;
-//! assert_eq!(pool.run(|| (1..=100).sum::<u32>()).await?, 5050);
+//! assert_eq!(pool.run(Work::of("ann"), || (1..=100).sum::<u32>()).await?, 5050);
 //! # Ok(())
 //! # }
 //! ```
 
-use std::sync::Arc;
+mod queue;
+
+use std::{
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
+
+use self::queue::Queue;
 
 /// Why work was not completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The queue is full.
+    /// The queue is full. There will probably be room again after this time.
     #[error("the work queue is full")]
-    Full,
+    Full {
+        /// How long the work that waits will probably take.
+        retry_after: Duration,
+    },
+    /// The owner's share of the queue is full.
+    #[error("the owner's share of the work queue is full")]
+    ShareFull {
+        /// How long the work that waits will probably take.
+        retry_after: Duration,
+    },
     /// The work panicked.
     #[error("the work panicked; see the log")]
     Panicked,
@@ -56,15 +77,39 @@ pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get() - 1).max(1)
 }
 
-/// A thread pool with a bounded queue; cheap to clone.
-#[derive(Clone)]
-pub struct CpuPool {
-    /// One permit per running or queued piece of work.
-    permits: Arc<Semaphore>,
+/// Whose work it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work<K> {
+    owner: K,
+    is_known: bool,
+}
+
+impl<K> Work<K> {
+    /// Work of `owner`, who is known.
+    pub const fn of(owner: K) -> Self {
+        Self { owner, is_known: true }
+    }
+
+    /// Whether its owner is known, such as from an earlier login. The last third of the queue is kept for such work.
+    #[must_use]
+    pub fn known(self, is_known: bool) -> Self {
+        Self { is_known, ..self }
+    }
+}
+
+/// A thread pool with a bounded, fair queue; cheap to clone.
+pub struct CpuPool<K> {
+    queue: Arc<Mutex<Queue<K>>>,
     threads: Arc<ThreadPool>,
 }
 
-impl CpuPool {
+impl<K> Clone for CpuPool<K> {
+    fn clone(&self) -> Self {
+        Self { queue: Arc::clone(&self.queue), threads: Arc::clone(&self.threads) }
+    }
+}
+
+impl<K: Hash + Eq + Clone + Send + 'static> CpuPool<K> {
     /// Creates a pool of `threads` (at least one) called `name`; `queue` further pieces of work may wait.
     ///
     /// # Errors
@@ -83,29 +128,57 @@ impl CpuPool {
             // The caller gets an error, and the panic itself is already in the log.
             .panic_handler(|_| {})
             .build()?;
-        Ok(Self { permits: Arc::new(Semaphore::new(threads + queue)), threads: Arc::new(pool) })
+        Ok(Self { queue: Arc::new(Mutex::new(Queue::new(threads, queue))), threads: Arc::new(pool) })
     }
 
-    /// Runs `work` when a thread is free, in FIFO order.
+    /// Runs `work` when a thread is free and no other owner is to be served before.
     ///
     /// # Errors
-    /// [`Error::Full`] immediately; [`Error::Panicked`].
+    /// [`Error::Full`] and [`Error::ShareFull`] immediately; [`Error::Panicked`].
     pub async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: Work<K>,
+        run: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Error::Full)?;
         let (sender, receiver) = oneshot::channel();
-        self.threads.spawn_fifo(move || {
-            let result = work();
-            // The work owns the permit, not the caller, who may be dropped while it runs. It is released before the
-            // caller gets the result and may submit more work.
-            drop(permit);
+        let (queue, owner) = (Arc::clone(&self.queue), work.owner.clone());
+        let job = Box::new(move || {
+            let running = Running { queue: &queue, owner, started: Instant::now() };
+            let result = run();
+            // Released before the caller gets the result and may submit more work.
+            drop(running);
             // The caller may have stopped waiting.
             let _ = sender.send(result);
         });
+        lock(&self.queue).push(work, job)?;
+        let queue = Arc::clone(&self.queue);
+        // One task per piece of work, but each runs what is to be served next.
+        self.threads.spawn_fifo(move || {
+            let next = lock(&queue).pop();
+            if let Some(job) = next {
+                job();
+            }
+        });
         receiver.await.map_err(|_| Error::Panicked)
     }
+}
+
+/// A thread at work. Dropping it, also by a panic, gives its place back.
+struct Running<'a, K: Hash + Eq + Clone> {
+    queue: &'a Mutex<Queue<K>>,
+    owner: K,
+    started: Instant,
+}
+
+impl<K: Hash + Eq + Clone> Drop for Running<'_, K> {
+    fn drop(&mut self) {
+        lock(self.queue).end(&self.owner, self.started.elapsed());
+    }
+}
+
+/// Ignores poisoning: no panic can leave the queue inconsistent.
+fn lock<K>(queue: &Mutex<Queue<K>>) -> MutexGuard<'_, Queue<K>> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Raises this thread's nice value above the process's. On Linux the nice value is per thread; elsewhere this would
@@ -134,22 +207,25 @@ mod tests {
     async fn work_beyond_the_queue_is_rejected() {
         let pool = CpuPool::new("test", Priority::Interactive, 1, 1).unwrap();
         let (release, blocked) = mpsc::channel::<()>();
-        let first = pool.run(move || blocked.recv().unwrap());
+        let first = pool.run(Work::of("ann"), move || blocked.recv().unwrap());
         let mut first = Box::pin(first);
         assert!(poll_is_pending(&mut first).await, "the first work runs");
-        let mut second = Box::pin(pool.run(|| ()));
+        let mut second = Box::pin(pool.run(Work::of("bob"), || ()));
         assert!(poll_is_pending(&mut second).await, "the second work waits");
-        assert_eq!(pool.run(|| ()).await, Err(Error::Full));
+        assert!(matches!(pool.run(Work::of("cho"), || ()).await, Err(Error::Full { .. })));
         release.send(()).unwrap();
         assert_eq!((first.await, second.await), (Ok(()), Ok(())));
-        assert_eq!(pool.run(|| 1).await, Ok(1));
+        assert_eq!(pool.run(Work::of("ann"), || 1).await, Ok(1));
     }
 
     #[tokio::test]
     async fn panic_is_reported_and_frees_its_thread() {
         let pool = CpuPool::new("test", Priority::Interactive, 1, 0).unwrap();
-        assert_eq!(pool.run(|| panic!("intended by the test")).await, Err::<(), _>(Error::Panicked));
-        assert_eq!(pool.run(|| 1).await, Ok(1));
+        assert_eq!(
+            pool.run(Work::of("ann"), || panic!("intended by the test")).await,
+            Err::<(), _>(Error::Panicked)
+        );
+        assert_eq!(pool.run(Work::of("ann"), || 1).await, Ok(1));
     }
 
     /// At the lowest priority, a login would wait for every other process on the machine.
@@ -161,7 +237,7 @@ mod tests {
         let mut found = Vec::new();
         for priority in [Priority::Interactive, Priority::Background] {
             let pool = CpuPool::new("test", priority, 1, 0).unwrap();
-            found.push(pool.run(nice).await.unwrap());
+            found.push(pool.run(Work::of("ann"), nice).await.unwrap());
         }
         assert_eq!(found, [own + 3, own + 10].map(|nice| nice.min(LOWEST)));
     }

@@ -14,6 +14,7 @@ use std::{
 };
 
 use blegram_domain::{ConnectionId, ConversationId, PostId, SessionId, UserId};
+use blegram_limits::{Shares, SharesConfig};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde_json::json;
 use tokio::{
@@ -39,7 +40,7 @@ pub enum Rejection {
     Draining,
     /// Too many handshakes per second on this node; the client can retry after a second.
     Busy,
-    /// The IP address has reached the maximum number of connections.
+    /// The subscriber's network or the wider one has reached the maximum number of connections.
     TooManyOfAddress,
     /// The user has reached the maximum number of connections.
     TooManyOfUser,
@@ -67,6 +68,8 @@ struct Inner {
     /// The connections with withheld posts, which receive their number on the next sweep.
     withheld: Mutex<HashMap<ConnectionId, Arc<Peer>>>,
     handshakes: DefaultDirectRateLimiter,
+    /// The connections of each address and network.
+    addresses: Shares,
     presence: mpsc::Sender<Presence>,
     has_waiting: Notify,
     draining: CancellationToken,
@@ -82,6 +85,7 @@ impl Hub {
         let (presence, changes) = mpsc::channel(MAX_PRESENCE);
         let hub = Self(Arc::new(Inner {
             handshakes: RateLimiter::direct(Quota::per_second(config.handshakes_per_second)),
+            addresses: Shares::new(SharesConfig { all: usize::MAX, each: config.connections_per_address }),
             config,
             registry: RwLock::default(),
             reorder_buffer: Mutex::new(ReorderBuffer::new()),
@@ -112,11 +116,7 @@ impl Hub {
         if self.is_draining() {
             return Err(Rejection::Draining);
         }
-        let count = self.read().addresses.get(&address).copied().unwrap_or(0);
-        if count >= self.0.config.connections_per_address {
-            return Err(Rejection::TooManyOfAddress);
-        }
-        Ok(())
+        self.0.addresses.check_address(address).map_err(|_| Rejection::TooManyOfAddress)
     }
 
     /// Checks whether `user` may open another connection.
@@ -133,12 +133,14 @@ impl Hub {
     /// # Errors
     /// As for [`Hub::check`]; [`Rejection::Busy`] above the rate of handshakes.
     pub fn admit(&self, address: IpAddr) -> Result<ConnectionPermit, Rejection> {
-        self.check(address)?;
+        if self.is_draining() {
+            return Err(Rejection::Draining);
+        }
+        let share = self.0.addresses.take_for_address(address).map_err(|_| Rejection::TooManyOfAddress)?;
         if self.0.handshakes.check().is_err() {
             return Err(Rejection::Busy);
         }
-        *self.write().addresses.entry(address).or_default() += 1;
-        Ok(ConnectionPermit { hub: self.clone(), address })
+        Ok(ConnectionPermit { hub: self.clone(), address, _share: share })
     }
 
     /// Counts the connections and users.

@@ -3,9 +3,10 @@
 //! [`ConnectionPermit`] is a permit that is taken before the response to the handshake; it counts the connection of an address.
 //! [`ConnectionGuard`] is the registration of an authenticated connection. Dropping a guard undoes it.
 
-use std::{collections::hash_map::Entry, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use blegram_domain::ConnectionId;
+use blegram_limits::Permit;
 
 use crate::{
     Hub,
@@ -19,6 +20,7 @@ use crate::{
 pub struct ConnectionPermit {
     pub(crate) hub: Hub,
     pub(crate) address: IpAddr,
+    pub(crate) _share: Permit,
 }
 
 /// The registration of a connection in the hub. Dropping it removes the connection.
@@ -68,17 +70,6 @@ impl ConnectionPermit {
     /// The hub of the permit.
     pub fn hub(&self) -> &Hub {
         &self.hub
-    }
-}
-
-impl Drop for ConnectionPermit {
-    fn drop(&mut self) {
-        if let Entry::Occupied(mut entry) = self.hub.write().addresses.entry(self.address) {
-            *entry.get_mut() -= 1;
-            if *entry.get() == 0 {
-                entry.remove();
-            }
-        }
     }
 }
 

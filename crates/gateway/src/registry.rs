@@ -1,8 +1,7 @@
-//! The connections of a node, indexed by id, user, topic, watched user and IP address.
+//! The connections of a node, indexed by id, user, topic, and watched user.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    net::IpAddr,
     sync::Arc,
 };
 
@@ -17,7 +16,6 @@ pub(crate) struct Registry {
     pub(crate) users: HashMap<UserId, Vec<Arc<Peer>>>,
     pub(crate) topics: HashMap<Topic, HashMap<ConnectionId, Arc<Peer>>>,
     pub(crate) watchers: HashMap<UserId, Vec<Arc<Peer>>>,
-    pub(crate) addresses: HashMap<IpAddr, usize>,
     /// When the last connection of a user ended. Entries are removed after the grace period or when the user
     /// reconnects.
     pub(crate) offline_since: HashMap<UserId, Instant>,

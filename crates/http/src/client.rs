@@ -1,16 +1,36 @@
 //! The network address of the client, behind any number of trusted proxies.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 use poem::{Addr, Request};
 
-use crate::headers::RequestHeader;
+use crate::{Site, headers::RequestHeader};
 
 /// The address of the connection's peer. A server that does not use poem's own listener puts it into the request's
 /// data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
+
+/// Who sends a request, as rate limits see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    /// The address; clients without a known one share `0.0.0.0`.
+    pub address: IpAddr,
+    /// Whether the client connects directly over loopback.
+    pub is_loopback: bool,
+}
+
+impl Client {
+    /// The client of a request to `site`.
+    pub fn of(request: &Request, site: &Site) -> Self {
+        let address = address(request, &site.trusted_proxies);
+        Self {
+            address: address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            is_loopback: is_loopback(request, &site.trusted_proxies),
+        }
+    }
+}
 
 /// The address of the client: that of the peer or, if the peer is a trusted proxy, the right-most address in
 /// `X-Forwarded-For` that is not a trusted proxy. Any client can forge the addresses to the left of it. Reading stops

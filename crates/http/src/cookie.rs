@@ -1,11 +1,11 @@
-//! The session cookie of browsers.
+//! The cookies of browsers: the session, and the proof of an earlier login on the same device.
 //!
 //! This module writes and parses it without poem's cookie jar: the jar omits `Secure` and `Path` when it removes a
 //! cookie, so browsers do not delete it.
 
 use std::time::Duration;
 
-use blegram_auth::{Auth, SessionToken};
+use blegram_auth::{Auth, DeviceToken, SessionToken};
 use poem::http::{HeaderMap, HeaderValue};
 
 use crate::{Rejection, Site, headers::RequestHeader};
@@ -16,9 +16,14 @@ fn name(site: &Site) -> &'static str {
     if site.is_secure() { "__Host-auth-blegram" } else { "auth-blegram" }
 }
 
-/// The header that sets the cookie for `lifetime`. The session may end earlier on the server.
-fn set(site: &Site, token: &SessionToken, lifetime: Duration) -> Result<HeaderValue, Rejection> {
-    let (name, token, seconds) = (name(site), token.expose(), lifetime.as_secs());
+/// The name of the device cookie on `site`.
+fn device_name(site: &Site) -> &'static str {
+    if site.is_secure() { "__Host-device-blegram" } else { "device-blegram" }
+}
+
+/// The header that sets a cookie for `lifetime`. A session may end earlier on the server.
+fn set(site: &Site, name: &str, token: &str, lifetime: Duration) -> Result<HeaderValue, Rejection> {
+    let seconds = lifetime.as_secs();
     let text = format!("{name}={token}; Max-Age={seconds}{}", attributes(site));
     let mut value = HeaderValue::from_str(&text).map_err(Rejection::internal)?;
     value.set_sensitive(true);
@@ -27,7 +32,17 @@ fn set(site: &Site, token: &SessionToken, lifetime: Duration) -> Result<HeaderVa
 
 /// The header that sets the cookie for the maximum lifetime of a browser session.
 pub fn of_browser(site: &Site, auth: &Auth, token: &SessionToken) -> Result<HeaderValue, Rejection> {
-    set(site, token, auth.session_lifetimes().browser.absolute)
+    set(site, name(site), token.expose(), auth.session_lifetimes().browser.absolute)
+}
+
+/// The header that sets the device cookie, which a logout leaves.
+pub fn of_device(site: &Site, token: &DeviceToken) -> Result<HeaderValue, Rejection> {
+    set(site, device_name(site), token.expose(), DeviceToken::LIFETIME)
+}
+
+/// The value of the device cookie in a request.
+pub fn device<'a>(headers: &'a HeaderMap, site: &Site) -> Option<&'a str> {
+    values(headers, device_name(site)).next()
 }
 
 /// The header that removes the cookie.
@@ -50,11 +65,14 @@ const MAX_TOKENS: usize = 4;
 /// The non-empty values of the session cookie in a request. On https the prefix limits them to one; on http a page
 /// below another path may have stored another cookie of the same name.
 pub(crate) fn tokens<'a>(headers: &'a HeaderMap, site: &Site) -> impl Iterator<Item = &'a str> {
-    let name = name(site).as_bytes();
+    values(headers, name(site)).take(MAX_TOKENS)
+}
+
+/// The non-empty values of one cookie.
+fn values<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
     pairs(headers)
-        .filter(move |(key, value)| *key == name && !value.is_empty())
+        .filter(move |(key, value)| *key == name.as_bytes() && !value.is_empty())
         .filter_map(|(_, value)| str::from_utf8(value).ok())
-        .take(MAX_TOKENS)
 }
 
 /// The cookies of a request (RFC 6265, 4.2 and 5.4), in order. Other applications on the host choose their own names

@@ -3,14 +3,10 @@
 //!
 //! The gate also enforces the deadline of the operation and handles `Idempotency-Key` and `If-None-Match`.
 
-use std::{
-    future::Future,
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use blegram_auth::{Auth, Authenticated, Policy, limit::RateLimitStatus};
+use blegram_auth::{Auth, Authenticated};
+use blegram_limits::{Policy, RateLimitStatus};
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response,
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
@@ -20,17 +16,18 @@ use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    Login, MAX_BODY_BYTES, Rejection, RequestBody, Rule, Site, Surface, bearer, client, conditional, cookie,
-    csrf,
+    Login, MAX_BODY_BYTES, Rejection, RequestBody, Rule, Site, Surface, bearer,
+    client::Client,
+    conditional, cookie, csrf,
     edge::with_headers,
     form,
     headers::RequestHeader,
-    idempotency, rate_limit,
+    idempotency,
+    rate_limit::{self, RequestLimits},
     router::{Resource, Route, Router},
 };
 
 /// The checks in front of the routes.
-#[derive(Clone)]
 pub struct Gate {
     /// Authenticates requests, limits their rate and stores idempotency keys.
     pub auth: Auth,
@@ -70,15 +67,31 @@ impl Gate {
             _ => {}
         }
         check_media_type(request, rule.body)?;
-        let rate_limit = self.count(rule, request)?;
-        let admitted = self.admit_counted(rule, request).await;
-        let admitted = admitted.map_err(|error| {
-            with_headers(error, rate_limit.iter().flat_map(rate_limit::headers).collect())
-        })?;
+        let limits = RequestLimits::of(request, &self.site, self.auth.limiter());
+        let before = limits.count_address(rule)?;
+        let with_status = |error, status: Option<RateLimitStatus>| {
+            with_headers(error, status.iter().flat_map(rate_limit::headers).collect())
+        };
+        let (session, admitted) = match self.admit_counted(rule, request).await {
+            Ok(admitted) => (admitted.session, admitted),
+            // A rejected request counts for its address: anybody can send it in the name of a user.
+            Err(error) => {
+                let status = limits.count_rejected()?;
+                return Err(with_status(error, Some(before.unwrap_or(status))));
+            }
+        };
+        let status = limits.count(rule, session.as_ref());
+        let status = status.map_err(|rejection| with_status(rejection.into(), before))?;
+        let rate_limit = Some(before.unwrap_or(status));
+        // After everything else, because a form may have 200 MiB.
+        if let (RequestBody::Form { .. }, Some(session)) = (rule.body, &session) {
+            let read = self.surface.read_form(request, session.user).await;
+            read.map_err(|error| with_status(error, rate_limit))?;
+        }
         Ok(Admitted { rate_limit, ..admitted })
     }
 
-    async fn admit_counted(&self, rule: &Rule, request: &mut Request) -> poem::Result<Admitted> {
+    async fn admit_counted(&self, rule: &Rule, request: &Request) -> poem::Result<Admitted> {
         let authenticating = self.authenticate(rule, request);
         let started = Instant::now();
         let (session, has_invalid_cookie) = in_time(rule, Duration::ZERO, authenticating).await??;
@@ -90,34 +103,18 @@ impl Gate {
         if rule.is_write {
             csrf::check(request.headers(), session.as_ref(), &self.auth, &self.site)?;
         }
-        // After authentication and the CSRF check, because a form may have 200 MiB.
-        if let (RequestBody::Form { .. }, Some(session)) = (rule.body, &session) {
-            self.surface.read_form(request, session.user).await?;
-        }
         Ok(Admitted { session, rate_limit: None, has_invalid_cookie, spent })
     }
 
-    fn count(&self, rule: &Rule, request: &Request) -> Result<Option<RateLimitStatus>, Rejection> {
-        let Some(policy) = rule.policy else { return Ok(None) };
-        let is_loopback = || client::is_loopback(request, &self.site.trusted_proxies);
-        let policy = if policy == Policy::SignUp && is_loopback() { Policy::SignUpLoopback } else { policy };
-        Ok(Some(self.auth.limiter().check_address(policy, self.address(request))?))
-    }
-
-    fn address(&self, request: &Request) -> IpAddr {
-        // Clients without a known address share one bucket.
-        let address = client::address(request, &self.site.trusted_proxies);
-        address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
-    }
-
     /// Counts a rejected request and replaces its error by `rate-limited` if the address exceeds the limit.
-    fn count_failure(&self, policy: Policy, address: IpAddr, error: poem::Error) -> poem::Error {
+    fn count_failure(&self, policy: Policy, client: Client, error: poem::Error) -> poem::Error {
         if !self.surface.is_final(&error) {
             return error;
         }
-        match self.auth.limiter().check_address(policy, address) {
+        let limits = RequestLimits { client, limiter: self.auth.limiter() };
+        match limits.check_address(policy) {
             Ok(_) => error,
-            Err(limited) => Rejection::from(limited).into(),
+            Err(limited) => limited.into(),
         }
     }
 
@@ -224,12 +221,10 @@ impl<E: Endpoint + 'static> Endpoint for Gated<E> {
         let resource = self.gate.router.find(request.uri().path()).ok_or(Rejection::NotFound)?;
         let operation = resource.route(request.method()).ok().and_then(|route| route.operation);
         let failure_policy = operation.and_then(|operation| operation.rule.failure_policy);
-        let address = failure_policy.map(|policy| (policy, self.gate.address(&request)));
+        let client = failure_policy.map(|policy| (policy, Client::of(&request, &self.gate.site)));
         let outcome = self.handle(resource, request).await;
-        match address {
-            Some((policy, address)) => {
-                outcome.map_err(|error| self.gate.count_failure(policy, address, error))
-            }
+        match client {
+            Some((policy, client)) => outcome.map_err(|error| self.gate.count_failure(policy, client, error)),
             None => outcome,
         }
     }

@@ -2,8 +2,8 @@
 
 use std::{error::Error, io};
 
-use blegram_auth::{RateLimited, limit::RateLimitStatus};
 use blegram_domain::Violation;
+use blegram_limits::{RateLimitStatus, RateLimited};
 use poem::{
     error::{ReadBodyError, ResponseError},
     http::StatusCode,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use blegram_auth::Policy;
+use blegram_limits::Policy;
 
 /// The maximum size of a request body that is not a form.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;

@@ -34,6 +34,10 @@ pub enum Subject {
     Account(Username),
     /// The same, from one network.
     AccountNetwork(Username, Network),
+    /// The same, from a device that has logged in to it before.
+    AccountDevice(Username, u128),
+    /// The operator of the site.
+    Operator,
 }
 
 /// An attempt that counts under one policy.
@@ -44,12 +48,13 @@ pub struct Demand {
     /// Multiplies the quota.
     factor: u32,
     cost: u32,
+    is_loopback: bool,
 }
 
 impl Demand {
     /// One attempt of `subject`.
     pub const fn new(policy: Policy, subject: Subject) -> Self {
-        Self { policy, subject, factor: 1, cost: 1 }
+        Self { policy, subject, factor: 1, cost: 1, is_loopback: false }
     }
 
     /// One attempt from `address`: it counts for the subscriber, and for the wider network with
@@ -65,6 +70,12 @@ impl Demand {
     pub fn times(self, factor: u32) -> Self {
         let factor = self.factor.saturating_mul(factor);
         Self { factor, ..self }
+    }
+
+    /// The same attempt by a client that connects over loopback.
+    #[must_use]
+    pub fn over_loopback(self, is_loopback: bool) -> Self {
+        Self { is_loopback, ..self }
     }
 
     /// Counts as `cost` attempts.
@@ -95,6 +106,7 @@ pub struct RateLimited(pub RateLimitStatus);
 /// Counts attempts, and rejects those above a limit.
 pub struct Limiter {
     quotas: Quotas,
+    loopback_quotas: Quotas,
     clock: Arc<dyn Clock>,
     counters: Cache<(Policy, Subject), Counter>,
 }
@@ -117,7 +129,13 @@ impl Taken {
 impl Limiter {
     /// A limiter without attempts.
     pub fn new(quotas: Quotas, clock: Arc<dyn Clock>) -> Self {
-        Self { quotas, clock, counters: Cache::new(MAX_COUNTERS) }
+        Self { quotas, loopback_quotas: quotas, clock, counters: Cache::new(MAX_COUNTERS) }
+    }
+
+    /// The same limiter, with other quotas for clients that connect over loopback.
+    #[must_use]
+    pub fn with_loopback_quotas(self, loopback_quotas: Quotas) -> Self {
+        Self { loopback_quotas, ..self }
     }
 
     /// The quotas.
@@ -217,7 +235,8 @@ impl Limiter {
     }
 
     fn quota(&self, demand: &Demand) -> Quota {
-        self.quotas.of(demand.policy).times(demand.factor)
+        let quotas = if demand.is_loopback { &self.loopback_quotas } else { &self.quotas };
+        quotas.of(demand.policy).times(demand.factor)
     }
 
     fn counter(&self, demand: &Demand) -> Counter {

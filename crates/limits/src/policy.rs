@@ -33,7 +33,9 @@ impl Quota {
 }
 
 macro_rules! policies {
-    ($($(#[$doc:meta])* $policy:ident = $name:literal, $field:ident: $burst:literal in $seconds:literal;)*) => {
+    (@open $quota:expr, $factor:expr) => { $quota.times($factor) };
+    (@guarded $quota:expr, $factor:expr) => { $quota };
+    ($($(#[$doc:meta])* $policy:ident = $name:literal, $field:ident: $burst:literal in $seconds:literal, $kind:ident;)*) => {
         /// A rate limit.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Policy {
@@ -59,11 +61,33 @@ macro_rules! policies {
                     $(Policy::$policy => self.$field,)*
                 }
             }
+
+            /// These quotas times `factor`, for clients that are trusted not to flood the server: without those that
+            /// guard secrets and names, and without the fields of which `is_kept` is true.
+            #[must_use]
+            pub fn widened(self, factor: u32, is_kept: impl Fn(&str) -> bool) -> Self {
+                Self {
+                    $($field: if is_kept(stringify!($field)) {
+                        self.$field
+                    } else {
+                        policies!(@$kind self.$field, factor)
+                    },)*
+                }
+            }
         }
 
         impl Policy {
             /// All policies, in the order of the table.
             pub const ALL: &[Self] = &[$(Self::$policy,)*];
+
+            /// Whether it counts addresses, also those of clients who are logged in. Other policies count users, and
+            /// addresses of clients who are not logged in.
+            pub const fn is_per_address(self) -> bool {
+                matches!(
+                    self,
+                    Self::GlobalAddress | Self::Login | Self::SignUp | Self::SignUpLoopback | Self::HandshakeFailure
+                )
+            }
 
             /// The name that clients see in `RateLimit-Policy`.
             pub const fn as_str(self) -> &'static str {
@@ -77,41 +101,43 @@ macro_rules! policies {
 
 policies! {
     /// All requests of one address, of clients that are not logged in.
-    GlobalAddress = "global", global_per_address: 200 in 60;
+    GlobalAddress = "global", global_per_address: 200 in 60, open;
     /// All requests and gateway commands of one user.
-    GlobalUser = "global", global_per_user: 1200 in 60;
+    GlobalUser = "global", global_per_user: 1200 in 60, open;
     /// Logins from one address.
-    Login = "login", login_per_address: 25 in 300;
+    Login = "login", login_per_address: 25 in 300, guarded;
     /// Logins to one account from one address.
-    LoginAccountAddress = "login-account-address", login_per_account_and_address: 10 in 600;
+    LoginAccountAddress = "login-account-address", login_per_account_and_address: 10 in 600, guarded;
     /// Logins to one account from addresses and devices that are new to it.
-    LoginAccount = "login-account", login_per_account: 100 in 3600;
+    LoginAccount = "login-account", login_per_account: 100 in 3600, guarded;
     /// Sign-ups from one address.
-    SignUp = "signup", signup_per_address: 5 in 1800;
+    SignUp = "signup", signup_per_address: 5 in 1800, guarded;
     /// Sign-ups over loopback, by clients that are no proxy.
-    SignUpLoopback = "signup", signup_from_loopback: 5 in 1800;
+    SignUpLoopback = "signup", signup_from_loopback: 5 in 1800, guarded;
     /// Password confirmations within the sessions of one account.
-    Password = "password", password_per_account: 10 in 600;
+    Password = "password", password_per_account: 10 in 600, guarded;
     /// Username changes of one account: each reserves the old username.
-    Username = "username", username_per_account: 5 in 86_400;
+    Username = "username", username_per_account: 5 in 86_400, guarded;
     /// Posts and edits of posts by one user.
-    Post = "post", posts_per_user: 60 in 300;
+    Post = "post", posts_per_user: 60 in 300, open;
     /// Comments and edits of comments by one user.
-    Comment = "comment", comments_per_user: 120 in 300;
+    Comment = "comment", comments_per_user: 120 in 300, open;
     /// Likes, bookmarks, follows, blocks and mutes by one user, and their reversals.
-    Reaction = "reaction", reactions_per_user: 240 in 60;
+    Reaction = "reaction", reactions_per_user: 240 in 60, open;
     /// Messages sent and edited by one user, over HTTP and the gateway.
-    Message = "message", messages_per_user: 240 in 60;
+    Message = "message", messages_per_user: 240 in 60, open;
     /// Uploads by one user, each with one or several files.
-    Upload = "upload", uploads_per_user: 300 in 600;
+    Upload = "upload", uploads_per_user: 300 in 600, open;
+    /// Processing of the images of one user, in units of 100 milliseconds of one thread.
+    ImageWork = "image-work", image_work_per_user: 6000 in 3600, open;
     /// Gateway tickets of one user.
-    Ticket = "ticket", tickets_per_user: 120 in 60;
+    Ticket = "ticket", tickets_per_user: 120 in 60, open;
     /// Searches by one user or, without login, from one address.
-    Search = "search", searches: 120 in 60;
+    Search = "search", searches: 120 in 60, open;
     /// Reports by one user.
-    Report = "report", reports_per_user: 30 in 3600;
+    Report = "report", reports_per_user: 30 in 3600, open;
     /// Rejected gateway handshakes from one address; successful ones do not count.
-    HandshakeFailure = "handshake-failure", handshake_failures_per_address: 60 in 60;
+    HandshakeFailure = "handshake-failure", handshake_failures_per_address: 60 in 60, open;
     /// Gateway connections opened by one user.
-    Connect = "connect", connections_per_user: 300 in 60;
+    Connect = "connect", connections_per_user: 300 in 60, open;
 }

@@ -46,6 +46,19 @@ struct Usage {
     by_subject: HashMap<Subject, usize>,
 }
 
+impl Usage {
+    fn check(&self, bounds: &[(Subject, usize)], all: usize) -> Result<(), Full> {
+        let is_full = |(subject, bound): &&(Subject, usize)| {
+            self.by_subject.get(subject).is_some_and(|used| used >= bound)
+        };
+        match bounds.iter().find(is_full) {
+            Some((_, bound)) => Err(Full::Own(*bound)),
+            None if self.all >= all => Err(Full::All),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A share in use. Dropping it gives it back.
 #[derive(Debug)]
 #[must_use]
@@ -74,24 +87,29 @@ impl Shares {
     /// # Errors
     /// If none is left.
     pub fn take_for_address(&self, address: IpAddr) -> Result<Permit, Full> {
+        self.take(self.bounds_of(address))
+    }
+
+    /// Whether [`Shares::take_for_address`] would succeed.
+    ///
+    /// # Errors
+    /// If no share is left.
+    pub fn check_address(&self, address: IpAddr) -> Result<(), Full> {
+        self.usage().check(&self.bounds_of(address), self.0.config.all)
+    }
+
+    fn bounds_of(&self, address: IpAddr) -> [(Subject, usize); 2] {
         let each = self.0.config.each;
         let wide = each.saturating_mul(Network::WIDE_FACTOR as usize);
-        self.take([
+        [
             (Subject::Network(Network::of_subscriber(address)), each),
             (Subject::Network(Network::around(address)), wide),
-        ])
+        ]
     }
 
     fn take<const N: usize>(&self, bounds: [(Subject, usize); N]) -> Result<Permit, Full> {
         let mut usage = self.usage();
-        for (subject, bound) in &bounds {
-            if usage.by_subject.get(subject).is_some_and(|used| used >= bound) {
-                return Err(Full::Own(*bound));
-            }
-        }
-        if usage.all >= self.0.config.all {
-            return Err(Full::All);
-        }
+        usage.check(&bounds, self.0.config.all)?;
         usage.all += 1;
         let subjects: Vec<Subject> = bounds.into_iter().map(|(subject, _)| subject).collect();
         for subject in &subjects {

@@ -1,4 +1,5 @@
 use blegram_domain as domain;
+use blegram_limits::{Full, RateLimited};
 
 use crate::ImageRejection;
 
@@ -44,6 +45,9 @@ pub enum Error {
     /// The range lies outside the file, whose size in bytes is given.
     #[error("the range lies outside the file")]
     RangeNotSatisfiable(u64),
+    /// A rate limit is exceeded.
+    #[error(transparent)]
+    RateLimited(#[from] RateLimited),
     /// The node is at its limit of concurrent uploads, or the queue of images is full.
     #[error("too many images are being uploaded or processed; try again later")]
     Overloaded,
@@ -80,10 +84,21 @@ impl From<object_store::Error> for Error {
     }
 }
 
+impl From<Full> for Error {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::All => Self::Overloaded,
+            Full::Own(share) => Self::TooManyAtOnce(share),
+        }
+    }
+}
+
 impl From<blegram_cpu_pool::Error> for Error {
     fn from(error: blegram_cpu_pool::Error) -> Self {
         match error {
-            blegram_cpu_pool::Error::Full => Self::Overloaded,
+            blegram_cpu_pool::Error::Full { .. } | blegram_cpu_pool::Error::ShareFull { .. } => {
+                Self::Overloaded
+            }
             blegram_cpu_pool::Error::Panicked => Self::Internal(error.to_string()),
         }
     }

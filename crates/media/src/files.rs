@@ -127,7 +127,7 @@ impl Media {
             .into());
         }
         let _exclusive = self.in_progress.begin(id)?;
-        let _permit = self.uploads.take(upload.owner)?;
+        let _permit = self.uploads.take_for_user(upload.owner)?;
         self.check_storage().await?;
         let pieces = within(self.receive.patience(upload.byte_size), pieces);
         self.storage.put_stream(&name, announced(&upload, pieces).boxed()).await

@@ -62,7 +62,8 @@ use std::{
 };
 
 use blegram_cpu_pool::{CpuPool, Priority};
-use blegram_domain::Clock;
+use blegram_domain::{Clock, UserId};
+use blegram_limits::{Limiter, Quotas, Shares, SharesConfig};
 use blegram_persistence::Db;
 use rand::TryRng;
 use secrecy::SecretSlice;
@@ -71,7 +72,7 @@ pub use error::{Error, Result};
 pub use files::File;
 pub use image::ImageRejection;
 pub use links::Links;
-pub use receiving::{Budget, Permit, ReceiveLimits};
+pub use receiving::ReceiveLimits;
 #[cfg(feature = "s3")]
 pub use s3::S3;
 pub use storage::{Location, Storage};
@@ -119,13 +120,14 @@ pub struct Media {
     clock: Arc<dyn Clock>,
     storage: Storage,
     signer: Arc<links::Signer>,
-    cpu_pool: CpuPool,
+    cpu_pool: CpuPool<UserId>,
     deadline: Duration,
     receive: ReceiveLimits,
     /// The permits for direct uploads, for forms, and for completions of direct uploads.
-    uploads: Budget,
-    forms: Budget,
-    completions: Budget,
+    uploads: Shares,
+    forms: Shares,
+    completions: Shares,
+    limiter: Arc<Limiter>,
     in_progress: receiving::InProgress,
     /// The marker of the storage, once this process has found it.
     marker: Arc<OnceLock<String>>,
@@ -142,6 +144,8 @@ impl Media {
             .map_err(|error| Error::Configuration(error.to_string()))?;
         let signer = links::Signer::new(config.site, config.signing_key, &config.location)?;
         let receive = config.receive;
+        let shares = SharesConfig { all: receive.at_once, each: receive.per_account };
+        let limiter = Arc::new(Limiter::new(Quotas::default(), Arc::clone(&clock)));
         Ok(Self {
             db,
             clock,
@@ -150,12 +154,19 @@ impl Media {
             cpu_pool,
             deadline: config.deadline,
             receive,
-            uploads: Budget::new(&receive),
-            forms: Budget::new(&receive),
-            completions: Budget::new(&receive),
+            uploads: Shares::new(shares),
+            forms: Shares::new(shares),
+            completions: Shares::new(shares),
+            limiter,
             in_progress: receiving::InProgress::default(),
             marker: Arc::default(),
         })
+    }
+
+    /// Counts the processing of images with `limiter`. Call it once, before the handle is shared.
+    #[must_use]
+    pub fn with_limiter(self, limiter: Arc<Limiter>) -> Self {
+        Self { limiter, ..self }
     }
 
     /// The limits for receiving files.
@@ -164,7 +175,7 @@ impl Media {
     }
 
     /// The permits for forms with files: take one before reading a form.
-    pub const fn forms(&self) -> &Budget {
+    pub const fn forms(&self) -> &Shares {
         &self.forms
     }
 

@@ -6,10 +6,12 @@ use std::{
     time::Instant,
 };
 
+use blegram_cpu_pool::Work;
 use blegram_domain::{
     self as domain, AltText, MediaId, MediaKey, UploadId, User, UserId,
     media::{ImageType, Upload},
 };
+use blegram_limits::{Demand, Policy, Subject};
 use blegram_persistence::{Tx, media, uploads, users};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, future::try_join_all, pin_mut};
@@ -128,6 +130,9 @@ pub struct Announced {
     pub headers: Vec<(&'static str, String)>,
 }
 
+/// What the policy [`Policy::ImageWork`] counts: 100 milliseconds of processing.
+const IMAGE_WORK_UNIT_MS: u128 = 100;
+
 /// The result of inserting the row of an image.
 enum Written {
     /// Inserted; to be committed.
@@ -143,7 +148,7 @@ impl Media {
     /// [`Error::Refused`]; [`Error::AccountNotFound`]; [`Error::Overloaded`]; [`Error::Unavailable`], in which case
     /// nothing was stored.
     pub async fn upload(&self, actor: UserId, source: Source, alt: Option<AltText>) -> Result<domain::Media> {
-        let picture = self.render(source).await?;
+        let picture = self.render(actor, source).await?;
         self.store_image(actor, picture, alt, None).await
     }
 
@@ -192,9 +197,9 @@ impl Media {
             return media::find(&self.db, media).await?.ok_or(Error::NotFound);
         }
         // Each completion copies its file to the temporary folder.
-        let _permit = self.completions.take(actor)?;
+        let _permit = self.completions.take_for_user(actor)?;
         let rendered = match self.fetch(&upload).await {
-            Ok(source) => self.render(source).await,
+            Ok(source) => self.render(actor, source).await,
             Err(Error::NotFound) => return self.handle_missing_file(&upload).await,
             Err(error) => Err(error),
         };
@@ -250,9 +255,19 @@ impl Media {
         }
     }
 
-    async fn render(&self, source: Source) -> Result<Picture> {
+    /// Decodes and encodes an image of `owner`.
+    async fn render(&self, owner: UserId, source: Source) -> Result<Picture> {
+        let demand = Demand::new(Policy::ImageWork, Subject::User(owner));
+        self.limiter.peek(&demand)?;
         let until = Instant::now() + self.deadline;
-        self.cpu_pool.run(move || source.render(until)).await?
+        let run = move || {
+            let started = Instant::now();
+            (source.render(until), started.elapsed())
+        };
+        let (picture, took) = self.cpu_pool.run(Work::of(owner), run).await?;
+        let cost = u32::try_from(took.as_millis() / IMAGE_WORK_UNIT_MS).unwrap_or(u32::MAX);
+        self.limiter.charge(&demand.costing(cost));
+        picture
     }
 
     /// Stores an image: its files, then its row.

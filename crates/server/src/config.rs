@@ -12,24 +12,25 @@ mod layers;
 mod reference;
 mod rules;
 mod sections;
+mod setting;
 mod value;
 mod words;
 
 use std::{collections::BTreeMap, io, net::SocketAddr, path::Path};
 
-use blegram_auth::Limits;
 use blegram_media::{Location, S3};
 
 pub use self::{
     error::{Error, Problem},
     reference::{env_example, markdown},
-    sections::{Accounts, Database, Gateway, Listener, Log, Media, Secrets, Server},
+    sections::{Accounts, Database, Gateway, Limits, Listener, Log, Media, Secrets, Server},
     value::{Backend, DatabaseUrl, LogFilter, Origin, Secret, SecretKey, StorageUrl},
     words::{LogFormat, Profile},
 };
 use self::{
     layers::{Effective, Layers},
-    sections::{Root, Section},
+    sections::Root,
+    setting::Section,
     value::{Shape, items},
 };
 
@@ -219,8 +220,12 @@ fn derive_defaults(layers: &mut Layers) {
     layers.derive("media.threads", blegram_media::Config::default().threads.to_string());
     let is_production = layers.text("profile").as_deref() == Some("production");
     derive_signup_from_loopback(layers, is_production);
+    layers.derive("limits.loopback_factor", if is_production { "1" } else { LOOPBACK_FACTOR });
     layers.derive("log.format", if is_production { "json" } else { "pretty" });
 }
+
+/// The factor of the limits of clients that connect over loopback in development: more than one machine can send.
+const LOOPBACK_FACTOR: &str = "10000";
 
 /// In development, allows more sign-ups over loopback, because developers sign up repeatedly from one address. If
 /// `signup_per_address` is set, it applies to loopback, too.

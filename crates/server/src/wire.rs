@@ -65,12 +65,13 @@ pub fn app(
     key: &SecretSlice<u8>,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<(App, Background)> {
-    let media = media(config, db.clone(), Arc::clone(&clock), key)?;
+    let auth = auth_config(config, SiteKey::new(key.expose_secret()));
+    let auth = Auth::new(db.clone(), Arc::clone(&clock), auth)?;
+    let media = media(config, db.clone(), Arc::clone(&clock), key)?.with_limiter(Arc::clone(auth.limiter()));
     let (realtime, background) = Realtime::new((&config.gateway).into(), media.clone());
     let events = Arc::new(realtime.clone());
-    let auth = auth_config(config, SiteKey::new(key.expose_secret()));
     let app = App {
-        auth: Auth::new(db.clone(), Arc::clone(&clock), auth)?.with_events(Arc::clone(&events) as _),
+        auth: auth.with_events(Arc::clone(&events) as _),
         social: Social::new(db.clone(), Arc::clone(&clock)).with_events(Arc::clone(&events) as _),
         chat: Chat::new(db.clone(), Arc::clone(&clock)).with_events(events),
         site: Arc::new(site(config)),
@@ -192,7 +193,8 @@ fn auth_config(config: &Config, site_key: SiteKey) -> blegram_auth::Config {
             60 * u64::from(config.accounts.access_token_minutes.get()),
         ),
         signing_key_period: days(config.accounts.signing_key_days),
-        limits: config.limits,
+        quotas: config.limits.quotas,
+        loopback_quotas: Some(config.limits.loopback_quotas),
         site_key,
         issuer: config.site(),
     }

@@ -1,9 +1,9 @@
 //! The one table from the errors of the other crates to problems. No match has a `_` arm: a new variant does not compile
 //! until it has a code here.
 
-use blegram_auth::RateLimited;
 use blegram_domain::Violation;
 use blegram_http::{Rejection, bearer};
+use blegram_limits::RateLimited;
 use blegram_media::ImageRejection;
 use poem::http::{HeaderValue, header};
 
@@ -31,7 +31,7 @@ impl From<blegram_auth::Error> for Problem {
             blegram_auth::Error::SessionEnded => Self::new(Code::Unauthenticated),
             blegram_auth::Error::SessionNotFound | blegram_auth::Error::AccountNotFound => Self::not_found(),
             blegram_auth::Error::RateLimited(limited) => limited.into(),
-            blegram_auth::Error::Overloaded => Self::new(Code::Overloaded),
+            blegram_auth::Error::Overloaded(retry_after) => Self::overloaded(retry_after),
             blegram_auth::Error::Hashing(cause) | blegram_auth::Error::Signing(cause) => {
                 Self::internal(cause)
             }
@@ -155,6 +155,7 @@ impl From<blegram_media::Error> for Problem {
             blegram_media::Error::TooManyPending { .. } => {
                 Self::new(Code::QuotaExceeded).with_detail(error.to_string())
             }
+            blegram_media::Error::RateLimited(limited) => limited.into(),
             blegram_media::Error::Overloaded => Self::new(Code::Overloaded),
             blegram_media::Error::Interrupted(cause) => Rejection::of_body(&cause).into(),
             blegram_media::Error::Internal(cause) | blegram_media::Error::Configuration(cause) => {
@@ -234,14 +235,14 @@ impl From<blegram_domain::page::CursorInvalid> for Problem {
 
 #[cfg(test)]
 mod tests {
-    use blegram_auth::{Limits, Policy, limit::RateLimitStatus};
+    use blegram_limits::{Policy, Quotas, RateLimitStatus};
     use poem::error::ResponseError;
 
     use super::*;
 
     #[test]
     fn rejections_keep_the_status_that_the_layers_give_them() {
-        let quota = Limits::default().login_per_address;
+        let quota = Quotas::default().login_per_address;
         let rate_limit = RateLimitStatus { policy: Policy::Login, quota, remaining: 0, reset: quota.per };
         let rejections = [
             Rejection::NotFound,

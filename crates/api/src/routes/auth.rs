@@ -1,6 +1,7 @@
-use blegram_auth::{Device, LoggedIn, Policy, Secret};
+use blegram_auth::{Device, LoggedIn, Secret};
 use blegram_domain::session::Kind;
 use blegram_http::{MaybeViewer, client, cookie, headers::RequestHeader};
+use blegram_limits::Policy;
 use poem::Request;
 use poem_openapi::OpenApi;
 
@@ -96,7 +97,7 @@ impl AuthApi {
         if let Some(session) = viewer.session() {
             app.auth.log_out(session).await?;
         }
-        Ok(WithCookie { cookie: Some(cookie::remove(&app.site)), answer: NoContent })
+        Ok(WithCookie { cookies: vec![cookie::remove(&app.site)], answer: NoContent })
     }
 
     /// Issue or refresh tokens
@@ -108,9 +109,15 @@ impl AuthApi {
     /// 같은 갱신 토큰을 다시 보내세요. 새 토큰을 쓰기 전까지는 같은 토큰을 반환합니다. 새 토큰을 쓴 뒤에 이전 갱신
     /// 토큰을 다시 쓰면 도난으로 보고 세션을 종료합니다. 갱신 요청은 한 번에 하나만 보내세요.
     #[oai(path = "/auth/token", method = "post", operation_id = "issueToken")]
-    async fn issue_token(&self, app: AppData<'_>, body: Body<IssueToken>) -> ApiResult<Answer<Tokens>> {
+    async fn issue_token(
+        &self,
+        app: AppData<'_>,
+        request: &Request,
+        body: Body<IssueToken>,
+    ) -> ApiResult<Answer<Tokens>> {
+        let address = client::address(request, &app.site.trusted_proxies);
         match body.0 {
-            Grant::RefreshToken(token) => Ok(Answer(app.auth.refresh(&token).await?.into())),
+            Grant::RefreshToken(token) => Ok(Answer(app.auth.refresh(&token, address).await?.into())),
             Grant::AuthorizationCode => Err(Problem::new(Code::InvalidGrant)),
         }
     }
@@ -137,7 +144,11 @@ fn with_session<R>(
         Secret::Browser(token) => (Some(cookie::of_browser(&app.site, &app.auth, &token)?), None),
         Secret::Native(tokens) => (None, Some(tokens.into())),
     };
-    Ok(WithCookie { cookie, answer: answer(AuthResult::new(logged_in.account, tokens, &app.media.links())) })
+    let device = logged_in.device.map(|token| cookie::of_device(&app.site, &token)).transpose()?;
+    Ok(WithCookie {
+        cookies: cookie.into_iter().chain(device).collect(),
+        answer: answer(AuthResult::new(logged_in.account, tokens, &app.media.links())),
+    })
 }
 
 /// Completes `input` with what the connection tells: the user agent, the address, and the session that this login
@@ -148,6 +159,7 @@ fn device(app: &App, viewer: MaybeViewer, request: &Request, input: Device) -> D
     Device {
         user_agent: user_agent(request),
         address: client::address(request, &app.site.trusted_proxies),
+        token: cookie::device(request.headers(), &app.site).map(ToOwned::to_owned),
         replaces,
         ..input
     }

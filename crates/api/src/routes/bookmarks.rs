@@ -1,4 +1,5 @@
 use blegram_http::Viewer;
+use blegram_limits::Policy;
 use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
@@ -16,8 +17,10 @@ pub(crate) struct BookmarksApi;
 
 /// The rules of the operations in this file.
 pub(crate) const OPERATIONS: &[Operation] = &[
-    Operation::write("bookmarkPost", Login::Required, &[Code::NotFound]),
-    Operation::write("unbookmarkPost", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::write("bookmarkPost", Login::Required, &[Code::NotFound]).limited(Policy::Reaction),
+    Operation::write("unbookmarkPost", Login::Required, &[Code::NotFound])
+        .limited(Policy::Reaction)
+        .with_key(),
     Operation::read("listBookmarks", Login::Required, &[]).tagged().list(),
 ];
 

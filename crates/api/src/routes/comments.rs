@@ -1,4 +1,5 @@
 use blegram_http::{MaybeViewer, Viewer, conditional::IfMatch};
+use blegram_limits::Policy;
 use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
@@ -23,6 +24,7 @@ pub(crate) struct CommentsApi;
 /// The rules of the operations in this file.
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::write("createComment", Login::Required, &[Code::NotFound])
+        .limited(Policy::Comment)
         .with_body()
         .tagged()
         .with_key()
@@ -31,6 +33,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::read("getComment", Login::Optional, &[Code::NotFound]).tagged(),
     Operation::read("listReplies", Login::Optional, &[Code::NotFound]).tagged().list_with_since(),
     Operation::write("updateComment", Login::Required, &[Code::NotFound, Code::Forbidden])
+        .limited(Policy::Comment)
         .with_body()
         .tagged()
         .with_precondition()
@@ -41,8 +44,10 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::read("listCommentRevisions", Login::Required, &[Code::NotFound, Code::Forbidden])
         .tagged()
         .list(),
-    Operation::write("likeComment", Login::Required, &[Code::NotFound]),
-    Operation::write("unlikeComment", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::write("likeComment", Login::Required, &[Code::NotFound]).limited(Policy::Reaction),
+    Operation::write("unlikeComment", Login::Required, &[Code::NotFound])
+        .limited(Policy::Reaction)
+        .with_key(),
     Operation::read("listCommentLikers", Login::Optional, &[Code::NotFound]).tagged().list(),
 ];
 

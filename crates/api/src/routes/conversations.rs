@@ -1,5 +1,6 @@
 use blegram_domain::UserRef;
 use blegram_http::{Viewer, conditional::IfMatch};
+use blegram_limits::Policy;
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
@@ -29,6 +30,7 @@ pub(crate) struct ConversationsApi;
 /// The rules of the operations in this file.
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::write("createConversation", Login::Required, &[Code::NotFound])
+        .limited(Policy::Message)
         .with_body()
         .tagged()
         .with_key()
@@ -41,6 +43,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         .with_precondition()
         .with_key(),
     Operation::write("addMembers", Login::Required, &[Code::NotFound, Code::NotAGroup])
+        .limited(Policy::Message)
         .with_body()
         .tagged()
         .with_key(),
@@ -59,10 +62,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             Code::Overloaded,
         ],
     )
+    .limited(Policy::Message)
     .with_body()
     .tagged()
     .with_key(),
     Operation::write("editMessage", Login::Required, &[Code::NotFound, Code::Forbidden, Code::Blocked])
+        .limited(Policy::Message)
         .with_body()
         .tagged()
         .with_precondition()

@@ -1,12 +1,13 @@
-use std::{net::IpAddr, net::Ipv4Addr, sync::Arc};
+use std::sync::Arc;
 
-use blegram_auth::{Authenticated, Policy, limit::subscriber};
+use blegram_auth::Authenticated;
 use blegram_domain::ConnectionId;
 use blegram_gateway::{
     Class, CloseCode, ConnectionIdentity, ConnectionPermit, Frame, Handshake, Rejection, handshake, reject,
     serve,
 };
 use blegram_http::{MaybeViewer, Viewer, bearer, client, headers::RequestHeader, origin::RequestOrigin};
+use blegram_limits::Policy;
 use poem::{
     IntoResponse, OnUpgrade, Request, Response,
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -33,21 +34,11 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::read(
         "connectGateway",
         Login::Optional,
-        &[
-            Code::MalformedRequest,
-            Code::UpgradeRequired,
-            Code::RateLimited,
-            Code::CsrfRejected,
-            Code::Overloaded,
-        ],
+        &[Code::MalformedRequest, Code::UpgradeRequired, Code::CsrfRejected, Code::Overloaded],
     )
     .limiting_failures(Policy::HandshakeFailure),
-    Operation::read(
-        "getGatewayStatus",
-        Login::Optional,
-        &[Code::RateLimited, Code::CsrfRejected, Code::Overloaded],
-    ),
-    Operation::write("createGatewayTicket", Login::Required, &[]),
+    Operation::read("getGatewayStatus", Login::Optional, &[Code::CsrfRejected, Code::Overloaded]),
+    Operation::write("createGatewayTicket", Login::Required, &[]).limited(Policy::Ticket),
 ];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Gateway")]
@@ -75,7 +66,8 @@ impl GatewayApi {
     ) -> ApiResult<Upgrade> {
         let handshake = Handshake::read(request.headers())?;
         let upgrade = request.take_upgrade().map_err(|_| Problem::new(Code::UpgradeRequired))?;
-        let (hub, address) = (app.realtime.hub(), address(request, app.0));
+        let (hub, network_client) = (app.realtime.hub(), client::Client::of(request, &app.site));
+        let address = network_client.address;
         // Before authentication, which consumes a ticket.
         hub.check(address)?;
         let origin = readable_origin(request.headers())?;
@@ -83,8 +75,13 @@ impl GatewayApi {
         // After authentication: anonymous handshakes must not use up the capacity that logged-in clients need.
         app.auth.limiter().check_user(Policy::Connect, credential.user)?;
         let permit = hub.admit(address)?;
-        let connection =
-            Connection { app: Arc::clone(app.0), permit, credential, origin: origin.map(ToOwned::to_owned) };
+        let connection = Connection {
+            app: Arc::clone(app.0),
+            permit,
+            credential,
+            origin: origin.map(ToOwned::to_owned),
+            is_loopback: network_client.is_loopback,
+        };
         let is_supported = handshake.is_supported();
         app.realtime.hub().tasks().spawn(connection.run(upgrade, is_supported));
         Ok(Upgrade(handshake))
@@ -102,7 +99,7 @@ impl GatewayApi {
         request: &Request,
     ) -> ApiResult<Answer<GatewayStatus>> {
         let hub = app.realtime.hub();
-        hub.check(address(request, app.0))?;
+        hub.check(client::Client::of(request, &app.site).address)?;
         let viewer = viewer.authenticated().ok_or_else(|| Problem::new(Code::Unauthenticated))?;
         check_page(app.0, request.headers())?;
         hub.check_user(viewer.user)?;
@@ -182,24 +179,19 @@ fn readable_origin(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     }
 }
 
-fn address(request: &Request, app: &App) -> IpAddr {
-    // Clients without a known address share one limit.
-    let address = client::address(request, &app.site.trusted_proxies);
-    subscriber(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
-}
-
 /// An authenticated connection that awaits its upgrade.
 struct Connection {
     app: Arc<App>,
     permit: ConnectionPermit,
     credential: Authenticated,
     origin: Option<String>,
+    is_loopback: bool,
 }
 
 impl Connection {
     async fn run(self, upgrade: OnUpgrade, is_supported: bool) {
         let Ok(stream) = upgrade.await else { return };
-        let Self { app, permit, credential, origin } = self;
+        let Self { app, permit, credential, origin, is_loopback } = self;
         let hub = permit.hub().clone();
         if !is_supported {
             return reject(stream, &hub, CloseCode::Version).await;
@@ -219,7 +211,7 @@ impl Connection {
         };
         let connection = id.to_string();
         tracing::debug!(connection, user = %credential.user, "connected");
-        let code = serve(stream, guard, Arc::new(Client::new(app, origin))).await;
+        let code = serve(stream, guard, Arc::new(Client::new(app, origin, is_loopback))).await;
         let code = code.map(CloseCode::as_u16);
         tracing::debug!(connection, user = %credential.user, code, "disconnected");
     }

@@ -16,10 +16,10 @@ pub(crate) const OPERATIONS: &[Operation] = &[Operation::read("getInstance", Log
 impl InstanceApi {
     /// Get instance information
     ///
-    /// Returns the version, whether registration is open, and every limit on input.
-    /// 버전, 가입 가능 여부, 입력값의 모든 제한을 반환합니다.
+    /// Returns the version, whether registration is open, every limit on input, and the rate limits.
+    /// 버전, 가입 가능 여부, 입력값의 모든 제한, 요청 횟수 제한을 반환합니다.
     #[oai(path = "/instance", method = "get", operation_id = "getInstance")]
     async fn get_instance(&self, app: AppData<'_>) -> ApiResult<Answer<Instance>> {
-        Ok(Answer(Instance::new(app.auth.registration())))
+        Ok(Answer(Instance::new(app.auth.registration(), app.auth.limiter().quotas())))
     }
 }

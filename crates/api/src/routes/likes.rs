@@ -1,4 +1,5 @@
 use blegram_http::{MaybeViewer, Viewer};
+use blegram_limits::Policy;
 use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
@@ -19,8 +20,8 @@ pub(crate) struct LikesApi;
 
 /// The rules of the operations in this file.
 pub(crate) const OPERATIONS: &[Operation] = &[
-    Operation::write("likePost", Login::Required, &[Code::NotFound]),
-    Operation::write("unlikePost", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::write("likePost", Login::Required, &[Code::NotFound]).limited(Policy::Reaction),
+    Operation::write("unlikePost", Login::Required, &[Code::NotFound]).limited(Policy::Reaction).with_key(),
     Operation::read("listPostLikers", Login::Optional, &[Code::NotFound]).tagged().list(),
     Operation::read("listLikedPosts", Login::Required, &[]).tagged().list(),
 ];

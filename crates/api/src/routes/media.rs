@@ -1,5 +1,5 @@
-use blegram_auth::Policy;
 use blegram_http::{Viewer, conditional::IfMatch, edge::Id};
+use blegram_limits::Policy;
 use blegram_media::{Media as Images, Source};
 use poem::Request;
 use poem_openapi::{OpenApi, param::Path};

@@ -1,4 +1,5 @@
 use blegram_http::{MaybeViewer, Viewer, conditional::IfMatch};
+use blegram_limits::Policy;
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
@@ -25,6 +26,7 @@ pub(crate) struct PostsApi;
 /// The rules of the operations in this file.
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::write("createPost", Login::Required, &[Code::MediaInUse])
+        .limited(Policy::Post)
         .with_body()
         .tagged()
         .with_key()
@@ -32,6 +34,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::read("getPosts", Login::Optional, &[Code::Invalid]),
     Operation::read("getPost", Login::Optional, &[Code::NotFound]).tagged(),
     Operation::write("updatePost", Login::Required, &[Code::NotFound, Code::Forbidden, Code::MediaInUse])
+        .limited(Policy::Post)
         .with_body()
         .tagged()
         .with_precondition()

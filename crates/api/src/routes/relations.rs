@@ -1,4 +1,5 @@
 use blegram_http::Viewer;
+use blegram_limits::Policy;
 use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
@@ -14,12 +15,14 @@ pub(crate) struct RelationsApi;
 
 /// The rules of the operations in this file.
 pub(crate) const OPERATIONS: &[Operation] = &[
-    Operation::write("followUser", Login::Required, &[Code::NotFound, Code::Blocked, Code::Invalid]),
-    Operation::write("unfollowUser", Login::Required, &[Code::NotFound]).with_key(),
-    Operation::write("blockUser", Login::Required, &[Code::NotFound, Code::Invalid]),
-    Operation::write("unblockUser", Login::Required, &[Code::NotFound]).with_key(),
-    Operation::write("muteUser", Login::Required, &[Code::NotFound, Code::Invalid]),
-    Operation::write("unmuteUser", Login::Required, &[Code::NotFound]).with_key(),
+    Operation::write("followUser", Login::Required, &[Code::NotFound, Code::Blocked, Code::Invalid])
+        .limited(Policy::Reaction),
+    Operation::write("unfollowUser", Login::Required, &[Code::NotFound]).limited(Policy::Reaction).with_key(),
+    Operation::write("blockUser", Login::Required, &[Code::NotFound, Code::Invalid])
+        .limited(Policy::Reaction),
+    Operation::write("unblockUser", Login::Required, &[Code::NotFound]).limited(Policy::Reaction).with_key(),
+    Operation::write("muteUser", Login::Required, &[Code::NotFound, Code::Invalid]).limited(Policy::Reaction),
+    Operation::write("unmuteUser", Login::Required, &[Code::NotFound]).limited(Policy::Reaction).with_key(),
     Operation::write("acceptFollowRequest", Login::Required, &[Code::NotFound, Code::Invalid]),
     Operation::write("rejectFollowRequest", Login::Required, &[Code::NotFound]).with_key(),
     Operation::write("removeFollower", Login::Required, &[Code::NotFound]).with_key(),

@@ -1,4 +1,5 @@
 use blegram_http::Viewer;
+use blegram_limits::Policy;
 use poem_openapi::OpenApi;
 
 use crate::{
@@ -14,7 +15,10 @@ pub(crate) struct ReportsApi;
 
 /// The rules of the operations in this file.
 pub(crate) const OPERATIONS: &[Operation] =
-    &[Operation::write("createReport", Login::Required, &[Code::NotFound]).with_body().with_key()];
+    &[Operation::write("createReport", Login::Required, &[Code::NotFound])
+        .limited(Policy::Report)
+        .with_body()
+        .with_key()];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Reports")]
 impl ReportsApi {

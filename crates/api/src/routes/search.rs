@@ -1,4 +1,5 @@
 use blegram_http::{MaybeViewer, Viewer};
+use blegram_limits::Policy;
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
@@ -24,10 +25,10 @@ pub(crate) struct SearchApi;
 
 /// The rules of the operations in this file.
 pub(crate) const OPERATIONS: &[Operation] = &[
-    Operation::read("searchSuggestions", Login::Optional, &[Code::Invalid]),
-    Operation::read("searchUsers", Login::Optional, &[]).tagged().list(),
-    Operation::read("searchHashtags", Login::Optional, &[]).tagged().list(),
-    Operation::read("searchPosts", Login::Optional, &[]).tagged().list(),
+    Operation::read("searchSuggestions", Login::Optional, &[Code::Invalid]).limited(Policy::Search),
+    Operation::read("searchUsers", Login::Optional, &[]).limited(Policy::Search).tagged().list(),
+    Operation::read("searchHashtags", Login::Optional, &[]).limited(Policy::Search).tagged().list(),
+    Operation::read("searchPosts", Login::Optional, &[]).limited(Policy::Search).tagged().list(),
     Operation::read("listTrendingHashtags", Login::None, &[]).tagged().list(),
     Operation::read("getHashtag", Login::Optional, &[Code::NotFound]),
     Operation::read("listRecentSearches", Login::Required, &[]).tagged().list(),

@@ -25,7 +25,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::write(
         "changePassword",
         Login::Required,
-        &[Code::WrongPassword, Code::ReauthenticationRequired, Code::RateLimited, Code::Overloaded],
+        &[Code::WrongPassword, Code::ReauthenticationRequired, Code::Overloaded],
     )
     .hashing_password()
     .with_body()
@@ -70,7 +70,10 @@ impl SessionsApi {
         let id = id.id()?;
         app.auth.revoke_session(viewer.id(), id).await?;
         let is_current = viewer.cookie_session() == Some(id);
-        Ok(WithCookie { cookie: is_current.then(|| cookie::remove(&app.site)), answer: NoContent })
+        Ok(WithCookie {
+            cookies: is_current.then(|| cookie::remove(&app.site)).into_iter().collect(),
+            answer: NoContent,
+        })
     }
 
     /// Change your password
@@ -89,7 +92,7 @@ impl SessionsApi {
         let changed = app.auth.change_password(viewer.id(), viewer.session(), body.0).await;
         let token = changed?;
         let cookie = token.map(|token| cookie::of_browser(&app.site, &app.auth, &token)).transpose()?;
-        Ok(WithCookie { cookie, answer: NoContent })
+        Ok(WithCookie { cookies: cookie.into_iter().collect(), answer: NoContent })
     }
 
     /// Revoke all other sessions

@@ -32,14 +32,14 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         .tagged()
         .with_precondition()
         .with_key(),
-    Operation::write("changeUsername", Login::Required, &[Code::UsernameTaken, Code::RateLimited])
+    Operation::write("changeUsername", Login::Required, &[Code::UsernameTaken])
         .with_body()
         .tagged()
         .with_precondition(),
     Operation::write(
         "deleteMe",
         Login::Required,
-        &[Code::WrongPassword, Code::ReauthenticationRequired, Code::RateLimited, Code::Overloaded],
+        &[Code::WrongPassword, Code::ReauthenticationRequired, Code::Overloaded],
     )
     .hashing_password()
     .with_body(),
@@ -119,7 +119,7 @@ impl UsersApi {
     ) -> ApiResult<WithCookie<NoContent>> {
         app.auth.delete_account(viewer.id(), viewer.session(), body.0).await?;
         let cookie = viewer.cookie_session().map(|_| cookie::remove(&app.site));
-        Ok(WithCookie { cookie, answer: NoContent })
+        Ok(WithCookie { cookies: cookie.into_iter().collect(), answer: NoContent })
     }
 
     /// Get users by ID

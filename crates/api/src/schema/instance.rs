@@ -3,6 +3,7 @@ use blegram_domain::{
     AltText, Bio, CommentText, Conversation, ConversationTitle, DeviceName, DisplayName, EmailAddress,
     Hashtag, Media, MessageText, PostText, ReportNote, Username, analysis::Analysis, media::ImageType, page,
 };
+use blegram_limits::{Policy, Quotas};
 use poem_openapi::Object;
 use serde::Serialize;
 
@@ -24,12 +25,52 @@ pub(crate) struct Instance {
     /// Limits of input values.
     /// 입력값의 제한.
     limits: InstanceLimits,
+    /// Rate limits. More may be added.
+    /// 요청 횟수 제한. 새로운 제한이 추가될 수 있습니다.
+    rate_limits: Vec<InstanceRateLimit>,
     /// Available features.
     /// 사용할 수 있는 기능.
     features: InstanceFeatures,
     /// External providers that users can log in with.
     /// 로그인에 사용할 수 있는 외부 서비스.
     login_providers: Vec<Provider>,
+}
+
+/// A rate limit: a number of requests at once, refilled evenly over a period.
+/// 요청 횟수 제한. 한꺼번에 보낼 수 있는 요청 수와, 그만큼 다시 채워지는 기간입니다.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct InstanceRateLimit {
+    /// Name in `RateLimit-Policy`. Two limits with different subjects can have the same name.
+    /// `RateLimit-Policy`에 쓰이는 이름. 세는 대상이 다르면 이름이 같을 수 있습니다.
+    name: String,
+    /// Whose requests are counted together: `address`, `user` (the logged-in user, otherwise the address) or `account`
+    /// (the account that somebody tries to log in to). More values may be added.
+    /// 함께 세는 대상: `address`(주소), `user`(로그인한 사용자, 로그인하지 않았으면 주소), `account`(로그인하려는 계정). 새로운
+    /// 값이 추가될 수 있습니다.
+    subject: String,
+    /// Number of requests at once, and per period.
+    /// 한꺼번에, 그리고 한 기간에 보낼 수 있는 요청 수.
+    requests: u32,
+    /// Length of the period, in seconds.
+    /// 기간의 길이(초).
+    seconds: u32,
+}
+
+impl InstanceRateLimit {
+    fn new(policy: Policy, quotas: &Quotas) -> Self {
+        let quota = quotas.of(policy);
+        let subject = match policy {
+            Policy::LoginAccount | Policy::LoginAccountAddress => "account",
+            _ if policy.is_per_address() => "address",
+            _ => "user",
+        };
+        Self {
+            name: policy.as_str().to_owned(),
+            subject: subject.to_owned(),
+            requests: quota.burst.get(),
+            seconds: u32::try_from(quota.per.as_secs()).unwrap_or(u32::MAX),
+        }
+    }
 }
 
 /// The limits of input values. Text length is counted in user-perceived characters (grapheme clusters) unless the name
@@ -161,7 +202,10 @@ pub(crate) struct Provider {
 
 impl Instance {
     /// Builds the document from the constants that the parsers use, so that the two cannot differ.
-    pub(crate) fn new(registration: Registration) -> Self {
+    pub(crate) fn new(registration: Registration, quotas: &Quotas) -> Self {
+        // Sign-ups over loopback have the name of the others; image processing is no number of requests.
+        let is_public = |policy: &Policy| !matches!(policy, Policy::SignUpLoopback | Policy::ImageWork);
+        let policies = Policy::ALL.iter().copied().filter(is_public);
         Self {
             name: "blegram".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -201,6 +245,7 @@ impl Instance {
                 page_max_items: page::Limit::MAX.into(),
                 json_body_max_bytes: body::MAX_BYTES,
             },
+            rate_limits: policies.map(|policy| InstanceRateLimit::new(policy, quotas)).collect(),
             features: InstanceFeatures { media: true, chat: true, native_clients: true },
             login_providers: Vec::new(),
         }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use blegram_domain::Clock;
+use blegram_limits::Quota;
 use blegram_persistence::testing::Backend;
 use futures_util::{SinkExt, future::join_all};
 use poem::http::Method;
@@ -22,7 +23,7 @@ use crate::{
     both_databases,
     contract::FRAMES,
     socket::PROTOCOL,
-    world::{PASSWORD, Settings, TestApp, client_id, quota},
+    world::{PASSWORD, Settings, TestApp, client_id},
 };
 
 const COMMITTED: &str = include_str!("../../../../docs/asyncapi.json");
@@ -498,7 +499,7 @@ async fn rejoined_members_receive_heads_instead_of_edits_of_older_messages(#[cas
 #[tokio::test]
 async fn failed_handshakes_are_limited_per_network_and_lock_out_no_user() {
     let mut settings = Settings::default();
-    settings.auth.limits.handshake_failures_per_address = quota(6, 3600);
+    settings.auth.quotas.handshake_failures_per_address = Quota::new(6, 3600);
     settings.gateway.handshakes_per_second = std::num::NonZeroU32::new(20).unwrap();
     let t = TestApp::with(Backend::Sqlite, settings).await;
     let [ann] = t.users(["ann"]).await;
@@ -536,7 +537,7 @@ async fn failed_handshakes_are_limited_per_network_and_lock_out_no_user() {
 #[tokio::test]
 async fn head_request_is_counted_like_get_and_opens_no_connection() {
     let mut settings = Settings::default();
-    settings.auth.limits.handshake_failures_per_address = quota(2, 3600);
+    settings.auth.quotas.handshake_failures_per_address = Quota::new(2, 3600);
     let t = TestApp::with(Backend::Sqlite, settings).await;
     let [ann] = t.users(["ann"]).await;
     let handshake = [
@@ -557,7 +558,7 @@ async fn head_request_is_counted_like_get_and_opens_no_connection() {
 #[tokio::test]
 async fn handshake_limit_of_a_user_does_not_affect_other_users() {
     let mut settings = Settings::default();
-    settings.auth.limits.connections_per_user = quota(3, 3600);
+    settings.auth.quotas.connections_per_user = Quota::new(3, 3600);
     let t = TestApp::with(Backend::Sqlite, settings).await;
     let [ann, bob] = t.users(["ann", "bob"]).await;
     for _ in 0..3 {

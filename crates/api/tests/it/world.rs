@@ -2,19 +2,18 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    num::NonZeroU32,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
 use blegram_api::{App, Readiness, Realtime, Site};
-use blegram_auth::{Auth, Config, PasswordCost, Quota};
+use blegram_auth::{Auth, Config, PasswordCost};
 use blegram_chat::Chat;
 use blegram_domain::{Clock, FixedClock, Timestamp};
 use blegram_http::Peer;
+use blegram_limits::{Quota, Quotas};
 use blegram_media::Media;
 use blegram_persistence::{
     Db,
@@ -67,7 +66,7 @@ impl Default for Settings {
         let cost = PasswordCost { memory_kib: 64, iterations: 1, parallelism: 1 };
         Self {
             public_url: "http://127.0.0.1:8080",
-            auth: Config { password_cost: cost, ..Config::default() },
+            auth: Config { password_cost: cost, quotas: plenty(), ..Config::default() },
             gateway: blegram_gateway::Config::default(),
             media: blegram_media::Config { threads: 1, ..blegram_media::Config::default() },
             readiness: Arc::new(|| Box::pin(std::future::ready(Ok(())))),
@@ -75,8 +74,22 @@ impl Default for Settings {
     }
 }
 
-pub(crate) fn quota(burst: u32, seconds: u64) -> Quota {
-    Quota { burst: NonZeroU32::new(burst).unwrap(), per: Duration::from_secs(seconds) }
+/// Quotas that no test reaches by accident: the clock moves only when a test moves it, so nothing is refilled. Those of
+/// logins and the like are the usual ones.
+pub(crate) fn plenty() -> Quotas {
+    let plenty = Quota::new(100_000, 60);
+    Quotas {
+        global_per_address: plenty,
+        global_per_user: plenty,
+        posts_per_user: plenty,
+        comments_per_user: plenty,
+        reactions_per_user: plenty,
+        messages_per_user: plenty,
+        searches: plenty,
+        tickets_per_user: plenty,
+        reports_per_user: plenty,
+        ..Quotas::default()
+    }
 }
 
 impl TestApp {
@@ -165,7 +178,13 @@ impl TestApp {
     pub(crate) fn stranger(&self) -> Actor<'_> {
         // Rate limits count by address, so each client has its own.
         let address = Ipv4Addr::from_bits(0x0a00_0000 + self.strangers.fetch_add(1, Ordering::Relaxed));
-        Actor { app: self, cookie: Mutex::new(None), bearer: Mutex::new(None), address: address.into() }
+        Actor {
+            app: self,
+            cookie: Mutex::new(None),
+            device: Mutex::new(None),
+            bearer: Mutex::new(None),
+            address: address.into(),
+        }
     }
 
     /// Signs up accounts, and returns their logged-in clients.
@@ -184,6 +203,8 @@ impl TestApp {
 pub(crate) struct Actor<'a> {
     app: &'a TestApp,
     cookie: Mutex<Option<String>>,
+    /// The cookie that proves an earlier login.
+    device: Mutex<Option<String>>,
     bearer: Mutex<Option<String>>,
     address: IpAddr,
 }
@@ -208,6 +229,14 @@ impl Actor<'_> {
 
     pub(crate) fn set_cookie(&self, cookie: Option<String>) {
         *self.cookie.lock().unwrap() = cookie;
+    }
+
+    pub(crate) fn device(&self) -> Option<String> {
+        self.device.lock().unwrap().clone()
+    }
+
+    pub(crate) fn set_device(&self, device: Option<String>) {
+        *self.device.lock().unwrap() = device;
     }
 
     /// Another client, which is not logged in.
@@ -371,8 +400,9 @@ impl Actor<'_> {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        if let Some(cookie) = self.cookie() {
-            request = request.header("cookie", cookie);
+        let cookies: Vec<String> = self.cookie().into_iter().chain(self.device()).collect();
+        if !cookies.is_empty() {
+            request = request.header("cookie", cookies.join("; "));
         }
         if let Some(bearer) = self.bearer.lock().unwrap().clone() {
             request = request.header("authorization", bearer);
@@ -386,10 +416,12 @@ impl Actor<'_> {
     }
 
     fn store_cookie(&self, answer: &Answer) {
-        let Some(set) = answer.header("set-cookie") else { return };
-        let pair = set.split(';').next().unwrap();
-        let is_removal = pair.ends_with('=') && set.contains("Max-Age=0");
-        self.set_cookie((!is_removal).then(|| pair.to_owned()));
+        for set in answer.headers.get_all("set-cookie").iter().map(|set| set.to_str().unwrap()) {
+            let pair = set.split(';').next().unwrap();
+            let is_removal = pair.ends_with('=') && set.contains("Max-Age=0");
+            let pair = (!is_removal).then(|| pair.to_owned());
+            if set.contains("device-blegram=") { self.set_device(pair) } else { self.set_cookie(pair) }
+        }
     }
 }
 

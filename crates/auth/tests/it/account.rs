@@ -1,9 +1,8 @@
 use std::{num::NonZeroU32, time::Duration};
 
-use blegram_auth::{
-    ChangePassword, Config, EnteredPassword, Error, Limits, NewPassword, PasswordCost, Quota,
-};
+use blegram_auth::{ChangePassword, Config, EnteredPassword, Error, NewPassword, PasswordCost};
 use blegram_domain::Username;
+use blegram_limits::{Quota, Quotas};
 use blegram_persistence::{
     testing::{Backend, TestDatabase},
     users,
@@ -45,7 +44,7 @@ async fn login_with_unknown_username_hashes_the_password_too(#[case] backend: Ba
         let (one, other) = tokio::join!(log_in(&auth, login, "wrong"), log_in(&auth, login, "wrong"));
         let errors = [one.unwrap_err(), other.unwrap_err()];
         let count = |is: fn(&Error) -> bool| errors.iter().filter(|error| is(error)).count();
-        assert_eq!(count(|error| matches!(error, Error::Overloaded)), 1, "{login}: {errors:?}");
+        assert_eq!(count(|error| matches!(error, Error::Overloaded(_))), 1, "{login}: {errors:?}");
         assert_eq!(count(|error| matches!(error, Error::InvalidCredentials)), 1, "{login}: {errors:?}");
     }
 }
@@ -103,7 +102,7 @@ async fn sign_up_dropped_midway_leaves_all_or_nothing(#[case] backend: Backend) 
 #[tokio::test]
 async fn password_change_ends_concurrent_logins_with_the_old_password(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
-    let auth = auth(&database, Config { limits: wide(), hash_queue: 1000, ..cheap() });
+    let auth = auth(&database, Config { quotas: wide(), hash_queue: 1000, ..cheap() });
     for round in 0..10 {
         let name = format!("ann{round}");
         let ann = token(sign_up(&auth, &name).await.unwrap());
@@ -124,12 +123,12 @@ async fn password_change_ends_concurrent_logins_with_the_old_password(#[case] ba
     }
 }
 
-fn wide() -> Limits {
+fn wide() -> Quotas {
     let wide = Quota { burst: NonZeroU32::new(1000).unwrap(), per: Duration::from_secs(1) };
-    Limits {
+    Quotas {
         login_per_account_and_address: wide,
         login_per_account: wide,
         login_per_address: wide,
-        ..Limits::default()
+        ..Quotas::default()
     }
 }

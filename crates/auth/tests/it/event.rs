@@ -137,10 +137,10 @@ async fn replayed_refresh_token_publishes_the_ended_session(#[case] backend: Bac
     let ann = sign_up_from(&site.auth, "ann", device).await.unwrap();
     let session = site.session(&ann).await;
     let Secret::Native(stolen) = ann.secret else { panic!("expected a native session") };
-    let next = site.auth.refresh(stolen.refresh_token.expose()).await.unwrap();
-    site.auth.refresh(next.refresh_token.expose()).await.unwrap();
+    let next = site.auth.refresh(stolen.refresh_token.expose(), None).await.unwrap();
+    site.auth.refresh(next.refresh_token.expose(), None).await.unwrap();
     assert_eq!(site.take_events(), []);
-    let replay = site.auth.refresh(stolen.refresh_token.expose()).await;
+    let replay = site.auth.refresh(stolen.refresh_token.expose(), None).await;
     assert!(matches!(replay, Err(Error::InvalidGrant)), "{replay:?}");
     assert_eq!(site.take_events(), [Event::SessionEnded { session }]);
 }
@@ -161,7 +161,7 @@ async fn rejected_requests_publish_nothing(#[case] backend: Backend) {
         log_in_from(&site.auth, "ann", "wrong", Device { replaces: Some(bobs_session), ..Device::default() })
             .await
             .map(drop),
-        site.auth.refresh("blr_nonsense").await.map(drop),
+        site.auth.refresh("blr_nonsense", None).await.map(drop),
     ];
     assert!(rejected.iter().all(Result::is_err), "{rejected:?}");
     assert_eq!(site.take_events(), []);

@@ -4,6 +4,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
+    num::NonZeroU32,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -508,6 +509,25 @@ async fn drain_does_not_wait_for_a_command_that_hangs() {
     let drained = TaskTracker::new().spawn(async move { hub.drain().await });
     assert_eq!(client.wait_for_close().await, Some(CloseCode::Draining));
     assert_eq!(drained.await.unwrap(), 1, "the command never ends");
+}
+
+/// Any device can use every address of a /64, and anybody can rent a /48.
+#[tokio::test]
+async fn connections_are_limited_by_network() {
+    let handshakes_per_second = NonZeroU32::new(1_000).unwrap();
+    let config = Config { connections_per_address: 2, handshakes_per_second, ..Config::default() };
+    let world = World::new(config);
+    let admit = |address: &str| world.hub.admit(address.parse().unwrap());
+    let of_one = [admit("2001:db8:1::1").unwrap(), admit("2001:db8:1::2").unwrap()];
+    assert_eq!(admit("2001:db8:1::3").err(), Some(Rejection::TooManyOfAddress));
+    assert_eq!(world.hub.check("2001:db8:1::3".parse().unwrap()), Err(Rejection::TooManyOfAddress));
+    let of_others: Vec<_> = (1..20)
+        .flat_map(|n| [admit(&format!("2001:db8:1:{n}::1")), admit(&format!("2001:db8:1:{n}::2"))])
+        .collect();
+    assert_eq!(of_others.iter().flatten().count(), 18, "twenty in all");
+    assert!(admit("2001:db8:2::1").is_ok());
+    drop(of_one);
+    assert!(admit("2001:db8:1::3").is_ok());
 }
 
 #[tokio::test(start_paused = true)]

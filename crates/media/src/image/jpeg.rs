@@ -7,6 +7,8 @@
 
 mod blocks;
 mod huffman;
+#[cfg(test)]
+mod tests;
 
 use std::time::Instant;
 
@@ -23,10 +25,16 @@ const MAX_COMPONENTS: usize = 4;
 /// The decoder's own limit.
 const MAX_SCANS: usize = 100;
 
+/// The largest number of blocks in all scans: those of 24 scans of a gray image with [`Media::MAX_PIXELS`]. A photo of
+/// that size in full colour has 14 times its blocks with the scans that encoders make. Each block of each scan costs
+/// time, however few bytes it has.
+const MAX_BLOCKS: u64 = 24 * Media::MAX_PIXELS / 64;
+
 /// The offset after the last byte of the pixels; `None` for files that only the decoder can check.
 ///
 /// # Errors
-/// [`ImageRejection::Broken`] if pixels are missing or damaged; [`ImageRejection::TooSlow`] at `until`.
+/// [`ImageRejection::Broken`] if pixels are missing or damaged; [`ImageRejection::TooSlow`] at `until`, or with more blocks
+/// than any photo has.
 pub(super) fn end_of_pixels(file: &[u8], until: Instant) -> Result<Option<usize>, ImageRejection> {
     let mut walk = Walk { file, at: 2, ..Walk::default() };
     let mut scans = 0;
@@ -81,6 +89,8 @@ struct Walk<'a> {
     frame: Option<Frame>,
     tables: Tables,
     restart_interval: usize,
+    /// The number of blocks in all scans so far.
+    blocks: u64,
 }
 
 impl<'a> Walk<'a> {
@@ -129,6 +139,10 @@ impl<'a> Walk<'a> {
         let mut bits = Bits::new(self.file, self.at);
         let mut eob_run = 0;
         let (across, down) = scan.units(frame);
+        self.blocks += (across * down * scan.blocks_per_unit(frame)) as u64;
+        if self.blocks > MAX_BLOCKS {
+            return Err(ImageRejection::TooSlow);
+        }
         let mut left = self.restart_interval;
         for row in 0..down {
             check(until)?;
@@ -280,6 +294,18 @@ impl Scan {
                 )
             }
             _ => (frame.width.div_ceil(8 * frame.max_across), frame.height.div_ceil(8 * frame.max_down)),
+        }
+    }
+
+    fn blocks_per_unit(&self, frame: &Frame) -> usize {
+        match self.parts[..] {
+            [_] => 1,
+            _ => self
+                .parts
+                .iter()
+                .map(|part| &frame.components[part.component])
+                .map(|part| part.across * part.down)
+                .sum(),
         }
     }
 

@@ -86,13 +86,22 @@ impl TryFrom<Row> for FoundSession {
                 created_at: row.created_at,
                 last_seen_at: row.last_seen_at,
                 expires_at: row.expires_at,
+                network: None,
             })?,
         })
     }
 }
 
+/// The tag of a network, which tells nobody but the site which one it is.
+pub type NetworkTag = [u8; 16];
+
 /// Inserts a session; a browser's with the hash of its token.
-pub async fn insert(tx: &Tx, session: &Session, token_hash: Option<TokenHash>) -> Result<()> {
+pub async fn insert(
+    tx: &Tx,
+    session: &Session,
+    token_hash: Option<TokenHash>,
+    network: Option<NetworkTag>,
+) -> Result<()> {
     let row = Model {
         id: session.id.as_uuid(),
         user_id: session.user.as_uuid(),
@@ -103,6 +112,7 @@ pub async fn insert(tx: &Tx, session: &Session, token_hash: Option<TokenHash>) -
         created_at: session.created_at.as_micros(),
         last_seen_at: session.last_seen_at.as_micros(),
         expires_at: session.expires_at.as_micros(),
+        network: network.map(|network| network.to_vec()),
     };
     Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
     Ok(())
@@ -183,6 +193,37 @@ pub async fn list_active_ids(
 ) -> Result<PageKeys> {
     let active = Entity::find().filter(Column::UserId.eq(user.as_uuid())).filter(expired(now, idle).not());
     keyset::ids(conn, active, Column::Id, page).await
+}
+
+/// Whether `user` has an active session in the network.
+pub async fn is_any_in_network(
+    conn: &impl Conn,
+    user: UserId,
+    network: &NetworkTag,
+    now: Timestamp,
+    idle: IdleSince,
+) -> Result<bool> {
+    let found: Option<Uuid> = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::UserId.eq(user.as_uuid()))
+        .filter(Column::Network.eq(network.to_vec()))
+        .filter(expired(now, idle).not())
+        .limit(1)
+        .into_tuple()
+        .one(conn.inner())
+        .await?;
+    Ok(found.is_some())
+}
+
+/// Sets the network of a session.
+pub async fn update_network(tx: &Tx, id: SessionId, network: &NetworkTag) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::Network, Expr::value(network.to_vec()))
+        .filter(Column::Id.eq(id.as_uuid()))
+        .exec(tx.inner())
+        .await?;
+    Ok(())
 }
 
 /// Lists the sessions of `ids`, in that order, in one statement. Skips ids that do not exist.

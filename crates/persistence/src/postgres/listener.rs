@@ -39,8 +39,11 @@ impl Pool {
     /// Passes the payload of each notification on `channel` to `receive`; and `None` each time after it has begun to
     /// listen, because notifications before that are lost. Reconnects without end.
     pub(crate) async fn listen(&self, channel: &str, receive: impl Fn(Option<&str>) + Sync) -> Infallible {
+        if !self.can_listen {
+            return pending().await;
+        }
         let mut is_failing = false;
-        while self.can_listen {
+        loop {
             match self.open_listener(channel).await {
                 Ok(listener) => {
                     is_failing = false;
@@ -58,7 +61,6 @@ impl Pool {
                 }
             }
         }
-        pending().await
     }
 
     async fn open_listener(&self, channel: &str) -> Result<PgListener, sqlx::Error> {

@@ -14,7 +14,8 @@ use super::{
     error::Problem,
     kubernetes::is_service_variable,
     reference::{is_unmistakable, successor},
-    sections::{Preset, Setting, settings},
+    sections::settings,
+    setting::{Preset, Setting},
     value::{Shape, Value},
     words::Profile,
 };
@@ -110,7 +111,8 @@ impl Layers {
         let secret = setting.shape == Shape::Secret;
         let text = if secret { REDACTED } else { &raw.text };
         self.effective.push(Effective { setting, text: Some(text.to_owned()), source: raw.source.clone() });
-        let value = T::parse(&raw.text).filter(|_| !raw.list || setting.shape == Shape::List);
+        let is_accepted = (!raw.list || setting.shape == Shape::List) && setting.admits(&raw.text);
+        let value = T::parse(&raw.text).filter(|_| is_accepted);
         if value.is_none() {
             self.problems.push(problem(setting, &raw, T::reason(&raw.text)));
         }
@@ -257,7 +259,7 @@ fn problem(setting: &Setting, raw: &Raw, reason: Option<String>) -> Problem {
     let found = (setting.shape != Shape::Secret).then(|| raw.text.clone());
     let kind = if raw.list && setting.shape != Shape::List { "one value, not a list: " } else { "" };
     let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-    let advice = format!("expected {kind}{}, for example {}{reason}", setting.expected, setting.example);
+    let advice = format!("expected {kind}{}, for example {}{reason}", setting.expected(), setting.example());
     Problem { key: setting.key(), found, origin: raw.source.to_string(), advice }
 }
 

@@ -1,6 +1,9 @@
 //! Generates `docs/configuration.md` and `.env.example` from the settings.
 
-use super::sections::{Preset, SECTIONS, Setting};
+use super::{
+    sections::SECTIONS,
+    setting::{Preset, Setting},
+};
 
 /// Replacement for variables of an earlier system.
 struct Predecessor {
@@ -135,11 +138,11 @@ fn section(name: &str, about: &str, settings: &[Setting]) -> String {
 }
 
 fn row(setting: &Setting) -> String {
-    let (key, variable, expected) = (setting.key(), setting.variable(), setting.expected);
+    let (key, variable, expected) = (setting.key(), setting.variable(), setting.expected());
     let cells = [
         format!("`{key}`"),
         format!("`{variable}`"),
-        expected.into(),
+        expected,
         default(setting),
         setting.meaning.trim().into(),
     ];
@@ -199,7 +202,7 @@ fn env_section(about: &str, settings: &[Setting]) -> String {
 
 fn env_line(setting: &Setting) -> String {
     let (value, note) = match setting.preset {
-        Preset::Fixed("") => (setting.example, String::new()),
+        Preset::Fixed("") => (setting.example(), String::new()),
         Preset::Fixed(text) => (text, String::new()),
         Preset::Derived(text) | Preset::Absent(text) => ("", format!(" Default: {text}.")),
     };

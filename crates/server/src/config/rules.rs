@@ -1,5 +1,7 @@
 //! Rules between settings, and the rules of the `production` profile.
 
+use ipnet::IpNet;
+
 use super::{
     Config,
     error::Problem,
@@ -33,12 +35,6 @@ fn sanity(config: &Config) -> Vec<Problem> {
             accounts.native_idle_days > accounts.native_absolute_days,
             "accounts.native_idle_days",
             "cannot be longer than accounts.native_absolute_days",
-        ),
-        (
-            // A signing key is deleted one day after its last signature.
-            accounts.access_token_minutes.get() > 60,
-            "accounts.access_token_minutes",
-            "must be at most 60: apps refresh their tokens, and a short lifetime limits the damage of a stolen one",
         ),
     ];
     let media = &config.media;
@@ -90,7 +86,38 @@ fn production(config: &Config) -> Vec<Problem> {
             "production requires https",
         ),
     ];
-    violated(config, rules)
+    violated(config, rules).into_iter().chain(violated(config, undermining(config))).collect()
+}
+
+/// The least work of a password hash, memory in KiB times passes: the weakest of the argon2id settings that OWASP
+/// recommends (7 MiB, five passes).
+const LEAST_HASH_WORK: u64 = 7_168 * 5;
+
+/// The shortest prefixes of a trusted proxy's network. Everybody in it can claim any address.
+const SHORTEST_PREFIX: (u8, u8) = (8, 16);
+
+/// Settings that would undo what protects the accounts.
+fn undermining(config: &Config) -> [(bool, &'static str, &'static str); 2] {
+    let accounts = &config.accounts;
+    let (memory, passes) = (accounts.password_memory_kib.get(), accounts.password_iterations.get());
+    let is_everybody = |net: &IpNet| match net {
+        IpNet::V4(net) => net.prefix_len() < SHORTEST_PREFIX.0,
+        IpNet::V6(net) => net.prefix_len() < SHORTEST_PREFIX.1,
+    };
+    [
+        (
+            memory < 7_168 || u64::from(memory) * u64::from(passes) < LEAST_HASH_WORK,
+            "accounts.password_memory_kib",
+            "is too little in production: passwords could be guessed from a stolen database. Use at least 7168 KiB, and \
+             at least 35840 KiB times accounts.password_iterations, such as the defaults (19456 and 2)",
+        ),
+        (
+            config.server.trusted_proxies.iter().any(is_everybody),
+            "server.trusted_proxies",
+            "trusts too many addresses: everybody among them can claim to be any client, which undoes all rate limits. \
+             Production accepts networks from /8 (IPv4) and /16 (IPv6)",
+        ),
+    ]
 }
 
 fn violated<const N: usize>(config: &Config, rules: [(bool, &str, &str); N]) -> Vec<Problem> {

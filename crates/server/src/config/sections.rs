@@ -1,65 +1,23 @@
-//! Defines every setting once: name, type, default and description. The structures, the parsing and the reference are
-//! generated from these definitions by the macros `section!` and `rates!`; the doc comments become the descriptions.
+//! All settings: name, type, default, accepted range and description. The structures, the parsing and the reference are
+//! generated from them; the doc comments become the descriptions.
 
 use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
-use blegram_auth::{Limits, Quota, Registration};
+use blegram_auth::Registration;
 use blegram_http::listener;
+use blegram_limits::{Quota, Quotas};
 use ipnet::IpNet;
 use url::Url;
 
 use super::{
     layers::Layers,
-    value::{DatabaseUrl, LogFilter, Origin, Secret, SecretKey, Shape, StorageUrl, Value},
+    setting::{
+        Preset::{Absent, Derived, Fixed},
+        Section, Setting, range, rates, section, setting,
+    },
+    value::{DatabaseUrl, LogFilter, Origin, Secret, SecretKey, StorageUrl, Value},
     words::{LogFormat, Profile},
 };
-
-/// The default of a setting.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Preset {
-    Fixed(&'static str),
-    /// Computed at start; the text says from what.
-    Derived(&'static str),
-    /// No default; the text says what that means.
-    Absent(&'static str),
-}
-use Preset::{Absent, Derived, Fixed};
-
-/// The definition of one setting.
-#[derive(Debug)]
-pub(super) struct Setting {
-    pub(super) section: &'static str,
-    pub(super) name: &'static str,
-    pub(super) preset: Preset,
-    pub(super) expected: &'static str,
-    pub(super) example: &'static str,
-    pub(super) shape: Shape,
-    pub(super) meaning: &'static str,
-}
-
-impl Setting {
-    /// The full key, such as `server.listen`.
-    pub(super) fn key(&self) -> String {
-        if self.section.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.section, self.name) }
-    }
-
-    /// The environment variable, such as `BLEGRAM_SERVER__LISTEN`.
-    pub(super) fn variable(&self) -> String {
-        format!("BLEGRAM_{}", self.key().replace('.', "__").to_uppercase())
-    }
-}
-
-/// A section of the configuration file.
-pub(super) trait Section: Sized {
-    const NAME: &'static str;
-    const ABOUT: &'static str;
-    const SETTINGS: &'static [Setting];
-
-    /// Reads all settings of the section. Returns `None` if a value is invalid; `layers` then has the problems of all
-    /// of them.
-    fn read(layers: &mut Layers) -> Option<Self>;
-}
-
 /// All sections in the order of the reference: name, description, settings.
 pub(super) const SECTIONS: [(&str, &str, &[Setting]); 10] = [
     (Root::NAME, Root::ABOUT, Root::SETTINGS),
@@ -76,41 +34,6 @@ pub(super) const SECTIONS: [(&str, &str, &[Setting]); 10] = [
 
 pub(super) fn settings() -> impl Iterator<Item = &'static Setting> {
     SECTIONS.iter().flat_map(|(_, _, settings)| settings.iter())
-}
-
-macro_rules! setting {
-    ($section:expr, $name:expr, $type:ty, $preset:expr, $($doc:literal)+) => {
-        Setting {
-            section: $section,
-            name: $name,
-            preset: $preset,
-            expected: <$type>::EXPECTED,
-            example: <$type>::EXAMPLE,
-            shape: <$type>::SHAPE,
-            meaning: concat!($($doc),+),
-        }
-    };
-}
-
-macro_rules! section {
-    ($(#[doc = $about:literal])+ $vis:vis $struct:ident, $section:literal: $($(#[doc = $doc:literal])+ $field:ident: $type:ty = $preset:expr;)+) => {
-        $(#[doc = $about])+
-        #[derive(Debug, Clone)]
-        $vis struct $struct { $($(#[doc = $doc])+ $vis $field: $type,)+ }
-
-        impl Section for $struct {
-            const NAME: &'static str = $section;
-            const ABOUT: &'static str = concat!($($about),+);
-            const SETTINGS: &'static [Setting] =
-                &[$(setting!($section, stringify!($field), $type, $preset, $($doc)+)),+];
-
-            fn read(layers: &mut Layers) -> Option<Self> {
-                let mut settings = Self::SETTINGS.iter();
-                $(let $field = layers.value::<$type>(settings.next()?);)+
-                Some(Self { $($field: $field?,)+ })
-            }
-        }
-    };
 }
 
 section! {
@@ -143,25 +66,25 @@ section! {
     /// Limits of the HTTP listener for each connection and request.
     pub Listener, "listener":
     /// Maximum number of open sockets, including upgraded ones. Further clients wait in the kernel's backlog.
-    max_connections: NonZeroU32 = Fixed("10000");
+    max_connections: NonZeroU32 = Fixed("10000"), 1..=1_000_000;
     /// Milliseconds within which the head of a request (request line and header fields) must arrive. The first one is
     /// timed from when the client connects, later ones from their first byte.
-    head_timeout_ms: NonZeroU32 = Fixed("10000");
+    head_timeout_ms: NonZeroU32 = Fixed("10000"), 1..=600_000;
     /// Milliseconds that a connection may be idle between two requests. Set it above the idle timeout of the proxy or
     /// load balancer in front (nginx and most cloud load balancers: 60 seconds; Google's: 600). While less than a tenth
     /// of `max_connections` is free, a connection that has been idle for `head_timeout_ms` is closed within the same
     /// time again.
-    keep_alive_timeout_ms: NonZeroU32 = Fixed("75000");
+    keep_alive_timeout_ms: NonZeroU32 = Fixed("75000"), 1..=3_600_000;
     /// Maximum size of the request line and header fields together, in bytes. A larger head returns 431.
-    max_head_bytes: NonZeroU32 = Fixed("16384");
+    max_head_bytes: NonZeroU32 = Fixed("16384"), 1_024..=1_048_576;
     /// Milliseconds that a request body may pause, or lag behind `min_body_bytes_per_second`.
-    body_grace_ms: NonZeroU32 = Fixed("10000");
+    body_grace_ms: NonZeroU32 = Fixed("10000"), 1..=600_000;
     /// Minimum average rate of a request body, in bytes per second.
-    min_body_bytes_per_second: NonZeroU32 = Fixed("1024");
+    min_body_bytes_per_second: NonZeroU32 = Fixed("1024"), 1..=1_048_576;
     /// Milliseconds after which a connection is closed if the client accepts no byte of a pending response.
-    write_timeout_ms: NonZeroU32 = Fixed("30000");
+    write_timeout_ms: NonZeroU32 = Fixed("30000"), 1..=600_000;
     /// Milliseconds that requests in flight may take to finish after a shutdown begins.
-    drain_timeout_ms: NonZeroU32 = Fixed("30000");
+    drain_timeout_ms: NonZeroU32 = Fixed("30000"), 1..=3_600_000;
 }
 
 section! {
@@ -170,13 +93,12 @@ section! {
     /// `sqlite:…` or `postgres://…`. A connection pooler between blegram and PostgreSQL must give each connection its
     /// own session (PgBouncer: `pool_mode = session`); transaction and statement pooling are rejected at start.
     url: Option<DatabaseUrl> = Absent("SQLite in `server.data_dir`");
-    /// Maximum number of database connections of this process. On PostgreSQL, one of five or more only listens for jobs
-    /// of other nodes.
-    max_connections: NonZeroU32 = Fixed("8");
+    /// Maximum number of database connections of this process.
+    max_connections: NonZeroU32 = Fixed("8"), 1..=1_000;
     /// Milliseconds after which an SQL statement is cancelled. On SQLite, searches are cancelled after at most 2000
     /// milliseconds, and background jobs and commands after ten minutes. On PostgreSQL, a transaction in which this
     /// process is idle ends after half of this time.
-    statement_timeout_ms: NonZeroU32 = Fixed("5000");
+    statement_timeout_ms: NonZeroU32 = Fixed("5000"), 10..=600_000;
     /// Apply migrations at start on PostgreSQL; otherwise run `blegram migrate up`. SQLite is always migrated at start.
     migrate: bool = Fixed("false");
 }
@@ -187,47 +109,27 @@ section! {
     /// Whether anyone can sign up.
     registration: Registration = Fixed("open");
     /// Memory of one password hash (argon2id), in KiB. After a change, each password is rehashed at its next login.
-    password_memory_kib: NonZeroU32 = Fixed("19456");
+    password_memory_kib: NonZeroU32 = Fixed("19456"), 8..=1_048_576;
     /// Number of passes of one password hash over its memory.
-    password_iterations: NonZeroU32 = Fixed("2");
+    password_iterations: NonZeroU32 = Fixed("2"), 1..=100;
     /// Number of lanes of one password hash.
-    password_parallelism: NonZeroU32 = Fixed("1");
+    password_parallelism: NonZeroU32 = Fixed("1"), 1..=64;
     /// Number of passwords hashed concurrently. Each uses `password_memory_kib`.
-    hash_threads: NonZeroU32 = Derived("the number of CPUs less one, at least 1");
+    hash_threads: NonZeroU32 = Derived("the number of CPUs less one, at least 1"), 1..=1_024;
     /// Number of logins that may wait for a hash thread. Further ones return 503.
-    hash_queue: u32 = Fixed("64");
+    hash_queue: u32 = Fixed("64"), 0..=100_000;
     /// Days of inactivity after which a browser session ends.
-    session_idle_days: NonZeroU32 = Fixed("7");
+    session_idle_days: NonZeroU32 = Fixed("7"), 1..=3_650;
     /// Days after which a browser session ends, even if it is used.
-    session_absolute_days: NonZeroU32 = Fixed("30");
+    session_absolute_days: NonZeroU32 = Fixed("30"), 1..=3_650;
     /// Days of inactivity after which the session of a native app ends.
-    native_idle_days: NonZeroU32 = Fixed("30");
+    native_idle_days: NonZeroU32 = Fixed("30"), 1..=3_650;
     /// Days after which the session of a native app ends, even if it is used.
-    native_absolute_days: NonZeroU32 = Fixed("180");
+    native_absolute_days: NonZeroU32 = Fixed("180"), 1..=3_650;
     /// Lifetime of the access tokens of native apps, in minutes. Apps get a new one with their refresh token.
-    access_token_minutes: NonZeroU32 = Fixed("10");
+    access_token_minutes: NonZeroU32 = Fixed("10"), 1..=60;
     /// Days after which the key that signs access tokens is rotated. Tokens signed with the previous key stay valid.
-    signing_key_days: NonZeroU32 = Fixed("30");
-}
-
-/// Implements a section of a structure that has a [`Quota`] per field.
-macro_rules! rates {
-    ($(#[doc = $about:literal])+ $struct:ident, $section:literal: $($(#[doc = $doc:literal])+ $field:ident = $burst:expr, per $seconds:expr;)+) => {
-        impl Section for $struct {
-            const NAME: &'static str = $section;
-            const ABOUT: &'static str = concat!($($about),+);
-            const SETTINGS: &'static [Setting] = &[$(
-                setting!($section, concat!(stringify!($field), ".burst"), NonZeroU32, $burst, $($doc)+),
-                setting!($section, concat!(stringify!($field), ".per_seconds"), NonZeroU32, $seconds, " Seconds in which the full burst is refilled."),
-            )+];
-
-            fn read(layers: &mut Layers) -> Option<Self> {
-                let mut settings = Self::SETTINGS.iter();
-                $(let $field = (layers.value(settings.next()?), layers.value(settings.next()?));)+
-                Some(Self { $($field: quota($field.0?, $field.1?),)+ })
-            }
-        }
-    };
+    signing_key_days: NonZeroU32 = Fixed("30"), 1..=3_650;
 }
 
 section! {
@@ -248,68 +150,79 @@ section! {
     /// Public URL of the prefix `public/` in the bucket: the bucket itself, if that prefix is public, or a CDN.
     s3_public_url: Option<Url> = Absent("all image links are signed and expire");
     /// Number of images decoded concurrently. Each may briefly use some hundred MiB of memory.
-    threads: NonZeroU32 = Derived("the number of CPUs less one, at least 1");
+    threads: NonZeroU32 = Derived("the number of CPUs less one, at least 1"), 1..=1_024;
     /// Number of images that may wait for a thread. Further ones return 503.
-    queue: u32 = Fixed("32");
+    queue: u32 = Fixed("32"), 0..=100_000;
     /// Milliseconds within which an image must be processed, including the time in the queue.
-    deadline_ms: NonZeroU32 = Fixed("30000");
+    deadline_ms: NonZeroU32 = Fixed("30000"), 1..=600_000;
     /// Maximum number of concurrent direct uploads on this node; the same limit applies separately to multipart uploads
     /// and to completions. Further ones return 503.
-    uploads_at_once: NonZeroU32 = Fixed("64");
+    uploads_at_once: NonZeroU32 = Fixed("64"), 1..=10_000;
     /// The same limit for one account. Further ones return 429.
-    uploads_per_account: NonZeroU32 = Fixed("8");
+    uploads_per_account: NonZeroU32 = Fixed("8"), 1..=10_000;
     /// Minimum average rate of an upload after its first minute, in bytes per second. Slower uploads are aborted with
     /// 408.
-    upload_min_bytes_per_second: NonZeroU32 = Fixed("16384");
+    upload_min_bytes_per_second: NonZeroU32 = Fixed("16384"), 1..=1_073_741_824;
 }
 
 section! {
     /// The realtime gateway (WebSocket).
     pub Gateway, "gateway":
     /// Maximum number of connections of one user. A further one is closed with 4504.
-    max_per_user: NonZeroU32 = Fixed("20");
+    max_per_user: NonZeroU32 = Fixed("20"), 1..=10_000;
     /// Maximum number of connections from one IP address (IPv6: one /64). Further ones return 429.
-    max_per_address: NonZeroU32 = Fixed("200");
+    max_per_address: NonZeroU32 = Fixed("200"), 1..=1_000_000;
     /// Maximum number of handshakes of logged-in clients per second, on each node. Further ones return 503.
-    handshakes_per_second: NonZeroU32 = Fixed("500");
+    handshakes_per_second: NonZeroU32 = Fixed("500"), 1..=1_000_000;
     /// Seconds between two pings, with 10 % jitter.
-    heartbeat_seconds: NonZeroU32 = Fixed("25");
+    heartbeat_seconds: NonZeroU32 = Fixed("25"), 1..=3_600;
     /// Seconds that a client may take to answer a ping.
-    pong_timeout_seconds: NonZeroU32 = Fixed("10");
+    pong_timeout_seconds: NonZeroU32 = Fixed("10"), 1..=3_600;
     /// Average number of commands per second of one connection. Commands above it are rejected, and finally the
     /// connection is closed.
-    commands_per_second: NonZeroU32 = Fixed("5");
+    commands_per_second: NonZeroU32 = Fixed("5"), 1..=100_000;
     /// Number of commands allowed at once.
-    command_burst: NonZeroU32 = Fixed("20");
+    command_burst: NonZeroU32 = Fixed("20"), 1..=100_000;
     /// Maximum number of topic subscriptions of one connection.
-    max_topics: NonZeroU32 = Fixed("64");
+    max_topics: NonZeroU32 = Fixed("64"), 1..=100_000;
     /// Maximum number of posts per second sent to a connection for one topic. Above it, only their number is sent.
-    posts_per_second: NonZeroU32 = Fixed("5");
+    posts_per_second: NonZeroU32 = Fixed("5"), 1..=100_000;
     /// Maximum size of the send queue of one connection, in bytes.
-    queue_bytes: NonZeroU32 = Fixed("262144");
+    queue_bytes: NonZeroU32 = Fixed("262144"), 1_024..=1_073_741_824;
     /// Maximum length of the send queue of one connection, in frames.
-    queue_frames: NonZeroU32 = Fixed("512");
+    queue_frames: NonZeroU32 = Fixed("512"), 1..=1_000_000;
     /// Milliseconds after which a connection is closed if the client accepts none of the queued data.
-    stall_timeout_ms: NonZeroU32 = Fixed("20000");
+    stall_timeout_ms: NonZeroU32 = Fixed("20000"), 1..=3_600_000;
     /// Seconds that a user stays online to others after the last connection has closed, so that reloading a page does
     /// not show as going offline.
-    presence_grace_seconds: u32 = Fixed("20");
+    presence_grace_seconds: u32 = Fixed("20"), 0..=3_600;
     /// Number of clients per second that a node asks to reconnect when it shuts down.
-    drain_per_second: NonZeroU32 = Fixed("500");
+    drain_per_second: NonZeroU32 = Fixed("500"), 1..=1_000_000;
     /// Minimum duration over which they are spread, in milliseconds.
-    drain_min_ms: NonZeroU32 = Fixed("5000");
+    drain_min_ms: NonZeroU32 = Fixed("5000"), 1..=3_600_000;
     /// Maximum duration over which they are spread, in milliseconds.
-    drain_max_ms: NonZeroU32 = Fixed("30000");
+    drain_max_ms: NonZeroU32 = Fixed("30000"), 1..=3_600_000;
 }
 
 rates! {
-    /// Rate limits: a burst of attempts, refilled evenly. Exceeding a limit returns 429.
+    /// Rate limits: a burst of attempts, refilled evenly. Exceeding a limit returns 429. A limit per IP address counts
+    /// all addresses of one subscriber together (IPv6: the /64), and the wider network (IPv4: the /24, IPv6: the /48)
+    /// gets ten times as much.
     Limits, "limits":
+    /// Multiplies the limits of clients that connect over loopback, such as a developer's scripts and tests: those that
+    /// are not set, except those of logins, sign-ups, passwords and usernames. Clients behind a trusted proxy have the
+    /// usual limits, whatever their address.
+    loopback_factor = Derived("10000 in development, 1 in production");
+    /// Requests from one IP address without a login. Files, probes and preflights do not count.
+    global_per_address = Fixed("200"), per Fixed("60");
+    /// Requests and gateway commands of one user.
+    global_per_user = Fixed("1200"), per Fixed("60");
     /// Logins from one IP address.
     login_per_address = Fixed("25"), per Fixed("300");
     /// Logins to one account from one IP address.
     login_per_account_and_address = Fixed("10"), per Fixed("600");
-    /// Logins to one account from any address. Wide enough that failed attempts of others do not lock the owner out.
+    /// Logins to one account from any address. Devices and networks from which the owner has logged in before do not
+    /// count, so failed attempts of others do not lock the owner out.
     login_per_account = Fixed("100"), per Fixed("3600");
     /// Sign-ups from one IP address.
     signup_per_address = Fixed("5"), per Fixed("1800");
@@ -320,9 +233,25 @@ rates! {
     password_per_account = Fixed("10"), per Fixed("600");
     /// Username changes of one account. Each reserves the previous name for 90 days.
     username_per_account = Fixed("5"), per Fixed("86400");
-    /// Uploads from one IP address. An upload of several images counts once.
-    upload_per_address = Fixed("300"), per Fixed("600");
-    /// Failed gateway handshakes from one IP address (IPv6: one /64). Successful ones are not counted.
+    /// Posts and edits of posts by one user.
+    posts_per_user = Fixed("60"), per Fixed("300");
+    /// Comments and edits of comments by one user.
+    comments_per_user = Fixed("120"), per Fixed("300");
+    /// Likes, bookmarks, follows, blocks and mutes by one user, and their reversals.
+    reactions_per_user = Fixed("240"), per Fixed("60");
+    /// Messages sent and edited by one user, over HTTP and the gateway.
+    messages_per_user = Fixed("240"), per Fixed("60");
+    /// Uploads by one user. An upload of several images counts once.
+    uploads_per_user = Fixed("300"), per Fixed("600");
+    /// Processing of the images of one user, in units of 100 milliseconds of one thread. A photo takes 2 to 5.
+    image_work_per_user = Fixed("6000"), per Fixed("3600");
+    /// Gateway tickets of one user.
+    tickets_per_user = Fixed("120"), per Fixed("60");
+    /// Searches by one user or, without a login, from one IP address.
+    searches = Fixed("120"), per Fixed("60");
+    /// Reports to the moderators by one user.
+    reports_per_user = Fixed("30"), per Fixed("3600");
+    /// Failed gateway handshakes from one IP address. Successful ones are not counted.
     handshake_failures_per_address = Fixed("60"), per Fixed("60");
     /// Gateway connections opened by one user.
     connections_per_user = Fixed("300"), per Fixed("60");
@@ -350,10 +279,6 @@ impl Server {
     pub fn origins(&self) -> Vec<Origin> {
         std::iter::once(Origin::of(&self.public_url)).chain(self.trusted_origins.iter().cloned()).collect()
     }
-}
-
-fn quota(burst: NonZeroU32, seconds: NonZeroU32) -> Quota {
-    Quota { burst, per: Duration::from_secs(seconds.get().into()) }
 }
 
 fn ms(count: NonZeroU32) -> Duration {

@@ -86,8 +86,8 @@ fn defaults_are_a_development_server_on_sqlite() {
     assert_eq!(config.database_url().expose(), "sqlite://./data/blegram.db?mode=rwc");
     assert_eq!(config.database_url().backend(), Backend::Sqlite);
     assert_eq!(config.accounts.registration, Registration::Open);
-    assert_eq!(config.limits.login_per_address.burst.get(), 25);
-    assert_eq!(config.limits.signup_per_address.per.as_secs(), 1800);
+    assert_eq!(config.limits.quotas.login_per_address.burst.get(), 25);
+    assert_eq!(config.limits.quotas.signup_per_address.per.as_secs(), 1800);
     assert_eq!(config.log.format, LogFormat::Pretty);
     let processors = u32::try_from(std::thread::available_parallelism().unwrap().get()).unwrap();
     // One is left to requests, where there are two.
@@ -288,7 +288,7 @@ fn variables_shared_with_other_programs_are_ignored() {
 #[test]
 fn loopback_sign_up_limit_is_twenty_times_higher_in_development_unless_set() {
     let loopback = |inputs: &TestInputs| {
-        let limits = inputs.valid().limits;
+        let limits = inputs.valid().limits.quotas;
         (limits.signup_from_loopback.burst.get(), limits.signup_from_loopback.per.as_secs())
     };
     assert_eq!(loopback(&TestInputs::default()), (100, 1800));
@@ -516,10 +516,27 @@ fn production_rejects_weak_settings() {
             "server.trusted_origins: production accepts https",
         ),
         ("BLEGRAM_SERVER__TRUSTED_ORIGINS", "*", "server.trusted_origins: expected exact origins"),
+        ("BLEGRAM_SERVER__TRUSTED_PROXIES", "0.0.0.0/0", "server.trusted_proxies: trusts too many"),
+        (
+            "BLEGRAM_SERVER__TRUSTED_PROXIES",
+            "10.0.0.1,128.0.0.0/1",
+            "server.trusted_proxies: trusts too many",
+        ),
+        ("BLEGRAM_SERVER__TRUSTED_PROXIES", "::/0", "server.trusted_proxies: trusts too many"),
+        ("BLEGRAM_ACCOUNTS__PASSWORD_MEMORY_KIB", "8", "accounts.password_memory_kib: is too little"),
+        ("BLEGRAM_ACCOUNTS__PASSWORD_ITERATIONS", "1", "accounts.password_memory_kib: is too little"),
     ] {
         let problem = production(&[(name, value)]).problem();
         assert!(problem.starts_with(expected), "{problem}");
     }
+    for (memory, iterations) in [("7168", "5"), ("47104", "1")] {
+        let cost = [
+            ("BLEGRAM_ACCOUNTS__PASSWORD_MEMORY_KIB", memory),
+            ("BLEGRAM_ACCOUNTS__PASSWORD_ITERATIONS", iterations),
+        ];
+        production(&cost).valid();
+    }
+    production(&[("BLEGRAM_SERVER__TRUSTED_PROXIES", "10.0.0.0/8,fd00::/16")]).valid();
     let apps = "capacitor://localhost,ionic://localhost,tauri://localhost,app://-,http://localhost,\
                 http://localhost:8100,http://tauri.localhost";
     let config = production(&[("BLEGRAM_SERVER__TRUSTED_ORIGINS", apps)]).valid();
@@ -584,6 +601,41 @@ fn contradicting_settings_are_rejected_in_any_profile() {
     assert!(sessions.starts_with("accounts.session_idle_days: cannot be longer"), "{sessions}");
     let memory = file("[accounts]\npassword_memory_kib = 31\npassword_parallelism = 4").problem();
     assert!(memory.starts_with("accounts.password_memory_kib: argon2 needs"), "{memory}");
+}
+
+/// Otherwise a typing error, such as in a unit, would start a server that never answers, or that forgets to limit.
+#[test]
+fn numbers_outside_their_range_are_rejected_in_any_profile() {
+    let numbers: Vec<String> = env_example()
+        .lines()
+        .filter_map(|line| line.strip_prefix("# BLEGRAM_"))
+        .filter_map(|line| line.split_once('='))
+        .filter(|(_, default)| default.parse::<u64>().is_ok())
+        .map(|(name, _)| format!("BLEGRAM_{name}"))
+        .chain(["HASH_THREADS", "SIGNING_KEY_DAYS"].map(|name| format!("BLEGRAM_ACCOUNTS__{name}")))
+        .chain(["BLEGRAM_MEDIA__THREADS".to_owned(), "BLEGRAM_LIMITS__LOOPBACK_FACTOR".to_owned()])
+        .collect();
+    assert!(numbers.len() > 80, "{numbers:?}");
+    for name in numbers {
+        let problem = env([(name.as_str(), "4000000000")]).problem();
+        assert!(problem.contains(": expected a whole number from "), "{name}: {problem}");
+    }
+    let problem = file("listener.max_head_bytes = 1023").problem();
+    assert!(problem.contains("a whole number from 1024 to 1048576, for example 16384"), "{problem}");
+    file("listener.max_head_bytes = 1024").valid();
+}
+
+#[test]
+fn limits_over_loopback_are_wider_in_development_unless_set() {
+    let posts = |inputs: &TestInputs| inputs.valid().limits.loopback_quotas.posts_per_user.burst.get();
+    assert_eq!(posts(&TestInputs::default()), 600_000);
+    assert_eq!(posts(&file("limits.loopback_factor = 2")), 120);
+    assert_eq!(posts(&file("limits.posts_per_user.burst = 3")), 3);
+    let production =
+        env([("BLEGRAM_PROFILE", "production"), ("BLEGRAM_SERVER__PUBLIC_URL", "https://b.example")]);
+    assert_eq!(posts(&production), 60);
+    let limits = TestInputs::default().valid().limits;
+    assert_eq!(limits.loopback_quotas.login_per_address, limits.quotas.login_per_address);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use blegram::jobs::Runner;
 use blegram_auth::{
-    Auth, Config, Device, EnteredPassword, LogIn, LoggedIn, NewPassword, PasswordCost, Quota, Secret, SignUp,
+    Auth, Config, Device, EnteredPassword, LogIn, LoggedIn, NewPassword, PasswordCost, Secret, SignUp,
 };
 use blegram_chat::Chat;
 use blegram_domain::{
@@ -16,6 +16,7 @@ use blegram_domain::{
     session::Kind,
     version::Precondition,
 };
+use blegram_limits::Quota;
 use blegram_media::{CreateUpload, Media, Source};
 use blegram_persistence::{
     Db, Settings, jobs,
@@ -51,7 +52,7 @@ impl Site {
             password_cost: PasswordCost { memory_kib: 64, iterations: 1, parallelism: 1 },
             ..Config::default()
         };
-        config.limits.login_per_account_and_address = plenty;
+        config.quotas.login_per_account_and_address = plenty;
         let auth = Auth::new(db.clone(), Arc::clone(&time), config).unwrap();
         let media = Media::new(db.clone(), Arc::clone(&time), blegram_media::Config::default()).unwrap();
         Self { database, clock, auth, media, social: Social::new(db, time) }
@@ -177,7 +178,7 @@ async fn deleted_account_leaves_no_rows(#[case] backend: Backend) {
     let remaining = site.post(bob_id, "mine #jeju").await;
     site.mingle(ann_id, bob_id, remaining.post.id).await;
     let Secret::Native(tokens) = &ann.secret else { panic!("expected the tokens of a native app") };
-    site.auth.refresh(tokens.refresh_token.expose()).await.unwrap();
+    site.auth.refresh(tokens.refresh_token.expose(), None).await.unwrap();
     let key =
         blegram_auth::idempotency::Keyed { user: ann_id, method: "POST", path: "/", key: "k", body: b"" };
     site.auth.idempotency().begin(key).await.unwrap();

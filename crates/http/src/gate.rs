@@ -125,12 +125,8 @@ impl Gate {
     ) -> Result<(Option<Authenticated>, bool), Rejection> {
         // An invalid bearer token is an error: the request is neither authenticated by its cookie nor served
         // anonymously.
-        if let Some(token) = bearer::token(request.headers()) {
-            let session = match token {
-                Some(token) => self.auth.authenticate_bearer(token).await?,
-                None => None,
-            };
-            return match session {
+        if let Some(token) = bearer::token(request.headers())? {
+            return match self.auth.authenticate_bearer(token).await? {
                 Some(session) => Ok((Some(session), false)),
                 None => Err(Rejection::InvalidToken),
             };

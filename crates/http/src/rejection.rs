@@ -48,6 +48,9 @@ pub enum Rejection {
     /// The access token in `Authorization` is invalid.
     #[error("the access token is invalid")]
     InvalidToken,
+    /// `Authorization` is not exactly one scheme that the server understands.
+    #[error("Send Authorization once, as Bearer, a space and the access token, or omit the header.")]
+    InvalidAuthorization,
     /// Another site may have caused the write.
     #[error("cross-site request")]
     CrossSite,
@@ -123,7 +126,9 @@ impl ResponseError for Rejection {
             Self::UnreadableBody(_) | Self::UnreadableForm(_) => StatusCode::BAD_REQUEST,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unauthenticated | Self::InvalidToken => StatusCode::UNAUTHORIZED,
+            Self::Unauthenticated | Self::InvalidToken | Self::InvalidAuthorization => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::CrossSite => StatusCode::FORBIDDEN,
             Self::InvalidKey(_) | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::KeyInProgress => StatusCode::CONFLICT,

@@ -59,6 +59,7 @@ impl From<Rejection> for Problem {
                 let challenge = HeaderValue::from_static(bearer::INVALID_TOKEN);
                 Self::with_challenge(Code::Unauthenticated, challenge).with_detail(INVALID_TOKEN)
             }
+            Rejection::InvalidAuthorization => Self::new(Code::Unauthenticated).with_detail(text),
             Rejection::CrossSite => Self::new(Code::CsrfRejected),
             Rejection::InvalidKey(violation) => {
                 Self::invalid(vec![Failure::of("/Idempotency-Key", violation)])
@@ -256,6 +257,7 @@ mod tests {
             Rejection::RateLimited(rate_limit),
             Rejection::Unauthenticated,
             Rejection::InvalidToken,
+            Rejection::InvalidAuthorization,
             Rejection::CrossSite,
             Rejection::InvalidKey(Violation::Blank),
             Rejection::KeyInProgress,

@@ -141,7 +141,7 @@ async fn authenticate(
     }
     let unauthenticated = || Problem::new(Code::Unauthenticated);
     // The gate has already rejected an invalid bearer token.
-    if bearer::token(headers).is_some() {
+    if bearer::token(headers)?.is_some() {
         return viewer.authenticated().ok_or_else(unauthenticated);
     }
     if let Some(ticket) = handshake.ticket() {

@@ -224,10 +224,20 @@ async fn invalid_bearer_is_rejected_everywhere_and_never_falls_back(#[case] back
             assert!(ann.cookie().is_some(), "the cookie is valid and is not cleared");
         }
     }
+    // A proxy may read these in another way, so they do not fall back either. RFC 6750, 3: no error code for them.
+    for value in ["Bearer\tnonsense", "Basic YTpi, Bearer nonsense", "Digest username=ann", "nonsense", ""] {
+        ann.set_authorization(Some(value));
+        for path in ["/api/v1/me", "/api/v1/timelines/public", "/api/v1/instance"] {
+            let answer = ann.get(path).await;
+            answer.assert_problem(401, "unauthenticated");
+            let challenge = answer.header("www-authenticate").unwrap();
+            assert!(challenge.contains("Bearer") && !challenge.contains("error"), "{challenge}");
+        }
+    }
     // The bearer token takes precedence over the cookie.
     ann.set_authorization(Some(&format!("Bearer {}", text(&phone.tokens["access_token"]))));
     assert_eq!(ann.get("/api/v1/me").await.json()["username"], "bob");
-    // Other schemes are ignored, and so is a token in the query.
+    // The password for a proxy is ignored, and so is a token in the query.
     ann.set_authorization(Some("Basic YW5uOnNlY3JldA=="));
     assert_eq!(ann.get("/api/v1/me").await.json()["username"], "ann");
     let stranger = t.stranger();

@@ -44,6 +44,30 @@ async fn checks_run_in_order_and_the_surface_renders_their_rejections() {
 }
 
 #[tokio::test]
+async fn authorization_that_is_not_understood_does_not_fall_back_to_the_cookie() {
+    let notes = Notes::new().await;
+    let (bearer, basic) = ("Bearer abc", "Basic YW5uOng=");
+    let rejected: &[(&[&str], &str)] = &[
+        (&["Bearer"], "InvalidToken"),
+        (&["Bearer abc, Basic x"], "InvalidToken"),
+        (&["Bearer\tabc"], "InvalidAuthorization"),
+        (&["Basic x, Bearer abc"], "InvalidAuthorization"),
+        (&["Digest username=ann"], "InvalidAuthorization"),
+        (&[""], "InvalidAuthorization"),
+        (&[basic, bearer], "InvalidAuthorization"),
+        (&[bearer, basic], "InvalidAuthorization"),
+        (&[basic, basic], "InvalidAuthorization"),
+    ];
+    for (values, rejection) in rejected {
+        let headers: Vec<_> = values.iter().map(|value| ("authorization", *value)).collect();
+        let answer = notes.send(Method::GET, "/notes", &headers).await;
+        assert_eq!((answer.status, answer.body.as_str()), (401, *rejection), "{values:?}");
+    }
+    let answer = notes.send(Method::GET, "/notes", &[("authorization", basic)]).await;
+    assert_eq!(answer.status, 200, "a proxy that asks for a password adds it");
+}
+
+#[tokio::test]
 async fn responses_get_the_common_headers() {
     let notes = Notes::new().await;
     let answer = notes.send(Method::POST, "/notes", &[JSON, ("x-request-id", "abc")]).await;

@@ -1,12 +1,14 @@
 //! The accept loop: serves any poem [`Endpoint`] over hyper's HTTP/1, with the limits that poem's own server lacks.
 //!
 //! The limits protect against hostile and broken clients: a maximum number of open sockets (more wait in the kernel's
-//! backlog), a timeout and a maximum size for the head of each request, a minimum rate for its body, a timeout for
-//! clients that do not read the response, and a timeout for idle connections. The unread rest of a rejected body is
-//! drained up to a limit before the connection is closed. The maximum *size* of a body is enforced by the API, because
-//! it differs between routes.
+//! backlog) and of those of one address (more are reset), a timeout and a maximum size for the head of each request, a
+//! minimum rate for its body, a timeout for clients that do not read the response, and a timeout for idle connections.
+//! The unread rest of a rejected body is drained up to a limit before the connection is closed. The maximum *size* of a
+//! body is enforced by the API, because it differs between routes.
 
+mod accept;
 mod body;
+mod oversized;
 mod socket;
 
 use std::{
@@ -28,30 +30,27 @@ use hyper::{
     upgrade::OnUpgrade,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use poem::{
     Addr, Endpoint, IntoResponse,
     web::{LocalAddr, RemoteAddr},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    net::TcpListener,
     task::JoinSet,
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    accept::Acceptor,
     body::RequestBody,
-    socket::{AnswerBody, Socket},
+    socket::{AnswerBody, HEAD_TOO_LARGE, Socket},
 };
 use crate::{Rejection, Surface};
 
 type BoxBody = http_body_util::combinators::BoxBody<bytes::Bytes, io::Error>;
-
-/// Pause of the accept loop after an error of the server (no file descriptors, no memory) rather than of the client.
-/// Retrying at once would only take CPU time from the tasks that could free these resources.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Longest time that the server discards input after it has shut down its side of a connection.
 const LINGER: Duration = Duration::from_secs(5);
@@ -62,8 +61,8 @@ const LINGER_QUIET: Duration = Duration::from_secs(1);
 /// Most bytes discarded while lingering.
 const LINGER_BYTES: usize = 64 << 20;
 
-/// Minimum size of hyper's buffer. It must exceed `max_head_bytes`, so that the 431 is our response and not hyper's.
-const MIN_BUFFER_BYTES: usize = 64 * 1024;
+/// The smallest buffer that hyper accepts.
+const MIN_BUFFER_BYTES: usize = 8 * 1024;
 
 /// Limits of the listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +70,9 @@ pub struct Limits {
     /// Maximum number of open sockets, including upgraded ones. At the limit, new connections wait in the kernel's
     /// backlog.
     pub max_connections: usize,
+    /// Maximum number of open sockets of one subscriber: an IPv4 address, or the /64 of an IPv6 address. The network
+    /// around it, a /24 or a /48, may have ten times as many. Further connections are reset.
+    pub max_connections_per_address: usize,
     /// Time limit for receiving the head (request line and header fields) of a request: of the first one from the
     /// moment the client connects, of later ones from their first byte.
     pub head_timeout: Duration,
@@ -78,7 +80,8 @@ pub struct Limits {
     /// earlier, or it sends requests on connections that are being closed. While less than a tenth of the slots is
     /// free, a connection that has been idle for [`Limits::head_timeout`] is closed within the same time again.
     pub keep_alive_timeout: Duration,
-    /// Maximum size of the request line and header fields together. Larger heads get 431, and the connection is closed.
+    /// Maximum size of the request line and header fields together. A larger head gets 431 as soon as it exceeds the
+    /// limit, and the connection is closed.
     pub max_head_bytes: usize,
     /// Time that a body may lag behind the minimum rate: the longest pause, or a slow start.
     pub body_grace: Duration,
@@ -94,6 +97,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_connections: 10_000,
+            max_connections_per_address: 200,
             head_timeout: Duration::from_secs(10),
             keep_alive_timeout: Duration::from_secs(75),
             max_head_bytes: 16 * 1024,
@@ -105,81 +109,77 @@ impl Default for Limits {
     }
 }
 
-/// Serves until `shutdown`, then lets requests in flight finish for at most [`Limits::drain_timeout`].
-///
-/// At shutdown, the listener stops accepting and closes idle connections at once. Upgraded connections belong to the
-/// code that upgraded them: they count against `max_connections` while open, but this function neither waits for them
-/// nor closes them. Returns the number of connections aborted after the drain timeout.
-pub async fn serve<E: Endpoint + 'static>(
-    listener: TcpListener,
+/// The listener of a site.
+pub struct Listener {
+    /// The limits on connections and requests.
+    pub limits: Limits,
+    /// Networks whose connections do not count against [`Limits::max_connections_per_address`]: those of proxies, which
+    /// connect for many clients.
+    pub uncapped: Vec<IpNet>,
+    /// Renders the rejections of the listener.
+    pub surface: Arc<dyn Surface>,
+}
+
+impl Listener {
+    /// Serves until `shutdown`, then lets requests in flight finish for at most [`Limits::drain_timeout`].
+    ///
+    /// At shutdown, the listener stops accepting and closes idle connections at once. Upgraded connections belong to the
+    /// code that upgraded them: they count against `max_connections` while open, but this function neither waits for
+    /// them nor closes them. Returns the number of connections aborted after the drain timeout.
+    pub async fn serve<E: Endpoint + 'static>(
+        self,
+        socket: TcpListener,
+        endpoint: Arc<E>,
+        shutdown: CancellationToken,
+    ) -> usize {
+        let Self { limits, uncapped, surface } = self;
+        let mut acceptor = Acceptor::new(socket, limits, uncapped);
+        let server = Arc::new(Server { endpoint, limits, surface, shutdown: shutdown.clone() });
+        let mut connections = JoinSet::new();
+        while let Some((socket, peer)) = shutdown.run_until_cancelled(acceptor.next()).await {
+            // Reaps finished tasks; otherwise the set would grow with every connection.
+            while connections.try_join_next().is_some() {}
+            connections.spawn(connection(socket, peer, Arc::clone(&server)));
+        }
+        drop(acceptor);
+        drain(connections, limits.drain_timeout).await
+    }
+}
+
+/// What all connections share.
+struct Server<E> {
     endpoint: Arc<E>,
     limits: Limits,
     surface: Arc<dyn Surface>,
     shutdown: CancellationToken,
-) -> usize {
-    let slots = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
-    let mut connections = JoinSet::new();
-    while let Some((socket, peer)) = shutdown.run_until_cancelled(next(&listener, &slots, &limits)).await {
-        // Reaps finished tasks; otherwise the set would grow with every connection.
-        while connections.try_join_next().is_some() {}
-        connections.spawn(connection(
-            socket,
-            peer,
-            Arc::clone(&endpoint),
-            limits,
-            Arc::clone(&surface),
-            shutdown.clone(),
-        ));
-    }
-    drop(listener);
-    drain(connections, limits.drain_timeout).await
 }
 
-/// Accepts the next connection, once there is a free slot for it.
-async fn next(listener: &TcpListener, slots: &Arc<Semaphore>, limits: &Limits) -> (Socket, SocketAddr) {
-    let slot = Arc::clone(slots).acquire_owned().await.ok();
-    let (stream, peer) = accept(|| listener.accept()).await;
-    // Disables Nagle's algorithm for small responses. If the socket is closed already, a later call fails.
-    let _ = stream.set_nodelay(true);
-    bound_unsent(&stream);
-    (Socket::new(stream, *limits, slot), peer)
-}
-
-/// Limits the unsent data that the kernel buffers for a slow client: more than a round trip needs, but not the
-/// megabytes that the kernel would buffer by default.
-#[cfg(target_os = "linux")]
-fn bound_unsent(stream: &TcpStream) {
-    const UNSENT_BYTES: u32 = 64 * 1024;
-    // Without the option the buffer is only larger.
-    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES);
-}
-
-#[cfg(not(target_os = "linux"))]
-fn bound_unsent(_: &TcpStream) {}
-
-/// Repeats `attempt` until it yields a connection, with a pause after errors that would recur at once.
-async fn accept<T, F>(mut attempt: impl FnMut() -> F) -> T
-where
-    F: Future<Output = io::Result<T>>,
-{
-    loop {
-        match attempt().await {
-            Ok(accepted) => return accepted,
-            Err(error) if is_client_error(&error) => {
-                tracing::debug!(%error, "client disconnected while being accepted")
-            }
-            Err(error) => {
-                tracing::error!(%error, "cannot accept connections; retrying");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+impl<E: Endpoint> Server<E> {
+    /// Rejects a request by its head, or passes it to the endpoint.
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        local: SocketAddr,
+        peer: SocketAddr,
+        rejected_upgrade: &RejectedUpgrade,
+    ) -> Response<BoxBody> {
+        match self.check(&request) {
+            Ok(()) => respond(&*self.endpoint, request, local, peer, &self.limits, rejected_upgrade).await,
+            Err(rejection) => {
+                rejected_upgrade.store(request.extensions().get::<OnUpgrade>().cloned());
+                let answer = reject(rejection, request.uri().path(), &*self.surface);
+                ending(answer, request.version()).into()
             }
         }
     }
-}
 
-/// Whether an accept error concerns only that client, so that the next accept may succeed at once.
-fn is_client_error(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+    fn check<B>(&self, request: &Request<B>) -> Result<(), Rejection> {
+        let max_bytes = self.limits.max_head_bytes;
+        if head_bytes(request) > max_bytes {
+            return Err(Rejection::HeadersTooLarge { max_bytes });
+        }
+        Ok(())
+    }
 }
 
 /// Waits until the connections have ended; after `limit` aborts the rest and returns their number.
@@ -194,49 +194,41 @@ async fn drain(mut connections: JoinSet<()>, limit: Duration) -> usize {
 }
 
 /// Serves one connection from its first request until it is closed.
-async fn connection<E: Endpoint>(
-    socket: Socket,
-    peer: SocketAddr,
-    endpoint: Arc<E>,
-    limits: Limits,
-    surface: Arc<dyn Surface>,
-    shutdown: CancellationToken,
-) {
+async fn connection<E: Endpoint>(socket: Socket, peer: SocketAddr, server: Arc<Server<E>>) {
     let local = socket.local_addr().unwrap_or(peer);
     let (rejected_upgrade, progress) = (RejectedUpgrade::default(), socket.progress());
     let service = service_fn(|request| {
         progress.begin_exchange();
-        let (endpoint, rejected_upgrade, progress) =
-            (Arc::clone(&endpoint), &rejected_upgrade, progress.clone());
-        let surface = &*surface;
-        async move {
-            let answer = if head_bytes(&request) > limits.max_head_bytes {
-                rejected_upgrade.store(request.extensions().get::<OnUpgrade>().cloned());
-                headers_too_large(&request, surface, limits.max_head_bytes).into()
-            } else {
-                respond(&*endpoint, request, local, peer, &limits, rejected_upgrade).await
-            };
+        let (server, rejected_upgrade, progress) = (&server, &rejected_upgrade, progress.clone());
+        // Boxed, because hyper allocates the future of a request when the client connects.
+        Box::pin(async move {
+            let answer = server.answer(request, local, peer, rejected_upgrade).await;
             if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
                 progress.lift_limits();
             }
             Ok::<_, Infallible>(answer.map(|body| AnswerBody::new(body, progress)))
-        }
+        })
     });
-    let mut exchange = protocol(&limits).serve_connection(TokioIo::new(socket), service).with_upgrades();
+    let mut exchange =
+        protocol(&server.limits).serve_connection(TokioIo::new(socket), service).with_upgrades();
     let ended = tokio::select! {
         ended = &mut exchange => ended,
-        () = shutdown.cancelled() => {
+        () = server.shutdown.cancelled() => {
             std::pin::Pin::new(&mut exchange).graceful_shutdown();
             (&mut exchange).await
         }
     };
+    let failure = ended.as_ref().err().and_then(io_failure);
     if let Err(error) = &ended {
         tracing::debug!(%peer, %error, "connection ended with an error");
     }
-    if ended.is_err_and(|error| is_timeout(&error)) {
+    if failure == Some(io::ErrorKind::TimedOut) {
         return;
     }
     let socket = match exchange.into_parts() {
+        Some(parts) if failure == Some(HEAD_TOO_LARGE) => {
+            oversized::answer(parts.io.into_inner(), &parts.read_buf, &server.limits, &*server.surface).await
+        }
         Some(parts) => Some(parts.io.into_inner()),
         None => rejected_upgrade.into_socket().await,
     };
@@ -246,10 +238,11 @@ async fn connection<E: Endpoint>(
     }
 }
 
-/// Whether a connection ended because its client did not send or read in time.
-fn is_timeout(error: &hyper::Error) -> bool {
+/// Why reading or writing failed, if a connection ended because of that. The socket of this module fails with
+/// [`io::ErrorKind::TimedOut`] if its client does not send or read in time.
+fn io_failure(error: &hyper::Error) -> Option<io::ErrorKind> {
     let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
-    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
+    cause.map(io::Error::kind)
 }
 
 /// The latest rejected upgrade request. After one, hyper hands the socket over at the end of the connection, whatever
@@ -301,7 +294,9 @@ fn protocol(limits: &Limits) -> http1::Builder {
     // if it has a timeout configured, and that requires a timer.
     let longest = limits.keep_alive_timeout.saturating_add(limits.head_timeout);
     protocol.timer(TokioTimer::new()).header_read_timeout(longest);
-    protocol.max_buf_size(limits.max_head_bytes.saturating_mul(2).max(MIN_BUFFER_BYTES));
+    // `Socket` rejects a head with one byte more than allowed. hyper does so when its buffer is full, which must not
+    // happen before: its response has no body.
+    protocol.max_buf_size(limits.max_head_bytes.saturating_add(2).max(MIN_BUFFER_BYTES));
     protocol
 }
 
@@ -364,12 +359,11 @@ fn head_bytes<B>(request: &Request<B>) -> usize {
     line + fields.sum::<usize>() + "\r\n".len()
 }
 
-/// The surface's response for 431; the request itself does not reach the endpoint.
-fn headers_too_large<B>(request: &Request<B>, surface: &dyn Surface, max_bytes: usize) -> poem::Response {
+/// The surface's response to a request that the listener rejects: it does not reach the endpoint.
+fn reject(rejection: Rejection, path: &str, surface: &dyn Surface) -> poem::Response {
     let request_id = RequestId::generate_separately(SystemClock.now()).to_string();
-    let rejection = Rejection::HeadersTooLarge { max_bytes };
-    let answer = surface.render(rejection.into(), request.uri().path(), &request_id);
-    ending(answer.with_header("x-request-id", request_id).into_response(), request.version())
+    let answer = surface.render(rejection.into(), path, &request_id);
+    answer.with_header("x-request-id", request_id).into_response()
 }
 
 /// The response for an error that the endpoint did not handle. Its text may reveal internals: it is logged, not sent.

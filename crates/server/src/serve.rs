@@ -21,7 +21,7 @@ use anyhow::Context;
 use blegram_api::{App, Background};
 use blegram_auth::Auth;
 use blegram_domain::{Clock, SystemClock};
-use blegram_http::listener;
+use blegram_http::listener::Listener;
 use blegram_persistence::{Db, as_background_work};
 use secrecy::SecretSlice;
 use tokio::{
@@ -60,7 +60,8 @@ pub async fn serve(config: &Config, options: Serve) -> anyhow::Result<()> {
     let socket = listen(config.server.listen).await?;
     print_banner(config, options.demo);
     // 4. Run
-    node.run(socket, listener::Limits::from(&config.listener), signal).await;
+    let listener = wire::listener(config, &node.app);
+    node.run(listener, socket, signal).await;
     // 5. Drain
     finish(&tasks).await;
     // 6. Close
@@ -112,10 +113,10 @@ impl Node {
     }
 
     /// Runs everything until `signal`, and then until the listener, the gateway and the job runner have finished.
-    async fn run(self, socket: TcpListener, limits: listener::Limits, signal: impl Future<Output = ()>) {
+    async fn run(self, listener: Listener, socket: TcpListener, signal: impl Future<Output = ()>) {
         let Self { db, site_clock, app, background, runner, shutdown } = self;
         let router = Arc::new(blegram_api::router(app.clone()));
-        let serving = listener::serve(socket, router, limits, blegram_api::surface(&app), shutdown.clone());
+        let serving = listener.serve(socket, router, shutdown.clone());
         let ending = async {
             signal.await;
             tracing::info!("shutting down; finishing requests in flight");

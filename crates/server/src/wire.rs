@@ -1,6 +1,7 @@
 //! Builds the application from the configuration: the database, the services, the readiness check.
 
 use std::{
+    net::{Ipv4Addr, Ipv6Addr},
     num::NonZeroU32,
     sync::{
         Arc,
@@ -16,9 +17,11 @@ use blegram_domain::{
     Clock,
     session::{SessionLifetime, SessionLifetimes},
 };
+use blegram_http::listener::Listener;
 use blegram_media::{Media, ReceiveLimits};
 use blegram_persistence::{Db, Executed, Settings};
 use blegram_social::Social;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use secrecy::{ExposeSecret, SecretSlice};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -32,6 +35,13 @@ const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
 /// The part of [`PROBE_LIMIT`] within which the database must respond to a ping.
 const DATABASE_LIMIT: Duration = Duration::from_millis(1_500);
+
+/// Connections over loopback are not capped by address: what connects from this machine is a proxy or a tunnel, also one
+/// that is not in `server.trusted_proxies`, or a program that could do more harm in other ways.
+const LOOPBACK: [IpNet; 2] = [
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),
+];
 
 /// Connects to the configured database.
 ///
@@ -90,6 +100,15 @@ fn site(config: &Config) -> Site {
         public_url: config.site(),
         origins: origins.iter().map(|origin| origin.as_str().to_owned()).collect(),
         trusted_proxies: config.server.trusted_proxies.clone(),
+    }
+}
+
+/// Builds the listener of `app`.
+pub(crate) fn listener(config: &Config, app: &App) -> Listener {
+    Listener {
+        limits: (&config.listener).into(),
+        uncapped: [&config.server.trusted_proxies[..], &LOOPBACK].concat(),
+        surface: blegram_api::surface(app),
     }
 }
 

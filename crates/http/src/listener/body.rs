@@ -194,6 +194,7 @@ mod tests {
         body_grace: Duration::from_millis(300),
         min_body_bytes_per_second: 100,
         max_connections: 1,
+        max_connections_per_address: 1,
         head_timeout: Duration::ZERO,
         keep_alive_timeout: Duration::ZERO,
         max_head_bytes: 0,

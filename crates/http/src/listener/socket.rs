@@ -14,11 +14,13 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    sync::OwnedSemaphorePermit,
     time::{Instant, Sleep, sleep},
 };
 
-use super::{BoxBody, Limits};
+use super::{BoxBody, Limits, accept::Places};
+
+/// The error of a socket whose client sends a larger head than `max_head_bytes`.
+pub(super) const HEAD_TOO_LARGE: io::ErrorKind = io::ErrorKind::InvalidData;
 
 /// What a connection is doing. The service knows when a request begins and when its response is complete; the socket
 /// knows when bytes arrive. hyper has a single timer for idle connections and for incomplete heads, so both are timed
@@ -109,8 +111,7 @@ impl Body for AnswerBody {
     }
 }
 
-/// A TCP stream with timeouts. It owns the permit (`slot`), rather than the task that serves the connection: an
-/// upgraded connection outlives that task and must keep counting.
+/// A TCP stream with timeouts, and with a limit for the heads of requests.
 pub(super) struct Socket {
     stream: TcpStream,
     limits: Limits,
@@ -120,7 +121,10 @@ pub(super) struct Socket {
     timed: Option<Timed>,
     /// The write timeout; `Some` while the client accepts no data.
     stall: Option<Pin<Box<Sleep>>>,
-    slot: Option<OwnedSemaphorePermit>,
+    /// The bytes received since the current head began. hyper has parsed all of them when it reads more, so the head is
+    /// not complete yet.
+    head_bytes: usize,
+    places: Places,
 }
 
 /// A stage with a time limit, and when it began.
@@ -131,7 +135,7 @@ struct Timed {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, limits: Limits, slot: Option<OwnedSemaphorePermit>) -> Self {
+    pub(super) fn new(stream: TcpStream, limits: Limits, places: Places) -> Self {
         let deadline = Box::pin(sleep(limits.head_timeout));
         Self {
             stream,
@@ -140,7 +144,8 @@ impl Socket {
             deadline,
             timed: Some(Timed { stage: Stage::Head, started: Instant::now() }),
             stall: None,
-            slot,
+            head_bytes: 0,
+            places,
         }
     }
 
@@ -170,7 +175,8 @@ impl Socket {
     fn remaining(&self) -> Duration {
         let Some(Timed { stage, started }) = self.timed else { return Duration::ZERO };
         let Limits { head_timeout, max_connections, .. } = self.limits;
-        let free = self.slot.as_ref().map_or(max_connections, |slot| slot.semaphore().available_permits());
+        let free =
+            self.places.slot.as_ref().map_or(max_connections, |slot| slot.semaphore().available_permits());
         let is_needed = stage == Stage::Idle && free < max_connections.div_ceil(10);
         if is_needed {
             Duration::ZERO
@@ -202,6 +208,29 @@ impl Socket {
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client stopped reading")))
     }
 
+    /// Reads what the limit for heads allows, and one byte more: that one shows that the client exceeds it.
+    fn poll_part(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+        stage: Stage,
+    ) -> Poll<io::Result<()>> {
+        let max = self.limits.max_head_bytes.saturating_add(1);
+        let allowed = max.saturating_sub(self.head_bytes);
+        let is_head = matches!(stage, Stage::Head | Stage::Idle);
+        if is_head && allowed == 0 {
+            return Poll::Ready(Err(io::Error::new(HEAD_TOO_LARGE, "the head is too large")));
+        }
+        if !is_head || allowed >= buf.remaining() {
+            return Pin::new(&mut self.stream).poll_read(cx, buf);
+        }
+        let mut part = ReadBuf::new(buf.initialize_unfilled_to(allowed));
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut part))?;
+        let count = part.filled().len();
+        buf.advance(count);
+        Poll::Ready(Ok(()))
+    }
+
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
         self.stream.local_addr()
     }
@@ -222,16 +251,23 @@ impl AsyncRead for Socket {
         // body already. `write_timeout` limits that time, not the idle timeout.
         let stage = if self.stall.is_some() { Stage::Exchange } else { self.progress.get() };
         self.time(stage);
+        if stage != Stage::Head {
+            self.head_bytes = 0;
+        }
         let filled = buf.filled().len();
-        match Pin::new(&mut self.stream).poll_read(cx, buf) {
+        match self.poll_part(cx, buf, stage) {
             // hyper polls again after each part, so a head that trickles in is timed, too.
             Poll::Pending if self.timed.is_some() => {
                 ready!(self.poll_expired(cx));
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client stopped sending")))
             }
-            Poll::Ready(Ok(())) if stage == Stage::Idle && buf.filled().len() > filled => {
-                self.progress.set(Stage::Head);
-                self.timed = None;
+            Poll::Ready(Ok(())) => {
+                let count = buf.filled().len() - filled;
+                self.head_bytes += count;
+                if stage == Stage::Idle && count > 0 {
+                    self.progress.set(Stage::Head);
+                    self.timed = None;
+                }
                 Poll::Ready(Ok(()))
             }
             other => other,

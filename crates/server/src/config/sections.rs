@@ -67,6 +67,10 @@ section! {
     pub Listener, "listener":
     /// Maximum number of open sockets, including upgraded ones. Further clients wait in the kernel's backlog.
     max_connections: NonZeroU32 = Fixed("10000"), 1..=1_000_000;
+    /// Maximum number of open sockets of one IPv4 address or IPv6 /64; an IPv4 /24 or an IPv6 /48 may have ten times as
+    /// many. Further connections are reset. Connections from `server.trusted_proxies` and over loopback do not count:
+    /// one address connects for many clients there.
+    max_connections_per_address: NonZeroU32 = Fixed("200"), 1..=1_000_000;
     /// Milliseconds within which the head of a request (request line and header fields) must arrive. The first one is
     /// timed from when the client connects, later ones from their first byte.
     head_timeout_ms: NonZeroU32 = Fixed("10000"), 1..=600_000;
@@ -75,7 +79,8 @@ section! {
     /// of `max_connections` is free, a connection that has been idle for `head_timeout_ms` is closed within the same
     /// time again.
     keep_alive_timeout_ms: NonZeroU32 = Fixed("75000"), 1..=3_600_000;
-    /// Maximum size of the request line and header fields together, in bytes. A larger head returns 431.
+    /// Maximum size of the request line and header fields together, in bytes. A larger head returns 431 as soon as it exceeds
+    /// the limit.
     max_head_bytes: NonZeroU32 = Fixed("16384"), 1_024..=1_048_576;
     /// Milliseconds that a request body may pause, or lag behind `min_body_bytes_per_second`.
     body_grace_ms: NonZeroU32 = Fixed("10000"), 1..=600_000;
@@ -326,6 +331,7 @@ impl From<&Listener> for listener::Limits {
     fn from(section: &Listener) -> Self {
         Self {
             max_connections: size(section.max_connections),
+            max_connections_per_address: size(section.max_connections_per_address),
             head_timeout: ms(section.head_timeout_ms),
             keep_alive_timeout: ms(section.keep_alive_timeout_ms),
             max_head_bytes: size(section.max_head_bytes),

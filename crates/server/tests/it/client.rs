@@ -1,16 +1,21 @@
 //! An HTTP/1.1 client that sends exactly the bytes it is given, and a server that receives them.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use blegram_api::problem::Problem;
 use blegram_http::{
     Rejection, Surface,
-    listener::{Limits, serve},
+    listener::{Limits, Listener},
 };
 use poem::{Endpoint, Response};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -33,6 +38,11 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
+/// A listener that treats loopback addresses as any other.
+pub(crate) fn listener(limits: Limits) -> Listener {
+    Listener { limits, uncapped: Vec::new(), surface: Arc::new(Problems) }
+}
+
 /// Renders what the listener itself rejects as the API does.
 struct Problems;
 
@@ -51,13 +61,27 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(limits: Limits, endpoint: impl Endpoint + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        Self::start_at("127.0.0.1:0", listener(limits), endpoint).await
+    }
+
+    pub(crate) async fn start_at(
+        address: &str,
+        listener: Listener,
+        endpoint: impl Endpoint + 'static,
+    ) -> Self {
+        let socket = TcpListener::bind(address).await.unwrap();
+        let address = (Ipv4Addr::LOCALHOST, socket.local_addr().unwrap().port()).into();
         let shutdown = CancellationToken::new();
         let mut task = JoinSet::new();
-        let end = shutdown.clone();
-        task.spawn(async move { serve(listener, Arc::new(endpoint), limits, Arc::new(Problems), end).await });
+        task.spawn(listener.serve(socket, Arc::new(endpoint), shutdown.clone()));
         Self { address, shutdown, task }
+    }
+
+    /// Connects from another address of this host, such as `127.0.0.2`.
+    pub(crate) async fn connect_from(&self, address: &str) -> Client {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(address.parse().unwrap(), 0)).unwrap();
+        Client { stream: BufReader::new(in_time(socket.connect(self.address)).await.unwrap()) }
     }
 
     pub(crate) async fn connect(&self) -> Client {
@@ -119,7 +143,7 @@ impl Client {
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Answer {
-        self.send(format!("GET {path} HTTP/1.1\r\nhost: t\r\n\r\n")).await;
+        self.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await;
         self.answer().await
     }
 

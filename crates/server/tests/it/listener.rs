@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, sync::Arc, time::Duration};
 
-use blegram_http::listener::Limits;
+use blegram_http::listener::{Limits, Listener};
 use poem::{
     Endpoint, IntoResponse, Request, Response, endpoint::make, error::InternalServerError, http::StatusCode,
 };
@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use crate::client::{Server, in_time, limits};
+use crate::client::{Client, Server, in_time, limits, listener};
 
 const SHORT_TIMEOUT: Duration = Duration::from_millis(100);
 
@@ -246,7 +246,7 @@ async fn oversized_head_is_rejected_with_a_problem() {
     let server = Server::start(Limits { max_head_bytes: 1_000, ..limits() }, hello()).await;
     for (bytes, status) in [(900, 200), (1_000, 431), (60_000, 431)] {
         let mut client = server.connect().await;
-        client.send(format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(bytes))).await;
+        client.send(format!("GET / HTTP/1.1\r\nhost: t\r\nx: {}\r\n\r\n", "y".repeat(bytes))).await;
         let answer = client.answer().await;
         assert_eq!(answer.status, status, "{bytes}");
         if status == 431 {
@@ -254,6 +254,63 @@ async fn oversized_head_is_rejected_with_a_problem() {
             assert!(answer.body.contains(r#""code":"headers-too-large""#), "{}", answer.body);
             client.closed().await;
         }
+    }
+}
+
+/// A head of `bytes` bytes, for a request to `path`.
+fn head_of(bytes: usize, path: &str) -> String {
+    let head = format!("GET {path} HTTP/1.1\r\nhost: t\r\nx: ");
+    format!("{head}{}\r\n\r\n", "y".repeat(bytes - head.len() - 4))
+}
+
+#[tokio::test]
+async fn head_without_an_end_is_rejected_at_the_first_byte_above_the_limit() {
+    for max in [1_000, 16 * 1024, 100_000] {
+        let server = Server::start(Limits { max_head_bytes: max, ..limits() }, hello()).await;
+        for earlier_requests in [0, 2] {
+            let mut client = server.connect().await;
+            for _ in 0..earlier_requests {
+                client.send(head_of(max, "/")).await;
+                assert_eq!(client.answer().await.status, 200, "a head of the largest size");
+            }
+            let head = head_of(max * 2, "/path?query");
+            for piece in head.as_bytes()[..=max].chunks(3_000) {
+                client.send(piece).await;
+                tokio::task::yield_now().await;
+            }
+            let answer = client.answer().await;
+            answer.assert_problem(431, "headers-too-large");
+            assert_eq!(answer.header("connection"), Some("close"));
+            assert!(answer.header("date").is_some(), "{}", answer.head);
+            assert_eq!(answer.json()["instance"], "/path");
+            client.closed().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn request_line_without_an_end_is_rejected() {
+    let server = Server::start(limits(), hello()).await;
+    let mut client = server.connect().await;
+    client.send(format!("GET /{}", "y".repeat(16 * 1024))).await;
+    let answer = client.answer().await;
+    answer.assert_problem(431, "headers-too-large");
+    assert_eq!(answer.json()["instance"], "/");
+}
+
+#[tokio::test]
+async fn limit_of_heads_applies_to_each_head_and_not_to_bodies() {
+    let server = Server::start(Limits { max_head_bytes: 200, ..limits() }, count()).await;
+    let mut client = server.connect().await;
+    for framing in framings(10_000) {
+        client.send(format!("POST / HTTP/1.1\r\nhost: t\r\n{framing}").repeat(5)).await;
+        for _ in 0..5 {
+            assert_eq!(client.answer().await.body, "10000");
+        }
+    }
+    client.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n".repeat(100)).await;
+    for _ in 0..100 {
+        assert_eq!(client.answer().await.status, 200);
     }
 }
 
@@ -275,6 +332,61 @@ async fn connections_above_the_limit_wait_in_the_backlog() {
     second.receives_nothing().await;
     drop(first);
     assert_eq!(second.answer().await.status, 200);
+}
+
+/// Whether the server accepts a new connection from `address`. Returns it, so that it stays open.
+async fn accepted(server: &Server, address: &str) -> Option<Client> {
+    let mut client = server.connect_from(address).await;
+    // The connection may be reset before or after the request is sent.
+    let _ = client.try_send("GET / HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    client.try_answer().await.is_ok().then_some(client)
+}
+
+#[tokio::test]
+async fn connections_above_the_cap_of_their_address_are_reset() {
+    let server = Server::start(Limits { max_connections_per_address: 2, ..limits() }, hello()).await;
+    let mut first = accepted(&server, "127.0.0.1").await.unwrap();
+    let second = accepted(&server, "127.0.0.1").await.unwrap();
+    assert!(accepted(&server, "127.0.0.1").await.is_none());
+    assert!(accepted(&server, "127.0.0.2").await.is_some(), "another address");
+    assert_eq!(first.get("/").await.status, 200, "the other connections are not affected");
+    drop(second);
+    in_time(async { while accepted(&server, "127.0.0.1").await.is_none() {} }).await;
+}
+
+#[tokio::test]
+async fn network_has_ten_times_as_many_connections_as_an_address() {
+    let server = Server::start(Limits { max_connections_per_address: 1, ..limits() }, hello()).await;
+    let mut open = Vec::new();
+    for host in 1..=10 {
+        open.push(accepted(&server, &format!("127.0.0.{host}")).await.unwrap());
+    }
+    assert!(accepted(&server, "127.0.0.11").await.is_none());
+    assert!(accepted(&server, "127.0.1.11").await.is_some(), "another network");
+}
+
+#[tokio::test]
+async fn upgraded_connection_counts_against_the_cap_of_its_address() {
+    let server = Server::start(Limits { max_connections_per_address: 1, ..limits() }, echo()).await;
+    let mut upgraded = server.connect().await;
+    upgraded.send("GET / HTTP/1.1\r\nhost: t\r\nconnection: upgrade\r\nupgrade: parrot\r\n\r\n").await;
+    assert_eq!(upgraded.answer().await.status, 101);
+    assert!(accepted(&server, "127.0.0.1").await.is_none());
+    drop(upgraded);
+    in_time(async { while accepted(&server, "127.0.0.1").await.is_none() {} }).await;
+}
+
+#[tokio::test]
+async fn uncapped_networks_have_any_number_of_connections() {
+    let limits = Limits { max_connections_per_address: 1, ..limits() };
+    let listener = Listener { uncapped: vec!["127.0.0.8/31".parse().unwrap()], ..listener(limits) };
+    let server = Server::start_at("127.0.0.1:0", listener, hello()).await;
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        open.push(accepted(&server, "127.0.0.9").await.unwrap());
+    }
+    open.push(accepted(&server, "127.0.0.10").await.unwrap());
+    assert!(accepted(&server, "127.0.0.10").await.is_none());
 }
 
 #[tokio::test]

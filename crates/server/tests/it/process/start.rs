@@ -21,6 +21,15 @@ fn mode(home: &Home, name: &str) -> u32 {
 }
 
 #[tokio::test]
+async fn connections_over_loopback_are_not_capped() {
+    let home = Home::new(&[("BLEGRAM_LISTENER__MAX_CONNECTIONS_PER_ADDRESS", "1")]);
+    let _site = home.serve().await;
+    let (mut first, mut second) = (home.connect().await, home.connect().await);
+    assert_eq!(first.get("/healthz").await.status, 200);
+    assert_eq!(second.get("/healthz").await.status, 200);
+}
+
+#[tokio::test]
 async fn first_start_in_an_empty_folder_creates_a_site() {
     let home = Home::new(&[]);
     let site = home.serve().await;

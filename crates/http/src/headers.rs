@@ -49,6 +49,7 @@ request_headers! {
     Cookie = "Cookie";
     /// The name of [`RequestHeader::CsrfToken`] in X-Messenger.
     DwitterCsrfToken = "dwitter-csrf-token", allowed;
+    Host = "Host";
     IdempotencyKey = "Idempotency-Key", allowed;
     IfMatch = "If-Match", allowed;
     IfNoneMatch = "If-None-Match", allowed;

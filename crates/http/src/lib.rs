@@ -3,7 +3,7 @@
 //!
 //! A request passes three layers before its handler:
 //!
-//! 1. [`listener`]: HTTP/1 with limits on connections, heads, slow bodies and idle time.
+//! 1. [`listener`]: HTTP/1 with limits on connections, heads, slow bodies and idle time; checks `Host`.
 //! 2. [`edge`]: request id, access log, common headers, CORS; the surface renders every error, including panics.
 //! 3. [`gate`]: the checks that the [`Rule`] of the operation demands, in this order: 404, 405, 413, 415, 429, 401, 403.
 //!    Also its deadline, `Idempotency-Key` and `If-None-Match`.
@@ -92,6 +92,7 @@ pub mod edge;
 pub mod form;
 pub mod gate;
 pub mod headers;
+mod host;
 pub mod idempotency;
 pub mod listener;
 pub mod origin;

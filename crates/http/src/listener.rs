@@ -5,6 +5,8 @@
 //! minimum rate for its body, a timeout for clients that do not read the response, and a timeout for idle connections.
 //! The unread rest of a rejected body is drained up to a limit before the connection is closed. The maximum *size* of a
 //! body is enforced by the API, because it differs between routes.
+//!
+//! The listener also rejects requests whose `Host` is missing, malformed or foreign (`host.rs`).
 
 mod accept;
 mod body;
@@ -48,7 +50,7 @@ use self::{
     body::RequestBody,
     socket::{AnswerBody, HEAD_TOO_LARGE, Socket},
 };
-use crate::{Rejection, Surface};
+use crate::{Rejection, Site, Surface, host::Hosts};
 
 type BoxBody = http_body_util::combinators::BoxBody<bytes::Bytes, io::Error>;
 
@@ -116,6 +118,8 @@ pub struct Listener {
     /// Networks whose connections do not count against [`Limits::max_connections_per_address`]: those of proxies, which
     /// connect for many clients.
     pub uncapped: Vec<IpNet>,
+    /// The addresses of the site. If the socket listens on loopback only, requests for other hosts are rejected.
+    pub site: Arc<Site>,
     /// Renders the rejections of the listener.
     pub surface: Arc<dyn Surface>,
 }
@@ -132,9 +136,11 @@ impl Listener {
         endpoint: Arc<E>,
         shutdown: CancellationToken,
     ) -> usize {
-        let Self { limits, uncapped, surface } = self;
+        let Self { limits, uncapped, site, surface } = self;
+        let is_local = socket.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
+        let hosts = Hosts::new(&site, is_local);
         let mut acceptor = Acceptor::new(socket, limits, uncapped);
-        let server = Arc::new(Server { endpoint, limits, surface, shutdown: shutdown.clone() });
+        let server = Arc::new(Server { endpoint, limits, hosts, surface, shutdown: shutdown.clone() });
         let mut connections = JoinSet::new();
         while let Some((socket, peer)) = shutdown.run_until_cancelled(acceptor.next()).await {
             // Reaps finished tasks; otherwise the set would grow with every connection.
@@ -150,6 +156,7 @@ impl Listener {
 struct Server<E> {
     endpoint: Arc<E>,
     limits: Limits,
+    hosts: Hosts,
     surface: Arc<dyn Surface>,
     shutdown: CancellationToken,
 }
@@ -163,7 +170,7 @@ impl<E: Endpoint> Server<E> {
         peer: SocketAddr,
         rejected_upgrade: &RejectedUpgrade,
     ) -> Response<BoxBody> {
-        match self.check(&request) {
+        match self.check(&request, peer) {
             Ok(()) => respond(&*self.endpoint, request, local, peer, &self.limits, rejected_upgrade).await,
             Err(rejection) => {
                 rejected_upgrade.store(request.extensions().get::<OnUpgrade>().cloned());
@@ -173,12 +180,12 @@ impl<E: Endpoint> Server<E> {
         }
     }
 
-    fn check<B>(&self, request: &Request<B>) -> Result<(), Rejection> {
+    fn check<B>(&self, request: &Request<B>, peer: SocketAddr) -> Result<(), Rejection> {
         let max_bytes = self.limits.max_head_bytes;
         if head_bytes(request) > max_bytes {
             return Err(Rejection::HeadersTooLarge { max_bytes });
         }
-        Ok(())
+        self.hosts.check(request, peer.ip().to_canonical())
     }
 }
 

@@ -24,6 +24,19 @@ pub enum Rejection {
         /// The limit.
         max_bytes: usize,
     },
+    /// The request has no `Host`, several, or one that is not a host.
+    #[error(
+        "The request must have exactly one Host header, with a host name or an IP address, and a port if it is not the \
+         default."
+    )]
+    MalformedHost,
+    /// The server listens on loopback only, and the request is for the name of another host.
+    #[error(
+        "The request is for a host that this server does not know. It listens on loopback only, so it accepts IP \
+         addresses, localhost and names below it, and the hosts of server.public_url and server.trusted_origins. Add \
+         the host to one of these settings, or the proxy to server.trusted_proxies."
+    )]
+    ForeignHost,
     /// The body is larger than the limit of the operation.
     #[error("the body is too large")]
     BodyTooLarge,
@@ -123,7 +136,9 @@ impl ResponseError for Rejection {
             Self::HeadersTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::UnreadableBody(_) | Self::UnreadableForm(_) => StatusCode::BAD_REQUEST,
+            Self::MalformedHost | Self::ForeignHost | Self::UnreadableBody(_) | Self::UnreadableForm(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unauthenticated | Self::InvalidToken | Self::InvalidAuthorization => {

@@ -35,6 +35,12 @@ impl Site {
         base_path(&self.public_url)
     }
 
+    /// The host, and the port if there is one, of the public URL and of each origin.
+    pub(crate) fn authorities(&self) -> impl Iterator<Item = &str> {
+        let urls = self.origins.iter().chain([&self.public_url]);
+        urls.filter_map(|url| url.split_once("://")).map(|(_, rest)| rest.split('/').next().unwrap_or(rest))
+    }
+
     /// Whether `origin` is trusted. Compares exactly, because browsers serialise an origin in only one way.
     pub(crate) fn trusts(&self, origin: &str) -> bool {
         self.origins.iter().any(|trusted| trusted == origin)

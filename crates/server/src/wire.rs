@@ -108,6 +108,7 @@ pub(crate) fn listener(config: &Config, app: &App) -> Listener {
     Listener {
         limits: (&config.listener).into(),
         uncapped: [&config.server.trusted_proxies[..], &LOOPBACK].concat(),
+        site: Arc::clone(&app.site),
         surface: blegram_api::surface(app),
     }
 }

@@ -49,9 +49,10 @@ impl From<Rejection> for Problem {
             Rejection::HeadersTooLarge { .. } => Self::new(Code::HeadersTooLarge).with_detail(text),
             Rejection::BodyTooLarge => Self::new(Code::BodyTooLarge),
             Rejection::UnsupportedMediaType => Self::new(Code::UnsupportedMediaType),
-            Rejection::UnreadableBody(_) | Rejection::UnreadableForm(_) => {
-                Self::new(Code::MalformedRequest).with_detail(text)
-            }
+            Rejection::MalformedHost
+            | Rejection::ForeignHost
+            | Rejection::UnreadableBody(_)
+            | Rejection::UnreadableForm(_) => Self::new(Code::MalformedRequest).with_detail(text),
             Rejection::BodyTimeout => Self::new(Code::RequestTimeout),
             Rejection::RateLimited(rate_limit) => Self::rate_limited(&rate_limit),
             Rejection::Unauthenticated => Self::new(Code::Unauthenticated),
@@ -249,6 +250,8 @@ mod tests {
             Rejection::NotFound,
             Rejection::MethodNotAllowed,
             Rejection::HeadersTooLarge { max_bytes: 1 },
+            Rejection::MalformedHost,
+            Rejection::ForeignHost,
             Rejection::BodyTooLarge,
             Rejection::UnsupportedMediaType,
             Rejection::UnreadableBody("end of file".to_owned()),

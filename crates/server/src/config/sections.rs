@@ -46,7 +46,9 @@ section! {
 section! {
     /// Addresses and origins of the site, and the data directory.
     pub Server, "server":
-    /// IP address and port to listen on. `0.0.0.0` or `[::]` listens on all interfaces.
+    /// IP address and port to listen on. `0.0.0.0` or `[::]` listens on all interfaces. On a loopback address, requests
+    /// are rejected (400) unless their `Host` is an IP address, `localhost` or a name below it, or the host of
+    /// `public_url` or of one of `trusted_origins`, or they come from one of `trusted_proxies`.
     listen: SocketAddr = Fixed("127.0.0.1:8080");
     /// The public URL of the site, used in links. Its origin is always trusted. Production requires https. It may have
     /// a path, as in `https://example.org/forum`: the proxy in front strips the path from each request, and blegram

@@ -9,7 +9,7 @@ use std::{
 
 use blegram_api::problem::Problem;
 use blegram_http::{
-    Rejection, Surface,
+    Rejection, Site, Surface,
     listener::{Limits, Listener},
 };
 use poem::{Endpoint, Response};
@@ -38,9 +38,14 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
-/// A listener that treats loopback addresses as any other.
+/// A site on this host that has the name `t`.
+pub(crate) fn site() -> Site {
+    Site { public_url: "http://t".to_owned(), origins: Vec::new(), trusted_proxies: Vec::new() }
+}
+
+/// A listener for [`site`] that treats loopback addresses as any other.
 pub(crate) fn listener(limits: Limits) -> Listener {
-    Listener { limits, uncapped: Vec::new(), surface: Arc::new(Problems) }
+    Listener { limits, uncapped: Vec::new(), site: Arc::new(site()), surface: Arc::new(Problems) }
 }
 
 /// Renders what the listener itself rejects as the API does.

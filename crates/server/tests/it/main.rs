@@ -8,6 +8,7 @@ mod clock;
 mod command;
 mod config;
 mod demo;
+mod hosts;
 mod jobs;
 mod listener;
 mod process;

@@ -130,7 +130,7 @@ impl Home {
 
     async fn is_ready(&self) -> bool {
         let Ok(mut client) = Client::connect(self.address).await else { return false };
-        let sent = client.try_send("GET /readyz HTTP/1.1\r\nhost: t\r\n\r\n").await;
+        let sent = client.try_send("GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
         sent.is_ok() && client.try_answer().await.is_ok_and(|answer| answer.status == 200)
     }
 

@@ -21,12 +21,14 @@ fn mode(home: &Home, name: &str) -> u32 {
 }
 
 #[tokio::test]
-async fn connections_over_loopback_are_not_capped() {
+async fn connections_over_loopback_are_not_capped_and_foreign_hosts_are_rejected() {
     let home = Home::new(&[("BLEGRAM_LISTENER__MAX_CONNECTIONS_PER_ADDRESS", "1")]);
     let _site = home.serve().await;
     let (mut first, mut second) = (home.connect().await, home.connect().await);
     assert_eq!(first.get("/healthz").await.status, 200);
     assert_eq!(second.get("/healthz").await.status, 200);
+    first.send("GET /healthz HTTP/1.1\r\nhost: evil.example\r\n\r\n").await;
+    first.answer().await.assert_problem(400, "malformed-request");
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ impl Hosts {
     /// Rejects a request without exactly one valid host, and one from `peer` for a foreign host.
     pub(crate) fn check<B>(&self, request: &Request<B>, peer: IpAddr) -> Result<(), Rejection> {
         let field = field(request.headers(), request.version())?;
-        // The host in a target in absolute form counts, whatever `Host` says (RFC 9112, 3.2.2).
+        // The host in a target in absolute form counts, and not `Host` (RFC 9112, 3.2.2).
         let target = request.uri().authority().map(|authority| authority.as_str().as_bytes());
         let host = target.map(|target| Host::parse(target).ok_or(Rejection::MalformedHost)).transpose()?;
         match host.or(field) {

@@ -42,8 +42,8 @@ macro_rules! codes {
 
 codes! {
     MalformedRequest = "malformed-request", BAD_REQUEST, "The request is malformed",
-        "Send exactly one valid Host header, and in a JSON body one object in UTF-8 with at most 32 levels of nesting.",
-        "유효한 Host 헤더를 하나만 보내고, JSON 본문은 UTF-8로 인코딩한 객체 하나를 32단계 이하의 깊이로 보내세요.";
+        "Send a JSON object in UTF-8 with at most 32 levels of nesting.",
+        "UTF-8로 인코딩한 JSON 객체를 32단계 이하의 깊이로 보내세요.";
     CursorInvalid = "cursor-invalid", BAD_REQUEST, "The cursor is invalid",
         "A cursor is valid only for the list and the filters that returned it. Start again without a cursor.",
         "커서는 발급받은 목록과 필터에서만 유효합니다. 커서 없이 처음부터 다시 요청하세요.";

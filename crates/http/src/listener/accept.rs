@@ -39,7 +39,7 @@ pub(super) struct Acceptor {
     slots: Arc<Semaphore>,
     shares: Shares,
     uncapped: Vec<IpNet>,
-    refusals: Refusals,
+    rejections: Rejections,
 }
 
 impl Acceptor {
@@ -47,7 +47,7 @@ impl Acceptor {
         let slots = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
         // `slots` limits all of them.
         let shares = Shares::new(SharesConfig { all: usize::MAX, each: limits.max_connections_per_address });
-        Self { socket, limits, slots, shares, uncapped, refusals: Refusals::default() }
+        Self { socket, limits, slots, shares, uncapped, rejections: Rejections::default() }
     }
 
     /// Accepts the next connection, once there is a free slot for it. Resets those above the cap of their address.
@@ -58,8 +58,8 @@ impl Acceptor {
             match self.share(peer.ip().to_canonical()) {
                 Ok(share) => return (self.open(stream, Places { slot, _share: share }), peer),
                 Err(_) => {
-                    reset(stream);
-                    self.refusals.add(peer);
+                    reset_on_close(&stream);
+                    self.rejections.add(peer);
                 }
             }
         }
@@ -80,20 +80,20 @@ impl Acceptor {
     }
 }
 
-/// Closes a connection without a response, which costs the least: one packet, and no state in the kernel afterwards.
-fn reset(stream: TcpStream) {
+/// Makes closing the connection a reset. That costs the least: one packet, and no state in the kernel afterwards.
+fn reset_on_close(stream: &TcpStream) {
     // Without the option the connection is only closed in a slower way.
-    let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+    let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
 /// Counts the connections above the cap of their address, for a log that they cannot flood.
 #[derive(Default)]
-struct Refusals {
+struct Rejections {
     count: u64,
     logged: Option<Instant>,
 }
 
-impl Refusals {
+impl Rejections {
     fn add(&mut self, peer: SocketAddr) {
         self.count += 1;
         if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_PAUSE) {

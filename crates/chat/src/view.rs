@@ -158,9 +158,15 @@ const fn people_of(event: &ConversationEvent) -> [Option<UserId>; 2] {
     }
 }
 
-/// Hydrates messages, in the given order: one statement for people, and one for images if there are any.
-pub(crate) async fn view_messages(conn: &impl Conn, all: Vec<Message>) -> Result<Vec<MessageView>> {
+/// Hydrates messages, in the given order: one statement for people, and one for images if there are any. Messages of a
+/// deleted account have no content from its deletion on, even before the job has cleared them.
+pub(crate) async fn view_messages(conn: &impl Conn, mut all: Vec<Message>) -> Result<Vec<MessageView>> {
     let people = People::read(conn, all.iter().filter_map(|message| message.sender).collect()).await?;
+    for message in &mut all {
+        if message.sender.is_some_and(|sender| people.find(sender).is_none()) {
+            anonymize(message);
+        }
+    }
     let ids: Vec<MediaId> = all.iter().flat_map(|message| message.media.iter().copied()).collect();
     let mut images = media::list_by_ids(conn, &ids).await?;
     let view = |message: Message| MessageView {
@@ -169,6 +175,15 @@ pub(crate) async fn view_messages(conn: &impl Conn, all: Vec<Message>) -> Result
         message,
     };
     Ok(all.into_iter().map(view).collect())
+}
+
+/// Clears a message like the job that purges the account of its sender. It keeps its place.
+fn anonymize(message: &mut Message) {
+    message.sender = None;
+    message.text.clear();
+    message.media.clear();
+    // The time of the purge, which has not run yet, is not shown to anyone.
+    message.deleted_at = message.deleted_at.or(Some(message.created_at));
 }
 
 /// Hydrates one message.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     both_databases,
-    world::{Actor, Answer, PASSWORD, TestApp},
+    world::{Actor, Answer, PASSWORD, TestApp, client_id},
 };
 
 async fn delete(actor: &Actor<'_>, password: &Value) -> Answer {
@@ -41,6 +41,78 @@ async fn deleted_account_disappears_immediately(#[case] backend: Backend) {
     }
     assert_eq!(bob.get(&format!("/api/v1/posts/{mention}")).await.json()["mentions"], json!([]));
     t.stranger().log_in("ann", PASSWORD).await.assert_problem(401, "invalid-credentials");
+}
+
+/// Everything that shows content of an account, requested by another user. `{post}` and `{comment}` are of that user,
+/// `{text}` is a comment of the account.
+const CONTENT: [&str; 18] = [
+    "users/@quixote",
+    "users/@bob/followers",
+    "users/@bob/following",
+    "posts/{post}/comments",
+    "posts/{post}/likes",
+    "comments/{comment}/replies",
+    "comments/{comment}/likes",
+    "comments/{text}",
+    "timelines/home",
+    "timelines/public",
+    "timelines/hashtags/quixotic",
+    "search/suggestions?q=quix",
+    "search/users?q=quixote",
+    "search/posts?q=quixotic",
+    "notifications",
+    "conversations",
+    "conversations/{direct}/messages",
+    "conversations/{group}/events?after=0",
+];
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn content_of_a_deleted_account_is_hidden_before_jobs_purge_it(#[case] backend: Backend) {
+    let t = TestApp::new(backend).await;
+    let [quixote, bob] = t.users(["quixote", "bob"]).await;
+    let post = bob.posts("a mill").await;
+    let comment = bob.comments(&post, "and another").await;
+    quixote.replies(&post, &comment, "quixotic").await;
+    let text = quixote.comments(&post, "quixotic").await;
+    quixote.posts("quixotic #quixotic @bob").await;
+    for path in
+        [format!("posts/{post}/like"), format!("comments/{comment}/like"), "users/@bob/follow".to_owned()]
+    {
+        quixote.put_empty(&format!("/api/v1/{path}")).await.assert_success();
+    }
+    bob.put_empty("/api/v1/users/@quixote/follow").await.assert_success();
+    let direct = bob.starts_conversation(&["@quixote"], None).await;
+    let group = bob.starts_conversation(&["@quixote"], Some("us")).await;
+    let picture = quixote.uploads_picture().await;
+    for conversation in [&direct, &group] {
+        quixote.sends_message(conversation, "quixotic").await;
+    }
+    let image = json!({ "client_id": client_id(), "text": "", "media_ids": [picture] });
+    let messages = format!("/api/v1/conversations/{direct}/messages");
+    quixote.post(&messages, &image).await.assert_status(201);
+    let contents = CONTENT.map(|path| {
+        let path = path.replace("{post}", &post).replace("{comment}", &comment).replace("{text}", &text);
+        format!("/api/v1/{}", path.replace("{direct}", &direct).replace("{group}", &group))
+    });
+    let shows = async |path: &str| {
+        let answer = bob.get(path).await;
+        let text = answer.text();
+        answer.status == 200 && (text.contains("quixot") || text.contains(&picture))
+    };
+    for path in &contents {
+        assert!(shows(path).await, "{path}");
+    }
+
+    delete(&quixote, &json!(PASSWORD)).await.assert_status(204);
+    assert_eq!(t.database.count("messages").await, 3, "no job has run");
+    for path in &contents {
+        assert!(!shows(path).await, "{path}");
+    }
+    for message in bob.get(&messages).await.json()["items"].as_array().unwrap() {
+        assert_eq!([&message["sender"], &message["text"]], [&json!(null); 2]);
+        assert_eq!([&message["is_deleted"], &message["media"]], [&json!(true), &json!([])]);
+    }
 }
 
 #[apply(both_databases)]

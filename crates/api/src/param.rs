@@ -293,7 +293,7 @@ impl HashtagParam {
     /// The normalised hashtag, or 404 for a text that cannot be a hashtag.
     pub(crate) fn hashtag(&self) -> Result<Hashtag, Problem> {
         let tag = self.0.strip_prefix(['#', '＃']).unwrap_or(&self.0);
-        Hashtag::parse(tag).ok_or_else(Problem::not_found)
+        Hashtag::parse_name(tag).ok_or_else(Problem::not_found)
     }
 }
 

@@ -36,6 +36,12 @@ impl Hashtag {
         is_tag.then_some(Self(folded))
     }
 
+    /// Like [`Hashtag::parse`], for a tag that names something, as in a path or a topic: rejects invisible characters
+    /// instead of removing them, so that a tag with hidden content is not mistaken for another.
+    pub fn parse_name(raw: &str) -> Option<Self> {
+        if raw.chars().any(is_invisible) { None } else { Self::parse(raw) }
+    }
+
     /// Wraps a stored tag without validation: a stricter rule must not make existing tags unreadable.
     pub const fn from_stored(folded: String) -> Self {
         Self(folded)
@@ -218,6 +224,26 @@ mod tests {
     fn mentions(text: &str) -> Vec<String> {
         let names = |mention: &Mention| mention.0.iter().map(Username::as_str).collect::<Vec<_>>().join("|");
         Analysis::of(text).unwrap().mentions.iter().map(names).collect()
+    }
+
+    #[test]
+    fn hashtag_with_invisible_characters_is_no_name() {
+        for raw in ["제주", "Jeju", "ｊｅｊｕ", "\u{1112}\u{1161}\u{11ab}글", "e\u{301}"] {
+            assert_eq!(Hashtag::parse_name(raw), Hashtag::parse(raw));
+            assert!(Hashtag::parse_name(raw).is_some(), "{raw:?}");
+        }
+        for (invisible, raw) in [
+            ("variation selector", "jeju\u{fe0f}"),
+            ("filler", "je\u{3164}ju"),
+            ("Hangul filler", "\u{115f}\u{1160}jeju"),
+            ("grapheme joiner", "je\u{34f}ju"),
+        ] {
+            assert_eq!(Hashtag::parse(raw).as_ref().map(Hashtag::as_str), Some("jeju"), "{invisible}");
+            assert_eq!(Hashtag::parse_name(raw), None, "{invisible}");
+        }
+        for raw in ["je\0ju", "je\u{200b}ju", "je ju", "\u{feff}jeju"] {
+            assert_eq!((Hashtag::parse(raw), Hashtag::parse_name(raw)), (None, None), "{raw:?}");
+        }
     }
 
     #[test]

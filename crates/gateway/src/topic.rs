@@ -32,7 +32,7 @@ impl FromStr for Topic {
         match (kind, value) {
             ("timeline", "home") => Ok(Self::Home),
             ("timeline", "public") => Ok(Self::Public),
-            ("hashtag", tag) => Hashtag::parse(tag).map(Self::Hashtag).ok_or(ParseTopicError),
+            ("hashtag", tag) => Hashtag::parse_name(tag).map(Self::Hashtag).ok_or(ParseTopicError),
             ("user", id) => id.parse().map(Self::User).map_err(|_| ParseTopicError),
             ("post", id) => id.parse().map(Self::Post).map_err(|_| ParseTopicError),
             _ => Err(ParseTopicError),
@@ -69,9 +69,17 @@ mod tests {
         for text in texts {
             assert_eq!(text.parse::<Topic>().unwrap().to_string(), text);
         }
-        for text in
-            ["", "timeline", "timeline:", "timeline:mine", "hashtag:", "hashtag:a-b", "user:ann", "post:1"]
-        {
+        for text in [
+            "",
+            "timeline",
+            "timeline:",
+            "timeline:mine",
+            "hashtag:",
+            "hashtag:a-b",
+            "hashtag:je\u{3164}ju",
+            "user:ann",
+            "post:1",
+        ] {
             assert_eq!(text.parse::<Topic>(), Err(ParseTopicError), "{text}");
         }
     }

@@ -96,7 +96,7 @@ pub(crate) fn healthz() -> Response {
 pub(crate) async fn readyz(app: Data<&Arc<App>>) -> Response {
     match (app.readiness)().await {
         Ok(()) => plain(StatusCode::OK, "ready\n".to_owned()),
-        Err(lacking) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {lacking}\n")),
+        Err(cause) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {cause}\n")),
     }
 }
 

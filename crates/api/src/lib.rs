@@ -50,8 +50,24 @@ pub use openapi::{openapi, openapi_yaml};
 pub use realtime::{Background, Realtime};
 pub use surface::surface;
 
-/// Checks whether the process can serve requests; the error text says what is missing.
-pub type Readiness = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+/// Checks whether the process can serve requests.
+pub type Readiness =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), NotReady>> + Send>> + Send + Sync>;
+
+/// Why the process cannot serve requests. The response to a probe names it; everything else is in the log, because
+/// anyone can probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotReady {
+    /// The database does not respond or does not commit.
+    #[error("database")]
+    Database,
+    /// The image storage does not respond, or is not that of the site.
+    #[error("storage")]
+    Storage,
+    /// The process is ending.
+    #[error("shutting down")]
+    ShuttingDown,
+}
 
 /// The services behind the HTTP interface; cheap to clone.
 #[derive(Clone)]

@@ -8,6 +8,7 @@
 //! | [`telemetry`] | logging, including panics |
 //! | [`data_folder`] | the data directory: exclusive lock, embedded database file, site key |
 //! | [`wire`] | builds the application from the configuration |
+//! | `readiness` | whether this node can serve requests |
 //! | [`serve`](mod@serve) | the server, from start to graceful shutdown |
 //! | [`clock`] | the site clock, id generation after a restart, and the clock check for retention |
 //! | [`jobs`] | the runner of background jobs |
@@ -25,6 +26,7 @@ pub mod demo;
 pub mod doctor;
 pub mod jobs;
 pub mod migrate;
+mod readiness;
 pub mod recount;
 pub mod run;
 pub mod serve;

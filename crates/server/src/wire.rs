@@ -1,16 +1,13 @@
-//! Builds the application from the configuration: the database, the services, the readiness check.
+//! Builds the application from the configuration: the database and the services.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
     num::NonZeroU32,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
-use blegram_api::{App, Background, Readiness, Realtime, Site};
+use blegram_api::{App, Background, Realtime, Site};
 use blegram_auth::{Auth, PasswordCost, SiteKey};
 use blegram_chat::Chat;
 use blegram_domain::{
@@ -25,16 +22,13 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use secrecy::{ExposeSecret, SecretSlice};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::config::{Accounts, Config};
+use crate::{
+    config::{Accounts, Config},
+    readiness::readiness,
+};
 
 /// SQL statements that take longer are logged.
 const SLOW_STATEMENT: Duration = Duration::from_millis(250);
-
-/// Time limit of a readiness probe. Orchestrators give up soon after.
-const PROBE_LIMIT: Duration = Duration::from_secs(2);
-
-/// The part of [`PROBE_LIMIT`] within which the database must respond to a ping.
-const DATABASE_LIMIT: Duration = Duration::from_millis(1_500);
 
 /// Connections over loopback are not capped by address: what connects from this machine is a proxy or a tunnel, also one
 /// that is not in `server.trusted_proxies`, or a program that could do more harm in other ways.
@@ -139,57 +133,6 @@ pub fn media(
         },
     };
     Media::new(db, clock, media)
-}
-
-fn readiness(db: Db, media: Media, shutdown: CancellationToken) -> Readiness {
-    let is_foreign = Arc::new(AtomicBool::new(false));
-    Arc::new(move || {
-        let (db, media, shutdown) = (db.clone(), media.clone(), shutdown.clone());
-        let is_foreign = Arc::clone(&is_foreign);
-        Box::pin(async move {
-            if shutdown.is_cancelled() {
-                return Err("shutting down".to_owned());
-            }
-            let checks = async {
-                check_database(&db).await?;
-                check_storage(&media, &is_foreign).await
-            };
-            let slow = || Err("a check timed out".to_owned());
-            tokio::time::timeout(PROBE_LIMIT, checks).await.unwrap_or_else(|_| slow())
-        })
-    })
-}
-
-/// Checks that the storage responds and still has the marker of this site. A node that was started with a foreign
-/// storage counts as ready: it serves everything but images, and must not take the site down. It logs the error once,
-/// and `blegram doctor` reports it.
-async fn check_storage(media: &Media, is_foreign: &AtomicBool) -> Result<(), String> {
-    let answer = media.check_storage().await;
-    let is_new =
-        !is_foreign.swap(matches!(answer, Err(blegram_media::Error::ForeignStorage(_))), Ordering::Relaxed);
-    match answer {
-        Err(error @ blegram_media::Error::ForeignStorage(_)) if !media.has_found_storage() => {
-            if is_new {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "foreign image storage: this node rejects uploads and deletes no files; all nodes of a site must share one storage"
-                );
-            }
-            Ok(())
-        }
-        other => other.map_err(|error| error.to_string()),
-    }
-}
-
-/// Checks that the database reads and commits. A node that can only read must leave the load balancer.
-async fn check_database(db: &Db) -> Result<(), String> {
-    let answer = tokio::time::timeout(DATABASE_LIMIT, db.ping()).await;
-    let answer = answer.map_err(|_| "the database did not respond in time".to_owned())?;
-    answer.map_err(|error| error.reason().to_owned())?;
-    db.check_commits().await.map_err(|error| {
-        tracing::warn!(error = &error as &dyn std::error::Error, "database commit check failed");
-        error.reason().to_owned()
-    })
 }
 
 fn auth_config(config: &Config, site_key: SiteKey) -> blegram_auth::Config {

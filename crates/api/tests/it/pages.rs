@@ -3,7 +3,7 @@
 use std::{io::Read, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use blegram_api::problem::Code;
+use blegram_api::{NotReady, problem::Code};
 use blegram_persistence::testing::Backend;
 use flate2::read::GzDecoder;
 use rstest_reuse::apply;
@@ -197,7 +197,7 @@ async fn problems_have_pages() {
 #[apply(both_databases)]
 #[tokio::test]
 async fn probes_distinguish_liveness_from_readiness(#[case] backend: Backend) {
-    let readiness = Arc::new(|| Box::pin(std::future::ready(Err("shutting down".to_owned()))) as _);
+    let readiness = Arc::new(|| Box::pin(std::future::ready(Err(NotReady::ShuttingDown))) as _);
     let t = TestApp::with(backend, Settings { readiness, ..Settings::default() }).await;
     t.stranger().get("/healthz").await.assert_status(200);
     let answer = t.stranger().get("/readyz").await;

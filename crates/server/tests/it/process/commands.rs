@@ -80,14 +80,21 @@ async fn doctor_and_readiness_report_unmounted_storage() {
     std::fs::create_dir(&media).unwrap();
     let words = "is not the one that this site wrote to";
     let ready = home.stranger().get("/readyz").await;
-    assert!(ready.status == 503 && ready.body.contains(words), "{ready:?}");
+    assert_eq!((ready.status, &*ready.body), (503, "not ready: storage\n"));
+    site.logs(words).await;
+    // Once per change, not per probe.
+    home.stranger().get("/readyz").await;
+    home.stranger().get("/readyz").await;
     let report = home.run("doctor").end().await;
     assert!(report.code == Some(1) && report.stdout.contains(words), "{report:?}");
     std::fs::remove_dir(&media).unwrap();
     std::fs::rename(media.with_extension("away"), &media).unwrap();
     assert_eq!(home.stranger().get("/readyz").await.status, 200);
     home.run("doctor").end().await.assert_success();
-    drop(site);
+    site.signal(Signal::TERM);
+    let log = site.end().await.stderr;
+    assert_eq!(log.matches("this node is not ready").count(), 1, "{log}");
+    assert_eq!(log.matches("this node is ready again").count(), 1, "{log}");
 }
 
 #[tokio::test]

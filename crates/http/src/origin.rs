@@ -26,6 +26,16 @@ impl<'a> RequestOrigin<'a> {
         }
     }
 
+    /// Whether the page that sends the request is of this site or of a trusted origin, as far as the browser tells: for
+    /// reads with a side effect that needs no token. A request without `Sec-Fetch-Site` and `Origin` is not from a page,
+    /// or from a browser that keeps cookies from the requests of other sites by `SameSite` only.
+    pub fn is_own_page(headers: &'a HeaderMap, site: &Site) -> bool {
+        match (RequestHeader::SecFetchSite.first(headers), Self::of(headers)) {
+            (Some(b"same-origin" | b"none"), _) | (None, Self::Absent) => true,
+            (_, origin) => origin.is_trusted(site),
+        }
+    }
+
     /// Whether pages of this origin may act with the cookie of their user.
     pub fn is_trusted(self, site: &Site) -> bool {
         matches!(self, Self::Named(origin) if site.trusts(origin))

@@ -83,7 +83,7 @@ pub use recount::Recounted;
 pub use relations::FollowState;
 pub use reports::{CreateReport, Reported};
 pub use revisions::{PostRevision, UpdatePost};
-pub use search::{HashtagView, Suggestions};
+pub use search::{HashtagView, SearchHistory, Suggestions};
 pub use view::{CommentView, PostView, UserView};
 
 /// The use cases of this crate; cheap to clone.

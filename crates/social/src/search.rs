@@ -30,6 +30,15 @@ pub struct Suggestions {
     pub hashtags: Vec<HashtagView>,
 }
 
+/// Whether a search is added to the recent searches of its viewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SearchHistory {
+    /// It is added, with its first page.
+    Recorded,
+    /// It is not: the viewer may not know of it.
+    Skipped,
+}
+
 /// The maximum number of suggestions of each kind.
 pub const SUGGESTIONS: i64 = 6;
 
@@ -41,8 +50,9 @@ impl Social {
         viewer: Option<UserId>,
         query: &Query,
         page: &PageRequest<Ranked>,
+        history: SearchHistory,
     ) -> Result<Page<UserView, Ranked>> {
-        self.record_search(viewer, Kind::Users, query, page.is_first()).await?;
+        self.record_search(viewer, Kind::Users, query, history, page.is_first()).await?;
         self.find_users(viewer, query, page).await
     }
 
@@ -69,8 +79,9 @@ impl Social {
         viewer: Option<UserId>,
         query: &Query,
         page: &PageRequest<Ranked>,
+        history: SearchHistory,
     ) -> Result<Page<HashtagView, Ranked>> {
-        self.record_search(viewer, Kind::Hashtags, query, page.is_first()).await?;
+        self.record_search(viewer, Kind::Hashtags, query, history, page.is_first()).await?;
         self.find_hashtags(query, page).await
     }
 
@@ -93,8 +104,9 @@ impl Social {
         viewer: Option<UserId>,
         query: &Query,
         page: &PageRequest,
+        history: SearchHistory,
     ) -> Result<Page<PostView>> {
-        self.record_search(viewer, Kind::Posts, query, page.is_first()).await?;
+        self.record_search(viewer, Kind::Posts, query, history, page.is_first()).await?;
         let ids = search::list_post_ids(&self.db.searching(), query, page).await?;
         let mut found = self.page_of_posts(viewer, ids, Muted::Hidden).await?;
         if query.is_narrowed() {
@@ -157,9 +169,11 @@ impl Social {
         viewer: Option<UserId>,
         kind: Kind,
         query: &Query,
+        history: SearchHistory,
         is_first: bool,
     ) -> Result<()> {
-        let Some(viewer) = viewer.filter(|_| is_first) else { return Ok(()) };
+        let is_recorded = is_first && history == SearchHistory::Recorded;
+        let Some(viewer) = viewer.filter(|_| is_recorded) else { return Ok(()) };
         let now = self.clock.now();
         let tx = self.db.write().await?;
         recent_searches::insert(&tx, viewer, kind, query.as_str(), now).await?;

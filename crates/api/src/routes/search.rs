@@ -1,11 +1,16 @@
-use blegram_http::{MaybeViewer, Viewer};
+use std::sync::Arc;
+
+use blegram_http::{MaybeViewer, Viewer, origin::RequestOrigin};
 use blegram_limits::Policy;
+use blegram_social::SearchHistory;
+use poem::{FromRequest, Request, RequestBody};
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
 };
 
 use crate::{
+    App,
     answer::{Answer, ApiResult, NoContent},
     list::List,
     operation::{Login, Operation},
@@ -22,6 +27,18 @@ use crate::{
 };
 
 pub(crate) struct SearchApi;
+
+/// Skips the recent searches for links on pages of other sites, which browsers follow with the cookie (`SameSite=Lax`).
+#[derive(Debug)]
+struct History(SearchHistory);
+
+impl<'a> FromRequest<'a> for History {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
+        let app = request.data::<Arc<App>>();
+        let is_own = app.is_some_and(|app| RequestOrigin::is_own_page(request.headers(), &app.site));
+        Ok(Self(if is_own { SearchHistory::Recorded } else { SearchHistory::Skipped }))
+    }
+}
 
 /// The rules of the operations in this file.
 pub(crate) const OPERATIONS: &[Operation] = &[
@@ -70,11 +87,12 @@ impl SearchApi {
         viewer: MaybeViewer,
         /// The search text, 1 to 100 characters. 검색어, 1~100자.
         q: Query<Required<SearchParam>>,
+        history: History,
         list: List,
     ) -> ApiResult<Paged<UserPage>> {
         let text = query(&q.0)?;
         let page = list.ranked_page(&[text.as_str()])?;
-        let found = app.social.search_users(viewer.id(), &text, &page).await?;
+        let found = app.social.search_users(viewer.id(), &text, &page, history.0).await?;
         Ok(Paged::render_with(found, &app.media.links()))
     }
 
@@ -89,11 +107,12 @@ impl SearchApi {
         viewer: MaybeViewer,
         /// The search text, 1 to 100 characters. 검색어, 1~100자.
         q: Query<Required<SearchParam>>,
+        history: History,
         list: List,
     ) -> ApiResult<Paged<HashtagPage>> {
         let text = query(&q.0)?;
         let page = list.ranked_page(&[text.as_str()])?;
-        let found = app.social.search_hashtags(viewer.id(), &text, &page).await?;
+        let found = app.social.search_hashtags(viewer.id(), &text, &page, history.0).await?;
         Ok(Paged::render(found))
     }
 
@@ -110,11 +129,12 @@ impl SearchApi {
         viewer: MaybeViewer,
         /// The search text, 1 to 100 characters. 검색어, 1~100자.
         q: Query<Required<SearchParam>>,
+        history: History,
         list: List,
     ) -> ApiResult<Paged<PostPage>> {
         let text = query(&q.0)?;
         let page = list.page(&[text.as_str()])?;
-        let found = app.social.search_posts(viewer.id(), &text, &page).await?;
+        let found = app.social.search_posts(viewer.id(), &text, &page, history.0).await?;
         Ok(Paged::render_with(found, &app.media.links()))
     }
 
@@ -146,8 +166,10 @@ impl SearchApi {
 
     /// List recent searches
     ///
-    /// Your 20 most recent searches without duplicates, newest first. Only you can see them.
-    /// 중복을 제외한 최근 검색 20개를 최신순으로 반환합니다. 나만 볼 수 있습니다.
+    /// Your 20 most recent searches without duplicates, newest first. Only you can see them. Searches that pages of other
+    /// sites link to are not saved.
+    /// 중복을 제외한 최근 검색 20개를 최신순으로 반환합니다. 나만 볼 수 있습니다. 다른 사이트의 링크로 연 검색은 저장되지
+    /// 않습니다.
     #[oai(path = "/me/recent-searches", method = "get", operation_id = "listRecentSearches")]
     async fn list_recent_searches(
         &self,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use blegram_domain::Clock;
 use blegram_persistence::testing::Backend;
+use poem::http::Method;
 use rstest_reuse::apply;
 use serde_json::{Value, json};
 
@@ -196,6 +197,35 @@ async fn recent_searches_are_the_newest_twenty_without_duplicates(#[case] backen
     assert_eq!(ann.get("/api/v1/me/recent-searches").await.items("query")[0], "word5");
     ann.delete("/api/v1/me/recent-searches").await.assert_status(204);
     assert_eq!(ann.get("/api/v1/me/recent-searches").await.items("query"), [json!(null); 0]);
+}
+
+/// Browsers follow a link of another site with the cookie.
+#[apply(both_databases)]
+#[tokio::test]
+async fn searches_from_pages_of_other_sites_are_not_recorded(#[case] backend: Backend) {
+    const SITE: &str = "sec-fetch-site";
+    let t = TestApp::new(backend).await;
+    let [ann] = t.users(["ann"]).await;
+    let table: [(&[(&str, &str)], bool); 9] = [
+        (&[(SITE, "same-origin")], true),
+        (&[(SITE, "none")], true),
+        (&[], true),
+        (&[(SITE, "cross-site"), ("origin", "https://app.example")], true),
+        (&[("origin", "https://app.example")], true),
+        (&[(SITE, "cross-site")], false),
+        (&[(SITE, "same-site")], false),
+        (&[(SITE, "same-site"), ("origin", "https://evil.example")], false),
+        (&[(SITE, "가을")], false),
+    ];
+    for kind in ["posts", "users", "hashtags"] {
+        for (headers, is_recorded) in table {
+            let path = format!("/api/v1/search/{kind}?q=embarrassing");
+            ann.send_bare(Method::GET, &path, headers, Vec::new()).await.assert_status(200);
+            let recorded = ann.get("/api/v1/me/recent-searches").await.items("query").len();
+            assert_eq!(recorded, usize::from(is_recorded), "{kind} {headers:?}");
+            ann.delete("/api/v1/me/recent-searches").await.assert_status(204);
+        }
+    }
 }
 
 #[apply(both_databases)]

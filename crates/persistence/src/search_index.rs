@@ -1,10 +1,15 @@
 //! The search index for posts, users and hashtags. Both databases index the same terms, which `domain` computes: SQLite
 //! in an FTS5 table beside a table of keys, PostgreSQL in a `tsvector` column.
 
+use std::collections::BTreeSet;
+
 use blegram_domain::{Post, PostId, User, UserId, Visibility, search::terms};
 use sea_orm::{DbBackend, Value};
 
-use crate::{Result, Tx, sql};
+use crate::{
+    Result, Tx,
+    sql::{self, Values},
+};
 
 /// A search index: a table of keys with their terms.
 pub(crate) struct Index {
@@ -107,21 +112,55 @@ pub(crate) async fn unindex_user(tx: &Tx, user: UserId) -> Result<()> {
     USERS.delete(tx, user.as_uuid().into()).await
 }
 
-/// Adds new hashtags to the search index.
-pub(crate) async fn index_hashtags(tx: &Tx, names: &[String]) -> Result<()> {
+/// Adds those of the locked hashtags `names` to the search index that are missing there.
+pub(crate) async fn index_hashtags_if_missing(tx: &Tx, names: &BTreeSet<String>) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let mut values = Values::default();
+    let placeholders = values.bind_all(names.iter().map(String::as_str));
+    let sql = format!("SELECT name FROM hashtag_search WHERE name IN ({placeholders})");
+    let known: Vec<String> = sql::list(tx, sql, values).await?;
+    let missing: Vec<String> = names.iter().filter(|name| !known.contains(name)).cloned().collect();
+    index_hashtags(tx, &missing).await
+}
+
+/// Adds up to `max` hashtags to the search index that are missing there, and returns how many.
+pub(crate) async fn index_missing_hashtags(tx: &Tx, max: u64) -> Result<u64> {
+    // On PostgreSQL, hashtags that are being deleted are skipped, and the others cannot be deleted until the transaction
+    // ends: the index references them.
+    let lock = if sql::is_postgres(tx) { "FOR KEY SHARE SKIP LOCKED" } else { "" };
+    let sql = format!(
+        "SELECT name FROM hashtags \
+         WHERE NOT EXISTS (SELECT 1 FROM hashtag_search WHERE hashtag_search.name = hashtags.name) LIMIT {max} {lock}"
+    );
+    let names: Vec<String> = sql::list(tx, sql, []).await?;
+    index_hashtags(tx, &names).await?;
+    Ok(names.len() as u64)
+}
+
+async fn index_hashtags(tx: &Tx, names: &[String]) -> Result<()> {
     for name in names {
         HASHTAGS.upsert(tx, name.clone().into(), terms(name)).await?;
     }
     Ok(())
 }
 
-/// Adds up to `max` hashtags to the search index that are missing there, and returns how many.
-pub(crate) async fn index_missing_hashtags(tx: &Tx, max: u64) -> Result<u64> {
-    let sql = format!(
-        "SELECT name FROM hashtags \
-         WHERE NOT EXISTS (SELECT 1 FROM hashtag_search WHERE hashtag_search.name = hashtags.name) LIMIT {max}"
-    );
-    let names: Vec<String> = sql::list(tx, sql, []).await?;
-    index_hashtags(tx, &names).await?;
-    Ok(names.len() as u64)
+/// Removes hashtags from the search index.
+pub(crate) async fn unindex_hashtags(tx: &Tx, names: &[String]) -> Result<()> {
+    // On PostgreSQL, deleting the hashtags deletes their rows here.
+    if names.is_empty() || sql::is_postgres(tx) {
+        return Ok(());
+    }
+    let Index { table, key } = HASHTAGS;
+    let mut values = Values::default();
+    let placeholders = values.bind_all(names.iter().map(String::as_str));
+    let matches = format!("{key} IN ({placeholders})");
+    for statement in [
+        format!("DELETE FROM {table}_terms WHERE rowid IN (SELECT row_no FROM {table} WHERE {matches})"),
+        format!("DELETE FROM {table} WHERE {matches}"),
+    ] {
+        sql::execute(tx, statement, values.clone()).await?;
+    }
+    Ok(())
 }

@@ -73,7 +73,7 @@ pub(crate) fn is_postgres(conn: &impl Conn) -> bool {
 }
 
 /// The values of a statement whose placeholders depend on its arguments.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Values(Vec<Value>);
 
 impl Values {
@@ -81,6 +81,11 @@ impl Values {
     pub(crate) fn bind(&mut self, value: impl Into<Value>) -> String {
         self.0.push(value.into());
         format!("${}", self.0.len())
+    }
+
+    /// Binds several values, and returns their placeholders as a list for `IN (…)`.
+    pub(crate) fn bind_all<T: Into<Value>>(&mut self, values: impl IntoIterator<Item = T>) -> String {
+        values.into_iter().map(|value| self.bind(value)).collect::<Vec<_>>().join(", ")
     }
 
     /// The number of the placeholder that was bound last.

@@ -164,6 +164,18 @@ impl Social {
         Ok(indexed > 0)
     }
 
+    /// Deletes a batch of the hashtags that no post has. Returns whether more may be left.
+    pub async fn delete_unused_hashtags(&self) -> Result<bool> {
+        let unused = hashtags::list_unused(&self.db, BATCH).await?;
+        if unused.is_empty() {
+            return Ok(false);
+        }
+        let tx = self.db.write().await?;
+        let deleted = hashtags::delete_unused(&tx, &unused).await?;
+        tx.commit().await?;
+        Ok(deleted == BATCH)
+    }
+
     async fn record_search(
         &self,
         viewer: Option<UserId>,

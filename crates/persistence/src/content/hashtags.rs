@@ -1,10 +1,13 @@
 //! How many posts that everyone may see have each hashtag.
+//!
+//! A hashtag that no post has any more keeps its row, with a count of zero, until a job deletes it ([`delete_unused`]).
+//! So a hashtag may have no row, and a transaction that counts it inserts the row.
 
 use std::collections::BTreeSet;
 
 use blegram_domain::{Hashtag, UserId, UserSummary};
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
+    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel,
     sea_query::{Expr, OnConflict},
 };
 
@@ -15,7 +18,8 @@ use crate::{
         self,
         hashtag::{Column, Entity, Model},
     },
-    search_index, sql,
+    rows, search_index,
+    sql::{self, Values},
 };
 
 /// Returns how many posts that everyone may see have the hashtag.
@@ -34,7 +38,6 @@ pub(crate) async fn change(tx: &Tx, before: &[Hashtag], after: &[Hashtag]) -> Re
     if all.is_empty() {
         return Ok(());
     }
-    let known = Entity::find().filter(Column::Name.is_in(&added)).all(tx.inner()).await?;
     let by = Expr::case(Expr::col((Entity, Column::Name)).is_in(&removed), -1).finally(1);
     let upsert = OnConflict::column(Column::Name)
         .value(Column::PostCount, Expr::col((Entity, Column::PostCount)).add(by))
@@ -44,9 +47,32 @@ pub(crate) async fn change(tx: &Tx, before: &[Hashtag], after: &[Hashtag]) -> Re
         Model { name: name.clone(), post_count }.into_active_model()
     });
     Entity::insert_many(rows).on_conflict(upsert).exec_without_returning(tx.inner()).await?;
-    let is_new = |name: &String| known.iter().all(|row| row.name != *name);
-    search_index::index_hashtags(tx, &added.into_iter().filter(is_new).collect::<Vec<_>>()).await
+    // Only now, with the rows locked: before, another transaction could have deleted them, with their search terms.
+    search_index::index_hashtags_if_missing(tx, &added).await
 }
+
+/// Lists up to `max` hashtags that no post has. Reads the whole table if there are fewer, so read it outside of the write
+/// transaction.
+pub async fn list_unused(conn: &impl Conn, max: u64) -> Result<Vec<String>> {
+    sql::list(conn, format!("SELECT name FROM hashtags WHERE {UNUSED} LIMIT {max}"), []).await
+}
+
+/// Deletes those of the hashtags `names` that still no post has, and returns how many. Skips those that a transaction is
+/// counting, so that it never waits for one.
+pub async fn delete_unused(tx: &Tx, names: &[String]) -> Result<u64> {
+    let mut values = Values::default();
+    let placeholders = values.bind_all(names.iter().map(String::as_str));
+    let lock = if sql::is_postgres(tx) { "FOR UPDATE SKIP LOCKED" } else { "" };
+    let sql = format!("SELECT name FROM hashtags WHERE name IN ({placeholders}) AND {UNUSED} {lock}");
+    let unused: Vec<String> = sql::list(tx, sql, values).await?;
+    search_index::unindex_hashtags(tx, &unused).await?;
+    rows::delete::<Entity>(tx, Column::Name.is_in(&unused)).await
+}
+
+/// The condition for a hashtag that no post has, not even one of a private account. Posts that only followers may see do
+/// not count, because nothing lists them by hashtag.
+const UNUSED: &str = "post_count = 0 \
+    AND NOT EXISTS (SELECT 1 FROM post_hashtags WHERE post_hashtags.hashtag = hashtags.name)";
 
 fn names(tags: &[Hashtag]) -> BTreeSet<String> {
     tags.iter().map(ToString::to_string).collect()

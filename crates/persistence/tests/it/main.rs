@@ -4,6 +4,7 @@
 
 mod accounts;
 mod durability;
+mod hashtags;
 mod jobs;
 mod migrations;
 mod newest;

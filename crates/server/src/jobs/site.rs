@@ -9,7 +9,7 @@ impl Handlers {
         match job {
             SiteJob::PurgeAccount(user) => self.purge_account(user).await,
             SiteJob::PurgePost(post) => self.purge_post(post).await,
-            SiteJob::Retention => self.delete_expired().await,
+            SiteJob::Retention => self.delete_old().await,
         }
     }
 
@@ -23,6 +23,10 @@ impl Handlers {
 
     async fn purge_post(&self, post: PostId) -> anyhow::Result<bool> {
         Ok(self.media.purge_post(post).await? || self.social.purge_post(post).await?)
+    }
+
+    async fn delete_old(&self) -> anyhow::Result<bool> {
+        Ok(self.social.delete_unused_hashtags().await? || self.delete_expired().await?)
     }
 
     /// Runs every deletion that depends on age alone, by a checked clock. Does nothing while retention is paused.

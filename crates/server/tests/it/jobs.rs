@@ -113,7 +113,7 @@ impl Site {
         social.create_comment(bob, of_ann, None, words("on yours")).await.unwrap();
     }
 
-    async fn delete(&self, login: &LoggedIn) {
+    pub(crate) async fn delete(&self, login: &LoggedIn) {
         let session = self.session(login).await;
         let user = login.account.user.summary.id;
         let password = EnteredPassword::parse(PASSWORD).unwrap();
@@ -256,7 +256,13 @@ async fn deleted_account_leaves_no_rows(#[case] backend: Backend) {
     let bob = site.social.get_user(None, &UserRef::Id(bob_id)).await.unwrap().user;
     assert_eq!((bob.follower_count, bob.following_count), (0, 0));
     assert!(site.social.recount(true).await.unwrap().iter().all(|counter| counter.wrong == 0));
-    assert_eq!(site.runner().run_due().await.unwrap(), 0);
+    let runner = site.runner();
+    assert_eq!(runner.run_due().await.unwrap(), 0);
+    // Within an hour, also the hashtags that only the account used.
+    runner.schedule().await.unwrap();
+    assert_eq!(runner.run_due().await.unwrap(), 1);
+    assert_eq!(site.database.lines("SELECT name AS line FROM hashtags").await, ["jeju"]);
+    assert_eq!(site.database.lines("SELECT name AS line FROM hashtag_search").await, ["jeju"]);
 }
 
 #[apply(both_databases)]

@@ -85,7 +85,7 @@ async fn act(
     let actor = people[numbers.below(people.len())];
     let other = UserRef::Id(people[numbers.below(people.len())]);
     let post = mine.get(numbers.below(mine.len().max(1))).copied();
-    match (numbers.below(16), post) {
+    match (numbers.below(17), post) {
         (0..=3, _) => mine.push(social.create_post(actor, text(&numbers.words())).await?.post.id),
         (4, Some(post)) => {
             let words = PostText::parse(&numbers.words()).unwrap();
@@ -110,6 +110,7 @@ async fn act(
         (11 | 12, _) => drop(social.follow_user(actor, &other).await?),
         (13, _) => drop(social.unfollow_user(actor, &other).await?),
         (14, _) => drop(social.accept_follow_requests(actor).await?),
+        (15, _) => drop(social.delete_unused_hashtags().await?),
         _ if numbers.below(4) == 0 => social.block_user(actor, &other).await?,
         _ => social.unblock_user(actor, &other).await?,
     }
@@ -140,4 +141,10 @@ async fn concurrent_writers_do_not_deadlock() {
     for count in social.recount(false).await.unwrap() {
         assert_eq!(count.wrong, 0, "{count:?}");
     }
+    let unindexed = "SELECT name AS line FROM hashtags WHERE post_count > 0 AND name NOT IN (SELECT name FROM hashtag_search)";
+    assert_eq!(database.lines(unindexed).await, [""; 0]);
+    let missing = "SELECT DISTINCT hashtag AS line FROM post_hashtags JOIN posts ON posts.id = post_id \
+                   JOIN users ON users.id = author_id \
+                   WHERE NOT users.is_private AND hashtag NOT IN (SELECT name FROM hashtags)";
+    assert_eq!(database.lines(missing).await, [""; 0]);
 }

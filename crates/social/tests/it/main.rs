@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test, in helpers too")]
 
 mod events;
+mod hashtags;
 mod histories;
 mod locks;
 mod newer;

@@ -163,6 +163,15 @@ impl Db {
         Ok(())
     }
 
+    /// On SQLite, writes the write-ahead log into the file and truncates it. Returns whether it did: readers may prevent
+    /// it.
+    pub(crate) async fn checkpoint(&self) -> Result<bool> {
+        match &self.write {
+            Writer::Sqlite { pool, limit } => Ok(sqlite::checkpoint(pool, *limit).await?),
+            Writer::Postgres(_) => Ok(true),
+        }
+    }
+
     /// Reports every statement to `observer`. Call it once, before the handle is shared.
     #[must_use]
     pub fn observed(self, observer: impl Fn(Executed<'_>) + Clone + Send + Sync + 'static) -> Self {

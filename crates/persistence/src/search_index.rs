@@ -7,7 +7,7 @@ use blegram_domain::{Post, PostId, User, UserId, Visibility, search::terms};
 use sea_orm::{DbBackend, Value};
 
 use crate::{
-    Result, Tx,
+    Conn, Result, Tx,
     sql::{self, Values},
 };
 
@@ -20,6 +20,13 @@ pub(crate) struct Index {
 pub(crate) const POSTS: Index = Index { table: "post_search", key: "post_id" };
 pub(crate) const USERS: Index = Index { table: "user_search", key: "user_id" };
 pub(crate) const HASHTAGS: Index = Index { table: "hashtag_search", key: "name" };
+pub(crate) const ALL: [Index; 3] = [POSTS, USERS, HASHTAGS];
+
+/// How many pages of about 4 KB a merge of an FTS5 index writes per transaction.
+const MERGED_PAGES: u32 = 250;
+
+/// FTS5 numbers the pages of a segment from its number times 2³⁷ on, and those of its tombstones 2¹⁶ segments later.
+const TOMBSTONES: i64 = 1 << (37 + 16);
 
 impl Index {
     async fn upsert(&self, tx: &Tx, id: Value, terms: String) -> Result<()> {
@@ -62,6 +69,31 @@ impl Index {
             self.delete_terms(tx, id.clone()).await?;
         }
         sql::execute(tx, format!("DELETE FROM {table} WHERE {key} = $1"), [id]).await.map(drop)
+    }
+
+    /// SQLite only: lists the pages that mark terms as deleted. FTS5 keeps those terms until it merges their segment with
+    /// others, which for an old segment may be never.
+    pub(crate) async fn list_remnants(&self, conn: &impl Conn) -> Result<Vec<i64>> {
+        let sql = format!("SELECT id FROM {}_terms_data WHERE id >= {TOMBSTONES}", self.table);
+        sql::list(conn, sql, []).await
+    }
+
+    /// SQLite only: whether any of these pages is left, or was reused.
+    pub(crate) async fn has_any_remnant(&self, conn: &impl Conn, pages: &[i64]) -> Result<bool> {
+        let left = self.list_remnants(conn).await?;
+        Ok(left.iter().any(|page| pages.contains(page)))
+    }
+
+    /// SQLite only: merges a part of the index without the deleted terms, and returns whether there was anything to do.
+    pub(crate) async fn merge_some(&self, tx: &Tx) -> Result<bool> {
+        const CHANGES: &str = "SELECT total_changes()";
+        let terms = format!("{}_terms", self.table);
+        let before: Option<i64> = sql::find(tx, CHANGES, []).await?;
+        let merge = format!("INSERT INTO {terms} ({terms}, rank) VALUES ('merge', -{MERGED_PAGES})");
+        sql::execute(tx, merge, []).await?;
+        let after: Option<i64> = sql::find(tx, CHANGES, []).await?;
+        // The command itself counts as one.
+        Ok(after.zip(before).is_some_and(|(after, before)| after - before > 1))
     }
 
     /// The SQL that selects the keys of up to [`MAX_CANDIDATES`] rows that match the expression in `$1`.

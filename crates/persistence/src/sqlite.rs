@@ -177,7 +177,11 @@ impl Pool {
             .busy_timeout(LOCK_WAIT)
             .statement_cache_capacity(STATEMENT_CACHE)
             .disable_statement_logging();
-        let options = if role == Role::Read { options.pragma("query_only", "ON") } else { options };
+        let options = match role {
+            Role::Read => options.pragma("query_only", "ON"),
+            // Overwrites deleted rows with zeros, in pages that become free too.
+            Role::Write => options.pragma("secure_delete", "ON"),
+        };
         let permits = usize::try_from(size).unwrap_or(Semaphore::MAX_PERMITS);
         Ok(Arc::new(Self {
             options,
@@ -246,6 +250,16 @@ impl Pool {
             observer(Executed { sql: &statement.sql, elapsed: start.elapsed(), failed });
         }
     }
+}
+
+/// Writes the write-ahead log into the file and truncates it, between two transactions of the writer. Returns whether it
+/// did: it waits for readers only as long as for any lock.
+pub(crate) async fn checkpoint(writer: &Arc<Pool>, limit: Duration) -> Result<bool, DbErr> {
+    let mut lease = writer.acquire(&WaitBudget::current()).await?;
+    let checkpoint = Statement::from_string(DbBackend::Sqlite, "PRAGMA wal_checkpoint(TRUNCATE)");
+    let result = lease.query_one(&checkpoint, limit).await?;
+    let is_busy: Option<i32> = result.map(|row| row.try_get("", "busy")).transpose()?;
+    Ok(is_busy == Some(0))
 }
 
 /// Reads in autocommit mode, each on any free connection.

@@ -6,9 +6,11 @@
 //! | [`idempotency_keys`] | idempotency keys and stored responses |
 //! | [`clock_state`], [`newest`] | whether the clock is trusted, and where new ids start |
 //! | [`recount`] | none: checks and repairs denormalised counts |
+//! | [`remnants`] | none: what SQLite keeps of deleted rows |
 
 pub mod clock_state;
 pub mod idempotency_keys;
 pub mod jobs;
 pub mod newest;
 pub mod recount;
+pub mod remnants;

@@ -20,13 +20,14 @@ pub(super) struct Handlers {
     pub(super) chat: Chat,
     pub(super) media: Media,
     pub(super) retention: Retention,
+    pub(super) db: Db,
 }
 
 impl Handlers {
     pub(super) fn new(db: Db, clock: Arc<dyn Clock>, auth: Auth, social: Social, media: Media) -> Self {
         // Without an event sink: jobs need only the database and the clock.
         let chat = Chat::new(db.clone(), Arc::clone(&clock));
-        Self { auth, social, chat, media, retention: Retention::new(db, clock) }
+        Self { auth, social, chat, media, retention: Retention::new(db.clone(), clock), db }
     }
 
     /// Runs one step of `job`: a few transactions of a few rows each. Returns whether there are more.

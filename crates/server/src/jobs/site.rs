@@ -1,6 +1,7 @@
 //! Jobs that need several features, in an order that none of them knows.
 
 use blegram_domain::{PostId, UserId, job::SiteJob};
+use blegram_persistence::remnants;
 
 use super::handlers::Handlers;
 
@@ -25,8 +26,13 @@ impl Handlers {
         Ok(self.media.purge_post(post).await? || self.social.purge_post(post).await?)
     }
 
+    /// Deletes what has expired or is unused, and at last what is left of it in the files of SQLite.
     async fn delete_old(&self) -> anyhow::Result<bool> {
-        Ok(self.social.delete_unused_hashtags().await? || self.delete_expired().await?)
+        let has_more = self.social.delete_unused_hashtags().await? || self.delete_expired().await?;
+        if !has_more && !remnants::delete(&self.db).await? {
+            tracing::debug!("the files of SQLite still contain deleted rows; continues in an hour");
+        }
+        Ok(has_more)
     }
 
     /// Runs every deletion that depends on age alone, by a checked clock. Does nothing while retention is paused.

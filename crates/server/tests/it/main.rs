@@ -7,6 +7,7 @@ mod client;
 mod clock;
 mod command;
 mod config;
+mod deleted_text;
 mod demo;
 mod hosts;
 mod jobs;

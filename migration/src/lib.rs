@@ -45,6 +45,7 @@ mod m20261128_000090_media_keys;
 mod m20261129_000100_storage_marker;
 mod m20261129_000110_report_texts;
 mod m20261129_000115_session_networks;
+mod m20261129_000120_media_usage;
 
 /// The list of migrations.
 #[derive(Debug)]
@@ -84,6 +85,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000100_storage_marker::Migration),
             Box::new(m20261129_000110_report_texts::Migration),
             Box::new(m20261129_000115_session_networks::Migration),
+            Box::new(m20261129_000120_media_usage::Migration),
         ]
     }
 }

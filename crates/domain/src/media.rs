@@ -1,9 +1,12 @@
 //! Images: metadata, storage keys, variants, and the accepted file types.
 
+pub mod quota;
+
 use std::{fmt, str::FromStr, time::Duration};
 
 use uuid::Uuid;
 
+use self::quota::Amount;
 use crate::{AltText, MediaId, MessageId, PostId, Timestamp, UploadId, UserId, stored::stored_enum};
 
 stored_enum! {
@@ -304,6 +307,11 @@ impl Media {
     /// How long an image may stay unused before it is deleted.
     pub const UNUSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
+    /// What the image takes of its owner's quota.
+    pub fn amount(&self) -> Amount {
+        Amount { files: 1, bytes: self.variants.iter().map(|variant| variant.byte_size).sum() }
+    }
+
     /// The largest size of the image.
     pub fn large(&self) -> Option<&Variant> {
         self.variants.iter().find(|variant| variant.name == VariantName::Large)
@@ -344,12 +352,10 @@ impl Upload {
     /// How long the record of an upload is kept.
     pub const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
-    /// The largest number of announced uploads per account that wait for completion; [`Upload::MAX_PENDING_BYTES`]
-    /// limits their total size. Uploaded files that are never completed stay in storage for
-    /// [`Upload::ABANDONED_AFTER`].
-    pub const MAX_PENDING: u64 = 100;
-    /// The largest total size of an account's pending uploads; see [`Upload::MAX_PENDING`].
-    pub const MAX_PENDING_BYTES: u64 = 500 * 1024 * 1024;
+    /// What the upload takes of its owner's quota until it is completed or deleted.
+    pub const fn amount(&self) -> Amount {
+        Amount { files: 1, bytes: self.byte_size }
+    }
 
     /// When the permission to upload the file expires.
     pub fn expires_at(&self) -> Timestamp {

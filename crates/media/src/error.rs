@@ -1,4 +1,4 @@
-use blegram_domain as domain;
+use blegram_domain::media::quota::QuotaExceeded;
 use blegram_limits::{Full, RateLimited};
 
 use crate::ImageRejection;
@@ -34,14 +34,9 @@ pub enum Error {
     /// The account sends as many files concurrently as it may.
     #[error("an account may send at most {0} files or forms at the same time")]
     TooManyAtOnce(usize),
-    /// The account has too many pending uploads, or too many bytes in them.
-    #[error("at most {files} uploads of {mib} MiB in total may be pending; you have {pending_files} of {pending_bytes} bytes; complete them or wait until they expire", files = domain::media::Upload::MAX_PENDING, mib = domain::media::Upload::MAX_PENDING_BYTES / 1024 / 1024)]
-    TooManyPending {
-        /// The number of pending uploads.
-        pending_files: u64,
-        /// Their total size in bytes.
-        pending_bytes: u64,
-    },
+    /// The image or upload does not fit into the account's quota.
+    #[error(transparent)]
+    QuotaExceeded(#[from] QuotaExceeded),
     /// The range lies outside the file, whose size in bytes is given.
     #[error("the range lies outside the file")]
     RangeNotSatisfiable(u64),

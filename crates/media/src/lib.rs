@@ -11,6 +11,7 @@
 //! | [`links`] | stable links to public files, and signed, expiring links to all others |
 //! | [`uploads`] | uploads through this server, and direct uploads to storage |
 //! | [`library`] | use-cases of an image's owner |
+//! | [`quota`] | what an account stores, and may store |
 //! | [`files`] | serves files, and receives direct uploads that go through this server |
 //! | [`receiving`] | limits for receiving files |
 //! | [`marker`] | checks that the storage is the one that this site wrote to |
@@ -47,6 +48,7 @@ pub mod library;
 pub mod links;
 pub mod marker;
 pub mod moving;
+pub mod quota;
 pub mod receiving;
 #[cfg(feature = "s3")]
 mod s3;
@@ -62,7 +64,7 @@ use std::{
 };
 
 use blegram_cpu_pool::{CpuPool, Priority};
-use blegram_domain::{Clock, UserId};
+use blegram_domain::{Clock, UserId, media::quota::Quota};
 use blegram_limits::{Limiter, Quotas, Shares, SharesConfig};
 use blegram_persistence::Db;
 use rand::TryRng;
@@ -96,6 +98,8 @@ pub struct Config {
     pub deadline: Duration,
     /// The limits for receiving files.
     pub receive: ReceiveLimits,
+    /// What each account may store.
+    pub quota: Quota,
 }
 
 impl Default for Config {
@@ -109,6 +113,7 @@ impl Default for Config {
             queue: 32,
             deadline: Duration::from_secs(30),
             receive: ReceiveLimits::default(),
+            quota: Quota::default(),
         }
     }
 }
@@ -123,6 +128,7 @@ pub struct Media {
     cpu_pool: CpuPool<UserId>,
     deadline: Duration,
     receive: ReceiveLimits,
+    quota: Quota,
     /// The permits for direct uploads, for forms, and for completions of direct uploads.
     uploads: Shares,
     forms: Shares,
@@ -154,6 +160,7 @@ impl Media {
             cpu_pool,
             deadline: config.deadline,
             receive,
+            quota: config.quota,
             uploads: Shares::new(shares),
             forms: Shares::new(shares),
             completions: Shares::new(shares),

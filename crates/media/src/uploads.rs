@@ -12,7 +12,7 @@ use blegram_domain::{
     media::{ImageType, Upload},
 };
 use blegram_limits::{Demand, Policy, Subject};
-use blegram_persistence::{Tx, media, uploads, users};
+use blegram_persistence::{Tx, media, media_usage, uploads, users};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, future::try_join_all, pin_mut};
 use object_store::GetOptions;
@@ -145,9 +145,10 @@ impl Media {
     /// Stores an uploaded file as an image of `actor`.
     ///
     /// # Errors
-    /// [`Error::Refused`]; [`Error::AccountNotFound`]; [`Error::Overloaded`]; [`Error::Unavailable`], in which case
-    /// nothing was stored.
+    /// [`Error::Refused`]; [`Error::QuotaExceeded`]; [`Error::AccountNotFound`]; [`Error::Overloaded`];
+    /// [`Error::Unavailable`], in which case nothing was stored.
     pub async fn upload(&self, actor: UserId, source: Source, alt: Option<AltText>) -> Result<domain::Media> {
+        self.check_room(actor).await?;
         let picture = self.render(actor, source).await?;
         self.store_image(actor, picture, alt, None).await
     }
@@ -155,7 +156,7 @@ impl Media {
     /// Announces a direct upload by `actor`.
     ///
     /// # Errors
-    /// [`Error::AccountNotFound`]; [`Error::TooManyPending`].
+    /// [`Error::AccountNotFound`]; [`Error::QuotaExceeded`].
     pub async fn create_upload(&self, actor: UserId, input: CreateUpload) -> Result<Announced> {
         let now = self.clock.now();
         let upload = Upload {
@@ -168,17 +169,11 @@ impl Media {
             media: None,
         };
         let tx = self.db.write().await?;
-        // An exclusive lock, so that two concurrent requests cannot both take the last place.
-        let account = users::lock(&tx, actor).await?.filter(|account| account.user.is_visible());
-        account.ok_or(Error::AccountNotFound)?;
-        let pending = uploads::pending(&tx, actor).await?;
-        if pending.files >= Upload::MAX_PENDING
-            || pending.bytes.saturating_add(input.byte_size) > Upload::MAX_PENDING_BYTES
-        {
-            let uploads::Pending { files: pending_files, bytes: pending_bytes } = pending;
-            return Err(Error::TooManyPending { pending_files, pending_bytes });
-        }
+        users::lock_shared(&tx, actor).await?.filter(User::is_visible).ok_or(Error::AccountNotFound)?;
+        // Before the upload is inserted, so that two concurrent requests cannot both take the last place.
+        media_usage::lock(&tx, actor).await?;
         uploads::insert(&tx, &upload).await?;
+        self.check_quota(&tx, actor, upload.amount()).await?;
         tx.commit().await?;
         let (url, headers) = self.signer.put(&upload);
         Ok(Announced { upload, url, headers })
@@ -188,7 +183,8 @@ impl Media {
     ///
     /// # Errors
     /// [`Error::NotFound`], also if the image was deleted since; [`Error::NotArrived`], [`Error::Expired`];
-    /// [`Error::TooManyAtOnce`]; [`Error::Refused`], after which the client may send the file again; otherwise like
+    /// [`Error::TooManyAtOnce`]; [`Error::QuotaExceeded`], after which the client may try again when there is room;
+    /// [`Error::Refused`], after which the client may send the file again; otherwise like
     /// [`Media::upload`].
     pub async fn complete_upload(&self, actor: UserId, id: UploadId) -> Result<domain::Media> {
         let upload = uploads::find(&self.db, id).await?.filter(|upload| upload.owner == actor);
@@ -345,6 +341,7 @@ impl Media {
             uploads::update_media(&tx, id, media.id).await?;
         }
         media::insert(&tx, media).await?;
+        self.check_quota(&tx, media.owner, media.amount()).await?;
         Ok(Written::Inserted(tx))
     }
 }

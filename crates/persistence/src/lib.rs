@@ -12,7 +12,7 @@
 //! | `people` | [`follows`], [`follow_requests`], [`blocks`], [`mutes`], [`relations`], [`suggestions`] |
 //! | `content` | [`posts`], [`comments`], [`revisions`], [`hashtags`], [`post_hashtags`], [`likes`], [`bookmarks`], [`timelines`], [`trends`], [`search`], [`recent_searches`], [`notifications`], [`reports`] |
 //! | `chat` | [`conversations`], [`messages`] |
-//! | `images` | [`media`], [`uploads`], [`storage_marker`] |
+//! | `images` | [`media`], [`media_usage`], [`uploads`], [`storage_marker`] |
 //! | `system` | [`jobs`], [`idempotency_keys`], [`clock_state`], [`newest`], [`recount`], [`remnants`] |
 //! | `entity` | the tables as SeaORM entities, and the conversion of their rows to domain types |
 //!
@@ -74,7 +74,7 @@ pub use content::{
 };
 pub use db::{Conn, Db, Searching, Tx};
 pub use error::{Error, Result};
-pub use images::{media, storage_marker, uploads};
+pub use images::{media, media_usage, storage_marker, uploads};
 pub use keyset::Listed;
 pub use people::{blocks, follow_requests, follows, mutes, relations, suggestions};
 pub use system::{clock_state, idempotency_keys, jobs, newest, recount, remnants};

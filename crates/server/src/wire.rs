@@ -131,6 +131,7 @@ pub fn media(
             min_bytes_per_second: settings.upload_min_bytes_per_second.get().into(),
             ..ReceiveLimits::default()
         },
+        quota: settings.into(),
     };
     Media::new(db, clock, media)
 }

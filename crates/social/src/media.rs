@@ -27,6 +27,11 @@ pub(crate) async fn use_in_post(tx: &Tx, images: &[Media], post: &Post) -> Resul
     Ok(media::update_used(tx, &ids, MediaUse::Post(post.id)).await?)
 }
 
+/// Marks the images of a post that is being deleted as deleted, so that they no longer count against the author's quota.
+pub(crate) async fn hide_with_post(tx: &Tx, post: &Post, now: Timestamp) -> Result<()> {
+    Ok(media::update_deleted_with_post(tx, &post.media, now).await?)
+}
+
 /// Enqueues a move for each image whose storage area (public or private) differs from the one its post needs.
 pub(crate) async fn move_misplaced(
     tx: &Tx,

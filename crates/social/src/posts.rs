@@ -112,6 +112,7 @@ impl Social {
     pub async fn delete_post(&self, actor: UserId, id: PostId, precondition: &Precondition) -> Result<()> {
         let now = self.clock.now();
         let (tx, post, author) = self.lock_own(actor, id, precondition, users::lock_to_count).await?;
+        media::hide_with_post(&tx, &post, now).await?;
         posts::update_deleted(&tx, &post, &author, now).await?;
         jobs::insert(&tx, Job::PurgePost(id), now, now).await?;
         // A job deletes these notifications later; they are hidden from now on.

@@ -77,9 +77,9 @@ codes! {
     Blocked = "blocked", FORBIDDEN, "You have blocked this account",
         "Unblock the account first. While you block it, you cannot follow it, view its lists or send it messages.",
         "차단한 계정입니다. 차단한 동안에는 팔로우하거나 목록을 보거나 메시지를 보낼 수 없으니 먼저 차단을 해제하세요.";
-    QuotaExceeded = "quota-exceeded", FORBIDDEN, "The upload quota is exceeded",
-        "An account can have at most 100 incomplete direct uploads, 500 MiB in total. Complete some of them, or wait: incomplete uploads are deleted two hours after they were created.",
-        "완료하지 않은 직접 업로드는 계정당 최대 100개, 합계 500 MiB까지 허용됩니다. 일부를 완료하거나 기다리세요. 완료하지 않은 업로드는 생성 후 두 시간이 지나면 삭제됩니다.";
+    QuotaExceeded = "quota-exceeded", FORBIDDEN, "The storage quota is exceeded",
+        "`detail` says what your images use and what is allowed, and so does getUsage. Delete posts, messages or unused images to free space, or use images that you uploaded. Unused images are deleted after a day, incomplete direct uploads after two hours.",
+        "이미지 사용량과 한도는 `detail`과 getUsage에 있습니다. 게시글이나 메시지, 쓰지 않는 이미지를 삭제하거나, 올려 둔 이미지를 사용하세요. 쓰지 않은 이미지는 하루 뒤에, 완료하지 않은 직접 업로드는 두 시간 뒤에 삭제됩니다.";
     RegistrationClosed = "registration-closed", FORBIDDEN, "Registration is closed",
         "This site does not accept new accounts. Ask its operators for one.",
         "이 사이트는 신규 가입을 받지 않습니다. 계정이 필요하면 운영자에게 문의하세요.";

@@ -154,8 +154,8 @@ impl From<blegram_media::Error> for Problem {
             blegram_media::Error::TooManyAtOnce(_) => Self::new(Code::RateLimited)
                 .with_header(header::RETRY_AFTER, UPLOAD_PAUSE_SECONDS.into())
                 .with_detail(error.to_string()),
-            blegram_media::Error::TooManyPending { .. } => {
-                Self::new(Code::QuotaExceeded).with_detail(error.to_string())
+            blegram_media::Error::QuotaExceeded(exceeded) => {
+                Self::new(Code::QuotaExceeded).with_detail(exceeded.to_string())
             }
             blegram_media::Error::RateLimited(limited) => limited.into(),
             blegram_media::Error::Overloaded => Self::new(Code::Overloaded),

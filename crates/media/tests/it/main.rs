@@ -10,6 +10,7 @@ mod failures;
 mod life;
 mod moving;
 mod pictures;
+mod quota;
 mod receiving;
 mod sweep;
 mod world;

@@ -4,7 +4,10 @@ use std::{io, sync::Arc, time::Duration};
 
 use blegram_domain::{
     Clock, SystemClock, UserId,
-    media::{ImageType, Upload},
+    media::{
+        ImageType, Upload,
+        quota::{Amount, QuotaExceeded},
+    },
 };
 use blegram_media::{
     Announced, Config, CreateUpload, Error, Location, Media, ReceiveLimits, Result, testing::photo,
@@ -202,15 +205,19 @@ async fn pending_uploads_are_limited_per_account(#[case] storage: StorageKind) {
     let w = World::new(storage).await;
     let [ann, bob] = [w.user("ann").await, w.user("bob").await];
     let large = 20 * 1024 * 1024;
-    for _ in 0..Upload::MAX_PENDING_BYTES / large {
+    let quota = w.media.quota().unattached;
+    for _ in 0..quota.bytes / large {
         announce(&w.media, ann, large).await.unwrap();
     }
     let rejected = announce(&w.media, ann, 1).await;
-    assert!(matches!(rejected, Err(Error::TooManyPending { pending_files: 25, .. })), "{rejected:?}");
-    for _ in 0..Upload::MAX_PENDING {
+    let used = Amount { files: 25, bytes: quota.bytes };
+    assert!(
+        matches!(rejected, Err(Error::QuotaExceeded(error)) if error == QuotaExceeded::Unattached { used, quota })
+    );
+    for _ in 0..quota.files {
         announce(&w.media, bob, 1).await.unwrap();
     }
-    assert!(matches!(announce(&w.media, bob, 1).await, Err(Error::TooManyPending { .. })));
+    assert!(matches!(announce(&w.media, bob, 1).await, Err(Error::QuotaExceeded(_))));
 
     w.clock.advance(Upload::ABANDONED_AFTER + Duration::from_secs(1));
     while w.media.delete_expired(w.clock.now()).await.unwrap() {}

@@ -18,13 +18,14 @@ use crate::{
         media::{Column, Entity, Model},
         user,
     },
+    images::media_usage,
     jobs, rows, sql,
 };
 
-/// Inserts an image.
+/// Inserts an image, and locks the usage of its owner until the transaction ends.
 pub async fn insert(tx: &Tx, media: &Media) -> Result<()> {
     Entity::insert(Model::from(media).into_active_model()).exec_without_returning(tx.inner()).await?;
-    Ok(())
+    media_usage::add(tx, media.owner, media.amount()).await
 }
 
 /// Finds an image by id.
@@ -114,6 +115,10 @@ pub async fn update_used(tx: &Tx, ids: &[MediaId], used: MediaUse) -> Result<()>
 
 /// Marks locked images as deleted. A job removes their files, and then their rows.
 pub async fn update_deleted(tx: &Tx, ids: &[MediaId], now: Timestamp) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    media_usage::subtract(tx, ids).await?;
     let none = Expr::value(Option::<Uuid>::None);
     let values = [
         (Column::DeletedAt, now.as_micros().into()),
@@ -122,6 +127,16 @@ pub async fn update_deleted(tx: &Tx, ids: &[MediaId], now: Timestamp) -> Result<
         (Column::IsAvatar, false.into()),
     ];
     update_all(tx, ids, values).await
+}
+
+/// Marks the images of a deleted post as deleted, and locks them until the transaction ends. They stay attached to it: the
+/// job that purges the post removes them.
+pub async fn update_deleted_with_post(tx: &Tx, ids: &[MediaId], now: Timestamp) -> Result<()> {
+    if lock_all(tx, ids).await?.is_empty() {
+        return Ok(());
+    }
+    media_usage::subtract(tx, ids).await?;
+    update_all(tx, ids, [(Column::DeletedAt, now.as_micros().into())]).await
 }
 
 async fn update_all<const N: usize>(
@@ -274,6 +289,9 @@ pub async fn list_known(conn: &impl Conn, keys: &[MediaKey]) -> Result<HashSet<M
 
 /// Deletes the rows of images whose files have been removed, and returns how many.
 pub async fn delete(tx: &Tx, ids: &[MediaId]) -> Result<u64> {
+    // Images of a deleted account are not marked as deleted, so they still count.
+    lock_all(tx, ids).await?;
+    media_usage::subtract(tx, ids).await?;
     rows::delete::<Entity>(tx, Column::Id.is_in(ids.iter().map(|id| id.as_uuid()))).await
 }
 

@@ -51,30 +51,6 @@ pub async fn update_media(tx: &Tx, id: UploadId, media: MediaId) -> Result<()> {
     Ok(())
 }
 
-/// The pending uploads of an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pending {
-    /// The number of files.
-    pub files: u64,
-    /// Their total announced size in bytes.
-    pub bytes: u64,
-}
-
-/// Sums up the pending uploads of `owner`.
-pub async fn pending(conn: &impl Conn, owner: UserId) -> Result<Pending> {
-    // Reads all rows: there are at most as many as may be pending.
-    let sizes: Vec<i64> = Entity::find()
-        .select_only()
-        .column(Column::ByteSize)
-        .filter(Column::OwnerId.eq(owner.as_uuid()))
-        .filter(Column::MediaId.is_null())
-        .into_tuple()
-        .all(conn.inner())
-        .await?;
-    let bytes = sizes.iter().map(|size| u64::try_from(*size).unwrap_or(0)).sum();
-    Ok(Pending { files: sizes.len() as u64, bytes })
-}
-
 /// A filter for uploads to delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UploadFilter {

@@ -23,7 +23,7 @@ pub struct Count {
 }
 
 /// Every count.
-pub const COUNTS: [Count; 8] = [
+pub const COUNTS: [Count; 10] = [
     undeleted(counted("posts", "like_count", "SELECT count(*) FROM post_likes WHERE post_id = posts.id")),
     undeleted(counted(
         "posts",
@@ -56,10 +56,19 @@ pub const COUNTS: [Count; 8] = [
              WHERE hashtag = hashtags.name AND posts.deleted_at IS NULL AND users.status = 'active' AND NOT users.is_private",
         )
     },
+    of_usage("files", "SELECT count(*) FROM media WHERE owner_id = user_id AND deleted_at IS NULL"),
+    of_usage(
+        "bytes",
+        "SELECT CAST(coalesce(sum(byte_size), 0) AS bigint) FROM media WHERE owner_id = user_id AND deleted_at IS NULL",
+    ),
 ];
 
 const fn counted(table: &'static str, column: &'static str, expected: &'static str) -> Count {
     Count { table, column, key: "id", expected, which: "true" }
+}
+
+const fn of_usage(column: &'static str, expected: &'static str) -> Count {
+    Count { key: "user_id", ..counted("media_usage", column, expected) }
 }
 
 const fn undeleted(count: Count) -> Count {

@@ -1,10 +1,11 @@
 use blegram_domain::{
     Hashtag, PageRequest,
+    media::quota::{Amount, Usage},
     page::{Limit, Scope},
 };
 use blegram_migration::Schema;
 use blegram_persistence::{
-    hashtags, post_hashtags, posts,
+    hashtags, media_usage, post_hashtags, posts,
     testing::{Backend, TestDatabase},
 };
 use rstest_reuse::apply;
@@ -98,4 +99,34 @@ async fn post_hashtags_migration_indexes_existing_posts(#[case] backend: Backend
     let all = posts::Removed::Of(ann);
     assert_eq!(post_hashtags::delete_below(&tx, all, 1).await.unwrap(), 1);
     assert_eq!(post_hashtags::delete_below(&tx, all, 10).await.unwrap(), 1);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn media_usage_migration_counts_existing_images(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let [ann, bob] = [insert_user(&database, "ann").await, insert_user(&database, "bob").await];
+    let schema = Schema::connect(database.url()).await.unwrap();
+    let changes = schema.status().await.unwrap();
+    let later = changes.iter().rev().position(|change| change.name.ends_with("_media_usage")).unwrap();
+    schema.down(u32::try_from(later + 1).unwrap()).await.unwrap();
+    let variant = |name, bytes| format!(r#"{{"name":"{name}","width":1,"height":1,"byte_size":{bytes}}}"#);
+    let variants = [variant("thumb", 1), variant("small", 20), variant("large", 300)].join(",");
+    for (n, is_avatar, deleted_at) in [(1, "true", "NULL"), (2, "false", "NULL"), (3, "false", "7")] {
+        let id = match backend {
+            Backend::Sqlite => format!("unhex(printf('%032x', {n}))"),
+            Backend::Postgres => format!("lpad(to_hex({n}), 32, '0')::uuid"),
+        };
+        let sql = format!(
+            "INSERT INTO media (id, owner_id, key, is_public, is_linked, blurhash, variants, is_avatar, created_at, \
+             version, deleted_at) VALUES ({id}, (SELECT id FROM users WHERE username = 'ann'), '{n}', false, false, '', \
+             '[{variants}]', {is_avatar}, 0, 0, {deleted_at})"
+        );
+        database.execute(&sql).await;
+    }
+    schema.up().await.unwrap();
+    let usage = media_usage::find(database.db(), ann).await.unwrap();
+    let amount = |files, bytes| Amount { files, bytes };
+    assert_eq!(usage, Usage { total: amount(2, 642), unattached: amount(1, 321) });
+    assert_eq!(media_usage::find(database.db(), bob).await.unwrap(), Usage::default());
 }

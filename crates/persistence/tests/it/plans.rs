@@ -10,7 +10,7 @@ use blegram_persistence::{
     changes::{self, ChangePosition},
     comments, conversations, follows, jobs,
     likes::{self, LikeTarget},
-    media, messages, notifications, post_hashtags, posts, relations, sessions, suggestions,
+    media, media_usage, messages, notifications, post_hashtags, posts, relations, sessions, suggestions,
     testing::{Backend, TestDatabase},
     timelines, users,
 };
@@ -356,6 +356,13 @@ async fn conversations_and_images_use_an_index(#[case] backend: Backend) {
     assert_plans(&database, "media_post_id").await;
     media::list_unused(db, now(), 50).await.unwrap();
     assert_plans(&database, "media_unused").await;
+    media_usage::find(db, ann).await.unwrap();
+    let statements = database.take_statements();
+    assert_eq!(statements.len(), 1);
+    let plan = database.plan(&statements[0]).await;
+    // The tables of usages and uploads are empty here and may be scanned.
+    assert!(plan.contains("media_unattached") && !plan.contains("SCAN media\n"), "{plan}");
+    database.take_statements();
     // Reads only recent events and new conversations. PostgreSQL may scan the members.
     let until = changes::position(db).await.unwrap();
     let since = ChangePosition { end: 1, ..until.clone() };

@@ -1,9 +1,15 @@
 //! All settings: name, type, default, accepted range and description. The structures, the parsing and the reference are
 //! generated from them; the doc comments become the descriptions.
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroU64},
+    path::PathBuf,
+    time::Duration,
+};
 
 use blegram_auth::Registration;
+use blegram_domain::media::quota::{self, Amount};
 use blegram_http::listener;
 use blegram_limits::{Quota, Quotas};
 use ipnet::IpNet;
@@ -170,6 +176,16 @@ section! {
     /// Minimum average rate of an upload after its first minute, in bytes per second. Slower uploads are aborted with
     /// 408.
     upload_min_bytes_per_second: NonZeroU32 = Fixed("16384"), 1..=1_073_741_824;
+    /// Maximum size of all images of one account, in bytes, with their variants and with announced direct uploads.
+    /// Further uploads return 403.
+    quota_bytes: NonZeroU64 = Fixed("5368709120"), 1_048_576..=1_099_511_627_776_000;
+    /// Maximum number of images and announced direct uploads of one account.
+    quota_files: NonZeroU64 = Fixed("20000"), 1..=1_000_000_000;
+    /// Maximum size of those that are not in a post, a message or a profile, in bytes. Announced direct uploads count for
+    /// two hours, unused images for a day, until they are deleted.
+    quota_unattached_bytes: NonZeroU64 = Fixed("524288000"), 1_048_576..=1_099_511_627_776_000;
+    /// Maximum number of images and announced direct uploads that are not in a post, a message or a profile.
+    quota_unattached_files: NonZeroU64 = Fixed("100"), 1..=1_000_000_000;
 }
 
 section! {
@@ -325,6 +341,16 @@ impl From<&Gateway> for blegram_gateway::Config {
                 longest: ms(section.drain_max_ms.max(section.drain_min_ms)),
             },
             ..standard
+        }
+    }
+}
+
+impl From<&Media> for quota::Quota {
+    fn from(section: &Media) -> Self {
+        let amount = |files: NonZeroU64, bytes: NonZeroU64| Amount { files: files.get(), bytes: bytes.get() };
+        Self {
+            total: amount(section.quota_files, section.quota_bytes),
+            unattached: amount(section.quota_unattached_files, section.quota_unattached_bytes),
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct Setting {
     pub(super) example: &'static str,
     pub(super) shape: Shape,
     /// The accepted values of a number.
-    pub(super) range: Option<(u32, u32)>,
+    pub(super) range: Option<(u64, u64)>,
     pub(super) meaning: &'static str,
 }
 
@@ -46,9 +46,8 @@ impl Setting {
     /// Whether a number is in the accepted range; true for everything that is no number.
     pub(super) fn admits(&self, text: &str) -> bool {
         let number = text.parse::<u64>().ok();
-        let in_range = |(least, most): (u32, u32)| {
-            number.is_none_or(|number| (u64::from(least)..=u64::from(most)).contains(&number))
-        };
+        let in_range =
+            |(least, most): (u64, u64)| number.is_none_or(|number| (least..=most).contains(&number));
         self.range.is_none_or(in_range)
     }
 

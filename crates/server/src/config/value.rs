@@ -1,6 +1,10 @@
 //! Parses the text of a setting into its type, and describes the accepted values for error messages.
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroU64},
+    path::PathBuf,
+};
 
 use base64::{
     Engine, alphabet,
@@ -79,6 +83,16 @@ impl Value for u32 {
 impl Value for NonZeroU32 {
     const EXPECTED: &'static str = "a whole number, 1 or more";
     const EXAMPLE: &'static str = "8";
+    const SHAPE: Shape = Shape::Bare;
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Value for NonZeroU64 {
+    const EXPECTED: &'static str = NonZeroU32::EXPECTED;
+    const EXAMPLE: &'static str = "5368709120";
     const SHAPE: Shape = Shape::Bare;
 
     fn parse(text: &str) -> Option<Self> {

@@ -19,6 +19,7 @@ pub(crate) mod report;
 pub(crate) mod search;
 pub(crate) mod session;
 pub(crate) mod time;
+pub(crate) mod usage;
 pub(crate) mod user;
 
 use blegram_media::Links;
@@ -91,7 +92,7 @@ mod tests {
     use blegram_domain::{
         Hashtag, MediaId, MediaKey, Post, PostId, SystemClock, Timestamp, UserId, UserSummary, Username,
         Visibility,
-        media::{Variant, VariantName},
+        media::{Variant, VariantName, quota::Quota},
         post::Marks,
         user::Status,
     };
@@ -167,7 +168,7 @@ mod tests {
         };
         let links = links().await;
         assert_alike(&PostPage::new(vec![Render::render(view, &links)], Some("next".to_owned()), None));
-        assert_alike(&Instance::new(Registration::Open, &Quotas::default()));
+        assert_alike(&Instance::new(Registration::Open, &Quotas::default(), &Quota::default()));
         let user = blegram_domain::User {
             summary: author,
             bio: String::new(),

@@ -20,6 +20,7 @@ impl InstanceApi {
     /// 버전, 가입 가능 여부, 입력값의 모든 제한, 요청 횟수 제한을 반환합니다.
     #[oai(path = "/instance", method = "get", operation_id = "getInstance")]
     async fn get_instance(&self, app: AppData<'_>) -> ApiResult<Answer<Instance>> {
-        Ok(Answer(Instance::new(app.auth.registration(), app.auth.limiter().quotas())))
+        let (quotas, quota) = (app.auth.limiter().quotas(), app.media.quota());
+        Ok(Answer(Instance::new(app.auth.registration(), quotas, quota)))
     }
 }

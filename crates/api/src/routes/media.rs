@@ -5,21 +5,24 @@ use poem::Request;
 use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
-    answer::{ApiResult, Created, NoContent, Versioned},
+    answer::{Answer, ApiResult, Created, NoContent, Versioned},
     body::Body,
     form::Form,
     operation::{Login, Operation},
     param::{MediaParam, UploadParam},
     problem::{Code, Problem},
     routes::{AppData, Tag},
-    schema::media::{CreateUpload, Media, MediaUpload, UpdateMedia, Upload},
+    schema::{
+        media::{CreateUpload, Media, MediaUpload, UpdateMedia, Upload},
+        usage::Usage,
+    },
 };
 
 pub(crate) struct MediaApi;
 
 /// The rules of the operations in this file.
 pub(crate) const OPERATIONS: &[Operation] = &[
-    Operation::write("uploadMedia", Login::Required, &[Code::MediaEmpty])
+    Operation::write("uploadMedia", Login::Required, &[Code::MediaEmpty, Code::QuotaExceeded])
         .with_form()
         .taking_images()
         .limited(Policy::Upload)
@@ -37,6 +40,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             Code::UploadExpired,
             Code::UploadMismatch,
             Code::MediaTypeMismatch,
+            Code::QuotaExceeded,
         ],
     )
     .taking_images()
@@ -52,6 +56,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::write("deleteMedia", Login::Required, &[Code::NotFound, Code::MediaInUse])
         .with_precondition()
         .with_key(),
+    Operation::read("getUsage", Login::Required, &[]),
 ];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Media")]
@@ -63,13 +68,14 @@ impl MediaApi {
     /// kept. Rejected files are listed in `problems`; if every file is rejected, the response is the first file's
     /// problem. An image that stays unused for a day is deleted. HEIC and AVIF photos are rejected (415): on an iPhone,
     /// choose Settings › Camera › Formats › Most Compatible, or share the photo as JPEG; on Android, turn off HEIF
-    /// pictures in the camera's settings. An account can send at most eight forms at the same time (429).
+    /// pictures in the camera's settings. An account can send at most eight forms at the same time (429), and has a quota
+    /// (403 `quota-exceeded`, see getUsage).
     /// 한 번에 파일을 열 개까지 올릴 수 있으며, 대체 텍스트는 같은 순서로 `alt`에 넣습니다. 이미지는 바로 세워지고
     /// sRGB로 변환되며, 위치 같은 메타데이터는 지워집니다. 움직이는 이미지는 첫 프레임만 남습니다. 거부된 파일은
     /// `problems`에 나오며, 모두 거부되면 첫 번째 파일의 오류를 반환합니다. 하루 동안 쓰지 않은 이미지는 삭제됩니다.
     /// HEIC와 AVIF 사진은 받지 않습니다(415). iPhone에서는 설정 › 카메라 › 포맷에서 '높은 호환성'을 선택하거나 JPEG로
     /// 공유하고, Android에서는 카메라 설정에서 HEIF 사진을 끄세요. 한 계정이 동시에 보낼 수 있는 폼은 여덟
-    /// 개입니다(429).
+    /// 개이며(429), 저장 공간에는 한도가 있습니다(403 `quota-exceeded`, getUsage 참고).
     #[oai(path = "/media", method = "post", operation_id = "uploadMedia")]
     async fn upload_media(
         &self,
@@ -101,12 +107,12 @@ impl MediaApi {
     ///
     /// For apps that put files into storage themselves: announce the file, PUT it to `url` with `headers`, and complete
     /// the upload within two hours. Only one request at a time can send the file (409 `upload-in-progress`), and an
-    /// account can send at most eight files at the same time (429). An account can have at most 100 incomplete uploads
-    /// with 500 MiB in total (403 `quota-exceeded`).
+    /// account can send at most eight files at the same time (429). Until the upload is complete or deleted, its announced
+    /// size counts against your quota (403 `quota-exceeded`, see getUsage).
     /// 파일을 저장소에 직접 올리는 앱을 위한 방법입니다. 먼저 파일 정보를 보내고, `url`로 `headers`와 함께 파일을 PUT한
     /// 뒤, 두 시간 안에 완료를 요청하세요. 파일은 한 번에 한 요청으로만 보낼 수 있고(409 `upload-in-progress`), 한
-    /// 계정은 동시에 여덟 개까지 보낼 수 있습니다(429). 완료하지 않은 업로드는 계정당 100개, 합계 500 MiB 이내로 둘 수
-    /// 있습니다(403 `quota-exceeded`).
+    /// 계정은 동시에 여덟 개까지 보낼 수 있습니다(429). 업로드를 완료하거나 삭제될
+    /// 때까지, 미리 알린 크기가 저장 공간 한도에 포함됩니다(403 `quota-exceeded`, getUsage 참고).
     #[oai(path = "/media/uploads", method = "post", operation_id = "createUpload")]
     async fn create_upload(
         &self,
@@ -188,6 +194,19 @@ impl MediaApi {
     ) -> ApiResult<NoContent> {
         app.media.delete_media(viewer.id(), media.id()?, &if_match.0).await?;
         Ok(NoContent)
+    }
+
+    /// Get your storage usage
+    ///
+    /// Returns how much your images use and how much they may use. An image counts with all its variants until you
+    /// delete it, or the post or message that shows it; an incomplete direct upload counts with its announced size until
+    /// it is deleted, two hours after it was created. Uploads above a limit are rejected (403 `quota-exceeded`).
+    /// 이미지의 저장 공간 사용량과 한도를 반환합니다. 이미지는 그 이미지나 그 이미지가 있는 게시글 또는 메시지를 삭제할
+    /// 때까지 모든 크기의 파일이 포함되고, 완료하지 않은 직접 업로드는 생성 후 두 시간이 지나 삭제될 때까지 미리 알린 크기가
+    /// 포함됩니다. 한도를 넘는 업로드는 거부됩니다(403 `quota-exceeded`).
+    #[oai(path = "/me/usage", method = "get", operation_id = "getUsage")]
+    async fn get_usage(&self, app: AppData<'_>, viewer: Viewer) -> ApiResult<Answer<Usage>> {
+        Ok(Answer(Usage::new(app.media.get_usage(viewer.id()).await?, app.media.quota())))
     }
 }
 

@@ -1,7 +1,10 @@
 use blegram_auth::{NewPassword, Registration};
 use blegram_domain::{
     AltText, Bio, CommentText, Conversation, ConversationTitle, DeviceName, DisplayName, EmailAddress,
-    Hashtag, Media, MessageText, PostText, ReportNote, Username, analysis::Analysis, media::ImageType, page,
+    Hashtag, Media, MessageText, PostText, ReportNote, Username,
+    analysis::Analysis,
+    media::{ImageType, quota::Quota},
+    page,
 };
 use blegram_limits::{Policy, Quotas};
 use poem_openapi::Object;
@@ -135,6 +138,18 @@ pub(crate) struct InstanceLimits {
     /// Maximum size of an image, in pixels (width × height).
     /// 이미지의 최대 픽셀 수(너비 × 높이).
     media_max_pixels: u64,
+    /// Maximum size of all images of an account, in bytes. getUsage says what counts.
+    /// 계정 하나의 모든 이미지를 더한 최대 바이트 수. 무엇이 포함되는지는 getUsage를 보세요.
+    media_quota_bytes: u64,
+    /// Maximum number of images of an account.
+    /// 계정 하나의 최대 이미지 수.
+    media_quota_files: u64,
+    /// Maximum size of an account's images that are not in a post, a message or its profile, in bytes.
+    /// 게시글, 메시지, 프로필에 쓰지 않은 이미지를 더한 최대 바이트 수.
+    media_quota_unattached_bytes: u64,
+    /// Maximum number of an account's images that are not in a post, a message or its profile.
+    /// 게시글, 메시지, 프로필에 쓰지 않은 이미지의 최대 개수.
+    media_quota_unattached_files: u64,
     /// Maximum length of the alt text of an image.
     /// 이미지 설명의 최대 글자 수.
     alt_max_chars: usize,
@@ -201,8 +216,8 @@ pub(crate) struct Provider {
 }
 
 impl Instance {
-    /// Builds the document from the constants that the parsers use, so that the two cannot differ.
-    pub(crate) fn new(registration: Registration, quotas: &Quotas) -> Self {
+    /// Builds the document from the constants and settings that the server applies, so that the two cannot differ.
+    pub(crate) fn new(registration: Registration, quotas: &Quotas, quota: &Quota) -> Self {
         // Sign-ups over loopback have the name of the others; image processing is no number of requests.
         let is_public = |policy: &Policy| !matches!(policy, Policy::SignUpLoopback | Policy::ImageWork);
         let policies = Policy::ALL.iter().copied().filter(is_public);
@@ -233,6 +248,10 @@ impl Instance {
                 media_types: ImageType::ALL.iter().map(|kind| kind.as_str().to_owned()).collect(),
                 media_max_bytes: Media::MAX_BYTES,
                 media_max_pixels: Media::MAX_PIXELS,
+                media_quota_bytes: quota.total.bytes,
+                media_quota_files: quota.total.files,
+                media_quota_unattached_bytes: quota.unattached.bytes,
+                media_quota_unattached_files: quota.unattached.files,
                 alt_max_chars: AltText::MAX_GRAPHEMES,
                 comment_max_chars: CommentText::MAX_GRAPHEMES,
                 comment_max_bytes: CommentText::MAX_BYTES,

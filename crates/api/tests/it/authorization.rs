@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::{
     both_databases,
     contract::CONTRACT,
-    world::{Actor, PASSWORD, TestApp, picture},
+    world::{Actor, PASSWORD, Settings, TestApp, picture, quota},
 };
 
 /// The status of each operation for an anonymous caller, for another user, and for the owner of the resource.
@@ -80,6 +80,7 @@ const TABLE: &[(&str, [u16; 3])] = &[
     ("getMedia", [401, 404, 200]),
     ("updateMedia", [401, 404, 200]),
     ("deleteMedia", [401, 404, 204]),
+    ("getUsage", [401, 200, 200]),
     ("listNotifications", [401, 200, 200]),
     // The request lacks the headers of a WebSocket handshake.
     ("connectGateway", [426, 426, 426]),
@@ -165,7 +166,11 @@ async fn call(
 #[apply(both_databases)]
 #[tokio::test]
 async fn every_operation_returns_the_status_of_its_row(#[case] backend: Backend) {
-    let t = TestApp::new(backend).await;
+    let mut settings = Settings::default();
+    // Each operation gets a session, an image and an upload of its own.
+    settings.auth.limits.login_per_account = quota(1_000, 60);
+    settings.media.quota.unattached.files = 1_000;
+    let t = TestApp::with(backend, settings).await;
     let [owner, stranger, _] = t.users(["olga", "stranger", "bystander"]).await;
     let cookies = [None, stranger.cookie(), owner.cookie()];
     for (at, (method, template, operation)) in CONTRACT.operations().enumerate() {

@@ -35,6 +35,7 @@ mod search;
 mod sessions;
 mod socket;
 mod timelines;
+mod usage;
 mod usernames;
 mod users;
 mod visibility;

@@ -331,7 +331,8 @@ async fn conversations_and_images_use_an_index(#[case] backend: Backend) {
         ),
         format!(
             "{series} INSERT INTO media (id, owner_id, key, is_public, is_linked, blurhash, variants, post_id, is_avatar, \
-             created_at, version) SELECT {0}, {1}, 'key' || n, true, false, '', {json}, {0}, false, n, 0 FROM series",
+             created_at, version) SELECT {0}, {1}, 'key' || n, true, false, '', {json}, CASE WHEN n % 2 = 0 THEN {0} END, false, n, 0 \
+             FROM series",
             nth("n"),
             nth("n % 2000 + 1")
         ),

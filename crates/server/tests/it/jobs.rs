@@ -234,6 +234,7 @@ async fn deleted_account_leaves_no_rows(#[case] backend: Backend) {
         ("post_hashtags", 1),
         ("revisions", 0),
         ("media", 0),
+        ("media_usage", 0),
         // Bob's two memberships, and the messages, which have no sender now.
         ("conversation_members", 2),
         ("messages", 2),

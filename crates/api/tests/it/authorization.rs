@@ -1,6 +1,7 @@
 //! Authorization: calls every operation as each kind of actor, and compares the status with a table. The test fails for
 //! an operation without a row.
 
+use blegram_limits::Quota;
 use blegram_persistence::testing::Backend;
 use poem::http::{Method, StatusCode};
 use rstest_reuse::apply;
@@ -9,7 +10,7 @@ use serde_json::json;
 use crate::{
     both_databases,
     contract::CONTRACT,
-    world::{Actor, PASSWORD, Settings, TestApp, picture, quota},
+    world::{Actor, PASSWORD, Settings, TestApp, picture},
 };
 
 /// The status of each operation for an anonymous caller, for another user, and for the owner of the resource.
@@ -168,7 +169,7 @@ async fn call(
 async fn every_operation_returns_the_status_of_its_row(#[case] backend: Backend) {
     let mut settings = Settings::default();
     // Each operation gets a session, an image and an upload of its own.
-    settings.auth.limits.login_per_account = quota(1_000, 60);
+    settings.auth.quotas.login_per_account = Quota::new(1_000, 60);
     settings.media.quota.unattached.files = 1_000;
     let t = TestApp::with(backend, settings).await;
     let [owner, stranger, _] = t.users(["olga", "stranger", "bystander"]).await;

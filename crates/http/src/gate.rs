@@ -80,7 +80,12 @@ impl Gate {
                 return Err(with_status(error, Some(before.unwrap_or(status))));
             }
         };
-        let status = limits.count(rule, session.as_ref());
+        let status = match before {
+            // A login has limits of its own. Under the limit of all requests of its address, a page of another site could
+            // shut its visitors out, by requests in their name.
+            Some(status) if session.is_none() => Ok(status),
+            _ => limits.count(rule, session.as_ref()),
+        };
         let status = status.map_err(|rejection| with_status(rejection.into(), before))?;
         let rate_limit = Some(before.unwrap_or(status));
         // After everything else, because a form may have 200 MiB.

@@ -49,7 +49,7 @@ struct Usage {
 impl Usage {
     fn check(&self, bounds: &[(Subject, usize)], all: usize) -> Result<(), Full> {
         let is_full = |(subject, bound): &&(Subject, usize)| {
-            self.by_subject.get(subject).is_some_and(|used| used >= bound)
+            self.by_subject.get(subject).copied().unwrap_or(0) >= *bound
         };
         match bounds.iter().find(is_full) {
             Some((_, bound)) => Err(Full::Own(*bound)),
@@ -165,6 +165,8 @@ mod tests {
         drop(first);
         let _fourth = shares.take_for_user(eve).unwrap();
         assert_eq!(shares.used(), 3);
+        let closed = Shares::new(SharesConfig { all: 3, each: 0 });
+        assert_eq!(closed.take_for_user(ann).unwrap_err(), Full::Own(0));
     }
 
     #[test]

@@ -77,7 +77,7 @@ async fn measure(mode: &str, round: u64) {
 
 /// Single posts, and runs of a hundred, which free whole pages.
 const fn is_deleted(number: u64) -> bool {
-    if number < POSTS / 2 { number.is_multiple_of(10) } else { number / 100 % 10 == 0 }
+    if number < POSTS / 2 { number.is_multiple_of(10) } else { (number / 100).is_multiple_of(10) }
 }
 
 async fn insert(db: &DatabaseConnection, number: u64, random: &mut Random) {

@@ -176,8 +176,9 @@ impl TestApp {
 
     /// A client that is not logged in, with its own address.
     pub(crate) fn stranger(&self) -> Actor<'_> {
-        // Rate limits count by address, so each client has its own.
-        let address = Ipv4Addr::from_bits(0x0a00_0000 + self.strangers.fetch_add(1, Ordering::Relaxed));
+        // Rate limits count by address and by network, so each client has its own.
+        let number = self.strangers.fetch_add(1, Ordering::Relaxed);
+        let address = Ipv4Addr::from_bits(0x0a00_0001 + (number << 8));
         Actor {
             app: self,
             cookie: Mutex::new(None),

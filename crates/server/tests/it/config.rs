@@ -430,7 +430,7 @@ fn all_problems_are_reported_at_once() {
       expected an IP address and a port, for example 0.0.0.0:8080
 
   database.max_connections = "many"   (BLEGRAM_DATABASE__MAX_CONNECTIONS)
-      expected a whole number, 1 or more, for example 8
+      expected a whole number from 1 to 1000, for example 8
 
   log.format = "xml"   (blegram.toml, line 5)
       expected `pretty` or `json`, for example pretty"#;
@@ -617,7 +617,7 @@ fn numbers_outside_their_range_are_rejected_in_any_profile() {
         .collect();
     assert!(numbers.len() > 80, "{numbers:?}");
     for name in numbers {
-        let problem = env([(name.as_str(), "4000000000")]).problem();
+        let problem = env([(name.as_str(), "4000000000000000000")]).problem();
         assert!(problem.contains(": expected a whole number from "), "{name}: {problem}");
     }
     let problem = file("listener.max_head_bytes = 1023").problem();

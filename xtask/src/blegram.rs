@@ -74,8 +74,16 @@ pub(crate) fn output_folder() -> Result<PathBuf> {
 impl Site {
     /// Creates an empty site on the embedded database, or on the PostgreSQL at `database_url`, which is migrated.
     pub(crate) fn new(binary: &Path, database_url: Option<&str>) -> Result<Self> {
+        Self::with_settings(binary, database_url, unlimited(binary)?)
+    }
+
+    /// Creates an empty site with these environment variables instead.
+    pub(crate) fn with_settings(
+        binary: &Path,
+        database_url: Option<&str>,
+        mut settings: Vec<(String, String)>,
+    ) -> Result<Self> {
         let scratch = Scratch::new()?;
-        let mut settings = unlimited(binary)?;
         settings.push(("BLEGRAM_SERVER__DATA_DIR".into(), scratch.path().join("data").display().to_string()));
         settings.extend(database_url.map(|url| ("BLEGRAM_DATABASE__URL".into(), url.into())));
         let site = Self { binary: binary.into(), scratch, settings };
@@ -91,6 +99,11 @@ impl Site {
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .current_dir(self.scratch.path());
         command
+    }
+
+    /// The directory of the embedded database, local images and generated secrets.
+    pub(crate) fn data_folder(&self) -> PathBuf {
+        self.scratch.path().join("data")
     }
 
     /// Suspends an account with `blegram user suspend`.
@@ -161,6 +174,15 @@ impl Blegram {
     pub(crate) fn resident_kib(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.server.id())).ok()?;
         status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.split_whitespace().next()?.parse().ok()
+    }
+
+    /// CPU time used so far, on systems with `/proc`.
+    pub(crate) fn cpu_time(&self) -> Option<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.server.id())).ok()?;
+        // The second field, the name of the program, is in parentheses and may contain spaces.
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+        Some(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
     }
 
     /// Signs up as a browser.

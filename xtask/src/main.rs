@@ -12,6 +12,7 @@ mod packages;
 mod process;
 mod scratch;
 mod services;
+mod siege;
 mod signals;
 mod test;
 mod words;
@@ -82,6 +83,13 @@ enum Task {
     /// without concurrent logins. Then tests whether the duration of a rejected login reveals whether an account
     /// exists. Absolute numbers depend on the machine; compare the ratios.
     Bench(bench::Options),
+    /// Attack one node with production settings while a good user works
+    ///
+    /// Plays the attacks of docs/security.md, one after the other, each against a freshly started server behind a
+    /// trusted proxy, so that each client has an address of its own. Meanwhile a good user posts, uploads, searches,
+    /// chats, connects and logs in. Fails if the good user is rejected or gets an error, or if memory does not stay
+    /// bounded. Prints how much slower the good user was than without an attack; absolute numbers depend on the machine.
+    Siege(siege::Options),
 }
 
 fn main() -> ExitCode {
@@ -99,6 +107,7 @@ fn run(task: Task) -> Result<u8> {
         Task::Gen { check } => generate::run(check).map(|()| 0),
         Task::FuzzApi(options) => fuzz_api::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Siege(options) => siege::run(&options),
     }
 }
 

@@ -181,8 +181,8 @@ section! {
     quota_bytes: NonZeroU64 = Fixed("5368709120"), 1_048_576..=1_099_511_627_776_000;
     /// Maximum number of images and announced direct uploads of one account.
     quota_files: NonZeroU64 = Fixed("20000"), 1..=1_000_000_000;
-    /// Maximum size of those that are not in a post, a message or a profile, in bytes. Announced direct uploads count for
-    /// two hours, unused images for a day, until they are deleted.
+    /// Maximum size of those that are not in a post, a message or a profile, in bytes. An announced direct upload
+    /// counts until it is completed, or deleted after two hours; an unused image is deleted after a day.
     quota_unattached_bytes: NonZeroU64 = Fixed("524288000"), 1_048_576..=1_099_511_627_776_000;
     /// Maximum number of images and announced direct uploads that are not in a post, a message or a profile.
     quota_unattached_files: NonZeroU64 = Fixed("100"), 1..=1_000_000_000;

@@ -2,9 +2,9 @@
 //! requests, such work would delay every other request; without a limit, it would queue without bound. A pool has a
 //! fixed number of threads of lower priority and a bounded queue.
 //!
-//! The queue is fair: work belongs to somebody, such as a user or a network, and a free thread takes the work of whoever
-//! has had the least time so far. Nobody can have more than half of the queue, and the last third of it is kept for the work of
-//! those who are known.
+//! The queue is fair: work belongs to an owner, such as a user or a network, and a free thread takes the work of the owner
+//! who has had the least time so far. One owner can have at most half of the queue, and the last third of it is reserved for
+//! the work of known owners.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]

@@ -17,7 +17,7 @@ pub(crate) struct Queue<K> {
     lanes: HashMap<K, Lane>,
     waiting: usize,
     running: usize,
-    /// How much time the owner had had who was served last: whoever joins begins there, so that nobody collects a claim
+    /// How much time the owner had had who was served last: a new owner begins there, so that no owner collects a claim
     /// by waiting, nor is punished for earlier work.
     served: Duration,
     /// The moving average of how long work takes.
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn last_third_of_the_queue_is_kept_for_known_owners() {
+    fn last_third_of_the_queue_is_reserved_for_known_owners() {
         let mut site = Site::new(1, 9);
         let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
         let pushed = names.into_iter().filter(|name| site.push(Work::of(*name).known(false)).is_ok()).count();

@@ -30,7 +30,7 @@ pub enum Subject {
     User(UserId),
     /// All clients of a network.
     Network(Network),
-    /// An account that somebody tries to log in to.
+    /// The account of a login, whether it exists or not.
     Account(Username),
     /// The same, from one network.
     AccountNetwork(Username, Network),
@@ -341,7 +341,7 @@ mod tests {
         assert!(attempt(&limiter, "192.0.2.1").is_err());
     }
 
-    /// Whoever has a /48 has 65,536 subscribers' networks.
+    /// A /48 has 65,536 subscribers' networks.
     #[test]
     fn rate_limit_counts_subscribers_of_one_network_together() {
         let (limiter, clock) = limiter();
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn charge_counts_what_has_happened() {
+    fn charge_counts_attempts_of_the_past() {
         let (limiter, clock) = limiter();
         let demand = Demand::new(Policy::Login, Subject::User(UserId::generate(clock.now())));
         limiter.peek(&demand).unwrap();

@@ -47,7 +47,7 @@ pub(crate) struct InstanceRateLimit {
     /// `RateLimit-Policy`에 쓰이는 이름. 세는 대상이 다르면 이름이 같을 수 있습니다.
     name: String,
     /// Whose requests are counted together: `address`, `user` (the logged-in user, otherwise the address) or `account`
-    /// (the account that somebody tries to log in to). More values may be added.
+    /// (the account of a login, whether it exists or not). More values may be added.
     /// 함께 세는 대상: `address`(주소), `user`(로그인한 사용자, 로그인하지 않았으면 주소), `account`(로그인하려는 계정). 새로운
     /// 값이 추가될 수 있습니다.
     subject: String,

@@ -199,7 +199,7 @@ async fn every_request_counts_for_its_user_or_its_address(#[case] backend: Backe
     limited.assert_problem(429, "rate-limited");
     assert_eq!(limited.header("retry-after"), Some("20"));
     t.stranger().at("192.0.2.1").get("/healthz").await.assert_status(200);
-    // Whoever used it up, such as a page of another site in a visitor's browser: logins have limits of their own.
+    // Logins have limits of their own: a page of another site, in a visitor's browser, can use up the others.
     t.stranger().at("192.0.2.1").log_in("ann", PASSWORD).await.assert_status(200);
     // A user has a quota of their own at the same address, and so has each kind of operation.
     let ann = ann.at("192.0.2.1");

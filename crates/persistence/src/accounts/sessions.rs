@@ -92,7 +92,7 @@ impl TryFrom<Row> for FoundSession {
     }
 }
 
-/// The tag of a network, which tells nobody but the site which one it is.
+/// The tag of a network. Only the site can compute which network it is.
 pub type NetworkTag = [u8; 16];
 
 /// Inserts a session; a browser's with the hash of its token.

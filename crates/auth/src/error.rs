@@ -45,7 +45,7 @@ pub enum Error {
     #[error(transparent)]
     RateLimited(#[from] RateLimited),
     /// Too many passwords are being hashed at once; there will probably be room again after this time.
-    #[error("too many logins at once; try again in {} seconds", .0.as_secs())]
+    #[error("too many logins at once; try again later")]
     Overloaded(Duration),
     /// Password hashing failed: invalid parameters, or not enough memory.
     #[error("password hashing failed: {0}")]

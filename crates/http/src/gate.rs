@@ -74,11 +74,13 @@ impl Gate {
         };
         let (session, admitted) = match self.admit_counted(rule, request).await {
             Ok(admitted) => (admitted.session, admitted),
-            // A rejected request counts for its address: anybody can send it in the name of a user.
-            Err(error) => {
+            // A rejected request counts for its address: anybody can send it in the name of a user. A failure of the
+            // server counts for no client.
+            Err(error) if self.surface.is_final(&error) => {
                 let status = limits.count_rejected()?;
                 return Err(with_status(error, Some(before.unwrap_or(status))));
             }
+            Err(error) => return Err(with_status(error, before)),
         };
         let status = match before {
             // A login has limits of its own. Under the limit of all requests of its address, a page of another site could

@@ -128,8 +128,8 @@ policies! {
     Message = "message", messages_per_user: 240 in 60, open;
     /// Uploads by one user, each with one or several files.
     Upload = "upload", uploads_per_user: 300 in 600, open;
-    /// Processing of the images of one user, in units of 100 milliseconds of one thread.
-    ImageWork = "image-work", image_work_per_user: 6000 in 3600, open;
+    /// Processing of the images of one user, in milliseconds of one thread.
+    ImageWork = "image-work", image_work_per_user: 600_000 in 3600, open;
     /// Gateway tickets of one user.
     Ticket = "ticket", tickets_per_user: 120 in 60, open;
     /// Searches by one user or, without login, from one address.

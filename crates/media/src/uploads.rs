@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{self, Read, Seek},
+    sync::Arc,
     time::Instant,
 };
 
@@ -130,9 +131,6 @@ pub struct Announced {
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// What the policy [`Policy::ImageWork`] counts: 100 milliseconds of processing.
-const IMAGE_WORK_UNIT_MS: u128 = 100;
-
 /// The result of inserting the row of an image.
 enum Written {
     /// Inserted; to be committed.
@@ -255,15 +253,16 @@ impl Media {
     async fn render(&self, owner: UserId, source: Source) -> Result<Picture> {
         let demand = Demand::new(Policy::ImageWork, Subject::User(owner));
         self.limiter.peek(&demand)?;
-        let until = Instant::now() + self.deadline;
+        let (until, limiter) = (Instant::now() + self.deadline, Arc::clone(&self.limiter));
+        // The work is charged by the thread that did it, also if the client has hung up meanwhile.
         let run = move || {
             let started = Instant::now();
-            (source.render(until), started.elapsed())
+            let picture = source.render(until);
+            let millis = started.elapsed().as_micros().div_ceil(1_000);
+            limiter.charge(&demand.costing(u32::try_from(millis).unwrap_or(u32::MAX)));
+            picture
         };
-        let (picture, took) = self.cpu_pool.run(Work::of(owner), run).await?;
-        let cost = u32::try_from(took.as_millis() / IMAGE_WORK_UNIT_MS).unwrap_or(u32::MAX);
-        self.limiter.charge(&demand.costing(cost));
-        picture
+        self.cpu_pool.run(Work::of(owner), run).await?
     }
 
     /// Stores an image: its files, then its row.
@@ -343,5 +342,43 @@ impl Media {
         media::insert(&tx, media).await?;
         self.check_quota(&tx, media.owner, media.amount()).await?;
         Ok(Written::Inserted(tx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use blegram_domain::{Clock, FixedClock, Timestamp};
+    use blegram_limits::{Limiter, Quota, Quotas};
+    use blegram_persistence::testing::{Backend, TestDatabase};
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::{Config, testing::photo};
+
+    /// Otherwise hanging up would make the work free.
+    #[tokio::test]
+    async fn work_is_charged_if_the_client_hangs_up() {
+        let database = TestDatabase::new(Backend::Sqlite).await;
+        let clock = Arc::new(FixedClock::new(Timestamp::from_micros(1_790_000_000_000_000).unwrap()));
+        let quotas = Quotas { image_work_per_user: Quota::new(1, 3_600), ..Quotas::default() };
+        let limiter = Arc::new(Limiter::new(quotas, Arc::clone(&clock) as Arc<dyn Clock>));
+        let media = Media::new(database.db().clone(), Arc::clone(&clock) as _, Config::default())
+            .unwrap()
+            .with_limiter(Arc::clone(&limiter));
+        let owner = UserId::generate(clock.now());
+        let file = Bytes::from(photo(64, 48));
+        let pieces = futures_util::stream::iter([Ok::<_, io::Error>(file)]);
+        let source = Source::read(pieces, domain::Media::MAX_BYTES, None).await.unwrap();
+        // The first poll puts the work into the queue; the dropped future is a client that hangs up.
+        assert!(media.render(owner, source).now_or_never().is_none());
+        let demand = Demand::new(Policy::ImageWork, Subject::User(owner));
+        let charged = async {
+            while limiter.peek(&demand).is_ok() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), charged).await.unwrap();
     }
 }

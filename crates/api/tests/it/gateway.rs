@@ -746,6 +746,23 @@ async fn command_errors_match_the_problems_of_the_api() {
     assert_eq!(a.requests("auth", json!({ "access_token": "x" })).await["err"]["code"], "unauthenticated");
 }
 
+#[tokio::test]
+async fn messages_share_one_rate_limit_with_the_api() {
+    let mut settings = Settings::default();
+    settings.auth.quotas.messages_per_user = Quota::new(2, 60);
+    let t = TestApp::with(Backend::Sqlite, settings).await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let id = bob.starts_conversation(&["@ann"], None).await;
+    let mut socket = ann.connects().await;
+    let message = || json!({ "conversation_id": id, "client_id": client_id(), "text": "hi" });
+    ann.sends_message(&id, "hello").await;
+    socket.gets("message.send", message()).await;
+    let rejected = socket.requests("message.send", message()).await["err"].clone();
+    assert_eq!((&rejected["code"], &rejected["retry_after_ms"]), (&json!("rate-limited"), &json!(30_000)));
+    ann.sends(&id, client_id(), "hello").await.assert_problem(429, "rate-limited");
+    socket.gets("sync", json!({})).await;
+}
+
 #[apply(both_databases)]
 #[tokio::test]
 async fn blocks_stop_edits_and_typing_in_a_direct_conversation(#[case] backend: Backend) {

@@ -219,6 +219,24 @@ async fn every_request_counts_for_its_user_or_its_address(#[case] backend: Backe
     read(&bob).await.assert_status(200);
 }
 
+#[apply(both_databases)]
+#[tokio::test]
+async fn failures_of_the_server_do_not_count(#[case] backend: Backend) {
+    let quotas = Quotas { global_per_address: Quota::new(1, 60), ..plenty() };
+    let settings = Settings::default();
+    let t = TestApp::with(backend, Settings { auth: Config { quotas, ..settings.auth }, ..settings }).await;
+    let [ann] = t.users(["ann"]).await;
+    // A node that has not seen the session yet has to ask the database.
+    let other = t.another_node();
+    let visitor = other.stranger();
+    visitor.set_cookie(ann.cookie());
+    t.database.db().clone().close().await.unwrap();
+    for _ in 0..3 {
+        let failed = visitor.get("/api/v1/me").await;
+        assert!(failed.status.is_server_error(), "{failed:?}");
+    }
+}
+
 /// A page of another site can send requests in the name of its visitors, but not use up their limits.
 #[apply(both_databases)]
 #[tokio::test]

@@ -9,6 +9,7 @@ use blegram_domain::{
         quota::{Amount, QuotaExceeded},
     },
 };
+use blegram_limits::{Limiter, Quota, Quotas};
 use blegram_media::{
     Announced, Config, CreateUpload, Error, Location, Media, ReceiveLimits, Result, testing::photo,
 };
@@ -19,7 +20,7 @@ use tokio::{sync::Semaphore, task::JoinHandle};
 
 use crate::{
     both_storages,
-    world::{StorageKind, World, parts},
+    world::{StorageKind, World, parts, source},
 };
 
 /// A node with these limits, with the storage and database of `w`.
@@ -108,6 +109,20 @@ async fn uploads_are_limited_per_account_and_per_node() {
     assert!(put(&media, &of_cho, whole(&file)).await.is_ok());
     stalled.pop().unwrap().hang_up().await;
     assert!(put(&media, &third, whole(&file)).await.is_ok());
+}
+
+#[tokio::test]
+async fn image_processing_is_limited_per_user() {
+    let w = World::new(StorageKind::Folder).await;
+    let (ann, bob) = (w.user("ann").await, w.user("bob").await);
+    let quotas = Quotas { image_work_per_user: Quota::new(1, 3_600), ..Quotas::default() };
+    let media = w.media.clone().with_limiter(Arc::new(Limiter::new(quotas, w.clock.clone())));
+    let upload = async |by| media.upload(by, source(&photo(64, 48), None).await.unwrap(), None).await;
+    upload(ann).await.unwrap();
+    assert!(matches!(upload(ann).await, Err(Error::RateLimited(_))));
+    upload(bob).await.unwrap();
+    w.clock.advance(Duration::from_secs(3_600));
+    upload(ann).await.unwrap();
 }
 
 #[tokio::test]

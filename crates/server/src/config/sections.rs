@@ -266,8 +266,8 @@ rates! {
     messages_per_user = Fixed("240"), per Fixed("60");
     /// Uploads by one user. An upload of several images counts once.
     uploads_per_user = Fixed("300"), per Fixed("600");
-    /// Processing of the images of one user, in units of 100 milliseconds of one thread. A photo takes 2 to 5.
-    image_work_per_user = Fixed("6000"), per Fixed("3600");
+    /// Processing of the images of one user, in milliseconds of one thread. A photo takes some hundred.
+    image_work_per_user = Fixed("600000"), per Fixed("3600");
     /// Gateway tickets of one user.
     tickets_per_user = Fixed("120"), per Fixed("60");
     /// Searches by one user or, without a login, from one IP address.

@@ -61,11 +61,11 @@ pub enum Priority {
 
 impl Priority {
     /// How much the nice value of such threads exceeds the process's. Three steps halve a thread's weight: next to
-    /// another busy process of normal priority on the same core, an interactive thread still gets a third of it
-    /// (decision 0030).
+    /// another busy process of normal priority on the same core, an interactive thread still gets two fifths of it
+    /// (decisions 0030 and 0032).
     const fn niceness(self) -> i32 {
         match self {
-            Self::Interactive => 3,
+            Self::Interactive => 2,
             Self::Background => 10,
         }
     }
@@ -239,7 +239,7 @@ mod tests {
             let pool = CpuPool::new("test", priority, 1, 0).unwrap();
             found.push(pool.run(Work::of("ann"), nice).await.unwrap());
         }
-        assert_eq!(found, [own + 3, own + 10].map(|nice| nice.min(LOWEST)));
+        assert_eq!(found, [own + 2, own + 10].map(|nice| nice.min(LOWEST)));
     }
 
     /// Polls a future once and returns whether it is pending.

@@ -15,7 +15,8 @@ use crate::services::postgres::Postgres;
 use crate::workspace::build_binary;
 
 const POSTS: usize = 200;
-const MEMBERS: [&str; 4] = ["ann", "bob", "chul", "dana"];
+/// The accounts of the site.
+pub(crate) const MEMBERS: [&str; 4] = ["ann", "bob", "chul", "dana"];
 const STARTS: usize = 5;
 
 /// Options of the command.

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     openapi::{SERIALISES, Usage, capitalized, complete_addresses, complete_schema, normalize_schema},
+    realtime::protocol::{CommandName, EventName},
     schema::{
         conversation::{ConversationEvents, ConversationRead, EventBody},
         gateway as wire,
@@ -34,65 +35,69 @@ fn schema<T: Type>(registry: &mut Registry) -> String {
     T::name().into_owned()
 }
 
+/// One row for each name: a name without a row does not compile.
 macro_rules! messages {
-    ($registry:ident; $($name:literal, $type:ty $(=> $reply:ty)?, $summary:literal;)*) => {
-        vec![$(Message {
-            name: $name,
-            summary: $summary,
-            schema: schema::<$type>($registry),
-            reply: None $(.or(Some(schema::<$reply>($registry))))?,
-        },)*]
-    };
+    ($registry:ident, $names:ident; $($name:ident, $type:ty $(=> $reply:ty)?, $summary:literal;)*) => {{
+        let message = |name: &$names| match name {
+            $($names::$name => Message {
+                name: name.as_str(),
+                summary: $summary,
+                schema: schema::<$type>($registry),
+                reply: None $(.or(Some(schema::<$reply>($registry))))?,
+            },)*
+        };
+        $names::ALL.iter().map(message).collect()
+    }};
 }
 
 fn events(registry: &mut Registry) -> Vec<Message> {
-    messages! { registry;
-        "ready", wire::Ready, "The first frame of a connection. 연결 후 첫 프레임입니다.";
-        "auth.expiring", wire::AuthExpiringEvent, "The credential expires soon: renew it with `auth`. Sent once per credential, two minutes before it expires, or a fifth of its lifetime if that is less. 자격 증명이 곧 만료되니 `auth`로 갱신하세요. 자격 증명마다 한 번, 만료 2분 전(수명이 짧으면 수명의 5분의 1이 남았을 때)에 보냅니다.";
-        "reconnect", wire::ReconnectEvent, "This node is shutting down: reconnect after the delay. 노드가 종료되니 알려 준 시간 뒤에 다시 연결하세요.";
-        "message.created", EventBody, "Durable. A message was sent. 새 메시지가 전송되었습니다.";
-        "message.edited", EventBody, "Durable. A message was edited. 메시지가 수정되었습니다.";
-        "message.deleted", EventBody, "Durable. A message was deleted (unsent). 메시지가 삭제(전송 취소)되었습니다.";
-        "member.joined", EventBody, "Durable. A member joined. 참여자가 들어왔습니다.";
-        "member.left", EventBody, "Durable. A member left or was removed. 참여자가 나갔거나 내보내졌습니다.";
-        "conversation.updated", EventBody, "Durable. The title or the owner of a group changed. 그룹 이름이나 소유자가 바뀌었습니다.";
-        "conversation.skipped", EventBody, "Durable, in `history` only. Replaces the edit or deletion of a message from before you joined: apply only its `seq`. 참여하기 전 메시지의 수정이나 삭제를 대신합니다. `seq`만 적용하세요.";
-        "conversation.added", wire::ConversationAddedEvent, "A conversation was added to your list. 대화가 목록에 추가되었습니다.";
-        "conversation.removed", wire::ConversationRemovedEvent, "A conversation was removed from your list. 대화가 목록에서 빠졌습니다.";
-        "conversation.head", wire::ConversationHeadEvent, "You did not receive every event: read the missing ones with `history`. Also replaces events that you may not see, such as the edit of a message from before you joined. 받지 못한 이벤트가 있으니 `history`로 읽으세요. 참여하기 전 메시지의 수정처럼 볼 수 없는 이벤트를 대신하기도 합니다.";
-        "conversation.read", wire::ConversationReadEvent, "A member read messages. 참여자가 메시지를 읽었습니다.";
-        "conversation.delivered", wire::ConversationDeliveredEvent, "A member's device received events. 참여자의 기기가 이벤트를 받았습니다.";
-        "typing", wire::TypingEvent, "Hint, only for open conversations. A member is typing. 화면에 열린 대화에서 참여자가 입력 중입니다.";
-        "presence", wire::PresenceEvent, "A user whom you watch went online or offline. 구독한 사용자의 접속 상태가 바뀌었습니다.";
-        "notification.created", wire::NotificationCreatedEvent, "A new notification. The same notification (type, actor and object) is sent at most once an hour; if it recurs earlier, `notification.state` is sent instead. 새 알림입니다. 종류, 행위자, 대상이 같은 알림은 한 시간에 한 번만 보내고, 그 안에 다시 생기면 `notification.state`를 보냅니다.";
-        "notification.deleted", wire::NotificationDeletedEvent, "A notification was withdrawn: its cause was undone or deleted. 원인이 취소되거나 삭제되어 알림이 사라졌습니다.";
-        "notification.state", NotificationRead, "Your unread count and read mark. Sent after you read notifications on any device, after more than 20 were withdrawn at once, or when one recurs that was sent within the last hour. If your client shows the list, load it again. 읽지 않은 알림 수와 읽은 위치입니다. 어느 기기에서든 알림을 읽었을 때, 한꺼번에 20개가 넘게 취소되었을 때, 한 시간 안에 보낸 알림이 다시 생겼을 때 보냅니다. 알림 목록이 화면에 있으면 다시 읽으세요.";
-        "topic.revoked", wire::TopicRevokedEvent, "You may no longer see a topic: the subscription was removed. 더 이상 볼 수 없는 주제라 구독이 취소되었습니다.";
-        "timeline.head", wire::TimelineHeadEvent, "There are more new posts than are sent individually: their number and the newest one. 새 게시글이 많아 개수와 가장 최근 게시글만 알립니다.";
-        "post.counts", wire::PostCountsEvent, "On `post:<id>`. The like and comment counts changed. 좋아요 수나 댓글 수가 바뀌었습니다.";
-        "post.created", wire::PostEvent, "Hint. A new post of a topic. 주제에 새 게시글이 있습니다.";
-        "post.updated", wire::PostEvent, "A post was edited. 게시글이 수정되었습니다.";
-        "post.deleted", wire::DeletedEvent, "A post was deleted, left the topic, or is no longer visible to you. 게시글이 삭제되었거나, 주제에서 빠졌거나, 더 이상 볼 수 없습니다.";
-        "comment.created", wire::CommentEvent, "On `post:<id>`. A new comment. 새 댓글이 있습니다.";
-        "comment.updated", wire::CommentEvent, "On `post:<id>`. A comment was edited. 댓글이 수정되었습니다.";
-        "comment.deleted", wire::DeletedEvent, "On `post:<id>`. A comment was deleted. 댓글이 삭제되었습니다.";
+    messages! { registry, EventName;
+        Ready, wire::Ready, "The first frame of a connection. 연결 후 첫 프레임입니다.";
+        AuthExpiring, wire::AuthExpiringEvent, "The credential expires soon: renew it with `auth`. Sent once per credential, two minutes before it expires, or a fifth of its lifetime if that is less. 자격 증명이 곧 만료되니 `auth`로 갱신하세요. 자격 증명마다 한 번, 만료 2분 전(수명이 짧으면 수명의 5분의 1이 남았을 때)에 보냅니다.";
+        Reconnect, wire::ReconnectEvent, "This node is shutting down: reconnect after the delay. 노드가 종료되니 알려 준 시간 뒤에 다시 연결하세요.";
+        MessageCreated, EventBody, "Durable. A message was sent. 새 메시지가 전송되었습니다.";
+        MessageEdited, EventBody, "Durable. A message was edited. 메시지가 수정되었습니다.";
+        MessageDeleted, EventBody, "Durable. A message was deleted (unsent). 메시지가 삭제(전송 취소)되었습니다.";
+        MemberJoined, EventBody, "Durable. A member joined. 참여자가 들어왔습니다.";
+        MemberLeft, EventBody, "Durable. A member left or was removed. 참여자가 나갔거나 내보내졌습니다.";
+        ConversationUpdated, EventBody, "Durable. The title or the owner of a group changed. 그룹 이름이나 소유자가 바뀌었습니다.";
+        ConversationSkipped, EventBody, "Durable, in `history` only. Replaces the edit or deletion of a message from before you joined: apply only its `seq`. 참여하기 전 메시지의 수정이나 삭제를 대신합니다. `seq`만 적용하세요.";
+        ConversationAdded, wire::ConversationAddedEvent, "A conversation was added to your list. 대화가 목록에 추가되었습니다.";
+        ConversationRemoved, wire::ConversationRemovedEvent, "A conversation was removed from your list. 대화가 목록에서 빠졌습니다.";
+        ConversationHead, wire::ConversationHeadEvent, "You did not receive every event: read the missing ones with `history`. Also replaces events that you may not see, such as the edit of a message from before you joined. 받지 못한 이벤트가 있으니 `history`로 읽으세요. 참여하기 전 메시지의 수정처럼 볼 수 없는 이벤트를 대신하기도 합니다.";
+        ConversationRead, wire::ConversationReadEvent, "A member read messages. 참여자가 메시지를 읽었습니다.";
+        ConversationDelivered, wire::ConversationDeliveredEvent, "A member's device received events. 참여자의 기기가 이벤트를 받았습니다.";
+        Typing, wire::TypingEvent, "Hint, only for open conversations. A member is typing. 화면에 열린 대화에서 참여자가 입력 중입니다.";
+        Presence, wire::PresenceEvent, "A user whom you watch went online or offline. 구독한 사용자의 접속 상태가 바뀌었습니다.";
+        NotificationCreated, wire::NotificationCreatedEvent, "A new notification. The same notification (type, actor and object) is sent at most once an hour; if it recurs earlier, `notification.state` is sent instead. 새 알림입니다. 종류, 행위자, 대상이 같은 알림은 한 시간에 한 번만 보내고, 그 안에 다시 생기면 `notification.state`를 보냅니다.";
+        NotificationDeleted, wire::NotificationDeletedEvent, "A notification was withdrawn: its cause was undone or deleted. 원인이 취소되거나 삭제되어 알림이 사라졌습니다.";
+        NotificationState, NotificationRead, "Your unread count and read mark. Sent after you read notifications on any device, after more than 20 were withdrawn at once, or when one recurs that was sent within the last hour. If your client shows the list, load it again. 읽지 않은 알림 수와 읽은 위치입니다. 어느 기기에서든 알림을 읽었을 때, 한꺼번에 20개가 넘게 취소되었을 때, 한 시간 안에 보낸 알림이 다시 생겼을 때 보냅니다. 알림 목록이 화면에 있으면 다시 읽으세요.";
+        TopicRevoked, wire::TopicRevokedEvent, "You may no longer see a topic: the subscription was removed. 더 이상 볼 수 없는 주제라 구독이 취소되었습니다.";
+        TimelineHead, wire::TimelineHeadEvent, "There are more new posts than are sent individually: their number and the newest one. 새 게시글이 많아 개수와 가장 최근 게시글만 알립니다.";
+        PostCounts, wire::PostCountsEvent, "On `post:<id>`. The like and comment counts changed. 좋아요 수나 댓글 수가 바뀌었습니다.";
+        PostCreated, wire::PostEvent, "Hint. A new post of a topic. 주제에 새 게시글이 있습니다.";
+        PostUpdated, wire::PostEvent, "A post was edited. 게시글이 수정되었습니다.";
+        PostDeleted, wire::DeletedEvent, "A post was deleted, left the topic, or is no longer visible to you. 게시글이 삭제되었거나, 주제에서 빠졌거나, 더 이상 볼 수 없습니다.";
+        CommentCreated, wire::CommentEvent, "On `post:<id>`. A new comment. 새 댓글이 있습니다.";
+        CommentUpdated, wire::CommentEvent, "On `post:<id>`. A comment was edited. 댓글이 수정되었습니다.";
+        CommentDeleted, wire::DeletedEvent, "On `post:<id>`. A comment was deleted. 댓글이 삭제되었습니다.";
     }
 }
 
 fn commands(registry: &mut Registry) -> Vec<Message> {
-    messages! { registry;
-        "sync", wire::SyncCommand => wire::SyncAnswer, "Sync conversations and set subscriptions. 대화의 변경 사항을 받고 구독을 설정합니다.";
-        "subscribe", wire::TopicsCommand => wire::TopicsAnswer, "Subscribe to topics. 주제를 구독합니다.";
-        "unsubscribe", wire::TopicsCommand => wire::TopicsAnswer, "Unsubscribe from topics. 주제 구독을 취소합니다.";
-        "open", wire::OpenCommand => wire::DoneAnswer, "Set the open conversations. 화면에 열린 대화를 설정합니다.";
-        "presence", wire::PresenceCommand => wire::PresenceAnswer, "Watch the presence of users. 사용자의 접속 상태를 구독합니다.";
-        "message.send", wire::MessageSendCommand => wire::MessageSentAnswer, "Send a message. The reply confirms that it is stored. 메시지를 보냅니다. 저장된 뒤에 응답합니다.";
-        "message.edit", wire::MessageEditCommand => wire::MessageEditedAnswer, "Edit one of your messages. 내 메시지를 수정합니다.";
-        "message.delete", wire::MessageDeleteCommand => wire::DoneAnswer, "Delete (unsend) one of your messages. 내 메시지를 삭제(전송 취소)합니다.";
-        "read", wire::ReadCommand => ConversationRead, "Mark messages as read. 메시지를 읽음으로 표시합니다.";
-        "history", wire::HistoryCommand => ConversationEvents, "List events of a conversation. 대화의 이벤트를 읽습니다.";
-        "auth", wire::AuthCommand => wire::AuthAnswer, "Renew the credential. 자격 증명을 갱신합니다.";
-        "typing", wire::TypingCommand, "Show that you are typing. There is a reply only if the command is rejected. 입력 중임을 알립니다. 거부될 때만 응답합니다.";
+    messages! { registry, CommandName;
+        Sync, wire::SyncCommand => wire::SyncAnswer, "Sync conversations and set subscriptions. 대화의 변경 사항을 받고 구독을 설정합니다.";
+        Subscribe, wire::TopicsCommand => wire::TopicsAnswer, "Subscribe to topics. 주제를 구독합니다.";
+        Unsubscribe, wire::TopicsCommand => wire::TopicsAnswer, "Unsubscribe from topics. 주제 구독을 취소합니다.";
+        Open, wire::OpenCommand => wire::DoneAnswer, "Set the open conversations. 화면에 열린 대화를 설정합니다.";
+        Presence, wire::PresenceCommand => wire::PresenceAnswer, "Watch the presence of users. 사용자의 접속 상태를 구독합니다.";
+        MessageSend, wire::MessageSendCommand => wire::MessageSentAnswer, "Send a message. The reply confirms that it is stored. 메시지를 보냅니다. 저장된 뒤에 응답합니다.";
+        MessageEdit, wire::MessageEditCommand => wire::MessageEditedAnswer, "Edit one of your messages. 내 메시지를 수정합니다.";
+        MessageDelete, wire::MessageDeleteCommand => wire::DoneAnswer, "Delete (unsend) one of your messages. 내 메시지를 삭제(전송 취소)합니다.";
+        Read, wire::ReadCommand => ConversationRead, "Mark messages as read. 메시지를 읽음으로 표시합니다.";
+        History, wire::HistoryCommand => ConversationEvents, "List events of a conversation. 대화의 이벤트를 읽습니다.";
+        Auth, wire::AuthCommand => wire::AuthAnswer, "Renew the credential. 자격 증명을 갱신합니다.";
+        Typing, wire::TypingCommand, "Show that you are typing. There is a reply only if the command is rejected. 입력 중임을 알립니다. 거부될 때만 응답합니다.";
     }
 }
 
@@ -165,8 +170,8 @@ fn document(public_url: &str) -> Value {
             },
         },
         "components": {
+            "schemas": referenced(&messages, schemas(registry, &commands)),
             "messages": messages,
-            "schemas": schemas(registry, &commands),
             "securitySchemes": security_schemes(),
         },
     });
@@ -322,7 +327,7 @@ fn pong_message() -> Value {
 }
 
 /// Converts the schemas to JSON Schema draft 7, which AsyncAPI uses and in which null is a type.
-fn schemas(registry: Registry, commands: &[Message]) -> Value {
+fn schemas(registry: Registry, commands: &[Message]) -> Map<String, Value> {
     let schemas = registry.schemas.into_iter().map(|(name, schema)| {
         let mut schema = serde_json::to_value(schema).expect(SERIALISES);
         normalize_schema(&mut schema);
@@ -335,7 +340,33 @@ fn schemas(registry: Registry, commands: &[Message]) -> Value {
         from_openapi(&mut schema);
         (name, schema)
     });
-    Value::Object(schemas.collect())
+    schemas.collect()
+}
+
+/// The schemas that the messages refer to, directly or through others. A flattened type is registered, too.
+fn referenced(messages: &Map<String, Value>, mut schemas: Map<String, Value>) -> Map<String, Value> {
+    let mut used = Map::new();
+    let mut names: Vec<String> = messages.values().flat_map(references).collect();
+    while let Some(name) = names.pop() {
+        if let Some(schema) = schemas.remove(&name) {
+            names.extend(references(&schema));
+            used.insert(name, schema);
+        }
+    }
+    used
+}
+
+/// The names of the schemas in the `$ref`s of `value`.
+fn references(value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(object) => {
+            let own = object.get("$ref").and_then(Value::as_str);
+            let own = own.and_then(|path| path.strip_prefix("#/components/schemas/")).map(str::to_owned);
+            own.into_iter().chain(object.values().flat_map(references)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Replaces `nullable`, which only OpenAPI 3.0 has, by an `anyOf` with the type null.

@@ -11,6 +11,7 @@
 
 mod announced;
 mod feed;
+pub(crate) mod protocol;
 
 use std::{
     collections::HashMap,
@@ -29,6 +30,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use self::protocol::EventName;
 use crate::{
     App,
     schema::{
@@ -125,9 +127,9 @@ impl Realtime {
 
 /// A frame of [`Class::State`]: a later frame with the same `name` and `about` replaces it in the outbox of a slow
 /// connection.
-fn state(name: &str, about: &[&dyn std::fmt::Display], d: &impl Serialize) -> Frame {
+fn state(name: EventName, about: &[&dyn std::fmt::Display], d: &impl Serialize) -> Frame {
     let about: String = about.iter().map(|part| format!(":{part}")).collect();
-    Frame::event(Class::State(format!("{name}{about}").into()), name, d)
+    protocol::event(Class::State(format!("{}{about}", name.as_str()).into()), name, d)
 }
 
 impl EventSink<blegram_chat::Event> for Realtime {
@@ -140,7 +142,8 @@ impl EventSink<blegram_chat::Event> for Realtime {
                 let id = conversation.conversation.id;
                 let conversation = Conversation::render(conversation, &self.media.links());
                 let added = ConversationAddedEvent { conversation };
-                let frame = Frame::event(Class::State(membership(id)), "conversation.added", &added);
+                let frame =
+                    protocol::event(Class::State(membership(id)), EventName::ConversationAdded, &added);
                 self.hub.send_to_users(&[user], &frame);
             }
             blegram_chat::Event::Removed { user, conversation, reason } => {
@@ -149,7 +152,7 @@ impl EventSink<blegram_chat::Event> for Realtime {
                     reason: reason.as_str().to_owned(),
                 };
                 let class = Class::Removed { conversation, key: membership(conversation) };
-                let frame = Frame::event(class, "conversation.removed", &removed);
+                let frame = protocol::event(class, EventName::ConversationRemoved, &removed);
                 self.hub.send_to_users(&[user], &frame);
             }
             blegram_chat::Event::Read { conversation, user, read_no, members } => {
@@ -158,7 +161,7 @@ impl EventSink<blegram_chat::Event> for Realtime {
                     user_id: user.as_uuid(),
                     read_no,
                 };
-                let frame = state("conversation.read", &[&conversation, &user], &read);
+                let frame = state(EventName::ConversationRead, &[&conversation, &user], &read);
                 self.hub.send_to_users(&members, &frame);
             }
             blegram_chat::Event::Delivered { conversation, user, delivered_seq, members } => {
@@ -167,12 +170,12 @@ impl EventSink<blegram_chat::Event> for Realtime {
                     user_id: user.as_uuid(),
                     delivered_seq,
                 };
-                let frame = state("conversation.delivered", &[&conversation, &user], &delivered);
+                let frame = state(EventName::ConversationDelivered, &[&conversation, &user], &delivered);
                 self.hub.send_to_users(&members, &frame);
             }
             blegram_chat::Event::Typing { conversation, user, members } => {
                 let typing = TypingEvent { conversation_id: conversation.as_uuid(), user_id: user.as_uuid() };
-                let frame = Frame::event(Class::Hint, "typing", &typing);
+                let frame = protocol::event(Class::Hint, EventName::Typing, &typing);
                 self.hub.send_to_open(conversation, &members, &frame);
             }
         }
@@ -345,7 +348,7 @@ async fn send_presence(app: &App, mut changes: mpsc::Receiver<Presence>) {
         }
         let last_seen_at = (!is_online).then(|| app.clock.now().into());
         let presence = PresenceEvent { user_id: user.as_uuid(), online: is_online, last_seen_at };
-        let frame = state("presence", &[&user], &presence);
+        let frame = state(EventName::Presence, &[&user], &presence);
         app.realtime.hub.send_to_watchers(user, &frame, |watcher| acquainted.contains(&watcher));
     }
 }

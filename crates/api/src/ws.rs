@@ -22,6 +22,7 @@ use crate::{
     App,
     body::read_value,
     problem::{Code, Failure, Problem},
+    realtime::protocol::CommandName,
     schema::{
         Render,
         conversation::{ConversationEvents, ConversationRead, Message},
@@ -59,15 +60,16 @@ fn reply(id: u64, answer: &impl Serialize) -> Reply {
 impl Commands for Client {
     /// `message.send`: messages of a conversation are queued in order of arrival and committed in groups.
     fn is_pipelined(&self, op: &str) -> bool {
-        op == "message.send"
+        CommandName::of(op) == Some(CommandName::MessageSend)
     }
 
     async fn run(&self, peer: &Arc<Peer>, command: Command) -> Option<Frame> {
         let started = Instant::now();
         let Command { id, op, d } = command;
         let connection = peer.id().to_string();
-        let reply = match self.count(peer.user(), &op) {
-            Ok(()) => self.answer(peer, id, &op, d).await,
+        let name = CommandName::of(&op);
+        let reply = match self.count(peer.user(), name) {
+            Ok(()) => self.answer(peer, id, name, d).await,
             Err(limited) => Err(limited),
         };
         let code = reply.as_ref().err().map(|problem| problem.code().as_str());
@@ -86,54 +88,51 @@ impl Client {
     }
 
     /// Counts a command like a request over HTTP.
-    fn count(&self, user: UserId, op: &str) -> Result<(), Problem> {
+    fn count(&self, user: UserId, op: Option<CommandName>) -> Result<(), Problem> {
         let demand = |policy| Demand::new(policy, Subject::User(user)).over_loopback(self.is_loopback);
-        let is_message = matches!(op, "message.send" | "message.edit");
+        let is_message = matches!(op, Some(CommandName::MessageSend | CommandName::MessageEdit));
         let own = is_message.then(|| demand(Policy::Message));
         self.app.auth.limiter().take(&demand(Policy::GlobalUser), own)?;
         Ok(())
     }
 
-    async fn answer(&self, peer: &Arc<Peer>, id: u64, op: &str, d: Value) -> Reply {
-        match op {
-            "sync" => self.sync(peer, id, d).await,
-            "subscribe" => {
+    async fn answer(&self, peer: &Arc<Peer>, id: u64, name: Option<CommandName>, d: Value) -> Reply {
+        let unknown =
+            || Problem::invalid(vec![Failure::new("", "not-found", "there is no command with this name")]);
+        match name.ok_or_else(unknown)? {
+            CommandName::Sync => self.sync(peer, id, d).await,
+            CommandName::Subscribe => {
                 let topics = self.subscribe(peer, read_value::<TopicsCommand>(d)?).await?;
                 reply(id, &TopicsAnswer { topics })
             }
-            "unsubscribe" => {
+            CommandName::Unsubscribe => {
                 let topics = self.unsubscribe(peer, read_value::<TopicsCommand>(d)?);
                 reply(id, &TopicsAnswer { topics })
             }
-            "open" => {
+            CommandName::Open => {
                 peer.open(read_value::<OpenCommand>(d)?);
                 reply(id, &DoneAnswer {})
             }
-            "presence" => {
+            CommandName::Presence => {
                 let states = self.presence(peer, read_value::<PresenceCommand>(d)?).await?;
                 reply(id, &PresenceAnswer { states })
             }
-            "message.send" => self.send_message(peer, id, d).await,
-            "message.edit" => self.edit_message(peer, id, d).await,
-            "message.delete" => {
+            CommandName::MessageSend => self.send_message(peer, id, d).await,
+            CommandName::MessageEdit => self.edit_message(peer, id, d).await,
+            CommandName::MessageDelete => {
                 let (conversation, message) = read_value::<MessageDeleteCommand>(d)?;
                 self.app.chat.delete_message(peer.user(), conversation, message, &Precondition::Any).await?;
                 reply(id, &DoneAnswer {})
             }
-            "read" => {
+            CommandName::Read => {
                 let (conversation, message_no) = read_value::<ReadCommand>(d)?;
                 let marked = self.app.chat.mark_read(peer.user(), conversation, message_no).await?;
                 let (read_no, unread_count) = marked;
                 reply(id, &ConversationRead { read_no, unread_count })
             }
-            "typing" => self.typing(peer, read_value::<TypingCommand>(d)?).await,
-            "history" => self.history(peer, id, d).await,
-            "auth" => self.renew(peer, id, d).await,
-            _ => Err(Problem::invalid(vec![Failure::new(
-                "",
-                "not-found",
-                "there is no command with this name",
-            )])),
+            CommandName::Typing => self.typing(peer, read_value::<TypingCommand>(d)?).await,
+            CommandName::History => self.history(peer, id, d).await,
+            CommandName::Auth => self.renew(peer, id, d).await,
         }
     }
 

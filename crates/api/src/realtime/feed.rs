@@ -12,7 +12,7 @@ use std::{collections::HashMap, time::Duration};
 use blegram_domain::{
     Comment, CommentId, NotificationId, Post, PostId, UserId, UserSummary, notification::ReadMark,
 };
-use blegram_gateway::{Class, Frame, Topic};
+use blegram_gateway::{Class, Topic};
 use blegram_social::{CommentView, Event, PostView, Result};
 use tokio::{
     sync::mpsc,
@@ -23,7 +23,11 @@ use self::audience::CachedRelations;
 use super::announced::Announced;
 use crate::{
     App,
-    realtime::{DATABASE_TIMEOUT, state, warn},
+    realtime::{
+        DATABASE_TIMEOUT,
+        protocol::{self, EventName},
+        state, warn,
+    },
     schema::{
         Render,
         gateway::{
@@ -85,10 +89,10 @@ impl Feed {
             Event::PostUpdated { post, before } => self.post_updated(post, &before).await,
             Event::PostDeleted { post, author } => self.post_deleted(&post, &author).await,
             Event::CommentCreated { comment, post, .. } => {
-                self.deliver_comment("comment.created", comment, &post).await
+                self.deliver_comment(EventName::CommentCreated, comment, &post).await
             }
             Event::CommentUpdated { comment, post, .. } => {
-                self.deliver_comment("comment.updated", comment, &post).await
+                self.deliver_comment(EventName::CommentUpdated, comment, &post).await
             }
             Event::CommentDeleted { comment, post, .. } => self.comment_deleted(&comment, &post).await,
             Event::PostCounts { post, author, like_count, comment_count } => {
@@ -121,7 +125,7 @@ impl Feed {
                 continue;
             }
             let event = PostEvent::new(topic.to_string(), view.clone(), &links);
-            let frame = Frame::event(Class::Hint, "post.created", &event);
+            let frame = protocol::event(Class::Hint, EventName::PostCreated, &event);
             hub.send_post(&topic, view.post.id, &frame, |user| audience.receives(user, &view.post, &topic));
         }
         Ok(())
@@ -147,10 +151,11 @@ impl Feed {
             let received = |user: UserId| is_on(before) && audience.receives(user, before, &topic);
             let about: [&dyn std::fmt::Display; 2] = [&topic, &before.id];
             let event = PostEvent::new(topic.to_string(), view.clone(), &links);
-            let updated = Frame::event(key(&about), "post.updated", &event);
+            let updated = protocol::event(key(&about), EventName::PostUpdated, &event);
             hub.send_to_topic(&topic, &updated, receives);
             // For subscribers who saw the post in this topic before the edit and no longer do.
-            let removed = Frame::event(key(&about), "post.deleted", &deleted(&topic, before.id, None));
+            let removed =
+                protocol::event(key(&about), EventName::PostDeleted, &deleted(&topic, before.id, None));
             hub.send_to_topic(&topic, &removed, |user| received(user) && !receives(user));
             audience.revoke(&hub, &topic, &view.post);
         }
@@ -165,23 +170,23 @@ impl Feed {
         let hub = self.app.realtime.hub().clone();
         for topic in topics {
             let about: [&dyn std::fmt::Display; 2] = [&topic, &post.id];
-            let frame = Frame::event(key(&about), "post.deleted", &deleted(&topic, post.id, None));
+            let frame = protocol::event(key(&about), EventName::PostDeleted, &deleted(&topic, post.id, None));
             hub.send_to_topic(&topic, &frame, |user| audience.receives(user, post, &topic));
         }
         hub.revoke_topic(&Topic::Post(post.id), |_| true);
         Ok(())
     }
 
-    async fn deliver_comment(&mut self, name: &str, view: CommentView, post: &Post) -> Result<()> {
+    async fn deliver_comment(&mut self, name: EventName, view: CommentView, post: &Post) -> Result<()> {
         let topic = Topic::Post(post.id);
         let Some((of_post, of_comment)) = self.audiences(&view.comment, post).await? else { return Ok(()) };
         let id = view.comment.id;
         let class = match name {
-            "comment.created" => Class::Hint,
+            EventName::CommentCreated => Class::Hint,
             _ => key(&[&topic, &id]),
         };
         let event = CommentEvent::new(topic.to_string(), view, &self.app.media.links());
-        let frame = Frame::event(class, name, &event);
+        let frame = protocol::event(class, name, &event);
         let hub = self.app.realtime.hub();
         of_post.revoke(hub, &topic, post);
         hub.send_to_topic(&topic, &frame, |user| {
@@ -195,7 +200,7 @@ impl Feed {
         let topic = Topic::Post(post.id);
         let Some((of_post, of_comment)) = self.audiences(comment, post).await? else { return Ok(()) };
         let event = deleted(&topic, post.id, Some(comment.id));
-        let frame = Frame::event(key(&[&topic, &comment.id]), "comment.deleted", &event);
+        let frame = protocol::event(key(&[&topic, &comment.id]), EventName::CommentDeleted, &event);
         let hub = self.app.realtime.hub();
         of_post.revoke(hub, &topic, post);
         hub.send_to_topic(&topic, &frame, |user| {
@@ -242,7 +247,7 @@ impl Feed {
         let Some(audience) = self.audience(author, std::slice::from_ref(&topic)).await? else {
             return Ok(());
         };
-        let frame = state("post.counts", &[&post], counts);
+        let frame = state(EventName::PostCounts, &[&post], counts);
         self.app.realtime.hub().send_to_topic(&topic, &frame, |user| audience.includes(user));
         Ok(())
     }
@@ -261,7 +266,7 @@ impl Feed {
         }
         let notification = Notification::render(view, &self.app.media.links());
         let created = NotificationCreatedEvent { notification };
-        let frame = Frame::event(about_notification(id), "notification.created", &created);
+        let frame = protocol::event(about_notification(id), EventName::NotificationCreated, &created);
         self.app.realtime.hub().send_to_users(&[recipient], &frame);
         Ok(())
     }
@@ -280,14 +285,14 @@ impl Feed {
         }
         for id in ids {
             let deleted = NotificationDeletedEvent { id: id.as_uuid(), unread_count: mark.unread_count };
-            let frame = Frame::event(about_notification(*id), "notification.deleted", &deleted);
+            let frame = protocol::event(about_notification(*id), EventName::NotificationDeleted, &deleted);
             hub.send_to_users(&[recipient], &frame);
         }
         Ok(())
     }
 
     fn notifications_read(&self, user: UserId, mark: ReadMark) {
-        let frame = state("notification.state", &[], &NotificationRead::from(mark));
+        let frame = state(EventName::NotificationState, &[], &NotificationRead::from(mark));
         self.app.realtime.hub().send_to_users(&[user], &frame);
     }
 }

@@ -3,8 +3,7 @@ use std::sync::Arc;
 use blegram_auth::Authenticated;
 use blegram_domain::ConnectionId;
 use blegram_gateway::{
-    Class, CloseCode, ConnectionIdentity, ConnectionPermit, Frame, Handshake, Rejection, handshake, reject,
-    serve,
+    Class, CloseCode, ConnectionIdentity, ConnectionPermit, Handshake, Rejection, handshake, reject, serve,
 };
 use blegram_http::{MaybeViewer, Viewer, bearer, client, headers::RequestHeader, origin::RequestOrigin};
 use blegram_limits::Policy;
@@ -22,6 +21,7 @@ use crate::{
     answer::{Answer, ApiResult, Created},
     operation::{Login, Operation},
     problem::{Code, Problem},
+    realtime::protocol::{self, EventName},
     routes::{AppData, Tag},
     schema::gateway::{GatewayStatus, Ready, Ticket},
     ws::{Client, gateway_credential},
@@ -199,7 +199,7 @@ impl Connection {
         let now = app.clock.now();
         let id = ConnectionId::generate(now);
         let ready = Ready::new(id.as_uuid(), credential.user, now, credential.expires_at, hub.config());
-        let first = Frame::event(Class::Reply, "ready", &ready);
+        let first = protocol::event(Class::Reply, EventName::Ready, &ready);
         let identity =
             ConnectionIdentity { user: credential.user, credential: gateway_credential(&app, &credential) };
         let guard = match permit.register(id, identity, first) {

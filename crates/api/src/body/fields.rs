@@ -191,18 +191,6 @@ impl Fields {
         self.parse_texts(name, max, value?, parse)
     }
 
-    /// Parses an array of at most `max` strings that is required although the document declares it as optional.
-    pub(crate) fn required_texts<E: Type, D: Type<RawValueType = Vec<E>>, T>(
-        &mut self,
-        field: Field<D>,
-        max: usize,
-        parse: impl FnMut(&str) -> Result<T, Violation>,
-    ) -> Option<Vec<T>> {
-        let name = field.into_name();
-        let value = self.take(name, true)?;
-        self.parse_texts(name, max, value, parse)
-    }
-
     /// Parses the fields that a field with `#[oai(flatten)]` stands for.
     pub(crate) fn flatten<I: Input>(&mut self, _: Field<I>) -> Option<I::Parsed> {
         I::parse(self)

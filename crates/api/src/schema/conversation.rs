@@ -14,9 +14,7 @@ use uuid::Uuid;
 
 pub(crate) use self::{
     event::{ConversationEvent, ConversationEvents, EventBody},
-    message::{
-        EditMessage, INVALID_CLIENT_ID, Message, MessagePage, REPLIED_NOT_FOUND, SendMessage, new_message,
-    },
+    message::{EditMessage, Message, MessagePage, SendMessage},
     sync::SyncResult,
 };
 use crate::{

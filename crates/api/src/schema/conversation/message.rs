@@ -157,12 +157,11 @@ request! {
     }
 }
 
-pub(crate) const INVALID_CLIENT_ID: Violation = Violation::InvalidCharacters("must be a UUID");
-pub(crate) const REPLIED_NOT_FOUND: Violation =
-    Violation::NotFound("must be the id of a message in this conversation");
+const INVALID_CLIENT_ID: Violation = Violation::InvalidCharacters("must be a UUID");
+const REPLIED_NOT_FOUND: Violation = Violation::NotFound("must be the id of a message in this conversation");
 
 /// Makes a message of the parsed fields of a body that sends one.
-pub(crate) fn new_message(
+fn new_message(
     fields: &mut Fields,
     client_id: Option<ClientId>,
     text: Option<MessageText>,

@@ -106,7 +106,7 @@ request! {
         /// Topics, at most 64: `timeline:home`, `timeline:public`, `hashtag:<tag>`, `user:<id>` or `post:<id>`.
         /// 주제, 최대 64개: `timeline:home`, `timeline:public`, `hashtag:<tag>`, `user:<id>`, `post:<id>`.
         #[oai(validator(max_items = 64))]
-        topics: Option<Vec<String>> = required_texts(MAX_TOPICS, parse_topic),
+        topics: Vec<String> = texts(MAX_TOPICS, parse_topic),
     }
 
     fn parse(fields) -> Option<Vec<String>> {
@@ -130,7 +130,7 @@ request! {
         /// The ids of the conversations, at most 16.
         /// 대화의 ID, 최대 16개.
         #[oai(validator(max_items = 16))]
-        conversations: Option<Vec<Uuid>> = required_texts(MAX_OPEN, parse_or(INVALID_CONVERSATION_ID)),
+        conversations: Vec<Uuid> = texts(MAX_OPEN, parse_or(INVALID_CONVERSATION_ID)),
     }
 
     fn parse(fields) -> Option<Vec<ConversationId>> {
@@ -151,7 +151,7 @@ request! {
         /// The ids of the users, at most 100.
         /// 사용자의 ID, 최대 100개.
         #[oai(validator(max_items = 100))]
-        users: Option<Vec<Uuid>> = required_texts(MAX_WATCHED, parse_or(INVALID_USER_ID)),
+        users: Vec<Uuid> = texts(MAX_WATCHED, parse_or(INVALID_USER_ID)),
     }
 
     fn parse(fields) -> Option<Vec<UserId>> {

@@ -1,8 +1,6 @@
 //! Gateway commands on one conversation: messages, read position, typing and history.
 
-use blegram_domain::{
-    ConversationId, Media as Image, MessageId, MessageText, Violation, conversation::SendMessage as Send,
-};
+use blegram_domain::{ConversationId, MessageId, MessageText, Violation, conversation::SendMessage as Send};
 use poem_openapi::Object;
 use serde::Serialize;
 use uuid::Uuid;
@@ -12,8 +10,7 @@ use crate::{
     body::{parse_or, request},
     schema::{
         Time,
-        conversation::{INVALID_CLIENT_ID, Message, REPLIED_NOT_FOUND, new_message},
-        post::distinct_media_ids,
+        conversation::{Message, SendMessage},
     },
 };
 
@@ -24,24 +21,11 @@ request! {
         /// The id of the conversation.
         /// 대화의 ID.
         conversation_id: Uuid = text(parse_or(INVALID_CONVERSATION_ID)),
-        /// A UUID (version 7) that the client chooses. Retrying with the same `client_id`, however much later, does not
-        /// create a second message.
-        /// 클라이언트가 정하는 UUID(버전 7). 나중에 같은 값으로 다시 보내도 메시지가 중복되지 않습니다.
-        client_id: Uuid = text(parse_or(INVALID_CLIENT_ID)),
-        /// Plain text, at most 2,000 characters and 8 KiB. May be empty if the message has images.
-        /// 일반 텍스트, 최대 2,000자, 8 KiB. 이미지가 있으면 비어 있어도 됩니다.
-        text: Option<String> = text_unless(&media_ids, MessageText::parse),
-        /// Ids of your uploaded images that are not in use yet, at most 10, in display order.
-        /// 업로드했지만 아직 사용하지 않은 내 이미지의 ID, 최대 10개. 이 순서대로 표시됩니다.
-        #[oai(validator(max_items = 10))]
-        media_ids: Option<Vec<Uuid>> = texts(Image::MAX_PER_POST, distinct_media_ids()),
-        /// Id of the message to reply to, in the same conversation.
-        /// 답장할 메시지의 ID. 같은 대화의 메시지여야 합니다.
-        reply_to: Option<Uuid> = text(parse_or(REPLIED_NOT_FOUND)),
+        #[oai(flatten)]
+        message: SendMessage = flatten(),
     }
 
     fn parse(fields) -> Option<(ConversationId, Send)> {
-        let message = new_message(fields, client_id, text, media_ids, reply_to);
         Some((conversation_id?, message?))
     }
 }

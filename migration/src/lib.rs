@@ -46,6 +46,7 @@ mod m20261129_000100_storage_marker;
 mod m20261129_000110_report_texts;
 mod m20261129_000115_session_networks;
 mod m20261129_000120_media_usage;
+mod m20261129_000125_audit_events;
 
 /// The list of migrations.
 #[derive(Debug)]
@@ -86,6 +87,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000110_report_texts::Migration),
             Box::new(m20261129_000115_session_networks::Migration),
             Box::new(m20261129_000120_media_usage::Migration),
+            Box::new(m20261129_000125_audit_events::Migration),
         ]
     }
 }

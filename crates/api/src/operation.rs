@@ -3,6 +3,7 @@
 //! Each file of `routes/` has the rows of its handlers in `OPERATIONS`. The gate enforces the rule of a row, and the OpenAPI
 //! document describes the whole row. Tests fail for an operation without a row, and for a response that the row does not list.
 
+use blegram_domain::user::Role;
 pub(crate) use blegram_http::Login;
 use blegram_http::{Deadline, RequestBody, Rule};
 use blegram_limits::Policy;
@@ -57,6 +58,11 @@ const IMAGE_REJECTIONS: [Code; 6] = [
 impl Operation {
     pub(crate) const fn read(id: &'static str, login: Login, own_codes: &'static [Code]) -> Self {
         Self::new(id, Rule::read(login), own_codes)
+    }
+
+    /// For users with the role `role` at least.
+    pub(crate) const fn read_as(id: &'static str, role: Role, own_codes: &'static [Code]) -> Self {
+        Self::new(id, Rule { role, ..Rule::read(Login::Required) }, own_codes)
     }
 
     pub(crate) const fn write(id: &'static str, login: Login, own_codes: &'static [Code]) -> Self {
@@ -133,13 +139,16 @@ impl Operation {
 
     /// All possible problem codes, sorted and without duplicates.
     pub(crate) fn codes(&self) -> Vec<Code> {
-        let Rule { is_write, body, takes_key, deadline, .. } = self.rule;
+        let Rule { role, is_write, body, takes_key, deadline, .. } = self.rule;
         let mut codes = [&ALWAYS[..], self.own_codes].concat();
         if is_write {
             codes.extend([Code::CsrfRejected, Code::BodyTooLarge, Code::RequestTimeout]);
         }
         if body != RequestBody::None {
             codes.extend([Code::MalformedRequest, Code::UnsupportedMediaType, Code::Invalid]);
+        }
+        if role != Role::User {
+            codes.push(Code::Forbidden);
         }
         if takes_key {
             codes.extend([Code::RequestInProgress, Code::IdempotencyKeyReused, Code::Invalid]);

@@ -9,7 +9,7 @@ use std::{borrow::Cow, str::FromStr};
 use blegram_chat::SyncCursor;
 use blegram_domain::{
     CommentId, ConversationId, Hashtag, MediaId, MessageId, PostId, RecentSearchId, SessionId, UploadId,
-    UserId, Username, Violation, search::Query as SearchQuery,
+    UserId, Username, Violation, audit, search::Query as SearchQuery,
 };
 use blegram_http::MaybeViewer;
 use blegram_social::UserRef;
@@ -92,6 +92,10 @@ parameters! {
     UserParam: MetaSchema { example: Some("@haneul".into()), ..MetaSchema::new("string") };
     /// A hashtag, with or without `#`.
     HashtagParam: MetaSchema { example: Some("제주".into()), ..MetaSchema::new("string") };
+    /// A kind of the audit log.
+    AuditKindParam: MetaSchema { example: Some("authn_login_success".into()), ..MetaSchema::new("string") };
+    /// A user in a filter: an ID or `@username`.
+    AuditUserParam: MetaSchema { example: Some("@haneul".into()), ..MetaSchema::new("string") };
     /// An opaque position in a list.
     CursorParam: MetaSchema::new("string");
 }
@@ -142,6 +146,26 @@ impl CursorParam {
     /// The cursor of `sync`, or 400.
     pub(crate) fn sync(&self) -> Result<SyncCursor, Problem> {
         Ok(self.0.parse()?)
+    }
+}
+
+impl AuditKindParam {
+    /// The kind, or 422.
+    pub(crate) fn kind(&self) -> Result<audit::Kind, Problem> {
+        self.0.parse().map_err(|_| {
+            let kinds: Vec<&str> = audit::Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+            let text = format!("must be one of {}", kinds.join(", "));
+            Problem::invalid(vec![Failure::new("/kind", "out-of-range", text)])
+        })
+    }
+}
+
+impl AuditUserParam {
+    /// The user, or 422.
+    pub(crate) fn user(&self) -> Result<UserRef, Problem> {
+        named(&self.0).ok_or_else(|| {
+            Problem::invalid(vec![Failure::new("/user", "invalid-characters", "must be an ID or @username")])
+        })
     }
 }
 
@@ -311,11 +335,14 @@ impl UserParam {
         if self.0 == "me" {
             return viewer.id().map(UserRef::Id).ok_or_else(|| Problem::new(Code::Unauthenticated));
         }
-        let named = match self.0.strip_prefix('@') {
-            Some(username) => Username::parse(username).ok().map(UserRef::Username),
-            None => self.0.parse::<UserId>().ok().map(UserRef::Id),
-        };
-        named.ok_or_else(Problem::not_found)
+        named(&self.0).ok_or_else(Problem::not_found)
+    }
+}
+
+fn named(text: &str) -> Option<UserRef> {
+    match text.strip_prefix('@') {
+        Some(username) => Username::parse(username).ok().map(UserRef::Username),
+        None => text.parse::<UserId>().ok().map(UserRef::Id),
     }
 }
 

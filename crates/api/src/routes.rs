@@ -5,6 +5,7 @@
 //! the gate of `blegram-http`. The doc comments of handlers and their parameters are the texts of the OpenAPI document: a
 //! summary, then a description in English and Korean.
 
+pub(crate) mod admin;
 pub(crate) mod auth;
 pub(crate) mod bookmarks;
 pub(crate) mod comments;
@@ -70,6 +71,7 @@ routes! {
     reports: ReportsApi,
     conversations: ConversationsApi,
     gateway: GatewayApi,
+    admin: AdminApi,
 }
 
 /// The application state, as handlers extract it.
@@ -103,4 +105,6 @@ pub(crate) enum Tag {
     Notifications,
     /// Reports to the moderators. 운영진에게 보내는 신고.
     Reports,
+    /// Administration, for accounts with the role that an operation names. 관리 기능. 각 작업에 적힌 역할이 필요합니다.
+    Admin,
 }

@@ -7,6 +7,7 @@
 //! - Request types are declared with [`request!`](macro@crate::body::request), which makes their parser, too.
 
 pub(crate) mod account;
+pub(crate) mod audit;
 pub(crate) mod comment;
 pub(crate) mod conversation;
 pub(crate) mod gateway;

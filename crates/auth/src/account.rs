@@ -89,9 +89,7 @@ impl Auth {
         let create = CreateAccount { username, password, display_name, email, role: Role::User };
         let work = Work::of(Subject::Network(Network::around(device.address()))).known(false);
         let (tx, id, now) = self.insert_account(create, work).await?;
-        let logged_in = self.open_session(tx, id, device, now).await?;
-        audit::record("user_created", id);
-        Ok(logged_in)
+        self.open_session(tx, id, device, audit::Kind::UserCreated, now).await
     }
 
     /// Creates an account, in a transaction that the caller commits.
@@ -137,7 +135,7 @@ impl Auth {
         let user = credentials.map(|credentials| credentials.user);
         let origin = self.find_origin(user, token, address).await?;
         if let Some(username) = &username {
-            self.limit_attempts(username, user, origin, address)?;
+            self.limit_attempts(username, user, origin, address).await?;
         }
         let work = match (origin, &username) {
             (Origin::New, _) | (_, None) => Work::of(Subject::Network(Network::around(address))).known(false),
@@ -145,7 +143,6 @@ impl Auth {
         };
         for _ in 0..MAX_COMPARISONS {
             if let Some(logged_in) = self.compare(username.as_ref(), &log_in, work.clone()).await? {
-                audit::record("authn_login_success", logged_in.account.user.summary.id);
                 return Ok(logged_in);
             }
         }
@@ -162,7 +159,7 @@ impl Auth {
     /// Counts a login to `account`, whether it exists or not. A device that has logged in to it before counts by itself,
     /// and so does a network in which it has a session: the attempts of everybody else, who share one limit, do not shut
     /// the owner out.
-    fn limit_attempts(
+    async fn limit_attempts(
         &self,
         account: &Username,
         user: Option<UserId>,
@@ -177,12 +174,11 @@ impl Auth {
         let own = Demand::new(Policy::LoginAccountAddress, own);
         let all = Demand::new(Policy::LoginAccount, Subject::Account(account.clone()));
         let shared = (origin == Origin::New).then_some(all);
-        self.limiter.take(&own, shared).inspect_err(|limited| {
-            if limited.0.policy == Policy::LoginAccount {
-                audit::login_limited(user, address);
-            }
-        })?;
-        Ok(())
+        let Err(limited) = self.limiter.take(&own, shared) else { return Ok(()) };
+        if limited.0.policy == Policy::LoginAccount {
+            self.record_limited(user).await?;
+        }
+        Err(limited.into())
     }
 
     /// Logs in; `None` if the password was replaced during the comparison, or its hash renewed by another login: then
@@ -211,7 +207,7 @@ impl Auth {
         if let (Verdict::RightButOutdated(renewed), Some(outdated)) = (&verdict, &stored) {
             users::update_password_hash(&tx, user, outdated, renewed).await?;
         }
-        self.open_session(tx, user, log_in.device.clone(), now).await.map(Some)
+        self.open_session(tx, user, log_in.device.clone(), audit::Kind::LoginSuccess, now).await.map(Some)
     }
 
     /// The account of `user`; `None` if it does not exist.
@@ -219,7 +215,14 @@ impl Auth {
         Ok(users::find_account(&self.db, user).await?)
     }
 
-    async fn open_session(&self, tx: Tx, user: UserId, device: Device, now: Timestamp) -> Result<LoggedIn> {
+    async fn open_session(
+        &self,
+        tx: Tx,
+        user: UserId,
+        device: Device,
+        cause: audit::Kind,
+        now: Timestamp,
+    ) -> Result<LoggedIn> {
         if let Some(previous) = device.replaces {
             sessions::delete(&tx, previous).await?;
         }
@@ -229,6 +232,7 @@ impl Auth {
             kind: device.kind,
             device_name: device.name,
             user_agent: device.user_agent,
+            address: device.address.map(|address| Network::around(address).to_string()),
             created_at: now,
             last_seen_at: now,
             expires_at: now + self.lifetimes.of(device.kind).absolute,
@@ -236,7 +240,8 @@ impl Auth {
         let account = users::find_account(&tx, user).await?.ok_or(Error::InvalidCredentials)?;
         let network = device.address.map(|address| self.network_tag(address));
         let needs_token = session.kind == Kind::Browser && !self.knows_device(device.token.as_deref(), user);
-        let secret = self.insert_session(tx, session, network, device.replaces).await?;
+        let secret =
+            self.insert_session(tx, session, network, Ending { replaced: device.replaces, cause }).await?;
         let device = needs_token.then(|| self.issue_device(user, now));
         Ok(LoggedIn { account, secret, device })
     }
@@ -246,37 +251,44 @@ impl Auth {
         tx: Tx,
         session: Session,
         network: Option<[u8; 16]>,
-        replaced: Option<SessionId>,
+        ending: Ending,
     ) -> Result<Secret> {
         let now = session.created_at;
         match session.kind {
             Kind::Browser => {
                 let token = SessionToken::generate();
                 sessions::insert(&tx, &session, Some(token.hash()), network).await?;
-                self.commit_session(tx, session.user, replaced, now).await?;
+                self.commit_session(tx, session.user, ending, now).await?;
                 Ok(Secret::Browser(token))
             }
             Kind::Native => {
                 sessions::insert(&tx, &session, None, network).await?;
                 let (issued, token) = self.issue_first(&tx, &session).await?;
-                self.commit_session(tx, session.user, replaced, now).await?;
+                self.commit_session(tx, session.user, ending, now).await?;
                 Ok(Secret::Native(self.tokens(&session, issued, token, now).await?))
             }
         }
     }
 
-    async fn commit_session(
-        &self,
-        tx: Tx,
-        user: UserId,
-        replaced: Option<SessionId>,
-        now: Timestamp,
-    ) -> Result<()> {
+    async fn commit_session(&self, tx: Tx, user: UserId, ending: Ending, now: Timestamp) -> Result<()> {
         let surplus = sessions::prune(&tx, user, MAX_SESSIONS, now, self.idle_since(now)).await?;
+        let recorded = audit::record(&tx, ending.cause, user, now).await?;
         tx.commit().await?;
-        self.publish(replaced.into_iter().chain(surplus).map(|session| Event::SessionEnded { session }));
+        recorded.log();
+        self.publish(
+            ending.replaced.into_iter().chain(surplus).map(|session| Event::SessionEnded { session }),
+        );
         Ok(())
     }
+}
+
+/// How the transaction of a new session ends.
+#[derive(Debug, Clone, Copy)]
+struct Ending {
+    /// The client's previous session.
+    replaced: Option<SessionId>,
+    /// The entry of the audit log.
+    cause: audit::Kind,
 }
 
 fn admit(credentials: Option<&Credentials>, verdict: &Verdict) -> Result<UserId> {

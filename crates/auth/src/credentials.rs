@@ -52,9 +52,10 @@ impl Auth {
             sessions::update_token_hash(&tx, session, token.hash()).await?;
         }
         sessions::delete_others(&tx, actor, Some(session)).await?;
+        let recorded = audit::record(&tx, audit::Kind::PasswordChange, actor, self.clock.now()).await?;
         tx.commit().await?;
         self.publish([Event::SessionsEnded { user: actor, except: Some(session) }]);
-        audit::record("authn_password_change", actor);
+        recorded.log();
         Ok(token)
     }
 

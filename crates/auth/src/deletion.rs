@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use blegram_domain::{Job, SessionId, UserId, UserSummary, user::Status};
 use blegram_persistence::{
-    hashtags, idempotency_keys, jobs, refresh_tokens, reserved_usernames, sessions, users,
+    audit_events, hashtags, idempotency_keys, jobs, refresh_tokens, reserved_usernames, sessions, users,
 };
 
 use crate::{Auth, EnteredPassword, Error, Event, Result, audit, retention::BATCH};
@@ -43,9 +43,10 @@ impl Auth {
         let name = summary.username.skeleton();
         reserved_usernames::insert(&tx, &name, None, now + NAME_RESERVED_FOR).await?;
         jobs::insert(&tx, Job::PurgeAccount(actor), now, now).await?;
+        let recorded = audit::record(&tx, audit::Kind::UserDeleted, actor, now).await?;
         tx.commit().await?;
         self.publish([Event::SessionsEnded { user: actor, except: None }]);
-        audit::record("user_deleted", actor);
+        recorded.log();
         Ok(())
     }
 
@@ -59,6 +60,9 @@ impl Auth {
         }
         if removed < BATCH {
             removed += idempotency_keys::delete_of_user(&tx, user, BATCH - removed).await?;
+        }
+        if removed < BATCH {
+            removed += audit_events::update_anonymized(&tx, user, BATCH - removed).await?;
         }
         let has_more = removed == BATCH;
         if !has_more {

@@ -17,6 +17,7 @@
 //! | [`rename`] | [`Auth::change_username`] |
 //! | [`deletion`] | [`Auth::delete_account`] |
 //! | [`operator`] | account administration by operators |
+//! | [`audit`] | the audit log |
 //! | [`event`] | events about ended sessions, for open connections |
 //! | [`retention`] | deletion of expired rows |
 //! | [`idempotency`] | idempotency keys of requests |
@@ -56,7 +57,7 @@
 
 pub mod access_token;
 pub mod account;
-mod audit;
+pub mod audit;
 pub mod credentials;
 pub mod csrf;
 pub mod deletion;
@@ -90,6 +91,7 @@ use quick_cache::sync::Cache;
 
 pub use access_token::AccessToken;
 pub use account::{LogIn, LoggedIn, Secret, SignUp};
+pub use audit::{AuditEventView, with_client_address};
 /// A shared time limit for database access, re-exported for crates that do not depend on the persistence crate.
 pub use blegram_persistence::with_wait_budget;
 pub use credentials::ChangePassword;

@@ -7,6 +7,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use blegram_domain::{Session, SessionId, Timestamp, TokenId, session::Kind};
+use blegram_limits::Network;
 use blegram_persistence::{
     Tx,
     refresh_tokens::{self, NewRefreshToken},
@@ -67,7 +68,8 @@ impl Auth {
             },
         };
         if let Some(address) = address {
-            sessions::update_network(&tx, session.id, &self.network_tag(address)).await?;
+            let around = Network::around(address).to_string();
+            sessions::update_network(&tx, session.id, &self.network_tag(address), &around).await?;
         }
         tx.commit().await?;
         self.tokens(&session, issued, next, now).await
@@ -151,9 +153,10 @@ impl Auth {
 
     async fn end_replayed_session(&self, tx: Tx, session: &Session) -> Result<Tokens> {
         sessions::delete(&tx, session.id).await?;
+        let recorded = audit::record(&tx, audit::Kind::TokenReuse, session.user, self.clock.now()).await?;
         tx.commit().await?;
         self.publish([Event::SessionEnded { session: session.id }]);
-        audit::suspect("authn_token_reuse", session.user);
+        recorded.log();
         Err(Error::InvalidGrant)
     }
 }

@@ -33,10 +33,11 @@ impl Auth {
     /// # Errors
     /// [`Error::UsernameTaken`]; [`Error::Overloaded`].
     pub async fn create_account(&self, create: CreateAccount) -> Result<Account> {
-        let (tx, id, _now) = self.insert_account(create, Work::of(Subject::Operator)).await?;
+        let (tx, id, now) = self.insert_account(create, Work::of(Subject::Operator)).await?;
         let account = users::find_account(&tx, id).await?.ok_or(Error::AccountNotFound)?;
+        let recorded = audit::record_operator(&tx, audit::Kind::UserCreated, id, now).await?;
         tx.commit().await?;
-        audit::record("user_created", id);
+        recorded.log();
         Ok(account)
     }
 
@@ -55,13 +56,16 @@ impl Auth {
         users::update_status(&tx, summary.id, status).await?;
         hashtags::update_of_author(&tx, &summary, &UserSummary { status, ..summary.clone() }).await?;
         // The files of hidden accounts must not stay at public addresses.
-        jobs::insert_again(&tx, Job::MoveMedia(summary.id), self.clock.now()).await?;
+        let now = self.clock.now();
+        jobs::insert_again(&tx, Job::MoveMedia(summary.id), now).await?;
         if is_suspended {
             sessions::delete_others(&tx, summary.id, None).await?;
         }
+        let kind = if is_suspended { audit::Kind::UserSuspended } else { audit::Kind::UserReinstated };
+        let recorded = audit::record_operator(&tx, kind, summary.id, now).await?;
         tx.commit().await?;
         self.publish(is_suspended.then_some(Event::Suspended { user: summary.id }));
-        audit::record(if is_suspended { "user_suspended" } else { "user_reinstated" }, summary.id);
+        recorded.log();
         Ok(true)
     }
 
@@ -76,9 +80,10 @@ impl Auth {
         }
         let id = account.user.summary.id;
         users::update_role(&tx, id, role).await?;
+        let recorded = audit::record_operator(&tx, audit::Kind::RoleChange, id, self.clock.now()).await?;
         tx.commit().await?;
         self.publish([]);
-        audit::record("authz_change", id);
+        recorded.log();
         Ok(true)
     }
 
@@ -93,9 +98,10 @@ impl Auth {
         let outdated = users::find_password_hash(&tx, id).await?;
         users::replace_password_hash(&tx, id, outdated.as_deref(), &hash).await?;
         sessions::delete_others(&tx, id, None).await?;
+        let recorded = audit::record_operator(&tx, audit::Kind::PasswordChange, id, self.clock.now()).await?;
         tx.commit().await?;
         self.publish([Event::SessionsEnded { user: id, except: None }]);
-        audit::record("authn_password_change", id);
+        recorded.log();
         Ok(())
     }
 

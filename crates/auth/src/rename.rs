@@ -39,8 +39,9 @@ impl Auth {
         }
         move_reservation(&tx, actor, &account.user.summary.username, &username, now).await?;
         let renamed = users::find_account(&tx, actor).await?.ok_or(Error::SessionEnded)?;
+        let recorded = audit::record(&tx, audit::Kind::UserUpdated, actor, now).await?;
         tx.commit().await?;
-        audit::record("user_updated", actor);
+        recorded.log();
         Ok(renamed)
     }
 }

@@ -7,12 +7,15 @@
 //! | tickets for gateway connections | [`crate::ticket::LIFETIME`] |
 //! | idempotency keys | [`crate::idempotency::RESPONSE_RETENTION`] |
 //! | former usernames | [`crate::deletion::NAME_RESERVED_FOR`] |
+//! | the audit log | [`crate::audit::RETENTION`] |
 //! | signing keys | until no valid token needs them: [`crate::signing_key::RETENTION_AFTER_SUCCESSION`] |
 
 use blegram_domain::Timestamp;
-use blegram_persistence::{gateway_tickets, idempotency_keys, refresh_tokens, reserved_usernames, sessions};
+use blegram_persistence::{
+    audit_events, gateway_tickets, idempotency_keys, refresh_tokens, reserved_usernames, sessions,
+};
 
-use crate::{Auth, Result, idempotency::RESPONSE_RETENTION};
+use crate::{Auth, Result, audit, idempotency::RESPONSE_RETENTION};
 
 /// The largest number of rows that a transaction deletes, so that it does not block SQLite's only writer for long.
 pub(crate) const BATCH: u64 = 500;
@@ -37,6 +40,9 @@ impl Auth {
         }
         if deleted < BATCH {
             deleted += reserved_usernames::delete_expired(&tx, now, BATCH - deleted).await?;
+        }
+        if deleted < BATCH {
+            deleted += audit_events::delete_older_than(&tx, now - audit::RETENTION, BATCH - deleted).await?;
         }
         tx.commit().await?;
         Ok(deleted == BATCH)

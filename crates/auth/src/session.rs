@@ -167,9 +167,10 @@ impl Auth {
         if !sessions::delete_of_user(&tx, user, session).await? {
             return Err(Error::SessionNotFound);
         }
+        let recorded = audit::record(&tx, audit::Kind::TokenRevoked, user, self.clock.now()).await?;
         tx.commit().await?;
         self.publish([Event::SessionEnded { session }]);
-        audit::record("authn_token_revoked", user);
+        recorded.log();
         Ok(())
     }
 
@@ -177,9 +178,10 @@ impl Auth {
     pub async fn revoke_other_sessions(&self, user: UserId, current: SessionId) -> Result<()> {
         let tx = self.db.write().await?;
         sessions::delete_others(&tx, user, Some(current)).await?;
+        let recorded = audit::record(&tx, audit::Kind::TokenRevoked, user, self.clock.now()).await?;
         tx.commit().await?;
         self.publish([Event::SessionsEnded { user, except: Some(current) }]);
-        audit::record("authn_token_revoked", user);
+        recorded.log();
         Ok(())
     }
 

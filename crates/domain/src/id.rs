@@ -166,6 +166,8 @@ ids! {
     UploadId;
     /// A recent search.
     RecentSearchId;
+    /// An entry of the audit log.
+    AuditEventId;
     /// A background job.
     JobId;
     /// A request, in logs and problem responses.

@@ -11,10 +11,12 @@
 //! | [`email`] | [`EmailAddress`] |
 //! | [`analysis`], [`link`] | hashtags, mentions and links in a text |
 //! | [`search`], [`trend`] | search terms and queries, trending hashtags |
+//! | [`user_agent`] | the device of a `User-Agent`, in words |
 //! | [`user`], [`post`], [`comment`], [`session`] | entities and their visibility rules |
 //! | [`conversation`] | conversations, members, messages and events |
 //! | [`relation`] | relationships between accounts, and the visibility that follows from them |
 //! | [`notification`], [`report`] | notifications to users, reports to moderators |
+//! | [`audit`] | the audit log |
 //! | [`media`] | images, their variants and storage keys |
 //! | [`job`] | durable background jobs |
 //! | [`event`] | the sink that receives committed events |
@@ -36,6 +38,7 @@
 //! ```
 
 pub mod analysis;
+pub mod audit;
 pub mod clock;
 pub mod clock_guard;
 pub mod comment;
@@ -57,20 +60,22 @@ pub mod stored;
 pub mod text;
 pub mod trend;
 pub mod user;
+pub mod user_agent;
 pub mod username;
 pub mod version;
 pub mod violation;
 
 pub use analysis::Hashtag;
+pub use audit::AuditEvent;
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use comment::Comment;
 pub use conversation::{Conversation, ConversationEvent, Message};
 pub use email::EmailAddress;
 pub use event::EventSink;
 pub use id::{
-    BookmarkId, ClientId, CommentId, ConnectionId, ConversationId, JobId, LikeId, MediaId, MessageId,
-    NotificationId, PostId, RecentSearchId, RelationId, ReportId, RequestId, RevisionId, SessionId, TokenId,
-    UploadId, UserId,
+    AuditEventId, BookmarkId, ClientId, CommentId, ConnectionId, ConversationId, JobId, LikeId, MediaId,
+    MessageId, NotificationId, PostId, RecentSearchId, RelationId, ReportId, RequestId, RevisionId,
+    SessionId, TokenId, UploadId, UserId,
 };
 pub use job::Job;
 pub use media::{Media, MediaKey};

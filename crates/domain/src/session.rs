@@ -27,6 +27,8 @@ pub struct Session {
     pub device_name: Option<String>,
     /// The client's `User-Agent`.
     pub user_agent: Option<String>,
+    /// The network of the login, shortened to /24 or /48, such as `192.0.2.0/24`.
+    pub address: Option<String>,
     /// When the session started.
     pub created_at: Timestamp,
     /// When the session was last used, to the minute.
@@ -96,6 +98,7 @@ mod tests {
             kind: Kind::Browser,
             device_name: None,
             user_agent: None,
+            address: None,
             created_at: start,
             last_seen_at,
             expires_at: start + lifetime.absolute,

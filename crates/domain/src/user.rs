@@ -15,9 +15,22 @@ stored_enum! {
 }
 
 impl Role {
+    /// Whether the role includes the permissions of `other`.
+    pub const fn includes(self, other: Self) -> bool {
+        self.rank() >= other.rank()
+    }
+
+    const fn rank(self) -> u8 {
+        match self {
+            Self::User => 0,
+            Self::Moderator => 1,
+            Self::Admin => 2,
+        }
+    }
+
     /// Whether the role reviews content of others, and for that sees deleted content.
     pub const fn moderates(self) -> bool {
-        matches!(self, Self::Moderator | Self::Admin)
+        self.includes(Self::Moderator)
     }
 }
 

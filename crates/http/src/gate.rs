@@ -107,6 +107,9 @@ impl Gate {
             let removal = has_invalid_cookie.then(|| self.removal());
             return Err(with_headers(Rejection::Unauthenticated.into(), removal.into_iter().collect()));
         }
+        if session.is_some_and(|session| !session.role.includes(rule.role)) {
+            return Err(Rejection::Forbidden(rule.role).into());
+        }
         if rule.is_write {
             csrf::check(request.headers(), session.as_ref(), &self.auth, &self.site)?;
         }
@@ -205,8 +208,10 @@ impl<E: Endpoint + 'static> Gated<E> {
         };
         let keys = self.gate.auth.idempotency();
         let (routes, surface) = (Arc::clone(&self.routes), Arc::clone(&self.gate.surface));
+        let address = Client::of(&request, &self.gate.site).address;
         let once = idempotency::once(keys, session, key, request, routes, surface);
-        let outcome = self.gate.tasks.spawn(blegram_auth::with_wait_budget(once)).await;
+        let once = blegram_auth::with_client_address(address, blegram_auth::with_wait_budget(once));
+        let outcome = self.gate.tasks.spawn(once).await;
         outcome.map_err(|panic| Rejection::internal(panic.to_string()))?
     }
 }
@@ -224,10 +229,10 @@ impl<E: Endpoint + 'static> Endpoint for Gated<E> {
         let resource = self.gate.router.find(request.uri().path()).ok_or(Rejection::NotFound)?;
         let operation = resource.route(request.method()).ok().and_then(|route| route.operation);
         let failure_policy = operation.and_then(|operation| operation.rule.failure_policy);
-        let client = failure_policy.map(|policy| (policy, Client::of(&request, &self.gate.site)));
-        let outcome = self.handle(resource, request).await;
-        match client {
-            Some((policy, client)) => outcome.map_err(|error| self.gate.count_failure(policy, client, error)),
+        let client = Client::of(&request, &self.gate.site);
+        let outcome = blegram_auth::with_client_address(client.address, self.handle(resource, request)).await;
+        match failure_policy {
+            Some(policy) => outcome.map_err(|error| self.gate.count_failure(policy, client, error)),
             None => outcome,
         }
     }

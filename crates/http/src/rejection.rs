@@ -2,7 +2,7 @@
 
 use std::{error::Error, io};
 
-use blegram_domain::Violation;
+use blegram_domain::{Violation, user::Role};
 use blegram_limits::{RateLimitStatus, RateLimited};
 use poem::{
     error::{ReadBodyError, ResponseError},
@@ -64,6 +64,9 @@ pub enum Rejection {
     /// `Authorization` is not exactly one scheme that the server understands.
     #[error("Send Authorization once, as Bearer, a space and the access token, or omit the header.")]
     InvalidAuthorization,
+    /// The operation requires a role that the user does not have.
+    #[error("This requires the role {}.", .0.as_str())]
+    Forbidden(Role),
     /// Another site may have caused the write.
     #[error("cross-site request")]
     CrossSite,
@@ -144,7 +147,7 @@ impl ResponseError for Rejection {
             Self::Unauthenticated | Self::InvalidToken | Self::InvalidAuthorization => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::InvalidKey(_) | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::KeyInProgress => StatusCode::CONFLICT,
             Self::DeadlineExceeded { .. } => StatusCode::SERVICE_UNAVAILABLE,

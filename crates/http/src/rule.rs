@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use blegram_domain::user::Role;
 use blegram_limits::Policy;
 
 /// The maximum size of a request body that is not a form.
@@ -59,6 +60,8 @@ impl Deadline {
 pub struct Rule {
     /// Whether it requires a login.
     pub login: Login,
+    /// The role that the user must have at least; [`Role::User`] is no restriction.
+    pub role: Role,
     /// Whether it changes data, and so needs the CSRF check.
     pub is_write: bool,
     /// Its request body.
@@ -79,6 +82,7 @@ impl Rule {
     pub const fn read(login: Login) -> Self {
         Self {
             login,
+            role: Role::User,
             is_write: false,
             body: RequestBody::None,
             policy: None,

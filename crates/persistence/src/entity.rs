@@ -1,5 +1,6 @@
 //! SeaORM entities for the tables, and their conversion to domain types. Private to this crate.
 
+pub(crate) mod audit_event;
 pub(crate) mod clock_state;
 pub(crate) mod comment;
 pub(crate) mod conversation;

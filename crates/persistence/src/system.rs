@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`jobs`] | the durable job queue |
 //! | [`idempotency_keys`] | idempotency keys and stored responses |
+//! | [`audit_events`] | the audit log |
 //! | [`clock_state`], [`newest`] | whether the clock is trusted, and where new ids start |
 //! | [`recount`] | none: checks and repairs denormalised counts |
 //! | [`remnants`] | none: what SQLite keeps of deleted rows |
 
+pub mod audit_events;
 pub mod clock_state;
 pub mod idempotency_keys;
 pub mod jobs;

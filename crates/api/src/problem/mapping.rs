@@ -61,6 +61,7 @@ impl From<Rejection> for Problem {
                 Self::with_challenge(Code::Unauthenticated, challenge).with_detail(INVALID_TOKEN)
             }
             Rejection::InvalidAuthorization => Self::new(Code::Unauthenticated).with_detail(text),
+            Rejection::Forbidden(_) => Self::new(Code::Forbidden).with_detail(text),
             Rejection::CrossSite => Self::new(Code::CsrfRejected),
             Rejection::InvalidKey(violation) => {
                 Self::invalid(vec![Failure::of("/Idempotency-Key", violation)])

@@ -1,4 +1,4 @@
-use blegram_domain::SessionId;
+use blegram_domain::{SessionId, user_agent};
 use poem_openapi::Object;
 use serde::Serialize;
 use uuid::Uuid;
@@ -21,6 +21,12 @@ pub(crate) struct Session {
     /// `User-Agent` of the login request.
     /// 로그인할 때 기기가 보낸 User-Agent.
     user_agent: Option<String>,
+    /// The device in words, such as `Chrome on Windows`; null if the `User-Agent` does not tell.
+    /// `Chrome on Windows`처럼 읽기 쉬운 기기 설명. User-Agent로 알 수 없으면 null입니다.
+    device: Option<String>,
+    /// The network of the login, shortened to /24 (IPv4) or /48 (IPv6); null if it is unknown.
+    /// 로그인한 네트워크. /24(IPv4)나 /48(IPv6)로 줄였으며, 알 수 없으면 null입니다.
+    address: Option<String>,
     /// Login time.
     /// 로그인한 시각.
     created_at: Time,
@@ -38,7 +44,9 @@ impl Session {
             id: session.id.as_uuid(),
             kind: session.kind.as_str().to_owned(),
             device_name: session.device_name,
+            device: session.user_agent.as_deref().and_then(user_agent::describe),
             user_agent: session.user_agent,
+            address: session.address,
             created_at: session.created_at.into(),
             last_seen_at: session.last_seen_at.into(),
             is_current: session.id == current,

@@ -118,6 +118,7 @@ const TABLE: &[(&str, [u16; 3])] = &[
     ("deleteRecentSearches", [401, 204, 204]),
     ("listSuggestedUsers", [401, 200, 200]),
     ("dismissSuggestedUser", [401, 200, 422]),
+    ("listAuditEvents", [401, 403, 403]),
 ];
 
 async fn call(

@@ -217,6 +217,7 @@ async fn empty_optional_query_parameters_are_ignored(#[case] backend: Backend) {
     let conversation = ann.starts_conversation(&["@bob"], None).await;
     ann.sends_message(&conversation, "hello").await;
     bob.posts("another").await;
+    t.set_role("ann", "admin").await;
     let mut count = 0;
     for (method, template, operation) in CONTRACT.operations() {
         let parameters = operation["parameters"].as_array().into_iter().flatten();

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing step fails the test, helpers included")]
 
 mod accounts;
+mod audit;
 mod authorization;
 mod bad_input;
 mod comments;

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use blegram_api::{App, Readiness, Realtime, Site};
@@ -172,6 +173,12 @@ impl TestApp {
             router: Arc::new(router.boxed()),
             strangers: AtomicU32::new(1),
         }
+    }
+
+    /// Changes a role, as an operator does, and lets the cached one expire.
+    pub(crate) async fn set_role(&self, name: &str, role: &str) {
+        self.database.execute(&format!("UPDATE users SET role = '{role}' WHERE username = '{name}'")).await;
+        self.clock.advance(Duration::from_secs(1));
     }
 
     /// A client that is not logged in, with its own address.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test, in helpers, too")]
 
 mod account;
+mod audit;
 mod clock;
 mod event;
 mod keys;

@@ -87,6 +87,7 @@ impl TryFrom<Row> for FoundSession {
                 last_seen_at: row.last_seen_at,
                 expires_at: row.expires_at,
                 network: None,
+                address: None,
             })?,
         })
     }
@@ -113,6 +114,7 @@ pub async fn insert(
         last_seen_at: session.last_seen_at.as_micros(),
         expires_at: session.expires_at.as_micros(),
         network: network.map(|network| network.to_vec()),
+        address: session.address.clone(),
     };
     Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
     Ok(())
@@ -216,10 +218,11 @@ pub async fn is_any_in_network(
     Ok(found.is_some())
 }
 
-/// Sets the network of a session.
-pub async fn update_network(tx: &Tx, id: SessionId, network: &NetworkTag) -> Result<()> {
+/// Sets the network of a session: its tag, and the shortened address.
+pub async fn update_network(tx: &Tx, id: SessionId, network: &NetworkTag, address: &str) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::Network, Expr::value(network.to_vec()))
+        .col_expr(Column::Address, Expr::value(address))
         .filter(Column::Id.eq(id.as_uuid()))
         .exec(tx.inner())
         .await?;

@@ -26,6 +26,7 @@ pub(crate) struct Model {
     pub last_seen_at: i64,
     pub expires_at: i64,
     pub network: Option<Vec<u8>>,
+    pub address: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -46,6 +47,7 @@ impl TryFrom<Model> for Session {
             kind: row.kind.parse().map_err(|e| Error::corrupt(TABLE, row.id, e))?,
             device_name: row.device_name,
             user_agent: row.user_agent,
+            address: row.address,
             created_at: timestamp(TABLE, row.id, row.created_at)?,
             last_seen_at: timestamp(TABLE, row.id, row.last_seen_at)?,
             expires_at: timestamp(TABLE, row.id, row.expires_at)?,

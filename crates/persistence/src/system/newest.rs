@@ -10,7 +10,8 @@ use crate::{Conn, Result, sql};
 
 /// Every table whose id orders a list, with the column of the row's creation time, if there is one. A test compares
 /// this with the schema.
-const TABLES: [(&str, Option<&str>); 20] = [
+const TABLES: [(&str, Option<&str>); 21] = [
+    ("audit_events", Some("created_at")),
     ("bookmarks", None),
     ("blocks", None),
     ("comment_likes", None),

@@ -29,6 +29,7 @@ async fn log_in_with_limit(
         kind: Kind::Browser,
         device_name: None,
         user_agent: None,
+        address: None,
         created_at: at,
         last_seen_at: at,
         expires_at: at + 30 * DAY,

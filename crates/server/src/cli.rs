@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
-    builder::{OsStringValueParser, TypedValueParser},
+    builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser},
 };
 
-use blegram_domain::user::Role;
+use blegram_domain::{audit, user::Role};
 
 use crate::config::{self, Config};
 
@@ -51,6 +51,9 @@ pub enum Command {
     /// Create and manage accounts in the configured database. Safe while the server is running.
     #[command(subcommand, after_help = USER_EXAMPLES)]
     User(User),
+    /// Print the audit log: logins, password changes, ended sessions, role changes, suspensions. Newest first.
+    #[command(after_help = AUDIT_EXAMPLES)]
+    Audit(Audit),
     /// Fill an empty site with a demo community in Korean and English, and print two logins.
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(Demo),
@@ -87,6 +90,34 @@ pub struct Sweep {
     #[arg(long, conflicts_with = "dry_run")]
     pub clock_is_right: bool,
 }
+
+/// Options of `blegram audit`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Audit {
+    /// Only entries with this account as actor or target: an ID, or a username with or without `@`.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Only entries of this kind.
+    #[arg(long, value_parser = kind())]
+    pub kind: Option<audit::Kind>,
+    /// The largest number of entries.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn kind() -> impl TypedValueParser<Value = audit::Kind> {
+    let kinds = audit::Kind::ALL.iter().map(|kind| kind.as_str());
+    PossibleValuesParser::new(kinds).try_map(|text| text.parse::<audit::Kind>())
+}
+
+const AUDIT_EXAMPLES: &str = "\
+Examples:
+  blegram audit --user ann                      Print what happened to the account of ann, and what ann did
+  blegram audit --kind authz_change --limit 10  Print the latest role changes
+  blegram audit --json --limit 100000 > audit   Export it; entries are deleted after 180 days";
 
 /// Options of `blegram demo`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
@@ -332,7 +363,7 @@ mod tests {
 
     #[test]
     fn help_of_complex_commands_has_examples() {
-        for name in ["migrate", "openapi", "config", "user", "demo", "sweep"] {
+        for name in ["migrate", "openapi", "config", "user", "audit", "demo", "sweep"] {
             let mut cli = <Cli as CommandFactory>::command();
             let help = cli.find_subcommand_mut(name).unwrap().render_help().to_string();
             assert!(help.contains("Examples:"), "{help}");

@@ -13,11 +13,12 @@
 //! | [`clock`] | the site clock, id generation after a restart, and the clock check for retention |
 //! | [`jobs`] | the runner of background jobs |
 //! | [`migrate`] | database migrations |
-//! | [`user`], [`recount`], [`sweep`], [`demo`] | maintenance commands and the demo community |
+//! | [`user`], [`audit`], [`recount`], [`sweep`], [`demo`] | maintenance commands and the demo community |
 //! | [`doctor`] | health checks with advice |
 //!
 //! To add a setting, add one line to `config/sections.rs`; the documentation is generated from it.
 
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod config;

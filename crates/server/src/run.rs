@@ -10,6 +10,7 @@ use anyhow::Context;
 use blegram_persistence::as_background_work;
 
 use crate::{
+    audit,
     cli::{Cli, Command},
     demo, doctor, migrate, recount, serve, sweep, telemetry, user,
 };
@@ -44,6 +45,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             print(&if format.yaml { blegram_api::openapi_yaml(&site) } else { blegram_api::openapi(&site) })?;
         }
         Command::Asyncapi => print(&blegram_api::asyncapi(&cli.read_config()?.site()))?,
+        Command::Audit(options) => {
+            print(&runtime()?.block_on(as_background_work(audit::run(&cli.read_config()?, &options)))?)?
+        }
         Command::User(command) => {
             let config = cli.read_config()?;
             let _log = telemetry::init(&config.log)?;

@@ -93,6 +93,50 @@ async fn user_set_role_and_reset_password_change_the_account(#[case] backend: Ba
     }
 }
 
+#[apply(both_databases)]
+#[tokio::test]
+async fn user_set_role_admits_to_the_audit_log(#[case] backend: Backend) {
+    const LOG: &str = "/api/v1/admin/audit?kind=authz_change";
+    let home = Home::on(backend, &[]).await;
+    let _site = home.serve().await;
+    let ann = home.sign_up("ann").await;
+    assert_eq!(ann.get(LOG).await.status, 403);
+    for role in ["moderator", "admin"] {
+        user(&home, &format!("set-role ann {role}"), "").await.assert_success();
+    }
+    in_time(async {
+        while ann.get(LOG).await.status != 200 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let log = ann.get(LOG).await.json();
+    assert_eq!(log["items"].as_array().unwrap().len(), 2, "{log}");
+    assert_eq!(
+        (&log["items"][0]["actor"], &log["items"][0]["target"]["username"]),
+        (&json!(null), &json!("ann"))
+    );
+
+    let printed = home.run_with(&["audit", "--user", "@ann"], "").await;
+    printed.assert_success();
+    let lines: Vec<&str> = printed.stdout.lines().collect();
+    assert!(lines[0].contains("authz_change") && lines[0].ends_with("@ann by -"), "{printed:?}");
+    assert!(lines[2].contains("user_created") && lines[2].ends_with("@ann from 127.0.0.1"), "{printed:?}");
+    let json = home.run_with(&["audit", "--json", "--limit", "1"], "").await;
+    let entry: serde_json::Value = serde_json::from_str(json.stdout.trim()).unwrap();
+    assert_eq!((&entry["kind"], &entry["target"]), (&json!("authz_change"), &json!("ann")));
+    home.run_with(&["audit", "--user", "nobody"], "").await.assert_failure(&["account nobody not found"]);
+    home.run_with(&["audit", "--kind", "x"], "").await.assert_failure(&["authn_login_success"]);
+
+    user(&home, "set-role ann user", "").await.assert_success();
+    in_time(async {
+        while ann.get(LOG).await.status != 403 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn user_create_without_a_site_fails_and_creates_nothing() {
     let home = Home::new(&[]);

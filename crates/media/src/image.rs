@@ -9,7 +9,7 @@ mod jpeg;
 use std::{
     borrow::Cow,
     io::{self, BufRead, Cursor, Read, Seek, SeekFrom},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use ::image::{
@@ -102,6 +102,31 @@ pub(crate) fn render(file: &[u8], until: Instant) -> Result<Picture, ImageReject
         renditions.push(Rendition { variant, bytes });
     }
     Ok(Picture { renditions, blurhash })
+}
+
+/// The largest file that can be cheap to process.
+pub(crate) const LIGHT_BYTES: u64 = 1024 * 1024;
+
+/// The most pixels of an image that is cheap to process.
+const LIGHT_PIXELS: u64 = 2_000_000;
+
+/// The most scans of a JPEG that is cheap to process: what encoders make.
+const LIGHT_SCANS: usize = 12;
+
+/// How long reading a header may take.
+const HEADER_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Whether an image is certainly cheap to process, by its header: a fraction of a second, where the most expensive ones
+/// take many.
+pub(crate) fn is_light(file: &[u8]) -> bool {
+    let Ok(kind) = sniff(file) else { return true };
+    let is_smooth = kind != ImageType::Jpeg || jpeg::count_scans(file) <= LIGHT_SCANS;
+    let header = open(file, kind, Instant::now() + HEADER_DEADLINE);
+    is_smooth
+        && header.is_ok_and(|decoder| {
+            let (width, height) = decoder.dimensions();
+            u64::from(width) * u64::from(height) <= LIGHT_PIXELS
+        })
 }
 
 /// Detects the type of a file.

@@ -126,6 +126,8 @@ pub struct Media {
     storage: Storage,
     signer: Arc<links::Signer>,
     cpu_pool: CpuPool<UserId>,
+    /// A thread for images that are cheap to process, so that they do not wait for expensive ones.
+    light_pool: CpuPool<UserId>,
     deadline: Duration,
     receive: ReceiveLimits,
     quota: Quota,
@@ -146,8 +148,11 @@ impl Media {
     /// [`Error::Configuration`] if the storage cannot be opened, for example because its folder cannot be created.
     pub fn new(db: Db, clock: Arc<dyn Clock>, config: Config) -> Result<Self> {
         let storage = Storage::open(&config.location)?;
-        let cpu_pool = CpuPool::new("image", Priority::Background, config.threads, config.queue)
-            .map_err(|error| Error::Configuration(error.to_string()))?;
+        let pool = |name, threads| {
+            CpuPool::new(name, Priority::Background, threads, config.queue)
+                .map_err(|error| Error::Configuration(error.to_string()))
+        };
+        let (cpu_pool, light_pool) = (pool("image", config.threads)?, pool("image-light", 1)?);
         let signer = links::Signer::new(config.site, config.signing_key, &config.location)?;
         let receive = config.receive;
         let shares = SharesConfig { all: receive.at_once, each: receive.per_account };
@@ -158,6 +163,7 @@ impl Media {
             storage,
             signer: Arc::new(signer),
             cpu_pool,
+            light_pool,
             deadline: config.deadline,
             receive,
             quota: config.quota,

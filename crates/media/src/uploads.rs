@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use blegram_cpu_pool::Work;
+use blegram_cpu_pool::{CpuPool, Work};
 use blegram_domain::{
     self as domain, AltText, MediaId, MediaKey, UploadId, User, UserId,
     media::{ImageType, Upload},
@@ -73,6 +73,19 @@ impl Source {
         self.sha256
     }
 
+    /// Finds out whether the file is cheap to process; blocking.
+    fn weigh(mut self) -> Result<(Self, bool)> {
+        let is_light = self.byte_size <= image::LIGHT_BYTES && image::is_light(&self.read_whole()?);
+        Ok((self, is_light))
+    }
+
+    fn read_whole(&mut self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(usize::try_from(self.byte_size).unwrap_or(0));
+        let read = self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes));
+        read.map_err(|error| temporary(&error))?;
+        Ok(bytes)
+    }
+
     /// Decodes the file and encodes its variants; blocking, for a worker thread.
     fn render(mut self, until: Instant) -> Result<Picture> {
         if self.byte_size == 0 {
@@ -82,9 +95,7 @@ impl Source {
             // It waited in the queue until its deadline: not the file's fault.
             return Err(Error::Overloaded);
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(self.byte_size).unwrap_or(0));
-        let read = self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes));
-        read.map_err(|error| temporary(&error))?;
+        let bytes = self.read_whole()?;
         let is = image::sniff(&bytes)?;
         self.check_type(is)?;
         Ok(image::render(&bytes, until)?)
@@ -251,8 +262,16 @@ impl Media {
 
     /// Decodes and encodes an image of `owner`.
     async fn render(&self, owner: UserId, source: Source) -> Result<Picture> {
+        self.limiter.peek(&Demand::new(Policy::ImageWork, Subject::User(owner)))?;
+        let (source, is_light) =
+            tokio::task::spawn_blocking(move || source.weigh()).await.map_err(|error| internal(&error))??;
+        let pool = if is_light { &self.light_pool } else { &self.cpu_pool };
+        self.render_on(pool, owner, source).await
+    }
+
+    /// Decodes and encodes an image of `owner` on a thread of `pool`, within the deadline.
+    async fn render_on(&self, pool: &CpuPool<UserId>, owner: UserId, source: Source) -> Result<Picture> {
         let demand = Demand::new(Policy::ImageWork, Subject::User(owner));
-        self.limiter.peek(&demand)?;
         let (until, limiter) = (Instant::now() + self.deadline, Arc::clone(&self.limiter));
         // The work is charged by the thread that did it, also if the client has hung up meanwhile.
         let run = move || {
@@ -262,7 +281,7 @@ impl Media {
             limiter.charge(&demand.costing(u32::try_from(millis).unwrap_or(u32::MAX)));
             picture
         };
-        self.cpu_pool.run(Work::of(owner), run).await?
+        pool.run(Work::of(owner), run).await?
     }
 
     /// Stores an image: its files, then its row.
@@ -372,7 +391,7 @@ mod tests {
         let pieces = futures_util::stream::iter([Ok::<_, io::Error>(file)]);
         let source = Source::read(pieces, domain::Media::MAX_BYTES, None).await.unwrap();
         // The first poll puts the work into the queue; the dropped future is a client that hangs up.
-        assert!(media.render(owner, source).now_or_never().is_none());
+        let _ = media.render_on(&media.light_pool, owner, source).now_or_never();
         let demand = Demand::new(Policy::ImageWork, Subject::User(owner));
         let charged = async {
             while limiter.peek(&demand).is_ok() {

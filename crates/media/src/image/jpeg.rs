@@ -22,6 +22,9 @@ use super::{FILLER, ImageRejection, MAX_SIDE, check};
 
 const MAX_COMPONENTS: usize = 4;
 
+/// The marker in front of each scan (B.1.1.3).
+const START_OF_SCAN: u8 = 0xda;
+
 /// The decoder's own limit.
 const MAX_SCANS: usize = 100;
 
@@ -29,6 +32,11 @@ const MAX_SCANS: usize = 100;
 /// that size in full colour has 14 times its blocks with the scans that encoders make. Each block of each scan costs
 /// time, however few bytes it has.
 const MAX_BLOCKS: u64 = 24 * Media::MAX_PIXELS / 64;
+
+/// The number of scans, or more: within parameters, such as those of a thumbnail, the bytes of a marker count, too.
+pub(super) fn count_scans(file: &[u8]) -> usize {
+    file.windows(2).filter(|bytes| *bytes == [0xFF, START_OF_SCAN]).count()
+}
 
 /// The offset after the last byte of the pixels; `None` for files that only the decoder can check.
 ///
@@ -63,7 +71,7 @@ pub(super) fn end_of_pixels(file: &[u8], until: Instant) -> Result<Option<usize>
                 let &[high, low, ..] = walk.segment()? else { return Err(ImageRejection::Broken) };
                 walk.restart_interval = usize::from(u16::from_be_bytes([high, low]));
             }
-            0xda => {
+            START_OF_SCAN => {
                 scans += 1;
                 if scans > MAX_SCANS {
                     return Err(ImageRejection::Broken);

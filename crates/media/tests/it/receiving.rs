@@ -16,7 +16,10 @@ use blegram_media::{
 use bytes::Bytes;
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use rstest_reuse::apply;
-use tokio::{sync::Semaphore, task::JoinHandle};
+use tokio::{
+    sync::Semaphore,
+    task::{JoinHandle, JoinSet},
+};
 
 use crate::{
     both_storages,
@@ -123,6 +126,26 @@ async fn image_processing_is_limited_per_user() {
     upload(bob).await.unwrap();
     w.clock.advance(Duration::from_secs(3_600));
     upload(ann).await.unwrap();
+}
+
+/// A thread of its own processes small images.
+#[tokio::test]
+async fn small_images_do_not_wait_for_large_ones() {
+    let w = World::new(StorageKind::Folder).await;
+    let (ann, bob) = (w.user("ann").await, w.user("bob").await);
+    let large = photo(6_000, 4_000);
+    let mut slow = JoinSet::new();
+    for _ in 0..3 {
+        let (media, file) = (w.media.clone(), source(&large, None).await.unwrap());
+        slow.spawn(async move { media.upload(ann, file, None).await.unwrap() });
+    }
+    // In a common queue, each of them would wait for one of the large ones.
+    for _ in 0..5 {
+        w.media.upload(bob, source(&photo(64, 48), None).await.unwrap(), None).await.unwrap();
+    }
+    let done = std::iter::from_fn(|| slow.try_join_next()).count();
+    assert!(done < 3, "the small images waited for the large ones");
+    slow.join_all().await;
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use crate::blegram::{Blegram, Member, Site, output_folder};
 use crate::packages::{self, Package};
 use crate::process::{run as run_command, succeeds};
 use crate::scratch::sweep;
+use crate::services::postgres::Postgres;
 use crate::workspace::{build_binary, root};
 
 /// A pinned minor version: others may have new checks, which should be adopted deliberately.
@@ -52,22 +53,31 @@ pub(crate) struct Options {
     binary: Option<PathBuf>,
 }
 
-/// Runs both passes against one server, and fails if a pass fails or the server does not stop cleanly.
+/// Fuzzes a server on each database.
 pub(crate) fn run(options: &Options) -> Result<u8> {
     sweep()?;
     let schemathesis = find_or_install()?;
     let binary = options.binary.clone().map_or_else(|| build_binary("blegram", "dev"), Ok)?;
-    let site = Site::new(&binary, None)?;
+    println!("xtask: fuzzing on SQLite");
+    fuzz(&schemathesis, &Site::new(&binary, None)?, options)?;
+    println!("xtask: fuzzing on PostgreSQL");
+    let postgres = Postgres::start()?;
+    fuzz(&schemathesis, &Site::new(&binary, Some(&postgres.url()))?, options)?;
+    Ok(0)
+}
+
+/// Runs both passes against one server, and fails if a pass fails or the server does not stop cleanly.
+fn fuzz(schemathesis: &Path, site: &Site, options: &Options) -> Result<()> {
     let blegram = site.start()?;
-    let anonymous = pass(&schemathesis, &blegram, None, options);
+    let anonymous = pass(schemathesis, &blegram, None, options);
     let member = blegram.sign_up("fuzzer")?;
-    let results = [anonymous, pass(&schemathesis, &blegram, Some(&member), options)];
+    let results = [anonymous, pass(schemathesis, &blegram, Some(&member), options)];
     blegram.stop()?;
     let log = output_folder()?.join("blegram.log");
     for result in results {
         result.with_context(|| format!("see the server log in {}", log.display()))?;
     }
-    Ok(0)
+    Ok(())
 }
 
 fn find_or_install() -> Result<PathBuf> {

@@ -73,7 +73,7 @@ enum Task {
     },
     /// Fuzz the API with schemathesis, based on the OpenAPI document
     ///
-    /// Runs blegram on an empty embedded database, once as an anonymous client and once as a logged-in user. Fails on
+    /// Runs blegram on an empty SQLite and on an empty PostgreSQL database, once as an anonymous client and once as a logged-in user each. Fails on
     /// any server error and any response that the document does not allow. Needs Python 3; installs schemathesis into
     /// target/xtask.
     FuzzApi(fuzz_api::Options),

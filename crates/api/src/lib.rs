@@ -26,6 +26,7 @@ mod openapi;
 mod operation;
 mod page;
 mod param;
+mod places;
 pub mod problem;
 mod realtime;
 mod routes;
@@ -47,6 +48,7 @@ use tokio_util::task::TaskTracker;
 pub use asyncapi::asyncapi;
 pub use blegram_http::Site;
 pub use openapi::{openapi, openapi_yaml};
+pub use places::Places;
 pub use realtime::{Background, Realtime};
 pub use surface::surface;
 
@@ -86,6 +88,8 @@ pub struct App {
     pub site: Arc<Site>,
     /// The readiness check.
     pub readiness: Readiness,
+    /// Places of network addresses, if the operator has a database of them.
+    pub places: Option<Places>,
     /// The clock of requests.
     pub clock: Arc<dyn Clock>,
     /// Tasks that continue after their client has disconnected. Wait for them before you close the database.

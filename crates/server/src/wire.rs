@@ -3,11 +3,13 @@
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
     num::NonZeroU32,
+    path::Path,
     sync::Arc,
     time::Duration,
 };
 
-use blegram_api::{App, Background, Realtime, Site};
+use anyhow::Context;
+use blegram_api::{App, Background, Places, Realtime, Site};
 use blegram_auth::{Auth, PasswordCost, SiteKey};
 use blegram_chat::Chat;
 use blegram_domain::{
@@ -82,10 +84,16 @@ pub fn app(
         readiness: readiness(db, media.clone(), shutdown.clone()),
         realtime,
         media,
+        places: config.server.places.as_deref().map(places).transpose()?,
         clock,
         tasks: TaskTracker::new(),
     };
     Ok((app, background))
+}
+
+fn places(path: &Path) -> anyhow::Result<Places> {
+    Places::open(path)
+        .with_context(|| format!("cannot read the database of places at server.places: {}", path.display()))
 }
 
 fn site(config: &Config) -> Site {

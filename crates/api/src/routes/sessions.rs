@@ -50,7 +50,7 @@ impl SessionsApi {
     ) -> ApiResult<Paged<SessionPage>> {
         let page = list.page(&[&viewer.id().to_string()])?;
         let sessions = app.auth.list_sessions(viewer.id(), &page).await?;
-        Ok(Paged::new(sessions.map(|session| Session::new(session, viewer.session()))))
+        Ok(Paged::new(sessions.map(|session| Session::new(session, viewer.session(), app.places.as_ref()))))
     }
 
     /// Revoke a session

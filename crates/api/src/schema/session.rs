@@ -3,7 +3,7 @@ use poem_openapi::Object;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::{page::PageSchema, schema::Time};
+use crate::{page::PageSchema, places::Places, schema::Time};
 
 /// An active session of your account.
 /// 내 계정의 활성 세션.
@@ -27,6 +27,10 @@ pub(crate) struct Session {
     /// The network of the login, shortened to /24 (IPv4) or /48 (IPv6); null if it is unknown.
     /// 로그인한 네트워크. /24(IPv4)나 /48(IPv6)로 줄였으며, 알 수 없으면 null입니다.
     address: Option<String>,
+    /// The place of that network, such as `Seoul, South Korea`; null if the site has no database of places, or does not
+    /// know the network.
+    /// 로그인한 네트워크의 위치. 사이트에 위치 데이터베이스가 없거나 모르는 네트워크이면 null입니다.
+    place: Option<String>,
     /// Login time.
     /// 로그인한 시각.
     created_at: Time,
@@ -39,8 +43,10 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(session: blegram_domain::Session, current: SessionId) -> Self {
+    pub(crate) fn new(session: blegram_domain::Session, current: SessionId, places: Option<&Places>) -> Self {
+        let network = session.address.as_deref();
         Self {
+            place: places.zip(network).and_then(|(places, network)| places.find(network)),
             id: session.id.as_uuid(),
             kind: session.kind.as_str().to_owned(),
             device_name: session.device_name,

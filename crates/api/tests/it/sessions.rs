@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     both_databases,
-    world::{Actor, PASSWORD, TestApp},
+    world::{Actor, PASSWORD, Settings, TestApp},
 };
 
 const SESSIONS: &str = "/api/v1/auth/sessions";
@@ -45,6 +45,38 @@ async fn sessions_are_listed_with_their_devices(#[case] backend: Backend) {
     );
     assert_eq!((&laptop["kind"], &laptop["is_current"]), (&json!("browser"), &json!(true)));
     assert_eq!(phone["created_at"], "2026-09-21T14:14:20.000Z");
+}
+
+/// Who shows the list to others does not show where they live.
+#[apply(both_databases)]
+#[tokio::test]
+async fn sessions_tell_device_and_place_but_no_address(#[case] backend: Backend) {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/fixtures/places.mmdb");
+    let places = Some(blegram_api::Places::open(file.as_ref()).unwrap());
+    let t = TestApp::with(backend, Settings { places, ..Settings::default() }).await;
+    let [ann] = t.users(["ann"]).await;
+    let body = json!({ "login": "ann", "password": PASSWORD, "client": "native" }).to_string();
+    let cases = [
+        ("203.0.113.77", "curl/8.5.0", json!(["curl", "203.0.113.0/24", "Seoul, South Korea"])),
+        (
+            "2001:db8:7:1::9",
+            "Mozilla/5.0 (Android 16) Firefox/145.0",
+            json!(["Firefox on Android", "2001:db8:7::/48", "Iceland"]),
+        ),
+        ("192.0.2.1", "?", json!([null, "192.0.2.0/24", null])),
+    ];
+    for (address, user_agent, expected) in cases {
+        t.clock.advance(Duration::from_secs(1));
+        let headers = [("content-type", "application/json"), ("user-agent", user_agent)];
+        let phone = t.stranger().at(address);
+        let path = "/api/v1/auth/login";
+        phone
+            .send("POST".parse().unwrap(), path, &headers, body.clone().into_bytes())
+            .await
+            .assert_status(200);
+        let newest = ann.get(SESSIONS).await.json()["items"][0].clone();
+        assert_eq!(json!([newest["device"], newest["address"], newest["place"]]), expected);
+    }
 }
 
 #[apply(both_databases)]

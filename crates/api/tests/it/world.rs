@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use blegram_api::{App, Readiness, Realtime, Site};
+use blegram_api::{App, Places, Readiness, Realtime, Site};
 use blegram_auth::{Auth, Config, PasswordCost};
 use blegram_chat::Chat;
 use blegram_domain::{Clock, FixedClock, Timestamp};
@@ -60,6 +60,7 @@ pub(crate) struct Settings {
     pub(crate) media: blegram_media::Config,
     pub(crate) gateway: blegram_gateway::Config,
     pub(crate) readiness: Readiness,
+    pub(crate) places: Option<Places>,
 }
 
 impl Default for Settings {
@@ -71,6 +72,7 @@ impl Default for Settings {
             gateway: blegram_gateway::Config::default(),
             media: blegram_media::Config { threads: 1, ..blegram_media::Config::default() },
             readiness: Arc::new(|| Box::pin(std::future::ready(Ok(())))),
+            places: None,
         }
     }
 }
@@ -155,6 +157,7 @@ impl TestApp {
                 trusted_proxies: Vec::new(),
             }),
             readiness: settings.readiness,
+            places: settings.places,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             tasks: tasks.clone(),
         };

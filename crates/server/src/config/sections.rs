@@ -68,6 +68,9 @@ section! {
     trusted_proxies: Vec<IpNet> = Fixed("");
     /// The data directory, for the embedded database, local images and generated secrets. Created if missing.
     data_dir: PathBuf = Fixed("./data");
+    /// An MMDB file with the places of networks, such as GeoLite2-City or DB-IP City Lite: then the list of sessions
+    /// tells the city and country of each login. Read once at the start.
+    places: Option<PathBuf> = Absent("sessions have no place");
 }
 
 section! {
@@ -162,7 +165,8 @@ section! {
     s3_secret_access_key: Option<Secret> = Absent("required with `s3://`");
     /// Public URL of the prefix `public/` in the bucket: the bucket itself, if that prefix is public, or a CDN.
     s3_public_url: Option<Url> = Absent("all image links are signed and expire");
-    /// Number of images decoded concurrently. Each may briefly use some hundred MiB of memory.
+    /// Number of images decoded concurrently. Each may briefly use some hundred MiB of memory. One more thread decodes
+    /// images of at most two megapixels and 1 MiB.
     threads: NonZeroU32 = Derived("the number of CPUs less one, at least 1"), 1..=1_024;
     /// Number of images that may wait for a thread. Further ones return 503.
     queue: u32 = Fixed("32"), 0..=100_000;

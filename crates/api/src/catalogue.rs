@@ -11,6 +11,7 @@ use poem_openapi::{
 
 use crate::{
     operation::{Operation, operations},
+    pages,
     routes::apis,
 };
 
@@ -38,7 +39,7 @@ pub(crate) fn routes() -> Vec<Route> {
     let operations = join(&meta(&apis()), operations().collect()).unwrap_or_else(|error| panic!("{error}"));
     let pages = PAGES.map(|page| Route::page(Method::GET, page));
     let files = [Method::GET, Method::PUT].map(|method| Route::page(method, FILES));
-    operations.into_iter().chain(pages).chain(files).collect()
+    operations.into_iter().chain(pages::routes()).chain(pages).chain(files).collect()
 }
 
 fn meta<A: OpenApi>(_: &A) -> Vec<MetaApi> {

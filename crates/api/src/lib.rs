@@ -8,7 +8,8 @@
 //! 2. `schema/<noun>.rs`: the JSON representation of domain types.
 //!
 //! Beside the API are the realtime gateway (`routes/gateway.rs` accepts connections, `ws.rs` runs commands, `realtime.rs`
-//! delivers events), image files (`files.rs`), and HTML pages (`docs.rs`).
+//! delivers events), image files (`files.rs`), pages about the API (`docs.rs`), and small pages for
+//! logins and the links of mails (`pages.rs`).
 //!
 //! Each operation has a row in `OPERATIONS` of its route, with its rule and its possible errors. Only the module `problem`
 //! gives an error its code. To add an operation, see `CONTRIBUTING.md`.
@@ -25,6 +26,7 @@ mod list;
 mod openapi;
 mod operation;
 mod page;
+mod pages;
 mod param;
 mod places;
 pub mod problem;
@@ -117,9 +119,8 @@ pub fn router(app: App) -> impl Endpoint<Output = Response> {
         .at("/problems/:code", docs::problem_page)
         .at("/media/*name", poem::get(files::get).put(files::put))
         .at("/healthz", docs::healthz)
-        .at("/readyz", docs::readyz)
-        .nest("/", openapi::service())
-        .data(Arc::new(app));
+        .at("/readyz", docs::readyz);
+    let routes = pages::mount(routes).nest("/", openapi::service()).data(Arc::new(app));
     edge.wrap(page::LinkHeader::new(site, gate.wrap(routes)))
 }
 

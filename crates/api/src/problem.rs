@@ -203,6 +203,13 @@ impl Problem {
         response
     }
 
+    /// What a page for people shows of the problem, and the headers of its response. Logs the cause, which nothing else
+    /// does.
+    pub(crate) fn into_parts(self, request_id: &str) -> (Code, Vec<(header::HeaderName, HeaderValue)>) {
+        self.log(request_id);
+        (self.code, self.headers)
+    }
+
     fn body<'a>(&'a self, base_path: &str, path: &str, request_id: &'a str) -> Body<'a> {
         Body {
             r#type: address(base_path, &format!("/problems/{}", self.code.as_str())),

@@ -1,4 +1,5 @@
-//! The API as a surface of the shared HTTP layers: its errors are problem+json, its forms contain images.
+//! The API as a surface of the shared HTTP layers: its errors are problem+json, those of its pages HTML; its forms contain
+//! images.
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use blegram_media::Media;
 use futures_util::{FutureExt, future::BoxFuture};
 use poem::{Request, Response};
 
-use crate::{App, form, problem::Problem};
+use crate::{App, form, pages, problem::Problem};
 
 /// The surface of `app`.
 pub fn surface(app: &App) -> Arc<dyn Surface> {
@@ -22,7 +23,11 @@ struct ApiSurface {
 
 impl Surface for ApiSurface {
     fn render(&self, error: poem::Error, path: &str, request_id: &str) -> Response {
-        problem(error).into_response(self.site.base_path(), path, request_id)
+        let problem = problem(error);
+        if pages::is_page(path) {
+            return pages::rejected(problem, request_id);
+        }
+        problem.into_response(self.site.base_path(), path, request_id)
     }
 
     fn is_final(&self, error: &poem::Error) -> bool {

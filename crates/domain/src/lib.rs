@@ -47,6 +47,7 @@ pub mod email;
 pub mod event;
 pub mod id;
 pub mod job;
+pub mod language;
 pub mod link;
 pub mod media;
 pub mod notification;
@@ -78,6 +79,7 @@ pub use id::{
     SessionId, TokenId, UploadId, UserId,
 };
 pub use job::Job;
+pub use language::Language;
 pub use media::{Media, MediaKey};
 pub use notification::{Notice, NoticeKind, Notification};
 pub use page::{Page, PageRequest};

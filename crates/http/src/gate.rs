@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    Login, MAX_BODY_BYTES, Rejection, RequestBody, Rule, Site, Surface, bearer,
+    Login, MAX_BODY_BYTES, MAX_FIELDS_BYTES, Rejection, RequestBody, Rule, Site, Surface, bearer,
     client::Client,
     conditional, cookie, csrf,
     edge::with_headers,
@@ -63,7 +63,8 @@ impl Gate {
         };
         match rule.body {
             RequestBody::Form { max_bytes } => check_length(request, max_bytes)?,
-            _ if rule.is_write => read_body(request).await?,
+            RequestBody::Fields => read_body(request, MAX_FIELDS_BYTES).await?,
+            _ if rule.is_write => read_body(request, MAX_BODY_BYTES).await?,
             _ => {}
         }
         check_media_type(request, rule.body)?;
@@ -311,9 +312,9 @@ fn options(resource: &Resource) -> Response {
 
 /// Reads the body, so that its size is checked before the client is authenticated. Counts the bytes, because
 /// Content-Length may be wrong or missing.
-async fn read_body(request: &mut Request) -> Result<(), Rejection> {
-    check_length(request, MAX_BODY_BYTES as u64)?;
-    let bytes = request.take_body().into_bytes_limit(MAX_BODY_BYTES).await?;
+async fn read_body(request: &mut Request, max: usize) -> Result<(), Rejection> {
+    check_length(request, max as u64)?;
+    let bytes = request.take_body().into_bytes_limit(max).await?;
     request.set_body(Body::from_bytes(bytes));
     Ok(())
 }
@@ -331,7 +332,8 @@ fn check_length(request: &Request, max: u64) -> Result<(), Rejection> {
 fn check_media_type(request: &Request, body: RequestBody) -> Result<(), Rejection> {
     let is_supported = match body {
         RequestBody::None => return Ok(()),
-        RequestBody::Json => request.content_type().is_some_and(is_json),
+        RequestBody::Json => request.content_type().is_some_and(|kind| is_utf8(kind, "application/json")),
+        RequestBody::Fields => request.content_type().is_some_and(|kind| is_utf8(kind, FIELDS)),
         RequestBody::Form { .. } => form::boundary(request).is_some(),
     };
     let is_plain = RequestHeader::ContentEncoding
@@ -340,13 +342,16 @@ fn check_media_type(request: &Request, body: RequestBody) -> Result<(), Rejectio
     if is_plain && is_supported { Ok(()) } else { Err(Rejection::UnsupportedMediaType) }
 }
 
+/// The media type of the fields of an HTML form.
+const FIELDS: &str = "application/x-www-form-urlencoded";
+
 // Not `mime::Mime`: it rejects white space before `;` and empty parameters, which RFC 9110, 5.6.6, allows.
-fn is_json(content_type: &str) -> bool {
+fn is_utf8(content_type: &str, expected: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let charset = content_type.split(';').skip(1).filter_map(|parameter| parameter.trim().split_once('='));
     let mut charsets = charset
         .filter(|(name, _)| name.eq_ignore_ascii_case("charset"))
         .map(|(_, value)| value.trim_matches('"'));
-    essence.eq_ignore_ascii_case("application/json")
+    essence.eq_ignore_ascii_case(expected)
         && charsets.all(|charset| charset.eq_ignore_ascii_case("utf-8"))
 }

@@ -40,6 +40,8 @@ macro_rules! request_headers {
 
 request_headers! {
     AcceptEncoding = "Accept-Encoding";
+    /// CORS always allows it.
+    AcceptLanguage = "Accept-Language";
     /// RFC 6750.
     Authorization = "Authorization", allowed;
     /// Only the identity encoding is accepted.

@@ -108,7 +108,7 @@ pub use client::Peer;
 pub use edge::Edge;
 pub use gate::Gate;
 pub use rejection::Rejection;
-pub use rule::{Deadline, Login, MAX_BODY_BYTES, RequestBody, Rule};
+pub use rule::{Deadline, Login, MAX_BODY_BYTES, MAX_FIELDS_BYTES, RequestBody, Rule};
 pub use site::{Site, address, base_path};
 pub use surface::Surface;
 pub use viewer::{MaybeViewer, Viewer};

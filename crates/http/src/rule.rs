@@ -8,6 +8,9 @@ use blegram_limits::Policy;
 /// The maximum size of a request body that is not a form.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
+/// The maximum size of the fields of an HTML form.
+pub const MAX_FIELDS_BYTES: usize = 16 * 1024;
+
 /// Whether an operation requires a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Login {
@@ -26,6 +29,9 @@ pub enum RequestBody {
     None,
     /// JSON of at most [`MAX_BODY_BYTES`], which the gate reads before it authenticates the request.
     Json,
+    /// The fields of an HTML form (`application/x-www-form-urlencoded`) of at most [`MAX_FIELDS_BYTES`], which the gate
+    /// reads before it authenticates the request.
+    Fields,
     /// A multipart form with files, which the surface reads after the gate has authenticated the request.
     Form {
         /// The maximum size of the whole form.

@@ -153,7 +153,7 @@ fn with_session<R>(
 
 /// Completes `input` with what the connection tells: the user agent, the address, and the session that this login
 /// replaces.
-fn device(app: &App, viewer: MaybeViewer, request: &Request, input: Device) -> Device {
+pub(crate) fn device(app: &App, viewer: MaybeViewer, request: &Request, input: Device) -> Device {
     // Native apps have no cookie whose session the login could replace.
     let replaces = viewer.cookie_session().filter(|_| input.kind == Kind::Browser);
     Device {

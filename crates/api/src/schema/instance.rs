@@ -209,10 +209,15 @@ pub(crate) struct Provider {
     id: String,
     /// Display name of the provider.
     /// 사람에게 보이는 서비스 이름.
-    name: String,
+    pub(crate) name: String,
     /// URL that a browser opens to log in with the provider.
     /// 브라우저가 로그인하러 이동할 주소.
-    start_url: String,
+    pub(crate) start_url: String,
+}
+
+/// The external login providers of this site, for the document and for the login page.
+pub(crate) const fn login_providers() -> Vec<Provider> {
+    Vec::new()
 }
 
 impl Instance {
@@ -266,7 +271,7 @@ impl Instance {
             },
             rate_limits: policies.map(|policy| InstanceRateLimit::new(policy, quotas)).collect(),
             features: InstanceFeatures { media: true, chat: true, native_clients: true },
-            login_providers: Vec::new(),
+            login_providers: login_providers(),
         }
     }
 }

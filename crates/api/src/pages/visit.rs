@@ -1,0 +1,89 @@
+//! The request for a page.
+
+use std::sync::Arc;
+
+use blegram_domain::Language;
+use blegram_http::headers::RequestHeader;
+use poem::{FromRequest, Request, RequestBody, error::GetDataError};
+
+use crate::App;
+
+/// A request for a page: its query, and the language of the answer.
+pub(crate) struct Visit<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) request: &'a Request,
+    /// The language that the user chose on the page, otherwise the one that the browser prefers.
+    pub(crate) language: Language,
+    query: Vec<(String, String)>,
+}
+
+impl<'a> FromRequest<'a> for Visit<'a> {
+    async fn from_request(request: &'a Request, _body: &mut RequestBody) -> poem::Result<Self> {
+        let app = request.data::<Arc<App>>().ok_or_else(|| GetDataError(std::any::type_name::<App>()))?;
+        let query = request.uri().query().unwrap_or_default().as_bytes();
+        let query: Vec<_> = form_urlencoded::parse(query).into_owned().collect();
+        let chosen = query.iter().find(|(name, _)| name == LANGUAGE).and_then(|(_, value)| value.parse().ok());
+        let language = chosen.or_else(|| preferred_language(request)).unwrap_or(Language::English);
+        Ok(Self { app, request, language, query })
+    }
+}
+
+/// The language that the client's `Accept-Language` prefers.
+pub(crate) fn preferred_language(request: &Request) -> Option<Language> {
+    Language::preferred(RequestHeader::AcceptLanguage.text(request.headers())?)
+}
+
+/// The query parameter of the chosen language.
+const LANGUAGE: &str = "lang";
+
+/// The longest `redirect_to`.
+const MAX_TARGET_BYTES: usize = 512;
+
+impl Visit<'_> {
+    /// The value of a query parameter; `None` if it is empty.
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
+        let found = self.query.iter().find(|(key, value)| key == name && !value.is_empty());
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The address of another page, in the language of this one.
+    pub(crate) fn address(&self, path: &str) -> String {
+        format!("{}?{LANGUAGE}={}", self.app.site.address(path), self.language.as_str())
+    }
+
+    /// The address of this page, with its query, in `language`.
+    pub(crate) fn address_in(&self, language: Language) -> String {
+        let others = self.query.iter().filter(|(name, _)| name != LANGUAGE);
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(others)
+            .append_pair(LANGUAGE, language.as_str())
+            .finish();
+        format!("{}?{query}", self.app.site.address(self.request.uri().path()))
+    }
+}
+
+/// The path to which a page may send the browser on: one of this site, so that a link to the page cannot lead elsewhere.
+/// Browsers read `\` like `/`, and skip control characters.
+pub(crate) fn local_path(target: &str) -> Option<&str> {
+    let is_local = target.starts_with('/') && !target[1..].starts_with(['/', '\\']);
+    let is_plain = target.len() <= MAX_TARGET_BYTES && target.bytes().all(|byte| byte.is_ascii_graphic());
+    (is_local && is_plain && !target.contains('\\')).then_some(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirect_target_is_a_path_of_this_site() {
+        for local in ["/", "/feed", "/posts/1?from=login#top"] {
+            assert_eq!(local_path(local), Some(local));
+        }
+        let long = format!("/{}", "a".repeat(MAX_TARGET_BYTES));
+        for other in
+            ["", "feed", "//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example", "/a\\b", &long]
+        {
+            assert_eq!(local_path(other), None, "{other}");
+        }
+    }
+}

@@ -23,6 +23,12 @@ stored_enum! {
         LoginFailMax = "authn_login_fail_max",
         /// A password was replaced.
         PasswordChange = "authn_password_change",
+        /// A password was replaced with a link from a mail.
+        PasswordReset = "authn_password_reset",
+        /// The owner of an account asked for a change of its e-mail address.
+        EmailChangeRequested = "user_email_change_requested",
+        /// The e-mail address of an account was verified.
+        EmailVerified = "user_email_verified",
         /// Sessions were ended by their owner.
         TokenRevoked = "authn_token_revoked",
         /// A refresh token was used twice, possibly by a thief. The session was ended.

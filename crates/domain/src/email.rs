@@ -1,6 +1,7 @@
 //! E-mail addresses.
 
 use email_address::Options;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::Violation;
 
@@ -8,6 +9,18 @@ use crate::Violation;
 /// it belongs to the account's owner is a separate question: see [`crate::Account::email_verified`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmailAddress(String);
+
+/// What two addresses of one mailbox have in common, to compare and to find addresses (decision 39): the local part in
+/// NFC and lower case, and the domain in ASCII. Mail is sent to the address as its owner wrote it, never to the key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EmailKey(String);
+
+impl EmailKey {
+    /// The key as it is stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 const NOT_AN_ADDRESS: Violation =
     Violation::InvalidCharacters("must be an e-mail address such as ann@example.com");
@@ -28,7 +41,8 @@ impl EmailAddress {
         let options = Options::default().with_required_tld().without_display_text().without_domain_literal();
         let address =
             email_address::EmailAddress::parse_with_options(raw, options).map_err(|_| NOT_AN_ADDRESS)?;
-        if raw.chars().any(char::is_control) {
+        // Mail is sent to the domain in ASCII.
+        if raw.chars().any(char::is_control) || idna::domain_to_ascii(address.domain()).is_err() {
             return Err(NOT_AN_ADDRESS);
         }
         Ok(Self(format!("{}@{}", address.local_part(), address.domain().to_lowercase())))
@@ -37,6 +51,28 @@ impl EmailAddress {
     /// The address as it is stored.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The part before the last `@`.
+    pub fn local_part(&self) -> &str {
+        self.split().0
+    }
+
+    /// The domain in ASCII (IDNA), as mail servers know it.
+    pub fn ascii_domain(&self) -> String {
+        let domain = self.split().1;
+        // Never fails for a parsed address.
+        idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_owned())
+    }
+
+    /// The key of the mailbox.
+    pub fn key(&self) -> EmailKey {
+        let local: String = self.local_part().nfc().collect();
+        EmailKey(format!("{}@{}", local.to_lowercase(), self.ascii_domain()))
+    }
+
+    fn split(&self) -> (&str, &str) {
+        self.0.rsplit_once('@').unwrap_or((&self.0, ""))
     }
 }
 
@@ -68,10 +104,23 @@ mod tests {
             "ann@example.com\r\nBcc: x",
             "Ann <ann@example.com>",
             "ann@[127.0.0.1]",
+            "ann@xn--zz--zzzzzz.com",
         ] {
             assert!(matches!(EmailAddress::parse(bad), Err(Violation::InvalidCharacters(_))), "{bad}");
         }
         let long = format!("{}@example.com", "a".repeat(300));
         assert!(matches!(EmailAddress::parse(&long), Err(Violation::TooLong { .. })));
+    }
+
+    #[test]
+    fn addresses_of_one_mailbox_have_one_key() {
+        let key = |raw: &str| EmailAddress::parse(raw).unwrap().key();
+        assert_eq!(key("Ann@Example.com"), key("ann@EXAMPLE.com"));
+        assert_eq!(key("민수@예시.한국"), key("민수@xn--vv4b11d.xn--3e0b707e"));
+        // One name, composed and decomposed.
+        assert_eq!(key("민수@example.com"), key("\u{1106}\u{1175}\u{11ab}\u{1109}\u{116e}@example.com"));
+        assert_ne!(key("ann+tag@example.com"), key("ann@example.com"));
+        assert_ne!(key("a.nn@example.com"), key("ann@example.com"));
+        assert_ne!(key("ann@example.com"), key("ann@example.org"));
     }
 }

@@ -168,6 +168,8 @@ ids! {
     RecentSearchId;
     /// An entry of the audit log.
     AuditEventId;
+    /// A mail that waits to be sent.
+    MailId;
     /// A background job.
     JobId;
     /// A request, in logs and problem responses.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::{CommentId, ConversationId, MediaId, MediaKey, PostId, UserId};
+use crate::{CommentId, ConversationId, MailId, MediaId, MediaKey, PostId, UserId};
 
 /// One row per kind of job, grouped by the feature that runs it: its variant, the type of its subject if it has one, and
 /// the stored kind.
@@ -24,6 +24,11 @@ macro_rules! jobs {
             $(#[$feature_doc])*
             #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
             pub enum $jobs { $($(#[$doc])* $variant $(($subject))?,)+ }
+
+            impl $jobs {
+                /// The kinds of this feature, as they are stored.
+                pub const KINDS: &'static [&'static str] = &[$($kind,)+];
+            }
         )+
 
         impl Job {
@@ -105,6 +110,11 @@ jobs! {
         /// Moves the files of one image to the area where they belong.
         MoveImage(MediaId) = "move-image";
     }
+    /// Mails. They wait for another server, so they have a worker of their own.
+    Mail: MailJob {
+        /// Sends a mail.
+        SendMail(MailId) = "send-mail";
+    }
 }
 
 impl Job {
@@ -148,6 +158,7 @@ mod tests {
             Job::MoveMedia(user),
             Job::MoveImage(MediaId::generate(now)),
             Job::PurgeConversation(ConversationId::generate(now)),
+            Job::SendMail(MailId::generate(now)),
             Job::AcceptFollowRequests(user),
             Job::Reindex,
             Job::Retention,
@@ -175,6 +186,7 @@ mod tests {
             "erase-files",
             "move-media",
             "move-image",
+            "send-mail",
         ];
         assert_eq!(Job::KINDS, kinds);
     }

@@ -49,6 +49,7 @@ pub mod id;
 pub mod job;
 pub mod language;
 pub mod link;
+pub mod mail;
 pub mod media;
 pub mod notification;
 pub mod page;
@@ -71,11 +72,11 @@ pub use audit::AuditEvent;
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use comment::Comment;
 pub use conversation::{Conversation, ConversationEvent, Message};
-pub use email::EmailAddress;
+pub use email::{EmailAddress, EmailKey};
 pub use event::EventSink;
 pub use id::{
-    AuditEventId, BookmarkId, ClientId, CommentId, ConnectionId, ConversationId, JobId, LikeId, MediaId,
-    MessageId, NotificationId, PostId, RecentSearchId, RelationId, ReportId, RequestId, RevisionId,
+    AuditEventId, BookmarkId, ClientId, CommentId, ConnectionId, ConversationId, JobId, LikeId, MailId,
+    MediaId, MessageId, NotificationId, PostId, RecentSearchId, RelationId, ReportId, RequestId, RevisionId,
     SessionId, TokenId, UploadId, UserId,
 };
 pub use job::Job;

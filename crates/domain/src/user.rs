@@ -1,6 +1,8 @@
 //! Accounts and their public profiles.
 
-use crate::{MediaKey, Timestamp, UserId, Username, conversation::MessagesFrom, stored::stored_enum};
+use crate::{
+    EmailAddress, MediaKey, Timestamp, UserId, Username, conversation::MessagesFrom, stored::stored_enum,
+};
 
 stored_enum! {
     /// The permissions of an account.
@@ -122,6 +124,16 @@ pub struct Account {
     pub discoverable: bool,
     /// Who may start a conversation with it.
     pub messages_from: MessagesFrom,
+    /// Whether logins from new devices are reported to its verified address.
+    pub login_notices: bool,
+}
+
+impl Account {
+    /// The address, if its owner has proved that they receive mail there.
+    pub fn verified_email(&self) -> Option<EmailAddress> {
+        let email = self.email.as_deref().filter(|_| self.email_verified)?;
+        EmailAddress::parse(email).ok()
+    }
 }
 
 #[cfg(test)]

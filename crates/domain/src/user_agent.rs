@@ -50,14 +50,25 @@ const MAX_APP: usize = 40;
 /// assert_eq!(describe("?"), None);
 /// ```
 pub fn describe(user_agent: &str) -> Option<String> {
-    let find = |names: &[(&str, &'static str)]| {
-        names.iter().find(|(part, _)| user_agent.contains(part)).map(|(_, name)| *name)
-    };
-    let product = find(BROWSERS).or_else(|| app(user_agent))?;
-    Some(match find(SYSTEMS) {
+    let product = find(BROWSERS, user_agent).or_else(|| app(user_agent))?;
+    Some(on_system(product, user_agent))
+}
+
+/// Like [`describe`], but only in words of the lists above: for texts in which a client must not have a word of its own,
+/// such as mails.
+pub fn describe_known(user_agent: &str) -> Option<String> {
+    Some(on_system(find(BROWSERS, user_agent)?, user_agent))
+}
+
+fn find(names: &[(&str, &'static str)], user_agent: &str) -> Option<&'static str> {
+    names.iter().find(|(part, _)| user_agent.contains(part)).map(|(_, name)| *name)
+}
+
+fn on_system(product: &str, user_agent: &str) -> String {
+    match find(SYSTEMS, user_agent) {
         Some(system) => format!("{product} on {system}"),
         None => product.to_owned(),
-    })
+    }
 }
 
 /// The name of an app: the first product (RFC 9110, 10.1.5), such as `curl` in `curl/8.5.0`. `Mozilla` names any browser.
@@ -103,6 +114,14 @@ mod tests {
         ];
         for (user_agent, description) in cases {
             assert_eq!(describe(&user_agent).as_deref(), description, "{user_agent}");
+        }
+    }
+
+    #[test]
+    fn names_of_clients_are_no_known_words() {
+        assert_eq!(describe_known("Mozilla/5.0 (Linux) Firefox/145.0").as_deref(), Some("Firefox on Linux"));
+        for unknown in ["evil.example/1 (Windows)", "curl/8.5.0", ""] {
+            assert_eq!(describe_known(unknown), None);
         }
     }
 }

@@ -47,6 +47,7 @@ mod m20261129_000110_report_texts;
 mod m20261129_000115_session_networks;
 mod m20261129_000120_media_usage;
 mod m20261129_000125_audit_events;
+mod m20261129_000130_mail;
 
 /// The list of migrations.
 #[derive(Debug)]
@@ -88,6 +89,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000115_session_networks::Migration),
             Box::new(m20261129_000120_media_usage::Migration),
             Box::new(m20261129_000125_audit_events::Migration),
+            Box::new(m20261129_000130_mail::Migration),
         ]
     }
 }

@@ -8,8 +8,14 @@
 //! | [`refresh_tokens`] | refresh tokens of native apps |
 //! | [`signing_keys`] | keys that sign access tokens |
 //! | [`gateway_tickets`] | single-use tickets that open realtime connections |
+//! | [`emails`] | the addresses of accounts |
+//! | [`mails`] | mails that wait to be sent |
+//! | [`email_tokens`] | single-use tokens that were sent in mails |
 
+pub mod email_tokens;
+pub mod emails;
 pub mod gateway_tickets;
+pub mod mails;
 pub mod refresh_tokens;
 pub mod reserved_usernames;
 pub mod sessions;

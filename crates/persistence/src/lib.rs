@@ -8,7 +8,7 @@
 //!
 //! | Folder | Modules, which callers use as `blegram_persistence::users` and so on |
 //! |---|---|
-//! | `accounts` | [`users`], [`reserved_usernames`], [`sessions`], [`refresh_tokens`], [`signing_keys`], [`gateway_tickets`] |
+//! | `accounts` | [`users`], [`reserved_usernames`], [`sessions`], [`refresh_tokens`], [`signing_keys`], [`gateway_tickets`], [`emails`], [`mails`], [`email_tokens`] |
 //! | `people` | [`follows`], [`follow_requests`], [`blocks`], [`mutes`], [`relations`], [`suggestions`] |
 //! | `content` | [`posts`], [`comments`], [`revisions`], [`hashtags`], [`post_hashtags`], [`likes`], [`bookmarks`], [`timelines`], [`trends`], [`search`], [`recent_searches`], [`notifications`], [`reports`] |
 //! | `chat` | [`conversations`], [`messages`] |
@@ -64,7 +64,10 @@ mod system;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use accounts::{gateway_tickets, refresh_tokens, reserved_usernames, sessions, signing_keys, users};
+pub use accounts::{
+    email_tokens, emails, gateway_tickets, mails, refresh_tokens, reserved_usernames, sessions, signing_keys,
+    users,
+};
 pub use budget::{as_background_work, with_wait_budget};
 pub use chat::{conversations, messages};
 pub use connection::{Executed, Settings};

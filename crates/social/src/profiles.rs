@@ -28,6 +28,8 @@ pub struct UpdateProfile {
     pub discoverable: Option<bool>,
     /// Who may start a conversation with the account.
     pub messages_from: Option<MessagesFrom>,
+    /// Whether logins from new devices are reported by mail.
+    pub login_notices: Option<bool>,
 }
 
 /// The name that a profile shows.
@@ -158,5 +160,6 @@ fn edit(account: &Account, input: UpdateProfile) -> Account {
     }
     edited.discoverable = input.discoverable.unwrap_or(edited.discoverable);
     edited.messages_from = input.messages_from.unwrap_or(edited.messages_from);
+    edited.login_notices = input.login_notices.unwrap_or(edited.login_notices);
     edited
 }

@@ -55,6 +55,15 @@ pub struct Credentials {
     pub status: Status,
 }
 
+impl TryFrom<Model> for Credentials {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self> {
+        let status = row.status.parse().map_err(|e| Error::corrupt("users", row.id, e))?;
+        Ok(Self { user: UserId::from_uuid(row.id), password_hash: row.password_hash, status })
+    }
+}
+
 /// Inserts an account. Relies on the unique indexes on the username and its skeleton: of any number of concurrent
 /// sign-ups with confusable usernames, one is [`Inserted::New`].
 pub async fn insert(tx: &Tx, user: NewUser) -> Result<Inserted> {
@@ -79,6 +88,9 @@ pub async fn insert(tx: &Tx, user: NewUser) -> Result<Inserted> {
         notifications_read: None,
         avatar_key: None,
         messages_from: MessagesFrom::Everyone.as_str().to_owned(),
+        email_key: None,
+        login_notices: true,
+        logins_limited_at: None,
     };
     let id = user.id;
     let inserted = rows::insert(tx, row).await?;
@@ -119,9 +131,7 @@ pub async fn find_account(conn: &impl Conn, id: UserId) -> Result<Option<Account
 
 /// Finds the credentials of the account with this username.
 pub async fn find_credentials(conn: &impl Conn, username: &Username) -> Result<Option<Credentials>> {
-    let Some(row) = by_username(username).one(conn.inner()).await? else { return Ok(None) };
-    let status = row.status.parse().map_err(|e| Error::corrupt("users", row.id, e))?;
-    Ok(Some(Credentials { user: UserId::from_uuid(row.id), password_hash: row.password_hash, status }))
+    by_username(username).one(conn.inner()).await?.map(Credentials::try_from).transpose()
 }
 
 /// Returns the summaries of `ids`, in one statement. Skips ids without an account.
@@ -284,6 +294,7 @@ pub async fn update_profile(tx: &Tx, account: &Account) -> Result<()> {
         .col_expr(Column::IsPrivate, summary.is_private.into())
         .col_expr(Column::Discoverable, account.discoverable.into())
         .col_expr(Column::MessagesFrom, account.messages_from.as_str().into())
+        .col_expr(Column::LoginNotices, account.login_notices.into())
         .exec(tx.inner())
         .await?;
     search_index::index_user(tx, &account.user).await
@@ -307,6 +318,7 @@ pub async fn update_deleted(tx: &Tx, id: UserId) -> Result<()> {
         .col_expr(Column::Status, Status::Deleted.as_str().into())
         .col_expr(Column::Email, Expr::value(Option::<String>::None))
         .col_expr(Column::EmailVerifiedAt, Expr::value(Option::<i64>::None))
+        .col_expr(Column::EmailKey, Expr::value(Option::<String>::None))
         .col_expr(Column::PasswordHash, Expr::value(Option::<String>::None))
         .exec(tx.inner())
         .await?;
@@ -321,7 +333,7 @@ pub async fn delete(tx: &Tx, id: UserId) -> Result<()> {
 }
 
 /// An update that increments the version, as every change by an owner or an operator does.
-fn edit(id: UserId) -> UpdateMany<Entity> {
+pub(super) fn edit(id: UserId) -> UpdateMany<Entity> {
     Entity::update_many()
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
         .filter(Column::Id.eq(id.as_uuid()))

@@ -38,6 +38,9 @@ pub(crate) struct Model {
     pub notifications_read: Option<Uuid>,
     pub avatar_key: Option<String>,
     pub messages_from: String,
+    pub email_key: Option<String>,
+    pub login_notices: bool,
+    pub logins_limited_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -121,6 +124,7 @@ impl TryFrom<Model> for Account {
             has_password: row.password_hash.is_some(),
             role: row.role.parse::<Role>().map_err(|e| Error::corrupt(TABLE, row.id, e))?,
             discoverable: row.discoverable,
+            login_notices: row.login_notices,
             messages_from: row
                 .messages_from
                 .parse::<MessagesFrom>()

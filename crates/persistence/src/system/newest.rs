@@ -10,7 +10,7 @@ use crate::{Conn, Result, sql};
 
 /// Every table whose id orders a list, with the column of the row's creation time, if there is one. A test compares
 /// this with the schema.
-const TABLES: [(&str, Option<&str>); 21] = [
+const TABLES: [(&str, Option<&str>); 23] = [
     ("audit_events", Some("created_at")),
     ("bookmarks", None),
     ("blocks", None),
@@ -18,6 +18,9 @@ const TABLES: [(&str, Option<&str>); 21] = [
     ("comments", Some("created_at")),
     ("conversations", Some("created_at")),
     ("dismissed_suggestions", None),
+    // The order of these two decides which token is the newest.
+    ("email_tokens", None),
+    ("mails", Some("created_at")),
     ("follow_requests", None),
     ("follows", None),
     ("media", Some("created_at")),

@@ -1,14 +1,14 @@
 //! Query plans on 20,000 posts: every query uses an index, without sorting or scanning a table.
 
 use blegram_domain::{
-    ClientId, CommentId, ConversationId, Hashtag, Job, PageRequest, PostId, SessionId, UserId, Username,
-    Visibility,
+    ClientId, CommentId, ConversationId, EmailAddress, Hashtag, Job, PageRequest, PostId, SessionId, UserId,
+    Username, Visibility,
     page::{Limit, Scope},
 };
 use blegram_persistence::{
     bookmarks,
     changes::{self, ChangePosition},
-    comments, conversations, follows, jobs,
+    comments, conversations, emails, follows, jobs,
     likes::{self, LikeTarget},
     media, media_usage, messages, notifications, post_hashtags, posts, relations, sessions, suggestions,
     testing::{Backend, TestDatabase},
@@ -177,6 +177,10 @@ async fn lookups_use_an_index(#[case] backend: Backend) {
     users::list_summaries(database.db(), &[ann]).await.unwrap();
     posts::find(database.db(), PostId::generate(now())).await.unwrap();
     assert_plans(&database, if backend == Backend::Sqlite { "SEARCH" } else { "_pkey" }).await;
+    let key = EmailAddress::parse("ann@example.com").unwrap().key();
+    emails::find_account(database.db(), &key).await.unwrap();
+    emails::find_credentials(database.db(), &key).await.unwrap();
+    assert_plans(&database, "users_email_key").await;
     jobs::find_next_run_at(database.db(), Job::KINDS).await.unwrap();
     // There are few jobs, so PostgreSQL may scan the table.
     if backend == Backend::Sqlite {

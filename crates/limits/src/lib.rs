@@ -24,12 +24,14 @@
 //! # Ok::<(), blegram_limits::RateLimited>(())
 //! ```
 
+mod account_name;
 mod gcra;
 pub mod limiter;
 pub mod network;
 pub mod policy;
 pub mod shares;
 
+pub use account_name::AccountName;
 pub use limiter::{Demand, Limiter, RateLimitStatus, RateLimited, Subject};
 pub use network::Network;
 pub use policy::{Policy, Quota, Quotas};

@@ -11,11 +11,11 @@ use std::{
     time::Duration,
 };
 
-use blegram_domain::{Clock, UserId, Username};
+use blegram_domain::{Clock, EmailKey, UserId};
 use quick_cache::sync::Cache;
 
 use crate::{
-    Network, Policy, Quota, Quotas,
+    AccountName, Network, Policy, Quota, Quotas,
     gcra::{self, Decision},
 };
 
@@ -31,11 +31,13 @@ pub enum Subject {
     /// All clients of a network.
     Network(Network),
     /// The account of a login, whether it exists or not.
-    Account(Username),
+    Account(AccountName),
     /// The same, from one network.
-    AccountNetwork(Username, Network),
+    AccountNetwork(AccountName, Network),
     /// The same, from a device that has logged in to it before.
-    AccountDevice(Username, u128),
+    AccountDevice(AccountName, u128),
+    /// The recipient of mails, whether an account has the address or not.
+    Recipient(EmailKey),
     /// The operator of the site.
     Operator,
 }

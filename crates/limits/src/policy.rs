@@ -85,7 +85,12 @@ macro_rules! policies {
             pub const fn is_per_address(self) -> bool {
                 matches!(
                     self,
-                    Self::GlobalAddress | Self::Login | Self::SignUp | Self::SignUpLoopback | Self::HandshakeFailure
+                    Self::GlobalAddress
+                        | Self::Login
+                        | Self::SignUp
+                        | Self::SignUpLoopback
+                        | Self::EmailToken
+                        | Self::HandshakeFailure
                 )
             }
 
@@ -116,6 +121,14 @@ policies! {
     SignUpLoopback = "signup", signup_from_loopback: 5 in 1800, guarded;
     /// Password confirmations within the sessions of one account.
     Password = "password", password_per_account: 10 in 600, guarded;
+    /// Requests for a new password, and uses of the links in mails, from one address.
+    EmailToken = "email-token", email_tokens_per_address: 20 in 3600, guarded;
+    /// Changes of the address of one account: each sends a mail.
+    EmailChange = "email-change", email_changes_per_user: 10 in 3600, guarded;
+    /// Mails to one recipient that anyone can cause, whether an account has the address or not.
+    Mail = "mail", mails_per_recipient: 5 in 3600, guarded;
+    /// Notices to one recipient about their account.
+    MailNotice = "mail-notice", mail_notices_per_recipient: 20 in 3600, guarded;
     /// Username changes of one account: each reserves the old username.
     Username = "username", username_per_account: 5 in 86_400, guarded;
     /// Posts and edits of posts by one user.

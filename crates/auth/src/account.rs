@@ -4,19 +4,21 @@ use std::net::IpAddr;
 
 use blegram_cpu_pool::Work;
 use blegram_domain::{
-    Account, DisplayName, EmailAddress, Session, SessionId, Timestamp, UserId, Username,
+    Account, DisplayName, EmailAddress, Language, Session, SessionId, Timestamp, UserId, Username,
+    mail::MailKind,
     session::Kind,
     user::{Role, Status},
 };
-use blegram_limits::{Demand, Network, Policy, Subject};
+use blegram_limits::{AccountName, Demand, Network, Policy, Subject};
 use blegram_persistence::{
-    Inserted, Tx, sessions,
+    Inserted, Tx, emails, sessions,
     users::{self, Credentials, NewUser},
 };
 
 use crate::{
     Auth, CreateAccount, Device, DeviceToken, EnteredPassword, Error, Event, NewPassword, Registration,
-    Result, SessionToken, Tokens, audit, device::Origin, password::Verdict, rename::reject_reserved,
+    Result, SessionToken, Tokens, audit, device::Origin, mail::NewMail, password::Verdict,
+    rename::reject_reserved,
 };
 
 /// The data of a new account.
@@ -37,7 +39,7 @@ pub struct SignUp {
 /// The credentials of a login.
 #[derive(Debug, Clone)]
 pub struct LogIn {
-    /// The username in any case, with or without `@`.
+    /// The username in any case, with or without `@`, or a verified e-mail address.
     pub login: String,
     /// The password.
     pub password: EnteredPassword,
@@ -73,11 +75,12 @@ pub const MAX_SESSIONS: u64 = 20;
 const MAX_COMPARISONS: usize = 3;
 
 impl Auth {
-    /// Creates an account and logs it in.
+    /// Creates an account and logs it in. Sends a verification mail to its address, if it has one.
     ///
     /// # Errors
     /// [`Error::RegistrationClosed`]; [`Error::UsernameTaken`], also for all but one of several concurrent sign-ups
-    /// with one username or with usernames that look alike; [`Error::Overloaded`].
+    /// with one username or with usernames that look alike; [`Error::RateLimited`] per e-mail address;
+    /// [`Error::Overloaded`].
     pub async fn sign_up(&self, sign_up: SignUp) -> Result<LoggedIn> {
         if self.registration == Registration::Closed {
             return Err(Error::RegistrationClosed);
@@ -86,16 +89,21 @@ impl Auth {
             return Err(Error::UsernameTaken);
         }
         let SignUp { username, password, display_name, email, device } = sign_up;
+        if let Some(email) = email.as_ref().filter(|_| self.sends_mail) {
+            self.limit_mails(email)?;
+        }
         let create = CreateAccount { username, password, display_name, email, role: Role::User };
         let work = Work::of(Subject::Network(Network::around(device.address()))).known(false);
-        let (tx, id, now) = self.insert_account(create, work).await?;
+        let (tx, id, now) = self.insert_account(create, device.language, work).await?;
         self.open_session(tx, id, device, audit::Kind::UserCreated, now).await
     }
 
-    /// Creates an account, in a transaction that the caller commits.
+    /// Creates an account, in a transaction that the caller commits. The verification mail is in `language`, if that is
+    /// known.
     pub(crate) async fn insert_account(
         &self,
         create: CreateAccount,
+        language: Option<Language>,
         work: Work<Subject>,
     ) -> Result<(Tx, UserId, Timestamp)> {
         // Checked first, because a hash costs more than a query.
@@ -105,7 +113,7 @@ impl Auth {
         let password_hash = self.hasher.hash(create.password, work).await?;
         let now = self.clock.now();
         let id = UserId::generate(now);
-        let name = create.username.skeleton();
+        let (name, email) = (create.username.skeleton(), create.email.clone());
         let user = NewUser {
             id,
             display_name: create.display_name.unwrap_or_else(|| display_name_of(&create.username)),
@@ -120,38 +128,45 @@ impl Auth {
             return Err(Error::UsernameTaken);
         }
         reject_reserved(&tx, &name, None, now).await?;
+        if let Some(to) = email {
+            let mail = NewMail { kind: MailKind::VerifyEmail, user: Some(id), to, language };
+            self.queue_mail(&tx, mail, now).await?;
+        }
         Ok((tx, id, now))
     }
 
-    /// Logs in. The response to an unknown username and to a wrong password is the same, and takes the same time.
+    /// Logs in, by username or by verified e-mail address. The response to an unknown username or address and to a wrong
+    /// password is the same, and takes the same time. A login from a device and a network that are new to the account is
+    /// reported to the owner by mail.
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`]; [`Error::AccountSuspended`], only after the right password;
     /// [`Error::RateLimited`] per account, whether it exists or not; [`Error::Overloaded`].
     pub async fn log_in(&self, log_in: LogIn) -> Result<LoggedIn> {
-        let username = Username::parse(log_in.login.trim().trim_start_matches('@')).ok();
+        let name = parse_login(&log_in.login);
         let (address, token) = (log_in.device.address(), log_in.device.token.as_deref());
-        let credentials = self.find_credentials(username.as_ref()).await?;
+        let credentials = self.find_credentials(name.as_ref()).await?;
         let user = credentials.map(|credentials| credentials.user);
         let origin = self.find_origin(user, token, address).await?;
-        if let Some(username) = &username {
-            self.limit_attempts(username, user, origin, address).await?;
+        if let Some(name) = &name {
+            self.limit_attempts(name, user, origin, address).await?;
         }
-        let work = match (origin, &username) {
+        let work = match (origin, &name) {
             (Origin::New, _) | (_, None) => Work::of(Subject::Network(Network::around(address))).known(false),
-            (_, Some(username)) => Work::of(Subject::Account(username.clone())),
+            (_, Some(name)) => Work::of(Subject::Account(name.clone())),
         };
         for _ in 0..MAX_COMPARISONS {
-            if let Some(logged_in) = self.compare(username.as_ref(), &log_in, work.clone()).await? {
+            if let Some(logged_in) = self.compare(name.as_ref(), &log_in, origin, work.clone()).await? {
                 return Ok(logged_in);
             }
         }
         Err(Error::InvalidCredentials)
     }
 
-    async fn find_credentials(&self, username: Option<&Username>) -> Result<Option<Credentials>> {
-        match username {
-            Some(username) => Ok(users::find_credentials(&self.db, username).await?),
+    async fn find_credentials(&self, name: Option<&AccountName>) -> Result<Option<Credentials>> {
+        match name {
+            Some(AccountName::Username(username)) => Ok(users::find_credentials(&self.db, username).await?),
+            Some(AccountName::Email(key)) => Ok(emails::find_credentials(&self.db, key).await?),
             None => Ok(None),
         }
     }
@@ -161,7 +176,7 @@ impl Auth {
     /// the owner out.
     async fn limit_attempts(
         &self,
-        account: &Username,
+        account: &AccountName,
         user: Option<UserId>,
         origin: Origin,
         address: IpAddr,
@@ -177,6 +192,7 @@ impl Auth {
         let Err(limited) = self.limiter.take(&own, shared) else { return Ok(()) };
         if limited.0.policy == Policy::LoginAccount {
             self.record_limited(user).await?;
+            self.notify_limited(user).await?;
         }
         Err(limited.into())
     }
@@ -185,11 +201,12 @@ impl Auth {
     /// the caller compares again.
     async fn compare(
         &self,
-        username: Option<&Username>,
+        name: Option<&AccountName>,
         log_in: &LogIn,
+        origin: Origin,
         work: Work<Subject>,
     ) -> Result<Option<LoggedIn>> {
-        let credentials = self.find_credentials(username).await?;
+        let credentials = self.find_credentials(name).await?;
         let stored = credentials.as_ref().and_then(|credentials| credentials.password_hash.clone());
         let verdict = self.hasher.verify(log_in.password.clone(), stored.clone(), work).await?;
         let user = admit(credentials.as_ref(), &verdict).inspect_err(|_| {
@@ -206,6 +223,9 @@ impl Auth {
         }
         if let (Verdict::RightButOutdated(renewed), Some(outdated)) = (&verdict, &stored) {
             users::update_password_hash(&tx, user, outdated, renewed).await?;
+        }
+        if origin == Origin::New {
+            self.notify_login(&tx, &account, &log_in.device, now).await?;
         }
         self.open_session(tx, user, log_in.device.clone(), audit::Kind::LoginSuccess, now).await.map(Some)
     }
@@ -304,6 +324,15 @@ fn admit_status(status: Status) -> Result<()> {
         Status::Suspended => Err(Error::AccountSuspended),
         Status::Deleted => Err(Error::InvalidCredentials),
     }
+}
+
+/// Which account a login names; `None` if no account can have the name.
+fn parse_login(login: &str) -> Option<AccountName> {
+    let name = login.trim().trim_start_matches('@');
+    if name.contains('@') {
+        return EmailAddress::parse(name).ok().map(|address| AccountName::Email(address.key()));
+    }
+    Username::parse(name).ok().map(AccountName::Username)
 }
 
 fn display_name_of(username: &Username) -> DisplayName {

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use blegram_cpu_pool::Work;
-use blegram_domain::{Account, SessionId, Timestamp, UserId, Violation, session::Kind};
+use blegram_domain::{Account, SessionId, Timestamp, UserId, Violation, mail::MailKind, session::Kind};
 use blegram_limits::{Policy, Subject};
 use blegram_persistence::{sessions, users};
 
 use crate::{
-    Auth, EnteredPassword, Error, Event, NewPassword, Result, SessionToken, audit, password::Verdict,
+    Auth, EnteredPassword, Error, Event, NewPassword, Result, SessionToken, audit, mail::Notice,
+    password::Verdict,
 };
 
 /// A password change.
@@ -41,6 +42,7 @@ impl Auth {
         validate(&change.new, &account)?;
         let outdated = self.confirm(actor, session, change.current).await?;
         let renewed = self.hasher.hash(change.new, Work::of(Subject::User(actor))).await?;
+        let now = self.clock.now();
         let tx = self.db.write().await?;
         let found = sessions::find(&tx, session).await?.ok_or(Error::SessionEnded)?;
         if !users::replace_password_hash(&tx, actor, outdated.as_deref(), &renewed).await? {
@@ -52,7 +54,8 @@ impl Auth {
             sessions::update_token_hash(&tx, session, token.hash()).await?;
         }
         sessions::delete_others(&tx, actor, Some(session)).await?;
-        let recorded = audit::record(&tx, audit::Kind::PasswordChange, actor, self.clock.now()).await?;
+        self.notify(&tx, &account, Notice::new(MailKind::PasswordChanged), now).await?;
+        let recorded = audit::record(&tx, audit::Kind::PasswordChange, actor, now).await?;
         tx.commit().await?;
         self.publish([Event::SessionsEnded { user: actor, except: Some(session) }]);
         recorded.log();
@@ -89,7 +92,7 @@ impl Auth {
 }
 
 /// Rejects a password that is easy to guess from the account's public data and address.
-fn validate(password: &NewPassword, account: &Account) -> Result<(), Violation> {
+pub(crate) fn validate(password: &NewPassword, account: &Account) -> Result<(), Violation> {
     let summary = &account.user.summary;
     let known =
         [summary.username.as_str(), &summary.display_name, account.email.as_deref().unwrap_or_default()];

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use blegram_domain::{Job, SessionId, UserId, UserSummary, user::Status};
+use blegram_domain::{Job, SessionId, UserId, UserSummary, mail::MailKind, user::Status};
 use blegram_persistence::{
-    audit_events, hashtags, idempotency_keys, jobs, refresh_tokens, reserved_usernames, sessions, users,
+    audit_events, email_tokens, hashtags, idempotency_keys, jobs, mails, refresh_tokens, reserved_usernames,
+    sessions, users,
 };
 
 use crate::{Auth, EnteredPassword, Error, Event, Result, audit, retention::BATCH};
@@ -36,6 +37,8 @@ impl Auth {
             return Err(Error::WrongPassword);
         }
         users::update_deleted(&tx, actor).await?;
+        email_tokens::delete_of_user(&tx, actor).await?;
+        mails::delete_kinds(&tx, actor, MailKind::ALL).await?;
         let summary = &account.user.summary;
         let deleted = UserSummary { status: Status::Deleted, ..summary.clone() };
         hashtags::update_of_author(&tx, summary, &deleted).await?;

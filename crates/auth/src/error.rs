@@ -35,6 +35,18 @@ pub enum Error {
     /// The new password is easy to guess from the account's data.
     #[error("the new password {0}")]
     WeakPassword(#[from] blegram_domain::Violation),
+    /// The token from a mail is unknown, used, replaced by a newer one or expired.
+    #[error("the link is invalid, has expired or was used")]
+    EmailTokenInvalid,
+    /// Another account has verified an address of the same mailbox.
+    #[error("another account uses this e-mail address")]
+    EmailTaken,
+    /// The site sends no mail.
+    #[error("this site sends no mail")]
+    MailDisabled,
+    /// A mail could not be sent now; the cause is for the log only.
+    #[error("the mail was not sent: {0}")]
+    Mail(String),
     /// The session ended while the request ran.
     #[error("the session has ended")]
     SessionEnded,

@@ -14,6 +14,10 @@
 //! | [`access_token`], [`signing_key`] | access tokens and the keys that sign them: [`Auth::public_keys`] |
 //! | [`credentials`] | [`Auth::change_password`] |
 //! | [`device`] | devices and networks that an account was logged in from before |
+//! | [`email`] | [`Auth::change_email`], [`Auth::verify_email`] |
+//! | [`password_reset`] | [`Auth::request_password_reset`], [`Auth::complete_password_reset`] |
+//! | [`mail`] | the queue of mails: [`Auth::send_mail`], [`Mailer`] |
+//! | `login_notice` | mails about logins |
 //! | [`rename`] | [`Auth::change_username`] |
 //! | [`deletion`] | [`Auth::delete_account`] |
 //! | [`operator`] | account administration by operators |
@@ -62,12 +66,16 @@ pub mod credentials;
 pub mod csrf;
 pub mod deletion;
 pub mod device;
+pub mod email;
 mod error;
 pub mod event;
 pub mod idempotency;
+mod login_notice;
+pub mod mail;
 pub mod native;
 pub mod operator;
 pub mod password;
+pub mod password_reset;
 pub mod rename;
 pub mod retention;
 pub mod revocation;
@@ -81,7 +89,7 @@ pub mod token;
 use std::{sync::Arc, time::Duration};
 
 use blegram_domain::{
-    Clock,
+    Clock, Timestamp, UserId,
     event::EventSink,
     session::{SessionLifetime, SessionLifetimes},
 };
@@ -96,15 +104,17 @@ pub use audit::{AuditEventView, with_client_address};
 pub use blegram_persistence::with_wait_budget;
 pub use credentials::ChangePassword;
 pub use device::DeviceToken;
+pub use email::ChangeEmail;
 pub use error::{Error, Result, StorageError};
 pub use event::Event;
+pub use mail::{Mailer, OutgoingMail, SendError};
 pub use native::Tokens;
 pub use operator::CreateAccount;
 pub use password::{EnteredPassword, NewPassword, PasswordCost};
 pub use revocation::Ended;
 pub use session::{Authenticated, Device};
 pub use site_key::SiteKey;
-pub use token::{GatewayTicket, RefreshToken, SessionToken};
+pub use token::{EmailToken, GatewayTicket, RefreshToken, SessionToken};
 
 use access_token::Claims;
 use password::Hasher;
@@ -146,6 +156,11 @@ pub struct Config {
     pub site_key: SiteKey,
     /// The URL of the site: issuer and audience of access tokens.
     pub issuer: String,
+    /// Whether the site sends mail. Without it, mails are not queued; with it, a process that runs jobs needs a
+    /// [`Mailer`].
+    pub sends_mail: bool,
+    /// The URL below which the links in mails are, without a trailing slash.
+    pub pages_url: String,
 }
 
 impl Default for Config {
@@ -167,6 +182,8 @@ impl Default for Config {
             loopback_quotas: None,
             site_key: SiteKey::generate(),
             issuer: "http://127.0.0.1:8080".to_owned(),
+            sends_mail: false,
+            pages_url: "http://127.0.0.1:8080".to_owned(),
         }
     }
 }
@@ -190,10 +207,19 @@ pub struct Auth {
     csrf_key: DerivedKey,
     device_key: DerivedKey,
     refresh_key: DerivedKey,
+    mail_key: DerivedKey,
+    mailer: Option<Arc<dyn Mailer>>,
+    sends_mail: bool,
+    pages_url: String,
+    /// When the owners of accounts were notified that logins are limited, so that most further attempts cost no query.
+    limit_notices: Arc<Cache<UserId, Timestamp>>,
 }
 
 /// The number of access tokens whose verified signature is cached; each takes about 150 bytes.
 const VERIFIED_TOKENS: usize = 20_000;
+
+/// The number of accounts of which it is cached that their owner was notified about limited logins.
+const LIMIT_NOTICES: usize = 10_000;
 
 impl Auth {
     /// Creates the use-cases over `db`, with the time of `clock`.
@@ -221,6 +247,11 @@ impl Auth {
             csrf_key: config.site_key.derive(csrf::PURPOSE),
             device_key: config.site_key.derive(device::PURPOSE),
             refresh_key: config.site_key.derive(native::PURPOSE),
+            mail_key: config.site_key.derive(mail::PURPOSE),
+            mailer: None,
+            sends_mail: config.sends_mail,
+            pages_url: config.pages_url,
+            limit_notices: Arc::new(Cache::new(LIMIT_NOTICES)),
         })
     }
 
@@ -228,6 +259,13 @@ impl Auth {
     #[must_use]
     pub fn with_events(mut self, events: Arc<dyn EventSink<Event>>) -> Self {
         self.events = events;
+        self
+    }
+
+    /// Sends mails with `mailer` from now on. Call it once, before the handle is shared.
+    #[must_use]
+    pub fn with_mailer(mut self, mailer: Arc<dyn Mailer>) -> Self {
+        self.mailer = Some(mailer);
         self
     }
 

@@ -5,12 +5,13 @@
 use blegram_cpu_pool::Work;
 use blegram_domain::{
     Account, DisplayName, EmailAddress, Job, UserSummary, Username,
+    mail::{MailKind, TokenPurpose},
     user::{Role, Status},
 };
 use blegram_limits::Subject;
 use blegram_persistence::{Tx, hashtags, jobs, sessions, users};
 
-use crate::{Auth, Error, Event, NewPassword, Result, audit};
+use crate::{Auth, Error, Event, NewPassword, Result, audit, email::cancel, mail::Notice};
 
 /// The data of an account that an operator creates.
 #[derive(Debug, Clone)]
@@ -33,7 +34,7 @@ impl Auth {
     /// # Errors
     /// [`Error::UsernameTaken`]; [`Error::Overloaded`].
     pub async fn create_account(&self, create: CreateAccount) -> Result<Account> {
-        let (tx, id, now) = self.insert_account(create, Work::of(Subject::Operator)).await?;
+        let (tx, id, now) = self.insert_account(create, None, Work::of(Subject::Operator)).await?;
         let account = users::find_account(&tx, id).await?.ok_or(Error::AccountNotFound)?;
         let recorded = audit::record_operator(&tx, audit::Kind::UserCreated, id, now).await?;
         tx.commit().await?;
@@ -93,12 +94,15 @@ impl Auth {
     /// [`Error::AccountNotFound`], also for a deleted account; [`Error::Overloaded`].
     pub async fn reset_password(&self, username: &Username, password: NewPassword) -> Result<()> {
         let hash = self.hasher.hash(password, Work::of(Subject::Operator)).await?;
+        let now = self.clock.now();
         let (tx, account) = self.lock_account(username).await?;
         let id = account.user.summary.id;
         let outdated = users::find_password_hash(&tx, id).await?;
         users::replace_password_hash(&tx, id, outdated.as_deref(), &hash).await?;
         sessions::delete_others(&tx, id, None).await?;
-        let recorded = audit::record_operator(&tx, audit::Kind::PasswordChange, id, self.clock.now()).await?;
+        cancel(&tx, id, TokenPurpose::ResetPassword).await?;
+        self.notify(&tx, &account, Notice::new(MailKind::PasswordChanged), now).await?;
+        let recorded = audit::record_operator(&tx, audit::Kind::PasswordChange, id, now).await?;
         tx.commit().await?;
         self.publish([Event::SessionsEnded { user: id, except: None }]);
         recorded.log();

@@ -6,19 +6,27 @@
 //! | sessions | until they expire by age or idleness |
 //! | tickets for gateway connections | [`crate::ticket::LIFETIME`] |
 //! | idempotency keys | [`crate::idempotency::RESPONSE_RETENTION`] |
+//! | tokens in mails | [`TokenPurpose::lifetime`](blegram_domain::mail::TokenPurpose::lifetime) |
+//! | mails | until they are sent, or [`LONGEST_WAIT`] |
 //! | former usernames | [`crate::deletion::NAME_RESERVED_FOR`] |
 //! | the audit log | [`crate::audit::RETENTION`] |
 //! | signing keys | until no valid token needs them: [`crate::signing_key::RETENTION_AFTER_SUCCESSION`] |
 
+use std::time::Duration;
+
 use blegram_domain::Timestamp;
 use blegram_persistence::{
-    audit_events, gateway_tickets, idempotency_keys, refresh_tokens, reserved_usernames, sessions,
+    audit_events, email_tokens, gateway_tickets, idempotency_keys, mails, refresh_tokens, reserved_usernames,
+    sessions,
 };
 
 use crate::{Auth, Result, audit, idempotency::RESPONSE_RETENTION};
 
 /// The largest number of rows that a transaction deletes, so that it does not block SQLite's only writer for long.
 pub(crate) const BATCH: u64 = 500;
+
+/// The age of a mail that no job can be about to send any more: its job gives it up before.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 impl Auth {
     /// Deletes a batch of expired rows at `now`, a checked time; returns whether there may be more.
@@ -43,6 +51,12 @@ impl Auth {
         }
         if deleted < BATCH {
             deleted += audit_events::delete_older_than(&tx, now - audit::RETENTION, BATCH - deleted).await?;
+        }
+        if deleted < BATCH {
+            deleted += email_tokens::delete_expired(&tx, now, BATCH - deleted).await?;
+        }
+        if deleted < BATCH {
+            deleted += mails::delete_older_than(&tx, now - LONGEST_WAIT, BATCH - deleted).await?;
         }
         tx.commit().await?;
         Ok(deleted == BATCH)

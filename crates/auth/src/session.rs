@@ -6,7 +6,7 @@ use std::{
 };
 
 use blegram_domain::{
-    Page, PageRequest, Session, SessionId, Timestamp, TokenId, UserId,
+    Language, Page, PageRequest, Session, SessionId, Timestamp, TokenId, UserId,
     session::Kind,
     user::{Role, Status},
 };
@@ -33,6 +33,8 @@ pub struct Device {
     pub address: Option<IpAddr>,
     /// A browser's [`crate::DeviceToken`] of an earlier login.
     pub token: Option<String>,
+    /// The language that the client prefers, for mails to its user.
+    pub language: Option<Language>,
     /// The client's previous session, which ends with the login (ASVS 7.2.4).
     pub replaces: Option<SessionId>,
 }
@@ -40,7 +42,15 @@ pub struct Device {
 impl Default for Device {
     /// A browser without any details.
     fn default() -> Self {
-        Self { kind: Kind::Browser, name: None, user_agent: None, address: None, token: None, replaces: None }
+        Self {
+            kind: Kind::Browser,
+            name: None,
+            user_agent: None,
+            address: None,
+            token: None,
+            language: None,
+            replaces: None,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! read access to it does not allow logging in.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use blegram_domain::MailId;
 use blegram_persistence::sessions::TokenHash;
 use hmac::Mac;
 use rand::{TryRng, rngs::SysRng};
@@ -19,10 +20,6 @@ macro_rules! secrets {
         impl $name {
             /// Lets secret scanners recognise a leaked token.
             const PREFIX: &str = $prefix;
-
-            pub(crate) fn generate() -> Self {
-                Self::from_secret(&random_bytes())
-            }
 
             fn from_secret(secret: &[u8; 32]) -> Self {
                 Self(format!("{}{}", Self::PREFIX, URL_SAFE_NO_PAD.encode(secret)).into())
@@ -46,11 +43,25 @@ macro_rules! secrets {
     )*};
 }
 
+macro_rules! random {
+    ($($name:ident)*) => {$(
+        impl $name {
+            pub(crate) fn generate() -> Self {
+                Self::from_secret(&random_bytes())
+            }
+        }
+    )*};
+}
+
+random! { SessionToken RefreshToken GatewayTicket }
+
 secrets! {
     /// The secret of a browser's session: `bls_` and 256 random bits.
     SessionToken = "bls_";
     /// The single-use refresh token of a native app: `blr_` and 256 bits.
     RefreshToken = "blr_";
+    /// The single-use token of a link in a mail: `ble_` and 256 bits.
+    EmailToken = "ble_";
     /// A single-use ticket for a gateway connection: `blt_` and 256 random bits.
     GatewayTicket = "blt_";
 }
@@ -60,6 +71,14 @@ impl RefreshToken {
     /// only be computed with both this token and the site's key.
     pub(crate) fn next(&self, key: &DerivedKey) -> Self {
         Self::from_secret(&key.mac(&[self.expose().as_bytes()]).finalize().into_bytes().into())
+    }
+}
+
+impl EmailToken {
+    /// The token in the mail `id`. It is deterministic, so that the queue does not have to store it, and can only be
+    /// computed with the site's key.
+    pub(crate) fn derive(id: MailId, key: &DerivedKey) -> Self {
+        Self::from_secret(&key.mac(&[id.as_uuid().as_bytes()]).finalize().into_bytes().into())
     }
 }
 

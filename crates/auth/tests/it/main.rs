@@ -5,8 +5,12 @@
 mod account;
 mod audit;
 mod clock;
+mod email;
 mod event;
 mod keys;
+mod mailbox;
+mod notices;
+mod password_reset;
 mod revocation;
 mod session;
 mod ticket;

@@ -203,7 +203,7 @@ pub enum User {
         /// The display name [default: the username].
         #[arg(long)]
         display_name: Option<String>,
-        /// The email address. It is not verified.
+        /// The email address. It gets a verification mail, if the site sends mail.
         #[arg(long)]
         email: Option<String>,
         /// Source of the password.

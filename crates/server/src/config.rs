@@ -9,6 +9,7 @@ mod dotenv;
 mod error;
 mod kubernetes;
 mod layers;
+mod mail;
 mod reference;
 mod rules;
 mod sections;
@@ -19,19 +20,21 @@ mod words;
 use std::{collections::BTreeMap, io, net::SocketAddr, path::Path};
 
 use blegram_media::{Location, S3};
+use url::Url;
 
 pub use self::{
     error::{Error, Problem},
+    mail::{Host, MailTransport, Sender},
     reference::{env_example, markdown},
-    sections::{Accounts, Database, Gateway, Limits, Listener, Log, Media, Secrets, Server},
+    sections::{Accounts, Database, Gateway, Limits, Listener, Log, Mail, Media, Secrets, Server},
     value::{Backend, DatabaseUrl, LogFilter, Origin, Secret, SecretKey, StorageUrl},
-    words::{LogFormat, Profile},
+    words::{LogFormat, MailTls, Profile},
 };
 use self::{
     layers::{Effective, Layers},
     sections::Root,
     setting::Section,
-    value::{Shape, items},
+    value::{Shape, Value, items},
 };
 
 /// The default configuration file; it is optional.
@@ -50,6 +53,8 @@ pub struct Config {
     pub database: Database,
     /// Accounts, passwords and sessions.
     pub accounts: Accounts,
+    /// Mail; see also [`Config::mail_transport`].
+    pub mail: Mail,
     /// Image storage and processing; see also [`Config::media_location`].
     pub media: Media,
     /// The realtime gateway.
@@ -95,6 +100,7 @@ impl Config {
         let root = Root::read(layers);
         let (server, listener) = (Server::read(layers), Listener::read(layers));
         let (database, accounts) = (Database::read(layers), Accounts::read(layers));
+        let mail = Mail::read(layers);
         let (media, gateway) = (Media::read(layers), Gateway::read(layers));
         let (limits, secrets, log) = (Limits::read(layers), Secrets::read(layers), Log::read(layers));
         Some(Self {
@@ -103,6 +109,7 @@ impl Config {
             listener: listener?,
             database: database?,
             accounts: accounts?,
+            mail: mail?,
             media: media?,
             gateway: gateway?,
             limits: limits?,
@@ -216,6 +223,15 @@ fn derive_defaults(layers: &mut Layers) {
         "server.public_url",
         listen.map_or("http://localhost".into(), |address| format!("http://{address}")),
     );
+    // An invalid public URL must not cause a second problem either.
+    let public_url = layers.text("server.public_url").filter(|text| <Url as Value>::parse(text).is_some());
+    layers.derive("accounts.pages_url", public_url.unwrap_or_else(|| "http://localhost".to_owned()));
+    let port = match layers.text("mail.tls").as_deref() {
+        Some("tls") => "465",
+        Some("none") => "25",
+        _ => "587",
+    };
+    layers.derive("mail.port", port);
     layers.derive("accounts.hash_threads", blegram_auth::Config::default().hash_threads.to_string());
     layers.derive("media.threads", blegram_media::Config::default().threads.to_string());
     let is_production = layers.text("profile").as_deref() == Some("production");

@@ -39,6 +39,8 @@ pub struct DataFolder {
 pub const DATABASE: &str = "blegram.db";
 /// Name of the directory for images.
 pub const MEDIA: &str = "media";
+/// Name of the directory for mails that are not sent, in development.
+pub const MAIL: &str = "mail";
 const LOCK: &str = "blegram.lock";
 const KEY: &str = "secrets.key";
 

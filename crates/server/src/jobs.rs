@@ -9,6 +9,7 @@
 
 mod chat;
 mod handlers;
+mod mail;
 mod media;
 mod site;
 mod social;
@@ -17,7 +18,10 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use blegram_auth::Auth;
-use blegram_domain::{Clock, Job, Timestamp, job::retry_after};
+use blegram_domain::{
+    Clock, Job, Timestamp,
+    job::{MailJob, retry_after},
+};
 use blegram_media::Media;
 use blegram_persistence::{
     Db, as_background_work,
@@ -92,16 +96,19 @@ impl Runner {
             tracing::warn!(error = &*on_one_line(error.as_ref()), "cannot schedule recurring jobs");
         }
         let workers = if self.db.is_sqlite() { 1 } else { WORKERS_ON_POSTGRES };
-        let working = join_all((0..workers).map(|_| self.run_worker()));
+        // A mail server that does not answer must not delay other jobs.
+        let others = other_kinds();
+        let working = join_all((0..workers).map(|_| self.run_worker(&others)));
+        let working = future::join(working, self.run_worker(MailJob::KINDS));
         let watching = self.retention().watch(&self.shutdown);
         self.db.relay_job_wakeups(future::join(working, watching)).await;
     }
 
-    async fn run_worker(&self) {
+    async fn run_worker(&self, kinds: &[&str]) {
         while !self.shutdown.is_cancelled() {
             // Before the queue is read, so that no later commit is missed.
             let wakeup = self.db.job_wakeup();
-            let pause = self.run_until_idle().await.unwrap_or_else(|error| {
+            let pause = self.run_until_idle(kinds).await.unwrap_or_else(|error| {
                 tracing::warn!(error = &*on_one_line(error.as_ref()), "cannot claim or release a job");
                 PAUSE_AFTER_ERROR
             });
@@ -110,9 +117,9 @@ impl Runner {
     }
 
     /// Runs the due jobs, and returns how long to wait for the next one.
-    async fn run_until_idle(&self) -> anyhow::Result<Duration> {
-        self.run_due().await?;
-        let next = jobs::find_next_run_at(&self.db, Job::KINDS).await?;
+    async fn run_until_idle(&self, kinds: &[&str]) -> anyhow::Result<Duration> {
+        self.run_due_of(kinds).await?;
+        let next = jobs::find_next_run_at(&self.db, kinds).await?;
         let wait = next.map_or(self.max_pause, |run_at| run_at.since(self.clock.now()));
         Ok(wait.min(self.max_pause).max(MIN_PAUSE))
     }
@@ -134,22 +141,26 @@ impl Runner {
     /// # Errors
     /// When the database fails between jobs. The error of a job itself is stored in its row, and the job is retried.
     pub async fn run_due(&self) -> anyhow::Result<usize> {
+        self.run_due_of(Job::KINDS).await
+    }
+
+    async fn run_due_of(&self, kinds: &[&str]) -> anyhow::Result<usize> {
         let mut count = 0;
         while !self.shutdown.is_cancelled() {
-            let Some(claimed) = self.claim().await? else { break };
+            let Some(claimed) = self.claim(kinds).await? else { break };
             self.run(&claimed).await?;
             count += 1;
         }
         Ok(count)
     }
 
-    async fn claim(&self) -> anyhow::Result<Option<LeasedJob>> {
+    async fn claim(&self, kinds: &[&str]) -> anyhow::Result<Option<LeasedJob>> {
         let now = self.clock.now();
-        if jobs::find_next_run_at(&self.db, Job::KINDS).await?.is_none_or(|run_at| run_at > now) {
+        if jobs::find_next_run_at(&self.db, kinds).await?.is_none_or(|run_at| run_at > now) {
             return Ok(None);
         }
         let tx = self.db.write().await?;
-        let claimed = jobs::take(&tx, Job::KINDS, now, now + LEASE).await?;
+        let claimed = jobs::take(&tx, kinds, now, now + LEASE).await?;
         tx.commit().await?;
         Ok(claimed)
     }
@@ -201,6 +212,11 @@ impl Runner {
         tx.commit().await?;
         Ok(is_ours)
     }
+}
+
+/// The kinds of jobs that wait for no other server.
+fn other_kinds() -> Vec<&'static str> {
+    Job::KINDS.iter().copied().filter(|kind| !MailJob::KINDS.contains(kind)).collect()
 }
 
 /// Outcome of a job that did not fail.

@@ -26,6 +26,7 @@ pub mod data_folder;
 pub mod demo;
 pub mod doctor;
 pub mod jobs;
+pub mod mail;
 pub mod migrate;
 mod readiness;
 pub mod recount;

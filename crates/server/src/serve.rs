@@ -59,6 +59,11 @@ pub async fn serve(config: &Config, options: Serve) -> anyhow::Result<()> {
     // 3. Listen
     let socket = listen(config.server.listen).await?;
     print_banner(config, options.demo);
+    if config.mail_transport().is_none() {
+        tracing::warn!(
+            "mail is off: addresses cannot be verified and passwords cannot be reset; set mail.host"
+        );
+    }
     // 4. Run
     let listener = wire::listener(config, &node.app);
     node.run(listener, socket, signal).await;

@@ -26,6 +26,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::{Accounts, Config},
+    mail,
     readiness::readiness,
 };
 
@@ -63,7 +64,8 @@ fn log_slow(statement: Executed<'_>) {
 /// probes fail once `shutdown` is cancelled.
 ///
 /// # Errors
-/// When argon2 rejects the password cost, or when the image storage cannot be opened as configured.
+/// When argon2 rejects the password cost, when the mailer cannot be built, or when the image storage cannot be opened as
+/// configured.
 pub fn app(
     config: &Config,
     db: Db,
@@ -73,6 +75,10 @@ pub fn app(
 ) -> anyhow::Result<(App, Background)> {
     let auth = auth_config(config, SiteKey::new(key.expose_secret()));
     let auth = Auth::new(db.clone(), Arc::clone(&clock), auth)?;
+    let auth = match mail::mailer(config)? {
+        Some(mailer) => auth.with_mailer(mailer),
+        None => auth,
+    };
     let media = media(config, db.clone(), Arc::clone(&clock), key)?.with_limiter(Arc::clone(auth.limiter()));
     let (realtime, background) = Realtime::new((&config.gateway).into(), media.clone());
     let events = Arc::new(realtime.clone());
@@ -169,6 +175,8 @@ fn auth_config(config: &Config, site_key: SiteKey) -> blegram_auth::Config {
         loopback_quotas: Some(config.limits.loopback_quotas),
         site_key,
         issuer: config.site(),
+        sends_mail: config.mail_transport().is_some(),
+        pages_url: config.pages_url(),
     }
 }
 

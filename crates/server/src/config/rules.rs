@@ -6,7 +6,7 @@ use super::{
     Config,
     error::Problem,
     value::{Backend, StorageUrl},
-    words::Profile,
+    words::{MailTls, Profile},
 };
 
 pub(super) fn check(config: &Config) -> Vec<Problem> {
@@ -52,7 +52,35 @@ fn sanity(config: &Config) -> Vec<Problem> {
              BLEGRAM_MEDIA__S3_SECRET_ACCESS_KEY_FILE",
         ),
     ];
-    violated(config, rules).into_iter().chain(violated(config, bucket)).collect()
+    let problems = violated(config, rules).into_iter().chain(violated(config, bucket));
+    problems.chain(violated(config, mail(config))).collect()
+}
+
+fn mail(config: &Config) -> [(bool, &'static str, &'static str); 4] {
+    let mail = &config.mail;
+    let has_host = mail.host.is_some();
+    [
+        (
+            has_host && mail.from.is_none(),
+            "mail.from",
+            "is required with mail.host: the sender of the mails, for example blegram <noreply@blegram.example>",
+        ),
+        (
+            has_host && mail.folder.is_some(),
+            "mail.folder",
+            "cannot be set together with mail.host: mails are either sent or written to files",
+        ),
+        (
+            mail.username.is_some() && mail.password.is_none(),
+            "mail.password",
+            "is required with mail.username; it can be read from a file: BLEGRAM_MAIL__PASSWORD_FILE",
+        ),
+        (
+            mail.password.is_some() && mail.username.is_none(),
+            "mail.username",
+            "is required with mail.password",
+        ),
+    ]
 }
 
 fn production(config: &Config) -> Vec<Problem> {
@@ -79,6 +107,19 @@ fn production(config: &Config) -> Vec<Problem> {
             "server.trusted_origins",
             "production accepts https origins, and those of apps on the user's device: custom schemes \
              (capacitor://localhost), http://localhost and http://NAME.localhost",
+        ),
+        (
+            config.mail.tls == MailTls::None
+                && config.mail.host.as_ref().is_some_and(|host| !host.is_loopback()),
+            "mail.tls",
+            "production sends mail over an encrypted connection only, unless the SMTP server is on loopback: use `starttls` \
+             or `tls`",
+        ),
+        (
+            config.accounts.pages_url.scheme() != "https"
+                && config.accounts.pages_url != config.server.public_url,
+            "accounts.pages_url",
+            "production requires an https URL: the links in mails contain tokens",
         ),
         (
             config.media.s3_public_url.as_ref().is_some_and(|url| url.scheme() != "https"),

@@ -17,20 +17,22 @@ use url::Url;
 
 use super::{
     layers::Layers,
+    mail::{Host, Sender},
     setting::{
         Preset::{Absent, Derived, Fixed},
         Section, Setting, range, rates, section, setting,
     },
     value::{DatabaseUrl, LogFilter, Origin, Secret, SecretKey, StorageUrl, Value},
-    words::{LogFormat, Profile},
+    words::{LogFormat, MailTls, Profile},
 };
 /// All sections in the order of the reference: name, description, settings.
-pub(super) const SECTIONS: [(&str, &str, &[Setting]); 10] = [
+pub(super) const SECTIONS: [(&str, &str, &[Setting]); 11] = [
     (Root::NAME, Root::ABOUT, Root::SETTINGS),
     (Server::NAME, Server::ABOUT, Server::SETTINGS),
     (Listener::NAME, Listener::ABOUT, Listener::SETTINGS),
     (Database::NAME, Database::ABOUT, Database::SETTINGS),
     (Accounts::NAME, Accounts::ABOUT, Accounts::SETTINGS),
+    (Mail::NAME, Mail::ABOUT, Mail::SETTINGS),
     (Media::NAME, Media::ABOUT, Media::SETTINGS),
     (Gateway::NAME, Gateway::ABOUT, Gateway::SETTINGS),
     (Limits::NAME, Limits::ABOUT, Limits::SETTINGS),
@@ -146,6 +148,35 @@ section! {
     access_token_minutes: NonZeroU32 = Fixed("10"), 1..=60;
     /// Days after which the key that signs access tokens is rotated. Tokens signed with the previous key stay valid.
     signing_key_days: NonZeroU32 = Fixed("30"), 1..=3_650;
+    /// URL below which the pages are that links in mails open: `/verify-email` and `/reset-password`, with the parameters
+    /// `token` and `lang`. blegram serves simple ones itself; set it if your front end has its own.
+    pages_url: Url = Derived("`server.public_url`");
+}
+
+section! {
+    /// Mail: verification of addresses, password resets, and notices. With neither `host` nor `folder`, production sends
+    /// no mail: addresses cannot be verified and passwords cannot be reset by mail. Mails wait in the database until the
+    /// server accepts them.
+    pub Mail, "mail":
+    /// Name or address of the SMTP server.
+    host: Option<Host> = Absent("no SMTP server is used");
+    /// Port of the SMTP server.
+    port: NonZeroU32 = Derived("587 with `starttls`, 465 with `tls`, 25 with `none`"), 1..=65_535;
+    /// `starttls` encrypts the connection after it is open, `tls` from the beginning; both verify the certificate. Production
+    /// accepts `none` only for a server on loopback.
+    tls: MailTls = Fixed("starttls");
+    /// PEM file of a certificate authority that is trusted besides those of the system.
+    ca_file: Option<PathBuf> = Absent("only those of the system");
+    /// User name for the SMTP server.
+    username: Option<Secret> = Absent("no login");
+    /// Password for the SMTP server.
+    password: Option<Secret> = Absent("no login");
+    /// Sender of the mails.
+    from: Option<Sender> = Absent("required with `host`; otherwise `blegram <noreply@localhost>`");
+    /// Seconds that each step of a connection to the SMTP server may take.
+    timeout_seconds: NonZeroU32 = Fixed("10"), 1..=30;
+    /// Directory to which mails are written as `.eml` files instead of being sent, for development.
+    folder: Option<PathBuf> = Absent("in development without `host`, the directory `mail` in `server.data_dir`");
 }
 
 section! {
@@ -258,6 +289,14 @@ rates! {
     signup_from_loopback = Derived("`signup_per_address`; in development 20 times as many, unless that is set"), per Derived("as `signup_per_address`");
     /// Password checks within the sessions of one account, for example to change the password.
     password_per_account = Fixed("10"), per Fixed("600");
+    /// Requests for a new password, and uses of the links in mails, from one IP address.
+    email_tokens_per_address = Fixed("20"), per Fixed("3600");
+    /// Changes of the e-mail address of one account. Each sends a mail.
+    email_changes_per_user = Fixed("10"), per Fixed("3600");
+    /// Mails to one recipient that anyone can cause: verifications and password resets.
+    mails_per_recipient = Fixed("5"), per Fixed("3600");
+    /// Notices to one recipient about their account, such as a changed password. Further ones are not sent.
+    mail_notices_per_recipient = Fixed("20"), per Fixed("3600");
     /// Username changes of one account. Each reserves the previous name for 90 days.
     username_per_account = Fixed("5"), per Fixed("86400");
     /// Posts and edits of posts by one user.

@@ -55,3 +55,15 @@ words! {
         "json" => Json,
     }
 }
+
+words! {
+    /// How the connection to an SMTP server is encrypted.
+    MailTls: "`starttls`, `tls` or `none`" {
+        /// After the connection is open (RFC 3207).
+        "starttls" => StartTls,
+        /// From the beginning (RFC 8314).
+        "tls" => Tls,
+        /// Not at all.
+        "none" => None,
+    }
+}

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
-use blegram::config::{Backend, Config, Error, Inputs, LogFormat, Origin, Profile, env_example, markdown};
+use blegram::config::{
+    Backend, Config, Error, Inputs, LogFormat, MailTransport, Origin, Profile, env_example, markdown,
+};
 use blegram_auth::Registration;
 use blegram_http::listener;
 use rstest::rstest;
@@ -673,4 +675,108 @@ fn env_example_is_valid_when_uncommented() {
     let dotenv: String = lines.map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();
     assert!(dotenv.lines().count() > 25, "{dotenv}");
     TestInputs { dotenv, ..TestInputs::default() }.valid();
+}
+
+#[test]
+fn mail_settings_belong_together() {
+    for (pairs, expected) in [
+        (&[("BLEGRAM_MAIL__HOST", "smtp.example.com")][..], "mail.from: is required with mail.host"),
+        (
+            &[
+                ("BLEGRAM_MAIL__HOST", "smtp.example.com"),
+                ("BLEGRAM_MAIL__FROM", "a@example.com"),
+                ("BLEGRAM_MAIL__FOLDER", "/tmp/mail"),
+            ],
+            "mail.folder: cannot be set together with mail.host",
+        ),
+        (
+            &[
+                ("BLEGRAM_MAIL__HOST", "smtp.example.com"),
+                ("BLEGRAM_MAIL__FROM", "a@example.com"),
+                ("BLEGRAM_MAIL__USERNAME", "ann"),
+            ],
+            "mail.password: is required with mail.username",
+        ),
+        (
+            &[
+                ("BLEGRAM_MAIL__HOST", "smtp.example.com"),
+                ("BLEGRAM_MAIL__FROM", "a@example.com"),
+                ("BLEGRAM_MAIL__PASSWORD", "secret"),
+            ],
+            "mail.username: is required with mail.password",
+        ),
+        (&[("BLEGRAM_MAIL__HOST", "smtp.example.com:25")], "mail.host: expected a host name"),
+        (&[("BLEGRAM_MAIL__HOST", "smtp://example.com")], "mail.host: expected a host name"),
+        (
+            &[("BLEGRAM_MAIL__FROM", "a@example.com\nBcc: b@example.com")],
+            "mail.from: expected an e-mail address",
+        ),
+        (&[("BLEGRAM_MAIL__FROM", "nobody")], "mail.from: expected an e-mail address"),
+        (&[("BLEGRAM_MAIL__TLS", "yes")], "mail.tls: expected `starttls`, `tls` or `none`"),
+    ] {
+        let inputs = TestInputs {
+            env: pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            ..TestInputs::default()
+        };
+        let problem = inputs.problem();
+        assert!(problem.starts_with(expected), "{problem}");
+    }
+}
+
+#[test]
+fn mail_is_written_to_files_in_development_and_off_in_production() {
+    let development = env([("BLEGRAM_SERVER__DATA_DIR", "/data")]).valid();
+    assert_eq!(development.mail_transport(), Some(MailTransport::Folder("/data/mail".into())));
+    assert_eq!(development.pages_url(), "http://127.0.0.1:8080");
+    let production = |pairs: &[(&str, &str)]| {
+        let mut env = map([
+            ("BLEGRAM_PROFILE", "production"),
+            ("BLEGRAM_SERVER__PUBLIC_URL", "https://b.example/forum/"),
+        ]);
+        env.extend(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        TestInputs { env, ..TestInputs::default() }
+    };
+    let off = production(&[]).valid();
+    assert_eq!((off.mail_transport(), off.pages_url().as_str()), (None, "https://b.example/forum"));
+    let smtp =
+        [("BLEGRAM_MAIL__HOST", "SMTP.example.com"), ("BLEGRAM_MAIL__FROM", "블레그램 <a@example.com>")];
+    for (tls, port) in [(None, 587), (Some("starttls"), 587), (Some("tls"), 465)] {
+        let tls = tls.map(|tls| ("BLEGRAM_MAIL__TLS", tls));
+        let config = production(&smtp.into_iter().chain(tls).collect::<Vec<_>>()).valid();
+        let Some(MailTransport::Smtp(host)) = config.mail_transport() else { panic!("no SMTP") };
+        assert_eq!((host.as_str(), config.mail.port.get()), ("smtp.example.com", port));
+    }
+    let plain = |host| {
+        production(&[
+            ("BLEGRAM_MAIL__HOST", host),
+            ("BLEGRAM_MAIL__FROM", "a@b.example"),
+            ("BLEGRAM_MAIL__TLS", "none"),
+        ])
+    };
+    for host in ["127.0.0.1", "::1", "localhost"] {
+        plain(host).valid();
+    }
+    for host in ["10.0.0.1", "smtp.example.com", "localhost.example.com"] {
+        let problem = plain(host).problem();
+        assert!(
+            problem.starts_with("mail.tls: production sends mail over an encrypted connection only"),
+            "{problem}"
+        );
+    }
+    let links = production(&[("BLEGRAM_ACCOUNTS__PAGES_URL", "http://app.example")]).problem();
+    assert!(links.starts_with("accounts.pages_url: production requires an https URL"), "{links}");
+}
+
+#[test]
+fn mail_password_is_read_from_a_file_and_redacted() {
+    let inputs = env([
+        ("BLEGRAM_MAIL__HOST", "smtp.example.com"),
+        ("BLEGRAM_MAIL__FROM", "a@example.com"),
+        ("BLEGRAM_MAIL__USERNAME", "ann"),
+        ("BLEGRAM_MAIL__PASSWORD_FILE", "/run/key"),
+    ]);
+    let config = inputs.valid();
+    assert!(config.mail_credentials().is_some());
+    let page = config.show();
+    assert!(page.contains("# password = ") && !page.contains(KEY), "{page}");
 }

@@ -242,6 +242,8 @@ async fn deleted_account_leaves_no_rows(#[case] backend: Backend) {
         ("sessions", 1),
         ("refresh_tokens", 1),
         ("idempotency_keys", 0),
+        ("mails", 0),
+        ("email_tokens", 0),
         ("jobs", 0),
         // Both usernames, without an account.
         ("reserved_usernames", 2),

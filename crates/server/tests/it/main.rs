@@ -12,7 +12,9 @@ mod demo;
 mod hosts;
 mod jobs;
 mod listener;
+mod mail;
 mod process;
+mod smtp_server;
 
 use rstest_reuse::template;
 

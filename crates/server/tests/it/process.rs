@@ -7,6 +7,7 @@ mod demo;
 mod gateway;
 mod home;
 mod logs;
+mod mail;
 mod nodes;
 mod people;
 mod pooler;

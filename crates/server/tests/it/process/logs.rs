@@ -10,6 +10,7 @@ use super::{
 };
 
 const POST: &str = "something between you and me";
+const TOKEN: &str = "ble_3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const GUESS: &str = "hunter2 or so";
 
 #[rstest]
@@ -30,6 +31,18 @@ async fn json_log_lines_are_objects_without_secrets(#[case] filter: &str) {
     let broken = format!("{{\"password\": \"{GUESS}\"");
     let broken = home.stranger().head("POST /api/v1/auth/login", &json_fields(&broken)) + &broken;
     assert_eq!(home.stranger().send(&broken).await.unwrap().status, 400);
+    // Tokens of mails, in links, forms and bodies.
+    let stranger = home.stranger();
+    assert_eq!(stranger.get(&format!("/verify-email?token={TOKEN}")).await.status, 200);
+    let form = format!("token={TOKEN}");
+    let fields =
+        format!("content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n", form.len());
+    assert_eq!(
+        stranger.send(&(stranger.head("POST /verify-email", &fields) + &form)).await.unwrap().status,
+        422
+    );
+    let verify = json!({ "token": TOKEN });
+    assert_eq!(stranger.post("/api/v1/auth/email-verifications/complete", &verify).await.status, 422);
     site.signal(Signal::TERM);
     let ended = site.end().await;
     ended.assert_success();
@@ -55,7 +68,7 @@ async fn json_log_lines_are_objects_without_secrets(#[case] filter: &str) {
         requests.iter().any(|line| line["request_id"] == id),
         "the request id of the response is in the log"
     );
-    for secret in [PASSWORD, GUESS, &GUESS.replace(' ', "+"), POST, ann.token()] {
+    for secret in [PASSWORD, GUESS, &GUESS.replace(' ', "+"), POST, TOKEN, ann.token()] {
         assert!(!ended.stderr.contains(secret), "{secret:?} is in the log");
     }
 }

@@ -58,6 +58,10 @@ pub(crate) struct MaybeNew<T> {
 #[derive(Debug)]
 pub(crate) struct NoContent;
 
+/// 202 without a body: the effect follows.
+#[derive(Debug)]
+pub(crate) struct Accepted;
+
 /// A response that also sets or removes the session cookie.
 #[derive(Debug)]
 pub(crate) struct WithCookie<R> {
@@ -151,6 +155,12 @@ impl IntoResponse for NoContent {
     }
 }
 
+impl IntoResponse for Accepted {
+    fn into_response(self) -> Response {
+        StatusCode::ACCEPTED.into_response()
+    }
+}
+
 impl<R: IntoResponse> IntoResponse for WithCookie<R> {
     fn into_response(self) -> Response {
         let mut response = self.answer.into_response();
@@ -216,6 +226,14 @@ impl<T: Type + Serialize> ApiResponse for MaybeNew<T> {
 impl ApiResponse for NoContent {
     fn meta() -> MetaResponses {
         meta(204, Vec::new())
+    }
+
+    fn register(_registry: &mut Registry) {}
+}
+
+impl ApiResponse for Accepted {
+    fn meta() -> MetaResponses {
+        meta(202, Vec::new())
     }
 
     fn register(_registry: &mut Registry) {}

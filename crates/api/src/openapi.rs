@@ -207,7 +207,7 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
     if content["schema"]["$ref"].as_str().is_some_and(|name| name.ends_with("Page")) {
         headers.push("Link");
     }
-    if status == "204" || status == "101" {
+    if content["schema"].is_null() {
         response.as_object_mut().and_then(|response| response.remove("content"));
     } else if let Some(example) = examples::response(operation.id) {
         content["examples"] = example;

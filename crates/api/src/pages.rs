@@ -19,6 +19,8 @@ mod error;
 mod fields;
 mod layout;
 mod login;
+mod reset_password;
+mod verify_email;
 mod visit;
 
 use blegram_domain::Language;
@@ -33,7 +35,7 @@ pub(crate) use self::{
     error::{message, rejected},
     fields::Fields,
     layout::{Page, text_field},
-    visit::Visit,
+    visit::{Visit, preferred_language},
 };
 
 /// The path of a page, and what its GET and its POST demand.
@@ -45,6 +47,7 @@ struct Paths {
 
 static SHOW: Rule = Rule::read(Login::None);
 static LOG_IN: Rule = submit(Policy::Login);
+static USE_TOKEN: Rule = submit(Policy::EmailToken);
 
 /// The rule of a form that hashes a password.
 const fn submit(policy: Policy) -> Rule {
@@ -59,11 +62,21 @@ const fn submit(policy: Policy) -> Rule {
 const PAGES: &[Paths] = &[
     Paths { path: "/login", get: "showLogin", post: Some(("submitLogin", &LOG_IN)) },
     Paths { path: "/login/error", get: "showLoginError", post: None },
+    Paths { path: "/verify-email", get: "showVerifyEmail", post: Some(("submitVerifyEmail", &USE_TOKEN)) },
+    Paths {
+        path: "/reset-password",
+        get: "showResetPassword",
+        post: Some(("submitResetPassword", &USE_TOKEN)),
+    },
 ];
 
 /// Adds the pages to the routes.
 pub(crate) fn mount(routes: poem::Route) -> poem::Route {
-    routes.at("/login", get(login::show).post(login::submit)).at("/login/error", get(error::show))
+    routes
+        .at("/login", get(login::show).post(login::submit))
+        .at("/login/error", get(error::show))
+        .at("/verify-email", get(verify_email::show).post(verify_email::submit))
+        .at("/reset-password", get(reset_password::show).post(reset_password::submit))
 }
 
 /// The routes of the pages with their rules, for the gate.

@@ -10,6 +10,7 @@ pub(crate) mod auth;
 pub(crate) mod bookmarks;
 pub(crate) mod comments;
 pub(crate) mod conversations;
+pub(crate) mod emails;
 pub(crate) mod gateway;
 pub(crate) mod instance;
 pub(crate) mod jwks;
@@ -56,6 +57,7 @@ routes! {
     instance: InstanceApi,
     auth: AuthApi,
     sessions: SessionsApi,
+    emails: EmailsApi,
     jwks: JwksApi,
     users: UsersApi,
     relations: RelationsApi,

@@ -169,7 +169,7 @@ mod tests {
         };
         let links = links().await;
         assert_alike(&PostPage::new(vec![Render::render(view, &links)], Some("next".to_owned()), None));
-        assert_alike(&Instance::new(Registration::Open, &Quotas::default(), &Quota::default()));
+        assert_alike(&Instance::new(Registration::Open, true, &Quotas::default(), &Quota::default()));
         let user = blegram_domain::User {
             summary: author,
             bio: String::new(),
@@ -187,6 +187,7 @@ mod tests {
             role: blegram_domain::user::Role::User,
             discoverable: true,
             messages_from: blegram_domain::conversation::MessagesFrom::Everyone,
+            login_notices: true,
         };
         assert_alike(&account::AuthResult::new(account, None, &links));
         assert_alike(&account::CsrfToken { csrf_token: Some("x".to_owned()) });

@@ -13,7 +13,10 @@ const TITLE: Text = text("문제가 발생했습니다", "Something went wrong")
 const MESSAGES: &[(Code, Text)] = &[
     (
         Code::InvalidCredentials,
-        text("로그인 정보가 맞지 않습니다. 아이디와 비밀번호를 확인하세요.", "The username or the password is wrong."),
+        text(
+            "로그인 정보가 맞지 않습니다. 아이디와 비밀번호를 확인하세요.",
+            "The username or the password is wrong.",
+        ),
     ),
     (
         Code::AccountSuspended,
@@ -23,16 +26,39 @@ const MESSAGES: &[(Code, Text)] = &[
         ),
     ),
     (
+        Code::EmailTokenInvalid,
+        text(
+            "링크가 만료되었거나 이미 사용되었습니다. 새 메일을 요청하세요.",
+            "This link has expired or was used. Request a new mail.",
+        ),
+    ),
+    (
+        Code::EmailTaken,
+        text(
+            "다른 계정에서 이미 인증한 주소입니다. 그 계정의 주소를 먼저 바꾸거나 다른 주소를 쓰세요.",
+            "Another account has verified this address. Change the address of that account first, or use another one.",
+        ),
+    ),
+    (
         Code::RateLimited,
-        text("시도가 너무 많습니다. 잠시 뒤에 다시 시도하세요.", "There were too many attempts. Wait a while, then try again."),
+        text(
+            "시도가 너무 많습니다. 잠시 뒤에 다시 시도하세요.",
+            "There were too many attempts. Wait a while, then try again.",
+        ),
     ),
     (
         Code::Overloaded,
-        text("지금 요청이 너무 많습니다. 잠시 뒤에 다시 시도하세요.", "The site is busy. Try again in a moment."),
+        text(
+            "지금 요청이 너무 많습니다. 잠시 뒤에 다시 시도하세요.",
+            "The site is busy. Try again in a moment.",
+        ),
     ),
     (
         Code::Unavailable,
-        text("지금은 처리할 수 없습니다. 잠시 뒤에 다시 시도하세요.", "The site cannot do this right now. Try again in a moment."),
+        text(
+            "지금은 처리할 수 없습니다. 잠시 뒤에 다시 시도하세요.",
+            "The site cannot do this right now. Try again in a moment.",
+        ),
     ),
     (
         Code::CsrfRejected,
@@ -67,13 +93,8 @@ pub(crate) fn rejected(problem: Problem, request_id: &str) -> Response {
         p lang="ko" { (message.of(Language::Korean)) }
         p.hint { (request_id) }
     };
-    let page = Page {
-        status: code.status(),
-        language: Language::English,
-        title: TITLE,
-        content,
-        translation: None,
-    };
+    let page =
+        Page { status: code.status(), language: Language::English, title: TITLE, content, translation: None };
     let mut response = page.into_response();
     for (name, value) in headers.into_iter().filter(|(name, _)| *name != header::WWW_AUTHENTICATE) {
         response.headers_mut().insert(name, value);
@@ -121,7 +142,7 @@ const LOGIN_FAILED: Text = text("로그인하지 못했습니다. 다시 시도�
 
 /// The page that a failed login with an external provider ends on.
 #[handler]
-pub(super) fn show(visit: Visit<'_>) -> Response {
+pub(super) async fn show(visit: Visit<'_>) -> Response {
     let code = visit.query("code").unwrap_or_default();
     let known = LOGIN_ERRORS.iter().find(|(known, _)| *known == code);
     let message = known.map_or(LOGIN_FAILED, |(_, message)| *message);

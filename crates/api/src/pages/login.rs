@@ -20,7 +20,7 @@ const TITLE: Text = text("로그인", "Log in");
 
 /// Shows the form.
 #[handler]
-pub(super) fn show(visit: Visit<'_>) -> Response {
+pub(super) async fn show(visit: Visit<'_>) -> Response {
     let target = visit.query("redirect_to").and_then(local_path).unwrap_or_default();
     let content = form(&visit, target, "", None);
     Page::new(&visit, TITLE, content).into_response()
@@ -95,6 +95,9 @@ fn form(visit: &Visit<'_>, target: &str, login: &str, error: Option<Text>) -> Ma
                 input type="hidden" name="redirect_to" value=(target);
             }
             button { (TITLE.of(visit.language)) }
+        }
+        p.after {
+            a href=(visit.address("/reset-password")) { (say("비밀번호를 잊으셨나요?", "Forgot your password?")) }
         }
         @for provider in &providers {
             a.button href=(provider.start_url) rel="nofollow" {

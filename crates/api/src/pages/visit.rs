@@ -22,7 +22,8 @@ impl<'a> FromRequest<'a> for Visit<'a> {
         let app = request.data::<Arc<App>>().ok_or_else(|| GetDataError(std::any::type_name::<App>()))?;
         let query = request.uri().query().unwrap_or_default().as_bytes();
         let query: Vec<_> = form_urlencoded::parse(query).into_owned().collect();
-        let chosen = query.iter().find(|(name, _)| name == LANGUAGE).and_then(|(_, value)| value.parse().ok());
+        let chosen =
+            query.iter().find(|(name, _)| name == LANGUAGE).and_then(|(_, value)| value.parse().ok());
         let language = chosen.or_else(|| preferred_language(request)).unwrap_or(Language::English);
         Ok(Self { app, request, language, query })
     }
@@ -80,9 +81,16 @@ mod tests {
             assert_eq!(local_path(local), Some(local));
         }
         let long = format!("/{}", "a".repeat(MAX_TARGET_BYTES));
-        for other in
-            ["", "feed", "//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example", "/a\\b", &long]
-        {
+        for other in [
+            "",
+            "feed",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/\t/evil.example",
+            "/a\\b",
+            &long,
+        ] {
             assert_eq!(local_path(other), None, "{other}");
         }
     }

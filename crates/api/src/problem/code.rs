@@ -83,6 +83,9 @@ codes! {
     RegistrationClosed = "registration-closed", FORBIDDEN, "Registration is closed",
         "This site does not accept new accounts. Ask its operators for one.",
         "이 사이트는 신규 가입을 받지 않습니다. 계정이 필요하면 운영자에게 문의하세요.";
+    MailDisabled = "mail-disabled", FORBIDDEN, "This site sends no mail",
+        "Addresses cannot be verified here. `features.mail` of getInstance says so. Ask the operators of this site.",
+        "이 사이트는 메일을 보내지 않아 주소를 인증할 수 없습니다. getInstance의 `features.mail`에서 확인할 수 있습니다. 사이트 운영자에게 문의하세요.";
     NotFound = "not-found", NOT_FOUND, "Not found",
         "This address does not exist, or you do not have permission to see what is there. Check the path and the ids in it.",
         "존재하지 않는 주소이거나 볼 권한이 없습니다. 경로와 ID를 확인하세요.";
@@ -98,6 +101,9 @@ codes! {
     UsernameTaken = "username-taken", CONFLICT, "Username is taken",
         "Another account has, or recently had, this username or one that looks like it, or the username is reserved. Choose another one.",
         "같거나 비슷해 보이는 아이디를 다른 계정이 사용 중이거나 최근까지 사용했거나, 예약된 아이디입니다. 다른 아이디를 선택하세요.";
+    EmailTaken = "email-taken", CONFLICT, "Another account uses this email address",
+        "Another account has verified this address. Log in to that account and change its address there first, or use another address.",
+        "다른 계정에서 이미 인증한 주소입니다. 그 계정으로 로그인해 주소를 먼저 바꾸거나, 다른 주소를 쓰세요.";
     MediaInUse = "media-in-use", CONFLICT, "The image is in use",
         "An image can be used only once: in a post, in a message or as your profile picture. To use it again, upload it again. To delete it, first remove it from where it is used.",
         "이미지는 게시글, 메시지, 프로필 사진 중 한 곳에만 쓸 수 있습니다. 다시 쓰려면 새로 업로드하고, 삭제하려면 먼저 이미지를 사용하는 곳에서 제거하세요.";
@@ -140,6 +146,9 @@ codes! {
     Invalid = "invalid", UNPROCESSABLE_ENTITY, "Some values are invalid",
         "Each entry of `errors` names a value, the rule that it breaks and what is accepted.",
         "`errors`의 각 항목이 어떤 값이 어떤 규칙에 어긋나는지, 무엇이 허용되는지 알려 줍니다.";
+    EmailTokenInvalid = "email-token-invalid", UNPROCESSABLE_ENTITY, "The token is invalid or has expired",
+        "The token from the mail has expired, was used, or was replaced by a newer one. Request a new mail.",
+        "메일에 있는 토큰이 만료되었거나, 이미 사용되었거나, 더 새로운 토큰으로 바뀌었습니다. 메일을 다시 요청하세요.";
     MediaEmpty = "media-empty", UNPROCESSABLE_ENTITY, "The file is empty",
         "Send a file that contains an image.",
         "빈 파일입니다. 이미지가 담긴 파일을 보내세요.";

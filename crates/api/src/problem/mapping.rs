@@ -30,11 +30,14 @@ impl From<blegram_auth::Error> for Problem {
             blegram_auth::Error::InvalidGrant => Self::new(Code::InvalidGrant),
             blegram_auth::Error::SessionEnded => Self::new(Code::Unauthenticated),
             blegram_auth::Error::SessionNotFound | blegram_auth::Error::AccountNotFound => Self::not_found(),
+            blegram_auth::Error::EmailTokenInvalid => Self::new(Code::EmailTokenInvalid),
+            blegram_auth::Error::EmailTaken => Self::new(Code::EmailTaken),
+            blegram_auth::Error::MailDisabled => Self::new(Code::MailDisabled),
             blegram_auth::Error::RateLimited(limited) => limited.into(),
             blegram_auth::Error::Overloaded(retry_after) => Self::overloaded(retry_after),
-            blegram_auth::Error::Hashing(cause) | blegram_auth::Error::Signing(cause) => {
-                Self::internal(cause)
-            }
+            blegram_auth::Error::Hashing(cause)
+            | blegram_auth::Error::Signing(cause)
+            | blegram_auth::Error::Mail(cause) => Self::internal(cause),
             blegram_auth::Error::Storage(cause) => storage(cause),
         }
     }

@@ -10,6 +10,7 @@ use crate::{
     answer::{Answer, ApiResult, Created, NoContent, WithCookie},
     body::Body,
     operation::{Login, Operation},
+    pages::preferred_language,
     problem::{Code, Problem},
     routes::{AppData, Tag},
     schema::account::{AuthResult, CsrfToken, Grant, IssueToken, LogIn, SignUp, Tokens},
@@ -159,6 +160,7 @@ pub(crate) fn device(app: &App, viewer: MaybeViewer, request: &Request, input: D
     Device {
         user_agent: user_agent(request),
         address: client::address(request, &app.site.trusted_proxies),
+        language: preferred_language(request),
         token: cookie::device(request.headers(), &app.site).map(ToOwned::to_owned),
         replaces,
         ..input

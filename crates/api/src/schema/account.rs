@@ -1,6 +1,7 @@
 //! The caller's own account: its profile, settings, password and deletion. Signing up and logging in are in `login`,
-//! tokens in `token`.
+//! its address and what links in mails do in `email`, tokens in `token`.
 
+mod email;
 mod login;
 mod token;
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 pub(crate) use self::{
+    email::{ChangeEmail, CompletePasswordReset, RequestPasswordReset, VerifyEmail},
     login::{AuthResult, CsrfToken, LogIn, SignUp},
     token::{Grant, IssueToken, Tokens},
 };
@@ -62,11 +64,11 @@ pub(crate) struct Account {
     /// Your relationship with your own account: every flag is false.
     /// 나 자신과의 관계. 모든 값이 false입니다.
     viewer: Option<UserViewerState>,
-    /// Your email address; null if you gave none.
-    /// 등록한 이메일 주소. 없으면 null입니다.
+    /// Your email address; null if you gave none. A new one replaces a verified one when it is verified.
+    /// 등록한 이메일 주소. 없으면 null입니다. 인증한 주소는 새 주소가 인증될 때 바뀝니다.
     email: Option<String>,
-    /// Whether the email address is verified.
-    /// 이메일 주소를 인증했는지 여부.
+    /// Whether the email address is verified. Only then you can log in and reset your password with it.
+    /// 이메일 주소를 인증했는지 여부. 인증한 주소로만 로그인하고 비밀번호를 재설정할 수 있습니다.
     email_verified: bool,
     /// Whether you can log in with a password.
     /// 비밀번호로 로그인할 수 있는 계정인지 여부.
@@ -81,6 +83,9 @@ pub(crate) struct Account {
     /// values may be added.
     /// 나에게 먼저 메시지를 보낼 수 있는 사람: `everyone`(모두), `followed`(내가 팔로우하는 사람), `nobody`(없음). 새로운 값이 추가될 수 있습니다.
     messages_from: String,
+    /// Whether logins from new devices are reported to your verified email address.
+    /// 새로운 기기의 로그인을 인증한 이메일로 알리는지 여부.
+    login_notices: bool,
 }
 
 impl Render<blegram_domain::Account> for Account {
@@ -105,6 +110,7 @@ impl Render<blegram_domain::Account> for Account {
             role: account.role.as_str().to_owned(),
             discoverable: account.discoverable,
             messages_from: account.messages_from.as_str().to_owned(),
+            login_notices: account.login_notices,
         }
     }
 }
@@ -151,6 +157,9 @@ request! {
         /// 나에게 먼저 메시지를 보내거나 나를 그룹에 추가할 수 있는 사람.
         messages_from: Option<MessagesFrom> =
             text(parse_or(Violation::OutOfRange("must be \"everyone\", \"followed\" or \"nobody\""))),
+        /// Whether logins from new devices are reported to your verified email address.
+        /// 새로운 기기의 로그인을 인증한 이메일로 알릴지 여부.
+        login_notices: Option<bool> = flag(),
     }
 
     fn parse(fields) -> Option<UpdateProfile> {
@@ -161,6 +170,7 @@ request! {
             is_private,
             discoverable,
             messages_from,
+            login_notices,
         })
     }
 }

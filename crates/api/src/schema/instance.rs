@@ -46,10 +46,11 @@ pub(crate) struct InstanceRateLimit {
     /// Name in `RateLimit-Policy`. Two limits with different subjects can have the same name.
     /// `RateLimit-Policy`에 쓰이는 이름. 세는 대상이 다르면 이름이 같을 수 있습니다.
     name: String,
-    /// Whose requests are counted together: `address`, `user` (the logged-in user, otherwise the address) or `account`
-    /// (the account of a login, whether it exists or not). More values may be added.
-    /// 함께 세는 대상: `address`(주소), `user`(로그인한 사용자, 로그인하지 않았으면 주소), `account`(로그인하려는 계정). 새로운
-    /// 값이 추가될 수 있습니다.
+    /// Whose requests are counted together: `address`, `user` (the logged-in user, otherwise the address), `account` (the
+    /// account of a login, whether it exists or not) or `recipient` (the email address that mails are sent to). More
+    /// values may be added.
+    /// 함께 세는 대상: `address`(주소), `user`(로그인한 사용자, 로그인하지 않았으면 주소), `account`(로그인하려는 계정),
+    /// `recipient`(메일을 받는 이메일 주소). 새로운 값이 추가될 수 있습니다.
     subject: String,
     /// Number of requests at once, and per period.
     /// 한꺼번에, 그리고 한 기간에 보낼 수 있는 요청 수.
@@ -64,6 +65,7 @@ impl InstanceRateLimit {
         let quota = quotas.of(policy);
         let subject = match policy {
             Policy::LoginAccount | Policy::LoginAccountAddress => "account",
+            Policy::Mail | Policy::MailNotice => "recipient",
             _ if policy.is_per_address() => "address",
             _ => "user",
         };
@@ -198,6 +200,9 @@ pub(crate) struct InstanceFeatures {
     /// Whether native clients can log in and get tokens.
     /// 네이티브 앱이 로그인해 토큰을 받을 수 있는지 여부.
     native_clients: bool,
+    /// Whether the site sends mail: without it, email addresses cannot be verified and passwords cannot be reset.
+    /// 메일을 보내는 사이트인지 여부. 보내지 않으면 이메일 주소를 인증하거나 비밀번호를 재설정할 수 없습니다.
+    mail: bool,
 }
 
 /// An external login provider.
@@ -222,7 +227,7 @@ pub(crate) const fn login_providers() -> Vec<Provider> {
 
 impl Instance {
     /// Builds the document from the constants and settings that the server applies, so that the two cannot differ.
-    pub(crate) fn new(registration: Registration, quotas: &Quotas, quota: &Quota) -> Self {
+    pub(crate) fn new(registration: Registration, mail: bool, quotas: &Quotas, quota: &Quota) -> Self {
         // Sign-ups over loopback have the name of the others; image processing is no number of requests.
         let is_public = |policy: &Policy| !matches!(policy, Policy::SignUpLoopback | Policy::ImageWork);
         let policies = Policy::ALL.iter().copied().filter(is_public);
@@ -270,7 +275,7 @@ impl Instance {
                 json_body_max_bytes: body::MAX_BYTES,
             },
             rate_limits: policies.map(|policy| InstanceRateLimit::new(policy, quotas)).collect(),
-            features: InstanceFeatures { media: true, chat: true, native_clients: true },
+            features: InstanceFeatures { media: true, chat: true, native_clients: true, mail },
             login_providers: login_providers(),
         }
     }

@@ -13,13 +13,13 @@ use crate::{
 };
 
 /// Members of examples whose values are known only at run time.
-const UNKNOWABLE: [&str; 3] = ["post_id", "up_to", "refresh_token"];
+const UNKNOWABLE: [&str; 4] = ["post_id", "up_to", "refresh_token", "token"];
 
 /// Operations that run first, in this order.
-const FIRST: [&str; 3] = ["signUp", "logIn", "createConversation"];
+const FIRST: [&str; 4] = ["signUp", "logIn", "createConversation", "changeEmail"];
 
 /// Operations that run last, in this order: they change the credentials of the account, or delete it.
-const LAST: [&str; 3] = ["changeUsername", "changePassword", "deleteMe"];
+const LAST: [&str; 4] = ["changeUsername", "completePasswordReset", "changePassword", "deleteMe"];
 
 struct Example {
     id: &'static str,
@@ -79,7 +79,7 @@ async fn run(actor: &Actor<'_>, example: &Example, values: &Values) -> Answer {
 #[apply(both_databases)]
 #[tokio::test]
 async fn first_examples_succeed_in_order(#[case] backend: blegram_persistence::testing::Backend) {
-    let t = TestApp::new(backend).await;
+    let t = TestApp::with_mail(backend).await;
     // Accounts that the examples refer to; the demo community has them, too.
     let [haneul, ann, _minsu] = t.users(["haneul", "ann", "minsu"]).await;
     let newcomer = t.stranger();
@@ -115,6 +115,22 @@ async fn first_examples_succeed_in_order(#[case] backend: blegram_persistence::t
                 values.insert("post", json!(newcomer.posts("바다").await));
                 let post = values.0["post"].as_str().unwrap().to_owned();
                 values.insert("comment", json!(newcomer.comments(&post, "좋아요").await));
+            }
+            "changeEmail" | "requestPasswordReset" => {
+                // Besides notices of logins.
+                let mails = t.mails().await;
+                let mail = mails.iter().find(|mail| mail.text.contains("token=")).unwrap();
+                values.insert("token", json!(mail.token()));
+            }
+            // Ended the session, and set the password that the example of `changePassword` sets.
+            "completePasswordReset" => {
+                let changed = examples.iter().find(|example| example.id == "changePassword").unwrap();
+                let name = examples.iter().find(|example| example.id == "changeUsername").unwrap();
+                let (new, old) = (&changed.body["new_password"], &changed.body["current_password"]);
+                let login = name.body["username"].as_str().unwrap();
+                newcomer.log_in(login, new.as_str().unwrap()).await.assert_status(200);
+                let back = json!({ "current_password": new, "new_password": old });
+                newcomer.put("/api/v1/me/password", &back).await.assert_status(204);
             }
             "createConversation" => {
                 let conversation = answer.json()["id"].clone();

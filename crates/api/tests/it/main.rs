@@ -15,6 +15,7 @@ mod cors;
 mod csrf;
 mod deletion;
 mod document;
+mod emails;
 mod examples;
 mod frozen;
 mod gateway;
@@ -40,6 +41,7 @@ mod usage;
 mod usernames;
 mod users;
 mod visibility;
+mod web_pages;
 mod world;
 
 use rstest_reuse::template;

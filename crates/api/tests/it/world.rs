@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
@@ -10,14 +11,14 @@ use std::{
 };
 
 use blegram_api::{App, Places, Readiness, Realtime, Site};
-use blegram_auth::{Auth, Config, PasswordCost};
+use blegram_auth::{Auth, Config, Mailer, OutgoingMail, PasswordCost, SendError};
 use blegram_chat::Chat;
-use blegram_domain::{Clock, FixedClock, Timestamp};
+use blegram_domain::{Clock, FixedClock, Timestamp, job::MailJob};
 use blegram_http::Peer;
 use blegram_limits::{Quota, Quotas};
 use blegram_media::Media;
 use blegram_persistence::{
-    Db,
+    Db, jobs,
     testing::{Backend, TestDatabase},
 };
 use blegram_social::Social;
@@ -40,6 +41,8 @@ pub(crate) const PASSWORD: &str = "small room with a sea view";
 
 /// A site with its own database, and a clock that moves only when a test moves it.
 pub(crate) struct TestApp {
+    pub(crate) auth: Auth,
+    mailbox: Arc<Mailbox>,
     pub(crate) database: Arc<TestDatabase>,
     pub(crate) clock: Arc<FixedClock>,
     settings: Settings,
@@ -95,9 +98,46 @@ pub(crate) fn plenty() -> Quotas {
     }
 }
 
+/// A mail that was sent.
+#[derive(Debug)]
+pub(crate) struct Mail {
+    pub(crate) subject: String,
+    pub(crate) text: String,
+}
+
+impl Mail {
+    /// The token of its link.
+    pub(crate) fn token(&self) -> String {
+        let rest = self.text.split("token=").nth(1).unwrap_or_else(|| panic!("no token: {}", self.text));
+        rest.split_whitespace().next().unwrap().to_owned()
+    }
+}
+
+/// A mail server that only the test knows.
+#[derive(Default)]
+struct Mailbox(Mutex<Vec<Mail>>);
+
+impl Mailer for Mailbox {
+    fn send<'a>(
+        &'a self,
+        mail: &'a OutgoingMail,
+    ) -> Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + 'a>> {
+        let OutgoingMail { subject, text, .. } = mail.clone();
+        self.0.lock().unwrap().push(Mail { subject, text });
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
 impl TestApp {
     pub(crate) async fn new(backend: Backend) -> Self {
         Self::with(backend, Settings::default()).await
+    }
+
+    /// A site that sends mail.
+    pub(crate) async fn with_mail(backend: Backend) -> Self {
+        let settings = Settings::default();
+        let auth = Config { sends_mail: true, ..settings.auth };
+        Self::with(backend, Settings { auth, ..settings }).await
     }
 
     pub(crate) async fn with(backend: Backend, settings: Settings) -> Self {
@@ -137,9 +177,11 @@ impl TestApp {
         let time = Arc::clone(&clock) as Arc<dyn Clock>;
         let (realtime, background) = Realtime::new(settings.gateway, media.clone());
         let events = Arc::new(realtime.clone());
+        let mailbox = Arc::new(Mailbox::default());
         let auth = Auth::new(db.clone(), Arc::clone(&time), settings.auth).unwrap();
+        let auth = auth.with_mailer(Arc::clone(&mailbox) as _).with_events(Arc::clone(&events) as _);
         let app = App {
-            auth: auth.with_events(Arc::clone(&events) as _),
+            auth: auth.clone(),
             social: Social::new(db.clone(), Arc::clone(&time)).with_events(Arc::clone(&events) as _),
             chat: Chat::new(db.clone(), time).with_events(events),
             realtime: realtime.clone(),
@@ -166,6 +208,8 @@ impl TestApp {
         TaskTracker::new().spawn(async move { background.run(&background_app, &end).await });
         let router = blegram_api::router(app);
         Self {
+            auth,
+            mailbox,
             database,
             clock,
             media,
@@ -182,6 +226,36 @@ impl TestApp {
     pub(crate) async fn set_role(&self, name: &str, role: &str) {
         self.database.execute(&format!("UPDATE users SET role = '{role}' WHERE username = '{name}'")).await;
         self.clock.advance(Duration::from_secs(1));
+    }
+
+    /// Sends the queued mails, and returns those that were sent since the last call.
+    pub(crate) async fn mails(&self) -> Vec<Mail> {
+        let (db, now) = (self.database.db(), self.clock.now());
+        loop {
+            let tx = db.write().await.unwrap();
+            let job = jobs::take(&tx, MailJob::KINDS, now, now).await.unwrap();
+            tx.commit().await.unwrap();
+            let Some(job) = job else { break };
+            self.auth.send_mail(job.subject.parse().unwrap()).await.unwrap();
+            let tx = db.write().await.unwrap();
+            jobs::delete(&tx, &job).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        std::mem::take(&mut self.mailbox.0.lock().unwrap())
+    }
+
+    /// The only mail that was sent since the last call.
+    pub(crate) async fn mail(&self) -> Mail {
+        let mut mails = self.mails().await;
+        assert_eq!(mails.len(), 1, "{mails:#?}");
+        mails.remove(0)
+    }
+
+    /// Verifies an address of the actor.
+    pub(crate) async fn verify(&self, actor: &Actor<'_>, email: &str) {
+        let change = json!({ "email": email, "password": PASSWORD });
+        actor.put("/api/v1/me/email", &change).await.assert_status(202);
+        self.auth.verify_email(&self.mail().await.token()).await.unwrap();
     }
 
     /// A client that is not logged in, with its own address.

@@ -67,8 +67,8 @@ request! {
         /// Display name, 1 to 30 characters; defaults to the username.
         /// 프로필에 표시되는 이름, 1~30자. 기본값은 아이디입니다.
         display_name: Option<String> = text(DisplayName::parse),
-        /// Email address.
-        /// 이메일 주소.
+        /// Email address. If the site sends mail, it gets a link to verify it.
+        /// 이메일 주소. 메일을 보내는 사이트라면 인증 링크를 보냅니다.
         email: Option<String> = text(EmailAddress::parse),
         #[oai(flatten)]
         device: ClientDevice,
@@ -97,8 +97,8 @@ request! {
     /// Login credentials.
     /// 로그인 정보.
     pub(crate) struct LogIn {
-        /// Username, case-insensitive, with or without `@`.
-        /// 아이디. 대소문자를 구분하지 않으며 앞에 `@`를 붙여도 됩니다.
+        /// Username, case-insensitive, with or without `@`, or verified email address.
+        /// 아이디 또는 인증된 이메일 주소. 아이디는 대소문자를 구분하지 않으며 앞에 `@`를 붙여도 됩니다.
         login: String = text(parse_login),
         /// Password of the account.
         /// 계정의 비밀번호.

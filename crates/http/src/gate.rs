@@ -352,6 +352,5 @@ fn is_utf8(content_type: &str, expected: &str) -> bool {
     let mut charsets = charset
         .filter(|(name, _)| name.eq_ignore_ascii_case("charset"))
         .map(|(_, value)| value.trim_matches('"'));
-    essence.eq_ignore_ascii_case(expected)
-        && charsets.all(|charset| charset.eq_ignore_ascii_case("utf-8"))
+    essence.eq_ignore_ascii_case(expected) && charsets.all(|charset| charset.eq_ignore_ascii_case("utf-8"))
 }

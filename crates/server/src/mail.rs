@@ -1,5 +1,5 @@
 //! How mails leave the server: by SMTP, or as files in a directory for development. Both implement
-//! [`Mailer`](blegram_auth::Mailer).
+//! [`Mailer`].
 
 mod folder;
 mod message;

@@ -1,7 +1,7 @@
 //! Mails to account owners: queued in the transaction that causes them, sent by a job.
 //!
-//! A mail is a row with its kind and its recipient, and a job. [`Auth::send_mail`] runs the job: it makes the text, and
-//! hands it to the [`Mailer`]. A mail that cannot be sent now is retried, one that the mail server rejects for good is
+//! A mail is a row with its kind and its recipient, and a job. [`Auth::send_mail`](crate::Auth::send_mail) runs the job: it makes
+//! the text, and hands it to the [`Mailer`]. A mail that cannot be sent now is retried, one that the mail server rejects for good is
 //! not. Mails are only queued if the site sends any ([`crate::Config::sends_mail`]).
 //!
 //! The token in a mail is an HMAC over the id of the mail, so that neither the queue nor its backups contain it. Its hash

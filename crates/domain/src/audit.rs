@@ -29,6 +29,20 @@ stored_enum! {
         EmailChangeRequested = "user_email_change_requested",
         /// The e-mail address of an account was verified.
         EmailVerified = "user_email_verified",
+        /// Too many attempts to complete logins to an account with a second factor failed, although the password was right.
+        FactorFailMax = "authn_factor_fail_max",
+        /// A second factor was added.
+        FactorAdded = "authn_factor_added",
+        /// A second factor was removed.
+        FactorRemoved = "authn_factor_removed",
+        /// New recovery codes replaced the previous ones.
+        RecoveryCodesCreated = "authn_recovery_codes_created",
+        /// A recovery code was used.
+        RecoveryCodeUsed = "authn_recovery_code_used",
+        /// A passkey was rejected, because there may be a copy of its authenticator.
+        PasskeyCopied = "authn_passkey_copied",
+        /// A user proved again within a session who they are.
+        Reauthenticated = "authn_reauthenticated",
         /// Sessions were ended by their owner.
         TokenRevoked = "authn_token_revoked",
         /// A refresh token was used twice, possibly by a thief. The session was ended.

@@ -140,6 +140,8 @@ ids! {
     /// One issue of tokens to a native app: the `jti` of the access token, and the id of the refresh token issued with
     /// it.
     TokenId;
+    /// A second factor of an account.
+    FactorId;
     /// A revision of a post or comment.
     RevisionId;
     /// A comment or a reply. Posts and comments share one id space.

@@ -13,6 +13,7 @@
 //! | [`search`], [`trend`] | search terms and queries, trending hashtags |
 //! | [`user_agent`] | the device of a `User-Agent`, in words |
 //! | [`user`], [`post`], [`comment`], [`session`] | entities and their visibility rules |
+//! | [`factor`] | second factors of accounts |
 //! | [`conversation`] | conversations, members, messages and events |
 //! | [`relation`] | relationships between accounts, and the visibility that follows from them |
 //! | [`notification`], [`report`] | notifications to users, reports to moderators |
@@ -45,6 +46,7 @@ pub mod comment;
 pub mod conversation;
 pub mod email;
 pub mod event;
+pub mod factor;
 pub mod id;
 pub mod job;
 pub mod language;
@@ -74,10 +76,11 @@ pub use comment::Comment;
 pub use conversation::{Conversation, ConversationEvent, Message};
 pub use email::{EmailAddress, EmailKey};
 pub use event::EventSink;
+pub use factor::Factor;
 pub use id::{
-    AuditEventId, BookmarkId, ClientId, CommentId, ConnectionId, ConversationId, JobId, LikeId, MailId,
-    MediaId, MessageId, NotificationId, PostId, RecentSearchId, RelationId, ReportId, RequestId, RevisionId,
-    SessionId, TokenId, UploadId, UserId,
+    AuditEventId, BookmarkId, ClientId, CommentId, ConnectionId, ConversationId, FactorId, JobId, LikeId,
+    MailId, MediaId, MessageId, NotificationId, PostId, RecentSearchId, RelationId, ReportId, RequestId,
+    RevisionId, SessionId, TokenId, UploadId, UserId,
 };
 pub use job::Job;
 pub use language::Language;

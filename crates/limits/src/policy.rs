@@ -87,6 +87,7 @@ macro_rules! policies {
                     self,
                     Self::GlobalAddress
                         | Self::Login
+                        | Self::PasskeyStart
                         | Self::SignUp
                         | Self::SignUpLoopback
                         | Self::EmailToken
@@ -115,11 +116,17 @@ policies! {
     LoginAccountAddress = "login-account-address", login_per_account_and_address: 10 in 600, guarded;
     /// Logins to one account from addresses and devices that are new to it.
     LoginAccount = "login-account", login_per_account: 100 in 3600, guarded;
+    /// Attempts to complete logins to one account with a second factor, from one address.
+    SecondFactorAddress = "second-factor-address", second_factor_per_account_and_address: 10 in 600, guarded;
+    /// The same, from addresses and devices that are new to the account.
+    SecondFactorAccount = "second-factor-account", second_factor_per_account: 30 in 86_400, guarded;
+    /// Logins with passkeys that are started from one address.
+    PasskeyStart = "passkey-start", passkey_starts_per_address: 60 in 300, guarded;
     /// Sign-ups from one address.
     SignUp = "signup", signup_per_address: 5 in 1800, guarded;
     /// Sign-ups over loopback, by clients that are no proxy.
     SignUpLoopback = "signup", signup_from_loopback: 5 in 1800, guarded;
-    /// Password confirmations within the sessions of one account.
+    /// Confirmations by password or code within the sessions of one account.
     Password = "password", password_per_account: 10 in 600, guarded;
     /// Requests for a new password, and uses of the links in mails, from one address.
     EmailToken = "email-token", email_tokens_per_address: 20 in 3600, guarded;

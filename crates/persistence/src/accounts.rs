@@ -11,11 +11,19 @@
 //! | [`emails`] | the addresses of accounts |
 //! | [`mails`] | mails that wait to be sent |
 //! | [`email_tokens`] | single-use tokens that were sent in mails |
+//! | [`factors`] | authenticator apps and passkeys |
+//! | [`recovery_codes`] | codes that replace a lost second factor |
+//! | [`login_challenges`] | logins whose second step is missing |
+//! | [`passkey_ceremonies`] | registrations of passkeys and logins with them, in progress |
 
 pub mod email_tokens;
 pub mod emails;
+pub mod factors;
 pub mod gateway_tickets;
+pub mod login_challenges;
 pub mod mails;
+pub mod passkey_ceremonies;
+pub mod recovery_codes;
 pub mod refresh_tokens;
 pub mod reserved_usernames;
 pub mod sessions;

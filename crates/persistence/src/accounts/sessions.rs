@@ -39,6 +39,8 @@ pub struct FoundSession {
     pub role: Role,
     /// Whether the access token that found it is used for the first time.
     pub is_first_use: bool,
+    /// When its user last proved who they are, with everything that a login requires.
+    pub authenticated_at: Timestamp,
 }
 
 /// The idle timeouts, as instants: a session last seen at or before them has expired.
@@ -60,6 +62,7 @@ struct Row {
     created_at: i64,
     last_seen_at: i64,
     expires_at: i64,
+    authenticated_at: i64,
     status: String,
     role: String,
     /// Only selected by `find_by_token_id`.
@@ -76,6 +79,7 @@ impl TryFrom<Row> for FoundSession {
             status: row.status.parse().map_err(|e| corrupt(&e))?,
             role: row.role.parse().map_err(|e| corrupt(&e))?,
             is_first_use: row.refresh_token_id.is_some() && row.access_used_at.is_none(),
+            authenticated_at: timestamp("sessions", row.id, row.authenticated_at)?,
             session: Session::try_from(Model {
                 id: row.id,
                 user_id: row.user_id,
@@ -88,6 +92,7 @@ impl TryFrom<Row> for FoundSession {
                 expires_at: row.expires_at,
                 network: None,
                 address: None,
+                authenticated_at: row.authenticated_at,
             })?,
         })
     }
@@ -96,7 +101,7 @@ impl TryFrom<Row> for FoundSession {
 /// The tag of a network. Only the site can compute which network it is.
 pub type NetworkTag = [u8; 16];
 
-/// Inserts a session; a browser's with the hash of its token.
+/// Inserts a session that begins with a login; a browser's with the hash of its token.
 pub async fn insert(
     tx: &Tx,
     session: &Session,
@@ -115,6 +120,7 @@ pub async fn insert(
         expires_at: session.expires_at.as_micros(),
         network: network.map(|network| network.to_vec()),
         address: session.address.clone(),
+        authenticated_at: session.created_at.as_micros(),
     };
     Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
     Ok(())
@@ -155,7 +161,7 @@ pub async fn list(conn: &impl Conn, ids: &[SessionId]) -> Result<Vec<FoundSessio
     let backend = sql::backend(conn);
     let sql = format!(
         "SELECT sessions.id, user_id, kind, device_name, user_agent, sessions.created_at, last_seen_at, expires_at, \
-         status, role FROM sessions JOIN users ON users.id = user_id WHERE sessions.id {}",
+         authenticated_at, status, role FROM sessions JOIN users ON users.id = user_id WHERE sessions.id {}",
         sql::is_one_of(backend, "$1")
     );
     let values = [sql::ids(backend, ids.iter().map(|id| id.as_uuid()))];
@@ -261,6 +267,16 @@ pub async fn update_all_last_seen(tx: &Tx, ids: &[SessionId], at: Timestamp) -> 
     let ids = sql::ids(backend, ids.iter().map(|id| id.as_uuid()));
     let values = [at.as_micros().into(), ids];
     sql::execute(tx, sql, values).await.map(drop)
+}
+
+/// Records that the user of a session has proved again who they are.
+pub async fn update_authenticated(tx: &Tx, id: SessionId, at: Timestamp) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::AuthenticatedAt, at.as_micros().into())
+        .filter(Column::Id.eq(id.as_uuid()))
+        .exec(tx.inner())
+        .await?;
+    Ok(())
 }
 
 /// Replaces the token of a browser session. The previous token becomes invalid.

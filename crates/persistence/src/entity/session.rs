@@ -27,6 +27,7 @@ pub(crate) struct Model {
     pub expires_at: i64,
     pub network: Option<Vec<u8>>,
     pub address: Option<String>,
+    pub authenticated_at: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -8,9 +8,10 @@ use blegram_domain::{
 use blegram_persistence::{
     bookmarks,
     changes::{self, ChangePosition},
-    comments, conversations, emails, follows, jobs,
+    comments, conversations, emails, factors, follows, jobs,
     likes::{self, LikeTarget},
-    media, media_usage, messages, notifications, post_hashtags, posts, relations, sessions, suggestions,
+    login_challenges, media, media_usage, messages, notifications, passkey_ceremonies, post_hashtags, posts,
+    recovery_codes, relations, sessions, suggestions,
     testing::{Backend, TestDatabase},
     timelines, users,
 };
@@ -154,6 +155,42 @@ async fn post_lists_use_an_index(#[case] backend: Backend) {
             assert_plans(&database, index).await;
         }
     }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn second_factor_lookups_use_an_index(#[case] backend: Backend) {
+    let (database, ann) = crowd(backend).await;
+    let hash = "(SELECT token_hash FROM sessions WHERE sessions.id = posts.id)";
+    for statement in [
+        format!(
+            "INSERT INTO factors (id, user_id, kind, created_at, confirmed_at, credential_id) \
+             SELECT id, author_id, 'passkey', 0, 0, {hash} FROM posts"
+        ),
+        format!("INSERT INTO recovery_codes (user_id, code_hash) SELECT author_id, {hash} FROM posts"),
+        format!(
+            "INSERT INTO login_challenges (token_hash, user_id, kind, attempts, expires_at) \
+             SELECT {hash}, author_id, 'browser', 0, 0 FROM posts"
+        ),
+        format!(
+            "INSERT INTO passkey_ceremonies (challenge, user_id, state, expires_at) \
+             SELECT {hash}, author_id, {hash}, 0 FROM posts"
+        ),
+        "ANALYZE".to_owned(),
+    ] {
+        database.execute(&statement).await;
+    }
+    database.take_statements();
+    factors::list(database.db(), ann).await.unwrap();
+    factors::list_kinds(database.db(), ann).await.unwrap();
+    factors::find_totp(database.db(), ann).await.unwrap();
+    assert_plans(&database, "factors_user_id").await;
+    factors::find_passkey(database.db(), &[7; 32]).await.unwrap();
+    assert_plans(&database, "factors_credential_id").await;
+    recovery_codes::count_unused(database.db(), ann).await.unwrap();
+    login_challenges::find(database.db(), &[7; 32]).await.unwrap();
+    passkey_ceremonies::find(database.db(), &[7; 32]).await.unwrap();
+    assert_plans(&database, if backend == Backend::Sqlite { "SEARCH" } else { "_pkey" }).await;
 }
 
 #[apply(both_databases)]

@@ -1,0 +1,57 @@
+use blegram_domain::{Timestamp, UserId, session::Kind};
+use sea_orm::entity::prelude::{
+    ActiveModelBehavior, DeriveEntityModel, DerivePrimaryKey, DeriveRelation, EntityTrait, EnumIter,
+    PrimaryKeyTrait, Uuid,
+};
+
+use super::timestamp;
+use crate::{Error, Result};
+
+const TABLE: &str = "login_challenges";
+
+#[derive(Clone, Debug, DeriveEntityModel)]
+#[sea_orm(table_name = "login_challenges")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub token_hash: Vec<u8>,
+    pub user_id: Uuid,
+    pub kind: String,
+    pub device_name: Option<String>,
+    pub attempts: i32,
+    pub expires_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub(crate) enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// A login whose second step is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginChallenge {
+    /// The account.
+    pub user: UserId,
+    /// The type of client that took the first step.
+    pub kind: Kind,
+    /// The owner's name for the device.
+    pub device_name: Option<String>,
+    /// The number of attempts to complete it.
+    pub attempts: i32,
+    /// The expiry.
+    pub expires_at: Timestamp,
+}
+
+impl TryFrom<Model> for LoginChallenge {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self> {
+        let id = row.user_id;
+        Ok(Self {
+            user: UserId::from_uuid(id),
+            kind: row.kind.parse().map_err(|e| Error::corrupt(TABLE, id, e))?,
+            device_name: row.device_name,
+            attempts: row.attempts,
+            expires_at: timestamp(TABLE, id, row.expires_at)?,
+        })
+    }
+}

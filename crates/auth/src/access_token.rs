@@ -152,7 +152,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        Auth, Config, Device, EnteredPassword, LogIn, LoggedIn, NewPassword, PasswordCost, Secret, SignUp,
+        Auth, Config, Device, EnteredPassword, LogIn, LoggedIn, Login, NewPassword, PasswordCost, Secret,
+        SignUp,
     };
 
     fn key_id_in_header(header: &str) -> Option<String> {
@@ -215,7 +216,11 @@ mod tests {
                 password: EnteredPassword::parse(password).unwrap(),
                 device,
             };
-            let logged_in = [auth.sign_up(sign_up).await.unwrap(), auth.log_in(log_in).await.unwrap()];
+            let first = auth.sign_up(sign_up).await.unwrap();
+            let Login::Complete(second) = auth.log_in(log_in).await.unwrap() else {
+                panic!("expected no second factor")
+            };
+            let logged_in = [first, *second];
             let mut claims = Vec::new();
             for LoggedIn { secret, .. } in logged_in {
                 let Secret::Native(tokens) = secret else { panic!("expected a native session") };

@@ -9,15 +9,15 @@ use blegram_domain::{
     session::Kind,
     user::{Role, Status},
 };
-use blegram_limits::{AccountName, Demand, Network, Policy, Subject};
+use blegram_limits::{AccountName, Demand, Network, Policy, RateLimited, Subject};
 use blegram_persistence::{
     Inserted, Tx, emails, sessions,
     users::{self, Credentials, NewUser},
 };
 
 use crate::{
-    Auth, CreateAccount, Device, DeviceToken, EnteredPassword, Error, Event, NewPassword, Registration,
-    Result, SessionToken, Tokens, audit, device::Origin, mail::NewMail, password::Verdict,
+    Auth, CreateAccount, Device, DeviceToken, EnteredPassword, Error, Event, Login, NewPassword,
+    Registration, Result, SessionToken, Tokens, audit, device::Origin, mail::NewMail, password::Verdict,
     rename::reject_reserved,
 };
 
@@ -135,29 +135,35 @@ impl Auth {
         Ok((tx, id, now))
     }
 
-    /// Logs in, by username or by verified e-mail address. The response to an unknown username or address and to a wrong
-    /// password is the same, and takes the same time. A login from a device and a network that are new to the account is
-    /// reported to the owner by mail.
+    /// Logs in, by username or by verified e-mail address, or returns a challenge if the account has a second factor. The
+    /// response to an unknown username or address and to a wrong password is the same, and takes the same time.
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`]; [`Error::AccountSuspended`], only after the right password;
     /// [`Error::RateLimited`] per account, whether it exists or not; [`Error::Overloaded`].
-    pub async fn log_in(&self, log_in: LogIn) -> Result<LoggedIn> {
+    pub async fn log_in(&self, log_in: LogIn) -> Result<Login> {
         let name = parse_login(&log_in.login);
         let (address, token) = (log_in.device.address(), log_in.device.token.as_deref());
         let credentials = self.find_credentials(name.as_ref()).await?;
         let user = credentials.map(|credentials| credentials.user);
-        let origin = self.find_origin(user, token, address).await?;
+        let origin = self.find_origin(&self.db, user, token, address).await?;
         if let Some(name) = &name {
-            self.limit_attempts(name, user, origin, address).await?;
+            let policies = [Policy::LoginAccountAddress, Policy::LoginAccount];
+            if let Err(limited) = self.limit_attempts(policies, name, origin, address) {
+                if limited.0.policy == Policy::LoginAccount {
+                    self.record_limited(audit::Kind::LoginFailMax, user).await?;
+                    self.notify_limited(user).await?;
+                }
+                return Err(limited.into());
+            }
         }
         let work = match (origin, &name) {
             (Origin::New, _) | (_, None) => Work::of(Subject::Network(Network::around(address))).known(false),
             (_, Some(name)) => Work::of(Subject::Account(name.clone())),
         };
         for _ in 0..MAX_COMPARISONS {
-            if let Some(logged_in) = self.compare(name.as_ref(), &log_in, origin, work.clone()).await? {
-                return Ok(logged_in);
+            if let Some(login) = self.compare(name.as_ref(), &log_in, work.clone()).await? {
+                return Ok(login);
             }
         }
         Err(Error::InvalidCredentials)
@@ -173,28 +179,23 @@ impl Auth {
 
     /// Counts a login to `account`, whether it exists or not. A device that has logged in to it before counts by itself,
     /// and so does a network in which it has a session: the attempts of everybody else, who share one limit, do not shut
-    /// the owner out.
-    async fn limit_attempts(
+    /// the owner out. The policies are that of the origin, and that of all new origins.
+    pub(crate) fn limit_attempts(
         &self,
+        [of_origin, of_all]: [Policy; 2],
         account: &AccountName,
-        user: Option<UserId>,
         origin: Origin,
         address: IpAddr,
-    ) -> Result<()> {
+    ) -> Result<(), RateLimited> {
         let from_network = || Subject::AccountNetwork(account.clone(), Network::of_subscriber(address));
         let own = match origin {
             Origin::Device(nonce) => Subject::AccountDevice(account.clone(), nonce),
             Origin::Network | Origin::New => from_network(),
         };
-        let own = Demand::new(Policy::LoginAccountAddress, own);
-        let all = Demand::new(Policy::LoginAccount, Subject::Account(account.clone()));
+        let own = Demand::new(of_origin, own);
+        let all = Demand::new(of_all, Subject::Account(account.clone()));
         let shared = (origin == Origin::New).then_some(all);
-        let Err(limited) = self.limiter.take(&own, shared) else { return Ok(()) };
-        if limited.0.policy == Policy::LoginAccount {
-            self.record_limited(user).await?;
-            self.notify_limited(user).await?;
-        }
-        Err(limited.into())
+        self.limiter.take(&own, shared).map(drop)
     }
 
     /// Logs in; `None` if the password was replaced during the comparison, or its hash renewed by another login: then
@@ -203,9 +204,8 @@ impl Auth {
         &self,
         name: Option<&AccountName>,
         log_in: &LogIn,
-        origin: Origin,
         work: Work<Subject>,
-    ) -> Result<Option<LoggedIn>> {
+    ) -> Result<Option<Login>> {
         let credentials = self.find_credentials(name).await?;
         let stored = credentials.as_ref().and_then(|credentials| credentials.password_hash.clone());
         let verdict = self.hasher.verify(log_in.password.clone(), stored.clone(), work).await?;
@@ -224,10 +224,7 @@ impl Auth {
         if let (Verdict::RightButOutdated(renewed), Some(outdated)) = (&verdict, &stored) {
             users::update_password_hash(&tx, user, outdated, renewed).await?;
         }
-        if origin == Origin::New {
-            self.notify_login(&tx, &account, &log_in.device, now).await?;
-        }
-        self.open_session(tx, user, log_in.device.clone(), audit::Kind::LoginSuccess, now).await.map(Some)
+        self.finish_authentication(tx, user, log_in.device.clone(), now).await.map(Some)
     }
 
     /// The account of `user`; `None` if it does not exist.
@@ -235,7 +232,8 @@ impl Auth {
         Ok(users::find_account(&self.db, user).await?)
     }
 
-    async fn open_session(
+    /// Opens a session, and commits. A login that has a first step only goes through [`Auth::finish_authentication`].
+    pub(crate) async fn open_session(
         &self,
         tx: Tx,
         user: UserId,
@@ -243,6 +241,10 @@ impl Auth {
         cause: audit::Kind,
         now: Timestamp,
     ) -> Result<LoggedIn> {
+        let account = users::find_account(&tx, user).await?.ok_or(Error::InvalidCredentials)?;
+        if cause == audit::Kind::LoginSuccess {
+            self.notify_login(&tx, &account, &device, now).await?;
+        }
         if let Some(previous) = device.replaces {
             sessions::delete(&tx, previous).await?;
         }
@@ -257,7 +259,6 @@ impl Auth {
             last_seen_at: now,
             expires_at: now + self.lifetimes.of(device.kind).absolute,
         };
-        let account = users::find_account(&tx, user).await?.ok_or(Error::InvalidCredentials)?;
         let network = device.address.map(|address| self.network_tag(address));
         let needs_token = session.kind == Kind::Browser && !self.knows_device(device.token.as_deref(), user);
         let secret =
@@ -318,7 +319,7 @@ fn admit(credentials: Option<&Credentials>, verdict: &Verdict) -> Result<UserId>
     }
 }
 
-fn admit_status(status: Status) -> Result<()> {
+pub(crate) fn admit_status(status: Status) -> Result<()> {
     match status {
         Status::Active => Ok(()),
         Status::Suspended => Err(Error::AccountSuspended),

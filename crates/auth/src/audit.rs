@@ -18,7 +18,7 @@ const TARGET: &str = "blegram::audit";
 /// How long entries are retained (ASVS 16.2.1).
 pub const RETENTION: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
-/// The shortest time between two rows that say that the logins to one account are limited.
+/// The shortest time between two rows that say that the logins to one account are limited, or rejected in another way.
 const PAUSE: Duration = Duration::from_secs(60 * 60);
 
 tokio::task_local! {
@@ -45,6 +45,12 @@ impl Recorded {
         match kind {
             Kind::TokenReuse => {
                 tracing::warn!(target: TARGET, event, user, address, "possible token theft; the session was ended");
+            }
+            Kind::FactorFailMax => {
+                tracing::warn!(target: TARGET, event, user, address, "too many failed second factors; the password is known");
+            }
+            Kind::PasskeyCopied => {
+                tracing::warn!(target: TARGET, event, user, address, "possible copy of an authenticator; the passkey was rejected");
             }
             Kind::LoginFailMax => {
                 tracing::warn!(target: TARGET, event, user, address, "too many failed logins to the account");
@@ -95,17 +101,21 @@ pub(crate) fn login_failed(user: Option<UserId>, address: IpAddr) {
     tracing::warn!(target: TARGET, event = "authn_login_fail", user, %address, "login failed");
 }
 
+/// Logs a login whose first step succeeded and whose second step failed.
+pub(crate) fn second_factor_failed(user: UserId, address: IpAddr) {
+    tracing::warn!(target: TARGET, event = "authn_login_fail", %user, %address, "second factor failed");
+}
+
 impl Auth {
-    /// Records that attempts from addresses that are new to an account are rejected; `user` is `None` if the username
-    /// is unknown.
-    pub(crate) async fn record_limited(&self, user: Option<UserId>) -> Result<()> {
+    /// Records, once an hour, that attempts to log in to an account are rejected; `user` is `None` if the username is
+    /// unknown.
+    pub(crate) async fn record_limited(&self, kind: Kind, user: Option<UserId>) -> Result<()> {
         let Some(user) = user else {
-            tracing::warn!(target: TARGET, event = Kind::LoginFailMax.as_str(), "too many failed logins to an unknown account");
+            tracing::warn!(target: TARGET, event = kind.as_str(), "too many failed logins to an unknown account");
             return Ok(());
         };
         let now = self.clock.now();
-        let (kind, since) = (Kind::LoginFailMax, now - PAUSE);
-        if audit_events::is_any_since(&self.db, kind, user, since).await? {
+        if audit_events::is_any_since(&self.db, kind, user, now - PAUSE).await? {
             return Ok(());
         }
         let tx = self.db.write().await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use blegram_cpu_pool::Work;
 use blegram_domain::{Account, SessionId, Timestamp, UserId, Violation, mail::MailKind, session::Kind};
 use blegram_limits::{Policy, Subject};
-use blegram_persistence::{sessions, users};
+use blegram_persistence::{Conn, login_challenges, sessions, users};
 
 use crate::{
     Auth, EnteredPassword, Error, Event, NewPassword, Result, SessionToken, audit, mail::Notice,
@@ -21,7 +21,8 @@ pub struct ChangePassword {
     pub new: NewPassword,
 }
 
-/// How recent a login must be to confirm the owner of an account without a password (ASVS 7.5.1).
+/// How recent a login or reauthentication must be to confirm the owner of an account without a password, and to change
+/// its second factors (ASVS 7.5.1).
 pub const FRESH_LOGIN: Duration = Duration::from_secs(10 * 60);
 
 impl Auth {
@@ -54,6 +55,8 @@ impl Auth {
             sessions::update_token_hash(&tx, session, token.hash()).await?;
         }
         sessions::delete_others(&tx, actor, Some(session)).await?;
+        // Logins that began with the old password must not end.
+        login_challenges::delete_of_user(&tx, actor).await?;
         self.notify(&tx, &account, Notice::new(MailKind::PasswordChanged), now).await?;
         let recorded = audit::record(&tx, audit::Kind::PasswordChange, actor, now).await?;
         tx.commit().await?;
@@ -71,23 +74,36 @@ impl Auth {
         password: Option<EnteredPassword>,
     ) -> Result<Option<String>> {
         self.limiter.check_user(Policy::Password, actor)?;
-        let stored = users::find_password_hash(&self.db, actor).await?;
-        let (Some(stored), Some(password)) = (stored.clone(), password) else {
-            return match stored {
-                Some(_) => Err(Error::WrongPassword),
-                None => self.confirm_by_login(session, self.clock.now()).await.map(|()| None),
-            };
-        };
-        match self.hasher.verify(password, Some(stored.clone()), Work::of(Subject::User(actor))).await? {
-            Verdict::Wrong => Err(Error::WrongPassword),
-            Verdict::Right | Verdict::RightButOutdated(_) => Ok(Some(stored)),
+        match users::find_password_hash(&self.db, actor).await? {
+            Some(stored) => self.compare_password(actor, password, stored).await.map(Some),
+            None => self.require_recent(&self.db, session, self.clock.now()).await.map(|()| None),
         }
     }
 
-    async fn confirm_by_login(&self, session: SessionId, now: Timestamp) -> Result<()> {
-        let found = sessions::find(&self.db, session).await?.ok_or(Error::SessionEnded)?;
-        let is_fresh = now.is_near(found.session.created_at, FRESH_LOGIN);
-        if is_fresh { Ok(()) } else { Err(Error::ReauthenticationRequired) }
+    /// Compares a password with `stored`, the hash of `actor`'s password, and returns that.
+    pub(crate) async fn compare_password(
+        &self,
+        actor: UserId,
+        password: Option<EnteredPassword>,
+        stored: String,
+    ) -> Result<String> {
+        let password = password.ok_or(Error::WrongPassword)?;
+        match self.hasher.verify(password, Some(stored.clone()), Work::of(Subject::User(actor))).await? {
+            Verdict::Wrong => Err(Error::WrongPassword),
+            Verdict::Right | Verdict::RightButOutdated(_) => Ok(stored),
+        }
+    }
+
+    /// Demands that the user of `session` has logged in or reauthenticated recently.
+    pub(crate) async fn require_recent(
+        &self,
+        conn: &impl Conn,
+        session: SessionId,
+        now: Timestamp,
+    ) -> Result<()> {
+        let found = sessions::find(conn, session).await?.ok_or(Error::SessionEnded)?;
+        let is_recent = now.is_near(found.authenticated_at, FRESH_LOGIN);
+        if is_recent { Ok(()) } else { Err(Error::ReauthenticationRequired) }
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use blegram_domain::{Job, SessionId, UserId, UserSummary, mail::MailKind, user::Status};
 use blegram_persistence::{
-    audit_events, email_tokens, hashtags, idempotency_keys, jobs, mails, refresh_tokens, reserved_usernames,
-    sessions, users,
+    audit_events, email_tokens, factors, hashtags, idempotency_keys, jobs, login_challenges, mails,
+    passkey_ceremonies, recovery_codes, refresh_tokens, reserved_usernames, sessions, users,
 };
 
 use crate::{Auth, EnteredPassword, Error, Event, Result, audit, retention::BATCH};
@@ -39,6 +39,10 @@ impl Auth {
         users::update_deleted(&tx, actor).await?;
         email_tokens::delete_of_user(&tx, actor).await?;
         mails::delete_kinds(&tx, actor, MailKind::ALL).await?;
+        factors::delete_all(&tx, actor).await?;
+        recovery_codes::delete_all(&tx, actor).await?;
+        login_challenges::delete_of_user(&tx, actor).await?;
+        passkey_ceremonies::delete_of_user(&tx, actor).await?;
         let summary = &account.user.summary;
         let deleted = UserSummary { status: Status::Deleted, ..summary.clone() };
         hashtags::update_of_author(&tx, summary, &deleted).await?;

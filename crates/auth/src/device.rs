@@ -10,7 +10,10 @@ use std::{net::IpAddr, time::Duration};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use blegram_domain::{Timestamp, UserId};
 use blegram_limits::Network;
-use blegram_persistence::sessions::{self, NetworkTag};
+use blegram_persistence::{
+    Conn,
+    sessions::{self, NetworkTag},
+};
 use hmac::Mac;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -86,6 +89,7 @@ impl Auth {
     /// Finds out where a login to the account of `user` comes from. Costs as much for an account that does not exist.
     pub(crate) async fn find_origin(
         &self,
+        conn: &impl Conn,
         user: Option<UserId>,
         token: Option<&str>,
         address: IpAddr,
@@ -97,8 +101,7 @@ impl Auth {
         }
         let network = self.network_tag(address);
         let user = user.unwrap_or_else(|| UserId::from_uuid(uuid::Uuid::nil()));
-        let is_known =
-            sessions::is_any_in_network(&self.db, user, &network, now, self.idle_since(now)).await?;
+        let is_known = sessions::is_any_in_network(conn, user, &network, now, self.idle_since(now)).await?;
         Ok(if is_known { Origin::Network } else { Origin::New })
     }
 

@@ -32,6 +32,36 @@ pub enum Error {
     /// The operation requires a recent login.
     #[error("this requires a recent login; log in again")]
     ReauthenticationRequired,
+    /// The login to complete does not exist, has expired, is complete, or had too many attempts.
+    #[error("the login has expired; log in again")]
+    LoginChallengeInvalid,
+    /// The second factor of a login is wrong, or was used before.
+    #[error("the code or passkey was not accepted")]
+    SecondFactorInvalid,
+    /// The code or passkey that confirms an action is wrong, or was used before.
+    #[error("the code or passkey was not accepted")]
+    WrongCode,
+    /// The confirmation lacks the second factor of the account.
+    #[error("the second factor is missing")]
+    SecondFactorRequired,
+    /// The second factor does not exist, or belongs to another user.
+    #[error("the second factor does not exist")]
+    FactorNotFound,
+    /// The URL of the site has no domain, so it can have no passkeys.
+    #[error("this site cannot have passkeys")]
+    PasskeysUnavailable,
+    /// What an authenticator returned for a new passkey is not valid for this site and this registration.
+    #[error("the passkey was not accepted")]
+    PasskeyRejected,
+    /// The new passkey is registered already.
+    #[error("the passkey is registered already")]
+    PasskeyInUse,
+    /// The account has the largest number of passkeys.
+    #[error("the account has too many passkeys")]
+    TooManyPasskeys,
+    /// A passkey ceremony could not be started.
+    #[error("a passkey ceremony could not be started: {0}")]
+    Passkey(String),
     /// The new password is easy to guess from the account's data.
     #[error("the new password {0}")]
     WeakPassword(#[from] blegram_domain::Violation),

@@ -13,6 +13,11 @@
 //! | [`native`] | the tokens of native apps: [`Auth::refresh`] |
 //! | [`access_token`], [`signing_key`] | access tokens and the keys that sign them: [`Auth::public_keys`] |
 //! | [`credentials`] | [`Auth::change_password`] |
+//! | [`second_factor`] | the second step of a login: [`Auth::complete_login`] |
+//! | [`factor`] | the second factors of an account: [`Auth::list_factors`], [`Auth::delete_factor`] |
+//! | [`passkey`] | passkeys: [`Auth::start_passkey_login`] |
+//! | [`totp`], [`recovery_code`] | authenticator apps and recovery codes |
+//! | [`reauthentication`] | [`Auth::reauthenticate`] |
 //! | [`device`] | devices and networks that an account was logged in from before |
 //! | [`email`] | [`Auth::change_email`], [`Auth::verify_email`] |
 //! | [`password_reset`] | [`Auth::request_password_reset`], [`Auth::complete_password_reset`] |
@@ -69,22 +74,29 @@ pub mod device;
 pub mod email;
 mod error;
 pub mod event;
+pub mod factor;
 pub mod idempotency;
 mod login_notice;
 pub mod mail;
 pub mod native;
 pub mod operator;
+pub mod passkey;
 pub mod password;
 pub mod password_reset;
+pub mod reauthentication;
+pub mod recovery_code;
+mod relying_party;
 pub mod rename;
 pub mod retention;
 pub mod revocation;
+pub mod second_factor;
 pub mod session;
 pub mod session_cache;
 pub mod signing_key;
 pub mod site_key;
 pub mod ticket;
 pub mod token;
+pub mod totp;
 
 use std::{sync::Arc, time::Duration};
 
@@ -107,17 +119,24 @@ pub use device::DeviceToken;
 pub use email::ChangeEmail;
 pub use error::{Error, Result, StorageError};
 pub use event::Event;
+pub use factor::Factors;
 pub use mail::{Mailer, OutgoingMail, SendError};
 pub use native::Tokens;
 pub use operator::CreateAccount;
+pub use passkey::{PasskeyResponse, PasskeySetup};
 pub use password::{EnteredPassword, NewPassword, PasswordCost};
+pub use reauthentication::Reauthenticate;
+pub use recovery_code::RecoveryCode;
 pub use revocation::Ended;
+pub use second_factor::{CompleteLogin, EnteredCode, Login, LoginChallenge, Proof};
 pub use session::{Authenticated, Device};
 pub use site_key::SiteKey;
-pub use token::{EmailToken, GatewayTicket, RefreshToken, SessionToken};
+pub use token::{ChallengeToken, EmailToken, GatewayTicket, RefreshToken, SessionToken};
+pub use totp::TotpSetup;
 
 use access_token::Claims;
 use password::Hasher;
+use relying_party::RelyingParty;
 use session_cache::SessionCache;
 use signing_key::Keyring;
 use site_key::DerivedKey;
@@ -154,13 +173,15 @@ pub struct Config {
     pub loopback_quotas: Option<Quotas>,
     /// The secret that CSRF keys and others are derived from.
     pub site_key: SiteKey,
-    /// The URL of the site: issuer and audience of access tokens.
+    /// The URL of the site: issuer and audience of access tokens. Its domain is that of passkeys.
     pub issuer: String,
     /// Whether the site sends mail. Without it, mails are not queued; with it, a process that runs jobs needs a
     /// [`Mailer`].
     pub sends_mail: bool,
     /// The URL below which the links in mails are, without a trailing slash.
     pub pages_url: String,
+    /// Further web origins whose pages may use passkeys; those outside the domain of `issuer` are ignored.
+    pub web_origins: Vec<String>,
 }
 
 impl Default for Config {
@@ -184,6 +205,7 @@ impl Default for Config {
             issuer: "http://127.0.0.1:8080".to_owned(),
             sends_mail: false,
             pages_url: "http://127.0.0.1:8080".to_owned(),
+            web_origins: Vec::new(),
         }
     }
 }
@@ -213,6 +235,9 @@ pub struct Auth {
     pages_url: String,
     /// When the owners of accounts were notified that logins are limited, so that most further attempts cost no query.
     limit_notices: Arc<Cache<UserId, Timestamp>>,
+    factor_key: DerivedKey,
+    relying_party: Option<RelyingParty>,
+    issuer: String,
 }
 
 /// The number of access tokens whose verified signature is cached; each takes about 150 bytes.
@@ -227,12 +252,12 @@ impl Auth {
     /// # Errors
     /// If argon2 does not support the password cost.
     pub fn new(db: Db, clock: Arc<dyn Clock>, config: Config) -> Result<Self> {
-        let seal = config.site_key.derive(signing_key::PURPOSE);
+        let (seal, issuer) = (config.site_key.derive(signing_key::PURPOSE), config.issuer);
         Ok(Self {
             sessions: Arc::new(SessionCache::new()),
             events: Arc::new(()),
             access_tokens: Arc::new(Cache::new(VERIFIED_TOKENS)),
-            keys: Arc::new(Keyring::new(db.clone(), Arc::clone(&clock), seal, config.issuer)),
+            keys: Arc::new(Keyring::new(db.clone(), Arc::clone(&clock), seal, issuer.clone())),
             hasher: Hasher::new(config.password_cost, config.hash_threads, config.hash_queue)?,
             limiter: Arc::new(
                 Limiter::new(config.quotas, Arc::clone(&clock))
@@ -252,6 +277,9 @@ impl Auth {
             sends_mail: config.sends_mail,
             pages_url: config.pages_url,
             limit_notices: Arc::new(Cache::new(LIMIT_NOTICES)),
+            factor_key: config.site_key.derive(totp::PURPOSE),
+            relying_party: RelyingParty::new(&issuer, &config.web_origins),
+            issuer,
         })
     }
 

@@ -8,6 +8,7 @@ use blegram_persistence::{Tx, emails, users};
 
 use crate::{
     Auth, Device, Result,
+    device::Origin,
     mail::{LoginDetails, Notice},
 };
 
@@ -15,8 +16,8 @@ use crate::{
 const LIMIT_NOTICE_PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Auth {
-    /// Notifies the owner about a login from a device and a network that are new to the account, unless they do not want
-    /// such notices.
+    /// Notifies the owner about a login if it is from a device and a network that are new to the account, unless they do
+    /// not want such notices. Call it before the session of the login is inserted, or the previous one deleted.
     pub(crate) async fn notify_login(
         &self,
         tx: &Tx,
@@ -24,7 +25,12 @@ impl Auth {
         device: &Device,
         now: Timestamp,
     ) -> Result<()> {
-        if !account.login_notices {
+        if !account.login_notices || !self.sends_mail {
+            return Ok(());
+        }
+        let user = account.user.summary.id;
+        let origin = self.find_origin(tx, Some(user), device.token.as_deref(), device.address()).await?;
+        if origin != Origin::New {
             return Ok(());
         }
         let details = LoginDetails {

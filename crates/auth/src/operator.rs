@@ -9,7 +9,9 @@ use blegram_domain::{
     user::{Role, Status},
 };
 use blegram_limits::Subject;
-use blegram_persistence::{Tx, hashtags, jobs, sessions, users};
+use blegram_persistence::{
+    Tx, factors, hashtags, jobs, login_challenges, passkey_ceremonies, recovery_codes, sessions, users,
+};
 
 use crate::{Auth, Error, Event, NewPassword, Result, audit, email::cancel, mail::Notice};
 
@@ -100,6 +102,7 @@ impl Auth {
         let outdated = users::find_password_hash(&tx, id).await?;
         users::replace_password_hash(&tx, id, outdated.as_deref(), &hash).await?;
         sessions::delete_others(&tx, id, None).await?;
+        login_challenges::delete_of_user(&tx, id).await?;
         cancel(&tx, id, TokenPurpose::ResetPassword).await?;
         self.notify(&tx, &account, Notice::new(MailKind::PasswordChanged), now).await?;
         let recorded = audit::record_operator(&tx, audit::Kind::PasswordChange, id, now).await?;
@@ -107,6 +110,28 @@ impl Auth {
         self.publish([Event::SessionsEnded { user: id, except: None }]);
         recorded.log();
         Ok(())
+    }
+
+    /// Removes the second factors and recovery codes of an account whose owner has lost them. Returns whether this changed
+    /// anything. Sessions stay.
+    ///
+    /// # Errors
+    /// [`Error::AccountNotFound`], also for a deleted account.
+    pub async fn remove_factors(&self, username: &Username) -> Result<bool> {
+        let (tx, account) = self.lock_account(username).await?;
+        let id = account.user.summary.id;
+        let removed = factors::delete_all(&tx, id).await?;
+        recovery_codes::delete_all(&tx, id).await?;
+        login_challenges::delete_of_user(&tx, id).await?;
+        passkey_ceremonies::delete_of_user(&tx, id).await?;
+        if removed == 0 {
+            tx.commit().await?;
+            return Ok(false);
+        }
+        let recorded = audit::record_operator(&tx, audit::Kind::FactorRemoved, id, self.clock.now()).await?;
+        tx.commit().await?;
+        recorded.log();
+        Ok(true)
     }
 
     async fn lock_account(&self, username: &Username) -> Result<(Tx, Account)> {

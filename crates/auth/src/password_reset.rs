@@ -6,7 +6,7 @@ use blegram_domain::{
     mail::{MailKind, TokenPurpose},
 };
 use blegram_limits::Subject;
-use blegram_persistence::{sessions, users};
+use blegram_persistence::{login_challenges, sessions, users};
 
 use crate::{
     Auth, Error, Event, NewPassword, Result, audit,
@@ -52,6 +52,8 @@ impl Auth {
         let outdated = users::find_password_hash(&tx, user).await?;
         users::replace_password_hash(&tx, user, outdated.as_deref(), &hash).await?;
         sessions::delete_others(&tx, user, None).await?;
+        // Logins that began with the old password must not end.
+        login_challenges::delete_of_user(&tx, user).await?;
         // An attacker who was in the account may have started to change its address.
         cancel(&tx, user, TokenPurpose::VerifyEmail).await?;
         cancel(&tx, user, TokenPurpose::ResetPassword).await?;

@@ -5,6 +5,9 @@
 //! | refresh tokens | until they expire; consumed ones for a week, as long as their session refreshes |
 //! | sessions | until they expire by age or idleness |
 //! | tickets for gateway connections | [`crate::ticket::LIFETIME`] |
+//! | logins whose second step is missing | [`crate::second_factor::LIFETIME`] |
+//! | passkey ceremonies | [`crate::passkey::CEREMONY_LIFETIME`] |
+//! | authenticator apps whose setup is not complete | [`crate::totp::SETUP_LIFETIME`] |
 //! | idempotency keys | [`crate::idempotency::RESPONSE_RETENTION`] |
 //! | tokens in mails | [`TokenPurpose::lifetime`](blegram_domain::mail::TokenPurpose::lifetime) |
 //! | mails | until they are sent, or [`LONGEST_WAIT`] |
@@ -16,11 +19,11 @@ use std::time::Duration;
 
 use blegram_domain::Timestamp;
 use blegram_persistence::{
-    audit_events, email_tokens, gateway_tickets, idempotency_keys, mails, refresh_tokens, reserved_usernames,
-    sessions,
+    audit_events, email_tokens, factors, gateway_tickets, idempotency_keys, login_challenges, mails,
+    passkey_ceremonies, refresh_tokens, reserved_usernames, sessions,
 };
 
-use crate::{Auth, Result, audit, idempotency::RESPONSE_RETENTION};
+use crate::{Auth, Result, audit, idempotency::RESPONSE_RETENTION, totp::SETUP_LIFETIME};
 
 /// The largest number of rows that a transaction deletes, so that it does not block SQLite's only writer for long.
 pub(crate) const BATCH: u64 = 500;
@@ -37,6 +40,15 @@ impl Auth {
         let mut deleted = refresh_tokens::delete_expired(&tx, now, BATCH).await?;
         if deleted < BATCH {
             deleted += gateway_tickets::delete_expired(&tx, now, BATCH - deleted).await?;
+        }
+        if deleted < BATCH {
+            deleted += login_challenges::delete_expired(&tx, now, BATCH - deleted).await?;
+        }
+        if deleted < BATCH {
+            deleted += passkey_ceremonies::delete_expired(&tx, now, BATCH - deleted).await?;
+        }
+        if deleted < BATCH {
+            deleted += factors::delete_pending(&tx, now - SETUP_LIFETIME, BATCH - deleted).await?;
         }
         if deleted < BATCH {
             let idle = self.idle_since(now);

@@ -7,15 +7,12 @@ use std::{
     time::Duration,
 };
 
-use aes_gcm::{
-    Aes256Gcm,
-    aead::{Aead, AeadCore, KeyInit, Payload},
-};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use blegram_domain::{Clock, Timestamp};
 use blegram_persistence::{Db, signing_keys as rows};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use p256::pkcs8::EncodePrivateKey;
+use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -236,27 +233,13 @@ impl Keyring {
         let public_key = secret.public_key().to_sec1_bytes().into_vec();
         let id = URL_SAFE_NO_PAD.encode(&Sha256::digest(&public_key)[..16]);
         let der = secret.to_pkcs8_der().map_err(Error::signing)?;
-        let sealed_key = self.seal(&id, der.as_bytes())?;
+        let sealed_key = self.seal.seal(id.as_bytes(), der.as_bytes())?;
         Ok(rows::SigningKey { id, public_key, sealed_key, created_at, signs_from })
     }
 
-    fn seal(&self, id: &str, secret: &[u8]) -> Result<Vec<u8>> {
-        let nonce = Aes256Gcm::generate_nonce(&mut p256::elliptic_curve::rand_core::OsRng);
-        // Bound to its id, so that rows cannot be swapped.
-        let payload = Payload { msg: secret, aad: id.as_bytes() };
-        let sealed = self.cipher()?.encrypt(&nonce, payload).map_err(Error::signing)?;
-        Ok([nonce.as_slice(), &sealed].concat())
-    }
-
     fn open(&self, row: &rows::SigningKey) -> Option<EncodingKey> {
-        let (nonce, sealed) = row.sealed_key.split_at_checked(12)?;
-        let payload = Payload { msg: sealed, aad: row.id.as_bytes() };
-        let der = self.cipher().ok()?.decrypt(nonce.into(), payload).ok()?;
-        Some(EncodingKey::from_ec_der(&der))
-    }
-
-    fn cipher(&self) -> Result<Aes256Gcm> {
-        Aes256Gcm::new_from_slice(self.seal.expose()).map_err(Error::signing)
+        let der = self.seal.open(row.id.as_bytes(), &row.sealed_key)?;
+        Some(EncodingKey::from_ec_der(der.expose_secret()))
     }
 }
 

@@ -1,10 +1,14 @@
 //! The site's secret, and the keys derived from it. All nodes of a site share one secret.
 
+use aes_gcm::{
+    Aes256Gcm,
+    aead::{Aead, AeadCore, Payload},
+};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::Sha256;
 
-use crate::token::random_bytes;
+use crate::{Error, Result, token::random_bytes};
 
 /// The site's secret. Each derived key serves one purpose and reveals nothing about the others.
 #[derive(Debug, Clone)]
@@ -49,8 +53,23 @@ impl DerivedKey {
         mac(self.0.expose_secret(), parts)
     }
 
-    pub(crate) fn expose(&self) -> &[u8] {
-        self.0.expose_secret()
+    /// Encrypts `secret`, so that only this key opens it, and only as that of `owner`: rows cannot be swapped.
+    pub(crate) fn seal(&self, owner: &[u8], secret: &[u8]) -> Result<Vec<u8>> {
+        let nonce = Aes256Gcm::generate_nonce(&mut p256::elliptic_curve::rand_core::OsRng);
+        let payload = Payload { msg: secret, aad: owner };
+        let sealed = self.cipher()?.encrypt(&nonce, payload).map_err(Error::signing)?;
+        Ok([nonce.as_slice(), &sealed].concat())
+    }
+
+    /// Decrypts what [`DerivedKey::seal`] encrypted for `owner`; `None` if another key or another owner did.
+    pub(crate) fn open(&self, owner: &[u8], sealed: &[u8]) -> Option<SecretSlice<u8>> {
+        let (nonce, sealed) = sealed.split_at_checked(12)?;
+        let payload = Payload { msg: sealed, aad: owner };
+        Some(self.cipher().ok()?.decrypt(nonce.into(), payload).ok()?.into())
+    }
+
+    fn cipher(&self) -> Result<Aes256Gcm> {
+        aes_gcm::KeyInit::new_from_slice(self.0.expose_secret()).map_err(Error::signing)
     }
 }
 

@@ -53,7 +53,7 @@ macro_rules! random {
     )*};
 }
 
-random! { SessionToken RefreshToken GatewayTicket }
+random! { SessionToken RefreshToken ChallengeToken GatewayTicket }
 
 secrets! {
     /// The secret of a browser's session: `bls_` and 256 random bits.
@@ -62,6 +62,8 @@ secrets! {
     RefreshToken = "blr_";
     /// The single-use token of a link in a mail: `ble_` and 256 bits.
     EmailToken = "ble_";
+    /// The right to complete a login whose first step succeeded: `blc_` and 256 random bits.
+    ChallengeToken = "blc_";
     /// A single-use ticket for a gateway connection: `blt_` and 256 random bits.
     GatewayTicket = "blt_";
 }

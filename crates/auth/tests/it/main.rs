@@ -4,22 +4,26 @@
 
 mod account;
 mod audit;
+mod authenticator;
 mod clock;
 mod email;
 mod event;
 mod keys;
 mod mailbox;
 mod notices;
+mod passkey;
 mod password_reset;
 mod revocation;
+mod second_factor;
 mod session;
+mod step_up;
 mod ticket;
 
 use std::sync::Arc;
 
 use blegram_auth::{
-    Auth, Config, Device, EnteredPassword, Error, LogIn, LoggedIn, NewPassword, PasswordCost, Result, Secret,
-    SessionToken, SignUp,
+    Auth, Config, Device, EnteredPassword, Error, LogIn, LoggedIn, Login, NewPassword, PasswordCost, Result,
+    Secret, SessionToken, SignUp,
 };
 use blegram_domain::{Clock, FixedClock, Timestamp, Username};
 use blegram_persistence::testing::TestDatabase;
@@ -69,7 +73,10 @@ pub(crate) async fn log_in_from(
     device: Device,
 ) -> Result<LoggedIn, Error> {
     let password = EnteredPassword::parse(password).unwrap();
-    auth.log_in(LogIn { login: name.to_owned(), password, device }).await
+    match auth.log_in(LogIn { login: name.to_owned(), password, device }).await? {
+        Login::Complete(logged_in) => Ok(*logged_in),
+        Login::Challenged(_) => panic!("expected an account without a second factor"),
+    }
 }
 
 pub(crate) fn token(logged_in: LoggedIn) -> SessionToken {

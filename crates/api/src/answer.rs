@@ -54,6 +54,13 @@ pub(crate) struct MaybeNew<T> {
     pub(crate) body: T,
 }
 
+/// 200 with the result, or 202 with what is missing for it.
+#[derive(Debug)]
+pub(crate) enum MaybeAccepted<T, M> {
+    Done(T),
+    Accepted(M),
+}
+
 /// 204 without a body.
 #[derive(Debug)]
 pub(crate) struct NoContent;
@@ -149,6 +156,19 @@ impl<T: Type + Serialize> IntoResponse for MaybeNew<T> {
     }
 }
 
+impl<T: Type + Serialize, M: Type + Serialize> IntoResponse for MaybeAccepted<T, M> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Done(body) => Answer(body).into_response(),
+            Self::Accepted(missing) => {
+                let mut response = Answer(missing).into_response();
+                response.set_status(StatusCode::ACCEPTED);
+                response
+            }
+        }
+    }
+}
+
 impl IntoResponse for NoContent {
     fn into_response(self) -> Response {
         StatusCode::NO_CONTENT.into_response()
@@ -220,6 +240,19 @@ impl<T: Type + Serialize> ApiResponse for MaybeNew<T> {
 
     fn register(registry: &mut Registry) {
         T::register(registry);
+    }
+}
+
+impl<T: Type + Serialize, M: Type + Serialize> ApiResponse for MaybeAccepted<T, M> {
+    fn meta() -> MetaResponses {
+        let accepted = meta(202, vec![MetaMediaType { content_type: JSON, schema: M::schema_ref() }]);
+        let responses = Answer::<T>::meta().responses.into_iter().chain(accepted.responses);
+        MetaResponses { responses: responses.collect() }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+        M::register(registry);
     }
 }
 

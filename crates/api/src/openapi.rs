@@ -185,6 +185,7 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
         "101" => "Switching to the WebSocket protocol. WebSocket 프로토콜로 전환합니다.",
         "200" => "Success. 성공.",
         "201" => "Created. 생성되었습니다.",
+        "202" => "Accepted: another step is missing. 접수되었으며, 다음 단계가 남아 있습니다.",
         _ => "Success without a response body. 성공했으며 응답 본문은 없습니다.",
     });
     let mut headers = vec!["X-Request-Id"];
@@ -209,6 +210,8 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
     }
     if content["schema"].is_null() {
         response.as_object_mut().and_then(|response| response.remove("content"));
+    } else if status == "202" {
+        content["examples"] = examples::accepted(operation.id).unwrap_or_default();
     } else if let Some(example) = examples::response(operation.id) {
         content["examples"] = example;
     }

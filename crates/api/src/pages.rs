@@ -20,6 +20,7 @@ mod fields;
 mod layout;
 mod login;
 mod reset_password;
+mod second_factor;
 mod verify_email;
 mod visit;
 
@@ -47,6 +48,7 @@ struct Paths {
 
 static SHOW: Rule = Rule::read(Login::None);
 static LOG_IN: Rule = submit(Policy::Login);
+static USE_CODE: Rule = Rule { deadline: Deadline::Standard, ..submit(Policy::Login) };
 static USE_TOKEN: Rule = submit(Policy::EmailToken);
 
 /// The rule of a form that hashes a password.
@@ -61,6 +63,11 @@ const fn submit(policy: Policy) -> Rule {
 
 const PAGES: &[Paths] = &[
     Paths { path: "/login", get: "showLogin", post: Some(("submitLogin", &LOG_IN)) },
+    Paths {
+        path: "/login/second-factor",
+        get: "showSecondFactor",
+        post: Some(("submitSecondFactor", &USE_CODE)),
+    },
     Paths { path: "/login/error", get: "showLoginError", post: None },
     Paths { path: "/verify-email", get: "showVerifyEmail", post: Some(("submitVerifyEmail", &USE_TOKEN)) },
     Paths {
@@ -74,6 +81,7 @@ const PAGES: &[Paths] = &[
 pub(crate) fn mount(routes: poem::Route) -> poem::Route {
     routes
         .at("/login", get(login::show).post(login::submit))
+        .at("/login/second-factor", get(second_factor::show).post(second_factor::submit))
         .at("/login/error", get(error::show))
         .at("/verify-email", get(verify_email::show).post(verify_email::submit))
         .at("/reset-password", get(reset_password::show).post(reset_password::submit))

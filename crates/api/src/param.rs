@@ -8,8 +8,8 @@ use std::{borrow::Cow, str::FromStr};
 
 use blegram_chat::SyncCursor;
 use blegram_domain::{
-    CommentId, ConversationId, Hashtag, MediaId, MessageId, PostId, RecentSearchId, SessionId, UploadId,
-    UserId, Username, Violation, audit, search::Query as SearchQuery,
+    CommentId, ConversationId, FactorId, Hashtag, MediaId, MessageId, PostId, RecentSearchId, SessionId,
+    UploadId, UserId, Username, Violation, audit, search::Query as SearchQuery,
 };
 use blegram_http::MaybeViewer;
 use blegram_social::UserRef;
@@ -88,6 +88,8 @@ parameters! {
     RecentSearchParam: string("uuid");
     /// The ID of a session.
     SessionParam: string("uuid");
+    /// The ID of a second factor.
+    FactorParam: string("uuid");
     /// A user: an ID, `@username`, or `me`.
     UserParam: MetaSchema { example: Some("@haneul".into()), ..MetaSchema::new("string") };
     /// A hashtag, with or without `#`.
@@ -179,6 +181,13 @@ impl MediaParam {
 impl UploadParam {
     /// The id, or 404.
     pub(crate) fn id(&self) -> Result<UploadId, Problem> {
+        self.0.parse().map_err(|_| Problem::not_found())
+    }
+}
+
+impl FactorParam {
+    /// The id, or 404.
+    pub(crate) fn id(&self) -> Result<FactorId, Problem> {
         self.0.parse().map_err(|_| Problem::not_found())
     }
 }

@@ -78,7 +78,11 @@ impl Problem {
     pub fn new(code: Code) -> Self {
         let problem = Self { code, detail: None, failures: Vec::new(), headers: Vec::new(), cause: None };
         match code {
-            Code::Unauthenticated | Code::InvalidCredentials | Code::InvalidGrant => {
+            Code::Unauthenticated
+            | Code::InvalidCredentials
+            | Code::InvalidGrant
+            | Code::LoginChallengeInvalid
+            | Code::SecondFactorInvalid => {
                 problem.with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGES))
             }
             Code::UpgradeRequired => problem

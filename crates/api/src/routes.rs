@@ -11,6 +11,7 @@ pub(crate) mod bookmarks;
 pub(crate) mod comments;
 pub(crate) mod conversations;
 pub(crate) mod emails;
+pub(crate) mod factors;
 pub(crate) mod gateway;
 pub(crate) mod instance;
 pub(crate) mod jwks;
@@ -22,6 +23,7 @@ pub(crate) mod posts;
 pub(crate) mod relations;
 pub(crate) mod reports;
 pub(crate) mod search;
+pub(crate) mod second_factor;
 pub(crate) mod sessions;
 pub(crate) mod timelines;
 pub(crate) mod users;
@@ -58,6 +60,8 @@ routes! {
     auth: AuthApi,
     sessions: SessionsApi,
     emails: EmailsApi,
+    second_factor: SecondFactorApi,
+    factors: FactorsApi,
     jwks: JwksApi,
     users: UsersApi,
     relations: RelationsApi,
@@ -86,6 +90,9 @@ pub(crate) enum Tag {
     Instance,
     /// Accounts and sessions: sign up, log in, log out. 계정과 세션: 가입, 로그인, 로그아웃.
     Auth,
+    /// Second factors: authenticator apps, passkeys and recovery codes. 2단계 인증: 인증 앱, 패스키, 복구 코드.
+    #[oai(rename = "Second factor")]
+    SecondFactor,
     /// Profiles and relationships: follows, blocks, mutes, suggestions. 프로필과 관계: 팔로우, 차단, 뮤트, 추천.
     Users,
     /// Posts with hashtags and mentions; likes and bookmarks. 해시태그와 멘션이 있는 게시글, 좋아요와 북마크.

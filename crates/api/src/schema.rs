@@ -10,11 +10,13 @@ pub(crate) mod account;
 pub(crate) mod audit;
 pub(crate) mod comment;
 pub(crate) mod conversation;
+pub(crate) mod factor;
 pub(crate) mod gateway;
 pub(crate) mod instance;
 pub(crate) mod jwks;
 pub(crate) mod media;
 pub(crate) mod notification;
+pub(crate) mod passkey;
 pub(crate) mod post;
 pub(crate) mod report;
 pub(crate) mod search;
@@ -102,7 +104,11 @@ mod tests {
     use poem_openapi::types::ToJSON;
     use serde::Serialize;
 
-    use super::{Links, Render, account, instance::Instance, post::PostPage};
+    use super::{
+        Links, Render, account,
+        instance::{Instance, Settings},
+        post::PostPage,
+    };
     use crate::page::PageSchema;
 
     /// poem-openapi documents a type and serde serialises it: both must produce the same JSON.
@@ -169,7 +175,8 @@ mod tests {
         };
         let links = links().await;
         assert_alike(&PostPage::new(vec![Render::render(view, &links)], Some("next".to_owned()), None));
-        assert_alike(&Instance::new(Registration::Open, true, &Quotas::default(), &Quota::default()));
+        let settings = Settings { registration: Registration::Open, mail: true, passkeys: true };
+        assert_alike(&Instance::new(settings, &Quotas::default(), &Quota::default()));
         let user = blegram_domain::User {
             summary: author,
             bio: String::new(),

@@ -228,6 +228,11 @@ pub enum User {
         #[arg(value_enum)]
         role: RoleArg,
     },
+    /// Remove the second factors and recovery codes of an account whose owner has lost them.
+    RemoveFactors {
+        /// The username, with or without `@`.
+        name: String,
+    },
     /// Set a new password and revoke all sessions of the account.
     ResetPassword {
         /// The username, with or without `@`.
@@ -282,7 +287,8 @@ Examples:
   blegram user create bob --password-stdin < password   Read the password from a file
   blegram user suspend spammer                          Suspend it and end its sessions; undo with `reinstate`
   blegram user set-role bob moderator                   Takes effect within a second
-  blegram user reset-password ann                       Replace a lost password";
+  blegram user reset-password ann                       Replace a lost password
+  blegram user remove-factors ann                       Let the owner of a lost phone log in by password alone";
 
 impl Cli {
     /// The given command; defaults to `serve`.

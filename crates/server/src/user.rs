@@ -76,6 +76,15 @@ async fn run_command(auth: &Auth, command: &User) -> anyhow::Result<String> {
                 &format!("{name} already has the role {role}"),
             ))
         }
+        User::RemoveFactors { name } => {
+            let is_changed =
+                auth.remove_factors(&username(name)?).await.map_err(|error| explain(error, name))?;
+            Ok(report(
+                is_changed,
+                &format!("Removed the second factors of {name}; its password alone logs in"),
+                &format!("{name} has no second factor"),
+            ))
+        }
         User::ResetPassword { name, password } => {
             let (password, message) = read_password(*password, &[name])?;
             let username = username(name)?;

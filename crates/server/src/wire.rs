@@ -177,6 +177,7 @@ fn auth_config(config: &Config, site_key: SiteKey) -> blegram_auth::Config {
         issuer: config.site(),
         sends_mail: config.mail_transport().is_some(),
         pages_url: config.pages_url(),
+        web_origins: config.server.origins().iter().map(|origin| origin.as_str().to_owned()).collect(),
     }
 }
 

@@ -147,6 +147,21 @@ impl Fields {
         }
     }
 
+    /// Takes an object whose members the use-case reads.
+    pub(crate) fn object<D: Type>(&mut self, field: Field<D>) -> Option<Value> {
+        self.object_if(field, D::IS_REQUIRED)
+    }
+
+    /// Takes an object that is required if `is_required`, which depends on other fields.
+    pub(crate) fn object_if<D: Type>(&mut self, field: Field<D>, is_required: bool) -> Option<Value> {
+        let name = field.into_name();
+        let value = self.take(name, is_required)?;
+        if !value.is_object() {
+            self.failures.push(Failure::new(pointer(name), "wrong-type", "must be an object"));
+        }
+        Some(value).filter(Value::is_object)
+    }
+
     /// Parses a boolean.
     pub(crate) fn flag<D: Type<RawValueType = bool>>(&mut self, field: Field<D>) -> Option<bool> {
         let name = field.into_name();

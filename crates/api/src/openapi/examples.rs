@@ -17,6 +17,11 @@ pub(crate) fn request(operation: &str) -> Option<Value> {
     EXAMPLES.get(operation)?.get("request").cloned()
 }
 
+/// The examples of `operation`'s response with 202.
+pub(crate) fn accepted(operation: &str) -> Option<Value> {
+    EXAMPLES.get(operation)?.get("accepted").cloned()
+}
+
 /// The examples of `operation`'s successful response.
 pub(crate) fn response(operation: &str) -> Option<Value> {
     EXAMPLES.get(operation)?.get("response").cloned()

@@ -26,6 +26,20 @@ const MESSAGES: &[(Code, Text)] = &[
         ),
     ),
     (
+        Code::SecondFactorInvalid,
+        text(
+            "코드가 맞지 않거나 이미 사용되었습니다. 인증 앱의 새 코드를 입력하세요.",
+            "The code is wrong or was used. Enter a new code of your authenticator app.",
+        ),
+    ),
+    (
+        Code::LoginChallengeInvalid,
+        text(
+            "로그인 시간이 지났거나 시도 횟수를 넘었습니다. 처음부터 다시 로그인하세요.",
+            "The login took too long, or had too many attempts. Start it again.",
+        ),
+    ),
+    (
         Code::EmailTokenInvalid,
         text(
             "링크가 만료되었거나 이미 사용되었습니다. 새 메일을 요청하세요.",

@@ -1,6 +1,6 @@
 //! The login page.
 
-use blegram_auth::{Device, EnteredPassword, LogIn, Secret};
+use blegram_auth::{Device, EnteredPassword, LogIn, LoggedIn, Login, Secret};
 use blegram_domain::EmailAddress;
 use blegram_http::cookie;
 use maud::{Markup, html};
@@ -9,7 +9,7 @@ use poem::{
     http::{HeaderValue, StatusCode, header},
 };
 
-use super::{Fields, Page, Text, Visit, message, text, text_field, visit::local_path};
+use super::{Fields, Page, Text, Visit, message, second_factor, text, text_field, visit::local_path};
 use crate::{
     problem::{Code, Problem},
     routes::auth::device,
@@ -35,24 +35,32 @@ pub(super) async fn submit(
 ) -> poem::Result<Response> {
     let target = local_path(fields.get("redirect_to"));
     let device = device(visit.app, viewer, visit.request, Device::default());
-    let logged_in = match credentials(&fields, device) {
+    let login = match credentials(&fields, device) {
         Some(credentials) => visit.app.auth.log_in(credentials).await.map_err(Problem::from),
         None => Err(Problem::new(Code::InvalidCredentials)),
     };
-    let logged_in = match logged_in {
-        Ok(logged_in) => logged_in,
+    match login {
+        Ok(Login::Complete(logged_in)) => finish(&visit, *logged_in, target),
+        Ok(Login::Challenged(challenge)) => {
+            let target = target.unwrap_or_default();
+            Ok(second_factor::page(&visit, challenge.token.expose(), target, None).into_response())
+        }
         Err(problem) if is_answerable(problem.code()) => {
             let status = problem.code().status();
             let error = message(problem.code());
             let content = form(&visit, target.unwrap_or_default(), fields.get("login"), Some(error));
-            return Ok(Page::result(&visit, TITLE, content).with_status(status).into_response());
+            Ok(Page::result(&visit, TITLE, content).with_status(status).into_response())
         }
-        Err(problem) => return Err(problem.into()),
-    };
+        Err(problem) => Err(problem.into()),
+    }
+}
+
+/// The answer to a login: the cookies, and the way to `target`.
+pub(super) fn finish(visit: &Visit<'_>, logged_in: LoggedIn, target: Option<&str>) -> poem::Result<Response> {
     let session = match &logged_in.secret {
         Secret::Browser(token) => Some(cookie::of_browser(&visit.app.site, &visit.app.auth, token)?),
-        // Never: the device is a browser.
-        Secret::Native(_) => None,
+        // The login of an app that was completed here: the app has to complete it.
+        Secret::Native(_) => return Err(Problem::new(Code::LoginChallengeInvalid).into()),
     };
     let known = logged_in.device.map(|token| cookie::of_device(&visit.app.site, &token)).transpose()?;
     let mut response = match target.and_then(|target| HeaderValue::from_str(target).ok()) {
@@ -60,7 +68,7 @@ pub(super) async fn submit(
         Some(target) => {
             Response::builder().status(StatusCode::SEE_OTHER).header(header::LOCATION, target).finish()
         }
-        None => welcome(&visit, logged_in.account.user.summary.username.as_str()),
+        None => welcome(visit, logged_in.account.user.summary.username.as_str()),
     };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     for cookie in session.into_iter().chain(known) {

@@ -56,6 +56,12 @@ codes! {
     InvalidGrant = "invalid-grant", UNAUTHORIZED, "The refresh token is invalid",
         "The refresh token has already been used, has expired or was revoked. Log in again.",
         "이미 사용했거나 만료되었거나 취소된 갱신 토큰입니다. 다시 로그인하세요.";
+    LoginChallengeInvalid = "login-challenge-invalid", UNAUTHORIZED, "The login has expired",
+        "The login was not completed within five minutes or five attempts, is already complete, or the password was changed. Log in again.",
+        "5분 또는 다섯 번의 시도 안에 로그인을 완료하지 않았거나, 이미 완료한 로그인이거나, 비밀번호가 바뀌었습니다. 처음부터 다시 로그인하세요.";
+    SecondFactorInvalid = "second-factor-invalid", UNAUTHORIZED, "The code or passkey was not accepted",
+        "Send the current code of the authenticator app, an unused recovery code, or a passkey of this account. Each code is valid once; if the code is right, check the clock of the device that shows it.",
+        "인증 앱에 표시된 현재 코드나 아직 쓰지 않은 복구 코드, 또는 이 계정의 패스키를 보내세요. 코드는 한 번만 쓸 수 있습니다. 코드가 맞는데도 거부되면 코드를 보여 주는 기기의 시각을 확인하세요.";
     CsrfRejected = "csrf-rejected", FORBIDDEN, "Cross-site request rejected",
         "Send the request from a page of this site or of a trusted origin. A client that sends neither Sec-Fetch-Site nor Origin must send the token from GET /api/v1/auth/csrf in the X-CSRF-Token header.",
         "이 사이트나 신뢰된 출처의 페이지에서 요청을 보내세요. Sec-Fetch-Site와 Origin을 보내지 않는 클라이언트는 GET /api/v1/auth/csrf 요청으로 받은 토큰을 X-CSRF-Token 헤더로 보내야 합니다.";
@@ -65,9 +71,15 @@ codes! {
     WrongPassword = "wrong-password", FORBIDDEN, "The password is wrong",
         "Send the account's current password. You stay logged in.",
         "계정의 현재 비밀번호를 보내세요. 로그인 상태는 유지됩니다.";
+    WrongCode = "wrong-code", FORBIDDEN, "The code or passkey was not accepted",
+        "Send the current code of the authenticator app, an unused recovery code, or a passkey of this account. Each code is valid once. You stay logged in.",
+        "인증 앱에 표시된 현재 코드나 아직 쓰지 않은 복구 코드, 또는 이 계정의 패스키를 보내세요. 코드는 한 번만 쓸 수 있습니다. 로그인 상태는 유지됩니다.";
+    SecondFactorRequired = "second-factor-required", FORBIDDEN, "The second factor is missing",
+        "The account has a second factor, so the password alone is not enough. Also send a code, or send a passkey.",
+        "2단계 인증을 쓰는 계정이므로 비밀번호만으로는 부족합니다. 코드도 함께 보내거나 패스키를 보내세요.";
     ReauthenticationRequired = "reauthentication-required", FORBIDDEN, "A recent login is required",
-        "The account has no password, so this action requires a login within the last ten minutes. Log in again and retry.",
-        "비밀번호가 없는 계정이므로 최근 10분 이내의 로그인이 필요합니다. 다시 로그인한 뒤 시도하세요.";
+        "This action requires a login or a confirmation of your identity within the last ten minutes. Call reauthenticate, or log in again, and retry.",
+        "최근 10분 이내의 로그인이나 본인 확인이 필요합니다. reauthenticate를 호출하거나 다시 로그인한 뒤 시도하세요.";
     AccountSuspended = "account-suspended", FORBIDDEN, "The account is suspended",
         "The password is correct, but a moderator has suspended the account. Contact the operators of this site.",
         "비밀번호는 맞지만 운영진이 계정을 정지했습니다. 운영자에게 문의하세요.";
@@ -104,6 +116,12 @@ codes! {
     EmailTaken = "email-taken", CONFLICT, "Another account uses this email address",
         "Another account has verified this address. Log in to that account and change its address there first, or use another address.",
         "다른 계정에서 이미 인증한 주소입니다. 그 계정으로 로그인해 주소를 먼저 바꾸거나, 다른 주소를 쓰세요.";
+    PasskeyInUse = "passkey-in-use", CONFLICT, "The passkey is registered already",
+        "This credential belongs to this or another account. Pass `excludeCredentials` of the options to the browser, and create a new passkey.",
+        "이 계정이나 다른 계정에 이미 등록된 패스키입니다. 옵션의 `excludeCredentials`를 브라우저에 그대로 전달하고 새 패스키를 만드세요.";
+    TooManyPasskeys = "too-many-passkeys", CONFLICT, "The account has too many passkeys",
+        "An account can have ten passkeys. Remove one that you no longer use with deleteFactor.",
+        "패스키는 계정당 열 개까지 등록할 수 있습니다. 더 이상 쓰지 않는 패스키를 deleteFactor로 제거하세요.";
     MediaInUse = "media-in-use", CONFLICT, "The image is in use",
         "An image can be used only once: in a post, in a message or as your profile picture. To use it again, upload it again. To delete it, first remove it from where it is used.",
         "이미지는 게시글, 메시지, 프로필 사진 중 한 곳에만 쓸 수 있습니다. 다시 쓰려면 새로 업로드하고, 삭제하려면 먼저 이미지를 사용하는 곳에서 제거하세요.";
@@ -149,6 +167,9 @@ codes! {
     EmailTokenInvalid = "email-token-invalid", UNPROCESSABLE_ENTITY, "The token is invalid or has expired",
         "The token from the mail has expired, was used, or was replaced by a newer one. Request a new mail.",
         "메일에 있는 토큰이 만료되었거나, 이미 사용되었거나, 더 새로운 토큰으로 바뀌었습니다. 메일을 다시 요청하세요.";
+    PasskeyRejected = "passkey-rejected", UNPROCESSABLE_ENTITY, "The new passkey was not accepted",
+        "Send `toJSON()` of what `navigator.credentials.create()` returned for the options of startPasskey, on a page of this site, with user verification. Start again with startPasskey.",
+        "이 사이트의 페이지에서 startPasskey의 옵션으로 호출한 `navigator.credentials.create()`의 결과를 `toJSON()`으로 보내세요. 사용자 확인(화면 잠금 등)이 필요합니다. startPasskey부터 다시 시작하세요.";
     MediaEmpty = "media-empty", UNPROCESSABLE_ENTITY, "The file is empty",
         "Send a file that contains an image.",
         "빈 파일입니다. 이미지가 담긴 파일을 보내세요.";

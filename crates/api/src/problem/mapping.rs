@@ -23,13 +23,23 @@ impl From<blegram_auth::Error> for Problem {
             blegram_auth::Error::AccountSuspended => Self::new(Code::AccountSuspended),
             blegram_auth::Error::WrongPassword => Self::new(Code::WrongPassword),
             blegram_auth::Error::ReauthenticationRequired => Self::new(Code::ReauthenticationRequired),
+            blegram_auth::Error::LoginChallengeInvalid => Self::new(Code::LoginChallengeInvalid),
+            blegram_auth::Error::SecondFactorInvalid => Self::new(Code::SecondFactorInvalid),
+            blegram_auth::Error::SecondFactorRequired => Self::new(Code::SecondFactorRequired),
+            blegram_auth::Error::WrongCode => Self::new(Code::WrongCode),
+            blegram_auth::Error::PasskeysUnavailable => Self::not_found().with_detail(NO_PASSKEYS),
+            blegram_auth::Error::PasskeyRejected => Self::new(Code::PasskeyRejected),
+            blegram_auth::Error::PasskeyInUse => Self::new(Code::PasskeyInUse),
+            blegram_auth::Error::TooManyPasskeys => Self::new(Code::TooManyPasskeys),
             blegram_auth::Error::WeakPassword(violation) => {
                 Self::invalid(vec![Failure::of("/new_password", violation)])
             }
             blegram_auth::Error::PreconditionFailed => Self::new(Code::PreconditionFailed),
             blegram_auth::Error::InvalidGrant => Self::new(Code::InvalidGrant),
             blegram_auth::Error::SessionEnded => Self::new(Code::Unauthenticated),
-            blegram_auth::Error::SessionNotFound | blegram_auth::Error::AccountNotFound => Self::not_found(),
+            blegram_auth::Error::SessionNotFound
+            | blegram_auth::Error::FactorNotFound
+            | blegram_auth::Error::AccountNotFound => Self::not_found(),
             blegram_auth::Error::EmailTokenInvalid => Self::new(Code::EmailTokenInvalid),
             blegram_auth::Error::EmailTaken => Self::new(Code::EmailTaken),
             blegram_auth::Error::MailDisabled => Self::new(Code::MailDisabled),
@@ -37,7 +47,8 @@ impl From<blegram_auth::Error> for Problem {
             blegram_auth::Error::Overloaded(retry_after) => Self::overloaded(retry_after),
             blegram_auth::Error::Hashing(cause)
             | blegram_auth::Error::Signing(cause)
-            | blegram_auth::Error::Mail(cause) => Self::internal(cause),
+            | blegram_auth::Error::Mail(cause)
+            | blegram_auth::Error::Passkey(cause) => Self::internal(cause),
             blegram_auth::Error::Storage(cause) => storage(cause),
         }
     }
@@ -82,6 +93,9 @@ impl From<Rejection> for Problem {
         }
     }
 }
+
+const NO_PASSKEYS: &str =
+    "This site cannot have passkeys: browsers demand a domain name in its address (server.public_url).";
 
 const INVALID_TOKEN: &str =
     "The access token in Authorization is invalid or has expired. Get a new one, or omit the header.";

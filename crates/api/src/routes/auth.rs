@@ -7,13 +7,16 @@ use poem_openapi::OpenApi;
 
 use crate::{
     App,
-    answer::{Answer, ApiResult, Created, NoContent, WithCookie},
+    answer::{Answer, ApiResult, Created, MaybeAccepted, NoContent, WithCookie},
     body::Body,
     operation::{Login, Operation},
     pages::preferred_language,
     problem::{Code, Problem},
     routes::{AppData, Tag},
-    schema::account::{AuthResult, CsrfToken, Grant, IssueToken, LogIn, SignUp, Tokens},
+    schema::{
+        account::{AuthResult, CsrfToken, Grant, IssueToken, LogIn, SignUp, Tokens},
+        factor::LoginChallenge,
+    },
 };
 
 pub(crate) struct AuthApi;
@@ -71,10 +74,12 @@ impl AuthApi {
     ///
     /// The response sets a new session cookie on every login. The error does not reveal whether the username or the
     /// password was wrong. Native apps and apps in a web view (Capacitor, Ionic, Tauri) should use `client: native` to
-    /// get tokens: a web view does not send a `SameSite=Lax` cookie to the API.
+    /// get tokens: a web view does not send a `SameSite=Lax` cookie to the API. If the account has a second factor, the
+    /// response is 202 without a session: complete the login with completeLogin.
     /// 로그인할 때마다 응답이 새 세션 쿠키를 설정합니다. 오류는 아이디와 비밀번호 중 무엇이 틀렸는지 알려 주지
     /// 않습니다. 네이티브 앱과 웹뷰 앱(Capacitor, Ionic, Tauri)은 `client: native`로 토큰을 받으세요. 웹뷰에서는
-    /// `SameSite=Lax` 쿠키가 API로 전송되지 않습니다.
+    /// `SameSite=Lax` 쿠키가 API로 전송되지 않습니다. 2단계 인증을 쓰는 계정이면 세션 없이 202를 반환하므로 completeLogin으로
+    /// 로그인을 완료하세요.
     #[oai(path = "/auth/login", method = "post", operation_id = "logIn")]
     async fn log_in(
         &self,
@@ -82,11 +87,15 @@ impl AuthApi {
         viewer: MaybeViewer,
         request: &Request,
         body: Body<LogIn>,
-    ) -> ApiResult<WithCookie<Answer<AuthResult>>> {
+    ) -> ApiResult<WithCookie<MaybeAccepted<AuthResult, LoginChallenge>>> {
         let mut input = body.0;
         input.device = device(&app, viewer, request, input.device);
-        let logged_in = app.auth.log_in(input).await?;
-        with_session(&app, logged_in, Answer)
+        match app.auth.log_in(input).await? {
+            blegram_auth::Login::Complete(logged_in) => with_session(&app, *logged_in, MaybeAccepted::Done),
+            blegram_auth::Login::Challenged(challenge) => {
+                Ok(WithCookie { cookies: Vec::new(), answer: MaybeAccepted::Accepted(challenge.into()) })
+            }
+        }
     }
 
     /// Log out
@@ -136,7 +145,7 @@ impl AuthApi {
     }
 }
 
-fn with_session<R>(
+pub(crate) fn with_session<R>(
     app: &App,
     logged_in: LoggedIn,
     answer: impl FnOnce(AuthResult) -> R,

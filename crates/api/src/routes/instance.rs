@@ -4,7 +4,7 @@ use crate::{
     answer::{Answer, ApiResult},
     operation::{Login, Operation},
     routes::{AppData, Tag},
-    schema::instance::Instance,
+    schema::instance::{Instance, Settings},
 };
 
 pub(crate) struct InstanceApi;
@@ -21,6 +21,6 @@ impl InstanceApi {
     #[oai(path = "/instance", method = "get", operation_id = "getInstance")]
     async fn get_instance(&self, app: AppData<'_>) -> ApiResult<Answer<Instance>> {
         let (quotas, quota) = (app.auth.limiter().quotas(), app.media.quota());
-        Ok(Answer(Instance::new(app.auth.registration(), app.auth.sends_mail(), quotas, quota)))
+        Ok(Answer(Instance::new(Settings::of(&app.auth), quotas, quota)))
     }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 pub(crate) use self::{
     email::{ChangeEmail, CompletePasswordReset, RequestPasswordReset, VerifyEmail},
-    login::{AuthResult, CsrfToken, LogIn, SignUp},
+    login::{AuthResult, ClientDevice, CsrfToken, LogIn, SignUp},
     token::{Grant, IssueToken, Tokens},
 };
 use crate::{

@@ -1,4 +1,4 @@
-use blegram_auth::{NewPassword, Registration};
+use blegram_auth::{Auth, NewPassword, Registration};
 use blegram_domain::{
     AltText, Bio, CommentText, Conversation, ConversationTitle, DeviceName, DisplayName, EmailAddress,
     Hashtag, Media, MessageText, PostText, ReportNote, Username,
@@ -64,7 +64,10 @@ impl InstanceRateLimit {
     fn new(policy: Policy, quotas: &Quotas) -> Self {
         let quota = quotas.of(policy);
         let subject = match policy {
-            Policy::LoginAccount | Policy::LoginAccountAddress => "account",
+            Policy::LoginAccount
+            | Policy::LoginAccountAddress
+            | Policy::SecondFactorAccount
+            | Policy::SecondFactorAddress => "account",
             Policy::Mail | Policy::MailNotice => "recipient",
             _ if policy.is_per_address() => "address",
             _ => "user",
@@ -203,6 +206,12 @@ pub(crate) struct InstanceFeatures {
     /// Whether the site sends mail: without it, email addresses cannot be verified and passwords cannot be reset.
     /// 메일을 보내는 사이트인지 여부. 보내지 않으면 이메일 주소를 인증하거나 비밀번호를 재설정할 수 없습니다.
     mail: bool,
+    /// Whether accounts can have second factors.
+    /// 2단계 인증을 쓸 수 있는지 여부.
+    second_factors: bool,
+    /// Whether accounts can have passkeys.
+    /// 패스키를 쓸 수 있는지 여부.
+    passkeys: bool,
 }
 
 /// An external login provider.
@@ -225,16 +234,30 @@ pub(crate) const fn login_providers() -> Vec<Provider> {
     Vec::new()
 }
 
+/// What the settings of the site decide.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) registration: Registration,
+    pub(crate) mail: bool,
+    pub(crate) passkeys: bool,
+}
+
+impl Settings {
+    pub(crate) fn of(auth: &Auth) -> Self {
+        Self { registration: auth.registration(), mail: auth.sends_mail(), passkeys: auth.has_passkeys() }
+    }
+}
+
 impl Instance {
     /// Builds the document from the constants and settings that the server applies, so that the two cannot differ.
-    pub(crate) fn new(registration: Registration, mail: bool, quotas: &Quotas, quota: &Quota) -> Self {
+    pub(crate) fn new(settings: Settings, quotas: &Quotas, quota: &Quota) -> Self {
         // Sign-ups over loopback have the name of the others; image processing is no number of requests.
         let is_public = |policy: &Policy| !matches!(policy, Policy::SignUpLoopback | Policy::ImageWork);
         let policies = Policy::ALL.iter().copied().filter(is_public);
         Self {
             name: "blegram".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            registration: match registration {
+            registration: match settings.registration {
                 Registration::Open => "open".to_owned(),
                 Registration::Closed => "closed".to_owned(),
             },
@@ -275,7 +298,14 @@ impl Instance {
                 json_body_max_bytes: body::MAX_BYTES,
             },
             rate_limits: policies.map(|policy| InstanceRateLimit::new(policy, quotas)).collect(),
-            features: InstanceFeatures { media: true, chat: true, native_clients: true, mail },
+            features: InstanceFeatures {
+                media: true,
+                chat: true,
+                native_clients: true,
+                mail: settings.mail,
+                second_factors: true,
+                passkeys: settings.passkeys,
+            },
             login_providers: login_providers(),
         }
     }

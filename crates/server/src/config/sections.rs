@@ -282,12 +282,19 @@ rates! {
     /// Logins to one account from any address. Devices and networks from which the owner has logged in before do not
     /// count, so failed attempts of others do not lock the owner out.
     login_per_account = Fixed("100"), per Fixed("3600");
+    /// Attempts to complete logins to one account with a second factor, from one IP address.
+    second_factor_per_account_and_address = Fixed("10"), per Fixed("600");
+    /// The same from any address. Devices and networks from which the owner has logged in before do not count. Such
+    /// attempts are made by the owner, or by someone who knows the password.
+    second_factor_per_account = Fixed("30"), per Fixed("86400");
+    /// Logins with passkeys that are started from one IP address.
+    passkey_starts_per_address = Fixed("60"), per Fixed("300");
     /// Sign-ups from one IP address.
     signup_per_address = Fixed("5"), per Fixed("1800");
     /// Sign-ups over loopback, from programs on this machine such as a developer's scripts and tests. Clients behind a
     /// trusted proxy count under `signup_per_address`, whatever their address.
     signup_from_loopback = Derived("`signup_per_address`; in development 20 times as many, unless that is set"), per Derived("as `signup_per_address`");
-    /// Password checks within the sessions of one account, for example to change the password.
+    /// Checks of passwords and codes within the sessions of one account, for example to change the password.
     password_per_account = Fixed("10"), per Fixed("600");
     /// Requests for a new password, and uses of the links in mails, from one IP address.
     email_tokens_per_address = Fixed("20"), per Fixed("3600");

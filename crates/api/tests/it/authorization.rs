@@ -21,6 +21,19 @@ const TABLE: &[(&str, [u16; 3])] = &[
     ("logOut", [204, 204, 204]),
     ("getCsrfToken", [200, 200, 200]),
     ("issueToken", [401, 401, 401]),
+    // The codes and passkeys of these calls are invented.
+    ("completeLogin", [401, 401, 401]),
+    ("startPasskeyLogin", [200, 200, 200]),
+    ("finishPasskeyLogin", [401, 401, 401]),
+    ("reauthenticate", [401, 204, 204]),
+    ("listFactors", [401, 200, 200]),
+    ("startTotp", [401, 201, 201]),
+    ("confirmTotp", [401, 404, 403]),
+    ("startPasskey", [401, 201, 201]),
+    ("finishPasskey", [401, 422, 422]),
+    ("createRecoveryCodes", [401, 201, 201]),
+    // `{factor}` is that of an app whose setup is not complete.
+    ("deleteFactor", [401, 404, 404]),
     ("getJwks", [200, 200, 200]),
     ("listSessions", [401, 200, 200]),
     ("revokeSession", [401, 404, 204]),
@@ -131,7 +144,7 @@ async fn call(
     id: &str,
     method: Method,
     template: &str,
-    [post, session, comment, media, upload, conversation, message]: [&str; 7],
+    [post, session, comment, media, upload, conversation, message, factor]: [&str; 8],
     name: &str,
 ) -> StatusCode {
     let path = template
@@ -141,6 +154,7 @@ async fn call(
         .replace("{upload}", upload)
         .replace("{conversation}", conversation)
         .replace("{message}", message)
+        .replace("{factor}", factor)
         .replace("{user}", "@olga")
         .replace("{id}", session)
         .replace("{tag}", "제주");
@@ -161,6 +175,12 @@ async fn call(
         "verifyEmail" => json!({ "token": "ble_nothing" }),
         "requestPasswordReset" => json!({ "email": "new@example.com" }),
         "completePasswordReset" => json!({ "token": "ble_nothing", "new_password": PASSWORD }),
+        "reauthenticate" => json!({ "password": PASSWORD }),
+        "startTotp" | "startPasskey" | "startPasskeyLogin" => json!({}),
+        "confirmTotp" => json!({ "code": "000000" }),
+        "completeLogin" => json!({ "challenge": "blc_nothing", "method": "totp", "code": "000000" }),
+        "finishPasskey" => json!({ "credential": {} }),
+        "finishPasskeyLogin" => json!({ "credential": {}, "client": "browser" }),
         "issueToken" => json!({ "grant_type": "refresh_token", "refresh_token": "blr_nothing" }),
         "updateMe" => json!({ "bio": "hello" }),
         "changeUsername" => json!({ "username": name }),
@@ -177,7 +197,7 @@ async fn call(
 #[apply(both_databases)]
 #[tokio::test]
 async fn every_operation_returns_the_status_of_its_row(#[case] backend: Backend) {
-    let mut settings = Settings::default();
+    let mut settings = Settings::with_domain();
     // Each operation gets a session, an image and an upload of its own.
     settings.auth.quotas.login_per_account = Quota::new(1_000, 60);
     settings.media.quota.unattached.files = 1_000;
@@ -195,6 +215,8 @@ async fn every_operation_returns_the_status_of_its_row(#[case] backend: Backend)
             .await
             .json();
         let upload = upload["id"].as_str().unwrap();
+        let factor = owner.post("/api/v1/me/factors/totp", &json!({})).await.json();
+        let factor = factor["id"].as_str().unwrap();
         let conversation = owner.starts_conversation(&["@bystander"], Some("us")).await;
         let message = owner.sends_message(&conversation, "hello").await;
         // A second session of the owner. Too many sessions would end the first, so the others are revoked.
@@ -204,7 +226,9 @@ async fn every_operation_returns_the_status_of_its_row(#[case] backend: Backend)
         let session = sessions[0].as_str().unwrap().to_owned();
         for (who, (cookie, expected)) in cookies.iter().zip(row).enumerate() {
             let actor = t.stranger();
-            if ["changePassword", "changeUsername", "deleteMe"].contains(&id) && cookie.is_some() {
+            if ["changePassword", "changeUsername", "deleteMe", "reauthenticate"].contains(&id)
+                && cookie.is_some()
+            {
                 // These change the account itself, so each call gets its own account.
                 actor.sign_up(&format!("owner{at}_{who}")).await.assert_status(201);
             } else if ["signUp", "logIn", "logOut"].contains(&id) && cookie.is_some() {
@@ -214,7 +238,7 @@ async fn every_operation_returns_the_status_of_its_row(#[case] backend: Backend)
                 actor.set_cookie(cookie.clone());
             }
             let name = format!("new.name{at}_{who}");
-            let things = [&post, &session, &comment, &media, upload, &conversation, &message];
+            let things = [&post, &session, &comment, &media, upload, &conversation, &message, factor];
             let status = call(&actor, id, method.clone(), template, things, &name).await;
             assert_eq!(status.as_u16(), *expected, "{id}, actor {who}");
             if id == "blockUser" && who == 1 {

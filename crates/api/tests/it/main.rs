@@ -5,6 +5,8 @@
 
 mod accounts;
 mod audit;
+#[path = "../../../auth/tests/it/authenticator.rs"]
+mod authenticator;
 mod authorization;
 mod bad_input;
 mod comments;
@@ -34,6 +36,7 @@ mod profiles;
 mod relations;
 mod revisions;
 mod search;
+mod second_factor;
 mod sessions;
 mod socket;
 mod timelines;

@@ -80,6 +80,21 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Those of a site whose address has a domain, which passkeys need.
+    pub(crate) fn with_domain() -> Self {
+        let mut settings = Self { public_url: "http://localhost:8080", ..Self::default() };
+        settings.auth.issuer = settings.public_url.to_owned();
+        settings
+    }
+
+    /// The settings of a site that sends mail.
+    pub(crate) fn with_mail(mut self) -> Self {
+        self.auth.sends_mail = true;
+        self
+    }
+}
+
 /// Quotas that no test reaches by accident: the clock moves only when a test moves it, so nothing is refilled. Those of
 /// logins and the like are the usual ones.
 pub(crate) fn plenty() -> Quotas {
@@ -135,9 +150,7 @@ impl TestApp {
 
     /// A site that sends mail.
     pub(crate) async fn with_mail(backend: Backend) -> Self {
-        let settings = Settings::default();
-        let auth = Config { sends_mail: true, ..settings.auth };
-        Self::with(backend, Settings { auth, ..settings }).await
+        Self::with(backend, Settings::default().with_mail()).await
     }
 
     pub(crate) async fn with(backend: Backend, settings: Settings) -> Self {

@@ -194,6 +194,17 @@ async fn deleted_account_leaves_no_rows(#[case] backend: Backend) {
     site.media.create_upload(ann_id, file).await.unwrap();
     assert_eq!(site.media.sweep(false).await.unwrap().files, 9);
 
+    // Second factors, and a login and a registration that are not complete.
+    let session = site.session(&ann).await;
+    let setup = site.auth.start_totp(ann_id, session, None).await.unwrap();
+    site.auth.create_recovery_codes(ann_id, session).await.unwrap();
+    let confirm = "UPDATE factors SET confirmed_at = created_at; INSERT INTO login_challenges \
+                   SELECT sealed_secret, user_id, 'browser', NULL, 0, created_at FROM factors; \
+         INSERT INTO passkey_ceremonies (challenge, user_id, state, login_challenge, expires_at) \
+         SELECT sealed_secret, user_id, sealed_secret, sealed_secret, created_at FROM factors";
+    site.database.execute(confirm).await;
+    assert_eq!(site.database.count("factors").await, 1, "{}", setup.id);
+
     // A direct conversation and a group.
     let chat = Chat::new(site.database.db().clone(), Arc::clone(&site.clock) as _);
     let bob_ref = [UserRef::Id(bob_id)];
@@ -239,6 +250,10 @@ async fn deleted_account_leaves_no_rows(#[case] backend: Backend) {
         ("conversation_members", 2),
         ("messages", 2),
         ("uploads", 0),
+        ("factors", 0),
+        ("recovery_codes", 0),
+        ("login_challenges", 0),
+        ("passkey_ceremonies", 0),
         ("sessions", 1),
         ("refresh_tokens", 1),
         ("idempotency_keys", 0),

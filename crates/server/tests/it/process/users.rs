@@ -88,7 +88,16 @@ async fn user_set_role_and_reset_password_change_the_account(#[case] backend: Ba
     assert_eq!((answer.status, &answer.json()["account"]["role"]), (200, &json!("moderator")));
     assert!(!reset.stderr.contains(&printed_password(&reset)), "{reset:?}");
     assert!(reset.stderr.contains("authn_password_change"), "the audit event is logged: {reset:?}");
-    for command in ["suspend nobody", "reinstate nobody", "set-role nobody admin", "reset-password nobody"] {
+    let unchanged = user(&home, "remove-factors ann", "").await;
+    unchanged.assert_success();
+    assert_eq!(unchanged.stdout, "ann has no second factor; nothing changed.\n");
+    for command in [
+        "suspend nobody",
+        "reinstate nobody",
+        "set-role nobody admin",
+        "reset-password nobody",
+        "remove-factors nobody",
+    ] {
         user(&home, command, "").await.assert_failure(&["account nobody not found"]);
     }
 }

@@ -15,15 +15,15 @@ use crate::{
     world::{Actor, Answer, PASSWORD, Settings, TestApp},
 };
 
-const STEP: Duration = Duration::from_secs(30);
+pub(crate) const STEP: Duration = Duration::from_secs(30);
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// An authenticator app.
-struct AuthenticatorApp(Totp);
+pub(crate) struct AuthenticatorApp(Totp);
 
 impl AuthenticatorApp {
     /// Sets one up for `actor`, in a step of its own.
-    async fn add(t: &TestApp, actor: &Actor<'_>) -> Self {
+    pub(crate) async fn add(t: &TestApp, actor: &Actor<'_>) -> Self {
         let setup = actor.post("/api/v1/me/factors/totp", &json!({ "name": "phone" })).await;
         setup.assert_status(201);
         let setup = setup.json();
@@ -38,7 +38,7 @@ impl AuthenticatorApp {
         app
     }
 
-    fn code(&self, t: &TestApp) -> String {
+    pub(crate) fn code(&self, t: &TestApp) -> String {
         self.0.generate(u64::try_from(t.clock.now().as_micros() / 1_000_000).unwrap()).to_string()
     }
 }

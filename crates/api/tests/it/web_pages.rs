@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::{
     both_databases,
+    second_factor::{AuthenticatorApp, STEP},
     world::{Actor, Answer, PASSWORD, Settings, TestApp},
 };
 
@@ -56,6 +57,7 @@ async fn pages_are_self_contained_and_never_stored(#[case] backend: Backend) {
     for path in [
         "/login",
         "/login/error?code=cancelled",
+        "/login/second-factor?challenge=x",
         "/verify-email",
         "/verify-email?token=x",
         "/reset-password",
@@ -177,6 +179,66 @@ async fn login_form_sets_the_cookie_and_redirects_within_the_site(#[case] backen
         assert_eq!(done.header("location"), None);
         assert!(done.text().contains("You are logged in") && person.cookie().is_some());
     }
+}
+
+/// Without a script, and without a session before the last step.
+#[apply(both_databases)]
+#[tokio::test]
+async fn second_factor_is_asked_for_after_the_password(#[case] backend: Backend) {
+    let t = TestApp::with(backend, Settings::with_domain()).await;
+    let [ann] = t.users(["ann"]).await;
+    let app = AuthenticatorApp::add(&t, &ann).await;
+    let reader = t.stranger();
+    let fields = [("login", "ann"), ("password", PASSWORD), ("redirect_to", "/feed")];
+    let form = submit(&reader, "/login?lang=ko", &fields).await;
+    form.assert_status(200);
+    assert_is_page(&form);
+    assert_eq!((reader.cookie(), reader.device()), (None, None));
+    let html = form.text();
+    assert!(html.contains("name=\"redirect_to\" value=\"/feed\""), "{html}");
+    let challenge =
+        html.split("name=\"challenge\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+
+    let code = app.code(&t);
+    let wrong = [("challenge", challenge.as_str()), ("code", "000000"), ("redirect_to", "/feed")];
+    let again = submit(&reader, "/login/second-factor?lang=ko", &wrong).await;
+    again.assert_status(401);
+    assert!(
+        again.text().contains(&challenge) && again.text().contains("코드가 맞지 않거나"),
+        "{}",
+        again.text()
+    );
+    let right = [("challenge", challenge.as_str()), ("code", &code), ("redirect_to", "/feed")];
+    let done = submit(&reader, "/login/second-factor?lang=ko", &right).await;
+    done.assert_status(303);
+    assert_eq!(done.header("location"), Some("/feed"));
+    assert_eq!(reader.get("/api/v1/me").await.json()["username"], "ann");
+    t.clock.advance(STEP);
+    let code = app.code(&t);
+    let used =
+        submit(&t.stranger(), "/login/second-factor", &[("challenge", &challenge), ("code", &code)]).await;
+    used.assert_status(401);
+    assert_is_page(&used);
+}
+
+/// A thief who knows the old password and waits for a code must not get in after the reset.
+#[apply(both_databases)]
+#[tokio::test]
+async fn password_reset_ends_logins_that_wait_for_a_second_factor(#[case] backend: Backend) {
+    let t = TestApp::with(backend, Settings::with_domain().with_mail()).await;
+    let [ann] = t.users(["ann"]).await;
+    let app = AuthenticatorApp::add(&t, &ann).await;
+    t.verify(&ann, "ann@example.com").await;
+    let waiting = t.stranger().log_in("ann", PASSWORD).await.json()["challenge"].as_str().unwrap().to_owned();
+
+    let request = json!({ "email": "ann@example.com" });
+    t.stranger().post("/api/v1/auth/password-resets", &request).await.assert_status(202);
+    let reset = json!({ "token": t.mail().await.token(), "new_password": NEW });
+    t.stranger().post("/api/v1/auth/password-resets/complete", &reset).await.assert_status(204);
+    let complete = json!({ "challenge": waiting, "method": "totp", "code": app.code(&t) });
+    let late = t.stranger().post("/api/v1/auth/login/second-factor", &complete).await;
+    late.assert_problem(401, "login-challenge-invalid");
+    t.stranger().log_in("ann", NEW).await.assert_status(202);
 }
 
 #[apply(both_databases)]

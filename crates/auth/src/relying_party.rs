@@ -11,14 +11,15 @@ use webauthn_rp::{
     AuthenticatedCredential,
     bin::{Decode, Encode},
     request::{
-        AsciiDomain, Credentials, PublicKeyCredentialDescriptor, RpId, UserVerificationRequirement,
+        AsciiDomain, Credentials, ExtensionInfo, PublicKeyCredentialDescriptor, RpId,
+        UserVerificationRequirement,
         auth::{
             AllowedCredentials, AuthenticationVerificationOptions, DiscoverableAuthenticationServerState,
             DiscoverableCredentialRequestOptions, NonDiscoverableAuthenticationServerState,
             NonDiscoverableCredentialRequestOptions,
         },
         register::{
-            Nickname, PublicKeyCredentialCreationOptions, PublicKeyCredentialUserEntity,
+            CredProtect, Nickname, PublicKeyCredentialCreationOptions, PublicKeyCredentialUserEntity,
             RegistrationServerState, RegistrationVerificationOptions, UserHandle16, Username,
         },
     },
@@ -104,7 +105,10 @@ impl RelyingParty {
             display_name: Nickname::try_from(user.summary.display_name.as_str()).ok(),
         };
         let existing = existing.iter().map(descriptor).collect::<Result<Vec<_>>>()?;
-        let options = PublicKeyCredentialCreationOptions::passkey(&self.id, entity, existing);
+        let mut options = PublicKeyCredentialCreationOptions::passkey(&self.id, entity, existing);
+        // Asked for and not enforced: browsers would not use authenticators that do not know it, as most do not.
+        options.extensions.cred_protect =
+            CredProtect::UserVerificationRequired(ExtensionInfo::AllowDontEnforceValue);
         let challenge = options.challenge.as_data().to_le_bytes();
         let (server, client) = options.start_ceremony().map_err(Rejected::new)?;
         let state = server.encode().map_err(Rejected::new)?;

@@ -113,6 +113,8 @@ async fn passkey_options_demand_a_verified_user_and_exclude_existing_passkeys(#[
     assert_eq!(options["attestation"], "none");
     assert_eq!(options["authenticatorSelection"]["residentKey"], "required");
     assert_eq!(options["authenticatorSelection"]["userVerification"], "required");
+    // Chromium rejects its platform authenticators if this is enforced.
+    assert_eq!(options["extensions"]["enforceCredentialProtectionPolicy"], false);
     assert_eq!(options["excludeCredentials"].as_array().unwrap().len(), 1);
     assert_eq!(options["excludeCredentials"][0]["transports"], json!(["internal"]));
     let algorithms: Vec<_> =

@@ -47,6 +47,10 @@ stored_enum! {
         TokenRevoked = "authn_token_revoked",
         /// A refresh token was used twice, possibly by a thief. The session was ended.
         TokenReuse = "authn_token_reuse",
+        /// An identity at a login provider was linked to an account.
+        IdentityLinked = "authn_identity_linked",
+        /// An identity at a login provider was unlinked from an account, by its owner or at the provider.
+        IdentityUnlinked = "authn_identity_unlinked",
         /// An account got another role.
         RoleChange = "authz_change",
     }

@@ -82,6 +82,8 @@ jobs! {
         PurgeAccount(UserId) = "erase-account";
         /// Purges the data attached to a deleted post, then the post.
         PurgePost(PostId) = "erase-post";
+        /// Imports the profile picture of a new account from the provider that it logged in with.
+        ImportAvatar(UserId) = "import-avatar";
         /// Deletes expired data. Recurring: it runs again every [`Job::period`].
         Retention = "retention";
     }
@@ -152,6 +154,7 @@ mod tests {
         let jobs = [
             Job::PurgeAccount(user),
             Job::PurgePost(PostId::generate(now)),
+            Job::ImportAvatar(user),
             Job::PurgeComment(CommentId::generate(now)),
             Job::PurgeMedia(MediaId::generate(now)),
             Job::DeleteFiles(MediaKey::new(false, user, 7)),
@@ -177,6 +180,7 @@ mod tests {
         let kinds = [
             "erase-account",
             "erase-post",
+            "import-avatar",
             "retention",
             "erase-comment",
             "accept-follow-requests",

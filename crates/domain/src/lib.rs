@@ -9,6 +9,7 @@
 //! | [`text`] | [`PostText`], [`DisplayName`], …: user-written text, normalised and limited |
 //! | [`username`] | [`Username`] and its confusable [`Skeleton`](username::Skeleton) |
 //! | [`email`] | [`EmailAddress`] |
+//! | [`identity`] | [`Identity`]: a user's account at another login provider |
 //! | [`analysis`], [`link`] | hashtags, mentions and links in a text |
 //! | [`search`], [`trend`] | search terms and queries, trending hashtags |
 //! | [`user_agent`] | the device of a `User-Agent`, in words |
@@ -48,6 +49,7 @@ pub mod email;
 pub mod event;
 pub mod factor;
 pub mod id;
+pub mod identity;
 pub mod job;
 pub mod language;
 pub mod link;
@@ -82,6 +84,7 @@ pub use id::{
     MailId, MediaId, MessageId, NotificationId, PostId, RecentSearchId, RelationId, ReportId, RequestId,
     RevisionId, SessionId, TokenId, UploadId, UserId,
 };
+pub use identity::{Identity, IdentityKey, ProviderId};
 pub use job::Job;
 pub use language::Language;
 pub use media::{Media, MediaKey};

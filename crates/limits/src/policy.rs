@@ -91,6 +91,8 @@ macro_rules! policies {
                         | Self::SignUp
                         | Self::SignUpLoopback
                         | Self::EmailToken
+                        | Self::ExternalLogin
+                        | Self::UnlinkNotice
                         | Self::HandshakeFailure
                 )
             }
@@ -122,6 +124,10 @@ policies! {
     SecondFactorAccount = "second-factor-account", second_factor_per_account: 30 in 86_400, guarded;
     /// Logins with passkeys that are started from one address.
     PasskeyStart = "passkey-start", passkey_starts_per_address: 60 in 300, guarded;
+    /// Steps of logins with other providers from one address: each login has two or three.
+    ExternalLogin = "external-login", external_logins_per_address: 60 in 300, guarded;
+    /// Unlink notices of login providers from one address.
+    UnlinkNotice = "unlink-notice", unlink_notices_per_address: 300 in 60, open;
     /// Sign-ups from one address.
     SignUp = "signup", signup_per_address: 5 in 1800, guarded;
     /// Sign-ups over loopback, by clients that are no proxy.

@@ -48,6 +48,7 @@ mod m20261129_000115_session_networks;
 mod m20261129_000120_media_usage;
 mod m20261129_000125_audit_events;
 mod m20261129_000130_mail;
+mod m20261129_000140_identities;
 mod m20261129_000150_second_factors;
 mod m20261129_000151_passkeys;
 
@@ -92,6 +93,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000120_media_usage::Migration),
             Box::new(m20261129_000125_audit_events::Migration),
             Box::new(m20261129_000130_mail::Migration),
+            Box::new(m20261129_000140_identities::Migration),
             Box::new(m20261129_000150_second_factors::Migration),
             Box::new(m20261129_000151_passkeys::Migration),
         ]

@@ -94,7 +94,7 @@ async fn people(db: &Db) -> Vec<(UserId, UserId)> {
             username: Username::parse(&format!("sender_{n}")).unwrap(),
             display_name: DisplayName::parse("sender").unwrap(),
             email: None,
-            password_hash: String::new(),
+            password_hash: None,
             role: Role::User,
             created_at: SystemClock.now(),
         };

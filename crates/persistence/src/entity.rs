@@ -1,6 +1,7 @@
 //! SeaORM entities for the tables, and their conversion to domain types. Private to this crate.
 
 pub(crate) mod audit_event;
+pub(crate) mod avatar_import;
 pub(crate) mod clock_state;
 pub(crate) mod comment;
 pub(crate) mod conversation;
@@ -11,14 +12,18 @@ pub(crate) mod factor;
 pub(crate) mod gateway_ticket;
 pub(crate) mod hashtag;
 pub(crate) mod idempotency_key;
+pub(crate) mod identity;
 pub(crate) mod job;
 pub(crate) mod login_challenge;
+pub(crate) mod login_code;
+pub(crate) mod login_transaction;
 pub(crate) mod mail;
 pub(crate) mod media;
 pub(crate) mod message;
 pub(crate) mod notification;
 pub(crate) mod pair;
 pub(crate) mod passkey_ceremony;
+pub(crate) mod pending_sign_up;
 pub(crate) mod post;
 pub(crate) mod post_hashtag;
 pub(crate) mod recent_search;

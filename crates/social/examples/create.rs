@@ -82,7 +82,7 @@ async fn people(db: &Db, count: u32) -> Vec<UserId> {
             username: Username::parse(&format!("author_{n}")).unwrap(),
             display_name: DisplayName::parse("author").unwrap(),
             email: None,
-            password_hash: String::new(),
+            password_hash: None,
             role: Role::User,
             created_at: SystemClock.now(),
         };

@@ -80,7 +80,7 @@ impl World {
             username: Username::parse(name).unwrap(),
             display_name: DisplayName::parse(name).unwrap(),
             email: None,
-            password_hash: String::new(),
+            password_hash: None,
             role: Role::User,
             created_at: now(),
         };

@@ -85,7 +85,7 @@ impl World {
             username: Username::parse(name).unwrap(),
             display_name: DisplayName::parse(name).unwrap(),
             email: None,
-            password_hash: "$argon2id$of-nothing".to_owned(),
+            password_hash: Some("$argon2id$of-nothing".to_owned()),
             role: Role::User,
             created_at: now,
         };

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use blegram_domain::{
-    PageRequest, Session, SessionId, Timestamp, TokenId, UserId,
+    PageRequest, ProviderId, Session, SessionId, Timestamp, TokenId, UserId,
     page::PageKeys,
     session::Kind,
     user::{Role, Status},
@@ -93,6 +93,7 @@ impl TryFrom<Row> for FoundSession {
                 network: None,
                 address: None,
                 authenticated_at: row.authenticated_at,
+                provider: None,
             })?,
         })
     }
@@ -101,12 +102,13 @@ impl TryFrom<Row> for FoundSession {
 /// The tag of a network. Only the site can compute which network it is.
 pub type NetworkTag = [u8; 16];
 
-/// Inserts a session that begins with a login; a browser's with the hash of its token.
+/// Inserts a session that begins with a login; a browser's with the hash of its token, one that began at another provider with that.
 pub async fn insert(
     tx: &Tx,
     session: &Session,
     token_hash: Option<TokenHash>,
     network: Option<NetworkTag>,
+    provider: Option<ProviderId>,
 ) -> Result<()> {
     let row = Model {
         id: session.id.as_uuid(),
@@ -121,6 +123,7 @@ pub async fn insert(
         network: network.map(|network| network.to_vec()),
         address: session.address.clone(),
         authenticated_at: session.created_at.as_micros(),
+        provider: provider.map(|provider| provider.as_str().to_owned()),
     };
     Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
     Ok(())
@@ -243,6 +246,15 @@ pub async fn list_by_ids(conn: &impl Conn, ids: &PageKeys) -> Result<Vec<Session
     let rows = Entity::find().filter(Column::Id.is_in(ids.keys().iter().copied())).all(conn.inner()).await?;
     let mut sessions: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
     ids.keys().iter().filter_map(|id| sessions.remove(id)).map(Session::try_from).collect()
+}
+
+/// Deletes the sessions of `user` that come from a provider, and returns their ids.
+pub async fn delete_of_provider(tx: &Tx, user: UserId, provider: &ProviderId) -> Result<Vec<SessionId>> {
+    let deleted = Entity::delete_many()
+        .filter(Column::UserId.eq(user.as_uuid()))
+        .filter(Column::Provider.eq(provider.as_str()));
+    let rows = deleted.exec_with_returning(tx.inner()).await?;
+    Ok(rows.into_iter().map(|row| SessionId::from_uuid(row.id)).collect())
 }
 
 /// Sets the last use of a session. Never moves it back.

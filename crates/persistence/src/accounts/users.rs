@@ -36,8 +36,8 @@ pub struct NewUser {
     pub display_name: DisplayName,
     /// The unverified e-mail address.
     pub email: Option<EmailAddress>,
-    /// The password hash, as a PHC string.
-    pub password_hash: String,
+    /// The password hash, as a PHC string; `None` for an account that logs in with other providers only.
+    pub password_hash: Option<String>,
     /// The role.
     pub role: Role,
     /// The time of the sign-up.
@@ -75,7 +75,7 @@ pub async fn insert(tx: &Tx, user: NewUser) -> Result<Inserted> {
         bio: String::new(),
         email: user.email.map(String::from),
         email_verified_at: None,
-        password_hash: Some(user.password_hash),
+        password_hash: user.password_hash,
         role: user.role.as_str().to_owned(),
         status: Status::Active.as_str().to_owned(),
         is_private: false,

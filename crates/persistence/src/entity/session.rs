@@ -28,6 +28,7 @@ pub(crate) struct Model {
     pub network: Option<Vec<u8>>,
     pub address: Option<String>,
     pub authenticated_at: i64,
+    pub provider: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -40,7 +40,7 @@ pub(crate) fn new_user(name: &str) -> NewUser {
         username: Username::parse(name).unwrap(),
         display_name: DisplayName::parse(name).unwrap(),
         email: None,
-        password_hash: "$argon2id$of-nothing".to_owned(),
+        password_hash: Some("$argon2id$of-nothing".to_owned()),
         role: blegram_domain::user::Role::User,
         created_at: now(),
     }

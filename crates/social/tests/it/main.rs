@@ -46,7 +46,7 @@ pub(crate) async fn user(database: &TestDatabase, name: &str) -> UserId {
         username: Username::parse(name).unwrap(),
         display_name: DisplayName::parse(name).unwrap(),
         email: None,
-        password_hash: String::new(),
+        password_hash: None,
         role: blegram_domain::user::Role::User,
         created_at: now(),
     };

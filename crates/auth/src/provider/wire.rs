@@ -1,0 +1,92 @@
+//! Normalises responses that deviate from the standards, before the strict parsers see them.
+
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use super::{ProviderError, blueprint::Blueprint, egress::Answer};
+
+/// The tokens of a login.
+pub(super) struct TokenResponse {
+    pub(super) access_token: SecretString,
+    pub(super) id_token: Option<String>,
+}
+
+/// Reads the response of a token endpoint.
+pub(super) fn token_response(answer: &Answer, blueprint: &Blueprint) -> Result<TokenResponse, ProviderError> {
+    let mut body = object(answer)?;
+    // Naver reports errors with status 200, too.
+    if let Some(error) = body.get("error") {
+        let error = error.as_str().unwrap_or("unknown");
+        return Err(ProviderError::Rejected(format!("the token endpoint says {}", printable(error))));
+    }
+    if answer.status != 200 {
+        return Err(ProviderError::Rejected(format!("the token endpoint answers {}", answer.status)));
+    }
+    if blueprint.expires_in_is_text
+        && let Some(seconds) =
+            body.get("expires_in").and_then(Value::as_str).and_then(|text| text.parse::<u64>().ok())
+    {
+        body.insert("expires_in".to_owned(), seconds.into());
+    }
+    let id_token = body.get("id_token").and_then(Value::as_str).map(ToOwned::to_owned);
+    read_tokens(body, id_token)
+}
+
+/// Checks the response with the types of `openidconnect`: the token type, the lifetime, and the form of the ID token.
+fn read_tokens(body: Map<String, Value>, id_token: Option<String>) -> Result<TokenResponse, ProviderError> {
+    use openidconnect::OAuth2TokenResponse;
+    let parsed = serde_json::from_value::<openidconnect::core::CoreTokenResponse>(Value::Object(body));
+    // Without the cause, which may repeat a token.
+    let parsed = parsed.map_err(|_| ProviderError::Rejected("its token response is malformed".to_owned()))?;
+    if *parsed.token_type() != openidconnect::core::CoreTokenType::Bearer {
+        return Err(ProviderError::Rejected("its token is not a bearer token".to_owned()));
+    }
+    Ok(TokenResponse { access_token: parsed.access_token().secret().clone().into(), id_token })
+}
+
+/// Reads a profile.
+pub(super) fn profile(answer: &Answer, blueprint: &Blueprint) -> Result<Value, ProviderError> {
+    let mut body = object(answer)?;
+    if answer.status != 200 {
+        return Err(ProviderError::Rejected(format!("the endpoint for profiles answers {}", answer.status)));
+    }
+    if !blueprint.has_envelope {
+        return Ok(Value::Object(body));
+    }
+    // The result code decides, not the status.
+    let is_success = body.get("resultcode").is_some_and(|code| code == "00");
+    match body.remove("response") {
+        Some(profile @ Value::Object(_)) if is_success => Ok(profile),
+        _ => Err(ProviderError::Rejected("the endpoint for profiles reports an error".to_owned())),
+    }
+}
+
+/// Reads a document with metadata or keys, which must be JSON in name, too.
+pub(super) fn document(answer: &Answer, what: &str) -> Result<Value, ProviderError> {
+    let body = object(answer)?;
+    if answer.status != 200 || !answer.is_json {
+        return Err(ProviderError::Rejected(format!(
+            "{what} is not a JSON document (status {})",
+            answer.status
+        )));
+    }
+    Ok(Value::Object(body))
+}
+
+fn object(answer: &Answer) -> Result<Map<String, Value>, ProviderError> {
+    if answer.status >= 500 || answer.status == 429 {
+        return Err(ProviderError::Unavailable(format!("it answers {}", answer.status)));
+    }
+    match serde_json::from_slice(&answer.body) {
+        Ok(Value::Object(body)) => Ok(body),
+        _ => Err(ProviderError::Rejected(format!(
+            "its response is not a JSON object (status {})",
+            answer.status
+        ))),
+    }
+}
+
+/// The error of a provider for the log: a short word.
+pub(super) fn printable(error: &str) -> String {
+    error.chars().filter(|c| c.is_ascii_alphanumeric() || "_-.".contains(*c)).take(64).collect()
+}

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use blegram_cpu_pool::Work;
 use blegram_domain::{
-    Account, DisplayName, EmailAddress, Language, Session, SessionId, Timestamp, UserId, Username,
+    Account, DisplayName, EmailAddress, Language, ProviderId, Session, SessionId, Timestamp, UserId,
+    Username,
     mail::MailKind,
     session::Kind,
     user::{Role, Status},
@@ -119,7 +120,7 @@ impl Auth {
             display_name: create.display_name.unwrap_or_else(|| display_name_of(&create.username)),
             username: create.username,
             email: create.email,
-            password_hash,
+            password_hash: Some(password_hash),
             role: create.role,
             created_at: now,
         };
@@ -261,8 +262,8 @@ impl Auth {
         };
         let network = device.address.map(|address| self.network_tag(address));
         let needs_token = session.kind == Kind::Browser && !self.knows_device(device.token.as_deref(), user);
-        let secret =
-            self.insert_session(tx, session, network, Ending { replaced: device.replaces, cause }).await?;
+        let ending = Ending { replaced: device.replaces, cause };
+        let secret = self.insert_session(tx, session, network, device.provider, ending).await?;
         let device = needs_token.then(|| self.issue_device(user, now));
         Ok(LoggedIn { account, secret, device })
     }
@@ -272,18 +273,19 @@ impl Auth {
         tx: Tx,
         session: Session,
         network: Option<[u8; 16]>,
+        provider: Option<ProviderId>,
         ending: Ending,
     ) -> Result<Secret> {
         let now = session.created_at;
         match session.kind {
             Kind::Browser => {
                 let token = SessionToken::generate();
-                sessions::insert(&tx, &session, Some(token.hash()), network).await?;
+                sessions::insert(&tx, &session, Some(token.hash()), network, provider).await?;
                 self.commit_session(tx, session.user, ending, now).await?;
                 Ok(Secret::Browser(token))
             }
             Kind::Native => {
-                sessions::insert(&tx, &session, None, network).await?;
+                sessions::insert(&tx, &session, None, network, provider).await?;
                 let (issued, token) = self.issue_first(&tx, &session).await?;
                 self.commit_session(tx, session.user, ending, now).await?;
                 Ok(Secret::Native(self.tokens(&session, issued, token, now).await?))
@@ -336,6 +338,6 @@ fn parse_login(login: &str) -> Option<AccountName> {
     Username::parse(name).ok().map(AccountName::Username)
 }
 
-fn display_name_of(username: &Username) -> DisplayName {
+pub(crate) fn display_name_of(username: &Username) -> DisplayName {
     DisplayName::parse(username.as_str()).expect("every username is a valid display name")
 }

@@ -65,7 +65,8 @@ pub(crate) async fn record(tx: &Tx, kind: Kind, user: UserId, now: Timestamp) ->
     insert(tx, kind, Some(user), user, now).await
 }
 
-/// Records what an operator at the command line did with the account `target`. Call it last before the commit.
+/// Records what an operator at the command line, or a login provider, did with the account `target`. Call it last before
+/// the commit.
 pub(crate) async fn record_operator(tx: &Tx, kind: Kind, target: UserId, now: Timestamp) -> Result<Recorded> {
     insert(tx, kind, None, target, now).await
 }

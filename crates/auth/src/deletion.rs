@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use blegram_domain::{Job, SessionId, UserId, UserSummary, mail::MailKind, user::Status};
 use blegram_persistence::{
-    audit_events, email_tokens, factors, hashtags, idempotency_keys, jobs, login_challenges, mails,
-    passkey_ceremonies, recovery_codes, refresh_tokens, reserved_usernames, sessions, users,
+    audit_events, email_tokens, factors, hashtags, idempotency_keys, identities, jobs, login_challenges,
+    mails, passkey_ceremonies, recovery_codes, refresh_tokens, reserved_usernames, sessions, users,
 };
 
 use crate::{Auth, EnteredPassword, Error, Event, Result, audit, retention::BATCH};
@@ -47,6 +47,8 @@ impl Auth {
         let deleted = UserSummary { status: Status::Deleted, ..summary.clone() };
         hashtags::update_of_author(&tx, summary, &deleted).await?;
         reserved_usernames::update_anonymized(&tx, actor).await?;
+        // A later login with the same identity creates a new account.
+        identities::delete_of_user(&tx, actor).await?;
         let name = summary.username.skeleton();
         reserved_usernames::insert(&tx, &name, None, now + NAME_RESERVED_FOR).await?;
         jobs::insert(&tx, Job::PurgeAccount(actor), now, now).await?;

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use blegram_domain::ProviderId;
 use blegram_limits::RateLimited;
 
 /// An error of a use-case of this crate.
@@ -17,9 +18,42 @@ pub enum Error {
     /// The password is right, but moderators suspended the account.
     #[error("the account is suspended")]
     AccountSuspended,
-    /// The refresh token is unknown, expired or already used.
-    #[error("the refresh token is invalid or expired; log in again")]
+    /// The refresh token, code or sign-up token is unknown, expired or already used.
+    #[error("the token is invalid or expired; log in again")]
     InvalidGrant,
+    /// No login provider has this id.
+    #[error("no login provider has this id")]
+    ProviderNotFound,
+    /// The login provider does not respond.
+    #[error("the login provider {0} is unavailable")]
+    ProviderUnavailable(ProviderId),
+    /// The login provider rejected the login, or its response cannot be trusted.
+    #[error("the response of the login provider {0} was rejected")]
+    ProviderRejected(ProviderId),
+    /// The user cancelled the login at the provider.
+    #[error("the login was cancelled")]
+    LoginCancelled,
+    /// The login with a provider is unknown, was used before, took too long, or began in another browser.
+    #[error("the login has expired; begin again")]
+    LoginExpired,
+    /// The redirect URI is not one of those that the operator listed.
+    #[error("the redirect URI is not allowed")]
+    RedirectUriNotAllowed,
+    /// The identity belongs to another account, or the account has another identity of the provider.
+    #[error("the identity is in use")]
+    IdentityInUse,
+    /// The account has no identity of the provider.
+    #[error("the account has no identity of this provider")]
+    IdentityNotFound,
+    /// The account could not be used any more without this identity.
+    #[error("this is the last way to log in")]
+    LastLoginMethod,
+    /// The operation requires the session of a browser.
+    #[error("this requires a browser")]
+    BrowserRequired,
+    /// An unlink notice is not authentic.
+    #[error("the notice is not authentic")]
+    NoticeRejected,
     /// No account has this username.
     #[error("no account has this username")]
     AccountNotFound,

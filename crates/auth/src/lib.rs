@@ -5,6 +5,11 @@
 //!
 //! | Module | Contents |
 //! |---|---|
+//! | [`provider`] | login providers: what a login needs of them, and the known ones (feature `providers`) |
+//! | [`external_login`] | login with them: [`Auth::start_login`], [`Auth::finish_login`], [`Auth::finish_sign_up`] |
+//! | [`authorization_code`], [`app_redirect`] | such logins of native apps: [`Auth::exchange_code`] |
+//! | [`identities`] | linked identities: [`Auth::link_identity`], [`Auth::receive_unlink_notice`] |
+//! | [`avatar`] | the import of profile pictures |
 //! | [`account`] | sign-up and login: [`Auth::sign_up`], [`Auth::log_in`] |
 //! | [`session`] | [`Auth::authenticate`], [`Auth::authenticate_bearer`], the list of sessions, [`Auth::log_out`] |
 //! | [`session_cache`] | a short-lived cache of session look-ups |
@@ -66,7 +71,10 @@
 
 pub mod access_token;
 pub mod account;
+pub mod app_redirect;
 pub mod audit;
+pub mod authorization_code;
+pub mod avatar;
 pub mod credentials;
 pub mod csrf;
 pub mod deletion;
@@ -74,8 +82,10 @@ pub mod device;
 pub mod email;
 mod error;
 pub mod event;
+pub mod external_login;
 pub mod factor;
 pub mod idempotency;
+pub mod identities;
 mod login_notice;
 pub mod mail;
 pub mod native;
@@ -83,6 +93,7 @@ pub mod operator;
 pub mod passkey;
 pub mod password;
 pub mod password_reset;
+pub mod provider;
 pub mod reauthentication;
 pub mod recovery_code;
 mod relying_party;
@@ -94,6 +105,8 @@ pub mod session;
 pub mod session_cache;
 pub mod signing_key;
 pub mod site_key;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod ticket;
 pub mod token;
 pub mod totp;
@@ -111,7 +124,9 @@ use quick_cache::sync::Cache;
 
 pub use access_token::AccessToken;
 pub use account::{LogIn, LoggedIn, Secret, SignUp};
+pub use app_redirect::AppRedirectUri;
 pub use audit::{AuditEventView, with_client_address};
+pub use authorization_code::{ExchangeCode, Exchanged};
 /// A shared time limit for database access, re-exported for crates that do not depend on the persistence crate.
 pub use blegram_persistence::with_wait_budget;
 pub use credentials::ChangePassword;
@@ -119,19 +134,28 @@ pub use device::DeviceToken;
 pub use email::ChangeEmail;
 pub use error::{Error, Result, StorageError};
 pub use event::Event;
+pub use external_login::{
+    AppRequest, FailedLogin, FinishLogin, FinishedLogin, LocalPath, PendingSignUp, ReturnTo, StartLogin,
+    StartedLogin,
+};
 pub use factor::Factors;
+pub use identities::NoticeReceipt;
 pub use mail::{Mailer, OutgoingMail, SendError};
 pub use native::Tokens;
 pub use operator::CreateAccount;
 pub use passkey::{PasskeyResponse, PasskeySetup};
 pub use password::{EnteredPassword, NewPassword, PasswordCost};
+pub use provider::{Provider, Providers};
 pub use reauthentication::Reauthenticate;
 pub use recovery_code::RecoveryCode;
 pub use revocation::Ended;
 pub use second_factor::{CompleteLogin, EnteredCode, Login, LoginChallenge, Proof};
 pub use session::{Authenticated, Device};
 pub use site_key::SiteKey;
-pub use token::{ChallengeToken, EmailToken, GatewayTicket, RefreshToken, SessionToken};
+pub use token::{
+    BrowserSecret, ChallengeToken, EmailToken, GatewayTicket, NativeCode, PendingToken, RefreshToken,
+    SessionToken,
+};
 pub use totp::TotpSetup;
 
 use access_token::Claims;
@@ -173,7 +197,8 @@ pub struct Config {
     pub loopback_quotas: Option<Quotas>,
     /// The secret that CSRF keys and others are derived from.
     pub site_key: SiteKey,
-    /// The URL of the site: issuer and audience of access tokens. Its domain is that of passkeys.
+    /// The URL of the site: issuer and audience of access tokens, and the base of redirect URIs. Its domain is that of
+    /// passkeys.
     pub issuer: String,
     /// Whether the site sends mail. Without it, mails are not queued; with it, a process that runs jobs needs a
     /// [`Mailer`].
@@ -182,6 +207,8 @@ pub struct Config {
     pub pages_url: String,
     /// Further web origins whose pages may use passkeys; those outside the domain of `issuer` are ignored.
     pub web_origins: Vec<String>,
+    /// The redirect URIs of native apps that may log in with other providers.
+    pub app_redirect_uris: Vec<AppRedirectUri>,
 }
 
 impl Default for Config {
@@ -206,6 +233,7 @@ impl Default for Config {
             sends_mail: false,
             pages_url: "http://127.0.0.1:8080".to_owned(),
             web_origins: Vec::new(),
+            app_redirect_uris: Vec::new(),
         }
     }
 }
@@ -238,6 +266,10 @@ pub struct Auth {
     factor_key: DerivedKey,
     relying_party: Option<RelyingParty>,
     issuer: String,
+    login_key: DerivedKey,
+    providers: Providers,
+    app_redirect_uris: Arc<[AppRedirectUri]>,
+    site: Arc<str>,
 }
 
 /// The number of access tokens whose verified signature is cached; each takes about 150 bytes.
@@ -253,6 +285,7 @@ impl Auth {
     /// If argon2 does not support the password cost.
     pub fn new(db: Db, clock: Arc<dyn Clock>, config: Config) -> Result<Self> {
         let (seal, issuer) = (config.site_key.derive(signing_key::PURPOSE), config.issuer);
+        let site = issuer.as_str().into();
         Ok(Self {
             sessions: Arc::new(SessionCache::new()),
             events: Arc::new(()),
@@ -280,6 +313,10 @@ impl Auth {
             factor_key: config.site_key.derive(totp::PURPOSE),
             relying_party: RelyingParty::new(&issuer, &config.web_origins),
             issuer,
+            login_key: config.site_key.derive(external_login::PURPOSE),
+            providers: Providers::default(),
+            app_redirect_uris: config.app_redirect_uris.into(),
+            site,
         })
     }
 
@@ -295,6 +332,33 @@ impl Auth {
     pub fn with_mailer(mut self, mailer: Arc<dyn Mailer>) -> Self {
         self.mailer = Some(mailer);
         self
+    }
+
+    /// Lets users log in with `providers`. Call it once, before the handle is shared.
+    #[must_use]
+    pub fn with_providers(mut self, providers: Providers) -> Self {
+        self.providers = providers;
+        self
+    }
+
+    /// The address of a page for browsers: below the URL of the pages if they are elsewhere, and otherwise `path`.
+    pub fn page(&self, path: &str) -> String {
+        if self.has_pages_elsewhere() { format!("{}{path}", self.pages_url) } else { path.to_owned() }
+    }
+
+    /// The full URL of a page for browsers.
+    pub fn absolute_page(&self, path: &str) -> String {
+        format!("{}{path}", self.pages_url)
+    }
+
+    /// Whether the pages for browsers are those of another site.
+    pub fn has_pages_elsewhere(&self) -> bool {
+        self.pages_url != *self.site
+    }
+
+    /// The providers that users can log in with.
+    pub const fn providers(&self) -> &Providers {
+        &self.providers
     }
 
     /// Whether users may sign up.

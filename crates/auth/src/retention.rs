@@ -8,6 +8,8 @@
 //! | logins whose second step is missing | [`crate::second_factor::LIFETIME`] |
 //! | passkey ceremonies | [`crate::passkey::CEREMONY_LIFETIME`] |
 //! | authenticator apps whose setup is not complete | [`crate::totp::SETUP_LIFETIME`] |
+//! | logins with other providers | [`crate::external_login::LIFETIME`]; sign-ups that wait for a username half an hour |
+//! | codes of native apps | [`crate::authorization_code::LIFETIME`] |
 //! | idempotency keys | [`crate::idempotency::RESPONSE_RETENTION`] |
 //! | tokens in mails | [`TokenPurpose::lifetime`](blegram_domain::mail::TokenPurpose::lifetime) |
 //! | mails | until they are sent, or [`LONGEST_WAIT`] |
@@ -19,8 +21,9 @@ use std::time::Duration;
 
 use blegram_domain::Timestamp;
 use blegram_persistence::{
-    audit_events, email_tokens, factors, gateway_tickets, idempotency_keys, login_challenges, mails,
-    passkey_ceremonies, refresh_tokens, reserved_usernames, sessions,
+    audit_events, email_tokens, factors, gateway_tickets, idempotency_keys, login_challenges, login_codes,
+    login_transactions, mails, passkey_ceremonies, pending_sign_ups, refresh_tokens, reserved_usernames,
+    sessions,
 };
 
 use crate::{Auth, Result, audit, idempotency::RESPONSE_RETENTION, totp::SETUP_LIFETIME};
@@ -49,6 +52,15 @@ impl Auth {
         }
         if deleted < BATCH {
             deleted += factors::delete_pending(&tx, now - SETUP_LIFETIME, BATCH - deleted).await?;
+        }
+        if deleted < BATCH {
+            deleted += login_transactions::delete_expired(&tx, now, BATCH - deleted).await?;
+        }
+        if deleted < BATCH {
+            deleted += pending_sign_ups::delete_expired(&tx, now, BATCH - deleted).await?;
+        }
+        if deleted < BATCH {
+            deleted += login_codes::delete_expired(&tx, now, BATCH - deleted).await?;
         }
         if deleted < BATCH {
             let idle = self.idle_since(now);

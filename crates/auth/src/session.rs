@@ -6,7 +6,7 @@ use std::{
 };
 
 use blegram_domain::{
-    Language, Page, PageRequest, Session, SessionId, Timestamp, TokenId, UserId,
+    Language, Page, PageRequest, ProviderId, Session, SessionId, Timestamp, TokenId, UserId,
     session::Kind,
     user::{Role, Status},
 };
@@ -37,6 +37,8 @@ pub struct Device {
     pub language: Option<Language>,
     /// The client's previous session, which ends with the login (ASVS 7.2.4).
     pub replaces: Option<SessionId>,
+    /// The provider that authenticated the user; `None` for a password.
+    pub provider: Option<ProviderId>,
 }
 
 impl Default for Device {
@@ -50,6 +52,7 @@ impl Default for Device {
             token: None,
             language: None,
             replaces: None,
+            provider: None,
         }
     }
 }

@@ -21,7 +21,7 @@ macro_rules! secrets {
             /// Lets secret scanners recognise a leaked token.
             const PREFIX: &str = $prefix;
 
-            fn from_secret(secret: &[u8; 32]) -> Self {
+            pub(crate) fn from_secret(secret: &[u8; 32]) -> Self {
                 Self(format!("{}{}", Self::PREFIX, URL_SAFE_NO_PAD.encode(secret)).into())
             }
 
@@ -53,7 +53,7 @@ macro_rules! random {
     )*};
 }
 
-random! { SessionToken RefreshToken ChallengeToken GatewayTicket }
+random! { SessionToken RefreshToken ChallengeToken GatewayTicket LoginState BrowserSecret NativeCode PendingToken }
 
 secrets! {
     /// The secret of a browser's session: `bls_` and 256 random bits.
@@ -66,6 +66,14 @@ secrets! {
     ChallengeToken = "blc_";
     /// A single-use ticket for a gateway connection: `blt_` and 256 random bits.
     GatewayTicket = "blt_";
+    /// The parameter `state` of a login with another provider: `blx_` and 256 random bits.
+    LoginState = "blx_";
+    /// The secret in the cookie that binds such a login to a browser: `blb_` and 256 random bits.
+    BrowserSecret = "blb_";
+    /// The single-use code of a native app after such a login: `bln_` and 256 random bits.
+    NativeCode = "bln_";
+    /// The proof of a first login that waits for a username: `blp_` and 256 bits.
+    PendingToken = "blp_";
 }
 
 impl RefreshToken {

@@ -8,6 +8,8 @@ mod authenticator;
 mod clock;
 mod email;
 mod event;
+mod external_login;
+mod identities;
 mod keys;
 mod mailbox;
 mod notices;

@@ -10,7 +10,7 @@ use blegram_auth::{
     totp::SETUP_LIFETIME,
 };
 use blegram_domain::{
-    Clock, DeviceName, FixedClock, PageRequest, SessionId, UserId, Username,
+    Clock, DeviceName, FixedClock, PageRequest, SessionId, Timestamp, UserId, Username,
     audit::Filter,
     factor::LoginMethod,
     page::{Limit, Scope},
@@ -63,7 +63,11 @@ impl App {
 
     /// The code that it shows `later`.
     pub(crate) fn code_in(&self, site: &Site, later: Duration) -> String {
-        let micros = (site.clock.now() + later).as_micros();
+        self.code_at(site.clock.now() + later)
+    }
+
+    pub(crate) fn code_at(&self, time: Timestamp) -> String {
+        let micros = time.as_micros();
         self.0.generate(u64::try_from(micros / 1_000_000).unwrap()).to_string()
     }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use blegram_auth::{Auth, DeviceToken, SessionToken};
+use blegram_auth::{Auth, DeviceToken, PendingToken, SessionToken, StartedLogin, external_login};
 use poem::http::{HeaderMap, HeaderValue};
 
 use crate::{Rejection, Site, headers::RequestHeader};
@@ -40,6 +40,45 @@ pub fn of_device(site: &Site, token: &DeviceToken) -> Result<HeaderValue, Reject
     set(site, device_name(site), token.expose(), DeviceToken::LIFETIME)
 }
 
+/// The name of the cookie of the login with `suffix`. Each has its own, because a user may begin several at once.
+fn login_name(site: &Site, suffix: &str) -> String {
+    if site.is_secure() { format!("__Host-login-{suffix}") } else { format!("login-{suffix}") }
+}
+
+/// The header that binds a login with another provider to the browser.
+pub fn of_login(site: &Site, login: &StartedLogin) -> Result<HeaderValue, Rejection> {
+    set(site, &login_name(site, &login.cookie_suffix), login.browser.expose(), external_login::LIFETIME)
+}
+
+/// The value of the cookie of a login.
+pub fn login<'a>(headers: &'a HeaderMap, site: &Site, suffix: &str) -> Option<&'a str> {
+    find(headers, &login_name(site, suffix))
+}
+
+/// The header that removes the cookie of a login.
+pub fn remove_login(site: &Site, suffix: &str) -> HeaderValue {
+    removal(site, &login_name(site, suffix))
+}
+
+fn sign_up_name(site: &Site) -> &'static str {
+    if site.is_secure() { "__Host-signup-blegram" } else { "signup-blegram" }
+}
+
+/// The header that stores the proof of a first login until a username is chosen.
+pub fn of_sign_up(site: &Site, token: &PendingToken) -> Result<HeaderValue, Rejection> {
+    set(site, sign_up_name(site), token.expose(), external_login::SIGN_UP_LIFETIME)
+}
+
+/// The value of the sign-up cookie.
+pub fn sign_up<'a>(headers: &'a HeaderMap, site: &Site) -> Option<&'a str> {
+    find(headers, sign_up_name(site))
+}
+
+/// The header that removes the sign-up cookie.
+pub fn remove_sign_up(site: &Site) -> HeaderValue {
+    removal(site, sign_up_name(site))
+}
+
 /// The value of the device cookie in a request.
 pub fn device<'a>(headers: &'a HeaderMap, site: &Site) -> Option<&'a str> {
     values(headers, device_name(site)).next()
@@ -47,7 +86,11 @@ pub fn device<'a>(headers: &'a HeaderMap, site: &Site) -> Option<&'a str> {
 
 /// The header that removes the cookie.
 pub fn remove(site: &Site) -> HeaderValue {
-    let text = format!("{}=; Max-Age=0{}", name(site), attributes(site));
+    removal(site, name(site))
+}
+
+fn removal(site: &Site, name: &str) -> HeaderValue {
+    let text = format!("{name}=; Max-Age=0{}", attributes(site));
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
@@ -66,6 +109,12 @@ const MAX_TOKENS: usize = 4;
 /// below another path may have stored another cookie of the same name.
 pub(crate) fn tokens<'a>(headers: &'a HeaderMap, site: &Site) -> impl Iterator<Item = &'a str> {
     values(headers, name(site)).take(MAX_TOKENS)
+}
+
+/// The first non-empty value of one cookie.
+fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let (_, value) = pairs(headers).find(|(key, value)| *key == name.as_bytes() && !value.is_empty())?;
+    str::from_utf8(value).ok()
 }
 
 /// The non-empty values of one cookie.

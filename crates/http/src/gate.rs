@@ -134,6 +134,9 @@ impl Gate {
         rule: &Rule,
         request: &Request,
     ) -> Result<(Option<Authenticated>, bool), Rejection> {
+        if rule.login == Login::Foreign {
+            return Ok((None, false));
+        }
         // An invalid bearer token is an error: the request is neither authenticated by its cookie nor served
         // anonymously.
         if let Some(token) = bearer::token(request.headers())? {

@@ -20,6 +20,9 @@ pub enum Login {
     Optional,
     /// A login is required.
     Required,
+    /// Another service sends the request and authenticates itself in its own way, which the handler checks. The gate
+    /// does not read its credentials.
+    Foreign,
 }
 
 /// The request body of an operation.

@@ -11,7 +11,7 @@ use crate::Rejection;
 pub struct Viewer(Authenticated);
 
 /// The viewer of an operation that does not require a login.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct MaybeViewer(Option<Authenticated>);
 
 impl Viewer {

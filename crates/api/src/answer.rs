@@ -4,6 +4,8 @@
 //! The types implement `ApiResponse`, so that poem-openapi documents their status and schema, and `IntoResponse`. Those
 //! with a version add an `ETag` (see [`conditional`]). Errors are [`Problem`]s.
 
+mod login;
+
 use blegram_http::conditional;
 use poem::{
     IntoResponse, Response,
@@ -18,6 +20,8 @@ use poem_openapi::{
 use serde::Serialize;
 
 use crate::problem::Problem;
+
+pub(crate) use self::login::{Found, NoticeAnswer, Redirect, SeeOther, TokenAnswer};
 
 /// The result of a handler.
 pub(crate) type ApiResult<T> = Result<T, Problem>;

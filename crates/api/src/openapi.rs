@@ -152,7 +152,7 @@ fn for_each_operation(document: &mut Value, mut visit: impl FnMut(&Operation, &m
 
 fn complete_operation(operation: &Operation, value: &mut Value, problems: &mut Problems) {
     value["security"] = match operation.rule.login {
-        Login::None => json!([]),
+        Login::None | Login::Foreign => json!([]),
         // The bearer comes first: tools that support one scheme take the first, and only browsers can set the cookie.
         Login::Optional => json!([{}, { "bearerAuth": [] }, { "cookieAuth": [] }]),
         Login::Required => json!([{ "bearerAuth": [] }, { "cookieAuth": [] }]),
@@ -186,6 +186,7 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
         "200" => "Success. 성공.",
         "201" => "Created. 생성되었습니다.",
         "202" => "Accepted: another step is missing. 접수되었으며, 다음 단계가 남아 있습니다.",
+        "302" | "303" => "Redirect to the address in `Location`. `Location`의 주소로 이동합니다.",
         _ => "Success without a response body. 성공했으며 응답 본문은 없습니다.",
     });
     let mut headers = vec!["X-Request-Id"];
@@ -195,7 +196,7 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
     if operation.sets_cookie {
         headers.push("Set-Cookie");
     }
-    if status == "201" && operation.has_location {
+    if status == "201" && operation.has_location || status.starts_with('3') {
         headers.push("Location");
     }
     if operation.has_tag {

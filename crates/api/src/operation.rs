@@ -86,6 +86,11 @@ impl Operation {
         Self { rule: Rule { body: RequestBody::Json, ..self.rule }, ..self }
     }
 
+    /// For an operation that another service calls with the fields of a form.
+    pub(crate) const fn with_fields(self) -> Self {
+        Self { rule: Rule { body: RequestBody::Fields, ..self.rule }, ..self }
+    }
+
     pub(crate) const fn with_form(self) -> Self {
         let body = RequestBody::Form { max_bytes: form::MAX_BYTES };
         Self { rule: Rule { body, ..self.rule }, ..self }
@@ -143,6 +148,9 @@ impl Operation {
         let mut codes = [&ALWAYS[..], self.own_codes].concat();
         if is_write {
             codes.extend([Code::CsrfRejected, Code::BodyTooLarge, Code::RequestTimeout]);
+        }
+        if body == RequestBody::Fields {
+            codes.extend([Code::BodyTooLarge, Code::RequestTimeout]);
         }
         if body != RequestBody::None {
             codes.extend([Code::MalformedRequest, Code::UnsupportedMediaType, Code::Invalid]);

@@ -15,12 +15,14 @@
 //! To add a page: write `pages/<name>.rs` with its handlers, name it in [`PAGES`] and [`mount`]. [`Visit`] is the request,
 //! [`Fields`] the form, [`Page`] the answer; [`text`] pairs each text in Korean and English.
 
+mod done;
 mod error;
 mod fields;
 mod layout;
 mod login;
 mod reset_password;
 mod second_factor;
+mod sign_up;
 mod verify_email;
 mod visit;
 
@@ -50,6 +52,7 @@ static SHOW: Rule = Rule::read(Login::None);
 static LOG_IN: Rule = submit(Policy::Login);
 static USE_CODE: Rule = Rule { deadline: Deadline::Standard, ..submit(Policy::Login) };
 static USE_TOKEN: Rule = submit(Policy::EmailToken);
+static SIGN_UP: Rule = submit(Policy::ExternalLogin);
 
 /// The rule of a form that hashes a password.
 const fn submit(policy: Policy) -> Rule {
@@ -75,6 +78,9 @@ const PAGES: &[Paths] = &[
         get: "showResetPassword",
         post: Some(("submitResetPassword", &USE_TOKEN)),
     },
+    Paths { path: "/login/done", get: "showLoginDone", post: None },
+    Paths { path: "/login/unlinked", get: "showUnlinked", post: None },
+    Paths { path: "/signup/complete", get: "showSignUp", post: Some(("submitSignUp", &SIGN_UP)) },
 ];
 
 /// Adds the pages to the routes.
@@ -85,6 +91,9 @@ pub(crate) fn mount(routes: poem::Route) -> poem::Route {
         .at("/login/error", get(error::show))
         .at("/verify-email", get(verify_email::show).post(verify_email::submit))
         .at("/reset-password", get(reset_password::show).post(reset_password::submit))
+        .at("/login/done", get(done::show))
+        .at("/login/unlinked", get(done::show_unlinked))
+        .at("/signup/complete", get(sign_up::show).post(sign_up::submit))
 }
 
 /// The routes of the pages with their rules, for the gate.

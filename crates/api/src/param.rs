@@ -8,8 +8,8 @@ use std::{borrow::Cow, str::FromStr};
 
 use blegram_chat::SyncCursor;
 use blegram_domain::{
-    CommentId, ConversationId, FactorId, Hashtag, MediaId, MessageId, PostId, RecentSearchId, SessionId,
-    UploadId, UserId, Username, Violation, audit, search::Query as SearchQuery,
+    CommentId, ConversationId, FactorId, Hashtag, MediaId, MessageId, PostId, ProviderId, RecentSearchId,
+    SessionId, UploadId, UserId, Username, Violation, audit, search::Query as SearchQuery,
 };
 use blegram_http::MaybeViewer;
 use blegram_social::UserRef;
@@ -86,6 +86,8 @@ parameters! {
     UploadParam: string("uuid");
     /// The ID of a recent search.
     RecentSearchParam: string("uuid");
+    /// The ID of a login provider.
+    ProviderParam: MetaSchema { example: Some("kakao".into()), ..MetaSchema::new("string") };
     /// The ID of a session.
     SessionParam: string("uuid");
     /// The ID of a second factor.
@@ -318,6 +320,13 @@ pub(crate) fn query(text: &Required<SearchParam>) -> Result<SearchQuery, Problem
 impl SessionParam {
     /// The id, or 404.
     pub(crate) fn id(&self) -> Result<SessionId, Problem> {
+        self.0.parse().map_err(|_| Problem::not_found())
+    }
+}
+
+impl ProviderParam {
+    /// The id, or 404.
+    pub(crate) fn id(&self) -> Result<ProviderId, Problem> {
         self.0.parse().map_err(|_| Problem::not_found())
     }
 }

@@ -88,7 +88,7 @@ impl Problem {
             Code::UpgradeRequired => problem
                 .with_header(header::UPGRADE, HeaderValue::from_static("websocket"))
                 .with_header(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
-            Code::Overloaded | Code::Unavailable => {
+            Code::Overloaded | Code::ProviderUnavailable | Code::Unavailable => {
                 problem.with_header(header::RETRY_AFTER, PAUSE_SECONDS.into())
             }
             _ => problem,

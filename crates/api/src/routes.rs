@@ -13,6 +13,7 @@ pub(crate) mod conversations;
 pub(crate) mod emails;
 pub(crate) mod factors;
 pub(crate) mod gateway;
+pub(crate) mod identities;
 pub(crate) mod instance;
 pub(crate) mod jwks;
 pub(crate) mod likes;
@@ -20,8 +21,10 @@ pub(crate) mod media;
 pub(crate) mod notifications;
 pub(crate) mod people;
 pub(crate) mod posts;
+pub(crate) mod providers;
 pub(crate) mod relations;
 pub(crate) mod reports;
+pub(crate) mod returning;
 pub(crate) mod search;
 pub(crate) mod second_factor;
 pub(crate) mod sessions;
@@ -58,6 +61,8 @@ macro_rules! routes {
 routes! {
     instance: InstanceApi,
     auth: AuthApi,
+    providers: ProvidersApi,
+    identities: IdentitiesApi,
     sessions: SessionsApi,
     emails: EmailsApi,
     second_factor: SecondFactorApi,

@@ -12,6 +12,7 @@ pub(crate) mod comment;
 pub(crate) mod conversation;
 pub(crate) mod factor;
 pub(crate) mod gateway;
+pub(crate) mod identity;
 pub(crate) mod instance;
 pub(crate) mod jwks;
 pub(crate) mod media;

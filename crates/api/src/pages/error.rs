@@ -54,6 +54,24 @@ const MESSAGES: &[(Code, Text)] = &[
         ),
     ),
     (
+        Code::UsernameTaken,
+        text(
+            "이미 쓰이거나 비슷한 아이디가 있습니다. 다른 아이디를 고르세요.",
+            "Another account has this username or a similar one. Choose another one.",
+        ),
+    ),
+    (
+        Code::RegistrationClosed,
+        text("이 사이트는 신규 가입을 받지 않습니다.", "This site does not accept new accounts."),
+    ),
+    (
+        Code::IdentityInUse,
+        text(
+            "이 로그인은 이미 다른 계정에 연결되어 있습니다.",
+            "This login already belongs to another account.",
+        ),
+    ),
+    (
         Code::RateLimited,
         text(
             "시도가 너무 많습니다. 잠시 뒤에 다시 시도하세요.",
@@ -120,10 +138,20 @@ pub(crate) fn rejected(problem: Problem, request_id: &str) -> Response {
 /// Why a login with an external provider failed. The codes are those that this server puts into the address; what the
 /// provider says is never shown.
 const LOGIN_ERRORS: &[(&str, Text)] = &[
-    ("cancelled", text("로그인을 취소했습니다.", "You cancelled the login.")),
+    ("login-cancelled", text("로그인을 취소했습니다.", "You cancelled the login.")),
     (
-        "expired",
-        text("로그인 시간이 지났습니다. 다시 로그인하세요.", "The login took too long. Log in again."),
+        "login-expired",
+        text(
+            "로그인 시간이 지났거나 다른 브라우저에서 시작한 로그인입니다. 다시 로그인하세요.",
+            "The login took too long, or it began in another browser. Log in again.",
+        ),
+    ),
+    (
+        "login-rejected",
+        text(
+            "로그인 서비스가 로그인을 거부했거나 응답을 확인할 수 없습니다. 다시 로그인하세요.",
+            "The login service rejected the login, or its answer could not be verified. Log in again.",
+        ),
     ),
     (
         "provider-unavailable",
@@ -161,7 +189,13 @@ pub(super) async fn show(visit: Visit<'_>) -> Response {
     let known = LOGIN_ERRORS.iter().find(|(known, _)| *known == code);
     let message = known.map_or(LOGIN_FAILED, |(_, message)| *message);
     let again = text("다시 로그인하기", "Log in again").of(visit.language);
+    // Only a name from the configuration is shown, never text from the address.
+    let provider = visit.query("provider").and_then(|id| id.parse().ok());
+    let provider = provider.and_then(|id| visit.app.auth.providers().find(&id));
     let content: Markup = html! {
+        @if let Some(provider) = provider {
+            p.hint { (provider.name()) }
+        }
         p { (message.of(visit.language)) }
         a.button href=(visit.address("/login")) { (again) }
     };

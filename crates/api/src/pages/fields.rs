@@ -1,5 +1,7 @@
 //! The fields of a submitted form.
 
+use std::collections::HashMap;
+
 use blegram_http::Rejection;
 use poem::{FromRequest, Request, RequestBody};
 
@@ -19,6 +21,15 @@ impl<'a> FromRequest<'a> for Fields {
 }
 
 impl Fields {
+    /// All fields; of several with the same name, the first.
+    pub(crate) fn into_map(self) -> HashMap<String, String> {
+        let mut map = HashMap::new();
+        for (name, value) in self.0 {
+            map.entry(name).or_insert(value);
+        }
+        map
+    }
+
     /// The value of a field; empty if the form does not have it.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)

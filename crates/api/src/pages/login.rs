@@ -12,8 +12,8 @@ use poem::{
 use super::{Fields, Page, Text, Visit, message, second_factor, text, text_field, visit::local_path};
 use crate::{
     problem::{Code, Problem},
-    routes::auth::device,
-    schema::instance::login_providers,
+    routes::{auth::device, returning::with_query},
+    schema::instance::Provider,
 };
 
 const TITLE: Text = text("로그인", "Log in");
@@ -91,7 +91,11 @@ fn credentials(fields: &Fields, device: Device) -> Option<LogIn> {
 
 fn form(visit: &Visit<'_>, target: &str, login: &str, error: Option<Text>) -> Markup {
     let say = |korean, english| text(korean, english).of(visit.language);
-    let providers = login_providers();
+    let providers = Provider::list(visit.app);
+    let start = |provider: &Provider| match target {
+        "" => provider.start_url.clone(),
+        target => with_query(&provider.start_url, &[("redirect_to", target)]),
+    };
     html! {
         @if let Some(error) = error {
             p.error role="alert" { (error.of(visit.language)) }
@@ -108,7 +112,7 @@ fn form(visit: &Visit<'_>, target: &str, login: &str, error: Option<Text>) -> Ma
             a href=(visit.address("/reset-password")) { (say("비밀번호를 잊으셨나요?", "Forgot your password?")) }
         }
         @for provider in &providers {
-            a.button href=(provider.start_url) rel="nofollow" {
+            a.button href=(start(provider)) rel="nofollow" {
                 @match visit.language {
                     blegram_domain::Language::Korean => { (provider.name) "(으)로 로그인" }
                     blegram_domain::Language::English => { "Log in with " (provider.name) }

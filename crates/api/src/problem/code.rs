@@ -53,21 +53,33 @@ codes! {
     InvalidCredentials = "invalid-credentials", UNAUTHORIZED, "Username or password is wrong",
         "Check both and try again. The response does not say which of the two is wrong.",
         "아이디와 비밀번호를 확인하고 다시 시도하세요. 둘 중 무엇이 틀렸는지는 알려 드리지 않습니다.";
-    InvalidGrant = "invalid-grant", UNAUTHORIZED, "The refresh token is invalid",
-        "The refresh token has already been used, has expired or was revoked. Log in again.",
-        "이미 사용했거나 만료되었거나 취소된 갱신 토큰입니다. 다시 로그인하세요.";
     LoginChallengeInvalid = "login-challenge-invalid", UNAUTHORIZED, "The login has expired",
         "The login was not completed within five minutes or five attempts, is already complete, or the password was changed. Log in again.",
         "5분 또는 다섯 번의 시도 안에 로그인을 완료하지 않았거나, 이미 완료한 로그인이거나, 비밀번호가 바뀌었습니다. 처음부터 다시 로그인하세요.";
     SecondFactorInvalid = "second-factor-invalid", UNAUTHORIZED, "The code or passkey was not accepted",
         "Send the current code of the authenticator app, an unused recovery code, or a passkey of this account. Each code is valid once; if the code is right, check the clock of the device that shows it.",
         "인증 앱에 표시된 현재 코드나 아직 쓰지 않은 복구 코드, 또는 이 계정의 패스키를 보내세요. 코드는 한 번만 쓸 수 있습니다. 코드가 맞는데도 거부되면 코드를 보여 주는 기기의 시각을 확인하세요.";
+    InvalidGrant = "invalid-grant", UNAUTHORIZED, "The token or code is invalid",
+        "The refresh token, the code or the sign-up token has already been used, has expired or was revoked, or belongs to another client. Log in again.",
+        "이미 사용했거나 만료되었거나 취소되었거나 다른 클라이언트에 발급된 갱신 토큰, 코드, 가입 토큰입니다. 다시 로그인하세요.";
+    LoginCancelled = "login-cancelled", BAD_REQUEST, "The login was cancelled",
+        "You cancelled the login at the login provider. Begin again to log in.",
+        "로그인 서비스에서 로그인을 취소했습니다. 로그인하려면 처음부터 다시 시작하세요.";
+    LoginExpired = "login-expired", BAD_REQUEST, "The login has expired",
+        "A login with a login provider must end within ten minutes, once, and in the browser in which it began. Begin again.",
+        "로그인 서비스를 통한 로그인은 시작한 브라우저에서 10분 안에 한 번만 완료할 수 있습니다. 처음부터 다시 시작하세요.";
+    LoginRejected = "login-rejected", BAD_GATEWAY, "The login provider rejected the login",
+        "The login provider rejected the login, or its response could not be verified. Begin again. If it fails again, the operators of this site find the reason in the log.",
+        "로그인 서비스가 로그인을 거부했거나 응답을 검증할 수 없습니다. 처음부터 다시 시작하세요. 계속되면 운영자가 로그에서 원인을 확인할 수 있습니다.";
     CsrfRejected = "csrf-rejected", FORBIDDEN, "Cross-site request rejected",
         "Send the request from a page of this site or of a trusted origin. A client that sends neither Sec-Fetch-Site nor Origin must send the token from GET /api/v1/auth/csrf in the X-CSRF-Token header.",
         "이 사이트나 신뢰된 출처의 페이지에서 요청을 보내세요. Sec-Fetch-Site와 Origin을 보내지 않는 클라이언트는 GET /api/v1/auth/csrf 요청으로 받은 토큰을 X-CSRF-Token 헤더로 보내야 합니다.";
     Forbidden = "forbidden", FORBIDDEN, "You are not allowed to do this",
         "You can see this resource, but you do not have permission for this action. In most cases only the owner does.",
         "볼 수는 있지만 이 작업을 할 권한이 없습니다. 대개 소유자만 할 수 있는 작업입니다.";
+    BrowserRequired = "browser-required", FORBIDDEN, "A browser session is required",
+        "A login provider is linked in a browser that is logged in to the account: the provider sends the browser back, and only its session proves whose account it is. Open the site in the browser.",
+        "로그인 서비스는 계정에 로그인한 브라우저에서 연결합니다. 브라우저의 세션으로 누구의 계정인지 확인하므로 브라우저에서 사이트를 여세요.";
     WrongPassword = "wrong-password", FORBIDDEN, "The password is wrong",
         "Send the account's current password. You stay logged in.",
         "계정의 현재 비밀번호를 보내세요. 로그인 상태는 유지됩니다.";
@@ -122,6 +134,12 @@ codes! {
     TooManyPasskeys = "too-many-passkeys", CONFLICT, "The account has too many passkeys",
         "An account can have ten passkeys. Remove one that you no longer use with deleteFactor.",
         "패스키는 계정당 열 개까지 등록할 수 있습니다. 더 이상 쓰지 않는 패스키를 deleteFactor로 제거하세요.";
+    IdentityInUse = "identity-in-use", CONFLICT, "The identity is in use",
+        "This account at the login provider is linked to another account here, or your account is linked to another one at the same provider. Unlink that one first.",
+        "로그인 서비스의 이 계정은 이미 다른 계정에 연결되어 있거나, 내 계정에 같은 서비스의 다른 계정이 연결되어 있습니다. 먼저 그 연결을 해제하세요.";
+    LastLoginMethod = "last-login-method", CONFLICT, "This is the last way to log in",
+        "Without it you could not log in any more. Set a password or link another login provider first.",
+        "연결을 해제하면 더는 로그인할 수 없습니다. 먼저 비밀번호를 설정하거나 다른 로그인 서비스를 연결하세요.";
     MediaInUse = "media-in-use", CONFLICT, "The image is in use",
         "An image can be used only once: in a post, in a message or as your profile picture. To use it again, upload it again. To delete it, first remove it from where it is used.",
         "이미지는 게시글, 메시지, 프로필 사진 중 한 곳에만 쓸 수 있습니다. 다시 쓰려면 새로 업로드하고, 삭제하려면 먼저 이미지를 사용하는 곳에서 제거하세요.";
@@ -200,6 +218,9 @@ codes! {
     Internal = "internal", INTERNAL_SERVER_ERROR, "Internal server error",
         "The request may or may not have taken effect; check before you retry. Report the `request_id` to the operators of this site.",
         "요청이 반영되었을 수도, 아닐 수도 있으니 다시 시도하기 전에 확인하세요. 운영자에게 `request_id`를 알려 주세요.";
+    ProviderUnavailable = "provider-unavailable", SERVICE_UNAVAILABLE, "The login provider is unavailable",
+        "`detail` names the login provider. Retry after the number of seconds in Retry-After, or log in another way.",
+        "`detail`에 로그인 서비스의 이름이 있습니다. Retry-After 헤더의 초만큼 기다린 뒤 다시 시도하거나 다른 방법으로 로그인하세요.";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The server is overloaded",
         "Retry after the number of seconds in Retry-After.",
         "Retry-After 헤더의 초만큼 기다린 뒤 다시 시도하세요.";

@@ -36,13 +36,31 @@ impl From<blegram_auth::Error> for Problem {
             }
             blegram_auth::Error::PreconditionFailed => Self::new(Code::PreconditionFailed),
             blegram_auth::Error::InvalidGrant => Self::new(Code::InvalidGrant),
+            blegram_auth::Error::ProviderUnavailable(provider) => Self::new(Code::ProviderUnavailable)
+                .with_detail(format!("The login provider \"{provider}\" does not respond. Try again later, or log in another way.")),
+            blegram_auth::Error::ProviderRejected(provider) => Self::new(Code::LoginRejected)
+                .with_detail(format!("The login with the provider \"{provider}\" was rejected. Begin again.")),
+            blegram_auth::Error::LoginCancelled => Self::new(Code::LoginCancelled),
+            blegram_auth::Error::LoginExpired => Self::new(Code::LoginExpired),
+            blegram_auth::Error::RedirectUriNotAllowed => Self::invalid(vec![Failure::of(
+                "/redirect_uri",
+                Violation::NotFound("must be one of the redirect URIs in login.app_redirect_uris of this site"),
+            )]),
+            blegram_auth::Error::IdentityInUse => Self::new(Code::IdentityInUse),
+            blegram_auth::Error::LastLoginMethod => Self::new(Code::LastLoginMethod),
+            blegram_auth::Error::BrowserRequired => Self::new(Code::BrowserRequired),
+            blegram_auth::Error::NoticeRejected => {
+                Self::new(Code::Unauthenticated).with_detail("The notice is not authentic.")
+            }
             blegram_auth::Error::SessionEnded => Self::new(Code::Unauthenticated),
-            blegram_auth::Error::SessionNotFound
-            | blegram_auth::Error::FactorNotFound
-            | blegram_auth::Error::AccountNotFound => Self::not_found(),
             blegram_auth::Error::EmailTokenInvalid => Self::new(Code::EmailTokenInvalid),
             blegram_auth::Error::EmailTaken => Self::new(Code::EmailTaken),
             blegram_auth::Error::MailDisabled => Self::new(Code::MailDisabled),
+            blegram_auth::Error::SessionNotFound
+            | blegram_auth::Error::FactorNotFound
+            | blegram_auth::Error::AccountNotFound
+            | blegram_auth::Error::ProviderNotFound
+            | blegram_auth::Error::IdentityNotFound => Self::not_found(),
             blegram_auth::Error::RateLimited(limited) => limited.into(),
             blegram_auth::Error::Overloaded(retry_after) => Self::overloaded(retry_after),
             blegram_auth::Error::Hashing(cause)

@@ -1,4 +1,4 @@
-use blegram_auth::{Device, LoggedIn, Secret};
+use blegram_auth::{Device, ExchangeCode, Exchanged, LoggedIn, Secret};
 use blegram_domain::session::Kind;
 use blegram_http::{MaybeViewer, client, cookie, headers::RequestHeader};
 use blegram_limits::Policy;
@@ -7,15 +7,16 @@ use poem_openapi::OpenApi;
 
 use crate::{
     App,
-    answer::{Answer, ApiResult, Created, MaybeAccepted, NoContent, WithCookie},
+    answer::{Answer, ApiResult, Created, MaybeAccepted, NoContent, TokenAnswer, WithCookie},
     body::Body,
     operation::{Login, Operation},
     pages::preferred_language,
     problem::{Code, Problem},
     routes::{AppData, Tag},
     schema::{
-        account::{AuthResult, CsrfToken, Grant, IssueToken, LogIn, SignUp, Tokens},
+        account::{AuthResult, CsrfToken, Grant, IssueToken, LogIn, SignUp},
         factor::LoginChallenge,
+        identity::NextStep,
     },
 };
 
@@ -43,7 +44,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     .limited(Policy::Login)
     .setting_cookie(),
     Operation::write("logOut", Login::Optional, &[]).setting_cookie(),
-    Operation::write("issueToken", Login::None, &[Code::InvalidGrant]).with_body(),
+    Operation::write("issueToken", Login::None, &[Code::InvalidGrant, Code::AccountSuspended]).with_body(),
     Operation::read("getCsrfToken", Login::Optional, &[]),
 ];
 
@@ -112,10 +113,13 @@ impl AuthApi {
 
     /// Issue or refresh tokens
     ///
-    /// For native apps: exchanges a refresh token for new tokens. A refresh token is valid for one use. If the response
+    /// For native apps: exchanges a refresh token for new tokens, or the code after a login with a provider for the first
+    /// ones; 202 if the new account still needs a username (finishSignUp), or the
+    /// account a second factor (completeLogin). A refresh token is valid for one use. If the response
     /// is lost, send the same refresh token again: until the new tokens are used, the server returns the same ones.
     /// Reusing it after that ends the session, because the token may have been stolen. Run only one refresh at a time.
-    /// 네이티브 앱용입니다. 갱신 토큰으로 새 토큰을 받습니다. 갱신 토큰은 한 번만 쓸 수 있습니다. 응답을 받지 못했다면
+    /// 네이티브 앱용입니다. 갱신 토큰으로 새 토큰을, 로그인 서비스로 로그인한 뒤 받은 코드로 첫 토큰을 받습니다. 새 계정의
+    /// 아이디를 정하거나(finishSignUp) 2단계 인증을 해야 하면(completeLogin) 202를 반환합니다. 갱신 토큰은 한 번만 쓸 수 있습니다. 응답을 받지 못했다면
     /// 같은 갱신 토큰을 다시 보내세요. 새 토큰을 쓰기 전까지는 같은 토큰을 반환합니다. 새 토큰을 쓴 뒤에 이전 갱신
     /// 토큰을 다시 쓰면 도난으로 보고 세션을 종료합니다. 갱신 요청은 한 번에 하나만 보내세요.
     #[oai(path = "/auth/token", method = "post", operation_id = "issueToken")]
@@ -124,11 +128,28 @@ impl AuthApi {
         app: AppData<'_>,
         request: &Request,
         body: Body<IssueToken>,
-    ) -> ApiResult<Answer<Tokens>> {
+    ) -> ApiResult<TokenAnswer> {
         let address = client::address(request, &app.site.trusted_proxies);
-        match body.0 {
-            Grant::RefreshToken(token) => Ok(Answer(app.auth.refresh(&token, address).await?.into())),
-            Grant::AuthorizationCode => Err(Problem::new(Code::InvalidGrant)),
+        let (code, code_verifier, redirect_uri) = match body.0 {
+            Grant::RefreshToken(token) => {
+                return Ok(TokenAnswer::Tokens(app.auth.refresh(&token, address).await?.into()));
+            }
+            Grant::AuthorizationCode { code, code_verifier, redirect_uri } => {
+                (code, code_verifier, redirect_uri)
+            }
+        };
+        let native = Device { kind: Kind::Native, ..Device::default() };
+        let device = device(&app, MaybeViewer::default(), request, native);
+        let exchange = ExchangeCode { code, code_verifier, redirect_uri, device };
+        match app.auth.exchange_code(exchange).await? {
+            Exchanged::SignUpPending(pending) => Ok(TokenAnswer::Pending(NextStep::SignUp(pending.into()))),
+            Exchanged::Challenged(challenge) => {
+                Ok(TokenAnswer::Pending(NextStep::SecondFactor(challenge.into())))
+            }
+            Exchanged::LoggedIn(logged_in) => match logged_in.secret {
+                Secret::Native(tokens) => Ok(TokenAnswer::Tokens(tokens.into())),
+                Secret::Browser(_) => Err(Problem::internal("a code opened the session of a browser")),
+            },
         }
     }
 

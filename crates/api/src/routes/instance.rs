@@ -4,7 +4,7 @@ use crate::{
     answer::{Answer, ApiResult},
     operation::{Login, Operation},
     routes::{AppData, Tag},
-    schema::instance::{Instance, Settings},
+    schema::instance::{Instance, Provider, Settings},
 };
 
 pub(crate) struct InstanceApi;
@@ -21,6 +21,7 @@ impl InstanceApi {
     #[oai(path = "/instance", method = "get", operation_id = "getInstance")]
     async fn get_instance(&self, app: AppData<'_>) -> ApiResult<Answer<Instance>> {
         let (quotas, quota) = (app.auth.limiter().quotas(), app.media.quota());
-        Ok(Answer(Instance::new(Settings::of(&app.auth), quotas, quota)))
+        let instance = Instance::new(Settings::of(&app.auth), quotas, quota);
+        Ok(Answer(instance.with_login_providers(Provider::list(&app))))
     }
 }

@@ -10,7 +10,7 @@ use blegram_limits::{Policy, Quotas};
 use poem_openapi::Object;
 use serde::Serialize;
 
-use crate::body;
+use crate::{App, body};
 
 /// Information about this site.
 /// 사이트 정보.
@@ -229,9 +229,16 @@ pub(crate) struct Provider {
     pub(crate) start_url: String,
 }
 
-/// The external login providers of this site, for the document and for the login page.
-pub(crate) const fn login_providers() -> Vec<Provider> {
-    Vec::new()
+impl Provider {
+    /// The external login providers of the site, in the order of its configuration.
+    pub(crate) fn list(app: &App) -> Vec<Self> {
+        let provider = |provider: &blegram_auth::Provider| Self {
+            id: provider.id().to_string(),
+            name: provider.name().to_owned(),
+            start_url: format!("{}/api/v1/auth/{}/start", app.site.public_url, provider.id()),
+        };
+        app.auth.providers().iter().map(provider).collect()
+    }
 }
 
 /// What the settings of the site decide.
@@ -306,7 +313,12 @@ impl Instance {
                 second_factors: true,
                 passkeys: settings.passkeys,
             },
-            login_providers: login_providers(),
+            login_providers: Vec::new(),
         }
+    }
+
+    /// Adds the login providers.
+    pub(crate) fn with_login_providers(self, login_providers: Vec<Provider>) -> Self {
+        Self { login_providers, ..self }
     }
 }

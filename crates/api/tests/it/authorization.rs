@@ -34,6 +34,18 @@ const TABLE: &[(&str, [u16; 3])] = &[
     ("createRecoveryCodes", [401, 201, 201]),
     // `{factor}` is that of an app whose setup is not complete.
     ("deleteFactor", [401, 404, 404]),
+    // The site has no login providers: `tests/it/providers.rs` tests those that exist.
+    ("listLoginProviders", [200, 200, 200]),
+    ("startLogin", [404, 404, 404]),
+    ("finishLogin", [404, 404, 404]),
+    ("finishLoginByForm", [404, 404, 404]),
+    ("getPendingSignUp", [401, 401, 401]),
+    ("finishSignUp", [401, 401, 401]),
+    ("receiveUnlinkNotice", [404, 404, 404]),
+    ("receiveUnlinkNoticeByQuery", [404, 404, 404]),
+    ("listIdentities", [401, 200, 200]),
+    ("linkIdentity", [401, 404, 404]),
+    ("unlinkIdentity", [401, 404, 404]),
     ("getJwks", [200, 200, 200]),
     ("listSessions", [401, 200, 200]),
     ("revokeSession", [401, 404, 204]),
@@ -156,6 +168,7 @@ async fn call(
         .replace("{message}", message)
         .replace("{factor}", factor)
         .replace("{user}", "@olga")
+        .replace("{provider}", "kakao")
         .replace("{id}", session)
         .replace("{tag}", "제주");
     if id == "uploadMedia" {
@@ -183,14 +196,17 @@ async fn call(
         "finishPasskeyLogin" => json!({ "credential": {}, "client": "browser" }),
         "issueToken" => json!({ "grant_type": "refresh_token", "refresh_token": "blr_nothing" }),
         "updateMe" => json!({ "bio": "hello" }),
+        "finishSignUp" => json!({ "username": name }),
         "changeUsername" => json!({ "username": name }),
         "markNotificationsRead" => json!({ "up_to": post }),
         "createReport" => json!({ "post_id": post, "reason": "spam" }),
         "deleteMe" => json!({ "password": PASSWORD }),
         _ => json!({ "text": "hello" }),
     };
+    let takes_fields = ["finishLoginByForm", "receiveUnlinkNotice"].contains(&id);
+    let content_type = if takes_fields { "application/x-www-form-urlencoded" } else { "application/json" };
     let body = body.to_string().into_bytes();
-    actor.send(method, &path, &[("content-type", "application/json")], body).await.status
+    actor.send(method, &path, &[("content-type", content_type)], body).await.status
 }
 
 // Defect 1 of the predecessors.

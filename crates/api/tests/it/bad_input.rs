@@ -222,7 +222,8 @@ async fn empty_optional_query_parameters_are_ignored(#[case] backend: Backend) {
     for (method, template, operation) in CONTRACT.operations() {
         let parameters = operation["parameters"].as_array().into_iter().flatten();
         let queries: Vec<&Value> = parameters.filter(|parameter| parameter["in"] == "query").collect();
-        if method != Method::GET || queries.is_empty() {
+        // The site has no login providers, and their redirects are never equal.
+        if method != Method::GET || queries.is_empty() || template.contains("{provider}") {
             continue;
         }
         let names = |required: bool| {

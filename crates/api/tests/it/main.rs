@@ -33,6 +33,7 @@ mod pages;
 mod passwords;
 mod posts;
 mod profiles;
+mod providers;
 mod relations;
 mod revisions;
 mod search;

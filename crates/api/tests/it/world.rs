@@ -11,7 +11,7 @@ use std::{
 };
 
 use blegram_api::{App, Places, Readiness, Realtime, Site};
-use blegram_auth::{Auth, Config, Mailer, OutgoingMail, PasswordCost, SendError};
+use blegram_auth::{Auth, Config, Mailer, OutgoingMail, PasswordCost, Providers, SendError};
 use blegram_chat::Chat;
 use blegram_domain::{Clock, FixedClock, Timestamp, job::MailJob};
 use blegram_http::Peer;
@@ -64,6 +64,9 @@ pub(crate) struct Settings {
     pub(crate) gateway: blegram_gateway::Config,
     pub(crate) readiness: Readiness,
     pub(crate) places: Option<Places>,
+    pub(crate) providers: Providers,
+    /// The clock, if something outside the site needs it, too.
+    pub(crate) clock: Option<Arc<FixedClock>>,
 }
 
 impl Default for Settings {
@@ -76,6 +79,8 @@ impl Default for Settings {
             media: blegram_media::Config { threads: 1, ..blegram_media::Config::default() },
             readiness: Arc::new(|| Box::pin(std::future::ready(Ok(())))),
             places: None,
+            providers: Providers::default(),
+            clock: None,
         }
     }
 }
@@ -154,7 +159,8 @@ impl TestApp {
     }
 
     pub(crate) async fn with(backend: Backend, settings: Settings) -> Self {
-        let clock = Arc::new(FixedClock::new(Timestamp::from_micros(1_790_000_000_000_000).unwrap()));
+        let new_clock = || Arc::new(FixedClock::new(Timestamp::from_micros(1_790_000_000_000_000).unwrap()));
+        let clock = settings.clock.clone().unwrap_or_else(new_clock);
         let database = Arc::new(TestDatabase::new(backend).await);
         let media =
             Media::new(database.db().clone(), Arc::clone(&clock) as _, settings.media.clone()).unwrap();
@@ -193,6 +199,7 @@ impl TestApp {
         let mailbox = Arc::new(Mailbox::default());
         let auth = Auth::new(db.clone(), Arc::clone(&time), settings.auth).unwrap();
         let auth = auth.with_mailer(Arc::clone(&mailbox) as _).with_events(Arc::clone(&events) as _);
+        let auth = auth.with_providers(settings.providers);
         let app = App {
             auth: auth.clone(),
             social: Social::new(db.clone(), Arc::clone(&time)).with_events(Arc::clone(&events) as _),
@@ -518,7 +525,11 @@ impl Actor<'_> {
             let pair = set.split(';').next().unwrap();
             let is_removal = pair.ends_with('=') && set.contains("Max-Age=0");
             let pair = (!is_removal).then(|| pair.to_owned());
-            if set.contains("device-blegram=") { self.set_device(pair) } else { self.set_cookie(pair) }
+            if set.contains("device-blegram=") {
+                self.set_device(pair);
+            } else if set.contains("auth-blegram=") {
+                self.set_cookie(pair);
+            }
         }
     }
 }

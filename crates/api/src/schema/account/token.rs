@@ -76,7 +76,8 @@ request! {
         match grant_type? {
             GrantType::RefreshToken => refresh_token.map(Grant::RefreshToken),
             GrantType::AuthorizationCode => {
-                code.and(code_verifier).and(redirect_uri).map(|_| Grant::AuthorizationCode)
+                let (code, code_verifier, redirect_uri) = (code?, code_verifier?, redirect_uri?);
+                Some(Grant::AuthorizationCode { code, code_verifier, redirect_uri })
             }
         }
     }
@@ -86,8 +87,7 @@ request! {
 #[derive(Debug)]
 pub(crate) enum Grant {
     RefreshToken(String),
-    /// Authorization codes are not issued yet, so every code is invalid.
-    AuthorizationCode,
+    AuthorizationCode { code: String, code_verifier: String, redirect_uri: String },
 }
 
 /// Largest accepted grant, in bytes; longer than every issued one.

@@ -1,7 +1,14 @@
 //! Jobs that need several features, in an order that none of them knows.
 
-use blegram_domain::{PostId, UserId, job::SiteJob};
+use std::io;
+
+use blegram_auth::avatar::AvatarDownload;
+use blegram_domain::{Media, PostId, UserId, job::SiteJob, version::Precondition};
+use blegram_media::Source;
 use blegram_persistence::remnants;
+use blegram_social::UpdateProfile;
+use bytes::Bytes;
+use futures_util::stream;
 
 use super::handlers::Handlers;
 
@@ -10,6 +17,7 @@ impl Handlers {
         match job {
             SiteJob::PurgeAccount(user) => self.purge_account(user).await,
             SiteJob::PurgePost(post) => self.purge_post(post).await,
+            SiteJob::ImportAvatar(user) => self.import_avatar(user).await,
             SiteJob::Retention => self.delete_old().await,
         }
     }
@@ -24,6 +32,39 @@ impl Handlers {
 
     async fn purge_post(&self, post: PostId) -> anyhow::Result<bool> {
         Ok(self.media.purge_post(post).await? || self.social.purge_post(post).await?)
+    }
+
+    /// Makes the profile picture at a login provider the avatar of a new account. What cannot be downloaded or is no image
+    /// is left out: the user can upload another.
+    async fn import_avatar(&self, user: UserId) -> anyhow::Result<bool> {
+        match self.auth.download_avatar(user).await? {
+            AvatarDownload::File(file) => self.set_avatar(user, file).await?,
+            AvatarDownload::Nothing => {}
+            AvatarDownload::Later(error) => return Err(error.into()),
+        }
+        self.auth.finish_avatar_import(user).await?;
+        Ok(false)
+    }
+
+    async fn set_avatar(&self, user: UserId, file: Vec<u8>) -> anyhow::Result<()> {
+        let account = self.auth.account(user).await?.filter(|account| account.user.is_visible());
+        // The user may have chosen another picture meanwhile.
+        if account.is_none_or(|account| account.user.summary.avatar.is_some()) {
+            return Ok(());
+        }
+        let pieces = stream::iter([Ok::<_, io::Error>(Bytes::from(file))]);
+        let source = Source::read(pieces, Media::MAX_BYTES, None).await?;
+        let image = match self.media.upload(user, source, None).await {
+            Ok(image) => image,
+            Err(blegram_media::Error::Refused(rejection)) => {
+                tracing::info!(%user, error = %rejection, "the profile picture is not imported");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let avatar = UpdateProfile { avatar: Some(Some(image.id)), ..UpdateProfile::default() };
+        self.social.update_profile(user, avatar, &Precondition::default()).await?;
+        Ok(())
     }
 
     /// Deletes what has expired or is unused, and at last what is left of it in the files of SQLite.

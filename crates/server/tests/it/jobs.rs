@@ -4,12 +4,15 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use blegram::jobs::Runner;
 use blegram_auth::{
-    Auth, Config, Device, EnteredPassword, LogIn, LoggedIn, NewPassword, PasswordCost, Secret, SignUp,
+    Auth, Config, Device, EnteredPassword, FinishLogin, FinishedLogin, LogIn, LoggedIn, NewPassword,
+    PasswordCost, Secret, SignUp, StartLogin,
+    provider::settings::Preset,
+    testing::{FakeProvider, FakeUser},
 };
 use blegram_chat::Chat;
 use blegram_domain::{
     ClientId, Clock, CommentText, ConversationTitle, FixedClock, Job, MediaId, MessageText, PageRequest,
-    PostId, PostText, SystemClock, Timestamp, UserId, Username, Visibility,
+    PostId, PostText, ProviderId, SystemClock, Timestamp, UserId, Username, Visibility,
     conversation::SendMessage,
     media::ImageType,
     page::{Limit, Scope},
@@ -509,4 +512,79 @@ async fn expired_rows_are_deleted_every_hour(#[case] backend: Backend) {
         device: Device::default(),
     };
     assert!(site.auth.log_in(log_in).await.is_ok());
+}
+
+/// A site with a login provider whose users have a profile picture.
+async fn log_in_with_picture(site: &Site, provider: &FakeProvider, path: &str) -> UserId {
+    let auth = site.auth.clone().with_providers([provider.provider("test")].into_iter().collect());
+    let id = ProviderId::parse("test").unwrap();
+    let start = StartLogin { provider: id.clone(), redirect_to: None, app: None };
+    let started = auth.start_login(start).await.unwrap();
+    let picture = serde_json::json!(format!("{}{path}", provider.url()));
+    let user = FakeUser::new("subject-1", "Ann Lee").with("picture", picture);
+    let query = provider.approve(&started.url, &user);
+    let parameter = |name: &str| {
+        let pair = query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")));
+        pair.map(ToOwned::to_owned)
+    };
+    let finish = FinishLogin {
+        provider: id,
+        state: parameter("state"),
+        code: parameter("code").map(Into::into),
+        error: None,
+        issuer: None,
+        browser: Some(started.browser.expose().to_owned()),
+        session: None,
+        device: Device::default(),
+    };
+    match auth.finish_login(finish).await.unwrap() {
+        FinishedLogin::LoggedIn { logged_in, .. } => logged_in.account.user.summary.id,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn with_provider(backend: Backend) -> (Site, FakeProvider) {
+    let site = Site::new(backend).await;
+    let provider = FakeProvider::start(Preset::Oidc, Arc::clone(&site.clock) as Arc<dyn Clock>).await;
+    let auth = site.auth.clone().with_providers([provider.provider("test")].into_iter().collect());
+    (Site { auth, ..site }, provider)
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn profile_picture_of_a_provider_becomes_the_avatar(#[case] backend: Backend) {
+    let (site, provider) = with_provider(backend).await;
+    let user = log_in_with_picture(&site, &provider, "/picture").await;
+    let has_avatar = async || site.auth.account(user).await.unwrap().unwrap().user.summary.avatar.is_some();
+    provider.set_picture(blegram_media::testing::photo(64, 48));
+    site.runner().run_due().await.unwrap();
+    assert!(has_avatar().await);
+    assert_eq!(site.database.count("avatar_imports").await, 0);
+    assert_eq!(provider.requests("/picture"), 1);
+}
+
+#[tokio::test]
+async fn profile_picture_that_is_none_is_left_out() {
+    for picture in [b"<svg/>".to_vec(), b"\x89PNG\r\n\x1a\nbroken".to_vec(), vec![0; 6 << 20], Vec::new()] {
+        let (site, provider) = with_provider(Backend::Sqlite).await;
+        let user = log_in_with_picture(&site, &provider, "/picture").await;
+        provider.set_picture(picture);
+        site.runner().run_due().await.unwrap();
+        assert!(site.auth.account(user).await.unwrap().unwrap().user.summary.avatar.is_none());
+        assert_eq!(site.database.count("avatar_imports").await, 0, "it is not tried again");
+    }
+}
+
+#[tokio::test]
+async fn profile_picture_is_tried_again_while_the_provider_is_down() {
+    let (site, provider) = with_provider(Backend::Sqlite).await;
+    let user = log_in_with_picture(&site, &provider, "/picture").await;
+    // The provider went away.
+    drop(provider);
+    site.runner().run_due().await.unwrap();
+    assert_eq!(site.database.count("avatar_imports").await, 1);
+    site.clock.advance(DAY);
+    site.runner().run_due().await.unwrap();
+    assert_eq!(site.database.count("avatar_imports").await, 0, "not for ever");
+    assert!(site.auth.account(user).await.unwrap().unwrap().user.summary.avatar.is_none());
 }

@@ -7,8 +7,10 @@
 
 mod dotenv;
 mod error;
+mod items;
 mod kubernetes;
 mod layers;
+mod login;
 mod mail;
 mod reference;
 mod rules;
@@ -24,6 +26,7 @@ use url::Url;
 
 pub use self::{
     error::{Error, Problem},
+    login::{ClientId, Issuer, Login, LoginProvider, ProviderName, Scope, SecretText},
     mail::{Host, MailTransport, Sender},
     reference::{env_example, markdown},
     sections::{Accounts, Database, Gateway, Limits, Listener, Log, Mail, Media, Secrets, Server},
@@ -55,6 +58,10 @@ pub struct Config {
     pub accounts: Accounts,
     /// Mail; see also [`Config::mail_transport`].
     pub mail: Mail,
+    /// Login with other providers.
+    pub login: Login,
+    /// Login providers; see also [`Config::provider_settings`].
+    pub login_providers: Vec<LoginProvider>,
     /// Image storage and processing; see also [`Config::media_location`].
     pub media: Media,
     /// The realtime gateway.
@@ -101,6 +108,7 @@ impl Config {
         let (server, listener) = (Server::read(layers), Listener::read(layers));
         let (database, accounts) = (Database::read(layers), Accounts::read(layers));
         let mail = Mail::read(layers);
+        let (login, login_providers) = (Login::read(layers), layers.items(LoginProvider::read));
         let (media, gateway) = (Media::read(layers), Gateway::read(layers));
         let (limits, secrets, log) = (Limits::read(layers), Secrets::read(layers), Log::read(layers));
         Some(Self {
@@ -110,6 +118,8 @@ impl Config {
             database: database?,
             accounts: accounts?,
             mail: mail?,
+            login: login?,
+            login_providers: login_providers?,
             media: media?,
             gateway: gateway?,
             limits: limits?,
@@ -185,11 +195,15 @@ impl Config {
     #[must_use]
     pub fn show(&self) -> String {
         let mut page = String::new();
-        let mut section = "";
+        let mut section = ("", None);
         for line in &self.effective {
-            if line.setting.section != section {
-                section = line.setting.section;
-                page.push_str(&format!("\n[{section}]\n"));
+            let own = (line.setting.section, items::index_of(&line.key));
+            if own != section {
+                section = own;
+                page.push_str(&match own {
+                    (_, Some(_)) => format!("\n[[{}]]\n", items::LIST),
+                    (name, None) => format!("\n[{name}]\n"),
+                });
             }
             page.push_str(&redacted(line));
         }

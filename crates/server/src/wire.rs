@@ -8,9 +8,12 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use blegram_api::{App, Background, Places, Realtime, Site};
-use blegram_auth::{Auth, PasswordCost, SiteKey};
+use blegram_auth::{
+    Auth, PasswordCost, Provider, Providers, SiteKey,
+    provider::{egress::Egress, settings::ProviderSettings},
+};
 use blegram_chat::Chat;
 use blegram_domain::{
     Clock,
@@ -64,8 +67,8 @@ fn log_slow(statement: Executed<'_>) {
 /// probes fail once `shutdown` is cancelled.
 ///
 /// # Errors
-/// When argon2 rejects the password cost, when the mailer cannot be built, or when the image storage cannot be opened as
-/// configured.
+/// When argon2 rejects the password cost, when the mailer or the client for login providers cannot be built, or when the
+/// image storage cannot be opened as configured.
 pub fn app(
     config: &Config,
     db: Db,
@@ -79,6 +82,7 @@ pub fn app(
         Some(mailer) => auth.with_mailer(mailer),
         None => auth,
     };
+    let auth = auth.with_providers(providers(config, &clock)?);
     let media = media(config, db.clone(), Arc::clone(&clock), key)?.with_limiter(Arc::clone(auth.limiter()));
     let (realtime, background) = Realtime::new((&config.gateway).into(), media.clone());
     let events = Arc::new(realtime.clone());
@@ -100,6 +104,23 @@ pub fn app(
 fn places(path: &Path) -> anyhow::Result<Places> {
     Places::open(path)
         .with_context(|| format!("cannot read the database of places at server.places: {}", path.display()))
+}
+
+/// Builds the login providers. None of them is asked for anything before the first login.
+fn providers(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Providers> {
+    let settings = config.provider_settings();
+    if settings.is_empty() {
+        return Ok(Providers::default());
+    }
+    let allows_loopback = config.allows_loopback();
+    let egress = Egress::new(allows_loopback).context("cannot build the HTTPS client for login providers")?;
+    let provider = |settings: ProviderSettings| {
+        let id = settings.id.clone();
+        let provider = Provider::new(settings, egress.clone(), Arc::clone(clock), allows_loopback);
+        // The configuration was checked by the same rules.
+        provider.map_err(|invalid| anyhow!("the login provider {id} has invalid settings: {invalid:?}"))
+    };
+    settings.into_iter().map(provider).collect()
 }
 
 fn site(config: &Config) -> Site {
@@ -178,6 +199,7 @@ fn auth_config(config: &Config, site_key: SiteKey) -> blegram_auth::Config {
         sends_mail: config.mail_transport().is_some(),
         pages_url: config.pages_url(),
         web_origins: config.server.origins().iter().map(|origin| origin.as_str().to_owned()).collect(),
+        app_redirect_uris: config.login.app_redirect_uris.clone(),
     }
 }
 

@@ -1,7 +1,11 @@
 //! Merges the layers: defaults, `blegram.toml`, `.env`, environment. Later layers override earlier ones. Unknown keys
 //! are rejected in every layer.
 
-use std::{collections::BTreeMap, fmt, io, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, io,
+    path::Path,
+};
 
 use toml::{
     Spanned,
@@ -12,6 +16,7 @@ use super::{
     Inputs,
     dotenv::DotEnv,
     error::Problem,
+    items,
     kubernetes::is_service_variable,
     reference::{is_unmistakable, successor},
     sections::settings,
@@ -52,6 +57,8 @@ struct Raw {
 #[derive(Debug, Clone)]
 pub(super) struct Effective {
     pub(super) setting: &'static Setting,
+    /// The full key, with the index of the item in a list of tables.
+    pub(super) key: String,
     /// `None` if it is not set and has no default.
     pub(super) text: Option<String>,
     pub(super) source: Source,
@@ -75,6 +82,8 @@ pub(super) struct Layers {
     pub(super) effective: Vec<Effective>,
     /// Ignored variables of Kubernetes services.
     pub(super) ignored: Vec<String>,
+    /// The item of the list of tables that is being read.
+    item: usize,
 }
 
 impl Layers {
@@ -104,34 +113,50 @@ impl Layers {
 
     /// Parses the value of one setting. Returns `None` and adds a problem if it is invalid.
     pub(super) fn value<T: Value>(&mut self, setting: &'static Setting) -> Option<T> {
-        let Some(raw) = self.raw(setting) else {
-            self.effective.push(Effective { setting, text: None, source: Source::Default });
+        let key = items::key_of(setting, self.item);
+        let Some(raw) = self.raw(setting, &key) else {
+            self.effective.push(Effective { setting, key, text: None, source: Source::Default });
             return T::absent();
         };
         let secret = setting.shape == Shape::Secret;
         let text = if secret { REDACTED } else { &raw.text };
-        self.effective.push(Effective { setting, text: Some(text.to_owned()), source: raw.source.clone() });
+        let effective =
+            Effective { setting, key: key.clone(), text: Some(text.to_owned()), source: raw.source.clone() };
+        self.effective.push(effective);
         let is_accepted = (!raw.list || setting.shape == Shape::List) && setting.admits(&raw.text);
         let value = T::parse(&raw.text).filter(|_| is_accepted);
         if value.is_none() {
-            self.problems.push(problem(setting, &raw, T::reason(&raw.text)));
+            self.problems.push(problem(setting, key, &raw, T::reason(&raw.text)));
         }
         value
     }
 
-    fn raw(&self, setting: &Setting) -> Option<Raw> {
+    /// Reads a list of tables: calls `read` for each item that any layer sets a key of, in order.
+    pub(super) fn items<T>(&mut self, read: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let indexes: BTreeSet<usize> = self.values.keys().filter_map(|key| items::index_of(key)).collect();
+        let mut values = Vec::new();
+        for index in indexes {
+            self.item = index;
+            // All of them before any `?`, so that one invalid item does not hide problems of the next.
+            values.push(read(self));
+        }
+        self.item = 0;
+        values.into_iter().collect()
+    }
+
+    fn raw(&self, setting: &Setting, key: &str) -> Option<Raw> {
         let fixed = match setting.preset {
             Preset::Fixed(text) => Some(text),
             Preset::Derived(_) | Preset::Absent(_) => None,
         };
         let default =
             || fixed.map(|text| Raw { text: text.to_owned(), list: false, source: Source::Default });
-        self.values.get(&setting.key()).cloned().or_else(default)
+        self.values.get(key).cloned().or_else(default)
     }
 
     /// The unparsed value of `key` in any layer, or its fixed default.
     pub(super) fn text(&self, key: &str) -> Option<String> {
-        self.raw(settings().find(|setting| setting.key() == key)?).map(|raw| raw.text)
+        self.raw(settings().find(|setting| setting.key() == key)?, key).map(|raw| raw.text)
     }
 
     /// Whether any layer sets `key`.
@@ -161,6 +186,13 @@ impl Layers {
             let source = Source::Line { file: name.into(), line: line_of(text, key.span().start) };
             let key = format!("{prefix}{}", key.get_ref());
             match value.get_ref() {
+                DeValue::Array(tables) if key == items::LIST && tables.iter().all(is_table) => {
+                    for (index, table) in tables.iter().enumerate() {
+                        if let DeValue::Table(inner) = table.get_ref() {
+                            self.add_table(name, text, &format!("{key}.{index}."), inner);
+                        }
+                    }
+                }
                 DeValue::Table(inner) if is_prefix(&key) || !inner.is_empty() => {
                     self.add_table(name, text, &format!("{key}."), inner);
                 }
@@ -170,7 +202,7 @@ impl Layers {
     }
 
     fn add_entry(&mut self, key: &str, value: &DeValue<'_>, source: Source) {
-        if !settings().any(|setting| setting.key() == key) {
+        if !settings().any(|setting| setting.key() == items::template(key)) {
             let advice = suggestion(key, Setting::key);
             return self.reject(key, &source, advice);
         }
@@ -184,10 +216,10 @@ impl Layers {
     fn add_variables(&mut self, variables: &Variables<'_>) {
         for (name, text) in variables.values.iter().filter(|(name, text)| is_ours(name) && !text.is_empty()) {
             let source = (variables.source)(name.clone());
-            if let Some(setting) = settings().find(|setting| setting.variable() == *name) {
-                self.add_text(setting, text, source);
-            } else if let Some(setting) = setting_from_file(name) {
-                self.add_secret(setting, Path::new(text), source, variables);
+            if let Some((_, key)) = items::setting_of(name) {
+                self.add_text(key, text, source);
+            } else if let Some((variable, key)) = secret_of(name) {
+                self.add_secret(variable, key, Path::new(text), source, variables);
             } else if matches!(source, Source::Variable(_)) && is_service_variable(name, text) {
                 self.ignored.push(name.clone());
             } else {
@@ -228,22 +260,28 @@ impl Layers {
         }
     }
 
-    fn add_text(&mut self, setting: &Setting, text: &str, source: Source) {
-        if matches!(source, Source::DotEnv(_)) && setting.key() == "profile" {
+    fn add_text(&mut self, key: String, text: &str, source: Source) {
+        if matches!(source, Source::DotEnv(_)) && key == "profile" {
             let advice = "cannot be set in .env, because the profile decides whether .env is read";
             return self.reject("profile", &source, advice);
         }
-        self.values.insert(setting.key(), Raw { text: text.to_owned(), list: false, source });
+        self.values.insert(key, Raw { text: text.to_owned(), list: false, source });
     }
 
-    fn add_secret(&mut self, setting: &Setting, path: &Path, source: Source, variables: &Variables<'_>) {
-        let key = setting.key();
-        if variables.values.get(&setting.variable()).is_some_and(|value| !value.is_empty()) {
+    fn add_secret(
+        &mut self,
+        variable: &str,
+        key: String,
+        path: &Path,
+        source: Source,
+        variables: &Variables<'_>,
+    ) {
+        if variables.values.get(variable).is_some_and(|value| !value.is_empty()) {
             self.reject(&key, &source, "is set twice, by value and by file; use only one of them");
         }
         match (variables.read_secret)(path) {
             // An empty file does not count as unset: the secret is missing, and its parser rejects the empty text.
-            Ok(secret) => self.add_text(setting, secret.trim_end_matches(['\r', '\n']), source),
+            Ok(secret) => self.add_text(key, secret.trim_end_matches(['\r', '\n']), source),
             Err(error) => self.reject(&key, &source, format!("cannot read {}: {error}", path.display())),
         }
     }
@@ -255,12 +293,12 @@ impl Layers {
     }
 }
 
-fn problem(setting: &Setting, raw: &Raw, reason: Option<String>) -> Problem {
+fn problem(setting: &Setting, key: String, raw: &Raw, reason: Option<String>) -> Problem {
     let found = (setting.shape != Shape::Secret).then(|| raw.text.clone());
     let kind = if raw.list && setting.shape != Shape::List { "one value, not a list: " } else { "" };
     let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
     let advice = format!("expected {kind}{}, for example {}{reason}", setting.expected(), setting.example());
-    Problem { key: setting.key(), found, origin: raw.source.to_string(), advice }
+    Problem { key, found, origin: raw.source.to_string(), advice }
 }
 
 /// Whether a variable is a setting: it has the prefix, and is neither `BLEGRAM_CONFIG` nor for the tests.
@@ -268,10 +306,15 @@ fn is_ours(name: &str) -> bool {
     name.starts_with("BLEGRAM_") && name != "BLEGRAM_CONFIG" && !name.starts_with("BLEGRAM_TEST_")
 }
 
-/// The secret setting of a variable `BLEGRAM_…_FILE`.
-fn setting_from_file(name: &str) -> Option<&'static Setting> {
+/// The variable and the key of the secret that a variable `BLEGRAM_…_FILE` names a file for.
+fn secret_of(name: &str) -> Option<(&str, String)> {
     let variable = name.strip_suffix("_FILE")?;
-    settings().find(|setting| setting.shape == Shape::Secret && setting.variable() == variable)
+    let (setting, key) = items::setting_of(variable)?;
+    (setting.shape == Shape::Secret).then_some((variable, key))
+}
+
+fn is_table(value: &Spanned<DeValue<'_>>) -> bool {
+    matches!(value.get_ref(), DeValue::Table(_))
 }
 
 fn is_prefix(key: &str) -> bool {

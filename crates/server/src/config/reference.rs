@@ -1,6 +1,7 @@
 //! Generates `docs/configuration.md` and `.env.example` from the settings.
 
 use super::{
+    items,
     sections::SECTIONS,
     setting::{Preset, Setting},
 };
@@ -62,7 +63,11 @@ const PREDECESSORS: [Predecessor; 16] = [
         "set `BLEGRAM_MEDIA__STORAGE=s3://BUCKET` with `BLEGRAM_MEDIA__S3_REGION`, `BLEGRAM_MEDIA__S3_ACCESS_KEY_ID` and \
          `BLEGRAM_MEDIA__S3_SECRET_ACCESS_KEY`",
     ),
-    predecessor(&["KAKAO_KEY"], "remove it: Kakao login is not supported, accounts have passwords"),
+    predecessor(
+        &["KAKAO_KEY"],
+        "set `BLEGRAM_LOGIN__PROVIDERS__0__PRESET=kakao` and `BLEGRAM_LOGIN__PROVIDERS__0__CLIENT_ID` to this REST API key; \
+         see docs/guide/login.md for the settings in Kakao's console",
+    ),
     predecessor(
         &["JWT_SECRET"],
         "remove it: the server generates and rotates the keys that sign access tokens, encrypted with `BLEGRAM_SECRETS__KEY`",
@@ -101,7 +106,8 @@ blegram runs without any configuration. A setting can come from these sources; l
 3. in development, a `.env` file;
 4. the environment: `server.listen` is `BLEGRAM_SERVER__LISTEN`.
 
-Lists are arrays in TOML and comma-separated in the environment. An empty variable counts as unset. A secret can be read
+Lists are arrays in TOML and comma-separated in the environment. Lists of tables (`[[login.providers]]`) are numbered from 0
+there: `BLEGRAM_LOGIN__PROVIDERS__0__PRESET`; variables replace single values of the item in the file. An empty variable counts as unset. A secret can be read
 from a file: `BLEGRAM_DATABASE__URL_FILE=/run/secrets/database-url`.
 
 `blegram config check` reports all problems at once. `blegram config show` prints the effective configuration and the
@@ -129,7 +135,11 @@ pub fn markdown() -> String {
 }
 
 fn section(name: &str, about: &str, settings: &[Setting]) -> String {
-    let title = if name.is_empty() { "Top".into() } else { format!("`[{name}]`") };
+    let title = match name {
+        "" => "Top".into(),
+        items::TEMPLATE => format!("`[[{}]]`", items::LIST),
+        name => format!("`[{name}]`"),
+    };
     let rows: String = settings.iter().map(row).collect();
     format!(
         "\n## {title}\n\n{}\n\n| Key | Environment variable | Type | Default | Description |\n|---|---|---|---|---|\n{rows}",

@@ -11,6 +11,7 @@ use super::{
 
 pub(super) fn check(config: &Config) -> Vec<Problem> {
     let mut problems = sanity(config);
+    problems.extend(super::login::check(config));
     if config.profile == Profile::Production {
         problems.extend(production(config));
     }
@@ -169,8 +170,8 @@ fn violated<const N: usize>(config: &Config, rules: [(bool, &str, &str); N]) -> 
         .collect()
 }
 
-fn problem(config: &Config, key: &str, advice: &str) -> Problem {
-    let effective = config.effective.iter().find(|effective| effective.setting.key() == key);
+pub(super) fn problem(config: &Config, key: &str, advice: &str) -> Problem {
+    let effective = config.effective.iter().find(|effective| effective.key == key);
     Problem {
         key: key.to_owned(),
         found: effective

@@ -17,6 +17,7 @@ use url::Url;
 
 use super::{
     layers::Layers,
+    login::{Login, LoginProvider},
     mail::{Host, Sender},
     setting::{
         Preset::{Absent, Derived, Fixed},
@@ -26,13 +27,15 @@ use super::{
     words::{LogFormat, MailTls, Profile},
 };
 /// All sections in the order of the reference: name, description, settings.
-pub(super) const SECTIONS: [(&str, &str, &[Setting]); 11] = [
+pub(super) const SECTIONS: [(&str, &str, &[Setting]); 13] = [
     (Root::NAME, Root::ABOUT, Root::SETTINGS),
     (Server::NAME, Server::ABOUT, Server::SETTINGS),
     (Listener::NAME, Listener::ABOUT, Listener::SETTINGS),
     (Database::NAME, Database::ABOUT, Database::SETTINGS),
     (Accounts::NAME, Accounts::ABOUT, Accounts::SETTINGS),
     (Mail::NAME, Mail::ABOUT, Mail::SETTINGS),
+    (Login::NAME, Login::ABOUT, Login::SETTINGS),
+    (LoginProvider::NAME, LoginProvider::ABOUT, LoginProvider::SETTINGS),
     (Media::NAME, Media::ABOUT, Media::SETTINGS),
     (Gateway::NAME, Gateway::ABOUT, Gateway::SETTINGS),
     (Limits::NAME, Limits::ABOUT, Limits::SETTINGS),
@@ -289,6 +292,10 @@ rates! {
     second_factor_per_account = Fixed("30"), per Fixed("86400");
     /// Logins with passkeys that are started from one IP address.
     passkey_starts_per_address = Fixed("60"), per Fixed("300");
+    /// Steps of logins with other providers from one IP address. Each login has two or three.
+    external_logins_per_address = Fixed("60"), per Fixed("300");
+    /// Unlink notices of login providers from one IP address.
+    unlink_notices_per_address = Fixed("300"), per Fixed("60");
     /// Sign-ups from one IP address.
     signup_per_address = Fixed("5"), per Fixed("1800");
     /// Sign-ups over loopback, from programs on this machine such as a developer's scripts and tests. Clients behind a

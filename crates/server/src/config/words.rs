@@ -1,6 +1,6 @@
 //! Settings with a fixed set of values.
 
-use blegram_auth::Registration;
+use blegram_auth::{Registration, provider::settings::Preset as ProviderPreset};
 
 use super::value::Value;
 
@@ -36,6 +36,18 @@ words! {
         "development" => Development,
         /// Rejects weak or missing secrets and plain HTTP.
         "production" => Production,
+    }
+}
+
+named! {
+    ProviderPreset: "`kakao`, `naver`, `naver-oauth2`, `facebook`, `google`, `apple` or `oidc`" {
+        "kakao" => Kakao,
+        "naver" => Naver,
+        "naver-oauth2" => NaverOAuth2,
+        "facebook" => Facebook,
+        "google" => Google,
+        "apple" => Apple,
+        "oidc" => Oidc,
     }
 }
 

@@ -655,6 +655,114 @@ fn config_show_output_can_be_loaded() {
     assert_eq!(values(&again), values(&output));
 }
 
+const PROVIDERS: &str = "[[login.providers]]\npreset = 'kakao'\nclient_id = 'rest key'\n\n[[login.providers]]\npreset = 'oidc'\n\
+    id = 'company'\nname = 'Our company'\nissuer = 'https://id.example'\nclient_id = 'b'\nclient_secret = 'hunter2 hunter2'\n\
+    scopes = ['openid', 'email']\n";
+
+#[test]
+fn login_providers_are_tables_whose_values_the_environment_replaces() {
+    let text = PROVIDERS.replace("rest key", "restkey").leak();
+    let inputs = file(text).env([
+        ("BLEGRAM_LOGIN__PROVIDERS__0__CLIENT_SECRET_FILE", "/run/key"),
+        ("BLEGRAM_LOGIN__PROVIDERS__1__CLIENT_ID", "c"),
+        ("BLEGRAM_LOGIN__PROVIDERS__2__PRESET", "naver"),
+        ("BLEGRAM_LOGIN__PROVIDERS__2__CLIENT_ID", "d"),
+        ("BLEGRAM_LOGIN__PROVIDERS__2__CLIENT_SECRET", "hunter2"),
+    ]);
+    let config = inputs.valid();
+    let providers = config.provider_settings();
+    let summary = providers.iter().map(|provider| (provider.id.as_str(), provider.client_id.as_str()));
+    assert_eq!(summary.collect::<Vec<_>>(), [("kakao", "restkey"), ("company", "c"), ("naver", "d")]);
+    assert!(providers.iter().all(|provider| provider.client_secret.is_some()));
+    assert_eq!(providers[1].scopes, ["openid", "email"]);
+    let output = config.show();
+    assert_eq!(output.matches("\n[[login.providers]]\n").count(), 3, "{output}");
+    assert!(!output.contains("hunter2") && !format!("{config:?}").contains("hunter2"), "{output}");
+    // The secrets are commented out, so what it shows is valid but for them.
+    let missing = file(output.leak()).problems();
+    assert!(missing.iter().all(|problem| problem.contains("client_secret")), "{missing:?}");
+}
+
+#[rstest]
+#[case("[[login.providers]]\nclient_id = 'a'", "login.providers.0.preset", "is required")]
+#[case(
+    "[[login.providers]]\npreset = 'myspace'\nclient_id = 'a'",
+    "login.providers.0.preset",
+    "expected `kakao`"
+)]
+#[case("[[login.providers]]\npreset = 'kakao'", "login.providers.0.client_id", "is required")]
+#[case(
+    "[[login.providers]]\npreset = 'naver'\nclient_id = 'a'",
+    "login.providers.0.client_secret",
+    "is required"
+)]
+#[case(
+    "[[login.providers]]\npreset = 'oidc'\nclient_id = 'a'\nclient_secret = 'b'",
+    "login.providers.0.issuer",
+    "is required"
+)]
+#[case(
+    "[[login.providers]]\npreset = 'oidc'\nclient_id = 'a'\nclient_secret = 'b'\nissuer = 'http://id.example'",
+    "login.providers.0.issuer",
+    "must be an https URL"
+)]
+#[case(
+    "[[login.providers]]\npreset = 'kakao'\nclient_id = 'a'\nid = 'Kakao!'",
+    "login.providers.0.id",
+    "expected 1 to 32 letters"
+)]
+#[case(
+    "[[login.providers]]\npreset = 'kakao'\nclient_id = 'a'\n[[login.providers]]\npreset = 'kakao'\nclient_id = 'b'",
+    "login.providers.1.id",
+    "is the id of another provider"
+)]
+#[case(
+    "[[login.providers]]\npreset = 'kakao'\nclient_id = 'a'\nclient_scret = 'b'",
+    "login.providers.0.client_scret",
+    "is not a setting"
+)]
+#[case("[login]\nproviders = ['kakao']", "login.providers", "is not a setting")]
+#[case(
+    "[login]\napp_redirect_uris = ['http://app.example/cb']",
+    "login.app_redirect_uris",
+    "expected redirect URIs"
+)]
+fn login_providers_are_rejected_by_the_name_of_the_setting(
+    #[case] text: &'static str,
+    #[case] key: &str,
+    #[case] advice: &str,
+) {
+    let problem = file(text).problem();
+    assert!(problem.starts_with(&format!("{key}: {advice}")), "{problem}");
+}
+
+#[test]
+fn login_providers_on_loopback_are_for_development() {
+    let text = "[[login.providers]]\npreset = 'oidc'\nclient_id = 'a'\nclient_secret = 'b'\nissuer = 'http://127.0.0.1:9000'";
+    file(text).valid();
+    let production = file(text).env([
+        ("BLEGRAM_PROFILE", "production"),
+        ("BLEGRAM_SERVER__PUBLIC_URL", "https://blegram.example"),
+        ("BLEGRAM_SECRETS__KEY", KEY),
+    ]);
+    let problem = production.problem();
+    assert!(problem.starts_with("login.providers.0.issuer: must be an https URL"), "{problem}");
+}
+
+#[test]
+fn login_providers_have_one_spelling_in_the_environment() {
+    for name in [
+        "BLEGRAM_LOGIN__PROVIDERS__00__PRESET",
+        "BLEGRAM_LOGIN__PROVIDERS__32__PRESET",
+        "BLEGRAM_LOGIN__PROVIDERS__KAKAO__CLIENT_ID",
+        "BLEGRAM_LOGIN__PROVIDERS__PRESET",
+        "BLEGRAM_LOGIN__PROVIDERS__0__PRESET_FILE",
+    ] {
+        let problem = env([(name, "kakao")]).problem();
+        assert!(problem.starts_with(&format!("{name}: is not a setting")), "{problem}");
+    }
+}
+
 #[test]
 fn committed_pages_are_up_to_date() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

@@ -7,6 +7,7 @@ mod fuzz_api;
 mod generate;
 mod layering;
 mod load;
+mod login_flow;
 mod logins;
 mod packages;
 mod process;
@@ -77,6 +78,12 @@ enum Task {
     /// any server error and any response that the document does not allow. Needs Python 3; installs schemathesis into
     /// target/xtask.
     FuzzApi(fuzz_api::Options),
+    /// Log in with Chromium through another implementation of OpenID Connect
+    ///
+    /// Runs blegram on an empty embedded database and oidc-provider as its login provider: first and later logins, a taken
+    /// nickname, a cancelled login, a callback without the cookie, and the code of a native app. Needs Node.js and
+    /// Chromium; installs oidc-provider and playwright-core into target/xtask.
+    LoginFlow(login_flow::Options),
     /// Measure throughput, latency, start-up time and memory of one node
     ///
     /// Runs a release build on SQLite, then on PostgreSQL, with 200 posts, and puts load on it with `wrk`, with and
@@ -106,6 +113,7 @@ fn run(task: Task) -> Result<u8> {
         Task::Check => check::run(),
         Task::Gen { check } => generate::run(check).map(|()| 0),
         Task::FuzzApi(options) => fuzz_api::run(&options),
+        Task::LoginFlow(options) => login_flow::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Siege(options) => siege::run(&options),
     }

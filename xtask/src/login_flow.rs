@@ -1,0 +1,103 @@
+//! `cargo xtask login-flow`: logs in to the binary with Chromium through oidc-provider, which shares no code with blegram.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::blegram::{Site, output_folder};
+use crate::packages::{self, Package};
+use crate::process::{run as run_command, succeeds};
+use crate::scratch::sweep;
+use crate::services::postgres::free_port;
+use crate::workspace::{build_binary, root};
+
+const NODE: Package = Package {
+    name: "Node.js with npm",
+    apt: "npm",
+    before: "",
+    fedora: "sudo dnf install nodejs-npm",
+    macos: "brew install node",
+};
+
+const CHROMIUM: Package = Package {
+    name: "Chromium",
+    apt: "chromium",
+    before: "",
+    fedora: "sudo dnf install chromium",
+    macos: "brew install --cask chromium",
+};
+
+/// The script and its pinned packages.
+const FILES: [&str; 3] = ["flow.mjs", "package.json", "package-lock.json"];
+
+const CLIENT_SECRET: &str = "the client secret of the login flow";
+
+/// The native app listens on loopback, on a free port.
+const APP_REDIRECT: &str = "http://127.0.0.1/app";
+
+/// Options of the command.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Use this binary instead of building one
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+    /// Use this browser
+    #[arg(long, value_name = "PATH", default_value = "/usr/bin/chromium")]
+    chromium: PathBuf,
+}
+
+/// Runs the script against one server, and fails if a login fails or the server does not stop cleanly.
+pub(crate) fn run(options: &Options) -> Result<u8> {
+    sweep()?;
+    let script = install(&options.chromium)?;
+    let binary = options.binary.clone().map_or_else(|| build_binary("blegram", "dev"), Ok)?;
+    let port = free_port()?.to_string();
+    let site = Site::with_settings(&binary, None, settings(&port))?;
+    let blegram = site.start()?;
+    let mut node = Command::new("node");
+    node.arg(script).env("BLEGRAM_ORIGIN", blegram.origin()).env("PROVIDER_PORT", &port);
+    node.env("CLIENT_SECRET", CLIENT_SECRET)
+        .env("APP_REDIRECT", APP_REDIRECT)
+        .env("CHROMIUM", &options.chromium);
+    let result = run_command(&mut node);
+    blegram.stop()?;
+    let log = output_folder()?.join("blegram.log");
+    result.with_context(|| format!("see the server log in {}", log.display()))?;
+    Ok(0)
+}
+
+fn settings(port: &str) -> Vec<(String, String)> {
+    let provider =
+        |name: &str, value: &str| (format!("BLEGRAM_LOGIN__PROVIDERS__0__{name}"), value.to_owned());
+    vec![
+        provider("PRESET", "oidc"),
+        provider("NAME", "Test provider"),
+        provider("ISSUER", &format!("http://127.0.0.1:{port}")),
+        provider("CLIENT_ID", "blegram"),
+        provider("CLIENT_SECRET", CLIENT_SECRET),
+        ("BLEGRAM_LOGIN__APP_REDIRECT_URIS".to_owned(), APP_REDIRECT.to_owned()),
+    ]
+}
+
+/// Copies the script to a directory of its own with its packages, and returns its path.
+fn install(chromium: &Path) -> Result<PathBuf> {
+    if !succeeds(Command::new("npm").arg("--version")) {
+        packages::install(&NODE)?;
+    }
+    if !chromium.exists() {
+        packages::install(&CHROMIUM)?;
+    }
+    let folder = output_folder()?.join("login-flow");
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    for name in FILES {
+        let source = root().join("xtask/login-flow").join(name);
+        fs::copy(&source, folder.join(name)).with_context(|| format!("copying {}", source.display()))?;
+    }
+    run_command(
+        Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--silent"]).current_dir(&folder),
+    )?;
+    Ok(folder.join("flow.mjs"))
+}

@@ -46,6 +46,7 @@ enum LoginChallenges {
     UserId,
     Kind,
     DeviceName,
+    Provider,
     Attempts,
     ExpiresAt,
 }
@@ -149,6 +150,7 @@ async fn create_login_challenges(manager: &SchemaManager<'_>) -> Result<(), DbEr
         // The client of the first step.
         .col(ColumnDef::new(LoginChallenges::Kind).text().not_null())
         .col(ColumnDef::new(LoginChallenges::DeviceName).text())
+        .col(ColumnDef::new(LoginChallenges::Provider).text())
         .col(ColumnDef::new(LoginChallenges::Attempts).integer().not_null())
         .col(ColumnDef::new(LoginChallenges::ExpiresAt).big_integer().not_null())
         .foreign_key(

@@ -7,7 +7,6 @@ use hmac::Mac;
 
 use crate::{
     Auth, Authenticated, Error, Event, Result, audit,
-    credentials::FRESH_LOGIN,
     external_login::{LocalPath, StartedLogin},
     provider::{Notice, NoticeReply},
 };
@@ -44,10 +43,7 @@ impl Auth {
         if actor.kind != Kind::Browser {
             return Err(Error::BrowserRequired);
         }
-        let found = sessions::find(&self.db, actor.session).await?.ok_or(Error::SessionEnded)?;
-        if !self.clock.now().is_near(found.session.created_at, FRESH_LOGIN) {
-            return Err(Error::ReauthenticationRequired);
-        }
+        self.require_recent(&self.db, actor.session, self.clock.now()).await?;
         let linked = identities::list_of_user(&self.db, actor.user).await?;
         if linked.iter().any(|identity| identity.key.provider == *provider) {
             return Err(Error::IdentityInUse);
@@ -59,20 +55,24 @@ impl Auth {
     /// Unlinks the identity of `actor` at a provider. Sessions that began with it continue.
     ///
     /// # Errors
-    /// [`Error::IdentityNotFound`]; [`Error::LastLoginMethod`] if the account has no password and no other identity.
-    pub async fn unlink_identity(&self, actor: UserId, provider: &ProviderId) -> Result<()> {
+    /// [`Error::ReauthenticationRequired`] if the login is not recent; [`Error::IdentityNotFound`];
+    /// [`Error::LastLoginMethod`] if the account has no password and no other identity. Passkeys do not count: they can be
+    /// removed in turn.
+    pub async fn unlink_identity(&self, actor: &Authenticated, provider: &ProviderId) -> Result<()> {
+        let (user, now) = (actor.user, self.clock.now());
         let tx = self.db.write().await?;
         // Locked, so that of two concurrent requests one sees what the other left.
-        let account = users::lock(&tx, actor).await?.filter(|account| account.user.is_visible());
+        let account = users::lock(&tx, user).await?.filter(|account| account.user.is_visible());
         let account = account.ok_or(Error::SessionEnded)?;
-        let others = identities::count_of_user(&tx, actor).await?;
-        if !identities::delete(&tx, actor, provider).await? {
+        self.require_recent(&tx, actor.session, now).await?;
+        let others = identities::count_of_user(&tx, user).await?;
+        if !identities::delete(&tx, user, provider).await? {
             return Err(Error::IdentityNotFound);
         }
         if !account.has_password && others <= 1 {
             return Err(Error::LastLoginMethod);
         }
-        let recorded = audit::record(&tx, audit::Kind::IdentityUnlinked, actor, self.clock.now()).await?;
+        let recorded = audit::record(&tx, audit::Kind::IdentityUnlinked, user, now).await?;
         tx.commit().await?;
         recorded.log();
         Ok(())

@@ -135,7 +135,8 @@ impl Auth {
             return Ok(Login::Complete(Box::new(logged_in)));
         }
         let (token, expires_at) = (ChallengeToken::generate(), now + LIFETIME);
-        let row = Row { user, kind: device.kind, device_name: device.name, attempts: 0, expires_at };
+        let Device { kind, name: device_name, provider, .. } = device;
+        let row = Row { user, kind, device_name, provider, attempts: 0, expires_at };
         login_challenges::insert(&tx, &token.hash(), row).await?;
         tx.commit().await?;
         Ok(Login::Challenged(LoginChallenge { token, methods, expires_at }))
@@ -169,7 +170,7 @@ impl Auth {
         if !consume(&tx, found.user, &verified, now).await? {
             return Err(failed());
         }
-        let device = Device { kind: found.kind, name: found.device_name, ..device };
+        let device = Device { kind: found.kind, name: found.device_name, provider: found.provider, ..device };
         let recorded = record_use(&tx, found.user, &verified, now).await?;
         let logged_in = self.open_session(tx, found.user, device, audit::Kind::LoginSuccess, now).await?;
         recorded.into_iter().for_each(audit::Recorded::log);

@@ -35,7 +35,11 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     )
     .limited(Policy::ExternalLogin)
     .setting_cookie(),
-    Operation::write("unlinkIdentity", Login::Required, &[Code::NotFound, Code::LastLoginMethod]),
+    Operation::write(
+        "unlinkIdentity",
+        Login::Required,
+        &[Code::NotFound, Code::LastLoginMethod, Code::ReauthenticationRequired],
+    ),
 ];
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Auth")]
@@ -78,9 +82,10 @@ impl IdentitiesApi {
     /// Unlink a login provider
     ///
     /// You can no longer log in with it. The last way to log in cannot be removed: set a password or link another provider
-    /// first. Nothing changes at the provider.
+    /// first. Nothing changes at the provider. Requires a login or reauthenticate within the last ten minutes.
     /// 더는 이 서비스로 로그인할 수 없습니다. 마지막 로그인 수단은 해제할 수 없으니 먼저 비밀번호를 설정하거나 다른
-    /// 서비스를 연결하세요. 로그인 서비스 쪽에서는 아무것도 바뀌지 않습니다.
+    /// 서비스를 연결하세요. 로그인 서비스 쪽에서는 아무것도 바뀌지 않습니다. 최근 10분 안의 로그인이나
+    /// reauthenticate가 필요합니다.
     #[oai(path = "/me/identities/:provider", method = "delete", operation_id = "unlinkIdentity")]
     async fn unlink_identity(
         &self,
@@ -89,7 +94,7 @@ impl IdentitiesApi {
         /// The ID of the provider. 서비스 ID.
         provider: Path<ProviderParam>,
     ) -> ApiResult<NoContent> {
-        app.auth.unlink_identity(viewer.id(), &provider.id()?).await?;
+        app.auth.unlink_identity(&viewer.authenticated(), &provider.id()?).await?;
         Ok(NoContent)
     }
 }

@@ -50,7 +50,7 @@ async fn sessions_are_listed_with_their_devices(#[case] backend: Backend) {
 /// Who shows the list to others does not show where they live.
 #[apply(both_databases)]
 #[tokio::test]
-async fn sessions_tell_device_and_place_but_no_address(#[case] backend: Backend) {
+async fn sessions_have_device_and_place_but_no_address(#[case] backend: Backend) {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/fixtures/places.mmdb");
     let places = Some(blegram_api::Places::open(file.as_ref()).unwrap());
     let t = TestApp::with(backend, Settings { places, ..Settings::default() }).await;

@@ -101,6 +101,18 @@ async fn link_requires_a_recent_login_in_a_browser() {
     assert!(matches!(site.auth.link_identity(&app, &id(), None).await, Err(Error::BrowserRequired)));
 }
 
+#[tokio::test]
+async fn unlinking_requires_a_recent_login() {
+    let site = Site::new(Backend::Sqlite, Preset::Oidc).await;
+    let bob = sign_up(&site.auth, "bob").await.unwrap();
+    let actor = session(&site, &bob).await;
+    link(&site, &actor, &ann(), Some(actor)).await.unwrap();
+    site.clock.advance(FRESH_LOGIN);
+    let late = site.auth.unlink_identity(&actor, &id()).await;
+    assert!(matches!(late, Err(Error::ReauthenticationRequired)));
+    assert_eq!(site.database.count("identities").await, 1);
+}
+
 #[apply(both_databases)]
 #[tokio::test]
 async fn identity_belongs_to_one_account(#[case] backend: Backend) {
@@ -130,8 +142,8 @@ async fn last_way_to_log_in_cannot_be_removed(#[case] backend: Backend) {
     let ann = site.logged_in(&ann()).await;
     let actor = session(&site, &ann).await;
     let provider = id();
-    let unlink = || site.auth.unlink_identity(actor.user, &provider);
-    assert!(matches!(unlink().await, Err(Error::LastLoginMethod)));
+    let unlink = async |actor| site.auth.unlink_identity(&actor, &provider).await;
+    assert!(matches!(unlink(actor).await, Err(Error::LastLoginMethod)));
     assert_eq!(site.database.count("identities").await, 1);
     // An account without a password sets one within ten minutes of the login.
     let new = || NewPassword::parse("a room with a view of the sea", &[]).unwrap();
@@ -141,8 +153,8 @@ async fn last_way_to_log_in_cannot_be_removed(#[case] backend: Backend) {
     assert!(matches!(late, Err(Error::ReauthenticationRequired)));
     let again = session(&site, &site.logged_in(&crate::external_login::ann()).await).await;
     site.auth.change_password(again.user, again.session, change()).await.unwrap();
-    unlink().await.unwrap();
-    assert!(matches!(unlink().await, Err(Error::IdentityNotFound)));
+    unlink(again).await.unwrap();
+    assert!(matches!(unlink(again).await, Err(Error::IdentityNotFound)));
 }
 
 #[tokio::test]
@@ -152,7 +164,7 @@ async fn unlinking_is_not_a_logout_and_a_logout_does_not_unlink() {
     let actor = session(&site, &bob).await;
     link(&site, &actor, &ann(), Some(actor)).await.unwrap();
     let logged_in = site.logged_in(&ann()).await;
-    site.auth.unlink_identity(actor.user, &id()).await.unwrap();
+    site.auth.unlink_identity(&actor, &id()).await.unwrap();
     let active = session(&site, &logged_in).await;
     site.auth.log_out(active.session).await.unwrap();
     let actor = session(&site, &bob).await;

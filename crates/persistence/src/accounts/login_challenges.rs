@@ -21,6 +21,7 @@ pub async fn insert(tx: &Tx, hash: &TokenHash, challenge: LoginChallenge) -> Res
         user_id: challenge.user.as_uuid(),
         kind: challenge.kind.as_str().to_owned(),
         device_name: challenge.device_name,
+        provider: challenge.provider.map(|provider| provider.as_str().to_owned()),
         attempts: challenge.attempts,
         expires_at: challenge.expires_at.as_micros(),
     };

@@ -1,4 +1,4 @@
-use blegram_domain::{Timestamp, UserId, session::Kind};
+use blegram_domain::{ProviderId, Timestamp, UserId, session::Kind};
 use sea_orm::entity::prelude::{
     ActiveModelBehavior, DeriveEntityModel, DerivePrimaryKey, DeriveRelation, EntityTrait, EnumIter,
     PrimaryKeyTrait, Uuid,
@@ -17,6 +17,7 @@ pub(crate) struct Model {
     pub user_id: Uuid,
     pub kind: String,
     pub device_name: Option<String>,
+    pub provider: Option<String>,
     pub attempts: i32,
     pub expires_at: i64,
 }
@@ -35,6 +36,8 @@ pub struct LoginChallenge {
     pub kind: Kind,
     /// The owner's name for the device.
     pub device_name: Option<String>,
+    /// The provider of the first step, if it was not the password.
+    pub provider: Option<ProviderId>,
     /// The number of attempts to complete it.
     pub attempts: i32,
     /// The expiry.
@@ -46,10 +49,12 @@ impl TryFrom<Model> for LoginChallenge {
 
     fn try_from(row: Model) -> Result<Self> {
         let id = row.user_id;
+        let provider = row.provider.as_deref().map(ProviderId::parse).transpose();
         Ok(Self {
             user: UserId::from_uuid(id),
             kind: row.kind.parse().map_err(|e| Error::corrupt(TABLE, id, e))?,
             device_name: row.device_name,
+            provider: provider.map_err(|e| Error::corrupt(TABLE, id, e))?,
             attempts: row.attempts,
             expires_at: timestamp(TABLE, id, row.expires_at)?,
         })

@@ -16,7 +16,6 @@ use crate::{
     schema::{
         account::{AuthResult, CsrfToken, Grant, IssueToken, LogIn, SignUp},
         factor::LoginChallenge,
-        identity::NextStep,
     },
 };
 
@@ -142,10 +141,8 @@ impl AuthApi {
         let device = device(&app, MaybeViewer::default(), request, native);
         let exchange = ExchangeCode { code, code_verifier, redirect_uri, device };
         match app.auth.exchange_code(exchange).await? {
-            Exchanged::SignUpPending(pending) => Ok(TokenAnswer::Pending(NextStep::SignUp(pending.into()))),
-            Exchanged::Challenged(challenge) => {
-                Ok(TokenAnswer::Pending(NextStep::SecondFactor(challenge.into())))
-            }
+            Exchanged::SignUpPending(pending) => Ok(TokenAnswer::Pending(pending.into())),
+            Exchanged::Challenged(challenge) => Ok(TokenAnswer::Pending(challenge.into())),
             Exchanged::LoggedIn(logged_in) => match logged_in.secret {
                 Secret::Native(tokens) => Ok(TokenAnswer::Tokens(tokens.into())),
                 Secret::Browser(_) => Err(Problem::internal("a code opened the session of a browser")),

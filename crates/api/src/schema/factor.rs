@@ -118,13 +118,13 @@ impl RecoveryCodes {
 pub(crate) struct LoginChallenge {
     /// Proof of the first step, for completeLogin. Keep it in memory only.
     /// 1단계를 마쳤다는 증명. completeLogin에 보내며 메모리에만 보관하세요.
-    challenge: String,
+    pub(crate) challenge: String,
     /// Methods that complete the login: `passkey`, `totp`, `recovery_code`. More may be added.
     /// 로그인을 완료할 수 있는 방법: `passkey`, `totp`, `recovery_code`. 새로운 방법이 추가될 수 있습니다.
-    methods: Vec<String>,
+    pub(crate) methods: Vec<String>,
     /// Time until which the login can be completed.
     /// 이 시각까지 로그인을 완료해야 합니다.
-    expires_at: Time,
+    pub(crate) expires_at: Time,
 }
 
 impl From<blegram_auth::LoginChallenge> for LoginChallenge {

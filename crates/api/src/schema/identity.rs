@@ -1,7 +1,7 @@
 //! Login providers, identities at them, and sign-ups that wait for a username.
 
 use blegram_domain::{Username, Violation};
-use poem_openapi::{Object, Union};
+use poem_openapi::Object;
 use serde::Serialize;
 
 use crate::{
@@ -65,14 +65,57 @@ pub(crate) struct StartedLink {
     pub(crate) authorize_url: String,
 }
 
-/// What a login of an app still needs: a username, or a second factor.
-/// 앱 로그인에 남은 단계: 아이디 또는 2단계 인증.
-#[derive(Debug, Union, Serialize)]
-#[oai(one_of)]
-#[serde(untagged)]
-pub(crate) enum NextStep {
-    SignUp(PendingSignUp),
-    SecondFactor(LoginChallenge),
+/// What a login of an app still needs: a username (finishSignUp), or a second factor (completeLogin).
+/// 앱 로그인에 남은 단계. 아이디를 정하거나(finishSignUp) 2단계 인증을 해야 합니다(completeLogin).
+// One flat type: many generators cannot express alternatives.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct NextStep {
+    /// Token for finishSignUp; null if a second factor is missing. Keep it secret.
+    /// finishSignUp에 쓰는 토큰. 2단계 인증이 필요하면 null입니다. 노출되지 않게 하세요.
+    pending_token: Option<String>,
+    /// Suggested username that was free a moment ago; null if a second factor is missing.
+    /// 조금 전에 사용할 수 있었던 추천 아이디. 2단계 인증이 필요하면 null입니다.
+    suggested_username: Option<String>,
+    /// Id of the provider; null if a second factor is missing.
+    /// 로그인 서비스의 ID. 2단계 인증이 필요하면 null입니다.
+    provider: Option<String>,
+    /// Challenge for completeLogin; null if a username is missing. Keep it in memory only.
+    /// completeLogin에 보내는 값. 아이디를 정해야 하면 null입니다. 메모리에만 보관하세요.
+    challenge: Option<String>,
+    /// Methods that complete the login, as in `LoginChallenge`; empty if a username is missing.
+    /// 로그인을 완료할 수 있는 방법. `LoginChallenge`와 같으며, 아이디를 정해야 하면 비어 있습니다.
+    methods: Vec<String>,
+    /// Expiry of the token or of the challenge.
+    /// 토큰이나 challenge의 만료 시각.
+    expires_at: Time,
+}
+
+impl From<blegram_auth::PendingSignUp> for NextStep {
+    fn from(pending: blegram_auth::PendingSignUp) -> Self {
+        let PendingSignUp { pending_token, suggested_username, provider, expires_at } = pending.into();
+        Self {
+            pending_token: Some(pending_token),
+            suggested_username: Some(suggested_username),
+            provider: Some(provider),
+            challenge: None,
+            methods: Vec::new(),
+            expires_at,
+        }
+    }
+}
+
+impl From<blegram_auth::LoginChallenge> for NextStep {
+    fn from(challenge: blegram_auth::LoginChallenge) -> Self {
+        let LoginChallenge { challenge, methods, expires_at } = challenge.into();
+        Self {
+            pending_token: None,
+            suggested_username: None,
+            provider: None,
+            challenge: Some(challenge),
+            methods,
+            expires_at,
+        }
+    }
 }
 
 /// A first login with a provider whose account still needs a username.

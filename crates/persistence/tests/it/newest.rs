@@ -17,8 +17,8 @@ fn literal(database: &TestDatabase, id: &str) -> String {
     if database.db().is_sqlite() { format!("X'{}'", id.replace('-', "")) } else { format!("'{id}'") }
 }
 
-/// Tables whose ids order no list: the job queue and single-use secrets.
-const UNORDERED: [&str; 2] = ["jobs", "refresh_tokens"];
+/// Tables whose ids order no list that clients page through: second factors, the job queue and single-use secrets.
+const UNORDERED: [&str; 3] = ["factors", "jobs", "refresh_tokens"];
 
 #[apply(both_databases)]
 #[tokio::test]

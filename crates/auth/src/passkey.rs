@@ -1,7 +1,7 @@
 //! Passkeys: to log in without a username and a password, as the second step of a login, and to reauthenticate.
 //!
 //! A ceremony is a row with the challenge that the authenticator signs. It can be finished once, on any node, within a few
-//! minutes, even if finishing it fails. [`crate::relying_party`] verifies what authenticators return.
+//! minutes, even if finishing it fails. `relying_party` verifies what authenticators return.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! The second step of a login.
 //!
-//! Every way to log in ends in [`Auth::finish_authentication`]: it opens the session, or returns a challenge if the
+//! Every way to log in ends in `Auth::finish_authentication`: it opens the session, or returns a challenge if the
 //! account has a second factor. A challenge is a secret of the client that took the first step. It is valid for a few
 //! minutes and attempts, it is consumed by its completion, and it reveals nothing but which methods complete it.
 

@@ -96,7 +96,7 @@ impl Auth {
         let create = CreateAccount { username, password, display_name, email, role: Role::User };
         let work = Work::of(Subject::Network(Network::around(device.address()))).known(false);
         let (tx, id, now) = self.insert_account(create, device.language, work).await?;
-        self.open_session(tx, id, device, audit::Kind::UserCreated, now).await
+        self.open_session(tx, id, device, &[audit::Kind::UserCreated], now).await
     }
 
     /// Creates an account, in a transaction that the caller commits. The verification mail is in `language`, if that is
@@ -233,17 +233,17 @@ impl Auth {
         Ok(users::find_account(&self.db, user).await?)
     }
 
-    /// Opens a session, and commits. A login that has a first step only goes through [`Auth::finish_authentication`].
+    /// Opens a session, records `causes` and commits. A login that has a first step only goes through [`Auth::finish_authentication`].
     pub(crate) async fn open_session(
         &self,
         tx: Tx,
         user: UserId,
         device: Device,
-        cause: audit::Kind,
+        causes: &[audit::Kind],
         now: Timestamp,
     ) -> Result<LoggedIn> {
         let account = users::find_account(&tx, user).await?.ok_or(Error::InvalidCredentials)?;
-        if cause == audit::Kind::LoginSuccess {
+        if causes.contains(&audit::Kind::LoginSuccess) {
             self.notify_login(&tx, &account, &device, now).await?;
         }
         if let Some(previous) = device.replaces {
@@ -262,7 +262,7 @@ impl Auth {
         };
         let network = device.address.map(|address| self.network_tag(address));
         let needs_token = session.kind == Kind::Browser && !self.knows_device(device.token.as_deref(), user);
-        let ending = Ending { replaced: device.replaces, cause };
+        let ending = Ending { replaced: device.replaces, causes };
         let secret = self.insert_session(tx, session, network, device.provider, ending).await?;
         let device = needs_token.then(|| self.issue_device(user, now));
         Ok(LoggedIn { account, secret, device })
@@ -274,7 +274,7 @@ impl Auth {
         session: Session,
         network: Option<[u8; 16]>,
         provider: Option<ProviderId>,
-        ending: Ending,
+        ending: Ending<'_>,
     ) -> Result<Secret> {
         let now = session.created_at;
         match session.kind {
@@ -293,11 +293,11 @@ impl Auth {
         }
     }
 
-    async fn commit_session(&self, tx: Tx, user: UserId, ending: Ending, now: Timestamp) -> Result<()> {
+    async fn commit_session(&self, tx: Tx, user: UserId, ending: Ending<'_>, now: Timestamp) -> Result<()> {
         let surplus = sessions::prune(&tx, user, MAX_SESSIONS, now, self.idle_since(now)).await?;
-        let recorded = audit::record(&tx, ending.cause, user, now).await?;
+        let recorded = audit::record_all(&tx, ending.causes, user, now).await?;
         tx.commit().await?;
-        recorded.log();
+        recorded.into_iter().for_each(audit::Recorded::log);
         self.publish(
             ending.replaced.into_iter().chain(surplus).map(|session| Event::SessionEnded { session }),
         );
@@ -307,11 +307,11 @@ impl Auth {
 
 /// How the transaction of a new session ends.
 #[derive(Debug, Clone, Copy)]
-struct Ending {
+struct Ending<'a> {
     /// The client's previous session.
     replaced: Option<SessionId>,
-    /// The entry of the audit log.
-    cause: audit::Kind,
+    /// The entries of the audit log.
+    causes: &'a [audit::Kind],
 }
 
 fn admit(credentials: Option<&Credentials>, verdict: &Verdict) -> Result<UserId> {

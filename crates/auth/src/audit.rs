@@ -65,6 +65,20 @@ pub(crate) async fn record(tx: &Tx, kind: Kind, user: UserId, now: Timestamp) ->
     insert(tx, kind, Some(user), user, now).await
 }
 
+/// Like [`record`], for several entries in this order.
+pub(crate) async fn record_all(
+    tx: &Tx,
+    kinds: &[Kind],
+    user: UserId,
+    now: Timestamp,
+) -> Result<Vec<Recorded>> {
+    let mut recorded = Vec::new();
+    for kind in kinds {
+        recorded.push(record(tx, *kind, user, now).await?);
+    }
+    Ok(recorded)
+}
+
 /// Records what an operator at the command line, or a login provider, did with the account `target`. Call it last before
 /// the commit.
 pub(crate) async fn record_operator(tx: &Tx, kind: Kind, target: UserId, now: Timestamp) -> Result<Recorded> {

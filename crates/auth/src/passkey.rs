@@ -192,7 +192,7 @@ impl Auth {
             audit::login_failed(Some(user), address);
             return Err(Error::SecondFactorInvalid);
         }
-        self.open_session(tx, user, device, audit::Kind::LoginSuccess, now).await
+        self.open_session(tx, user, device, &[audit::Kind::LoginSuccess], now).await
     }
 
     /// Verifies a passkey for `purpose`, and consumes its ceremony; `None` if it is not accepted. Returns its account.

@@ -15,7 +15,7 @@ use blegram_persistence::{sessions, users};
 
 use crate::{
     Auth, EnteredPassword, Error, Proof, Result, SessionToken, audit,
-    second_factor::{Verified, consume, record_use},
+    second_factor::{Verified, consume},
 };
 
 /// The proof of a reauthentication.
@@ -101,14 +101,12 @@ impl Auth {
         if let Some(token) = &token {
             sessions::update_token_hash(&tx, session, token.hash()).await?;
         }
-        let used = match &verified {
-            Some(verified) => record_use(&tx, actor, verified, now).await?,
-            None => None,
-        };
-        let recorded = audit::record(&tx, audit::Kind::Reauthenticated, actor, now).await?;
+        let used = verified.as_ref().and_then(Verified::audit_kind);
+        let kinds: Vec<_> = used.into_iter().chain([audit::Kind::Reauthenticated]).collect();
+        let recorded = audit::record_all(&tx, &kinds, actor, now).await?;
         tx.commit().await?;
         self.publish([]);
-        used.into_iter().chain([recorded]).for_each(audit::Recorded::log);
+        recorded.into_iter().for_each(audit::Recorded::log);
         Ok(token)
     }
 }

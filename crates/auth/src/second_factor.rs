@@ -9,6 +9,7 @@ use std::time::Duration;
 use blegram_domain::{
     FactorId, Timestamp, UserId, Violation,
     factor::{LoginMethod, login_methods},
+    session::Kind,
 };
 use blegram_limits::{AccountName, Policy};
 use blegram_persistence::{
@@ -58,6 +59,8 @@ pub struct CompleteLogin {
     pub challenge: String,
     /// The second factor.
     pub proof: Proof,
+    /// The type of client that must have taken the first step; `None` for any.
+    pub client: Option<Kind>,
     /// The device. The first step decides its kind and its name.
     pub device: Device,
 }
@@ -119,6 +122,17 @@ pub(crate) enum Verified {
     },
 }
 
+impl Verified {
+    /// The entry of the audit log about its use: after a recovery code, the owner may have lost the other factors, or the
+    /// codes.
+    pub(crate) const fn audit_kind(&self) -> Option<audit::Kind> {
+        match self {
+            Self::Totp(..) | Self::Passkey { .. } => None,
+            Self::RecoveryCode(_) => Some(audit::Kind::RecoveryCodeUsed),
+        }
+    }
+}
+
 impl Auth {
     /// Ends the first step of a login, in the transaction that has locked the account and found it active: opens a
     /// session, or returns a challenge if the account has a second factor.
@@ -131,7 +145,7 @@ impl Auth {
     ) -> Result<Login> {
         let methods = self.login_methods(&tx, user).await?;
         if methods.is_empty() {
-            let logged_in = self.open_session(tx, user, device, audit::Kind::LoginSuccess, now).await?;
+            let logged_in = self.open_session(tx, user, device, &[audit::Kind::LoginSuccess], now).await?;
             return Ok(Login::Complete(Box::new(logged_in)));
         }
         let (token, expires_at) = (ChallengeToken::generate(), now + LIFETIME);
@@ -149,9 +163,12 @@ impl Auth {
     /// [`Error::LoginChallengeInvalid`]; [`Error::SecondFactorInvalid`]; [`Error::AccountSuspended`];
     /// [`Error::RateLimited`] per account.
     pub async fn complete_login(&self, complete: CompleteLogin) -> Result<LoggedIn> {
-        let CompleteLogin { challenge, proof, device } = complete;
+        let CompleteLogin { challenge, proof, client, device } = complete;
         let token = ChallengeToken::parse(&challenge).ok_or(Error::LoginChallengeInvalid)?;
         let found = self.find_challenge(&token.hash()).await?;
+        if client.is_some_and(|kind| kind != found.kind) {
+            return Err(Error::LoginChallengeInvalid);
+        }
         let address = device.address();
         self.limit_completions(found.user, &device).await?;
         self.count_attempt(&token.hash()).await?;
@@ -171,10 +188,8 @@ impl Auth {
             return Err(failed());
         }
         let device = Device { kind: found.kind, name: found.device_name, provider: found.provider, ..device };
-        let recorded = record_use(&tx, found.user, &verified, now).await?;
-        let logged_in = self.open_session(tx, found.user, device, audit::Kind::LoginSuccess, now).await?;
-        recorded.into_iter().for_each(audit::Recorded::log);
-        Ok(logged_in)
+        let causes: Vec<_> = verified.audit_kind().into_iter().chain([audit::Kind::LoginSuccess]).collect();
+        self.open_session(tx, found.user, device, &causes, now).await
     }
 
     /// Finds a challenge that can be completed. Needs no transaction, so that invented tokens do not block SQLite's only
@@ -251,22 +266,6 @@ pub(crate) async fn consume(tx: &Tx, user: UserId, verified: &Verified, now: Tim
         Verified::RecoveryCode(hash) => {
             let has_factor = !factors::list_kinds(tx, user).await?.is_empty();
             Ok(has_factor && recovery_codes::consume(tx, user, hash, now).await?)
-        }
-    }
-}
-
-/// Records the use of a recovery code: the owner may have lost the other factors, or the codes. Call it last before the
-/// commit.
-pub(crate) async fn record_use(
-    tx: &Tx,
-    user: UserId,
-    verified: &Verified,
-    now: Timestamp,
-) -> Result<Option<audit::Recorded>> {
-    match verified {
-        Verified::Totp(..) | Verified::Passkey { .. } => Ok(None),
-        Verified::RecoveryCode(_) => {
-            Ok(Some(audit::record(tx, audit::Kind::RecoveryCodeUsed, user, now).await?))
         }
     }
 }

@@ -59,8 +59,8 @@ pub(super) async fn submit(
 pub(super) fn finish(visit: &Visit<'_>, logged_in: LoggedIn, target: Option<&str>) -> poem::Result<Response> {
     let session = match &logged_in.secret {
         Secret::Browser(token) => Some(cookie::of_browser(&visit.app.site, &visit.app.auth, token)?),
-        // The login of an app that was completed here: the app has to complete it.
-        Secret::Native(_) => return Err(Problem::new(Code::LoginChallengeInvalid).into()),
+        // Never: both steps demand a browser.
+        Secret::Native(_) => return Err(Problem::internal("a page opened the session of an app").into()),
     };
     let known = logged_in.device.map(|token| cookie::of_device(&visit.app.site, &token)).transpose()?;
     let mut response = match target.and_then(|target| HeaderValue::from_str(target).ok()) {

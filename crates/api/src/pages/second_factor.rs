@@ -2,6 +2,7 @@
 //! these pages do not have.
 
 use blegram_auth::{CompleteLogin, Device, EnteredCode};
+use blegram_domain::session::Kind;
 use blegram_http::MaybeViewer;
 use maud::{Markup, html};
 use poem::{Response, handler};
@@ -28,7 +29,9 @@ pub(super) async fn submit(visit: Visit<'_>, viewer: MaybeViewer, fields: Fields
     let completed = match EnteredCode::parse(fields.get("code")) {
         Ok(code) => {
             let device = device(visit.app, viewer, visit.request, Device::default());
-            let complete = CompleteLogin { challenge: challenge.to_owned(), proof: code.into(), device };
+            let client = Some(Kind::Browser);
+            let complete =
+                CompleteLogin { challenge: challenge.to_owned(), proof: code.into(), client, device };
             visit.app.auth.complete_login(complete).await.map_err(Problem::from)
         }
         Err(_) => Err(Problem::new(Code::SecondFactorInvalid)),

@@ -73,7 +73,7 @@ impl SecondFactorApi {
     ) -> ApiResult<WithCookie<Answer<AuthResult>>> {
         let (challenge, proof) = body.0;
         let device = device(&app, viewer, request, Device::default());
-        let complete = blegram_auth::CompleteLogin { challenge, proof, device };
+        let complete = blegram_auth::CompleteLogin { challenge, proof, client: None, device };
         let logged_in = app.auth.complete_login(complete).await?;
         with_session(&app, logged_in, Answer)
     }

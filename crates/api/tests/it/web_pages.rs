@@ -221,6 +221,25 @@ async fn second_factor_is_asked_for_after_the_password(#[case] backend: Backend)
     assert_is_page(&used);
 }
 
+/// The page cannot give tokens to an app, so it must not use up the app's login.
+#[apply(both_databases)]
+#[tokio::test]
+async fn login_of_an_app_is_not_completed_on_the_page(#[case] backend: Backend) {
+    let t = TestApp::with(backend, Settings::with_domain()).await;
+    let [ann] = t.users(["ann"]).await;
+    let app = AuthenticatorApp::add(&t, &ann).await;
+    let body = json!({ "login": "ann", "password": PASSWORD, "client": "native" });
+    let phone = t.stranger();
+    let challenge =
+        phone.post("/api/v1/auth/login", &body).await.json()["challenge"].as_str().unwrap().to_owned();
+    let code = app.code(&t);
+    let page = submit(&phone, "/login/second-factor", &[("challenge", &challenge), ("code", &code)]).await;
+    page.assert_status(401);
+    assert_eq!(ann.get("/api/v1/auth/sessions").await.items("id").len(), 1, "no session is left behind");
+    let complete = json!({ "challenge": challenge, "method": "totp", "code": code });
+    phone.post("/api/v1/auth/login/second-factor", &complete).await.assert_status(200);
+}
+
 /// A thief who knows the old password and waits for a code must not get in after the reset.
 #[apply(both_databases)]
 #[tokio::test]

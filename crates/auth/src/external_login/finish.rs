@@ -236,7 +236,7 @@ impl Auth {
                         Login::Challenged(challenge) => FinishedLogin::Challenged { challenge, redirect_to },
                     });
                 }
-                let logged_in = self.open_session(tx, user, device, cause, now).await?;
+                let logged_in = self.open_session(tx, user, device, &[cause], now).await?;
                 Ok(FinishedLogin::LoggedIn { logged_in: Box::new(logged_in), redirect_to })
             }
             (None, Entered::Pending(tx, token)) => {

@@ -260,7 +260,7 @@ impl Auth {
         };
         let user = self.create(&tx, account, &row.key, &external, now).await?;
         let device = Device { kind: row.kind, provider: Some(row.key.provider), ..device };
-        let logged_in = self.open_session(tx, user, device, audit::Kind::UserCreated, now).await?;
+        let logged_in = self.open_session(tx, user, device, &[audit::Kind::UserCreated], now).await?;
         Ok((logged_in, row.redirect_to))
     }
 }

@@ -674,7 +674,8 @@ async fn second_factor_completes_the_login(#[case] backend: Backend) {
     for (challenge, is_native) in [(challenge, false), (of_app, true)] {
         site.clock.advance(Duration::from_secs(30));
         let challenge = challenge.token.expose().to_owned();
-        let complete = CompleteLogin { challenge, proof: code().into(), device: Device::default() };
+        let complete =
+            CompleteLogin { challenge, proof: code().into(), client: None, device: Device::default() };
         let logged_in = site.auth.complete_login(complete).await.unwrap();
         assert_eq!(matches!(logged_in.secret, Secret::Native(_)), is_native);
     }

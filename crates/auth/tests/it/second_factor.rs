@@ -123,7 +123,9 @@ impl Site {
 
     pub(crate) async fn complete(&self, challenge: &LoginChallenge, proof: Proof) -> Result<LoggedIn> {
         let challenge = challenge.token.expose().to_owned();
-        self.auth.complete_login(CompleteLogin { challenge, proof, device: Device::default() }).await
+        self.auth
+            .complete_login(CompleteLogin { challenge, proof, client: None, device: Device::default() })
+            .await
     }
 
     async fn sessions(&self) -> usize {
@@ -224,7 +226,7 @@ async fn totp_code_of_concurrent_logins_opens_one_session(#[case] backend: Backe
         let challenge = challenges[at % 25].token.expose().to_owned();
         racers.spawn(async move {
             let device = Device::default();
-            auth.complete_login(CompleteLogin { challenge, proof: totp(&code), device }).await
+            auth.complete_login(CompleteLogin { challenge, proof: totp(&code), client: None, device }).await
         });
     }
     let results = racers.join_all().await;
@@ -250,6 +252,7 @@ async fn login_challenge_is_valid_for_its_account_and_time_only(#[case] backend:
         let complete = CompleteLogin {
             challenge: invented.to_owned(),
             proof: totp(&app.code(&site)),
+            client: None,
             device: Device::default(),
         };
         assert_over(&site.auth.complete_login(complete).await);
@@ -294,6 +297,23 @@ async fn login_completions_are_limited_per_account(#[case] backend: Backend) {
     site.complete(&challenge, totp(&app.code(&site))).await.unwrap();
 }
 
+/// Every login waits for the lock of the audit log, so nothing may follow it but the commit.
+#[apply(both_databases)]
+#[tokio::test]
+async fn login_with_a_recovery_code_is_recorded_last(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    let (owner, _) = site.sign_up_with_app("ann").await;
+    let codes = site.auth.create_recovery_codes(owner.user, owner.session).await.unwrap();
+    let challenge = site.challenge("ann").await;
+    site.database.take_statements();
+    site.complete(&challenge, recovery(&codes[0].expose())).await.unwrap();
+    let statements = site.database.take_statements();
+    let audits: Vec<usize> =
+        (0..statements.len()).filter(|at| statements[*at].contains("audit_events")).collect();
+    let others = statements.iter().rposition(|sql| sql.contains("sessions")).unwrap();
+    assert!(audits.len() >= 2 && others < audits[0], "{statements:#?}");
+}
+
 #[apply(both_databases)]
 #[tokio::test]
 async fn recovery_code_replaces_a_lost_factor_once(#[case] backend: Backend) {
@@ -311,7 +331,9 @@ async fn recovery_code_replaces_a_lost_factor_once(#[case] backend: Backend) {
         let challenge = site.challenge("ann").await.token.expose().to_owned();
         let (auth, proof) = (site.auth.clone(), recovery(&codes[0].expose()));
         racers.spawn(async move {
-            auth.complete_login(CompleteLogin { challenge, proof, device: Device::default() }).await.is_ok()
+            auth.complete_login(CompleteLogin { challenge, proof, client: None, device: Device::default() })
+                .await
+                .is_ok()
         });
     }
     assert_eq!(racers.join_all().await.into_iter().filter(|is_ok| *is_ok).count(), 1);

@@ -65,6 +65,8 @@ pub(crate) struct Settings {
     pub(crate) readiness: Readiness,
     pub(crate) places: Option<Places>,
     pub(crate) providers: Providers,
+    /// Whether the periodic work of realtime delivery runs.
+    pub(crate) has_background: bool,
     /// The clock, if something outside the site needs it, too.
     pub(crate) clock: Option<Arc<FixedClock>>,
 }
@@ -80,6 +82,7 @@ impl Default for Settings {
             readiness: Arc::new(|| Box::pin(std::future::ready(Ok(())))),
             places: None,
             providers: Providers::default(),
+            has_background: true,
             clock: None,
         }
     }
@@ -225,7 +228,9 @@ impl TestApp {
         };
         let ending = CancellationToken::new();
         let (background_app, end) = (app.clone(), ending.clone());
-        TaskTracker::new().spawn(async move { background.run(&background_app, &end).await });
+        if settings.has_background {
+            TaskTracker::new().spawn(async move { background.run(&background_app, &end).await });
+        }
         let router = blegram_api::router(app);
         Self {
             auth,

@@ -104,10 +104,10 @@ impl List {
 pub(crate) fn parameters(paging: Paging) -> Vec<Value> {
     let parameter = |name: &str, schema: Value, description: &str| json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": description });
     let mut parameters = vec![
-        // No maximum: a value above the largest page size counts as that size.
+        // No maximum and no format: a value above the largest page size counts as that size, also one beyond 32 bits.
         parameter(
             "limit",
-            json!({ "type": "integer", "format": "int32", "default": 20, "minimum": 1 }),
+            json!({ "type": "integer", "default": 20, "minimum": 1 }),
             "The maximum number of items on the page; values above 100 count as 100.\n한 페이지의 최대 항목 수. 100보다 크면 100으로 처리합니다.",
         ),
         parameter(

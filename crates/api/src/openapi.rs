@@ -164,6 +164,7 @@ fn complete_operation(operation: &Operation, value: &mut Value, problems: &mut P
         all.extend(parameters);
         value["parameters"] = Value::Array(all);
     }
+    accept_empty_values(value);
     let Some(responses) = value["responses"].as_object_mut() else { return };
     for (status, response) in responses.iter_mut() {
         describe_success(operation, status, response);
@@ -177,6 +178,17 @@ fn complete_operation(operation: &Operation, value: &mut Value, problems: &mut P
     responses.sort_keys();
     if let Some(examples) = examples::request(operation.id) {
         value["requestBody"]["content"]["application/json"]["examples"] = examples;
+    }
+}
+
+/// Documents that an optional query parameter without a value (`?cursor=`) counts as absent. Not by its schema, from which
+/// generators derive its type.
+fn accept_empty_values(operation: &mut Value) {
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten();
+    for parameter in
+        parameters.filter(|parameter| parameter["in"] == "query" && parameter["required"] != true)
+    {
+        parameter["allowEmptyValue"] = json!(true);
     }
 }
 

@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use blegram_cpu_pool::Work;
 use blegram_domain::{
-    Account, DisplayName, EmailAddress, Language, ProviderId, Session, SessionId, Timestamp, UserId,
-    Username,
+    Account, DisplayName, EmailAddress, Language, Session, SessionId, Timestamp, UserId, Username,
     mail::MailKind,
     session::Kind,
     user::{Role, Status},
@@ -256,6 +255,7 @@ impl Auth {
             device_name: device.name,
             user_agent: device.user_agent,
             address: device.address.map(|address| Network::around(address).to_string()),
+            provider: device.provider,
             created_at: now,
             last_seen_at: now,
             expires_at: now + self.lifetimes.of(device.kind).absolute,
@@ -263,7 +263,7 @@ impl Auth {
         let network = device.address.map(|address| self.network_tag(address));
         let needs_token = session.kind == Kind::Browser && !self.knows_device(device.token.as_deref(), user);
         let ending = Ending { replaced: device.replaces, causes };
-        let secret = self.insert_session(tx, session, network, device.provider, ending).await?;
+        let secret = self.insert_session(tx, session, network, ending).await?;
         let device = needs_token.then(|| self.issue_device(user, now));
         Ok(LoggedIn { account, secret, device })
     }
@@ -273,19 +273,18 @@ impl Auth {
         tx: Tx,
         session: Session,
         network: Option<[u8; 16]>,
-        provider: Option<ProviderId>,
         ending: Ending<'_>,
     ) -> Result<Secret> {
         let now = session.created_at;
         match session.kind {
             Kind::Browser => {
                 let token = SessionToken::generate();
-                sessions::insert(&tx, &session, Some(token.hash()), network, provider).await?;
+                sessions::insert(&tx, &session, Some(token.hash()), network).await?;
                 self.commit_session(tx, session.user, ending, now).await?;
                 Ok(Secret::Browser(token))
             }
             Kind::Native => {
-                sessions::insert(&tx, &session, None, network, provider).await?;
+                sessions::insert(&tx, &session, None, network).await?;
                 let (issued, token) = self.issue_first(&tx, &session).await?;
                 self.commit_session(tx, session.user, ending, now).await?;
                 Ok(Secret::Native(self.tokens(&session, issued, token, now).await?))

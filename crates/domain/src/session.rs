@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{SessionId, Timestamp, UserId, stored::stored_enum};
+use crate::{ProviderId, SessionId, Timestamp, UserId, stored::stored_enum};
 
 stored_enum! {
     /// The type of client that holds a session's secret.
@@ -29,6 +29,8 @@ pub struct Session {
     pub user_agent: Option<String>,
     /// The network of the login, shortened to /24 or /48, such as `192.0.2.0/24`.
     pub address: Option<String>,
+    /// The provider with which the user logged in; `None` for a password or a passkey.
+    pub provider: Option<ProviderId>,
     /// When the session started.
     pub created_at: Timestamp,
     /// When the session was last used, to the minute.
@@ -99,6 +101,7 @@ mod tests {
             device_name: None,
             user_agent: None,
             address: None,
+            provider: None,
             created_at: start,
             last_seen_at,
             expires_at: start + lifetime.absolute,

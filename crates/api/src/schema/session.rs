@@ -31,6 +31,9 @@ pub(crate) struct Session {
     /// know the network.
     /// 로그인한 네트워크의 위치. 사이트에 위치 데이터베이스가 없거나 모르는 네트워크이면 null입니다.
     place: Option<String>,
+    /// ID of the provider of the login, as in listLoginProviders; null for a password or a passkey.
+    /// 로그인에 사용한 외부 서비스의 ID(listLoginProviders 참고). 비밀번호나 패스키로 로그인했으면 null입니다.
+    provider: Option<String>,
     /// Login time.
     /// 로그인한 시각.
     created_at: Time,
@@ -53,6 +56,7 @@ impl Session {
             device: session.user_agent.as_deref().and_then(user_agent::describe),
             user_agent: session.user_agent,
             address: session.address,
+            provider: session.provider.as_ref().map(ToString::to_string),
             created_at: session.created_at.into(),
             last_seen_at: session.last_seen_at.into(),
             is_current: session.id == current,

@@ -151,6 +151,8 @@ async fn providers_log_in_a_browser(#[case] backend: Backend) {
     assert_eq!(browser.cookie_names(), ["auth-blegram", "device-blegram"]);
     let me = browser.opens("/api/v1/me").await.json();
     assert_eq!((&me["username"], &me["has_password"]), (&json!("ann.lee"), &json!(false)));
+    let sessions = browser.opens("/api/v1/auth/sessions").await;
+    assert_eq!(sessions.items("provider"), [json!("kakao")]);
     let identities = browser.opens("/api/v1/me/identities").await.json();
     assert_eq!(identities["items"][0]["provider"], "kakao");
     assert_eq!(identities["items"][0]["display_name"], "Ann Lee");
@@ -263,6 +265,7 @@ async fn providers_log_in_an_app(#[case] backend: Backend) {
     tokens.assert_status(200);
     app.set_authorization(Some(&format!("Bearer {}", tokens.json()["access_token"].as_str().unwrap())));
     assert_eq!(app.get("/api/v1/me").await.json()["username"], "ann.lee");
+    assert_eq!(app.get("/api/v1/auth/sessions").await.items("provider"), [json!("kakao")]);
     app.set_authorization(None);
     for (code, verifier) in [(parameters["code"].as_str(), VERIFIER), ("blc_nothing", VERIFIER), ("", "")] {
         app.post("/api/v1/auth/token", &grant(code, verifier)).await.assert_problem(401, "invalid-grant");

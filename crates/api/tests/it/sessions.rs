@@ -45,6 +45,7 @@ async fn sessions_are_listed_with_their_devices(#[case] backend: Backend) {
     );
     assert_eq!((&laptop["kind"], &laptop["is_current"]), (&json!("browser"), &json!(true)));
     assert_eq!(phone["created_at"], "2026-09-21T14:14:20.000Z");
+    assert_eq!((&phone["provider"], &laptop["provider"]), (&json!(null), &json!(null)));
 }
 
 /// Who shows the list to others does not show where they live.

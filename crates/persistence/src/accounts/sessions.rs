@@ -102,13 +102,12 @@ impl TryFrom<Row> for FoundSession {
 /// The tag of a network. Only the site can compute which network it is.
 pub type NetworkTag = [u8; 16];
 
-/// Inserts a session that begins with a login; a browser's with the hash of its token, one that began at another provider with that.
+/// Inserts a session that begins with a login; a browser's with the hash of its token.
 pub async fn insert(
     tx: &Tx,
     session: &Session,
     token_hash: Option<TokenHash>,
     network: Option<NetworkTag>,
-    provider: Option<ProviderId>,
 ) -> Result<()> {
     let row = Model {
         id: session.id.as_uuid(),
@@ -123,7 +122,7 @@ pub async fn insert(
         network: network.map(|network| network.to_vec()),
         address: session.address.clone(),
         authenticated_at: session.created_at.as_micros(),
-        provider: provider.map(|provider| provider.as_str().to_owned()),
+        provider: session.provider.as_ref().map(|provider| provider.as_str().to_owned()),
     };
     Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
     Ok(())

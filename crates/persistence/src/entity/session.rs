@@ -50,6 +50,11 @@ impl TryFrom<Model> for Session {
             device_name: row.device_name,
             user_agent: row.user_agent,
             address: row.address,
+            provider: row
+                .provider
+                .map(|id| id.parse())
+                .transpose()
+                .map_err(|e| Error::corrupt(TABLE, row.id, e))?,
             created_at: timestamp(TABLE, row.id, row.created_at)?,
             last_seen_at: timestamp(TABLE, row.id, row.last_seen_at)?,
             expires_at: timestamp(TABLE, row.id, row.expires_at)?,

@@ -1,12 +1,12 @@
 //! The second factors of an account.
 //!
 //! Changes demand a recent login or reauthentication, so that a stolen session cannot remove the protection, or add a
-//! factor of the thief. They end no session: clients offer [`Auth::revoke_other_sessions`] (ASVS 7.4.3).
+//! factor of the thief, and the owner gets a notice. They end no session: clients offer [`Auth::revoke_other_sessions`] (ASVS 7.4.3).
 
-use blegram_domain::{Factor, FactorId, SessionId, UserId};
+use blegram_domain::{Factor, FactorId, SessionId, UserId, mail::MailKind};
 use blegram_persistence::{factors, recovery_codes, users};
 
-use crate::{Auth, Error, Result, audit};
+use crate::{Auth, Error, Result, audit, mail::Notice};
 
 /// The second factors of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,16 +32,16 @@ impl Auth {
     /// [`Error::SessionEnded`].
     pub async fn delete_factor(&self, actor: UserId, session: SessionId, id: FactorId) -> Result<()> {
         let tx = self.db.write().await?;
-        users::lock(&tx, actor).await?.ok_or(Error::SessionEnded)?;
-        if factors::find(&tx, actor, id).await?.is_none() {
-            return Err(Error::FactorNotFound);
-        }
+        let account = users::lock(&tx, actor).await?.ok_or(Error::SessionEnded)?;
+        let factor = factors::find(&tx, actor, id).await?.ok_or(Error::FactorNotFound)?;
         let now = self.clock.now();
         self.require_recent(&tx, session, now).await?;
         factors::delete(&tx, actor, id).await?;
         if factors::list_kinds(&tx, actor).await?.is_empty() {
             recovery_codes::delete_all(&tx, actor).await?;
         }
+        let notice = Notice::of_factor(MailKind::FactorRemoved, factor.kind);
+        self.notify(&tx, &account, notice, now).await?;
         let recorded = audit::record(&tx, audit::Kind::FactorRemoved, actor, now).await?;
         tx.commit().await?;
         recorded.log();

@@ -119,7 +119,8 @@ impl Auth {
     /// [`Error::AccountNotFound`], also for a deleted account.
     pub async fn remove_factors(&self, username: &Username) -> Result<bool> {
         let (tx, account) = self.lock_account(username).await?;
-        let id = account.user.summary.id;
+        let (id, now) = (account.user.summary.id, self.clock.now());
+        let is_protected = !factors::list_kinds(&tx, id).await?.is_empty();
         let removed = factors::delete_all(&tx, id).await?;
         recovery_codes::delete_all(&tx, id).await?;
         login_challenges::delete_of_user(&tx, id).await?;
@@ -128,7 +129,11 @@ impl Auth {
             tx.commit().await?;
             return Ok(false);
         }
-        let recorded = audit::record_operator(&tx, audit::Kind::FactorRemoved, id, self.clock.now()).await?;
+        // A setup that was not complete protected nothing.
+        if is_protected {
+            self.notify(&tx, &account, Notice::new(MailKind::FactorsReset), now).await?;
+        }
+        let recorded = audit::record_operator(&tx, audit::Kind::FactorRemoved, id, now).await?;
         tx.commit().await?;
         recorded.log();
         Ok(true)

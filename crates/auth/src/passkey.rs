@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use blegram_domain::{DeviceName, Factor, FactorId, SessionId, UserId};
+use blegram_domain::{DeviceName, Factor, FactorId, SessionId, UserId, mail::MailKind};
 use blegram_persistence::{
     Inserted,
     factors::{self, Passkey},
@@ -18,6 +18,7 @@ use crate::{
     Auth, ChallengeToken, Device, Error, LoggedIn, Result,
     account::admit_status,
     audit,
+    mail::Notice,
     relying_party::{Rejected, RelyingParty, Started, login_challenge, registration_challenge},
     second_factor::{Verified, consume},
 };
@@ -133,6 +134,8 @@ impl Auth {
             return Err(Error::PasskeyInUse);
         }
         let factor = factors::find(&tx, actor, id).await?.ok_or(Error::FactorNotFound)?;
+        let notice = Notice::of_factor(MailKind::FactorAdded, factor.kind);
+        self.notify(&tx, &account, notice, now).await?;
         let recorded = audit::record(&tx, audit::Kind::FactorAdded, actor, now).await?;
         tx.commit().await?;
         recorded.log();

@@ -1,11 +1,12 @@
 //! Recovery codes: each replaces a lost second factor once. They need no e-mail and no operator.
 
-use blegram_domain::{SessionId, UserId};
+use blegram_domain::{SessionId, UserId, mail::MailKind};
 use blegram_persistence::{recovery_codes, sessions::TokenHash, users};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     Auth, Error, Result, audit,
+    mail::Notice,
     token::{hash, random_bytes},
 };
 
@@ -73,10 +74,11 @@ impl Auth {
         let codes: Vec<RecoveryCode> = (0..COUNT).map(|_| RecoveryCode::generate()).collect();
         let hashes: Vec<TokenHash> = codes.iter().map(RecoveryCode::hash).collect();
         let tx = self.db.write().await?;
-        users::lock(&tx, actor).await?.ok_or(Error::SessionEnded)?;
+        let account = users::lock(&tx, actor).await?.ok_or(Error::SessionEnded)?;
         let now = self.clock.now();
         self.require_recent(&tx, session, now).await?;
         recovery_codes::replace(&tx, actor, &hashes).await?;
+        self.notify(&tx, &account, Notice::new(MailKind::RecoveryCodesCreated), now).await?;
         let recorded = audit::record(&tx, audit::Kind::RecoveryCodesCreated, actor, now).await?;
         tx.commit().await?;
         recorded.log();

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use blegram_domain::{DeviceName, Factor, FactorId, SessionId, Timestamp, UserId, Username};
+use blegram_domain::{DeviceName, Factor, FactorId, SessionId, Timestamp, UserId, Username, mail::MailKind};
 use blegram_limits::Policy;
 use blegram_persistence::{
     factors::{self, Totp as Row},
@@ -15,7 +15,9 @@ use blegram_persistence::{
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use totp_rs::{Builder, Totp};
 
-use crate::{Auth, EnteredCode, Error, Result, audit, site_key::DerivedKey, token::random_bytes};
+use crate::{
+    Auth, EnteredCode, Error, Result, audit, mail::Notice, site_key::DerivedKey, token::random_bytes,
+};
 
 pub(crate) const PURPOSE: &str = "blegram totp secret seal v1";
 
@@ -87,7 +89,7 @@ impl Auth {
         self.limiter.check_user(Policy::Password, actor)?;
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        users::lock(&tx, actor).await?.ok_or(Error::SessionEnded)?;
+        let account = users::lock(&tx, actor).await?.ok_or(Error::SessionEnded)?;
         let pending = factors::find_pending_totp(&tx, actor, id).await?;
         let pending = pending.filter(|row| now.is_near(row.created_at, SETUP_LIFETIME));
         let step = self.totp_step(&pending.ok_or(Error::FactorNotFound)?, code.expose(), now);
@@ -95,6 +97,8 @@ impl Auth {
             return Err(Error::FactorNotFound);
         }
         let factor = factors::find(&tx, actor, id).await?.ok_or(Error::FactorNotFound)?;
+        let notice = Notice::of_factor(MailKind::FactorAdded, factor.kind);
+        self.notify(&tx, &account, notice, now).await?;
         let recorded = audit::record(&tx, audit::Kind::FactorAdded, actor, now).await?;
         tx.commit().await?;
         recorded.log();

@@ -21,6 +21,14 @@ stored_enum! {
         NewLogin = "new-login",
         /// Logins to the account are limited, after many attempts.
         LoginsLimited = "logins-limited",
+        /// A second factor was added.
+        FactorAdded = "factor-added",
+        /// A second factor was removed by its owner.
+        FactorRemoved = "factor-removed",
+        /// New recovery codes replace all earlier ones.
+        RecoveryCodesCreated = "recovery-codes-created",
+        /// All second factors were removed by an operator.
+        FactorsReset = "factors-reset",
     }
 }
 
@@ -34,7 +42,11 @@ impl MailKind {
             | Self::PasswordReset
             | Self::EmailChanged
             | Self::NewLogin
-            | Self::LoginsLimited => None,
+            | Self::LoginsLimited
+            | Self::FactorAdded
+            | Self::FactorRemoved
+            | Self::RecoveryCodesCreated
+            | Self::FactorsReset => None,
         }
     }
 
@@ -49,7 +61,11 @@ impl MailKind {
             | Self::PasswordReset
             | Self::EmailChanged
             | Self::NewLogin
-            | Self::LoginsLimited => DAY.saturating_mul(5),
+            | Self::LoginsLimited
+            | Self::FactorAdded
+            | Self::FactorRemoved
+            | Self::RecoveryCodesCreated
+            | Self::FactorsReset => DAY.saturating_mul(5),
         }
     }
 }

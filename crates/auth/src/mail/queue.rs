@@ -1,6 +1,8 @@
 //! Queues mails.
 
-use blegram_domain::{Account, EmailAddress, Job, Language, MailId, Timestamp, UserId, mail::MailKind};
+use blegram_domain::{
+    Account, EmailAddress, Job, Language, MailId, Timestamp, UserId, factor::FactorKind, mail::MailKind,
+};
 use blegram_limits::{Demand, Policy, Subject};
 use blegram_persistence::{Tx, jobs, mails};
 
@@ -29,6 +31,11 @@ pub(crate) struct Notice {
 impl Notice {
     pub(crate) const fn new(kind: MailKind) -> Self {
         Self { kind, details: None, language: None }
+    }
+
+    /// A notice about a second factor.
+    pub(crate) fn of_factor(kind: MailKind, factor: FactorKind) -> Self {
+        Self { details: Some(factor.as_str().to_owned()), ..Self::new(kind) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use blegram_domain::{Account, EmailAddress, Language, Timestamp, mail::MailKind};
+use blegram_domain::{Account, EmailAddress, Language, Timestamp, factor::FactorKind, mail::MailKind};
 use blegram_persistence::mails::Mail;
 use maud::{DOCTYPE, Markup, html};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,33 @@ use crate::EmailToken;
 
 /// The name of the site, in subjects.
 const SITE: &str = "blegram";
+
+/// What the text of a mail needs beside its account, as stored with the mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Details {
+    Login(LoginDetails),
+    Factor(FactorKind),
+    None,
+}
+
+impl Details {
+    fn of(mail: &Mail) -> Self {
+        let text = mail.details.as_deref().unwrap_or_default();
+        let details = match mail.kind {
+            MailKind::NewLogin => serde_json::from_str(text).ok().map(Self::Login),
+            MailKind::FactorAdded | MailKind::FactorRemoved => text.parse().ok().map(Self::Factor),
+            MailKind::VerifyEmail
+            | MailKind::ResetPassword
+            | MailKind::PasswordChanged
+            | MailKind::PasswordReset
+            | MailKind::EmailChanged
+            | MailKind::LoginsLimited
+            | MailKind::RecoveryCodesCreated
+            | MailKind::FactorsReset => None,
+        };
+        details.unwrap_or(Self::None)
+    }
+}
 
 /// What a notice of a login says about it. None of it is text that the client chose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,15 +85,14 @@ pub(super) fn render(
     token: Option<&EmailToken>,
     pages_url: &str,
 ) -> OutgoingMail {
-    let login: Option<LoginDetails> =
-        mail.details.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let details = Details::of(mail);
     let languages = match mail.language {
         Some(language) => vec![language],
         None => Language::ALL.to_vec(),
     };
     let contents: Vec<(Language, Content)> = languages
         .into_iter()
-        .map(|language| (language, content(mail.kind, language, account, login.as_ref())))
+        .map(|language| (language, content(mail.kind, language, account, &details)))
         .collect();
     let subjects: Vec<&str> = contents.iter().map(|(_, content)| content.subject.as_str()).collect();
     let subject = format!("[{SITE}] {}", subjects.join(" / "));
@@ -98,7 +124,11 @@ fn link(kind: MailKind, token: Option<&EmailToken>, pages_url: &str, language: L
         | MailKind::PasswordReset
         | MailKind::EmailChanged
         | MailKind::NewLogin
-        | MailKind::LoginsLimited => "reset-password",
+        | MailKind::LoginsLimited
+        | MailKind::FactorAdded
+        | MailKind::FactorRemoved
+        | MailKind::RecoveryCodesCreated
+        | MailKind::FactorsReset => "reset-password",
     };
     let token = token.map(|token| format!("&token={}", token.expose())).unwrap_or_default();
     format!("{pages_url}/{page}?lang={}{token}", language.as_str())

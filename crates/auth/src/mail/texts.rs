@@ -1,8 +1,8 @@
 //! What the mails say, in each language.
 
-use blegram_domain::{Account, Language, mail::MailKind};
+use blegram_domain::{Account, Language, factor::FactorKind, mail::MailKind};
 
-use super::render::LoginDetails;
+use super::render::Details;
 
 /// The text of a mail in one language.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,13 +31,9 @@ const CONTACT: (&str, &str) = (
 );
 
 /// The text of a mail of `kind` in `language`.
-pub(super) fn content(
-    kind: MailKind,
-    language: Language,
-    account: &Account,
-    login: Option<&LoginDetails>,
-) -> Content {
+pub(super) fn content(kind: MailKind, language: Language, account: &Account, details: &Details) -> Content {
     let username = &account.user.summary.username;
+    let factor = names_of(details);
     let (korean, english) = match kind {
         // Without the username: the address may belong to a stranger, who must not read what another person typed.
         MailKind::VerifyEmail => (
@@ -123,11 +119,74 @@ pub(super) fn content(
                 ),
             ),
         ),
+        MailKind::FactorAdded => (
+            plain(
+                "2단계 인증 수단이 추가되었습니다",
+                &format!(
+                    "@{username} 계정에 2단계 인증 수단이 추가되었습니다: {}. 이제 이것으로도 로그인을 마칠 수 있습니다.",
+                    factor.0
+                ),
+            ),
+            plain(
+                "A second factor was added",
+                &format!(
+                    "A second factor was added to @{username}: {}. Logins can be completed with it from now on.",
+                    factor.1
+                ),
+            ),
+        ),
+        MailKind::FactorRemoved => (
+            plain(
+                "2단계 인증 수단이 삭제되었습니다",
+                &format!("@{username} 계정에서 2단계 인증 수단이 삭제되었습니다: {}.", factor.0),
+            ),
+            plain(
+                "A second factor was removed",
+                &format!("A second factor was removed from @{username}: {}.", factor.1),
+            ),
+        ),
+        MailKind::RecoveryCodesCreated => (
+            plain(
+                "복구 코드를 새로 만들었습니다",
+                &format!(
+                    "@{username} 계정의 복구 코드를 새로 만들었습니다. 이전 복구 코드는 더 이상 쓸 수 없습니다."
+                ),
+            ),
+            plain(
+                "New recovery codes were created",
+                &format!(
+                    "New recovery codes were created for @{username}. Earlier ones are no longer valid."
+                ),
+            ),
+        ),
+        MailKind::FactorsReset => (
+            plain(
+                "2단계 인증이 해제되었습니다",
+                &format!(
+                    "사이트 운영자가 @{username} 계정의 2단계 인증 수단과 복구 코드를 모두 삭제했습니다. 이제 비밀번호만으로 로그인됩니다. 다시 등록해 주세요."
+                ),
+            ),
+            plain(
+                "Your second factors were removed",
+                &format!(
+                    "An operator of the site removed all second factors and recovery codes of @{username}. The password alone logs in now: set up a second factor again."
+                ),
+            ),
+        ),
     };
     let otherwise = match kind {
         MailKind::VerifyEmail | MailKind::ResetPassword => IGNORE,
-        MailKind::PasswordChanged | MailKind::PasswordReset | MailKind::NewLogin => SECURE,
+        MailKind::PasswordChanged
+        | MailKind::PasswordReset
+        | MailKind::NewLogin
+        | MailKind::FactorAdded
+        | MailKind::FactorRemoved
+        | MailKind::RecoveryCodesCreated => SECURE,
         MailKind::EmailChanged => CONTACT,
+        MailKind::FactorsReset => (
+            "요청한 적이 없다면 지금 비밀번호를 재설정하고, 사이트 운영자에게 알리세요.",
+            "If you did not ask for this, reset your password now, and inform the operators of the site.",
+        ),
         MailKind::LoginsLimited => (
             "비밀번호가 길고 다른 곳에서 쓰지 않는 것이라면 아무것도 하지 않아도 됩니다.",
             "If your password is long and used nowhere else, there is nothing to do.",
@@ -136,14 +195,22 @@ pub(super) fn content(
     let link = match kind {
         MailKind::VerifyEmail => Some(("주소 확인하기", "Confirm the address")),
         MailKind::ResetPassword => Some(("새 비밀번호 정하기", "Choose a new password")),
-        MailKind::PasswordChanged | MailKind::PasswordReset | MailKind::NewLogin => {
-            Some(("비밀번호 재설정하기", "Reset your password"))
-        }
+        MailKind::PasswordChanged
+        | MailKind::PasswordReset
+        | MailKind::NewLogin
+        | MailKind::FactorAdded
+        | MailKind::FactorRemoved
+        | MailKind::RecoveryCodesCreated
+        | MailKind::FactorsReset => Some(("비밀번호 재설정하기", "Reset your password")),
         MailKind::EmailChanged | MailKind::LoginsLimited => None,
     };
+    let login = match details {
+        Details::Login(login) => Some(login),
+        Details::Factor(_) | Details::None => None,
+    };
     let ((subject, first), details) = match language {
-        Language::Korean => (korean, login.map(LoginDetails::korean)),
-        Language::English => (english, login.map(LoginDetails::english)),
+        Language::Korean => (korean, login.map(|login| login.korean())),
+        Language::English => (english, login.map(|login| login.english())),
     };
     let choose = |pair: (&'static str, &'static str)| match language {
         Language::Korean => pair.0,
@@ -154,6 +221,16 @@ pub(super) fn content(
         paragraphs: std::iter::once(first).chain(details).collect(),
         link: link.map(choose),
         otherwise: choose(otherwise),
+    }
+}
+
+/// The names of a second factor in a sentence, in Korean and English.
+const fn names_of(details: &Details) -> (&'static str, &'static str) {
+    match details {
+        Details::Factor(FactorKind::Totp) => ("인증 앱", "an authenticator app"),
+        Details::Factor(FactorKind::Passkey) => ("패스키", "a passkey"),
+        // A later version may have queued the mail.
+        Details::Login(_) | Details::None => ("알 수 없는 종류", "of an unknown kind"),
     }
 }
 

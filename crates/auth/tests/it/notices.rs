@@ -2,15 +2,20 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use blegram_auth::{ChangePassword, Config, Device, EnteredPassword, Error, NewPassword, SendError};
-use blegram_domain::{Username, session::Kind};
+use blegram_auth::{
+    ChangePassword, Config, Device, EnteredPassword, Error, NewPassword, PasskeyResponse, SendError,
+};
+use blegram_domain::{DeviceName, FactorId, Username, session::Kind};
 use blegram_limits::{Quota, Quotas};
 use blegram_persistence::testing::Backend;
 use rstest_reuse::apply;
 
 use crate::{
-    PASSWORD, both_databases, cheap, log_in_from,
+    PASSWORD,
+    authenticator::Authenticator,
+    both_databases, cheap, log_in_from,
     mailbox::{Site, address},
+    second_factor::{App, code},
     token,
 };
 
@@ -82,6 +87,78 @@ async fn login_from_a_new_device_is_reported(#[case] backend: Backend) {
     site.database.execute("UPDATE users SET login_notices = FALSE").await;
     log_in_from(&site.auth, "ann", PASSWORD, at(5, SAFARI)).await.unwrap();
     assert!(site.mails().await.is_empty(), "the owner does not want them");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn changes_of_second_factors_are_reported(#[case] backend: Backend) {
+    const ORIGIN: &str = "https://blegram.example";
+    let site = Site::with(backend, Config { issuer: ORIGIN.to_owned(), ..cheap() }).await;
+    let session = token(site.verified("ann", "ann@example.com").await);
+    let ann = site.auth.authenticate(session.expose()).await.unwrap().unwrap();
+    // The owner cannot switch these notices off.
+    site.database.execute("UPDATE users SET login_notices = FALSE").await;
+    let reported = async |korean: &str, english: &str, texts: [&str; 2]| {
+        let mail = site.mail().await;
+        assert_eq!(mail.to.as_str(), "ann@example.com");
+        assert_eq!(mail.subject, format!("[blegram] {korean} / {english}"));
+        for part in texts.into_iter().chain(["@ann", "/reset-password?lang=ko", "/reset-password?lang=en"]) {
+            let html = mail.html.replace("&amp;", "&");
+            assert!(mail.text.contains(part) && html.contains(part), "{part}: {mail:#?}");
+        }
+        assert!(!mail.text.contains("phone"), "a thief must not choose what the owner reads: {}", mail.text);
+    };
+
+    let name = || Some(DeviceName::parse("phone").unwrap());
+    let setup = site.auth.start_totp(ann.user, ann.session, name()).await.unwrap();
+    assert!(site.mails().await.is_empty(), "a setup that is not complete changes nothing");
+    let totp = App::new(&setup).code_at(site.now());
+    let wrong = site.auth.confirm_totp(ann.user, setup.id, &code("000000")).await;
+    assert!(wrong.is_err() && site.mails().await.is_empty());
+    let app = site.auth.confirm_totp(ann.user, setup.id, &code(&totp)).await.unwrap();
+    let (added, removed) = ("2단계 인증 수단이 추가되었습니다", "2단계 인증 수단이 삭제되었습니다");
+    reported(added, "A second factor was added", ["인증 앱", "an authenticator app"]).await;
+
+    let setup = site.auth.start_passkey(ann.user, ann.session, name()).await.unwrap();
+    let created = Authenticator::new(ORIGIN, "blegram.example").create(&setup.options);
+    let response = PasskeyResponse::new(created.to_string());
+    let passkey = site.auth.finish_passkey(ann.user, setup.id, &response).await.unwrap();
+    reported(added, "A second factor was added", ["패스키", "a passkey"]).await;
+
+    site.auth.create_recovery_codes(ann.user, ann.session).await.unwrap();
+    let texts = ["이전 복구 코드는 더 이상", "Earlier ones are no longer valid"];
+    reported("복구 코드를 새로 만들었습니다", "New recovery codes were created", texts).await;
+
+    let foreign = site.auth.delete_factor(ann.user, ann.session, FactorId::generate(site.now())).await;
+    assert!(foreign.is_err() && site.mails().await.is_empty());
+    site.auth.delete_factor(ann.user, ann.session, passkey.id).await.unwrap();
+    reported(removed, "A second factor was removed", ["패스키", "a passkey"]).await;
+    site.auth.delete_factor(ann.user, ann.session, app.id).await.unwrap();
+    reported(removed, "A second factor was removed", ["인증 앱", "an authenticator app"]).await;
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn removal_of_second_factors_by_an_operator_is_reported(#[case] backend: Backend) {
+    let site = Site::new(backend).await;
+    let session = token(site.verified("ann", "ann@example.com").await);
+    let ann = site.auth.authenticate(session.expose()).await.unwrap().unwrap();
+    let username = Username::parse("ann").unwrap();
+    let setup = site.auth.start_totp(ann.user, ann.session, None).await.unwrap();
+    site.auth.remove_factors(&username).await.unwrap();
+    assert!(site.mails().await.is_empty(), "a setup that is not complete protects nothing");
+
+    let again = site.auth.start_totp(ann.user, ann.session, None).await.unwrap();
+    assert_ne!(setup.id, again.id);
+    let totp = App::new(&again).code_at(site.now());
+    site.auth.confirm_totp(ann.user, again.id, &code(&totp)).await.unwrap();
+    site.mail().await;
+    assert!(site.auth.remove_factors(&username).await.unwrap());
+    let mail = site.mail().await;
+    assert!(mail.subject.ends_with("Your second factors were removed"), "{}", mail.subject);
+    assert!(mail.text.contains("사이트 운영자가 @ann") && mail.html.contains("An operator of the site"));
+    assert!(!site.auth.remove_factors(&username).await.unwrap());
+    assert!(site.mails().await.is_empty());
 }
 
 #[apply(both_databases)]

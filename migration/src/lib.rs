@@ -51,6 +51,7 @@ mod m20261129_000130_mail;
 mod m20261129_000140_identities;
 mod m20261129_000150_second_factors;
 mod m20261129_000151_passkeys;
+mod m20261129_000160_provider_unlinks;
 
 /// The list of migrations.
 #[derive(Debug)]
@@ -96,6 +97,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000140_identities::Migration),
             Box::new(m20261129_000150_second_factors::Migration),
             Box::new(m20261129_000151_passkeys::Migration),
+            Box::new(m20261129_000160_provider_unlinks::Migration),
         ]
     }
 }

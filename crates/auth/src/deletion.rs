@@ -47,6 +47,7 @@ impl Auth {
         let deleted = UserSummary { status: Status::Deleted, ..summary.clone() };
         hashtags::update_of_author(&tx, summary, &deleted).await?;
         reserved_usernames::update_anonymized(&tx, actor).await?;
+        self.queue_unlinks(&tx, actor, now).await?;
         // A later login with the same identity creates a new account.
         identities::delete_of_user(&tx, actor).await?;
         let name = summary.username.skeleton();

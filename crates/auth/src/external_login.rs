@@ -184,9 +184,9 @@ pub fn is_challenge(challenge: &str) -> bool {
 
 /// Converts the error of a provider. The details are for the log only: they say nothing that a user can act on, and a
 /// provider chose their words.
-fn unusable(provider: &Provider, error: &ProviderError) -> Error {
+pub(crate) fn unusable(provider: &Provider, error: &ProviderError) -> Error {
     let id = provider.id().clone();
-    tracing::warn!(provider = %id, error = error as &dyn std::error::Error, "login with a provider failed");
+    tracing::warn!(provider = %id, error = error as &dyn std::error::Error, "a request to a login provider failed");
     match error {
         ProviderError::Unavailable(_) => Error::ProviderUnavailable(id),
         ProviderError::Rejected(_) => Error::ProviderRejected(id),

@@ -30,6 +30,7 @@
 //! | `login_notice` | mails about logins |
 //! | [`rename`] | [`Auth::change_username`] |
 //! | [`deletion`] | [`Auth::delete_account`] |
+//! | [`unlinking`] | ends the links of deleted accounts at their providers: [`Auth::unlink_at_provider`] |
 //! | [`operator`] | account administration by operators |
 //! | [`audit`] | the audit log |
 //! | [`event`] | events about ended sessions, for open connections |
@@ -110,6 +111,7 @@ pub mod testing;
 pub mod ticket;
 pub mod token;
 pub mod totp;
+pub mod unlinking;
 
 use std::{sync::Arc, time::Duration};
 

@@ -24,6 +24,8 @@ mod profile;
 #[cfg(feature = "providers")]
 pub mod settings;
 #[cfg(feature = "providers")]
+mod unlink;
+#[cfg(feature = "providers")]
 mod wire;
 
 use std::{collections::HashMap, fmt, pin::Pin, sync::Arc, time::Duration};
@@ -50,6 +52,13 @@ pub trait IdentityProvider: Send + Sync {
 
     /// Downloads a profile picture from the provider's hosts.
     fn picture<'a>(&'a self, url: &'a str) -> Outcome<'a, Vec<u8>>;
+
+    /// Whether the site can end the link to a user at the provider. It stores no tokens of users, which most providers
+    /// demand for that.
+    fn can_unlink(&self) -> bool;
+
+    /// Ends the link to the user `subject` at the provider. Succeeds if there is none.
+    fn unlink<'a>(&'a self, subject: &'a str) -> Outcome<'a, ()>;
 }
 
 /// The secrets of a login, which go to the provider.
@@ -198,6 +207,14 @@ impl Provider {
 
     pub(crate) async fn picture(&self, url: &str) -> Result<Vec<u8>, ProviderError> {
         self.in_time(self.implementation.picture(url)).await
+    }
+
+    pub(crate) fn can_unlink(&self) -> bool {
+        self.implementation.can_unlink()
+    }
+
+    pub(crate) async fn unlink(&self, subject: &str) -> Result<(), ProviderError> {
+        self.in_time(self.implementation.unlink(subject)).await
     }
 
     pub(crate) fn read_notice(&self, notice: &Notice) -> Option<Result<NoticeSubject, ProviderError>> {

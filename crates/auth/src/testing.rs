@@ -108,6 +108,10 @@ pub enum Misbehavior {
     ProfileElsewhere,
     /// In addition, the profile is that of another user.
     ProfileOfAnother,
+    /// The request to end a link is answered with 503.
+    UnlinkFails,
+    /// The user whose link is to end is not linked: the end of a link survives this.
+    UnlinkOfNoUser,
 }
 
 /// A user of the provider.
@@ -205,6 +209,7 @@ impl FakeProvider {
             key_id: Some("key".to_owned()),
             admin_key: Some("the admin key".into()),
             hosts: vec!["127.0.0.1".to_owned()],
+            unlink_endpoint: endpoint(if self.preset == Preset::Facebook { "/graph" } else { "/unlink" }),
             ..settings
         };
         match self.preset {
@@ -251,6 +256,11 @@ impl FakeProvider {
     /// Serves a profile picture at `/picture`.
     pub fn set_picture(&self, picture: Vec<u8>) {
         self.shared.state().picture = Some(picture);
+    }
+
+    /// The users whose link the site has ended.
+    pub fn unlinked(&self) -> Vec<String> {
+        self.shared.state().unlinked.clone()
     }
 
     /// The number of requests for a path.

@@ -172,6 +172,8 @@ ids! {
     AuditEventId;
     /// A mail that waits to be sent.
     MailId;
+    /// A link at a login provider that waits to be ended.
+    UnlinkId;
     /// A background job.
     JobId;
     /// A request, in logs and problem responses.

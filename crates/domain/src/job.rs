@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::{CommentId, ConversationId, MailId, MediaId, MediaKey, PostId, UserId};
+use crate::{CommentId, ConversationId, MailId, MediaId, MediaKey, PostId, UnlinkId, UserId};
 
 /// One row per kind of job, grouped by the feature that runs it: its variant, the type of its subject if it has one, and
 /// the stored kind.
@@ -116,6 +116,11 @@ jobs! {
     Mail: MailJob {
         /// Sends a mail.
         SendMail(MailId) = "send-mail";
+    }
+    /// Requests to login providers. They have a worker of their own, too.
+    Provider: ProviderJob {
+        /// Ends the link between a deleted account and its identity, at the provider.
+        UnlinkIdentity(UnlinkId) = "unlink-identity";
     }
 }
 

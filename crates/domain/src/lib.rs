@@ -82,7 +82,7 @@ pub use factor::Factor;
 pub use id::{
     AuditEventId, BookmarkId, ClientId, CommentId, ConnectionId, ConversationId, FactorId, JobId, LikeId,
     MailId, MediaId, MessageId, NotificationId, PostId, RecentSearchId, RelationId, ReportId, RequestId,
-    RevisionId, SessionId, TokenId, UploadId, UserId,
+    RevisionId, SessionId, TokenId, UnlinkId, UploadId, UserId,
 };
 pub use identity::{Identity, IdentityKey, ProviderId};
 pub use job::Job;

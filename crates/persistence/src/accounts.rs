@@ -20,6 +20,7 @@
 //! | [`pending_sign_ups`] | first logins with them that wait for a username |
 //! | [`login_codes`] | single-use codes of native apps after such logins |
 //! | [`avatar_imports`] | profile pictures to import from them |
+//! | [`provider_unlinks`] | links of deleted accounts to end at them |
 
 pub mod avatar_imports;
 pub mod email_tokens;
@@ -33,6 +34,7 @@ pub mod login_transactions;
 pub mod mails;
 pub mod passkey_ceremonies;
 pub mod pending_sign_ups;
+pub mod provider_unlinks;
 pub mod recovery_codes;
 pub mod refresh_tokens;
 pub mod reserved_usernames;

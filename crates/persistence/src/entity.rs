@@ -26,6 +26,7 @@ pub(crate) mod passkey_ceremony;
 pub(crate) mod pending_sign_up;
 pub(crate) mod post;
 pub(crate) mod post_hashtag;
+pub(crate) mod provider_unlink;
 pub(crate) mod recent_search;
 pub(crate) mod recovery_code;
 pub(crate) mod refresh_token;

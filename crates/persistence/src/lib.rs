@@ -8,7 +8,7 @@
 //!
 //! | Folder | Modules, which callers use as `blegram_persistence::users` and so on |
 //! |---|---|
-//! | `accounts` | [`users`], [`reserved_usernames`], [`sessions`], [`refresh_tokens`], [`signing_keys`], [`gateway_tickets`], [`identities`], [`login_transactions`], [`pending_sign_ups`], [`login_codes`], [`avatar_imports`], [`emails`], [`mails`], [`email_tokens`], [`factors`], [`recovery_codes`], [`login_challenges`], [`passkey_ceremonies`] |
+//! | `accounts` | [`users`], [`reserved_usernames`], [`sessions`], [`refresh_tokens`], [`signing_keys`], [`gateway_tickets`], [`identities`], [`login_transactions`], [`pending_sign_ups`], [`login_codes`], [`avatar_imports`], [`provider_unlinks`], [`emails`], [`mails`], [`email_tokens`], [`factors`], [`recovery_codes`], [`login_challenges`], [`passkey_ceremonies`] |
 //! | `people` | [`follows`], [`follow_requests`], [`blocks`], [`mutes`], [`relations`], [`suggestions`] |
 //! | `content` | [`posts`], [`comments`], [`revisions`], [`hashtags`], [`post_hashtags`], [`likes`], [`bookmarks`], [`timelines`], [`trends`], [`search`], [`recent_searches`], [`notifications`], [`reports`] |
 //! | `chat` | [`conversations`], [`messages`] |
@@ -66,8 +66,8 @@ pub mod testing;
 
 pub use accounts::{
     avatar_imports, email_tokens, emails, factors, gateway_tickets, identities, login_challenges,
-    login_codes, login_transactions, mails, passkey_ceremonies, pending_sign_ups, recovery_codes,
-    refresh_tokens, reserved_usernames, sessions, signing_keys, users,
+    login_codes, login_transactions, mails, passkey_ceremonies, pending_sign_ups, provider_unlinks,
+    recovery_codes, refresh_tokens, reserved_usernames, sessions, signing_keys, users,
 };
 pub use budget::{as_background_work, with_wait_budget};
 pub use chat::{conversations, messages};

@@ -11,6 +11,7 @@ mod chat;
 mod handlers;
 mod mail;
 mod media;
+mod provider;
 mod site;
 mod social;
 
@@ -20,7 +21,7 @@ use anyhow::{Context, anyhow};
 use blegram_auth::Auth;
 use blegram_domain::{
     Clock, Job, Timestamp,
-    job::{MailJob, retry_after},
+    job::{MailJob, ProviderJob, retry_after},
 };
 use blegram_media::Media;
 use blegram_persistence::{
@@ -96,10 +97,11 @@ impl Runner {
             tracing::warn!(error = &*on_one_line(error.as_ref()), "cannot schedule recurring jobs");
         }
         let workers = if self.db.is_sqlite() { 1 } else { WORKERS_ON_POSTGRES };
-        // A mail server that does not answer must not delay other jobs.
+        // A mail server or a provider that does not answer must not delay other jobs.
         let others = other_kinds();
         let working = join_all((0..workers).map(|_| self.run_worker(&others)));
-        let working = future::join(working, self.run_worker(MailJob::KINDS));
+        let working =
+            future::join3(working, self.run_worker(MailJob::KINDS), self.run_worker(ProviderJob::KINDS));
         let watching = self.retention().watch(&self.shutdown);
         self.db.relay_job_wakeups(future::join(working, watching)).await;
     }
@@ -216,7 +218,8 @@ impl Runner {
 
 /// The kinds of jobs that wait for no other server.
 fn other_kinds() -> Vec<&'static str> {
-    Job::KINDS.iter().copied().filter(|kind| !MailJob::KINDS.contains(kind)).collect()
+    let waits = |kind: &&str| MailJob::KINDS.contains(kind) || ProviderJob::KINDS.contains(kind);
+    Job::KINDS.iter().copied().filter(|kind| !waits(kind)).collect()
 }
 
 /// Outcome of a job that did not fail.

@@ -66,6 +66,17 @@ pub(super) enum NoticeKind {
     Facebook,
 }
 
+/// How the site ends the link to a user at a provider without a token of the user; with the address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UnlinkKind {
+    /// It cannot.
+    None,
+    /// With the admin key.
+    Kakao(&'static str),
+    /// With the client id and the client secret; the address of the Graph API.
+    Facebook(&'static str),
+}
+
 /// JSON pointers to the claims of a profile.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Claims {
@@ -120,6 +131,7 @@ pub(super) struct Blueprint {
     /// Domains of profile pictures.
     pub(super) picture_domains: &'static [&'static str],
     pub(super) notice: NoticeKind,
+    pub(super) unlink: UnlinkKind,
 }
 
 const STANDARD_CLAIMS: Claims = Claims {
@@ -153,6 +165,7 @@ const GENERIC: Blueprint = Blueprint {
     hosts: &[],
     picture_domains: &[],
     notice: NoticeKind::None,
+    unlink: UnlinkKind::None,
 };
 
 const KAKAO: Blueprint = Blueprint {
@@ -164,6 +177,7 @@ const KAKAO: Blueprint = Blueprint {
     hosts: &["kapi.kakao.com"],
     picture_domains: &["kakaocdn.net"],
     notice: NoticeKind::Kakao,
+    unlink: UnlinkKind::Kakao("https://kapi.kakao.com/v1/user/unlink"),
     userinfo: Userinfo::Never,
     ..GENERIC
 };
@@ -241,6 +255,7 @@ const FACEBOOK: Blueprint = Blueprint {
     hosts: &["graph.facebook.com"],
     picture_domains: &["fbcdn.net", "fbsbx.com"],
     notice: NoticeKind::Facebook,
+    unlink: UnlinkKind::Facebook("https://graph.facebook.com/v24.0"),
     ..GENERIC
 };
 

@@ -126,6 +126,40 @@ impl Egress {
         read(request, MAX_RESPONSE_BYTES).await
     }
 
+    /// Sends a form with an `Authorization` of the provider's own kind.
+    pub(super) async fn post_authorized(
+        &self,
+        hosts: &Hosts,
+        url: &Url,
+        form: &[(&str, &str)],
+        authorization: &str,
+    ) -> Result<Answer, ProviderError> {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = self
+            .client
+            .post(self.check(hosts, url)?.clone())
+            .header(ACCEPT, "application/json")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(AUTHORIZATION, secret_header(authorization)?)
+            .body(body);
+        read(request, MAX_RESPONSE_BYTES).await
+    }
+
+    /// Sends a DELETE request.
+    pub(super) async fn delete(
+        &self,
+        hosts: &Hosts,
+        url: &Url,
+        bearer: &str,
+    ) -> Result<Answer, ProviderError> {
+        let request = self
+            .client
+            .delete(self.check(hosts, url)?.clone())
+            .header(ACCEPT, "application/json")
+            .header(AUTHORIZATION, secret_header(&format!("Bearer {bearer}"))?);
+        read(request, MAX_RESPONSE_BYTES).await
+    }
+
     /// Checks where a request would go. The resolver checks names again, when it connects.
     fn check<'a>(&self, hosts: &Hosts, url: &'a Url) -> Result<&'a Url, ProviderError> {
         let name = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');

@@ -14,6 +14,7 @@ use super::{
     oidc::token_request,
     profile,
     settings::Parts,
+    unlink,
     wire::{self, TokenResponse},
 };
 
@@ -55,6 +56,14 @@ impl IdentityProvider for OAuth2Provider {
 
     fn picture<'a>(&'a self, url: &'a str) -> Outcome<'a, Vec<u8>> {
         Box::pin(fetch_picture(&self.parts, url))
+    }
+
+    fn can_unlink(&self) -> bool {
+        unlink::is_possible(&self.parts)
+    }
+
+    fn unlink<'a>(&'a self, subject: &'a str) -> Outcome<'a, ()> {
+        Box::pin(unlink::unlink(&self.parts, subject))
     }
 }
 
@@ -104,14 +113,18 @@ pub(super) async fn fetch_profile(
     let mut url = endpoint.clone();
     if let (true, Some(secret)) = (parts.blueprint.proves_secret, parts.secret()) {
         // A stolen access token is useless without the proof.
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC accepts keys of any length");
-        mac.update(token.as_bytes());
-        let proof: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let proof = secret_proof(token, secret);
         url.query_pairs_mut().append_pair("appsecret_proof", &proof);
     }
     let answer = parts.egress.get(&parts.hosts, &url, Some(token), MAX_RESPONSE_BYTES).await?;
     wire::profile(&answer, parts.blueprint)
+}
+
+/// Facebook's proof that a request comes from a server that knows the client secret.
+pub(super) fn secret_proof(token: &str, secret: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC accepts keys of any length");
+    mac.update(token.as_bytes());
+    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Downloads a profile picture.

@@ -24,6 +24,7 @@ use super::{
     oauth2::{authorization_url, fetch_picture, fetch_profile},
     profile,
     settings::Parts,
+    unlink,
     wire::{self, TokenResponse},
 };
 
@@ -68,6 +69,14 @@ impl IdentityProvider for OidcProvider {
 
     fn picture<'a>(&'a self, url: &'a str) -> Outcome<'a, Vec<u8>> {
         Box::pin(fetch_picture(&self.parts, url))
+    }
+
+    fn can_unlink(&self) -> bool {
+        unlink::is_possible(&self.parts)
+    }
+
+    fn unlink<'a>(&'a self, subject: &'a str) -> Outcome<'a, ()> {
+        Box::pin(unlink::unlink(&self.parts, subject))
     }
 }
 

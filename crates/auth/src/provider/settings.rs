@@ -76,11 +76,13 @@ pub struct ProviderSettings {
     pub userinfo_endpoint: Option<Url>,
     /// Replaces the address of the signing keys.
     pub jwks_uri: Option<Url>,
+    /// Replaces the address that ends links; for Facebook that of the Graph API.
+    pub unlink_endpoint: Option<Url>,
     /// Replaces the scopes.
     pub scopes: Vec<String>,
     /// Further hosts of endpoints.
     pub hosts: Vec<String>,
-    /// Kakao's admin key, which authenticates its notices.
+    /// Kakao's admin key, which authenticates its notices, and the requests that end links.
     pub admin_key: Option<SecretString>,
     /// Apple's team id.
     pub team_id: Option<String>,
@@ -126,6 +128,7 @@ impl ProviderSettings {
             token_endpoint: None,
             userinfo_endpoint: None,
             jwks_uri: None,
+            unlink_endpoint: None,
             scopes: Vec::new(),
             hosts: Vec::new(),
             admin_key: None,
@@ -143,6 +146,7 @@ impl ProviderSettings {
             ("token_endpoint", &self.token_endpoint),
             ("userinfo_endpoint", &self.userinfo_endpoint),
             ("jwks_uri", &self.jwks_uri),
+            ("unlink_endpoint", &self.unlink_endpoint),
         ];
         let issuer = self.issuer.as_deref().map(Url::parse);
         let is_oidc = blueprint.protocol == Protocol::Oidc;
@@ -190,8 +194,13 @@ impl ProviderSettings {
 
     fn hosts(&self) -> Hosts {
         let blueprint = Blueprint::of(self.preset);
-        let endpoints =
-            [&self.authorization_endpoint, &self.token_endpoint, &self.userinfo_endpoint, &self.jwks_uri];
+        let endpoints = [
+            &self.authorization_endpoint,
+            &self.token_endpoint,
+            &self.userinfo_endpoint,
+            &self.jwks_uri,
+            &self.unlink_endpoint,
+        ];
         let issuer = self.issuer().and_then(|issuer| Url::parse(issuer).ok());
         let configured = endpoints.into_iter().flatten().chain(&issuer).filter_map(host);
         let known = blueprint.hosts.iter().map(|host| (*host).to_owned());

@@ -13,7 +13,7 @@ use base64::{
 use blegram_domain::Clock;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Collected, Full};
-use hyper::{Request, Response, StatusCode, body::Incoming, service::service_fn};
+use hyper::{Method, Request, Response, StatusCode, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use openidconnect::{
     AuthUrl, EmptyAdditionalProviderMetadata, IssuerUrl, JsonWebKeySetUrl, PrivateSigningKey, ResponseTypes,
@@ -49,6 +49,8 @@ pub(super) struct State {
     pub(super) requests: HashMap<String, usize>,
     pub(super) issued: u64,
     pub(super) picture: Option<Vec<u8>>,
+    /// The users whose link the site ended.
+    pub(super) unlinked: Vec<String>,
 }
 
 pub(super) struct Shared {
@@ -133,11 +135,54 @@ impl Shared {
                 Some(picture) => answer(200, "image/png", picture),
                 None => answer(404, "text/plain", "no picture"),
             },
+            "/unlink" => self.unlink_by_admin_key(request).await,
+            graph if graph.starts_with("/graph/") => self.unlink_by_app_token(&request),
             // Where redirects lead: a client that follows them gets a valid response.
             "/moved/token" => self.exchange(request).await,
             "/moved/jwks" => json_answer(200, &self.key_set()),
             _ => answer(404, "text/plain", "not found"),
         }
+    }
+
+    /// As Kakao does it.
+    async fn unlink_by_admin_key(&self, request: Request<Incoming>) -> Answer {
+        if self.does(Misbehavior::UnlinkFails) {
+            return answer(503, "text/html", "<h1>down</h1>");
+        }
+        let is_authorized = request.method() == Method::POST
+            && request.headers().get("authorization").is_some_and(|key| key == "KakaoAK the admin key");
+        let body = request.into_body().collect().await.map(Collected::to_bytes).unwrap_or_default();
+        let form: HashMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
+        let is_user_id = form.get("target_id_type").is_some_and(|kind| kind == "user_id");
+        let Some(subject) = form.get("target_id").filter(|_| is_authorized && is_user_id) else {
+            return json_answer(401, &json!({ "msg": "no authentication key!", "code": -401 }));
+        };
+        if self.does(Misbehavior::UnlinkOfNoUser) {
+            return json_answer(400, &json!({ "msg": "NotRegisteredUserException", "code": -101 }));
+        }
+        self.state().unlinked.push(subject.clone());
+        json_answer(200, &json!({ "id": subject }))
+    }
+
+    /// As Facebook does it.
+    fn unlink_by_app_token(&self, request: &Request<Incoming>) -> Answer {
+        if self.does(Misbehavior::UnlinkFails) {
+            return answer(503, "text/html", "<h1>down</h1>");
+        }
+        let authorization = format!("Bearer {CLIENT_ID}|{CLIENT_SECRET}");
+        let is_authorized = request.method() == Method::DELETE
+            && request.headers().get("authorization").is_some_and(|token| *token == *authorization)
+            && request.uri().query().is_some_and(|query| query.starts_with("appsecret_proof="));
+        let subject = request.uri().path().strip_prefix("/graph/");
+        let subject = subject.and_then(|rest| rest.strip_suffix("/permissions"));
+        let Some(subject) = subject.filter(|_| is_authorized) else {
+            return json_answer(400, &json!({ "error": { "message": "no", "code": 190 } }));
+        };
+        if self.does(Misbehavior::UnlinkOfNoUser) {
+            return json_answer(400, &json!({ "error": { "message": "no object", "code": 100 } }));
+        }
+        self.state().unlinked.push(subject.to_owned());
+        json_answer(200, &json!({ "success": true }))
     }
 
     fn metadata(&self) -> Answer {

@@ -11,10 +11,11 @@ use blegram_auth::{
     NewPassword,
     credentials::FRESH_LOGIN,
     provider::{Notice, NoticeReply, settings::Preset},
-    testing::FakeUser,
+    testing::{FakeUser, Misbehavior},
+    unlinking::GIVEN_UP_AFTER,
 };
-use blegram_domain::{UserId, event::EventSink, session::Kind};
-use blegram_persistence::testing::Backend;
+use blegram_domain::{Clock, Job, UserId, event::EventSink, job::ProviderJob, session::Kind};
+use blegram_persistence::{jobs, testing::Backend};
 use futures_util::future::join_all;
 use rstest_reuse::apply;
 
@@ -220,4 +221,92 @@ async fn provider_without_notices_has_no_address_for_them() {
     let site = Site::new(Backend::Sqlite, Preset::Google).await;
     let received = site.auth.receive_unlink_notice(&id(), &Notice::default()).await;
     assert!(matches!(received, Err(Error::ProviderNotFound)));
+}
+
+/// Runs the jobs that end links, each once, and returns the errors of those that have to be retried.
+async fn run_unlinks(site: &Site) -> Vec<Error> {
+    let (mut errors, now) = (Vec::new(), site.clock.now());
+    loop {
+        let tx = site.database.db().write().await.unwrap();
+        let taken = jobs::take(&tx, ProviderJob::KINDS, now, now + Duration::from_secs(60)).await.unwrap();
+        tx.commit().await.unwrap();
+        let Some(job) = taken else { return errors };
+        let Some(Job::UnlinkIdentity(id)) = Job::parse(&job.kind, &job.subject) else { panic!("{job:?}") };
+        match site.auth.unlink_at_provider(id).await {
+            Ok(()) => {
+                let tx = site.database.db().write().await.unwrap();
+                jobs::delete(&tx, &job).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+}
+
+async fn delete_account(site: &Site, identity: &FakeUser) {
+    let actor = session(site, &site.logged_in(identity).await).await;
+    site.auth.delete_account(actor.user, actor.session, None).await.unwrap();
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn deleted_account_is_unlinked_at_its_provider(#[case] backend: Backend) {
+    for (preset, subject) in [(Preset::Kakao, "subject-1"), (Preset::Facebook, "1234567890")] {
+        let site = Site::new(backend, preset).await;
+        let identity = FakeUser::new(subject, "Ann Lee");
+        site.provider.misbehave(Some(Misbehavior::UnlinkFails));
+        // The provider is down, which the user does not notice.
+        delete_account(&site, &identity).await;
+        for _ in 0..3 {
+            let errors = run_unlinks(&site).await;
+            assert!(matches!(&errors[..], [Error::ProviderUnavailable(_)]), "{preset:?}: {errors:?}");
+            site.clock.advance(Duration::from_secs(24 * 60 * 60));
+        }
+        site.provider.misbehave(None);
+        assert!(run_unlinks(&site).await.is_empty());
+        assert_eq!(site.provider.unlinked(), [subject], "{preset:?}");
+        assert_eq!(site.database.count("provider_unlinks").await, 0);
+
+        // A user who ended the link themselves. The first username is reserved.
+        delete_account(&site, &FakeUser::new(subject, "Ann Second")).await;
+        site.provider.misbehave(Some(Misbehavior::UnlinkOfNoUser));
+        assert!(run_unlinks(&site).await.is_empty());
+        assert_eq!(site.database.count("provider_unlinks").await, 0);
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn end_of_a_link_is_given_up_after_a_month(#[case] backend: Backend) {
+    let site = Site::new(backend, Preset::Kakao).await;
+    site.provider.misbehave(Some(Misbehavior::UnlinkFails));
+    delete_account(&site, &ann()).await;
+    site.clock.advance(GIVEN_UP_AFTER);
+    assert_eq!(run_unlinks(&site).await.len(), 1);
+    site.clock.advance(Duration::from_secs(61));
+    assert!(run_unlinks(&site).await.is_empty());
+    assert_eq!((site.database.count("provider_unlinks").await, site.database.count("jobs").await), (0, 1));
+}
+
+/// Otherwise the provider's notice about the old link would end the new one.
+#[apply(both_databases)]
+#[tokio::test]
+async fn user_who_returned_after_the_deletion_stays_linked(#[case] backend: Backend) {
+    let site = Site::new(backend, Preset::Kakao).await;
+    delete_account(&site, &ann()).await;
+    // The first username is reserved.
+    let returned = site.logged_in(&FakeUser::new("subject-1", "Ann Second")).await;
+    assert!(run_unlinks(&site).await.is_empty());
+    assert_eq!((site.provider.unlinked(), site.database.count("provider_unlinks").await), (Vec::new(), 0));
+    assert!(site.authenticate(&returned).await.is_some());
+}
+
+/// The other providers demand a token of the user, and none is stored.
+#[tokio::test]
+async fn deletion_asks_only_providers_that_need_no_token_of_the_user() {
+    for preset in [Preset::Naver, Preset::NaverOAuth2, Preset::Google, Preset::Apple, Preset::Oidc] {
+        let site = Site::new(Backend::Sqlite, preset).await;
+        delete_account(&site, &ann()).await;
+        assert_eq!(site.database.count("provider_unlinks").await, 0, "{preset:?}");
+    }
 }

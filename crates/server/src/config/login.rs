@@ -58,12 +58,14 @@ section! {
     userinfo_endpoint: Option<Url> = Absent("that of the provider");
     /// Replaces the address of the provider's signing keys.
     jwks_uri: Option<Url> = Absent("that of the provider");
+    /// Replaces the address at which links of deleted accounts are ended: Kakao's, or that of Facebook's Graph API.
+    unlink_endpoint: Option<Url> = Absent("that of the provider");
     /// Replaces the requested scopes. Kakao: add `account_email` if the app was reviewed for it.
     scopes: Option<Vec<Scope>> = Absent("those of the preset");
     /// Further host names that the provider's endpoints and pictures may have. Requests to others are rejected.
     hosts: Option<Vec<String>> = Absent("those of the issuer, the endpoints and the preset");
-    /// Kakao's primary admin key, which authenticates its unlink notices.
-    admin_key: Option<Secret> = Absent("notices of Kakao are not accepted");
+    /// Kakao's primary admin key, which authenticates its unlink notices, and the requests that end links of deleted accounts.
+    admin_key: Option<Secret> = Absent("notices of Kakao are not accepted, and links not ended");
     /// Apple's team id.
     team_id: Option<String> = Absent("required for `apple`");
     /// Id of Apple's private key.
@@ -129,6 +131,7 @@ fn settings(provider: &LoginProvider) -> Option<ProviderSettings> {
         token_endpoint: provider.token_endpoint.clone(),
         userinfo_endpoint: provider.userinfo_endpoint.clone(),
         jwks_uri: provider.jwks_uri.clone(),
+        unlink_endpoint: provider.unlink_endpoint.clone(),
         scopes: scopes.collect(),
         hosts: provider.hosts.clone().unwrap_or_default(),
         admin_key: provider.admin_key.as_ref().map(Secret::secret),

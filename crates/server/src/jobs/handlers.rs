@@ -9,7 +9,7 @@ use blegram_media::Media;
 use blegram_persistence::Db;
 use blegram_social::Social;
 
-use super::{chat, mail, media, social};
+use super::{chat, mail, media, provider, social};
 use crate::clock::Retention;
 
 /// The features that run jobs; cheap to clone.
@@ -38,6 +38,7 @@ impl Handlers {
             FeatureJob::Chat(job) => chat::step(&self.chat, job).await,
             FeatureJob::Media(job) => media::step(&self.media, job).await,
             FeatureJob::Mail(job) => mail::step(&self.auth, job).await,
+            FeatureJob::Provider(job) => provider::step(&self.auth, job).await,
         }
     }
 }

@@ -544,10 +544,30 @@ async fn log_in_with_picture(site: &Site, provider: &FakeProvider, path: &str) -
 }
 
 async fn with_provider(backend: Backend) -> (Site, FakeProvider) {
+    with_provider_like(backend, Preset::Oidc).await
+}
+
+async fn with_provider_like(backend: Backend, preset: Preset) -> (Site, FakeProvider) {
     let site = Site::new(backend).await;
-    let provider = FakeProvider::start(Preset::Oidc, Arc::clone(&site.clock) as Arc<dyn Clock>).await;
+    let provider = FakeProvider::start(preset, Arc::clone(&site.clock) as Arc<dyn Clock>).await;
     let auth = site.auth.clone().with_providers([provider.provider("test")].into_iter().collect());
     (Site { auth, ..site }, provider)
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn job_unlinks_a_deleted_account_at_its_provider(#[case] backend: Backend) {
+    let (site, provider) = with_provider_like(backend, Preset::Kakao).await;
+    let user = log_in_with_picture(&site, &provider, "/picture").await;
+    site.runner().run_due().await.unwrap();
+    let first = PageRequest::new(Scope::new("listSessions", &[]), Limit::default(), None, None);
+    let sessions = site.auth.list_sessions(user, &first).await.unwrap();
+    site.auth.delete_account(user, sessions.items[0].id, None).await.unwrap();
+    site.runner().run_due().await.unwrap();
+    assert_eq!(provider.unlinked(), ["subject-1"]);
+    for table in ["users", "identities", "provider_unlinks", "jobs"] {
+        assert_eq!(site.database.count(table).await, 0, "{table}");
+    }
 }
 
 #[apply(both_databases)]

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::{
     both_databases,
+    second_factor::AuthenticatorApp,
     world::{Actor, Answer, Settings, TestApp},
 };
 
@@ -275,6 +276,88 @@ async fn providers_log_in_an_app(#[case] backend: Backend) {
     let denied = browser.opens(&format!("/api/v1/auth/kakao/callback?{query}")).await;
     let expected = format!("{APP}?error=access_denied&error_description=login-cancelled&state=of-the-app");
     assert_eq!(location(&denied), expected);
+}
+
+/// A site with an account of the provider that has an authenticator app.
+async fn with_second_factor(backend: Backend) -> (TestApp, FakeProvider, AuthenticatorApp) {
+    let (t, provider) = site_at(backend, Preset::Oidc, "http://localhost:8080").await;
+    let app = {
+        let browser = Browser::of(&t);
+        browser.logs_in(&provider, "", &ann()).await.assert_status(302);
+        let session = browser.cookies.lock().unwrap()["auth-blegram"].clone();
+        browser.actor.set_cookie(Some(format!("auth-blegram={session}")));
+        AuthenticatorApp::add(&t, &browser.actor).await
+    };
+    (t, provider, app)
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn providers_login_is_completed_with_the_second_factor(#[case] backend: Backend) {
+    let (t, provider, app) = with_second_factor(backend).await;
+    let browser = Browser::of(&t);
+    let finished = browser.logs_in(&provider, "?redirect_to=/home", &ann()).await;
+    finished.assert_status(302);
+    let address = location(&finished);
+    let query = address.strip_prefix("/login/second-factor?").unwrap();
+    let parameters: HashMap<String, String> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    assert_eq!((parameters.len(), parameters["redirect_to"].as_str()), (2, "/home"));
+    assert_eq!(browser.cookie_names(), [""; 0], "the first step opens no session");
+    browser.opens("/api/v1/me").await.assert_problem(401, "unauthenticated");
+    let page = browser.opens(&address).await;
+    page.assert_status(200);
+    assert_eq!(page.header("cache-control"), Some("no-store"));
+    assert!(page.text().contains(&parameters["challenge"]));
+
+    let fields = |code: &str| format!("{query}&code={code}");
+    let submits =
+        async |site: &str, code: &str| browser.submits("/login/second-factor", site, &fields(code)).await;
+    submits("cross-site", &app.code(&t)).await.assert_status(403);
+    submits("same-origin", "000000").await.assert_status(401);
+    let done = submits("same-origin", &app.code(&t)).await;
+    done.assert_status(303);
+    assert_eq!(location(&done), "/home");
+    assert_eq!(browser.opens("/api/v1/me").await.json()["username"], "ann.lee");
+    let sessions = browser.opens("/api/v1/auth/sessions").await;
+    assert_eq!(sessions.items("provider"), [json!("kakao"), json!("kakao")]);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn providers_login_of_an_app_is_completed_with_the_second_factor(#[case] backend: Backend) {
+    let (t, provider, authenticator) = with_second_factor(backend).await;
+    let start = format!("?client=native&redirect_uri={APP}&code_challenge={CHALLENGE}");
+    let address = location(&Browser::of(&t).logs_in(&provider, &start, &ann()).await);
+    let code = address.strip_prefix(&format!("{APP}?code=")).unwrap();
+    let grant = json!({ "grant_type": "authorization_code", "code": code, "code_verifier": VERIFIER, "redirect_uri": APP });
+    let app = t.stranger();
+    let next = app.post("/api/v1/auth/token", &grant).await;
+    next.assert_status(202);
+    assert_eq!(next.header("set-cookie"), None);
+    let next = next.json();
+    for property in ["pending_token", "suggested_username", "provider"] {
+        assert_eq!(next[property], json!(null), "{property}");
+    }
+    assert_eq!((&next["methods"], next.get("access_token")), (&json!(["totp"]), None));
+    let challenge = next["challenge"].as_str().unwrap();
+    app.set_authorization(Some(&format!("Bearer {challenge}")));
+    app.get("/api/v1/me").await.assert_problem(401, "unauthenticated");
+    app.set_authorization(None);
+
+    let complete = async |code: &str| {
+        let body = json!({ "challenge": challenge, "method": "totp", "code": code });
+        app.post("/api/v1/auth/login/second-factor", &body).await
+    };
+    complete("000000").await.assert_problem(401, "second-factor-invalid");
+    let completed = complete(&authenticator.code(&t)).await;
+    completed.assert_status(200);
+    assert_eq!(completed.header("set-cookie"), None);
+    let token = completed.json()["tokens"]["access_token"].as_str().unwrap().to_owned();
+    app.set_authorization(Some(&format!("Bearer {token}")));
+    assert_eq!(app.get("/api/v1/me").await.json()["username"], "ann.lee");
+    assert_eq!(app.get("/api/v1/auth/sessions").await.items("provider"), [json!("kakao"), json!("kakao")]);
+    app.set_authorization(None);
+    app.post("/api/v1/auth/token", &grant).await.assert_problem(401, "invalid-grant");
 }
 
 #[apply(both_databases)]

@@ -81,6 +81,7 @@ pub use error::{Error, Result};
 pub use images::{media, media_usage, storage_marker, uploads};
 pub use keyset::Listed;
 pub use people::{blocks, follow_requests, follows, mutes, relations, suggestions};
+pub use postgres::may_be_unencrypted;
 pub use system::{audit_events, clock_state, idempotency_keys, jobs, newest, recount, remnants};
 
 /// The outcome of an insert that may conflict with an existing row.

@@ -16,6 +16,7 @@ mod transaction;
 
 use std::{
     fmt,
+    net::IpAddr,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -28,7 +29,8 @@ use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement,
     prelude::async_trait::async_trait,
     sqlx::{
-        self, AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions,
+        self, AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection,
+        postgres::{PgConnectOptions, PgSslMode},
         raw_sql,
     },
 };
@@ -199,6 +201,19 @@ impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").field("status", &self.connections.status()).finish_non_exhaustive()
     }
+}
+
+/// Whether connections to the PostgreSQL server of `url` can leave this machine unencrypted. The driver decides, because
+/// the host and the mode can also come from its parameters and from environment variables.
+pub fn may_be_unencrypted(url: &str) -> bool {
+    // An invalid URL is rejected when connecting.
+    let Ok(options) = url.parse::<PgConnectOptions>() else { return false };
+    let is_encrypted =
+        matches!(options.get_ssl_mode(), PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull);
+    let host = options.get_host();
+    let is_loopback = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let is_local = host == "localhost" || host.starts_with('/') || is_loopback;
+    !is_encrypted && options.get_socket().is_none() && !is_local
 }
 
 impl Pool {

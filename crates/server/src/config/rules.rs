@@ -1,6 +1,8 @@
 //! Rules between settings, and the rules of the `production` profile.
 
+use blegram_persistence::may_be_unencrypted;
 use ipnet::IpNet;
+use url::{Host, Url};
 
 use super::{
     Config,
@@ -128,7 +130,41 @@ fn production(config: &Config) -> Vec<Problem> {
             "production requires https",
         ),
     ];
-    violated(config, rules).into_iter().chain(violated(config, undermining(config))).collect()
+    let problems = violated(config, rules).into_iter().chain(violated(config, undermining(config)));
+    problems.chain(violated(config, unencrypted(config))).collect()
+}
+
+/// Connections to other machines that an attacker on the way could read or change (ASVS 12.3.1).
+fn unencrypted(config: &Config) -> [(bool, &'static str, &'static str); 2] {
+    let url = config.database_url();
+    let is_plain = url.backend() == Backend::Postgres && may_be_unencrypted(url.expose());
+    let media = &config.media;
+    let is_bucket = matches!(media.storage, Some(StorageUrl::Bucket(..)));
+    let endpoint = media.s3_endpoint.as_ref().filter(|url| is_bucket && url.scheme() == "http");
+    [
+        (
+            is_plain && !config.database.allow_unencrypted,
+            "database.url",
+            "production encrypts the connection to PostgreSQL on another machine: append \
+             `?sslmode=verify-full&sslrootcert=FILE` (`sslmode=require` accepts any certificate). In a private network, such as \
+             that of containers on one machine, database.allow_unencrypted = true accepts it",
+        ),
+        (
+            endpoint.is_some_and(|url| !is_loopback(url)) && !media.s3_allow_http,
+            "media.s3_endpoint",
+            "production requires https for an S3 server on another machine. In a private network, media.s3_allow_http = \
+             true accepts http",
+        ),
+    ]
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
 }
 
 /// The least work of a password hash, memory in KiB times passes: the weakest of the argon2id settings that OWASP

@@ -113,7 +113,12 @@ section! {
     pub Database, "database":
     /// `sqlite:…` or `postgres://…`. A connection pooler between blegram and PostgreSQL must give each connection its
     /// own session (PgBouncer: `pool_mode = session`); transaction and statement pooling are rejected at start.
+    /// In production, the URL of a PostgreSQL server on another machine needs `?sslmode=verify-full&sslrootcert=FILE` (or
+    /// `verify-ca`; `require` encrypts, but accepts any certificate).
     url: Option<DatabaseUrl> = Absent("SQLite in `server.data_dir`");
+    /// Accept, in production, connections to a PostgreSQL server on another machine that may not be encrypted: for a
+    /// private network in which no one else can listen, such as that of containers on one machine.
+    allow_unencrypted: bool = Fixed("false");
     /// Maximum number of database connections of this process.
     max_connections: NonZeroU32 = Fixed("8"), 1..=1_000;
     /// Milliseconds after which an SQL statement is cancelled. On SQLite, searches are cancelled after at most 2000
@@ -189,6 +194,9 @@ section! {
     storage: Option<StorageUrl> = Absent("the directory `media` in `server.data_dir`");
     /// Endpoint of the S3 server if it is not AWS, such as MinIO, R2, Garage or Ceph.
     s3_endpoint: Option<Url> = Absent("AWS");
+    /// Accept, in production, an `http://` endpoint on another machine: for a private network in which no one else can
+    /// listen. Links for direct uploads and downloads then have this address, too.
+    s3_allow_http: bool = Fixed("false");
     /// Region of the bucket. Many servers other than AWS accept `auto` or any value.
     s3_region: String = Fixed("us-east-1");
     /// Use path-style URLs (the bucket in the path, not in the host name), as MinIO and Garage require.

@@ -531,6 +531,50 @@ fn production_rejects_weak_settings() {
         let problem = production(&[(name, value)]).problem();
         assert!(problem.starts_with(expected), "{problem}");
     }
+    let weak = "database.url: production encrypts the connection to PostgreSQL";
+    for url in [
+        "postgres://db.example/b",
+        "postgres://ann:secret@10.0.0.7/b",
+        "postgres://db/b?sslmode=prefer",
+        "postgres://db/b?sslmode=disable",
+        "postgres://localhost/b?host=10.0.0.7",
+    ] {
+        let problem = production(&[("BLEGRAM_DATABASE__URL", url)]).problem();
+        assert!(problem.starts_with(weak) && !problem.contains("secret"), "{problem}");
+        production(&[("BLEGRAM_DATABASE__URL", url), ("BLEGRAM_DATABASE__ALLOW_UNENCRYPTED", "true")])
+            .valid();
+    }
+    for url in [
+        "postgres://db.example/b?sslmode=require",
+        "postgres://db.example/b?sslmode=verify-ca",
+        "postgres://db.example/b?sslmode=verify-full",
+        "postgres://127.0.0.1:5433/b",
+        "postgres://[::1]/b",
+        "postgres:///b?host=/var/run/postgresql",
+        "postgres://%2Fvar%2Frun%2Fpostgresql/b",
+    ] {
+        production(&[("BLEGRAM_DATABASE__URL", url)]).valid();
+    }
+    let bucket = [
+        ("BLEGRAM_MEDIA__STORAGE", "s3://images"),
+        ("BLEGRAM_MEDIA__S3_ACCESS_KEY_ID", "id"),
+        ("BLEGRAM_MEDIA__S3_SECRET_ACCESS_KEY", "key"),
+    ];
+    let with_endpoint = |endpoint: &'static str, further: &[(&'static str, &'static str)]| {
+        let endpoint = ("BLEGRAM_MEDIA__S3_ENDPOINT", endpoint);
+        let all: Vec<_> = bucket.into_iter().chain([endpoint]).chain(further.iter().copied()).collect();
+        production(&all)
+    };
+    for endpoint in ["http://s3.example", "http://10.0.0.7:9000", "http://minio:9000"] {
+        let problem = with_endpoint(endpoint, &[]).problem();
+        assert!(problem.starts_with("media.s3_endpoint: production requires https"), "{problem}");
+        with_endpoint(endpoint, &[("BLEGRAM_MEDIA__S3_ALLOW_HTTP", "true")]).valid();
+    }
+    for endpoint in
+        ["https://s3.example", "http://127.0.0.1:9000", "http://localhost:9000", "http://[::1]:9000"]
+    {
+        with_endpoint(endpoint, &[]).valid();
+    }
     for (memory, iterations) in [("7168", "5"), ("47104", "1")] {
         let cost = [
             ("BLEGRAM_ACCOUNTS__PASSWORD_MEMORY_KIB", memory),

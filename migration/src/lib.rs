@@ -52,6 +52,7 @@ mod m20261129_000140_identities;
 mod m20261129_000150_second_factors;
 mod m20261129_000151_passkeys;
 mod m20261129_000160_provider_unlinks;
+mod m20261129_000161_used_codes;
 
 /// The list of migrations.
 #[derive(Debug)]
@@ -98,6 +99,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000150_second_factors::Migration),
             Box::new(m20261129_000151_passkeys::Migration),
             Box::new(m20261129_000160_provider_unlinks::Migration),
+            Box::new(m20261129_000161_used_codes::Migration),
         ]
     }
 }

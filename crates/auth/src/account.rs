@@ -11,7 +11,8 @@ use blegram_domain::{
 };
 use blegram_limits::{AccountName, Demand, Network, Policy, RateLimited, Subject};
 use blegram_persistence::{
-    Inserted, Tx, emails, sessions,
+    Inserted, Tx, emails,
+    sessions::{self, TokenHash},
     users::{self, Credentials, NewUser},
 };
 
@@ -261,9 +262,10 @@ impl Auth {
             expires_at: now + self.lifetimes.of(device.kind).absolute,
         };
         let network = device.address.map(|address| self.network_tag(address));
+        let login_code = device.login_code;
         let needs_token = session.kind == Kind::Browser && !self.knows_device(device.token.as_deref(), user);
         let ending = Ending { replaced: device.replaces, causes };
-        let secret = self.insert_session(tx, session, network, ending).await?;
+        let secret = self.insert_session(tx, session, network, login_code, ending).await?;
         let device = needs_token.then(|| self.issue_device(user, now));
         Ok(LoggedIn { account, secret, device })
     }
@@ -273,18 +275,19 @@ impl Auth {
         tx: Tx,
         session: Session,
         network: Option<[u8; 16]>,
+        login_code: Option<TokenHash>,
         ending: Ending<'_>,
     ) -> Result<Secret> {
         let now = session.created_at;
         match session.kind {
             Kind::Browser => {
                 let token = SessionToken::generate();
-                sessions::insert(&tx, &session, Some(token.hash()), network).await?;
+                sessions::insert(&tx, &session, Some(token.hash()), network, login_code).await?;
                 self.commit_session(tx, session.user, ending, now).await?;
                 Ok(Secret::Browser(token))
             }
             Kind::Native => {
-                sessions::insert(&tx, &session, None, network).await?;
+                sessions::insert(&tx, &session, None, network, login_code).await?;
                 let (issued, token) = self.issue_first(&tx, &session).await?;
                 self.commit_session(tx, session.user, ending, now).await?;
                 Ok(Secret::Native(self.tokens(&session, issued, token, now).await?))

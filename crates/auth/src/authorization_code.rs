@@ -3,22 +3,27 @@
 
 use std::time::Duration;
 
-use blegram_domain::session::Kind;
+use blegram_domain::{Timestamp, session::Kind};
 use blegram_persistence::{
+    Tx, login_challenges,
     login_codes::{self, LoginCode, Outcome},
-    users,
+    pending_sign_ups, sessions, users,
 };
 use hmac::Mac;
 
 use crate::{
-    Auth, Device, Error, LoggedIn, Login, LoginChallenge, PendingSignUp, Result,
+    Auth, Device, Error, Event, LoggedIn, Login, LoginChallenge, PendingSignUp, Result,
     account::admit_status,
+    audit,
     external_login::challenge_of,
     token::{NativeCode, PendingToken},
 };
 
 /// The lifetime of a code.
 pub const LIFETIME: Duration = Duration::from_secs(60);
+
+/// How long a used code is recognized.
+pub const RECOGNIZED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The exchange of a code.
 #[derive(Debug, Clone)]
@@ -45,46 +50,86 @@ pub enum Exchanged {
 }
 
 impl Auth {
-    /// Exchanges a code. It is used once, even if the exchange fails.
+    /// Exchanges a code. It is used once, even if the exchange fails. A second valid exchange ends what the first one
+    /// opened: two clients have the code and the verifier, and one of them is not the app (RFC 6749, 4.1.2).
     ///
     /// # Errors
     /// [`Error::InvalidGrant`] if the code is unknown, used or expired, or was issued for another redirect URI or
     /// verifier; [`Error::AccountSuspended`].
     pub async fn exchange_code(&self, exchange: ExchangeCode) -> Result<Exchanged> {
         let code = NativeCode::parse(&exchange.code).ok_or(Error::InvalidGrant)?;
-        // Checked without a transaction first, so that invented codes do not block SQLite's only writer.
-        if !login_codes::exists(&self.db, &code.hash()).await? {
-            return Err(Error::InvalidGrant);
-        }
+        // Found without a transaction first, so that invented codes do not block SQLite's only writer.
+        let found = login_codes::find(&self.db, &code.hash()).await?.ok_or(Error::InvalidGrant)?;
         // Before the transaction that opens the session, because the keys may have to be loaded or generated.
         self.keys.signer().await?;
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        let found = login_codes::delete(&tx, &code.hash()).await?;
-        tx.commit().await?;
-        let is_valid = |found: &LoginCode| {
-            let is_ours = found.redirect_uri == exchange.redirect_uri;
-            now < found.expires_at && is_ours && found.challenge == challenge_of(&exchange.code_verifier)
+        // The account before the code: a second exchange waits here until the first one has opened the session.
+        let account = match found.outcome {
+            Outcome::LogIn(user) => Some(users::lock(&tx, user).await?.ok_or(Error::InvalidGrant)?),
+            Outcome::SignUp(_) => None,
         };
-        let found = found.filter(is_valid).ok_or(Error::InvalidGrant)?;
-        let user = match found.outcome {
-            Outcome::LogIn(user) => user,
-            Outcome::SignUp(_) => {
-                let token = self.pending_token_of(&code);
-                return self.pending_sign_up(token.expose()).await.map(Exchanged::SignUpPending);
-            }
+        let is_first = login_codes::consume(&tx, &code.hash(), now + RECOGNIZED_FOR).await?;
+        let is_valid = (found.is_used || now < found.expires_at)
+            && found.redirect_uri == exchange.redirect_uri
+            && found.challenge == challenge_of(&exchange.code_verifier);
+        if !is_valid {
+            tx.commit().await?;
+            return Err(Error::InvalidGrant);
+        }
+        if !is_first {
+            return self.end_replayed_login(tx, &found, &code, now).await;
+        }
+        let Some(account) = account else {
+            tx.commit().await?;
+            let token = self.pending_token_of(&code);
+            return self.pending_sign_up(token.expose()).await.map(Exchanged::SignUpPending);
         };
-        let tx = self.db.write().await?;
-        let account = users::lock(&tx, user).await?.ok_or(Error::InvalidGrant)?;
-        admit_status(account.user.summary.status).map_err(|error| match error {
-            Error::InvalidCredentials => Error::InvalidGrant,
-            other => other,
-        })?;
-        let device = Device { kind: Kind::Native, provider: Some(found.provider), ..exchange.device };
+        if let Err(error) = admit_status(account.user.summary.status) {
+            tx.commit().await?;
+            return Err(match error {
+                Error::InvalidCredentials => Error::InvalidGrant,
+                other => other,
+            });
+        }
+        let device = Device {
+            kind: Kind::Native,
+            provider: Some(found.provider),
+            login_code: Some(code.hash()),
+            ..exchange.device
+        };
+        let user = account.user.summary.id;
         Ok(match self.finish_authentication(tx, user, device, now).await? {
             Login::Complete(logged_in) => Exchanged::LoggedIn(logged_in),
             Login::Challenged(challenge) => Exchanged::Challenged(challenge),
         })
+    }
+
+    /// Ends everything that the first exchange of a code led to.
+    async fn end_replayed_login(
+        &self,
+        tx: Tx,
+        found: &LoginCode,
+        code: &NativeCode,
+        now: Timestamp,
+    ) -> Result<Exchanged> {
+        let opened_by = match found.outcome {
+            Outcome::LogIn(_) => code.hash(),
+            Outcome::SignUp(pending) => {
+                pending_sign_ups::delete(&tx, &pending).await?;
+                pending
+            }
+        };
+        login_challenges::delete_of_login_code(&tx, &opened_by).await?;
+        let ended = sessions::delete_of_login_code(&tx, &opened_by).await?;
+        let mut recorded = Vec::new();
+        for (_, user) in &ended {
+            recorded.push(audit::record(&tx, audit::Kind::TokenReuse, *user, now).await?);
+        }
+        tx.commit().await?;
+        self.publish(ended.into_iter().map(|(session, _)| Event::SessionEnded { session }));
+        recorded.into_iter().for_each(audit::Recorded::log);
+        Err(Error::InvalidGrant)
     }
 
     /// The token of the sign-up that a code stands for.

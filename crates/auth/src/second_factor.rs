@@ -149,8 +149,8 @@ impl Auth {
             return Ok(Login::Complete(Box::new(logged_in)));
         }
         let (token, expires_at) = (ChallengeToken::generate(), now + LIFETIME);
-        let Device { kind, name: device_name, provider, .. } = device;
-        let row = Row { user, kind, device_name, provider, attempts: 0, expires_at };
+        let Device { kind, name: device_name, provider, login_code, .. } = device;
+        let row = Row { user, kind, device_name, provider, attempts: 0, expires_at, login_code };
         login_challenges::insert(&tx, &token.hash(), row).await?;
         tx.commit().await?;
         Ok(Login::Challenged(LoginChallenge { token, methods, expires_at }))
@@ -187,7 +187,13 @@ impl Auth {
         if !consume(&tx, found.user, &verified, now).await? {
             return Err(failed());
         }
-        let device = Device { kind: found.kind, name: found.device_name, provider: found.provider, ..device };
+        let device = Device {
+            kind: found.kind,
+            name: found.device_name,
+            provider: found.provider,
+            login_code: found.login_code,
+            ..device
+        };
         let causes: Vec<_> = verified.audit_kind().into_iter().chain([audit::Kind::LoginSuccess]).collect();
         self.open_session(tx, found.user, device, &causes, now).await
     }

@@ -12,7 +12,7 @@ use blegram_domain::{
 };
 use blegram_persistence::{
     refresh_tokens,
-    sessions::{self, FoundSession, IdleSince},
+    sessions::{self, FoundSession, IdleSince, TokenHash},
 };
 
 use crate::{
@@ -39,6 +39,8 @@ pub struct Device {
     pub replaces: Option<SessionId>,
     /// The provider that authenticated the user; `None` for a password.
     pub provider: Option<ProviderId>,
+    /// The hash of the code, or of the token of a sign-up, that an app exchanged for this login.
+    pub login_code: Option<TokenHash>,
 }
 
 impl Default for Device {
@@ -53,6 +55,7 @@ impl Default for Device {
             language: None,
             replaces: None,
             provider: None,
+            login_code: None,
         }
     }
 }

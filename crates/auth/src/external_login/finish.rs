@@ -258,6 +258,7 @@ impl Auth {
                     challenge: app.challenge,
                     redirect_uri: app.redirect_uri.clone(),
                     expires_at,
+                    is_used: false,
                 };
                 login_codes::insert(&tx, &code.hash(), &row).await?;
                 // The login itself is recorded when the app exchanges the code.

@@ -259,7 +259,12 @@ impl Auth {
             picture: row.picture_url,
         };
         let user = self.create(&tx, account, &row.key, &external, now).await?;
-        let device = Device { kind: row.kind, provider: Some(row.key.provider), ..device };
+        let device = Device {
+            kind: row.kind,
+            provider: Some(row.key.provider),
+            login_code: Some(token.hash()),
+            ..device
+        };
         let logged_in = self.open_session(tx, user, device, &[audit::Kind::UserCreated], now).await?;
         Ok((logged_in, row.redirect_to))
     }

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use blegram_auth::{
     AppRedirectUri, AppRequest, Auth, Authenticated, CompleteLogin, Config, Device, Error, ExchangeCode,
-    Exchanged, FailedLogin, FinishLogin, FinishedLogin, LocalPath, LoggedIn, Providers, Registration,
-    ReturnTo, Secret, StartLogin, StartedLogin,
+    Exchanged, FailedLogin, FinishLogin, FinishedLogin, LocalPath, LoggedIn, LoginChallenge, Providers,
+    Registration, ReturnTo, Secret, StartLogin, StartedLogin, authorization_code,
     external_login::LIFETIME,
     provider::settings::Preset,
     testing::{FakeProvider, FakeUser, Misbehavior},
@@ -731,12 +731,98 @@ async fn code_of_an_app_is_exchanged_once_by_that_app() {
 
 #[apply(both_databases)]
 #[tokio::test]
-async fn code_of_an_app_opens_one_session_however_often_it_is_sent(#[case] backend: Backend) {
+async fn code_of_an_app_opens_one_session_which_its_replay_ends(#[case] backend: Backend) {
+    let site = Site::new(backend, Preset::Oidc).await;
+    let owner = site.logged_in(&ann()).await;
+    let code = site.app_code(&ann()).await;
+    let replay = async |exchange: ExchangeCode| {
+        assert!(matches!(site.auth.exchange_code(exchange).await, Err(Error::InvalidGrant)));
+    };
+    let Exchanged::LoggedIn(app) = site.auth.exchange_code(exchange(&code)).await.unwrap() else {
+        panic!("expected a session");
+    };
+    // Only who has the verifier ends it: an app that intercepted the code must not log the owner out.
+    replay(ExchangeCode { code_verifier: "x".repeat(43), ..exchange(&code) }).await;
+    replay(ExchangeCode { redirect_uri: "org.example.app:/other".to_owned(), ..exchange(&code) }).await;
+    assert!(site.authenticate(&app).await.is_some());
+    // Also after the code would have expired.
+    site.clock.advance(authorization_code::RECOGNIZED_FOR - Duration::from_secs(1));
+    site.auth.delete_expired(site.clock.now()).await.unwrap();
+    replay(exchange(&code)).await;
+    assert!(site.authenticate(&app).await.is_none());
+    assert!(site.authenticate(&owner).await.is_some(), "other sessions stay");
+    replay(exchange(&code)).await;
+    site.clock.advance(Duration::from_secs(2));
+    site.auth.delete_expired(site.clock.now()).await.unwrap();
+    assert_eq!(site.database.count("login_codes").await, 0);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn code_of_an_app_is_exchanged_once_by_concurrent_requests(#[case] backend: Backend) {
     let site = Site::new(backend, Preset::Oidc).await;
     let code = site.app_code(&ann()).await;
     let exchanged = join_all((0..20).map(|_| site.auth.exchange_code(exchange(&code)))).await;
     assert_eq!(exchanged.iter().filter(|one| one.is_ok()).count(), 1);
-    assert_eq!(site.database.count("sessions").await, 1);
+    assert_eq!(site.database.count("sessions").await, 0, "the others are replays");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn replayed_code_ends_the_login_that_waits_for_a_second_factor(#[case] backend: Backend) {
+    let site = Site::new(backend, Preset::Oidc).await;
+    let owner = site.logged_in(&ann()).await;
+    let actor = site.authenticate(&owner).await.unwrap();
+    let setup = site.auth.start_totp(actor.user, actor.session, None).await.unwrap();
+    let app = second_factor::App::new(&setup);
+    let code_now = || app.code_at(site.clock.now());
+    site.auth.confirm_totp(actor.user, setup.id, &second_factor::code(&code_now())).await.unwrap();
+    let complete = async |challenge: &LoginChallenge| {
+        site.clock.advance(second_factor::STEP);
+        let proof = second_factor::totp(&code_now());
+        let challenge = challenge.token.expose().to_owned();
+        let complete = CompleteLogin { challenge, proof, client: None, device: Device::default() };
+        site.auth.complete_login(complete).await
+    };
+    for is_completed in [false, true] {
+        let code = site.app_code(&ann()).await;
+        let Exchanged::Challenged(challenge) = site.auth.exchange_code(exchange(&code)).await.unwrap() else {
+            panic!("expected a challenge");
+        };
+        let session = if is_completed { Some(complete(&challenge).await.unwrap()) } else { None };
+        assert!(matches!(site.auth.exchange_code(exchange(&code)).await, Err(Error::InvalidGrant)));
+        match session {
+            Some(logged_in) => assert!(site.authenticate(&logged_in).await.is_none()),
+            None => {
+                let late = complete(&challenge).await;
+                assert!(matches!(late, Err(Error::LoginChallengeInvalid)), "{late:?}");
+            }
+        }
+    }
+    assert!(site.authenticate(&owner).await.is_some());
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn replayed_code_ends_the_sign_up_that_it_began(#[case] backend: Backend) {
+    for is_complete in [false, true] {
+        let site = Site::new(backend, Preset::Oidc).await;
+        let code = site.app_code(&FakeUser::new("1", "민수")).await;
+        let Exchanged::SignUpPending(pending) = site.auth.exchange_code(exchange(&code)).await.unwrap()
+        else {
+            panic!("expected a pending sign-up");
+        };
+        let finish = async || {
+            let name = pending.suggested_username.clone();
+            site.auth.finish_sign_up(pending.token.expose(), name, Device::default()).await
+        };
+        let created = if is_complete { Some(finish().await.unwrap().0) } else { None };
+        assert!(matches!(site.auth.exchange_code(exchange(&code)).await, Err(Error::InvalidGrant)));
+        match created {
+            Some(logged_in) => assert!(site.authenticate(&logged_in).await.is_none()),
+            None => assert!(matches!(finish().await, Err(Error::InvalidGrant))),
+        }
+    }
 }
 
 #[tokio::test]

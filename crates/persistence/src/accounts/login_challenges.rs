@@ -24,6 +24,7 @@ pub async fn insert(tx: &Tx, hash: &TokenHash, challenge: LoginChallenge) -> Res
         provider: challenge.provider.map(|provider| provider.as_str().to_owned()),
         attempts: challenge.attempts,
         expires_at: challenge.expires_at.as_micros(),
+        login_code: challenge.login_code.map(|hash| hash.to_vec()),
     };
     rows::insert(tx, row).await.map(drop)
 }
@@ -52,6 +53,11 @@ pub async fn delete(tx: &Tx, hash: &TokenHash) -> Result<bool> {
 /// Deletes the challenges of `user`. Login limits bound their number.
 pub async fn delete_of_user(tx: &Tx, user: UserId) -> Result<()> {
     rows::delete::<Entity>(tx, Column::UserId.eq(user.as_uuid())).await.map(drop)
+}
+
+/// Deletes the challenge of the login that a code began.
+pub async fn delete_of_login_code(tx: &Tx, hash: &TokenHash) -> Result<()> {
+    rows::delete::<Entity>(tx, Column::LoginCode.eq(hash.to_vec())).await.map(drop)
 }
 
 /// Deletes up to `max` expired challenges, and returns how many.

@@ -28,22 +28,26 @@ pub async fn insert(tx: &Tx, hash: &TokenHash, code: &LoginCode) -> Result<()> {
         challenge: code.challenge.clone(),
         redirect_uri: code.redirect_uri.clone(),
         expires_at: code.expires_at.as_micros(),
+        is_used: code.is_used,
     };
     Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
     Ok(())
 }
 
-/// Whether a code exists, expired or not.
-pub async fn exists(conn: &impl Conn, hash: &TokenHash) -> Result<bool> {
-    let found = Entity::find().filter(Column::CodeHash.eq(hash.to_vec())).one(conn.inner()).await?;
-    Ok(found.is_some())
+/// Finds a code, used or not, expired or not.
+pub async fn find(conn: &impl Conn, hash: &TokenHash) -> Result<Option<LoginCode>> {
+    let row = Entity::find().filter(Column::CodeHash.eq(hash.to_vec())).one(conn.inner()).await?;
+    row.map(LoginCode::try_from).transpose()
 }
 
-/// Consumes a code: deletes and returns it. Of any number of concurrent calls, one gets it.
-pub async fn delete(tx: &Tx, hash: &TokenHash) -> Result<Option<LoginCode>> {
-    let deleted = Entity::delete_many().filter(Column::CodeHash.eq(hash.to_vec()));
-    let row = deleted.exec_with_returning(tx.inner()).await?.into_iter().next();
-    row.map(LoginCode::try_from).transpose()
+/// Consumes a code, and stores until when to recognize it. Of any number of concurrent calls, one returns `true`.
+pub async fn consume(tx: &Tx, hash: &TokenHash, recognized_until: Timestamp) -> Result<bool> {
+    let consume = Entity::update_many()
+        .col_expr(Column::IsUsed, true.into())
+        .col_expr(Column::ExpiresAt, recognized_until.as_micros().into())
+        .filter(Column::CodeHash.eq(hash.to_vec()))
+        .filter(Column::IsUsed.eq(false));
+    Ok(consume.exec(tx.inner()).await?.rows_affected == 1)
 }
 
 /// Deletes up to `max` expired codes, and returns how many.

@@ -94,6 +94,7 @@ impl TryFrom<Row> for FoundSession {
                 address: None,
                 authenticated_at: row.authenticated_at,
                 provider: None,
+                login_code: None,
             })?,
         })
     }
@@ -102,12 +103,14 @@ impl TryFrom<Row> for FoundSession {
 /// The tag of a network. Only the site can compute which network it is.
 pub type NetworkTag = [u8; 16];
 
-/// Inserts a session that begins with a login; a browser's with the hash of its token.
+/// Inserts a session that begins with a login; a browser's with the hash of its token, one that a code opened with the hash
+/// of that.
 pub async fn insert(
     tx: &Tx,
     session: &Session,
     token_hash: Option<TokenHash>,
     network: Option<NetworkTag>,
+    login_code: Option<TokenHash>,
 ) -> Result<()> {
     let row = Model {
         id: session.id.as_uuid(),
@@ -123,6 +126,7 @@ pub async fn insert(
         address: session.address.clone(),
         authenticated_at: session.created_at.as_micros(),
         provider: session.provider.as_ref().map(|provider| provider.as_str().to_owned()),
+        login_code: login_code.map(|hash| hash.to_vec()),
     };
     Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
     Ok(())
@@ -254,6 +258,13 @@ pub async fn delete_of_provider(tx: &Tx, user: UserId, provider: &ProviderId) ->
         .filter(Column::Provider.eq(provider.as_str()));
     let rows = deleted.exec_with_returning(tx.inner()).await?;
     Ok(rows.into_iter().map(|row| SessionId::from_uuid(row.id)).collect())
+}
+
+/// Deletes the sessions that a code opened, and returns their ids and users.
+pub async fn delete_of_login_code(tx: &Tx, hash: &TokenHash) -> Result<Vec<(SessionId, UserId)>> {
+    let deleted = Entity::delete_many().filter(Column::LoginCode.eq(hash.to_vec()));
+    let rows = deleted.exec_with_returning(tx.inner()).await?;
+    Ok(rows.into_iter().map(|row| (SessionId::from_uuid(row.id), UserId::from_uuid(row.user_id))).collect())
 }
 
 /// Sets the last use of a session. Never moves it back.

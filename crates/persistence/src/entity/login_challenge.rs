@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::{
     PrimaryKeyTrait, Uuid,
 };
 
-use super::timestamp;
+use super::{session::TokenHash, timestamp};
 use crate::{Error, Result};
 
 const TABLE: &str = "login_challenges";
@@ -20,6 +20,7 @@ pub(crate) struct Model {
     pub provider: Option<String>,
     pub attempts: i32,
     pub expires_at: i64,
+    pub login_code: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -42,6 +43,8 @@ pub struct LoginChallenge {
     pub attempts: i32,
     /// The expiry.
     pub expires_at: Timestamp,
+    /// The hash of the code of an app that was the first step.
+    pub login_code: Option<TokenHash>,
 }
 
 impl TryFrom<Model> for LoginChallenge {
@@ -56,6 +59,11 @@ impl TryFrom<Model> for LoginChallenge {
             device_name: row.device_name,
             provider: provider.map_err(|e| Error::corrupt(TABLE, id, e))?,
             attempts: row.attempts,
+            login_code: row
+                .login_code
+                .map(TokenHash::try_from)
+                .transpose()
+                .map_err(|_| Error::corrupt(TABLE, id, "a hash of a wrong length"))?,
             expires_at: timestamp(TABLE, id, row.expires_at)?,
         })
     }

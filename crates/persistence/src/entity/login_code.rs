@@ -20,6 +20,7 @@ pub(crate) struct Model {
     pub challenge: String,
     pub redirect_uri: String,
     pub expires_at: i64,
+    pub is_used: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -47,8 +48,10 @@ pub struct LoginCode {
     pub challenge: String,
     /// The redirect URI that received it.
     pub redirect_uri: String,
-    /// The expiry.
+    /// The expiry; of a used code, when its row is deleted.
     pub expires_at: Timestamp,
+    /// Whether it was used.
+    pub is_used: bool,
 }
 
 impl TryFrom<Model> for LoginCode {
@@ -68,6 +71,7 @@ impl TryFrom<Model> for LoginCode {
             provider: row.provider.parse().map_err(|e: blegram_domain::Violation| corrupt(e.to_string()))?,
             expires_at: timestamp(TABLE, &row.provider, row.expires_at)?,
             challenge: row.challenge,
+            is_used: row.is_used,
             redirect_uri: row.redirect_uri,
         })
     }

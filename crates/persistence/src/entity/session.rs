@@ -29,6 +29,7 @@ pub(crate) struct Model {
     pub address: Option<String>,
     pub authenticated_at: i64,
     pub provider: Option<String>,
+    pub login_code: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -35,7 +35,7 @@ async fn log_in_with_limit(
         last_seen_at: at,
         expires_at: at + 30 * DAY,
     };
-    sessions::insert(&tx, &session, Some(hash), None).await.unwrap();
+    sessions::insert(&tx, &session, Some(hash), None, None).await.unwrap();
     let idle = IdleSince { browser: at - 7 * DAY, native: at - 30 * DAY };
     sessions::prune(&tx, user, max_sessions, at, idle).await.unwrap();
     tx.commit().await.unwrap();

@@ -202,7 +202,8 @@ async fn deleted_account_leaves_no_rows(#[case] backend: Backend) {
     let setup = site.auth.start_totp(ann_id, session, None).await.unwrap();
     site.auth.create_recovery_codes(ann_id, session).await.unwrap();
     let confirm = "UPDATE factors SET confirmed_at = created_at; INSERT INTO login_challenges \
-                   SELECT sealed_secret, user_id, 'browser', NULL, NULL, 0, created_at FROM factors; \
+                   (token_hash, user_id, kind, attempts, expires_at) \
+                   SELECT sealed_secret, user_id, 'browser', 0, created_at FROM factors; \
          INSERT INTO passkey_ceremonies (challenge, user_id, state, login_challenge, expires_at) \
          SELECT sealed_secret, user_id, sealed_secret, sealed_secret, created_at FROM factors";
     site.database.execute(confirm).await;

@@ -10,7 +10,7 @@ use blegram_domain::{Clock, RequestId, UserId};
 use futures_util::FutureExt;
 use poem::{
     Endpoint, Request, Response,
-    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
 };
 
 use crate::{
@@ -99,14 +99,9 @@ impl Edge {
         if let Ok(id) = HeaderValue::from_str(request_id) {
             headers.insert(REQUEST_ID, id);
         }
-        for (name, value) in HEADERS {
-            headers.entry(name).or_insert(HeaderValue::from_static(value));
-        }
+        add_security_headers(headers, self.site.is_secure());
         let cache = HeaderValue::from_static(self.cache_control(uri.path(), is_own));
         headers.entry(header::CACHE_CONTROL).or_insert(cache);
-        if self.site.is_secure() {
-            headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ONLY));
-        }
     }
 
     fn cache_control(&self, path: &str, is_own: bool) -> &'static str {
@@ -119,6 +114,16 @@ impl Edge {
             // Caches must revalidate it for each request. `Vary` separates it from responses to authenticated requests.
             false => "no-cache",
         }
+    }
+}
+
+/// Adds the security headers that a response does not set itself. `is_https`: the public URL of the site is https.
+pub(crate) fn add_security_headers(headers: &mut HeaderMap, is_https: bool) {
+    for (name, value) in HEADERS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if is_https {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ONLY));
     }
 }
 
@@ -215,7 +220,11 @@ fn is_request_id(id: &str) -> bool {
 const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
-    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    // What `default-src` does not cover is denied by name.
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
     (header::VARY, "Authorization, Cookie, Origin"),
     // Other sites cannot embed responses or share a browser process with them. Cross-origin reads are up to CORS.
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),

@@ -50,7 +50,7 @@ use self::{
     body::RequestBody,
     socket::{AnswerBody, HEAD_TOO_LARGE, Socket},
 };
-use crate::{Rejection, Site, Surface, host::Hosts};
+use crate::{Rejection, Site, Surface, edge::add_security_headers, host::Hosts};
 
 type BoxBody = http_body_util::combinators::BoxBody<bytes::Bytes, io::Error>;
 
@@ -140,7 +140,8 @@ impl Listener {
         let is_local = socket.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
         let hosts = Hosts::new(&site, is_local);
         let mut acceptor = Acceptor::new(socket, limits, uncapped);
-        let server = Arc::new(Server { endpoint, limits, hosts, surface, shutdown: shutdown.clone() });
+        let rejections = Rejections { surface, is_https: site.is_secure() };
+        let server = Arc::new(Server { endpoint, limits, hosts, rejections, shutdown: shutdown.clone() });
         let mut connections = JoinSet::new();
         while let Some((socket, peer)) = shutdown.run_until_cancelled(acceptor.next()).await {
             // Reaps finished tasks; otherwise the set would grow with every connection.
@@ -157,7 +158,7 @@ struct Server<E> {
     endpoint: Arc<E>,
     limits: Limits,
     hosts: Hosts,
-    surface: Arc<dyn Surface>,
+    rejections: Rejections,
     shutdown: CancellationToken,
 }
 
@@ -174,7 +175,7 @@ impl<E: Endpoint> Server<E> {
             Ok(()) => respond(&*self.endpoint, request, local, peer, &self.limits, rejected_upgrade).await,
             Err(rejection) => {
                 rejected_upgrade.store(request.extensions().get::<OnUpgrade>().cloned());
-                let answer = reject(rejection, request.uri().path(), &*self.surface);
+                let answer = self.rejections.answer(rejection, request.uri().path());
                 ending(answer, request.version()).into()
             }
         }
@@ -234,7 +235,8 @@ async fn connection<E: Endpoint>(socket: Socket, peer: SocketAddr, server: Arc<S
     }
     let socket = match exchange.into_parts() {
         Some(parts) if failure == Some(HEAD_TOO_LARGE) => {
-            oversized::answer(parts.io.into_inner(), &parts.read_buf, &server.limits, &*server.surface).await
+            oversized::answer(parts.io.into_inner(), &parts.read_buf, &server.limits, &server.rejections)
+                .await
         }
         Some(parts) => Some(parts.io.into_inner()),
         None => rejected_upgrade.into_socket().await,
@@ -366,11 +368,22 @@ fn head_bytes<B>(request: &Request<B>) -> usize {
     line + fields.sum::<usize>() + "\r\n".len()
 }
 
-/// The surface's response to a request that the listener rejects: it does not reach the endpoint.
-fn reject(rejection: Rejection, path: &str, surface: &dyn Surface) -> poem::Response {
-    let request_id = RequestId::generate_separately(SystemClock.now()).to_string();
-    let answer = surface.render(rejection.into(), path, &request_id);
-    answer.with_header("x-request-id", request_id).into_response()
+/// Answers requests that the listener rejects: they do not reach the endpoint, and so not its outermost layer, which adds
+/// headers to all other responses.
+struct Rejections {
+    surface: Arc<dyn Surface>,
+    /// Whether the public URL of the site is https.
+    is_https: bool,
+}
+
+impl Rejections {
+    fn answer(&self, rejection: Rejection, path: &str) -> poem::Response {
+        let request_id = RequestId::generate_separately(SystemClock.now()).to_string();
+        let mut answer = self.surface.render(rejection.into(), path, &request_id);
+        add_security_headers(answer.headers_mut(), self.is_https);
+        answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        answer.with_header("x-request-id", request_id).into_response()
+    }
 }
 
 /// The response for an error that the endpoint did not handle. Its text may reveal internals: it is logged, not sent.

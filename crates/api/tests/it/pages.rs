@@ -223,7 +223,7 @@ async fn responses_have_cache_and_security_headers() {
         assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
         assert_eq!(
             answer.header("content-security-policy"),
-            Some("default-src 'none'; frame-ancestors 'none'")
+            Some("default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
         );
         assert_eq!(answer.header("vary"), Some("Authorization, Cookie, Origin"));
         assert_eq!(answer.header("strict-transport-security"), None, "not over plain http");

@@ -7,8 +7,8 @@ use http::{Request, Uri, Version};
 use hyper::{Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 
-use super::{BoxBody, Limits, ending, reject, socket::Socket};
-use crate::{Rejection, Surface};
+use super::{BoxBody, Limits, Rejections, ending, socket::Socket};
+use crate::Rejection;
 
 /// A request in place of the one that is not complete. hyper then writes the response as any other.
 const SUBSTITUTE: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
@@ -18,12 +18,12 @@ pub(super) async fn answer(
     socket: Socket,
     head: &[u8],
     limits: &Limits,
-    surface: &dyn Surface,
+    rejections: &Rejections,
 ) -> Option<Socket> {
     let path = path(head);
     let service = service_fn(|_: Request<Incoming>| {
         let rejection = Rejection::HeadersTooLarge { max_bytes: limits.max_head_bytes };
-        let answer: Response<BoxBody> = ending(reject(rejection, &path, surface), Version::HTTP_11).into();
+        let answer: Response<BoxBody> = ending(rejections.answer(rejection, &path), Version::HTTP_11).into();
         std::future::ready(Ok::<_, Infallible>(answer))
     });
     let stream = TokioIo::new(tokio::io::join(SUBSTITUTE, socket));

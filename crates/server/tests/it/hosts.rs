@@ -23,6 +23,35 @@ fn local_site() -> Site {
     }
 }
 
+/// They never reach the layer that adds these headers to other responses.
+#[tokio::test]
+async fn rejections_of_the_listener_have_security_headers() {
+    for (public_url, hsts) in [("https://forum.example", true), ("http://127.0.0.1:8080", false)] {
+        let site = Site { public_url: public_url.to_owned(), ..local_site() };
+        let server = server("0.0.0.0:0", site).await;
+        let long = format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "y".repeat(limits().max_head_bytes));
+        for (head, status) in [("GET / HTTP/1.1\r\nhost: a b\r\n\r\n", 400), (long.as_str(), 431)] {
+            let mut client = server.connect().await;
+            client.send(head).await;
+            let answer = client.answer().await;
+            assert_eq!(answer.status, status);
+            for (name, value) in [
+                ("x-content-type-options", "nosniff"),
+                ("referrer-policy", "no-referrer"),
+                ("cache-control", "no-store"),
+                (
+                    "content-security-policy",
+                    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+                ),
+            ] {
+                assert_eq!(answer.header(name), Some(value), "{status} {name}");
+            }
+            let transport = answer.header("strict-transport-security");
+            assert_eq!(transport, hsts.then_some("max-age=63072000; includeSubDomains"), "{status}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn request_needs_exactly_one_valid_host() {
     let server = server("0.0.0.0:0", site()).await;

@@ -9,7 +9,7 @@ mod login;
 use blegram_http::conditional;
 use poem::{
     IntoResponse, Response,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
 };
 use poem_openapi::{
     ApiResponse,
@@ -79,6 +79,39 @@ pub(crate) struct WithCookie<R> {
     /// The values of `Set-Cookie`; without any, the client's cookies stay.
     pub(crate) cookies: Vec<HeaderValue>,
     pub(crate) answer: R,
+}
+
+/// 204 for a request that ended the session of its client, if it was that of a browser.
+#[derive(Debug)]
+pub(crate) struct SessionEnded {
+    /// Removes the session cookie; `None` if the client stays logged in, or is no browser.
+    pub(crate) cookie: Option<HeaderValue>,
+}
+
+/// What a browser deletes when its session has ended (ASVS 14.3.1). Not `cookies`: the device cookie lets its owner log in
+/// while strangers use up the attempts, and must outlive a logout.
+const CLEAR_SITE_DATA: HeaderValue = HeaderValue::from_static("\"cache\", \"storage\"");
+
+impl IntoResponse for SessionEnded {
+    fn into_response(self) -> Response {
+        let mut response = NoContent.into_response();
+        if let Some(cookie) = self.cookie {
+            let headers = response.headers_mut();
+            headers.append(header::SET_COOKIE, cookie);
+            headers.insert(HeaderName::from_static("clear-site-data"), CLEAR_SITE_DATA);
+        }
+        response
+    }
+}
+
+impl ApiResponse for SessionEnded {
+    fn meta() -> MetaResponses {
+        NoContent::meta()
+    }
+
+    fn register(registry: &mut Registry) {
+        NoContent::register(registry);
+    }
 }
 
 /// A response that is the same for every client and can be cached for five minutes.

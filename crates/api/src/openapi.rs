@@ -208,6 +208,9 @@ fn describe_success(operation: &Operation, status: &str, response: &mut Value) {
     if operation.sets_cookie {
         headers.push("Set-Cookie");
     }
+    if operation.ends_session {
+        headers.push("Clear-Site-Data");
+    }
     if status == "201" && operation.has_location || status.starts_with('3') {
         headers.push("Location");
     }
@@ -272,6 +275,7 @@ fn headers() -> Value {
         "Location": header("The URL of the new resource. 새 리소스의 주소.", "string"),
         "Link": header("The next and previous pages (RFC 8288), `rel=\"next\"` first. 다음과 이전 페이지(RFC 8288). `rel=\"next\"`가 먼저 나옵니다.", "string"),
         "Set-Cookie": header("Sets or removes the session cookie. Not sent to native apps, nor when another session is revoked. 세션 쿠키를 설정하거나 삭제합니다. 네이티브 앱이거나 다른 세션을 종료한 경우에는 없습니다.", "string"),
+        "Clear-Site-Data": header("Has the browser delete what it stored of this site, if its session has ended: `\"cache\", \"storage\"`. 브라우저의 세션이 종료되면 브라우저가 저장한 이 사이트의 데이터를 삭제하게 합니다.", "string"),
         "WWW-Authenticate": header("The authentication scheme to use. 사용할 인증 방식.", "string"),
         "ETag": header("The entity tag: `\"<version>-<hash>\"`, or a weak tag for a page. 엔티티 태그. `\"<버전>-<해시>\"` 형식이며, 페이지에는 약한 태그를 씁니다.", "string"),
         "Idempotent-Replayed": header("`true` if this is the stored response of an earlier request with the same key. 같은 키로 보낸 이전 요청의 저장된 응답이면 `true`입니다.", "string"),

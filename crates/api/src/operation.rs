@@ -36,6 +36,8 @@ pub(crate) struct Operation {
     pub(crate) has_location: bool,
     /// Whether its response can set or remove the session cookie.
     pub(crate) sets_cookie: bool,
+    /// Whether its response can end the session of the browser.
+    pub(crate) ends_session: bool,
     /// Its specific problem codes; [`Operation::codes`] adds those that follow from the other fields.
     own_codes: &'static [Code],
 }
@@ -78,6 +80,7 @@ impl Operation {
             paging: None,
             has_location: false,
             sets_cookie: false,
+            ends_session: false,
             own_codes,
         }
     }
@@ -122,6 +125,11 @@ impl Operation {
 
     pub(crate) const fn setting_cookie(self) -> Self {
         Self { sets_cookie: true, ..self }
+    }
+
+    /// For an operation that can end the session of its client.
+    pub(crate) const fn ending_session(self) -> Self {
+        Self { sets_cookie: true, ends_session: true, ..self }
     }
 
     /// For an operation that processes image files.

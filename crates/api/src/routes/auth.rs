@@ -7,7 +7,7 @@ use poem_openapi::OpenApi;
 
 use crate::{
     App,
-    answer::{Answer, ApiResult, Created, MaybeAccepted, NoContent, TokenAnswer, WithCookie},
+    answer::{Answer, ApiResult, Created, MaybeAccepted, SessionEnded, TokenAnswer, WithCookie},
     body::Body,
     operation::{Login, Operation},
     pages::preferred_language,
@@ -42,7 +42,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     .hashing_password()
     .limited(Policy::Login)
     .setting_cookie(),
-    Operation::write("logOut", Login::Optional, &[]).setting_cookie(),
+    Operation::write("logOut", Login::Optional, &[]).ending_session(),
     Operation::write("issueToken", Login::None, &[Code::InvalidGrant, Code::AccountSuspended]).with_body(),
     Operation::read("getCsrfToken", Login::Optional, &[]),
 ];
@@ -103,11 +103,11 @@ impl AuthApi {
     /// Ends the session and removes its cookie. Idempotent.
     /// 세션을 종료하고 쿠키를 삭제합니다. 여러 번 호출해도 결과는 같습니다.
     #[oai(path = "/auth/logout", method = "post", operation_id = "logOut")]
-    async fn log_out(&self, app: AppData<'_>, viewer: MaybeViewer) -> ApiResult<WithCookie<NoContent>> {
+    async fn log_out(&self, app: AppData<'_>, viewer: MaybeViewer) -> ApiResult<SessionEnded> {
         if let Some(session) = viewer.session() {
             app.auth.log_out(session).await?;
         }
-        Ok(WithCookie { cookies: vec![cookie::remove(&app.site)], answer: NoContent })
+        Ok(SessionEnded { cookie: Some(cookie::remove(&app.site)) })
     }
 
     /// Issue or refresh tokens

@@ -2,7 +2,7 @@ use blegram_http::{Viewer, cookie};
 use poem_openapi::{OpenApi, param::Path};
 
 use crate::{
-    answer::{ApiResult, NoContent, WithCookie},
+    answer::{ApiResult, NoContent, SessionEnded, WithCookie},
     body::Body,
     list::List,
     operation::{Login, Operation},
@@ -21,7 +21,7 @@ pub(crate) struct SessionsApi;
 /// The rules of the operations in this file.
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::read("listSessions", Login::Required, &[]).tagged().list(),
-    Operation::write("revokeSession", Login::Required, &[Code::NotFound]).setting_cookie(),
+    Operation::write("revokeSession", Login::Required, &[Code::NotFound]).ending_session(),
     Operation::write(
         "changePassword",
         Login::Required,
@@ -66,14 +66,11 @@ impl SessionsApi {
         viewer: Viewer,
         /// The ID of a session from listSessions. listSessions에서 받은 세션 ID.
         id: Path<SessionParam>,
-    ) -> ApiResult<WithCookie<NoContent>> {
+    ) -> ApiResult<SessionEnded> {
         let id = id.id()?;
         app.auth.revoke_session(viewer.id(), id).await?;
         let is_current = viewer.cookie_session() == Some(id);
-        Ok(WithCookie {
-            cookies: is_current.then(|| cookie::remove(&app.site)).into_iter().collect(),
-            answer: NoContent,
-        })
+        Ok(SessionEnded { cookie: is_current.then(|| cookie::remove(&app.site)) })
     }
 
     /// Change your password

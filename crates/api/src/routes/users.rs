@@ -5,7 +5,7 @@ use poem_openapi::{
 };
 
 use crate::{
-    answer::{Answer, ApiResult, NoContent, Versioned, WithCookie},
+    answer::{Answer, ApiResult, SessionEnded, Versioned},
     body::Body,
     list::List,
     operation::{Login, Operation},
@@ -42,7 +42,8 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         &[Code::WrongPassword, Code::ReauthenticationRequired, Code::Overloaded],
     )
     .hashing_password()
-    .with_body(),
+    .with_body()
+    .ending_session(),
     Operation::read("getUsers", Login::Optional, &[Code::Invalid]),
     Operation::read("getUser", Login::Optional, &[Code::NotFound]).tagged(),
     Operation::read("listUserPosts", Login::Optional, &[Code::NotFound, Code::Blocked, Code::AccountPrivate])
@@ -116,10 +117,9 @@ impl UsersApi {
         app: AppData<'_>,
         viewer: Viewer,
         body: Body<DeleteMe>,
-    ) -> ApiResult<WithCookie<NoContent>> {
+    ) -> ApiResult<SessionEnded> {
         app.auth.delete_account(viewer.id(), viewer.session(), body.0).await?;
-        let cookie = viewer.cookie_session().map(|_| cookie::remove(&app.site));
-        Ok(WithCookie { cookies: cookie.into_iter().collect(), answer: NoContent })
+        Ok(SessionEnded { cookie: viewer.cookie_session().map(|_| cookie::remove(&app.site)) })
     }
 
     /// Get users by ID

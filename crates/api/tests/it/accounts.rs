@@ -169,7 +169,9 @@ async fn logout_ends_the_session_permanently(#[case] backend: Backend) {
     let answer = ann.post("/api/v1/auth/logout", &json!(null)).await;
     answer.assert_status(204);
     assert_eq!(answer.header("set-cookie"), Some("auth-blegram=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"));
-    assert_eq!(ann.cookie(), None);
+    // The device cookie must outlive the logout.
+    assert_eq!(answer.header("clear-site-data"), Some("\"cache\", \"storage\""));
+    assert!(ann.cookie().is_none() && ann.device().is_some());
 
     ann.set_cookie(cookie.clone());
     ann.get("/api/v1/me").await.assert_problem(401, "unauthenticated");

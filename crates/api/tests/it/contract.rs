@@ -57,7 +57,8 @@ impl Contract {
         assert!(!response.is_null(), "{id} returned {status}, which the document does not list");
         for name in response["headers"].as_object().unwrap().keys() {
             // A single page has no links; the session of a native app has no cookie.
-            let is_optional = ["Link", "Set-Cookie", "Idempotent-Replayed"].contains(&name.as_str());
+            let is_optional =
+                ["Link", "Set-Cookie", "Clear-Site-Data", "Idempotent-Replayed"].contains(&name.as_str());
             assert!(is_optional || headers.contains_key(name), "{id} returned {status} without {name}");
         }
         let Some(content) = response["content"].as_object() else {

@@ -1,15 +1,48 @@
 // The browser and the identity provider of `cargo xtask login-flow`: logs in to the blegram server at BLEGRAM_ORIGIN
-// through oidc-provider, an implementation of OpenID Connect that shares no code with blegram.
+// through oidc-provider, an implementation of OpenID Connect that shares no code with blegram. With BLEGRAM_NODES, it also is
+// the load balancer at BLEGRAM_ORIGIN, in front of these nodes of one site.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { createServer } from 'node:http';
+import { createServer, request as send } from 'node:http';
 import { Provider } from 'oidc-provider';
 import { chromium } from 'playwright-core';
 
 const { BLEGRAM_ORIGIN: origin, PROVIDER_PORT: port, CLIENT_SECRET: secret, APP_REDIRECT: appRedirect } = process.env;
 const chromiumPath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const issuer = `http://127.0.0.1:${port}`;
+const nodes = (process.env.BLEGRAM_NODES ?? '').split(' ').filter(Boolean);
 const LIMIT = 30_000;
+
+/** The logins that started and finished on each node. */
+const served = nodes.map(() => ({ starts: 0, callbacks: 0 }));
+
+/** Sends the start of each login to the first node and its end to the last; the nodes take turns for all other requests. */
+async function startLoadBalancer() {
+  let turn = 0;
+  const choose = (path) => {
+    if (path === '/api/v1/auth/oidc/start') {
+      served[0].starts += 1;
+      return 0;
+    }
+    if (path === '/api/v1/auth/oidc/callback') {
+      served[nodes.length - 1].callbacks += 1;
+      return nodes.length - 1;
+    }
+    turn += 1;
+    return turn % nodes.length;
+  };
+  const balancer = createServer((incoming, outgoing) => {
+    const node = nodes[choose(new URL(incoming.url, origin).pathname)];
+    const { method, headers } = incoming;
+    const forwarded = send(new URL(incoming.url, node), { method, headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(outgoing);
+    });
+    forwarded.on('error', (error) => outgoing.destroy(error));
+    incoming.pipe(forwarded);
+  });
+  await new Promise((resolve) => balancer.listen(Number(new URL(origin).port), '127.0.0.1', resolve));
+}
 
 async function startProvider() {
   const provider = new Provider(issuer, {
@@ -162,6 +195,7 @@ const steps = {
   },
 };
 
+if (nodes.length > 0) await startLoadBalancer();
 await startProvider();
 const browser = await chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox'] });
 let failures = 0;
@@ -175,4 +209,10 @@ for (const [name, step] of Object.entries(steps)) {
   }
 }
 await browser.close();
+if (nodes.length > 1) {
+  const [first, last] = [served[0], served[nodes.length - 1]];
+  assert.ok(first.starts >= 6 && last.callbacks >= 6, JSON.stringify(served));
+  assert.ok(first.callbacks === 0 && last.starts === 0, JSON.stringify(served));
+  console.log(`ok: ${first.starts} logins started on the first node, ${last.callbacks} callbacks arrived at the last`);
+}
 process.exit(failures === 0 ? 0 : 1);

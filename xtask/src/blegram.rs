@@ -113,14 +113,19 @@ impl Site {
 
     /// Starts the server and waits until it is ready; its log goes to `target/xtask/blegram.log`.
     pub(crate) fn start(&self) -> Result<Blegram> {
+        self.start_node("blegram")
+    }
+
+    /// Starts one of several servers of the site; its log goes to `target/xtask/NAME.log`.
+    pub(crate) fn start_node(&self, name: &str) -> Result<Blegram> {
         let address = format!("127.0.0.1:{}", free_port()?);
-        let path = output_folder()?.join("blegram.log");
+        let path = output_folder()?.join(format!("{name}.log"));
         let log = File::create(&path).context("creating the server's log")?;
         let mut command = self.command();
         command.arg("serve").env("BLEGRAM_SERVER__LISTEN", &address).stdout(log.try_clone()?).stderr(log);
         let begin = Instant::now();
         let server = Process::spawn(&mut command, Terminal::Own, Signal::TERM)?;
-        self.scratch.record("blegram", server.id())?;
+        self.scratch.record(name, server.id())?;
         let mut blegram = Blegram {
             server,
             agent: agent(),

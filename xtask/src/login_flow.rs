@@ -7,11 +7,11 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::blegram::{Site, output_folder};
+use crate::blegram::{Blegram, Site, output_folder};
 use crate::packages::{self, Package};
 use crate::process::{run as run_command, succeeds};
 use crate::scratch::sweep;
-use crate::services::postgres::free_port;
+use crate::services::postgres::{Postgres, free_port};
 use crate::workspace::{build_binary, root};
 
 const NODE: Package = Package {
@@ -49,24 +49,51 @@ pub(crate) struct Options {
     chromium: PathBuf,
 }
 
-/// Runs the script against one server, and fails if a login fails or the server does not stop cleanly.
+/// Runs the script against one server on SQLite, and against two on PostgreSQL, where each login starts on one and finishes
+/// on the other. Fails if a login fails or a server does not stop cleanly.
 pub(crate) fn run(options: &Options) -> Result<u8> {
     sweep()?;
     let script = install(&options.chromium)?;
     let binary = options.binary.clone().map_or_else(|| build_binary("blegram", "dev"), Ok)?;
+    println!("xtask: logging in to one node on SQLite");
     let port = free_port()?.to_string();
     let site = Site::with_settings(&binary, None, settings(&port))?;
-    let blegram = site.start()?;
+    log_in(&script, options, &port, None, vec![site.start()?])?;
+    println!("xtask: logging in to two nodes on PostgreSQL");
+    let postgres = Postgres::start()?;
+    let (port, public_port) = (free_port()?.to_string(), free_port()?.to_string());
+    let public_url = format!("http://127.0.0.1:{public_port}");
+    let mut settings = settings(&port);
+    settings.push(("BLEGRAM_SERVER__PUBLIC_URL".to_owned(), public_url.clone()));
+    let site = Site::with_settings(&binary, Some(&postgres.url()), settings)?;
+    let nodes = vec![site.start_node("blegram-1")?, site.start_node("blegram-2")?];
+    log_in(&script, options, &port, Some(&public_url), nodes)?;
+    Ok(0)
+}
+
+/// Runs the script. With a `public_url`, the script listens there and distributes the requests to the nodes.
+fn log_in(
+    script: &Path,
+    options: &Options,
+    provider_port: &str,
+    public_url: Option<&str>,
+    nodes: Vec<Blegram>,
+) -> Result<()> {
+    let origins: Vec<&str> = nodes.iter().map(Blegram::origin).collect();
     let mut node = Command::new("node");
-    node.arg(script).env("BLEGRAM_ORIGIN", blegram.origin()).env("PROVIDER_PORT", &port);
-    node.env("CLIENT_SECRET", CLIENT_SECRET)
+    node.arg(script)
+        .env("BLEGRAM_ORIGIN", public_url.unwrap_or(origins[0]))
+        .env("BLEGRAM_NODES", if public_url.is_some() { origins.join(" ") } else { String::new() })
+        .env("PROVIDER_PORT", provider_port)
+        .env("CLIENT_SECRET", CLIENT_SECRET)
         .env("APP_REDIRECT", APP_REDIRECT)
         .env("CHROMIUM", &options.chromium);
     let result = run_command(&mut node);
-    blegram.stop()?;
-    let log = output_folder()?.join("blegram.log");
-    result.with_context(|| format!("see the server log in {}", log.display()))?;
-    Ok(0)
+    for node in nodes {
+        node.stop()?;
+    }
+    let logs = output_folder()?;
+    result.with_context(|| format!("see the logs of the servers in {}", logs.display()))
 }
 
 fn settings(port: &str) -> Vec<(String, String)> {

@@ -149,6 +149,7 @@ mod tests {
 
     use blegram_domain::{Clock, FixedClock, Username, session::Kind};
     use blegram_persistence::testing::{Backend, TestDatabase};
+    use proptest::prelude::*;
 
     use super::*;
     use crate::{
@@ -181,6 +182,20 @@ mod tests {
             r#"{"alg":"ES256","typ":"at+jwt","kid":"k","crit":["b64"]}"#,
         ] {
             assert_eq!(key_id_in_header(other), None, "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn key_id_of_any_text_does_not_panic(
+            text in ".{0,300}",
+            parts in "([A-Za-z0-9_-]{0,40}[.]?){0,5}",
+            header in "\\{(\"(alg|typ|kid|jku|crit)\":(\"[a-zA-Z0-9+]{0,8}\"|null|[0-9]|\\[\\]),?){0,5}\\}",
+        ) {
+            prop_assert_eq!(key_id(&text), None);
+            prop_assert_eq!(key_id(&parts), None);
+            // At random, a header may be right but for its signature, which is not verified here.
+            key_id_in_header(&header);
         }
     }
 

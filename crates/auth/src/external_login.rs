@@ -195,6 +195,8 @@ pub(crate) fn unusable(provider: &Provider, error: &ProviderError) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -227,5 +229,21 @@ mod tests {
         let challenge = challenge_of("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
         assert_eq!(challenge, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
         assert!(is_challenge(&challenge) && !is_challenge("short") && !is_challenge(&"*".repeat(43)));
+    }
+
+    proptest! {
+        #[test]
+        fn accepted_path_stays_on_the_site(
+            text in "[/\\\\.@:?#%a-z0-9 \t\n\r\u{0}가-]{0,40}|/(/|\\\\|[.]{2}|%2f|@|:|[a-z]){0,10}",
+        ) {
+            if let Ok(path) = LocalPath::parse(&text) {
+                // As browsers resolve a `Location`.
+                for base in ["https://site.example", "https://site.example/a/b?c#d", "https://site.example/a//b"] {
+                    let joined = Url::parse(base).unwrap().join(path.as_str()).unwrap();
+                    prop_assert_eq!(joined.origin().ascii_serialization(), "https://site.example");
+                    prop_assert!(joined.username().is_empty() && joined.password().is_none());
+                }
+            }
+        }
     }
 }

@@ -88,6 +88,8 @@ impl Auth {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -118,5 +120,16 @@ mod tests {
         let codes: std::collections::HashSet<_> =
             (0..1000).map(|_| RecoveryCode::generate().hash()).collect();
         assert_eq!(codes.len(), 1000);
+    }
+
+    proptest! {
+        #[test]
+        fn recovery_code_of_any_text_does_not_panic(text in ".{0,60}", like in "[0-9A-Za-z -]{20,32}") {
+            parse_hash(&text);
+            if let Some(hash) = parse_hash(&like) {
+                prop_assert_eq!(parse_hash(&like.to_ascii_lowercase()), Some(hash));
+                prop_assert_eq!(parse_hash(&like.replace(['-', ' '], "")), Some(hash));
+            }
+        }
     }
 }

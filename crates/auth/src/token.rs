@@ -109,6 +109,8 @@ pub(crate) fn random_bytes() -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::SiteKey;
 
@@ -137,5 +139,27 @@ mod tests {
     fn token_debug_output_hides_the_secret() {
         let token = SessionToken::generate();
         assert!(!format!("{token:?}").contains(token.expose()));
+    }
+
+    proptest! {
+        #[test]
+        fn token_has_one_spelling(
+            text in ".{0,80}",
+            like in "(bls_)?[A-Za-z0-9_=+/ -]{40,46}",
+            bytes in proptest::collection::vec(any::<u8>(), 30..36),
+        ) {
+            let encoded = format!("{}{}", SessionToken::PREFIX, URL_SAFE_NO_PAD.encode(bytes));
+            for text in &[text, like, encoded] {
+                if let Some(token) = SessionToken::parse(text) {
+                    let secret = URL_SAFE_NO_PAD.decode(&text[SessionToken::PREFIX.len()..]).unwrap();
+                    let secret: [u8; 32] = secret.try_into().unwrap();
+                    let issued = SessionToken::from_secret(&secret);
+                    prop_assert_eq!(issued.expose(), text);
+                    prop_assert_eq!(token.hash(), hash(text));
+                }
+                // A token of one kind is none of another.
+                prop_assert!(!(SessionToken::parse(text).is_some() && RefreshToken::parse(text).is_some()));
+            }
+        }
     }
 }

@@ -51,6 +51,7 @@ pub const INVALID_TOKEN: &str = "Bearer realm=\"blegram\", error=\"invalid_token
 #[cfg(test)]
 mod tests {
     use poem::http::{HeaderValue, header};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -96,6 +97,28 @@ mod tests {
                 headers.append(header::AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
             }
             assert_eq!(format!("{:?}", token(&headers)), format!("{expected:?}"), "{values:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn authorization_of_any_bytes_is_a_token_or_rejected(
+            bytes in proptest::collection::vec(any::<u8>(), 0..60),
+            like in "([Bb]earer|BASIC|basic|Digest)[ \t]{0,2}[A-Za-z0-9._~+/= ,-]{0,40}",
+        ) {
+            for value in [bytes, like.into_bytes()] {
+                let Ok(value) = HeaderValue::from_bytes(&value) else { continue };
+                let mut headers = HeaderMap::new();
+                headers.append(header::AUTHORIZATION, value.clone());
+                if let Ok(Some(token)) = token(&headers) {
+                    prop_assert!(value.as_bytes()[..6].eq_ignore_ascii_case(b"bearer"));
+                    prop_assert!(value.as_bytes().ends_with(token.as_bytes()) || value.as_bytes().ends_with(b" "));
+                    prop_assert!(token.bytes().all(|byte| byte.is_ascii_graphic() && byte != b','));
+                }
+                // A second header makes it ambiguous.
+                headers.append(header::AUTHORIZATION, value);
+                prop_assert!(super::token(&headers).is_err());
+            }
         }
     }
 }

@@ -132,3 +132,59 @@ impl Stream for PacedStream {
         Poll::Ready(piece)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt, stream};
+    use poem::Body;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Pieces of forms in any order.
+    fn piece() -> impl Strategy<Value = Vec<u8>> {
+        let known = prop_oneof![
+            Just("--b"),
+            Just("--b--"),
+            Just("\r\n"),
+            Just("\r\n--b\r\n"),
+            Just("\r\n\r\n"),
+            Just("Content-Disposition: form-data; name=\"file\"; filename=\"a\""),
+            Just("Content-Disposition: form-data; name="),
+            Just("content-type: image/png\r\n"),
+            Just("\u{0}"),
+        ];
+        let known = known.prop_map(|text| text.as_bytes().to_vec());
+        prop_oneof![known, proptest::collection::vec(any::<u8>(), 0..40)]
+    }
+
+    async fn read(pieces: Vec<Vec<u8>>, max_bytes: u64) -> Result<usize, Rejection> {
+        let pieces = stream::iter(pieces.into_iter().map(|piece| Ok::<_, io::Error>(Bytes::from(piece))));
+        let mut request = Request::builder()
+            .content_type("multipart/form-data; boundary=b")
+            .body(Body::from_bytes_stream(pieces.boxed()));
+        let mut form = Form::take(&mut request, max_bytes)?;
+        let mut bytes = 0;
+        while let Some(mut part) = form.next_part().await? {
+            bytes += part.name().map_or(0, str::len);
+            while let Some(piece) = part.chunk().await? {
+                bytes += piece.len();
+            }
+        }
+        Ok(bytes)
+    }
+
+    proptest! {
+        #[test]
+        fn any_form_is_read_to_its_end_or_rejected(
+            pieces in proptest::collection::vec(piece(), 0..24),
+            max_bytes in prop_oneof![Just(1 << 20), 0..200_u64],
+        ) {
+            let size: usize = pieces.iter().map(Vec::len).sum();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            if let Ok(bytes) = runtime.block_on(read(pieces, max_bytes)) {
+                prop_assert!(bytes <= size && bytes as u64 <= max_bytes, "{} of {}", bytes, size);
+            }
+        }
+    }
+}

@@ -126,6 +126,7 @@ mod tests {
 
     use aes_gcm::aes::cipher::BlockEncrypt;
     use blegram_domain::{Clock, FixedClock, ProviderId, Timestamp};
+    use proptest::prelude::*;
     use secrecy::SecretString;
 
     use super::*;
@@ -241,5 +242,36 @@ mod tests {
             assert_eq!(decrypt_cbc(&key, &vec![0; length]), None, "{length}");
         }
         assert_eq!(decrypt_cbc(&key, &BASE64_URL.decode(encrypt_cbc(&key, "a")).unwrap()).unwrap(), b"a");
+    }
+
+    #[test]
+    fn invented_notices_are_rejected() {
+        let providers = [Preset::Kakao, Preset::Naver, Preset::Facebook].map(parts);
+        let like = "[A-Za-z0-9_=-]{0,50}[.]?[A-Za-z0-9_=-]{0,80}";
+        proptest!(|(text in ".{0,60}", like in like, time in any::<i64>(), header in ".{0,30}")| {
+            for text in [text, like] {
+                let time = time.to_string();
+                let parameters = [
+                    ("signed_request", text.as_str()),
+                    ("clientId", "client"),
+                    ("encryptUniqueId", &text),
+                    ("timestamp", &time),
+                    ("signature", &text),
+                    ("user_id", "4711"),
+                ];
+                let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+                let notice = Notice { authorization: Some(header.clone().into()), parameters };
+                for parts in &providers {
+                    prop_assert!(read(parts, &notice).unwrap().is_err());
+                }
+            }
+        });
+    }
+
+    proptest! {
+        #[test]
+        fn decryption_of_any_data_does_not_panic(data in proptest::collection::vec(any::<u8>(), 0..80)) {
+            decrypt_cbc(&[1; 16], &data);
+        }
     }
 }

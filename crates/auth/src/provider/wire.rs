@@ -90,3 +90,83 @@ fn object(answer: &Answer) -> Result<Map<String, Value>, ProviderError> {
 pub(super) fn printable(error: &str) -> String {
     error.chars().filter(|c| c.is_ascii_alphanumeric() || "_-.".contains(*c)).take(64).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::provider::settings::Preset;
+
+    /// JSON of any shape, with the members that the parsers look for.
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "[a-zA-Z0-9. \u{0}가]{0,12}".prop_map(Value::from),
+            Just(json!("00")),
+            Just(json!("bearer")),
+        ];
+        let name = prop_oneof![
+            Just("access_token".to_owned()),
+            Just("id_token".to_owned()),
+            Just("token_type".to_owned()),
+            Just("expires_in".to_owned()),
+            Just("error".to_owned()),
+            Just("resultcode".to_owned()),
+            Just("response".to_owned()),
+            Just("sub".to_owned()),
+            Just("id".to_owned()),
+            "[a-z]{0,4}",
+        ];
+        leaf.prop_recursive(4, 24, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::hash_map(name.clone(), inner, 0..6)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_response_is_read_or_rejected(
+            status in prop_oneof![Just(200), Just(400), Just(429), Just(503), 100_u16..600],
+            is_json in any::<bool>(),
+            json in value(),
+            bytes in proptest::collection::vec(any::<u8>(), 0..60),
+            is_text in any::<bool>(),
+        ) {
+            let body = if is_text { json.to_string().into_bytes() } else { bytes };
+            let answer = Answer { status, is_json, body };
+            for (preset, _) in Preset::ALL {
+                let blueprint = Blueprint::of(preset);
+                if let Ok(tokens) = token_response(&answer, blueprint) {
+                    prop_assert_eq!(status, 200);
+                    prop_assert!(json["error"].is_null() && json["access_token"].is_string());
+                    prop_assert_eq!(tokens.id_token.as_deref(), json["id_token"].as_str());
+                }
+                if let Ok(profile) = profile(&answer, blueprint) {
+                    prop_assert_eq!(status, 200);
+                    prop_assert!(profile.is_object());
+                    let claims = &blueprint.userinfo_claims;
+                    if let Ok(identity) = crate::provider::profile::identity(&profile, claims, blueprint) {
+                        prop_assert!(!identity.subject.is_empty() && identity.subject.is_ascii());
+                    }
+                }
+            }
+            if document(&answer, "it").is_ok() {
+                prop_assert!(status == 200 && is_json && is_text && json.is_object());
+            }
+        }
+
+        #[test]
+        fn word_of_a_provider_forges_no_line_of_the_log(error in ".{0,200}") {
+            let word = printable(&error);
+            prop_assert!(word.len() <= 64 && word.bytes().all(|byte| byte.is_ascii_graphic()));
+        }
+    }
+}

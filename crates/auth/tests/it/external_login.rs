@@ -627,6 +627,26 @@ async fn suspended_account_cannot_log_in() {
 /// Nothing but the identity finds an account: not the name, and not the address (Sudhodanan and Paverd, 2022).
 #[apply(both_databases)]
 #[tokio::test]
+async fn one_subject_at_two_providers_is_two_accounts(#[case] backend: Backend) {
+    let site = Site::new(backend, Preset::Oidc).await;
+    let providers = ["test", "other"].map(|id| site.provider.provider(id));
+    let auth = site.auth.clone().with_providers(providers.into_iter().collect());
+    let mut accounts = Vec::new();
+    for (provider, name) in [("test", "Ann Lee"), ("other", "Ann Other")] {
+        let provider = ProviderId::parse(provider).unwrap();
+        let start = StartLogin { provider: provider.clone(), redirect_to: None, app: None };
+        let started = auth.start_login(start).await.unwrap();
+        let query = site.provider.approve(&started.url, &FakeUser::new("subject-1", name));
+        let finished = auth.finish_login(FinishLogin { provider, ..finish(&query, &started) }).await.unwrap();
+        let FinishedLogin::LoggedIn { logged_in, .. } = finished else { panic!("{finished:?}") };
+        accounts.push(logged_in.account.user.summary.id);
+    }
+    assert_ne!(accounts[0], accounts[1]);
+    assert_eq!((site.database.count("users").await, site.database.count("identities").await), (2, 2));
+}
+
+#[apply(both_databases)]
+#[tokio::test]
 async fn accounts_are_never_merged_by_email(#[case] backend: Backend) {
     let site = Site::new(backend, Preset::Oidc).await;
     let with_email = |subject: &str, name: &str, verified: bool| {

@@ -113,15 +113,24 @@ impl Site {
 
     /// Starts the server and waits until it is ready; its log goes to `target/xtask/blegram.log`.
     pub(crate) fn start(&self) -> Result<Blegram> {
-        self.start_node("blegram")
+        self.start_as("blegram", self.command())
     }
 
-    /// Starts one of several servers of the site; its log goes to `target/xtask/NAME.log`.
+    /// Starts one of several servers of the site, with a data directory of its own; its log goes to
+    /// `target/xtask/NAME.log`.
     pub(crate) fn start_node(&self, name: &str) -> Result<Blegram> {
+        let mut command = self.command();
+        command.env("BLEGRAM_SERVER__DATA_DIR", self.scratch.path().join(name));
+        // Nodes share the images.
+        command
+            .env("BLEGRAM_MEDIA__STORAGE", format!("file://{}", self.data_folder().join("media").display()));
+        self.start_as(name, command)
+    }
+
+    fn start_as(&self, name: &str, mut command: Command) -> Result<Blegram> {
         let address = format!("127.0.0.1:{}", free_port()?);
         let path = output_folder()?.join(format!("{name}.log"));
         let log = File::create(&path).context("creating the server's log")?;
-        let mut command = self.command();
         command.arg("serve").env("BLEGRAM_SERVER__LISTEN", &address).stdout(log.try_clone()?).stderr(log);
         let begin = Instant::now();
         let server = Process::spawn(&mut command, Terminal::Own, Signal::TERM)?;

@@ -35,6 +35,9 @@ const FILES: [&str; 3] = ["flow.mjs", "package.json", "package-lock.json"];
 
 const CLIENT_SECRET: &str = "the client secret of the login flow";
 
+/// Nodes share it: 32 bytes in Base64.
+const SITE_KEY: &str = "bG9naW4gZmxvdyBvZiB0d28gbm9kZXMgMDEyMzQ1Njc=";
+
 /// The native app listens on loopback, on a free port.
 const APP_REDIRECT: &str = "http://127.0.0.1/app";
 
@@ -65,6 +68,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     let public_url = format!("http://127.0.0.1:{public_port}");
     let mut settings = settings(&port);
     settings.push(("BLEGRAM_SERVER__PUBLIC_URL".to_owned(), public_url.clone()));
+    settings.push(("BLEGRAM_SECRETS__KEY".to_owned(), SITE_KEY.to_owned()));
     let site = Site::with_settings(&binary, Some(&postgres.url()), settings)?;
     let nodes = vec![site.start_node("blegram-1")?, site.start_node("blegram-2")?];
     log_in(&script, options, &port, Some(&public_url), nodes)?;

@@ -12,7 +12,7 @@ use blegram_persistence::{
     provider_unlinks::{self, ProviderUnlink},
 };
 
-use crate::{Auth, Result, external_login::unusable};
+use crate::{Auth, Provider, Result, external_login::unusable};
 
 /// How long a provider is asked to end a link. An operator needs time to notice a wrong key.
 pub const GIVEN_UP_AFTER: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -21,7 +21,7 @@ impl Auth {
     /// Stores which links of `user` to end. Call it before the identities are deleted.
     pub(crate) async fn queue_unlinks(&self, tx: &Tx, user: UserId, now: Timestamp) -> Result<()> {
         for identity in identities::list_of_user(tx, user).await? {
-            if !self.providers.find(&identity.key.provider).is_some_and(|provider| provider.can_unlink()) {
+            if !self.providers.find(&identity.key.provider).is_some_and(Provider::can_unlink) {
                 continue;
             }
             let id = UnlinkId::generate(now);

@@ -2,7 +2,7 @@
 
 use blegram_domain::{Account, Language, factor::FactorKind, mail::MailKind};
 
-use super::render::Details;
+use super::render::{Details, LoginDetails};
 
 /// The text of a mail in one language.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,8 +209,8 @@ pub(super) fn content(kind: MailKind, language: Language, account: &Account, det
         Details::Factor(_) | Details::None => None,
     };
     let ((subject, first), details) = match language {
-        Language::Korean => (korean, login.map(|login| login.korean())),
-        Language::English => (english, login.map(|login| login.english())),
+        Language::Korean => (korean, login.map(LoginDetails::korean)),
+        Language::English => (english, login.map(LoginDetails::english)),
     };
     let choose = |pair: (&'static str, &'static str)| match language {
         Language::Korean => pair.0,

@@ -131,12 +131,26 @@ mod tests {
         })
     }
 
+    /// A response that is right but for a few members.
+    fn response() -> impl Strategy<Value = Value> {
+        let right = json!({
+            "access_token": "a", "token_type": "bearer", "expires_in": 3600, "resultcode": "00", "response": { "id": "1", "sub": "1" }, "sub": "1", "id": "1",
+        });
+        let names: Vec<String> = right.as_object().unwrap().keys().cloned().collect();
+        let changes = prop::collection::vec((prop::sample::select(names), value()), 0..3);
+        changes.prop_map(move |changes| {
+            let mut response = right.clone();
+            changes.into_iter().for_each(|(name, value)| response[name] = value);
+            response
+        })
+    }
+
     proptest! {
         #[test]
         fn any_response_is_read_or_rejected(
             status in prop_oneof![Just(200), Just(400), Just(429), Just(503), 100_u16..600],
             is_json in any::<bool>(),
-            json in value(),
+            json in prop_oneof![value(), response()],
             bytes in proptest::collection::vec(any::<u8>(), 0..60),
             is_text in any::<bool>(),
         ) {

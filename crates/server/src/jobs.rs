@@ -97,11 +97,9 @@ impl Runner {
             tracing::warn!(error = &*on_one_line(error.as_ref()), "cannot schedule recurring jobs");
         }
         let workers = if self.db.is_sqlite() { 1 } else { WORKERS_ON_POSTGRES };
-        // A mail server or a provider that does not answer must not delay other jobs.
         let others = other_kinds();
         let working = join_all((0..workers).map(|_| self.run_worker(&others)));
-        let working =
-            future::join3(working, self.run_worker(MailJob::KINDS), self.run_worker(ProviderJob::KINDS));
+        let working = future::join(working, join_all(WAITING.map(|kinds| self.run_worker(kinds))));
         let watching = self.retention().watch(&self.shutdown);
         self.db.relay_job_wakeups(future::join(working, watching)).await;
     }
@@ -216,9 +214,13 @@ impl Runner {
     }
 }
 
+/// The kinds of jobs that wait for another server. Each group has a worker of its own: a mail server or a provider that does
+/// not answer must not delay other jobs.
+const WAITING: [&[&str]; 2] = [MailJob::KINDS, ProviderJob::KINDS];
+
 /// The kinds of jobs that wait for no other server.
 fn other_kinds() -> Vec<&'static str> {
-    let waits = |kind: &&str| MailJob::KINDS.contains(kind) || ProviderJob::KINDS.contains(kind);
+    let waits = |kind: &&str| WAITING.iter().any(|kinds| kinds.contains(kind));
     Job::KINDS.iter().copied().filter(|kind| !waits(kind)).collect()
 }
 

@@ -1,10 +1,11 @@
-//! The test services: PostgreSQL and an S3-compatible server, and the programs that tests start themselves.
+//! The test services: PostgreSQL, Redis and an S3-compatible server, and the programs that tests start themselves.
 //!
 //! To add a service, add a module with a `start` function, a field in [`Services`], and its variables in
 //! [`Services::env`].
 
 pub(crate) mod postgres;
 mod programs;
+mod redis;
 pub(crate) mod s3;
 
 use std::process::Command;
@@ -16,6 +17,7 @@ use rustix::process::Signal;
 
 use self::postgres::Postgres;
 use self::programs::Programs;
+use self::redis::Redis;
 use self::s3::S3;
 use crate::process::{self, Process, Terminal};
 use crate::{scratch, signals};
@@ -23,6 +25,7 @@ use crate::{scratch, signals};
 /// All services, stopped when dropped.
 pub(crate) struct Services {
     postgres: Postgres,
+    redis: Redis,
     s3: S3,
     programs: Programs,
 }
@@ -31,19 +34,23 @@ impl Services {
     /// Starts the services on free ports, after cleaning up what killed runs have left behind.
     pub(crate) fn start() -> Result<Self> {
         scratch::sweep()?;
-        Ok(Self { programs: Programs::find()?, postgres: Postgres::start()?, s3: S3::start()? })
+        let programs = Programs::find()?;
+        let redis = Redis::start(&programs.redis)?;
+        Ok(Self { programs, postgres: Postgres::start()?, redis, s3: S3::start()? })
     }
 
     /// The environment variables by which the tests find the services.
-    fn env(&self) -> [(&'static str, String); 7] {
+    fn env(&self) -> [(&'static str, String); 9] {
         [
             ("BLEGRAM_TEST_POSTGRES_URL", self.postgres.url()),
+            ("BLEGRAM_TEST_REDIS_URL", self.redis.url()),
             ("BLEGRAM_TEST_S3_ENDPOINT", self.s3.endpoint()),
             ("BLEGRAM_TEST_S3_BUCKET", s3::BUCKET.to_owned()),
             ("BLEGRAM_TEST_S3_KEY_ID", s3::KEY_ID.to_owned()),
             ("BLEGRAM_TEST_S3_SECRET", s3::SECRET.to_owned()),
             ("BLEGRAM_TEST_NGINX", self.programs.nginx.display().to_string()),
             ("BLEGRAM_TEST_PGBOUNCER", self.programs.pgbouncer.display().to_string()),
+            ("BLEGRAM_TEST_REDIS_SERVER", self.programs.redis.display().to_string()),
         ]
     }
 

@@ -1,4 +1,4 @@
-//! Finds or installs third-party servers (nginx, PgBouncer) that tests start themselves with their own configuration.
+//! Finds or installs third-party servers (nginx, PgBouncer, Redis) that tests start themselves with their own configuration.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -31,10 +31,19 @@ const PGBOUNCER: Package = Package {
     macos: "brew install pgbouncer",
 };
 
+const REDIS: Package = Package {
+    name: "Redis",
+    apt: "redis-server",
+    before: NO_SERVICE,
+    fedora: "sudo dnf install valkey-compat-redis",
+    macos: "brew install redis",
+};
+
 /// Paths of the programs.
 pub(crate) struct Programs {
     pub(crate) nginx: PathBuf,
     pub(crate) pgbouncer: PathBuf,
+    pub(crate) redis: PathBuf,
 }
 
 impl Programs {
@@ -43,6 +52,7 @@ impl Programs {
         Ok(Self {
             nginx: find_or_install("nginx", "-v", &NGINX)?,
             pgbouncer: find_or_install("pgbouncer", "--version", &PGBOUNCER)?,
+            redis: find_or_install("redis-server", "--version", &REDIS)?,
         })
     }
 }

@@ -1,0 +1,42 @@
+//! Turns messages of other nodes into envelopes for the inbox.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{
+    envelope::{self, Unreadable},
+    health::{Monitor, increment},
+    inbox::Slot,
+    outbox::LOST,
+    recent::Recent,
+};
+
+#[derive(Debug)]
+pub(crate) struct Intake {
+    /// The number in the stamps of this node, whose own messages come back.
+    pub(crate) origin: u64,
+    pub(crate) slot: Slot,
+    pub(crate) monitor: Arc<Monitor>,
+    recent: Recent,
+}
+
+impl Intake {
+    pub(crate) fn new(origin: u64, slot: Slot, monitor: &Arc<Monitor>) -> Self {
+        Self { origin, slot, monitor: Arc::clone(monitor), recent: Recent::default() }
+    }
+
+    /// Accepts a message. Drops copies, and counts what this version cannot read.
+    pub(crate) fn accept(&mut self, bytes: &Bytes) {
+        match envelope::decode(bytes) {
+            Ok((_, stamp)) if stamp.origin == self.origin || !self.recent.insert(stamp) => {}
+            Ok((envelope, _)) if envelope.kind == LOST => self.monitor.update(|health| health.losses += 1),
+            Ok((envelope, _)) => self.slot.put(envelope),
+            Err(Unreadable::Newer) => increment(&self.monitor.ignored),
+            Err(Unreadable::Malformed) => {
+                increment(&self.monitor.ignored);
+                tracing::debug!("ignored a malformed message on the bus");
+            }
+        }
+    }
+}

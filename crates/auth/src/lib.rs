@@ -388,6 +388,11 @@ impl Auth {
         &self.limiter
     }
 
+    /// Makes this node read every session from the database again. Call it for each event of another node.
+    pub fn clear_session_cache(&self) {
+        self.sessions.clear();
+    }
+
     /// Publishes `events`. Call it after the commit of every change that ends sessions or changes permissions.
     pub(crate) fn publish(&self, events: impl IntoIterator<Item = Event>) {
         // The cache first: a subscriber that checks the session in response must not get a stale result.

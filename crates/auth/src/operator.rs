@@ -85,7 +85,7 @@ impl Auth {
         users::update_role(&tx, id, role).await?;
         let recorded = audit::record_operator(&tx, audit::Kind::RoleChange, id, self.clock.now()).await?;
         tx.commit().await?;
-        self.publish([]);
+        self.publish([Event::RoleChanged { user: id }]);
         recorded.log();
         Ok(true)
     }

@@ -7,6 +7,7 @@ use blegram_domain::{
     conversation::{ConversationEventKind, Membership},
 };
 use blegram_persistence::{Error as StorageError, Tx, conversations};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Chat, ConversationView, EventView, Result,
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// A committed change, with the users to deliver it to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// A new entry of the conversation's event log. A client that missed it finds it by `seq`. If a client sends a
     /// message again, its event is published again.
@@ -79,7 +80,7 @@ pub enum Event {
 }
 
 /// Why a conversation was removed from a user's list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RemovedReason {
     /// The user left or hid it.
     Left,

@@ -9,11 +9,12 @@ use blegram_domain::{
     user::Status,
 };
 use blegram_persistence::{Conn, conversations, media, messages, users};
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
 /// A conversation as one of its members sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConversationView {
     /// The conversation.
     pub conversation: Conversation,
@@ -26,7 +27,7 @@ pub struct ConversationView {
 }
 
 /// A member of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberView {
     /// The membership.
     pub membership: Membership,
@@ -35,7 +36,7 @@ pub struct MemberView {
 }
 
 /// A message with its sender and images.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageView {
     /// The message.
     pub message: Message,
@@ -46,7 +47,7 @@ pub struct MessageView {
 }
 
 /// An event with its message and people, as they are now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventView {
     /// The event.
     pub event: ConversationEvent,

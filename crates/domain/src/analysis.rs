@@ -2,6 +2,7 @@
 
 use std::{fmt, ops::Range};
 
+use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 use unicode_segmentation::UnicodeSegmentation;
@@ -16,7 +17,7 @@ use crate::{
 ///
 /// Letters, marks, digits and `_`, at most 50 characters, with at least one letter and no leading mark (UAX 31).
 /// Invisible characters are removed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Hashtag(String);
 
 impl Hashtag {

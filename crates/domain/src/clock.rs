@@ -11,11 +11,13 @@ use std::{
 };
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
 
 /// An instant in UTC with microsecond precision, as both databases store it.
 ///
 /// Its text form is RFC 3339 with milliseconds and `Z`, as the API writes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "i64")]
 pub struct Timestamp(i64);
 
 impl Timestamp {
@@ -39,6 +41,19 @@ impl Timestamp {
     /// The time elapsed since `earlier`; zero if `earlier` is in the future.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0).try_into().unwrap_or(0))
+    }
+}
+
+/// An instant beyond the years that the calendar can represent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} microseconds is not an instant of the calendar")]
+pub struct UnreachableInstant(i64);
+
+impl TryFrom<i64> for Timestamp {
+    type Error = UnreachableInstant;
+
+    fn try_from(micros: i64) -> Result<Self, UnreachableInstant> {
+        Self::from_micros(micros).ok_or(UnreachableInstant(micros))
     }
 }
 

@@ -1,9 +1,11 @@
 //! Comments on posts, with one level of replies.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{CommentId, PostId, Timestamp, UserId};
 
 /// A stored comment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comment {
     /// Sorts by creation time. Posts and comments share one id space.
     pub id: CommentId,

@@ -3,6 +3,8 @@
 //! A conversation has two counters. `seq` numbers its events without a gap, so a client that missed one detects it.
 //! `message_no` numbers its messages, so the unread count is a subtraction.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     ClientId, ConversationId, MediaId, MessageId, MessageText, Relation, Timestamp, UserId, Violation,
     stored::stored_enum,
@@ -20,7 +22,7 @@ stored_enum! {
 }
 
 /// A stored conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conversation {
     /// Sorts by creation time.
     pub id: ConversationId,
@@ -48,7 +50,7 @@ impl Conversation {
 }
 
 /// The membership of an account in a conversation, with its read state.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     /// The conversation.
     pub conversation: ConversationId,
@@ -89,7 +91,7 @@ impl Membership {
 }
 
 /// A stored message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// The message's id.
     pub id: MessageId,
@@ -160,7 +162,7 @@ impl SendMessage {
 }
 
 /// An event in a conversation. Events are immutable, and delivered again to members that missed them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConversationEvent {
     /// The conversation.
     pub conversation: ConversationId,
@@ -173,7 +175,7 @@ pub struct ConversationEvent {
 }
 
 /// The kinds of conversation events, with their data.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConversationEventKind {
     /// A message was sent.
     MessageCreated(MessageId),

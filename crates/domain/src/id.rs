@@ -9,6 +9,7 @@
 
 use std::{fmt, str::FromStr, sync::Mutex};
 
+use serde::{Deserialize, Serialize};
 use uuid::{ContextV7, Uuid};
 
 use crate::Timestamp;
@@ -88,7 +89,7 @@ fn parse(text: &str) -> Result<Uuid, ParseIdError> {
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub struct $name(Uuid);
 
         impl $name {

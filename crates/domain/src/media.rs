@@ -4,10 +4,14 @@ pub mod quota;
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use self::quota::Amount;
-use crate::{AltText, MediaId, MessageId, PostId, Timestamp, UploadId, UserId, stored::stored_enum};
+use crate::{
+    AltText, MediaId, MessageId, PostId, Timestamp, UploadId, UserId,
+    stored::{serde_as_text, stored_enum},
+};
 
 stored_enum! {
     /// The accepted file types. SVG is not among them, because it can contain scripts.
@@ -175,7 +179,7 @@ impl VariantName {
 }
 
 /// An image in one size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variant {
     /// The size's name.
     pub name: VariantName,
@@ -239,6 +243,8 @@ impl fmt::Display for MediaKey {
     }
 }
 
+serde_as_text!(MediaKey, to_string);
+
 impl FromStr for MediaKey {
     type Err = ParseMediaKeyError;
 
@@ -260,7 +266,7 @@ impl FromStr for MediaKey {
 }
 
 /// What an image is attached to. It has one use at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MediaUse {
     /// Attached to a post.
     Post(PostId),
@@ -271,7 +277,7 @@ pub enum MediaUse {
 }
 
 /// A stored image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Media {
     /// Sorts by time of upload.
     pub id: MediaId,

@@ -1,5 +1,7 @@
 //! Notifications about other accounts' actions.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{CommentId, NotificationId, PostId, Timestamp, UserId, stored::stored_enum};
 
 stored_enum! {
@@ -74,7 +76,7 @@ pub struct Notification {
 }
 
 /// How far a recipient has read their notifications.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ReadMark {
     /// Number of notifications newer than the mark.
     pub unread_count: u64,

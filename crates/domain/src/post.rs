@@ -1,5 +1,7 @@
 //! Posts and their visibility rules.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Hashtag, MediaId, PostId, Relation, RevisionId, Timestamp, UserId, UserSummary, stored::stored_enum,
 };
@@ -15,7 +17,7 @@ stored_enum! {
 }
 
 /// A stored post.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Post {
     /// Sorts by creation time.
     pub id: PostId,
@@ -57,7 +59,7 @@ pub struct Revision {
 }
 
 /// A viewer's marks on a post.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Marks {
     /// Whether the viewer likes it.
     pub liked: bool,

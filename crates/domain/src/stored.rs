@@ -1,4 +1,4 @@
-//! Enums that are stored and sent as text.
+//! Enums and keys that are stored and sent as text.
 
 /// A text that is not a known value of an enum, such as [`crate::user::Role`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +22,8 @@ macro_rules! stored_enum {
             }
         }
 
+        $crate::stored::serde_as_text!($name, as_str);
+
         impl std::str::FromStr for $name {
             type Err = $crate::stored::UnknownValue;
 
@@ -35,3 +37,23 @@ macro_rules! stored_enum {
     };
 }
 pub(crate) use stored_enum;
+
+/// Implements serde's traits for a type that `FromStr` parses, so that events have the same text as rows. `$text` is the
+/// method that returns it.
+macro_rules! serde_as_text {
+    ($name:ident, $text:ident) => {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.$text())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+pub(crate) use serde_as_text;

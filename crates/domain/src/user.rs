@@ -1,5 +1,7 @@
 //! Accounts and their public profiles.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     EmailAddress, MediaKey, Timestamp, UserId, Username, conversation::MessagesFrom, stored::stored_enum,
 };
@@ -58,7 +60,7 @@ pub enum UserRef {
 }
 
 /// The summary of an account in lists and as the author of content, with the data that decides its visibility.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserSummary {
     /// The account's id.
     pub id: UserId,

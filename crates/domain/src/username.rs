@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::LazyLock};
 
+use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use unicode_security::confusable_detection::skeleton;
 
@@ -9,7 +10,8 @@ use crate::Violation;
 
 /// 3 to 30 of `a`–`z`, digits, `.`, `_` and precomposed Hangul syllables; no leading, trailing or double dot. Stored
 /// and looked up in NFC and lower case.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Username(String);
 
 impl Username {
@@ -60,6 +62,14 @@ impl Username {
 impl fmt::Display for Username {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Username {
+    type Error = Violation;
+
+    fn try_from(name: String) -> Result<Self, Violation> {
+        Self::parse(&name)
     }
 }
 

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, panic::resume_unwind, sync::Arc};
 
 use blegram_domain::{Comment, NotificationId, Post, PostId, UserId, UserSummary, notification::ReadMark};
 use blegram_persistence::{Error as StorageError, Tx};
+use serde::{Deserialize, Serialize};
 
 use crate::{CommentView, PostView, Result, Social};
 
@@ -12,7 +13,7 @@ use crate::{CommentView, PostView, Result, Social};
 ///
 /// Views are rendered for a logged-out viewer, regardless of who may see them. The receiver decides who gets an event,
 /// with [`Post::is_visible_to`] and [`Social::relations`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// A post was created.
     PostCreated(PostView),

@@ -7,11 +7,12 @@ use blegram_domain::{
     Comment, CommentId, Media, MediaId, Post, PostId, Relation, User, UserId, UserSummary, post::Marks,
 };
 use blegram_persistence::{Conn, likes, media, posts, relations, users};
+use serde::{Deserialize, Serialize};
 
 use crate::{Result, Social};
 
 /// A post with its author, images and mentions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PostView {
     /// The post.
     pub post: Post,
@@ -26,7 +27,7 @@ pub struct PostView {
 }
 
 /// A comment with its author and mentions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommentView {
     /// The comment.
     pub comment: Comment,

@@ -95,6 +95,8 @@ pub(crate) fn healthz() -> Response {
 #[handler]
 pub(crate) async fn readyz(app: Data<&Arc<App>>) -> Response {
     match (app.readiness)().await {
+        // A node that receives events of others late is still better than one less.
+        Ok(()) if app.realtime.is_degraded() => plain(StatusCode::OK, "ready\ndegraded: true\n".to_owned()),
         Ok(()) => plain(StatusCode::OK, "ready\n".to_owned()),
         Err(cause) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {cause}\n")),
     }

@@ -158,6 +158,9 @@ impl Client {
         topics: Vec<String>,
     ) -> Result<HashMap<String, String>, Problem> {
         let mut outcomes = HashMap::new();
+        // For all of them at once, and before the subscriptions take effect.
+        let known: Vec<Topic> = topics.iter().filter_map(|text| text.parse().ok()).collect();
+        self.app.realtime.subscribe_topics(&known).await;
         for text in topics {
             let outcome = match text.parse::<Topic>() {
                 Err(_) => "invalid",

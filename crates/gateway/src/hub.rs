@@ -228,6 +228,11 @@ impl Hub {
         }
     }
 
+    /// The topics with a subscriber on this node.
+    pub fn topics(&self) -> Vec<Topic> {
+        self.read().topics.keys().cloned().collect()
+    }
+
     /// The users with a subscription to a topic on this node, without duplicates.
     pub fn subscribers(&self, topic: &Topic) -> Vec<UserId> {
         let registry = self.read();

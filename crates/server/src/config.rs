@@ -5,6 +5,7 @@
 //!
 //! To add a setting, add a line to `config/sections.rs`, then run `cargo xtask gen` and commit the generated pages.
 
+mod conversions;
 mod dotenv;
 mod error;
 mod items;
@@ -12,6 +13,7 @@ mod kubernetes;
 mod layers;
 mod login;
 mod mail;
+mod redis;
 mod reference;
 mod rules;
 mod sections;
@@ -28,6 +30,7 @@ pub use self::{
     error::{Error, Problem},
     login::{ClientId, Issuer, Login, LoginProvider, ProviderName, Scope, SecretText},
     mail::{Host, MailTransport, Sender},
+    redis::{Redis, RedisUrl},
     reference::{env_example, markdown},
     sections::{Accounts, Database, Gateway, Limits, Listener, Log, Mail, Media, Secrets, Server},
     value::{Backend, DatabaseUrl, LogFilter, Origin, Secret, SecretKey, StorageUrl},
@@ -66,6 +69,8 @@ pub struct Config {
     pub media: Media,
     /// The realtime gateway.
     pub gateway: Gateway,
+    /// The connection between nodes.
+    pub redis: Redis,
     /// Rate limits.
     pub limits: Limits,
     /// Secret keys.
@@ -110,6 +115,7 @@ impl Config {
         let mail = Mail::read(layers);
         let (login, login_providers) = (Login::read(layers), layers.items(LoginProvider::read));
         let (media, gateway) = (Media::read(layers), Gateway::read(layers));
+        let redis = Redis::read(layers);
         let (limits, secrets, log) = (Limits::read(layers), Secrets::read(layers), Log::read(layers));
         Some(Self {
             profile: root?.profile,
@@ -122,6 +128,7 @@ impl Config {
             login_providers: login_providers?,
             media: media?,
             gateway: gateway?,
+            redis: redis?,
             limits: limits?,
             secrets: secrets?,
             log: log?,

@@ -14,6 +14,7 @@ use blegram_auth::{
     Auth, PasswordCost, Provider, Providers, SiteKey,
     provider::{egress::Egress, settings::ProviderSettings},
 };
+use blegram_bus::{Connected, Exchange, RedisBus, RedisSettings};
 use blegram_chat::Chat;
 use blegram_domain::{
     Clock,
@@ -84,7 +85,7 @@ pub fn app(
     };
     let auth = auth.with_providers(providers(config, &clock)?);
     let media = media(config, db.clone(), Arc::clone(&clock), key)?.with_limiter(Arc::clone(auth.limiter()));
-    let (realtime, background) = Realtime::new((&config.gateway).into(), media.clone());
+    let (realtime, background) = Realtime::new((&config.gateway).into(), media.clone(), bus(config, key)?);
     let events = Arc::new(realtime.clone());
     let app = App {
         auth: auth.with_events(Arc::clone(&events) as _),
@@ -99,6 +100,16 @@ pub fn app(
         tasks: TaskTracker::new(),
     };
     Ok((app, background))
+}
+
+/// The connection to the other nodes. It connects when the background work runs: a site must start without Redis.
+fn bus(config: &Config, key: &SecretSlice<u8>) -> anyhow::Result<Connected> {
+    let Some(url) = &config.redis.url else { return Ok(Exchange::default().connect()) };
+    // All nodes of a site share its key, and no other site has it.
+    let site = SiteKey::new(key.expose_secret()).secret("bus");
+    let site: String = site.expose_secret().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let settings = RedisSettings::new(url.secret().clone(), format!("blegram:{site}"));
+    RedisBus::connect(&settings).context("cannot use redis.url")
 }
 
 fn places(path: &Path) -> anyhow::Result<Places> {

@@ -303,7 +303,7 @@ fn about_notification(id: NotificationId) -> Class {
 }
 
 /// The topics in which a post may be listed.
-fn topics_of(post: &Post) -> Vec<Topic> {
+pub(super) fn topics_of(post: &Post) -> Vec<Topic> {
     let mut topics = vec![Topic::Home, Topic::Public, Topic::User(post.author)];
     topics.extend(post.hashtags.iter().cloned().map(Topic::Hashtag));
     topics

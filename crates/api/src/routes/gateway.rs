@@ -196,9 +196,12 @@ impl Connection {
         if !is_supported {
             return reject(stream, &hub, CloseCode::Version).await;
         }
+        // Before `ready`: from then on, the client must receive every event, also those of other nodes.
+        let is_subscribed = app.realtime.subscribe_user(credential.user).await;
         let now = app.clock.now();
         let id = ConnectionId::generate(now);
-        let ready = Ready::new(id.as_uuid(), credential.user, now, credential.expires_at, hub.config());
+        let is_degraded = !is_subscribed || app.realtime.is_degraded();
+        let ready = Ready::new(id.as_uuid(), &credential, now, is_degraded, hub.config());
         let first = protocol::event(Class::Reply, EventName::Ready, &ready);
         let identity =
             ConnectionIdentity { user: credential.user, credential: gateway_credential(&app, &credential) };

@@ -28,6 +28,7 @@ mod likes;
 mod limits;
 mod media;
 mod native;
+mod nodes;
 mod notifications;
 mod pages;
 mod passwords;

@@ -39,10 +39,15 @@ pub(crate) struct Socket {
 impl Actor<'_> {
     /// Opens a connection as a page of the site does, and waits for `ready`.
     pub(crate) async fn connects(&self) -> Socket {
+        self.connects_with_ready().await.0
+    }
+
+    /// Opens a connection, and returns the data of `ready` as well.
+    pub(crate) async fn connects_with_ready(&self) -> (Socket, Value) {
         let mut socket =
             self.tries_to_connect(&[PROTOCOL, ("origin", "http://127.0.0.1:8080")]).await.unwrap();
-        socket.receives("ready").await;
-        socket
+        let ready = socket.receives("ready").await;
+        (socket, ready)
     }
 
     /// Tries to open a connection with the cookie and the given headers. Returns the status of a rejected handshake.

@@ -12,6 +12,7 @@ use std::{
 
 use blegram_api::{App, Places, Readiness, Realtime, Site};
 use blegram_auth::{Auth, Config, Mailer, OutgoingMail, PasswordCost, Providers, SendError};
+use blegram_bus::{Connected, Exchange, RedisBus, RedisSettings};
 use blegram_chat::Chat;
 use blegram_domain::{Clock, FixedClock, Timestamp, job::MailJob};
 use blegram_http::Peer;
@@ -67,6 +68,8 @@ pub(crate) struct Settings {
     pub(crate) providers: Providers,
     /// Whether the periodic work of realtime delivery runs.
     pub(crate) has_background: bool,
+    /// How its nodes reach each other.
+    pub(crate) bus: TestBus,
     /// The clock, if something outside the site needs it, too.
     pub(crate) clock: Option<Arc<FixedClock>>,
 }
@@ -83,7 +86,29 @@ impl Default for Settings {
             places: None,
             providers: Providers::default(),
             has_background: true,
+            bus: TestBus::None,
             clock: None,
+        }
+    }
+}
+
+/// How the nodes of a site reach each other.
+#[derive(Clone)]
+pub(crate) enum TestBus {
+    /// Not at all.
+    None,
+    /// Within the process.
+    Exchange(Exchange),
+    /// By Redis.
+    Redis(RedisSettings),
+}
+
+impl TestBus {
+    fn connect(&self) -> Connected {
+        match self {
+            Self::None => Exchange::default().connect(),
+            Self::Exchange(exchange) => exchange.connect(),
+            Self::Redis(settings) => RedisBus::connect(settings).unwrap(),
         }
     }
 }
@@ -197,7 +222,7 @@ impl TestApp {
     ) -> Self {
         let (stored_settings, tasks) = (settings.clone(), TaskTracker::new());
         let time = Arc::clone(&clock) as Arc<dyn Clock>;
-        let (realtime, background) = Realtime::new(settings.gateway, media.clone());
+        let (realtime, background) = Realtime::new(settings.gateway, media.clone(), settings.bus.connect());
         let events = Arc::new(realtime.clone());
         let mailbox = Arc::new(Mailbox::default());
         let auth = Auth::new(db.clone(), Arc::clone(&time), settings.auth).unwrap();

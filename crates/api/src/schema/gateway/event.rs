@@ -1,4 +1,5 @@
-use blegram_domain::{Timestamp, UserId};
+use blegram_auth::Authenticated;
+use blegram_domain::Timestamp;
 use blegram_gateway::Config;
 use blegram_media::Links;
 use blegram_social::{CommentView, PostView};
@@ -35,8 +36,9 @@ pub(crate) struct Ready {
     /// Milliseconds until the credential expires and the server closes the connection, unless you renew it with `auth`.
     /// 자격 증명이 만료되어 연결이 닫힐 때까지의 밀리초. `auth`로 갱신할 수 있습니다.
     auth_expires_in_ms: u64,
-    /// Whether events from other nodes are currently delayed.
-    /// 현재 다른 노드의 이벤트가 지연되는지 여부.
+    /// Whether events from other nodes are currently delayed, by up to two seconds; posts, comments, typing and presence
+    /// may be missing.
+    /// 현재 다른 노드의 이벤트가 최대 2초까지 지연되는지 여부. 게시물, 댓글, 입력 중 표시, 접속 상태는 빠질 수 있습니다.
     degraded: bool,
     /// Limits of one connection.
     /// 연결 하나의 제한.
@@ -46,19 +48,19 @@ pub(crate) struct Ready {
 impl Ready {
     pub(crate) fn new(
         connection: Uuid,
-        user: UserId,
+        credential: &Authenticated,
         now: Timestamp,
-        expires_at: Timestamp,
+        is_degraded: bool,
         config: &Config,
     ) -> Self {
         Self {
             proto: 1,
             connection_id: connection,
-            user_id: user.as_uuid(),
+            user_id: credential.user.as_uuid(),
             now: now.into(),
             heartbeat_ms: millis(config.timing.heartbeat),
-            auth_expires_in_ms: millis(expires_at.since(now)),
-            degraded: false,
+            auth_expires_in_ms: millis(credential.expires_at.since(now)),
+            degraded: is_degraded,
             limits: GatewayLimits::new(config),
         }
     }

@@ -1,0 +1,286 @@
+//! Several nodes of one site: events of one reach the connections of another, by Redis.
+
+use std::time::Duration;
+
+use blegram_bus::{
+    Connected, Envelope, Exchange, Key, RedisBus, RedisSettings,
+    testing::{self, RedisServer},
+};
+use blegram_domain::Username;
+use blegram_persistence::testing::Backend;
+use rstest_reuse::apply;
+use serde_json::json;
+use tokio::time::{Instant, timeout};
+
+use crate::{
+    both_databases,
+    socket::Socket,
+    world::{Actor, PASSWORD, Settings, TestApp, TestBus},
+};
+
+/// The longest time that a test waits for a state of the bus.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+impl TestApp {
+    /// The first node of a site with Redis.
+    async fn with_redis(backend: Backend, redis: RedisSettings) -> Self {
+        let t = Self::with(backend, Settings { bus: TestBus::Redis(redis), ..Settings::default() }).await;
+        t.is_healthy().await;
+        t
+    }
+
+    /// Another node, once it is connected to the bus.
+    async fn joined_by_another(&self) -> Self {
+        let node = self.another_node();
+        node.is_healthy().await;
+        node
+    }
+
+    /// Waits until the bus works.
+    async fn is_healthy(&self) {
+        self.reaches(false).await;
+    }
+
+    async fn reaches(&self, is_degraded: bool) {
+        let mut health = self.realtime.bus().health();
+        let reached = health.wait_for(|health| health.is_degraded() == is_degraded);
+        timeout(TIMEOUT, reached).await.expect("the state is reached in time").unwrap();
+    }
+
+    /// A client of this node, logged in with the session of `actor`.
+    fn also(&self, actor: &Actor<'_>) -> Actor<'_> {
+        let client = self.stranger();
+        client.set_cookie(actor.cookie());
+        client
+    }
+}
+
+/// Names of events without those that depend on how fast the nodes connect.
+async fn names(socket: &mut Socket) -> Vec<String> {
+    let mut names = socket.received().await;
+    names.retain(|name| name != "presence" && name != "conversation.head");
+    names
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn events_of_conversations_reach_the_connections_of_other_nodes(#[case] backend: Backend) {
+    let t = TestApp::with_redis(backend, testing::shared()).await;
+    let elsewhere = t.joined_by_another().await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let (mut a, mut b) = (ann.connects().await, elsewhere.also(&bob).connects().await);
+    let id = ann.starts_conversation(&["@bob"], None).await;
+    ann.sends_message(&id, "hello").await;
+    assert_eq!(b.receives("conversation.added").await["conversation"]["id"], id);
+    let created = b.receives("message.created").await;
+    assert_eq!((&created["seq"], &created["message"]["text"]), (&json!(1), &json!("hello")));
+    a.receives("message.created").await;
+
+    // The other way round: the node of bob publishes.
+    b.gets("read", json!({ "conversation_id": id, "message_no": 1 })).await;
+    assert_eq!(a.receives("conversation.read").await["read_no"], 1);
+    a.gets("open", json!({ "conversations": [id] })).await;
+    b.sends_command("typing", &json!({ "conversation_id": id })).await;
+    a.receives("typing").await;
+    let sent = elsewhere.also(&bob).sends_message(&id, "hi").await;
+    assert_eq!(a.receives("message.created").await["message"]["id"], sent);
+
+    let of_bob = elsewhere.also(&bob);
+    of_bob.delete(&format!("/api/v1/conversations/{id}/messages/{sent}")).await.assert_status(204);
+    assert_eq!(a.receives("message.deleted").await["seq"], 3);
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn posts_comments_and_notifications_reach_the_connections_of_other_nodes(#[case] backend: Backend) {
+    let t = TestApp::with_redis(backend, testing::shared()).await;
+    let elsewhere = t.joined_by_another().await;
+    let [ann, bob, eve] = t.users(["ann", "bob", "eve"]).await;
+    bob.put_empty("/api/v1/users/@ann/follow").await.assert_success();
+    let (mut b, mut e) = (elsewhere.also(&bob).connects().await, elsewhere.also(&eve).connects().await);
+    b.gets("subscribe", json!({ "topics": ["timeline:home"] })).await;
+    e.gets("subscribe", json!({ "topics": ["timeline:public", "hashtag:jeju"] })).await;
+    let post = ann.posts("to #jeju with @bob").await;
+    assert_eq!(b.receives("post.created").await["post"]["id"], post);
+    assert_eq!(b.receives("notification.created").await["notification"]["type"], "mention");
+    let topics = [e.receives("post.created").await, e.receives("post.created").await];
+    let mut topics = topics.map(|event| event["topic"].as_str().unwrap().to_owned());
+    topics.sort();
+    assert_eq!(topics, ["hashtag:jeju", "timeline:public"]);
+
+    let topic = format!("post:{post}");
+    e.gets("subscribe", json!({ "topics": [topic] })).await;
+    let comment = bob.comments(&post, "when?").await;
+    assert_eq!(e.receives("comment.created").await["comment"]["id"], comment);
+    assert_eq!(e.receives("post.counts").await["comment_count"], 1);
+    // The block is known to the other node at once, although it caches relationships for a second.
+    ann.put_empty("/api/v1/users/@eve/block").await.assert_success();
+    ann.delete(&format!("/api/v1/posts/{post}")).await.assert_status(204);
+    assert_eq!(b.receives("post.deleted").await["post_id"], post);
+    assert!(!names(&mut e).await.iter().any(|name| name == "post.deleted"));
+}
+
+/// The clock does not move, so nothing but the bus can end the cached session of the other node.
+#[apply(both_databases)]
+#[tokio::test]
+async fn revoked_sessions_end_on_other_nodes_at_once(#[case] backend: Backend) {
+    let t = TestApp::with_redis(backend, testing::shared()).await;
+    let elsewhere = t.joined_by_another().await;
+    let [ann] = t.users(["ann"]).await;
+    let other = t.stranger();
+    other.log_in("ann", PASSWORD).await.assert_status(200);
+    let (ann_elsewhere, other_elsewhere) = (elsewhere.also(&ann), elsewhere.also(&other));
+    let mut stays = ann_elsewhere.connects().await;
+    let mut ends = other_elsewhere.connects().await;
+    other_elsewhere.get("/api/v1/me").await.assert_status(200);
+    let sessions = "/api/v1/auth/sessions";
+    ann.delete(sessions).await.assert_status(204);
+    assert_eq!(ends.closed().await, 4500);
+    other_elsewhere.get("/api/v1/me").await.assert_problem(401, "unauthenticated");
+    ann_elsewhere.get("/api/v1/me").await.assert_status(200);
+
+    t.auth.suspend(&Username::parse("ann").unwrap(), true).await.unwrap();
+    assert_eq!(stays.closed().await, 4503);
+    ann_elsewhere.get("/api/v1/me").await.assert_problem(401, "unauthenticated");
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn changed_role_is_known_to_other_nodes_at_once(#[case] backend: Backend) {
+    let t = TestApp::with_redis(backend, testing::shared()).await;
+    let elsewhere = t.joined_by_another().await;
+    let [ann] = t.users(["ann"]).await;
+    let ann_elsewhere = elsewhere.also(&ann);
+    ann_elsewhere.get("/api/v1/admin/audit").await.assert_problem(403, "forbidden");
+    let received = elsewhere.realtime.bus().counts().received;
+    let name = Username::parse("ann").unwrap();
+    t.auth.set_role(&name, blegram_domain::user::Role::Admin).await.unwrap();
+    until(|| elsewhere.realtime.bus().counts().received > received).await;
+    until_ok(&ann_elsewhere, "/api/v1/admin/audit").await;
+}
+
+/// Waits for what another task does soon.
+async fn until(condition: impl Fn() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(TIMEOUT, waiting).await.expect("it happens in time");
+}
+
+async fn until_ok(actor: &Actor<'_>, path: &str) {
+    let asking = async { while !actor.get(path).await.status.is_success() {} };
+    timeout(TIMEOUT, asking).await.expect("it succeeds in time");
+}
+
+/// Both nodes have connections of all members, and messages have several partitions.
+#[apply(both_databases)]
+#[tokio::test]
+async fn two_nodes_deliver_nothing_twice(#[case] backend: Backend) {
+    let t = TestApp::with_redis(backend, testing::shared()).await;
+    let elsewhere = t.joined_by_another().await;
+    let users = t.users(["ann", "bob", "eve", "joe", "kim"]).await;
+    let id = users[0].starts_conversation(&["@bob", "@eve", "@joe", "@kim"], Some("us")).await;
+    let mut sockets = Vec::new();
+    for user in &users {
+        sockets.push(user.connects().await);
+        sockets.push(elsewhere.also(user).connects().await);
+    }
+    for n in 0..10 {
+        let node = if n % 2 == 0 { &t } else { &elsewhere };
+        node.also(&users[n % 5]).sends_message(&id, &format!("message {n}")).await;
+    }
+    let read = format!("/api/v1/conversations/{id}/read");
+    users[1].put(&read, &json!({ "message_no": 10 })).await.assert_success();
+    let post = users[2].posts("hello").await;
+    users[3].put_empty(&format!("/api/v1/posts/{post}/like")).await.assert_status(200);
+    for (n, socket) in sockets.iter_mut().enumerate() {
+        let mut seqs = Vec::new();
+        while seqs.len() < 10 {
+            seqs.push(socket.receives("message.created").await["seq"].as_u64().unwrap());
+        }
+        let first = seqs[0];
+        assert_eq!(seqs, (first..first + 10).collect::<Vec<_>>(), "socket {n}");
+        assert_eq!(socket.receives("conversation.read").await["read_no"], 10);
+        if n / 2 == 2 {
+            socket.receives("notification.created").await;
+        }
+    }
+    // Everything has arrived; what comes now would be a copy.
+    users[4].sends_message(&id, "last").await;
+    for socket in &mut sockets {
+        socket.receives("message.created").await;
+        let names = names(socket).await;
+        assert_eq!(names, [""; 0], "{names:?}");
+    }
+}
+
+#[tokio::test]
+async fn unknown_and_unreadable_events_are_ignored() {
+    let redis = testing::shared();
+    let t = TestApp::with_redis(Backend::Sqlite, redis.clone()).await;
+    let newer = RedisBus::connect(&redis).unwrap();
+    let Connected { bus, inbox: _inbox, work } = newer;
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(work);
+    bus.health().wait_for(|health| !health.is_degraded()).await.unwrap();
+    for (kind, payload) in
+        [("chat.reacted", "{}"), ("future.event", "{}"), ("auth.suspended", "{\"Other\":{}}")]
+    {
+        bus.publish(Envelope::new(kind, vec![Key::All], payload));
+    }
+    until(|| t.realtime.bus().counts().ignored == 3).await;
+    let [ann] = t.users(["ann"]).await;
+    ann.connects().await;
+}
+
+#[tokio::test]
+async fn nodes_of_one_process_need_no_redis() {
+    let bus = TestBus::Exchange(Exchange::default());
+    let t = TestApp::with(Backend::Sqlite, Settings { bus, ..Settings::default() }).await;
+    let elsewhere = t.another_node();
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let mut b = elsewhere.also(&bob).connects().await;
+    let id = ann.starts_conversation(&["@bob"], None).await;
+    ann.sends_message(&id, "hello").await;
+    assert_eq!(b.receives("message.created").await["seq"], 1);
+}
+
+/// While Redis is missing, requests are served, clients are informed, and heads arrive within two seconds.
+#[apply(both_databases)]
+#[tokio::test]
+async fn site_works_without_redis_and_heals(#[case] backend: Backend) {
+    let mut redis = RedisServer::start().await;
+    let t = TestApp::with_redis(backend, redis.settings()).await;
+    let elsewhere = t.joined_by_another().await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let id = ann.starts_conversation(&["@bob"], None).await;
+    let bob_elsewhere = elsewhere.also(&bob);
+    let (mut b, ready) = bob_elsewhere.connects_with_ready().await;
+    assert_eq!(ready["degraded"], false);
+    assert_eq!(bob_elsewhere.get("/readyz").await.text(), "ready\n");
+    ann.sends_message(&id, "with Redis").await;
+    assert_eq!(b.receives("message.created").await["seq"], 1);
+
+    redis.stop();
+    t.reaches(true).await;
+    elsewhere.reaches(true).await;
+    let readyz = bob_elsewhere.get("/readyz").await;
+    assert_eq!(readyz.assert_status(200).text(), "ready\ndegraded: true\n");
+    let (_degraded, ready) = bob_elsewhere.connects_with_ready().await;
+    assert_eq!(ready["degraded"], true);
+    let start = Instant::now();
+    ann.sends_message(&id, "without Redis").await;
+    assert_eq!(b.receives("conversation.head").await["last_seq"], 2);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+
+    redis.restart().await;
+    t.is_healthy().await;
+    elsewhere.is_healthy().await;
+    assert_eq!(bob_elsewhere.get("/readyz").await.text(), "ready\n");
+    let (_healthy, ready) = bob_elsewhere.connects_with_ready().await;
+    assert_eq!(ready["degraded"], false);
+    ann.sends_message(&id, "with Redis again").await;
+    assert_eq!(b.receives("message.created").await["seq"], 3);
+}

@@ -22,6 +22,7 @@ use std::{
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use tokio::sync::OnceCell;
 
+pub use self::wakeups::Notice;
 use self::{
     reads::{Reads, Source},
     wakeups::Wakeups,

@@ -76,7 +76,7 @@ pub use content::{
     bookmarks, comments, hashtags, likes, notifications, post_hashtags, posts, recent_searches, reports,
     revisions, search, timelines, trends,
 };
-pub use db::{Conn, Db, Searching, Tx};
+pub use db::{Conn, Db, Notice, Searching, Tx};
 pub use error::{Error, Result};
 pub use images::{media, media_usage, storage_marker, uploads};
 pub use keyset::Listed;

@@ -11,7 +11,7 @@
 //!   timeout.
 
 mod lease;
-mod listener;
+pub(crate) mod listener;
 mod transaction;
 
 use std::{

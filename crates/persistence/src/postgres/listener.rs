@@ -30,29 +30,41 @@ const TEST_INTERVAL: Duration = Duration::from_secs(30);
 /// A process with fewer connections than this does not listen.
 const MIN_CONNECTIONS: u32 = 5;
 
+/// What the connection that listens reports.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Received<'a> {
+    /// It has begun to listen: notifications before that are lost.
+    Begin,
+    /// A notification.
+    Payload { channel: &'a str, text: &'a str },
+    /// The connection was lost.
+    End,
+}
+
 /// How many of `max_connections` are for listening.
 pub(super) const fn count(max_connections: u32) -> u32 {
     if max_connections < MIN_CONNECTIONS { 0 } else { 1 }
 }
 
 impl Pool {
-    /// Passes the payload of each notification on `channel` to `receive`; and `None` each time after it has begun to
-    /// listen, because notifications before that are lost. Reconnects without end.
-    pub(crate) async fn listen(&self, channel: &str, receive: impl Fn(Option<&str>) + Sync) -> Infallible {
+    /// Passes the notifications on `channels` to `receive`. Reconnects without end.
+    pub(crate) async fn listen(
+        &self,
+        channels: &[&str],
+        receive: impl Fn(Received<'_>) + Sync,
+    ) -> Infallible {
         if !self.can_listen {
             return pending().await;
         }
         let mut is_failing = false;
         loop {
-            match self.open_listener(channel).await {
+            match self.open_listener(channels).await {
                 Ok(listener) => {
                     is_failing = false;
-                    receive(None);
+                    receive(Received::Begin);
                     let error = self.receive_all(listener, &receive).await;
-                    tracing::debug!(
-                        error = &error as &dyn Error,
-                        "lost the connection that listens for jobs"
-                    );
+                    receive(Received::End);
+                    tracing::debug!(error = &error as &dyn Error, "lost the connection that listens");
                     sleep(RECONNECT).await;
                 }
                 Err(error) => {
@@ -63,14 +75,19 @@ impl Pool {
         }
     }
 
-    async fn open_listener(&self, channel: &str) -> Result<PgListener, sqlx::Error> {
+    /// Whether a connection is reserved for [`Pool::listen`].
+    pub(crate) const fn can_listen(&self) -> bool {
+        self.can_listen
+    }
+
+    async fn open_listener(&self, channels: &[&str]) -> Result<PgListener, sqlx::Error> {
         let options = self.connections.manager().options.clone();
         let only = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
         let only = only.acquire_timeout(OPEN_TIMEOUT).connect_lazy_with(options);
         let opening = async {
             let mut listener = PgListener::connect_with(&only).await?;
             listener.eager_reconnect(false);
-            listener.listen(channel).await?;
+            listener.listen_all(channels.iter().copied()).await?;
             Ok(listener)
         };
         timeout(OPEN_TIMEOUT, opening).await.unwrap_or_else(|_| Err(timed_out()))
@@ -80,11 +97,14 @@ impl Pool {
     async fn receive_all(
         &self,
         mut listener: PgListener,
-        receive: impl Fn(Option<&str>) + Sync,
+        receive: impl Fn(Received<'_>) + Sync,
     ) -> sqlx::Error {
         loop {
             match timeout(TEST_INTERVAL, listener.try_recv()).await {
-                Ok(Ok(Some(notification))) => receive(Some(notification.payload())),
+                Ok(Ok(Some(notification))) => {
+                    let (channel, text) = (notification.channel(), notification.payload());
+                    receive(Received::Payload { channel, text });
+                }
                 Ok(Ok(None)) => return sqlx::Error::Io(std::io::ErrorKind::ConnectionAborted.into()),
                 Ok(Err(error)) => return error,
                 Err(_) => {
@@ -102,8 +122,8 @@ impl Pool {
 fn report(error: &sqlx::Error, is_known: bool) {
     let error = error as &dyn Error;
     if is_known {
-        tracing::debug!(error, "still cannot listen for jobs of other nodes");
+        tracing::debug!(error, "still cannot listen for notifications of other nodes");
     } else {
-        tracing::warn!(error, "cannot listen for jobs of other nodes; polling for them");
+        tracing::warn!(error, "cannot listen for notifications of other nodes; polling for their jobs");
     }
 }

@@ -4,7 +4,7 @@ use std::{future::pending, time::Duration};
 
 use blegram_domain::Job;
 use blegram_persistence::{
-    Db, Settings, Tx, jobs,
+    Db, Notice, Settings, Tx, jobs,
     testing::{Backend, TestDatabase, execute},
 };
 use futures_util::FutureExt;
@@ -134,4 +134,38 @@ async fn node_with_few_connections_does_not_listen() {
     let listening = "SELECT '' AS line FROM pg_stat_activity \
                      WHERE datname = current_database() AND query LIKE 'LISTEN%'";
     assert_eq!(database.lines(listening).await.len(), 0);
+}
+
+/// Their content may be any text; a large number is one statement.
+#[tokio::test]
+async fn notices_reach_all_processes_that_listen() {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    let (one, other) = (connect(&database).await, connect(&database).await);
+    assert!(one.receives_notices());
+    let (sender, mut received) = tokio::sync::mpsc::unbounded_channel();
+    other.on_notice(move |notice| {
+        let text = match notice {
+            Notice::Begin => "begin".to_owned(),
+            Notice::Received(text) => text.to_owned(),
+            Notice::End => "end".to_owned(),
+        };
+        sender.send(text).unwrap();
+    });
+    let (relay, (stop, stopped)) = (other.clone(), tokio::sync::oneshot::channel::<()>());
+    let mut relays = JoinSet::new();
+    relays.spawn(async move { drop(relay.relay_job_wakeups(stopped).await) });
+    assert_eq!(in_time(received.recv()).await.unwrap(), "begin");
+    let mut texts = vec!["it's {\"a\": \"\\u0000\"}\n제주".to_owned(), "x".repeat(7_999)];
+    texts.extend((0..30).map(|n| n.to_string()));
+    one.send_notices(&texts).await.unwrap();
+    for text in &texts {
+        assert_eq!(&in_time(received.recv()).await.unwrap(), text);
+    }
+    // Wake-ups of the job queue are no notices.
+    let wakeup = other.job_wakeup();
+    one.relay_job_wakeups(commit_job(&one, Job::Reindex)).await;
+    in_time(wakeup).await;
+    drop(stop);
+    assert_eq!(in_time(received.recv()).await.unwrap(), "end");
+    assert!(!TestDatabase::new(Backend::Sqlite).await.db().receives_notices());
 }

@@ -79,7 +79,7 @@ impl Monitor {
                 (false, true) => {
                     tracing::warn!(?health, "the bus is degraded: events of other nodes are late")
                 }
-                (true, false) => tracing::info!("the bus works again"),
+                (true, false) => tracing::info!("the bus works"),
                 _ => {}
             }
             before != *health

@@ -8,7 +8,7 @@ use crate::{
     envelope::{self, Unreadable},
     health::{Monitor, increment},
     inbox::Slot,
-    outbox::LOST,
+    outbox::{GREETING, LOST},
     recent::Recent,
 };
 
@@ -26,11 +26,13 @@ impl Intake {
         Self { origin, slot, monitor: Arc::clone(monitor), recent: Recent::default() }
     }
 
-    /// Accepts a message. Drops copies, and counts what this version cannot read.
-    pub(crate) fn accept(&mut self, bytes: &Bytes) {
+    /// Accepts a message. Drops copies, and counts what this version cannot read. Returns whether it is of another node.
+    pub(crate) fn accept(&mut self, bytes: &Bytes) -> bool {
         match envelope::decode(bytes) {
-            Ok((_, stamp)) if stamp.origin == self.origin || !self.recent.insert(stamp) => {}
+            Ok((_, stamp)) if stamp.origin == self.origin => return false,
+            Ok((_, stamp)) if !self.recent.insert(stamp) => {}
             Ok((envelope, _)) if envelope.kind == LOST => self.monitor.update(|health| health.losses += 1),
+            Ok((envelope, _)) if envelope.kind == GREETING => {}
             Ok((envelope, _)) => self.slot.put(envelope),
             Err(Unreadable::Newer) => increment(&self.monitor.ignored),
             Err(Unreadable::Malformed) => {
@@ -38,5 +40,6 @@ impl Intake {
                 tracing::debug!("ignored a malformed message on the bus");
             }
         }
+        true
     }
 }

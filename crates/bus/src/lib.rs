@@ -17,6 +17,7 @@
 //! | [`inbox`] | the bounded queue of received envelopes |
 //! | [`exchange`] | [`Exchange`]: the bus between the nodes of one process |
 //! | [`redis`] | [`RedisBus`]: the bus between processes |
+//! | [`notify`] | the bus between processes without Redis: notifications of the database |
 //!
 //! To add an implementation, implement [`Bus`] and return a [`Connected`].
 //!
@@ -40,6 +41,7 @@ pub mod exchange;
 pub mod health;
 pub mod inbox;
 mod intake;
+pub mod notify;
 mod outbox;
 pub mod partition;
 mod recent;

@@ -31,6 +31,9 @@ const MAX_PARTITIONS: usize = 8;
 /// The kind of the envelope that notifies other nodes that envelopes were dropped.
 pub(crate) const LOST: &str = "bus.lost";
 
+/// The kind of an envelope that only shows that a node is there.
+pub(crate) const GREETING: &str = "bus.greeting";
+
 /// An encoded envelope.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
@@ -130,7 +133,17 @@ impl Queue {
         }
         self.shared.monitor.update(|health| health.outbox_overflowed = false);
         let has_dropped = self.shared.has_dropped.swap(false, Ordering::AcqRel);
-        has_dropped.then(|| self.shared.encode(&Envelope::new(LOST, vec![Key::All], Vec::new())))
+        has_dropped.then(|| self.for_all(LOST))
+    }
+
+    /// An envelope without content for all nodes.
+    pub(crate) fn for_all(&self, kind: &'static str) -> Outgoing {
+        self.shared.encode(&Envelope::new(kind, vec![Key::All], Vec::new()))
+    }
+
+    /// Counts an envelope that this bus cannot send.
+    pub(crate) fn drop_one(&self) {
+        self.shared.drop_outgoing(1);
     }
 
     /// Records that envelopes were dropped.

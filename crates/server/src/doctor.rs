@@ -4,6 +4,7 @@
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use blegram_auth::SiteKey;
+use blegram_bus::RedisBus;
 use blegram_domain::{Clock, SystemClock, Timestamp};
 use blegram_media::{Location, Storage};
 use blegram_persistence::jobs::{Failing, Summary};
@@ -11,7 +12,7 @@ use blegram_persistence::{Db, newest, storage_marker};
 
 use crate::{
     clock::{self, SiteClock},
-    config::{Backend, Config},
+    config::{Backend, Config, RedisUrl},
     migrate, wire,
 };
 
@@ -55,6 +56,9 @@ pub async fn examine(config: &Config) -> Report {
         Finding { name: "clock", result: is_plausible(SystemClock.now()) },
     ];
     findings.push(Finding { name: "image storage", result: in_time(images(config)).await });
+    if let Some(url) = &config.redis.url {
+        findings.push(Finding { name: "redis", result: in_time(redis(url)).await });
+    }
     if migrate::is_database_missing(config) {
         let result = Ok("not created yet; `blegram serve` creates it".to_owned());
         findings.push(Finding { name: "database", result });
@@ -106,6 +110,16 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 async fn in_time(check: impl Future<Output = Result<String, String>>) -> Result<String, String> {
     let slow = |_| Err("no response in time".to_owned());
     tokio::time::timeout(CHECK_TIMEOUT, check).await.unwrap_or_else(slow)
+}
+
+/// The site works without it, but nodes then learn late of each other's events.
+async fn redis(url: &RedisUrl) -> Result<String, String> {
+    let advice = "check redis.url, and that the server is running and accepts connections from this machine";
+    let ping = RedisBus::ping(url.secret()).await;
+    ping.map_or_else(
+        |error| Err(format!("{}; {advice}", on_one_line(&error))),
+        |()| Ok("it answers".to_owned()),
+    )
 }
 
 async fn database(config: &Config) -> Result<String, String> {

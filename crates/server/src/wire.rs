@@ -14,7 +14,7 @@ use blegram_auth::{
     Auth, PasswordCost, Provider, Providers, SiteKey,
     provider::{egress::Egress, settings::ProviderSettings},
 };
-use blegram_bus::{Connected, Exchange, RedisBus, RedisSettings};
+use blegram_bus::{Connected, Exchange, RedisBus, RedisSettings, notify};
 use blegram_chat::Chat;
 use blegram_domain::{
     Clock,
@@ -22,10 +22,11 @@ use blegram_domain::{
 };
 use blegram_http::listener::Listener;
 use blegram_media::{Media, ReceiveLimits};
-use blegram_persistence::{Db, Executed, Settings};
+use blegram_persistence::{Db, Executed, Notice, Settings};
 use blegram_social::Social;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use secrecy::{ExposeSecret, SecretSlice};
+use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -36,6 +37,9 @@ use crate::{
 
 /// SQL statements that take longer are logged.
 const SLOW_STATEMENT: Duration = Duration::from_millis(250);
+
+/// How long sending notices may take.
+const NOTICE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Connections over loopback are not capped by address: what connects from this machine is a proxy or a tunnel, also one
 /// that is not in `server.trusted_proxies`, or a program that could do more harm in other ways.
@@ -85,7 +89,8 @@ pub fn app(
     };
     let auth = auth.with_providers(providers(config, &clock)?);
     let media = media(config, db.clone(), Arc::clone(&clock), key)?.with_limiter(Arc::clone(auth.limiter()));
-    let (realtime, background) = Realtime::new((&config.gateway).into(), media.clone(), bus(config, key)?);
+    let (realtime, background) =
+        Realtime::new((&config.gateway).into(), media.clone(), bus(config, &db, key)?);
     let events = Arc::new(realtime.clone());
     let app = App {
         auth: auth.with_events(Arc::clone(&events) as _),
@@ -103,13 +108,33 @@ pub fn app(
 }
 
 /// The connection to the other nodes. It connects when the background work runs: a site must start without Redis.
-fn bus(config: &Config, key: &SecretSlice<u8>) -> anyhow::Result<Connected> {
-    let Some(url) = &config.redis.url else { return Ok(Exchange::default().connect()) };
-    // All nodes of a site share its key, and no other site has it.
-    let site = SiteKey::new(key.expose_secret()).secret("bus");
-    let site: String = site.expose_secret().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let settings = RedisSettings::new(url.secret().clone(), format!("blegram:{site}"));
-    RedisBus::connect(&settings).context("cannot use redis.url")
+fn bus(config: &Config, db: &Db, key: &SecretSlice<u8>) -> anyhow::Result<Connected> {
+    if let Some(url) = &config.redis.url {
+        // All nodes of a site share its key, and no other site has it.
+        let site = SiteKey::new(key.expose_secret()).secret("bus");
+        let site: String = site.expose_secret().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let settings = RedisSettings::new(url.secret().clone(), format!("blegram:{site}"));
+        return RedisBus::connect(&settings).context("cannot use redis.url");
+    }
+    Ok(if db.receives_notices() { notices(db) } else { Exchange::default().connect() })
+}
+
+/// The bus by notifications of PostgreSQL. The job runner listens for them.
+fn notices(db: &Db) -> Connected {
+    let sender = db.clone();
+    let (connected, relay) = notify::connect(move |texts: Vec<String>| {
+        let db = sender.clone();
+        async move {
+            let sending = timeout(NOTICE_TIMEOUT, db.send_notices(&texts));
+            sending.await.unwrap_or(Err(blegram_persistence::Error::TimedOut))
+        }
+    });
+    db.on_notice(move |notice| match notice {
+        Notice::Begin => relay.begin(),
+        Notice::Received(text) => relay.accept(text),
+        Notice::End => relay.end(),
+    });
+    connected
 }
 
 fn places(path: &Path) -> anyhow::Result<Places> {

@@ -160,7 +160,7 @@ async fn changed_role_is_known_to_other_nodes_at_once(#[case] backend: Backend) 
 }
 
 /// Waits for what another task does soon.
-async fn until(condition: impl Fn() -> bool) {
+async fn until(condition: impl Fn() -> bool + Send + Sync) {
     let waiting = async {
         while !condition() {
             tokio::task::yield_now().await;

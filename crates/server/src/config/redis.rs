@@ -10,11 +10,13 @@ use super::{
 };
 
 section! {
-    /// Redis 6 or newer, or Valkey, which carries events from node to node. A site with one node needs none.
+    /// Redis 6 or newer, or Valkey, which carries events from node to node. A site with one node needs none. Without it, nodes
+    /// on PostgreSQL use notifications of the database, which suits a few nodes and some hundred events per second; each
+    /// needs `database.max_connections` of at least 5 for that.
     pub Redis, "redis":
     /// URL of the server: `redis://` or, with TLS, `rediss://`. All nodes must have the same. While it does not answer, nodes
     /// look for events of others in the database every second.
-    url: Option<RedisUrl> = Absent("nodes look for events of others in the database every ten seconds");
+    url: Option<RedisUrl> = Absent("on PostgreSQL, notifications of the database");
 }
 
 /// The URL of the Redis server. Treated as a secret, because it usually contains a password.

@@ -475,6 +475,21 @@ fn secrets_are_redacted() {
 }
 
 #[test]
+fn redis_url_is_a_secret_of_a_known_scheme() {
+    for url in ["redis://localhost", "rediss://ann:hunter2@db:6380/1"] {
+        let config = env([("BLEGRAM_REDIS__URL", url)]).valid();
+        assert!(config.redis.url.is_some());
+        let text = format!("{} {config:?}", config.show());
+        assert!(!text.contains("hunter2") && !text.contains(url), "{text}");
+    }
+    assert!(env([]).valid().redis.url.is_none());
+    for url in ["localhost:6379", "http://localhost", "redis:///run/redis", "rediss://localhost/#insecure"] {
+        let problem = env([("BLEGRAM_REDIS__URL", url)]).problem();
+        assert!(problem.starts_with("redis.url: "), "{url}: {problem}");
+    }
+}
+
+#[test]
 fn production_rejects_weak_settings() {
     let production = |pairs: &[(&str, &str)]| {
         let mut inputs = env([

@@ -8,7 +8,10 @@ use rstest_reuse::apply;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::{both_databases, home::Home};
+use super::{
+    both_databases,
+    home::{Home, free_address},
+};
 
 #[apply(both_databases)]
 #[tokio::test]
@@ -68,6 +71,22 @@ async fn paused_retention_deletes_nothing_until_the_clock_is_confirmed(#[case] b
     home.run("sweep --clock-is-right").end().await.assert_success();
     assert!(!orphan.exists());
     home.run("doctor").end().await.assert_success();
+}
+
+/// A site without its Redis is ready, and the doctor reports what is missing.
+#[tokio::test]
+async fn doctor_and_readiness_report_a_missing_redis() {
+    let redis = format!("redis://:hunter2@{}", free_address());
+    let home = Home::new(&[("BLEGRAM_REDIS__URL", &redis)]);
+    let site = home.serve().await;
+    let ready = home.stranger().get("/readyz").await;
+    assert_eq!((ready.status, ready.body.as_str()), (200, "ready\ndegraded: true\n"));
+    home.sign_up("ann").await;
+    let report = home.run("doctor").end().await;
+    assert!(report.stdout.contains("redis.url") && !report.stdout.contains("hunter2"), "{report:?}");
+    assert_eq!(report.code, Some(1));
+    site.signal(Signal::TERM);
+    site.end().await.assert_success();
 }
 
 #[tokio::test]

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use blegram_persistence::testing::Backend;
+use blegram_persistence::testing::{Backend, TestDatabase};
 use futures_util::{SinkExt, StreamExt};
+use rstest::rstest;
 use rstest_reuse::apply;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use tokio_tungstenite::{
 
 use super::{
     both_databases,
-    home::Home,
+    home::{Home, program},
     people::{Person, id},
 };
 use crate::client::in_time;
@@ -141,4 +142,48 @@ async fn shutdown_asks_clients_to_reconnect_and_finishes_their_commands() {
     assert!(listed["items"].as_array().unwrap().len() <= 1, "at most once");
     site.signal(Signal::TERM);
     site.end().await.assert_success();
+}
+
+/// Two processes on one database: by Redis, and by notifications of PostgreSQL.
+#[rstest]
+#[tokio::test]
+async fn messages_reach_the_connections_of_another_node(#[values(true, false)] has_redis: bool) {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    let redis = program("BLEGRAM_TEST_REDIS_URL");
+    let redis = if has_redis { redis.to_str().unwrap() } else { "" };
+    let key = "3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs=";
+    let settings = [
+        ("BLEGRAM_DATABASE__URL", database.url()),
+        ("BLEGRAM_SECRETS__KEY", key),
+        ("BLEGRAM_REDIS__URL", redis),
+    ];
+    let (one, other) = (Home::new(&settings), Home::new(&settings));
+    let _sites = (one.serve().await, other.serve().await);
+    let (ann, bob) = (one.sign_up("ann").await, one.sign_up("bob").await);
+    let created = ann.post("/api/v1/conversations", &json!({ "members": ["@bob"] })).await;
+    let conversation = id(&created.json());
+    in_time(async {
+        for home in [&one, &other] {
+            while home.stranger().get("/readyz").await.body != "ready\n" {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    })
+    .await;
+    let (mut sender, mut socket) =
+        (Realtime::open(&one, &ann).await, Realtime::open(&other, &bob.at(&other)).await);
+    // The first one may be too early: a node sends nothing before it knows of another.
+    for n in 1..=3 {
+        sender.requests(n, "message.send", message(&conversation, n)).await;
+        let event = loop {
+            let frame = socket.frame().await;
+            if frame["ev"] == "message.created" || frame["ev"] == "conversation.head" {
+                break frame;
+            }
+        };
+        if event["ev"] == "message.created" {
+            return;
+        }
+    }
+    panic!("only heads arrived, which the other node read from the database");
 }

@@ -291,7 +291,9 @@ mod tests {
         one.bus.publish(envelope(&"x".repeat(8_000)));
         one.bus.publish(envelope("small"));
         assert_eq!(other.inbox.receive().await, envelope("small"));
-        other.bus.health().wait_for(|health| health.losses == losses + 1).await.unwrap();
+        let mut health = other.bus.health();
+        let reported = health.wait_for(|health| health.losses == losses + 1);
+        timeout(RETRY, reported).await.expect("the loss is reported").unwrap();
         assert_eq!(one.bus.counts().dropped_outgoing, 1);
         assert!(!one.bus.health().borrow().is_degraded());
     }

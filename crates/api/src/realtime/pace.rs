@@ -14,22 +14,22 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// The interval while the bus is degraded.
 const DEGRADED_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A check.
+/// The state in which a check begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Check {
-    /// Because its time has come.
-    Regular,
-    /// Because events were lost, or are being lost.
-    AfterLoss,
+    /// Events of other nodes arrive.
+    Healthy,
+    /// Events of other nodes are lost.
+    Degraded,
 }
 
 impl Check {
-    /// Time after a commit within which its event has been delivered, unless it was lost. After a loss, sending the head of a
-    /// conversation a little too early is better than sending it late.
+    /// Time after a commit within which its event has been delivered, unless it was lost. While degraded, only this node
+    /// delivers, which takes milliseconds.
     pub(super) const fn delivery_time(self) -> Duration {
         match self {
-            Self::Regular => Duration::from_secs(1),
-            Self::AfterLoss => Duration::from_millis(200),
+            Self::Healthy => Duration::from_secs(1),
+            Self::Degraded => Duration::from_millis(200),
         }
     }
 }
@@ -50,24 +50,21 @@ impl Pace {
 
     /// Waits until the next check is due.
     pub(super) async fn next(&mut self) -> Check {
-        let check = loop {
+        let health = loop {
             let health = *self.health.borrow_and_update();
-            let Some(last) = self.last else { break Check::Regular };
+            let Some(last) = self.last else { break health };
             if health.losses != self.losses {
-                self.losses = health.losses;
-                break Check::AfterLoss;
+                break health;
             }
-            let is_degraded = health.is_degraded();
-            let interval = if is_degraded { DEGRADED_INTERVAL } else { INTERVAL };
+            let interval = if health.is_degraded() { DEGRADED_INTERVAL } else { INTERVAL };
             tokio::select! {
-                () = sleep_until(last + interval) => {
-                    break if is_degraded { Check::AfterLoss } else { Check::Regular };
-                }
+                () = sleep_until(last + interval) => break health,
                 Ok(()) = self.health.changed() => {}
             }
         };
+        self.losses = health.losses;
         self.last = Some(Instant::now());
-        check
+        if health.is_degraded() { Check::Degraded } else { Check::Healthy }
     }
 }
 
@@ -87,16 +84,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn checks_are_frequent_while_degraded_and_immediate_after_a_loss() {
-        use Check::{AfterLoss, Regular};
+        use Check::{Degraded, Healthy};
         let health = watch::Sender::new(Health::default());
         let (mut pace, start) = (Pace::new(health.subscribe()), Instant::now());
         let seconds = Duration::from_secs;
-        assert_eq!(checks(&mut pace, start, seconds(25)).await, [(0, Regular), (10, Regular), (20, Regular)]);
+        assert_eq!(checks(&mut pace, start, seconds(25)).await, [(0, Healthy), (10, Healthy), (20, Healthy)]);
         health.send_modify(|health| health.cannot_receive = true);
         let degraded = checks(&mut pace, start, Duration::from_millis(2_500)).await;
-        assert_eq!(degraded, [(25, AfterLoss), (26, AfterLoss), (27, AfterLoss)]);
+        assert_eq!(degraded, [(25, Degraded), (26, Degraded), (27, Degraded)]);
         health.send_modify(|health| *health = Health { losses: 1, ..Health::default() });
-        assert_eq!(checks(&mut pace, start, seconds(9)).await, [(27, AfterLoss)]);
-        assert_eq!(checks(&mut pace, start, seconds(2)).await, [(37, Regular)]);
+        assert_eq!(checks(&mut pace, start, seconds(9)).await, [(27, Healthy)]);
+        assert_eq!(checks(&mut pace, start, seconds(2)).await, [(37, Healthy)]);
     }
 }

@@ -138,6 +138,27 @@ impl Socket {
         }
     }
 
+    /// Waits until the client knows of `seq` in a conversation, by its event or by a head.
+    pub(crate) async fn learns_of(&mut self, seq: u64) {
+        let position = |frame: &Value| match frame["ev"].as_str() {
+            Some("message.created") => frame["d"]["seq"].as_u64(),
+            Some("conversation.head") => frame["d"]["last_seq"].as_u64(),
+            _ => None,
+        };
+        let is_known = |frame: &Value| position(frame).is_some_and(|known| known >= seq);
+        if let Some(at) = self.received.iter().position(is_known) {
+            self.received.remove(at);
+            return;
+        }
+        loop {
+            let frame = self.frame().await;
+            if is_known(&frame) {
+                return;
+            }
+            self.received.push_back(frame);
+        }
+    }
+
     /// Sends a command, and returns the names of the events that arrived before its reply, in order.
     pub(crate) async fn received(&mut self) -> Vec<String> {
         self.gets("open", json!({ "conversations": [] })).await;

@@ -5,7 +5,7 @@
 //!
 //! - A notification has less than 8,000 bytes. A larger envelope is dropped like one that does not fit into a queue: the
 //!   other nodes then look for changes in the database at once.
-//! - A node that is alone sends no envelopes, only a greeting every [`GREETING_INTERVAL`]. Nodes answer the greeting of a
+//! - A node that is alone sends no envelopes, only a greeting every twenty seconds. Nodes answer the greeting of a
 //!   node that they do not know.
 
 use std::{

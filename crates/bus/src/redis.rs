@@ -1,7 +1,7 @@
 //! The bus between processes: Redis pub/sub, with Redis 6 or newer, or Valkey.
 //!
-//! A node has two connections. One publishes: [`publisher`] takes envelopes from a bounded queue and sends them in
-//! pipelines. The other only receives: [`subscriber`] makes all subscriptions, hands messages to the inbox, and makes
+//! A node has two connections. One publishes: `publisher` takes envelopes from a bounded queue and sends them in
+//! pipelines. The other only receives: `subscriber` makes all subscriptions, hands messages to the inbox, and makes
 //! the subscriptions again after a disconnection. Both reconnect without end, with full jitter.
 //!
 //! The channel of a partition is `<site>:<partition>`. An envelope is published once to each partition of its keys.
@@ -94,7 +94,7 @@ impl RedisBus {
     /// Checks that a server answers at `url`.
     ///
     /// # Errors
-    /// It does not, or not within [`COMMAND_TIMEOUT`].
+    /// It does not, or not within two seconds.
     pub async fn ping(url: &SecretString) -> Result<(), Error> {
         let client = client(url)?;
         let pinging = async {

@@ -196,6 +196,7 @@ mod tests {
             "move-media",
             "move-image",
             "send-mail",
+            "unlink-identity",
         ];
         assert_eq!(Job::KINDS, kinds);
     }

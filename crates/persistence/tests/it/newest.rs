@@ -17,8 +17,9 @@ fn literal(database: &TestDatabase, id: &str) -> String {
     if database.db().is_sqlite() { format!("X'{}'", id.replace('-', "")) } else { format!("'{id}'") }
 }
 
-/// Tables whose ids order no list that clients page through: second factors, the job queue and single-use secrets.
-const UNORDERED: [&str; 3] = ["factors", "jobs", "refresh_tokens"];
+/// Tables whose ids order no list that clients page through: second factors, the job queue and what jobs refer to, and
+/// single-use secrets.
+const UNORDERED: [&str; 4] = ["factors", "jobs", "provider_unlinks", "refresh_tokens"];
 
 #[apply(both_databases)]
 #[tokio::test]

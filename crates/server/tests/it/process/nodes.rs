@@ -2,6 +2,7 @@
 
 use blegram_persistence::testing::{Backend, TestDatabase};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::{
     home::Home,
@@ -14,12 +15,19 @@ const KEY: &str = "3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs=";
 
 const SITE: &str = "https://blegram.example";
 
-fn node(database: &TestDatabase) -> Home {
-    Home::new(&[
-        ("BLEGRAM_DATABASE__URL", database.url()),
-        ("BLEGRAM_SECRETS__KEY", KEY),
-        ("BLEGRAM_SERVER__PUBLIC_URL", SITE),
-    ])
+/// Two nodes with their common storage: a node with another one can delete no files, and its jobs fail.
+fn nodes(database: &TestDatabase) -> (Home, Home, TempDir) {
+    let storage = TempDir::new().unwrap();
+    let files = format!("file://{}", storage.path().display());
+    let node = || {
+        Home::new(&[
+            ("BLEGRAM_DATABASE__URL", database.url()),
+            ("BLEGRAM_SECRETS__KEY", KEY),
+            ("BLEGRAM_SERVER__PUBLIC_URL", SITE),
+            ("BLEGRAM_MEDIA__STORAGE", &files),
+        ])
+    };
+    (node(), node(), storage)
 }
 
 async fn with_bearer(home: &Home, line: &str, token: &str) -> Answer {
@@ -43,7 +51,7 @@ async fn assert_rejected_in_time(home: &Home, token: &str) {
 #[tokio::test]
 async fn tokens_and_revocations_are_accepted_by_both_nodes() {
     let database = TestDatabase::new(Backend::Postgres).await;
-    let (one, other) = (node(&database), node(&database));
+    let (one, other, _storage) = nodes(&database);
     let _sites = (one.serve().await, other.serve().await);
     let body = json!({ "username": "ann", "password": PASSWORD, "client": "native" });
     let phone = one.stranger().post("/api/v1/auth/signup", &body).await.json();
@@ -75,7 +83,7 @@ async fn tokens_and_revocations_are_accepted_by_both_nodes() {
 #[tokio::test]
 async fn account_deleted_on_one_node_is_purged_by_either() {
     let database = TestDatabase::new(Backend::Postgres).await;
-    let (one, other) = (node(&database), node(&database));
+    let (one, other, _storage) = nodes(&database);
     let _sites = (one.serve().await, other.serve().await);
     one.sign_up("ann").await;
     let ann = log_in(&other).await;

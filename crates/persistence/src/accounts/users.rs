@@ -232,9 +232,10 @@ pub async fn lock_all_shared(tx: &Tx, ids: &[UserId]) -> Result<HashMap<UserId, 
 
 /// Locks the account row (`FOR UPDATE`) until the transaction ends, and returns the account.
 pub async fn lock(tx: &Tx, id: UserId) -> Result<Option<Account>> {
-    // In two steps. A transaction that waits for `FOR UPDATE` delays every later request for a shared lock, even where
-    // the current holder would not. So it must not wait for a holder of `lock_counts`: that one may wait, through
-    // another account, for such a request. After the first step it waits for holders of shared locks only.
+    // In two steps. PostgreSQL lets requests for shared locks queue behind a transaction that waits for `FOR UPDATE`. If
+    // `lock_counts` of another transaction takes the row in between, they stay in that queue, although they could have
+    // their lock; and it may wait, through another account, for one of them. Nothing queues behind the first step, and
+    // after it no other transaction can take the row for its counts.
     lock_count_rows(tx, &[id], None).await?;
     let row = Entity::find_by_id(id.as_uuid()).lock_exclusive().one(tx.inner()).await?;
     row.map(Account::try_from).transpose()

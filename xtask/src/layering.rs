@@ -59,7 +59,7 @@ const TABLE: &[Row] = &[
     Row { package: BUS,          ours: &[DOMAIN],                                                optional: &[],          never: &[SQL, WEB, OPAQUE] },
     Row { package: HTTP,         ours: &[DOMAIN, AUTH, LIMITS],                                  optional: &[],          never: &[SQL, OPENAPI, OPAQUE] },
     Row { package: API,          ours: &[DOMAIN, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, BUS, LIMITS, HTTP], optional: &[],    never: &[SQL, REDIS, OPAQUE] },
-    Row { package: LIMITS,       ours: &[DOMAIN],                                                optional: &[],          never: &[IO, SQL, WEB, OPAQUE] },
+    Row { package: LIMITS,       ours: &[DOMAIN],                                                optional: &[],          never: &[SQL, WEB, OPAQUE] },
     Row { package: CPU_POOL,     ours: &[],                                                      optional: &[],          never: &[SQL, WEB, OPAQUE] },
     Row { package: MIGRATION,    ours: &[],                                                      optional: &[],          never: &[WEB, OPAQUE] },
     Row { package: "blegram",    ours: ALL_CRATES,                                               optional: &[],          never: &[] },

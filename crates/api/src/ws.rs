@@ -63,15 +63,20 @@ impl Commands for Client {
         CommandName::of(op) == Some(CommandName::MessageSend)
     }
 
+    async fn admit(&self, peer: &Arc<Peer>, command: &Command) -> Result<(), Frame> {
+        let counted = self.count(peer.user(), CommandName::of(&command.op)).await;
+        counted.map_err(|problem| {
+            let (connection, op, code) = (peer.id().to_string(), &*command.op, problem.code().as_str());
+            tracing::debug!(connection, op, code, "command");
+            Frame::err(command.id, &problem.into_command_error(&connection))
+        })
+    }
+
     async fn run(&self, peer: &Arc<Peer>, command: Command) -> Option<Frame> {
         let started = Instant::now();
         let Command { id, op, d } = command;
         let connection = peer.id().to_string();
-        let name = CommandName::of(&op);
-        let reply = match self.count(peer.user(), name) {
-            Ok(()) => self.answer(peer, id, name, d).await,
-            Err(limited) => Err(limited),
-        };
+        let reply = self.answer(peer, id, CommandName::of(&op), d).await;
         let code = reply.as_ref().err().map(|problem| problem.code().as_str());
         tracing::debug!(connection, op, code, duration_us = started.elapsed().as_micros(), "command");
         reply.unwrap_or_else(|problem| Some(Frame::err(id, &problem.into_command_error(&connection))))
@@ -88,11 +93,11 @@ impl Client {
     }
 
     /// Counts a command like a request over HTTP.
-    fn count(&self, user: UserId, op: Option<CommandName>) -> Result<(), Problem> {
+    async fn count(&self, user: UserId, op: Option<CommandName>) -> Result<(), Problem> {
         let demand = |policy| Demand::new(policy, Subject::User(user)).over_loopback(self.is_loopback);
         let is_message = matches!(op, Some(CommandName::MessageSend | CommandName::MessageEdit));
         let own = is_message.then(|| demand(Policy::Message));
-        self.app.auth.limiter().take(&demand(Policy::GlobalUser), own)?;
+        self.app.auth.limiter().take(&demand(Policy::GlobalUser), own).await?;
         Ok(())
     }
 

@@ -91,7 +91,7 @@ impl Auth {
         }
         let SignUp { username, password, display_name, email, device } = sign_up;
         if let Some(email) = email.as_ref().filter(|_| self.sends_mail) {
-            self.limit_mails(email)?;
+            self.limit_mails(email).await?;
         }
         let create = CreateAccount { username, password, display_name, email, role: Role::User };
         let work = Work::of(Subject::Network(Network::around(device.address()))).known(false);
@@ -150,7 +150,7 @@ impl Auth {
         let origin = self.find_origin(&self.db, user, token, address).await?;
         if let Some(name) = &name {
             let policies = [Policy::LoginAccountAddress, Policy::LoginAccount];
-            if let Err(limited) = self.limit_attempts(policies, name, origin, address) {
+            if let Err(limited) = self.limit_attempts(policies, name, origin, address).await {
                 if limited.0.policy == Policy::LoginAccount {
                     self.record_limited(audit::Kind::LoginFailMax, user).await?;
                     self.notify_limited(user).await?;
@@ -181,7 +181,7 @@ impl Auth {
     /// Counts a login to `account`, whether it exists or not. A device that has logged in to it before counts by itself,
     /// and so does a network in which it has a session: the attempts of everybody else, who share one limit, do not shut
     /// the owner out. The policies are that of the origin, and that of all new origins.
-    pub(crate) fn limit_attempts(
+    pub(crate) async fn limit_attempts(
         &self,
         [of_origin, of_all]: [Policy; 2],
         account: &AccountName,
@@ -196,7 +196,7 @@ impl Auth {
         let own = Demand::new(of_origin, own);
         let all = Demand::new(of_all, Subject::Account(account.clone()));
         let shared = (origin == Origin::New).then_some(all);
-        self.limiter.take(&own, shared).map(drop)
+        self.limiter.take(&own, shared).await.map(drop)
     }
 
     /// Logs in; `None` if the password was replaced during the comparison, or its hash renewed by another login: then

@@ -73,7 +73,7 @@ impl Auth {
         session: SessionId,
         password: Option<EnteredPassword>,
     ) -> Result<Option<String>> {
-        self.limiter.check_user(Policy::Password, actor)?;
+        self.limiter.check_user(Policy::Password, actor).await?;
         match users::find_password_hash(&self.db, actor).await? {
             Some(stored) => self.compare_password(actor, password, stored).await.map(Some),
             None => self.require_recent(&self.db, session, self.clock.now()).await.map(|()| None),

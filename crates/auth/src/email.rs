@@ -40,7 +40,7 @@ impl Auth {
         }
         let ChangeEmail { address, password, language } = change;
         let confirmed = self.confirm(actor, session, password).await?;
-        self.limit_mails(&address)?;
+        self.limit_mails(&address).await?;
         let now = self.clock.now();
         let tx = self.db.write().await?;
         let account = users::lock(&tx, actor).await?.filter(|account| account.user.is_visible());

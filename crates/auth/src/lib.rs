@@ -120,7 +120,7 @@ use blegram_domain::{
     event::EventSink,
     session::{SessionLifetime, SessionLifetimes},
 };
-use blegram_limits::{Limiter, Quotas};
+use blegram_limits::{Limiter, Quotas, Shared};
 use blegram_persistence::{Db, sessions::TokenHash};
 use quick_cache::sync::Cache;
 
@@ -197,6 +197,8 @@ pub struct Config {
     pub quotas: Quotas,
     /// The rate limits of clients that connect over loopback, if they differ.
     pub loopback_quotas: Option<Quotas>,
+    /// The counters that all nodes share, if there are any. Without them each node counts alone.
+    pub shared_limits: Option<Shared>,
     /// The secret that CSRF keys and others are derived from.
     pub site_key: SiteKey,
     /// The URL of the site: issuer and audience of access tokens, and the base of redirect URIs. Its domain is that of
@@ -230,6 +232,7 @@ impl Default for Config {
             signing_key_period: 30 * day,
             quotas: Quotas::default(),
             loopback_quotas: None,
+            shared_limits: None,
             site_key: SiteKey::generate(),
             issuer: "http://127.0.0.1:8080".to_owned(),
             sends_mail: false,
@@ -296,7 +299,8 @@ impl Auth {
             hasher: Hasher::new(config.password_cost, config.hash_threads, config.hash_queue)?,
             limiter: Arc::new(
                 Limiter::new(config.quotas, Arc::clone(&clock))
-                    .with_loopback_quotas(config.loopback_quotas.unwrap_or(config.quotas)),
+                    .with_loopback_quotas(config.loopback_quotas.unwrap_or(config.quotas))
+                    .with_shared(config.shared_limits),
             ),
             db,
             clock,

@@ -26,7 +26,7 @@ impl Auth {
         address: EmailAddress,
         language: Option<Language>,
     ) -> Result<()> {
-        self.limit_mails(&address)?;
+        self.limit_mails(&address).await?;
         let now = self.clock.now();
         let tx = self.db.write().await?;
         let mail = NewMail { kind: MailKind::ResetPassword, user: None, to: address, language };

@@ -43,7 +43,7 @@ impl Auth {
     ) -> Result<Option<SessionToken>> {
         let Reauthenticate { password, proof } = reauthenticate;
         if let Some(proof @ Proof::Passkey(_)) = proof {
-            self.limiter.check_user(Policy::Password, actor)?;
+            self.limiter.check_user(Policy::Password, actor).await?;
             let verified = self.verify_proof(actor, proof, None).await?.ok_or(Error::WrongCode)?;
             let stored = users::find_password_hash(&self.db, actor).await?;
             return self.renew(actor, session, stored, Some(verified)).await;
@@ -65,7 +65,7 @@ impl Auth {
         password: Option<EnteredPassword>,
         has_factor: bool,
     ) -> Result<Option<String>> {
-        self.limiter.check_user(Policy::Password, actor)?;
+        self.limiter.check_user(Policy::Password, actor).await?;
         match users::find_password_hash(&self.db, actor).await? {
             Some(stored) => self.compare_password(actor, password, stored).await.map(Some),
             None if has_factor => Ok(None),

@@ -20,7 +20,7 @@ impl Auth {
         username: Username,
         precondition: &Precondition,
     ) -> Result<Account> {
-        self.limiter.check_user(Policy::Username, actor)?;
+        self.limiter.check_user(Policy::Username, actor).await?;
         if username.is_reserved() {
             return Err(Error::UsernameTaken);
         }

@@ -213,7 +213,7 @@ impl Auth {
         let origin = self.find_origin(&self.db, Some(user), device.token.as_deref(), address).await?;
         let policies = [Policy::SecondFactorAddress, Policy::SecondFactorAccount];
         let name = AccountName::Username(account.user.summary.username);
-        let limited = self.limit_attempts(policies, &name, origin, address);
+        let limited = self.limit_attempts(policies, &name, origin, address).await;
         if limited.is_err() {
             // Whatever the limit: only a client that knows the password gets here.
             self.record_limited(audit::Kind::FactorFailMax, Some(user)).await?;

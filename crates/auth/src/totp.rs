@@ -86,7 +86,7 @@ impl Auth {
     /// [`Error::FactorNotFound`], also if the setup has expired or is complete; [`Error::WrongCode`];
     /// [`Error::RateLimited`] per account.
     pub async fn confirm_totp(&self, actor: UserId, id: FactorId, code: &EnteredCode) -> Result<Factor> {
-        self.limiter.check_user(Policy::Password, actor)?;
+        self.limiter.check_user(Policy::Password, actor).await?;
         let now = self.clock.now();
         let tx = self.db.write().await?;
         let account = users::lock(&tx, actor).await?.ok_or(Error::SessionEnded)?;

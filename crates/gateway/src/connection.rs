@@ -61,8 +61,14 @@ const BATCH_BYTES: usize = 16 * 1024;
 /// [`Timing::command_deadline`](crate::Timing) after it was read is dropped at its current await point and answered
 /// with `unavailable`.
 pub trait Commands: Send + Sync + 'static {
-    /// Whether consecutive commands of this name run concurrently. They are first polled in order.
+    /// Whether consecutive commands of this name run concurrently. They are admitted in order, and first polled in order.
     fn is_pipelined(&self, op: &str) -> bool;
+
+    /// Checks whether a command is within the limits of the user.
+    ///
+    /// # Errors
+    /// The reply, if it is not: the command does not run.
+    fn admit(&self, peer: &Arc<Peer>, command: &Command) -> impl Future<Output = Result<(), Frame>> + Send;
 
     /// Runs a command. Returns the reply, or `None` for a command without one.
     fn run(&self, peer: &Arc<Peer>, command: Command) -> impl Future<Output = Option<Frame>> + Send;
@@ -250,14 +256,8 @@ where
                 self.queued = VecDeque::new();
                 return;
             }
-            let all = next.into_iter().map(|queued| {
-                let (peer, commands) = (Arc::clone(&self.peer), Arc::clone(&self.commands));
-                async move {
-                    let reply = run_with_deadline(&*commands, &peer, queued).await;
-                    reply.into_iter().for_each(|reply| peer.send(reply));
-                }
-            });
-            self.running = Some(self.hub.tasks().spawn(join_all(all).map(drop)));
+            let (peer, commands) = (Arc::clone(&self.peer), Arc::clone(&self.commands));
+            self.running = Some(self.hub.tasks().spawn(run_all(commands, peer, next)));
         }
     }
 
@@ -300,6 +300,25 @@ where
         }
         Ok(true)
     }
+}
+
+/// Runs consecutive commands: admits them one after the other, so that they start in order however long each waits for
+/// that, and then runs them concurrently.
+async fn run_all<C: Commands>(commands: Arc<C>, peer: Arc<Peer>, all: Vec<QueuedCommand>) {
+    let mut admitted = Vec::with_capacity(all.len());
+    for queued in all {
+        let id = queued.command.id;
+        match timeout_at(queued.due, commands.admit(&peer, &queued.command)).await {
+            Ok(Ok(())) => admitted.push(queued),
+            Ok(Err(rejection)) => peer.send(rejection),
+            Err(_) => peer.send(Frame::err(id, &not_started())),
+        }
+    }
+    let run = async |queued| {
+        let reply = run_with_deadline(&*commands, &peer, queued).await;
+        reply.into_iter().for_each(|reply| peer.send(reply));
+    };
+    join_all(admitted.into_iter().map(run)).await;
 }
 
 /// Runs a command until its deadline. Returns the reply, or `None` for a command without one.

@@ -69,7 +69,7 @@ impl Gate {
         }
         check_media_type(request, rule.body)?;
         let limits = RequestLimits::of(request, &self.site, self.auth.limiter());
-        let before = limits.count_address(rule)?;
+        let before = limits.count_address(rule).await?;
         let with_status = |error, status: Option<RateLimitStatus>| {
             with_headers(error, status.iter().flat_map(rate_limit::headers).collect())
         };
@@ -78,7 +78,7 @@ impl Gate {
             // A rejected request counts for its address: anybody can send it in the name of a user. A failure of the
             // server counts for no client.
             Err(error) if self.surface.is_final(&error) => {
-                let status = limits.count_rejected()?;
+                let status = limits.count_rejected().await?;
                 return Err(with_status(error, Some(before.unwrap_or(status))));
             }
             Err(error) => return Err(with_status(error, before)),
@@ -87,7 +87,7 @@ impl Gate {
             // A login has limits of its own. Under the limit of all requests of its address, a page of another site could
             // shut its visitors out, by requests in their name.
             Some(status) if session.is_none() => Ok(status),
-            _ => limits.count(rule, session.as_ref()),
+            _ => limits.count(rule, session.as_ref()).await,
         };
         let status = status.map_err(|rejection| with_status(rejection.into(), before))?;
         let rate_limit = Some(before.unwrap_or(status));
@@ -118,12 +118,12 @@ impl Gate {
     }
 
     /// Counts a rejected request and replaces its error by `rate-limited` if the address exceeds the limit.
-    fn count_failure(&self, policy: Policy, client: Client, error: poem::Error) -> poem::Error {
+    async fn count_failure(&self, policy: Policy, client: Client, error: poem::Error) -> poem::Error {
         if !self.surface.is_final(&error) {
             return error;
         }
         let limits = RequestLimits { client, limiter: self.auth.limiter() };
-        match limits.check_address(policy) {
+        match limits.check_address(policy).await {
             Ok(_) => error,
             Err(limited) => limited.into(),
         }
@@ -235,9 +235,9 @@ impl<E: Endpoint + 'static> Endpoint for Gated<E> {
         let failure_policy = operation.and_then(|operation| operation.rule.failure_policy);
         let client = Client::of(&request, &self.gate.site);
         let outcome = blegram_auth::with_client_address(client.address, self.handle(resource, request)).await;
-        match failure_policy {
-            Some(policy) => outcome.map_err(|error| self.gate.count_failure(policy, client, error)),
-            None => outcome,
+        match (outcome, failure_policy) {
+            (Err(error), Some(policy)) => Err(self.gate.count_failure(policy, client, error).await),
+            (outcome, _) => outcome,
         }
     }
 }

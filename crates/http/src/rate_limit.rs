@@ -35,14 +35,17 @@ impl<'a> RequestLimits<'a> {
     }
 
     /// Counts the request under the operation's limit per address, before it is authenticated.
-    pub(crate) fn count_address(&self, rule: &Rule) -> Result<Option<RateLimitStatus>, Rejection> {
+    pub(crate) async fn count_address(&self, rule: &Rule) -> Result<Option<RateLimitStatus>, Rejection> {
         let policy = rule.policy.filter(|policy| policy.is_per_address());
-        policy.map(|policy| self.check_address(policy)).transpose()
+        match policy {
+            Some(policy) => self.check_address(policy).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Counts the request under the limit of all requests and the operation's limit per user: for the user, or without
     /// one for the address.
-    pub(crate) fn count(
+    pub(crate) async fn count(
         &self,
         rule: &Rule,
         session: Option<&Authenticated>,
@@ -59,19 +62,19 @@ impl<'a> RequestLimits<'a> {
                 (wide, std::iter::once(narrow).chain(own).collect())
             }
         };
-        Ok(self.limiter.take(&all, own)?)
+        Ok(self.limiter.take(&all, own).await?)
     }
 
     /// Counts a request that is rejected before it is counted for anybody else.
-    pub(crate) fn count_rejected(&self) -> Result<RateLimitStatus, Rejection> {
-        self.check_address(Policy::GlobalAddress)
+    pub(crate) async fn count_rejected(&self) -> Result<RateLimitStatus, Rejection> {
+        self.check_address(Policy::GlobalAddress).await
     }
 
     /// Counts the request for its address.
-    pub(crate) fn check_address(&self, policy: Policy) -> Result<RateLimitStatus, Rejection> {
+    pub(crate) async fn check_address(&self, policy: Policy) -> Result<RateLimitStatus, Rejection> {
         let is_sign_up = policy == Policy::SignUp && self.client.is_loopback;
         let [wide, narrow] = self.demands(if is_sign_up { Policy::SignUpLoopback } else { policy });
-        Ok(self.limiter.take(&wide, [narrow])?)
+        Ok(self.limiter.take(&wide, [narrow]).await?)
     }
 
     fn demands(&self, policy: Policy) -> [Demand; 2] {

@@ -19,6 +19,27 @@ pub(crate) fn interval(quota: Quota) -> u64 {
     (nanos / u64::from(quota.burst.get())).max(1)
 }
 
+/// What a store with a clock in microseconds needs to decide in the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Amount {
+    /// The time in which the whole quota is refilled.
+    pub(crate) capacity: u64,
+    /// The time in which the attempts are refilled.
+    pub(crate) amount: u64,
+}
+
+/// The time in which one attempt is refilled, in microseconds.
+pub(crate) fn interval_in_micros(quota: Quota) -> u64 {
+    (interval(quota) / 1_000).max(1)
+}
+
+/// The amount of `cost` attempts. A cost above the burst counts as the burst, or it would never be admitted.
+pub(crate) fn amount_in_micros(quota: Quota, cost: u32) -> Amount {
+    let interval = interval_in_micros(quota);
+    let capacity = interval.saturating_mul(quota.burst.get().into());
+    Amount { capacity, amount: interval.saturating_mul(cost.into()).min(capacity) }
+}
+
 /// Decides on `cost` attempts at `now`. A cost above the burst counts as the burst, or it would never be admitted.
 pub(crate) fn decide(state: u64, now: u64, quota: Quota, cost: u32) -> Decision {
     let interval = interval(quota);

@@ -1,4 +1,7 @@
-//! Counts attempts against the quotas, in this process.
+//! Counts attempts against the quotas: in this process and, if there is one, in the store that all nodes share.
+//!
+//! An attempt counts in this process first. So an attempt above the limit costs the store nothing, and the limits hold,
+//! for each node, while the store does not answer or has lost its counters.
 
 use std::{
     convert::Infallible,
@@ -15,8 +18,9 @@ use blegram_domain::{Clock, EmailKey, UserId};
 use quick_cache::sync::Cache;
 
 use crate::{
-    AccountName, Network, Policy, Quota, Quotas,
+    AccountName, Network, Policy, Quota, Quotas, Shared,
     gcra::{self, Decision},
+    shared::Counted,
 };
 
 /// The maximum number of counters, so that memory is bounded however many addresses an attacker has. Beyond it, the
@@ -40,6 +44,21 @@ pub enum Subject {
     Recipient(EmailKey),
     /// The operator of the site.
     Operator,
+}
+
+/// The name of its counter, the same on all nodes.
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => write!(f, "user:{user}"),
+            Self::Network(network) => write!(f, "network:{network}"),
+            Self::Account(account) => write!(f, "account:{account}"),
+            Self::AccountNetwork(account, network) => write!(f, "account:{account}:network:{network}"),
+            Self::AccountDevice(account, device) => write!(f, "account:{account}:device:{device:032x}"),
+            Self::Recipient(address) => write!(f, "recipient:{}", address.as_str()),
+            Self::Operator => f.write_str("operator"),
+        }
+    }
 }
 
 /// An attempt that counts under one policy.
@@ -111,6 +130,7 @@ pub struct Limiter {
     loopback_quotas: Quotas,
     clock: Arc<dyn Clock>,
     counters: Cache<(Policy, Subject), Counter>,
+    shared: Option<Shared>,
 }
 
 /// The state of one GCRA.
@@ -131,13 +151,19 @@ impl Taken {
 impl Limiter {
     /// A limiter without attempts.
     pub fn new(quotas: Quotas, clock: Arc<dyn Clock>) -> Self {
-        Self { quotas, loopback_quotas: quotas, clock, counters: Cache::new(MAX_COUNTERS) }
+        Self { quotas, loopback_quotas: quotas, clock, counters: Cache::new(MAX_COUNTERS), shared: None }
     }
 
     /// The same limiter, with other quotas for clients that connect over loopback.
     #[must_use]
     pub fn with_loopback_quotas(self, loopback_quotas: Quotas) -> Self {
         Self { loopback_quotas, ..self }
+    }
+
+    /// The same limiter, which also counts in `shared`.
+    #[must_use]
+    pub fn with_shared(self, shared: Option<Shared>) -> Self {
+        Self { shared, ..self }
     }
 
     /// The quotas.
@@ -150,16 +176,42 @@ impl Limiter {
     ///
     /// # Errors
     /// If a limit is exceeded.
-    pub fn take(
+    pub async fn take(
         &self,
         first: &Demand,
         more: impl IntoIterator<Item = Demand>,
     ) -> Result<RateLimitStatus, RateLimited> {
+        let more: Vec<Demand> = more.into_iter().collect();
+        let (status, taken) = self.count(first, &more)?;
+        let Some(shared) = &self.shared else { return Ok(status) };
+        let all: Vec<Counted> =
+            std::iter::once(first).chain(&more).map(|demand| self.counted(demand)).collect();
+        match shared.take(&all).await {
+            None => Ok(status),
+            // The store has counted the attempts of this node, too, unless it lost them.
+            Some(Ok(shared)) if shared.remaining > status.remaining => Ok(status),
+            Some(Ok(shared)) => Ok(shared),
+            Some(Err(limited)) => {
+                taken.into_iter().for_each(Taken::give_back);
+                Err(limited)
+            }
+        }
+    }
+
+    /// Like [`Limiter::take`], but counts on this node only. For transactions, which do not wait for other systems.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn take_here(&self, demand: &Demand) -> Result<RateLimitStatus, RateLimited> {
+        self.count(demand, &[]).map(|(status, _)| status)
+    }
+
+    fn count(&self, first: &Demand, more: &[Demand]) -> Result<(RateLimitStatus, Vec<Taken>), RateLimited> {
         let now = self.now();
         let (mut closest, taken) = self.take_one(first, now)?;
         let mut taken = vec![taken];
         for demand in more {
-            match self.take_one(&demand, now) {
+            match self.take_one(demand, now) {
                 Ok((status, one)) => {
                     taken.push(one);
                     if status.remaining <= closest.remaining {
@@ -172,40 +224,53 @@ impl Limiter {
                 }
             }
         }
-        Ok(closest)
+        Ok((closest, taken))
     }
 
     /// Counts an attempt from `address`, for the subscriber and for the wider network.
     ///
     /// # Errors
     /// If a limit is exceeded; a rejected attempt does not count.
-    pub fn check_address(&self, policy: Policy, address: IpAddr) -> Result<RateLimitStatus, RateLimited> {
+    pub async fn check_address(
+        &self,
+        policy: Policy,
+        address: IpAddr,
+    ) -> Result<RateLimitStatus, RateLimited> {
         let [wide, narrow] = Demand::of_address(policy, address);
-        self.take(&wide, [narrow])
+        self.take(&wide, [narrow]).await
     }
 
     /// Counts an attempt by `user`, who is logged in.
     ///
     /// # Errors
     /// If the limit is exceeded; a rejected attempt does not count.
-    pub fn check_user(&self, policy: Policy, user: UserId) -> Result<RateLimitStatus, RateLimited> {
-        self.take(&Demand::new(policy, Subject::User(user)), [])
+    pub async fn check_user(&self, policy: Policy, user: UserId) -> Result<RateLimitStatus, RateLimited> {
+        self.take(&Demand::new(policy, Subject::User(user)), []).await
     }
 
-    /// Counts attempts that have happened, whether or not any are left.
+    /// Counts attempts that have happened, whether or not any are left. The other nodes learn of them soon.
     pub fn charge(&self, demand: &Demand) {
         let (quota, now) = (self.quota(demand), self.now());
         let counter = self.counter(demand);
         let charge = |state| Some(gcra::charge(state, now, quota, demand.cost));
         // Never fails: the closure always returns `Some`.
         let _ = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, charge);
+        if let Some(shared) = &self.shared {
+            shared.charge(self.counted(demand));
+        }
     }
 
     /// Whether an attempt would be admitted, without counting it.
     ///
     /// # Errors
     /// If it would not.
-    pub fn peek(&self, demand: &Demand) -> Result<(), RateLimited> {
+    pub async fn peek(&self, demand: &Demand) -> Result<(), RateLimited> {
+        self.peek_here(demand)?;
+        let Some(shared) = &self.shared else { return Ok(()) };
+        shared.peek(self.counted(demand)).await.map_or(Ok(()), |peeked| peeked.map(drop))
+    }
+
+    fn peek_here(&self, demand: &Demand) -> Result<(), RateLimited> {
         let Some(counter) = self.counters.get(&(demand.policy, demand.subject.clone())) else {
             return Ok(());
         };
@@ -214,6 +279,11 @@ impl Limiter {
             Decision::Admitted { .. } => Ok(()),
             Decision::Rejected { wait } => Err(rejected(demand.policy, quota, wait)),
         }
+    }
+
+    fn counted(&self, demand: &Demand) -> Counted {
+        let (policy, subject, cost) = (demand.policy, demand.subject.clone(), demand.cost);
+        Counted { policy, subject, quota: self.quota(demand), cost }
     }
 
     fn take_one(&self, demand: &Demand, now: u64) -> Result<(RateLimitStatus, Taken), RateLimited> {
@@ -280,132 +350,4 @@ impl fmt::Debug for Limiter {
 }
 
 #[cfg(test)]
-mod tests {
-    use blegram_domain::{FixedClock, Timestamp};
-
-    use super::*;
-
-    fn limiter() -> (Limiter, Arc<FixedClock>) {
-        let clock = Arc::new(FixedClock::new(Timestamp::from_micros(1_790_000_000_000_000).unwrap()));
-        let quotas = Quotas { login_per_address: Quota::new(2, 10), ..Quotas::default() };
-        (Limiter::new(quotas, Arc::clone(&clock) as Arc<dyn Clock>), clock)
-    }
-
-    fn attempt(limiter: &Limiter, address: &str) -> Result<RateLimitStatus, RateLimited> {
-        limiter.check_address(Policy::Login, address.parse().unwrap())
-    }
-
-    #[test]
-    fn rate_limit_rejection_reports_the_exact_wait() {
-        let (limiter, clock) = limiter();
-        assert_eq!(attempt(&limiter, "192.0.2.1").unwrap().remaining, 1);
-        assert_eq!(attempt(&limiter, "192.0.2.1").unwrap().remaining, 0);
-        let RateLimited(status) = attempt(&limiter, "192.0.2.1").unwrap_err();
-        assert_eq!(status.reset, Duration::from_secs(5));
-        clock.advance(status.reset - Duration::from_micros(1));
-        assert!(attempt(&limiter, "192.0.2.1").is_err());
-        clock.advance(Duration::from_micros(1));
-        assert!(attempt(&limiter, "192.0.2.1").is_ok());
-    }
-
-    #[test]
-    fn rate_limits_ignore_wall_clock_steps() {
-        const HOUR: Duration = Duration::from_secs(3_600);
-        let (limiter, clock) = limiter();
-        let start = clock.now();
-        for to in [start + HOUR, start, start - HOUR] {
-            clock.step_wall(to);
-            attempt(&limiter, "192.0.2.1").unwrap();
-            attempt(&limiter, "192.0.2.1").unwrap();
-            let RateLimited(status) = attempt(&limiter, "192.0.2.1").unwrap_err();
-            assert_eq!(status.reset, Duration::from_secs(5));
-            clock.step_wall(start);
-            let RateLimited(status) = attempt(&limiter, "192.0.2.1").unwrap_err();
-            assert_eq!(
-                status.reset,
-                Duration::from_secs(5),
-                "a clock step neither extends nor shortens the wait"
-            );
-            clock.advance(Duration::from_secs(10));
-        }
-    }
-
-    #[test]
-    fn rate_limit_counts_addresses_of_one_subscriber_together() {
-        let (limiter, _) = limiter();
-        for address in ["2001:db8::1", "2001:db8::2"] {
-            attempt(&limiter, address).unwrap();
-        }
-        assert!(attempt(&limiter, "2001:db8::3").is_err());
-        assert!(attempt(&limiter, "2001:db8:0:1::3").is_ok());
-        attempt(&limiter, "192.0.2.1").unwrap();
-        attempt(&limiter, "::ffff:192.0.2.1").unwrap();
-        assert!(attempt(&limiter, "192.0.2.1").is_err());
-    }
-
-    /// A /48 has 65,536 subscribers' networks.
-    #[test]
-    fn rate_limit_counts_subscribers_of_one_network_together() {
-        let (limiter, clock) = limiter();
-        for networks in [["2001:db8:0:", "::1"], ["192.0.2.", ""]] {
-            let address = |n: u32| format!("{}{n}{}", networks[0], networks[1]);
-            let admitted = (1..=60).filter(|n| attempt(&limiter, &address(*n)).is_ok()).count();
-            assert_eq!(admitted, 20, "ten times the quota of one");
-            let RateLimited(status) = attempt(&limiter, &address(61)).unwrap_err();
-            assert_eq!(status.quota, Quota::new(20, 10));
-        }
-        assert!(attempt(&limiter, "2001:db8:1::1").is_ok(), "another network");
-        clock.advance(Duration::from_secs(10));
-        assert!(attempt(&limiter, "192.0.2.1").is_ok());
-    }
-
-    /// Otherwise one address that goes on trying would use up the quota of its neighbours.
-    #[test]
-    fn rejected_attempt_counts_under_no_limit() {
-        let (limiter, _) = limiter();
-        for _ in 0..100 {
-            let _ = attempt(&limiter, "192.0.2.1");
-        }
-        for n in 2..=10 {
-            attempt(&limiter, &format!("192.0.2.{n}")).unwrap();
-            attempt(&limiter, &format!("192.0.2.{n}")).unwrap();
-        }
-        assert!(attempt(&limiter, "192.0.2.11").is_err(), "twenty attempts were admitted");
-    }
-
-    #[test]
-    fn status_is_that_of_the_closest_limit() {
-        let (limiter, _) = limiter();
-        let user = Subject::User(UserId::generate(limiter.clock.now()));
-        let [global, report] =
-            [Policy::GlobalUser, Policy::Report].map(|policy| Demand::new(policy, user.clone()));
-        let status = limiter.take(&report, [global]).unwrap();
-        assert_eq!((status.policy, status.remaining), (Policy::Report, 29));
-    }
-
-    #[test]
-    fn charge_counts_attempts_of_the_past() {
-        let (limiter, clock) = limiter();
-        let demand = Demand::new(Policy::Login, Subject::User(UserId::generate(clock.now())));
-        limiter.peek(&demand).unwrap();
-        limiter.charge(&demand.clone().costing(1_000));
-        assert_eq!(limiter.peek(&demand).unwrap_err().0.reset, Duration::from_secs(5));
-        clock.advance(Duration::from_secs(5));
-        limiter.peek(&demand).unwrap();
-    }
-
-    #[test]
-    fn counters_are_bounded_and_pruned_when_refilled() {
-        let (limiter, clock) = limiter();
-        attempt(&limiter, "192.0.2.1").unwrap();
-        limiter.prune();
-        assert_eq!(limiter.len(), 2, "for the subscriber and the network");
-        for n in 0..2 * MAX_COUNTERS as u32 {
-            let _ = limiter.check_address(Policy::Login, IpAddr::from(n.to_be_bytes()));
-        }
-        assert!(limiter.len() <= MAX_COUNTERS);
-        clock.advance(Duration::from_secs(60));
-        limiter.prune();
-        assert!(limiter.is_empty());
-    }
-}
+mod tests;

@@ -262,7 +262,7 @@ impl Media {
 
     /// Decodes and encodes an image of `owner`.
     async fn render(&self, owner: UserId, source: Source) -> Result<Picture> {
-        self.limiter.peek(&Demand::new(Policy::ImageWork, Subject::User(owner)))?;
+        self.limiter.peek(&Demand::new(Policy::ImageWork, Subject::User(owner))).await?;
         let (source, is_light) =
             tokio::task::spawn_blocking(move || source.weigh()).await.map_err(|error| internal(&error))??;
         let pool = if is_light { &self.light_pool } else { &self.cpu_pool };
@@ -394,7 +394,7 @@ mod tests {
         let _ = media.render_on(&media.light_pool, owner, source).now_or_never();
         let demand = Demand::new(Policy::ImageWork, Subject::User(owner));
         let charged = async {
-            while limiter.peek(&demand).is_ok() {
+            while limiter.peek(&demand).await.is_ok() {
                 tokio::task::yield_now().await;
             }
         };

@@ -22,6 +22,7 @@ use blegram_api::{App, Background};
 use blegram_auth::Auth;
 use blegram_domain::{Clock, SystemClock};
 use blegram_http::listener::Listener;
+use blegram_limits::SharedWork;
 use blegram_persistence::{Db, as_background_work};
 use secrecy::SecretSlice;
 use tokio::{
@@ -38,7 +39,8 @@ use crate::{
     data_folder::DataFolder,
     demo,
     jobs::Runner,
-    migrate, wire,
+    migrate,
+    wire::{self, Wired},
 };
 
 /// Time limit at shutdown for requests whose clients have disconnected.
@@ -100,6 +102,7 @@ struct Node {
     site_clock: Arc<SiteClock>,
     app: App,
     background: Background,
+    limits: SharedWork,
     runner: Runner,
     shutdown: CancellationToken,
 }
@@ -109,17 +112,18 @@ impl Node {
         let (db, shutdown) = (db.clone(), CancellationToken::new());
         let site_clock = SiteClock::of(&db).await.context("cannot read the database clock")?;
         clock::begin_ids(&db, &*site_clock).await.context("cannot read the newest ids")?;
-        let (app, background) = wire::app(config, db.clone(), Arc::clone(&site_clock) as _, key, &shutdown)?;
+        let Wired { app, background, limits } =
+            wire::app(config, db.clone(), Arc::clone(&site_clock) as _, key, &shutdown)?;
         let App { auth, social, media, clock, .. } = app.clone();
         let runner = Runner::new(db.clone(), clock, auth, social, media, shutdown.clone());
         // Before the first response: other nodes must be able to verify what this node signs, and the other way round.
         app.auth.rotate_signing_keys().await.context("cannot load or create the signing keys")?;
-        Ok(Self { db, site_clock, app, background, runner, shutdown })
+        Ok(Self { db, site_clock, app, background, limits, runner, shutdown })
     }
 
     /// Runs everything until `signal`, and then until the listener, the gateway and the job runner have finished.
     async fn run(self, listener: Listener, socket: TcpListener, signal: impl Future<Output = ()>) {
-        let Self { db, site_clock, app, background, runner, shutdown } = self;
+        let Self { db, site_clock, app, background, limits, runner, shutdown } = self;
         let router = Arc::new(blegram_api::router(app.clone()));
         let serving = listener.serve(socket, router, shutdown.clone());
         let ending = async {
@@ -132,9 +136,19 @@ impl Node {
         let gateway_closed = CancellationToken::new();
         let draining = drain_gateway(&app, &shutdown, &gateway_closed);
         let delivering = background.run(&app, &gateway_closed);
+        // Commands of the last connections are counted, too.
+        let counting = gateway_closed.run_until_cancelled(limits);
         let following = clock::follow(&site_clock, &db, &shutdown);
-        let (cut, ..) =
-            tokio::join!(serving, ending, housekeeping, draining, delivering, following, runner.work());
+        let (cut, ..) = tokio::join!(
+            serving,
+            ending,
+            housekeeping,
+            draining,
+            delivering,
+            counting,
+            following,
+            runner.work()
+        );
         if cut > 0 {
             tracing::warn!(connections = cut, "aborted requests that outlived listener.drain_timeout_ms");
         }

@@ -21,11 +21,12 @@ use blegram_domain::{
     session::{SessionLifetime, SessionLifetimes},
 };
 use blegram_http::listener::Listener;
+use blegram_limits::{Shared, SharedSettings, SharedWork};
 use blegram_media::{Media, ReceiveLimits};
 use blegram_persistence::{Db, Executed, Notice, Settings};
 use blegram_social::Social;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use secrecy::{ExposeSecret, SecretSlice};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -68,8 +69,17 @@ fn log_slow(statement: Executed<'_>) {
     }
 }
 
-/// Builds the API with its services, and the background task that delivers events to gateway connections. Readiness
-/// probes fail once `shutdown` is cancelled.
+/// The application of a node, and the work that has to run beside it.
+pub struct Wired {
+    /// The API with its services.
+    pub app: App,
+    /// Delivers events to gateway connections.
+    pub background: Background,
+    /// Counts rate limits in Redis; ends at once without it.
+    pub limits: SharedWork,
+}
+
+/// Builds the application. Readiness probes fail once `shutdown` is cancelled.
 ///
 /// # Errors
 /// When argon2 rejects the password cost, when the mailer or the client for login providers cannot be built, or when the
@@ -80,8 +90,11 @@ pub fn app(
     clock: Arc<dyn Clock>,
     key: &SecretSlice<u8>,
     shutdown: &CancellationToken,
-) -> anyhow::Result<(App, Background)> {
-    let auth = auth_config(config, SiteKey::new(key.expose_secret()));
+) -> anyhow::Result<Wired> {
+    let site_key = SiteKey::new(key.expose_secret());
+    let redis = Redis::of(config, &site_key);
+    let (shared_limits, limits) = shared_limits(redis.as_ref(), &site_key)?;
+    let auth = blegram_auth::Config { shared_limits, ..auth_config(config, site_key) };
     let auth = Auth::new(db.clone(), Arc::clone(&clock), auth)?;
     let auth = match mail::mailer(config)? {
         Some(mailer) => auth.with_mailer(mailer),
@@ -90,7 +103,7 @@ pub fn app(
     let auth = auth.with_providers(providers(config, &clock)?);
     let media = media(config, db.clone(), Arc::clone(&clock), key)?.with_limiter(Arc::clone(auth.limiter()));
     let (realtime, background) =
-        Realtime::new((&config.gateway).into(), media.clone(), bus(config, &db, key)?);
+        Realtime::new((&config.gateway).into(), media.clone(), bus(redis.as_ref(), &db)?);
     let events = Arc::new(realtime.clone());
     let app = App {
         auth: auth.with_events(Arc::clone(&events) as _),
@@ -104,16 +117,37 @@ pub fn app(
         clock,
         tasks: TaskTracker::new(),
     };
-    Ok((app, background))
+    Ok(Wired { app, background, limits })
+}
+
+/// The Redis server of the site.
+struct Redis {
+    url: SecretString,
+    /// The prefix of channels and keys. All nodes of a site share its key, and no other site has it.
+    site: String,
+}
+
+impl Redis {
+    fn of(config: &Config, site_key: &SiteKey) -> Option<Self> {
+        let url = config.redis.url.as_ref()?.secret().clone();
+        let site = site_key.secret("bus");
+        let site: String = site.expose_secret().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Some(Self { url, site: format!("blegram:{site}") })
+    }
+}
+
+/// The counters of rate limits that all nodes share. They connect when the work runs.
+fn shared_limits(redis: Option<&Redis>, site_key: &SiteKey) -> anyhow::Result<(Option<Shared>, SharedWork)> {
+    let Some(Redis { url, site }) = redis else { return Ok((None, Box::pin(std::future::ready(())))) };
+    let settings = SharedSettings::new(url.clone(), site.clone(), site_key.secret("limits"));
+    let (shared, work) = Shared::connect(&settings).context("cannot use redis.url")?;
+    Ok((Some(shared), work))
 }
 
 /// The connection to the other nodes. It connects when the background work runs: a site must start without Redis.
-fn bus(config: &Config, db: &Db, key: &SecretSlice<u8>) -> anyhow::Result<Connected> {
-    if let Some(url) = &config.redis.url {
-        // All nodes of a site share its key, and no other site has it.
-        let site = SiteKey::new(key.expose_secret()).secret("bus");
-        let site: String = site.expose_secret().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let settings = RedisSettings::new(url.secret().clone(), format!("blegram:{site}"));
+fn bus(redis: Option<&Redis>, db: &Db) -> anyhow::Result<Connected> {
+    if let Some(Redis { url, site }) = redis {
+        let settings = RedisSettings::new(url.clone(), site.clone());
         return RedisBus::connect(&settings).context("cannot use redis.url");
     }
     Ok(if db.receives_notices() { notices(db) } else { Exchange::default().connect() })
@@ -230,6 +264,7 @@ fn auth_config(config: &Config, site_key: SiteKey) -> blegram_auth::Config {
         signing_key_period: days(config.accounts.signing_key_days),
         quotas: config.limits.quotas,
         loopback_quotas: Some(config.limits.loopback_quotas),
+        shared_limits: None,
         site_key,
         issuer: config.site(),
         sends_mail: config.mail_transport().is_some(),

@@ -73,7 +73,7 @@ impl GatewayApi {
         let origin = readable_origin(request.headers())?;
         let credential = authenticate(app.0, viewer, &handshake, request).await?;
         // After authentication: anonymous handshakes must not use up the capacity that logged-in clients need.
-        app.auth.limiter().check_user(Policy::Connect, credential.user)?;
+        app.auth.limiter().check_user(Policy::Connect, credential.user).await?;
         let permit = hub.admit(address)?;
         let connection = Connection {
             app: Arc::clone(app.0),

@@ -7,15 +7,19 @@ use blegram_bus::{
     testing::{self, RedisServer},
 };
 use blegram_domain::Username;
+use blegram_limits::{Quota, Quotas, Shared, SharedSettings};
 use blegram_persistence::testing::Backend;
 use rstest_reuse::apply;
 use serde_json::json;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
 use crate::{
     both_databases,
     socket::Socket,
-    world::{Actor, PASSWORD, Settings, TestApp, TestBus, client_id},
+    world::{Actor, PASSWORD, Settings, TestApp, TestBus, client_id, plenty},
 };
 
 /// The longest time that a test waits for a state of the bus.
@@ -290,4 +294,69 @@ async fn site_works_without_redis_and_heals(#[case] backend: Backend) {
     assert_eq!(ready["degraded"], false);
     ann.sends_message(&id, "with Redis again").await;
     assert_eq!(b.receives("message.created").await["seq"], 3);
+}
+
+/// Two nodes that count in `redis`; their work ends with the tasks.
+async fn with_shared_limits(
+    backend: Backend,
+    redis: &RedisSettings,
+    quotas: Quotas,
+) -> (TestApp, TestApp, JoinSet<()>) {
+    let (mut settings, mut tasks) = (Settings::default(), JoinSet::new());
+    settings.auth.quotas = quotas;
+    let mut shared = || {
+        let shared = SharedSettings::new(redis.url.clone(), redis.site.clone(), b"key".to_vec().into());
+        // Long enough for a busy machine.
+        let (shared, work) = Shared::connect(&SharedSettings { timeout: SOON, ..shared }).unwrap();
+        tasks.spawn(work);
+        Some(shared)
+    };
+    settings.auth.shared_limits = shared();
+    let t = TestApp::with(backend, settings).await;
+    let elsewhere = t.another_node_with(|settings| settings.auth.shared_limits = shared());
+    (t, elsewhere, tasks)
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn logins_are_limited_across_nodes_and_without_redis(#[case] backend: Backend) {
+    let mut redis = RedisServer::start().await;
+    let quotas = Quotas { login_per_address: Quota::new(4, 3_600), ..plenty() };
+    let (t, elsewhere, _tasks) = with_shared_limits(backend, &redis.settings(), quotas).await;
+    let guess = async |node: &TestApp, address: &str| {
+        node.stranger().at(address).log_in("ann", "wrong").await.status.as_u16()
+    };
+    for node in [&t, &elsewhere, &t, &elsewhere] {
+        assert_eq!(guess(node, "192.0.2.1").await, 401);
+    }
+    for node in [&t, &elsewhere] {
+        assert_eq!(guess(node, "192.0.2.1").await, 429);
+    }
+    redis.stop();
+    // Each node counts alone, and knows its own attempts.
+    let statuses = [guess(&t, "192.0.2.1").await, guess(&t, "192.0.2.1").await, guess(&t, "192.0.2.1").await];
+    assert_eq!(statuses, [401, 401, 429]);
+    for status in [401, 401, 401, 401, 429] {
+        assert_eq!(guess(&t, "198.51.100.1").await, status);
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn commands_and_requests_of_a_user_count_together_on_all_nodes(#[case] backend: Backend) {
+    // To start the conversation, and for three messages.
+    let quotas = Quotas { messages_per_user: Quota::new(4, 3_600), ..plenty() };
+    let (t, elsewhere, _tasks) = with_shared_limits(backend, &testing::shared(), quotas).await;
+    let [ann, _bob] = t.users(["ann", "bob"]).await;
+    let id = ann.starts_conversation(&["@bob"], None).await;
+    ann.sends_message(&id, "one").await;
+    elsewhere.also(&ann).sends_message(&id, "two").await;
+    let mut socket = elsewhere.also(&ann).connects().await;
+    let message = |text: &str| json!({ "conversation_id": id, "client_id": client_id(), "text": text });
+    socket.gets("message.send", message("three")).await;
+    let rejected = socket.requests("message.send", message("four")).await;
+    assert_eq!(rejected["err"]["code"], "rate-limited");
+    let path = format!("/api/v1/conversations/{id}/messages");
+    let body = json!({ "client_id": client_id(), "text": "five" });
+    ann.post(&path, &body).await.assert_problem(429, "rate-limited");
 }

@@ -197,8 +197,14 @@ impl TestApp {
 
     /// Another node of the same site.
     pub(crate) fn another_node(&self) -> Self {
-        let media = self.media.clone();
-        Self::on(Arc::clone(&self.database), Arc::clone(&self.clock), media, self.settings.clone())
+        self.another_node_with(|_| {})
+    }
+
+    /// Another node of the same site, with settings that `change` changed.
+    pub(crate) fn another_node_with(&self, change: impl FnOnce(&mut Settings)) -> Self {
+        let (media, mut settings) = (self.media.clone(), self.settings.clone());
+        change(&mut settings);
+        Self::on(Arc::clone(&self.database), Arc::clone(&self.clock), media, settings)
     }
 
     /// A site that connects to `database` through `db`.

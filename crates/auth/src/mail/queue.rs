@@ -49,9 +49,9 @@ impl Auth {
     ///
     /// # Errors
     /// [`crate::Error::RateLimited`].
-    pub(crate) fn limit_mails(&self, recipient: &EmailAddress) -> Result<()> {
+    pub(crate) async fn limit_mails(&self, recipient: &EmailAddress) -> Result<()> {
         let demand = Demand::new(Policy::Mail, Subject::Recipient(recipient.key()));
-        Ok(self.limiter.take(&demand, []).map(drop)?)
+        Ok(self.limiter.take(&demand, []).await.map(drop)?)
     }
 
     /// Queues a mail with a token. Does nothing if the site sends no mail.
@@ -87,7 +87,7 @@ impl Auth {
         }
         let user = account.user.summary.id;
         let demand = Demand::new(Policy::MailNotice, Subject::Recipient(to.key()));
-        if self.limiter.take(&demand, []).is_err() {
+        if self.limiter.take_here(&demand).is_err() {
             tracing::warn!(%user, kind = notice.kind.as_str(), "too many notices to one account; one is not sent");
             return Ok(());
         }

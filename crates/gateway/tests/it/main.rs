@@ -43,6 +43,15 @@ impl Commands for Echo {
         op == "together"
     }
 
+    async fn admit(&self, _: &Arc<Peer>, command: &Command) -> Result<(), Frame> {
+        match command.d["admit"].as_str() {
+            Some("wait") => self.permits.acquire().await.unwrap().forget(),
+            Some("never") => return Err(Frame::ok(command.id, &"rejected")),
+            _ => {}
+        }
+        Ok(())
+    }
+
     async fn run(&self, _: &Arc<Peer>, command: Command) -> Option<Frame> {
         self.started.lock().unwrap().push(command.id);
         match command.op.as_str() {
@@ -316,6 +325,26 @@ async fn pipelined_commands_run_concurrently_and_start_in_order() {
     }
     assert_eq!((ids[0], ids[3]), (1, 4));
     assert_eq!(world.echo.started.lock().unwrap().as_slice(), [1, 2, 3, 4, 5, 6]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_start_in_order_however_long_each_waits_to_be_admitted() {
+    let world = World::new(Config::default());
+    let mut client = world.connect(user()).await;
+    client.send(json!({ "id": 1, "op": "wait" })).await;
+    for (id, admit) in [(2, "wait"), (3, "never"), (4, "at once")] {
+        client.send(json!({ "id": id, "op": "together", "d": { "admit": admit } })).await;
+    }
+    world.echo.permits.add_permits(1);
+    assert_eq!(client.frame().await["re"], 1);
+    // The paused clock goes on when nothing else can.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.echo.started.lock().unwrap().as_slice(), [1]);
+    world.echo.permits.add_permits(1);
+    assert_eq!(client.frame().await, json!({ "re": 3, "ok": "rejected" }));
+    let pair = [client.frame().await, client.frame().await].map(|frame| frame["re"].as_u64().unwrap());
+    assert!(pair.contains(&2) && pair.contains(&4));
+    assert_eq!(world.echo.started.lock().unwrap().as_slice(), [1, 2, 4]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,12 +10,13 @@ use super::{
 };
 
 section! {
-    /// Redis 6 or newer, or Valkey, which carries events from node to node. A site with one node needs none. Without it, nodes
-    /// on PostgreSQL use notifications of the database, which suits a few nodes and some hundred events per second; each
-    /// needs `database.max_connections` of at least 5 for that.
+    /// Redis 6 or newer, or Valkey, which carries events from node to node, and counts rate limits for all nodes together. A
+    /// site with one node needs none. Without it, nodes on PostgreSQL use notifications of the database for events, which suits
+    /// a few nodes and some hundred events per second; each needs `database.max_connections` of at least 5 for that. Rate
+    /// limits then hold for each node.
     pub Redis, "redis":
     /// URL of the server: `redis://` or, with TLS, `rediss://`. All nodes must have the same. While it does not answer, nodes
-    /// look for events of others in the database every second.
+    /// look for events of others in the database every second, and each counts rate limits alone.
     url: Option<RedisUrl> = Absent("on PostgreSQL, notifications of the database");
 }
 
